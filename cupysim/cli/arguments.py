@@ -1,0 +1,297 @@
+"""From the words of a command line to named values in SI units.
+
+The C program tests each word that starts with a dash against every option and
+lets values be read twice. What its users rely on is kept, side effects
+included; what can only be a mistake is an error here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import warnings
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
+from cupysim.cli.options import INITIAL, LEGACY_WORDS, OPTIONS, Kind, Option
+from cupysim.errors import CupysimWarning, OptionError
+from cupysim.maths.nr_random import wrap_int32
+from cupysim.quirks import warn_quirk
+
+RANDOM = "random"
+"""Value of `misset` for a random orientation."""
+
+LARGEST_INTEGER = 2**31 - 1
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_INTEGER = re.compile(r"[+-]?\d+")
+_DECIMAL = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+)")
+
+
+class Arguments:
+    """Named values of a command line, in SI units.
+
+    Parameters
+    ----------
+    values : mapping
+        All values, defaults included.
+    seen : set of str
+        Names of the options which occurred on the command line.
+    """
+
+    def __init__(self, values: Mapping[str, Any], seen: Set[str]) -> None:
+        self.values = dict(values)
+        self.seen = frozenset(seen)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["values"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def default_values() -> dict[str, Any]:
+    """Values of a command line without options; None for "not given"."""
+    values: dict[str, Any] = dict(INITIAL)
+    for option in OPTIONS:
+        for name in option.dest:
+            values.setdefault(name, None)
+            if option.default and values[name] is None:
+                values[name] = _convert_default(option)
+    return values
+
+
+def scan(words: Sequence[str]) -> tuple[dict[str, Any], frozenset[str]]:
+    """Read a command line.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The words after the program's name.
+
+    Returns
+    -------
+    given : dict
+        The values which the words set, in SI units; the last setting counts.
+    seen : frozenset of str
+        Names of the options which occurred.
+
+    Raises
+    ------
+    OptionError
+        If an option is unknown, or its values are missing or no numbers.
+    """
+    scanner = _Scanner(words)
+    scanner.scan()
+    return scanner.given, frozenset(scanner.seen)
+
+
+class _Scanner:
+    """Walks through the words; later settings replace earlier ones."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = list(words)
+        self.given: dict[str, Any] = {}
+        self.set_by: dict[str, str] = {}
+        self.seen: set[str] = set()
+        self.values_end = 0
+        self.value_of = ""
+        self.ignoring = False
+
+    def scan(self) -> None:
+        """Read all words."""
+        for position, word in enumerate(self.words):
+            if position < self.values_end:
+                self._check_value(word)
+            elif not word.startswith("-") or _NUMBER.fullmatch(word):
+                self._stray(word)
+            else:
+                self._option(position, word)
+        if self.set_by.get("misset") == "-misset_seed":
+            angles = " ".join(f"{math.degrees(angle):g}" for angle in self.given["misset"])
+            warn_quirk(
+                2,
+                f"-misset_seed with three more arguments is also read as -misset {angles}; "
+                "put it before -misset random",
+            )
+        if self.set_by.get("twotheta") == "-twotheta_axis":
+            angle = f"{math.degrees(self.given['twotheta']):g}"
+            warn_quirk(
+                1, f"-twotheta_axis also sets -twotheta {angle}; give -twotheta after the axis"
+            )
+
+    def _check_value(self, word: str) -> None:
+        """A value which is itself an option would be read as both by the C program."""
+        if word.startswith("-") and any(option.matches(word) for option in OPTIONS):
+            raise OptionError(self.value_of, f"expected a value, got the option {word!r}")
+
+    def _stray(self, word: str) -> None:
+        if not self.ignoring:
+            _warn(f"{word!r} belongs to no option and is ignored")
+
+    def _option(self, position: int, word: str) -> None:
+        matching = [option for option in OPTIONS if option.matches(word)]
+        self.ignoring = not matching
+        if not matching:
+            self._unknown(word)
+            return
+        plain = "-" + word.lstrip("-")
+        meant = [option for option in matching if _is_spelling(option, plain)]
+        for option in matching:
+            primary = option in meant or not meant
+            if not meant:
+                _warn(f"{word!r} is read as {option.name}")
+            if primary:
+                self.seen.add(option.name)
+            before = dict(self.given)
+            ended = self._apply(option, position, word, primary)
+            for name, value in self.given.items():
+                if name not in before or before[name] is not value:
+                    self.set_by[name] = plain
+            if ended:
+                break
+
+    def _apply(self, option: Option, position: int, word: str, primary: bool) -> bool:
+        """Take an option's values; whether no further option is looked for."""
+        following = self.words[position + 1 :]
+        if not primary and len(following) < option.count:
+            return False
+        if option.name == "-curved_det" and not following:
+            warn_quirk(12, "-curved_det is ignored since it is the last argument")
+            return False
+        if option.name == "-misset" and following and "rand" in following[0]:
+            self._set(option, RANDOM)
+            self._take(word, position, 1, primary)
+            return True
+        if option.name == "-cell":
+            self._cell(option, position, word)
+            return False
+        if len(following) < option.count:
+            wanted = "a value" if option.count == 1 else f"{option.count} values"
+            raise OptionError(word, f"expected {wanted}, got {len(following)}")
+        values = following[: option.count]
+        self._take(word, position, option.count, primary)
+        if option.name == "-detector_abs":
+            self._attenuation(option, word, values[0])
+        elif option.name == "-pivot":
+            self._set(option, _pivot(word, values[0]))
+        elif option.count:
+            numbers = [_convert(option, word, value, strict=primary) for value in values]
+            self._set(option, numbers[0] if option.count == 1 else numbers)
+        self.given.update(option.sets)
+        return option.ends_token
+
+    def _take(self, word: str, position: int, count: int, primary: bool) -> None:
+        if primary:
+            self.values_end = position + 1 + count
+            self.value_of = word
+
+    def _set(self, option: Option, value: Any) -> None:
+        for name in option.dest:
+            self.given[name] = value
+
+    def _cell(self, option: Option, position: int, word: str) -> None:
+        values: list[float] = []
+        for value in self.words[position + 1 : position + 7]:
+            if value.startswith("-"):
+                break
+            values.append(_convert(option, word, value))
+        self._take(word, position, len(values), primary=True)
+        if not values or values[0] <= 0.0:
+            got = f", got {values[0]:g}" if values else ""
+            raise OptionError(word, f"expected a positive length{got}")
+        self._set(option, values)
+
+    def _attenuation(self, option: Option, word: str, value: str) -> None:
+        depth = 0.0 if "inf" in value else _convert(option, word, value)
+        if depth < 0.0:
+            raise OptionError(word, f"the depth must not be negative, got {value}")
+        if depth == 0.0:
+            self.given["sensor_thickness"] = 0.0
+        self._set(option, 1.0 / depth if depth else 0.0)
+
+    def _unknown(self, word: str) -> None:
+        """Words of the C program's documentation are ignored, others are errors."""
+        plain = "-" + word.lstrip("-")
+        if plain in LEGACY_WORDS:
+            _warn(f"{word} is ignored, as by nanoBragg: {LEGACY_WORDS[plain]}")
+        elif word != plain and any(option.matches(plain) for option in OPTIONS):
+            _warn(f"{word} is ignored, as by nanoBragg: write it with one dash")
+        else:
+            names = [name for option in OPTIONS for name in (*option.names, *option.extensions)]
+            close = difflib.get_close_matches(plain, names, n=1)
+            hint = f"did you mean {close[0]}?" if close else "cupysim -h lists the options"
+            raise OptionError(word, f"unknown option; {hint}")
+
+
+def _is_spelling(option: Option, plain: str) -> bool:
+    """Whether a word is one of an option's known spellings."""
+    return plain in option.names or plain in option.extensions
+
+
+def _convert_default(option: Option) -> Any:
+    if option.kind is Kind.FLOAT:
+        return option.unit.to_si(float(option.default))
+    if option.kind in (Kind.INTEGER, Kind.SEED):
+        return int(option.default)
+    return option.default
+
+
+def _convert(option: Option, word: str, text: str, strict: bool = True) -> Any:
+    """One value of an option, in SI units."""
+    if option.kind is Kind.PATH:
+        return text
+    if option.kind is Kind.FLOAT:
+        return _convert_float(option, word, text, strict)
+    return _convert_integer(option, word, text)
+
+
+def _convert_integer(option: Option, word: str, text: str) -> int:
+    if _DECIMAL.fullmatch(text):
+        whole = math.trunc(float(text))
+        if whole != float(text):
+            _warn(f"{word} {text}: a whole number is expected; {whole} is used")
+    elif _INTEGER.fullmatch(text):
+        whole = int(text)
+    else:
+        raise OptionError(word, f"expected a whole number, got {text!r}")
+    if option.kind is Kind.SEED:
+        if wrap_int32(whole) != whole:
+            _warn(f"{word} {text}: seeds have 32 bits; {wrap_int32(whole)} is used")
+        return wrap_int32(whole)
+    if abs(whole) > LARGEST_INTEGER:
+        raise OptionError(word, f"{text} is too large; at most {LARGEST_INTEGER}")
+    _check_limit(option, word, text, whole)
+    return whole
+
+
+def _convert_float(option: Option, word: str, text: str, strict: bool) -> float:
+    match = _NUMBER.fullmatch(text) if strict else _NUMBER.match(text)
+    if match is None:
+        if not strict:
+            return 0.0
+        raise OptionError(word, f"expected a number, got {text!r}")
+    value = float(match.group())
+    if not math.isfinite(value):
+        raise OptionError(word, f"{text} is too large")
+    _check_limit(option, word, text, value)
+    return option.unit.to_si(value)
+
+
+def _check_limit(option: Option, word: str, text: str, value: float) -> None:
+    kept = {"": True, "positive": value > 0, "not negative": value >= 0, "not zero": value != 0}
+    if not kept[option.limit]:
+        raise OptionError(word, f"must be {option.limit}, got {text}")
+
+
+def _pivot(word: str, text: str) -> str:
+    for pivot in ("beam", "sample"):
+        if pivot in text:
+            return pivot
+    raise OptionError(word, f"expected 'sample' or 'beam', got {text!r}")
+
+
+def _warn(text: str) -> None:
+    warnings.warn(CupysimWarning(text), stacklevel=4)
+

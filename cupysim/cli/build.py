@@ -1,0 +1,289 @@
+"""From arguments to an experiment: which option goes into which model."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.cli.arguments import RANDOM, Arguments, default_values, scan
+from cupysim.cli.consequences import warn_of_ineffective_options
+from cupysim.cli.headers import header_values
+from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.errors import CupysimError, OptionError
+from cupysim.formats import fdump, hkl_text, mosflm_matrix, smv, source_table, stol_table
+from cupysim.maths.detector_geometry import DetectorAngles
+from cupysim.maths.mosaic import random_misset
+from cupysim.maths.nr_random import RandomStream, ShuffleTable
+from cupysim.models.background import Water
+from cupysim.models.beam import Beam
+from cupysim.models.conventions import FRAMES, Convention, Pivot
+from cupysim.models.crystal import DEFAULT_MOSAIC_DOMAINS, Crystal, Mosaicity, Shape, UnitCell
+from cupysim.models.detector import Detector, Sensor
+from cupysim.models.experiment import Experiment, Region, Rendering
+from cupysim.models.sampling import complete_oscillation, complete_sweep
+from cupysim.models.scan import Scan
+from cupysim.models.structure_factors import StructureFactors
+from cupysim.quirks import warn_quirk
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a command line asks for.
+
+    Parameters
+    ----------
+    arguments : Arguments
+        The command line's values.
+    experiment : Experiment
+        What to simulate.
+    noise_seed : int
+        Seed of the noise.
+    noise_stream : RandomStream
+        The noise's random numbers, which continue those of the orientations.
+    """
+
+    arguments: Arguments
+    experiment: Experiment
+    noise_seed: int
+    noise_stream: RandomStream
+
+
+def build(words: Sequence[str]) -> Job:
+    """Make an experiment from the words of a command line.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The words after the program's name.
+
+    Returns
+    -------
+    Job
+        The experiment and what to do with it.
+
+    Raises
+    ------
+    CupysimError
+        If an option or a file is wrong, or the experiment is impossible.
+    """
+    given, seen = scan(words)
+    values = default_values()
+    mask = None
+    if given.get("mask_file") is not None:
+        image = smv.read(given["mask_file"])
+        values.update(header_values(image, flip_y=True, pixel=values["pixel"]))
+        mask = image.image != 0
+    if given.get("image_file") is not None:
+        image = smv.read(given["image_file"])
+        values.update(header_values(image, flip_y=False, pixel=values["pixel"]))
+    from_header = values["close_distance"] is not None
+    values.update(given)
+    args = Arguments(values, seen)
+    args.values["dump_was_read"] = _reads_dump(args)
+    warn_of_ineffective_options(args, from_header and "close_distance" not in given)
+    if args.stol_file is not None:
+        stol_table.read(args.stol_file)
+
+    table, clock = ShuffleTable(), int(time.time())
+    factors = _structure_factors(args)
+    beam = _beam(args)
+    crystal = _crystal(args, beam.wavelength, table, clock)
+    experiment = Experiment(
+        beam=beam,
+        crystal=crystal,
+        detector=_detector(args),
+        structure_factors=factors,
+        scan=_scan(args),
+        water=Water(args.water),
+        rendering=_rendering(args, mask),
+    )
+    _warn_of_late_size(args, experiment)
+    noise_seed = clock if args.noise_seed is None else args.noise_seed
+    return Job(args, experiment, noise_seed, RandomStream(noise_seed, table))
+
+
+def detector_size(args: Arguments) -> tuple[float, float]:
+    """Size of the detector along fast and slow (m); pixels overrule lengths."""
+    fast = args.pixel * args.n_fast if args.n_fast else args.size_fast
+    slow = args.pixel * args.n_slow if args.n_slow else args.size_slow
+    return fast, slow
+
+
+def clipped_size(args: Arguments) -> tuple[float, float, float]:
+    """Size of the crystal (m), of which the beam clips y and z (quirk Q48)."""
+    sizes = [args.sample_x, args.sample_y, args.sample_z]
+    if args.beamsize >= 0.0:
+        sizes[1:] = [min(size, args.beamsize) for size in sizes[1:]]
+    return sizes[0], sizes[1], sizes[2]
+
+
+def _beam(args: Arguments) -> Beam:
+    fluence = args.fluence
+    if args.flux != 0.0 and args.exposure > 0.0 and args.beamsize >= 0.0:
+        if args.beamsize == 0.0:
+            raise OptionError("-beamsize", "must not be 0 with -flux")
+        fluence = args.flux * args.exposure / args.beamsize / args.beamsize
+    return Beam(
+        wavelength=args.wavelength,
+        fluence=fluence,
+        polarization=args.polarization,
+        polarized=args.polarized,
+        horizontal=complete_sweep(args.hdiv_range, args.hdiv_step, args.hdiv_steps, "hdiv"),
+        vertical=complete_sweep(args.vdiv_range, args.vdiv_step, args.vdiv_steps, "vdiv"),
+        dispersion=complete_sweep(args.dispersion, None, args.dispersion_steps, "dispersion"),
+        round_divergence=args.round_divergence,
+        source_table=None if args.source_file is None else source_table.read(args.source_file),
+    )
+
+
+def _crystal(args: Arguments, wavelength: float, table: ShuffleTable, clock: int) -> Crystal:
+    if args.cell is None and args.matrix_file is None:
+        raise CupysimError("no unit cell: give -cell or -mat")
+    reciprocal = None
+    if args.matrix_file is not None:
+        matrix = mosflm_matrix.read(args.matrix_file)
+        reciprocal = mosflm_matrix.reciprocal_vectors(matrix, wavelength)
+    misset = args.misset
+    if isinstance(misset, str) and misset == RANDOM:
+        seed = clock if args.misset_seed is None else args.misset_seed
+        misset = random_misset(RandomStream(seed, table))
+    # drawn after the random orientation, from the same table: the C program's order
+    spread, domains = mosaic_sampling(args)
+    mosaicity = Mosaicity.draw(spread, domains, RandomStream(args.mosaic_seed, table))
+    return Crystal(
+        cell=None if args.cell is None else _unit_cell(args.cell),
+        reciprocal=reciprocal,
+        misset=misset,
+        n_cells=(args.n_a, args.n_b, args.n_c),
+        size=clipped_size(args),
+        shape=Shape(args.shape),
+        fudge=args.fudge,
+        mosaicity=mosaicity,
+    )
+
+
+def _unit_cell(values: Sequence[float]) -> UnitCell:
+    """A cell of which b, c and the angles may be missing, or not above zero."""
+    given = [*values, *[0.0] * (6 - len(values))]
+    a, b, c = (length if length > 0.0 else given[0] for length in given[:3])
+    angles = [angle / DEGREES_PER_RADIAN for angle in given[3:]]
+    alpha, beta, gamma = (angle if angle > 0.0 else math.pi / 2 for angle in angles)
+    return UnitCell((a, b, c), (alpha, beta, gamma))
+
+
+def mosaic_sampling(args: Arguments) -> tuple[float, int]:
+    """Mosaic spread (rad) and number of domains, completed."""
+    spread = -1.0 if args.mosaic_spread is None else args.mosaic_spread
+    if spread <= 0.0:
+        return 0.0, 1
+    if args.mosaic_domains is None or args.mosaic_domains <= 0:
+        return spread, DEFAULT_MOSAIC_DOMAINS
+    return spread, args.mosaic_domains
+
+
+def _reads_dump(args: Arguments) -> bool:
+    """Whether structure factors come from an earlier run's table."""
+    return args.hkl_file is None and args.use_dump and os.path.exists(args.dump_file)
+
+
+def _structure_factors(args: Arguments) -> StructureFactors:
+    if args.hkl_file is not None:
+        hkl, values = hkl_text.read(args.hkl_file)
+        return StructureFactors.from_list(hkl, values, args.default_F)
+    if args.dump_was_read:
+        if "-dump" not in args.seen:
+            warn_quirk(
+                32,
+                f"structure factors are read from {args.dump_file}, which lies in this folder; "
+                "-nodump leaves it alone",
+            )
+        return fdump.read(args.dump_file, args.default_F)
+    if args.default_F == 0.0:
+        raise CupysimError("no structure factors: give -hkl FILE, -default_F F or -dump FILE")
+    return StructureFactors(default=args.default_F)
+
+
+def _detector(args: Arguments) -> Detector:
+    convention = Convention(args.convention)
+    vectors = {
+        name: tuple(args.values[value])
+        for name, value in (
+            ("beam", "beam_vector"),
+            ("fast", "fast_vector"),
+            ("slow", "slow_vector"),
+            ("normal", "normal_vector"),
+            ("twotheta_axis", "twotheta_axis"),
+            ("polarization", "polar_vector"),
+            ("spindle", "spindle_axis"),
+        )
+        if args.values[value] is not None
+    }
+    size = detector_size(args)
+    n_fast, n_slow = (math.ceil(length / args.pixel - 0.5) for length in size)
+    layers = complete_sweep(args.sensor_thickness, None, args.sensor_layers, "sensor")
+    attenuation = -1.0 if args.attenuation is None else args.attenuation
+    if layers.range > 0.0 and attenuation < 0.0:
+        attenuation = 1.0 / layers.range
+    return Detector(
+        n_fast=n_fast,
+        n_slow=n_slow,
+        pixel_size=args.pixel,
+        distance=args.distance,
+        close_distance=args.close_distance,
+        convention=convention,
+        frame=FRAMES[Convention.CUSTOM].with_vectors(**vectors),
+        pivot=Pivot(args.pivot),
+        beam_centre=(args.beam_x, args.beam_y),
+        close_point=(args.close_x, args.close_y),
+        origin_pixels=(args.origin_x, args.origin_y),
+        angles=DetectorAngles((args.rotate_x, args.rotate_y, args.rotate_z), args.twotheta),
+        sensor=Sensor(layers, attenuation),
+        curved=args.curved,
+        point_pixel=args.point_pixel,
+        size=size,
+    )
+
+
+def _scan(args: Arguments) -> Scan:
+    sweep, lost = complete_oscillation(args.oscillation, args.phi_step, args.phi_steps)
+    if lost:
+        warn_quirk(27, f"-phistep without -osc renders {sweep.count} steps, not {args.phi_steps}")
+    return Scan(args.phi, sweep)
+
+
+def _rendering(args: Arguments, mask: np.ndarray | None) -> Rendering:
+    region = None
+    if args.region is not None:
+        fast, slow = (math.ceil(length / args.pixel - 0.5) for length in detector_size(args))
+        limits = zip(args.region, (0, fast, 0, slow), strict=True)
+        region = Region(*(edge if given < 0 else given for given, edge in limits))
+    return Rendering(
+        oversample=args.oversample if args.oversample and args.oversample > 0 else None,
+        oversample_thick=args.oversample_thick,
+        oversample_polar=args.oversample_polar,
+        oversample_omega=args.oversample_omega,
+        region=region,
+        mask=mask,
+        dmin=args.dmin,
+        interpolate=args.interpolate,
+    )
+
+
+def _warn_of_late_size(args: Arguments, experiment: Experiment) -> None:
+    crystal = experiment.crystal
+    if (
+        args.interpolate is None
+        and experiment.interpolate
+        and max(crystal.size) > 0.0
+        and min(crystal.cell_counts) > 2
+    ):
+        warn_quirk(
+            25,
+            "structure factors are interpolated since the crystal's size is not yet known when "
+            "this is decided; -nointerpolate prevents it",
+        )

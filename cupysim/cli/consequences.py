@@ -1,0 +1,79 @@
+"""Warnings about options which do not do what their user must think."""
+
+from __future__ import annotations
+
+from cupysim.cli.arguments import Arguments
+from cupysim.models.conventions import PIVOTS, Convention
+from cupysim.quirks import warn_quirk
+
+VECTOR_OPTIONS = (
+    "-fdet_vector",
+    "-sdet_vector",
+    "-odet_vector",
+    "-beam_vector",
+    "-polar_vector",
+    "-spindle_axis",
+    "-twotheta_axis",
+    "-pix0_vector",
+)
+
+CONVENTION_OPTIONS = ("-mosflm", "-xds", "-adxv", "-denzo", "-dials")
+
+INEFFECTIVE_CENTRES: dict[Convention, tuple[tuple[str, ...], str]] = {
+    **dict.fromkeys(
+        (Convention.MOSFLM, Convention.DENZO, Convention.ADXV),
+        (("-ORGX", "-ORGY", "-Xclose", "-Yclose"), "-Xbeam and -Ybeam do"),
+    ),
+    **dict.fromkeys(
+        (Convention.XDS, Convention.DIALS),
+        (("-Xbeam", "-Ybeam", "-Xclose", "-Yclose"), "-ORGX and -ORGY do"),
+    ),
+    Convention.CUSTOM: ((), ""),
+}
+"""Options which do not move the beam in a convention, and which ones do."""
+
+
+def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: bool) -> None:
+    """Warn of options which the others make ineffective.
+
+    Parameters
+    ----------
+    args : Arguments
+        The command line's values.
+    header_sets_close_distance : bool
+        An image header has set the close distance.
+    """
+    convention = Convention(args.convention)
+    vectors = [name for name in VECTOR_OPTIONS if name in args.seen]
+    conventions = [name for name in CONVENTION_OPTIONS if name in args.seen]
+    if convention is not Convention.CUSTOM:
+        if vectors:
+            warn_quirk(10, f"{', '.join(vectors)}: dropped by the later {conventions[-1]}")
+        if "-pivot" in args.seen and args.pivot != PIVOTS[convention]:
+            warn_quirk(
+                8,
+                f"-pivot {args.pivot} has no effect: the {convention} convention turns the "
+                f"detector about the {PIVOTS[convention]}",
+            )
+    elif conventions:
+        warn_quirk(
+            10,
+            f"{vectors[-1]} drops the convention of {conventions[-1]}: all vectors which are not "
+            "given are those of the CUSTOM convention",
+        )
+    if "-pix0_vector" in args.seen:
+        warn_quirk(11, "-pix0_vector only switches to the CUSTOM convention")
+    names, remedy = INEFFECTIVE_CENTRES[convention]
+    ineffective = [name for name in names if name in args.seen]
+    if ineffective:
+        warn_quirk(
+            9,
+            f"{', '.join(ineffective)}: no effect on the image in the {convention} convention; "
+            f"{remedy}",
+        )
+    if header_sets_close_distance and "-distance" in args.seen:
+        warn_quirk(
+            29, "-distance has no effect: the image header sets CLOSE_DISTANCE; use -close_distance"
+        )
+    if args.attenuation == 0.0 and args.sensor_thickness > 0.0:
+        warn_quirk(18, "-detector_abs inf before -detector_thick: the whole image is zero")

@@ -1,0 +1,180 @@
+"""The command: parse, build, render, report, write."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn, TextIO
+
+from cupysim.cli.options import format_help, usage
+
+EXIT_ERROR = 9
+"""Exit status of the C program after an error it finds."""
+
+EXIT_INTERRUPTED = 130
+
+HELP_WORDS = ("-h", "-help", "--help", "--h")
+VERSION_WORDS = ("-version", "--version")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the drop-in command.
+
+    Parameters
+    ----------
+    words : sequence of str, optional
+        The words after the program's name; those of this process without it.
+
+    Returns
+    -------
+    int
+        Exit status: 0, or 9 after an error.
+    """
+    words = sys.argv[1:] if words is None else list(words)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    if any(word in HELP_WORDS for word in words):
+        print(format_help())
+        return 0
+    if any(word in VERSION_WORDS for word in words):
+        from cupysim import __version__
+
+        print(f"cupysim {__version__}")
+        return 0
+    if not words:
+        print(f"usage: {usage()}\n       cupysim -h lists the options", file=sys.stderr)
+        return EXIT_ERROR
+    return _run_guarded(words)
+
+
+def _run_guarded(words: Sequence[str]) -> int:
+    """Run, and turn errors into one line and an exit status."""
+    from cupysim.errors import CupysimError
+
+    previous = signal.signal(signal.SIGTERM, _terminate) if _in_main_thread() else None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.showwarning = _show_warning
+            _run(words)
+        return 0
+    except CupysimError as error:
+        _complain(str(error))
+    except MemoryError as error:
+        _complain(f"not enough memory for this image ({error})" if str(error) else "out of memory")
+    except KeyboardInterrupt:
+        _complain("interrupted; nothing was written")
+        return EXIT_INTERRUPTED
+    finally:
+        if previous is not None:
+            signal.signal(signal.SIGTERM, previous)
+    return EXIT_ERROR
+
+
+def _run(words: Sequence[str]) -> None:
+    from cupysim.cli.build import build
+    from cupysim.cli.outputs import Result, check_outputs, write_outputs
+    from cupysim.cli.printout import Printout
+    from cupysim.cli.progress import Progress
+    from cupysim.cli.report import interpolation_warning, setup_lines, statistics_lines
+    from cupysim.render.plan import make_plan
+    from cupysim.render.reference import render
+    from cupysim.render.statistics import image_statistics
+
+    job = build(words)
+    args = job.arguments
+    plan = make_plan(job.experiment)
+    dump_problem = check_outputs(args)
+    report = Report(sys.stdout)
+    for line in list(setup_lines(job, dump_problem)):
+        report(line)
+    report.flush()
+
+    region = job.experiment.region
+    n_pixels = (region.fast_max - region.fast_min + 1) * (region.slow_max - region.slow_min + 1)
+    progress = Progress(n_pixels, report) if args.progress and not args.printout else None
+    tap = None
+    if args.printout:
+        tap = Printout(plan, job.experiment.beam.wavelength, args.printout_pixel, report)
+    rendered = render(plan, progress, tap)
+    if progress is not None:
+        progress.close()
+    stop = rendered.interpolation_stop
+    report((interpolation_warning(stop) if stop else ""))
+    statistics = image_statistics(plan, rendered)
+    first, later = statistics_lines(statistics)
+    report(first)
+    result = Result(job, plan, rendered.image[0, 0], statistics, dump_problem)
+    write_outputs(result, report, later)
+    report.flush()
+
+
+class Report:
+    """Writes the report to standard output.
+
+    A reader which goes away, as ``head`` does, ends the report but not the
+    run.
+
+    Parameters
+    ----------
+    stream : text stream
+        Where to.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream: TextIO | None = stream
+
+    def __call__(self, line: str) -> None:
+        """Write a line."""
+        self._guarded(line + "\n")
+
+    def flush(self) -> None:
+        """Show what was written."""
+        self._guarded("", flush=True)
+
+    def _guarded(self, text: str, flush: bool = False) -> None:
+        from cupysim.errors import CupysimError
+
+        if self._stream is None:
+            return
+        try:
+            self._stream.write(text)
+            if flush:
+                self._stream.flush()
+        except BrokenPipeError:
+            self._stream = None
+            # the interpreter flushes standard output at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as error:
+            raise CupysimError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def _complain(text: str) -> None:
+    printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    print(f"cupysim: error: {printable}", file=sys.stderr)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    print(f"cupysim: warning: {message}", file=sys.stderr)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _in_main_thread() -> bool:
+    import threading
+
+    return threading.current_thread() is threading.main_thread()

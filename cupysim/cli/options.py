@@ -1,0 +1,543 @@
+"""The options of the drop-in command: one table for parsing, help and manual.
+
+Order, spellings and matching are those of the C program, which tests every
+argument that starts with a dash against all options. This file uses the
+standard library alone, since the manual page is made from it before the
+package is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+DEGREES_PER_RADIAN = 180.0 * (1.0 / math.pi)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit of the command line and its conversion to SI.
+
+    The conversions are the C program's to the last bit: some multiply, some
+    divide.
+    """
+
+    name: str
+    to_si: Callable[[float], float]
+
+
+NONE = Unit("", lambda value: value)
+MM = Unit("mm", lambda value: value / 1000.0)
+METRE = Unit("m", lambda value: value)
+MICRON = Unit("um", lambda value: value * 1e-6)
+MICRON_WATER = Unit("um", lambda value: value / 1e6)
+DEGREE = Unit("deg", lambda value: value / DEGREES_PER_RADIAN)
+ANGSTROM = Unit("A", lambda value: value / 1e10)
+ANGSTROM_CELL = Unit("A, deg", lambda value: value)
+ANGSTROM_DMIN = Unit("A", lambda value: value * 1e-10)
+ELECTRONVOLT = Unit("eV", lambda value: (12398.42 / value) / 1.0e10)
+MILLIRADIAN = Unit("mrad", lambda value: value / 1000.0)
+PERCENT = Unit("%", lambda value: value / 100.0)
+PIXEL = Unit("pixels", lambda value: value)
+ELECTRON = Unit("electrons", lambda value: value)
+SECOND = Unit("s", lambda value: value)
+PER_AREA = Unit("photons/m^2", lambda value: value)
+PER_SECOND = Unit("photons/s", lambda value: value)
+
+
+class Match(Enum):
+    """How an argument is recognised as an option."""
+
+    SUBSTRING = "the option occurs anywhere in the argument"
+    LENGTH = "the same, and the lengths are equal"
+    EXACT = "the argument is the option"
+
+
+class Kind(Enum):
+    """What the values of an option are."""
+
+    FLAG = "none"
+    FLOAT = "a number"
+    INTEGER = "a whole number"
+    SEED = "a whole number"
+    TEXT = "a text"
+    PATH = "a file"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Spellings; the first is the one in the help.
+    group : str
+        Heading in the help.
+    help : str
+        One sentence.
+    kind : Kind
+        What its values are.
+    count : int
+        How many values it takes.
+    unit : Unit
+        Unit of the values on the command line.
+    dest : tuple of str
+        Arguments which it sets; a single value sets all of them.
+    default : str
+        What the arguments are without it, as on the command line; empty for
+        "not given".
+    sets : mapping
+        Further arguments which it sets, to constants.
+    match : Match
+        How it is recognised.
+    ends_token : bool
+        No further option is looked for in the same argument.
+    extensions : tuple of str
+        Longer spellings in common use, accepted without a warning.
+    metavar : str
+        How its values appear in the help.
+    limit : str
+        What a value must be: "positive", "not negative" or "not zero".
+    no_effect : bool
+        Read but not used, as in the C program.
+    is_new : bool
+        The C program does not have it.
+    """
+
+    names: tuple[str, ...]
+    group: str
+    help: str
+    kind: Kind = Kind.FLAG
+    count: int = 0
+    unit: Unit = NONE
+    dest: tuple[str, ...] = ()
+    default: str = ""
+    sets: Mapping[str, Any] = field(default_factory=dict)
+    match: Match = Match.SUBSTRING
+    ends_token: bool = False
+    extensions: tuple[str, ...] = ()
+    metavar: str = ""
+    limit: str = ""
+    no_effect: bool = False
+    is_new: bool = False
+
+    @property
+    def name(self) -> str:
+        """The spelling in the help."""
+        return self.names[0]
+
+    def matches(self, argument: str) -> bool:
+        """Whether the C program takes this argument for this option."""
+        if self.match is Match.EXACT:
+            return argument in self.names
+        if self.match is Match.LENGTH:
+            return any(name in argument and len(name) == len(argument) for name in self.names)
+        return any(name in argument for name in self.names)
+
+
+CRYSTAL, BEAM, DETECTOR = "Crystal", "Beam", "Detector"
+SAMPLING, OUTPUT, INPUT = "Sampling", "Output", "Input images and tables"
+GENERAL = "General"
+GROUPS = (CRYSTAL, BEAM, DETECTOR, SAMPLING, OUTPUT, INPUT, GENERAL)
+
+
+def _number(
+    names: str,
+    group: str,
+    text: str,
+    unit: Unit = NONE,
+    dest: str = "",
+    default: str = "",
+    **more: Any,
+) -> Option:
+    """An option with one floating-point value."""
+    return Option(
+        tuple(names.split()), group, text, Kind.FLOAT, 1, unit, tuple(dest.split()), default, **more
+    )
+
+
+def _integer(
+    names: str, group: str, text: str, dest: str, default: str = "", **more: Any
+) -> Option:
+    """An option with one whole number."""
+    kind = more.pop("kind", Kind.INTEGER)
+    return Option(
+        tuple(names.split()), group, text, kind, 1, NONE, tuple(dest.split()), default, **more
+    )
+
+
+def _path(names: str, group: str, text: str, dest: str, default: str = "", **more: Any) -> Option:
+    """An option which names a file."""
+    return Option(
+        tuple(names.split()), group, text, Kind.PATH, 1, NONE, (dest,), default, **more
+    )
+
+
+def _flag(names: str, group: str, text: str, sets: Mapping[str, Any], **more: Any) -> Option:
+    """An option without a value."""
+    return Option(tuple(names.split()), group, text, sets=sets, **more)
+
+
+def _vector(name: str, text: str, dest: str, unit: Unit = NONE) -> Option:
+    """A lab vector, which switches to the CUSTOM convention."""
+    return Option(
+        (name,), DETECTOR, text, Kind.FLOAT, 3, unit, (dest,), "",
+        sets={"convention": "custom"}, metavar="X Y Z",
+    )  # fmt: skip
+
+
+_BEAM_PIVOT, _SAMPLE_PIVOT = {"pivot": "beam"}, {"pivot": "sample"}
+
+OPTIONS: tuple[Option, ...] = (
+    _integer("-Na", CRYSTAL, "Unit cells along a.", "n_a", "1", ends_token=True),
+    _integer("-Nb", CRYSTAL, "Unit cells along b.", "n_b", "1", ends_token=True),
+    _integer("-Nc", CRYSTAL, "Unit cells along c.", "n_c", "1", ends_token=True),
+    _integer(
+        "-N", CRYSTAL, "Unit cells along each axis; sets -Na, -Nb and -Nc.", "n_a n_b n_c", "1",
+        match=Match.EXACT, ends_token=True,
+    ),
+    Option(
+        ("-cell",), CRYSTAL,
+        "Unit cell. Lengths left out equal a, angles left out are 90. With -mat, the matrix gives "
+        "directions and this gives lengths.",
+        Kind.FLOAT, 6, ANGSTROM_CELL, ("cell",), metavar="A [B C [AL BE GA]]",
+    ),
+    Option(
+        ("-misset",), CRYSTAL,
+        "Rotate the crystal about the lab axes x, y, z; or 'random' for a random orientation.",
+        Kind.FLOAT, 3, DEGREE, ("misset",), metavar="X Y Z | random",
+    ),
+    _number(
+        "-samplesize -sample_size -xtalsize -xtal_size", CRYSTAL,
+        "Crystal edge; overrules the numbers of cells.", MM, "sample_x sample_y sample_z", "0",
+    ),
+    _number("-sample_thick -sample_x -xtal_thick -xtal_x", CRYSTAL,
+            "Crystal size along a; overrules -Na.", MM, "sample_x", "0"),
+    _number("-sample_width -sample_y -xtal_width -xtal_y -width", CRYSTAL,
+            "Crystal size along b; overrules -Nb.", MM, "sample_y", "0"),
+    _number("-sample_heigh -sample_z -xtal_heigh -xtal_z -heigh", CRYSTAL,
+            "Crystal size along c; overrules -Nc.", MM, "sample_z", "0",
+            extensions=("-height", "-sample_height", "-xtal_height")),
+    _number("-density -sample_den", CRYSTAL, "Read but not used.", NONE, "density", "1",
+            extensions=("-sample_density",), metavar="G/CM3", no_effect=True),
+    _number("-MW", CRYSTAL, "Read but not used.", NONE, "molecular_weight", "18",
+            match=Match.EXACT, metavar="G/MOL", no_effect=True),
+    _number("-molec", CRYSTAL, "Read but not used; the same as -MW.", NONE, "molecular_weight", "18",
+            extensions=("-molecular_weight",), metavar="G/MOL", no_effect=True),
+    _number("-Xbeam", DETECTOR, "Beam centre X, as the convention means it.", MM, "beam_x",
+            sets=_BEAM_PIVOT),
+    _number("-Ybeam", DETECTOR, "Beam centre Y, as the convention means it.", MM, "beam_y",
+            sets=_BEAM_PIVOT),
+    _number("-Xclose", DETECTOR, "Near point X (CUSTOM convention only).", MM, "close_x",
+            sets=_SAMPLE_PIVOT),
+    _number("-Yclose", DETECTOR, "Near point Y (CUSTOM convention only).", MM, "close_y",
+            sets=_SAMPLE_PIVOT),
+    _number("-ORGX", DETECTOR, "XDS beam centre X (XDS, DIALS and CUSTOM conventions).", PIXEL,
+            "origin_x", sets=_SAMPLE_PIVOT),
+    _number("-ORGY", DETECTOR, "XDS beam centre Y (XDS, DIALS and CUSTOM conventions).", PIXEL,
+            "origin_y", sets=_SAMPLE_PIVOT),
+    Option(
+        ("-pivot",), DETECTOR,
+        "What stays in place when the detector turns, 'sample' or 'beam' (CUSTOM convention only).",
+        Kind.TEXT, 1, NONE, ("pivot",), "beam", metavar="sample|beam",
+    ),
+    _flag("-mosflm", DETECTOR, "MOSFLM's beam centre (the default).",
+          {"convention": "mosflm", "pivot": "beam"}),
+    _flag("-xds", DETECTOR, "XDS' beam centre.", {"convention": "xds", "pivot": "sample"}),
+    _flag("-adxv", DETECTOR, "ADXV's beam centre.", {"convention": "adxv", "pivot": "beam"}),
+    _flag("-denzo", DETECTOR, "DENZO's beam centre.", {"convention": "denzo", "pivot": "beam"}),
+    _flag("-dials", DETECTOR, "DIALS' beam centre.", {"convention": "dials", "pivot": "beam"}),
+    _vector("-fdet_vector", "Direction of the fast axis.", "fast_vector"),
+    _vector("-sdet_vector", "Direction of the slow axis.", "slow_vector"),
+    _vector("-odet_vector", "Direction of the detector normal.", "normal_vector"),
+    _vector("-beam_vector", "Direction of the beam.", "beam_vector"),
+    _vector("-polar_vector", "Direction of the electric field.", "polar_vector"),
+    _vector("-spindle_axis", "Axis of the crystal's rotation.", "spindle_axis"),
+    _vector("-twotheta_axis", "Axis of the two-theta swing. Also sets -twotheta to its first number.",
+            "twotheta_axis"),
+    _vector("-pix0_vector", "Read; only switches to the CUSTOM convention.", "pix0_vector", METRE),
+    _number("-distance", DETECTOR, "Distance along the beam.", MM, "distance", "100",
+            sets=_BEAM_PIVOT, limit="not zero"),
+    _number("-close_distance", DETECTOR, "Distance of the detector plane; overrules -distance.", MM,
+            "close_distance", sets=_SAMPLE_PIVOT, limit="not zero"),
+    Option(
+        ("-detector_abs",), DETECTOR,
+        "Attenuation depth of the sensor; 'inf' or 0 for a sensor without thickness.",
+        Kind.FLOAT, 1, MICRON, ("attenuation",), extensions=("-detector_absorb",),
+        metavar="DEPTH|inf",
+    ),
+    _number("-detector_thick", DETECTOR, "Sensor thickness.", MICRON, "sensor_thickness", "0",
+            match=Match.LENGTH),
+    _integer("-detector_thicksteps -thicksteps", DETECTOR, "Layers of the sensor.", "sensor_layers"),
+    _number("-twotheta", DETECTOR, "Swing the detector about the two-theta axis.", DEGREE,
+            "twotheta", "0", sets=_SAMPLE_PIVOT),
+    _number("-detector_rotx", DETECTOR, "Turn the detector about the lab's x.", DEGREE,
+            "rotate_x", "0"),
+    _number("-detector_roty", DETECTOR, "Turn the detector about the lab's y.", DEGREE,
+            "rotate_y", "0"),
+    _number("-detector_rotz", DETECTOR, "Turn the detector about the lab's z.", DEGREE,
+            "rotate_z", "0"),
+    _number("-detsize", DETECTOR, "Detector size along both axes.", MM, "size_fast size_slow",
+            "102.4", match=Match.LENGTH, limit="positive"),
+    _number("-detsize_f", DETECTOR, "Detector size along the fast axis.", MM, "size_fast",
+            "102.4", limit="positive"),
+    _number("-detsize_s", DETECTOR, "Detector size along the slow axis.", MM, "size_slow",
+            "102.4", limit="positive"),
+    _integer("-detpixels", DETECTOR, "Pixels along both axes; overrules -detsize.",
+             "n_fast n_slow", "0", match=Match.LENGTH, limit="not negative"),
+    _integer("-detpixels_f -detpixels_x", DETECTOR, "Pixels along the fast axis.", "n_fast", "0", limit="not negative"),
+    _integer("-detpixels_s -detpixels_y", DETECTOR, "Pixels along the slow axis.", "n_slow", "0", limit="not negative"),
+    _flag("-curved_det", DETECTOR, "All pixels at the same distance. Ignored as the last argument.",
+          {"curved": True}, extensions=("-curved_detector",)),
+    _number("-pixel", DETECTOR, "Pixel size.", MM, "pixel", "0.1", extensions=("-pixel_size",), limit="positive"),
+    _flag("-point_pixel", DETECTOR, "Inverse-square law in place of the pixel's solid angle.",
+          {"point_pixel": True}),
+    _number("-polar", BEAM, "Kahn polarization factor, from -1 to 1.", NONE, "polarization", "0",
+            sets={"polarized": True}, match=Match.LENGTH),
+    _flag("-nopolar", BEAM, "No polarization factor.", {"polarized": False}),
+    _flag("-oversample_thick", SAMPLING, "Apply sensor absorption at each sub-pixel.",
+          {"oversample_thick": True}, ends_token=True),
+    _flag("-oversample_polar", SAMPLING, "Apply polarization at each sub-pixel and source.",
+          {"oversample_polar": True}, ends_token=True),
+    _flag("-oversample_omega", SAMPLING, "Apply the solid angle at each sub-pixel.",
+          {"oversample_omega": True}, ends_token=True),
+    _integer("-oversample", SAMPLING,
+             "Sub-pixels along a pixel's edge; from the crystal's size if not given or 0.",
+             "oversample"),
+    Option(
+        ("-roi",), SAMPLING,
+        "Render only these pixels, both ends included; a negative number means the image's edge.",
+        Kind.INTEGER, 4, NONE, ("region",), metavar="XMIN XMAX YMIN YMAX",
+    ),
+    _number("-lambda -wave", BEAM, "Wavelength.", ANGSTROM, "wavelength", "1",
+            extensions=("-wavelength",), limit="positive"),
+    _number("-energy", BEAM, "Photon energy, in place of -lambda.", ELECTRONVOLT, "wavelength", limit="positive"),
+    _number("-fluence", BEAM, "Photons per area; the default cancels r_e^2.", PER_AREA, "fluence",
+            "125932015286227086360700780544", limit="not negative"),
+    _number("-flux", BEAM, "Photons per second; with -exposure and -beamsize overrules -fluence.",
+            PER_SECOND, "flux", "0", limit="not negative"),
+    _number("-exposure", BEAM, "Exposure time.", SECOND, "exposure", "1"),
+    _number("-beamsize", BEAM, "Beam edge; also clips the crystal's y and z size.", MM, "beamsize",
+            "0.1"),
+    _number("-mosaic", CRYSTAL, "Mosaic spread: largest misorientation of a domain.", DEGREE,
+            "mosaic_spread", match=Match.LENGTH),
+    _number("-mosaici -mosaic_spr", CRYSTAL, "The same as -mosaic.", DEGREE, "mosaic_spread",
+            extensions=("-mosaicity", "-mosaic_spread")),
+    _integer("-mosaic_dom", CRYSTAL, "Number of mosaic domains; 10 if only a spread is given.",
+             "mosaic_domains", extensions=("-mosaic_domains",)),
+    _number("-dispersion", BEAM, "Bandwidth: full range of wavelengths.", PERCENT, "dispersion", "0"),
+    _integer("-dispsteps", BEAM, "Number of wavelengths.", "dispersion_steps"),
+    _number("-divergence", BEAM, "Full angular range of the sources in both directions.",
+            MILLIRADIAN, "hdiv_range vdiv_range"),
+    _number("-hdivrange", BEAM, "Horizontal angular range of the sources.", MILLIRADIAN,
+            "hdiv_range"),
+    _number("-vdivrange", BEAM, "Vertical angular range of the sources.", MILLIRADIAN, "vdiv_range"),
+    _number("-hdivstep", BEAM, "Horizontal angle between sources.", MILLIRADIAN, "hdiv_step",
+            match=Match.LENGTH),
+    _integer("-hdivsteps", BEAM, "Number of sources horizontally.", "hdiv_steps"),
+    _number("-vdivstep", BEAM, "Vertical angle between sources.", MILLIRADIAN, "vdiv_step",
+            match=Match.LENGTH),
+    _integer("-vdivsteps", BEAM, "Number of sources vertically.", "vdiv_steps"),
+    _integer("-divsteps", BEAM, "Number of sources in each direction.", "hdiv_steps vdiv_steps"),
+    _flag("-round_div", BEAM, "Cut the grid of sources to an ellipse (the default).",
+          {"round_divergence": True}),
+    _flag("-square_div", BEAM, "Keep the corners of the grid of sources.",
+          {"round_divergence": False}),
+    _number("-adc", OUTPUT, "Offset of the integer and noise images.", NONE, "adc_offset", "40",
+            extensions=("-adcoffset", "-adc_offset"), limit="not negative"),
+    _number("-phi", SAMPLING, "First spindle angle.", DEGREE, "phi", "0", match=Match.LENGTH),
+    _number("-osc", SAMPLING, "Rotation range about the spindle.", DEGREE, "oscillation"),
+    _number("-phistep", SAMPLING, "Angle between rotation steps.", DEGREE, "phi_step",
+            match=Match.LENGTH),
+    _integer("-phisteps", SAMPLING, "Number of rotation steps; alone, they span one degree.",
+             "phi_steps"),
+    _number("-dmin", SAMPLING, "No scattering beyond this resolution.", ANGSTROM_DMIN, "dmin", "0"),
+    _path("-mat", CRYSTAL, "MOSFLM A matrix: nine numbers, columns a*, b*, c* times wavelength.",
+          "matrix_file", extensions=("-matrix", "-matfile")),
+    _path("-hkl", CRYSTAL, "Structure factors in P1: lines of h k l F.", "hkl_file"),
+    _number("-default_F", CRYSTAL, "Structure factor of reflections which are not in the file.",
+            ELECTRON, "default_F", "0"),
+    _path("-dump", CRYSTAL, "Binary table of structure factors: written with -hkl, else read.",
+          "dump_file", "Fdump.bin", extensions=("-dumpfile",)),
+    _path("-img", INPUT, "Take detector, wavelength and rotation from this SMV image's header.",
+          "image_file", extensions=("-imgfile",)),
+    _path("-mask", INPUT, "Render only pixels which are not zero in this SMV image; its header "
+          "counts too.", "mask_file", extensions=("-maskfile",)),
+    _path("-stolout", INPUT, "Read but not used.", "stol_output", no_effect=True),
+    _path("-stol", INPUT, "Amorphous scattering F against sin(theta)/lambda; read but not used.",
+          "stol_file", match=Match.LENGTH, no_effect=True),
+    _path("-4stol", INPUT, "The same against 4 sin(theta)/lambda; read but not used.", "stol_file",
+          match=Match.LENGTH, no_effect=True),
+    _path("-Q", INPUT, "The same against Q; read but not used.", "stol_file", match=Match.LENGTH,
+          no_effect=True),
+    _path("-sourcefile", BEAM, "Sources: lines of x y z (m, from the sample), weight, wavelength (m).",
+          "source_file"),
+    _path("-floatfile -floatimage", OUTPUT, "Float image: expected photons, raw float32.",
+          "float_file", "floatimage.bin"),
+    _path("-intfile -intimage", OUTPUT, "SMV image without noise.", "int_file", "intimage.img"),
+    _path("-pgmfile -pgmimage", OUTPUT, "Greymap; switches it on.", "pgm_file", "image.pgm",
+          sets={"write_pgm": True}),
+    _path("-noisefile -noiseimage", OUTPUT, "SMV image with photon noise; switches it on.",
+          "noise_file", "noiseimage.img", sets={"write_noise": True}),
+    _flag("-nonoise", OUTPUT, "No noise image.", {"write_noise": False}),
+    _flag("-nopgm", OUTPUT, "No greymap.", {"write_pgm": False}),
+    _number("-scale", OUTPUT, "Scale of the SMV image without noise; automatic if not above 0.",
+            NONE, "int_scale", "0"),
+    _number("-pgmscale", OUTPUT, "Scale of the greymap; switches it on.", NONE, "pgm_scale", "0",
+            sets={"write_pgm": True}),
+    _flag("-coherent", BEAM, "Read but not used.", {"coherent": True}, no_effect=True),
+    _flag("-printout", OUTPUT, "Print intermediate values of each pixel.", {"printout": True}),
+    _flag("-noprogress", OUTPUT, "No progress reports.", {"progress": False}),
+    _flag("-progress", OUTPUT, "Progress reports (the default).", {"progress": True}),
+    _flag("-interpolate", CRYSTAL,
+          "Interpolate structure factors; by default with at most 2 cells along an axis.",
+          {"interpolate": True}),
+    _flag("-nointerpolate", CRYSTAL, "Take the nearest structure factor.", {"interpolate": False}),
+    _flag("-round_xtal", CRYSTAL, "Ellipsoidal crystal.", {"shape": "round"}),
+    _flag("-square_xtal", CRYSTAL, "Parallelepiped crystal (the default).", {"shape": "square"}),
+    _flag("-gauss_xtal", CRYSTAL, "Gaussian spots.", {"shape": "gauss"}),
+    _flag("-binary_spots -tophat_spots", CRYSTAL, "Flat spots.", {"shape": "tophat"}),
+    _number("-fudge", CRYSTAL, "Scale of the squared spot radius of round, gauss, tophat shapes.",
+            NONE, "fudge", "1"),
+    Option(
+        ("-printout_pixel",), OUTPUT, "Pixel to which -printout is restricted; switches it on.",
+        Kind.INTEGER, 2, NONE, ("printout_pixel",), metavar="FAST SLOW",
+    ),
+    _integer("-seed", OUTPUT, "Seed of the noise; the clock if not given.", "noise_seed",
+             kind=Kind.SEED),
+    _integer("-mosaic_seed", CRYSTAL, "Seed of the mosaic domains.", "mosaic_seed", "12345678",
+             kind=Kind.SEED),
+    _integer("-misset_seed", CRYSTAL,
+             "Seed of a random orientation; the clock if not given. Put it before -misset random: "
+             "with three more arguments after it, it is also read as -misset.",
+             "misset_seed", kind=Kind.SEED),
+    _number("-water", OUTPUT, "Scattering of this much water around the crystal.", MICRON_WATER,
+            "water", "0", limit="not negative"),
+    _flag("-nodump", CRYSTAL, "Neither write nor read the binary table of structure factors.",
+          {"use_dump": False}, match=Match.EXACT, is_new=True),
+)  # fmt: skip
+"""All options, in the order in which the C program tests them."""
+
+INITIAL: dict[str, Any] = {
+    "convention": "mosflm",
+    "coherent": False,
+    "curved": False,
+    "interpolate": None,
+    "oversample_omega": False,
+    "oversample_polar": False,
+    "oversample_thick": False,
+    "point_pixel": False,
+    "polarized": True,
+    "printout": False,
+    "progress": True,
+    "round_divergence": True,
+    "shape": "square",
+    "use_dump": True,
+    "write_noise": True,
+    "write_pgm": True,
+}
+"""What the options without a value set, before any of them is given."""
+
+LEGACY_WORDS: dict[str, str] = {
+    "-hdiv": "use -hdivrange",
+    "-vdiv": "use -vdivrange",
+    "-dispstep": "use -dispsteps",
+    "-source_dist": "sources are at infinity for all that matters",
+    "-source_distance": "sources are at infinity for all that matters",
+    "-thick": "use -sample_x or -detector_thick",
+    "-detsize_x": "use -detsize_f",
+    "-detsize_y": "use -detsize_s",
+    "-xdet_vector": "use -fdet_vector",
+    "-ydet_vector": "use -sdet_vector",
+    "-zdet_vector": "use -odet_vector",
+    "-detector_thickness": "use -detector_thick",
+    "-polarization": "use -polar",
+}
+"""Words of the C program's documentation which it ignores, and what to use."""
+
+
+def usage() -> str:
+    """What is needed at least."""
+    return (
+        "cupysim (-mat FILE | -cell A [B C [AL BE GA]]) (-hkl FILE | -default_F F) [options]"
+    )
+
+
+DESCRIPTION = (
+    "Simulate the X-ray diffraction image of a small crystal on an absolute scale. "
+    "A drop-in for nanoBragg by James Holton and Ken Frankel: the same options, defaults and files."
+)
+
+EPILOG = (
+    "Options may be lengthened (-wavelength) and most may start with two dashes. Of options given "
+    "twice the last one counts. Exit status: 0, or 9 after an error."
+)
+
+
+def value_names(option: Option) -> str:
+    """How the values of an option appear in the help."""
+    if option.metavar:
+        return option.metavar
+    if option.count == 0:
+        return ""
+    if option.kind is Kind.PATH:
+        return "FILE"
+    return (option.unit.name or ("N" if option.kind is not Kind.FLOAT else "X")).upper()
+
+
+def describe(option: Option) -> str:
+    """Help text of an option, with unit and default."""
+    notes = []
+    if option.unit.name:
+        notes.append(option.unit.name)
+    if option.default and option.count:
+        notes.append(f"default {option.default}")
+    if option.is_new:
+        notes.append("not in nanoBragg")
+    return option.help + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def format_help(width: int = 100) -> str:
+    """The help: options by group, with units and defaults."""
+    lines = [f"usage: {usage()}", "", *textwrap.wrap(DESCRIPTION, width)]
+    for group in GROUPS:
+        lines += ["", f"{group}:"]
+        if group == GENERAL:
+            lines += ["  -h, -help, --help      Show this help.", "  -version, --version    Show the version."]
+        for option in (option for option in OPTIONS if option.group == group):
+            head = f"  {', '.join(option.names)} {value_names(option)}".rstrip()
+            text = textwrap.wrap(describe(option), width - 25)
+            if len(head) > 23:
+                lines.append(head)
+                head = ""
+            lines += [f"{head:25}{text[0]}", *(" " * 25 + line for line in text[1:])]
+    return "\n".join([*lines, "", *textwrap.wrap(EPILOG, width)])
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options as an argparse parser, from which the manual page is made."""
+    parser = argparse.ArgumentParser(
+        prog="cupysim", usage=usage(), description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False,
+        add_help=False,
+    )  # fmt: skip
+    for group in GROUPS:
+        section = parser.add_argument_group(group)
+        if group == GENERAL:
+            section.add_argument("-h", "-help", "--help", action="store_true", help="Show the help.")
+            section.add_argument(
+                "-version", "--version", action="store_true", help="Show the version."
+            )
+        for option in (option for option in OPTIONS if option.group == group):
+            names = dict.fromkeys((*option.names, *option.extensions))
+            text = describe(option).replace("%", "%%")
+            if option.count == 0:
+                section.add_argument(*names, action="store_true", help=text)
+            else:
+                section.add_argument(*names, metavar=value_names(option), help=text)
+    return parser

@@ -1,0 +1,59 @@
+"""Progress of a render: the C program's lines, or a bar on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+BAR_WIDTH = 40
+SECONDS_BETWEEN = 0.1
+
+
+class Progress:
+    """Counts pixels and tells how far the render is.
+
+    Parameters
+    ----------
+    n_pixels : int
+        Pixels in the region, as the C program counts them.
+    write : callable
+        Takes a line for standard output.
+    """
+
+    def __init__(self, n_pixels: int, write: Callable[[str], None]) -> None:
+        self.n_pixels = n_pixels
+        self.done = 0
+        self._write = write
+        self._bar = sys.stderr.isatty()
+        self._lines = not (self._bar and sys.stdout.isatty())
+        self._shown = 0.0
+
+    def __call__(self, n_done: int) -> None:
+        """Some pixels more are done."""
+        first, self.done = self.done, self.done + n_done
+        if self._lines and self.n_pixels >= 100:
+            for pixel in self._reported(first, self.done):
+                self._write(f"{pixel * 100 // self.n_pixels}% done")
+        if self._bar and time.monotonic() - self._shown > SECONDS_BETWEEN:
+            self._shown = time.monotonic()
+            share = min(self.done / max(self.n_pixels, 1), 1.0)
+            bar = "#" * round(share * BAR_WIDTH)
+            sys.stderr.write(f"\r[{bar:<{BAR_WIDTH}}] {share:4.0%}")
+            sys.stderr.flush()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar and self._shown:
+            sys.stderr.write("\r" + " " * (BAR_WIDTH + 8) + "\r")
+            sys.stderr.flush()
+
+    def _reported(self, first: int, last: int) -> list[int]:
+        """Pixels of a range before which the C program prints a line."""
+        n, coarse, fine = self.n_pixels, self.n_pixels // 20, self.n_pixels // 100
+
+        def multiples(step: int) -> range:
+            return range(-(-first // step) * step, last, step)
+
+        ends = (pixel for pixel in multiples(fine) if 10 * pixel < n or 10 * pixel > 9 * n)
+        return sorted({*multiples(coarse), *ends})

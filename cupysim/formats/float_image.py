@@ -1,0 +1,54 @@
+"""The float image: raw native float32, fast axis first, no header."""
+
+from __future__ import annotations
+
+import os
+from typing import BinaryIO
+
+import numpy as np
+
+from cupysim.errors import FileFormatError
+
+
+def write(stream: BinaryIO, image: np.ndarray) -> None:
+    """Write a float image.
+
+    Parameters
+    ----------
+    stream : binary stream
+        Where to.
+    image : ndarray, shape (n_slow, n_fast)
+        Photons.
+    """
+    stream.write(np.ascontiguousarray(image, dtype=np.float32).data)
+
+
+def read(path: os.PathLike[str] | str, n_slow: int, n_fast: int) -> np.ndarray:
+    """Read a float image.
+
+    Parameters
+    ----------
+    path : path_like
+        The file.
+    n_slow, n_fast : int
+        Its size, which the file does not tell.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_slow, n_fast)
+        Photons.
+
+    Raises
+    ------
+    FileFormatError
+        If the file cannot be read or has another size.
+    """
+    try:
+        image = np.fromfile(path, dtype=np.float32)
+    except OSError as error:
+        raise FileFormatError(path, error.strerror or "cannot be read") from error
+    if image.size != n_slow * n_fast:
+        raise FileFormatError(
+            path, f"{image.size} numbers, but {n_fast} x {n_slow} pixels need {n_slow * n_fast}"
+        )
+    return image.reshape(n_slow, n_fast)

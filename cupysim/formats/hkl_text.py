@@ -1,0 +1,109 @@
+"""Structure factors as text: a line ``h k l F`` for each reflection."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+
+import numpy as np
+
+from cupysim.errors import FileFormatError
+
+LARGEST_INDEX = 10**6
+"""Miller indices beyond this are no Miller indices (quirk Q47)."""
+
+_INTEGER = re.compile(rb"[+-]?\d+")
+_NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_BLANKS = b" \t\r\v\f"
+
+
+def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, np.ndarray]:
+    """Read a list of structure factors.
+
+    Parameters
+    ----------
+    path : path_like
+        The file. Blank lines and lines which start with ``#`` are skipped.
+
+    Returns
+    -------
+    hkl : ndarray of int64, shape (n, 3)
+        Miller indices in the order of the file.
+    values : ndarray of float64, shape (n,)
+        Amplitudes (electrons).
+
+    Raises
+    ------
+    FileFormatError
+        If the file cannot be read, a line is not three whole numbers and a
+        number, or there is no reflection (quirk Q30).
+    """
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read()
+    except OSError as error:
+        raise FileFormatError(path, error.strerror or "cannot be read") from error
+    numbers = _read_plain(data)
+    if numbers is None:
+        numbers = _read_line_by_line(path, data)
+    if len(numbers) == 0:
+        raise FileFormatError(path, "no reflections; lines of h k l F are expected")
+    hkl = numbers[:, :3].astype(np.int64)
+    return hkl, numbers[:, 3].copy()
+
+
+def _read_plain(data: bytes) -> np.ndarray | None:
+    """All numbers at once, or None where anything is unusual.
+
+    The whole file is converted in one go; that each line has four numbers and
+    the first three are whole is found out by counting bytes.
+    """
+    text = np.frombuffer(data, dtype=np.uint8)
+    if len(text) == 0 or (text > ord("e")).any() or (text == ord("#")).any():
+        return None
+    blank = (text == ord(" ")) | ((text >= ord("\t")) & (text <= ord("\r")))
+    starts = ~blank
+    starts[1:] &= blank[:-1]
+    number_of = np.cumsum(starts, dtype=np.int32)
+    ends = np.append(number_of[text == ord("\n")], number_of[-1])
+    in_line = np.diff(ends, prepend=0)
+    if not ((in_line == 0) | (in_line == 4)).all():
+        return None
+    fraction = (text == ord(".")) | (text == ord("e")) | (text == ord("E"))
+    if ((number_of[fraction] - 1) % 4 != 3).any():
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        try:
+            values = np.fromstring(data.decode("ascii"), dtype=np.float64, sep=" ")
+        except (DeprecationWarning, ValueError):
+            return None
+    if len(values) != number_of[-1] or not np.isfinite(values).all():
+        return None
+    values = values.reshape(-1, 4)
+    return values if np.abs(values[:, :3]).max(initial=0.0) <= LARGEST_INDEX else None
+
+
+def _read_line_by_line(path: os.PathLike[str] | str, data: bytes) -> np.ndarray:
+    """The slow way, which knows the line of each error."""
+    rows = []
+    for number, line in enumerate(data.split(b"\n"), 1):
+        fields = line.strip(_BLANKS).split()
+        if not fields or fields[0].startswith(b"#"):
+            continue
+        if len(fields) != 4:
+            raise FileFormatError(path, f"expected h k l F, got {len(fields)} fields", number)
+        for name, field in zip("hkl", fields[:3], strict=True):
+            if not _INTEGER.fullmatch(field):
+                raise FileFormatError(path, f"{name} is no whole number: {_shown(field)}", number)
+            if abs(int(field)) > LARGEST_INDEX:
+                raise FileFormatError(path, f"{name} is out of range: {_shown(field)}", number)
+        if not _NUMBER.fullmatch(fields[3]) or not np.isfinite(float(fields[3])):
+            raise FileFormatError(path, f"F is no number: {_shown(fields[3])}", number)
+        rows.append([float(field) for field in fields])
+    return np.array(rows, dtype=np.float64).reshape(-1, 4)
+
+
+def _shown(field: bytes) -> str:
+    return ascii(field[:40].decode("latin-1"))

@@ -1,0 +1,150 @@
+"""From photons to integers: scales, offsets and rounding of integer images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+AUTOMATIC_MAXIMUM = 55000.0
+"""Where the largest value of an automatically scaled image goes."""
+
+LARGEST_VALUE = 65535.0
+"""Largest 16-bit value."""
+
+LARGEST_GREY = 255.0
+"""Largest 8-bit value."""
+
+ROWS_AT_ONCE = 256
+
+
+def automatic_scale(maximum: float) -> float:
+    """Scale of an image for which the user gave none.
+
+    Parameters
+    ----------
+    maximum : float
+        Largest value of the image (photons).
+
+    Returns
+    -------
+    float
+        55000/maximum, or 1 for an empty image.
+    """
+    return AUTOMATIC_MAXIMUM / maximum if maximum > 0.0 else 1.0
+
+
+def automatic_grey_scale(rmsd: float, scale: float) -> float:
+    """Grey scale of an image for which the user gave none.
+
+    Parameters
+    ----------
+    rmsd : float
+        Standard deviation of the image (photons).
+    scale : float
+        Scale of the integer image, used where `rmsd` is zero.
+
+    Returns
+    -------
+    float
+        250/(5 rmsd).
+    """
+    return 250.0 / (5.0 * rmsd) if rmsd > 0.0 else scale
+
+
+def scaled(
+    image: np.ndarray, scale: float, offset: float, region: tuple[slice, slice]
+) -> np.ndarray:
+    """Integer image without noise.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (n_slow, n_fast)
+        Photons.
+    scale, offset : float
+        value = photons scale + offset.
+    region : tuple of 2 slices
+        Rows and columns; zero elsewhere (quirk Q49).
+
+    Returns
+    -------
+    ndarray of uint16, shape (n_slow, n_fast)
+        Clipped to 16 bits, then rounded half up, in single precision as the C
+        program does (quirk Q37).
+    """
+
+    def convert(photons: np.ndarray) -> np.ndarray:
+        value = np.clip(photons.astype(np.float64) * scale + offset, 0.0, LARGEST_VALUE)
+        return np.floor((value + 0.5).astype(np.float32))
+
+    return _by_rows(image, region, convert, np.uint16)
+
+
+def grey(image: np.ndarray, scale: float, region: tuple[slice, slice]) -> np.ndarray:
+    """Eight-bit image.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (n_slow, n_fast)
+        Photons.
+    scale : float
+        value = photons scale.
+    region : tuple of 2 slices
+        Rows and columns; zero elsewhere.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n_slow, n_fast)
+        Clipped at 255, then truncated; negative values wrap as in C.
+    """
+
+    def convert(photons: np.ndarray) -> np.ndarray:
+        value = np.minimum(photons.astype(np.float64) * scale, LARGEST_GREY)
+        return np.maximum(value, -(2.0**31)).astype(np.int64)
+
+    return _by_rows(image, region, convert, np.uint8)
+
+
+def counted(
+    counts: np.ndarray, offset: float, shape: tuple[int, int], region: tuple[slice, slice]
+) -> tuple[np.ndarray, int]:
+    """Integer image of photon counts.
+
+    Parameters
+    ----------
+    counts : ndarray, shape of the region
+        Photons counted.
+    offset : float
+        Added to them.
+    shape : tuple of 2 int
+        Slow and fast size of the image.
+    region : tuple of 2 slices
+        Rows and columns of the counts; zero elsewhere (quirk Q49).
+
+    Returns
+    -------
+    image : ndarray of uint16
+        Truncated, not rounded (quirk Q37).
+    overloads : int
+        Pixels clipped at 65535.
+    """
+    image = np.zeros(shape, dtype=np.uint16)
+    values = counts + offset
+    overloads = int(np.count_nonzero(values > LARGEST_VALUE))
+    image[region] = np.clip(values, 0.0, LARGEST_VALUE).astype(np.uint16)
+    return image, overloads
+
+
+def _by_rows(
+    image: np.ndarray,
+    region: tuple[slice, slice],
+    convert: Callable[[np.ndarray], np.ndarray],
+    dtype: type[np.integer],
+) -> np.ndarray:
+    """Convert the region, a few rows at a time to spare memory."""
+    result = np.zeros(image.shape, dtype=dtype)
+    source, sink = image[region], result[region]
+    for row in range(0, len(source), ROWS_AT_ONCE):
+        rows = slice(row, row + ROWS_AT_ONCE)
+        sink[rows] = convert(source[rows]).astype(dtype)
+    return result

@@ -1,0 +1,160 @@
+"""Files which appear whole or not at all.
+
+Outputs are written under temporary names beside their targets and put in
+place together at the end. What is not a regular file, like /dev/null or a
+pipe, is written to directly, last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from cupysim.errors import CupysimError
+
+
+class OutputError(CupysimError):
+    """An output file cannot be written.
+
+    Parameters
+    ----------
+    path : path_like
+        The file.
+    reason : str
+        Why.
+    """
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"cannot write {path}: {reason}")
+        self.path = str(path)
+
+
+class OutputFiles:
+    """Several files which are put in place together, or none of them.
+
+    Use it as a context manager: leaving it without an error puts the files in
+    place, leaving it by an error removes what was written.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> with OutputFiles() as outputs:
+    ...     outputs.write(folder / "a.txt", lambda stream: stream.write(b"whole"))
+    >>> (folder / "a.txt").read_bytes()
+    b'whole'
+    """
+
+    def __init__(self) -> None:
+        self._staged: list[tuple[Path, Path, bool]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._put_in_place()
+        finally:
+            for temporary, _, _ in self._staged:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
+
+    def write(self, path: os.PathLike[str] | str, writer: Callable[[BinaryIO], object]) -> None:
+        """Write a file under a temporary name.
+
+        Parameters
+        ----------
+        path : path_like
+            Where the file shall be in the end.
+        writer : callable
+            Writes the content to the binary stream it is given.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        target = check_writable(path)
+        special = target.exists() and not target.is_file()
+        folder = Path(tempfile.gettempdir()) if special else target.parent
+        try:
+            descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:60]}.", dir=folder)
+            self._staged.append((Path(name), target, special))
+            with os.fdopen(descriptor, "wb") as stream:
+                writer(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if not special:
+                os.chmod(name, _permissions(target))
+        except OSError as error:
+            raise OutputError(path, error.strerror or str(error)) from error
+
+    def _put_in_place(self) -> None:
+        for temporary, target, special in self._staged:
+            try:
+                if special:
+                    with temporary.open("rb") as source, target.open("wb") as sink:
+                        shutil.copyfileobj(source, sink)
+                else:
+                    temporary.replace(target)
+            except OSError as error:
+                raise OutputError(target, error.strerror or str(error)) from error
+
+
+def check_writable(path: os.PathLike[str] | str) -> Path:
+    """Find out before the work whether a file can be written after it.
+
+    Parameters
+    ----------
+    path : path_like
+        The file; a symbolic link means the file it points to.
+
+    Returns
+    -------
+    Path
+        The file itself.
+
+    Raises
+    ------
+    OutputError
+        If it is a directory, or its directory is missing or not writable.
+    """
+    if not os.fspath(path):
+        raise OutputError("''", "the file name is empty")
+    try:
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise OutputError(path, "it is a directory")
+        if not target.parent.is_dir():
+            raise OutputError(path, f"there is no directory {target.parent}")
+        if target.exists() and not os.access(target, os.W_OK):
+            raise OutputError(path, "permission denied")
+        if not (target.exists() and not target.is_file()) and not os.access(
+            target.parent, os.W_OK | os.X_OK
+        ):
+            raise OutputError(path, f"the directory {target.parent} is not writable")
+    except (ValueError, OSError) as error:
+        raise OutputError(repr(os.fspath(path)), str(error)) from error
+    return target
+
+
+def _permissions(target: Path) -> int:
+    """Those of the file which is replaced, else what a new file would have."""
+    if target.exists():
+        return stat.S_IMODE(target.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -1,0 +1,234 @@
+"""SMV images: a 512-byte text header, then 16-bit integers.
+
+The keys, their order and the %g numbers are the compatibility surface of the
+C program's files; programs know them by ``BEAMLINE=fake``.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import sys
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.errors import FileFormatError
+from cupysim.models.experiment import Experiment
+
+HEADER_BLOCK = 512
+"""Headers are this long, or a multiple of it."""
+
+LARGEST_HEADER = 2**20
+"""A header beyond this (bytes) is no header."""
+
+SIGNATURE = b"{\nHEADER_BYT"
+"""How an SMV file starts."""
+
+_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
+
+
+def header(experiment: Experiment) -> bytes:
+    """Header of an image of an experiment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What was simulated.
+
+    Returns
+    -------
+    bytes
+        512 bytes, or 1024 where the numbers are so long that 512 do not hold
+        them (quirk Q33).
+    """
+    text = _header_text(experiment, HEADER_BLOCK)
+    size = HEADER_BLOCK
+    while len(text) > size:
+        size += HEADER_BLOCK
+        text = _header_text(experiment, size)
+    return text.encode("ascii").ljust(size)
+
+
+def write(stream: BinaryIO, header_bytes: bytes, image: np.ndarray) -> None:
+    """Write an SMV image.
+
+    Parameters
+    ----------
+    stream : binary stream
+        Where to.
+    header_bytes : bytes
+        From `header`.
+    image : ndarray of uint16, shape (n_slow, n_fast)
+        Pixels.
+    """
+    stream.write(header_bytes)
+    stream.write(np.ascontiguousarray(image, dtype=np.uint16).data)
+
+
+@dataclass(frozen=True)
+class SmvFile:
+    """An SMV file which was read.
+
+    Parameters
+    ----------
+    path : str
+        Its name.
+    text : str
+        Its header.
+    image : ndarray of uint16, shape (n_slow, n_fast)
+        Its pixels in the byte order of this machine.
+    """
+
+    path: str
+    text: str
+    image: np.ndarray
+
+    def number(self, key: str) -> float | None:
+        """A number of the header.
+
+        Parameters
+        ----------
+        key : str
+            The key.
+
+        Returns
+        -------
+        float or None
+            The number after the last occurrence of the key, even as the end of
+            a longer one: DISTANCE finds CLOSE_DISTANCE (quirk Q29). 0 where no
+            number follows, None where the key does not occur.
+        """
+        return _number(self.text, key)
+
+
+def read(path: os.PathLike[str] | str) -> SmvFile:
+    """Read an SMV image.
+
+    Parameters
+    ----------
+    path : path_like
+        The file.
+
+    Returns
+    -------
+    SmvFile
+        Header and pixels.
+
+    Raises
+    ------
+    FileFormatError
+        If the file cannot be read, is no SMV image, or is cut off (Q39).
+    """
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(HEADER_BLOCK)
+            text = _check_header(path, start)
+            size = _number(text, "HEADER_BYTES") or 0.0
+            if not HEADER_BLOCK <= size <= LARGEST_HEADER:
+                raise FileFormatError(path, f"HEADER_BYTES={size:g} is no length of a header")
+            rest = stream.read(int(size) - HEADER_BLOCK)
+            text += rest.decode("latin-1").split("\0")[0]
+            shape = _shape(path, text)
+            data = stream.read(2 * shape[0] * shape[1])
+    except OSError as error:
+        raise FileFormatError(path, error.strerror or "cannot be read") from error
+    if len(data) < 2 * shape[0] * shape[1]:
+        raise FileFormatError(
+            path,
+            f"{len(data)} bytes of pixels, but {shape[1]} x {shape[0]} pixels need "
+            f"{2 * shape[0] * shape[1]}; the file is cut off",
+        )
+    order = ">u2" if "BYTE_ORDER=big_endian" in text else "<u2"
+    image = np.frombuffer(data, dtype=order).astype(np.uint16).reshape(shape)
+    return SmvFile(os.fspath(path), text, image)
+
+
+def _check_header(path: os.PathLike[str] | str, start: bytes) -> str:
+    if len(start) < HEADER_BLOCK or not start.startswith(SIGNATURE):
+        raise FileFormatError(path, "not an SMV image: it does not start with {HEADER_BYTES=")
+    return start.decode("latin-1").split("\0")[0]
+
+
+def _shape(path: os.PathLike[str] | str, text: str) -> tuple[int, int]:
+    n_fast, n_slow = (_number(text, key) or 0.0 for key in ("SIZE1", "SIZE2"))
+    if n_fast == 0.0:
+        n_fast = n_slow = _number(text, "DETECTOR_DIMENSIONS") or 0.0
+    if not (1.0 <= n_fast < 2**31 and 1.0 <= n_slow < 2**31 and n_fast * n_slow < 2**31):
+        raise FileFormatError(path, f"SIZE1={n_fast:g} and SIZE2={n_slow:g} are no image size")
+    return int(n_slow), int(n_fast)
+
+
+def _number(text: str, key: str) -> float | None:
+    found = text.rfind(key)
+    if found < 0:
+        return None
+    equals = text.find("=", found + len(key))
+    if equals < 0:
+        return 0.0
+    match = _NUMBER.match(text, equals + 1)
+    value = float(match.group(1)) if match else 0.0
+    return value if math.isfinite(value) else 0.0
+
+
+def _header_text(experiment: Experiment, size: int) -> str:
+    detector, scan = experiment.detector, experiment.scan
+    geometry, centre, pixel = detector.geometry, detector.centre, detector.pixel_size
+    near_x, near_y = (geometry.close_fast / pixel + 0.5, geometry.close_slow / pixel + 0.5)
+    start = scan.start * DEGREES_PER_RADIAN
+    origin = dials_origin(experiment)
+    lines = [
+        f"HEADER_BYTES={size};",
+        "DIM=2;",
+        f"BYTE_ORDER={sys.byteorder}_endian;",
+        "TYPE=unsigned_short;",
+        f"SIZE1={detector.n_fast};",
+        f"SIZE2={detector.n_slow};",
+        f"PIXEL_SIZE={pixel * 1000.0:g};",
+        f"DISTANCE={geometry.distance * 1000.0:g};",
+        f"WAVELENGTH={experiment.beam.wavelength * 1e10:g};",
+        f"BEAM_CENTER_X={centre.x * 1000.0:g};",
+        f"BEAM_CENTER_Y={centre.y * 1000.0:g};",
+        f"ADXV_CENTER_X={geometry.beam_fast * 1000.0:g};",
+        f"ADXV_CENTER_Y={(detector.extent[1] - geometry.beam_slow) * 1000.0:g};",
+        f"MOSFLM_CENTER_X={(geometry.beam_slow - 0.5 * pixel) * 1000.0:g};",
+        f"MOSFLM_CENTER_Y={(geometry.beam_fast - 0.5 * pixel) * 1000.0:g};",
+        f"DENZO_X_BEAM={geometry.beam_slow * 1000.0:g};",
+        f"DENZO_Y_BEAM={geometry.beam_fast * 1000.0:g};",
+        f"DIALS_ORIGIN={origin[0]:g},{origin[1]:g},{origin[2]:g}",
+        f"XDS_ORGX={near_x:g};",
+        f"XDS_ORGY={near_y:g};",
+        f"CLOSE_DISTANCE={geometry.close_distance * 1000.0:g};",
+        f"PHI={start:g};",
+        f"OSC_START={start:g};",
+        f"OSC_RANGE={scan.sweep.range * DEGREES_PER_RADIAN:g};",
+        f"TWOTHETA={detector.angles.twotheta * DEGREES_PER_RADIAN:g};",
+        "DETECTOR_SN=000;",
+        "BEAMLINE=fake;",
+    ]
+    return "{\n" + "\n".join(lines) + "\n}\f"
+
+
+def dials_origin(experiment: Experiment) -> tuple[float, float, float]:
+    """The panel's origin in DIALS' frame, as the C program prints it (mm).
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What was simulated.
+
+    Returns
+    -------
+    tuple of 3 float
+        1000 (z, y, -x), written as scalar products since a zero then has the
+        C program's sign. Meaningful only for beams along x.
+    """
+    x, y, z = (float(component) for component in experiment.detector.geometry.origin)
+    return (
+        1000.0 * (x * 0.0 + y * 0.0 + z * 1.0),
+        1000.0 * (x * 0.0 + y * 1.0 + z * 0.0),
+        1000.0 * (x * -1.0 + y * 0.0 + z * 0.0),
+    )

@@ -1,0 +1,90 @@
+"""Reading numbers from text files of people: tables, matrices."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import numpy as np
+
+from cupysim.errors import FileFormatError
+
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+"""A decimal number, as the C library reads it."""
+
+LARGEST_FILE = 2**28
+"""Tables beyond this many bytes are not read."""
+
+_SEPARATORS = re.compile(r"[\s,;:!]+")
+
+
+def read_text(path: os.PathLike[str] | str) -> str:
+    """Read a text file.
+
+    Parameters
+    ----------
+    path : path_like
+        The file.
+
+    Returns
+    -------
+    str
+        Its text.
+
+    Raises
+    ------
+    FileFormatError
+        If it cannot be read, is binary, or is too large for a table.
+    """
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise FileFormatError(path, error.strerror or "cannot be read") from error
+    if len(data) > LARGEST_FILE:
+        raise FileFormatError(path, f"larger than {LARGEST_FILE >> 20} MiB")
+    if b"\0" in data:
+        raise FileFormatError(path, "a binary file, not a text")
+    return data.decode("utf-8", errors="replace")
+
+
+def read_columns(path: os.PathLike[str] | str, n_columns: int) -> np.ndarray:
+    """Read a table of up to so many columns.
+
+    Parameters
+    ----------
+    path : path_like
+        The file. Blanks and ``, ; : !`` separate numbers; blank lines and lines
+        which start with ``#`` are skipped (quirk Q31).
+    n_columns : int
+        Number of columns; further ones are an error.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, n_columns)
+        NaN where a line has fewer columns.
+
+    Raises
+    ------
+    FileFormatError
+        If a field is no finite number, a line has too many, or there is no
+        line.
+    """
+    rows = []
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        if line.lstrip().startswith("#"):
+            continue
+        fields = [field for field in _SEPARATORS.split(line) if field]
+        if not fields:
+            continue
+        if len(fields) > n_columns:
+            raise FileFormatError(path, f"more than {n_columns} numbers", number)
+        values = []
+        for field in fields:
+            if not NUMBER.fullmatch(field) or not np.isfinite(float(field)):
+                raise FileFormatError(path, f"not a number: {ascii(field[:40])}", number)
+            values.append(float(field))
+        rows.append(values + [np.nan] * (n_columns - len(values)))
+    if not rows:
+        raise FileFormatError(path, "no numbers in it")
+    return np.array(rows)

@@ -1,0 +1,223 @@
+"""Unit cells: from lengths and angles to vectors, and back.
+
+This module works in Angstrom: the C program does, and another unit would
+round differently. `cupysim.models.crystal` converts the result to metres.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.constants import SMALLEST_NORMAL
+from cupysim.errors import ModelError
+from cupysim.maths.arrays import Array, cross, dot, norm, rescale
+from cupysim.maths.rotations import rotate_xyz
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Direct and reciprocal cell vectors of an oriented crystal.
+
+    Parameters
+    ----------
+    direct : ndarray, shape (3, 3)
+        Rows a, b, c (Angstrom).
+    reciprocal : ndarray, shape (3, 3)
+        Rows a*, b*, c* (1/Angstrom).
+    volume : float
+        Cell volume (Angstrom^3).
+    """
+
+    direct: np.ndarray
+    reciprocal: np.ndarray
+    volume: float
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Lengths of a, b, c (Angstrom), shape (3,)."""
+        return norm(self.direct)
+
+    @property
+    def reciprocal_lengths(self) -> np.ndarray:
+        """Lengths of a*, b*, c* (1/Angstrom), shape (3,)."""
+        return norm(self.reciprocal)
+
+    @property
+    def angles(self) -> np.ndarray:
+        """Angles alpha, beta, gamma (rad), shape (3,)."""
+        return _angles(self.direct, self.lengths, self.reciprocal_lengths, self.volume)
+
+    @property
+    def reciprocal_angles(self) -> np.ndarray:
+        """Angles alpha*, beta*, gamma* (rad), shape (3,)."""
+        return _angles(self.reciprocal, self.reciprocal_lengths, self.lengths, 1.0 / self.volume)
+
+
+def cell_volume(lengths: Array, angles: Array) -> float:
+    """Volume of a unit cell.
+
+    Parameters
+    ----------
+    lengths : sequence of 3 float
+        a, b, c.
+    angles : sequence of 3 float
+        alpha, beta, gamma (rad).
+
+    Returns
+    -------
+    float
+        2abc sqrt(sin s sin(s-alpha) sin(s-beta) sin(s-gamma)), s half the sum
+        of the angles (International Tables B, 1.1), in the cubed unit of the
+        lengths.
+
+    Raises
+    ------
+    ModelError
+        If no cell has these angles.
+    """
+    a, b, c = lengths
+    half = (angles[0] + angles[1] + angles[2]) / 2
+    skew = math.sin(half) * math.sin(half - angles[0])
+    skew = skew * math.sin(half - angles[1]) * math.sin(half - angles[2])
+    volume = 2.0 * a * b * c * math.sqrt(skew) if skew > 0.0 else 0.0
+    if not volume > 0.0 or max(angles) >= math.pi:
+        degrees = ", ".join(f"{math.degrees(angle):g}" for angle in angles)
+        raise ModelError(
+            f"unit cell: no cell has the angles {degrees} degrees; "
+            "each must be less than the sum of the other two, all together less than 360"
+        )
+    return volume
+
+
+def reciprocal_from_cell(lengths: Array, angles: Array) -> np.ndarray:
+    """Reciprocal vectors of a cell in the C program's default orientation.
+
+    Parameters
+    ----------
+    lengths : sequence of 3 float
+        a, b, c (Angstrom).
+    angles : sequence of 3 float
+        alpha, beta, gamma (rad).
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        Rows a*, b*, c* (1/Angstrom): a* along x, b* in the xy plane.
+
+    Notes
+    -----
+    The z component of c* is the C program's, which is wrong for cells with two
+    or three oblique angles (quirk Q5); the right one is 1/c.
+    """
+    a, b, c = lengths
+    alpha, beta, gamma = angles
+    volume = cell_volume(lengths, angles)
+    reciprocal_volume = 1.0 / volume
+    a_star = b * c * math.sin(alpha) * reciprocal_volume
+    b_star = c * a * math.sin(beta) * reciprocal_volume
+    c_star = a * b * math.sin(gamma) * reciprocal_volume
+
+    sines = (
+        a * reciprocal_volume / b_star / c_star,
+        b * reciprocal_volume / a_star / c_star,
+        c * reciprocal_volume / a_star / b_star,
+    )
+    cosines = (
+        (math.cos(beta) * math.cos(gamma) - math.cos(alpha)) / (math.sin(beta) * math.sin(gamma)),
+        (math.cos(gamma) * math.cos(alpha) - math.cos(beta)) / (math.sin(gamma) * math.sin(alpha)),
+        (math.cos(alpha) * math.cos(beta) - math.cos(gamma)) / (math.sin(alpha) * math.sin(beta)),
+    )
+    cos_alpha, cos_beta, cos_gamma = (clamp_cosine(cosine) for cosine in cosines)
+    sin_gamma = clamp_sine(sines[2])
+    return np.array(
+        [
+            [a_star, 0.0, 0.0],
+            [b_star * cos_gamma, b_star * sin_gamma, 0.0],
+            [
+                c_star * cos_beta,
+                c_star * (cos_alpha - cos_beta * cos_gamma) / sin_gamma,
+                c_star * volume / (a * b * c * sin_gamma),
+            ],
+        ]
+    )
+
+
+def oriented_lattice(
+    reciprocal: Array,
+    misset: Array | None = None,
+    lengths: Array | None = None,
+    volume: float | None = None,
+) -> Lattice:
+    """Turn a crystal and make its two bases consistent.
+
+    Parameters
+    ----------
+    reciprocal : array, shape (3, 3)
+        Rows a*, b*, c* (1/Angstrom) before the missetting rotation.
+    misset : sequence of 3 float, optional
+        Missetting angles about x, y, z (rad).
+    lengths : sequence of 3 float, optional
+        a, b, c (Angstrom) to impose on the direct vectors.
+    volume : float, optional
+        Cell volume (Angstrom^3) to impose; goes with `lengths`.
+
+    Returns
+    -------
+    Lattice
+        Direct vectors from vector products of the reciprocal ones, then
+        reciprocal vectors made again from these.
+
+    Raises
+    ------
+    ModelError
+        If the vectors span no volume.
+    """
+    a_star, b_star, c_star = np.asarray(reciprocal, dtype=np.float64)
+    if misset is not None:
+        a_star, b_star, c_star = (rotate_xyz(v, misset) for v in (a_star, b_star, c_star))
+    along_a, along_b, along_c = cross(b_star, c_star), cross(c_star, a_star), cross(a_star, b_star)
+    reciprocal_volume = float(dot(a_star, along_a))
+    if lengths is not None and volume is not None:
+        along_a = rescale(along_a, lengths[0] / volume)
+        along_b = rescale(along_b, lengths[1] / volume)
+        along_c = rescale(along_c, lengths[2] / volume)
+        reciprocal_volume = 1.0 / volume
+    if not np.isfinite(reciprocal_volume) or abs(reciprocal_volume) < SMALLEST_NORMAL:
+        raise ModelError("crystal: the three reciprocal cell vectors span no volume")
+    volume = 1.0 / reciprocal_volume
+    a, b, c = volume * along_a, volume * along_b, volume * along_c
+    return Lattice(
+        direct=np.array([a, b, c]),
+        reciprocal=np.array(
+            [
+                reciprocal_volume * cross(b, c),
+                reciprocal_volume * cross(c, a),
+                reciprocal_volume * cross(a, b),
+            ]
+        ),
+        volume=volume,
+    )
+
+
+def clamp_sine(sine: float) -> float:
+    """A sine which rounding may have put beyond one, brought back to [-1, 1]."""
+    return min(max(sine, -1.0), 1.0)
+
+
+def clamp_cosine(cosine: float) -> float:
+    """A cosine out of range, of either sign, becomes +1 as in the C program."""
+    return 1.0 if cosine * cosine > 1.0 else cosine
+
+
+def _angles(vectors: Array, lengths: Array, dual_lengths: Array, volume: float) -> np.ndarray:
+    """The three angles between cell vectors, from sines and cosines (rad)."""
+    angles = []
+    for first, second in ((1, 2), (0, 2), (0, 1)):
+        third = 3 - first - second
+        sine = float(dual_lengths[third] * volume / lengths[first] / lengths[second])
+        cosine = float(dot(vectors[first], vectors[second]) / lengths[first] / lengths[second])
+        angles.append(math.atan2(clamp_sine(sine), clamp_cosine(cosine)))
+    return np.array(angles)

@@ -1,0 +1,94 @@
+"""Source points of a divergent beam with a bandwidth."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cupysim.constants import SOURCE_DISTANCE
+from cupysim.maths.arrays import Array
+from cupysim.maths.rotations import rotate_axis
+
+ROUND_CUT = 1.1
+"""Grid points beyond this squared distance, in units of the radius, are cut."""
+
+
+def deviations(
+    horizontal: tuple[float, float, int],
+    vertical: tuple[float, float, int],
+    round_spot: bool,
+) -> np.ndarray:
+    """Angular grid of the source points.
+
+    Parameters
+    ----------
+    horizontal, vertical : tuple of float, float, int
+        Range (rad), step (rad) and count.
+    round_spot : bool
+        Cut the grid to an ellipse.
+
+    Returns
+    -------
+    ndarray, shape (n, 2)
+        Horizontal and vertical deviation (rad), the vertical one varying
+        faster.
+
+    Notes
+    -----
+    With a range of zero the test for the ellipse is 0/0, which cuts nothing.
+    """
+    angles, distances = [], []
+    for range_, step, count in (horizontal, vertical):
+        angle = step * np.arange(count, dtype=np.float64) - range_ / 2.0
+        even = 1 - count % 2
+        with np.errstate(invalid="ignore", divide="ignore"):
+            distance = (angle * angle - step * step / 4.0 * even) / range_ / range_
+        angles.append(angle)
+        distances.append(distance)
+    h, v = np.meshgrid(*angles, indexing="ij")
+    grid = np.stack([h.ravel(), v.ravel()], axis=-1)
+    if round_spot:
+        test = np.add.outer(distances[0], distances[1]).ravel()
+        grid = grid[~(test * 4.0 > ROUND_CUT)]
+    return grid
+
+
+def source_positions(
+    deviation: np.ndarray, beam: Array, polarization: Array, vertical: Array
+) -> np.ndarray:
+    """Source points of given deviations.
+
+    Parameters
+    ----------
+    deviation : ndarray, shape (n, 2)
+        Horizontal and vertical deviation (rad).
+    beam, polarization, vertical : array, shape (3,)
+        Unit vectors; "horizontal" is a turn about `vertical`, "vertical" one
+        about `polarization`, which comes first.
+
+    Returns
+    -------
+    ndarray, shape (n, 3)
+        Positions (m), at 10 m from the sample.
+    """
+    straight = -SOURCE_DISTANCE * np.asarray(beam)
+    lifted = rotate_axis(straight, polarization, deviation[:, 1])
+    return rotate_axis(lifted, vertical, deviation[:, 0])
+
+
+def wavelengths(centre: float, dispersion: tuple[float, float, int]) -> np.ndarray:
+    """Wavelengths of a bandwidth.
+
+    Parameters
+    ----------
+    centre : float
+        Central wavelength (m).
+    dispersion : tuple of float, float, int
+        Relative range and step, and count.
+
+    Returns
+    -------
+    ndarray, shape (count,)
+        centre (1 + step k - range/2) (m).
+    """
+    range_, step, count = dispersion
+    return centre * (1.0 + step * np.arange(count, dtype=np.float64) - range_ / 2.0)

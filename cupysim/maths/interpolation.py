@@ -1,0 +1,132 @@
+"""Structure factors at fractional Miller indices: nearest and tricubic."""
+
+from __future__ import annotations
+
+from cupysim.maths.arrays import Array, array_namespace
+
+NODES = (-1, 0, 1, 2)
+"""Table points of a one-dimensional interpolation, counted from floor(x)."""
+
+OTHERS = ((1, 2, 3), (0, 2, 3), (0, 1, 3), (0, 1, 2))
+"""For each of the four nodes, the other three."""
+
+DENOMINATORS = (-6.0, 2.0, -2.0, 6.0)
+"""Products of the distances between a node and the other three."""
+
+
+def nearest_index(index: Array) -> Array:
+    """The nearest whole number; halves go down.
+
+    Parameters
+    ----------
+    index : array
+        Fractional Miller index.
+
+    Returns
+    -------
+    array of float64
+        ceil(x - 0.5).
+    """
+    return array_namespace(index).ceil(index - 0.5)
+
+
+def nearest(nearest_indices: tuple[Array, Array, Array], table: Array, first: Array) -> Array:
+    """Structure factors of whole Miller indices.
+
+    Parameters
+    ----------
+    nearest_indices : tuple of 3 arrays
+        Whole h, k, l as float64.
+    table : array, shape (n_h + 2, n_k + 2, n_l + 2)
+        Structure factors with a border of the value outside the table.
+    first : sequence of 3 int
+        Smallest h, k, l of the table, border not counted.
+
+    Returns
+    -------
+    array
+        Structure factors (electrons).
+    """
+    xp = array_namespace(table)
+    flat: Array = 0.0
+    for index, start, length in zip(nearest_indices, first, table.shape, strict=True):
+        flat = flat * length + xp.clip(index - (start - 1), 0.0, length - 1.0)
+    return xp.take(table.reshape(-1), flat.astype(xp.intp))
+
+
+def out_of_range(
+    indices: tuple[Array, Array, Array], first: Array, lengths: Array
+) -> Array:
+    """Where the C program's test finds too few neighbours to interpolate.
+
+    Parameters
+    ----------
+    indices : tuple of 3 arrays
+        Fractional h, k, l.
+    first : sequence of 3 int
+        Smallest h, k, l of the table.
+    lengths : sequence of 3 int
+        Numbers of h, k, l in the table.
+
+    Returns
+    -------
+    array of bool
+        x - first + 3 > length or x - 2 < first, for any of the three: one
+        wider than the four nodes need (quirk Q23).
+    """
+    outside: Array = False
+    for index, start, length in zip(indices, first, lengths, strict=True):
+        outside = outside | (index - start + 3 > length) | (index - 2 < start)
+    return outside
+
+
+def tricubic(indices: tuple[Array, Array, Array], table: Array, first: Array) -> Array:
+    """Cubic Lagrange interpolation through 4 x 4 x 4 table points.
+
+    Parameters
+    ----------
+    indices : tuple of 3 arrays, shape (n,)
+        Fractional h, k, l, all with enough neighbours.
+    table : array, shape (n_h + 2, n_k + 2, n_l + 2)
+        Structure factors with a border, as in `nearest`.
+    first : sequence of 3 int
+        Smallest h, k, l of the table, border not counted.
+
+    Returns
+    -------
+    array, shape (n,)
+        Structure factors (electrons); they can be negative.
+
+    Notes
+    -----
+    Along l, then k, then h, each as a sum of four terms in node order; the
+    result has the C program's bits.
+    """
+    xp = array_namespace(table)
+    floors = [xp.floor(index) for index in indices]
+    weights = [_weights(index, floor) for index, floor in zip(indices, floors, strict=True)]
+    _, n_k, n_l = table.shape
+    base = [
+        (floor - (start - 1)).astype(xp.intp) for floor, start in zip(floors, first, strict=True)
+    ]
+    flat = table.reshape(-1)
+
+    def along_l(h: int, k: int) -> Array:
+        row = ((base[0] + NODES[h]) * n_k + base[1] + NODES[k]) * n_l + base[2]
+        return _combine(weights[2], [xp.take(flat, row + node) for node in NODES])
+
+    def along_k(h: int) -> Array:
+        return _combine(weights[1], [along_l(h, k) for k in range(4)])
+
+    return _combine(weights[0], [along_k(h) for h in range(4)])
+
+
+def _weights(x: Array, floor: Array) -> list[Array]:
+    """Numerators of the four Lagrange polynomials."""
+    distances = [x - (floor + node) for node in NODES]
+    return [distances[i] * distances[j] * distances[k] for i, j, k in OTHERS]
+
+
+def _combine(weights: list[Array], values: list[Array]) -> Array:
+    terms = [w * y / d for w, y, d in zip(weights, values, DENOMINATORS, strict=True)]
+    return terms[0] + terms[1] + terms[2] + terms[3]

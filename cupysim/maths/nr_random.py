@@ -1,0 +1,101 @@
+"""The C program's uniform random numbers, bit for bit.
+
+Park and Miller's minimal standard generator with a Bays-Durham shuffle
+(Numerical Recipes in C, 2nd edition, section 7.1, routine ran1). One shuffle
+table serves every user of random numbers in a run, each with a seed of its
+own: that is how the C program's static variables work, and why a negative
+noise seed continues the table which the mosaic domains left (quirk Q36).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+MULTIPLIER = 16807
+MODULUS = 2147483647
+TABLE_SIZE = 32
+TABLE_STEP = 1 + (MODULUS - 1) // TABLE_SIZE
+LARGEST_DEVIATE = np.float32(1.0 - 1.2e-7)
+INT32_RANGE = 2**32
+
+_JUMP = 4096
+_POWERS = np.empty(_JUMP, dtype=np.uint64)
+_power = 1
+for _index in range(_JUMP):
+    _power = _power * MULTIPLIER % MODULUS
+    _POWERS[_index] = _power
+
+
+class ShuffleTable:
+    """The shuffle table and last output, shared by all streams of a run."""
+
+    def __init__(self) -> None:
+        self.entries = [0] * TABLE_SIZE
+        self.last = 0
+
+
+class RandomStream:
+    """Uniform deviates from one seed.
+
+    Parameters
+    ----------
+    seed : int
+        The number a user gives to a seed option, reduced to 32 bits as the C
+        program does. A positive one starts the stream afresh, 0 counts as 1, a
+        negative one continues the table as it is.
+    table : ShuffleTable, optional
+        The table shared with other streams; a new one without it.
+    """
+
+    def __init__(self, seed: int, table: ShuffleTable | None = None) -> None:
+        self.table = ShuffleTable() if table is None else table
+        self.state = -wrap_int32(seed)
+
+    def _congruential(self, count: int) -> np.ndarray:
+        """The next states of the congruential generator, int64."""
+        states = np.empty(count, dtype=np.int64)
+        for start in range(0, count, _JUMP):
+            powers = _POWERS[: min(_JUMP, count - start)]
+            block = powers * np.uint64(self.state) % np.uint64(MODULUS)
+            states[start : start + len(block)] = block
+            self.state = int(block[-1])
+        return states
+
+    def _start(self) -> None:
+        """Fill the shuffle table from the seed."""
+        self.state = max(-self.state, 1)
+        states = self._congruential(TABLE_SIZE + 8)
+        self.table.entries = states[:7:-1].tolist()
+        self.table.last = self.table.entries[0]
+
+    def uniform(self, count: int) -> np.ndarray:
+        """Draw deviates in (0, 1).
+
+        Parameters
+        ----------
+        count : int
+            How many.
+
+        Returns
+        -------
+        ndarray of float32, shape (count,)
+            The deviates in the order of drawing.
+        """
+        if count <= 0:
+            return np.empty(0, dtype=np.float32)
+        if self.state <= 0 or self.table.last == 0:
+            self._start()
+        entries, last, outputs = self.table.entries, self.table.last, []
+        for state in self._congruential(count).tolist():
+            index = last // TABLE_STEP
+            last = entries[index]
+            entries[index] = state
+            outputs.append(last)
+        self.table.last = last
+        deviates = (np.array(outputs, dtype=np.float64) * (1.0 / MODULUS)).astype(np.float32)
+        return np.minimum(deviates, LARGEST_DEVIATE)
+
+
+def wrap_int32(number: int) -> int:
+    """A number as a 32-bit signed integer keeps it."""
+    return (int(number) + INT32_RANGE // 2) % INT32_RANGE - INT32_RANGE // 2

@@ -1,0 +1,159 @@
+"""Rotations of vectors and the angles which describe them (right-handed)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cupysim.maths.arrays import Array, array_namespace, cross, dot, norm, unit
+
+
+def rotate_xyz(v: Array, angles: Array) -> Array:
+    """Rotate vectors about the lab axes: x, then y, then z.
+
+    Parameters
+    ----------
+    v : array, shape (..., 3)
+        Vectors.
+    angles : sequence of 3 float
+        Angles about x, y and z (rad).
+
+    Returns
+    -------
+    array, shape (..., 3)
+        Rz Ry Rx v.
+
+    Notes
+    -----
+    MOSFLM's missetting angles and the C program's detector rotations. An angle
+    of zero leaves the vector alone, so no rounding is added.
+    """
+    xp = array_namespace(v)
+    x, y, z = v[..., 0], v[..., 1], v[..., 2]
+    about_x, about_y, about_z = (float(angle) for angle in angles)
+    if about_x != 0.0:
+        sine, cosine = math.sin(about_x), math.cos(about_x)
+        y, z = y * cosine + z * -sine, y * sine + z * cosine
+    if about_y != 0.0:
+        sine, cosine = math.sin(about_y), math.cos(about_y)
+        x, z = x * cosine + y * 0.0 + z * sine, x * -sine + y * 0.0 + z * cosine
+    if about_z != 0.0:
+        sine, cosine = math.sin(about_z), math.cos(about_z)
+        x, y = x * cosine + y * -sine, x * sine + y * cosine
+    return xp.stack([x, y, z], axis=-1)
+
+
+def rotate_axis(v: Array, axis: Array, angle: Array) -> Array:
+    """Rotate vectors about an axis (Rodrigues' formula).
+
+    Parameters
+    ----------
+    v : array, shape (..., 3)
+        Vectors.
+    axis : array, shape (3,) or (..., 3)
+        Axis; used as it is, so a length other than one distorts (quirk Q4).
+    angle : array, shape (...)
+        Angles (rad), broadcast against the vectors.
+
+    Returns
+    -------
+    array, shape (..., 3)
+        v cos + (n x v) sin + n (n.v)(1 - cos).
+    """
+    xp = array_namespace(v, axis, angle)
+    sine, cosine = xp.sin(angle), xp.cos(angle)
+    along = dot(axis, v) * (1.0 - cosine)
+    n, w = [axis[..., i] for i in range(3)], [v[..., i] for i in range(3)]
+    return xp.stack(
+        [
+            n[0] * along + w[0] * cosine + (-n[2] * w[1] + n[1] * w[2]) * sine,
+            n[1] * along + w[1] * cosine + (n[2] * w[0] - n[0] * w[2]) * sine,
+            n[2] * along + w[2] * cosine + (-n[1] * w[0] + n[0] * w[1]) * sine,
+        ],
+        axis=-1,
+    )
+
+
+def apply_matrix(matrix: Array, v: Array) -> Array:
+    """Multiply vectors by rotation matrices, summed in the order x, y, z.
+
+    Parameters
+    ----------
+    matrix : array, shape (..., 3, 3)
+        Matrices.
+    v : array, shape (..., 3)
+        Vectors, broadcast against the matrices.
+
+    Returns
+    -------
+    array, shape (..., 3)
+        matrix v.
+    """
+    return dot(matrix, v[..., None, :])
+
+
+def misset_angles(matrix: Array) -> np.ndarray:
+    """Angles about x, y and z which make a rotation matrix.
+
+    Parameters
+    ----------
+    matrix : array, shape (3, 3)
+        Rotation matrix.
+
+    Returns
+    -------
+    ndarray, shape (3,)
+        Angles (rad) for `rotate_xyz`.
+
+    Notes
+    -----
+    Rows are normalised twice, as in the C program; the second time only the
+    last bits can change, and they do.
+    """
+    u = unit(unit(np.asarray(matrix, dtype=np.float64)))
+    if u[2, 0] * u[2, 0] < 1.0:
+        return np.array(
+            [
+                math.atan2(u[2, 1], u[2, 2]),
+                math.atan2(-u[2, 0], math.sqrt(u[2, 1] * u[2, 1] + u[2, 2] * u[2, 2])),
+                math.atan2(u[1, 0], u[0, 0]),
+            ]
+        )
+    return np.array(
+        [math.atan2(1.0, 1.0) * 4, math.atan2(1.0, 1.0) * 2, math.atan2(u[0, 1], -u[1, 1])]
+    )
+
+
+def perpendicular(u: Array, v: Array) -> Array:
+    """Unit vector along u x v; zero where they are parallel.
+
+    Parameters
+    ----------
+    u, v : array, shape (..., 3)
+        Vectors.
+
+    Returns
+    -------
+    array, shape (..., 3)
+        (u x v)/|u x v|.
+    """
+    return unit(cross(u, v))
+
+
+def is_unit(v: Array, tolerance: float = 1e-6) -> bool:
+    """Whether a vector has length one.
+
+    Parameters
+    ----------
+    v : array, shape (3,)
+        Vector.
+    tolerance : float, optional
+        Largest accepted departure from one.
+
+    Returns
+    -------
+    bool
+        True if it has.
+    """
+    return abs(float(norm(v)) - 1.0) <= tolerance

@@ -1,0 +1,1 @@
+"""What is simulated: frozen descriptions in SI units."""

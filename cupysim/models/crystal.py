@@ -1,0 +1,226 @@
+"""The crystal: unit cell, orientation, number of cells, shape, mosaicity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+import numpy as np
+
+from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
+from cupysim.errors import ModelError
+from cupysim.maths import cell as cell_maths
+from cupysim.maths.mosaic import draw_rotations
+from cupysim.maths.nr_random import RandomStream
+from cupysim.quirks import warn_quirk
+
+DEFAULT_MOSAIC_DOMAINS = 10
+"""Domains where a spread is given without a number."""
+
+NOTICEABLE_ANGLE = 0.001 / DEGREES_PER_RADIAN
+"""Cells whose angles move by more than this (rad) are worth a warning (Q5)."""
+
+DEFAULT_MOSAIC_SEED = 12345678
+
+
+class Shape(StrEnum):
+    """Shape of the crystal, and so of its spots."""
+
+    SQUARE = "square"
+    ROUND = "round"
+    GAUSS = "gauss"
+    TOPHAT = "tophat"
+
+
+@dataclass(frozen=True)
+class UnitCell:
+    """Edges and angles of a unit cell.
+
+    Parameters
+    ----------
+    lengths_angstrom : tuple of 3 float
+        a, b, c (Angstrom, the unit in which the C program computes cells).
+    angles : tuple of 3 float
+        alpha, beta, gamma (rad).
+
+    Raises
+    ------
+    ModelError
+        If an edge is not positive, or no cell has these angles.
+    """
+
+    lengths_angstrom: tuple[float, float, float]
+    angles: tuple[float, float, float] = (math.pi / 2, math.pi / 2, math.pi / 2)
+
+    def __post_init__(self) -> None:
+        if not all(length > 0.0 and math.isfinite(length) for length in self.lengths_angstrom):
+            raise ModelError(f"unit cell: edges must be positive, got {self.lengths_angstrom}")
+        cell_maths.cell_volume(self.lengths_angstrom, self.angles)
+
+    @classmethod
+    def from_degrees(
+        cls, a: float, b: float, c: float, alpha: float, beta: float, gamma: float
+    ) -> UnitCell:
+        """A cell from edges in Angstrom and angles in degrees, as papers print it.
+
+        Examples
+        --------
+        >>> round(UnitCell.from_degrees(70, 80, 90, 90, 90, 90).volume_angstrom3)
+        504000
+        """
+        alpha, beta, gamma = (angle / DEGREES_PER_RADIAN for angle in (alpha, beta, gamma))
+        return cls((float(a), float(b), float(c)), (alpha, beta, gamma))
+
+    @property
+    def volume_angstrom3(self) -> float:
+        """Volume (Angstrom^3)."""
+        return cell_maths.cell_volume(self.lengths_angstrom, self.angles)
+
+
+@dataclass(frozen=True)
+class Mosaicity:
+    """Orientations of the blocks of which a crystal consists.
+
+    Parameters
+    ----------
+    spread : float
+        Largest misorientation (rad); 0 for a perfect crystal.
+    rotations : ndarray, shape (n_domains, 3, 3)
+        Rotation of each domain; the first is the identity.
+    """
+
+    spread: float = 0.0
+    rotations: np.ndarray = field(default_factory=lambda: np.eye(3)[None])
+
+    @property
+    def n_domains(self) -> int:
+        """Number of domains."""
+        return len(self.rotations)
+
+    @classmethod
+    def draw(cls, spread: float, n_domains: int, stream: RandomStream | None = None) -> Mosaicity:
+        """Random domains, the C program's for the same seed.
+
+        Parameters
+        ----------
+        spread : float
+            Largest misorientation (rad).
+        n_domains : int
+            Number of domains.
+        stream : RandomStream, optional
+            Source of the random numbers; that of the C program's default seed
+            without it.
+
+        Returns
+        -------
+        Mosaicity
+            Domains drawn in order; the first is drawn too and then made the
+            identity.
+
+        Raises
+        ------
+        ModelError
+            If the spread is negative or there is no domain.
+        """
+        if not 0.0 <= spread < math.inf or n_domains < 1:
+            raise ModelError(f"mosaicity: spread {spread} rad in {n_domains} domains")
+        stream = RandomStream(DEFAULT_MOSAIC_SEED) if stream is None else stream
+        rotations = draw_rotations(spread, n_domains, stream)
+        rotations[0] = np.eye(3)
+        return cls(spread, rotations)
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """A crystal in its orientation at spindle angle zero.
+
+    Parameters
+    ----------
+    cell : UnitCell, optional
+        Unit cell. Without `reciprocal` it is put into the default orientation
+        (a* along x, b* in the xy plane, quirk Q5); with it, directions come from
+        `reciprocal` and lengths from here.
+    reciprocal : ndarray, shape (3, 3), optional
+        Rows a*, b*, c* (1/Angstrom).
+    misset : sequence of 3 float, optional
+        Rotations of the reciprocal vectors about the lab axes x, y, z (rad).
+    n_cells : tuple of 3 int
+        Cells along a, b, c.
+    size : tuple of 3 float
+        Edges (m) along a, b, c which overrule `n_cells` where positive.
+    shape : Shape
+        Shape of the crystal.
+    fudge : float
+        Scale of the squared spot radius, except for square crystals.
+    mosaicity : Mosaicity
+        Mosaic domains.
+
+    Raises
+    ------
+    ModelError
+        If neither a cell nor reciprocal vectors are given, or they are
+        impossible.
+    """
+
+    cell: UnitCell | None = None
+    reciprocal: np.ndarray | None = None
+    misset: Sequence[float] | None = None
+    n_cells: tuple[int, int, int] = (1, 1, 1)
+    size: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    shape: Shape = Shape.SQUARE
+    fudge: float = 1.0
+    mosaicity: Mosaicity = field(default_factory=Mosaicity)
+
+    def __post_init__(self) -> None:
+        if self.cell is None and self.reciprocal is None:
+            raise ModelError("crystal: a unit cell or reciprocal vectors are needed")
+
+    @cached_property
+    def lattice(self) -> cell_maths.Lattice:
+        """Cell vectors in this orientation (Angstrom, 1/Angstrom)."""
+        if self.reciprocal is not None:
+            reciprocal = np.asarray(self.reciprocal, dtype=np.float64)
+        elif self.cell is not None:
+            reciprocal = cell_maths.reciprocal_from_cell(
+                self.cell.lengths_angstrom, self.cell.angles
+            )
+        if self.cell is None:
+            return cell_maths.oriented_lattice(reciprocal, self.misset)
+        lattice = cell_maths.oriented_lattice(
+            reciprocal, self.misset, self.cell.lengths_angstrom, self.cell.volume_angstrom3
+        )
+        if self.reciprocal is None:
+            self._warn_of_wrong_angles(lattice)
+        return lattice
+
+    def _warn_of_wrong_angles(self, lattice: cell_maths.Lattice) -> None:
+        assert self.cell is not None
+        if np.abs(lattice.angles - self.cell.angles).max() > NOTICEABLE_ANGLE:
+            made = " ".join(f"{angle * DEGREES_PER_RADIAN:.2f}" for angle in lattice.angles)
+            warn_quirk(
+                5, f"this cell is rendered with the angles {made} degrees; -mat gives the right ones"
+            )
+
+    @property
+    def direct(self) -> np.ndarray:
+        """Rows a, b, c (m), shape (3, 3)."""
+        return ANGSTROM * self.lattice.direct
+
+    @property
+    def edges(self) -> np.ndarray:
+        """Lengths of a, b, c (m), shape (3,)."""
+        direct = self.direct
+        return np.sqrt(direct[:, 0] ** 2 + direct[:, 1] ** 2 + direct[:, 2] ** 2)
+
+    @property
+    def cell_counts(self) -> tuple[float, float, float]:
+        """Cells along a, b, c: from the size where given, at least 1."""
+        counts = [
+            float(math.ceil(size / edge)) if size > 0.0 else float(count)
+            for size, edge, count in zip(self.size, self.edges, self.n_cells, strict=True)
+        ]
+        a, b, c = (max(count, 1.0) for count in counts)
+        return a, b, c

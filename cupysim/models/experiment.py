@@ -1,0 +1,181 @@
+"""The experiment: all models together, checked against each other once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from cupysim.errors import ModelError
+from cupysim.models.background import Water
+from cupysim.models.beam import Beam, Sources
+from cupysim.models.crystal import Crystal
+from cupysim.models.detector import Detector
+from cupysim.models.sampling import recommended_oversample
+from cupysim.models.scan import Scan
+from cupysim.models.structure_factors import StructureFactors
+from cupysim.quirks import warn_quirk
+
+SMALL_CRYSTAL = 2
+"""Up to this many cells along an axis, structure factors are interpolated."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle of pixels, both ends included; beyond the image is allowed.
+
+    Parameters
+    ----------
+    fast_min, fast_max, slow_min, slow_max : int
+        Pixel numbers from 0.
+    """
+
+    fast_min: int
+    fast_max: int
+    slow_min: int
+    slow_max: int
+
+    def slices(self, n_slow: int, n_fast: int) -> tuple[slice, slice]:
+        """Rows and columns of this region in an image of this size."""
+        return (
+            slice(max(self.slow_min, 0), max(min(self.slow_max + 1, n_slow), 0)),
+            slice(max(self.fast_min, 0), max(min(self.fast_max + 1, n_fast), 0)),
+        )
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What of the image is computed, and how finely.
+
+    Parameters
+    ----------
+    oversample : int, optional
+        Sub-pixels along an edge; chosen from the crystal's size without it.
+    oversample_thick, oversample_polar, oversample_omega : bool
+        Apply absorption, polarization and solid angle at each step instead of
+        once for the pixel (quirk Q14).
+    region : Region, optional
+        The part of the image to compute.
+    mask : ndarray of bool, shape (n_slow, n_fast), optional
+        Pixels to compute.
+    dmin : float
+        No scattering beyond this resolution (m); 0 for no limit.
+    interpolate : bool, optional
+        Interpolate structure factors; without it, for small crystals.
+    """
+
+    oversample: int | None = None
+    oversample_thick: bool = False
+    oversample_polar: bool = False
+    oversample_omega: bool = False
+    region: Region | None = None
+    mask: np.ndarray | None = None
+    dmin: float = 0.0
+    interpolate: bool | None = None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything which determines an image.
+
+    Parameters
+    ----------
+    beam : Beam
+        The X-ray beam.
+    crystal : Crystal
+        The crystal.
+    detector : Detector
+        The detector, whose convention sets the lab frame.
+    structure_factors : StructureFactors
+        Amplitudes.
+    scan : Scan
+        Spindle rotation.
+    water : Water
+        Background.
+    rendering : Rendering
+        Region, mask and sampling.
+
+    Raises
+    ------
+    ModelError
+        If the parts do not fit each other.
+    """
+
+    beam: Beam
+    crystal: Crystal
+    detector: Detector
+    structure_factors: StructureFactors
+    scan: Scan = field(default_factory=Scan)
+    water: Water = field(default_factory=Water)
+    rendering: Rendering = field(default_factory=Rendering)
+
+    def __post_init__(self) -> None:
+        mask = self.rendering.mask
+        size = (self.detector.n_slow, self.detector.n_fast)
+        if mask is not None and mask.shape != size:
+            raise ModelError(
+                f"mask: {mask.shape[1]} x {mask.shape[0]} pixels, "
+                f"but the detector has {size[1]} x {size[0]}"
+            )
+        if self.rendering.oversample_thick and self.detector.sensor.layers.range == 0.0:
+            warn_quirk(16, "-oversample_thick without -detector_thick: the whole image is zero")
+
+    @cached_property
+    def sources(self) -> Sources:
+        """The source points."""
+        return self.beam.sources(self.detector.unit_frame)
+
+    @property
+    def region(self) -> Region:
+        """The region to compute, the whole image by default."""
+        detector = self.detector
+        return self.rendering.region or Region(0, detector.n_fast, 0, detector.n_slow)
+
+    @property
+    def crystal_size(self) -> tuple[float, float, float]:
+        """Edges of the crystal (m)."""
+        edges, counts = self.crystal.edges, self.crystal.cell_counts
+        a, b, c = (float(edge * count) for edge, count in zip(edges, counts, strict=True))
+        return a, b, c
+
+    @cached_property
+    def recommended_oversample(self) -> int:
+        """Sub-pixels along an edge which the crystal's size asks for."""
+        return recommended_oversample(
+            max(self.crystal_size),
+            self.beam.wavelength,
+            self.detector.geometry.distance,
+            self.detector.pixel_size,
+        )
+
+    @property
+    def oversample(self) -> int:
+        """Sub-pixels along an edge."""
+        return self.rendering.oversample or self.recommended_oversample
+
+    @property
+    def interpolation_wanted(self) -> bool:
+        """Whether to interpolate if there is a table.
+
+        By default when the crystal has at most two cells along any axis, as
+        given before its size overrules them (quirk Q25).
+        """
+        if self.rendering.interpolate is not None:
+            return self.rendering.interpolate
+        return min(self.crystal.n_cells) <= SMALL_CRYSTAL
+
+    @property
+    def interpolate(self) -> bool:
+        """Whether structure factors are interpolated."""
+        return self.interpolation_wanted and self.structure_factors.table is not None
+
+    @property
+    def n_steps(self) -> int:
+        """Steps by which a pixel's sum is divided (sensor layers do not count)."""
+        return (
+            len(self.sources.wavelengths)
+            * self.crystal.mosaicity.n_domains
+            * self.scan.sweep.count
+            * self.oversample**2
+        )

@@ -1,0 +1,182 @@
+"""How many steps of each kind, and the rules which complete what is not given.
+
+A sweep is a range, a step and a count. Users give one, two or all of them; the
+C program's rules fill in the rest (quirk Q27), differently for the oscillation
+and for everything else.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.errors import ModelError
+from cupysim.quirks import warn_quirk
+
+SAMPLING_FACTOR = 3.0
+"""Sub-pixels for each interference fringe that falls into a pixel."""
+
+DEFAULT_RANGE = 1.0
+"""Range which a count alone implies: one radian, or a 100 % bandwidth."""
+
+DEFAULT_SENSOR = 0.5e-6
+"""Sensor thickness (m) which a count with a negative thickness implies."""
+
+LARGEST_COUNT = 2**31 - 1
+"""Counts beyond the C program's integers are refused."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Equally spaced steps.
+
+    Parameters
+    ----------
+    range : float
+        Full range, in the unit of the quantity.
+    step : float
+        Distance of neighbours.
+    count : int
+        Number of steps.
+    """
+
+    range: float = 0.0
+    step: float = 0.0
+    count: int = 1
+
+
+def complete_sweep(
+    range_: float | None,
+    step: float | None,
+    count: int | None,
+    kind: Literal["hdiv", "vdiv", "dispersion", "sensor"],
+) -> Sweep:
+    """Complete the sweep of a divergence, of the dispersion or of the sensor.
+
+    Parameters
+    ----------
+    range_, step : float, optional
+        What the user gave (rad, relative width, or m); negative is not given.
+    count : int, optional
+        What the user gave; zero or less is not given.
+    kind : str
+        What is swept.
+
+    Returns
+    -------
+    Sweep
+        A single step of zero where anything of it is zero.
+
+    Raises
+    ------
+    ModelError
+        If the range is so many steps that nobody can mean it.
+    """
+    has_count = count is not None and count > 0
+    has_range = range_ is not None and range_ >= 0.0
+    has_step = step is not None and step > 0.0
+    range_, step = range_ or 0.0, step or 0.0
+    steps = count or 0
+    if not has_range and has_step:
+        if has_count and steps != 2:
+            warn_quirk(27, f"{kind}: a step without a range is rendered as 2 steps, not {steps}")
+        range_, steps = step, 2
+    elif not has_range and has_count:
+        range_ = DEFAULT_SENSOR if kind == "sensor" else DEFAULT_RANGE
+        step = range_ / steps
+        if kind != "sensor":
+            unit = "a 100 % bandwidth" if kind == "dispersion" else "1 radian"
+            warn_quirk(27, f"{kind}: a number of steps without a range means {unit}")
+    elif not has_range:
+        range_, step, steps = 0.0, 0.0, 1
+    elif not has_count and has_step:
+        steps = _count_steps(range_, step, kind)
+    elif not has_count:
+        steps = 2
+        step = range_ / 2 if kind == "sensor" else range_
+    elif not has_step:
+        steps = max(steps, 2)
+        step = range_ / (steps - 1)
+    if range_ <= 0.0 or step <= 0.0 or steps <= 0:
+        return Sweep()
+    return Sweep(range_, step, steps)
+
+
+def complete_oscillation(
+    osc: float | None, step: float | None, count: int | None
+) -> tuple[Sweep, bool]:
+    """Complete the oscillation about the spindle.
+
+    Parameters
+    ----------
+    osc, step : float, optional
+        Range and step (rad); a negative range, or a step which is not above
+        zero (below zero where a range and a count are given), is not given.
+    count : int, optional
+        Number of steps; negative is not given, zero is one.
+
+    Returns
+    -------
+    sweep : Sweep
+        Range, step (both rad) and count.
+    lost : bool
+        Whether the user's count was overruled.
+    """
+    has_osc = osc is not None and osc >= 0.0
+    has_step = step is not None and step > 0.0
+    osc, step = osc if has_osc and osc is not None else 0.0, step if step is not None else -1.0
+    if count is None or count < 0:
+        if not has_osc:
+            return (Sweep(step, step, 2) if has_step else Sweep()), False
+        if has_step:
+            return Sweep(osc, step, _count_steps(osc, step, "phi")), False
+        return Sweep(osc, osc / 2.0, 2), False
+    count = max(count, 1)
+    if not has_osc:
+        if has_step:
+            return Sweep(step, step, 2), count != 2
+        osc = 1.0 / DEGREES_PER_RADIAN
+        return Sweep(osc, osc / count, count), False
+    if step < 0.0:
+        step = osc / count
+    return Sweep(osc, step, count), False
+
+
+def recommended_oversample(
+    crystal_size: float, wavelength: float, distance: float, pixel_size: float
+) -> int:
+    """Sub-pixels along an edge which resolve the interference fringes.
+
+    Parameters
+    ----------
+    crystal_size : float
+        Largest edge of the crystal (m).
+    wavelength, distance, pixel_size : float
+        Of the experiment (m).
+
+    Returns
+    -------
+    int
+        ceil(3 size / (wavelength distance / pixel)), at least 1.
+
+    Raises
+    ------
+    ModelError
+        If it is beyond any use.
+    """
+    wanted = SAMPLING_FACTOR * crystal_size / (wavelength * distance / pixel_size)
+    if not wanted < LARGEST_COUNT:
+        raise ModelError(
+            f"oversampling: a crystal of {crystal_size:g} m would need {wanted:g} sub-pixels "
+            "along a pixel; give -oversample, or a smaller crystal"
+        )
+    return max(math.ceil(wanted), 1)
+
+
+def _count_steps(range_: float, step: float, kind: str) -> int:
+    steps = math.ceil(min(range_ / step, 1e300))
+    if steps > LARGEST_COUNT:
+        raise ModelError(f"{kind}: {range_:g} in steps of {step:g} is {steps:g} steps")
+    return steps

@@ -1,0 +1,30 @@
+"""The rotation of the crystal about the spindle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cupysim.models.sampling import Sweep
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Spindle angles during one image.
+
+    Parameters
+    ----------
+    start : float
+        First angle (rad).
+    sweep : Sweep
+        Oscillation range (rad), step (rad) and count; the default is a still.
+    """
+
+    start: float = 0.0
+    sweep: Sweep = field(default_factory=Sweep)
+
+    @property
+    def angles(self) -> np.ndarray:
+        """Spindle angles (rad), left edges of the steps, shape (count,)."""
+        return self.start + self.sweep.step * np.arange(self.sweep.count, dtype=np.float64)

@@ -1,0 +1,107 @@
+"""Structure factors: a dense table of F(hkl) in P1, and F elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from cupysim.errors import ModelError
+
+LARGEST_TABLE = 4 * 2**30
+"""Largest table of structure factors in bytes."""
+
+
+@dataclass(frozen=True)
+class StructureFactors:
+    """Amplitudes on a box of Miller indices.
+
+    No symmetry is implied, not even Friedel's: each reflection with an
+    intensity must be in the table.
+
+    Parameters
+    ----------
+    table : ndarray, shape (n_h, n_k, n_l), optional
+        Amplitudes (electrons); without it every reflection has `default`.
+    first : tuple of 3 int
+        Smallest h, k, l.
+    default : float
+        Amplitude outside the table (electrons).
+    n_given : int
+        Number of reflections the user gave, for the report.
+    """
+
+    table: np.ndarray | None = None
+    first: tuple[int, int, int] = (0, 0, 0)
+    default: float = 0.0
+    n_given: int = 0
+
+    @property
+    def last(self) -> tuple[int, int, int]:
+        """Largest h, k, l of the table."""
+        assert self.table is not None
+        h, k, l = (start + n - 1 for start, n in zip(self.first, self.table.shape, strict=True))
+        return h, k, l
+
+    @cached_property
+    def bordered(self) -> np.ndarray:
+        """The table with a border of `default`, shape (n_h + 2, n_k + 2, n_l + 2)."""
+        if self.table is None:
+            return np.full((1, 1, 1), self.default)
+        return np.pad(self.table, 1, constant_values=self.default)
+
+    @classmethod
+    def from_list(cls, hkl: np.ndarray, values: np.ndarray, default: float = 0.0) -> StructureFactors:
+        """A table from a list of reflections.
+
+        Parameters
+        ----------
+        hkl : ndarray of int, shape (n, 3)
+            Miller indices, in any order; of duplicates the last counts.
+        values : ndarray, shape (n,)
+            Amplitudes (electrons).
+        default : float, optional
+            Amplitude of what is not in the list.
+
+        Returns
+        -------
+        StructureFactors
+            The smallest box which holds the list.
+
+        Raises
+        ------
+        ModelError
+            If the list is empty, or the box does not fit into memory.
+        """
+        if len(hkl) == 0:
+            raise ModelError("structure factors: no reflections")
+        low, high = hkl.min(axis=0), hkl.max(axis=0)
+        shape = tuple(int(n) for n in high - low + 1)
+        check_table_size(shape)
+        table = np.full(shape, float(default))
+        h, k, l = (hkl - low).T
+        table[h, k, l] = values
+        first = (int(low[0]), int(low[1]), int(low[2]))
+        return cls(table, first, float(default), len(hkl))
+
+
+def check_table_size(shape: tuple[int, ...]) -> None:
+    """Refuse a table which cannot be meant.
+
+    Parameters
+    ----------
+    shape : tuple of 3 int
+        Numbers of h, k, l.
+
+    Raises
+    ------
+    ModelError
+        If the table would be larger than `LARGEST_TABLE`.
+    """
+    size = 8 * shape[0] * shape[1] * shape[2]
+    if size > LARGEST_TABLE:
+        raise ModelError(
+            f"structure factors: the indices span {shape[0]} x {shape[1]} x {shape[2]}, a table of "
+            f"{size / 2**30:.1f} GiB; at most {LARGEST_TABLE / 2**30:.0f} GiB are possible"
+        )

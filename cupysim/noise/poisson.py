@@ -1,0 +1,184 @@
+"""Photon counting noise: the C program's Poisson deviates, bit for bit.
+
+Numerical Recipes in C, 2nd edition, section 7.3 (poidev), with a Gaussian
+above a million photons (gasdev, section 7.2) and Lanczos' approximation of the
+log-gamma function (gammln, section 6.1). The draws follow each other from pixel to
+pixel, so they cannot be made at once; what does not depend on the order is
+computed in arrays beforehand.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator
+
+import numpy as np
+
+from cupysim.maths.nr_random import RandomStream
+
+GAUSSIAN_ABOVE = 1.0e6
+"""Mean (photons) above which the deviate is Gaussian."""
+
+DIRECT_BELOW = 12.0
+"""Mean (photons) below which uniform deviates are multiplied."""
+
+LANCZOS = (
+    76.18009172947146,
+    -86.50532032941677,
+    24.01409824083091,
+    -1.231739572450155,
+    0.1208650973866179e-2,
+    -0.5395239384953e-5,
+)
+
+PIXELS_AT_ONCE = 65536
+DEVIATES_AT_ONCE = 16384
+
+class PoissonNoise:
+    """Draws photon counts for expected photon numbers.
+
+    Parameters
+    ----------
+    stream : RandomStream
+        Where the uniform deviates come from.
+    """
+
+    def __init__(self, stream: RandomStream) -> None:
+        self._deviates = _uniform_deviates(stream)
+        self._spare: float | None = None
+        self._gammln_table: list[float] = []
+
+    def draw(self, expected: np.ndarray) -> np.ndarray:
+        """Draw counts in storage order.
+
+        Parameters
+        ----------
+        expected : ndarray of float32, any shape
+            Expected photons.
+
+        Returns
+        -------
+        ndarray of float64, same shape
+            Photon counts: whole numbers up to a million expected photons.
+        """
+        flat = np.ascontiguousarray(expected, dtype=np.float32).reshape(-1)
+        counts = np.empty(flat.shape, dtype=np.float64)
+        for first in range(0, len(flat), PIXELS_AT_ONCE):
+            part = slice(first, first + PIXELS_AT_ONCE)
+            counts[part] = self._draw_some(flat[part])
+        return counts.reshape(expected.shape)
+
+    def _draw_some(self, means: np.ndarray) -> list[float]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            limits = np.exp(-means.astype(np.float64)).astype(np.float32).tolist()
+        counts = []
+        for index, mean in enumerate(means.tolist()):
+            if mean < DIRECT_BELOW:
+                counts.append(self._direct(limits[index]))
+            elif mean > GAUSSIAN_ABOVE:
+                counts.append(float(np.float32(mean + math.sqrt(mean) * self._gaussian())))
+            else:
+                counts.append(self._rejected(mean))
+        return counts
+
+    def _direct(self, limit: float) -> float:
+        """Multiply uniform deviates until they fall below exp(-mean)."""
+        count = 0
+        deviates = self._deviates
+        product = array("f", [1.0])
+        while True:
+            product[0] = product[0] * next(deviates)
+            if not product[0] > limit:
+                return float(count)
+            count += 1
+
+    def _rejected(self, mean: float) -> float:
+        """Compare with a Lorentzian until a trial is accepted."""
+        f = array("f", [0.0])
+        f[0] = math.sqrt(2.0 * mean)
+        width = f[0]
+        f[0] = math.log(mean)
+        log_mean = f[0]
+        f[0] = mean * log_mean
+        product = f[0]
+        f[0] = mean + 1.0
+        f[0] = product - log_gamma(f[0])
+        constant = f[0]
+        deviates = self._deviates
+        while True:
+            while True:
+                f[0] = math.tan(math.pi * next(deviates))
+                y = f[0]
+                f[0] = width * y
+                f[0] = f[0] + mean
+                count = f[0]
+                if not count < 0.0:
+                    break
+            count = float(math.floor(count))
+            f[0] = y * y
+            peak = 1.0 + f[0]
+            f[0] = count * log_mean
+            exponent = f[0]
+            f[0] = exponent - self._log_gamma_of_next(count)
+            f[0] = f[0] - constant
+            f[0] = 0.9 * peak * math.exp(min(f[0], 700.0))
+            if not next(deviates) > f[0]:
+                return count
+
+    def _log_gamma_of_next(self, count: float) -> float:
+        """log Gamma(count + 1) as float32, from a table for usual counts."""
+        table = self._gammln_table
+        if count < len(table):
+            return table[int(count)]
+        if count < GAUSSIAN_ABOVE:
+            size = min(max(1024, 2 * int(count) + 2), 2_000_000)
+            arguments = np.arange(len(table), size, dtype=np.float64) + 1.0
+            table.extend(_log_gamma_array(arguments).tolist())
+            return table[int(count)]
+        return log_gamma(float(np.float32(count + 1.0)))
+
+    def _gaussian(self) -> float:
+        """A normal deviate by the polar method; every second one is kept."""
+        if self._spare is not None:
+            spare, self._spare = self._spare, None
+            return spare
+        while True:
+            first, second = (np.float32(2.0 * next(self._deviates) - 1.0) for _ in range(2))
+            radius = first * first + second * second
+            if 0.0 < radius < 1.0:
+                break
+        factor = np.float32(math.sqrt(-2.0 * math.log(radius) / float(radius)))
+        self._spare = float(first * factor)
+        return float(second * factor)
+
+
+def log_gamma(x: float) -> float:
+    """Logarithm of the gamma function, rounded to single precision.
+
+    Parameters
+    ----------
+    x : float
+        Argument, above zero.
+
+    Returns
+    -------
+    float
+        Lanczos' approximation with the C program's coefficients and order.
+    """
+    return float(_log_gamma_array(np.array([x]))[0])
+
+
+def _log_gamma_array(x: np.ndarray) -> np.ndarray:
+    shifted = x + 5.5
+    shifted = shifted - (x + 0.5) * np.log(shifted)
+    series = np.full_like(x, 1.000000000190015)
+    for order, coefficient in enumerate(LANCZOS, 1):
+        series = series + coefficient / (x + order)
+    return (-shifted + np.log(2.5066282746310005 * series / x)).astype(np.float32)
+
+
+def _uniform_deviates(stream: RandomStream) -> Iterator[float]:
+    while True:
+        yield from stream.uniform(DEVIATES_AT_ONCE).tolist()
+

@@ -1,0 +1,1 @@
+"""How an image is computed: the plan and the backends."""

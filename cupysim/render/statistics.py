@@ -1,0 +1,120 @@
+"""Statistics of an image, as the C program prints them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.render.plan import RenderPlan
+from cupysim.render.reference import Rendered
+
+ROWS_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of the rendered pixels of one image.
+
+    Parameters
+    ----------
+    maximum : float
+        Largest value, 0 if nothing is above zero (photons).
+    maximum_at : tuple of 2 float
+        Fast and slow position (m) of the largest value's last sub-pixel.
+    mean, rms : float
+        Over the rendered pixels (photons); rms divides by n - 1.
+    rmsd : float
+        Standard deviation over the region, masked pixels included (quirk Q44).
+    solid_angle : float
+        Sum of solid angles over steps (sr; quirk Q35).
+    """
+
+    maximum: float
+    maximum_at: tuple[float, float]
+    mean: float
+    rms: float
+    rmsd: float
+    solid_angle: float
+
+
+def image_statistics(plan: RenderPlan, rendered: Rendered) -> Statistics:
+    """Statistics of the first shot's first panel.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        What was rendered.
+    rendered : Rendered
+        The result.
+
+    Returns
+    -------
+    Statistics
+        Sums are taken in raster order, so that they are the C program's.
+    """
+    image = rendered.image[0, 0]
+    region = image[plan.rows, plan.columns]
+    chosen = None if plan.mask is None else plan.mask[0][plan.rows, plan.columns]
+    maximum, where = _maximum(region)
+    total = squares = 0.0
+    for rows in _bands(region):
+        values = region[rows].reshape(-1) if chosen is None else region[rows][chosen[rows]]
+        total = serial_sum(total, values.astype(np.float64))
+        # the C program squares in single precision
+        squares = serial_sum(squares, (values * values).astype(np.float64))
+    n = rendered.n_rendered
+    mean = total / max(n, 1)
+    deviations = 0.0
+    for rows in _bands(region):
+        difference = region[rows].reshape(-1).astype(np.float64) - mean
+        deviations = serial_sum(deviations, difference * difference)
+    slow, fast = where[0] + plan.rows.start, where[1] + plan.columns.start
+    return Statistics(
+        maximum=maximum,
+        maximum_at=_last_sub_pixel(plan, fast, slow) if maximum > 0.0 else (0.0, 0.0),
+        mean=mean,
+        rms=math.sqrt(squares / ((n if n > 1 else 2) - 1)),
+        rmsd=math.sqrt(deviations / ((region.size if region.size > 1 else 2) - 1)),
+        solid_angle=rendered.omega_sum / plan.n_steps,
+    )
+
+
+def serial_sum(start: float, values: np.ndarray) -> float:
+    """Add numbers one after the other, as a loop in C would.
+
+    Parameters
+    ----------
+    start : float
+        Sum so far.
+    values : ndarray of float64, shape (n,)
+        Numbers to add.
+
+    Returns
+    -------
+    float
+        The sum; its rounding depends on the order, unlike that of `np.sum`.
+    """
+    if len(values) == 0:
+        return start
+    return float(np.add.accumulate(np.concatenate([[start], values]))[-1])
+
+
+def _bands(region: np.ndarray) -> list[slice]:
+    return [slice(row, row + ROWS_AT_ONCE) for row in range(0, len(region), ROWS_AT_ONCE)]
+
+
+def _maximum(region: np.ndarray) -> tuple[float, tuple[int, int]]:
+    if region.size == 0:
+        return 0.0, (0, 0)
+    slow, fast = np.unravel_index(int(np.argmax(region)), region.shape)
+    return max(float(region[slow, fast]), 0.0), (int(slow), int(fast))
+
+
+def _last_sub_pixel(plan: RenderPlan, fast: int, slow: int) -> tuple[float, float]:
+    sub_size, last = plan.panels.pixel_size / plan.oversample, plan.oversample - 1
+    return (
+        sub_size * (fast * plan.oversample + last) + sub_size / 2.0,
+        sub_size * (slow * plan.oversample + last) + sub_size / 2.0,
+    )
