@@ -105,7 +105,10 @@ def _run(words: Sequence[str]) -> None:
     if progress is not None:
         progress.close()
     stop = rendered.interpolation_stop
-    report((interpolation_warning(stop) if stop else ""))
+    if tap is not None:
+        report(tap.unfinished_line)
+    else:
+        report(interpolation_warning(stop) if stop else "")
     statistics = image_statistics(plan, rendered)
     first, later = statistics_lines(statistics)
     report(first)

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cupysim.cli.report import vector_table
+from cupysim.cli.report import interpolation_warning, vector_table
 from cupysim.constants import ANGSTROM
 from cupysim.maths.interpolation import nearest_index
 from cupysim.render.plan import RenderPlan
 from cupysim.render.rays import PixelBlock, Ray
-from cupysim.render.reference import Indices
+from cupysim.render.reference import Indices, InterpolationStop
 
 
 class Printout:
@@ -43,6 +43,8 @@ class Printout:
         self.write = write
         self._last: dict[str, np.ndarray] = {}
         self._block: PixelBlock | None = None
+        self._stop: InterpolationStop | None = None
+        self.unfinished_line = ""
 
     def step(
         self,
@@ -76,11 +78,25 @@ class Printout:
         self._last["scattering"] = np.array(ray.scattering)
         self._last["position"] = np.array(ray.position)
 
+    def interpolation_stopped(self, stop: InterpolationStop) -> None:
+        """Keep the C program's warning until its pixel comes."""
+        self._stop = stop
+
     def finished(self, block: PixelBlock, total: np.ndarray, photons: np.ndarray) -> None:
         """Print the pixels of a block."""
         for index in np.flatnonzero(self._wanted(block)):
+            if self._stop is not None and block.numbers[index] >= self._stop.pixel:
+                self._warn()
             if block is self._block:
                 self._print(block, int(index), float(total[index]), float(photons[index]))
+
+        if self._stop is not None:
+            self._warn()
+
+    def _warn(self) -> None:
+        """The warning has no line end, so that the next line is glued to it."""
+        assert self._stop is not None
+        self.unfinished_line, self._stop = interpolation_warning(self._stop), None
 
     def _wanted(self, block: PixelBlock) -> np.ndarray:
         if self.pixel is None:
@@ -97,8 +113,9 @@ class Printout:
         from_position = math.sin(twotheta / 2.0) / (self.wavelength * 1e10)
         h, k, l = last["indices"][:, index]
         whole = [int(nearest_index(value)) for value in (h, k, l)]
+        begun, self.unfinished_line = self.unfinished_line, ""
         write(
-            f"{int(block.fast[index]):4d} {int(block.slow[index]):4d} : "
+            f"{begun}{int(block.fast[index]):4d} {int(block.slow[index]):4d} : "
             f"stol = {stol:g} or {from_position:g}"
         )
         write(f"at {x:g} {y:g} {z:g}")

@@ -19,6 +19,9 @@ from cupysim.render.statistics import Statistics
 
 BANNER = "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Frankel 5-17-17"
 
+ODDBALL_VALUE = 1.0000001
+"""A sine or cosine beyond this is no rounding error."""
+
 SHAPE_NAMES = {
     "round": "ellipsoidal",
     "square": "parallelpiped",
@@ -133,6 +136,7 @@ def _cell_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
         assert experiment.crystal.misset is not None
         angles = " ".join(f"{a * DEGREES_PER_RADIAN:f}" for a in experiment.crystal.misset)
         yield f"random orientation misset angles: {angles} deg"
+    yield from _oddball_lines(experiment)
     for title, lengths, angle in (
         ("Unit", lattice.lengths, lattice.angles),
         ("Recp", lattice.reciprocal_lengths, lattice.reciprocal_angles),
@@ -149,6 +153,25 @@ def _cell_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
     ):
         yield title
         yield from vector_table(names, vectors)
+
+
+def _oddball_lines(experiment: Experiment) -> Iterator[str]:
+    """Sines and cosines beyond one: cell lengths which a matrix does not have."""
+    lattice = experiment.crystal.lattice
+    for title, pattern, functions in (
+        ("oddball cell angles", "{0}_{1}", lattice.angle_functions),
+        (
+            "oddball reciprocal cell angles",
+            "{0}({1}_star)",
+            lattice.reciprocal_angle_functions,
+        ),
+    ):
+        if max(abs(value) for pair in functions for value in pair) > ODDBALL_VALUE:
+            yield f"WARNING: {title}:"
+            for name, pair in zip(("alpha", "beta", "gamma"), functions, strict=True):
+                for function, value in zip(("sin", "cos"), pair, strict=True):
+                    label = pattern.format(function, name)
+                    yield f"{label:{len(pattern.format('sin', 'alpha'))}} = {value:.25g}"
 
 
 def vector_table(names: tuple[str, str, str], vectors: object) -> Iterator[str]:

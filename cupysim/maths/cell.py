@@ -29,11 +29,14 @@ class Lattice:
         Rows a*, b*, c* (1/Angstrom).
     volume : float
         Cell volume (Angstrom^3).
+    reciprocal_volume : float
+        Its inverse as it was computed (1/Angstrom^3).
     """
 
     direct: np.ndarray
     reciprocal: np.ndarray
     volume: float
+    reciprocal_volume: float
 
     @property
     def lengths(self) -> np.ndarray:
@@ -46,14 +49,24 @@ class Lattice:
         return norm(self.reciprocal)
 
     @property
+    def angle_functions(self) -> list[tuple[float, float]]:
+        """Sine and cosine of alpha, beta, gamma, from volume and scalar products."""
+        return _angle_functions(self.direct, self.reciprocal_lengths, self.volume)
+
+    @property
+    def reciprocal_angle_functions(self) -> list[tuple[float, float]]:
+        """Sine and cosine of alpha*, beta*, gamma*."""
+        return _angle_functions(self.reciprocal, self.lengths, self.reciprocal_volume)
+
+    @property
     def angles(self) -> np.ndarray:
         """Angles alpha, beta, gamma (rad), shape (3,)."""
-        return _angles(self.direct, self.lengths, self.reciprocal_lengths, self.volume)
+        return _angles(self.angle_functions)
 
     @property
     def reciprocal_angles(self) -> np.ndarray:
         """Angles alpha*, beta*, gamma* (rad), shape (3,)."""
-        return _angles(self.reciprocal, self.reciprocal_lengths, self.lengths, 1.0 / self.volume)
+        return _angles(self.reciprocal_angle_functions)
 
 
 def cell_volume(lengths: Array, angles: Array) -> float:
@@ -199,6 +212,7 @@ def oriented_lattice(
             ]
         ),
         volume=volume,
+        reciprocal_volume=reciprocal_volume,
     )
 
 
@@ -212,12 +226,18 @@ def clamp_cosine(cosine: float) -> float:
     return 1.0 if cosine * cosine > 1.0 else cosine
 
 
-def _angles(vectors: Array, lengths: Array, dual_lengths: Array, volume: float) -> np.ndarray:
-    """The three angles between cell vectors, from sines and cosines (rad)."""
-    angles = []
+def _angle_functions(
+    vectors: Array, dual_lengths: Array, volume: float
+) -> list[tuple[float, float]]:
+    """Sines and cosines of the three angles between cell vectors, unclamped."""
+    lengths, functions = norm(vectors), []
     for first, second in ((1, 2), (0, 2), (0, 1)):
         third = 3 - first - second
         sine = float(dual_lengths[third] * volume / lengths[first] / lengths[second])
         cosine = float(dot(vectors[first], vectors[second]) / lengths[first] / lengths[second])
-        angles.append(math.atan2(clamp_sine(sine), clamp_cosine(cosine)))
-    return np.array(angles)
+        functions.append((sine, cosine))
+    return functions
+
+
+def _angles(functions: list[tuple[float, float]]) -> np.ndarray:
+    return np.array([math.atan2(clamp_sine(s), clamp_cosine(c)) for s, c in functions])

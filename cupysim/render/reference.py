@@ -83,6 +83,9 @@ class Tap(Protocol):
     ) -> None:
         """Some orientations of a ray: h, k, l, (F_cell, F_latt), a b c."""
 
+    def interpolation_stopped(self, stop: InterpolationStop) -> None:
+        """Interpolation ends in the block which follows."""
+
     def finished(self, block: PixelBlock, total: np.ndarray, photons: np.ndarray) -> None:
         """A block is done: its sums and its photons."""
 
@@ -310,6 +313,8 @@ class _Renderer:
                     best, at = (pixel, step), _triple(indices, where)
         if best is not None:
             self.interpolation_stop = InterpolationStop(int(block.numbers[best[0]]), best[1], at)
+            if self.tap is not None:
+                self.tap.interpolation_stopped(self.interpolation_stop)
         return best
 
     def _accumulate(
