@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -47,7 +47,9 @@ class PoissonNoise:
     def __init__(self, stream: RandomStream) -> None:
         self._deviates = _uniform_deviates(stream)
         self._spare: float | None = None
-        self._gammln_table: list[float] = []
+        self._log_gamma_table: list[float] = []
+        # storing a number in it rounds to single precision, faster than NumPy scalars do
+        self._float32 = array("f", [0.0])
 
     def draw(self, expected: np.ndarray) -> np.ndarray:
         """Draw counts in storage order.
@@ -70,8 +72,13 @@ class PoissonNoise:
         return counts.reshape(expected.shape)
 
     def _draw_some(self, means: np.ndarray) -> list[float]:
-        with np.errstate(over="ignore", invalid="ignore"):
-            limits = np.exp(-means.astype(np.float64)).astype(np.float32).tolist()
+        """Counts for a few pixels; what depends on the mean alone is prepared at once."""
+        limits = _float32_list(map(math.exp, (-np.clip(means, -1.0, DIRECT_BELOW)).tolist()))
+        clipped = np.clip(means, DIRECT_BELOW, GAUSSIAN_ABOVE)
+        widths = np.sqrt(2.0 * clipped.astype(np.float64)).astype(np.float32).tolist()
+        logs = np.array(_float32_list(map(math.log, clipped.tolist())), dtype=np.float32)
+        gammas = _log_gamma_array((clipped + 1.0).astype(np.float32).astype(np.float64))
+        constants, logs = (clipped * logs - gammas).tolist(), logs.tolist()
         counts = []
         for index, mean in enumerate(means.tolist()):
             if mean < DIRECT_BELOW:
@@ -79,7 +86,7 @@ class PoissonNoise:
             elif mean > GAUSSIAN_ABOVE:
                 counts.append(float(np.float32(mean + math.sqrt(mean) * self._gaussian())))
             else:
-                counts.append(self._rejected(mean))
+                counts.append(self._rejected(mean, widths[index], logs[index], constants[index]))
         return counts
 
     def _direct(self, limit: float) -> float:
@@ -93,18 +100,10 @@ class PoissonNoise:
                 return float(count)
             count += 1
 
-    def _rejected(self, mean: float) -> float:
+    def _rejected(self, mean: float, width: float, log_mean: float, constant: float) -> float:
         """Compare with a Lorentzian until a trial is accepted."""
-        f = array("f", [0.0])
-        f[0] = math.sqrt(2.0 * mean)
-        width = f[0]
-        f[0] = math.log(mean)
-        log_mean = f[0]
-        f[0] = mean * log_mean
-        product = f[0]
-        f[0] = mean + 1.0
-        f[0] = product - log_gamma(f[0])
-        constant = f[0]
+        f = self._float32
+        table = self._log_gamma_table
         deviates = self._deviates
         while True:
             while True:
@@ -120,20 +119,20 @@ class PoissonNoise:
             peak = 1.0 + f[0]
             f[0] = count * log_mean
             exponent = f[0]
-            f[0] = exponent - self._log_gamma_of_next(count)
+            if count < len(table):
+                f[0] = exponent - table[int(count)]
+            else:
+                f[0] = exponent - self._log_gamma_of_next(count)
             f[0] = f[0] - constant
             f[0] = 0.9 * peak * math.exp(min(f[0], 700.0))
             if not next(deviates) > f[0]:
                 return count
 
     def _log_gamma_of_next(self, count: float) -> float:
-        """log Gamma(count + 1) as float32, from a table for usual counts."""
-        table = self._gammln_table
-        if count < len(table):
-            return table[int(count)]
+        """log Gamma(count + 1), making the table longer for usual counts."""
+        table = self._log_gamma_table
         if count < GAUSSIAN_ABOVE:
-            size = min(max(1024, 2 * int(count) + 2), 2_000_000)
-            arguments = np.arange(len(table), size, dtype=np.float64) + 1.0
+            arguments = np.arange(len(table), 2 * int(count) + 1024, dtype=np.float64) + 1.0
             table.extend(_log_gamma_array(arguments).tolist())
             return table[int(count)]
         return log_gamma(float(np.float32(count + 1.0)))
@@ -176,6 +175,11 @@ def _log_gamma_array(x: np.ndarray) -> np.ndarray:
     for order, coefficient in enumerate(LANCZOS, 1):
         series = series + coefficient / (x + order)
     return (-shifted + np.log(2.5066282746310005 * series / x)).astype(np.float32)
+
+
+def _float32_list(values: Iterable[float]) -> list[float]:
+    """Numbers rounded to single precision."""
+    return array("f", values).tolist()
 
 
 def _uniform_deviates(stream: RandomStream) -> Iterator[float]:

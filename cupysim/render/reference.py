@@ -19,7 +19,7 @@ from cupysim.models.crystal import Shape
 from cupysim.render.plan import RenderPlan, orientation_blocks
 from cupysim.render.rays import PixelBlock, Ray, rays, sum_products
 
-BLOCK_SIZE = 4096
+BLOCK_SIZE = 8192
 """Pixels times orientations in one array operation; a dozen such arrays of
 float64 fit a second-level cache."""
 
