@@ -1,3 +1,88 @@
-"""Simulate X-ray diffraction images of small crystals on an absolute scale."""
+"""Simulate X-ray diffraction images of small crystals on an absolute scale.
+
+The names below are loaded when they are first used, so that the command's
+help does not wait for NumPy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cupysim.api import Image, from_args, simulate
+    from cupysim.errors import CupysimError, CupysimWarning
+    from cupysim.maths.detector_geometry import DetectorAngles
+    from cupysim.maths.nr_random import RandomStream
+    from cupysim.models.background import Water
+    from cupysim.models.beam import Beam, Sources
+    from cupysim.models.conventions import Convention, Frame, Pivot
+    from cupysim.models.crystal import Crystal, Mosaicity, Shape, UnitCell
+    from cupysim.models.detector import Detector, Sensor
+    from cupysim.models.experiment import Experiment, Region, Rendering
+    from cupysim.models.sampling import Sweep
+    from cupysim.models.scan import Scan
+    from cupysim.models.structure_factors import StructureFactors
+    from cupysim.quirks import QuirkWarning
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "api": ("Image", "from_args", "simulate"),
+    "errors": ("CupysimError", "CupysimWarning"),
+    "maths.detector_geometry": ("DetectorAngles",),
+    "maths.nr_random": ("RandomStream",),
+    "models.background": ("Water",),
+    "models.beam": ("Beam", "Sources"),
+    "models.conventions": ("Convention", "Frame", "Pivot"),
+    "models.crystal": ("Crystal", "Mosaicity", "Shape", "UnitCell"),
+    "models.detector": ("Detector", "Sensor"),
+    "models.experiment": ("Experiment", "Region", "Rendering"),
+    "models.sampling": ("Sweep",),
+    "models.scan": ("Scan",),
+    "models.structure_factors": ("StructureFactors",),
+    "quirks": ("QuirkWarning",),
+}
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Beam",
+    "Convention",
+    "Crystal",
+    "CupysimError",
+    "CupysimWarning",
+    "Detector",
+    "DetectorAngles",
+    "Experiment",
+    "Frame",
+    "Image",
+    "Mosaicity",
+    "Pivot",
+    "QuirkWarning",
+    "RandomStream",
+    "Region",
+    "Rendering",
+    "Scan",
+    "Sensor",
+    "Shape",
+    "Sources",
+    "StructureFactors",
+    "Sweep",
+    "UnitCell",
+    "Water",
+    "__version__",
+    "from_args",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'cupysim' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"cupysim.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -77,43 +77,41 @@ def _run_guarded(words: Sequence[str]) -> int:
 
 
 def _run(words: Sequence[str]) -> None:
+    from cupysim.api import Image
     from cupysim.cli.build import build
-    from cupysim.cli.outputs import Result, check_outputs, write_outputs
+    from cupysim.cli.outputs import check_outputs, write_outputs
     from cupysim.cli.printout import Printout
     from cupysim.cli.progress import Progress
-    from cupysim.cli.report import interpolation_warning, setup_lines, statistics_lines
+    from cupysim.cli.report import interpolation_warning, setup_lines, solid_angle_line
     from cupysim.render.plan import make_plan
-    from cupysim.render.reference import render
-    from cupysim.render.statistics import image_statistics
+    from cupysim.render.select import select_backend
 
     job = build(words)
-    args = job.arguments
-    plan = make_plan(job.experiment)
+    args, experiment = job.arguments, job.experiment
+    plan = make_plan(experiment)
     dump_problem = check_outputs(args)
     report = Report(sys.stdout)
     for line in list(setup_lines(job, dump_problem)):
         report(line)
     report.flush()
 
-    region = job.experiment.region
-    n_pixels = (region.fast_max - region.fast_min + 1) * (region.slow_max - region.slow_min + 1)
-    progress = Progress(n_pixels, report) if args.progress and not args.printout else None
-    tap = None
+    progress = tap = None
     if args.printout:
-        tap = Printout(plan, job.experiment.beam.wavelength, args.printout_pixel, report)
-    rendered = render(plan, progress, tap)
-    if progress is not None:
-        progress.close()
-    stop = rendered.interpolation_stop
+        tap = Printout(plan, experiment.beam.wavelength, args.printout_pixel, report)
+    elif args.progress:
+        progress = Progress(experiment.region.n_pixels, report)
+    try:
+        image = Image(experiment, plan, select_backend("auto")(plan, progress, tap))
+    finally:
+        if progress is not None:
+            progress.close()
+    stop = image.rendered.interpolation_stop
     if tap is not None:
         report(tap.unfinished_line)
     else:
         report(interpolation_warning(stop) if stop else "")
-    statistics = image_statistics(plan, rendered)
-    first, later = statistics_lines(statistics)
-    report(first)
-    result = Result(job, plan, rendered.image[0, 0], statistics, dump_problem)
-    write_outputs(result, report, later)
+    report(solid_angle_line(image.statistics))
+    write_outputs(job, image, dump_problem, report)
     report.flush()
 
 

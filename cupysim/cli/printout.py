@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 
 from cupysim.cli.report import interpolation_warning, vector_table
-from cupysim.constants import ANGSTROM
 from cupysim.maths.interpolation import nearest_index
 from cupysim.render.plan import RenderPlan
 from cupysim.render.rays import PixelBlock, Ray
@@ -41,7 +40,8 @@ class Printout:
         self.wavelength = wavelength
         self.pixel = None if pixel is None or pixel[0] < 0 else pixel
         self.write = write
-        self._last: dict[str, np.ndarray] = {}
+        self._values: dict[str, np.ndarray] = {}
+        self._carried = {"step": np.zeros(4), "F_cell": np.zeros(1), "cells": np.zeros((3, 3))}
         self._block: PixelBlock | None = None
         self._stop: InterpolationStop | None = None
         self.unfinished_line = ""
@@ -55,28 +55,25 @@ class Printout:
         cells: np.ndarray,
     ) -> None:
         """Keep the last orientation's values of each pixel."""
-        if not self._wanted(block).any():
-            return
+        n = len(block.numbers)
         if block is not self._block:
-            n = len(block.numbers)
             self._block = block
-            self._last = {
-                "indices": np.zeros((3, n)),
-                "F_cell": np.zeros(n),
-                "F_latt": np.zeros(n),
-                "cells": np.broadcast_to(cells[-1], (n, 3, 3)).copy(),
+            self._values = {
+                "step": np.full((n, 4), np.nan),
+                "F_cell": np.full((n, 1), np.nan),
+                "cells": np.full((n, 3, 3), np.nan),
             }
-        active = np.arange(len(block.numbers)) if ray.active is None else ray.active
+        values = self._values
+        active = np.arange(n) if ray.active is None else ray.active
         cell_factor, lattice = amplitudes
-        self._last["indices"][:, active] = [index[-1] for index in indices]
-        self._last["F_latt"][active] = lattice[-1]
-        self._last["cells"][active] = cells[-1]
+        values["step"][active] = np.stack([*(index[-1] for index in indices), lattice[-1]], -1)
+        values["cells"][active] = cells[-1]
         # a lattice factor of zero ends a step before its structure factor is looked up
         for factor, amplitude in zip(cell_factor, lattice, strict=True):
             reached = (amplitude != 0.0) | self.plan.has_background
-            self._last["F_cell"][active[reached]] = factor[reached]
-        self._last["scattering"] = np.array(ray.scattering)
-        self._last["position"] = np.array(ray.position)
+            values["F_cell"][active[reached], 0] = factor[reached]
+        values["scattering"] = np.stack(ray.scattering_of_all, axis=-1)
+        values["position"] = np.stack(ray.position, axis=-1)
 
     def interpolation_stopped(self, stop: InterpolationStop) -> None:
         """Keep the C program's warning until its pixel comes."""
@@ -84,11 +81,14 @@ class Printout:
 
     def finished(self, block: PixelBlock, total: np.ndarray, photons: np.ndarray) -> None:
         """Print the pixels of a block."""
+        # what a pixel does not execute, the C program still has from the pixel before
+        for name, carried in self._carried.items():
+            self._values[name] = _carry(self._values[name], carried)
+            self._carried[name] = self._values[name][-1]
         for index in np.flatnonzero(self._wanted(block)):
             if self._stop is not None and block.numbers[index] >= self._stop.pixel:
                 self._warn()
-            if block is self._block:
-                self._print(block, int(index), float(total[index]), float(photons[index]))
+            self._print(block, int(index), float(total[index]), float(photons[index]))
 
         if self._stop is not None:
             self._warn()
@@ -105,13 +105,13 @@ class Printout:
         return (block.fast == fast) & (block.slow == slow)
 
     def _print(self, block: PixelBlock, index: int, total: float, photons: float) -> None:
-        last, write = self._last, self.write
-        x, y, z = last["position"][:, index]
-        q = last["scattering"][:, min(index, last["scattering"].shape[1] - 1)]
-        stol = 0.5 * math.sqrt(float(q @ q))
+        values, write = self._values, self.write
+        x, y, z = values["position"][index]
+        qx, qy, qz = values["scattering"][index]
+        stol = 0.5 * math.sqrt(qx * qx + qy * qy + qz * qz)
         twotheta = math.atan2(math.sqrt(y * y + z * z), x)
         from_position = math.sin(twotheta / 2.0) / (self.wavelength * 1e10)
-        h, k, l = last["indices"][:, index]
+        h, k, l, lattice = values["step"][index]
         whole = [int(nearest_index(value)) for value in (h, k, l)]
         begun, self.unfinished_line = self.unfinished_line, ""
         write(
@@ -121,7 +121,7 @@ class Printout:
         write(f"at {x:g} {y:g} {z:g}")
         write(f"hkl= {h:f} {k:f} {l:f}  hkl0= {whole[0]} {whole[1]} {whole[2]}")
         write(
-            f" F_cell={last['F_cell'][index]:g}  F_latt={last['F_latt'][index]:g}   I = {total:g}"
+            f" F_cell={values['F_cell'][index, 0]:g}  F_latt={lattice:g}   I = {total:g}"
         )
         for name, value in (
             ("I/steps", total / self.plan.n_steps),
@@ -132,5 +132,13 @@ class Printout:
         ):
             write(f"{name} {value:15.10g}")
         write("real-space cell vectors (Angstrom):")
-        for line in vector_table(("a", "b", "c"), last["cells"][index] / ANGSTROM):
+        for line in vector_table(("a", "b", "c"), values["cells"][index] * 1e10):
             write(line)
+
+
+def _carry(values: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Fill rows which are NaN from the row above, the first ones from `before`."""
+    rows = np.concatenate([before[None], values])
+    known = ~np.isnan(rows.reshape(len(rows), -1)[:, 0])
+    source = np.maximum.accumulate(np.where(known, np.arange(len(rows)), 0))
+    return rows[source][1:]

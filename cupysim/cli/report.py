@@ -68,18 +68,22 @@ def interpolation_warning(stop: InterpolationStop) -> str:
     )
 
 
-def statistics_lines(statistics: Statistics) -> tuple[str, list[str]]:
-    """The line before the float image is written, and those after it."""
+def solid_angle_line(statistics: Statistics) -> str:
+    """The line after rendering."""
     angle = statistics.solid_angle
-    fast, slow = statistics.maximum_at
     return (
         f"solid angle subtended by detector = {angle:g} steradian "
-        f"( {100 * angle / 4 / math.pi:g}% sphere)",
-        [
-            f"max_I = {statistics.maximum:g}  at {fast:g} {slow:g}",
-            f"mean= {statistics.mean:g} rms= {statistics.rms:g} rmsd= {statistics.rmsd:g}",
-        ],
+        f"( {100 * angle / 4 / math.pi:g}% sphere)"
     )
+
+
+def statistics_lines(statistics: Statistics) -> list[str]:
+    """The lines after the float image is written."""
+    fast, slow = statistics.maximum_at
+    return [
+        f"max_I = {statistics.maximum:g}  at {fast:g} {slow:g}",
+        f"mean= {statistics.mean:g} rms= {statistics.rms:g} rmsd= {statistics.rmsd:g}",
+    ]
 
 
 def _reading_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:

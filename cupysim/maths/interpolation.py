@@ -86,7 +86,8 @@ def tricubic(indices: tuple[Array, Array, Array], table: Array, first: Array) ->
     Parameters
     ----------
     indices : tuple of 3 arrays, shape (n,)
-        Fractional h, k, l, all with enough neighbours.
+        Fractional h, k, l. Those without enough neighbours give nonsense; their
+        lattice factor must be zero.
     table : array, shape (n_h + 2, n_k + 2, n_l + 2)
         Structure factors with a border, as in `nearest`.
     first : sequence of 3 int
@@ -107,7 +108,8 @@ def tricubic(indices: tuple[Array, Array, Array], table: Array, first: Array) ->
     weights = [_weights(index, floor) for index, floor in zip(indices, floors, strict=True)]
     _, n_k, n_l = table.shape
     base = [
-        (floor - (start - 1)).astype(xp.intp) for floor, start in zip(floors, first, strict=True)
+        xp.clip(floor - (start - 1), 1.0, length - 3.0).astype(xp.intp)
+        for floor, start, length in zip(floors, first, table.shape, strict=True)
     ]
     flat = table.reshape(-1)
 

@@ -36,6 +36,11 @@ class Region:
     slow_min: int
     slow_max: int
 
+    @property
+    def n_pixels(self) -> int:
+        """Pixels, those beyond the image included."""
+        return (self.fast_max - self.fast_min + 1) * (self.slow_max - self.slow_min + 1)
+
     def slices(self, n_slow: int, n_fast: int) -> tuple[slice, slice]:
         """Rows and columns of this region in an image of this size."""
         return (

@@ -78,6 +78,8 @@ class Ray:
         Scattering vector (1/m).
     position : list of 3 arrays, shape (n,)
         Where the sub-pixel is (m).
+    scattering_of_all : list of 3 arrays, shape (n,)
+        Scattering vector (1/m) of pixels beyond the resolution limit too.
     """
 
     number: int
@@ -85,6 +87,7 @@ class Ray:
     active: np.ndarray | None
     scattering: list[np.ndarray]
     position: list[np.ndarray]
+    scattering_of_all: list[np.ndarray]
 
 
 def rays(plan: RenderPlan, block: PixelBlock) -> Iterator[Ray]:
@@ -123,24 +126,28 @@ def rays(plan: RenderPlan, block: PixelBlock) -> Iterator[Ray]:
                 _keep_solid_angle(plan, block, airpath)
                 _keep_capture(plan, block, layer, diffracted, axes[2])
                 for source in range(plan.sources.wavelength.shape[1]):
-                    ray, diffracted = _ray(plan, block, number, source, diffracted)
-                    ray.position = position
+                    ray, diffracted = _ray(plan, block, (number, source), position, diffracted)
                     yield ray
                     number += 1
 
 
 def _ray(
-    plan: RenderPlan, block: PixelBlock, number: int, source: int, diffracted: list[np.ndarray]
+    plan: RenderPlan,
+    block: PixelBlock,
+    numbers: tuple[int, int],
+    position: list[np.ndarray],
+    diffracted: list[np.ndarray],
 ) -> tuple[Ray, list[np.ndarray]]:
     """One ray, and the diffracted directions for the next source.
 
     The C program's polarization routine normalises the diffracted vector in
     place, so that later sources see other last bits.
     """
+    number, source = numbers
     incident = plan.sources.incident[block.shot, source]
     wavelength = plan.sources.wavelength[block.shot, source]
     scattering = [(d - i) / wavelength for d, i in zip(diffracted, incident, strict=True)]
-    active = None
+    active, scattering_of_all = None, scattering
     if plan.dmin > 0.0:
         stol = 0.5 * _length(scattering)
         with np.errstate(divide="ignore"):
@@ -149,7 +156,7 @@ def _ray(
             active = np.flatnonzero(keep)
             scattering = [component[active] for component in scattering]
     diffracted = _keep_polarization(plan, block, active, incident, diffracted)
-    return Ray(number, source, active, scattering, []), diffracted
+    return Ray(number, source, active, scattering, position, scattering_of_all), diffracted
 
 
 def _keep_solid_angle(plan: RenderPlan, block: PixelBlock, airpath: np.ndarray) -> None:

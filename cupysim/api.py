@@ -1,0 +1,260 @@
+"""The Python way in: describe an experiment, simulate it, save the image."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from cupysim.errors import CupysimError
+from cupysim.formats import float_image, integer_images, pgm, smv
+from cupysim.formats.safe_writing import OutputFiles
+from cupysim.maths.nr_random import RandomStream
+from cupysim.models.experiment import Experiment
+from cupysim.noise.poisson import PoissonNoise
+from cupysim.render.plan import RenderPlan, make_plan
+from cupysim.render.reference import Rendered, Tap
+from cupysim.render.select import select_backend
+from cupysim.render.statistics import Statistics, image_statistics, serial_sum
+
+DEFAULT_OFFSET = 40.0
+"""Offset of integer images, as of the command line."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A simulated image.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What was simulated.
+    plan : RenderPlan
+        How it was computed.
+    rendered : Rendered
+        What the backend gave back.
+    """
+
+    experiment: Experiment
+    plan: RenderPlan
+    rendered: Rendered
+
+    @property
+    def array(self) -> np.ndarray:
+        """Expected photons in each pixel, float32, shape (n_slow, n_fast)."""
+        return self.rendered.image[0, 0]
+
+    @property
+    def region(self) -> tuple[slice, slice]:
+        """Rows and columns which were computed."""
+        return self.plan.rows, self.plan.columns
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """Maximum, mean and spread."""
+        return image_statistics(self.plan, self.rendered)
+
+    def integers(self, scale: float = 0.0, offset: float = DEFAULT_OFFSET) -> np.ndarray:
+        """The image without noise, scaled to 16 bits.
+
+        Parameters
+        ----------
+        scale : float, optional
+            Counts per photon; automatic if not above zero.
+        offset : float, optional
+            Counts of a pixel without photons.
+
+        Returns
+        -------
+        ndarray of uint16, shape (n_slow, n_fast)
+            Counts.
+        """
+        return integer_images.scaled(self.array, self.scale(scale), offset, self.region)
+
+    def grey(
+        self, scale: float = 0.0, fallback: float | None = None
+    ) -> tuple[np.ndarray, float]:
+        """The image as eight-bit grey values.
+
+        Parameters
+        ----------
+        scale : float, optional
+            Grey values per photon; automatic if not above zero.
+        fallback : float, optional
+            Automatic scale of an image which is the same everywhere; that of
+            the scaled integers without it.
+
+        Returns
+        -------
+        grey : ndarray of uint8, shape (n_slow, n_fast)
+            Grey values.
+        scale : float
+            The scale which was used.
+        """
+        if scale <= 0.0:
+            flat = self.scale() if fallback is None else fallback
+            scale = integer_images.automatic_grey_scale(self.statistics.rmsd, flat)
+        return integer_images.grey(self.array, scale, self.region), scale
+
+    def scale(self, scale: float = 0.0) -> float:
+        """The given scale, or the automatic one if it is not above zero."""
+        return scale if scale > 0.0 else integer_images.automatic_scale(self.statistics.maximum)
+
+    def photon_counts(self, seed: int | RandomStream) -> np.ndarray:
+        """Photons as a perfect detector would count them.
+
+        Parameters
+        ----------
+        seed : int or RandomStream
+            Seed of the C program's generator, or its state.
+
+        Returns
+        -------
+        ndarray of float64, shape of the region
+            The C program's Poisson deviates for this seed.
+        """
+        stream = seed if isinstance(seed, RandomStream) else RandomStream(seed)
+        return PoissonNoise(stream).draw(self.array[self.region])
+
+    def noisy(
+        self, seed: int | RandomStream, offset: float = DEFAULT_OFFSET
+    ) -> tuple[np.ndarray, float, int]:
+        """The image with photon noise.
+
+        Parameters
+        ----------
+        seed : int or RandomStream
+            Seed of the C program's generator, or its state.
+        offset : float, optional
+            Counts of a pixel without photons.
+
+        Returns
+        -------
+        image : ndarray of uint16, shape (n_slow, n_fast)
+            Counts.
+        photons : float
+            Photons counted altogether.
+        overloads : int
+            Pixels clipped at 65535.
+        """
+        counts = self.photon_counts(seed)
+        shape = (self.plan.shape[2], self.plan.shape[3])
+        image, overloads = integer_images.counted(counts, offset, shape, self.region)
+        return image, serial_sum(0.0, counts.reshape(-1)), overloads
+
+    def save(self, path: os.PathLike[str] | str, seed: int | None = None) -> None:
+        """Write the image; the name's suffix tells the format.
+
+        Parameters
+        ----------
+        path : path_like
+            ``.bin``: float image; ``.img``: SMV; ``.pgm``: greymap.
+        seed : int, optional
+            Write an SMV image with photon noise of this seed, not a scaled one.
+
+        Raises
+        ------
+        CupysimError
+            If the suffix is another, or the file cannot be written.
+        """
+        suffix = Path(path).suffix.lower()
+        if suffix not in (".bin", ".img", ".pgm"):
+            raise CupysimError(f"{path}: expected a name which ends in .bin, .img or .pgm")
+
+        def write(stream: BinaryIO) -> None:
+            if suffix == ".bin":
+                float_image.write(stream, self.array)
+            elif suffix == ".pgm":
+                pgm.write(stream, *self.grey())
+            else:
+                pixels = self.integers() if seed is None else self.noisy(seed)[0]
+                smv.write(stream, smv.header(self.experiment), pixels)
+
+        with OutputFiles() as files:
+            files.write(path, write)
+
+
+def simulate(
+    experiment: Experiment,
+    backend: str = "auto",
+    progress: Callable[[int], None] | None = None,
+    tap: Tap | None = None,
+) -> Image:
+    """Simulate an experiment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What to simulate.
+    backend : str, optional
+        Which backend computes it; see `cupysim.render.select`.
+    progress : callable, optional
+        Called with the number of pixels done since the last call.
+    tap : Tap, optional
+        Listens to every step.
+
+    Returns
+    -------
+    Image
+        Expected photons, with statistics and ways to save it.
+
+    Raises
+    ------
+    CupysimError
+        If the experiment is impossible, or there is no such backend.
+
+    Examples
+    --------
+    A cubic crystal of 5 x 5 x 5 cells, all structure factors 100 electrons:
+
+    >>> from cupysim import Beam, Crystal, Detector, Experiment, StructureFactors, UnitCell
+    >>> experiment = Experiment(
+    ...     beam=Beam(wavelength=1e-10, fluence=1e24),
+    ...     crystal=Crystal(UnitCell.from_degrees(100, 100, 100, 90, 90, 90), n_cells=(5, 5, 5)),
+    ...     detector=Detector(n_fast=64, n_slow=64, pixel_size=1e-4, distance=0.1),
+    ...     structure_factors=StructureFactors(default=100.0),
+    ... )
+    >>> image = simulate(experiment)
+    >>> image.array.shape
+    (64, 64)
+    >>> print(f"{image.statistics.maximum:.4g} photons at most")
+    0.001239 photons at most
+    """
+    plan = make_plan(experiment)
+    return Image(experiment, plan, select_backend(backend)(plan, progress, tap))
+
+
+def from_args(words: str | Sequence[str]) -> Experiment:
+    """An experiment from command-line options.
+
+    Parameters
+    ----------
+    words : str or sequence of str
+        Options as for the command; a text is split like a shell does it.
+
+    Returns
+    -------
+    Experiment
+        What the command would simulate.
+
+    Raises
+    ------
+    CupysimError
+        If an option or a file is wrong.
+
+    Examples
+    --------
+    >>> experiment = from_args("-cell 100 -default_F 100 -N 5 -detpixels 64 -lambda 1.5")
+    >>> experiment.crystal.n_cells
+    (5, 5, 5)
+    """
+    import shlex
+
+    from cupysim.cli.build import build
+
+    return build(shlex.split(words) if isinstance(words, str) else words).experiment
