@@ -76,9 +76,7 @@ class Image:
         """
         return integer_images.scaled(self.array, self.scale(scale), offset, self.region)
 
-    def grey(
-        self, scale: float = 0.0, fallback: float | None = None
-    ) -> tuple[np.ndarray, float]:
+    def grey(self, scale: float = 0.0, fallback: float | None = None) -> tuple[np.ndarray, float]:
         """The image as eight-bit grey values.
 
         Parameters

@@ -294,4 +294,3 @@ def _pivot(word: str, text: str) -> str:
 
 def _warn(text: str) -> None:
     warnings.warn(CupysimWarning(text), stacklevel=4)
-

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn, TextIO
 
-from cupysim.cli.options import format_help, usage
+from cupysim.cli.help import format_help
+from cupysim.cli.options import usage
 
 EXIT_ERROR = 9
 """Exit status of the C program after an error it finds."""
@@ -60,7 +61,7 @@ def _run_guarded(words: Sequence[str]) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always")
-            warnings.showwarning = _show_warning
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
             _run(words)
         return 0
     except CupysimError as error:
@@ -160,18 +161,11 @@ def _complain(text: str) -> None:
     print(f"cupysim: error: {printable}", file=sys.stderr)
 
 
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
+def _show_warning(message: Warning | str, *_: object) -> None:
     print(f"cupysim: warning: {message}", file=sys.stderr)
 
 
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+def _terminate(number: int, _: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -64,7 +63,7 @@ class Kind(Enum):
     FLAG = "none"
     FLOAT = "a number"
     INTEGER = "a whole number"
-    SEED = "a whole number"
+    SEED = "a whole number, of which 32 bits count"
     TEXT = "a text"
     PATH = "a file"
 
@@ -174,9 +173,7 @@ def _integer(
 
 def _path(names: str, group: str, text: str, dest: str, default: str = "", **more: Any) -> Option:
     """An option which names a file."""
-    return Option(
-        tuple(names.split()), group, text, Kind.PATH, 1, NONE, (dest,), default, **more
-    )
+    return Option(tuple(names.split()), group, text, Kind.PATH, 1, NONE, (dest,), default, **more)
 
 
 def _flag(names: str, group: str, text: str, sets: Mapping[str, Any], **more: Any) -> Option:
@@ -228,7 +225,8 @@ OPTIONS: tuple[Option, ...] = (
             extensions=("-sample_density",), metavar="G/CM3", no_effect=True),
     _number("-MW", CRYSTAL, "Read but not used.", NONE, "molecular_weight", "18",
             match=Match.EXACT, metavar="G/MOL", no_effect=True),
-    _number("-molec", CRYSTAL, "Read but not used; the same as -MW.", NONE, "molecular_weight", "18",
+    _number("-molec", CRYSTAL, "Read but not used; the same as -MW.", NONE, "molecular_weight",
+            "18",
             extensions=("-molecular_weight",), metavar="G/MOL", no_effect=True),
     _number("-Xbeam", DETECTOR, "Beam centre X, as the convention means it.", MM, "beam_x",
             sets=_BEAM_PIVOT),
@@ -259,7 +257,8 @@ OPTIONS: tuple[Option, ...] = (
     _vector("-beam_vector", "Direction of the beam.", "beam_vector"),
     _vector("-polar_vector", "Direction of the electric field.", "polar_vector"),
     _vector("-spindle_axis", "Axis of the crystal's rotation.", "spindle_axis"),
-    _vector("-twotheta_axis", "Axis of the two-theta swing. Also sets -twotheta to its first number.",
+    _vector("-twotheta_axis",
+            "Axis of the two-theta swing. Also sets -twotheta to its first number.",
             "twotheta_axis"),
     _vector("-pix0_vector", "Read; only switches to the CUSTOM convention.", "pix0_vector", METRE),
     _number("-distance", DETECTOR, "Distance along the beam.", MM, "distance", "100",
@@ -274,7 +273,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _number("-detector_thick", DETECTOR, "Sensor thickness.", MICRON, "sensor_thickness", "0",
             match=Match.LENGTH),
-    _integer("-detector_thicksteps -thicksteps", DETECTOR, "Layers of the sensor.", "sensor_layers"),
+    _integer("-detector_thicksteps -thicksteps", DETECTOR, "Layers of the sensor.",
+             "sensor_layers"),
     _number("-twotheta", DETECTOR, "Swing the detector about the two-theta axis.", DEGREE,
             "twotheta", "0", sets=_SAMPLE_PIVOT),
     _number("-detector_rotx", DETECTOR, "Turn the detector about the lab's x.", DEGREE,
@@ -291,11 +291,14 @@ OPTIONS: tuple[Option, ...] = (
             "102.4", limit="positive"),
     _integer("-detpixels", DETECTOR, "Pixels along both axes; overrules -detsize.",
              "n_fast n_slow", "0", match=Match.LENGTH, limit="not negative"),
-    _integer("-detpixels_f -detpixels_x", DETECTOR, "Pixels along the fast axis.", "n_fast", "0", limit="not negative"),
-    _integer("-detpixels_s -detpixels_y", DETECTOR, "Pixels along the slow axis.", "n_slow", "0", limit="not negative"),
+    _integer("-detpixels_f -detpixels_x", DETECTOR, "Pixels along the fast axis.", "n_fast", "0",
+             limit="not negative"),
+    _integer("-detpixels_s -detpixels_y", DETECTOR, "Pixels along the slow axis.", "n_slow", "0",
+             limit="not negative"),
     _flag("-curved_det", DETECTOR, "All pixels at the same distance. Ignored as the last argument.",
           {"curved": True}, extensions=("-curved_detector",)),
-    _number("-pixel", DETECTOR, "Pixel size.", MM, "pixel", "0.1", extensions=("-pixel_size",), limit="positive"),
+    _number("-pixel", DETECTOR, "Pixel size.", MM, "pixel", "0.1", extensions=("-pixel_size",),
+            limit="positive"),
     _flag("-point_pixel", DETECTOR, "Inverse-square law in place of the pixel's solid angle.",
           {"point_pixel": True}),
     _number("-polar", BEAM, "Kahn polarization factor, from -1 to 1.", NONE, "polarization", "0",
@@ -317,7 +320,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _number("-lambda -wave", BEAM, "Wavelength.", ANGSTROM, "wavelength", "1",
             extensions=("-wavelength",), limit="positive"),
-    _number("-energy", BEAM, "Photon energy, in place of -lambda.", ELECTRONVOLT, "wavelength", limit="positive"),
+    _number("-energy", BEAM, "Photon energy, in place of -lambda.", ELECTRONVOLT, "wavelength",
+            limit="positive"),
     _number("-fluence", BEAM, "Photons per area; the default cancels r_e^2.", PER_AREA, "fluence",
             "125932015286227086360700780544", limit="not negative"),
     _number("-flux", BEAM, "Photons per second; with -exposure and -beamsize overrules -fluence.",
@@ -331,13 +335,15 @@ OPTIONS: tuple[Option, ...] = (
             extensions=("-mosaicity", "-mosaic_spread")),
     _integer("-mosaic_dom", CRYSTAL, "Number of mosaic domains; 10 if only a spread is given.",
              "mosaic_domains", extensions=("-mosaic_domains",)),
-    _number("-dispersion", BEAM, "Bandwidth: full range of wavelengths.", PERCENT, "dispersion", "0"),
+    _number("-dispersion", BEAM, "Bandwidth: full range of wavelengths.", PERCENT, "dispersion",
+            "0"),
     _integer("-dispsteps", BEAM, "Number of wavelengths.", "dispersion_steps"),
     _number("-divergence", BEAM, "Full angular range of the sources in both directions.",
             MILLIRADIAN, "hdiv_range vdiv_range"),
     _number("-hdivrange", BEAM, "Horizontal angular range of the sources.", MILLIRADIAN,
             "hdiv_range"),
-    _number("-vdivrange", BEAM, "Vertical angular range of the sources.", MILLIRADIAN, "vdiv_range"),
+    _number("-vdivrange", BEAM, "Vertical angular range of the sources.", MILLIRADIAN,
+            "vdiv_range"),
     _number("-hdivstep", BEAM, "Horizontal angle between sources.", MILLIRADIAN, "hdiv_step",
             match=Match.LENGTH),
     _integer("-hdivsteps", BEAM, "Number of sources horizontally.", "hdiv_steps"),
@@ -376,7 +382,8 @@ OPTIONS: tuple[Option, ...] = (
           match=Match.LENGTH, no_effect=True),
     _path("-Q", INPUT, "The same against Q; read but not used.", "stol_file", match=Match.LENGTH,
           no_effect=True),
-    _path("-sourcefile", BEAM, "Sources: lines of x y z (m, from the sample), weight, wavelength (m).",
+    _path("-sourcefile", BEAM,
+          "Sources: lines of x y z (m, from the sample), weight, wavelength (m).",
           "source_file"),
     _path("-floatfile -floatimage", OUTPUT, "Float image: expected photons, raw float32.",
           "float_file", "floatimage.bin"),
@@ -464,9 +471,7 @@ LEGACY_WORDS: dict[str, str] = {
 
 def usage() -> str:
     """What is needed at least."""
-    return (
-        "cupysim (-mat FILE | -cell A [B C [AL BE GA]]) (-hkl FILE | -default_F F) [options]"
-    )
+    return "cupysim (-mat FILE | -cell A [B C [AL BE GA]]) (-hkl FILE | -default_F F) [options]"
 
 
 DESCRIPTION = (
@@ -503,23 +508,6 @@ def describe(option: Option) -> str:
     return option.help + (f" ({'; '.join(notes)})" if notes else "")
 
 
-def format_help(width: int = 100) -> str:
-    """The help: options by group, with units and defaults."""
-    lines = [f"usage: {usage()}", "", *textwrap.wrap(DESCRIPTION, width)]
-    for group in GROUPS:
-        lines += ["", f"{group}:"]
-        if group == GENERAL:
-            lines += ["  -h, -help, --help      Show this help.", "  -version, --version    Show the version."]
-        for option in (option for option in OPTIONS if option.group == group):
-            head = f"  {', '.join(option.names)} {value_names(option)}".rstrip()
-            text = textwrap.wrap(describe(option), width - 25)
-            if len(head) > 23:
-                lines.append(head)
-                head = ""
-            lines += [f"{head:25}{text[0]}", *(" " * 25 + line for line in text[1:])]
-    return "\n".join([*lines, "", *textwrap.wrap(EPILOG, width)])
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The options as an argparse parser, from which the manual page is made."""
     parser = argparse.ArgumentParser(
@@ -529,7 +517,9 @@ def build_parser() -> argparse.ArgumentParser:
     for group in GROUPS:
         section = parser.add_argument_group(group)
         if group == GENERAL:
-            section.add_argument("-h", "-help", "--help", action="store_true", help="Show the help.")
+            section.add_argument(
+                "-h", "-help", "--help", action="store_true", help="Show the help."
+            )
             section.add_argument(
                 "-version", "--version", action="store_true", help="Show the version."
             )

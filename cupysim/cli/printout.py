@@ -120,9 +120,7 @@ class Printout:
         )
         write(f"at {x:g} {y:g} {z:g}")
         write(f"hkl= {h:f} {k:f} {l:f}  hkl0= {whole[0]} {whole[1]} {whole[2]}")
-        write(
-            f" F_cell={values['F_cell'][index, 0]:g}  F_latt={lattice:g}   I = {total:g}"
-        )
+        write(f" F_cell={values['F_cell'][index, 0]:g}  F_latt={lattice:g}   I = {total:g}")
         for name, value in (
             ("I/steps", total / self.plan.n_steps),
             ("polar  ", float(block.polar[index])),

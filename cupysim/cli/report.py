@@ -53,7 +53,7 @@ def setup_lines(job: Job, dump_problem: bool) -> Iterator[str]:
     yield from _cell_lines(args, experiment)
     yield from _size_lines(experiment)
     yield from _structure_factor_lines(args, dump_problem)
-    yield from _sweep_lines(args, experiment)
+    yield from _sweep_lines(experiment)
     yield from _summary_lines(job)
 
 
@@ -220,7 +220,7 @@ def _structure_factor_lines(args: Arguments, dump_problem: bool) -> Iterator[str
         yield f"reading {args.stol_file}"
 
 
-def _sweep_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
+def _sweep_lines(experiment: Experiment) -> Iterator[str]:
     layers, sources = experiment.detector.sensor.layers, experiment.sources
     for layer in range(layers.count):
         yield f"thick{layer} = {layers.step * layer * 1e6:g} um"

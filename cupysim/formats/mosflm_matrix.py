@@ -32,7 +32,7 @@ def read(path: os.PathLike[str] | str) -> np.ndarray:
     fields = read_text(path).split()[:9]
     for field in fields:
         if not NUMBER.fullmatch(field) or not np.isfinite(float(field)):
-            raise FileFormatError(path, f"not a number: {ascii(field[:40])}; nine are expected")
+            raise FileFormatError(path, f"not a number: {field[:40]!a}; nine are expected")
     if len(fields) < 9:
         raise FileFormatError(path, f"{len(fields)} numbers, but an A matrix has nine")
     return np.array([float(field) for field in fields]).reshape(3, 3)

@@ -82,7 +82,7 @@ def read_columns(path: os.PathLike[str] | str, n_columns: int) -> np.ndarray:
         values = []
         for field in fields:
             if not NUMBER.fullmatch(field) or not np.isfinite(float(field)):
-                raise FileFormatError(path, f"not a number: {ascii(field[:40])}", number)
+                raise FileFormatError(path, f"not a number: {field[:40]!a}", number)
             values.append(float(field))
         rows.append(values + [np.nan] * (n_columns - len(values)))
     if not rows:

@@ -227,9 +227,7 @@ def solid_angle(
     return pixel_size * pixel_size / airpath / airpath * close_distance / airpath
 
 
-def capture_fraction(
-    layer: int, layer_step: float, attenuation: float, parallax: Array
-) -> Array:
+def capture_fraction(layer: int, layer_step: float, attenuation: float, parallax: Array) -> Array:
     """Fraction of the photons which a layer of the sensor absorbs.
 
     Parameters

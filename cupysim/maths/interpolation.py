@@ -54,9 +54,7 @@ def nearest(nearest_indices: tuple[Array, Array, Array], table: Array, first: Ar
     return xp.take(table.reshape(-1), flat.astype(xp.intp))
 
 
-def out_of_range(
-    indices: tuple[Array, Array, Array], first: Array, lengths: Array
-) -> Array:
+def out_of_range(indices: tuple[Array, Array, Array], first: Array, lengths: Array) -> Array:
     """Where the C program's test finds too few neighbours to interpolate.
 
     Parameters

@@ -90,7 +90,7 @@ def random_misset(stream: RandomStream) -> np.ndarray:
 
 
 def cube_root_float32(values: np.ndarray) -> np.ndarray:
-    """x to the power of the float32 nearest 1/3, rounded as the C library does.
+    """Raise to the power of the float32 nearest 1/3, rounded as the C library does.
 
     Parameters
     ----------

@@ -41,4 +41,3 @@ def polarization_factor(
         )
         modulation = xp.cos(2 * -xp.arctan2(along_b, along_e))
     return 0.5 * (1.0 + cosine_squared - kahn * modulation * (1 - cosine_squared))
-

@@ -17,7 +17,7 @@ from cupysim.quirks import warn_quirk
 DEFAULT_FLUENCE = 125932015286227086360700780544.0
 """Photons/m^2 for which the fluence cancels r_e^2."""
 
-LARGEST_SOURCE_COUNT = 50_000_000
+LARGEST_SOURCE_COUNT = 1_000_000
 """More source points than this do not fit into a table."""
 
 PLAUSIBLE_WAVELENGTHS = (1e-12, 1e-8)

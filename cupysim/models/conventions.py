@@ -66,7 +66,7 @@ class Frame:
     spindle: Vector
 
     def with_vectors(self, **vectors: Vector) -> Frame:
-        """This frame with some of its vectors replaced."""
+        """A frame with some of the vectors replaced."""
         return replace(self, **vectors)
 
 

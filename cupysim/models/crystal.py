@@ -15,6 +15,7 @@ from cupysim.errors import ModelError
 from cupysim.maths import cell as cell_maths
 from cupysim.maths.mosaic import draw_rotations
 from cupysim.maths.nr_random import RandomStream
+from cupysim.models.sampling import LARGEST_COUNT
 from cupysim.quirks import warn_quirk
 
 DEFAULT_MOSAIC_DOMAINS = 10
@@ -125,8 +126,11 @@ class Mosaicity:
         ModelError
             If the spread is negative or there is no domain.
         """
-        if not 0.0 <= spread < math.inf or n_domains < 1:
-            raise ModelError(f"mosaicity: spread {spread} rad in {n_domains} domains")
+        if not 0.0 <= spread < math.inf or not 1 <= n_domains <= LARGEST_COUNT:
+            raise ModelError(
+                f"mosaicity: {n_domains} domains spread over {spread:g} rad; "
+                f"from 1 to {LARGEST_COUNT} domains are possible"
+            )
         stream = RandomStream(DEFAULT_MOSAIC_SEED) if stream is None else stream
         rotations = draw_rotations(spread, n_domains, stream)
         rotations[0] = np.eye(3)
@@ -201,7 +205,8 @@ class Crystal:
         if np.abs(lattice.angles - self.cell.angles).max() > NOTICEABLE_ANGLE:
             made = " ".join(f"{angle * DEGREES_PER_RADIAN:.2f}" for angle in lattice.angles)
             warn_quirk(
-                5, f"this cell is rendered with the angles {made} degrees; -mat gives the right ones"
+                5,
+                f"this cell is rendered with the angles {made} degrees; -mat gives the right ones",
             )
 
     @property

@@ -24,8 +24,11 @@ DEFAULT_RANGE = 1.0
 DEFAULT_SENSOR = 0.5e-6
 """Sensor thickness (m) which a count with a negative thickness implies."""
 
-LARGEST_COUNT = 2**31 - 1
-"""Counts beyond the C program's integers are refused."""
+LARGEST_OVERSAMPLE = 10_000
+"""More sub-pixels along an edge than this are never chosen automatically."""
+
+LARGEST_COUNT = 1_000_000
+"""Longer tables of angles, wavelengths or domains are refused: nobody can mean them."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,23 @@ class Sweep:
         Distance of neighbours.
     count : int
         Number of steps.
+
+    Raises
+    ------
+    ModelError
+        If there are no steps, or more than a table can hold.
     """
 
     range: float = 0.0
     step: float = 0.0
     count: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= LARGEST_COUNT:
+            raise ModelError(
+                f"sampling: {self.count} steps of {self.step:g}; from 1 to {LARGEST_COUNT} "
+                "are possible"
+            )
 
 
 def complete_sweep(
@@ -92,7 +107,7 @@ def complete_sweep(
     elif not has_range:
         range_, step, steps = 0.0, 0.0, 1
     elif not has_count and has_step:
-        steps = _count_steps(range_, step, kind)
+        steps = _count_steps(range_, step)
     elif not has_count:
         steps = 2
         step = range_ / 2 if kind == "sensor" else range_
@@ -131,7 +146,7 @@ def complete_oscillation(
         if not has_osc:
             return (Sweep(step, step, 2) if has_step else Sweep()), False
         if has_step:
-            return Sweep(osc, step, _count_steps(osc, step, "phi")), False
+            return Sweep(osc, step, _count_steps(osc, step)), False
         return Sweep(osc, osc / 2.0, 2), False
     count = max(count, 1)
     if not has_osc:
@@ -167,7 +182,7 @@ def recommended_oversample(
         If it is beyond any use.
     """
     wanted = SAMPLING_FACTOR * crystal_size / (wavelength * distance / pixel_size)
-    if not wanted < LARGEST_COUNT:
+    if not wanted < LARGEST_OVERSAMPLE:
         raise ModelError(
             f"oversampling: a crystal of {crystal_size:g} m would need {wanted:g} sub-pixels "
             "along a pixel; give -oversample, or a smaller crystal"
@@ -175,8 +190,6 @@ def recommended_oversample(
     return max(math.ceil(wanted), 1)
 
 
-def _count_steps(range_: float, step: float, kind: str) -> int:
-    steps = math.ceil(min(range_ / step, 1e300))
-    if steps > LARGEST_COUNT:
-        raise ModelError(f"{kind}: {range_:g} in steps of {step:g} is {steps:g} steps")
-    return steps
+def _count_steps(range_: float, step: float) -> int:
+    """Steps which cover a range; a number beyond all limits where they are too many."""
+    return math.ceil(min(range_ / step, 2.0 * LARGEST_COUNT))

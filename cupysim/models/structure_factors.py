@@ -52,7 +52,9 @@ class StructureFactors:
         return np.pad(self.table, 1, constant_values=self.default)
 
     @classmethod
-    def from_list(cls, hkl: np.ndarray, values: np.ndarray, default: float = 0.0) -> StructureFactors:
+    def from_list(
+        cls, hkl: np.ndarray, values: np.ndarray, default: float = 0.0
+    ) -> StructureFactors:
         """A table from a list of reflections.
 
         Parameters

@@ -35,6 +35,7 @@ LANCZOS = (
 PIXELS_AT_ONCE = 65536
 DEVIATES_AT_ONCE = 16384
 
+
 class PoissonNoise:
     """Draws photon counts for expected photon numbers.
 
@@ -129,7 +130,7 @@ class PoissonNoise:
                 return count
 
     def _log_gamma_of_next(self, count: float) -> float:
-        """log Gamma(count + 1), making the table longer for usual counts."""
+        """Log Gamma(count + 1), making the table longer for usual counts."""
         table = self._log_gamma_table
         if count < GAUSSIAN_ABOVE:
             arguments = np.arange(len(table), 2 * int(count) + 1024, dtype=np.float64) + 1.0
@@ -185,4 +186,3 @@ def _float32_list(values: Iterable[float]) -> list[float]:
 def _uniform_deviates(stream: RandomStream) -> Iterator[float]:
     while True:
         yield from stream.uniform(DEVIATES_AT_ONCE).tolist()
-

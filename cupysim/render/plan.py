@@ -256,9 +256,10 @@ def make_plan(experiment: Experiment) -> RenderPlan:
     total = plan.n_region * plan.n_steps * plan.panels.n_layers
     if total > LARGEST_STEP_COUNT:
         raise ModelError(
-            f"this image needs {total:.3g} steps ({plan.n_region} pixels x {plan.n_steps} steps x "
-            f"{plan.panels.n_layers} sensor layers); at most {LARGEST_STEP_COUNT:.0e} are possible. "
-            f"Reduce -oversample (now {oversample}), -mosaic_dom, -phisteps, sources or the region"
+            f"this image needs {total:.3g} steps ({plan.n_region} pixels x {plan.n_steps} steps "
+            f"x {plan.panels.n_layers} sensor layers); at most {LARGEST_STEP_COUNT:.0e} are "
+            f"possible. Reduce -oversample (now {oversample}), -mosaic_dom, -phisteps, sources "
+            "or the region"
         )
     return plan
 
@@ -387,4 +388,3 @@ def _factors(experiment: Experiment) -> FactorTable:
         is_constant=factors.table is None,
         interpolate=experiment.interpolate,
     )
-

@@ -1,0 +1,54 @@
+"""Make docs/options.md from the options table: ``python scripts/make_docs.py``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cupysim.cli.options import GROUPS, LEGACY_WORDS, OPTIONS, Option, describe, usage, value_names
+
+OPTIONS_PAGE = Path(__file__).parent.parent / "docs" / "options.md"
+
+
+def options_page() -> str:
+    """Text of docs/options.md."""
+    lines = [
+        "# Options",
+        "",
+        "Made by `scripts/make_docs.py` from `cupysim/cli/options.py`; do not edit.",
+        "",
+        "```",
+        usage(),
+        "```",
+        "",
+        "Options are recognised as nanoBragg recognises them: most may be lengthened",
+        "(`-wavelength`) or start with two dashes. Of options given twice the last one counts.",
+        "A unit stands behind each option which has one. An option without its value, a value",
+        "which is no number, and an unknown option are errors (exit status 9).",
+    ]
+    for group in GROUPS:
+        options = [option for option in OPTIONS if option.group == group]
+        if options:
+            lines += ["", f"## {group}", "", "| option | values | meaning |", "|---|---|---|"]
+            lines += [_row(option) for option in options]
+    lines += [
+        "",
+        "## Words which are ignored",
+        "",
+        "nanoBragg's documentation has them, nanoBragg itself ignores them; so does cupysim, with",
+        "a warning.",
+        "",
+        "| word | instead |",
+        "|---|---|",
+        *(f"| `{word}` | {remedy} |" for word, remedy in LEGACY_WORDS.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(option: Option) -> str:
+    names = ", ".join(f"`{name}`" for name in (*option.names, *option.extensions))
+    values = value_names(option).replace("|", "\\|")
+    return f"| {names} | {values} | {describe(option).replace('|', chr(92) + '|')} |"
+
+
+if __name__ == "__main__":
+    OPTIONS_PAGE.write_text(options_page())
