@@ -1,0 +1,75 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cupysim import Beam, Crystal, Detector, Experiment, StructureFactors, UnitCell
+from cupysim.cli.main import main
+from cupysim.render.select import available_backends
+
+GOLDEN = Path(__file__).parent / "golden"
+INPUTS = GOLDEN / "inputs"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of the command left behind."""
+
+    status: int
+    out: str
+    err: str
+    files: dict[str, bytes]
+
+    def float_image(self, n_slow: int, n_fast: int, name: str = "floatimage.bin") -> np.ndarray:
+        return np.frombuffer(self.files[name], dtype=np.float32).reshape(n_slow, n_fast)
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture(params=available_backends())
+def backend(request: pytest.FixtureRequest) -> str:
+    """Each backend which works on this machine."""
+    return request.param
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Run the command in an empty folder; inputs are copied there first."""
+
+    def run_command(words: str | Sequence[str], inputs: Sequence[str] = ()) -> Outcome:
+        monkeypatch.chdir(tmp_path)
+        for name in inputs:
+            shutil.copyfile(INPUTS / name, tmp_path / name)
+        before = set(tmp_path.iterdir())
+        capsys.readouterr()
+        status = main(words.split() if isinstance(words, str) else list(words))
+        captured = capsys.readouterr()
+        files = {
+            path.name: path.read_bytes()
+            for path in tmp_path.iterdir()
+            if path.is_file() and path not in before
+        }
+        return Outcome(status, captured.out, captured.err, files)
+
+    return run_command
+
+
+@pytest.fixture
+def small_experiment() -> Experiment:
+    """A cubic crystal on a small detector."""
+    return Experiment(
+        beam=Beam(wavelength=1e-10),
+        crystal=Crystal(UnitCell.from_degrees(50, 60, 70, 90, 90, 90), n_cells=(4, 5, 6)),
+        detector=Detector(n_fast=24, n_slow=20, pixel_size=1e-3),
+        structure_factors=StructureFactors(default=10.0),
+    )

@@ -1,0 +1,156 @@
+"""The golden cases: files and report of the C program."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cupysim.api import Image
+from cupysim.cli.build import build
+from cupysim.formats import integer_images
+from cupysim.maths.nr_random import RandomStream
+from cupysim.noise.poisson import PoissonNoise
+from cupysim.render.plan import make_plan
+from cupysim.render.select import select_backend
+from tests import tolerances
+from tests.conftest import GOLDEN, Run
+
+CASES = sorted(path.name for path in (GOLDEN / "cases").iterdir())
+WITH_INTEGERS = [name for name in CASES if (GOLDEN / "cases" / name / "ints.npz").exists()]
+WITH_TRACE = [name for name in CASES if (GOLDEN / "cases" / name / "trace.json").exists()]
+SMV_HEADER = 512
+PROGRESS = re.compile(r"\d+% done\n?")
+
+
+@cache
+def load(name: str) -> dict[str, Any]:
+    return json.loads((GOLDEN / "cases" / name / "case.json").read_text())
+
+
+def stored(name: str, which: str, file: str = "ints") -> np.ndarray:
+    with np.load(GOLDEN / "cases" / name / f"{file}.npz") as arrays:
+        return arrays[which]
+
+
+def assert_close(image: np.ndarray, reference: np.ndarray) -> None:
+    limit = tolerances.GOLDEN_RELATIVE * np.abs(reference)
+    limit = limit + tolerances.GOLDEN_ABSOLUTE * np.abs(reference).max()
+    difference = np.abs(image.astype(np.float64) - reference)
+    worst = np.unravel_index(np.argmax(difference - limit), difference.shape)
+    assert (difference <= limit).all(), f"pixel {worst}: {image[worst]} and {reference[worst]}"
+
+
+def printed(text: str) -> list[str]:
+    lines = PROGRESS.sub("", text).splitlines()
+    return [line.rstrip() for line in lines if line.strip() and not line.startswith("mmap(")]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_image(name: str, backend: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = load(name)
+    run("-h", case["inputs"])
+    experiment = build(case["args"]).experiment
+    plan = make_plan(experiment)
+    image = Image(experiment, plan, select_backend(backend)(plan, None, None))
+    reference = stored(name, "image", "float").astype(np.float64)
+    assert_close(image.array, reference)
+    if reference.max() > 0.0:
+        assert image.statistics.maximum == pytest.approx(
+            case["stats"]["max_I"], rel=tolerances.GOLDEN_RELATIVE
+        )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_command(name: str, run: Run) -> None:
+    """Names, sizes, headers and report of the whole command."""
+    case = load(name)
+    outcome = run(case["args"], case["inputs"])
+    assert outcome.status == 0, outcome.err
+    assert set(outcome.files) == set(case["outputs"].values()) - set(case["inputs"])
+    reference = (GOLDEN / "cases" / name / "stdout.txt").read_text()
+    assert printed(outcome.out) == printed(reference)
+
+    smv = outcome.files[case["outputs"]["int"]]
+    assert smv[:SMV_HEADER] == case["smv_header_text"].encode("latin-1").ljust(SMV_HEADER)
+    if "dump_file_written" in case["sha256"]:
+        dump = hashlib.sha256(outcome.files[case["outputs"]["dump"]]).hexdigest()
+        assert dump == case["sha256"]["dump_file_written"]
+
+
+@pytest.mark.parametrize("name", WITH_INTEGERS)
+def test_integer_files(name: str, run: Run) -> None:
+    """Integer images of our own float image, to one count."""
+    case = load(name)
+    outcome = run(case["args"], case["inputs"])
+    for which in ("int", "noise"):
+        if which in case["stored"]:
+            data = outcome.files[case["outputs"][which]]
+            pixels = np.frombuffer(data, dtype=np.uint16, offset=SMV_HEADER)
+            reference = stored(name, which).reshape(-1).astype(np.int64)
+            assert np.abs(pixels - reference).max() <= tolerances.INTEGER_STEP
+    pgm = np.frombuffer(outcome.files[case["outputs"]["pgm"]], dtype=np.uint8)
+    reference = stored(name, "pgm_file_bytes").astype(np.int64)
+    assert np.abs(pgm - reference).max() <= tolerances.INTEGER_STEP
+
+
+@pytest.mark.parametrize("name", WITH_INTEGERS)
+def test_integer_pixels(name: str, run: Run) -> None:
+    """Integer and noise images of the C program's float image, exactly."""
+    case = load(name)
+    run("-h", case["inputs"])
+    job = build(case["args"])
+    args, experiment = job.arguments, job.experiment
+    image = stored(name, "image", "float")
+    region = experiment.region.slices(*image.shape)
+    scale = args.int_scale if args.int_scale > 0 else integer_images.automatic_scale(image.max())
+    pixels = integer_images.scaled(image, scale, args.adc_offset, region)
+    np.testing.assert_array_equal(pixels, stored(name, "int"))
+    if "noise" in case["stored"]:
+        counts = PoissonNoise(job.noise_stream).draw(image[region])
+        noisy, _ = integer_images.counted(counts, args.adc_offset, image.shape, region)
+        np.testing.assert_array_equal(noisy, stored(name, "noise"))
+
+
+@pytest.mark.parametrize("name", WITH_TRACE)
+def test_printout(name: str, run: Run) -> None:
+    """The -printout of single pixels."""
+    trace = json.loads((GOLDEN / "cases" / name / "trace.json").read_text())
+    case = load(name)
+    for pixel in trace["pixels"]:
+        where = [str(pixel["pixel_fast"]), str(pixel["pixel_slow"])]
+        outcome = run([*case["args"], "-printout", "-printout_pixel", *where], case["inputs"])
+        number = r"([-+.\deE]+)"
+        patterns = {
+            "stol": [rf": stol = {number}"],
+            "position_m": [rf"\nat {number} {number} {number}"],
+            "hkl": [rf"\nhkl= {number} {number} {number} "],
+            "hkl0": [rf"hkl0= {number} {number} {number}"],
+            "F_cell": [rf" F_cell={number}"],
+            "F_latt": [rf"F_latt={number}"],
+            "I": [rf" I = {number}"],
+            "I_per_step": [rf"\nI/steps +{number}"],
+            "polar": [rf"\npolar +{number}"],
+            "omega": [rf"\nomega +{number}"],
+            "capfrac": [rf"\ncapfrac +{number}"],
+            "pixel": [rf"\npixel +{number}"],
+        }
+        for key, (pattern,) in patterns.items():
+            match = re.search(pattern, outcome.out)
+            assert match is not None, key
+            values = np.array([float(text) for text in match.groups()])
+            expected = np.atleast_1d(pixel[key]).astype(np.float64)
+            np.testing.assert_allclose(values, expected, rtol=tolerances.GOLDEN_RELATIVE)
+
+
+def test_a_changed_seed_changes_the_noise(run: Run) -> None:
+    """That the noise test above can fail."""
+    name = "noise_low_counts"
+    image = stored(name, "image", "float")
+    first, second = (PoissonNoise(RandomStream(seed)).draw(image) for seed in (7, 8))
+    assert (first != second).any()

@@ -1,0 +1,25 @@
+"""Every tolerance of the tests, with its reason."""
+
+from __future__ import annotations
+
+GOLDEN_RELATIVE = 1e-6
+"""Float pixels against the C program. The arithmetic is the same, in the same order; what remains
+are a few last bits of float64 functions, which show as one unit of float32 (6e-8)."""
+
+GOLDEN_ABSOLUTE = 1e-9
+"""The same, of the image's maximum: at zeros of the interference function the C program's own
+rounding is of this size."""
+
+INTEGER_STEP = 1
+"""Integer pixels of our own float image: one float32 unit can cross a rounding edge."""
+
+LAST_BITS = 1e-12
+"""Results of two float64 computations in different orders."""
+
+FLOAT32_BITS = 2e-7
+"""Results which are rounded to float32 at the end."""
+
+ROTATED_EXPERIMENT = 1e-6
+"""Images of an experiment which was rotated as a whole, of the maximum: Miller indices of up to
+about 30 are then other sums of products, 1e-14 apart, which the flanks of the interference function
+magnify."""
