@@ -221,7 +221,7 @@ def simulate(
     >>> image.array.shape
     (64, 64)
     >>> print(f"{image.statistics.maximum:.4g} photons at most")
-    0.001239 photons at most
+    0.0007725 photons at most
     """
     plan = make_plan(experiment)
     return Image(experiment, plan, select_backend(backend)(plan, progress, tap))

@@ -96,15 +96,14 @@ class _Scanner:
         self.set_by: dict[str, str] = {}
         self.seen: set[str] = set()
         self.values_end = 0
-        self.value_of = ""
         self.ignoring = False
 
     def scan(self) -> None:
         """Read all words."""
         for position, word in enumerate(self.words):
             if position < self.values_end:
-                self._check_value(word)
-            elif not word.startswith("-") or _NUMBER.fullmatch(word):
+                continue
+            if not word.startswith("-") or _NUMBER.fullmatch(word):
                 self._stray(word)
             else:
                 self._option(position, word)
@@ -120,11 +119,6 @@ class _Scanner:
             warn_quirk(
                 1, f"-twotheta_axis also sets -twotheta {angle}; give -twotheta after the axis"
             )
-
-    def _check_value(self, word: str) -> None:
-        """A value which is itself an option would be read as both by the C program."""
-        if word.startswith("-") and any(option.matches(word) for option in OPTIONS):
-            raise OptionError(self.value_of, f"expected a value, got the option {word!r}")
 
     def _stray(self, word: str) -> None:
         if not self.ignoring:
@@ -183,9 +177,13 @@ class _Scanner:
         return option.ends_token
 
     def _take(self, word: str, position: int, count: int, primary: bool) -> None:
-        if primary:
-            self.values_end = position + 1 + count
-            self.value_of = word
+        """Mark words as values; the C program would read options among them as both."""
+        if not primary:
+            return
+        self.values_end = position + 1 + count
+        for value in self.words[position + 1 : self.values_end]:
+            if value.startswith("-") and any(option.matches(value) for option in OPTIONS):
+                raise OptionError(word, f"expected a value, got the option {value!r}")
 
     def _set(self, option: Option, value: Any) -> None:
         for name in option.dest:

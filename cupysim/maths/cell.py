@@ -16,6 +16,9 @@ from cupysim.errors import ModelError
 from cupysim.maths.arrays import Array, cross, dot, norm, rescale
 from cupysim.maths.rotations import rotate_xyz
 
+FLATTEST_CELL = 1e-14
+"""Below this, the product of sines in the volume is rounding of a flat cell's zero."""
+
 
 @dataclass(frozen=True)
 class Lattice:
@@ -95,8 +98,8 @@ def cell_volume(lengths: Array, angles: Array) -> float:
     half = (angles[0] + angles[1] + angles[2]) / 2
     skew = math.sin(half) * math.sin(half - angles[0])
     skew = skew * math.sin(half - angles[1]) * math.sin(half - angles[2])
-    volume = 2.0 * a * b * c * math.sqrt(skew) if skew > 0.0 else 0.0
-    if not volume > 0.0 or max(angles) >= math.pi:
+    volume = 2.0 * a * b * c * math.sqrt(max(skew, 0.0))
+    if not (skew > FLATTEST_CELL and volume > 0.0) or max(angles) >= math.pi:
         degrees = ", ".join(f"{math.degrees(angle):g}" for angle in angles)
         raise ModelError(
             f"unit cell: no cell has the angles {degrees} degrees; "

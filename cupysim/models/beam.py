@@ -151,7 +151,9 @@ class Beam:
         )
         count = len(deviations) * len(spectrum)
         if count == 0:
-            raise ModelError("sources: the round divergence cuts off every source point")
+            raise ModelError(
+                "sources: the round divergence cuts off every source point; -square_div keeps them"
+            )
         return Sources(
             np.repeat(positions, len(spectrum), axis=0),
             np.tile(spectrum, len(deviations)),

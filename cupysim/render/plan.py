@@ -290,8 +290,8 @@ def orientation_blocks(
     for first in range(0, crystals.n_orientations, size):
         numbers = np.arange(first, min(first + size, crystals.n_orientations))
         phi, domain = np.divmod(numbers, len(rotations))
-        if len(rotations) == 1:
-            # the only domain is aligned; a product with the identity may turn -0 into 0
+        if len(rotations) == 1 and np.array_equal(rotations[0], np.eye(3)):
+            # a perfect crystal; a product with the identity may turn -0 into 0
             yield first, cells[phi]
         else:
             yield first, apply_matrix(rotations[domain][:, None], cells[phi])

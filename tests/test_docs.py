@@ -1,0 +1,43 @@
+"""Documentation which is made from the code, or names it."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from cupysim.cli.options import build_parser
+from cupysim.quirks import QUIRKS
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
+
+
+def test_options_page_is_current() -> None:
+    page = runpy.run_path(str(ROOT / "scripts" / "make_docs.py"))["options_page"]()
+    assert (ROOT / "docs" / "options.md").read_text() == page, "run scripts/make_docs.py"
+
+
+def test_every_quirk_has_a_section() -> None:
+    text = (ROOT / "docs" / "quirks.md").read_text()
+    assert {int(number) for number in re.findall(r"^### Q(\d+)", text, re.M)} == set(QUIRKS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_paths_exist(page: Path) -> None:
+    text = page.read_text()
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        if "://" not in link:
+            assert (page.parent / link).exists(), link
+    for path in re.findall(r"`((?:cupysim|scripts|tests|docs|examples|benchmarks)/[\w/.]+)`", text):
+        # what a run makes is not in the repository
+        if not path.startswith("examples/output"):
+            assert (ROOT / path).exists(), path
+
+
+def test_manual_page_parser_has_every_option() -> None:
+    text = build_parser().format_help()
+    for name in ("-hkl", "-matrix", "-twotheta_axis", "-nodump", "-version"):
+        assert name in text
