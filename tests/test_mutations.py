@@ -110,9 +110,9 @@ def mutated_bytes(rng: random.Random, data: bytes) -> bytes:
 
 
 @contextmanager
-def time_limit(seconds: int) -> Iterator[None]:
+def time_limit(seconds: int, words: list[str]) -> Iterator[None]:
     def fail(number: int, frame: FrameType | None) -> NoReturn:
-        raise TimeoutError
+        raise TimeoutError(words)
 
     previous = signal.signal(signal.SIGALRM, fail)
     signal.alarm(seconds)
@@ -145,7 +145,7 @@ def test_mutations(part: int, run: Run, tmp_path: Path) -> None:
         if too_large(words):
             continue
         before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-        with time_limit(SECONDS):
+        with time_limit(SECONDS, words):
             outcome = run(words)
         kept = {name: (tmp_path / name).read_bytes() for name in before}
         assert kept == before, words

@@ -181,7 +181,9 @@ def recommended_oversample(
     ModelError
         If it is beyond any use.
     """
-    wanted = SAMPLING_FACTOR * crystal_size / (wavelength * distance / pixel_size)
+    fringe = wavelength * distance / pixel_size
+    # a detector edge-on to the beam has no distance along it; the C program then takes 1
+    wanted = SAMPLING_FACTOR * crystal_size / fringe if fringe != 0.0 else 0.0
     if not wanted < LARGEST_OVERSAMPLE:
         raise ModelError(
             f"oversampling: a crystal of {crystal_size:g} m would need {wanted:g} sub-pixels "

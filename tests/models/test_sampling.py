@@ -89,7 +89,8 @@ def test_warnings() -> None:
 
 def test_oversampling() -> None:
     assert recommended_oversample(289.86e-10, 1e-10, 0.06, 0.8e-3) == 12
-    assert recommended_oversample(1e-10, 1e-10, 1.0, 1e-4) == 1
+    for distance in (1.0, -1.0, 0.0):
+        assert recommended_oversample(1e-10, 1e-10, distance, 1e-4) == 1
     with pytest.raises(ModelError, match="give -oversample, or a smaller crystal"):
         recommended_oversample(1.0, 1e-10, 1.0, 1e-4)
 
