@@ -52,14 +52,12 @@ def deviations(
     return grid
 
 
-def source_positions(
-    deviation: np.ndarray, beam: Array, polarization: Array, vertical: Array
-) -> np.ndarray:
+def source_positions(deviation: Array, beam: Array, polarization: Array, vertical: Array) -> Array:
     """Source points of given deviations.
 
     Parameters
     ----------
-    deviation : ndarray, shape (n, 2)
+    deviation : array, shape (n, 2)
         Horizontal and vertical deviation (rad).
     beam, polarization, vertical : array, shape (3,)
         Unit vectors; "horizontal" is a turn about `vertical`, "vertical" one
@@ -67,10 +65,10 @@ def source_positions(
 
     Returns
     -------
-    ndarray, shape (n, 3)
+    array, shape (n, 3)
         Positions (m), at 10 m from the sample.
     """
-    straight = -SOURCE_DISTANCE * np.asarray(beam)
+    straight = -SOURCE_DISTANCE * beam
     lifted = rotate_axis(straight, polarization, deviation[:, 1])
     return rotate_axis(lifted, vertical, deviation[:, 0])
 

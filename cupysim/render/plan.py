@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.errors import ModelError
+from cupysim.maths.arrays import array_namespace
 from cupysim.maths.rotations import apply_matrix, rotate_axis
 from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Experiment
@@ -287,11 +288,13 @@ def orientation_blocks(
         Rows a, b, c (m).
     """
     cells, rotations = crystals.phi_cells[shot, crystal], crystals.mosaic_rotations[crystal]
+    xp = array_namespace(cells)
+    perfect = len(rotations) == 1 and bool((rotations[0] == xp.eye(3)).all())
     for first in range(0, crystals.n_orientations, size):
-        numbers = np.arange(first, min(first + size, crystals.n_orientations))
-        phi, domain = np.divmod(numbers, len(rotations))
-        if len(rotations) == 1 and np.array_equal(rotations[0], np.eye(3)):
-            # a perfect crystal; a product with the identity may turn -0 into 0
+        numbers = xp.arange(first, min(first + size, crystals.n_orientations))
+        phi, domain = numbers // len(rotations), numbers % len(rotations)
+        if perfect:
+            # a product with the identity may turn -0 into 0
             yield first, cells[phi]
         else:
             yield first, apply_matrix(rotations[domain][:, None], cells[phi])
