@@ -55,11 +55,12 @@ def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: boo
                 f"-pivot {args.pivot} has no effect: the {convention} convention turns the "
                 f"detector about the {PIVOTS[convention]}",
             )
-    elif conventions:
+    else:
+        dropped = f", which drops {conventions[-1]}" if conventions else ""
         warn_quirk(
             10,
-            f"{vectors[-1]} drops the convention of {conventions[-1]}: all vectors which are not "
-            "given are those of the CUSTOM convention",
+            f"{vectors[-1]} switches to the CUSTOM convention{dropped}: its beam centre, and its "
+            "vectors where none are given",
         )
     if "-pix0_vector" in args.seen:
         warn_quirk(11, "-pix0_vector only switches to the CUSTOM convention")

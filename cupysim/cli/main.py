@@ -84,6 +84,7 @@ def _run(words: Sequence[str]) -> None:
     from cupysim.cli.printout import Printout
     from cupysim.cli.progress import Progress
     from cupysim.cli.report import interpolation_warning, setup_lines, solid_angle_line
+    from cupysim.quirks import warn_quirk
     from cupysim.render.plan import make_plan
     from cupysim.render.select import select_backend
 
@@ -111,6 +112,13 @@ def _run(words: Sequence[str]) -> None:
         report(tap.unfinished_line)
     else:
         report(interpolation_warning(stop) if stop else "")
+    if stop is not None:
+        slow, fast = divmod(stop.pixel, image.array.shape[1])
+        warn_quirk(
+            23,
+            f"interpolation of structure factors ends at pixel {fast} {slow} (fast, slow), whose "
+            "indices leave the table; -nointerpolate, or more structure factors, avoid the seam",
+        )
     report(solid_angle_line(image.statistics))
     write_outputs(job, image, dump_problem, report)
     report.flush()
