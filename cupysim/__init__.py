@@ -10,7 +10,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cupysim.api import Image, from_args, simulate
+    from cupysim.api import (
+        Image,
+        from_args,
+        read_orientation,
+        read_structure_factors,
+        simulate,
+    )
     from cupysim.errors import CupysimError, CupysimWarning
     from cupysim.maths.detector_geometry import DetectorAngles
     from cupysim.maths.nr_random import RandomStream
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "api": ("Image", "from_args", "simulate"),
+    "api": ("Image", "from_args", "read_orientation", "read_structure_factors", "simulate"),
     "errors": ("CupysimError", "CupysimWarning"),
     "maths.detector_geometry": ("DetectorAngles",),
     "maths.nr_random": ("RandomStream",),
@@ -72,6 +78,8 @@ __all__ = [
     "Water",
     "__version__",
     "from_args",
+    "read_orientation",
+    "read_structure_factors",
     "simulate",
 ]
 
@@ -85,4 +93,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

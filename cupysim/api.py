@@ -12,10 +12,19 @@ from typing import BinaryIO
 import numpy as np
 
 from cupysim.errors import CupysimError
-from cupysim.formats import float_image, integer_images, pgm, smv
+from cupysim.formats import (
+    fdump,
+    float_image,
+    hkl_text,
+    integer_images,
+    mosflm_matrix,
+    pgm,
+    smv,
+)
 from cupysim.formats.safe_writing import OutputFiles
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.experiment import Experiment
+from cupysim.models.structure_factors import StructureFactors
 from cupysim.noise.poisson import PoissonNoise
 from cupysim.render.plan import RenderPlan, make_plan
 from cupysim.render.reference import Rendered, Tap
@@ -26,7 +35,7 @@ DEFAULT_OFFSET = 40.0
 """Offset of integer images, as of the command line."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Image:
     """A simulated image.
 
@@ -43,6 +52,14 @@ class Image:
     experiment: Experiment
     plan: RenderPlan
     rendered: Rendered
+
+    def __repr__(self) -> str:
+        n_slow, n_fast = self.array.shape
+        statistics = self.statistics
+        return (
+            f"<cupysim.Image: {n_fast} x {n_slow} pixels, maximum {statistics.maximum:.6g}, "
+            f"mean {statistics.mean:.6g} photons>"
+        )
 
     @property
     def array(self) -> np.ndarray:
@@ -223,8 +240,59 @@ def simulate(
     >>> print(f"{image.statistics.maximum:.4g} photons at most")
     0.0007725 photons at most
     """
+    if not isinstance(experiment, Experiment):
+        raise CupysimError(f"simulate: expected an Experiment, got a {type(experiment).__name__}")
     plan = make_plan(experiment)
     return Image(experiment, plan, select_backend(backend)(plan, progress, tap))
+
+
+def read_structure_factors(path: os.PathLike[str] | str, default: float = 0.0) -> StructureFactors:
+    """Read structure factors which nanoBragg reads.
+
+    Parameters
+    ----------
+    path : path_like
+        Text with lines of ``h k l F``, or a dump file if the name ends in ``.bin``.
+    default : float, optional
+        Amplitude of reflections which are not in the file (electrons).
+
+    Returns
+    -------
+    StructureFactors
+        The table.
+
+    Raises
+    ------
+    CupysimError
+        If the file cannot be read as such.
+    """
+    if Path(path).suffix.lower() == ".bin":
+        return fdump.read(path, default)
+    return StructureFactors.from_list(*hkl_text.read(path), default)
+
+
+def read_orientation(path: os.PathLike[str] | str, wavelength: float) -> np.ndarray:
+    """Read a MOSFLM orientation matrix.
+
+    Parameters
+    ----------
+    path : path_like
+        The file: nine numbers, rows x, y, z, columns a*, b*, c* times the
+        wavelength.
+    wavelength : float
+        The wavelength (m).
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        Rows a*, b*, c* (1/Angstrom), for `Crystal`'s ``reciprocal``.
+
+    Raises
+    ------
+    CupysimError
+        If the file is no matrix.
+    """
+    return mosflm_matrix.reciprocal_vectors(mosflm_matrix.read(path), wavelength)
 
 
 def from_args(words: str | Sequence[str]) -> Experiment:

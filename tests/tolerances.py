@@ -19,6 +19,9 @@ LAST_BITS = 1e-12
 FLOAT32_BITS = 2e-7
 """Results which are rounded to float32 at the end."""
 
+FLOAT32_TINY = 1.2e-38
+"""Below the smallest normal float32, numbers have fewer digits."""
+
 ROTATED_EXPERIMENT = 1e-6
 """Images of an experiment which was rotated as a whole, of the maximum: Miller indices of up to
 about 30 are then other sums of products, 1e-14 apart, which the flanks of the interference function

@@ -163,7 +163,8 @@ class _Scanner:
             return False
         if len(following) < option.count:
             wanted = "a value" if option.count == 1 else f"{option.count} values"
-            raise OptionError(word, f"expected {wanted}, got {len(following)}")
+            found = len(following) or "none"
+            raise OptionError(word, f"expected {wanted} after it, found {found}")
         values = following[: option.count]
         self._take(word, position, option.count, primary)
         if option.name == "-detector_abs":
@@ -218,7 +219,7 @@ class _Scanner:
             _warn(f"{word} is ignored, as by nanoBragg: write it with one dash")
         else:
             names = [name for option in OPTIONS for name in (*option.names, *option.extensions)]
-            close = difflib.get_close_matches(plain, names, n=1)
+            close = difflib.get_close_matches(plain, names, n=1, cutoff=0.7)
             hint = f"did you mean {close[0]}?" if close else "cupysim -h lists the options"
             raise OptionError(word, f"unknown option; {hint}")
 

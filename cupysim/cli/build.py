@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from cupysim.cli.arguments import RANDOM, Arguments, default_values, scan
 from cupysim.cli.consequences import warn_of_ineffective_options
 from cupysim.cli.headers import header_values
 from cupysim.constants import DEGREES_PER_RADIAN
-from cupysim.errors import CupysimError, OptionError
+from cupysim.errors import CupysimError, CupysimWarning, FileFormatError, OptionError
 from cupysim.formats import fdump, hkl_text, mosflm_matrix, smv, source_table, stol_table
 from cupysim.maths.detector_geometry import DetectorAngles
 from cupysim.maths.mosaic import random_misset
@@ -73,11 +74,12 @@ def build(words: Sequence[str]) -> Job:
     """
     given, seen = scan(words)
     values = default_values()
-    mask = None
+    mask, mask_name = None, ""
     if given.get("mask_file") is not None:
         image = smv.read(given["mask_file"])
         values.update(header_values(image, flip_y=True, pixel=values["pixel"]))
         mask = image.image != 0
+        mask_name = given["mask_file"]
     if given.get("image_file") is not None:
         image = smv.read(given["image_file"])
         values.update(header_values(image, flip_y=False, pixel=values["pixel"]))
@@ -93,10 +95,17 @@ def build(words: Sequence[str]) -> Job:
     factors = _structure_factors(args)
     beam = _beam(args)
     crystal = _crystal(args, beam.wavelength, table, clock)
+    detector = _detector(args)
+    if mask is not None and mask.shape != (detector.n_slow, detector.n_fast):
+        raise FileFormatError(
+            mask_name,
+            f"the mask has {mask.shape[1]} x {mask.shape[0]} pixels, "
+            f"but the detector has {detector.n_fast} x {detector.n_slow}",
+        )
     experiment = Experiment(
         beam=beam,
         crystal=crystal,
-        detector=_detector(args),
+        detector=detector,
         structure_factors=factors,
         scan=_scan(args),
         water=Water(args.water),
@@ -203,6 +212,13 @@ def _structure_factors(args: Arguments) -> StructureFactors:
                 "-nodump leaves it alone",
             )
         return fdump.read(args.dump_file, args.default_F)
+    if "-dump" in args.seen and args.use_dump:
+        problem = f"{args.dump_file} does not exist"
+        if args.default_F == 0.0:
+            raise CupysimError(f"no structure factors: {problem}; give -hkl FILE or -default_F F")
+        warnings.warn(
+            CupysimWarning(f"-dump: {problem}; all structure factors are -default_F"), stacklevel=2
+        )
     if args.default_F == 0.0:
         raise CupysimError("no structure factors: give -hkl FILE, -default_F F or -dump FILE")
     return StructureFactors(default=args.default_F)

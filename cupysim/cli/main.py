@@ -40,7 +40,9 @@ def main(words: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     if any(word in HELP_WORDS for word in words):
-        print(format_help())
+        report = Report(sys.stdout)
+        report(format_help())
+        report.flush()
         return 0
     if any(word in VERSION_WORDS for word in words):
         from cupysim import __version__

@@ -88,7 +88,7 @@ class OutputFiles:
             If the file cannot be written.
         """
         target = check_writable(path)
-        special = target.exists() and not target.is_file()
+        special = _is_special(target)
         folder = Path(tempfile.gettempdir()) if special else target.parent
         try:
             descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:60]}.", dir=folder)
@@ -96,7 +96,6 @@ class OutputFiles:
             with os.fdopen(descriptor, "wb") as stream:
                 writer(stream)
                 stream.flush()
-                os.fsync(stream.fileno())
             if not special:
                 os.chmod(name, _permissions(target))
         except OSError as error:
@@ -135,20 +134,27 @@ def check_writable(path: os.PathLike[str] | str) -> Path:
     if not os.fspath(path):
         raise OutputError("''", "the file name is empty")
     try:
-        target = Path(os.path.realpath(path))
+        target = Path(path)
+        if not _is_special(target):
+            target = Path(os.path.realpath(path))
         if target.is_dir():
             raise OutputError(path, "it is a directory")
         if not target.parent.is_dir():
             raise OutputError(path, f"there is no directory {target.parent}")
         if target.exists() and not os.access(target, os.W_OK):
             raise OutputError(path, "permission denied")
-        if not (target.exists() and not target.is_file()) and not os.access(
-            target.parent, os.W_OK | os.X_OK
-        ):
+        if not _is_special(target) and not os.access(target.parent, os.W_OK | os.X_OK):
             raise OutputError(path, f"the directory {target.parent} is not writable")
     except (ValueError, OSError) as error:
         raise OutputError(repr(os.fspath(path)), str(error)) from error
     return target
+
+
+def _is_special(target: Path) -> bool:
+    """Whether a file must be written to, not replaced: devices, pipes, open files."""
+    if not target.exists() or target.is_dir():
+        return False
+    return not target.is_file() or target.absolute().parts[1] in ("dev", "proc")
 
 
 def _permissions(target: Path) -> int:

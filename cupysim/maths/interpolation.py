@@ -50,7 +50,8 @@ def nearest(nearest_indices: tuple[Array, Array, Array], table: Array, first: Ar
     xp = array_namespace(table)
     flat: Array = 0.0
     for index, start, length in zip(nearest_indices, first, table.shape, strict=True):
-        flat = flat * length + xp.clip(index - (start - 1), 0.0, length - 1.0)
+        # unlike clip, these two turn NaN into a place in the border
+        flat = flat * length + xp.fmin(xp.fmax(index - (start - 1), 0.0), length - 1.0)
     return xp.take(table.reshape(-1), flat.astype(xp.intp))
 
 
@@ -106,7 +107,7 @@ def tricubic(indices: tuple[Array, Array, Array], table: Array, first: Array) ->
     weights = [_weights(index, floor) for index, floor in zip(indices, floors, strict=True)]
     _, n_k, n_l = table.shape
     base = [
-        xp.clip(floor - (start - 1), 1.0, length - 3.0).astype(xp.intp)
+        xp.fmin(xp.fmax(floor - (start - 1), 1.0), length - 3.0).astype(xp.intp)
         for floor, start, length in zip(floors, first, table.shape, strict=True)
     ]
     flat = table.reshape(-1)

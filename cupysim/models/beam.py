@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from cupysim.constants import CLASSICAL_ELECTRON_RADIUS_SQUARED, SOURCE_DISTANCE
-from cupysim.errors import ModelError
+from cupysim.errors import CupysimWarning, ModelError
 from cupysim.maths import divergence as divergence_maths
 from cupysim.maths.arrays import unit
+from cupysim.models.checks import assign, number
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.sampling import Sweep
 from cupysim.quirks import warn_quirk
@@ -21,10 +23,10 @@ LARGEST_SOURCE_COUNT = 1_000_000
 """More source points than this do not fit into a table."""
 
 PLAUSIBLE_WAVELENGTHS = (1e-12, 1e-8)
-"""Wavelengths (m) outside of which a source table has most likely Angstrom."""
+"""Wavelengths (m) outside of which the unit is most likely another."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sources:
     """A table of point sources, each of one wavelength.
 
@@ -54,7 +56,7 @@ class Sources:
         return -unit(self.positions)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Beam:
     """An X-ray beam.
 
@@ -95,8 +97,16 @@ class Beam:
     source_table: np.ndarray | None = None
 
     def __post_init__(self) -> None:
+        for name in ("wavelength", "fluence", "polarization"):
+            assign(self, **{name: number(getattr(self, name), f"beam: {name}")})
         if not 0.0 < self.wavelength < np.inf:
             raise ModelError(f"wavelength: must be positive, got {self.wavelength:g} m")
+        shortest, longest = PLAUSIBLE_WAVELENGTHS
+        if not shortest <= self.wavelength <= longest:
+            warnings.warn(
+                CupysimWarning(f"a wavelength of {self.wavelength:g} m is not that of X-rays"),
+                stacklevel=4,
+            )
         if not 0.0 <= self.fluence < np.inf:
             raise ModelError(
                 f"fluence: must be finite and not negative, got {self.fluence:g} photons/m^2"

@@ -7,17 +7,21 @@ starts from vectors of its own (quirk Q10).
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
-from cupysim.errors import ModelError
-from cupysim.maths.arrays import cross, norm, unit
+from cupysim.errors import CupysimWarning, ModelError
+from cupysim.maths.arrays import cross, dot, norm, unit
 from cupysim.maths.rotations import is_unit, perpendicular
 from cupysim.quirks import warn_quirk
 
 Vector = tuple[float, float, float]
+
+NOTICEABLE_SKEW = 1e-3
+"""Detector axes whose cosines are beyond this are worth a warning."""
 
 
 class Convention(StrEnum):
@@ -146,6 +150,16 @@ def unit_frame(frame: Frame, twotheta: float) -> UnitFrame:
         if not norm(vectors["normal"]) > 0.0:
             raise ModelError("fast and slow detector axes are parallel")
     vectors["normal"] = unit(vectors["normal"])
+    axes = [vectors[name] for name in ("fast", "slow", "normal")]
+    skew = max(abs(float(dot(axes[i], axes[j]))) for i, j in ((0, 1), (0, 2), (1, 2)))
+    if skew > NOTICEABLE_SKEW:
+        warnings.warn(
+            CupysimWarning(
+                "the fast, slow and normal vectors of the detector are not perpendicular to each "
+                f"other (a cosine of {skew:g})"
+            ),
+            stacklevel=2,
+        )
     if twotheta != 0.0 and not is_unit(vectors["twotheta_axis"]):
         length = float(norm(vectors["twotheta_axis"]))
         warn_quirk(4, f"the two-theta axis has length {length:g}, which distorts the detector")

@@ -15,6 +15,7 @@ from cupysim.errors import ModelError
 from cupysim.maths import cell as cell_maths
 from cupysim.maths.mosaic import draw_rotations
 from cupysim.maths.nr_random import RandomStream
+from cupysim.models.checks import assign, member, number, three, whole
 from cupysim.models.sampling import LARGEST_COUNT
 from cupysim.quirks import warn_quirk
 
@@ -57,6 +58,9 @@ class UnitCell:
     angles: tuple[float, float, float] = (math.pi / 2, math.pi / 2, math.pi / 2)
 
     def __post_init__(self) -> None:
+        for name in ("lengths_angstrom", "angles"):
+            values = three(getattr(self, name), f"unit cell: {name}")
+            assign(self, **{name: tuple(number(value, f"unit cell: {name}") for value in values)})
         if not all(length > 0.0 and math.isfinite(length) for length in self.lengths_angstrom):
             raise ModelError(f"unit cell: edges must be positive, got {self.lengths_angstrom}")
         cell_maths.cell_volume(self.lengths_angstrom, self.angles)
@@ -81,20 +85,36 @@ class UnitCell:
         return cell_maths.cell_volume(self.lengths_angstrom, self.angles)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mosaicity:
-    """Orientations of the blocks of which a crystal consists.
+    """Orientations of the blocks of which a crystal consists; see `Mosaicity.draw`.
 
     Parameters
     ----------
     spread : float
         Largest misorientation (rad); 0 for a perfect crystal.
-    rotations : ndarray, shape (n_domains, 3, 3)
-        Rotation of each domain; the first is the identity.
+    rotations : ndarray, shape (n_domains, 3, 3), optional
+        Rotation of each domain; a single aligned one without it.
+
+    Raises
+    ------
+    ModelError
+        If there is a spread but no rotations, or they have another shape.
     """
 
     spread: float = 0.0
-    rotations: np.ndarray = field(default_factory=lambda: np.eye(3)[None])
+    rotations: np.ndarray = field(default_factory=lambda: np.empty((0, 3, 3)))
+
+    def __post_init__(self) -> None:
+        rotations = np.asarray(self.rotations, dtype=np.float64)
+        if rotations.shape == (0, 3, 3) and self.spread == 0.0:
+            rotations = np.eye(3)[None]
+        if rotations.ndim != 3 or rotations.shape[1:] != (3, 3) or len(rotations) == 0:
+            raise ModelError(
+                f"mosaicity: a spread of {self.spread:g} rad needs rotations of shape (n, 3, 3); "
+                "Mosaicity.draw makes random ones"
+            )
+        assign(self, rotations=rotations)
 
     @property
     def n_domains(self) -> int:
@@ -137,7 +157,7 @@ class Mosaicity:
         return cls(spread, rotations)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Crystal:
     """A crystal in its orientation at spindle angle zero.
 
@@ -181,6 +201,21 @@ class Crystal:
     def __post_init__(self) -> None:
         if self.cell is None and self.reciprocal is None:
             raise ModelError("crystal: a unit cell or reciprocal vectors are needed")
+        if not isinstance(self.cell, UnitCell | None):
+            raise ModelError(f"crystal: cell must be a UnitCell, got {self.cell!r}")
+        if self.reciprocal is not None and np.shape(self.reciprocal) != (3, 3):
+            raise ModelError("crystal: reciprocal must have the shape (3, 3), rows a*, b*, c*")
+        n_cells = three(self.n_cells, "crystal: n_cells")
+        size = three(self.size, "crystal: size")
+        assign(
+            self,
+            n_cells=tuple(whole(count, "crystal: n_cells") for count in n_cells),
+            size=tuple(number(edge, "crystal: size") for edge in size),
+            shape=member(Shape, self.shape, "crystal: shape"),
+        )
+        if self.misset is not None:
+            angles = three(self.misset, "crystal: misset")
+            assign(self, misset=tuple(number(angle, "crystal: misset") for angle in angles))
 
     @cached_property
     def lattice(self) -> cell_maths.Lattice:
@@ -203,10 +238,14 @@ class Crystal:
     def _warn_of_wrong_angles(self, lattice: cell_maths.Lattice) -> None:
         assert self.cell is not None
         if np.abs(lattice.angles - self.cell.angles).max() > NOTICEABLE_ANGLE:
-            made = " ".join(f"{angle * DEGREES_PER_RADIAN:.2f}" for angle in lattice.angles)
+            made, wanted = (
+                " ".join(f"{angle * DEGREES_PER_RADIAN:.3f}" for angle in angles)
+                for angles in (lattice.angles, self.cell.angles)
+            )
             warn_quirk(
                 5,
-                f"this cell is rendered with the angles {made} degrees; -mat gives the right ones",
+                f"the cell is rendered with the angles {made}, not {wanted} degrees; "
+                "an orientation matrix (-mat) is rendered as it is",
             )
 
     @property

@@ -13,6 +13,7 @@ from cupysim.maths.detector_geometry import (
     beam_ratio,
     place_panel,
 )
+from cupysim.models.checks import assign, member, number, whole
 from cupysim.models.conventions import (
     FRAMES,
     PIVOTS,
@@ -111,6 +112,16 @@ class Detector:
     size: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
+        assign(
+            self,
+            n_fast=whole(self.n_fast, "detector: n_fast"),
+            n_slow=whole(self.n_slow, "detector: n_slow"),
+            pixel_size=number(self.pixel_size, "detector: pixel_size"),
+            distance=number(self.distance, "detector: distance"),
+            convention=member(Convention, self.convention, "detector: convention"),
+        )
+        if self.pivot is not None:
+            assign(self, pivot=member(Pivot, self.pivot, "detector: pivot"))
         if not 0.0 < self.pixel_size < math.inf:
             raise ModelError(f"pixel size: must be positive, got {1e3 * self.pixel_size:g} mm")
         if self.n_fast < 1 or self.n_slow < 1:

@@ -49,7 +49,7 @@ class Region:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rendering:
     """What of the image is computed, and how finely.
 
@@ -80,7 +80,7 @@ class Rendering:
     interpolate: bool | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Experiment:
     """Everything which determines an image.
 
@@ -116,6 +116,17 @@ class Experiment:
     rendering: Rendering = field(default_factory=Rendering)
 
     def __post_init__(self) -> None:
+        for name, kind in (
+            ("beam", Beam),
+            ("crystal", Crystal),
+            ("detector", Detector),
+            ("structure_factors", StructureFactors),
+            ("scan", Scan),
+            ("water", Water),
+            ("rendering", Rendering),
+        ):
+            if not isinstance(getattr(self, name), kind):
+                raise ModelError(f"experiment: {name} must be a {kind.__name__}")
         mask = self.rendering.mask
         size = (self.detector.n_slow, self.detector.n_fast)
         if mask is not None and mask.shape != size:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import ModelError
+from cupysim.models.checks import assign, number, whole
 from cupysim.quirks import warn_quirk
 
 SAMPLING_FACTOR = 3.0
@@ -40,7 +41,7 @@ class Sweep:
     range : float
         Full range, in the unit of the quantity.
     step : float
-        Distance of neighbours.
+        Distance of neighbours; needed where there are several.
     count : int
         Number of steps.
 
@@ -51,10 +52,15 @@ class Sweep:
     """
 
     range: float = 0.0
-    step: float = 0.0
+    step: float = math.nan
     count: int = 1
 
     def __post_init__(self) -> None:
+        count = whole(self.count, "sampling: count")
+        range_, step = number(self.range, "sampling: range"), number(self.step, "sampling: step")
+        if math.isnan(step) and count > 1:
+            raise ModelError(f"sampling: {count} steps need their distance, step")
+        assign(self, range=range_, step=0.0 if math.isnan(step) else step, count=count)
         if not 1 <= self.count <= LARGEST_COUNT:
             raise ModelError(
                 f"sampling: {self.count} steps of {self.step:g}; from 1 to {LARGEST_COUNT} "

@@ -13,7 +13,7 @@ LARGEST_TABLE = 4 * 2**30
 """Largest table of structure factors in bytes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StructureFactors:
     """Amplitudes on a box of Miller indices.
 
@@ -76,8 +76,13 @@ class StructureFactors:
         ModelError
             If the list is empty, or the box does not fit into memory.
         """
+        hkl, values = np.asarray(hkl), np.asarray(values, dtype=np.float64)
         if len(hkl) == 0:
             raise ModelError("structure factors: no reflections")
+        if hkl.dtype.kind not in "iu" or hkl.shape != (len(values), 3):
+            raise ModelError(
+                "structure factors: expected whole Miller indices of shape (n, 3) and n amplitudes"
+            )
         low, high = hkl.min(axis=0), hkl.max(axis=0)
         shape = tuple(int(n) for n in high - low + 1)
         check_table_size(shape)

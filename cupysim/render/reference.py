@@ -359,7 +359,8 @@ class _Renderer:
             photons = photons * block.polar
         if not plan.oversample_omega:
             photons = photons * block.omega
-        return photons.astype(np.float32)
+        # added to the empty image, so that -0 becomes 0
+        return (0.0 + photons).astype(np.float32)
 
 
 def _miller_index(vectors: np.ndarray, scattering: list[np.ndarray]) -> np.ndarray:
