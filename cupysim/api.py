@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,8 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.noise.poisson import PoissonNoise
 from cupysim.render.plan import RenderPlan, make_plan
-from cupysim.render.reference import Rendered, Tap
+from cupysim.render.reference import Tap
+from cupysim.render.result import Observer, Rendered
 from cupysim.render.select import select_backend
 from cupysim.render.statistics import Statistics, image_statistics, serial_sum
 
@@ -197,8 +198,7 @@ class Image:
 def simulate(
     experiment: Experiment,
     backend: str = "auto",
-    progress: Callable[[int], None] | None = None,
-    tap: Tap | None = None,
+    observer: Observer | None = None,
 ) -> Image:
     """Simulate an experiment.
 
@@ -207,11 +207,10 @@ def simulate(
     experiment : Experiment
         What to simulate.
     backend : str, optional
-        Which backend computes it; see `cupysim.render.select`.
-    progress : callable, optional
-        Called with the number of pixels done since the last call.
-    tap : Tap, optional
-        Listens to every step.
+        Which backend computes it: "numpy", or "auto" for the fastest.
+    observer : Observer, optional
+        Hears how far the render is; a `cupysim.render.reference.Tap` hears every
+        step of the NumPy backend, which is then used.
 
     Returns
     -------
@@ -243,7 +242,11 @@ def simulate(
     if not isinstance(experiment, Experiment):
         raise CupysimError(f"simulate: expected an Experiment, got a {type(experiment).__name__}")
     plan = make_plan(experiment)
-    return Image(experiment, plan, select_backend(backend)(plan, progress, tap))
+    if isinstance(observer, Tap):
+        if backend not in ("auto", "numpy"):
+            raise CupysimError(f"backend {backend!r}: only numpy can be tapped")
+        backend = "numpy"
+    return Image(experiment, plan, select_backend(backend)(plan, observer or Observer()))
 
 
 def read_structure_factors(path: os.PathLike[str] | str, default: float = 0.0) -> StructureFactors:

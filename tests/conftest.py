@@ -9,10 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from cupysim import Beam, Crystal, Detector, Experiment, StructureFactors, UnitCell
 from cupysim.cli.main import main
 from cupysim.render.select import available_backends
+
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
 
 GOLDEN = Path(__file__).parent / "golden"
 INPUTS = GOLDEN / "inputs"

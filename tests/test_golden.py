@@ -17,6 +17,7 @@ from cupysim.formats import integer_images
 from cupysim.maths.nr_random import RandomStream
 from cupysim.noise.poisson import PoissonNoise
 from cupysim.render.plan import make_plan
+from cupysim.render.result import Observer
 from cupysim.render.select import select_backend
 from tests import tolerances
 from tests.conftest import GOLDEN, Run
@@ -57,7 +58,7 @@ def test_image(name: str, backend: str, run: Run, monkeypatch: pytest.MonkeyPatc
     run("-h", case["inputs"])
     experiment = build(case["args"]).experiment
     plan = make_plan(experiment)
-    image = Image(experiment, plan, select_backend(backend)(plan, None, None))
+    image = Image(experiment, plan, select_backend(backend)(plan, Observer()))
     reference = stored(name, "image", "float").astype(np.float64)
     assert_close(image.array, reference)
     if reference.max() > 0.0:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import warnings
 from collections.abc import Sequence
 from types import FrameType
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 from cupysim.cli.help import format_help
 from cupysim.cli.options import usage
+from cupysim.cli.streams import Report
 
 EXIT_ERROR = 9
 """Exit status of the C program after an error it finds."""
@@ -37,7 +37,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if words is None else list(words)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     if any(word in HELP_WORDS for word in words):
         report = Report(sys.stdout)
@@ -84,8 +84,8 @@ def _run(words: Sequence[str]) -> None:
     from cupysim.cli.build import build
     from cupysim.cli.outputs import check_outputs, write_outputs
     from cupysim.cli.printout import Printout
-    from cupysim.cli.progress import Progress
-    from cupysim.cli.report import interpolation_warning, setup_lines, solid_angle_line
+    from cupysim.cli.progress import Listener, Progress
+    from cupysim.cli.report import setup_lines, solid_angle_line
     from cupysim.quirks import warn_quirk
     from cupysim.render.plan import make_plan
     from cupysim.render.select import select_backend
@@ -99,21 +99,18 @@ def _run(words: Sequence[str]) -> None:
         report(line)
     report.flush()
 
-    progress = tap = None
+    listener: Printout | Progress | Listener = Listener()
     if args.printout:
-        tap = Printout(plan, experiment.beam.wavelength, args.printout_pixel, report)
+        listener = Printout(plan, experiment.beam.wavelength, args.printout_pixel, report)
     elif args.progress:
-        progress = Progress(experiment.region.n_pixels, report)
+        listener = Progress(experiment.region.n_pixels, report)
     try:
-        image = Image(experiment, plan, select_backend("auto")(plan, progress, tap))
+        image = Image(experiment, plan, select_backend("auto")(plan, listener))
     finally:
-        if progress is not None:
-            progress.close()
-    stop = image.rendered.interpolation_stop
-    if tap is not None:
-        report(tap.unfinished_line)
-    else:
-        report(interpolation_warning(stop) if stop else "")
+        if isinstance(listener, Progress):
+            listener.close()
+    report(listener.unfinished_line)
+    (stop,) = image.rendered.interpolation_stops
     if stop is not None:
         slow, fast = divmod(stop.pixel, image.array.shape[1])
         warn_quirk(
@@ -124,46 +121,6 @@ def _run(words: Sequence[str]) -> None:
     report(solid_angle_line(image.statistics))
     write_outputs(job, image, dump_problem, report)
     report.flush()
-
-
-class Report:
-    """Writes the report to standard output.
-
-    A reader which goes away, as ``head`` does, ends the report but not the
-    run.
-
-    Parameters
-    ----------
-    stream : text stream
-        Where to.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream: TextIO | None = stream
-
-    def __call__(self, line: str) -> None:
-        """Write a line."""
-        self._guarded(line + "\n")
-
-    def flush(self) -> None:
-        """Show what was written."""
-        self._guarded("", flush=True)
-
-    def _guarded(self, text: str, flush: bool = False) -> None:
-        from cupysim.errors import CupysimError
-
-        if self._stream is None:
-            return
-        try:
-            self._stream.write(text)
-            if flush:
-                self._stream.flush()
-        except BrokenPipeError:
-            self._stream = None
-            # the interpreter flushes standard output at its end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except OSError as error:
-            raise CupysimError(f"cannot write to standard output: {error.strerror}") from error
 
 
 def _complain(text: str) -> None:

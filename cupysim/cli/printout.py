@@ -10,11 +10,12 @@ import numpy as np
 from cupysim.cli.report import interpolation_warning, vector_table
 from cupysim.maths.interpolation import nearest_index
 from cupysim.render.plan import RenderPlan
-from cupysim.render.rays import PixelBlock, Ray
-from cupysim.render.reference import Indices, InterpolationStop
+from cupysim.render.rays import PixelBlock
+from cupysim.render.reference import Step, Tap
+from cupysim.render.result import InterpolationStop
 
 
-class Printout:
+class Printout(Tap):
     """Listens to a render and prints pixels in the C program's layout.
 
     Parameters
@@ -46,16 +47,9 @@ class Printout:
         self._stop: InterpolationStop | None = None
         self.unfinished_line = ""
 
-    def step(
-        self,
-        block: PixelBlock,
-        ray: Ray,
-        indices: Indices,
-        amplitudes: tuple[np.ndarray, np.ndarray],
-        cells: np.ndarray,
-    ) -> None:
+    def step(self, step: Step) -> None:
         """Keep the last orientation's values of each pixel."""
-        n = len(block.numbers)
+        block, ray, n = step.block, step.ray, len(step.block.numbers)
         if block is not self._block:
             self._block = block
             self._values = {
@@ -65,11 +59,13 @@ class Printout:
             }
         values = self._values
         active = np.arange(n) if ray.active is None else ray.active
-        cell_factor, lattice = amplitudes
-        values["step"][active] = np.stack([*(index[-1] for index in indices), lattice[-1]], -1)
-        values["cells"][active] = cells[-1]
+        last = [*(index[-1] for index in step.indices), step.lattice_factor[-1]]
+        values["step"][active] = np.stack(last, axis=-1)
+        values["cells"][active] = step.cells[-1]
+        if step.exception is not None and len(step.exception[1]) == len(step.cells):
+            values["cells"][active[step.exception[0]]] = step.exception[1][-1]
         # a lattice factor of zero ends a step before its structure factor is looked up
-        for factor, amplitude in zip(cell_factor, lattice, strict=True):
+        for factor, amplitude in zip(step.cell_factor, step.lattice_factor, strict=True):
             reached = (amplitude != 0.0) | self.plan.has_background
             values["F_cell"][active[reached], 0] = factor[reached]
         values["scattering"] = np.stack(ray.scattering_of_all, axis=-1)

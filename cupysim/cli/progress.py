@@ -6,11 +6,29 @@ import sys
 import time
 from collections.abc import Callable
 
+from cupysim.cli.report import interpolation_warning
+from cupysim.render.result import InterpolationStop, Observer
+
 BAR_WIDTH = 40
 SECONDS_BETWEEN = 0.1
 
 
-class Progress:
+class Listener(Observer):
+    """Keeps the warning that interpolation ended.
+
+    The C program prints it without a line end, so that the next line is glued
+    to it: `unfinished_line` goes before the next line.
+    """
+
+    def __init__(self) -> None:
+        self.unfinished_line = ""
+
+    def interpolation_stopped(self, stop: InterpolationStop) -> None:
+        """Interpolation ends."""
+        self.unfinished_line = interpolation_warning(stop)
+
+
+class Progress(Listener):
     """Counts pixels and tells how far the render is.
 
     Parameters
@@ -22,19 +40,21 @@ class Progress:
     """
 
     def __init__(self, n_pixels: int, write: Callable[[str], None]) -> None:
+        super().__init__()
         self.n_pixels = n_pixels
         self.done = 0
         self._write = write
-        self._bar = sys.stderr.isatty()
-        self._lines = not (self._bar and sys.stdout.isatty())
+        self._bar = is_terminal(sys.stderr)
+        self._lines = not (self._bar and is_terminal(sys.stdout))
         self._shown = 0.0
 
-    def __call__(self, n_done: int) -> None:
-        """Some pixels more are done."""
-        first, self.done = self.done, self.done + n_done
+    def pixels_done(self, count: int) -> None:
+        """So many pixels more are done."""
+        first, self.done = self.done, self.done + count
         if self._lines and self.n_pixels >= 100:
             for pixel in self._reported(first, self.done):
-                self._write(f"{pixel * 100 // self.n_pixels}% done")
+                begun, self.unfinished_line = self.unfinished_line, ""
+                self._write(f"{begun}{pixel * 100 // self.n_pixels}% done")
         if self._bar and time.monotonic() - self._shown > SECONDS_BETWEEN:
             self._shown = time.monotonic()
             share = min(self.done / max(self.n_pixels, 1), 1.0)
@@ -57,3 +77,8 @@ class Progress:
 
         ends = (pixel for pixel in multiples(fine) if 10 * pixel < n or 10 * pixel > 9 * n)
         return sorted({*multiples(coarse), *ends})
+
+
+def is_terminal(stream: object) -> bool:
+    """Whether a stream, which may be closed, is a terminal."""
+    return hasattr(stream, "isatty") and bool(stream.isatty())

@@ -14,7 +14,7 @@ from cupysim.maths.interpolation import nearest_index
 from cupysim.models.conventions import Pivot
 from cupysim.models.crystal import DEFAULT_MOSAIC_DOMAINS
 from cupysim.models.experiment import Experiment
-from cupysim.render.reference import InterpolationStop
+from cupysim.render.result import InterpolationStop
 from cupysim.render.statistics import Statistics
 
 BANNER = "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Frankel 5-17-17"

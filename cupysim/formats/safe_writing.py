@@ -2,7 +2,7 @@
 
 Outputs are written under temporary names beside their targets and put in
 place together at the end. What is not a regular file, like /dev/null or a
-pipe, is written to directly, last.
+pipe, is written to directly, when all others are complete but not yet in place.
 """
 
 from __future__ import annotations
@@ -102,13 +102,17 @@ class OutputFiles:
             raise OutputError(path, error.strerror or str(error)) from error
 
     def _put_in_place(self) -> None:
-        for temporary, target, special in self._staged:
+        """Devices and pipes first: they can fail, renaming hardly can."""
+        for temporary, target, special in sorted(self._staged, key=lambda item: not item[2]):
             try:
                 if special:
                     with temporary.open("rb") as source, target.open("wb") as sink:
                         shutil.copyfileobj(source, sink)
                 else:
                     temporary.replace(target)
+            except BrokenPipeError:
+                # the reader has had enough
+                continue
             except OSError as error:
                 raise OutputError(target, error.strerror or str(error)) from error
 

@@ -8,14 +8,12 @@ source may choose by its wavelength.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from cupysim.errors import ModelError
-from cupysim.maths.arrays import array_namespace
-from cupysim.maths.rotations import apply_matrix, rotate_axis
+from cupysim.maths.orientations import spindle_cells
 from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Experiment
 
@@ -108,14 +106,14 @@ class CrystalTable:
         Rows a, b, c (m) for spindle angle 0 in the first sweep which is
         executed at all, where no previous angle exists; None where the table
         holds for it too.
-    mosaic_rotations : ndarray, shape (n_crystals, n_mosaic, 3, 3)
+    mosaic_rotations : ndarray, shape (n_shots, n_crystals, n_mosaic, 3, 3)
         Rotations of the mosaic domains, applied after the spindle.
-    reciprocal : ndarray, shape (n_crystals, 3, 3)
+    reciprocal_angstrom : ndarray, shape (n_shots, n_crystals, 3, 3)
         Rows a*, b*, c* (1/Angstrom) before both, for gauss and tophat spots.
-    n_cells : ndarray, shape (n_crystals, 3)
+    n_cells : ndarray, shape (n_shots, n_crystals, 3)
         Cells along a, b, c.
     shape : Shape
-        Which lattice transform.
+        Which lattice transform, the same for all crystals.
     fudge : float
         Scale of the squared spot radius.
     """
@@ -123,7 +121,7 @@ class CrystalTable:
     phi_cells: np.ndarray
     first_cell: np.ndarray | None
     mosaic_rotations: np.ndarray
-    reciprocal: np.ndarray
+    reciprocal_angstrom: np.ndarray
     n_cells: np.ndarray
     shape: Shape
     fudge: float
@@ -131,7 +129,12 @@ class CrystalTable:
     @property
     def n_orientations(self) -> int:
         """Spindle angles times mosaic domains."""
-        return self.phi_cells.shape[2] * self.mosaic_rotations.shape[1]
+        return self.phi_cells.shape[2] * self.mosaic_rotations.shape[2]
+
+    @property
+    def n_crystals(self) -> int:
+        """Crystals in each shot."""
+        return self.phi_cells.shape[1]
 
 
 @dataclass(frozen=True)
@@ -177,14 +180,15 @@ class RenderPlan:
         Factors which multiply the running sum at each step (quirk Q14).
     dmin : float
         Steps beyond this resolution (m) are skipped; 0 for no limit.
-    background : float
+    background : ndarray, shape (n_shots,)
         What each pixel's sum starts with.
     has_background : bool
         Steps whose lattice factor is zero are still carried out.
-    photons_per_squared_electron : float
+    photons_per_squared_electron : ndarray, shape (n_shots,)
         r_e^2 times fluence (1/sr).
     n_steps : int
-        Steps by which a pixel's sum is divided.
+        Steps by which a pixel's sum is divided: sources, spindle angles, domains
+        and sub-pixels. The images of several crystals add up.
     panels, sources, crystals, factors
         See their classes.
     """
@@ -198,14 +202,34 @@ class RenderPlan:
     oversample_polar: bool
     oversample_omega: bool
     dmin: float
-    background: float
+    background: np.ndarray
     has_background: bool
-    photons_per_squared_electron: float
+    photons_per_squared_electron: np.ndarray
     n_steps: int
     panels: Panels
     sources: SourceTable
     crystals: CrystalTable
     factors: FactorTable
+
+    def __post_init__(self) -> None:
+        n_shots, n_panels = self.shape[:2]
+        crystals, sources = self.crystals, self.sources
+        expected = {
+            "panels.origin": (self.panels.origin, (n_shots, n_panels, 3)),
+            "panels.close_distance": (self.panels.close_distance, (n_shots, n_panels)),
+            "sources.incident": (sources.incident, (n_shots, len(sources.channel), 3)),
+            "sources.wavelength": (sources.wavelength, (n_shots, len(sources.channel))),
+            "crystals.phi_cells": (crystals.phi_cells, (n_shots, crystals.n_crystals)),
+            "crystals.mosaic_rotations": (
+                crystals.mosaic_rotations,
+                (n_shots, crystals.n_crystals),
+            ),
+            "crystals.n_cells": (crystals.n_cells, (n_shots, crystals.n_crystals, 3)),
+            "background": (self.background, (n_shots,)),
+            "photons_per_squared_electron": (self.photons_per_squared_electron, (n_shots,)),
+        }
+        for name, (array, shape) in expected.items():
+            assert array.shape[: len(shape)] == shape, f"{name}: {array.shape} is not {shape}"
 
     @property
     def n_region(self) -> int:
@@ -245,9 +269,9 @@ def make_plan(experiment: Experiment) -> RenderPlan:
         oversample_polar=rendering.oversample_polar,
         oversample_omega=rendering.oversample_omega,
         dmin=rendering.dmin,
-        background=experiment.water.intensity(experiment.beam.fluence),
+        background=np.array([experiment.water.intensity(experiment.beam.fluence)]),
         has_background=experiment.water.size != 0.0,
-        photons_per_squared_electron=experiment.beam.photons_per_squared_electron,
+        photons_per_squared_electron=np.array([experiment.beam.photons_per_squared_electron]),
         n_steps=experiment.n_steps,
         panels=_panels(experiment),
         sources=_sources(experiment),
@@ -263,75 +287,6 @@ def make_plan(experiment: Experiment) -> RenderPlan:
             "or the region"
         )
     return plan
-
-
-def orientation_blocks(
-    crystals: CrystalTable, shot: int, crystal: int, size: int
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Cell vectors of all orientations, in the C program's order.
-
-    Parameters
-    ----------
-    crystals : CrystalTable
-        Of the plan.
-    shot, crystal : int
-        Which of them.
-    size : int
-        Largest number of orientations in a block.
-
-    Yields
-    ------
-    first : int
-        Number of the first orientation, spindle angle times number of domains
-        plus domain.
-    cells : ndarray, shape (n, 3, 3)
-        Rows a, b, c (m).
-    """
-    cells, rotations = crystals.phi_cells[shot, crystal], crystals.mosaic_rotations[crystal]
-    xp = array_namespace(cells)
-    perfect = len(rotations) == 1 and bool((rotations[0] == xp.eye(3)).all())
-    for first in range(0, crystals.n_orientations, size):
-        numbers = xp.arange(first, min(first + size, crystals.n_orientations))
-        phi, domain = numbers // len(rotations), numbers % len(rotations)
-        if perfect:
-            # a product with the identity may turn -0 into 0
-            yield first, cells[phi]
-        else:
-            yield first, apply_matrix(rotations[domain][:, None], cells[phi])
-
-
-def spindle_cells(
-    direct: np.ndarray, axis: np.ndarray, angles: np.ndarray
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Cell vectors at each spindle angle, with the C program's slip at zero.
-
-    Parameters
-    ----------
-    direct : ndarray, shape (3, 3)
-        Rows a, b, c (m) at angle zero.
-    axis : ndarray, shape (3,)
-        Spindle, unit vector.
-    angles : ndarray, shape (n,)
-        Spindle angles (rad).
-
-    Returns
-    -------
-    cells : ndarray, shape (n, 3, 3)
-        Rows a, b, c (m). Where an angle is exactly zero the C program leaves
-        the crystal as the step before it did (quirk Q3); the sweeps follow
-        each other, so the step before the first is the last.
-    first : ndarray, shape (3, 3), or None
-        Cell vectors at the first angle of the very first sweep, where they
-        differ from `cells`.
-    """
-    cells = rotate_axis(direct[None], axis, angles[:, None])
-    zero = angles == 0.0
-    if zero.all():
-        return np.broadcast_to(direct, cells.shape).copy(), None
-    turned = np.flatnonzero(~zero)
-    for index in np.flatnonzero(zero):
-        cells[index] = cells[turned[np.searchsorted(turned, index) - 1]]
-    return cells, direct if zero[0] else None
 
 
 def _panels(experiment: Experiment) -> Panels:
@@ -374,9 +329,9 @@ def _crystals(experiment: Experiment) -> CrystalTable:
     return CrystalTable(
         phi_cells=cells[None, None],
         first_cell=None if first is None else first[None, None],
-        mosaic_rotations=crystal.mosaicity.rotations[None],
-        reciprocal=crystal.lattice.reciprocal[None],
-        n_cells=np.array([crystal.cell_counts]),
+        mosaic_rotations=crystal.mosaicity.rotations[None, None],
+        reciprocal_angstrom=crystal.lattice.reciprocal[None, None],
+        n_cells=np.array([[crystal.cell_counts]]),
         shape=crystal.shape,
         fudge=crystal.fudge,
     )

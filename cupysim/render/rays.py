@@ -178,7 +178,8 @@ def _keep_capture(
     needed = np.full(len(block.capture), True) if plan.oversample_thick else block.capture == 0.0
     if needed.any():
         panels = plan.panels
-        parallax = sum_products(diffracted, normal)
+        x, y, z = diffracted
+        parallax = x * normal[0] + y * normal[1] + z * normal[2]
         fraction = capture_fraction(layer, panels.layer_step, panels.attenuation, parallax)
         block.capture = np.where(needed, fraction, block.capture)
 
@@ -209,8 +210,3 @@ def _keep_polarization(
 def _length(components: list[np.ndarray]) -> np.ndarray:
     x, y, z = components
     return np.sqrt(x * x + y * y + z * z)
-
-
-def sum_products(components: list[np.ndarray], vector: np.ndarray) -> np.ndarray:
-    """Scalar products of component arrays with one vector, in the order x, y, z."""
-    return components[0] * vector[0] + components[1] * vector[1] + components[2] * vector[2]

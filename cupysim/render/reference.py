@@ -8,16 +8,18 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from cupysim.maths import interpolation, lattice_factor
+from cupysim.maths.orientations import orientation_blocks
+from cupysim.maths.rotations import apply_matrix
 from cupysim.models.crystal import Shape
-from cupysim.render.plan import RenderPlan, orientation_blocks
-from cupysim.render.rays import PixelBlock, Ray, rays, sum_products
+from cupysim.render.plan import RenderPlan
+from cupysim.render.rays import PixelBlock, Ray, rays
+from cupysim.render.result import InterpolationStop, Observer, Rendered
 
 BLOCK_SIZE = 8192
 """Pixels times orientations in one array operation; a dozen such arrays of
@@ -30,102 +32,83 @@ Indices = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
-class InterpolationStop:
-    """The step which switched interpolation off (quirk Q23).
+class Step:
+    """Some orientations of a ray, as a tap sees them.
 
     Parameters
     ----------
-    pixel : int
-        Its pixel, slow * n_fast + fast.
-    step : int
-        Serial number of the step within the pixel.
-    indices : tuple of 3 float
-        Fractional h, k, l which lie outside the table.
+    block : PixelBlock
+        The pixels.
+    ray : Ray
+        Layer, sub-pixel and source.
+    crystal : int
+        Number of the crystal.
+    first : int
+        Number of the first orientation, spindle angle times number of domains
+        plus domain.
+    cells : ndarray, shape (n_orientations, 3, 3)
+        Rows a, b, c (m).
+    exception : tuple of int and ndarray, or None
+        Column of the one pixel which has other cell vectors, and these, shape
+        (n, 3, 3), for the first n orientations (quirk Q3).
+    indices : tuple of 3 ndarray, shape (n_orientations, n_active)
+        Fractional h, k, l.
+    cell_factor, lattice_factor : ndarray, shape (n_orientations, n_active)
+        F_cell and F_latt.
     """
 
-    pixel: int
-    step: int
-    indices: tuple[float, float, float]
+    block: PixelBlock
+    ray: Ray
+    crystal: int
+    first: int
+    cells: np.ndarray
+    exception: tuple[int, np.ndarray] | None
+    indices: Indices
+    cell_factor: np.ndarray
+    lattice_factor: np.ndarray
 
 
-@dataclass
-class Rendered:
-    """What a backend gives back.
+class Tap(Observer):
+    """Listens to the steps of a render; the methods do nothing unless overridden."""
 
-    Parameters
-    ----------
-    image : ndarray of float32, shape (n_shots, n_panels, n_slow, n_fast)
-        Expected photons in each pixel; zero where nothing was computed.
-    omega_sum : float
-        Sum of solid angles over pixels, layers and sub-pixels (sr).
-    n_rendered : int
-        Number of pixels computed.
-    interpolation_stop : InterpolationStop or None
-        Where interpolation ended, if it did.
-    """
-
-    image: np.ndarray
-    omega_sum: float = 0.0
-    n_rendered: int = 0
-    interpolation_stop: InterpolationStop | None = None
-
-
-class Tap(Protocol):
-    """What listens to the steps of a render."""
-
-    def step(
-        self,
-        block: PixelBlock,
-        ray: Ray,
-        indices: Indices,
-        amplitudes: tuple[np.ndarray, np.ndarray],
-        cells: np.ndarray,
-    ) -> None:
-        """Some orientations of a ray: h, k, l, (F_cell, F_latt), a b c."""
-
-    def interpolation_stopped(self, stop: InterpolationStop) -> None:
-        """Interpolation ends in the block which follows."""
+    def step(self, step: Step) -> None:
+        """Some orientations of a ray were computed."""
 
     def finished(self, block: PixelBlock, total: np.ndarray, photons: np.ndarray) -> None:
-        """A block is done: its sums and its photons."""
+        """All of a block was computed: its sums and its photons."""
 
 
-def render(
-    plan: RenderPlan,
-    progress: Callable[[int], None] | None = None,
-    tap: Tap | None = None,
-) -> Rendered:
-    """Compute an image.
+def render(plan: RenderPlan, observer: Observer) -> Rendered:
+    """Compute images.
 
     Parameters
     ----------
     plan : RenderPlan
         What to render.
-    progress : callable, optional
-        Called with the number of pixels done since the last call.
-    tap : Tap, optional
-        Listens to every step.
+    observer : Observer
+        Hears how far the render is; a `Tap` hears every step.
 
     Returns
     -------
     Rendered
-        The image and what is reported of it.
+        The images and what is reported of them.
     """
-    result = Rendered(np.zeros(plan.shape, dtype=np.float32))
+    image = np.zeros(plan.shape, dtype=np.float32)
+    omega_sum = np.zeros(plan.shape[:2])
+    n_rendered = np.zeros(plan.shape[:2], dtype=np.int64)
+    stops = []
     for shot in range(plan.shape[0]):
-        renderer = _Renderer(plan, shot, tap)
+        renderer = _Renderer(plan, shot, observer)
         for panel in range(plan.shape[1]):
-            image = result.image[shot, panel].reshape(-1)
+            pixels = image[shot, panel].reshape(-1)
             for block in pixel_blocks(plan, shot, panel):
                 with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-                    photons = renderer.render_block(block)
-                image[block.numbers] = photons
-                result.omega_sum += float(np.add.accumulate(block.omega_sum)[-1])
-                result.n_rendered += len(photons)
-                if progress is not None:
-                    progress(len(photons))
-        result.interpolation_stop = renderer.interpolation_stop
-    return result
+                    pixels[block.numbers] = renderer.render_block(block)
+                omega_sum[shot, panel] += np.add.accumulate(block.omega_sum)[-1]
+                n_rendered[shot, panel] += len(block.numbers)
+                observer.pixels_done(len(block.numbers))
+        stops.append(renderer.interpolation_stop)
+    return Rendered(image, omega_sum, n_rendered, stops)
 
 
 def pixel_blocks(plan: RenderPlan, shot: int, panel: int) -> Iterator[PixelBlock]:
@@ -162,10 +145,11 @@ def pixel_blocks(plan: RenderPlan, shot: int, panel: int) -> Iterator[PixelBlock
 class _Renderer:
     """Renders blocks one after the other, with the state which spans them."""
 
-    def __init__(self, plan: RenderPlan, shot: int, tap: Tap | None) -> None:
+    def __init__(self, plan: RenderPlan, shot: int, observer: Observer) -> None:
         self.plan = plan
         self.shot = shot
-        self.tap = tap
+        self.observer = observer
+        self.tap = observer if isinstance(observer, Tap) else None
         self.first_sweep_pending = plan.crystals.first_cell is not None
         self.interpolating = plan.factors.interpolate
         self.interpolation_stop: InterpolationStop | None = None
@@ -173,21 +157,26 @@ class _Renderer:
 
     def render_block(self, block: PixelBlock) -> np.ndarray:
         """Photons in the pixels of a block, float32."""
-        plan, n_orientations = self.plan, self.plan.crystals.n_orientations
+        plan = self.plan
         patch = self._first_sweep(block) if self.first_sweep_pending else None
         stop = self._find_interpolation_stop(block, patch) if self.interpolating else None
-        total = np.full(len(block.numbers), plan.background)
+        total = np.full(len(block.numbers), plan.background[self.shot])
         for ray in rays(plan, block):
-            for crystal in range(len(plan.crystals.n_cells)):
+            for crystal in range(plan.crystals.n_crystals):
                 for first, cells in self._orientations(crystal, len(block.numbers)):
-                    indices = self._indices(ray, cells, first, crystal, patch)
+                    indices, exception = self._indices(ray, cells, first, crystal, patch)
                     lattice = self._lattice_factor(indices, crystal)
                     cell_factor = self._structure_factor(
-                        indices, ray, ray.number * n_orientations + first, stop
+                        indices, ray, self._step_number(ray, crystal, first), stop
                     )
-                    terms = cell_factor * cell_factor * lattice * lattice
                     if self.tap is not None:
-                        self.tap.step(block, ray, indices, (cell_factor, lattice), cells)
+                        self.tap.step(
+                            Step(
+                                block, ray, crystal, first, cells, exception, indices,
+                                cell_factor, lattice,
+                            )
+                        )  # fmt: skip
+                    terms = cell_factor * cell_factor * lattice * lattice
                     self._accumulate(total, terms, lattice, block, ray)
         if stop is not None:
             self.interpolating = False
@@ -196,15 +185,27 @@ class _Renderer:
             self.tap.finished(block, total, photons)
         return photons
 
+    def _step_number(self, ray: Ray, crystal: int, first: int) -> int:
+        """Serial number within a pixel: ray, crystal, spindle angle, domain (fastest)."""
+        crystals = self.plan.crystals
+        rank = ray.number * crystals.n_crystals + crystal
+        return rank * crystals.n_orientations + first
+
     def _orientations(self, crystal: int, n_pixels: int) -> Iterator[tuple[int, np.ndarray]]:
         """Cell vectors of all orientations, in blocks of shape (n, 3, 3)."""
         size = max(1, BLOCK_SIZE // n_pixels)
         crystals = self.plan.crystals
+        blocks = orientation_blocks(
+            crystals.phi_cells[self.shot, crystal],
+            crystals.mosaic_rotations[self.shot, crystal],
+            size,
+        )
         if crystals.n_orientations > KEPT_ORIENTATIONS:
-            return orientation_blocks(crystals, self.shot, crystal, size)
+            return blocks
         key = (crystal, size)
         if key not in self._kept:
-            self._kept = {key: list(orientation_blocks(crystals, self.shot, crystal, size))}
+            self._kept = {kept: value for kept, value in self._kept.items() if kept[1] == size}
+            self._kept[key] = list(blocks)
         return iter(self._kept[key])
 
     def _indices(
@@ -214,26 +215,20 @@ class _Renderer:
         first: int,
         crystal: int,
         patch: tuple[int, int] | None,
-    ) -> Indices:
-        """Fractional h, k, l of a ray, shape (n_orientations, n_active)."""
+    ) -> tuple[Indices, tuple[int, np.ndarray] | None]:
+        """Fractional h, k, l of a ray, shape (n_orientations, n_active), and Q3's exception."""
         h, k, l = (_miller_index(cells[:, axis], ray.scattering) for axis in range(3))
-        if patch is not None and patch[1] == ray.number:
-            self._patch_first_sweep(ray, (h, k, l), first, crystal, patch[0])
-        return h, k, l
-
-    def _patch_first_sweep(
-        self, ray: Ray, indices: Indices, first: int, crystal: int, pixel: int
-    ) -> None:
-        """Put the untouched orientation into the very first sweep (quirk Q3)."""
+        if patch is None or patch[1] != ray.number:
+            return (h, k, l), None
         crystals = self.plan.crystals
         assert crystals.first_cell is not None
-        rotations = crystals.mosaic_rotations[crystal][first : first + len(indices[0])]
-        position = pixel if ray.active is None else int(np.searchsorted(ray.active, pixel))
-        scattering = [component[position : position + 1] for component in ray.scattering]
-        for axis, index in enumerate(indices):
-            vector = crystals.first_cell[self.shot, crystal, axis]
-            turned = sum_products([rotations[..., i] for i in range(3)], vector)
-            index[: len(turned), position] = _miller_index(turned, scattering)[:, 0]
+        rotations = crystals.mosaic_rotations[self.shot, crystal][first : first + len(cells)]
+        untouched = apply_matrix(rotations[:, None], crystals.first_cell[self.shot, crystal])
+        column = patch[0] if ray.active is None else int(np.searchsorted(ray.active, patch[0]))
+        scattering = [component[column : column + 1] for component in ray.scattering]
+        for axis, index in enumerate((h, k, l)):
+            index[: len(untouched), column] = _miller_index(untouched[:, axis], scattering)[:, 0]
+        return (h, k, l), (column, untouched)
 
     def _first_sweep(self, block: PixelBlock) -> tuple[int, int] | None:
         """Pixel of the block and ray of the first sweep which is executed."""
@@ -249,14 +244,14 @@ class _Renderer:
 
     def _lattice_factor(self, indices: Indices, crystal: int) -> np.ndarray:
         crystals = self.plan.crystals
-        n_cells = crystals.n_cells[crystal]
+        n_cells = crystals.n_cells[self.shot, crystal]
         if crystals.shape is Shape.SQUARE:
             return lattice_factor.square(indices, n_cells)
         dh, dk, dl = (index - interpolation.nearest_index(index) for index in indices)
         if crystals.shape is Shape.ROUND:
             return lattice_factor.round_crystal((dh, dk, dl), n_cells, crystals.fudge)
         distance_squared = lattice_factor.reciprocal_distance_squared(
-            (dh, dk, dl), crystals.reciprocal[crystal], n_cells
+            (dh, dk, dl), crystals.reciprocal_angstrom[self.shot, crystal], n_cells
         )
         if crystals.shape is Shape.GAUSS:
             return lattice_factor.gauss(distance_squared, n_cells, crystals.fudge)
@@ -286,35 +281,31 @@ class _Renderer:
         self, block: PixelBlock, patch: tuple[int, int] | None
     ) -> tuple[int, int] | None:
         """Pixel of the block and step at which interpolation ends, if it does."""
-        plan, factors = self.plan, self.plan.factors
-        n_orientations = plan.crystals.n_orientations
+        factors = self.plan.factors
         lengths = [n - 2 for n in factors.table.shape[1:]]
         best: tuple[int, int] | None = None
         at = (0.0, 0.0, 0.0)
-        for ray in rays(plan, block):
-            for first, cells in self._orientations(0, len(block.numbers)):
-                indices = self._indices(ray, cells, first, 0, patch)
-                outside = interpolation.out_of_range(indices, factors.first, lengths)
-                if not outside.any():
-                    continue
-                if not plan.has_background:
-                    outside &= self._lattice_factor(indices, 0) != 0.0
-                orientation, position = np.nonzero(outside)
-                if len(position) == 0:
-                    continue
-                # the first pixel in raster order, and its first orientation in this ray
-                chosen = np.lexsort((orientation, position))[0]
-                pixel = int(position[chosen])
-                where = (orientation[chosen], position[chosen])
-                if ray.active is not None:
-                    pixel = int(ray.active[pixel])
-                step = ray.number * n_orientations + first + int(orientation[chosen])
-                if best is None or pixel < best[0]:
-                    best, at = (pixel, step), _triple(indices, where)
+        for ray in rays(self.plan, block):
+            for crystal in range(self.plan.crystals.n_crystals):
+                for first, cells in self._orientations(crystal, len(block.numbers)):
+                    indices, _ = self._indices(ray, cells, first, crystal, patch)
+                    outside = interpolation.out_of_range(indices, factors.first, lengths)
+                    if outside.any() and not self.plan.has_background:
+                        # a lattice factor of zero ends a step before its table is looked at
+                        outside &= self._lattice_factor(indices, crystal) != 0.0
+                    if not outside.any():
+                        continue
+                    # the first pixel in raster order, and its first orientation here
+                    column, orientation = (int(i) for i in np.argwhere(outside.T)[0])
+                    pixel = column if ray.active is None else int(ray.active[column])
+                    if best is None or pixel < best[0]:
+                        best = (pixel, self._step_number(ray, crystal, first) + orientation)
+                        at = _triple(indices, (orientation, column))
         if best is not None:
-            self.interpolation_stop = InterpolationStop(int(block.numbers[best[0]]), best[1], at)
-            if self.tap is not None:
-                self.tap.interpolation_stopped(self.interpolation_stop)
+            self.interpolation_stop = InterpolationStop(
+                block.panel, int(block.numbers[best[0]]), best[1], at
+            )
+            self.observer.interpolation_stopped(self.interpolation_stop)
         return best
 
     def _accumulate(
@@ -352,7 +343,7 @@ class _Renderer:
     def _photons(self, block: PixelBlock, total: np.ndarray) -> np.ndarray:
         """Photons in the pixels from their sums."""
         plan = self.plan
-        photons = plan.photons_per_squared_electron * total / plan.n_steps
+        photons = plan.photons_per_squared_electron[self.shot] * total / plan.n_steps
         if not plan.oversample_thick:
             photons = photons * block.capture
         if not plan.oversample_polar:

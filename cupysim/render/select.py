@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
-
 from cupysim.errors import CupysimError
 from cupysim.render import reference
-from cupysim.render.plan import RenderPlan
-
-Backend: TypeAlias = Callable[
-    [RenderPlan, Callable[[int], None] | None, reference.Tap | None], reference.Rendered
-]
-"""Takes a plan, a progress callback and a tap, and gives the image."""
+from cupysim.render.result import Backend
 
 BACKENDS: dict[str, Backend] = {"numpy": reference.render}
 """The backends by name."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.render.plan import RenderPlan
-from cupysim.render.reference import Rendered
+from cupysim.render.result import Rendered
 
 ROWS_AT_ONCE = 256
 
@@ -64,7 +64,7 @@ def image_statistics(plan: RenderPlan, rendered: Rendered) -> Statistics:
         total = serial_sum(total, values.astype(np.float64))
         # the C program squares in single precision
         squares = serial_sum(squares, (values * values).astype(np.float64))
-    n = rendered.n_rendered
+    n = int(rendered.n_rendered[0, 0])
     mean = total / max(n, 1)
     deviations = 0.0
     for rows in _bands(region):
@@ -77,7 +77,7 @@ def image_statistics(plan: RenderPlan, rendered: Rendered) -> Statistics:
         mean=mean,
         rms=math.sqrt(squares / ((n if n > 1 else 2) - 1)),
         rmsd=math.sqrt(deviations / ((region.size if region.size > 1 else 2) - 1)),
-        solid_angle=rendered.omega_sum / plan.n_steps,
+        solid_angle=float(rendered.omega_sum[0, 0]) / plan.n_steps,
     )
 
 

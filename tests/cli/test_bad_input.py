@@ -265,6 +265,7 @@ def test_full_disk(run: Run, tmp_path: Path) -> None:
     outcome = run(f"{BASE} -noisefile /dev/full")
     assert outcome.status == 9
     assert "cannot write /dev/full: No space left on device" in outcome.err
+    assert outcome.files == {}
 
 
 def test_file_size_limit_leaves_nothing(tmp_path: Path) -> None:
@@ -292,15 +293,23 @@ def test_interruption_leaves_nothing(tmp_path: Path) -> None:
 
     for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         words = [*BASE.split(), "-detpixels", "2000", "-oversample", "50"]
+        # a shell which runs the tests in the background makes its children ignore Ctrl-C
+        start = (
+            "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+            "from cupysim.cli.main import main; sys.exit(main(sys.argv[1:]))"
+        )
         process = subprocess.Popen(
-            [sys.executable, "-m", "cupysim", *words],
+            [sys.executable, "-c", start, *words],
             cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        assert process.stdout is not None
-        while "oversample steps" not in process.stdout.readline():
-            assert process.poll() is None
-        process.send_signal(number)
-        process.communicate(timeout=60)
+        try:
+            assert process.stdout is not None
+            while "oversample steps" not in process.stdout.readline():
+                assert process.poll() is None
+            process.send_signal(number)
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
         assert process.returncode == status
         assert list(tmp_path.iterdir()) == []
 

@@ -22,11 +22,10 @@ from cupysim.maths import (
     interpolation,
     lattice_factor,
     mosaic,
+    orientations,
     polarization,
     rotations,
 )
-from cupysim.models.crystal import Shape
-from cupysim.render.plan import CrystalTable, orientation_blocks
 
 
 def unwrap(value: Any) -> Any:
@@ -181,19 +180,13 @@ def test_same_result_on_the_device(name: str) -> None:
 
 
 def test_orientations_on_the_device() -> None:
-    def table(put: Callable[[np.ndarray], Any]) -> CrystalTable:
-        return CrystalTable(
-            phi_cells=put(MATRICES[None, None, :4]),
-            first_cell=None,
-            mosaic_rotations=put(MATRICES[None, :3]),
-            reciprocal=put(MATRICES[:1]),
-            n_cells=put(np.ones((1, 3))),
-            shape=Shape.SQUARE,
-            fudge=1.0,
-        )
-
-    host = list(orientation_blocks(table(lambda x: x), 0, 0, 5))
-    device = list(orientation_blocks(table(DeviceArray), 0, 0, 5))
+    host = list(orientations.orientation_blocks(MATRICES[:4], MATRICES[:3], 5))
+    device = list(
+        orientations.orientation_blocks(DeviceArray(MATRICES[:4]), DeviceArray(MATRICES[:3]), 5)
+    )
     assert [first for first, _ in host] == [first for first, _ in device] == [0, 5, 10]
     for (_, here), (_, there) in zip(host, device, strict=True):
         np.testing.assert_array_equal(there.hidden, here)
+    whole = np.concatenate([cells for _, cells in host])
+    # spindle angles outside, domains inside
+    np.testing.assert_allclose(whole[5, 0], MATRICES[2] @ MATRICES[1][0])

@@ -176,7 +176,7 @@ def test_block_size_does_not_matter(experiment: Experiment, size: int) -> None:
         patch.setattr(reference, "KEPT_ORIENTATIONS", 2)
         parts = simulate(experiment, "numpy")
     np.testing.assert_array_equal(parts.array, whole.array)
-    assert parts.rendered.interpolation_stop == whole.rendered.interpolation_stop
+    assert parts.rendered.interpolation_stops == whole.rendered.interpolation_stops
 
 
 @RELAXED
@@ -268,11 +268,11 @@ def test_interpolation_ends_at_the_first_pixel_which_leaves_the_table(backend: s
         rendering=Rendering(oversample=1),
     )
     image = simulate(experiment, backend)
-    stop = image.rendered.interpolation_stop
+    (stop,) = image.rendered.interpolation_stops
     assert stop is not None
     nearest = replace(experiment, rendering=Rendering(oversample=1, interpolate=False))
     other = simulate(nearest, backend)
-    assert other.rendered.interpolation_stop is None
+    assert other.rendered.interpolation_stops == [None]
     before, after = image.array.reshape(-1), other.array.reshape(-1)
     np.testing.assert_array_equal(before[stop.pixel :], after[stop.pixel :])
     assert (before[: stop.pixel] != after[: stop.pixel]).mean() > 0.5

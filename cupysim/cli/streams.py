@@ -1,0 +1,51 @@
+"""Standard output, whose reader may go away."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+from cupysim.errors import CupysimError
+
+
+class Report:
+    """Writes lines to standard output.
+
+    A reader which goes away, as ``head`` does, ends the report but not the
+    run.
+
+    Parameters
+    ----------
+    stream : text stream or None
+        Where to; None, as for a closed standard output, for nowhere.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def __call__(self, line: str) -> None:
+        """Write a line."""
+        self._guarded(line + "\n")
+
+    def flush(self) -> None:
+        """Show what was written."""
+        self._guarded("", flush=True)
+
+    def _guarded(self, text: str, flush: bool = False) -> None:
+        if self._stream is None:
+            return
+        try:
+            self._stream.write(text)
+            if flush:
+                self._stream.flush()
+        except BrokenPipeError:
+            self._give_up()
+        except OSError as error:
+            self._give_up()
+            raise CupysimError(f"cannot write to standard output: {error.strerror}") from error
+
+    def _give_up(self) -> None:
+        """Write no more; the interpreter's own flush at its end must not fail either."""
+        self._stream = None
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

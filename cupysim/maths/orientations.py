@@ -1,0 +1,77 @@
+"""Orientations of the crystal: spindle angles times mosaic domains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cupysim.maths.arrays import Array, array_namespace
+from cupysim.maths.rotations import apply_matrix, rotate_axis
+
+
+def spindle_cells(
+    direct: np.ndarray, axis: np.ndarray, angles: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Cell vectors at each spindle angle, with the C program's slip at zero.
+
+    Parameters
+    ----------
+    direct : ndarray, shape (3, 3)
+        Rows a, b, c (m) at angle zero.
+    axis : ndarray, shape (3,)
+        Spindle, unit vector.
+    angles : ndarray, shape (n,)
+        Spindle angles (rad).
+
+    Returns
+    -------
+    cells : ndarray, shape (n, 3, 3)
+        Rows a, b, c (m). Where an angle is exactly zero the C program leaves
+        the crystal as the step before it did (quirk Q3); the sweeps follow
+        each other, so the step before the first is the last.
+    first : ndarray, shape (3, 3), or None
+        Cell vectors at the first angle of the very first sweep, where they
+        differ from `cells`.
+    """
+    cells = rotate_axis(direct[None], axis, angles[:, None])
+    zero = angles == 0.0
+    if zero.all():
+        return np.broadcast_to(direct, cells.shape).copy(), None
+    turned = np.flatnonzero(~zero)
+    for index in np.flatnonzero(zero):
+        cells[index] = cells[turned[np.searchsorted(turned, index) - 1]]
+    return cells, direct if zero[0] else None
+
+
+def orientation_blocks(cells: Array, rotations: Array, size: int) -> Iterator[tuple[int, Array]]:
+    """Cell vectors of all orientations, a block at a time, in the C program's order.
+
+    Parameters
+    ----------
+    cells : array, shape (n_phi, 3, 3)
+        Rows a, b, c (m) at each spindle angle.
+    rotations : array, shape (n_mosaic, 3, 3)
+        Rotations of the mosaic domains, applied after the spindle.
+    size : int
+        Largest number of orientations in a block.
+
+    Yields
+    ------
+    first : int
+        Number of the first orientation, spindle angle times number of domains
+        plus domain.
+    cells : array, shape (n, 3, 3)
+        Rows a, b, c (m).
+    """
+    xp = array_namespace(cells)
+    count = len(cells) * len(rotations)
+    perfect = len(rotations) == 1 and bool((rotations[0] == xp.eye(3)).all())
+    for first in range(0, count, size):
+        numbers = xp.arange(first, min(first + size, count))
+        phi, domain = numbers // len(rotations), numbers % len(rotations)
+        if perfect:
+            # a product with the identity may turn -0 into 0
+            yield first, cells[phi]
+        else:
+            yield first, apply_matrix(rotations[domain][:, None], cells[phi])
