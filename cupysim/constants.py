@@ -22,9 +22,6 @@ per electron and steradian."""
 AVOGADRO = 6.02214179e23
 """Molecules in a mole (CODATA 2006, the value in the C program)."""
 
-HC_ELECTRONVOLT_ANGSTROM = 12398.42
-"""Planck's constant times the speed of light (eV Angstrom)."""
-
 ANGSTROM = 1e-10
 """One Angstrom (m)."""
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from cupysim.cli.options import INITIAL, LEGACY_WORDS, OPTIONS, Kind, Option
 from cupysim.errors import CupysimWarning, OptionError
+from cupysim.formats.text_numbers import NUMBER
 from cupysim.maths.nr_random import wrap_int32
 from cupysim.quirks import warn_quirk
 
@@ -24,7 +25,6 @@ RANDOM = "random"
 
 LARGEST_INTEGER = 2**31 - 1
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _INTEGER = re.compile(r"[+-]?\d+")
 _DECIMAL = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+)")
 
@@ -103,7 +103,7 @@ class _Scanner:
         for position, word in enumerate(self.words):
             if position < self.values_end:
                 continue
-            if not word.startswith("-") or _NUMBER.fullmatch(word):
+            if not word.startswith("-") or NUMBER.fullmatch(word):
                 self._stray(word)
             else:
                 self._option(position, word)
@@ -138,6 +138,8 @@ class _Scanner:
                 _warn(f"{word!r} is read as {option.name}")
             if primary:
                 self.seen.add(option.name)
+                if option.no_effect:
+                    _warn(f"{word} has no effect on the image, as in nanoBragg")
             before = dict(self.given)
             ended = self._apply(option, position, word, primary)
             for name, value in self.given.items():
@@ -266,7 +268,7 @@ def _convert_integer(option: Option, word: str, text: str) -> int:
 
 
 def _convert_float(option: Option, word: str, text: str, strict: bool) -> float:
-    match = _NUMBER.fullmatch(text) if strict else _NUMBER.match(text)
+    match = NUMBER.fullmatch(text) if strict else NUMBER.match(text)
     if match is None:
         if not strict:
             return 0.0

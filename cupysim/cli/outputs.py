@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from cupysim.api import Image
 from cupysim.cli.arguments import Arguments
@@ -11,7 +12,7 @@ from cupysim.cli.build import Job
 from cupysim.cli.report import statistics_lines
 from cupysim.errors import CupysimError
 from cupysim.formats import fdump, float_image, pgm, smv
-from cupysim.formats.safe_writing import OutputError, OutputFiles, check_writable
+from cupysim.formats.safe_writing import OutputError, OutputFiles, check_writable, is_special
 
 
 def check_outputs(args: Arguments) -> bool:
@@ -47,16 +48,23 @@ def check_outputs(args: Arguments) -> bool:
     names = [args.float_file, args.int_file]
     names += [args.pgm_file] if args.write_pgm else []
     names += [args.noise_file] if args.write_noise else []
+    outputs: dict[str, str] = {}
     for name in names:
         target = str(check_writable(name))
         if target in inputs:
             raise CupysimError(f"{name} would replace an input file of this run")
+        if target in outputs and not is_special(Path(target)):
+            raise CupysimError(f"{name} is named for two output files of this run")
+        outputs[target] = name
     if args.hkl_file is None or not args.use_dump:
         return False
     try:
-        return str(check_writable(args.dump_file)) in inputs
+        dump = str(check_writable(args.dump_file))
     except OutputError:
         return True
+    if dump in outputs and not is_special(Path(dump)):
+        raise CupysimError(f"{args.dump_file} is named for two output files of this run")
+    return dump in inputs
 
 
 def write_outputs(

@@ -9,6 +9,7 @@ from typing import BinaryIO
 import numpy as np
 
 from cupysim.errors import FileFormatError
+from cupysim.formats.reading import opened
 from cupysim.models.structure_factors import StructureFactors, check_table_size
 
 _HEADER = re.compile(rb"\s*([+-]?\d+)" + rb"\s+([+-]?\d+)" * 5 + rb"\n\f")
@@ -61,25 +62,22 @@ def read(path: os.PathLike[str] | str, default: float) -> StructureFactors:
         Exactly the newline and form feed after the limits are skipped, not
         all that looks like white space (Q28).
     """
-    try:
-        with open(path, "rb") as stream:
-            start = stream.read(_HEADER_LIMIT)
-            match = _HEADER.match(start)
-            if match is None:
-                raise FileFormatError(path, "not a dump of structure factors: no index limits")
-            limits = [int(group) for group in match.groups()]
-            low, high = limits[0::2], limits[1::2]
-            if any(n > m for n, m in zip(low, high, strict=True)):
-                raise FileFormatError(path, f"the index limits are out of order: {limits}")
-            if any(abs(n) >= _INDEX_LIMIT for n in limits):
-                raise FileFormatError(path, f"the index limits are out of range: {limits}")
-            shape = tuple(m - n + 2 for n, m in zip(low, high, strict=True))
-            check_table_size(shape)
-            stream.seek(match.end())
-            needed = 8 * shape[0] * shape[1] * shape[2]
-            data = stream.read(needed)
-    except OSError as error:
-        raise FileFormatError(path, error.strerror or "cannot be read") from error
+    with opened(path) as stream:
+        start = stream.read(_HEADER_LIMIT)
+        match = _HEADER.match(start)
+        if match is None:
+            raise FileFormatError(path, "not a dump of structure factors: no index limits")
+        limits = [int(group) for group in match.groups()]
+        low, high = limits[0::2], limits[1::2]
+        if any(n > m for n, m in zip(low, high, strict=True)):
+            raise FileFormatError(path, f"the index limits are out of order: {limits}")
+        if any(abs(n) >= _INDEX_LIMIT for n in limits):
+            raise FileFormatError(path, f"the index limits are out of range: {limits}")
+        shape = tuple(m - n + 2 for n, m in zip(low, high, strict=True))
+        check_table_size(shape)
+        stream.seek(match.end())
+        needed = 8 * shape[0] * shape[1] * shape[2]
+        data = stream.read(needed)
     if len(data) < needed:
         raise FileFormatError(
             path, f"{len(data)} bytes of amplitudes, but {needed} are needed; the file is cut off"

@@ -8,6 +8,7 @@ from typing import BinaryIO
 import numpy as np
 
 from cupysim.errors import FileFormatError
+from cupysim.formats.reading import opened
 
 
 def write(stream: BinaryIO, image: np.ndarray) -> None:
@@ -43,10 +44,9 @@ def read(path: os.PathLike[str] | str, n_slow: int, n_fast: int) -> np.ndarray:
     FileFormatError
         If the file cannot be read or has another size.
     """
-    try:
-        image = np.fromfile(path, dtype=np.float32)
-    except OSError as error:
-        raise FileFormatError(path, error.strerror or "cannot be read") from error
+    with opened(path) as stream:
+        data = stream.read()
+    image = np.frombuffer(data[: len(data) // 4 * 4], dtype=np.float32)
     if image.size != n_slow * n_fast:
         raise FileFormatError(
             path, f"{image.size} numbers, but {n_fast} x {n_slow} pixels need {n_slow * n_fast}"

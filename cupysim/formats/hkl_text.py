@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 
 from cupysim.errors import FileFormatError
+from cupysim.formats.reading import opened
 
 LARGEST_INDEX = 10**6
 """Miller indices beyond this are no Miller indices (quirk Q47)."""
@@ -39,11 +40,8 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, np.ndarray]:
         If the file cannot be read, a line is not three whole numbers and a
         number, or there is no reflection (quirk Q30).
     """
-    try:
-        with open(path, "rb") as stream:
-            data = stream.read()
-    except OSError as error:
-        raise FileFormatError(path, error.strerror or "cannot be read") from error
+    with opened(path) as stream:
+        data = stream.read()
     numbers = _read_plain(data)
     if numbers is None:
         numbers = _read_line_by_line(path, data)

@@ -88,7 +88,7 @@ class OutputFiles:
             If the file cannot be written.
         """
         target = check_writable(path)
-        special = _is_special(target)
+        special = is_special(target)
         folder = Path(tempfile.gettempdir()) if special else target.parent
         try:
             descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:60]}.", dir=folder)
@@ -139,7 +139,7 @@ def check_writable(path: os.PathLike[str] | str) -> Path:
         raise OutputError("''", "the file name is empty")
     try:
         target = Path(path)
-        if not _is_special(target):
+        if not is_special(target):
             target = Path(os.path.realpath(path))
         if target.is_dir():
             raise OutputError(path, "it is a directory")
@@ -147,14 +147,14 @@ def check_writable(path: os.PathLike[str] | str) -> Path:
             raise OutputError(path, f"there is no directory {target.parent}")
         if target.exists() and not os.access(target, os.W_OK):
             raise OutputError(path, "permission denied")
-        if not _is_special(target) and not os.access(target.parent, os.W_OK | os.X_OK):
+        if not is_special(target) and not os.access(target.parent, os.W_OK | os.X_OK):
             raise OutputError(path, f"the directory {target.parent} is not writable")
     except (ValueError, OSError) as error:
         raise OutputError(repr(os.fspath(path)), str(error)) from error
     return target
 
 
-def _is_special(target: Path) -> bool:
+def is_special(target: Path) -> bool:
     """Whether a file must be written to, not replaced: devices, pipes, open files."""
     if not target.exists() or target.is_dir():
         return False

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import sys
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -17,6 +16,8 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
+from cupysim.formats.reading import opened
+from cupysim.formats.text_numbers import NUMBER
 from cupysim.models.experiment import Experiment
 
 HEADER_BLOCK = 512
@@ -27,8 +28,6 @@ LARGEST_HEADER = 2**20
 
 SIGNATURE = b"{\nHEADER_BYT"
 """How an SMV file starts."""
-
-_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
 
 
 def header(experiment: Experiment) -> bytes:
@@ -123,19 +122,16 @@ def read(path: os.PathLike[str] | str) -> SmvFile:
     FileFormatError
         If the file cannot be read, is no SMV image, or is cut off (Q39).
     """
-    try:
-        with open(path, "rb") as stream:
-            start = stream.read(HEADER_BLOCK)
-            text = _check_header(path, start)
-            size = _number(text, "HEADER_BYTES") or 0.0
-            if not HEADER_BLOCK <= size <= LARGEST_HEADER:
-                raise FileFormatError(path, f"HEADER_BYTES={size:g} is no length of a header")
-            rest = stream.read(int(size) - HEADER_BLOCK)
-            text += rest.decode("latin-1").split("\0")[0]
-            shape = _shape(path, text)
-            data = stream.read(2 * shape[0] * shape[1])
-    except OSError as error:
-        raise FileFormatError(path, error.strerror or "cannot be read") from error
+    with opened(path) as stream:
+        start = stream.read(HEADER_BLOCK)
+        text = _check_header(path, start)
+        size = _number(text, "HEADER_BYTES") or 0.0
+        if not HEADER_BLOCK <= size <= LARGEST_HEADER:
+            raise FileFormatError(path, f"HEADER_BYTES={size:g} is no length of a header")
+        rest = stream.read(int(size) - HEADER_BLOCK)
+        text += rest.decode("latin-1").split("\0")[0]
+        shape = _shape(path, text)
+        data = stream.read(2 * shape[0] * shape[1])
     if len(data) < 2 * shape[0] * shape[1]:
         raise FileFormatError(
             path,
@@ -169,8 +165,8 @@ def _number(text: str, key: str) -> float | None:
     equals = text.find("=", found + len(key))
     if equals < 0:
         return 0.0
-    match = _NUMBER.match(text, equals + 1)
-    value = float(match.group(1)) if match else 0.0
+    match = NUMBER.match(text[equals + 1 :].lstrip())
+    value = float(match.group()) if match else 0.0
     return value if math.isfinite(value) else 0.0
 
 

@@ -8,6 +8,7 @@ import re
 import numpy as np
 
 from cupysim.errors import FileFormatError
+from cupysim.formats.reading import opened
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 """A decimal number, as the C library reads it."""
@@ -36,11 +37,8 @@ def read_text(path: os.PathLike[str] | str) -> str:
     FileFormatError
         If it cannot be read, is binary, or is too large for a table.
     """
-    try:
-        with open(path, "rb") as stream:
-            data = stream.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise FileFormatError(path, error.strerror or "cannot be read") from error
+    with opened(path) as stream:
+        data = stream.read(LARGEST_FILE + 1)
     if len(data) > LARGEST_FILE:
         raise FileFormatError(path, f"larger than {LARGEST_FILE >> 20} MiB")
     if b"\0" in data:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.constants import SMALLEST_NORMAL
+from cupysim.errors import ModelError
 from cupysim.maths.arrays import Array, array_namespace, dot
 from cupysim.maths.rotations import rotate_axis, rotate_xyz
 
@@ -25,6 +26,10 @@ class DetectorAngles:
 
     lab: tuple[float, float, float] = (0.0, 0.0, 0.0)
     twotheta: float = 0.0
+
+    def __post_init__(self) -> None:
+        if len(self.lab) != 3 or not np.isfinite([*self.lab, self.twotheta]).all():
+            raise ModelError(f"detector: angles must be three and one finite numbers, got {self}")
 
 
 @dataclass(frozen=True)

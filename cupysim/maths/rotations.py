@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from cupysim.maths.arrays import Array, array_namespace, cross, dot, norm, unit
+from cupysim.maths.arrays import Array, array_namespace, dot, norm, unit
 
 
 def rotate_xyz(v: Array, angles: Array) -> Array:
@@ -123,22 +123,6 @@ def misset_angles(matrix: Array) -> np.ndarray:
     return np.array(
         [math.atan2(1.0, 1.0) * 4, math.atan2(1.0, 1.0) * 2, math.atan2(u[0, 1], -u[1, 1])]
     )
-
-
-def perpendicular(u: Array, v: Array) -> Array:
-    """Unit vector along u x v; zero where they are parallel.
-
-    Parameters
-    ----------
-    u, v : array, shape (..., 3)
-        Vectors.
-
-    Returns
-    -------
-    array, shape (..., 3)
-        (u x v)/|u x v|.
-    """
-    return unit(cross(u, v))
 
 
 def is_unit(v: Array, tolerance: float = 1e-6) -> bool:

@@ -11,7 +11,7 @@ from cupysim.constants import CLASSICAL_ELECTRON_RADIUS_SQUARED, SOURCE_DISTANCE
 from cupysim.errors import CupysimWarning, ModelError
 from cupysim.maths import divergence as divergence_maths
 from cupysim.maths.arrays import unit
-from cupysim.models.checks import assign, number
+from cupysim.models.checks import assign, finite
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.sampling import Sweep
 from cupysim.quirks import warn_quirk
@@ -98,7 +98,7 @@ class Beam:
 
     def __post_init__(self) -> None:
         for name in ("wavelength", "fluence", "polarization"):
-            assign(self, **{name: number(getattr(self, name), f"beam: {name}")})
+            assign(self, **{name: finite(getattr(self, name), f"beam: {name}")})
         if not 0.0 < self.wavelength < np.inf:
             raise ModelError(f"wavelength: must be positive, got {self.wavelength:g} m")
         shortest, longest = PLAUSIBLE_WAVELENGTHS

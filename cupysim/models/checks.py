@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterable
 from enum import StrEnum
@@ -92,6 +93,32 @@ def number(value: Any, name: str) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise ModelError(f"{name}: expected a number, got {value!r}") from None
+
+
+def finite(value: Any, name: str) -> float:
+    """A finite number.
+
+    Parameters
+    ----------
+    value : object
+        A number of Python or NumPy.
+    name : str
+        What it is, for the message.
+
+    Returns
+    -------
+    float
+        The number.
+
+    Raises
+    ------
+    ModelError
+        If it is none, or not finite.
+    """
+    result = number(value, name)
+    if not math.isfinite(result):
+        raise ModelError(f"{name}: expected a finite number, got {value!r}")
+    return result
 
 
 def three(values: Any, name: str) -> tuple[Any, Any, Any]:

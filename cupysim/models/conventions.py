@@ -15,7 +15,7 @@ import numpy as np
 
 from cupysim.errors import CupysimWarning, ModelError
 from cupysim.maths.arrays import cross, dot, norm, unit
-from cupysim.maths.rotations import is_unit, perpendicular
+from cupysim.maths.rotations import is_unit
 from cupysim.quirks import warn_quirk
 
 Vector = tuple[float, float, float]
@@ -163,7 +163,7 @@ def unit_frame(frame: Frame, twotheta: float) -> UnitFrame:
     if twotheta != 0.0 and not is_unit(vectors["twotheta_axis"]):
         length = float(norm(vectors["twotheta_axis"]))
         warn_quirk(4, f"the two-theta axis has length {length:g}, which distorts the detector")
-    vertical = perpendicular(vectors["beam"], vectors["polarization"])
+    vertical = unit(cross(vectors["beam"], vectors["polarization"]))
     return UnitFrame(vertical=vertical, made_normal=made_normal, **vectors)
 
 
@@ -223,7 +223,7 @@ def beam_centre(
     -------
     BeamCentre
         The half pixel is added in MOSFLM even to a given centre; the defaults
-        differ by convention (physics of the C program, section 3.2).
+        differ by convention (docs/physics.md, section 1).
     """
     size_fast, size_slow = size
     close_fast = (origin[0] - 0.5) * pixel_size if origin[0] is not None else size_fast / 2.0

@@ -15,7 +15,7 @@ from cupysim.errors import ModelError
 from cupysim.maths import cell as cell_maths
 from cupysim.maths.mosaic import draw_rotations
 from cupysim.maths.nr_random import RandomStream
-from cupysim.models.checks import assign, member, number, three, whole
+from cupysim.models.checks import assign, finite, member, three, whole
 from cupysim.models.sampling import LARGEST_COUNT
 from cupysim.quirks import warn_quirk
 
@@ -60,7 +60,7 @@ class UnitCell:
     def __post_init__(self) -> None:
         for name in ("lengths_angstrom", "angles"):
             values = three(getattr(self, name), f"unit cell: {name}")
-            assign(self, **{name: tuple(number(value, f"unit cell: {name}") for value in values)})
+            assign(self, **{name: tuple(finite(value, f"unit cell: {name}") for value in values)})
         if not all(length > 0.0 and math.isfinite(length) for length in self.lengths_angstrom):
             raise ModelError(f"unit cell: edges must be positive, got {self.lengths_angstrom}")
         cell_maths.cell_volume(self.lengths_angstrom, self.angles)
@@ -210,12 +210,13 @@ class Crystal:
         assign(
             self,
             n_cells=tuple(whole(count, "crystal: n_cells") for count in n_cells),
-            size=tuple(number(edge, "crystal: size") for edge in size),
+            size=tuple(finite(edge, "crystal: size") for edge in size),
             shape=member(Shape, self.shape, "crystal: shape"),
+            fudge=finite(self.fudge, "crystal: fudge"),
         )
         if self.misset is not None:
             angles = three(self.misset, "crystal: misset")
-            assign(self, misset=tuple(number(angle, "crystal: misset") for angle in angles))
+            assign(self, misset=tuple(finite(angle, "crystal: misset") for angle in angles))
 
     @cached_property
     def lattice(self) -> cell_maths.Lattice:

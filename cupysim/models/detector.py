@@ -13,7 +13,7 @@ from cupysim.maths.detector_geometry import (
     beam_ratio,
     place_panel,
 )
-from cupysim.models.checks import assign, member, number, whole
+from cupysim.models.checks import assign, finite, member, whole
 from cupysim.models.conventions import (
     FRAMES,
     PIVOTS,
@@ -116,8 +116,8 @@ class Detector:
             self,
             n_fast=whole(self.n_fast, "detector: n_fast"),
             n_slow=whole(self.n_slow, "detector: n_slow"),
-            pixel_size=number(self.pixel_size, "detector: pixel_size"),
-            distance=number(self.distance, "detector: distance"),
+            pixel_size=finite(self.pixel_size, "detector: pixel_size"),
+            distance=finite(self.distance, "detector: distance"),
             convention=member(Convention, self.convention, "detector: convention"),
         )
         if self.pivot is not None:

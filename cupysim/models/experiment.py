@@ -10,6 +10,7 @@ import numpy as np
 from cupysim.errors import ModelError
 from cupysim.models.background import Water
 from cupysim.models.beam import Beam, Sources
+from cupysim.models.checks import assign, finite, whole
 from cupysim.models.crystal import Crystal
 from cupysim.models.detector import Detector
 from cupysim.models.sampling import recommended_oversample
@@ -68,6 +69,11 @@ class Rendering:
         No scattering beyond this resolution (m); 0 for no limit.
     interpolate : bool, optional
         Interpolate structure factors; without it, for small crystals.
+
+    Raises
+    ------
+    ModelError
+        If there are no sub-pixels, or the resolution is not finite.
     """
 
     oversample: int | None = None
@@ -78,6 +84,11 @@ class Rendering:
     mask: np.ndarray | None = None
     dmin: float = 0.0
     interpolate: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.oversample is not None and whole(self.oversample, "oversample") < 1:
+            raise ModelError(f"rendering: oversample must be at least 1, got {self.oversample}")
+        assign(self, dmin=finite(self.dmin, "rendering: dmin"))
 
 
 @dataclass(frozen=True, eq=False)

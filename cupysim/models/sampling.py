@@ -13,7 +13,7 @@ from typing import Literal
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import ModelError
-from cupysim.models.checks import assign, number, whole
+from cupysim.models.checks import assign, finite, number, whole
 from cupysim.quirks import warn_quirk
 
 SAMPLING_FACTOR = 3.0
@@ -57,7 +57,7 @@ class Sweep:
 
     def __post_init__(self) -> None:
         count = whole(self.count, "sampling: count")
-        range_, step = number(self.range, "sampling: range"), number(self.step, "sampling: step")
+        range_, step = finite(self.range, "sampling: range"), number(self.step, "sampling: step")
         if math.isnan(step) and count > 1:
             raise ModelError(f"sampling: {count} steps need their distance, step")
         assign(self, range=range_, step=0.0 if math.isnan(step) else step, count=count)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cupysim.models.checks import assign, finite
 from cupysim.models.sampling import Sweep
 
 
@@ -23,6 +24,9 @@ class Scan:
 
     start: float = 0.0
     sweep: Sweep = field(default_factory=Sweep)
+
+    def __post_init__(self) -> None:
+        assign(self, start=finite(self.start, "scan: start"))
 
     @property
     def angles(self) -> np.ndarray:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from cupysim.errors import ModelError
+from cupysim.models.checks import assign, finite
 
 LARGEST_TABLE = 4 * 2**30
 """Largest table of structure factors in bytes."""
@@ -36,6 +37,11 @@ class StructureFactors:
     first: tuple[int, int, int] = (0, 0, 0)
     default: float = 0.0
     n_given: int = 0
+
+    def __post_init__(self) -> None:
+        assign(self, default=finite(self.default, "structure factors: default"))
+        if self.table is not None and (self.table.ndim != 3 or self.table.size == 0):
+            raise ModelError("structure factors: the table must have three axes, h, k, l")
 
     @property
     def last(self) -> tuple[int, int, int]:

@@ -206,6 +206,8 @@ ROWS = [
     # outputs
     (f"{BASE} -floatfile folder", "cannot write folder: it is a directory"),
     (f"{BASE} -intfile none/int.img", "cannot write none/int.img: there is no directory "),
+    (f"{BASE} -floatfile a -noisefile a", "a is named for two output files of this run"),
+    (f"{BASE} -hkl crlf.hkl -dump a -pgmfile ./a", "a is named for two output files of this run"),
     (f"{BASE} -hkl crlf.hkl -intfile crlf.hkl", "crlf.hkl would replace an input file of this run"),
 ]
 

@@ -1,0 +1,37 @@
+"""Opening files: what the operating system complains of becomes our error."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from cupysim.errors import FileFormatError
+
+
+@contextmanager
+def opened(path: os.PathLike[str] | str) -> Iterator[BinaryIO]:
+    """Open a file for reading.
+
+    Parameters
+    ----------
+    path : path_like
+        The file.
+
+    Yields
+    ------
+    binary stream
+        Its content.
+
+    Raises
+    ------
+    FileFormatError
+        If it cannot be opened or read.
+    """
+    try:
+        with open(path, "rb") as stream:
+            yield stream
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or "cannot be read"
+        raise FileFormatError(ascii(path) if "\0" in str(path) else path, reason) from error
