@@ -25,6 +25,20 @@ def test_every_quirk_has_a_section() -> None:
     assert {int(number) for number in re.findall(r"^### Q(\d+)", text, re.M)} == set(QUIRKS)
 
 
+def test_index_of_quirks_agrees_with_the_code() -> None:
+    text = (ROOT / "docs" / "quirks.md").read_text()
+    rows = re.findall(r"^\| \[Q(\d+)\]\([^)]*\) \| (.*?) \| .*? \| (.*?) \|$", text, re.M)
+    index = {int(number): (title.replace("`", ""), policy) for number, title, policy in rows}
+    assert index == {n: (quirk.title, quirk.policy) for n, quirk in QUIRKS.items()}
+
+
+def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "README.md", "exec"), {})
+    assert {path.name for path in tmp_path.iterdir()} == {"float.bin", "noise.img"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_and_paths_exist(page: Path) -> None:
     text = page.read_text()
