@@ -55,3 +55,20 @@ def test_manual_page_parser_has_every_option() -> None:
     text = build_parser().format_help()
     for name in ("-hkl", "-matrix", "-twotheta_axis", "-nodump", "-version"):
         assert name in text
+
+
+@pytest.mark.parametrize("name", ["quirks.md", "physics.md"])
+def test_names_are_in_the_files_which_are_said_to_have_them(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text()
+    pairs = [
+        (identifier, path)
+        for identifier, path in re.findall(r"`([\w.]+)` in\s+`(cupysim/[\w/]+\.py)`", text)
+    ]
+    listed = text if name == "physics.md" else ""
+    for path, identifiers in re.findall(r"`(cupysim/[\w/]+\.py)`,\s+((?:`[\w.]+`[,\s]*)+)", listed):
+        pairs += [(identifier, path) for identifier in re.findall(r"`([\w.]+)`", identifiers)]
+    assert len(pairs) > 20
+    for identifier, path in pairs:
+        content = (ROOT / path).read_text()
+        for part in identifier.split("."):
+            assert re.search(rf"\b{part}\b", content), f"{identifier} is not in {path}"
