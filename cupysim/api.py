@@ -32,6 +32,9 @@ from cupysim.render.result import Observer, Rendered
 from cupysim.render.select import select_backend
 from cupysim.render.statistics import Statistics, image_statistics, serial_sum
 
+ROWS_AT_ONCE = 64
+"""Rows to which noise is applied together, to spare memory."""
+
 DEFAULT_OFFSET = 40.0
 """Offset of integer images, as of the command line."""
 
@@ -121,22 +124,6 @@ class Image:
         """The given scale, or the automatic one if it is not above zero."""
         return scale if scale > 0.0 else integer_images.automatic_scale(self.statistics.maximum)
 
-    def photon_counts(self, seed: int | RandomStream) -> np.ndarray:
-        """Photons as a perfect detector would count them.
-
-        Parameters
-        ----------
-        seed : int or RandomStream
-            Seed of the C program's generator, or its state.
-
-        Returns
-        -------
-        ndarray of float64, shape of the region
-            The C program's Poisson deviates for this seed.
-        """
-        stream = seed if isinstance(seed, RandomStream) else RandomStream(seed)
-        return PoissonNoise(stream).draw(self.array[self.region])
-
     def noisy(
         self, seed: int | RandomStream, offset: float = DEFAULT_OFFSET
     ) -> tuple[np.ndarray, float, int]:
@@ -158,10 +145,17 @@ class Image:
         overloads : int
             Pixels clipped at 65535.
         """
-        counts = self.photon_counts(seed)
-        shape = (self.plan.shape[2], self.plan.shape[3])
-        image, overloads = integer_images.counted(counts, offset, shape, self.region)
-        return image, serial_sum(0.0, counts.reshape(-1)), overloads
+        stream = seed if isinstance(seed, RandomStream) else RandomStream(seed)
+        noise, expected = PoissonNoise(stream), self.array[self.region]
+        image = np.zeros(self.array.shape, dtype=np.uint16)
+        counted, photons, overloads = image[self.region], 0.0, 0
+        for row in range(0, len(expected), ROWS_AT_ONCE):
+            rows = slice(row, row + ROWS_AT_ONCE)
+            counts = noise.draw(expected[rows])
+            photons = serial_sum(photons, counts.reshape(-1))
+            counted[rows], clipped = integer_images.counted(counts, offset)
+            overloads += clipped
+        return image, photons, overloads
 
     def save(self, path: os.PathLike[str] | str, seed: int | None = None) -> None:
         """Write the image; the name's suffix tells the format.

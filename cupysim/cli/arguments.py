@@ -25,8 +25,15 @@ RANDOM = "random"
 
 LARGEST_INTEGER = 2**31 - 1
 
-_INTEGER = re.compile(r"[+-]?\d+")
-_DECIMAL = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+)")
+LONGEST_INTEGER = 30
+"""Digits beyond which a whole number need not be looked at."""
+
+LARGEST_FLOAT = 1e60
+"""Numbers beyond this, in the units of the command line, are no measures of anything; their
+products would leave the range of float64."""
+
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+)")
 
 
 class Arguments:
@@ -122,7 +129,7 @@ class _Scanner:
 
     def _stray(self, word: str) -> None:
         if not self.ignoring:
-            _warn(f"{word!r} belongs to no option and is ignored")
+            _warn(f"{_shown(word)!r} belongs to no option and is ignored")
 
     def _option(self, position: int, word: str) -> None:
         matching = [option for option in OPTIONS if option.matches(word)]
@@ -186,7 +193,7 @@ class _Scanner:
         self.values_end = position + 1 + count
         for value in self.words[position + 1 : self.values_end]:
             if value.startswith("-") and any(option.matches(value) for option in OPTIONS):
-                raise OptionError(word, f"expected a value, got the option {value!r}")
+                raise OptionError(word, f"expected a value, got the option {_shown(value)!r}")
 
     def _set(self, option: Option, value: Any) -> None:
         for name in option.dest:
@@ -202,7 +209,8 @@ class _Scanner:
         if not values or values[0] <= 0.0:
             got = f", got {values[0]:g}" if values else ""
             raise OptionError(word, f"expected a positive length{got}")
-        self._set(option, values)
+        # what an earlier -cell gave and this one does not stays
+        self._set(option, values + self.given.get("cell", [])[len(values) :])
 
     def _attenuation(self, option: Option, word: str, value: str) -> None:
         depth = 0.0 if "inf" in value else _convert(option, word, value)
@@ -223,7 +231,7 @@ class _Scanner:
             names = [name for option in OPTIONS for name in (*option.names, *option.extensions)]
             close = difflib.get_close_matches(plain, names, n=1, cutoff=0.7)
             hint = f"did you mean {close[0]}?" if close else "cupysim -h lists the options"
-            raise OptionError(word, f"unknown option; {hint}")
+            raise OptionError(_shown(word), f"unknown option; {hint}")
 
 
 def _is_spelling(option: Option, plain: str) -> bool:
@@ -249,6 +257,8 @@ def _convert(option: Option, word: str, text: str, strict: bool = True) -> Any:
 
 
 def _convert_integer(option: Option, word: str, text: str) -> int:
+    if len(text) > LONGEST_INTEGER and (_DECIMAL.fullmatch(text) or _INTEGER.fullmatch(text)):
+        raise OptionError(word, f"{_shown(text)} is too large; at most {LARGEST_INTEGER}")
     if _DECIMAL.fullmatch(text):
         whole = math.trunc(float(text))
         if whole != float(text):
@@ -256,7 +266,7 @@ def _convert_integer(option: Option, word: str, text: str) -> int:
     elif _INTEGER.fullmatch(text):
         whole = int(text)
     else:
-        raise OptionError(word, f"expected a whole number, got {text!r}")
+        raise OptionError(word, f"expected a whole number, got {_shown(text)!r}")
     if option.kind is Kind.SEED:
         if wrap_int32(whole) != whole:
             _warn(f"{word} {text}: seeds have 32 bits; {wrap_int32(whole)} is used")
@@ -272,10 +282,12 @@ def _convert_float(option: Option, word: str, text: str, strict: bool) -> float:
     if match is None:
         if not strict:
             return 0.0
-        raise OptionError(word, f"expected a number, got {text!r}")
+        raise OptionError(word, f"expected a number, got {_shown(text)!r}")
     value = float(match.group())
-    if not math.isfinite(value):
-        raise OptionError(word, f"{text} is too large")
+    if not abs(value) <= LARGEST_FLOAT:
+        raise OptionError(word, f"{_shown(text)} is too large; at most {LARGEST_FLOAT:g}")
+    if option.limit and 0.0 < abs(value) < 1.0 / LARGEST_FLOAT:
+        raise OptionError(word, f"{_shown(text)} is too close to zero")
     _check_limit(option, word, text, value)
     return option.unit.to_si(value)
 
@@ -283,14 +295,19 @@ def _convert_float(option: Option, word: str, text: str, strict: bool) -> float:
 def _check_limit(option: Option, word: str, text: str, value: float) -> None:
     kept = {"": True, "positive": value > 0, "not negative": value >= 0, "not zero": value != 0}
     if not kept[option.limit]:
-        raise OptionError(word, f"must be {option.limit}, got {text}")
+        raise OptionError(word, f"must be {option.limit}, got {_shown(text)}")
+
+
+def _shown(text: str) -> str:
+    """A value for a message, which a long one shall not fill."""
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _pivot(word: str, text: str) -> str:
     for pivot in ("beam", "sample"):
         if pivot in text:
             return pivot
-    raise OptionError(word, f"expected 'sample' or 'beam', got {text!r}")
+    raise OptionError(word, f"expected 'sample' or 'beam', got {_shown(text)!r}")
 
 
 def _warn(text: str) -> None:

@@ -197,7 +197,9 @@ def mosaic_sampling(args: Arguments) -> tuple[float, int]:
 
 def _reads_dump(args: Arguments) -> bool:
     """Whether structure factors come from an earlier run's table."""
-    return args.hkl_file is None and args.use_dump and os.path.exists(args.dump_file)
+    # of what happens to lie in the folder, a pipe would be waited for
+    exists = os.path.exists if "-dump" in args.seen else os.path.isfile
+    return args.hkl_file is None and args.use_dump and exists(args.dump_file)
 
 
 def _structure_factors(args: Arguments) -> StructureFactors:

@@ -7,11 +7,14 @@ import sys
 import warnings
 from collections.abc import Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from cupysim.cli.help import format_help
 from cupysim.cli.options import usage
-from cupysim.cli.streams import Report
+from cupysim.cli.streams import Report, say
+
+if TYPE_CHECKING:
+    from cupysim.api import Image
 
 EXIT_ERROR = 9
 """Exit status of the C program after an error it finds."""
@@ -39,18 +42,8 @@ def main(words: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    if any(word in HELP_WORDS for word in words):
-        report = Report(sys.stdout)
-        report(format_help())
-        report.flush()
-        return 0
-    if any(word in VERSION_WORDS for word in words):
-        from cupysim import __version__
-
-        print(f"cupysim {__version__}")
-        return 0
     if not words:
-        print(f"usage: {usage()}\n       cupysim -h lists the options", file=sys.stderr)
+        say(f"usage: {usage()}\n       cupysim -h lists the options\n")
         return EXIT_ERROR
     return _run_guarded(words)
 
@@ -59,23 +52,34 @@ def _run_guarded(words: Sequence[str]) -> int:
     """Run, and turn errors into one line and an exit status."""
     from cupysim.errors import CupysimError
 
-    previous = signal.signal(signal.SIGTERM, _terminate) if _in_main_thread() else None
+    handlers = {}
+    if _in_main_thread():
+        handlers = {n: signal.signal(n, _terminate) for n in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("always")
-            warnings.showwarning = _show_warning  # type: ignore[assignment]
-            _run(words)
+        if any(word in HELP_WORDS for word in words):
+            _tell(format_help())
+        elif any(word in VERSION_WORDS for word in words):
+            from cupysim import __version__
+
+            _tell(f"cupysim {__version__}")
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("always")
+                # numbers which overflow show as an image which is not finite, an error
+                warnings.simplefilter("ignore", RuntimeWarning)
+                warnings.showwarning = _show_warning  # type: ignore[assignment]
+                _run(words)
         return 0
     except CupysimError as error:
         _complain(str(error))
     except MemoryError as error:
         _complain(f"not enough memory for this image ({error})" if str(error) else "out of memory")
-    except KeyboardInterrupt:
-        _complain("interrupted; nothing was written")
+    except KeyboardInterrupt as error:
+        _complain(f"interrupted; {error or 'nothing was written'}")
         return EXIT_INTERRUPTED
     finally:
-        if previous is not None:
-            signal.signal(signal.SIGTERM, previous)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     return EXIT_ERROR
 
 
@@ -109,6 +113,7 @@ def _run(words: Sequence[str]) -> None:
     finally:
         if isinstance(listener, Progress):
             listener.close()
+    _check_finite(image)
     report(listener.unfinished_line)
     (stop,) = image.rendered.interpolation_stops
     if stop is not None:
@@ -123,13 +128,34 @@ def _run(words: Sequence[str]) -> None:
     report.flush()
 
 
+def _check_finite(image: Image) -> None:
+    import numpy as np
+
+    from cupysim.errors import CupysimError
+
+    wrong = image.array.size - int(np.count_nonzero(np.isfinite(image.array)))
+    if wrong:
+        slow, fast = divmod(int(np.argmin(np.isfinite(image.array))), image.array.shape[1])
+        raise CupysimError(
+            f"{wrong} pixels have no finite value, the first of them {fast} {slow} (fast, slow): "
+            "reduce what multiplies them (-fluence, structure factors, -N, -water), or mend the "
+            "geometry"
+        )
+
+
+def _tell(text: str) -> None:
+    report = Report(sys.stdout)
+    report(text)
+    report.flush()
+
+
 def _complain(text: str) -> None:
     printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    print(f"cupysim: error: {printable}", file=sys.stderr)
+    say(f"cupysim: error: {printable}\n")
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
-    print(f"cupysim: warning: {message}", file=sys.stderr)
+    say(f"cupysim: warning: {message}\n")
 
 
 def _terminate(number: int, _: FrameType | None) -> NoReturn:

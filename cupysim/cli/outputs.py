@@ -42,6 +42,7 @@ def check_outputs(args: Arguments) -> bool:
             args.mask_file,
             args.image_file,
             args.stol_file,
+            args.dump_file if args.dump_was_read else None,
         )
         if name is not None
     }

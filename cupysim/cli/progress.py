@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from cupysim.cli.report import interpolation_warning
+from cupysim.cli.streams import say
 from cupysim.render.result import InterpolationStop, Observer
 
 BAR_WIDTH = 40
@@ -59,14 +60,12 @@ class Progress(Listener):
             self._shown = time.monotonic()
             share = min(self.done / max(self.n_pixels, 1), 1.0)
             bar = "#" * round(share * BAR_WIDTH)
-            sys.stderr.write(f"\r[{bar:<{BAR_WIDTH}}] {share:4.0%}")
-            sys.stderr.flush()
+            say(f"\r[{bar:<{BAR_WIDTH}}] {share:4.0%}")
 
     def close(self) -> None:
         """Take the bar away."""
         if self._bar and self._shown:
-            sys.stderr.write("\r" + " " * (BAR_WIDTH + 8) + "\r")
-            sys.stderr.flush()
+            say("\r" + " " * (BAR_WIDTH + 8) + "\r")
 
     def _reported(self, first: int, last: int) -> list[int]:
         """Pixels of a range before which the C program prints a line."""

@@ -11,6 +11,7 @@ from cupysim.constants import AVOGADRO, DEGREES_PER_RADIAN, PROTEIN_CRYSTAL_DENS
 from cupysim.formats.smv import dials_origin
 from cupysim.maths.arrays import cross, dot
 from cupysim.maths.interpolation import nearest_index
+from cupysim.maths.nr_random import wrap_int32
 from cupysim.models.conventions import Pivot
 from cupysim.models.crystal import DEFAULT_MOSAIC_DOMAINS
 from cupysim.models.experiment import Experiment
@@ -265,7 +266,7 @@ def _summary_lines(job: Job) -> Iterator[str]:
     if args.write_noise:
         yield ""
         yield "  noise image paramters:"
-        yield f"  seed: {-job.noise_seed}"
+        yield f"  seed: {wrap_int32(-job.noise_seed)}"
         yield f"  water droplet size: {experiment.water.size:g} m"
 
 

@@ -1,7 +1,8 @@
-"""Standard output, whose reader may go away."""
+"""Standard output and standard error, which may be closed or full."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TextIO
@@ -49,3 +50,18 @@ class Report:
         """Write no more; the interpreter's own flush at its end must not fail either."""
         self._stream = None
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def say(text: str) -> None:
+    """Write to standard error; a run never fails because nobody can read it.
+
+    Parameters
+    ----------
+    text : str
+        What to write, with its line end.
+    """
+    if sys.stderr is None:
+        return
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()

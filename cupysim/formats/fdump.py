@@ -36,8 +36,11 @@ def write(stream: BinaryIO, factors: StructureFactors) -> None:
     limits = zip(factors.first, factors.last, strict=True)
     text = " ".join(f"{low} {high}" for low, high in limits)
     stream.write(text.encode("ascii") + b"\n\f")
-    padded = np.pad(factors.table, [(0, 1)] * 3)
-    stream.write(np.ascontiguousarray(padded, dtype=np.float64).data)
+    plane = np.zeros([n + 1 for n in factors.table.shape[1:]])
+    for values in factors.table:
+        plane[:-1, :-1] = values
+        stream.write(plane.data)
+    stream.write(np.zeros_like(plane).data)
 
 
 def read(path: os.PathLike[str] | str, default: float) -> StructureFactors:

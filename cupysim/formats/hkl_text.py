@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import warnings
@@ -10,12 +11,16 @@ import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.reading import opened
+from cupysim.formats.text_numbers import NUMBER
 
 LARGEST_INDEX = 10**6
 """Miller indices beyond this are no Miller indices (quirk Q47)."""
 
-_INTEGER = re.compile(rb"[+-]?\d+")
-_NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+LARGEST_FILE = 2**29
+"""Files beyond this many bytes, some 20 million reflections, are not read."""
+
+_INTEGER = re.compile(rb"[+-]?\d{1,18}")
+_NUMBER = re.compile(NUMBER.pattern.encode())
 _BLANKS = b" \t\r\v\f"
 
 
@@ -41,7 +46,10 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, np.ndarray]:
         number, or there is no reflection (quirk Q30).
     """
     with opened(path) as stream:
-        data = stream.read()
+        data = stream.read(LARGEST_FILE + 1)
+    if len(data) > LARGEST_FILE:
+        raise FileFormatError(path, f"larger than {LARGEST_FILE >> 20} MiB")
+    data = data.removeprefix(codecs.BOM_UTF8)
     numbers = _read_plain(data)
     if numbers is None:
         numbers = _read_line_by_line(path, data)
@@ -93,6 +101,8 @@ def _read_line_by_line(path: os.PathLike[str] | str, data: bytes) -> np.ndarray:
         if len(fields) != 4:
             raise FileFormatError(path, f"expected h k l F, got {len(fields)} fields", number)
         for name, field in zip("hkl", fields[:3], strict=True):
+            if re.fullmatch(rb"[+-]?\d{19,}", field):
+                raise FileFormatError(path, f"{name} is out of range: {_shown(field)}", number)
             if not _INTEGER.fullmatch(field):
                 raise FileFormatError(path, f"{name} is no whole number: {_shown(field)}", number)
             if abs(int(field)) > LARGEST_INDEX:

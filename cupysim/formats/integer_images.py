@@ -105,21 +105,15 @@ def grey(image: np.ndarray, scale: float, region: tuple[slice, slice]) -> np.nda
     return _by_rows(image, region, convert, np.uint8)
 
 
-def counted(
-    counts: np.ndarray, offset: float, shape: tuple[int, int], region: tuple[slice, slice]
-) -> tuple[np.ndarray, int]:
-    """Integer image of photon counts.
+def counted(counts: np.ndarray, offset: float) -> tuple[np.ndarray, int]:
+    """Integers of photon counts.
 
     Parameters
     ----------
-    counts : ndarray, shape of the region
+    counts : ndarray
         Photons counted.
     offset : float
         Added to them.
-    shape : tuple of 2 int
-        Slow and fast size of the image.
-    region : tuple of 2 slices
-        Rows and columns of the counts; zero elsewhere (quirk Q49).
 
     Returns
     -------
@@ -128,11 +122,9 @@ def counted(
     overloads : int
         Pixels clipped at 65535.
     """
-    image = np.zeros(shape, dtype=np.uint16)
     values = counts + offset
     overloads = int(np.count_nonzero(values > LARGEST_VALUE))
-    image[region] = np.clip(values, 0.0, LARGEST_VALUE).astype(np.uint16)
-    return image, overloads
+    return np.clip(values, 0.0, LARGEST_VALUE).astype(np.uint16), overloads
 
 
 def _by_rows(

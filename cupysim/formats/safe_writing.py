@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import stat
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -64,13 +66,21 @@ class OutputFiles:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        complete = False
         try:
             if kind is None:
-                self._put_in_place()
+                # a pipe may wait for its reader, which the user must be able to end
+                self._fill_special_files()
+                with signals_deferred():
+                    self._put_in_place()
+                    complete = True
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("all files were written" if complete else "") from None
         finally:
-            for temporary, _, _ in self._staged:
-                with contextlib.suppress(OSError):
-                    temporary.unlink()
+            with signals_deferred():
+                for temporary, _, _ in self._staged:
+                    with contextlib.suppress(OSError):
+                        temporary.unlink()
 
     def write(self, path: os.PathLike[str] | str, writer: Callable[[BinaryIO], object]) -> None:
         """Write a file under a temporary name.
@@ -91,8 +101,9 @@ class OutputFiles:
         special = is_special(target)
         folder = Path(tempfile.gettempdir()) if special else target.parent
         try:
-            descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:60]}.", dir=folder)
-            self._staged.append((Path(name), target, special))
+            with signals_deferred():
+                descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:60]}.", dir=folder)
+                self._staged.append((Path(name), target, special))
             with os.fdopen(descriptor, "wb") as stream:
                 writer(stream)
                 stream.flush()
@@ -101,20 +112,72 @@ class OutputFiles:
         except OSError as error:
             raise OutputError(path, error.strerror or str(error)) from error
 
-    def _put_in_place(self) -> None:
-        """Devices and pipes first: they can fail, renaming hardly can."""
-        for temporary, target, special in sorted(self._staged, key=lambda item: not item[2]):
-            try:
-                if special:
+    def _fill_special_files(self) -> None:
+        """Devices and pipes, before the others are put in place: they are the ones which fail."""
+        for temporary, target, special in self._staged:
+            if special:
+                try:
                     with temporary.open("rb") as source, target.open("wb") as sink:
                         shutil.copyfileobj(source, sink)
-                else:
+                except BrokenPipeError:
+                    # the reader has had enough
+                    continue
+                except OSError as error:
+                    raise OutputError(target, error.strerror or str(error)) from error
+
+    def _put_in_place(self) -> None:
+        """Rename all files; if one cannot be, those before it get their old content back."""
+        done: list[tuple[Path, Path | None]] = []
+        try:
+            for temporary, target, special in self._staged:
+                if not special:
+                    backup = _keep(target, temporary)
+                    done.append((target, backup))
                     temporary.replace(target)
-            except BrokenPipeError:
-                # the reader has had enough
-                continue
-            except OSError as error:
-                raise OutputError(target, error.strerror or str(error)) from error
+        except OSError as error:
+            for replaced, backup in done:
+                with contextlib.suppress(OSError):
+                    if backup is not None:
+                        backup.replace(replaced)
+                    elif replaced != target:
+                        replaced.unlink()
+            raise OutputError(target, error.strerror or str(error)) from error
+        finally:
+            for _, backup in done:
+                if backup is not None:
+                    with contextlib.suppress(OSError):
+                        backup.unlink()
+
+
+def _keep(target: Path, temporary: Path) -> Path | None:
+    """A second name for a file which is about to be replaced, where that is possible."""
+    backup = temporary.with_name(f"{temporary.name}.old")
+    try:
+        os.link(target, backup)
+    except OSError:
+        return None
+    return backup
+
+
+@contextlib.contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Let interruptions wait until something which must not be cut in two is done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    # not by blocking them, since other threads would then be asked to handle them
+    before = {
+        number: signal.signal(number, lambda received, _: caught.append(received))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+    if caught:
+        signal.raise_signal(caught[0])
 
 
 def check_writable(path: os.PathLike[str] | str) -> Path:
@@ -141,6 +204,10 @@ def check_writable(path: os.PathLike[str] | str) -> Path:
         target = Path(path)
         if not is_special(target):
             target = Path(os.path.realpath(path))
+            if target.is_symlink():
+                raise OutputError(path, "too many levels of symbolic links")
+        if os.fspath(path).endswith(os.sep):
+            raise OutputError(path, "the name is that of a directory")
         if target.is_dir():
             raise OutputError(path, "it is a directory")
         if not target.parent.is_dir():

@@ -10,7 +10,7 @@ import numpy as np
 from cupysim.errors import FileFormatError
 from cupysim.formats.reading import opened
 
-NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 """A decimal number, as the C library reads it."""
 
 LARGEST_FILE = 2**28
@@ -43,7 +43,7 @@ def read_text(path: os.PathLike[str] | str) -> str:
         raise FileFormatError(path, f"larger than {LARGEST_FILE >> 20} MiB")
     if b"\0" in data:
         raise FileFormatError(path, "a binary file, not a text")
-    return data.decode("utf-8", errors="replace")
+    return data.decode("utf-8-sig", errors="replace")
 
 
 def read_columns(path: os.PathLike[str] | str, n_columns: int) -> np.ndarray:
@@ -69,7 +69,7 @@ def read_columns(path: os.PathLike[str] | str, n_columns: int) -> np.ndarray:
         line.
     """
     rows = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         if line.lstrip().startswith("#"):
             continue
         fields = [field for field in _SEPARATORS.split(line) if field]

@@ -49,7 +49,7 @@ class RandomStream:
 
     def __init__(self, seed: int, table: ShuffleTable | None = None) -> None:
         self.table = ShuffleTable() if table is None else table
-        self.state = -wrap_int32(seed)
+        self.state = wrap_int32(-wrap_int32(seed))
 
     def _congruential(self, count: int) -> np.ndarray:
         """The next states of the congruential generator, int64."""
@@ -85,6 +85,10 @@ class RandomStream:
             return np.empty(0, dtype=np.float32)
         if self.state <= 0 or self.table.last == 0:
             self._start()
+            if self.state == 0:
+                # the modulus as seed: one zero, then the stream starts again as that of seed 1
+                rest = self.uniform(count - 1)
+                return np.concatenate([np.zeros(1, dtype=np.float32), rest])
         entries, last, outputs = self.table.entries, self.table.last, []
         for state in self._congruential(count).tolist():
             index = last // TABLE_STEP

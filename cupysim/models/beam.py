@@ -101,6 +101,12 @@ class Beam:
             assign(self, **{name: finite(getattr(self, name), f"beam: {name}")})
         if not 0.0 < self.wavelength < np.inf:
             raise ModelError(f"wavelength: must be positive, got {self.wavelength:g} m")
+        table = None if self.source_table is None else np.asarray(self.source_table, np.float64)
+        if table is not None and (table.ndim != 2 or table.shape[1] != 5 or len(table) == 0):
+            raise ModelError(
+                f"beam: a source table has five columns and some rows, not the shape {table.shape}"
+            )
+        assign(self, source_table=table)
         shortest, longest = PLAUSIBLE_WAVELENGTHS
         if not shortest <= self.wavelength <= longest:
             warnings.warn(
@@ -173,9 +179,9 @@ class Beam:
         )
 
     def _tabulated(self, frame: UnitFrame) -> Sources:
-        table = np.array(self.source_table, dtype=np.float64)
+        given = np.array(self.source_table, dtype=np.float64)
         defaults = [*(-SOURCE_DISTANCE * frame.beam), 1.0, self.wavelength]
-        table = np.where(np.isnan(table), defaults, table)
+        table = np.where(np.isnan(given), defaults, given)
         positions, weights, wavelengths = table[:, :3], table[:, 3], table[:, 4]
         for row, (position, wavelength) in enumerate(zip(positions, wavelengths, strict=True), 1):
             if not position.any() or not np.isfinite(position).all():

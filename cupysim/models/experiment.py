@@ -89,6 +89,8 @@ class Rendering:
         if self.oversample is not None and whole(self.oversample, "oversample") < 1:
             raise ModelError(f"rendering: oversample must be at least 1, got {self.oversample}")
         assign(self, dmin=finite(self.dmin, "rendering: dmin"))
+        if self.mask is not None:
+            assign(self, mask=np.asarray(self.mask) != 0)
 
 
 @dataclass(frozen=True, eq=False)

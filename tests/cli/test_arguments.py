@@ -36,6 +36,7 @@ def read(words: str) -> dict[str, Any]:
         ("-misset random", "misset", RANDOM),
         ("-cell 70", "cell", [70.0]),
         ("-cell 70 80 -N 5", "cell", [70.0, 80.0]),
+        ("-cell 50 60 70 80 85 95 -cell 55", "cell", [55.0, 60.0, 70.0, 80.0, 85.0, 95.0]),
         ("-detpixels 64", "n_slow", 64),
         ("-detpixels_x 64", "n_fast", 64),
         ("-detpixels_s 64", "n_slow", 64),

@@ -26,6 +26,10 @@ TEXT_FILES = {
     "inf.hkl": b"0 0 0 500\n1 0 0 1e999\n",
     "far.hkl": b"0 0 0 500\n2000 2000 2000 3\n",
     "farther.hkl": b"0 0 0 500\n99999999999 0 0 3\n",
+    "digits.hkl": b"1" * 5000 + b" 0 0 3\n",
+    "good.bin": b"0 0 0 0 0 0\n\f" + bytes(64),
+    "pixel.img": b"{\nHEADER_BYTES=512;\nSIZE1=4;\nSIZE2=4;\nPIXEL_SIZE=0;\n}\f".ljust(512)
+    + bytes(32),
     "short.mat": b"1 2 3 4 5 6 7 8\n",
     "word.mat": b"0.01 0 0\n0 x 0\n0 0 0.01\n",
     "flat.mat": b"0.01 0 0\n0.01 0 0\n0 0 0.01\n",
@@ -64,13 +68,18 @@ ROWS = [
     (f"{BASE} -distance 1,5", "-distance: expected a number, got '1,5'"),
     (f"{BASE} -distance nan", "-distance: expected a number, got 'nan'"),
     (f"{BASE} -distance inf", "-distance: expected a number, got 'inf'"),
-    (f"{BASE} -fluence 1e999", "-fluence: 1e999 is too large"),
+    (f"{BASE} -fluence 1e999", "-fluence: 1e999 is too large; at most 1e+60"),
     (f"{BASE} -cell 40 x", "-cell: expected a number, got 'x'"),
     (f"{BASE} -misset 1 2 x", "-misset: expected a number, got 'x'"),
     (f"{BASE} -detpixels 1e3", "-detpixels: expected a whole number, got '1e3'"),
     (f"{BASE} -Na many", "-Na: expected a whole number, got 'many'"),
     (f"{BASE} -Na 99999999999", "-Na: 99999999999 is too large; at most 2147483647"),
     (f"{BASE} -pivot middle", "-pivot: expected 'sample' or 'beam', got 'middle'"),
+    (f"{BASE} -distance 1e300", "-distance: 1e300 is too large; at most 1e+60"),
+    (f"{BASE} -pixel 5e-324", "-pixel: 5e-324 is too close to zero"),
+    (f"{BASE} -N {'9' * 5000}", f"-N: {'9' * 57}... is too large; at most 2147483647"),
+    (f"{BASE} -lambda {'1' * 100000}x", f"-lambda: expected a number, got '{'1' * 57}...'"),
+    (f"{BASE} -N \u0663", "-N: expected a whole number, got '\u0663'"),
     # sizes and values which are impossible
     (f"{BASE} -pixel 0", "-pixel: must be positive, got 0"),
     (f"{BASE} -pixel -0.1", "-pixel: must be positive, got -0.1"),
@@ -109,6 +118,11 @@ ROWS = [
     (
         f"{BASE} -dispersion 250 -dispsteps 5",
         "dispersion: 250 % reaches wavelength zero; it must be less than 200 %",
+    ),
+    (
+        f"{BASE} -fluence 1e60 -default_F 1e9",
+        "144 pixels have no finite value, the first of them 0 0 (fast, slow): reduce what "
+        "multiplies them (-fluence, structure factors, -N, -water), or mend the geometry",
     ),
     # overflow of counts
     (
@@ -154,6 +168,8 @@ ROWS = [
         "GiB are possible",
     ),
     (f"{BASE} -hkl farther.hkl", "farther.hkl, line 2: h is out of range: '99999999999'"),
+    (f"{BASE} -hkl digits.hkl", f"digits.hkl, line 1: h is out of range: '{'1' * 40}'"),
+    (f"{BASE} -hkl /dev/zero", "/dev/zero: larger than 512 MiB"),
     (f"{BASE} -mat none.mat", "none.mat: No such file or directory"),
     (f"{BASE} -mat short.mat", "short.mat: 8 numbers, but an A matrix has nine"),
     (f"{BASE} -mat word.mat", "word.mat: not a number: 'x'; nine are expected"),
@@ -181,6 +197,7 @@ ROWS = [
     ),
     (f"{BASE} -img nosize.img", "nosize.img: SIZE1=0 and SIZE2=0 are no image size"),
     (f"{BASE} -img header.img", "header.img: HEADER_BYTES=0 is no length of a header"),
+    (f"{BASE} -img pixel.img", "pixel.img: PIXEL_SIZE=0 is not possible"),
     (f"{BASE} -img empty", "empty: not an SMV image: it does not start with {HEADER_BYTES="),
     (
         f"{BASE} -mask small.img",
@@ -206,6 +223,12 @@ ROWS = [
     # outputs
     (f"{BASE} -floatfile folder", "cannot write folder: it is a directory"),
     (f"{BASE} -intfile none/int.img", "cannot write none/int.img: there is no directory "),
+    (
+        f"{BASE} -dump good.bin -floatfile ./good.bin",
+        "./good.bin would replace an input file of this run",
+    ),
+    (f"{BASE} -floatfile loop", "cannot write loop: too many levels of symbolic links"),
+    (f"{BASE} -floatfile new/", "cannot write new/: the name is that of a directory"),
     (f"{BASE} -floatfile a -noisefile a", "a is named for two output files of this run"),
     (f"{BASE} -hkl crlf.hkl -dump a -pgmfile ./a", "a is named for two output files of this run"),
     (f"{BASE} -hkl crlf.hkl -intfile crlf.hkl", "crlf.hkl would replace an input file of this run"),
@@ -217,6 +240,8 @@ def bad_files(tmp_path: Path) -> Path:
     for name, content in TEXT_FILES.items():
         (tmp_path / name).write_bytes(content)
     (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to("pool")
+    (tmp_path / "pool").symlink_to("loop")
     return tmp_path
 
 
@@ -323,3 +348,104 @@ def test_a_reader_who_goes_away_does_not_stop_the_run(tmp_path: Path) -> None:
     )
     assert done.stderr == ""
     assert (tmp_path / "noiseimage.img").exists()
+
+
+@pytest.mark.parametrize(
+    "redirection", ["2>&-", "2>/dev/full", ">&-", "<&-", "2>&1 >/dev/null | true"]
+)
+def test_runs_do_not_need_somebody_who_reads(redirection: str, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m cupysim {BASE} stray {redirection}"
+    subprocess.run(command, shell=True, cwd=tmp_path, check=True)
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize("words", ["-h", "-version"])
+def test_help_into_a_pipe_which_closes(words: str) -> None:
+    command = f"{sys.executable} -m cupysim {words} | true"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+def test_output_into_pipes(tmp_path: Path) -> None:
+    """As /dev/stdout, and as the shell's process substitution."""
+    for target in ("/dev/stdout", ">(cat > through)"):
+        command = (
+            f"{sys.executable} -m cupysim {BASE} -noprogress -floatfile {target} | tail -c 999"
+        )
+        done = subprocess.run(
+            ["bash", "-c", f"{command}; wait; sleep 0.2"],
+            cwd=tmp_path, capture_output=True, check=True,
+        )  # fmt: skip
+        assert done.stderr == b""
+    assert (tmp_path / "through").stat().st_size == 4 * 144
+
+
+def test_a_failed_rename_restores_what_was_replaced(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["floatimage.bin", "intimage.img", "noiseimage.img"]
+    for name in names[:2]:
+        (tmp_path / name).write_bytes(b"old")
+    original = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        if target.name == "noiseimage.img":
+            raise PermissionError(1, "Operation not permitted")
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    outcome = run(f"{BASE} -nopgm")
+    assert outcome.status == 9
+    assert "noiseimage.img: Operation not permitted" in outcome.err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == dict.fromkeys(
+        names[:2], b"old"
+    )
+
+
+def test_files_are_replaced_not_overwritten(run: Run, tmp_path: Path) -> None:
+    """Who has the old file open keeps the old content."""
+    path = tmp_path / "floatimage.bin"
+    path.write_bytes(b"old")
+    with path.open("rb") as before:
+        assert run(BASE).status == 0
+        assert before.read() == b"old"
+    assert path.stat().st_size == 4 * 144
+
+
+def test_interruption_while_files_are_put_in_place(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits until all of them are there."""
+    import signal
+
+    original = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        os.kill(os.getpid(), signal.SIGINT)
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    outcome = run(BASE)
+    assert outcome.status == 130
+    assert outcome.err == "cupysim: error: interrupted; all files were written\n"
+    assert len(outcome.files) == 4
+
+
+def test_a_pipe_without_reader_can_be_given_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    # a background shell makes its children ignore Ctrl-C, Python's own handler undoes that
+    start = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from cupysim.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = ["timeout", "-s", "INT", "2", sys.executable, "-c", start, *BASE.split()]
+    done = subprocess.run(
+        [*command, "-intfile", "pipe"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == "cupysim: error: interrupted; nothing was written\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_pipe_which_lies_around_is_not_read(run: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "Fdump.bin")
+    assert run(BASE).status == 0

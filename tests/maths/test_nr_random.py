@@ -38,6 +38,14 @@ def test_negative_seed_continues_the_table() -> None:
     assert (continued[:5] != RandomStream(-5, other).uniform(40)[:5]).any()
 
 
+def test_seeds_at_the_ends_of_the_range() -> None:
+    """The modulus itself gives one zero and starts again; the C program prints these."""
+    numbers = RandomStream(2147483647).uniform(4)
+    assert numbers[0] == 0.0
+    np.testing.assert_array_equal(numbers[1:], RandomStream(1).uniform(3))
+    assert RandomStream(-2147483648).state == -2147483648
+
+
 def test_seeds_have_32_bits() -> None:
     assert wrap_int32(4294967301) == 5
     assert wrap_int32(2**31) == -(2**31)
