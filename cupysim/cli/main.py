@@ -75,7 +75,7 @@ def _run_guarded(words: Sequence[str]) -> int:
     except MemoryError as error:
         _complain(f"not enough memory for this image ({error})" if str(error) else "out of memory")
     except KeyboardInterrupt as error:
-        _complain(f"interrupted; {error or 'nothing was written'}")
+        _complain(f"interrupted; {str(error) or 'nothing was written'}")
         return EXIT_INTERRUPTED
     finally:
         for number, handler in handlers.items():
