@@ -54,7 +54,11 @@ def _run_guarded(words: Sequence[str]) -> int:
 
     handlers = {}
     if _in_main_thread():
-        handlers = {n: signal.signal(n, _terminate) for n in (signal.SIGTERM, signal.SIGHUP)}
+        # what nohup made the process ignore stays ignored
+        heeded = [
+            n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN
+        ]
+        handlers = {number: signal.signal(number, _terminate) for number in heeded}
     try:
         if any(word in HELP_WORDS for word in words):
             _tell(format_help())

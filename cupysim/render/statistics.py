@@ -56,11 +56,11 @@ def image_statistics(plan: RenderPlan, rendered: Rendered) -> Statistics:
     """
     image = rendered.image[0, 0]
     region = image[plan.rows, plan.columns]
-    chosen = None if plan.mask is None else plan.mask[0][plan.rows, plan.columns]
     maximum, where = _maximum(region)
     total = squares = 0.0
     for rows in _bands(region):
-        values = region[rows].reshape(-1) if chosen is None else region[rows][chosen[rows]]
+        # masked pixels are zero and add nothing
+        values = region[rows].reshape(-1)
         total = serial_sum(total, values.astype(np.float64))
         # the C program squares in single precision
         squares = serial_sum(squares, (values * values).astype(np.float64))

@@ -30,6 +30,7 @@ from cupysim import (
     Water,
     simulate,
 )
+from cupysim.maths.lattice_factor import reciprocal_distance_squared, tophat
 from cupysim.maths.rotations import rotate_xyz
 from cupysim.models.conventions import FRAMES
 from cupysim.render import reference
@@ -179,6 +180,35 @@ def test_block_size_does_not_matter(experiment: Experiment, size: int) -> None:
     assert parts.rendered.interpolation_stops == whole.rendered.interpolation_stops
 
 
+@pytest.mark.parametrize("size", [1, 2, 5, 7, 30])
+def test_block_size_does_not_matter_to_what_happens_once(size: int) -> None:
+    """The first sweep (Q3) and the end of interpolation (Q23), in any split of the orientations."""
+    axis = np.arange(-4, 5)
+    hkl = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    experiment = Experiment(
+        beam=Beam(wavelength=1e-10),
+        crystal=Crystal(
+            UnitCell.from_degrees(40, 40, 40, 90, 90, 90),
+            n_cells=(2, 3, 4),
+            mosaicity=Mosaicity.draw(0.3, 4, RandomStream(8)),
+        ),
+        detector=Detector(n_fast=12, n_slow=10, pixel_size=1e-3, beam_centre=(3e-3, 1e-3)),
+        structure_factors=StructureFactors.from_list(hkl, 50.0 + hkl @ [3.0, 5.0, 7.0]),
+        scan=Scan(0.0, Sweep(0.4, 0.2, 2)),
+        rendering=Rendering(oversample=2),
+    )
+    whole = simulate(experiment, "numpy")
+    (stop,) = whole.rendered.interpolation_stops
+    assert stop is not None
+    assert 0 < stop.pixel < 119
+    assert stop.step % 8 > 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reference, "BLOCK_SIZE", size)
+        parts = simulate(experiment, "numpy")
+    np.testing.assert_array_equal(parts.array, whole.array)
+    assert parts.rendered.interpolation_stops == [stop]
+
+
 @RELAXED
 @given(st.floats(-3, 3), st.floats(-3, 3), st.floats(-3, 3), st.sampled_from(list(Shape)[:2]))
 def test_turning_everything_leaves_the_image(
@@ -276,3 +306,30 @@ def test_interpolation_ends_at_the_first_pixel_which_leaves_the_table(backend: s
     before, after = image.array.reshape(-1), other.array.reshape(-1)
     np.testing.assert_array_equal(before[stop.pixel :], after[stop.pixel :])
     assert (before[: stop.pixel] != after[: stop.pixel]).mean() > 0.5
+
+
+def test_steps_which_are_skipped_do_not_end_interpolation() -> None:
+    """Where a flat spot is zero the table is not looked at."""
+    axis = np.arange(-4, 5)
+    hkl = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    crystal = Crystal(
+        UnitCell.from_degrees(40, 40, 40, 90, 90, 90), n_cells=(2, 5, 4), shape=Shape.TOPHAT
+    )
+    image = simulate(
+        Experiment(
+            beam=Beam(wavelength=1e-10),
+            crystal=crystal,
+            detector=Detector(n_fast=40, n_slow=40, pixel_size=1e-3),
+            structure_factors=StructureFactors.from_list(hkl, 100.0 + hkl @ [3.0, 5.0, 7.0], 5.0),
+            rendering=Rendering(oversample=1),
+        ),
+        "numpy",
+    )
+    (stop,) = image.rendered.interpolation_stops
+    assert stop is not None
+    offsets = tuple(np.array([x - np.ceil(x - 0.5)]) for x in stop.indices)
+    distance = reciprocal_distance_squared(
+        (offsets[0], offsets[1], offsets[2]), crystal.lattice.reciprocal, crystal.cell_counts
+    )
+    assert tophat(distance, crystal.cell_counts, 1.0)[0] != 0.0
+    assert image.array.reshape(-1)[stop.pixel] > 0.0
