@@ -313,7 +313,7 @@ def test_steps_which_are_skipped_do_not_end_interpolation() -> None:
     axis = np.arange(-4, 5)
     hkl = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
     crystal = Crystal(
-        UnitCell.from_degrees(40, 40, 40, 90, 90, 90), n_cells=(2, 5, 4), shape=Shape.TOPHAT
+        UnitCell.from_degrees(40, 40, 40, 90, 90, 90), n_cells=(2, 9, 9), shape=Shape.TOPHAT
     )
     image = simulate(
         Experiment(
