@@ -1,4 +1,4 @@
-"""Full disks, missing permissions, closed streams, pipes, interruptions: nothing half, nothing lost."""
+"""Full disks, permissions, closed streams, pipes, interruptions: nothing half, nothing lost."""
 
 from __future__ import annotations
 
