@@ -44,8 +44,8 @@ def spindle_cells(
     return cells, direct if zero[0] else None
 
 
-def orientation_blocks(cells: Array, rotations: Array, size: int) -> Iterator[tuple[int, Array]]:
-    """Cell vectors of all orientations, a block at a time, in the C program's order.
+def orientations(cells: Array, rotations: Array, first: int, last: int) -> Array:
+    """Cell vectors of some orientations.
 
     Parameters
     ----------
@@ -53,25 +53,40 @@ def orientation_blocks(cells: Array, rotations: Array, size: int) -> Iterator[tu
         Rows a, b, c (m) at each spindle angle.
     rotations : array, shape (n_mosaic, 3, 3)
         Rotations of the mosaic domains, applied after the spindle.
+    first, last : int
+        Numbers of orientations, spindle angle times number of domains plus domain.
+
+    Returns
+    -------
+    array, shape (last - first, 3, 3)
+        Rows a, b, c (m).
+    """
+    xp = array_namespace(cells)
+    numbers = xp.arange(first, last)
+    phi, domain = numbers // len(rotations), numbers % len(rotations)
+    if len(rotations) == 1 and bool((rotations[0] == xp.eye(3)).all()):
+        # a product with the identity may turn -0 into 0
+        return cells[phi]
+    return apply_matrix(rotations[domain][:, None], cells[phi])
+
+
+def orientation_blocks(cells: Array, rotations: Array, size: int) -> Iterator[tuple[int, Array]]:
+    """Cell vectors of all orientations, a block at a time, in the C program's order.
+
+    Parameters
+    ----------
+    cells, rotations : array
+        As for `orientations`.
     size : int
         Largest number of orientations in a block.
 
     Yields
     ------
     first : int
-        Number of the first orientation, spindle angle times number of domains
-        plus domain.
+        Number of the first orientation.
     cells : array, shape (n, 3, 3)
         Rows a, b, c (m).
     """
-    xp = array_namespace(cells)
     count = len(cells) * len(rotations)
-    perfect = len(rotations) == 1 and bool((rotations[0] == xp.eye(3)).all())
     for first in range(0, count, size):
-        numbers = xp.arange(first, min(first + size, count))
-        phi, domain = numbers // len(rotations), numbers % len(rotations)
-        if perfect:
-            # a product with the identity may turn -0 into 0
-            yield first, cells[phi]
-        else:
-            yield first, apply_matrix(rotations[domain][:, None], cells[phi])
+        yield first, orientations(cells, rotations, first, min(first + size, count))

@@ -41,3 +41,41 @@ def polarization_factor(
         )
         modulation = xp.cos(2 * -xp.arctan2(along_b, along_e))
     return 0.5 * (1.0 + cosine_squared - kahn * modulation * (1 - cosine_squared))
+
+
+def polarization_form(kahn: float, incident: Array, axis: Array) -> Array:
+    """The same factor as a quadratic form in the direction of the scattered photons.
+
+    Parameters
+    ----------
+    kahn : float
+        Kahn factor.
+    incident : array, shape (n, 3)
+        Directions of the incident photons, unit vectors.
+    axis : array, shape (3,)
+        Direction of the electric field, unit vector.
+
+    Returns
+    -------
+    array, shape (n, 6)
+        Coefficients of xx, yy, zz, xy, xz, yz of a unit vector (x, y, z).
+
+    Notes
+    -----
+    cos(2 psi) sin^2 2theta is (E.d)^2 - (B.d)^2 with E and B along the fields. Where the
+    beam runs along the axis there are none, and psi is zero.
+    """
+    xp = array_namespace(incident)
+    magnetic = unit(cross(xp.broadcast_to(axis, incident.shape), incident))
+    electric = unit(cross(incident, magnetic))
+
+    def square(v: Array) -> Array:
+        return v[:, :, None] * v[:, None, :]
+
+    whole = xp.broadcast_to(xp.eye(3), (len(incident), 3, 3))
+    along = (magnetic == 0.0).all(axis=1)[:, None, None]
+    modulation = xp.where(along, whole - square(incident), square(electric) - square(magnetic))
+    form = 0.5 * (whole + square(incident) - kahn * modulation)
+    diagonal = [form[:, i, i] for i in range(3)]
+    mixed = [2.0 * form[:, i, j] for i, j in ((0, 1), (0, 2), (1, 2))]
+    return xp.stack([*diagonal, *mixed], axis=1)

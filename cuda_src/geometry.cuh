@@ -1,0 +1,99 @@
+// From pixels to directions, solid angles and absorbed fractions. The order of
+// operations is the C program's.
+#pragma once
+#include "launch.cuh"
+
+namespace cupysim {
+
+// Directions and kept factors of a block of pixels.
+struct Pixels {
+    double fast[LANES], slow[LANES];  // pixel coordinates
+    double x[LANES], y[LANES], z[LANES];  // unit vector from sample to sub-pixel
+    double airpath[LANES];  // its length (m)
+    // those of the first sub-pixel and source, of the current layer for
+    // `capture`, unless they are oversampled (quirk Q21)
+    double omega[LANES], polar[LANES], capture[LANES];
+    double omega_sum[LANES];  // over layers and sub-pixels (sr)
+    double sum[LANES];  // of squared amplitudes, the image to be
+};
+
+// v turned about the unit vector `axis`: v cos + (axis x v) sin + axis (axis.v)(1 - cos).
+CUPYSIM_FUNCTION void turn(double v[3], const double axis[3], double angle) {
+    const double c = cos(angle), s = sin(angle);
+    const double along = (axis[0] * v[0] + axis[1] * v[1] + axis[2] * v[2]) * (1.0 - c);
+    const double x = v[0] * c + (axis[1] * v[2] - axis[2] * v[1]) * s + axis[0] * along;
+    const double y = v[1] * c + (axis[2] * v[0] - axis[0] * v[2]) * s + axis[1] * along;
+    const double z = v[2] * c + (axis[0] * v[1] - axis[1] * v[0]) * s + axis[2] * along;
+    v[0] = x;
+    v[1] = y;
+    v[2] = z;
+}
+
+// The curved detector: a point of the flat panel swung about the slow axis by
+// y/radius and about the fast axis by z/radius (lab components, quirk Q19).
+CUPYSIM_FUNCTION void bend(const Launch& launch, Pixels& pixels) {
+    const double radius = launch.bend_radius[0];
+    for (int i = 0; i < LANES; ++i) {
+        double v[3] = {radius * launch.beam[0], radius * launch.beam[1], radius * launch.beam[2]};
+        turn(v, launch.slow, pixels.y[i] / radius);
+        turn(v, launch.fast, pixels.z[i] / radius);
+        pixels.x[i] = v[0];
+        pixels.y[i] = v[1];
+        pixels.z[i] = v[2];
+    }
+}
+
+// Directions towards sub-pixel (sub_fast, sub_slow) of a layer.
+CUPYSIM_FUNCTION void aim(const Launch& launch, Pixels& pixels, Int layer, Int sub_slow, Int sub_fast) {
+    const double oversample = static_cast<double>(launch.oversample[0]);
+    const double size = launch.pixel_size[0] / oversample;
+    const double depth = static_cast<double>(layer) * launch.layer_step[0];
+    const double sub_f = static_cast<double>(sub_fast), sub_s = static_cast<double>(sub_slow);
+    FOR_LANES(i) {
+        const double f = size * (pixels.fast[i] * oversample + sub_f) + size / 2.0;
+        const double s = size * (pixels.slow[i] * oversample + sub_s) + size / 2.0;
+        pixels.x[i] = f * launch.fast[0] + s * launch.slow[0] + depth * launch.normal[0] + launch.origin[0];
+        pixels.y[i] = f * launch.fast[1] + s * launch.slow[1] + depth * launch.normal[1] + launch.origin[1];
+        pixels.z[i] = f * launch.fast[2] + s * launch.slow[2] + depth * launch.normal[2] + launch.origin[2];
+    }
+    if (launch.curved[0]) bend(launch, pixels);
+    FOR_LANES(i) {
+        const double x = pixels.x[i], y = pixels.y[i], z = pixels.z[i];
+        const double length = square_root(x * x + y * y + z * z);
+        pixels.x[i] = x / length;
+        pixels.y[i] = y / length;
+        pixels.z[i] = z / length;
+        pixels.airpath[i] = length;
+    }
+}
+
+// Solid angle (pixel/R)^2 close/R, or 1/R^2 for point pixels (quirk Q20).
+CUPYSIM_FUNCTION void keep_solid_angle(const Launch& launch, Pixels& pixels, bool counts) {
+    const double size = launch.pixel_size[0], close = launch.close_distance[0];
+    const bool point = launch.point_pixel[0] != 0, oversampled = launch.oversample_omega[0] != 0;
+    const double counted = counts ? 1.0 : 0.0;
+    FOR_LANES(i) {
+        const double r = pixels.airpath[i];
+        const double area = point ? 1.0 : size * size;
+        const double inclined = point ? 1.0 : close / r;
+        const double omega = area / r / r * inclined;
+        const double kept = pixels.omega[i];
+        const double now = (oversampled || kept == 0.0) ? omega : kept;
+        pixels.omega[i] = now;
+        pixels.omega_sum[i] += counted * now;
+    }
+}
+
+// Absorbed fraction exp(-layer step mu/cos) - exp(-(layer+1) step mu/cos).
+CUPYSIM_FUNCTION void keep_capture(const Launch& launch, Pixels& pixels, Int layer) {
+    const double number = static_cast<double>(layer), step = launch.layer_step[0];
+    const double mu = launch.attenuation[0];
+    for (int i = 0; i < LANES; ++i) {
+        if (!launch.oversample_thick[0] && pixels.capture[i] != 0.0) continue;
+        const double parallax = pixels.x[i] * launch.normal[0] + pixels.y[i] * launch.normal[1] +
+                                pixels.z[i] * launch.normal[2];
+        pixels.capture[i] = exp(-number * step * mu / parallax) - exp(-(number + 1.0) * step * mu / parallax);
+    }
+}
+
+}  // namespace cupysim

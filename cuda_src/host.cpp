@@ -1,0 +1,100 @@
+// Entries on a CPU: OpenMP threads share the blocks of pixels. Called through ctypes.
+#include "search.cuh"
+
+using namespace cupysim;
+
+namespace {
+
+using Block = void (*)(const Launch&, Int);
+
+template <class Policy, Shape shape, Factors factors, bool running>
+void render(const Launch& launch, Int first) {
+    render_block<Policy, shape, factors, running>(launch, first);
+}
+
+template <Shape shape>
+void search_stop(const Launch& launch, Int first) {
+    Int found[LANES];
+    double indices[3][LANES];
+    find_interpolation_stop<shape>(launch, first, found, indices);
+    for (int i = 0; i < lanes_in_use(launch, first); ++i) {
+        launch.found[0][first + i] = found[i];
+        for (int axis = 0; axis < 3; ++axis) launch.found_indices[0][3 * (first + i) + axis] = indices[axis][i];
+    }
+}
+
+void search_first_ray(const Launch& launch, Int first) {
+    Int found[LANES];
+    find_first_ray(launch, first, found);
+    for (int i = 0; i < lanes_in_use(launch, first); ++i) launch.found[0][first + i] = found[i];
+}
+
+template <class Policy, Shape shape, Factors factors>
+Block choose_running(bool running) {
+    return running ? render<Policy, shape, factors, true> : render<Policy, shape, factors, false>;
+}
+
+template <class Policy, Shape shape>
+Block choose_factors(int factors, bool running) {
+    switch (factors) {
+        case CONSTANT: return choose_running<Policy, shape, CONSTANT>(running);
+        case NEAREST: return choose_running<Policy, shape, NEAREST>(running);
+        default: return choose_running<Policy, shape, TRICUBIC>(running);
+    }
+}
+
+template <class Policy>
+Block choose_shape(int shape, int factors, bool running) {
+    switch (shape) {
+        case SQUARE: return choose_factors<Policy, SQUARE>(factors, running);
+        case ROUND: return choose_factors<Policy, ROUND>(factors, running);
+        case GAUSS: return choose_factors<Policy, GAUSS>(factors, running);
+        default: return choose_factors<Policy, TOPHAT>(factors, running);
+    }
+}
+
+Block choose_search(int shape) {
+    switch (shape) {
+        case SQUARE: return search_stop<SQUARE>;
+        case ROUND: return search_stop<ROUND>;
+        case GAUSS: return search_stop<GAUSS>;
+        default: return search_stop<TOPHAT>;
+    }
+}
+
+void run(Block block, const Launch& launch, int threads) {
+    const Int n_blocks = (launch.n_pixels[0] + LANES - 1) / LANES;
+    (void)threads;
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+    for (Int number = 0; number < n_blocks; ++number) block(launch, number * LANES);
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* cupysim_digest() { return CUPYSIM_DIGEST; }
+
+// Size of the struct, for the Python side to check.
+long long cupysim_launch_size() { return sizeof(Launch); }
+
+// precision: 0 double, 1 mixed, 2 mixed with pairs of floats (for GPUs; here to be tested).
+void cupysim_render(const Launch* launch, int precision, int shape, int factors, int running, int threads) {
+    Block block;
+    switch (precision) {
+        case 0: block = choose_shape<Double>(shape, factors, running != 0); break;
+#ifdef CUPYSIM_WITH_PAIRS
+        case 2: block = choose_shape<Pairs>(shape, factors, running != 0); break;
+#endif
+        default: block = choose_shape<Mixed>(shape, factors, running != 0); break;
+    }
+    run(block, *launch, threads);
+}
+
+void cupysim_find_first_ray(const Launch* launch, int threads) { run(search_first_ray, *launch, threads); }
+
+void cupysim_find_interpolation_stop(const Launch* launch, int shape, int threads) {
+    run(choose_search(shape), *launch, threads);
+}
+
+}

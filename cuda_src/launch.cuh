@@ -1,0 +1,105 @@
+// What a launch is told: the numbers of a render plan for one image, and the
+// pixels and steps to work through. One list serves the compilers and the
+// Python side, which reads the lines FIELD(type, name, count) below.
+//
+// Lengths are in m, scattering vectors in 1/m, solid angles in sr.
+#pragma once
+#include "portable.cuh"
+
+namespace cupysim {
+
+// clang-format off
+#define CUPYSIM_FIELDS(FIELD) \
+    /* where results go: photons by pixel number, the others by place in the launch */ \
+    FIELD(float*, image, 1) \
+    FIELD(Int, image_first, 1) \
+    FIELD(double*, omega_sums, 1) \
+    FIELD(double*, state, 1) \
+    FIELD(Int*, found, 1) \
+    FIELD(double*, found_indices, 1) \
+    /* pixels: a list of numbers slow*n_fast + fast, or the region if there is none */ \
+    FIELD(const Int*, numbers, 1) \
+    FIELD(Int, first_pixel, 1) \
+    FIELD(Int, n_pixels, 1) \
+    FIELD(Int, first_row, 1) \
+    FIELD(Int, first_column, 1) \
+    FIELD(Int, n_columns, 1) \
+    FIELD(Int, n_fast, 1) \
+    /* steps: rays count layer, slow and fast sub-pixel, source (fastest); orientations \
+       count crystal, spindle angle, domain (fastest) */ \
+    FIELD(Int, first_ray, 1) \
+    FIELD(Int, n_rays, 1) \
+    FIELD(Int, first_orientation, 1) \
+    FIELD(Int, n_orientations, 1) \
+    FIELD(Int, begins, 1) \
+    FIELD(Int, ends, 1) \
+    /* panel */ \
+    FIELD(double, origin, 3) \
+    FIELD(double, fast, 3) \
+    FIELD(double, slow, 3) \
+    FIELD(double, normal, 3) \
+    FIELD(double, beam, 3) \
+    FIELD(double, close_distance, 1) \
+    FIELD(double, bend_radius, 1) \
+    FIELD(double, pixel_size, 1) \
+    FIELD(double, layer_step, 1) \
+    FIELD(double, attenuation, 1) \
+    FIELD(Int, curved, 1) \
+    FIELD(Int, point_pixel, 1) \
+    FIELD(Int, absorbs_all, 1) \
+    FIELD(Int, n_layers, 1) \
+    FIELD(Int, oversample, 1) \
+    FIELD(Int, oversample_thick, 1) \
+    FIELD(Int, oversample_polar, 1) \
+    FIELD(Int, oversample_omega, 1) \
+    FIELD(double, dmin, 1) \
+    /* sources: records of SOURCE_SIZE numbers */ \
+    FIELD(const double*, sources, 1) \
+    FIELD(Int, n_sources, 1) \
+    FIELD(Int, polarized, 1) \
+    /* crystals: records of CRYSTAL_SIZE numbers; orientations: rows a, b, c (m) of those \
+       from first_matrix on, as double or as pairs of float */ \
+    FIELD(const double*, crystals, 1) \
+    FIELD(Int, n_crystals, 1) \
+    FIELD(Int, orientations_each, 1) \
+    FIELD(const void*, matrices, 1) \
+    FIELD(Int, first_matrix, 1) \
+    FIELD(double, fudge, 1) \
+    FIELD(double, grid, 1) \
+    /* structure factors divided by the largest, with a border, and its square */ \
+    FIELD(const void*, table, 1) \
+    FIELD(Int, channel_size, 1) \
+    FIELD(Int, lengths, 3) \
+    FIELD(Int, first_index, 3) \
+    FIELD(double, constant_factor, 1) \
+    FIELD(double, term_scale, 1) \
+    /* sums to photons */ \
+    FIELD(double, background, 1) \
+    FIELD(Int, has_background, 1) \
+    FIELD(double, photons_per_squared_electron, 1) \
+    FIELD(double, n_steps, 1)
+// clang-format on
+
+#define CUPYSIM_DECLARE(type, name, count) type name[count];
+struct Launch {
+    CUPYSIM_FIELDS(CUPYSIM_DECLARE)
+};
+#undef CUPYSIM_DECLARE
+
+// A source: direction of flight, wavelength, the six numbers of its
+// polarization factor (see polarization.cuh) and its channel of structure factors.
+constexpr int SOURCE_SIZE = 11;
+// A crystal: cells along a, b, c, and rows a*, b*, c* (1/Angstrom) times
+// Na Nb Nc / sqrt(0.63), by which Gaussian and flat spots are measured.
+constexpr int CRYSTAL_SIZE = 12;
+
+// Number slow*n_fast + fast of a pixel of the launch.
+CUPYSIM_FUNCTION Int pixel_number(const Launch& launch, Int place) {
+    const Int index = launch.first_pixel[0] + place;
+    if (launch.numbers[0] != nullptr) return launch.numbers[0][index];
+    const Int row = index / launch.n_columns[0];
+    const Int column = index - row * launch.n_columns[0];
+    return (launch.first_row[0] + row) * launch.n_fast[0] + launch.first_column[0] + column;
+}
+
+}  // namespace cupysim

@@ -1,0 +1,176 @@
+// What makes one source serve NVRTC, nvcc, g++ and clang++.
+//
+// On a GPU a thread works on one pixel. On a CPU a thread works on a block of
+// pixels, the lanes of its vector instructions. Code below is written for a
+// block of LANES pixels; on a GPU that is one, and loops over lanes vanish.
+#pragma once
+
+#ifdef __CUDACC__
+#define CUPYSIM_FUNCTION __device__ __forceinline__
+#define FOR_LANES(i) for (int i = 0; i < LANES; ++i)
+#else
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#define CUPYSIM_FUNCTION inline __attribute__((always_inline))
+#define FOR_LANES(i) _Pragma("omp simd") for (int i = 0; i < LANES; ++i)
+#endif
+
+namespace cupysim {
+
+#ifdef __CUDACC__
+constexpr int LANES = 1;
+#else
+constexpr int LANES = 64;
+#endif
+
+using Int = long long;
+
+// Of the three axes h, k, l. Members have names, not numbers: compilers do not
+// vectorise across lanes where a lane has arrays of its own.
+template <class T>
+struct Triple {
+    T h, k, l;
+};
+
+// a*b + c, fused where that is as fast.
+CUPYSIM_FUNCTION double multiply_add(double a, double b, double c) {
+#if defined(__CUDACC__)
+    return fma(a, b, c);
+#elif defined(__FMA__) || defined(__aarch64__)
+    return __builtin_fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+CUPYSIM_FUNCTION float multiply_add(float a, float b, float c) {
+#if defined(__CUDACC__)
+    return __fmaf_rn(a, b, c);
+#elif defined(__FMA__) || defined(__aarch64__)
+    return __builtin_fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+// a*b + c with one rounding, whatever it costs: error-free products need it.
+CUPYSIM_FUNCTION float fused(float a, float b, float c) {
+#if defined(__CUDACC__)
+    return __fmaf_rn(a, b, c);
+#else
+    return __builtin_fmaf(a, b, c);
+#endif
+}
+
+// Products and sums which no compiler may fuse with their neighbours.
+CUPYSIM_FUNCTION double product(double a, double b) {
+#if defined(__CUDACC__)
+    return __dmul_rn(a, b);
+#else
+    return a * b;  // the host build has -ffp-contract=off
+#endif
+}
+
+CUPYSIM_FUNCTION double sum(double a, double b) {
+#if defined(__CUDACC__)
+    return __dadd_rn(a, b);
+#else
+    return a + b;
+#endif
+}
+
+CUPYSIM_FUNCTION float product(float a, float b) {
+#if defined(__CUDACC__)
+    return __fmul_rn(a, b);
+#else
+    return a * b;
+#endif
+}
+
+CUPYSIM_FUNCTION float sum(float a, float b) {
+#if defined(__CUDACC__)
+    return __fadd_rn(a, b);
+#else
+    return a + b;
+#endif
+}
+
+// 1.5 * 2^52 and 1.5 * 2^23: added to a smaller number, they leave its nearest
+// whole number in the low bits. Two additions are faster on a GPU than its
+// rounding instruction, and the oldest x86 has none.
+constexpr double WHOLE = 6755399441055744.0;
+constexpr float WHOLE_FLOAT = 12582912.0f;
+
+#if !defined(__CUDACC__) && (defined(__SSE4_1__) || defined(__aarch64__))
+#define CUPYSIM_ROUNDS_FAST 1
+#endif
+
+// The nearest whole number, halves to even; |x| < 2^51.
+CUPYSIM_FUNCTION double nearest_even(double x) {
+#ifdef CUPYSIM_ROUNDS_FAST
+    return __builtin_rint(x);
+#else
+    return sum(sum(x, WHOLE), -WHOLE);
+#endif
+}
+
+// The nearest whole number, halves to even; |x| < 2^22.
+CUPYSIM_FUNCTION float nearest_even(float x) {
+#ifdef CUPYSIM_ROUNDS_FAST
+    return __builtin_rintf(x);
+#else
+    return sum(sum(x, WHOLE_FLOAT), -WHOLE_FLOAT);
+#endif
+}
+
+// The nearest whole number, halves downwards, as the C program takes it: ceil(x - 0.5).
+CUPYSIM_FUNCTION double nearest_down(double x) {
+    const double shifted = x - 0.5;
+#if defined(__CUDACC__)
+    return __dadd_rn(__dadd_ru(shifted, WHOLE), -WHOLE);
+#elif defined(CUPYSIM_ROUNDS_FAST)
+    return __builtin_ceil(shifted);
+#else
+    const double near = nearest_even(shifted);
+    return near < shifted ? near + 1.0 : near;
+#endif
+}
+
+// 1/x to the last bit or two; x is neither zero nor infinite.
+CUPYSIM_FUNCTION double reciprocal(double x) {
+#if defined(__CUDACC__)
+    double y;
+    asm("rcp.approx.ftz.f64 %0, %1;" : "=d"(y) : "d"(x));
+    y = fma(fma(-x, y, 1.0), y, y);
+    return fma(fma(-x, y, 1.0), y, y);
+#else
+    return 1.0 / x;
+#endif
+}
+
+CUPYSIM_FUNCTION float reciprocal(float x) {
+#if defined(__CUDACC__)
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return __fmaf_rn(__fmaf_rn(-x, y, 1.0f), y, y);
+#else
+    return 1.0f / x;
+#endif
+}
+
+CUPYSIM_FUNCTION double square_root(double x) { return sqrt(x); }
+CUPYSIM_FUNCTION float square_root(float x) { return sqrtf(x); }
+
+// The larger and the smaller; if `a` is not a number, `b`.
+template <class T>
+CUPYSIM_FUNCTION T larger(T a, T b) {
+    return a > b ? a : b;
+}
+
+template <class T>
+CUPYSIM_FUNCTION T smaller(T a, T b) {
+    return a < b ? a : b;
+}
+
+}  // namespace cupysim

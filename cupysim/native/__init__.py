@@ -1,0 +1,1 @@
+"""Compiled code for the CPU: how it is built, found and called."""

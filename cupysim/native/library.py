@@ -1,0 +1,106 @@
+"""Finding, or compiling at first use, the libraries for this processor."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from functools import cache
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from cupysim.native import recipe
+
+LEVEL_VARIABLE = "CUPYSIM_HOST_LEVEL"
+"""Environment variable which asks for a lower level of instructions."""
+
+CACHE_VARIABLE = "CUPYSIM_CACHE_DIR"
+"""Environment variable with the folder for libraries compiled at first use."""
+
+
+class NoLibraryError(Exception):
+    """There is no library for this machine; says why."""
+
+
+@cache
+def load(library: str) -> ctypes.CDLL:
+    """A library of compiled code.
+
+    Parameters
+    ----------
+    library : str
+        `recipe.RENDER` or `recipe.TOOLS`.
+
+    Returns
+    -------
+    ctypes.CDLL
+        The library: as installed, from the cache of an earlier use, or compiled
+        now.
+
+    Raises
+    ------
+    NoLibraryError
+        If none can be had.
+    """
+    problem = _failed.get(library)
+    if problem is None:
+        try:
+            return _load(library)
+        except (recipe.BuildError, OSError) as error:
+            problem = _failed[library] = str(error)
+    raise NoLibraryError(problem)
+
+
+_failed: dict[str, str] = {}
+
+
+def level() -> str:
+    """The level of instructions in use: the best which this processor has, or a lower one
+    which the environment asks for."""
+    supported = recipe.supported_levels()
+    wanted = os.environ.get(LEVEL_VARIABLE)
+    return wanted if wanted in supported else supported[0]
+
+
+def _load(library: str) -> ctypes.CDLL:
+    with as_file(files("cupysim.cuda_src")) as sources:
+        digest = recipe.source_digest(sources)
+        wanted = level() if library == recipe.RENDER else recipe.BASELINE
+        name = recipe.file_name(library, wanted)
+        installed = Path(__file__).with_name(name)
+        cached = cache_folder() / digest / name
+        for path in (installed, cached):
+            found = _open(path, digest)
+            if found is not None:
+                return found
+        print(f"cupysim: compiling {name}, once for this machine ...", file=sys.stderr, flush=True)
+        recipe.compile_library(library, wanted, sources, cached)
+        found = _open(cached, digest)
+        if found is None:
+            raise OSError(f"{cached} was compiled but is not usable")
+        return found
+
+
+def _open(path: Path, digest: str) -> ctypes.CDLL | None:
+    """A library, if it is there, ours, and made of the present sources."""
+    try:
+        if not path.is_file() or path.stat().st_uid not in (0, os.getuid(), _owner()):
+            return None
+        opened = ctypes.CDLL(str(path))
+    except OSError:
+        return None
+    opened.cupysim_digest.restype = ctypes.c_char_p
+    return opened if opened.cupysim_digest().decode() == digest else None
+
+
+def _owner() -> int:
+    """Who owns the installation."""
+    return Path(__file__).stat().st_uid
+
+
+def cache_folder() -> Path:
+    """Where libraries compiled at first use are kept."""
+    given = os.environ.get(CACHE_VARIABLE)
+    if given:
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cupysim"

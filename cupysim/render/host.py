@@ -1,0 +1,194 @@
+"""The host backend: the kernel compiled for the CPU, on all its cores."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from functools import cache
+
+import numpy as np
+
+from cupysim.errors import CupysimError
+from cupysim.native import recipe
+from cupysim.native.library import NoLibraryError, load
+from cupysim.render import compiled
+from cupysim.render.launch import SHAPES, Precision, Variant, launch_type
+from cupysim.render.plan import RenderPlan
+from cupysim.render.result import Observer, Rendered
+
+STEPS_PER_SECOND = 5e7
+"""Of one thread, as a first guess."""
+
+LARGEST_BAND = 2**18
+"""Pixels whose results and state fit the cache."""
+
+MATRICES_AT_ONCE = 2**20
+"""Orientations which are kept (75 MB)."""
+
+STATE_SIZE = 5
+"""Numbers which are kept of a pixel from launch to launch."""
+
+
+def problem() -> str | None:
+    """Why this backend cannot be used; None if it can."""
+    try:
+        _library()
+    except NoLibraryError as error:
+        return str(error)
+    return None
+
+
+def render(
+    plan: RenderPlan, observer: Observer, precision: Precision, threads: int | None
+) -> Rendered:
+    """Compute images on the CPU.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        What to render.
+    observer : Observer
+        Hears how far the render is.
+    precision : Precision
+        In which numbers.
+    threads : int or None
+        How many threads; None for one on each core this process may use.
+
+    Returns
+    -------
+    Rendered
+        The images and what is reported of them.
+
+    Raises
+    ------
+    CupysimError
+        If there is no compiled library.
+    """
+    reason = problem()
+    if reason is not None:
+        raise CupysimError(f"backend host: {reason}")
+    engine = HostEngine(_library(), precision, threads or usable_cores())
+    return compiled.render(plan, observer, [engine], np.zeros(plan.shape, dtype=np.float32))
+
+
+def usable_cores() -> int:
+    """Threads to use if nobody says: the cores of this process, or ``OMP_NUM_THREADS``."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    return prepare(load(recipe.RENDER))
+
+
+def prepare(library: ctypes.CDLL) -> ctypes.CDLL:
+    """Declare the functions of a library of kernels.
+
+    Parameters
+    ----------
+    library : ctypes.CDLL
+        The library.
+
+    Returns
+    -------
+    ctypes.CDLL
+        The same.
+
+    Raises
+    ------
+    NoLibraryError
+        If it takes another struct than the header declares.
+    """
+    library.cupysim_launch_size.restype = ctypes.c_longlong
+    if library.cupysim_launch_size() != launch_type().itemsize:
+        raise NoLibraryError("the compiled library has another struct than this version")
+    pointer, number = ctypes.c_void_p, ctypes.c_int
+    library.cupysim_render.argtypes = [pointer, *[number] * 5]
+    library.cupysim_find_first_ray.argtypes = [pointer, number]
+    library.cupysim_find_interpolation_stop.argtypes = [pointer, number, number]
+    for name in ("render", "find_first_ray", "find_interpolation_stop"):
+        getattr(library, f"cupysim_{name}").restype = None
+    return library
+
+
+class HostEngine:
+    """Carries out launches on the CPU; see `cupysim.render.compiled.Engine`.
+
+    Parameters
+    ----------
+    library : ctypes.CDLL
+        The library of kernels.
+    precision : Precision
+        In which numbers.
+    threads : int
+        How many threads.
+    """
+
+    smallest_band = 64
+    largest_band = LARGEST_BAND
+    matrices_at_once = MATRICES_AT_ONCE
+
+    def __init__(self, library: ctypes.CDLL, precision: Precision, threads: int) -> None:
+        self.library = library
+        self.precision = precision
+        self.threads = threads
+        self.rate = STEPS_PER_SECOND * threads
+        self.smallest_band = 64 * threads
+        self._kept: dict[object, np.ndarray] = {}
+
+    def upload(self, array: np.ndarray) -> int:
+        """Keep an array; its address."""
+        return self.replace(len(self._kept), array)
+
+    def replace(self, name: object, array: np.ndarray) -> int:
+        """Keep an array in the place of an earlier one of this name; its address."""
+        assert array.flags.c_contiguous
+        self._kept[name] = array
+        return array.ctypes.data
+
+    def open_band(self, launch: np.ndarray, image: np.ndarray, _: tuple[int, int]) -> None:
+        """Let results go into the image itself."""
+        n_pixels = int(launch["n_pixels"][0])
+        launch["image"] = image.ctypes.data
+        self._omega = np.empty(n_pixels)
+        launch["omega_sums"] = self._omega.ctypes.data
+        launch["state"] = self.replace("state", np.empty(STATE_SIZE * n_pixels))
+
+    def render(self, launch: np.ndarray, variant: Variant) -> None:
+        """Carry out a launch."""
+        self.library.cupysim_render(
+            launch.ctypes.data,
+            int(variant.precision),
+            SHAPES.index(variant.shape),
+            int(variant.factors),
+            int(variant.running),
+            self.threads,
+        )
+
+    def close_band(self) -> float:
+        """The sum of solid angles."""
+        return float(self._omega.sum())
+
+    def find_first_ray(self, launch: np.ndarray) -> np.ndarray:
+        """For each pixel of a launch the first ray within the resolution limit, or -1."""
+        found = np.empty(int(launch["n_pixels"][0]), dtype=np.int64)
+        launch["found"] = found.ctypes.data
+        self.library.cupysim_find_first_ray(launch.ctypes.data, self.threads)
+        return found
+
+    def find_interpolation_stop(
+        self, launch: np.ndarray, variant: Variant
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """For each pixel the first step which leaves the table, or -1, and its h, k, l."""
+        found = np.empty(int(launch["n_pixels"][0]), dtype=np.int64)
+        indices = np.zeros((len(found), 3))
+        launch["found"], launch["found_indices"] = found.ctypes.data, indices.ctypes.data
+        self.library.cupysim_find_interpolation_stop(
+            launch.ctypes.data, SHAPES.index(variant.shape), self.threads
+        )
+        return found, indices
