@@ -45,6 +45,7 @@ CUPYSIM_FUNCTION void locate(const Launch& launch, Pixels& pixels, Int first) {
 
 // How many lanes are pixels of the launch.
 CUPYSIM_FUNCTION int lanes_in_use(const Launch& launch, Int first) {
+    if (LANES == 1) return 1;
     const Int left = launch.n_pixels[0] - first;
     return left < LANES ? static_cast<int>(left) : LANES;
 }
@@ -60,27 +61,36 @@ CUPYSIM_FUNCTION void begin(const Launch& launch, Pixels& pixels) {
     }
 }
 
-// Saves or restores what is kept of the block's pixels.
+// Copies one of the kept numbers of a block from or to a launch's state.
 template <bool save>
-CUPYSIM_FUNCTION void keep_state(const Launch& launch, Pixels& pixels, Int first) {
+CUPYSIM_FUNCTION void keep(const Launch& launch, Int first, int which, double kept[LANES]) {
+    double* state = launch.state[0] + which * launch.n_pixels[0] + first;
     const int n = lanes_in_use(launch, first);
-    double* const kept[] = {pixels.omega, pixels.polar, pixels.capture, pixels.omega_sum, pixels.sum};
-    for (int what = 0; what < 5; ++what) {
-        double* state = launch.state[0] + what * launch.n_pixels[0] + first;
-        for (int i = 0; i < n; ++i) {
-            if (save) {
-                state[i] = kept[what][i];
-            } else {
-                kept[what][i] = state[i];
-            }
+    for (int i = 0; i < LANES; ++i) {
+        if (i >= n) break;
+        if constexpr (save) {
+            state[i] = kept[i];
+        } else {
+            kept[i] = state[i];
         }
     }
+}
+
+// Saves or restores what is known of the block's pixels.
+template <bool save>
+CUPYSIM_FUNCTION void keep_state(const Launch& launch, Pixels& pixels, Int first) {
+    keep<save>(launch, first, 0, pixels.omega);
+    keep<save>(launch, first, 1, pixels.polar);
+    keep<save>(launch, first, 2, pixels.capture);
+    keep<save>(launch, first, 3, pixels.omega_sum);
+    keep<save>(launch, first, 4, pixels.sum);
 }
 
 // Photons from sums: the factors which were not oversampled come in here.
 CUPYSIM_FUNCTION void finish(const Launch& launch, const Pixels& pixels, Int first) {
     const int n = lanes_in_use(launch, first);
-    for (int i = 0; i < n; ++i) {
+    for (int i = 0; i < LANES; ++i) {
+        if (i >= n) break;
         double photons = launch.photons_per_squared_electron[0] * pixels.sum[i] / launch.n_steps[0];
         if (!launch.oversample_thick[0]) photons *= pixels.capture[i];
         if (!launch.oversample_polar[0]) photons *= pixels.polar[i];
@@ -308,11 +318,8 @@ template <class Policy, Shape shape, Factors factors, bool running>
 CUPYSIM_FUNCTION void render_block(const Launch& launch, Int first) {
     Pixels pixels;
     locate(launch, pixels, first);
-    if (launch.begins[0]) {
-        begin(launch, pixels);
-    } else {
-        keep_state<false>(launch, pixels, first);
-    }
+    begin(launch, pixels);
+    if (!launch.begins[0]) keep_state<false>(launch, pixels, first);
     Ray ray = ray_of(launch, launch.first_ray[0]);
     for (Int n = 0; n < launch.n_rays[0]; ++n, next_ray(launch, ray)) {
         approach(launch, pixels, ray, n == 0);

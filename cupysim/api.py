@@ -193,6 +193,10 @@ def simulate(
     experiment: Experiment,
     backend: str = "auto",
     observer: Observer | None = None,
+    *,
+    precision: str = "double",
+    threads: int | None = None,
+    devices: Sequence[int] | None = None,
 ) -> Image:
     """Simulate an experiment.
 
@@ -201,10 +205,18 @@ def simulate(
     experiment : Experiment
         What to simulate.
     backend : str, optional
-        Which backend computes it: "numpy", or "auto" for the fastest.
+        Which backend computes it: "cuda", "host", "numpy", or "auto" for the first of
+        these which works.
     observer : Observer, optional
         Hears how far the render is; a `cupysim.render.reference.Tap` hears every
         step of the NumPy backend, which is then used.
+    precision : str, optional
+        "double": within 1e-6 of each pixel. "mixed": within 1e-6 of the image's
+        maximum, and faster.
+    threads : int, optional
+        Threads of the host backend; one on each core without it.
+    devices : sequence of int, optional
+        GPUs which share the work of the cuda backend; all without it.
 
     Returns
     -------
@@ -214,7 +226,7 @@ def simulate(
     Raises
     ------
     CupysimError
-        If the experiment is impossible, or there is no such backend.
+        If the experiment is impossible, or there is no such backend here.
 
     Examples
     --------
@@ -240,7 +252,8 @@ def simulate(
         if backend not in ("auto", "numpy"):
             raise CupysimError(f"backend {backend!r}: only numpy can be tapped")
         backend = "numpy"
-    return Image(experiment, plan, select_backend(backend)(plan, observer or Observer()))
+    render = select_backend(backend, precision, threads, devices)
+    return Image(experiment, plan, render(plan, observer or Observer()))
 
 
 def read_structure_factors(path: os.PathLike[str] | str, default: float = 0.0) -> StructureFactors:

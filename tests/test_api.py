@@ -57,6 +57,8 @@ def test_unknown_suffix_and_backend(small_experiment: Experiment, tmp_path: Path
     image = simulate(small_experiment)
     with pytest.raises(CupysimError, match=r"expected a name which ends in \.bin"):
         image.save(tmp_path / "a.tiff")
-    with pytest.raises(CupysimError, match="backend 'abacus': expected auto or one of numpy"):
+    with pytest.raises(
+        CupysimError, match="backend 'abacus': expected auto or one of cuda, host, numpy"
+    ):
         simulate(small_experiment, backend="abacus")
     assert list(tmp_path.iterdir()) == []

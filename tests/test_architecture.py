@@ -16,9 +16,10 @@ BASICS = {"constants", "errors", "quirks"}
 ALLOWED = {
     "maths": set(),
     "models": {"maths"},
-    "render": {"maths", "models"},
-    "noise": {"maths"},
-    "formats": {"models"},
+    "native": set(),
+    "render": {"maths", "models", "native"},
+    "noise": {"maths", "native"},
+    "formats": {"models", "native"},
     "api": {"maths", "models", "render", "noise", "formats", "cli"},
     "cli": {"maths", "models", "render", "noise", "formats", "api"},
 }

@@ -244,6 +244,8 @@ def _convert_default(option: Option) -> Any:
         return option.unit.to_si(float(option.default))
     if option.kind in (Kind.INTEGER, Kind.SEED):
         return int(option.default)
+    if option.kind is Kind.DEVICES:
+        return _devices(option.name, option.default)
     return option.default
 
 
@@ -253,6 +255,12 @@ def _convert(option: Option, word: str, text: str, strict: bool = True) -> Any:
         return text
     if option.kind is Kind.FLOAT:
         return _convert_float(option, word, text, strict)
+    if option.kind is Kind.CHOICE:
+        if text not in option.choices:
+            raise OptionError(word, f"expected {_listed(option.choices)}, got {_shown(text)!r}")
+        return text
+    if option.kind is Kind.DEVICES:
+        return _devices(word, text)
     return _convert_integer(option, word, text)
 
 
@@ -290,6 +298,21 @@ def _convert_float(option: Option, word: str, text: str, strict: bool) -> float:
         raise OptionError(word, f"{_shown(text)} is too close to zero")
     _check_limit(option, word, text, value)
     return option.unit.to_si(value)
+
+
+def _devices(word: str, text: str) -> list[int] | None:
+    """Numbers of devices; None for all."""
+    if text == "all":
+        return None
+    if not re.fullmatch(r"\d{1,4}(,\d{1,4})*", text, re.ASCII):
+        raise OptionError(
+            word, f"expected 'all' or numbers with commas between, got {_shown(text)!r}"
+        )
+    return [int(number) for number in text.split(",")]
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _check_limit(option: Option, word: str, text: str, value: float) -> None:

@@ -94,12 +94,17 @@ def _run(words: Sequence[str]) -> None:
     from cupysim.cli.printout import Printout
     from cupysim.cli.progress import Listener, Progress
     from cupysim.cli.report import setup_lines, solid_angle_line
+    from cupysim.errors import OptionError
     from cupysim.quirks import warn_quirk
     from cupysim.render.plan import make_plan
     from cupysim.render.select import select_backend
 
     job = build(words)
     args, experiment = job.arguments, job.experiment
+    if args.printout and args.backend not in ("auto", "numpy"):
+        raise OptionError("-printout", f"needs -backend numpy, not {args.backend}")
+    name = "numpy" if args.printout else args.backend
+    render = select_backend(name, args.precision, args.threads, args.devices)
     plan = make_plan(experiment)
     dump_problem = check_outputs(args)
     report = Report(sys.stdout)
@@ -113,7 +118,7 @@ def _run(words: Sequence[str]) -> None:
     elif args.progress:
         listener = Progress(experiment.region.n_pixels, report)
     try:
-        image = Image(experiment, plan, select_backend("auto")(plan, listener))
+        image = Image(experiment, plan, render(plan, listener))
     finally:
         if isinstance(listener, Progress):
             listener.close()

@@ -65,6 +65,8 @@ class Kind(Enum):
     INTEGER = "a whole number"
     SEED = "a whole number, of which 32 bits count"
     TEXT = "a text"
+    CHOICE = "one of some words"
+    DEVICES = "numbers of devices, or all"
     PATH = "a file"
 
 
@@ -103,6 +105,8 @@ class Option:
         How its values appear in the help.
     limit : str
         What a value must be: "positive", "not negative" or "not zero".
+    choices : tuple of str
+        The words of which its value is one.
     no_effect : bool
         Read but not used, as in the C program.
     is_new : bool
@@ -123,6 +127,7 @@ class Option:
     extensions: tuple[str, ...] = ()
     metavar: str = ""
     limit: str = ""
+    choices: tuple[str, ...] = ()
     no_effect: bool = False
     is_new: bool = False
 
@@ -142,8 +147,8 @@ class Option:
 
 CRYSTAL, BEAM, DETECTOR = "Crystal", "Beam", "Detector"
 SAMPLING, OUTPUT, INPUT = "Sampling", "Output", "Input images and tables"
-GENERAL = "General"
-GROUPS = (CRYSTAL, BEAM, DETECTOR, SAMPLING, OUTPUT, INPUT, GENERAL)
+COMPUTING, GENERAL = "Computing", "General"
+GROUPS = (CRYSTAL, BEAM, DETECTOR, SAMPLING, OUTPUT, INPUT, COMPUTING, GENERAL)
 
 
 def _number(
@@ -179,6 +184,14 @@ def _path(names: str, group: str, text: str, dest: str, default: str = "", **mor
 def _flag(names: str, group: str, text: str, sets: Mapping[str, Any], **more: Any) -> Option:
     """An option without a value."""
     return Option(tuple(names.split()), group, text, sets=sets, **more)
+
+
+def _choice(name: str, text: str, dest: str, choices: tuple[str, ...], default: str) -> Option:
+    """An option of our own whose value is one of some words."""
+    return Option(
+        (name,), COMPUTING, text, Kind.CHOICE, 1, NONE, (dest,), default, match=Match.EXACT,
+        metavar="|".join(choices), choices=choices, is_new=True,
+    )  # fmt: skip
 
 
 def _vector(name: str, text: str, dest: str, unit: Unit = NONE) -> Option:
@@ -428,6 +441,20 @@ OPTIONS: tuple[Option, ...] = (
             "water", "0", limit="not negative"),
     _flag("-nodump", CRYSTAL, "Neither write nor read the binary table of structure factors.",
           {"use_dump": False}, match=Match.EXACT, is_new=True),
+    _choice("-backend", "What computes the image: cuda on GPUs, host on the processor's cores, "
+            "numpy without compiled code; auto for the first of these which works.",
+            "backend", ("auto", "cuda", "host", "numpy"), "auto"),
+    _choice("-precision", "double: within 1e-6 of each pixel of nanoBragg's image; mixed: within "
+            "1e-6 of the image's maximum, and faster.",
+            "precision", ("double", "mixed"), "double"),
+    _integer("-threads", COMPUTING, "Threads of the host backend; one on each core if not given.",
+             "threads", match=Match.EXACT, limit="positive", is_new=True),
+    Option(
+        ("-device",), COMPUTING,
+        "GPUs of the cuda backend, by number, with commas between several; they share the image.",
+        Kind.DEVICES, 1, NONE, ("devices",), "all", match=Match.EXACT, metavar="N[,N...]|all",
+        is_new=True,
+    ),
 )  # fmt: skip
 """All options, in the order in which the C program tests them."""
 

@@ -12,6 +12,7 @@ import numpy as np
 from cupysim.errors import FileFormatError
 from cupysim.formats.reading import opened
 from cupysim.formats.text_numbers import NUMBER
+from cupysim.native import tools
 
 LARGEST_INDEX = 10**6
 """Miller indices beyond this are no Miller indices (quirk Q47)."""
@@ -50,13 +51,15 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, np.ndarray]:
     if len(data) > LARGEST_FILE:
         raise FileFormatError(path, f"larger than {LARGEST_FILE >> 20} MiB")
     data = data.removeprefix(codecs.BOM_UTF8)
-    numbers = _read_plain(data)
-    if numbers is None:
-        numbers = _read_line_by_line(path, data)
-    if len(numbers) == 0:
+    found = tools.read_reflections(data, LARGEST_INDEX) if tools.available() else None
+    if found is None:
+        numbers = _read_plain(data)
+        if numbers is None:
+            numbers = _read_line_by_line(path, data)
+        found = numbers[:, :3].astype(np.int64), numbers[:, 3].copy()
+    if len(found[1]) == 0:
         raise FileFormatError(path, "no reflections; lines of h k l F are expected")
-    hkl = numbers[:, :3].astype(np.int64)
-    return hkl, numbers[:, 3].copy()
+    return found
 
 
 def _read_plain(data: bytes) -> np.ndarray | None:

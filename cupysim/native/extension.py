@@ -24,7 +24,7 @@ def _load_recipe() -> ModuleType:
     return module
 
 
-class BuildLibraries(build_ext):
+class BuildLibraries(build_ext):  # type: ignore[misc]
     """Builds plain shared libraries, for ctypes, in place of extension modules."""
 
     def run(self) -> None:

@@ -55,8 +55,7 @@ _failed: dict[str, str] = {}
 
 
 def level() -> str:
-    """The level of instructions in use: the best which this processor has, or a lower one
-    which the environment asks for."""
+    """The level of instructions in use: the best here, unless the environment asks for a lower."""
     supported = recipe.supported_levels()
     wanted = os.environ.get(LEVEL_VARIABLE)
     return wanted if wanted in supported else supported[0]

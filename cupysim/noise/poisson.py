@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from cupysim.maths.nr_random import RandomStream
+from cupysim.native import tools
 
 GAUSSIAN_ABOVE = 1.0e6
 """Mean (photons) above which the deviate is Gaussian."""
@@ -46,6 +47,7 @@ class PoissonNoise:
     """
 
     def __init__(self, stream: RandomStream) -> None:
+        self._state = _noise_state(stream) if tools.available() else None
         self._deviates = _uniform_deviates(stream)
         self._spare: float | None = None
         self._log_gamma_table: list[float] = []
@@ -65,6 +67,8 @@ class PoissonNoise:
         ndarray of float64, same shape
             Photon counts: whole numbers up to a million expected photons.
         """
+        if self._state is not None:
+            return tools.draw_photons(self._state, expected)
         flat = np.ascontiguousarray(expected, dtype=np.float32).reshape(-1)
         counts = np.empty(flat.shape, dtype=np.float64)
         for first in range(0, len(flat), PIXELS_AT_ONCE):
@@ -181,6 +185,14 @@ def _log_gamma_array(x: np.ndarray) -> np.ndarray:
 def _float32_list(values: Iterable[float]) -> list[float]:
     """Numbers rounded to single precision."""
     return array("f", values).tolist()
+
+
+def _noise_state(stream: RandomStream) -> np.ndarray:
+    """The stream's state as compiled code keeps it."""
+    state = np.zeros(1, dtype=tools.NOISE_STATE)
+    state["seed"], state["last"] = stream.state, stream.table.last
+    state["table"] = stream.table.entries
+    return state
 
 
 def _uniform_deviates(stream: RandomStream) -> Iterator[float]:

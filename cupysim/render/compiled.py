@@ -11,203 +11,21 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from cupysim.errors import CupysimError
-from cupysim.maths.orientations import orientations
-from cupysim.maths.rotations import apply_matrix
-from cupysim.render import launch as launches
-from cupysim.render.launch import Factors, Precision, Variant
+from cupysim.render.engine import Engine
 from cupysim.render.plan import RenderPlan
 from cupysim.render.result import InterpolationStop, Observer, Rendered
-from cupysim.render.steps import Span, count_orientations, count_rays, portions, spans
-
-SECONDS_AT_ONCE = 0.3
-"""How long a band should take; at most half a second goes by without a sign."""
+from cupysim.render.steps import Span, count_rays, spans
+from cupysim.render.worker import SEARCH_SLOWNESS, Piece, Worker
 
 LARGEST_TABLE = 2**31 - 1
 """Entries of a table of structure factors which the kernel can count."""
-
-SEARCH_SLOWNESS = 20
-"""How many times slower a search is than a render, at most."""
-
-
-class Engine(Protocol):
-    """A device which carries out launches."""
-
-    precision: Precision
-    rate: float
-    """Steps in a second, a first guess."""
-    smallest_band: int
-    """Pixels below which the device is not busy."""
-    largest_band: int
-    """Pixels whose results it holds."""
-    matrices_at_once: int
-    """Orientations which it holds."""
-
-    def upload(self, array: np.ndarray) -> int:
-        """Copy an array to the device, for as long as the engine lives; its address."""
-
-    def replace(self, name: str, array: np.ndarray) -> int:
-        """The same in the place of an earlier array of this name."""
-
-    def open_band(self, launch: np.ndarray, image: np.ndarray, numbers: tuple[int, int]) -> None:
-        """Fill in where a band's results go: pixels of an image, the first and the last."""
-
-    def render(self, launch: np.ndarray, variant: Variant) -> None:
-        """Carry out a launch."""
-
-    def close_band(self) -> float:
-        """Wait for a band; its photons are in the image. Gives the sum of solid angles."""
-
-    def find_first_ray(self, launch: np.ndarray) -> np.ndarray:
-        """For each pixel of a launch the first ray within the resolution limit, or -1."""
-
-    def find_interpolation_stop(
-        self, launch: np.ndarray, variant: Variant
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """For each pixel the first step which leaves the table, or -1, and its h, k, l."""
-
-
-@dataclass
-class Piece:
-    """Pixels which follow each other and have the same spans."""
-
-    first: int
-    count: int
-    spans: list[Span]
-
-
-class Worker:
-    """Renders parts of one image on one engine."""
-
-    def __init__(
-        self, engine: Engine, plan: RenderPlan, shot: int, panel: int, numbers: np.ndarray | None
-    ) -> None:
-        self.engine = engine
-        self.plan = plan
-        self.shot = shot
-        self.numbers = numbers
-        self.rate = engine.rate
-        self._base = launches.describe(plan, shot, panel)
-        self._base["sources"] = engine.replace("sources", launches.source_records(plan, shot))
-        self._base["crystals"] = engine.replace("crystals", launches.crystal_records(plan, shot))
-        if numbers is not None:
-            self._base["numbers"] = engine.replace("numbers", numbers)
-        self._matrices: tuple[object, int] = (None, 0)
-        self._table: tuple[object, int] = (None, 0)
-
-    def band_size(self, span_list: list[Span], slowness: int = 1) -> int:
-        """Pixels which take as long as a band should."""
-        steps = max(1, sum(span.n_steps for span in span_list)) * slowness
-        wanted = int(self.rate * SECONDS_AT_ONCE / steps)
-        return min(max(wanted, self.engine.smallest_band), self.engine.largest_band)
-
-    def render_band(self, piece: Piece, image: np.ndarray) -> float:
-        """Render some pixels completely; gives the sum of their solid angles."""
-        launch = self._launch(piece.first, piece.count)
-        last = piece.first + piece.count - 1
-        self.engine.open_band(launch, image, (self.number(piece.first), self.number(last)))
-        parts = list(self._parts(piece))
-        started = time.perf_counter()
-        for index, span in enumerate(parts):
-            launch["begins"], launch["ends"] = index == 0, index == len(parts) - 1
-            self._set_span(launch, span, self.engine.precision)
-            self.engine.render(launch, self._variant(span.interpolate))
-        omega = self.engine.close_band()
-        taken = time.perf_counter() - started
-        steps = piece.count * sum(span.n_steps for span in parts)
-        if taken > SECONDS_AT_ONCE / 30:
-            # the first band starts threads or compiles; what it shows is not believed whole
-            self.rate = min(max(steps / taken, self.rate / 8), self.rate * 8)
-        return omega
-
-    def first_ray(self, first: int, count: int) -> np.ndarray:
-        """For each pixel the first ray within the resolution limit, or -1."""
-        launch = self._launch(first, count)
-        launch["n_rays"] = count_rays(self.plan)
-        return self.engine.find_first_ray(launch)
-
-    def interpolation_stop(self, piece: Piece) -> tuple[np.ndarray, np.ndarray]:
-        """For each pixel the first step which leaves the table, or -1, and its h, k, l."""
-        found = np.full(piece.count, -1, dtype=np.int64)
-        indices = np.zeros((piece.count, 3))
-        for span in self._parts(piece, SEARCH_SLOWNESS):
-            launch = self._launch(piece.first, piece.count)
-            self._set_span(launch, span, Precision.DOUBLE)
-            steps, at = self.engine.find_interpolation_stop(launch, self._variant(True))
-            new = (found < 0) & (steps >= 0)
-            found[new], indices[new] = steps[new], at[new]
-        return found, indices
-
-    def number(self, place: int) -> int:
-        """Pixel number slow * n_fast + fast of a place in the list of pixels."""
-        if self.numbers is not None:
-            return int(self.numbers[place])
-        base = self._base
-        row, column = divmod(place, int(base["n_columns"][0]))
-        row += int(base["first_row"][0])
-        return row * int(base["n_fast"][0]) + int(base["first_column"][0]) + column
-
-    def _parts(self, piece: Piece, slowness: int = 1) -> Iterator[Span]:
-        at_once = max(1, int(self.rate * SECONDS_AT_ONCE / piece.count / slowness))
-        for span in piece.spans:
-            yield from portions(span, at_once, self.engine.matrices_at_once)
-
-    def _launch(self, first: int, count: int) -> np.ndarray:
-        launch = self._base.copy()
-        launch["first_pixel"], launch["n_pixels"] = first, count
-        launch["begins"] = True
-        return launch
-
-    def _set_span(self, launch: np.ndarray, span: Span, precision: Precision) -> None:
-        launch["first_ray"], launch["n_rays"] = span.first_ray, span.n_rays
-        launch["first_orientation"] = span.first_orientation
-        launch["n_orientations"] = span.n_orientations
-        first, last = span.first_orientation, span.first_orientation + span.n_orientations
-        key = (first, last, span.untouched, precision)
-        if self._matrices[0] != key:
-            records = launches.matrix_records(self._cells(first, last, span.untouched), precision)
-            self._matrices = key, self.engine.replace("matrices", records)
-        launch["matrices"], launch["first_matrix"] = self._matrices[1], first
-        if self._factors(span.interpolate) is not Factors.CONSTANT:
-            if self._table[0] is None:
-                records = launches.factor_records(self.plan, self.engine.precision)
-                self._table = True, self.engine.upload(records)
-            launch["table"] = self._table[1]
-
-    def _cells(self, first: int, last: int, untouched: bool) -> np.ndarray:
-        """Cell vectors of some orientations, numbered through all crystals."""
-        crystals, each = self.plan.crystals, self.plan.crystals.n_orientations
-        blocks = []
-        for crystal in range(first // each, (last - 1) // each + 1):
-            low, high = max(first - crystal * each, 0), min(last - crystal * each, each)
-            rotations = crystals.mosaic_rotations[self.shot, crystal]
-            if untouched:
-                assert crystals.first_cell is not None
-                turned = rotations[low:high][:, None]
-                blocks.append(apply_matrix(turned, crystals.first_cell[self.shot, crystal]))
-            else:
-                cells = crystals.phi_cells[self.shot, crystal]
-                blocks.append(orientations(cells, rotations, low, high))
-        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-
-    def _factors(self, interpolate: bool) -> Factors:
-        if self.plan.factors.is_constant:
-            return Factors.CONSTANT
-        return Factors.TRICUBIC if interpolate else Factors.NEAREST
-
-    def _variant(self, interpolate: bool) -> Variant:
-        plan = self.plan
-        running = plan.oversample_thick or plan.oversample_polar or plan.oversample_omega
-        return Variant(
-            self.engine.precision, plan.crystals.shape, self._factors(interpolate), running
-        )
 
 
 @dataclass
@@ -230,7 +48,6 @@ class _Panel:
     """Place of the pixel and its ray."""
     stop: tuple[int, int] | None = None
     """Place of the pixel and its step; everything, if interpolation ended before."""
-    pieces: list[Piece] = field(default_factory=list)
 
     def find_first_sweep(self, shot: _Shot) -> None:
         """Find the first sweep which is executed at all."""
@@ -266,9 +83,7 @@ class _Panel:
                     place, step = first + int(hits[0]), int(steps[hits[0]])
                     h, k, l = (float(index) for index in indices[hits[0]])
                     self.stop = place, step
-                    shot.stop = InterpolationStop(
-                        self.panel, worker.number(place), step, (h, k, l)
-                    )
+                    shot.stop = InterpolationStop(self.panel, worker.number(place), step, (h, k, l))
                     observer.interpolation_stopped(shot.stop)
                     return
 
@@ -277,11 +92,12 @@ class _Panel:
         special = {place for place, _ in filter(None, (self.first_sweep, self.stop)) if place >= 0}
         edges = sorted({0, self.count, *special, *(place + 1 for place in special)})
         pieces = []
-        for first, end in zip(edges, edges[1:], strict=False):
-            sweep = self.first_sweep[1] if self.first_sweep and self.first_sweep[0] == first else None
-            stop = None
-            if self.stop is not None:
-                stop = self.stop[1] if first == self.stop[0] else None if first < self.stop[0] else 0
+        for first, end in pairwise(edges):
+            sweep = stop = None
+            if self.first_sweep is not None and self.first_sweep[0] == first:
+                sweep = self.first_sweep[1]
+            if self.stop is not None and self.stop[0] <= first:
+                stop = self.stop[1] if self.stop[0] == first else 0
             pieces.append(Piece(first, end - first, spans(self.plan, sweep, stop)))
         return pieces
 
@@ -419,8 +235,3 @@ def _listed(plan: RenderPlan, panel: int) -> np.ndarray | None:
         return None
     rows, columns = np.nonzero(plan.mask[panel][plan.rows, plan.columns])
     return (rows + plan.rows.start) * plan.shape[3] + columns + plan.columns.start
-
-
-def count_steps(plan: RenderPlan) -> int:
-    """Steps of a pixel: rays times orientations."""
-    return count_rays(plan) * count_orientations(plan)

@@ -12,6 +12,7 @@ from cupysim.errors import CupysimError
 from cupysim.native import recipe
 from cupysim.native.library import NoLibraryError, load
 from cupysim.render import compiled
+from cupysim.render.engine import STATE_SIZE
 from cupysim.render.launch import SHAPES, Precision, Variant, launch_type
 from cupysim.render.plan import RenderPlan
 from cupysim.render.result import Observer, Rendered
@@ -24,9 +25,6 @@ LARGEST_BAND = 2**18
 
 MATRICES_AT_ONCE = 2**20
 """Orientations which are kept (75 MB)."""
-
-STATE_SIZE = 5
-"""Numbers which are kept of a pixel from launch to launch."""
 
 
 def problem() -> str | None:
@@ -117,7 +115,7 @@ def prepare(library: ctypes.CDLL) -> ctypes.CDLL:
 
 
 class HostEngine:
-    """Carries out launches on the CPU; see `cupysim.render.compiled.Engine`.
+    """Carries out launches on the CPU; see `cupysim.render.engine.Engine`.
 
     Parameters
     ----------
@@ -151,13 +149,16 @@ class HostEngine:
         self._kept[name] = array
         return array.ctypes.data
 
-    def open_band(self, launch: np.ndarray, image: np.ndarray, _: tuple[int, int]) -> None:
+    def open_band(
+        self, launch: np.ndarray, image: np.ndarray, _: tuple[int, int], in_parts: bool
+    ) -> None:
         """Let results go into the image itself."""
         n_pixels = int(launch["n_pixels"][0])
         launch["image"] = image.ctypes.data
         self._omega = np.empty(n_pixels)
         launch["omega_sums"] = self._omega.ctypes.data
-        launch["state"] = self.replace("state", np.empty(STATE_SIZE * n_pixels))
+        if in_parts:
+            launch["state"] = self.replace("state", np.empty(STATE_SIZE * n_pixels))
 
     def render(self, launch: np.ndarray, variant: Variant) -> None:
         """Carry out a launch."""

@@ -122,7 +122,7 @@ def describe(plan: RenderPlan, shot: int, panel: int) -> np.ndarray:
         "lengths": plan.factors.table.shape[1:],
         "first_index": plan.factors.first,
         "constant_factor": 1.0,
-        "term_scale": largest_factor(plan) ** 2,
+        "term_scale": np.square(largest_factor(plan)),
         "background": plan.background[shot],
         "has_background": plan.has_background,
         "photons_per_squared_electron": plan.photons_per_squared_electron[shot],

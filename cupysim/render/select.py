@@ -2,26 +2,71 @@
 
 from __future__ import annotations
 
-from cupysim.errors import CupysimError
+import warnings
+from collections.abc import Sequence
+from functools import cache, partial
+
+from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.render import reference
+from cupysim.render.launch import Precision
 from cupysim.render.result import Backend
 
-BACKENDS: dict[str, Backend] = {"numpy": reference.render}
-"""The backends by name."""
+BACKENDS = ("cuda", "host", "numpy")
+"""The backends, the fastest first."""
+
+PRECISIONS = {"double": Precision.DOUBLE, "mixed": Precision.MIXED}
+"""Precisions which users choose from."""
 
 
-def available_backends() -> list[str]:
-    """Names of the backends which work on this machine."""
-    return list(BACKENDS)
-
-
-def select_backend(name: str) -> Backend:
-    """A backend by its name.
+@cache
+def why_not(name: str) -> str | None:
+    """Why a backend cannot be used on this machine; None if it can.
 
     Parameters
     ----------
     name : str
-        One of `available_backends`, or "auto" for the fastest of them.
+        One of `BACKENDS`.
+
+    Returns
+    -------
+    str or None
+        The reason and what would help.
+    """
+    if name == "cuda":
+        from cupysim.render import cuda
+
+        return cuda.problem()
+    if name == "host":
+        from cupysim.render import host
+
+        return host.problem()
+    return None
+
+
+def available_backends() -> list[str]:
+    """Names of the backends which work on this machine, the fastest first."""
+    return [name for name in BACKENDS if why_not(name) is None]
+
+
+def select_backend(
+    name: str = "auto",
+    precision: str = "double",
+    threads: int | None = None,
+    devices: Sequence[int] | None = None,
+) -> Backend:
+    """A backend by its name.
+
+    Parameters
+    ----------
+    name : str, optional
+        One of `BACKENDS`, or "auto" for the first of them which works.
+    precision : str, optional
+        "double": within 1e-6 of each pixel. "mixed": within 1e-6 of the image's
+        maximum, and faster; the numpy backend computes in double precision all the same.
+    threads : int, optional
+        Threads of the host backend; one on each core without it.
+    devices : sequence of int, optional
+        GPUs which share the work of the cuda backend; all without it.
 
     Returns
     -------
@@ -31,12 +76,39 @@ def select_backend(name: str) -> Backend:
     Raises
     ------
     CupysimError
-        If there is no such backend.
+        If there is no such backend or precision, or the backend does not work here.
     """
+    if precision not in PRECISIONS:
+        raise CupysimError(f"precision {precision!r}: expected {' or '.join(PRECISIONS)}")
+    if threads is not None and threads < 1:
+        raise CupysimError(f"threads: at least 1 is needed, got {threads}")
     if name == "auto":
-        return BACKENDS["numpy"]
-    if name not in BACKENDS:
-        raise CupysimError(
-            f"backend {name!r}: expected auto or one of {', '.join(available_backends())}"
-        )
-    return BACKENDS[name]
+        name = available_backends()[0]
+        if name == "numpy":
+            _say_how_to_be_faster()
+    elif name not in BACKENDS:
+        raise CupysimError(f"backend {name!r}: expected auto or one of {', '.join(BACKENDS)}")
+    reason = why_not(name)
+    if reason is not None:
+        raise CupysimError(f"backend {name}: {reason}")
+    if name == "cuda":
+        from cupysim.render import cuda
+
+        return partial(cuda.render, precision=PRECISIONS[precision], wanted=devices)
+    if name == "host":
+        from cupysim.render import host
+
+        return partial(host.render, precision=PRECISIONS[precision], threads=threads)
+    return reference.render
+
+
+@cache
+def _say_how_to_be_faster() -> None:
+    """Once in a process: the readable backend is the slow one."""
+    warnings.warn(
+        CupysimWarning(
+            f"rendering with NumPy, some 30 times slower than compiled code ({why_not('host')}); "
+            "with a C++ compiler, such as Debian's package g++, the next run compiles it"
+        ),
+        stacklevel=3,
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cupysim.native import tools
 from cupysim.render.plan import RenderPlan
 from cupysim.render.result import Rendered
 
@@ -56,20 +57,11 @@ def image_statistics(plan: RenderPlan, rendered: Rendered) -> Statistics:
     """
     image = rendered.image[0, 0]
     region = image[plan.rows, plan.columns]
-    maximum, where = _maximum(region)
-    total = squares = 0.0
-    for rows in _bands(region):
-        # masked pixels are zero and add nothing
-        values = region[rows].reshape(-1)
-        total = serial_sum(total, values.astype(np.float64))
-        # the C program squares in single precision
-        squares = serial_sum(squares, (values * values).astype(np.float64))
+    # masked pixels are zero and add nothing
+    maximum, where, total, squares = (tools.add_up if tools.available() else _add_up)(region)
     n = int(rendered.n_rendered[0, 0])
     mean = total / max(n, 1)
-    deviations = 0.0
-    for rows in _bands(region):
-        difference = region[rows].reshape(-1).astype(np.float64) - mean
-        deviations = serial_sum(deviations, difference * difference)
+    deviations = (tools.add_deviations if tools.available() else _add_deviations)(region, mean)
     slow, fast = where[0] + plan.rows.start, where[1] + plan.columns.start
     return Statistics(
         maximum=maximum,
@@ -99,6 +91,26 @@ def serial_sum(start: float, values: np.ndarray) -> float:
     if len(values) == 0:
         return start
     return float(np.add.accumulate(np.concatenate([[start], values]))[-1])
+
+
+def _add_up(region: np.ndarray) -> tuple[float, tuple[int, int], float, float]:
+    """What `cupysim.native.tools.add_up` does, in NumPy."""
+    total = squares = 0.0
+    for rows in _bands(region):
+        values = region[rows].reshape(-1)
+        total = serial_sum(total, values.astype(np.float64))
+        # the C program squares in single precision
+        squares = serial_sum(squares, (values * values).astype(np.float64))
+    return (*_maximum(region), total, squares)
+
+
+def _add_deviations(region: np.ndarray, mean: float) -> float:
+    """What `cupysim.native.tools.add_deviations` does, in NumPy."""
+    deviations = 0.0
+    for rows in _bands(region):
+        difference = region[rows].reshape(-1).astype(np.float64) - mean
+        deviations = serial_sum(deviations, difference * difference)
+    return deviations
 
 
 def _bands(region: np.ndarray) -> list[slice]:

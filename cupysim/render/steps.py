@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from cupysim.render.plan import RenderPlan
 
@@ -83,7 +84,7 @@ def spans(plan: RenderPlan, first_sweep: int | None, stop: int | None) -> list[S
         edges.add(min(max(stop, 0), end))
     result = []
     ordered = sorted(edges)
-    for first, last in zip(ordered, ordered[1:], strict=False):
+    for first, last in pairwise(ordered):
         untouched = any(low <= first < high for low, high in swept)
         interpolate = plan.factors.interpolate and (stop is None or first < stop)
         result += [

@@ -1,0 +1,312 @@
+"""The CUDA backend: the kernel on NVIDIA GPUs, through CuPy.
+
+CuPy is imported where it is used; nothing here needs it to be installed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from cupysim.errors import CupysimError
+from cupysim.render import compiled
+from cupysim.render.engine import STATE_SIZE
+from cupysim.render.kernel_source import joined_source, render_options, search_options
+from cupysim.render.launch import Precision, Variant
+from cupysim.render.plan import RenderPlan
+from cupysim.render.result import Observer, Rendered
+
+THREADS = 128
+"""Threads of a block, as in ``render.cu``."""
+
+STEPS_PER_SECOND = 1e10
+"""Of a device, as a first guess."""
+
+SMALLEST_BAND = 2**16
+"""Pixels which keep a device busy."""
+
+LARGEST_BAND = 2**23
+"""Pixels whose results fit any device, if it has memory for them."""
+
+BYTES_PER_PIXEL = 4 + 8 + 8 * STATE_SIZE
+"""Of results and state on the device."""
+
+LARGEST_SHARE = 0.25
+"""Of the free memory, for a band and for orientations."""
+
+SLOW_FLOAT64 = 8
+"""Devices with so few float64 units compute mixed precision in pairs of floats."""
+
+PRECISION_RATIO = 87
+"""The runtime's number of the device attribute: float32 operations in the time of one float64."""
+
+INSTALL = "pip install 'cupysim[cuda13]' (or cuda12, by the driver's CUDA version)"
+
+
+@cache
+def problem() -> str | None:
+    """Why this backend cannot be used; None if it can."""
+    if importlib.util.find_spec("cupy") is None:
+        return f"CuPy is not installed: {INSTALL}"
+    if not _driver_is_there():
+        return "no NVIDIA driver is installed (libcuda.so.1 is missing)"
+    try:
+        import cupy
+
+        count = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:
+        # CuPy's errors have no common parent, and a broken installation raises anything
+        return f"no device answers: {_first_line(error)}"
+    return None if count else "there is no device"
+
+
+def _driver_is_there() -> bool:
+    # far faster than to import CuPy only to learn it
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def devices(wanted: Sequence[int] | None) -> list[int]:
+    """Which devices to use.
+
+    Parameters
+    ----------
+    wanted : sequence of int or None
+        Their numbers; None for all.
+
+    Returns
+    -------
+    list of int
+        Numbers.
+
+    Raises
+    ------
+    CupysimError
+        If one does not exist.
+    """
+    import cupy
+
+    count = cupy.cuda.runtime.getDeviceCount()
+    for number in wanted or ():
+        if not 0 <= number < count:
+            raise CupysimError(
+                f"device {number} does not exist; there are {count}, numbered from 0"
+            )
+    return list(dict.fromkeys(wanted)) if wanted else list(range(count))
+
+
+def render(
+    plan: RenderPlan, observer: Observer, precision: Precision, wanted: Sequence[int] | None
+) -> Rendered:
+    """Compute images on GPUs.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        What to render.
+    observer : Observer
+        Hears how far the render is.
+    precision : Precision
+        In which numbers: mixed precision becomes that which suits the device.
+    wanted : sequence of int or None
+        Numbers of the devices; None for all.
+
+    Returns
+    -------
+    Rendered
+        The images and what is reported of them.
+
+    Raises
+    ------
+    CupysimError
+        If there is no device, the kernel does not compile, or memory runs out.
+    """
+    reason = problem()
+    if reason is not None:
+        raise CupysimError(f"backend cuda: {reason}")
+    import cupyx
+
+    with _explained():
+        engines = [CudaEngine(number, precision) for number in devices(wanted)]
+        # pinned memory is copied to several times faster
+        image = cupyx.zeros_pinned(plan.shape, dtype=np.float32)
+        return compiled.render(plan, observer, engines, image)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn CuPy's errors into ours."""
+    import cupy
+
+    try:
+        yield
+    except cupy.cuda.memory.OutOfMemoryError as error:
+        raise CupysimError(
+            f"backend cuda: the device is out of memory ({_first_line(error)}); other programs may "
+            "use it, see nvidia-smi; -backend host needs none"
+        ) from error
+    except cupy.cuda.compiler.CompileException as error:
+        raise CupysimError(
+            f"backend cuda: the kernel does not compile: {_first_error(error)}; the CUDA headers "
+            "come with pip install 'cupy-cuda13x[ctk]' (or cuda12x)"
+        ) from error
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise CupysimError(f"backend cuda: {_first_line(error)}") from error
+    except cupy.cuda.driver.CUDADriverError as error:
+        raise CupysimError(f"backend cuda: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _first_error(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if "error" in line]
+    return lines[0].strip() if lines else _first_line(error)
+
+
+@cache
+def kernel_source() -> str:
+    """The kernel's source with all its headers."""
+    folder = files("cupysim.cuda_src")
+    return joined_source(lambda name: folder.joinpath(name).read_text())
+
+
+@cache
+def _kernel(_: int, name: str, options: tuple[str, ...]) -> Callable[..., None]:
+    """A compiled kernel, loaded on the device which is current: its number is the cache's key."""
+    import cupy
+
+    module = cupy.RawModule(code=kernel_source(), options=options)
+    return module.get_function(name)
+
+
+class CudaEngine:
+    """Carries out launches on one GPU; see `cupysim.render.engine.Engine`.
+
+    Parameters
+    ----------
+    number : int
+        Which device.
+    precision : Precision
+        In which numbers.
+    """
+
+    rate = STEPS_PER_SECOND
+
+    def __init__(self, number: int, precision: Precision) -> None:
+        import cupy
+
+        self.number = number
+        with self._device():
+            runtime = cupy.cuda.runtime
+            ratio = runtime.deviceGetAttribute(PRECISION_RATIO, number)
+            if precision is Precision.MIXED and ratio >= SLOW_FLOAT64:
+                precision = Precision.PAIRS
+            free = runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()
+        self.precision = precision
+        most = int(free * LARGEST_SHARE)
+        self.largest_band = max(THREADS, min(LARGEST_BAND, most // BYTES_PER_PIXEL))
+        self.smallest_band = min(SMALLEST_BAND, self.largest_band)
+        self.matrices_at_once = max(1, min(2**22, most // (9 * 8)))
+        self._kept: dict[object, Any] = {}
+
+    def _device(self) -> Any:
+        """The device, as a context in which it is current."""
+        import cupy
+
+        return cupy.cuda.Device(self.number)
+
+    def upload(self, array: np.ndarray) -> int:
+        """Copy an array to the device; its address.
+
+        One which is larger than the device's memory stays in the computer's, where the device
+        reads the parts it needs.
+        """
+        return self.replace(len(self._kept), array)
+
+    def replace(self, name: object, array: np.ndarray) -> int:
+        """Copy an array in the place of an earlier one of this name; its address."""
+        import cupy
+        import cupyx
+
+        self._kept.pop(name, None)
+        with self._device():
+            try:
+                kept = cupy.asarray(array)
+                address = kept.data.ptr
+            except cupy.cuda.memory.OutOfMemoryError:
+                kept = cupyx.empty_pinned(array.shape, dtype=array.dtype)
+                kept[...] = array
+                address = kept.ctypes.data
+        self._kept[name] = kept
+        return int(address)
+
+    def open_band(
+        self, launch: np.ndarray, image: np.ndarray, numbers: tuple[int, int], in_parts: bool
+    ) -> None:
+        """Make room for a band's results on the device."""
+        import cupy
+
+        n_pixels = int(launch["n_pixels"][0])
+        first, last = numbers
+        with self._device():
+            self._image = cupy.zeros(last - first + 1, dtype=np.float32)
+            self._omega = cupy.empty(n_pixels)
+            launch["image"], launch["image_first"] = self._image.data.ptr, first
+            launch["omega_sums"] = self._omega.data.ptr
+            if in_parts:
+                self._state = cupy.empty(STATE_SIZE * n_pixels)
+                launch["state"] = self._state.data.ptr
+        self._sink = image.reshape(-1)[first : last + 1]
+
+    def render(self, launch: np.ndarray, variant: Variant) -> None:
+        """Carry out a launch, and wait for it: launches are short and errors appear in place."""
+        self._run("cupysim_render", render_options(variant), launch)
+
+    def close_band(self) -> float:
+        """Copy photons to the image; the sum of solid angles."""
+        with self._device():
+            self._image.get(out=self._sink)
+            return float(self._omega.sum())
+
+    def find_first_ray(self, launch: np.ndarray) -> np.ndarray:
+        """For each pixel of a launch the first ray within the resolution limit, or -1."""
+        import cupy
+
+        with self._device():
+            found = cupy.empty(int(launch["n_pixels"][0]), dtype=np.int64)
+            launch["found"] = found.data.ptr
+            self._run("cupysim_search", search_options(None), launch)
+            return found.get()
+
+    def find_interpolation_stop(
+        self, launch: np.ndarray, variant: Variant
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """For each pixel the first step which leaves the table, or -1, and its h, k, l."""
+        import cupy
+
+        n_pixels = int(launch["n_pixels"][0])
+        with self._device():
+            found, indices = cupy.empty(n_pixels, dtype=np.int64), cupy.empty((n_pixels, 3))
+            launch["found"], launch["found_indices"] = found.data.ptr, indices.data.ptr
+            self._run("cupysim_search", search_options(variant), launch)
+            return found.get(), indices.get()
+
+    def _run(self, name: str, options: tuple[str, ...], launch: np.ndarray) -> None:
+        blocks = -(-int(launch["n_pixels"][0]) // THREADS)
+        with self._device() as device:
+            kernel = _kernel(self.number, name, options)
+            kernel((blocks,), (THREADS,), (launch.reshape(1),))
+            device.synchronize()

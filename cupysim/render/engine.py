@@ -1,0 +1,54 @@
+"""What a device must do to carry out launches of compiled kernels."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from cupysim.render.launch import Precision, Variant
+
+STATE_SIZE = 5
+"""Numbers which are kept of a pixel from launch to launch."""
+
+
+class Engine(Protocol):
+    """A device which carries out launches."""
+
+    precision: Precision
+    rate: float
+    """Steps in a second, a first guess."""
+    smallest_band: int
+    """Pixels below which the device is not busy."""
+    largest_band: int
+    """Pixels whose results it holds."""
+    matrices_at_once: int
+    """Orientations which it holds."""
+
+    def upload(self, array: np.ndarray) -> int:
+        """Copy an array to the device, for as long as the engine lives; its address."""
+
+    def replace(self, name: str, array: np.ndarray) -> int:
+        """The same in the place of an earlier array of this name."""
+
+    def open_band(
+        self, launch: np.ndarray, image: np.ndarray, numbers: tuple[int, int], in_parts: bool
+    ) -> None:
+        """Fill in where a band's results go: pixels of an image from the first to the last.
+
+        Between several launches, what is known of the pixels is kept too.
+        """
+
+    def render(self, launch: np.ndarray, variant: Variant) -> None:
+        """Carry out a launch."""
+
+    def close_band(self) -> float:
+        """Wait for a band; its photons are in the image. Gives the sum of solid angles."""
+
+    def find_first_ray(self, launch: np.ndarray) -> np.ndarray:
+        """For each pixel of a launch the first ray within the resolution limit, or -1."""
+
+    def find_interpolation_stop(
+        self, launch: np.ndarray, variant: Variant
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """For each pixel the first step which leaves the table, or -1, and its h, k, l."""

@@ -1,0 +1,160 @@
+"""One image's launches on one device: how pixels and steps are divided among them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.maths.orientations import orientations
+from cupysim.maths.rotations import apply_matrix
+from cupysim.render import launch as launches
+from cupysim.render.engine import Engine
+from cupysim.render.launch import Factors, Precision, Variant
+from cupysim.render.plan import RenderPlan
+from cupysim.render.steps import Span, count_rays, portions
+
+SECONDS_AT_ONCE = 0.3
+"""How long a band should take; at most half a second goes by without a sign."""
+
+SEARCH_SLOWNESS = 20
+"""How many times slower a search is than a render, at most."""
+
+
+@dataclass
+class Piece:
+    """Pixels which follow each other and have the same spans."""
+
+    first: int
+    count: int
+    spans: list[Span]
+
+
+class Worker:
+    """Renders parts of one image on one engine."""
+
+    def __init__(
+        self, engine: Engine, plan: RenderPlan, shot: int, panel: int, numbers: np.ndarray | None
+    ) -> None:
+        self.engine = engine
+        self.plan = plan
+        self.shot = shot
+        self.numbers = numbers
+        self.rate = engine.rate
+        self._base = launches.describe(plan, shot, panel)
+        self._base["sources"] = engine.replace("sources", launches.source_records(plan, shot))
+        self._base["crystals"] = engine.replace("crystals", launches.crystal_records(plan, shot))
+        if numbers is not None:
+            self._base["numbers"] = engine.replace("numbers", numbers)
+        self._matrices: tuple[object, int] = (None, 0)
+        self._table: tuple[object, int] = (None, 0)
+
+    def band_size(self, span_list: list[Span], slowness: int = 1) -> int:
+        """Pixels which take as long as a band should."""
+        steps = max(1, sum(span.n_steps for span in span_list)) * slowness
+        wanted = int(self.rate * SECONDS_AT_ONCE / steps)
+        return min(max(wanted, self.engine.smallest_band), self.engine.largest_band)
+
+    def render_band(self, piece: Piece, image: np.ndarray) -> float:
+        """Render some pixels completely; gives the sum of their solid angles."""
+        launch = self._launch(piece.first, piece.count)
+        last = piece.first + piece.count - 1
+        parts = list(self._parts(piece))
+        numbers = self.number(piece.first), self.number(last)
+        self.engine.open_band(launch, image, numbers, len(parts) > 1)
+        started = time.perf_counter()
+        for index, span in enumerate(parts):
+            launch["begins"], launch["ends"] = index == 0, index == len(parts) - 1
+            self._set_span(launch, span, self.engine.precision)
+            self.engine.render(launch, self._variant(span.interpolate))
+        omega = self.engine.close_band()
+        taken = time.perf_counter() - started
+        steps = piece.count * sum(span.n_steps for span in parts)
+        if taken > SECONDS_AT_ONCE / 30:
+            # the first band starts threads or compiles; what it shows is not believed whole
+            self.rate = min(max(steps / taken, self.rate / 8), self.rate * 8)
+        return omega
+
+    def first_ray(self, first: int, count: int) -> np.ndarray:
+        """For each pixel the first ray within the resolution limit, or -1."""
+        launch = self._launch(first, count)
+        launch["n_rays"] = count_rays(self.plan)
+        return self.engine.find_first_ray(launch)
+
+    def interpolation_stop(self, piece: Piece) -> tuple[np.ndarray, np.ndarray]:
+        """For each pixel the first step which leaves the table, or -1, and its h, k, l."""
+        found = np.full(piece.count, -1, dtype=np.int64)
+        indices = np.zeros((piece.count, 3))
+        for span in self._parts(piece, SEARCH_SLOWNESS):
+            launch = self._launch(piece.first, piece.count)
+            self._set_span(launch, span, Precision.DOUBLE)
+            steps, at = self.engine.find_interpolation_stop(launch, self._variant(True))
+            new = (found < 0) & (steps >= 0)
+            found[new], indices[new] = steps[new], at[new]
+        return found, indices
+
+    def number(self, place: int) -> int:
+        """Pixel number slow * n_fast + fast of a place in the list of pixels."""
+        if self.numbers is not None:
+            return int(self.numbers[place])
+        base = self._base
+        row, column = divmod(place, int(base["n_columns"][0]))
+        row += int(base["first_row"][0])
+        return row * int(base["n_fast"][0]) + int(base["first_column"][0]) + column
+
+    def _parts(self, piece: Piece, slowness: int = 1) -> Iterator[Span]:
+        at_once = max(1, int(self.rate * SECONDS_AT_ONCE / piece.count / slowness))
+        for span in piece.spans:
+            yield from portions(span, at_once, self.engine.matrices_at_once)
+
+    def _launch(self, first: int, count: int) -> np.ndarray:
+        launch = self._base.copy()
+        launch["first_pixel"], launch["n_pixels"] = first, count
+        launch["begins"] = True
+        return launch
+
+    def _set_span(self, launch: np.ndarray, span: Span, precision: Precision) -> None:
+        launch["first_ray"], launch["n_rays"] = span.first_ray, span.n_rays
+        launch["first_orientation"] = span.first_orientation
+        launch["n_orientations"] = span.n_orientations
+        first, last = span.first_orientation, span.first_orientation + span.n_orientations
+        key = (first, last, span.untouched, precision)
+        if self._matrices[0] != key:
+            records = launches.matrix_records(self._cells(first, last, span.untouched), precision)
+            self._matrices = key, self.engine.replace("matrices", records)
+        launch["matrices"], launch["first_matrix"] = self._matrices[1], first
+        if self._factors(span.interpolate) is not Factors.CONSTANT:
+            if self._table[0] is None:
+                records = launches.factor_records(self.plan, self.engine.precision)
+                self._table = True, self.engine.upload(records)
+            launch["table"] = self._table[1]
+
+    def _cells(self, first: int, last: int, untouched: bool) -> np.ndarray:
+        """Cell vectors of some orientations, numbered through all crystals."""
+        crystals, each = self.plan.crystals, self.plan.crystals.n_orientations
+        blocks = []
+        for crystal in range(first // each, (last - 1) // each + 1):
+            low, high = max(first - crystal * each, 0), min(last - crystal * each, each)
+            rotations = crystals.mosaic_rotations[self.shot, crystal]
+            if untouched:
+                assert crystals.first_cell is not None
+                turned = rotations[low:high][:, None]
+                blocks.append(apply_matrix(turned, crystals.first_cell[self.shot, crystal]))
+            else:
+                cells = crystals.phi_cells[self.shot, crystal]
+                blocks.append(orientations(cells, rotations, low, high))
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+    def _factors(self, interpolate: bool) -> Factors:
+        if self.plan.factors.is_constant:
+            return Factors.CONSTANT
+        return Factors.TRICUBIC if interpolate else Factors.NEAREST
+
+    def _variant(self, interpolate: bool) -> Variant:
+        plan = self.plan
+        running = plan.oversample_thick or plan.oversample_polar or plan.oversample_omega
+        return Variant(
+            self.engine.precision, plan.crystals.shape, self._factors(interpolate), running
+        )
