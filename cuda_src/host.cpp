@@ -39,7 +39,7 @@ Block choose_factors(int factors, bool running) {
     switch (factors) {
         case CONSTANT: return choose_running<Policy, shape, CONSTANT>(running);
         case NEAREST: return choose_running<Policy, shape, NEAREST>(running);
-        default: return choose_running<Policy, shape, TRICUBIC>(running);
+        default: return choose_running<Double, shape, TRICUBIC>(running);  // floats lose too much
     }
 }
 

@@ -13,6 +13,8 @@ enum Shape { SQUARE, ROUND, GAUSS, TOPHAT };
 
 // Amplitude of a round crystal relative to the square one it is cut from.
 constexpr double SPHERE_IN_CUBE = 0.723601254558268;
+// 2^-26.5: below, sin x/x and cos x are both rounded to 1.
+constexpr double CANCELLATION = 1.0536712127723509e-08;
 // Edge of flat spots in units in which Gaussian ones fall off as exp(-y).
 constexpr double TOPHAT_EDGE = 0.63;
 
@@ -100,7 +102,10 @@ CUPYSIM_FUNCTION typename Policy::Real round_lattice(const CrystalConstants<Poli
     const Real u = static_cast<Real>(fraction(rho));
     const Real inverse = reciprocal(larger(x, Real(1)));
     const Real far = Real(3) * (sine_of_pi(u) * inverse - cosine_of_pi(u)) * inverse * inverse;
-    const Real transform = z < Real(1.44) ? near : far;
+    // the C program's difference is zero so close to a reflection, but not on it
+    const bool on_reflection = is_zero(offsets.h) & is_zero(offsets.k) & is_zero(offsets.l);
+    const Real innermost = x < Real(CANCELLATION) && !on_reflection ? Real(0) : near;
+    const Real transform = z < Real(1.44) ? innermost : far;
     return crystal.volume * Real(SPHERE_IN_CUBE) * transform;
 }
 

@@ -61,6 +61,9 @@ struct Narrow {
     static CUPYSIM_FUNCTION Real of(Pair x) { return static_cast<Real>(x.hi); }
 };
 
+CUPYSIM_FUNCTION bool is_zero(double x) { return x == 0.0; }
+CUPYSIM_FUNCTION bool is_zero(Pair x) { return x.hi == 0.0f; }
+
 // Whether x < limit.
 CUPYSIM_FUNCTION bool below(double x, double limit) { return x < limit; }
 CUPYSIM_FUNCTION bool below(Pair x, double limit) {

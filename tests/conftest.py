@@ -13,7 +13,10 @@ from hypothesis import settings
 
 from cupysim import Beam, Crystal, Detector, Experiment, StructureFactors, UnitCell
 from cupysim.cli.main import main
-from cupysim.render.select import available_backends
+from cupysim.render.plan import RenderPlan
+from cupysim.render.result import Observer, Rendered
+from cupysim.render.select import available_backends, select_backend
+from tests import tolerances
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
@@ -36,6 +39,48 @@ class Outcome:
 
 
 Run = Callable[..., Outcome]
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """A backend and a precision, and how close its images are to those of others."""
+
+    backend: str
+    precision: str
+
+    def is_available(self) -> bool:
+        return self.backend in available_backends()
+
+    def __call__(
+        self, plan: RenderPlan, observer: Observer, threads: int | None = None
+    ) -> Rendered:
+        return select_backend(self.backend, self.precision, threads)(plan, observer)
+
+    def assert_close(self, image: np.ndarray, reference: np.ndarray) -> None:
+        largest = np.abs(reference.astype(np.float64)).max(initial=0.0)
+        if self.precision == "double":
+            limit = tolerances.GOLDEN_RELATIVE * np.abs(reference.astype(np.float64))
+            limit = limit + tolerances.GOLDEN_ABSOLUTE * largest + tolerances.FLOAT32_TINY
+        else:
+            limit = np.full(reference.shape, tolerances.MIXED * largest + tolerances.FLOAT32_TINY)
+        difference = np.abs(image.astype(np.float64) - reference)
+        worst = np.unravel_index(np.argmax(difference - limit), difference.shape)
+        assert (difference <= limit).all(), (
+            f"pixel {worst}: {image[worst]} and {reference[worst]}, largest {largest}"
+        )
+
+
+RENDERERS = [
+    Renderer(backend, precision)
+    for backend in available_backends()
+    for precision in (("double",) if backend == "numpy" else ("double", "mixed"))
+]
+
+
+@pytest.fixture(params=RENDERERS, ids=lambda r: f"{r.backend}-{r.precision}", scope="session")
+def renderer(request: pytest.FixtureRequest) -> Renderer:
+    """Each backend which works on this machine, in each precision."""
+    return request.param
 
 
 @pytest.fixture(params=available_backends())

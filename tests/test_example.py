@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import Renderer, Run
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "1orc"
 PLAIN = "-hkl P1.hkl -matrix A_6.2.mat -lambda 6.2 -N 10"
@@ -42,3 +42,16 @@ def test_four_files(words: str, run: Run, tmp_path: Path) -> None:
     assert outcome.status == 0
     made = {name: hashlib.sha256(outcome.files[name]).hexdigest() for name in DIGESTS[words]}
     assert made == DIGESTS[words]
+
+
+@pytest.mark.parametrize("words", DIGESTS)
+def test_other_backends(words: str, run: Run, tmp_path: Path, renderer: Renderer) -> None:
+    for name in ("P1.hkl", "A_6.2.mat"):
+        shutil.copyfile(EXAMPLE / name, tmp_path / name)
+    command = f"{words} -nonoise -nopgm -nodump"
+    reference = run(f"{command} -backend numpy").float_image(1024, 1024)
+    ours = run(
+        f"{command} -floatfile other.bin -backend {renderer.backend} "
+        f"-precision {renderer.precision}"
+    )
+    renderer.assert_close(ours.float_image(1024, 1024, "other.bin"), reference)

@@ -10,6 +10,13 @@ GOLDEN_ABSOLUTE = 1e-9
 """The same, of the image's maximum: at zeros of the interference function the C program's own
 rounding is of this size."""
 
+MIXED = 1e-6
+"""Mixed precision, of the image's maximum: sines, structure factors and partial sums have the 24
+bits of float32; Miller indices have more."""
+
+PRINTED_DIGIT = 2e-5
+"""Numbers printed with six digits, the last of which may be another."""
+
 INTEGER_STEP = 1
 """Integer pixels of our own float image: one float32 unit can cross a rounding edge."""
 

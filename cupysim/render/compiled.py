@@ -22,7 +22,7 @@ from cupysim.render.engine import Engine
 from cupysim.render.plan import RenderPlan
 from cupysim.render.result import InterpolationStop, Observer, Rendered
 from cupysim.render.steps import Span, count_rays, spans
-from cupysim.render.worker import SEARCH_SLOWNESS, Piece, Worker
+from cupysim.render.worker import SEARCH_SLOWNESS, Piece, Tables, Worker
 
 LARGEST_TABLE = 2**31 - 1
 """Entries of a table of structure factors which the kernel can count."""
@@ -212,6 +212,7 @@ def render(
     omega_sum = np.zeros(plan.shape[:2])
     n_rendered = np.zeros(plan.shape[:2], dtype=np.int64)
     stops = []
+    devices = [(engine, Tables(engine)) for engine in engines]
     for shot in range(plan.shape[0]):
         state = _Shot(plan.crystals.first_cell is not None)
         for number in range(plan.shape[1]):
@@ -219,7 +220,7 @@ def render(
             count = plan.n_region if numbers is None else len(numbers)
             if count == 0:
                 continue
-            workers = [Worker(engine, plan, shot, number, numbers) for engine in engines]
+            workers = [Worker(*device, plan, (shot, number), numbers) for device in devices]
             panel = _Panel(plan, number, workers, count)
             panel.find_first_sweep(state)
             panel.find_stop(state, observer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,13 +32,34 @@ class Piece:
     spans: list[Span]
 
 
+class Tables:
+    """What lies on a device and may serve the next image too: its name, contents and address."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._kept: dict[str, tuple[object, int]] = {}
+
+    def address(self, name: str, contents: object, make: Callable[[], np.ndarray]) -> int:
+        """Where the table with these contents lies; it is made and copied if it is not there."""
+        if name not in self._kept or self._kept[name][0] != contents:
+            self._kept[name] = contents, self._engine.replace(name, make())
+        return self._kept[name][1]
+
+
 class Worker:
     """Renders parts of one image on one engine."""
 
     def __init__(
-        self, engine: Engine, plan: RenderPlan, shot: int, panel: int, numbers: np.ndarray | None
+        self,
+        engine: Engine,
+        tables: Tables,
+        plan: RenderPlan,
+        image: tuple[int, int],
+        numbers: np.ndarray | None,
     ) -> None:
+        shot, panel = image
         self.engine = engine
+        self.tables = tables
         self.plan = plan
         self.shot = shot
         self.numbers = numbers
@@ -48,8 +69,6 @@ class Worker:
         self._base["crystals"] = engine.replace("crystals", launches.crystal_records(plan, shot))
         if numbers is not None:
             self._base["numbers"] = engine.replace("numbers", numbers)
-        self._matrices: tuple[object, int] = (None, 0)
-        self._table: tuple[object, int] = (None, 0)
 
     def band_size(self, span_list: list[Span], slowness: int = 1) -> int:
         """Pixels which take as long as a band should."""
@@ -61,17 +80,23 @@ class Worker:
         """Render some pixels completely; gives the sum of their solid angles."""
         launch = self._launch(piece.first, piece.count)
         last = piece.first + piece.count - 1
-        parts = list(self._parts(piece))
+        parts = self._parts(piece)
+        span, following = next(parts), next(parts, None)
         numbers = self.number(piece.first), self.number(last)
-        self.engine.open_band(launch, image, numbers, len(parts) > 1)
+        self.engine.open_band(launch, image, numbers, following is not None)
         started = time.perf_counter()
-        for index, span in enumerate(parts):
-            launch["begins"], launch["ends"] = index == 0, index == len(parts) - 1
-            self._set_span(launch, span, self.engine.precision)
-            self.engine.render(launch, self._variant(span.interpolate))
+        while True:
+            variant = self._variant(span.interpolate)
+            self._set_span(launch, span, variant)
+            launch["ends"] = following is None
+            self.engine.render(launch, variant)
+            if following is None:
+                break
+            launch["begins"] = False
+            span, following = following, next(parts, None)
         omega = self.engine.close_band()
         taken = time.perf_counter() - started
-        steps = piece.count * sum(span.n_steps for span in parts)
+        steps = piece.count * sum(span.n_steps for span in piece.spans)
         if taken > SECONDS_AT_ONCE / 30:
             # the first band starts threads or compiles; what it shows is not believed whole
             self.rate = min(max(steps / taken, self.rate / 8), self.rate * 8)
@@ -88,9 +113,9 @@ class Worker:
         found = np.full(piece.count, -1, dtype=np.int64)
         indices = np.zeros((piece.count, 3))
         for span in self._parts(piece, SEARCH_SLOWNESS):
-            launch = self._launch(piece.first, piece.count)
-            self._set_span(launch, span, Precision.DOUBLE)
-            steps, at = self.engine.find_interpolation_stop(launch, self._variant(True))
+            launch, variant = self._launch(piece.first, piece.count), self._variant(True)
+            self._set_span(launch, span, variant)
+            steps, at = self.engine.find_interpolation_stop(launch, variant)
             new = (found < 0) & (steps >= 0)
             found[new], indices[new] = steps[new], at[new]
         return found, indices
@@ -115,21 +140,25 @@ class Worker:
         launch["begins"] = True
         return launch
 
-    def _set_span(self, launch: np.ndarray, span: Span, precision: Precision) -> None:
+    def _set_span(self, launch: np.ndarray, span: Span, variant: Variant) -> None:
         launch["first_ray"], launch["n_rays"] = span.first_ray, span.n_rays
         launch["first_orientation"] = span.first_orientation
         launch["n_orientations"] = span.n_orientations
         first, last = span.first_orientation, span.first_orientation + span.n_orientations
-        key = (first, last, span.untouched, precision)
-        if self._matrices[0] != key:
-            records = launches.matrix_records(self._cells(first, last, span.untouched), precision)
-            self._matrices = key, self.engine.replace("matrices", records)
-        launch["matrices"], launch["first_matrix"] = self._matrices[1], first
-        if self._factors(span.interpolate) is not Factors.CONSTANT:
-            if self._table[0] is None:
-                records = launches.factor_records(self.plan, self.engine.precision)
-                self._table = True, self.engine.upload(records)
-            launch["table"] = self._table[1]
+        launch["first_matrix"] = first
+        launch["matrices"] = self.tables.address(
+            "matrices",
+            (self.shot, first, last, span.untouched, variant.precision),
+            lambda: launches.matrix_records(
+                self._cells(first, last, span.untouched), variant.precision
+            ),
+        )
+        if variant.factors is not Factors.CONSTANT:
+            launch["table"] = self.tables.address(
+                "table",
+                variant.precision,
+                lambda: launches.factor_records(self.plan, variant.precision),
+            )
 
     def _cells(self, first: int, last: int, untouched: bool) -> np.ndarray:
         """Cell vectors of some orientations, numbered through all crystals."""
@@ -147,14 +176,12 @@ class Worker:
                 blocks.append(orientations(cells, rotations, low, high))
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
-    def _factors(self, interpolate: bool) -> Factors:
-        if self.plan.factors.is_constant:
-            return Factors.CONSTANT
-        return Factors.TRICUBIC if interpolate else Factors.NEAREST
-
     def _variant(self, interpolate: bool) -> Variant:
-        plan = self.plan
+        plan, precision, factors = self.plan, self.engine.precision, Factors.NEAREST
+        if plan.factors.is_constant:
+            factors = Factors.CONSTANT
+        elif interpolate:
+            # sums of large terms with both signs: floats would lose too much, and gain nothing
+            precision, factors = Precision.DOUBLE, Factors.TRICUBIC
         running = plan.oversample_thick or plan.oversample_polar or plan.oversample_omega
-        return Variant(
-            self.engine.precision, plan.crystals.shape, self._factors(interpolate), running
-        )
+        return Variant(precision, plan.crystals.shape, factors, running)

@@ -81,14 +81,14 @@ def check(image: np.ndarray, total: float, maximum: float, at: tuple[int, int]) 
 
 @pytest.mark.parametrize(("words", "total", "maximum", "at"), ROWS)
 def test_default_factor(
-    words: str, total: float, maximum: float, at: tuple[int, int], run: Run
+    words: str, total: float, maximum: float, at: tuple[int, int], run: Run, backend: str
 ) -> None:
-    check(run(f"{COMMON} {words}").float_image(12, 12), total, maximum, at)
+    check(run(f"{COMMON} {words} -backend {backend}").float_image(12, 12), total, maximum, at)
 
 
 @pytest.mark.parametrize(("words", "total", "maximum", "at"), WITH_FACTORS)
 def test_table_of_factors(
-    words: str, total: float, maximum: float, at: tuple[int, int], run: Run, tmp_path
+    words: str, total: float, maximum: float, at: tuple[int, int], run: Run, backend: str, tmp_path
 ) -> None:
     axis = range(-5, 6)
     rows = (
@@ -96,12 +96,12 @@ def test_table_of_factors(
     )
     (tmp_path / "a.hkl").write_text("".join(rows))
     n = 24 if "-detpixels" in words else 12
-    outcome = run(f"{COMMON} -hkl a.hkl {words}")
+    outcome = run(f"{COMMON} -hkl a.hkl {words} -backend {backend}")
     check(outcome.float_image(n, n), total, maximum, at)
 
 
-def test_noise(run: Run) -> None:
-    outcome = run(f"{COMMON.replace('-nonoise', '')} -fluence 1e27 -seed 5")
+def test_noise(run: Run, backend: str) -> None:
+    outcome = run(f"{COMMON.replace('-nonoise', '')} -fluence 1e27 -seed 5 -backend {backend}")
     assert "195 photons on noise image (0 overloads)" in outcome.out
     assert "max_I = 62.5557  at 0.0025 0.0005" in outcome.out
     assert "mean= 1.24661 rms= 6.66589 rmsd= 6.54746" in outcome.out
