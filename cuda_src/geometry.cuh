@@ -7,6 +7,7 @@ namespace cupysim {
 
 // Directions and kept factors of a block of pixels.
 struct Pixels {
+    Int number[LANES];  // slow*n_fast + fast
     double fast[LANES], slow[LANES];  // pixel coordinates
     double x[LANES], y[LANES], z[LANES];  // unit vector from sample to sub-pixel
     double airpath[LANES];  // its length (m)

@@ -93,13 +93,4 @@ constexpr int SOURCE_SIZE = 11;
 // Na Nb Nc / sqrt(0.63), by which Gaussian and flat spots are measured.
 constexpr int CRYSTAL_SIZE = 12;
 
-// Number slow*n_fast + fast of a pixel of the launch.
-CUPYSIM_FUNCTION Int pixel_number(const Launch& launch, Int place) {
-    const Int index = launch.first_pixel[0] + place;
-    if (launch.numbers[0] != nullptr) return launch.numbers[0][index];
-    const Int row = index / launch.n_columns[0];
-    const Int column = index - row * launch.n_columns[0];
-    return (launch.first_row[0] + row) * launch.n_fast[0] + launch.first_column[0] + column;
-}
-
 }  // namespace cupysim

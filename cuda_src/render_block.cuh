@@ -32,22 +32,39 @@ CUPYSIM_FUNCTION void next_ray(const Launch& launch, Ray& ray) {
     ++ray.layer;
 }
 
-// The block's pixels; lanes beyond the launch's last pixel repeat it.
-CUPYSIM_FUNCTION void locate(const Launch& launch, Pixels& pixels, Int first) {
-    for (int i = 0; i < LANES; ++i) {
-        const Int last = launch.n_pixels[0] - 1;
-        const Int number = pixel_number(launch, first + i < last ? first + i : last);
-        const Int row = number / launch.n_fast[0];
-        pixels.slow[i] = static_cast<double>(row);
-        pixels.fast[i] = static_cast<double>(number - row * launch.n_fast[0]);
-    }
-}
-
 // How many lanes are pixels of the launch.
 CUPYSIM_FUNCTION int lanes_in_use(const Launch& launch, Int first) {
     if (LANES == 1) return 1;
     const Int left = launch.n_pixels[0] - first;
     return left < LANES ? static_cast<int>(left) : LANES;
+}
+
+// The block's pixels; lanes beyond the launch's last pixel repeat it.
+CUPYSIM_FUNCTION void locate(const Launch& launch, Pixels& pixels, Int first) {
+    const int n = lanes_in_use(launch, first);
+    const Int index = launch.first_pixel[0] + first, n_fast = launch.n_fast[0];
+    if (launch.numbers[0] != nullptr) {
+        for (int i = 0; i < LANES; ++i) {
+            const Int number = launch.numbers[0][index + (i < n ? i : n - 1)];
+            pixels.number[i] = number;
+            pixels.slow[i] = static_cast<double>(number / n_fast);
+            pixels.fast[i] = static_cast<double>(number % n_fast);
+        }
+        return;
+    }
+    // divisions of whole numbers are slow: one, then steps
+    const Int n_columns = launch.n_columns[0];
+    Int row = index / n_columns, column = index % n_columns;
+    for (int i = 0; i < LANES; ++i) {
+        const Int slow = launch.first_row[0] + row, fast = launch.first_column[0] + column;
+        pixels.number[i] = slow * n_fast + fast;
+        pixels.slow[i] = static_cast<double>(slow);
+        pixels.fast[i] = static_cast<double>(fast);
+        if (i + 1 < n && ++column == n_columns) {
+            column = 0;
+            ++row;
+        }
+    }
 }
 
 CUPYSIM_FUNCTION void begin(const Launch& launch, Pixels& pixels) {
@@ -88,16 +105,21 @@ CUPYSIM_FUNCTION void keep_state(const Launch& launch, Pixels& pixels, Int first
 
 // Photons from sums: the factors which were not oversampled come in here.
 CUPYSIM_FUNCTION void finish(const Launch& launch, const Pixels& pixels, Int first) {
+    const double scale = launch.photons_per_squared_electron[0], n_steps = launch.n_steps[0];
+    const bool thick = launch.oversample_thick[0] != 0, polar = launch.oversample_polar[0] != 0,
+               omega = launch.oversample_omega[0] != 0;
+    float photons[LANES];
+    FOR_LANES(i) {
+        const double value = scale * pixels.sum[i] / n_steps * (thick ? 1.0 : pixels.capture[i]) *
+                             (polar ? 1.0 : pixels.polar[i]) * (omega ? 1.0 : pixels.omega[i]);
+        // added to the empty image, so that -0 becomes 0
+        photons[i] = static_cast<float>(0.0 + value);
+    }
     const int n = lanes_in_use(launch, first);
+    float* image = launch.image[0] - launch.image_first[0];
     for (int i = 0; i < LANES; ++i) {
         if (i >= n) break;
-        double photons = launch.photons_per_squared_electron[0] * pixels.sum[i] / launch.n_steps[0];
-        if (!launch.oversample_thick[0]) photons *= pixels.capture[i];
-        if (!launch.oversample_polar[0]) photons *= pixels.polar[i];
-        if (!launch.oversample_omega[0]) photons *= pixels.omega[i];
-        // added to the empty image, so that -0 becomes 0
-        launch.image[0][pixel_number(launch, first + i) - launch.image_first[0]] =
-            static_cast<float>(0.0 + photons);
+        image[pixels.number[i]] = photons[i];
         launch.omega_sums[0][first + i] = pixels.omega_sum[i];
     }
 }

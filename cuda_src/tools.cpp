@@ -65,7 +65,10 @@ const char* read_number(const char* at, double* number) {
         const double value = scale < 0 ? whole / powers[-scale] : whole * powers[scale];
         *number = negative ? -value : value;
     } else {
-        *number = std::strtod(start, nullptr);
+        // which stops early at a point where the locale has a comma
+        char* stop;
+        *number = std::strtod(start, &stop);
+        if (stop != at) return nullptr;
     }
     return std::isfinite(*number) ? at : nullptr;
 }
