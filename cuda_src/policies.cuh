@@ -12,7 +12,7 @@ namespace cupysim {
 struct Double {
     using Real = double;     // sines, structure factors
     using Offset = double;   // fractional Miller indices
-    using Number = double;   // whole numbers: Miller indices, cells along an axis
+    using Number = double;   // whole numbers
     using Element = double;  // of orientation matrices
     static constexpr int MATRIX_SIZE = 9;
     static constexpr int TILE = 1 << 30;  // steps added up in Real

@@ -137,6 +137,41 @@ CUPYSIM_FUNCTION double nearest_down(double x) {
 #endif
 }
 
+// A whole number as a place in a table wants it: on a GPU an int, which the low
+// bits of the sum with WHOLE hold already; on a CPU as it is, since doubles and
+// floats are limited to the table before they are converted, many at a time.
+#ifdef __CUDACC__
+template <class Number>
+struct Place {
+    using Type = int;
+};
+CUPYSIM_FUNCTION int place_of(double whole) { return __double2loint(__dadd_rn(whole, WHOLE)); }
+CUPYSIM_FUNCTION int place_of(float whole) {
+    return __float_as_int(__fadd_rn(whole, WHOLE_FLOAT)) - __float_as_int(WHOLE_FLOAT);
+}
+#else
+template <class Number>
+struct Place {
+    using Type = Number;
+};
+template <class Number>
+CUPYSIM_FUNCTION Number place_of(Number whole) {
+    return whole;
+}
+#endif
+
+// The nearest float. CuPy compiles with -ftz=true, which would add a comparison
+// in float64 only to flush denormal results to zero.
+CUPYSIM_FUNCTION float to_float(double x) {
+#if defined(__CUDACC__) && !defined(CUPYSIM_WITHOUT_PTX)
+    float y;
+    asm("cvt.rn.f32.f64 %0, %1;" : "=f"(y) : "d"(x));
+    return y;
+#else
+    return static_cast<float>(x);
+#endif
+}
+
 // 1/x to the last bit or two; x is neither zero nor infinite.
 CUPYSIM_FUNCTION double reciprocal(double x) {
 #if defined(__CUDACC__)

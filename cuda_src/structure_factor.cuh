@@ -13,14 +13,14 @@ enum Factors { CONSTANT, NEAREST, TRICUBIC };
 template <class Policy>
 struct FactorTable {
     const typename Policy::Real* values;
-    Triple<typename Policy::Number> before;  // index of the border in front
-    Triple<typename Policy::Number> last;    // place of the border behind
+    Triple<typename Place<typename Policy::Number>::Type> before;  // index of the border in front
+    Triple<typename Place<typename Policy::Number>::Type> last;    // place of the border behind
     int n_k, n_l;
 };
 
 template <class Policy>
 CUPYSIM_FUNCTION FactorTable<Policy> factor_table(const Launch& launch, const double* source) {
-    using Number = typename Policy::Number;
+    using Number = typename Place<typename Policy::Number>::Type;
     FactorTable<Policy> table;
     const Int channel = static_cast<Int>(source[10]);
     table.values = static_cast<const typename Policy::Real*>(launch.table[0]) + channel * launch.channel_size[0];
@@ -44,9 +44,9 @@ CUPYSIM_FUNCTION int place_in_table(Number whole, Number before, Number last) {
 template <class Policy>
 CUPYSIM_FUNCTION typename Policy::Real nearest_factor(const FactorTable<Policy>& table,
                                                       Triple<typename Policy::Number> whole) {
-    const int h = place_in_table(whole.h, table.before.h, table.last.h);
-    const int k = place_in_table(whole.k, table.before.k, table.last.k);
-    const int l = place_in_table(whole.l, table.before.l, table.last.l);
+    const int h = place_in_table(place_of(whole.h), table.before.h, table.last.h);
+    const int k = place_in_table(place_of(whole.k), table.before.k, table.last.k);
+    const int l = place_in_table(place_of(whole.l), table.before.l, table.last.l);
     return table.values[(h * table.n_k + k) * table.n_l + l];
 }
 
@@ -63,14 +63,16 @@ CUPYSIM_FUNCTION void lagrange_weights(Real x, Real weights[4]) {
 
 // Where four nodes begin, and their weights.
 template <class Policy>
-CUPYSIM_FUNCTION int place_nodes(const Index<Policy>& index, typename Policy::Number before,
-                                 typename Policy::Number last, typename Policy::Number weights[4]) {
+CUPYSIM_FUNCTION int place_nodes(const Index<Policy>& index, typename Place<typename Policy::Number>::Type before,
+                                 typename Place<typename Policy::Number>::Type last,
+                                 typename Policy::Number weights[4]) {
     using Number = typename Policy::Number;
+    using PlaceType = typename Place<Number>::Type;
     const Number offset = Narrow<Number>::of(index.offset);
     const Number down = offset < Number(0) ? Number(1) : Number(0);
     lagrange_weights(offset + down, weights);
-    const Number place = index.whole - down - before;
-    return static_cast<int>(smaller(larger(place, Number(1)), last - Number(2))) - 1;
+    const PlaceType place = place_of(index.whole - down) - before;
+    return static_cast<int>(smaller(larger(place, PlaceType(1)), last - PlaceType(2))) - 1;
 }
 
 // Interpolated through 4 x 4 x 4 table points: along l, then k, then h. The
