@@ -1,7 +1,7 @@
 """Files which appear whole or not at all.
 
-Outputs are written under temporary names beside their targets and put in
-place together at the end. What is not a regular file, like /dev/null or a
+Outputs are written under temporary names beside their targets, while the program
+goes on, and put in place together at the end. What is not a regular file, like /dev/null or a
 pipe, is written to directly, when all others are complete but not yet in place.
 """
 
@@ -15,6 +15,7 @@ import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -42,7 +43,8 @@ class OutputFiles:
     """Several files which are put in place together, or none of them.
 
     Use it as a context manager: leaving it without an error puts the files in
-    place, leaving it by an error removes what was written.
+    place, leaving it by an error removes what was written. What a writer writes
+    must not change any more: it does so in another thread.
 
     Examples
     --------
@@ -56,6 +58,8 @@ class OutputFiles:
 
     def __init__(self) -> None:
         self._staged: list[tuple[Path, Path, bool]] = []
+        self._writers: list[tuple[object, int, Future[None]]] = []
+        self._pool = ThreadPoolExecutor(1)
 
     def __enter__(self) -> Self:
         return self
@@ -69,6 +73,7 @@ class OutputFiles:
         complete = False
         try:
             if kind is None:
+                self._wait_for_writers()
                 # a pipe may wait for its reader, which the user must be able to end
                 self._fill_special_files()
                 with signals_deferred():
@@ -78,6 +83,10 @@ class OutputFiles:
             raise KeyboardInterrupt("all files were written" if complete else "") from None
         finally:
             with signals_deferred():
+                self._pool.shutdown(cancel_futures=True)
+                for _, descriptor, writing in self._writers:
+                    if writing.cancelled():
+                        os.close(descriptor)
                 for temporary, _, _ in self._staged:
                     with contextlib.suppress(OSError):
                         temporary.unlink()
@@ -95,7 +104,7 @@ class OutputFiles:
         Raises
         ------
         OutputError
-            If the file cannot be written.
+            If the file cannot be made. That it cannot be filled shows at the end.
         """
         target = check_writable(path)
         special = is_special(target)
@@ -104,13 +113,18 @@ class OutputFiles:
             with signals_deferred():
                 descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:60]}.", dir=folder)
                 self._staged.append((Path(name), target, special))
-            with os.fdopen(descriptor, "wb") as stream:
-                writer(stream)
-                stream.flush()
             if not special:
                 os.chmod(name, _permissions(target))
         except OSError as error:
             raise OutputError(path, error.strerror or str(error)) from error
+        self._writers.append((path, descriptor, self._pool.submit(_fill, descriptor, writer)))
+
+    def _wait_for_writers(self) -> None:
+        for path, _, writing in self._writers:
+            try:
+                writing.result()
+            except OSError as error:
+                raise OutputError(path, error.strerror or str(error)) from error
 
     def _fill_special_files(self) -> None:
         """Devices and pipes, before the others are put in place: they are the ones which fail."""
@@ -147,6 +161,11 @@ class OutputFiles:
                 if backup is not None:
                     with contextlib.suppress(OSError):
                         backup.unlink()
+
+
+def _fill(descriptor: int, writer: Callable[[BinaryIO], object]) -> None:
+    with os.fdopen(descriptor, "wb") as stream:
+        writer(stream)
 
 
 def _keep(target: Path, temporary: Path) -> Path | None:
