@@ -67,11 +67,14 @@ def _load(library: str) -> ctypes.CDLL:
         wanted = level() if library == recipe.RENDER else recipe.BASELINE
         name = recipe.file_name(library, wanted)
         installed = Path(__file__).with_name(name)
+        found = _open(installed, digest)
+        if found is not None:
+            return found
         cached = cache_folder() / digest / name
-        for path in (installed, cached):
-            found = _open(path, digest)
-            if found is not None:
-                return found
+        found = _open(cached, digest)
+        if found is not None:
+            return found
+        recipe.find_compiler()
         print(f"cupysim: compiling {name}, once for this machine ...", file=sys.stderr, flush=True)
         recipe.compile_library(library, wanted, sources, cached)
         found = _open(cached, digest)
@@ -86,10 +89,10 @@ def _open(path: Path, digest: str) -> ctypes.CDLL | None:
         if not path.is_file() or path.stat().st_uid not in (0, os.getuid(), _owner()):
             return None
         opened = ctypes.CDLL(str(path))
-    except OSError:
+        opened.cupysim_digest.restype = ctypes.c_char_p
+    except (OSError, AttributeError):
         return None
-    opened.cupysim_digest.restype = ctypes.c_char_p
-    return opened if opened.cupysim_digest().decode() == digest else None
+    return opened if opened.cupysim_digest() == digest.encode() else None
 
 
 def _owner() -> int:
@@ -98,8 +101,17 @@ def _owner() -> int:
 
 
 def cache_folder() -> Path:
-    """Where libraries compiled at first use are kept."""
+    """Where libraries compiled at first use are kept.
+
+    Raises
+    ------
+    OSError
+        If the user has no home and no variable names a folder.
+    """
     given = os.environ.get(CACHE_VARIABLE)
     if given:
         return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cupysim"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cupysim"
+    except RuntimeError as error:
+        raise OSError(f"no home folder to compile into; {CACHE_VARIABLE} can name one") from error

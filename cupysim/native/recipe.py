@@ -108,8 +108,13 @@ def find_compiler() -> list[str]:
     BuildError
         If there is none.
     """
-    if os.environ.get("CXX"):
-        return shlex.split(os.environ["CXX"])
+    given = os.environ.get("CXX", "")
+    try:
+        words = shlex.split(given)
+    except ValueError as error:
+        raise BuildError(f"the variable CXX, {given!r}, cannot be read: {error}") from error
+    if words:
+        return words
     for name in ("c++", "g++", "clang++"):
         if shutil.which(name):
             return [name]
@@ -159,11 +164,13 @@ def compile_library(
                 result = subprocess.run(
                     [*command, "-o", str(made)],
                     capture_output=True, text=True, errors="replace", check=False,
+                    env={**os.environ, "LC_ALL": "C"},
                 )  # fmt: skip
             except OSError as error:
                 raise BuildError(f"{compiler[0]} cannot be run: {error.strerror}") from error
             if result.returncode == 0 and made.exists():
                 os.replace(made, target)
                 return
-    lines = [line for line in result.stderr.splitlines() if "error" in line] or ["no message"]
+    lines = [line for line in result.stderr.splitlines() if line.strip()] or ["no message"]
+    lines = [line for line in lines if "error" in line] or lines
     raise BuildError(f"{' '.join(compiler)} failed: {lines[0]}")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import warnings
 from functools import cache
 
 import numpy as np
 
-from cupysim.errors import CupysimError
+from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.native import recipe
 from cupysim.native.library import NoLibraryError, load
 from cupysim.render import compiled
@@ -65,8 +66,42 @@ def render(
     reason = problem()
     if reason is not None:
         raise CupysimError(f"backend host: {reason}")
-    engine = HostEngine(_library(), precision, threads or usable_cores())
+    threads = _team.size(threads or usable_cores())
+    engine = HostEngine(_library(), precision, threads)
     return compiled.render(plan, observer, [engine], np.zeros(plan.shape, dtype=np.float32))
+
+
+class _Team:
+    """Whether OpenMP's threads can be had.
+
+    They do not survive a fork, and a forked process which asks for them waits for ever.
+    """
+
+    def __init__(self) -> None:
+        self._started = False
+        self._lost = False
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._after_fork)
+
+    def _after_fork(self) -> None:
+        self._lost = self._started
+
+    def size(self, wanted: int) -> int:
+        """How many threads to use."""
+        if self._lost and wanted > 1:
+            warnings.warn(
+                CupysimWarning(
+                    "one thread is used: this process was forked after another render; "
+                    "multiprocessing's start method 'spawn' or 'forkserver' avoids it"
+                ),
+                stacklevel=4,
+            )
+            return 1
+        self._started = self._started or wanted > 1
+        return wanted
+
+
+_team = _Team()
 
 
 def usable_cores() -> int:

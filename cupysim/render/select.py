@@ -83,7 +83,7 @@ def select_backend(
     if threads is not None and threads < 1:
         raise CupysimError(f"threads: at least 1 is needed, got {threads}")
     if name == "auto":
-        name = available_backends()[0]
+        name = next(name for name in BACKENDS if why_not(name) is None)
         if name == "numpy":
             _say_how_to_be_faster()
     elif name not in BACKENDS:
