@@ -11,7 +11,7 @@ constexpr int THREADS = 128;
 
 #if defined(CUPYSIM_SEARCH_RAY)
 
-extern "C" __global__ void __launch_bounds__(THREADS) cupysim_search(const Launch launch) {
+extern "C" __global__ void __launch_bounds__(THREADS, 4) cupysim_search(const Launch launch) {
     const Int place = static_cast<Int>(blockIdx.x) * THREADS + threadIdx.x;
     if (place >= launch.n_pixels[0]) return;
     Int found[LANES];
@@ -21,7 +21,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) cupysim_search(const Launc
 
 #elif defined(CUPYSIM_SEARCH_STOP)
 
-extern "C" __global__ void __launch_bounds__(THREADS) cupysim_search(const Launch launch) {
+extern "C" __global__ void __launch_bounds__(THREADS, 4) cupysim_search(const Launch launch) {
     const Int place = static_cast<Int>(blockIdx.x) * THREADS + threadIdx.x;
     if (place >= launch.n_pixels[0]) return;
     Int found[LANES];

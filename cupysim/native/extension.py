@@ -36,6 +36,8 @@ class BuildLibraries(build_ext):  # type: ignore[misc]
 
         def build(what: tuple[str, str]) -> str:
             target = self._folder() / recipe.file_name(*what)
+            if target.exists() and recipe.source_digest(source).encode() in target.read_bytes():
+                return f"{target.name} is of these sources"
             try:
                 recipe.compile_library(*what, source, target)
             except recipe.BuildError as error:

@@ -60,6 +60,15 @@ class Variant:
     running: bool
 
 
+def suited_precision(precision: Precision, factors: Factors) -> Precision:
+    """The precision in which structure factors of this kind are computed.
+
+    Interpolation sums large terms of both signs, of which floats lose too much; it gains
+    nothing from them either, since it waits for its table.
+    """
+    return Precision.DOUBLE if factors is Factors.TRICUBIC else precision
+
+
 @cache
 def launch_type() -> np.dtype:
     """The struct as a NumPy type, read from the header which declares it."""

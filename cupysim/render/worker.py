@@ -12,7 +12,7 @@ from cupysim.maths.orientations import orientations
 from cupysim.maths.rotations import apply_matrix
 from cupysim.render import launch as launches
 from cupysim.render.engine import Engine
-from cupysim.render.launch import Factors, Precision, Variant
+from cupysim.render.launch import Factors, Variant
 from cupysim.render.plan import RenderPlan
 from cupysim.render.steps import Span, count_rays, portions
 
@@ -177,11 +177,11 @@ class Worker:
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
     def _variant(self, interpolate: bool) -> Variant:
-        plan, precision, factors = self.plan, self.engine.precision, Factors.NEAREST
+        plan, factors = self.plan, Factors.NEAREST
         if plan.factors.is_constant:
             factors = Factors.CONSTANT
         elif interpolate:
-            # sums of large terms with both signs: floats would lose too much, and gain nothing
-            precision, factors = Precision.DOUBLE, Factors.TRICUBIC
+            factors = Factors.TRICUBIC
+        precision = launches.suited_precision(self.engine.precision, factors)
         running = plan.oversample_thick or plan.oversample_polar or plan.oversample_omega
         return Variant(precision, plan.crystals.shape, factors, running)
