@@ -169,6 +169,9 @@ def compile_library(
             except OSError as error:
                 raise BuildError(f"{compiler[0]} cannot be run: {error.strerror}") from error
             if result.returncode == 0 and made.exists():
+                # a library cut short by a power failure would crash whoever loads it
+                with open(made, "rb+") as stream:
+                    os.fsync(stream.fileno())
                 os.replace(made, target)
                 return
     lines = [line for line in result.stderr.splitlines() if line.strip()] or ["no message"]

@@ -120,7 +120,12 @@ def test_same_image(renderer: Renderer, words: str) -> None:
     plan = make_plan(experiment_of(words))
     if plan.n_region * plan.n_steps * plan.panels.n_layers > STEPS:
         return
-    renderer.assert_close(renderer(plan, Observer()).image, oracle(words))
+    image, reference = renderer(plan, Observer()).image, oracle(words)
+    if np.isfinite(reference).all():
+        renderer.assert_close(image, reference)
+    else:
+        # running products overflow; the command refuses such images
+        np.testing.assert_array_equal(np.isfinite(image), np.isfinite(reference))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

@@ -1,0 +1,102 @@
+"""Runs compiled code in a process whose memory is watched; see `test_sanitizers`.
+
+usage: python -m tests.native.sanitized TOOLS
+       python -m tests.native.sanitized TOOLS RENDER PRECISION CASE ...
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from cupysim.errors import CupysimWarning, FileFormatError
+from cupysim.formats import hkl_text
+from cupysim.native import tools
+from cupysim.render.launch import Precision
+from tests.native.support import ROOT, render
+
+GOLDEN = ROOT / "tests" / "golden"
+LIMITS = {Precision.DOUBLE: 2e-7, Precision.MIXED: 1e-6, Precision.PAIRS: 1e-6}
+"""Differences from the C program, of the image's maximum: enough to see that it was rendered."""
+
+
+def use_tools() -> None:
+    """Call every tool with usual and with odd arguments."""
+    _read_reflections()
+    _draw_photons()
+    _reduce_images()
+
+
+def _read_reflections() -> None:
+    text = b"# h k l F\n1 2 3 4.5\r\n-1 0 7 1e-30\n\n 5 5 5 1.25E+05\n999999999 1 1 0x1\n1 2 3 4 5"
+    whole = text[: text.index(b"9999")]
+    assert len(tools.read_reflections(whole, 10)[1]) == 3
+    random = np.random.default_rng(1)
+    letters = np.frombuffer(b"0123456789+-..eE \t\n\r#x\0\xff", dtype=np.uint8)
+    texts = [text[:end] for end in range(len(text))]
+    texts += [text[start:] for start in range(len(text))]
+    texts += [random.choice(letters, size).tobytes() for size in range(400)]
+    texts += [random.bytes(size) for size in range(100)]
+    texts += [b"9" * 999, b"1 2 3 " + b"9" * 999, b"1 2 3 1e" + b"9" * 99, b"1 2 3 ." + b"0" * 999]
+    texts += [b"\n" * 99, b" " * 99, b"#" * 99, b"1", b"1 ", b"1 2 3 -", b"1 2 3 1e", b"1 2 3 1e-"]
+    for some in texts:
+        tools.read_reflections(some, 10**6)
+    path = Path("reflections.hkl")
+    for some in texts[::7]:
+        path.write_bytes(some)
+        with suppress(FileFormatError):
+            hkl_text.read(path)
+
+
+def _draw_photons() -> None:
+    random = np.random.default_rng(2)
+    means = np.exp(random.uniform(-9.0, 17.0, 5000)).astype(np.float32)
+    means[:12] = [0.0, -1.0, -1e30, 12.0, 1e6, 1e7, 3e38, 1e-45, np.inf, -np.inf, 1e20, 11.999999]
+    for seed in (-5, 0, 5, -2147483647, 2147483647, -2147483648):
+        for count in (0, 1, 12, len(means)):
+            state = np.zeros(1, dtype=tools.NOISE_STATE)
+            state["seed"] = seed
+            assert tools.draw_photons(state, means[:count].copy()).shape == (count,)
+
+
+def _reduce_images() -> None:
+    random = np.random.default_rng(3)
+    # each is a block of memory of its own, whose end is watched
+    for shape in ((1, 1), (7, 5), (64, 64), (0, 5), (5, 0)):
+        image = random.normal(0.0, 1e5, shape).astype(np.float32)
+        for region in (image, image[1:, 2:], image[-1:, -1:], image[:0]):
+            _, where, _, _ = tools.add_up(region)
+            assert where[0] < max(region.shape[0], 1)
+            tools.add_deviations(region, 0.5)
+            for factor, offset in ((1.0, 40.0), (-1e300, 1e300), (1e300, -1e300), (np.inf, 0.0)):
+                tools.scale(region, factor, offset, np.empty(region.shape, dtype=np.uint16))
+
+
+def render_cases(library: str, precision: Precision, names: list[str]) -> None:
+    """Render golden cases and compare them."""
+    os.chdir(GOLDEN / "inputs")
+    warnings.simplefilter("ignore", CupysimWarning)
+    for name in names:
+        case = json.loads((GOLDEN / "cases" / name / "case.json").read_text())
+        with np.load(GOLDEN / "cases" / name / "float.npz") as arrays:
+            expected = arrays["image"].astype(np.float64)
+        image = render(Path(library), case["args"], precision)
+        assert np.abs(image - expected).max() <= LIMITS[precision] * expected.max(), name
+        print(name)
+
+
+if __name__ == "__main__":
+    tools_library, *others = sys.argv[1:]
+    tools.load = lambda _: ctypes.CDLL(tools_library)
+    assert tools.available()
+    if others:
+        render_cases(others[0], Precision[others[1]], others[2:])
+    else:
+        use_tools()

@@ -1,0 +1,65 @@
+"""What the tests of compiled code share: compilers of all kinds, and images of a library."""
+
+from __future__ import annotations
+
+import ctypes
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cupysim.api import from_args
+from cupysim.native import recipe
+from cupysim.render import compiled
+from cupysim.render.host import HostEngine, prepare
+from cupysim.render.launch import Precision
+from cupysim.render.plan import make_plan
+from cupysim.render.result import Observer
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ROOT / "cuda_src"
+WORDS = (
+    "-cell 50 60 70 90 90 90 -misset 12 7 33 -N 5 -default_F 10 -lambda 1 -detpixels 32 -pixel 1"
+)
+
+
+def _find_compiler() -> list[str]:
+    try:
+        words = recipe.find_compiler()
+        subprocess.run([*words, "--version"], capture_output=True, check=True)
+    except (recipe.BuildError, OSError, subprocess.CalledProcessError):
+        return []
+    return [shutil.which(words[0]) or words[0], *words[1:]]
+
+
+COMPILER = _find_compiler()
+"""This machine's C++ compiler; tests change where it is looked for."""
+
+CXX = shlex.join(COMPILER)
+
+needs_compiler = pytest.mark.skipif(not COMPILER, reason="no C++ compiler here")
+
+
+def make_program(path: Path, text: str) -> str:
+    """A shell script; gives its path."""
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def make_compiler(folder: Path, before: str = "", options: str = "", name: str = "compiler") -> str:
+    """A compiler which does something first, and has options of its own at the end."""
+    return make_program(folder / name, f'{before}\nexec {CXX} "$@" {options}')
+
+
+def render(
+    library: Path, words: str = WORDS, precision: Precision = Precision.DOUBLE, threads: int = 2
+) -> np.ndarray:
+    """The image of a command line, computed by a library."""
+    engine = HostEngine(prepare(ctypes.CDLL(str(library))), precision, threads)
+    plan = make_plan(from_args(words))
+    image = np.zeros(plan.shape, dtype=np.float32)
+    return compiled.render(plan, Observer(), [engine], image).image[0, 0]
