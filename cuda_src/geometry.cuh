@@ -1,5 +1,6 @@
 // From pixels to directions, solid angles and absorbed fractions. The order of
-// operations is the C program's.
+// operations is the C program's, but where it divides, reciprocals multiply: in
+// images of one step, divisions were a third of the time.
 #pragma once
 #include "launch.cuh"
 
@@ -61,9 +62,10 @@ CUPYSIM_FUNCTION void aim(const Launch& launch, Pixels& pixels, Int layer, Int s
     FOR_LANES(i) {
         const double x = pixels.x[i], y = pixels.y[i], z = pixels.z[i];
         const double length = square_root(x * x + y * y + z * z);
-        pixels.x[i] = x / length;
-        pixels.y[i] = y / length;
-        pixels.z[i] = z / length;
+        const double inverse = reciprocal(length);
+        pixels.x[i] = x * inverse;
+        pixels.y[i] = y * inverse;
+        pixels.z[i] = z * inverse;
         pixels.airpath[i] = length;
     }
 }
@@ -75,9 +77,10 @@ CUPYSIM_FUNCTION void keep_solid_angle(const Launch& launch, Pixels& pixels, boo
     const double counted = counts ? 1.0 : 0.0;
     FOR_LANES(i) {
         const double r = pixels.airpath[i];
+        const double inverse = reciprocal(r);
         const double area = point ? 1.0 : size * size;
-        const double inclined = point ? 1.0 : close / r;
-        const double omega = area / r / r * inclined;
+        const double inclined = point ? 1.0 : close * inverse;
+        const double omega = area * inverse * inverse * inclined;
         const double kept = pixels.omega[i];
         const double now = (oversampled || kept == 0.0) ? omega : kept;
         pixels.omega[i] = now;

@@ -64,8 +64,10 @@ Block choose_search(int shape) {
 
 void run(Block block, const Launch& launch, int threads) {
     const Int n_blocks = (launch.n_pixels[0] + LANES - 1) / LANES;
-    (void)threads;
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
+    // so many at a time that threads seldom meet, and few wait for the last
+    const Int at_once = n_blocks < 64 * threads ? 1 : 8;
+    (void)at_once;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, at_once)
     for (Int number = 0; number < n_blocks; ++number) block(launch, number * LANES);
 }
 
@@ -74,6 +76,9 @@ void run(Block block, const Launch& launch, int threads) {
 extern "C" {
 
 const char* cupysim_digest() { return CUPYSIM_DIGEST; }
+
+// Pixels of a block.
+int cupysim_lanes() { return LANES; }
 
 // Size of the struct, for the Python side to check.
 long long cupysim_launch_size() { return sizeof(Launch); }

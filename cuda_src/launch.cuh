@@ -10,7 +10,8 @@ namespace cupysim {
 
 // clang-format off
 #define CUPYSIM_FIELDS(FIELD) \
-    /* where results go: photons by pixel number, the others by place in the launch */ \
+    /* where results go: photons by pixel number, solid angles by block of pixels, the \
+       others by place in the launch */ \
     FIELD(float*, image, 1) \
     FIELD(Int, image_first, 1) \
     FIELD(double*, omega_sums, 1) \

@@ -103,6 +103,16 @@ CUPYSIM_FUNCTION void keep_state(const Launch& launch, Pixels& pixels, Int first
     keep<save>(launch, first, 4, pixels.sum);
 }
 
+// The sum over the first n lanes, in pairs, so that it is vectorised.
+CUPYSIM_FUNCTION double sum_of_lanes(const double values[LANES], int n) {
+    double sums[LANES];
+    FOR_LANES(i) sums[i] = i < n ? values[i] : 0.0;
+    for (int half = LANES / 2; half > 0; half /= 2) {
+        for (int i = 0; i < half; ++i) sums[i] += sums[i + half];
+    }
+    return sums[0];
+}
+
 // Photons from sums: the factors which were not oversampled come in here.
 CUPYSIM_FUNCTION void finish(const Launch& launch, const Pixels& pixels, Int first) {
     const double scale = launch.photons_per_squared_electron[0], n_steps = launch.n_steps[0];
@@ -120,8 +130,8 @@ CUPYSIM_FUNCTION void finish(const Launch& launch, const Pixels& pixels, Int fir
     for (int i = 0; i < LANES; ++i) {
         if (i >= n) break;
         image[pixels.number[i]] = photons[i];
-        launch.omega_sums[0][first + i] = pixels.omega_sum[i];
     }
+    launch.omega_sums[0][first / LANES] = sum_of_lanes(pixels.omega_sum, n);
 }
 
 // Whether a ray is within the resolution limit: 1 or 0 for each lane.
@@ -144,11 +154,11 @@ CUPYSIM_FUNCTION bool find_active(const Launch& launch, const Scattering<Double>
 
 // q = (d - i)/lambda
 CUPYSIM_FUNCTION void scatter(const Pixels& pixels, const double* source, Scattering<Double>& q) {
-    const double x = source[0], y = source[1], z = source[2], wavelength = source[3];
+    const double x = source[0], y = source[1], z = source[2], wavenumber = 1.0 / source[3];
     FOR_LANES(i) {
-        q.x[i] = (pixels.x[i] - x) / wavelength;
-        q.y[i] = (pixels.y[i] - y) / wavelength;
-        q.z[i] = (pixels.z[i] - z) / wavelength;
+        q.x[i] = (pixels.x[i] - x) * wavenumber;
+        q.y[i] = (pixels.y[i] - y) * wavenumber;
+        q.z[i] = (pixels.z[i] - z) * wavenumber;
     }
 }
 

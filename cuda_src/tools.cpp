@@ -275,14 +275,17 @@ double cupysim_add_deviations(const float* pixels, std::int64_t n_rows, std::int
     return total;
 }
 
-// A row of the scaled image: clipped to 16 bits, then rounded in single precision.
-void cupysim_scale_row(const float* pixels, std::int64_t n, double scale, double offset, std::uint16_t* result) {
-    for (std::int64_t i = 0; i < n; ++i) {
-        double value = static_cast<double>(pixels[i]) * scale + offset;
-        value = value > 0.0 ? value : 0.0;
-        value = value < 65535.0 ? value : 65535.0;
-        // truncation is floor: nothing is negative here
-        result[i] = static_cast<std::uint16_t>(static_cast<std::int32_t>(static_cast<float>(value + 0.5)));
+// The scaled image: clipped to 16 bits, then rounded in single precision.
+void cupysim_scale(const float* pixels, std::int64_t n_rows, std::int64_t n_columns, std::int64_t stride,
+                   double scale, double offset, std::uint16_t* result, std::int64_t result_stride) {
+    for (std::int64_t row = 0; row < n_rows; ++row, pixels += stride, result += result_stride) {
+        for (std::int64_t i = 0; i < n_columns; ++i) {
+            double value = static_cast<double>(pixels[i]) * scale + offset;
+            value = value > 0.0 ? value : 0.0;
+            value = value < 65535.0 ? value : 65535.0;
+            // truncation is floor: nothing is negative here
+            result[i] = static_cast<std::uint16_t>(static_cast<std::int32_t>(static_cast<float>(value + 0.5)));
+        }
     }
 }
 

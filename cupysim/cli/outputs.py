@@ -101,8 +101,12 @@ def write_outputs(
 
         report(f"intfile_scale = {image.scale(args.int_scale):g}")
         report(f"writing {args.int_file} as 2-byte integers")
-        pixels = image.integers(args.int_scale, args.adc_offset)
-        files.write(args.int_file, lambda stream: smv.write(stream, header, pixels))
+        files.write(
+            args.int_file,
+            lambda stream: smv.write(
+                stream, header, image.integers(args.int_scale, args.adc_offset)
+            ),
+        )
 
         if args.write_pgm:
             # without a scale of its own, an empty image takes that of the SMV image

@@ -22,6 +22,9 @@ from typing import BinaryIO, Self
 
 from cupysim.errors import CupysimError
 
+WRITERS = 2
+"""Files which are filled at the same time: one is computed while another is copied."""
+
 
 class OutputError(CupysimError):
     """An output file cannot be written.
@@ -59,7 +62,7 @@ class OutputFiles:
     def __init__(self) -> None:
         self._staged: list[tuple[Path, Path, bool]] = []
         self._writers: list[tuple[object, int, Future[None]]] = []
-        self._pool = ThreadPoolExecutor(1)
+        self._pool = ThreadPoolExecutor(WRITERS)
 
     def __enter__(self) -> Self:
         return self

@@ -45,7 +45,7 @@ def _library() -> ctypes.CDLL:
         "draw_photons": ([pointer, pointer, size, pointer], None),
         "add_up": ([pointer, size, size, size, pointer, pointer, pointer], None),
         "add_deviations": ([pointer, size, size, size, number], number),
-        "scale_row": ([pointer, size, number, number, pointer], None),
+        "scale": ([pointer, size, size, size, number, number, pointer, size], None),
     }
     for name, (arguments, result) in signatures.items():
         function = getattr(library, f"cupysim_{name}")
@@ -157,12 +157,11 @@ def scale(pixels: np.ndarray, scale: float, offset: float, result: np.ndarray) -
     result : ndarray of uint16, same shape
         Where the integers go.
     """
-    for row, sink in zip(pixels, result, strict=True):
-        _library().cupysim_scale_row(row.ctypes.data, len(row), scale, offset, sink.ctypes.data)
+    address, _, _, stride = _rows(result)
+    _library().cupysim_scale(*_rows(pixels), scale, offset, address, stride)
 
 
 def _rows(pixels: np.ndarray) -> tuple[int, int, int, int]:
     """Address, rows, columns and stride of an image or a region of one."""
-    assert pixels.dtype == np.float32
     assert pixels.size == 0 or pixels.strides[1] == pixels.itemsize
     return pixels.ctypes.data, *pixels.shape, pixels.strides[0] // pixels.itemsize

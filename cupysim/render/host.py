@@ -162,7 +162,6 @@ class HostEngine:
         How many threads.
     """
 
-    smallest_band = 64
     largest_band = LARGEST_BAND
     matrices_at_once = MATRICES_AT_ONCE
 
@@ -171,8 +170,10 @@ class HostEngine:
         self.precision = precision
         self.threads = threads
         self.rate = STEPS_PER_SECOND * threads
-        self.smallest_band = 64 * threads
+        self._lanes = library.cupysim_lanes()
+        self.smallest_band = self._lanes * threads
         self._kept: dict[object, np.ndarray] = {}
+        self._omega = np.empty(0)
 
     def upload(self, array: np.ndarray) -> int:
         """Keep an array; its address."""
@@ -190,7 +191,7 @@ class HostEngine:
         """Let results go into the image itself."""
         n_pixels = int(launch["n_pixels"][0])
         launch["image"] = image.ctypes.data
-        self._omega = np.empty(n_pixels)
+        self._omega = np.empty(-(-n_pixels // self._lanes))
         launch["omega_sums"] = self._omega.ctypes.data
         if in_parts:
             launch["state"] = self.replace("state", np.empty(STATE_SIZE * n_pixels))

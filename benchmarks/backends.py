@@ -1,0 +1,131 @@
+"""Time images by each backend and precision which works here, in the same run.
+
+    python -m benchmarks.backends [CASE ...] [--out FILE.json]
+
+A step is one (pixel, layer, sub-pixel, source, spindle angle, domain). The time is that of
+rendering one image: launches, copies and statistics which the backend keeps, without the start of
+the program, the experiment and the files. The shortest of the repeats counts; the first use of each
+variant, which may compile it, is not timed. For the cuda backend the time in kernels is
+measured apart; the rest is the fixed cost. Differences are from the first row of a case, of
+the image's maximum.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.cases import CASES, EXAMPLE
+from benchmarks.machine import describe, keep
+from cupysim.api import from_args
+from cupysim.render.plan import RenderPlan, make_plan
+from cupysim.render.result import Backend, Observer
+from cupysim.render.select import available_backends, select_backend
+
+ENOUGH_SECONDS = 5.0
+"""After so long a backend is not run again on a case."""
+
+NUMPY_STEPS = 5e8
+"""More are left out for NumPy."""
+
+
+@contextmanager
+def time_in_kernels(backend: str) -> Iterator[list[float]]:
+    """Collects the time of each launch of the cuda backend, which waits for its end."""
+    times: list[float] = []
+    if backend != "cuda":
+        yield times
+        return
+    from cupysim.render.cuda import CudaEngine
+
+    original: Callable[..., None] = CudaEngine._run
+
+    def timed(*arguments: object) -> None:
+        start = time.perf_counter()
+        original(*arguments)
+        times.append(time.perf_counter() - start)
+
+    CudaEngine._run = timed  # type: ignore[method-assign]
+    try:
+        yield times
+    finally:
+        CudaEngine._run = original  # type: ignore[method-assign]
+
+
+def time_image(
+    backend: str, render: Backend, plan: RenderPlan, repeats: int
+) -> tuple[float, float | None, np.ndarray]:
+    """Shortest time of an image, of it in kernels, and the image."""
+    best, inside, image = np.inf, None, None
+    begun = time.perf_counter()
+    with time_in_kernels(backend) as launches:
+        for attempt in range(repeats + 1):
+            launches.clear()
+            start = time.perf_counter()
+            image = render(plan, Observer()).image
+            taken = time.perf_counter() - start
+            if attempt == 0 and taken < ENOUGH_SECONDS:
+                continue
+            if taken < best:
+                best, inside = taken, sum(launches) if launches else None
+            if time.perf_counter() - begun > ENOUGH_SECONDS:
+                break
+    assert image is not None
+    return best, inside, image.astype(np.float64)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("cases", nargs="*", help=f"of {', '.join(CASES)}; all by default")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--backends", nargs="+", default=available_backends())
+    parser.add_argument("--out", type=lambda name: Path(name).resolve())
+    arguments = parser.parse_args()
+    if unknown := set(arguments.cases) - set(CASES):
+        parser.error(f"no case {', '.join(sorted(unknown))}")
+    facts = describe() | {"threads": str(arguments.threads)}
+    rows: list[dict[str, object]] = []
+    os.chdir(EXAMPLE)
+    print("| case | backend | ms | 1e9 steps/s | fixed ms | times faster | difference / maximum |")
+    print("|---|---|---|---|---|---|---|")
+    for case in arguments.cases or CASES:
+        plan = make_plan(from_args(f"{CASES[case]} -nodump"))
+        steps = plan.n_region * plan.n_steps
+        first: tuple[float, np.ndarray] | None = None
+        for backend in reversed(arguments.backends):
+            if backend == "numpy" and steps > NUMPY_STEPS:
+                continue
+            for precision in ("double",) if backend == "numpy" else ("double", "mixed"):
+                threads = arguments.threads if backend == "host" else None
+                render = select_backend(backend, precision, threads)
+                seconds, inside, image = time_image(backend, render, plan, arguments.repeats)
+                slowest, reference = first = first or (seconds, image)
+                apart = np.abs(image - reference).max() / reference.max()
+                fixed = "" if inside is None else f"{(seconds - inside) * 1e3:.2f}"
+                rows.append(
+                    {"case": case, "arguments": CASES[case], "backend": backend,
+                     "precision": precision, "seconds": seconds, "seconds_in_kernels": inside,
+                     "steps": steps, "steps_per_second": steps / (inside or seconds),
+                     "difference": apart}
+                )  # fmt: skip
+                print(
+                    f"| {case} | {backend}-{precision} | {seconds * 1e3:.2f} "
+                    f"| {steps / (inside or seconds) / 1e9:.3g} | {fixed} "
+                    f"| {slowest / seconds:.1f} | {apart:.0e} |",
+                    flush=True,
+                )
+                if arguments.out:
+                    keep(arguments.out, facts, rows)
+
+
+if __name__ == "__main__":
+    main()
