@@ -19,6 +19,8 @@ CASES = {
     "round": f"{PROTEIN} -detpixels 512 -pixel 0.2 -mosaic 0.5 -mosaic_dom 50 -round_xtal",
     "gauss": f"{PROTEIN} -detpixels 512 -pixel 0.2 -mosaic 0.5 -mosaic_dom 50 -gauss_xtal",
     "tricubic": f"{PROTEIN} -detpixels 256 -pixel 0.1 -mosaic 0.5 -mosaic_dom 20 -interpolate",
+    "large": f"{TRICLINIC} -detpixels 1024 -oversample 2 -mosaic 0.5 -mosaic_dom 100 "
+    "-dispersion 1 -dispsteps 10",
     "still_1024": "-cell 100 100 100 90 90 90 -default_F 100 -lambda 1 -N 5 -distance 100 "
     "-detpixels 1024 -pixel 0.1 -oversample 1",
     "still_4096": "-cell 100 100 100 90 90 90 -default_F 100 -lambda 0.5 -N 5 -distance 500 "

@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from cupysim import Beam, Crystal, Detector, Experiment, StructureFactors, UnitCell
 from cupysim.cli.main import main
+from cupysim.render.launch import Precision
 from cupysim.render.plan import RenderPlan
 from cupysim.render.result import Observer, Rendered
 from cupysim.render.select import available_backends, select_backend
@@ -54,6 +55,11 @@ class Renderer:
     def __call__(
         self, plan: RenderPlan, observer: Observer, threads: int | None = None
     ) -> Rendered:
+        if self.precision == "pairs":
+            # what mixed precision becomes on GPUs with few float64 units
+            from cupysim.render import cuda
+
+            return cuda.render(plan, observer, Precision.PAIRS, None)
         return select_backend(self.backend, self.precision, threads)(plan, observer)
 
     def assert_close(self, image: np.ndarray, reference: np.ndarray) -> None:
@@ -70,10 +76,16 @@ class Renderer:
         )
 
 
+PRECISIONS = {
+    "cuda": ("double", "mixed", "pairs"),
+    "host": ("double", "mixed"),
+    "numpy": ("double",),
+}
+
 RENDERERS = [
     Renderer(backend, precision)
     for backend in available_backends()
-    for precision in (("double",) if backend == "numpy" else ("double", "mixed"))
+    for precision in PRECISIONS[backend]
 ]
 
 

@@ -6,10 +6,10 @@ import ctypes
 import os
 import sys
 from functools import cache
-from importlib.resources import as_file, files
+from importlib.resources import as_file
 from pathlib import Path
 
-from cupysim.native import recipe
+from cupysim.native import recipe, sources
 
 LEVEL_VARIABLE = "CUPYSIM_HOST_LEVEL"
 """Environment variable which asks for a lower level of instructions."""
@@ -62,8 +62,8 @@ def level() -> str:
 
 
 def _load(library: str) -> ctypes.CDLL:
-    with as_file(files("cupysim.cuda_src")) as sources:
-        digest = recipe.source_digest(sources)
+    with as_file(sources.folder()) as folder:
+        digest = recipe.source_digest(folder)
         wanted = level() if library == recipe.RENDER else recipe.BASELINE
         name = recipe.file_name(library, wanted)
         installed = Path(__file__).with_name(name)
@@ -76,7 +76,7 @@ def _load(library: str) -> ctypes.CDLL:
             return found
         recipe.find_compiler()
         print(f"cupysim: compiling {name}, once for this machine ...", file=sys.stderr, flush=True)
-        recipe.compile_library(library, wanted, sources, cached)
+        recipe.compile_library(library, wanted, folder, cached)
         found = _open(cached, digest)
         if found is None:
             raise OSError(f"{cached} was compiled but is not usable")

@@ -10,12 +10,12 @@ import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
 from cupysim.errors import CupysimError
+from cupysim.native import sources
 from cupysim.render import compiled
 from cupysim.render.engine import STATE_SIZE
 from cupysim.render.kernel_source import joined_source, render_options, search_options
@@ -179,8 +179,7 @@ def _first_error(error: BaseException) -> str:
 @cache
 def kernel_source() -> str:
     """The kernel's source with all its headers."""
-    folder = files("cupysim.cuda_src")
-    return joined_source(lambda name: folder.joinpath(name).read_text())
+    return joined_source(lambda name: sources.folder().joinpath(name).read_text())
 
 
 @cache

@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 
 from cupysim.maths.lattice_factor import GAUSS_WIDTH
 from cupysim.maths.polarization import polarization_form
 from cupysim.models.crystal import Shape
+from cupysim.native import sources
 from cupysim.render.plan import RenderPlan
 
 FIELD = re.compile(r"FIELD\(([\w :*]+?), (\w+), (\d+)\)")
@@ -72,7 +72,7 @@ def suited_precision(precision: Precision, factors: Factors) -> Precision:
 @cache
 def launch_type() -> np.dtype:
     """The struct as a NumPy type, read from the header which declares it."""
-    text = files("cupysim.cuda_src").joinpath("launch.cuh").read_text()
+    text = sources.folder().joinpath("launch.cuh").read_text()
     fields = []
     for kind, name, count in FIELD.findall(text):
         code = {"double": np.float64, "Int": np.int64}.get(kind, np.uintp)

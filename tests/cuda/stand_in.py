@@ -1,0 +1,189 @@
+"""A stand-in for CuPy, which lets the host library carry out the launches of the cuda backend.
+
+It has what `cupysim.render.cuda` uses; number, memory and float64 units of its devices are given.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from cupysim.native import recipe
+from cupysim.native.library import load
+from cupysim.render.host import prepare
+from cupysim.render.kernel_source import POLICIES
+from cupysim.render.launch import SHAPES, Factors
+
+
+class OutOfMemoryError(MemoryError):
+    """CuPy's error of that name."""
+
+
+class CompileException(Exception):  # noqa: N818
+    """CuPy's error of that name."""
+
+
+class CUDARuntimeError(RuntimeError):
+    """CuPy's error of that name."""
+
+
+class DeviceArray:
+    """An array of a device, which NumPy cannot read by mistake."""
+
+    def __init__(self, array: np.ndarray, free: Callable[[], None]) -> None:
+        self._array = array
+        self._free = free
+        self.data = SimpleNamespace(ptr=array.ctypes.data)
+
+    def __del__(self) -> None:
+        self._free()
+
+    def get(self, out: np.ndarray | None = None) -> np.ndarray:
+        if out is None:
+            return self._array.copy()
+        assert out.shape == self._array.shape
+        assert out.dtype == self._array.dtype
+        assert out.flags.c_contiguous
+        out[...] = self._array
+        return out
+
+    def sum(self) -> float:
+        return float(self._array.sum())
+
+
+class Machine:
+    """Devices, as CuPy shows them.
+
+    Parameters
+    ----------
+    devices : int
+        How many.
+    memory : int
+        Bytes of each.
+    ratio : int
+        Float32 operations in the time of one in float64.
+    compiles : bool
+        Whether the compiler works.
+    """
+
+    def __init__(
+        self, devices: int = 1, memory: int = 2**30, ratio: int = 2, compiles: bool = True
+    ) -> None:
+        self.devices = devices
+        self.memory = memory
+        self.ratio = ratio
+        self.compiles = compiles
+        self.used = [0] * devices
+        self.largest_use = 0
+        self.launches: list[tuple[int, tuple[str, ...]]] = []
+        """The device and the options of each launch."""
+        self.pinned = 0
+        """Arrays which stayed in the computer's memory."""
+        self._current = threading.local()
+        self._library = prepare(load(recipe.RENDER))
+
+    @property
+    def current(self) -> int:
+        return getattr(self._current, "number", 0)
+
+    @contextmanager
+    def device(self, number: int) -> Iterator[SimpleNamespace]:
+        before = self.current
+        self._current.number = number
+        try:
+            yield SimpleNamespace(synchronize=lambda: None)
+        finally:
+            self._current.number = before
+
+    def allocate(self, array: np.ndarray) -> DeviceArray:
+        number, size = self.current, array.nbytes
+        if self.used[number] + size > self.memory:
+            raise OutOfMemoryError(f"Out of memory allocating {size} bytes")
+        self.used[number] += size
+        self.largest_use = max(self.largest_use, self.used[number])
+
+        def free() -> None:
+            self.used[number] -= size
+
+        return DeviceArray(array, free)
+
+    def launch(self, options: tuple[str, ...], launch: np.ndarray) -> None:
+        assert launch.shape == (1,)
+        self.launches.append((self.current, options))
+        text = " ".join(options)
+        at = launch.ctypes.data
+        found = dict(re.findall(r"-DCUPYSIM_(\w+)=(\w+)", text))
+        shape = [each.name for each in SHAPES].index(found.get("SHAPE", "SQUARE"))
+        if "SEARCH_RAY" in text:
+            self._library.cupysim_find_first_ray(at, 1)
+        elif "SEARCH_STOP" in text:
+            self._library.cupysim_find_interpolation_stop(at, shape, 1)
+        else:
+            precision = next(p for p, name in POLICIES.items() if name == found["POLICY"])
+            factors, running = Factors[found["FACTORS"]], found["RUNNING"] == "true"
+            self._library.cupysim_render(at, int(precision), shape, int(factors), running, 1)
+
+    def modules(self) -> dict[str, ModuleType]:
+        """What to put in `sys.modules`."""
+
+        def module(name: str, **content: Any) -> ModuleType:
+            made = ModuleType(name)
+            vars(made).update(content)
+            return made
+
+        def compiled(code: str, options: tuple[str, ...]) -> SimpleNamespace:
+            assert "cupysim_render" in code
+            if not self.compiles:
+                raise CompileException("cupysim.cu(7): error: something is wrong\n1 error")
+
+            def get_function(name: str) -> Callable[..., None]:
+                assert name in code
+
+                def kernel(grid: tuple[int], block: tuple[int], words: tuple[np.ndarray]) -> None:
+                    (launch,) = words
+                    n_pixels = int(launch["n_pixels"][0, 0])
+                    assert 0 <= grid[0] * block[0] - n_pixels < block[0]
+                    self.launch(options, launch)
+
+                return kernel
+
+            return SimpleNamespace(get_function=get_function)
+
+        def array(shape: int | tuple[int, ...], dtype: type = np.float64) -> DeviceArray:
+            return self.allocate(np.zeros(shape, dtype=dtype))
+
+        def pinned(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+            self.pinned += 1
+            return np.zeros(shape, dtype=dtype)
+
+        runtime = SimpleNamespace(
+            getDeviceCount=lambda: self.devices,
+            deviceGetAttribute=lambda _, number: self.ratio,
+            memGetInfo=lambda: (self.memory - self.used[self.current], self.memory),
+            CUDARuntimeError=CUDARuntimeError,
+        )
+        cuda = SimpleNamespace(
+            Device=self.device,
+            runtime=runtime,
+            memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+            compiler=SimpleNamespace(CompileException=CompileException),
+            driver=SimpleNamespace(CUDADriverError=CUDARuntimeError),
+        )
+        cupy = module(
+            "cupy",
+            cuda=cuda,
+            ndarray=DeviceArray,
+            asarray=lambda values: self.allocate(np.array(values)),
+            empty=array,
+            zeros=array,
+            RawModule=compiled,
+            get_default_memory_pool=lambda: SimpleNamespace(free_bytes=lambda: 0),
+        )
+        cupyx = module("cupyx", zeros_pinned=pinned, empty_pinned=pinned)
+        return {"cupy": cupy, "cupyx": cupyx}

@@ -1,0 +1,118 @@
+"""What the cuda backend asks of CuPy, with a stand-in for it whose devices are the host library.
+
+On a machine with a GPU, the tests of all backends use the real one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from cupysim.api import from_args
+from cupysim.errors import CupysimError
+from cupysim.render import cuda, host
+from cupysim.render.launch import Precision
+from cupysim.render.plan import RenderPlan, make_plan
+from cupysim.render.result import Observer
+from tests.conftest import INPUTS
+from tests.cuda.stand_in import Machine
+from tests.tolerances import FLOAT32_BITS
+
+pytestmark = pytest.mark.skipif(host.problem() is not None, reason="no compiled library")
+
+CASES = {
+    "sweep": "-default_F 10 -osc 1 -phisteps 3 -mosaic 1 -mosaic_dom 40 -dmin 2",
+    "table": f"-hkl {INPUTS / 'few.hkl'} -nointerpolate -roi 3 31 5 30",
+    "interpolation": f"-hkl {INPUTS / 'few.hkl'} -interpolate",
+}
+
+MachineMaker = Callable[..., Machine]
+
+
+def plan_of(case: str) -> RenderPlan:
+    common = "-cell 30 40 50 80 95 100 -N 5 -lambda 1.3 -distance 60 -detpixels 40 -pixel 1 -nodump"
+    return make_plan(from_args(f"{common} -oversample 2 {CASES[case]}"))
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> MachineMaker:
+    """Makes machines, the last of which is this one."""
+
+    def make(**properties: int) -> Machine:
+        made = Machine(**properties)
+        for name, module in made.modules().items():
+            monkeypatch.setitem(sys.modules, name, module)
+        # kernels of other machines are not kept
+        cuda._kernel.cache_clear()
+        monkeypatch.setattr(cuda, "problem", lambda: None)
+        return made
+
+    yield make
+    cuda._kernel.cache_clear()
+
+
+def expected(plan: RenderPlan) -> np.ndarray:
+    return host.render(plan, Observer(), Precision.DOUBLE, 1).image
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("devices", [1, 3])
+def test_image(case: str, devices: int, machine: MachineMaker) -> None:
+    made, plan = machine(devices=devices), plan_of(case)
+    rendered = cuda.render(plan, Observer(), Precision.DOUBLE, None)
+    reference = host.render(plan, Observer(), Precision.DOUBLE, 1)
+    np.testing.assert_allclose(rendered.image, reference.image, rtol=FLOAT32_BITS)
+    np.testing.assert_allclose(rendered.omega_sum, reference.omega_sum, rtol=1e-12)
+    assert rendered.interpolation_stops == reference.interpolation_stops
+    assert made.used == [0] * devices, "memory is given back"
+
+
+def test_devices_share_an_image(machine: MachineMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, plan = machine(devices=3), plan_of("sweep")
+    monkeypatch.setattr(cuda, "SMALLEST_BAND", 20)
+    monkeypatch.setattr(cuda, "LARGEST_BAND", 20)
+    image = cuda.render(plan, Observer(), Precision.DOUBLE, [2, 0]).image
+    np.testing.assert_allclose(image, expected(plan), rtol=FLOAT32_BITS)
+    assert {number for number, _ in made.launches} == {0, 2}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_little_memory(case: str, machine: MachineMaker) -> None:
+    plan = plan_of(case)
+    made = machine(memory=2**16)
+    image = cuda.render(plan, Observer(), Precision.DOUBLE, None).image
+    np.testing.assert_allclose(image, expected(plan), rtol=FLOAT32_BITS)
+    assert made.largest_use <= made.memory
+    assert len(made.launches) >= 3
+    # the image is one; a table which does not fit is another
+    assert made.pinned > (1 if plan.factors.table.nbytes > made.memory else 0)
+
+
+@pytest.mark.parametrize(("ratio", "policy"), [(2, "Mixed"), (32, "Pairs")])
+def test_few_float64_units_compute_in_pairs(ratio: int, policy: str, machine: MachineMaker) -> None:
+    made = machine(ratio=ratio)
+    cuda.render(plan_of("sweep"), Observer(), Precision.MIXED, None)
+    policies = {word for _, options in made.launches for word in options if "POLICY" in word}
+    assert policies == {f"-DCUPYSIM_POLICY={policy}"}
+
+
+def test_no_memory_at_all(machine: MachineMaker) -> None:
+    machine(memory=1000)
+    with pytest.raises(CupysimError, match="backend cuda: the device is out of memory"):
+        cuda.render(plan_of("sweep"), Observer(), Precision.DOUBLE, None)
+
+
+def test_a_compiler_which_fails(machine: MachineMaker) -> None:
+    machine(compiles=False)
+    with pytest.raises(CupysimError, match=r"does not compile: cupysim\.cu\(7\): error: something"):
+        cuda.render(plan_of("sweep"), Observer(), Precision.DOUBLE, None)
+
+
+@pytest.mark.parametrize("wanted", [[3], [-1], [0, 3]])
+def test_devices_which_do_not_exist(wanted: list[int], machine: MachineMaker) -> None:
+    machine(devices=3)
+    with pytest.raises(CupysimError, match=r"device -?\d does not exist; there are 3"):
+        cuda.render(plan_of("sweep"), Observer(), Precision.DOUBLE, wanted)
