@@ -6,8 +6,8 @@ A step is one (pixel, layer, sub-pixel, source, spindle angle, domain). The time
 rendering one image: launches, copies and statistics which the backend keeps, without the start of
 the program, the experiment and the files. The shortest of the repeats counts; the first use of each
 variant, which may compile it, is not timed. For the cuda backend the time in kernels is
-measured apart; the rest is the fixed cost. Differences are from the first row of a case, of
-the image's maximum.
+measured apart; the rest is the fixed cost. Ratios are to the slowest of a case, differences from
+the image of the last backend in double precision, of its maximum.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from benchmarks.machine import describe, keep
 from cupysim.api import from_args
 from cupysim.render.plan import RenderPlan, make_plan
 from cupysim.render.result import Backend, Observer
-from cupysim.render.select import available_backends, select_backend
+from cupysim.render.select import BACKENDS, available_backends, select_backend
 
 ENOUGH_SECONDS = 5.0
 """After so long a backend is not run again on a case."""
@@ -70,7 +71,9 @@ def time_image(
             start = time.perf_counter()
             image = render(plan, Observer()).image
             taken = time.perf_counter() - start
-            if attempt == 0 and taken < ENOUGH_SECONDS:
+            # NumPy has nothing to warm up, and takes long
+            if attempt == 0 and backend != "numpy":
+                begun = time.perf_counter()
                 continue
             if taken < best:
                 best, inside = taken, sum(launches) if launches else None
@@ -87,7 +90,14 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", help=f"of {', '.join(CASES)}; all by default")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--backends", nargs="+", default=available_backends())
+    parser.add_argument("--backends", nargs="+", default=available_backends(), choices=BACKENDS)
+    parser.add_argument(
+        "--numpy-steps",
+        type=float,
+        default=NUMPY_STEPS,
+        metavar="STEPS",
+        help="leave out NumPy where there are more; default: %(default)g",
+    )
     parser.add_argument("--out", type=lambda name: Path(name).resolve())
     arguments = parser.parse_args()
     if unknown := set(arguments.cases) - set(CASES):
@@ -99,32 +109,42 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for case in arguments.cases or CASES:
         plan = make_plan(from_args(f"{CASES[case]} -nodump"))
-        steps = plan.n_region * plan.n_steps
-        first: tuple[float, np.ndarray] | None = None
-        for backend in reversed(arguments.backends):
-            if backend == "numpy" and steps > NUMPY_STEPS:
+        steps = plan.n_region * plan.n_steps * plan.panels.n_layers
+        found: list[tuple[dict[str, object], np.ndarray]] = []
+        for backend in arguments.backends:
+            if backend == "numpy" and steps > arguments.numpy_steps:
                 continue
+            # one GPU, so that the time in its kernels is that of the image
             for precision in ("double",) if backend == "numpy" else ("double", "mixed"):
                 threads = arguments.threads if backend == "host" else None
-                render = select_backend(backend, precision, threads)
+                render = select_backend(backend, precision, threads, devices=[0])
                 seconds, inside, image = time_image(backend, render, plan, arguments.repeats)
-                slowest, reference = first = first or (seconds, image)
-                apart = np.abs(image - reference).max() / reference.max()
-                fixed = "" if inside is None else f"{(seconds - inside) * 1e3:.2f}"
-                rows.append(
-                    {"case": case, "arguments": CASES[case], "backend": backend,
-                     "precision": precision, "seconds": seconds, "seconds_in_kernels": inside,
-                     "steps": steps, "steps_per_second": steps / (inside or seconds),
-                     "difference": apart}
-                )  # fmt: skip
-                print(
-                    f"| {case} | {backend}-{precision} | {seconds * 1e3:.2f} "
-                    f"| {steps / (inside or seconds) / 1e9:.3g} | {fixed} "
-                    f"| {slowest / seconds:.1f} | {apart:.0e} |",
-                    flush=True,
-                )
-                if arguments.out:
-                    keep(arguments.out, facts, rows)
+                row: dict[str, object] = {
+                    "case": case, "arguments": CASES[case], "backend": backend,
+                    "precision": precision, "seconds": seconds, "seconds_in_kernels": inside,
+                    "steps": steps, "steps_per_second": steps / (inside or seconds),
+                }  # fmt: skip
+                found.append((row, image))
+        print_case(found)
+        rows += [row for row, _ in found]
+        if arguments.out:
+            keep(arguments.out, facts, rows)
+
+
+def print_case(found: Sequence[tuple[dict[str, Any], np.ndarray]]) -> None:
+    """Rows of a case's table, and differences from the image of the last backend in double."""
+    slowest = max(row["seconds"] for row, _ in found)
+    reference = next(image for row, image in reversed(found) if row["precision"] == "double")
+    for row, image in found:
+        row["difference"] = apart = float(np.abs(image - reference).max() / reference.max())
+        seconds, inside = row["seconds"], row["seconds_in_kernels"]
+        fixed = "" if inside is None else f"{(seconds - inside) * 1e3:.2f}"
+        print(
+            f"| {row['case']} | {row['backend']}-{row['precision']} | {seconds * 1e3:.2f} "
+            f"| {row['steps_per_second'] / 1e9:.3g} | {fixed} "
+            f"| {slowest / seconds:.1f} | {apart:.0e} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

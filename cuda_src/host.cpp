@@ -64,6 +64,7 @@ Block choose_search(int shape) {
 
 void run(Block block, const Launch& launch, int threads) {
     const Int n_blocks = (launch.n_pixels[0] + LANES - 1) / LANES;
+    if (threads > n_blocks) threads = static_cast<int>(n_blocks);
     // so many at a time that threads seldom meet, and few wait for the last
     const Int at_once = n_blocks < 64 * threads ? 1 : 8;
     (void)at_once;

@@ -133,8 +133,7 @@ CUPYSIM_FUNCTION typename Policy::Real round_lattice(const CrystalConstants<Poli
     const Real inverse = reciprocal(larger(x, Real(1)));
     const Real far = Real(3) * (sine_of_pi(u) * inverse - cosine_of_pi(u)) * inverse * inverse;
     // the C program's difference is zero so close to a reflection, but not on it
-    const bool on_reflection = is_zero(offsets.h) & is_zero(offsets.k) & is_zero(offsets.l);
-    const Real innermost = x < Real(CANCELLATION) && !on_reflection ? Real(0) : near;
+    const Real innermost = x < Real(CANCELLATION) && !is_zero(rho) ? Real(0) : near;
     const Real transform = z < Real(1.44) ? innermost : far;
     return crystal.volume * Real(SPHERE_IN_CUBE) * transform;
 }

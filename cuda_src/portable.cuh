@@ -163,7 +163,7 @@ CUPYSIM_FUNCTION Number place_of(Number whole) {
 // The nearest float. CuPy compiles with -ftz=true, which would add a comparison
 // in float64 only to flush denormal results to zero.
 CUPYSIM_FUNCTION float to_float(double x) {
-#if defined(__CUDACC__) && !defined(CUPYSIM_WITHOUT_PTX)
+#if defined(__CUDACC__)
     float y;
     asm("cvt.rn.f32.f64 %0, %1;" : "=f"(y) : "d"(x));
     return y;
@@ -191,6 +191,18 @@ CUPYSIM_FUNCTION float reciprocal(float x) {
     return __fmaf_rn(__fmaf_rn(-x, y, 1.0f), y, y);
 #else
     return 1.0f / x;
+#endif
+}
+
+// x/y where 1/y is known: the product, corrected by its own remainder (Markstein (1990) IBM J.
+// Res. Dev. 34, 111), is the quotient to the last bit.
+CUPYSIM_FUNCTION double divided(double x, double y, double inverse) {
+#if defined(__CUDACC__) || defined(__FMA__) || defined(__aarch64__)
+    const double near = product(x, inverse);
+    return multiply_add(multiply_add(-near, y, x), inverse, near);
+#else
+    (void)inverse;
+    return x / y;
 #endif
 }
 

@@ -1,13 +1,16 @@
 // Entries on a GPU: a thread for each pixel. Macros choose the variant:
 //     CUPYSIM_POLICY, CUPYSIM_SHAPE, CUPYSIM_FACTORS, CUPYSIM_RUNNING   a render
+//     CUPYSIM_THREADS, CUPYSIM_LAUNCH_SIZE                              both
 //     CUPYSIM_SEARCH_RAY, or CUPYSIM_SEARCH_STOP and CUPYSIM_SHAPE      a search
 #include "search.cuh"
 
 using namespace cupysim;
 
+static_assert(sizeof(Launch) == CUPYSIM_LAUNCH_SIZE, "the program fills another struct");
+
 // Threads of a block. Four blocks on a multiprocessor leave 128 registers for
 // each thread; interpolation needs more.
-constexpr int THREADS = 128;
+constexpr int THREADS = CUPYSIM_THREADS;
 
 #if defined(CUPYSIM_SEARCH_RAY)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 import sys
 from functools import cache
@@ -61,26 +62,61 @@ def level() -> str:
     return wanted if wanted in supported else supported[0]
 
 
+def usable_levels() -> list[str]:
+    """Levels of instructions from `level` downwards."""
+    supported = recipe.supported_levels()
+    return supported[supported.index(level()) :]
+
+
 def _load(library: str) -> ctypes.CDLL:
     with as_file(sources.folder()) as folder:
         digest = recipe.source_digest(folder)
-        wanted = level() if library == recipe.RENDER else recipe.BASELINE
-        name = recipe.file_name(library, wanted)
-        installed = Path(__file__).with_name(name)
-        found = _open(installed, digest)
-        if found is not None:
-            return found
-        cached = cache_folder() / digest / name
-        found = _open(cached, digest)
-        if found is not None:
-            return found
-        recipe.find_compiler()
-        print(f"cupysim: compiling {name}, once for this machine ...", file=sys.stderr, flush=True)
-        recipe.compile_library(library, wanted, folder, cached)
-        found = _open(cached, digest)
-        if found is None:
-            raise OSError(f"{cached} was compiled but is not usable")
-        return found
+        problem: Exception | None = None
+        for wanted in usable_levels() if library == recipe.RENDER else [recipe.BASELINE]:
+            name = recipe.file_name(library, wanted)
+            found = _open(Path(__file__).with_name(name), digest)
+            if found is not None:
+                return found
+            cached = cache_folder() / digest / name
+            found = _open(cached, digest) if _is_whole(cached) else None
+            if found is not None:
+                return found
+            # compilers older than a level do not know it: then the next lower level serves
+            try:
+                return _compile(library, wanted, folder, cached, digest)
+            except recipe.BuildError as error:
+                problem = problem or error
+        assert problem is not None
+        raise problem
+
+
+def _compile(library: str, wanted: str, folder: Path, cached: Path, digest: str) -> ctypes.CDLL:
+    recipe.find_compiler()
+    print(
+        f"cupysim: compiling {cached.name}, once for this machine ...", file=sys.stderr, flush=True
+    )
+    recipe.compile_library(library, wanted, folder, cached)
+    found = _open(cached, digest)
+    if found is None:
+        raise OSError(f"{cached} was compiled but is not usable")
+    _sum_path(cached).write_text(_checksum(cached))
+    return found
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a library is as it was compiled: a damaged one would crash who loads it."""
+    try:
+        return _sum_path(path).read_text() == _checksum(path)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _sum_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sum")
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _open(path: Path, digest: str) -> ctypes.CDLL | None:

@@ -6,11 +6,13 @@ standard library alone.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -161,19 +163,32 @@ def compile_library(
         for threads in THREADS:
             command = [*compiler, *options, *threads, str(sources / SOURCES[library])]
             try:
-                result = subprocess.run(
-                    [*command, "-o", str(made)],
-                    capture_output=True, text=True, errors="replace", check=False,
-                    env={**os.environ, "LC_ALL": "C"},
-                )  # fmt: skip
+                status, said = _run([*command, "-o", str(made)], folder)
             except OSError as error:
                 raise BuildError(f"{compiler[0]} cannot be run: {error.strerror}") from error
-            if result.returncode == 0 and made.exists():
+            if status == 0 and made.exists():
                 # a library cut short by a power failure would crash whoever loads it
                 with open(made, "rb+") as stream:
                     os.fsync(stream.fileno())
                 os.replace(made, target)
                 return
-    lines = [line for line in result.stderr.splitlines() if line.strip()] or ["no message"]
+    lines = [line for line in said.splitlines() if line.strip()] or ["no message"]
     lines = [line for line in lines if "error" in line] or lines
     raise BuildError(f"{' '.join(compiler)} failed: {lines[0]}")
+
+
+def _run(command: Sequence[str], folder: str) -> tuple[int, str]:
+    """Run a compiler; its exit status and messages. An interruption ends what it started, too."""
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        text=True, errors="replace", start_new_session=True,
+        env={**os.environ, "LC_ALL": "C", "TMPDIR": folder},
+    )  # fmt: skip
+    try:
+        _, said = process.communicate()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    return process.returncode, said

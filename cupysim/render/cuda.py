@@ -18,16 +18,16 @@ from cupysim.errors import CupysimError
 from cupysim.native import sources
 from cupysim.render import compiled
 from cupysim.render.engine import STATE_SIZE
-from cupysim.render.kernel_source import joined_source, render_options, search_options
+from cupysim.render.kernel_source import THREADS, joined_source, render_options, search_options
 from cupysim.render.launch import Precision, Variant
 from cupysim.render.plan import RenderPlan
 from cupysim.render.result import Observer, Rendered
 
-THREADS = 128
-"""Threads of a block, as in ``render.cu``."""
-
 STEPS_PER_SECOND = 1e10
 """Of a device, as a first guess."""
+
+STEPS_WORTH_A_DEVICE = 1e9
+"""Images with fewer steps are not shared among devices, unless they are named."""
 
 SMALLEST_BAND = 2**16
 """Pixels which keep a device busy."""
@@ -47,7 +47,7 @@ SLOW_FLOAT64 = 8
 PRECISION_RATIO = 87
 """The runtime's number of the device attribute: float32 operations in the time of one float64."""
 
-INSTALL = "pip install 'cupysim[cuda13]' (or cuda12, by the driver's CUDA version)"
+INSTALL = "pip install 'cupy-cuda13x[ctk]' (or cuda12x, by the driver's CUDA version)"
 
 
 @cache
@@ -64,7 +64,14 @@ def problem() -> str | None:
     except Exception as error:
         # CuPy's errors have no common parent, and a broken installation raises anything
         return f"no device answers: {_first_line(error)}"
-    return None if count else "there is no device"
+    if not count:
+        return "there is no device"
+    try:
+        # kept on disk, so that only the first run takes time for it
+        cupy.RawKernel('extern "C" __global__ void cupysim_probe() {}', "cupysim_probe").compile()
+    except Exception as error:
+        return f"CuPy cannot compile ({_first_line(error)}): {INSTALL} brings what it needs"
+    return None
 
 
 def _driver_is_there() -> bool:
@@ -134,13 +141,13 @@ def render(
     reason = problem()
     if reason is not None:
         raise CupysimError(f"backend cuda: {reason}")
-    import cupyx
-
     with _explained():
-        engines = [CudaEngine(number, precision) for number in devices(wanted)]
-        # pinned memory is copied to several times faster
-        image = cupyx.zeros_pinned(plan.shape, dtype=np.float32)
-        return compiled.render(plan, observer, engines, image)
+        numbers = devices(wanted)
+        if wanted is None:
+            steps = plan.n_region * plan.n_steps * plan.panels.n_layers
+            numbers = numbers[: max(1, int(steps / STEPS_WORTH_A_DEVICE))]
+        engines = [CudaEngine(number, precision) for number in numbers]
+        return compiled.render(plan, observer, engines, engines[0].empty_image(plan.shape))
 
 
 @contextmanager
@@ -157,12 +164,12 @@ def _explained() -> Iterator[None]:
         ) from error
     except cupy.cuda.compiler.CompileException as error:
         raise CupysimError(
-            f"backend cuda: the kernel does not compile: {_first_error(error)}; the CUDA headers "
-            "come with pip install 'cupy-cuda13x[ctk]' (or cuda12x)"
+            f"backend cuda: the kernel does not compile: {_first_error(error)}"
         ) from error
     except cupy.cuda.runtime.CUDARuntimeError as error:
         raise CupysimError(f"backend cuda: {_first_line(error)}") from error
-    except cupy.cuda.driver.CUDADriverError as error:
+    except (cupy.cuda.driver.CUDADriverError, RuntimeError) as error:
+        # CuPy tells of missing headers and libraries by plain errors
         raise CupysimError(f"backend cuda: {_first_line(error)}") from error
 
 
@@ -208,18 +215,18 @@ class CudaEngine:
         import cupy
 
         self.number = number
+        self._image: Any = None
+        self._omega: Any = None
+        self._state: Any = None
         with self._device():
             runtime = cupy.cuda.runtime
             ratio = runtime.deviceGetAttribute(PRECISION_RATIO, number)
             if precision is Precision.MIXED and ratio >= SLOW_FLOAT64:
                 precision = Precision.PAIRS
-            free = runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()
+            free = self._free_bytes()
         self.precision = precision
-        most = int(free * LARGEST_SHARE)
-        self.largest_band = max(THREADS, min(LARGEST_BAND, most // BYTES_PER_PIXEL))
-        self.smallest_band = min(SMALLEST_BAND, self.largest_band)
-        self.matrices_at_once = max(1, min(2**22, most // (9 * 8)))
-        self._kept: dict[object, Any] = {}
+        self.matrices_at_once = max(1, min(2**22, int(free * LARGEST_SHARE) // (9 * 8)))
+        self._kept: dict[str, Any] = {}
 
     def _device(self) -> Any:
         """The device, as a context in which it is current."""
@@ -227,23 +234,52 @@ class CudaEngine:
 
         return cupy.cuda.Device(self.number)
 
-    def upload(self, array: np.ndarray) -> int:
-        """Copy an array to the device; its address.
+    @property
+    def largest_band(self) -> int:
+        """Pixels whose results the device has room for, beside what it holds now."""
+        with self._device():
+            most = int(self._free_bytes() * LARGEST_SHARE) // BYTES_PER_PIXEL
+        return max(THREADS, min(LARGEST_BAND, most))
 
-        One which is larger than the device's memory stays in the computer's, where the device
+    @property
+    def smallest_band(self) -> int:
+        """Pixels which keep the device busy."""
+        return min(SMALLEST_BAND, self.largest_band)
+
+    def _free_bytes(self) -> int:
+        """Free memory of the current device, CuPy's reserve and the last band's included."""
+        import cupy
+
+        self._image = self._omega = self._state = None
+        reserve = cupy.get_default_memory_pool().free_bytes()
+        return int(cupy.cuda.runtime.memGetInfo()[0] + reserve)
+
+    def empty_image(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Zeros in memory to which the device copies directly, if there is enough of it."""
+        import cupy
+        import cupyx
+
+        with self._device():
+            try:
+                return cupyx.zeros_pinned(shape, dtype=np.float32)
+            except cupy.cuda.runtime.CUDARuntimeError:
+                return np.zeros(shape, dtype=np.float32)
+
+    def replace(self, name: str, array: np.ndarray) -> int:
+        """Copy an array in the place of an earlier one of this name; its address.
+
+        One for which the device has no room stays in the computer's memory, where the device
         reads the parts it needs.
         """
-        return self.replace(len(self._kept), array)
-
-    def replace(self, name: object, array: np.ndarray) -> int:
-        """Copy an array in the place of an earlier one of this name; its address."""
         import cupy
         import cupyx
 
         self._kept.pop(name, None)
         with self._device():
             try:
-                kept = cupy.asarray(array)
+                kept = cupy.empty(array.shape, dtype=array.dtype)
+                # not asarray, whose detour over pinned memory takes twice the array's size
+                kept.set(array)
                 address = kept.data.ptr
             except cupy.cuda.memory.OutOfMemoryError:
                 kept = cupyx.empty_pinned(array.shape, dtype=array.dtype)
@@ -260,6 +296,7 @@ class CudaEngine:
 
         n_pixels = int(launch["n_pixels"][0])
         first, last = numbers
+        self._image = self._omega = self._state = None
         with self._device():
             self._image = cupy.zeros(last - first + 1, dtype=np.float32)
             self._omega = cupy.empty(n_pixels)

@@ -18,18 +18,19 @@ class Engine(Protocol):
     precision: Precision
     rate: float
     """Steps in a second, a first guess."""
-    smallest_band: int
-    """Pixels below which the device is not busy."""
-    largest_band: int
-    """Pixels whose results it holds."""
     matrices_at_once: int
     """Orientations which it holds."""
 
-    def upload(self, array: np.ndarray) -> int:
-        """Copy an array to the device, for as long as the engine lives; its address."""
+    @property
+    def smallest_band(self) -> int:
+        """Pixels below which the device is not busy."""
+
+    @property
+    def largest_band(self) -> int:
+        """Pixels whose results it holds."""
 
     def replace(self, name: str, array: np.ndarray) -> int:
-        """The same in the place of an earlier array of this name."""
+        """Copy an array to the device, in the place of an earlier one of this name; its address."""
 
     def open_band(
         self, launch: np.ndarray, image: np.ndarray, numbers: tuple[int, int], in_parts: bool

@@ -18,6 +18,9 @@ from cupysim.render.launch import SHAPES, Precision, Variant, launch_type
 from cupysim.render.plan import RenderPlan
 from cupysim.render.result import Observer, Rendered
 
+MOST_THREADS = 1024
+"""More are not asked for: where they cannot be had, OpenMP ends the process."""
+
 STEPS_PER_SECOND = 5e7
 """Of one thread, as a first guess."""
 
@@ -108,9 +111,9 @@ def usable_cores() -> int:
     """Threads to use if nobody says: the cores of this process, or ``OMP_NUM_THREADS``."""
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     if wanted.isdecimal() and int(wanted) > 0:
-        return int(wanted)
+        return min(int(wanted), MOST_THREADS)
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
+        return min(len(os.sched_getaffinity(0)), MOST_THREADS)
     return os.cpu_count() or 1
 
 
@@ -172,14 +175,10 @@ class HostEngine:
         self.rate = STEPS_PER_SECOND * threads
         self._lanes = library.cupysim_lanes()
         self.smallest_band = self._lanes * threads
-        self._kept: dict[object, np.ndarray] = {}
+        self._kept: dict[str, np.ndarray] = {}
         self._omega = np.empty(0)
 
-    def upload(self, array: np.ndarray) -> int:
-        """Keep an array; its address."""
-        return self.replace(len(self._kept), array)
-
-    def replace(self, name: object, array: np.ndarray) -> int:
+    def replace(self, name: str, array: np.ndarray) -> int:
         """Keep an array in the place of an earlier one of this name; its address."""
         assert array.flags.c_contiguous
         self._kept[name] = array

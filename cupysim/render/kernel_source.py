@@ -9,14 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from cupysim.render.launch import Factors, Precision, Variant
+from cupysim.render.launch import Factors, Precision, Variant, launch_type
 
 INCLUDE = re.compile(r'#include "([^"]+)"')
 
 POLICIES = {Precision.DOUBLE: "Double", Precision.MIXED: "Mixed", Precision.PAIRS: "Pairs"}
 """Names of the kernel's sets of types."""
 
-STANDARD = "-std=c++17"
+THREADS = 128
+"""Threads of a block."""
+
+
+def _common_options() -> tuple[str, ...]:
+    size = launch_type().itemsize
+    return ("-std=c++17", f"-DCUPYSIM_THREADS={THREADS}", f"-DCUPYSIM_LAUNCH_SIZE={size}")
 
 
 def joined_source(read: Callable[[str], str], name: str = "render.cu") -> str:
@@ -57,7 +63,7 @@ def joined_source(read: Callable[[str], str], name: str = "render.cu") -> str:
 def render_options(variant: Variant) -> tuple[str, ...]:
     """The compiler's options for a kernel which renders."""
     return (
-        STANDARD,
+        *_common_options(),
         f"-DCUPYSIM_POLICY={POLICIES[variant.precision]}",
         f"-DCUPYSIM_SHAPE={variant.shape.name}",
         f"-DCUPYSIM_FACTORS={Factors(variant.factors).name}",
@@ -68,5 +74,5 @@ def render_options(variant: Variant) -> tuple[str, ...]:
 def search_options(variant: Variant | None) -> tuple[str, ...]:
     """The compiler's options for a search: of the first ray, or with a variant of a stop."""
     if variant is None:
-        return (STANDARD, "-DCUPYSIM_SEARCH_RAY")
-    return (STANDARD, "-DCUPYSIM_SEARCH_STOP", f"-DCUPYSIM_SHAPE={variant.shape.name}")
+        return (*_common_options(), "-DCUPYSIM_SEARCH_RAY")
+    return (*_common_options(), "-DCUPYSIM_SEARCH_STOP", f"-DCUPYSIM_SHAPE={variant.shape.name}")

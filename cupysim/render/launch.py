@@ -60,13 +60,22 @@ class Variant:
     running: bool
 
 
-def suited_precision(precision: Precision, factors: Factors) -> Precision:
+LARGEST_MIXED = 2**18
+"""Cells along an axis up to which mixed precision reads phases off the low word of N h."""
+
+
+def suited_precision(
+    precision: Precision, factors: Factors, largest_count: float = 1.0
+) -> Precision:
     """The precision in which structure factors of this kind are computed.
 
     Interpolation sums large terms of both signs, of which floats lose too much; it gains
-    nothing from them either, since it waits for its table.
+    nothing from them either, since it waits for its table. Crystals of very many cells, the
+    largest number of which along an axis is given, ask for more digits than floats have.
     """
-    return Precision.DOUBLE if factors is Factors.TRICUBIC else precision
+    if factors is Factors.TRICUBIC or largest_count > LARGEST_MIXED:
+        return Precision.DOUBLE
+    return precision
 
 
 @cache

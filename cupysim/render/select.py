@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from functools import cache, partial
 
 from cupysim.errors import CupysimError, CupysimWarning
+from cupysim.models.checks import whole
 from cupysim.render import reference
+from cupysim.render.host import MOST_THREADS
 from cupysim.render.launch import Precision
 from cupysim.render.result import Backend
 
@@ -80,8 +82,8 @@ def select_backend(
     """
     if precision not in PRECISIONS:
         raise CupysimError(f"precision {precision!r}: expected {' or '.join(PRECISIONS)}")
-    if threads is not None and threads < 1:
-        raise CupysimError(f"threads: at least 1 is needed, got {threads}")
+    if threads is not None and not 1 <= whole(threads, "threads") <= MOST_THREADS:
+        raise CupysimError(f"threads: from 1 to {MOST_THREADS} are possible, got {threads}")
     if name == "auto":
         name = next(name for name in BACKENDS if why_not(name) is None)
         if name == "numpy":
@@ -108,7 +110,8 @@ def _say_how_to_be_faster() -> None:
     warnings.warn(
         CupysimWarning(
             f"rendering with NumPy, some 30 times slower than compiled code ({why_not('host')}); "
-            "with a C++ compiler, such as Debian's package g++, the next run compiles it"
+            "a C++ compiler, such as Debian's package g++, and a folder to keep what it makes "
+            "(CUPYSIM_CACHE_DIR) change that"
         ),
         stacklevel=3,
     )

@@ -182,6 +182,7 @@ class Worker:
             factors = Factors.CONSTANT
         elif interpolate:
             factors = Factors.TRICUBIC
-        precision = launches.suited_precision(self.engine.precision, factors)
+        largest = float(np.max(plan.crystals.n_cells[self.shot]))
+        precision = launches.suited_precision(self.engine.precision, factors, largest)
         running = plan.oversample_thick or plan.oversample_polar or plan.oversample_omega
         return Variant(precision, plan.crystals.shape, factors, running)

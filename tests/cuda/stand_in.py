@@ -5,6 +5,7 @@ It has what `cupysim.render.cuda` uses; number, memory and float64 units of its 
 
 from __future__ import annotations
 
+import ctypes
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -52,6 +53,11 @@ class DeviceArray:
         assert out.flags.c_contiguous
         out[...] = self._array
         return out
+
+    def set(self, values: np.ndarray) -> None:
+        assert values.shape == self._array.shape
+        assert values.dtype == self._array.dtype
+        self._array[...] = values
 
     def sum(self) -> float:
         return float(self._array.sum())
@@ -128,6 +134,13 @@ class Machine:
             precision = next(p for p, name in POLICIES.items() if name == found["POLICY"])
             factors, running = Factors[found["FACTORS"]], found["RUNNING"] == "true"
             self._library.cupysim_render(at, int(precision), shape, int(factors), running, 1)
+            self._complete_solid_angles(launch)
+
+    def _complete_solid_angles(self, launch: np.ndarray) -> None:
+        """The processor sums them for blocks of pixels, a GPU gives each pixel's."""
+        n_pixels, address = int(launch["n_pixels"][0, 0]), int(launch["omega_sums"][0, 0])
+        sums = np.ctypeslib.as_array((ctypes.c_double * n_pixels).from_address(address))
+        sums[-(-n_pixels // self._library.cupysim_lanes()) :] = 0.0
 
     def modules(self) -> dict[str, ModuleType]:
         """What to put in `sys.modules`."""
@@ -155,8 +168,12 @@ class Machine:
 
             return SimpleNamespace(get_function=get_function)
 
-        def array(shape: int | tuple[int, ...], dtype: type = np.float64) -> DeviceArray:
+        def zeros(shape: int | tuple[int, ...], dtype: type = np.float64) -> DeviceArray:
             return self.allocate(np.zeros(shape, dtype=dtype))
+
+        def empty(shape: int | tuple[int, ...], dtype: type = np.float64) -> DeviceArray:
+            rubbish = np.frombuffer(b"\xff" * np.empty(shape, dtype=dtype).nbytes, dtype=dtype)
+            return self.allocate(rubbish.reshape(shape).copy())
 
         def pinned(shape: tuple[int, ...], dtype: type) -> np.ndarray:
             self.pinned += 1
@@ -179,9 +196,8 @@ class Machine:
             "cupy",
             cuda=cuda,
             ndarray=DeviceArray,
-            asarray=lambda values: self.allocate(np.array(values)),
-            empty=array,
-            zeros=array,
+            empty=empty,
+            zeros=zeros,
             RawModule=compiled,
             get_default_memory_pool=lambda: SimpleNamespace(free_bytes=lambda: 0),
         )

@@ -6,6 +6,7 @@ On a machine with a GPU, the tests of all backends use the real one.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -62,7 +63,7 @@ def expected(plan: RenderPlan) -> np.ndarray:
 @pytest.mark.parametrize("devices", [1, 3])
 def test_image(case: str, devices: int, machine: MachineMaker) -> None:
     made, plan = machine(devices=devices), plan_of(case)
-    rendered = cuda.render(plan, Observer(), Precision.DOUBLE, None)
+    rendered = cuda.render(plan, Observer(), Precision.DOUBLE, list(range(devices)))
     reference = host.render(plan, Observer(), Precision.DOUBLE, 1)
     np.testing.assert_allclose(rendered.image, reference.image, rtol=FLOAT32_BITS)
     np.testing.assert_allclose(rendered.omega_sum, reference.omega_sum, rtol=1e-12)
@@ -70,10 +71,24 @@ def test_image(case: str, devices: int, machine: MachineMaker) -> None:
     assert made.used == [0] * devices, "memory is given back"
 
 
-def test_devices_share_an_image(machine: MachineMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, plan = machine(devices=3), plan_of("sweep")
+def small_bands(made: Machine, devices: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let bands be small, and the first of each device wait for those of the others."""
     monkeypatch.setattr(cuda, "SMALLEST_BAND", 20)
     monkeypatch.setattr(cuda, "LARGEST_BAND", 20)
+    meeting, met, launch = threading.Barrier(devices, timeout=60), set[int](), made.launch
+
+    def wait(options: tuple[str, ...], record: np.ndarray) -> None:
+        if "POLICY" in " ".join(options) and made.current not in met:
+            met.add(made.current)
+            meeting.wait()
+        launch(options, record)
+
+    monkeypatch.setattr(made, "launch", wait)
+
+
+def test_devices_share_an_image(machine: MachineMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, plan = machine(devices=3), plan_of("sweep")
+    small_bands(made, 2, monkeypatch)
     image = cuda.render(plan, Observer(), Precision.DOUBLE, [2, 0]).image
     np.testing.assert_allclose(image, expected(plan), rtol=FLOAT32_BITS)
     assert {number for number, _ in made.launches} == {0, 2}
@@ -97,6 +112,25 @@ def test_few_float64_units_compute_in_pairs(ratio: int, policy: str, machine: Ma
     cuda.render(plan_of("sweep"), Observer(), Precision.MIXED, None)
     policies = {word for _, options in made.launches for word in options if "POLICY" in word}
     assert policies == {f"-DCUPYSIM_POLICY={policy}"}
+
+
+@pytest.mark.parametrize(("wanted", "used"), [(None, {0}), ([2, 1], {1, 2})])
+def test_small_images_use_one_device_unless_more_are_named(
+    wanted: list[int] | None, used: set[int], machine: MachineMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = machine(devices=3)
+    small_bands(made, len(used), monkeypatch)
+    cuda.render(plan_of("sweep"), Observer(), Precision.DOUBLE, wanted)
+    assert {number for number, _ in made.launches} == used
+
+
+def test_crystals_of_a_million_cells_are_computed_in_double(machine: MachineMaker) -> None:
+    made = machine()
+    words = (
+        "-cell 30 40 50 80 95 100 -Nb 300000 -default_F 1 -lambda 1.3 -detpixels 9 -oversample 1"
+    )
+    cuda.render(make_plan(from_args(words)), Observer(), Precision.MIXED, None)
+    assert all("-DCUPYSIM_POLICY=Double" in options for _, options in made.launches)
 
 
 def test_no_memory_at_all(machine: MachineMaker) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +20,14 @@ import pytest
 
 from cupysim.native import library, recipe
 from cupysim.native.recipe import BASELINE, RENDER, TOOLS, compile_library
-from tests.native.support import COMPILER, SOURCES, WORDS, make_compiler, needs_compiler
+from tests.native.support import (
+    COMPILER,
+    SOURCES,
+    WORDS,
+    make_compiler,
+    make_program,
+    needs_compiler,
+)
 
 WHICH = "from cupysim.native.library import load\nprint(load({!r})._name)"
 MESSAGE = "cupysim: compiling {}, once for this machine ...\n"
@@ -99,7 +108,8 @@ def test_compiled_once(start: Python, cache: Path) -> None:
     expected = cache / recipe.source_digest(SOURCES) / name
     assert loaded(start) == (expected, MESSAGE.format(name))
     assert loaded(start, CXX="false") == (expected, "")
-    assert [path for path in cache.rglob("*") if path.is_file()] == [expected]
+    kept = [path.name for path in cache.rglob("*") if path.is_file()]
+    assert sorted(kept) == [name, f"{name}.sum"]
 
 
 @needs_compiler
@@ -138,17 +148,53 @@ def test_a_corrupt_file_in_the_cache(content: bytes, start: Python, cache: Path)
 
 
 @needs_compiler
+@pytest.mark.parametrize("part", [0.3, 0.9])
+def test_a_library_in_the_cache_which_was_cut_short(
+    part: float, start: Python, cache: Path
+) -> None:
+    """It would crash whoever loads it."""
+    path, _ = loaded(start)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(part * len(whole))])
+    assert loaded(start) == (path, MESSAGE.format(path.name))
+    assert path.read_bytes() == whole
+
+
+@needs_compiler
+@pytest.mark.skipif(len(recipe.supported_levels()) < 2, reason="one level of instructions")
+def test_an_old_compiler_makes_a_lower_level(start: Python, cache: Path, tmp_path: Path) -> None:
+    rejected = 'case "$*" in *-march=*) echo error: bad value for -march >&2; exit 1;; esac'
+    old = make_compiler(tmp_path, rejected, "-O0", name="old")
+    path, said = loaded(start, RENDER, CXX=old)
+    assert path.name == recipe.file_name(RENDER, BASELINE)
+    assert MESSAGE.format(path.name) in said
+
+
+@needs_compiler
+def test_an_interrupted_compilation_leaves_no_process(
+    start: Python, cache: Path, tmp_path: Path
+) -> None:
+    slow = make_program(tmp_path / "slow", f"(sleep 60; touch {tmp_path / 'late'}) & wait")
+    process = start("-c", WHICH.format(TOOLS), CXX=slow)
+    assert process.stderr is not None
+    assert "compiling" in process.stderr.readline()
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert str(tmp_path / "slow") not in running.stdout
+
+
+@needs_compiler
 def test_a_foreign_library_in_the_cache(start: Python, cache: Path, tmp_path: Path) -> None:
-    """It stays open until the process ends; the next one finds the right one."""
+    """It is not even opened: what is not known to be whole is compiled anew."""
     name = recipe.file_name(TOOLS, BASELINE)
     path = cache / recipe.source_digest(SOURCES) / name
     path.parent.mkdir(parents=True)
     source = tmp_path / "another.cpp"
     source.write_text("int another;\n")
     subprocess.run([*COMPILER, "-shared", "-fPIC", "-o", path, source], check=True)
-    reason, said = refused(start)
-    assert reason == f"{path} was compiled but is not usable"
-    assert said == MESSAGE.format(name)
+    assert loaded(start) == (path, MESSAGE.format(name))
     assert loaded(start, CXX="false") == (path, "")
 
 
@@ -211,7 +257,8 @@ def test_two_processes_compile_at_once(start: Python, cache: Path, tmp_path: Pat
     path = cache / recipe.source_digest(SOURCES) / name
     assert ends == [(f"{path}\n", MESSAGE.format(name))] * 2
     assert len(list(tmp_path.glob("began-*"))) == 2
-    assert list(path.parent.iterdir()) == [path]
+    kept = sorted(path.parent.iterdir())
+    assert kept == [path, path.with_name(f"{path.name}.sum")]
     assert loaded(start, CXX="false") == (path, "")
 
 

@@ -13,7 +13,7 @@ from cupysim.api import from_args, simulate
 from cupysim.errors import CupysimError
 from cupysim.render import host
 from cupysim.render.launch import launch_type
-from tests.conftest import Run
+from tests.conftest import Renderer, Run
 
 pytestmark = pytest.mark.skipif(host.problem() is not None, reason="no compiled library")
 
@@ -54,9 +54,27 @@ def test_impossible_threads(words: str, run: Run) -> None:
     assert "-threads" in outcome.err
 
 
-def test_impossible_threads_in_python() -> None:
-    with pytest.raises(CupysimError, match="at least 1"):
-        simulate(from_args(WORDS), "host", threads=0)
+def test_too_many_threads(run: Run) -> None:
+    outcome = run(f"{WORDS} -threads 1025")
+    assert (outcome.status, outcome.files) == (9, {})
+    assert "threads: from 1 to 1024" in outcome.err
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1025, 2**40, 1.5, "2", float("nan")])
+def test_impossible_threads_in_python(threads: object) -> None:
+    with pytest.raises(CupysimError, match="threads: "):
+        simulate(from_args(WORDS), "host", threads=threads)  # type: ignore[arg-type]
+
+
+def test_more_threads_than_blocks_of_pixels() -> None:
+    experiment = from_args(f"{WORDS} -detpixels 11")
+    many, one = (simulate(experiment, "host", threads=n).array for n in (1024, 1))
+    np.testing.assert_array_equal(many, one)
+
+
+def test_environment_asks_for_too_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "999999999999")
+    assert host.usable_cores() == host.MOST_THREADS
 
 
 def test_one_pixel_and_none(run: Run) -> None:
@@ -68,3 +86,14 @@ def test_one_pixel_and_none(run: Run) -> None:
     assert np.count_nonzero(part) == 1
     empty = run(f"{WORDS} -backend host -roi 70 80 9 9 -floatfile none.bin")
     assert not empty.float_image(64, 64, "none.bin").any()
+
+
+@pytest.mark.parametrize("distance", [13, 90, 180, 360])
+@pytest.mark.parametrize("more", ["", "-N 10 -oversample 3", "-fudge 0 -misset 11 21 31"])
+def test_round_crystals_in_the_direct_beam(distance: int, more: str) -> None:
+    """Distances d for which d times 1/d is not 1; the pixel on the beam sees no tiny offset."""
+    words = f"-cell 70 80 90 -default_F 100 -N 5 -round_xtal -detpixels 31 -distance {distance}"
+    experiment = from_args(f"{words} {more}")
+    reference = simulate(experiment, "numpy").array
+    assert reference[15, 15] > 0.0
+    Renderer("host", "double").assert_close(simulate(experiment, "host").array, reference)
