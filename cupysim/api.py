@@ -35,6 +35,9 @@ from cupysim.render.statistics import Statistics, image_statistics, serial_sum
 ROWS_AT_ONCE = 64
 """Rows to which noise is applied together, to spare memory."""
 
+LARGEST_COUNT = 2**31 - 1
+"""Photons which a pixel of 32 bits can count."""
+
 DEFAULT_OFFSET = 40.0
 """Offset of integer images, as of the command line."""
 
@@ -124,6 +127,32 @@ class Image:
         """The given scale, or the automatic one if it is not above zero."""
         return scale if scale > 0.0 else integer_images.automatic_scale(self.statistics.maximum)
 
+    def counts(self, seed: int | RandomStream) -> tuple[np.ndarray, float]:
+        """Photons counted in each pixel, with noise.
+
+        Parameters
+        ----------
+        seed : int or RandomStream
+            Seed of the C program's generator, or its state.
+
+        Returns
+        -------
+        counts : ndarray of int32, shape (n_slow, n_fast)
+            Photons; zero where nothing was computed.
+        photons : float
+            Photons counted altogether.
+        """
+        stream = seed if isinstance(seed, RandomStream) else RandomStream(seed)
+        noise, expected = PoissonNoise(stream), self.array[self.region]
+        image = np.zeros(self.array.shape, dtype=np.int32)
+        counted, photons = image[self.region], 0.0
+        for row in range(0, len(expected), ROWS_AT_ONCE):
+            rows = slice(row, row + ROWS_AT_ONCE)
+            drawn = noise.draw(expected[rows])
+            photons = serial_sum(photons, drawn.reshape(-1))
+            counted[rows] = np.clip(drawn, 0.0, LARGEST_COUNT)
+        return image, photons
+
     def noisy(
         self, seed: int | RandomStream, offset: float = DEFAULT_OFFSET
     ) -> tuple[np.ndarray, float, int]:
@@ -145,17 +174,36 @@ class Image:
         overloads : int
             Pixels clipped at 65535.
         """
-        stream = seed if isinstance(seed, RandomStream) else RandomStream(seed)
-        noise, expected = PoissonNoise(stream), self.array[self.region]
-        image = np.zeros(self.array.shape, dtype=np.uint16)
-        counted, photons, overloads = image[self.region], 0.0, 0
-        for row in range(0, len(expected), ROWS_AT_ONCE):
-            rows = slice(row, row + ROWS_AT_ONCE)
-            counts = noise.draw(expected[rows])
-            photons = serial_sum(photons, counts.reshape(-1))
-            counted[rows], clipped = integer_images.counted(counts, offset)
-            overloads += clipped
+        counts, photons = self.counts(seed)
+        image, overloads = self.digitized(counts, offset)
         return image, photons, overloads
+
+    def digitized(
+        self, counts: np.ndarray, offset: float = DEFAULT_OFFSET
+    ) -> tuple[np.ndarray, int]:
+        """Photon counts as a detector with an offset and 16 bits gives them.
+
+        Parameters
+        ----------
+        counts : ndarray of int32, shape (n_slow, n_fast)
+            What `counts` gave.
+        offset : float, optional
+            Counts of a pixel without photons.
+
+        Returns
+        -------
+        image : ndarray of uint16, shape (n_slow, n_fast)
+            Counts.
+        overloads : int
+            Pixels clipped at 65535.
+        """
+        image = np.zeros(self.array.shape, dtype=np.uint16)
+        source, sink, overloads = counts[self.region], image[self.region], 0
+        for row in range(0, len(source), ROWS_AT_ONCE):
+            rows = slice(row, row + ROWS_AT_ONCE)
+            sink[rows], clipped = integer_images.counted(source[rows], offset)
+            overloads += clipped
+        return image, overloads
 
     def save(self, path: os.PathLike[str] | str, seed: int | None = None) -> None:
         """Write the image; the name's suffix tells the format.

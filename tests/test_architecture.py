@@ -19,7 +19,7 @@ ALLOWED = {
     "native": set(),
     "render": {"maths", "models", "native"},
     "noise": {"maths", "native"},
-    "formats": {"models", "native"},
+    "formats": {"maths", "models", "native"},
     "api": {"maths", "models", "render", "noise", "formats", "cli"},
     "cli": {"maths", "models", "render", "noise", "formats", "api"},
 }
@@ -76,7 +76,7 @@ def test_help_loads_no_libraries(words: list[str]) -> None:
 
 
 def test_modules_can_be_held_in_the_head() -> None:
-    limit = {"cli/options.py": 560}
+    limit = {"cli/options.py": 620}
     for path in MODULES:
         name = str(path.relative_to(PACKAGE))
         assert len(path.read_text().splitlines()) <= limit.get(name, 400), name

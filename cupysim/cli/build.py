@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,10 +11,12 @@ import numpy as np
 
 from cupysim.cli.arguments import RANDOM, Arguments, default_values, scan
 from cupysim.cli.consequences import warn_of_ineffective_options
-from cupysim.cli.headers import header_values
+from cupysim.cli.headers import inherited_values
+from cupysim.cli.structures import reads_dump, structure_factors, warn_of_other_cell
 from cupysim.constants import DEGREES_PER_RADIAN
-from cupysim.errors import CupysimError, CupysimWarning, FileFormatError, OptionError
-from cupysim.formats import fdump, hkl_text, mosflm_matrix, smv, source_table, stol_table
+from cupysim.errors import CupysimError, FileFormatError, OptionError
+from cupysim.formats import mosflm_matrix, source_table, stol_table
+from cupysim.maths.cell import upright_reciprocal
 from cupysim.maths.detector_geometry import DetectorAngles
 from cupysim.maths.mosaic import random_misset
 from cupysim.maths.nr_random import RandomStream, ShuffleTable
@@ -28,7 +28,6 @@ from cupysim.models.detector import Detector, Sensor
 from cupysim.models.experiment import Experiment, Region, Rendering
 from cupysim.models.sampling import complete_oscillation, complete_sweep
 from cupysim.models.scan import Scan
-from cupysim.models.structure_factors import StructureFactors
 from cupysim.quirks import warn_quirk
 
 
@@ -46,12 +45,15 @@ class Job:
         Seed of the noise.
     noise_stream : RandomStream
         The noise's random numbers, which continue those of the orientations.
+    words : tuple of str
+        The words of the command line.
     """
 
     arguments: Arguments
     experiment: Experiment
     noise_seed: int
     noise_stream: RandomStream
+    words: tuple[str, ...]
 
 
 def build(words: Sequence[str]) -> Job:
@@ -74,31 +76,23 @@ def build(words: Sequence[str]) -> Job:
     """
     given, seen = scan(words)
     values = default_values()
-    mask, mask_name = None, ""
-    if given.get("mask_file") is not None:
-        image = smv.read(given["mask_file"])
-        values.update(header_values(image, flip_y=True, pixel=values["pixel"]))
-        mask = image.image != 0
-        mask_name = given["mask_file"]
-    if given.get("image_file") is not None:
-        image = smv.read(given["image_file"])
-        values.update(header_values(image, flip_y=False, pixel=values["pixel"]))
+    mask = inherited_values(values, given)
     from_header = values["close_distance"] is not None
     values.update(given)
     args = Arguments(values, seen)
-    args.values["dump_was_read"] = _reads_dump(args)
+    args.values["dump_was_read"] = reads_dump(args)
     warn_of_ineffective_options(args, from_header and "close_distance" not in given)
     if args.stol_file is not None:
         stol_table.read(args.stol_file)
 
     table, clock = ShuffleTable(), int(time.time())
-    factors = _structure_factors(args)
     beam = _beam(args)
-    crystal = _crystal(args, beam.wavelength, table, clock)
     detector = _detector(args)
+    factors, cell = structure_factors(args, beam, detector)
+    crystal = _crystal(args, beam.wavelength, table, clock, cell)
     if mask is not None and mask.shape != (detector.n_slow, detector.n_fast):
         raise FileFormatError(
-            mask_name,
+            args.mask_file,
             f"the mask has {mask.shape[1]} x {mask.shape[0]} pixels, "
             f"but the detector has {detector.n_fast} x {detector.n_slow}",
         )
@@ -113,7 +107,7 @@ def build(words: Sequence[str]) -> Job:
     )
     _warn_of_late_size(args, experiment)
     noise_seed = clock if args.noise_seed is None else args.noise_seed
-    return Job(args, experiment, noise_seed, RandomStream(noise_seed, table))
+    return Job(args, experiment, noise_seed, RandomStream(noise_seed, table), tuple(words))
 
 
 def detector_size(args: Arguments) -> tuple[float, float]:
@@ -150,13 +144,22 @@ def _beam(args: Arguments) -> Beam:
     )
 
 
-def _crystal(args: Arguments, wavelength: float, table: ShuffleTable, clock: int) -> Crystal:
-    if args.cell is None and args.matrix_file is None:
-        raise CupysimError("no unit cell: give -cell or -mat")
-    reciprocal = None
+def _crystal(
+    args: Arguments, wavelength: float, table: ShuffleTable, clock: int, known: UnitCell | None
+) -> Crystal:
+    """The crystal; `known` is the cell which came with the structure factors."""
+    cell = None if args.cell is None else _unit_cell(args.cell)
+    reciprocal = args.values.get("reciprocal")
     if args.matrix_file is not None:
         matrix = mosflm_matrix.read(args.matrix_file)
         reciprocal = mosflm_matrix.reciprocal_vectors(matrix, wavelength)
+    if cell is not None and known is not None:
+        warn_of_other_cell(args.model_file or args.hkl_file, known, cell)
+    if cell is None and reciprocal is None:
+        if known is None:
+            raise CupysimError("no unit cell: give -cell or -mat")
+        # -cell has the C program's orientation (quirk Q5), for a new input the right one will do
+        reciprocal = upright_reciprocal(known.lengths_angstrom, known.angles)
     misset = args.misset
     if isinstance(misset, str) and misset == RANDOM:
         seed = clock if args.misset_seed is None else args.misset_seed
@@ -165,7 +168,7 @@ def _crystal(args: Arguments, wavelength: float, table: ShuffleTable, clock: int
     spread, domains = mosaic_sampling(args)
     mosaicity = Mosaicity.draw(spread, domains, RandomStream(args.mosaic_seed, table))
     return Crystal(
-        cell=None if args.cell is None else _unit_cell(args.cell),
+        cell=cell,
         reciprocal=reciprocal,
         misset=misset,
         n_cells=(args.n_a, args.n_b, args.n_c),
@@ -193,37 +196,6 @@ def mosaic_sampling(args: Arguments) -> tuple[float, int]:
     if args.mosaic_domains is None or args.mosaic_domains <= 0:
         return spread, DEFAULT_MOSAIC_DOMAINS
     return spread, args.mosaic_domains
-
-
-def _reads_dump(args: Arguments) -> bool:
-    """Whether structure factors come from an earlier run's table."""
-    # of what happens to lie in the folder, a pipe would be waited for
-    exists = os.path.exists if "-dump" in args.seen else os.path.isfile
-    return args.hkl_file is None and args.use_dump and exists(args.dump_file)
-
-
-def _structure_factors(args: Arguments) -> StructureFactors:
-    if args.hkl_file is not None:
-        hkl, values = hkl_text.read(args.hkl_file)
-        return StructureFactors.from_list(hkl, values, args.default_F)
-    if args.dump_was_read:
-        if "-dump" not in args.seen:
-            warn_quirk(
-                32,
-                f"structure factors are read from {args.dump_file}, which lies in this folder; "
-                "-nodump leaves it alone",
-            )
-        return fdump.read(args.dump_file, args.default_F)
-    if "-dump" in args.seen and args.use_dump:
-        problem = f"{args.dump_file} does not exist"
-        if args.default_F == 0.0:
-            raise CupysimError(f"no structure factors: {problem}; give -hkl FILE or -default_F F")
-        warnings.warn(
-            CupysimWarning(f"-dump: {problem}; all structure factors are -default_F"), stacklevel=2
-        )
-    if args.default_F == 0.0:
-        raise CupysimError("no structure factors: give -hkl FILE, -default_F F or -dump FILE")
-    return StructureFactors(default=args.default_F)
 
 
 def _detector(args: Arguments) -> Detector:

@@ -91,7 +91,7 @@ def _run_guarded(words: Sequence[str]) -> int:
 def _run(words: Sequence[str]) -> None:
     from cupysim.api import Image
     from cupysim.cli.build import build
-    from cupysim.cli.outputs import check_outputs, write_outputs
+    from cupysim.cli.outputs import check_libraries, check_outputs, write_outputs
     from cupysim.cli.printout import Printout
     from cupysim.cli.progress import Listener, Progress
     from cupysim.cli.report import setup_lines, solid_angle_line
@@ -108,6 +108,7 @@ def _run(words: Sequence[str]) -> None:
     render = select_backend(name, args.precision, args.threads, args.devices)
     plan = make_plan(experiment)
     dump_problem = check_outputs(args)
+    check_libraries(job)
     report = Report(sys.stdout)
     for line in list(setup_lines(job, dump_problem)):
         report(line)

@@ -181,6 +181,19 @@ def _path(names: str, group: str, text: str, dest: str, default: str = "", **mor
     return Option(tuple(names.split()), group, text, Kind.PATH, 1, NONE, (dest,), default, **more)
 
 
+def _new_path(name: str, group: str, text: str, dest: str) -> Option:
+    """An option of our own which names a file."""
+    return _path(name, group, text, dest, match=Match.EXACT, is_new=True)
+
+
+def _new_number(name: str, text: str, dest: str, default: str) -> Option:
+    """An option of our own for the crystal, with a number which is not negative."""
+    return _number(
+        name, CRYSTAL, text, NONE, dest, default, match=Match.EXACT, limit="not negative",
+        is_new=True,
+    )  # fmt: skip
+
+
 def _flag(names: str, group: str, text: str, sets: Mapping[str, Any], **more: Any) -> Option:
     """An option without a value."""
     return Option(tuple(names.split()), group, text, sets=sets, **more)
@@ -379,15 +392,29 @@ OPTIONS: tuple[Option, ...] = (
     _number("-dmin", SAMPLING, "No scattering beyond this resolution.", ANGSTROM_DMIN, "dmin", "0"),
     _path("-mat", CRYSTAL, "MOSFLM A matrix: nine numbers, columns a*, b*, c* times wavelength.",
           "matrix_file", extensions=("-matrix", "-matfile")),
-    _path("-hkl", CRYSTAL, "Structure factors in P1: lines of h k l F.", "hkl_file"),
+    _path("-hkl", CRYSTAL, "Structure factors: lines of h k l F in P1 or, with the unit cell, an "
+          "MTZ or mmCIF file.", "hkl_file"),
+    _new_path("-pdb", CRYSTAL, "Calculate structure factors of this model, a PDB or mmCIF file, "
+              "with its unit cell.", "model_file"),
+    Option(
+        ("-mtzcol",), CRYSTAL,
+        "Column of an MTZ or mmCIF file: amplitudes or intensities, of Friedel mates two with a "
+        "comma between.",
+        Kind.TEXT, 1, NONE, ("columns",), match=Match.EXACT, metavar="F[,SIG]", is_new=True,
+    ),
+    _new_number("-k_sol", "Electron density of -pdb's bulk solvent, electrons/A^3; 0 for none.",
+                "k_sol", "0.35"),
+    _new_number("-b_sol", "B factor which smooths the solvent's boundary, A^2.", "b_sol", "46"),
     _number("-default_F", CRYSTAL, "Structure factor of reflections which are not in the file.",
             ELECTRON, "default_F", "0"),
     _path("-dump", CRYSTAL, "Binary table of structure factors: written with -hkl, else read.",
           "dump_file", "Fdump.bin", extensions=("-dumpfile",)),
-    _path("-img", INPUT, "Take detector, wavelength and rotation from this SMV image's header.",
-          "image_file", extensions=("-imgfile",)),
-    _path("-mask", INPUT, "Render only pixels which are not zero in this SMV image; its header "
-          "counts too.", "mask_file", extensions=("-maskfile",)),
+    _path("-img", INPUT, "Take detector, wavelength and rotation from this image: SMV, CBF or "
+          "NXmx HDF5.", "image_file", extensions=("-imgfile",)),
+    _path("-mask", INPUT, "Render only pixels which are not zero in this image, or not masked in "
+          "this HDF5 file; its header counts too.", "mask_file", extensions=("-maskfile",)),
+    _new_path("-expt", INPUT, "Take beam, detector, rotation and crystal from this DIALS "
+              "experiment list.", "experiment_file"),
     _path("-stolout", INPUT, "Read but not used.", "stol_output", no_effect=True),
     _path("-stol", INPUT, "Amorphous scattering F against sin(theta)/lambda; read but not used.",
           "stol_file", match=Match.LENGTH, no_effect=True),
@@ -405,6 +432,16 @@ OPTIONS: tuple[Option, ...] = (
           sets={"write_pgm": True}),
     _path("-noisefile -noiseimage", OUTPUT, "SMV image with photon noise; switches it on.",
           "noise_file", "noiseimage.img", sets={"write_noise": True}),
+    Option(
+        ("-h5file", "-hdf5file"), OUTPUT,
+        "NeXus/HDF5 file (NXmx): expected photons or, unless -nonoise, photons counted; exact "
+        "geometry, experiment, predicted spots.",
+        Kind.PATH, 1, NONE, ("nexus_file",), match=Match.EXACT, is_new=True,
+    ),
+    _new_path("-cbffile", OUTPUT, "Mini-CBF file, for detectors normal to the beam: photons "
+              "counted or, with -nonoise, expected photons rounded.", "cbf_file"),
+    _new_path("-pngfile", OUTPUT, "A quick look: dark spots on white, logarithmic, at most 2048 "
+              "pixels wide.", "png_file"),
     _flag("-nonoise", OUTPUT, "No noise image.", {"write_noise": False}),
     _flag("-nopgm", OUTPUT, "No greymap.", {"write_pgm": False}),
     _number("-scale", OUTPUT, "Scale of the SMV image without noise; automatic if not above 0.",
@@ -498,7 +535,10 @@ LEGACY_WORDS: dict[str, str] = {
 
 def usage() -> str:
     """What is needed at least."""
-    return "cupysim (-mat FILE | -cell A [B C [AL BE GA]]) (-hkl FILE | -default_F F) [options]"
+    return (
+        "cupysim (-mat FILE | -cell A [B C [AL BE GA]]) (-hkl FILE | -pdb FILE | -default_F F) "
+        "[options]"
+    )
 
 
 DESCRIPTION = (

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import numpy as np
 
 from cupysim.api import Image
 from cupysim.cli.arguments import Arguments
 from cupysim.cli.build import Job
 from cupysim.cli.report import statistics_lines
 from cupysim.errors import CupysimError
-from cupysim.formats import fdump, float_image, pgm, smv
+from cupysim.formats import cbf, fdump, float_image, nexus, pgm, png, smv
+from cupysim.formats.optional import require
 from cupysim.formats.safe_writing import OutputError, OutputFiles, check_writable, is_special
+from cupysim.render.spots import predict_spots
 
 
 def check_outputs(args: Arguments) -> bool:
@@ -42,6 +47,8 @@ def check_outputs(args: Arguments) -> bool:
             args.mask_file,
             args.image_file,
             args.stol_file,
+            args.model_file,
+            args.experiment_file,
             args.dump_file if args.dump_was_read else None,
         )
         if name is not None
@@ -49,6 +56,7 @@ def check_outputs(args: Arguments) -> bool:
     names = [args.float_file, args.int_file]
     names += [args.pgm_file] if args.write_pgm else []
     names += [args.noise_file] if args.write_noise else []
+    names += [name for name in (args.nexus_file, args.cbf_file, args.png_file) if name is not None]
     outputs: dict[str, str] = {}
     for name in names:
         target = str(check_writable(name))
@@ -90,6 +98,7 @@ def write_outputs(
         If a file cannot be written.
     """
     args, factors = job.arguments, job.experiment.structure_factors
+    counts = None
     header = smv.header(job.experiment)
     with OutputFiles() as files:
         if args.hkl_file is not None and args.use_dump and not dump_problem:
@@ -116,7 +125,65 @@ def write_outputs(
             files.write(args.pgm_file, lambda stream: pgm.write(stream, grey, scale))
 
         if args.write_noise:
-            noisy, photons, overloads = image.noisy(job.noise_stream, args.adc_offset)
+            counts, photons = image.counts(job.noise_stream)
+            noisy, overloads = image.digitized(counts, args.adc_offset)
             report(f"{photons:.0f} photons on noise image ({overloads} overloads)")
             report(f"writing {args.noise_file} as 2-byte integers")
             files.write(args.noise_file, lambda stream: smv.write(stream, header, noisy))
+        for line in _write_new_formats(files, job, image, counts):
+            report(line)
+
+
+def check_libraries(job: Job) -> None:
+    """Find out before rendering whether the formats can be written.
+
+    Parameters
+    ----------
+    job : Job
+        What is asked for.
+
+    Raises
+    ------
+    CupysimError
+        If a library is missing, or a format cannot say what is simulated.
+    """
+    args = job.arguments
+    if args.cbf_file is not None:
+        require("fabio.cbfimage", "-cbffile")
+        cbf.check_geometry(job.experiment)
+    if args.png_file is not None:
+        require("PIL.Image", "-pngfile")
+
+
+def _write_new_formats(
+    files: OutputFiles, job: Job, image: Image, counts: np.ndarray | None
+) -> Iterator[str]:
+    """Files which nanoBragg does not have; gives lines for standard output."""
+    args, experiment = job.arguments, job.experiment
+    measured = image.array if counts is None else counts
+    if args.nexus_file is not None:
+        content = nexus.Content(
+            experiment, image.array, counts, predict_spots(image.plan), _provenance(job)
+        )
+        yield f"writing {args.nexus_file} as NeXus/HDF5"
+        files.write(args.nexus_file, lambda stream: nexus.write(stream, content))
+    if args.cbf_file is not None:
+        pixels = np.clip(np.rint(measured), -1, cbf.LARGEST_COUNT).astype(np.int32)
+        yield f"writing {args.cbf_file} as CBF"
+        files.write(args.cbf_file, lambda stream: cbf.write(stream, experiment, pixels))
+    if args.png_file is not None:
+        yield f"writing {args.png_file} as PNG"
+        files.write(args.png_file, lambda stream: png.write(stream, measured))
+
+
+def _provenance(job: Job) -> dict[str, str | int]:
+    """How an image was made, as HDF5 files tell it."""
+    args = job.arguments
+    return {
+        "arguments": shlex.join(["cupysim", *job.words]),
+        "backend": args.backend,
+        "precision": args.precision,
+        "noise_seed": job.noise_seed,
+        "mosaic_seed": args.mosaic_seed,
+        "shape": str(job.experiment.crystal.shape),
+    }

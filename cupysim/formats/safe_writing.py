@@ -167,7 +167,7 @@ class OutputFiles:
 
 
 def _fill(descriptor: int, writer: Callable[[BinaryIO], object]) -> None:
-    with os.fdopen(descriptor, "wb") as stream:
+    with os.fdopen(descriptor, "w+b") as stream:
         writer(stream)
 
 

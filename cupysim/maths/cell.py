@@ -161,6 +161,27 @@ def reciprocal_from_cell(lengths: Array, angles: Array) -> np.ndarray:
     )
 
 
+def upright_reciprocal(lengths: Array, angles: Array) -> np.ndarray:
+    """Reciprocal vectors of a cell, right for all angles.
+
+    Parameters
+    ----------
+    lengths : sequence of 3 float
+        a, b, c (Angstrom).
+    angles : sequence of 3 float
+        alpha, beta, gamma (rad).
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        Rows a*, b*, c* (1/Angstrom): a* along x, b* in the xy plane, and so c along z:
+        Busing & Levy (1967) Acta Cryst. 22, 457, equation 3.
+    """
+    reciprocal = reciprocal_from_cell(lengths, angles)
+    reciprocal[2, 2] = 1.0 / lengths[2]
+    return reciprocal
+
+
 def oriented_lattice(
     reciprocal: Array,
     misset: Array | None = None,

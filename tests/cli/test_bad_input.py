@@ -47,7 +47,7 @@ TEXT_FILES = {
 ROWS = [
     # missing, unknown and misspelled
     ("-default_F 10", "no unit cell: give -cell or -mat"),
-    ("-cell 40", "no structure factors: give -hkl FILE, -default_F F or -dump FILE"),
+    ("-cell 40", "no structure factors: give -hkl FILE, -pdb FILE, -default_F F or -dump FILE"),
     (f"{BASE} -distanse 5", "-distanse: unknown option; did you mean -distance?"),
     (f"{BASE} -frobnicate", "-frobnicate: unknown option; cupysim -h lists the options"),
     (f"{BASE} -distance", "-distance: expected a value after it, found none"),

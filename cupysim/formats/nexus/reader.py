@@ -1,0 +1,101 @@
+"""Reading our NXmx files: the image and the experiment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import numpy as np
+
+from cupysim.errors import FileFormatError, ModelError
+from cupysim.formats.nexus.content import Content
+from cupysim.formats.nexus.stored_models import restore
+from cupysim.formats.nexus.writer import ENTRY, OURS
+from cupysim.formats.reading import opened
+from cupysim.models.experiment import Experiment
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def is_hdf5(path: os.PathLike[str] | str) -> bool:
+    """Whether a file is one of HDF5.
+
+    Raises
+    ------
+    FileFormatError
+        If it cannot be read.
+    """
+    with opened(path) as stream:
+        return stream.read(len(SIGNATURE)) == SIGNATURE
+
+
+@contextmanager
+def hdf5_file(path: os.PathLike[str] | str) -> Iterator[Any]:
+    """An HDF5 file, open for reading; what is wrong with it becomes our error.
+
+    Raises
+    ------
+    FileFormatError
+        If it is no HDF5 file, damaged, or something is missing.
+    """
+    import h5py
+
+    with suppress(ImportError):
+        import hdf5plugin  # noqa: F401  # lets h5py read what it compressed
+
+    if not is_hdf5(path):
+        raise FileFormatError(path, "no HDF5 file")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, KeyError, RuntimeError) as error:
+        reason = str(error.args[0] if error.args else error).splitlines()[0]
+        if "filter" in reason:
+            reason += "; pip install 'cupysim[images]' brings common filters"
+        raise FileFormatError(path, f"damaged or incomplete: {reason}") from error
+
+
+def read(path: os.PathLike[str] | str) -> Content:
+    """Read an image and its experiment.
+
+    Parameters
+    ----------
+    path : path_like
+        A file which `write` made.
+
+    Returns
+    -------
+    Content
+        As it was written.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is damaged or not one of ours.
+    """
+    with hdf5_file(path) as file:
+        if OURS not in file:
+            raise FileFormatError(path, "no file of cupysim: it has no group /entry/cupysim")
+        ours = file[OURS]
+        try:
+            experiment = restore(ours["experiment"])
+        except ModelError as error:
+            raise FileFormatError(path, str(error)) from error
+        if not isinstance(experiment, Experiment):
+            raise FileFormatError(path, f"{OURS}/experiment is no experiment")
+        image = file[f"{ENTRY}/data/data"][0]
+        expected, counts = image, None
+        if "expected_photons" in ours:
+            expected, counts = ours["expected_photons"][0], image
+        size = (experiment.detector.n_slow, experiment.detector.n_fast)
+        if expected.shape != size:
+            raise FileFormatError(path, f"the image has the shape {expected.shape}, not {size}")
+        spots = ours["spots"][()] if "spots" in ours else None
+        provenance = {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in ours.attrs.items()
+            if name not in ("NX_class", "version")
+        }
+    return Content(experiment, expected, counts, spots, provenance)

@@ -1,0 +1,138 @@
+"""Spots as a whole: where the Ewald sphere cuts a lattice transform, and what it cuts out of it.
+
+Near a reflection the sphere is a plane, at the distance zeta from it, with the unit normal n. The
+integral of |F_latt|^2 over that plane is the Fourier transform, along n, of the overlap of the
+crystal with itself when it is shifted along n (Patterson's theorem, Guinier (1963) X-ray
+Diffraction, 3.2): polynomials for the shapes here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cupysim.maths.lattice_factor import GAUSS_WIDTH, SPHERE_IN_CUBE
+
+NODES = 32
+"""Of the quadrature; polynomials times cosines of up to some ten periods are integrated exactly."""
+
+_NODES, _WEIGHTS = (np.polynomial.legendre.leggauss(NODES)[i] for i in range(2))
+_NODES, _WEIGHTS = (_NODES + 1.0) / 2.0, _WEIGHTS / 2.0
+
+
+def nearest_offset(projections: np.ndarray, zeta: np.ndarray, n_cells: np.ndarray) -> np.ndarray:
+    """Offset from a reflection to the highest point of its transform's core on the sphere.
+
+    Parameters
+    ----------
+    projections : ndarray, shape (n, 3)
+        n.a*, n.b*, n.c* (1/m).
+    zeta : ndarray, shape (n,)
+        Distance of the reflection beyond the sphere (1/m).
+    n_cells : ndarray, shape (3,)
+        Cells along a, b, c.
+
+    Returns
+    -------
+    ndarray, shape (n, 3)
+        Fractional Miller indices which minimise sum (N dh)^2 on the plane.
+    """
+    weighted = projections / n_cells**2
+    total = (projections * weighted).sum(axis=1)
+    return -(zeta / total)[:, None] * weighted
+
+
+def square_section(
+    projections: np.ndarray, zeta: np.ndarray, n_cells: np.ndarray, cell_volume: float
+) -> np.ndarray:
+    """Integral of |F_latt|^2 over the plane, for a parallelepiped.
+
+    Parameters
+    ----------
+    projections, zeta, n_cells
+        As for `nearest_offset`.
+    cell_volume : float
+        Volume of the unit cell (m^3).
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        (Na Nb Nc/V) 2 int_0^T prod (1 - |n.a_i*| t/N_i) cos(2 pi zeta t) dt (1/m^2), T where
+        the first factor vanishes. Lobes beyond half-way to the next reflection count too.
+    """
+    slopes = np.abs(projections) / n_cells
+    end = 1.0 / slopes.max(axis=1)
+    shifts = end[:, None] * _NODES
+    overlap = np.prod(1.0 - slopes[:, :, None] * shifts[:, None, :], axis=1)
+    waves = np.cos(2.0 * np.pi * zeta[:, None] * shifts)
+    integral = 2.0 * end * ((overlap * waves) @ _WEIGHTS)
+    return np.prod(n_cells) / cell_volume * np.maximum(integral, 0.0)
+
+
+def round_section(
+    projections: np.ndarray,
+    zeta: np.ndarray,
+    n_cells: np.ndarray,
+    cell_volume: float,
+    fudge: float,
+) -> np.ndarray:
+    """The same for an ellipsoid.
+
+    Parameters
+    ----------
+    projections, zeta, n_cells, cell_volume
+        As for `square_section`.
+    fudge : float
+        Scale of the squared spot radius.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        1/m^2, from the overlap 1 - 3t/2 + t^3/2 of two balls.
+    """
+    widths = n_cells * np.sqrt(fudge)
+    length = np.sqrt(((projections / widths) ** 2).sum(axis=1))
+    overlap = 1.0 - 1.5 * _NODES + 0.5 * _NODES**3
+    waves = np.cos(2.0 * np.pi * (zeta / length)[:, None] * _NODES)
+    integral = 12.0 / np.pi * ((overlap * waves) @ _WEIGHTS)
+    height = (np.prod(n_cells) * SPHERE_IN_CUBE) ** 2
+    return height * np.maximum(integral, 0.0) / (length * cell_volume * np.prod(widths))
+
+
+def gauss_section(zeta: np.ndarray, n_cells: np.ndarray, fudge: float) -> np.ndarray:
+    """The same for Gaussian spots, which are spheres by quirk Q6.
+
+    Parameters
+    ----------
+    zeta, n_cells, fudge
+        As for `round_section`.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        1/m^2, of (Na Nb Nc)^2 exp(-2 kappa dq^2).
+    """
+    kappa = _sharpness(n_cells, fudge)
+    height = np.prod(n_cells) ** 2
+    return height * np.pi / (2.0 * kappa) * np.exp(-2.0 * kappa * zeta**2)
+
+
+def tophat_section(zeta: np.ndarray, n_cells: np.ndarray, fudge: float) -> np.ndarray:
+    """The same for flat spots: the disc which the plane cuts out of a ball.
+
+    Parameters
+    ----------
+    zeta, n_cells, fudge
+        As for `round_section`.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        1/m^2.
+    """
+    radius_squared = GAUSS_WIDTH / _sharpness(n_cells, fudge)
+    return np.prod(n_cells) ** 2 * np.pi * np.maximum(radius_squared - zeta**2, 0.0)
+
+
+def _sharpness(n_cells: np.ndarray, fudge: float) -> float:
+    """Of exp(-kappa dq^2), in m^2: the C program measures dq in 1/Angstrom times Na Nb Nc."""
+    return float(np.prod(n_cells)) ** 2 * 1e-20 * fudge / GAUSS_WIDTH

@@ -1,0 +1,300 @@
+"""Which reflections contribute to an image, where, and how many photons they bring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.maths import spot_profiles
+from cupysim.maths.arrays import norm
+from cupysim.maths.orientations import orientations
+from cupysim.maths.polarization import polarization_form
+from cupysim.models.crystal import Shape
+from cupysim.render.plan import RenderPlan
+
+SPOT = np.dtype(
+    [
+        ("h", np.int32),
+        ("k", np.int32),
+        ("l", np.int32),
+        ("fast", np.float64),
+        ("slow", np.float64),
+        ("F", np.float64),
+        ("partiality", np.float64),
+        ("photons", np.float64),
+        ("panel", np.int32),
+    ]
+)
+"""A spot: Miller indices; position in pixels from the outer corner of the first pixel; structure
+factor (electrons); recorded part of what would be recorded on the sphere; expected photons of
+the whole spot; panel."""
+
+WEAKEST = 1e-4
+"""Spots with fewer photons than this part of the strongest one's do not count as contributions."""
+
+LOBES = 4.0
+"""Distance from the sphere, in widths of the transform's core, beyond which a spot is neglected."""
+
+LARGEST_WORK = 2e7
+"""Reflections times steps; beyond it, steps are taken at even distances."""
+
+INDICES_AT_ONCE = 2**20
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Some of the steps of a crystal: rows a, b, c (m); beams and their forms of polarization."""
+
+    cells: np.ndarray
+    incident: np.ndarray
+    wavenumbers: np.ndarray
+    forms: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+
+def predict_spots(plan: RenderPlan, shot: int = 0) -> np.ndarray:
+    """Spots of an image.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        What is rendered.
+    shot : int, optional
+        Which image.
+
+    Returns
+    -------
+    ndarray of `SPOT`
+        The strongest first. On a curved detector none: its pixels have no common plane.
+
+    Notes
+    -----
+    A spot's photons are r_e^2 Phi F^2 P lambda^2 J, averaged over sources, spindle angles and
+    domains, where J is the section of the lattice transform (`cupysim.maths.spot_profiles`).
+    The position is the mean over these steps of the transform's highest point on the Ewald
+    sphere, weighted by photons. Photons beyond the image's edges count too.
+    """
+    if plan.panels.bend_radius is not None:
+        return np.empty(0, dtype=SPOT)
+    tables = [
+        _panel_spots(plan, shot, panel, crystal)
+        for panel in range(plan.shape[1])
+        for crystal in range(plan.crystals.n_crystals)
+    ]
+    spots = np.concatenate(tables)
+    strongest = spots["photons"].max(initial=0.0)
+    spots = spots[spots["photons"] > WEAKEST * strongest]
+    return spots[np.argsort(-spots["photons"], kind="stable")]
+
+
+def _panel_spots(plan: RenderPlan, shot: int, panel: int, crystal: int) -> np.ndarray:
+    n_cells = np.asarray(plan.crystals.n_cells[shot, crystal], dtype=np.float64)
+    middle = _steps(plan, shot, crystal, 1)
+    hkl, amplitudes = _candidates(plan, shot, panel, crystal, middle, n_cells)
+    if len(hkl) == 0:
+        return np.empty(0, dtype=SPOT)
+    steps = _steps(plan, shot, crystal, max(1, int(LARGEST_WORK / len(hkl))))
+    sums = np.zeros((len(hkl), 4))  # photons, the same times fast and slow, partiality
+    for number in range(len(steps)):
+        _add_step(plan, shot, panel, steps, number, hkl, n_cells, sums)
+    photons = plan.photons_per_squared_electron[shot] * amplitudes**2 * sums[:, 0] / len(steps)
+    found = np.zeros(len(hkl), dtype=SPOT)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found["fast"], found["slow"] = (sums[:, i] / sums[:, 0] for i in (1, 2))
+    found["h"], found["k"], found["l"] = hkl.T
+    found["F"], found["photons"] = np.abs(amplitudes), photons
+    found["partiality"], found["panel"] = sums[:, 3] / len(steps), panel
+    rows, columns = plan.rows, plan.columns
+    inside = (found["fast"] >= columns.start) & (found["fast"] <= columns.stop)
+    inside &= (found["slow"] >= rows.start) & (found["slow"] <= rows.stop) & (photons > 0.0)
+    if plan.mask is not None:
+        fast, slow = (np.where(inside, found[name], 0).astype(int) for name in ("fast", "slow"))
+        fast, slow = np.minimum(fast, plan.shape[3] - 1), np.minimum(slow, plan.shape[2] - 1)
+        inside &= plan.mask[panel][slow, fast]
+    return found[inside]
+
+
+def _steps(plan: RenderPlan, shot: int, crystal: int, most: int) -> _Steps:
+    """So many steps at most, evenly spread over orientations and sources; one is the middle."""
+    crystals, sources = plan.crystals, plan.sources
+    n_sources = len(sources.channel)
+    total = crystals.n_orientations * n_sources
+    count = min(total, most)
+    numbers = ((np.arange(count) + 0.5) * total / count).astype(np.int64)
+    phi_cells = crystals.phi_cells[shot, crystal]
+    rotations = crystals.mosaic_rotations[shot, crystal]
+    cells = np.concatenate(
+        [
+            orientations(phi_cells, rotations, int(number), int(number) + 1)
+            for number in numbers // n_sources
+        ]
+    )
+    which = numbers % n_sources
+    wavenumbers = 1.0 / sources.wavelength[shot][which]
+    forms = polarization_form(sources.kahn, sources.incident[shot], sources.polarization_axis)
+    return _Steps(cells, sources.incident[shot][which], wavenumbers, forms[which])
+
+
+def _candidates(
+    plan: RenderPlan, shot: int, panel: int, crystal: int, middle: _Steps, n_cells: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Miller indices near the Ewald sphere, and their structure factors."""
+    cell, sources, crystals = middle.cells[0], plan.sources, plan.crystals
+    limit = _largest_scattering(plan, shot, panel)
+    ends = np.floor(norm(cell) * limit).astype(np.int64)
+    factors = plan.factors
+    low, high = -ends, ends
+    if not factors.is_constant and factors.default == 0.0:
+        first = np.array(factors.first)
+        last = first + np.array(factors.table.shape[1:]) - 3
+        low, high = np.maximum(low, first), np.minimum(high, last)
+    if (low > high).any():
+        return np.empty((0, 3), dtype=np.int64), np.empty(0)
+    star = np.linalg.inv(cell)
+    # how far from the middle's the reflections of other steps may be
+    others = [crystals.phi_cells[shot, crystal][i] for i in (0, -1)]
+    swing = max(norm(other - cell).max() / norm(cell).max() for other in others)
+    tilt = np.arccos(
+        np.clip(
+            (np.trace(crystals.mosaic_rotations[shot, crystal], axis1=1, axis2=2) - 1) / 2, -1, 1
+        )
+    ).max()
+    cone = norm(sources.incident[shot] - middle.incident[0]).max()
+    wavenumbers = 1.0 / sources.wavelength[shot]
+    band = np.abs(wavenumbers - middle.wavenumbers[0]).max() / middle.wavenumbers[0]
+    width = LOBES / (n_cells * norm(cell)).min()
+    per_plane = int((high[1] - low[1] + 1) * (high[2] - low[2] + 1))
+    planes = max(1, INDICES_AT_ONCE // per_plane)
+    found = []
+    for start in range(int(low[0]), int(high[0]) + 1, planes):
+        axes = (
+            np.arange(start, min(start + planes, int(high[0]) + 1)),
+            *(np.arange(low[i], high[i] + 1) for i in (1, 2)),
+        )
+        hkl = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+        q = hkl @ star.T
+        length = norm(q)
+        ray = q + middle.incident[0] * middle.wavenumbers[0]
+        zeta = norm(ray) - middle.wavenumbers[0]
+        reach = width + length * (2.0 * swing + tilt + cone + band)
+        near = (np.abs(zeta) <= reach) & (length <= limit + width) & (length > 0.0)
+        if plan.dmin > 0.0:
+            near &= length <= 1.0 / plan.dmin
+        found.append(hkl[near])
+    hkl = np.concatenate(found)
+    amplitudes = _amplitudes(plan, hkl)
+    return hkl[amplitudes != 0.0], amplitudes[amplitudes != 0.0]
+
+
+def _largest_scattering(plan: RenderPlan, shot: int, panel: int) -> float:
+    """The longest scattering vector (1/m) of the image's corners and all sources."""
+    panels, at = plan.panels, (shot, panel)
+    fast, slow = (np.array([0, n]) * panels.pixel_size for n in (plan.shape[3], plan.shape[2]))
+    corners = panels.origin[at] + np.concatenate(
+        [f * panels.fast[at] + slow[:, None] * panels.slow[at] for f in fast]
+    )
+    rays = corners / norm(corners)[:, None]
+    incident, wavelength = plan.sources.incident[shot], plan.sources.wavelength[shot]
+    return float((norm(rays[:, None] - incident) / wavelength).max())
+
+
+def _amplitudes(plan: RenderPlan, hkl: np.ndarray) -> np.ndarray:
+    """Structure factors, of the first channel."""
+    factors = plan.factors
+    if factors.is_constant:
+        return np.full(len(hkl), factors.default)
+    table = factors.table[0]
+    places = hkl - np.array(factors.first) + 1
+    places = np.clip(places, 0, np.array(table.shape) - 1)
+    return table[tuple(places.T)]
+
+
+def _add_step(
+    plan: RenderPlan,
+    shot: int,
+    panel: int,
+    steps: _Steps,
+    number: int,
+    hkl: np.ndarray,
+    n_cells: np.ndarray,
+    sums: np.ndarray,
+) -> None:
+    """Add what one orientation and source contribute to each reflection."""
+    cell, wavenumber = steps.cells[number], steps.wavenumbers[number]
+    star = np.linalg.inv(cell)
+    ray = hkl @ star.T + steps.incident[number] * wavenumber
+    length = norm(ray)
+    zeta = length - wavenumber
+    near = np.flatnonzero(np.abs(zeta) <= LOBES / (n_cells * norm(cell)).min())
+    ray, zeta = ray[near], zeta[near]
+    normal = ray / length[near, None]
+    projections = normal @ star
+    volume = abs(float(np.linalg.det(cell)))
+    section, whole = (
+        _section(plan, projections, distance, n_cells, volume) for distance in (zeta, 0.0 * zeta)
+    )
+    offset = spot_profiles.nearest_offset(projections, zeta, n_cells)
+    if plan.crystals.shape in (Shape.GAUSS, Shape.TOPHAT):
+        direction = normal
+    else:
+        direction = ray + offset @ star.T
+        direction /= norm(direction)[:, None]
+    fast, slow, hits, captured = _on_panel(plan, shot, panel, direction)
+    form = steps.forms[number]
+    x, y, z = direction.T
+    polar: np.ndarray | float = 1.0
+    if plan.sources.polarized:
+        polar = x * (form[0] * x + form[3] * y + form[4] * z)
+        polar = polar + y * (form[1] * y + form[5] * z) + z * form[2] * z
+    photons = np.where(hits, section / wavenumber**2 * polar * captured, 0.0)
+    sums[near, 0] += photons
+    sums[near, 1] += photons * fast
+    sums[near, 2] += photons * slow
+    sums[near, 3] += section / whole
+
+
+def _section(
+    plan: RenderPlan,
+    projections: np.ndarray,
+    zeta: np.ndarray,
+    n_cells: np.ndarray,
+    volume: float,
+) -> np.ndarray:
+    crystals = plan.crystals
+    if crystals.shape is Shape.ROUND:
+        return spot_profiles.round_section(projections, zeta, n_cells, volume, crystals.fudge)
+    if crystals.shape is Shape.GAUSS:
+        return spot_profiles.gauss_section(zeta, n_cells, crystals.fudge)
+    if crystals.shape is Shape.TOPHAT:
+        return spot_profiles.tophat_section(zeta, n_cells, crystals.fudge)
+    return spot_profiles.square_section(projections, zeta, n_cells, volume)
+
+
+def _on_panel(
+    plan: RenderPlan, shot: int, panel: int, direction: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Fast and slow position (pixels), whether the panel is hit, and the absorbed part."""
+    panels, at = plan.panels, (shot, panel)
+    # layers count alike, so that the mean photon is absorbed half-way between first and last
+    depth = 0.5 * (panels.n_layers - 1) * panels.layer_step
+    origin = panels.origin[at] + depth * panels.normal[at]
+    # origin + f fast + s slow = r direction
+    matrices = np.empty((len(direction), 3, 3))
+    matrices[:, :, 0], matrices[:, :, 1] = panels.fast[at], panels.slow[at]
+    matrices[:, :, 2] = -direction
+    solvable = np.abs(np.linalg.det(matrices)) > 1e-9
+    matrices[~solvable] = np.eye(3)
+    place = np.linalg.solve(matrices, np.broadcast_to(-origin, direction.shape)[..., None])
+    fast, slow, distance = place[:, :, 0].T
+    captured = np.full(len(direction), float(panels.n_layers))
+    if not panels.absorbs_all:
+        # all layers get the last one's absorbed part (quirk Q15)
+        slant = panels.layer_step * panels.attenuation / (direction @ panels.normal[at])
+        with np.errstate(over="ignore", invalid="ignore"):
+            last = np.exp(-(panels.n_layers - 1) * slant) - np.exp(-panels.n_layers * slant)
+            captured = panels.n_layers * np.nan_to_num(last, posinf=0.0, neginf=0.0)
+    hits = solvable & (distance > 0.0)
+    return fast / panels.pixel_size, slow / panels.pixel_size, hits, captured
