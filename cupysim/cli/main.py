@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+from cupysim.cli.commands import COMMANDS, run_command
 from cupysim.cli.help import format_help
 from cupysim.cli.options import usage
 from cupysim.cli.streams import Report, say
@@ -37,7 +38,7 @@ def main(words: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0, or 9 after an error.
+        Exit status: 0, or 9 after an error; 2 after an error of a sub-command.
     """
     words = sys.argv[1:] if words is None else list(words)
     for stream in (sys.stdout, sys.stderr):
@@ -46,6 +47,8 @@ def main(words: Sequence[str] | None = None) -> int:
     if not words:
         say(f"usage: {usage()}\n       cupysim -h lists the options\n")
         return EXIT_ERROR
+    if words[0] in COMMANDS:
+        return run_command(words)
     return _run_guarded(words)
 
 

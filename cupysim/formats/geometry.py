@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cupysim.maths.resolution import beam_spot, resolution_at
+
 
 @dataclass(frozen=True, eq=False)
 class ImageGeometry:
@@ -48,3 +50,22 @@ class ImageGeometry:
     oscillation: float | None = None
     polarization: tuple[float, np.ndarray] | None = None
     reciprocal: np.ndarray | None = None
+
+    @property
+    def panel(self) -> np.ndarray:
+        """Rows origin (m), fast and slow unit vectors, shape (3, 3)."""
+        return np.stack([self.origin, self.fast, self.slow])
+
+    @property
+    def beam_centre(self) -> tuple[float, float, float] | None:
+        """Fast and slow pixel and distance (m) of the direct beam, if it hits the panel's plane."""
+        spot = beam_spot(self.panel, self.beam)
+        if spot is None:
+            return None
+        return spot[0] / self.pixel_size, spot[1] / self.pixel_size, spot[2]
+
+    def resolution(self, fast: np.ndarray, slow: np.ndarray) -> np.ndarray:
+        """Resolution (m) at pixel coordinates, of which a pixel's centre is at one half."""
+        assert self.wavelength is not None
+        size = self.pixel_size
+        return resolution_at(fast * size, slow * size, self.panel, self.beam, self.wavelength)

@@ -1,0 +1,100 @@
+"""Tell in a few lines what is in image files: SMV, CBF, NeXus/HDF5 or raw float32."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+import numpy as np
+
+from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
+from cupysim.formats.any_image import ImageFile, open_image
+from cupysim.formats.geometry import ImageGeometry
+from cupysim.formats.nexus import Content
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("files", nargs="+", metavar="FILE")
+    parser.add_argument(
+        "--shape", nargs=2, type=int, metavar=("FAST", "SLOW"),
+        help="pixels of raw float32 images; squares without it",
+    )  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print a few lines for each file."""
+    for number, path in enumerate(arguments.files):
+        image = open_image(path, arguments.shape)
+        if number:
+            print()
+        for name, text in describe(image):
+            print(f"{name:13} {text}")
+
+
+def describe(image: ImageFile) -> Iterator[tuple[str, str]]:
+    """Names and values worth telling of an image."""
+    n_slow, n_fast = image.pixels.shape
+    yield "file", image.path
+    yield "kind", f"{image.kind}, {image.pixels.dtype}, {n_fast} x {n_slow} pixels (fast x slow)"
+    masked = int(np.count_nonzero(image.masked))
+    if masked:
+        yield "masked", f"{masked} pixels"
+    values = image.pixels[~image.masked]
+    if values.size:
+        slow, fast = np.unravel_index(
+            np.argmax(np.where(image.masked, -np.inf, image.pixels)), image.pixels.shape
+        )
+        yield (
+            "values",
+            (
+                f"from {values.min():g} to {values.max():g} (at {fast} {slow}), "
+                f"mean {values.mean(dtype=np.float64):g}"
+            ),
+        )
+    yield from image.facts.items()
+    if image.geometry is not None:
+        yield from _geometry(image.geometry)
+    if image.content is not None:
+        yield from _content(image.content)
+
+
+def _geometry(geometry: ImageGeometry) -> Iterator[tuple[str, str]]:
+    yield "pixel", f"{1e3 * geometry.pixel_size:g} mm"
+    centre = geometry.beam_centre
+    if centre is not None:
+        yield "distance", f"{1e3 * centre[2]:.6g} mm along the beam"
+        yield "beam centre", f"{centre[0]:.3f} {centre[1]:.3f} pixels (fast slow)"
+    if geometry.wavelength is not None:
+        yield "wavelength", f"{geometry.wavelength / ANGSTROM:.6g} A"
+        fast, slow = (np.array([0.0, n, 0.0, n]) for n in (geometry.n_fast, geometry.n_slow))
+        slow = np.array([0.0, 0.0, geometry.n_slow, geometry.n_slow])
+        finest = geometry.resolution(fast, slow).min()
+        yield "resolution", f"{finest / ANGSTROM:.2f} A in the farthest corner"
+    if geometry.oscillation:
+        start = (geometry.phi or 0.0) * DEGREES_PER_RADIAN
+        width = geometry.oscillation * DEGREES_PER_RADIAN
+        yield "rotation", f"from {start:g} by {width:g} degrees"
+
+
+def _content(content: Content) -> Iterator[tuple[str, str]]:
+    crystal = content.experiment.crystal
+    lattice = crystal.lattice
+    edges = " ".join(f"{length:.3f}" for length in lattice.lengths)
+    angles = " ".join(f"{angle * DEGREES_PER_RADIAN:.2f}" for angle in lattice.angles)
+    yield "cell", f"{edges} A, {angles} degrees"
+    counts = " x ".join(f"{count:g}" for count in crystal.cell_counts)
+    mosaic = crystal.mosaicity.spread * DEGREES_PER_RADIAN
+    yield (
+        "crystal",
+        (
+            f"{counts} cells, {crystal.shape}, mosaic {mosaic:g} degrees "
+            f"({crystal.mosaicity.n_domains} domains)"
+        ),
+    )
+    if content.spots is not None:
+        yield "spots", f"{len(content.spots)} predicted"
+    yield "contents", "photon counts" if content.counts is not None else "expected photons"
+    for name in ("arguments", "backend", "precision", "noise_seed"):
+        if name in content.provenance:
+            yield name.replace("_", " "), str(content.provenance[name])
