@@ -33,3 +33,6 @@ ROTATED_EXPERIMENT = 1e-6
 """Images of an experiment which was rotated as a whole, of the maximum: Miller indices of up to
 about 30 are then other sums of products, 1e-14 apart, which the flanks of the interference function
 magnify."""
+
+POSITION = 1e-9
+"""Positions on a detector (m) after rotations into another frame: far below any pixel."""

@@ -251,7 +251,7 @@ def _convert_default(option: Option) -> Any:
 
 def _convert(option: Option, word: str, text: str, strict: bool = True) -> Any:
     """One value of an option, in SI units."""
-    if option.kind is Kind.PATH:
+    if option.kind in (Kind.PATH, Kind.TEXT):
         return text
     if option.kind is Kind.FLOAT:
         return _convert_float(option, word, text, strict)

@@ -55,7 +55,7 @@ def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: boo
                 f"-pivot {args.pivot} has no effect: the {convention} convention turns the "
                 f"detector about the {PIVOTS[convention]}",
             )
-    else:
+    elif vectors:
         dropped = f", which drops {conventions[-1]}" if conventions else ""
         warn_quirk(
             10,

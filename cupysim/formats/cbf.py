@@ -17,10 +17,14 @@ from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.nexus.frames import to_imgcif
 from cupysim.formats.optional import require
+from cupysim.formats.reading import opened
 from cupysim.maths.arrays import dot
 from cupysim.models.experiment import Experiment
 
 SIGNATURE = b"###CBF"
+
+BINARY_START = b"\x0c\x1a\x04\xd5"
+"""Bytes before the packed pixels."""
 
 LARGEST_TILT = 1e-9
 """Sine of the angle to the beam below which an axis is normal to it."""
@@ -65,6 +69,7 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, ImageGeometry]:
         If fabio is not installed.
     """
     cbfimage = require("fabio.cbfimage", "reading CBF images")
+    _check_whole(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -107,6 +112,18 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, ImageGeometry]:
     )
 
 
+def _check_whole(path: os.PathLike[str] | str) -> None:
+    """Refuse a file which ends before its image does, in which fabio would look for ever."""
+    with opened(path) as stream:
+        data = stream.read()
+    start = data.find(BINARY_START)
+    size = re.search(rb"X-Binary-Size:\s*(\d+)", data[: max(start, 0)])
+    if start < 0 or size is None:
+        raise FileFormatError(path, "the CBF holds no image")
+    if len(data) < start + len(BINARY_START) + int(size[1]):
+        raise FileFormatError(path, "the CBF is cut off")
+
+
 def check_geometry(experiment: Experiment) -> None:
     """Refuse what a mini-CBF header cannot say.
 
@@ -121,7 +138,9 @@ def check_geometry(experiment: Experiment) -> None:
         If the detector is tilted or curved, or its axes are not along the spindle and across.
     """
     detector = experiment.detector
-    rotation, geometry = to_imgcif(detector.unit_frame), detector.geometry
+    geometry, is_still = detector.geometry, experiment.scan.sweep.range == 0.0
+    # of a still nobody needs the spindle
+    rotation = to_imgcif(detector.unit_frame, geometry.fast if is_still else None)
     reason = None
     fast, slow = rotation @ geometry.fast, rotation @ geometry.slow
     if detector.curved:
@@ -129,7 +148,7 @@ def check_geometry(experiment: Experiment) -> None:
     elif max(abs(fast[2]), abs(slow[2])) > LARGEST_TILT:
         reason = "the detector is not normal to the beam"
     elif abs(fast[0] - 1.0) > LARGEST_TILT or abs(slow[1] + 1.0) > LARGEST_TILT:
-        reason = "the detector's fast axis is not along the spindle, or slow does not run down"
+        reason = "it is seen from behind, or its fast axis is not along the spindle"
     if reason is not None:
         raise CupysimError(f"-cbffile: a mini-CBF header cannot say that {reason}; use -h5file")
 

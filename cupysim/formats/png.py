@@ -11,7 +11,7 @@ from cupysim.formats.optional import require
 LARGEST_EDGE = 2048
 """Pixels of a picture's longer edge, beyond which blocks of pixels become one."""
 
-BLACKEST = 99.95
+BLACKEST = 99.5
 """Percentile of the pixels above the background from which on all is black."""
 
 

@@ -154,11 +154,11 @@ def _open(gemmi: Any, path: os.PathLike[str] | str) -> Any:
         if kind == "mtz":
             return gemmi.read_mtz_file(os.fspath(path))
         if kind == "cif":
-            document = gemmi.cif.read_string(content(path).decode("utf-8", "replace"))
-            for block in gemmi.as_refln_blocks(document):
-                if block.column_labels():
-                    return gemmi.CifToMtz().convert_block_to_mtz(block)
-            raise FileFormatError(path, "the CIF has no reflections")
+            text = content(path).decode("utf-8", "replace")
+            if "_refln.index_h" not in text.lower():
+                raise FileFormatError(path, "the CIF has no reflections")
+            blocks = gemmi.as_refln_blocks(gemmi.cif.read_string(text))
+            return gemmi.CifToMtz().convert_block_to_mtz(blocks[0])
     except (RuntimeError, ValueError, IndexError) as error:
         raise FileFormatError(path, f"cannot be read: {str(error).splitlines()[0]}") from error
     raise FileFormatError(path, "neither an MTZ nor a CIF file")

@@ -15,7 +15,7 @@ from cupysim.errors import CupysimWarning
 from tests.conftest import INPUTS
 
 COMMON = (
-    "-cell 50 60 70 80 95 100 -N 5 -lambda 1.3 -distance 60 -pixel 2 -detpixels 40 -nodump "
+    "-cell 50 60 70 80 95 100 -N 5 -lambda 1.3 -distance 60 -pixel 1 -detpixels 96 -nodump "
     f"-default_F 10 -mask {INPUTS / 'made.img'}"
 )
 FEW = f"-hkl {INPUTS / 'few.hkl'}"

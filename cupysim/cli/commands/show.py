@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--scale", choices=("log", "sqrt", "linear"), default="log", help="default: log")
     add("--vmin", type=float, help="value which is white; the median without it")
     add("--vmax", type=float, help="value which is black; a high percentile without it")
+    add("--own-scale", action="store_true", help="give each of several images a scale of its own")
     add("--cmap", default="gray_r", help="matplotlib's name of a colour map; default: %(default)s")
     add("--rings", nargs="*", type=float, metavar="D",
         help="resolution rings at these resolutions (A); none without a number")  # fmt: skip
@@ -101,8 +102,8 @@ def draw(images: Sequence[ImageFile], arguments: argparse.Namespace) -> Any:
     figure, axes = pyplot.subplots(
         1, len(shown), figsize=(6.4 * len(shown) + 1.0, 6.4), squeeze=False, layout="constrained"
     )
-    colours, norm = _scale(shown, arguments)
     for axis, pixels, image, title in zip(axes[0], shown, images, titles, strict=True):
+        colours, norm = _scale([pixels] if arguments.own_scale else shown, arguments)
         drawn = axis.imshow(
             pixels, cmap=colours, norm=norm, interpolation="nearest",
             extent=(0, pixels.shape[1], pixels.shape[0], 0),
@@ -113,7 +114,10 @@ def draw(images: Sequence[ImageFile], arguments: argparse.Namespace) -> Any:
         if arguments.spots or arguments.hkl:
             draw_spots(axis, image, arguments.hkl)
         axis.set(xlim=(0, pixels.shape[1]), ylim=(pixels.shape[0], 0))
-    figure.colorbar(drawn, ax=list(axes[0]), shrink=0.8)
+        if arguments.own_scale:
+            figure.colorbar(drawn, ax=axis, shrink=0.8)
+    if not arguments.own_scale:
+        figure.colorbar(drawn, ax=list(axes[0]), shrink=0.8)
     return figure
 
 

@@ -18,13 +18,15 @@ PARALLEL = 1e-6
 """Length of a perpendicular component below which there is none."""
 
 
-def to_imgcif(frame: UnitFrame) -> np.ndarray:
+def to_imgcif(frame: UnitFrame, first: np.ndarray | None = None) -> np.ndarray:
     """The rotation from a lab frame to imgCIF's.
 
     Parameters
     ----------
     frame : UnitFrame
         The lab frame.
+    first : ndarray, shape (3,), optional
+        What x shall be along, in place of the spindle.
 
     Returns
     -------
@@ -34,7 +36,8 @@ def to_imgcif(frame: UnitFrame) -> np.ndarray:
         fast axis'.
     """
     z = -frame.beam
-    for direction in (frame.spindle, frame.polarization, frame.fast, frame.slow):
+    wanted = frame.spindle if first is None else first
+    for direction in (wanted, frame.polarization, frame.fast, frame.slow):
         across = direction - dot(direction, z) * z
         if norm(across) > PARALLEL:
             break
