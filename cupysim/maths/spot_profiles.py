@@ -12,7 +12,7 @@ import numpy as np
 
 from cupysim.maths.lattice_factor import GAUSS_WIDTH, SPHERE_IN_CUBE
 
-NODES = 32
+NODES = 48
 """Of the quadrature; polynomials times cosines of up to some ten periods are integrated exactly."""
 
 _NODES, _WEIGHTS = (np.polynomial.legendre.leggauss(NODES)[i] for i in range(2))

@@ -33,7 +33,7 @@ the whole spot; panel."""
 WEAKEST = 1e-4
 """Spots with fewer photons than this part of the strongest one's do not count as contributions."""
 
-LOBES = 4.0
+LOBES = 8.0
 """Distance from the sphere, in widths of the transform's core, beyond which a spot is neglected."""
 
 LARGEST_WORK = 2e7
