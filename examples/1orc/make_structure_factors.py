@@ -1,6 +1,6 @@
 """Structure factors and MOSFLM A matrices of a protein model, as files for nanoBragg.
 
-cupysim itself reads the model: ``cupysim -pdb 1orc.pdb``. Needs gemmi (cupysim's extra "structures").
+cupysim itself reads the model: ``cupysim -pdb 1orc.pdb``. Needs gemmi.
 The files beside this script were made with::
 
     python make_structure_factors.py 1orc.pdb
