@@ -55,6 +55,8 @@ class Step:
         Fractional h, k, l.
     cell_factor, lattice_factor : ndarray, shape (n_orientations, n_active)
         F_cell and F_latt.
+    sums : ndarray, shape (n_orientations, n_active)
+        The pixels' sums after each of the steps.
     """
 
     block: PixelBlock
@@ -66,6 +68,7 @@ class Step:
     indices: Indices
     cell_factor: np.ndarray
     lattice_factor: np.ndarray
+    sums: np.ndarray
 
 
 class Tap(Observer):
@@ -98,7 +101,7 @@ def render(plan: RenderPlan, observer: Observer) -> Rendered:
     n_rendered = np.zeros(plan.shape[:2], dtype=np.int64)
     stops = []
     for shot in range(plan.shape[0]):
-        renderer = _Renderer(plan, shot, observer)
+        renderer = Renderer(plan, shot, observer)
         for panel in range(plan.shape[1]):
             pixels = image[shot, panel].reshape(-1)
             for block in pixel_blocks(plan, shot, panel):
@@ -142,8 +145,18 @@ def pixel_blocks(plan: RenderPlan, shot: int, panel: int) -> Iterator[PixelBlock
             yield PixelBlock(shot, panel, some, fast.astype(float), slow.astype(float))
 
 
-class _Renderer:
-    """Renders blocks one after the other, with the state which spans them."""
+class Renderer:
+    """Renders blocks one after the other, with the state which spans them.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        What to render.
+    shot : int
+        Which shot; its panels follow each other.
+    observer : Observer
+        Hears how far the render is.
+    """
 
     def __init__(self, plan: RenderPlan, shot: int, observer: Observer) -> None:
         self.plan = plan
@@ -158,8 +171,8 @@ class _Renderer:
     def render_block(self, block: PixelBlock) -> np.ndarray:
         """Photons in the pixels of a block, float32."""
         plan = self.plan
-        patch = self._first_sweep(block) if self.first_sweep_pending else None
-        stop = self._find_interpolation_stop(block, patch) if self.interpolating else None
+        patch = self.first_sweep(block) if self.first_sweep_pending else None
+        stop = self.find_interpolation_stop(block, patch) if self.interpolating else None
         total = np.full(len(block.numbers), plan.background[self.shot])
         for ray in rays(plan, block):
             for crystal in range(plan.crystals.n_crystals):
@@ -169,15 +182,15 @@ class _Renderer:
                     cell_factor = self._structure_factor(
                         indices, ray, self._step_number(ray, crystal, first), stop
                     )
+                    terms = cell_factor * cell_factor * lattice * lattice
+                    sums = self._accumulate(total, terms, lattice, block, ray)
                     if self.tap is not None:
                         self.tap.step(
                             Step(
                                 block, ray, crystal, first, cells, exception, indices,
-                                cell_factor, lattice,
+                                cell_factor, lattice, np.stack(sums),
                             )
                         )  # fmt: skip
-                    terms = cell_factor * cell_factor * lattice * lattice
-                    self._accumulate(total, terms, lattice, block, ray)
         if stop is not None:
             self.interpolating = False
         photons = self._photons(block, total)
@@ -230,8 +243,8 @@ class _Renderer:
             index[: len(untouched), column] = _miller_index(untouched[:, axis], scattering)[:, 0]
         return (h, k, l), (column, untouched)
 
-    def _first_sweep(self, block: PixelBlock) -> tuple[int, int] | None:
-        """Pixel of the block and ray of the first sweep which is executed."""
+    def first_sweep(self, block: PixelBlock) -> tuple[int, int] | None:
+        """Pixel of the block and ray of the first sweep which is executed (quirk Q3)."""
         earliest = None
         for ray in rays(self.plan, block):
             pixels = np.arange(len(block.numbers)) if ray.active is None else ray.active
@@ -277,10 +290,23 @@ class _Renderer:
             values[before] = interpolation.tricubic((h, k, l), table, factors.first)
         return values
 
-    def _find_interpolation_stop(
+    def find_interpolation_stop(
         self, block: PixelBlock, patch: tuple[int, int] | None
     ) -> tuple[int, int] | None:
-        """Pixel of the block and step at which interpolation ends, if it does."""
+        """Pixel of the block and step at which interpolation ends, if it does.
+
+        Parameters
+        ----------
+        block : PixelBlock
+            The pixels.
+        patch : tuple of 2 int or None
+            What `first_sweep` gave for it.
+
+        Returns
+        -------
+        tuple of 2 int or None
+            Place in the block, and serial number of the step.
+        """
         factors = self.plan.factors
         lengths = [n - 2 for n in factors.table.shape[1:]]
         best: tuple[int, int] | None = None
@@ -315,8 +341,11 @@ class _Renderer:
         lattice: np.ndarray,
         block: PixelBlock,
         ray: Ray,
-    ) -> None:
-        """Add the terms to the pixels' sums, one orientation after the other."""
+    ) -> list[np.ndarray]:
+        """Add the terms to the pixels' sums, one orientation after the other.
+
+        Gives the sums after each of them, for a tap.
+        """
         plan = self.plan
         chosen = slice(None) if ray.active is None else ray.active
         factors = [
@@ -328,17 +357,20 @@ class _Renderer:
             )
             if wanted
         ]
-        sums = total[chosen]
+        sums, after = total[chosen], []
         for term, amplitude in zip(terms, lattice, strict=True):
             if not factors:
                 sums = sums + term
-                continue
-            product = sums + term
-            for factor in factors:
-                product = product * factor
-            executed = plan.has_background | (amplitude != 0.0)
-            sums = np.where(executed, product, sums)
+            else:
+                product = sums + term
+                for factor in factors:
+                    product = product * factor
+                executed = plan.has_background | (amplitude != 0.0)
+                sums = np.where(executed, product, sums)
+            if self.tap is not None:
+                after.append(sums)
         total[chosen] = sums
+        return after
 
     def _photons(self, block: PixelBlock, total: np.ndarray) -> np.ndarray:
         """Photons in the pixels from their sums."""
