@@ -19,9 +19,10 @@ ALLOWED = {
     "native": set(),
     "render": {"maths", "models", "native"},
     "noise": {"maths", "native"},
+    "trace": {"maths", "models", "render"},
     "formats": {"maths", "models", "native"},
     "api": {"maths", "models", "render", "noise", "formats", "cli"},
-    "cli": {"maths", "models", "render", "noise", "formats", "api"},
+    "cli": {"maths", "models", "render", "noise", "formats", "trace", "api"},
 }
 """Rooms and the rooms they may use, besides the basics and themselves. Of the command line, the
 Python interface uses the builder alone, for `from_args`."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from cupysim.cli.commands import COMMANDS, run_command
 from cupysim.cli.help import format_help
 from cupysim.cli.options import usage
-from cupysim.cli.streams import Report, say
+from cupysim.cli.streams import Report, say, show_warning
 
 if TYPE_CHECKING:
     from cupysim.api import Image
@@ -75,7 +75,7 @@ def _run_guarded(words: Sequence[str]) -> int:
                 warnings.simplefilter("always")
                 # numbers which overflow show as an image which is not finite, an error
                 warnings.simplefilter("ignore", RuntimeWarning)
-                warnings.showwarning = _show_warning  # type: ignore[assignment]
+                warnings.showwarning = show_warning  # type: ignore[assignment]
                 _run(words)
         return 0
     except CupysimError as error:
@@ -167,10 +167,6 @@ def _tell(text: str) -> None:
 def _complain(text: str) -> None:
     printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     say(f"cupysim: error: {printable}\n")
-
-
-def _show_warning(message: Warning | str, *_: object) -> None:
-    say(f"cupysim: warning: {message}\n")
 
 
 def _terminate(number: int, _: FrameType | None) -> NoReturn:

@@ -549,7 +549,7 @@ DESCRIPTION = (
 EPILOG = (
     "Options may be lengthened (-wavelength) and most may start with two dashes. Of options given "
     "twice the last one counts. Exit status: 0, or 9 after an error. Other commands, each with "
-    "--help: 'cupysim show FILE...' and 'cupysim info FILE...' look at images."
+    "--help: 'cupysim show' and 'cupysim info' look at images, 'cupysim trace' at pixels."
 )
 
 

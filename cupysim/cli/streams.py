@@ -65,3 +65,8 @@ def say(text: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(text)
         sys.stderr.flush()
+
+
+def show_warning(message: Warning | str, *_: object) -> None:
+    """A warning as one line on standard error, in the place of `warnings.showwarning`."""
+    say(f"cupysim: warning: {message}\n")

@@ -6,6 +6,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from cupysim.cli.streams import say, show_warning
+
 EXIT_ERROR = 2
 """Exit status of sub-commands after an error."""
 
@@ -13,9 +15,11 @@ EXIT_INTERRUPTED = 130
 
 COMMANDS = {
     "info": "Tell in a few lines what is in image files.",
+    "trace": "Print the whole computation of pixels, every number with its unit.",
     "show": "Show images: resolution rings, predicted spots, comparison side by side.",
 }
-"""Names and what they do; each is a module here with `add_arguments` and `run`."""
+"""Names and what they do; each is a module here with `add_arguments` and `run`, and
+perhaps `TAKES_OPTIONS`: other words are options of the drop-in command."""
 
 
 def run_command(words: Sequence[str]) -> int:
@@ -32,6 +36,7 @@ def run_command(words: Sequence[str]) -> int:
         Exit status.
     """
     import argparse
+    import warnings
 
     from cupysim.errors import CupysimError
 
@@ -39,17 +44,27 @@ def run_command(words: Sequence[str]) -> int:
     module = importlib.import_module(f"cupysim.cli.commands.{name}")
     parser = argparse.ArgumentParser(
         prog=f"cupysim {name}", description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, add_help=False,
     )  # fmt: skip
+    parser.add_argument("--help", action="help", help="show this help")
     module.add_arguments(parser)
     try:
-        arguments = parser.parse_args(rest)
+        if getattr(module, "TAKES_OPTIONS", False):
+            # options of the drop-in command, with its own rules
+            arguments, words = parser.parse_known_args(rest)
+            arguments.words = words
+        else:
+            arguments = parser.parse_args(["--help" if word == "-h" else word for word in rest])
     except SystemExit as end:
         return int(end.code or 0)
     try:
-        return int(module.run(arguments) or 0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.simplefilter("ignore", RuntimeWarning)
+            warnings.showwarning = show_warning  # type: ignore[assignment]
+            return int(module.run(arguments) or 0)
     except CupysimError as error:
-        print(f"cupysim {name}: error: {error}", file=sys.stderr)
+        say(f"cupysim {name}: error: {error}\n")
         return EXIT_ERROR
     except BrokenPipeError:
         # the reader has had enough; nothing more can be told it

@@ -1,0 +1,95 @@
+"""Print the whole computation of pixels, every number with its unit.
+
+    cupysim trace OPTIONS --pixel FAST SLOW [--pixel FAST SLOW ...]
+
+OPTIONS are those of the drop-in command. One line for each value, TRACE: name = numbers unit, in
+the order of the physics; lengths in m, scattering vectors in m^-1, 15 significant digits. Numbers
+are those of the NumPy backend for this pixel of the whole image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from cupysim.cli.build import build
+from cupysim.errors import CupysimError
+from cupysim.formats.safe_writing import OutputFiles
+from cupysim.trace.pixel import PLACES, STRONGEST, trace_pixel
+
+TAKES_OPTIONS = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.usage = (
+        "cupysim trace OPTIONS --pixel FAST SLOW [--pixel ...] [--step ... | --strongest]"
+    )
+    add = parser.add_argument
+    add("--pixel", nargs=2, type=int, action="append", metavar=("FAST", "SLOW"), required=True)
+    names = ", ".join(PLACES)
+    add("--step", metavar="NAME=N,...", help=f"only steps with these numbers, from 0: {names}; or "
+        "subpixel=F,S")  # fmt: skip
+    add("--strongest", action="store_true", help="show only the step with the largest intensity")
+    add("--json", action="store_true", help="write JSON, not lines")
+    add("--out", metavar="FILE", help="where to; standard output without it")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Trace the pixels and write what was found."""
+    if arguments.step is not None and arguments.strongest:
+        raise CupysimError("--step and --strongest exclude each other")
+    choice = STRONGEST if arguments.strongest else parse_step(arguments.step)
+    experiment = build(arguments.words).experiment
+    traces = [trace_pixel(experiment, fast, slow, choice) for fast, slow in arguments.pixel]
+    if arguments.json:
+        text = json.dumps([trace.as_json() for trace in traces], indent=1) + "\n"
+    else:
+        text = "".join(f"{line}\n" for trace in traces for line in trace.lines())
+    if arguments.out is None:
+        sys.stdout.write(text)
+        return
+    with OutputFiles() as files:
+        files.write(arguments.out, lambda stream: stream.write(text.encode()))
+
+
+def parse_step(text: str | None) -> dict[str, int] | None:
+    """Numbers of a step from ``source=3,phi=0,subpixel=1,1``.
+
+    Parameters
+    ----------
+    text : str or None
+        What the user wrote.
+
+    Returns
+    -------
+    dict of str to int, or None
+        By the names of `cupysim.trace.pixel.PLACES`; None for no choice.
+
+    Raises
+    ------
+    CupysimError
+        If it is not of this form.
+
+    Examples
+    --------
+    >>> parse_step("source=3,subpixel=1,2,layer=0")
+    {'source': 3, 'sub_fast': 1, 'sub_slow': 2, 'layer': 0}
+    """
+    if text is None:
+        return None
+    found: dict[str, int] = {}
+    words = text.split(",")
+    try:
+        while words:
+            name, number = words.pop(0).split("=")
+            if name == "subpixel":
+                found["sub_fast"], found["sub_slow"] = int(number), int(words.pop(0))
+            else:
+                found[name] = int(number)
+    except (ValueError, IndexError):
+        raise CupysimError(
+            f"--step: expected NAME=N,... such as source=3,subpixel=1,1, got {text!r}"
+        ) from None
+    return found

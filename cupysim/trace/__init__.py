@@ -1,0 +1,1 @@
+"""Pixel traces: every intermediate number of a pixel, with its unit."""
