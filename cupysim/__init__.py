@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cupysim.api import (
-        Image,
         from_args,
         read_orientation,
         read_structure_factors,
         simulate,
     )
     from cupysim.errors import CupysimError, CupysimWarning
+    from cupysim.image import Image
     from cupysim.maths.detector_geometry import DetectorAngles
     from cupysim.maths.nr_random import RandomStream
     from cupysim.models.background import Water
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "api": ("Image", "from_args", "read_orientation", "read_structure_factors", "simulate"),
+    "api": ("from_args", "read_orientation", "read_structure_factors", "simulate"),
     "errors": ("CupysimError", "CupysimWarning"),
+    "image": ("Image",),
     "maths.detector_geometry": ("DetectorAngles",),
     "maths.nr_random": ("RandomStream",),
     "models.background": ("Water",),

@@ -21,8 +21,9 @@ ALLOWED = {
     "noise": {"maths", "native"},
     "trace": {"maths", "models", "render"},
     "formats": {"maths", "models", "native"},
-    "api": {"maths", "models", "render", "noise", "formats", "cli"},
-    "cli": {"maths", "models", "render", "noise", "formats", "trace", "api"},
+    "image": {"maths", "models", "render", "noise", "formats"},
+    "api": {"image", "maths", "models", "render", "noise", "formats", "cli"},
+    "cli": {"maths", "models", "render", "noise", "formats", "trace", "image", "api"},
 }
 """Rooms and the rooms they may use, besides the basics and themselves. Of the command line, the
 Python interface uses the builder alone, for `from_args`."""

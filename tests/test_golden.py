@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cupysim.api import Image
 from cupysim.cli.build import build
 from cupysim.formats import integer_images
+from cupysim.image import Image
 from cupysim.maths.nr_random import RandomStream
 from cupysim.noise.poisson import PoissonNoise
 from cupysim.render.plan import make_plan

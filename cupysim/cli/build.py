@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.cli.arguments import RANDOM, Arguments, default_values, scan
-from cupysim.cli.consequences import warn_of_ineffective_options
+from cupysim.cli.consequences import first_placing, refuse_placing, warn_of_ineffective_options
 from cupysim.cli.headers import inherited_values
 from cupysim.cli.structures import reads_dump, structure_factors, warn_of_other_cell
 from cupysim.constants import DEGREES_PER_RADIAN
@@ -76,7 +76,8 @@ def build(words: Sequence[str]) -> Job:
     """
     given, seen = scan(words)
     values = default_values()
-    mask = inherited_values(values, given)
+    mask, exact = inherited_values(values, given, first_placing(seen) is not None)
+    refuse_placing(seen, exact)
     from_header = values["close_distance"] is not None
     values.update(given)
     args = Arguments(values, seen)
@@ -153,8 +154,6 @@ def _crystal(
     if args.matrix_file is not None:
         matrix = mosflm_matrix.read(args.matrix_file)
         reciprocal = mosflm_matrix.reciprocal_vectors(matrix, wavelength)
-    if cell is not None and known is not None:
-        warn_of_other_cell(args.model_file or args.hkl_file, known, cell)
     if cell is None and reciprocal is None:
         if known is None:
             raise CupysimError("no unit cell: give -cell or -mat")
@@ -167,7 +166,7 @@ def _crystal(
     # drawn after the random orientation, from the same table: the C program's order
     spread, domains = mosaic_sampling(args)
     mosaicity = Mosaicity.draw(spread, domains, RandomStream(args.mosaic_seed, table))
-    return Crystal(
+    crystal = Crystal(
         cell=cell,
         reciprocal=reciprocal,
         misset=misset,
@@ -177,6 +176,9 @@ def _crystal(
         fudge=args.fudge,
         mosaicity=mosaicity,
     )
+    if known is not None:
+        warn_of_other_cell(args, known, crystal)
+    return crystal
 
 
 def _unit_cell(values: Sequence[float]) -> UnitCell:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from cupysim.cli.arguments import Arguments
+from cupysim.errors import OptionError
 from cupysim.models.conventions import PIVOTS, Convention
 from cupysim.quirks import warn_quirk
 
@@ -78,3 +81,39 @@ def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: boo
         )
     if args.attenuation == 0.0 and args.sensor_thickness > 0.0:
         warn_quirk(18, "-detector_abs inf before -detector_thick: the whole image is zero")
+
+
+PLACING_OPTIONS = (
+    *CONVENTION_OPTIONS, *VECTOR_OPTIONS, "-Xbeam", "-Ybeam", "-Xclose", "-Yclose", "-ORGX",
+    "-ORGY", "-pivot", "-distance",
+)  # fmt: skip
+"""Options which place a detector by the rules of a convention."""
+
+
+def first_placing(seen: Set[str]) -> str | None:
+    """The first of `PLACING_OPTIONS` which is there."""
+    return next((name for name in PLACING_OPTIONS if name in seen), None)
+
+
+def refuse_placing(seen: Set[str], path: str | None) -> None:
+    """Refuse options which cannot be combined with a detector that a file places exactly.
+
+    Parameters
+    ----------
+    seen : set of str
+        Options of the command line.
+    path : str or None
+        The file, if there is one.
+
+    Raises
+    ------
+    OptionError
+        If there is one of `PLACING_OPTIONS`.
+    """
+    name = first_placing(seen)
+    if path is not None and name is not None:
+        raise OptionError(
+            name,
+            f"cannot be combined with {path}, which places the detector exactly; "
+            "-close_distance, -detector_rotx and the like move it",
+        )

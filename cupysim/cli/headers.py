@@ -14,7 +14,7 @@ from cupysim.formats import cbf, dials, nxmx_image, smv
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.reading import opened
-from cupysim.maths.arrays import cross, dot
+from cupysim.maths.arrays import cross, dot, norm, unit
 
 KEYS: tuple[tuple[str, str, Unit | None], ...] = (
     ("PIXEL_SIZE", "pixel", MM),
@@ -30,11 +30,17 @@ KEYS: tuple[tuple[str, str, Unit | None], ...] = (
 )
 """Header keys, the values they set, and their units. TWOTHETA sets nothing."""
 
+TO_MOSFLM = np.array([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+"""From imgCIF's frame to MOSFLM's, in which nanoBragg's orientations are by default: the beam along
+x, the spindle along z."""
+
 POSITIVE = ("PIXEL_SIZE", "WAVELENGTH")
 """Keys whose numbers must be above zero."""
 
 
-def inherited_values(values: MutableMapping[str, Any], given: Mapping[str, Any]) -> Any:
+def inherited_values(
+    values: MutableMapping[str, Any], given: Mapping[str, Any], placed_by_options: bool
+) -> tuple[np.ndarray | None, str | None]:
     """Let mask, image and experiment list set values, in this order.
 
     Parameters
@@ -43,18 +49,23 @@ def inherited_values(values: MutableMapping[str, Any], given: Mapping[str, Any])
         Values of a command line without options, which change.
     given : mapping
         Values which the command line gives; the files' names are among them.
+    placed_by_options : bool
+        The command line places the detector; a mask then gives its size alone.
 
     Returns
     -------
-    ndarray of bool, shape (n_slow, n_fast), or None
+    mask : ndarray of bool, shape (n_slow, n_fast), or None
         Pixels to compute.
+    exact : str or None
+        The file which places the detector exactly, if there is one.
 
     Raises
     ------
     FileFormatError
         If a file cannot be read or its geometry is impossible.
     """
-    mask = None
+    mask, exact = None, None
+    placed: list[tuple[str, ImageGeometry]] = []
     for name, is_mask in (("mask_file", True), ("image_file", False)):
         path = given.get(name)
         if path is None:
@@ -63,7 +74,8 @@ def inherited_values(values: MutableMapping[str, Any], given: Mapping[str, Any])
             head = stream.read(8)
         if head.startswith(cbf.SIGNATURE):
             image, geometry = cbf.read(path)
-            good = image > 0
+            # a mask of ones and zeros, or an image whose gaps are negative
+            good = image > 0 if image.max() <= 1 else image >= 0
         elif head == HDF5:
             good, geometry = nxmx_image.read(path)
         else:
@@ -71,16 +83,23 @@ def inherited_values(values: MutableMapping[str, Any], given: Mapping[str, Any])
             values.update(header_values(smv_image, flip_y=is_mask, pixel=values["pixel"]))
             mask = smv_image.image != 0 if is_mask else mask
             continue
-        values.update(geometry_values(path, geometry))
         mask = good if is_mask else mask
+        if is_mask and placed_by_options:
+            values.update(n_fast=geometry.n_fast, n_slow=geometry.n_slow)
+        else:
+            placed.append((path, geometry))
     if given.get("experiment_file") is not None:
         path = given["experiment_file"]
-        values.update(geometry_values(path, dials.read(path)))
-    return mask
+        placed.append((path, dials.read(path)))
+    # what is exact overrules the headers of SMV images
+    for path, geometry in placed:
+        values.update(geometry_values(path, geometry))
+        exact = path
+    return mask, exact
 
 
 def geometry_values(path: object, geometry: ImageGeometry) -> dict[str, Any]:
-    """Values which place the detector exactly, in the CUSTOM convention.
+    """Values which place the detector exactly, in the CUSTOM convention and MOSFLM's frame.
 
     Parameters
     ----------
@@ -99,12 +118,18 @@ def geometry_values(path: object, geometry: ImageGeometry) -> dict[str, Any]:
     FileFormatError
         If the detector's plane goes through the sample, or numbers are impossible.
     """
-    fast, slow, origin = geometry.fast, geometry.slow, geometry.origin
-    normal = cross(fast, slow)
+    fast, slow, origin, beam, spindle = (
+        TO_MOSFLM @ vector
+        for vector in (
+            geometry.fast, geometry.slow, geometry.origin, geometry.beam, geometry.spindle
+        )
+    )  # fmt: skip
+    normal = unit(cross(fast, slow))
     distance = float(dot(origin, normal))
     if distance < 0.0:
         normal, distance = -normal, -distance
-    numbers = [*fast, *slow, *origin, *geometry.beam, *geometry.spindle, geometry.pixel_size]
+    normal = _exactly_unit(normal)
+    numbers = [*fast, *slow, *origin, *beam, *spindle, geometry.pixel_size]
     if not np.isfinite(numbers).all() or not (distance > 0.0 and geometry.pixel_size > 0.0):
         raise FileFormatError(path, "its detector has an impossible position")
     values: dict[str, Any] = {
@@ -116,8 +141,8 @@ def geometry_values(path: object, geometry: ImageGeometry) -> dict[str, Any]:
         "fast_vector": tuple(map(float, fast)),
         "slow_vector": tuple(map(float, slow)),
         "normal_vector": tuple(map(float, normal)),
-        "beam_vector": tuple(map(float, geometry.beam)),
-        "spindle_axis": tuple(map(float, geometry.spindle)),
+        "beam_vector": tuple(map(float, beam)),
+        "spindle_axis": tuple(map(float, spindle)),
         # the near point, which this convention takes from the beam centre
         "beam_x": -float(dot(origin, fast)),
         "beam_y": -float(dot(origin, slow)),
@@ -136,16 +161,33 @@ def geometry_values(path: object, geometry: ImageGeometry) -> dict[str, Any]:
     return values
 
 
+def _exactly_unit(vector: np.ndarray) -> np.ndarray:
+    """The vector, nudged until its length is 1 to the last bit.
+
+    The C program makes a normal of any other length again from the fast and slow axes, and
+    so turns round one which points the other way.
+    """
+    largest = int(np.argmax(np.abs(vector)))
+    nudged = vector.copy()
+    for toward in (np.inf, -np.inf):
+        nudged[:] = vector
+        for _ in range(16):
+            if norm(nudged) == 1.0:
+                return nudged
+            nudged[largest] = np.nextafter(nudged[largest], toward)
+    return vector
+
+
 def _vector_values(geometry: ImageGeometry) -> dict[str, Any]:
     """Polarization and crystal, where they are known."""
     across = cross(geometry.beam, geometry.spindle)
-    field = geometry.spindle if dot(across, across) > 0.0 else geometry.fast
+    field = TO_MOSFLM @ (geometry.spindle if dot(across, across) > 0.0 else geometry.fast)
     values: dict[str, Any] = {"polar_vector": tuple(map(float, field))}
     if geometry.polarization is not None:
         kahn, field = geometry.polarization
-        values |= {"polarization": kahn, "polar_vector": tuple(map(float, field))}
+        values |= {"polarization": kahn, "polar_vector": tuple(map(float, TO_MOSFLM @ field))}
     if geometry.reciprocal is not None:
-        values["reciprocal"] = geometry.reciprocal
+        values["reciprocal"] = geometry.reciprocal @ TO_MOSFLM.T
     return values
 
 
@@ -173,12 +215,12 @@ def header_values(image: smv.SmvFile, flip_y: bool, pixel: float) -> dict[str, A
     """
     n_slow, n_fast = image.image.shape
     values: dict[str, Any] = {"n_fast": n_fast, "n_slow": n_slow}
-    for key, name, unit in KEYS:
+    for key, name, measure in KEYS:
         number = image.number(key)
         if number is not None:
             if abs(number) > LARGEST_FLOAT or (key in POSITIVE and not number > 0.0):
                 raise FileFormatError(image.path, f"{key}={number:g} is not possible")
-            values[name] = number if unit is None else unit.to_si(number)
+            values[name] = number if measure is None else measure.to_si(number)
     pixel = values.get("pixel", pixel)
     if flip_y and "beam_y" in values:
         values["beam_y"] = pixel * n_slow - values["beam_y"]

@@ -16,7 +16,7 @@ from cupysim.cli.options import usage
 from cupysim.cli.streams import Report, say, show_warning
 
 if TYPE_CHECKING:
-    from cupysim.api import Image
+    from cupysim.image import Image
 
 EXIT_ERROR = 9
 """Exit status of the C program after an error it finds."""
@@ -92,13 +92,13 @@ def _run_guarded(words: Sequence[str]) -> int:
 
 
 def _run(words: Sequence[str]) -> None:
-    from cupysim.api import Image
     from cupysim.cli.build import build
     from cupysim.cli.outputs import check_libraries, check_outputs, write_outputs
     from cupysim.cli.printout import Printout
     from cupysim.cli.progress import Listener, Progress
     from cupysim.cli.report import setup_lines, solid_angle_line
     from cupysim.errors import OptionError
+    from cupysim.image import Image
     from cupysim.quirks import warn_quirk
     from cupysim.render.plan import make_plan
     from cupysim.render.select import select_backend

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from cupysim.api import Image
 from cupysim.cli.arguments import Arguments
 from cupysim.cli.build import Job
 from cupysim.cli.report import statistics_lines
@@ -17,7 +16,7 @@ from cupysim.errors import CupysimError
 from cupysim.formats import cbf, fdump, float_image, nexus, pgm, png, smv
 from cupysim.formats.optional import require
 from cupysim.formats.safe_writing import OutputError, OutputFiles, check_writable, is_special
-from cupysim.render.spots import predict_spots
+from cupysim.image import Image
 
 
 def check_outputs(args: Arguments) -> bool:
@@ -162,13 +161,14 @@ def _write_new_formats(
     args, experiment = job.arguments, job.experiment
     measured = image.array if counts is None else counts
     if args.nexus_file is not None:
-        content = nexus.Content(
-            experiment, image.array, counts, predict_spots(image.plan), _provenance(job)
-        )
+        content = image.content(counts, _provenance(job))
         yield f"writing {args.nexus_file} as NeXus/HDF5"
         files.write(args.nexus_file, lambda stream: nexus.write(stream, content))
     if args.cbf_file is not None:
-        pixels = np.clip(np.rint(measured), -1, cbf.LARGEST_COUNT).astype(np.int32)
+        pixels = np.clip(np.rint(measured), 0, cbf.LARGEST_COUNT)
+        pixels = np.where(nexus.Content(experiment, image.array).rendered, pixels, cbf.GAP).astype(
+            np.int32
+        )
         yield f"writing {args.cbf_file} as CBF"
         files.write(args.cbf_file, lambda stream: cbf.write(stream, experiment, pixels))
     if args.png_file is not None:

@@ -11,9 +11,9 @@ from cupysim.cli.arguments import Arguments
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
 from cupysim.formats import coordinates, fdump, hkl_text, reflections
-from cupysim.maths.arrays import norm
+from cupysim.maths.resolution import largest_scattering
 from cupysim.models.beam import Beam
-from cupysim.models.crystal import UnitCell
+from cupysim.models.crystal import Crystal, UnitCell
 from cupysim.models.detector import Detector
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.quirks import warn_quirk
@@ -23,7 +23,7 @@ BEYOND_THE_CORNERS = 0.97
 at its corners are whole."""
 
 NOTICEABLE_CELL = 0.005
-"""Relative difference between two cells which is worth a warning."""
+"""Difference between two cells, of an edge relative or of an angle (rad), worth a warning."""
 
 
 def reads_dump(args: Arguments) -> bool:
@@ -112,28 +112,25 @@ def _tabulated(args: Arguments) -> StructureFactors:
 
 def resolution_limit(beam: Beam, detector: Detector) -> float:
     """The finest resolution (m) of which the detector's corners see anything."""
-    geometry, frame = detector.geometry, detector.unit_frame
-    sides = [np.array([0.0, n * detector.pixel_size]) for n in (detector.n_fast, detector.n_slow)]
-    corners = np.concatenate(
-        [geometry.origin + f * geometry.fast + sides[1][:, None] * geometry.slow for f in sides[0]]
-    )
-    rays = corners / norm(corners)[:, None]
-    sources = beam.sources(frame)
-    scattering = norm(rays[:, None] - sources.incident) / sources.wavelengths
-    largest = max(float(scattering.max()), 1e-3 / beam.wavelength)
-    return BEYOND_THE_CORNERS / largest
+    geometry, sources = detector.geometry, beam.sources(detector.unit_frame)
+    panel = np.stack([geometry.origin, geometry.fast, geometry.slow])
+    size = detector.n_fast * detector.pixel_size, detector.n_slow * detector.pixel_size
+    largest = largest_scattering(panel, size, sources.incident, sources.wavelengths)
+    return BEYOND_THE_CORNERS / max(largest, 1e-3 / beam.wavelength)
 
 
-def warn_of_other_cell(path: str, ours: UnitCell, given: UnitCell) -> None:
-    """Tell that -cell is used though the file has another cell."""
-    lengths, angles = (
-        np.abs(np.array(getattr(ours, name)) / getattr(given, name) - 1.0).max()
-        for name in ("lengths_angstrom", "angles")
-    )
+def warn_of_other_cell(args: Arguments, known: UnitCell, crystal: Crystal) -> None:
+    """Tell that the crystal has another cell than the structure factors' file."""
+    lattice = crystal.lattice
+    lengths = np.abs(lattice.lengths / known.lengths_angstrom - 1.0).max()
+    angles = np.abs(lattice.angles - known.angles).max()
     if max(lengths, angles) > NOTICEABLE_CELL:
-        edges = " ".join(f"{length:g}" for length in ours.lengths_angstrom)
-        degrees = " ".join(f"{angle * DEGREES_PER_RADIAN:g}" for angle in ours.angles)
+        edges = " ".join(f"{length:g}" for length in known.lengths_angstrom)
+        degrees = " ".join(f"{angle * DEGREES_PER_RADIAN:g}" for angle in known.angles)
         warnings.warn(
-            CupysimWarning(f"-cell is used, though the cell of {path} is {edges} {degrees}"),
+            CupysimWarning(
+                f"the crystal has another cell than {args.model_file or args.hkl_file}, whose is "
+                f"{edges} {degrees}"
+            ),
             stacklevel=2,
         )

@@ -11,11 +11,13 @@ import numpy as np
 from cupysim.constants import ANGSTROM
 from cupysim.errors import FileFormatError
 from cupysim.formats import cbf, nexus, nxmx_image, smv
+from cupysim.formats.frames import to_imgcif
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.writer import OURS
 from cupysim.formats.reading import opened
+from cupysim.models.experiment import Experiment
 
 MILLIMETRE = 1e-3
 
@@ -106,10 +108,33 @@ def _open_hdf5(path: str, number: int) -> ImageFile:
                 pixels = stack[place] if stack.ndim == 3 else stack[()]
                 break
             place -= count
-    good, geometry = nxmx_image.read(path)
     content = nexus.read(path) if ours else None
+    if content is None:
+        good, geometry = nxmx_image.read(path)
+    else:
+        good, geometry = content.rendered, geometry_of(content.experiment)
     facts = {} if sum(counts) == 1 else {"images": str(sum(counts))}
     return ImageFile(path, "NeXus/HDF5", pixels, ~good, geometry, content, facts)
+
+
+def geometry_of(experiment: Experiment) -> ImageGeometry:
+    """The geometry of an experiment, in imgCIF's frame."""
+    detector, scan = experiment.detector, experiment.scan
+    frame, panel = detector.unit_frame, detector.geometry
+    rotation = to_imgcif(frame)
+    return ImageGeometry(
+        n_fast=detector.n_fast,
+        n_slow=detector.n_slow,
+        pixel_size=detector.pixel_size,
+        origin=rotation @ panel.origin,
+        fast=rotation @ panel.fast,
+        slow=rotation @ panel.slow,
+        beam=rotation @ frame.beam,
+        spindle=rotation @ frame.spindle,
+        wavelength=experiment.beam.wavelength,
+        phi=scan.start,
+        oscillation=scan.sweep.range,
+    )
 
 
 def _stacks(file: object) -> list[str]:

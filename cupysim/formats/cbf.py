@@ -14,11 +14,11 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import CupysimError, FileFormatError
+from cupysim.formats.frames import to_imgcif
 from cupysim.formats.geometry import ImageGeometry
-from cupysim.formats.nexus.frames import to_imgcif
 from cupysim.formats.optional import require
 from cupysim.formats.reading import opened
-from cupysim.maths.arrays import dot
+from cupysim.maths.resolution import beam_spot
 from cupysim.models.experiment import Experiment
 
 SIGNATURE = b"###CBF"
@@ -28,6 +28,12 @@ BINARY_START = b"\x0c\x1a\x04\xd5"
 
 LARGEST_TILT = 1e-9
 """Sine of the angle to the beam below which an axis is normal to it."""
+
+THINNEST_SENSOR = 1e-12
+"""Thickness (m) of a sensor without any: DIALS wants more than zero."""
+
+GAP = -1
+"""Counts of pixels which were not computed."""
 
 LARGEST_COUNT = 2**31 - 1
 
@@ -138,7 +144,8 @@ def check_geometry(experiment: Experiment) -> None:
         If the detector is tilted or curved, or its axes are not along the spindle and across.
     """
     detector = experiment.detector
-    geometry, is_still = detector.geometry, experiment.scan.sweep.range == 0.0
+    geometry, scan = detector.geometry, experiment.scan
+    is_still = scan.sweep.range == 0.0 and scan.start == 0.0
     # of a still nobody needs the spindle
     rotation = to_imgcif(detector.unit_frame, geometry.fast if is_still else None)
     reason = None
@@ -186,9 +193,9 @@ def write(stream: BinaryIO, experiment: Experiment, image: np.ndarray) -> None:
 def _header_lines(experiment: Experiment) -> list[str]:
     detector, scan = experiment.detector, experiment.scan
     geometry, frame = detector.geometry, detector.unit_frame
-    distance = geometry.close_distance / float(dot(frame.beam, geometry.normal))
-    hit = distance * frame.beam - geometry.origin
-    x, y = (float(dot(hit, v)) / detector.pixel_size for v in (geometry.fast, geometry.slow))
+    spot = beam_spot(np.stack([geometry.origin, geometry.fast, geometry.slow]), frame.beam)
+    assert spot is not None
+    x, y, distance = spot[0] / detector.pixel_size, spot[1] / detector.pixel_size, spot[2]
     start, width = (angle * DEGREES_PER_RADIAN for angle in (scan.start, scan.sweep.range))
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000")
     return [
@@ -196,7 +203,7 @@ def _header_lines(experiment: Experiment) -> list[str]:
         "# Detector: PILATUS simulated by cupysim, S/N 00-0000",
         f"# {now}",
         f"# Pixel_size {detector.pixel_size:.9g} m x {detector.pixel_size:.9g} m",
-        f"# Silicon sensor, thickness {detector.sensor.layers.range:.6f} m",
+        f"# Silicon sensor, thickness {max(detector.sensor.layers.range, THINNEST_SENSOR):g} m",
         "# Exposure_time 1.0 s",
         "# Exposure_period 1.0 s",
         "# Tau = 0 s",

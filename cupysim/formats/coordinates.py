@@ -21,8 +21,12 @@ nothing is known: Fokine & Urzhumtsev (2002) Acta Cryst. D58, 1387."""
 SAMPLING_RATE = 2.0
 """Grid points of the density for the finest wave, times two."""
 
-LARGEST_SPACING = 0.6
-"""Of the solvent mask's grid (Angstrom)."""
+MASK_SPACING = 0.6
+"""Of the solvent mask's grid (Angstrom), always the same, so that a reflection's amplitude does not
+depend on the limit."""
+
+FINEST_SOLVENT = 1.3
+"""Resolution (Angstrom) to which the solvent counts: its grid knows no more, and little is left."""
 
 SMALLEST_CELL = 2.0
 """Edges (Angstrom) below which a cell is the dummy of a model without a crystal."""
@@ -76,7 +80,7 @@ def read(
     check_table_size(tuple(int(n) for n in 2 * low + 1))
     try:
         atoms, blur = _density(gemmi, model, limit)
-        mask = _solvent(gemmi, model, limit) if k_sol != 0.0 else None
+        mask = _solvent(gemmi, model) if k_sol != 0.0 else None
     except (RuntimeError, ValueError, MemoryError) as error:
         raise CupysimError(f"{path}: structure factors cannot be calculated: {error}") from error
     k, l = np.meshgrid(*(np.arange(-n, n + 1, dtype=np.int32) for n in low[1:]), indexing="ij")
@@ -87,8 +91,9 @@ def read(
         inverse_d2 = model.cell.calculate_1_d2_array(hkl)
         values = atoms.get_value_by_hkl(hkl, unblur=blur)
         if mask is not None:
-            smoothing = k_sol * np.exp(-b_sol / 4.0 * inverse_d2)
-            values = values + smoothing * mask.get_value_by_hkl(hkl)
+            coarse = inverse_d2 < 1.0 / FINEST_SOLVENT**2
+            smoothing = k_sol * np.exp(-b_sol / 4.0 * inverse_d2[coarse])
+            values[coarse] += smoothing * mask.get_value_by_hkl(hkl[coarse])
         within = inverse_d2 <= 1.0 / limit**2
         count += int(np.count_nonzero(within))
         plane[...] = np.where(within, np.abs(values), default).reshape(plane.shape)
@@ -135,9 +140,9 @@ def _density(gemmi: Any, model: Any, limit: float) -> tuple[Any, float]:
     return gemmi.transform_map_to_f_phi(density.grid), density.blur
 
 
-def _solvent(gemmi: Any, model: Any, limit: float) -> Any:
+def _solvent(gemmi: Any, model: Any) -> Any:
     """Transform of the solvent's mask."""
     mask = gemmi.FloatGrid()
-    mask.setup_from(model, spacing=min(LARGEST_SPACING, limit / 3))
+    mask.setup_from(model, spacing=MASK_SPACING)
     gemmi.SolventMasker(gemmi.AtomicRadiiSet.Refmac).put_mask_on_float_grid(mask, model[0])
     return gemmi.transform_map_to_f_phi(mask)

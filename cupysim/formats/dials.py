@@ -13,8 +13,12 @@ from cupysim.errors import FileFormatError
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.reading import opened
 from cupysim.maths.arrays import cross, norm, unit
+from cupysim.maths.rotations import rotate_axis
 
 MILLIMETRE = 1e-3
+
+USUAL_FRACTION = 0.999
+"""Polarization fraction which dxtbx takes where none is stored."""
 
 LARGEST_FILE = 2**28
 """Bytes; a longer list is no list of a few experiments."""
@@ -41,8 +45,8 @@ def read(path: os.PathLike[str] | str) -> ImageGeometry:
 
     Notes
     -----
-    Models are stored in dxtbx's frame, lengths in mm. Its beam points to the source. The crystal is
-    that at spindle angle zero, turned by the goniometer's fixed rotation.
+    Models are stored in dxtbx's frame, lengths in mm. Its beam points to the source. An orientation
+    is S R(axis, phi) F A; the crystal at spindle angle zero is S F A, and it turns about S axis.
     """
     with opened(path) as stream:
         text = stream.read(LARGEST_FILE)
@@ -84,8 +88,7 @@ def _geometry(path: object, content: Any, experiment: Any) -> ImageGeometry:
         raise FileFormatError(path, f"pixels of {sizes[0]} x {sizes[1]} mm; square are expected")
     n_fast, n_slow = panels[0]["image_size"]
     to_source = unit(np.array(beam["direction"], dtype=np.float64))
-    goniometer = model("goniometer") or {}
-    spindle = np.array(goniometer.get("rotation_axis", goniometer.get("axes", [[1, 0, 0]])[0]))
+    spindle, fixed, setting = _goniometer(model("goniometer"))
     start = width = None
     if scan is not None:
         start, width = _oscillation(scan)
@@ -97,12 +100,12 @@ def _geometry(path: object, content: Any, experiment: Any) -> ImageGeometry:
         fast=panel[0],
         slow=panel[1],
         beam=-to_source,
-        spindle=unit(spindle.astype(np.float64)),
+        spindle=setting @ spindle,
         wavelength=float(beam["wavelength"]) * ANGSTROM,
         phi=start,
         oscillation=width,
         polarization=_polarization(beam, to_source),
-        reciprocal=None if crystal is None else _reciprocal(crystal, goniometer),
+        reciprocal=None if crystal is None else _reciprocal(crystal, setting @ fixed),
     )
 
 
@@ -125,7 +128,8 @@ def _oscillation(scan: Any) -> tuple[float, float]:
         start, width = scan["oscillation"]
     else:
         angles = scan["properties"]["oscillation"]
-        start, width = angles[0], angles[1] - angles[0] if len(angles) > 1 else 0.0
+        widths = scan["properties"].get("oscillation_width") or np.diff(angles)
+        start, width = angles[0], widths[0]
     return float(start) / DEGREES_PER_RADIAN, float(width) / DEGREES_PER_RADIAN
 
 
@@ -136,13 +140,41 @@ def _polarization(beam: Any, to_source: np.ndarray) -> tuple[float, np.ndarray] 
     field = cross(np.array(beam["polarization_normal"], dtype=np.float64), to_source)
     if not norm(field) > 0.0:
         return None
-    return 2.0 * float(beam.get("polarization_fraction", 0.5)) - 1.0, unit(field)
+    return 2.0 * float(beam.get("polarization_fraction", USUAL_FRACTION)) - 1.0, unit(field)
 
 
-def _reciprocal(crystal: Any, goniometer: Any) -> np.ndarray:
-    """Rows a*, b*, c* (1/Angstrom) at spindle angle zero."""
+def _goniometer(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Axis which turns, and fixed and setting rotation.
+
+    Of several axes, from the crystal outwards, those before the one which turns are the fixed
+    rotation, those after it the setting rotation.
+    """
+    if model is None:
+        return np.array([1.0, 0.0, 0.0]), np.eye(3), np.eye(3)
+    if "axes" not in model:
+        fixed, setting = (
+            np.array(model.get(f"{name}_rotation", np.eye(3).ravel()), dtype=np.float64)
+            for name in ("fixed", "setting")
+        )
+        axis = unit(np.array(model["rotation_axis"], dtype=np.float64))
+        return axis, fixed.reshape(3, 3), setting.reshape(3, 3)
+    axes = [unit(np.array(axis, dtype=np.float64)) for axis in model["axes"]]
+    turning = int(model["scan_axis"])
+    matrices = [
+        np.stack(
+            [rotate_axis(v, axis, np.float64(angle / DEGREES_PER_RADIAN)) for v in np.eye(3)], 1
+        )
+        for axis, angle in zip(axes, model["angles"], strict=True)
+    ]
+    fixed = setting = np.eye(3)
+    for matrix in matrices[:turning]:
+        fixed = matrix @ fixed
+    for matrix in matrices[turning + 1 :]:
+        setting = matrix @ setting
+    return axes[turning], fixed, setting
+
+
+def _reciprocal(crystal: Any, rotation: np.ndarray) -> np.ndarray:
+    """Rows a*, b*, c* (1/Angstrom) at spindle angle zero, turned by the goniometer."""
     direct = np.array([crystal[f"real_space_{axis}"] for axis in "abc"], dtype=np.float64)
-    fixed = np.array(goniometer.get("fixed_rotation", np.eye(3).ravel()), dtype=np.float64)
-    setting = np.array(goniometer.get("setting_rotation", np.eye(3).ravel()), dtype=np.float64)
-    turned = direct @ (setting.reshape(3, 3) @ fixed.reshape(3, 3)).T
-    return np.ascontiguousarray(np.linalg.inv(turned).T)
+    return np.ascontiguousarray(np.linalg.inv(direct @ rotation.T).T)

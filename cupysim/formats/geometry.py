@@ -11,7 +11,7 @@ from cupysim.maths.resolution import beam_spot, resolution_at
 
 @dataclass(frozen=True, eq=False)
 class ImageGeometry:
-    """Geometry of an image, in any right-handed laboratory frame.
+    """How an image was taken, in imgCIF's laboratory frame: z to the source, x along the spindle.
 
     Parameters
     ----------

@@ -10,8 +10,8 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
+from cupysim.formats.frames import FLIP
 from cupysim.formats.geometry import ImageGeometry
-from cupysim.formats.nexus.frames import FLIP
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.optional import require
 from cupysim.maths.arrays import norm, unit
@@ -70,7 +70,7 @@ def _read(nxmx: Any, path: object, file: Any) -> tuple[np.ndarray, ImageGeometry
         )
     detector, module = detectors[0], detectors[0].modules[0]
     fast, slow = (
-        _pixel_edge(module, name) for name in ("fast_pixel_direction", "slow_pixel_direction")
+        _pixel_edge(nxmx, module, name) for name in ("fast_pixel_direction", "slow_pixel_direction")
     )
     sizes = norm(fast), norm(slow)
     if abs(sizes[0] - sizes[1]) > SQUARE * sizes[0]:
@@ -95,20 +95,28 @@ def _read(nxmx: Any, path: object, file: Any) -> tuple[np.ndarray, ImageGeometry
     )
 
 
-def _pixel_edge(module: Any, name: str) -> np.ndarray:
-    """From a pixel's corner to the next (m)."""
+def _frame(nxmx: Any, module: Any, name: str) -> np.ndarray:
+    """What a pixel direction depends on, as one matrix of shape (4, 4), lengths in m."""
+    chain = nxmx.get_dependency_chain(getattr(module, name))[1:]
+    if len(chain) == 0:
+        return np.eye(4)
+    matrix = np.array(nxmx.get_cumulative_transformation(chain)).reshape(-1, 4, 4)[0]
+    matrix[:3, 3] /= 1000.0
+    return matrix
+
+
+def _pixel_edge(nxmx: Any, module: Any, name: str) -> np.ndarray:
+    """From a pixel's corner to the next (m), in NeXus' frame."""
     axis = getattr(module, name)
-    return np.asarray(axis.vector) * float(np.ravel(axis[()].to("meter").magnitude)[0])
+    length = float(np.ravel(axis[()].to("meter").magnitude)[0])
+    return np.asarray(_frame(nxmx, module, name)[:3, :3] @ np.asarray(axis.vector) * length)
 
 
 def _origin(nxmx: Any, module: Any) -> np.ndarray:
     """The outer corner of the first pixel (m), in NeXus' frame."""
     axis = module.fast_pixel_direction
-    chain = nxmx.get_dependency_chain(axis)
-    # the direction itself moves from the first pixel to the second
-    moved = nxmx.get_cumulative_transformation(chain)
-    matrix = np.asarray(moved).reshape(-1, 4, 4)[0]
-    return np.asarray(matrix[:3, 3] / 1000.0 - _pixel_edge(module, "fast_pixel_direction"))
+    offset = np.zeros(3) if axis.offset is None else axis.offset.to("meter").magnitude
+    return np.asarray(_frame(nxmx, module, "fast_pixel_direction") @ [*offset, 1.0])[:3]
 
 
 def _good(detector: Any, size: tuple[int, int]) -> np.ndarray:
@@ -125,16 +133,26 @@ def _scan(nxmx: Any, entry: Any) -> tuple[float | None, float | None, np.ndarray
     sample = entry.samples[0] if entry.samples else None
     if sample is None or sample.depends_on is None:
         return None, None, along_x
-    for axis in nxmx.get_dependency_chain(sample.depends_on):
-        if axis.transformation_type == "rotation":
-            angles = np.ravel(axis[()].to("degree").magnitude)
-            width = angles[1] - angles[0] if len(angles) > 1 else _increment(axis)
-            start = float(angles[0]) / DEGREES_PER_RADIAN
-            return start, width / DEGREES_PER_RADIAN, unit(np.asarray(axis.vector))
-    return None, None, along_x
+    chain = list(nxmx.get_dependency_chain(sample.depends_on))
+    rotations = [axis for axis in chain if axis.transformation_type == "rotation"]
+    if not rotations:
+        return None, None, along_x
+    # the axis which turns; of a still any will do
+    turning = max(rotations, key=lambda axis: abs(_width(axis)))
+    outer = chain[chain.index(turning) + 1 :]
+    turned = np.eye(4)
+    if outer:
+        turned = np.asarray(nxmx.get_cumulative_transformation(outer)).reshape(-1, 4, 4)[0]
+    angles = np.ravel(turning[()].to("degree").magnitude)
+    start, width = float(angles[0]), _width(turning)
+    spindle = unit(turned[:3, :3] @ np.asarray(turning.vector))
+    return start / DEGREES_PER_RADIAN, width / DEGREES_PER_RADIAN, spindle
 
 
-def _increment(axis: Any) -> float:
-    """Width of a single image (degrees), from the data set beside its axis."""
+def _width(axis: Any) -> float:
+    """Width of the first image (degrees): from the next one's angle, or the data set beside."""
+    angles = np.ravel(axis[()].to("degree").magnitude)
+    if len(angles) > 1:
+        return float(angles[1] - angles[0])
     increment = axis.increment_set
     return 0.0 if increment is None else float(np.ravel(increment.to("degree").magnitude)[0])

@@ -23,6 +23,9 @@ GZIP, MTZ = b"\x1f\x8b", b"MTZ "
 AMPLITUDE, INTENSITY, AMPLITUDE_OF_ONE, INTENSITY_OF_ONE = "F", "J", "G", "K"
 """MTZ column types: F, I, and those of one of the two Friedel mates."""
 
+DEVIATIONS = "QLM"
+"""MTZ column types of standard deviations."""
+
 USUAL = ("F", "FP", "FOBS", "F-obs", "F-obs-filtered", "F_XDSdataset", "F(+)", "I", "IMEAN", "I(+)")
 """Labels of measured data; one of these is chosen where there are several columns of a kind."""
 
@@ -172,13 +175,23 @@ def _choices(mtz: Any) -> list[_Column]:
         (INTENSITY, INTENSITY_OF_ONE, True),
     ):
         ones = [column.label for column in mtz.columns if column.type == of_one]
-        # the mates of a data set follow each other
-        choices += [
-            _Column(pair, is_intensity) for pair in zip(ones[::2], ones[1::2], strict=False)
-        ]
+        choices += [_Column(pair, is_intensity) for pair in _mates(ones)]
         means = [column.label for column in mtz.columns if column.type == mean]
         choices += [_Column((label,), is_intensity) for label in means]
     return choices
+
+
+def _mates(labels: list[str]) -> list[tuple[str, ...]]:
+    """Labels in pairs, that of hkl first: by their signs, else as they follow each other."""
+    pairs: list[tuple[str, ...]] = []
+    left = list(labels)
+    for label in labels:
+        mate = label.replace("(+)", "(-)")
+        if mate != label and mate in labels:
+            pairs.append((label, mate))
+            left = [other for other in left if other not in (label, mate)]
+    pairs += zip(left[::2], left[1::2], strict=False)
+    return pairs
 
 
 def _choose(path: object, mtz: Any, wanted: Sequence[str]) -> _Column:
@@ -193,6 +206,12 @@ def _choose(path: object, mtz: Any, wanted: Sequence[str]) -> _Column:
                 raise FileFormatError(path, f"no column {label}; choose from {listed}")
         for column in choices:
             if wanted[0] in column.labels:
+                for label in wanted[1:]:
+                    kind = mtz.column_with_label(label).type
+                    if label not in column.labels and kind not in DEVIATIONS:
+                        raise FileFormatError(
+                            path, f"the column {label} holds no standard deviations of {wanted[0]}"
+                        )
                 return column
         raise FileFormatError(
             path, f"the column {wanted[0]} holds no amplitudes or intensities; choose from {listed}"

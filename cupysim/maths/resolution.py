@@ -1,4 +1,4 @@
-"""Resolution and scattering angle at points of a flat detector."""
+"""Resolution, and where the beam goes, on a flat detector."""
 
 from __future__ import annotations
 
@@ -57,4 +57,34 @@ def beam_spot(panel: np.ndarray, beam: np.ndarray) -> tuple[float, float, float]
         return None
     distance = float(dot(origin, normal)) / along
     hit = distance * beam - origin
-    return float(dot(hit, fast)), float(dot(hit, slow)), distance
+    places = [float(dot(hit, axis) / dot(axis, axis)) for axis in (fast, slow)]
+    return places[0], places[1], distance
+
+
+def largest_scattering(
+    panel: np.ndarray, size: tuple[float, float], incident: np.ndarray, wavelengths: np.ndarray
+) -> float:
+    """The longest scattering vector which a panel sees, in one of its corners.
+
+    Parameters
+    ----------
+    panel : ndarray, shape (3, 3)
+        As for `resolution_at`.
+    size : tuple of 2 float
+        Size along fast and slow (m).
+    incident : ndarray, shape (n, 3)
+        Directions of the photons, unit vectors.
+    wavelengths : ndarray, shape (n,)
+        Wavelengths (m).
+
+    Returns
+    -------
+    float
+        Its length (1/m).
+    """
+    origin, fast, slow = panel
+    corners = np.array(
+        [origin + f * fast + s * slow for f in (0.0, size[0]) for s in (0.0, size[1])]
+    )
+    directions = corners / norm(corners)[:, None]
+    return float((norm(directions[:, None] - incident) / wavelengths).max())

@@ -10,6 +10,7 @@ from cupysim.maths import spot_profiles
 from cupysim.maths.arrays import norm
 from cupysim.maths.orientations import orientations
 from cupysim.maths.polarization import polarization_form
+from cupysim.maths.resolution import largest_scattering
 from cupysim.models.crystal import Shape
 from cupysim.render.plan import RenderPlan
 
@@ -21,14 +22,14 @@ SPOT = np.dtype(
         ("fast", np.float64),
         ("slow", np.float64),
         ("F", np.float64),
-        ("partiality", np.float64),
+        ("excitation", np.float64),
         ("photons", np.float64),
         ("panel", np.int32),
     ]
 )
 """A spot: Miller indices; position in pixels from the outer corner of the first pixel; structure
-factor (electrons); recorded part of what would be recorded on the sphere; expected photons of
-the whole spot; panel."""
+factor (electrons); excitation, the mean over the steps of what is cut out of the lattice transform
+by the sphere, relative to that with the reflection on it; expected photons; panel."""
 
 WEAKEST = 1e-4
 """Spots with fewer photons than this part of the strongest one's do not count as contributions."""
@@ -68,7 +69,8 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> np.ndarray:
     Returns
     -------
     ndarray of `SPOT`
-        The strongest first. On a curved detector none: its pixels have no common plane.
+        The strongest first. None on a curved detector, whose pixels have no common plane, and
+        none of point pixels, which count no photons.
 
     Notes
     -----
@@ -77,7 +79,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> np.ndarray:
     The position is the mean over these steps of the transform's highest point on the Ewald
     sphere, weighted by photons. Photons beyond the image's edges count too.
     """
-    if plan.panels.bend_radius is not None:
+    if plan.panels.bend_radius is not None or plan.panels.point_pixel:
         return np.empty(0, dtype=SPOT)
     tables = [
         _panel_spots(plan, shot, panel, crystal)
@@ -97,7 +99,7 @@ def _panel_spots(plan: RenderPlan, shot: int, panel: int, crystal: int) -> np.nd
     if len(hkl) == 0:
         return np.empty(0, dtype=SPOT)
     steps = _steps(plan, shot, crystal, max(1, int(LARGEST_WORK / len(hkl))))
-    sums = np.zeros((len(hkl), 4))  # photons, the same times fast and slow, partiality
+    sums = np.zeros((len(hkl), 4))  # photons, the same times fast and slow, excitation
     for number in range(len(steps)):
         _add_step(plan, shot, panel, steps, number, hkl, n_cells, sums)
     photons = plan.photons_per_squared_electron[shot] * amplitudes**2 * sums[:, 0] / len(steps)
@@ -106,7 +108,7 @@ def _panel_spots(plan: RenderPlan, shot: int, panel: int, crystal: int) -> np.nd
         found["fast"], found["slow"] = (sums[:, i] / sums[:, 0] for i in (1, 2))
     found["h"], found["k"], found["l"] = hkl.T
     found["F"], found["photons"] = np.abs(amplitudes), photons
-    found["partiality"], found["panel"] = sums[:, 3] / len(steps), panel
+    found["excitation"], found["panel"] = sums[:, 3] / len(steps), panel
     rows, columns = plan.rows, plan.columns
     inside = (found["fast"] >= columns.start) & (found["fast"] <= columns.stop)
     inside &= (found["slow"] >= rows.start) & (found["slow"] <= rows.stop) & (photons > 0.0)
@@ -155,8 +157,7 @@ def _candidates(
         return np.empty((0, 3), dtype=np.int64), np.empty(0)
     star = np.linalg.inv(cell)
     # how far from the middle's the reflections of other steps may be
-    others = [crystals.phi_cells[shot, crystal][i] for i in (0, -1)]
-    swing = max(norm(other - cell).max() / norm(cell).max() for other in others)
+    swing = (norm(crystals.phi_cells[shot, crystal] - cell) / norm(cell)).max()
     tilt = np.arccos(
         np.clip(
             (np.trace(crystals.mosaic_rotations[shot, crystal], axis1=1, axis2=2) - 1) / 2, -1, 1
@@ -192,13 +193,11 @@ def _candidates(
 def _largest_scattering(plan: RenderPlan, shot: int, panel: int) -> float:
     """The longest scattering vector (1/m) of the image's corners and all sources."""
     panels, at = plan.panels, (shot, panel)
-    fast, slow = (np.array([0, n]) * panels.pixel_size for n in (plan.shape[3], plan.shape[2]))
-    corners = panels.origin[at] + np.concatenate(
-        [f * panels.fast[at] + slow[:, None] * panels.slow[at] for f in fast]
+    size = plan.shape[3] * panels.pixel_size, plan.shape[2] * panels.pixel_size
+    axes = np.stack([panels.origin[at], panels.fast[at], panels.slow[at]])
+    return largest_scattering(
+        axes, size, plan.sources.incident[shot], plan.sources.wavelength[shot]
     )
-    rays = corners / norm(corners)[:, None]
-    incident, wavelength = plan.sources.incident[shot], plan.sources.wavelength[shot]
-    return float((norm(rays[:, None] - incident) / wavelength).max())
 
 
 def _amplitudes(plan: RenderPlan, hkl: np.ndarray) -> np.ndarray:

@@ -64,7 +64,7 @@ def test_info(command: Command) -> None:
 
 PICTURES = {
     "one": "shot.h5 --hkl",
-    "several": "shot.h5 shot.cbf intimage.img --own-scale",
+    "several": "shot.h5 shot.cbf intimage.img --same-scale",
     "difference": "shot.h5 shot.cbf --difference",
     "ratio": "intimage.img shot.h5 --ratio",
     "raw": "floatimage.bin --shape 60 40 --scale linear --rings 3 4 5",

@@ -13,18 +13,18 @@ import pytest
 
 from cupysim.api import from_args, simulate
 from cupysim.errors import CupysimError
-from cupysim.formats import cbf, dials, nexus
-from cupysim.formats.nexus.frames import to_imgcif
+from cupysim.formats import cbf, dials, nexus, nxmx_image
+from cupysim.formats.frames import to_imgcif
 from cupysim.models.experiment import Experiment
 from tests.conftest import Run
 from tests.tolerances import POSITION
 
 CRYSTAL = "-cell 70 80 90 -default_F 100 -N 4 -nodump"
 COMMON = f"{CRYSTAL} -lambda 1.1 -detpixels_f 40 -detpixels_s 30 -pixel 1 -distance 77"
-CORNERS = [(0, 0), (40, 0), (0, 30), (40, 30)]
+FROM_MOSFLM = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
+"""From MOSFLM's frame to imgCIF's."""
 
-LIMIT = 2e-6
-"""Of the image's maximum: mini-CBF headers have nine digits."""
+CORNERS = [(0, 0), (40, 0), (0, 30), (40, 30)]
 
 
 def corners(experiment: Experiment) -> np.ndarray:
@@ -69,11 +69,18 @@ def save(path: Path, content: object) -> Path:
 
 
 @pytest.mark.parametrize(
-    "tilt", ["", "-detector_rotx 7 -detector_roty -4 -twotheta 9", "-xds -ORGX 3 -ORGY 40"]
+    "tilt",
+    [
+        "",
+        "-detector_rotx 7 -detector_roty -4 -twotheta 9",
+        "-xds -ORGX 3 -ORGY 40",
+        "-adxv -detector_rotx 3.3 -detector_rotz 31",
+        "-dials",
+    ],
 )
 @pytest.mark.parametrize("scan", ["", "-phi 4 -osc 1 -phisteps 3"])
 def test_geometry_of_an_hdf5_file_is_exact(tilt: str, scan: str, tmp_path: Path) -> None:
-    experiment = from_args(f"{COMMON} {tilt} {scan} -polar 0.5")
+    experiment = from_args(f"{COMMON} {tilt} {scan}")
     image = simulate(experiment)
     with (tmp_path / "a.h5").open("w+b") as stream:
         nexus.write(stream, nexus.Content(experiment, image.array))
@@ -81,8 +88,37 @@ def test_geometry_of_an_hdf5_file_is_exact(tilt: str, scan: str, tmp_path: Path)
     np.testing.assert_allclose(corners(again), corners(experiment), rtol=0, atol=POSITION)
     assert again.beam.wavelength == pytest.approx(experiment.beam.wavelength, rel=1e-12)
     assert again.scan.start == pytest.approx(experiment.scan.start)
+    spindles = [
+        to_imgcif(each.detector.unit_frame) @ each.detector.unit_frame.spindle
+        for each in (again, experiment)
+    ]
+    np.testing.assert_allclose(*spindles, atol=1e-12)
     if scan:
         assert again.scan.sweep.range == pytest.approx(experiment.scan.sweep.range)
+
+
+def test_the_same_crystal_gives_the_same_image(tmp_path: Path) -> None:
+    """Missetting angles mean the same beside an image of the default convention."""
+    words = f"{CRYSTAL} -misset 10 20 30"
+    experiment = from_args(f"{COMMON} -misset 10 20 30 -phi 5 -osc 1 -phisteps 2")
+    image = simulate(experiment)
+    image.save(tmp_path / "a.h5")
+    again = simulate(from_args(f"{words} -img {tmp_path / 'a.h5'} -phisteps 2"))
+    np.testing.assert_allclose(again.array, image.array, rtol=1e-5, atol=1e-9 * image.array.max())
+
+
+def test_a_round_crystal_gives_the_same_image_in_the_inherited_frame(tmp_path: Path) -> None:
+    """Its orientation is written in the frame of the list, so that both see the same crystal."""
+    content = expt()
+    first = from_args(f"-default_F 5 -N 4 -nodump -expt {save(tmp_path / 'a.expt', content)}")
+    image = simulate(first)
+    with (tmp_path / "a.h5").open("w+b") as stream:
+        nexus.write(stream, nexus.Content(first, image.array))
+    matrix = tmp_path / "a.mat"
+    np.savetxt(matrix, 1.25 * first.crystal.lattice.reciprocal.T, fmt="%.17g")
+    words = f"-default_F 5 -N 4 -nodump -img {tmp_path / 'a.h5'} -mat {matrix} -polar 0.9"
+    second = simulate(from_args(words))
+    np.testing.assert_allclose(second.array, image.array, rtol=1e-5, atol=1e-9 * image.array.max())
 
 
 def test_options_overrule_what_is_inherited(tmp_path: Path) -> None:
@@ -106,7 +142,7 @@ def test_experiment_list(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.abs(to_imgcif(frame) @ frame.polarization), [1, 0, 0], atol=1e-12)
     assert np.degrees(experiment.scan.start) == pytest.approx(10.0)
     assert np.degrees(experiment.scan.sweep.range) == pytest.approx(0.5)
-    direct = 1e10 * experiment.crystal.direct
+    direct = 1e10 * experiment.crystal.direct @ to_imgcif(frame).T
     np.testing.assert_allclose(direct, [[50, 0, 0], [0, 0, 60], [0, -70, 5]], atol=1e-9)
 
 
@@ -121,7 +157,84 @@ def test_experiment_list_with_hierarchy_and_turned_goniometer(tmp_path: Path) ->
     }  # fmt: skip
     experiment = from_args(f"-default_F 1 -N 3 -nodump -expt {save(tmp_path / 'a.expt', content)}")
     np.testing.assert_allclose(corners(experiment)[0], [-0.0205, 0.01525, -0.077], atol=POSITION)
-    np.testing.assert_allclose(1e10 * experiment.crystal.direct[0], [0, 50, 0], atol=1e-9)
+    np.testing.assert_allclose(
+        1e10 * FROM_MOSFLM @ experiment.crystal.direct[0], [0, 50, 0], atol=1e-9
+    )
+
+
+def test_goniometer_of_several_axes(tmp_path: Path) -> None:
+    """From the crystal outwards: phi and chi are fixed, omega turns, a last axis sets."""
+    content = expt()
+    content["goniometer"] = [{
+        "axes": [[1.0, 0, 0], [0, 0, 1.0], [1.0, 0, 0], [0, 1.0, 0]],
+        "angles": [0.0, 90.0, 10.0, 90.0],
+        "names": ["phi", "chi", "omega", "set"], "scan_axis": 2,
+    }]  # fmt: skip
+    experiment = from_args(f"-default_F 1 -N 3 -nodump -expt {save(tmp_path / 'a.expt', content)}")
+    # the omega axis x, turned by 90 degrees about y
+    np.testing.assert_allclose(
+        FROM_MOSFLM @ experiment.detector.unit_frame.spindle, [0, 0, -1], atol=1e-12
+    )
+    # a along x; chi turns it to y, where the last axis leaves it
+    np.testing.assert_allclose(
+        1e10 * FROM_MOSFLM @ experiment.crystal.direct[0], [0, 50, 0], atol=1e-9
+    )
+
+
+def test_setting_rotation_turns_the_spindle_too(tmp_path: Path) -> None:
+    content = expt()
+    content["goniometer"][0]["setting_rotation"] = [0.0, -1.0, 0, 1.0, 0, 0, 0, 0, 1.0]
+    experiment = from_args(f"-default_F 1 -N 3 -nodump -expt {save(tmp_path / 'a.expt', content)}")
+    np.testing.assert_allclose(
+        FROM_MOSFLM @ experiment.detector.unit_frame.spindle, [0, 1, 0], atol=1e-12
+    )
+
+
+def test_hdf5_with_an_arm_and_several_axes(tmp_path: Path) -> None:
+    """Rotations on which the module and the scan depend, as other writers have them."""
+    experiment = from_args(f"{COMMON} -xds -phi 4 -osc 1 -phisteps 2")
+    with (tmp_path / "a.h5").open("w+b") as stream:
+        nexus.write(stream, nexus.Content(experiment, simulate(experiment).array))
+    before = nxmx_image.read(tmp_path / "a.h5")[1]
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        group = file["entry/instrument/detector/transformations"]
+        group["arm"] = [20.0]
+        group["arm"].attrs.update(
+            units="deg", transformation_type="rotation", vector=[1.0, 0, 0], depends_on="."
+        )
+        group["det_z"].attrs["depends_on"] = group["arm"].name
+        sample = file["entry/sample/transformations"]
+        for name, angle in (("chi", 30.0), ("phi", 0.0)):
+            sample[name] = [angle]
+            sample[name].attrs.update(
+                units="deg", transformation_type="rotation", vector=[0, 0, 1.0], depends_on="."
+            )
+        # crystal -> phi -> omega (turns) -> chi
+        sample["phi"].attrs["depends_on"] = sample["omega"].name
+        sample["omega"].attrs["depends_on"] = sample["chi"].name
+        del file["entry/sample/depends_on"]
+        file["entry/sample/depends_on"] = sample["phi"].name
+    after = nxmx_image.read(tmp_path / "a.h5")[1]
+    # about NeXus' x, which is imgCIF's -x
+    sine, cosine = np.sin(np.radians(-20.0)), np.cos(np.radians(20.0))
+    turn = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
+    for name in ("origin", "fast", "slow"):
+        np.testing.assert_allclose(getattr(after, name), turn @ getattr(before, name), atol=1e-12)
+    # about NeXus' z, which is imgCIF's -z
+    sine, cosine = np.sin(np.radians(-30.0)), np.cos(np.radians(30.0))
+    np.testing.assert_allclose(after.spindle, [cosine, sine, 0], atol=1e-12)
+    assert np.degrees(after.phi) == pytest.approx(4.0)
+    assert np.degrees(after.oscillation) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    "words", ["-xds", "-distance 50", "-Xbeam 3", "-ORGX 4", "-beam_vector 1 0 0"]
+)
+def test_placing_beside_an_exact_file_is_refused(words: str, tmp_path: Path, run: Run) -> None:
+    path = save(tmp_path / "a.expt", expt())
+    outcome = run(f"-default_F 1 -N 3 -nodump -expt {path} {words}")
+    assert (outcome.status, outcome.files) == (9, {})
+    assert f"{words.split()[0]}: cannot be combined with" in outcome.err
 
 
 def test_cbf_is_read_by_fabio_and_by_us(run: Run, tmp_path: Path) -> None:
@@ -143,18 +256,21 @@ def test_cbf_as_a_mask(run: Run) -> None:
     words = f"{COMMON} -xds"
     run(f"{words} -nonoise -cbffile a.cbf")
     pixels, geometry = cbf.read("a.cbf")
-    pixels = np.ones_like(pixels)
-    pixels[3:9, 5:20] = -1
-    with open("mask.cbf", "wb") as stream:
-        cbf.write(stream, from_args(words), pixels)
-    image = run(f"{words} -mask mask.cbf -floatfile new.bin").float_image(30, 40, "new.bin")
+    for gap, rest in ((-1, 7), (0, 1)):
+        pixels = np.full_like(pixels, rest)
+        pixels[3:9, 5:20] = gap
+        with open("mask.cbf", "wb") as stream:
+            cbf.write(stream, from_args(words), pixels)
+    image = run(f"{words} -mask mask.cbf -nonoise -floatfile new.bin").float_image(
+        30, 40, "new.bin"
+    )
     np.testing.assert_array_equal(image != 0.0, pixels > 0)
     assert geometry.n_fast == 40
 
 
 def test_hdf5_as_a_mask(run: Run) -> None:
     run(f"{COMMON} -roi 5 20 3 9 -h5file a.h5")
-    image = run(f"{COMMON} -mask a.h5 -floatfile new.bin").float_image(30, 40, "new.bin")
+    image = run(f"{COMMON} -mask a.h5 -nonoise -floatfile new.bin").float_image(30, 40, "new.bin")
     expected = np.zeros((30, 40), dtype=bool)
     expected[3:10, 5:21] = True
     np.testing.assert_array_equal(image != 0.0, expected)

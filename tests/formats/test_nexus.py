@@ -21,7 +21,7 @@ from nexusformat.nexus.validate import validate_application
 from cupysim.api import from_args, simulate
 from cupysim.errors import FileFormatError
 from cupysim.formats import nexus, nxmx_image
-from cupysim.formats.nexus.frames import to_imgcif, to_nexus
+from cupysim.formats.frames import to_imgcif, to_nexus
 from cupysim.models.experiment import Experiment
 from cupysim.render.plan import make_plan
 from tests.conftest import INPUTS, Run

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cupysim.api import Image, from_args, simulate
+from cupysim.api import from_args, simulate
+from cupysim.image import Image
+from cupysim.render.plan import make_plan
 from cupysim.render.spots import SPOT, predict_spots
 
 COMMON = (
@@ -80,7 +82,7 @@ def test_spots_hold_the_photons_of_the_image() -> None:
     assert spots["photons"][inside].sum() == pytest.approx(array[outside].sum(), rel=0.05)
 
 
-def test_structure_factors_and_region(tmp_path: object) -> None:
+def test_structure_factors_and_region() -> None:
     whole = simulate(from_args(COMMON))
     part = simulate(from_args(f"{COMMON} -roi 200 299 100 249"))
     spots, within = predict_spots(whole.plan), predict_spots(part.plan)
@@ -90,8 +92,39 @@ def test_structure_factors_and_region(tmp_path: object) -> None:
     assert within["slow"].min() >= 100
     assert within["slow"].max() <= 250
     np.testing.assert_array_equal(within["F"], 100.0)
-    assert (within["partiality"] > 0.0).all()
-    assert (within["partiality"] <= 1.0 + 1e-9).all()
+    assert (within["excitation"] > 0.0).all()
+    assert (within["excitation"] <= 1.0 + 1e-9).all()
+
+
+def test_needles_and_long_cells() -> None:
+    """Many more cells along one axis than along the others."""
+    words = "-cell 60 60 60 -Na 300 -Nb 10 -Nc 10 -default_F 100 -detpixels 400 -pixel 0.2"
+    image = simulate(
+        from_args(f"{words} -distance 60 -lambda 1 -oversample 3 -misset 10 20 30 -nodump")
+    )
+    spots = predict_spots(image.plan)
+    y, x = np.mgrid[:400, :400] + 0.5
+    outside = np.hypot(x - 200.5, y - 200.5) > 40
+    inside = np.hypot(spots["fast"] - 200.5, spots["slow"] - 200.5) > 40
+    total = image.array[outside].astype(np.float64).sum()
+    assert spots["photons"][inside].sum() == pytest.approx(total, rel=0.3)
+
+
+def test_a_rotation_has_the_spots_of_its_stills() -> None:
+    words = (
+        "-cell 60 60 300 -N 200 -round_xtal -misset 0 0 20 -default_F 100 -detpixels 400 "
+        "-pixel 0.2 -distance 100 -lambda 1 -nodump -oversample 1"
+    )
+
+    def strongest(scan: str) -> set[tuple[int, int, int]]:
+        spots = predict_spots(make_plan(from_args(f"{words} {scan}")))
+        return {(spot["h"], spot["k"], spot["l"]) for spot in spots}
+
+    whole = strongest("-phi 3 -osc 5 -phisteps 51")
+    for phi in (3.0, 4.0, 7.0):
+        spots = predict_spots(make_plan(from_args(f"{words} -phi {phi}")))[:60]
+        missing = {(s["h"], s["k"], s["l"]) for s in spots} - whole
+        assert len(missing) <= 3, phi
 
 
 def test_strongest_first_and_none_where_there_are_none() -> None:

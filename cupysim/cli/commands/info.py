@@ -67,8 +67,8 @@ def _geometry(geometry: ImageGeometry) -> Iterator[tuple[str, str]]:
         yield "beam centre", f"{centre[0]:.3f} {centre[1]:.3f} pixels (fast slow)"
     if geometry.wavelength is not None:
         yield "wavelength", f"{geometry.wavelength / ANGSTROM:.6g} A"
-        fast, slow = (np.array([0.0, n, 0.0, n]) for n in (geometry.n_fast, geometry.n_slow))
-        slow = np.array([0.0, 0.0, geometry.n_slow, geometry.n_slow])
+        fast = np.array([0, 1, 0, 1]) * float(geometry.n_fast)
+        slow = np.array([0, 0, 1, 1]) * float(geometry.n_slow)
         finest = geometry.resolution(fast, slow).min()
         yield "resolution", f"{finest / ANGSTROM:.2f} A in the farthest corner"
     if geometry.oscillation:

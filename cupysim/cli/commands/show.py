@@ -1,6 +1,6 @@
 """Show images: SMV, CBF, NeXus/HDF5 or raw float32.
 
-Several files are shown side by side on one scale; two can be subtracted or divided. In a window,
+Several files are shown side by side; two can be subtracted or divided. In a window,
 the pixel under the pointer and its resolution are told; --save writes a picture instead.
 """
 
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--scale", choices=("log", "sqrt", "linear"), default="log", help="default: log")
     add("--vmin", type=float, help="value which is white; the median without it")
     add("--vmax", type=float, help="value which is black; a high percentile without it")
-    add("--own-scale", action="store_true", help="give each of several images a scale of its own")
+    add("--same-scale", action="store_true", help="show several images on one scale")
     add("--cmap", default="gray_r", help="matplotlib's name of a colour map; default: %(default)s")
     add("--rings", nargs="*", type=float, metavar="D",
         help="resolution rings at these resolutions (A); none without a number")  # fmt: skip
@@ -103,7 +103,7 @@ def draw(images: Sequence[ImageFile], arguments: argparse.Namespace) -> Any:
         1, len(shown), figsize=(6.4 * len(shown) + 1.0, 6.4), squeeze=False, layout="constrained"
     )
     for axis, pixels, image, title in zip(axes[0], shown, images, titles, strict=True):
-        colours, norm = _scale([pixels] if arguments.own_scale else shown, arguments)
+        colours, norm = _scale(shown if arguments.same_scale else [pixels], arguments)
         drawn = axis.imshow(
             pixels, cmap=colours, norm=norm, interpolation="nearest",
             extent=(0, pixels.shape[1], pixels.shape[0], 0),
@@ -114,9 +114,9 @@ def draw(images: Sequence[ImageFile], arguments: argparse.Namespace) -> Any:
         if arguments.spots or arguments.hkl:
             draw_spots(axis, image, arguments.hkl)
         axis.set(xlim=(0, pixels.shape[1]), ylim=(pixels.shape[0], 0))
-        if arguments.own_scale:
+        if not arguments.same_scale:
             figure.colorbar(drawn, ax=axis, shrink=0.8)
-    if not arguments.own_scale:
+    if arguments.same_scale:
         figure.colorbar(drawn, ax=list(axes[0]), shrink=0.8)
     return figure
 
@@ -138,13 +138,16 @@ def _scale(shown: Sequence[np.ndarray], arguments: argparse.Namespace) -> tuple[
     colors = require("matplotlib.colors", "cupysim show")
     values = np.concatenate([pixels[np.isfinite(pixels)] for pixels in shown])
     values = values if values.size else np.zeros(1)
-    if arguments.difference or arguments.ratio:
-        middle = 1.0 if arguments.ratio else 0.0
-        reach = float(np.percentile(np.abs(values - middle), 99.9)) or 1.0
-        low = middle - reach if arguments.vmin is None else arguments.vmin
-        high = middle + reach if arguments.vmax is None else arguments.vmax
-        colours = "RdBu_r" if arguments.cmap == "gray_r" else arguments.cmap
-        return colours, colors.Normalize(low, high)
+    if arguments.ratio:
+        # as far below one as above it
+        positive = values[values > 0.0]
+        reach = np.exp(np.percentile(np.abs(np.log(positive)), 99.0)) if positive.size else 1.0
+        return _compared_scale(
+            arguments, colors.LogNorm, 1.0 / max(reach, 1.001), max(reach, 1.001)
+        )
+    if arguments.difference:
+        reach = float(np.percentile(np.abs(values), 99.9)) or 1.0
+        return _compared_scale(arguments, colors.Normalize, -reach, reach)
     low, high = png.limits(values)
     low = low if arguments.vmin is None else arguments.vmin
     high = high if arguments.vmax is None else arguments.vmax
@@ -154,6 +157,17 @@ def _scale(shown: Sequence[np.ndarray], arguments: argparse.Namespace) -> tuple[
         # a thousandth of the range is one decade above white
         return arguments.cmap, colors.AsinhNorm((high - low) / 1000.0, vmin=low, vmax=high)
     return arguments.cmap, colors.PowerNorm(0.5 if arguments.scale == "sqrt" else 1.0, low, high)
+
+
+def _compared_scale(
+    arguments: argparse.Namespace, kind: Any, low: float, high: float
+) -> tuple[Any, Any]:
+    """Two colours on both sides of white, unless the user wants others."""
+    low = low if arguments.vmin is None else arguments.vmin
+    high = high if arguments.vmax is None else arguments.vmax
+    if not high > low:
+        raise CupysimError(f"--vmax: must be above --vmin, got {high:g} and {low:g}")
+    return "RdBu_r" if arguments.cmap == "gray_r" else arguments.cmap, kind(low, high)
 
 
 def draw_geometry(axis: Any, geometry: ImageGeometry, rings: Sequence[float] | None) -> None:
@@ -185,7 +199,7 @@ def draw_geometry(axis: Any, geometry: ImageGeometry, rings: Sequence[float] | N
 
 def draw_spots(axis: Any, image: ImageFile, with_indices: bool) -> None:
     """Circles about predicted spots, the strongest with their indices."""
-    if image.content is None or image.content.spots is None:
+    if image.content is None or image.content.spots is None or len(image.content.spots) == 0:
         raise CupysimError(f"{image.path}: it holds no predicted spots; -h5file writes them")
     spots = image.content.spots
     axis.scatter(
@@ -197,5 +211,5 @@ def draw_spots(axis: Any, image: ImageFile, with_indices: bool) -> None:
             axis.annotate(
                 f"{spot['h']} {spot['k']} {spot['l']}", (spot["fast"], spot["slow"]),
                 textcoords="offset points", xytext=(4, 3), fontsize=4, color="tab:orange",
-                annotation_clip=True,
+                annotation_clip=True, clip_on=True,
             )  # fmt: skip

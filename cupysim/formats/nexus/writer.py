@@ -10,10 +10,11 @@ import numpy as np
 
 import cupysim
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
+from cupysim.formats.frames import to_nexus
 from cupysim.formats.nexus.content import Content
-from cupysim.formats.nexus.frames import to_nexus
 from cupysim.formats.nexus.stored_models import store
-from cupysim.maths.arrays import dot, norm
+from cupysim.maths.arrays import norm
+from cupysim.maths.resolution import beam_spot
 from cupysim.models.experiment import Experiment
 
 ENTRY, OURS = "/entry", "/entry/cupysim"
@@ -51,11 +52,25 @@ def write(stream: BinaryIO, content: Content) -> None:
 
 def compression() -> dict[str, Any]:
     """Keywords of h5py for images: Bitshuffle-LZ4 where hdf5plugin is installed, else gzip."""
-    if importlib.util.find_spec("hdf5plugin") is not None:
-        import hdf5plugin
+    slow = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+    if importlib.util.find_spec("hdf5plugin") is None:
+        return slow
+    import hdf5plugin
 
-        return dict(hdf5plugin.Bitshuffle(cname="lz4"))
-    return {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+    fast = dict(hdf5plugin.Bitshuffle(cname="lz4"))
+    return fast if _works(fast) else slow
+
+
+def _works(filters: dict[str, Any]) -> bool:
+    """Whether HDF5 takes these filters: with HDF5_PLUGIN_PATH set, it may find others' first."""
+    import h5py
+
+    try:
+        with h5py.File("trial", "w", driver="core", backing_store=False) as file:
+            file.create_dataset("data", data=np.zeros((1, 16, 16)), chunks=(1, 16, 16), **filters)
+    except (ValueError, OSError):
+        return False
+    return True
 
 
 class _Writer:
@@ -160,14 +175,12 @@ class _Writer:
         group["saturation_value"], group["underload_value"] = largest, 0
         if as_counts:
             group["bit_depth_readout"] = 32
-        along = float(dot(experiment.detector.unit_frame.beam, geometry.normal))
-        if along != 0.0:
-            distance = geometry.close_distance / along
-            hit = distance * experiment.detector.unit_frame.beam - geometry.origin
-            self._number(f"{path}/distance", distance, "m")
-            for name, axis in (("beam_center_x", geometry.fast), ("beam_center_y", geometry.slow)):
-                place = float(dot(hit, axis) / dot(axis, axis)) / detector.pixel_size
-                self._number(f"{path}/{name}", place, "pixel")
+        panel = np.stack([geometry.origin, geometry.fast, geometry.slow])
+        spot = beam_spot(panel, detector.unit_frame.beam)
+        if spot is not None:
+            self._number(f"{path}/beam_center_x", spot[0] / detector.pixel_size, "pixel")
+            self._number(f"{path}/beam_center_y", spot[1] / detector.pixel_size, "pixel")
+            self._number(f"{path}/distance", spot[2], "m")
             group["distance_derived"] = True
         for name in ("x_pixel_size", "y_pixel_size"):
             self._number(f"{path}/{name}", detector.pixel_size, "m")

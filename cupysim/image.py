@@ -1,0 +1,257 @@
+"""A simulated image: statistics, integers, noise, files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from cupysim.errors import CupysimError
+from cupysim.formats import float_image, integer_images, nexus, pgm, png, smv
+from cupysim.formats.safe_writing import OutputFiles
+from cupysim.maths.nr_random import RandomStream
+from cupysim.models.experiment import Experiment
+from cupysim.noise.poisson import PoissonNoise
+from cupysim.render.plan import RenderPlan
+from cupysim.render.result import Rendered
+from cupysim.render.spots import predict_spots
+from cupysim.render.statistics import Statistics, image_statistics, serial_sum
+
+ROWS_AT_ONCE = 64
+"""Rows to which noise is applied together, to spare memory."""
+
+LARGEST_COUNT = 2**31 - 1
+"""Photons which a pixel of 32 bits can count."""
+
+DEFAULT_OFFSET = 40.0
+"""Offset of integer images, as of the command line."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Image:
+    """A simulated image.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What was simulated.
+    plan : RenderPlan
+        How it was computed.
+    rendered : Rendered
+        What the backend gave back.
+    """
+
+    experiment: Experiment
+    plan: RenderPlan
+    rendered: Rendered
+
+    def __repr__(self) -> str:
+        n_slow, n_fast = self.array.shape
+        statistics = self.statistics
+        return (
+            f"<cupysim.Image: {n_fast} x {n_slow} pixels, maximum {statistics.maximum:.6g}, "
+            f"mean {statistics.mean:.6g} photons>"
+        )
+
+    @property
+    def array(self) -> np.ndarray:
+        """Expected photons in each pixel, float32, shape (n_slow, n_fast)."""
+        return self.rendered.image[0, 0]
+
+    @property
+    def region(self) -> tuple[slice, slice]:
+        """Rows and columns which were computed."""
+        return self.plan.rows, self.plan.columns
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """Maximum, mean and spread."""
+        return image_statistics(self.plan, self.rendered)
+
+    def integers(self, scale: float = 0.0, offset: float = DEFAULT_OFFSET) -> np.ndarray:
+        """The image without noise, scaled to 16 bits.
+
+        Parameters
+        ----------
+        scale : float, optional
+            Counts per photon; automatic if not above zero.
+        offset : float, optional
+            Counts of a pixel without photons.
+
+        Returns
+        -------
+        ndarray of uint16, shape (n_slow, n_fast)
+            Counts.
+        """
+        return integer_images.scaled(self.array, self.scale(scale), offset, self.region)
+
+    def grey(self, scale: float = 0.0, fallback: float | None = None) -> tuple[np.ndarray, float]:
+        """The image as eight-bit grey values.
+
+        Parameters
+        ----------
+        scale : float, optional
+            Grey values per photon; automatic if not above zero.
+        fallback : float, optional
+            Automatic scale of an image which is the same everywhere; that of
+            the scaled integers without it.
+
+        Returns
+        -------
+        grey : ndarray of uint8, shape (n_slow, n_fast)
+            Grey values.
+        scale : float
+            The scale which was used.
+        """
+        if scale <= 0.0:
+            flat = self.scale() if fallback is None else fallback
+            scale = integer_images.automatic_grey_scale(self.statistics.rmsd, flat)
+        return integer_images.grey(self.array, scale, self.region), scale
+
+    def scale(self, scale: float = 0.0) -> float:
+        """The given scale, or the automatic one if it is not above zero."""
+        return scale if scale > 0.0 else integer_images.automatic_scale(self.statistics.maximum)
+
+    def counts(self, seed: int | RandomStream) -> tuple[np.ndarray, float]:
+        """Photons counted in each pixel, with noise.
+
+        Parameters
+        ----------
+        seed : int or RandomStream
+            Seed of the C program's generator, or its state.
+
+        Returns
+        -------
+        counts : ndarray of int32, shape (n_slow, n_fast)
+            Photons; zero where nothing was computed.
+        photons : float
+            Photons counted altogether.
+        """
+        stream = seed if isinstance(seed, RandomStream) else RandomStream(seed)
+        noise, expected = PoissonNoise(stream), self.array[self.region]
+        image = np.zeros(self.array.shape, dtype=np.int32)
+        counted, photons = image[self.region], 0.0
+        for row in range(0, len(expected), ROWS_AT_ONCE):
+            rows = slice(row, row + ROWS_AT_ONCE)
+            drawn = noise.draw(expected[rows])
+            photons = serial_sum(photons, drawn.reshape(-1))
+            counted[rows] = np.clip(drawn, 0.0, LARGEST_COUNT)
+        return image, photons
+
+    def noisy(
+        self, seed: int | RandomStream, offset: float = DEFAULT_OFFSET
+    ) -> tuple[np.ndarray, float, int]:
+        """The image with photon noise.
+
+        Parameters
+        ----------
+        seed : int or RandomStream
+            Seed of the C program's generator, or its state.
+        offset : float, optional
+            Counts of a pixel without photons.
+
+        Returns
+        -------
+        image : ndarray of uint16, shape (n_slow, n_fast)
+            Counts.
+        photons : float
+            Photons counted altogether.
+        overloads : int
+            Pixels clipped at 65535.
+        """
+        counts, photons = self.counts(seed)
+        image, overloads = self.digitized(counts, offset)
+        return image, photons, overloads
+
+    def digitized(
+        self, counts: np.ndarray, offset: float = DEFAULT_OFFSET
+    ) -> tuple[np.ndarray, int]:
+        """Photon counts as a detector with an offset and 16 bits gives them.
+
+        Parameters
+        ----------
+        counts : ndarray of int32, shape (n_slow, n_fast)
+            What `counts` gave.
+        offset : float, optional
+            Counts of a pixel without photons.
+
+        Returns
+        -------
+        image : ndarray of uint16, shape (n_slow, n_fast)
+            Counts.
+        overloads : int
+            Pixels clipped at 65535.
+        """
+        image = np.zeros(self.array.shape, dtype=np.uint16)
+        source, sink, overloads = counts[self.region], image[self.region], 0
+        for row in range(0, len(source), ROWS_AT_ONCE):
+            rows = slice(row, row + ROWS_AT_ONCE)
+            sink[rows], clipped = integer_images.counted(source[rows], offset)
+            overloads += clipped
+        return image, overloads
+
+    def content(
+        self,
+        counts: np.ndarray | None = None,
+        provenance: Mapping[str, str | int | float] | None = None,
+    ) -> nexus.Content:
+        """What goes into a NeXus/HDF5 file.
+
+        Parameters
+        ----------
+        counts : ndarray of int32, shape (n_slow, n_fast), optional
+            Photons counted.
+        provenance : mapping, optional
+            How the image was made.
+
+        Returns
+        -------
+        Content
+            With predicted spots.
+        """
+        spots = predict_spots(self.plan)
+        return nexus.Content(self.experiment, self.array, counts, spots, provenance or {})
+
+    def save(self, path: os.PathLike[str] | str, seed: int | None = None) -> None:
+        """Write the image; the name's suffix tells the format.
+
+        Parameters
+        ----------
+        path : path_like
+            ``.bin``: float image; ``.img``: SMV; ``.pgm``: greymap; ``.h5``: NeXus/HDF5;
+            ``.png``: a quick look.
+        seed : int, optional
+            Write photons counted with noise of this seed, as SMV or HDF5, not a scaled image
+            or expected photons.
+
+        Raises
+        ------
+        CupysimError
+            If the suffix is another, or the file cannot be written.
+        """
+        suffix = Path(path).suffix.lower()
+        if suffix not in (".bin", ".img", ".pgm", ".h5", ".png"):
+            raise CupysimError(
+                f"{path}: expected a name which ends in .bin, .img, .pgm, .h5 or .png"
+            )
+
+        def write(stream: BinaryIO) -> None:
+            if suffix == ".bin":
+                float_image.write(stream, self.array)
+            elif suffix == ".pgm":
+                pgm.write(stream, *self.grey())
+            elif suffix == ".png":
+                png.write(stream, self.array)
+            elif suffix == ".h5":
+                nexus.write(stream, self.content(None if seed is None else self.counts(seed)[0]))
+            else:
+                pixels = self.integers() if seed is None else self.noisy(seed)[0]
+                smv.write(stream, smv.header(self.experiment), pixels)
+
+        with OutputFiles() as files:
+            files.write(path, write)
