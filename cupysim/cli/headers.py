@@ -13,7 +13,7 @@ from cupysim.errors import FileFormatError
 from cupysim.formats import cbf, dials, nxmx_image, smv
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
-from cupysim.formats.reading import opened
+from cupysim.formats.reading import check_regular, opened
 from cupysim.maths.arrays import cross, dot, norm, unit
 
 KEYS: tuple[tuple[str, str, Unit | None], ...] = (
@@ -70,6 +70,7 @@ def inherited_values(
         path = given.get(name)
         if path is None:
             continue
+        check_regular(path)
         with opened(path) as stream:
             head = stream.read(8)
         if head.startswith(cbf.SIGNATURE):

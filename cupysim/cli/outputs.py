@@ -165,7 +165,8 @@ def _write_new_formats(
         yield f"writing {args.nexus_file} as NeXus/HDF5"
         files.write(args.nexus_file, lambda stream: nexus.write(stream, content))
     if args.cbf_file is not None:
-        pixels = np.clip(np.rint(measured), 0, cbf.LARGEST_COUNT)
+        # float32 has no number just below 2^31
+        pixels = np.clip(np.rint(measured.astype(np.float64)), 0, cbf.LARGEST_COUNT)
         pixels = np.where(nexus.Content(experiment, image.array).rendered, pixels, cbf.GAP).astype(
             np.int32
         )
@@ -180,7 +181,9 @@ def _provenance(job: Job) -> dict[str, str | int]:
     """How an image was made, as HDF5 files tell it."""
     args = job.arguments
     return {
-        "arguments": shlex.join(["cupysim", *job.words]),
+        "arguments": shlex.join(["cupysim", *job.words])
+        .encode("utf-8", "backslashreplace")
+        .decode(),
         "backend": args.backend,
         "precision": args.precision,
         "noise_seed": job.noise_seed,

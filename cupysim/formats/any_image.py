@@ -16,13 +16,10 @@ from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.writer import OURS
-from cupysim.formats.reading import opened
+from cupysim.formats.reading import check_regular, opened
 from cupysim.models.experiment import Experiment
 
 MILLIMETRE = 1e-3
-
-LARGEST_IMAGE = 2**33
-"""Bytes of a float image which is read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +77,7 @@ def open_image(
     FileFormatError
         If it is none of these, damaged, or of another shape.
     """
+    check_regular(path)
     with opened(path) as stream:
         head = stream.read(16)
     name = os.fspath(path)
@@ -113,6 +111,10 @@ def _open_hdf5(path: str, number: int) -> ImageFile:
         good, geometry = nxmx_image.read(path)
     else:
         good, geometry = content.rendered, geometry_of(content.experiment)
+    if pixels.ndim != 2 or good.shape != pixels.shape:
+        raise FileFormatError(
+            path, f"an image of the shape {pixels.shape} with a mask of {good.shape}"
+        )
     facts = {} if sum(counts) == 1 else {"images": str(sum(counts))}
     return ImageFile(path, "NeXus/HDF5", pixels, ~good, geometry, content, facts)
 
@@ -131,7 +133,7 @@ def geometry_of(experiment: Experiment) -> ImageGeometry:
         slow=rotation @ panel.slow,
         beam=rotation @ frame.beam,
         spindle=rotation @ frame.spindle,
-        wavelength=experiment.beam.wavelength,
+        wavelength=experiment.nominal_wavelength,
         phi=scan.start,
         oscillation=scan.sweep.range,
     )
@@ -175,7 +177,7 @@ def _open_smv(path: str) -> ImageFile:
 
 def _open_float(path: str, shape: Sequence[int] | None) -> ImageFile:
     with opened(path) as stream:
-        data = stream.read(LARGEST_IMAGE)
+        data = stream.read()
     count = len(data) // 4
     if shape is None:
         edge = round(count**0.5)

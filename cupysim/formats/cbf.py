@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -79,8 +82,9 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, ImageGeometry]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = cbfimage.CbfImage()
-            image.read(os.fspath(path), check_MD5=False)
+            image = _patient(cbfimage.CbfImage)()
+            with _quiet():
+                image.read(os.fspath(path), check_MD5=False)
         data = np.asarray(image.data)
     except Exception as error:
         # fabio's readers raise whatever their parsing stumbles over
@@ -116,6 +120,34 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, ImageGeometry]:
         phi=None if start is None else start / DEGREES_PER_RADIAN,
         oscillation=None if increment is None else increment / DEGREES_PER_RADIAN,
     )
+
+
+def _patient(reader: Any) -> Any:
+    """Fabio's reader, but for its search for the packed pixels, which does not end without them."""
+
+    class Reader(reader):  # type: ignore[misc]
+        cbs: bytes | None
+
+        def _read_binary_section_header(self, stream: Any) -> None:
+            section: bytes = (self.cbs or b"") + stream.read()
+            if BINARY_START not in section:
+                raise OSError("it has no binary section")
+            self.cbs = section
+            super()._read_binary_section_header(stream)
+
+    return Reader
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep fabio's complaints to itself: what matters becomes our error."""
+    logger = logging.getLogger("fabio")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _check_whole(path: os.PathLike[str] | str) -> None:
@@ -208,7 +240,7 @@ def _header_lines(experiment: Experiment) -> list[str]:
         "# Exposure_period 1.0 s",
         "# Tau = 0 s",
         f"# Count_cutoff {LARGEST_COUNT} counts",
-        f"# Wavelength {experiment.beam.wavelength / ANGSTROM:.9g} A",
+        f"# Wavelength {experiment.nominal_wavelength / ANGSTROM:.9g} A",
         f"# Detector_distance {distance:.9g} m",
         f"# Beam_xy ({x:.6f}, {y:.6f}) pixels",
         f"# Start_angle {start:.6f} deg.",

@@ -28,6 +28,9 @@ depend on the limit."""
 FINEST_SOLVENT = 1.3
 """Resolution (Angstrom) to which the solvent counts: its grid knows no more, and little is left."""
 
+LARGEST_B = 1e4
+"""B factor (Angstrom^2) beyond which an atom is nowhere."""
+
 SMALLEST_CELL = 2.0
 """Edges (Angstrom) below which a cell is the dummy of a model without a crystal."""
 
@@ -124,8 +127,21 @@ def _open(gemmi: Any, path: os.PathLike[str] | str) -> Any:
         raise FileFormatError(path, "no unit cell (CRYST1 or _cell records)")
     if gemmi.find_spacegroup_by_name(model.spacegroup_hm) is None:
         raise FileFormatError(path, f"unknown space group {model.spacegroup_hm!r}")
+    _check_atoms(path, model[0])
     model.setup_cell_images()
     return model
+
+
+def _check_atoms(path: object, model: Any) -> None:
+    """Refuse atoms whose density cannot be calculated, some of which would take for ever."""
+    for each in model.all():
+        atom = each.atom
+        numbers = [*atom.pos.tolist(), atom.occ, atom.b_iso]
+        if not np.isfinite(numbers).all() or abs(atom.b_iso) > LARGEST_B:
+            raise FileFormatError(
+                path,
+                f"atom {atom.serial} ({atom.name}): impossible position, occupancy or B factor",
+            )
 
 
 def _density(gemmi: Any, model: Any, limit: float) -> tuple[Any, float]:

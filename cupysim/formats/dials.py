@@ -52,7 +52,7 @@ def read(path: os.PathLike[str] | str) -> ImageGeometry:
         text = stream.read(LARGEST_FILE)
     try:
         content = json.loads(text)
-        experiments = content["experiment"]
+        experiments = list(content["experiment"])
         if content.get("__id__") != "ExperimentList" or not experiments:
             raise KeyError("experiment")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -63,7 +63,9 @@ def read(path: os.PathLike[str] | str) -> ImageGeometry:
         )
     try:
         return _geometry(path, content, experiments[0])
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+    except (
+        ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError,
+    ) as error:  # fmt: skip
         raise FileFormatError(path, f"a model is incomplete: {error!r}") from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import warnings
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,12 @@ import numpy as np
 
 from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats.optional import require
-from cupysim.formats.reading import opened
+from cupysim.formats.reading import check_regular, opened
 from cupysim.formats.structure import Structure, unit_cell
 from cupysim.models.structure_factors import StructureFactors
+
+LARGEST_FILE = 2**30
+"""Bytes, unpacked; no structure has more."""
 
 GZIP, MTZ = b"\x1f\x8b", b"MTZ "
 """How files of these kinds begin."""
@@ -81,15 +85,18 @@ def content(path: os.PathLike[str] | str, size: int = -1) -> bytes:
     FileFormatError
         If it cannot be read.
     """
+    check_regular(path)
     with opened(path) as stream:
         head = stream.read(2)
         stream.seek(0)
-        if head != GZIP:
-            return stream.read(size)
+        most = LARGEST_FILE + 1 if size < 0 else size
         try:
-            return gzip.GzipFile(fileobj=stream).read(size)
-        except (EOFError, gzip.BadGzipFile) as error:
+            data = stream.read(most) if head != GZIP else gzip.GzipFile(fileobj=stream).read(most)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise FileFormatError(path, f"damaged gzip file ({error})") from error
+    if len(data) > LARGEST_FILE:
+        raise FileFormatError(path, f"larger than {LARGEST_FILE >> 20} MiB")
+    return data
 
 
 def read(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
+from cupysim.errors import CupysimWarning
 from cupysim.maths import spot_profiles
 from cupysim.maths.arrays import norm
-from cupysim.maths.orientations import orientations
 from cupysim.maths.polarization import polarization_form
 from cupysim.maths.resolution import largest_scattering
+from cupysim.maths.rotations import apply_matrix
 from cupysim.models.crystal import Shape
 from cupysim.render.plan import RenderPlan
 
@@ -37,8 +39,17 @@ WEAKEST = 1e-4
 LOBES = 8.0
 """Distance from the sphere, in widths of the transform's core, beyond which a spot is neglected."""
 
-LARGEST_WORK = 2e7
+LARGEST_WORK = 4e6
 """Reflections times steps; beyond it, steps are taken at even distances."""
+
+MOST_STEPS = 1000
+"""Of all steps, so many are taken at most: enough for a mean."""
+
+MOST_INDICES = 2e8
+"""Indices which are looked through, in some seconds."""
+
+MOST_CANDIDATES = 1e6
+"""Reflections near the sphere; more are no spots, since they overlap everywhere."""
 
 INDICES_AT_ONCE = 2**20
 
@@ -70,7 +81,8 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> np.ndarray:
     -------
     ndarray of `SPOT`
         The strongest first. None on a curved detector, whose pixels have no common plane, and
-        none of point pixels, which count no photons.
+        none of point pixels, which count no photons; none, with a warning, where so many
+        reflections contribute that there are no spots.
 
     Notes
     -----
@@ -98,7 +110,8 @@ def _panel_spots(plan: RenderPlan, shot: int, panel: int, crystal: int) -> np.nd
     hkl, amplitudes = _candidates(plan, shot, panel, crystal, middle, n_cells)
     if len(hkl) == 0:
         return np.empty(0, dtype=SPOT)
-    steps = _steps(plan, shot, crystal, max(1, int(LARGEST_WORK / len(hkl))))
+    most = min(MOST_STEPS, max(1, int(LARGEST_WORK / len(hkl))))
+    steps = _steps(plan, shot, crystal, most)
     sums = np.zeros((len(hkl), 4))  # photons, the same times fast and slow, excitation
     for number in range(len(steps)):
         _add_step(plan, shot, panel, steps, number, hkl, n_cells, sums)
@@ -128,12 +141,8 @@ def _steps(plan: RenderPlan, shot: int, crystal: int, most: int) -> _Steps:
     numbers = ((np.arange(count) + 0.5) * total / count).astype(np.int64)
     phi_cells = crystals.phi_cells[shot, crystal]
     rotations = crystals.mosaic_rotations[shot, crystal]
-    cells = np.concatenate(
-        [
-            orientations(phi_cells, rotations, int(number), int(number) + 1)
-            for number in numbers // n_sources
-        ]
-    )
+    phi, domain = np.divmod(numbers // n_sources, len(rotations))
+    cells = apply_matrix(rotations[domain][:, None], phi_cells[phi])
     which = numbers % n_sources
     wavenumbers = 1.0 / sources.wavelength[shot][which]
     forms = polarization_form(sources.kahn, sources.incident[shot], sources.polarization_axis)
@@ -167,21 +176,30 @@ def _candidates(
     wavenumbers = 1.0 / sources.wavelength[shot]
     band = np.abs(wavenumbers - middle.wavenumbers[0]).max() / middle.wavenumbers[0]
     width = LOBES / (n_cells * norm(cell)).min()
-    per_plane = int((high[1] - low[1] + 1) * (high[2] - low[2] + 1))
-    planes = max(1, INDICES_AT_ONCE // per_plane)
-    found = []
-    for start in range(int(low[0]), int(high[0]) + 1, planes):
-        axes = (
-            np.arange(start, min(start + planes, int(high[0]) + 1)),
-            *(np.arange(low[i], high[i] + 1) for i in (1, 2)),
+    shape = tuple(int(n) for n in high - low + 1)
+    total = float(np.prod([float(n) for n in shape]))
+    # a shell about the part of the sphere which the detector sees
+    spread = 2.0 * swing + tilt + cone + band
+    volume = abs(float(np.linalg.det(cell)))
+    expected = np.pi * limit**2 * 2.0 * (width + limit * spread) * volume
+    if total > MOST_INDICES or min(expected, total) > MOST_CANDIDATES:
+        warnings.warn(
+            CupysimWarning(
+                f"no spots are predicted: about {min(expected, total):.0e} reflections contribute"
+            ),
+            stacklevel=4,
         )
-        hkl = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+        return np.empty((0, 3), dtype=np.int64), np.empty(0)
+    found = []
+    for start in range(0, int(total), INDICES_AT_ONCE):
+        numbers = np.arange(start, min(start + INDICES_AT_ONCE, int(total)))
+        hkl = np.stack(np.unravel_index(numbers, shape), axis=-1) + low
         q = hkl @ star.T
         length = norm(q)
         ray = q + middle.incident[0] * middle.wavenumbers[0]
         zeta = norm(ray) - middle.wavenumbers[0]
-        reach = width + length * (2.0 * swing + tilt + cone + band)
-        near = (np.abs(zeta) <= reach) & (length <= limit + width) & (length > 0.0)
+        near = (np.abs(zeta) <= width + length * spread) & (length <= limit + width)
+        near &= length > 0.0
         if plan.dmin > 0.0:
             near &= length <= 1.0 / plan.dmin
         found.append(hkl[near])

@@ -67,7 +67,7 @@ PICTURES = {
     "several": "shot.h5 shot.cbf intimage.img --same-scale",
     "difference": "shot.h5 shot.cbf --difference",
     "ratio": "intimage.img shot.h5 --ratio",
-    "raw": "floatimage.bin --shape 60 40 --scale linear --rings 3 4 5",
+    "raw": "floatimage.bin --shape 60 40 --scale linear --rings 3 4 5 3",
     "bare": "shot.cbf --rings --scale sqrt --vmin 0 --vmax 100 --cmap viridis",
 }
 
@@ -103,6 +103,11 @@ ERRORS = {
     "show shot.cbf --save a.png --spots": "it holds no predicted spots",
     "show shot.h5 --save a.png --cmap nothing": "has no colour map 'nothing'",
     "show shot.h5 --save a.png --vmin 5 --vmax 4": "--vmax: must be above --vmin",
+    "show shot.h5 --save a.png --dpi 0": "--dpi: from 10 to 1200, got 0",
+    "show shot.h5 --save a.png --dpi 1000000": "--dpi: from 10 to 1200",
+    "show shot.h5 --save a.png --vmax inf": "--vmax: expected a finite number",
+    "show shot.h5 --save a.png --rings inf": "--rings: expected resolutions",
+    "info /dev/zero": "not a regular file",
     "show shot.h5 --save a.png --image 1": "there is no image 1; it holds 1",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +292,8 @@ def test_cbf_of_what_it_cannot_say(words: str, run: Run) -> None:
     assert "a mini-CBF header cannot say that" in outcome.err
 
 
+PANEL = expt()["detector"][0]["panels"][0]
+
 BAD = {
     "no JSON": ("{", "no experiment list of DIALS"),
     "another list": ({"__id__": "ReflectionList"}, "no experiment list of DIALS"),
@@ -298,13 +301,18 @@ BAD = {
         expt(experiment=[{"detector": 0}]), "the experiment has no beam or no detector"
     ),
     "panels": (
-        expt(detector=[{"panels": expt()["detector"][0]["panels"] * 2}]),
+        expt(detector=[{"panels": [PANEL] * 2}]),
         "a detector of 2 panels; only single panels are supported so far",
     ),
     "experiments": (expt(experiment=expt()["experiment"] * 3), "3 experiments; one is expected"),
+    "no list": ({"__id__": "ExperimentList", "experiment": 5}, "no experiment list of DIALS"),
+    "infinite": (
+        expt(detector=[{"panels": [{**PANEL, "image_size": [1e999, 9]}]}]),
+        "a model is incomplete",
+    ),
     "incomplete": (expt(beam=[{"direction": [0, 0, 1]}]), "a model is incomplete"),
     "through the sample": (
-        expt(detector=[{"panels": [{**expt()["detector"][0]["panels"][0], "origin": [0, 0, 0]}]}]),
+        expt(detector=[{"panels": [{**PANEL, "origin": [0, 0, 0]}]}]),
         "impossible position",
     ),
 }  # fmt: skip
@@ -357,3 +365,42 @@ def test_polarization_which_is_not_known(tmp_path: Path) -> None:
     content = expt()
     del content["beam"][0]["polarization_normal"]
     assert dials.read(save(tmp_path / "a.expt", content)).polarization is None
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_mangled_images(seed: int, tmp_path: Path, run: Run) -> None:
+    """One line or an image, and always an end."""
+    run(f"{COMMON} -xds -cbffile a.cbf")
+    random = np.random.default_rng(seed)
+    data = bytearray(Path("a.cbf").read_bytes())
+    for _ in range(random.integers(1, 30)):
+        place = int(random.integers(0, min(len(data), 2500)))
+        if random.random() < 0.5:
+            data[place] = int(random.integers(0, 256))
+        else:
+            del data[place : place + int(random.integers(1, 40))]
+    Path("b.cbf").write_bytes(data)
+    outcome = run(f"{CRYSTAL} -img b.cbf -roi 0 3 0 3 -floatfile new.bin")
+    assert outcome.status in (0, 9)
+    if outcome.status == 9:
+        assert outcome.files == {}
+        assert outcome.err.splitlines()[-1].startswith("cupysim: error: ")
+
+
+def test_pipes_are_refused(run: Run) -> None:
+    run("-h")
+    os.mkfifo("pipe.cbf")
+    outcome = run(f"{CRYSTAL} -img pipe.cbf")
+    assert outcome.status == 9
+    assert "not a regular file" in outcome.err
+
+
+def test_cbf_of_bright_pixels_and_of_a_source_table(run: Run, tmp_path: Path) -> None:
+    source = tmp_path / "source.txt"
+    source.write_text("0 0 -10 1 1.5e-10\n")
+    words = f"{COMMON} -xds -fluence 1e39 -nonoise -sourcefile {source}"
+    assert run(f"{words} -cbffile a.cbf").status == 0
+    pixels, geometry = cbf.read("a.cbf")
+    assert pixels.max() == cbf.LARGEST_COUNT
+    assert pixels.min() >= 0
+    assert geometry.wavelength == pytest.approx(1.5e-10)

@@ -19,6 +19,7 @@ import silx.io.nxdata
 from nexusformat.nexus.validate import validate_application
 
 from cupysim.api import from_args, simulate
+from cupysim.cli.main import main
 from cupysim.errors import FileFormatError
 from cupysim.formats import nexus, nxmx_image
 from cupysim.formats.frames import to_imgcif, to_nexus
@@ -245,6 +246,44 @@ def test_models_which_do_not_exist(tmp_path: Path) -> None:
         file["entry/cupysim/experiment/beam"].attrs["wavelength"] = -1.0
     with pytest.raises(FileFormatError, match="wavelength: must be positive"):
         nexus.read(path)
+
+
+def _replace(file: h5py.File, path: str, value: object) -> None:
+    del file[path]
+    if value is None:
+        file.create_group(path)
+    else:
+        file[path] = value
+
+
+DAMAGE = {
+    "mask of another shape": ("entry/data/data", np.zeros((1, 7, 9), dtype=np.float32)),
+    "group for an image": ("entry/data/data", None),
+    "number for an image": ("entry/data/data", 3.0),
+    "number for a group": ("entry/data", 3.0),
+    "number for ours": ("entry/cupysim", 3.0),
+    "number for spots": ("entry/cupysim/spots", 3.0),
+    "group for spots": ("entry/cupysim/spots", None),
+    "number for a model": ("entry/cupysim/experiment/beam/dispersion", 1.0),
+    "no numbers in a model": ("entry/cupysim/experiment/crystal/mosaicity/rotations", b"abc"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_damaged_trees(case: str, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run(f"{COMMON} -nonoise -h5file a.h5")
+    with h5py.File("a.h5", "r+") as file:
+        _replace(file, *DAMAGE[case])
+    for words in ("info a.h5", "show a.h5 --save a.png"):
+        status = main(words.split())
+        assert status == 2
+        assert capsys.readouterr().err.startswith(f"cupysim {words[:4]}: error: a.h5")
+
+
+def test_arguments_which_are_no_unicode(run: Run) -> None:
+    outcome = run(f"{COMMON} -nonoise -h5file a.h5 -floatfile \udcff.bin")
+    assert outcome.status == 0, outcome.err
+    assert "\\udcff.bin" in str(nexus.read("a.h5").provenance["arguments"])
 
 
 WRITE_SLOWLY = """

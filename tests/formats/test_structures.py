@@ -250,6 +250,10 @@ BAD = {
     "column of text": ("-hkl text.hkl -mtzcol F -cell 30", "neither an MTZ nor a CIF file"),
     "solvent without model": ("-hkl a.mtz -k_sol 0.3", "-k_sol: needs a model"),
     "damaged gzip": ("-pdb broken.pdb.gz", "damaged gzip file"),
+    "damaged inside": ("-pdb mangled.pdb.gz", "damaged gzip file"),
+    "infinite B": ("-pdb infinite.pdb", "impossible position, occupancy or B factor"),
+    "no position": ("-pdb nowhere.pdb", "impossible position, occupancy or B factor"),
+    "a device": ("-pdb /dev/zero", "not a regular file"),
     "missing": ("-pdb nothing.pdb", "nothing.pdb: No such file or directory"),
 }
 
@@ -274,6 +278,14 @@ def bad_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "none.pdb").write_text(model.replace(record, ""))
     packed = gzip.compress(MODEL.read_bytes())
     (tmp_path / "broken.pdb.gz").write_bytes(packed[: len(packed) // 2])
+    (tmp_path / "mangled.pdb.gz").write_bytes(packed[:500] + b"\xff" * 50 + packed[550:])
+    atom = next(line for line in model.splitlines() if line.startswith("ATOM"))
+    for name, columns, text in (
+        ("infinite", (60, 66), "9e9999"),
+        ("nowhere", (30, 38), "     nan"),
+    ):
+        other = atom[: columns[0]] + text + atom[columns[1] :]
+        (tmp_path / f"{name}.pdb").write_text(model.replace(atom, other))
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -284,6 +296,12 @@ def test_bad_input(case: str, bad_files: None, run: Run) -> None:
     assert outcome.files == {}
     assert outcome.err.count("\n") == 1, outcome.err
     assert message in outcome.err
+
+
+def test_solvent_does_not_depend_on_the_limit() -> None:
+    coarse, fine = (coordinates.read(MODEL, dmin).factors for dmin in (4e-10, 1.1e-10))
+    hkl = np.array([[0, 0, 0], [1, 0, 1], [0, 2, 0], [1, 2, 3], [-3, 1, 2]])
+    np.testing.assert_allclose(looked_up(coarse, hkl), looked_up(fine, hkl), rtol=5e-3)
 
 
 def test_without_gemmi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

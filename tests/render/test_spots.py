@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cupysim.api import from_args, simulate
+from cupysim.errors import CupysimWarning
 from cupysim.image import Image
 from cupysim.render.plan import make_plan
 from cupysim.render.spots import SPOT, predict_spots
@@ -132,3 +133,12 @@ def test_strongest_first_and_none_where_there_are_none() -> None:
     assert (np.diff(spots["photons"]) <= 0.0).all()
     empty = simulate(from_args(f"{COMMON} -curved_det -detpixels 20"))
     assert len(predict_spots(empty.plan)) == 0
+
+
+@pytest.mark.parametrize("words", ["-cell 1000", "-cell 200 -osc 180 -phisteps 10"])
+def test_too_many_to_be_spots(words: str) -> None:
+    plan = make_plan(
+        from_args(f"{words} -N 3 -default_F 1 -lambda 1 -detpixels 20 -pixel 5 -distance 100")
+    )
+    with pytest.warns(CupysimWarning, match="no spots are predicted"):
+        assert len(predict_spots(plan)) == 0

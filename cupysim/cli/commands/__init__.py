@@ -66,6 +66,9 @@ def run_command(words: Sequence[str]) -> int:
     except CupysimError as error:
         say(f"cupysim {name}: error: {error}\n")
         return EXIT_ERROR
+    except MemoryError:
+        say(f"cupysim {name}: error: out of memory\n")
+        return EXIT_ERROR
     except BrokenPipeError:
         # the reader has had enough; nothing more can be told it
         sys.stdout = None

@@ -25,6 +25,12 @@ from cupysim.formats.safe_writing import OutputFiles, check_writable
 RINGS = 4
 """Resolution rings where none are named."""
 
+LARGEST_RING = 1e6
+"""Resolution (A) which no detector comes near."""
+
+SMALLEST_DPI, LARGEST_DPI = 10, 1200
+"""Of pictures which can be looked at."""
+
 MOST_LABELS = 400
 """Spots which get their indices written beside them."""
 
@@ -55,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Show a window, or write a picture."""
+    _check_numbers(arguments)
     compared = arguments.difference or arguments.ratio
     if compared and len(arguments.files) != 2:
         raise CupysimError("--difference and --ratio compare two files")
@@ -80,6 +87,17 @@ def run(arguments: argparse.Namespace) -> None:
             arguments.save,
             lambda stream: figure.savefig(stream, format=kind, dpi=arguments.dpi),
         )
+
+
+def _check_numbers(arguments: argparse.Namespace) -> None:
+    for name in ("vmin", "vmax"):
+        number = getattr(arguments, name)
+        if number is not None and not np.isfinite(number):
+            raise CupysimError(f"--{name}: expected a finite number, got {number}")
+    if not all(0.0 < ring < LARGEST_RING for ring in arguments.rings or ()):
+        raise CupysimError(f"--rings: expected resolutions (A) between 0 and {LARGEST_RING:g}")
+    if not SMALLEST_DPI <= arguments.dpi <= LARGEST_DPI:
+        raise CupysimError(f"--dpi: from {SMALLEST_DPI} to {LARGEST_DPI}, got {arguments.dpi}")
 
 
 def _has_display() -> bool:
@@ -183,7 +201,7 @@ def draw_geometry(axis: Any, geometry: ImageGeometry, rings: Sequence[float] | N
     if rings is None:
         levels = np.linspace(0.0, float(inverse.max()), RINGS + 2)[1:-1]
     else:
-        levels = np.sort([1.0 / ring for ring in rings if ring > 0.0])
+        levels = np.unique([1.0 / ring for ring in rings])
     lines = axis.contour(
         fast, slow, inverse, levels=levels, colors="tab:blue", linewidths=0.7, alpha=0.7
     )

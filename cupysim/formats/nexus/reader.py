@@ -16,6 +16,9 @@ from cupysim.formats.nexus.writer import ENTRY, OURS
 from cupysim.formats.reading import opened
 from cupysim.models.experiment import Experiment
 
+SPOT_FIELDS = {"h", "k", "l", "fast", "slow", "F", "photons"}
+"""What a table of spots has at least."""
+
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -50,7 +53,10 @@ def hdf5_file(path: os.PathLike[str] | str) -> Iterator[Any]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, KeyError, RuntimeError) as error:
+    except (
+        OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError,
+    ) as error:  # fmt: skip
+        # a tree of other things than expected shows in all these ways
         reason = str(error.args[0] if error.args else error).splitlines()[0]
         if "filter" in reason:
             reason += "; pip install 'cupysim[images]' brings common filters"
@@ -93,6 +99,10 @@ def read(path: os.PathLike[str] | str) -> Content:
         if expected.shape != size:
             raise FileFormatError(path, f"the image has the shape {expected.shape}, not {size}")
         spots = ours["spots"][()] if "spots" in ours else None
+        if spots is not None and (spots.ndim != 1 or not set(spots.dtype.names) >= SPOT_FIELDS):
+            raise FileFormatError(path, f"{OURS}/spots is no table of spots")
+        if image.shape != size:
+            raise FileFormatError(path, f"the image has the shape {image.shape}, not {size}")
         provenance = {
             name: value.item() if isinstance(value, np.generic) else value
             for name, value in ours.attrs.items()

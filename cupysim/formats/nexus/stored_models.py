@@ -87,8 +87,8 @@ def restore(group: Any) -> Any:
     ModelError
         If the group holds no model, or an impossible one.
     """
-    name = group.attrs.get(MODEL)
-    if name not in CLASSES:
+    name = group.attrs.get(MODEL) if hasattr(group, "keys") else None
+    if not isinstance(name, str) or name not in CLASSES:
         raise ModelError(f"{group.name}: holds no model of cupysim")
     kind: Any = CLASSES[name]
     values = {}
@@ -100,7 +100,7 @@ def restore(group: Any) -> Any:
             values[item.name] = _plain(group.attrs[item.name])
     try:
         return kind(**values)
-    except TypeError as error:
+    except (TypeError, ValueError, AttributeError, IndexError) as error:
         raise ModelError(f"{group.name}: {error}") from error
 
 

@@ -145,14 +145,12 @@ class _Writer:
         beam = self._group(f"{ENTRY}/instrument/beam", "NXbeam")
         wavelengths, counts = np.unique(experiment.sources.wavelengths, return_counts=True)
         path = f"{ENTRY}/instrument/beam/incident_wavelength"
-        self._number(path, experiment.beam.wavelength / ANGSTROM, "angstrom")
+        self._number(path, experiment.nominal_wavelength / ANGSTROM, "angstrom")
         if len(wavelengths) > 1:
             # as a variant, since readers take the elements of a list for one of each image
             self.file[path].attrs["variant"] = "incident_wavelength_1Dspectrum"
             self._number(f"{path}_1Dspectrum", wavelengths / ANGSTROM, "angstrom")
             beam["incident_wavelength_1Dspectrum_weights"] = counts / counts.sum()
-        elif wavelengths[0] != experiment.beam.wavelength:
-            self.file[path][...] = wavelengths[0] / ANGSTROM
         kahn = experiment.beam.polarization if experiment.beam.polarized else 0.0
         field = self.rotation @ experiment.detector.unit_frame.polarization
         twice = 2.0 * np.arctan2(field[1], field[0])
