@@ -64,6 +64,9 @@ def kind_of(path: os.PathLike[str] | str) -> str | None:
     FileFormatError
         If it cannot be read, or its name says that it is of a kind which it is not.
     """
+    if not os.path.isfile(path):
+        # a pipe can be read once, by who reads text
+        return None
     head = content(path, 4096)
     kind = None
     if head.startswith(MTZ):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
+import threading
 from pathlib import Path
 
 import gemmi
@@ -309,3 +311,18 @@ def test_without_gemmi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copyfile(MODEL, tmp_path / "a.pdb")
     with pytest.raises(CupysimError, match=r"pip install 'cupysim\[structures\]'"):
         coordinates.read(tmp_path / "a.pdb", 3e-10)
+
+
+def test_text_from_a_pipe(run: Run) -> None:
+    """As a shell's process substitution gives it."""
+    run("-h")
+    words = "-cell 30 40 50 -N 2 -lambda 2 -detpixels 16 -pixel 2 -nodump -nonoise -nopgm"
+    Path("a.hkl").write_text("1 0 0 5\n0 1 0 6\n-1 0 0 5\n0 0 1 7\n")
+    from_file = run(f"{words} -hkl a.hkl")
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=lambda: Path("pipe").write_text(Path("a.hkl").read_text()))
+    writer.start()
+    from_pipe = run(f"{words} -hkl pipe -floatfile b.bin")
+    writer.join()
+    assert from_pipe.status == 0, from_pipe.err
+    assert from_pipe.files["b.bin"] == from_file.files["floatimage.bin"]
