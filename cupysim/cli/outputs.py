@@ -189,4 +189,5 @@ def _provenance(job: Job) -> dict[str, str | int]:
         "noise_seed": job.noise_seed,
         "mosaic_seed": args.mosaic_seed,
         "shape": str(job.experiment.crystal.shape),
+        **({} if args.misset_seed is None else {"misset_seed": args.misset_seed}),
     }
