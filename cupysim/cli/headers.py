@@ -76,7 +76,8 @@ def inherited_values(
         if head.startswith(cbf.SIGNATURE):
             image, geometry = cbf.read(path)
             # a mask of ones and zeros, or an image whose gaps are negative
-            good = image > 0 if image.max() <= 1 else image >= 0
+            is_image = image.min() < 0 or image.max() > 1
+            good = image >= 0 if is_image else image > 0
         elif head == HDF5:
             good, geometry = nxmx_image.read(path)
         else:

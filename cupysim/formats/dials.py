@@ -131,6 +131,8 @@ def _oscillation(scan: Any) -> tuple[float, float]:
     else:
         angles = scan["properties"]["oscillation"]
         widths = scan["properties"].get("oscillation_width") or np.diff(angles)
+        if len(widths) == 0:
+            raise ValueError("the scan has one angle, and no width")
         start, width = angles[0], widths[0]
     return float(start) / DEGREES_PER_RADIAN, float(width) / DEGREES_PER_RADIAN
 

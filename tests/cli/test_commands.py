@@ -123,6 +123,16 @@ def test_errors(words: str, command: Command) -> None:
     assert set(Path().iterdir()) == before
 
 
+def test_show_of_spots_which_are_not_there(command: Command, run: Run) -> None:
+    assert (
+        run("-cell 70 -default_F 1 -N 2 -lambda 1 -detpixels 9 -curved_det -h5file c.h5").status
+        == 0
+    )
+    status, _, err = command("show c.h5 --save a.png --spots")
+    assert status == 2
+    assert "no spots are predicted for it" in err
+
+
 @pytest.mark.parametrize("words", ["show", "info", "show a --scale x", "info a --nothing"])
 def test_wrong_arguments(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words.split()) == 2

@@ -310,6 +310,10 @@ BAD = {
         expt(detector=[{"panels": [{**PANEL, "image_size": [1e999, 9]}]}]),
         "a model is incomplete",
     ),
+    "no width": (
+        expt(scan=[{"properties": {"oscillation": [10.0]}, "image_range": [1, 1]}]),
+        "the scan has one angle, and no width",
+    ),
     "incomplete": (expt(beam=[{"direction": [0, 0, 1]}]), "a model is incomplete"),
     "through the sample": (
         expt(detector=[{"panels": [{**PANEL, "origin": [0, 0, 0]}]}]),
@@ -385,6 +389,12 @@ def test_mangled_images(seed: int, tmp_path: Path, run: Run) -> None:
     if outcome.status == 9:
         assert outcome.files == {}
         assert outcome.err.splitlines()[-1].startswith("cupysim: error: ")
+
+
+def test_widths_of_newer_lists(tmp_path: Path) -> None:
+    scan = {"properties": {"oscillation": [10.0], "oscillation_width": [0.25]}}
+    geometry = dials.read(save(tmp_path / "a.expt", expt(scan=[scan])))
+    assert np.degrees(geometry.oscillation) == pytest.approx(0.25)
 
 
 def test_pipes_are_refused(run: Run) -> None:

@@ -217,9 +217,13 @@ def draw_geometry(axis: Any, geometry: ImageGeometry, rings: Sequence[float] | N
 
 def draw_spots(axis: Any, image: ImageFile, with_indices: bool) -> None:
     """Circles about predicted spots, the strongest with their indices."""
-    if image.content is None or image.content.spots is None or len(image.content.spots) == 0:
+    spots = None if image.content is None else image.content.spots
+    if spots is None:
         raise CupysimError(f"{image.path}: it holds no predicted spots; -h5file writes them")
-    spots = image.content.spots
+    if len(spots) == 0:
+        raise CupysimError(
+            f"{image.path}: no spots are predicted for it, as for curved detectors and point pixels"
+        )
     axis.scatter(
         spots["fast"], spots["slow"], s=40, facecolors="none", edgecolors="tab:orange",
         linewidths=0.6,
