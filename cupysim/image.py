@@ -13,6 +13,7 @@ import numpy as np
 
 from cupysim.errors import CupysimError
 from cupysim.formats import float_image, integer_images, nexus, pgm, png, smv
+from cupysim.formats.pixels import LARGEST_COUNT
 from cupysim.formats.safe_writing import OutputFiles
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.experiment import Experiment
@@ -24,9 +25,6 @@ from cupysim.render.statistics import Statistics, image_statistics, serial_sum
 
 ROWS_AT_ONCE = 64
 """Rows to which noise is applied together, to spare memory."""
-
-LARGEST_COUNT = 2**31 - 1
-"""Photons which a pixel of 32 bits can count."""
 
 DEFAULT_OFFSET = 40.0
 """Offset of integer images, as of the command line."""

@@ -15,6 +15,7 @@ from cupysim.cli.report import statistics_lines
 from cupysim.errors import CupysimError
 from cupysim.formats import cbf, fdump, float_image, nexus, pgm, png, smv
 from cupysim.formats.optional import require
+from cupysim.formats.pixels import GAP, LARGEST_COUNT
 from cupysim.formats.safe_writing import OutputError, OutputFiles, check_writable, is_special
 from cupysim.image import Image
 
@@ -166,8 +167,8 @@ def _write_new_formats(
         files.write(args.nexus_file, lambda stream: nexus.write(stream, content))
     if args.cbf_file is not None:
         # float32 has no number just below 2^31
-        pixels = np.clip(np.rint(measured.astype(np.float64)), 0, cbf.LARGEST_COUNT)
-        pixels = np.where(nexus.Content(experiment, image.array).rendered, pixels, cbf.GAP).astype(
+        pixels = np.clip(np.rint(measured.astype(np.float64)), 0, LARGEST_COUNT)
+        pixels = np.where(nexus.Content(experiment, image.array).rendered, pixels, GAP).astype(
             np.int32
         )
         yield f"writing {args.cbf_file} as CBF"

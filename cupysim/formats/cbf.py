@@ -20,6 +20,7 @@ from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats.frames import to_imgcif
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.optional import require
+from cupysim.formats.pixels import LARGEST_COUNT, THINNEST_SENSOR
 from cupysim.formats.reading import opened
 from cupysim.maths.resolution import beam_spot
 from cupysim.models.experiment import Experiment
@@ -31,14 +32,6 @@ BINARY_START = b"\x0c\x1a\x04\xd5"
 
 LARGEST_TILT = 1e-9
 """Sine of the angle to the beam below which an axis is normal to it."""
-
-THINNEST_SENSOR = 1e-12
-"""Thickness (m) of a sensor without any: DIALS wants more than zero."""
-
-GAP = -1
-"""Counts of pixels which were not computed."""
-
-LARGEST_COUNT = 2**31 - 1
 
 NUMBER = r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)"
 

@@ -13,6 +13,7 @@ from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.formats.frames import to_nexus
 from cupysim.formats.nexus.content import Content
 from cupysim.formats.nexus.stored_models import store
+from cupysim.formats.pixels import GAP, LARGEST_COUNT, THINNEST_SENSOR
 from cupysim.maths.arrays import norm
 from cupysim.maths.resolution import beam_spot
 from cupysim.models.experiment import Experiment
@@ -20,14 +21,6 @@ from cupysim.models.experiment import Experiment
 ENTRY, OURS = "/entry", "/entry/cupysim"
 TRANSFORMATIONS = "/entry/instrument/detector/transformations"
 MODULE = "/entry/instrument/detector/module"
-
-GAP = -1
-"""Counts of pixels which were not computed."""
-
-LARGEST_COUNT = 2**31 - 1
-
-THINNEST_SENSOR = 1e-12
-"""Thickness (m) of a sensor without any: DIALS wants more than zero."""
 
 SENSOR_MATERIAL = "Si"
 """NXmx demands a material; that of most detectors. The sensor which was simulated is known by its
