@@ -19,11 +19,12 @@ ALLOWED = {
     "native": set(),
     "render": {"maths", "models", "native"},
     "noise": {"maths", "native"},
-    "trace": {"maths", "models", "render"},
+    "trace": {"maths", "models", "render", "formats"},
+    "comparison": {"trace"},
     "formats": {"maths", "models", "native"},
     "image": {"maths", "models", "render", "noise", "formats"},
     "api": {"image", "maths", "models", "render", "noise", "formats", "cli"},
-    "cli": {"maths", "models", "render", "noise", "formats", "trace", "image", "api"},
+    "cli": {"maths", "models", "render", "noise", "formats", "trace", "comparison", "image", "api"},
 }
 """Rooms and the rooms they may use, besides the basics and themselves. Of the command line, the
 Python interface uses the builder alone, for `from_args`."""

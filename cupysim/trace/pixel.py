@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from cupysim.constants import CLASSICAL_ELECTRON_RADIUS_SQUARED
 from cupysim.errors import CupysimError
 from cupysim.maths import interpolation, lattice_factor
 from cupysim.maths.arrays import norm
-from cupysim.maths.rotations import rotate_axis
+from cupysim.maths.rotations import rotate_axis, rotate_xyz
 from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Experiment
 from cupysim.render.plan import RenderPlan, make_plan
@@ -91,19 +91,41 @@ def _numbers(array: object) -> tuple[float, ...]:
     return tuple(float(number) for number in np.ravel(np.asarray(array, dtype=np.float64)))
 
 
+def _columns(rotate: Callable[..., np.ndarray], *arguments: object) -> np.ndarray:
+    """The matrix of a rotation: its columns are the turned axes."""
+    return np.stack([rotate(axis, *arguments) for axis in np.eye(3)], axis=1)
+
+
 def _setup(experiment: Experiment, plan: RenderPlan) -> tuple[Value, ...]:
-    panels, frame = plan.panels, experiment.detector.unit_frame
-    lattice = experiment.crystal.lattice
+    detector, panels = experiment.detector, plan.panels
+    frame, centre, angles = detector.unit_frame, detector.centre, detector.angles
+    lattice, counts = experiment.crystal.lattice, _counts(plan)
     return (
+        Value("convention", text=str(detector.convention)),
+        Value("n_layers", (counts["layer"],)),
+        Value("oversample", (counts["sub_fast"],)),
+        Value("n_sources", (counts["source"],)),
+        Value("n_phi", (counts["phi"],)),
+        Value("n_domains", (counts["domain"],)),
         Value("beam_direction", _numbers(frame.beam)),
         Value("polarization_axis", _numbers(frame.polarization)),
         Value("spindle_axis", _numbers(frame.spindle)),
+        Value("twotheta_axis", _numbers(frame.twotheta_axis)),
+        Value("detector_angles", _numbers([*angles.lab, angles.twotheta]), "rad"),
+        Value("detector_fast_at_rest", _numbers(frame.fast)),
+        Value("detector_slow_at_rest", _numbers(frame.slow)),
+        Value("detector_normal_at_rest", _numbers(frame.normal)),
+        Value("detector_rotation", _numbers(_columns(rotate_xyz, angles.lab))),
+        Value("beam_centre_x", (centre.x,), "m"),
+        Value("beam_centre_y", (centre.y,), "m"),
+        Value("beam_fast", (centre.fast,), "m"),
+        Value("beam_slow", (centre.slow,), "m"),
         Value("detector_fast", _numbers(panels.fast[0, 0])),
         Value("detector_slow", _numbers(panels.slow[0, 0])),
         Value("detector_normal", _numbers(panels.normal[0, 0])),
         Value("pix0", _numbers(panels.origin[0, 0]), "m"),
         Value("pixel_size", (panels.pixel_size,), "m"),
-        Value("distance", (experiment.detector.geometry.distance,), "m"),
+        Value("distance", (detector.geometry.distance,), "m"),
         Value("close_distance", (float(panels.close_distance[0, 0]),), "m"),
         Value("n_cells", _numbers(plan.crystals.n_cells[0, 0])),
         Value("cell_a", _numbers(experiment.crystal.direct[0]), "m"),
@@ -137,10 +159,7 @@ class _PixelTap(Tap):
         self.photons = np.float32(0.0)
         self._best = -1.0
         spindle, angles = experiment.detector.unit_frame.spindle, experiment.scan.angles
-        self._spindle_matrices = [
-            np.stack([rotate_axis(axis, spindle, angle) for axis in np.eye(3)], axis=1)
-            for angle in angles
-        ]
+        self._spindle_matrices = [_columns(rotate_axis, spindle, angle) for angle in angles]
 
     def step(self, step: Step) -> None:
         """Keep what is wanted of some orientations of a ray."""

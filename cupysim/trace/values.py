@@ -22,16 +22,30 @@ class Value:
         A number, a vector, or the rows of a matrix one after the other.
     unit : str
         Its unit in SI; empty for pure numbers.
+    text : str
+        What it is, if it is a word and no number.
+    resolution : float or tuple of float
+        How far a printed number may be from the computed one, of each number or of all; zero
+        where all digits are there.
+    source : str
+        Where it was read: line, and the name it has there.
     """
 
     name: str
-    numbers: tuple[float, ...]
+    numbers: tuple[float, ...] = ()
     unit: str = ""
+    text: str = ""
+    resolution: float | tuple[float, ...] = 0.0
+    source: str = ""
+
+    def shown(self) -> str:
+        """The numbers and the unit."""
+        numbers = self.text or " ".join(_shown(number) for number in self.numbers)
+        return f"{numbers} {self.unit}".rstrip()
 
     def line(self) -> str:
         """``TRACE: name = numbers unit``."""
-        numbers = " ".join(_shown(number) for number in self.numbers)
-        return f"TRACE: {self.name} = {numbers} {self.unit}".rstrip()
+        return f"TRACE: {self.name} = {self.shown()}"
 
 
 @dataclass(frozen=True)
@@ -41,13 +55,16 @@ class StepTrace:
     Parameters
     ----------
     where : dict of str to int
-        Layer, slow and fast sub-pixel, source, phi, domain.
+        Layer, slow and fast sub-pixel, source, phi, domain; those which are known.
     values : tuple of Value
         In the order of the computation.
+    is_last : bool
+        It is the last step of the pixel, whichever that is.
     """
 
     where: dict[str, int]
     values: tuple[Value, ...]
+    is_last: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,8 +73,8 @@ class PixelTrace:
 
     Parameters
     ----------
-    pixel : tuple of 2 int
-        Fast and slow number.
+    pixel : tuple of 2 int or None
+        Fast and slow number; None where a log does not tell.
     setup : tuple of Value
         What is the same for all its steps.
     steps : list of StepTrace
@@ -66,15 +83,15 @@ class PixelTrace:
         From the sum to the photons.
     """
 
-    pixel: tuple[int, int]
+    pixel: tuple[int, int] | None
     setup: tuple[Value, ...]
     steps: list[StepTrace] = field(default_factory=list)
     result: tuple[Value, ...] = ()
 
     def lines(self) -> Iterator[str]:
         """The trace as text."""
-        fast, slow = self.pixel
-        yield f"TRACE: pixel = {fast} {slow}"
+        if self.pixel is not None:
+            yield f"TRACE: pixel = {self.pixel[0]} {self.pixel[1]}"
         for value in self.setup:
             yield value.line()
         for step in self.steps:
@@ -90,12 +107,15 @@ class PixelTrace:
 
         def listed(values: Sequence[Value]) -> dict[str, Any]:
             return {
-                value.name: {"values": list(value.numbers), "unit": value.unit} for value in values
+                value.name: {"text": value.text}
+                if value.text
+                else {"values": list(value.numbers), "unit": value.unit}
+                for value in values
             }
 
         return {
-            "pixel_fast": self.pixel[0],
-            "pixel_slow": self.pixel[1],
+            "pixel_fast": None if self.pixel is None else self.pixel[0],
+            "pixel_slow": None if self.pixel is None else self.pixel[1],
             "setup": listed(self.setup),
             "steps": [{**step.where, "values": listed(step.values)} for step in self.steps],
             "result": listed(self.result),

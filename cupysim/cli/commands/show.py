@@ -70,17 +70,19 @@ def run(arguments: argparse.Namespace) -> None:
             raise CupysimError(f"--save: expected a name which ends in {', '.join(PICTURES)}")
         check_writable(arguments.save)
     images = [open_image(path, arguments.shape, arguments.image) for path in arguments.files]
-    matplotlib = require("matplotlib", "cupysim show")
-    if arguments.save is not None or not _has_display():
-        if arguments.save is None:
-            raise CupysimError("there is no display for a window; --save FILE writes a picture")
-        matplotlib.use("Agg")
-    if arguments.cmap not in matplotlib.colormaps:
-        raise CupysimError(f"--cmap: matplotlib has no colour map {arguments.cmap!r}")
-    figure = draw(images, arguments)
-    if arguments.save is None:
-        require("matplotlib.pyplot", "cupysim show").show()
+    if arguments.save is not None:
+        save(images, arguments)
         return
+    if not _has_display():
+        raise CupysimError("there is no display for a window; --save FILE writes a picture")
+    draw(images, arguments)
+    require("matplotlib.pyplot", "cupysim show").show()
+
+
+def save(images: Sequence[ImageFile], arguments: argparse.Namespace) -> None:
+    """Write a picture of images into the file ``arguments.save``."""
+    require("matplotlib", "cupysim show").use("Agg")
+    figure = draw(images, arguments)
     kind = os.path.splitext(arguments.save)[1][1:].lower()
     with OutputFiles() as files:
         files.write(
@@ -109,6 +111,8 @@ def _has_display() -> bool:
 def draw(images: Sequence[ImageFile], arguments: argparse.Namespace) -> Any:
     """A matplotlib figure of the images."""
     pyplot = require("matplotlib.pyplot", "cupysim show")
+    if arguments.cmap not in pyplot.colormaps():
+        raise CupysimError(f"--cmap: matplotlib has no colour map {arguments.cmap!r}")
     shown = [np.where(image.masked, np.nan, image.pixels.astype(np.float64)) for image in images]
     titles = [os.path.basename(image.path) for image in images]
     if arguments.difference or arguments.ratio:

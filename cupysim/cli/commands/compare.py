@@ -1,0 +1,158 @@
+"""Compare two images, or two traces of pixels.
+
+Images (float, SMV, CBF, NeXus/HDF5): correlation, sums, the pixels which differ most, peaks, a
+table of regions. Traces, of cupysim trace, of instrumented programs (TRACE_C, TRACE_PY) or of
+-printout: the first value in the order of the computation which differs, and what it looks like.
+Exit status 0 if both are the same within the thresholds, 1 if they differ, 2 after an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from cupysim.cli.commands import show
+from cupysim.cli.comparison_report import image_json, image_lines, trace_lines
+from cupysim.comparison.images import FLOOR, RTOL, ImageComparison, compare_images
+from cupysim.errors import CupysimError
+from cupysim.formats.any_image import ImageFile, open_image
+from cupysim.formats.reading import opened
+from cupysim.formats.safe_writing import check_writable
+from cupysim.trace import divergence as traces
+from cupysim.trace.divergence import compare_traces
+from cupysim.trace.reading import looks_like_trace
+from cupysim.trace.reading import read as read_trace
+
+DIFFERENT = 1
+"""Exit status."""
+
+HEAD = 4096
+"""Bytes which tell a trace from an image."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    add = parser.add_argument
+    add("first", metavar="A")
+    add("second", metavar="B")
+    add("--rtol", type=float, metavar="R",
+        help=f"largest relative difference of a value or a pixel; default {RTOL:g}, for images "
+        f"unless --corr or --peaks is given. Pixels may differ by {FLOOR:g} of the largest in any "
+        "case")  # fmt: skip
+    add("--corr", type=float, metavar="C", help="images: smallest correlation")
+    add("--peaks", type=float, metavar="P", help="images: smallest part of the peaks which match")
+    add("--regions", type=int, default=4, metavar="N",
+        help="images: a table of N x N regions, or none with 0; default: %(default)s")  # fmt: skip
+    add("--picture", metavar="FILE",
+        help=f"images: write a picture of B - A ({', '.join(show.PICTURES)})")  # fmt: skip
+    add("--shape", nargs=2, type=int, metavar=("FAST", "SLOW"),
+        help="pixels of raw float32 images; squares without it")  # fmt: skip
+    add("--image", type=int, default=0, metavar="N", help="which image of HDF5 files, from 0")
+    add("--table", action="store_true", help="traces: list all values, not only what differs")
+    add("--json", action="store_true", help="write JSON, not lines")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare, and say what came out."""
+    _check_numbers(arguments)
+    kinds = [_is_trace(path) for path in (arguments.first, arguments.second)]
+    if kinds[0] != kinds[1]:
+        which = arguments.first if kinds[0] else arguments.second
+        raise CupysimError(f"{which} is a trace and the other file is an image")
+    return _compare_traces(arguments) if kinds[0] else _compare_images(arguments)
+
+
+def _check_numbers(arguments: argparse.Namespace) -> None:
+    for name, largest in (("rtol", math.inf), ("corr", 1.0), ("peaks", 1.0)):
+        number = getattr(arguments, name)
+        if number is not None and not 0.0 <= number <= largest:
+            raise CupysimError(f"--{name}: expected a number from 0 to {largest:g}, got {number}")
+    if not 0 <= arguments.regions <= 100:
+        raise CupysimError(f"--regions: from 0 to 100, got {arguments.regions}")
+
+
+def _is_trace(path: str) -> bool:
+    if os.path.exists(path) and not os.path.isfile(path):
+        # images are looked at more than once, which a pipe does not allow
+        return True
+    with opened(path) as stream:
+        return looks_like_trace(stream.read(HEAD))
+
+
+def _compare_traces(arguments: argparse.Namespace) -> int:
+    if arguments.picture is not None:
+        raise CupysimError("--picture: only of images")
+    rtol = traces.RTOL if arguments.rtol is None else arguments.rtol
+    first, second = read_trace(arguments.first), read_trace(arguments.second)
+    found = compare_traces(first, second, rtol)
+    if arguments.json:
+        _tell_json([traces.as_json(comparison) for comparison in found])
+    else:
+        for comparison in found:
+            for line in trace_lines(comparison, arguments.first, arguments.second, arguments.table):
+                sys.stdout.write(f"{line}\n")
+    return DIFFERENT if any(each.first_divergence for each in found) else 0
+
+
+def _compare_images(arguments: argparse.Namespace) -> int:
+    if arguments.picture is not None:
+        if os.path.splitext(arguments.picture)[1].lower() not in show.PICTURES:
+            raise CupysimError(
+                f"--picture: expected a name which ends in {' '.join(show.PICTURES)}"
+            )
+        check_writable(arguments.picture)
+    images = [
+        open_image(path, arguments.shape, arguments.image)
+        for path in (arguments.first, arguments.second)
+    ]
+    rtol = arguments.rtol
+    if rtol is None and arguments.corr is None and arguments.peaks is None:
+        rtol = RTOL
+    first, second = (image.pixels for image in images)
+    masked = images[0].masked | images[1].masked if first.shape == second.shape else None
+    found = compare_images(
+        first, second, masked, RTOL if rtol is None else rtol, regions=arguments.regions
+    )
+    failures = list(_failures(found, rtol, arguments))
+    if arguments.picture is not None:
+        _draw(images, arguments.picture)
+    if arguments.json:
+        _tell_json(image_json(found, failures))
+    else:
+        for line in image_lines(images, found, failures):
+            sys.stdout.write(f"{line}\n")
+    return DIFFERENT if failures else 0
+
+
+def _failures(
+    found: ImageComparison, rtol: float | None, arguments: argparse.Namespace
+) -> Iterator[str]:
+    overall = found.overall
+    if rtol is not None and overall.n_beyond:
+        yield f"{overall.n_beyond} of {overall.n_pixels} pixels differ by more than {rtol:g}"
+    # images which are the same everywhere, and equal, have no correlation
+    alike = overall.n_equal == overall.n_pixels
+    if arguments.corr is not None and not (alike or overall.correlation >= arguments.corr):
+        yield f"the correlation {overall.correlation:.9g} is below {arguments.corr:g}"
+    if arguments.peaks is not None and found.peaks.fraction < arguments.peaks:
+        yield (
+            f"{found.peaks.n_matched} of {found.peaks.n_first} peaks match, "
+            f"less than {arguments.peaks:g}"
+        )
+
+
+def _draw(images: list[ImageFile], path: str) -> None:
+    parser = argparse.ArgumentParser()
+    show.add_arguments(parser)
+    files = [image.path for image in images]
+    chosen = parser.parse_args([*files, "--difference", "--save", path, "--rings"])
+    show.save(images, chosen)
+
+
+def _tell_json(content: Any) -> None:
+    sys.stdout.write(json.dumps(content, indent=1) + "\n")

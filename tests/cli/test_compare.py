@@ -1,0 +1,144 @@
+"""The command ``cupysim compare``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cupysim.cli.commands import compare
+from cupysim.cli.main import main
+from tests.conftest import Run
+from tests.trace.test_pixel import WORDS
+
+SMALL = (
+    "-cell 50 -default_F 10 -N 5 -detpixels 40 -pixel 1 -lambda 1 -distance 60 -nopgm -nodump "
+    "-seed 3"
+)
+
+
+def told(words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    capsys.readouterr()
+    status = main(["compare", *words.split()])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.fixture
+def images(run: Run, tmp_path: Path) -> Path:
+    """Files of all kinds, of an image and of another."""
+    for name, more in (("a", ""), ("b", "-distance 61")):
+        words = (
+            f"{SMALL} {more} -floatfile {name}.bin -intfile {name}.img -noisefile {name}_noise.img "
+            f"-h5file {name}.h5 -cbffile {name}.cbf"
+        )
+        assert run(words).status == 0
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", ["bin", "img", "h5", "cbf"])
+def test_images(kind: str, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = told(f"a.{kind} a.{kind}", capsys)
+    assert (status, out.splitlines()[0]) == (0, "the same")
+    assert "1600 compared, 1600 equal" in out
+    status, out, _ = told(f"a.{kind} b.{kind}", capsys)
+    assert status == 1
+    assert "pixels differ by more than 1e-06" in out.splitlines()[0]
+    if kind != "bin":
+        assert "distance       60 mm and 61 mm" in out
+
+
+def test_kinds_may_differ(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An HDF5 file of counts and a CBF file of the same."""
+    assert told("a.h5 a.cbf", capsys)[0] == 0
+    assert told("a.bin a.img --corr 0.9", capsys)[0] == 0
+
+
+def test_thresholds(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told("a.bin b.bin --corr 0.5", capsys)[0] == 0
+    assert told("a.bin b.bin --corr 0.999999", capsys)[0] == 1
+    assert told("a.bin b.bin --rtol 1e-6 --corr 0.5", capsys)[0] == 1
+    assert told("a.bin a.bin --peaks 1", capsys)[0] == 0
+    status, out, _ = told("a.bin b.bin --corr 1 --peaks 1 --rtol 0", capsys)
+    assert status == 1
+    assert all(text in out.splitlines()[0] for text in ("pixels differ", "correlation", "peaks"))
+
+
+def test_json(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = told("a.bin b.bin --json --regions 2", capsys)
+    content = json.loads(out)
+    first, second = (np.fromfile(images / f"{name}.bin", np.float32) for name in "ab")
+    assert content["sums"] == pytest.approx([first.sum(), second.sum()], rel=1e-5)
+    assert content["same"] is False
+    assert len(content["regions"]) == 4
+    assert content["peaks"]["first"] > 0
+
+
+def test_picture(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told("a.bin b.bin --picture d.png", capsys)[0] == 1
+    assert (images / "d.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_traces(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("-h")
+    for name, more in (("a", ""), ("b", "-distance 60.5"), ("c", "--json")):
+        assert main(["trace", *f"{WORDS} {more} --pixel 5 7 --pixel 1 2 --out {name}".split()]) == 0
+    assert told("a a", capsys)[0] == 0
+    status, out, _ = told("a c --table", capsys)
+    assert status == 0
+    assert out.count("pixel ") == 2
+    assert "same    scattering_vector" in out
+    status, out, _ = told("a b", capsys)
+    assert status == 1
+    assert "first divergence: pix0, in setup" in out
+    assert "ratio" in out
+    assert told("a b --rtol 1e6", capsys)[0] == 0
+    status, out, _ = told("a b --json", capsys)
+    assert [each["first_divergence"] for each in json.loads(out)] == ["pix0", "pix0"]
+
+
+def test_a_pipe_is_a_trace(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What shells make of <(command)."""
+    import os
+    import threading
+
+    run("-h")
+    main(["trace", *f"{WORDS} --pixel 5 7 --out a".split()])
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(
+        target=lambda: (tmp_path / "pipe").write_bytes((tmp_path / "a").read_bytes())
+    )
+    writer.start()
+    assert told("a pipe", capsys)[0] == 0
+    writer.join()
+
+
+ERRORS = {
+    "a.bin nowhere": "nowhere: No such file",
+    "a.bin a.bin --rtol -1": "--rtol: expected a number from 0",
+    "a.bin a.bin --corr 2": "--corr: expected a number from 0 to 1, got 2",
+    "a.bin a.bin --regions 1000": "--regions: from 0 to 100",
+    "a.bin a.bin --picture x.doc": "--picture: expected a name which ends in .png",
+    "a.bin a.bin --picture no/x.png": "there is no directory",
+    "a.bin a.bin --shape 3 4": "--shape FAST SLOW tells its size",
+    "a.bin text": "text is a trace and the other file is an image",
+    "text text": "text: no trace in it",
+    "a.h5 a.h5 --image 3": "there is no image 3",
+    "text text --picture d.png": "--picture: only of images",
+}
+
+
+@pytest.mark.parametrize("words", ERRORS)
+def test_errors(words: str, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (images / "text").write_text("not a trace\n")
+    status, out, err = told(words, capsys)
+    assert (status, out) == (2, "")
+    assert ERRORS[words] in err.splitlines()[-1]
+    assert not list(images.glob("d.png"))
+
+
+def test_exit_statuses_are_told() -> None:
+    assert compare.__doc__ is not None
+    assert "Exit status 0" in compare.__doc__
