@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from cupysim.formats.safe_writing import OutputFiles
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.experiment import Experiment
 from cupysim.noise.poisson import PoissonNoise
+from cupysim.provenance import image_record
 from cupysim.render.plan import RenderPlan
 from cupysim.render.result import Rendered
 from cupysim.render.spots import predict_spots
@@ -197,6 +199,7 @@ class Image:
         self,
         counts: np.ndarray | None = None,
         provenance: Mapping[str, str | int | float] | None = None,
+        record: Mapping[str, Any] | None = None,
     ) -> nexus.Content:
         """What goes into a NeXus/HDF5 file.
 
@@ -205,7 +208,9 @@ class Image:
         counts : ndarray of int32, shape (n_slow, n_fast), optional
             Photons counted.
         provenance : mapping, optional
-            How the image was made.
+            How the image was made, in a few words.
+        record : mapping, optional
+            All that is known of it; without, versions, digests and what computed it.
 
         Returns
         -------
@@ -213,7 +218,12 @@ class Image:
             With predicted spots.
         """
         spots = predict_spots(self.plan)
-        return nexus.Content(self.experiment, self.array, counts, spots, provenance or {})
+        if record is None:
+            record = image_record(self.rendered.made_by, self.array, counts, self.statistics)
+        return nexus.Content(
+            self.experiment, self.array, counts, spots, provenance or {},
+            json.dumps(record, indent=1),
+        )  # fmt: skip
 
     def save(self, path: os.PathLike[str] | str, seed: int | None = None) -> None:
         """Write the image; the name's suffix tells the format.

@@ -22,9 +22,21 @@ ALLOWED = {
     "trace": {"maths", "models", "render", "formats"},
     "comparison": {"trace"},
     "formats": {"maths", "models", "native"},
-    "image": {"maths", "models", "render", "noise", "formats"},
+    "provenance": {"native", "render"},
+    "image": {"maths", "models", "render", "noise", "formats", "provenance"},
     "api": {"image", "maths", "models", "render", "noise", "formats", "cli"},
-    "cli": {"maths", "models", "render", "noise", "formats", "trace", "comparison", "image", "api"},
+    "cli": {
+        "maths",
+        "models",
+        "render",
+        "noise",
+        "formats",
+        "trace",
+        "comparison",
+        "image",
+        "provenance",
+        "api",
+    },
 }
 """Rooms and the rooms they may use, besides the basics and themselves. Of the command line, the
 Python interface uses the builder alone, for `from_args`."""

@@ -47,6 +47,8 @@ class Job:
         The noise's random numbers, which continue those of the orientations.
     words : tuple of str
         The words of the command line.
+    clock : int
+        Seconds of the clock, the seed of what has none.
     """
 
     arguments: Arguments
@@ -54,15 +56,24 @@ class Job:
     noise_seed: int
     noise_stream: RandomStream
     words: tuple[str, ...]
+    clock: int
+
+    @property
+    def misset_seed(self) -> int:
+        """Seed of a random orientation."""
+        given = self.arguments.misset_seed
+        return self.clock if given is None else int(given)
 
 
-def build(words: Sequence[str]) -> Job:
+def build(words: Sequence[str], clock: int | None = None) -> Job:
     """Make an experiment from the words of a command line.
 
     Parameters
     ----------
     words : sequence of str
         The words after the program's name.
+    clock : int, optional
+        What the clock shows (s), to do again what an earlier run did.
 
     Returns
     -------
@@ -86,7 +97,7 @@ def build(words: Sequence[str]) -> Job:
     if args.stol_file is not None:
         stol_table.read(args.stol_file)
 
-    table, clock = ShuffleTable(), int(time.time())
+    table, clock = ShuffleTable(), int(time.time()) if clock is None else clock
     beam = _beam(args)
     detector = _detector(args)
     factors, cell = structure_factors(args, beam, detector)
@@ -108,7 +119,7 @@ def build(words: Sequence[str]) -> Job:
     )
     _warn_of_late_size(args, experiment)
     noise_seed = clock if args.noise_seed is None else args.noise_seed
-    return Job(args, experiment, noise_seed, RandomStream(noise_seed, table), tuple(words))
+    return Job(args, experiment, noise_seed, RandomStream(noise_seed, table), tuple(words), clock)
 
 
 def detector_size(args: Arguments) -> tuple[float, float]:

@@ -96,6 +96,7 @@ def _run(words: Sequence[str]) -> None:
     from cupysim.cli.outputs import check_libraries, check_outputs, write_outputs
     from cupysim.cli.printout import Printout
     from cupysim.cli.progress import Listener, Progress
+    from cupysim.cli.provenance import Stopwatch
     from cupysim.cli.report import setup_lines, solid_angle_line
     from cupysim.errors import OptionError
     from cupysim.image import Image
@@ -103,13 +104,16 @@ def _run(words: Sequence[str]) -> None:
     from cupysim.render.plan import make_plan
     from cupysim.render.select import select_backend
 
-    job = build(words)
+    watch = Stopwatch()
+    with watch.stage("reading"):
+        job = build(words)
     args, experiment = job.arguments, job.experiment
     if args.printout and args.backend not in ("auto", "numpy"):
         raise OptionError("-printout", f"needs -backend numpy, not {args.backend}")
     name = "numpy" if args.printout else args.backend
     render = select_backend(name, args.precision, args.threads, args.devices)
-    plan = make_plan(experiment)
+    with watch.stage("planning"):
+        plan = make_plan(experiment)
     dump_problem = check_outputs(args)
     check_libraries(job)
     report = Report(sys.stdout)
@@ -123,7 +127,8 @@ def _run(words: Sequence[str]) -> None:
     elif args.progress:
         listener = Progress(experiment.region.n_pixels, report)
     try:
-        image = Image(experiment, plan, render(plan, listener))
+        with watch.stage("rendering"):
+            image = Image(experiment, plan, render(plan, listener))
     finally:
         if isinstance(listener, Progress):
             listener.close()
@@ -138,7 +143,7 @@ def _run(words: Sequence[str]) -> None:
             "indices leave the table; -nointerpolate, or more structure factors, avoid the seam",
         )
     report(solid_angle_line(image.statistics))
-    write_outputs(job, image, dump_problem, report)
+    write_outputs(job, image, dump_problem, report, watch)
     report.flush()
 
 

@@ -442,6 +442,9 @@ OPTIONS: tuple[Option, ...] = (
               "counted or, with -nonoise, expected photons rounded.", "cbf_file"),
     _new_path("-pngfile", OUTPUT, "A quick look: dark spots on white, logarithmic, at most 2048 "
               "pixels wide.", "png_file"),
+    _new_path("-provenance", OUTPUT, "JSON file which tells how all was made: arguments as given "
+              "and as resolved, seeds, versions, digests of inputs and outputs, times. 'cupysim "
+              "rerun' does it again.", "provenance_file"),
     _flag("-nonoise", OUTPUT, "No noise image.", {"write_noise": False}),
     _flag("-nopgm", OUTPUT, "No greymap.", {"write_pgm": False}),
     _number("-scale", OUTPUT, "Scale of the SMV image without noise; automatic if not above 0.",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cupysim.cli.arguments import Arguments
 from cupysim.cli.build import Job
+from cupysim.cli.provenance import Stopwatch, input_files, run_record, write_record
 from cupysim.cli.report import statistics_lines
 from cupysim.errors import CupysimError
 from cupysim.formats import cbf, fdump, float_image, nexus, pgm, png, smv
@@ -38,25 +41,12 @@ def check_outputs(args: Arguments) -> bool:
     CupysimError
         If another file cannot be written, or would replace an input.
     """
-    inputs = {
-        os.path.realpath(name): name
-        for name in (
-            args.hkl_file,
-            args.matrix_file,
-            args.source_file,
-            args.mask_file,
-            args.image_file,
-            args.stol_file,
-            args.model_file,
-            args.experiment_file,
-            args.dump_file if args.dump_was_read else None,
-        )
-        if name is not None
-    }
+    inputs = {os.path.realpath(name): name for name in input_files(args).values()}
     names = [args.float_file, args.int_file]
     names += [args.pgm_file] if args.write_pgm else []
     names += [args.noise_file] if args.write_noise else []
-    names += [name for name in (args.nexus_file, args.cbf_file, args.png_file) if name is not None]
+    new = (args.nexus_file, args.cbf_file, args.png_file, args.provenance_file)
+    names += [name for name in new if name is not None]
     outputs: dict[str, str] = {}
     for name in names:
         target = str(check_writable(name))
@@ -77,7 +67,7 @@ def check_outputs(args: Arguments) -> bool:
 
 
 def write_outputs(
-    job: Job, image: Image, dump_problem: bool, report: Callable[[str], None]
+    job: Job, image: Image, dump_problem: bool, report: Callable[[str], None], watch: Stopwatch
 ) -> None:
     """Write all files, or none of them.
 
@@ -91,12 +81,15 @@ def write_outputs(
         The dump file cannot be written.
     report : callable
         Takes a line for standard output.
+    watch : Stopwatch
+        Knows how long the stages before took.
 
     Raises
     ------
     OutputError
         If a file cannot be written.
     """
+    began = time.perf_counter()
     args, factors = job.arguments, job.experiment.structure_factors
     counts = None
     header = smv.header(job.experiment)
@@ -130,8 +123,14 @@ def write_outputs(
             report(f"{photons:.0f} photons on noise image ({overloads} overloads)")
             report(f"writing {args.noise_file} as 2-byte integers")
             files.write(args.noise_file, lambda stream: smv.write(stream, header, noisy))
-        for line in _write_new_formats(files, job, image, counts):
+        record = None
+        if args.nexus_file is not None or args.provenance_file is not None:
+            record = run_record(job, image, counts, watch.seconds)
+        for line in _write_new_formats(files, job, image, counts, record):
             report(line)
+        if record is not None and args.provenance_file is not None:
+            report(f"writing {args.provenance_file} as JSON")
+            write_record(files, args.provenance_file, record, watch, began)
 
 
 def check_libraries(job: Job) -> None:
@@ -156,13 +155,17 @@ def check_libraries(job: Job) -> None:
 
 
 def _write_new_formats(
-    files: OutputFiles, job: Job, image: Image, counts: np.ndarray | None
+    files: OutputFiles,
+    job: Job,
+    image: Image,
+    counts: np.ndarray | None,
+    record: Mapping[str, Any] | None,
 ) -> Iterator[str]:
     """Files which nanoBragg does not have; gives lines for standard output."""
     args, experiment = job.arguments, job.experiment
     measured = image.array if counts is None else counts
     if args.nexus_file is not None:
-        content = image.content(counts, _provenance(job))
+        content = image.content(counts, _provenance(job, image), record)
         yield f"writing {args.nexus_file} as NeXus/HDF5"
         files.write(args.nexus_file, lambda stream: nexus.write(stream, content))
     if args.cbf_file is not None:
@@ -178,15 +181,15 @@ def _write_new_formats(
         files.write(args.png_file, lambda stream: png.write(stream, measured))
 
 
-def _provenance(job: Job) -> dict[str, str | int]:
-    """How an image was made, as HDF5 files tell it."""
-    args = job.arguments
+def _provenance(job: Job, image: Image) -> dict[str, str | int]:
+    """How an image was made, as HDF5 files tell it in a few words."""
+    args, made_by = job.arguments, image.rendered.made_by
     return {
         "arguments": shlex.join(["cupysim", *job.words])
         .encode("utf-8", "backslashreplace")
         .decode(),
-        "backend": args.backend,
-        "precision": args.precision,
+        "backend": made_by.backend,
+        "precision": made_by.precision,
         "noise_seed": job.noise_seed,
         "mosaic_seed": args.mosaic_seed,
         "shape": str(job.experiment.crystal.shape),

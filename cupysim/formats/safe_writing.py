@@ -122,6 +122,23 @@ class OutputFiles:
             raise OutputError(path, error.strerror or str(error)) from error
         self._writers.append((path, descriptor, self._pool.submit(_fill, descriptor, writer)))
 
+    def staged_files(self) -> list[tuple[object, Path]]:
+        """Wait until all files so far are filled.
+
+        Returns
+        -------
+        list of tuple of path_like and Path
+            Each file, and where its content is until it is put in place.
+
+        Raises
+        ------
+        OutputError
+            If one cannot be filled.
+        """
+        self._wait_for_writers()
+        names = [name for name, _, _ in self._writers]
+        return list(zip(names, (staged for staged, _, _ in self._staged), strict=True))
+
     def _wait_for_writers(self) -> None:
         for path, _, writing in self._writers:
             try:

@@ -20,7 +20,7 @@ import numpy as np
 from cupysim.errors import CupysimError
 from cupysim.render.engine import Engine
 from cupysim.render.plan import RenderPlan
-from cupysim.render.result import InterpolationStop, Observer, Rendered
+from cupysim.render.result import InterpolationStop, MadeBy, Observer, Rendered
 from cupysim.render.steps import Span, count_rays, spans
 from cupysim.render.worker import SEARCH_SLOWNESS, Piece, Tables, Worker
 
@@ -227,7 +227,10 @@ def render(
             omega_sum[shot, number] = panel.render(image[shot, number], observer)
             n_rendered[shot, number] = count
         stops.append(state.stop)
-    return Rendered(image, omega_sum, n_rendered, stops)
+    made_by = MadeBy(
+        engines[0].backend, engines[0].precision.name.lower(), tuple(each.name for each in engines)
+    )
+    return Rendered(image, omega_sum, n_rendered, stops, made_by)
 
 
 def _listed(plan: RenderPlan, panel: int) -> np.ndarray | None:

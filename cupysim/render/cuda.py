@@ -112,6 +112,18 @@ def devices(wanted: Sequence[int] | None) -> list[int]:
     return list(dict.fromkeys(wanted)) if wanted else list(range(count))
 
 
+def versions() -> dict[str, str]:
+    """Of CuPy and CUDA."""
+    import cupy
+
+    runtime = cupy.cuda.runtime
+    return {
+        "cupy": cupy.__version__,
+        "cuda_runtime": str(runtime.runtimeGetVersion()),
+        "cuda_driver": str(runtime.driverGetVersion()),
+    }
+
+
 def render(
     plan: RenderPlan, observer: Observer, precision: Precision, wanted: Sequence[int] | None
 ) -> Rendered:
@@ -209,6 +221,7 @@ class CudaEngine:
         In which numbers.
     """
 
+    backend = "cuda"
     rate = STEPS_PER_SECOND
 
     def __init__(self, number: int, precision: Precision) -> None:
@@ -224,6 +237,7 @@ class CudaEngine:
             if precision is Precision.MIXED and ratio >= SLOW_FLOAT64:
                 precision = Precision.PAIRS
             free = self._free_bytes()
+            self.name = f"{runtime.getDeviceProperties(number)['name'].decode()} ({number})"
         self.precision = precision
         self.matrices_at_once = max(1, min(2**22, int(free * LARGEST_SHARE) // (9 * 8)))
         self._kept: dict[str, Any] = {}

@@ -15,6 +15,10 @@ STATE_SIZE = 5
 class Engine(Protocol):
     """A device which carries out launches."""
 
+    backend: str
+    """To which backend it belongs."""
+    name: str
+    """For people: the device."""
     precision: Precision
     rate: float
     """Steps in a second, a first guess."""

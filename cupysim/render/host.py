@@ -11,7 +11,7 @@ import numpy as np
 
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.native import recipe
-from cupysim.native.library import NoLibraryError, load
+from cupysim.native.library import NoLibraryError, level, load
 from cupysim.render import compiled
 from cupysim.render.engine import STATE_SIZE
 from cupysim.render.launch import SHAPES, Precision, Variant, launch_type
@@ -165,6 +165,7 @@ class HostEngine:
         How many threads.
     """
 
+    backend = "host"
     largest_band = LARGEST_BAND
     matrices_at_once = MATRICES_AT_ONCE
 
@@ -172,6 +173,7 @@ class HostEngine:
         self.library = library
         self.precision = precision
         self.threads = threads
+        self.name = f"{level()}, {threads} thread{'' if threads == 1 else 's'}"
         self.rate = STEPS_PER_SECOND * threads
         self._lanes = library.cupysim_lanes()
         self.smallest_band = self._lanes * threads

@@ -34,6 +34,25 @@ class InterpolationStop:
 
 
 @dataclass(frozen=True)
+class MadeBy:
+    """What computed an image.
+
+    Parameters
+    ----------
+    backend : str
+        Its name.
+    precision : str
+        In which numbers: double, mixed, or what mixed became on the device.
+    devices : tuple of str
+        The processor's instructions and threads, or the GPUs.
+    """
+
+    backend: str
+    precision: str
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Rendered:
     """Images and what is reported of them.
 
@@ -47,12 +66,15 @@ class Rendered:
         Number of pixels computed.
     interpolation_stops : list of InterpolationStop or None
         For each shot, where interpolation ended, if it did.
+    made_by : MadeBy
+        What computed them.
     """
 
     image: np.ndarray
     omega_sum: np.ndarray
     n_rendered: np.ndarray
     interpolation_stops: list[InterpolationStop | None]
+    made_by: MadeBy
 
 
 class Observer:

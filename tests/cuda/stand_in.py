@@ -183,6 +183,9 @@ class Machine:
             getDeviceCount=lambda: self.devices,
             deviceGetAttribute=lambda _, number: self.ratio,
             memGetInfo=lambda: (self.memory - self.used[self.current], self.memory),
+            getDeviceProperties=lambda number: {"name": f"Stand-in {number}".encode()},
+            runtimeGetVersion=lambda: 13000,
+            driverGetVersion=lambda: 13010,
             CUDARuntimeError=CUDARuntimeError,
         )
         cuda = SimpleNamespace(

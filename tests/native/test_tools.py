@@ -22,6 +22,7 @@ from cupysim.maths.nr_random import RandomStream
 from cupysim.native import tools
 from cupysim.noise.poisson import PoissonNoise
 from cupysim.render.plan import make_plan
+from cupysim.render.reference import MADE_BY
 from cupysim.render.result import Rendered
 from cupysim.render.statistics import image_statistics
 from tests.native.support import WORDS
@@ -132,8 +133,9 @@ def test_statistics(region: str, kind: str) -> None:
         "infinite": np.where(image > 1e10, np.inf, image),
     }[kind].astype(np.float32)
     rendered = Rendered(
-        image[None, None], np.ones(plan.shape[:2]), np.full(plan.shape[:2], plan.n_region), [None]
-    )
+        image[None, None], np.ones(plan.shape[:2]), np.full(plan.shape[:2], plan.n_region), [None],
+        MADE_BY,
+    )  # fmt: skip
     with np.errstate(all="ignore"):
         compiled, plain = both(lambda: image_statistics(plan, rendered))
     np.testing.assert_equal(astuple(compiled), astuple(plain))
@@ -144,8 +146,9 @@ def test_statistics_of_many_rows() -> None:
     plan = make_plan(from_args(f"{WORDS} -detpixels_x 40 -detpixels_y 700 -roi 2 33 5 690"))
     image = random_image(5, plan.shape[2:])
     rendered = Rendered(
-        image[None, None], np.ones(plan.shape[:2]), np.full(plan.shape[:2], plan.n_region), [None]
-    )
+        image[None, None], np.ones(plan.shape[:2]), np.full(plan.shape[:2], plan.n_region), [None],
+        MADE_BY,
+    )  # fmt: skip
     compiled, plain = both(lambda: image_statistics(plan, rendered))
     assert compiled == plain
 

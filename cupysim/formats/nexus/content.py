@@ -26,6 +26,8 @@ class Content:
         Structured array of predicted spots, see `cupysim.render.spots`.
     provenance : mapping of str to str or number
         Arguments, version, seeds.
+    record : str
+        All that is known of how it was made, as JSON.
     """
 
     experiment: Experiment
@@ -33,6 +35,7 @@ class Content:
     counts: np.ndarray | None = None
     spots: np.ndarray | None = None
     provenance: Mapping[str, str | int | float] = field(default_factory=dict)
+    record: str = ""
 
     @property
     def rendered(self) -> np.ndarray:

@@ -108,4 +108,5 @@ def read(path: os.PathLike[str] | str) -> Content:
             for name, value in ours.attrs.items()
             if name not in ("NX_class", "version")
         }
-    return Content(experiment, expected, counts, spots, provenance)
+        record = ours["provenance"].asstr()[()] if "provenance" in ours else ""
+    return Content(experiment, expected, counts, spots, provenance, record)

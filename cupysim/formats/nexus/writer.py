@@ -214,6 +214,8 @@ class _Writer:
         ours.attrs["version"] = cupysim.__version__
         for name, value in content.provenance.items():
             ours.attrs[name] = value
+        if content.record:
+            ours["provenance"] = content.record
         if content.counts is not None:
             self._image(f"{OURS}/expected_photons", content.expected)
         self._number(f"{OURS}/a_matrix", experiment.crystal.lattice.reciprocal.T, "1/angstrom")

@@ -1,0 +1,253 @@
+"""Render again what an earlier run made, and compare.
+
+FILE is what -provenance wrote, or an HDF5 file of cupysim. Inputs must be the files they were; no
+file is written. Exit status 0 if the image is the same, 1 if it differs, 2 after an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cupysim.api import simulate
+from cupysim.cli.build import Job, build
+from cupysim.cli.provenance import LAYOUT, input_files
+from cupysim.comparison.images import FLOOR, RTOL, compare_images
+from cupysim.errors import CupysimError, FileFormatError
+from cupysim.formats import nexus
+from cupysim.formats.nexus.reader import SIGNATURE as HDF5
+from cupysim.formats.reading import check_regular, opened
+from cupysim.image import Image
+from cupysim.provenance import digest, file_record, versions
+from cupysim.render.select import BACKENDS, PRECISIONS, available_backends
+
+DIFFERENT = 1
+"""Exit status."""
+
+ABSENT = "is not there"
+
+MIXED_FLOOR = 1e-6
+"""What mixed precision promises, as part of the largest pixel."""
+
+STATISTICS = ("maximum", "mean", "rms", "rmsd", "solid_angle")
+"""What is compared where the pixels are gone."""
+
+LARGEST = 2**26
+"""Bytes; more is no record of a run."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    add = parser.add_argument
+    add("file", metavar="FILE")
+    add("--backend", choices=BACKENDS, help="not that of the earlier run")
+    add("--precision", choices=tuple(PRECISIONS), help="not that of the earlier run")
+    add("--threads", type=int, metavar="N", help="threads of the host backend")
+    add("--rtol", type=float, default=RTOL, metavar="R",
+        help="largest relative difference of a pixel; default: %(default)g")  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Render again, and say what came out."""
+    path = Path(arguments.file)
+    record, original = _read(path)
+    with _folder_of_inputs(record, path) as folder, contextlib.chdir(folder):
+        _tell(f"rendering again: {record['command']}")
+        job = build(record["arguments"], int(record["seeds"]["clock"]))
+        _check_same_inputs(job, record)
+        image = _render(job, record, arguments)
+        original = _original(record, path) if original is None else original
+    made_by = image.rendered.made_by
+    was = record["computed_by"]
+    _tell(f"computed by {_maker(was)}; now by {_maker(vars(made_by))}")
+    versions_now = versions(made_by)
+    for name, before in record["versions"].items():
+        now = versions_now.get(name, "not there")
+        if now != before:
+            _tell(f"version of {name}: {before}; now {now}")
+    same = _compare(record, image, original, arguments.rtol)
+    if same and record["image"]["counted_photons"] is not None:
+        same = _compare_counts(job, record, image)
+    return 0 if same else DIFFERENT
+
+
+def _read(path: Path) -> tuple[dict[str, Any], np.ndarray | None]:
+    """The record of a run, and its image where the file has it."""
+    check_regular(path)
+    with opened(path) as stream:
+        head = stream.read(LARGEST)
+    original = None
+    text = head.decode("utf-8", "replace")
+    if head.startswith(HDF5):
+        content = nexus.read(path)
+        original, text = content.expected, content.record
+        if "arguments" not in content.provenance:
+            raise FileFormatError(path, "it was not written by the command, which could run again")
+    try:
+        record = json.loads(text)
+        layout = record["layout"]
+        if layout == LAYOUT:
+            _check(record)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FileFormatError(path, "no record of a run, as -provenance writes it") from error
+    if layout != LAYOUT:
+        raise FileFormatError(path, f"layout {layout}, which another version of cupysim reads")
+    return record, original
+
+
+def _check(record: dict[str, Any]) -> None:
+    """Touch all that is needed, so that what is missing or of another kind shows at once."""
+    texts = [
+        record["command"], record["folder"], record["computed_by"]["backend"],
+        record["computed_by"]["precision"], record["image"]["expected_photons"],
+        *record["arguments"], *record["computed_by"]["devices"], *record["versions"].values(),
+        *(entry[name] for entry in record["inputs"] for name in ("option", "path")),
+        *(entry["path"] for entry in record.get("outputs", [])),
+    ]  # fmt: skip
+    numbers = [
+        record["seeds"]["clock"], record["derived"]["n_slow"], record["derived"]["n_fast"],
+        *(record["image"]["statistics"][name] for name in STATISTICS),
+    ]  # fmt: skip
+    digests = [record["image"]["counted_photons"]]
+    digests += [entry["sha256"] for entry in [*record["inputs"], *record.get("outputs", [])]]
+    if not (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, int | float) for number in numbers)
+        and all(digest is None or isinstance(digest, str) for digest in digests)
+    ):
+        raise TypeError
+
+
+@contextlib.contextmanager
+def _folder_of_inputs(record: dict[str, Any], path: Path) -> Iterator[str]:
+    """The folder in which the inputs are what they were: here, there, or beside the record."""
+    inputs = record["inputs"]
+    if not inputs:
+        # so that no file which lies about is read
+        with tempfile.TemporaryDirectory() as empty:
+            yield empty
+        return
+    folders = (os.getcwd(), record["folder"], str(path.resolve().parent))
+    problems = [list(_changed_inputs(inputs, folder)) for folder in folders]
+    for folder, wrong in zip(folders, problems, strict=True):
+        if not wrong:
+            yield folder
+            return
+    # of the folder which has most of them
+    raise CupysimError(min(problems, key=lambda wrong: sum(ABSENT in text for text in wrong))[0])
+
+
+def _changed_inputs(inputs: list[dict[str, Any]], folder: str) -> Iterator[str]:
+    for entry in inputs:
+        path = os.path.join(folder, entry["path"])
+        shown = f"{entry['path']} ({entry['option']})"
+        if entry["sha256"] is None:
+            yield f"{shown} was no file which can be read again"
+            continue
+        now = file_record(path)
+        if now["sha256"] is None:
+            yield f"{shown} {ABSENT}; run this where it is"
+        elif now["sha256"] != entry["sha256"]:
+            yield (
+                f"{shown} is not the file it was: its SHA-256 does not begin with "
+                + (entry["sha256"][:12])
+            )
+
+
+def _check_same_inputs(job: Job, record: dict[str, Any]) -> None:
+    before = {entry["option"] for entry in record["inputs"]}
+    new = {o: p for o, p in input_files(job.arguments).items() if o not in before}
+    for option, path in new.items():
+        raise CupysimError(f"{path} ({option}) would be read, which the earlier run did not")
+
+
+def _render(job: Job, record: dict[str, Any], arguments: argparse.Namespace) -> Image:
+    backend = arguments.backend or record["computed_by"]["backend"]
+    if arguments.backend is None and backend not in available_backends():
+        _tell(f"backend {backend} does not work here; taking another")
+        backend = "auto"
+    args = job.arguments
+    return simulate(
+        job.experiment,
+        backend,
+        precision=arguments.precision or args.precision,
+        threads=arguments.threads or args.threads,
+        devices=args.devices,
+    )
+
+
+def _original(record: dict[str, Any], path: Path) -> np.ndarray | None:
+    """The image of the earlier run, if a file still has it."""
+    wanted = record["image"]["expected_photons"]
+    derived = record["derived"]
+    for entry in record.get("outputs", []):
+        for folder in (os.getcwd(), record["folder"], str(path.resolve().parent)):
+            place = os.path.join(folder, entry["path"])
+            if entry["sha256"] == wanted and file_record(place)["sha256"] == wanted:
+                shape = derived["n_slow"], derived["n_fast"]
+                return np.fromfile(place, dtype="<f4").reshape(shape)
+    return None
+
+
+def _compare(
+    record: dict[str, Any], image: Image, original: np.ndarray | None, rtol: float
+) -> bool:
+    if digest(image.array) == record["image"]["expected_photons"]:
+        _tell("the same image, to the last bit")
+        return True
+    mixed = "double" not in (record["computed_by"]["precision"], image.rendered.made_by.precision)
+    mixed |= record["computed_by"]["precision"] != image.rendered.made_by.precision
+    floor = MIXED_FLOOR if mixed else FLOOR
+    if original is None:
+        return _compare_statistics(record, image, rtol)
+    found = compare_images(original, image.array, rtol=rtol, floor=floor, regions=0).overall
+    worst = found.relative
+    apart = "" if worst is None else (
+        f"; largest relative difference {worst.difference:.3g} at {worst.fast} {worst.slow}"
+    )  # fmt: skip
+    if found.n_beyond:
+        _tell(f"different: {found.n_beyond} of {found.n_pixels} pixels beyond {rtol:g}{apart}")
+        return False
+    _tell(f"the same image within {rtol:g}, {found.n_equal} pixels to the last bit{apart}")
+    return True
+
+
+def _compare_statistics(record: dict[str, Any], image: Image, rtol: float) -> bool:
+    """Where the earlier image is gone."""
+    before, now = record["image"]["statistics"], vars(image.statistics)
+    for name in STATISTICS:
+        if not abs(now[name] - before[name]) <= rtol * max(abs(now[name]), abs(before[name])):
+            _tell(f"different: {name} {before[name]:.9g}, now {now[name]:.9g}")
+            return False
+    _tell(
+        f"maximum, mean and spread are the same within {rtol:g}, last bits differ; the earlier "
+        "image is gone, so pixels cannot be compared"
+    )
+    return True
+
+
+def _compare_counts(job: Job, record: dict[str, Any], image: Image) -> bool:
+    if digest(image.array) != record["image"]["expected_photons"]:
+        _tell("counts are not compared: the last bits of the expected photons decide them")
+        return True
+    counts, _ = image.counts(job.noise_stream)
+    same = digest(counts) == record["image"]["counted_photons"]
+    _tell("the same counts of photons" if same else "different: other counts of photons")
+    return same
+
+
+def _maker(made_by: dict[str, Any]) -> str:
+    return f"{made_by['backend']}, {made_by['precision']} ({'; '.join(made_by['devices'])})"
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
