@@ -19,7 +19,7 @@ from cupysim.maths.rotations import apply_matrix
 from cupysim.models.crystal import Shape
 from cupysim.render.plan import RenderPlan
 from cupysim.render.rays import PixelBlock, Ray, rays
-from cupysim.render.result import InterpolationStop, MadeBy, Observer, Rendered
+from cupysim.render.result import BY_NUMPY, InterpolationStop, Observer, Rendered
 
 BLOCK_SIZE = 8192
 """Pixels times orientations in one array operation; a dozen such arrays of
@@ -27,8 +27,6 @@ float64 fit a second-level cache."""
 
 KEPT_ORIENTATIONS = 100_000
 """Orientations whose cell vectors are kept; more are made again when needed."""
-
-MADE_BY = MadeBy("numpy", "double", ("1 thread",))
 
 Indices = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -113,7 +111,7 @@ def render(plan: RenderPlan, observer: Observer) -> Rendered:
                 n_rendered[shot, panel] += len(block.numbers)
                 observer.pixels_done(len(block.numbers))
         stops.append(renderer.interpolation_stop)
-    return Rendered(image, omega_sum, n_rendered, stops, MADE_BY)
+    return Rendered(image, omega_sum, n_rendered, stops, BY_NUMPY)
 
 
 def pixel_blocks(plan: RenderPlan, shot: int, panel: int) -> Iterator[PixelBlock]:

@@ -52,6 +52,10 @@ class MadeBy:
     devices: tuple[str, ...]
 
 
+BY_NUMPY = MadeBy("numpy", "double", ("1 thread",))
+"""What computes the images of the readable backend."""
+
+
 @dataclass(frozen=True)
 class Rendered:
     """Images and what is reported of them.

@@ -22,8 +22,7 @@ from cupysim.maths.nr_random import RandomStream
 from cupysim.native import tools
 from cupysim.noise.poisson import PoissonNoise
 from cupysim.render.plan import make_plan
-from cupysim.render.reference import MADE_BY
-from cupysim.render.result import Rendered
+from cupysim.render.result import BY_NUMPY, Rendered
 from cupysim.render.statistics import image_statistics
 from tests.native.support import WORDS
 
@@ -134,7 +133,7 @@ def test_statistics(region: str, kind: str) -> None:
     }[kind].astype(np.float32)
     rendered = Rendered(
         image[None, None], np.ones(plan.shape[:2]), np.full(plan.shape[:2], plan.n_region), [None],
-        MADE_BY,
+        BY_NUMPY,
     )  # fmt: skip
     with np.errstate(all="ignore"):
         compiled, plain = both(lambda: image_statistics(plan, rendered))
@@ -147,7 +146,7 @@ def test_statistics_of_many_rows() -> None:
     image = random_image(5, plan.shape[2:])
     rendered = Rendered(
         image[None, None], np.ones(plan.shape[:2]), np.full(plan.shape[:2], plan.n_region), [None],
-        MADE_BY,
+        BY_NUMPY,
     )  # fmt: skip
     compiled, plain = both(lambda: image_statistics(plan, rendered))
     assert compiled == plain
