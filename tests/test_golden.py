@@ -12,16 +12,20 @@ import numpy as np
 import pytest
 
 from cupysim.cli.build import build
+from cupysim.cli.parity_cases import read_cases
+from cupysim.comparison.images import agreement
 from cupysim.formats import integer_images
 from cupysim.image import Image
 from cupysim.maths.nr_random import RandomStream
 from cupysim.noise.poisson import PoissonNoise
 from cupysim.render.plan import make_plan
 from cupysim.render.result import Observer
+from cupysim.render.select import select_backend
 from tests import tolerances
 from tests.conftest import GOLDEN, Renderer, Run
 
-CASES = sorted(path.name for path in (GOLDEN / "cases").iterdir())
+CASES = sorted(path.parent.name for path in (GOLDEN / "cases").glob("*/float.npz"))
+SAMPLED = sorted(path.parent.name for path in (GOLDEN / "cases").glob("*/sample.npz"))
 WITH_INTEGERS = [name for name in CASES if (GOLDEN / "cases" / name / "ints.npz").exists()]
 WITH_TRACE = [name for name in CASES if (GOLDEN / "cases" / name / "trace.json").exists()]
 SMV_HEADER = 512
@@ -70,6 +74,39 @@ def test_image(name: str, renderer: Renderer, run: Run) -> None:
         assert image.statistics.maximum == pytest.approx(
             case["stats"]["max_I"], rel=tolerances.GOLDEN_RELATIVE
         )
+
+
+@cache
+def rendered_by_numpy(name: str) -> np.ndarray:
+    plan = make_plan(build([*load(name)["args"], "-nodump"]).experiment)
+    return select_backend("numpy")(plan, Observer()).image[0, 0]
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+def test_benchmark(name: str, renderer: Renderer) -> None:
+    """Images which are too large to be stored: the NumPy backend's has the C program's sample and
+    sums of blocks, and is the reference of all pixels of the others."""
+    (case,) = (case for case in read_cases(GOLDEN) if case.name == name)
+    reference = rendered_by_numpy(name)
+    assert case.stands_for_reference(reference)
+    plan = make_plan(build([*case.words, "-nodump"]).experiment)
+    image = renderer(plan, Observer()).image[0, 0]
+    renderer.assert_close(image, reference)
+    found = agreement(reference, image)
+    assert found.correlation >= tolerances.BENCHMARK_CORRELATION
+    assert found.sum_ratio == pytest.approx(1.0, abs=tolerances.BENCHMARK_SUM)
+    assert found.sums[0] == pytest.approx(load(name)["stats"]["sum"], rel=tolerances.BENCHMARK_SUM)
+
+
+def test_another_benchmark_is_noticed() -> None:
+    """That the sample can tell images apart: one pixel of it, or a block by a millionth."""
+    (case,) = (case for case in read_cases(GOLDEN) if case.name == "benchmark_512")
+    image = rendered_by_numpy("benchmark_512").copy()
+    image.reshape(-1)[5 * np.argmax(image.reshape(-1)[::5])] *= 1.00001
+    assert not case.stands_for_reference(image)
+    image = rendered_by_numpy("benchmark_512").copy()
+    image[64:128, 65] *= 1.001
+    assert not case.stands_for_reference(image)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -36,3 +36,9 @@ magnify."""
 
 POSITION = 1e-9
 """Positions on a detector (m) after rotations into another frame: far below any pixel."""
+
+BENCHMARK_CORRELATION = 0.999999
+"""Of large images: what users of the reference project ask for; pixels are held to more."""
+
+BENCHMARK_SUM = 1e-6
+"""Relative difference of sums over large images, likewise."""

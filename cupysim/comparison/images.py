@@ -157,6 +157,29 @@ def compare_images(
     """
     from cupysim.comparison.resemblance import resemblance
 
+    good, limits = _prepared(first, second, masked, rtol, floor)
+    overall = _agreement(first, second, good, limits)
+    parts = list(_regions(first, second, good, limits, regions)) if regions > 0 else []
+    peaks = match_peaks(np.where(good, first, 0), np.where(good, second, 0))
+    hints = resemblance(first, second, good, overall, peaks) if overall.n_beyond else []
+    return ImageComparison(overall, parts, peaks, int(good.size - good.sum()), hints)
+
+
+def agreement(
+    first: np.ndarray, second: np.ndarray, rtol: float = RTOL, floor: float = FLOOR
+) -> Agreement:
+    """How alike two images are as a whole; see `compare_images`."""
+    return _agreement(first, second, *_prepared(first, second, None, rtol, floor))
+
+
+def _prepared(
+    first: np.ndarray,
+    second: np.ndarray,
+    masked: np.ndarray | None,
+    rtol: float,
+    floor: float,
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """Pixels to compare, and the relative and absolute tolerance."""
     if first.shape != second.shape:
         sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in (first, second))
         raise CupysimError(f"images of {sizes} pixels (fast x slow) cannot be compared")
@@ -168,12 +191,7 @@ def compare_images(
         if wrong:
             raise CupysimError(f"the {which} image has {wrong} pixels which are not finite")
     largest = max(_largest(image, good) for image in (first, second))
-    limits = rtol, floor * largest
-    overall = _agreement(first, second, good, limits)
-    parts = list(_regions(first, second, good, limits, regions)) if regions > 0 else []
-    peaks = match_peaks(np.where(good, first, 0), np.where(good, second, 0))
-    hints = resemblance(first, second, good, overall, peaks) if overall.n_beyond else []
-    return ImageComparison(overall, parts, peaks, int(good.size - good.sum()), hints)
+    return good, (rtol, floor * largest)
 
 
 def _largest(image: np.ndarray, good: np.ndarray) -> float:

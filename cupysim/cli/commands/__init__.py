@@ -16,6 +16,7 @@ EXIT_INTERRUPTED = 130
 COMMANDS = {
     "compare": "Compare two images or two traces, and find where they differ first.",
     "info": "Tell in a few lines what is in image files.",
+    "parity": "Run argument lists through a reference program and cupysim, and compare images.",
     "rerun": "Render again what an earlier run made, and compare.",
     "trace": "Print the whole computation of pixels, every number with its unit.",
     "show": "Show images: resolution rings, predicted spots, comparison side by side.",

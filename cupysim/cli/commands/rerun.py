@@ -21,7 +21,7 @@ import numpy as np
 from cupysim.api import simulate
 from cupysim.cli.build import Job, build
 from cupysim.cli.provenance import LAYOUT, input_files
-from cupysim.comparison.images import FLOOR, RTOL, compare_images
+from cupysim.comparison.images import FLOOR, RTOL, agreement
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats import nexus
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
@@ -209,7 +209,7 @@ def _compare(
     floor = MIXED_FLOOR if mixed else FLOOR
     if original is None:
         return _compare_statistics(record, image, rtol)
-    found = compare_images(original, image.array, rtol=rtol, floor=floor, regions=0).overall
+    found = agreement(original, image.array, rtol, floor)
     worst = found.relative
     apart = "" if worst is None else (
         f"; largest relative difference {worst.difference:.3g} at {worst.fast} {worst.slow}"

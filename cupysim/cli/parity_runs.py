@@ -1,0 +1,158 @@
+"""Running a case through a program, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+import cupysim
+from cupysim.cli.parity_cases import Case
+from cupysim.errors import CupysimError
+from cupysim.provenance import file_record
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left behind.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (n_slow, n_fast), or None
+        The float image; None if there is none.
+    seconds : float
+        Wall time of the whole command.
+    problem : str
+        Why there is no image.
+    digests : dict of str to str
+        SHA-256 of the files which nanoBragg writes too, by name.
+    """
+
+    image: np.ndarray | None
+    seconds: float
+    problem: str = ""
+    digests: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A command which takes nanoBragg's options.
+
+    Parameters
+    ----------
+    name : str
+        For people.
+    words : tuple of str
+        What comes before the options.
+    """
+
+    name: str
+    words: tuple[str, ...]
+
+    def run(self, case: Case, folder: Path, timeout: float) -> Outcome:
+        """Run a case in an empty folder.
+
+        Parameters
+        ----------
+        case : Case
+            What to run.
+        folder : Path
+            Where; its inputs are copied there.
+        timeout : float
+            Seconds after which the program is stopped.
+
+        Returns
+        -------
+        Outcome
+            With a problem where there is no image.
+        """
+        folder.mkdir(parents=True)
+        case.prepare(folder)
+        began = time.perf_counter()
+        try:
+            done = subprocess.run(
+                [*self.words, *case.words], cwd=folder, timeout=timeout, check=False,
+                stdin=subprocess.DEVNULL, capture_output=True, env=_environment(),
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return Outcome(None, timeout, f"{self.name} was stopped after {timeout:g} s")
+        except OSError as error:
+            raise CupysimError(f"{self.name}: {error.strerror or error}") from error
+        seconds = time.perf_counter() - began
+        for name, text in (("stdout", done.stdout), ("stderr", done.stderr)):
+            (folder / name).write_bytes(text)
+        if done.returncode != 0:
+            lines = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
+            last = f": {lines[-1]}" if lines else ""
+            return Outcome(None, seconds, f"{self.name} ended with {done.returncode}{last}")
+        return self._outcome(case, folder, seconds)
+
+    def _outcome(self, case: Case, folder: Path, seconds: float) -> Outcome:
+        path = folder / case.float_file
+        pixels = np.fromfile(path, dtype="<f4") if path.is_file() else np.empty(0)
+        if pixels.size != case.shape[0] * case.shape[1]:
+            size = f"{case.shape[1]} x {case.shape[0]}"
+            return Outcome(
+                None, seconds, f"{self.name} wrote no {case.float_file} of {size} pixels"
+            )
+        records = [file_record(folder / name) for name in case.files]
+        digests = {
+            name: record["sha256"]
+            for name, record in zip(case.files, records, strict=True)
+            if record["sha256"] is not None
+        }
+        return Outcome(pixels.reshape(case.shape), seconds, "", digests)
+
+
+def reference_program(command: str) -> Program:
+    """The program which a user names.
+
+    Parameters
+    ----------
+    command : str
+        As for a shell: the program, and words which come before the options.
+
+    Returns
+    -------
+    Program
+        It runs in other folders than this one.
+
+    Raises
+    ------
+    CupysimError
+        If there is no such program.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise CupysimError(f"--reference: {error}") from None
+    found = shutil.which(words[0]) if words else None
+    if found is None:
+        raise CupysimError(f"--reference: there is no program {words[0] if words else ''!r}")
+    # files among the words, which are here and not there
+    rest = [os.path.abspath(word) if os.path.exists(word) else word for word in words[1:]]
+    return Program(os.path.basename(found), (os.path.abspath(found), *rest))
+
+
+def our_program(backend: str, precision: str, words: Sequence[str] = ()) -> Program:
+    """The drop-in command with a backend and a precision."""
+    command = (
+        sys.executable, "-m", "cupysim", "-noprogress", "-backend", backend,
+        "-precision", precision, *words,
+    )  # fmt: skip
+    return Program("cupysim", command)
+
+
+def _environment() -> dict[str, str]:
+    """The variables of this process, with which cupysim is found from any folder."""
+    home = str(Path(cupysim.__file__).parents[1])
+    paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

@@ -1,0 +1,223 @@
+"""The command ``cupysim parity``: with programs in the place of the C program."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cupysim.cli import parity_cases
+from cupysim.cli.main import main
+from cupysim.cli.parity_cases import default_cases, read_cases
+from tests.conftest import GOLDEN, INPUTS
+
+SMALL = "-cell 50 -default_F 10 -N 5 -detpixels 20 -pixel 2 -lambda 1 -distance 60 -seed 3"
+OURS = f"{sys.executable} -m cupysim"
+LIST = f"""# two cases
+first: {SMALL}
+{SMALL} -round_xtal -hkl few.hkl   # without a name
+"""
+
+
+def told(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    capsys.readouterr()
+    status = main(["parity", *words])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.txt").write_text(LIST)
+    shutil.copyfile(INPUTS / "few.hkl", tmp_path / "few.hkl")
+    return tmp_path
+
+
+def program(folder: Path, text: str) -> str:
+    """A program which takes nanoBragg's options."""
+    path = folder / "program"
+    path.write_text(f"#!{sys.executable}\nimport sys\nfrom cupysim.cli.main import main\n{text}\n")
+    path.chmod(0o755)
+    return "./program"
+
+
+def test_a_list_and_a_program(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--reference", f"{OURS} -backend numpy", "--cases", "list.txt"]
+    status, out, _ = told([*words, "--backend", "numpy"], capsys)
+    assert status == 0
+    lines = out.splitlines()
+    assert [line.split()[:3] for line in lines[1:3]] == [
+        ["first", "numpy", "double"], ["line", "3", "numpy"],
+    ]  # fmt: skip
+    # all four files, the noise of a known seed among them
+    assert "4/4" in lines[1]
+    assert lines[-1].startswith("2 of 2 the same; whole commands took")
+    # nothing was written here
+    assert {path.name for path in folder.iterdir()} == {"list.txt", "few.hkl"}
+
+
+def test_all_backends_and_precisions(
+    folder: Path, backend: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--reference", f"{OURS} -backend numpy", "--backend", backend, "--json"]
+    words += ["--precision", "double", "--precision", "mixed", *SMALL.split()]
+    status, out, _ = told(words, capsys)
+    assert status == 0
+    rows = json.loads(out)
+    precisions = ["double"] if backend == "numpy" else ["double", "mixed"]
+    assert [(row["backend"], row["precision"]) for row in rows] == [
+        (backend, precision) for precision in precisions
+    ]
+    assert all(row["same"] and row["pixels"] == 400 for row in rows)
+    assert rows[0]["correlation"] > 0.999999
+    assert set(rows[0]["files_equal"]) == {
+        "floatimage.bin", "intimage.img", "image.pgm", "noiseimage.img",
+    }  # fmt: skip
+
+
+def test_a_program_which_differs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table says where, and how to look into the pixel."""
+    wrong = program(folder, "sys.exit(main([*sys.argv[1:], '-Xbeam', '25']))")
+    status, out, _ = told(["--reference", wrong, "--backend", "numpy", *SMALL.split()], capsys)
+    assert status == 1
+    assert "DIFFERENT: 400 of 400 pixels beyond 1e-06" in out
+    assert f"look there: cupysim trace {SMALL} --pixel" in out
+    assert out.splitlines()[-1] == "0 of 1 the same"
+
+
+FAILURES = {
+    "print('all is lost', file=sys.stderr); sys.exit(3)": "program ended with 3: all is lost",
+    "sys.exit(0)": "program wrote no floatimage.bin of 20 x 20 pixels",
+    "open('floatimage.bin', 'wb').write(bytes(100))": "program wrote no floatimage.bin of 20",
+    "import time; time.sleep(60)": "program was stopped after 1 s",
+    "import numpy as n; n.full(400, n.nan, 'f4').tofile('floatimage.bin')": "not finite",
+}
+
+
+@pytest.mark.parametrize("text", FAILURES)
+def test_programs_which_fail(text: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--reference", program(folder, text), "--backend", "numpy", "--timeout", "1"]
+    if "sleep" not in text:
+        words[-1] = "60"
+    status, out, _ = told([*words, *SMALL.split()], capsys)
+    assert status == 1
+    assert FAILURES[text] in out
+
+
+def test_stored_images(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--cases", str(GOLDEN), "--only", "conv_adxv", "--only", "fdump_reread"]
+    status, out, _ = told([*words, "--only", "benchmark_512", "--backend", "numpy"], capsys)
+    assert status == 0
+    assert out.splitlines()[-1] == "3 of 3 the same"
+
+
+def test_stored_images_which_differ(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another image in the place of one which is stored, and of a sample."""
+    for name in ("roi", "benchmark_512"):
+        shutil.copytree(GOLDEN / "cases" / name, folder / "golden" / "cases" / name)
+    shutil.copytree(INPUTS, folder / "golden" / "inputs")
+    path = folder / "golden" / "cases" / "roi" / "float.npz"
+    with np.load(path) as arrays:
+        image = arrays["image"].copy()
+    image[np.unravel_index(image.argmax(), image.shape)] *= 1.001
+    np.savez(path, image=image)
+    path = folder / "golden" / "cases" / "benchmark_512" / "sample.npz"
+    with np.load(path) as arrays:
+        np.savez(path, **{**arrays, "sample": 2.0 * arrays["sample"]})
+    case = folder / "golden" / "cases" / "benchmark_512" / "case.json"
+    case.write_text(case.read_text().replace("aa2c35", "000000"))
+    status, out, _ = told(["--cases", "golden", "--backend", "numpy"], capsys)
+    assert status == 1
+    assert "DIFFERENT: 1 of" in out
+    assert "a sample of the reference is stored, and the NumPy backend's image has others" in out
+
+
+def test_what_runs_leave_behind(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--reference", OURS, "--backend", "numpy", "--keep", "kept", *SMALL.split()]
+    assert told(words, capsys)[0] == 0
+    kept = {str(path.relative_to(folder / "kept")) for path in (folder / "kept").rglob("*.bin")}
+    assert kept == {
+        "000_options/reference/floatimage.bin", "000_options/numpy-double/floatimage.bin",
+    }  # fmt: skip
+    status, _, err = told(words, capsys)
+    assert status == 2
+    assert "--keep: kept: File exists" in err
+
+
+def test_inputs_elsewhere(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Files above the folder, and named from the root."""
+    (folder / "below").mkdir()
+    (folder / "below" / "list.txt").write_text(
+        f"up: {SMALL} -hkl ../few.hkl\nroot: {SMALL} -hkl {folder}/few.hkl\n"
+    )
+    words = ["--reference", OURS, "--backend", "numpy", "--cases", "below/list.txt"]
+    assert told(words, capsys)[0] == 0
+
+
+def test_the_lists_which_are_shipped() -> None:
+    """All can be built, cover the options, and are told apart by name."""
+    cases = default_cases(with_reference=True)
+    assert len({case.name for case in cases}) == len(cases) > 30
+    assert {"benchmark_512", "benchmark_4096", "mosaic", "xds"} <= {case.name for case in cases}
+    stored = default_cases(with_reference=False)
+    assert len(stored) == len(list((GOLDEN / "cases").iterdir()))
+
+
+def test_no_stored_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of an installation, not a checkout."""
+    monkeypatch.setattr(
+        parity_cases.cupysim, "__file__", str(tmp_path / "site/cupysim/__init__.py")
+    )
+    with pytest.raises(Exception, match="no stored images here: --cases FOLDER"):
+        default_cases(with_reference=False)
+
+
+ERRORS = {
+    "--reference ./nowhere": "there is no program './nowhere'",
+    "--reference ''": "there is no program ''",
+    "--cases list.txt": "a list has no stored images: --reference CMD names a program",
+    "-cell 50": "options are compared with a program: --reference CMD",
+    "--cases list.txt -cell 50": "--cases and options exclude each other",
+    "--cases nowhere": "nowhere: No such file",
+    "--cases empty.txt": "no cases in it",
+    "--cases bad.txt": "bad.txt, line 2: expected NAME: OPTIONS",
+    "--cases quote.txt": "quote.txt, line 1: No closing quotation",
+    "--cases random.txt": "-misset random without -misset_seed is never the same",
+    "--cases outside.txt": "outside/x.bin is an output outside of the case's own folder",
+    "--cases broken.txt": "line 1: -distance: expected a number",
+    "--cases damaged": "case.json: no case",
+    "--rtol -1": "--rtol: expected a number",
+    "--timeout 0": "--timeout: expected a positive number",
+    "--only nothing_like_it": "no case has nothing_like_it in its name",
+}
+
+
+@pytest.mark.parametrize("words", ERRORS)
+def test_errors(words: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "empty.txt").write_text("# nothing\n\n")
+    (folder / "bad.txt").write_text(f"a: {SMALL}\nwhat is this\n")
+    (folder / "quote.txt").write_text("a: -cell '50\n")
+    (folder / "random.txt").write_text(f"a: {SMALL} -misset random\n")
+    (folder / "outside.txt").write_text(f"a: {SMALL} -floatfile outside/x.bin\n")
+    (folder / "broken.txt").write_text(f"a: {SMALL} -distance x\n".replace("a: ", ""))
+    (folder / "damaged" / "cases" / "x").mkdir(parents=True)
+    (folder / "damaged" / "cases" / "x" / "case.json").write_text("{}")
+    import shlex
+
+    status, out, err = told(shlex.split(words), capsys)
+    assert (status, out) == (2, "")
+    assert ERRORS[words] in err.splitlines()[-1]
+
+
+def test_read_cases_of_the_golden_folder() -> None:
+    found = {case.name: case for case in read_cases(GOLDEN)}
+    case = found["rectangular_detpixels"]
+    image = case.stored_image()
+    assert image is not None
+    assert image.shape == case.shape == (130, 70)
+    assert found["benchmark_4096"].stored_image() is None
