@@ -83,7 +83,7 @@ def image_lines(
     yield f"correlation    {overall.correlation:.12g}"
     yield f"sums           {overall.sums[0]:.9g} {overall.sums[1]:.9g}, ratio {_near_one(overall)}"
     yield f"rmse           {overall.rmse:.6g}"
-    yield f"absolute       {_worst(overall.absolute)}"
+    yield f"absolute       {_worst(overall.absolute)}{_of_largest(overall)}"
     yield f"relative       {_worst(overall.relative)}"
     yield (
         f"peaks          {peaks.n_first} and {peaks.n_second}, {peaks.n_matched} matched, "
@@ -118,6 +118,12 @@ def _worst(worst: Worst | None) -> str:
         f"{worst.difference:.6g} at {worst.fast} {worst.slow} (fast slow): {worst.first:.9g} and "
         f"{worst.second:.9g}"
     )
+
+
+def _of_largest(overall: Agreement) -> str:
+    if overall.absolute is None or not overall.largest:
+        return ""
+    return f"; {overall.absolute.difference / overall.largest:.2g} of the largest"
 
 
 def _geometries(images: Sequence[ImageFile]) -> Iterator[tuple[str, str, str]]:

@@ -65,6 +65,8 @@ class Agreement:
     absolute, relative : Worst or None
         Where the difference is largest, and the relative difference of those which are not below
         `FLOOR`; None without any.
+    largest : float
+        Magnitude of the largest pixel of both whole images.
     fit : tuple of 2 float
         Slope and offset of the second image as a linear function of the first.
     """
@@ -77,6 +79,7 @@ class Agreement:
     rmse: float
     absolute: Worst | None
     relative: Worst | None
+    largest: float
     fit: tuple[float, float]
 
     @property
@@ -120,6 +123,20 @@ class ImageComparison:
     peaks: PeakMatch
     n_masked: int
     hints: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """By how much a pixel may differ: of itself, and of the largest."""
+
+    rtol: float
+    floor: float
+    largest: float
+
+    @property
+    def absolute(self) -> float:
+        """The second of them, in the pixels' unit."""
+        return self.floor * self.largest
 
 
 def compare_images(
@@ -178,8 +195,8 @@ def _prepared(
     masked: np.ndarray | None,
     rtol: float,
     floor: float,
-) -> tuple[np.ndarray, tuple[float, float]]:
-    """Pixels to compare, and the relative and absolute tolerance."""
+) -> tuple[np.ndarray, _Limits]:
+    """Pixels to compare, and what they may differ by."""
     if first.shape != second.shape:
         sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in (first, second))
         raise CupysimError(f"images of {sizes} pixels (fast x slow) cannot be compared")
@@ -191,7 +208,7 @@ def _prepared(
         if wrong:
             raise CupysimError(f"the {which} image has {wrong} pixels which are not finite")
     largest = max(_largest(image, good) for image in (first, second))
-    return good, (rtol, floor * largest)
+    return good, _Limits(rtol, floor, largest)
 
 
 def _largest(image: np.ndarray, good: np.ndarray) -> float:
@@ -203,7 +220,7 @@ def _regions(
     first: np.ndarray,
     second: np.ndarray,
     good: np.ndarray,
-    limits: tuple[float, float],
+    limits: _Limits,
     count: int,
 ) -> Iterator[Region]:
     n_slow, n_fast = first.shape
@@ -227,7 +244,7 @@ def _blocks(
 
 
 def _agreement(
-    first: np.ndarray, second: np.ndarray, good: np.ndarray, limits: tuple[float, float]
+    first: np.ndarray, second: np.ndarray, good: np.ndarray, limits: _Limits
 ) -> Agreement:
     n = int(good.sum())
     sums = np.array(
@@ -243,18 +260,26 @@ def _agreement(
         size = np.maximum(np.abs(a), np.abs(b))
         squares += [float((x * y).sum()) for x, y in ((da, da), (db, db), (da, db), (apart, apart))]
         n_equal += int(np.count_nonzero(kept & (apart == 0.0)))
-        n_beyond += int(np.count_nonzero(apart > limits[0] * size + limits[1]))
+        n_beyond += int(np.count_nonzero(apart > limits.rtol * size + limits.absolute))
         absolute = _worse(absolute, row, apart, a, b)
         with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = np.where(apart > limits[1], apart / size, 0.0)
+            ratio = np.where(apart > limits.absolute, apart / size, 0.0)
         relative = _worse(relative, row, ratio, a, b)
     aa, bb, ab, dd = squares
     slope = ab / aa if aa > 0.0 else math.nan
     correlation = ab / math.sqrt(aa) / math.sqrt(bb) if aa > 0.0 and bb > 0.0 else math.nan
     return Agreement(
-        n, n_equal, n_beyond, min(correlation, 1.0), (float(sums[0]), float(sums[1])),
-        math.sqrt(dd / n), absolute, relative, (slope, float(mean_b - slope * mean_a)),
-    )  # fmt: skip
+        n_pixels=n,
+        n_equal=n_equal,
+        n_beyond=n_beyond,
+        correlation=min(correlation, 1.0),
+        sums=(float(sums[0]), float(sums[1])),
+        rmse=math.sqrt(dd / n),
+        absolute=absolute,
+        relative=relative,
+        largest=limits.largest,
+        fit=(slope, float(mean_b - slope * mean_a)),
+    )
 
 
 def _worse(

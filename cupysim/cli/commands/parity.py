@@ -228,8 +228,7 @@ def _lines(row: Row) -> Iterator[str]:
     name = f"{row.case.name[:25]:26}{row.backend + ' ' + row.precision:16}"
     found = row.found
     if found is not None:
-        # zeros of the interference function, which no pixel is held to, are not among the worst
-        worst = 0.0 if found.relative is None else found.relative.difference
+        worst = _worst(row.precision, found)
         equal = 100.0 * found.n_equal / found.n_pixels
         name += (
             f"{found.n_pixels:9}{equal:7.1f}%{max(0.0, 1.0 - found.correlation):10.1e}"
@@ -244,6 +243,14 @@ def _lines(row: Row) -> Iterator[str]:
         yield f"  most at {at.fast} {at.slow} (fast slow): {at.first:.9g} and {at.second:.9g}"
         words = shlex.join(row.case.words)
         yield f"  look there: cupysim trace {words} --pixel {at.fast} {at.slow}"
+
+
+def _worst(precision: str, found: Agreement) -> float:
+    """The largest difference: of the pixel or, with mixed precision, of the largest pixel."""
+    if precision != "double":
+        return 0.0 if found.absolute is None else found.absolute.difference / found.largest
+    # zeros of the interference function, to which no pixel is held, are not among them
+    return 0.0 if found.relative is None else found.relative.difference
 
 
 def _files(row: Row) -> str:
@@ -287,7 +294,7 @@ def _as_json(row: Row) -> dict[str, Any]:
         if found is None or math.isnan(found.correlation)
         else found.correlation,
         "sum_ratio": None if found is None else found.sum_ratio,
-        "worst": None if found is None or found.relative is None else vars(found.relative),
+        "worst": None if found is None else _worst(row.precision, found),
         "files_equal": {
             name: value == row.ours.digests[name]
             for name, value in row.reference.digests.items()
