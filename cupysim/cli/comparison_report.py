@@ -36,7 +36,7 @@ def trace_lines(comparison: Comparison, first: str, second: str, table: bool) ->
         yield f"  relative difference {divergence.difference:.3g}{_ratio(divergence)}"
         for hint in comparison.hints:
             yield f"  hint: {hint}"
-        names = list(dict.fromkeys(pair.first.name for pair in wrong[1:]))
+        names = list(dict.fromkeys(pair.first.name for pair in wrong))[1:]
         if names:
             yield f"  after it: {_listed(names)}"
     for remark in comparison.remarks:

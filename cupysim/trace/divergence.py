@@ -268,6 +268,13 @@ def _matching_steps(
         if partner is not None:
             matched += 1
             yield step, free.pop(partner)
+    ends = first.steps[0], second.steps[0]
+    if not matched and all(step.where.keys() >= COUNTS.keys() for step in ends):
+        shown = (",".join(f"{name}={n}" for name, n in step.where.items()) for step in ends)
+        raise CupysimError(
+            f"the traces show different steps, {' and '.join(shown)}; make both with the same "
+            "--step, or without --step and --strongest"
+        )
     if not matched:
         remarks.append(
             "no step is shown by both traces; cupysim trace without --step and --strongest shows "

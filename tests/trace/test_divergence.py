@@ -216,8 +216,8 @@ def test_steps_which_one_trace_does_not_show() -> None:
     assert found.first_divergence is None
     assert found.remarks == [f"of {len(whole.steps)} and 4 steps, 4 are shown by both"]
     other = trace_pixel(experiment(), *PIXEL, {"phi": 0})
-    (found,) = compare_traces([other], [some])
-    assert "no step is shown by both" in found.remarks[0]
+    with pytest.raises(CupysimError, match=r"show different steps, layer=0,.* the same --step"):
+        compare_traces([other], [some])
     last = replace(whole, steps=[replace(whole.steps[-1], where={}, is_last=True)])
     (found,) = compare_traces([last], [some])
     assert "no step is shown by both" in found.remarks[0]
