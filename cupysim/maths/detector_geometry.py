@@ -50,6 +50,8 @@ class PanelGeometry:
         Direct beam from the outer corner of the first pixel (m; quirk Q7).
     close_fast, close_slow : float
         Near point likewise (m).
+    distance_at_rest : float
+        Distance along the beam by which the panel was placed, before it was turned (m).
     """
 
     origin: np.ndarray
@@ -62,6 +64,7 @@ class PanelGeometry:
     beam_slow: float
     close_fast: float
     close_slow: float
+    distance_at_rest: float
 
 
 def beam_ratio(beam: Array, normal: Array, angles: DetectorAngles) -> float:
@@ -128,12 +131,12 @@ def place_panel(
 
     fast, slow, normal = axes
     ratio = beam_ratio(beam, normal, angles)
-    distance = close_distance / ratio
+    distance_at_rest = close_distance / ratio
     if near_point is not None:
         origin = turn(-near_point[0] * fast - near_point[1] * slow + close_distance * normal)
     fast, slow, normal = turn(fast), turn(slow), turn(normal)
     if near_point is None:
-        origin = -beam_spot[0] * fast - beam_spot[1] * slow + distance * beam
+        origin = -beam_spot[0] * fast - beam_spot[1] * slow + distance_at_rest * beam
 
     close_distance = float(dot(origin, normal))
     distance = close_distance / ratio
@@ -149,6 +152,7 @@ def place_panel(
         beam_slow=float(dot(slow, to_beam)),
         close_fast=-float(dot(origin, fast)),
         close_slow=-float(dot(origin, slow)),
+        distance_at_rest=distance_at_rest,
     )
 
 

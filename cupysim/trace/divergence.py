@@ -12,7 +12,7 @@ import numpy as np
 from cupysim.errors import CupysimError
 from cupysim.trace.hints import hints
 from cupysim.trace.values import PixelTrace, StepTrace, Value
-from cupysim.trace.vocabulary import INSTEAD, RESULT, SETUP
+from cupysim.trace.vocabulary import FLOAT32_TINY, INSTEAD, PHOTONS, RESULT, SETUP
 
 RTOL = 1e-6
 """Relative difference beyond which values diverge: what cupysim promises of pixels."""
@@ -219,6 +219,7 @@ def _difference(first: Value, second: Value, rtol: float, floors: _Floors) -> tu
         apart = np.where(alike, 0.0, np.abs(a - b))
     size = float(np.nanmax(np.abs([a[np.isfinite(a)], b[np.isfinite(b)]]), initial=0.0))
     slack = np.asarray(first.resolution) + np.asarray(second.resolution)
+    slack = slack + FLOAT32_TINY if first.name in PHOTONS else slack
     limit = rtol * max(size, floors.of(first.name)) + slack
     # numbers of few digits differ by less than is known
     beyond = np.maximum(apart - slack, 0.0)
@@ -246,7 +247,7 @@ class _Floors:
             return self.axes["abc".index(name[-1])]
         if name in ("step_intensity", "running_sum", "intensity_sum"):
             return self.intensity
-        return self.photons if name in ("photons", "photons_before_rounding") else 0.0
+        return self.photons if name in PHOTONS else 0.0
 
 
 def _matching_steps(

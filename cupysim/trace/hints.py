@@ -62,6 +62,7 @@ SUSPECTS = {
     "beam_fast": "the half pixel of MOSFLM and DENZO, X and Y swapped, or a flipped Y",
     "beam_slow": "the half pixel of MOSFLM and DENZO, X and Y swapped, or a flipped Y",
     "distance": "which pivot is in force, or the two-theta swing in the ratio of the distances",
+    "distance_at_rest": "the cosine between beam and detector normal, without two-theta",
     "pix0": "the pivot: about the beam the origin is made after the rotations, about the sample "
     "before",
     "cell_a": "the cell's second pass: cross products with lengths forced to the given ones",

@@ -120,6 +120,7 @@ def _setup(experiment: Experiment, plan: RenderPlan) -> tuple[Value, ...]:
         Value("beam_centre_y", (centre.y,), "m"),
         Value("beam_fast", (centre.fast,), "m"),
         Value("beam_slow", (centre.slow,), "m"),
+        Value("distance_at_rest", (detector.geometry.distance_at_rest,), "m"),
         Value("detector_fast", _numbers(panels.fast[0, 0])),
         Value("detector_slow", _numbers(panels.slow[0, 0])),
         Value("detector_normal", _numbers(panels.normal[0, 0])),

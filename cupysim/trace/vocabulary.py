@@ -43,7 +43,7 @@ _COMMON = {
     "odet_after_twotheta": Alias("detector_normal", SETUP),
     "Fbeam_m": Alias("beam_fast", SETUP, "m"),
     "Sbeam_m": Alias("beam_slow", SETUP, "m"),
-    "distance_m": Alias("distance", SETUP, "m"),
+    "distance_m": Alias("distance_at_rest", SETUP, "m"),
     "term_fast": Alias("term_fast", SETUP, "m"),
     "term_slow": Alias("term_slow", SETUP, "m"),
     "term_beam": Alias("term_beam", SETUP, "m"),
@@ -115,6 +115,12 @@ INSTEAD = {"photons_before_rounding": "photons"}
 
 FLOAT32_RESOLUTION = 2.0**-24
 """Of numbers which one program rounds to float32, relative."""
+
+FLOAT32_TINY = 2.0**-126
+"""What float32 cannot tell from zero with all its digits."""
+
+PHOTONS = ("photons", "photons_before_rounding")
+"""Values which end as float32."""
 
 _LENGTHS = {
     "km": 3, "m": 0, "meter": 0, "meters": 0, "metre": 0, "metres": 0, "mm": -3, "um": -6,

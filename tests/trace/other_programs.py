@@ -36,7 +36,7 @@ def instrumented(trace: PixelTrace, kind: str = "TRACE_C") -> str:
     for theirs, ours in (
         ("initial_fdet", "detector_fast_at_rest"), ("initial_sdet", "detector_slow_at_rest"),
         ("fdet_after_twotheta", "detector_fast"), ("odet_after_twotheta", "detector_normal"),
-        ("Fbeam_m", "beam_fast"), ("Sbeam_m", "beam_slow"), ("distance_m", "distance"),
+        ("Fbeam_m", "beam_fast"), ("Sbeam_m", "beam_slow"), ("distance_m", "distance_at_rest"),
         ("pix0_vector", "pix0"),
     ):  # fmt: skip
         lines.append(f"{kind}:{theirs}={said(setup[ours])}")
