@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cupysim.comparison.images import Agreement, ImageComparison, Worst
+from cupysim.comparison.images import FLOOR, Agreement, ImageComparison, Worst
 from cupysim.constants import ANGSTROM
 from cupysim.formats.any_image import ImageFile
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.trace.divergence import Comparison, Pair
+from cupysim.trace.vocabulary import RESULT, STEP
 
 MOST_NAMES = 12
 """Names which are listed."""
@@ -23,10 +24,11 @@ def trace_lines(comparison: Comparison, first: str, second: str, table: bool) ->
     count = len(comparison.pairs)
     if divergence is None:
         largest = comparison.largest
-        yield (
-            f"{where}the same, {count} values; largest relative difference "
-            f"{largest.difference:.2g} ({largest.first.name})"
-        )
+        apart = "to the last digit"
+        if largest.difference > 0.0:
+            apart = f"largest relative difference {largest.difference:.2g} ({largest.first.name})"
+        whole = "the same" if _is_whole(comparison) else "the same as far as both traces go"
+        yield f"{where}{whole}, {count} values; {apart}"
     else:
         wrong = [pair for pair in comparison.pairs if not pair.same]
         yield f"{where}{len(wrong)} of {count} values differ"
@@ -54,6 +56,12 @@ def trace_lines(comparison: Comparison, first: str, second: str, table: bool) ->
             )
 
 
+def _is_whole(comparison: Comparison) -> bool:
+    """Whether steps and the result were compared."""
+    parts = {pair.part.split()[0] for pair in comparison.pairs}
+    return RESULT in parts and STEP in parts
+
+
 def _ratio(pair: Pair) -> str:
     a, b = pair.first.numbers, pair.second.numbers
     if len(a) != len(b) or not a:
@@ -72,7 +80,10 @@ def image_lines(
 ) -> Iterator[str]:
     """What came out, for people."""
     overall, peaks = found.overall, found.peaks
-    yield "the same" if not failures else f"different: {'; '.join(failures)}"
+    if failures:
+        yield f"different: {'; '.join(failures)}"
+    else:
+        yield "within the thresholds which were given" if overall.n_beyond else "the same"
     for hint in found.hints:
         yield f"hint           {hint}"
     masked = f", {found.n_masked} masked" if found.n_masked else ""
@@ -84,14 +95,14 @@ def image_lines(
     yield f"sums           {overall.sums[0]:.9g} {overall.sums[1]:.9g}, ratio {_near_one(overall)}"
     yield f"rmse           {overall.rmse:.6g}"
     yield f"absolute       {_worst(overall.absolute)}{_of_largest(overall)}"
-    yield f"relative       {_worst(overall.relative)}"
+    yield f"relative       {_worst(overall.relative)}{_above(overall)}"
     yield (
         f"peaks          {peaks.n_first} and {peaks.n_second}, {peaks.n_matched} matched, "
         f"apart {peaks.mean_distance:.3g} pixels, at most {peaks.largest_distance:.3g}"
     )
     for name, first, second in _geometries(images):
         yield f"{name:14} {first} and {second}"
-    if found.regions:
+    if found.regions and overall.absolute is not None:
         yield (
             f"{'region (fast, slow)':24}{'correlation':>15}{'sum ratio - 1':>18}"
             f"{'beyond':>8}{'difference':>14}"
@@ -124,6 +135,11 @@ def _of_largest(overall: Agreement) -> str:
     if overall.absolute is None or not overall.largest:
         return ""
     return f"; {overall.absolute.difference / overall.largest:.2g} of the largest"
+
+
+def _above(overall: Agreement) -> str:
+    """Of which pixels the relative difference is told."""
+    return "" if overall.absolute is None else f", of differences above {FLOOR:g} of the largest"
 
 
 def _geometries(images: Sequence[ImageFile]) -> Iterator[tuple[str, str, str]]:

@@ -57,6 +57,8 @@ class Case:
         SHA-256 of the reference's float image.
     shape : tuple of 2 int
         Slow and fast pixels.
+    problem : str
+        Why it cannot be run.
     float_file : str
         Where the float image is written.
     files : tuple of str
@@ -71,6 +73,7 @@ class Case:
     sample: Path | None = None
     reference_digest: str = ""
     shape: tuple[int, ...] = (0, 0)
+    problem: str = ""
     float_file: str = ""
     files: tuple[str, ...] = ()
 
@@ -192,7 +195,10 @@ def read_cases(path: Path) -> list[Case]:
 
 def given_case(words: Sequence[str]) -> Case:
     """The options on the command line."""
-    return _with_inputs(Case("options", tuple(words), Path.cwd()))
+    case = _with_inputs(Case("options", tuple(words), Path.cwd()))
+    if case.problem:
+        raise CupysimError(case.problem)
+    return case
 
 
 def _listed(text: str, path: str, folder: Path) -> Iterator[Case]:
@@ -219,9 +225,9 @@ def _with_inputs(case: Case) -> Case:
                 # the runs themselves warn
                 warnings.simplefilter("ignore")
                 job = build(case.words)
+                check_repeatable(job)
         except CupysimError as error:
-            raise CupysimError(f"{case.name}: {error}") from error
-        check_repeatable(job, case.name)
+            return replace(case, problem=str(error))
         words, inputs = list(case.words), []
         for option, name in input_files(job.arguments).items():
             if not os.path.isabs(name) and ".." not in Path(name).parts:
@@ -240,7 +246,7 @@ def _with_inputs(case: Case) -> Case:
     )  # fmt: skip
 
 
-def check_repeatable(job: Job, name: str) -> None:
+def check_repeatable(job: Job) -> None:
     """Refuse what would differ by chance, or be written outside of the folder.
 
     Raises
@@ -250,10 +256,10 @@ def check_repeatable(job: Job, name: str) -> None:
     """
     args = job.arguments
     if args.misset == RANDOM and args.misset_seed is None:
-        raise CupysimError(f"{name}: -misset random without -misset_seed is never the same")
+        raise CupysimError("-misset random without -misset_seed is never the same")
     for output in (args.values[name] for name in OUTPUTS):
         if output is not None and os.path.basename(output) != output:
-            raise CupysimError(f"{name}: {output} is an output outside of the case's own folder")
+            raise CupysimError(f"{output} is an output outside of the case's own folder")
 
 
 def _stored(path: Path) -> Case:

@@ -19,6 +19,9 @@ from cupysim.cli.parity_cases import Case
 from cupysim.errors import CupysimError
 from cupysim.provenance import file_record
 
+LONGEST_USAGE = 10_000
+"""Characters in which a program says that it prints its usage."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -90,9 +93,11 @@ class Program:
         for name, text in (("stdout", done.stdout), ("stderr", done.stderr)):
             (folder / name).write_bytes(text)
         if done.returncode != 0:
-            lines = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
+            lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
             last = f": {lines[-1]}" if lines else ""
-            return Outcome(None, seconds, f"{self.name} ended with {done.returncode}{last}")
+            if b"usage" in done.stdout[:LONGEST_USAGE].lower():
+                last += " (it printed its usage)"
+            return Outcome(None, seconds, f"{self.name} ended with status {done.returncode}{last}")
         return self._outcome(case, folder, seconds)
 
     def _outcome(self, case: Case, folder: Path, seconds: float) -> Outcome:

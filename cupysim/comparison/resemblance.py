@@ -18,11 +18,21 @@ ALIKE = 1e-7
 """How far the correlation of images may be from one which differ by a scale and an offset, and by
 the rounding to whole numbers."""
 
-RECOGNISED = 0.99
-"""Correlation of an image with another which was turned over or shifted."""
+RECOGNISED = 0.98
+"""Correlation of the ranks of an image's pixels with those of another which was turned over or
+shifted."""
+
+SAME_FACTOR = 1e-4
+"""Relative difference of pixels from the first image's, times a factor and plus an offset."""
+
+MOST_PIXELS = 0.9
+"""Part of the pixels which must have them."""
+
+MOST_PEAKS_MATCH = 0.5
+"""Part of the peaks which must be matched for their shift to mean anything."""
 
 LARGEST_EDGE = 2048
-"""Pixels of the middle of an image in which a shift is looked for."""
+"""Pixels of the middle of an image which are looked at for more than a factor."""
 
 NOTICEABLE_SHIFT = 0.02
 """Pixels."""
@@ -63,32 +73,63 @@ def resemblance(
     list of str
         Perhaps empty.
     """
-    if overall.correlation > 1.0 - ALIKE:
-        return _scaled(overall)
-    a, b = (np.where(good, image, 0).astype(np.float64) for image in (first, second))
-    found = []
-    if not overall.correlation > RECOGNISED:
-        found += [
-            f"the second is the first {text}"
+    scaled = _scaled(first, second, good, overall)
+    if scaled:
+        return scaled
+    middle = tuple(
+        slice((n - min(n, LARGEST_EDGE)) // 2, (n + min(n, LARGEST_EDGE)) // 2) for n in good.shape
+    )
+    a, b = (_levelled(image[middle], good[middle]) for image in (first, second))
+    alike = _correlation(a, b)
+    if not alike > RECOGNISED:
+        turned = [
+            (_correlation(turn(a), b), text)
             for text, turn in TURNS.items()
-            if turn(a).shape == b.shape and _correlation(turn(a), b) > RECOGNISED
+            if a.shape == b.shape and turn(a).shape == b.shape
         ]
-        found += _shifted(a, b)
+        best, text = max(turned)
+        if best > RECOGNISED:
+            return [f"the second is the first {text}"]
+        shifted = _shifted(a, b)
+        if shifted:
+            return shifted
     largest = max(map(abs, peaks.shift))
-    if not found and largest > NOTICEABLE_SHIFT and peaks.fraction > 0.5:
+    if largest > NOTICEABLE_SHIFT and peaks.fraction > MOST_PEAKS_MATCH:
         fast, slow = peaks.shift
-        found.append(f"peaks are shifted by {fast:+.2f} pixels along fast, {slow:+.2f} along slow")
-    return found
+        return [f"peaks are shifted by {fast:+.2f} pixels along fast, {slow:+.2f} along slow"]
+    return []
 
 
-def _scaled(overall: Agreement) -> list[str]:
+def _scaled(
+    first: np.ndarray, second: np.ndarray, good: np.ndarray, overall: Agreement
+) -> list[str]:
+    """Whether nearly all pixels, not only the brightest, have one factor and one offset."""
     slope, offset = overall.fit
+    if not overall.correlation > 1.0 - ALIKE or slope == 0.0:
+        return []
+    fitted = slope * first[good].astype(np.float64) + offset
+    apart = np.abs(second[good] - fitted)
+    rounding = 0.51 if np.issubdtype(second.dtype, np.integer) else 0.0
+    fits = apart <= SAME_FACTOR * np.abs(second[good]) + rounding
+    if fits.mean() < MOST_PIXELS:
+        return []
+    shown = []
+    if abs(slope - 1.0) > ALIKE:
+        known = telling(slope)
+        shown.append(f"{slope:.7g} times the first" + (f" ({'; '.join(known)})" if known else ""))
     mean = overall.sums[0] / overall.n_pixels
-    shown = f"the second is {slope:.9g} times the first"
-    if abs(offset) > ALIKE * abs(slope * mean):
-        shown += f" {'+' if offset > 0.0 else '-'} {abs(offset):.6g}"
-    known = telling(slope)
-    return [shown + (f" ({'; '.join(known)})" if known else "")]
+    if abs(offset) > SAME_FACTOR * abs(slope * mean):
+        shown.append(f"{'the first ' if not shown else ''}{offset:+.6g}")
+    return [f"the second is {' '.join(shown)}"] if shown else []
+
+
+def _levelled(image: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """The ranks of the pixels: a few bright ones, such as the direct beam, must not decide."""
+    from scipy.stats import rankdata
+
+    ranks = np.zeros(image.shape)
+    ranks[good] = rankdata(image[good], method="average")
+    return ranks - ranks.mean()
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
@@ -101,13 +142,7 @@ def _shifted(a: np.ndarray, b: np.ndarray) -> list[str]:
     """Shifts by whole pixels, from the maximum of the cross-correlation."""
     from scipy import fft
 
-    n_slow, n_fast = (min(n, LARGEST_EDGE) for n in a.shape)
-    a, b = a[:n_slow, :n_fast], b[:n_slow, :n_fast]
-    # logarithms, so that a few strong pixels do not decide
-    spectra = [
-        fft.rfft2(image - image.mean())
-        for image in (np.log1p(np.maximum(i, 0.0) / (i.mean() or 1.0)) for i in (a, b))
-    ]
+    spectra = [fft.rfft2(image - image.mean()) for image in (a, b)]
     crossed = fft.irfft2(np.conj(spectra[0]) * spectra[1], s=a.shape)
     slow, fast = np.unravel_index(int(np.argmax(crossed)), crossed.shape)
     shift = [

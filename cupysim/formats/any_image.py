@@ -90,6 +90,8 @@ def open_image(
         return ImageFile(name, "CBF", pixels, pixels < 0, geometry)
     if head.startswith(b"{"):
         return _open_smv(name)
+    if head.startswith(b"P5"):
+        raise FileFormatError(path, "a greymap is a picture; take the float or the SMV image")
     return _open_float(name, shape)
 
 

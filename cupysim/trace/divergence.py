@@ -23,6 +23,9 @@ COUNTS = {
 }  # fmt: skip
 """The value which tells how many of each there are."""
 
+DECISIVE = ("scattering_vector", "a", "b", "c", "hkl", "F_cell", "F_latt")
+"""Values of a step on which its intensity depends."""
+
 VANISHING = 1e-3
 """Part of its peak below which a lattice factor is near one of its zeros, where the last bits of
 h, k, l decide how near. There it is held to this part of the peak, not to itself."""
@@ -151,8 +154,18 @@ def _compare_pixel(first: PixelTrace, second: PixelTrace, rtol: float) -> Compar
         }
         step = _step_of(first, divergence)
         known |= {value.name: value.numbers for value in step}
+        if divergence.part == RESULT:
+            found.hints.extend(_unseen(found))
         found.hints.extend(hints(divergence.first, divergence.second, known))
     return found
+
+
+def _unseen(found: Comparison) -> Iterator[str]:
+    """What may have gone wrong before the result, where it does not show."""
+    lonely = [name for name in (*found.only_first, *found.only_second) if name in DECISIVE]
+    places = [*found.remarks, *([f"{', '.join(lonely)} in one trace alone"] if lonely else [])]
+    if places:
+        yield f"it may have begun in what was not compared: {'; '.join(places)}"
 
 
 def _step_of(trace: PixelTrace, divergence: Pair) -> Sequence[Value]:
@@ -283,7 +296,7 @@ def _matching_steps(
         )
     elif matched < max(len(first.steps), len(second.steps)):
         remarks.append(
-            f"of {len(first.steps)} and {len(second.steps)} steps, {matched} are shown by both"
+            f"of {len(first.steps)} and {len(second.steps)} steps, {matched} shown by both"
         )
 
 

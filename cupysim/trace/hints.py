@@ -40,15 +40,22 @@ RATIOS = (
 )
 """Telling ratios; their inverses are looked for too."""
 
-FACTORS = (
-    "pixel_size", "oversample", "n_sources", "n_phi", "n_domains", "n_layers", "steps",
-    "F_latt_a", "F_latt_b", "F_latt_c", "F_latt", "F_cell", "n_cells", "polarization", "omega",
-    "capture_fraction", "airpath", "distance", "close_distance", "wavelength", "r_e_squared",
-    "fluence", "obliquity_factor",
+_RAY = ("pixel_size", "airpath", "distance", "close_distance", "wavelength", "obliquity_factor")
+_LATTICE = ("F_latt_a", "F_latt_b", "F_latt_c", "n_cells")
+_SUM = (
+    "F_latt", "F_cell", *_LATTICE, "steps", "n_sources", "n_phi", "n_domains", "n_layers",
+    "oversample", "polarization", "omega", "capture_fraction", "r_e_squared", "fluence",
 )  # fmt: skip
+
+FACTORS = {
+    **dict.fromkeys(("scattering_vector", "stol", "hkl", "omega", "capture_fraction"), _RAY),
+    "F_latt": _LATTICE,
+    **dict.fromkeys(("step_intensity", "running_sum", "intensity_sum"), _SUM),
+    **dict.fromkeys(("photons", "photons_before_rounding"), _SUM),
+}
 """Values by which another may have been multiplied, or not."""
 
-SQUARED = ("pixel_size", "oversample", "airpath", "distance", "F_latt", "F_cell", "wavelength")
+SQUARED = ("pixel_size", "oversample", "airpath", "distance", "F_latt", "F_cell")
 """Those which may come in as squares."""
 
 SUSPECTS = {
@@ -67,14 +74,16 @@ SUSPECTS = {
     "before",
     "cell_a": "the cell's second pass: cross products with lengths forced to the given ones",
     "cell_a_star": "the missetting angles turn the reciprocal vectors, about x, then y, then z",
-    "pixel_position": "the sub-pixel's centre, the layer's depth, or the pixel's order fast slow",
+    "pixel_position": "the sub-pixel's centre, the layer's depth, a curved detector, or fast and "
+    "slow exchanged",
     "omega": "the solid angle is that of the pixel's first sub-pixel, unless it is oversampled",
     "capture_fraction": "that of the last layer's first sub-pixel; or the sign of the parallax",
     "polarization": "that of the first source and sub-pixel; the Kahn factor; the axis",
     "scattering_vector": "(diffracted - incident) / wavelength, in 1/m",
     "phi_rotation": "the spindle axis, its length, or the sense of the rotation",
     "mosaic_rotation": "the seed, its sign, the generator, or rows taken for columns",
-    "a": "the order spindle, then domain; a rotation which is left from the pixel before (Q3)",
+    "a": "another spindle angle, mosaic seed or spread, missetting or cell; a rotation which is "
+    "left from the pixel before (Q3)",
     "hkl_rounded": "a half goes down: ceil(h - 0.5)",
     "F_cell": "nearest or interpolated; the box of the table; -default_F; a table which was left "
     "in the folder (Fdump.bin)",
@@ -102,12 +111,12 @@ def hints(first: Value, second: Value, known: Known) -> list[str]:
     Returns
     -------
     list of str
-        The most telling first; in the end where such a value goes wrong most often.
+        The most telling first; without any, where such a value goes wrong most often.
     """
     found = list(_findings(first, second, known))
     # what holds for a holds for b and c
     suspect = SUSPECTS.get(re.sub(r"(^|_)[bc](?=$|_)", r"\1a", first.name))
-    if suspect is not None:
+    if not found and suspect is not None:
         found.append(f"often: {suspect}")
     return found
 
@@ -169,9 +178,9 @@ def _ratio(name: str, a: np.ndarray, b: np.ndarray, known: Known) -> list[str]:
             return ["the second is zero"]
         return ["the first is zero"] if b.any() and not a.any() else []
     found = telling(ratio)
-    for factor in FACTORS:
+    for factor in FACTORS.get(name, ()):
         for place, number in enumerate(known.get(factor, ())):
-            if factor == name or abs(abs(number) - 1.0) < TELLING or number == 0.0:
+            if abs(abs(number) - 1.0) < TELLING or number == 0.0:
                 continue
             which = factor if len(known[factor]) == 1 else f"{factor}[{place}]"
             powers = ((1, ""), (2, " squared")) if factor in SQUARED else ((1, ""),)
@@ -241,8 +250,10 @@ def _rotation_order(name: str, a: np.ndarray, b: np.ndarray, known: Known) -> li
         close = (text for text, v in candidates if np.abs(v - vector).max() < 1e-9 * size)
         return next(close, None)
 
-    texts = [(which, fitting(vector)) for which, vector in (("first", a), ("second", b))]
-    return [f"the {which} has {text}" for which, text in texts if text is not None]
+    texts = fitting(a), fitting(b)
+    if texts[1] is None or texts[0] == texts[1]:
+        return []
+    return [f"the {w} has {t}" for w, t in zip(("first", "second"), texts, strict=True) if t]
 
 
 def _arrangement(a: np.ndarray, b: np.ndarray) -> list[str]:

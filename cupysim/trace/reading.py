@@ -45,7 +45,7 @@ def looks_like_trace(head: bytes) -> bool:
         if error.start < len(head) - 4:
             return False
         text = head[: error.start].decode("utf-8")
-    return "\0" not in text and not text.startswith(("{", "###CBF"))
+    return "\0" not in text and not text.startswith(("{", "###CBF", "P5"))
 
 
 def read(path: os.PathLike[str] | str) -> list[PixelTrace]:

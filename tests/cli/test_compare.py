@@ -57,7 +57,8 @@ def test_kinds_may_differ(images: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_thresholds(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert told("a.bin b.bin --corr 0.5", capsys)[0] == 0
+    status, out, _ = told("a.bin b.bin --corr 0.5", capsys)
+    assert (status, out.splitlines()[0]) == (0, "within the thresholds which were given")
     assert told("a.bin b.bin --corr 0.999999", capsys)[0] == 1
     assert told("a.bin b.bin --rtol 1e-6 --corr 0.5", capsys)[0] == 1
     assert told("a.bin a.bin --peaks 1", capsys)[0] == 0
@@ -76,6 +77,30 @@ def test_json(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert content["peaks"]["first"] > 0
 
 
+def test_pixels_which_are_not_finite(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In one image only they are a difference, in both they are left out."""
+    pixels = np.fromfile(images / "a.bin", np.float32)
+    for name, value in (("nan", np.nan), ("inf", np.inf)):
+        pixels[pixels.argmax()] = value
+        pixels.tofile(images / f"{name}.bin")
+        pixels = np.fromfile(images / "a.bin", np.float32)
+    for words in ("a.bin nan.bin", "inf.bin a.bin --corr 0.1"):
+        status, out, _ = told(words, capsys)
+        assert status == 1
+        assert "1 pixels are finite in one of the images only" in out.splitlines()[0]
+    assert told("nan.bin inf.bin", capsys)[0] == 0
+
+
+def test_sizes_of_raw_images(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """A raw float image has the size of the other."""
+    run(f"{SMALL} -detpixels_x 30 -detpixels_y 20 -fluence 1e20 -h5file a.h5 -nonoise")
+    for words in ("floatimage.bin a.h5", "a.h5 floatimage.bin"):
+        assert told(words, capsys)[0] == 0
+    status, _, err = told("floatimage.bin floatimage.bin", capsys)
+    assert status == 2
+    assert "--shape FAST SLOW" in err
+
+
 def test_picture(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert told("a.bin b.bin --picture d.png", capsys)[0] == 1
     assert (images / "d.png").read_bytes().startswith(b"\x89PNG")
@@ -92,11 +117,11 @@ def test_traces(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "same    scattering_vector" in out
     status, out, _ = told("a b", capsys)
     assert status == 1
-    assert "first divergence: pix0, in setup" in out
+    assert "first divergence: distance_at_rest, in setup" in out
     assert "ratio" in out
     assert told("a b --rtol 1e6", capsys)[0] == 0
     status, out, _ = told("a b --json", capsys)
-    assert [each["first_divergence"] for each in json.loads(out)] == ["pix0", "pix0"]
+    assert [each["first_divergence"] for each in json.loads(out)] == ["distance_at_rest"] * 2
 
 
 def test_a_pipe_is_a_trace(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,6 +141,7 @@ def test_a_pipe_is_a_trace(run: Run, tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 ERRORS = {
+    "a.bin a.pgm": "a.pgm: a greymap is a picture; take the float or the SMV image",
     "a.bin nowhere": "nowhere: No such file",
     "a.bin a.bin --rtol -1": "--rtol: expected a number from 0",
     "a.bin a.bin --corr 2": "--corr: expected a number from 0 to 1, got 2",
@@ -133,6 +159,7 @@ ERRORS = {
 @pytest.mark.parametrize("words", ERRORS)
 def test_errors(words: str, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (images / "text").write_text("not a trace\n")
+    (images / "a.pgm").write_bytes(b"P5\n1 1\n255\n\xff")
     status, out, err = told(words, capsys)
     assert (status, out) == (2, "")
     assert ERRORS[words] in err.splitlines()[-1]

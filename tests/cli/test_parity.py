@@ -56,7 +56,8 @@ def test_a_list_and_a_program(folder: Path, capsys: pytest.CaptureFixture[str]) 
     ]  # fmt: skip
     # all four files, the noise of a known seed among them
     assert "4/4" in lines[1]
-    assert lines[-1].startswith("2 of 2 the same; whole commands took")
+    assert lines[-2] == "2 of 2 the same"
+    assert lines[-1].startswith("numpy double: 2 whole commands in")
     # nothing was written here
     assert {path.name for path in folder.iterdir()} == {"list.txt", "few.hkl"}
 
@@ -91,7 +92,7 @@ def test_a_program_which_differs(folder: Path, capsys: pytest.CaptureFixture[str
 
 
 FAILURES = {
-    "print('all is lost', file=sys.stderr); sys.exit(3)": "program ended with 3: all is lost",
+    "print('all is lost', file=sys.stderr); sys.exit(3)": "ended with status 3: all is lost",
     "sys.exit(0)": "program wrote no floatimage.bin of 20 x 20 pixels",
     "open('floatimage.bin', 'wb').write(bytes(100))": "program wrote no floatimage.bin of 20",
     "import time; time.sleep(60)": "program was stopped after 1 s",
@@ -177,6 +178,32 @@ def test_no_stored_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
         default_cases(with_reference=False)
 
 
+def test_lines_which_cannot_be_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each says why, and the others run."""
+    (folder / "bad.txt").write_text(
+        f"random: {SMALL} -misset random\noutside: {SMALL} -floatfile outside/x.bin\n"
+        f"{SMALL} -distance x\ngood: {SMALL}\n"
+    )
+    words = ["--reference", OURS, "--cases", "bad.txt", "--backend", "numpy"]
+    status, out, _ = told(words, capsys)
+    assert status == 1
+    assert "FAILED: -misset random without -misset_seed is never the same" in out
+    assert "FAILED: outside/x.bin is an output outside of the case's own folder" in out
+    assert "FAILED: -distance: expected a number" in out
+    assert "1 of 4 the same" in out
+    assert not (folder / "outside").exists()
+    # of options on the command line it is an error
+    status, _, err = told(["--reference", OURS, *SMALL.split(), "-misset", "random"], capsys)
+    assert status == 2
+    assert "-misset random without" in err
+
+
+def test_usage_is_no_reason(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = program(folder, "print('usage: this and that'); sys.exit(9)")
+    _, out, _ = told(["--reference", wrong, "--backend", "numpy", *SMALL.split()], capsys)
+    assert "FAILED: program ended with status 9 (it printed its usage)" in out
+
+
 ERRORS = {
     "--reference ./nowhere": "there is no program './nowhere'",
     "--reference ''": "there is no program ''",
@@ -187,9 +214,6 @@ ERRORS = {
     "--cases empty.txt": "no cases in it",
     "--cases bad.txt": "bad.txt, line 2: expected NAME: OPTIONS",
     "--cases quote.txt": "quote.txt, line 1: No closing quotation",
-    "--cases random.txt": "-misset random without -misset_seed is never the same",
-    "--cases outside.txt": "outside/x.bin is an output outside of the case's own folder",
-    "--cases broken.txt": "line 1: -distance: expected a number",
     "--cases damaged": "case.json: no case",
     "--rtol -1": "--rtol: expected a number",
     "--timeout 0": "--timeout: expected a positive number",
@@ -202,9 +226,6 @@ def test_errors(words: str, folder: Path, capsys: pytest.CaptureFixture[str]) ->
     (folder / "empty.txt").write_text("# nothing\n\n")
     (folder / "bad.txt").write_text(f"a: {SMALL}\nwhat is this\n")
     (folder / "quote.txt").write_text("a: -cell '50\n")
-    (folder / "random.txt").write_text(f"a: {SMALL} -misset random\n")
-    (folder / "outside.txt").write_text(f"a: {SMALL} -floatfile outside/x.bin\n")
-    (folder / "broken.txt").write_text(f"a: {SMALL} -distance x\n".replace("a: ", ""))
     (folder / "damaged" / "cases" / "x").mkdir(parents=True)
     (folder / "damaged" / "cases" / "x" / "case.json").write_text("{}")
     import shlex

@@ -103,8 +103,8 @@ def test_masked_pixels_do_not_count() -> None:
 
 LOOKS = {
     "2 times the first (a factor of 2)": lambda a: 2.0 * a,
-    "0.318309886 times the first (a factor of pi)": lambda a: a / math.pi,
-    "1 times the first + 40": lambda a: a + 40.0,
+    "0.3183099 times the first (a factor of pi)": lambda a: a / math.pi,
+    "the second is the first +40": lambda a: a + 40.0,
     "upside down": lambda a: a[::-1],
     "mirrored": lambda a: a[:, ::-1],
     "turned by 180": lambda a: a[::-1, ::-1],
@@ -118,6 +118,22 @@ def test_what_it_looks_like(look: str) -> None:
     image = spots().astype(np.float64)
     found = compare_images(image, LOOKS[look](image))
     assert any(look in hint for hint in found.hints), found.hints
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_direct_beam_does_not_decide(look: str) -> None:
+    """A pixel far brighter than all others: one hint, and the right one."""
+    image = spots().astype(np.float64)
+    image[99:101, 99:101] = 1e9
+    (hint,) = compare_images(image, LOOKS[look](image)).hints
+    assert look in hint
+
+
+def test_a_beam_which_is_alike_is_no_factor() -> None:
+    image = spots().astype(np.float64)
+    other = np.random.default_rng(2).permutation(image.reshape(-1)).reshape(image.shape)
+    image[99:101, 99:101] = other[99:101, 99:101] = 1e12
+    assert compare_images(image, other).hints == []
 
 
 @pytest.mark.parametrize("shift", [(0.5, 0.0), (0.0, -0.5), (-0.25, 0.5)])

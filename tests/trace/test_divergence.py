@@ -214,7 +214,7 @@ def test_steps_which_one_trace_does_not_show() -> None:
     some = trace_pixel(experiment(), *PIXEL, {"phi": 1, "domain": 0})
     (found,) = compare_traces([whole], [some])
     assert found.first_divergence is None
-    assert found.remarks == [f"of {len(whole.steps)} and 4 steps, 4 are shown by both"]
+    assert found.remarks == [f"of {len(whole.steps)} and 4 steps, 4 shown by both"]
     other = trace_pixel(experiment(), *PIXEL, {"phi": 0})
     with pytest.raises(CupysimError, match=r"show different steps, layer=0,.* the same --step"):
         compare_traces([other], [some])

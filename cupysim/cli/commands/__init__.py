@@ -51,13 +51,14 @@ def run_command(words: Sequence[str]) -> int:
     )  # fmt: skip
     parser.add_argument("--help", action="help", help="show this help")
     module.add_arguments(parser)
+    rest = ["--help" if word == "-h" else word for word in rest]
     try:
         if getattr(module, "TAKES_OPTIONS", False):
             # options of the drop-in command, with its own rules
             arguments, words = parser.parse_known_args(rest)
             arguments.words = words
         else:
-            arguments = parser.parse_args(["--help" if word == "-h" else word for word in rest])
+            arguments = parser.parse_args(rest)
     except SystemExit as end:
         return int(end.code or 0)
     try:

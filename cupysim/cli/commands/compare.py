@@ -16,10 +16,12 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from cupysim.cli.commands import show
 from cupysim.cli.comparison_report import image_json, image_lines, trace_lines
 from cupysim.comparison.images import FLOOR, RTOL, ImageComparison, compare_images
-from cupysim.errors import CupysimError
+from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.formats.reading import opened
 from cupysim.formats.safe_writing import check_writable
@@ -106,19 +108,23 @@ def _compare_images(arguments: argparse.Namespace) -> int:
                 f"--picture: expected a name which ends in {' '.join(show.PICTURES)}"
             )
         check_writable(arguments.picture)
-    images = [
-        open_image(path, arguments.shape, arguments.image)
-        for path in (arguments.first, arguments.second)
-    ]
+    images = _open(arguments)
     rtol = arguments.rtol
     if rtol is None and arguments.corr is None and arguments.peaks is None:
         rtol = RTOL
     first, second = (image.pixels for image in images)
-    masked = images[0].masked | images[1].masked if first.shape == second.shape else None
+    masked, unlike = None, 0
+    if first.shape == second.shape:
+        masked = images[0].masked | images[1].masked
+        finite = [np.isfinite(pixels) for pixels in (first, second)]
+        unlike = int(np.count_nonzero(finite[0] != finite[1]))
+        masked |= ~(finite[0] & finite[1])
     found = compare_images(
         first, second, masked, RTOL if rtol is None else rtol, regions=arguments.regions
     )
     failures = list(_failures(found, rtol, arguments))
+    if unlike:
+        failures.insert(0, f"{unlike} pixels are finite in one of the images only")
     if arguments.picture is not None:
         _draw(images, arguments.picture)
     if arguments.json:
@@ -127,6 +133,27 @@ def _compare_images(arguments: argparse.Namespace) -> int:
         for line in image_lines(images, found, failures):
             sys.stdout.write(f"{line}\n")
     return DIFFERENT if failures else 0
+
+
+def _open(arguments: argparse.Namespace) -> list[ImageFile]:
+    """Both images; the size of a raw float image may be that of the other."""
+    paths, shape, failed = (arguments.first, arguments.second), arguments.shape, None
+    images: dict[int, ImageFile] = {}
+    for number in (0, 1, 0):
+        if number in images:
+            continue
+        try:
+            images[number] = open_image(paths[number], shape, arguments.image)
+        except FileFormatError as error:
+            if failed is not None:
+                raise failed from error
+            failed = error
+        else:
+            shape = shape or images[number].pixels.shape[::-1]
+    if len(images) < 2:
+        assert failed is not None
+        raise failed
+    return [images[0], images[1]]
 
 
 def _failures(

@@ -173,6 +173,10 @@ def _run_case(
     folder: Path,
     arguments: argparse.Namespace,
 ) -> Iterator[Row]:
+    if case.problem:
+        nothing = Outcome(None, math.nan)
+        yield Row(case, "", "", nothing, nothing, None, case.problem)
+        return
     if reference is not None:
         expected = reference.run(case, folder / "reference", arguments.timeout)
     else:
@@ -229,7 +233,8 @@ def _lines(row: Row) -> Iterator[str]:
     found = row.found
     if found is not None:
         worst = _worst(row.precision, found)
-        equal = 100.0 * found.n_equal / found.n_pixels
+        # a hundred per cent are all
+        equal = math.floor(1000.0 * found.n_equal / found.n_pixels) / 10.0
         name += (
             f"{found.n_pixels:9}{equal:7.1f}%{max(0.0, 1.0 - found.correlation):10.1e}"
             f"{found.sum_ratio - 1.0:10.1e}{worst:9.1e}{_files(row):>7}"
@@ -237,7 +242,7 @@ def _lines(row: Row) -> Iterator[str]:
         )
     yield name.rstrip()
     if row.problem:
-        yield f"  DIFFERENT: {row.problem}"
+        yield f"  {'FAILED' if found is None else 'DIFFERENT'}: {row.problem}"
     if row.problem and found is not None and found.absolute is not None:
         at = found.absolute
         yield f"  most at {at.fast} {at.slow} (fast slow): {at.first:.9g} and {at.second:.9g}"
@@ -268,12 +273,16 @@ def _summary(rows: list[Row]) -> str:
     same = sum(row.same for row in rows)
     text = f"{same} of {len(rows)} the same"
     timed = [row for row in rows if row.same and not math.isnan(row.reference.seconds)]
-    if timed:
+    for backend, precision in dict.fromkeys((row.backend, row.precision) for row in timed):
+        some = [row for row in timed if (row.backend, row.precision) == (backend, precision)]
         theirs, ours = (
             sum(run.seconds for run in runs)
-            for runs in ([r.reference for r in timed], [r.ours for r in timed])
+            for runs in ([r.reference for r in some], [r.ours for r in some])
         )
-        text += f"; whole commands took {theirs:.1f} s and {ours:.1f} s"
+        text += (
+            f"\n{backend} {precision}: {len(some)} whole commands in {ours:.1f} s, the "
+            f"reference's in {theirs:.1f} s"
+        )
     return text
 
 
