@@ -324,15 +324,19 @@ def _pixel(path: object, text: str, line: int) -> tuple[int, int]:
 
 def _our_value(path: object, name: str, rest: str, line: int) -> Value:
     words, source = rest.split(), f"line {line}"
-    numbers: tuple[float, ...] | None = _numbers(rest)
-    if numbers is not None:
-        return _converted(name, numbers, "", source)
-    numbers = _numbers(" ".join(words[:-1]))
-    if numbers is None:
+    if not words:
+        raise FileFormatError(path, f"{name}: nothing stands behind it", line)
+    try:
+        return _converted(name, tuple(map(_parsed, words)), "", source)
+    except ValueError:
         if len(words) == 1:
             return Value(name, text=words[0], source=source)
-        raise FileFormatError(path, f"{name}: expected numbers and a unit, got {rest!r}", line)
-    return _converted(name, numbers, words[-1], source)
+    try:
+        return _converted(name, tuple(map(_parsed, words[:-1])), words[-1], source)
+    except ValueError:
+        raise FileFormatError(
+            path, f"{name}: expected numbers and a unit, got {rest!r}", line
+        ) from None
 
 
 def _numbers(text: str) -> tuple[float, ...] | None:
@@ -345,10 +349,7 @@ def _numbers(text: str) -> tuple[float, ...] | None:
 
 
 def _parsed(word: str) -> float:
-    try:
-        return int(word)
-    except ValueError:
-        return float(word)
+    return int(word) if word.lstrip("+-").isdecimal() else float(word)
 
 
 def _converted(name: str, numbers: tuple[float, ...], unit: str, source: str) -> Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import cache
 
 SETUP, STEP, RESULT = "setup", "step", "result"
 
@@ -142,6 +143,7 @@ _PLAIN = {
 _POWER = re.compile(r"(?:(?:photons?|1)/)?(?P<unit>[^\W\d_]+)(?:_inv|(?:\^|\*\*)?(?P<power>-?\d))?")
 
 
+@cache
 def to_si(unit: str) -> tuple[str, float] | None:
     """The SI unit of a unit, and the factor which converts to it.
 
