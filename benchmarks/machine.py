@@ -21,6 +21,7 @@ def describe() -> dict[str, str]:
     """Machine and versions; GPUs where the cuda backend works."""
     import cupysim
     from cupysim.native.library import level
+    from cupysim.provenance import sources_digest
     from cupysim.render.select import available_backends
 
     facts = {
@@ -37,15 +38,6 @@ def describe() -> dict[str, str]:
     if "cuda" in available_backends():
         facts |= _gpu()
     return facts
-
-
-def sources_digest() -> str:
-    """Of all that is computed with."""
-    digest = hashlib.sha256()
-    paths = [*(ROOT / "cupysim").rglob("*.py"), *(ROOT / "cuda_src").glob("*.c*")]
-    for path in sorted(paths):
-        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def device_name(facts: dict[str, str]) -> str:

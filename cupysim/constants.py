@@ -1,4 +1,4 @@
-"""Physical and numerical constants, in SI units, with their source.
+"""Physical constants, SI, with their sources, and the precision which is promised."""
 
 The values are those of the C program nanoBragg, digit for digit: a different
 rounding of any of them would show in the last bits of every image.
@@ -43,3 +43,7 @@ PROTEIN_CRYSTAL_DENSITY = 1.2e6
 
 SMALLEST_NORMAL = 2.2250738585072014e-308
 """The C macro DBL_MIN, put in place of zeros which would divide."""
+
+RTOL = 1e-6
+"""Relative difference of pixels and traced values from nanoBragg's beyond which they differ: what
+cupysim promises in double precision."""

@@ -20,7 +20,8 @@ import cupysim
 from cupysim.cli.arguments import RANDOM
 from cupysim.cli.build import Job, build
 from cupysim.cli.provenance import input_files
-from cupysim.comparison.images import FLOOR, RTOL
+from cupysim.comparison.images import FLOOR
+from cupysim.constants import RTOL
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats.reading import opened
 from cupysim.provenance import digest

@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cupysim.comparison.peaks import PeakMatch, match_peaks
+from cupysim.constants import RTOL
 from cupysim.errors import CupysimError
-
-RTOL = 1e-6
-"""Relative difference of a pixel beyond which images differ: what cupysim promises."""
 
 FLOOR = 1e-9
 """Part of the largest pixel which no pixel is held to: at zeros of the interference function
 rounding errors are of this size."""
+
+MIXED_FLOOR = 1e-6
+"""The same of images in mixed precision, which promises no more."""
 
 ROWS_AT_ONCE = 64
 """Rows which are converted to float64 together, to spare memory."""

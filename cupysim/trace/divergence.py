@@ -7,13 +7,11 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cupysim.constants import RTOL
 from cupysim.errors import CupysimError
 from cupysim.trace.hints import hints
 from cupysim.trace.values import PixelTrace, StepTrace, Value
 from cupysim.trace.vocabulary import FLOAT32_TINY, INSTEAD, PHOTONS, RESULT, SETUP
-
-RTOL = 1e-6
-"""Relative difference beyond which values diverge: what cupysim promises of pixels."""
 
 COUNTS = {
     "layer": "n_layers", "sub_slow": "oversample", "sub_fast": "oversample",

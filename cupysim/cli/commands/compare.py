@@ -20,7 +20,8 @@ import numpy as np
 
 from cupysim.cli.commands import show
 from cupysim.cli.comparison_report import image_json, image_lines, trace_lines
-from cupysim.comparison.images import FLOOR, RTOL, ImageComparison, compare_images
+from cupysim.comparison.images import FLOOR, ImageComparison, compare_images
+from cupysim.constants import RTOL
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.formats.reading import opened
@@ -89,7 +90,7 @@ def _is_trace(path: str) -> bool:
 def _compare_traces(arguments: argparse.Namespace) -> int:
     if arguments.picture is not None:
         raise CupysimError("--picture: only of images")
-    rtol = traces.RTOL if arguments.rtol is None else arguments.rtol
+    rtol = RTOL if arguments.rtol is None else arguments.rtol
     first, second = read_trace(arguments.first), read_trace(arguments.second)
     found = compare_traces(first, second, rtol)
     if arguments.json:

@@ -26,7 +26,8 @@ import numpy as np
 
 from cupysim.cli.parity_cases import Case, default_cases, given_case, read_cases
 from cupysim.cli.parity_runs import Outcome, Program, our_program, reference_program
-from cupysim.comparison.images import FLOOR, RTOL, Agreement, agreement
+from cupysim.comparison.images import FLOOR, MIXED_FLOOR, Agreement, agreement
+from cupysim.constants import RTOL
 from cupysim.errors import CupysimError
 from cupysim.render.select import BACKENDS, PRECISIONS, available_backends, why_not
 
@@ -34,9 +35,6 @@ TAKES_OPTIONS = True
 
 DIFFERENT = 1
 """Exit status."""
-
-MIXED_FLOOR = 1e-6
-"""What mixed precision promises, as part of the largest pixel."""
 
 SMALLEST_CORRELATION = 0.999999
 LARGEST_SUM_ERROR = 1e-6

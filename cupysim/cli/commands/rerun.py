@@ -21,7 +21,8 @@ import numpy as np
 from cupysim.api import simulate
 from cupysim.cli.build import Job, build
 from cupysim.cli.provenance import LAYOUT, input_files
-from cupysim.comparison.images import FLOOR, RTOL, agreement
+from cupysim.comparison.images import FLOOR, MIXED_FLOOR, agreement
+from cupysim.constants import RTOL
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats import nexus
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
@@ -34,9 +35,6 @@ DIFFERENT = 1
 """Exit status."""
 
 ABSENT = "is not there"
-
-MIXED_FLOOR = 1e-6
-"""What mixed precision promises, as part of the largest pixel."""
 
 STATISTICS = ("maximum", "mean", "rms", "rmsd", "solid_angle")
 """What is compared where the pixels are gone."""
