@@ -1,4 +1,4 @@
-"""Physical constants, SI, with their sources, and the precision which is promised."""
+"""Physical and numerical constants, in SI units, with their source; the precision promised.
 
 The values are those of the C program nanoBragg, digit for digit: a different
 rounding of any of them would show in the last bits of every image.
