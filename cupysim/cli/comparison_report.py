@@ -28,6 +28,8 @@ def trace_lines(comparison: Comparison, first: str, second: str, table: bool) ->
         if largest.difference > 0.0:
             apart = f"largest relative difference {largest.difference:.2g} ({largest.first.name})"
         whole = "the same" if _is_whole(comparison) else "the same as far as both traces go"
+        if comparison.lacking:
+            whole = f"different: {', '.join(comparison.lacking)}; the rest is the same"
         yield f"{where}{whole}, {count} values; {apart}"
     else:
         wrong = [pair for pair in comparison.pairs if not pair.same]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from cupysim.cli.commands import COMMANDS, run_command
 from cupysim.cli.help import format_help
 from cupysim.cli.options import usage
-from cupysim.cli.streams import Report, say, show_warning
+from cupysim.cli.streams import Report, printable, say, show_warning
 
 if TYPE_CHECKING:
     from cupysim.image import Image
@@ -47,22 +48,14 @@ def main(words: Sequence[str] | None = None) -> int:
     if not words:
         say(f"usage: {usage()}\n       cupysim -h lists the options\n")
         return EXIT_ERROR
-    if words[0] in COMMANDS:
-        return run_command(words)
-    return _run_guarded(words)
+    with _terminable():
+        return run_command(words) if words[0] in COMMANDS else _run_guarded(words)
 
 
 def _run_guarded(words: Sequence[str]) -> int:
     """Run, and turn errors into one line and an exit status."""
     from cupysim.errors import CupysimError
 
-    handlers = {}
-    if _in_main_thread():
-        # what nohup made the process ignore stays ignored
-        heeded = [
-            n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN
-        ]
-        handlers = {number: signal.signal(number, _terminate) for number in heeded}
     try:
         if any(word in HELP_WORDS for word in words):
             _tell(format_help())
@@ -85,10 +78,24 @@ def _run_guarded(words: Sequence[str]) -> int:
     except KeyboardInterrupt as error:
         _complain(f"interrupted; {str(error) or 'nothing was written'}")
         return EXIT_INTERRUPTED
+    return EXIT_ERROR
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Let what ends the process unwind it, so that temporary files go."""
+    handlers = {}
+    if _in_main_thread():
+        # what nohup made the process ignore stays ignored
+        heeded = [
+            n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN
+        ]
+        handlers = {number: signal.signal(number, _terminate) for number in heeded}
+    try:
+        yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    return EXIT_ERROR
 
 
 def _run(words: Sequence[str]) -> None:
@@ -170,8 +177,7 @@ def _tell(text: str) -> None:
 
 
 def _complain(text: str) -> None:
-    printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    say(f"cupysim: error: {printable}\n")
+    say(f"cupysim: error: {printable(text)}\n")
 
 
 def _terminate(number: int, _: FrameType | None) -> NoReturn:

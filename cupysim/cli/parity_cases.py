@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import cupysim
-from cupysim.cli.arguments import RANDOM
+from cupysim.cli.arguments import RANDOM, default_values, scan
 from cupysim.cli.build import Job, build
 from cupysim.cli.provenance import input_files
 from cupysim.comparison.images import FLOOR
@@ -25,6 +25,7 @@ from cupysim.constants import RTOL
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats.reading import opened
 from cupysim.provenance import digest
+from cupysim.trace.reading import WRONG_JSON
 
 OUTPUTS = (
     "float_file", "int_file", "pgm_file", "noise_file", "nexus_file", "cbf_file", "png_file",
@@ -187,7 +188,7 @@ def read_cases(path: Path) -> list[Case]:
         found = [_stored(file) for file in sorted(path.glob("cases/*/case.json"))]
     else:
         with opened(path) as stream:
-            text = stream.read(LARGEST).decode("utf-8", "replace")
+            text = stream.read(LARGEST).decode("utf-8-sig", "replace")
         found = list(_listed(text, str(path), path.resolve().parent))
     if not found:
         raise FileFormatError(path, "no cases in it: no cases/NAME/case.json, no lines of options")
@@ -268,21 +269,35 @@ def _stored(path: Path) -> Case:
         content: dict[str, Any] = json.loads(path.read_text())
         name, words = str(content["name"]), tuple(map(str, content["args"]))
         kinds = ("float", "int", "pgm", *(["noise"] if "-seed" in words else []))
-        outputs = content["outputs"]
+        outputs, shape = content["outputs"], tuple(map(int, content["shape"]))
+        inputs = tuple(map(str, content["inputs"]))
+        if len(shape) != 2 or not all(0 < n < LARGEST for n in shape):
+            raise ValueError("shape: expected two positive numbers")
+        for place in (*inputs, *map(str, outputs.values()), *_outputs_of(words)):
+            if os.path.basename(place) != place or "\0" in place:
+                raise ValueError(f"{place!r}: expected a file in the case's own folder")
         return Case(
             name=name,
             words=words,
             folder=path.parents[2] / "inputs",
-            inputs=tuple(map(str, content["inputs"])),
+            inputs=inputs,
             image=_existing(path.parent / "float.npz"),
             sample=_existing(path.parent / "sample.npz"),
             reference_digest=str(content["sha256"]["float_bytes"]),
-            shape=tuple(map(int, content["shape"])),
+            shape=shape,
             float_file=str(outputs["float"]),
             files=tuple(str(outputs[kind]) for kind in kinds if kind in outputs),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, AttributeError, *WRONG_JSON) as error:
         raise FileFormatError(path, f"no case ({error})") from error
+
+
+def _outputs_of(words: Sequence[str]) -> list[str]:
+    """Files which the words name for outputs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        values = {**default_values(), **scan(words)[0]}
+    return [values[name] for name in OUTPUTS if values[name] is not None]
 
 
 def _existing(path: Path) -> Path | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -19,8 +22,10 @@ from cupysim.cli.parity_cases import Case
 from cupysim.errors import CupysimError
 from cupysim.provenance import file_record
 
-LONGEST_USAGE = 10_000
-"""Characters in which a program says that it prints its usage."""
+FLOAT_BYTES = 4
+
+TAIL = 20_000
+"""Bytes at the end of what a program prints which may say why it failed."""
 
 
 @dataclass(frozen=True)
@@ -79,35 +84,50 @@ class Program:
         """
         folder.mkdir(parents=True)
         case.prepare(folder)
+        # beside the folder, in which all names are the case's
+        logs = [folder.with_name(f"{folder.name}.{name}") for name in ("out", "err")]
         began = time.perf_counter()
         try:
-            done = subprocess.run(
-                [*self.words, *case.words], cwd=folder, timeout=timeout, check=False,
-                stdin=subprocess.DEVNULL, capture_output=True, env=_environment(),
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            return Outcome(None, timeout, f"{self.name} was stopped after {timeout:g} s")
-        except OSError as error:
-            raise CupysimError(f"{self.name}: {error.strerror or error}") from error
+            with open(logs[0], "wb") as out, open(logs[1], "wb") as err:
+                status = self._wait([*self.words, *case.words], folder, (out, err), timeout)
+        except (OSError, ValueError) as error:
+            raise CupysimError(f"{self.name}: {error}") from error
         seconds = time.perf_counter() - began
-        for name, text in (("stdout", done.stdout), ("stderr", done.stderr)):
-            (folder / name).write_bytes(text)
-        if done.returncode != 0:
-            lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        if status is None:
+            return Outcome(None, timeout, f"{self.name} was stopped after {timeout:g} s")
+        if status != 0:
+            lines = _tail(logs[1]).strip().splitlines()
             last = f": {lines[-1]}" if lines else ""
-            if b"usage" in done.stdout[:LONGEST_USAGE].lower():
+            if "usage" in _tail(logs[0]).lower():
                 last += " (it printed its usage)"
-            return Outcome(None, seconds, f"{self.name} ended with status {done.returncode}{last}")
+            return Outcome(None, seconds, f"{self.name} ended with status {status}{last}")
         return self._outcome(case, folder, seconds)
 
+    def _wait(
+        self, words: Sequence[str], folder: Path, logs: tuple[IO[bytes], IO[bytes]], timeout: float
+    ) -> int | None:
+        """Exit status; None if time is over. Its children end with it."""
+        process = subprocess.Popen(
+            words, cwd=folder, stdin=subprocess.DEVNULL, stdout=logs[0], stderr=logs[1],
+            env=_environment(), start_new_session=True,
+        )  # fmt: skip
+        try:
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
     def _outcome(self, case: Case, folder: Path, seconds: float) -> Outcome:
-        path = folder / case.float_file
-        pixels = np.fromfile(path, dtype="<f4") if path.is_file() else np.empty(0)
-        if pixels.size != case.shape[0] * case.shape[1]:
+        path, count = folder / case.float_file, case.shape[0] * case.shape[1]
+        if not path.is_file() or path.stat().st_size != FLOAT_BYTES * count:
             size = f"{case.shape[1]} x {case.shape[0]}"
             return Outcome(
                 None, seconds, f"{self.name} wrote no {case.float_file} of {size} pixels"
             )
+        pixels = np.fromfile(path, dtype="<f4")
         records = [file_record(folder / name) for name in case.files]
         digests = {
             name: record["sha256"]
@@ -115,6 +135,13 @@ class Program:
             if record["sha256"] is not None
         }
         return Outcome(pixels.reshape(case.shape), seconds, "", digests)
+
+
+def _tail(path: Path) -> str:
+    """The end of a log."""
+    with open(path, "rb") as stream:
+        stream.seek(max(0, path.stat().st_size - TAIL))
+        return stream.read(TAIL).decode("utf-8", "replace")
 
 
 def reference_program(command: str) -> Program:

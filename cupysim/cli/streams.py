@@ -49,7 +49,31 @@ class Report:
     def _give_up(self) -> None:
         """Write no more; the interpreter's own flush at its end must not fail either."""
         self._stream = None
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(OSError, AttributeError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tell(line: str) -> None:
+    """Write a line to standard output at once; a reader which has gone away is no matter.
+
+    Parameters
+    ----------
+    line : str
+        Without its end.
+
+    Raises
+    ------
+    CupysimError
+        If it cannot be written.
+    """
+    report = Report(sys.stdout)
+    report(line)
+    report.flush()
+
+
+def printable(text: str) -> str:
+    """A text in which line ends and control characters are escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def say(text: str) -> None:

@@ -43,11 +43,14 @@ class PeakMatch:
     shift: tuple[float, float] = (0.0, 0.0)
 
     @property
+    def n_most(self) -> int:
+        """Peaks of the image which has more of them."""
+        return max(self.n_first, self.n_second)
+
+    @property
     def fraction(self) -> float:
-        """Part of the first image's peaks which were matched; 1 if neither has any."""
-        if self.n_first == 0:
-            return 1.0 if self.n_second == 0 else 0.0
-        return self.n_matched / self.n_first
+        """Part of the peaks of either image which were matched; 1 if neither has any."""
+        return self.n_matched / self.n_most if self.n_most else 1.0
 
 
 def match_peaks(first: np.ndarray, second: np.ndarray) -> PeakMatch:

@@ -108,6 +108,8 @@ def _open_hdf5(path: str, number: int) -> ImageFile:
                 pixels = stack[place] if stack.ndim == 3 else stack[()]
                 break
             place -= count
+    if pixels.dtype.kind not in "iufb":
+        raise FileFormatError(path, f"pixels of the type {pixels.dtype} are no image")
     content = nexus.read(path) if ours else None
     if content is None:
         good, geometry = nxmx_image.read(path)

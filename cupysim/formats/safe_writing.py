@@ -14,7 +14,7 @@ import signal
 import stat
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -258,6 +258,26 @@ def check_writable(path: os.PathLike[str] | str) -> Path:
     except (ValueError, OSError) as error:
         raise OutputError(repr(os.fspath(path)), str(error)) from error
     return target
+
+
+def refuse_inputs(path: os.PathLike[str] | str, inputs: Iterable[object]) -> None:
+    """Refuse to replace a file which was read.
+
+    Parameters
+    ----------
+    path : path_like
+        Where to write.
+    inputs : iterable of path_like
+        What was read.
+
+    Raises
+    ------
+    OutputError
+        If it is one of them, or cannot be written.
+    """
+    target = check_writable(path)
+    if not is_special(target) and str(target) in {os.path.realpath(str(name)) for name in inputs}:
+        raise OutputError(path, "it would replace an input file")
 
 
 def is_special(target: Path) -> bool:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cupysim.constants import RTOL
 from cupysim.errors import CupysimError
 from cupysim.trace.hints import hints
-from cupysim.trace.values import PixelTrace, StepTrace, Value
+from cupysim.trace.matching import matching_pixels, matching_steps
+from cupysim.trace.values import PixelTrace, Value
 from cupysim.trace.vocabulary import FLOAT32_TINY, INSTEAD, PHOTONS, RESULT, SETUP
-
-COUNTS = {
-    "layer": "n_layers", "sub_slow": "oversample", "sub_fast": "oversample",
-    "source": "n_sources", "phi": "n_phi", "domain": "n_domains",
-}  # fmt: skip
-"""The value which tells how many of each there are."""
 
 DECISIVE = ("scattering_vector", "a", "b", "c", "hkl", "F_cell", "F_latt")
 """Values of a step on which its intensity depends."""
+
+AXES = ("F_latt_a", "F_latt_b", "F_latt_c")
 
 VANISHING = 1e-3
 """Part of its peak below which a lattice factor is near one of its zeros, where the last bits of
@@ -67,6 +64,8 @@ class Comparison:
         What could not be compared, and why.
     hints : list of str
         What may have caused the first divergence.
+    lacking : list of str
+        Parts which one trace has alone: a file may have been cut off.
     """
 
     pixel: tuple[int, int] | None
@@ -75,6 +74,12 @@ class Comparison:
     only_second: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
+
+    @property
+    def same(self) -> bool:
+        """Nothing differs, and neither trace lacks a part which the other has."""
+        return not self.lacking and self.first_divergence is None
 
     @property
     def first_divergence(self) -> Pair | None:
@@ -110,37 +115,36 @@ def compare_traces(
     CupysimError
         If nothing could be compared.
     """
-    if len(first) == len(second) == 1:
-        pairs = [(first[0], second[0])]
-        pixels = first[0].pixel, second[0].pixel
-        if None not in pixels and pixels[0] != pixels[1]:
-            shown = " and ".join(f"{pixel[0]} {pixel[1]}" for pixel in pixels if pixel)
-            raise CupysimError(f"the traces are of different pixels: {shown} (fast slow)")
-    else:
-        known = {trace.pixel: trace for trace in second if trace.pixel is not None}
-        pairs = [(trace, known[trace.pixel]) for trace in first if trace.pixel in known]
-        if not pairs:
-            raise CupysimError("the traces have no pixel in common")
-    return [_compare_pixel(a, b, rtol) for a, b in pairs]
+    return [_compare_pixel(a, b, rtol) for a, b in matching_pixels(first, second)]
 
 
 def _compare_pixel(first: PixelTrace, second: PixelTrace, rtol: float) -> Comparison:
     remarks: list[str] = []
-    floors = _Floors(first if first.setup else second)
+    allowance = _Allowance((first, second))
     lonely: tuple[list[str], list[str]] = ([], [])
-    pairs = list(_pairs(SETUP, first.setup, second.setup, rtol, floors, lonely))
-    for a, b in _matching_steps(first, second, remarks):
+    pairs = list(_pairs(SETUP, first.setup, second.setup, rtol, allowance, lonely))
+    for a, b in matching_steps(first, second, remarks):
         where = a.where if len(a.where) >= len(b.where) else b.where
         names = " ".join(f"{name}={number}" for name, number in where.items())
-        pairs += _pairs(f"step {names}".strip(), a.values, b.values, rtol, floors, lonely)
-    pairs += _pairs(RESULT, first.result, second.result, rtol, floors, lonely)
+        pairs += _pairs(f"step {names}".strip(), a.values, b.values, rtol, allowance, lonely)
+    pairs += _pairs(RESULT, first.result, second.result, rtol, allowance, lonely)
     if not pairs:
         raise CupysimError("nothing could be compared: the traces have no value in common")
+    lacking = [
+        f"{part} in one of the traces only"
+        for part, ours, theirs in (
+            ("steps", first.steps, second.steps), ("a result", first.result, second.result)
+        )
+        if bool(ours) != bool(theirs)
+    ]  # fmt: skip
+    remarks += lacking
     compared = {pair.first.name for pair in pairs}
     only_first, only_second = (
         [name for name in dict.fromkeys(names) if name not in compared] for names in lonely
     )
-    found = Comparison(first.pixel or second.pixel, pairs, only_first, only_second, remarks)
+    found = Comparison(
+        first.pixel or second.pixel, pairs, only_first, only_second, remarks, lacking=lacking
+    )
     divergence = found.first_divergence
     if divergence is not None:
         before = pairs[: pairs.index(divergence)]
@@ -177,7 +181,7 @@ def _pairs(
     first: Sequence[Value],
     second: Sequence[Value],
     rtol: float,
-    floors: _Floors,
+    allowance: _Allowance,
     lonely: tuple[list[str], list[str]],
 ) -> Iterator[Pair]:
     """Values of the same name, in the order of the first trace; names of one alone are kept."""
@@ -191,14 +195,14 @@ def _pairs(
         for number in range(max(len(values), len(others))):
             a = values[min(number, len(values) - 1)]
             b = others[min(number, len(others) - 1)]
-            difference, same = _difference(a, b, rtol, floors)
+            difference, same = _difference(a, b, rtol, allowance)
             if number == 0 or not same:
                 yield Pair(part, a, b, difference, same)
     for name in theirs:
         if name not in ours:
             if INSTEAD.get(name, "") in ours and "photons" not in theirs:
                 a, b = ours[INSTEAD[name]][0], theirs[name][0]
-                yield Pair(part, a, b, *_difference(a, b, rtol, floors))
+                yield Pair(part, a, b, *_difference(a, b, rtol, allowance))
             else:
                 lonely[1].append(name)
 
@@ -210,7 +214,9 @@ def _by_name(values: Sequence[Value]) -> dict[str, list[Value]]:
     return found
 
 
-def _difference(first: Value, second: Value, rtol: float, floors: _Floors) -> tuple[float, bool]:
+def _difference(
+    first: Value, second: Value, rtol: float, allowance: _Allowance
+) -> tuple[float, bool]:
     if first.text or second.text:
         same = first.text.lower() == second.text.lower()
         return (0.0 if same else math.inf), same
@@ -219,10 +225,12 @@ def _difference(first: Value, second: Value, rtol: float, floors: _Floors) -> tu
     if len(first.numbers) != len(second.numbers):
         return math.inf, False
     if first.numbers == second.numbers:
+        if len(first.numbers) == 1:
+            allowance.note(first.name, first.numbers[0], second.numbers[0], 0.0)
         return 0.0, True
     # in Python, since arrays of three numbers cost more to make than to compare
     size = max(map(abs, filter(math.isfinite, (*first.numbers, *second.numbers))), default=0.0)
-    limit = rtol * max(size, floors.of(first.name))
+    limit = allowance.limit(first.name, size, rtol)
     tiny = FLOAT32_TINY if first.name in PHOTONS else 0.0
     largest, same = 0.0, True
     for place, (x, y) in enumerate(zip(first.numbers, second.numbers, strict=True)):
@@ -235,6 +243,8 @@ def _difference(first: Value, second: Value, rtol: float, floors: _Floors) -> tu
         beyond = abs(x - y) - slack
         largest = max(largest, beyond / size)
         same &= beyond <= limit
+    if same and len(first.numbers) == 1:
+        allowance.note(first.name, first.numbers[0], second.numbers[0], largest)
     return largest, same
 
 
@@ -243,88 +253,45 @@ def _resolution(value: Value, place: int) -> float:
     return known[place] if isinstance(known, tuple) else known
 
 
-class _Floors:
-    """Below which values vanish, for those of a lattice factor near its zeros."""
+class _Allowance:
+    """What near the zeros of the lattice factor may differ, and what follows from it.
 
-    def __init__(self, trace: PixelTrace) -> None:
-        counts = next((v.numbers for v in trace.setup if v.name == "n_cells"), ())
-        self.lattice = VANISHING * math.prod(counts) if counts else 0.0
-        self.axes = [VANISHING * count for count in counts] or [0.0] * 3
-        cell = [v.numbers[0] for step in trace.steps for v in step.values if v.name == "F_cell"]
-        self.intensity = (self.lattice * max(map(abs, cell), default=0.0)) ** 2
-        result = {v.name: v.numbers[0] for v in trace.result if v.numbers}
-        total = result.get("intensity_sum", 0.0)
-        self.photons = self.intensity * (result.get("photons", 0.0) / total if total else 0.0)
+    There the last bits of h, k, l decide how near; intensities, sums and photons may differ by
+    what such differences make of them, and by no more.
+    """
 
-    def of(self, name: str) -> float:
-        """The size to which a value is held at least."""
+    def __init__(self, traces: Sequence[PixelTrace]) -> None:
+        counts = [v.numbers for trace in traces for v in trace.setup if v.name == "n_cells"]
+        self.cells = counts[0] if counts and len(counts[0]) == len("abc") else (0.0,) * 3
+        self.axes: list[float] = []
+        self.factor = self.total = self.sum = 0.0
+
+    def limit(self, name: str, size: float, rtol: float) -> float:
+        """By how much a value of a size may differ."""
+        if name in AXES:
+            return rtol * max(size, VANISHING * self.cells[AXES.index(name)])
         if name == "F_latt":
-            return self.lattice
-        if name in ("F_latt_a", "F_latt_b", "F_latt_c"):
-            return self.axes["abc".index(name[-1])]
-        if name in ("step_intensity", "running_sum", "intensity_sum"):
-            return self.intensity
-        return self.photons if name in PHOTONS else 0.0
+            if self.axes:
+                return (rtol + sum(self.axes)) * size
+            return rtol * max(size, VANISHING * math.prod(self.cells))
+        if name == "step_intensity":
+            return (rtol + self.factor * (2.0 + self.factor)) * size
+        if name in ("running_sum", "intensity_sum"):
+            return rtol * size + self.total
+        return (rtol + self.sum) * size if name in PHOTONS else rtol * size
 
-
-def _matching_steps(
-    first: PixelTrace, second: PixelTrace, remarks: list[str]
-) -> Iterator[tuple[StepTrace, StepTrace]]:
-    """Steps which are the same one in both traces."""
-    if not first.steps or not second.steps:
-        return
-    free = dict(enumerate(second.steps))
-    named: dict[Hashable, list[int]] = {}
-    for number, other in free.items():
-        named.setdefault(tuple(sorted(other.where.items())), []).append(number)
-    matched = 0
-    for step in first.steps:
-        # steps of the same numbers, or the first which may be it
-        exact = named.get(tuple(sorted(step.where.items())), [])
-        order = [number for number in exact if number in free] or free
-        partner = next((n for n in order if _may_be_same(step, first, free[n], second)), None)
-        if partner is not None:
-            matched += 1
-            yield step, free.pop(partner)
-    ends = first.steps[0], second.steps[0]
-    if not matched and all(step.where.keys() >= COUNTS.keys() for step in ends):
-        shown = (",".join(f"{name}={n}" for name, n in step.where.items()) for step in ends)
-        raise CupysimError(
-            f"the traces show different steps, {' and '.join(shown)}; make both with the same "
-            "--step, or without --step and --strongest"
-        )
-    if not matched:
-        remarks.append(
-            "no step is shown by both traces; cupysim trace without --step and --strongest shows "
-            "all steps"
-        )
-    elif matched < max(len(first.steps), len(second.steps)):
-        remarks.append(
-            f"of {len(first.steps)} and {len(second.steps)} steps, {matched} shown by both"
-        )
-
-
-def _may_be_same(
-    step: StepTrace, trace: PixelTrace, other: StepTrace, other_trace: PixelTrace
-) -> bool:
-    if step.is_last or other.is_last:
-        return _is_last(step, trace) and _is_last(other, other_trace)
-    return all(
-        other.where[name] == number for name, number in step.where.items() if name in other.where
-    )
-
-
-def _is_last(step: StepTrace, trace: PixelTrace) -> bool:
-    """Whether a step is the last of its pixel, as far as can be known."""
-    if step.is_last:
-        return True
-    if step is not trace.steps[-1]:
-        return False
-    counts = {value.name: value.numbers for value in (*trace.setup, *trace.result)}
-    if step.where.keys() >= COUNTS.keys():
-        last = {place: counts.get(name, (0,))[0] - 1 for place, name in COUNTS.items()}
-        return all(step.where[place] == number for place, number in last.items() if number >= 0)
-    return counts.get("steps", (0,))[0] == len(trace.steps)
+    def note(self, name: str, first: float, second: float, difference: float) -> None:
+        """Keep what a value brings with it."""
+        if name in AXES:
+            if name == AXES[0]:
+                self.axes = []
+            self.axes.append(difference)
+        elif name == "F_latt":
+            self.factor, self.axes = difference, []
+        elif name == "step_intensity":
+            self.total += abs(first - second)
+        elif name == "intensity_sum":
+            self.sum = difference
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
@@ -332,7 +299,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     divergence = comparison.first_divergence
     return {
         "pixel": comparison.pixel,
-        "same": divergence is None,
+        "same": comparison.same,
         "compared": len(comparison.pairs),
         "first_divergence": None if divergence is None else divergence.first.name,
         "hints": comparison.hints,
@@ -344,11 +311,16 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
                 "part": pair.part,
                 "name": pair.first.name,
                 "unit": pair.first.unit or pair.second.unit,
-                "first": pair.first.text or list(pair.first.numbers),
-                "second": pair.second.text or list(pair.second.numbers),
+                "first": pair.first.text or _listed(pair.first),
+                "second": pair.second.text or _listed(pair.second),
                 "relative_difference": pair.difference if math.isfinite(pair.difference) else None,
                 "same": pair.same,
             }
             for pair in comparison.pairs
         ],
     }
+
+
+def _listed(value: Value) -> list[float | None]:
+    """Numbers for JSON, which has no others than finite ones."""
+    return [number if math.isfinite(number) else None for number in value.numbers]

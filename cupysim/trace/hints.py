@@ -155,6 +155,14 @@ def _is(ratio: float, number: float) -> bool:
     return number != 0.0 and abs(ratio / number - 1.0) < TELLING
 
 
+def _power(number: float, power: int) -> float:
+    """A power, zero where it is none which a ratio could be."""
+    try:
+        return number**power
+    except OverflowError:
+        return 0.0
+
+
 def telling(ratio: float) -> list[str]:
     """What a ratio of two numbers is known for.
 
@@ -185,14 +193,14 @@ def _ratio(name: str, a: np.ndarray, b: np.ndarray, known: Known) -> list[str]:
             which = factor if len(known[factor]) == 1 else f"{factor}[{place}]"
             powers = ((1, ""), (2, " squared")) if factor in SQUARED else ((1, ""),)
             for power, shown in powers:
-                if _is(ratio, number**power):
+                if _is(ratio, _power(number, power)):
                     found.append(f"the second has one factor more: {which}{shown} ({number:g})")
-                elif _is(ratio, number**-power):
+                elif _is(ratio, _power(number, -power)):
                     found.append(f"the second lacks a factor: {which}{shown} ({number:g})")
     if len(a) == 1 and a[0] > 0.0 and not found:
-        if _is(float(b[0]), float(a[0]) ** 2):
+        if _is(float(b[0]), _power(float(a[0]), 2)):
             found.append("the second is the square of the first")
-        elif b[0] > 0.0 and _is(float(b[0]) ** 2, float(a[0])):
+        elif b[0] > 0.0 and _is(_power(float(b[0]), 2), float(a[0])):
             found.append("the second is the square root of the first")
     if len(a) > 1 and not found:
         found.append(f"the direction is the same, the length {ratio:.9g} times as large")
@@ -201,11 +209,11 @@ def _ratio(name: str, a: np.ndarray, b: np.ndarray, known: Known) -> list[str]:
 
 def _pixels_apart(name: str, a: np.ndarray, b: np.ndarray, known: Known) -> list[str]:
     """Shifts by halves of a pixel."""
-    if "pixel_size" not in known:
+    size = next(iter(known.get("pixel_size", ())), 0.0)
+    if not 0.0 < size < math.inf:
         return []
-    size = known["pixel_size"][0]
-    if name in ("pix0", "pixel_position") and {"detector_fast", "detector_slow"} <= set(known):
-        axes = [np.array(known[f"detector_{axis}"]) for axis in ("fast", "slow")]
+    axes = [np.array(known.get(f"detector_{axis}", ())) for axis in ("fast", "slow")]
+    if name in ("pix0", "pixel_position") and all(len(axis) == len(a) == 3 for axis in axes):
         shift = [float((b - a) @ axis) / size for axis in axes]
         rest = b - a - sum(s * size * axis for s, axis in zip(shift, axes, strict=True))
         if np.abs(rest).max() > TELLING * size:
@@ -231,7 +239,8 @@ def _in_pixels(shift: float) -> str:
 def _rotation_order(name: str, a: np.ndarray, b: np.ndarray, known: Known) -> list[str]:
     """Which of the rotations a cell vector has seen, and in which order."""
     needed = (f"cell_{name}", "phi_rotation", "mosaic_rotation")
-    if name not in ("a", "b", "c") or any(each not in known for each in needed):
+    sizes = [len(known.get(each, ())) for each in needed]
+    if name not in ("a", "b", "c") or sizes != [3, 9, 9] or len(a) != 3:
         return []
     cell = np.array(known[needed[0]])
     phi, mosaic = (np.reshape(known[each], (3, 3)) for each in needed[1:])
@@ -278,7 +287,7 @@ def _arrangement(a: np.ndarray, b: np.ndarray) -> list[str]:
 
 def _half_rounded(name: str, a: np.ndarray, b: np.ndarray, known: Known) -> list[str]:
     """Rounding of halves."""
-    if name != "hkl_rounded" or "hkl" not in known or np.abs(a - b).max() > 1.0:
+    if name != "hkl_rounded" or len(known.get("hkl", ())) != len(a) or np.abs(a - b).max() > 1.0:
         return []
     exact = np.array(known["hkl"])
     if (np.abs(np.abs(exact - np.floor(exact)) - 0.5)[a != b] < TELLING).all():

@@ -26,8 +26,14 @@ from cupysim.trace.vocabulary import (
 LARGEST = 2**28
 """Bytes; more is no trace which anybody reads."""
 
+LONGEST_INTEGER = 16
+"""Digits which float64 has; longer numbers are no counts."""
+
 FIRST_OF_RESULT = "intensity_sum"
 """The value with which our results begin."""
+
+WRONG_JSON = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
+"""What JSON of another kind leads to."""
 
 _OURS = re.compile(r"^TRACE: (?:step (?P<where>.*)|(?P<name>\S+) = ?(?P<rest>.*))$")
 _OTHER = re.compile(r"^(?P<kind>TRACE_(?:C|PY)): ?(?P<name>[^\s=]+)(?:\s*=\s*|\s+)(?P<rest>.*)$")
@@ -72,12 +78,12 @@ def read(path: os.PathLike[str] | str) -> list[PixelTrace]:
         data = stream.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise FileFormatError(path, f"more than {LARGEST >> 20} MiB are no trace to compare")
-    text = data.decode("utf-8", "replace")
+    text = data.decode("utf-8-sig", "replace")
     if text.lstrip().startswith("["):
         return _read_json(path, text)
     lines = text.splitlines()
     if any(_OTHER.match(line) for line in lines):
-        return [_OtherLog(path, lines).read()]
+        return _OtherLog(path, lines).read()
     if any(line.startswith("TRACE:") for line in lines):
         return _OurLog(path, lines).read()
     traces = _read_printout(path, lines)
@@ -151,24 +157,34 @@ class _OtherLog:
 
     def __init__(self, path: object, lines: Sequence[str]) -> None:
         self.path, self.lines = path, lines
+        self.traces: list[PixelTrace] = []
         self.setup: list[Value] = []
         self.steps: list[list[Value]] = []
         self.result: list[Value] = []
         self.pixel: tuple[int, int] | None = None
         self.in_result = False
 
-    def read(self) -> PixelTrace:
+    def read(self) -> list[PixelTrace]:
         for number, line in enumerate(self.lines, 1):
             config = _CONFIG.match(line)
             if config is not None:
+                if self.in_result:
+                    self._end()
                 self.pixel = int(config[2]), int(config[1])
             match = _OTHER.match(line)
             if match is not None:
                 self._line(match["kind"], match["name"], match["rest"], number)
+        self._end()
+        return self.traces
+
+    def _end(self) -> None:
+        """The log of a pixel is complete."""
         # these programs show the first source, spindle angle and domain of each sub-pixel
         where = {"source": 0, "phi": 0, "domain": 0}
         steps = [StepTrace(where, tuple(values)) for values in self.steps]
-        return PixelTrace(self.pixel, tuple(self.setup), steps, tuple(self.result))
+        self.traces.append(PixelTrace(self.pixel, tuple(self.setup), steps, tuple(self.result)))
+        self.setup, self.steps, self.result = [], [], []
+        self.pixel, self.in_result = None, False
 
     def _line(self, kind: str, name: str, rest: str, number: int) -> None:
         keyed = [_KEYED.match(word) for word in rest.split()]
@@ -188,8 +204,11 @@ class _OtherLog:
             value = Value(alias.name, text=rest.strip(), source=source)
         else:
             value = _converted(alias.name, numbers, alias.unit, source)
-        if alias.name == "photons":
+        if alias.name == "photons" and value.numbers:
             value = _with_resolution(value, FLOAT32_RESOLUTION * abs(value.numbers[0]))
+        if self.in_result and alias.part != RESULT:
+            # another log follows
+            self._end()
         if alias.part == SETUP:
             self.setup.append(value)
         elif alias.part == RESULT:
@@ -281,7 +300,7 @@ def _read_json(path: object, text: str) -> list[PixelTrace]:
     try:
         content = json.loads(text)
         return [_pixel_from_json(entry) for entry in content]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (*WRONG_JSON, AttributeError) as error:
         raise FileFormatError(path, f"no JSON which cupysim trace wrote ({error})") from error
 
 
@@ -290,7 +309,7 @@ def _pixel_from_json(entry: dict[str, Any]) -> PixelTrace:
         return tuple(
             Value(name, text=str(value["text"]), source=name)
             if "text" in value
-            else _converted(name, tuple(map(_number, value["values"])), value["unit"], name)
+            else _converted(name, _all_numbers(value["values"]), str(value["unit"]), name)
             for name, value in part.items()
         )
 
@@ -303,8 +322,14 @@ def _pixel_from_json(entry: dict[str, Any]) -> PixelTrace:
     return PixelTrace(pixel, values(entry["setup"]), steps, values(entry["result"]))
 
 
+def _all_numbers(values: list[Any]) -> tuple[float, ...]:
+    if not values:
+        raise ValueError("a value without numbers")
+    return tuple(map(_number, values))
+
+
 def _number(number: Any) -> float:
-    return number if isinstance(number, int) else float(number)
+    return number if isinstance(number, int) and abs(number) < 2**53 else float(number)
 
 
 def _where(path: object, text: str, line: int) -> dict[str, int]:
@@ -349,7 +374,8 @@ def _numbers(text: str) -> tuple[float, ...] | None:
 
 
 def _parsed(word: str) -> float:
-    return int(word) if word.lstrip("+-").isdecimal() else float(word)
+    whole = len(word) < LONGEST_INTEGER and word.lstrip("+-").isdecimal()
+    return int(word) if whole else float(word)
 
 
 def _converted(name: str, numbers: tuple[float, ...], unit: str, source: str) -> Value:

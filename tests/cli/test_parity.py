@@ -216,7 +216,7 @@ ERRORS = {
     "--cases quote.txt": "quote.txt, line 1: No closing quotation",
     "--cases damaged": "case.json: no case",
     "--rtol -1": "--rtol: expected a number",
-    "--timeout 0": "--timeout: expected a positive number",
+    "--timeout 0": "--timeout: expected seconds up to 1e+06",
     "--only nothing_like_it": "no case has nothing_like_it in its name",
 }
 

@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from cupysim.cli.streams import say, show_warning
+from cupysim.cli.streams import printable, say, show_warning
 
 EXIT_ERROR = 2
 """Exit status of sub-commands after an error."""
@@ -68,7 +68,7 @@ def run_command(words: Sequence[str]) -> int:
             warnings.showwarning = show_warning  # type: ignore[assignment]
             return int(module.run(arguments) or 0)
     except CupysimError as error:
-        say(f"cupysim {name}: error: {error}\n")
+        say(f"cupysim {name}: error: {printable(str(error))}\n")
         return EXIT_ERROR
     except MemoryError:
         say(f"cupysim {name}: error: out of memory\n")

@@ -20,14 +20,16 @@ import numpy as np
 
 from cupysim.cli.commands import show
 from cupysim.cli.comparison_report import image_json, image_lines, trace_lines
+from cupysim.cli.streams import Report, tell
 from cupysim.comparison.images import FLOOR, ImageComparison, compare_images
 from cupysim.constants import RTOL
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.formats.reading import opened
-from cupysim.formats.safe_writing import check_writable
+from cupysim.formats.safe_writing import refuse_inputs
 from cupysim.trace import divergence as traces
 from cupysim.trace.divergence import compare_traces
+from cupysim.trace.matching import unpaired_pixels
 from cupysim.trace.reading import looks_like_trace
 from cupysim.trace.reading import read as read_trace
 
@@ -63,7 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compare, and say what came out."""
     _check_numbers(arguments)
-    kinds = [_is_trace(path) for path in (arguments.first, arguments.second)]
+    paths = (arguments.first, arguments.second)
+    # what has a shape is an image, whatever its first bytes look like
+    kinds = [arguments.shape is None and _is_trace(path) for path in paths]
     if kinds[0] != kinds[1]:
         which = arguments.first if kinds[0] else arguments.second
         raise CupysimError(f"{which} is a trace and the other file is an image")
@@ -73,13 +77,17 @@ def run(arguments: argparse.Namespace) -> int:
 def _check_numbers(arguments: argparse.Namespace) -> None:
     for name, largest in (("rtol", math.inf), ("corr", 1.0), ("peaks", 1.0)):
         number = getattr(arguments, name)
-        if number is not None and not 0.0 <= number <= largest:
+        if number is not None and not (0.0 <= number <= largest and math.isfinite(number)):
             raise CupysimError(f"--{name}: expected a number from 0 to {largest:g}, got {number}")
+    if arguments.shape is not None and min(arguments.shape) < 1:
+        raise CupysimError("--shape: expected positive numbers of pixels")
     if not 0 <= arguments.regions <= 100:
         raise CupysimError(f"--regions: from 0 to 100, got {arguments.regions}")
 
 
 def _is_trace(path: str) -> bool:
+    if os.path.isdir(path):
+        raise CupysimError(f"{path}: it is a directory")
     if os.path.exists(path) and not os.path.isfile(path):
         # images are looked at more than once, which a pipe does not allow
         return True
@@ -93,13 +101,18 @@ def _compare_traces(arguments: argparse.Namespace) -> int:
     rtol = RTOL if arguments.rtol is None else arguments.rtol
     first, second = read_trace(arguments.first), read_trace(arguments.second)
     found = compare_traces(first, second, rtol)
+    unpaired, report = unpaired_pixels(first, second), Report(sys.stdout)
     if arguments.json:
         _tell_json([traces.as_json(comparison) for comparison in found])
     else:
         for comparison in found:
             for line in trace_lines(comparison, arguments.first, arguments.second, arguments.table):
-                sys.stdout.write(f"{line}\n")
-    return DIFFERENT if any(each.first_divergence for each in found) else 0
+                report(line)
+        for name, pixels in zip((arguments.first, arguments.second), unpaired, strict=True):
+            for fast, slow in pixels:
+                report(f"pixel {fast} {slow}: only in {name}")
+    whole = not any(unpaired) and all(each.same for each in found)
+    return 0 if whole else DIFFERENT
 
 
 def _compare_images(arguments: argparse.Namespace) -> int:
@@ -108,7 +121,7 @@ def _compare_images(arguments: argparse.Namespace) -> int:
             raise CupysimError(
                 f"--picture: expected a name which ends in {' '.join(show.PICTURES)}"
             )
-        check_writable(arguments.picture)
+        refuse_inputs(arguments.picture, (arguments.first, arguments.second))
     images = _open(arguments)
     rtol = arguments.rtol
     if rtol is None and arguments.corr is None and arguments.peaks is None:
@@ -131,8 +144,9 @@ def _compare_images(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _tell_json(image_json(found, failures))
     else:
+        report = Report(sys.stdout)
         for line in image_lines(images, found, failures):
-            sys.stdout.write(f"{line}\n")
+            report(line)
     return DIFFERENT if failures else 0
 
 
@@ -167,9 +181,11 @@ def _failures(
     alike = overall.n_equal == overall.n_pixels
     if arguments.corr is not None and not (alike or overall.correlation >= arguments.corr):
         yield f"the correlation {overall.correlation:.9g} is below {arguments.corr:g}"
-    if arguments.peaks is not None and found.peaks.fraction < arguments.peaks:
+    if arguments.peaks is not None and not alike and found.peaks.n_first == 0:
+        yield "there are no peaks to match in the first image"
+    elif arguments.peaks is not None and found.peaks.fraction < arguments.peaks:
         yield (
-            f"{found.peaks.n_matched} of {found.peaks.n_first} peaks match, "
+            f"{found.peaks.n_matched} of {found.peaks.n_most} peaks match, "
             f"less than {arguments.peaks:g}"
         )
 
@@ -183,4 +199,4 @@ def _draw(images: list[ImageFile], path: str) -> None:
 
 
 def _tell_json(content: Any) -> None:
-    sys.stdout.write(json.dumps(content, indent=1) + "\n")
+    tell(json.dumps(content, indent=1, allow_nan=False))

@@ -15,7 +15,6 @@ import json
 import math
 import shlex
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ import numpy as np
 
 from cupysim.cli.parity_cases import Case, default_cases, given_case, read_cases
 from cupysim.cli.parity_runs import Outcome, Program, our_program, reference_program
+from cupysim.cli.streams import tell
 from cupysim.comparison.images import FLOOR, MIXED_FLOOR, Agreement, agreement
 from cupysim.constants import RTOL
 from cupysim.errors import CupysimError
@@ -41,6 +41,9 @@ LARGEST_SUM_ERROR = 1e-6
 
 TIMEOUT = 3600.0
 """Seconds which a run may take."""
+
+LONGEST_TIMEOUT = 1e6
+"""More than a week is no limit."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,28 +102,30 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.keep is not None:
             folder = _new_folder(arguments.keep)
         if not arguments.json:
-            _tell(HEADING)
+            tell(HEADING)
         for number, case in enumerate(cases):
             place = folder / f"{number:03d}_{_file_name(case.name)}"
             for row in _run_case(case, reference, programs, place, arguments):
                 rows.append(row)
                 if not arguments.json:
                     for line in _lines(row):
-                        _tell(line)
+                        tell(line)
             if arguments.keep is None:
                 shutil.rmtree(place, ignore_errors=True)
     if arguments.json:
-        _tell(json.dumps([_as_json(row) for row in rows], indent=1))
+        tell(json.dumps([_as_json(row) for row in rows], indent=1, allow_nan=False))
     else:
-        _tell(_summary(rows))
+        tell(_summary(rows))
     return 0 if all(row.same for row in rows) else DIFFERENT
 
 
 def _check_numbers(arguments: argparse.Namespace) -> None:
     if not 0.0 <= arguments.rtol < math.inf:
         raise CupysimError(f"--rtol: expected a number from 0, got {arguments.rtol}")
-    if not 0.0 < arguments.timeout < math.inf:
-        raise CupysimError(f"--timeout: expected a positive number, got {arguments.timeout}")
+    if not 0.0 < arguments.timeout <= LONGEST_TIMEOUT:
+        raise CupysimError(
+            f"--timeout: expected seconds up to {LONGEST_TIMEOUT:g}, got {arguments.timeout}"
+        )
 
 
 def _cases(arguments: argparse.Namespace) -> list[Case]:
@@ -286,7 +291,6 @@ def _summary(rows: list[Row]) -> str:
 
 def _as_json(row: Row) -> dict[str, Any]:
     found = row.found
-    seconds = row.reference.seconds
     return {
         "case": row.case.name,
         "arguments": row.case.words,
@@ -297,21 +301,19 @@ def _as_json(row: Row) -> dict[str, Any]:
         "pixels": None if found is None else found.n_pixels,
         "equal": None if found is None else found.n_equal,
         "beyond": None if found is None else found.n_beyond,
-        "correlation": None
-        if found is None or math.isnan(found.correlation)
-        else found.correlation,
-        "sum_ratio": None if found is None else found.sum_ratio,
+        "correlation": None if found is None else _finite(found.correlation),
+        "sum_ratio": None if found is None else _finite(found.sum_ratio),
         "worst": None if found is None else _worst(row.precision, found),
         "files_equal": {
             name: value == row.ours.digests[name]
             for name, value in row.reference.digests.items()
             if name in row.ours.digests
         },
-        "reference_seconds": None if math.isnan(seconds) else seconds,
-        "seconds": row.ours.seconds,
+        "reference_seconds": _finite(row.reference.seconds),
+        "seconds": _finite(row.ours.seconds),
     }
 
 
-def _tell(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+def _finite(number: float) -> float | None:
+    """A number for JSON."""
+    return number if math.isfinite(number) else None

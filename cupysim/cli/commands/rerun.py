@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +21,7 @@ import numpy as np
 from cupysim.api import simulate
 from cupysim.cli.build import Job, build
 from cupysim.cli.provenance import LAYOUT, input_files
+from cupysim.cli.streams import tell
 from cupysim.comparison.images import FLOOR, MIXED_FLOOR, agreement
 from cupysim.constants import RTOL
 from cupysim.errors import CupysimError, FileFormatError
@@ -30,6 +31,7 @@ from cupysim.formats.reading import check_regular, opened
 from cupysim.image import Image
 from cupysim.provenance import digest, file_record, versions
 from cupysim.render.select import BACKENDS, PRECISIONS, available_backends
+from cupysim.trace.reading import WRONG_JSON
 
 DIFFERENT = 1
 """Exit status."""
@@ -56,22 +58,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Render again, and say what came out."""
+    if not 0.0 <= arguments.rtol < math.inf:
+        raise CupysimError(f"--rtol: expected a number from 0, got {arguments.rtol}")
     path = Path(arguments.file)
     record, original = _read(path)
     with _folder_of_inputs(record, path) as folder, contextlib.chdir(folder):
-        _tell(f"rendering again: {record['command']}")
+        tell(f"rendering again: {record['command']}")
         job = build(record["arguments"], int(record["seeds"]["clock"]))
         _check_same_inputs(job, record)
         image = _render(job, record, arguments)
-        original = _original(record, path) if original is None else original
+        original = _original(record, path, image.array.shape) if original is None else original
     made_by = image.rendered.made_by
     was = record["computed_by"]
-    _tell(f"computed by {_maker(was)}; now by {_maker(vars(made_by))}")
+    tell(f"computed by {_maker(was)}; now by {_maker(vars(made_by))}")
     versions_now = versions(made_by)
     for name, before in record["versions"].items():
         now = versions_now.get(name, "not there")
         if now != before:
-            _tell(f"version of {name}: {before}; now {now}")
+            tell(f"version of {name}: {before}; now {now}")
     same = _compare(record, image, original, arguments.rtol)
     if same and record["image"]["counted_photons"] is not None:
         same = _compare_counts(job, record, image)
@@ -84,7 +88,7 @@ def _read(path: Path) -> tuple[dict[str, Any], np.ndarray | None]:
     with opened(path) as stream:
         head = stream.read(LARGEST)
     original = None
-    text = head.decode("utf-8", "replace")
+    text = head.decode("utf-8-sig", "replace")
     if head.startswith(HDF5):
         content = nexus.read(path)
         original, text = content.expected, content.record
@@ -95,7 +99,7 @@ def _read(path: Path) -> tuple[dict[str, Any], np.ndarray | None]:
         layout = record["layout"]
         if layout == LAYOUT:
             _check(record)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (*WRONG_JSON, AttributeError) as error:
         raise FileFormatError(path, "no record of a run, as -provenance writes it") from error
     if layout != LAYOUT:
         raise FileFormatError(path, f"layout {layout}, which another version of cupysim reads")
@@ -112,14 +116,14 @@ def _check(record: dict[str, Any]) -> None:
         *(entry["path"] for entry in record.get("outputs", [])),
     ]  # fmt: skip
     numbers = [
-        record["seeds"]["clock"], record["derived"]["n_slow"], record["derived"]["n_fast"],
+        record["seeds"]["clock"],
         *(record["image"]["statistics"][name] for name in STATISTICS),
     ]  # fmt: skip
     digests = [record["image"]["counted_photons"]]
     digests += [entry["sha256"] for entry in [*record["inputs"], *record.get("outputs", [])]]
     if not (
         all(isinstance(text, str) for text in texts)
-        and all(isinstance(number, int | float) for number in numbers)
+        and all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
         and all(digest is None or isinstance(digest, str) for digest in digests)
     ):
         raise TypeError
@@ -162,16 +166,16 @@ def _changed_inputs(inputs: list[dict[str, Any]], folder: str) -> Iterator[str]:
 
 
 def _check_same_inputs(job: Job, record: dict[str, Any]) -> None:
-    before = {entry["option"] for entry in record["inputs"]}
-    new = {o: p for o, p in input_files(job.arguments).items() if o not in before}
-    for option, path in new.items():
-        raise CupysimError(f"{path} ({option}) would be read, which the earlier run did not")
+    before = {(entry["option"], entry["path"]) for entry in record["inputs"]}
+    for option, path in input_files(job.arguments).items():
+        if (option, path) not in before:
+            raise CupysimError(f"{path} ({option}) would be read, which the earlier run did not")
 
 
 def _render(job: Job, record: dict[str, Any], arguments: argparse.Namespace) -> Image:
     backend = arguments.backend or record["computed_by"]["backend"]
     if arguments.backend is None and backend not in available_backends():
-        _tell(f"backend {backend} does not work here; taking another")
+        tell(f"backend {backend} does not work here; taking another")
         backend = "auto"
     args = job.arguments
     return simulate(
@@ -183,16 +187,15 @@ def _render(job: Job, record: dict[str, Any], arguments: argparse.Namespace) -> 
     )
 
 
-def _original(record: dict[str, Any], path: Path) -> np.ndarray | None:
+def _original(record: dict[str, Any], path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     """The image of the earlier run, if a file still has it."""
     wanted = record["image"]["expected_photons"]
-    derived = record["derived"]
     for entry in record.get("outputs", []):
         for folder in (os.getcwd(), record["folder"], str(path.resolve().parent)):
             place = os.path.join(folder, entry["path"])
             if entry["sha256"] == wanted and file_record(place)["sha256"] == wanted:
-                shape = derived["n_slow"], derived["n_fast"]
-                return np.fromfile(place, dtype="<f4").reshape(shape)
+                pixels = np.fromfile(place, dtype="<f4")
+                return pixels.reshape(shape) if pixels.size == math.prod(shape) else None
     return None
 
 
@@ -200,7 +203,7 @@ def _compare(
     record: dict[str, Any], image: Image, original: np.ndarray | None, rtol: float
 ) -> bool:
     if digest(image.array) == record["image"]["expected_photons"]:
-        _tell("the same image, to the last bit")
+        tell("the same image, to the last bit")
         return True
     mixed = "double" not in (record["computed_by"]["precision"], image.rendered.made_by.precision)
     mixed |= record["computed_by"]["precision"] != image.rendered.made_by.precision
@@ -213,9 +216,9 @@ def _compare(
         f"; largest relative difference {worst.difference:.3g} at {worst.fast} {worst.slow}"
     )  # fmt: skip
     if found.n_beyond:
-        _tell(f"different: {found.n_beyond} of {found.n_pixels} pixels beyond {rtol:g}{apart}")
+        tell(f"different: {found.n_beyond} of {found.n_pixels} pixels beyond {rtol:g}{apart}")
         return False
-    _tell(f"the same image within {rtol:g}, {found.n_equal} pixels to the last bit{apart}")
+    tell(f"the same image within {rtol:g}, {found.n_equal} pixels to the last bit{apart}")
     return True
 
 
@@ -224,9 +227,9 @@ def _compare_statistics(record: dict[str, Any], image: Image, rtol: float) -> bo
     before, now = record["image"]["statistics"], vars(image.statistics)
     for name in STATISTICS:
         if not abs(now[name] - before[name]) <= rtol * max(abs(now[name]), abs(before[name])):
-            _tell(f"different: {name} {before[name]:.9g}, now {now[name]:.9g}")
+            tell(f"different: {name} {before[name]:.9g}, now {now[name]:.9g}")
             return False
-    _tell(
+    tell(
         f"maximum, mean and spread are the same within {rtol:g}, last bits differ; the earlier "
         "image is gone, so pixels cannot be compared"
     )
@@ -235,17 +238,13 @@ def _compare_statistics(record: dict[str, Any], image: Image, rtol: float) -> bo
 
 def _compare_counts(job: Job, record: dict[str, Any], image: Image) -> bool:
     if digest(image.array) != record["image"]["expected_photons"]:
-        _tell("counts are not compared: the last bits of the expected photons decide them")
+        tell("counts are not compared: the last bits of the expected photons decide them")
         return True
     counts, _ = image.counts(job.noise_stream)
     same = digest(counts) == record["image"]["counted_photons"]
-    _tell("the same counts of photons" if same else "different: other counts of photons")
+    tell("the same counts of photons" if same else "different: other counts of photons")
     return same
 
 
 def _maker(made_by: dict[str, Any]) -> str:
     return f"{made_by['backend']}, {made_by['precision']} ({'; '.join(made_by['devices'])})"
-
-
-def _tell(line: str) -> None:
-    sys.stdout.write(f"{line}\n")

@@ -14,8 +14,10 @@ import json
 import sys
 
 from cupysim.cli.build import build
+from cupysim.cli.provenance import input_files
+from cupysim.cli.streams import Report
 from cupysim.errors import CupysimError
-from cupysim.formats.safe_writing import OutputFiles
+from cupysim.formats.safe_writing import OutputFiles, refuse_inputs
 from cupysim.trace.pixel import PLACES, STRONGEST, trace_pixel
 
 TAKES_OPTIONS = True
@@ -41,14 +43,17 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.step is not None and arguments.strongest:
         raise CupysimError("--step and --strongest exclude each other")
     choice = STRONGEST if arguments.strongest else parse_step(arguments.step)
-    experiment = build(arguments.words).experiment
+    job = build(arguments.words)
+    if arguments.out is not None:
+        refuse_inputs(arguments.out, input_files(job.arguments).values())
+    experiment = job.experiment
     traces = [trace_pixel(experiment, fast, slow, choice) for fast, slow in arguments.pixel]
     if arguments.json:
         text = json.dumps([trace.as_json() for trace in traces], indent=1) + "\n"
     else:
         text = "".join(f"{line}\n" for trace in traces for line in trace.lines())
     if arguments.out is None:
-        sys.stdout.write(text)
+        Report(sys.stdout)(text[:-1])
         return
     with OutputFiles() as files:
         files.write(arguments.out, lambda stream: stream.write(text.encode()))
