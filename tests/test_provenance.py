@@ -176,7 +176,27 @@ def test_an_input_which_was_not_read(run: Run, capsys: pytest.CaptureFixture[str
     assert "Fdump.bin (-dump) would be read, which the earlier run did not" in err
 
 
+def test_inputs_are_those_of_the_record(
+    record: dict[str, Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "other.hkl").write_bytes((tmp_path / "few.hkl").read_bytes())
+
+    def other(record: dict[str, Any]) -> None:
+        record["arguments"][record["arguments"].index("few.hkl")] = "other.hkl"
+
+    _edit(tmp_path, other)
+    status, _, err = again("p.json", capsys)
+    assert status == 2
+    assert "other.hkl (-hkl) would be read, which the earlier run did not" in err
+    for rtol in ("nan", "inf", "-1"):
+        status, _, err = again(f"p.json --rtol {rtol}", capsys)
+        assert status == 2
+        assert "--rtol: expected a number" in err
+
+
 DAMAGED = {
+    "[" * 200_000: "no record of a run",
+    '{"layout": 1, "seeds": {"clock": NaN}}': "no record of a run",
     "": "no record of a run",
     "{}": "no record of a run",
     '{"layout": 99}': "layout 99, which another version",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +143,124 @@ def test_a_pipe_is_a_trace(run: Run, tmp_path: Path, capsys: pytest.CaptureFixtu
     writer.join()
 
 
+def test_images_are_not_replaced_by_the_picture(
+    images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (images / "a.png").write_bytes((images / "a.bin").read_bytes())
+    (images / "link.png").symlink_to(images / "b.bin")
+    before = {path.name: path.read_bytes() for path in images.iterdir()}
+    for words in ("a.png b.bin --picture a.png", "a.bin b.bin --picture link.png"):
+        status, _, err = told(words, capsys)
+        assert status == 2
+        assert "it would replace an input file" in err
+    assert {path.name: path.read_bytes() for path in images.iterdir()} == before
+
+
+def test_no_peaks(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing to match is no match, unless the images are equal."""
+    for name, value in (("zero", 0.0), ("five", 5.0)):
+        np.full(256, value, np.float32).tofile(images / f"{name}.bin")
+    assert told("zero.bin five.bin --peaks 1", capsys)[0] == 1
+    assert told("zero.bin zero.bin --peaks 1", capsys)[0] == 0
+
+
+def test_a_shape_is_of_an_image(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever its bytes look like."""
+    (images / "text").write_bytes(b"ABCD" * 64)
+    assert told("text text --shape 8 8", capsys)[0] == 0
+
+
+@pytest.mark.parametrize("kind", ["images", "traces"])
+def test_a_reader_who_goes_away(kind: str, images: Path) -> None:
+    """The exit status stays; a full disk is an error."""
+    command = [sys.executable, "-m", "cupysim", "compare"]
+    names = ["a.bin", "b.bin", "--regions", "40"]
+    if kind == "traces":
+        for name, more in (("a", ""), ("b", "-distance 60.5")):
+            main(["trace", *f"{WORDS} {more} --pixel 5 7 --out {name}".split()])
+        names = ["a", "b", "--table"]
+    pipe = subprocess.Popen([*command, *names], cwd=images, stdout=subprocess.PIPE)
+    assert pipe.stdout is not None
+    pipe.stdout.readline()
+    pipe.stdout.close()
+    assert pipe.wait(60) == 1
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*command, *names], cwd=images, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 2
+    assert (
+        done.stderr.decode()
+        .splitlines()[-1]
+        .startswith("cupysim compare: error: cannot write to standard output")
+    )
+
+
+def test_half_a_trace_is_not_the_same(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("-h")
+    main(["trace", *f"{WORDS} --pixel 5 7 --pixel 1 2 --out both".split()])
+    main(["trace", *f"{WORDS} --pixel 5 7 --out one".split()])
+    text = (tmp_path / "one").read_text()
+    (tmp_path / "cut").write_text(text[: text.index("TRACE: intensity_sum")])
+    (tmp_path / "no_steps").write_text(
+        text[: text.index("TRACE: step ")] + text[text.index("TRACE: intensity_sum") :]
+    )
+    (tmp_path / "twice").write_text(text * 2)
+    for first, second, said in (
+        ("one", "cut", "different: a result in one of the traces only"),
+        ("cut", "one", "different: a result in one of the traces only"),
+        ("one", "no_steps", "different: steps in one of the traces only"),
+        ("both", "one", "pixel 1 2: only in both"),
+        ("one", "both", "pixel 1 2: only in both"),
+    ):
+        status, out, _ = told(f"{first} {second}", capsys)
+        assert status == 1
+        assert said in out
+        assert json.loads(told(f"{first} {second} --json", capsys)[1])
+    status, _, err = told("one twice", capsys)
+    assert status == 2
+    assert "pixel 5 7 stands twice" in err
+
+
+NUMBERS = {
+    "F_cell = .*": ["F_cell = abc", "F_cell = 1e200", "F_cell = 1" + "0" * 400],
+    "n_cells = .*": ["n_cells = 5 5", "n_cells = inf inf inf", "n_cells = 1" + "0" * 400],
+    "distance = .*": ["distance = 1e200 m", "distance = 1e-200 m", "distance = 5 furlong"],
+    "pixel_size = .*": ["pixel_size = 0 m", "pixel_size = abc"],
+    "oversample = .*": ["oversample = abc"],
+    "mosaic_rotation = .*": ["mosaic_rotation = 1 0 0"],
+    "hkl = .*": ["hkl = 1 2", "hkl = nan nan nan"],
+    "detector_fast = .*": ["detector_fast = 1 0"],
+    "photons = .*": ["photons = inf photons", "photons = nan photons"],
+}
+
+
+@pytest.mark.parametrize("pattern", NUMBERS)
+def test_impossible_numbers(
+    pattern: str, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They differ, and no more happens; also where everything else differs too."""
+    run("-h")
+    for name, more in (("a", ""), ("moved", "-Xbeam 13 -N 6")):
+        main(["trace", *f"{WORDS} {more} --pixel 5 7 --strongest --out {name}".split()])
+    text = (tmp_path / "a").read_text()
+    for replacement in NUMBERS[pattern]:
+        changed = re.sub(rf"(?m)(?<=^TRACE: ){pattern}$", replacement, text)
+        assert changed != text
+        (tmp_path / "b").write_text(changed)
+        for words in ("a b", "b a", "b moved", "moved b"):
+            status, _, err = told(words, capsys)
+            assert status == 1 or "different steps" in err, (words, replacement)
+            assert told(f"{words} --json", capsys)[0] == status
+
+
 ERRORS = {
+    "a.bin a.bin --rtol inf": "--rtol: expected a number from 0",
+    "a.bin a.bin --rtol nan": "--rtol: expected a number from 0",
+    "a.bin a.bin --shape -7 -1": "--shape: expected positive numbers",
+    ". a.bin": ".: it is a directory",
     "a.bin a.pgm": "a.pgm: a greymap is a picture; take the float or the SMV image",
     "a.bin nowhere": "nowhere: No such file",
     "a.bin a.bin --rtol -1": "--rtol: expected a number from 0",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +95,7 @@ def test_a_program_which_differs(folder: Path, capsys: pytest.CaptureFixture[str
 
 
 FAILURES = {
+    "import os, shutil; shutil.rmtree(os.getcwd())": "wrote no floatimage.bin",
     "print('all is lost', file=sys.stderr); sys.exit(3)": "ended with status 3: all is lost",
     "sys.exit(0)": "program wrote no floatimage.bin of 20 x 20 pixels",
     "open('floatimage.bin', 'wb').write(bytes(100))": "program wrote no floatimage.bin of 20",
@@ -158,6 +162,65 @@ def test_inputs_elsewhere(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     )
     words = ["--reference", OURS, "--backend", "numpy", "--cases", "below/list.txt"]
     assert told(words, capsys)[0] == 0
+
+
+@pytest.mark.parametrize("change", ["output", "word", "input", "shape", "nul"])
+def test_stored_cases_stay_in_their_folder(
+    change: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "precious.bin").write_text("precious")
+    case = json.loads((GOLDEN / "cases" / "roi" / "case.json").read_text())
+    if change == "output":
+        case["outputs"]["float"] = str(folder / "precious.bin")
+    elif change == "word":
+        case["args"] += ["-floatfile", str(folder / "precious.bin")]
+    elif change == "input":
+        case["inputs"] = ["../precious.bin"]
+    elif change == "shape":
+        case["shape"] = [-4, 4]
+    else:
+        case["inputs"] = ["a\0b"]
+    target = folder / "golden" / "cases" / "roi"
+    shutil.copytree(GOLDEN / "cases" / "roi", target)
+    (target / "case.json").write_text(json.dumps(case))
+    status, _, err = told(["--cases", "golden", "--backend", "numpy"], capsys)
+    assert status == 2
+    assert "no case" in err
+    assert (folder / "precious.bin").read_text() == "precious"
+
+
+def test_logs_are_in_no_ones_way(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--reference", OURS, "--backend", "numpy", *SMALL.split(), "-floatfile", "stdout"]
+    assert told(words, capsys)[0] == 0
+
+
+def test_programs_end_with_their_children(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those which are stopped, and those which leave something behind."""
+    child = "import subprocess; p = subprocess.Popen(['sleep', '600']); "
+    note = f"open({str(folder / 'pid')!r}, 'w').write(str(p.pid)); "
+    for rest in ("import time; time.sleep(600)", "sys.exit(0)"):
+        words = ["--reference", program(folder, child + note + rest), "--backend", "numpy"]
+        assert told([*words, "--timeout", "3", *SMALL.split()], capsys)[0] == 1
+        pid = int((folder / "pid").read_text())
+        status = Path(f"/proc/{pid}/stat")
+        # ended, and perhaps not yet waited for by the system's first process
+        assert not status.exists() or status.read_text().split()[2] == "Z"
+
+
+def test_a_run_which_is_ended_leaves_nothing(folder: Path) -> None:
+    (folder / "tmp").mkdir()
+    wait = program(folder, f"open({str(folder / 'ready')!r}, 'w'); import time; time.sleep(600)")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cupysim", "parity", "--reference", wait, *SMALL.split()],
+        cwd=folder, env={**os.environ, "TMPDIR": str(folder / "tmp")}, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    for _ in range(600):
+        if (folder / "ready").exists():
+            break
+        time.sleep(0.1)
+    process.terminate()
+    assert process.wait(60) != 0
+    assert not list((folder / "tmp").iterdir())
 
 
 def test_the_lists_which_are_shipped() -> None:

@@ -209,6 +209,53 @@ def test_zeros_of_the_lattice_factor_are_rounding() -> None:
     assert diverges(3.0, 3.00001)
 
 
+def test_a_thousandfold_in_a_large_crystal() -> None:
+    """What vanishes beside the peak of a thousand cells cubed is held to itself all the same."""
+    words = [*WORDS.split(), "-N", "1000", "-oversample", "1"]
+    right = trace_pixel(build(words).experiment, *PIXEL, {"phi": 0, "domain": 0})
+
+    def enlarged(values: tuple[Value, ...], name: str) -> tuple[Value, ...]:
+        return tuple(
+            replace(v, numbers=tuple(1000.0 * x for x in v.numbers)) if v.name == name else v
+            for v in values
+        )
+
+    (step,) = right.steps
+    for name in ("F_latt_a", "step_intensity", "running_sum", "intensity_sum", "photons"):
+        wrong = replace(
+            right,
+            steps=[replace(step, values=enlarged(step.values, name))],
+            result=enlarged(right.result, name),
+        )
+        for pair in ((right, wrong), (wrong, right)):
+            (found,) = compare_traces([pair[0]], [pair[1]])
+            assert found.first_divergence is not None
+            assert found.first_divergence.first.name == name
+
+
+def test_what_follows_from_a_zero() -> None:
+    """Other last bits near a zero of one axis: intensity, sum and photons follow it."""
+
+    def traced(axis: float) -> PixelTrace:
+        intensity = (10.0 * 5.0 * axis) ** 2
+        step = (
+            Value("F_cell", (10.0,)), Value("F_latt_a", (axis,)), Value("F_latt_b", (5.0,)),
+            Value("F_latt_c", (1.0,)), Value("F_latt", (5.0 * axis,)),
+            Value("step_intensity", (intensity,)), Value("running_sum", (1e-20 + intensity,)),
+        )  # fmt: skip
+        result = (
+            Value("intensity_sum", (1e-20 + intensity,)),
+            Value("photons", (1e-20 + intensity,)),
+        )
+        cells = (Value("n_cells", (5.0, 5.0, 5.0)),)
+        return PixelTrace(None, cells, [StepTrace({}, step)], result)
+
+    (found,) = compare_traces([traced(3e-15)], [traced(-4e-15)])
+    assert found.first_divergence is None
+    (found,) = compare_traces([traced(3e-7)], [traced(4e-7)])
+    assert found.first_divergence is not None
+
+
 def test_steps_which_one_trace_does_not_show() -> None:
     whole = trace_pixel(experiment(), *PIXEL)
     some = trace_pixel(experiment(), *PIXEL, {"phi": 1, "domain": 0})

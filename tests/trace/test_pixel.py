@@ -139,6 +139,15 @@ def test_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     np.testing.assert_allclose([float(n) for n in line.split()[3:]], values, rtol=1e-14)
 
 
+def test_inputs_are_not_replaced(run: Run, tmp_path: Path) -> None:
+    outcome = run("-h", ["few.hkl"])
+    assert outcome.status == 0
+    before = (tmp_path / "few.hkl").read_bytes()
+    words = "-hkl few.hkl -cell 30 -detpixels 8 -nodump --pixel 1 1 --out few.hkl"
+    assert main(["trace", *words.split()]) == 2
+    assert (tmp_path / "few.hkl").read_bytes() == before
+
+
 ERRORS = {
     "--pixel 99 0": "pixel 99 0: the image has 12 x 12 pixels",
     "--pixel 0 0 --step phi=3": "step phi=3: there are 3, counted from 0",

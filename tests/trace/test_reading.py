@@ -82,6 +82,16 @@ def test_the_c_program_and_the_port(tmp_path: Path) -> None:
     assert found.only_second == ["a_star", "b_star", "c_star"]
 
 
+def test_logs_one_after_the_other(tmp_path: Path) -> None:
+    """Of two pixels."""
+    traced = [trace_pixel(build(TURNED.split()).experiment, *pixel) for pixel in ((5, 7), (1, 2))]
+    path = tmp_path / "log"
+    path.write_text("".join(instrumented(each) for each in traced))
+    others = read(path)
+    assert [other.pixel for other in others] == [(5, 7), (1, 2)]
+    assert all(each.same for each in compare_traces(others, traced))
+
+
 def _written(folder: Path, kind: str, traced: PixelTrace) -> Path:
     path = folder / kind
     path.write_text(instrumented(traced, kind))
