@@ -140,7 +140,7 @@ def _compare_images(arguments: argparse.Namespace) -> int:
     if unlike:
         failures.insert(0, f"{unlike} pixels are finite in one of the images only")
     if arguments.picture is not None:
-        _draw(images, arguments.picture)
+        show.save_difference(images, arguments.picture)
     if arguments.json:
         _tell_json(image_json(found, failures))
     else:
@@ -188,14 +188,6 @@ def _failures(
             f"{found.peaks.n_matched} of {found.peaks.n_most} peaks match, "
             f"less than {arguments.peaks:g}"
         )
-
-
-def _draw(images: list[ImageFile], path: str) -> None:
-    parser = argparse.ArgumentParser()
-    show.add_arguments(parser)
-    files = [image.path for image in images]
-    chosen = parser.parse_args([*files, "--difference", "--save", path, "--rings"])
-    show.save(images, chosen)
 
 
 def _tell_json(content: Any) -> None:

@@ -79,6 +79,14 @@ def run(arguments: argparse.Namespace) -> None:
     require("matplotlib.pyplot", "cupysim show").show()
 
 
+def save_difference(images: Sequence[ImageFile], path: str) -> None:
+    """Write a picture of the second image minus the first, without rings."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    files = [image.path for image in images]
+    save(images, parser.parse_args(["--difference", "--save", path, "--rings", "--", *files]))
+
+
 def save(images: Sequence[ImageFile], arguments: argparse.Namespace) -> None:
     """Write a picture of images into the file ``arguments.save``."""
     require("matplotlib", "cupysim show").use("Agg")
