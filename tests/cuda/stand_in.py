@@ -197,6 +197,7 @@ class Machine:
         )
         cupy = module(
             "cupy",
+            __version__="14.0.0",
             cuda=cuda,
             ndarray=DeviceArray,
             empty=empty,

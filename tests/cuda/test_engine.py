@@ -14,10 +14,11 @@ import pytest
 
 from cupysim.api import from_args
 from cupysim.errors import CupysimError
+from cupysim.provenance import versions
 from cupysim.render import cuda, host
 from cupysim.render.launch import Precision
 from cupysim.render.plan import RenderPlan, make_plan
-from cupysim.render.result import Observer
+from cupysim.render.result import MadeBy, Observer
 from tests.conftest import INPUTS
 from tests.cuda.stand_in import Machine
 from tests.tolerances import FLOAT32_BITS
@@ -69,6 +70,17 @@ def test_image(case: str, devices: int, machine: MachineMaker) -> None:
     np.testing.assert_allclose(rendered.omega_sum, reference.omega_sum, rtol=1e-12)
     assert rendered.interpolation_stops == reference.interpolation_stops
     assert made.used == [0] * devices, "memory is given back"
+
+
+def test_what_computed_it(machine: MachineMaker) -> None:
+    """The record of an image names the devices, and versions of CuPy and CUDA."""
+    machine(devices=2, ratio=64)
+    rendered = cuda.render(plan_of("sweep"), Observer(), Precision.MIXED, [0, 1])
+    assert rendered.made_by == MadeBy("cuda", "pairs", ("Stand-in 0 (0)", "Stand-in 1 (1)"))
+    found = versions(rendered.made_by)
+    assert (found["cupy"], found["cuda_runtime"], found["cuda_driver"]) == (
+        "14.0.0", "13000", "13010",
+    )  # fmt: skip
 
 
 def small_bands(made: Machine, devices: int, monkeypatch: pytest.MonkeyPatch) -> None:
