@@ -278,6 +278,7 @@ ERRORS = {
     "--cases bad.txt": "bad.txt, line 2: expected NAME: OPTIONS",
     "--cases quote.txt": "quote.txt, line 1: No closing quotation",
     "--cases damaged": "case.json: no case",
+    "--backend numpy --precision mixed": "the numpy backend computes in double precision only",
     "--rtol -1": "--rtol: expected a number",
     "--timeout 0": "--timeout: expected seconds up to 1e+06",
     "--only nothing_like_it": "no case has nothing_like_it in its name",

@@ -93,6 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
         for precision in arguments.precision or ["double"]
         if backend != "numpy" or precision == "double"
     ]
+    if not programs:
+        raise CupysimError("--precision: the numpy backend computes in double precision only")
     reference = None
     if arguments.reference is not None:
         reference = reference_program(arguments.reference)
