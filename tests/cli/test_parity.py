@@ -60,7 +60,7 @@ def test_a_list_and_a_program(folder: Path, capsys: pytest.CaptureFixture[str]) 
     # all four files, the noise of a known seed among them
     assert "4/4" in lines[1]
     assert lines[-2] == "2 of 2 the same"
-    assert lines[-1].startswith("numpy double: 2 whole commands in")
+    assert lines[-1].startswith("numpy double: 2 runs of the whole command in")
     # nothing was written here
     assert {path.name for path in folder.iterdir()} == {"list.txt", "few.hkl"}
 

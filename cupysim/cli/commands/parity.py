@@ -3,7 +3,7 @@
     cupysim parity --reference ./nanoBragg [--cases LIST] [--backend B ...] [OPTIONS]
 
 The lists are those of --cases: a text file with lines of NAME: OPTIONS, or a folder like
-tests/golden; or OPTIONS of the drop-in command; or forty which cover its features. Without
+tests/golden; or OPTIONS of the drop-in command; or 38 which cover its features. Without
 --reference, the images are compared with those stored in a checkout. Each run has a fresh folder.
 Exit status 0 if all images are the same, 1 if one differs or fails, 2 after an error.
 """
@@ -285,7 +285,7 @@ def _summary(rows: list[Row]) -> str:
             for runs in ([r.reference for r in some], [r.ours for r in some])
         )
         text += (
-            f"\n{backend} {precision}: {len(some)} whole commands in {ours:.1f} s, the "
+            f"\n{backend} {precision}: {len(some)} runs of the whole command in {ours:.1f} s, the "
             f"reference's in {theirs:.1f} s"
         )
     return text
