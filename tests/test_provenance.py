@@ -165,6 +165,32 @@ def test_another_image_is_noticed(
     assert "different: maximum" in out
 
 
+def test_image_and_record_may_move_together(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a run without inputs, with last bits which differ; without the image, nobody can tell."""
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "there")
+    words = "-cell 30 -default_F 5 -N 5 -detpixels 32 -nodump -nopgm -nonoise -provenance p.json"
+    assert main([*words.split(), "-backend", "numpy"]) == 0
+    (tmp_path / "there").rename(tmp_path / "moved")
+    monkeypatch.chdir(tmp_path)
+    record = json.loads((tmp_path / "moved" / "p.json").read_text())
+    image = np.fromfile(tmp_path / "moved" / "floatimage.bin", "<f4")
+    image[0] = np.nextafter(image[0], np.float32(np.inf))
+    image.tofile(tmp_path / "moved" / "floatimage.bin")
+    digest = hashlib.sha256(image.tobytes()).hexdigest()
+    record["image"]["expected_photons"] = record["outputs"][0]["sha256"] = digest
+    (tmp_path / "moved" / "p.json").write_text(json.dumps(record))
+    status, out, _ = again("moved/p.json --backend numpy", capsys)
+    assert status == 0
+    assert "the same image within 1e-06, 1023 pixels to the last bit" in out
+    (tmp_path / "moved" / "floatimage.bin").unlink()
+    status, _, err = again("moved/p.json --backend numpy", capsys)
+    assert status == 2
+    assert "its pixels cannot be compared" in err
+
+
 def test_an_input_which_was_not_read(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """A table which lies about where the inputs are, and was not there before."""
     words = "-sourcefile sources_mixed.txt -cell 30 -default_F 5 -detpixels 8 -provenance p.json"

@@ -29,7 +29,7 @@ from cupysim.trace.reading import WRONG_JSON
 
 OUTPUTS = (
     "float_file", "int_file", "pgm_file", "noise_file", "nexus_file", "cbf_file", "png_file",
-    "provenance_file",
+    "provenance_file", "dump_file",
 )  # fmt: skip
 """Values which name outputs."""
 
@@ -232,9 +232,12 @@ def _with_inputs(case: Case) -> Case:
             return replace(case, problem=str(error))
         words, inputs = list(case.words), []
         for option, name in input_files(job.arguments).items():
+            if option == "-dump" and "-dump" not in job.arguments.seen:
+                # what happens to lie in the folder is none of the case's
+                continue
             if not os.path.isabs(name) and ".." not in Path(name).parts:
                 inputs.append(name)
-            elif option != "-dump" or name in words:
+            else:
                 whole = os.path.abspath(name)
                 words = [whole if word == name else word for word in words]
     args, detector = job.arguments, job.experiment.detector

@@ -60,10 +60,14 @@ class Program:
         For people.
     words : tuple of str
         What comes before the options.
+    path : str
+        Folder in which its Python finds cupysim; empty for a program of others, whose variables
+        are left alone.
     """
 
     name: str
     words: tuple[str, ...]
+    path: str = ""
 
     def run(self, case: Case, folder: Path, timeout: float) -> Outcome:
         """Run a case in an empty folder.
@@ -109,7 +113,7 @@ class Program:
         """Exit status; None if time is over. Its children end with it."""
         process = subprocess.Popen(
             words, cwd=folder, stdin=subprocess.DEVNULL, stdout=logs[0], stderr=logs[1],
-            env=_environment(), start_new_session=True,
+            env=_environment(self.path), start_new_session=True,
         )  # fmt: skip
         try:
             return process.wait(timeout)
@@ -180,11 +184,10 @@ def our_program(backend: str, precision: str, words: Sequence[str] = ()) -> Prog
         sys.executable, "-m", "cupysim", "-noprogress", "-backend", backend,
         "-precision", precision, *words,
     )  # fmt: skip
-    return Program("cupysim", command)
+    return Program("cupysim", command, str(Path(cupysim.__file__).parents[1]))
 
 
-def _environment() -> dict[str, str]:
-    """The variables of this process, with which cupysim is found from any folder."""
-    home = str(Path(cupysim.__file__).parents[1])
-    paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+def _environment(path: str) -> dict[str, str]:
+    """The variables of this process, with which cupysim is found in a folder, if one is given."""
+    paths = [*filter(None, [path, os.environ.get("PYTHONPATH")])]
+    return {**os.environ, **({"PYTHONPATH": os.pathsep.join(paths)} if path else {})}

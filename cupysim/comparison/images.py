@@ -17,9 +17,6 @@ FLOOR = 1e-9
 """Part of the largest pixel which no pixel is held to: at zeros of the interference function
 rounding errors are of this size."""
 
-MIXED_FLOOR = 1e-6
-"""The same of images in mixed precision, which promises no more."""
-
 ROWS_AT_ONCE = 64
 """Rows which are converted to float64 together, to spare memory."""
 

@@ -261,6 +261,25 @@ def test_lines_which_cannot_be_run(folder: Path, capsys: pytest.CaptureFixture[s
     assert "-misset random without" in err
 
 
+def test_the_reference_has_its_own_package(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version of cupysim, which is found by its own path."""
+    (folder / "other" / "cupysim").mkdir(parents=True)
+    (folder / "other" / "cupysim" / "__init__.py").write_text("")
+    (folder / "other" / "cupysim" / "__main__.py").write_text("import sys; sys.exit(7)")
+    monkeypatch.setenv("PYTHONPATH", str(folder / "other"))
+    _, out, _ = told(["--reference", OURS, "--backend", "numpy", *SMALL.split()], capsys)
+    assert "ended with status 7" in out
+
+
+def test_a_dump_which_lies_about(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copyfile(INPUTS / "Fdump_small.bin", folder / "Fdump.bin")
+    words = ["--reference", OURS, "--backend", "numpy", "--keep", "kept", *SMALL.split()]
+    assert told(words, capsys)[0] == 0
+    assert not list((folder / "kept").rglob("Fdump.bin"))
+
+
 def test_usage_is_no_reason(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = program(folder, "print('usage: this and that'); sys.exit(9)")
     _, out, _ = told(["--reference", wrong, "--backend", "numpy", *SMALL.split()], capsys)

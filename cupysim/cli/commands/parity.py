@@ -26,7 +26,7 @@ import numpy as np
 from cupysim.cli.parity_cases import Case, default_cases, given_case, read_cases
 from cupysim.cli.parity_runs import Outcome, Program, our_program, reference_program
 from cupysim.cli.streams import tell
-from cupysim.comparison.images import FLOOR, MIXED_FLOOR, Agreement, agreement
+from cupysim.comparison.images import FLOOR, Agreement, agreement
 from cupysim.constants import RTOL
 from cupysim.errors import CupysimError
 from cupysim.render.select import BACKENDS, PRECISIONS, available_backends, why_not
@@ -58,7 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--precision", action="append", choices=tuple(PRECISIONS),
         help="may be given more than once; default: double")  # fmt: skip
     add("--rtol", type=float, default=RTOL, metavar="R",
-        help="largest relative difference of a pixel; default: %(default)g")  # fmt: skip
+        help="largest difference of a pixel: relative or, in mixed precision, of the largest "
+        "pixel; default: %(default)g")  # fmt: skip
     add("--timeout", type=float, default=TIMEOUT, metavar="S",
         help="seconds which a run may take; default: %(default)g")  # fmt: skip
     add("--keep", metavar="FOLDER", help="keep what the runs wrote in this new folder")
@@ -213,9 +214,9 @@ def _stored(case: Case, folder: Path, timeout: float) -> Outcome:
 def _compare(
     expected: np.ndarray, image: np.ndarray, precision: str, rtol: float
 ) -> tuple[Agreement | None, str]:
-    floor = FLOOR if precision == "double" else MIXED_FLOOR
+    limits = (rtol, FLOOR) if precision == "double" else (0.0, rtol)
     try:
-        found = agreement(expected, image, rtol, floor)
+        found = agreement(expected, image, *limits)
     except CupysimError as error:
         return None, str(error)
     if found.n_beyond:
@@ -252,6 +253,8 @@ def _lines(row: Row) -> Iterator[str]:
         at = found.absolute
         yield f"  most at {at.fast} {at.slow} (fast slow): {at.first:.9g} and {at.second:.9g}"
         words = shlex.join(row.case.words)
+        if row.case.inputs:
+            yield f"  its inputs are in {row.case.folder}"
         yield f"  look there: cupysim trace {words} --pixel {at.fast} {at.slow}"
 
 

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from cupysim.api import simulate
 from cupysim.cli.build import Job, build
 from cupysim.cli.provenance import LAYOUT, input_files
 from cupysim.cli.streams import tell
-from cupysim.comparison.images import FLOOR, MIXED_FLOOR, agreement
+from cupysim.comparison.images import FLOOR, agreement
 from cupysim.constants import RTOL
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats import nexus
@@ -53,7 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--precision", choices=tuple(PRECISIONS), help="not that of the earlier run")
     add("--threads", type=int, metavar="N", help="threads of the host backend")
     add("--rtol", type=float, default=RTOL, metavar="R",
-        help="largest relative difference of a pixel; default: %(default)g")  # fmt: skip
+        help="largest difference of a pixel: relative or, in mixed precision, of the largest "
+        "pixel; default: %(default)g")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -62,12 +63,15 @@ def run(arguments: argparse.Namespace) -> int:
         raise CupysimError(f"--rtol: expected a number from 0, got {arguments.rtol}")
     path = Path(arguments.file)
     record, original = _read(path)
-    with _folder_of_inputs(record, path) as folder, contextlib.chdir(folder):
+    # found from here, before the folder of the inputs is entered
+    folders = (os.getcwd(), record["folder"], str(path.resolve().parent))
+    with _folder_of_inputs(record, folders) as folder, contextlib.chdir(folder):
         tell(f"rendering again: {record['command']}")
         job = build(record["arguments"], int(record["seeds"]["clock"]))
         _check_same_inputs(job, record)
         image = _render(job, record, arguments)
-        original = _original(record, path, image.array.shape) if original is None else original
+    if original is None:
+        original = _original(record, folders, image.array.shape)
     made_by = image.rendered.made_by
     was = record["computed_by"]
     tell(f"computed by {_maker(was)}; now by {_maker(vars(made_by))}")
@@ -130,7 +134,7 @@ def _check(record: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _folder_of_inputs(record: dict[str, Any], path: Path) -> Iterator[str]:
+def _folder_of_inputs(record: dict[str, Any], folders: Sequence[str]) -> Iterator[str]:
     """The folder in which the inputs are what they were: here, there, or beside the record."""
     inputs = record["inputs"]
     if not inputs:
@@ -138,7 +142,6 @@ def _folder_of_inputs(record: dict[str, Any], path: Path) -> Iterator[str]:
         with tempfile.TemporaryDirectory() as empty:
             yield empty
         return
-    folders = (os.getcwd(), record["folder"], str(path.resolve().parent))
     problems = [list(_changed_inputs(inputs, folder)) for folder in folders]
     for folder, wrong in zip(folders, problems, strict=True):
         if not wrong:
@@ -187,11 +190,13 @@ def _render(job: Job, record: dict[str, Any], arguments: argparse.Namespace) -> 
     )
 
 
-def _original(record: dict[str, Any], path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+def _original(
+    record: dict[str, Any], folders: Sequence[str], shape: tuple[int, ...]
+) -> np.ndarray | None:
     """The image of the earlier run, if a file still has it."""
     wanted = record["image"]["expected_photons"]
     for entry in record.get("outputs", []):
-        for folder in (os.getcwd(), record["folder"], str(path.resolve().parent)):
+        for folder in folders:
             place = os.path.join(folder, entry["path"])
             if entry["sha256"] == wanted and file_record(place)["sha256"] == wanted:
                 pixels = np.fromfile(place, dtype="<f4")
@@ -207,10 +212,10 @@ def _compare(
         return True
     mixed = "double" not in (record["computed_by"]["precision"], image.rendered.made_by.precision)
     mixed |= record["computed_by"]["precision"] != image.rendered.made_by.precision
-    floor = MIXED_FLOOR if mixed else FLOOR
+    limits = (0.0, rtol) if mixed else (rtol, FLOOR)
     if original is None:
         return _compare_statistics(record, image, rtol)
-    found = agreement(original, image.array, rtol, floor)
+    found = agreement(original, image.array, *limits)
     worst = found.relative
     apart = "" if worst is None else (
         f"; largest relative difference {worst.difference:.3g} at {worst.fast} {worst.slow}"
@@ -229,11 +234,10 @@ def _compare_statistics(record: dict[str, Any], image: Image, rtol: float) -> bo
         if not abs(now[name] - before[name]) <= rtol * max(abs(now[name]), abs(before[name])):
             tell(f"different: {name} {before[name]:.9g}, now {now[name]:.9g}")
             return False
-    tell(
+    raise CupysimError(
         f"maximum, mean and spread are the same within {rtol:g}, last bits differ; the earlier "
-        "image is gone, so pixels cannot be compared"
+        "image is gone, so its pixels cannot be compared"
     )
-    return True
 
 
 def _compare_counts(job: Job, record: dict[str, Any], image: Image) -> bool:
