@@ -150,7 +150,12 @@ def _compare_pixel(first: PixelTrace, second: PixelTrace, rtol: float) -> Compar
         before = pairs[: pairs.index(divergence)]
         known = {
             value.name: value.numbers
-            for value in (*first.setup, *first.result, *(pair.first for pair in before))
+            for value in (
+                *second.setup,
+                *first.setup,
+                *first.result,
+                *(pair.first for pair in before),
+            )
         }
         step = _step_of(first, divergence)
         known |= {value.name: value.numbers for value in step}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Sequence
 
 from cupysim.errors import CupysimError
@@ -96,6 +97,9 @@ def matching_steps(
     matched = 0
     ends = first.steps[0], second.steps[0]
     whole = all(step.where.keys() >= COUNTS.keys() for step in ends)
+    if not whole and not (_shows_all(first, second) and _shows_all(second, first)):
+        remarks.append("no step is known to be the same: one trace shows some of its steps only")
+        return
     for step in first.steps:
         # steps of the same numbers, or the first which may be it
         exact = named.get(tuple(sorted(step.where.items())), [])
@@ -129,6 +133,19 @@ def _may_be_same(
     return all(
         other.where[name] == number for name, number in step.where.items() if name in other.where
     )
+
+
+def _shows_all(trace: PixelTrace, other: PixelTrace) -> bool:
+    """Whether a trace shows all steps which another, which tells less of its own, may show."""
+    known = other.steps[0].where
+    counts = {value.name: value.numbers for value in trace.setup if value.numbers}
+    if other.steps[0].is_last or not trace.steps[0].where.keys() >= COUNTS.keys():
+        return True
+    free = [counts.get(name, (1.0,))[0] for place, name in COUNTS.items() if place not in known]
+    shown = [
+        step for step in trace.steps if all(step.where[name] == n for name, n in known.items())
+    ]
+    return len(shown) == math.prod(free)
 
 
 def _is_last(step: StepTrace, trace: PixelTrace) -> bool:

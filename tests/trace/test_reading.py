@@ -82,6 +82,18 @@ def test_the_c_program_and_the_port(tmp_path: Path) -> None:
     assert found.only_second == ["a_star", "b_star", "c_star"]
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_sub_pixels_are_not_mixed_up(swapped: bool, tmp_path: Path) -> None:
+    """A log shows the first step of each sub-pixel; a trace of one is not the first of these."""
+    (other,) = read(_written(tmp_path, "TRACE_C", trace()))
+    chosen = {"sub_slow": 1, "sub_fast": 1}
+    some = trace_pixel(build(TURNED.split()).experiment, 5, 7, chosen)
+    (found,) = compare_traces(*(([some], [other]) if swapped else ([other], [some])))
+    assert found.first_divergence is None
+    assert "shows some of its steps only" in found.remarks[0]
+    assert "scattering_vector" not in {pair.first.name for pair in found.pairs}
+
+
 def test_logs_one_after_the_other(tmp_path: Path) -> None:
     """Of two pixels."""
     traced = [trace_pixel(build(TURNED.split()).experiment, *pixel) for pixel in ((5, 7), (1, 2))]
