@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import warnings
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -131,7 +132,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path) as arrays:
             return dict(arrays)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise FileFormatError(path, f"no stored image ({error})") from error
 
 

@@ -189,6 +189,15 @@ def test_stored_cases_stay_in_their_folder(
     assert (folder / "precious.bin").read_text() == "precious"
 
 
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more", b"nothing"])
+def test_damaged_images(content: bytes, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(GOLDEN / "cases" / "cubic_defaultF", folder / "golden" / "cases" / "cubic")
+    (folder / "golden" / "cases" / "cubic" / "float.npz").write_bytes(content)
+    status, _, err = told(["--cases", "golden", "--backend", "numpy"], capsys)
+    assert status == 2
+    assert "float.npz: no stored image" in err
+
+
 def test_logs_are_in_no_ones_way(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--reference", OURS, "--backend", "numpy", *SMALL.split(), "-floatfile", "stdout"]
     assert told(words, capsys)[0] == 0
