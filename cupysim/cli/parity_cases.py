@@ -130,7 +130,7 @@ class Case:
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path) as arrays:
+        with open(path, "rb") as stream, np.load(stream) as arrays:
             return dict(arrays)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise FileFormatError(path, f"no stored image ({error})") from error
