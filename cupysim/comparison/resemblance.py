@@ -128,8 +128,11 @@ def _levelled(image: np.ndarray, good: np.ndarray) -> np.ndarray:
     from scipy.stats import rankdata
 
     ranks = np.zeros(image.shape)
-    ranks[good] = rankdata(image[good], method="average")
-    return ranks - ranks.mean()
+    if good.any():
+        ranks[good] = rankdata(image[good], method="average")
+        # masked pixels say nothing
+        ranks[good] -= ranks[good].mean()
+    return ranks
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -307,6 +307,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "same": comparison.same,
         "compared": len(comparison.pairs),
         "first_divergence": None if divergence is None else divergence.first.name,
+        "lacking": comparison.lacking,
         "hints": comparison.hints,
         "remarks": comparison.remarks,
         "only_first": comparison.only_first,

@@ -124,7 +124,10 @@ def test_traces(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "ratio" in out
     assert told("a b --rtol 1e6", capsys)[0] == 0
     status, out, _ = told("a b --json", capsys)
-    assert [each["first_divergence"] for each in json.loads(out)] == ["distance_at_rest"] * 2
+    found = [each["first_divergence"] for each in json.loads(out)["pixels"]]
+    assert found == ["distance_at_rest"] * 2
+        "distance_at_rest"
+    ] * 2
 
 
 def test_a_pipe_is_a_trace(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -218,7 +221,7 @@ def test_half_a_trace_is_not_the_same(
         status, out, _ = told(f"{first} {second}", capsys)
         assert status == 1
         assert said in out
-        assert json.loads(told(f"{first} {second} --json", capsys)[1])
+        assert json.loads(told(f"{first} {second} --json", capsys)[1])["same"] is False
     status, _, err = told("one twice", capsys)
     assert status == 2
     assert "pixel 5 7 stands twice" in err

@@ -129,6 +129,15 @@ def test_the_direct_beam_does_not_decide(look: str) -> None:
     assert look in hint
 
 
+def test_masked_pixels_are_not_alike() -> None:
+    """A mirrored image is known in spite of a large mask, which both share."""
+    image = spots().astype(np.float64)
+    masked = np.zeros(image.shape, dtype=bool)
+    masked[60:140, 60:140] = True
+    (hint,) = compare_images(image, image[:, ::-1], masked).hints
+    assert "mirrored" in hint
+
+
 def test_a_beam_which_is_alike_is_no_factor() -> None:
     image = spots().astype(np.float64)
     other = np.random.default_rng(2).permutation(image.reshape(-1)).reshape(image.shape)

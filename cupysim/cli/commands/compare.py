@@ -103,7 +103,14 @@ def _compare_traces(arguments: argparse.Namespace) -> int:
     found = compare_traces(first, second, rtol)
     unpaired, report = unpaired_pixels(first, second), Report(sys.stdout)
     if arguments.json:
-        _tell_json([traces.as_json(comparison) for comparison in found])
+        _tell_json(
+            {
+                "same": not any(unpaired) and all(each.same for each in found),
+                "only_first": unpaired[0],
+                "only_second": unpaired[1],
+                "pixels": [traces.as_json(comparison) for comparison in found],
+            }
+        )
     else:
         for comparison in found:
             for line in trace_lines(comparison, arguments.first, arguments.second, arguments.table):
@@ -131,7 +138,9 @@ def _compare_images(arguments: argparse.Namespace) -> int:
     if first.shape == second.shape:
         masked = images[0].masked | images[1].masked
         finite = [np.isfinite(pixels) for pixels in (first, second)]
-        unlike = int(np.count_nonzero(finite[0] != finite[1]))
+        # a raw image has no other mask than what is not finite
+        hidden = [image.masked & good for image, good in zip(images, finite, strict=True)]
+        unlike = int(np.count_nonzero((finite[0] != finite[1]) & ~(hidden[0] | hidden[1])))
         masked |= ~(finite[0] & finite[1])
     found = compare_images(
         first, second, masked, RTOL if rtol is None else rtol, regions=arguments.regions
