@@ -126,8 +126,6 @@ def test_traces(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     status, out, _ = told("a b --json", capsys)
     found = [each["first_divergence"] for each in json.loads(out)["pixels"]]
     assert found == ["distance_at_rest"] * 2
-        "distance_at_rest"
-    ] * 2
 
 
 def test_a_pipe_is_a_trace(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
