@@ -14,7 +14,7 @@ struct Pixels {
     double x[LANES], y[LANES], z[LANES];  // unit vector from sample to sub-pixel
     double airpath[LANES];  // its length (m)
     // those of the first sub-pixel and source, of the current layer for
-    // `capture`, unless they are oversampled (quirk Q21)
+    // `capture`, where they are used once
     double omega[LANES], polar[LANES], capture[LANES];
     double omega_sum[LANES];  // over layers and sub-pixels (sr)
     double sum[LANES];  // of squared amplitudes, the image to be
@@ -32,14 +32,17 @@ CUPYSIM_FUNCTION void turn(double v[3], const double axis[3], double angle) {
     v[2] = z;
 }
 
-// The curved detector: a point of the flat panel swung about the slow axis by
-// y/radius and about the fast axis by z/radius (lab components, quirk Q19).
+// The curved detector: a point on the beam turned about two axes, by ways on the flat panel
+// divided by the radius.
 CUPYSIM_FUNCTION void bend(const Launch& launch, Pixels& pixels) {
     const double radius = launch.bend_radius[0];
     for (int i = 0; i < LANES; ++i) {
-        double v[3] = {radius * launch.beam[0], radius * launch.beam[1], radius * launch.beam[2]};
-        turn(v, launch.slow, pixels.y[i] / radius);
-        turn(v, launch.fast, pixels.z[i] / radius);
+        double v[3] = {launch.bend_centre[0], launch.bend_centre[1], launch.bend_centre[2]};
+        for (int n = 0; n < 2; ++n) {
+            const double* measure = launch.bend_measures + 3 * n;
+            const double way = measure[0] * pixels.x[i] + measure[1] * pixels.y[i] + measure[2] * pixels.z[i];
+            turn(v, launch.bend_axes + 3 * n, (way - launch.bend_offsets[n]) / radius);
+        }
         pixels.x[i] = v[0];
         pixels.y[i] = v[1];
         pixels.z[i] = v[2];
@@ -72,19 +75,21 @@ CUPYSIM_FUNCTION void aim(const Launch& launch, Pixels& pixels, Int layer, Int s
     }
 }
 
-// Solid angle (pixel/R)^2 close/R, or 1/R^2 for point pixels (quirk Q20).
-CUPYSIM_FUNCTION void keep_solid_angle(const Launch& launch, Pixels& pixels, bool counts) {
-    const double size = launch.pixel_size[0], close = launch.close_distance[0];
-    const bool point = launch.point_pixel[0] != 0, oversampled = launch.oversample_omega[0] != 0;
+// Solid angle area/R^2 close/R, or area/R^2 for point pixels. The distance of the layer's own plane
+// counts where each term has its own solid angle; the C program takes the first one's for all.
+CUPYSIM_FUNCTION void keep_solid_angle(const Launch& launch, Pixels& pixels, Int layer, bool counts) {
+    const bool own = launch.omega_use[0] == EACH && !launch.radial[0];
+    const double depth = own ? static_cast<double>(layer) * launch.layer_step[0] : 0.0;
+    const double area = launch.pixel_area[0], close = launch.close_distance[0] + depth;
+    const bool point = launch.point_pixel[0] != 0, again = launch.omega_use[0] != ONCE;
     const double counted = counts ? 1.0 : 0.0;
     FOR_LANES(i) {
         const double r = pixels.airpath[i];
         const double inverse = reciprocal(r);
-        const double area = point ? 1.0 : size * size;
         const double inclined = point ? 1.0 : close * inverse;
         const double omega = area * inverse * inverse * inclined;
         const double kept = pixels.omega[i];
-        const double now = (oversampled || kept == 0.0) ? omega : kept;
+        const double now = (again || kept == 0.0) ? omega : kept;
         pixels.omega[i] = now;
         pixels.omega_sum[i] += counted * now;
     }
@@ -95,9 +100,9 @@ CUPYSIM_FUNCTION void keep_capture(const Launch& launch, Pixels& pixels, Int lay
     const double number = static_cast<double>(layer), step = launch.layer_step[0];
     const double mu = launch.attenuation[0];
     for (int i = 0; i < LANES; ++i) {
-        if (!launch.oversample_thick[0] && pixels.capture[i] != 0.0) continue;
-        const double parallax = pixels.x[i] * launch.normal[0] + pixels.y[i] * launch.normal[1] +
-                                pixels.z[i] * launch.normal[2];
+        if (launch.capture_use[0] == ONCE && pixels.capture[i] != 0.0) continue;
+        const double parallax = launch.radial[0] ? 1.0 : pixels.x[i] * launch.normal[0] + pixels.y[i] * launch.normal[1] +
+                                                             pixels.z[i] * launch.normal[2];
         pixels.capture[i] = exp(-number * step * mu / parallax) - exp(-(number + 1.0) * step * mu / parallax);
     }
 }

@@ -39,20 +39,25 @@ namespace cupysim {
     FIELD(double, fast, 3) \
     FIELD(double, slow, 3) \
     FIELD(double, normal, 3) \
-    FIELD(double, beam, 3) \
     FIELD(double, close_distance, 1) \
     FIELD(double, bend_radius, 1) \
+    FIELD(double, bend_centre, 3) \
+    FIELD(double, bend_axes, 6) \
+    FIELD(double, bend_measures, 6) \
+    FIELD(double, bend_offsets, 2) \
     FIELD(double, pixel_size, 1) \
+    FIELD(double, pixel_area, 1) \
     FIELD(double, layer_step, 1) \
     FIELD(double, attenuation, 1) \
     FIELD(Int, curved, 1) \
+    FIELD(Int, radial, 1) \
     FIELD(Int, point_pixel, 1) \
     FIELD(Int, absorbs_all, 1) \
     FIELD(Int, n_layers, 1) \
     FIELD(Int, oversample, 1) \
-    FIELD(Int, oversample_thick, 1) \
-    FIELD(Int, oversample_polar, 1) \
-    FIELD(Int, oversample_omega, 1) \
+    FIELD(Int, capture_use, 1) \
+    FIELD(Int, polar_use, 1) \
+    FIELD(Int, omega_use, 1) \
     FIELD(double, dmin, 1) \
     /* sources: records of SOURCE_SIZE numbers */ \
     FIELD(const double*, sources, 1) \
@@ -76,6 +81,7 @@ namespace cupysim {
     FIELD(double, term_scale, 1) \
     /* sums to photons */ \
     FIELD(double, background, 1) \
+    FIELD(double, ray_background, 1) \
     FIELD(Int, has_background, 1) \
     FIELD(double, photons_per_squared_electron, 1) \
     FIELD(double, n_steps, 1)
@@ -87,11 +93,15 @@ struct Launch {
 };
 #undef CUPYSIM_DECLARE
 
+// How a factor which varies within a pixel enters the pixel's sum: the first one multiplies the
+// whole sum (quirks Q15, Q21), each multiplies the sum so far (quirk Q14), or each its own term.
+enum Use { ONCE, RUNNING, EACH };
+
 // A source: direction of flight, wavelength, the six numbers of its
-// polarization factor (see polarization.cuh) and its channel of structure factors.
-constexpr int SOURCE_SIZE = 11;
-// A crystal: cells along a, b, c, and rows a*, b*, c* (1/Angstrom) times
-// Na Nb Nc / sqrt(0.63), by which Gaussian and flat spots are measured.
+// polarization factor (see polarization.cuh), its channel of structure factors and its brightness.
+constexpr int SOURCE_SIZE = 12;
+// A crystal: cells along a, b, c, and rows by which Gaussian and flat spots are measured: a*, b*, c*
+// (1/Angstrom) times Na Nb Nc / sqrt(0.63) (quirk Q6), or a diagonal of Na, Nb, Nc over sqrt(0.63).
 constexpr int CRYSTAL_SIZE = 12;
 
 }  // namespace cupysim

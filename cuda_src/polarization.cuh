@@ -9,17 +9,19 @@
 
 namespace cupysim {
 
-// Keeps the factor of rays within the resolution limit, where none is kept yet.
+// Keeps the factor of rays within the resolution limit, where none is kept yet; that of all rays
+// where each is used, since a background scatters beyond the limit too.
 CUPYSIM_FUNCTION void keep_polarization(const Launch& launch, Pixels& pixels, const double* source,
                                         const double active[LANES]) {
     const double* form = source + 4;
-    const bool oversampled = launch.oversample_polar[0] != 0;
+    const bool again = launch.polar_use[0] != ONCE, all = launch.polar_use[0] == EACH;
     FOR_LANES(i) {
         const double x = pixels.x[i], y = pixels.y[i], z = pixels.z[i];
         const double factor = x * (form[0] * x + form[3] * y + form[4] * z) +
                               y * (form[1] * y + form[5] * z) + z * (form[2] * z);
         const double kept = pixels.polar[i];
-        const double wanted = (oversampled || kept == 0.0) ? active[i] : 0.0;
+        const double reached = all ? 1.0 : active[i];
+        const double wanted = (again || kept == 0.0) ? reached : 0.0;
         pixels.polar[i] = wanted != 0.0 ? factor : kept;
     }
 }

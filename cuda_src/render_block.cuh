@@ -113,15 +113,15 @@ CUPYSIM_FUNCTION double sum_of_lanes(const double values[LANES], int n) {
     return sums[0];
 }
 
-// Photons from sums: the factors which were not oversampled come in here.
+// Photons from sums: the factors which are used once come in here.
 CUPYSIM_FUNCTION void finish(const Launch& launch, const Pixels& pixels, Int first) {
     const double scale = launch.photons_per_squared_electron[0], n_steps = launch.n_steps[0];
-    const bool thick = launch.oversample_thick[0] != 0, polar = launch.oversample_polar[0] != 0,
-               omega = launch.oversample_omega[0] != 0;
+    const bool thick = launch.capture_use[0] == ONCE, polar = launch.polar_use[0] == ONCE,
+               omega = launch.omega_use[0] == ONCE;
     float photons[LANES];
     FOR_LANES(i) {
-        const double value = scale * pixels.sum[i] / n_steps * (thick ? 1.0 : pixels.capture[i]) *
-                             (polar ? 1.0 : pixels.polar[i]) * (omega ? 1.0 : pixels.omega[i]);
+        const double value = scale * pixels.sum[i] / n_steps * (thick ? pixels.capture[i] : 1.0) *
+                             (polar ? pixels.polar[i] : 1.0) * (omega ? pixels.omega[i] : 1.0);
         // added to the empty image, so that -0 becomes 0
         photons[i] = static_cast<float>(0.0 + value);
     }
@@ -168,6 +168,7 @@ struct RayConstants {
     Scattering<Policy> q;
     FactorTable<Policy> table;
     double active[LANES];
+    double scale[LANES];  // of the terms, which are sums of squares of table entries
     typename Policy::Real constant_factor;
     typename Policy::Real grid;
 };
@@ -266,10 +267,9 @@ CUPYSIM_FUNCTION void add_orientations(const Launch& launch, Pixels& pixels, con
                 }
             }
         }
-        const double scale = launch.term_scale[0];
         FOR_LANES(i) {
             // rays beyond the resolution limit must not add 0 times infinity
-            const double term = in_double(partial[i]) * scale;
+            const double term = in_double(partial[i]) * ray.scale[i];
             pixels.sum[i] += ray.active[i] != 0.0 ? term : 0.0;
         }
     }
@@ -281,9 +281,8 @@ CUPYSIM_FUNCTION void run_orientations(const Launch& launch, Pixels& pixels, con
                                        const CrystalConstants<Policy>& crystal,
                                        const typename Policy::Element* matrices, Int count) {
     const bool always = launch.has_background[0] != 0;
-    const double scale = launch.term_scale[0];
-    const bool thick = launch.oversample_thick[0] != 0, polar = launch.oversample_polar[0] != 0,
-               omega = launch.oversample_omega[0] != 0;
+    const bool thick = launch.capture_use[0] == RUNNING, polar = launch.polar_use[0] == RUNNING,
+               omega = launch.omega_use[0] == RUNNING;
     for (Int j = 0; j < count; ++j) {
         const typename Policy::Element* matrix = matrices + j * Policy::MATRIX_SIZE;
         Offsets<Policy> kept;
@@ -297,7 +296,7 @@ CUPYSIM_FUNCTION void run_orientations(const Launch& launch, Pixels& pixels, con
             look_up<Policy, factors>(ray, matrix, kept, cell);
         }
         FOR_LANES(i) {
-            const double term = in_double(table_term<Policy, shape>(crystal, kept, cell, i)) * scale;
+            const double term = in_double(table_term<Policy, shape>(crystal, kept, cell, i)) * ray.scale[i];
             const double before = pixels.sum[i];
             const double product = (before + term) * (thick ? pixels.capture[i] : 1.0) *
                                    (polar ? pixels.polar[i] : 1.0) * (omega ? pixels.omega[i] : 1.0);
@@ -341,8 +340,23 @@ CUPYSIM_FUNCTION void approach(const Launch& launch, Pixels& pixels, const Ray& 
         FOR_LANES(i) pixels.capture[i] = capture;
     }
     aim(launch, pixels, ray.layer, ray.sub_slow, ray.sub_fast);
-    keep_solid_angle(launch, pixels, ray.source == 0 && launch.first_orientation[0] == 0);
-    if (!launch.absorbs_all[0] || launch.oversample_thick[0]) keep_capture(launch, pixels, ray.layer);
+    keep_solid_angle(launch, pixels, ray.layer, ray.source == 0 && launch.first_orientation[0] == 0);
+    if (!launch.absorbs_all[0] || launch.capture_use[0] != ONCE) keep_capture(launch, pixels, ray.layer);
+}
+
+// What multiplies the terms of a ray: its source's brightness, and the factors of which each term
+// has its own. Those multiply a background too, once for a ray.
+CUPYSIM_FUNCTION void weigh(const Launch& launch, Pixels& pixels, double brightness, double scale[LANES]) {
+    const bool thick = launch.capture_use[0] == EACH, polar = launch.polar_use[0] == EACH,
+               omega = launch.omega_use[0] == EACH;
+    const double term_scale = launch.term_scale[0];
+    const double background = launch.first_orientation[0] == 0 ? launch.ray_background[0] : 0.0;
+    FOR_LANES(i) {
+        const double weight = brightness * (thick ? pixels.capture[i] : 1.0) * (polar ? pixels.polar[i] : 1.0) *
+                              (omega ? pixels.omega[i] : 1.0);
+        scale[i] = weight * term_scale;
+        pixels.sum[i] += weight * background;
+    }
 }
 
 // The block of pixels from `first` on: all rays and orientations of the launch.
@@ -359,10 +373,12 @@ CUPYSIM_FUNCTION void render_block(const Launch& launch, Int first) {
         Scattering<Double> q;
         scatter(pixels, source, q);
         RayConstants<Policy> constants;
-        if (!find_active(launch, q, constants.active)) continue;
-        if (launch.polarized[0] || launch.oversample_polar[0]) {
+        const bool reached = find_active(launch, q, constants.active);
+        if (launch.polarized[0] || launch.polar_use[0] != ONCE) {
             keep_polarization(launch, pixels, source, constants.active);
         }
+        weigh(launch, pixels, source[11], constants.scale);
+        if (!reached) continue;
         narrow(q, constants.q);
         constants.table = factor_table<Policy>(launch, source);
         constants.constant_factor = static_cast<typename Policy::Real>(launch.constant_factor[0]);

@@ -75,12 +75,27 @@ CUPYSIM_FUNCTION int place_nodes(const Index<Policy>& index, typename Place<type
     return static_cast<int>(smaller(larger(place, PlaceType(1)), last - PlaceType(2))) - 1;
 }
 
-// Interpolated through 4 x 4 x 4 table points: along l, then k, then h. The
-// caller knows that no index leaves the table.
+// Whether the table holds the four nodes along one axis.
+template <class Policy>
+CUPYSIM_FUNCTION bool has_nodes(const Index<Policy>& index, typename Place<typename Policy::Number>::Type before,
+                                typename Place<typename Policy::Number>::Type last) {
+    using Number = typename Policy::Number;
+    using PlaceType = typename Place<Number>::Type;
+    const Number down = Narrow<Number>::of(index.offset) < Number(0) ? Number(1) : Number(0);
+    const PlaceType place = place_of(index.whole - down) - before;
+    return place >= PlaceType(2) && place <= last - PlaceType(3);
+}
+
+// Interpolated through 4 x 4 x 4 table points: along l, then k, then h; the nearest where the
+// table does not hold them.
 template <class Policy>
 CUPYSIM_FUNCTION typename Policy::Real tricubic_factor(const FactorTable<Policy>& table,
                                                        const Triple<Index<Policy>>& indices) {
     using Number = typename Policy::Number;
+    if (!(has_nodes(indices.h, table.before.h, table.last.h) && has_nodes(indices.k, table.before.k, table.last.k) &&
+          has_nodes(indices.l, table.before.l, table.last.l))) {
+        return nearest_factor(table, wholes_of(indices));
+    }
     Number weights[3][4];
     const int corner[3] = {place_nodes(indices.h, table.before.h, table.last.h, weights[0]),
                            place_nodes(indices.k, table.before.k, table.last.k, weights[1]),

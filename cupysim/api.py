@@ -13,10 +13,11 @@ from cupysim.formats import fdump, hkl_text, mosflm_matrix, reflections
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors
+from cupysim.render.effects import warn_of_effects
 from cupysim.render.plan import make_plan
-from cupysim.render.reference import Tap
 from cupysim.render.result import Observer
 from cupysim.render.select import select_backend
+from cupysim.render.tap import Tap
 
 
 def simulate(
@@ -38,7 +39,7 @@ def simulate(
         Which backend computes it: "cuda", "host", "numpy", or "auto" for the first of
         these which works.
     observer : Observer, optional
-        Hears how far the render is; a `cupysim.render.reference.Tap` hears every
+        Hears how far the render is; a `cupysim.render.tap.Tap` hears every
         step of the NumPy backend, which is then used.
     precision : str, optional
         "double": within 1e-6 of each pixel. "mixed": within 1e-6 of the image's
@@ -78,6 +79,7 @@ def simulate(
     if not isinstance(experiment, Experiment):
         raise CupysimError(f"simulate: expected an Experiment, got a {type(experiment).__name__}")
     plan = make_plan(experiment)
+    warn_of_effects(experiment, plan)
     if isinstance(observer, Tap):
         if backend not in ("auto", "numpy"):
             raise CupysimError(f"backend {backend!r}: only numpy can be tapped")

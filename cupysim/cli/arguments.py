@@ -15,13 +15,18 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from cupysim.cli.options import INITIAL, LEGACY_WORDS, OPTIONS, Kind, Option
-from cupysim.errors import CupysimWarning, OptionError
+from cupysim.errors import CupysimWarning, ModelError, OptionError
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.maths.nr_random import wrap_int32
-from cupysim.quirks import warn_quirk
+from cupysim.quirks import corrections, warn_quirk
 
 RANDOM = "random"
 """Value of `misset` for a random orientation."""
+
+CORRECTED = "-corrected"
+
+MEANT_BY_NO_ONE = {("-twotheta_axis", "-twotheta"): 1, ("-misset_seed", "-misset"): 2}
+"""Options which the C program finds in longer ones, and the quirks which are that."""
 
 LARGEST_INTEGER = 2**31 - 1
 
@@ -104,6 +109,8 @@ class _Scanner:
         self.seen: set[str] = set()
         self.values_end = 0
         self.ignoring = False
+        # known before any other word is read: it decides how they are
+        self.corrected = corrected_quirks(self.words)
 
     def scan(self) -> None:
         """Read all words."""
@@ -143,6 +150,8 @@ class _Scanner:
             primary = option in meant or not meant
             if not meant:
                 _warn(f"{word!r} is read as {option.name}")
+            if not primary and MEANT_BY_NO_ONE.get((plain, option.name)) in self.corrected:
+                continue
             if primary:
                 self.seen.add(option.name)
                 if option.no_effect:
@@ -160,7 +169,12 @@ class _Scanner:
         following = self.words[position + 1 :]
         if not primary and len(following) < option.count:
             return False
-        if option.name == "-curved_det" and not following:
+        if option.name == CORRECTED:
+            value = _corrections_after(self.words, position)
+            self._take(word, position, len(value), primary)
+            self._set(option, self.corrected)
+            return False
+        if option.name == "-curved_det" and not following and 12 not in self.corrected:
             warn_quirk(12, "-curved_det is ignored since it is the last argument")
             return False
         if option.name == "-misset" and following and "rand" in following[0]:
@@ -180,10 +194,12 @@ class _Scanner:
             self._attenuation(option, word, values[0])
         elif option.name == "-pivot":
             self._set(option, _pivot(word, values[0]))
+            self.given["explicit_pivot"] = self.given["pivot"]
         elif option.count:
             numbers = [_convert(option, word, value, strict=primary) for value in values]
             self._set(option, numbers[0] if option.count == 1 else numbers)
-        self.given.update(option.sets)
+        if not (10 in self.corrected and option.sets.get("convention") == "custom"):
+            self.given.update(option.sets)
         return option.ends_token
 
     def _take(self, word: str, position: int, count: int, primary: bool) -> None:
@@ -232,6 +248,42 @@ class _Scanner:
             close = difflib.get_close_matches(plain, names, n=1, cutoff=0.7)
             hint = f"did you mean {close[0]}?" if close else "cupysim -h lists the options"
             raise OptionError(_shown(word), f"unknown option; {hint}")
+
+
+def corrected_quirks(words: Sequence[str]) -> tuple[int, ...]:
+    """Numbers of the quirks which a command line corrects.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The words after the program's name.
+
+    Returns
+    -------
+    tuple of int
+        What the last -corrected names; none without it.
+
+    Raises
+    ------
+    OptionError
+        If there are no such quirks, or they cannot be corrected.
+    """
+    numbers: tuple[int, ...] = ()
+    for position, word in enumerate(words):
+        if word == CORRECTED:
+            value = _corrections_after(words, position)
+            try:
+                numbers = corrections(value[0] if value else "all")
+            except ModelError as error:
+                text = str(error).removeprefix("corrected: ")
+                raise OptionError(CORRECTED, _shown(text, 200)) from error
+    return numbers
+
+
+def _corrections_after(words: Sequence[str], position: int) -> Sequence[str]:
+    """The value of a -corrected at this place, if it has one."""
+    following = words[position + 1 : position + 2]
+    return following if following and not following[0].startswith("-") else ()
 
 
 def _is_spelling(option: Option, plain: str) -> bool:
@@ -321,9 +373,9 @@ def _check_limit(option: Option, word: str, text: str, value: float) -> None:
         raise OptionError(word, f"must be {option.limit}, got {_shown(text)}")
 
 
-def _shown(text: str) -> str:
+def _shown(text: str, most: int = 60) -> str:
     """A value for a message, which a long one shall not fill."""
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _pivot(word: str, text: str) -> str:

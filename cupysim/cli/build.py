@@ -22,7 +22,7 @@ from cupysim.maths.mosaic import random_misset
 from cupysim.maths.nr_random import RandomStream, ShuffleTable
 from cupysim.models.background import Water
 from cupysim.models.beam import Beam
-from cupysim.models.conventions import FRAMES, Convention, Pivot
+from cupysim.models.conventions import FRAMES, PIVOTS, Convention, Pivot
 from cupysim.models.crystal import DEFAULT_MOSAIC_DOMAINS, Crystal, Mosaicity, Shape, UnitCell
 from cupysim.models.detector import Detector, Sensor
 from cupysim.models.experiment import Experiment, Region, Rendering
@@ -87,12 +87,16 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     """
     given, seen = scan(words)
     values = default_values()
-    mask, exact = inherited_values(values, given, first_placing(seen) is not None)
+    corrected = given.get("corrected", ())
+    placed = first_placing(seen) is not None
+    mask, exact = inherited_values(values, given, placed, corrected)
     refuse_placing(seen, exact)
     from_header = values["close_distance"] is not None
     values.update(given)
     args = Arguments(values, seen)
     args.values["dump_was_read"] = reads_dump(args)
+    if from_header and exact is None and 29 in corrected and "close_distance" not in given:
+        _settle_distance(args)
     warn_of_ineffective_options(args, from_header and "close_distance" not in given)
     if args.stol_file is not None:
         stol_table.read(args.stol_file)
@@ -116,6 +120,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
         scan=_scan(args),
         water=Water(args.water),
         rendering=_rendering(args, mask),
+        corrected=corrected,
     )
     _warn_of_late_size(args, experiment)
     noise_seed = clock if args.noise_seed is None else args.noise_seed
@@ -138,7 +143,7 @@ def clipped_size(args: Arguments) -> tuple[float, float, float]:
 
 
 def _beam(args: Arguments) -> Beam:
-    fluence = args.fluence
+    fluence, corrected = args.fluence, args.corrected
     if args.flux != 0.0 and args.exposure > 0.0 and args.beamsize >= 0.0:
         if args.beamsize == 0.0:
             raise OptionError("-beamsize", "must not be 0 with -flux")
@@ -148,9 +153,15 @@ def _beam(args: Arguments) -> Beam:
         fluence=fluence,
         polarization=args.polarization,
         polarized=args.polarized,
-        horizontal=complete_sweep(args.hdiv_range, args.hdiv_step, args.hdiv_steps, "hdiv"),
-        vertical=complete_sweep(args.vdiv_range, args.vdiv_step, args.vdiv_steps, "vdiv"),
-        dispersion=complete_sweep(args.dispersion, None, args.dispersion_steps, "dispersion"),
+        horizontal=complete_sweep(
+            args.hdiv_range, args.hdiv_step, args.hdiv_steps, "hdiv", corrected
+        ),
+        vertical=complete_sweep(
+            args.vdiv_range, args.vdiv_step, args.vdiv_steps, "vdiv", corrected
+        ),
+        dispersion=complete_sweep(
+            args.dispersion, None, args.dispersion_steps, "dispersion", corrected
+        ),
         round_divergence=args.round_divergence,
         source_table=None if args.source_file is None else source_table.read(args.source_file),
     )
@@ -226,9 +237,13 @@ def _detector(args: Arguments) -> Detector:
         )
         if args.values[value] is not None
     }
-    size = detector_size(args)
+    size, corrected = detector_size(args), args.corrected
     n_fast, n_slow = (math.ceil(length / args.pixel - 0.5) for length in size)
-    layers = complete_sweep(args.sensor_thickness, None, args.sensor_layers, "sensor")
+    thickness = args.sensor_thickness
+    if 18 in corrected and args.attenuation == 0.0:
+        # of an infinite depth, whatever the order
+        thickness = 0.0
+    layers = complete_sweep(thickness, None, args.sensor_layers, "sensor", corrected)
     attenuation = -1.0 if args.attenuation is None else args.attenuation
     if layers.range > 0.0 and attenuation < 0.0:
         attenuation = 1.0 / layers.range
@@ -239,8 +254,8 @@ def _detector(args: Arguments) -> Detector:
         distance=args.distance,
         close_distance=args.close_distance,
         convention=convention,
-        frame=FRAMES[Convention.CUSTOM].with_vectors(**vectors),
-        pivot=Pivot(args.pivot),
+        frame=FRAMES[convention if 10 in corrected else Convention.CUSTOM].with_vectors(**vectors),
+        pivot=_pivot(args, convention),
         beam_centre=(args.beam_x, args.beam_y),
         close_point=(args.close_x, args.close_y),
         origin_pixels=(args.origin_x, args.origin_y),
@@ -249,11 +264,35 @@ def _detector(args: Arguments) -> Detector:
         curved=args.curved,
         point_pixel=args.point_pixel,
         size=size,
+        origin=args.pix0_vector if 11 in corrected else None,
     )
 
 
+def _pivot(args: Arguments, convention: Convention) -> Pivot | None:
+    """The pivot which is given: by the last of many options, or by -pivot alone."""
+    if 8 not in args.corrected:
+        return Pivot(args.pivot)
+    if args.explicit_pivot is not None:
+        return Pivot(args.explicit_pivot)
+    return Pivot(args.pivot) if convention is Convention.CUSTOM else None
+
+
+def _settle_distance(args: Arguments) -> None:
+    """Choose among the distances of a header and that of the command line (quirk Q29).
+
+    The close distance is that of the turned panel, which is not by what the panel is placed if
+    it turns about the beam.
+    """
+    convention = Convention(args.convention)
+    pivot = _pivot(args, convention) or PIVOTS[convention]
+    if "-distance" in args.seen or pivot is Pivot.BEAM:
+        args.values["close_distance"] = None
+
+
 def _scan(args: Arguments) -> Scan:
-    sweep, lost = complete_oscillation(args.oscillation, args.phi_step, args.phi_steps)
+    sweep, lost = complete_oscillation(
+        args.oscillation, args.phi_step, args.phi_steps, args.corrected
+    )
     if lost:
         warn_quirk(27, f"-phistep without -osc renders {sweep.count} steps, not {args.phi_steps}")
     return Scan(args.phi, sweep)
@@ -281,6 +320,7 @@ def _warn_of_late_size(args: Arguments, experiment: Experiment) -> None:
     crystal = experiment.crystal
     if (
         args.interpolate is None
+        and not experiment.corrects(25)
         and experiment.interpolate
         and max(crystal.size) > 0.0
         and min(crystal.cell_counts) > 2

@@ -46,40 +46,44 @@ def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: boo
     header_sets_close_distance : bool
         An image header has set the close distance.
     """
-    convention = Convention(args.convention)
+    convention, corrected = Convention(args.convention), args.corrected
     vectors = [name for name in VECTOR_OPTIONS if name in args.seen]
     conventions = [name for name in CONVENTION_OPTIONS if name in args.seen]
+    pivot = args.pivot
+    if 8 in corrected:
+        pivot = args.explicit_pivot or PIVOTS.get(convention, pivot)
     if convention is not Convention.CUSTOM:
-        if vectors:
+        if vectors and 10 not in corrected:
             warn_quirk(10, f"{', '.join(vectors)}: dropped by the later {conventions[-1]}")
-        if "-pivot" in args.seen and args.pivot != PIVOTS[convention]:
+        if "-pivot" in args.seen and 8 not in corrected and pivot != PIVOTS[convention]:
             warn_quirk(
                 8,
                 f"-pivot {args.pivot} has no effect: the {convention} convention turns the "
                 f"detector about the {PIVOTS[convention]}",
             )
-    elif vectors:
+    elif vectors and 10 not in corrected:
         dropped = f", which drops {conventions[-1]}" if conventions else ""
         warn_quirk(
             10,
             f"{vectors[-1]} switches to the CUSTOM convention{dropped}: its beam centre, and its "
             "vectors where none are given",
         )
-    if "-pix0_vector" in args.seen:
+    if "-pix0_vector" in args.seen and 11 not in corrected:
         warn_quirk(11, "-pix0_vector only switches to the CUSTOM convention")
     names, remedy = INEFFECTIVE_CENTRES[convention]
     ineffective = [name for name in names if name in args.seen]
-    if ineffective:
+    if ineffective and pivot == PIVOTS.get(convention, pivot):
         warn_quirk(
             9,
             f"{', '.join(ineffective)}: no effect on the image in the {convention} convention; "
             f"{remedy}",
+            can_be_mended=False,
         )
-    if header_sets_close_distance and "-distance" in args.seen:
+    if header_sets_close_distance and "-distance" in args.seen and 29 not in corrected:
         warn_quirk(
             29, "-distance has no effect: the image header sets CLOSE_DISTANCE; use -close_distance"
         )
-    if args.attenuation == 0.0 and args.sensor_thickness > 0.0:
+    if args.attenuation == 0.0 and args.sensor_thickness > 0.0 and 18 not in corrected:
         warn_quirk(18, "-detector_abs inf before -detector_thick: the whole image is zero")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+import math
+from collections.abc import Collection, Mapping, MutableMapping
 from typing import Any
 
 import numpy as np
@@ -28,18 +29,32 @@ KEYS: tuple[tuple[str, str, Unit | None], ...] = (
     ("PHI", "phi", DEGREE),
     ("OSC_RANGE", "oscillation", DEGREE),
 )
-"""Header keys, the values they set, and their units. TWOTHETA sets nothing."""
+"""Header keys, the values they set, and their units. TWOTHETA sets nothing (quirk Q29)."""
+
+WHOLE_KEYS: tuple[tuple[tuple[str, ...], str, Unit | None], ...] = (
+    *(((key,), name, unit) for key, name, unit in KEYS if name not in ("origin_x", "origin_y")),
+    (("ORGX", "XDS_ORGX"), "origin_x", None),
+    (("ORGY", "XDS_ORGY"), "origin_y", None),
+    (("TWOTHETA",), "twotheta", DEGREE),
+)
+"""The same where quirk Q29 is corrected: spellings of a key, of which the first one counts."""
 
 TO_MOSFLM = np.array([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
 """From imgCIF's frame to MOSFLM's, in which nanoBragg's orientations are by default: the beam along
 x, the spindle along z."""
+
+EDGE_ON = 1e-9
+"""A detector whose normal has a smaller cosine with the beam has no distance along it."""
 
 POSITIVE = ("PIXEL_SIZE", "WAVELENGTH")
 """Keys whose numbers must be above zero."""
 
 
 def inherited_values(
-    values: MutableMapping[str, Any], given: Mapping[str, Any], placed_by_options: bool
+    values: MutableMapping[str, Any],
+    given: Mapping[str, Any],
+    placed_by_options: bool,
+    corrected: Collection[int] = (),
 ) -> tuple[np.ndarray | None, str | None]:
     """Let mask, image and experiment list set values, in this order.
 
@@ -51,6 +66,8 @@ def inherited_values(
         Values which the command line gives; the files' names are among them.
     placed_by_options : bool
         The command line places the detector; a mask then gives its size alone.
+    corrected : collection of int, optional
+        Quirks which are corrected: with Q29, headers are read as they are meant.
 
     Returns
     -------
@@ -82,7 +99,10 @@ def inherited_values(
             good, geometry = nxmx_image.read(path)
         else:
             smv_image = smv.read(path)
-            values.update(header_values(smv_image, flip_y=is_mask, pixel=values["pixel"]))
+            if 29 in corrected:
+                values.update(meant_values(smv_image))
+            else:
+                values.update(header_values(smv_image, flip_y=is_mask, pixel=values["pixel"]))
             mask = smv_image.image != 0 if is_mask else mask
             continue
         mask = good if is_mask else mask
@@ -220,10 +240,51 @@ def header_values(image: smv.SmvFile, flip_y: bool, pixel: float) -> dict[str, A
     for key, name, measure in KEYS:
         number = image.number(key)
         if number is not None:
-            if abs(number) > LARGEST_FLOAT or (key in POSITIVE and not number > 0.0):
-                raise FileFormatError(image.path, f"{key}={number:g} is not possible")
-            values[name] = number if measure is None else measure.to_si(number)
+            values[name] = _header_value(image, key, number, measure)
     pixel = values.get("pixel", pixel)
     if flip_y and "beam_y" in values:
         values["beam_y"] = pixel * n_slow - values["beam_y"]
     return values
+
+
+def meant_values(image: smv.SmvFile) -> dict[str, Any]:
+    """Values which an image's header sets where quirk Q29 is corrected.
+
+    Parameters
+    ----------
+    image : SmvFile
+        The image.
+
+    Returns
+    -------
+    dict
+        Names as in `cupysim.cli.arguments`. `distance` is the one before the two-theta swing,
+        which `close_distance` and the angle tell also where quirk Q7 put another into the header.
+
+    Raises
+    ------
+    FileFormatError
+        If a number is impossible.
+    """
+    n_slow, n_fast = image.image.shape
+    values: dict[str, Any] = {"n_fast": n_fast, "n_slow": n_slow}
+    for keys, name, measure in WHOLE_KEYS:
+        for key in keys:
+            number = image.number(key, whole_key=True)
+            if number is not None:
+                values[name] = _header_value(image, key, number, measure)
+                break
+    if values.get("oscillation") == 0.0:
+        # a still; an option of zero would mean two equal angles
+        del values["oscillation"]
+    cosine = math.cos(values.get("twotheta", 0.0))
+    if "close_distance" in values and abs(cosine) > EDGE_ON:
+        values["distance"] = values["close_distance"] / cosine
+    return values
+
+
+def _header_value(image: smv.SmvFile, key: str, number: float, measure: Unit | None) -> float:
+    """A number of a header in SI units."""
+    if abs(number) > LARGEST_FLOAT or (key in POSITIVE and not number > 0.0):
+        raise FileFormatError(image.path, f"{key}={number:g} is not possible")
+    return number if measure is None else measure.to_si(number)

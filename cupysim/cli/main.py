@@ -108,6 +108,7 @@ def _run(words: Sequence[str]) -> None:
     from cupysim.errors import OptionError
     from cupysim.image import Image
     from cupysim.quirks import warn_quirk
+    from cupysim.render.effects import warn_of_effects
     from cupysim.render.plan import make_plan
     from cupysim.render.select import select_backend
 
@@ -121,6 +122,7 @@ def _run(words: Sequence[str]) -> None:
     render = select_backend(name, args.precision, args.threads, args.devices)
     with watch.stage("planning"):
         plan = make_plan(experiment)
+    warn_of_effects(experiment, plan)
     dump_problem = check_outputs(args)
     check_libraries(job)
     report = Report(sys.stdout)

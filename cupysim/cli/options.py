@@ -487,6 +487,13 @@ OPTIONS: tuple[Option, ...] = (
     _choice("-precision", "double: within 1e-6 of each pixel of nanoBragg's image; mixed: within "
             "1e-6 of the image's maximum, and faster.",
             "precision", ("double", "mixed"), "double"),
+    Option(
+        ("-corrected",), COMPUTING,
+        "Correct the numbered quirks of nanoBragg (docs/quirks.md): all of them, or those which "
+        "are named, such as Q3,Q5. The image is then no longer nanoBragg's.",
+        Kind.TEXT, 1, NONE, ("corrected",), match=Match.EXACT, metavar="[all | Q3,Q5,...]",
+        is_new=True,
+    ),
     _integer("-threads", COMPUTING, "Threads of the host backend; one on each core if not given.",
              "threads", match=Match.EXACT, limit="positive", is_new=True),
     Option(
@@ -501,7 +508,9 @@ OPTIONS: tuple[Option, ...] = (
 INITIAL: dict[str, Any] = {
     "convention": "mosflm",
     "coherent": False,
+    "corrected": (),
     "curved": False,
+    "explicit_pivot": None,
     "interpolate": None,
     "oversample_omega": False,
     "oversample_polar": False,

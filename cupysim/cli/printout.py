@@ -11,8 +11,8 @@ from cupysim.cli.report import interpolation_warning, vector_table
 from cupysim.maths.interpolation import nearest_index
 from cupysim.render.plan import RenderPlan
 from cupysim.render.rays import PixelBlock
-from cupysim.render.reference import Step, Tap
 from cupysim.render.result import InterpolationStop
+from cupysim.render.tap import Step, Tap
 
 
 class Printout(Tap):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -86,13 +87,15 @@ class SmvFile:
     text: str
     image: np.ndarray
 
-    def number(self, key: str) -> float | None:
+    def number(self, key: str, whole_key: bool = False) -> float | None:
         """A number of the header.
 
         Parameters
         ----------
         key : str
             The key.
+        whole_key : bool, optional
+            Find no longer key which ends with this one.
 
         Returns
         -------
@@ -101,6 +104,9 @@ class SmvFile:
             a longer one: DISTANCE finds CLOSE_DISTANCE (quirk Q29). 0 where no
             number follows, None where the key does not occur.
         """
+        if whole_key:
+            values = re.findall(rf"(?<![^\s;{{]){re.escape(key)}\s*=([^;\n]*)", self.text)
+            return _number(f"{key}={values[-1]}", key) if values else None
         return _number(self.text, key)
 
 

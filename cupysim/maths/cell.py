@@ -187,6 +187,7 @@ def oriented_lattice(
     misset: Array | None = None,
     lengths: Array | None = None,
     volume: float | None = None,
+    consistent: bool = False,
 ) -> Lattice:
     """Turn a crystal and make its two bases consistent.
 
@@ -200,6 +201,9 @@ def oriented_lattice(
         a, b, c (Angstrom) to impose on the direct vectors.
     volume : float, optional
         Cell volume (Angstrom^3) to impose; goes with `lengths`.
+    consistent : bool, optional
+        Let the volume and the reciprocal vectors be those of the direct vectors, also where the
+        directions do not belong to a cell of this volume (quirk Q5 corrected).
 
     Returns
     -------
@@ -226,6 +230,9 @@ def oriented_lattice(
         raise ModelError("crystal: the three reciprocal cell vectors span no volume")
     volume = 1.0 / reciprocal_volume
     a, b, c = volume * along_a, volume * along_b, volume * along_c
+    if consistent:
+        volume = float(dot(a, cross(b, c)))
+        reciprocal_volume = 1.0 / volume
     return Lattice(
         direct=np.array([a, b, c]),
         reciprocal=np.array(

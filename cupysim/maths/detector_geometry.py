@@ -8,7 +8,7 @@ import numpy as np
 
 from cupysim.constants import SMALLEST_NORMAL
 from cupysim.errors import ModelError
-from cupysim.maths.arrays import Array, array_namespace, dot
+from cupysim.maths.arrays import Array, array_namespace, cross, dot, unit
 from cupysim.maths.rotations import rotate_axis, rotate_xyz
 
 
@@ -45,9 +45,9 @@ class PanelGeometry:
     close_distance : float
         Distance of the panel's plane from the sample (m).
     distance : float
-        Distance along the beam as the C program reports it (m; quirk Q7).
+        Distance along the beam as the C program reports it (m), unless quirk Q7 is corrected.
     beam_fast, beam_slow : float
-        Direct beam from the outer corner of the first pixel (m; quirk Q7).
+        Direct beam from the outer corner of the first pixel (m), likewise.
     close_fast, close_slow : float
         Near point likewise (m).
     distance_at_rest : float
@@ -94,6 +94,9 @@ def place_panel(
     close_distance: float,
     near_point: tuple[float, float] | None,
     beam_spot: tuple[float, float],
+    *,
+    origin: Array | None = None,
+    right_distance: bool = False,
 ) -> PanelGeometry:
     """Turn a panel about the sample or about the direct-beam spot.
 
@@ -114,11 +117,21 @@ def place_panel(
         the direct-beam spot as pivot.
     beam_spot : tuple of 2 float
         Direct-beam spot along fast and slow (m).
+    origin : array, shape (3,), optional
+        Where the outer corner of the first pixel is in the end (m), whatever distance, pivot and
+        beam spot say.
+    right_distance : bool, optional
+        Report distance and beam spot of the turned panel (quirk Q7 corrected).
 
     Returns
     -------
     PanelGeometry
         The turned panel.
+
+    Raises
+    ------
+    ModelError
+        If `origin` puts the panel's plane through the sample or behind it.
 
     Notes
     -----
@@ -132,13 +145,23 @@ def place_panel(
     fast, slow, normal = axes
     ratio = beam_ratio(beam, normal, angles)
     distance_at_rest = close_distance / ratio
-    if near_point is not None:
+    placed = origin is not None
+    if origin is not None:
+        origin = np.asarray(origin, dtype=np.float64)
+    elif near_point is not None:
         origin = turn(-near_point[0] * fast - near_point[1] * slow + close_distance * normal)
     fast, slow, normal = turn(fast), turn(slow), turn(normal)
-    if near_point is None:
+    if origin is None:
         origin = -beam_spot[0] * fast - beam_spot[1] * slow + distance_at_rest * beam
 
     close_distance = float(dot(origin, normal))
+    if placed and not close_distance > 0.0:
+        raise ModelError(
+            f"detector: its origin {tuple(origin.tolist())} m puts its plane at a distance of "
+            f"{close_distance:g} m along the normal; it must be positive"
+        )
+    if right_distance:
+        ratio = float(dot(beam, normal)) or SMALLEST_NORMAL
     distance = close_distance / ratio
     to_beam = distance * beam - origin
     return PanelGeometry(
@@ -184,56 +207,133 @@ def pixel_position(
     ]
 
 
-def bend(position: list[Array], distance: float, beam: Array, fast: Array, slow: Array) -> Array:
-    """Positions on a curved detector from those on the flat one.
+@dataclass(frozen=True)
+class Bend:
+    """How a flat panel is bent about the sample: two turns of a point on the beam.
 
     Parameters
     ----------
-    position : list of 3 arrays, shape (n,)
-        x, y, z on the flat panel (m).
-    distance : float
+    centre : ndarray, shape (3,)
+        The point, at the radius of the detector (m).
+    axes : ndarray, shape (2, 3)
+        Unit vectors about which it is turned, one after the other.
+    measures : ndarray, shape (2, 3)
+        Scalar products with a position on the flat panel give the two ways (m) which
+    offsets : ndarray, shape (2,)
+        are subtracted from; divided by the radius they are the angles.
+    radius : float
+        Radius (m).
+    radial : bool
+        Rays fall on the sensor at right angles.
+    """
+
+    centre: np.ndarray
+    axes: np.ndarray
+    measures: np.ndarray
+    offsets: np.ndarray
+    radius: float
+    radial: bool
+
+
+def mirrored_bend(radius: float, beam: Array, fast: Array, slow: Array) -> Bend:
+    """The C program's way to bend a panel (quirk Q19).
+
+    Parameters
+    ----------
+    radius : float
         Radius (m).
     beam, fast, slow : array, shape (3,)
         Unit vectors.
 
     Returns
     -------
+    Bend
+        About the slow axis by y/radius and about the fast axis by z/radius: lab components with
+        the angles exchanged, so that the image is mirrored.
+    """
+    return Bend(
+        centre=radius * beam,
+        axes=np.array([slow, fast]),
+        measures=np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
+        offsets=np.zeros(2),
+        radius=radius,
+        radial=False,
+    )
+
+
+def right_bend(radius: float, beam: Array, fast: Array, slow: Array) -> Bend:
+    """The right way to bend a panel.
+
+    Parameters
+    ----------
+    radius : float
+        Radius (m).
+    beam, fast, slow : array, shape (3,)
+        Unit vectors.
+
+    Returns
+    -------
+    Bend
+        About beam x fast by the way along fast from the direct beam, and about beam x slow by
+        that along slow: near the beam the flat panel's pixels, whatever the handedness.
+    """
+    centre = radius * beam
+    return Bend(
+        centre=centre,
+        axes=np.array([unit(cross(beam, fast)), unit(cross(beam, slow))]),
+        measures=np.array([fast, slow]),
+        offsets=np.array([float(dot(centre, fast)), float(dot(centre, slow))]),
+        radius=radius,
+        radial=True,
+    )
+
+
+def bend(position: list[Array], bending: Bend) -> Array:
+    """Positions on a curved detector from those on the flat one.
+
+    Parameters
+    ----------
+    position : list of 3 arrays, shape (n,)
+        x, y, z on the flat panel (m).
+    bending : Bend
+        How.
+
+    Returns
+    -------
     array, shape (n, 3)
-        The point at `distance` along the beam, turned about the slow axis by
-        y/distance and about the fast axis by z/distance. The C program takes
-        lab components and exchanges the angles, so the image is mirrored
-        (quirk Q19).
+        Positions (m); the depth in the sensor does not change them.
     """
     xp = array_namespace(position[1])
-    centre = xp.broadcast_to(distance * xp.asarray(beam), (*position[1].shape, 3))
-    swung = rotate_axis(centre, slow, position[1] / distance)
-    return rotate_axis(swung, fast, position[2] / distance)
+    flat = xp.stack(position, axis=-1)
+    turned = xp.broadcast_to(xp.asarray(bending.centre), flat.shape)
+    for axis, measure, offset in zip(bending.axes, bending.measures, bending.offsets, strict=True):
+        way = dot(flat, xp.asarray(measure)) - offset
+        turned = rotate_axis(turned, xp.asarray(axis), way / bending.radius)
+    return turned
 
 
-def solid_angle(
-    pixel_size: float, airpath: Array, close_distance: float, point_pixel: bool
-) -> Array:
+def solid_angle(area: float, airpath: Array, close_distance: float, point_pixel: bool) -> Array:
     """Solid angle of a pixel.
 
     Parameters
     ----------
-    pixel_size : float
-        Pixel edge (m).
+    area : float
+        Area of a pixel (m^2); 1 for point pixels without one (quirk Q20).
     airpath : array
         Distance of the pixel from the sample (m).
     close_distance : float
         Distance of the panel's plane (m).
     point_pixel : bool
-        Inverse-square law alone, without the pixel's area (quirk Q20).
+        Inverse-square law alone, without the slant.
 
     Returns
     -------
     array
-        Solid angle (sr): (pixel/R)^2 close/R, or 1/R^2.
+        Solid angle (sr): area/R^2 close/R, or area/R^2.
     """
     if point_pixel:
-        return 1.0 / airpath / airpath
-    return pixel_size * pixel_size / airpath / airpath * close_distance / airpath
+        return area / airpath / airpath
+    return area / airpath / airpath * close_distance / airpath
 
 
 def capture_fraction(layer: int, layer_step: float, attenuation: float, parallax: Array) -> Array:

@@ -55,6 +55,30 @@ def nearest(nearest_indices: tuple[Array, Array, Array], table: Array, first: Ar
     return xp.take(table.reshape(-1), flat.astype(xp.intp))
 
 
+def has_neighbours(indices: tuple[Array, Array, Array], first: Array, lengths: Array) -> Array:
+    """Where the four table points which interpolation takes along each axis exist.
+
+    Parameters
+    ----------
+    indices : tuple of 3 arrays
+        Fractional h, k, l.
+    first : sequence of 3 int
+        Smallest h, k, l of the table.
+    lengths : sequence of 3 int
+        Numbers of h, k, l.
+
+    Returns
+    -------
+    array of bool
+        True from the second to the last but one table point.
+    """
+    inside: Array = True
+    for index, start, length in zip(indices, first, lengths, strict=True):
+        floor = array_namespace(index).floor(index)
+        inside = inside & (floor + NODES[0] >= start) & (floor + NODES[3] <= start + length - 1)
+    return inside
+
+
 def out_of_range(indices: tuple[Array, Array, Array], first: Array, lengths: Array) -> Array:
     """Where the C program's test finds too few neighbours to interpolate.
 

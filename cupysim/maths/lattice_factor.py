@@ -94,26 +94,27 @@ def round_crystal(offsets: tuple[Array, Array, Array], n_cells: Array, fudge: fl
 
 
 def reciprocal_distance_squared(
-    offsets: tuple[Array, Array, Array], reciprocal: Array, n_cells: Array
+    offsets: tuple[Array, Array, Array], axes: Array, counts: Array
 ) -> Array:
-    """Squared distance from the reflection, times (Na Nb Nc)^2 (quirk Q6).
+    """Squared distance from the reflection, by which gauss and tophat spots are measured.
 
     Parameters
     ----------
     offsets : tuple of 3 arrays
         Distances h-h0, k-k0, l-l0 from the nearest reflection.
-    reciprocal : array, shape (3, 3)
-        Rows a*, b*, c* (1/Angstrom) before phi and mosaic rotations.
-    n_cells : sequence of 3 float
+    axes : array, shape (3, 3)
+        Rows a*, b*, c* (1/Angstrom) before phi and mosaic rotations (quirk Q6), or a diagonal of
         Na, Nb, Nc.
+    counts : sequence of 3 float
+        Na, Nb, Nc, or ones.
 
     Returns
     -------
     array
-        |dh a* + dk b* + dl c*|^2 (Na Nb Nc)^2 (1/Angstrom^2).
+        |dh a* + dk b* + dl c*|^2 (Na Nb Nc)^2 (1/Angstrom^2), or (dh Na)^2 + (dk Nb)^2 + (dl Nc)^2.
     """
-    (dh, dk, dl), (na, nb, nc) = offsets, n_cells
-    a_star, b_star, c_star = reciprocal
+    (dh, dk, dl), (na, nb, nc) = offsets, counts
+    a_star, b_star, c_star = axes
     x, y, z = (dh * a_star[i] + dk * b_star[i] + dl * c_star[i] for i in range(3))
     return (x * x + y * y + z * z) * na * na * nb * nb * nc * nc
 

@@ -11,9 +11,9 @@ from cupysim.maths.rotations import apply_matrix, rotate_axis
 
 
 def spindle_cells(
-    direct: np.ndarray, axis: np.ndarray, angles: np.ndarray
+    direct: np.ndarray, axis: np.ndarray, angles: np.ndarray, stale_at_zero: bool = True
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Cell vectors at each spindle angle, with the C program's slip at zero.
+    """Cell vectors at each spindle angle, with or without the C program's slip at zero.
 
     Parameters
     ----------
@@ -23,6 +23,8 @@ def spindle_cells(
         Spindle, unit vector.
     angles : ndarray, shape (n,)
         Spindle angles (rad).
+    stale_at_zero : bool, optional
+        Have the slip (quirk Q3).
 
     Returns
     -------
@@ -38,6 +40,9 @@ def spindle_cells(
     zero = angles == 0.0
     if zero.all():
         return np.broadcast_to(direct, cells.shape).copy(), None
+    if not stale_at_zero:
+        cells[zero] = direct
+        return cells, None
     turned = np.flatnonzero(~zero)
     for index in np.flatnonzero(zero):
         cells[index] = cells[turned[np.searchsorted(turned, index) - 1]]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cupysim.maths.lattice_factor import GAUSS_WIDTH, SPHERE_IN_CUBE
+from cupysim.maths.lattice_factor import GAUSS_WIDTH, SPHERE_IN_CUBE, TOPHAT_EDGE
 
 NODES = 32
 """Of the quadrature where the wave is long."""
@@ -131,41 +131,38 @@ def round_section(
     return height * np.maximum(integral, 0.0) / (length * cell_volume * np.prod(widths))
 
 
-def gauss_section(zeta: np.ndarray, n_cells: np.ndarray, fudge: float) -> np.ndarray:
-    """The same for Gaussian spots, which are spheres by quirk Q6.
+def gauss_section(distance: np.ndarray, n_cells: np.ndarray, fudge: float) -> np.ndarray:
+    """Integral of |F_latt|^2 over a plane, for Gaussian spots, in the space where they are balls.
 
     Parameters
     ----------
-    zeta, n_cells, fudge
+    distance : ndarray, shape (n,)
+        Of the plane from the middle, as `lattice_factor.reciprocal_distance_squared` measures.
+    n_cells, fudge
         As for `round_section`.
 
     Returns
     -------
     ndarray, shape (n,)
-        1/m^2, of (Na Nb Nc)^2 exp(-2 kappa dq^2).
+        Of (Na Nb Nc)^2 exp(-2 d^2 fudge/0.63).
     """
-    kappa = _sharpness(n_cells, fudge)
+    kappa = fudge / GAUSS_WIDTH
     height = np.prod(n_cells) ** 2
-    return height * np.pi / (2.0 * kappa) * np.exp(-2.0 * kappa * zeta**2)
+    return height * np.pi / (2.0 * kappa) * np.exp(-2.0 * kappa * distance**2)
 
 
-def tophat_section(zeta: np.ndarray, n_cells: np.ndarray, fudge: float) -> np.ndarray:
+def tophat_section(distance: np.ndarray, n_cells: np.ndarray, fudge: float) -> np.ndarray:
     """The same for flat spots: the disc which the plane cuts out of a ball.
 
     Parameters
     ----------
-    zeta, n_cells, fudge
-        As for `round_section`.
+    distance, n_cells, fudge
+        As for `gauss_section`.
 
     Returns
     -------
     ndarray, shape (n,)
-        1/m^2.
+        Of (Na Nb Nc)^2 where d^2 fudge < 0.3969.
     """
-    radius_squared = GAUSS_WIDTH / _sharpness(n_cells, fudge)
-    return np.prod(n_cells) ** 2 * np.pi * np.maximum(radius_squared - zeta**2, 0.0)
-
-
-def _sharpness(n_cells: np.ndarray, fudge: float) -> float:
-    """Of exp(-kappa dq^2), in m^2: the C program measures dq in 1/Angstrom times Na Nb Nc."""
-    return float(np.prod(n_cells)) ** 2 * 1e-20 * fudge / GAUSS_WIDTH
+    radius_squared = TOPHAT_EDGE / fudge
+    return np.prod(n_cells) ** 2 * np.pi * np.maximum(radius_squared - distance**2, 0.0)

@@ -35,8 +35,14 @@ class Water:
         if not 0.0 <= self.size < float("inf"):
             raise ModelError(f"water: the size must not be negative, got {1e6 * self.size:g} um")
 
+    @property
+    def squared_amplitude(self) -> float:
+        """F^2 size^3 density Avogadro / molar mass, of all molecules together (electron^2)."""
+        molecules = self.size**3 * WATER_DENSITY * AVOGADRO / WATER_MOLAR_MASS
+        return WATER_STRUCTURE_FACTOR**2 * molecules
+
     def intensity(self, fluence: float) -> float:
-        """What each pixel's sum starts with.
+        """What each pixel's sum starts with in the C program.
 
         Parameters
         ----------
@@ -47,7 +53,7 @@ class Water:
         -------
         float
             F^2 r_e^2 fluence size^3 density Avogadro / molar mass. r_e^2 fluence
-            multiplies the sum once more (quirk Q17).
+            multiplies the sum once more, and the number of steps divides it (quirk Q17).
         """
         amplitude = WATER_STRUCTURE_FACTOR
         scattering = amplitude * amplitude * CLASSICAL_ELECTRON_RADIUS_SQUARED * fluence

@@ -37,7 +37,7 @@ class Sources:
     wavelengths : ndarray, shape (n,)
         Wavelengths (m).
     weights : ndarray, shape (n,)
-        Relative brightness, which is reported but not used (quirk Q13).
+        Relative brightness, which is reported but not used unless quirk Q13 is corrected.
     deviations : ndarray, shape (m, 2), optional
         Horizontal and vertical deviations (rad) a divergence was made of.
     spectrum : ndarray, shape (k,), optional
@@ -79,6 +79,8 @@ class Beam:
     source_table : ndarray, shape (n, 5), optional
         Columns x, y, z (m), weight, wavelength (m) in place of divergence and
         dispersion; NaN where a default is wanted.
+    corrected : tuple of int
+        Quirks which are corrected; an experiment sets it.
 
     Raises
     ------
@@ -95,6 +97,7 @@ class Beam:
     dispersion: Sweep = field(default_factory=Sweep)
     round_divergence: bool = True
     source_table: np.ndarray | None = None
+    corrected: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("wavelength", "fluence", "polarization"):
@@ -188,7 +191,10 @@ class Beam:
                 raise ModelError(f"source {row}: the position {position} has no direction")
             if not 0.0 < wavelength < np.inf:
                 raise ModelError(f"source {row}: the wavelength must be positive: {wavelength} m")
-        if np.ptp(weights) > 0.0:
+        if 13 in self.corrected:
+            if not (np.isfinite(weights).all() and weights.min() >= 0.0 and weights.any()):
+                raise ModelError("sources: the weights must not be negative, nor all be zero")
+        elif np.ptp(weights) > 0.0:
             warn_quirk(13, "the weights of the sources differ but are not used")
         shortest, longest = PLAUSIBLE_WAVELENGTHS
         if wavelengths.min() < shortest or wavelengths.max() > longest:

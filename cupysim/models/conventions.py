@@ -78,7 +78,7 @@ class Frame:
 class UnitFrame:
     """A frame whose vectors were made unit vectors, as arrays of shape (3,).
 
-    The two-theta axis stays as given (quirk Q4). `vertical` is perpendicular
+    The two-theta axis stays as given, unless quirk Q4 is corrected. `vertical` is perpendicular
     to beam and polarization. `made_normal` tells that the normal was made from
     the fast and slow axes since the given one had not exactly length one.
     """
@@ -115,7 +115,7 @@ PIVOTS: dict[Convention, Pivot] = {
 }
 
 
-def unit_frame(frame: Frame, twotheta: float) -> UnitFrame:
+def unit_frame(frame: Frame, twotheta: float, unit_axis: bool = False) -> UnitFrame:
     """Make the vectors of a frame unit vectors.
 
     Parameters
@@ -124,6 +124,8 @@ def unit_frame(frame: Frame, twotheta: float) -> UnitFrame:
         The frame.
     twotheta : float
         Two-theta angle (rad); only for the warning about its axis.
+    unit_axis : bool, optional
+        Make the two-theta axis a unit vector too (quirk Q4 corrected).
 
     Returns
     -------
@@ -160,7 +162,11 @@ def unit_frame(frame: Frame, twotheta: float) -> UnitFrame:
             ),
             stacklevel=2,
         )
-    if twotheta != 0.0 and not is_unit(vectors["twotheta_axis"]):
+    if unit_axis:
+        vectors["twotheta_axis"] = unit(vectors["twotheta_axis"])
+        if twotheta != 0.0 and not norm(vectors["twotheta_axis"]) > 0.0:
+            raise ModelError("two-theta axis: the vector has no direction")
+    elif twotheta != 0.0 and not is_unit(vectors["twotheta_axis"]):
         length = float(norm(vectors["twotheta_axis"]))
         warn_quirk(4, f"the two-theta axis has length {length:g}, which distorts the detector")
     vertical = unit(cross(vectors["beam"], vectors["polarization"]))

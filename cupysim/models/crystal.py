@@ -181,6 +181,8 @@ class Crystal:
         Scale of the squared spot radius, except for square crystals.
     mosaicity : Mosaicity
         Mosaic domains.
+    corrected : tuple of int
+        Quirks which are corrected; an experiment sets it.
 
     Raises
     ------
@@ -197,6 +199,7 @@ class Crystal:
     shape: Shape = Shape.SQUARE
     fudge: float = 1.0
     mosaicity: Mosaicity = field(default_factory=Mosaicity)
+    corrected: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.cell is None and self.reciprocal is None:
@@ -221,16 +224,22 @@ class Crystal:
     @cached_property
     def lattice(self) -> cell_maths.Lattice:
         """Cell vectors in this orientation (Angstrom, 1/Angstrom)."""
+        right_angles = 5 in self.corrected
         if self.reciprocal is not None:
             reciprocal = np.asarray(self.reciprocal, dtype=np.float64)
         elif self.cell is not None:
-            reciprocal = cell_maths.reciprocal_from_cell(
-                self.cell.lengths_angstrom, self.cell.angles
+            made = (
+                cell_maths.upright_reciprocal if right_angles else cell_maths.reciprocal_from_cell
             )
+            reciprocal = made(self.cell.lengths_angstrom, self.cell.angles)
         if self.cell is None:
             return cell_maths.oriented_lattice(reciprocal, self.misset)
         lattice = cell_maths.oriented_lattice(
-            reciprocal, self.misset, self.cell.lengths_angstrom, self.cell.volume_angstrom3
+            reciprocal,
+            self.misset,
+            self.cell.lengths_angstrom,
+            self.cell.volume_angstrom3,
+            consistent=right_angles,
         )
         if self.reciprocal is None:
             self._warn_of_wrong_angles(lattice)

@@ -6,14 +6,20 @@ import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+
 from cupysim.errors import ModelError
+from cupysim.maths.arrays import dot
 from cupysim.maths.detector_geometry import (
+    Bend,
     DetectorAngles,
     PanelGeometry,
     beam_ratio,
+    mirrored_bend,
     place_panel,
+    right_bend,
 )
-from cupysim.models.checks import assign, finite, member, whole
+from cupysim.models.checks import assign, finite, member, three, whole
 from cupysim.models.conventions import (
     FRAMES,
     PIVOTS,
@@ -69,10 +75,10 @@ class Detector:
         Whose beam centre, vectors and pivot.
     frame : Frame, optional
         Lab vectors; the convention's own without it. Used in the CUSTOM
-        convention.
+        convention, and where quirk Q10 is corrected.
     pivot : Pivot, optional
         What stays in place when the detector turns; only the CUSTOM convention
-        obeys it (quirk Q8).
+        obeys it, unless quirk Q8 is corrected.
     beam_centre, close_point, origin_pixels : tuple of 2 float or None
         Beam centre (m) as the convention means it, near point (m), and XDS
         ORGX, ORGY (pixels); see `cupysim.models.conventions.beam_centre`.
@@ -81,12 +87,17 @@ class Detector:
     sensor : Sensor
         Thickness and absorption.
     curved : bool
-        All pixels at the same distance (quirk Q19).
+        All pixels at the same distance (mirrored, unless quirk Q19 is corrected).
     point_pixel : bool
         Inverse-square law in place of the solid angle (quirk Q20).
     size : tuple of 2 float, optional
         Detector size along fast and slow (m), where it is not a whole number
         of pixels.
+    origin : tuple of 3 float, optional
+        Outer corner of the first pixel in the laboratory (m), after all rotations, in place of
+        what distance, beam centre and pivot would make it.
+    corrected : tuple of int
+        Quirks which are corrected; an experiment sets it.
 
     Raises
     ------
@@ -110,6 +121,8 @@ class Detector:
     curved: bool = False
     point_pixel: bool = False
     size: tuple[float, float] | None = None
+    origin: tuple[float, float, float] | None = None
+    corrected: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         assign(
@@ -122,6 +135,9 @@ class Detector:
         )
         if self.pivot is not None:
             assign(self, pivot=member(Pivot, self.pivot, "detector: pivot"))
+        if self.origin is not None:
+            origin = three(self.origin, "detector: origin")
+            assign(self, origin=tuple(finite(value, "detector: origin") for value in origin))
         if not 0.0 < self.pixel_size < math.inf:
             raise ModelError(f"pixel size: must be positive, got {1e3 * self.pixel_size:g} mm")
         if self.n_fast < 1 or self.n_slow < 1:
@@ -138,6 +154,8 @@ class Detector:
     @property
     def effective_pivot(self) -> Pivot:
         """The pivot which acts: the convention's, or in CUSTOM the given one."""
+        if 8 in self.corrected and self.pivot is not None:
+            return self.pivot
         return PIVOTS.get(self.convention, self.pivot or Pivot.BEAM)
 
     @property
@@ -151,18 +169,23 @@ class Detector:
     def unit_frame(self) -> UnitFrame:
         """Unit vectors of the lab frame."""
         frame = FRAMES[self.convention]
-        if self.convention is Convention.CUSTOM and self.frame is not None:
+        obeyed = self.convention is Convention.CUSTOM or 10 in self.corrected
+        if obeyed and self.frame is not None:
             frame = self.frame
-        return unit_frame(frame, self.angles.twotheta)
+        return unit_frame(frame, self.angles.twotheta, unit_axis=4 in self.corrected)
 
     @cached_property
     def centre(self) -> BeamCentre:
         """Beam centre and near point, completed by the convention's rules."""
+        beam, pivot = self.beam_centre, PIVOTS.get(self.convention)
+        if 9 in self.corrected and self.effective_pivot is pivot is Pivot.SAMPLE:
+            # it has no effect, and so no place in a header
+            beam = (None, None)
         return beam_centre(
             self.convention,
             self.extent,
             self.pixel_size,
-            self.beam_centre,
+            beam,
             self.close_point,
             self.origin_pixels,
         )
@@ -175,13 +198,20 @@ class Detector:
         if close_distance is None:
             ratio = beam_ratio(frame.beam, frame.normal, self.angles)
             close_distance = abs(ratio * self.distance)
-        if self.curved:
+        if self.curved and 19 not in self.corrected:
             warn_quirk(19, "the curved detector's image is mirrored about the beam")
-        if self.point_pixel:
+        if self.point_pixel and 20 not in self.corrected:
             warn_quirk(20, "-point_pixel gives photons/m^2, not photons in a pixel")
         near_point = None
         if self.effective_pivot is Pivot.SAMPLE:
             near_point = (centre.close_fast, centre.close_slow)
+            if PIVOTS.get(self.convention) is Pivot.BEAM:
+                # unturned, the panel is where the other pivot has it
+                rest = close_distance / beam_ratio(frame.beam, frame.normal, DetectorAngles())
+                near_point = (
+                    centre.fast - rest * float(dot(frame.beam, frame.fast)),
+                    centre.slow - rest * float(dot(frame.beam, frame.slow)),
+                )
         return place_panel(
             (frame.fast, frame.slow, frame.normal),
             frame.beam,
@@ -190,4 +220,15 @@ class Detector:
             close_distance,
             near_point,
             (centre.fast, centre.slow),
+            origin=None if self.origin is None else np.array(self.origin),
+            right_distance=7 in self.corrected,
         )
+
+    @cached_property
+    def bending(self) -> Bend | None:
+        """How the panel is bent about the sample; None if it is flat."""
+        if not self.curved:
+            return None
+        frame, geometry = self.unit_frame, self.geometry
+        bent = right_bend if 19 in self.corrected else mirrored_bend
+        return bent(geometry.distance, frame.beam, geometry.fast, geometry.slow)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from cupysim.models.detector import Detector
 from cupysim.models.sampling import recommended_oversample
 from cupysim.models.scan import Scan
 from cupysim.models.structure_factors import StructureFactors
-from cupysim.quirks import warn_quirk
+from cupysim.quirks import corrections, warn_quirk
 
 SMALL_CRYSTAL = 2
 """Up to this many cells along an axis, structure factors are interpolated."""
@@ -113,6 +115,10 @@ class Experiment:
         Background.
     rendering : Rendering
         Region, mask and sampling.
+    corrected : str or iterable of int
+        Quirks of the C program which are corrected: their numbers (docs/quirks.md), "Q3,Q5" or
+        "all"; by default none, so that images are the C program's. Becomes a tuple of numbers,
+        which beam, crystal and detector are given too.
 
     Raises
     ------
@@ -127,6 +133,7 @@ class Experiment:
     scan: Scan = field(default_factory=Scan)
     water: Water = field(default_factory=Water)
     rendering: Rendering = field(default_factory=Rendering)
+    corrected: tuple[int, ...] | str | Iterable[int] = ()
 
     def __post_init__(self) -> None:
         for name, kind in (
@@ -140,6 +147,12 @@ class Experiment:
         ):
             if not isinstance(getattr(self, name), kind):
                 raise ModelError(f"experiment: {name} must be a {kind.__name__}")
+        corrected = corrections(self.corrected)
+        assign(self, corrected=corrected)
+        for name in ("beam", "crystal", "detector"):
+            part = getattr(self, name)
+            if part.corrected != corrected:
+                assign(self, **{name: replace(part, corrected=corrected)})
         mask = self.rendering.mask
         size = (self.detector.n_slow, self.detector.n_fast)
         if mask is not None and mask.shape != size:
@@ -147,8 +160,18 @@ class Experiment:
                 f"mask: {mask.shape[1]} x {mask.shape[0]} pixels, "
                 f"but the detector has {size[1]} x {size[0]}"
             )
-        if self.rendering.oversample_thick and self.detector.sensor.layers.range == 0.0:
+        thin = self.detector.sensor.layers.range == 0.0
+        if self.rendering.oversample_thick and thin and 16 not in corrected:
             warn_quirk(16, "-oversample_thick without -detector_thick: the whole image is zero")
+
+    def corrects(self, *numbers: int) -> bool:
+        """Whether all of these quirks are corrected."""
+        return all(number in self.corrections for number in numbers)
+
+    @property
+    def corrections(self) -> tuple[int, ...]:
+        """Numbers of the quirks which are corrected."""
+        return cast(tuple[int, ...], self.corrected)
 
     @cached_property
     def sources(self) -> Sources:
@@ -195,11 +218,13 @@ class Experiment:
         """Whether to interpolate if there is a table.
 
         By default when the crystal has at most two cells along any axis, as
-        given before its size overrules them (quirk Q25).
+        given before its size overrules them (unless quirk Q25 is corrected).
         """
         if self.rendering.interpolate is not None:
             return self.rendering.interpolate
-        return min(self.crystal.n_cells) <= SMALL_CRYSTAL
+        crystal = self.crystal
+        counts = crystal.cell_counts if self.corrects(25) else crystal.n_cells
+        return min(counts) <= SMALL_CRYSTAL
 
     @property
     def interpolate(self) -> bool:

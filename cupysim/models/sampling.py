@@ -8,6 +8,7 @@ and for everything else.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,6 +28,9 @@ DEFAULT_SENSOR = 0.5e-6
 
 LARGEST_OVERSAMPLE = 10_000
 """More sub-pixels along an edge than this are never chosen automatically."""
+
+ROUNDING = 1e-9
+"""Relative error of a quotient of decimal numbers, generously."""
 
 LARGEST_COUNT = 1_000_000
 """Longer tables of angles, wavelengths or domains are refused: nobody can mean them."""
@@ -73,6 +77,7 @@ def complete_sweep(
     step: float | None,
     count: int | None,
     kind: Literal["hdiv", "vdiv", "dispersion", "sensor"],
+    corrected: Collection[int] = (),
 ) -> Sweep:
     """Complete the sweep of a divergence, of the dispersion or of the sensor.
 
@@ -84,6 +89,9 @@ def complete_sweep(
         What the user gave; zero or less is not given.
     kind : str
         What is swept.
+    corrected : collection of int, optional
+        Quirks which are corrected: Q26 and a single layer as it is meant, Q27's lost count and
+        its rounding up, Q46's missing last point.
 
     Returns
     -------
@@ -101,22 +109,38 @@ def complete_sweep(
     range_, step = range_ or 0.0, step or 0.0
     steps = count or 0
     if not has_range and has_step:
-        if has_count and steps != 2:
-            warn_quirk(27, f"{kind}: a step without a range is rendered as 2 steps, not {steps}")
-        range_, steps = step, 2
+        if has_count and steps != 2 and 27 in corrected:
+            range_ = step * (steps - 1)
+        else:
+            if has_count and steps != 2:
+                effect = f"{kind}: a step without a range is rendered as 2 steps, not {steps}"
+                warn_quirk(27, effect)
+            range_, steps = step, 2
     elif not has_range and has_count:
         range_ = DEFAULT_SENSOR if kind == "sensor" else DEFAULT_RANGE
-        step = range_ / steps
+        if kind != "sensor" and 46 in corrected:
+            range_, step = (range_, range_ / (steps - 1)) if steps > 1 else (0.0, 0.0)
+        else:
+            step = range_ / steps
         if kind != "sensor":
             unit = "a 100 % bandwidth" if kind == "dispersion" else "1 radian"
-            warn_quirk(27, f"{kind}: a number of steps without a range means {unit}")
+            effect = f"{kind}: a number of steps without a range means {unit}"
+            warn_quirk(27, effect, can_be_mended=False)
     elif not has_range:
         range_, step, steps = 0.0, 0.0, 1
     elif not has_count and has_step:
-        steps = _count_steps(range_, step)
+        if 46 in corrected:
+            steps = 1 + _count_steps(range_, step, nearest=True)
+            if steps == 1:
+                return Sweep()
+            step = range_ / (steps - 1)
+        else:
+            steps = _count_steps(range_, step, exact=27 in corrected)
     elif not has_count:
         steps = 2
         step = range_ / 2 if kind == "sensor" else range_
+    elif not has_step and kind == "sensor" and 26 in corrected:
+        step = range_ / steps
     elif not has_step:
         steps = max(steps, 2)
         step = range_ / (steps - 1)
@@ -126,7 +150,7 @@ def complete_sweep(
 
 
 def complete_oscillation(
-    osc: float | None, step: float | None, count: int | None
+    osc: float | None, step: float | None, count: int | None, corrected: Collection[int] = ()
 ) -> tuple[Sweep, bool]:
     """Complete the oscillation about the spindle.
 
@@ -137,6 +161,8 @@ def complete_oscillation(
         zero (below zero where a range and a count are given), is not given.
     count : int, optional
         Number of steps; negative is not given, zero is one.
+    corrected : collection of int, optional
+        Quirks which are corrected: with Q27, a count is kept, and nothing is rounded up.
 
     Returns
     -------
@@ -152,10 +178,12 @@ def complete_oscillation(
         if not has_osc:
             return (Sweep(step, step, 2) if has_step else Sweep()), False
         if has_step:
-            return Sweep(osc, step, _count_steps(osc, step)), False
+            return Sweep(osc, step, _count_steps(osc, step, exact=27 in corrected)), False
         return Sweep(osc, osc / 2.0, 2), False
     count = max(count, 1)
     if not has_osc:
+        if has_step and 27 in corrected:
+            return Sweep(step * count, step, count), False
         if has_step:
             return Sweep(step, step, 2), count != 2
         osc = 1.0 / DEGREES_PER_RADIAN
@@ -198,6 +226,12 @@ def recommended_oversample(
     return max(math.ceil(wanted), 1)
 
 
-def _count_steps(range_: float, step: float) -> int:
-    """Steps which cover a range; a number beyond all limits where they are too many."""
-    return math.ceil(min(range_ / step, 2.0 * LARGEST_COUNT))
+def _count_steps(range_: float, step: float, exact: bool = False, nearest: bool = False) -> int:
+    """Steps which cover a range; a number beyond all limits where they are too many.
+
+    Exact, where rounding shall not make one more; nearest, where they need not cover it all.
+    """
+    steps = min(range_ / step, 2.0 * LARGEST_COUNT)
+    if nearest:
+        return round(steps)
+    return math.ceil(steps * (1.0 - ROUNDING) if exact else steps)

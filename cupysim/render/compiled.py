@@ -67,7 +67,7 @@ class _Panel:
 
     def find_stop(self, shot: _Shot, observer: Observer) -> None:
         """Find the step which ends interpolation."""
-        if not self.plan.factors.interpolate:
+        if not (self.plan.factors.interpolate and self.plan.factors.stops):
             return
         if shot.stop is not None:
             self.stop = -1, 0

@@ -115,20 +115,19 @@ def describe(plan: RenderPlan, shot: int, panel: int) -> np.ndarray:
         "fast": panels.fast[at],
         "slow": panels.slow[at],
         "normal": panels.normal[at],
-        "beam": panels.beam,
         "close_distance": panels.close_distance[at],
-        "bend_radius": 0.0 if panels.bend_radius is None else panels.bend_radius,
-        "curved": panels.bend_radius is not None,
+        "curved": panels.bend is not None,
         "pixel_size": panels.pixel_size,
+        "pixel_area": panels.pixel_area,
         "layer_step": panels.layer_step,
         "attenuation": panels.attenuation,
         "point_pixel": panels.point_pixel,
         "absorbs_all": panels.absorbs_all,
         "n_layers": panels.n_layers,
         "oversample": plan.oversample,
-        "oversample_thick": plan.oversample_thick,
-        "oversample_polar": plan.oversample_polar,
-        "oversample_omega": plan.oversample_omega,
+        "capture_use": plan.capture_use,
+        "polar_use": plan.polar_use,
+        "omega_use": plan.omega_use,
         "dmin": plan.dmin,
         "n_sources": len(plan.sources.channel),
         "polarized": plan.sources.polarized,
@@ -142,10 +141,20 @@ def describe(plan: RenderPlan, shot: int, panel: int) -> np.ndarray:
         "constant_factor": 1.0,
         "term_scale": np.square(largest_factor(plan)),
         "background": plan.background[shot],
+        "ray_background": plan.ray_background[shot],
         "has_background": plan.has_background,
         "photons_per_squared_electron": plan.photons_per_squared_electron[shot],
         "n_steps": plan.n_steps,
     }
+    if panels.bend is not None:
+        values |= {
+            "bend_radius": panels.bend.radius,
+            "bend_centre": panels.bend.centre,
+            "bend_axes": panels.bend.axes.reshape(-1),
+            "bend_measures": panels.bend.measures.reshape(-1),
+            "bend_offsets": panels.bend.offsets,
+            "radial": panels.bend.radial,
+        }
     for name, value in values.items():
         launch[name] = value
     return launch
@@ -163,13 +172,17 @@ def source_records(plan: RenderPlan, shot: int) -> np.ndarray:
 
     Returns
     -------
-    ndarray of float64, shape (n_sources, 11)
-        Direction, wavelength (m), form of the polarization factor, channel.
+    ndarray of float64, shape (n_sources, 12)
+        Direction, wavelength (m), form of the polarization factor, channel, brightness.
     """
     sources = plan.sources
     incident = sources.incident[shot]
     form = polarization_form(sources.kahn, incident, sources.polarization_axis)
-    columns = [incident, sources.wavelength[shot][:, None], form, sources.channel[:, None]]
+    wavelength, channel, weight = (
+        column[:, None]
+        for column in (sources.wavelength[shot], sources.channel, sources.weight[shot])
+    )
+    columns = [incident, wavelength, form, channel, weight]
     return np.ascontiguousarray(np.concatenate(columns, axis=1), dtype=np.float64)
 
 
@@ -186,12 +199,13 @@ def crystal_records(plan: RenderPlan, shot: int) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (n_crystals, 12)
-        Cells along a, b, c; rows a*, b*, c* (1/Angstrom) times Na Nb Nc/sqrt(0.63).
+        Cells along a, b, c; rows by which Gaussian and flat spots are measured, as the plan's but
+        scaled so that Gaussian spots fall off as exp(-y).
     """
     crystals = plan.crystals
     n_cells = np.asarray(crystals.n_cells[shot], dtype=np.float64)
-    volume = np.prod(n_cells, axis=1)
-    spots = crystals.reciprocal_angstrom[shot] * (volume / np.sqrt(GAUSS_WIDTH))[:, None, None]
+    counts = np.prod(np.asarray(crystals.spot_counts[shot], dtype=np.float64), axis=1)
+    spots = crystals.spot_axes[shot] * (counts / np.sqrt(GAUSS_WIDTH))[:, None, None]
     return np.concatenate([n_cells, spots.reshape(-1, 9)], axis=1)
 
 

@@ -9,16 +9,29 @@ source may choose by its wavelength.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 
 from cupysim.errors import ModelError
+from cupysim.maths.detector_geometry import Bend
 from cupysim.maths.orientations import spindle_cells
 from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Experiment
 
 LARGEST_STEP_COUNT = 10**16
 """Steps of a whole image which no machine works off in a lifetime."""
+
+
+class Use(IntEnum):
+    """How a factor which varies within a pixel enters the pixel's sum, as the kernel counts it."""
+
+    ONCE = 0
+    """The factor of the first sub-pixel, or layer, multiplies the whole sum (quirks Q15, Q21)."""
+    RUNNING = 1
+    """The factor of each step multiplies the sum so far (quirk Q14)."""
+    EACH = 2
+    """Each term is multiplied by its own factor, which is right."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +44,14 @@ class Panels:
         Outer corner of the first pixel (m), and unit vectors.
     close_distance : ndarray, shape (n_shots, n_panels)
         Distance of each panel's plane from the sample (m).
-    bend_radius : float or None
-        Radius of a curved detector (m).
-    beam : ndarray, shape (3,)
-        Direction towards which a curved detector is bent.
+    bend : Bend or None
+        How a curved detector is bent.
     pixel_size : float
         Pixel edge (m).
+    pixel_area : float
+        Area of a pixel in its solid angle (m^2); 1 for point pixels without one (quirk Q20).
     point_pixel : bool
-        Inverse-square law in place of the solid angle.
+        Inverse-square law alone, without the slant.
     n_layers : int
         Sensor layers.
     layer_step : float
@@ -54,9 +67,9 @@ class Panels:
     slow: np.ndarray
     normal: np.ndarray
     close_distance: np.ndarray
-    bend_radius: float | None
-    beam: np.ndarray
+    bend: Bend | None
     pixel_size: float
+    pixel_area: float
     point_pixel: bool
     n_layers: int
     layer_step: float
@@ -74,6 +87,8 @@ class SourceTable:
         Directions of flight, unit vectors.
     wavelength : ndarray, shape (n_shots, n_sources)
         Wavelengths (m).
+    weight : ndarray, shape (n_shots, n_sources)
+        Brightness, 1 on average; 1 for all unless quirk Q13 is corrected.
     channel : ndarray of int, shape (n_sources,)
         Which table of structure factors a source uses.
     kahn : float
@@ -87,6 +102,7 @@ class SourceTable:
 
     incident: np.ndarray
     wavelength: np.ndarray
+    weight: np.ndarray
     channel: np.ndarray
     kahn: float
     polarized: bool
@@ -101,15 +117,18 @@ class CrystalTable:
     ----------
     phi_cells : ndarray, shape (n_shots, n_crystals, n_phi, 3, 3)
         Rows a, b, c (m) at each spindle angle, where an angle of exactly zero
-        has the previous angle's (quirk Q3).
+        has the previous angle's (quirk Q3), unless that is corrected.
     first_cell : ndarray, shape (n_shots, n_crystals, 3, 3), or None
         Rows a, b, c (m) for spindle angle 0 in the first sweep which is
         executed at all, where no previous angle exists; None where the table
         holds for it too.
     mosaic_rotations : ndarray, shape (n_shots, n_crystals, n_mosaic, 3, 3)
         Rotations of the mosaic domains, applied after the spindle.
-    reciprocal_angstrom : ndarray, shape (n_shots, n_crystals, 3, 3)
-        Rows a*, b*, c* (1/Angstrom) before both, for gauss and tophat spots.
+    spot_axes : ndarray, shape (n_shots, n_crystals, 3, 3)
+        Gauss and tophat spots: offsets from a reflection times these rows are its distance, rows
+        a*, b*, c* (1/Angstrom) before both rotations (quirk Q6) or a diagonal of Na, Nb, Nc.
+    spot_counts : ndarray, shape (n_shots, n_crystals, 3)
+        Three numbers whose product multiplies the distance: Na, Nb, Nc or ones.
     n_cells : ndarray, shape (n_shots, n_crystals, 3)
         Cells along a, b, c.
     shape : Shape
@@ -121,7 +140,8 @@ class CrystalTable:
     phi_cells: np.ndarray
     first_cell: np.ndarray | None
     mosaic_rotations: np.ndarray
-    reciprocal_angstrom: np.ndarray
+    spot_axes: np.ndarray
+    spot_counts: np.ndarray
     n_cells: np.ndarray
     shape: Shape
     fudge: float
@@ -152,7 +172,9 @@ class FactorTable:
     is_constant : bool
         There is no table: every reflection has the default.
     interpolate : bool
-        Interpolate until the first step which leaves the table (quirk Q23).
+        Interpolate where the table has the neighbours which that takes.
+    stops : bool
+        The first step which leaves the table ends interpolation for all later ones (quirk Q23).
     """
 
     table: np.ndarray
@@ -160,6 +182,7 @@ class FactorTable:
     default: float
     is_constant: bool
     interpolate: bool
+    stops: bool = True
 
 
 @dataclass(frozen=True)
@@ -176,12 +199,14 @@ class RenderPlan:
         Pixels to compute.
     oversample : int
         Sub-pixels along an edge.
-    oversample_thick, oversample_polar, oversample_omega : bool
-        Factors which multiply the running sum at each step (quirk Q14).
+    capture_use, polar_use, omega_use : Use
+        How absorption, polarization and solid angle enter the sum.
     dmin : float
         Steps beyond this resolution (m) are skipped; 0 for no limit.
     background : ndarray, shape (n_shots,)
         What each pixel's sum starts with.
+    ray_background : ndarray, shape (n_shots,)
+        What each ray adds, multiplied by the same factors as its terms; where there are any.
     has_background : bool
         Steps whose lattice factor is zero are still carried out.
     photons_per_squared_electron : ndarray, shape (n_shots,)
@@ -198,11 +223,12 @@ class RenderPlan:
     columns: slice
     mask: np.ndarray | None
     oversample: int
-    oversample_thick: bool
-    oversample_polar: bool
-    oversample_omega: bool
+    capture_use: Use
+    polar_use: Use
+    omega_use: Use
     dmin: float
     background: np.ndarray
+    ray_background: np.ndarray
     has_background: bool
     photons_per_squared_electron: np.ndarray
     n_steps: int
@@ -219,17 +245,26 @@ class RenderPlan:
             "panels.close_distance": (self.panels.close_distance, (n_shots, n_panels)),
             "sources.incident": (sources.incident, (n_shots, len(sources.channel), 3)),
             "sources.wavelength": (sources.wavelength, (n_shots, len(sources.channel))),
+            "sources.weight": (sources.weight, (n_shots, len(sources.channel))),
             "crystals.phi_cells": (crystals.phi_cells, (n_shots, crystals.n_crystals)),
             "crystals.mosaic_rotations": (
                 crystals.mosaic_rotations,
                 (n_shots, crystals.n_crystals),
             ),
             "crystals.n_cells": (crystals.n_cells, (n_shots, crystals.n_crystals, 3)),
+            "crystals.spot_axes": (crystals.spot_axes, (n_shots, crystals.n_crystals, 3, 3)),
+            "crystals.spot_counts": (crystals.spot_counts, (n_shots, crystals.n_crystals, 3)),
             "background": (self.background, (n_shots,)),
+            "ray_background": (self.ray_background, (n_shots,)),
             "photons_per_squared_electron": (self.photons_per_squared_electron, (n_shots,)),
         }
         for name, (array, shape) in expected.items():
             assert array.shape[: len(shape)] == shape, f"{name}: {array.shape} is not {shape}"
+
+    @property
+    def uses(self) -> tuple[Use, Use, Use]:
+        """How absorption, polarization and solid angle enter the sum."""
+        return self.capture_use, self.polar_use, self.omega_use
 
     @property
     def n_region(self) -> int:
@@ -259,17 +294,25 @@ def make_plan(experiment: Experiment) -> RenderPlan:
     detector, rendering = experiment.detector, experiment.rendering
     rows, columns = experiment.region.slices(detector.n_slow, detector.n_fast)
     oversample = experiment.oversample
+    capture_use, polar_use, omega_use = _uses(experiment)
+    each = Use.EACH in (capture_use, polar_use, omega_use)
+    background = _background(experiment)
+    rays_per_layer = oversample**2 * len(experiment.sources.wavelengths)
+    counted_rays = rays_per_layer
+    if capture_use is not Use.EACH:
+        counted_rays *= detector.sensor.layers.count
     plan = RenderPlan(
         shape=(1, 1, detector.n_slow, detector.n_fast),
         rows=rows,
         columns=columns,
         mask=None if rendering.mask is None else rendering.mask[None],
         oversample=oversample,
-        oversample_thick=rendering.oversample_thick,
-        oversample_polar=rendering.oversample_polar,
-        oversample_omega=rendering.oversample_omega,
+        capture_use=capture_use,
+        polar_use=polar_use,
+        omega_use=omega_use,
         dmin=rendering.dmin,
-        background=np.array([experiment.water.intensity(experiment.beam.fluence)]),
+        background=np.array([0.0 if each else background]),
+        ray_background=np.array([background / counted_rays if each else 0.0]),
         has_background=experiment.water.size != 0.0,
         photons_per_squared_electron=np.array([experiment.beam.photons_per_squared_electron]),
         n_steps=experiment.n_steps,
@@ -289,18 +332,48 @@ def make_plan(experiment: Experiment) -> RenderPlan:
     return plan
 
 
+def _uses(experiment: Experiment) -> tuple[Use, Use, Use]:
+    """How absorption, polarization and solid angle enter the sum."""
+    rendering = experiment.rendering
+    flagged = Use.EACH if experiment.corrects(14) else Use.RUNNING
+    kept = Use.EACH if experiment.corrects(21) else Use.ONCE
+    layers = Use.EACH if experiment.corrects(15) else Use.ONCE
+    capture = flagged if rendering.oversample_thick and not experiment.corrects(15) else layers
+    if experiment.detector.sensor.layers.range == 0.0 and (
+        experiment.corrects(16) or not rendering.oversample_thick
+    ):
+        capture = Use.ONCE
+    polar = flagged if rendering.oversample_polar else kept
+    if not experiment.beam.polarized and polar is Use.EACH:
+        # without polarization every factor is 1; the running product is one of the factor itself
+        polar = Use.ONCE
+    return capture, polar, flagged if rendering.oversample_omega else kept
+
+
+def _background(experiment: Experiment) -> float:
+    """What the background adds to a pixel's sum, were all factors 1 (electron^2)."""
+    water = experiment.water
+    if experiment.corrects(17):
+        return water.squared_amplitude * experiment.n_steps
+    return water.intensity(experiment.beam.fluence)
+
+
 def _panels(experiment: Experiment) -> Panels:
     detector = experiment.detector
     geometry, sensor = detector.geometry, detector.sensor
+    has_area = experiment.corrects(20) or not detector.point_pixel
+    close_distance = geometry.close_distance
+    if detector.bending is not None and detector.bending.radial:
+        close_distance = geometry.distance
     return Panels(
         origin=geometry.origin[None, None],
         fast=geometry.fast[None, None],
         slow=geometry.slow[None, None],
         normal=geometry.normal[None, None],
-        close_distance=np.full((1, 1), geometry.close_distance),
-        bend_radius=geometry.distance if detector.curved else None,
-        beam=detector.unit_frame.beam,
+        close_distance=np.full((1, 1), close_distance),
+        bend=detector.bending,
         pixel_size=detector.pixel_size,
+        pixel_area=detector.pixel_size * detector.pixel_size if has_area else 1.0,
         point_pixel=detector.point_pixel,
         n_layers=sensor.layers.count,
         layer_step=sensor.layers.step,
@@ -311,9 +384,13 @@ def _panels(experiment: Experiment) -> Panels:
 
 def _sources(experiment: Experiment) -> SourceTable:
     sources = experiment.sources
+    weight = np.ones(len(sources.wavelengths))
+    if experiment.corrects(13) and np.ptp(sources.weights) > 0.0:
+        weight = sources.weights / sources.weights.mean()
     return SourceTable(
         incident=sources.incident[None],
         wavelength=sources.wavelengths[None],
+        weight=weight[None],
         channel=np.zeros(len(sources.wavelengths), dtype=np.int32),
         kahn=experiment.beam.polarization,
         polarized=experiment.beam.polarized,
@@ -324,13 +401,20 @@ def _sources(experiment: Experiment) -> SourceTable:
 def _crystals(experiment: Experiment) -> CrystalTable:
     crystal = experiment.crystal
     cells, first = spindle_cells(
-        crystal.direct, experiment.detector.unit_frame.spindle, experiment.scan.angles
+        crystal.direct,
+        experiment.detector.unit_frame.spindle,
+        experiment.scan.angles,
+        stale_at_zero=not experiment.corrects(3),
     )
+    spot_axes, spot_counts = crystal.lattice.reciprocal, np.array(crystal.cell_counts)
+    if experiment.corrects(6):
+        spot_axes, spot_counts = np.diag(spot_counts), np.ones(3)
     return CrystalTable(
         phi_cells=cells[None, None],
         first_cell=None if first is None else first[None, None],
         mosaic_rotations=crystal.mosaicity.rotations[None, None],
-        reciprocal_angstrom=crystal.lattice.reciprocal[None, None],
+        spot_axes=spot_axes[None, None],
+        spot_counts=spot_counts[None, None],
         n_cells=np.array([[crystal.cell_counts]]),
         shape=crystal.shape,
         fudge=crystal.fudge,
@@ -345,4 +429,5 @@ def _factors(experiment: Experiment) -> FactorTable:
         default=factors.default,
         is_constant=factors.table is None,
         interpolate=experiment.interpolate,
+        stops=not experiment.corrects(23),
     )

@@ -20,7 +20,7 @@ from cupysim.maths.detector_geometry import (
     solid_angle,
 )
 from cupysim.maths.polarization import polarization_factor
-from cupysim.render.plan import RenderPlan
+from cupysim.render.plan import RenderPlan, Use
 
 
 @dataclass
@@ -38,7 +38,7 @@ class PixelBlock:
     omega, polar, capture : ndarray, shape (n,)
         Solid angle (sr), polarization factor and absorbed fraction, those of
         the first sub-pixel, source and (absorption) of the current layer
-        unless they are oversampled (quirk Q21).
+        where the plan uses them once (quirk Q21).
     omega_sum : ndarray, shape (n,)
         Sum of the solid angles over layers and sub-pixels (sr).
     """
@@ -80,6 +80,9 @@ class Ray:
         Where the sub-pixel is (m).
     scattering_of_all : list of 3 arrays, shape (n,)
         Scattering vector (1/m) of pixels beyond the resolution limit too.
+    weight : ndarray, shape (n,), or None
+        What multiplies each term: the source's brightness and the factors which the plan uses
+        for each; None for 1.
     """
 
     number: int
@@ -88,6 +91,7 @@ class Ray:
     scattering: list[np.ndarray]
     position: list[np.ndarray]
     scattering_of_all: list[np.ndarray]
+    weight: np.ndarray | None
 
 
 def rays(plan: RenderPlan, block: PixelBlock) -> Iterator[Ray]:
@@ -118,12 +122,12 @@ def rays(plan: RenderPlan, block: PixelBlock) -> Iterator[Ray]:
                 fast = sub_size * (block.fast * plan.oversample + sub_fast) + sub_size / 2.0
                 depth = layer * panels.layer_step
                 position = pixel_position(fast, slow, depth, axes, panels.origin[at])
-                if panels.bend_radius is not None:
-                    bent = bend(position, panels.bend_radius, panels.beam, axes[0], axes[1])
+                if panels.bend is not None:
+                    bent = bend(position, panels.bend)
                     position = [bent[:, 0], bent[:, 1], bent[:, 2]]
                 airpath = _length(position)
                 diffracted = [x / airpath for x in position]
-                _keep_solid_angle(plan, block, airpath)
+                _keep_solid_angle(plan, block, airpath, depth)
                 _keep_capture(plan, block, layer, diffracted, axes[2])
                 for source in range(plan.sources.wavelength.shape[1]):
                     ray, diffracted = _ray(plan, block, (number, source), position, diffracted)
@@ -156,14 +160,32 @@ def _ray(
             active = np.flatnonzero(keep)
             scattering = [component[active] for component in scattering]
     diffracted = _keep_polarization(plan, block, active, incident, diffracted)
-    return Ray(number, source, active, scattering, position, scattering_of_all), diffracted
+    weight = _weight(plan, block, source)
+    return Ray(number, source, active, scattering, position, scattering_of_all, weight), diffracted
 
 
-def _keep_solid_angle(plan: RenderPlan, block: PixelBlock, airpath: np.ndarray) -> None:
-    if plan.oversample_omega or not block.omega.all():
+def _weight(plan: RenderPlan, block: PixelBlock, source: int) -> np.ndarray | None:
+    brightness = plan.sources.weight[block.shot, source]
+    if brightness == 1.0 and Use.EACH not in plan.uses:
+        return None
+    weight = np.full(len(block.numbers), brightness)
+    for use, factor in zip(plan.uses, (block.capture, block.polar, block.omega), strict=True):
+        if use is Use.EACH:
+            weight *= factor
+    return weight
+
+
+def _keep_solid_angle(
+    plan: RenderPlan, block: PixelBlock, airpath: np.ndarray, depth: float
+) -> None:
+    if plan.omega_use is not Use.ONCE or not block.omega.all():
         close_distance = float(plan.panels.close_distance[block.shot, block.panel])
+        is_radial = plan.panels.bend is not None and plan.panels.bend.radial
+        if plan.omega_use is Use.EACH and not is_radial:
+            # the C program takes the first layer's distance for all
+            close_distance += depth
         block.omega = solid_angle(
-            plan.panels.pixel_size, airpath, close_distance, plan.panels.point_pixel
+            plan.panels.pixel_area, airpath, close_distance, plan.panels.point_pixel
         )
     block.omega_sum += block.omega
 
@@ -175,11 +197,14 @@ def _keep_capture(
     diffracted: list[np.ndarray],
     normal: np.ndarray,
 ) -> None:
-    needed = np.full(len(block.capture), True) if plan.oversample_thick else block.capture == 0.0
+    again = plan.capture_use is not Use.ONCE
+    needed = np.full(len(block.capture), True) if again else block.capture == 0.0
     if needed.any():
         panels = plan.panels
         x, y, z = diffracted
         parallax = x * normal[0] + y * normal[1] + z * normal[2]
+        if panels.bend is not None and panels.bend.radial:
+            parallax = np.ones_like(x)
         fraction = capture_fraction(layer, panels.layer_step, panels.attenuation, parallax)
         block.capture = np.where(needed, fraction, block.capture)
 
@@ -191,8 +216,10 @@ def _keep_polarization(
     incident: np.ndarray,
     diffracted: list[np.ndarray],
 ) -> list[np.ndarray]:
-    needed = np.full(len(block.polar), True) if plan.oversample_polar else block.polar == 0.0
-    if active is not None:
+    again = plan.polar_use is not Use.ONCE
+    needed = np.full(len(block.polar), True) if again else block.polar == 0.0
+    # a background scatters beyond the resolution limit too
+    if active is not None and plan.polar_use is not Use.EACH:
         reached = np.zeros(len(needed), dtype=bool)
         reached[active] = True
         needed &= reached

@@ -9,7 +9,6 @@ them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,9 +16,10 @@ from cupysim.maths import interpolation, lattice_factor
 from cupysim.maths.orientations import orientation_blocks
 from cupysim.maths.rotations import apply_matrix
 from cupysim.models.crystal import Shape
-from cupysim.render.plan import RenderPlan
+from cupysim.render.plan import RenderPlan, Use
 from cupysim.render.rays import PixelBlock, Ray, rays
 from cupysim.render.result import BY_NUMPY, InterpolationStop, Observer, Rendered
+from cupysim.render.tap import Indices, Step, Tap
 
 BLOCK_SIZE = 8192
 """Pixels times orientations in one array operation; a dozen such arrays of
@@ -27,58 +27,6 @@ float64 fit a second-level cache."""
 
 KEPT_ORIENTATIONS = 100_000
 """Orientations whose cell vectors are kept; more are made again when needed."""
-
-Indices = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Step:
-    """Some orientations of a ray, as a tap sees them.
-
-    Parameters
-    ----------
-    block : PixelBlock
-        The pixels.
-    ray : Ray
-        Layer, sub-pixel and source.
-    crystal : int
-        Number of the crystal.
-    first : int
-        Number of the first orientation, spindle angle times number of domains
-        plus domain.
-    cells : ndarray, shape (n_orientations, 3, 3)
-        Rows a, b, c (m).
-    exception : tuple of int and ndarray, or None
-        Column of the one pixel which has other cell vectors, and these, shape
-        (n, 3, 3), for the first n orientations (quirk Q3).
-    indices : tuple of 3 ndarray, shape (n_orientations, n_active)
-        Fractional h, k, l.
-    cell_factor, lattice_factor : ndarray, shape (n_orientations, n_active)
-        F_cell and F_latt.
-    sums : ndarray, shape (n_orientations, n_active)
-        The pixels' sums after each of the steps.
-    """
-
-    block: PixelBlock
-    ray: Ray
-    crystal: int
-    first: int
-    cells: np.ndarray
-    exception: tuple[int, np.ndarray] | None
-    indices: Indices
-    cell_factor: np.ndarray
-    lattice_factor: np.ndarray
-    sums: np.ndarray
-
-
-class Tap(Observer):
-    """Listens to the steps of a render; the methods do nothing unless overridden."""
-
-    def step(self, step: Step) -> None:
-        """Some orientations of a ray were computed."""
-
-    def finished(self, block: PixelBlock, total: np.ndarray, photons: np.ndarray) -> None:
-        """All of a block was computed: its sums and its photons."""
 
 
 def render(plan: RenderPlan, observer: Observer) -> Rendered:
@@ -172,9 +120,12 @@ class Renderer:
         """Photons in the pixels of a block, float32."""
         plan = self.plan
         patch = self.first_sweep(block) if self.first_sweep_pending else None
-        stop = self.find_interpolation_stop(block, patch) if self.interpolating else None
+        may_stop = self.interpolating and plan.factors.stops
+        stop = self.find_interpolation_stop(block, patch) if may_stop else None
         total = np.full(len(block.numbers), plan.background[self.shot])
         for ray in rays(plan, block):
+            if ray.weight is not None:
+                total += plan.ray_background[self.shot] * ray.weight
             for crystal in range(plan.crystals.n_crystals):
                 for first, cells in self._orientations(crystal, len(block.numbers)):
                     indices, exception = self._indices(ray, cells, first, crystal, patch)
@@ -264,7 +215,9 @@ class Renderer:
         if crystals.shape is Shape.ROUND:
             return lattice_factor.round_crystal((dh, dk, dl), n_cells, crystals.fudge)
         distance_squared = lattice_factor.reciprocal_distance_squared(
-            (dh, dk, dl), crystals.reciprocal_angstrom[self.shot, crystal], n_cells
+            (dh, dk, dl),
+            crystals.spot_axes[self.shot, crystal],
+            crystals.spot_counts[self.shot, crystal],
         )
         if crystals.shape is Shape.GAUSS:
             return lattice_factor.gauss(distance_squared, n_cells, crystals.fudge)
@@ -278,7 +231,7 @@ class Renderer:
         if factors.is_constant:
             return np.full_like(indices[0], factors.default)
         table = factors.table[self.plan.sources.channel[ray.source]]
-        if self.interpolating and stop is None:
+        if self.interpolating and stop is None and factors.stops:
             return interpolation.tricubic(indices, table, factors.first)
         whole = tuple(interpolation.nearest_index(index) for index in indices)
         values = interpolation.nearest((whole[0], whole[1], whole[2]), table, factors.first)
@@ -288,6 +241,11 @@ class Renderer:
             before = (pixels < stop[0]) | ((pixels == stop[0]) & (steps < stop[1]))
             h, k, l = (index[before] for index in indices)
             values[before] = interpolation.tricubic((h, k, l), table, factors.first)
+        elif self.interpolating:
+            lengths = [n - 2 for n in table.shape]
+            inside = interpolation.has_neighbours(indices, factors.first, lengths)
+            h, k, l = (index[inside] for index in indices)
+            values[inside] = interpolation.tricubic((h, k, l), table, factors.first)
         return values
 
     def find_interpolation_stop(
@@ -348,15 +306,14 @@ class Renderer:
         """
         plan = self.plan
         chosen = slice(None) if ray.active is None else ray.active
+        kept = (block.capture, block.polar, block.omega)
         factors = [
             factor[chosen]
-            for wanted, factor in (
-                (plan.oversample_thick, block.capture),
-                (plan.oversample_polar, block.polar),
-                (plan.oversample_omega, block.omega),
-            )
-            if wanted
+            for use, factor in zip(plan.uses, kept, strict=True)
+            if use is Use.RUNNING
         ]
+        if ray.weight is not None:
+            terms = terms * ray.weight[chosen]
         sums, after = total[chosen], []
         for term, amplitude in zip(terms, lattice, strict=True):
             if not factors:
@@ -376,12 +333,9 @@ class Renderer:
         """Photons in the pixels from their sums."""
         plan = self.plan
         photons = plan.photons_per_squared_electron[self.shot] * total / plan.n_steps
-        if not plan.oversample_thick:
-            photons = photons * block.capture
-        if not plan.oversample_polar:
-            photons = photons * block.polar
-        if not plan.oversample_omega:
-            photons = photons * block.omega
+        for use, factor in zip(plan.uses, (block.capture, block.polar, block.omega), strict=True):
+            if use is Use.ONCE:
+                photons = photons * factor
         # added to the empty image, so that -0 becomes 0
         return (0.0 + photons).astype(np.float32)
 

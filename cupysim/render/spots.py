@@ -14,7 +14,7 @@ from cupysim.maths.polarization import polarization_form
 from cupysim.maths.resolution import largest_scattering
 from cupysim.maths.rotations import apply_matrix
 from cupysim.models.crystal import Shape
-from cupysim.render.plan import RenderPlan
+from cupysim.render.plan import RenderPlan, Use
 
 SPOT = np.dtype(
     [
@@ -56,12 +56,17 @@ INDICES_AT_ONCE = 2**20
 
 @dataclass(frozen=True)
 class _Steps:
-    """Some of the steps of a crystal: rows a, b, c (m); beams and their forms of polarization."""
+    """Some of the steps of a crystal: rows a, b, c (m); beams, their polarization and weights.
+
+    `spot_axes` are the rows by which Gaussian and flat spots are measured.
+    """
 
     cells: np.ndarray
     incident: np.ndarray
     wavenumbers: np.ndarray
     forms: np.ndarray
+    weights: np.ndarray
+    spot_axes: np.ndarray
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -91,7 +96,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> np.ndarray:
     The position is the mean over these steps of the transform's highest point on the Ewald
     sphere, weighted by photons. Photons beyond the image's edges count too.
     """
-    if plan.panels.bend_radius is not None or plan.panels.point_pixel:
+    if plan.panels.bend is not None or plan.panels.point_pixel:
         return np.empty(0, dtype=SPOT)
     tables = [
         _panel_spots(plan, shot, panel, crystal)
@@ -146,7 +151,11 @@ def _steps(plan: RenderPlan, shot: int, crystal: int, most: int) -> _Steps:
     which = numbers % n_sources
     wavenumbers = 1.0 / sources.wavelength[shot][which]
     forms = polarization_form(sources.kahn, sources.incident[shot], sources.polarization_axis)
-    return _Steps(cells, sources.incident[shot][which], wavenumbers, forms[which])
+    weights = sources.weight[shot][which]
+    spot_axes = crystals.spot_axes[shot, crystal] * np.prod(crystals.spot_counts[shot, crystal])
+    return _Steps(
+        cells, sources.incident[shot][which], wavenumbers, forms[which], weights, spot_axes
+    )
 
 
 def _candidates(
@@ -250,15 +259,26 @@ def _add_step(
     normal = ray / length[near, None]
     projections = normal @ star
     volume = abs(float(np.linalg.det(cell)))
-    section, whole = (
-        _section(plan, projections, distance, n_cells, volume) for distance in (zeta, 0.0 * zeta)
-    )
-    offset = spot_profiles.nearest_offset(projections, zeta, n_cells)
     if plan.crystals.shape in (Shape.GAUSS, Shape.TOPHAT):
-        direction = normal
+        # from dq to the vector whose length tells how far from the reflection it is
+        to_spot = steps.spot_axes.T @ cell
+        from_spot = np.linalg.inv(to_spot)
+        slopes = normal @ from_spot
+        steepness = norm(slopes)
+        stretch = steepness * abs(float(np.linalg.det(to_spot)))
+        section, whole = (
+            _spot_section(plan, distance / steepness, n_cells) / stretch
+            for distance in (zeta, 0.0 * zeta)
+        )
+        shift = (zeta / steepness**2)[:, None] * (slopes @ from_spot.T)
     else:
-        direction = ray + offset @ star.T
-        direction /= norm(direction)[:, None]
+        section, whole = (
+            _section(plan, projections, distance, n_cells, volume)
+            for distance in (zeta, 0.0 * zeta)
+        )
+        shift = -spot_profiles.nearest_offset(projections, zeta, n_cells) @ star.T
+    direction = ray - shift
+    direction /= norm(direction)[:, None]
     fast, slow, hits, captured = _on_panel(plan, shot, panel, direction)
     form = steps.forms[number]
     x, y, z = direction.T
@@ -266,7 +286,8 @@ def _add_step(
     if plan.sources.polarized:
         polar = x * (form[0] * x + form[3] * y + form[4] * z)
         polar = polar + y * (form[1] * y + form[5] * z) + z * form[2] * z
-    photons = np.where(hits, section / wavenumber**2 * polar * captured, 0.0)
+    brightness = steps.weights[number]
+    photons = np.where(hits, brightness * section / wavenumber**2 * polar * captured, 0.0)
     sums[near, 0] += photons
     sums[near, 1] += photons * fast
     sums[near, 2] += photons * slow
@@ -283,11 +304,14 @@ def _section(
     crystals = plan.crystals
     if crystals.shape is Shape.ROUND:
         return spot_profiles.round_section(projections, zeta, n_cells, volume, crystals.fudge)
-    if crystals.shape is Shape.GAUSS:
-        return spot_profiles.gauss_section(zeta, n_cells, crystals.fudge)
-    if crystals.shape is Shape.TOPHAT:
-        return spot_profiles.tophat_section(zeta, n_cells, crystals.fudge)
     return spot_profiles.square_section(projections, zeta, n_cells, volume)
+
+
+def _spot_section(plan: RenderPlan, distance: np.ndarray, n_cells: np.ndarray) -> np.ndarray:
+    crystals = plan.crystals
+    if crystals.shape is Shape.GAUSS:
+        return spot_profiles.gauss_section(distance, n_cells, crystals.fudge)
+    return spot_profiles.tophat_section(distance, n_cells, crystals.fudge)
 
 
 def _on_panel(
@@ -308,10 +332,14 @@ def _on_panel(
     fast, slow, distance = place[:, :, 0].T
     captured = np.full(len(direction), float(panels.n_layers))
     if not panels.absorbs_all:
-        # all layers get the last one's absorbed part (quirk Q15)
         slant = panels.layer_step * panels.attenuation / (direction @ panels.normal[at])
         with np.errstate(over="ignore", invalid="ignore"):
-            last = np.exp(-(panels.n_layers - 1) * slant) - np.exp(-panels.n_layers * slant)
-            captured = panels.n_layers * np.nan_to_num(last, posinf=0.0, neginf=0.0)
+            if plan.capture_use is Use.EACH:
+                captured = 1.0 - np.exp(-panels.n_layers * slant)
+            else:
+                # all layers get the last one's absorbed part (quirk Q15)
+                last = np.exp(-(panels.n_layers - 1) * slant) - np.exp(-panels.n_layers * slant)
+                captured = panels.n_layers * last
+            captured = np.nan_to_num(captured, posinf=0.0, neginf=0.0)
     hits = solvable & (distance > 0.0)
     return fast / panels.pixel_size, slow / panels.pixel_size, hits, captured

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,9 @@ class Statistics:
     solid_angle: float
 
 
-def image_statistics(plan: RenderPlan, rendered: Rendered) -> Statistics:
+def image_statistics(
+    plan: RenderPlan, rendered: Rendered, corrected: Collection[int] = ()
+) -> Statistics:
     """Statistics of the first shot's first panel.
 
     Parameters
@@ -49,6 +52,8 @@ def image_statistics(plan: RenderPlan, rendered: Rendered) -> Statistics:
         What was rendered.
     rendered : Rendered
         The result.
+    corrected : collection of int, optional
+        Quirks which are corrected: Q35, Q44.
 
     Returns
     -------
@@ -62,14 +67,22 @@ def image_statistics(plan: RenderPlan, rendered: Rendered) -> Statistics:
     n = int(rendered.n_rendered[0, 0])
     mean = total / max(n, 1)
     deviations = (tools.add_deviations if tools.available() else _add_deviations)(region, mean)
+    n_deviating = region.size
+    if 44 in corrected:
+        # masked pixels deviate by the mean
+        deviations = max(deviations - (region.size - n) * mean * mean, 0.0)
+        n_deviating = n
+    samples = plan.n_steps
+    if 35 in corrected:
+        samples = plan.oversample**2 * plan.panels.n_layers
     slow, fast = where[0] + plan.rows.start, where[1] + plan.columns.start
     return Statistics(
         maximum=maximum,
         maximum_at=_last_sub_pixel(plan, fast, slow) if maximum > 0.0 else (0.0, 0.0),
         mean=mean,
         rms=math.sqrt(squares / ((n if n > 1 else 2) - 1)),
-        rmsd=math.sqrt(deviations / ((region.size if region.size > 1 else 2) - 1)),
-        solid_angle=float(rendered.omega_sum[0, 0]) / plan.n_steps,
+        rmsd=math.sqrt(deviations / ((n_deviating if n_deviating > 1 else 2) - 1)),
+        solid_angle=float(rendered.omega_sum[0, 0]) / samples,
     )
 
 

@@ -13,7 +13,7 @@ from cupysim.maths.rotations import apply_matrix
 from cupysim.render import launch as launches
 from cupysim.render.engine import Engine
 from cupysim.render.launch import Factors, Variant
-from cupysim.render.plan import RenderPlan
+from cupysim.render.plan import RenderPlan, Use
 from cupysim.render.steps import Span, count_rays, portions
 
 SECONDS_AT_ONCE = 0.3
@@ -184,5 +184,5 @@ class Worker:
             factors = Factors.TRICUBIC
         largest = float(np.max(plan.crystals.n_cells[self.shot]))
         precision = launches.suited_precision(self.engine.precision, factors, largest)
-        running = plan.oversample_thick or plan.oversample_polar or plan.oversample_omega
+        running = Use.RUNNING in plan.uses
         return Variant(precision, plan.crystals.shape, factors, running)

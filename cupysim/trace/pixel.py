@@ -13,10 +13,11 @@ from cupysim.maths.arrays import norm
 from cupysim.maths.rotations import rotate_axis, rotate_xyz
 from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Experiment
-from cupysim.render.plan import RenderPlan, make_plan
+from cupysim.render.plan import RenderPlan, Use, make_plan
 from cupysim.render.rays import PixelBlock
-from cupysim.render.reference import Step, Tap, render
+from cupysim.render.reference import render
 from cupysim.render.single_pixel import single_pixel
+from cupysim.render.tap import Step, Tap
 from cupysim.trace.values import PixelTrace, StepTrace, Value
 
 PLACES = ("layer", "sub_slow", "sub_fast", "source", "phi", "domain")
@@ -136,6 +137,11 @@ def _setup(experiment: Experiment, plan: RenderPlan) -> tuple[Value, ...]:
         Value("cell_b_star", _numbers(lattice.reciprocal[1] * 1e10), "m^-1"),
         Value("cell_c_star", _numbers(lattice.reciprocal[2] * 1e10), "m^-1"),
         Value("background", (float(plan.background[0]),), "electron^2"),
+        *(
+            [Value("ray_background", _numbers(plan.ray_background), "electron^2")]
+            if Use.EACH in plan.uses
+            else []
+        ),
     )
 
 
@@ -181,20 +187,30 @@ class _PixelTap(Tap):
 
     def finished(self, block: PixelBlock, total: np.ndarray, photons: np.ndarray) -> None:
         """Keep how the sum becomes photons."""
-        plan = self.plan
+        plan, rendering = self.plan, self.experiment.rendering
         self.photons = photons[0]
         self.result = (
             Value("intensity_sum", (float(total[0]),), "electron^2"),
             Value("steps", (int(plan.n_steps),)),
             Value("r_e_squared", (CLASSICAL_ELECTRON_RADIUS_SQUARED,), "m^2"),
             Value("fluence", (self.experiment.beam.fluence,), "m^-2"),
+            *(
+                value
+                for use, value in zip(plan.uses, self._factors(block), strict=True)
+                if use is not Use.EACH
+            ),
+            Value("oversample_thick", (int(rendering.oversample_thick),)),
+            Value("oversample_polar", (int(rendering.oversample_polar),)),
+            Value("oversample_omega", (int(rendering.oversample_omega),)),
+            Value("photons", (float(photons[0]),), "photons"),
+        )
+
+    @staticmethod
+    def _factors(block: PixelBlock) -> tuple[Value, Value, Value]:
+        return (
             Value("capture_fraction", _numbers(block.capture)),
             Value("polarization", _numbers(block.polar)),
             Value("omega", _numbers(block.omega), "sr"),
-            Value("oversample_thick", (int(plan.oversample_thick),)),
-            Value("oversample_polar", (int(plan.oversample_polar),)),
-            Value("oversample_omega", (int(plan.oversample_omega),)),
-            Value("photons", (float(photons[0]),), "photons"),
         )
 
     def _where(self, step: Step, number: int) -> dict[str, int]:
@@ -243,6 +259,7 @@ class _PixelTap(Tap):
             *self._lattice_axes((h, k, l), step.crystal),
             Value("F_latt", (lattice,)),
             Value("step_intensity", (cell_factor**2 * lattice**2,), "electron^2"),
+            *([] if ray.weight is None else [Value("step_weight", _numbers(ray.weight))]),
             Value("running_sum", (float(step.sums[number, 0]),), "electron^2"),
         )
         return StepTrace(where, values)

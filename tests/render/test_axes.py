@@ -74,11 +74,12 @@ def test_shots(backend: str) -> None:
         channel=plans[0].sources.channel,
         polarization_axis=plans[0].sources.polarization_axis,
     )
-    panels = replace(stacked([p.panels for p in plans], 0), beam=plans[0].panels.beam)
+    panels = replace(stacked([p.panels for p in plans], 0), bend=plans[0].panels.bend)
     together = replace(
         plans[0],
         shape=(3, *plans[0].shape[1:]),
         background=np.concatenate([p.background for p in plans]),
+        ray_background=np.concatenate([p.ray_background for p in plans]),
         photons_per_squared_electron=np.concatenate(
             [p.photons_per_squared_electron for p in plans]
         ),

@@ -1,0 +1,130 @@
+"""Corrected quirks of the command line: what an option means does not depend on its place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cupysim import QuirkWarning
+from cupysim.api import from_args
+from cupysim.errors import CupysimError, OptionError
+from cupysim.quirks import CORRECTABLE, QUIRKS, corrections
+from tests.conftest import INPUTS, Renderer, Run
+from tests.corrected.rendering import experiment_of, image_of
+
+BASE = "-cell 50 60 70 -default_F 10 -N 5 -pixel 2 -detpixels 12 -misset 10 20 30 -oversample 1"
+
+SAME = [
+    (1, "-twotheta 20 -twotheta_axis 0 0 -1", "-twotheta_axis 0 0 -1 -twotheta 20"),
+    (1, "-twotheta_axis 1 0 0", "-twotheta_axis 1 0 0 -twotheta 0"),
+    (2, "-misset random -misset_seed 77 -nopgm -nonoise -noprogress",
+     "-misset_seed 77 -misset random -nopgm -nonoise -noprogress"),
+    (4, "-twotheta_axis 0 0 2 -twotheta 10", "-twotheta_axis 0 0 1 -twotheta 10"),
+    (10, "-xds -fdet_vector 1 0 0 -twotheta 5", "-xds -twotheta 5"),
+    (10, "-spindle_axis 0 1 0 -adxv -phi 4", "-adxv -spindle_axis 0 1 0 -phi 4"),
+    (10, "-twotheta_axis 0 0 -1 -twotheta 7", "-twotheta 7"),
+    (12, "-oversample 1 -curved_det", "-curved_det -oversample 1"),
+    (16, "-oversample_thick", ""),
+    (18, "-detector_abs inf -detector_thick 100", ""),
+    (25, "-N 1 -samplesize 0.0005 -hkl orc.hkl -nodump",
+     "-N 1 -samplesize 0.0005 -hkl orc.hkl -nodump -nointerpolate"),
+    (27, "-phisteps 10 -phistep 0.1", "-osc 1 -phisteps 10"),
+    (27, "-osc 0.9 -phistep 0.3", "-osc 0.9 -phisteps 3"),
+    (27, "-hdivsteps 3 -hdivstep 0.5", "-hdivsteps 3 -hdivrange 1"),
+    (46, "-hdivrange 0.28 -hdivstep 0.02", "-hdivrange 0.28 -hdivsteps 15"),
+]  # fmt: skip
+"""A quirk, options, and other options which mean the same and are not touched by it."""
+
+
+@pytest.mark.parametrize(("number", "words", "same"), SAME, ids=[f"Q{r[0]} {r[1]}" for r in SAME])
+def test_these_mean_the_same(number: int, words: str, same: str, renderer: Renderer) -> None:
+    words, same = (text.replace("orc.hkl", str(INPUTS / "orc.hkl")) for text in (words, same))
+    # other quirks may act in either, so that both have the same corrections
+    corrected, right = (
+        image_of(renderer, f"-corrected Q{number} {BASE} {text}") for text in (words, same)
+    )
+    renderer.assert_close(corrected, right)
+    # without the correction they mean something else
+    assert not np.allclose(image_of(renderer, f"{BASE} {words}"), right, rtol=1e-3)
+
+
+def test_the_axis_leaves_the_angle_alone() -> None:
+    experiment = experiment_of(f"{BASE} -twotheta_axis 1 0 0 -corrected")
+    assert experiment.detector.angles.twotheta == 0.0
+
+
+def test_a_count_of_one_layer_is_one() -> None:
+    sensor = experiment_of(
+        f"{BASE} -detector_thick 100 -thicksteps 1 -corrected Q26"
+    ).detector.sensor
+    assert (sensor.layers.count, sensor.layers.step) == (1, pytest.approx(1e-4))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10])
+def test_layers_fill_the_sensor(count: int) -> None:
+    words = f"{BASE} -detector_abs 90 -detector_thick 100 -thicksteps {count} -corrected Q26"
+    layers = experiment_of(words).detector.sensor.layers
+    assert layers.count == count
+    assert layers.step * layers.count == pytest.approx(1e-4, rel=1e-12)
+
+
+@pytest.mark.parametrize("words", ["-hdivrange 0.28 -hdivstep 0.02", "-divergence 1 -hdivstep 0.3"])
+def test_divergence_is_symmetric(words: str) -> None:
+    """The mean direction is the beam's."""
+    angles = experiment_of(f"{BASE} {words} -square_div -corrected Q46").sources.deviations
+    assert angles is not None
+    np.testing.assert_allclose(angles[:, 0], -angles[::-1, 0], atol=1e-15)
+
+
+def test_without_it_the_divergence_is_not() -> None:
+    angles = experiment_of(f"{BASE} -hdivrange 0.28 -hdivstep 0.02").sources.deviations
+    assert angles is not None
+    assert abs(angles[:, 0].mean()) > 1e-6
+
+
+class TestTheSwitch:
+    def test_all(self) -> None:
+        for words in ("-corrected", "-corrected all", "-corrected -nopgm"):
+            assert experiment_of(f"{BASE} {words}").corrected == tuple(sorted(CORRECTABLE))
+
+    def test_some(self) -> None:
+        experiment = experiment_of(f"{BASE} -corrected q5,Q3")
+        assert experiment.corrected == (3, 5)
+        assert experiment.crystal.corrected == experiment.detector.corrected == (3, 5)
+
+    def test_the_last_counts(self) -> None:
+        assert experiment_of(f"{BASE} -corrected Q3 -corrected Q4").corrected == (4,)
+
+    @pytest.mark.parametrize(
+        ("value", "told"),
+        [
+            ("Q99", "there is no quirk Q99"),
+            ("Q0", "there is no quirk Q0"),
+            ("Q36", "Q36 (seeds) is reproduced"),
+            ("3", "expected 'all' or numbers like Q3,Q5, got '3'"),
+            ("Q3,", "expected 'all' or numbers like Q3,Q5"),
+            ("Q3;Q5", "expected 'all' or numbers like Q3,Q5"),
+            ("", "expected 'all' or numbers like Q3,Q5"),
+        ],
+    )
+    def test_nonsense(self, value: str, told: str) -> None:
+        with pytest.raises(OptionError, match=r"^-corrected: ") as caught:
+            from_args([*BASE.split(), "-corrected", value])
+        assert told in str(caught.value)
+
+    def test_nothing_is_warned_of_twice_or_in_vain(self, run: Run) -> None:
+        words = "-osc 1 -phisteps 3 -gauss_xtal -water 3 -detector_abs 99 -detector_thick 50"
+        outcome = run(f"{BASE} {words} -oversample 2 -corrected")
+        assert outcome.status == 0
+        assert outcome.err == ""
+
+    def test_a_warning_names_it(self) -> None:
+        with pytest.warns(QuirkWarning, match="; -corrected Q10 mends it$") as caught:
+            from_args(f"{BASE} -spindle_axis 0 1 0")
+        assert [each.message.number for each in caught] == [10]
+
+    def test_python(self) -> None:
+        with pytest.raises(CupysimError, match="there is no quirk Q77"):
+            corrections([3, 77])
+        assert corrections("all") == tuple(sorted(CORRECTABLE))
+        assert all(number in QUIRKS for number in CORRECTABLE)
