@@ -25,7 +25,8 @@ import numpy as np
 from benchmarks.cases import CASES, EXAMPLE
 from benchmarks.machine import describe, keep
 from cupysim.api import from_args
-from cupysim.render.plan import RenderPlan, make_plan
+from cupysim.render.plan import RenderPlan
+from cupysim.render.planning import make_plan
 from cupysim.render.result import Backend, Observer
 from cupysim.render.select import BACKENDS, available_backends, select_backend
 

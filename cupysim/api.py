@@ -14,7 +14,7 @@ from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.render.effects import warn_of_effects
-from cupysim.render.plan import make_plan
+from cupysim.render.planning import make_plan
 from cupysim.render.result import Observer
 from cupysim.render.select import select_backend
 from cupysim.render.tap import Tap

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cupysim.cli.options import build_parser
-from cupysim.quirks import QUIRKS
+from cupysim.quirks import CORRECTABLE, QUIRKS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
@@ -27,9 +27,18 @@ def test_every_quirk_has_a_section() -> None:
 
 def test_index_of_quirks_agrees_with_the_code() -> None:
     text = (ROOT / "docs" / "quirks.md").read_text()
-    rows = re.findall(r"^\| \[Q(\d+)\]\([^)]*\) \| (.*?) \| .*? \| (.*?) \|$", text, re.M)
-    index = {int(number): (title.replace("`", ""), policy) for number, title, policy in rows}
-    assert index == {n: (quirk.title, quirk.policy) for n, quirk in QUIRKS.items()}
+    rows = re.findall(
+        r"^\| \[Q(\d+)\]\([^)]*\) \| (.*?) \| .*? \| (.*?) \| (yes)? ?\|$", text, re.M
+    )
+    index = {
+        int(number): (title.replace("`", ""), policy, corrected == "yes")
+        for number, title, policy, corrected in rows
+    }
+    assert index == {
+        n: (quirk.title, quirk.policy, n in CORRECTABLE) for n, quirk in QUIRKS.items()
+    }
+    for section in text.split("### Q")[1:]:
+        assert ("**Corrected:**" in section) == (int(section.split()[0]) in CORRECTABLE)
 
 
 def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from cupysim.formats import integer_images
 from cupysim.image import Image
 from cupysim.maths.nr_random import RandomStream
 from cupysim.noise.poisson import PoissonNoise
-from cupysim.render.plan import make_plan
+from cupysim.render.planning import make_plan
 from cupysim.render.result import Observer
 from cupysim.render.select import select_backend
 from tests import tolerances

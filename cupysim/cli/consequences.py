@@ -49,13 +49,13 @@ def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: boo
     convention, corrected = Convention(args.convention), args.corrected
     vectors = [name for name in VECTOR_OPTIONS if name in args.seen]
     conventions = [name for name in CONVENTION_OPTIONS if name in args.seen]
-    pivot = args.pivot
+    pivot = PIVOTS.get(convention, args.pivot)
     if 8 in corrected:
-        pivot = args.explicit_pivot or PIVOTS.get(convention, pivot)
+        pivot = args.explicit_pivot or pivot
     if convention is not Convention.CUSTOM:
         if vectors and 10 not in corrected:
             warn_quirk(10, f"{', '.join(vectors)}: dropped by the later {conventions[-1]}")
-        if "-pivot" in args.seen and 8 not in corrected and pivot != PIVOTS[convention]:
+        if "-pivot" in args.seen and 8 not in corrected and args.pivot != pivot:
             warn_quirk(
                 8,
                 f"-pivot {args.pivot} has no effect: the {convention} convention turns the "

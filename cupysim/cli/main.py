@@ -109,7 +109,7 @@ def _run(words: Sequence[str]) -> None:
     from cupysim.image import Image
     from cupysim.quirks import warn_quirk
     from cupysim.render.effects import warn_of_effects
-    from cupysim.render.plan import make_plan
+    from cupysim.render.planning import make_plan
     from cupysim.render.select import select_backend
 
     watch = Stopwatch()

@@ -13,7 +13,8 @@ from cupysim.maths.arrays import norm
 from cupysim.maths.rotations import rotate_axis, rotate_xyz
 from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Experiment
-from cupysim.render.plan import RenderPlan, Use, make_plan
+from cupysim.render.plan import RenderPlan, Use
+from cupysim.render.planning import make_plan
 from cupysim.render.rays import PixelBlock
 from cupysim.render.reference import render
 from cupysim.render.single_pixel import single_pixel

@@ -121,7 +121,10 @@ def test_twotheta_axis_is_also_twotheta() -> None:
         ("stray", "'stray' belongs to no option and is ignored"),
         ("-lambda_of_mine 1", "'-lambda_of_mine' is read as -lambda"),
         ("-Na 2.7", "-Na 2.7: a whole number is expected; 2 is used"),
-        ("-curved_det", "Q12: -curved_det is ignored since it is the last argument"),
+        (
+            "-curved_det",
+            "Q12: -curved_det is ignored since it is the last argument; -corrected Q12 mends it",
+        ),
     ],
 )
 def test_warning(words: str, message: str) -> None:

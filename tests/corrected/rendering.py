@@ -9,7 +9,7 @@ import numpy as np
 from cupysim.api import from_args
 from cupysim.errors import CupysimWarning
 from cupysim.models.experiment import Experiment
-from cupysim.render.plan import make_plan
+from cupysim.render.planning import make_plan
 from cupysim.render.result import Observer
 from tests.conftest import Renderer
 

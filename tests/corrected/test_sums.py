@@ -166,7 +166,7 @@ def test_q44_pixels_which_count(run: Run, renderer: Renderer) -> None:
 
     from cupysim.image import Image
     from cupysim.models.experiment import Rendering
-    from cupysim.render.plan import make_plan
+    from cupysim.render.planning import make_plan
     from cupysim.render.result import Observer
 
     mask = np.random.default_rng(1).random((9, 9)) < 0.6

@@ -17,7 +17,8 @@ from cupysim.errors import CupysimError
 from cupysim.provenance import versions
 from cupysim.render import cuda, host
 from cupysim.render.launch import Precision
-from cupysim.render.plan import RenderPlan, make_plan
+from cupysim.render.plan import RenderPlan
+from cupysim.render.planning import make_plan
 from cupysim.render.result import MadeBy, Observer
 from tests.conftest import INPUTS
 from tests.cuda.stand_in import Machine

@@ -24,7 +24,7 @@ from cupysim.errors import FileFormatError
 from cupysim.formats import nexus, nxmx_image
 from cupysim.formats.frames import to_imgcif, to_nexus
 from cupysim.models.experiment import Experiment
-from cupysim.render.plan import make_plan
+from cupysim.render.planning import make_plan
 from tests.conftest import INPUTS, Run
 from tests.tolerances import POSITION
 

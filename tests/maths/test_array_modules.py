@@ -138,8 +138,8 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "pixel_position": (
         detector_geometry.pixel_position, (ANGLES, ANGLES, 0.1, VECTORS[:3], VECTORS[4]),
     ),
-    "bend": (detector_geometry.bend, (POSITION, 0.1, X, Z, -Y)),
-    "solid_angle": (detector_geometry.solid_angle, (1e-4, POSITION[0], 0.1, False)),
+    "bend": (detector_geometry.bend, (POSITION, detector_geometry.mirrored_bend(0.1, X, Z, -Y))),
+    "solid_angle": (detector_geometry.solid_angle, (1e-8, POSITION[0], 0.1, False)),
     "capture_fraction": (detector_geometry.capture_fraction, (2, 1e-4, 2e3, POSITION[0])),
     "polarization": (polarization.polarization_factor, (0.5, X, POSITION, Z)),
     "square": (lattice_factor.square, (INDICES, (4.0, 1.0, 3.0))),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,14 @@ from hypothesis import strategies as st
 from cupysim.maths import divergence, interpolation, lattice_factor
 from cupysim.maths.arrays import array_namespace
 from cupysim.maths.cell import cell_volume, oriented_lattice, reciprocal_from_cell
-from cupysim.maths.detector_geometry import bend, capture_fraction, solid_angle
+from cupysim.maths.detector_geometry import (
+    Bend,
+    bend,
+    capture_fraction,
+    mirrored_bend,
+    right_bend,
+    solid_angle,
+)
 from cupysim.maths.polarization import polarization_factor
 from cupysim.maths.rotations import apply_matrix, misset_angles, rotate_axis, rotate_xyz
 from tests.tolerances import LAST_BITS
@@ -200,14 +208,15 @@ def test_solid_angles_of_a_plane_fill_half_space() -> None:
     size, n = 0.05, 800
     fast, slow = np.meshgrid(*[(np.arange(n) - n / 2 + 0.5) * size] * 2)
     airpath = np.sqrt(fast**2 + slow**2 + 1.0)
-    total = solid_angle(size, airpath, 1.0, point_pixel=False).sum()
+    total = solid_angle(size * size, airpath, 1.0, point_pixel=False).sum()
     half_edge = n * size / 2
     exact = 4 * math.asin(half_edge**2 / (1 + half_edge**2))
     assert total == pytest.approx(exact, rel=1e-4)
 
 
-def test_bent_positions_keep_their_distance() -> None:
+@pytest.mark.parametrize("bent_as", [mirrored_bend, right_bend])
+def test_bent_positions_keep_their_distance(bent_as: Callable[..., Bend]) -> None:
     position = [np.full(4, 0.1), np.array([0.0, 0.01, 0.0, 0.03]), np.array([0.0, 0.0, 0.02, 0.03])]
-    bent = bend(position, 0.1, X, Z, -Y)
+    bent = bend(position, bent_as(0.1, X, Z, -Y))
     np.testing.assert_allclose(np.linalg.norm(bent, axis=1), 0.1, rtol=LAST_BITS)
     np.testing.assert_allclose(bent[0], [0.1, 0.0, 0.0], atol=LAST_BITS)

@@ -16,7 +16,7 @@ from cupysim.native import recipe
 from cupysim.render import compiled
 from cupysim.render.host import HostEngine, prepare
 from cupysim.render.launch import Precision
-from cupysim.render.plan import make_plan
+from cupysim.render.planning import make_plan
 from cupysim.render.result import Observer
 
 ROOT = Path(__file__).parents[2]

@@ -21,7 +21,7 @@ from cupysim.formats import hkl_text, integer_images
 from cupysim.maths.nr_random import RandomStream
 from cupysim.native import tools
 from cupysim.noise.poisson import PoissonNoise
-from cupysim.render.plan import make_plan
+from cupysim.render.planning import make_plan
 from cupysim.render.result import BY_NUMPY, Rendered
 from cupysim.render.statistics import image_statistics
 from tests.native.support import WORDS

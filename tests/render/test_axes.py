@@ -23,7 +23,8 @@ from cupysim import (
     UnitCell,
     Water,
 )
-from cupysim.render.plan import RenderPlan, make_plan
+from cupysim.render.plan import RenderPlan
+from cupysim.render.planning import make_plan
 from cupysim.render.result import Observer
 from cupysim.render.select import select_backend
 from cupysim.render.statistics import image_statistics
@@ -140,6 +141,7 @@ def test_channels(backend: str) -> None:
                 base.sources,
                 incident=experiment_sources.incident[None, chosen],
                 wavelength=experiment_sources.wavelengths[None, chosen],
+                weight=np.ones((1, len(chosen))),
                 channel=np.array(channels),
                 kahn=0.0,
                 polarized=False,

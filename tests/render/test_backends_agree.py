@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cupysim.api import from_args
 from cupysim.errors import CupysimWarning
 from cupysim.models.experiment import Experiment
-from cupysim.render.plan import make_plan
+from cupysim.render.planning import make_plan
 from cupysim.render.result import Observer
 from tests.conftest import INPUTS, Renderer
 

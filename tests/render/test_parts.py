@@ -12,7 +12,8 @@ from cupysim.native import recipe
 from cupysim.native.library import load
 from cupysim.render import compiled, host, worker
 from cupysim.render.launch import Precision
-from cupysim.render.plan import RenderPlan, make_plan
+from cupysim.render.plan import RenderPlan
+from cupysim.render.planning import make_plan
 from cupysim.render.result import Observer
 from cupysim.render.steps import Span, count_orientations, count_rays, portions, spans
 from tests.conftest import INPUTS

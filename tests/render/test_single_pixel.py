@@ -7,7 +7,7 @@ import pytest
 
 from cupysim.api import from_args
 from cupysim.errors import CupysimError
-from cupysim.render.plan import make_plan
+from cupysim.render.planning import make_plan
 from cupysim.render.reference import render
 from cupysim.render.result import Observer
 from cupysim.render.single_pixel import single_pixel

@@ -8,7 +8,7 @@ import pytest
 from cupysim.api import from_args, simulate
 from cupysim.errors import CupysimWarning
 from cupysim.image import Image
-from cupysim.render.plan import make_plan
+from cupysim.render.planning import make_plan
 from cupysim.render.spots import SPOT, predict_spots
 
 COMMON = (

@@ -13,7 +13,7 @@ import pytest
 from cupysim.cli.build import build
 from cupysim.cli.main import main
 from cupysim.errors import CupysimError
-from cupysim.render.plan import make_plan
+from cupysim.render.planning import make_plan
 from cupysim.render.reference import render
 from cupysim.render.result import Observer
 from cupysim.trace.pixel import STRONGEST, trace_pixel
