@@ -1,4 +1,5 @@
 // Entries on a CPU: OpenMP threads share the blocks of pixels. Called through ctypes.
+#include "gradient.cuh"
 #include "search.cuh"
 
 using namespace cupysim;
@@ -53,6 +54,20 @@ Block choose_shape(int shape, int factors, bool running) {
     }
 }
 
+template <Shape shape, Factors factors>
+void differentiate(const Launch& launch, Int first) {
+    differentiate_block<shape, factors>(launch, first);
+}
+
+template <Shape shape>
+Block choose_gradient(int factors) {
+    switch (factors) {
+        case CONSTANT: return differentiate<shape, CONSTANT>;
+        case NEAREST: return differentiate<shape, NEAREST>;
+        default: return differentiate<shape, TRICUBIC>;
+    }
+}
+
 Block choose_search(int shape) {
     switch (shape) {
         case SQUARE: return search_stop<SQUARE>;
@@ -93,6 +108,17 @@ void cupysim_render(const Launch* launch, int precision, int shape, int factors,
         case 2: block = choose_shape<Pairs>(shape, factors, running != 0); break;
 #endif
         default: block = choose_shape<Mixed>(shape, factors, running != 0); break;
+    }
+    run(block, *launch, threads);
+}
+
+// Of flat spots there are no slopes.
+void cupysim_gradient(const Launch* launch, int shape, int factors, int threads) {
+    Block block;
+    switch (shape) {
+        case SQUARE: block = choose_gradient<SQUARE>(factors); break;
+        case ROUND: block = choose_gradient<ROUND>(factors); break;
+        default: block = choose_gradient<GAUSS>(factors); break;
     }
     run(block, *launch, threads);
 }

@@ -79,6 +79,15 @@ namespace cupysim {
     FIELD(Int, first_index, 3) \
     FIELD(double, constant_factor, 1) \
     FIELD(double, term_scale, 1) \
+    /* gradients: which groups of columns, rows of slopes with COLUMNS numbers and the first and \
+       last column which is not zero; results by parameter and place in the launch */ \
+    FIELD(Int, groups, 1) \
+    FIELD(Int, n_parameters, 1) \
+    FIELD(const double*, parameters, 1) \
+    FIELD(const Int*, parameter_columns, 1) \
+    FIELD(const double*, matrix_slopes, 1) \
+    FIELD(const double*, source_slopes, 1) \
+    FIELD(double*, slopes, 1) \
     /* sums to photons */ \
     FIELD(double, background, 1) \
     FIELD(double, ray_background, 1) \

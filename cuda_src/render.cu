@@ -1,7 +1,9 @@
 // Entries on a GPU: a thread for each pixel. Macros choose the variant:
 //     CUPYSIM_POLICY, CUPYSIM_SHAPE, CUPYSIM_FACTORS, CUPYSIM_RUNNING   a render
 //     CUPYSIM_THREADS, CUPYSIM_LAUNCH_SIZE                              both
+//     CUPYSIM_GRADIENT, CUPYSIM_SHAPE, CUPYSIM_FACTORS                  slopes of photons
 //     CUPYSIM_SEARCH_RAY, or CUPYSIM_SEARCH_STOP and CUPYSIM_SHAPE      a search
+#include "gradient.cuh"
 #include "search.cuh"
 
 using namespace cupysim;
@@ -32,6 +34,15 @@ extern "C" __global__ void __launch_bounds__(THREADS, 4) cupysim_search(const La
     find_interpolation_stop<CUPYSIM_SHAPE>(launch, place, found, indices);
     launch.found[0][place] = found[0];
     for (int axis = 0; axis < 3; ++axis) launch.found_indices[0][3 * place + axis] = indices[axis][0];
+}
+
+#elif defined(CUPYSIM_GRADIENT)
+
+// some forty sums in float64 want all the registers a thread can have
+extern "C" __global__ void __launch_bounds__(THREADS, 2) cupysim_gradient(const Launch launch) {
+    const Int place = static_cast<Int>(blockIdx.x) * THREADS + threadIdx.x;
+    if (place >= launch.n_pixels[0]) return;
+    differentiate_block<CUPYSIM_SHAPE, CUPYSIM_FACTORS>(launch, place);
 }
 
 #else

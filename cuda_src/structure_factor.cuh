@@ -86,16 +86,19 @@ CUPYSIM_FUNCTION bool has_nodes(const Index<Policy>& index, typename Place<typen
     return place >= PlaceType(2) && place <= last - PlaceType(3);
 }
 
+template <class Policy>
+CUPYSIM_FUNCTION bool has_all_nodes(const FactorTable<Policy>& table, const Triple<Index<Policy>>& indices) {
+    return has_nodes(indices.h, table.before.h, table.last.h) && has_nodes(indices.k, table.before.k, table.last.k) &&
+           has_nodes(indices.l, table.before.l, table.last.l);
+}
+
 // Interpolated through 4 x 4 x 4 table points: along l, then k, then h; the nearest where the
 // table does not hold them.
 template <class Policy>
 CUPYSIM_FUNCTION typename Policy::Real tricubic_factor(const FactorTable<Policy>& table,
                                                        const Triple<Index<Policy>>& indices) {
     using Number = typename Policy::Number;
-    if (!(has_nodes(indices.h, table.before.h, table.last.h) && has_nodes(indices.k, table.before.k, table.last.k) &&
-          has_nodes(indices.l, table.before.l, table.last.l))) {
-        return nearest_factor(table, wholes_of(indices));
-    }
+    if (!has_all_nodes(table, indices)) return nearest_factor(table, wholes_of(indices));
     Number weights[3][4];
     const int corner[3] = {place_nodes(indices.h, table.before.h, table.last.h, weights[0]),
                            place_nodes(indices.k, table.before.k, table.last.k, weights[1]),

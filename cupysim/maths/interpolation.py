@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from cupysim.maths.arrays import Array, array_namespace
 
 NODES = (-1, 0, 1, 2)
@@ -155,3 +157,50 @@ def _weights(x: Array, floor: Array) -> list[Array]:
 def _combine(weights: list[Array], values: list[Array]) -> Array:
     terms = [w * y / d for w, y, d in zip(weights, values, DENOMINATORS, strict=True)]
     return terms[0] + terms[1] + terms[2] + terms[3]
+
+
+def tricubic_slopes(
+    indices: tuple[Array, Array, Array], table: Array, first: Array
+) -> tuple[Array, list[Array]]:
+    """Structure factors interpolated as by `tricubic`, and their slopes along h, k, l.
+
+    Parameters
+    ----------
+    indices, table, first
+        As for `tricubic`.
+
+    Returns
+    -------
+    value : array
+        Structure factors (electrons).
+    along : list of 3 arrays
+        Their derivatives.
+    """
+    xp = array_namespace(table)
+    floors = [xp.floor(index) for index in indices]
+    base = [
+        xp.fmin(xp.fmax(floor - (start - 1), 1.0), length - 3.0).astype(xp.intp)
+        for floor, start, length in zip(floors, first, table.shape, strict=True)
+    ]
+    weights = [_weights(index, floor) for index, floor in zip(indices, floors, strict=True)]
+    slopes = [_weight_slopes(index - floor) for index, floor in zip(indices, floors, strict=True)]
+    value: Array = 0.0
+    along: list[Array] = [0.0, 0.0, 0.0]
+    for i, j, k in itertools.product(range(4), repeat=3):
+        node = table[base[0] + NODES[i], base[1] + NODES[j], base[2] + NODES[k]]
+        node = node / (DENOMINATORS[i] * DENOMINATORS[j] * DENOMINATORS[k])
+        wi, wj, wk = weights[0][i], weights[1][j], weights[2][k]
+        value = value + wi * wj * wk * node
+        along[0] = along[0] + slopes[0][i] * wj * wk * node
+        along[1] = along[1] + wi * slopes[1][j] * wk * node
+        along[2] = along[2] + wi * wj * slopes[2][k] * node
+    return value, along
+
+
+def _weight_slopes(x: Array) -> list[Array]:
+    """Derivatives of the numerators of the four Lagrange polynomials, by the product rule."""
+    distances = [x - node for node in NODES]
+    return [
+        distances[j] * distances[k] + distances[i] * distances[k] + distances[i] * distances[j]
+        for i, j, k in OTHERS
+    ]

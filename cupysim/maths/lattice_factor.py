@@ -160,3 +160,111 @@ def tophat(distance_squared: Array, n_cells: Array, fudge: float) -> Array:
     """
     na, nb, nc = n_cells
     return na * nb * nc * (distance_squared * fudge < TOPHAT_EDGE)
+
+
+def squared_slopes(
+    shape: str, offsets: tuple[Array, Array, Array], n_cells: Array, fudge: float
+) -> tuple[Array, list[Array], list[Array]]:
+    """F_latt squared and its slopes along h, k, l and with Na, Nb, Nc.
+
+    Parameters
+    ----------
+    shape : str
+        "square", "round" or "gauss" (with spots as wide as the others', quirk Q6 corrected).
+    offsets : tuple of 3 arrays
+        Distances h-h0, k-k0, l-l0 from the nearest reflection. Numbers of cells which are not
+        whole have a meaning, that slopes have one: the factor is that of the offset.
+    n_cells : sequence of 3 float
+        Na, Nb, Nc.
+    fudge : float
+        Scale of the squared spot radius.
+
+    Returns
+    -------
+    square : array
+        F_latt^2, of the offsets' shape.
+    along, counts : list of 3 arrays
+        Its derivatives.
+    """
+    xp = array_namespace(offsets[0])
+    if shape == "square":
+        parts = [
+            _grating_slopes(offset, float(count))
+            for offset, count in zip(offsets, n_cells, strict=True)
+        ]
+        square = parts[0][0] ** 2 * parts[1][0] ** 2 * parts[2][0] ** 2
+        along, counts = [], []
+        for axis, (ratio, ratio_along, ratio_count) in enumerate(parts):
+            others = xp.ones_like(ratio)
+            for other in (axis + 1) % 3, (axis + 2) % 3:
+                others = others * parts[other][0] ** 2
+            along.append(2.0 * ratio * ratio_along * others)
+            counts.append(2.0 * ratio * ratio_count * others)
+        return square, along, counts
+    scaled = [offset * count for offset, count in zip(offsets, n_cells, strict=True)]
+    radius_squared = scaled[0] ** 2 + scaled[1] ** 2 + scaled[2] ** 2
+    value, slope = (_ball_slopes if shape == "round" else _gauss_slopes)(radius_squared, fudge)
+    volume_squared = float(n_cells[0] * n_cells[1] * n_cells[2]) ** 2
+    value, slope = volume_squared * value, volume_squared * slope
+    along = [2.0 * slope * n * x for n, x in zip(n_cells, scaled, strict=True)]
+    counts = [
+        2.0 * value / n + 2.0 * slope * x * offset
+        for n, x, offset in zip(n_cells, scaled, offsets, strict=True)
+    ]
+    return value, along, counts
+
+
+NEAR_REFLECTION = 0.05
+"""Phase N x (rad) below which slopes of sin(N x)/sin(x) are those of its series."""
+
+NEAR_CENTRE = 0.5
+"""The same for round crystals."""
+
+
+def _grating_slopes(offset: Array, count: float) -> tuple[Array, Array, Array]:
+    """sin(pi N x)/sin(pi x), its slope along x and with N."""
+    xp = array_namespace(offset)
+    y = math.pi * offset
+    near = xp.abs(y * count) < NEAR_REFLECTION
+    z = xp.where(near, 1.0, y)
+    ratio = xp.sin(count * z) / xp.sin(z)
+    along = math.pi * (count * xp.cos(count * z) - ratio * xp.cos(z)) / xp.sin(z)
+    with_count = z * xp.cos(count * z) / xp.sin(z)
+    # N - (N^3 - N) y^2/6 + (3 N^5 - 10 N^3 + 7 N) y^4/360 - ...
+    n2, y2 = count * count, y * y
+    second = (n2 - 1.0) / 6.0
+    fourth = (n2 - 1.0) * (3.0 * n2 - 7.0) / 360.0
+    sixth = (n2 - 1.0) * (3.0 * n2 * n2 - 18.0 * n2 + 31.0) / 15120.0
+    series = count * (1.0 - y2 * (second - y2 * (fourth - y2 * sixth)))
+    series_along = -math.pi * count * y * (2.0 * second - y2 * (4.0 * fourth - 6.0 * y2 * sixth))
+    series_count = xp.cos(count * y) * (1.0 + y2 / 6.0 + 7.0 * y2 * y2 / 360.0)
+    return (
+        xp.where(near, series, ratio),
+        xp.where(near, series_along, along),
+        xp.where(near, series_count, with_count),
+    )
+
+
+def _ball_slopes(radius_squared: Array, fudge: float) -> tuple[Array, Array]:
+    """0.5236 S^2 with S = 3 (sin x/x - cos x)/x^2, and its slope with r^2 = x^2/(pi^2 fudge)."""
+    xp = array_namespace(radius_squared)
+    x = math.pi * xp.sqrt(radius_squared * fudge)
+    near = x < NEAR_CENTRE
+    far = xp.where(near, 1.0, x)
+    transform = 3.0 * (xp.sin(far) / far - xp.cos(far)) / far**2
+    slope = 1.5 * (xp.sin(far) / far - transform) / far**2
+    # sum of 6 (k+1) (-x^2)^k/(2k+3)!, and its slope with x^2
+    z = x * x
+    terms = [6.0 * (k + 1) * (-1) ** k / math.factorial(2 * k + 3) for k in range(8)]
+    series = sum(term * z**k for k, term in enumerate(terms))
+    series_slope = sum(k * term * z ** (k - 1) for k, term in enumerate(terms) if k)
+    transform, slope = xp.where(near, series, transform), xp.where(near, series_slope, slope)
+    height = SPHERE_IN_CUBE**2
+    return height * transform**2, 2.0 * height * transform * slope * math.pi**2 * fudge
+
+
+def _gauss_slopes(radius_squared: Array, fudge: float) -> tuple[Array, Array]:
+    """exp(-2 r^2 fudge/0.63), and its slope with r^2."""
+    sharpness = 2.0 * fudge / GAUSS_WIDTH
+    value = array_namespace(radius_squared).exp(-sharpness * radius_squared)
+    return value, -sharpness * value

@@ -1,0 +1,136 @@
+"""Derivatives with structure factors: few of them for each pixel, kept as a sparse matrix."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cupysim.maths.interpolation import DENOMINATORS, NODES, OTHERS
+from cupysim.render.plan import RenderPlan
+
+ENTRIES_AT_ONCE = 2**22
+"""Entries which are collected before those of the same pixel and reflection are added up."""
+
+
+@dataclass(frozen=True, eq=False)
+class FactorGradient:
+    """Derivatives of photons with structure factors.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array, shape (n_slow * n_fast, n_reflections)
+        Photons per electron, of pixel slow * n_fast + fast with each reflection of the table.
+    hkl : ndarray of int, shape (n_reflections, 3)
+        Miller indices of the columns.
+    """
+
+    matrix: Any
+    hkl: np.ndarray
+
+
+class FactorSums:
+    """Adds up entries of pixels and reflections.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        The image; its table says which reflections there are.
+    """
+
+    def __init__(self, plan: RenderPlan) -> None:
+        self.n_pixels = plan.shape[2] * plan.shape[3]
+        self.shape = tuple(n - 2 for n in plan.factors.table.shape[1:])
+        self.first = plan.factors.first
+        self._pixels: list[np.ndarray] = []
+        self._places: list[np.ndarray] = []
+        self._values: list[np.ndarray] = []
+        self._count = 0
+
+    def add(
+        self,
+        pixels: np.ndarray,
+        indices: list[np.ndarray],
+        nearest: list[np.ndarray],
+        interpolated: np.ndarray,
+        slopes: np.ndarray,
+    ) -> None:
+        """Add derivatives with F of some steps.
+
+        Parameters
+        ----------
+        pixels : ndarray of int
+            Numbers of pixels.
+        indices, nearest : list of 3 ndarray
+            Fractional h, k, l, and those of the nearest reflection.
+        interpolated : ndarray of bool
+            Where F is interpolated, and so depends on 64 reflections.
+        slopes : ndarray
+            Derivatives with F, all of one shape.
+        """
+        alone = ~interpolated
+        places = [whole[alone].astype(np.int64) for whole in nearest]
+        self._append(pixels[alone], places, slopes[alone])
+        if not interpolated.any():
+            return
+        inside = [index[interpolated] for index in indices]
+        floors = [np.floor(index) for index in inside]
+        numerators = []
+        for index, floor in zip(inside, floors, strict=True):
+            distances = [index - floor - node for node in NODES]
+            numerators.append(
+                [
+                    distances[i] * distances[j] * distances[k] / below
+                    for (i, j, k), below in zip(OTHERS, DENOMINATORS, strict=True)
+                ]
+            )
+        for nodes in itertools.product(range(4), repeat=3):
+            weight = np.prod(
+                [numerator[node] for numerator, node in zip(numerators, nodes, strict=True)], axis=0
+            )
+            places = [
+                (floor + NODES[node]).astype(np.int64)
+                for floor, node in zip(floors, nodes, strict=True)
+            ]
+            self._append(pixels[interpolated], places, slopes[interpolated] * weight)
+
+    def _append(self, pixels: np.ndarray, places: list[np.ndarray], values: np.ndarray) -> None:
+        """Keep entries of reflections which are in the table."""
+        shifted = [place - start for place, start in zip(places, self.first, strict=True)]
+        known = values != 0.0
+        for place, length in zip(shifted, self.shape, strict=True):
+            known &= (place >= 0) & (place < length)
+        flat = np.ravel_multi_index([place[known] for place in shifted], self.shape)
+        self.add_flat(pixels[known], flat, values[known])
+
+    def add_flat(self, pixels: np.ndarray, places: np.ndarray, values: np.ndarray) -> None:
+        """Add entries by the places of reflections in the table."""
+        self._pixels.append(np.asarray(pixels))
+        self._places.append(np.asarray(places))
+        self._values.append(np.asarray(values))
+        self._count += len(values)
+        if self._count > ENTRIES_AT_ONCE:
+            self._merge()
+
+    def _merge(self) -> Any:
+        from scipy.sparse import coo_array
+
+        pixels, places, values = (
+            np.concatenate(parts) if parts else np.empty(0)
+            for parts in (self._pixels, self._places, self._values)
+        )
+        shape = (self.n_pixels, int(np.prod(self.shape)))
+        merged = coo_array((values, (pixels.astype(np.int64), places.astype(np.int64))), shape)
+        merged.sum_duplicates()
+        self._pixels, self._places = [merged.coords[0]], [merged.coords[1]]
+        self._values = [merged.data]
+        self._count = 0
+        return merged
+
+    def result(self, scale: float) -> FactorGradient:
+        """The sums, times a number."""
+        merged = self._merge().tocsr()
+        hkl = np.stack(np.unravel_index(np.arange(merged.shape[1]), self.shape), axis=-1)
+        return FactorGradient(merged * scale, hkl + np.array(self.first))
