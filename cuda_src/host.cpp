@@ -1,4 +1,5 @@
 // Entries on a CPU: OpenMP threads share the blocks of pixels. Called through ctypes.
+#include "factor_entries.cuh"
 #include "gradient.cuh"
 #include "search.cuh"
 
@@ -59,12 +60,17 @@ void differentiate(const Launch& launch, Int first) {
     differentiate_block<shape, factors>(launch, first);
 }
 
+template <Shape shape, Factors factors>
+void collect(const Launch& launch, Int first) {
+    collect_block<shape, factors>(launch, first);
+}
+
 template <Shape shape>
-Block choose_gradient(int factors) {
+Block choose_gradient(int factors, bool entries) {
     switch (factors) {
         case CONSTANT: return differentiate<shape, CONSTANT>;
-        case NEAREST: return differentiate<shape, NEAREST>;
-        default: return differentiate<shape, TRICUBIC>;
+        case NEAREST: return entries ? collect<shape, NEAREST> : differentiate<shape, NEAREST>;
+        default: return entries ? collect<shape, TRICUBIC> : differentiate<shape, TRICUBIC>;
     }
 }
 
@@ -112,13 +118,13 @@ void cupysim_render(const Launch* launch, int precision, int shape, int factors,
     run(block, *launch, threads);
 }
 
-// Of flat spots there are no slopes.
-void cupysim_gradient(const Launch* launch, int shape, int factors, int threads) {
+// Slopes with parameters, or entries of structure factors. Of flat spots there are none.
+void cupysim_gradient(const Launch* launch, int shape, int factors, int entries, int threads) {
     Block block;
     switch (shape) {
-        case SQUARE: block = choose_gradient<SQUARE>(factors); break;
-        case ROUND: block = choose_gradient<ROUND>(factors); break;
-        default: block = choose_gradient<GAUSS>(factors); break;
+        case SQUARE: block = choose_gradient<SQUARE>(factors, entries != 0); break;
+        case ROUND: block = choose_gradient<ROUND>(factors, entries != 0); break;
+        default: block = choose_gradient<GAUSS>(factors, entries != 0); break;
     }
     run(block, *launch, threads);
 }

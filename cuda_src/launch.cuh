@@ -88,6 +88,11 @@ namespace cupysim {
     FIELD(const double*, matrix_slopes, 1) \
     FIELD(const double*, source_slopes, 1) \
     FIELD(double*, slopes, 1) \
+    /* lists of structure factors by place in the launch: so many entries, places in the table \
+       (negative where there is none yet), slopes */ \
+    FIELD(Int, capacity, 1) \
+    FIELD(Int*, entry_places, 1) \
+    FIELD(double*, entry_values, 1) \
     /* sums to photons */ \
     FIELD(double, background, 1) \
     FIELD(double, ray_background, 1) \

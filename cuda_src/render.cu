@@ -1,8 +1,9 @@
 // Entries on a GPU: a thread for each pixel. Macros choose the variant:
 //     CUPYSIM_POLICY, CUPYSIM_SHAPE, CUPYSIM_FACTORS, CUPYSIM_RUNNING   a render
 //     CUPYSIM_THREADS, CUPYSIM_LAUNCH_SIZE                              both
-//     CUPYSIM_GRADIENT, CUPYSIM_SHAPE, CUPYSIM_FACTORS                  slopes of photons
+//     CUPYSIM_GRADIENT or CUPYSIM_ENTRIES, CUPYSIM_SHAPE, CUPYSIM_FACTORS   slopes of photons
 //     CUPYSIM_SEARCH_RAY, or CUPYSIM_SEARCH_STOP and CUPYSIM_SHAPE      a search
+#include "factor_entries.cuh"
 #include "gradient.cuh"
 #include "search.cuh"
 
@@ -43,6 +44,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) cupysim_gradient(const 
     const Int place = static_cast<Int>(blockIdx.x) * THREADS + threadIdx.x;
     if (place >= launch.n_pixels[0]) return;
     differentiate_block<CUPYSIM_SHAPE, CUPYSIM_FACTORS>(launch, place);
+}
+
+#elif defined(CUPYSIM_ENTRIES)
+
+extern "C" __global__ void __launch_bounds__(THREADS, 2) cupysim_entries(const Launch launch) {
+    const Int place = static_cast<Int>(blockIdx.x) * THREADS + threadIdx.x;
+    if (place >= launch.n_pixels[0]) return;
+    collect_block<CUPYSIM_SHAPE, CUPYSIM_FACTORS>(launch, place);
 }
 
 #else

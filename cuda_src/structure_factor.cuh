@@ -40,14 +40,20 @@ CUPYSIM_FUNCTION int place_in_table(Number whole, Number before, Number last) {
     return static_cast<int>(smaller(larger(whole - before, Number(0)), last));
 }
 
-// The factor of the nearest reflection.
+// The place of the nearest reflection.
 template <class Policy>
-CUPYSIM_FUNCTION typename Policy::Real nearest_factor(const FactorTable<Policy>& table,
-                                                      Triple<typename Policy::Number> whole) {
+CUPYSIM_FUNCTION int nearest_place(const FactorTable<Policy>& table, Triple<typename Policy::Number> whole) {
     const int h = place_in_table(place_of(whole.h), table.before.h, table.last.h);
     const int k = place_in_table(place_of(whole.k), table.before.k, table.last.k);
     const int l = place_in_table(place_of(whole.l), table.before.l, table.last.l);
-    return table.values[(h * table.n_k + k) * table.n_l + l];
+    return (h * table.n_k + k) * table.n_l + l;
+}
+
+// Its factor.
+template <class Policy>
+CUPYSIM_FUNCTION typename Policy::Real nearest_factor(const FactorTable<Policy>& table,
+                                                      Triple<typename Policy::Number> whole) {
+    return table.values[nearest_place(table, whole)];
 }
 
 // Numerators of the four cubic Lagrange polynomials through -1, 0, 1, 2,

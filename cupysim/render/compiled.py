@@ -14,6 +14,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class _Shot:
 
 
 @dataclass
-class _Panel:
+class Panel:
     """Pixels of one image, and the special ones among them."""
 
     plan: RenderPlan
@@ -101,16 +102,16 @@ class _Panel:
             pieces.append(Piece(first, end - first, spans(self.plan, sweep, stop)))
         return pieces
 
-    def render(self, image: np.ndarray, observer: Observer) -> float:
-        """Render all pixels; gives the sum of solid angles."""
+    def render(self, sink: Any, observer: Observer) -> float:
+        """Let the workers render all pixels into a sink; gives the sum of solid angles."""
         bands = _Bands(self._pieces())
         if len(self.workers) == 1:
             total = 0.0
             while (band := bands.take(self.workers[0])) is not None:
-                total += self.workers[0].render_band(band, image)
+                total += self.workers[0].render_band(band, sink)
                 observer.pixels_done(band.count)
             return total
-        return _render_together(self.workers, bands, image, observer)
+        return _render_together(self.workers, bands, sink, observer)
 
 
 class _Bands:
@@ -140,7 +141,7 @@ class _Bands:
 
 
 def _render_together(
-    workers: Sequence[Worker], bands: _Bands, image: np.ndarray, observer: Observer
+    workers: Sequence[Worker], bands: _Bands, sink: Any, observer: Observer
 ) -> float:
     """Let several devices share an image; its sum of solid angles."""
     done: queue.Queue[tuple[int, float] | BaseException | None] = queue.Queue()
@@ -148,7 +149,7 @@ def _render_together(
     def work(worker: Worker) -> None:
         try:
             while (band := bands.take(worker)) is not None:
-                done.put((band.count, worker.render_band(band, image)))
+                done.put((band.count, worker.render_band(band, sink)))
         except BaseException as error:
             bands.drop()
             done.put(error)
@@ -204,11 +205,7 @@ def render(
     CupysimError
         If the table of structure factors is too large to be counted.
     """
-    if plan.factors.table.size > LARGEST_TABLE:
-        raise CupysimError(
-            f"the table of structure factors has {plan.factors.table.size} entries, compiled "
-            f"backends take {LARGEST_TABLE}; use the numpy backend"
-        )
+    check_table(plan)
     omega_sum = np.zeros(plan.shape[:2])
     n_rendered = np.zeros(plan.shape[:2], dtype=np.int64)
     stops = []
@@ -216,12 +213,12 @@ def render(
     for shot in range(plan.shape[0]):
         state = _Shot(plan.crystals.first_cell is not None)
         for number in range(plan.shape[1]):
-            numbers = _listed(plan, number)
+            numbers = listed(plan, number)
             count = plan.n_region if numbers is None else len(numbers)
             if count == 0:
                 continue
             workers = [Worker(*device, plan, (shot, number), numbers) for device in devices]
-            panel = _Panel(plan, number, workers, count)
+            panel = Panel(plan, number, workers, count)
             panel.find_first_sweep(state)
             panel.find_stop(state, observer)
             omega_sum[shot, number] = panel.render(image[shot, number], observer)
@@ -233,9 +230,35 @@ def render(
     return Rendered(image, omega_sum, n_rendered, stops, made_by)
 
 
-def _listed(plan: RenderPlan, panel: int) -> np.ndarray | None:
+def check_table(plan: RenderPlan) -> None:
+    """Refuse a table of structure factors which the kernel cannot count.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        The image.
+
+    Raises
+    ------
+    CupysimError
+        If it has too many entries.
+    """
+    if plan.factors.table.size > LARGEST_TABLE:
+        raise CupysimError(
+            f"the table of structure factors has {plan.factors.table.size} entries, compiled "
+            f"backends take {LARGEST_TABLE}; use the numpy backend"
+        )
+
+
+def listed(plan: RenderPlan, panel: int) -> np.ndarray | None:
     """Numbers of the pixels in region and mask, in raster order; None for the whole region."""
     if plan.mask is None or plan.n_region == 0:
         return None
     rows, columns = np.nonzero(plan.mask[panel][plan.rows, plan.columns])
     return (rows + plan.rows.start) * plan.shape[3] + columns + plan.columns.start
+
+
+def region_numbers(plan: RenderPlan) -> np.ndarray:
+    """Numbers of the pixels of the region, in raster order."""
+    rows, columns = (np.arange(part.start, part.stop) for part in (plan.rows, plan.columns))
+    return (rows[:, None] * plan.shape[3] + columns).reshape(-1)

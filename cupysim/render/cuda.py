@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -16,10 +16,18 @@ import numpy as np
 
 from cupysim.errors import CupysimError
 from cupysim.native import sources
-from cupysim.render import compiled
+from cupysim.render import compiled, gradients_compiled
 from cupysim.render.engine import STATE_SIZE
-from cupysim.render.kernel_source import THREADS, joined_source, render_options, search_options
+from cupysim.render.gradients import Gradients
+from cupysim.render.kernel_source import (
+    THREADS,
+    gradient_options,
+    joined_source,
+    render_options,
+    search_options,
+)
 from cupysim.render.launch import Precision, Variant
+from cupysim.render.parameters import GradientPlan
 from cupysim.render.plan import RenderPlan
 from cupysim.render.result import Observer, Rendered
 
@@ -150,21 +158,57 @@ def render(
     CupysimError
         If there is no device, the kernel does not compile, or memory runs out.
     """
-    reason = problem()
-    if reason is not None:
-        raise CupysimError(f"backend cuda: {reason}")
     with _explained():
-        numbers = devices(wanted)
-        if wanted is None:
-            steps = plan.n_region * plan.n_steps * plan.panels.n_layers
-            numbers = numbers[: max(1, int(steps / STEPS_WORTH_A_DEVICE))]
-        engines = [CudaEngine(number, precision) for number in numbers]
+        engines = _engines(plan, precision, wanted)
         return compiled.render(plan, observer, engines, engines[0].empty_image(plan.shape))
+
+
+def differentiate(
+    gradient_plan: GradientPlan, observer: Observer, wanted: Sequence[int] | None
+) -> Gradients:
+    """Differentiate an image on GPUs.
+
+    Parameters
+    ----------
+    gradient_plan : GradientPlan
+        What to differentiate.
+    observer : Observer
+        Hears how far it is.
+    wanted : sequence of int or None
+        Numbers of the devices; None for all.
+
+    Returns
+    -------
+    Gradients
+        The image in double precision, and its derivatives.
+
+    Raises
+    ------
+    CupysimError
+        If there is no device, the kernel does not compile, or memory runs out.
+    """
+    with _explained():
+        engines = _engines(gradient_plan.plan, Precision.DOUBLE, wanted)
+        return gradients_compiled.render(gradient_plan, observer, engines)
+
+
+def _engines(
+    plan: RenderPlan, precision: Precision, wanted: Sequence[int] | None
+) -> list[CudaEngine]:
+    """Engines of the wanted devices, or of as many as an image is worth."""
+    numbers = devices(wanted)
+    if wanted is None:
+        steps = plan.n_region * plan.n_steps * plan.panels.n_layers
+        numbers = numbers[: max(1, int(steps / STEPS_WORTH_A_DEVICE))]
+    return [CudaEngine(number, precision) for number in numbers]
 
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Turn CuPy's errors into ours."""
+    """Turn CuPy's errors into ours, its absence included."""
+    reason = problem()
+    if reason is not None:
+        raise CupysimError(f"backend cuda: {reason}")
     import cupy
 
     try:
@@ -231,6 +275,7 @@ class CudaEngine:
         self._image: Any = None
         self._omega: Any = None
         self._state: Any = None
+        self._results: dict[str, Any] = {}
         with self._device():
             runtime = cupy.cuda.runtime
             ratio = runtime.deviceGetAttribute(PRECISION_RATIO, number)
@@ -330,6 +375,31 @@ class CudaEngine:
         with self._device():
             self._image.get(out=self._sink)
             return float(self._omega.sum())
+
+    def open_results(self, launch: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
+        """Copy the arrays to the device, where results go."""
+        import cupy
+
+        self._image = self._omega = self._state = None
+        self._results = {}
+        with self._device():
+            for name, array in arrays.items():
+                copy = cupy.empty(array.shape, dtype=array.dtype)
+                copy.set(array)
+                self._results[name] = copy
+                launch[name] = copy.data.ptr
+
+    def differentiate(self, launch: np.ndarray, variant: Variant, entries: bool) -> None:
+        """Carry out a launch for slopes with parameters, or for entries of structure factors."""
+        name = "cupysim_entries" if entries else "cupysim_gradient"
+        self._run(name, gradient_options(variant, entries), launch)
+
+    def close_results(self) -> dict[str, np.ndarray]:
+        """The arrays, copied back."""
+        with self._device():
+            found = {name: copy.get() for name, copy in self._results.items()}
+        self._results = {}
+        return found
 
     def find_first_ray(self, launch: np.ndarray) -> np.ndarray:
         """For each pixel of a launch the first ray within the resolution limit, or -1."""

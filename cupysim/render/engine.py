@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -49,6 +50,15 @@ class Engine(Protocol):
 
     def close_band(self) -> float:
         """Wait for a band; its photons are in the image. Gives the sum of solid angles."""
+
+    def open_results(self, launch: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
+        """Fill in where results go which are not an image: copies of arrays, by field."""
+
+    def differentiate(self, launch: np.ndarray, variant: Variant, entries: bool) -> None:
+        """Carry out a launch for slopes with parameters, or for entries of structure factors."""
+
+    def close_results(self) -> dict[str, np.ndarray]:
+        """Wait for a band; its results, by field."""
 
     def find_first_ray(self, launch: np.ndarray) -> np.ndarray:
         """For each pixel of a launch the first ray within the resolution limit, or -1."""

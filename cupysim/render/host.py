@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import warnings
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
@@ -12,9 +13,11 @@ import numpy as np
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.native import recipe
 from cupysim.native.library import NoLibraryError, level, load
-from cupysim.render import compiled
+from cupysim.render import compiled, gradients_compiled
 from cupysim.render.engine import STATE_SIZE
+from cupysim.render.gradients import Gradients
 from cupysim.render.launch import SHAPES, Precision, Variant, launch_type
+from cupysim.render.parameters import GradientPlan
 from cupysim.render.plan import RenderPlan
 from cupysim.render.result import Observer, Rendered
 
@@ -66,12 +69,35 @@ def render(
     CupysimError
         If there is no compiled library.
     """
-    reason = problem()
-    if reason is not None:
-        raise CupysimError(f"backend host: {reason}")
-    threads = _team.size(threads or usable_cores())
-    engine = HostEngine(_library(), precision, threads)
-    return compiled.render(plan, observer, [engine], np.zeros(plan.shape, dtype=np.float32))
+    image = np.zeros(plan.shape, dtype=np.float32)
+    return compiled.render(plan, observer, [engine(precision, threads)], image)
+
+
+def differentiate(
+    gradient_plan: GradientPlan, observer: Observer, threads: int | None
+) -> Gradients:
+    """Differentiate an image on the CPU.
+
+    Parameters
+    ----------
+    gradient_plan : GradientPlan
+        What to differentiate.
+    observer : Observer
+        Hears how far it is.
+    threads : int or None
+        How many threads; None for one on each core this process may use.
+
+    Returns
+    -------
+    Gradients
+        The image in double precision, and its derivatives.
+
+    Raises
+    ------
+    CupysimError
+        If there is no compiled library.
+    """
+    return gradients_compiled.render(gradient_plan, observer, [engine(Precision.DOUBLE, threads)])
 
 
 class _Team:
@@ -145,11 +171,38 @@ def prepare(library: ctypes.CDLL) -> ctypes.CDLL:
         raise NoLibraryError("the compiled library has another struct than this version")
     pointer, number = ctypes.c_void_p, ctypes.c_int
     library.cupysim_render.argtypes = [pointer, *[number] * 5]
+    library.cupysim_gradient.argtypes = [pointer, *[number] * 4]
     library.cupysim_find_first_ray.argtypes = [pointer, number]
     library.cupysim_find_interpolation_stop.argtypes = [pointer, number, number]
-    for name in ("render", "find_first_ray", "find_interpolation_stop"):
+    for name in ("render", "gradient", "find_first_ray", "find_interpolation_stop"):
         getattr(library, f"cupysim_{name}").restype = None
     return library
+
+
+def engine(precision: Precision, threads: int | None) -> HostEngine:
+    """The engine for a render.
+
+    Parameters
+    ----------
+    precision : Precision
+        In which numbers.
+    threads : int or None
+        How many threads; None for one on each core this process may use.
+
+    Returns
+    -------
+    HostEngine
+        Ready.
+
+    Raises
+    ------
+    CupysimError
+        If there is no compiled library.
+    """
+    reason = problem()
+    if reason is not None:
+        raise CupysimError(f"backend host: {reason}")
+    return HostEngine(_library(), precision, _team.size(threads or usable_cores()))
 
 
 class HostEngine:
@@ -179,6 +232,7 @@ class HostEngine:
         self.smallest_band = self._lanes * threads
         self._kept: dict[str, np.ndarray] = {}
         self._omega = np.empty(0)
+        self._results: dict[str, np.ndarray] = {}
 
     def replace(self, name: str, array: np.ndarray) -> int:
         """Keep an array in the place of an earlier one of this name; its address."""
@@ -211,6 +265,27 @@ class HostEngine:
     def close_band(self) -> float:
         """The sum of solid angles."""
         return float(self._omega.sum())
+
+    def open_results(self, launch: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
+        """Let results go into the arrays."""
+        self._results = dict(arrays)
+        for name, array in arrays.items():
+            assert array.flags.c_contiguous
+            launch[name] = array.ctypes.data
+
+    def differentiate(self, launch: np.ndarray, variant: Variant, entries: bool) -> None:
+        """Carry out a launch for slopes with parameters, or for entries of structure factors."""
+        self.library.cupysim_gradient(
+            launch.ctypes.data,
+            SHAPES.index(variant.shape),
+            int(variant.factors),
+            int(entries),
+            self.threads,
+        )
+
+    def close_results(self) -> dict[str, np.ndarray]:
+        """The arrays, filled."""
+        return self._results
 
     def find_first_ray(self, launch: np.ndarray) -> np.ndarray:
         """For each pixel of a launch the first ray within the resolution limit, or -1."""

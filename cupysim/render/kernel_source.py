@@ -71,6 +71,16 @@ def render_options(variant: Variant) -> tuple[str, ...]:
     )
 
 
+def gradient_options(variant: Variant, entries: bool) -> tuple[str, ...]:
+    """The compiler's options for slopes with parameters, or for entries of structure factors."""
+    return (
+        *_common_options(),
+        "-DCUPYSIM_ENTRIES" if entries else "-DCUPYSIM_GRADIENT",
+        f"-DCUPYSIM_SHAPE={variant.shape.name}",
+        f"-DCUPYSIM_FACTORS={Factors(variant.factors).name}",
+    )
+
+
 def search_options(variant: Variant | None) -> tuple[str, ...]:
     """The compiler's options for a search: of the first ray, or with a variant of a stop."""
     if variant is None:

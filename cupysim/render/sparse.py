@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,8 @@ class FactorSums:
         self._places: list[np.ndarray] = []
         self._values: list[np.ndarray] = []
         self._count = 0
+        # devices which share an image add their entries when they have them
+        self._lock = threading.Lock()
 
     def add(
         self,
@@ -107,12 +110,13 @@ class FactorSums:
 
     def add_flat(self, pixels: np.ndarray, places: np.ndarray, values: np.ndarray) -> None:
         """Add entries by the places of reflections in the table."""
-        self._pixels.append(np.asarray(pixels))
-        self._places.append(np.asarray(places))
-        self._values.append(np.asarray(values))
-        self._count += len(values)
-        if self._count > ENTRIES_AT_ONCE:
-            self._merge()
+        with self._lock:
+            self._pixels.append(np.asarray(pixels))
+            self._places.append(np.asarray(places))
+            self._values.append(np.asarray(values))
+            self._count += len(values)
+            if self._count > ENTRIES_AT_ONCE:
+                self._merge()
 
     def _merge(self) -> Any:
         from scipy.sparse import coo_array

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -76,31 +78,36 @@ class Worker:
         wanted = int(self.rate * SECONDS_AT_ONCE / steps)
         return min(max(wanted, self.engine.smallest_band), self.engine.largest_band)
 
-    def render_band(self, piece: Piece, image: np.ndarray) -> float:
-        """Render some pixels completely; gives the sum of their solid angles."""
+    def render_band(self, piece: Piece, sink: Any) -> float:
+        """Render some pixels completely into an image; gives the sum of their solid angles."""
         launch = self._launch(piece.first, piece.count)
         last = piece.first + piece.count - 1
         parts = self._parts(piece)
         span, following = next(parts), next(parts, None)
         numbers = self.number(piece.first), self.number(last)
-        self.engine.open_band(launch, image, numbers, following is not None)
+        self.engine.open_band(launch, sink, numbers, following is not None)
+        with self.timed(piece):
+            while True:
+                variant = self._variant(span.interpolate)
+                self._set_span(launch, span, variant)
+                launch["ends"] = following is None
+                self.engine.render(launch, variant)
+                if following is None:
+                    break
+                launch["begins"] = False
+                span, following = following, next(parts, None)
+            return self.engine.close_band()
+
+    @contextmanager
+    def timed(self, piece: Piece) -> Iterator[None]:
+        """Learn from how long a band takes how fast the device is."""
         started = time.perf_counter()
-        while True:
-            variant = self._variant(span.interpolate)
-            self._set_span(launch, span, variant)
-            launch["ends"] = following is None
-            self.engine.render(launch, variant)
-            if following is None:
-                break
-            launch["begins"] = False
-            span, following = following, next(parts, None)
-        omega = self.engine.close_band()
+        yield
         taken = time.perf_counter() - started
         steps = piece.count * sum(span.n_steps for span in piece.spans)
         if taken > SECONDS_AT_ONCE / 30:
             # the first band starts threads or compiles; what it shows is not believed whole
             self.rate = min(max(steps / taken, self.rate / 8), self.rate * 8)
-        return omega
 
     def first_ray(self, first: int, count: int) -> np.ndarray:
         """For each pixel the first ray within the resolution limit, or -1."""

@@ -92,7 +92,9 @@ def _moved(detector, name: str, by: float):
     return replace(detector, beam_centre=tuple(given))
 
 
-def gradient_plan(experiment: Experiment, names: str, n_changed: tuple[str, float] | None = None) -> GradientPlan:
+def gradient_plan(
+    experiment: Experiment, names: str, n_changed: tuple[str, float] | None = None
+) -> GradientPlan:
     plan = make_plan(experiment)
     if n_changed is not None:
         n_cells = plan.crystals.n_cells.copy()
