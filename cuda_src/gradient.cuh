@@ -28,7 +28,7 @@ enum Column {
 };
 
 // Which groups of columns somebody wants.
-enum Group { OF_INDICES = 1, OF_PANEL = 2, OF_WAVELENGTH = 4, OF_COUNTS = 8, OF_SPREAD = 16 };
+enum Group { OF_INDICES = 1, OF_PANEL = 2, OF_AXES = 4, OF_WAVELENGTH = 8, OF_COUNTS = 16, OF_SPREAD = 32 };
 
 // Factors below have made the photons zero; they are divided out again.
 constexpr double TINY = 1e-200;
@@ -138,6 +138,9 @@ CUPYSIM_FUNCTION void add_slopes(const Launch& launch, const RayConstants<Double
         if (!(largest > 0.0)) return;
     }
     FOR_LANES(i) lattice_slopes<shape>(crystal, offsets.at(i), i, slopes);
+    if (groups & OF_COUNTS) {
+        FOR_LANES(i) count_slopes<shape>(crystal, offsets.at(i), i, slopes);
+    }
     FOR_LANES(i) {
         const double f = factor.value[i];
         // rays beyond the resolution limit must not add 0 times infinity
@@ -154,17 +157,21 @@ CUPYSIM_FUNCTION void add_slopes(const Launch& launch, const RayConstants<Double
     }
     if (groups & OF_INDICES) {
         for (int row = 0; row < 3; ++row) {
-            for (int column = 0; column < 3; ++column) {
-                double* total = columns.of[INDICES + 3 * row + column];
-                FOR_LANES(i) total[i] += slopes.along[row][i] * indices[column][i];
+            double *of_h = columns.of[INDICES + 3 * row], *of_k = of_h + LANES, *of_l = of_k + LANES;
+            const double* along = slopes.along[row];
+            FOR_LANES(i) {
+                of_h[i] += along[i] * indices[0][i];
+                of_k[i] += along[i] * indices[1][i];
+                of_l[i] += along[i] * indices[2][i];
             }
         }
     }
     if (groups & OF_PANEL) {
-        for (int axis = 0; axis < 3; ++axis) {
-            double* total = sums.scattering[axis];
-            FOR_LANES(i) total[i] += matrix[axis] * slopes.along[0][i] + matrix[3 + axis] * slopes.along[1][i] +
-                                     matrix[6 + axis] * slopes.along[2][i];
+        FOR_LANES(i) {
+            const double h = slopes.along[0][i], k = slopes.along[1][i], l = slopes.along[2][i];
+            sums.scattering[0][i] += matrix[0] * h + matrix[3] * k + matrix[6] * l;
+            sums.scattering[1][i] += matrix[1] * h + matrix[4] * k + matrix[7] * l;
+            sums.scattering[2][i] += matrix[2] * h + matrix[5] * k + matrix[8] * l;
         }
     }
     if (groups & OF_WAVELENGTH) {
@@ -198,8 +205,9 @@ CUPYSIM_FUNCTION void add_panel(const Launch& launch, const Pixels& pixels, cons
     const double wavenumber = 1.0 / source[3], point = launch.point_pixel[0] ? 1.0 : 0.0;
     const double oversample = static_cast<double>(launch.oversample[0]), size = launch.pixel_size[0] / oversample;
     const double layer = static_cast<double>(ray.layer), step = launch.layer_step[0], mu = launch.attenuation[0];
-    const double depth = layer * step, close = launch.close_distance[0] + depth;
+    const double depth = layer * step, per_close = 1.0 / (launch.close_distance[0] + depth);
     const double n[3] = {launch.normal[0], launch.normal[1], launch.normal[2]};
+    double places[3][LANES], tilts[LANES];
     FOR_LANES(i) {
         const double d[3] = {pixels.x[i], pixels.y[i], pixels.z[i]};
         const double total = sums.terms[i] + background[i];
@@ -219,16 +227,23 @@ CUPYSIM_FUNCTION void add_panel(const Launch& launch, const Pixels& pixels, cons
         for (int axis = 0; axis < 3; ++axis) slope[axis] += tilted * n[axis];
         const double along = slope[0] * d[0] + slope[1] * d[1] + slope[2] * d[2];
         const double inverse = reciprocal(pixels.airpath[i]), fall = (point - 3.0) * total;
+        for (int axis = 0; axis < 3; ++axis) {
+            places[axis][i] = (slope[axis] + d[axis] * (fall - along)) * inverse;
+            columns.of[ORIGIN + axis][i] += places[axis][i];
+        }
+        columns.of[CLOSE][i] += (1.0 - point) * total * per_close;
+        tilts[i] = tilted;
+    }
+    if (!(launch.groups[0] & OF_AXES)) return;
+    FOR_LANES(i) {
+        const double d[3] = {pixels.x[i], pixels.y[i], pixels.z[i]};
         const double fast = size * (pixels.fast[i] * oversample + static_cast<double>(ray.sub_fast)) + size / 2.0;
         const double slow = size * (pixels.slow[i] * oversample + static_cast<double>(ray.sub_slow)) + size / 2.0;
         for (int axis = 0; axis < 3; ++axis) {
-            const double place = (slope[axis] + d[axis] * (fall - along)) * inverse;
-            columns.of[ORIGIN + axis][i] += place;
-            columns.of[FAST + axis][i] += fast * place;
-            columns.of[SLOW + axis][i] += slow * place;
-            columns.of[NORMAL + axis][i] += depth * place + tilted * d[axis];
+            columns.of[FAST + axis][i] += fast * places[axis][i];
+            columns.of[SLOW + axis][i] += slow * places[axis][i];
+            columns.of[NORMAL + axis][i] += depth * places[axis][i] + tilts[i] * d[axis];
         }
-        columns.of[CLOSE][i] += (1.0 - point) * total / close;
     }
 }
 
@@ -239,9 +254,8 @@ CUPYSIM_FUNCTION void keep_columns(const Launch& launch, Columns& columns, Int f
 }
 
 // Photons and slopes with the parameters.
-CUPYSIM_FUNCTION void contract(const Launch& launch, const Columns& columns, Int first) {
+CUPYSIM_FUNCTION void contract(const Launch& launch, const Pixels& pixels, const Columns& columns, Int first) {
     const double scale = launch.photons_per_squared_electron[0] / launch.n_steps[0];
-    const Int n_pixels = launch.n_pixels[0];
     const int n = lanes_in_use(launch, first);
     for (Int number = 0; number < launch.n_parameters[0]; ++number) {
         const double* row = launch.parameters[0] + number * COLUMNS;
@@ -253,10 +267,10 @@ CUPYSIM_FUNCTION void contract(const Launch& launch, const Columns& columns, Int
             const double* values = columns.of[column];
             FOR_LANES(i) slopes[i] += weight * values[i];
         }
-        double* out = launch.slopes[0] + number * n_pixels + first;
+        double* out = launch.slopes[0] + number * launch.slopes_stride[0] - launch.image_first[0];
         for (int i = 0; i < LANES; ++i) {
             if (i >= n) break;
-            out[i] = slopes[i];
+            out[pixels.number[i]] = slopes[i];
         }
     }
 }
@@ -305,7 +319,7 @@ CUPYSIM_FUNCTION void differentiate_block(const Launch& launch, Int first) {
         FOR_LANES(i) columns.of[PHOTONS][i] += sums.terms[i] + background[i];
     }
     if (launch.ends[0]) {
-        contract(launch, columns, first);
+        contract(launch, pixels, columns, first);
     } else {
         keep_columns<true>(launch, columns, first);
     }

@@ -16,25 +16,22 @@ struct LatticeSlopes {
     double counts[3][LANES];  // Na, Nb, Nc
 };
 
-// sin(pi N x)/sin(pi x), and its slopes along x and with N, all up to one sign.
+// sin(pi N x), sin(pi x), and N cos(pi N x) sin(pi x) - sin(pi N x) cos(pi x): numerators of
+// sin(pi N x)/sin(pi x), and of its slope along x over pi.
 struct GratingSlopes {
-    double ratio, along, count;
+    double above, below, steepness, cosine;
 };
 
 CUPYSIM_FUNCTION GratingSlopes grating_slopes(double offset, double n) {
     const double x = nudge(offset, 0.0);
     const double reduced = reduced_multiple(x, n);
-    const double above = sine_of_pi(reduced), cosine_above = cosine_of_pi(reduced);
-    const double inverse = reciprocal(sine_of_pi(x)), cosine_below = cosine_of_pi(x);
-    const double ratio = above * inverse;
-    const double far = PI * (n * cosine_above - ratio * cosine_below) * inverse;
-    // the difference cancels near the reflection; the next term is 1e-10 of the sum
-    const double y = PI * n * x, v = y * y, rest = reciprocal(n * n);
-    double near = (3.0 - rest * (18.0 - 31.0 * rest)) * (-1.0 / 5040.0);
-    near = multiply_add(near, v, (3.0 - 7.0 * rest) * (1.0 / 180.0));
-    near = multiply_add(near, v, -1.0 / 6.0) * (1.0 - rest);
-    near = near * 2.0 * PI * n * n * y;
-    return {ratio, v < 0.01 ? near : far, PI * x * cosine_above * inverse};
+    const double above = sine_of_pi(reduced), below = sine_of_pi(x), cosine = cosine_of_pi(reduced);
+    const double far = n * cosine * below - above * cosine_of_pi(x);
+    // the difference cancels near the reflection: there -(N^3 - N) y^3/3 (1 - (N^2 + 1) y^2/10) with
+    // y = pi x, of which the next term is 4e-9
+    const double y = PI * x, v = y * y, squared = n * n;
+    const double near = n * (squared - 1.0) * (-1.0 / 3.0) * y * v * (1.0 - (squared + 1.0) * 0.1 * v);
+    return {above, below, v * squared < 1e-3 ? near : far, cosine};
 }
 
 CUPYSIM_FUNCTION void square_slopes(const CrystalConstants<Double>& crystal, Triple<double> offsets, int i,
@@ -42,15 +39,28 @@ CUPYSIM_FUNCTION void square_slopes(const CrystalConstants<Double>& crystal, Tri
     const GratingSlopes h = grating_slopes(offsets.h, crystal.n_cells.h);
     const GratingSlopes k = grating_slopes(offsets.k, crystal.n_cells.k);
     const GratingSlopes l = grating_slopes(offsets.l, crystal.n_cells.l);
-    const double hh = h.ratio * h.ratio, kk = k.ratio * k.ratio, ll = l.ratio * l.ratio;
-    const double kl = 2.0 * h.ratio * kk * ll, lh = 2.0 * k.ratio * ll * hh, hk = 2.0 * l.ratio * hh * kk;
-    slopes.square[i] = hh * kk * ll;
-    slopes.along[0][i] = kl * h.along;
-    slopes.along[1][i] = lh * k.along;
-    slopes.along[2][i] = hk * l.along;
-    slopes.counts[0][i] = kl * h.count;
-    slopes.counts[1][i] = lh * k.count;
-    slopes.counts[2][i] = hk * l.count;
+    // one division for all: F_latt is the product of the three ratios
+    const double hk = h.below * k.below, inverse = reciprocal(hk * l.below);
+    const double kl = k.below * l.below, lh = l.below * h.below;
+    const double root = h.above * k.above * l.above * inverse;
+    const double twice = 2.0 * PI * root * inverse * inverse;
+    slopes.square[i] = root * root;
+    slopes.along[0][i] = twice * h.steepness * k.above * l.above * kl;
+    slopes.along[1][i] = twice * k.steepness * l.above * h.above * lh;
+    slopes.along[2][i] = twice * l.steepness * h.above * k.above * hk;
+}
+
+// Slopes with Na, Nb, Nc: of sin(pi N x)/sin(pi x), pi x cos(pi N x)/sin(pi x).
+CUPYSIM_FUNCTION void square_count_slopes(const CrystalConstants<Double>& crystal, Triple<double> offsets, int i,
+                                          LatticeSlopes& slopes) {
+    const GratingSlopes h = grating_slopes(offsets.h, crystal.n_cells.h);
+    const GratingSlopes k = grating_slopes(offsets.k, crystal.n_cells.k);
+    const GratingSlopes l = grating_slopes(offsets.l, crystal.n_cells.l);
+    const double inverse = reciprocal(h.below * k.below * l.below);
+    const double twice = 2.0 * PI * h.above * k.above * l.above * inverse * inverse;
+    slopes.counts[0][i] = twice * nudge(offsets.h, 0.0) * h.cosine * k.above * l.above;
+    slopes.counts[1][i] = twice * nudge(offsets.k, 0.0) * k.cosine * l.above * h.above;
+    slopes.counts[2][i] = twice * nudge(offsets.l, 0.0) * l.cosine * h.above * k.above;
 }
 
 // Of a function of r^2 = sum of (N offset)^2 times (Na Nb Nc)^2: its value and its slope with r^2,
@@ -63,9 +73,15 @@ CUPYSIM_FUNCTION void radial_slopes(const CrystalConstants<Double>& crystal, Tri
     slopes.along[0][i] = twice * nh * nh * offsets.h;
     slopes.along[1][i] = twice * nk * nk * offsets.k;
     slopes.along[2][i] = twice * nl * nl * offsets.l;
-    slopes.counts[0][i] = 2.0 * value / nh + twice * nh * offsets.h * offsets.h;
-    slopes.counts[1][i] = 2.0 * value / nk + twice * nk * offsets.k * offsets.k;
-    slopes.counts[2][i] = 2.0 * value / nl + twice * nl * offsets.l * offsets.l;
+}
+
+// The slopes of the same with Na, Nb, Nc.
+CUPYSIM_FUNCTION void radial_count_slopes(const CrystalConstants<Double>& crystal, Triple<double> offsets, int i,
+                                          LatticeSlopes& slopes) {
+    const double twice = 2.0 * slopes.square[i];
+    slopes.counts[0][i] = (twice + slopes.along[0][i] * offsets.h) / crystal.n_cells.h;
+    slopes.counts[1][i] = (twice + slopes.along[1][i] * offsets.k) / crystal.n_cells.k;
+    slopes.counts[2][i] = (twice + slopes.along[2][i] * offsets.l) / crystal.n_cells.l;
 }
 
 CUPYSIM_FUNCTION double radius_squared(const CrystalConstants<Double>& crystal, Triple<double> offsets) {
@@ -79,15 +95,23 @@ CUPYSIM_FUNCTION void round_slopes(const CrystalConstants<Double>& crystal, Trip
                                    LatticeSlopes& slopes) {
     const double rho = square_root(radius_squared(crystal, offsets) * crystal.fudge);
     const double x = PI * rho, z = x * x;
-    // sums of 6 (k+1) (-z)^k/(2k+3)! and of its slope with z
-    const double terms[9] = {1.0, -0.1, 1.0 / 280.0, -6.613756613756614e-05, 7.515632515632515e-07,
-                             -5.7812557812557815e-09, 3.2118087673643227e-11, -1.34949948208585e-13,
-                             4.439143033177138e-16};
-    double near = terms[8], near_slope = 0.0;
-    for (int k = 7; k >= 0; --k) {
-        near_slope = multiply_add(near_slope, z, near);
-        near = multiply_add(near, z, terms[k]);
-    }
+    // sums of 6 (k+1) (-z)^k/(2k+3)!, and its slope with z
+    double near = -1.34949948208585e-13;
+    near = multiply_add(near, z, 3.2118087673643227e-11);
+    near = multiply_add(near, z, -5.7812557812557815e-09);
+    near = multiply_add(near, z, 7.515632515632515e-07);
+    near = multiply_add(near, z, -6.613756613756614e-05);
+    near = multiply_add(near, z, 1.0 / 280.0);
+    near = multiply_add(near, z, -0.1);
+    near = multiply_add(near, z, 1.0);
+    double near_slope = 8.0 * 4.439143033177138e-16;
+    near_slope = multiply_add(near_slope, z, 7.0 * -1.34949948208585e-13);
+    near_slope = multiply_add(near_slope, z, 6.0 * 3.2118087673643227e-11);
+    near_slope = multiply_add(near_slope, z, 5.0 * -5.7812557812557815e-09);
+    near_slope = multiply_add(near_slope, z, 4.0 * 7.515632515632515e-07);
+    near_slope = multiply_add(near_slope, z, 3.0 * -6.613756613756614e-05);
+    near_slope = multiply_add(near_slope, z, 2.0 / 280.0);
+    near_slope = multiply_add(near_slope, z, -0.1);
     const double u = fraction(rho), inverse = reciprocal(larger(x, 1.0));
     // sine and cosine of the reduced argument have a sign in common, which their product loses
     const double sine = sine_of_pi(u) * inverse;
@@ -118,6 +142,17 @@ CUPYSIM_FUNCTION void lattice_slopes(const CrystalConstants<Double>& crystal, Tr
         round_slopes(crystal, offsets, i, slopes);
     } else {
         gauss_slopes(crystal, offsets, i, slopes);
+    }
+}
+
+// After `lattice_slopes`.
+template <Shape shape>
+CUPYSIM_FUNCTION void count_slopes(const CrystalConstants<Double>& crystal, Triple<double> offsets, int i,
+                                   LatticeSlopes& slopes) {
+    if constexpr (shape == SQUARE) {
+        square_count_slopes(crystal, offsets, i, slopes);
+    } else {
+        radial_count_slopes(crystal, offsets, i, slopes);
     }
 }
 

@@ -80,7 +80,7 @@ namespace cupysim {
     FIELD(double, constant_factor, 1) \
     FIELD(double, term_scale, 1) \
     /* gradients: which groups of columns, rows of slopes with COLUMNS numbers and the first and \
-       last column which is not zero; results by parameter and place in the launch */ \
+       last column which is not zero; results by parameter and pixel number, from image_first on */ \
     FIELD(Int, groups, 1) \
     FIELD(Int, n_parameters, 1) \
     FIELD(const double*, parameters, 1) \
@@ -88,6 +88,7 @@ namespace cupysim {
     FIELD(const double*, matrix_slopes, 1) \
     FIELD(const double*, source_slopes, 1) \
     FIELD(double*, slopes, 1) \
+    FIELD(Int, slopes_stride, 1) \
     /* lists of structure factors by place in the launch: so many entries, places in the table \
        (negative where there is none yet), slopes */ \
     FIELD(Int, capacity, 1) \

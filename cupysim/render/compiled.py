@@ -256,9 +256,3 @@ def listed(plan: RenderPlan, panel: int) -> np.ndarray | None:
         return None
     rows, columns = np.nonzero(plan.mask[panel][plan.rows, plan.columns])
     return (rows + plan.rows.start) * plan.shape[3] + columns + plan.columns.start
-
-
-def region_numbers(plan: RenderPlan) -> np.ndarray:
-    """Numbers of the pixels of the region, in raster order."""
-    rows, columns = (np.arange(part.start, part.stop) for part in (plan.rows, plan.columns))
-    return (rows[:, None] * plan.shape[3] + columns).reshape(-1)

@@ -376,6 +376,29 @@ class CudaEngine:
             self._image.get(out=self._sink)
             return float(self._omega.sum())
 
+    def open_slopes(
+        self, launch: np.ndarray, slopes: np.ndarray, numbers: tuple[int, int], state: int
+    ) -> None:
+        """Make room for a band's slopes on the device."""
+        import cupy
+
+        first, last = numbers
+        self._image = self._omega = self._state = None
+        with self._device():
+            self._image = cupy.zeros((len(slopes), last - first + 1))
+            launch["slopes"], launch["slopes_stride"] = self._image.data.ptr, last - first + 1
+            launch["image_first"] = first
+            if state:
+                self._state = cupy.empty(state * int(launch["n_pixels"][0]))
+                launch["state"] = self._state.data.ptr
+        self._sink = slopes[:, first : last + 1]
+
+    def close_slopes(self) -> None:
+        """Copy slopes to their array."""
+        with self._device():
+            self._sink[...] = self._image.get()
+        self._image = None
+
     def open_results(self, launch: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
         """Copy the arrays to the device, where results go."""
         import cupy

@@ -51,6 +51,17 @@ class Engine(Protocol):
     def close_band(self) -> float:
         """Wait for a band; its photons are in the image. Gives the sum of solid angles."""
 
+    def open_slopes(
+        self, launch: np.ndarray, slopes: np.ndarray, numbers: tuple[int, int], state: int
+    ) -> None:
+        """Fill in where slopes go: by parameter, for pixels from the first to the last number.
+
+        Between several launches, so many numbers of each pixel are kept.
+        """
+
+    def close_slopes(self) -> None:
+        """Wait for a band; its slopes are in their array."""
+
     def open_results(self, launch: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
         """Fill in where results go which are not an image: copies of arrays, by field."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from cupysim.render.launch import (
     matrix_records,
 )
 from cupysim.render.parameters import (
+    AXES,
     COLUMNS,
     COUNTS,
     INDICES,
@@ -38,8 +40,14 @@ from cupysim.render.sparse import FactorSums
 from cupysim.render.steps import Span
 from cupysim.render.worker import Piece, Tables, Worker
 
-GROUPS = ((1, INDICES, ORIGIN), (2, ORIGIN, WAVELENGTH), (4, WAVELENGTH, COUNTS),
-          (8, COUNTS, SPREAD), (16, SPREAD, PHOTONS))  # fmt: skip
+GROUPS = (
+    (1, INDICES, ORIGIN),
+    (2, ORIGIN, WAVELENGTH),
+    (4, AXES, WAVELENGTH),
+    (8, WAVELENGTH, COUNTS),
+    (16, COUNTS, SPREAD),
+    (32, SPREAD, PHOTONS),
+)
 """Bits of the kernel's groups of columns, and where they begin and end."""
 
 SLOWNESS = 4
@@ -54,7 +62,7 @@ BAND_BYTES = 2**28
 
 @dataclass
 class _Sink:
-    """Where results go: slopes and photons by place in the list of pixels, and entries."""
+    """Where results go: slopes, with photons as the last, by pixel number, and entries."""
 
     values: np.ndarray
     sums: FactorSums | None
@@ -98,18 +106,12 @@ class _GradientWorker(Worker):
 
     def render_band(self, piece: Piece, sink: Any) -> float:
         """Differentiate some pixels completely."""
-        n_parameters = int(self._base["n_parameters"][0])
         launch = self._launch(piece.first, piece.count)
-        self.engine.open_results(
-            launch,
-            {
-                "slopes": np.zeros((n_parameters, piece.count)),
-                "state": np.zeros((COLUMNS, piece.count)),
-            },
-        )
+        numbers = self.number(piece.first), self.number(piece.first + piece.count - 1)
+        in_parts = len(list(islice(self._parts(piece), 2))) > 1
+        self.engine.open_slopes(launch, sink.values, numbers, COLUMNS if in_parts else 0)
         self._carry_out(piece, launch, entries=False)
-        columns = slice(piece.first, piece.first + piece.count)
-        sink.values[:, columns] = self.engine.close_results()["slopes"]
+        self.engine.close_slopes()
         if sink.sums is not None:
             self._collect(piece, sink.sums)
         return 0.0
@@ -221,9 +223,8 @@ def render(gradient_plan: GradientPlan, observer: Observer, engines: Sequence[En
     """
     plan = gradient_plan.plan
     compiled.check_table(plan)
-    shape, n_parameters = plan.shape[2:], len(gradient_plan.names)
-    values = np.zeros((n_parameters, shape[0] * shape[1]))
-    photons = np.zeros(shape[0] * shape[1])
+    shape = plan.shape[2:]
+    values = np.zeros((len(gradient_plan.names) + 1, shape[0] * shape[1]))
     sums = FactorSums(plan) if gradient_plan.factors else None
     numbers = compiled.listed(plan, 0)
     count = plan.n_region if numbers is None else len(numbers)
@@ -231,14 +232,11 @@ def render(gradient_plan: GradientPlan, observer: Observer, engines: Sequence[En
         workers = [
             _GradientWorker(engine, Tables(engine), gradient_plan, numbers) for engine in engines
         ]
-        sink = _Sink(np.zeros((n_parameters + 1, count)), sums)
-        compiled.Panel(plan, 0, list(workers), count).render(sink, observer)
-        places = numbers if numbers is not None else compiled.region_numbers(plan)
-        values[:, places] = sink.values[:-1]
-        photons[places] = sink.values[-1]
+        compiled.Panel(plan, 0, list(workers), count).render(_Sink(values, sums), observer)
+    images = values.reshape(-1, *shape)
     return Gradients(
         gradient_plan.names,
-        values.reshape(-1, *shape),
-        photons.reshape(shape),
+        images[:-1],
+        images[-1],
         None if sums is None else sums.result(1.0),
     )

@@ -266,6 +266,20 @@ class HostEngine:
         """The sum of solid angles."""
         return float(self._omega.sum())
 
+    def open_slopes(
+        self, launch: np.ndarray, slopes: np.ndarray, _: tuple[int, int], state: int
+    ) -> None:
+        """Let slopes go into their array itself."""
+        assert slopes.flags.c_contiguous
+        launch["slopes"], launch["slopes_stride"] = slopes.ctypes.data, slopes.shape[1]
+        launch["image_first"] = 0
+        if state:
+            n_pixels = int(launch["n_pixels"][0])
+            launch["state"] = self.replace("state", np.empty(state * n_pixels))
+
+    def close_slopes(self) -> None:
+        """Nothing is left to do."""
+
     def open_results(self, launch: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
         """Let results go into the arrays."""
         self._results = dict(arrays)

@@ -52,7 +52,7 @@ UNITS: dict[str, str] = {
 }
 """All parameters, and their units."""
 
-INDICES, ORIGIN, WAVELENGTH, COUNTS, SPREAD, PHOTONS, COLUMNS = 0, 9, 22, 23, 26, 27, 28
+INDICES, ORIGIN, AXES, WAVELENGTH, COUNTS, SPREAD, PHOTONS, COLUMNS = 0, 9, 13, 22, 23, 26, 27, 28
 """Columns of the kernel, see `cuda_src/gradient.cuh`: where groups of them begin."""
 
 
