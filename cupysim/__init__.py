@@ -14,9 +14,11 @@ if TYPE_CHECKING:
         from_args,
         read_orientation,
         read_structure_factors,
+        render_gradients,
         simulate,
     )
     from cupysim.errors import CupysimError, CupysimWarning
+    from cupysim.gradients.result import Gradients
     from cupysim.image import Image
     from cupysim.maths.detector_geometry import DetectorAngles
     from cupysim.maths.nr_random import RandomStream
@@ -34,8 +36,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "api": ("from_args", "read_orientation", "read_structure_factors", "simulate"),
+    "api": (
+        "from_args",
+        "read_orientation",
+        "read_structure_factors",
+        "render_gradients",
+        "simulate",
+    ),
     "errors": ("CupysimError", "CupysimWarning"),
+    "gradients.result": ("Gradients",),
     "image": ("Image",),
     "maths.detector_geometry": ("DetectorAngles",),
     "maths.nr_random": ("RandomStream",),
@@ -62,6 +71,7 @@ __all__ = [
     "DetectorAngles",
     "Experiment",
     "Frame",
+    "Gradients",
     "Image",
     "Mosaicity",
     "Pivot",
@@ -81,6 +91,7 @@ __all__ = [
     "from_args",
     "read_orientation",
     "read_structure_factors",
+    "render_gradients",
     "simulate",
 ]
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from cupysim.errors import CupysimError
 from cupysim.formats import fdump, hkl_text, mosflm_matrix, reflections
+from cupysim.gradients.parameters import plan_gradients
+from cupysim.gradients.result import Gradients
+from cupysim.gradients.select import select_gradient_backend
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors
@@ -28,6 +31,7 @@ def simulate(
     precision: str = "double",
     threads: int | None = None,
     devices: Sequence[int] | None = None,
+    gradients: str | Iterable[str] | None = None,
 ) -> Image:
     """Simulate an experiment.
 
@@ -48,6 +52,9 @@ def simulate(
         Threads of the host backend; one on each core without it.
     devices : sequence of int, optional
         GPUs which share the work of the cuda backend; all without it.
+    gradients : str or iterable of str, optional
+        Parameters with which the image is differentiated, see `render_gradients`; the result
+        is the image's ``gradients``.
 
     Returns
     -------
@@ -85,7 +92,71 @@ def simulate(
             raise CupysimError(f"backend {backend!r}: only numpy can be tapped")
         backend = "numpy"
     render = select_backend(backend, precision, threads, devices)
-    return Image(experiment, plan, render(plan, observer or Observer()))
+    differentiated = None
+    if gradients is not None:
+        # before the image, so that what cannot be differentiated is told at once
+        gradient_plan = plan_gradients(experiment, plan, gradients)
+        differentiate = select_gradient_backend(backend, threads, devices)
+        differentiated = differentiate(gradient_plan, Observer())
+    return Image(experiment, plan, render(plan, observer or Observer()), differentiated)
+
+
+def render_gradients(
+    experiment: Experiment,
+    names: str | Iterable[str],
+    backend: str = "auto",
+    observer: Observer | None = None,
+    *,
+    threads: int | None = None,
+    devices: Sequence[int] | None = None,
+) -> Gradients:
+    """Differentiate an image with parameters of the experiment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What is simulated, with all quirks corrected (``corrected="all"``).
+    names : str or iterable of str
+        Parameters: misset_x, misset_y, misset_z, cell_a, cell_b, cell_c, cell_alpha, cell_beta,
+        cell_gamma, n_a, n_b, n_c, mosaic_spread, wavelength, distance, beam_fast, beam_slow,
+        rotation_x, rotation_y, rotation_z, twotheta, phi, fluence, scale, structure_factors;
+        misset, cell, n_cells, beam_centre and rotation for all of a group. A text has commas
+        between them. Units are SI, but Angstrom for cell edges.
+    backend : str, optional
+        Which backend computes it, as for `simulate`.
+    observer : Observer, optional
+        Hears how far it is.
+    threads, devices : optional
+        As for `simulate`.
+
+    Returns
+    -------
+    Gradients
+        The image in double precision, and its derivative with each parameter.
+
+    Raises
+    ------
+    CupysimError
+        If an image of this kind has no derivatives, or not with one of the parameters.
+
+    Examples
+    --------
+    How the photons change when the crystal turns, and when the detector moves away:
+
+    >>> experiment = from_args("-cell 100 -default_F 100 -N 5 -detpixels 64 -corrected")
+    >>> gradients = render_gradients(experiment, "misset, distance")
+    >>> gradients.names
+    ('misset_x', 'misset_y', 'misset_z', 'distance')
+    >>> gradients["misset_z"].shape
+    (64, 64)
+    """
+    if not isinstance(experiment, Experiment):
+        raise CupysimError(
+            f"render_gradients: expected an Experiment, got a {type(experiment).__name__}"
+        )
+    gradient_plan = plan_gradients(experiment, make_plan(experiment), names)
+    differentiate = select_gradient_backend(backend, threads, devices)
+    return differentiate(gradient_plan, observer or Observer())
 
 
 def read_structure_factors(path: os.PathLike[str] | str, default: float = 0.0) -> StructureFactors:

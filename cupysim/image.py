@@ -16,6 +16,7 @@ from cupysim.errors import CupysimError
 from cupysim.formats import float_image, integer_images, nexus, pgm, png, smv
 from cupysim.formats.pixels import LARGEST_COUNT
 from cupysim.formats.safe_writing import OutputFiles
+from cupysim.gradients.result import Gradients
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.experiment import Experiment
 from cupysim.noise.poisson import PoissonNoise
@@ -44,11 +45,14 @@ class Image:
         How it was computed.
     rendered : Rendered
         What the backend gave back.
+    gradients : Gradients, optional
+        Derivatives of the image, where they were wanted.
     """
 
     experiment: Experiment
     plan: RenderPlan
     rendered: Rendered
+    gradients: Gradients | None = None
 
     def __repr__(self) -> str:
         n_slow, n_fast = self.array.shape

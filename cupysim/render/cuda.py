@@ -16,9 +16,8 @@ import numpy as np
 
 from cupysim.errors import CupysimError
 from cupysim.native import sources
-from cupysim.render import compiled, gradients_compiled
+from cupysim.render import compiled
 from cupysim.render.engine import STATE_SIZE
-from cupysim.render.gradients import Gradients
 from cupysim.render.kernel_source import (
     THREADS,
     gradient_options,
@@ -27,7 +26,6 @@ from cupysim.render.kernel_source import (
     search_options,
 )
 from cupysim.render.launch import Precision, Variant
-from cupysim.render.parameters import GradientPlan
 from cupysim.render.plan import RenderPlan
 from cupysim.render.result import Observer, Rendered
 
@@ -158,44 +156,35 @@ def render(
     CupysimError
         If there is no device, the kernel does not compile, or memory runs out.
     """
-    with _explained():
-        engines = _engines(plan, precision, wanted)
-        return compiled.render(plan, observer, engines, engines[0].empty_image(plan.shape))
+    with explained():
+        used = engines(plan, precision, wanted)
+        return compiled.render(plan, observer, used, used[0].empty_image(plan.shape))
 
 
-def differentiate(
-    gradient_plan: GradientPlan, observer: Observer, wanted: Sequence[int] | None
-) -> Gradients:
-    """Differentiate an image on GPUs.
+def engines(
+    plan: RenderPlan, precision: Precision, wanted: Sequence[int] | None
+) -> list[CudaEngine]:
+    """Engines of the wanted devices, or of as many as an image is worth.
 
     Parameters
     ----------
-    gradient_plan : GradientPlan
-        What to differentiate.
-    observer : Observer
-        Hears how far it is.
+    plan : RenderPlan
+        The image.
+    precision : Precision
+        In which numbers: mixed precision becomes that which suits the device.
     wanted : sequence of int or None
         Numbers of the devices; None for all.
 
     Returns
     -------
-    Gradients
-        The image in double precision, and its derivatives.
+    list of CudaEngine
+        At least one.
 
     Raises
     ------
     CupysimError
-        If there is no device, the kernel does not compile, or memory runs out.
+        If a device does not exist.
     """
-    with _explained():
-        engines = _engines(gradient_plan.plan, Precision.DOUBLE, wanted)
-        return gradients_compiled.render(gradient_plan, observer, engines)
-
-
-def _engines(
-    plan: RenderPlan, precision: Precision, wanted: Sequence[int] | None
-) -> list[CudaEngine]:
-    """Engines of the wanted devices, or of as many as an image is worth."""
     numbers = devices(wanted)
     if wanted is None:
         steps = plan.n_region * plan.n_steps * plan.panels.n_layers
@@ -204,7 +193,7 @@ def _engines(
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Turn CuPy's errors into ours, its absence included."""
     reason = problem()
     if reason is not None:

@@ -13,11 +13,9 @@ import numpy as np
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.native import recipe
 from cupysim.native.library import NoLibraryError, level, load
-from cupysim.render import compiled, gradients_compiled
+from cupysim.render import compiled
 from cupysim.render.engine import STATE_SIZE
-from cupysim.render.gradients import Gradients
 from cupysim.render.launch import SHAPES, Precision, Variant, launch_type
-from cupysim.render.parameters import GradientPlan
 from cupysim.render.plan import RenderPlan
 from cupysim.render.result import Observer, Rendered
 
@@ -71,33 +69,6 @@ def render(
     """
     image = np.zeros(plan.shape, dtype=np.float32)
     return compiled.render(plan, observer, [engine(precision, threads)], image)
-
-
-def differentiate(
-    gradient_plan: GradientPlan, observer: Observer, threads: int | None
-) -> Gradients:
-    """Differentiate an image on the CPU.
-
-    Parameters
-    ----------
-    gradient_plan : GradientPlan
-        What to differentiate.
-    observer : Observer
-        Hears how far it is.
-    threads : int or None
-        How many threads; None for one on each core this process may use.
-
-    Returns
-    -------
-    Gradients
-        The image in double precision, and its derivatives.
-
-    Raises
-    ------
-    CupysimError
-        If there is no compiled library.
-    """
-    return gradients_compiled.render(gradient_plan, observer, [engine(Precision.DOUBLE, threads)])
 
 
 class _Team:

@@ -8,8 +8,7 @@ from functools import cache, partial
 
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.models.checks import whole
-from cupysim.render import gradients, reference
-from cupysim.render.gradients import GradientBackend
+from cupysim.render import reference
 from cupysim.render.host import MOST_THREADS
 from cupysim.render.launch import Precision
 from cupysim.render.result import Backend
@@ -83,7 +82,7 @@ def select_backend(
     """
     if precision not in PRECISIONS:
         raise CupysimError(f"precision {precision!r}: expected {' or '.join(PRECISIONS)}")
-    name = _settled(name, threads)
+    name = settled(name, threads)
     if name == "cuda":
         from cupysim.render import cuda
 
@@ -95,42 +94,26 @@ def select_backend(
     return reference.render
 
 
-def select_gradient_backend(
-    name: str = "auto", threads: int | None = None, devices: Sequence[int] | None = None
-) -> GradientBackend:
-    """What differentiates images, by its name.
+def settled(name: str, threads: int | None) -> str:
+    """The name of a backend which works here.
 
     Parameters
     ----------
-    name : str, optional
+    name : str
         One of `BACKENDS`, or "auto" for the first of them which works.
-    threads, devices
-        As for `select_backend`.
+    threads : int or None
+        Threads which are asked for.
 
     Returns
     -------
-    callable
-        The backend; it computes in double precision.
+    str
+        One of `BACKENDS`.
 
     Raises
     ------
     CupysimError
-        If there is no such backend, or it does not work here.
+        If there is no such backend, or it does not work here, or the threads are too many.
     """
-    name = _settled(name, threads)
-    if name == "cuda":
-        from cupysim.render import cuda
-
-        return partial(cuda.differentiate, wanted=devices)
-    if name == "host":
-        from cupysim.render import host
-
-        return partial(host.differentiate, threads=threads)
-    return gradients.render
-
-
-def _settled(name: str, threads: int | None) -> str:
-    """The name of a backend which works here."""
     if threads is not None and not 1 <= whole(threads, "threads") <= MOST_THREADS:
         raise CupysimError(f"threads: from 1 to {MOST_THREADS} are possible, got {threads}")
     if name == "auto":

@@ -9,10 +9,10 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from cupysim import UnitCell
+from cupysim.gradients.parameters import GROUPS, GradientPlan, plan_gradients
 from cupysim.models.conventions import Convention
 from cupysim.models.crystal import Mosaicity
 from cupysim.models.experiment import Experiment
-from cupysim.render.parameters import GROUPS, GradientPlan, plan_gradients
 from cupysim.render.planning import make_plan
 
 STEPS: dict[str, float] = {

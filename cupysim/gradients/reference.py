@@ -1,23 +1,18 @@
-"""Gradients of images: what backends give back, and the one in NumPy.
+"""Gradients of images with NumPy: readable, and the oracle of the compiled ones.
 
-The NumPy backend goes forward: for each parameter, a step's change of h, k, l and of the
+This one goes forward: for each parameter, a step's change of h, k, l and of the
 factors gives its change of photons. Compiled backends go backward (`cuda_src/gradient.cuh`), so
 that the two share little but the plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
-from cupysim.maths import interpolation, lattice_factor
-from cupysim.maths.orientations import orientation_blocks
-from cupysim.maths.polarization import polarization_form
-from cupysim.maths.rotations import apply_matrix
-from cupysim.render.parameters import (
+from cupysim.gradients.parameters import (
     COUNTS,
     INDICES,
     ORIGIN,
@@ -26,42 +21,16 @@ from cupysim.render.parameters import (
     WAVELENGTH,
     GradientPlan,
 )
+from cupysim.gradients.result import Gradients
+from cupysim.gradients.sparse import FactorSums
+from cupysim.maths import interpolation, lattice_factor
+from cupysim.maths.orientations import orientation_blocks
+from cupysim.maths.polarization import polarization_form
+from cupysim.maths.rotations import apply_matrix
 from cupysim.render.plan import RenderPlan, Use
 from cupysim.render.rays import PixelBlock, Ray, rays
 from cupysim.render.reference import BLOCK_SIZE, pixel_blocks
 from cupysim.render.result import Observer
-from cupysim.render.sparse import FactorGradient, FactorSums
-
-
-@dataclass(frozen=True, eq=False)
-class Gradients:
-    """An image and its derivatives.
-
-    Parameters
-    ----------
-    names : tuple of str
-        The parameters.
-    values : ndarray of float64, shape (n_parameters, n_slow, n_fast)
-        Derivative of each pixel's photons with each of them, in photons per its unit
-        (`cupysim.render.parameters.UNITS`); zero where nothing was computed.
-    photons : ndarray of float64, shape (n_slow, n_fast)
-        The image before it is rounded to float32.
-    structure_factors : FactorGradient or None
-        Derivatives with structure factors, where they were wanted.
-    """
-
-    names: tuple[str, ...]
-    values: np.ndarray
-    photons: np.ndarray
-    structure_factors: FactorGradient | None = None
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        """The derivative with one parameter, shape (n_slow, n_fast)."""
-        return self.values[self.names.index(name)]
-
-
-GradientBackend: TypeAlias = Callable[[GradientPlan, Observer], Gradients]
-"""Takes a plan and somebody who listens, and gives the derivatives."""
 
 
 def render(gradient_plan: GradientPlan, observer: Observer) -> Gradients:

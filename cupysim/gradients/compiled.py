@@ -13,18 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.maths.orientations import orientations
-from cupysim.render import compiled
-from cupysim.render.engine import Engine
-from cupysim.render.gradients import Gradients
-from cupysim.render.launch import (
-    Factors,
-    Precision,
-    Variant,
-    largest_factor,
-    matrix_records,
-)
-from cupysim.render.parameters import (
+from cupysim.gradients.parameters import (
     AXES,
     COLUMNS,
     COUNTS,
@@ -35,8 +24,19 @@ from cupysim.render.parameters import (
     WAVELENGTH,
     GradientPlan,
 )
+from cupysim.gradients.result import Gradients
+from cupysim.gradients.sparse import FactorSums
+from cupysim.maths.orientations import orientations
+from cupysim.render import compiled
+from cupysim.render.engine import Engine
+from cupysim.render.launch import (
+    Factors,
+    Precision,
+    Variant,
+    largest_factor,
+    matrix_records,
+)
 from cupysim.render.result import Observer
-from cupysim.render.sparse import FactorSums
 from cupysim.render.steps import Span
 from cupysim.render.worker import Piece, Tables, Worker
 

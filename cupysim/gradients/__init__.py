@@ -1,0 +1,1 @@
+"""Derivatives of images with what describes an experiment."""

@@ -1,0 +1,44 @@
+"""What is given back of an image's derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from cupysim.gradients.parameters import GradientPlan
+from cupysim.gradients.sparse import FactorGradient
+from cupysim.render.result import Observer
+
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """An image and its derivatives.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The parameters.
+    values : ndarray of float64, shape (n_parameters, n_slow, n_fast)
+        Derivative of each pixel's photons with each of them, in photons per its unit
+        (`cupysim.gradients.parameters.UNITS`); zero where nothing was computed.
+    photons : ndarray of float64, shape (n_slow, n_fast)
+        The image before it is rounded to float32.
+    structure_factors : FactorGradient or None
+        Derivatives with structure factors, where they were wanted.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    photons: np.ndarray
+    structure_factors: FactorGradient | None = None
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """The derivative with one parameter, shape (n_slow, n_fast)."""
+        return self.values[self.names.index(name)]
+
+
+GradientBackend: TypeAlias = Callable[[GradientPlan, Observer], Gradients]
+"""Takes a plan and somebody who listens, and gives the derivatives."""
