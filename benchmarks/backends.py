@@ -44,7 +44,7 @@ def time_in_kernels(backend: str) -> Iterator[list[float]]:
     if backend != "cuda":
         yield times
         return
-    from cupysim.render.cuda import CudaEngine
+    from cupysim.render.cuda_engine import CudaEngine
 
     original: Callable[..., None] = CudaEngine._run
 

@@ -14,7 +14,7 @@ from functools import cache
 from itertools import product
 
 from cupysim.models.crystal import Shape
-from cupysim.render.cuda import kernel_source
+from cupysim.render.cuda_engine import kernel_source
 from cupysim.render.kernel_source import search_options
 from cupysim.render.launch import SHAPES, Factors, Precision, Variant, suited_precision
 

@@ -15,7 +15,7 @@ import pytest
 from cupysim.api import from_args
 from cupysim.errors import CupysimError
 from cupysim.provenance import versions
-from cupysim.render import cuda, host
+from cupysim.render import cuda, cuda_engine, host
 from cupysim.render.launch import Precision
 from cupysim.render.plan import RenderPlan
 from cupysim.render.planning import make_plan
@@ -49,12 +49,12 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> MachineMaker:
         for name, module in made.modules().items():
             monkeypatch.setitem(sys.modules, name, module)
         # kernels of other machines are not kept
-        cuda._kernel.cache_clear()
+        cuda_engine._kernel.cache_clear()
         monkeypatch.setattr(cuda, "problem", lambda: None)
         return made
 
     yield make
-    cuda._kernel.cache_clear()
+    cuda_engine._kernel.cache_clear()
 
 
 def expected(plan: RenderPlan) -> np.ndarray:
@@ -86,8 +86,8 @@ def test_what_computed_it(machine: MachineMaker) -> None:
 
 def small_bands(made: Machine, devices: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let bands be small, and the first of each device wait for those of the others."""
-    monkeypatch.setattr(cuda, "SMALLEST_BAND", 20)
-    monkeypatch.setattr(cuda, "LARGEST_BAND", 20)
+    monkeypatch.setattr(cuda_engine, "SMALLEST_BAND", 20)
+    monkeypatch.setattr(cuda_engine, "LARGEST_BAND", 20)
     meeting, met, launch = threading.Barrier(devices, timeout=60), set[int](), made.launch
 
     def wait(options: tuple[str, ...], record: np.ndarray) -> None:

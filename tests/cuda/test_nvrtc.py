@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from cupysim.models.crystal import Shape
-from cupysim.render.cuda import kernel_source
+from cupysim.render.cuda_engine import kernel_source
 from cupysim.render.kernel_source import render_options
 from cupysim.render.launch import Factors, Precision, Variant
 from tests.cuda.nvrtc import (
