@@ -95,7 +95,7 @@ def renderer(request: pytest.FixtureRequest) -> Renderer:
     return request.param
 
 
-@pytest.fixture(params=available_backends())
+@pytest.fixture(params=available_backends(), scope="session")
 def backend(request: pytest.FixtureRequest) -> str:
     """Each backend which works on this machine."""
     return request.param

@@ -15,7 +15,7 @@ from itertools import product
 
 from cupysim.models.crystal import Shape
 from cupysim.render.cuda_engine import kernel_source
-from cupysim.render.kernel_source import search_options
+from cupysim.render.kernel_source import gradient_options, search_options
 from cupysim.render.launch import SHAPES, Factors, Precision, Variant, suited_precision
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100", "sm_120")
@@ -111,6 +111,20 @@ def describe_options(options: Iterable[str]) -> str:
 def all_search_options() -> list[tuple[str, ...]]:
     """Options of all kernels which search."""
     return [search_options(None)] + [search_options(_stop(shape)) for shape in SHAPES]
+
+
+def all_gradient_options() -> list[tuple[str, ...]]:
+    """Options of all kernels which differentiate."""
+    variants = [
+        Variant(Precision.DOUBLE, shape, factors, False)
+        for shape, factors in product(SHAPES, Factors)
+        if shape is not Shape.TOPHAT
+    ]
+    return [
+        gradient_options(variant, entries)
+        for variant, entries in product(variants, (False, True))
+        if not (entries and variant.factors is Factors.CONSTANT)
+    ]
 
 
 def _stop(shape: Shape) -> Variant:

@@ -130,6 +130,9 @@ class Machine:
             self._library.cupysim_find_first_ray(at, 1)
         elif "SEARCH_STOP" in text:
             self._library.cupysim_find_interpolation_stop(at, shape, 1)
+        elif "GRADIENT" in text or "ENTRIES" in text:
+            factors = Factors[found["FACTORS"]]
+            self._library.cupysim_gradient(at, shape, int(factors), "ENTRIES" in text, 1)
         else:
             precision = next(p for p, name in POLICIES.items() if name == found["POLICY"])
             factors, running = Factors[found["FACTORS"]], found["RUNNING"] == "true"

@@ -14,6 +14,10 @@ import pytest
 
 from cupysim.api import from_args
 from cupysim.errors import CupysimError
+from cupysim.gradients import compiled
+from cupysim.gradients.parameters import GradientPlan, plan_gradients
+from cupysim.gradients.result import Gradients
+from cupysim.gradients.select import select_gradient_backend
 from cupysim.provenance import versions
 from cupysim.render import cuda, cuda_engine, host
 from cupysim.render.launch import Precision
@@ -35,9 +39,11 @@ CASES = {
 MachineMaker = Callable[..., Machine]
 
 
+COMMON = "-cell 30 40 50 80 95 100 -N 5 -lambda 1.3 -distance 60 -detpixels 40 -pixel 1 -nodump"
+
+
 def plan_of(case: str) -> RenderPlan:
-    common = "-cell 30 40 50 80 95 100 -N 5 -lambda 1.3 -distance 60 -detpixels 40 -pixel 1 -nodump"
-    return make_plan(from_args(f"{common} -oversample 2 {CASES[case]}"))
+    return make_plan(from_args(f"{COMMON} -oversample 2 {CASES[case]}"))
 
 
 @pytest.fixture
@@ -55,6 +61,12 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> MachineMaker:
 
     yield make
     cuda_engine._kernel.cache_clear()
+
+
+def gradients_of(case: str, names: str) -> GradientPlan:
+    words = f"{COMMON} -oversample 2 {CASES[case]} -corrected"
+    experiment = from_args(words.replace("-interpolate", "-interpolate -dmin 6"))
+    return plan_gradients(experiment, make_plan(experiment), names)
 
 
 def expected(plan: RenderPlan) -> np.ndarray:
@@ -144,6 +156,30 @@ def test_crystals_of_a_million_cells_are_computed_in_double(machine: MachineMake
     )
     cuda.render(make_plan(from_args(words)), Observer(), Precision.MIXED, None)
     assert all("-DCUPYSIM_POLICY=Double" in options for _, options in made.launches)
+
+
+def differentiate(plan: GradientPlan, devices: list[int] | None) -> Gradients:
+    with cuda.explained():
+        engines = cuda.engines(plan.plan, Precision.DOUBLE, devices)
+        return compiled.render(plan, Observer(), engines)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("devices", [1, 3])
+def test_gradients(case: str, devices: int, machine: MachineMaker) -> None:
+    made = machine(devices=devices)
+    names = "misset, cell, distance, rotation, n_cells"
+    if case != "sweep":
+        names += ", structure_factors"
+    plan = gradients_of(case, names)
+    found = differentiate(plan, list(range(devices)))
+    reference = select_gradient_backend("host")(plan, Observer())
+    np.testing.assert_allclose(found.values, reference.values, rtol=1e-12)
+    np.testing.assert_allclose(found.photons, reference.photons, rtol=1e-12)
+    if found.structure_factors is not None and reference.structure_factors is not None:
+        difference = found.structure_factors.matrix - reference.structure_factors.matrix
+        assert abs(difference).max() == 0.0
+    assert made.used == [0] * devices, "memory is given back"
 
 
 def test_no_memory_at_all(machine: MachineMaker) -> None:

@@ -14,6 +14,7 @@ from cupysim.render.launch import Factors, Precision, Variant
 from tests.cuda.nvrtc import (
     ARCHITECTURES,
     Compiled,
+    all_gradient_options,
     all_search_options,
     compile_all,
     compile_program,
@@ -28,6 +29,10 @@ REASON = why_not()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 SEARCHES = "searches"
+GRADIENTS = "gradients"
+INTERPOLATION_SPILLS = 256
+"""Bytes, stores and loads together: weights and sums of interpolated slopes are a few more than the
+registers, of which a thread has as many as it can."""
 ONE_ARCHITECTURE = "sm_90"
 SIMPLE = render_options(Variant(Precision.DOUBLE, Shape.SQUARE, Factors.CONSTANT, False))
 
@@ -39,6 +44,8 @@ def compiled(architecture: str, kind: Precision | str) -> dict[str, Compiled]:
         pytest.skip(f"this version of NVRTC does not know {architecture}")
     if kind == SEARCHES:
         return compile_all(architecture, all_search_options())
+    if kind == GRADIENTS:
+        return compile_all(architecture, all_gradient_options())
     return compile_all(architecture, [render_options(v) for v in render_variants(Precision(kind))])
 
 
@@ -49,14 +56,20 @@ def assert_nothing(found: Mapping[str, object]) -> None:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize(
-    "kind", [*Precision, SEARCHES], ids=lambda kind: getattr(kind, "name", kind)
+    "kind", [*Precision, SEARCHES, GRADIENTS], ids=lambda kind: getattr(kind, "name", kind)
 )
 class TestEveryVariant:
     def test_compiles_without_warnings(self, architecture: str, kind: Precision | str) -> None:
         assert_nothing({n: c.complaints for n, c in compiled(architecture, kind).items()})
 
     def test_keeps_numbers_in_registers(self, architecture: str, kind: Precision | str) -> None:
-        assert_nothing({n: c.spilled for n, c in compiled(architecture, kind).items()})
+        limit = {
+            name: INTERPOLATION_SPILLS if "GRADIENT" in name and "TRICUBIC" in name else 0
+            for name in compiled(architecture, kind)
+        }
+        assert_nothing(
+            {n: c.spilled for n, c in compiled(architecture, kind).items() if c.spilled > limit[n]}
+        )
 
 
 def float64_in_steps(architecture: str, precision: Precision) -> dict[str, list[str]]:
