@@ -30,8 +30,11 @@ enum Column {
 // Which groups of columns somebody wants.
 enum Group { OF_INDICES = 1, OF_PANEL = 2, OF_AXES = 4, OF_WAVELENGTH = 8, OF_COUNTS = 16, OF_SPREAD = 32 };
 
-// Factors below have made the photons zero; they are divided out again.
-constexpr double TINY = 1e-200;
+// Divides a factor out of photons again, which are zero if it is.
+CUPYSIM_FUNCTION double divided_out(double total, double factor) {
+    const bool none = factor == 0.0;
+    return none ? 0.0 : total * reciprocal(none ? 1.0 : factor);
+}
 
 struct Columns {
     double of[COLUMNS][LANES];
@@ -213,7 +216,7 @@ CUPYSIM_FUNCTION void add_panel(const Launch& launch, const Pixels& pixels, cons
         const double total = sums.terms[i] + background[i];
         double slope[3] = {sums.scattering[0][i] * wavenumber, sums.scattering[1][i] * wavenumber,
                            sums.scattering[2][i] * wavenumber};
-        const double per_polar = polar ? total * reciprocal(larger(pixels.polar[i], TINY)) : 0.0;
+        const double per_polar = polar ? divided_out(total, pixels.polar[i]) : 0.0;
         slope[0] += per_polar * (2.0 * form[0] * d[0] + form[3] * d[1] + form[4] * d[2]);
         slope[1] += per_polar * (2.0 * form[1] * d[1] + form[3] * d[0] + form[5] * d[2]);
         slope[2] += per_polar * (2.0 * form[2] * d[2] + form[4] * d[0] + form[5] * d[1]);
@@ -221,7 +224,7 @@ CUPYSIM_FUNCTION void add_panel(const Launch& launch, const Pixels& pixels, cons
         if (thick) {
             const double inverse = reciprocal(d[0] * n[0] + d[1] * n[1] + d[2] * n[2]);
             const double first = depth * mu * inverse, last = (depth + step) * mu * inverse;
-            tilted = total * reciprocal(larger(pixels.capture[i], TINY)) * inverse *
+            tilted = divided_out(total, pixels.capture[i]) * inverse *
                      (first * exp_minus(first) - last * exp_minus(last));
         }
         for (int axis = 0; axis < 3; ++axis) slope[axis] += tilted * n[axis];

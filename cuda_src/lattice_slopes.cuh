@@ -28,10 +28,10 @@ CUPYSIM_FUNCTION GratingSlopes grating_slopes(double offset, double n) {
     const double above = sine_of_pi(reduced), below = sine_of_pi(x), cosine = cosine_of_pi(reduced);
     const double far = n * cosine * below - above * cosine_of_pi(x);
     // the difference cancels near the reflection: there -(N^3 - N) y^3/3 (1 - (N^2 + 1) y^2/10) with
-    // y = pi x, of which the next term is 4e-9
+    // y = pi x, of which the next term is 3e-10
     const double y = PI * x, v = y * y, squared = n * n;
     const double near = n * (squared - 1.0) * (-1.0 / 3.0) * y * v * (1.0 - (squared + 1.0) * 0.1 * v);
-    return {above, below, v * squared < 1e-3 ? near : far, cosine};
+    return {above, below, v * squared < 3e-4 ? near : far, cosine};
 }
 
 CUPYSIM_FUNCTION void square_slopes(const CrystalConstants<Double>& crystal, Triple<double> offsets, int i,

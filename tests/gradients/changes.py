@@ -104,10 +104,16 @@ def gradient_plan(
 
 
 def difference(
-    photons: Callable[[GradientPlan], np.ndarray], experiment: Experiment, name: str
+    photons: Callable[[GradientPlan], np.ndarray],
+    experiment: Experiment,
+    name: str,
+    part: float = 1.0,
 ) -> np.ndarray:
-    """Derivative of an image with a parameter by central differences of the fourth order."""
-    step = STEPS[name]
+    """Derivative of an image with a parameter by central differences of the fourth order.
+
+    Of so large a part of the usual steps.
+    """
+    step = part * STEPS[name]
 
     def at(by: float) -> np.ndarray:
         if name in GROUPS["n_cells"]:
