@@ -54,3 +54,22 @@ def reciprocal_vectors(matrix: np.ndarray, wavelength: float) -> np.ndarray:
         Rows a*, b*, c* (1/Angstrom).
     """
     return ANGSTROM / wavelength * matrix.T
+
+
+def text(reciprocal: np.ndarray, wavelength: float) -> str:
+    """An A matrix as a file's text.
+
+    Parameters
+    ----------
+    reciprocal : ndarray, shape (3, 3)
+        Rows a*, b*, c* (1/Angstrom).
+    wavelength : float
+        The wavelength (m).
+
+    Returns
+    -------
+    str
+        Three lines which `read` reads; no digit is lost.
+    """
+    matrix = wavelength / ANGSTROM * np.asarray(reciprocal).T
+    return "".join(" ".join(f"{value:23.17g}" for value in row) + "\n" for row in matrix)

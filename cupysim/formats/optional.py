@@ -14,6 +14,7 @@ EXTRAS = {
     "nxmx": "images",
     "PIL": "pictures",
     "matplotlib": "pictures",
+    "torch": "torch",
 }
 """Which extra of the package brings a library."""
 

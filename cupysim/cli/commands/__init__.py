@@ -17,6 +17,7 @@ COMMANDS = {
     "compare": "Compare two images or two traces, and find where they differ first.",
     "info": "Tell in a few lines what is in image files.",
     "parity": "Run argument lists through a reference program and cupysim, and compare images.",
+    "refine": "Fit an experiment to an image, and tell the uncertainties.",
     "rerun": "Render again what an earlier run made, and compare.",
     "trace": "Print the whole computation of pixels, every number with its unit.",
     "show": "Show images: resolution rings, predicted spots, comparison side by side.",

@@ -1,0 +1,233 @@
+"""Fit an experiment to an image, with the derivatives of its photons.
+
+    cupysim refine IMAGE OPTIONS --free misset,cell
+
+OPTIONS are those of the drop-in command and describe the start; for an HDF5 file of cupysim they
+may be left out, which starts with the experiment in it. All quirks are corrected. The orientation
+is scanned first, with few cells, whose wide spots overlap those of the image. Parameters: misset,
+cell, n_cells, beam_centre, rotation, or single ones such as cell_a, misset_x, beam_fast,
+rotation_z, distance, wavelength, mosaic_spread, twotheta, phi, scale. Exit status 0 if this is a
+solution, 1 if not, 2 after an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from cupysim.cli.build import build
+from cupysim.cli.commands import show
+from cupysim.cli.options import OPTIONS
+from cupysim.cli.provenance import input_files
+from cupysim.cli.refinement_report import draw, report_json, report_lines
+from cupysim.cli.streams import say, tell
+from cupysim.errors import CupysimError, ModelError
+from cupysim.formats import mosflm_matrix
+from cupysim.formats.any_image import ImageFile, open_image
+from cupysim.formats.optional import require
+from cupysim.formats.safe_writing import OutputFiles, check_writable, refuse_inputs
+from cupysim.gradients.select import select_gradient_backend
+from cupysim.models.experiment import Experiment
+from cupysim.refine.fit import EVALUATIONS, Refined, Settings, refine
+from cupysim.refine.parameters import free_parameters
+from cupysim.refine.problem import TARGETS, Observation
+
+TAKES_OPTIONS = True
+
+NOT_CONVERGED = 1
+"""Exit status."""
+
+FREE = "misset,cell,scale"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.usage = "cupysim refine IMAGE [OPTIONS] [--free NAMES] [--region ...] [--picture FILE]"
+    add = parser.add_argument
+    add("image", metavar="IMAGE", help="SMV, CBF, HDF5 or raw float image; the first argument")
+    add("--free", default=FREE, metavar="NAMES",
+        help="parameters to refine, with commas between; default: %(default)s")  # fmt: skip
+    add("--within", metavar="NAME=X,...",
+        help="how far parameters may go from their start, in the units of the report")  # fmt: skip
+    add("--search", type=float, default=1.0, metavar="DEG",
+        help="scan the orientation so far; 0: do not; default: %(default)g")  # fmt: skip
+    add("--target", choices=TARGETS, default="poisson",
+        help="likelihood of counts, or weighted squares; default: %(default)s")  # fmt: skip
+    add("--region", type=int, nargs=4, action="append", metavar=("FMIN", "FMAX", "SMIN", "SMAX"),
+        help="use these pixels alone, both ends included; may be repeated")  # fmt: skip
+    add("--offset", type=float, metavar="N",
+        help="of the image's numbers; default: -adc's for SMV images, 0 for others")  # fmt: skip
+    add("--saturation", type=float, metavar="N",
+        help="pixels of this number or more do not take part; default: 65535 in images of 16 "
+        "bits, none in others")  # fmt: skip
+    add("--shape", nargs=2, type=int, metavar=("FAST", "SLOW"),
+        help="pixels of raw float32 images; squares without it")  # fmt: skip
+    add("--number", type=int, default=0, metavar="N", help="which image of HDF5 files, from 0")
+    add("--evaluations", type=int, default=EVALUATIONS, metavar="N",
+        help="images of the last fit, at most; default: %(default)s")  # fmt: skip
+    add("--matrix", metavar="FILE", help="write the refined orientation, as -mat reads it")
+    add("--picture", metavar="FILE",
+        help=f"image, start, refined, difference ({', '.join(show.PICTURES)})")  # fmt: skip
+    add("--json", action="store_true", help="write JSON, not lines")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Refine, and say what came out."""
+    names = free_parameters(arguments.free)
+    settings = Settings(
+        arguments.target, _within(arguments.within, names), _search(arguments.search),
+        _at_least_one(arguments.evaluations),
+    )  # fmt: skip
+    image = open_image(arguments.image, arguments.shape, arguments.number)
+    experiment, backend, threads, devices, inputs = _start(arguments, image)
+    for path in (arguments.matrix, arguments.picture):
+        if path is not None:
+            refuse_inputs(path, [arguments.image, *inputs])
+            check_writable(path)
+    if arguments.picture is not None:
+        if os.path.splitext(arguments.picture)[1].lower() not in show.PICTURES:
+            kinds = ", ".join(show.PICTURES)
+            raise CupysimError(f"--picture: expected a name which ends in {kinds}")
+        require("matplotlib", "cupysim refine --picture").use("Agg")
+    observation = _observation(arguments, image, experiment)
+    differentiate = select_gradient_backend(backend, threads, devices)
+    started = time.perf_counter()
+    refined = refine(
+        experiment, observation, names, differentiate, settings, lambda line: say(f"{line}\n")
+    )
+    seconds = time.perf_counter() - started
+    _write(arguments, refined, observation)
+    if arguments.json:
+        tell(json.dumps(report_json(refined, seconds), indent=1))
+    else:
+        for line in report_lines(refined, seconds):
+            tell(line)
+    return 0 if refined.converged else NOT_CONVERGED
+
+
+def _start(
+    arguments: argparse.Namespace, image: ImageFile
+) -> tuple[Experiment, str, int | None, Sequence[int] | None, list[str]]:
+    """The experiment to start with; what computes it; files which were read."""
+    words: list[str] = arguments.words
+    if not any(word.startswith("-") and _is_model(word) for word in words):
+        if image.content is None:
+            raise CupysimError(
+                f"{image.path}: options which describe the start are needed, a unit cell at "
+                "least; only HDF5 files of cupysim hold an experiment"
+            )
+        stored = replace(image.content.experiment, corrected="all")
+        # what computes it may still be said
+        given = build([*words, "-cell", "10", "-default_F", "1", "-nodump"]).arguments
+        return stored, given.backend, given.threads, given.devices, []
+    if "-corrected" not in words:
+        words = [*words, "-corrected"]
+    job = build(words)
+    args = job.arguments
+    files = [str(path) for path in input_files(args).values()]
+    if image.kind == "SMV" and arguments.offset is None:
+        arguments.offset = args.adc_offset
+    return job.experiment, args.backend, args.threads, args.devices, files
+
+
+def _is_model(word: str) -> bool:
+    """Whether a word is an option which says something of the experiment."""
+    computing = {"-backend", "-threads", "-device", "-precision", "-corrected", "-nodump"}
+    return word not in computing and any(option.matches(word) for option in OPTIONS)
+
+
+def _observation(
+    arguments: argparse.Namespace, image: ImageFile, experiment: Experiment
+) -> Observation:
+    size = (experiment.detector.n_slow, experiment.detector.n_fast)
+    if image.pixels.shape != size:
+        raise CupysimError(
+            f"{image.path} has {image.pixels.shape[1]} x {image.pixels.shape[0]} pixels, but the "
+            f"detector has {size[1]} x {size[0]}"
+        )
+    offset = arguments.offset
+    if offset is None:
+        offset = 40.0 if image.kind == "SMV" else 0.0
+    if not math.isfinite(offset):
+        raise CupysimError(f"--offset: expected a finite number, got {offset}")
+    counts = image.pixels.astype(np.float64) - offset
+    used = ~image.masked & np.isfinite(counts)
+    saturation = arguments.saturation
+    if saturation is None and image.pixels.dtype == np.uint16:
+        saturation = float(np.iinfo(np.uint16).max)
+    if saturation is not None:
+        used &= image.pixels < saturation
+    if experiment.rendering.mask is not None:
+        used &= experiment.rendering.mask
+    rows, columns = experiment.region.slices(*size)
+    inside = np.zeros(size, dtype=bool)
+    inside[rows, columns] = True
+    if arguments.region:
+        chosen = np.zeros(size, dtype=bool)
+        for fast_min, fast_max, slow_min, slow_max in arguments.region:
+            if not (0 <= fast_min <= fast_max < size[1] and 0 <= slow_min <= slow_max < size[0]):
+                raise CupysimError(
+                    f"--region {fast_min} {fast_max} {slow_min} {slow_max}: not in an image of "
+                    f"{size[1]} x {size[0]} pixels"
+                )
+            chosen[slow_min : slow_max + 1, fast_min : fast_max + 1] = True
+        inside &= chosen
+    used &= inside
+    if not used.any():
+        raise CupysimError(f"{image.path}: no pixel is left which could take part")
+    # an offset which counts for less than rounding leaves no negative photons
+    return Observation(np.maximum(np.where(used, counts, 0.0), 0.0), used)
+
+
+def _within(text: str | None, names: Sequence[str]) -> Mapping[str, float]:
+    """Limits by name, of groups for each of their parameters."""
+    limits: dict[str, float] = {}
+    for part in filter(None, (text or "").split(",")):
+        name, equals, number = part.partition("=")
+        try:
+            limit = float(number)
+            found = free_parameters(name)
+        except (ValueError, ModelError) as error:
+            raise CupysimError(f"--within {part}: expected NAME=NUMBER ({error})") from error
+        if not equals or not 0.0 < limit < math.inf:
+            raise CupysimError(f"--within {part}: expected a number above zero")
+        unknown = [each for each in found if each not in names]
+        if unknown:
+            raise CupysimError(f"--within {part}: {', '.join(unknown)} is not refined")
+        limits |= dict.fromkeys(found, limit)
+    return limits
+
+
+def _search(degrees: float) -> float:
+    if not 0.0 <= degrees <= 20.0:
+        raise CupysimError(f"--search: from 0 to 20 degrees are possible, got {degrees:g}")
+    return degrees
+
+
+def _at_least_one(count: int) -> int:
+    if count < 1:
+        raise CupysimError(f"--evaluations: at least 1, got {count}")
+    return count
+
+
+def _write(arguments: argparse.Namespace, refined: Refined, observation: Observation) -> None:
+    with OutputFiles() as files:
+        if arguments.matrix is not None:
+            experiment = refined.experiment
+            text = mosflm_matrix.text(
+                experiment.crystal.lattice.reciprocal, experiment.beam.wavelength
+            )
+            files.write(arguments.matrix, lambda stream: stream.write(text.encode()))
+        if arguments.picture is not None:
+            figure = draw(refined, observation)
+            kind = os.path.splitext(arguments.picture)[1][1:].lower()
+            files.write(
+                arguments.picture, lambda stream: figure.savefig(stream, format=kind, dpi=100)
+            )

@@ -1,0 +1,159 @@
+"""What a refinement says: lines for people, JSON, and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.formats.optional import require
+from cupysim.gradients.parameters import GROUPS
+from cupysim.refine.fit import Refined
+from cupysim.refine.parameters import KINDS
+from cupysim.refine.problem import Observation
+
+STRONG = 0.95
+"""Correlations of parameters beyond this are told."""
+
+DARKEST, BRIGHTEST = 20.0, 99.8
+"""Percentiles of the image which are white and black in the picture."""
+
+LARGEST_PICTURE = 560
+"""Pixels of a picture's edge which are shown."""
+
+RESIDUAL = 5.0
+"""Standard deviations at which the picture of differences ends."""
+
+
+def report_lines(refined: Refined, seconds: float) -> Iterator[str]:
+    """What came out, for people.
+
+    Parameters
+    ----------
+    refined : Refined
+        The outcome.
+    seconds : float
+        What it took.
+
+    Yields
+    ------
+    str
+        Lines without their ends.
+    """
+    names = refined.names
+    n_pixels = int(np.count_nonzero(refined.used))
+    yield (
+        f"{len(names)} parameters, {n_pixels} pixels, {refined.evaluations} images, {seconds:.1f} s"
+    )
+    yield f"{'parameter':14}{'start':>14}{'refined':>14}{'+-':>12}{'change':>14}  unit"
+    rows = zip(names, refined.start, refined.values, refined.sigmas, strict=True)
+    for name, start, value, sigma in rows:
+        places = KINDS[name].decimals
+        yield (
+            f"{name:14}{start:14.{places}f}{value:14.{places}f}{sigma:12.2g}"
+            f"{value - start:+14.{places}f}  {KINDS[name].unit}".rstrip()
+        )
+    before, after = refined.chi_squared
+    yield f"chi-squared per degree of freedom: {before:.4g} -> {after:.4g}"
+    yield f"spots of the image which the model has: {100 * refined.explained:.1f} %"
+    for i, first in enumerate(names):
+        for j, second in enumerate(names[:i]):
+            correlation = refined.correlations[i, j]
+            if abs(correlation) > STRONG:
+                yield f"hardly told apart: {second} and {first}, correlation {correlation:+.3f}"
+    if {*GROUPS["misset"]} & {*names} and not {*GROUPS["cell"]} & {*names}:
+        angles = " ".join(
+            f"{angle * DEGREES_PER_RADIAN:.5f}"
+            for angle in refined.experiment.crystal.misset or (0.0, 0.0, 0.0)
+        )
+        yield f"as an option: -misset {angles}"
+    yield f"{'converged' if refined.converged else 'NOT CONVERGED'}: {refined.reason}"
+
+
+def report_json(refined: Refined, seconds: float) -> dict[str, Any]:
+    """The same for programs.
+
+    Parameters
+    ----------
+    refined, seconds
+        As for `report_lines`.
+
+    Returns
+    -------
+    dict
+        For `json.dump`; numbers which do not exist are None.
+    """
+    lattice = refined.experiment.crystal.lattice
+    return {
+        "converged": refined.converged,
+        "reason": refined.reason,
+        "parameters": {
+            name: {
+                "unit": KINDS[name].unit,
+                "start": float(start),
+                "value": float(value),
+                "sigma": float(sigma) if np.isfinite(sigma) else None,
+            }
+            for name, start, value, sigma in zip(
+                refined.names, refined.start, refined.values, refined.sigmas, strict=True
+            )
+        },
+        "correlations": (
+            refined.correlations.tolist() if np.isfinite(refined.correlations).all() else None
+        ),
+        "chi_squared": list(refined.chi_squared),
+        "explained": refined.explained,
+        "pixels": int(np.count_nonzero(refined.used)),
+        "evaluations": refined.evaluations,
+        "seconds": seconds,
+        "direct_angstrom": lattice.direct.tolist(),
+        "reciprocal_per_angstrom": lattice.reciprocal.tolist(),
+    }
+
+
+def draw(refined: Refined, observation: Observation) -> Any:
+    """The image, the refined model, and what is left over of the image before and after.
+
+    Parameters
+    ----------
+    refined : Refined
+        The outcome.
+    observation : Observation
+        The image.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Four pictures; rows and columns which take no part are cut off.
+    """
+    plt = require("matplotlib.pyplot", "cupysim refine --picture")
+    used = refined.used
+    rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
+    part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    counts, before, after = (
+        np.where(used, image, np.nan)[part] for image in (observation.counts, *refined.images)
+    )
+    figure, axes = plt.subplots(2, 2, figsize=(12, 11), layout="constrained")
+    dark, bright = np.nanpercentile(counts, DARKEST), np.nanpercentile(counts, BRIGHTEST)
+    for axis, picture, title in zip(axes[0], (counts, after), ("image", "refined"), strict=True):
+        axis.imshow(_shrunk(picture), cmap="gray_r", vmin=dark, vmax=max(bright, dark + 1.0))
+        axis.set_title(title)
+    for axis, picture, title in zip(axes[1], (before, after), ("start", "refined"), strict=True):
+        left = (counts - picture) / np.sqrt(np.maximum(picture, 1.0))
+        drawn = axis.imshow(left, cmap="RdBu_r", vmin=-RESIDUAL, vmax=RESIDUAL)
+        axis.set_title(f"(image - {title})/sigma")
+    figure.colorbar(drawn, ax=axes[1], shrink=0.8)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    return figure
+
+
+def _shrunk(picture: np.ndarray) -> np.ndarray:
+    """The brightest of some pixels each, that no spot falls between the picture's pixels."""
+    step = -(-max(picture.shape) // LARGEST_PICTURE)
+    rows, columns = (size - size % step for size in picture.shape)
+    blocks = picture[:rows, :columns].reshape(rows // step, step, columns // step, step)
+    filled = np.where(np.isnan(blocks), -np.inf, blocks).max(axis=(1, 3))
+    return np.where(np.isfinite(filled), filled, np.nan)

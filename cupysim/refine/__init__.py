@@ -1,0 +1,1 @@
+"""Fitting an experiment to an image which was measured, with derivatives."""

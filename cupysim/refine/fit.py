@@ -1,0 +1,315 @@
+"""From a start which is a little wrong to the parameters which an image has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cupysim.errors import CupysimError, ModelError
+from cupysim.gradients.parameters import GROUPS
+from cupysim.gradients.result import GradientBackend
+from cupysim.models.experiment import Experiment
+from cupysim.refine.levels import (
+    Level,
+    forward_pixels,
+    levels,
+    scan_orientations,
+    spot_pixels,
+)
+from cupysim.refine.parameters import KINDS, changed, current
+from cupysim.refine.problem import Observation, Problem
+
+COARSE_EVALUATIONS = 12
+"""Of a fit with fewer cells, at most."""
+
+EVALUATIONS = 60
+"""Of the last fit, at most."""
+
+WORTH_A_TRY = 1.5
+"""How much worse than the best a fit with fewer cells may be, relative to it."""
+
+EXPLAINED = 0.5
+"""Part of the image's spots which a model has that is not a wrong one."""
+
+Listener = Callable[[str], None]
+"""Is told what is done, in a line."""
+
+
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """The outcome of a refinement.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        With the refined parameters, but numbers of cells and scale.
+    names : tuple of str
+        Free parameters.
+    start, values, sigmas : ndarray, shape (n_parameters,)
+        Values before and after, and standard deviations, in the units of `KINDS`. Standard
+        deviations are those of the curvature at the end, times the square root of the reduced
+        chi-squared where that is larger than one.
+    correlations : ndarray, shape (n_parameters, n_parameters)
+        Of the parameters.
+    chi_squared : tuple of 2 float
+        Deviance or weighted squares over degrees of freedom, before and after.
+    explained : float
+        See `Problem.explained`.
+    converged : bool
+        Whether this is the solution.
+    reason : str
+        Why not, or how it ended.
+    evaluations : int
+        Images which were differentiated.
+    used : ndarray of bool, shape (n_slow, n_fast)
+        Pixels which took part.
+    images : tuple of 2 ndarray, shape (n_slow, n_fast)
+        Photons of these pixels before and after.
+    """
+
+    experiment: Experiment
+    names: tuple[str, ...]
+    start: np.ndarray
+    values: np.ndarray
+    sigmas: np.ndarray
+    correlations: np.ndarray
+    chi_squared: tuple[float, float]
+    explained: float
+    converged: bool
+    reason: str
+    evaluations: int
+    used: np.ndarray
+    images: tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to refine.
+
+    Parameters
+    ----------
+    target : str
+        What is minimised, see `cupysim.refine.problem.TARGETS`.
+    within : mapping
+        How far parameters may go from their start, in the units of `KINDS`; the others as far
+        as there.
+    search : float
+        How far (degrees) the orientation is scanned to either side; 0 for not at all.
+    evaluations : int
+        Of the last fit, at most.
+    """
+
+    target: str = "poisson"
+    within: Mapping[str, float] | None = None
+    search: float = 1.0
+    evaluations: int = EVALUATIONS
+
+
+def refine(
+    experiment: Experiment,
+    observation: Observation,
+    names: Sequence[str],
+    backend: GradientBackend,
+    settings: Settings,
+    tell: Listener = lambda _: None,
+) -> Refined:
+    """Fit parameters of an experiment to an image.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The start, with all quirks corrected.
+    observation : Observation
+        The image.
+    names : sequence of str
+        Free parameters.
+    backend : GradientBackend
+        What computes photons and their derivatives.
+    settings : Settings
+        How.
+    tell : callable, optional
+        Is told what is done.
+
+    Returns
+    -------
+    Refined
+        Parameters, uncertainties, and whether they are a solution.
+
+    Raises
+    ------
+    CupysimError
+        If nothing can be refined.
+    """
+    used = observation.used & ~forward_pixels(experiment)
+    if not observation.counts[used].any():
+        raise CupysimError("refine: no photon was counted in the pixels which take part")
+    rendering = replace(experiment.rendering, mask=used, region=None)
+    experiment = replace(experiment, rendering=rendering)
+    observation = Observation(observation.counts, used)
+    names = tuple(names)
+    start = np.array([current(experiment, name) / KINDS[name].size for name in names])
+    bounds = _bounds(names, start, settings.within or {})
+    x = np.zeros(len(names))
+    evaluations = 0
+    free_orientation = set(GROUPS["misset"]) <= set(names)
+    divisors = levels(experiment, settings.search if free_orientation else 0.0)
+    if free_orientation and settings.search > 0.0:
+        first = Level(experiment, observation, names, backend, divisors[0])
+        candidates = scan_orientations(first, names, settings.search, bounds, tell)
+        evaluations += first.problem.evaluations
+    else:
+        candidates = [x]
+    for coarseness in divisors[:-1]:
+        level = Level(experiment, observation, names, backend, coarseness)
+        fits = [_fit(level, x, bounds, COARSE_EVALUATIONS) for x in candidates]
+        fits.sort(key=lambda fit: fit.cost)
+        evaluations += level.problem.evaluations
+        # the best is not always the best of the next level
+        candidates = [fit.x for fit in fits if fit.cost < WORTH_A_TRY * fits[0].cost]
+        candidates = candidates[: max(1, len(fits) - 1)]
+        tell(f"cells divided by {coarseness:.3g}: {_shifts(names, fits[0].x)}")
+    problem = Problem(experiment, observation, names, settings.target, backend)
+    before = problem.model(np.zeros(len(names)))[0]
+    freedom = max(len(problem.counts) - len(names), 1)
+    chi_before = float((problem.residuals(np.zeros(len(names))) ** 2).sum()) / freedom
+    fits = [_fit(problem, _scaled(problem, x), bounds, settings.evaluations) for x in candidates]
+    best = min(fits, key=lambda fit: fit.cost)
+    tell(f"all cells: {_shifts(names, best.x)}")
+    return _outcome(
+        experiment, problem, best, start, bounds, before, chi_before,
+        evaluations + problem.evaluations,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    x: np.ndarray
+    cost: float
+    succeeded: bool
+    message: str
+
+
+def _fit(
+    problem: Problem | Level,
+    x: np.ndarray,
+    bounds: tuple[np.ndarray, np.ndarray],
+    evaluations: int,
+) -> _Fit:
+    from scipy.optimize import least_squares
+
+    low, high = bounds
+    margin = 1e-9 * np.minimum(high - low, 1.0)
+    inside = np.clip(x, low + margin, high - margin)
+    try:
+        found = least_squares(
+            problem.residuals, inside, problem.jacobian, bounds=bounds, x_scale="jac",
+            max_nfev=evaluations, ftol=1e-9, xtol=1e-9, gtol=1e-9,
+        )  # fmt: skip
+    except (ModelError, ValueError) as error:
+        return _Fit(x, np.inf, False, f"it came to an impossible model ({error})")
+    ends = {0: f"{evaluations} images were not enough", 1: "the slope of chi-squared vanishes"}
+    message = ends.get(found.status, "chi-squared does not fall any more")
+    return _Fit(found.x, float(found.cost), bool(found.status > 0), message)
+
+
+def _scaled(problem: Problem, x: np.ndarray) -> np.ndarray:
+    """With the scale at which the sums of model and image are the same."""
+    if "scale" not in problem.names:
+        return x
+    place = problem.names.index("scale")
+    x = x.copy()
+    x[place] = 0.0
+    photons = float(problem.model(x)[0].sum())
+    if photons > 0.0:
+        x[place] = float(problem.counts.sum()) / photons - 1.0
+    return x
+
+
+def _bounds(
+    names: Sequence[str], start: np.ndarray, within: Mapping[str, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest changes, in the units of `KINDS`."""
+    low, high = [], []
+    for name, value in zip(names, start, strict=True):
+        kind = KINDS[name]
+        most = within.get(name, kind.within * (abs(value) if kind.relative else 1.0))
+        low.append(-most)
+        high.append(most)
+        if name == "scale":
+            low[-1], high[-1] = -1.0, within.get(name, np.inf)
+        if name in GROUPS["n_cells"]:
+            low[-1] = max(low[-1], 1.0 - value)
+    return np.array(low), np.array(high)
+
+
+def _shifts(names: Sequence[str], x: np.ndarray) -> str:
+    return ", ".join(
+        f"{name} {value:+.4g} {KINDS[name].unit}".rstrip()
+        for name, value in zip(names, x, strict=True)
+        if value != 0.0
+    )
+
+
+def _outcome(
+    experiment: Experiment,
+    problem: Problem,
+    best: _Fit,
+    start: np.ndarray,
+    bounds: tuple[np.ndarray, np.ndarray],
+    before: np.ndarray,
+    chi_before: float,
+    evaluations: int,
+) -> Refined:
+    x, names = best.x, problem.names
+    freedom = max(len(problem.counts) - len(names), 1)
+    chi = float((problem.residuals(x) ** 2).sum()) / freedom
+    sigmas, correlations = _uncertainties(problem.jacobian(x), max(chi, 1.0))
+    explained = problem.explained(x, max(spot_pixels(experiment, 1.5), 1.0))
+    span = np.minimum(bounds[1] - bounds[0], 1.0)
+    stuck = [
+        name
+        for name, value, low, high, wide in zip(names, x, *bounds, span, strict=True)
+        if value - low < 1e-6 * wide or high - value < 1e-6 * wide
+    ]
+    reason = best.message
+    if not best.succeeded:
+        reason = best.message
+    elif stuck:
+        reason = f"{', '.join(stuck)} went to the limit of what is allowed"
+    elif explained < EXPLAINED:
+        reason = (
+            f"the model has {100 * explained:.0f} % of the image's spots; this is a wrong "
+            "solution, or another crystal"
+        )
+    elif not np.isfinite(sigmas).all():
+        reason = "some parameters have no influence, or cannot be told from others"
+    good = best.succeeded and not stuck and explained >= EXPLAINED and np.isfinite(sigmas).all()
+    refined = experiment
+    for name, value in zip(names, x * problem.sizes, strict=True):
+        if name != "scale" and name not in GROUPS["n_cells"]:
+            refined = changed(refined, name, float(value))
+    images = []
+    for photons in (before, problem.model(x)[0]):
+        image = np.zeros(problem.used.shape)
+        image[problem.used] = photons
+        images.append(image)
+    return Refined(
+        refined, names, start, start + x, sigmas, correlations, (chi_before, chi), explained,
+        bool(good), reason, evaluations, problem.used, (images[0], images[1]),
+    )  # fmt: skip
+
+
+def _uncertainties(jacobian: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Standard deviations and correlations from the curvature; infinite where there is none."""
+    sizes = norm_of_columns = np.sqrt((jacobian**2).sum(axis=0))
+    if not (norm_of_columns > 0.0).all():
+        return np.where(sizes > 0.0, np.nan, np.inf), np.full((len(sizes), len(sizes)), np.nan)
+    scaled = jacobian / sizes
+    curvature = scaled.T @ scaled
+    if np.linalg.cond(curvature) > 1e14:
+        return np.full(len(sizes), np.inf), np.full(curvature.shape, np.nan)
+    covariance = np.linalg.inv(curvature)
+    deviations = np.sqrt(np.diag(covariance))
+    return np.sqrt(scale) * deviations / sizes, covariance / np.outer(deviations, deviations)

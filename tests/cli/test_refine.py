@@ -1,0 +1,124 @@
+"""cupysim refine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cupysim.cli.main import main
+from tests.conftest import INPUTS, Run
+
+MODEL = (
+    f"-hkl {INPUTS / 'orc.hkl'} -nodump -N 10 -lambda 1 -distance 60 -detpixels 200 -pixel 0.3 "
+    "-oversample 1 -fluence 1e28 -water 0.3"
+)
+CELL = "-cell 34.77 39.17 48.31 -misset 12 -34 56"
+WRONG = "-cell 34.9 39.0 48.5 -misset 12.3 -34.3 56.2"
+
+
+@pytest.fixture
+def images(run: Run, tmp_path: Path) -> Path:
+    outcome = run(
+        f"{CELL} {MODEL} -corrected -seed 4 -h5file hidden.h5 -noisefile hidden.img -nopgm "
+        "-noprogress"
+    )
+    assert outcome.status == 0
+    return tmp_path
+
+
+def told(words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    capsys.readouterr()
+    status = main(["refine", *words.split()])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def values(out: str) -> dict[str, float]:
+    return {name: each["value"] for name, each in json.loads(out)["parameters"].items()}
+
+
+@pytest.mark.parametrize("name", ["hidden.h5", "hidden.img"])
+def test_a_hidden_truth(images: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = told(f"{name} {WRONG} {MODEL} --json", capsys)
+    assert status == 0, err
+    assert json.loads(out)["converged"]
+    found = values(out)
+    for axis, angle in zip("xyz", (12, -34, 56), strict=True):
+        assert found[f"misset_{axis}"] == pytest.approx(angle, abs=0.01)
+    for axis, length in zip("abc", (34.77, 39.17, 48.31), strict=True):
+        assert found[f"cell_{axis}"] == pytest.approx(length, rel=2e-4)
+    assert "orientations within 1 deg" in err
+
+
+def test_report_matrix_and_picture(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = f"hidden.img {CELL} {MODEL} --free misset --search 0 --matrix out.mat --picture p.png"
+    status, out, _ = told(words, capsys)
+    assert status == 0
+    assert "3 parameters" in out.splitlines()[0]
+    assert "parameter" in out.splitlines()[1]
+    assert "chi-squared per degree of freedom:" in out
+    assert "as an option: -misset 1" in out
+    assert out.splitlines()[-1].startswith("converged: ")
+    assert (images / "p.png").read_bytes().startswith(b"\x89PNG")
+    # what was written is a start like any other
+    again = f"hidden.img -mat out.mat {MODEL} --free misset --search 0 --json"
+    status, out, _ = told(again, capsys)
+    assert status == 0
+    assert max(abs(value) for value in values(out).values()) < 0.01
+
+
+def test_the_experiment_in_the_file(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = told("hidden.h5 --free misset --search 0 --json", capsys)
+    assert status == 0
+    assert json.loads(out)["chi_squared"][1] == pytest.approx(1.0, abs=0.05)
+    status, out, _ = told("hidden.h5 -backend numpy -threads 1 --free scale --json", capsys)
+    assert status == 0
+
+
+def test_regions(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = "hidden.h5 --free scale --region 0 9 0 9 --region 100 109 20 24 --json"
+    status, out, _ = told(words, capsys)
+    assert status == 0
+    assert json.loads(out)["pixels"] == 150
+
+
+def test_failure_is_said(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = told(f"hidden.img -cell 34.77 39.17 48.31 {MODEL} --free misset", capsys)
+    assert status == 1
+    assert out.splitlines()[-1].startswith("NOT CONVERGED: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("hidden.img", "options which describe the start are needed"),
+        ("nothing.img", "nothing.img"),
+        ("hidden.h5 --free weather", "there is no parameter 'weather'"),
+        ("hidden.h5 --free misset --within misset", "--within misset: expected NAME=NUMBER"),
+        ("hidden.h5 --free misset --within misset=-1", "expected a number above zero"),
+        ("hidden.h5 --free misset --within cell=1", "is not refined"),
+        ("hidden.h5 --search -1", "--search: from 0 to 20 degrees"),
+        ("hidden.h5 --evaluations 0", "--evaluations: at least 1"),
+        ("hidden.h5 --region 0 999 0 9", "not in an image of 200 x 200"),
+        ("hidden.h5 --offset nan", "--offset: expected a finite number"),
+        ("hidden.h5 --picture p.doc", "--picture: expected a name which ends in"),
+        ("hidden.h5 --picture no/p.png", "no/p.png"),
+        ("hidden.h5 --matrix hidden.h5", "hidden.h5"),
+        (f"hidden.h5 {CELL} {MODEL} -detpixels 20", "200 x 200 pixels, but the detector has 20"),
+        (f"hidden.h5 {CELL} {MODEL} -tophat_spots", "flat spots (tophat) have edges"),
+        (f"hidden.h5 {CELL} {MODEL} -corrected Q3", "those of the corrected image"),
+        ("hidden.h5 --saturation 0 --free scale", "no pixel is left"),
+    ],
+)
+def test_mistakes(
+    images: Path, words: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = set(images.iterdir())
+    status, out, err = told(words, capsys)
+    assert status == 2
+    assert out == ""
+    assert err.splitlines()[-1].startswith("cupysim refine: error: ")
+    assert message in err
+    assert set(images.iterdir()) == before

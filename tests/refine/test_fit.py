@@ -1,0 +1,170 @@
+"""A hidden truth is found again, and where it is not, that is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cupysim import Experiment, simulate
+from cupysim.errors import CupysimError
+from cupysim.gradients.parameters import GROUPS
+from cupysim.gradients.select import select_gradient_backend
+from cupysim.maths.nr_random import RandomStream
+from cupysim.refine.fit import Refined, Settings, refine
+from cupysim.refine.parameters import KINDS, changed, current, free_parameters
+from cupysim.refine.problem import Observation, Problem
+from tests.conftest import INPUTS
+from tests.corrected.rendering import experiment_of
+
+WORDS = f"-hkl {INPUTS / 'orc.hkl'} -nodump -cell 34.77 39.17 48.31 -misset 12 -34 56 -N 10"
+TRUTH = experiment_of(
+    f"{WORDS} -lambda 1 -distance 60 -detpixels 200 -pixel 0.3 -oversample 1 -fluence 1e28 "
+    "-water 0.3 -corrected"
+)
+BACKEND = select_gradient_backend()
+
+
+def observed(experiment: Experiment, seed: int | None = 3) -> Observation:
+    """Photons counted, or those which are expected."""
+    image = simulate(experiment)
+    counts = image.array if seed is None else image.counts(RandomStream(seed))[0]
+    return Observation(counts.astype(np.float64), np.ones(counts.shape, dtype=bool))
+
+
+def away(experiment: Experiment, shifts: dict[str, float]) -> Experiment:
+    """In the units of reports."""
+    for name, by in shifts.items():
+        experiment = changed(experiment, name, by * KINDS[name].size)
+    return experiment
+
+
+def off(refined: Refined, truth: Experiment = TRUTH) -> dict[str, float]:
+    """How far each parameter is from the truth, in the units of reports."""
+    return {
+        name: value - current(truth, name) / KINDS[name].size
+        for name, value in zip(refined.names, refined.values, strict=True)
+    }
+
+
+WRONG = {"misset_x": 0.3, "misset_y": -0.3, "misset_z": 0.26, "cell_a": 0.17, "cell_b": -0.2,
+         "cell_c": 0.24}  # fmt: skip
+"""Half a degree and half a per cent."""
+
+
+@pytest.mark.parametrize("target", ["poisson", "squares"])
+def test_half_a_degree_and_half_a_per_cent(target: str) -> None:
+    names = free_parameters("misset,cell,scale")
+    start = away(TRUTH, WRONG)
+    told: list[str] = []
+    refined = refine(start, observed(TRUTH), names, BACKEND, Settings(target), told.append)
+    assert refined.converged, refined.reason
+    apart = off(refined)
+    assert max(abs(apart[name]) for name in GROUPS["misset"]) < 0.01
+    for name in GROUPS["cell"][:3]:
+        assert abs(apart[name]) < 2e-4 * current(TRUTH, name)
+    # uncertainties are those of repeated measurements
+    pulls = np.array([apart[name] for name in names]) / refined.sigmas
+    assert np.abs(pulls).max() < 4.5
+    assert refined.chi_squared[1] == pytest.approx(1.0, abs=0.05)
+    assert refined.chi_squared[0] > 2.0
+    assert refined.explained > 0.9
+    assert any("orientations within 1 deg" in line for line in told)
+
+
+def test_uncertainties_are_the_spread_of_many_noises() -> None:
+    names = free_parameters("misset_x,cell_c,scale")
+    values, sigmas = [], []
+    for seed in range(1, 13):
+        refined = refine(TRUTH, observed(TRUTH, seed), names, BACKEND, Settings(search=0.0))
+        assert refined.converged
+        values.append(refined.values)
+        sigmas.append(refined.sigmas)
+    # of twelve samples a standard deviation is known to a fifth
+    spread = np.std(values, axis=0, ddof=1) / np.mean(sigmas, axis=0)
+    assert ((spread > 0.5) & (spread < 1.6)).all(), spread
+
+
+@pytest.mark.parametrize(
+    ("names", "shifts"),
+    [
+        ("distance,beam_centre", {"distance": 0.2, "beam_fast": 0.1, "beam_slow": -0.1}),
+        ("rotation,scale", {"rotation_x": 0.1, "rotation_y": -0.2, "rotation_z": 0.1}),
+        ("wavelength,scale", {"wavelength": 0.001}),
+        ("phi", {"phi": 0.05}),
+        ("twotheta", {"twotheta": 0.1}),
+    ],
+)
+def test_other_parameters(names: str, shifts: dict[str, float]) -> None:
+    """Without noise, the truth is found to many digits."""
+    start = away(TRUTH, shifts)
+    settings = Settings(search=0.0)
+    found = refine(start, observed(TRUTH, None), free_parameters(names), BACKEND, settings)
+    assert found.converged, found.reason
+    for name, apart in off(found).items():
+        # photons are rounded to 32 bits
+        assert abs(apart) < 1e-3 * max(found.sigmas[found.names.index(name)], 1e-6) + 1e-5
+
+
+def test_numbers_of_cells() -> None:
+    """Which need not be whole on the way."""
+    start = replace(TRUTH, crystal=replace(TRUTH.crystal, n_cells=(9, 11, 12)))
+    names = free_parameters("n_cells,scale")
+    found = refine(start, observed(TRUTH), names, BACKEND, Settings(search=0.0))
+    assert found.converged, found.reason
+    np.testing.assert_allclose(found.values[:3], 10.0, atol=0.1)
+
+
+class TestFailures:
+    def test_a_crystal_which_is_another(self) -> None:
+        start = away(TRUTH, {"misset_x": 40.0, "misset_y": 25.0})
+        names = free_parameters("misset,scale")
+        refined = refine(start, observed(TRUTH), names, BACKEND, Settings())
+        assert not refined.converged
+        assert "wrong" in refined.reason or "limit" in refined.reason
+        assert refined.explained < 0.5
+
+    def test_limits(self) -> None:
+        start = away(TRUTH, {"cell_c": 0.24})
+        settings = Settings(search=0.0, within={"cell_c": 0.1})
+        names = free_parameters("cell_c,scale")
+        refined = refine(start, observed(TRUTH), names, BACKEND, settings)
+        assert not refined.converged
+        assert refined.reason == "cell_c went to the limit of what is allowed"
+
+    def test_too_few_evaluations(self) -> None:
+        start = away(TRUTH, {"cell_c": 0.05})
+        settings = Settings(search=0.0, evaluations=2)
+        refined = refine(start, observed(TRUTH), ("cell_c",), BACKEND, settings)
+        assert not refined.converged
+        assert refined.reason == "2 images were not enough"
+
+    def test_what_cannot_be_told_apart(self) -> None:
+        """The last missetting angle and the spindle are both about z."""
+        names = free_parameters("misset_z,phi,scale")
+        refined = refine(TRUTH, observed(TRUTH), names, BACKEND, Settings(search=0.0))
+        assert not refined.converged
+        assert "cannot be told from others" in refined.reason
+        assert not np.isfinite(refined.sigmas).all()
+
+    def test_no_photons(self) -> None:
+        nothing = Observation(np.zeros((200, 200)), np.ones((200, 200), dtype=bool))
+        with pytest.raises(CupysimError, match="no photon was counted"):
+            refine(TRUTH, nothing, ("misset_x",), BACKEND, Settings())
+
+
+@pytest.mark.parametrize("target", ["poisson", "squares"])
+@pytest.mark.parametrize("coarseness", [1.0, 2.5])
+def test_jacobian(target: str, coarseness: float) -> None:
+    names = free_parameters("misset,cell_a,distance,scale")
+    problem = Problem(TRUTH, observed(TRUTH), names, target, BACKEND, coarseness)
+    x = np.array([0.02, -0.03, 0.01, 0.05, 0.1, 0.2])
+    slopes = problem.jacobian(x)
+    for number in range(len(x)):
+        step = np.zeros(len(x))
+        step[number] = 1e-5
+        expected = (problem.residuals(x + step) - problem.residuals(x - step)) / 2e-5
+        wrong = np.abs(slopes[:, number] - expected) > 1e-4 * np.abs(expected).max()
+        # where the nearest reflection changes on the way
+        assert wrong.mean() < 1e-3

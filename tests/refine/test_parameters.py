@@ -1,0 +1,70 @@
+"""Parameters which are refined: experiments change with them as their names say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from cupysim.errors import ModelError
+from cupysim.gradients.parameters import GROUPS
+from cupysim.maths.derivatives import upright_cell
+from cupysim.refine.parameters import KINDS, changed, current, free_parameters
+from tests.conftest import INPUTS
+from tests.corrected.rendering import experiment_of
+
+CELL = "-cell 50 60 70 80 95 100 -misset 10 20 30"
+MATRIX = f"-mat {INPUTS / 'tric.mat'} -misset 1 2 3"
+REST = "-default_F 10 -N 5 -detpixels 12 -pixel 2 -mosaic 1 -mosaic_dom 4 -lambda 1.2 -corrected"
+SETUPS = [
+    CELL, MATRIX, f"{CELL} -xds", f"{CELL} -adxv -twotheta 7", f"{MATRIX} -close_distance 80",
+    f"{CELL} -denzo -detector_rotx 4", f"{CELL} -dials -ORGX 4 -ORGY 5",
+]  # fmt: skip
+CHANGEABLE = [name for name in KINDS if name not in (*GROUPS["n_cells"], "scale")]
+
+
+@pytest.mark.parametrize("words", SETUPS)
+@pytest.mark.parametrize("name", CHANGEABLE)
+def test_one_changes_and_the_others_stay(name: str, words: str) -> None:
+    experiment = experiment_of(f"{words} {REST}")
+    by = 1e-3 * (abs(current(experiment, name)) or 1.0)
+    other = changed(experiment, name, by)
+    assert current(other, name) == pytest.approx(current(experiment, name) + by, rel=1e-9)
+    # where the beam hits depends on the distance, if the panel is turned about the sample
+    kept = [each for each in KINDS if each != name and each not in GROUPS["beam_centre"]]
+    for each in kept:
+        assert current(other, each) == pytest.approx(current(experiment, each), rel=1e-9), each
+
+
+@pytest.mark.parametrize("words", [CELL, MATRIX])
+@pytest.mark.parametrize("name", GROUPS["cell"])
+def test_a_cell_keeps_its_orientation(name: str, words: str) -> None:
+    """In the frame in which c is along z and b in the yz plane."""
+    experiment = experiment_of(f"{words} {REST}")
+    lattice = experiment.crystal.lattice
+    orientation = np.linalg.solve(upright_cell(lattice.lengths, lattice.angles)[0], lattice.direct)
+    other = changed(experiment, name, 0.01).crystal.lattice
+    after = np.linalg.solve(upright_cell(other.lengths, other.angles)[0], other.direct)
+    np.testing.assert_allclose(after, orientation, atol=1e-9)
+
+
+def test_domains_turn_in_proportion() -> None:
+    experiment = experiment_of(f"{CELL} {REST}")
+    grown = changed(experiment, "mosaic_spread", current(experiment, "mosaic_spread"))
+    before, after = (
+        Rotation.from_matrix(e.crystal.mosaicity.rotations).magnitude() for e in (experiment, grown)
+    )
+    np.testing.assert_allclose(after, 2.0 * before, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ("structure_factors", "cannot be refined, they are too many"),
+        ("fluence, scale", "one and the same"),
+        ("weather", "no parameter 'weather'"),
+    ],
+)
+def test_impossible(names: str, told: str) -> None:
+    with pytest.raises(ModelError, match=told):
+        free_parameters(names)
