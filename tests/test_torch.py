@@ -33,7 +33,7 @@ def test_gradcheck(backend: str) -> None:
         return cupysim.torch.simulate(EXPERIMENT, NAMES, units * x, backend)
 
     x = torch.tensor([0.3, -0.2, 0.1, 0.2, 0.1, 0.4, 0.5, 0.1], dtype=torch.float64)
-    assert torch.autograd.gradcheck(photons, (x.requires_grad_(),), eps=1e-6, atol=1e-6, rtol=1e-5)
+    assert torch.autograd.gradcheck(photons, (x.requires_grad_(),), eps=1e-4, atol=1e-6, rtol=1e-5)
 
 
 def test_a_loss_falls_along_its_gradient(backend: str) -> None:
@@ -53,7 +53,7 @@ def test_a_second_derivative_is_refused() -> None:
     shifts = torch.zeros(1, dtype=torch.float64, requires_grad=True)
     total = cupysim.torch.simulate(EXPERIMENT, "misset_x", shifts).sum()
     (slope,) = torch.autograd.grad(total, shifts, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
+    with pytest.raises(RuntimeError, match=r"once_differentiable|does not require grad"):
         torch.autograd.grad(slope.sum(), shifts)
 
 
