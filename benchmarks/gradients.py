@@ -4,8 +4,8 @@
 
 Twelve parameters together: three angles of the crystal, six of its cell, distance and beam centre.
 The time is that of a whole pass, with its arrays, in double precision; that of the image likewise,
-by the same backend. The shortest of the repeats counts. "Difference" is the largest of all twelve from
-the last backend's derivatives, relative to the largest of each.
+by the same backend. The shortest of the repeats counts. "Difference" is the largest of all twelve
+from the last backend's derivatives, relative to the largest of each.
 """
 
 from __future__ import annotations
@@ -53,6 +53,13 @@ def main() -> None:
     )
     parser.add_argument("cases", nargs="*", help=f"of {', '.join(CASES)}")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--numpy-steps",
+        type=float,
+        default=NUMPY_STEPS,
+        metavar="STEPS",
+        help="leave out NumPy where there are more; default: %(default)g",
+    )
     parser.add_argument("--out", type=lambda name: Path(name).resolve())
     arguments = parser.parse_args()
     if unknown := set(arguments.cases) - set(CASES):
@@ -68,7 +75,7 @@ def main() -> None:
         steps = plan.n_region * plan.n_steps * plan.panels.n_layers
         found: list[tuple[dict[str, object], Gradients]] = []
         for backend in available_backends():
-            if backend == "numpy" and steps > NUMPY_STEPS:
+            if backend == "numpy" and steps > arguments.numpy_steps:
                 continue
             repeats = 1 if backend == "numpy" else arguments.repeats
             render, differentiate = select_backend(backend), select_gradient_backend(backend)

@@ -16,7 +16,7 @@ from cupysim.gradients.select import select_gradient_backend
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors
-from cupysim.render.effects import warn_of_effects
+from cupysim.render.effects import warn_of_effects, warn_of_interpolation_stop
 from cupysim.render.planning import make_plan
 from cupysim.render.result import Observer
 from cupysim.render.select import select_backend
@@ -98,7 +98,9 @@ def simulate(
         gradient_plan = plan_gradients(experiment, plan, gradients)
         differentiate = select_gradient_backend(backend, threads, devices)
         differentiated = differentiate(gradient_plan, Observer())
-    return Image(experiment, plan, render(plan, observer or Observer()), differentiated)
+    rendered = render(plan, observer or Observer())
+    warn_of_interpolation_stop(rendered)
+    return Image(experiment, plan, rendered, differentiated)
 
 
 def render_gradients(

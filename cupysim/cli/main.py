@@ -107,8 +107,7 @@ def _run(words: Sequence[str]) -> None:
     from cupysim.cli.report import setup_lines, solid_angle_line
     from cupysim.errors import OptionError
     from cupysim.image import Image
-    from cupysim.quirks import warn_quirk
-    from cupysim.render.effects import warn_of_effects
+    from cupysim.render.effects import warn_of_effects, warn_of_interpolation_stop
     from cupysim.render.planning import make_plan
     from cupysim.render.select import select_backend
 
@@ -143,14 +142,7 @@ def _run(words: Sequence[str]) -> None:
             listener.close()
     _check_finite(image)
     report(listener.unfinished_line)
-    (stop,) = image.rendered.interpolation_stops
-    if stop is not None:
-        slow, fast = divmod(stop.pixel, image.array.shape[1])
-        warn_quirk(
-            23,
-            f"interpolation of structure factors ends at pixel {fast} {slow} (fast, slow), whose "
-            "indices leave the table; -nointerpolate, or more structure factors, avoid the seam",
-        )
+    warn_of_interpolation_stop(image.rendered)
     report(solid_angle_line(image.statistics))
     write_outputs(job, image, dump_problem, report, watch)
     report.flush()

@@ -38,6 +38,9 @@ class Sources:
         Wavelengths (m).
     weights : ndarray, shape (n,)
         Relative brightness, which is reported but not used unless quirk Q13 is corrected.
+    brightness : ndarray, shape (n,)
+        What their terms are multiplied by, 1 on average: all 1, or the weights over their mean
+        where quirk Q13 is corrected.
     deviations : ndarray, shape (m, 2), optional
         Horizontal and vertical deviations (rad) a divergence was made of.
     spectrum : ndarray, shape (k,), optional
@@ -47,6 +50,7 @@ class Sources:
     positions: np.ndarray
     wavelengths: np.ndarray
     weights: np.ndarray
+    brightness: np.ndarray
     deviations: np.ndarray | None = None
     spectrum: np.ndarray | None = None
 
@@ -177,6 +181,7 @@ class Beam:
             np.repeat(positions, len(spectrum), axis=0),
             np.tile(spectrum, len(deviations)),
             np.full(count, 1.0 / count),
+            np.ones(count),
             deviations,
             spectrum,
         )
@@ -191,9 +196,12 @@ class Beam:
                 raise ModelError(f"source {row}: the position {position} has no direction")
             if not 0.0 < wavelength < np.inf:
                 raise ModelError(f"source {row}: the wavelength must be positive: {wavelength} m")
+        brightness = np.ones(len(weights))
         if 13 in self.corrected:
             if not (np.isfinite(weights).all() and weights.min() >= 0.0 and weights.any()):
                 raise ModelError("sources: the weights must not be negative, nor all be zero")
+            if np.ptp(weights) > 0.0:
+                brightness = weights / weights.mean()
         elif np.ptp(weights) > 0.0:
             warn_quirk(13, "the weights of the sources differ but are not used")
         shortest, longest = PLAUSIBLE_WAVELENGTHS
@@ -203,4 +211,4 @@ class Beam:
                 f"source wavelengths from {wavelengths.min():g} to {wavelengths.max():g} m: "
                 "the fifth column is in metres",
             )
-        return Sources(positions, wavelengths, weights)
+        return Sources(positions, wavelengths, weights, brightness)

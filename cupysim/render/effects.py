@@ -14,6 +14,7 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.sampling import Sweep
 from cupysim.quirks import warn_quirk
 from cupysim.render.plan import RenderPlan, Use
+from cupysim.render.result import Rendered
 
 NOTICEABLE = 1e-3
 """Relative change of all of an image's photons which is worth a warning."""
@@ -48,6 +49,25 @@ def warn_of_effects(experiment: Experiment, plan: RenderPlan) -> None:
     ):
         if effect and not experiment.corrects(number):
             warn_quirk(number, effect)
+
+
+def warn_of_interpolation_stop(rendered: Rendered) -> None:
+    """Warn of the step which ended interpolation, if there was one (quirk Q23).
+
+    Parameters
+    ----------
+    rendered : Rendered
+        What a backend gave back.
+    """
+    for stop in rendered.interpolation_stops:
+        if stop is not None:
+            slow, fast = divmod(stop.pixel, rendered.image.shape[3])
+            warn_quirk(
+                23,
+                f"interpolation of structure factors ends at pixel {fast} {slow} (fast, slow), "
+                "whose indices leave the table; -nointerpolate, or more structure factors, avoid "
+                "the seam",
+            )
 
 
 def _stale_orientation(experiment: Experiment) -> str:

@@ -124,13 +124,10 @@ def _panels(experiment: Experiment) -> Panels:
 
 def _sources(experiment: Experiment) -> SourceTable:
     sources = experiment.sources
-    weight = np.ones(len(sources.wavelengths))
-    if experiment.corrects(13) and np.ptp(sources.weights) > 0.0:
-        weight = sources.weights / sources.weights.mean()
     return SourceTable(
         incident=sources.incident[None],
         wavelength=sources.wavelengths[None],
-        weight=weight[None],
+        weight=sources.brightness[None],
         channel=np.zeros(len(sources.wavelengths), dtype=np.int32),
         kahn=experiment.beam.polarization,
         polarized=experiment.beam.polarized,

@@ -52,6 +52,8 @@ KINDS = {
     "sources": f"-sourcefile {INPUTS / 'sources_mixed.txt'} -nopolar",
     "table": f"-hkl {INPUTS / 'few.hkl'} -gauss_xtal -roi 3 20 5 30 -water 3 -fluence 1e24",
     "mask": f"-mask {INPUTS / 'made.img'} -round_xtal -detpixels 96",
+    "corrected": f"-sourcefile {INPUTS / 'sources5.txt'} -gauss_xtal -curved_det -corrected",
+    "corrected in part": "-misset 10 20 30 -osc 1 -phisteps 3 -corrected Q3,Q5",
     "sensor": "-detector_abs 300 -detector_thick 200 -thicksteps 3 -curved_det",
 }
 
@@ -118,6 +120,7 @@ def test_experiment_from_a_file_renders_its_image(kind: str, tmp_path: Path) -> 
     read = nexus.read(tmp_path / "a.h5")
     np.testing.assert_array_equal(read.expected, content.expected)
     np.testing.assert_array_equal(simulate(read.experiment).array, content.expected)
+    assert read.experiment.corrected == experiment.corrected
     assert read.provenance == content.provenance
     assert content.expected.max() > 0.0
 

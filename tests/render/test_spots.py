@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,9 @@ CASES = {
     "bandwidth": "-dispersion 1 -dispsteps 5",
     "tilted": "-detector_rotx 15 -twotheta 10 -xds",
     "two wavelengths and directions": "-hdivrange 2 -hdivsteps 2 -dispersion 0.5 -dispsteps 2",
+    "corrected gauss": "-gauss_xtal -cell 30 40 50 80 95 100 -corrected",
+    "corrected flat spots": "-tophat_spots -N 12 -oversample 8 -corrected",
+    "corrected sensor": "-detector_abs 300 -detector_thick 200 -thicksteps 4 -corrected",
 }
 APART = 14.0
 """Pixels to the next spot, so that a box holds one alone."""
@@ -66,10 +71,26 @@ def test_spots_are_where_and_as_bright_as_predicted(case: str) -> None:
     found = np.array(boxes(image, spots))
     assert len(found) > 10
     # flat spots end within a pixel, of which sub-pixels see a few points
-    wide = 5 if case == "flat spots" else 1
+    wide = 5 if "flat spots" in case else 1
     assert np.median(found[:, 0]) == pytest.approx(1.0, abs=PHOTONS)
     assert np.quantile(np.abs(found[:, 0] - 1.0), 0.8) < wide * PHOTONS
     assert np.median(found[:, 1]) < PLACE
+
+
+def test_bright_sources_bring_more(tmp_path: Path) -> None:
+    """Photons of weighted sources are the weighted mean of each one's."""
+    file = tmp_path / "sources.txt"
+
+    def photons(rows: str) -> dict[tuple[int, ...], float]:
+        file.write_text(rows)
+        plan = make_plan(from_args(f"{COMMON} -round_xtal -sourcefile {file} -corrected"))
+        return {tuple(spot[["h", "k", "l"]]): spot["photons"] for spot in predict_spots(plan)}
+
+    first, second = "-10 0 0 3 1.1e-10\n", "-10 0.01 0 1 1.1e-10\n"
+    both, one, other = photons(first + second), photons(first), photons(second)
+    for hkl in list(both)[:20]:
+        expected = 0.75 * one.get(hkl, 0.0) + 0.25 * other.get(hkl, 0.0)
+        assert both[hkl] == pytest.approx(expected, rel=1e-9)
 
 
 def test_spots_hold_the_photons_of_the_image() -> None:

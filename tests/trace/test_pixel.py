@@ -80,6 +80,28 @@ def test_the_sum_and_the_photons_are_the_images(pixel: tuple[int, int]) -> None:
     assert sums[-1] == named(trace.result)["intensity_sum"]
 
 
+def test_each_term_has_its_own_weight() -> None:
+    """Where quirks are corrected, factors belong to steps and not to the pixel."""
+    words = f"{WORDS} -oversample 1 -detector_abs 99 -detector_thick 100 -thicksteps 3 -water 1"
+    experiment = build([*words.split(), "-corrected"]).experiment
+    image = render(make_plan(experiment), Observer()).image[0, 0]
+    trace = trace_pixel(experiment, 5, 7)
+    steps = [named(step.values) for step in trace.steps]
+    result = named(trace.result)
+    assert result["photons"] == image[7, 5]
+    assert not {"omega", "polarization", "capture_fraction"} & set(result)
+    for step in steps:
+        product = step["omega"] * step["polarization"] * step["capture_fraction"]
+        assert step["step_weight"] == pytest.approx(product, rel=1e-12)
+    total = sum(step["step_intensity"] * step["step_weight"] for step in steps)
+    # the background comes once for each ray: 3 spindle angles, 4 domains
+    rays = steps[::12]
+    background = named(trace.setup)["ray_background"] * sum(ray["step_weight"] for ray in rays)
+    assert result["intensity_sum"] == pytest.approx(total + background, rel=1e-12)
+    photons = result["intensity_sum"] / result["steps"] * result["r_e_squared"] * result["fluence"]
+    assert photons == pytest.approx(result["photons"], rel=1e-6)
+
+
 def test_a_step_holds_together() -> None:
     """Each number follows from those before it."""
     trace = trace_pixel(build(WORDS.split()).experiment, 5, 7, STRONGEST)

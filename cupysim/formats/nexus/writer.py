@@ -136,14 +136,16 @@ class _Writer:
     def _beam(self) -> None:
         experiment = self.experiment
         beam = self._group(f"{ENTRY}/instrument/beam", "NXbeam")
-        wavelengths, counts = np.unique(experiment.sources.wavelengths, return_counts=True)
+        sources = experiment.sources
+        wavelengths, which = np.unique(sources.wavelengths, return_inverse=True)
         path = f"{ENTRY}/instrument/beam/incident_wavelength"
         self._number(path, experiment.nominal_wavelength / ANGSTROM, "angstrom")
         if len(wavelengths) > 1:
             # as a variant, since readers take the elements of a list for one of each image
             self.file[path].attrs["variant"] = "incident_wavelength_1Dspectrum"
             self._number(f"{path}_1Dspectrum", wavelengths / ANGSTROM, "angstrom")
-            beam["incident_wavelength_1Dspectrum_weights"] = counts / counts.sum()
+            weights = np.bincount(which, sources.brightness)
+            beam["incident_wavelength_1Dspectrum_weights"] = weights / weights.sum()
         kahn = experiment.beam.polarization if experiment.beam.polarized else 0.0
         field = self.rotation @ experiment.detector.unit_frame.polarization
         twice = 2.0 * np.arctan2(field[1], field[0])
