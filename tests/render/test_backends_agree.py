@@ -86,6 +86,8 @@ OTHERS = [
     some(option("-twotheta", numbers(-30, 30)), option("-detector_rotx", numbers(-20, 20))),
     some(option("-detector_roty", numbers(-20, 20)), option("-detector_rotz", numbers(-90, 90))),
     some("-roi 2 9 4 11", "-roi 5 5 0 100"),
+    some(f"-sourcefile {INPUTS / 'sources5.txt'}"),
+    some("-corrected", "-corrected", "-corrected Q21", "-corrected Q14,Q15", "-corrected Q17,Q23"),
     CONVENTIONS,
 ]  # fmt: skip
 
