@@ -92,15 +92,14 @@ def simulate(
             raise CupysimError(f"backend {backend!r}: only numpy can be tapped")
         backend = "numpy"
     render = select_backend(backend, precision, threads, devices)
-    differentiated = None
-    if gradients is not None:
-        # before the image, so that what cannot be differentiated is told at once
-        gradient_plan = plan_gradients(experiment, plan, gradients)
-        differentiate = select_gradient_backend(backend, threads, devices)
-        differentiated = differentiate(gradient_plan, Observer())
+    # before the image, so that what cannot be differentiated is told at once
+    gradient_plan = None if gradients is None else plan_gradients(experiment, plan, gradients)
     rendered = render(plan, observer or Observer())
     warn_of_interpolation_stop(rendered)
-    return Image(experiment, plan, rendered, differentiated)
+    if gradient_plan is None:
+        return Image(experiment, plan, rendered)
+    differentiate = select_gradient_backend(backend, threads, devices)
+    return Image(experiment, plan, rendered, differentiate(gradient_plan, Observer()))
 
 
 def render_gradients(

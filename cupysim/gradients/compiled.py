@@ -131,40 +131,42 @@ class _GradientWorker(Worker):
         """Entries of structure factors; pixels which have too many are asked again."""
         interpolate = self.plan.factors.interpolate
         capacity = FIRST_CAPACITY[Factors.TRICUBIC if interpolate else Factors.NEAREST]
-        waiting = [(piece.first, piece.count, capacity)]
-        while waiting:
-            first, count, capacity = waiting.pop()
-            most = max(1, BAND_BYTES // (16 * capacity))
-            if count > most:
-                waiting.append((first + most, count - most, capacity))
-                count = most
-            launch = self._launch(first, count)
-            launch["capacity"] = capacity
-            self.engine.open_results(
-                launch,
-                {
-                    "entry_places": np.full((count, capacity), -1, dtype=np.int64),
-                    "entry_values": np.zeros((count, capacity)),
-                    "found": np.zeros(count, dtype=np.int64),
-                },
-            )
-            self._carry_out(Piece(first, count, piece.spans), launch, entries=True)
-            found = self.engine.close_results()
-            full = found["found"] != 0
-            self._add(
-                first, found["entry_places"][~full], found["entry_values"][~full], ~full, sums
-            )
-            waiting += [(first + int(place), 1, 4 * capacity) for place in np.flatnonzero(full)]
+        waiting = np.array([self.number(piece.first + place) for place in range(piece.count)])
+        while len(waiting):
+            most, full = max(1, BAND_BYTES // (16 * capacity)), []
+            for first in range(0, len(waiting), most):
+                full.append(
+                    self._collect_some(waiting[first : first + most], capacity, piece, sums)
+                )
+            waiting = np.concatenate(full)
+            capacity *= 4
+
+    def _collect_some(
+        self, numbers: np.ndarray, capacity: int, piece: Piece, sums: FactorSums
+    ) -> np.ndarray:
+        """Add the entries of some pixels; gives the numbers of those which have too many."""
+        count = len(numbers)
+        launch = self._launch(0, count)
+        launch["numbers"] = self.engine.replace("some", np.ascontiguousarray(numbers))
+        launch["capacity"] = capacity
+        self.engine.open_results(
+            launch,
+            {
+                "entry_places": np.full((count, capacity), -1, dtype=np.int64),
+                "entry_values": np.zeros((count, capacity)),
+                "found": np.zeros(count, dtype=np.int64),
+            },
+        )
+        self._carry_out(Piece(0, count, piece.spans), launch, entries=True)
+        found = self.engine.close_results()
+        full = found["found"] != 0
+        self._add(numbers[~full], found["entry_places"][~full], found["entry_values"][~full], sums)
+        return numbers[full]
 
     def _add(
-        self,
-        first: int,
-        places: np.ndarray,
-        values: np.ndarray,
-        which: np.ndarray,
-        sums: FactorSums,
+        self, pixels: np.ndarray, places: np.ndarray, values: np.ndarray, sums: FactorSums
     ) -> None:
-        pixels = np.array([self.number(first + int(place)) for place in np.flatnonzero(which)])
+        """Add the entries of pixels, given by number, without those of the table's border."""
         used = places >= 0
         shape = self.plan.factors.table.shape[1:]
         # without the border, whose factor is the default
@@ -173,7 +175,7 @@ class _GradientWorker(Worker):
         for place, length in zip(hkl, sums.shape, strict=True):
             known &= (place >= 0) & (place < length)
         flat = np.ravel_multi_index([place[known] for place in hkl], sums.shape)
-        owners = np.broadcast_to(pixels[:, None] if len(pixels) else np.empty((0, 1)), places.shape)
+        owners = np.broadcast_to(pixels[:, None], places.shape)
         # the kernel's table is divided by its largest entry, and its terms multiplied by the square
         values = values[used][known] / largest_factor(self.plan)
         sums.add_flat(owners[used][known], flat, values)

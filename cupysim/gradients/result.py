@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from cupysim.gradients.parameters import GradientPlan
+from cupysim.gradients.parameters import FACTORS, GROUPS, GradientPlan
 from cupysim.gradients.sparse import FactorGradient
 from cupysim.render.result import Observer
 
@@ -36,8 +36,16 @@ class Gradients:
     structure_factors: FactorGradient | None = None
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """The derivative with one parameter, shape (n_slow, n_fast)."""
-        return self.values[self.names.index(name)]
+        """The derivative with one parameter, shape (n_slow, n_fast), or with those of a group.
+
+        A `KeyError` tells which ones there are.
+        """
+        members = GROUPS.get(name, (name,))
+        if not set(members) <= set(self.names):
+            hint = "; .structure_factors has them" if name == FACTORS else ""
+            raise KeyError(f"no derivative with {name}; there are {', '.join(self.names)}{hint}")
+        places = [self.names.index(member) for member in members]
+        return self.values[places] if name in GROUPS else self.values[places[0]]
 
 
 GradientBackend: TypeAlias = Callable[[GradientPlan, Observer], Gradients]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -189,6 +189,31 @@ class Detector:
             self.close_point,
             self.origin_pixels,
         )
+
+    def with_beam_moved(self, fast: float, slow: float) -> Detector:
+        """The detector with its beam centre moved along its axes.
+
+        Parameters
+        ----------
+        fast, slow : float
+            How far (m): the direct beam where the panel turns about it, else the near point.
+
+        Returns
+        -------
+        Detector
+            With the beam centre given in the way which its convention and pivot obey.
+        """
+        centre, by_origin = self.centre, (Convention.XDS, Convention.DIALS)
+        if self.convention in by_origin and self.effective_pivot is Pivot.SAMPLE:
+            near = (centre.close_fast + fast, centre.close_slow + slow)
+            pixels = [place / self.pixel_size + 0.5 for place in near]
+            return replace(self, origin_pixels=(pixels[0], pixels[1]))
+        moved = (centre.x + fast, centre.y + slow)
+        if self.convention in (Convention.MOSFLM, Convention.DENZO):
+            moved = (centre.x + slow, centre.y + fast)
+        elif self.convention is Convention.ADXV:
+            moved = (centre.x + fast, centre.y - slow)
+        return replace(self, beam_centre=moved)
 
     @cached_property
     def geometry(self) -> PanelGeometry:

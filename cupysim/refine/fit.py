@@ -12,11 +12,12 @@ from cupysim.gradients.parameters import GROUPS
 from cupysim.gradients.result import GradientBackend
 from cupysim.models.experiment import Experiment
 from cupysim.refine.levels import (
+    SCAN_CANDIDATES,
     Level,
     forward_pixels,
     levels,
     scan_orientations,
-    spot_pixels,
+    spot_width,
 )
 from cupysim.refine.parameters import KINDS, changed, current
 from cupysim.refine.problem import Observation, Problem
@@ -29,6 +30,12 @@ EVALUATIONS = 60
 
 WORTH_A_TRY = 1.5
 """How much worse than the best a fit with fewer cells may be, relative to it."""
+
+ROUNDS = 3
+"""How often other orientations of the scan are tried if the best ones lead nowhere."""
+
+GOOD = 0.98
+"""Part of the image's spots which a model has that need not be improved."""
 
 EXPLAINED = 0.5
 """Part of the image's spots which a model has that is not a wrong one."""
@@ -151,36 +158,51 @@ def refine(
     names = tuple(names)
     start = np.array([current(experiment, name) / KINDS[name].size for name in names])
     bounds = _bounds(names, start, settings.within or {})
-    x = np.zeros(len(names))
-    evaluations = 0
-    free_orientation = set(GROUPS["misset"]) <= set(names)
-    divisors = levels(experiment, settings.search if free_orientation else 0.0)
-    if free_orientation and settings.search > 0.0:
-        first = Level(experiment, observation, names, backend, divisors[0])
+    problem = Problem(experiment, observation, names, settings.target, backend)
+    nowhere = np.zeros(len(names))
+    before = problem.model(nowhere)[0]
+    freedom = max(len(problem.counts) - len(names), 1)
+    chi_before = float((problem.residuals(nowhere) ** 2).sum()) / freedom
+    scans = set(GROUPS["misset"]) <= set(names) and settings.search > 0.0
+    divisors = levels(experiment, settings.search if scans else 0.0)
+    ladder = [Level(experiment, observation, names, backend, s) for s in divisors[:-1]]
+    candidates = [nowhere]
+    if scans:
+        first = ladder[0] if ladder else Level(experiment, observation, names, backend, 1.0)
         candidates = scan_orientations(first, names, settings.search, bounds, tell)
-        evaluations += first.problem.evaluations
-    else:
-        candidates = [x]
-    for coarseness in divisors[:-1]:
-        level = Level(experiment, observation, names, backend, coarseness)
+    best = None
+    for number in range(0, min(len(candidates), ROUNDS * SCAN_CANDIDATES), SCAN_CANDIDATES):
+        some = _climb(ladder, candidates[number : number + SCAN_CANDIDATES], bounds, tell)
+        fits = [_fit(problem, _scaled(problem, x), bounds, settings.evaluations) for x in some]
+        found = min(fits, key=lambda fit: fit.cost)
+        tell(f"all cells: {_shifts(names, found.x)}")
+        if best is None or found.cost < best.cost:
+            best = found
+        if problem.explained(best.x, spot_width(experiment)) > GOOD:
+            break
+    assert best is not None
+    evaluations = problem.evaluations + sum(level.problem.evaluations for level in ladder)
+    return _outcome(
+        experiment, problem, best, start, bounds, before, chi_before, evaluations
+    )  # fmt: skip
+
+
+def _climb(
+    ladder: Sequence[Level],
+    candidates: list[np.ndarray],
+    bounds: tuple[np.ndarray, np.ndarray],
+    tell: Listener,
+) -> list[np.ndarray]:
+    """Fits with more and more cells; those from which one with all cells is worth a try."""
+    for level in ladder:
         fits = [_fit(level, x, bounds, COARSE_EVALUATIONS) for x in candidates]
         fits.sort(key=lambda fit: fit.cost)
-        evaluations += level.problem.evaluations
         # the best is not always the best of the next level
         candidates = [fit.x for fit in fits if fit.cost < WORTH_A_TRY * fits[0].cost]
-        candidates = candidates[: max(1, len(fits) - 1)]
-        tell(f"cells divided by {coarseness:.3g}: {_shifts(names, fits[0].x)}")
-    problem = Problem(experiment, observation, names, settings.target, backend)
-    before = problem.model(np.zeros(len(names)))[0]
-    freedom = max(len(problem.counts) - len(names), 1)
-    chi_before = float((problem.residuals(np.zeros(len(names))) ** 2).sum()) / freedom
-    fits = [_fit(problem, _scaled(problem, x), bounds, settings.evaluations) for x in candidates]
-    best = min(fits, key=lambda fit: fit.cost)
-    tell(f"all cells: {_shifts(names, best.x)}")
-    return _outcome(
-        experiment, problem, best, start, bounds, before, chi_before,
-        evaluations + problem.evaluations,
-    )  # fmt: skip
+        candidates = (candidates or [fits[0].x])[: max(1, len(fits) - 1)]
+        problem = level.problem
+        tell(f"cells divided by {problem.coarseness:.3g}: {_shifts(problem.names, fits[0].x)}")
+    return candidates
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,7 +288,7 @@ def _outcome(
     freedom = max(len(problem.counts) - len(names), 1)
     chi = float((problem.residuals(x) ** 2).sum()) / freedom
     sigmas, correlations = _uncertainties(problem.jacobian(x), max(chi, 1.0))
-    explained = problem.explained(x, max(spot_pixels(experiment, 1.5), 1.0))
+    explained = problem.explained(x, spot_width(experiment))
     span = np.minimum(bounds[1] - bounds[0], 1.0)
     stuck = [
         name

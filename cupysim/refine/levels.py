@@ -143,7 +143,7 @@ def scan_orientations(
     bounds: tuple[np.ndarray, np.ndarray],
     tell: Callable[[str], None],
 ) -> list[np.ndarray]:
-    """The best orientations of a coarse grid."""
+    """Orientations of a coarse grid, the best first."""
     places = [names.index(name) for name in GROUPS["misset"]]
     offsets = np.linspace(-search, search, 2 * SCAN_STEPS + 1)
     found = []
@@ -162,7 +162,7 @@ def scan_orientations(
         f"{len(found)} orientations within {search:g} deg: best correlation {best[0]:.3f} at "
         f"{turned} deg about x, y, z"
     )
-    return [x for _, x in found[:SCAN_CANDIDATES]]
+    return [x for _, x in found]
 
 
 def _typical_scattering(experiment: Experiment) -> float:
@@ -188,10 +188,20 @@ def forward_pixels(experiment: Experiment) -> np.ndarray:
     return _scattering(experiment) < FORWARD / largest
 
 
+def spot_width(experiment: Experiment) -> float:
+    """Width (pixels) of the spots of all cells, at least one."""
+    return max(_width_pixels(experiment), 1.0)
+
+
 def spot_pixels(experiment: Experiment, coarseness: float) -> float:
     """Standard deviation (pixels) by which spots of few cells are wider than those of all."""
+    return NARROW_SPOT * _width_pixels(experiment) * float(np.sqrt(coarseness**2 - 1.0))
+
+
+def _width_pixels(experiment: Experiment) -> float:
+    """1/(N a) of the longest edge, on the detector (pixels)."""
     detector = experiment.detector
     lengths, counts = experiment.crystal.lattice.lengths, np.array(experiment.crystal.cell_counts)
-    width = 1.0 / float((lengths * counts).max()) * 1e10  # 1/m
+    width = 1e10 / float((lengths * counts).max())  # 1/m
     pixels = width * experiment.beam.wavelength * abs(detector.geometry.distance)
-    return NARROW_SPOT * pixels / detector.pixel_size * float(np.sqrt(coarseness**2 - 1.0))
+    return pixels / detector.pixel_size

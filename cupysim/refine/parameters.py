@@ -12,7 +12,7 @@ from cupysim.errors import ModelError
 from cupysim.gradients.parameters import FACTORS, GROUPS, GradientPlan, expand, plan_gradients
 from cupysim.maths.cell import oriented_lattice
 from cupysim.maths.derivatives import upright_cell
-from cupysim.models.conventions import Convention
+from cupysim.models.conventions import Pivot
 from cupysim.models.crystal import Crystal, Mosaicity, UnitCell
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
@@ -121,7 +121,7 @@ def current(experiment: Experiment, name: str) -> float:
     if name in GROUPS["beam_centre"]:
         # where the beam hits a panel which turns about it, else the near point
         centre, geometry = detector.centre, detector.geometry
-        about_sample = detector.effective_pivot.value == "sample"
+        about_sample = detector.effective_pivot is Pivot.SAMPLE
         pair = (geometry.close_fast, geometry.close_slow)
         return (pair if about_sample else (centre.fast, centre.slow))[name == "beam_slow"]
     close = detector.close_distance
@@ -220,20 +220,9 @@ def _moved(detector: Detector, name: str, by: float) -> Detector:
         lab[GROUPS["rotation"].index(name)] += by
         angles = replace(detector.angles, lab=(lab[0], lab[1], lab[2]))
         return replace(detector, angles=angles)
-    axis = GROUPS["beam_centre"].index(name)
-    centre, size = detector.centre, detector.pixel_size
-    if detector.convention in (Convention.XDS, Convention.DIALS):
-        pixels = [centre.close_fast / size + 0.5, centre.close_slow / size + 0.5]
-        pixels[axis] += by / size
-        return replace(detector, origin_pixels=(pixels[0], pixels[1]))
-    given = [centre.x, centre.y]
-    if detector.convention in (Convention.MOSFLM, Convention.DENZO):
-        given[1 - axis] += by
-    elif detector.convention is Convention.ADXV and axis == 1:
-        given[1] -= by
-    else:
-        given[axis] += by
-    return replace(detector, beam_centre=(given[0], given[1]))
+    if name == "beam_fast":
+        return detector.with_beam_moved(by, 0.0)
+    return detector.with_beam_moved(0.0, by)
 
 
 def gradient_plan(

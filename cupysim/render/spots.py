@@ -319,20 +319,23 @@ def _on_panel(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Fast and slow position (pixels), whether the panel is hit, and the absorbed part."""
     panels, at = plan.panels, (shot, panel)
-    # layers count alike, so that the mean photon is absorbed half-way between first and last
-    depth = 0.5 * (panels.n_layers - 1) * panels.layer_step
-    origin = panels.origin[at] + depth * panels.normal[at]
+    slant = panels.layer_step * panels.attenuation / (direction @ panels.normal[at])
+    # layers count alike (quirk Q15), so that the mean photon is absorbed half-way between first and
+    # last; or as much as they absorb
+    layer = np.full(len(direction), 0.5 * (panels.n_layers - 1))
+    if plan.capture_use is Use.EACH:
+        layer = _mean_layer(slant, panels.n_layers)
+    origin = panels.origin[at] + (layer * panels.layer_step)[:, None] * panels.normal[at]
     # origin + f fast + s slow = r direction
     matrices = np.empty((len(direction), 3, 3))
     matrices[:, :, 0], matrices[:, :, 1] = panels.fast[at], panels.slow[at]
     matrices[:, :, 2] = -direction
     solvable = np.abs(np.linalg.det(matrices)) > 1e-9
     matrices[~solvable] = np.eye(3)
-    place = np.linalg.solve(matrices, np.broadcast_to(-origin, direction.shape)[..., None])
+    place = np.linalg.solve(matrices, -origin[..., None])
     fast, slow, distance = place[:, :, 0].T
     captured = np.full(len(direction), float(panels.n_layers))
     if not panels.absorbs_all:
-        slant = panels.layer_step * panels.attenuation / (direction @ panels.normal[at])
         with np.errstate(over="ignore", invalid="ignore"):
             if plan.capture_use is Use.EACH:
                 captured = 1.0 - np.exp(-panels.n_layers * slant)
@@ -343,3 +346,11 @@ def _on_panel(
             captured = np.nan_to_num(captured, posinf=0.0, neginf=0.0)
     hits = solvable & (distance > 0.0)
     return fast / panels.pixel_size, slow / panels.pixel_size, hits, captured
+
+
+def _mean_layer(slant: np.ndarray, n_layers: int) -> np.ndarray:
+    """The mean number of the layer in which photons are absorbed, by its optical thickness."""
+    layers = np.arange(n_layers)
+    with np.errstate(over="ignore", invalid="ignore"):
+        reached = np.exp(-np.abs(slant)[:, None] * layers)
+        return np.nan_to_num((reached * layers).sum(axis=1) / reached.sum(axis=1))

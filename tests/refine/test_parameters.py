@@ -48,6 +48,20 @@ def test_a_cell_keeps_its_orientation(name: str, words: str) -> None:
     np.testing.assert_allclose(after, orientation, atol=1e-9)
 
 
+@pytest.mark.parametrize("pivot", ["", "-pivot beam", "-pivot sample"])
+@pytest.mark.parametrize("centre", ["", "-Xbeam 9 -Ybeam 14", "-ORGX 4 -ORGY 7", "-Xclose 3"])
+@pytest.mark.parametrize("convention", ["-mosflm", "-denzo", "-adxv", "-xds", "-dials"])
+def test_the_panel_moves_against_the_beam_centre(convention: str, centre: str, pivot: str) -> None:
+    """By as much along its axes, whatever the convention and the pivot."""
+    words = f"{CELL} -detpixels 12 -default_F 1 -pixel 2 {convention} {centre} {pivot} -twotheta 9"
+    detector = experiment_of(f"{words} -corrected").detector
+    moved = detector.with_beam_moved(1e-4, -2e-4).geometry
+    before = detector.geometry
+    expected = before.origin - 1e-4 * before.fast + 2e-4 * before.slow
+    np.testing.assert_allclose(moved.origin, expected, atol=1e-12)
+    np.testing.assert_array_equal(moved.fast, before.fast)
+
+
 def test_domains_turn_in_proportion() -> None:
     experiment = experiment_of(f"{CELL} {REST}")
     grown = changed(experiment, "mosaic_spread", current(experiment, "mosaic_spread"))

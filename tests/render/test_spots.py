@@ -77,6 +77,34 @@ def test_spots_are_where_and_as_bright_as_predicted(case: str) -> None:
     assert np.median(found[:, 1]) < PLACE
 
 
+def test_parallax() -> None:
+    """Photons which go deeper into the sensor are seen further out, by as much as predicted.
+
+    Most are absorbed in the first layers, so that their mean is not half-way through it.
+    """
+    words = f"{COMMON} -twotheta 30 -xds -ORGX 250 -ORGY 500 -oversample 3 -corrected"
+    thin = simulate(from_args(words))
+    thick = simulate(from_args(f"{words} -detector_abs 60 -detector_thick 300 -thicksteps 12"))
+    apart = []
+    places = {tuple(spot[["h", "k", "l"]]): spot for spot in predict_spots(thick.plan)}
+    spots = predict_spots(thin.plan)
+    for spot in spots[:60]:
+        moved = places.get(tuple(spot[["h", "k", "l"]]))
+        distances = np.sort(np.hypot(spots["fast"] - spot["fast"], spots["slow"] - spot["slow"]))
+        if moved is None or distances[1] < APART or not BOX < spot["slow"] < 500 - BOX - 1:
+            continue
+        rows = slice(int(spot["slow"]) - BOX, int(spot["slow"]) + BOX + 1)
+        columns = slice(max(int(spot["fast"]) - BOX, 0), int(spot["fast"]) + BOX + 1)
+        y = np.mgrid[rows, columns][0]
+        seen = [
+            (y * i.array[rows, columns]).sum() / i.array[rows, columns].sum() for i in (thin, thick)
+        ]
+        apart.append((seen[1] - seen[0], moved["slow"] - spot["slow"]))
+    found, predicted = np.array(apart).T
+    assert np.abs(predicted).max() > 0.2
+    assert np.median(np.abs(found - predicted)) < 0.05
+
+
 def test_bright_sources_bring_more(tmp_path: Path) -> None:
     """Photons of weighted sources are the weighted mean of each one's."""
     file = tmp_path / "sources.txt"
