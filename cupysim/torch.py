@@ -17,7 +17,7 @@ from cupysim.errors import CupysimError
 from cupysim.formats.optional import require
 from cupysim.gradients.select import select_gradient_backend
 from cupysim.models.experiment import Experiment
-from cupysim.refine.parameters import free_parameters, gradient_plan
+from cupysim.refine.parameters import free_parameters, gradient_plan, settled
 from cupysim.render.result import Observer
 
 
@@ -59,7 +59,9 @@ def _render(
 ) -> _Found:
     shifts = dict(zip(names, values.tolist(), strict=True))
     scale = 1.0 + shifts.get("scale", 0.0)
-    found = select_gradient_backend(backend)(gradient_plan(experiment, shifts, names), Observer())
+    found = select_gradient_backend(backend)(
+        gradient_plan(settled(experiment), shifts, names), Observer()
+    )
     slopes = scale * found.values
     if "scale" in names:
         slopes[list(names).index("scale")] = found.photons

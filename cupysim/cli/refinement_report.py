@@ -57,7 +57,8 @@ def report_lines(refined: Refined, seconds: float) -> Iterator[str]:
         )
     before, after = refined.chi_squared
     yield f"chi-squared per degree of freedom: {before:.4g} -> {after:.4g}"
-    yield f"spots of the image which the model has: {100 * refined.explained:.1f} %"
+    explained, doubt = refined.explained
+    yield f"spots of the model which the image has: {100 * explained:.1f} % +- {100 * doubt:.2g} %"
     for i, first in enumerate(names):
         for j, second in enumerate(names[:i]):
             correlation = refined.correlations[i, j]
@@ -104,7 +105,7 @@ def report_json(refined: Refined, seconds: float) -> dict[str, Any]:
             refined.correlations.tolist() if np.isfinite(refined.correlations).all() else None
         ),
         "chi_squared": list(refined.chi_squared),
-        "explained": refined.explained,
+        "explained": list(refined.explained),
         "pixels": int(np.count_nonzero(refined.used)),
         "evaluations": refined.evaluations,
         "seconds": seconds,

@@ -19,7 +19,7 @@ from cupysim.refine.levels import (
     scan_orientations,
     spot_width,
 )
-from cupysim.refine.parameters import KINDS, changed, current
+from cupysim.refine.parameters import KINDS, changed, current, settled
 from cupysim.refine.problem import Observation, Problem
 
 COARSE_EVALUATIONS = 12
@@ -35,10 +35,20 @@ ROUNDS = 3
 """How often other orientations of the scan are tried if the best ones lead nowhere."""
 
 GOOD = 0.98
-"""Part of the image's spots which a model has that need not be improved."""
+"""Part of a model's spots which an image has, if no other orientation need be tried."""
 
 EXPLAINED = 0.5
-"""Part of the image's spots which a model has that is not a wrong one."""
+"""Part of a model's spots which an image has, if it is not a wrong one: half-way between an image
+with its spots and one without."""
+
+TRIAL_EVALUATIONS = 15
+"""Of a fit with all cells which shows whether it leads anywhere, at most."""
+
+WORST_CONDITION = 1e12
+"""Of the curvature in units of its diagonal: beyond, parameters cannot be told apart."""
+
+DETECTED = 5.0
+"""Standard deviations from which on it can be told whether an image has a model's spots."""
 
 Listener = Callable[[str], None]
 """Is told what is done, in a line."""
@@ -51,7 +61,8 @@ class Refined:
     Parameters
     ----------
     experiment : Experiment
-        With the refined parameters, but numbers of cells and scale.
+        The start with the refined parameters; numbers of cells are rounded, and the scale has
+        become a part of the fluence.
     names : tuple of str
         Free parameters.
     start, values, sigmas : ndarray, shape (n_parameters,)
@@ -62,8 +73,9 @@ class Refined:
         Of the parameters.
     chi_squared : tuple of 2 float
         Deviance or weighted squares over degrees of freedom, before and after.
-    explained : float
-        See `Problem.explained`.
+    explained : tuple of 2 float
+        How much of the model's spots the image has, and its standard deviation, see
+        `Problem.explained`.
     converged : bool
         Whether this is the solution.
     reason : str
@@ -83,7 +95,7 @@ class Refined:
     sigmas: np.ndarray
     correlations: np.ndarray
     chi_squared: tuple[float, float]
-    explained: float
+    explained: tuple[float, float]
     converged: bool
     reason: str
     evaluations: int
@@ -152,6 +164,7 @@ def refine(
     used = observation.used & ~forward_pixels(experiment)
     if not observation.counts[used].any():
         raise CupysimError("refine: no photon was counted in the pixels which take part")
+    given, experiment = experiment, settled(experiment)
     rendering = replace(experiment.rendering, mask=used, region=None)
     experiment = replace(experiment, rendering=rendering)
     observation = Observation(observation.counts, used)
@@ -170,21 +183,22 @@ def refine(
     if scans:
         first = ladder[0] if ladder else Level(experiment, observation, names, backend, 1.0)
         candidates = scan_orientations(first, names, settings.search, bounds, tell)
-    best = None
+    best, width = None, spot_width(experiment)
+    at_first = min(TRIAL_EVALUATIONS, settings.evaluations)
     for number in range(0, min(len(candidates), ROUNDS * SCAN_CANDIDATES), SCAN_CANDIDATES):
         some = _climb(ladder, candidates[number : number + SCAN_CANDIDATES], bounds, tell)
-        fits = [_fit(problem, _scaled(problem, x), bounds, settings.evaluations) for x in some]
-        found = min(fits, key=lambda fit: fit.cost)
+        trials = [_fit(problem, _scaled(problem, x), bounds, at_first) for x in some]
+        found = min(trials, key=lambda fit: fit.cost)
         tell(f"all cells: {_shifts(names, found.x)}")
         if best is None or found.cost < best.cost:
             best = found
-        if problem.explained(best.x, spot_width(experiment)) > GOOD:
+        if not scans or problem.explained(best.x, width)[0] > GOOD:
             break
     assert best is not None
+    if not best.succeeded and np.isfinite(best.cost) and at_first < settings.evaluations:
+        best = _fit(problem, best.x, bounds, settings.evaluations)
     evaluations = problem.evaluations + sum(level.problem.evaluations for level in ladder)
-    return _outcome(
-        experiment, problem, best, start, bounds, before, chi_before, evaluations
-    )  # fmt: skip
+    return _outcome(given, problem, best, start, bounds, (before, chi_before), evaluations)
 
 
 def _climb(
@@ -198,8 +212,8 @@ def _climb(
         fits = [_fit(level, x, bounds, COARSE_EVALUATIONS) for x in candidates]
         fits.sort(key=lambda fit: fit.cost)
         # the best is not always the best of the next level
-        candidates = [fit.x for fit in fits if fit.cost < WORTH_A_TRY * fits[0].cost]
-        candidates = (candidates or [fits[0].x])[: max(1, len(fits) - 1)]
+        candidates = [fit.x for fit in fits if fit.cost <= WORTH_A_TRY * fits[0].cost]
+        candidates = candidates[: max(1, len(fits) - 1)]
         problem = level.problem
         tell(f"cells divided by {problem.coarseness:.3g}: {_shifts(problem.names, fits[0].x)}")
     return candidates
@@ -280,58 +294,80 @@ def _outcome(
     best: _Fit,
     start: np.ndarray,
     bounds: tuple[np.ndarray, np.ndarray],
-    before: np.ndarray,
-    chi_before: float,
+    at_start: tuple[np.ndarray, float],
     evaluations: int,
 ) -> Refined:
+    before, chi_before = at_start
     x, names = best.x, problem.names
     freedom = max(len(problem.counts) - len(names), 1)
     chi = float((problem.residuals(x) ** 2).sum()) / freedom
     sigmas, correlations = _uncertainties(problem.jacobian(x), max(chi, 1.0))
-    explained = problem.explained(x, spot_width(experiment))
-    span = np.minimum(bounds[1] - bounds[0], 1.0)
-    stuck = [
-        name
-        for name, value, low, high, wide in zip(names, x, *bounds, span, strict=True)
-        if value - low < 1e-6 * wide or high - value < 1e-6 * wide
-    ]
-    reason = best.message
-    if not best.succeeded:
-        reason = best.message
-    elif stuck:
-        reason = f"{', '.join(stuck)} went to the limit of what is allowed"
-    elif explained < EXPLAINED:
-        reason = (
-            f"the model has {100 * explained:.0f} % of the image's spots; this is a wrong "
-            "solution, or another crystal"
-        )
-    elif not np.isfinite(sigmas).all():
-        reason = "some parameters have no influence, or cannot be told from others"
-    good = best.succeeded and not stuck and explained >= EXPLAINED and np.isfinite(sigmas).all()
-    refined = experiment
-    for name, value in zip(names, x * problem.sizes, strict=True):
-        if name != "scale" and name not in GROUPS["n_cells"]:
-            refined = changed(refined, name, float(value))
+    explained, doubt = problem.explained(x, spot_width(experiment))
+    nearest = 1e-6 * np.minimum(bounds[1] - bounds[0], 1.0)
+    at_limit = (x - bounds[0] < nearest) | (bounds[1] - x < nearest)
+    stuck = [name for name, limit in zip(names, at_limit, strict=True) if limit]
+    problems = (
+        ("" if best.succeeded else best.message),
+        (f"{', '.join(stuck)} went to the limit of what is allowed" if stuck else ""),
+        (
+            "some parameters have no influence, or cannot be told from others"
+            if not np.isfinite(sigmas).all()
+            else ""
+        ),
+        (
+            "the spots hold too few photons to tell whether they are the model's"
+            if DETECTED * doubt > 1.0
+            else ""
+        ),
+        (
+            f"the image has {100 * max(explained, 0.0):.0f} % of the model's spots; this is a "
+            "wrong solution, or another crystal"
+            if explained < EXPLAINED
+            else ""
+        ),
+    )
+    wrong = [problem_text for problem_text in problems if problem_text]
     images = []
-    for photons in (before, problem.model(x)[0]):
+    for photons in (before, problem.photons(x)):
         image = np.zeros(problem.used.shape)
         image[problem.used] = photons
         images.append(image)
     return Refined(
-        refined, names, start, start + x, sigmas, correlations, (chi_before, chi), explained,
-        bool(good), reason, evaluations, problem.used, (images[0], images[1]),
+        _refined_experiment(experiment, names, x * problem.sizes), names, start, start + x, sigmas,
+        correlations, (chi_before, chi), (explained, doubt), not wrong,
+        wrong[0] if wrong else best.message, evaluations, problem.used, (images[0], images[1]),
     )  # fmt: skip
+
+
+def _refined_experiment(
+    experiment: Experiment, names: Sequence[str], shifts: np.ndarray
+) -> Experiment:
+    """The start with all changes; numbers of cells are rounded, the scale goes into the fluence."""
+    counts = np.array(experiment.crystal.cell_counts)
+    for name, shift in zip(names, shifts.tolist(), strict=True):
+        if name == "scale":
+            fluence = experiment.beam.fluence * (1.0 + shift)
+            experiment = replace(experiment, beam=replace(experiment.beam, fluence=fluence))
+        elif name in GROUPS["n_cells"]:
+            counts[GROUPS["n_cells"].index(name)] += shift
+        else:
+            experiment = changed(experiment, name, shift)
+    if set(names) & set(GROUPS["n_cells"]):
+        a, b, c = (round(count) for count in counts.tolist())
+        crystal = replace(experiment.crystal, n_cells=(a, b, c), size=(0.0, 0.0, 0.0))
+        experiment = replace(experiment, crystal=crystal)
+    return experiment
 
 
 def _uncertainties(jacobian: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Standard deviations and correlations from the curvature; infinite where there is none."""
-    sizes = norm_of_columns = np.sqrt((jacobian**2).sum(axis=0))
-    if not (norm_of_columns > 0.0).all():
-        return np.where(sizes > 0.0, np.nan, np.inf), np.full((len(sizes), len(sizes)), np.nan)
-    scaled = jacobian / sizes
-    curvature = scaled.T @ scaled
-    if np.linalg.cond(curvature) > 1e14:
-        return np.full(len(sizes), np.inf), np.full(curvature.shape, np.nan)
+    sizes = np.sqrt((jacobian**2).sum(axis=0))
+    nothing = np.full(len(sizes), np.inf), np.full((len(sizes), len(sizes)), np.nan)
+    if not (sizes > 0.0).all():
+        return nothing
+    curvature = (jacobian / sizes).T @ (jacobian / sizes)
+    if np.linalg.cond(curvature) > WORST_CONDITION:
+        return nothing
     covariance = np.linalg.inv(curvature)
     deviations = np.sqrt(np.diag(covariance))
     return np.sqrt(scale) * deviations / sizes, covariance / np.outer(deviations, deviations)

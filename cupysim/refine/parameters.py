@@ -225,6 +225,29 @@ def _moved(detector: Detector, name: str, by: float) -> Detector:
     return detector.with_beam_moved(0.0, by)
 
 
+def settled(experiment: Experiment) -> Experiment:
+    """The experiment with its sampling as it is, lest it jump while parameters change.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose sub-pixels and interpolation may follow from the rest.
+
+    Returns
+    -------
+    Experiment
+        With the same of both, given.
+    """
+    rendering = replace(
+        experiment.rendering,
+        oversample=experiment.oversample,
+        interpolate=experiment.interpolation_wanted,
+    )
+    a, b, c = (round(count) for count in experiment.crystal.cell_counts)
+    crystal = replace(experiment.crystal, n_cells=(a, b, c), size=(0.0, 0.0, 0.0))
+    return replace(experiment, rendering=rendering, crystal=crystal)
+
+
 def gradient_plan(
     experiment: Experiment,
     shifts: Mapping[str, float],

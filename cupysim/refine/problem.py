@@ -144,8 +144,8 @@ class Problem:
         )
         return steepness[:, None] * slopes
 
-    def explained(self, x: np.ndarray, spot_pixels: float) -> float:
-        """Part of the image's spots which the model has.
+    def explained(self, x: np.ndarray, spot_pixels: float) -> tuple[float, float]:
+        """How much of the model's spots the image has.
 
         Parameters
         ----------
@@ -156,10 +156,17 @@ class Problem:
 
         Returns
         -------
-        float
-            1 if only noise is left, 0 if the model is no better than one without spots, less if
-            it is worse. What counts is chi-squared beyond that of counting, relative to that of
-            the model blurred until it has no spots.
+        explained : float
+            1 if the image has all of them, 0 if a model without spots is as good, -1 if the
+            image has other ones.
+        sigma : float
+            Its standard deviation, infinite where the model has no spots.
+
+        Notes
+        -----
+        With s the model blurred until it has no spots, sum [(n - s)^2 - (n - m)^2]/s over its
+        expectation sum (m - s)^2/s where the image n is one of the model m; the variance of the
+        former is then 4 sum (m - s)^2 m/s^2.
         """
         from scipy.ndimage import gaussian_filter
 
@@ -168,15 +175,13 @@ class Problem:
         image[self.used] = photons
         blurred = gaussian_filter(image, BLUR * spot_pixels)
         weights = gaussian_filter(self.used.astype(np.float64), BLUR * spot_pixels)
-        smooth = (blurred / np.maximum(weights, 1e-6))[self.used]
-        misfits = [
-            float(((self.counts - m) ** 2 / np.maximum(smooth, FEWEST)).sum()) - n
-            for m, n in (
-                (photons, float((photons / np.maximum(smooth, FEWEST)).sum())),
-                (smooth, float(len(photons))),
-            )
-        ]
-        return 1.0 - misfits[0] / misfits[1] if misfits[1] > 0.0 else 0.0
+        smooth = np.maximum((blurred / np.maximum(weights, 1e-6))[self.used], FEWEST)
+        better = (self.counts - smooth) ** 2 - (self.counts - photons) ** 2
+        expected = float(((photons - smooth) ** 2 / smooth).sum())
+        if not expected > 0.0:
+            return 0.0, np.inf
+        variance = 4.0 * float((((photons - smooth) / smooth) ** 2 * photons).sum())
+        return float((better / smooth).sum()) / expected, float(np.sqrt(variance)) / expected
 
 
 def _deviance(counts: np.ndarray, expected: np.ndarray) -> np.ndarray:
