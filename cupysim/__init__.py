@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cupysim.api import (
+        fit,
         from_args,
         read_orientation,
         read_structure_factors,
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
     from cupysim.models.scan import Scan
     from cupysim.models.structure_factors import StructureFactors
     from cupysim.quirks import QuirkWarning
+    from cupysim.refine.fit import Refined
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "api": (
+        "fit",
         "from_args",
         "read_orientation",
         "read_structure_factors",
@@ -58,6 +61,7 @@ _HOMES = {
     "models.scan": ("Scan",),
     "models.structure_factors": ("StructureFactors",),
     "quirks": ("QuirkWarning",),
+    "refine.fit": ("Refined",),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -77,6 +81,7 @@ __all__ = [
     "Pivot",
     "QuirkWarning",
     "RandomStream",
+    "Refined",
     "Region",
     "Rendering",
     "Scan",
@@ -88,6 +93,7 @@ __all__ = [
     "UnitCell",
     "Water",
     "__version__",
+    "fit",
     "from_args",
     "read_orientation",
     "read_structure_factors",

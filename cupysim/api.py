@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,8 @@ from cupysim.gradients.select import select_gradient_backend
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors
+from cupysim.refine.fit import EVALUATIONS, Refined, Settings, refine
+from cupysim.refine.problem import Observation
 from cupysim.render.effects import warn_of_effects, warn_of_interpolation_stop
 from cupysim.render.planning import make_plan
 from cupysim.render.result import Observer
@@ -158,6 +160,68 @@ def render_gradients(
     gradient_plan = plan_gradients(experiment, make_plan(experiment), names)
     differentiate = select_gradient_backend(backend, threads, devices)
     return differentiate(gradient_plan, observer or Observer())
+
+
+def fit(
+    experiment: Experiment,
+    counts: np.ndarray,
+    names: str | Sequence[str] = "misset, cell, scale",
+    used: np.ndarray | None = None,
+    *,
+    target: str = "poisson",
+    within: Mapping[str, float] | None = None,
+    search: float = 1.0,
+    evaluations: int = EVALUATIONS,
+    backend: str = "auto",
+    threads: int | None = None,
+    devices: Sequence[int] | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Refined:
+    """Fit an experiment to an image.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The start, with all quirks corrected (``corrected="all"``).
+    counts : ndarray, shape (n_slow, n_fast)
+        Photons counted, without offset.
+    names : str or sequence of str, optional
+        Free parameters, as for `render_gradients`.
+    used : ndarray of bool, shape (n_slow, n_fast), optional
+        Pixels which take part; those next to the beam never do.
+    target : str, optional
+        "poisson", the likelihood of counts; or "squares", differences weighted by them.
+    within : mapping, optional
+        How far parameters may go from their start, in the units of `Refined`.
+    search : float, optional
+        How far (degrees) the orientation is scanned first; 0 for not at all.
+    evaluations : int, optional
+        Images of the last fit, at most.
+    backend, threads, devices : optional
+        As for `simulate`.
+    tell : callable, optional
+        Is told in lines what is done.
+
+    Returns
+    -------
+    Refined
+        Parameters with uncertainties, the refined experiment, and whether it is a solution.
+
+    Raises
+    ------
+    CupysimError
+        If the image has another size than the detector, or nothing can be refined.
+    """
+    size = (experiment.detector.n_slow, experiment.detector.n_fast)
+    measured = np.asarray(counts, dtype=np.float64)
+    if measured.shape != size or (used is not None and np.shape(used) != size):
+        raise CupysimError(f"fit: the image and its mask must have the shape {size}")
+    taken = np.isfinite(measured) if used is None else np.asarray(used) & np.isfinite(measured)
+    observation = Observation(np.where(taken, np.maximum(measured, 0.0), 0.0), taken)
+    return refine(
+        experiment, observation, names, select_gradient_backend(backend, threads, devices),
+        Settings(target, within, search, evaluations), tell or (lambda _: None),
+    )  # fmt: skip
 
 
 def read_structure_factors(path: os.PathLike[str] | str, default: float = 0.0) -> StructureFactors:

@@ -27,7 +27,7 @@ ALLOWED = {
     "formats": {"maths", "models", "native"},
     "provenance": {"native", "render"},
     "image": {"maths", "models", "render", "gradients", "noise", "formats", "provenance"},
-    "api": {"image", "maths", "models", "render", "gradients", "noise", "formats", "cli"},
+    "api": {"image", "maths", "models", "render", "gradients", "refine", "noise", "formats", "cli"},
     "cli": {
         "maths",
         "models",

@@ -10,6 +10,7 @@ import numpy as np
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.formats.optional import require
 from cupysim.gradients.parameters import GROUPS
+from cupysim.models.conventions import Convention, Pivot
 from cupysim.refine.fit import Refined
 from cupysim.refine.parameters import KINDS
 from cupysim.refine.problem import Observation
@@ -64,13 +65,60 @@ def report_lines(refined: Refined, seconds: float) -> Iterator[str]:
             correlation = refined.correlations[i, j]
             if abs(correlation) > STRONG:
                 yield f"hardly told apart: {second} and {first}, correlation {correlation:+.3f}"
-    if {*GROUPS["misset"]} & {*names} and not {*GROUPS["cell"]} & {*names}:
-        angles = " ".join(
-            f"{angle * DEGREES_PER_RADIAN:.5f}"
-            for angle in refined.experiment.crystal.misset or (0.0, 0.0, 0.0)
-        )
-        yield f"as an option: -misset {angles}"
+    words = refined_options(refined)
+    if words:
+        yield f"as options: {' '.join(words)}"
     yield f"{'converged' if refined.converged else 'NOT CONVERGED'}: {refined.reason}"
+
+
+def refined_options(refined: Refined) -> list[str]:
+    """Options which make the refined parameters, without those of a cell, which a matrix has.
+
+    Parameters
+    ----------
+    refined : Refined
+        The outcome.
+
+    Returns
+    -------
+    list of str
+        Words for the drop-in command.
+    """
+    experiment, names = refined.experiment, set(refined.names)
+    detector, angles = experiment.detector, experiment.detector.angles
+    degree, by_cell = DEGREES_PER_RADIAN, bool({*GROUPS["cell"]} & names)
+    close = detector.close_distance is not None
+    xds = detector.convention in (Convention.XDS, Convention.DIALS)
+    origin = xds and detector.effective_pivot is Pivot.SAMPLE
+    centre = detector.origin_pixels if origin else detector.beam_centre
+    unit = 1.0 if origin else 1e3
+    words: list[str] = []
+    for wanted, option, numbers in (
+        (
+            bool({*GROUPS["misset"]} & names) and not by_cell,
+            "-misset",
+            [degree * angle for angle in experiment.crystal.misset or (0.0, 0.0, 0.0)],
+        ),
+        (
+            "distance" in names,
+            "-close_distance" if close else "-distance",
+            [1e3 * (detector.close_distance or detector.distance)],
+        ),
+        ("wavelength" in names, "-lambda", [1e10 * experiment.beam.wavelength]),
+        ("beam_fast" in names or "beam_slow" in names, "-ORGX" if origin else "-Xbeam",
+         [unit * (centre[0] or 0.0)]),
+        ("beam_fast" in names or "beam_slow" in names, "-ORGY" if origin else "-Ybeam",
+         [unit * (centre[1] or 0.0)]),
+        *((name in names, f"-detector_rot{name[-1]}", [degree * angle])
+          for name, angle in zip(GROUPS["rotation"], angles.lab, strict=True)),
+        ("twotheta" in names, "-twotheta", [degree * angles.twotheta]),
+        ("phi" in names, "-phi", [degree * experiment.scan.start]),
+        ("mosaic_spread" in names, "-mosaic", [degree * experiment.crystal.mosaicity.spread]),
+        (bool({"fluence", "scale"} & names), "-fluence", [experiment.beam.fluence]),
+    ):  # fmt: skip
+        if wanted:
+            words += [option, *(f"{number:.7g}" for number in numbers)]
+    return words
 
 
 def report_json(refined: Refined, seconds: float) -> dict[str, Any]:
@@ -109,6 +157,7 @@ def report_json(refined: Refined, seconds: float) -> dict[str, Any]:
         "pixels": int(np.count_nonzero(refined.used)),
         "evaluations": refined.evaluations,
         "seconds": seconds,
+        "options": refined_options(refined),
         "direct_angstrom": lattice.direct.tolist(),
         "reciprocal_per_angstrom": lattice.reciprocal.tolist(),
     }

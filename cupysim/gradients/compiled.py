@@ -40,7 +40,7 @@ from cupysim.render.result import Observer
 from cupysim.render.steps import Span
 from cupysim.render.worker import Piece, Tables, Worker
 
-GROUPS = (
+GROUP_BITS = (
     (1, INDICES, ORIGIN),
     (2, ORIGIN, WAVELENGTH),
     (4, AXES, WAVELENGTH),
@@ -89,7 +89,7 @@ class _GradientWorker(Worker):
         ranges = np.where(used.any(axis=1)[:, None], np.stack([first, last], axis=1), 0)
         base = self._base
         base["n_parameters"] = len(rows)
-        base["groups"] = sum(bit for bit, low, high in GROUPS if used[:, low:high].any())
+        base["groups"] = sum(bit for bit, low, high in GROUP_BITS if used[:, low:high].any())
         self.grows = bool(used[:, SPREAD].any())
         for name, array in (
             ("parameters", np.ascontiguousarray(rows)),

@@ -84,7 +84,7 @@ class Beam:
         Columns x, y, z (m), weight, wavelength (m) in place of divergence and
         dispersion; NaN where a default is wanted.
     corrected : tuple of int
-        Quirks which are corrected; an experiment sets it.
+        Quirks which are corrected. An experiment sets it; it cannot be given.
 
     Raises
     ------
@@ -101,7 +101,7 @@ class Beam:
     dispersion: Sweep = field(default_factory=Sweep)
     round_divergence: bool = True
     source_table: np.ndarray | None = None
-    corrected: tuple[int, ...] = ()
+    corrected: tuple[int, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         for name in ("wavelength", "fluence", "polarization"):

@@ -182,7 +182,7 @@ class Crystal:
     mosaicity : Mosaicity
         Mosaic domains.
     corrected : tuple of int
-        Quirks which are corrected; an experiment sets it.
+        Quirks which are corrected. An experiment sets it; it cannot be given.
 
     Raises
     ------
@@ -199,7 +199,7 @@ class Crystal:
     shape: Shape = Shape.SQUARE
     fudge: float = 1.0
     mosaicity: Mosaicity = field(default_factory=Mosaicity)
-    corrected: tuple[int, ...] = ()
+    corrected: tuple[int, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         if self.cell is None and self.reciprocal is None:

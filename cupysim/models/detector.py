@@ -97,7 +97,7 @@ class Detector:
         Outer corner of the first pixel in the laboratory (m), after all rotations, in place of
         what distance, beam centre and pivot would make it.
     corrected : tuple of int
-        Quirks which are corrected; an experiment sets it.
+        Quirks which are corrected. An experiment sets it; it cannot be given.
 
     Raises
     ------
@@ -122,7 +122,7 @@ class Detector:
     point_pixel: bool = False
     size: tuple[float, float] | None = None
     origin: tuple[float, float, float] | None = None
-    corrected: tuple[int, ...] = ()
+    corrected: tuple[int, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         assign(

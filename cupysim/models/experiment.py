@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
 
@@ -12,7 +12,7 @@ import numpy as np
 from cupysim.errors import ModelError
 from cupysim.models.background import Water
 from cupysim.models.beam import Beam, Sources
-from cupysim.models.checks import assign, finite, whole
+from cupysim.models.checks import assign, finite, whole, with_field
 from cupysim.models.crystal import Crystal
 from cupysim.models.detector import Detector
 from cupysim.models.sampling import recommended_oversample
@@ -152,7 +152,7 @@ class Experiment:
         for name in ("beam", "crystal", "detector"):
             part = getattr(self, name)
             if part.corrected != corrected:
-                assign(self, **{name: replace(part, corrected=corrected)})
+                assign(self, **{name: with_field(part, "corrected", corrected)})
         mask = self.rendering.mask
         size = (self.detector.n_slow, self.detector.n_fast)
         if mask is not None and mask.shape != size:

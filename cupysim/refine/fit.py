@@ -19,11 +19,14 @@ from cupysim.refine.levels import (
     scan_orientations,
     spot_width,
 )
-from cupysim.refine.parameters import KINDS, changed, current, settled
-from cupysim.refine.problem import Observation, Problem
+from cupysim.refine.parameters import KINDS, changed, current, free_parameters, settled
+from cupysim.refine.problem import TARGETS, Observation, Problem
 
 COARSE_EVALUATIONS = 12
 """Of a fit with fewer cells, at most."""
+
+LARGEST_SEARCH = 20.0
+"""Degrees; further away an image wants to be indexed."""
 
 EVALUATIONS = 60
 """Of the last fit, at most."""
@@ -112,12 +115,17 @@ class Settings:
     target : str
         What is minimised, see `cupysim.refine.problem.TARGETS`.
     within : mapping
-        How far parameters may go from their start, in the units of `KINDS`; the others as far
-        as there.
+        How far parameters, or those of a group, may go from their start, in the units of `KINDS`;
+        the others as far as there.
     search : float
         How far (degrees) the orientation is scanned to either side; 0 for not at all.
     evaluations : int
         Of the last fit, at most.
+
+    Raises
+    ------
+    ModelError
+        If one of them is impossible, or names no parameter.
     """
 
     target: str = "poisson"
@@ -125,11 +133,27 @@ class Settings:
     search: float = 1.0
     evaluations: int = EVALUATIONS
 
+    def __post_init__(self) -> None:
+        if self.target not in TARGETS:
+            raise ModelError(f"target: expected {' or '.join(TARGETS)}, got {self.target!r}")
+        if not 0.0 <= self.search <= LARGEST_SEARCH:
+            raise ModelError(
+                f"search: from 0 to {LARGEST_SEARCH:g} degrees are possible, got {self.search:g}"
+            )
+        if self.evaluations < 1:
+            raise ModelError(f"evaluations: at least 1, got {self.evaluations}")
+        limits: dict[str, float] = {}
+        for name, limit in (self.within or {}).items():
+            if not 0.0 < limit < np.inf:
+                raise ModelError(f"within: {name}: expected a number above zero, got {limit:g}")
+            limits |= dict.fromkeys(free_parameters(name), float(limit))
+        object.__setattr__(self, "within", limits)
+
 
 def refine(
     experiment: Experiment,
     observation: Observation,
-    names: Sequence[str],
+    names: str | Sequence[str],
     backend: GradientBackend,
     settings: Settings,
     tell: Listener = lambda _: None,
@@ -142,8 +166,8 @@ def refine(
         The start, with all quirks corrected.
     observation : Observation
         The image.
-    names : sequence of str
-        Free parameters.
+    names : str or sequence of str
+        Free parameters and groups of them.
     backend : GradientBackend
         What computes photons and their derivatives.
     settings : Settings
@@ -161,6 +185,10 @@ def refine(
     CupysimError
         If nothing can be refined.
     """
+    names = free_parameters(names)
+    strange = set(settings.within or {}) - set(names)
+    if strange:
+        raise ModelError(f"within: {', '.join(sorted(strange))} is not refined")
     used = observation.used & ~forward_pixels(experiment)
     if not observation.counts[used].any():
         raise CupysimError("refine: no photon was counted in the pixels which take part")
@@ -168,7 +196,6 @@ def refine(
     rendering = replace(experiment.rendering, mask=used, region=None)
     experiment = replace(experiment, rendering=rendering)
     observation = Observation(observation.counts, used)
-    names = tuple(names)
     start = np.array([current(experiment, name) / KINDS[name].size for name in names])
     bounds = _bounds(names, start, settings.within or {})
     problem = Problem(experiment, observation, names, settings.target, backend)

@@ -59,7 +59,7 @@ def test_report_matrix_and_picture(images: Path, capsys: pytest.CaptureFixture[s
     assert "3 parameters" in out.splitlines()[0]
     assert "parameter" in out.splitlines()[1]
     assert "chi-squared per degree of freedom:" in out
-    assert "as an option: -misset 1" in out
+    assert "as options: -misset 1" in out
     assert out.splitlines()[-1].startswith("converged: ")
     assert (images / "p.png").read_bytes().startswith(b"\x89PNG")
     # what was written is a start like any other
@@ -75,6 +75,25 @@ def test_the_experiment_in_the_file(images: Path, capsys: pytest.CaptureFixture[
     assert json.loads(out)["chi_squared"][1] == pytest.approx(1.0, abs=0.05)
     status, out, _ = told("hidden.h5 -backend numpy -threads 1 --free scale --json", capsys)
     assert status == 0
+
+
+def test_refined_options_make_the_refined_model(
+    images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is printed is a start which needs no refinement any more."""
+    start = f"{CELL} {MODEL} -distance 60.1 -Xbeam 29.9 -Ybeam 30.2 -lambda 1.0005"
+    free = "--free distance,beam_centre,misset,wavelength,scale --search 0"
+    status, out, _ = told(f"hidden.img {start} {free} --json", capsys)
+    first = json.loads(out)
+    assert {"-distance", "-Xbeam", "-Ybeam", "-misset", "-lambda", "-fluence"} <= {
+        *first["options"]
+    }
+    words = " ".join(first["options"])
+    status, out, _ = told(f"hidden.img {CELL} {MODEL} {words} --free scale --json", capsys)
+    assert status == 0
+    again = json.loads(out)
+    assert again["chi_squared"][0] == pytest.approx(first["chi_squared"][1], rel=1e-3)
+    assert again["parameters"]["scale"]["value"] == pytest.approx(1.0, abs=1e-3)
 
 
 def test_regions(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,8 +118,8 @@ def test_failure_is_said(images: Path, capsys: pytest.CaptureFixture[str]) -> No
         ("hidden.h5 --free misset --within misset", "--within misset: expected NAME=NUMBER"),
         ("hidden.h5 --free misset --within misset=-1", "expected a number above zero"),
         ("hidden.h5 --free misset --within cell=1", "is not refined"),
-        ("hidden.h5 --search -1", "--search: from 0 to 20 degrees"),
-        ("hidden.h5 --evaluations 0", "--evaluations: at least 1"),
+        ("hidden.h5 --search -1", "search: from 0 to 20 degrees"),
+        ("hidden.h5 --evaluations 0", "evaluations: at least 1"),
         ("hidden.h5 --region 0 999 0 9", "not in an image of 200 x 200"),
         ("hidden.h5 --offset nan", "--offset: expected a finite number"),
         ("hidden.h5 --picture p.doc", "--picture: expected a name which ends in"),

@@ -16,7 +16,9 @@ from cupysim.gradients.select import select_gradient_backend
 from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Region, Rendering
 from cupysim.render import worker
+from cupysim.render.host import HostEngine
 from cupysim.render.result import Observer
+from cupysim.render.select import available_backends
 from tests.conftest import INPUTS
 from tests.corrected.rendering import experiment_of
 from tests.gradients import by_hand
@@ -42,6 +44,12 @@ def assert_equal(found: np.ndarray, expected: np.ndarray, tolerance: float) -> N
     largest = np.abs(expected).max()
     assert np.abs(found - expected).max() <= tolerance * largest
     assert largest > 0.0
+
+
+@pytest.fixture(params=[name for name in available_backends() if name != "numpy"], scope="module")
+def compiled(request: pytest.FixtureRequest) -> str:
+    """Each backend which is compared with NumPy's."""
+    return request.param
 
 
 @pytest.mark.parametrize("name", list(by_hand.DEFAULTS))
@@ -121,12 +129,12 @@ def test_differences(backend: str, options: str, data: st.DataObject) -> None:
 
 @settings(max_examples=100)
 @given(EXPERIMENTS)
-def test_backends_agree(backend: str, options: str) -> None:
+def test_backends_agree(compiled: str, options: str) -> None:
     experiment = experiment_with(options)
     names = ",".join([*available(experiment), "scale"])
     if "-hkl" in options:
         names += ",structure_factors"
-    reference, found = (differentiate(name, experiment, names) for name in ("numpy", backend))
+    reference, found = (differentiate(name, experiment, names) for name in ("numpy", compiled))
     for name in reference.names:
         expected = reference[name]
         # where it is zero, but for rounding of the terms
@@ -183,29 +191,46 @@ def test_structure_factors(options: str, backend: str) -> None:
     assert inside.mean() > 0.9, "but for pixels beyond the table"
 
 
-def test_many_reflections_in_a_pixel(backend: str) -> None:
+def test_many_reflections_in_a_pixel(compiled: str) -> None:
     """More than there is room for at first."""
     words = f"-cell 50 60 70 -N 2 {TABLE} -nointerpolate -mosaic 60 -mosaic_dom 60 -detpixels 3"
     experiment = experiment_of(f"{words} -pixel 9 -distance 50 -oversample 1 -corrected")
     matrices = [
         differentiate(name, experiment, "structure_factors").structure_factors.matrix
-        for name in ("numpy", backend)
+        for name in ("numpy", compiled)
     ]
     assert np.diff(matrices[0].indptr).max() > 8
     assert abs(matrices[0] - matrices[1]).max() <= AGREEMENT * abs(matrices[0]).max()
 
 
-def test_bands_and_parts(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif("host" not in available_backends(), reason="no compiled library")
+def test_bands_and_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work which is cut into many launches gives the same."""
     words = f"{BASE} -N 4 {TABLE} -nointerpolate -mosaic 1 -mosaic_dom 7 -osc 1 -phisteps 3"
     experiment = experiment_of(f"{words} -oversample 2 -water 0.001 -corrected")
     names = "misset, cell, distance, rotation, mosaic_spread, n_cells, structure_factors"
-    whole = differentiate(backend, experiment, names)
+    plan = gradient_plan(experiment, names)
+    launches: list[int] = []
+    differentiate_launch = HostEngine.differentiate
+
+    def counted(engine: HostEngine, launch: np.ndarray, *rest: object) -> None:
+        launches.append(int(launch["n_pixels"][0]))
+        differentiate_launch(engine, launch, *rest)
+
+    monkeypatch.setattr(HostEngine, "differentiate", counted)
+    whole = select_gradient_backend("host", threads=1)(plan, Observer())
+    at_once, launches[:] = len(launches), []
     monkeypatch.setattr(worker, "SECONDS_AT_ONCE", 1e-6)
-    parts = differentiate(backend, experiment, names)
+    parts = select_gradient_backend("host", threads=1)(plan, Observer())
+    assert len(launches) > 10 * at_once
+    assert set(launches) == {64, 81 - 64}
     for name in whole.names:
         assert_equal(parts[name], whole[name], AGREEMENT)
     np.testing.assert_allclose(parts.photons, whole.photons, rtol=1e-11)
+    assert whole.structure_factors is not None
+    assert parts.structure_factors is not None
+    apart = abs(parts.structure_factors.matrix - whole.structure_factors.matrix).max()
+    assert apart <= AGREEMENT * abs(whole.structure_factors.matrix).max()
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -227,6 +252,16 @@ def test_an_empty_region(backend: str) -> None:
     nowhere = Rendering(oversample=1, region=Region(20, 30, 20, 30))
     found = differentiate(backend, replace(experiment, rendering=nowhere), "misset")
     assert not found.values.any()
+
+
+def test_by_name_and_by_group() -> None:
+    found = differentiate("numpy", experiment_of(f"{BASE} -default_F 1 -N 3 -corrected"), "misset")
+    assert found["misset"].shape == (3, 9, 9)
+    np.testing.assert_array_equal(found["misset"][1], found["misset_y"])
+    with pytest.raises(KeyError, match="no derivative with distance; there are misset_x, misset_y"):
+        found["distance"]
+    with pytest.raises(KeyError, match=r"\.structure_factors has them"):
+        found["structure_factors"]
 
 
 class TestNames:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cupysim import Experiment, simulate
+from cupysim import Experiment, fit, simulate
 from cupysim.errors import CupysimError
 from cupysim.gradients.parameters import GROUPS
 from cupysim.gradients.select import select_gradient_backend
@@ -148,6 +148,25 @@ def test_few_photons() -> None:
         found = refine(weak, observed(weak), names, BACKEND, Settings(search=0.0))
         assert found.converged == (told is None), (fluence, found.reason)
         assert told is None or told in found.reason
+
+
+def test_from_python() -> None:
+    """cupysim.fit takes arrays and names."""
+    observation = observed(TRUTH)
+    start = away(TRUTH, {"misset_x": 0.05})
+    told: list[str] = []
+    found = fit(start, observation.counts, "misset, scale", search=0.2, tell=told.append)
+    assert found.converged, found.reason
+    assert max(abs(off(found)[name]) for name in GROUPS["misset"]) < 0.01
+    assert told
+    for wrong, message in (
+        ({"target": "square"}, "target: expected poisson or squares"),
+        ({"within": {"cell": 1.0}}, "within: cell_a, .* is not refined"),
+        ({"within": {"misset": 0.0}}, "expected a number above zero"),
+        ({"used": np.ones((3, 3))}, "must have the shape"),
+    ):
+        with pytest.raises(CupysimError, match=message):
+            fit(start, observation.counts, "misset, scale", **wrong)
 
 
 class TestFailures:

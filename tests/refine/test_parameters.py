@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -54,12 +56,12 @@ def test_a_cell_keeps_its_orientation(name: str, words: str) -> None:
 def test_the_panel_moves_against_the_beam_centre(convention: str, centre: str, pivot: str) -> None:
     """By as much along its axes, whatever the convention and the pivot."""
     words = f"{CELL} -detpixels 12 -default_F 1 -pixel 2 {convention} {centre} {pivot} -twotheta 9"
-    detector = experiment_of(f"{words} -corrected").detector
-    moved = detector.with_beam_moved(1e-4, -2e-4).geometry
-    before = detector.geometry
+    experiment = experiment_of(f"{words} -corrected")
+    moved = replace(experiment, detector=experiment.detector.with_beam_moved(1e-4, -2e-4))
+    before, after = experiment.detector.geometry, moved.detector.geometry
     expected = before.origin - 1e-4 * before.fast + 2e-4 * before.slow
-    np.testing.assert_allclose(moved.origin, expected, atol=1e-12)
-    np.testing.assert_array_equal(moved.fast, before.fast)
+    np.testing.assert_allclose(after.origin, expected, atol=1e-12)
+    np.testing.assert_array_equal(after.fast, before.fast)
 
 
 def test_domains_turn_in_proportion() -> None:

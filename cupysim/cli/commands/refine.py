@@ -22,18 +22,20 @@ from dataclasses import replace
 
 import numpy as np
 
+from cupysim.cli.arguments import default_values, scan
 from cupysim.cli.build import build
 from cupysim.cli.commands import show
-from cupysim.cli.options import OPTIONS
+from cupysim.cli.options import COMPUTING, OPTIONS, OUTPUT
 from cupysim.cli.provenance import input_files
 from cupysim.cli.refinement_report import draw, report_json, report_lines
 from cupysim.cli.streams import say, tell
-from cupysim.errors import CupysimError, ModelError
+from cupysim.errors import CupysimError
 from cupysim.formats import mosflm_matrix
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.formats.optional import require
 from cupysim.formats.safe_writing import OutputFiles, check_writable, refuse_inputs
 from cupysim.gradients.select import select_gradient_backend
+from cupysim.image import DEFAULT_OFFSET
 from cupysim.models.experiment import Experiment
 from cupysim.refine.fit import EVALUATIONS, Refined, Settings, refine
 from cupysim.refine.parameters import free_parameters
@@ -82,9 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Refine, and say what came out."""
     names = free_parameters(arguments.free)
     settings = Settings(
-        arguments.target, _within(arguments.within, names), _search(arguments.search),
-        _at_least_one(arguments.evaluations),
-    )  # fmt: skip
+        arguments.target, _within(arguments.within), arguments.search, arguments.evaluations
+    )
     image = open_image(arguments.image, arguments.shape, arguments.number)
     experiment, backend, threads, devices, inputs = _start(arguments, image)
     for path in (arguments.matrix, arguments.picture):
@@ -117,17 +118,19 @@ def _start(
 ) -> tuple[Experiment, str, int | None, Sequence[int] | None, list[str]]:
     """The experiment to start with; what computes it; files which were read."""
     words: list[str] = arguments.words
-    if not any(word.startswith("-") and _is_model(word) for word in words):
+    given, seen = scan(words)
+    if not any(
+        option.name in seen for option in OPTIONS if option.group not in (COMPUTING, OUTPUT)
+    ):
         if image.content is None:
             raise CupysimError(
                 f"{image.path}: options which describe the start are needed, a unit cell at "
                 "least; only HDF5 files of cupysim hold an experiment"
             )
         stored = replace(image.content.experiment, corrected="all")
-        # what computes it may still be said
-        given = build([*words, "-cell", "10", "-default_F", "1", "-nodump"]).arguments
-        return stored, given.backend, given.threads, given.devices, []
-    if "-corrected" not in words:
+        how = default_values() | given
+        return stored, how["backend"], how["threads"], how["devices"], []
+    if "corrected" not in given:
         words = [*words, "-corrected"]
     job = build(words)
     args = job.arguments
@@ -135,12 +138,6 @@ def _start(
     if image.kind == "SMV" and arguments.offset is None:
         arguments.offset = args.adc_offset
     return job.experiment, args.backend, args.threads, args.devices, files
-
-
-def _is_model(word: str) -> bool:
-    """Whether a word is an option which says something of the experiment."""
-    computing = {"-backend", "-threads", "-device", "-precision", "-corrected", "-nodump"}
-    return word not in computing and any(option.matches(word) for option in OPTIONS)
 
 
 def _observation(
@@ -154,7 +151,7 @@ def _observation(
         )
     offset = arguments.offset
     if offset is None:
-        offset = 40.0 if image.kind == "SMV" else 0.0
+        offset = DEFAULT_OFFSET if image.kind == "SMV" else 0.0
     if not math.isfinite(offset):
         raise CupysimError(f"--offset: expected a finite number, got {offset}")
     counts = image.pixels.astype(np.float64) - offset
@@ -186,35 +183,16 @@ def _observation(
     return Observation(np.maximum(np.where(used, counts, 0.0), 0.0), used)
 
 
-def _within(text: str | None, names: Sequence[str]) -> Mapping[str, float]:
-    """Limits by name, of groups for each of their parameters."""
-    limits: dict[str, float] = {}
+def _within(text: str | None) -> Mapping[str, float]:
+    """Limits by name."""
+    limits = {}
     for part in filter(None, (text or "").split(",")):
-        name, equals, number = part.partition("=")
+        name, _, number = part.partition("=")
         try:
-            limit = float(number)
-            found = free_parameters(name)
-        except (ValueError, ModelError) as error:
-            raise CupysimError(f"--within {part}: expected NAME=NUMBER ({error})") from error
-        if not equals or not 0.0 < limit < math.inf:
-            raise CupysimError(f"--within {part}: expected a number above zero")
-        unknown = [each for each in found if each not in names]
-        if unknown:
-            raise CupysimError(f"--within {part}: {', '.join(unknown)} is not refined")
-        limits |= dict.fromkeys(found, limit)
+            limits[name.strip()] = float(number)
+        except ValueError as error:
+            raise CupysimError(f"--within {part}: expected NAME=NUMBER") from error
     return limits
-
-
-def _search(degrees: float) -> float:
-    if not 0.0 <= degrees <= 20.0:
-        raise CupysimError(f"--search: from 0 to 20 degrees are possible, got {degrees:g}")
-    return degrees
-
-
-def _at_least_one(count: int) -> int:
-    if count < 1:
-        raise CupysimError(f"--evaluations: at least 1, got {count}")
-    return count
 
 
 def _write(arguments: argparse.Namespace, refined: Refined, observation: Observation) -> None:

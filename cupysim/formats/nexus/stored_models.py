@@ -52,7 +52,7 @@ def store(group: Any, value: Any, **compression: Any) -> None:
     import h5py
 
     group.attrs[MODEL] = type(value).__name__
-    for item in dataclasses.fields(value):
+    for item in filter(lambda item: item.init, dataclasses.fields(value)):
         content = getattr(value, item.name)
         if dataclasses.is_dataclass(content):
             store(group.create_group(item.name), content, **compression)
@@ -92,7 +92,7 @@ def restore(group: Any) -> Any:
         raise ModelError(f"{group.name}: holds no model of cupysim")
     kind: Any = CLASSES[name]
     values = {}
-    for item in dataclasses.fields(kind):
+    for item in filter(lambda item: item.init, dataclasses.fields(kind)):
         if item.name in group:
             inner = group[item.name]
             values[item.name] = restore(inner) if MODEL in inner.attrs else inner[()]

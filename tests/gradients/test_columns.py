@@ -1,0 +1,36 @@
+"""The kernel's columns are those of the package."""
+
+from __future__ import annotations
+
+import re
+
+from cupysim.gradients import compiled, parameters
+from cupysim.native import sources
+
+
+def enumerators(name: str) -> dict[str, int]:
+    text = sources.folder().joinpath("gradient.cuh").read_text()
+    body = re.search(rf"enum {name} {{(.*?)}}", text, re.S)
+    assert body is not None
+    return {key: int(value) for key, value in re.findall(r"(\w+) = (\d+)", body[1])}
+
+
+def test_columns() -> None:
+    found = enumerators("Column")
+    for name in ("INDICES", "ORIGIN", "WAVELENGTH", "COUNTS", "SPREAD", "PHOTONS", "COLUMNS"):
+        assert getattr(parameters, name) == found[name], name
+    assert found["FAST"] == parameters.AXES
+
+
+def test_groups() -> None:
+    found = enumerators("Group")
+    starts = {
+        "OF_INDICES": "INDICES",
+        "OF_PANEL": "ORIGIN",
+        "OF_AXES": "AXES",
+        "OF_WAVELENGTH": "WAVELENGTH",
+        "OF_COUNTS": "COUNTS",
+        "OF_SPREAD": "SPREAD",
+    }
+    bits = {low: bit for bit, low, _ in compiled.GROUP_BITS}
+    assert bits == {getattr(parameters, starts[name]): bit for name, bit in found.items()}
