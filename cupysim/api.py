@@ -16,7 +16,7 @@ from cupysim.gradients.select import select_gradient_backend
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors
-from cupysim.refine.fit import EVALUATIONS, Refined, Settings, refine
+from cupysim.refine.fit import EVALUATIONS, LARGEST_MISFIT, Refined, Settings, refine
 from cupysim.refine.problem import Observation
 from cupysim.render.effects import warn_of_effects, warn_of_interpolation_stop
 from cupysim.render.planning import make_plan
@@ -56,7 +56,7 @@ def simulate(
         GPUs which share the work of the cuda backend; all without it.
     gradients : str or iterable of str, optional
         Parameters with which the image is differentiated, see `render_gradients`; the result
-        is the image's ``gradients``.
+        is the image's ``gradients``. All quirks must be corrected (``corrected="all"``).
 
     Returns
     -------
@@ -172,6 +172,7 @@ def fit(
     within: Mapping[str, float] | None = None,
     search: float = 1.0,
     evaluations: int = EVALUATIONS,
+    largest_misfit: float = LARGEST_MISFIT,
     backend: str = "auto",
     threads: int | None = None,
     devices: Sequence[int] | None = None,
@@ -197,6 +198,8 @@ def fit(
         How far (degrees) the orientation is scanned first; 0 for not at all.
     evaluations : int, optional
         Images of the last fit, at most.
+    largest_misfit : float, optional
+        Chi-squared per degree of freedom up to which a fit is taken for a solution.
     backend, threads, devices : optional
         As for `simulate`.
     tell : callable, optional
@@ -220,7 +223,7 @@ def fit(
     observation = Observation(np.where(taken, np.maximum(measured, 0.0), 0.0), taken)
     return refine(
         experiment, observation, names, select_gradient_backend(backend, threads, devices),
-        Settings(target, within, search, evaluations), tell or (lambda _: None),
+        Settings(target, within, search, evaluations, largest_misfit), tell or (lambda _: None),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ each story in full.
 
 from __future__ import annotations
 
+import operator
 import re
 import warnings
 from collections.abc import Iterable
@@ -156,7 +157,16 @@ def corrections(wanted: str | Iterable[int]) -> tuple[int, ...]:
         if not all(matches):
             raise ModelError(f"corrected: expected 'all' or numbers like Q3,Q5, got {wanted!r}")
         wanted = [int(match[1]) for match in matches if match]
-    numbers = sorted({int(number) for number in wanted})
+    try:
+        words = list(wanted)
+    except TypeError:
+        raise ModelError(f"corrected: expected 'all' or numbers, got {wanted!r}") from None
+    if any(isinstance(word, str) for word in words):
+        return corrections(",".join(map(str, words)))
+    try:
+        numbers = sorted({operator.index(number) for number in words})
+    except TypeError:
+        raise ModelError(f"corrected: expected 'all' or numbers, got {wanted!r}") from None
     for number in numbers:
         if number not in QUIRKS:
             raise ModelError(

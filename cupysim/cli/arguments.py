@@ -261,23 +261,23 @@ def corrected_quirks(words: Sequence[str]) -> tuple[int, ...]:
     Returns
     -------
     tuple of int
-        What the last -corrected names; none without it.
+        What all -corrected together name; none without one.
 
     Raises
     ------
     OptionError
         If there are no such quirks, or they cannot be corrected.
     """
-    numbers: tuple[int, ...] = ()
+    numbers: set[int] = set()
     for position, word in enumerate(words):
         if word == CORRECTED:
             value = _corrections_after(words, position)
             try:
-                numbers = corrections(value[0] if value else "all")
+                numbers.update(corrections(value[0] if value else "all"))
             except ModelError as error:
                 text = str(error).removeprefix("corrected: ")
                 raise OptionError(CORRECTED, _shown(text, 200)) from error
-    return numbers
+    return tuple(sorted(numbers))
 
 
 def _corrections_after(words: Sequence[str], position: int) -> Sequence[str]:

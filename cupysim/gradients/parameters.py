@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -111,8 +112,10 @@ def expand(names: str | Iterable[str]) -> tuple[str, ...]:
     found: list[str] = []
     for word in (str(word).strip() for word in words):
         if word not in UNITS and word not in GROUPS:
-            known = ", ".join([*GROUPS, *UNITS])
-            raise ModelError(f"gradients: there is no parameter {word!r}; there are {known}")
+            known = [*GROUPS, *UNITS]
+            close = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            raise ModelError(f"gradients: there is no parameter {word!r}; {hint}")
         found += GROUPS.get(word, (word,))
     if not found:
         raise ModelError("gradients: no parameter is named")

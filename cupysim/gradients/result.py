@@ -13,7 +13,7 @@ from cupysim.gradients.sparse import FactorGradient
 from cupysim.render.result import Observer
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Gradients:
     """An image and its derivatives.
 
@@ -34,6 +34,10 @@ class Gradients:
     values: np.ndarray
     photons: np.ndarray
     structure_factors: FactorGradient | None = None
+
+    def __repr__(self) -> str:
+        n_slow, n_fast = self.photons.shape
+        return f"<cupysim.Gradients: {n_fast} x {n_slow} pixels with {', '.join(self.names)}>"
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The derivative with one parameter, shape (n_slow, n_fast), or with those of a group.

@@ -16,7 +16,7 @@ ENTRIES_AT_ONCE = 2**22
 """Entries which are collected before those of the same pixel and reflection are added up."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FactorGradient:
     """Derivatives of photons with structure factors.
 
@@ -30,6 +30,13 @@ class FactorGradient:
 
     matrix: Any
     hkl: np.ndarray
+
+    def __repr__(self) -> str:
+        pixels, reflections = self.matrix.shape
+        return (
+            f"<FactorGradient: {self.matrix.nnz} derivatives of {pixels} pixels with "
+            f"{reflections} reflections>"
+        )
 
 
 class FactorSums:

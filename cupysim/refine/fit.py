@@ -25,6 +25,12 @@ from cupysim.refine.problem import TARGETS, Observation, Problem
 COARSE_EVALUATIONS = 12
 """Of a fit with fewer cells, at most."""
 
+LARGEST_MISFIT = 2.0
+"""Chi-squared per degree of freedom above which a model is not the image's."""
+
+SMALLEST_MISFIT = 0.5
+"""Below, the image has less noise than counts have."""
+
 LARGEST_SEARCH = 20.0
 """Degrees; further away an image wants to be indexed."""
 
@@ -121,6 +127,8 @@ class Settings:
         How far (degrees) the orientation is scanned to either side; 0 for not at all.
     evaluations : int
         Of the last fit, at most.
+    largest_misfit : float
+        Chi-squared per degree of freedom up to which a fit is taken for a solution.
 
     Raises
     ------
@@ -132,6 +140,7 @@ class Settings:
     within: Mapping[str, float] | None = None
     search: float = 1.0
     evaluations: int = EVALUATIONS
+    largest_misfit: float = LARGEST_MISFIT
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
@@ -140,6 +149,8 @@ class Settings:
             raise ModelError(
                 f"search: from 0 to {LARGEST_SEARCH:g} degrees are possible, got {self.search:g}"
             )
+        if not self.largest_misfit > 0.0:
+            raise ModelError(f"chi-squared: above zero is expected, got {self.largest_misfit:g}")
         if self.evaluations < 1:
             raise ModelError(f"evaluations: at least 1, got {self.evaluations}")
         limits: dict[str, float] = {}
@@ -189,6 +200,9 @@ def refine(
     strange = set(settings.within or {}) - set(names)
     if strange:
         raise ModelError(f"within: {', '.join(sorted(strange))} is not refined")
+    n_used = int(np.count_nonzero(observation.used))
+    if n_used <= len(names):
+        raise ModelError(f"refine: {n_used} pixels are too few for {len(names)} parameters")
     used = observation.used & ~forward_pixels(experiment)
     if not observation.counts[used].any():
         raise CupysimError("refine: no photon was counted in the pixels which take part")
@@ -209,7 +223,7 @@ def refine(
     candidates = [nowhere]
     if scans:
         first = ladder[0] if ladder else Level(experiment, observation, names, backend, 1.0)
-        candidates = scan_orientations(first, names, settings.search, bounds, tell)
+        candidates = scan_orientations(first, names, settings.search, bounds, tell) or [nowhere]
     best, width = None, spot_width(experiment)
     at_first = min(TRIAL_EVALUATIONS, settings.evaluations)
     for number in range(0, min(len(candidates), ROUNDS * SCAN_CANDIDATES), SCAN_CANDIDATES):
@@ -225,7 +239,16 @@ def refine(
     if not best.succeeded and np.isfinite(best.cost) and at_first < settings.evaluations:
         best = _fit(problem, best.x, bounds, settings.evaluations)
     evaluations = problem.evaluations + sum(level.problem.evaluations for level in ladder)
-    return _outcome(given, problem, best, start, bounds, (before, chi_before), evaluations)
+    return _outcome(
+        given,
+        problem,
+        best,
+        start,
+        bounds,
+        (before, chi_before),
+        evaluations,
+        settings.largest_misfit,
+    )
 
 
 def _climb(
@@ -237,6 +260,7 @@ def _climb(
     """Fits with more and more cells; those from which one with all cells is worth a try."""
     for level in ladder:
         fits = [_fit(level, x, bounds, COARSE_EVALUATIONS) for x in candidates]
+        fits = [fit for fit in fits if np.isfinite(fit.cost)] or fits[:1]
         fits.sort(key=lambda fit: fit.cost)
         # the best is not always the best of the next level
         candidates = [fit.x for fit in fits if fit.cost <= WORTH_A_TRY * fits[0].cost]
@@ -323,8 +347,9 @@ def _outcome(
     bounds: tuple[np.ndarray, np.ndarray],
     at_start: tuple[np.ndarray, float],
     evaluations: int,
+    settings: Settings,
 ) -> Refined:
-    before, chi_before = at_start
+    (before, chi_before), largest_misfit = at_start, settings.largest_misfit
     x, names = best.x, problem.names
     freedom = max(len(problem.counts) - len(names), 1)
     chi = float((problem.residuals(x) ** 2).sum()) / freedom
@@ -350,6 +375,18 @@ def _outcome(
             f"the image has {100 * max(explained, 0.0):.0f} % of the model's spots; this is a "
             "wrong solution, or another crystal"
             if explained < EXPLAINED
+            else ""
+        ),
+        (
+            f"chi-squared is {chi:.3g}, above {largest_misfit:g}: the model is not that of the "
+            "image (sampling, mosaicity, background), or this is a wrong solution"
+            if chi > largest_misfit
+            else ""
+        ),
+        (
+            f"chi-squared is {chi:.2g}: the image has less noise than counts of photons have; are "
+            "its numbers photons?"
+            if chi < SMALLEST_MISFIT and problem.has_counts
             else ""
         ),
     )

@@ -18,7 +18,7 @@ from cupysim.gradients.result import GradientBackend
 from cupysim.maths.arrays import norm
 from cupysim.models.experiment import Experiment
 from cupysim.refine.parameters import DEGREE
-from cupysim.refine.problem import Observation, Problem
+from cupysim.refine.problem import FEWEST, Observation, Problem
 
 SCAN_STEPS = 3
 """Of the first scan, to either side."""
@@ -78,13 +78,15 @@ class Level:
 
     def correlation(self, x: np.ndarray) -> float:
         """Of the model and the blurred image."""
-        photons = self.problem.photons(x)
-        return float(np.corrcoef(photons, self.problem.counts)[0, 1])
+        photons, counts = self.problem.photons(x), self.problem.counts
+        if not (np.ptp(photons) > 0.0 and np.ptp(counts) > 0.0):
+            return 0.0
+        return float(np.corrcoef(photons, counts)[0, 1])
 
     def _scaled(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         photons, slopes = self.problem.model(x)
         product = (self._weights * self.problem.counts * photons).sum()
-        scale = product / (self._weights * photons**2).sum()
+        scale = product / max((self._weights * photons**2).sum(), FEWEST)
         return scale * photons, scale * slopes
 
     def residuals(self, x: np.ndarray) -> np.ndarray:
@@ -98,7 +100,8 @@ class Level:
         Variable projection in the approximation of Kaufman (1975) BIT 15, 49.
         """
         photons, slopes = self._scaled(x)
-        along = (self._weights * photons) @ slopes / (self._weights * photons**2).sum()
+        squares = max((self._weights * photons**2).sum(), FEWEST)
+        along = (self._weights * photons) @ slopes / squares
         slopes = slopes - photons[:, None] * along
         slopes[:, self._scales] = 0.0
         return -slopes * np.sqrt(self._weights)[:, None]

@@ -77,6 +77,11 @@ class Problem:
         self.evaluations = 0
         self._last: tuple[bytes, np.ndarray, np.ndarray] | None = None
 
+    @property
+    def has_counts(self) -> bool:
+        """Whether all numbers of the image are whole."""
+        return bool((self.counts == np.round(self.counts)).all())
+
     def model(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Photons of the used pixels, and their derivatives.
 

@@ -103,6 +103,26 @@ def test_regions(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(out)["pixels"] == 150
 
 
+@pytest.mark.parametrize(
+    ("words", "told_why"),
+    [
+        ("hidden.img {model} --free misset", "wrong"),
+        ("hidden.img {right} --free misset --search 0 --offset -900", "chi-squared is"),
+        ("hidden.h5 --region 0 9 0 9 --free misset", ""),
+        ("intimage.img {right} -mosaic 1 --free misset,scale --search 0", "chi-squared is"),
+    ],
+)
+def test_what_is_no_solution(
+    images: Path, words: str, told_why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled = words.format(model=f"-cell 34.77 39.17 48.31 {MODEL}", right=f"{CELL} {MODEL}")
+    status, out, _ = told(filled, capsys)
+    assert status == 1
+    last = out.splitlines()[-1]
+    assert last.startswith("NOT CONVERGED: ")
+    assert told_why in last
+
+
 def test_failure_is_said(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = told(f"hidden.img -cell 34.77 39.17 48.31 {MODEL} --free misset", capsys)
     assert status == 1
@@ -127,7 +147,9 @@ def test_failure_is_said(images: Path, capsys: pytest.CaptureFixture[str]) -> No
         ("hidden.h5 --matrix hidden.h5", "hidden.h5"),
         (f"hidden.h5 {CELL} {MODEL} -detpixels 20", "200 x 200 pixels, but the detector has 20"),
         (f"hidden.h5 {CELL} {MODEL} -tophat_spots", "flat spots (tophat) have edges"),
-        (f"hidden.h5 {CELL} {MODEL} -corrected Q3", "those of the corrected image"),
+        ("hidden.h5 --region 50 40 0 9", "each first number must not be above the second"),
+        ("hidden.h5 --region 0 1 0 0 --free misset", "2 pixels are too few for 3 parameters"),
+        ("hidden.h5 --chi-squared 0 --free scale", "chi-squared: above zero is expected"),
         ("hidden.h5 --saturation 0 --free scale", "no pixel is left"),
     ],
 )

@@ -92,8 +92,11 @@ class TestTheSwitch:
         assert experiment.corrected == (3, 5)
         assert experiment.crystal.corrected == experiment.detector.corrected == (3, 5)
 
-    def test_the_last_counts(self) -> None:
-        assert experiment_of(f"{BASE} -corrected Q3 -corrected Q4").corrected == (4,)
+    def test_several_add_up(self) -> None:
+        """A warning of Q4 tells to add -corrected Q4, whatever else is corrected."""
+        assert experiment_of(f"{BASE} -corrected Q3 -corrected Q4").corrected == (3, 4)
+        every = experiment_of(f"{BASE} -corrected Q3 -corrected").corrected
+        assert every == tuple(sorted(CORRECTABLE))
 
     @pytest.mark.parametrize(
         ("value", "told"),
@@ -127,4 +130,8 @@ class TestTheSwitch:
         with pytest.raises(CupysimError, match="there is no quirk Q77"):
             corrections([3, 77])
         assert corrections("all") == tuple(sorted(CORRECTABLE))
+        assert corrections(("Q3", "Q5")) == corrections([5, 3]) == (3, 5)
+        for wrong in (None, True, 3, [3.5], [None], ["x"]):
+            with pytest.raises(CupysimError, match="corrected: expected 'all' or numbers"):
+                corrections(wrong)  # type: ignore[arg-type]
         assert all(number in QUIRKS for number in CORRECTABLE)

@@ -2,6 +2,7 @@
 
 usage: python -m tests.native.sanitized TOOLS
        python -m tests.native.sanitized TOOLS RENDER PRECISION CASE ...
+       python -m tests.native.sanitized TOOLS RENDER GRADIENTS
 """
 
 from __future__ import annotations
@@ -16,10 +17,16 @@ from pathlib import Path
 
 import numpy as np
 
+from cupysim.api import from_args
 from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats import hkl_text
+from cupysim.gradients import compiled, reference
+from cupysim.gradients.parameters import plan_gradients
 from cupysim.native import tools
+from cupysim.render.host import HostEngine, prepare
 from cupysim.render.launch import Precision
+from cupysim.render.planning import make_plan
+from cupysim.render.result import Observer
 from tests.native.support import ROOT, render
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -92,11 +99,39 @@ def render_cases(library: str, precision: Precision, names: list[str]) -> None:
         print(name)
 
 
+def differentiate(library: str) -> None:
+    """Differentiate images with everything, and compare with NumPy's derivatives."""
+    warnings.simplefilter("ignore", CupysimWarning)
+    common = (
+        "-cell 50 60 70 80 95 100 -N 3 -detpixels 9 -pixel 4 -mosaic 1 -mosaic_dom 2 -corrected"
+    )
+    table = f"-hkl {GOLDEN / 'inputs' / 'orc.hkl'} -nodump"
+    names = "misset, cell, n_cells, mosaic_spread, wavelength, distance, rotation, phi"
+    for name, words in {
+        "constant": "-default_F 10 -round_xtal -detector_abs 90 -detector_thick 100 -water 1",
+        "nearest": f"{table} -nointerpolate -gauss_xtal -hdivrange 2 -hdivsteps 2 -roi 1 8 2 7",
+        "tricubic": f"{table} -interpolate -oversample 2",
+    }.items():
+        experiment = from_args(f"{common} -oversample 1 {words} -corrected")
+        wanted = names if name == "constant" else f"{names}, structure_factors"
+        plan = plan_gradients(experiment, make_plan(experiment), wanted)
+        engine = HostEngine(prepare(ctypes.CDLL(library)), Precision.DOUBLE, 1)
+        found, expected = (
+            compiled.render(plan, Observer(), [engine]),
+            reference.render(plan, Observer()),
+        )
+        for one, other in zip(found.values, expected.values, strict=True):
+            assert np.abs(one - other).max() <= 1e-8 * np.abs(other).max()
+        print(name)
+
+
 if __name__ == "__main__":
     tools_library, *others = sys.argv[1:]
     tools.load = lambda _: ctypes.CDLL(tools_library)
     assert tools.available()
-    if others:
+    if others[1:] == ["GRADIENTS"]:
+        differentiate(others[0])
+    elif others:
         render_cases(others[0], Precision[others[1]], others[2:])
     else:
         use_tools()

@@ -43,8 +43,8 @@ EDITS = {
     "overflow": ("tools.cpp", "10 * value + ", "INT64_MAX * value + "),
     "out of table": (
         "structure_factor.cuh",
-        "table.values[(h * table.n_k + k) * table.n_l + l]",
-        "table.values[(h + k + l) * 0 - 1]",
+        "table.values[nearest_place(table, whole)]",
+        "table.values[nearest_place(table, whole) * 0 - 1]",
     ),
 }
 """Mistakes to be found: the file, what is right, and what is wrong."""
@@ -127,6 +127,13 @@ def test_render(precision: str, libraries: dict[str, Path], tmp_path: Path) -> N
     result = run(libraries["tools"], libraries["render"], precision, *cases, folder=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.split() == list(cases)
+
+
+def test_gradients(libraries: dict[str, Path], tmp_path: Path) -> None:
+    words = ("tools", "render")
+    result = run(*(libraries[name] for name in words), "GRADIENTS", folder=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.split() == ["constant", "nearest", "tricubic"]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from cupysim.formats.safe_writing import OutputFiles, check_writable, refuse_inp
 from cupysim.gradients.select import select_gradient_backend
 from cupysim.image import DEFAULT_OFFSET
 from cupysim.models.experiment import Experiment
-from cupysim.refine.fit import EVALUATIONS, Refined, Settings, refine
+from cupysim.refine.fit import EVALUATIONS, LARGEST_MISFIT, Refined, Settings, refine
 from cupysim.refine.parameters import free_parameters
 from cupysim.refine.problem import TARGETS, Observation
 
@@ -74,6 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--number", type=int, default=0, metavar="N", help="which image of HDF5 files, from 0")
     add("--evaluations", type=int, default=EVALUATIONS, metavar="N",
         help="images of the last fit, at most; default: %(default)s")  # fmt: skip
+    add("--chi-squared", type=float, default=LARGEST_MISFIT, metavar="X",
+        help="up to which, per degree of freedom, a fit is taken for a solution; default: "
+        "%(default)g")  # fmt: skip
     add("--matrix", metavar="FILE", help="write the refined orientation, as -mat reads it")
     add("--picture", metavar="FILE",
         help=f"image, start, refined, difference ({', '.join(show.PICTURES)})")  # fmt: skip
@@ -84,7 +87,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Refine, and say what came out."""
     names = free_parameters(arguments.free)
     settings = Settings(
-        arguments.target, _within(arguments.within), arguments.search, arguments.evaluations
+        arguments.target,
+        _within(arguments.within),
+        arguments.search,
+        arguments.evaluations,
+        arguments.chi_squared,
     )
     image = open_image(arguments.image, arguments.shape, arguments.number)
     experiment, backend, threads, devices, inputs = _start(arguments, image)
@@ -130,8 +137,7 @@ def _start(
         stored = replace(image.content.experiment, corrected="all")
         how = default_values() | given
         return stored, how["backend"], how["threads"], how["devices"], []
-    if "corrected" not in given:
-        words = [*words, "-corrected"]
+    words = [*words, "-corrected"]
     job = build(words)
     args = job.arguments
     files = [str(path) for path in input_files(args).values()]
@@ -169,6 +175,11 @@ def _observation(
     if arguments.region:
         chosen = np.zeros(size, dtype=bool)
         for fast_min, fast_max, slow_min, slow_max in arguments.region:
+            if fast_min > fast_max or slow_min > slow_max:
+                raise CupysimError(
+                    f"--region {fast_min} {fast_max} {slow_min} {slow_max}: each first number "
+                    "must not be above the second"
+                )
             if not (0 <= fast_min <= fast_max < size[1] and 0 <= slow_min <= slow_max < size[0]):
                 raise CupysimError(
                     f"--region {fast_min} {fast_max} {slow_min} {slow_max}: not in an image of "
