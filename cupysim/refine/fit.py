@@ -247,7 +247,7 @@ def refine(
         bounds,
         (before, chi_before),
         evaluations,
-        settings.largest_misfit,
+        settings,
     )
 
 
