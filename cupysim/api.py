@@ -16,7 +16,7 @@ from cupysim.gradients.select import select_gradient_backend
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors
-from cupysim.refine.fit import EVALUATIONS, LARGEST_MISFIT, Refined, Settings, refine
+from cupysim.refine.fit import EVALUATIONS, Refined, Settings, refine
 from cupysim.refine.problem import Observation
 from cupysim.render.effects import warn_of_effects, warn_of_interpolation_stop
 from cupysim.render.planning import make_plan
@@ -172,7 +172,7 @@ def fit(
     within: Mapping[str, float] | None = None,
     search: float = 1.0,
     evaluations: int = EVALUATIONS,
-    largest_misfit: float = LARGEST_MISFIT,
+    largest_misfit: float | None = None,
     backend: str = "auto",
     threads: int | None = None,
     devices: Sequence[int] | None = None,
@@ -199,7 +199,8 @@ def fit(
     evaluations : int, optional
         Images of the last fit, at most.
     largest_misfit : float, optional
-        Chi-squared per degree of freedom up to which a fit is taken for a solution.
+        Chi-squared, over that of noise, up to which a fit is taken for a solution; without it,
+        as far as noise alone may take it.
     backend, threads, devices : optional
         As for `simulate`.
     tell : callable, optional

@@ -241,7 +241,9 @@ class _Scanner:
         plain = "-" + word.lstrip("-")
         if plain in LEGACY_WORDS:
             _warn(f"{word} is ignored, as by nanoBragg: {LEGACY_WORDS[plain]}")
-        elif word != plain and any(option.matches(plain) for option in OPTIONS):
+        elif word != plain and any(
+            option.matches(plain) and plain not in option.extensions for option in OPTIONS
+        ):
             _warn(f"{word} is ignored, as by nanoBragg: write it with one dash")
         else:
             names = [name for option in OPTIONS for name in (*option.names, *option.extensions)]

@@ -477,7 +477,7 @@ OPTIONS: tuple[Option, ...] = (
              "Seed of a random orientation; the clock if not given. Put it before -misset random: "
              "with three more arguments after it, it is also read as -misset.",
              "misset_seed", kind=Kind.SEED),
-    _number("-water", OUTPUT, "Scattering of this much water around the crystal.", MICRON_WATER,
+    _number("-water", CRYSTAL, "Scattering of this much water around the crystal.", MICRON_WATER,
             "water", "0", limit="not negative"),
     _flag("-nodump", CRYSTAL, "Neither write nor read the binary table of structure factors.",
           {"use_dump": False}, match=Match.EXACT, is_new=True),

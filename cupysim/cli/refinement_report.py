@@ -57,7 +57,7 @@ def report_lines(refined: Refined, seconds: float) -> Iterator[str]:
             f"{value - start:+14.{places}f}  {KINDS[name].unit}".rstrip()
         )
     before, after = refined.chi_squared
-    yield f"chi-squared per degree of freedom: {before:.4g} -> {after:.4g}"
+    yield f"chi-squared over that of noise: {before:.4g} -> {after:.4g} +- {refined.chi_sigma:.2g}"
     explained, doubt = refined.explained
     yield f"spots of the model which the image has: {100 * explained:.1f} % +- {100 * doubt:.2g} %"
     for i, first in enumerate(names):
@@ -153,6 +153,7 @@ def report_json(refined: Refined, seconds: float) -> dict[str, Any]:
             refined.correlations.tolist() if np.isfinite(refined.correlations).all() else None
         ),
         "chi_squared": list(refined.chi_squared),
+        "chi_sigma": refined.chi_sigma,
         "explained": list(refined.explained),
         "pixels": int(np.count_nonzero(refined.used)),
         "evaluations": refined.evaluations,

@@ -25,8 +25,9 @@ from cupysim.refine.problem import TARGETS, Observation, Problem
 COARSE_EVALUATIONS = 12
 """Of a fit with fewer cells, at most."""
 
-LARGEST_MISFIT = 2.0
-"""Chi-squared per degree of freedom above which a model is not the image's."""
+UNLIKELY = 5.0
+"""Standard deviations by which chi-squared exceeds that of noise where a model is not the
+image's."""
 
 SMALLEST_MISFIT = 0.5
 """Below, the image has less noise than counts have."""
@@ -44,14 +45,21 @@ ROUNDS = 3
 """How often other orientations of the scan are tried if the best ones lead nowhere."""
 
 GOOD = 0.98
-"""Part of a model's spots which an image has, if no other orientation need be tried."""
+"""Part of a model's spots which an image has, if no other orientation need be tried; it must be
+known as well."""
 
 EXPLAINED = 0.5
 """Part of a model's spots which an image has, if it is not a wrong one: half-way between an image
 with its spots and one without."""
 
+REWEIGHED = 2
+"""Times that squares are weighted anew by the model which they led to."""
+
 TRIAL_EVALUATIONS = 15
 """Of a fit with all cells which shows whether it leads anywhere, at most."""
+
+NEARLY_ALL = 0.99
+"""Part of a length which it may lose, however far it may go."""
 
 WORST_CONDITION = 1e12
 """Of the curvature in units of its diagonal: beyond, parameters cannot be told apart."""
@@ -81,7 +89,9 @@ class Refined:
     correlations : ndarray, shape (n_parameters, n_parameters)
         Of the parameters.
     chi_squared : tuple of 2 float
-        Deviance or weighted squares over degrees of freedom, before and after.
+        Deviance or weighted squares over what noise alone makes of them, before and after.
+    chi_sigma : float
+        By how much the latter varies by chance.
     explained : tuple of 2 float
         How much of the model's spots the image has, and its standard deviation, see
         `Problem.explained`.
@@ -104,6 +114,7 @@ class Refined:
     sigmas: np.ndarray
     correlations: np.ndarray
     chi_squared: tuple[float, float]
+    chi_sigma: float
     explained: tuple[float, float]
     converged: bool
     reason: str
@@ -127,8 +138,9 @@ class Settings:
         How far (degrees) the orientation is scanned to either side; 0 for not at all.
     evaluations : int
         Of the last fit, at most.
-    largest_misfit : float
-        Chi-squared per degree of freedom up to which a fit is taken for a solution.
+    largest_misfit : float, optional
+        Chi-squared up to which a fit is taken for a solution; without it, up to `UNLIKELY`
+        standard deviations above 1.
 
     Raises
     ------
@@ -140,7 +152,7 @@ class Settings:
     within: Mapping[str, float] | None = None
     search: float = 1.0
     evaluations: int = EVALUATIONS
-    largest_misfit: float = LARGEST_MISFIT
+    largest_misfit: float | None = None
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
@@ -149,7 +161,7 @@ class Settings:
             raise ModelError(
                 f"search: from 0 to {LARGEST_SEARCH:g} degrees are possible, got {self.search:g}"
             )
-        if not self.largest_misfit > 0.0:
+        if self.largest_misfit is not None and not self.largest_misfit > 0.0:
             raise ModelError(f"chi-squared: above zero is expected, got {self.largest_misfit:g}")
         if self.evaluations < 1:
             raise ModelError(f"evaluations: at least 1, got {self.evaluations}")
@@ -215,40 +227,52 @@ def refine(
     problem = Problem(experiment, observation, names, settings.target, backend)
     nowhere = np.zeros(len(names))
     before = problem.model(nowhere)[0]
-    freedom = max(len(problem.counts) - len(names), 1)
-    chi_before = float((problem.residuals(nowhere) ** 2).sum()) / freedom
-    scans = set(GROUPS["misset"]) <= set(names) and settings.search > 0.0
-    divisors = levels(experiment, settings.search if scans else 0.0)
-    ladder = [Level(experiment, observation, names, backend, s) for s in divisors[:-1]]
-    candidates = [nowhere]
-    if scans:
-        first = ladder[0] if ladder else Level(experiment, observation, names, backend, 1.0)
-        candidates = scan_orientations(first, names, settings.search, bounds, tell) or [nowhere]
-    best, width = None, spot_width(experiment)
+    if not problem.spots(nowhere).any():
+        raise CupysimError("refine: the start has no spots in the pixels which take part")
     at_first = min(TRIAL_EVALUATIONS, settings.evaluations)
-    for number in range(0, min(len(candidates), ROUNDS * SCAN_CANDIDATES), SCAN_CANDIDATES):
-        some = _climb(ladder, candidates[number : number + SCAN_CANDIDATES], bounds, tell)
-        trials = [_fit(problem, _scaled(problem, x), bounds, at_first) for x in some]
-        found = min(trials, key=lambda fit: fit.cost)
-        tell(f"all cells: {_shifts(names, found.x)}")
-        if best is None or found.cost < best.cost:
-            best = found
-        if not scans or problem.explained(best.x, width)[0] > GOOD:
-            break
-    assert best is not None
-    if not best.succeeded and np.isfinite(best.cost) and at_first < settings.evaluations:
+    best = _fit(problem, _scaled(problem, nowhere), bounds, at_first)
+    tell(f"from the start: {_shifts(names, best.x)}")
+    scans = settings.search > 0.0 and set(GROUPS["misset"]) <= set(names)
+    ladder: list[Level] = []
+    if scans and not _is_good(problem, best, settings):
+        divisors = levels(experiment, settings.search)
+        ladder = [Level(experiment, observation, names, backend, s) for s in divisors[:-1]]
+        first = ladder[0] if ladder else Level(experiment, observation, names, backend, 1.0)
+        candidates = scan_orientations(first, names, settings.search, bounds, tell)
+        for number in range(0, ROUNDS * SCAN_CANDIDATES, SCAN_CANDIDATES):
+            some = candidates[number : number + SCAN_CANDIDATES]
+            for x in _climb(ladder, some, bounds, tell):
+                found = _fit(problem, _scaled(problem, x), bounds, at_first)
+                best = min(best, found, key=lambda fit: fit.cost)
+            tell(f"all cells: {_shifts(names, best.x)}")
+            if _is_good(problem, best, settings):
+                break
+    if not np.isfinite(best.cost):
+        raise CupysimError(f"refine: {best.message}")
+    if not best.succeeded and at_first < settings.evaluations:
         best = _fit(problem, best.x, bounds, settings.evaluations)
+    if settings.target == "squares":
+        for _ in range(REWEIGHED):
+            problem.reweigh(best.x)
+            best = _fit(problem, best.x, bounds, settings.evaluations)
     evaluations = problem.evaluations + sum(level.problem.evaluations for level in ladder)
-    return _outcome(
-        given,
-        problem,
-        best,
-        start,
-        bounds,
-        (before, chi_before),
-        evaluations,
-        settings,
-    )
+    return _outcome(given, problem, best, start, bounds, before, evaluations, settings)
+
+
+def _is_good(problem: Problem, fit: _Fit, settings: Settings) -> bool:
+    """Whether no other orientation need be tried."""
+    if not np.isfinite(fit.cost):
+        return False
+    chi, sigma = problem.misfit(fit.x)
+    explained, doubt = problem.explained(fit.x, spot_width(problem.experiment))
+    return chi <= _largest(settings, sigma) and explained > GOOD and doubt < 1.0 - GOOD
+
+
+def _largest(settings: Settings, sigma: float) -> float:
+    """Chi-squared of a solution, at most."""
+    if settings.largest_misfit is not None:
+        return settings.largest_misfit
+    return 1.0 + UNLIKELY * sigma
 
 
 def _climb(
@@ -260,7 +284,6 @@ def _climb(
     """Fits with more and more cells; those from which one with all cells is worth a try."""
     for level in ladder:
         fits = [_fit(level, x, bounds, COARSE_EVALUATIONS) for x in candidates]
-        fits = [fit for fit in fits if np.isfinite(fit.cost)] or fits[:1]
         fits.sort(key=lambda fit: fit.cost)
         # the best is not always the best of the next level
         candidates = [fit.x for fit in fits if fit.cost <= WORTH_A_TRY * fits[0].cost]
@@ -294,8 +317,8 @@ def _fit(
             problem.residuals, inside, problem.jacobian, bounds=bounds, x_scale="jac",
             max_nfev=evaluations, ftol=1e-9, xtol=1e-9, gtol=1e-9,
         )  # fmt: skip
-    except (ModelError, ValueError) as error:
-        return _Fit(x, np.inf, False, f"it came to an impossible model ({error})")
+    except ValueError as error:
+        return _Fit(x, np.inf, False, f"the model is impossible ({error})")
     ends = {0: f"{evaluations} images were not enough", 1: "the slope of chi-squared vanishes"}
     message = ends.get(found.status, "chi-squared does not fall any more")
     return _Fit(found.x, float(found.cost), bool(found.status > 0), message)
@@ -322,7 +345,8 @@ def _bounds(
     for name, value in zip(names, start, strict=True):
         kind = KINDS[name]
         most = within.get(name, kind.within * (abs(value) if kind.relative else 1.0))
-        low.append(-most)
+        # what is measured in parts of itself stays above zero
+        low.append(-min(most, NEARLY_ALL * abs(value)) if kind.relative else -most)
         high.append(most)
         if name == "scale":
             low[-1], high[-1] = -1.0, within.get(name, np.inf)
@@ -345,14 +369,13 @@ def _outcome(
     best: _Fit,
     start: np.ndarray,
     bounds: tuple[np.ndarray, np.ndarray],
-    at_start: tuple[np.ndarray, float],
+    before: np.ndarray,
     evaluations: int,
     settings: Settings,
 ) -> Refined:
-    (before, chi_before), largest_misfit = at_start, settings.largest_misfit
     x, names = best.x, problem.names
-    freedom = max(len(problem.counts) - len(names), 1)
-    chi = float((problem.residuals(x) ** 2).sum()) / freedom
+    chi, chi_sigma = problem.misfit(x)
+    largest = _largest(settings, chi_sigma)
     sigmas, correlations = _uncertainties(problem.jacobian(x), max(chi, 1.0))
     explained, doubt = problem.explained(x, spot_width(experiment))
     nearest = 1e-6 * np.minimum(bounds[1] - bounds[0], 1.0)
@@ -378,9 +401,9 @@ def _outcome(
             else ""
         ),
         (
-            f"chi-squared is {chi:.3g}, above {largest_misfit:g}: the model is not that of the "
-            "image (sampling, mosaicity, background), or this is a wrong solution"
-            if chi > largest_misfit
+            f"chi-squared is {chi:.4g}, above {largest:.4g}: the model is not that of the image "
+            "(sampling, mosaicity, background), or this is a wrong solution"
+            if chi > largest
             else ""
         ),
         (
@@ -390,7 +413,8 @@ def _outcome(
             else ""
         ),
     )
-    wrong = [problem_text for problem_text in problems if problem_text]
+    wrong = [text for text in problems if text]
+    chi_before = problem.misfit(np.zeros(len(x)))[0]
     images = []
     for photons in (before, problem.photons(x)):
         image = np.zeros(problem.used.shape)
@@ -398,7 +422,7 @@ def _outcome(
         images.append(image)
     return Refined(
         _refined_experiment(experiment, names, x * problem.sizes), names, start, start + x, sigmas,
-        correlations, (chi_before, chi), (explained, doubt), not wrong,
+        correlations, (chi_before, chi), chi_sigma, (explained, doubt), not wrong,
         wrong[0] if wrong else best.message, evaluations, problem.used, (images[0], images[1]),
     )  # fmt: skip
 

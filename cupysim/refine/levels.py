@@ -13,12 +13,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from cupysim.errors import ModelError
 from cupysim.gradients.parameters import GROUPS
 from cupysim.gradients.result import GradientBackend
 from cupysim.maths.arrays import norm
 from cupysim.models.experiment import Experiment
 from cupysim.refine.parameters import DEGREE
-from cupysim.refine.problem import FEWEST, Observation, Problem
+from cupysim.refine.problem import Observation, Problem
+from cupysim.refine.statistics import FEWEST
 
 SCAN_STEPS = 3
 """Of the first scan, to either side."""
@@ -90,8 +92,11 @@ class Level:
         return scale * photons, scale * slopes
 
     def residuals(self, x: np.ndarray) -> np.ndarray:
-        """Weighted differences, shape (n_pixels,)."""
-        photons, _ = self._scaled(x)
+        """Weighted differences, shape (n_pixels,); infinite where a model is impossible."""
+        try:
+            photons, _ = self._scaled(x)
+        except ModelError:
+            return np.full(len(self._weights), np.inf)
         return (self.problem.counts - photons) * np.sqrt(self._weights)
 
     def jacobian(self, x: np.ndarray) -> np.ndarray:

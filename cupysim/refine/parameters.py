@@ -253,6 +253,7 @@ def gradient_plan(
     shifts: Mapping[str, float],
     names: Sequence[str],
     coarseness: float = 1.0,
+    background: bool = True,
 ) -> GradientPlan:
     """Prepare to differentiate an experiment of which some parameters are changed.
 
@@ -265,8 +266,9 @@ def gradient_plan(
     names : sequence of str
         With what to differentiate.
     coarseness : float, optional
-        Numbers of cells are divided by it, which makes spots wider; where it is not 1, there is
-        no background, in which they would drown.
+        Numbers of cells are divided by it, which makes spots wider.
+    background : bool, optional
+        With the background, not the spots alone.
 
     Returns
     -------
@@ -289,6 +291,6 @@ def gradient_plan(
     spots = np.diag(counts)[None, None]
     crystals = replace(plan.crystals, n_cells=counts[None, None], spot_axes=spots)
     plan = replace(plan, crystals=crystals)
-    if coarseness != 1.0:
+    if not background:
         plan = replace(plan, ray_background=0.0 * plan.ray_background)
     return plan_gradients(experiment, plan, names)

@@ -7,19 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cupysim.errors import ModelError
 from cupysim.gradients.result import GradientBackend
 from cupysim.models.experiment import Experiment
 from cupysim.refine.parameters import KINDS, gradient_plan
+from cupysim.refine.statistics import FEWEST, deviance_moments, deviance_residuals
 from cupysim.render.result import Observer
 
 TARGETS = ("poisson", "squares")
-"""The likelihood of counts, or squares of differences which are weighted by them."""
+"""The likelihood of counts, or squares of differences which are weighted by their variance."""
 
 BLUR = 5.0
-"""Widths of a spot by which a model is blurred that has none any more."""
+"""Widths of a spot by which spots are blurred until there are none any more."""
 
-FEWEST = 1e-12
-"""Photons expected in a pixel, at least, that its logarithm is finite."""
+DARK = 1e-3
+"""Of the mean without spots: pixels which are darker do not count for more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +73,13 @@ class Problem:
         self.target = target
         self.backend = backend
         self.coarseness = coarseness
+        self.background = coarseness == 1.0  # wide spots would drown in it
         self.used = observation.used
         self.counts = observation.counts[observation.used]
         self.sizes = np.array([KINDS[name].size for name in names])
         self.evaluations = 0
         self._last: tuple[bytes, np.ndarray, np.ndarray] | None = None
+        self._weights = 1.0 / (self.counts + 1.0)
 
     @property
     def has_counts(self) -> bool:
@@ -101,7 +105,9 @@ class Problem:
         if self._last is None or self._last[0] != key:
             shifts = dict(zip(self.names, np.asarray(x) * self.sizes, strict=True))
             scale = 1.0 + shifts.get("scale", 0.0)
-            plan = gradient_plan(self.experiment, shifts, self.names, self.coarseness)
+            plan = gradient_plan(
+                self.experiment, shifts, self.names, self.coarseness, self.background
+            )
             found = self.backend(plan, Observer())
             photons = scale * found.photons[self.used]
             slopes = scale * self.sizes * found.values[:, self.used].T
@@ -115,8 +121,15 @@ class Problem:
         """Photons of the used pixels alone, shape (n_pixels,)."""
         if self._last is not None and self._last[0] == np.asarray(x, dtype=np.float64).tobytes():
             return self._last[1]
+        return self._render(x, self.background)
+
+    def spots(self, x: np.ndarray) -> np.ndarray:
+        """Photons of the used pixels without the background, shape (n_pixels,)."""
+        return self._render(x, background=False)
+
+    def _render(self, x: np.ndarray, background: bool) -> np.ndarray:
         shifts = dict(zip(self.names, np.asarray(x) * self.sizes, strict=True))
-        plan = gradient_plan(self.experiment, shifts, ("scale",), self.coarseness)
+        plan = gradient_plan(self.experiment, shifts, ("scale",), self.coarseness, background)
         self.evaluations += 1
         found = self.backend(plan, Observer())
         return (1.0 + shifts.get("scale", 0.0)) * found.photons[self.used]
@@ -124,22 +137,24 @@ class Problem:
     def residuals(self, x: np.ndarray) -> np.ndarray:
         """Numbers whose squares are to become small, shape (n_pixels,).
 
-        Of Poisson's likelihood the deviance residuals, sign(n - m) sqrt(2 (m - n + n ln(n/m))),
-        whose squares add up to -2 ln L but for a constant (McCullagh & Nelder (1989) Generalized
-        Linear Models, 2.4); else (n - m)/sqrt(n + 1).
+        Of Poisson's likelihood the deviance residuals, else (n - m)/sqrt(v + 1), with the
+        variance v of `reweigh`. Infinite where a model is impossible.
         """
-        photons, _ = self.model(x)
+        try:
+            photons, _ = self.model(x)
+        except ModelError:
+            return np.full(len(self.counts), np.inf)
         if self.target == "squares":
-            return (self.counts - photons) / np.sqrt(self.counts + 1.0)
-        return _deviance(self.counts, np.maximum(photons, FEWEST))
+            return (self.counts - photons) * np.sqrt(self._weights)
+        return deviance_residuals(self.counts, np.maximum(photons, FEWEST))
 
     def jacobian(self, x: np.ndarray) -> np.ndarray:
         """Derivatives of the residuals, shape (n_pixels, n_parameters)."""
         photons, slopes = self.model(x)
         if self.target == "squares":
-            return -slopes / np.sqrt(self.counts + 1.0)[:, None]
+            return -slopes * np.sqrt(self._weights)[:, None]
         expected = np.maximum(photons, FEWEST)
-        residuals = _deviance(self.counts, expected)
+        residuals = deviance_residuals(self.counts, expected)
         small = np.abs(residuals) < 1e-6
         # d r/d m = (1 - n/m)/r, which is -1/sqrt(m) where n and m are the same
         steepness = np.where(
@@ -148,6 +163,41 @@ class Problem:
             (1.0 - self.counts / expected) / np.where(small, 1.0, residuals),
         )
         return steepness[:, None] * slopes
+
+    def reweigh(self, x: np.ndarray) -> None:
+        """Take the variance of squares from a model, no more from the counts themselves.
+
+        Low counts would else weigh more than high ones of the same pixel, and the scale become
+        too small.
+        """
+        self._weights = 1.0 / (np.maximum(self.photons(x), 0.0) + 1.0)
+
+    def misfit(self, x: np.ndarray) -> tuple[float, float]:
+        """Squares of the residuals over those which the noise of counting alone makes.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n_parameters,)
+            Changes of the parameters.
+
+        Returns
+        -------
+        chi_squared : float
+            1 if nothing but noise is left, be photons many or few.
+        sigma : float
+            By how much it varies by chance.
+        """
+        expected = np.maximum(self.photons(x), FEWEST)
+        if self.target == "squares":
+            # moments of Poisson's distribution
+            mean, variance = expected * self._weights, (2.0 * expected**2 + expected)
+            variance = variance * self._weights**2
+        else:
+            mean, variance = deviance_moments(expected)
+        freedom = 1.0 - len(self.names) / len(self.counts)
+        noise = max(float(mean.sum()) * freedom, FEWEST)
+        squares = float((self.residuals(x) ** 2).sum())
+        return squares / noise, float(np.sqrt(variance.sum())) / noise
 
     def explained(self, x: np.ndarray, spot_pixels: float) -> tuple[float, float]:
         """How much of the model's spots the image has.
@@ -162,36 +212,33 @@ class Problem:
         Returns
         -------
         explained : float
-            1 if the image has all of them, 0 if a model without spots is as good, -1 if the
-            image has other ones.
+            1 if the image has all of them, 0 if it has none, or other ones.
         sigma : float
             Its standard deviation, infinite where the model has no spots.
 
         Notes
         -----
-        With s the model blurred until it has no spots, sum [(n - s)^2 - (n - m)^2]/s over its
-        expectation sum (m - s)^2/s where the image n is one of the model m; the variance of the
-        former is then 4 sum (m - s)^2 m/s^2.
+        The image is fitted by weighted linear least squares as a sum of the background, the spots
+        blurred until there are none, and what the spots are more than that; the last of the three
+        coefficients is the answer. So a smooth background which is a little wrong is no spot.
         """
         from scipy.ndimage import gaussian_filter
 
-        photons = self.photons(x)
+        photons, spots = self.photons(x), self.spots(x)
+        background = photons - spots
         image = np.zeros(self.used.shape)
-        image[self.used] = photons
+        image[self.used] = spots
         blurred = gaussian_filter(image, BLUR * spot_pixels)
         weights = gaussian_filter(self.used.astype(np.float64), BLUR * spot_pixels)
-        smooth = np.maximum((blurred / np.maximum(weights, 1e-6))[self.used], FEWEST)
-        better = (self.counts - smooth) ** 2 - (self.counts - photons) ** 2
-        expected = float(((photons - smooth) ** 2 / smooth).sum())
-        if not expected > 0.0:
+        smooth = (blurred / np.maximum(weights, 1e-6))[self.used]
+        peaks = spots - smooth
+        if not peaks.any():
             return 0.0, np.inf
-        variance = 4.0 * float((((photons - smooth) / smooth) ** 2 * photons).sum())
-        return float((better / smooth).sum()) / expected, float(np.sqrt(variance)) / expected
-
-
-def _deviance(counts: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    known = counts > 0.0
-    ratio = np.where(known, counts, 1.0) / expected
-    entropy = np.where(known, counts * np.log(ratio), 0.0)
-    squares = np.maximum(2.0 * (expected - counts + entropy), 0.0)
-    return np.sign(counts - expected) * np.sqrt(squares)
+        without = np.maximum(background + smooth, 0.0)
+        root = 1.0 / np.sqrt(np.maximum(without, max(DARK * without.mean(), FEWEST)))
+        parts = [part for part in (peaks, smooth, background) if part.any()]
+        design = np.stack(parts, axis=1) * root[:, None]
+        sizes = np.sqrt((design**2).sum(axis=0))
+        inverse = np.linalg.pinv(design / sizes)[0] / sizes[0]
+        doubt = np.sqrt((inverse**2) @ (photons * root**2))
+        return float(inverse @ (self.counts * root)), float(doubt)

@@ -136,7 +136,10 @@ def test_show_of_spots_which_are_not_there(command: Command, run: Run) -> None:
 @pytest.mark.parametrize("words", ["show", "info", "show a --scale x", "info a --nothing"])
 def test_wrong_arguments(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words.split()) == 2
-    assert "usage: cupysim" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    name = words.split()[0]
+    assert line.startswith(f"cupysim {name}: error: ")
+    assert line.endswith(f"cupysim {name} --help lists the arguments")
 
 
 @pytest.mark.parametrize("words", ["show --help", "info -h"])

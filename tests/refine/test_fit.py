@@ -19,10 +19,12 @@ from tests.conftest import INPUTS
 from tests.corrected.rendering import experiment_of
 
 WORDS = f"-hkl {INPUTS / 'orc.hkl'} -nodump -cell 34.77 39.17 48.31 -misset 12 -34 56 -N 10"
-TRUTH = experiment_of(
-    f"{WORDS} -lambda 1 -distance 60 -detpixels 200 -pixel 0.3 -oversample 1 -fluence 1e28 "
-    "-water 0.3 -corrected"
+REST = (
+    "-lambda 1 -distance 60 -detpixels 200 -pixel 0.3 -oversample 1 -fluence 1e28 -water 0.3 "
+    "-corrected"
 )
+NOTHING = "-default_F 1e-9"
+TRUTH = experiment_of(f"{WORDS} {REST}")
 BACKEND = select_gradient_backend()
 
 
@@ -147,6 +149,7 @@ def test_few_photons() -> None:
         names = free_parameters("misset")
         found = refine(weak, observed(weak), names, BACKEND, Settings(search=0.0))
         assert found.converged == (told is None), (fluence, found.reason)
+        assert abs(found.chi_squared[1] - 1.0) < 4.5 * found.chi_sigma
         assert told is None or told in found.reason
 
 
@@ -169,7 +172,84 @@ def test_from_python() -> None:
             fit(start, observation.counts, "misset, scale", **wrong)
 
 
+def test_a_right_start_stays() -> None:
+    """Even where spots are smaller than pixels, and a scan would lead elsewhere."""
+    experiment = experiment_of(
+        "-cell 50 60 70 80 85 95 -default_F 100 -N 8 -detpixels 64 -pixel 1 -distance 80 "
+        "-oversample 1 -nodump -misset 3 4 5 -fluence 1e28 -corrected"
+    )
+    names = free_parameters("misset,cell,scale")
+    found = refine(experiment, observed(experiment), names, BACKEND, Settings())
+    assert found.converged, found.reason
+    assert max(abs(off(found, experiment)[name]) for name in GROUPS["misset"]) < 0.01
+
+
+def test_a_spread_does_not_go_below_zero() -> None:
+    mosaic = experiment_of(f"{WORDS} {REST} -mosaic 0.05 -mosaic_dom 4")
+    start = away(mosaic, {"misset_x": 0.02})
+    names = free_parameters("misset,mosaic_spread,scale")
+    settings = Settings(search=0.0, within={"mosaic_spread": 5.0})
+    found = refine(start, observed(mosaic), names, BACKEND, settings)
+    assert found.converged, found.reason
+    apart = off(found, mosaic)["mosaic_spread"]
+    assert abs(apart) < 4.5 * found.sigmas[names.index("mosaic_spread")]
+
+
+def test_squares_are_not_biased() -> None:
+    """Weights are those of the model: by the counts themselves, the scale came out too small."""
+    weak = replace(TRUTH, beam=replace(TRUTH.beam, fluence=1e26))
+    pulls = []
+    for seed in range(1, 9):
+        settings = Settings("squares", search=0.0)
+        found = refine(weak, observed(weak, seed), ("scale",), BACKEND, settings)
+        pulls.append((found.values[0] - 1.0) / found.sigmas[0])
+    # their mean has a standard deviation of 1/sqrt(8)
+    assert abs(np.mean(pulls)) < 4.0 / np.sqrt(8.0)
+
+
 class TestFailures:
+    @pytest.mark.parametrize(
+        ("names", "shifts"),
+        [
+            ("scale", {"misset_x": 40.0, "misset_y": 25.0}),
+            ("misset,scale", {"misset_x": 40.0, "misset_y": 25.0}),
+            ("scale", {"cell_a": 4.0}),
+        ],
+    )
+    def test_spots_in_a_bright_background(self, names: str, shifts: dict[str, float]) -> None:
+        """Chi-squared of a wrong model is then not far above 1."""
+        wet = experiment_of(f"{WORDS} {REST} -water 2 -fluence 1e27")
+        found = refine(
+            away(wet, shifts), observed(wet), free_parameters(names), BACKEND, Settings()
+        )
+        assert found.chi_squared[1] < 2.0
+        assert found.explained[0] < 0.5
+        assert not found.converged
+        assert "of the model's spots; this is a wrong solution" in found.reason
+
+    @pytest.mark.parametrize("target", ["poisson", "squares"])
+    def test_no_crystal(self, target: str) -> None:
+        crystal = experiment_of(f"{WORDS} {REST}")
+        water = experiment_of(f"{WORDS} {REST}".replace(f"-hkl {INPUTS / 'orc.hkl'}", NOTHING))
+        names = free_parameters("misset,scale")
+        found = refine(crystal, observed(water), names, BACKEND, Settings(target))
+        assert not found.converged
+
+    def test_no_spots(self) -> None:
+        with pytest.raises(CupysimError, match="has no spots"):
+            fit(experiment_of(f"{WORDS} {REST} -dmin 500"), np.ones((200, 200)), "scale")
+
+    def test_a_model_which_is_a_little_wrong(self) -> None:
+        """Its orientation is right, but its spots are too wide."""
+        start = away(TRUTH, {"cell_c": 0.03})
+        names = free_parameters("misset,scale")
+        found = refine(start, observed(TRUTH), names, BACKEND, Settings())
+        assert found.explained[0] > 0.9
+        assert not found.converged
+        assert f"chi-squared is {found.chi_squared[1]:.4g}, above 1.03" in found.reason
+        allowed = Settings(search=0.0, largest_misfit=1.1 * found.chi_squared[1])
+        assert refine(start, observed(TRUTH), names, BACKEND, allowed).converged
+
     def test_a_crystal_which_is_another(self) -> None:
         start = away(TRUTH, {"misset_x": 40.0, "misset_y": 25.0})
         names = free_parameters("misset,scale")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from typing import NoReturn
 
 from cupysim.cli.streams import printable, say, show_warning
 
@@ -26,6 +28,14 @@ COMMANDS = {
 perhaps `TAKES_OPTIONS`: other words are options of the drop-in command."""
 
 
+class _Parser(ArgumentParser):
+    """Tells a mistake in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        say(f"{self.prog}: error: {printable(message)}; {self.prog} --help lists the arguments\n")
+        self.exit(EXIT_ERROR)
+
+
 def run_command(words: Sequence[str]) -> int:
     """Run a sub-command.
 
@@ -39,16 +49,15 @@ def run_command(words: Sequence[str]) -> int:
     int
         Exit status.
     """
-    import argparse
     import warnings
 
     from cupysim.errors import CupysimError
 
     name, *rest = words
     module = importlib.import_module(f"cupysim.cli.commands.{name}")
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"cupysim {name}", description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, add_help=False,
+        formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False, add_help=False,
     )  # fmt: skip
     parser.add_argument("--help", action="help", help="show this help")
     module.add_arguments(parser)

@@ -17,6 +17,7 @@ import json
 import math
 import os
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -25,11 +26,11 @@ import numpy as np
 from cupysim.cli.arguments import default_values, scan
 from cupysim.cli.build import build
 from cupysim.cli.commands import show
-from cupysim.cli.options import COMPUTING, OPTIONS, OUTPUT
+from cupysim.cli.options import COMPUTING, OPTIONS, OUTPUT, Kind
 from cupysim.cli.provenance import input_files
 from cupysim.cli.refinement_report import draw, report_json, report_lines
 from cupysim.cli.streams import say, tell
-from cupysim.errors import CupysimError
+from cupysim.errors import CupysimError, CupysimWarning, OptionError
 from cupysim.formats import mosflm_matrix
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.formats.optional import require
@@ -37,7 +38,8 @@ from cupysim.formats.safe_writing import OutputFiles, check_writable, refuse_inp
 from cupysim.gradients.select import select_gradient_backend
 from cupysim.image import DEFAULT_OFFSET
 from cupysim.models.experiment import Experiment
-from cupysim.refine.fit import EVALUATIONS, LARGEST_MISFIT, Refined, Settings, refine
+from cupysim.quirks import corrections
+from cupysim.refine.fit import EVALUATIONS, UNLIKELY, Refined, Settings, refine
 from cupysim.refine.parameters import free_parameters
 from cupysim.refine.problem import TARGETS, Observation
 
@@ -47,6 +49,9 @@ NOT_CONVERGED = 1
 """Exit status."""
 
 FREE = "misset,cell,scale"
+
+CRYSTAL_FROM = {"-cell", "-mat", "-hkl", "-pdb"}
+"""Options one of which a start has."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,9 +79,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--number", type=int, default=0, metavar="N", help="which image of HDF5 files, from 0")
     add("--evaluations", type=int, default=EVALUATIONS, metavar="N",
         help="images of the last fit, at most; default: %(default)s")  # fmt: skip
-    add("--chi-squared", type=float, default=LARGEST_MISFIT, metavar="X",
-        help="up to which, per degree of freedom, a fit is taken for a solution; default: "
-        "%(default)g")  # fmt: skip
+    add("--chi-squared", type=float, metavar="X",
+        help="up to which a fit is taken for a solution, 1 where noise alone is left; default: "
+        f"{UNLIKELY:g} standard deviations above 1")  # fmt: skip
     add("--matrix", metavar="FILE", help="write the refined orientation, as -mat reads it")
     add("--picture", metavar="FILE",
         help=f"image, start, refined, difference ({', '.join(show.PICTURES)})")  # fmt: skip
@@ -95,6 +100,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     image = open_image(arguments.image, arguments.shape, arguments.number)
     experiment, backend, threads, devices, inputs = _start(arguments, image)
+    outputs = [path for path in (arguments.matrix, arguments.picture) if path is not None]
+    if len({os.path.realpath(path) for path in outputs}) < len(outputs):
+        raise CupysimError(f"--matrix and --picture are one file: {arguments.matrix}")
     for path in (arguments.matrix, arguments.picture):
         if path is not None:
             refuse_inputs(path, [arguments.image, *inputs])
@@ -126,9 +134,16 @@ def _start(
     """The experiment to start with; what computes it; files which were read."""
     words: list[str] = arguments.words
     given, seen = scan(words)
-    if not any(
-        option.name in seen for option in OPTIONS if option.group not in (COMPUTING, OUTPUT)
-    ):
+    used = [option for option in OPTIONS if option.name in seen]
+    unused = [each.name for each in used if each.group == OUTPUT and each.kind is Kind.PATH]
+    if unused:
+        warnings.warn(
+            CupysimWarning(f"{', '.join(unused)}: refine writes --matrix and --picture alone"),
+            stacklevel=2,
+        )
+    if given.get("corrected", corrections("all")) != corrections("all"):
+        raise OptionError("-corrected", "refine corrects all quirks")
+    if all(option.group in (COMPUTING, OUTPUT) for option in used):
         if image.content is None:
             raise CupysimError(
                 f"{image.path}: options which describe the start are needed, a unit cell at "
@@ -137,8 +152,12 @@ def _start(
         stored = replace(image.content.experiment, corrected="all")
         how = default_values() | given
         return stored, how["backend"], how["threads"], how["devices"], []
-    words = [*words, "-corrected"]
-    job = build(words)
+    if image.content is not None and not seen & CRYSTAL_FROM:
+        raise CupysimError(
+            f"{used[0].name}: where there are options, they describe the whole start, the crystal "
+            f"included; the experiment in {image.path} is used without options alone"
+        )
+    job = build([*words, "-corrected"])
     args = job.arguments
     files = [str(path) for path in input_files(args).values()]
     if image.kind == "SMV" and arguments.offset is None:
