@@ -8,8 +8,11 @@ import numpy as np
 
 from cupysim.constants import SMALLEST_NORMAL
 from cupysim.errors import ModelError
-from cupysim.maths.arrays import Array, array_namespace, cross, dot, unit
+from cupysim.maths.arrays import Array, array_namespace, cross, dot, norm, unit
 from cupysim.maths.rotations import rotate_axis, rotate_xyz
+
+EDGE_ON = 1e-9
+"""Distance of a panel's plane, relative to its origin's, below which it is seen edge-on."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,8 @@ def place_panel(
     Raises
     ------
     ModelError
-        If `origin` puts the panel's plane through the sample or behind it.
+        If the panel's plane goes through the sample, or the panel turns its back to it; of what
+        the C program can be told, only where quirk Q7 is corrected.
 
     Notes
     -----
@@ -155,7 +159,7 @@ def place_panel(
         origin = -beam_spot[0] * fast - beam_spot[1] * slow + distance_at_rest * beam
 
     close_distance = float(dot(origin, normal))
-    if placed and not close_distance > 0.0:
+    if (placed or right_distance) and not close_distance > EDGE_ON * float(norm(origin)):
         raise ModelError(
             f"detector: its origin {tuple(origin.tolist())} m puts its plane at a distance of "
             f"{close_distance:g} m along the normal; it must be positive"
@@ -276,7 +280,18 @@ def right_bend(radius: float, beam: Array, fast: Array, slow: Array) -> Bend:
     Bend
         About beam x fast by the way along fast from the direct beam, and about beam x slow by
         that along slow: near the beam the flat panel's pixels, whatever the handedness.
+
+    Raises
+    ------
+    ModelError
+        If the beam does not hit the flat panel, whose distance along it is the radius.
     """
+    ratio = float(dot(beam, cross(fast, slow)))
+    if not radius > 0.0 or abs(ratio) < EDGE_ON:
+        raise ModelError(
+            f"curved detector: its radius is the distance along the beam, {radius:g} m; the beam "
+            "must hit the flat panel"
+        )
     centre = radius * beam
     return Bend(
         centre=centre,

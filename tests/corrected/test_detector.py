@@ -10,6 +10,7 @@ import pytest
 
 from cupysim.errors import CupysimError
 from cupysim.models.experiment import Experiment
+from cupysim.render.planning import make_plan
 from tests.conftest import Renderer, Run
 from tests.corrected.rendering import experiment_of, image_of
 
@@ -44,6 +45,29 @@ def test_q7_leaves_the_panel_where_it_is() -> None:
     np.testing.assert_array_equal(before.detector.geometry.origin, after.detector.geometry.origin)
     assert before.detector.geometry.distance == pytest.approx(0.1 * math.cos(math.radians(20)))
     assert after.detector.geometry.distance == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("-twotheta 170", "it must be positive"),
+        ("-close_distance -80", "it must be positive"),
+        ("-close_distance 100 -twotheta 90", "it must be positive"),
+        ("-xds -pivot beam -detector_rotx 40 -twotheta 90", "it must be positive"),
+        ("-mosflm -beam_vector 0 0 1", "it must be positive"),
+        ("-xds -twotheta 90 -curved_det", "the beam must hit the flat panel"),
+        ("-xds -detector_rotx 120 -curved_det", "the beam must hit the flat panel"),
+    ],
+)
+def test_panels_which_no_photon_hits_from_the_front(words: str, told: str) -> None:
+    """Their photons would be negative, or none."""
+    with pytest.raises(CupysimError, match=told):
+        make_plan(experiment_of(f"{SMALL} {words} -corrected"))
+
+
+def test_a_panel_beside_the_beam_is_possible(renderer: Renderer) -> None:
+    """Swung about the sample, beyond where the beam hits it."""
+    assert image_of(renderer, f"{SMALL} -xds -twotheta 120 -corrected").min() > 0.0
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)

@@ -3,11 +3,12 @@
     cupysim refine IMAGE OPTIONS --free misset,cell
 
 OPTIONS are those of the drop-in command and describe the start; for an HDF5 file of cupysim they
-may be left out, which starts with the experiment in it. All quirks are corrected. The orientation
-is scanned first, with few cells, whose wide spots overlap those of the image. Parameters: misset,
-cell, n_cells, beam_centre, rotation, or single ones such as cell_a, misset_x, beam_fast,
-rotation_z, distance, wavelength, mosaic_spread, twotheta, phi, scale. Exit status 0 if this is a
-solution, 1 if not, 2 after an error.
+may be left out, which starts with the experiment in it. All quirks are corrected; what they made
+of the options of a stored experiment stays as its image has it. If the start does not lead to a
+solution, the orientation is scanned with few cells, whose wide spots overlap those of the image.
+Parameters: misset, cell, n_cells, beam_centre, rotation, or single ones such as cell_a, misset_x,
+beam_fast, rotation_z, distance, wavelength, mosaic_spread, twotheta, phi, scale. Exit status 0 if
+this is a solution, 1 if not, 2 after an error.
 """
 
 from __future__ import annotations
