@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cupysim.models.scan import Scan
     from cupysim.models.structure_factors import StructureFactors
     from cupysim.quirks import QuirkWarning
-    from cupysim.refine.fit import Refined
+    from cupysim.refine.outcome import Refined
 
 __version__ = "0.1.0"
 

@@ -16,7 +16,8 @@ from cupysim.gradients.select import select_gradient_backend
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors
-from cupysim.refine.fit import EVALUATIONS, Refined, Settings, refine
+from cupysim.refine.fit import EVALUATIONS, Settings, refine
+from cupysim.refine.outcome import Refined
 from cupysim.refine.problem import Observation
 from cupysim.render.effects import warn_of_effects, warn_of_interpolation_stop
 from cupysim.render.planning import make_plan

@@ -11,7 +11,7 @@ from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.formats.optional import require
 from cupysim.gradients.parameters import GROUPS
 from cupysim.models.conventions import Convention, Pivot
-from cupysim.refine.fit import Refined
+from cupysim.refine.outcome import Refined
 from cupysim.refine.parameters import KINDS
 from cupysim.refine.problem import Observation
 

@@ -19,7 +19,8 @@ from cupysim.refine.levels import (
     scan_orientations,
     spot_width,
 )
-from cupysim.refine.parameters import KINDS, changed, current, free_parameters, settled
+from cupysim.refine.outcome import Fit, Refined, outcome
+from cupysim.refine.parameters import KINDS, current, free_parameters, settled
 from cupysim.refine.problem import TARGETS, Observation, Problem
 
 COARSE_EVALUATIONS = 12
@@ -28,9 +29,6 @@ COARSE_EVALUATIONS = 12
 UNLIKELY = 5.0
 """Standard deviations by which chi-squared exceeds that of noise where a model is not the
 image's."""
-
-SMALLEST_MISFIT = 0.5
-"""Below, the image has less noise than counts have."""
 
 LARGEST_SEARCH = 20.0
 """Degrees; further away an image wants to be indexed."""
@@ -48,10 +46,6 @@ GOOD = 0.98
 """Part of a model's spots which an image has, if no other orientation need be tried; it must be
 known as well."""
 
-EXPLAINED = 0.5
-"""Part of a model's spots which an image has, if it is not a wrong one: half-way between an image
-with its spots and one without."""
-
 REWEIGHED = 2
 """Times that squares are weighted anew by the model which they led to."""
 
@@ -61,66 +55,8 @@ TRIAL_EVALUATIONS = 15
 NEARLY_ALL = 0.99
 """Part of a length which it may lose, however far it may go."""
 
-WORST_CONDITION = 1e12
-"""Of the curvature in units of its diagonal: beyond, parameters cannot be told apart."""
-
-DETECTED = 5.0
-"""Standard deviations from which on it can be told whether an image has a model's spots."""
-
 Listener = Callable[[str], None]
 """Is told what is done, in a line."""
-
-
-@dataclass(frozen=True, eq=False)
-class Refined:
-    """The outcome of a refinement.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        The start with the refined parameters; numbers of cells are rounded, and the scale has
-        become a part of the fluence.
-    names : tuple of str
-        Free parameters.
-    start, values, sigmas : ndarray, shape (n_parameters,)
-        Values before and after, and standard deviations, in the units of `KINDS`. Standard
-        deviations are those of the curvature at the end, times the square root of the reduced
-        chi-squared where that is larger than one.
-    correlations : ndarray, shape (n_parameters, n_parameters)
-        Of the parameters.
-    chi_squared : tuple of 2 float
-        Deviance or weighted squares over what noise alone makes of them, before and after.
-    chi_sigma : float
-        By how much the latter varies by chance.
-    explained : tuple of 2 float
-        How much of the model's spots the image has, and its standard deviation, see
-        `Problem.explained`.
-    converged : bool
-        Whether this is the solution.
-    reason : str
-        Why not, or how it ended.
-    evaluations : int
-        Images which were differentiated.
-    used : ndarray of bool, shape (n_slow, n_fast)
-        Pixels which took part.
-    images : tuple of 2 ndarray, shape (n_slow, n_fast)
-        Photons of these pixels before and after.
-    """
-
-    experiment: Experiment
-    names: tuple[str, ...]
-    start: np.ndarray
-    values: np.ndarray
-    sigmas: np.ndarray
-    correlations: np.ndarray
-    chi_squared: tuple[float, float]
-    chi_sigma: float
-    explained: tuple[float, float]
-    converged: bool
-    reason: str
-    evaluations: int
-    used: np.ndarray
-    images: tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -171,6 +107,10 @@ class Settings:
                 raise ModelError(f"within: {name}: expected a number above zero, got {limit:g}")
             limits |= dict.fromkeys(free_parameters(name), float(limit))
         object.__setattr__(self, "within", limits)
+
+    def largest(self, sigma: float) -> float:
+        """Chi-squared of a solution, at most, if noise makes it vary so much."""
+        return self.largest_misfit or 1.0 + UNLIKELY * sigma
 
 
 def refine(
@@ -256,23 +196,19 @@ def refine(
             problem.reweigh(best.x)
             best = _fit(problem, best.x, bounds, settings.evaluations)
     evaluations = problem.evaluations + sum(level.problem.evaluations for level in ladder)
-    return _outcome(given, problem, best, start, bounds, before, evaluations, settings)
+    return outcome(
+        given, problem, best, start, bounds, before, evaluations,
+        settings.largest(problem.misfit(best.x)[1]),
+    )  # fmt: skip
 
 
-def _is_good(problem: Problem, fit: _Fit, settings: Settings) -> bool:
+def _is_good(problem: Problem, fit: Fit, settings: Settings) -> bool:
     """Whether no other orientation need be tried."""
     if not np.isfinite(fit.cost):
         return False
     chi, sigma = problem.misfit(fit.x)
     explained, doubt = problem.explained(fit.x, spot_width(problem.experiment))
-    return chi <= _largest(settings, sigma) and explained > GOOD and doubt < 1.0 - GOOD
-
-
-def _largest(settings: Settings, sigma: float) -> float:
-    """Chi-squared of a solution, at most."""
-    if settings.largest_misfit is not None:
-        return settings.largest_misfit
-    return 1.0 + UNLIKELY * sigma
+    return chi <= settings.largest(sigma) and explained > GOOD and doubt < 1.0 - GOOD
 
 
 def _climb(
@@ -293,20 +229,12 @@ def _climb(
     return candidates
 
 
-@dataclass(frozen=True, eq=False)
-class _Fit:
-    x: np.ndarray
-    cost: float
-    succeeded: bool
-    message: str
-
-
 def _fit(
     problem: Problem | Level,
     x: np.ndarray,
     bounds: tuple[np.ndarray, np.ndarray],
     evaluations: int,
-) -> _Fit:
+) -> Fit:
     from scipy.optimize import least_squares
 
     low, high = bounds
@@ -318,10 +246,10 @@ def _fit(
             max_nfev=evaluations, ftol=1e-9, xtol=1e-9, gtol=1e-9,
         )  # fmt: skip
     except ValueError as error:
-        return _Fit(x, np.inf, False, f"the model is impossible ({error})")
+        return Fit(x, np.inf, False, f"the model is impossible ({error})")
     ends = {0: f"{evaluations} images were not enough", 1: "the slope of chi-squared vanishes"}
     message = ends.get(found.status, "chi-squared does not fall any more")
-    return _Fit(found.x, float(found.cost), bool(found.status > 0), message)
+    return Fit(found.x, float(found.cost), bool(found.status > 0), message)
 
 
 def _scaled(problem: Problem, x: np.ndarray) -> np.ndarray:
@@ -361,101 +289,3 @@ def _shifts(names: Sequence[str], x: np.ndarray) -> str:
         for name, value in zip(names, x, strict=True)
         if value != 0.0
     )
-
-
-def _outcome(
-    experiment: Experiment,
-    problem: Problem,
-    best: _Fit,
-    start: np.ndarray,
-    bounds: tuple[np.ndarray, np.ndarray],
-    before: np.ndarray,
-    evaluations: int,
-    settings: Settings,
-) -> Refined:
-    x, names = best.x, problem.names
-    chi, chi_sigma = problem.misfit(x)
-    largest = _largest(settings, chi_sigma)
-    sigmas, correlations = _uncertainties(problem.jacobian(x), max(chi, 1.0))
-    explained, doubt = problem.explained(x, spot_width(experiment))
-    nearest = 1e-6 * np.minimum(bounds[1] - bounds[0], 1.0)
-    at_limit = (x - bounds[0] < nearest) | (bounds[1] - x < nearest)
-    stuck = [name for name, limit in zip(names, at_limit, strict=True) if limit]
-    problems = (
-        ("" if best.succeeded else best.message),
-        (f"{', '.join(stuck)} went to the limit of what is allowed" if stuck else ""),
-        (
-            "some parameters have no influence, or cannot be told from others"
-            if not np.isfinite(sigmas).all()
-            else ""
-        ),
-        (
-            "the spots hold too few photons to tell whether they are the model's"
-            if DETECTED * doubt > 1.0
-            else ""
-        ),
-        (
-            f"the image has {100 * max(explained, 0.0):.0f} % of the model's spots; this is a "
-            "wrong solution, or another crystal"
-            if explained < EXPLAINED
-            else ""
-        ),
-        (
-            f"chi-squared is {chi:.4g}, above {largest:.4g}: the model is not that of the image "
-            "(sampling, mosaicity, background), or this is a wrong solution"
-            if chi > largest
-            else ""
-        ),
-        (
-            f"chi-squared is {chi:.2g}: the image has less noise than counts of photons have; are "
-            "its numbers photons?"
-            if chi < SMALLEST_MISFIT and problem.has_counts
-            else ""
-        ),
-    )
-    wrong = [text for text in problems if text]
-    chi_before = problem.misfit(np.zeros(len(x)))[0]
-    images = []
-    for photons in (before, problem.photons(x)):
-        image = np.zeros(problem.used.shape)
-        image[problem.used] = photons
-        images.append(image)
-    return Refined(
-        _refined_experiment(experiment, names, x * problem.sizes), names, start, start + x, sigmas,
-        correlations, (chi_before, chi), chi_sigma, (explained, doubt), not wrong,
-        wrong[0] if wrong else best.message, evaluations, problem.used, (images[0], images[1]),
-    )  # fmt: skip
-
-
-def _refined_experiment(
-    experiment: Experiment, names: Sequence[str], shifts: np.ndarray
-) -> Experiment:
-    """The start with all changes; numbers of cells are rounded, the scale goes into the fluence."""
-    counts = np.array(experiment.crystal.cell_counts)
-    for name, shift in zip(names, shifts.tolist(), strict=True):
-        if name == "scale":
-            fluence = experiment.beam.fluence * (1.0 + shift)
-            experiment = replace(experiment, beam=replace(experiment.beam, fluence=fluence))
-        elif name in GROUPS["n_cells"]:
-            counts[GROUPS["n_cells"].index(name)] += shift
-        else:
-            experiment = changed(experiment, name, shift)
-    if set(names) & set(GROUPS["n_cells"]):
-        a, b, c = (round(count) for count in counts.tolist())
-        crystal = replace(experiment.crystal, n_cells=(a, b, c), size=(0.0, 0.0, 0.0))
-        experiment = replace(experiment, crystal=crystal)
-    return experiment
-
-
-def _uncertainties(jacobian: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Standard deviations and correlations from the curvature; infinite where there is none."""
-    sizes = np.sqrt((jacobian**2).sum(axis=0))
-    nothing = np.full(len(sizes), np.inf), np.full((len(sizes), len(sizes)), np.nan)
-    if not (sizes > 0.0).all():
-        return nothing
-    curvature = (jacobian / sizes).T @ (jacobian / sizes)
-    if np.linalg.cond(curvature) > WORST_CONDITION:
-        return nothing
-    covariance = np.linalg.inv(curvature)
-    deviations = np.sqrt(np.diag(covariance))
-    return np.sqrt(scale) * deviations / sizes, covariance / np.outer(deviations, deviations)

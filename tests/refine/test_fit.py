@@ -12,7 +12,8 @@ from cupysim.errors import CupysimError
 from cupysim.gradients.parameters import GROUPS
 from cupysim.gradients.select import select_gradient_backend
 from cupysim.maths.nr_random import RandomStream
-from cupysim.refine.fit import Refined, Settings, refine
+from cupysim.refine.fit import Settings, refine
+from cupysim.refine.outcome import Refined
 from cupysim.refine.parameters import KINDS, changed, current, free_parameters
 from cupysim.refine.problem import Observation, Problem
 from tests.conftest import INPUTS

@@ -40,7 +40,8 @@ from cupysim.gradients.select import select_gradient_backend
 from cupysim.image import DEFAULT_OFFSET
 from cupysim.models.experiment import Experiment
 from cupysim.quirks import corrections
-from cupysim.refine.fit import EVALUATIONS, UNLIKELY, Refined, Settings, refine
+from cupysim.refine.fit import EVALUATIONS, UNLIKELY, Settings, refine
+from cupysim.refine.outcome import Refined
 from cupysim.refine.parameters import free_parameters
 from cupysim.refine.problem import TARGETS, Observation
 
