@@ -9,10 +9,9 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.formats.optional import require
-from cupysim.gradients.parameters import GROUPS
 from cupysim.models.conventions import Convention, Pivot
+from cupysim.models.parameters import GROUPS, KINDS
 from cupysim.refine.outcome import Refined
-from cupysim.refine.parameters import KINDS
 from cupysim.refine.problem import Observation
 
 STRONG = 0.95

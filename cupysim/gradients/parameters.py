@@ -20,20 +20,12 @@ from cupysim.maths.derivatives import (
 from cupysim.models.conventions import PIVOTS, Pivot
 from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Experiment
+from cupysim.models.parameters import GROUPS
 from cupysim.quirks import CORRECTABLE
 from cupysim.render.plan import RenderPlan
 
 FACTORS = "structure_factors"
 """The parameter of which there is one for each reflection."""
-
-GROUPS: dict[str, tuple[str, ...]] = {
-    "misset": ("misset_x", "misset_y", "misset_z"),
-    "cell": ("cell_a", "cell_b", "cell_c", "cell_alpha", "cell_beta", "cell_gamma"),
-    "n_cells": ("n_a", "n_b", "n_c"),
-    "beam_centre": ("beam_fast", "beam_slow"),
-    "rotation": ("rotation_x", "rotation_y", "rotation_z"),
-}
-"""Names which stand for several parameters."""
 
 UNITS: dict[str, str] = {
     **dict.fromkeys(GROUPS["misset"], "rad"),

@@ -8,8 +8,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from cupysim.gradients.parameters import FACTORS, GROUPS, GradientPlan
+from cupysim.gradients.parameters import FACTORS, GradientPlan
 from cupysim.gradients.sparse import FactorGradient
+from cupysim.models.parameters import GROUPS
 from cupysim.render.result import Observer
 
 

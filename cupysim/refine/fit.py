@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cupysim.errors import CupysimError, ModelError
-from cupysim.gradients.parameters import GROUPS
 from cupysim.gradients.result import GradientBackend
 from cupysim.models.experiment import Experiment
+from cupysim.models.parameters import GROUPS, KINDS, current
 from cupysim.refine.levels import (
     SCAN_CANDIDATES,
     Level,
@@ -20,7 +20,7 @@ from cupysim.refine.levels import (
     spot_width,
 )
 from cupysim.refine.outcome import Fit, Refined, outcome
-from cupysim.refine.parameters import KINDS, current, free_parameters, settled
+from cupysim.refine.parameters import LIMITS, free_parameters, settled
 from cupysim.refine.problem import TARGETS, Observation, Problem
 
 COARSE_EVALUATIONS = 12
@@ -271,10 +271,10 @@ def _bounds(
     """Smallest and largest changes, in the units of `KINDS`."""
     low, high = [], []
     for name, value in zip(names, start, strict=True):
-        kind = KINDS[name]
-        most = within.get(name, kind.within * (abs(value) if kind.relative else 1.0))
+        limit = LIMITS[name]
+        most = within.get(name, limit.within * (abs(value) if limit.relative else 1.0))
         # what is measured in parts of itself stays above zero
-        low.append(-min(most, NEARLY_ALL * abs(value)) if kind.relative else -most)
+        low.append(-min(most, NEARLY_ALL * abs(value)) if limit.relative else -most)
         high.append(most)
         if name == "scale":
             low[-1], high[-1] = -1.0, within.get(name, np.inf)

@@ -14,11 +14,10 @@ from dataclasses import replace
 import numpy as np
 
 from cupysim.errors import ModelError
-from cupysim.gradients.parameters import GROUPS
 from cupysim.gradients.result import GradientBackend
 from cupysim.maths.arrays import norm
 from cupysim.models.experiment import Experiment
-from cupysim.refine.parameters import DEGREE
+from cupysim.models.parameters import DEGREE, GROUPS
 from cupysim.refine.problem import Observation, Problem
 from cupysim.refine.statistics import FEWEST
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cupysim.gradients.parameters import GROUPS
 from cupysim.models.experiment import Experiment
+from cupysim.models.parameters import GROUPS, changed
 from cupysim.refine.levels import spot_width
-from cupysim.refine.parameters import changed
 from cupysim.refine.problem import Problem
 
 SMALLEST_MISFIT = 0.5

@@ -10,7 +10,8 @@ import numpy as np
 from cupysim.errors import ModelError
 from cupysim.gradients.result import GradientBackend
 from cupysim.models.experiment import Experiment
-from cupysim.refine.parameters import KINDS, gradient_plan
+from cupysim.models.parameters import KINDS
+from cupysim.refine.parameters import gradient_plan
 from cupysim.refine.statistics import FEWEST, deviance_moments, deviance_residuals
 from cupysim.render.result import Observer
 

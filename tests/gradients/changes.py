@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from cupysim.gradients.parameters import GROUPS, GradientPlan, plan_gradients
+from cupysim.gradients.parameters import GradientPlan, plan_gradients
 from cupysim.models.experiment import Experiment
-from cupysim.refine.parameters import changed
+from cupysim.models.parameters import GROUPS, changed
 from cupysim.render.planning import make_plan
 
 STEPS: dict[str, float] = {

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cupysim import CupysimError, Experiment, Gradients, QuirkWarning, render_gradients, simulate
-from cupysim.gradients.parameters import GROUPS, UNITS, GradientPlan, expand
+from cupysim.gradients.parameters import UNITS, GradientPlan, expand
 from cupysim.gradients.select import select_gradient_backend
 from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Region, Rendering
+from cupysim.models.parameters import GROUPS
 from cupysim.render import worker
 from cupysim.render.host import HostEngine
 from cupysim.render.result import Observer

@@ -9,12 +9,12 @@ import pytest
 
 from cupysim import Experiment, fit, simulate
 from cupysim.errors import CupysimError
-from cupysim.gradients.parameters import GROUPS
 from cupysim.gradients.select import select_gradient_backend
 from cupysim.maths.nr_random import RandomStream
+from cupysim.models.parameters import GROUPS, KINDS, changed, current
 from cupysim.refine.fit import Settings, refine
 from cupysim.refine.outcome import Refined
-from cupysim.refine.parameters import KINDS, changed, current, free_parameters
+from cupysim.refine.parameters import free_parameters
 from cupysim.refine.problem import Observation, Problem
 from tests.conftest import INPUTS
 from tests.corrected.rendering import experiment_of

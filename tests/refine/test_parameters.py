@@ -9,9 +9,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from cupysim.errors import ModelError
-from cupysim.gradients.parameters import GROUPS
 from cupysim.maths.derivatives import upright_cell
-from cupysim.refine.parameters import KINDS, changed, current, free_parameters
+from cupysim.models.parameters import GROUPS, KINDS, changed, current
+from cupysim.refine.parameters import free_parameters
 from tests.conftest import INPUTS
 from tests.corrected.rendering import experiment_of
 

@@ -1,0 +1,198 @@
+"""Parameters of an experiment by name: their values, their units, and how it changes with them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cupysim.constants import ANGSTROM
+from cupysim.maths.cell import oriented_lattice
+from cupysim.maths.derivatives import upright_cell
+from cupysim.models.conventions import Pivot
+from cupysim.models.crystal import Crystal, Mosaicity, UnitCell
+from cupysim.models.detector import Detector
+from cupysim.models.experiment import Experiment
+
+DEGREE = math.pi / 180.0
+MILLIMETRE = 1e-3
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "misset": ("misset_x", "misset_y", "misset_z"),
+    "cell": ("cell_a", "cell_b", "cell_c", "cell_alpha", "cell_beta", "cell_gamma"),
+    "n_cells": ("n_a", "n_b", "n_c"),
+    "beam_centre": ("beam_fast", "beam_slow"),
+    "rotation": ("rotation_x", "rotation_y", "rotation_z"),
+}
+"""Names which stand for several parameters."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is known of a parameter.
+
+    Parameters
+    ----------
+    unit : str
+        Its unit for people.
+    size : float
+        That unit in the unit of its value.
+    decimals : int
+        Of its value for people.
+    """
+
+    unit: str
+    size: float
+    decimals: int = 4
+
+
+_ANGLE = Kind("deg", DEGREE)
+KINDS: dict[str, Kind] = {
+    **dict.fromkeys(GROUPS["misset"], _ANGLE),
+    **dict.fromkeys(GROUPS["cell"][:3], Kind("A", 1.0)),
+    **dict.fromkeys(GROUPS["cell"][3:], _ANGLE),
+    **dict.fromkeys(GROUPS["n_cells"], Kind("cells", 1.0, decimals=2)),
+    "mosaic_spread": _ANGLE,
+    "wavelength": Kind("A", ANGSTROM, decimals=6),
+    "distance": Kind("mm", MILLIMETRE),
+    **dict.fromkeys(GROUPS["beam_centre"], Kind("mm", MILLIMETRE)),
+    **dict.fromkeys(GROUPS["rotation"], _ANGLE),
+    "twotheta": _ANGLE,
+    "phi": _ANGLE,
+    "fluence": Kind("photons/m^2", 1.0),
+    "scale": Kind("", 1.0),
+}
+"""Parameters which are numbers; values are in SI units, but Angstrom for cell edges."""
+
+
+def current(experiment: Experiment, name: str) -> float:
+    """The value of a parameter, in the unit of its derivative.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Of which experiment.
+    name : str
+        One of `KINDS`.
+
+    Returns
+    -------
+    float
+        The value; 1 for the scale.
+    """
+    crystal, detector, beam = experiment.crystal, experiment.detector, experiment.beam
+    if name in GROUPS["misset"]:
+        return float((crystal.misset or (0.0, 0.0, 0.0))[GROUPS["misset"].index(name)])
+    if name in GROUPS["cell"]:
+        lattice = crystal.lattice
+        return float([*lattice.lengths, *lattice.angles][GROUPS["cell"].index(name)])
+    if name in GROUPS["n_cells"]:
+        return crystal.cell_counts[GROUPS["n_cells"].index(name)]
+    if name in GROUPS["rotation"]:
+        return detector.angles.lab[GROUPS["rotation"].index(name)]
+    if name in GROUPS["beam_centre"]:
+        # where the beam hits a panel which turns about it, else the near point
+        centre, geometry = detector.centre, detector.geometry
+        about_sample = detector.effective_pivot is Pivot.SAMPLE
+        pair = (geometry.close_fast, geometry.close_slow)
+        return (pair if about_sample else (centre.fast, centre.slow))[name == "beam_slow"]
+    close = detector.close_distance
+    return {
+        "mosaic_spread": crystal.mosaicity.spread,
+        "wavelength": beam.wavelength,
+        "distance": detector.distance if close is None else close,
+        "twotheta": detector.angles.twotheta,
+        "phi": experiment.scan.start,
+        "fluence": beam.fluence,
+        "scale": 1.0,
+    }[name]
+
+
+def changed(experiment: Experiment, name: str, by: float) -> Experiment:
+    """The experiment with a parameter changed.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Of which experiment.
+    name : str
+        One of `KINDS`, but neither the scale nor a number of cells, which are no whole numbers
+        and so belong to plans alone.
+    by : float
+        How much, in the unit of its derivative.
+
+    Returns
+    -------
+    Experiment
+        The other one.
+
+    Raises
+    ------
+    ModelError
+        If it is impossible.
+    """
+    crystal, detector, beam = experiment.crystal, experiment.detector, experiment.beam
+    if name in GROUPS["misset"]:
+        misset = list(crystal.misset or (0.0, 0.0, 0.0))
+        misset[GROUPS["misset"].index(name)] += by
+        return replace(experiment, crystal=replace(crystal, misset=tuple(misset)))
+    if name in GROUPS["cell"]:
+        return replace(experiment, crystal=_other_cell(crystal, GROUPS["cell"].index(name), by))
+    if name == "mosaic_spread":
+        grown = _grown(crystal.mosaicity, by)
+        return replace(experiment, crystal=replace(crystal, mosaicity=grown))
+    if name == "wavelength":
+        return replace(experiment, beam=replace(beam, wavelength=beam.wavelength + by))
+    if name == "fluence":
+        return replace(experiment, beam=replace(beam, fluence=beam.fluence + by))
+    if name == "phi":
+        scan = replace(experiment.scan, start=experiment.scan.start + by)
+        return replace(experiment, scan=scan)
+    return replace(experiment, detector=_moved(detector, name, by))
+
+
+def _other_cell(crystal: Crystal, which: int, by: float) -> Crystal:
+    """The crystal with an edge or an angle changed, in the orientation which it has."""
+    if crystal.cell is not None and crystal.reciprocal is None:
+        numbers = [*crystal.cell.lengths_angstrom, *crystal.cell.angles]
+        numbers[which] += by
+        a, b, c, alpha, beta, gamma = numbers
+        return replace(crystal, cell=UnitCell((a, b, c), (alpha, beta, gamma)))
+    unturned = replace(crystal, misset=None).lattice
+    numbers = [*unturned.lengths, *unturned.angles]
+    upright, _ = upright_cell(np.array(numbers[:3]), np.array(numbers[3:]))
+    orientation = np.linalg.solve(upright, unturned.direct)
+    numbers[which] += by
+    a, b, c, alpha, beta, gamma = numbers
+    UnitCell((a, b, c), (alpha, beta, gamma))
+    other, _ = upright_cell(np.array(numbers[:3]), np.array(numbers[3:]))
+    reciprocal = np.linalg.inv(other @ orientation).T
+    return replace(crystal, cell=None, reciprocal=oriented_lattice(reciprocal).reciprocal)
+
+
+def _grown(mosaicity: Mosaicity, by: float) -> Mosaicity:
+    """All domains turned away in proportion to the spread."""
+    from scipy.spatial.transform import Rotation
+
+    vectors = Rotation.from_matrix(mosaicity.rotations).as_rotvec()
+    grown = Rotation.from_rotvec(vectors * (1.0 + by / mosaicity.spread)).as_matrix()
+    return Mosaicity(mosaicity.spread + by, grown)
+
+
+def _moved(detector: Detector, name: str, by: float) -> Detector:
+    if name == "distance":
+        if detector.close_distance is None:
+            return replace(detector, distance=detector.distance + by)
+        return replace(detector, close_distance=detector.close_distance + by)
+    if name == "twotheta":
+        angles = replace(detector.angles, twotheta=detector.angles.twotheta + by)
+        return replace(detector, angles=angles)
+    if name in GROUPS["rotation"]:
+        lab = list(detector.angles.lab)
+        lab[GROUPS["rotation"].index(name)] += by
+        angles = replace(detector.angles, lab=(lab[0], lab[1], lab[2]))
+        return replace(detector, angles=angles)
+    if name == "beam_fast":
+        return detector.with_beam_moved(by, 0.0)
+    return detector.with_beam_moved(0.0, by)
