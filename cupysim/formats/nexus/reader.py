@@ -12,7 +12,8 @@ import numpy as np
 from cupysim.errors import FileFormatError, ModelError
 from cupysim.formats.nexus.content import Content
 from cupysim.formats.nexus.stored_models import restore
-from cupysim.formats.nexus.writer import ENTRY, OURS
+from cupysim.formats.nexus.tree import ENTRY
+from cupysim.formats.nexus.writer import OURS
 from cupysim.formats.reading import opened
 from cupysim.models.experiment import Experiment
 

@@ -1,0 +1,252 @@
+"""The tree of an NXmx file but for its images: what DIALS, nxmx, fabio, silx and XDS take."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+import cupysim
+from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
+from cupysim.formats.frames import to_nexus
+from cupysim.formats.pixels import LARGEST_COUNT, THINNEST_SENSOR
+from cupysim.maths.arrays import norm
+from cupysim.maths.resolution import beam_spot
+from cupysim.models.experiment import Experiment
+
+ENTRY, DATA = "/entry", "/entry/data/data"
+TRANSFORMATIONS = "/entry/instrument/detector/transformations"
+MODULE = "/entry/instrument/detector/module"
+
+SENSOR_MATERIAL = "Si"
+"""NXmx demands a material; that of most detectors. The sensor which was simulated is known by its
+attenuation, which is kept beside the experiment."""
+
+
+def compression() -> dict[str, Any]:
+    """Keywords of h5py for images: Bitshuffle-LZ4 where hdf5plugin is installed, else gzip."""
+    slow = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+    if importlib.util.find_spec("hdf5plugin") is None:
+        return slow
+    import hdf5plugin
+
+    fast = dict(hdf5plugin.Bitshuffle(cname="lz4"))
+    return fast if _works(fast) else slow
+
+
+def _works(filters: dict[str, Any]) -> bool:
+    """Whether HDF5 takes these filters: with HDF5_PLUGIN_PATH set, it may find others' first."""
+    import h5py
+
+    try:
+        with h5py.File("trial", "w", driver="core", backing_store=False) as file:
+            file.create_dataset("data", data=np.zeros((1, 16, 16)), chunks=(1, 16, 16), **filters)
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """What changes from image to image.
+
+    Parameters
+    ----------
+    count : int
+        Images.
+    starts : sequence of float, optional
+        Spindle angle at which each begins (rad); the experiment's without it.
+    wavelengths : ndarray, shape (count,), optional
+        Wavelength of each (m); the experiment's without it.
+    """
+
+    count: int = 1
+    starts: Sequence[float] | None = None
+    wavelengths: np.ndarray | None = None
+
+
+class Tree:
+    """Writes all groups of an NXmx file but for the images.
+
+    Parameters
+    ----------
+    file : h5py.File
+        An empty file.
+    experiment : Experiment
+        Whose beam, detector and spindle.
+    rendered : ndarray of bool, shape (n_slow, n_fast)
+        Pixels which were computed.
+    counted : bool
+        Whether images are photons counted, not expected ones.
+    frames : Frames, optional
+        The images; one without it.
+    """
+
+    def __init__(
+        self,
+        file: Any,
+        experiment: Experiment,
+        rendered: np.ndarray,
+        counted: bool,
+        frames: Frames | None = None,
+    ) -> None:
+        self.file = file
+        self.experiment = experiment
+        self.rendered = rendered
+        self.counted = counted
+        self.frames = frames or Frames()
+        self.rotation = to_nexus(experiment.detector.unit_frame)
+        self.compression = compression()
+
+    def write(self, title: str) -> None:
+        """Fill the file; images go to `DATA`."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.file.attrs.update(
+            {
+                "NX_class": "NXroot", "default": "entry", "file_time": now,
+                "creator": f"cupysim {cupysim.__version__}",
+            }
+        )  # fmt: skip
+        entry = self.group(ENTRY, "NXentry", default="data", version="1.0")
+        entry["definition"] = "NXmx"
+        entry["start_time"] = entry["end_time_estimated"] = now
+        entry["title"] = title
+        self.group(f"{ENTRY}/data", "NXdata", signal="data")
+        source = self.group(f"{ENTRY}/source", "NXsource")
+        source["name"] = "simulation"
+        self._sample()
+        instrument = self.group(f"{ENTRY}/instrument", "NXinstrument")
+        instrument["name"] = "cupysim"
+        self._beam()
+        self._detector()
+        self._module()
+
+    def group(self, path: str, kind: str, **attributes: str) -> Any:
+        """Make a group of a class of NeXus."""
+        group = self.file.create_group(path)
+        group.attrs["NX_class"] = kind
+        group.attrs.update(attributes)
+        return group
+
+    def number(self, path: str, value: Any, unit: str) -> None:
+        """Write numbers with their unit."""
+        self.file[path] = value
+        if unit:
+            self.file[path].attrs["units"] = unit
+
+    def _sample(self) -> None:
+        sample = self.group(f"{ENTRY}/sample", "NXsample")
+        sample["name"] = "simulated crystal"
+        scan = self.experiment.scan
+        starts = self.frames.starts or [scan.start] * self.frames.count
+        if scan.sweep.range == 0.0 and not any(starts):
+            sample["depends_on"] = "."
+            return
+        self.group(f"{ENTRY}/sample/transformations", "NXtransformations")
+        path = f"{ENTRY}/sample/transformations/omega"
+        sample["depends_on"] = path
+        spindle = self.rotation @ self.experiment.detector.unit_frame.spindle
+        angles = [start * DEGREES_PER_RADIAN for start in starts]
+        width = scan.sweep.range * DEGREES_PER_RADIAN
+        self._transformation(path, angles, "deg", "rotation", spindle, ".")
+        ends = [angle + width for angle in angles]
+        for name, value in (("omega_end", ends), ("omega_increment_set", [width])):
+            self.number(f"{ENTRY}/sample/transformations/{name}", value, "deg")
+
+    def _beam(self) -> None:
+        experiment = self.experiment
+        beam = self.group(f"{ENTRY}/instrument/beam", "NXbeam")
+        sources = experiment.sources
+        wavelengths, which = np.unique(sources.wavelengths, return_inverse=True)
+        path = f"{ENTRY}/instrument/beam/incident_wavelength"
+        each = self.frames.wavelengths
+        nominal = experiment.nominal_wavelength if each is None else each
+        self.number(path, nominal / ANGSTROM, "angstrom")
+        if len(wavelengths) > 1 and self.frames.wavelengths is None:
+            # as a variant, since readers take the elements of a list for one of each image
+            self.file[path].attrs["variant"] = "incident_wavelength_1Dspectrum"
+            self.number(f"{path}_1Dspectrum", wavelengths / ANGSTROM, "angstrom")
+            weights = np.bincount(which, sources.brightness)
+            beam["incident_wavelength_1Dspectrum_weights"] = weights / weights.sum()
+        kahn = experiment.beam.polarization if experiment.beam.polarized else 0.0
+        field = self.rotation @ experiment.detector.unit_frame.polarization
+        twice = 2.0 * np.arctan2(field[1], field[0])
+        beam["incident_polarization_stokes"] = [
+            [1.0, kahn * np.cos(twice), kahn * np.sin(twice), 0.0]
+        ]
+
+    def _detector(self) -> None:
+        experiment = self.experiment
+        detector, geometry = experiment.detector, experiment.detector.geometry
+        path = f"{ENTRY}/instrument/detector"
+        group = self.group(path, "NXdetector")
+        group["depends_on"] = f"{TRANSFORMATIONS}/det_z"
+        group["description"] = "simulated detector"
+        group["sensor_material"] = SENSOR_MATERIAL
+        thickness = max(detector.sensor.layers.range, THINNEST_SENSOR)
+        self.number(f"{path}/sensor_thickness", thickness, "m")
+        largest = LARGEST_COUNT if self.counted else float(np.finfo(np.float32).max)
+        group["saturation_value"], group["underload_value"] = largest, 0
+        if self.counted:
+            group["bit_depth_readout"] = 32
+        panel = np.stack([geometry.origin, geometry.fast, geometry.slow])
+        spot = beam_spot(panel, detector.unit_frame.beam)
+        if spot is not None:
+            self.number(f"{path}/beam_center_x", spot[0] / detector.pixel_size, "pixel")
+            self.number(f"{path}/beam_center_y", spot[1] / detector.pixel_size, "pixel")
+            self.number(f"{path}/distance", spot[2], "m")
+            group["distance_derived"] = True
+        for name in ("x_pixel_size", "y_pixel_size"):
+            self.number(f"{path}/{name}", detector.pixel_size, "m")
+        # contiguous, since some readers know no other
+        group["pixel_mask"] = np.where(self.rendered, 0, 1).astype(np.uint32)
+        group["data"] = self._link(DATA)
+        specific = self.group(f"{path}/detectorSpecific", "NXcollection")
+        specific["nimages"], specific["ntrigger"] = self.frames.count, 1
+        specific["pixel_mask"] = self._link(f"{path}/pixel_mask")
+
+    def _module(self) -> None:
+        detector, geometry = self.experiment.detector, self.experiment.detector.geometry
+        origin, fast, slow = (
+            self.rotation @ v for v in (geometry.origin, geometry.fast, geometry.slow)
+        )
+        self.group(TRANSFORMATIONS, "NXtransformations")
+        along_z = np.array([0.0, 0.0, 1.0])
+        self._transformation(
+            f"{TRANSFORMATIONS}/det_z", [origin[2]], "m", "translation", along_z, "."
+        )
+        module = self.group(MODULE, "NXdetector_module")
+        module["data_origin"] = [0, 0]
+        module["data_size"] = [detector.n_slow, detector.n_fast]
+        # on module_offset: readers forget what stands at the pixel directions alone
+        self._transformation(
+            f"{MODULE}/module_offset", [0.0], "m", "translation", np.array([1.0, 0.0, 0.0]),
+            f"{TRANSFORMATIONS}/det_z", offset=np.array([origin[0], origin[1], 0.0]),
+        )  # fmt: skip
+        for name, axis in (("fast_pixel_direction", fast), ("slow_pixel_direction", slow)):
+            # a two-theta axis whose length is not one stretches the detector (quirk Q4)
+            length = float(norm(axis))
+            self._transformation(
+                f"{MODULE}/{name}", [detector.pixel_size * length], "m", "translation",
+                axis / length, f"{MODULE}/module_offset", offset=np.zeros(3),
+            )  # fmt: skip
+
+    def _link(self, path: str) -> Any:
+        import h5py
+
+        return h5py.SoftLink(path)
+
+    def _transformation(
+        self, path: str, values: list[float], unit: str, kind: str, vector: np.ndarray,
+        depends_on: str, offset: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        self.number(path, values, unit)
+        attributes = self.file[path].attrs
+        attributes["transformation_type"], attributes["vector"] = kind, vector
+        attributes["depends_on"] = depends_on
+        if offset is not None:
+            attributes["offset"], attributes["offset_units"] = offset, "m"
