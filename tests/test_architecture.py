@@ -28,7 +28,9 @@ ALLOWED = {
     "provenance": {"native", "render"},
     "image": {"maths", "models", "render", "gradients", "noise", "formats", "provenance"},
     "api": {"image", "maths", "models", "render", "gradients", "refine", "noise", "formats", "cli"},
+    "campaign": {"maths", "models", "render", "formats", "image", "api"},
     "cli": {
+        "campaign",
         "maths",
         "models",
         "render",

@@ -192,6 +192,14 @@ class Experiment:
         return self.rendering.region or Region(0, detector.n_fast, 0, detector.n_slow)
 
     @property
+    def rendered_pixels(self) -> np.ndarray:
+        """Pixels which are computed, bool, shape (n_slow, n_fast)."""
+        result = np.zeros((self.detector.n_slow, self.detector.n_fast), dtype=bool)
+        region, mask = self.region.slices(*result.shape), self.rendering.mask
+        result[region] = True if mask is None else mask[region]
+        return result
+
+    @property
     def crystal_size(self) -> tuple[float, float, float]:
         """Edges of the crystal (m)."""
         edges, counts = self.crystal.edges, self.crystal.cell_counts

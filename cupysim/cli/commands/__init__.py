@@ -16,6 +16,7 @@ EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 
 COMMANDS = {
+    "campaign": "Make data sets of many shots from one file, which survive whatever happens.",
     "compare": "Compare two images or two traces, and find where they differ first.",
     "info": "Tell in a few lines what is in image files.",
     "parity": "Run argument lists through a reference program and cupysim, and compare images.",

@@ -40,9 +40,4 @@ class Content:
     @property
     def rendered(self) -> np.ndarray:
         """Pixels which were computed, bool, shape (n_slow, n_fast)."""
-        detector = self.experiment.detector
-        result = np.zeros((detector.n_slow, detector.n_fast), dtype=bool)
-        region = self.experiment.region.slices(*result.shape)
-        mask = self.experiment.rendering.mask
-        result[region] = True if mask is None else mask[region]
-        return result
+        return self.experiment.rendered_pixels

@@ -127,7 +127,7 @@ class Tree:
 
     def group(self, path: str, kind: str, **attributes: str) -> Any:
         """Make a group of a class of NeXus."""
-        group = self.file.create_group(path)
+        group = self.file.require_group(path)
         group.attrs["NX_class"] = kind
         group.attrs.update(attributes)
         return group

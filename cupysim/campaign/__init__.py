@@ -1,0 +1,1 @@
+"""Many shots from one file, which survive whatever ends the program."""

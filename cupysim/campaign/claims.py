@@ -1,0 +1,197 @@
+"""Who works on which chunk: files which can be made by one only.
+
+A claim says who made it, and changes as long as its owner lives. Another takes it over if the
+owner's process is gone from this machine, or if it has not changed for a while by the other's own
+clock: clocks of two machines are never compared. Should two work on one chunk in spite of all,
+both make the same file, and the first one stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from cupysim.campaign.folder import Folder
+
+HEARTBEAT = 5.0
+"""Seconds after which a claim changes."""
+
+STALE = 60.0
+"""Seconds without a change after which a claim is nobody's."""
+
+
+@cache
+def this_machine() -> str:
+    """What tells machines, their boots and their containers apart."""
+    parts = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+            parts.append(stream.read().strip())
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    return " ".join(parts)
+
+
+def birth(process: int) -> str | None:
+    """When a process of this machine began; None if there is none."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="ascii", errors="replace") as stream:
+            fields = stream.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    # zombies do not work
+    return None if fields[0] in "ZX" else fields[19]
+
+
+class Claim:
+    """A claim of this process, which beats until it is released.
+
+    Parameters
+    ----------
+    path : str
+        Its file.
+    descriptor : int
+        The open file.
+    heartbeat : float
+        Seconds between two changes.
+    """
+
+    def __init__(self, path: str, descriptor: int, heartbeat: float) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+        self._beats = 0
+        self._told: dict[str, Any] = {}
+        self.beat()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._keep_beating, args=(heartbeat,), daemon=True)
+        self._thread.start()
+
+    def tell(self, **facts: Any) -> None:
+        """What others may read of how far the work is, from the next beat on."""
+        self._told = facts
+
+    def beat(self) -> None:
+        """Change the file."""
+        self._beats += 1
+        fact = {
+            "machine": this_machine(), "pid": os.getpid(), "birth": birth(os.getpid()),
+            "beats": self._beats, **self._told,
+        }  # fmt: skip
+        content = json.dumps(fact).encode()
+        with self._lock:
+            os.pwrite(self._descriptor, content, 0)
+            os.ftruncate(self._descriptor, len(content))
+
+    def release(self) -> None:
+        """Give the chunk back, if it was not taken away."""
+        self._ended.set()
+        self._thread.join()
+        mine = os.fstat(self._descriptor)
+        with contextlib.suppress(OSError):
+            there = os.stat(self.path)
+            if (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino):
+                os.unlink(self.path)
+        os.close(self._descriptor)
+
+    def _keep_beating(self, heartbeat: float) -> None:
+        while not self._ended.wait(heartbeat):
+            # a full disk must not end the work: what matters is whether the chunk can be written
+            with contextlib.suppress(OSError):
+                self.beat()
+
+
+class Claims:
+    """Makes claims on the chunks of a folder.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+    heartbeat, stale : float, optional
+        Seconds after which claims change, and after which they should have.
+    clock : callable, optional
+        Seconds since some time.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        heartbeat: float = HEARTBEAT,
+        stale: float = STALE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.folder = folder
+        self._heartbeat, self._stale, self._clock = heartbeat, stale, clock
+        self._seen: dict[int, tuple[bytes, float]] = {}
+
+    def take(self, number: int) -> Claim | None:
+        """A claim on a chunk, or None if another works on it.
+
+        Parameters
+        ----------
+        number : int
+            Which chunk.
+
+        Returns
+        -------
+        Claim or None
+            To be released.
+        """
+        path = self.folder.claim(number)
+        for _ in range(2):
+            try:
+                flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+                return Claim(path, os.open(path, flags, 0o644), self._heartbeat)
+            except FileExistsError:
+                if not self._is_abandoned(number, path):
+                    return None
+                self._remove(number, path)
+        return None
+
+    def _is_abandoned(self, number: int, path: str) -> bool:
+        try:
+            with open(path, "rb") as stream:
+                content = stream.read()
+        except FileNotFoundError:
+            return False
+        now = self._clock()
+        if self._seen.get(number, (b"", 0.0))[0] != content:
+            self._seen[number] = content, now
+        owner = read_claim(content)
+        if owner and owner["machine"] == this_machine():
+            began = birth(owner["pid"])
+            return began is None or began != owner["birth"]
+        return now - self._seen[number][1] > self._stale
+
+    def _remove(self, number: int, path: str) -> None:
+        """Take an abandoned claim away; one of those who try it at once succeeds."""
+        aside = f"{path}.{os.urandom(8).hex()}"
+        try:
+            os.rename(path, aside)
+        except FileNotFoundError:
+            return
+        with open(aside, "rb") as stream:
+            content = stream.read()
+        if content != self._seen[number][0]:
+            # another has just taken it over: it goes back
+            with contextlib.suppress(FileExistsError):
+                os.link(aside, path)
+        os.unlink(aside)
+
+
+def read_claim(content: bytes) -> dict[str, Any] | None:
+    """What a claim says; None if it was not written yet."""
+    try:
+        owner = json.loads(content)
+    except ValueError:
+        return None
+    if not isinstance(owner, dict) or not {"machine", "pid", "birth"} <= set(owner):
+        return None
+    return owner

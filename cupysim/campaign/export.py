@@ -1,0 +1,169 @@
+"""The truth of a campaign as a table, and its shots as single files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from cupysim.campaign.folder import Folder
+from cupysim.campaign.shots import draw_shot
+from cupysim.errors import CupysimError
+from cupysim.formats import cbf, integer_images, smv
+from cupysim.formats.nexus.reader import hdf5_file
+from cupysim.formats.nexus.series import read_truth
+from cupysim.formats.nexus.tree import DATA
+from cupysim.image import DEFAULT_OFFSET
+
+LEFT_OUT = ("spots", "spots_begin", "spectrum", "spectrum_wavelength")
+"""Of the truth, what is no number of a shot or a crystal."""
+
+
+def truth_rows(folder: Folder) -> Iterator[dict[str, Any]]:
+    """What is known of the shots of all finished chunks.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+
+    Yields
+    ------
+    dict
+        One for each crystal of each shot: names and numbers, file and image in it.
+    """
+    for number in folder.done():
+        with hdf5_file(folder.chunk(number)) as file:
+            truth = read_truth(file)
+        name = os.path.relpath(folder.chunk(number), folder.path)
+        for place in range(len(truth["shot"])):
+            for crystal in range(max(1, int(truth["crystals"][place]))):
+                row: dict[str, Any] = {
+                    "shot": int(truth["shot"][place]), "crystal": crystal, "file": name,
+                    "image": place,
+                }  # fmt: skip
+                for column, values in truth.items():
+                    if column not in (*LEFT_OUT, "shot"):
+                        row |= _cells(column, np.atleast_1d(values[place]), crystal)
+                yield row
+
+
+def _cells(name: str, value: np.ndarray, crystal: int) -> dict[str, Any]:
+    """A number of the shot or of the crystal, or the nine of a matrix."""
+    if value.ndim == 3:
+        matrix = value[crystal]
+        return {f"{name}_{i + 1}{j + 1}": float(matrix[i, j]) for i in range(3) for j in range(3)}
+    return {name: value[crystal if len(value) > 1 else 0].item()}
+
+
+def truth_table(folder: Folder) -> bytes:
+    """All rows as CSV.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+
+    Returns
+    -------
+    bytes
+        The file.
+
+    Raises
+    ------
+    CupysimError
+        If no chunk is finished.
+    """
+    rows = list(truth_rows(folder))
+    if not rows:
+        raise CupysimError(f"{folder.path}: no chunk is finished")
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def read_image(folder: Folder, shot: int) -> np.ndarray:
+    """The image of a shot.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+    shot : int
+        Which, from 0.
+
+    Returns
+    -------
+    ndarray, shape (n_slow, n_fast)
+        As it was written.
+
+    Raises
+    ------
+    CupysimError
+        If there is no such shot, or its chunk is not finished.
+    """
+    campaign = folder.campaign
+    if not 0 <= shot < campaign.n_shots:
+        raise CupysimError(f"shot {shot}: there are {campaign.n_shots}, from 0")
+    number = shot // campaign.chunk
+    if not folder.is_done(number):
+        raise CupysimError(f"shot {shot}: chunk {number} is not finished")
+    with hdf5_file(folder.chunk(number)) as file:
+        return file[DATA][shot - campaign.shots_of(number)[0]]
+
+
+def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[str]:
+    """Write shots as single files.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+    shots : sequence of int
+        Which.
+    pattern : str
+        Their names: # stand for the number of the shot, .img or .cbf for the format.
+
+    Returns
+    -------
+    list of str
+        Names of the files.
+
+    Raises
+    ------
+    CupysimError
+        If the pattern has no #, the format is another, or a file cannot be written.
+    """
+    kind, width = os.path.splitext(pattern)[1].lower(), pattern.count("#")
+    if kind not in (".img", ".cbf"):
+        raise CupysimError(f"--images {pattern}: expected a name which ends in .img or .cbf")
+    if not width or "#" * width not in pattern:
+        raise CupysimError(f"--images {pattern}: expected # for the digits of the number, together")
+    if not folder.campaign.counts:
+        raise CupysimError("--images: SMV and CBF hold counts, but these are expected photons")
+    names = []
+    for number in shots:
+        pixels = read_image(folder, number)
+        name = pattern.replace("#" * width, f"{number:0{width}d}")
+        experiment = draw_shot(folder.campaign, number).experiment
+        if kind == ".img":
+            counts, _ = integer_images.counted(np.maximum(pixels, 0), DEFAULT_OFFSET)
+            header = smv.header(experiment)
+            folder.write(
+                os.path.abspath(name),
+                lambda stream, h=header, c=counts: smv.write(stream, h, c),  # type: ignore[misc]
+            )
+        else:
+            folder.write(
+                os.path.abspath(name),
+                lambda stream, e=experiment, p=pixels: cbf.write(stream, e, p),  # type: ignore[misc]
+            )
+        names.append(name)
+    return names

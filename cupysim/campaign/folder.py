@@ -1,0 +1,252 @@
+"""The folder of a campaign: which files are where, and which chunks are done.
+
+A chunk is done when its file exists, which appears by one renaming; nothing else is to be
+remembered, so nothing can be forgotten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+
+import cupysim
+from cupysim.campaign.file import Campaign, read_campaign
+from cupysim.errors import CupysimError, CupysimWarning
+from cupysim.formats.safe_writing import OutputError, OutputFiles
+
+FILE, RECORD = "campaign.toml", "campaign.json"
+CHUNKS, CLAIMS, FAILURES = "chunks", "claims", "failures"
+PART = ".part"
+"""Suffix of what is not whole yet."""
+
+
+class Folder:
+    """Where a campaign is written.
+
+    Parameters
+    ----------
+    path : str
+        The folder.
+    campaign : Campaign
+        What is in it.
+    """
+
+    def __init__(self, path: str, campaign: Campaign) -> None:
+        self.path = os.path.abspath(path)
+        self.campaign = campaign
+        self._digits = max(5, len(str(campaign.n_chunks - 1)))
+
+    @property
+    def master(self) -> str:
+        """The file which shows all images."""
+        return os.path.join(self.path, f"{self.campaign.name}.h5")
+
+    def chunk(self, number: int) -> str:
+        """The file of a chunk."""
+        name = f"{self.campaign.name}_{number:0{self._digits}d}.h5"
+        return os.path.join(self.path, CHUNKS, name)
+
+    def claim(self, number: int) -> str:
+        """The file which says who works on a chunk."""
+        return os.path.join(self.path, CLAIMS, f"{number:0{self._digits}d}")
+
+    def failure(self, number: int) -> str:
+        """The file with the shots of a chunk which could not be rendered."""
+        return os.path.join(self.path, FAILURES, f"{number:0{self._digits}d}.json")
+
+    def is_done(self, number: int) -> bool:
+        """Whether a chunk is whole."""
+        return os.path.exists(self.chunk(number))
+
+    def done(self) -> list[int]:
+        """Chunks which are whole."""
+        names = set(_listed(os.path.join(self.path, CHUNKS)))
+        numbers = range(self.campaign.n_chunks)
+        return [number for number in numbers if os.path.basename(self.chunk(number)) in names]
+
+    def claimed(self) -> list[int]:
+        """Chunks on which somebody works, or did."""
+        found = []
+        for name in _listed(os.path.join(self.path, CLAIMS)):
+            if name.isdecimal():
+                found.append(int(name))
+        return sorted(found)
+
+    def failures(self) -> list[dict[str, Any]]:
+        """All shots which could not be rendered: number and error."""
+        found: list[dict[str, Any]] = []
+        folder = os.path.join(self.path, FAILURES)
+        for name in sorted(_listed(folder)):
+            if name.endswith(".json"):
+                with open(os.path.join(folder, name), encoding="utf-8") as stream:
+                    found += json.load(stream)
+        return found
+
+    def remove_parts(self, number: int) -> None:
+        """Remove what others left of a chunk which they did not finish."""
+        folder, name = os.path.split(self.chunk(number))
+        for each in _listed(folder):
+            if each.startswith(f".{name}.") and each.endswith(PART):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(folder, each))
+
+    @contextlib.contextmanager
+    def new_chunk(self, number: int) -> Iterator[str]:
+        """A name which becomes that of a chunk, if nothing goes wrong and nobody was faster.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        target = self.chunk(number)
+        folder, name = os.path.split(target)
+        part = os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}{PART}")
+        try:
+            try:
+                yield part
+                _synchronize(part)
+                _publish(part, target)
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(part)
+        except OSError as error:
+            raise OutputError(target, error.strerror or str(error)) from error
+
+    def write(self, path: str, writer: Callable[[BinaryIO], object]) -> None:
+        """Write another file, whole or not at all."""
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with OutputFiles() as files:
+            files.write(path, writer)
+
+
+def _synchronize(path: str) -> None:
+    """Wait until a file is on the disk: its name must not be there before its content."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _publish(part: str, target: str) -> None:
+    """Give a file its name, unless another has it, which is then the same."""
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        return
+    except OSError:
+        # a file system without links
+        if not os.path.exists(target):
+            os.rename(part, target)
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+
+
+def create_folder(path: str, campaign: Campaign) -> Folder:
+    """Make the folder of a campaign, or find that it is there.
+
+    Parameters
+    ----------
+    path : str
+        The folder.
+    campaign : Campaign
+        What is to be in it.
+
+    Returns
+    -------
+    Folder
+        With the campaign's file and the digests of its inputs.
+
+    Raises
+    ------
+    CupysimError
+        If it holds another campaign, or cannot be made.
+    """
+    path = os.path.abspath(path)
+    if os.path.exists(os.path.join(path, RECORD)):
+        there = open_folder(path)
+        if there.campaign.text != campaign.text:
+            raise CupysimError(
+                f"{path} holds another campaign than {campaign.path}; take another folder (-o), "
+                f"or go on with it: cupysim campaign resume {path}"
+            )
+        return there
+    # another run may make it at the same time
+    ours = {FILE, RECORD, CHUNKS, CLAIMS, FAILURES}
+    if any(name not in ours and not name.startswith(".") for name in _listed(path)):
+        raise CupysimError(f"{path} is not empty, and holds no campaign")
+    folder = Folder(path, campaign)
+    record = {
+        "cupysim": cupysim.__version__,
+        "numpy": np.__version__,
+        "name": campaign.name,
+        "inputs_from": os.path.dirname(campaign.path),
+        "sha256": campaign.digests,
+    }
+    try:
+        for name in ("", CHUNKS, CLAIMS):
+            os.makedirs(os.path.join(path, name), exist_ok=True)
+    except OSError as error:
+        raise OutputError(path, error.strerror or str(error)) from error
+    folder.write(os.path.join(path, FILE), lambda stream: stream.write(campaign.text.encode()))
+    text = json.dumps(record, indent=1) + "\n"
+    # the last one: with it, the folder is a campaign's
+    folder.write(os.path.join(path, RECORD), lambda stream: stream.write(text.encode()))
+    return folder
+
+
+def open_folder(path: str) -> Folder:
+    """A folder in which a campaign was begun.
+
+    Parameters
+    ----------
+    path : str
+        The folder.
+
+    Returns
+    -------
+    Folder
+        With its campaign.
+
+    Raises
+    ------
+    CupysimError
+        If it holds none, or its input files have changed.
+    """
+    record = os.path.join(path, RECORD)
+    try:
+        with open(record, encoding="utf-8") as stream:
+            known = json.load(stream)
+        campaign = read_campaign(os.path.join(path, FILE), known["inputs_from"], known["name"])
+    except FileNotFoundError as error:
+        raise CupysimError(f"{path} holds no campaign: there is no {error.filename}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CupysimError(f"{record}: damaged: {error}") from error
+    for name, digest in known["sha256"].items():
+        if campaign.digests.get(name) != digest:
+            raise CupysimError(
+                f"{name} has changed, or is gone, since the campaign in {path} began; its other "
+                "images would not fit to those which are there"
+            )
+    for package, version in (("cupysim", cupysim.__version__), ("numpy", np.__version__)):
+        if known.get(package) != version:
+            warnings.warn(
+                CupysimWarning(
+                    f"{path} was begun with {package} {known.get(package)}; this is {version}, "
+                    "whose numbers may differ"
+                ),
+                stacklevel=2,
+            )
+    return Folder(path, campaign)

@@ -1,0 +1,343 @@
+"""Runs of a campaign: in this process, in several, or a share of it on each of many machines."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.campaign.claims import read_claim
+from cupysim.campaign.folder import Folder
+from cupysim.campaign.work import Stopped, Times, Worker
+from cupysim.constants import ANGSTROM
+from cupysim.errors import CupysimError
+from cupysim.formats.nexus.reader import hdf5_file
+from cupysim.formats.nexus.series import SHOTS, Part, write_master
+from cupysim.formats.nexus.tree import Frames
+
+LOOK = 1.0
+"""Seconds between two looks at how far processes are."""
+
+MOST_DEATHS = 5
+"""Processes which may be killed from outside, one after the other, before a run gives up."""
+
+RANKS = (
+    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN"),
+    ("SLURM_PROCID", "SLURM_NTASKS", None),
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", None),
+    ("PMI_RANK", "PMI_SIZE", None),
+)
+"""Variables which tell a process its number, how many there are, and the first number."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A share of a campaign.
+
+    Parameters
+    ----------
+    number, count : int
+        Which, from 0, of how many.
+    """
+
+    number: int = 0
+    count: int = 1
+
+    def chunks(self, folder: Folder) -> list[int]:
+        """Chunks of this share."""
+        return list(range(self.number, folder.campaign.n_chunks, self.count))
+
+
+def read_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard:
+    """A share from "k/n", k from 0, or "auto": from what SLURM or MPI say.
+
+    Parameters
+    ----------
+    text : str
+        One of the two.
+    environment : mapping, optional
+        Variables of the process.
+
+    Returns
+    -------
+    Shard
+        Whole where "auto" finds nothing.
+
+    Raises
+    ------
+    CupysimError
+        If it is neither, or impossible.
+    """
+    if text == "auto":
+        for number, count, first in RANKS:
+            if environment.get(count, "").isdecimal() and environment.get(number, "").isdecimal():
+                start = int(environment.get(first, "0")) if first else 0
+                return _shard(int(environment[number]) - start, int(environment[count]), text)
+        return Shard()
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal()):
+        raise CupysimError(f"--shard {text}: expected k/n, such as 0/8, or auto")
+    return _shard(int(number), int(count), text)
+
+
+def _shard(number: int, count: int, text: str) -> Shard:
+    if not 0 <= number < count:
+        raise CupysimError(f"--shard {text}: number {number} of {count}; they begin with 0")
+    return Shard(number, count)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a campaign is.
+
+    Parameters
+    ----------
+    done : int
+        Shots in chunks which are whole.
+    begun : int
+        Shots in those on which somebody works.
+    workers : tuple of str
+        Who works on what.
+    """
+
+    done: int
+    begun: int
+    workers: tuple[str, ...]
+
+
+def progress(folder: Folder) -> Progress:
+    """How far a campaign is, by what is in its folder.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+
+    Returns
+    -------
+    Progress
+        At this moment.
+    """
+    campaign = folder.campaign
+    done = sum(len(campaign.shots_of(number)) for number in folder.done())
+    begun, workers = 0, []
+    for number in folder.claimed():
+        try:
+            with open(folder.claim(number), "rb") as stream:
+                owner = read_claim(stream.read())
+        except OSError:
+            continue
+        if owner and not folder.is_done(number):
+            machine, ready = str(owner["machine"]).split()[0], int(owner.get("done", 0))
+            begun += ready
+            workers.append(
+                f"chunk {number}: {ready} of {len(campaign.shots_of(number))} shots, "
+                f"process {owner['pid']} on {machine}"
+            )
+    return Progress(done, begun, tuple(workers))
+
+
+def run_here(
+    folder: Folder,
+    shard: Shard,
+    threads: int | None,
+    should_stop: Callable[[], bool] = lambda: False,
+    first: int = 0,
+    of: int = 1,
+) -> Times:
+    """Do a share of a campaign in this process.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+    shard : Shard
+        The share.
+    threads : int or None
+        Of the host backend.
+    should_stop : callable, optional
+        Whether to end after this shot.
+    first, of : int, optional
+        Number of this process and how many share the share: where it begins.
+
+    Returns
+    -------
+    Times
+        Where the seconds went.
+
+    Raises
+    ------
+    CupysimError
+        If something cannot be written.
+    Stopped
+        If it was to end.
+    """
+    chunks = shard.chunks(folder)
+    begin = len(chunks) * first // of
+    worker = Worker(folder, threads, should_stop=should_stop)
+    worker.work(chunks[begin:] + chunks[:begin])
+    return worker.times
+
+
+def run_processes(
+    folder: Folder,
+    shard: Shard,
+    processes: int,
+    threads: int | None,
+    listener: Callable[[Progress], object],
+) -> None:
+    """Do a share of a campaign in several processes.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+    shard : Shard
+        The share.
+    processes : int
+        How many.
+    threads : int or None
+        Of the host backend, in each.
+    listener : callable
+        Hears from time to time how far the campaign is.
+
+    Raises
+    ------
+    CupysimError
+        If one of them ends with an error, or too many are killed.
+    """
+    devices = _devices(folder)
+    children: dict[int, subprocess.Popen[bytes]] = {}
+    deaths = 0
+
+    def start(number: int) -> None:
+        words = [
+            sys.executable, "-m", "cupysim", "campaign", "work", folder.path,
+            "--shard", f"{shard.number}/{shard.count}", "--part", f"{number}/{processes}",
+        ]  # fmt: skip
+        if threads is not None:
+            words += ["--threads", str(threads)]
+        environment = dict(os.environ)
+        if devices:
+            # before CuPy is there, which then sees this GPU alone
+            environment["CUDA_VISIBLE_DEVICES"] = devices[number % len(devices)]
+        children[number] = subprocess.Popen(words, stdin=subprocess.PIPE, env=environment)
+
+    try:
+        for number in range(processes):
+            start(number)
+        while children:
+            time.sleep(LOOK / 4)
+            for number, child in list(children.items()):
+                status = child.poll()
+                if status is None:
+                    continue
+                del children[number]
+                _let_go(child)
+                if status < 0:
+                    deaths += 1
+                    if deaths > MOST_DEATHS:
+                        name = signal.Signals(-status).name
+                        raise CupysimError(
+                            f"{deaths} processes were killed, the last one by {name}; what is "
+                            f"done stays: cupysim campaign resume {folder.path}"
+                        )
+                    start(number)
+                elif status != 0:
+                    raise CupysimError("a process ended with an error, which it told above")
+            listener(progress(folder))
+    finally:
+        for child in children.values():
+            _let_go(child)
+        for child in children.values():
+            child.wait()
+
+
+def _let_go(child: subprocess.Popen[bytes]) -> None:
+    """Close a process' standard input, which it takes for the end."""
+    assert child.stdin is not None
+    with contextlib.suppress(OSError):
+        child.stdin.close()
+
+
+def _devices(folder: Folder) -> list[str]:
+    """GPUs of which each process gets one; none where processors compute."""
+    from cupysim.render.select import settled
+
+    if folder.campaign.backend not in ("auto", "cuda") or settled("auto", None) != "cuda":
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible:
+        return visible.split(",")
+    import cupy
+
+    return [str(number) for number in range(cupy.cuda.runtime.getDeviceCount())]
+
+
+def parent_is_gone() -> Callable[[], bool]:
+    """Whether whoever holds the other end of standard input has let go of it."""
+    gone = threading.Event()
+
+    def listen() -> None:
+        # not through Python's stream, which is locked while it waits
+        with contextlib.suppress(OSError):
+            while os.read(0, 1):
+                pass
+        gone.set()
+
+    threading.Thread(target=listen, daemon=True).start()
+    return gone.is_set
+
+
+def finish(folder: Folder) -> bool:
+    """Write the file which shows all images, if all chunks are done.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+
+    Returns
+    -------
+    bool
+        Whether all are done.
+
+    Raises
+    ------
+    CupysimError
+        If it cannot be written.
+    """
+    campaign = folder.campaign
+    numbers = range(campaign.n_chunks)
+    if not all(map(folder.is_done, numbers)):
+        return False
+    if os.path.exists(folder.master):
+        return True
+    parts, starts, wavelengths = [], [], []
+    for number in numbers:
+        parts.append(Part(folder.chunk(number), len(campaign.shots_of(number))))
+        with hdf5_file(folder.chunk(number)) as file:
+            starts += np.radians(file[f"{SHOTS}/phi"][()]).tolist()
+            wavelengths.append(file[f"{SHOTS}/wavelength"][()] * ANGSTROM)
+    frames = Frames(campaign.n_shots, starts, np.concatenate(wavelengths))
+    folder.write(
+        folder.master,
+        lambda stream: write_master(
+            stream, folder.path, campaign.experiment, parts, campaign.counts, campaign.name, frames
+        ),
+    )
+    return True
+
+
+__all__ = [
+    "Progress", "Shard", "Stopped", "finish", "parent_is_gone", "progress", "read_shard",
+    "run_here", "run_processes",
+]  # fmt: skip

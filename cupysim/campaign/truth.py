@@ -1,0 +1,124 @@
+"""What is known of the shots of a chunk, as columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cupysim.campaign.file import SHARED, Campaign
+from cupysim.constants import ANGSTROM
+from cupysim.formats.nexus.tree import Frames
+from cupysim.models.parameters import GROUPS, KINDS
+
+if TYPE_CHECKING:
+    from cupysim.campaign.work import Written
+
+Column = tuple[np.ndarray, str]
+"""Numbers and their unit."""
+
+DRAWN = "drawn_"
+"""Before the names of what was drawn."""
+
+
+class Truth:
+    """Collects what is known of shots.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        Of which campaign.
+    count : int
+        Shots.
+    """
+
+    def __init__(self, campaign: Campaign, count: int) -> None:
+        self.campaign = campaign
+        self._shots = np.zeros(count, dtype=np.int64)
+        self._known: list[Written | None] = [None] * count
+
+    def put(self, place: int, number: int, written: Written | None) -> None:
+        """What is known of a shot, nothing if it could not be rendered."""
+        self._shots[place], self._known[place] = number, written
+
+    def frames(self) -> Frames:
+        """What readers of images are told."""
+        base = self.campaign.experiment
+        starts, wavelengths = [], []
+        for written in self._known:
+            experiment = base if written is None else written.shot.experiment
+            starts.append(experiment.scan.start)
+            wavelengths.append(mean_wavelength(experiment.sources))
+        return Frames(len(starts), starts, np.array(wavelengths))
+
+    def arrays(self) -> dict[str, Column]:
+        """All columns; of crystals, the second axis, and NaN where there are fewer."""
+        known, count = self._known, len(self._known)
+        shots = [written and written.shot for written in known]
+        crystals = [len(shot.experiments) if shot else 0 for shot in shots]
+        most = max(1, *crystals)
+        frames = self.frames()
+        assert frames.starts is not None
+        assert frames.wavelengths is not None
+        matrices = np.full((count, most, 3, 3), np.nan)
+        for place, shot in enumerate(shots):
+            if shot:
+                matrices[place, : crystals[place]] = shot.a_matrices
+        found: dict[str, Column] = {
+            "shot": (self._shots, ""),
+            "failed": (np.array([written is None for written in known], dtype=np.uint8), ""),
+            "noise_seed": (np.array([shot.noise_seed if shot else 0 for shot in shots]), ""),
+            "crystals": (np.array(crystals, dtype=np.int32), ""),
+            "photons": (np.array([each.photons if each else np.nan for each in known]), ""),
+            "brightest": (np.array([each.brightest if each else np.nan for each in known]), ""),
+            "a_matrix": (matrices, "1/angstrom"),
+            "wavelength": (frames.wavelengths / ANGSTROM, "angstrom"),
+            "phi": (np.degrees(frames.starts), "deg"),
+        }
+        names = sorted({name for shot in shots if shot for name in shot.drawn})
+        for name in names:
+            values = [shot.drawn.get(name, []) if shot else [] for shot in shots]
+            width = max(map(len, values))
+            column = np.full((count, width), np.nan)
+            for place, numbers in enumerate(values):
+                column[place, : len(numbers)] = numbers
+            found[DRAWN + name] = (column if width > 1 else column[:, 0], _unit(name))
+        found |= self._spectra() | self._spots()
+        return found
+
+    def _spectra(self) -> dict[str, Column]:
+        if self.campaign.spectra is None:
+            return {}
+        tables = [
+            None if each is None else each.shot.experiment.beam.source_table for each in self._known
+        ]
+        length = max((len(table) for table in tables if table is not None), default=0)
+        wavelengths, weights = np.full((2, len(tables), length), np.nan)
+        for place, table in enumerate(tables):
+            if table is not None:
+                weights[place], wavelengths[place] = table[:, 3], table[:, 4] / ANGSTROM
+        return {"spectrum": (weights, ""), "spectrum_wavelength": (wavelengths, "angstrom")}
+
+    def _spots(self) -> dict[str, Column]:
+        if not self.campaign.spots:
+            return {}
+        tables = [each.spots if each and each.spots is not None else None for each in self._known]
+        lengths = [0 if table is None else len(table) for table in tables]
+        there = [table for table in tables if table is not None]
+        if not there:
+            return {}
+        return {
+            "spots": (np.concatenate(there), ""),
+            "spots_begin": (np.concatenate([[0], np.cumsum(lengths)]), ""),
+        }
+
+
+def mean_wavelength(sources: object) -> float:
+    """The mean over the fluence (m)."""
+    wavelengths, brightness = sources.wavelengths, sources.brightness  # type: ignore[attr-defined]
+    return float((wavelengths * brightness).sum() / brightness.sum())
+
+
+def _unit(name: str) -> str:
+    name = SHARED.get(name, (name,))[0]
+    return KINDS[name].unit if name in KINDS else KINDS[GROUPS["misset"][0]].unit

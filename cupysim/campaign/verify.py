@@ -1,0 +1,119 @@
+"""Whether what is in a campaign's folder is what its file says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.campaign.export import read_image
+from cupysim.campaign.file import Campaign
+from cupysim.campaign.folder import Folder
+from cupysim.campaign.work import count_photons, render_shot
+from cupysim.errors import CupysimError, FileFormatError
+from cupysim.formats.nexus.reader import hdf5_file
+from cupysim.formats.nexus.series import SHOTS
+from cupysim.formats.nexus.tree import DATA
+from cupysim.formats.pixels import GAP
+from cupysim.render.select import select_backend
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What a look at a campaign found.
+
+    Parameters
+    ----------
+    chunks, shots : int
+        Chunks and images which were read.
+    rendered : int
+        Shots which were rendered again.
+    problems : tuple of str
+        What is wrong.
+    """
+
+    chunks: int
+    shots: int
+    rendered: int
+    problems: tuple[str, ...]
+
+
+def verify(
+    folder: Folder, samples: int, threads: int | None, tell: Callable[[str], object]
+) -> Verified:
+    """Read all chunks of a campaign, and render some of its shots again.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+    samples : int
+        Shots to be rendered again, spread over the campaign.
+    threads : int or None
+        Of the host backend.
+    tell : callable
+        Is told what is done.
+
+    Returns
+    -------
+    Verified
+        What was found; images which are rendered again must be equal in each pixel.
+    """
+    campaign = folder.campaign
+    problems, shots, readable = [], 0, []
+    for number in range(campaign.n_chunks):
+        if not folder.is_done(number):
+            problems.append(f"chunk {number} is missing")
+            continue
+        found = list(_problems(folder, number))
+        problems += found
+        if not found:
+            readable += list(campaign.shots_of(number))
+        shots += len(campaign.shots_of(number))
+    tell(f"{campaign.n_chunks} chunks read")
+    if not problems and not os.path.exists(folder.master):
+        problems.append(f"{folder.master} is missing; resume makes it")
+    places = np.linspace(0, len(readable) - 1, samples if readable else 0).astype(int)
+    chosen = [readable[place] for place in np.unique(places).tolist()]
+    backend = select_backend(campaign.backend, campaign.precision, threads)
+    failed = {failure["shot"] for failure in folder.failures()}
+    for number in chosen:
+        tell(f"shot {number} is rendered again")
+        if difference := _difference(folder, number, number in failed, backend):
+            problems.append(f"shot {number}: {difference}")
+    done = campaign.n_chunks - sum("missing" in problem for problem in problems)
+    return Verified(done, shots, len(chosen), tuple(problems))
+
+
+def _problems(folder: Folder, number: int) -> Iterator[str]:
+    """What is wrong with a chunk."""
+    campaign: Campaign = folder.campaign
+    wanted, name = campaign.shots_of(number), os.path.basename(folder.chunk(number))
+    try:
+        with hdf5_file(folder.chunk(number)) as file:
+            images, numbers = file[DATA], file[f"{SHOTS}/shot"][()].tolist()
+            if numbers != list(wanted) or len(images) != len(wanted):
+                yield f"{name}: it holds shots {numbers[:1]}..., not {wanted[0]} to {wanted[-1]}"
+            for place in range(len(images)):
+                images[place]
+    except FileFormatError as error:
+        yield str(error)
+
+
+def _difference(folder: Folder, number: int, failed: bool, backend: object) -> str:
+    """How a shot differs when it is rendered again; nothing if it does not."""
+    campaign = folder.campaign
+    there = read_image(folder, number)
+    try:
+        rendered = render_shot(campaign, number, backend)  # type: ignore[arg-type]
+    except CupysimError as error:
+        return "" if failed else f"it cannot be rendered any more: {error}"
+    image = rendered.image
+    again = image.array
+    if campaign.counts:
+        counts = count_photons(campaign, rendered.shot, image)
+        again = np.where(campaign.experiment.rendered_pixels, counts, GAP)
+    different = int(np.count_nonzero(there != again))
+    return f"{different} pixels differ" if different else ""

@@ -1,0 +1,344 @@
+"""What a process does in a campaign: it takes chunks until there are none left."""
+
+from __future__ import annotations
+
+import gc
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cupysim.campaign.claims import Claim, Claims
+from cupysim.campaign.distributions import photon_generator
+from cupysim.campaign.file import Campaign
+from cupysim.campaign.folder import Folder
+from cupysim.campaign.shots import Shot, draw_shot
+from cupysim.campaign.truth import Truth
+from cupysim.errors import CupysimError
+from cupysim.formats.nexus.series import Series
+from cupysim.formats.pixels import GAP, LARGEST_COUNT
+from cupysim.image import Image
+from cupysim.render.result import Backend, Observer
+from cupysim.render.select import select_backend
+from cupysim.render.spots import predict_spots
+
+MOST = 1e18
+"""Photons in a pixel, from which on NumPy draws none."""
+
+AHEAD = 2
+"""Images which are rendered before the first of them is written."""
+
+PAUSE = 0.5
+"""Seconds between two looks at chunks on which others work."""
+
+
+@dataclass
+class Times:
+    """Where the seconds of a process went.
+
+    Parameters
+    ----------
+    shots : int
+        Shots which were finished.
+    render, noise, write : float
+        Seconds of planning and rendering, of noise, of compressing and writing.
+    wall : float
+        Seconds altogether.
+    """
+
+    shots: int = 0
+    render: float = 0.0
+    noise: float = 0.0
+    write: float = 0.0
+    wall: float = 0.0
+
+
+class Stopped(Exception):  # noqa: N818  # a request, no error
+    """Somebody asked the work to end."""
+
+
+@dataclass(eq=False)
+class Worker:
+    """Renders chunks of a campaign.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+    threads : int, optional
+        Of the host backend.
+    devices : sequence of int, optional
+        Of the cuda backend.
+    claims : Claims, optional
+        How chunks are claimed.
+    should_stop : callable, optional
+        Whether the work is to end after this shot.
+    """
+
+    folder: Folder
+    threads: int | None = None
+    devices: Sequence[int] | None = None
+    claims: Claims | None = None
+    should_stop: Callable[[], bool] = lambda: False
+    times: Times = field(default_factory=Times)
+
+    def __post_init__(self) -> None:
+        campaign = self.folder.campaign
+        self.claims = self.claims or Claims(self.folder)
+        self._render: Backend = select_backend(
+            campaign.backend, campaign.precision, self.threads, self.devices
+        )
+        self._base = campaign.experiment
+
+    def work(self, chunks: Sequence[int], wait: bool = True) -> None:
+        """Do chunks until all are done.
+
+        Parameters
+        ----------
+        chunks : sequence of int
+            Which, the first of them first.
+        wait : bool, optional
+            Wait for those on which others work, and take them over if those are gone.
+
+        Raises
+        ------
+        CupysimError
+            If a chunk cannot be written.
+        Stopped
+            If the work was to end.
+        """
+        left = [number for number in chunks if not self.folder.is_done(number)]
+        while left:
+            before = len(left)
+            for number in left:
+                self._check()
+                self._try(number)
+            left = [number for number in left if not self.folder.is_done(number)]
+            if not wait:
+                return
+            if left and len(left) == before:
+                time.sleep(PAUSE)
+
+    def _check(self) -> None:
+        if self.should_stop():
+            raise Stopped
+
+    def _try(self, number: int) -> None:
+        """Do a chunk, unless it is done or another does it."""
+        assert self.claims is not None
+        if self.folder.is_done(number) or (claim := self.claims.take(number)) is None:
+            return
+        try:
+            if not self.folder.is_done(number):
+                self.folder.remove_parts(number)
+                self._do(number, claim)
+        finally:
+            claim.release()
+
+    def _do(self, number: int, claim: Claim) -> None:
+        campaign = self.folder.campaign
+        shots, began = campaign.shots_of(number), time.perf_counter()
+        truth = Truth(campaign, len(shots))
+        failures: list[dict[str, Any]] = []
+        with (
+            self.folder.new_chunk(number) as path,
+            Series(
+                path, self._base, len(shots), campaign.counts, campaign.expected
+            ) as series,
+        ):  # fmt: skip
+            for done, (place, written, error) in enumerate(self._pipeline(shots, series)):
+                if written is None:
+                    failures.append({"shot": shots[place], "error": error})
+                truth.put(place, shots[place], written)
+                self.times.shots += 1
+                claim.tell(chunk=number, done=done + 1, of=len(shots), shots=self.times.shots)
+                self._check()
+            title = f"{campaign.name}: shots {shots[0]} to {shots[-1]} of {campaign.n_shots}"
+            series.finish(title, truth.frames(), truth.arrays())
+            if failures:
+                text = json.dumps(failures, indent=1) + "\n"
+                self.folder.write(self.folder.failure(number), lambda out: out.write(text.encode()))
+        self.times.wall += time.perf_counter() - began
+
+    def _pipeline(self, shots: range, series: Series) -> Iterator[tuple[int, Written | None, str]]:
+        """Render shots while the ones before get their noise and are written."""
+        waiting: queue.Queue[tuple[int, Rendered | None, str] | None] = queue.Queue(AHEAD)
+        done: queue.Queue[tuple[int, Written | None, str] | BaseException | None] = queue.Queue()
+        gone = threading.Event()
+
+        def write_all() -> None:
+            try:
+                while (item := waiting.get()) is not None:
+                    place, rendered, error = item
+                    try:
+                        written = self._write(place, rendered, series)
+                    except CupysimError as problem:
+                        written, error = self._write(place, None, series), str(problem)
+                    done.put((place, written, error))
+                done.put(None)
+            except BaseException as error:  # raised again where it can be handled
+                gone.set()
+                done.put(error)
+
+        def put(item: tuple[int, Rendered | None, str] | None) -> None:
+            while not gone.is_set():
+                try:
+                    waiting.put(item, timeout=PAUSE)
+                except queue.Full:
+                    continue
+                return
+
+        writer = threading.Thread(target=write_all, daemon=True)
+        writer.start()
+        try:
+            for place, number in enumerate(shots):
+                put((place, *self._rendered(number)))
+                while not done.empty():
+                    yield _checked(done.get())
+            put(None)
+            while (item := done.get()) is not None:
+                yield _checked(item)
+        finally:
+            gone.set()
+            # the file must not be closed under it
+            with_nothing: tuple[int, Rendered | None, str] | None = None
+            while writer.is_alive():
+                try:
+                    waiting.put(with_nothing, timeout=PAUSE)
+                except queue.Full:
+                    waiting.get()
+                writer.join(PAUSE)
+
+    def _rendered(self, number: int) -> tuple[Rendered | None, str]:
+        """A shot and its image, or why there is none."""
+        began = time.perf_counter()
+        try:
+            rendered = render_shot(self.folder.campaign, number, self._render)
+        except CupysimError as error:
+            return None, str(error)
+        except MemoryError as error:
+            gc.collect()
+            raise CupysimError(f"shot {number}: out of memory") from error
+        finally:
+            self.times.render += time.perf_counter() - began
+        return rendered, ""
+
+    def _write(self, place: int, rendered: Rendered | None, series: Series) -> Written | None:
+        campaign, began = self.folder.campaign, time.perf_counter()
+        if rendered is None:
+            size = (self._base.detector.n_slow, self._base.detector.n_fast)
+            series.put(place, np.full(size, GAP if campaign.counts else np.nan))
+            return None
+        shot, image = rendered.shot, rendered.image
+        pixels = count_photons(campaign, shot, image) if campaign.counts else image.array
+        noisy = time.perf_counter()
+        series.put(place, pixels, image.array)
+        spots = predict_spots(image.plan) if campaign.spots else None
+        self.times.noise += noisy - began
+        self.times.write += time.perf_counter() - noisy
+        return Written(shot, float(pixels.sum(dtype=np.float64)), float(pixels.max()), spots)
+
+
+@dataclass(frozen=True, eq=False)
+class Rendered:
+    """A shot and its image.
+
+    Parameters
+    ----------
+    shot : Shot
+        The shot.
+    image : Image
+        Expected photons.
+    """
+
+    shot: Shot
+    image: Image
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """What is kept of a shot when its image is in the file.
+
+    Parameters
+    ----------
+    shot : Shot
+        The shot.
+    photons, brightest : float
+        All photons, and those of the brightest pixel.
+    spots : ndarray, optional
+        Predicted spots.
+    """
+
+    shot: Shot
+    photons: float
+    brightest: float
+    spots: np.ndarray | None
+
+
+def count_photons(campaign: Campaign, shot: Shot, image: Image) -> np.ndarray:
+    """Photons counted in a shot.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        Whose generator.
+    shot : Shot
+        The shot.
+    image : Image
+        Expected photons.
+
+    Returns
+    -------
+    ndarray of int32, shape (n_slow, n_fast)
+        Photons.
+
+    Raises
+    ------
+    CupysimError
+        If numbers of expected photons are no numbers.
+    """
+    expected = image.array
+    if not np.isfinite(expected).all():
+        raise CupysimError("the image is not finite")
+    if campaign.noise == "nanobragg":
+        return image.counts(shot.noise_seed)[0]
+    counted = photon_generator(campaign.seed, shot.number).poisson(np.clip(expected, 0.0, MOST))
+    return np.minimum(counted, LARGEST_COUNT).astype(np.int32)
+
+
+def render_shot(campaign: Campaign, number: int, backend: Backend) -> Rendered:
+    """Render a shot.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        Of which campaign.
+    number : int
+        Which shot.
+    backend : Backend
+        What computes it.
+
+    Returns
+    -------
+    Rendered
+        The shot and its image.
+
+    Raises
+    ------
+    CupysimError
+        If what was drawn is impossible.
+    """
+    shot = draw_shot(campaign, number)
+    plan = shot.plan()
+    return Rendered(shot, Image(shot.experiment, plan, backend(plan, Observer())))
+
+
+def _checked(item: Any) -> Any:
+    if isinstance(item, BaseException):
+        raise item
+    return item

@@ -1,0 +1,308 @@
+"""Data sets of many shots from one file, which survive whatever ends the program.
+
+    cupysim campaign plan serial.toml
+    cupysim campaign run serial.toml -o serial
+    cupysim campaign status serial
+
+A run may be killed at any moment, also by a full disk; `resume` goes on where it was. Several
+runs may work in one folder, also on several machines. Exit status 0 if all is done, 1 if shots
+could not be rendered or something is wrong with what is there, 2 after an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from cupysim.campaign.estimate import estimate
+from cupysim.campaign.export import export_images, truth_table
+from cupysim.campaign.file import Campaign, read_campaign
+from cupysim.campaign.folder import Folder, create_folder, open_folder
+from cupysim.campaign.runs import (
+    Progress,
+    Shard,
+    finish,
+    parent_is_gone,
+    progress,
+    read_shard,
+    run_here,
+    run_processes,
+)
+from cupysim.campaign.verify import verify
+from cupysim.campaign.work import Stopped, Times
+from cupysim.cli.streams import say, tell
+from cupysim.errors import CupysimError
+from cupysim.formats.safe_writing import OutputFiles, check_writable
+from cupysim.render.host import MOST_THREADS, usable_cores
+
+IMPERFECT = 1
+"""Exit status where shots could not be rendered, or something is wrong."""
+
+STOPPED = 143
+"""Exit status of a process which was asked to end."""
+
+MOST_PROCESSES = 1024
+
+QUIET = 10.0
+"""Seconds between two lines of progress where nobody looks at a terminal."""
+
+GIGABYTE = 1e9
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    def action(name: str, what: str, place: str) -> argparse.ArgumentParser:
+        added = actions.add_parser(name, help=what, description=what, allow_abbrev=False)
+        added.add_argument("place", metavar=place)
+        return added
+
+    def with_work(added: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        added.add_argument("--processes", type=int, metavar="N",
+            help="that many; default: one on each core, or for each GPU")  # fmt: skip
+        added.add_argument("--threads", type=int, metavar="N",
+            help="of the host backend in each process; default: the cores' share")  # fmt: skip
+        added.add_argument("--shard", default="0/1", metavar="K/N",
+            help="the K-th of N shares, from 0; auto: as SLURM, Open MPI or PMI say")  # fmt: skip
+        return added
+
+    plan = action("plan", "tell what a campaign will take, from a few of its shots", "FILE")
+    plan.add_argument("--processes", type=int, metavar="N")
+    run = with_work(action("run", "begin a campaign, or go on with it", "FILE"))
+    run.add_argument("-o", "--out", metavar="FOLDER", help="default: the file's name")
+    with_work(action("resume", "go on with a campaign", "FOLDER"))
+    status = action("status", "tell how far a campaign is", "FOLDER")
+    status.add_argument("--json", action="store_true", help="write JSON, not lines")
+    check = action("verify", "read all images, and render some again", "FOLDER")
+    check.add_argument("--samples", type=int, default=10, metavar="N",
+        help="shots to be rendered again; default: %(default)s")  # fmt: skip
+    export = action("export", "write the truth as a table, or shots as single files", "FOLDER")
+    export.add_argument("--table", metavar="FILE", help="CSV with a line for each crystal")
+    export.add_argument("--images", metavar="NAME",
+        help="SMV or CBF files, such as shot_####.img")  # fmt: skip
+    export.add_argument("--shots", default=":", metavar="A:B",
+        help="from shot A to before shot B; default: all")  # fmt: skip
+    work = action("work", argparse.SUPPRESS, "FOLDER")
+    work.add_argument("--shard", default="0/1")
+    work.add_argument("--part", default="0/1")
+    work.add_argument("--threads", type=int)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what is asked for."""
+    actions: dict[str, Callable[[argparse.Namespace], int]] = {
+        "plan": _plan, "run": _run, "resume": _resume, "status": _status, "verify": _verify,
+        "export": _export, "work": _work,
+    }  # fmt: skip
+    return actions[arguments.action](arguments)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    campaign = read_campaign(arguments.place)
+    processes = _processes(arguments.processes, campaign)
+    found = estimate(campaign, threads=max(1, usable_cores() // processes))
+    seconds = found.shots * found.seconds_each / processes
+    tell(f"{campaign.name}: {found.shots} shots in {campaign.n_chunks} files")
+    tell(
+        f"a shot: render {1e3 * found.render:.3g} ms, noise {1e3 * found.noise:.3g} ms, "
+        f"write {1e3 * found.write:.3g} ms, {found.bytes_each / 1e6:.3g} MB"
+    )
+    tell(f"time: {_duration(seconds)} with {processes} processes, if they do not wait for the disk")
+    tell(f"disk: {found.shots * found.bytes_each / GIGABYTE:.3g} GB")
+    tell(f"memory: {found.memory / GIGABYTE:.2g} GB for each process")
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    campaign = read_campaign(arguments.place)
+    shard = read_shard(arguments.shard)
+    return _go_on(create_folder(arguments.out or campaign.name, campaign), shard, arguments)
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    return _go_on(open_folder(arguments.place), read_shard(arguments.shard), arguments)
+
+
+def _go_on(folder: Folder, shard: Shard, arguments: argparse.Namespace) -> int:
+    processes = _processes(arguments.processes, folder.campaign)
+    threads = arguments.threads or max(1, usable_cores() // processes)
+    if not 1 <= threads <= MOST_THREADS:
+        raise CupysimError(f"--threads {threads}: from 1 to {MOST_THREADS} are possible")
+    teller = _Teller(folder)
+    left = [number for number in shard.chunks(folder) if not folder.is_done(number)]
+    processes = min(processes, max(1, len(left)))
+    try:
+        if left and processes == 1:
+            with teller:
+                times = run_here(folder, shard, threads)
+            say(_shares(times))
+        elif left:
+            run_processes(folder, shard, processes, threads, teller.hear)
+    finally:
+        teller.end()
+    whole = finish(folder)
+    failures = folder.failures()
+    for failure in failures[:10]:
+        say(f"shot {failure['shot']} could not be rendered: {failure['error']}\n")
+    done = len(folder.done())
+    tell(f"{folder.campaign.n_shots} shots in {folder.master}" if whole else
+         f"{done} of {folder.campaign.n_chunks} chunks are done in {folder.path}")  # fmt: skip
+    if failures:
+        tell(f"{len(failures)} shots could not be rendered; failures/ tells why")
+    return IMPERFECT if failures else 0
+
+
+def _processes(wanted: int | None, campaign: Campaign) -> int:
+    if wanted is None:
+        from cupysim.render.select import settled
+
+        if campaign.backend in ("auto", "cuda") and settled("auto", None) == "cuda":
+            import cupy
+
+            return int(cupy.cuda.runtime.getDeviceCount())
+        return usable_cores()
+    if not 1 <= wanted <= MOST_PROCESSES:
+        raise CupysimError(f"--processes {wanted}: from 1 to {MOST_PROCESSES} are possible")
+    return wanted
+
+
+class _Teller:
+    """Says on standard error how far a campaign is."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._began, self._told = time.monotonic(), 0.0
+        self._first: int | None = None
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> None:
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._thread:
+            self._thread.join()
+
+    def hear(self, at: Progress) -> None:
+        """Say how far it is, if it is time."""
+        now, ready, total = time.monotonic(), at.done + at.begun, self._folder.campaign.n_shots
+        if self._first is None:
+            self._first = ready
+        if now - self._told < (1.0 if self._terminal else QUIET):
+            return
+        self._told = now
+        rate = (ready - self._first) / max(now - self._began, 1e-9)
+        left = _duration((total - ready) / rate) if rate > 0.0 else "?"
+        line = f"{ready} of {total} shots, {rate:.3g} images/s, {left} to go"
+        say(f"\r{line:<70}" if self._terminal else f"{line}\n")
+
+    def end(self) -> None:
+        """End the line."""
+        if self._terminal and self._told:
+            say("\n")
+
+    def _look(self) -> None:
+        while not self._ended.wait(1.0):
+            self.hear(progress(self._folder))
+
+
+def _shares(times: Times) -> str:
+    if not times.shots:
+        return ""
+    wall = max(times.wall, 1e-9)
+    return (
+        f"{times.shots} shots, {times.shots / wall:.3g} images/s: rendering "
+        f"{times.render / wall:.0%} of the time, noise {times.noise / wall:.0%}, compressing and "
+        f"writing {times.write / wall:.0%}\n"
+    )
+
+
+def _work(arguments: argparse.Namespace) -> int:
+    folder = open_folder(arguments.place)
+    part = read_shard(arguments.part)
+    try:
+        run_here(
+            folder, read_shard(arguments.shard), arguments.threads, parent_is_gone(),
+            part.number, part.count,
+        )  # fmt: skip
+    except Stopped:
+        return STOPPED
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    folder = open_folder(arguments.place)
+    campaign, at, failures = folder.campaign, progress(folder), folder.failures()
+    if arguments.json:
+        facts = dataclasses.asdict(at) | {"shots": campaign.n_shots, "failures": failures}
+        tell(json.dumps(facts, indent=1))
+        return 0
+    tell(f"{campaign.name}: {at.done} of {campaign.n_shots} shots are in finished files")
+    for line in at.workers:
+        tell(line)
+    if failures:
+        tell(f"{len(failures)} shots could not be rendered")
+    if at.done == campaign.n_shots:
+        tell(f"all is done: {folder.master}")
+    elif not at.workers:
+        tell(f"nobody works on it; cupysim campaign resume {arguments.place}")
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    if arguments.samples < 0:
+        raise CupysimError(f"--samples {arguments.samples}: at least 0")
+    folder = open_folder(arguments.place)
+    found = verify(folder, arguments.samples, None, lambda line: say(f"{line}\n"))
+    for problem in found.problems:
+        tell(problem)
+    if found.problems:
+        return IMPERFECT
+    tell(f"{found.shots} images can be read; {found.rendered} were rendered again, and are equal")
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    folder = open_folder(arguments.place)
+    if arguments.table is None and arguments.images is None:
+        raise CupysimError("nothing to export: give --table or --images")
+    if arguments.table is not None:
+        check_writable(arguments.table)
+        table = truth_table(folder)
+        with OutputFiles() as files:
+            files.write(arguments.table, lambda stream: stream.write(table))
+        tell(f"truth in {arguments.table}")
+    if arguments.images is not None:
+        check_writable(os.path.join(os.path.dirname(arguments.images) or ".", "shot"))
+        names = export_images(folder, _shots(arguments.shots, folder.campaign), arguments.images)
+        tell(f"{len(names)} images: {names[0]} to {names[-1]}" if names else "no images")
+    return 0
+
+
+def _shots(text: str, campaign: Campaign) -> range:
+    first, colon, last = text.partition(":")
+    if not all(part == "" or part.isdecimal() for part in (first, last)) or not (colon or first):
+        raise CupysimError(f"--shots {text}: expected A:B, such as 0:10")
+    begin = int(first or 0)
+    end = int(last) if last else (campaign.n_shots if colon else begin + 1)
+    if not begin < end <= campaign.n_shots:
+        raise CupysimError(f"--shots {text}: there are {campaign.n_shots} shots, from 0")
+    return range(begin, end)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120.0:
+        return f"{seconds:.0f} s"
+    if seconds < 7200.0:
+        return f"{seconds / 60.0:.0f} min"
+    return f"{seconds / 3600.0:.1f} h" if seconds < 172800.0 else f"{seconds / 86400.0:.1f} days"

@@ -1,0 +1,195 @@
+"""Many images in an NXmx file, and a file which shows those of several as one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+
+import cupysim
+from cupysim.formats.nexus.stored_models import store
+from cupysim.formats.nexus.tree import DATA, Frames, Tree
+from cupysim.formats.pixels import GAP
+from cupysim.models.experiment import Experiment
+
+SHOTS = "/entry/cupysim_shots"
+"""The truth of each image."""
+
+EXPECTED = f"{SHOTS}/expected_photons"
+
+
+class Series:
+    """Writes images one after the other.
+
+    Parameters
+    ----------
+    path : str
+        The new file.
+    experiment : Experiment
+        What the images have in common, as processing programs may know it.
+    count : int
+        Images.
+    counted : bool
+        Whether images are photons counted, not expected ones.
+    expected : bool
+        Keep expected photons beside those counted.
+    """
+
+    def __init__(
+        self, path: str, experiment: Experiment, count: int, counted: bool, expected: bool
+    ) -> None:
+        import h5py
+
+        self.experiment, self.counted = experiment, counted
+        self.rendered = experiment.rendered_pixels
+        self._count = count
+        self._file = h5py.File(path, "w")
+        self._filters = Tree(self._file, experiment, self.rendered, counted).compression
+        self._stack(DATA, np.int32 if counted else np.float32)
+        if counted and expected:
+            self._stack(EXPECTED, np.float32)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def put(self, place: int, image: np.ndarray, expected: np.ndarray | None = None) -> None:
+        """Write an image.
+
+        Parameters
+        ----------
+        place : int
+            Which, from 0.
+        image : ndarray, shape (n_slow, n_fast)
+            Photons.
+        expected : ndarray, shape (n_slow, n_fast), optional
+            Those which are expected.
+        """
+        if self.counted:
+            image = np.where(self.rendered, image, GAP).astype(np.int32)
+        self._file[DATA][place] = image
+        if EXPECTED in self._file and expected is not None:
+            self._file[EXPECTED][place] = expected
+
+    def finish(
+        self, title: str, frames: Frames, truth: Mapping[str, tuple[np.ndarray, str]]
+    ) -> None:
+        """Write all beside the images.
+
+        Parameters
+        ----------
+        title : str
+            Of the series.
+        frames : Frames
+            What changes from image to image.
+        truth : mapping of str to tuple of ndarray and str
+            What is known of the images, along the first axis, with units.
+        """
+        tree = Tree(self._file, self.experiment, self.rendered, self.counted, frames)
+        tree.write(title)
+        ours = self._file.require_group(SHOTS)
+        ours.attrs["NX_class"], ours.attrs["version"] = "NXcollection", cupysim.__version__
+        store(ours.create_group("experiment"), self.experiment, **tree.compression)
+        for name, (values, unit) in truth.items():
+            ours.create_dataset(name, data=values)
+            if unit:
+                ours[name].attrs["units"] = unit
+
+    def _stack(self, path: str, kind: type) -> None:
+        shape = self.rendered.shape
+        self._file.create_dataset(
+            path, (self._count, *shape), kind, chunks=(1, *shape), **self._filters
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of a series.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    count : int
+        Its images.
+    """
+
+    path: str
+    count: int
+
+
+def write_master(
+    stream: BinaryIO,
+    folder: str,
+    experiment: Experiment,
+    parts: Sequence[Part],
+    counted: bool,
+    title: str,
+    frames: Frames,
+) -> None:
+    """Write a file which shows the images of others as its own.
+
+    Parameters
+    ----------
+    stream : binary stream
+        Where, open for reading and writing.
+    folder : str
+        Where the file will be; the others are found from there.
+    experiment : Experiment
+        What the images have in common.
+    parts : sequence of Part
+        The files, in order.
+    counted : bool
+        Whether images are photons counted.
+    title : str
+        Of the series.
+    frames : Frames
+        What changes from image to image.
+    """
+    import h5py
+
+    rendered = experiment.rendered_pixels
+    with h5py.File(stream, "w") as file:
+        shape = rendered.shape
+        total = sum(part.count for part in parts)
+        kind = np.int32 if counted else np.float32
+        layout = h5py.VirtualLayout((total, *shape), kind)
+        first = 0
+        for part in parts:
+            name = os.path.relpath(part.path, folder)
+            source = h5py.VirtualSource(name, DATA, (part.count, *shape), kind)
+            layout[first : first + part.count] = source
+            first += part.count
+        file.create_virtual_dataset(DATA, layout, fillvalue=0)
+        Tree(file, experiment, rendered, counted, frames).write(title)
+
+
+def read_truth(file: Any) -> dict[str, np.ndarray]:
+    """What is known of the images of a series.
+
+    Parameters
+    ----------
+    file : h5py.File
+        A file which `Series` wrote.
+
+    Returns
+    -------
+    dict of str to ndarray
+        As it was given.
+    """
+    return {
+        name: item[()]
+        for name, item in file[SHOTS].items()
+        if hasattr(item, "shape") and f"{SHOTS}/{name}" != EXPECTED
+    }
