@@ -18,6 +18,7 @@ import numpy as np
 import cupysim
 from cupysim.campaign.file import Campaign, read_campaign
 from cupysim.errors import CupysimError, CupysimWarning
+from cupysim.formats.patient_file import PatientFile
 from cupysim.formats.safe_writing import OutputError, OutputFiles
 
 FILE, RECORD = "campaign.toml", "campaign.json"
@@ -88,30 +89,30 @@ class Folder:
                     found += json.load(stream)
         return found
 
-    def remove_parts(self, number: int) -> None:
-        """Remove what others left of a chunk which they did not finish."""
-        folder, name = os.path.split(self.chunk(number))
+    def remove_parts(self, target: str) -> None:
+        """Remove what others left of a file which they did not finish."""
+        folder, name = os.path.split(target)
         for each in _listed(folder):
             if each.startswith(f".{name}.") and each.endswith(PART):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(os.path.join(folder, each))
 
     @contextlib.contextmanager
-    def new_chunk(self, number: int) -> Iterator[str]:
-        """A name which becomes that of a chunk, if nothing goes wrong and nobody was faster.
+    def new_file(self, target: str) -> Iterator[PatientFile]:
+        """A file which gets its name if nothing goes wrong and nobody was faster.
 
         Raises
         ------
         OutputError
             If it cannot be written.
         """
-        target = self.chunk(number)
         folder, name = os.path.split(target)
         part = os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}{PART}")
         try:
             try:
-                yield part
-                _synchronize(part)
+                with PatientFile(part) as file:
+                    yield file
+                    file.finish()
                 _publish(part, target)
             finally:
                 with contextlib.suppress(FileNotFoundError):
@@ -124,15 +125,6 @@ class Folder:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with OutputFiles() as files:
             files.write(path, writer)
-
-
-def _synchronize(path: str) -> None:
-    """Wait until a file is on the disk: its name must not be there before its content."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _publish(part: str, target: str) -> None:

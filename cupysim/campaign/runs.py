@@ -328,12 +328,11 @@ def finish(folder: Folder) -> bool:
             starts += np.radians(file[f"{SHOTS}/phi"][()]).tolist()
             wavelengths.append(file[f"{SHOTS}/wavelength"][()] * ANGSTROM)
     frames = Frames(campaign.n_shots, starts, np.concatenate(wavelengths))
-    folder.write(
-        folder.master,
-        lambda stream: write_master(
-            stream, folder.path, campaign.experiment, parts, campaign.counts, campaign.name, frames
-        ),
-    )
+    folder.remove_parts(folder.master)
+    with folder.new_file(folder.master) as file:
+        write_master(
+            file, folder.path, campaign.experiment, parts, campaign.counts, campaign.name, frames
+        )
     return True
 
 

@@ -135,7 +135,7 @@ class Worker:
             return
         try:
             if not self.folder.is_done(number):
-                self.folder.remove_parts(number)
+                self.folder.remove_parts(self.folder.chunk(number))
                 self._do(number, claim)
         finally:
             claim.release()
@@ -146,14 +146,15 @@ class Worker:
         truth = Truth(campaign, len(shots))
         failures: list[dict[str, Any]] = []
         with (
-            self.folder.new_chunk(number) as path,
+            self.folder.new_file(self.folder.chunk(number)) as file,
             Series(
-                path, self._base, len(shots), campaign.counts, campaign.expected
+                file, self._base, len(shots), campaign.counts, campaign.expected
             ) as series,
         ):  # fmt: skip
             for done, (place, written, error) in enumerate(self._pipeline(shots, series)):
                 if written is None:
                     failures.append({"shot": shots[place], "error": error})
+                file.check()
                 truth.put(place, shots[place], written)
                 self.times.shots += 1
                 claim.tell(chunk=number, done=done + 1, of=len(shots), shots=self.times.shots)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -27,8 +27,8 @@ class Series:
 
     Parameters
     ----------
-    path : str
-        The new file.
+    file : path_like or file-like
+        The new file, a name or something which HDF5 can write to.
     experiment : Experiment
         What the images have in common, as processing programs may know it.
     count : int
@@ -40,14 +40,14 @@ class Series:
     """
 
     def __init__(
-        self, path: str, experiment: Experiment, count: int, counted: bool, expected: bool
+        self, file: Any, experiment: Experiment, count: int, counted: bool, expected: bool
     ) -> None:
         import h5py
 
         self.experiment, self.counted = experiment, counted
         self.rendered = experiment.rendered_pixels
         self._count = count
-        self._file = h5py.File(path, "w")
+        self._file = h5py.File(file, "w")
         self._filters = Tree(self._file, experiment, self.rendered, counted).compression
         self._stack(DATA, np.int32 if counted else np.float32)
         if counted and expected:
@@ -130,7 +130,7 @@ class Part:
 
 
 def write_master(
-    stream: BinaryIO,
+    file: Any,
     folder: str,
     experiment: Experiment,
     parts: Sequence[Part],
@@ -142,8 +142,8 @@ def write_master(
 
     Parameters
     ----------
-    stream : binary stream
-        Where, open for reading and writing.
+    file : path_like or file-like
+        The new file, a name or something which HDF5 can write to.
     folder : str
         Where the file will be; the others are found from there.
     experiment : Experiment
@@ -160,7 +160,7 @@ def write_master(
     import h5py
 
     rendered = experiment.rendered_pixels
-    with h5py.File(stream, "w") as file:
+    with h5py.File(file, "w") as master:
         shape = rendered.shape
         total = sum(part.count for part in parts)
         kind = np.int32 if counted else np.float32
@@ -171,8 +171,8 @@ def write_master(
             source = h5py.VirtualSource(name, DATA, (part.count, *shape), kind)
             layout[first : first + part.count] = source
             first += part.count
-        file.create_virtual_dataset(DATA, layout, fillvalue=0)
-        Tree(file, experiment, rendered, counted, frames).write(title)
+        master.create_virtual_dataset(DATA, layout, fillvalue=0)
+        Tree(master, experiment, rendered, counted, frames).write(title)
 
 
 def read_truth(file: Any) -> dict[str, np.ndarray]:

@@ -1,0 +1,125 @@
+"""A file which takes everything, and tells afterwards what the disk did not take.
+
+Where a write fails, HDF5 cannot close its file any more, and may end the process. So it must not
+see that: what cannot be written is kept in memory until the file is given up.
+"""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Self
+
+
+class PatientFile:
+    """A new file, as HDF5 wants it from Python.
+
+    Parameters
+    ----------
+    path : path_like
+        Its name, which nothing may have.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+
+    def __init__(self, path: os.PathLike[str] | str) -> None:
+        self._descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
+        self._place = self._size = 0
+        self._error: OSError | None = None
+        self._kept: list[tuple[int, bytes]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        os.close(self._descriptor)
+
+    def check(self) -> None:
+        """Raise what went wrong, if anything did.
+
+        Raises
+        ------
+        OSError
+            The first failure of a write.
+        """
+        if self._error is not None:
+            raise self._error
+
+    def finish(self) -> None:
+        """Wait until all is on the disk.
+
+        Raises
+        ------
+        OSError
+            If it could not be written.
+        """
+        self.check()
+        os.fsync(self._descriptor)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
+        self._place = base + offset
+        return self._place
+
+    def tell(self) -> int:
+        """The present place."""
+        return self._place
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Write all, or keep it."""
+        view = memoryview(data).cast("B")
+        begin, length = self._place, len(view)
+        while view and self._error is None:
+            try:
+                written = os.pwrite(self._descriptor, view, self._place)
+                view, self._place = view[written:], self._place + written
+            except OSError as error:
+                self._error = error
+        if view:
+            self._kept.append((self._place, bytes(view)))
+        self._place = begin + length
+        self._size = max(self._size, self._place)
+        return length
+
+    def read(self, size: int) -> bytes:
+        """Read what was written."""
+        buffer = bytearray(size)
+        return bytes(buffer[: self.readinto(buffer)])
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:
+        """Read what was written, wherever it is."""
+        view = memoryview(buffer).cast("B")
+        length = max(0, min(len(view), self._size - self._place))
+        found = os.pread(self._descriptor, length, self._place)
+        view[: len(found)] = found
+        view[len(found) : length] = bytes(length - len(found))
+        for begin, kept in self._kept:
+            first = max(begin, self._place)
+            last = min(begin + len(kept), self._place + length)
+            if first < last:
+                view[first - self._place : last - self._place] = kept[first - begin : last - begin]
+        self._place += length
+        return length
+
+    def truncate(self, size: int | None = None) -> int:
+        """Make the file as long as this."""
+        size = self._place if size is None else size
+        self._size = size
+        if self._error is None:
+            try:
+                os.ftruncate(self._descriptor, size)
+            except OSError as error:
+                self._error = error
+        return size
+
+    def flush(self) -> None:
+        """Nothing is held back."""
