@@ -9,12 +9,13 @@ both make the same file, and the first one stays.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -145,15 +146,33 @@ class Claims:
             To be released.
         """
         path = self.folder.claim(number)
-        for _ in range(2):
-            try:
-                flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
-                return Claim(path, os.open(path, flags, 0o644), self._heartbeat)
-            except FileExistsError:
-                if not self._is_abandoned(number, path):
-                    return None
-                self._remove(number, path)
-        return None
+        claim = self._make(path)
+        if claim is None and self._is_abandoned(number, path):
+            with self._alone():
+                # another may have taken it over meanwhile
+                if self._is_abandoned(number, path):
+                    os.unlink(path)
+                    claim = self._make(path)
+        return claim
+
+    def _make(self, path: str) -> Claim | None:
+        try:
+            flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+            return Claim(path, os.open(path, flags, 0o644), self._heartbeat)
+        except FileExistsError:
+            return None
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Of all processes, one at a time; the system lets go of it when the process ends."""
+        descriptor = os.open(self.folder.takeovers, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        try:
+            # without locks, two may work on one chunk, which does no harm
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _is_abandoned(self, number: int, path: str) -> bool:
         try:
@@ -162,28 +181,13 @@ class Claims:
         except FileNotFoundError:
             return False
         now = self._clock()
-        if self._seen.get(number, (b"", 0.0))[0] != content:
+        if number not in self._seen or self._seen[number][0] != content:
             self._seen[number] = content, now
         owner = read_claim(content)
         if owner and owner["machine"] == this_machine():
             began = birth(owner["pid"])
             return began is None or began != owner["birth"]
         return now - self._seen[number][1] > self._stale
-
-    def _remove(self, number: int, path: str) -> None:
-        """Take an abandoned claim away; one of those who try it at once succeeds."""
-        aside = f"{path}.{os.urandom(8).hex()}"
-        try:
-            os.rename(path, aside)
-        except FileNotFoundError:
-            return
-        with open(aside, "rb") as stream:
-            content = stream.read()
-        if content != self._seen[number][0]:
-            # another has just taken it over: it goes back
-            with contextlib.suppress(FileExistsError):
-                os.link(aside, path)
-        os.unlink(aside)
 
 
 def read_claim(content: bytes) -> dict[str, Any] | None:

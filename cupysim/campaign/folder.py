@@ -57,6 +57,11 @@ class Folder:
         """The file which says who works on a chunk."""
         return os.path.join(self.path, CLAIMS, f"{number:0{self._digits}d}")
 
+    @property
+    def takeovers(self) -> str:
+        """The file which is locked while a claim is taken over."""
+        return os.path.join(self.path, CLAIMS, "takeovers")
+
     def failure(self, number: int) -> str:
         """The file with the shots of a chunk which could not be rendered."""
         return os.path.join(self.path, FAILURES, f"{number:0{self._digits}d}.json")
@@ -142,7 +147,7 @@ def _publish(part: str, target: str) -> None:
 def _listed(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 
@@ -222,7 +227,7 @@ def open_folder(path: str) -> Folder:
         with open(record, encoding="utf-8") as stream:
             known = json.load(stream)
         campaign = read_campaign(os.path.join(path, FILE), known["inputs_from"], known["name"])
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise CupysimError(f"{path} holds no campaign: there is no {error.filename}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CupysimError(f"{record}: damaged: {error}") from error

@@ -132,7 +132,9 @@ def _resume(arguments: argparse.Namespace) -> int:
 
 def _go_on(folder: Folder, shard: Shard, arguments: argparse.Namespace) -> int:
     processes = _processes(arguments.processes, folder.campaign)
-    threads = arguments.threads or max(1, usable_cores() // processes)
+    threads = arguments.threads
+    if threads is None:
+        threads = max(1, usable_cores() // processes)
     if not 1 <= threads <= MOST_THREADS:
         raise CupysimError(f"--threads {threads}: from 1 to {MOST_THREADS} are possible")
     teller = _Teller(folder)

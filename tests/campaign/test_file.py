@@ -1,0 +1,154 @@
+"""Campaign files: what they may say, and how mistakes are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from cupysim.campaign.document import Document
+from cupysim.campaign.file import read_campaign
+from cupysim.errors import FileFormatError
+from tests.campaign.campaigns import BASE, campaign_of, text
+
+
+def test_all_that_is_said(tmp_path: Path) -> None:
+    campaign = campaign_of(tmp_path)
+    assert campaign.name == "small"
+    assert (campaign.n_shots, campaign.chunk, campaign.n_chunks) == (7, 3, 3)
+    assert [list(campaign.shots_of(n)) for n in range(3)] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert {each.name for each in campaign.variations} == {"edges", "fluence"}
+    assert campaign.orientations.kind == "uniform"
+    assert campaign.experiment.detector.n_fast == 24
+
+
+def test_sections_of_models(tmp_path: Path) -> None:
+    """Options may stand in tables; files are found from where the campaign file is."""
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "f.hkl").write_text("1 0 0 5\n")
+    (tmp_path / "models.toml").write_text(
+        "[campaign]\nshots = 1\n[crystal]\ncell = [50, 60, 70, 90, 90, 90]\nhkl = 'sub/f.hkl'\n"
+        "N = 4\n[beam]\nlambda = 1.5\n[detector]\ndetpixels = 16\nxds = true\n"
+        "[sampling]\ncorrected = false\n"
+    )
+    campaign = read_campaign(tmp_path / "models.toml")
+    assert campaign.experiment.beam.wavelength == pytest.approx(1.5e-10)
+    assert campaign.experiment.crystal.n_cells == (4, 4, 4)
+    assert campaign.experiment.detector.convention.value == "xds"
+    assert campaign.files == (str(tmp_path / "sub" / "f.hkl"),)
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "told"),
+    [
+        ("[campaign]\nshots = 1\nshots = 2\n", 3, "Cannot overwrite"),
+        ("[campaign]\nseed = 1\n", 1, "campaign.shots: is missing"),
+        ("[campaign]\nshots = 1.5\n", 2, "campaign.shots: expected a whole number from 1"),
+        (text(shots=0), 2, "expected a whole number from 1"),
+        (text() + "[weather]\n", 13, "weather: unknown table; there are campaign, base"),
+        (text(vary="fluense = { constant = 1 }"), 7, "vary.fluense: unknown; did you mean flu"),
+        (text(vary="fluence = 3"), 7, "vary.fluence: expected a table, got 3"),
+        (text(vary="fluence = { normal = [1] }"), 7, "expected mean and standard deviation"),
+        (text(vary="fluence = { normal = [1, -2] }"), 7, "must not be negative"),
+        (text(vary="fluence = { uniform = [2, 1] }"), 7, "the lowest number is above the highest"),
+        (text(vary="fluence = { uniform = ['a', 1] }"), 7, "expected numbers"),
+        (text(vary="fluence = { uniform = [nan, 1] }"), 7, "expected finite numbers"),
+        (text(vary="fluence = { choice = [] }"), 7, "expected numbers, got none"),
+        (text(vary="fluence = { gamma = [1, 0] }"), 7, "modes must be above zero"),
+        (text(vary="fluence = { normal = [1, 1], uniform = [1, 2] }"), 7, "expected one of"),
+        (text(vary="fluence = { normal = [1, 1], mood = 'set' }"), 7, "did you mean mode?"),
+        (text(vary="fluence = { normal = [1, 1], mode = 'add' }"), 7, "set or plus or times"),
+        (text(vary="fluence = { column = 'x' }"), 7, "no column 'x'; [table] names none"),
+        (text(vary="orientation = 'any'"), 7, "expected base, uniform or a table"),
+        (text(vary="orientation = { spread = 200 }"), 7, "from 0 to 180 degrees"),
+        (text(vary="orientation = { list = [[1, 2]] }"), 7, "expected three angles"),
+        (text(vary="orientation = { list = [[1, 2, 3]], spread = 2 }"), 7, "expected spread"),
+        (text(vary="edges = { constant = 1 }\ncell_a = { constant = 1 }"), 7, "varies together"),
+        (text(vary="mosaic_spread = { constant = 1 }", base="-cell 50 -default_F 1"), 7, "-mosaic"),
+        (text(vary="spectrum = { bandwidth = 1 }", base="-cell 50 -default_F 1"), 7, "Q13"),
+        (text(vary="spectrum = { spikes = 1 }"), 7, "bandwidth: is missing"),
+        (text(vary="spectrum = { bandwidth = 0 }"), 7, "expected a number above 0"),
+        (text(base="-cell 50 -lamda 1"), 5, "-lamda: unknown option; did you mean -lambda?"),
+        (text(base="-cell 50"), 5, "no structure factors"),
+        (text(output="images_per_file = 0"), 11, "expected a whole number from 1"),
+        (text(output="counts = 1"), 11, "expected true or false"),
+        (text(output="noise = 'loud'"), 11, "expected numpy or nanobragg"),
+        (text(more="[beam]\nlambda = 'blue'"), 13, "-lambda"),
+        (text(more="[beam]\nlambda = [[1]]"), 13, "expected a text, numbers or true"),
+        (text(more="[table]\nfile = 'no.csv'"), None, "no.csv"),
+        ("[campaign]\nshots = 1\nname = '../x'\n[base]\narguments = '-cell 9 -default_F 1'", 3,
+         "make names of files"),
+        ("[campaign]\nshots = 1\n", None, "no options"),
+    ],
+)  # fmt: skip
+def test_mistakes(tmp_path: Path, content: str, line: int | None, told: str) -> None:
+    with pytest.raises(FileFormatError) as caught:
+        campaign_of(tmp_path, content)
+    assert told in str(caught.value)
+    if line is not None:
+        assert f"line {line}: " in str(caught.value)
+
+
+def test_lines_of_values_which_go_on(tmp_path: Path) -> None:
+    """Keys in texts and lists are no keys of the file."""
+    path = tmp_path / "a.toml"
+    path.write_text(
+        'a = """\n[b]\nc = 1\n"""\nd = [\n  "x = [",  # ]\n  2,\n]\n[e]\n"f" = 1 # g = 2\n'
+        "h.i = { j = 'k' }\n[[l]]\nm = 1\n"
+    )
+    document = Document(path)
+    for place, line in (
+        (("a",), 1), (("d",), 5), (("e",), 9), (("e", "f"), 10), (("e", "h", "i"), 11),
+        (("e", "h", "i", "j"), 11), (("l",), 12),
+    ):  # fmt: skip
+        with pytest.raises(FileFormatError, match=f"line {line}: "):
+            document.fail(place, "wrong")
+
+
+class TestTables:
+    def test_csv(self, tmp_path: Path) -> None:
+        (tmp_path / "t.csv").write_text("x, flux\n1, 2.5\n2, 3.5\n\n")
+        content = text("fluence = { column = 'flux' }", 2, more="[table]\nfile = 't.csv'")
+        campaign = campaign_of(tmp_path, content)
+        np.testing.assert_array_equal(campaign.table["flux"], [2.5, 3.5])
+        assert campaign.files == (str(tmp_path / "t.csv"),)
+
+    def test_hdf5(self, tmp_path: Path) -> None:
+        with h5py.File(tmp_path / "t.h5", "w") as file:
+            file["flux"], file["image"] = [1, 2, 3], np.zeros((2, 2))
+        content = text("fluence = { column = 'flux' }", 2, more="[table]\nfile = 't.h5'")
+        assert set(campaign_of(tmp_path, content).table) == {"flux"}
+
+    @pytest.mark.parametrize(
+        ("rows", "told"),
+        [
+            ("x\n1\n", "has 1 rows, but there are 2 shots"),
+            ("x,y\n1,2\n3\n", "line 3: 1 numbers where 2 are expected"),
+            ("x\n1\nb\n", "line 3: 'b' is no number"),
+            ("x\n1\nnan\n", "row 1: nan is not finite"),
+            ("x,x\n1,2\n", "each once"),
+            ("", "a table without numbers"),
+            (",x\n1,2\n", "expected names of columns"),
+            ("x\n", "a table without numbers"),
+        ],
+    )
+    def test_mistakes(self, tmp_path: Path, rows: str, told: str) -> None:
+        (tmp_path / "t.csv").write_text(rows)
+        with pytest.raises(FileFormatError) as caught:
+            campaign_of(tmp_path, text("", 2, more="[table]\nfile = 't.csv'"))
+        assert told in str(caught.value)
+
+
+def test_spectra_of_a_file(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file["wavelengths"], file["weights"] = [1.0, 1.01], [[1.0, 3.0], [2.0, 0.0]]
+    content = text("spectrum = { file = 's.h5' }", 2, BASE)
+    campaign = campaign_of(tmp_path, content)
+    assert campaign.spectra is not None
+    wavelengths, weights = campaign.spectra.of(0, 0, 1e-10)
+    np.testing.assert_allclose(wavelengths, [1e-10, 1.01e-10])
+    np.testing.assert_allclose(weights, [0.25, 0.75])
+    with pytest.raises(FileFormatError, match="2 spectra for 3 shots"):
+        campaign_of(tmp_path, text("spectrum = { file = 's.h5' }", 3, BASE))

@@ -1,0 +1,244 @@
+"""Runs: what they leave, however they end; interruptions are those of `scripts/torture`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from cupysim.campaign import work
+from cupysim.campaign.file import read_campaign
+from cupysim.campaign.folder import create_folder, open_folder
+from cupysim.campaign.runs import Shard, finish, progress, read_shard, run_here
+from cupysim.campaign.work import Worker
+from cupysim.errors import CupysimError
+from cupysim.formats.nexus.series import SHOTS
+from cupysim.formats.patient_file import PatientFile
+from tests.campaign.campaigns import DATA, VARY, campaign_of, finished, images, text
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_what_is_in_the_files(tmp_path: Path) -> None:
+    content = text(VARY + "crystals = { list = [1, 2] }", 4,
+                   output="images_per_file = 3\nexpected = true\nspots = true")  # fmt: skip
+    folder = finished(tmp_path, content)
+    with h5py.File(folder.chunk(0)) as file:
+        truth = file[SHOTS]
+        assert truth["shot"][()].tolist() == [0, 1, 2]
+        assert truth["crystals"][()].tolist() == [1, 2, 1]
+        assert truth["a_matrix"].shape == (3, 2, 3, 3)
+        assert np.isnan(truth["a_matrix"][0, 1]).all()
+        assert truth["drawn_fluence"].attrs["units"] == "photons/m^2"
+        assert np.isfinite(truth["drawn_misset_x"][1]).all()
+        counts, expected = file[DATA][()], truth["expected_photons"][()]
+        np.testing.assert_allclose(truth["photons"], counts.sum(axis=(1, 2)))
+        # counts are Poisson's
+        pulls = (counts - expected)[expected > 50] / np.sqrt(expected[expected > 50])
+        assert pulls.std() == pytest.approx(1.0, abs=0.1)
+        begin = truth["spots_begin"][()]
+        assert begin[-1] == len(truth["spots"])
+        assert len(begin) == 4
+        assert file["/entry/definition"].asstr()[()] == "NXmx"
+    with h5py.File(folder.master) as file:
+        assert file[DATA].shape == (4, 24, 24)
+        assert file[DATA].is_virtual
+        assert file["/entry/instrument/beam/incident_wavelength"].shape == (4,)
+
+
+def test_order_processes_and_sizes_of_chunks_do_not_matter(tmp_path: Path) -> None:
+    reference = images(finished(tmp_path))
+    other = finished(tmp_path, text(output="images_per_file = 2"), "other")
+    np.testing.assert_array_equal(images(other), reference)
+    campaign = campaign_of(tmp_path)
+    backwards = create_folder(str(tmp_path / "back"), campaign)
+    for number in (2, 0, 1):
+        Worker(backwards, 1).work([number])
+    assert finish(backwards)
+    np.testing.assert_array_equal(images(backwards), reference)
+    shards = create_folder(str(tmp_path / "shards"), campaign)
+    for number in (1, 0):
+        assert not finish(shards)
+        run_here(shards, Shard(number, 2), 1)
+    assert finish(shards)
+    np.testing.assert_array_equal(images(shards), reference)
+
+
+def test_noise_of_the_c_program(tmp_path: Path) -> None:
+    """An image of a campaign is that of -seed."""
+    folder = finished(tmp_path, text(shots=1, output="noise = 'nanobragg'"))
+    with h5py.File(folder.chunk(0)) as file:
+        seed = int(file[f"{SHOTS}/noise_seed"][0])
+    rendered = work.render_shot(folder.campaign, 0, Worker(folder, 1)._render)
+    np.testing.assert_array_equal(images(folder)[0], rendered.image.counts(seed)[0])
+
+
+def test_expected_photons_alone(tmp_path: Path) -> None:
+    folder = finished(tmp_path, text(shots=2, output="counts = false"))
+    assert images(folder).dtype == np.float32
+
+
+def test_rotation_series(tmp_path: Path) -> None:
+    base = "-cell 50 -default_F 10 -N 3 -detpixels 12 -pixel 4 -osc 0.5 -phisteps 2 -corrected"
+    folder = finished(tmp_path, text("phi = { range = [10, 0.5] }", 4, base))
+    with h5py.File(folder.master) as file:
+        omega = file["/entry/sample/transformations/omega"][()]
+        np.testing.assert_allclose(omega, [10, 10.5, 11, 11.5])
+        np.testing.assert_allclose(file["/entry/sample/transformations/omega_end"][()], omega + 0.5)
+
+
+def test_shots_which_cannot_be_rendered(tmp_path: Path) -> None:
+    """They are kept in a list, and the others are there."""
+    folder = finished(tmp_path, text("distance = { list = [50, 0, 60] }"))
+    failures = folder.failures()
+    assert [each["shot"] for each in failures] == [1, 4]
+    assert all("distance: must not be zero" in each["error"] for each in failures)
+    there = images(folder)
+    assert (there[[1, 4]] == -1).all()
+    assert (there[[0, 2, 3, 5, 6]] > 0).any(axis=(1, 2)).all()
+    with h5py.File(folder.chunk(0)) as file:
+        assert file[f"{SHOTS}/failed"][()].tolist() == [0, 1, 0]
+
+
+def test_a_folder_is_of_one_campaign(tmp_path: Path) -> None:
+    campaign = campaign_of(tmp_path)
+    create_folder(str(tmp_path / "out"), campaign)
+    create_folder(str(tmp_path / "out"), campaign)
+    other = campaign_of(tmp_path, text(shots=8), "other.toml")
+    with pytest.raises(CupysimError, match="holds another campaign"):
+        create_folder(str(tmp_path / "out"), other)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").touch()
+    with pytest.raises(CupysimError, match="is not empty, and holds no campaign"):
+        create_folder(str(tmp_path / "full"), campaign)
+    with pytest.raises(CupysimError, match="holds no campaign"):
+        open_folder(str(tmp_path / "nowhere"))
+    (tmp_path / "out" / "campaign.json").write_text("{")
+    with pytest.raises(CupysimError, match="damaged"):
+        open_folder(str(tmp_path / "out"))
+
+
+def test_input_files_must_not_change(tmp_path: Path) -> None:
+    (tmp_path / "f.hkl").write_text("1 0 0 5\n")
+    content = text(base="-hkl f.hkl -cell 50 -N 5 -detpixels 12 -corrected")
+    create_folder(str(tmp_path / "out"), campaign_of(tmp_path, content))
+    assert open_folder(str(tmp_path / "out")).campaign.name == "small"
+    (tmp_path / "f.hkl").write_text("1 0 0 6\n")
+    with pytest.raises(CupysimError, match=r"f\.hkl has changed, or is gone"):
+        open_folder(str(tmp_path / "out"))
+
+
+def test_an_error_in_the_middle_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = create_folder(str(tmp_path / "out"), campaign_of(tmp_path))
+    real, calls = work.render_shot, []
+
+    def breaks(*arguments: object) -> object:
+        calls.append(arguments)
+        if len(calls) == 5:
+            raise MemoryError
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(work, "render_shot", breaks)
+    with pytest.raises(CupysimError, match="shot 4: out of memory"):
+        run_here(folder, Shard(), 1)
+    assert folder.done() == [0]
+    assert folder.claimed() == []
+    assert len(os.listdir(Path(folder.path) / "chunks")) == 1
+    assert progress(folder).done == 3
+    run_here(folder, Shard(), 1)
+    assert finish(folder)
+    np.testing.assert_array_equal(images(folder), images(finished(tmp_path, out="again")))
+
+
+def test_two_which_do_the_same_chunk(tmp_path: Path) -> None:
+    """The first file stays; nothing is left of the other."""
+    folder = create_folder(str(tmp_path / "out"), campaign_of(tmp_path))
+    target = folder.chunk(0)
+    with folder.new_file(target) as first:
+        first.write(b"first")
+        with folder.new_file(target) as second:
+            second.write(b"second")
+    assert Path(target).read_bytes() == b"second"
+    assert os.listdir(os.path.dirname(target)) == [os.path.basename(target)]
+
+
+class TestPatientFile:
+    def test_as_any_file(self, tmp_path: Path) -> None:
+        with PatientFile(tmp_path / "a") as file:
+            file.write(b"abcdef")
+            file.seek(2)
+            file.write(b"XY")
+            assert file.tell() == 4
+            file.seek(-3, os.SEEK_END)
+            assert file.read(9) == b"Yef"
+            file.truncate(5)
+            file.finish()
+        assert (tmp_path / "a").read_bytes() == b"abXYe"
+
+    def test_a_full_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What was not written is read back all the same, and told at the end."""
+        with PatientFile(tmp_path / "a") as file:
+            file.write(b"0123456789")
+
+            def full(*_: object) -> int:
+                raise OSError(errno.ENOSPC, "full")
+
+            monkeypatch.setattr(os, "pwrite", full)
+            file.seek(5)
+            assert file.write(b"abcdefgh") == 8
+            file.seek(11)
+            file.write(b"Z")
+            file.seek(3)
+            assert file.read(100) == b"34abcdefZh"
+            for ask in (file.check, file.finish):
+                with pytest.raises(OSError, match="full"):
+                    ask()
+
+
+@pytest.mark.parametrize(
+    ("text_of", "environment", "expected"),
+    [
+        ("2/8", {}, Shard(2, 8)),
+        ("auto", {}, Shard(0, 1)),
+        ("auto", {"SLURM_PROCID": "3", "SLURM_NTASKS": "4"}, Shard(3, 4)),
+        ("auto", {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "10",
+                  "SLURM_ARRAY_TASK_MIN": "5", "SLURM_PROCID": "0", "SLURM_NTASKS": "1"},
+         Shard(2, 10)),
+        ("auto", {"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"}, Shard(1, 2)),
+        ("auto", {"PMI_RANK": "0", "PMI_SIZE": "2"}, Shard(0, 2)),
+    ],
+)  # fmt: skip
+def test_shards(text_of: str, environment: dict[str, str], expected: Shard) -> None:
+    assert read_shard(text_of, environment) == expected
+
+
+@pytest.mark.parametrize("wrong", ["8/8", "1", "a/b", "-1/2", "1/0", ""])
+def test_wrong_shards(wrong: str) -> None:
+    with pytest.raises(CupysimError, match="--shard"):
+        read_shard(wrong, {})
+
+
+def test_shards_share_all_chunks(tmp_path: Path) -> None:
+    folder = create_folder(str(tmp_path / "out"), campaign_of(tmp_path))
+    shared = [Shard(number, 2).chunks(folder) for number in range(2)]
+    assert sorted(sum(shared, [])) == [0, 1, 2]  # noqa: RUF017
+
+
+def test_torture() -> None:
+    """A round of each kind of violence."""
+    words = [sys.executable, ROOT / "scripts" / "torture", "--rounds", "1", "--shots", "40"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing was lost, doubled or different." in done.stdout
+
+
+def test_reading_a_campaign_twice(tmp_path: Path) -> None:
+    assert read_campaign(campaign_of(tmp_path).path).text == campaign_of(tmp_path).text

@@ -1,0 +1,202 @@
+"""Shots: what is drawn for them, and that it depends on nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.spatial.transform import Rotation
+
+from cupysim import from_args, simulate
+from cupysim.campaign.distributions import uniform_deviates
+from cupysim.campaign.file import VARIABLE
+from cupysim.campaign.shots import Shot, any_rotation, draw_shot
+from cupysim.errors import ModelError
+from cupysim.models.parameters import GROUPS, KINDS, current
+from cupysim.render.result import Observer
+from cupysim.render.select import select_backend
+from tests.campaign.campaigns import BASE, campaign_of, text
+from tests.conftest import Renderer
+
+MANY = 2000
+SURE = 1e-4
+"""Probability of statistics which are as far off by chance."""
+
+
+def shots_of(tmp_path: Path, vary: str, count: int = 5, **more: str) -> list[Shot]:
+    campaign = campaign_of(tmp_path, text(vary, MANY, **more))  # type: ignore[arg-type]
+    return [draw_shot(campaign, number) for number in range(count)]
+
+
+def test_random_numbers() -> None:
+    """Each name, shot and crystal has its own, again and again; they are uniform."""
+    places = [("a", 0, 0), ("a", 0, 1), ("a", 1, 0), ("b", 0, 0)]
+    drawn = [uniform_deviates(7, *place, 3) for place in places]
+    assert len({tuple(each) for each in drawn}) == len(places)
+    np.testing.assert_array_equal(uniform_deviates(7, "a", 1, 0, 3), drawn[2])
+    many = np.concatenate([uniform_deviates(1, "x", shot, 0, 1) for shot in range(MANY)])
+    assert stats.kstest(many, "uniform").pvalue > SURE
+    assert abs(np.corrcoef(many[:-1], many[1:])[0, 1]) < 4.0 / np.sqrt(MANY)
+
+
+@pytest.mark.parametrize(
+    ("given", "law"),
+    [
+        ("uniform = [2, 5]", stats.uniform(2, 3)),
+        ("normal = [10, 2]", stats.norm(10, 2)),
+        ("log_normal = [3, 0.5]", stats.lognorm(0.5, scale=3)),
+        ("gamma = [2, 4]", stats.gamma(4, scale=0.5)),
+        ("exponential = [3]", stats.expon(scale=3)),
+    ],
+)
+def test_distributions(tmp_path: Path, given: str, law: stats.rv_continuous) -> None:
+    shots = shots_of(tmp_path, f"fluence = {{ {given} }}", MANY)
+    numbers = [shot.drawn["fluence"][0] for shot in shots]
+    assert stats.kstest(numbers, law.cdf).pvalue > SURE
+
+
+def test_numbers_in_turn(tmp_path: Path) -> None:
+    def drawn(given: str) -> list[float]:
+        return [shot.drawn["phi"][0] for shot in shots_of(tmp_path, f"phi = {{ {given} }}")]
+
+    assert drawn("constant = 2") == [2.0] * 5
+    assert drawn("list = [1, 2, 3]") == [1.0, 2.0, 3.0, 1.0, 2.0]
+    assert drawn("range = [10, 0.5]") == [10.0, 10.5, 11.0, 11.5, 12.0]
+    assert set(drawn("choice = [1, 2]")) == {1.0, 2.0}
+
+
+@pytest.mark.parametrize("name", [name for name in VARIABLE if name in KINDS])
+@pytest.mark.parametrize("mode", ["set", "plus", "times"])
+def test_parameters(tmp_path: Path, name: str, mode: str) -> None:
+    """Each becomes what was drawn, in units for people."""
+    base = f"{BASE} -mosaic 0.5 -mosaic_dom 3"
+    campaign = campaign_of(tmp_path, text(base=base))
+    size, before = KINDS[name].size, current(campaign.experiment, name)
+    value = {"set": 1.1 * before / size + 1.0, "plus": 1.0, "times": 1.5}[mode]
+    expected = {"set": value * size, "plus": before + value * size, "times": 1.5 * before}[mode]
+    if name in ("wavelength", *GROUPS["rotation"]):
+        value, expected = (1.01, before * 1.01) if mode == "times" else (0.01, before + 0.01 * size)
+        if mode == "set":
+            value = expected / size
+    vary = f"{name} = {{ constant = {value!r}, mode = '{mode}' }}"
+    (shot,) = shots_of(tmp_path, vary, 1, base=base)
+    if name in GROUPS["n_cells"]:
+        expected = round(expected)
+    assert current(shot.experiment, name) == pytest.approx(expected, rel=1e-9)
+
+
+def test_names_for_several(tmp_path: Path) -> None:
+    vary = "edges = { constant = 1.1, mode = 'times' }\nn_cells = { constant = 8.4 }"
+    (shot,) = shots_of(tmp_path, vary, 1)
+    np.testing.assert_allclose(shot.experiment.crystal.lattice.lengths, [55, 66, 77])
+    assert shot.experiment.crystal.cell_counts == (8.0, 8.0, 8.0)
+
+
+def test_orientations_are_any(tmp_path: Path) -> None:
+    """Images of a vector are uniform on the sphere, angles are distributed by Haar's measure."""
+    rotations = [any_rotation(uniform_deviates(3, "o", shot, 0, 3)) for shot in range(MANY)]
+    turned = np.array(rotations) @ np.array([0.6, 0.0, 0.8])
+    for axis in range(3):
+        assert stats.kstest(turned[:, axis], stats.uniform(-1, 2).cdf).pvalue > SURE
+    angles = Rotation.from_matrix(rotations).magnitude()
+    assert stats.kstest(angles, lambda a: (a - np.sin(a)) / np.pi).pvalue > SURE
+    # the crystal is turned by them
+    shot = shots_of(tmp_path, "orientation = 'uniform'", 1)[0]
+    expected = any_rotation(uniform_deviates(5, "orientation", 0, 0, 3))
+    base = campaign_of(tmp_path, text("")).experiment.crystal.lattice.reciprocal
+    np.testing.assert_allclose(shot.a_matrices[0], expected @ base.T, atol=1e-9)
+
+
+def test_orientations_near_the_base(tmp_path: Path) -> None:
+    vary, base = "orientation = { spread = 2 }", f"{BASE} -misset 10 20 30"
+    before = campaign_of(tmp_path, text("", base=base)).experiment.crystal.lattice.direct
+    angles = []
+    for shot in shots_of(tmp_path, vary, 200, base=base):
+        rotation = np.linalg.solve(before, shot.experiment.crystal.lattice.direct)
+        angles.append(Rotation.from_matrix(rotation).magnitude())
+    limit = np.radians(2.0)
+    assert stats.kstest(angles, lambda a: (a / limit) ** 3).pvalue > SURE
+
+
+def test_orientations_one_by_one(tmp_path: Path) -> None:
+    shots = shots_of(tmp_path, "orientation = { list = [[1, 2, 3], [4, 5, 6]] }", 3)
+    assert [shot.drawn["misset_z"][0] for shot in shots] == pytest.approx([3, 6, 3])
+    angles = np.degrees(shots[1].experiment.crystal.misset)
+    np.testing.assert_allclose(angles, [4, 5, 6])
+
+
+def test_a_shot_depends_on_its_number_alone(tmp_path: Path) -> None:
+    campaign = campaign_of(tmp_path)
+    once = draw_shot(campaign, 4)
+    for number in (6, 0, 4):
+        again = draw_shot(campaign_of(tmp_path), number)
+    assert again.drawn == once.drawn
+    assert again.noise_seed == once.noise_seed
+    np.testing.assert_array_equal(again.a_matrices, once.a_matrices)
+
+
+def test_several_crystals_add_up(tmp_path: Path, renderer: Renderer) -> None:
+    """Each with its own orientation, cell and size."""
+    vary = (
+        "crystals = { constant = 3 }\norientation = 'uniform'\n"
+        "edges = { normal = [1, 0.01], mode = 'times' }\nn_cells = { choice = [3, 5] }"
+    )
+    base = BASE.replace("-water 1 ", "")
+    (shot,) = shots_of(tmp_path, vary, 1, base=base)
+    assert len(shot.experiments) == 3
+    assert len({tuple(each) for each in shot.a_matrices.reshape(3, 9)}) == 3
+    together = renderer(shot.plan(), Observer()).image[0, 0].astype(np.float64)
+    apart = sum(
+        renderer(Shot(0, (each,), {}, 1).plan(), Observer()).image[0, 0].astype(np.float64)
+        for each in shot.experiments
+    )
+    np.testing.assert_allclose(together, apart, rtol=2e-6, atol=2e-6 * together.max())
+
+
+def test_crystals_which_cannot_be_together(tmp_path: Path) -> None:
+    vary = "crystals = { constant = 2 }\nn_cells = { normal = [3, 3] }"
+    base = f"{BASE} -hkl f.hkl"
+    (tmp_path / "f.hkl").write_text("0 0 0 1\n3 3 3 1\n")
+    told = []
+    for shot in shots_of(tmp_path, vary, 20, base=base):
+        try:
+            shot.plan()
+        except ModelError as error:
+            told.append(str(error))
+    assert told
+    assert all("interpolated all or none" in each for each in told)
+
+
+def test_spectra(tmp_path: Path) -> None:
+    """Each shot has its own, which add up to one; their mean is as wide as it should be."""
+    vary = "spectrum = { bandwidth = 0.4, channels = 101, spikes = 8 }"
+    shots = shots_of(tmp_path, vary, 300)
+    sources = [shot.experiment.sources for shot in shots]
+    weights = np.array([each.brightness / 101 for each in sources])
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0, rtol=1e-9)
+    assert len({tuple(row) for row in weights}) == 300
+    energies = 1.0 / sources[0].wavelengths
+    mean = weights.mean(axis=0)
+    centre = (mean * energies).sum()
+    sigma = np.sqrt((mean * (energies - centre) ** 2).sum())
+    assert centre == pytest.approx(1e10, rel=1e-4)
+    assert 2.3548 * sigma / centre == pytest.approx(0.004, rel=0.1)
+
+    # fewer spikes are rougher
+    def roughness(rows: np.ndarray) -> float:
+        return float((rows.std(axis=0) / rows.mean(axis=0))[40:60].mean())
+
+    assert roughness(weights) == pytest.approx(1.0, abs=0.2), "exponential, as of many modes"
+
+
+def test_a_shot_is_an_image_of_the_drop_in_command(tmp_path: Path) -> None:
+    """What was drawn can be given as options."""
+    (shot,) = shots_of(tmp_path, "orientation = 'uniform'\nphi = { constant = 3 }", 1)
+    angles = " ".join(repr(shot.drawn[name][0]) for name in GROUPS["misset"])
+    alone = simulate(from_args(f"{BASE} -misset {angles} -phi 3"), backend="numpy").array
+    backend = select_backend("numpy")
+    np.testing.assert_allclose(
+        backend(shot.plan(), Observer()).image[0, 0], alone, rtol=1e-5, atol=1e-5 * alone.max()
+    )
