@@ -16,9 +16,10 @@ from cupysim.gradients.select import select_gradient_backend
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors
-from cupysim.refine.fit import EVALUATIONS, Settings, refine
+from cupysim.refine.fit import refine
 from cupysim.refine.outcome import Refined
 from cupysim.refine.problem import Observation
+from cupysim.refine.settings import EVALUATIONS, Settings
 from cupysim.render.effects import warn_of_effects, warn_of_interpolation_stop
 from cupysim.render.planning import make_plan
 from cupysim.render.result import Observer
@@ -217,11 +218,18 @@ def fit(
     CupysimError
         If the image has another size than the detector, or nothing can be refined.
     """
+    if not isinstance(experiment, Experiment):
+        raise CupysimError(f"fit: expected an Experiment, got a {type(experiment).__name__}")
     size = (experiment.detector.n_slow, experiment.detector.n_fast)
-    measured = np.asarray(counts, dtype=np.float64)
+    try:
+        measured = np.ma.filled(np.ma.asarray(counts, dtype=np.float64), np.nan)
+    except (TypeError, ValueError) as error:
+        raise CupysimError(f"fit: counts are no numbers: {error}") from error
     if measured.shape != size or (used is not None and np.shape(used) != size):
         raise CupysimError(f"fit: the image and its mask must have the shape {size}")
-    taken = np.isfinite(measured) if used is None else np.asarray(used) & np.isfinite(measured)
+    taken = (
+        np.isfinite(measured) if used is None else (np.asarray(used) != 0) & np.isfinite(measured)
+    )
     observation = Observation(np.where(taken, np.maximum(measured, 0.0), 0.0), taken)
     return refine(
         experiment, observation, names, select_gradient_backend(backend, threads, devices),

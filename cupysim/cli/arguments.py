@@ -242,7 +242,8 @@ class _Scanner:
         if plain in LEGACY_WORDS:
             _warn(f"{word} is ignored, as by nanoBragg: {LEGACY_WORDS[plain]}")
         elif word != plain and any(
-            option.matches(plain) and plain not in option.extensions for option in OPTIONS
+            option.matches(plain) and not (option.is_new or plain in option.extensions)
+            for option in OPTIONS
         ):
             _warn(f"{word} is ignored, as by nanoBragg: write it with one dash")
         else:

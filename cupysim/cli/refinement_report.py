@@ -17,6 +17,9 @@ from cupysim.refine.problem import Observation
 STRONG = 0.95
 """Correlations of parameters beyond this are told."""
 
+WEAK = 0.02
+"""Deviation of the part of the spots which the image has, beyond which they are weak."""
+
 DARKEST, BRIGHTEST = 20.0, 99.8
 """Percentiles of the image which are white and black in the picture."""
 
@@ -59,6 +62,8 @@ def report_lines(refined: Refined, seconds: float) -> Iterator[str]:
     yield f"chi-squared over that of noise: {before:.4g} -> {after:.4g} +- {refined.chi_sigma:.2g}"
     explained, doubt = refined.explained
     yield f"spots of the model which the image has: {100 * explained:.1f} % +- {100 * doubt:.2g} %"
+    if doubt > WEAK:
+        yield "weak spots: other solutions may be as good; try another start, or --search"
     for i, first in enumerate(names):
         for j, second in enumerate(names[:i]):
             correlation = refined.correlations[i, j]

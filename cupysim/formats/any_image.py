@@ -187,6 +187,8 @@ def _open_float(path: str, shape: Sequence[int] | None) -> ImageFile:
         edge = round(count**0.5)
         shape = (edge, edge)
     n_fast, n_slow = shape
+    if min(shape) < 1:
+        raise FileFormatError(path, f"an image of {n_fast} x {n_slow} pixels")
     if len(data) % 4 or count == 0 or n_fast * n_slow != count:
         wanted = "a square" if n_fast == n_slow else f"{n_fast} x {n_slow} pixels"
         raise FileFormatError(

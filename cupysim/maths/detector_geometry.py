@@ -158,11 +158,20 @@ def place_panel(
     if origin is None:
         origin = -beam_spot[0] * fast - beam_spot[1] * slow + distance_at_rest * beam
 
+    if right_distance and not placed and near_point is None and distance_at_rest < 0.0:
+        at_zero = beam_ratio(beam, axes[2], DetectorAngles())
+        if at_zero * ratio < 0.0:
+            raise ModelError(
+                f"detector: its rotations turn it by more than 90 degrees about the direct beam's "
+                f"place, which would put it at {distance_at_rest:g} m along the beam"
+            )
     close_distance = float(dot(origin, normal))
     if (placed or right_distance) and not close_distance > EDGE_ON * float(norm(origin)):
+        place = ", ".join(f"{coordinate:.6g}" for coordinate in origin.tolist())
         raise ModelError(
-            f"detector: its origin {tuple(origin.tolist())} m puts its plane at a distance of "
-            f"{close_distance:g} m along the normal; it must be positive"
+            f"detector: its origin ({place}) m puts its plane at a distance of "
+            f"{close_distance:g} m along the normal; it must be positive: it would be seen from "
+            "behind, or its normal (-odet_vector) is another"
         )
     if right_distance:
         ratio = float(dot(beam, normal)) or SMALLEST_NORMAL

@@ -221,6 +221,8 @@ class Detector:
         frame, centre = self.unit_frame, self.centre
         close_distance = self.close_distance
         if close_distance is None:
+            if self.distance < 0.0 and 7 in self.corrected:
+                raise ModelError(f"distance: must be positive, got {1e3 * self.distance:g} mm")
             ratio = beam_ratio(frame.beam, frame.normal, self.angles)
             close_distance = abs(ratio * self.distance)
         if self.curved and 19 not in self.corrected:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,33 +14,34 @@ from cupysim.models.parameters import GROUPS, KINDS, current
 from cupysim.refine.levels import (
     SCAN_CANDIDATES,
     Level,
+    angular_width,
     forward_pixels,
     levels,
     scan_orientations,
     spot_width,
 )
-from cupysim.refine.outcome import Fit, Refined, outcome
+from cupysim.refine.outcome import LEAST_LIKELY, Fit, Refined, outcome
 from cupysim.refine.parameters import LIMITS, free_parameters, settled
-from cupysim.refine.problem import TARGETS, Observation, Problem
+from cupysim.refine.problem import Observation, Problem
+from cupysim.refine.settings import Settings
 
 COARSE_EVALUATIONS = 12
 """Of a fit with fewer cells, at most."""
-
-UNLIKELY = 5.0
-"""Standard deviations by which chi-squared exceeds that of noise where a model is not the
-image's."""
-
-LARGEST_SEARCH = 20.0
-"""Degrees; further away an image wants to be indexed."""
-
-EVALUATIONS = 60
-"""Of the last fit, at most."""
 
 WORTH_A_TRY = 1.5
 """How much worse than the best a fit with fewer cells may be, relative to it."""
 
 ROUNDS = 3
 """How often other orientations of the scan are tried if the best ones lead nowhere."""
+
+HOPS = 16
+"""Fits beside the best which may be in vain, one after the other."""
+
+HOP_WIDTHS = 4.0
+"""Of spots, by which they begin beside it at most."""
+
+NOTICED = 0.5
+"""Half of the sum of squares, by which it varies where a parameter does by its deviation."""
 
 GOOD = 0.98
 """Part of a model's spots which an image has, if no other orientation need be tried; it must be
@@ -57,60 +58,6 @@ NEARLY_ALL = 0.99
 
 Listener = Callable[[str], None]
 """Is told what is done, in a line."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to refine.
-
-    Parameters
-    ----------
-    target : str
-        What is minimised, see `cupysim.refine.problem.TARGETS`.
-    within : mapping
-        How far parameters, or those of a group, may go from their start, in the units of `KINDS`;
-        the others as far as there.
-    search : float
-        How far (degrees) the orientation is scanned to either side; 0 for not at all.
-    evaluations : int
-        Of the last fit, at most.
-    largest_misfit : float, optional
-        Chi-squared up to which a fit is taken for a solution; without it, up to `UNLIKELY`
-        standard deviations above 1.
-
-    Raises
-    ------
-    ModelError
-        If one of them is impossible, or names no parameter.
-    """
-
-    target: str = "poisson"
-    within: Mapping[str, float] | None = None
-    search: float = 1.0
-    evaluations: int = EVALUATIONS
-    largest_misfit: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.target not in TARGETS:
-            raise ModelError(f"target: expected {' or '.join(TARGETS)}, got {self.target!r}")
-        if not 0.0 <= self.search <= LARGEST_SEARCH:
-            raise ModelError(
-                f"search: from 0 to {LARGEST_SEARCH:g} degrees are possible, got {self.search:g}"
-            )
-        if self.largest_misfit is not None and not self.largest_misfit > 0.0:
-            raise ModelError(f"chi-squared: above zero is expected, got {self.largest_misfit:g}")
-        if self.evaluations < 1:
-            raise ModelError(f"evaluations: at least 1, got {self.evaluations}")
-        limits: dict[str, float] = {}
-        for name, limit in (self.within or {}).items():
-            if not 0.0 < limit < np.inf:
-                raise ModelError(f"within: {name}: expected a number above zero, got {limit:g}")
-            limits |= dict.fromkeys(free_parameters(name), float(limit))
-        object.__setattr__(self, "within", limits)
-
-    def largest(self, sigma: float) -> float:
-        """Chi-squared of a solution, at most, if noise makes it vary so much."""
-        return self.largest_misfit or 1.0 + UNLIKELY * sigma
 
 
 def refine(
@@ -187,19 +134,52 @@ def refine(
             tell(f"all cells: {_shifts(names, best.x)}")
             if _is_good(problem, best, settings):
                 break
+        else:
+            best = _hop(problem, best, bounds, at_first, settings)
+            tell(f"beside it: {_shifts(names, best.x)}")
     if not np.isfinite(best.cost):
         raise CupysimError(f"refine: {best.message}")
     if not best.succeeded and at_first < settings.evaluations:
-        best = _fit(problem, best.x, bounds, settings.evaluations)
+        found = _fit(problem, best.x, bounds, settings.evaluations)
+        if not found.succeeded and best.cost - found.cost < NOTICED:
+            found = replace(found, succeeded=True, message="chi-squared hardly falls any more")
+        best = found
     if settings.target == "squares":
         for _ in range(REWEIGHED):
             problem.reweigh(best.x)
             best = _fit(problem, best.x, bounds, settings.evaluations)
     evaluations = problem.evaluations + sum(level.problem.evaluations for level in ladder)
-    return outcome(
-        given, problem, best, start, bounds, before, evaluations,
-        settings.largest(problem.misfit(best.x)[1]),
-    )  # fmt: skip
+    return outcome(given, problem, best, start, bounds, before, evaluations, settings)
+
+
+def _hop(
+    problem: Problem,
+    best: Fit,
+    bounds: tuple[np.ndarray, np.ndarray],
+    evaluations: int,
+    settings: Settings,
+) -> Fit:
+    """The best of fits which begin some widths of a spot beside the best, again and again.
+
+    Where spots are narrower than pixels, or hardly seen, there are many solutions which are none
+    near the right one.
+    """
+    from scipy.stats import qmc
+
+    places = [problem.names.index(name) for name in GROUPS["misset"]]
+    reach = min(settings.search, HOP_WIDTHS * angular_width(problem.experiment))
+    tries = 0
+    for number, point in enumerate(qmc.Sobol(3, scramble=False).random(2 * HOPS)):
+        if number == 0:
+            continue
+        x = best.x.copy()
+        x[places] += reach * (2.0 * point - 1.0)
+        found = _fit(problem, _scaled(problem, x), bounds, evaluations)
+        tries = 0 if found.cost < best.cost - NOTICED else tries + 1
+        best = min(best, found, key=lambda fit: fit.cost)
+        if tries >= HOPS or _is_good(problem, best, settings):
+            break
+    return best
 
 
 def _is_good(problem: Problem, fit: Fit, settings: Settings) -> bool:
@@ -208,7 +188,9 @@ def _is_good(problem: Problem, fit: Fit, settings: Settings) -> bool:
         return False
     chi, sigma = problem.misfit(fit.x)
     explained, doubt = problem.explained(fit.x, spot_width(problem.experiment))
-    return chi <= settings.largest(sigma) and explained > GOOD and doubt < 1.0 - GOOD
+    if chi > settings.largest(sigma) or explained <= GOOD or doubt >= 1.0 - GOOD:
+        return False
+    return settings.largest_misfit is not None or problem.chance(fit.x) >= LEAST_LIKELY
 
 
 def _climb(

@@ -189,6 +189,13 @@ def _scattering(experiment: Experiment) -> np.ndarray:
     return norm(q) * 1e-10
 
 
+def angular_width(experiment: Experiment) -> float:
+    """By how much (degrees) a crystal is turned where spots move by their width, typically."""
+    lengths, counts = experiment.crystal.lattice.lengths, np.array(experiment.crystal.cell_counts)
+    width = 1.0 / float((lengths * counts).max())
+    return width / _typical_scattering(experiment) / DEGREE
+
+
 def forward_pixels(experiment: Experiment) -> np.ndarray:
     """Pixels in which the direct beam outshines all."""
     largest = float(experiment.crystal.lattice.lengths.max())

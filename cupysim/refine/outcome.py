@@ -11,6 +11,7 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed
 from cupysim.refine.levels import spot_width
 from cupysim.refine.problem import Problem
+from cupysim.refine.settings import UNLIKELY, Settings
 
 SMALLEST_MISFIT = 0.5
 """Below, the image has less noise than counts have."""
@@ -21,6 +22,12 @@ with its spots and one without."""
 
 DETECTED = 5.0
 """Standard deviations from which on it can be told whether an image has a model's spots."""
+
+EXCESS = 0.05
+"""Part by which spots may be more than the model's, beside noise."""
+
+LEAST_LIKELY = 1e-5
+"""Probability of what is left over, below which it is not noise."""
 
 WORST_CONDITION = 1e12
 """Of the curvature in units of its diagonal: beyond, parameters cannot be told apart."""
@@ -108,7 +115,7 @@ def outcome(
     bounds: tuple[np.ndarray, np.ndarray],
     before: np.ndarray,
     evaluations: int,
-    largest: float,
+    settings: Settings,
 ) -> Refined:
     """Judge what a fit led to.
 
@@ -128,8 +135,8 @@ def outcome(
         Photons of the start.
     evaluations : int
         Images which were differentiated.
-    largest : float
-        Chi-squared of a solution, at most.
+    settings : Settings
+        What is taken for a solution.
 
     Returns
     -------
@@ -138,6 +145,9 @@ def outcome(
     """
     x, names = best.x, problem.names
     chi, chi_sigma = problem.misfit(x)
+    largest = settings.largest(chi_sigma)
+    # who accepts a larger chi-squared knows that something is left over
+    chance = 1.0 if settings.largest_misfit is not None else problem.chance(x)
     sigmas, correlations = _uncertainties(problem.jacobian(x), max(chi, 1.0))
     explained, doubt = problem.explained(x, spot_width(experiment))
     nearest = 1e-6 * np.minimum(bounds[1] - bounds[0], 1.0)
@@ -169,14 +179,26 @@ def outcome(
             else ""
         ),
         (
+            f"the image's spots are {100 * explained:.0f} % of the model's, more than noise can "
+            "make of them: the model is not that of the image"
+            if explained > 1.0 + EXCESS + UNLIKELY * doubt
+            else ""
+        ),
+        (
+            "spots are left over, of the image or of the model, which noise does not make: the "
+            "model is not that of the image, or this is a wrong solution"
+            if chance < LEAST_LIKELY
+            else ""
+        ),
+        (
             f"chi-squared is {chi:.2g}: the image has less noise than counts of photons have; are "
             "its numbers photons?"
-            if chi < SMALLEST_MISFIT and problem.has_counts
+            if chi < min(SMALLEST_MISFIT, 1.0 - UNLIKELY * chi_sigma) and problem.has_counts
             else ""
         ),
     )
     wrong = [text for text in problems if text]
-    chi_before = problem.misfit(np.zeros(len(x)))[0]
+    chi_before = problem.misfit(np.zeros(len(x)), of=x)[0]
     images = []
     for photons in (before, problem.photons(x)):
         image = np.zeros(problem.used.shape)

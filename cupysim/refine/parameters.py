@@ -64,7 +64,10 @@ def free_parameters(names: str | Sequence[str]) -> tuple[str, ...]:
     ModelError
         If there is no such parameter, or two which cannot be told apart.
     """
-    found = expand(names)
+    try:
+        found = expand(names)
+    except ModelError as error:
+        raise ModelError(str(error).replace("gradients: ", "refine: ", 1)) from error
     if FACTORS in found:
         raise ModelError(f"refine: {FACTORS} cannot be refined, they are too many")
     if {"fluence", "scale"} <= set(found):

@@ -12,7 +12,12 @@ from cupysim.gradients.result import GradientBackend
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import KINDS
 from cupysim.refine.parameters import gradient_plan
-from cupysim.refine.statistics import FEWEST, deviance_moments, deviance_residuals
+from cupysim.refine.statistics import (
+    FEWEST,
+    deviance_moments,
+    deviance_residuals,
+    least_likely,
+)
 from cupysim.render.result import Observer
 
 TARGETS = ("poisson", "squares")
@@ -20,6 +25,9 @@ TARGETS = ("poisson", "squares")
 
 BLUR = 5.0
 """Widths of a spot by which spots are blurred until there are none any more."""
+
+WINDOWS = (1, 2, 3)
+"""Edges (pixels) of what may hold a spot which is left over."""
 
 DARK = 1e-3
 """Of the mean without spots: pixels which are darker do not count for more."""
@@ -173,8 +181,8 @@ class Problem:
         """
         self._weights = 1.0 / (np.maximum(self.photons(x), 0.0) + 1.0)
 
-    def misfit(self, x: np.ndarray) -> tuple[float, float]:
-        """Squares of the residuals over those which the noise of counting alone makes.
+    def chance(self, x: np.ndarray) -> float:
+        """How likely what is left over is noise, where it is least likely.
 
         Parameters
         ----------
@@ -183,12 +191,42 @@ class Problem:
 
         Returns
         -------
+        float
+            At most the probability of the strangest pixel, or 2 x 2 or 3 x 3 of them: a spot which
+            the model lacks, or which the image lacks, stands out of a background in which
+            chi-squared drowns.
+        """
+        from scipy.ndimage import uniform_filter
+
+        images = np.zeros((2, *self.used.shape))
+        images[0, self.used] = self.counts
+        images[1, self.used] = np.maximum(self.photons(x), 0.0)
+        found = 1.0
+        for size in WINDOWS:
+            sums = [size**2 * uniform_filter(image, size, mode="constant") for image in images]
+            # of whole numbers, which the filter has rounded
+            counts = np.maximum(np.round(sums[0][self.used], 6), 0.0)
+            found = min(found, len(WINDOWS) * min(least_likely(counts, sums[1][self.used])))
+        return found
+
+    def misfit(self, x: np.ndarray, of: np.ndarray | None = None) -> tuple[float, float]:
+        """Squares of the residuals over those which the noise of counting alone makes.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n_parameters,)
+            Changes of the parameters.
+        of : ndarray, shape (n_parameters,), optional
+            Changes of the model whose noise is meant; the same without it.
+
+        Returns
+        -------
         chi_squared : float
             1 if nothing but noise is left, be photons many or few.
         sigma : float
             By how much it varies by chance.
         """
-        expected = np.maximum(self.photons(x), FEWEST)
+        expected = np.maximum(self.photons(x if of is None else of), FEWEST)
         if self.target == "squares":
             # moments of Poisson's distribution
             mean, variance = expected * self._weights, (2.0 * expected**2 + expected)

@@ -62,6 +62,28 @@ def deviance_moments(expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return found[0], found[1]
 
 
+def least_likely(counts: np.ndarray, expected: np.ndarray) -> tuple[float, float]:
+    """How likely the strangest of several counts is, were all of them Poisson's.
+
+    Parameters
+    ----------
+    counts, expected : ndarray, shape (n,)
+        Photons counted and expected.
+
+    Returns
+    -------
+    too_many, too_few : float
+        Probability that the one which is too large by most, or too small, is one by chance
+        (Bonferroni's bound).
+    """
+    from scipy.special import gammainc, gammaincc
+
+    means = np.maximum(expected, FEWEST)
+    above = np.where(counts > 0.0, gammainc(np.maximum(counts, FEWEST), means), 1.0)
+    below = gammaincc(counts + 1.0, means)
+    return len(counts) * float(above.min()), len(counts) * float(below.min())
+
+
 @cache
 def _table() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from scipy.special import gammaln

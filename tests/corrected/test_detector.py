@@ -51,6 +51,8 @@ def test_q7_leaves_the_panel_where_it_is() -> None:
     ("words", "told"),
     [
         ("-twotheta 170", "it must be positive"),
+        ("-detector_roty 100", "by more than 90 degrees"),
+        ("-distance -100", "distance: must be positive"),
         ("-close_distance -80", "it must be positive"),
         ("-close_distance 100 -twotheta 90", "it must be positive"),
         ("-xds -pivot beam -detector_rotx 40 -twotheta 90", "it must be positive"),

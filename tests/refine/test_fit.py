@@ -12,10 +12,11 @@ from cupysim.errors import CupysimError
 from cupysim.gradients.select import select_gradient_backend
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.parameters import GROUPS, KINDS, changed, current
-from cupysim.refine.fit import Settings, refine
+from cupysim.refine.fit import refine
 from cupysim.refine.outcome import Refined
 from cupysim.refine.parameters import free_parameters
 from cupysim.refine.problem import Observation, Problem
+from cupysim.refine.settings import Settings
 from tests.conftest import INPUTS
 from tests.corrected.rendering import experiment_of
 
@@ -208,7 +209,51 @@ def test_squares_are_not_biased() -> None:
     assert abs(np.mean(pulls)) < 4.0 / np.sqrt(8.0)
 
 
+def test_of_what_kind_masks_are() -> None:
+    observation = observed(TRUTH)
+    mask = np.ones((200, 200), dtype=np.uint8)
+    mask[:100] = 0
+    hidden = np.ma.array(observation.counts, mask=mask == 0)
+    for counts, used in ((observation.counts, mask), (observation.counts, 2.0 * mask),
+                         (hidden, None)):  # fmt: skip
+        found = fit(TRUTH, counts, "scale", used, search=0)
+        assert not found.used[:100].any()
+        assert found.used[150:].all()
+    for wrong, told in (
+        (lambda: fit("x", observation.counts), "expected an Experiment"),
+        (lambda: fit(TRUTH, "abc"), "counts are no numbers"),
+        (lambda: fit(TRUTH, observation.counts, "scale", search="far"), "search"),
+        (lambda: fit(TRUTH, observation.counts, "scale", within=[1]), "names with numbers"),
+        (lambda: fit(TRUTH, observation.counts, "misset,,scale"), "refine: there is no parameter"),
+    ):
+        with pytest.raises(CupysimError, match=told):
+            wrong()
+
+
+def test_near_an_edge_of_the_profile() -> None:
+    """Where sums of squares hardly fall any more, the search ends well, though not at a minimum."""
+    rugged = experiment_of(
+        "-cell 74.41 70.78 35.31 87.42 83.70 98.72 -misset -99.669 -48.650 -74.973 -lambda 1 "
+        "-default_F 100 -nodump -N 30 -distance 8.11 -detpixels 64 -pixel 0.172 -oversample 1 "
+        "-gauss_xtal -water 1 -fluence 3.918e28 -corrected"
+    )
+    found = fit(rugged, observed(rugged).counts, "misset,scale")
+    assert found.converged, found.reason
+
+
 class TestFailures:
+    def test_another_spot_in_a_background(self) -> None:
+        """One which the model lacks is seen, though it changes chi-squared by little."""
+        observation = observed(experiment_of(f"{WORDS} {REST} -water 2 -fluence 1e27"))
+        counts = observation.counts.copy()
+        counts[40:42, 50:52] += 8.0 * np.sqrt(counts[40, 50])
+        start = experiment_of(f"{WORDS} {REST} -water 2 -fluence 1e27")
+        found = fit(start, counts, "scale", search=0)
+        assert found.chi_squared[1] < 1.0 + 5.0 * found.chi_sigma
+        assert not found.converged
+        assert "spots are left over" in found.reason
+        assert fit(start, observation.counts, "scale", search=0).converged
+
     @pytest.mark.parametrize(
         ("names", "shifts"),
         [

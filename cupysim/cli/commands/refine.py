@@ -40,10 +40,11 @@ from cupysim.gradients.select import select_gradient_backend
 from cupysim.image import DEFAULT_OFFSET
 from cupysim.models.experiment import Experiment
 from cupysim.quirks import corrections
-from cupysim.refine.fit import EVALUATIONS, UNLIKELY, Settings, refine
+from cupysim.refine.fit import refine
 from cupysim.refine.outcome import Refined
 from cupysim.refine.parameters import free_parameters
 from cupysim.refine.problem import TARGETS, Observation
+from cupysim.refine.settings import EVALUATIONS, UNLIKELY, Settings
 
 TAKES_OPTIONS = True
 
@@ -74,8 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--offset", type=float, metavar="N",
         help="of the image's numbers; default: -adc's for SMV images, 0 for others")  # fmt: skip
     add("--saturation", type=float, metavar="N",
-        help="pixels of this number or more do not take part; default: 65535 in images of 16 "
-        "bits, none in others")  # fmt: skip
+        help="pixels of this number or more do not take part; default: the largest which whole "
+        "numbers of the image can be")  # fmt: skip
     add("--shape", nargs=2, type=int, metavar=("FAST", "SLOW"),
         help="pixels of raw float32 images; squares without it")  # fmt: skip
     add("--number", type=int, default=0, metavar="N", help="which image of HDF5 files, from 0")
@@ -135,7 +136,10 @@ def _start(
 ) -> tuple[Experiment, str, int | None, Sequence[int] | None, list[str]]:
     """The experiment to start with; what computes it; files which were read."""
     words: list[str] = arguments.words
-    given, seen = scan(words)
+    with warnings.catch_warnings():
+        # those which are built say it again
+        warnings.simplefilter("ignore")
+        given, seen = scan(words)
     used = [option for option in OPTIONS if option.name in seen]
     unused = [each.name for each in used if each.group == OUTPUT and each.kind is Kind.PATH]
     if unused:
@@ -151,7 +155,16 @@ def _start(
                 f"{image.path}: options which describe the start are needed, a unit cell at "
                 "least; only HDF5 files of cupysim hold an experiment"
             )
+        scan(words)
         stored = replace(image.content.experiment, corrected="all")
+        if image.content.experiment.corrections != stored.corrections:
+            warnings.warn(
+                CupysimWarning(
+                    f"{image.path} was made with quirks of nanoBragg which this model has not "
+                    "(docs/quirks.md); -corrected makes images without them"
+                ),
+                stacklevel=2,
+            )
         how = default_values() | given
         return stored, how["backend"], how["threads"], how["devices"], []
     if image.content is not None and not seen & CRYSTAL_FROM:
@@ -184,9 +197,11 @@ def _observation(
     counts = image.pixels.astype(np.float64) - offset
     used = ~image.masked & np.isfinite(counts)
     saturation = arguments.saturation
-    if saturation is None and image.pixels.dtype == np.uint16:
-        saturation = float(np.iinfo(np.uint16).max)
+    if saturation is None and image.pixels.dtype.kind in "iu":
+        saturation = float(np.iinfo(image.pixels.dtype).max)
     if saturation is not None:
+        if not saturation == saturation:
+            raise CupysimError(f"--saturation: expected a number, got {saturation}")
         used &= image.pixels < saturation
     if experiment.rendering.mask is not None:
         used &= experiment.rendering.mask
