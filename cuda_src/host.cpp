@@ -83,14 +83,18 @@ Block choose_search(int shape) {
     }
 }
 
-void run(Block block, const Launch& launch, int threads) {
-    const Int n_blocks = (launch.n_pixels[0] + LANES - 1) / LANES;
+// Launches which are carried out together have the same number of pixels.
+void run(Block block, const Launch* launches, Int n_launches, int threads) {
+    const Int each = (launches->n_pixels[0] + LANES - 1) / LANES, n_blocks = each * n_launches;
     if (threads > n_blocks) threads = static_cast<int>(n_blocks);
     // so many at a time that threads seldom meet, and few wait for the last
     const Int at_once = n_blocks < 64 * threads ? 1 : 8;
     (void)at_once;
 #pragma omp parallel for num_threads(threads) schedule(dynamic, at_once)
-    for (Int number = 0; number < n_blocks; ++number) block(launch, number * LANES);
+    for (Int number = 0; number < n_blocks; ++number) {
+        const Int which = n_launches == 1 ? 0 : number / each;
+        block(launches[which], (number - which * each) * LANES);
+    }
 }
 
 }  // namespace
@@ -106,7 +110,8 @@ int cupysim_lanes() { return LANES; }
 long long cupysim_launch_size() { return sizeof(Launch); }
 
 // precision: 0 double, 1 mixed, 2 mixed with pairs of floats (for GPUs; here to be tested).
-void cupysim_render(const Launch* launch, int precision, int shape, int factors, int running, int threads) {
+void cupysim_render(const Launch* launches, int n_launches, int precision, int shape, int factors, int running,
+                    int threads) {
     Block block;
     switch (precision) {
         case 0: block = choose_shape<Double>(shape, factors, running != 0); break;
@@ -115,7 +120,7 @@ void cupysim_render(const Launch* launch, int precision, int shape, int factors,
 #endif
         default: block = choose_shape<Mixed>(shape, factors, running != 0); break;
     }
-    run(block, *launch, threads);
+    run(block, launches, n_launches, threads);
 }
 
 // Slopes with parameters, or entries of structure factors. Of flat spots there are none.
@@ -126,13 +131,13 @@ void cupysim_gradient(const Launch* launch, int shape, int factors, int entries,
         case ROUND: block = choose_gradient<ROUND>(factors, entries != 0); break;
         default: block = choose_gradient<GAUSS>(factors, entries != 0); break;
     }
-    run(block, *launch, threads);
+    run(block, launch, 1, threads);
 }
 
-void cupysim_find_first_ray(const Launch* launch, int threads) { run(search_first_ray, *launch, threads); }
+void cupysim_find_first_ray(const Launch* launch, int threads) { run(search_first_ray, launch, 1, threads); }
 
 void cupysim_find_interpolation_stop(const Launch* launch, int shape, int threads) {
-    run(choose_search(shape), *launch, threads);
+    run(choose_search(shape), launch, 1, threads);
 }
 
 }

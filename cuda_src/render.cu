@@ -1,5 +1,6 @@
 // Entries on a GPU: a thread for each pixel. Macros choose the variant:
 //     CUPYSIM_POLICY, CUPYSIM_SHAPE, CUPYSIM_FACTORS, CUPYSIM_RUNNING   a render
+//     CUPYSIM_BATCH                                                     of several images
 //     CUPYSIM_THREADS, CUPYSIM_LAUNCH_SIZE                              both
 //     CUPYSIM_GRADIENT or CUPYSIM_ENTRIES, CUPYSIM_SHAPE, CUPYSIM_FACTORS   slopes of photons
 //     CUPYSIM_SEARCH_RAY, or CUPYSIM_SEARCH_STOP and CUPYSIM_SHAPE      a search
@@ -52,6 +53,23 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) cupysim_entries(const L
     const Int place = static_cast<Int>(blockIdx.x) * THREADS + threadIdx.x;
     if (place >= launch.n_pixels[0]) return;
     collect_block<CUPYSIM_SHAPE, CUPYSIM_FACTORS>(launch, place);
+}
+
+#elif defined(CUPYSIM_BATCH)
+
+// An image for each row of blocks. Its launch is read from shared memory, which takes registers that
+// parameters do not.
+extern "C" __global__ void __launch_bounds__(THREADS, 2) cupysim_render_batch(const Launch* launches) {
+    static_assert(sizeof(Launch) % sizeof(Int) == 0, "it is copied by whole numbers");
+    constexpr int WORDS = sizeof(Launch) / sizeof(Int);
+    __shared__ Int words[WORDS];
+    const Int* source = reinterpret_cast<const Int*>(launches + blockIdx.y);
+    for (int i = threadIdx.x; i < WORDS; i += THREADS) words[i] = source[i];
+    __syncthreads();
+    const Launch& launch = *reinterpret_cast<const Launch*>(words);
+    const Int place = static_cast<Int>(blockIdx.x) * THREADS + threadIdx.x;
+    if (place >= launch.n_pixels[0]) return;
+    render_block<CUPYSIM_POLICY, CUPYSIM_SHAPE, CUPYSIM_FACTORS, CUPYSIM_RUNNING>(launch, place);
 }
 
 #else

@@ -52,5 +52,9 @@ class ModelError(CupysimError):
     """Parts of an experiment are impossible or do not fit each other."""
 
 
+class OutOfMemory(CupysimError, MemoryError):  # noqa: N818  # as Python's own
+    """A device has too little memory, of which another image may take less."""
+
+
 class CupysimWarning(UserWarning):
     """Something the user ought to know, with which the run goes on."""

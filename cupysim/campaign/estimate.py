@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.campaign.file import Campaign
-from cupysim.campaign.work import count_photons, render_shot
+from cupysim.campaign.rendering import count_photons, render_shot
 from cupysim.formats.nexus.series import Series
 from cupysim.render.select import select_backend
 

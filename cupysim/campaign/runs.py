@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -192,8 +193,8 @@ def run_processes(
     shard: Shard,
     processes: int,
     threads: int | None,
-    listener: Callable[[Progress], object],
-) -> None:
+    listener: Callable[[], object],
+) -> Times:
     """Do a share of a campaign in several processes.
 
     Parameters
@@ -207,16 +208,21 @@ def run_processes(
     threads : int or None
         Of the host backend, in each.
     listener : callable
-        Hears from time to time how far the campaign is.
+        Is called from time to time.
+
+    Returns
+    -------
+    Times
+        Where the seconds of all processes went.
 
     Raises
     ------
     CupysimError
         If one of them ends with an error, or too many are killed.
     """
-    devices = _devices(folder)
+    devices = pinned_devices(folder)
     children: dict[int, subprocess.Popen[bytes]] = {}
-    deaths = 0
+    deaths, times = 0, Times()
 
     def start(number: int) -> None:
         words = [
@@ -229,7 +235,9 @@ def run_processes(
         if devices:
             # before CuPy is there, which then sees this GPU alone
             environment["CUDA_VISIBLE_DEVICES"] = devices[number % len(devices)]
-        children[number] = subprocess.Popen(words, stdin=subprocess.PIPE, env=environment)
+        children[number] = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+        )
 
     try:
         for number in range(processes):
@@ -242,6 +250,9 @@ def run_processes(
                     continue
                 del children[number]
                 _let_go(child)
+                assert child.stdout is not None
+                with child.stdout:
+                    told = child.stdout.read()
                 if status < 0:
                     deaths += 1
                     if deaths > MOST_DEATHS:
@@ -253,12 +264,15 @@ def run_processes(
                     start(number)
                 elif status != 0:
                     raise CupysimError("a process ended with an error, which it told above")
-            listener(progress(folder))
+                else:
+                    times += Times(**json.loads(told))
+            listener()
     finally:
         for child in children.values():
             _let_go(child)
         for child in children.values():
             child.wait()
+    return times
 
 
 def _let_go(child: subprocess.Popen[bytes]) -> None:
@@ -268,8 +282,19 @@ def _let_go(child: subprocess.Popen[bytes]) -> None:
         child.stdin.close()
 
 
-def _devices(folder: Folder) -> list[str]:
-    """GPUs of which each process gets one; none where processors compute."""
+def pinned_devices(folder: Folder) -> list[str]:
+    """GPUs of which each process gets one.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+
+    Returns
+    -------
+    list of str
+        As CUDA_VISIBLE_DEVICES has them; none where processors compute.
+    """
     from cupysim.render.select import settled
 
     if folder.campaign.backend not in ("auto", "cuda") or settled("auto", None) != "cuda":

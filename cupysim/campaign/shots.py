@@ -14,8 +14,9 @@ from cupysim.maths.arrays import unit
 from cupysim.maths.rotations import misset_angles, rotate_axis, rotate_xyz
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, KINDS, changed, current
+from cupysim.render.joining import add_crystals
 from cupysim.render.plan import RenderPlan
-from cupysim.render.planning import add_crystals, make_plan
+from cupysim.render.planning import make_plan
 
 NOISE_SEEDS = 2**31 - 2
 """Seeds of the C program's generator from which one is drawn, from 1 on."""

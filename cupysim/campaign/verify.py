@@ -11,7 +11,7 @@ import numpy as np
 from cupysim.campaign.export import read_image
 from cupysim.campaign.file import Campaign
 from cupysim.campaign.folder import Folder
-from cupysim.campaign.work import count_photons, render_shot
+from cupysim.campaign.rendering import count_photons, render_shot
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.series import SHOTS

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
 from cupysim.campaign.claims import Claim, Claims
-from cupysim.campaign.distributions import photon_generator
-from cupysim.campaign.file import Campaign
 from cupysim.campaign.folder import Folder
-from cupysim.campaign.shots import Shot, draw_shot
+from cupysim.campaign.rendering import Rendered, count_photons, render_shots, shots_at_once
+from cupysim.campaign.shots import Shot
 from cupysim.campaign.truth import Truth
 from cupysim.errors import CupysimError
 from cupysim.formats.nexus.series import Series
-from cupysim.formats.pixels import GAP, LARGEST_COUNT
-from cupysim.image import Image
-from cupysim.render.result import Backend, Observer
+from cupysim.formats.pixels import GAP
+from cupysim.render.result import Backend
 from cupysim.render.select import select_backend
 from cupysim.render.spots import predict_spots
 
-MOST = 1e18
-"""Photons in a pixel, from which on NumPy draws none."""
-
 AHEAD = 2
-"""Images which are rendered before the first of them is written."""
+"""Images which are rendered before the first of them is written, if they are large."""
 
 PAUSE = 0.5
 """Seconds between two looks at chunks on which others work."""
@@ -45,8 +39,8 @@ class Times:
     ----------
     shots : int
         Shots which were finished.
-    render, noise, write : float
-        Seconds of planning and rendering, of noise, of compressing and writing.
+    render, noise, compress, write : float
+        Seconds of planning and rendering, of noise, of HDF5 and its compression, of writing.
     wall : float
         Seconds altogether.
     """
@@ -54,8 +48,14 @@ class Times:
     shots: int = 0
     render: float = 0.0
     noise: float = 0.0
+    compress: float = 0.0
     write: float = 0.0
     wall: float = 0.0
+
+    def __add__(self, other: Times) -> Times:
+        return Times(
+            *(getattr(self, each.name) + getattr(other, each.name) for each in fields(self))
+        )
 
 
 class Stopped(Exception):  # noqa: N818  # a request, no error
@@ -137,6 +137,11 @@ class Worker:
             if not self.folder.is_done(number):
                 self.folder.remove_parts(self.folder.chunk(number))
                 self._do(number, claim)
+        except MemoryError as error:
+            reason = str(error).partition("\n")[0]
+            raise CupysimError(
+                f"chunk {number}: out of memory{reason and f' ({reason})'}"
+            ) from error
         finally:
             claim.release()
 
@@ -159,16 +164,23 @@ class Worker:
                 self.times.shots += 1
                 claim.tell(chunk=number, done=done + 1, of=len(shots), shots=self.times.shots)
                 self._check()
+            seconds = file.seconds
             title = f"{campaign.name}: shots {shots[0]} to {shots[-1]} of {campaign.n_shots}"
             series.finish(title, truth.frames(), truth.arrays())
             if failures:
                 text = json.dumps(failures, indent=1) + "\n"
                 self.folder.write(self.folder.failure(number), lambda out: out.write(text.encode()))
+        # while images were compressed, they also went to the disk
+        self.times.write += file.seconds
+        self.times.compress -= seconds
         self.times.wall += time.perf_counter() - began
 
     def _pipeline(self, shots: range, series: Series) -> Iterator[tuple[int, Written | None, str]]:
         """Render shots while the ones before get their noise and are written."""
-        waiting: queue.Queue[tuple[int, Rendered | None, str] | None] = queue.Queue(AHEAD)
+        at_once = shots_at_once(self.folder.campaign)
+        waiting: queue.Queue[tuple[int, Rendered | None, str] | None] = queue.Queue(
+            max(AHEAD, at_once)
+        )
         done: queue.Queue[tuple[int, Written | None, str] | BaseException | None] = queue.Queue()
         gone = threading.Event()
 
@@ -197,8 +209,9 @@ class Worker:
         writer = threading.Thread(target=write_all, daemon=True)
         writer.start()
         try:
-            for place, number in enumerate(shots):
-                put((place, *self._rendered(number)))
+            for first in range(0, len(shots), at_once):
+                for place, found in enumerate(self._rendered(shots[first:][:at_once]), first):
+                    put((place, *found))
                 while not done.empty():
                     yield _checked(done.get())
             put(None)
@@ -215,19 +228,13 @@ class Worker:
                     waiting.get()
                 writer.join(PAUSE)
 
-    def _rendered(self, number: int) -> tuple[Rendered | None, str]:
-        """A shot and its image, or why there is none."""
+    def _rendered(self, numbers: Sequence[int]) -> list[tuple[Rendered | None, str]]:
+        """Shots and their images, or why there are none."""
         began = time.perf_counter()
         try:
-            rendered = render_shot(self.folder.campaign, number, self._render)
-        except CupysimError as error:
-            return None, str(error)
-        except MemoryError as error:
-            gc.collect()
-            raise CupysimError(f"shot {number}: out of memory") from error
+            return render_shots(self.folder.campaign, numbers, self._render)
         finally:
             self.times.render += time.perf_counter() - began
-        return rendered, ""
 
     def _write(self, place: int, rendered: Rendered | None, series: Series) -> Written | None:
         campaign, began = self.folder.campaign, time.perf_counter()
@@ -241,24 +248,8 @@ class Worker:
         series.put(place, pixels, image.array)
         spots = predict_spots(image.plan) if campaign.spots else None
         self.times.noise += noisy - began
-        self.times.write += time.perf_counter() - noisy
+        self.times.compress += time.perf_counter() - noisy
         return Written(shot, float(pixels.sum(dtype=np.float64)), float(pixels.max()), spots)
-
-
-@dataclass(frozen=True, eq=False)
-class Rendered:
-    """A shot and its image.
-
-    Parameters
-    ----------
-    shot : Shot
-        The shot.
-    image : Image
-        Expected photons.
-    """
-
-    shot: Shot
-    image: Image
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,64 +270,6 @@ class Written:
     photons: float
     brightest: float
     spots: np.ndarray | None
-
-
-def count_photons(campaign: Campaign, shot: Shot, image: Image) -> np.ndarray:
-    """Photons counted in a shot.
-
-    Parameters
-    ----------
-    campaign : Campaign
-        Whose generator.
-    shot : Shot
-        The shot.
-    image : Image
-        Expected photons.
-
-    Returns
-    -------
-    ndarray of int32, shape (n_slow, n_fast)
-        Photons.
-
-    Raises
-    ------
-    CupysimError
-        If numbers of expected photons are no numbers.
-    """
-    expected = image.array
-    if not np.isfinite(expected).all():
-        raise CupysimError("the image is not finite")
-    if campaign.noise == "nanobragg":
-        return image.counts(shot.noise_seed)[0]
-    counted = photon_generator(campaign.seed, shot.number).poisson(np.clip(expected, 0.0, MOST))
-    return np.minimum(counted, LARGEST_COUNT).astype(np.int32)
-
-
-def render_shot(campaign: Campaign, number: int, backend: Backend) -> Rendered:
-    """Render a shot.
-
-    Parameters
-    ----------
-    campaign : Campaign
-        Of which campaign.
-    number : int
-        Which shot.
-    backend : Backend
-        What computes it.
-
-    Returns
-    -------
-    Rendered
-        The shot and its image.
-
-    Raises
-    ------
-    CupysimError
-        If what was drawn is impossible.
-    """
-    shot = draw_shot(campaign, number)
-    plan = shot.plan()
-    return Rendered(shot, Image(shot.experiment, plan, backend(plan, Observer())))
 
 
 def _checked(item: Any) -> Any:

@@ -15,6 +15,7 @@ EXTRAS = {
     "PIL": "pictures",
     "matplotlib": "pictures",
     "torch": "torch",
+    "distributed": "dask",
 }
 """Which extra of the package brings a library."""
 

@@ -7,6 +7,7 @@ see that: what cannot be written is kept in memory until the file is given up.
 from __future__ import annotations
 
 import os
+import time
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +30,8 @@ class PatientFile:
         self._descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
         self._place = self._size = 0
         self._error: OSError | None = None
+        self.seconds = 0.0
+        """Which went by while it was written to the disk."""
         self._kept: list[tuple[int, bytes]] = []
 
     def __enter__(self) -> Self:
@@ -62,7 +65,9 @@ class PatientFile:
             If it could not be written.
         """
         self.check()
+        began = time.perf_counter()
         os.fsync(self._descriptor)
+        self.seconds += time.perf_counter() - began
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go to a place."""
@@ -77,7 +82,7 @@ class PatientFile:
     def write(self, data: bytes | memoryview) -> int:
         """Write all, or keep it."""
         view = memoryview(data).cast("B")
-        begin, length = self._place, len(view)
+        begin, length, began = self._place, len(view), time.perf_counter()
         while view and self._error is None:
             try:
                 written = os.pwrite(self._descriptor, view, self._place)
@@ -88,6 +93,7 @@ class PatientFile:
             self._kept.append((self._place, bytes(view)))
         self._place = begin + length
         self._size = max(self._size, self._place)
+        self.seconds += time.perf_counter() - began
         return length
 
     def read(self, size: int) -> bytes:

@@ -28,6 +28,7 @@ from cupysim.gradients.result import Gradients
 from cupysim.gradients.sparse import FactorSums
 from cupysim.maths.orientations import orientations
 from cupysim.render import compiled
+from cupysim.render.batch import listed
 from cupysim.render.engine import Engine
 from cupysim.render.launch import (
     Factors,
@@ -38,7 +39,7 @@ from cupysim.render.launch import (
 )
 from cupysim.render.result import Observer
 from cupysim.render.steps import Span
-from cupysim.render.worker import Piece, Tables, Worker
+from cupysim.render.worker import Piece, Worker
 
 GROUP_BITS = (
     (1, INDICES, ORIGIN),
@@ -74,11 +75,10 @@ class _GradientWorker(Worker):
     def __init__(
         self,
         engine: Engine,
-        tables: Tables,
         gradient_plan: GradientPlan,
         numbers: np.ndarray | None,
     ) -> None:
-        super().__init__(engine, tables, gradient_plan.plan, (0, 0), numbers)
+        super().__init__(engine, gradient_plan.plan, (0, 0), numbers)
         self.rate /= SLOWNESS
         self.gradient_plan = gradient_plan
         # the last row gives the photons
@@ -185,7 +185,8 @@ class _GradientWorker(Worker):
         first, last = span.first_orientation, span.first_orientation + span.n_orientations
         if self.grows:
             crystals = self.plan.crystals
-            launch["matrix_slopes"] = self.tables.address(
+            launch["matrix_slopes"] = self.engine.tables.address(
+                self.engine.replace,
                 "matrix_slopes",
                 (first, last),
                 lambda: matrix_records(
@@ -228,12 +229,10 @@ def render(gradient_plan: GradientPlan, observer: Observer, engines: Sequence[En
     shape = plan.shape[2:]
     values = np.zeros((len(gradient_plan.names) + 1, shape[0] * shape[1]))
     sums = FactorSums(plan) if gradient_plan.factors else None
-    numbers = compiled.listed(plan, 0)
+    numbers = listed(plan, 0)
     count = plan.n_region if numbers is None else len(numbers)
     if count:
-        workers = [
-            _GradientWorker(engine, Tables(engine), gradient_plan, numbers) for engine in engines
-        ]
+        workers = [_GradientWorker(engine, gradient_plan, numbers) for engine in engines]
         compiled.Panel(plan, 0, list(workers), count).render(_Sink(values, sums), observer)
     images = values.reshape(-1, *shape)
     return Gradients(

@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 
 from cupysim.errors import CupysimError
+from cupysim.render.batch import fits_one_launch, listed, render_at_once
 from cupysim.render.engine import Engine
 from cupysim.render.plan import RenderPlan
 from cupysim.render.result import InterpolationStop, MadeBy, Observer, Rendered
 from cupysim.render.steps import Span, count_rays, spans
-from cupysim.render.worker import SEARCH_SLOWNESS, Piece, Tables, Worker
+from cupysim.render.worker import SEARCH_SLOWNESS, Piece, Worker
 
 LARGEST_TABLE = 2**31 - 1
 """Entries of a table of structure factors which the kernel can count."""
@@ -208,16 +209,22 @@ def render(
     check_table(plan)
     omega_sum = np.zeros(plan.shape[:2])
     n_rendered = np.zeros(plan.shape[:2], dtype=np.int64)
-    stops = []
-    devices = [(engine, Tables(engine)) for engine in engines]
-    for shot in range(plan.shape[0]):
+    stops: list[InterpolationStop | None] = []
+    shots = range(plan.shape[0])
+    if fits_one_launch(plan, engines):
+        numbers = listed(plan, 0)
+        omega_sum[:, 0] = render_at_once(plan, engines[0], numbers, image)
+        n_rendered[:] = plan.n_region if numbers is None else len(numbers)
+        stops, shots = [None] * len(shots), range(0)
+        observer.pixels_done(int(n_rendered.sum()))
+    for shot in shots:
         state = _Shot(plan.crystals.first_cell is not None)
         for number in range(plan.shape[1]):
             numbers = listed(plan, number)
             count = plan.n_region if numbers is None else len(numbers)
             if count == 0:
                 continue
-            workers = [Worker(*device, plan, (shot, number), numbers) for device in devices]
+            workers = [Worker(engine, plan, (shot, number), numbers) for engine in engines]
             panel = Panel(plan, number, workers, count)
             panel.find_first_sweep(state)
             panel.find_stop(state, observer)
@@ -248,11 +255,3 @@ def check_table(plan: RenderPlan) -> None:
             f"the table of structure factors has {plan.factors.table.size} entries, compiled "
             f"backends take {LARGEST_TABLE}; use the numpy backend"
         )
-
-
-def listed(plan: RenderPlan, panel: int) -> np.ndarray | None:
-    """Numbers of the pixels in region and mask, in raster order; None for the whole region."""
-    if plan.mask is None or plan.n_region == 0:
-        return None
-    rows, columns = np.nonzero(plan.mask[panel][plan.rows, plan.columns])
-    return (rows + plan.rows.start) * plan.shape[3] + columns + plan.columns.start

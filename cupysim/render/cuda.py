@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
-from cupysim.errors import CupysimError
+from cupysim.errors import CupysimError, OutOfMemory
 from cupysim.render import compiled
 from cupysim.render.cuda_engine import CudaEngine
 from cupysim.render.launch import Precision
@@ -99,7 +99,11 @@ def versions() -> dict[str, str]:
 
 
 def render(
-    plan: RenderPlan, observer: Observer, precision: Precision, wanted: Sequence[int] | None
+    plan: RenderPlan,
+    observer: Observer,
+    precision: Precision,
+    wanted: Sequence[int] | None,
+    kept: dict[int, CudaEngine] | None = None,
 ) -> Rendered:
     """Compute images on GPUs.
 
@@ -113,6 +117,8 @@ def render(
         In which numbers: mixed precision becomes that which suits the device.
     wanted : sequence of int or None
         Numbers of the devices; None for all.
+    kept : dict of int to CudaEngine, optional
+        What earlier images left and this one may use, and leaves.
 
     Returns
     -------
@@ -125,12 +131,15 @@ def render(
         If there is no device, the kernel does not compile, or memory runs out.
     """
     with explained():
-        used = engines(plan, precision, wanted)
+        used = engines(plan, precision, wanted, kept)
         return compiled.render(plan, observer, used, used[0].empty_image(plan.shape))
 
 
 def engines(
-    plan: RenderPlan, precision: Precision, wanted: Sequence[int] | None
+    plan: RenderPlan,
+    precision: Precision,
+    wanted: Sequence[int] | None,
+    kept: dict[int, CudaEngine] | None = None,
 ) -> list[CudaEngine]:
     """Engines of the wanted devices, or of as many as an image is worth.
 
@@ -142,6 +151,8 @@ def engines(
         In which numbers: mixed precision becomes that which suits the device.
     wanted : sequence of int or None
         Numbers of the devices; None for all.
+    kept : dict of int to CudaEngine, optional
+        Engines of earlier images, which are used again; new ones are added.
 
     Returns
     -------
@@ -157,7 +168,11 @@ def engines(
     if wanted is None:
         steps = plan.n_region * plan.n_steps * plan.panels.n_layers
         numbers = numbers[: max(1, int(steps / STEPS_WORTH_A_DEVICE))]
-    return [CudaEngine(number, precision) for number in numbers]
+    kept = {} if kept is None else kept
+    for number in numbers:
+        if number not in kept:
+            kept[number] = CudaEngine(number, precision)
+    return [kept[number] for number in numbers]
 
 
 @contextmanager
@@ -171,7 +186,7 @@ def explained() -> Iterator[None]:
     try:
         yield
     except cupy.cuda.memory.OutOfMemoryError as error:
-        raise CupysimError(
+        raise OutOfMemory(
             f"backend cuda: the device is out of memory ({_first_line(error)}); other programs may "
             "use it, see nvidia-smi; -backend host needs none"
         ) from error

@@ -20,7 +20,8 @@ from cupysim.render.kernel_source import (
     render_options,
     search_options,
 )
-from cupysim.render.launch import Precision, Variant
+from cupysim.render.launch import Precision, Variant, addresses
+from cupysim.render.tables import Tables
 
 STEPS_PER_SECOND = 1e10
 """Of a device, as a first guess."""
@@ -91,6 +92,7 @@ class CudaEngine:
         self.precision = precision
         self.matrices_at_once = max(1, min(2**22, int(free * LARGEST_SHARE) // (9 * 8)))
         self._kept: dict[str, Any] = {}
+        self.tables = Tables()
 
     def _device(self) -> Any:
         """The device, as a context in which it is current."""
@@ -181,6 +183,35 @@ class CudaEngine:
             self._image.get(out=self._sink)
             return float(self._omega.sum())
 
+    def open_batch(
+        self, launches: np.ndarray, images: np.ndarray, numbers: tuple[int, int]
+    ) -> None:
+        """Make room for the results of several images on the device."""
+        import cupy
+
+        first, last = numbers
+        count, n_pixels = len(launches), int(launches["n_pixels"][0, 0])
+        self._image = self._omega = self._state = None
+        with self._device():
+            self._image = cupy.zeros((count, last - first + 1), dtype=np.float32)
+            self._omega = cupy.empty((count, n_pixels))
+            launches["image"] = addresses(self._image.data.ptr, self._image)
+            launches["omega_sums"] = addresses(self._omega.data.ptr, self._omega)
+            launches["image_first"] = first
+        self._sink = images.reshape(count, -1)[:, first : last + 1]
+
+    def render_batch(self, launches: np.ndarray, variant: Variant) -> None:
+        """Carry out launches of the same numbers of pixels together."""
+        self._run("cupysim_render_batch", render_options(variant, batch=True), launches)
+
+    def close_batch(self) -> np.ndarray:
+        """Copy photons to the images; the sums of solid angles."""
+        with self._device():
+            self._sink[...] = self._image.get()
+            sums = self._omega.get().sum(axis=1)
+        self._image = self._omega = None
+        return sums
+
     def open_slopes(
         self, launch: np.ndarray, slopes: np.ndarray, numbers: tuple[int, int], state: int
     ) -> None:
@@ -253,8 +284,17 @@ class CudaEngine:
             return found.get(), indices.get()
 
     def _run(self, name: str, options: tuple[str, ...], launch: np.ndarray) -> None:
-        blocks = -(-int(launch["n_pixels"][0]) // THREADS)
+        """Launch a kernel; of several launches, there is a row of blocks for each."""
+        import cupy
+
+        several = launch.ndim > 0
+        blocks = -(-int(launch["n_pixels"].flat[0]) // THREADS)
         with self._device() as device:
             kernel = _kernel(self.number, name, options)
-            kernel((blocks,), (THREADS,), (launch.reshape(1),))
+            if several:
+                told = cupy.empty(launch.nbytes, dtype=np.uint8)
+                told.set(launch.view(np.uint8))
+                kernel((blocks, len(launch)), (THREADS,), (told,))
+            else:
+                kernel((blocks,), (THREADS,), (launch.reshape(1),))
             device.synchronize()

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from cupysim.render.launch import Precision, Variant
+from cupysim.render.tables import Tables
 
 STATE_SIZE = 5
 """Numbers which are kept of a pixel from launch to launch."""
@@ -25,6 +26,8 @@ class Engine(Protocol):
     """Steps in a second, a first guess."""
     matrices_at_once: int
     """Orientations which it holds."""
+    tables: Tables
+    """What lies on it from image to image."""
 
     @property
     def smallest_band(self) -> int:
@@ -50,6 +53,17 @@ class Engine(Protocol):
 
     def close_band(self) -> float:
         """Wait for a band; its photons are in the image. Gives the sum of solid angles."""
+
+    def open_batch(
+        self, launches: np.ndarray, images: np.ndarray, numbers: tuple[int, int]
+    ) -> None:
+        """Fill in where the results of several images go, one for each launch."""
+
+    def render_batch(self, launches: np.ndarray, variant: Variant) -> None:
+        """Carry out launches of the same numbers of pixels together."""
+
+    def close_batch(self) -> np.ndarray:
+        """Wait for a batch; photons are in the images. Gives the sums of solid angles."""
 
     def open_slopes(
         self, launch: np.ndarray, slopes: np.ndarray, numbers: tuple[int, int], state: int

@@ -15,9 +15,10 @@ from cupysim.native import recipe
 from cupysim.native.library import NoLibraryError, level, load
 from cupysim.render import compiled
 from cupysim.render.engine import STATE_SIZE
-from cupysim.render.launch import SHAPES, Precision, Variant, launch_type
+from cupysim.render.launch import SHAPES, Precision, Variant, addresses, launch_type
 from cupysim.render.plan import RenderPlan
 from cupysim.render.result import Observer, Rendered
+from cupysim.render.tables import Tables
 
 MOST_THREADS = 1024
 """More are not asked for: where they cannot be had, OpenMP ends the process."""
@@ -42,7 +43,11 @@ def problem() -> str | None:
 
 
 def render(
-    plan: RenderPlan, observer: Observer, precision: Precision, threads: int | None
+    plan: RenderPlan,
+    observer: Observer,
+    precision: Precision,
+    threads: int | None,
+    kept: dict[str, HostEngine] | None = None,
 ) -> Rendered:
     """Compute images on the CPU.
 
@@ -56,6 +61,8 @@ def render(
         In which numbers.
     threads : int or None
         How many threads; None for one on each core this process may use.
+    kept : dict of str to HostEngine, optional
+        What earlier images left and this one may use, and leaves.
 
     Returns
     -------
@@ -68,7 +75,9 @@ def render(
         If there is no compiled library.
     """
     image = np.zeros(plan.shape, dtype=np.float32)
-    return compiled.render(plan, observer, [engine(precision, threads)], image)
+    made, kept = engine(precision, threads), {} if kept is None else kept
+    # a forked process has other threads
+    return compiled.render(plan, observer, [kept.setdefault(made.name, made)], image)
 
 
 class _Team:
@@ -141,7 +150,7 @@ def prepare(library: ctypes.CDLL) -> ctypes.CDLL:
     if library.cupysim_launch_size() != launch_type().itemsize:
         raise NoLibraryError("the compiled library has another struct than this version")
     pointer, number = ctypes.c_void_p, ctypes.c_int
-    library.cupysim_render.argtypes = [pointer, *[number] * 5]
+    library.cupysim_render.argtypes = [pointer, *[number] * 6]
     library.cupysim_gradient.argtypes = [pointer, *[number] * 4]
     library.cupysim_find_first_ray.argtypes = [pointer, number]
     library.cupysim_find_interpolation_stop.argtypes = [pointer, number, number]
@@ -202,6 +211,7 @@ class HostEngine:
         self._lanes = library.cupysim_lanes()
         self.smallest_band = self._lanes * threads
         self._kept: dict[str, np.ndarray] = {}
+        self.tables = Tables()
         self._omega = np.empty(0)
         self._results: dict[str, np.ndarray] = {}
 
@@ -224,8 +234,13 @@ class HostEngine:
 
     def render(self, launch: np.ndarray, variant: Variant) -> None:
         """Carry out a launch."""
+        self.render_batch(launch.reshape(1), variant)
+
+    def render_batch(self, launches: np.ndarray, variant: Variant) -> None:
+        """Carry out launches of the same numbers of pixels together."""
         self.library.cupysim_render(
-            launch.ctypes.data,
+            launches.ctypes.data,
+            len(launches),
             int(variant.precision),
             SHAPES.index(variant.shape),
             int(variant.factors),
@@ -236,6 +251,18 @@ class HostEngine:
     def close_band(self) -> float:
         """The sum of solid angles."""
         return float(self._omega.sum())
+
+    def open_batch(self, launches: np.ndarray, images: np.ndarray, _: tuple[int, int]) -> None:
+        """Let results go into the images themselves."""
+        n_pixels = int(launches["n_pixels"][0, 0])
+        self._omega = np.empty((len(launches), -(-n_pixels // self._lanes)))
+        for name, array in (("image", images), ("omega_sums", self._omega)):
+            assert array.flags.c_contiguous
+            launches[name] = addresses(array.ctypes.data, array)
+
+    def close_batch(self) -> np.ndarray:
+        """The sums of solid angles."""
+        return self._omega.sum(axis=1)
 
     def open_slopes(
         self, launch: np.ndarray, slopes: np.ndarray, _: tuple[int, int], state: int

@@ -60,10 +60,11 @@ def joined_source(read: Callable[[str], str], name: str = "render.cu") -> str:
     return "\n".join([*expand(name), ""])
 
 
-def render_options(variant: Variant) -> tuple[str, ...]:
-    """The compiler's options for a kernel which renders."""
+def render_options(variant: Variant, batch: bool = False) -> tuple[str, ...]:
+    """The compiler's options for a kernel which renders an image, or several of a batch."""
     return (
         *_common_options(),
+        *(("-DCUPYSIM_BATCH",) if batch else ()),
         f"-DCUPYSIM_POLICY={POLICIES[variant.precision]}",
         f"-DCUPYSIM_SHAPE={variant.shape.name}",
         f"-DCUPYSIM_FACTORS={Factors(variant.factors).name}",

@@ -160,6 +160,25 @@ def describe(plan: RenderPlan, shot: int, panel: int) -> np.ndarray:
     return launch
 
 
+def addresses(start: int, array: np.ndarray) -> np.ndarray:
+    """Where the parts of an array lie, a field of several launches.
+
+    Parameters
+    ----------
+    start : int
+        Where the array lies.
+    array : ndarray, shape (n, ...)
+        One part for each launch.
+
+    Returns
+    -------
+    ndarray of uintp, shape (n, 1)
+        Addresses.
+    """
+    parts = np.arange(len(array), dtype=np.uintp)[:, None]
+    return np.uintp(start) + parts * np.uintp(array.nbytes // len(array))
+
+
 def source_records(plan: RenderPlan, shot: int) -> np.ndarray:
     """Sources as the kernel reads them.
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 import numpy as np
 
 from cupysim.errors import ModelError
@@ -171,44 +168,3 @@ def _factors(experiment: Experiment) -> FactorTable:
         interpolate=experiment.interpolate,
         stops=not experiment.corrects(23),
     )
-
-
-def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
-    """A shot of several crystals, whose photons add up.
-
-    Parameters
-    ----------
-    plans : sequence of RenderPlan
-        One for each crystal; what is not the crystal's is taken from the first.
-
-    Returns
-    -------
-    RenderPlan
-        All of them.
-
-    Raises
-    ------
-    ModelError
-        If they have other numbers of steps, or only some are interpolated.
-    """
-    first = plans[0]
-    if len(plans) == 1:
-        return first
-    for plan in plans:
-        alike = plan.crystals.mosaic_rotations.shape == first.crystals.mosaic_rotations.shape
-        if not alike or plan.n_steps != first.n_steps:
-            raise ModelError("crystals of a shot have the same numbers of domains and sub-pixels")
-        if plan.factors.interpolate != first.factors.interpolate:
-            raise ModelError("crystals of a shot are interpolated all or none; give -interpolate")
-    all_of = [plan.crystals for plan in plans]
-    at_zero = [each.first_cell for each in all_of if each.first_cell is not None]
-    crystals = replace(
-        first.crystals,
-        phi_cells=np.concatenate([each.phi_cells for each in all_of], axis=1),
-        first_cell=np.concatenate(at_zero, axis=1) if at_zero else None,
-        mosaic_rotations=np.concatenate([each.mosaic_rotations for each in all_of], axis=1),
-        spot_axes=np.concatenate([each.spot_axes for each in all_of], axis=1),
-        spot_counts=np.concatenate([each.spot_counts for each in all_of], axis=1),
-        n_cells=np.concatenate([each.n_cells for each in all_of], axis=1),
-    )
-    return replace(first, crystals=crystals)

@@ -80,6 +80,14 @@ class Rendered:
     interpolation_stops: list[InterpolationStop | None]
     made_by: MadeBy
 
+    def of_shot(self, shot: int) -> Rendered:
+        """What belongs to one of several shots."""
+        only = slice(shot, shot + 1)
+        return Rendered(
+            self.image[only], self.omega_sum[only], self.n_rendered[only],
+            self.interpolation_stops[only], self.made_by,
+        )  # fmt: skip
+
 
 class Observer:
     """Hears how far a render is; the methods do nothing unless overridden."""

@@ -73,7 +73,7 @@ def select_backend(
     Returns
     -------
     callable
-        The backend.
+        The backend, which keeps its device and what lies on it from image to image.
 
     Raises
     ------
@@ -86,11 +86,11 @@ def select_backend(
     if name == "cuda":
         from cupysim.render import cuda
 
-        return partial(cuda.render, precision=PRECISIONS[precision], wanted=devices)
+        return partial(cuda.render, precision=PRECISIONS[precision], wanted=devices, kept={})
     if name == "host":
         from cupysim.render import host
 
-        return partial(host.render, precision=PRECISIONS[precision], threads=threads)
+        return partial(host.render, precision=PRECISIONS[precision], threads=threads, kept={})
     return reference.render
 
 

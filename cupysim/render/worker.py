@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +14,10 @@ from cupysim.maths.orientations import orientations
 from cupysim.maths.rotations import apply_matrix
 from cupysim.render import launch as launches
 from cupysim.render.engine import Engine
-from cupysim.render.launch import Factors, Variant
+from cupysim.render.launch import Factors, Precision, Variant
 from cupysim.render.plan import RenderPlan, Use
 from cupysim.render.steps import Span, count_rays, portions
+from cupysim.render.tables import Same
 
 SECONDS_AT_ONCE = 0.3
 """How long a band should take; at most half a second goes by without a sign."""
@@ -34,34 +35,18 @@ class Piece:
     spans: list[Span]
 
 
-class Tables:
-    """What lies on a device and may serve the next image too: its name, contents and address."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._kept: dict[str, tuple[object, int]] = {}
-
-    def address(self, name: str, contents: object, make: Callable[[], np.ndarray]) -> int:
-        """Where the table with these contents lies; it is made and copied if it is not there."""
-        if name not in self._kept or self._kept[name][0] != contents:
-            self._kept[name] = contents, self._engine.replace(name, make())
-        return self._kept[name][1]
-
-
 class Worker:
     """Renders parts of one image on one engine."""
 
     def __init__(
         self,
         engine: Engine,
-        tables: Tables,
         plan: RenderPlan,
         image: tuple[int, int],
         numbers: np.ndarray | None,
     ) -> None:
         shot, panel = image
         self.engine = engine
-        self.tables = tables
         self.plan = plan
         self.shot = shot
         self.numbers = numbers
@@ -153,43 +138,83 @@ class Worker:
         launch["n_orientations"] = span.n_orientations
         first, last = span.first_orientation, span.first_orientation + span.n_orientations
         launch["first_matrix"] = first
-        launch["matrices"] = self.tables.address(
+        launch["matrices"] = self.engine.tables.address(
+            self.engine.replace,
             "matrices",
-            (self.shot, first, last, span.untouched, variant.precision),
+            (Same(self.plan), self.shot, first, last, span.untouched, variant.precision),
             lambda: launches.matrix_records(
-                self._cells(first, last, span.untouched), variant.precision
+                cells_of(self.plan, self.shot, range(first, last), span.untouched),
+                variant.precision,
             ),
         )
         if variant.factors is not Factors.CONSTANT:
-            launch["table"] = self.tables.address(
-                "table",
-                variant.precision,
-                lambda: launches.factor_records(self.plan, variant.precision),
+            launch["table"] = self.engine.tables.factors(
+                self.engine.replace, self.plan, variant.precision
             )
 
-    def _cells(self, first: int, last: int, untouched: bool) -> np.ndarray:
-        """Cell vectors of some orientations, numbered through all crystals."""
-        crystals, each = self.plan.crystals, self.plan.crystals.n_orientations
-        blocks = []
-        for crystal in range(first // each, (last - 1) // each + 1):
-            low, high = max(first - crystal * each, 0), min(last - crystal * each, each)
-            rotations = crystals.mosaic_rotations[self.shot, crystal]
-            if untouched:
-                assert crystals.first_cell is not None
-                turned = rotations[low:high][:, None]
-                blocks.append(apply_matrix(turned, crystals.first_cell[self.shot, crystal]))
-            else:
-                cells = crystals.phi_cells[self.shot, crystal]
-                blocks.append(orientations(cells, rotations, low, high))
-        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-
     def _variant(self, interpolate: bool) -> Variant:
-        plan, factors = self.plan, Factors.NEAREST
-        if plan.factors.is_constant:
-            factors = Factors.CONSTANT
-        elif interpolate:
-            factors = Factors.TRICUBIC
-        largest = float(np.max(plan.crystals.n_cells[self.shot]))
-        precision = launches.suited_precision(self.engine.precision, factors, largest)
-        running = Use.RUNNING in plan.uses
-        return Variant(precision, plan.crystals.shape, factors, running)
+        return variant_of(self.plan, self.shot, self.engine.precision, interpolate)
+
+
+def cells_of(plan: RenderPlan, shot: int, which: range, untouched: bool) -> np.ndarray:
+    """Cell vectors of some orientations.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        What to render.
+    shot : int
+        Of which shot.
+    which : range
+        Numbers of the orientations, through all crystals.
+    untouched : bool
+        Those of the first sweep (quirk Q3).
+
+    Returns
+    -------
+    ndarray, shape (n, 3, 3)
+        Rows a, b, c (m).
+    """
+    crystals, each = plan.crystals, plan.crystals.n_orientations
+    first, last = which.start, which.stop
+    blocks = []
+    for crystal in range(first // each, (last - 1) // each + 1):
+        low, high = max(first - crystal * each, 0), min(last - crystal * each, each)
+        rotations = crystals.mosaic_rotations[shot, crystal]
+        if untouched:
+            assert crystals.first_cell is not None
+            turned = rotations[low:high][:, None]
+            blocks.append(apply_matrix(turned, crystals.first_cell[shot, crystal]))
+        else:
+            cells = crystals.phi_cells[shot, crystal]
+            blocks.append(orientations(cells, rotations, low, high))
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def variant_of(plan: RenderPlan, shot: int, precision: Precision, interpolate: bool) -> Variant:
+    """The kernel for a shot.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        What to render.
+    shot : int
+        Which shot.
+    precision : Precision
+        The engine's.
+    interpolate : bool
+        Structure factors are interpolated.
+
+    Returns
+    -------
+    Variant
+        What is known of the kernel.
+    """
+    factors = Factors.NEAREST
+    if plan.factors.is_constant:
+        factors = Factors.CONSTANT
+    elif interpolate:
+        factors = Factors.TRICUBIC
+    largest = float(np.max(plan.crystals.n_cells[shot]))
+    precision = launches.suited_precision(precision, factors, largest)
+    return Variant(precision, plan.crystals.shape, factors, Use.RUNNING in plan.uses)

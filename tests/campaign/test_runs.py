@@ -12,14 +12,18 @@ import h5py
 import numpy as np
 import pytest
 
-from cupysim.campaign import work
-from cupysim.campaign.file import read_campaign
+from cupysim.campaign import rendering
+from cupysim.campaign.file import Campaign, read_campaign
 from cupysim.campaign.folder import create_folder, open_folder
 from cupysim.campaign.runs import Shard, finish, progress, read_shard, run_here
+from cupysim.campaign.shots import Shot
 from cupysim.campaign.work import Worker
-from cupysim.errors import CupysimError
+from cupysim.errors import CupysimError, OutOfMemory
 from cupysim.formats.nexus.series import SHOTS
 from cupysim.formats.patient_file import PatientFile
+from cupysim.render.plan import RenderPlan
+from cupysim.render.result import Backend, Observer, Rendered
+from cupysim.render.select import select_backend
 from tests.campaign.campaigns import DATA, VARY, campaign_of, finished, images, text
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +79,7 @@ def test_noise_of_the_c_program(tmp_path: Path) -> None:
     folder = finished(tmp_path, text(shots=1, output="noise = 'nanobragg'"))
     with h5py.File(folder.chunk(0)) as file:
         seed = int(file[f"{SHOTS}/noise_seed"][0])
-    rendered = work.render_shot(folder.campaign, 0, Worker(folder, 1)._render)
+    rendered = rendering.render_shot(folder.campaign, 0, Worker(folder, 1)._render)
     np.testing.assert_array_equal(images(folder)[0], rendered.image.counts(seed)[0])
 
 
@@ -138,24 +142,66 @@ def test_an_error_in_the_middle_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = create_folder(str(tmp_path / "out"), campaign_of(tmp_path))
-    real, calls = work.render_shot, []
+    real = rendering.draw_shot
 
-    def breaks(*arguments: object) -> object:
-        calls.append(arguments)
-        if len(calls) == 5:
-            raise MemoryError
-        return real(*arguments)  # type: ignore[arg-type]
+    def breaks(campaign: Campaign, number: int) -> Shot:
+        if number == 4:
+            raise MemoryError("Unable to allocate 9 TiB")
+        return real(campaign, number)
 
-    monkeypatch.setattr(work, "render_shot", breaks)
-    with pytest.raises(CupysimError, match="shot 4: out of memory"):
+    monkeypatch.setattr(rendering, "draw_shot", breaks)
+    with pytest.raises(CupysimError, match=r"chunk 1: out of memory \(Unable to allocate 9 TiB\)"):
         run_here(folder, Shard(), 1)
     assert folder.done() == [0]
     assert folder.claimed() == []
     assert len(os.listdir(Path(folder.path) / "chunks")) == 1
     assert progress(folder).done == 3
+    monkeypatch.setattr(rendering, "draw_shot", real)
     run_here(folder, Shard(), 1)
     assert finish(folder)
     np.testing.assert_array_equal(images(folder), images(finished(tmp_path, out="again")))
+
+
+@pytest.mark.parametrize("error", [MemoryError, OutOfMemory])
+def test_a_batch_is_halved_once(tmp_path: Path, error: type[MemoryError]) -> None:
+    campaign = campaign_of(tmp_path, text(VARY, 6))
+    real, sizes = select_backend("numpy"), []
+
+    def backend_for(most: int) -> Backend:
+        def small(plan: RenderPlan, observer: Observer) -> Rendered:
+            sizes.append(plan.shape[0])
+            if plan.shape[0] > most:
+                raise error
+            return real(plan, observer)
+
+        return small
+
+    found = rendering.render_shots(campaign, range(6), backend_for(3))
+    assert sizes == [6, 3, 3]
+    for number, (rendered, _) in enumerate(found):
+        assert rendered is not None
+        alone = rendering.render_shot(campaign, number, real)
+        np.testing.assert_array_equal(rendered.image.array, alone.image.array)
+    sizes.clear()
+    with pytest.raises(MemoryError):
+        rendering.render_shots(campaign, range(6), backend_for(2))
+    assert sizes == [6, 3]
+
+
+def test_a_shot_which_cannot_be_rendered_leaves_its_batch(tmp_path: Path) -> None:
+    """Its error is its own, whether drawing or rendering fails."""
+    content = text("distance = { list = [50, 0, 60, 70] }", 4)
+    campaign, real = campaign_of(tmp_path, content), select_backend("numpy")
+
+    def picky(plan: RenderPlan, observer: Observer) -> Rendered:
+        if (plan.panels.close_distance == 0.07).any():
+            raise CupysimError("too far")
+        return real(plan, observer)
+
+    found = rendering.render_shots(campaign, range(4), picky)
+    assert [rendered is not None for rendered, _ in found] == [True, False, True, False]
+    assert "distance" in found[1][1]
+    assert found[3][1] == "too far"
 
 
 def test_two_which_do_the_same_chunk(tmp_path: Path) -> None:

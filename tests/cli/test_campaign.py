@@ -52,7 +52,7 @@ def test_from_plan_to_export(command: Command, tmp_path: Path) -> None:
     status, out, err = command("resume data --processes 1")
     assert status == 0
     assert "7 shots in" in out
-    assert "images/s: rendering" in err
+    assert "images/s in each process: rendering" in err
     status, out, _ = command("status data --json")
     assert json.loads(out)["done"] == 7
     status, out, _ = command("verify data --samples 3")

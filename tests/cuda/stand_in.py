@@ -19,7 +19,7 @@ from cupysim.native import recipe
 from cupysim.native.library import load
 from cupysim.render.host import prepare
 from cupysim.render.kernel_source import POLICIES
-from cupysim.render.launch import SHAPES, Factors
+from cupysim.render.launch import SHAPES, Factors, launch_type
 
 
 class OutOfMemoryError(MemoryError):
@@ -41,6 +41,13 @@ class DeviceArray:
         self._array = array
         self._free = free
         self.data = SimpleNamespace(ptr=array.ctypes.data)
+
+    @property
+    def nbytes(self) -> int:
+        return self._array.nbytes
+
+    def __len__(self) -> int:
+        return len(self._array)
 
     def __del__(self) -> None:
         self._free()
@@ -120,7 +127,7 @@ class Machine:
         return DeviceArray(array, free)
 
     def launch(self, options: tuple[str, ...], launch: np.ndarray) -> None:
-        assert launch.shape == (1,)
+        assert launch.ndim == 1
         self.launches.append((self.current, options))
         text = " ".join(options)
         at = launch.ctypes.data
@@ -136,12 +143,15 @@ class Machine:
         else:
             precision = next(p for p, name in POLICIES.items() if name == found["POLICY"])
             factors, running = Factors[found["FACTORS"]], found["RUNNING"] == "true"
-            self._library.cupysim_render(at, int(precision), shape, int(factors), running, 1)
-            self._complete_solid_angles(launch)
+            self._library.cupysim_render(
+                at, len(launch), int(precision), shape, int(factors), running, 1
+            )
+            for one in launch:
+                self._complete_solid_angles(one)
 
     def _complete_solid_angles(self, launch: np.ndarray) -> None:
         """The processor sums them for blocks of pixels, a GPU gives each pixel's."""
-        n_pixels, address = int(launch["n_pixels"][0, 0]), int(launch["omega_sums"][0, 0])
+        n_pixels, address = int(launch["n_pixels"][0]), int(launch["omega_sums"][0])
         sums = np.ctypeslib.as_array((ctypes.c_double * n_pixels).from_address(address))
         sums[-(-n_pixels // self._library.cupysim_lanes()) :] = 0.0
 
@@ -161,8 +171,15 @@ class Machine:
             def get_function(name: str) -> Callable[..., None]:
                 assert name in code
 
-                def kernel(grid: tuple[int], block: tuple[int], words: tuple[np.ndarray]) -> None:
+                def kernel(grid: tuple[int, ...], block: tuple[int], words: tuple[Any]) -> None:
                     (launch,) = words
+                    if name == "cupysim_render_batch":
+                        assert "-DCUPYSIM_BATCH" in options
+                        launch = launch._array.view(launch_type())
+                        assert grid[1] == len(launch)
+                    else:
+                        assert launch.shape == (1,)
+                        assert len(grid) == 1
                     n_pixels = int(launch["n_pixels"][0, 0])
                     assert 0 <= grid[0] * block[0] - n_pixels < block[0]
                     self.launch(options, launch)

@@ -20,6 +20,7 @@ from cupysim.gradients.result import Gradients
 from cupysim.gradients.select import select_gradient_backend
 from cupysim.provenance import versions
 from cupysim.render import cuda, cuda_engine, host
+from cupysim.render.joining import add_shots
 from cupysim.render.launch import Precision
 from cupysim.render.plan import RenderPlan
 from cupysim.render.planning import make_plan
@@ -83,6 +84,34 @@ def test_image(case: str, devices: int, machine: MachineMaker) -> None:
     np.testing.assert_allclose(rendered.omega_sum, reference.omega_sum, rtol=1e-12)
     assert rendered.interpolation_stops == reference.interpolation_stops
     assert made.used == [0] * devices, "memory is given back"
+
+
+def test_several_images_in_one_launch(machine: MachineMaker) -> None:
+    made = machine()
+    words = f"{COMMON} -oversample 2 -default_F 10 -corrected -roi 3 31 5 30"
+    plans = [make_plan(from_args(f"{words} -misset {angle} 0 0")) for angle in (0, 10, 20)]
+    rendered = cuda.render(add_shots(plans), Observer(), Precision.DOUBLE, None)
+    assert len(made.launches) == 1
+    for number, plan in enumerate(plans):
+        np.testing.assert_array_equal(rendered.image[number : number + 1], expected(plan))
+    assert made.used == [0], "memory is given back"
+
+
+def test_structure_factors_stay_on_the_device(machine: MachineMaker) -> None:
+    """From image to image, as long as they are the same."""
+    made, kept = machine(), {}
+    one, other = plan_of("table"), plan_of("table")
+    cuda.render(one, Observer(), Precision.DOUBLE, None, kept)
+    (engine,) = kept.values()
+    table, held = engine._kept["table"], made.used[0]
+    cuda.render(one, Observer(), Precision.DOUBLE, None, kept)
+    assert engine._kept["table"] is table
+    assert made.used[0] == held
+    image = cuda.render(other, Observer(), Precision.DOUBLE, None, kept).image
+    assert engine._kept["table"] is not table
+    del table
+    np.testing.assert_array_equal(image, expected(other))
+    assert made.used[0] == held
 
 
 def test_what_computed_it(machine: MachineMaker) -> None:

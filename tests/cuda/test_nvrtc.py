@@ -72,6 +72,17 @@ class TestEveryVariant:
         )
 
 
+@pytest.mark.parametrize("precision", Precision)
+def test_batches_are_as_good(precision: Precision) -> None:
+    """Reading launches from shared memory costs few registers which are not there."""
+    variants = [variant for variant in render_variants(precision) if not variant.running]
+    found = compile_all(ONE_ARCHITECTURE, [render_options(v, batch=True) for v in variants])
+    assert_nothing({name: program.complaints for name, program in found.items()})
+    spilled = {name: program.spilled for name, program in found.items()}
+    limit = {name: INTERPOLATION_SPILLS if "TRICUBIC" in name else 0 for name in found}
+    assert_nothing({name: n for name, n in spilled.items() if n > limit[name]})
+
+
 def float64_in_steps(architecture: str, precision: Precision) -> dict[str, list[str]]:
     """Float64 instructions in the loops over steps of kernels without a running sum."""
     found = {}

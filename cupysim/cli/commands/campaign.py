@@ -19,13 +19,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 
 from cupysim.campaign.estimate import estimate
 from cupysim.campaign.export import export_images, truth_table
 from cupysim.campaign.file import Campaign, read_campaign
 from cupysim.campaign.folder import Folder, create_folder, open_folder
 from cupysim.campaign.runs import (
-    Progress,
     Shard,
     finish,
     parent_is_gone,
@@ -49,6 +49,8 @@ STOPPED = 143
 
 MOST_PROCESSES = 1024
 
+ENGINES = ("auto", "processes", "dask")
+
 QUIET = 10.0
 """Seconds between two lines of progress where nobody looks at a terminal."""
 
@@ -69,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help="that many; default: one on each core, or for each GPU")  # fmt: skip
         added.add_argument("--threads", type=int, metavar="N",
             help="of the host backend in each process; default: the cores' share")  # fmt: skip
+        added.add_argument("--engine", choices=ENGINES, default="auto",
+            help="who starts processes: dask, if it is installed and there are several, or "
+            "cupysim itself (processes); default: %(default)s")  # fmt: skip
+        added.add_argument("--scheduler", metavar="FILE|ADDRESS",
+            help="of a Dask cluster which is there, such as tcp://host:8786")  # fmt: skip
         added.add_argument("--shard", default="0/1", metavar="K/N",
             help="the K-th of N shares, from 0; auto: as SLURM, Open MPI or PMI say")  # fmt: skip
         return added
@@ -140,15 +147,25 @@ def _go_on(folder: Folder, shard: Shard, arguments: argparse.Namespace) -> int:
     teller = _Teller(folder)
     left = [number for number in shard.chunks(folder) if not folder.is_done(number)]
     processes = min(processes, max(1, len(left)))
+    engine = _engine(arguments, processes)
+    times = Times()
     try:
-        if left and processes == 1:
+        if left and engine == "dask":
+            from cupysim.campaign.cluster import run_cluster
+
+            scheduler = arguments.scheduler
+            if scheduler is not None:
+                # its workers have cores of their own
+                threads = arguments.threads
+            times = run_cluster(folder, shard, processes, threads, scheduler, say, teller.hear)
+        elif left and processes == 1:
             with teller:
                 times = run_here(folder, shard, threads)
-            say(_shares(times))
         elif left:
-            run_processes(folder, shard, processes, threads, teller.hear)
+            times = run_processes(folder, shard, processes, threads, teller.hear)
     finally:
         teller.end()
+    say(_shares(times))
     whole = finish(folder)
     failures = folder.failures()
     for failure in failures[:10]:
@@ -159,6 +176,16 @@ def _go_on(folder: Folder, shard: Shard, arguments: argparse.Namespace) -> int:
     if failures:
         tell(f"{len(failures)} shots could not be rendered; failures/ tells why")
     return IMPERFECT if failures else 0
+
+
+def _engine(arguments: argparse.Namespace, processes: int) -> str:
+    engine: str = arguments.engine
+    if engine == "auto" and (arguments.scheduler is not None or processes > 1):
+        there = arguments.scheduler is not None or find_spec("distributed") is not None
+        engine = "dask" if there else "processes"
+    if engine != "dask" and arguments.scheduler is not None:
+        raise CupysimError(f"--scheduler is Dask's, but --engine is {engine}")
+    return engine
 
 
 def _processes(wanted: int | None, campaign: Campaign) -> int:
@@ -195,12 +222,15 @@ class _Teller:
         if self._thread:
             self._thread.join()
 
-    def hear(self, at: Progress) -> None:
-        """Say how far it is, if it is time."""
-        now, ready, total = time.monotonic(), at.done + at.begun, self._folder.campaign.n_shots
+    def hear(self) -> None:
+        """Look how far it is, and say so, if it is time."""
+        now = time.monotonic()
+        if self._first is not None and now - self._told < (1.0 if self._terminal else QUIET):
+            return
+        at, total = progress(self._folder), self._folder.campaign.n_shots
+        ready = at.done + at.begun
         if self._first is None:
-            self._first = ready
-        if now - self._told < (1.0 if self._terminal else QUIET):
+            self._first, self._told = ready, now
             return
         self._told = now
         rate = (ready - self._first) / max(now - self._began, 1e-9)
@@ -215,7 +245,7 @@ class _Teller:
 
     def _look(self) -> None:
         while not self._ended.wait(1.0):
-            self.hear(progress(self._folder))
+            self.hear()
 
 
 def _shares(times: Times) -> str:
@@ -223,9 +253,9 @@ def _shares(times: Times) -> str:
         return ""
     wall = max(times.wall, 1e-9)
     return (
-        f"{times.shots} shots, {times.shots / wall:.3g} images/s: rendering "
-        f"{times.render / wall:.0%} of the time, noise {times.noise / wall:.0%}, compressing and "
-        f"writing {times.write / wall:.0%}\n"
+        f"{times.shots} shots, {times.shots / wall:.3g} images/s in each process: rendering "
+        f"{times.render / wall:.0%} of the time; beside it noise {times.noise / wall:.0%}, "
+        f"compression {times.compress / wall:.0%}, writing {times.write / wall:.0%}\n"
     )
 
 
@@ -233,12 +263,13 @@ def _work(arguments: argparse.Namespace) -> int:
     folder = open_folder(arguments.place)
     part = read_shard(arguments.part)
     try:
-        run_here(
+        times = run_here(
             folder, read_shard(arguments.shard), arguments.threads, parent_is_gone(),
             part.number, part.count,
         )  # fmt: skip
     except Stopped:
         return STOPPED
+    tell(json.dumps(dataclasses.asdict(times)))
     return 0
 
 
