@@ -14,6 +14,7 @@ from cupysim.maths.arrays import unit
 from cupysim.maths.rotations import misset_angles, rotate_axis, rotate_xyz
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, KINDS, changed, current
+from cupysim.models.structure_factors import StructureFactors
 from cupysim.render.joining import add_crystals
 from cupysim.render.plan import RenderPlan
 from cupysim.render.planning import make_plan
@@ -34,7 +35,10 @@ class Shot:
     number : int
         Which.
     experiments : tuple of Experiment
-        One for each crystal; beam, detector and background are those of the first.
+        One for each crystal; beam, detector and background are those of the first. Where there
+        is no crystal, one without structure factors.
+    n_crystals : int
+        Crystals.
     drawn : dict of str to list of float
         What was drawn, in units for people: one number, or one for each crystal.
     noise_seed : int
@@ -43,6 +47,7 @@ class Shot:
 
     number: int
     experiments: tuple[Experiment, ...]
+    n_crystals: int
     drawn: dict[str, list[float]]
     noise_seed: int
 
@@ -54,7 +59,8 @@ class Shot:
     @property
     def a_matrices(self) -> np.ndarray:
         """Columns a*, b*, c* (1/Angstrom) in the laboratory, shape (n_crystals, 3, 3)."""
-        return np.stack([each.crystal.lattice.reciprocal.T for each in self.experiments])
+        matrices = [each.crystal.lattice.reciprocal.T for each in self.experiments]
+        return np.array(matrices[: self.n_crystals]).reshape(-1, 3, 3)
 
     def plan(self) -> RenderPlan:
         """What a backend takes."""
@@ -90,10 +96,10 @@ def draw_shot(campaign: Campaign, number: int) -> Shot:
             experiment = _vary(experiment, variation, value)
     if campaign.spectra is not None:
         experiment = _with_spectrum(campaign, experiment, number)
-    crystals = [
-        _crystal(campaign, experiment, number, each, drawn)
-        for each in range(_count_crystals(campaign, number))
-    ]
+    count = _count_crystals(campaign, number)
+    crystals = [_crystal(campaign, experiment, number, each, drawn) for each in range(count)]
+    if not crystals:
+        crystals = [replace(experiment, structure_factors=StructureFactors())]
     if len(crystals) > 1:
         oversample = max(each.oversample for each in crystals)
         crystals = [
@@ -101,7 +107,7 @@ def draw_shot(campaign: Campaign, number: int) -> Shot:
             for each in crystals
         ]
     seed = uniform_deviates(campaign.seed, "noise", number, 0, 1)[0]
-    return Shot(number, tuple(crystals), drawn, 1 + int(seed * NOISE_SEEDS))
+    return Shot(number, tuple(crystals), count, drawn, 1 + int(seed * NOISE_SEEDS))
 
 
 def _number(campaign: Campaign, variation: Variation, shot: int, crystal: int) -> float:
@@ -113,8 +119,8 @@ def _number(campaign: Campaign, variation: Variation, shot: int, crystal: int) -
 
 def _count_crystals(campaign: Campaign, shot: int) -> int:
     number = _number(campaign, Variation("crystals", campaign.n_crystals, "set"), shot, 0)
-    if not 0.5 <= number < MOST_CRYSTALS + 0.5:
-        raise ModelError(f"{number:g} crystals in a shot; from 1 to {MOST_CRYSTALS} are possible")
+    if not -0.5 <= number < MOST_CRYSTALS + 0.5:
+        raise ModelError(f"{number:g} crystals in a shot; from 0 to {MOST_CRYSTALS} are possible")
     return round(number)
 
 

@@ -55,7 +55,7 @@ class Truth:
         """All columns; of crystals, the second axis, and NaN where there are fewer."""
         known, count = self._known, len(self._known)
         shots = [written and written.shot for written in known]
-        crystals = [len(shot.experiments) if shot else 0 for shot in shots]
+        crystals = [shot.n_crystals if shot else 0 for shot in shots]
         most = max(1, *crystals)
         frames = self.frames()
         assert frames.starts is not None

@@ -155,6 +155,26 @@ def test_several_crystals_add_up(tmp_path: Path, renderer: Renderer) -> None:
     np.testing.assert_allclose(together, apart, rtol=2e-6, atol=2e-6 * together.max())
 
 
+def test_misses(tmp_path: Path) -> None:
+    """Shots without a crystal have the background alone."""
+    content = text("crystals = { list = [0, 1, 0] }\norientation = 'uniform'", 4,
+                   output="spots = true\ncounts = false")  # fmt: skip
+    folder = finished(tmp_path, content)
+    with h5py.File(folder.chunk(0)) as file:
+        truth = read_truth(file)
+    assert truth["crystals"].tolist() == [0, 1, 0, 0]
+    assert np.isnan(truth["a_matrix"]).all(axis=(1, 2, 3)).tolist() == [True, False, True, True]
+    assert not truth["failed"].any()
+    assert np.diff(truth["spots_begin"])[[0, 2, 3]].tolist() == [0, 0, 0]
+    assert len(truth["spots"]) > 0
+    miss, hit, *misses = images(folder)
+    water = make_plan(from_args(f"{BASE} -default_F 0 -nodump"))
+    np.testing.assert_allclose(miss, select_backend("numpy")(water, Observer()).image[0, 0], 2e-6)
+    assert hit.max() > 2.0 * miss.max()
+    for other in misses:
+        np.testing.assert_array_equal(other, miss)
+
+
 def test_crystals_which_cannot_be_together(tmp_path: Path) -> None:
     vary = "crystals = { constant = 2 }\nn_cells = { normal = [3, 3] }"
     base = f"{BASE} -hkl f.hkl"
