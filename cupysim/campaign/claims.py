@@ -94,12 +94,18 @@ class Claim:
         """Give the chunk back, if it was not taken away."""
         self._ended.set()
         self._thread.join()
-        mine = os.fstat(self._descriptor)
-        with contextlib.suppress(OSError):
-            there = os.stat(self.path)
-            if (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino):
+        if self.is_mine():
+            with contextlib.suppress(OSError):
                 os.unlink(self.path)
         os.close(self._descriptor)
+
+    def is_mine(self) -> bool:
+        """Whether it was not taken away while this process slept."""
+        try:
+            mine, there = os.fstat(self._descriptor), os.stat(self.path)
+        except OSError:
+            return False
+        return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
 
     def _keep_beating(self, heartbeat: float) -> None:
         while not self._ended.wait(heartbeat):

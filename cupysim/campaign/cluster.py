@@ -21,7 +21,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from cupysim.campaign.folder import Folder, open_folder
-from cupysim.campaign.runs import LOOK, Shard, pinned_devices
+from cupysim.campaign.runs import LOOK, pinned_devices
+from cupysim.campaign.shards import Shard
 from cupysim.campaign.work import PAUSE, Times, Worker
 from cupysim.errors import CupysimError
 from cupysim.formats.optional import require

@@ -10,89 +10,27 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from cupysim.campaign.claims import read_claim
 from cupysim.campaign.folder import Folder
-from cupysim.campaign.work import Stopped, Times, Worker
+from cupysim.campaign.shards import Shard
+from cupysim.campaign.work import Times, Worker
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.series import SHOTS, Part, write_master
 from cupysim.formats.nexus.tree import Frames
+from cupysim.formats.safe_writing import OutputError
 
 LOOK = 1.0
 """Seconds between two looks at how far processes are."""
 
 MOST_DEATHS = 5
 """Processes which may be killed from outside, one after the other, before a run gives up."""
-
-RANKS = (
-    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN"),
-    ("SLURM_PROCID", "SLURM_NTASKS", None),
-    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", None),
-    ("PMI_RANK", "PMI_SIZE", None),
-)
-"""Variables which tell a process its number, how many there are, and the first number."""
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A share of a campaign.
-
-    Parameters
-    ----------
-    number, count : int
-        Which, from 0, of how many.
-    """
-
-    number: int = 0
-    count: int = 1
-
-    def chunks(self, folder: Folder) -> list[int]:
-        """Chunks of this share."""
-        return list(range(self.number, folder.campaign.n_chunks, self.count))
-
-
-def read_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard:
-    """A share from "k/n", k from 0, or "auto": from what SLURM or MPI say.
-
-    Parameters
-    ----------
-    text : str
-        One of the two.
-    environment : mapping, optional
-        Variables of the process.
-
-    Returns
-    -------
-    Shard
-        Whole where "auto" finds nothing.
-
-    Raises
-    ------
-    CupysimError
-        If it is neither, or impossible.
-    """
-    if text == "auto":
-        for number, count, first in RANKS:
-            if environment.get(count, "").isdecimal() and environment.get(number, "").isdecimal():
-                start = int(environment.get(first, "0")) if first else 0
-                return _shard(int(environment[number]) - start, int(environment[count]), text)
-        return Shard()
-    number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal()):
-        raise CupysimError(f"--shard {text}: expected k/n, such as 0/8, or auto")
-    return _shard(int(number), int(count), text)
-
-
-def _shard(number: int, count: int, text: str) -> Shard:
-    if not 0 <= number < count:
-        raise CupysimError(f"--shard {text}: number {number} of {count}; they begin with 0")
-    return Shard(number, count)
 
 
 @dataclass(frozen=True)
@@ -151,8 +89,6 @@ def run_here(
     shard: Shard,
     threads: int | None,
     should_stop: Callable[[], bool] = lambda: False,
-    first: int = 0,
-    of: int = 1,
 ) -> Times:
     """Do a share of a campaign in this process.
 
@@ -166,8 +102,6 @@ def run_here(
         Of the host backend.
     should_stop : callable, optional
         Whether to end after this shot.
-    first, of : int, optional
-        Number of this process and how many share the share: where it begins.
 
     Returns
     -------
@@ -181,10 +115,8 @@ def run_here(
     Stopped
         If it was to end.
     """
-    chunks = shard.chunks(folder)
-    begin = len(chunks) * first // of
     worker = Worker(folder, threads, should_stop=should_stop)
-    worker.work(chunks[begin:] + chunks[:begin])
+    worker.work(shard.chunks(folder))
     return worker.times
 
 
@@ -225,9 +157,10 @@ def run_processes(
     deaths, times = 0, Times()
 
     def start(number: int) -> None:
+        part = shard.part(number, processes)
         words = [
             sys.executable, "-m", "cupysim", "campaign", "work", folder.path,
-            "--shard", f"{shard.number}/{shard.count}", "--part", f"{number}/{processes}",
+            "--shard", f"{part.number}/{part.count}", "--part", f"{part.place}/{part.places}",
         ]  # fmt: skip
         if threads is not None:
             words += ["--threads", str(threads)]
@@ -345,6 +278,7 @@ def finish(folder: Folder) -> bool:
     if not all(map(folder.is_done, numbers)):
         return False
     if os.path.exists(folder.master):
+        folder.remove_parts(folder.master)
         return True
     parts, starts, wavelengths = [], [], []
     for number in numbers:
@@ -353,15 +287,16 @@ def finish(folder: Folder) -> bool:
             starts += np.radians(file[f"{SHOTS}/phi"][()]).tolist()
             wavelengths.append(file[f"{SHOTS}/wavelength"][()] * ANGSTROM)
     frames = Frames(campaign.n_shots, starts, np.concatenate(wavelengths))
+    try:
+        with folder.new_file(folder.master) as file:
+            write_master(
+                file, folder.path, campaign.experiment, parts, campaign.counts, campaign.name,
+                frames,
+            )  # fmt: skip
+    except OutputError:
+        # another was faster, and has removed what this one wrote
+        if not os.path.exists(folder.master):
+            raise
+    # not before it is there: all processes which end now write it
     folder.remove_parts(folder.master)
-    with folder.new_file(folder.master) as file:
-        write_master(
-            file, folder.path, campaign.experiment, parts, campaign.counts, campaign.name, frames
-        )
     return True
-
-
-__all__ = [
-    "Progress", "Shard", "Stopped", "finish", "parent_is_gone", "progress", "read_shard",
-    "run_here", "run_processes",
-]  # fmt: skip

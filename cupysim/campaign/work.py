@@ -20,6 +20,7 @@ from cupysim.campaign.truth import Truth
 from cupysim.errors import CupysimError
 from cupysim.formats.nexus.series import Series
 from cupysim.formats.pixels import GAP
+from cupysim.formats.safe_writing import OutputError
 from cupysim.render.result import Backend
 from cupysim.render.select import select_backend
 from cupysim.render.spots import predict_spots
@@ -133,6 +134,7 @@ class Worker:
         assert self.claims is not None
         if self.folder.is_done(number) or (claim := self.claims.take(number)) is None:
             return
+        began = time.perf_counter()
         try:
             if not self.folder.is_done(number):
                 self.folder.remove_parts(self.folder.chunk(number))
@@ -142,12 +144,17 @@ class Worker:
             raise CupysimError(
                 f"chunk {number}: out of memory{reason and f' ({reason})'}"
             ) from error
+        except OutputError:
+            # another took it over while this process slept, and has removed what it had written
+            if claim.is_mine():
+                raise
         finally:
+            self.times.wall += time.perf_counter() - began
             claim.release()
 
     def _do(self, number: int, claim: Claim) -> None:
         campaign = self.folder.campaign
-        shots, began = campaign.shots_of(number), time.perf_counter()
+        shots = campaign.shots_of(number)
         truth = Truth(campaign, len(shots))
         failures: list[dict[str, Any]] = []
         with (
@@ -173,7 +180,6 @@ class Worker:
         # while images were compressed, they also went to the disk
         self.times.write += file.seconds
         self.times.compress -= seconds
-        self.times.wall += time.perf_counter() - began
 
     def _pipeline(self, shots: range, series: Series) -> Iterator[tuple[int, Written | None, str]]:
         """Render shots while the ones before get their noise and are written."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from cupysim.campaign.file import Campaign, read_campaign
 from cupysim.campaign.folder import Folder, create_folder
-from cupysim.campaign.runs import Shard, finish, run_here
+from cupysim.campaign.runs import finish, run_here
+from cupysim.campaign.shards import Shard
 
 BASE = (
     "-cell 50 60 70 80 90 100 -default_F 100 -lambda 1 -N 5 -mosaic 0.5 -mosaic_dom 3 "

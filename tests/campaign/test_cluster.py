@@ -14,7 +14,8 @@ from cupysim.campaign import cluster
 from cupysim.campaign.claims import Claims
 from cupysim.campaign.cluster import _Run, do_chunk, run_cluster
 from cupysim.campaign.folder import Folder, create_folder
-from cupysim.campaign.runs import Shard, finish
+from cupysim.campaign.runs import finish
+from cupysim.campaign.shards import Shard
 from cupysim.campaign.work import Times, Worker
 from cupysim.errors import CupysimError, OptionError
 from tests.campaign.campaigns import campaign_of, finished, images

@@ -15,7 +15,8 @@ import pytest
 from cupysim.campaign import rendering
 from cupysim.campaign.file import Campaign, read_campaign
 from cupysim.campaign.folder import create_folder, open_folder
-from cupysim.campaign.runs import Shard, finish, progress, read_shard, run_here
+from cupysim.campaign.runs import finish, progress, run_here
+from cupysim.campaign.shards import Shard, read_shard
 from cupysim.campaign.shots import Shot
 from cupysim.campaign.work import Worker
 from cupysim.errors import CupysimError, OutOfMemory
@@ -249,21 +250,52 @@ class TestPatientFile:
                     ask()
 
 
+ARRAY = {"SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_MAX": "9", "SLURM_ARRAY_TASK_COUNT": "3"}
+BATCH = {"SLURM_PROCID": "0", "SLURM_NTASKS": "2"}
+
+
 @pytest.mark.parametrize(
     ("text_of", "environment", "expected"),
     [
         ("2/8", {}, Shard(2, 8)),
-        ("auto", {}, Shard(0, 1)),
-        ("auto", {"SLURM_PROCID": "3", "SLURM_NTASKS": "4"}, Shard(3, 4)),
-        ("auto", {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "10",
-                  "SLURM_ARRAY_TASK_MIN": "5", "SLURM_PROCID": "0", "SLURM_NTASKS": "1"},
-         Shard(2, 10)),
-        ("auto", {"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"}, Shard(1, 2)),
-        ("auto", {"PMI_RANK": "0", "PMI_SIZE": "2"}, Shard(0, 2)),
+        ("2/8", BATCH, Shard(2, 8)),
+        ("auto", {}, Shard()),
+        ("auto", {"SLURM_PROCID": "3", "SLURM_NTASKS": "4"}, Shard(place=3, places=4)),
+        # a batch script of one task is not told how many there are
+        ("auto", {"SLURM_PROCID": "0"}, Shard()),
+        # --array=3,5,9
+        ("auto", ARRAY | {"SLURM_ARRAY_TASK_ID": "9"}, Shard(place=6, places=7)),
+        # with two tasks in each of its jobs
+        ("auto", ARRAY | {"SLURM_ARRAY_TASK_ID": "5", "SLURM_PROCID": "1", "SLURM_NTASKS": "2"},
+         Shard(place=5, places=14)),
+        # in the batch script of a job which has two tasks, then by mpirun in it
+        ("auto", BATCH, Shard(place=0, places=2)),
+        ("auto", BATCH | {"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"},
+         Shard(place=1, places=2)),
+        ("auto", {"PMI_RANK": "0", "PMI_SIZE": "2"}, Shard(place=0, places=2)),
+        # nonsense is no reason not to work
+        ("auto", ARRAY | {"SLURM_ARRAY_TASK_ID": "10"}, Shard()),
+        ("auto", {"SLURM_PROCID": "2", "SLURM_NTASKS": "2"}, Shard()),
     ],
 )  # fmt: skip
 def test_shards(text_of: str, environment: dict[str, str], expected: Shard) -> None:
     assert read_shard(text_of, environment) == expected
+
+
+@pytest.mark.parametrize("place", range(14))
+def test_whoever_is_there_does_all(tmp_path: Path, place: int) -> None:
+    """Jobs of an array may never start."""
+    folder = create_folder(str(tmp_path / "out"), campaign_of(tmp_path))
+    chunks = Shard(place=place, places=14).chunks(folder)
+    assert sorted(chunks) == [0, 1, 2]
+    assert chunks[0] == place * 3 // 14
+
+
+def test_parts_of_a_share(tmp_path: Path) -> None:
+    folder = create_folder(str(tmp_path / "out"), campaign_of(tmp_path, text(shots=12)))
+    assert Shard(1, 2).chunks(folder) == [1, 3]
+    assert Shard(1, 2).part(1, 2).chunks(folder) == [3, 1]
+    assert Shard().part(1, 2).part(2, 3) == Shard(place=5, places=6)
 
 
 @pytest.mark.parametrize("wrong", ["8/8", "1", "a/b", "-1/2", "1/0", ""])
@@ -276,6 +308,58 @@ def test_shards_share_all_chunks(tmp_path: Path) -> None:
     folder = create_folder(str(tmp_path / "out"), campaign_of(tmp_path))
     shared = [Shard(number, 2).chunks(folder) for number in range(2)]
     assert sorted(sum(shared, [])) == [0, 1, 2]  # noqa: RUF017
+
+
+def test_all_who_end_together_write_the_master(tmp_path: Path) -> None:
+    """One removed what another was writing, which then ended with an error."""
+    folder = finished(tmp_path)
+    for _ in range(3):
+        os.unlink(folder.master)
+        words = [sys.executable, "-m", "cupysim", "campaign", "resume", folder.path]
+        ends = [subprocess.Popen(words, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+        for each in ends:
+            _, err = each.communicate()
+            assert each.returncode == 0, err
+        assert sorted(name for name in os.listdir(folder.path) if name.endswith((".h5", ".part"))) \
+            == [os.path.basename(folder.master)]  # fmt: skip
+
+
+def test_a_faster_one_has_written_the_master(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And has removed what this one wrote, which on NFS is an error."""
+    folder = finished(tmp_path)
+    os.unlink(folder.master)
+
+    def be_late(_: PatientFile) -> None:
+        monkeypatch.undo()
+        assert finish(folder)
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(PatientFile, "finish", be_late)
+    assert finish(folder)
+    assert images(folder).any(axis=(1, 2)).all()
+
+
+def test_a_chunk_which_was_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While its process slept; another does it now."""
+    folder = create_folder(str(tmp_path / "out"), campaign_of(tmp_path))
+    finish_file = PatientFile.finish
+
+    def sleep(file: PatientFile) -> None:
+        monkeypatch.undo()
+        finish_file(file)
+        os.unlink(folder.claim(0))
+        folder.remove_parts(folder.chunk(0))
+
+    monkeypatch.setattr(PatientFile, "finish", sleep)
+    worker = Worker(folder, 1)
+    worker.work([0], wait=False)
+    assert not folder.is_done(0)
+    assert worker.times.wall > 0.0
+    worker.work([0])
+    assert folder.is_done(0)
+    assert folder.claimed() == []
 
 
 def test_torture() -> None:

@@ -26,14 +26,13 @@ from cupysim.campaign.export import export_images, truth_table
 from cupysim.campaign.file import Campaign, read_campaign
 from cupysim.campaign.folder import Folder, create_folder, open_folder
 from cupysim.campaign.runs import (
-    Shard,
     finish,
     parent_is_gone,
     progress,
-    read_shard,
     run_here,
     run_processes,
 )
+from cupysim.campaign.shards import Shard, read_shard
 from cupysim.campaign.verify import verify
 from cupysim.campaign.work import Stopped, Times
 from cupysim.cli.streams import say, tell
@@ -77,7 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         added.add_argument("--scheduler", metavar="FILE|ADDRESS",
             help="of a Dask cluster which is there, such as tcp://host:8786")  # fmt: skip
         added.add_argument("--shard", default="0/1", metavar="K/N",
-            help="the K-th of N shares, from 0; auto: as SLURM, Open MPI or PMI say")  # fmt: skip
+            help="the K-th of N shares alone, from 0; auto: all, with others of a SLURM job or "
+            "array or of mpirun, which may come and go")  # fmt: skip
         return added
 
     plan = action("plan", "tell what a campaign will take, from a few of its shots", "FILE")
@@ -262,11 +262,9 @@ def _shares(times: Times) -> str:
 def _work(arguments: argparse.Namespace) -> int:
     folder = open_folder(arguments.place)
     part = read_shard(arguments.part)
+    shard = read_shard(arguments.shard).part(part.number, part.count)
     try:
-        times = run_here(
-            folder, read_shard(arguments.shard), arguments.threads, parent_is_gone(),
-            part.number, part.count,
-        )  # fmt: skip
+        times = run_here(folder, shard, arguments.threads, parent_is_gone())
     except Stopped:
         return STOPPED
     tell(json.dumps(dataclasses.asdict(times)))
