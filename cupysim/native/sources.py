@@ -8,14 +8,13 @@ from pathlib import Path
 
 
 def folder() -> Traversable:
-    """The folder ``cuda_src``: of the installation, or of a checkout which is not installed.
+    """The folder ``cuda_src``: of the checkout which this file is in, or of the installation.
 
     Returns
     -------
     Traversable
         What `importlib.resources` knows of it.
     """
-    try:
-        return files("cupysim.cuda_src")
-    except ModuleNotFoundError:
-        return Path(__file__).parents[2] / "cuda_src"
+    # a checkout on PYTHONPATH must not take the sources of another one which is installed
+    beside = Path(__file__).parents[2] / "cuda_src"
+    return beside if (beside / "launch.cuh").exists() else files("cupysim.cuda_src")

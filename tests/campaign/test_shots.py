@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from scipy import stats
@@ -14,10 +15,12 @@ from cupysim.campaign.distributions import uniform_deviates
 from cupysim.campaign.file import VARIABLE
 from cupysim.campaign.shots import Shot, any_rotation, draw_shot
 from cupysim.errors import ModelError
+from cupysim.formats.nexus.series import read_truth
 from cupysim.models.parameters import GROUPS, KINDS, current
+from cupysim.render.planning import make_plan
 from cupysim.render.result import Observer
 from cupysim.render.select import select_backend
-from tests.campaign.campaigns import BASE, campaign_of, text
+from tests.campaign.campaigns import BASE, campaign_of, finished, images, text
 from tests.conftest import Renderer
 
 MANY = 2000
