@@ -29,6 +29,9 @@ from cupysim.formats.safe_writing import OutputError
 LOOK = 1.0
 """Seconds between two looks at how far processes are."""
 
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Variables with the number of threads of linear algebra."""
+
 MOST_DEATHS = 5
 """Processes which may be killed from outside, one after the other, before a run gives up."""
 
@@ -164,7 +167,8 @@ def run_processes(
         ]  # fmt: skip
         if threads is not None:
             words += ["--threads", str(threads)]
-        environment = dict(os.environ)
+        # each process has its cores; NumPy's linear algebra would start threads on all of them
+        environment = dict.fromkeys(BLAS_THREADS, "1") | dict(os.environ)
         if devices:
             # before CuPy is there, which then sees this GPU alone
             environment["CUDA_VISIBLE_DEVICES"] = devices[number % len(devices)]

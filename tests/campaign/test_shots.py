@@ -152,7 +152,7 @@ def test_several_crystals_add_up(tmp_path: Path, renderer: Renderer) -> None:
     assert len({tuple(each) for each in shot.a_matrices.reshape(3, 9)}) == 3
     together = renderer(shot.plan(), Observer()).image[0, 0].astype(np.float64)
     apart = sum(
-        renderer(Shot(0, (each,), {}, 1).plan(), Observer()).image[0, 0].astype(np.float64)
+        renderer(Shot(0, (each,), 1, {}, 1).plan(), Observer()).image[0, 0].astype(np.float64)
         for each in shot.experiments
     )
     np.testing.assert_allclose(together, apart, rtol=2e-6, atol=2e-6 * together.max())
@@ -171,7 +171,7 @@ def test_misses(tmp_path: Path) -> None:
     assert np.diff(truth["spots_begin"])[[0, 2, 3]].tolist() == [0, 0, 0]
     assert len(truth["spots"]) > 0
     miss, hit, *misses = images(folder)
-    water = make_plan(from_args(f"{BASE} -default_F 0 -nodump"))
+    water = make_plan(from_args(f"{BASE} -default_F 1e-99 -nodump"))
     np.testing.assert_allclose(miss, select_backend("numpy")(water, Observer()).image[0, 0], 2e-6)
     assert hit.max() > 2.0 * miss.max()
     for other in misses:
