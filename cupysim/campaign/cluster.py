@@ -221,10 +221,14 @@ def _client(folder: Folder, processes: int, scheduler: str | None) -> Iterator[A
         with client:
             yield client
         return
-    environment = {}
+    environment: dict[str, str] = {}
     if devices := pinned_devices(folder):
         environment[DEVICES] = ",".join(devices)
+    import dask
+
     with (
+        # Dask's own lets the system take memory back after each image, and ask for it again
+        dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**27}),
         distributed.LocalCluster(
             n_workers=processes, threads_per_worker=1, processes=True, memory_limit=0, host=LOCAL,
             dashboard_address=f"{LOCAL}:0", env=environment,

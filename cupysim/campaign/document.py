@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import tomllib
@@ -114,6 +115,15 @@ class Section:
         if not isinstance(value, bool):
             self.fail(key, f"expected true or false, got {value!r}")
         return value
+
+    def fewest(self, key: str) -> float | None:
+        """A number from which on something counts: 0 for true, None for false."""
+        value = self.take(key, False)
+        if isinstance(value, bool):
+            return 0.0 if value else None
+        if not isinstance(value, int | float) or not 0.0 <= value < math.inf:
+            self.fail(key, f"expected true, false or a number from 0 on, got {value!r}")
+        return float(value)
 
     def whole(self, key: str, default: int | None, low: int, high: int) -> int:
         """A whole number between two others, both included."""

@@ -115,8 +115,10 @@ class Campaign:
         Of all that is drawn.
     backend, precision : str
         What computes the images.
-    counts, expected, spots : bool
-        Write photons counted; expected photons; predicted spots.
+    counts, expected : bool
+        Write photons counted; expected photons.
+    spots : float or None
+        Write predicted spots with so many photons at least; None for none.
     noise : str
         Whose generator counts photons, one of `NOISES`.
     words : tuple of str
@@ -147,7 +149,7 @@ class Campaign:
     precision: str
     counts: bool
     expected: bool
-    spots: bool
+    spots: float | None
     noise: str
     words: tuple[str, ...]
     variations: tuple[Variation, ...]
@@ -226,7 +228,7 @@ def read_campaign(
         precision=head.choice("precision", "double", tuple(PRECISIONS)),
         counts=output.truth("counts", True),
         expected=output.truth("expected", False),
-        spots=output.truth("spots", False),
+        spots=output.fewest("spots"),
         noise=output.choice("noise", NOISES[0], NOISES),
         words=words,
         variations=tuple(

@@ -100,7 +100,7 @@ class Truth:
         return {"spectrum": (weights, ""), "spectrum_wavelength": (wavelengths, "angstrom")}
 
     def _spots(self) -> dict[str, Column]:
-        if not self.campaign.spots:
+        if self.campaign.spots is None:
             return {}
         tables = [each.spots if each and each.spots is not None else None for each in self._known]
         lengths = [0 if table is None else len(table) for table in tables]

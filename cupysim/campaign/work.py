@@ -40,8 +40,9 @@ class Times:
     ----------
     shots : int
         Shots which were finished.
-    render, noise, compress, write : float
-        Seconds of planning and rendering, of noise, of HDF5 and its compression, of writing.
+    render, noise, spots, compress, write : float
+        Seconds of planning and rendering, of noise, of predicted spots, of HDF5 and its
+        compression, of writing.
     wall : float
         Seconds altogether.
     """
@@ -49,6 +50,7 @@ class Times:
     shots: int = 0
     render: float = 0.0
     noise: float = 0.0
+    spots: float = 0.0
     compress: float = 0.0
     write: float = 0.0
     wall: float = 0.0
@@ -252,9 +254,14 @@ class Worker:
         pixels = count_photons(campaign, shot, image) if campaign.counts else image.array
         noisy = time.perf_counter()
         series.put(place, pixels, image.array)
-        spots = predict_spots(image.plan) if campaign.spots else None
+        put = time.perf_counter()
+        spots = None
+        if campaign.spots is not None:
+            spots = predict_spots(image.plan)
+            spots = spots[spots["photons"] >= campaign.spots]
         self.times.noise += noisy - began
-        self.times.compress += time.perf_counter() - noisy
+        self.times.compress += put - noisy
+        self.times.spots += time.perf_counter() - put
         return Written(shot, float(pixels.sum(dtype=np.float64)), float(pixels.max()), spots)
 
 

@@ -39,15 +39,29 @@ def cosine_transform(
     ndarray, shape (n,)
         By quadrature for long waves, by repeated partial integration for short ones.
     """
+    result = 1.0 - e1 / 2.0 + e2 / 3.0 - e3 / 4.0  # without any wave
+    long = (phase != 0.0) & (np.abs(phase) < SHORT_WAVE)
+    short = ~(np.abs(phase) < SHORT_WAVE)
+    if long.any():
+        result[long] = _by_quadrature(e1[long], e2[long], e3[long], phase[long])
+    if short.any():
+        result[short] = _by_parts(e1[short], e2[short], e3[short], phase[short])
+    return result
+
+
+def _by_quadrature(e1: np.ndarray, e2: np.ndarray, e3: np.ndarray, phase: np.ndarray) -> np.ndarray:
     t = _NODES
-    polynomial = 1.0 - t * (e1[:, None] - t * (e2[:, None] - t * e3[:, None]))
-    long = (polynomial * np.cos(phase[:, None] * t)) @ _WEIGHTS
-    x = np.where(np.abs(phase) < SHORT_WAVE, 1.0, phase)
+    powers = np.stack([t, t**2, t**3])
+    polynomial = 1.0 + np.stack([-e1, e2, -e3], axis=1) @ powers
+    return (polynomial * np.cos(phase[:, None] * t)) @ _WEIGHTS
+
+
+def _by_parts(e1: np.ndarray, e2: np.ndarray, e3: np.ndarray, x: np.ndarray) -> np.ndarray:
     slope_0, slope_1 = -e1, -e1 + 2.0 * e2 - 3.0 * e3
     curvature_1, third = 2.0 * e2 - 6.0 * e3, -6.0 * e3
-    short = (slope_1 * np.cos(x) - slope_0) / x**2 - curvature_1 * np.sin(x) / x**3
-    short = short - third * (np.cos(x) - 1.0) / x**4
-    return np.where(np.abs(phase) < SHORT_WAVE, long, short)
+    cosine = np.cos(x)
+    found = (slope_1 * cosine - slope_0) / x**2 - curvature_1 * np.sin(x) / x**3
+    return found - third * (cosine - 1.0) / x**4
 
 
 def nearest_offset(projections: np.ndarray, zeta: np.ndarray, n_cells: np.ndarray) -> np.ndarray:

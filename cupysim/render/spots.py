@@ -167,6 +167,8 @@ def _candidates(
     ends = np.floor(norm(cell) * limit).astype(np.int64)
     factors = plan.factors
     low, high = -ends, ends
+    if factors.is_constant and factors.default == 0.0:
+        return np.empty((0, 3), dtype=np.int64), np.empty(0)
     if not factors.is_constant and factors.default == 0.0:
         first = np.array(factors.first)
         last = first + np.array(factors.table.shape[1:]) - 3
@@ -326,14 +328,14 @@ def _on_panel(
     if plan.capture_use is Use.EACH:
         layer = _mean_layer(slant, panels.n_layers)
     origin = panels.origin[at] + (layer * panels.layer_step)[:, None] * panels.normal[at]
-    # origin + f fast + s slow = r direction
-    matrices = np.empty((len(direction), 3, 3))
-    matrices[:, :, 0], matrices[:, :, 1] = panels.fast[at], panels.slow[at]
-    matrices[:, :, 2] = -direction
-    solvable = np.abs(np.linalg.det(matrices)) > 1e-9
-    matrices[~solvable] = np.eye(3)
-    place = np.linalg.solve(matrices, -origin[..., None])
-    fast, slow, distance = place[:, :, 0].T
+    # origin + f fast + s slow = r direction, also where fast and slow are not at right angles
+    across = np.cross(panels.fast[at], panels.slow[at])
+    approach = direction @ across
+    solvable = np.abs(approach) > 1e-9
+    distance = (origin @ across) / np.where(solvable, approach, 1.0)
+    place = distance[:, None] * direction - origin
+    fast = place @ np.cross(panels.slow[at], across) / (across @ across)
+    slow = place @ np.cross(across, panels.fast[at]) / (across @ across)
     captured = np.full(len(direction), float(panels.n_layers))
     if not panels.absorbs_all:
         with np.errstate(over="ignore", invalid="ignore"):

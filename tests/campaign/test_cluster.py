@@ -165,4 +165,4 @@ def test_devices_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_times_add_up() -> None:
-    assert Times(1, 2.0, 3.0) + Times(4, 1.0, 0.5, 0.25) == Times(5, 3.0, 3.5, 0.25)
+    assert Times(1, 2.0, 3.0) + Times(4, 1.0, 0.5, write=0.25) == Times(5, 3.0, 3.5, write=0.25)

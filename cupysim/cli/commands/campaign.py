@@ -252,10 +252,14 @@ def _shares(times: Times) -> str:
     if not times.shots:
         return ""
     wall = max(times.wall, 1e-9)
+    shares = {
+        "noise": times.noise, "spots": times.spots, "compression": times.compress,
+        "writing": times.write,
+    }  # fmt: skip
+    beside = ", ".join(f"{name} {each / wall:.0%}" for name, each in shares.items() if each > 0.0)
     return (
         f"{times.shots} shots, {times.shots / wall:.3g} images/s in each process: rendering "
-        f"{times.render / wall:.0%} of the time; beside it noise {times.noise / wall:.0%}, "
-        f"compression {times.compress / wall:.0%}, writing {times.write / wall:.0%}\n"
+        f"{times.render / wall:.0%} of the time; beside it {beside}\n"
     )
 
 
