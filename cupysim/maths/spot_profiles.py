@@ -12,10 +12,10 @@ import numpy as np
 
 from cupysim.maths.lattice_factor import GAUSS_WIDTH, SPHERE_IN_CUBE, TOPHAT_EDGE
 
-NODES = 32
+NODES = 14
 """Of the quadrature where the wave is long."""
 
-SHORT_WAVE = 20.0
+SHORT_WAVE = 4.0
 """Phase (rad) over the whole range from which on the closed form loses no digits."""
 
 _NODES, _WEIGHTS = (np.polynomial.legendre.leggauss(NODES)[i] for i in range(2))
