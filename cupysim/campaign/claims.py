@@ -24,6 +24,9 @@ from cupysim.campaign.folder import Folder
 HEARTBEAT = 5.0
 """Seconds after which a claim changes."""
 
+SOON = 1.0
+"""Seconds after which what is told is written, if it changes."""
+
 STALE = 60.0
 """Seconds without a change after which a claim is nobody's."""
 
@@ -67,7 +70,7 @@ class Claim:
         self.path = path
         self._descriptor = descriptor
         self._lock = threading.Lock()
-        self._beats = 0
+        self._beats, self._last = 0, 0.0
         self._told: dict[str, Any] = {}
         self.beat()
         self._ended = threading.Event()
@@ -75,12 +78,15 @@ class Claim:
         self._thread.start()
 
     def tell(self, **facts: Any) -> None:
-        """What others may read of how far the work is, from the next beat on."""
+        """What others may read of how far the work is."""
         self._told = facts
+        if time.monotonic() - self._last > SOON:
+            with contextlib.suppress(OSError):
+                self.beat()
 
     def beat(self) -> None:
         """Change the file."""
-        self._beats += 1
+        self._beats, self._last = self._beats + 1, time.monotonic()
         fact = {
             "machine": this_machine(), "pid": os.getpid(), "birth": birth(os.getpid()),
             "beats": self._beats, **self._told,
@@ -191,9 +197,27 @@ class Claims:
             self._seen[number] = content, now
         owner = read_claim(content)
         if owner and owner["machine"] == this_machine():
-            began = birth(owner["pid"])
-            return began is None or began != owner["birth"]
+            return is_dead(owner)
         return now - self._seen[number][1] > self._stale
+
+
+def is_dead(owner: dict[str, Any]) -> bool:
+    """Whether who made a claim is gone from this machine; of others, nobody knows.
+
+    Parameters
+    ----------
+    owner : dict
+        What the claim says.
+
+    Returns
+    -------
+    bool
+        Whether the process ended.
+    """
+    if owner["machine"] != this_machine():
+        return False
+    began = birth(owner["pid"])
+    return began is None or began != owner["birth"]
 
 
 def read_claim(content: bytes) -> dict[str, Any] | None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shlex
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from cupysim.api import from_args
+from cupysim.campaign.base import MODEL_SECTIONS, base_experiment, base_words
 from cupysim.campaign.distributions import (
     KINDS as DISTRIBUTIONS,
 )
@@ -26,7 +24,7 @@ from cupysim.campaign.distributions import (
 from cupysim.campaign.document import Document, Section
 from cupysim.campaign.spectra import Spectra, read_spectra
 from cupysim.campaign.tables import read_table
-from cupysim.errors import CupysimError, OptionError
+from cupysim.errors import CupysimWarning
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, KINDS
 from cupysim.render.select import BACKENDS, PRECISIONS
@@ -41,9 +39,6 @@ NOISES = ("numpy", "nanobragg")
 
 MODES = ("set", "plus", "times")
 """What a number does with the base's value."""
-
-MODEL_SECTIONS = ("crystal", "beam", "detector", "sampling", "background")
-"""Tables whose keys are options of the drop-in command."""
 
 SHARED = {"edges": GROUPS["cell"][:3], "n_cells": GROUPS["n_cells"]}
 """Names which stand for several parameters with one number."""
@@ -208,13 +203,13 @@ def read_campaign(
     head, output = document.section("campaign"), document.section("output")
     n_shots = head.whole("shots", None, 1, MOST_SHOTS)
     with contextlib.chdir(folder):
-        words = _words(document)
+        words = base_words(document)
         table, table_file = _table(document, n_shots)
         vary = document.section("vary")
         spectra = None
         if "spectrum" in vary:
             spectra = read_spectra(vary.subsection("spectrum"), n_shots)
-        experiment = _base(document, words)
+        experiment = base_experiment(document, words)
         files = [os.path.abspath(word) for word in words if os.path.isfile(word)]
         files += [os.path.abspath(name) for name in (table_file, spectra and spectra.file) if name]
     campaign = Campaign(
@@ -253,59 +248,6 @@ def _name(head: Section, default: str) -> str:
     if not all(letter.isalnum() or letter in "._-" for letter in name) or name.startswith("."):
         head.fail("name", f"letters, digits, dots and dashes make names of files, got {name!r}")
     return name
-
-
-def _words(document: Document) -> tuple[str, ...]:
-    """Options of the base: its arguments, then those of the model's tables."""
-    base = document.section("base")
-    given = base.take("arguments", [])
-    base.finish()
-    if isinstance(given, str):
-        try:
-            given = shlex.split(given)
-        except ValueError as error:
-            base.fail("arguments", str(error))
-    if not isinstance(given, list) or not all(isinstance(word, str) for word in given):
-        base.fail("arguments", "expected options as on the command line, or a list of words")
-    words = list(given)
-    for name in MODEL_SECTIONS:
-        section = document.section(name)
-        for key in section.data:
-            value = section.take(key)
-            if value is False:
-                continue
-            words.append(f"-{key}")
-            if value is not True:
-                several = value if isinstance(value, list) else [value]
-                words += [_as_word(section, key, one) for one in several]
-    if not words:
-        document.fail(("base",), "no options; [base] arguments or [crystal], [beam], ... give them")
-    return tuple(words)
-
-
-def _as_word(section: Section, key: str, value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        section.fail(key, f"expected a text, numbers or true, got {value!r}")
-    return value if isinstance(value, str) else repr(value)
-
-
-def _base(document: Document, words: tuple[str, ...]) -> Experiment:
-    """The experiment of which all shots are variations."""
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            experiment = from_args([*words, "-nodump"])
-    except CupysimError as error:
-        place: tuple[str, ...] = ("base", "arguments")
-        if isinstance(error, OptionError):
-            key = error.option.lstrip("-")
-            for name in MODEL_SECTIONS:
-                if key in document.data.get(name, {}):
-                    place = (name, key)
-        document.fail(place, str(error))
-    for warning in caught:
-        warnings.warn(warning.message, stacklevel=2)
-    return experiment
 
 
 def _table(document: Document, n_shots: int) -> tuple[dict[str, np.ndarray], str | None]:
@@ -381,9 +323,26 @@ def _check(campaign: Campaign, vary: Section) -> None:
         vary.fail(
             "spectrum", "nanoBragg ignores the weights of sources (Q13); add -corrected Q13 or all"
         )
+    if "phi" in names and not _is_sweep(names["phi"], base):
+        warnings.warn(
+            CupysimWarning(
+                f"{campaign.path}: phi varies, but not by a range whose step is -osc; DIALS takes "
+                "images for a sweep which goes on from the first one's phi"
+            ),
+            stacklevel=3,
+        )
     for shared, parts in SHARED.items():
         if shared in names and set(parts) & set(names):
             vary.fail(shared, f"varies together with {' and '.join(set(parts) & set(names))}")
+
+
+def _is_sweep(phi: Variation, base: Experiment) -> bool:
+    """Whether images adjoin each other."""
+    distribution, oscillation = phi.distribution, np.degrees(base.scan.sweep.range)
+    if distribution.kind == "constant" or len(distribution.values) != 2:
+        return distribution.kind == "constant"
+    is_range = distribution.kind == "range" and phi.mode != "times"
+    return is_range and bool(np.isclose(distribution.values[1], oscillation, rtol=1e-9))
 
 
 def _digest(path: str) -> str:

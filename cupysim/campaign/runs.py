@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cupysim.campaign.claims import read_claim
+from cupysim.campaign.claims import is_dead, read_claim
 from cupysim.campaign.folder import Folder
 from cupysim.campaign.shards import Shard
 from cupysim.campaign.work import Times, Worker
@@ -46,13 +46,19 @@ class Progress:
         Shots in chunks which are whole.
     begun : int
         Shots in those on which somebody works.
+    failed : int
+        Shots which could not be rendered.
     workers : tuple of str
         Who works on what.
+    dead : tuple of str
+        Who worked on what, but is gone from this machine.
     """
 
     done: int
     begun: int
+    failed: int
     workers: tuple[str, ...]
+    dead: tuple[str, ...]
 
 
 def progress(folder: Folder) -> Progress:
@@ -70,7 +76,7 @@ def progress(folder: Folder) -> Progress:
     """
     campaign = folder.campaign
     done = sum(len(campaign.shots_of(number)) for number in folder.done())
-    begun, workers = 0, []
+    begun, workers, dead = 0, [], []
     for number in folder.claimed():
         try:
             with open(folder.claim(number), "rb") as stream:
@@ -79,12 +85,16 @@ def progress(folder: Folder) -> Progress:
             continue
         if owner and not folder.is_done(number):
             machine, ready = str(owner["machine"]).split()[0], int(owner.get("done", 0))
-            begun += ready
-            workers.append(
+            what = (
                 f"chunk {number}: {ready} of {len(campaign.shots_of(number))} shots, "
                 f"process {owner['pid']} on {machine}"
             )
-    return Progress(done, begun, tuple(workers))
+            if is_dead(owner):
+                dead.append(what)
+            else:
+                begun += ready
+                workers.append(what)
+    return Progress(done, begun, len(folder.failures()), tuple(workers), tuple(dead))
 
 
 def run_here(

@@ -152,3 +152,24 @@ def test_spectra_of_a_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(weights, [0.25, 0.75])
     with pytest.raises(FileFormatError, match="2 spectra for 3 shots"):
         campaign_of(tmp_path, text("spectrum = { file = 's.h5' }", 3, BASE))
+
+
+@pytest.mark.parametrize(
+    ("phi", "base", "warned"),
+    [
+        ("{ range = [3, 0.5] }", "-osc 0.5 -phisteps 2", False),
+        ("{ range = [3, 0.5], mode = 'plus' }", "-osc 0.5 -phisteps 2", False),
+        ("{ constant = 3 }", "", False),
+        ("{ range = [3, 1] }", "-osc 0.5 -phisteps 2", True),
+        ("{ range = [3, 0.5] }", "", True),
+        ("{ uniform = [0, 90] }", "", True),
+        ("{ list = [0, 1, 2] }", "-osc 1 -phisteps 2", True),
+    ],
+)
+def test_what_dials_would_misunderstand(
+    tmp_path: Path, phi: str, base: str, warned: bool, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Images of a rotation must adjoin each other."""
+    campaign_of(tmp_path, text(f"phi = {phi}", base=f"{BASE} {base}"))
+    told = [str(each.message) for each in recwarn if "DIALS" in str(each.message)]
+    assert bool(told) == warned

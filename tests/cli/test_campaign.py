@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
+from cupysim.campaign.claims import this_machine
+from cupysim.campaign.folder import open_folder
 from cupysim.cli.main import main
 from cupysim.formats.any_image import open_image
 from tests.campaign.campaigns import DATA, text
@@ -133,3 +136,19 @@ def test_mistakes(command: Command, words: str, told: str) -> None:
     assert status == 2
     assert told in err
     assert len(err.splitlines()) == 1
+
+
+def test_status_of_a_dead_run(command: Command, tmp_path: Path) -> None:
+    """Whose claims are still there."""
+    command("run small.toml -o data --processes 1")
+    folder = open_folder(str(tmp_path / "data"))
+    os.unlink(folder.chunk(1))
+    os.unlink(folder.master)
+    Path(folder.claim(1)).write_text(
+        json.dumps({"machine": this_machine(), "pid": 2**22 + 1, "birth": "1", "done": 2})
+    )
+    status, out, _ = command("status data")
+    assert status == 0
+    assert "chunk 1: 2 of 3 shots" in out
+    assert "which is gone" in out
+    assert "nobody works on it" in out

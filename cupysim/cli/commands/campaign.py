@@ -236,6 +236,8 @@ class _Teller:
         rate = (ready - self._first) / max(now - self._began, 1e-9)
         left = _duration((total - ready) / rate) if rate > 0.0 else "?"
         line = f"{ready} of {total} shots, {rate:.3g} images/s, {left} to go"
+        if at.failed:
+            line += f", {at.failed} failed"
         say(f"\r{line:<70}" if self._terminal else f"{line}\n")
 
     def end(self) -> None:
@@ -285,6 +287,8 @@ def _status(arguments: argparse.Namespace) -> int:
     tell(f"{campaign.name}: {at.done} of {campaign.n_shots} shots are in finished files")
     for line in at.workers:
         tell(line)
+    for line in at.dead:
+        tell(f"{line}, which is gone")
     if failures:
         tell(f"{len(failures)} shots could not be rendered")
     if at.done == campaign.n_shots:
