@@ -20,6 +20,7 @@ from functools import cache
 from typing import Any
 
 from cupysim.campaign.folder import Folder
+from cupysim.formats.safe_writing import OutputError
 
 HEARTBEAT = 5.0
 """Seconds after which a claim changes."""
@@ -156,15 +157,23 @@ class Claims:
         -------
         Claim or None
             To be released.
+
+        Raises
+        ------
+        OutputError
+            If nothing can be written there.
         """
         path = self.folder.claim(number)
-        claim = self._make(path)
-        if claim is None and self._is_abandoned(number, path):
-            with self._alone():
-                # another may have taken it over meanwhile
-                if self._is_abandoned(number, path):
-                    os.unlink(path)
-                    claim = self._make(path)
+        try:
+            claim = self._make(path)
+            if claim is None and self._is_abandoned(number, path):
+                with self._alone():
+                    # another may have taken it over meanwhile
+                    if self._is_abandoned(number, path):
+                        os.unlink(path)
+                        claim = self._make(path)
+        except OSError as error:
+            raise OutputError(path, error.strerror or str(error)) from error
         return claim
 
     def _make(self, path: str) -> Claim | None:

@@ -54,7 +54,7 @@ class Folder:
         return os.path.join(self.path, CHUNKS, name)
 
     def claim(self, number: int) -> str:
-        """The file which says who works on a chunk."""
+        """The file which says who works on a chunk; beyond the last one, on the master file."""
         return os.path.join(self.path, CLAIMS, f"{number:0{self._digits}d}")
 
     @property
@@ -72,9 +72,13 @@ class Folder:
 
     def done(self) -> list[int]:
         """Chunks which are whole."""
-        names = set(_listed(os.path.join(self.path, CHUNKS)))
-        numbers = range(self.campaign.n_chunks)
-        return [number for number in numbers if os.path.basename(self.chunk(number)) in names]
+        found = []
+        before, after = f"{self.campaign.name}_", ".h5"
+        for name in _listed(os.path.join(self.path, CHUNKS)):
+            number = name.removeprefix(before).removesuffix(after)
+            if number.isdecimal() and name == f"{before}{int(number):0{self._digits}d}{after}":
+                found.append(int(number))
+        return sorted(number for number in found if number < self.campaign.n_chunks)
 
     def claimed(self) -> list[int]:
         """Chunks on which somebody works, or did."""
@@ -97,10 +101,11 @@ class Folder:
     def remove_parts(self, target: str) -> None:
         """Remove what others left of a file which they did not finish."""
         folder, name = os.path.split(target)
-        for each in _listed(folder):
-            if each.startswith(f".{name}.") and each.endswith(PART):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(folder, each))
+        _remove(folder, f".{name}.")
+
+    def remove_all_parts(self) -> None:
+        """The same of all chunks, when they are done."""
+        _remove(os.path.join(self.path, CHUNKS), ".")
 
     @contextlib.contextmanager
     def new_file(self, target: str) -> Iterator[PatientFile]:
@@ -142,6 +147,13 @@ def _publish(part: str, target: str) -> None:
         # a file system without links
         if not os.path.exists(target):
             os.rename(part, target)
+
+
+def _remove(folder: str, beginning: str) -> None:
+    for name in _listed(folder):
+        if name.startswith(beginning) and name.endswith(PART):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, name))
 
 
 def _listed(folder: str) -> list[str]:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cupysim.campaign.claims import is_dead, read_claim
+from cupysim.campaign.claims import Claims, is_dead, read_claim
 from cupysim.campaign.folder import Folder
 from cupysim.campaign.shards import Shard
-from cupysim.campaign.work import Times, Worker
+from cupysim.campaign.work import PAUSE, Times, Worker
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError
 from cupysim.formats.nexus.reader import hdf5_file
@@ -83,7 +83,7 @@ def progress(folder: Folder) -> Progress:
                 owner = read_claim(stream.read())
         except OSError:
             continue
-        if owner and not folder.is_done(number):
+        if owner and number < campaign.n_chunks and not folder.is_done(number):
             machine, ready = str(owner["machine"]).split()[0], int(owner.get("done", 0))
             what = (
                 f"chunk {number}: {ready} of {len(campaign.shots_of(number))} shots, "
@@ -288,14 +288,35 @@ def finish(folder: Folder) -> bool:
         If it cannot be written.
     """
     campaign = folder.campaign
-    numbers = range(campaign.n_chunks)
-    if not all(map(folder.is_done, numbers)):
+    if len(folder.done()) < campaign.n_chunks:
         return False
-    if os.path.exists(folder.master):
-        folder.remove_parts(folder.master)
-        return True
+    # to read all chunks is work, which one process does for all who end at the same time
+    claims = Claims(folder)
+    while not os.path.exists(folder.master):
+        if claim := claims.take(campaign.n_chunks):
+            try:
+                folder.remove_parts(folder.master)
+                _write_master(folder)
+                _tidy(folder, claims)
+            finally:
+                claim.release()
+        else:
+            time.sleep(PAUSE)
+    return True
+
+
+def _tidy(folder: Folder, claims: Claims) -> None:
+    """Remove what processes left which were killed between the last two steps of a chunk."""
+    for number in folder.claimed():
+        if number < folder.campaign.n_chunks and (claim := claims.take(number)):
+            claim.release()
+    folder.remove_all_parts()
+
+
+def _write_master(folder: Folder) -> None:
+    campaign = folder.campaign
     parts, starts, wavelengths = [], [], []
-    for number in numbers:
+    for number in range(campaign.n_chunks):
         parts.append(Part(folder.chunk(number), len(campaign.shots_of(number))))
         with hdf5_file(folder.chunk(number)) as file:
             starts += np.radians(file[f"{SHOTS}/phi"][()]).tolist()
@@ -308,9 +329,6 @@ def finish(folder: Folder) -> bool:
                 frames,
             )  # fmt: skip
     except OutputError:
-        # another was faster, and has removed what this one wrote
+        # another took it over while this process slept, and was faster
         if not os.path.exists(folder.master):
             raise
-    # not before it is there: all processes which end now write it
-    folder.remove_parts(folder.master)
-    return True

@@ -28,8 +28,12 @@ from cupysim.render.spots import predict_spots
 AHEAD = 2
 """Images which are rendered before the first of them is written, if they are large."""
 
-PAUSE = 0.5
-"""Seconds between two looks at chunks on which others work."""
+PAUSE, LONGEST_PAUSE = 0.5, 10.0
+"""Seconds between two looks at chunks on which others work; the second is far below what a claim
+may take to go stale."""
+
+LOOKED_AT = 16
+"""Chunks of others which are looked at each time."""
 
 
 @dataclass
@@ -115,27 +119,47 @@ class Worker:
         Stopped
             If the work was to end.
         """
-        left = [number for number in chunks if not self.folder.is_done(number)]
-        while left:
-            before = len(left)
-            for number in left:
-                self._check()
-                self._try(number)
-            left = [number for number in left if not self.folder.is_done(number)]
+        pause = PAUSE
+        while left := self._left(chunks):
+            free, taken = left
+            tried = [self._try(number) for number in free[:1] or taken[:LOOKED_AT]]
+            if any(tried) or free:
+                pause = PAUSE
+                continue
             if not wait:
                 return
-            if left and len(left) == before:
-                time.sleep(PAUSE)
+            # many may wait for the last chunks, and all look into the same folder
+            self._sleep(pause)
+            pause = min(2.0 * pause, LONGEST_PAUSE)
+
+    def _left(self, chunks: Sequence[int]) -> tuple[list[int], list[int]] | None:
+        """Chunks on which nobody works, and those on which somebody does; None if all are done.
+
+        Two listings, where to ask for each chunk would be a burden for a file system which
+        thousands of processes share.
+        """
+        done = set(self.folder.done())
+        left = [number for number in chunks if number not in done]
+        claimed = set(self.folder.claimed())
+        free = [number for number in left if number not in claimed]
+        return (free, [number for number in left if number in claimed]) if left else None
+
+    def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0.0:
+            self._check()
+            time.sleep(min(left, PAUSE))
 
     def _check(self) -> None:
         if self.should_stop():
             raise Stopped
 
-    def _try(self, number: int) -> None:
-        """Do a chunk, unless it is done or another does it."""
+    def _try(self, number: int) -> bool:
+        """Do a chunk, unless it is done or another does it; whether it was tried."""
         assert self.claims is not None
+        self._check()
         if self.folder.is_done(number) or (claim := self.claims.take(number)) is None:
-            return
+            return False
         began = time.perf_counter()
         try:
             if not self.folder.is_done(number):
@@ -153,6 +177,7 @@ class Worker:
         finally:
             self.times.wall += time.perf_counter() - began
             claim.release()
+        return True
 
     def _do(self, number: int, claim: Claim) -> None:
         campaign = self.folder.campaign

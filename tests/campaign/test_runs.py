@@ -333,6 +333,7 @@ def test_a_faster_one_has_written_the_master(
 
     def be_late(_: PatientFile) -> None:
         monkeypatch.undo()
+        os.unlink(folder.claim(folder.campaign.n_chunks))
         assert finish(folder)
         raise OSError(errno.ESTALE, "Stale file handle")
 
@@ -355,9 +356,7 @@ def test_a_chunk_which_was_taken_away(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(PatientFile, "finish", sleep)
     worker = Worker(folder, 1)
     worker.work([0], wait=False)
-    assert not folder.is_done(0)
-    assert worker.times.wall > 0.0
-    worker.work([0])
+    assert worker.times.shots == 6
     assert folder.is_done(0)
     assert folder.claimed() == []
 
