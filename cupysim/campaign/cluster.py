@@ -129,6 +129,7 @@ class _Run:
         self._futures.add(future)
 
     def _finished(self) -> Iterator[tuple[int, Record | None]]:
+        from distributed.comm.core import CommClosedError
         from distributed.scheduler import KilledWorker
 
         while self._futures.has_ready():
@@ -136,7 +137,7 @@ class _Run:
                 number = self._numbers.pop(future.key)
                 try:
                     yield number, future.result()
-                except CancelledError:
+                except (CancelledError, CommClosedError):
                     yield number, None
                 except KilledWorker as error:
                     raise CupysimError(

@@ -122,8 +122,11 @@ class Worker:
         pause = PAUSE
         while left := self._left(chunks):
             free, taken = left
-            tried = [self._try(number) for number in free[:1] or taken[:LOOKED_AT]]
-            if any(tried) or free:
+            for number in free:
+                if not self._try(number):
+                    # somebody was faster, and may have done more
+                    break
+            if free or any(self._try(number) for number in taken[:LOOKED_AT]):
                 pause = PAUSE
                 continue
             if not wait:
