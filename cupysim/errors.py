@@ -52,7 +52,11 @@ class ModelError(CupysimError):
     """Parts of an experiment are impossible or do not fit each other."""
 
 
-class OutOfMemory(CupysimError, MemoryError):  # noqa: N818  # as Python's own
+class DeviceError(CupysimError):
+    """What computes does not work, whatever it is to compute."""
+
+
+class OutOfMemory(DeviceError, MemoryError):  # noqa: N818  # as Python's own
     """A device has too little memory, of which another image may take less."""
 
 

@@ -9,6 +9,7 @@ both make the same file, and the first one stays.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -27,6 +28,9 @@ HEARTBEAT = 5.0
 
 SOON = 1.0
 """Seconds after which what is told is written, if it changes."""
+
+GONE = (errno.ENOENT, errno.ESTALE)
+"""What systems say of a file which another machine has removed."""
 
 STALE = 60.0
 """Seconds without a change after which a claim is nobody's."""
@@ -73,6 +77,7 @@ class Claim:
         self._lock = threading.Lock()
         self._beats, self._last = 0, 0.0
         self._told: dict[str, Any] = {}
+        self._token = os.urandom(8).hex()
         self.beat()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep_beating, args=(heartbeat,), daemon=True)
@@ -90,7 +95,7 @@ class Claim:
         self._beats, self._last = self._beats + 1, time.monotonic()
         fact = {
             "machine": this_machine(), "pid": os.getpid(), "birth": birth(os.getpid()),
-            "beats": self._beats, **self._told,
+            "token": self._token, "beats": self._beats, **self._told,
         }  # fmt: skip
         content = json.dumps(fact).encode()
         with self._lock:
@@ -108,11 +113,13 @@ class Claim:
 
     def is_mine(self) -> bool:
         """Whether it was not taken away while this process slept."""
+        # not by the file's number, which servers give to new files again
         try:
-            mine, there = os.fstat(self._descriptor), os.stat(self.path)
+            with open(self.path, "rb") as stream:
+                owner = read_claim(stream.read())
         except OSError:
             return False
-        return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+        return owner is not None and owner.get("token") == self._token
 
     def _keep_beating(self, heartbeat: float) -> None:
         while not self._ended.wait(heartbeat):
@@ -167,10 +174,11 @@ class Claims:
         try:
             claim = self._make(path)
             if claim is None and self._is_abandoned(number, path):
-                with self._alone():
-                    # another may have taken it over meanwhile
-                    if self._is_abandoned(number, path):
-                        os.unlink(path)
+                with self._alone() as alone:
+                    # another may have taken it over meanwhile, or be about to
+                    if alone and self._is_abandoned(number, path):
+                        with contextlib.suppress(FileNotFoundError):
+                            os.unlink(path)
                         claim = self._make(path)
         except OSError as error:
             raise OutputError(path, error.strerror or str(error)) from error
@@ -179,19 +187,35 @@ class Claims:
     def _make(self, path: str) -> Claim | None:
         try:
             flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
-            return Claim(path, os.open(path, flags, 0o644), self._heartbeat)
+            descriptor = os.open(path, flags, 0o644)
         except FileExistsError:
             return None
+        try:
+            return Claim(path, descriptor, self._heartbeat)
+        except BaseException:
+            # a claim which does not beat would be its process' until that ends
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            os.close(descriptor)
+            raise
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Of all processes, one at a time; the system lets go of it when the process ends."""
+    def _alone(self) -> Iterator[bool]:
+        """Of all processes, one at a time; the system lets go of it when the process ends.
+
+        Gives whether it is this one: nobody waits for a process which sleeps.
+        """
         descriptor = os.open(self.folder.takeovers, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         try:
-            # without locks, two may work on one chunk, which does no harm
-            with contextlib.suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
+            alone = True
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                alone = False
+            except OSError:
+                # without locks, two may work on one chunk, which does no harm
+                pass
+            yield alone
         finally:
             os.close(descriptor)
 
@@ -199,7 +223,9 @@ class Claims:
         try:
             with open(path, "rb") as stream:
                 content = stream.read()
-        except FileNotFoundError:
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
             return False
         now = self._clock()
         if number not in self._seen or self._seen[number][0] != content:

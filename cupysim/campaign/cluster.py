@@ -16,7 +16,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -97,6 +96,7 @@ class _Run:
         from distributed import as_completed
 
         self._client, self._folder, self._threads = client, folder, threads
+        self._identity = folder.identity()
         self._numbers: dict[str, int] = {}
         # the client is not the process' default, nor is its loop
         self._futures: Any = as_completed(loop=client.loop)  # type: ignore[no-untyped-call]
@@ -123,7 +123,13 @@ class _Run:
 
     def _submit(self, number: int) -> None:
         future = self._client.submit(
-            do_chunk, self._folder.path, number, self._threads, pure=False, retries=RETRIES
+            do_chunk,
+            self._folder.path,
+            self._identity,
+            number,
+            self._threads,
+            pure=False,
+            retries=RETRIES,
         )
         self._numbers[future.key] = number
         self._futures.add(future)
@@ -158,13 +164,15 @@ class _Run:
         return connected
 
 
-def do_chunk(path: str, number: int, threads: int | None) -> Record | None:
+def do_chunk(path: str, identity: str, number: int, threads: int | None) -> Record | None:
     """Do a chunk, in a worker of Dask.
 
     Parameters
     ----------
     path : str
         The campaign's folder.
+    identity : str
+        Of the campaign in it: workers outlive runs, and folders may be made anew.
     number : int
         Which chunk.
     threads : int or None
@@ -176,7 +184,7 @@ def do_chunk(path: str, number: int, threads: int | None) -> Record | None:
         Fields of `Times`; None if another works on the chunk.
     """
     try:
-        worker = _worker(path, threads, threading.get_ident())
+        worker = _worker(path, identity, threads)
         worker.times = Times()
         worker.work([number], wait=False)
     except CupysimError as error:
@@ -185,11 +193,17 @@ def do_chunk(path: str, number: int, threads: int | None) -> Record | None:
     return dataclasses.asdict(worker.times) if worker.folder.is_done(number) else None
 
 
-@cache
-def _worker(path: str, threads: int | None, thread: int) -> Worker:  # noqa: ARG001  # one for each
-    """What stays from chunk to chunk, with its kernels and buffers."""
-    _pin_device()
-    return Worker(open_folder(path), threads)
+_kept = threading.local()
+
+
+def _worker(path: str, identity: str, threads: int | None) -> Worker:
+    """What stays from chunk to chunk, with its kernels and buffers; each thread has its own."""
+    key = path, identity, threads
+    if getattr(_kept, "key", None) != key:
+        _pin_device()
+        _kept.worker, _kept.key = Worker(open_folder(path), threads), key
+    found: Worker = _kept.worker
+    return found
 
 
 def _pin_device() -> None:

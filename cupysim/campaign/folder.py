@@ -7,6 +7,7 @@ remembered, so nothing can be forgotten.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import warnings
@@ -47,6 +48,13 @@ class Folder:
     def master(self) -> str:
         """The file which shows all images."""
         return os.path.join(self.path, f"{self.campaign.name}.h5")
+
+    def identity(self) -> str:
+        """Digest of the campaign's file and record, with the digests of its inputs."""
+        digest = hashlib.sha256(self.campaign.text.encode())
+        with open(os.path.join(self.path, RECORD), "rb") as stream:
+            digest.update(stream.read())
+        return digest.hexdigest()
 
     def chunk(self, number: int) -> str:
         """The file of a chunk."""
@@ -94,9 +102,20 @@ class Folder:
         folder = os.path.join(self.path, FAILURES)
         for name in sorted(_listed(folder)):
             if name.endswith(".json"):
-                with open(os.path.join(folder, name), encoding="utf-8") as stream:
-                    found += json.load(stream)
+                path = os.path.join(folder, name)
+                try:
+                    with open(path, encoding="utf-8") as stream:
+                        found += json.load(stream)
+                except FileNotFoundError:
+                    continue
+                except (OSError, ValueError, TypeError) as error:
+                    raise CupysimError(f"{path}: damaged: {error}") from error
         return found
+
+    def forget_failures(self, number: int) -> None:
+        """A chunk is done once more."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.failure(number))
 
     def remove_parts(self, target: str) -> None:
         """Remove what others left of a file which they did not finish."""
@@ -131,10 +150,16 @@ class Folder:
             raise OutputError(target, error.strerror or str(error)) from error
 
     def write(self, path: str, writer: Callable[[BinaryIO], object]) -> None:
-        """Write another file, whole or not at all."""
+        """Write another file, whole or not at all, and see it on the disk."""
         os.makedirs(os.path.dirname(path), exist_ok=True)
+
+        def write(stream: BinaryIO) -> None:
+            writer(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+
         with OutputFiles() as files:
-            files.write(path, writer)
+            files.write(path, write)
 
 
 def _publish(part: str, target: str) -> None:
@@ -213,6 +238,9 @@ def create_folder(path: str, campaign: Campaign) -> Folder:
     text = json.dumps(record, indent=1) + "\n"
     # the last one: with it, the folder is a campaign's
     folder.write(os.path.join(path, RECORD), lambda stream: stream.write(text.encode()))
+    with open(os.path.join(path, FILE), encoding="utf-8") as stream:
+        if stream.read() != campaign.text:
+            raise CupysimError(f"{path}: another campaign was begun in it at the same time")
     return folder
 
 

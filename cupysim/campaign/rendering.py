@@ -11,7 +11,7 @@ import numpy as np
 from cupysim.campaign.distributions import photon_generator
 from cupysim.campaign.file import Campaign
 from cupysim.campaign.shots import Shot, draw_shot
-from cupysim.errors import CupysimError
+from cupysim.errors import CupysimError, ModelError
 from cupysim.formats.pixels import LARGEST_COUNT
 from cupysim.image import Image
 from cupysim.render.joining import add_shots, alike
@@ -76,10 +76,13 @@ def render_shots(
     Returns
     -------
     list of tuple of Rendered or None, and str
-        Each shot with its image, or why it has none.
+        Each shot with its image, or why it has none: what was drawn is impossible.
 
     Raises
     ------
+    CupysimError
+        If it is not the shot's fault: a device which does not work must not pass for shots which
+        cannot be rendered.
     MemoryError
         If there is too little memory also for half as many at once.
     """
@@ -89,7 +92,7 @@ def render_shots(
         try:
             shot = draw_shot(campaign, number)
             plan = shot.plan()
-        except CupysimError as error:
+        except ModelError as error:
             found[number] = None, str(error)
             continue
         group = next((each for each in groups if alike(each[0][1], plan)), None)
@@ -114,7 +117,7 @@ def _render_together(
         middle = len(group) // 2
         halves = group[:middle], group[middle:]
         return {k: v for half in halves for k, v in _render_together(half, backend, False).items()}
-    except CupysimError as error:
+    except ModelError as error:
         if len(group) == 1:
             return {group[0][0].number: (None, str(error))}
         # who is to blame shows one by one
@@ -172,12 +175,12 @@ def count_photons(campaign: Campaign, shot: Shot, image: Image) -> np.ndarray:
 
     Raises
     ------
-    CupysimError
+    ModelError
         If numbers of expected photons are no numbers.
     """
     expected = image.array
     if not np.isfinite(expected).all():
-        raise CupysimError("the image is not finite")
+        raise ModelError("the image is not finite")
     if campaign.noise == "nanobragg":
         return image.counts(shot.noise_seed)[0]
     counted = photon_generator(campaign.seed, shot.number).poisson(np.clip(expected, 0.0, MOST))

@@ -18,7 +18,7 @@ import numpy as np
 from cupysim.campaign.claims import Claims, is_dead, read_claim
 from cupysim.campaign.folder import Folder
 from cupysim.campaign.shards import Shard
-from cupysim.campaign.work import PAUSE, Times, Worker
+from cupysim.campaign.work import LONGEST_PAUSE, PAUSE, Times, Worker
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError
 from cupysim.formats.nexus.reader import hdf5_file
@@ -33,7 +33,7 @@ BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Variables with the number of threads of linear algebra."""
 
 MOST_DEATHS = 5
-"""Processes which may be killed from outside, one after the other, before a run gives up."""
+"""Processes which may be killed while no chunk is finished, before a run gives up."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def run_processes(
     """
     devices = pinned_devices(folder)
     children: dict[int, subprocess.Popen[bytes]] = {}
-    deaths, times = 0, Times()
+    deaths, done_before, times = 0, -1, Times()
 
     def start(number: int) -> None:
         part = shard.part(number, processes)
@@ -201,7 +201,9 @@ def run_processes(
                 with child.stdout:
                     told = child.stdout.read()
                 if status < 0:
-                    deaths += 1
+                    done = len(folder.done())
+                    deaths = deaths + 1 if done == done_before else 1
+                    done_before = done
                     if deaths > MOST_DEATHS:
                         name = signal.Signals(-status).name
                         raise CupysimError(
@@ -291,24 +293,25 @@ def finish(folder: Folder) -> bool:
     if len(folder.done()) < campaign.n_chunks:
         return False
     # to read all chunks is work, which one process does for all who end at the same time
-    claims = Claims(folder)
+    claims, pause = Claims(folder), PAUSE
     while not os.path.exists(folder.master):
         if claim := claims.take(campaign.n_chunks):
             try:
                 folder.remove_parts(folder.master)
                 _write_master(folder)
-                _tidy(folder, claims)
             finally:
                 claim.release()
         else:
-            time.sleep(PAUSE)
+            time.sleep(pause)
+            pause = min(2.0 * pause, LONGEST_PAUSE)
+    _tidy(folder, claims)
     return True
 
 
 def _tidy(folder: Folder, claims: Claims) -> None:
     """Remove what processes left which were killed between the last two steps of a chunk."""
     for number in folder.claimed():
-        if number < folder.campaign.n_chunks and (claim := claims.take(number)):
+        if claim := claims.take(number):
             claim.release()
     folder.remove_all_parts()
 

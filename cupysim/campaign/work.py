@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import threading
@@ -17,7 +18,7 @@ from cupysim.campaign.folder import Folder
 from cupysim.campaign.rendering import Rendered, count_photons, render_shots, shots_at_once
 from cupysim.campaign.shots import Shot
 from cupysim.campaign.truth import Truth
-from cupysim.errors import CupysimError
+from cupysim.errors import CupysimError, ModelError
 from cupysim.formats.nexus.series import Series
 from cupysim.formats.pixels import GAP
 from cupysim.formats.safe_writing import OutputError
@@ -122,11 +123,10 @@ class Worker:
         pause = PAUSE
         while left := self._left(chunks):
             free, taken = left
-            for number in free:
-                if not self._try(number):
-                    # somebody was faster, and may have done more
-                    break
-            if free or any(self._try(number) for number in taken[:LOOKED_AT]):
+            tried = [number for number in free if self._try(number)]
+            if not tried:
+                tried = [number for number in taken[:LOOKED_AT] if self._try(number)]
+            if tried:
                 pause = PAUSE
                 continue
             if not wait:
@@ -185,6 +185,7 @@ class Worker:
     def _do(self, number: int, claim: Claim) -> None:
         campaign = self.folder.campaign
         shots = campaign.shots_of(number)
+        self.folder.forget_failures(number)
         truth = Truth(campaign, len(shots))
         failures: list[dict[str, Any]] = []
         with (
@@ -226,7 +227,7 @@ class Worker:
                     place, rendered, error = item
                     try:
                         written = self._write(place, rendered, series)
-                    except CupysimError as problem:
+                    except ModelError as problem:
                         written, error = self._write(place, None, series), str(problem)
                     done.put((place, written, error))
                 done.put(None)
@@ -261,7 +262,8 @@ class Worker:
                 try:
                     waiting.put(with_nothing, timeout=PAUSE)
                 except queue.Full:
-                    waiting.get()
+                    with contextlib.suppress(queue.Empty):
+                        waiting.get_nowait()
                 writer.join(PAUSE)
 
     def _rendered(self, numbers: Sequence[int]) -> list[tuple[Rendered | None, str]]:

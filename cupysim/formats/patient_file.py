@@ -105,7 +105,10 @@ class PatientFile:
         """Read what was written, wherever it is."""
         view = memoryview(buffer).cast("B")
         length = max(0, min(len(view), self._size - self._place))
-        found = os.pread(self._descriptor, length, self._place)
+        try:
+            found = os.pread(self._descriptor, length, self._place)
+        except OSError as error:
+            found, self._error = b"", self._error or error
         view[: len(found)] = found
         view[len(found) : length] = bytes(length - len(found))
         for begin, kept in self._kept:

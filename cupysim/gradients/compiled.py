@@ -39,6 +39,7 @@ from cupysim.render.launch import (
 )
 from cupysim.render.result import Observer
 from cupysim.render.steps import Span
+from cupysim.render.tables import Same
 from cupysim.render.worker import Piece, Worker
 
 GROUP_BITS = (
@@ -188,7 +189,7 @@ class _GradientWorker(Worker):
             launch["matrix_slopes"] = self.engine.tables.address(
                 self.engine.replace,
                 "matrix_slopes",
-                (first, last),
+                (Same(self.gradient_plan), first, last),
                 lambda: matrix_records(
                     orientations(
                         crystals.phi_cells[0, 0], self.gradient_plan.rotation_slopes, first, last

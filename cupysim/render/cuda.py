@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
-from cupysim.errors import CupysimError, OutOfMemory
+from cupysim.errors import CupysimError, DeviceError, OutOfMemory
 from cupysim.render import compiled
 from cupysim.render.cuda_engine import CudaEngine
 from cupysim.render.launch import Precision
@@ -180,7 +180,7 @@ def explained() -> Iterator[None]:
     """Turn CuPy's errors into ours, its absence included."""
     reason = problem()
     if reason is not None:
-        raise CupysimError(f"backend cuda: {reason}")
+        raise DeviceError(f"backend cuda: {reason}")
     import cupy
 
     try:
@@ -191,14 +191,14 @@ def explained() -> Iterator[None]:
             "use it, see nvidia-smi; -backend host needs none"
         ) from error
     except cupy.cuda.compiler.CompileException as error:
-        raise CupysimError(
+        raise DeviceError(
             f"backend cuda: the kernel does not compile: {_first_error(error)}"
         ) from error
     except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise CupysimError(f"backend cuda: {_first_line(error)}") from error
+        raise DeviceError(f"backend cuda: {_first_line(error)}") from error
     except (cupy.cuda.driver.CUDADriverError, RuntimeError) as error:
         # CuPy tells of missing headers and libraries by plain errors
-        raise CupysimError(f"backend cuda: {_first_line(error)}") from error
+        raise DeviceError(f"backend cuda: {_first_line(error)}") from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -134,7 +134,7 @@ def describe(plan: RenderPlan, shot: int, panel: int) -> np.ndarray:
         "n_crystals": plan.crystals.n_crystals,
         "orientations_each": plan.crystals.n_orientations,
         "fudge": plan.crystals.fudge,
-        "grid": _grid(plan),
+        "grid": _grid(plan, shot),
         "channel_size": int(np.prod(plan.factors.table.shape[1:])),
         "lengths": plan.factors.table.shape[1:],
         "first_index": plan.factors.first,
@@ -278,12 +278,12 @@ def matrix_records(cells: np.ndarray, precision: Precision) -> np.ndarray:
     return np.concatenate([high, (matrices - high).astype(np.float32)], axis=1)
 
 
-def _grid(plan: RenderPlan) -> float:
+def _grid(plan: RenderPlan, shot: int) -> float:
     """1.5 2^23 times the grid to which pairs of floats round products of vectors.
 
     The grid is as fine as the largest Miller index allows: partial sums stay
     below 2^21 grid steps, half of what floats hold exactly.
     """
-    lengths = np.sqrt((plan.crystals.phi_cells**2).sum(axis=-1))
-    largest = 2.0 * float(lengths.max()) / float(plan.sources.wavelength.min())
+    lengths = np.sqrt((plan.crystals.phi_cells[shot] ** 2).sum(axis=-1))
+    largest = 2.0 * float(lengths.max()) / float(plan.sources.wavelength[shot].min())
     return float(1.5 * 2.0 ** (23 + np.ceil(np.log2(max(largest, 1.0))) - 21))

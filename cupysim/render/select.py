@@ -73,7 +73,8 @@ def select_backend(
     Returns
     -------
     callable
-        The backend, which keeps its device and what lies on it from image to image.
+        The backend, which keeps its device and what lies on it from image to image, and so
+        serves one thread at a time.
 
     Raises
     ------

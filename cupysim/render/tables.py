@@ -36,6 +36,8 @@ class Tables:
     def address(self, put: Put, name: str, contents: object, make: Callable[[], np.ndarray]) -> int:
         """Where the array with these contents lies; it is made and put there if it is not."""
         if name not in self._kept or self._kept[name][0] != contents:
+            # the array before is gone, even if there is no room for the new one
+            self._kept.pop(name, None)
             self._kept[name] = contents, put(name, make())
         return self._kept[name][1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from cupysim.campaign.runs import finish
 from cupysim.campaign.shards import Shard
 from cupysim.campaign.work import Times, Worker
 from cupysim.errors import CupysimError, OptionError
-from tests.campaign.campaigns import campaign_of, finished, images
+from tests.campaign.campaigns import BASE, campaign_of, finished, images, text
 
 distributed = pytest.importorskip("distributed")
 
@@ -95,7 +96,7 @@ def test_retries(
     """A disk or a device may be back after a while."""
     tries: list[str] = []
 
-    def flaky(path: str, threads: int | None, thread: int) -> Worker:
+    def flaky(path: str, identity: str, threads: int | None) -> Worker:
         tries.append(path)
         if len(tries) <= failures:
             raise CupysimError("no space left")
@@ -110,6 +111,18 @@ def test_retries(
     assert len(tries) == cluster.RETRIES + 1
 
 
+def test_workers_outlive_campaigns(tmp_path: Path, client: Any) -> None:
+    """A folder which was made anew is another campaign's."""
+    for words in (BASE, BASE.replace("-N 5", "-N 4")):
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        folder = create_folder(str(tmp_path / "out"), campaign_of(tmp_path, text(base=words)))
+        _Run(client, folder, 1).until_done([0, 1, 2], nothing)
+        assert finish(folder)
+        expected = finished(tmp_path, text(base=words), "again")
+        np.testing.assert_array_equal(images(folder), images(expected))
+        shutil.rmtree(expected.path)
+
+
 def test_errors_cross_to_other_processes(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also those which take other arguments than their message."""
 
@@ -118,7 +131,7 @@ def test_errors_cross_to_other_processes(folder: Folder, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(cluster, "_worker", fails)
     with pytest.raises(CupysimError, match="-lambda: too short") as caught:
-        do_chunk(folder.path, 0, 1)
+        do_chunk(folder.path, folder.identity(), 0, 1)
     assert type(caught.value) is CupysimError
 
 

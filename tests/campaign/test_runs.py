@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
 import numpy as np
 import pytest
 
 from cupysim.campaign import rendering
-from cupysim.campaign.file import Campaign, read_campaign
-from cupysim.campaign.folder import create_folder, open_folder
+from cupysim.campaign.claims import Claims, this_machine
+from cupysim.campaign.file import Campaign
+from cupysim.campaign.folder import Folder, create_folder, open_folder
 from cupysim.campaign.runs import finish, progress, run_here
 from cupysim.campaign.shards import Shard, read_shard
 from cupysim.campaign.shots import Shot
 from cupysim.campaign.work import Worker
-from cupysim.errors import CupysimError, OutOfMemory
+from cupysim.errors import CupysimError, DeviceError, ModelError, OutOfMemory
 from cupysim.formats.nexus.series import SHOTS
 from cupysim.formats.patient_file import PatientFile
 from cupysim.render.plan import RenderPlan
@@ -196,7 +200,7 @@ def test_a_shot_which_cannot_be_rendered_leaves_its_batch(tmp_path: Path) -> Non
 
     def picky(plan: RenderPlan, observer: Observer) -> Rendered:
         if (plan.panels.close_distance == 0.07).any():
-            raise CupysimError("too far")
+            raise ModelError("too far")
         return real(plan, observer)
 
     found = rendering.render_shots(campaign, range(4), picky)
@@ -367,7 +371,83 @@ def test_torture() -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Nothing was lost, doubled or different." in done.stdout
+    left_out = [line for line in done.stdout.splitlines() if "left out" in line]
+    assert all("tmpfs" in line for line in left_out), left_out
 
 
-def test_reading_a_campaign_twice(tmp_path: Path) -> None:
-    assert read_campaign(campaign_of(tmp_path).path).text == campaign_of(tmp_path).text
+def test_a_device_which_does_not_work_is_no_shots_fault(tmp_path: Path) -> None:
+    """Else masked images would pass for a finished campaign."""
+    folder = create_folder(str(tmp_path / "out"), campaign_of(tmp_path))
+    worker = Worker(folder, 1)
+
+    def broken(plan: RenderPlan, observer: Observer) -> Rendered:
+        raise DeviceError("backend cuda: an illegal memory access was encountered")
+
+    worker._render = broken
+    with pytest.raises(DeviceError, match="illegal memory access"):
+        worker.work([0])
+    assert folder.done() == []
+    assert folder.claimed() == []
+    assert folder.failures() == []
+
+
+def test_failures_are_those_of_the_last_time(tmp_path: Path) -> None:
+    """A chunk which is done once more may have none."""
+    folder = finished(tmp_path)
+    os.unlink(folder.chunk(0))
+    folder.write(folder.failure(0), lambda out: out.write(b'[{"shot": 1, "error": "x"}]'))
+    assert progress(folder).failed == 1
+    run_here(folder, Shard(), 1)
+    assert folder.failures() == []
+    Path(folder.failure(1)).write_text("")
+    with pytest.raises(CupysimError, match=r"00001\.json: damaged"):
+        folder.failures()
+
+
+def test_all_that_is_free_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a listing is old, and shows as free what another has; then there is a pause."""
+    folder = create_folder(str(tmp_path / "out"), campaign_of(tmp_path))
+    other = Claims(folder).take(0)
+    assert other is not None
+    monkeypatch.setattr(Folder, "claimed", lambda self: [])
+    worker = Worker(folder, 1)
+    worker.work([0, 1, 2], wait=False)
+    assert folder.done() == [1, 2]
+    pauses: list[float] = []
+
+    def pause(self: Worker, seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 7:
+            other.release()
+
+    monkeypatch.setattr(Worker, "_sleep", pause)
+    worker.work([0, 1, 2])
+    assert folder.done() == [0, 1, 2]
+    assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+
+
+def test_what_a_kill_between_two_steps_leaves(tmp_path: Path) -> None:
+    """Of a chunk which is done: its other name, and its claim."""
+    folder = finished(tmp_path)
+    part = Path(folder.path) / "chunks" / ".small_00001.h5.123.abc.part"
+    os.link(folder.chunk(1), part)
+    dead = {"machine": this_machine(), "pid": 2**22 + 1, "birth": "1"}
+    Path(folder.claim(1)).write_text(json.dumps(dead))
+    assert finish(folder)
+    assert not part.exists()
+    assert folder.claimed() == []
+
+
+def test_two_files_for_one_folder_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes last sees that it was another's."""
+    ours, theirs = campaign_of(tmp_path), campaign_of(tmp_path, text(shots=9), "small2.toml")
+    write = Folder.write
+
+    def race(self: Folder, path: str, writer: Callable[[BinaryIO], object]) -> None:
+        write(self, path, writer)
+        if path.endswith("campaign.toml"):
+            write(self, path, lambda stream: stream.write(theirs.text.encode()))
+
+    monkeypatch.setattr(Folder, "write", race)
+    with pytest.raises(CupysimError, match="another campaign was begun"):
+        create_folder(str(tmp_path / "out"), ours)
