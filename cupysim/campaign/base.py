@@ -11,6 +11,20 @@ from cupysim.campaign.document import Document, Section
 from cupysim.errors import CupysimError, OptionError
 from cupysim.models.experiment import Experiment
 
+_OUTPUT = "campaigns write files of their own; [output] tells which"
+NOT_OF_A_BASE = {
+    **dict.fromkeys(
+        ("floatfile", "intfile", "noisefile", "pgmfile", "h5file", "cbffile", "pngfile",
+         "provenance", "printout", "printout_pixel"), _OUTPUT,
+    ),
+    "seed": "campaigns have a seed of their own in [campaign]",
+    **dict.fromkeys(
+        ("backend", "precision", "threads", "device"),
+        "how it is computed is told by [campaign] and the options of the run",
+    ),
+}  # fmt: skip
+"""Options which would be without effect, and what to do instead."""
+
 MODEL_SECTIONS = ("crystal", "beam", "detector", "sampling", "background")
 """Tables whose keys are options of the drop-in command."""
 
@@ -44,12 +58,19 @@ def base_words(document: Document) -> tuple[str, ...]:
     if not isinstance(given, list) or not all(isinstance(word, str) for word in given):
         base.fail("arguments", "expected options as on the command line, or a list of words")
     words = list(given)
+    for word in words:
+        if word.lstrip("-") in NOT_OF_A_BASE and word.startswith("-"):
+            base.fail("arguments", f"{word}: {NOT_OF_A_BASE[word.lstrip('-')]}")
     for name in MODEL_SECTIONS:
         section = document.section(name)
         for key in section.data:
             value = section.take(key)
             if value is False:
                 continue
+            if key in NOT_OF_A_BASE:
+                section.fail(key, NOT_OF_A_BASE[key])
+            if f"-{key}" in words:
+                section.fail(key, "is among the base's arguments too")
             words.append(f"-{key}")
             if value is not True:
                 several = value if isinstance(value, list) else [value]

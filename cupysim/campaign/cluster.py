@@ -229,7 +229,8 @@ def _client(folder: Folder, processes: int, scheduler: str | None) -> Iterator[A
         where = {"scheduler_file" if is_file else "address": scheduler}
         try:
             if is_file and not os.path.exists(scheduler):
-                raise FileNotFoundError("there is no such file")
+                hint = f"; did you mean tcp://{scheduler}?" if ":" in scheduler else ""
+                raise FileNotFoundError(f"there is no such file{hint}")
             client = distributed.Client(**where, timeout=LOST, set_as_default=False)
         except (OSError, ValueError) as error:
             raise CupysimError(f"--scheduler {scheduler}: {error}") from error

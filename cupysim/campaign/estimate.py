@@ -14,6 +14,7 @@ from cupysim.campaign.file import Campaign
 from cupysim.campaign.rendering import count_photons, render_shot
 from cupysim.formats.nexus.series import Series
 from cupysim.render.select import select_backend
+from cupysim.render.spots import predict_spots
 
 TRIALS = 5
 """Shots which are rendered, spread over the campaign."""
@@ -27,7 +28,7 @@ class Estimate:
     ----------
     shots : int
         Shots of the campaign.
-    render, noise, write : float
+    render, noise, spots, write : float
         Seconds for each.
     bytes_each : float
         On the disk, for each.
@@ -38,6 +39,7 @@ class Estimate:
     shots: int
     render: float
     noise: float
+    spots: float
     write: float
     bytes_each: float
     memory: int
@@ -45,7 +47,7 @@ class Estimate:
     @property
     def seconds_each(self) -> float:
         """Of a process; rendering goes on while the shot before is written."""
-        return max(self.render, self.noise + self.write)
+        return max(self.render, self.noise + self.spots + self.write)
 
 
 def estimate(campaign: Campaign, threads: int | None = None) -> Estimate:
@@ -71,7 +73,7 @@ def estimate(campaign: Campaign, threads: int | None = None) -> Estimate:
     backend = select_backend(campaign.backend, campaign.precision, threads)
     numbers = np.unique(np.linspace(0, campaign.n_shots - 1, TRIALS).astype(int)).tolist()
     render_shot(campaign, numbers[0], backend)  # compiles what is to be compiled
-    render = noise = write = 0.0
+    render = noise = spots = write = 0.0
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "trial.h5")
         base = campaign.experiment
@@ -86,12 +88,16 @@ def estimate(campaign: Campaign, threads: int | None = None) -> Estimate:
                 noisy = time.perf_counter()
                 series.put(place, pixels, image.array)
                 render, noise = render + ready - began, noise + noisy - ready
-                write += time.perf_counter() - noisy
+                written = time.perf_counter()
+                if campaign.spots is not None:
+                    predict_spots(image.plan)
+                write, spots = write + written - noisy, spots + time.perf_counter() - written
             began = time.perf_counter()
         write += time.perf_counter() - began
         size = os.path.getsize(path) - empty
     count = len(numbers)
     memory = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Estimate(
-        campaign.n_shots, render / count, noise / count, write / count, size / count, memory
-    )
+        campaign.n_shots, render / count, noise / count, spots / count, write / count,
+        size / count, memory,
+    )  # fmt: skip

@@ -6,18 +6,20 @@ import csv
 import io
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from cupysim.campaign.folder import Folder
-from cupysim.campaign.shots import draw_shot
+from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError
 from cupysim.formats import cbf, integer_images, smv
 from cupysim.formats.nexus.reader import hdf5_file
-from cupysim.formats.nexus.series import read_truth
+from cupysim.formats.nexus.series import SHOTS, read_truth
 from cupysim.formats.nexus.tree import DATA
 from cupysim.image import DEFAULT_OFFSET
+from cupysim.models.experiment import Experiment
 
 LEFT_OUT = ("spots", "spots_begin", "spectrum", "spectrum_wavelength")
 """Of the truth, what is no number of a shot or a crystal."""
@@ -152,7 +154,7 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
     for number in shots:
         pixels = read_image(folder, number)
         name = pattern.replace("#" * width, f"{number:0{width}d}")
-        experiment = draw_shot(folder.campaign, number).experiment
+        experiment = _as_known(folder, number)
         if kind == ".img":
             counts, _ = integer_images.counted(np.maximum(pixels, 0), DEFAULT_OFFSET)
             header = smv.header(experiment)
@@ -167,3 +169,18 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
             )
         names.append(name)
     return names
+
+
+def _as_known(folder: Folder, shot: int) -> Experiment:
+    """What an experiment knows of an image: as in the master file, no jitter of the detector."""
+    campaign, base = folder.campaign, folder.campaign.experiment
+    number = shot // campaign.chunk
+    place = shot - campaign.shots_of(number)[0]
+    with hdf5_file(folder.chunk(number)) as file:
+        wavelength = ANGSTROM * float(file[f"{SHOTS}/wavelength"][place])
+        phi = float(np.radians(file[f"{SHOTS}/phi"][place]))
+    return replace(
+        base,
+        beam=replace(base.beam, wavelength=wavelength, source_table=None),
+        scan=replace(base.scan, start=phi),
+    )

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from cupysim.campaign.base import MODEL_SECTIONS, base_experiment, base_words
+from cupysim.campaign.checks import check_campaign
 from cupysim.campaign.distributions import (
     KINDS as DISTRIBUTIONS,
 )
@@ -22,11 +23,10 @@ from cupysim.campaign.distributions import (
     read_numbers,
 )
 from cupysim.campaign.document import Document, Section
+from cupysim.campaign.names import VARIABLE
 from cupysim.campaign.spectra import Spectra, read_spectra
 from cupysim.campaign.tables import read_table
-from cupysim.errors import CupysimWarning
 from cupysim.models.experiment import Experiment
-from cupysim.models.parameters import GROUPS, KINDS
 from cupysim.render.select import BACKENDS, PRECISIONS
 
 LARGEST_SEED = 2**63 - 1
@@ -39,15 +39,6 @@ NOISES = ("numpy", "nanobragg")
 
 MODES = ("set", "plus", "times")
 """What a number does with the base's value."""
-
-SHARED = {"edges": GROUPS["cell"][:3], "n_cells": GROUPS["n_cells"]}
-"""Names which stand for several parameters with one number."""
-
-OF_CRYSTALS = {*GROUPS["cell"], *GROUPS["n_cells"], *SHARED, "mosaic_spread"}
-"""What each crystal of a shot has its own number of."""
-
-VARIABLE = (*(name for name in KINDS if name not in (*GROUPS["misset"], "scale")), *SHARED)
-"""What may vary, beside orientation, spectrum and the number of crystals."""
 
 
 @dataclass(frozen=True)
@@ -200,8 +191,8 @@ def read_campaign(
         if key not in ("campaign", "base", "vary", "table", "output", *MODEL_SECTIONS):
             known = ", ".join(("campaign", "base", *MODEL_SECTIONS, "vary", "table", "output"))
             document.fail((key,), f"unknown table; there are {known}")
-    head, output = document.section("campaign"), document.section("output")
-    n_shots = head.whole("shots", None, 1, MOST_SHOTS)
+    outline = _outline(document, path, name)
+    n_shots = outline["n_shots"]
     with contextlib.chdir(folder):
         words = base_words(document)
         table, table_file = _table(document, n_shots)
@@ -213,18 +204,7 @@ def read_campaign(
         files = [os.path.abspath(word) for word in words if os.path.isfile(word)]
         files += [os.path.abspath(name) for name in (table_file, spectra and spectra.file) if name]
     campaign = Campaign(
-        path=os.path.abspath(path),
-        text=document.text,
-        name=_name(head, name or os.path.splitext(os.path.basename(path))[0]),
-        n_shots=n_shots,
-        chunk=output.whole("images_per_file", 100, 1, LARGEST_CHUNK),
-        seed=head.whole("seed", 0, 0, LARGEST_SEED),
-        backend=head.choice("backend", "auto", ("auto", *BACKENDS)),
-        precision=head.choice("precision", "double", tuple(PRECISIONS)),
-        counts=output.truth("counts", True),
-        expected=output.truth("expected", False),
-        spots=output.fewest("spots"),
-        noise=output.choice("noise", NOISES[0], NOISES),
+        **outline,
         words=words,
         variations=tuple(
             _variation(vary.subsection(name), name, table) for name in VARIABLE if name in vary
@@ -237,10 +217,54 @@ def read_campaign(
         experiment=experiment,
     )
     vary.finish(VARIABLE)
+    check_campaign(campaign, vary)
+    return campaign
+
+
+def read_outline(path: str, name: str, experiment: Experiment) -> Campaign:
+    """What a campaign file says of its output, without the input files, which may be gone.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    name : str
+        Of the campaign.
+    experiment : Experiment
+        The base, from an image.
+
+    Returns
+    -------
+    Campaign
+        One in which nothing varies.
+    """
+    return Campaign(
+        **_outline(Document(path), path, name), words=(), variations=(),
+        orientations=Orientations(), n_crystals=Distribution("constant", (1.0,)), spectra=None,
+        table={}, files=(), experiment=experiment,
+    )  # fmt: skip
+
+
+def _outline(document: Document, path: os.PathLike[str] | str, name: str | None) -> dict[str, Any]:
+    """All but what is simulated."""
+    head, output = document.section("campaign"), document.section("output")
+    found = {
+        "path": os.path.abspath(path),
+        "text": document.text,
+        "name": _name(head, name or os.path.splitext(os.path.basename(path))[0]),
+        "n_shots": head.whole("shots", None, 1, MOST_SHOTS),
+        "chunk": output.whole("images_per_file", 100, 1, LARGEST_CHUNK),
+        "seed": head.whole("seed", 0, 0, LARGEST_SEED),
+        "backend": head.choice("backend", "auto", ("auto", *BACKENDS)),
+        "precision": head.choice("precision", "double", tuple(PRECISIONS)),
+        "counts": output.truth("counts", True),
+        "expected": output.truth("expected", False),
+        "spots": output.fewest("spots"),
+        "noise": output.choice("noise", NOISES[0], NOISES),
+    }
     head.finish()
     output.finish()
-    _check(campaign, vary)
-    return campaign
+    return found
 
 
 def _name(head: Section, default: str) -> str:
@@ -311,38 +335,6 @@ def _orientations(vary: Section, table: Mapping[str, np.ndarray]) -> Orientation
         x, y, z = np.radians(numbers).tolist()
         triples.append((x, y, z))
     return Orientations(kind, angles=tuple(triples))
-
-
-def _check(campaign: Campaign, vary: Section) -> None:
-    """What cannot work in any shot."""
-    base = campaign.experiment
-    names = {variation.name: variation for variation in campaign.variations}
-    if "mosaic_spread" in names and base.crystal.mosaicity.spread == 0.0:
-        vary.fail("mosaic_spread", "the base needs mosaic domains: -mosaic and -mosaic_dom")
-    if campaign.spectra is not None and not base.corrects(13):
-        vary.fail(
-            "spectrum", "nanoBragg ignores the weights of sources (Q13); add -corrected Q13 or all"
-        )
-    if "phi" in names and not _is_sweep(names["phi"], base):
-        warnings.warn(
-            CupysimWarning(
-                f"{campaign.path}: phi varies, but not by a range whose step is -osc; DIALS takes "
-                "images for a sweep which goes on from the first one's phi"
-            ),
-            stacklevel=3,
-        )
-    for shared, parts in SHARED.items():
-        if shared in names and set(parts) & set(names):
-            vary.fail(shared, f"varies together with {' and '.join(set(parts) & set(names))}")
-
-
-def _is_sweep(phi: Variation, base: Experiment) -> bool:
-    """Whether images adjoin each other."""
-    distribution, oscillation = phi.distribution, np.degrees(base.scan.sweep.range)
-    if distribution.kind == "constant" or len(distribution.values) != 2:
-        return distribution.kind == "constant"
-    is_range = distribution.kind == "range" and phi.mode != "times"
-    return is_range and bool(np.isclose(distribution.values[1], oscillation, rtol=1e-9))
 
 
 def _digest(path: str) -> str:

@@ -17,10 +17,14 @@ from typing import Any, BinaryIO
 import numpy as np
 
 import cupysim
-from cupysim.campaign.file import Campaign, read_campaign
+from cupysim.campaign.file import Campaign, read_campaign, read_outline
 from cupysim.errors import CupysimError, CupysimWarning
+from cupysim.formats.nexus.reader import hdf5_file
+from cupysim.formats.nexus.series import SHOTS
+from cupysim.formats.nexus.stored_models import restore
 from cupysim.formats.patient_file import PatientFile
 from cupysim.formats.safe_writing import OutputError, OutputFiles
+from cupysim.models.experiment import Experiment
 
 FILE, RECORD = "campaign.toml", "campaign.json"
 CHUNKS, CLAIMS, FAILURES = "chunks", "claims", "failures"
@@ -37,10 +41,13 @@ class Folder:
         The folder.
     campaign : Campaign
         What is in it.
+    has_inputs : bool, optional
+        Whether the input files are there, without which nothing can be rendered.
     """
 
-    def __init__(self, path: str, campaign: Campaign) -> None:
+    def __init__(self, path: str, campaign: Campaign, has_inputs: bool = True) -> None:
         self.path = os.path.abspath(path)
+        self.has_inputs = has_inputs
         self.campaign = campaign
         self._digits = max(5, len(str(campaign.n_chunks - 1)))
 
@@ -244,13 +251,16 @@ def create_folder(path: str, campaign: Campaign) -> Folder:
     return folder
 
 
-def open_folder(path: str) -> Folder:
+def open_folder(path: str, inputs: bool = True) -> Folder:
     """A folder in which a campaign was begun.
 
     Parameters
     ----------
     path : str
         The folder.
+    inputs : bool, optional
+        Whether shots are to be rendered. If not, input files may be gone or have changed:
+        what is known of the base is then in the images.
 
     Returns
     -------
@@ -262,21 +272,24 @@ def open_folder(path: str) -> Folder:
     CupysimError
         If it holds none, or its input files have changed.
     """
-    record = os.path.join(path, RECORD)
+    record, file = os.path.join(path, RECORD), os.path.join(path, FILE)
     try:
         with open(record, encoding="utf-8") as stream:
             known = json.load(stream)
-        campaign = read_campaign(os.path.join(path, FILE), known["inputs_from"], known["name"])
+        name, place, digests = known["name"], known["inputs_from"], dict(known["sha256"])
     except (FileNotFoundError, NotADirectoryError) as error:
         raise CupysimError(f"{path} holds no campaign: there is no {error.filename}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CupysimError(f"{record}: damaged: {error}") from error
-    for name, digest in known["sha256"].items():
-        if campaign.digests.get(name) != digest:
-            raise CupysimError(
-                f"{name} has changed, or is gone, since the campaign in {path} began; its other "
-                "images would not fit to those which are there"
-            )
+    try:
+        campaign = read_campaign(file, place, name)
+        _check_inputs(path, campaign, digests)
+    except FileNotFoundError as error:
+        raise CupysimError(f"{path} cannot go on: there is no {error.filename}") from error
+    except CupysimError:
+        if inputs or (experiment := _experiment_of_an_image(path)) is None:
+            raise
+        return Folder(path, read_outline(file, name, experiment), has_inputs=False)
     for package, version in (("cupysim", cupysim.__version__), ("numpy", np.__version__)):
         if known.get(package) != version:
             warnings.warn(
@@ -287,3 +300,23 @@ def open_folder(path: str) -> Folder:
                 stacklevel=2,
             )
     return Folder(path, campaign)
+
+
+def _check_inputs(path: str, campaign: Campaign, digests: dict[str, str]) -> None:
+    for name, digest in digests.items():
+        if campaign.digests.get(name) != digest:
+            raise CupysimError(
+                f"{name} has changed, or is gone, since the campaign in {path} began; its other "
+                "images would not fit to those which are there"
+            )
+
+
+def _experiment_of_an_image(path: str) -> Experiment | None:
+    """The base of a campaign, from any of its chunks."""
+    folder = os.path.join(path, CHUNKS)
+    for name in sorted(_listed(folder)):
+        if name.endswith(".h5"):
+            with contextlib.suppress(CupysimError), hdf5_file(os.path.join(folder, name)) as file:
+                found: Experiment = restore(file[f"{SHOTS}/experiment"])
+                return found
+    return None

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cupysim.campaign.distributions import uniform_deviates
-from cupysim.campaign.file import OF_CRYSTALS, SHARED, Campaign, Variation
+from cupysim.campaign.file import Campaign, Variation
+from cupysim.campaign.names import OF_CRYSTALS, SHARED
 from cupysim.errors import ModelError
 from cupysim.maths.arrays import unit
 from cupysim.maths.rotations import misset_angles, rotate_axis, rotate_xyz
@@ -153,6 +154,8 @@ def _vary(experiment: Experiment, variation: Variation, value: float) -> Experim
             "plus": before + value * size,
             "times": before * value,
         }[variation.mode]
+        if name == "mosaic_spread" and after < 0.0:
+            raise ModelError(f"the mosaic spread would be {after / size:g} degrees")
         if name in GROUPS["n_cells"]:
             experiment = _with_cells(experiment, GROUPS["n_cells"].index(name), after)
         elif after != before:

@@ -52,7 +52,8 @@ def _from_hdf5(path: str) -> dict[str, np.ndarray]:
 def _from_csv(path: str) -> dict[str, np.ndarray]:
     with opened(path) as stream:
         try:
-            text = stream.read().decode()
+            # as spreadsheets write it, with a mark at the beginning
+            text = stream.read().decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise FileFormatError(path, "neither CSV nor HDF5") from error
     rows = csv.reader(io.StringIO(text), skipinitialspace=True)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cupysim.campaign.file import SHARED, Campaign
+from cupysim.campaign.file import Campaign
+from cupysim.campaign.names import SHARED
 from cupysim.constants import ANGSTROM
 from cupysim.formats.nexus.tree import Frames
-from cupysim.models.parameters import GROUPS, KINDS
+from cupysim.models.experiment import Experiment
+from cupysim.models.parameters import GROUPS, KINDS, current
 
 if TYPE_CHECKING:
     from cupysim.campaign.work import Written
 
 Column = tuple[np.ndarray, str]
 """Numbers and their unit."""
+
+OF_SHOTS = ("fluence", "distance", "beam_fast", "beam_slow")
+OF_CRYSTALS = (*GROUPS["cell"], *GROUPS["n_cells"], "mosaic_spread")
+"""What the values are which the images were made with, of shots and of their crystals."""
 
 DRAWN = "drawn_"
 """Before the names of what was drawn."""
@@ -75,14 +82,19 @@ class Truth:
             "wavelength": (frames.wavelengths / ANGSTROM, "angstrom"),
             "phi": (np.degrees(frames.starts), "deg"),
         }
-        names = sorted({name for shot in shots if shot for name in shot.drawn})
-        for name in names:
+        for name in OF_SHOTS:
+            values = [[_value(shot.experiment, name)] if shot else [] for shot in shots]
+            found[name] = (_column(values), KINDS[name].unit)
+        for name in OF_CRYSTALS:
+            values = [
+                [_value(each, name) for each in shot.experiments[: shot.n_crystals]] if shot else []
+                for shot in shots
+            ]
+            found[name] = (_column(values), KINDS[name].unit)
+        factors = {each.name for each in self.campaign.variations if each.mode == "times"}
+        for name in sorted({name for shot in shots if shot for name in shot.drawn}):
             values = [shot.drawn.get(name, []) if shot else [] for shot in shots]
-            width = max(map(len, values))
-            column = np.full((count, width), np.nan)
-            for place, numbers in enumerate(values):
-                column[place, : len(numbers)] = numbers
-            found[DRAWN + name] = (column if width > 1 else column[:, 0], _unit(name))
+            found[DRAWN + name] = (_column(values), "" if name in factors else _unit(name))
         found |= self._spectra() | self._spots()
         return found
 
@@ -111,6 +123,18 @@ class Truth:
             "spots": (np.concatenate(there), ""),
             "spots_begin": (np.concatenate([[0], np.cumsum(lengths)]), ""),
         }
+
+
+def _value(experiment: Experiment, name: str) -> float:
+    return current(experiment, name) / KINDS[name].size
+
+
+def _column(values: Sequence[Sequence[float]]) -> np.ndarray:
+    """A number of each shot, or one of each crystal, NaN where there are fewer."""
+    column = np.full((len(values), max(1, *map(len, values))), np.nan)
+    for place, numbers in enumerate(values):
+        column[place, : len(numbers)] = numbers
+    return column if column.shape[1] > 1 else column[:, 0]
 
 
 def mean_wavelength(sources: object) -> float:

@@ -44,7 +44,12 @@ def test_what_is_in_the_files(tmp_path: Path) -> None:
         assert truth["crystals"][()].tolist() == [1, 2, 1]
         assert truth["a_matrix"].shape == (3, 2, 3, 3)
         assert np.isnan(truth["a_matrix"][0, 1]).all()
-        assert truth["drawn_fluence"].attrs["units"] == "photons/m^2"
+        assert "units" not in truth["drawn_fluence"].attrs, "it is a factor"
+        assert truth["fluence"].attrs["units"] == "photons/m^2"
+        np.testing.assert_allclose(truth["fluence"], 1e27 * truth["drawn_fluence"][()])
+        np.testing.assert_allclose(truth["cell_b"][1], 60 * truth["drawn_edges"][1])
+        assert truth["n_a"][()].tolist()[1] == [5, 5]
+        assert truth["distance"][()].tolist() == [60, 60, 60]
         assert np.isfinite(truth["drawn_misset_x"][1]).all()
         counts, expected = file[DATA][()], truth["expected_photons"][()]
         np.testing.assert_allclose(truth["photons"], counts.sum(axis=(1, 2)))

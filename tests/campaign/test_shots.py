@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from cupysim import from_args, simulate
 from cupysim.campaign.distributions import uniform_deviates
-from cupysim.campaign.file import VARIABLE
+from cupysim.campaign.names import VARIABLE
 from cupysim.campaign.shots import Shot, any_rotation, draw_shot
 from cupysim.errors import ModelError
 from cupysim.formats.nexus.series import read_truth

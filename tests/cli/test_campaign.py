@@ -16,7 +16,7 @@ from cupysim.campaign.claims import this_machine
 from cupysim.campaign.folder import open_folder
 from cupysim.cli.main import main
 from cupysim.formats.any_image import open_image
-from tests.campaign.campaigns import DATA, text
+from tests.campaign.campaigns import BASE, DATA, text
 
 Command = Callable[[str], tuple[int, str, str]]
 
@@ -152,3 +152,39 @@ def test_status_of_a_dead_run(command: Command, tmp_path: Path) -> None:
     assert "chunk 1: 2 of 3 shots" in out
     assert "which is gone" in out
     assert "nobody works on it" in out
+
+
+def test_single_files_know_what_an_experiment_knows(command: Command, tmp_path: Path) -> None:
+    """The master file's wavelength and the base's geometry, not the jitter."""
+    vary = "distance = { normal = [0, 1], mode = 'plus' }\nwavelength = { normal = [1, 0.01] }"
+    (tmp_path / "small.toml").write_text(text(vary, 4))
+    command("run small.toml -o data --processes 1")
+    assert command("export data --images shot_##.img")[0] == 0
+    with h5py.File(tmp_path / "data" / "small.h5") as file:
+        wavelengths = file["/entry/instrument/beam/incident_wavelength"][()]
+    for shot, wavelength in enumerate(wavelengths):
+        header = (tmp_path / f"shot_{shot:02d}.img").read_bytes()[:512].decode()
+        assert "DISTANCE=60;" in header
+        found = float(header.partition("WAVELENGTH=")[2].partition(";")[0])
+        assert found == pytest.approx(wavelength, rel=1e-5)
+
+
+def test_a_finished_campaign_without_its_inputs(command: Command, tmp_path: Path) -> None:
+    """It is what others get; only rendering needs them."""
+    base = BASE.replace("-default_F 100", "-hkl f.hkl")
+    (tmp_path / "f.hkl").write_text("0 0 0 1\n3 3 3 9\n")
+    (tmp_path / "small.toml").write_text(text(base=base, shots=3))
+    assert command("run small.toml -o data --processes 1")[0] == 0
+    os.unlink(tmp_path / "f.hkl")
+    status, out, _ = command("status data")
+    assert status == 0
+    assert "all is done" in out
+    status, out, err = command("verify data")
+    assert status == 0
+    assert "3 images can be read; 0 were rendered again" in out
+    assert "none is rendered again" in err
+    assert command("export data --table t.csv --images s_#.cbf")[0] == 0
+    assert (tmp_path / "s_2.cbf").exists()
+    status, _, err = command("resume data")
+    assert status == 2
+    assert "f.hkl" in err

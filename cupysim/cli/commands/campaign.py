@@ -50,6 +50,8 @@ MOST_PROCESSES = 1024
 
 ENGINES = ("auto", "processes", "dask")
 
+PLACES = {"FILE": "the campaign file", "FOLDER": "where a campaign was begun"}
+
 QUIET = 10.0
 """Seconds between two lines of progress where nobody looks at a terminal."""
 
@@ -60,9 +62,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-    def action(name: str, what: str, place: str) -> argparse.ArgumentParser:
-        added = actions.add_parser(name, help=what, description=what, allow_abbrev=False)
-        added.add_argument("place", metavar=place)
+    def action(name: str, what: str | None, place: str) -> argparse.ArgumentParser:
+        if what is None:
+            # with any help, even none, it would be listed
+            added = actions.add_parser(name, allow_abbrev=False)
+        else:
+            added = actions.add_parser(name, help=what, description=what, allow_abbrev=False)
+        added.add_argument("place", metavar=place, help=PLACES[place])
         return added
 
     def with_work(added: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -96,7 +102,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="SMV or CBF files, such as shot_####.img")  # fmt: skip
     export.add_argument("--shots", default=":", metavar="A:B",
         help="from shot A to before shot B; default: all")  # fmt: skip
-    work = action("work", argparse.SUPPRESS, "FOLDER")
+    work = action("work", None, "FOLDER")
     work.add_argument("--shard", default="0/1")
     work.add_argument("--part", default="0/1")
     work.add_argument("--threads", type=int)
@@ -115,11 +121,13 @@ def _plan(arguments: argparse.Namespace) -> int:
     campaign = read_campaign(arguments.place)
     processes = _processes(arguments.processes, campaign)
     found = estimate(campaign, threads=max(1, usable_cores() // processes))
+    processes = min(processes, campaign.n_chunks)
     seconds = found.shots * found.seconds_each / processes
     tell(f"{campaign.name}: {found.shots} shots in {campaign.n_chunks} files")
     tell(
         f"a shot: render {1e3 * found.render:.3g} ms, noise {1e3 * found.noise:.3g} ms, "
-        f"write {1e3 * found.write:.3g} ms, {found.bytes_each / 1e6:.3g} MB"
+        f"spots {1e3 * found.spots:.3g} ms, write {1e3 * found.write:.3g} ms, "
+        f"{found.bytes_each / 1e6:.3g} MB"
     )
     tell(f"time: {_duration(seconds)} with {processes} processes, if they do not wait for the disk")
     tell(f"disk: {found.shots * found.bytes_each / GIGABYTE:.3g} GB")
@@ -163,6 +171,9 @@ def _go_on(folder: Folder, shard: Shard, arguments: argparse.Namespace) -> int:
                 times = run_here(folder, shard, threads)
         elif left:
             times = run_processes(folder, shard, processes, threads, teller.hear)
+    except KeyboardInterrupt:
+        say(f"\nwhat is done stays; go on with: cupysim campaign resume {folder.path}\n")
+        raise
     finally:
         teller.end()
     say(_shares(times))
@@ -278,7 +289,7 @@ def _work(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    folder = open_folder(arguments.place)
+    folder = open_folder(arguments.place, inputs=False)
     campaign, at, failures = folder.campaign, progress(folder), folder.failures()
     if arguments.json:
         facts = dataclasses.asdict(at) | {"shots": campaign.n_shots, "failures": failures}
@@ -301,18 +312,22 @@ def _status(arguments: argparse.Namespace) -> int:
 def _verify(arguments: argparse.Namespace) -> int:
     if arguments.samples < 0:
         raise CupysimError(f"--samples {arguments.samples}: at least 0")
-    folder = open_folder(arguments.place)
-    found = verify(folder, arguments.samples, None, lambda line: say(f"{line}\n"))
+    folder, samples = open_folder(arguments.place, inputs=False), arguments.samples
+    if not folder.has_inputs and samples:
+        say("input files have changed, or are gone: images are read, but none is rendered again\n")
+        samples = 0
+    found = verify(folder, samples, None, lambda line: say(f"{line}\n"))
     for problem in found.problems:
         tell(problem)
     if found.problems:
+        say(f"delete files which are damaged; then: cupysim campaign resume {arguments.place}\n")
         return IMPERFECT
     tell(f"{found.shots} images can be read; {found.rendered} were rendered again, and are equal")
     return 0
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    folder = open_folder(arguments.place)
+    folder = open_folder(arguments.place, inputs=False)
     if arguments.table is None and arguments.images is None:
         raise CupysimError("nothing to export: give --table or --images")
     if arguments.table is not None:
@@ -340,6 +355,8 @@ def _shots(text: str, campaign: Campaign) -> range:
 
 
 def _duration(seconds: float) -> str:
+    if seconds < 1.0:
+        return "less than a second"
     if seconds < 120.0:
         return f"{seconds:.0f} s"
     if seconds < 7200.0:
