@@ -26,6 +26,9 @@ from cupysim.formats.safe_writing import OutputError
 HEARTBEAT = 5.0
 """Seconds after which a claim changes."""
 
+MOST_PROCESSES = 2**31
+"""Numbers of processes are smaller."""
+
 SOON = 1.0
 """Seconds after which what is told is written, if it changes."""
 
@@ -259,8 +262,10 @@ def read_claim(content: bytes) -> dict[str, Any] | None:
     """What a claim says; None if it was not written yet."""
     try:
         owner = json.loads(content)
-    except ValueError:
+        found = {
+            "machine": str(owner["machine"]), "pid": int(owner["pid"]), "birth": owner["birth"],
+            "token": owner.get("token"), "done": int(owner.get("done", 0)),
+        }  # fmt: skip
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
-    if not isinstance(owner, dict) or not {"machine", "pid", "birth"} <= set(owner):
-        return None
-    return owner
+    return found if found["machine"].split() and 0 < found["pid"] < MOST_PROCESSES else None

@@ -96,7 +96,7 @@ class _Run:
         from distributed import as_completed
 
         self._client, self._folder, self._threads = client, folder, threads
-        self._identity = folder.identity()
+        self._identity = folder.identity
         self._numbers: dict[str, int] = {}
         # the client is not the process' default, nor is its loop
         self._futures: Any = as_completed(loop=client.loop)  # type: ignore[no-untyped-call]
@@ -232,8 +232,10 @@ def _client(folder: Folder, processes: int, scheduler: str | None) -> Iterator[A
                 hint = f"; did you mean tcp://{scheduler}?" if ":" in scheduler else ""
                 raise FileNotFoundError(f"there is no such file{hint}")
             client = distributed.Client(**where, timeout=LOST, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise CupysimError(f"--scheduler {scheduler}: {error}") from error
+        except Exception as error:
+            # those of Dask and of what it reads have no common parent
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise CupysimError(f"--scheduler {scheduler}: {reason}") from error
         with client:
             yield client
         return
@@ -248,7 +250,7 @@ def _client(folder: Folder, processes: int, scheduler: str | None) -> Iterator[A
         distributed.LocalCluster(
             n_workers=processes, threads_per_worker=1, processes=True, memory_limit=0, host=LOCAL,
             dashboard_address=f"{LOCAL}:0", env=environment,
-            silence_logs="ERROR",
+            silence_logs="CRITICAL",
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):  # fmt: skip

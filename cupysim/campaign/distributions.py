@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.campaign.document import Section
+from cupysim.campaign.document import LARGEST, Section
 
 Table = Mapping[str, np.ndarray]
 """Columns with a number for each shot."""
@@ -183,7 +183,7 @@ def read_distribution(section: Section, table: Table) -> Distribution:
     (kind,) = kinds
     value = section.take(kind)
     if kind == "column":
-        if value not in table:
+        if not isinstance(value, str) or value not in table:
             there = f"there are {', '.join(table)}" if table else "[table] names none"
             section.fail(kind, f"no column {value!r}; {there}")
         return Distribution(kind, column=value)
@@ -212,8 +212,8 @@ def read_numbers(section: Section, key: str, value: Any) -> tuple[float, ...]:
     for number in several:
         if isinstance(number, bool) or not isinstance(number, int | float):
             section.fail(key, f"expected numbers, got {value!r}")
-        if not math.isfinite(number):
-            section.fail(key, f"expected finite numbers, got {number}")
+        if not abs(number) < LARGEST:
+            section.fail(key, f"expected finite numbers, got {str(number)[:20]}")
     if not several:
         section.fail(key, "expected numbers, got none")
     return tuple(map(float, several))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import os
 import re
 import tomllib
@@ -12,6 +11,9 @@ from typing import Any, NoReturn
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.reading import opened
+
+LARGEST = 1e300
+"""Numbers are smaller."""
 
 _HEADER = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(
@@ -48,6 +50,9 @@ class Document:
             place = re.search(r"\s*\(at line (\d+), column \d+\)", str(error))
             message = str(error).replace(place[0], "") if place else str(error)
             raise FileFormatError(path, message, int(place[1]) if place else None) from error
+        except (ValueError, RecursionError) as error:
+            # numbers of thousands of digits, thousands of brackets
+            raise FileFormatError(path, f"cannot be read: {error}") from error
         self._lines = dict(_key_lines(self.text))
 
     def fail(self, place: Path, problem: str) -> NoReturn:
@@ -121,7 +126,7 @@ class Section:
         value = self.take(key, False)
         if isinstance(value, bool):
             return 0.0 if value else None
-        if not isinstance(value, int | float) or not 0.0 <= value < math.inf:
+        if not isinstance(value, int | float) or not 0.0 <= value < LARGEST:
             self.fail(key, f"expected true, false or a number from 0 on, got {value!r}")
         return float(value)
 

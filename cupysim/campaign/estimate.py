@@ -6,6 +6,8 @@ import os
 import resource
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +15,8 @@ import numpy as np
 from cupysim.campaign.file import Campaign
 from cupysim.campaign.rendering import count_photons, render_shot
 from cupysim.formats.nexus.series import Series
+from cupysim.formats.patient_file import PatientFile
+from cupysim.formats.safe_writing import OutputError
 from cupysim.render.select import select_backend
 from cupysim.render.spots import predict_spots
 
@@ -77,7 +81,10 @@ def estimate(campaign: Campaign, threads: int | None = None) -> Estimate:
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "trial.h5")
         base = campaign.experiment
-        with Series(path, base, len(numbers), campaign.counts, campaign.expected) as series:
+        with (
+            _patient_file(path) as file,
+            Series(file, base, len(numbers), campaign.counts, campaign.expected) as series,
+        ):
             empty = os.path.getsize(path)
             for place, number in enumerate(numbers):
                 began = time.perf_counter()
@@ -87,6 +94,7 @@ def estimate(campaign: Campaign, threads: int | None = None) -> Estimate:
                 pixels = count_photons(campaign, shot, image) if campaign.counts else image.array
                 noisy = time.perf_counter()
                 series.put(place, pixels, image.array)
+                file.check()
                 render, noise = render + ready - began, noise + noisy - ready
                 written = time.perf_counter()
                 if campaign.spots is not None:
@@ -101,3 +109,14 @@ def estimate(campaign: Campaign, threads: int | None = None) -> Estimate:
         campaign.n_shots, render / count, noise / count, spots / count, write / count,
         size / count, memory,
     )  # fmt: skip
+
+
+@contextmanager
+def _patient_file(path: str) -> Iterator[PatientFile]:
+    """A file which is not kept."""
+    try:
+        with PatientFile(path) as file:
+            yield file
+            file.check()
+    except OSError as error:
+        raise OutputError(path, error.strerror or str(error)) from error

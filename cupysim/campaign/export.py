@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from cupysim.campaign.chunks import open_chunk
 from cupysim.campaign.folder import Folder
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError
 from cupysim.formats import cbf, integer_images, smv
-from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.series import SHOTS, read_truth
 from cupysim.formats.nexus.tree import DATA
 from cupysim.image import DEFAULT_OFFSET
@@ -39,7 +39,7 @@ def truth_rows(folder: Folder) -> Iterator[dict[str, Any]]:
         One for each crystal of each shot: names and numbers, file and image in it.
     """
     for number in folder.done():
-        with hdf5_file(folder.chunk(number)) as file:
+        with open_chunk(folder, number) as file:
             truth = read_truth(file)
         name = os.path.relpath(folder.chunk(number), folder.path)
         for place in range(len(truth["shot"])):
@@ -117,7 +117,7 @@ def read_image(folder: Folder, shot: int) -> np.ndarray:
     number = shot // campaign.chunk
     if not folder.is_done(number):
         raise CupysimError(f"shot {shot}: chunk {number} is not finished")
-    with hdf5_file(folder.chunk(number)) as file:
+    with open_chunk(folder, number) as file:
         return file[DATA][shot - campaign.shots_of(number)[0]]
 
 
@@ -152,6 +152,8 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
         raise CupysimError("--images: SMV and CBF hold counts, but these are expected photons")
     names = []
     for number in shots:
+        refuse_own_files(folder, pattern.replace("#" * width, f"{number:0{width}d}"))
+    for number in shots:
         pixels = read_image(folder, number)
         name = pattern.replace("#" * width, f"{number:0{width}d}")
         experiment = _as_known(folder, number)
@@ -171,12 +173,33 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
     return names
 
 
+def refuse_own_files(folder: Folder, path: str) -> None:
+    """Refuse to write where a campaign's own files are.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+    path : str
+        The file which is to be written.
+
+    Raises
+    ------
+    CupysimError
+        If it is in the folder, by whatever name, or an input file.
+    """
+    target, home = os.path.realpath(path), os.path.realpath(folder.path)
+    inputs = {os.path.realpath(each) for each in folder.campaign.files}
+    if target == home or target.startswith(home + os.sep) or target in inputs:
+        raise CupysimError(f"{path} is among the campaign's own files; choose another place")
+
+
 def _as_known(folder: Folder, shot: int) -> Experiment:
     """What an experiment knows of an image: as in the master file, no jitter of the detector."""
     campaign, base = folder.campaign, folder.campaign.experiment
     number = shot // campaign.chunk
     place = shot - campaign.shots_of(number)[0]
-    with hdf5_file(folder.chunk(number)) as file:
+    with open_chunk(folder, number) as file:
         wavelength = ANGSTROM * float(file[f"{SHOTS}/wavelength"][place])
         phi = float(np.radians(file[f"{SHOTS}/phi"][place]))
     return replace(

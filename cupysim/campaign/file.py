@@ -324,7 +324,7 @@ def _orientations(vary: Section, table: Mapping[str, np.ndarray]) -> Orientation
     if not isinstance(value, list) or not value:
         section.fail(kind, f"expected a list, got {value!r}")
     if kind == "columns":
-        if len(value) != 3 or not all(name in table for name in value):
+        if len(value) != 3 or not all(isinstance(n, str) and n in table for n in value):
             section.fail(kind, f"expected three columns of the table, got {value!r}")
         return Orientations(kind, columns=tuple(value))
     triples = []

@@ -7,6 +7,7 @@ remembered, so nothing can be forgotten.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -41,12 +42,17 @@ class Folder:
         The folder.
     campaign : Campaign
         What is in it.
+    identity : str
+        Digest of the campaign's file and inputs.
     has_inputs : bool, optional
         Whether the input files are there, without which nothing can be rendered.
     """
 
-    def __init__(self, path: str, campaign: Campaign, has_inputs: bool = True) -> None:
+    def __init__(
+        self, path: str, campaign: Campaign, identity: str, has_inputs: bool = True
+    ) -> None:
         self.path = os.path.abspath(path)
+        self.identity = identity
         self.has_inputs = has_inputs
         self.campaign = campaign
         self._digits = max(5, len(str(campaign.n_chunks - 1)))
@@ -55,13 +61,6 @@ class Folder:
     def master(self) -> str:
         """The file which shows all images."""
         return os.path.join(self.path, f"{self.campaign.name}.h5")
-
-    def identity(self) -> str:
-        """Digest of the campaign's file and record, with the digests of its inputs."""
-        digest = hashlib.sha256(self.campaign.text.encode())
-        with open(os.path.join(self.path, RECORD), "rb") as stream:
-            digest.update(stream.read())
-        return digest.hexdigest()
 
     def chunk(self, number: int) -> str:
         """The file of a chunk."""
@@ -81,9 +80,24 @@ class Folder:
         """The file with the shots of a chunk which could not be rendered."""
         return os.path.join(self.path, FAILURES, f"{number:0{self._digits}d}.json")
 
+    def prepare(self) -> None:
+        """Make what the folder consists of.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be made.
+        """
+        for name in ("", CHUNKS, CLAIMS):
+            path = os.path.join(self.path, name)
+            try:
+                os.makedirs(path, exist_ok=True)
+            except OSError as error:
+                raise OutputError(path, error.strerror or str(error)) from error
+
     def is_done(self, number: int) -> bool:
         """Whether a chunk is whole."""
-        return os.path.exists(self.chunk(number))
+        return os.path.lexists(self.chunk(number))
 
     def done(self) -> list[int]:
         """Chunks which are whole."""
@@ -112,10 +126,13 @@ class Folder:
                 path = os.path.join(folder, name)
                 try:
                     with open(path, encoding="utf-8") as stream:
-                        found += json.load(stream)
+                        listed = json.load(stream)
+                    found += [
+                        {"shot": int(each["shot"]), "error": str(each["error"])} for each in listed
+                    ]
                 except FileNotFoundError:
                     continue
-                except (OSError, ValueError, TypeError) as error:
+                except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
                     raise CupysimError(f"{path}: damaged: {error}") from error
         return found
 
@@ -177,7 +194,7 @@ def _publish(part: str, target: str) -> None:
         return
     except OSError:
         # a file system without links
-        if not os.path.exists(target):
+        if not os.path.lexists(target):
             os.rename(part, target)
 
 
@@ -191,8 +208,10 @@ def _remove(folder: str, beginning: str) -> None:
 def _listed(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
+            return []
+        raise OutputError(folder, error.strerror or str(error)) from error
 
 
 def create_folder(path: str, campaign: Campaign) -> Folder:
@@ -228,19 +247,20 @@ def create_folder(path: str, campaign: Campaign) -> Folder:
     ours = {FILE, RECORD, CHUNKS, CLAIMS, FAILURES}
     if any(name not in ours and not name.startswith(".") for name in _listed(path)):
         raise CupysimError(f"{path} is not empty, and holds no campaign")
-    folder = Folder(path, campaign)
     record = {
         "cupysim": cupysim.__version__,
         "numpy": np.__version__,
         "name": campaign.name,
         "inputs_from": os.path.dirname(campaign.path),
         "sha256": campaign.digests,
+        "file_sha256": hashlib.sha256(campaign.text.encode()).hexdigest(),
     }
-    try:
-        for name in ("", CHUNKS, CLAIMS):
-            os.makedirs(os.path.join(path, name), exist_ok=True)
-    except OSError as error:
-        raise OutputError(path, error.strerror or str(error)) from error
+    folder = Folder(path, campaign, _identity(record))
+    # what cannot be read cannot be written either, which is told next
+    with contextlib.suppress(OSError), open(os.path.join(path, FILE), "rb") as file:
+        if file.read() != campaign.text.encode():
+            raise CupysimError(f"{path} holds another {FILE}; take another folder (-o)")
+    folder.prepare()
     folder.write(os.path.join(path, FILE), lambda stream: stream.write(campaign.text.encode()))
     text = json.dumps(record, indent=1) + "\n"
     # the last one: with it, the folder is a campaign's
@@ -276,11 +296,16 @@ def open_folder(path: str, inputs: bool = True) -> Folder:
     try:
         with open(record, encoding="utf-8") as stream:
             known = json.load(stream)
-        name, place, digests = known["name"], known["inputs_from"], dict(known["sha256"])
+        name, place, digests = known["name"], known["inputs_from"], known["sha256"]
+        identity = _identity(known)
+        with open(file, "rb") as toml:
+            changed = hashlib.sha256(toml.read()).hexdigest() != known["file_sha256"]
     except (FileNotFoundError, NotADirectoryError) as error:
         raise CupysimError(f"{path} holds no campaign: there is no {error.filename}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CupysimError(f"{record}: damaged: {error}") from error
+    if changed:
+        raise CupysimError(f"{file} has changed since the campaign began; put it back")
     try:
         campaign = read_campaign(file, place, name)
         _check_inputs(path, campaign, digests)
@@ -289,7 +314,7 @@ def open_folder(path: str, inputs: bool = True) -> Folder:
     except CupysimError:
         if inputs or (experiment := _experiment_of_an_image(path)) is None:
             raise
-        return Folder(path, read_outline(file, name, experiment), has_inputs=False)
+        return Folder(path, read_outline(file, name, experiment), identity, has_inputs=False)
     for package, version in (("cupysim", cupysim.__version__), ("numpy", np.__version__)):
         if known.get(package) != version:
             warnings.warn(
@@ -299,7 +324,13 @@ def open_folder(path: str, inputs: bool = True) -> Folder:
                 ),
                 stacklevel=2,
             )
-    return Folder(path, campaign)
+    return Folder(path, campaign, identity)
+
+
+def _identity(record: dict[str, Any]) -> str:
+    """Of what makes the images: the file, and what it names, wherever that is."""
+    parts = [record["file_sha256"], *sorted(record["sha256"].values())]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
 def _check_inputs(path: str, campaign: Campaign, digests: dict[str, str]) -> None:

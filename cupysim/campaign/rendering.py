@@ -92,8 +92,10 @@ def render_shots(
         try:
             shot = draw_shot(campaign, number)
             plan = shot.plan()
-        except ModelError as error:
-            found[number] = None, str(error)
+        except (ModelError, ArithmeticError, ValueError) as error:
+            # numbers so large or small that they cannot be computed with
+            reason = str(error) if isinstance(error, ModelError) else f"impossible: {error}"
+            found[number] = None, reason
             continue
         group = next((each for each in groups if alike(each[0][1], plan)), None)
         if group is None:

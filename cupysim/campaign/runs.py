@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cupysim.campaign.chunks import open_chunk
 from cupysim.campaign.claims import Claims, is_dead, read_claim
 from cupysim.campaign.folder import Folder
 from cupysim.campaign.shards import Shard
 from cupysim.campaign.work import LONGEST_PAUSE, PAUSE, Times, Worker
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError
-from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.series import SHOTS, Part, write_master
 from cupysim.formats.nexus.tree import Frames
 from cupysim.formats.safe_writing import OutputError
@@ -84,7 +84,7 @@ def progress(folder: Folder) -> Progress:
         except OSError:
             continue
         if owner and number < campaign.n_chunks and not folder.is_done(number):
-            machine, ready = str(owner["machine"]).split()[0], int(owner.get("done", 0))
+            machine, ready = str(owner["machine"]).split()[0], owner["done"]
             what = (
                 f"chunk {number}: {ready} of {len(campaign.shots_of(number))} shots, "
                 f"process {owner['pid']} on {machine}"
@@ -294,7 +294,7 @@ def finish(folder: Folder) -> bool:
         return False
     # to read all chunks is work, which one process does for all who end at the same time
     claims, pause = Claims(folder), PAUSE
-    while not os.path.exists(folder.master):
+    while not os.path.lexists(folder.master):
         if claim := claims.take(campaign.n_chunks):
             try:
                 folder.remove_parts(folder.master)
@@ -321,7 +321,7 @@ def _write_master(folder: Folder) -> None:
     parts, starts, wavelengths = [], [], []
     for number in range(campaign.n_chunks):
         parts.append(Part(folder.chunk(number), len(campaign.shots_of(number))))
-        with hdf5_file(folder.chunk(number)) as file:
+        with open_chunk(folder, number) as file:
             starts += np.radians(file[f"{SHOTS}/phi"][()]).tolist()
             wavelengths.append(file[f"{SHOTS}/wavelength"][()] * ANGSTROM)
     frames = Frames(campaign.n_shots, starts, np.concatenate(wavelengths))

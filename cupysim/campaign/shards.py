@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from cupysim.campaign.folder import Folder
 from cupysim.errors import CupysimError
 
+LONGEST = 20
+"""Letters of a share."""
+
 ARRAY = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_MAX")
 """Variables which tell a job of an array its number, and the first and the last one.
 
@@ -81,7 +84,7 @@ def read_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard:
     if text == "auto":
         return _place(environment)
     number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal()):
+    if not (number.isdecimal() and count.isdecimal()) or len(text) > LONGEST:
         raise CupysimError(f"--shard {text}: expected k/n, such as 0/8, or auto")
     if not int(number) < int(count):
         raise CupysimError(f"--shard {text}: number {number} of {count}; they begin with 0")

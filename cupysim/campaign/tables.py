@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +51,13 @@ def _from_hdf5(path: str) -> dict[str, np.ndarray]:
         }
 
 
+def _rows(path: str, rows: Any) -> Iterator[list[str]]:
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise FileFormatError(path, f"no CSV: {error}", rows.line_num) from error
+
+
 def _from_csv(path: str) -> dict[str, np.ndarray]:
     with opened(path) as stream:
         try:
@@ -57,11 +66,11 @@ def _from_csv(path: str) -> dict[str, np.ndarray]:
         except UnicodeDecodeError as error:
             raise FileFormatError(path, "neither CSV nor HDF5") from error
     rows = csv.reader(io.StringIO(text), skipinitialspace=True)
-    names = [name.strip() for name in next(rows, [])]
+    names = [name.strip() for name in next(_rows(path, rows), [])]
     if not all(names) or len(set(names)) != len(names):
         raise FileFormatError(path, "expected names of columns, each once", 1)
     columns: list[list[float]] = [[] for _ in names]
-    for row in rows:
+    for row in _rows(path, rows):
         if not row:
             continue
         if len(row) != len(names):

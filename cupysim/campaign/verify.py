@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cupysim.campaign.chunks import open_chunk
 from cupysim.campaign.export import read_image
-from cupysim.campaign.file import Campaign
 from cupysim.campaign.folder import Folder
 from cupysim.campaign.rendering import count_photons, render_shot
 from cupysim.errors import CupysimError, FileFormatError
@@ -73,8 +73,7 @@ def verify(
             readable += list(campaign.shots_of(number))
         shots += len(campaign.shots_of(number))
     tell(f"{campaign.n_chunks} chunks read")
-    if not problems and not os.path.exists(folder.master):
-        problems.append(f"{folder.master} is missing; resume makes it")
+    problems += _master_problems(folder)
     places = np.linspace(0, len(readable) - 1, samples if readable else 0).astype(int)
     chosen = [readable[place] for place in np.unique(places).tolist()]
     backend = select_backend(campaign.backend, campaign.precision, threads)
@@ -89,17 +88,34 @@ def verify(
 
 def _problems(folder: Folder, number: int) -> Iterator[str]:
     """What is wrong with a chunk."""
-    campaign: Campaign = folder.campaign
-    wanted, name = campaign.shots_of(number), os.path.basename(folder.chunk(number))
     try:
-        with hdf5_file(folder.chunk(number)) as file:
-            images, numbers = file[DATA], file[f"{SHOTS}/shot"][()].tolist()
-            if numbers != list(wanted) or len(images) != len(wanted):
-                yield f"{name}: it holds shots {numbers[:1]}..., not {wanted[0]} to {wanted[-1]}"
-            for place in range(len(images)):
-                images[place]
+        with open_chunk(folder, number) as file:
+            for place in range(len(folder.campaign.shots_of(number))):
+                file[DATA][place]
+            for item in file[SHOTS].values():
+                if hasattr(item, "shape"):
+                    item[()]
     except FileFormatError as error:
         yield str(error)
+
+
+def _master_problems(folder: Folder) -> Iterator[str]:
+    """What is wrong with the file which shows all images."""
+    campaign, path = folder.campaign, folder.master
+    if not os.path.exists(path):
+        yield f"{path} is missing; resume makes it"
+        return
+    try:
+        with hdf5_file(path) as file:
+            parts = [os.path.normpath(each.file_name) for each in file[DATA].virtual_sources()]
+            count = file[DATA].shape[0]
+            wavelengths = file["/entry/instrument/beam/incident_wavelength"][()]
+    except FileFormatError as error:
+        yield str(error)
+        return
+    wanted = [os.path.relpath(folder.chunk(n), folder.path) for n in range(campaign.n_chunks)]
+    if parts != wanted or count != campaign.n_shots or np.shape(wavelengths) != (count,):
+        yield f"{path} does not show the images of this campaign; delete it, and resume"
 
 
 def _difference(folder: Folder, number: int, failed: bool, backend: object) -> str:

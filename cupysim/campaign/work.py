@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cupysim.campaign.chunks import IDENTITY
 from cupysim.campaign.claims import Claim, Claims
 from cupysim.campaign.folder import Folder
 from cupysim.campaign.rendering import Rendered, count_photons, render_shots, shots_at_once
@@ -97,6 +98,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         campaign = self.folder.campaign
+        self.folder.prepare()
         self.claims = self.claims or Claims(self.folder)
         self._render: Backend = select_backend(
             campaign.backend, campaign.precision, self.threads, self.devices
@@ -204,7 +206,8 @@ class Worker:
                 self._check()
             seconds = file.seconds
             title = f"{campaign.name}: shots {shots[0]} to {shots[-1]} of {campaign.n_shots}"
-            series.finish(title, truth.frames(), truth.arrays())
+            attributes = {IDENTITY: self.folder.identity}
+            series.finish(title, truth.frames(), truth.arrays(), attributes)
             if failures:
                 text = json.dumps(failures, indent=1) + "\n"
                 self.folder.write(self.folder.failure(number), lambda out: out.write(text.encode()))

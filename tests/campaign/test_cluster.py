@@ -131,7 +131,7 @@ def test_errors_cross_to_other_processes(folder: Folder, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(cluster, "_worker", fails)
     with pytest.raises(CupysimError, match="-lambda: too short") as caught:
-        do_chunk(folder.path, folder.identity(), 0, 1)
+        do_chunk(folder.path, folder.identity, 0, 1)
     assert type(caught.value) is CupysimError
 
 

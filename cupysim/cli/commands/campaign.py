@@ -22,7 +22,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 from cupysim.campaign.estimate import estimate
-from cupysim.campaign.export import export_images, truth_table
+from cupysim.campaign.export import export_images, refuse_own_files, truth_table
 from cupysim.campaign.file import Campaign, read_campaign
 from cupysim.campaign.folder import Folder, create_folder, open_folder
 from cupysim.campaign.runs import (
@@ -138,6 +138,9 @@ def _plan(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     campaign = read_campaign(arguments.place)
     shard = read_shard(arguments.shard)
+    # before anything is made
+    _threads(arguments, _processes(arguments.processes, campaign))
+    _engine(arguments, 1)
     return _go_on(create_folder(arguments.out or campaign.name, campaign), shard, arguments)
 
 
@@ -147,11 +150,7 @@ def _resume(arguments: argparse.Namespace) -> int:
 
 def _go_on(folder: Folder, shard: Shard, arguments: argparse.Namespace) -> int:
     processes = _processes(arguments.processes, folder.campaign)
-    threads = arguments.threads
-    if threads is None:
-        threads = max(1, usable_cores() // processes)
-    if not 1 <= threads <= MOST_THREADS:
-        raise CupysimError(f"--threads {threads}: from 1 to {MOST_THREADS} are possible")
+    threads = _threads(arguments, processes)
     teller = _Teller(folder)
     left = [number for number in shard.chunks(folder) if not folder.is_done(number)]
     processes = min(processes, max(1, len(left)))
@@ -187,6 +186,15 @@ def _go_on(folder: Folder, shard: Shard, arguments: argparse.Namespace) -> int:
     if failures:
         tell(f"{len(failures)} shots could not be rendered; failures/ tells why")
     return IMPERFECT if failures else 0
+
+
+def _threads(arguments: argparse.Namespace, processes: int) -> int:
+    threads: int | None = arguments.threads
+    if threads is None:
+        threads = max(1, usable_cores() // processes)
+    if not 1 <= threads <= MOST_THREADS:
+        raise CupysimError(f"--threads {threads}: from 1 to {MOST_THREADS} are possible")
+    return threads
 
 
 def _engine(arguments: argparse.Namespace, processes: int) -> str:
@@ -332,6 +340,7 @@ def _export(arguments: argparse.Namespace) -> int:
         raise CupysimError("nothing to export: give --table or --images")
     if arguments.table is not None:
         check_writable(arguments.table)
+        refuse_own_files(folder, arguments.table)
         table = truth_table(folder)
         with OutputFiles() as files:
             files.write(arguments.table, lambda stream: stream.write(table))
@@ -345,7 +354,8 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def _shots(text: str, campaign: Campaign) -> range:
     first, colon, last = text.partition(":")
-    if not all(part == "" or part.isdecimal() for part in (first, last)) or not (colon or first):
+    parts = first, last
+    if not all(p == "" or (p.isdecimal() and len(p) < 20) for p in parts) or not (colon or first):
         raise CupysimError(f"--shots {text}: expected A:B, such as 0:10")
     begin = int(first or 0)
     end = int(last) if last else (campaign.n_shots if colon else begin + 1)

@@ -83,7 +83,11 @@ class Series:
             self._file[EXPECTED][place] = expected
 
     def finish(
-        self, title: str, frames: Frames, truth: Mapping[str, tuple[np.ndarray, str]]
+        self,
+        title: str,
+        frames: Frames,
+        truth: Mapping[str, tuple[np.ndarray, str]],
+        attributes: Mapping[str, str] | None = None,
     ) -> None:
         """Write all beside the images.
 
@@ -95,11 +99,15 @@ class Series:
             What changes from image to image.
         truth : mapping of str to tuple of ndarray and str
             What is known of the images, along the first axis, with units.
+        attributes : mapping of str to str, optional
+            Of the truth.
         """
         tree = Tree(self._file, self.experiment, self.rendered, self.counted, frames)
         tree.write(title)
         ours = self._file.require_group(SHOTS)
         ours.attrs["NX_class"], ours.attrs["version"] = "NXcollection", cupysim.__version__
+        for name, text in (attributes or {}).items():
+            ours.attrs[name] = text
         store(ours.create_group("experiment"), self.experiment, **tree.compression)
         for name, (values, unit) in truth.items():
             ours.create_dataset(name, data=values)
