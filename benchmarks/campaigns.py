@@ -71,7 +71,7 @@ def shortened(path: Path, shots: int, folder: Path) -> Campaign:
     # names of input files begin where the file is
     for beside in path.parent.parent.iterdir():
         if not (link := folder.parent / beside.name).exists():
-            link.symlink_to(beside)
+            link.symlink_to(beside.resolve())
     return read_campaign(made)
 
 

@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from cupysim.campaign.folder import Folder, open_folder
-from cupysim.campaign.runs import LOOK, pinned_devices
+from cupysim.campaign.runs import BLAS_THREADS, LOOK, pinned_devices
 from cupysim.campaign.shards import Shard
 from cupysim.campaign.work import PAUSE, Times, Worker
 from cupysim.errors import CupysimError
@@ -245,8 +245,12 @@ def _client(folder: Folder, processes: int, scheduler: str | None) -> Iterator[A
     import dask
 
     with (
-        # Dask's own lets the system take memory back after each image, and ask for it again
-        dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**27}),
+        dask.config.set({
+            # Dask would add a variable with which the system takes memory back after each image
+            "distributed.nanny.pre-spawn-environ": dict.fromkeys(BLAS_THREADS, "1"),
+            # looks what threads do a hundred times a second
+            "distributed.worker.profile.enabled": False,
+        }),
         distributed.LocalCluster(
             n_workers=processes, threads_per_worker=1, processes=True, memory_limit=0, host=LOCAL,
             dashboard_address=f"{LOCAL}:0", env=environment,
