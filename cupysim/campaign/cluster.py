@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from cupysim.campaign.folder import Folder, open_folder
-from cupysim.campaign.runs import BLAS_THREADS, LOOK, pinned_devices
+from cupysim.campaign.runs import ENVIRONMENT, LOOK, pinned_devices
 from cupysim.campaign.shards import Shard
 from cupysim.campaign.work import PAUSE, Times, Worker
 from cupysim.errors import CupysimError
@@ -246,8 +246,8 @@ def _client(folder: Folder, processes: int, scheduler: str | None) -> Iterator[A
 
     with (
         dask.config.set({
-            # Dask would add a variable with which the system takes memory back after each image
-            "distributed.nanny.pre-spawn-environ": dict.fromkeys(BLAS_THREADS, "1"),
+            # in the place of Dask's own, one of which gives memory back after each image
+            "distributed.nanny.pre-spawn-environ": ENVIRONMENT,
             # looks what threads do a hundred times a second
             "distributed.worker.profile.enabled": False,
         }),

@@ -29,8 +29,16 @@ from cupysim.formats.safe_writing import OutputError
 LOOK = 1.0
 """Seconds between two looks at how far processes are."""
 
-BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""Variables with the number of threads of linear algebra."""
+ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_TRIM_THRESHOLD_": str(2**28),
+}
+"""Variables of processes, where nobody has set them. Each has its cores, and linear algebra would
+start threads on all of them; images are as large as glibc gives back to the system at once, whose
+pages it has to clear for the next image."""
 
 MOST_DEATHS = 5
 """Processes which may be killed while no chunk is finished, before a run gives up."""
@@ -177,8 +185,7 @@ def run_processes(
         ]  # fmt: skip
         if threads is not None:
             words += ["--threads", str(threads)]
-        # each process has its cores; NumPy's linear algebra would start threads on all of them
-        environment = dict.fromkeys(BLAS_THREADS, "1") | dict(os.environ)
+        environment = ENVIRONMENT | dict(os.environ)
         if devices:
             # before CuPy is there, which then sees this GPU alone
             environment["CUDA_VISIBLE_DEVICES"] = devices[number % len(devices)]
