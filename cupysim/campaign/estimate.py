@@ -51,7 +51,7 @@ class Estimate:
     @property
     def seconds_each(self) -> float:
         """Of a process; rendering goes on while the shot before is written."""
-        return max(self.render, self.noise + self.spots + self.write)
+        return max(self.render + self.spots, self.noise + self.write)
 
 
 def estimate(campaign: Campaign, threads: int | None = None) -> Estimate:

@@ -35,10 +35,13 @@ class Rendered:
         The shot.
     image : Image
         Expected photons.
+    spots : ndarray, optional
+        Predicted spots.
     """
 
     shot: Shot
     image: Image
+    spots: np.ndarray | None = None
 
 
 def shots_at_once(campaign: Campaign) -> int:

@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -270,12 +270,16 @@ class Worker:
                 writer.join(PAUSE)
 
     def _rendered(self, numbers: Sequence[int]) -> list[tuple[Rendered | None, str]]:
-        """Shots and their images, or why there are none."""
-        began = time.perf_counter()
-        try:
-            return render_shots(self.folder.campaign, numbers, self._render)
-        finally:
-            self.times.render += time.perf_counter() - began
+        """Shots with their images and spots, or why there are none."""
+        began, fewest = time.perf_counter(), self.folder.campaign.spots
+        found = render_shots(self.folder.campaign, numbers, self._render)
+        rendered = time.perf_counter()
+        self.times.render += rendered - began
+        if fewest is not None:
+            # here, as beside the render two threads of Python would share one lock
+            found = [(each and _with_spots(each, fewest), error) for each, error in found]
+            self.times.spots += time.perf_counter() - rendered
+        return found
 
     def _write(self, place: int, rendered: Rendered | None, series: Series) -> Written | None:
         campaign, began = self.folder.campaign, time.perf_counter()
@@ -287,15 +291,11 @@ class Worker:
         pixels = count_photons(campaign, shot, image) if campaign.counts else image.array
         noisy = time.perf_counter()
         series.put(place, pixels, image.array)
-        put = time.perf_counter()
-        spots = None
-        if campaign.spots is not None:
-            spots = predict_spots(image.plan)
-            spots = spots[spots["photons"] >= campaign.spots]
         self.times.noise += noisy - began
-        self.times.compress += put - noisy
-        self.times.spots += time.perf_counter() - put
-        return Written(shot, float(pixels.sum(dtype=np.float64)), float(pixels.max()), spots)
+        self.times.compress += time.perf_counter() - noisy
+        return Written(
+            shot, float(pixels.sum(dtype=np.float64)), float(pixels.max()), rendered.spots
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -316,6 +316,12 @@ class Written:
     photons: float
     brightest: float
     spots: np.ndarray | None
+
+
+def _with_spots(rendered: Rendered, fewest: float) -> Rendered:
+    """With its predicted spots, those which have so many photons at least."""
+    spots = predict_spots(rendered.image.plan)
+    return replace(rendered, spots=spots[spots["photons"] >= fewest])
 
 
 def _checked(item: Any) -> Any:

@@ -274,13 +274,13 @@ def _shares(times: Times) -> str:
         return ""
     wall = max(times.wall, 1e-9)
     shares = {
-        "noise": times.noise, "spots": times.spots, "compression": times.compress,
-        "writing": times.write,
+        "noise": times.noise, "compression": times.compress, "writing": times.write,
     }  # fmt: skip
+    spots = f", spots {times.spots / wall:.0%}" if times.spots > 0.0 else ""
     beside = ", ".join(f"{name} {each / wall:.0%}" for name, each in shares.items() if each > 0.0)
     return (
         f"{times.shots} shots, {times.shots / wall:.3g} images/s in each process: rendering "
-        f"{times.render / wall:.0%} of the time; beside it {beside}\n"
+        f"{times.render / wall:.0%} of the time{spots}; beside it {beside}\n"
     )
 
 
