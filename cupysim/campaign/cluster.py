@@ -96,7 +96,6 @@ class _Run:
         from distributed import as_completed
 
         self._client, self._folder, self._threads = client, folder, threads
-        self._identity = folder.identity
         self._numbers: dict[str, int] = {}
         # the client is not the process' default, nor is its loop
         self._futures: Any = as_completed(loop=client.loop)  # type: ignore[no-untyped-call]
@@ -125,7 +124,7 @@ class _Run:
         future = self._client.submit(
             do_chunk,
             self._folder.path,
-            self._identity,
+            self._folder.identity,
             number,
             self._threads,
             pure=False,

@@ -150,12 +150,11 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
         raise CupysimError(f"--images {pattern}: expected # for the digits of the number, together")
     if not folder.campaign.counts:
         raise CupysimError("--images: SMV and CBF hold counts, but these are expected photons")
-    names = []
-    for number in shots:
-        refuse_own_files(folder, pattern.replace("#" * width, f"{number:0{width}d}"))
-    for number in shots:
+    names = [pattern.replace("#" * width, f"{number:0{width}d}") for number in shots]
+    for name in names:
+        refuse_own_files(folder, name)
+    for number, name in zip(shots, names, strict=True):
         pixels = read_image(folder, number)
-        name = pattern.replace("#" * width, f"{number:0{width}d}")
         experiment = _as_known(folder, number)
         if kind == ".img":
             counts, _ = integer_images.counted(np.maximum(pixels, 0), DEFAULT_OFFSET)
@@ -169,7 +168,6 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
                 os.path.abspath(name),
                 lambda stream, e=experiment, p=pixels: cbf.write(stream, e, p),  # type: ignore[misc]
             )
-        names.append(name)
     return names
 
 

@@ -1,6 +1,6 @@
 """The folder of a campaign: which files are where, and which chunks are done.
 
-A chunk is done when its file exists, which appears by one renaming; nothing else is to be
+A chunk is done when its file exists, which gets its name, whole, by one link; nothing else is to be
 remembered, so nothing can be forgotten.
 """
 

@@ -76,8 +76,9 @@ def verify(
     problems += _master_problems(folder)
     places = np.linspace(0, len(readable) - 1, samples if readable else 0).astype(int)
     chosen = [readable[place] for place in np.unique(places).tolist()]
-    backend = select_backend(campaign.backend, campaign.precision, threads)
     failed = {failure["shot"] for failure in folder.failures()}
+    # what is only read may come from machines with another backend
+    backend = select_backend(campaign.backend, campaign.precision, threads) if chosen else None
     for number in chosen:
         tell(f"shot {number} is rendered again")
         if difference := _difference(folder, number, number in failed, backend):

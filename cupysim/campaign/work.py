@@ -81,8 +81,6 @@ class Worker:
         The campaign's.
     threads : int, optional
         Of the host backend.
-    devices : sequence of int, optional
-        Of the cuda backend.
     claims : Claims, optional
         How chunks are claimed.
     should_stop : callable, optional
@@ -91,7 +89,6 @@ class Worker:
 
     folder: Folder
     threads: int | None = None
-    devices: Sequence[int] | None = None
     claims: Claims | None = None
     should_stop: Callable[[], bool] = lambda: False
     times: Times = field(default_factory=Times)
@@ -100,9 +97,7 @@ class Worker:
         campaign = self.folder.campaign
         self.folder.prepare()
         self.claims = self.claims or Claims(self.folder)
-        self._render: Backend = select_backend(
-            campaign.backend, campaign.precision, self.threads, self.devices
-        )
+        self._render: Backend = select_backend(campaign.backend, campaign.precision, self.threads)
         self._base = campaign.experiment
 
     def work(self, chunks: Sequence[int], wait: bool = True) -> None:

@@ -246,3 +246,15 @@ def test_parts_of_the_folder_which_are_gone(command: Command, tmp_path: Path) ->
     os.unlink(tmp_path / "out" / "small.h5")
     assert command("resume out --processes 1")[0] == 0
     assert command("verify out --samples 1")[0] == 0
+
+
+def test_reading_needs_no_backend(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A campaign of a machine with a GPU is checked on one without."""
+
+    def none(*arguments: object) -> None:
+        raise AssertionError("nothing is to be rendered")
+
+    monkeypatch.setattr("cupysim.campaign.verify.select_backend", none)
+    status, told = command("verify out --samples 0")
+    assert status == 0
+    assert "7 images can be read" in told
