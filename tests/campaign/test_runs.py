@@ -20,15 +20,14 @@ from cupysim.campaign.claims import Claims, this_machine
 from cupysim.campaign.file import Campaign
 from cupysim.campaign.folder import Folder, create_folder, open_folder
 from cupysim.campaign.runs import finish, progress, run_here
-from cupysim.campaign.shards import Shard, read_shard
+from cupysim.campaign.shards import Shard
 from cupysim.campaign.shots import Shot
 from cupysim.campaign.work import Worker
-from cupysim.errors import CupysimError, DeviceError, ModelError, OutOfMemory
+from cupysim.errors import CupysimError, DeviceError
 from cupysim.formats.nexus.series import SHOTS
 from cupysim.formats.patient_file import PatientFile
 from cupysim.render.plan import RenderPlan
-from cupysim.render.result import Backend, Observer, Rendered
-from cupysim.render.select import select_backend
+from cupysim.render.result import Observer, Rendered
 from tests.campaign.campaigns import DATA, VARY, campaign_of, finished, images, text
 
 ROOT = Path(__file__).parents[2]
@@ -172,48 +171,6 @@ def test_an_error_in_the_middle_leaves_nothing(
     np.testing.assert_array_equal(images(folder), images(finished(tmp_path, out="again")))
 
 
-@pytest.mark.parametrize("error", [MemoryError, OutOfMemory])
-def test_a_batch_is_halved_once(tmp_path: Path, error: type[MemoryError]) -> None:
-    campaign = campaign_of(tmp_path, text(VARY, 6))
-    real, sizes = select_backend("numpy"), []
-
-    def backend_for(most: int) -> Backend:
-        def small(plan: RenderPlan, observer: Observer) -> Rendered:
-            sizes.append(plan.shape[0])
-            if plan.shape[0] > most:
-                raise error
-            return real(plan, observer)
-
-        return small
-
-    found = rendering.render_shots(campaign, range(6), backend_for(3))
-    assert sizes == [6, 3, 3]
-    for number, (rendered, _) in enumerate(found):
-        assert rendered is not None
-        alone = rendering.render_shot(campaign, number, real)
-        np.testing.assert_array_equal(rendered.image.array, alone.image.array)
-    sizes.clear()
-    with pytest.raises(MemoryError):
-        rendering.render_shots(campaign, range(6), backend_for(2))
-    assert sizes == [6, 3]
-
-
-def test_a_shot_which_cannot_be_rendered_leaves_its_batch(tmp_path: Path) -> None:
-    """Its error is its own, whether drawing or rendering fails."""
-    content = text("distance = { list = [50, 0, 60, 70] }", 4)
-    campaign, real = campaign_of(tmp_path, content), select_backend("numpy")
-
-    def picky(plan: RenderPlan, observer: Observer) -> Rendered:
-        if (plan.panels.close_distance == 0.07).any():
-            raise ModelError("too far")
-        return real(plan, observer)
-
-    found = rendering.render_shots(campaign, range(4), picky)
-    assert [rendered is not None for rendered, _ in found] == [True, False, True, False]
-    assert "distance" in found[1][1]
-    assert found[3][1] == "too far"
-
-
 def test_two_which_do_the_same_chunk(tmp_path: Path) -> None:
     """The first file stays; nothing is left of the other."""
     folder = create_folder(str(tmp_path / "out"), campaign_of(tmp_path))
@@ -224,99 +181,6 @@ def test_two_which_do_the_same_chunk(tmp_path: Path) -> None:
             second.write(b"second")
     assert Path(target).read_bytes() == b"second"
     assert os.listdir(os.path.dirname(target)) == [os.path.basename(target)]
-
-
-class TestPatientFile:
-    def test_as_any_file(self, tmp_path: Path) -> None:
-        with PatientFile(tmp_path / "a") as file:
-            file.write(b"abcdef")
-            file.seek(2)
-            file.write(b"XY")
-            assert file.tell() == 4
-            file.seek(-3, os.SEEK_END)
-            assert file.read(9) == b"Yef"
-            file.truncate(5)
-            file.finish()
-        assert (tmp_path / "a").read_bytes() == b"abXYe"
-
-    def test_a_full_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What was not written is read back all the same, and told at the end."""
-        with PatientFile(tmp_path / "a") as file:
-            file.write(b"0123456789")
-
-            def full(*_: object) -> int:
-                raise OSError(errno.ENOSPC, "full")
-
-            monkeypatch.setattr(os, "pwrite", full)
-            file.seek(5)
-            assert file.write(b"abcdefgh") == 8
-            file.seek(11)
-            file.write(b"Z")
-            file.seek(3)
-            assert file.read(100) == b"34abcdefZh"
-            for ask in (file.check, file.finish):
-                with pytest.raises(OSError, match="full"):
-                    ask()
-
-
-ARRAY = {"SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_MAX": "9", "SLURM_ARRAY_TASK_COUNT": "3"}
-BATCH = {"SLURM_PROCID": "0", "SLURM_NTASKS": "2"}
-
-
-@pytest.mark.parametrize(
-    ("text_of", "environment", "expected"),
-    [
-        ("2/8", {}, Shard(2, 8)),
-        ("2/8", BATCH, Shard(2, 8)),
-        ("auto", {}, Shard()),
-        ("auto", {"SLURM_PROCID": "3", "SLURM_NTASKS": "4"}, Shard(place=3, places=4)),
-        # a batch script of one task is not told how many there are
-        ("auto", {"SLURM_PROCID": "0"}, Shard()),
-        # --array=3,5,9
-        ("auto", ARRAY | {"SLURM_ARRAY_TASK_ID": "9"}, Shard(place=6, places=7)),
-        # with two tasks in each of its jobs
-        ("auto", ARRAY | {"SLURM_ARRAY_TASK_ID": "5", "SLURM_PROCID": "1", "SLURM_NTASKS": "2"},
-         Shard(place=5, places=14)),
-        # in the batch script of a job which has two tasks, then by mpirun in it
-        ("auto", BATCH, Shard(place=0, places=2)),
-        ("auto", BATCH | {"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"},
-         Shard(place=1, places=2)),
-        ("auto", {"PMI_RANK": "0", "PMI_SIZE": "2"}, Shard(place=0, places=2)),
-        # nonsense is no reason not to work
-        ("auto", ARRAY | {"SLURM_ARRAY_TASK_ID": "10"}, Shard()),
-        ("auto", {"SLURM_PROCID": "2", "SLURM_NTASKS": "2"}, Shard()),
-    ],
-)  # fmt: skip
-def test_shards(text_of: str, environment: dict[str, str], expected: Shard) -> None:
-    assert read_shard(text_of, environment) == expected
-
-
-@pytest.mark.parametrize("place", range(14))
-def test_whoever_is_there_does_all(tmp_path: Path, place: int) -> None:
-    """Jobs of an array may never start."""
-    folder = create_folder(str(tmp_path / "out"), campaign_of(tmp_path))
-    chunks = Shard(place=place, places=14).chunks(folder)
-    assert sorted(chunks) == [0, 1, 2]
-    assert chunks[0] == place * 3 // 14
-
-
-def test_parts_of_a_share(tmp_path: Path) -> None:
-    folder = create_folder(str(tmp_path / "out"), campaign_of(tmp_path, text(shots=12)))
-    assert Shard(1, 2).chunks(folder) == [1, 3]
-    assert Shard(1, 2).part(1, 2).chunks(folder) == [3, 1]
-    assert Shard().part(1, 2).part(2, 3) == Shard(place=5, places=6)
-
-
-@pytest.mark.parametrize("wrong", ["8/8", "1", "a/b", "-1/2", "1/0", ""])
-def test_wrong_shards(wrong: str) -> None:
-    with pytest.raises(CupysimError, match="--shard"):
-        read_shard(wrong, {})
-
-
-def test_shards_share_all_chunks(tmp_path: Path) -> None:
-    folder = create_folder(str(tmp_path / "out"), campaign_of(tmp_path))
-    shared = [Shard(number, 2).chunks(folder) for number in range(2)]
-    assert sorted(sum(shared, [])) == [0, 1, 2]  # noqa: RUF017
 
 
 def test_all_who_end_together_write_the_master(tmp_path: Path) -> None:
