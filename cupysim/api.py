@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from cupysim.errors import CupysimError
-from cupysim.formats import fdump, hkl_text, mosflm_matrix, reflections
+from cupysim.formats import fdump, hkl_text, mosflm_matrix
+from cupysim.formats.structures import reflections
 from cupysim.gradients.parameters import plan_gradients
 from cupysim.gradients.result import Gradients
 from cupysim.gradients.select import select_gradient_backend

@@ -12,8 +12,14 @@ import numpy as np
 from cupysim.cli.arguments import RANDOM, Arguments, default_values, scan
 from cupysim.cli.consequences import first_placing, refuse_placing, warn_of_ineffective_options
 from cupysim.cli.headers import inherited_values
-from cupysim.cli.structures import reads_dump, structure_factors, warn_of_other_cell
-from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.cli.structures import (
+    given_cell,
+    measured_structure,
+    reads_dump,
+    structure_factors,
+    take_wavelength,
+    warn_of_other_cell,
+)
 from cupysim.errors import CupysimError, FileFormatError, OptionError
 from cupysim.formats import mosflm_matrix, source_table, stol_table
 from cupysim.maths.cell import upright_reciprocal
@@ -49,6 +55,8 @@ class Job:
         The words of the command line.
     clock : int
         Seconds of the clock, the seed of what has none.
+    notes : tuple of str
+        What was taken from files, a line each.
     """
 
     arguments: Arguments
@@ -57,6 +65,7 @@ class Job:
     noise_stream: RandomStream
     words: tuple[str, ...]
     clock: int
+    notes: tuple[str, ...] = ()
 
     @property
     def misset_seed(self) -> int:
@@ -92,6 +101,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     mask, exact = inherited_values(values, given, placed, corrected)
     refuse_placing(seen, exact)
     from_header = values["close_distance"] is not None
+    inherits_wavelength = values["wavelength"] != default_values()["wavelength"]
     values.update(given)
     args = Arguments(values, seen)
     args.values["dump_was_read"] = reads_dump(args)
@@ -102,10 +112,12 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
         stol_table.read(args.stol_file)
 
     table, clock = ShuffleTable(), int(time.time()) if clock is None else clock
+    measured = measured_structure(args)
+    wavelength_note = take_wavelength(args, measured, inherits_wavelength)
     beam = _beam(args)
     detector = _detector(args)
-    factors, cell = structure_factors(args, beam, detector)
-    crystal = _crystal(args, beam.wavelength, table, clock, cell)
+    structure = structure_factors(args, beam, detector, measured)
+    crystal = _crystal(args, beam.wavelength, table, clock, structure.cell)
     if mask is not None and mask.shape != (detector.n_slow, detector.n_fast):
         raise FileFormatError(
             args.mask_file,
@@ -116,7 +128,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
         beam=beam,
         crystal=crystal,
         detector=detector,
-        structure_factors=factors,
+        structure_factors=structure.factors,
         scan=_scan(args),
         water=Water(args.water),
         rendering=_rendering(args, mask),
@@ -124,7 +136,9 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     )
     _warn_of_late_size(args, experiment)
     noise_seed = clock if args.noise_seed is None else args.noise_seed
-    return Job(args, experiment, noise_seed, RandomStream(noise_seed, table), tuple(words), clock)
+    notes = (*structure.notes, *([wavelength_note] if wavelength_note else []))
+    stream = RandomStream(noise_seed, table)
+    return Job(args, experiment, noise_seed, stream, tuple(words), clock, notes)
 
 
 def detector_size(args: Arguments) -> tuple[float, float]:
@@ -171,7 +185,7 @@ def _crystal(
     args: Arguments, wavelength: float, table: ShuffleTable, clock: int, known: UnitCell | None
 ) -> Crystal:
     """The crystal; `known` is the cell which came with the structure factors."""
-    cell = None if args.cell is None else _unit_cell(args.cell)
+    cell = None if args.cell is None else given_cell(args.cell)
     reciprocal = args.values.get("reciprocal")
     if args.matrix_file is not None:
         matrix = mosflm_matrix.read(args.matrix_file)
@@ -201,15 +215,6 @@ def _crystal(
     if known is not None:
         warn_of_other_cell(args, known, crystal)
     return crystal
-
-
-def _unit_cell(values: Sequence[float]) -> UnitCell:
-    """A cell of which b, c and the angles may be missing, or not above zero."""
-    given = [*values, *[0.0] * (6 - len(values))]
-    a, b, c = (length if length > 0.0 else given[0] for length in given[:3])
-    angles = [angle / DEGREES_PER_RADIAN for angle in given[3:]]
-    alpha, beta, gamma = (angle if angle > 0.0 else math.pi / 2 for angle in angles)
-    return UnitCell((a, b, c), (alpha, beta, gamma))
 
 
 def mosaic_sampling(args: Arguments) -> tuple[float, int]:

@@ -199,6 +199,11 @@ def _flag(names: str, group: str, text: str, sets: Mapping[str, Any], **more: An
     return Option(tuple(names.split()), group, text, sets=sets, **more)
 
 
+def _new_flag(name: str, text: str, dest: str) -> Option:
+    """An option of our own for the crystal, without a value."""
+    return _flag(name, CRYSTAL, text, {dest: True}, match=Match.EXACT, is_new=True)
+
+
 def _choice(name: str, text: str, dest: str, choices: tuple[str, ...], default: str) -> Option:
     """An option of our own whose value is one of some words."""
     return Option(
@@ -392,15 +397,26 @@ OPTIONS: tuple[Option, ...] = (
     _number("-dmin", SAMPLING, "No scattering beyond this resolution.", ANGSTROM_DMIN, "dmin", "0"),
     _path("-mat", CRYSTAL, "MOSFLM A matrix: nine numbers, columns a*, b*, c* times wavelength.",
           "matrix_file", extensions=("-matrix", "-matfile")),
-    _path("-hkl", CRYSTAL, "Structure factors: lines of h k l F in P1 or, with the unit cell, an "
-          "MTZ or mmCIF file.", "hkl_file"),
-    _new_path("-pdb", CRYSTAL, "Calculate structure factors of this model, a PDB or mmCIF file, "
-              "with its unit cell.", "model_file"),
+    _path("-hkl", CRYSTAL, "Structure factors: lines of h k l F in P1 or, with unit cell and "
+          "wavelength, an MTZ, CIF, .fcf, XDS_ASCII, Scalepack or CrystFEL file.", "hkl_file"),
+    _new_path("-pdb", CRYSTAL, "Calculate structure factors of this model, a PDB or CIF file, with "
+              "its unit cell; with another -cell or -mat, of the model alone in a P1 box.",
+              "model_file"),
     Option(
         ("-mtzcol",), CRYSTAL,
-        "Column of an MTZ or mmCIF file: amplitudes or intensities, of Friedel mates two with a "
-        "comma between.",
+        "Column of a reflection file: amplitudes or intensities; two columns with a comma for "
+        "Friedel mates, or for F and D. DATASET/F or BLOCK/F tells where.",
         Kind.TEXT, 1, NONE, ("columns",), match=Match.EXACT, metavar="F[,SIG]", is_new=True,
+    ),
+    _new_flag("-merge", "Take means of reflections which occur more than once in -hkl's file.",
+              "merge"),
+    _new_flag("-hydrogens", "Add hydrogen atoms to -pdb's model where residues have none.",
+              "hydrogens"),
+    Option(
+        ("-F000",), CRYSTAL,
+        "Structure factor of the reflection 0 0 0; 'contrast' is that of -pdb's model less the "
+        "solvent which it displaces.",
+        Kind.TEXT, 1, ELECTRON, ("f000",), match=Match.EXACT, metavar="F|contrast", is_new=True,
     ),
     _new_number("-k_sol", "Electron density of -pdb's bulk solvent, electrons/A^3; 0 for none.",
                 "k_sol", "0.35"),
@@ -511,7 +527,9 @@ INITIAL: dict[str, Any] = {
     "corrected": (),
     "curved": False,
     "explicit_pivot": None,
+    "hydrogens": False,
     "interpolate": None,
+    "merge": False,
     "oversample_omega": False,
     "oversample_polar": False,
     "oversample_thick": False,

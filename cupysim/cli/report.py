@@ -54,6 +54,7 @@ def setup_lines(job: Job, dump_problem: bool) -> Iterator[str]:
     yield from _cell_lines(args, experiment)
     yield from _size_lines(experiment)
     yield from _structure_factor_lines(args, dump_problem)
+    yield from job.notes
     yield from _sweep_lines(experiment)
     yield from _summary_lines(job)
 

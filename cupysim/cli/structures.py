@@ -1,16 +1,22 @@
-"""Where structure factors, and perhaps the unit cell, come from."""
+"""Where structure factors, and perhaps the unit cell and the wavelength, come from."""
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 
-from cupysim.cli.arguments import Arguments
-from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.cli.arguments import LARGEST_FLOAT, Arguments
+from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
-from cupysim.formats import coordinates, fdump, hkl_text, reflections
+from cupysim.formats import fdump, hkl_text, mosflm_matrix
+from cupysim.formats.structures import coordinates, reflections
+from cupysim.formats.structures.coordinates import Recipe
+from cupysim.formats.structures.structure import Structure
+from cupysim.formats.text_numbers import NUMBER
 from cupysim.maths.resolution import largest_scattering
 from cupysim.models.beam import Beam
 from cupysim.models.crystal import Crystal, UnitCell
@@ -25,6 +31,12 @@ at its corners are whole."""
 NOTICEABLE_CELL = 0.005
 """Difference between two cells, of an edge relative or of an angle (rad), worth a warning."""
 
+CONTRAST = "contrast"
+"""Value of -F000 for the electrons beyond those of the displaced solvent."""
+
+OPTIONS_OF_MODELS = ("-k_sol", "-b_sol", "-hydrogens")
+OPTIONS_OF_REFLECTIONS = ("-mtzcol", "-merge")
+
 
 def reads_dump(args: Arguments) -> bool:
     """Whether structure factors come from an earlier run's table."""
@@ -35,9 +47,77 @@ def reads_dump(args: Arguments) -> bool:
     return exists(args.dump_file)
 
 
+def measured_structure(args: Arguments) -> Structure | None:
+    """What the file of reflections gives, which does not depend on beam and detector.
+
+    Parameters
+    ----------
+    args : Arguments
+        The command line's values.
+
+    Returns
+    -------
+    Structure or None
+        None without -hkl.
+
+    Raises
+    ------
+    CupysimError
+        If options contradict each other, or the file is wrong.
+    """
+    _check_options(args)
+    if args.hkl_file is None:
+        return None
+    if reflections.kind_of(args.hkl_file) is None:
+        for option in OPTIONS_OF_REFLECTIONS:
+            if option in args.seen:
+                raise OptionError(
+                    option, f"{args.hkl_file} is neither an MTZ nor a CIF file, nor another with "
+                    "symmetry"
+                )  # fmt: skip
+        factors = StructureFactors.from_list(*read_text(args.hkl_file), args.default_F)
+        return Structure(factors, None, "P 1", "h k l F")
+    columns = [] if args.columns is None else args.columns.split(",")
+    return reflections.read(args.hkl_file, columns, args.default_F, args.merge)
+
+
+def read_text(path: str) -> tuple[np.ndarray, np.ndarray]:
+    """Lines of h k l F, with a warning of reflections which occur more than once.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+
+    Returns
+    -------
+    hkl : ndarray of int64, shape (n, 3)
+        Miller indices.
+    values : ndarray, shape (n,)
+        Amplitudes (electrons).
+
+    Raises
+    ------
+    FileFormatError
+        If it is no such file.
+    """
+    hkl, values = hkl_text.read(path)
+    repeated = hkl_text.first_repeated(hkl)
+    if repeated is not None:
+        count, index = repeated
+        warnings.warn(
+            CupysimWarning(
+                f"{path}: {count} lines repeat a reflection, such as "
+                f"{' '.join(map(str, index))}; of each the last line counts"
+            ),
+            stacklevel=2,
+        )
+    return hkl, values
+
+
 def structure_factors(
-    args: Arguments, beam: Beam, detector: Detector
-) -> tuple[StructureFactors, UnitCell | None]:
+    args: Arguments, beam: Beam, detector: Detector, measured: Structure | None
+) -> Structure:
     """Structure factors, and the unit cell where their file has one.
 
     Parameters
@@ -46,43 +126,92 @@ def structure_factors(
         The command line's values.
     beam, detector
         They limit the resolution of calculated structure factors.
+    measured : Structure or None
+        From `measured_structure`.
 
     Returns
     -------
-    factors : StructureFactors
-        Amplitudes.
-    cell : UnitCell or None
-        The cell of a file with symmetry or of a model.
+    Structure
+        Without a cell if there is no file with symmetry and no model.
 
     Raises
     ------
     CupysimError
         If there are none, or the file is wrong.
     """
-    _check_options(args)
+    f000 = _f000(args)
     if args.model_file is not None:
         dmin = args.dmin if args.dmin > 0.0 else resolution_limit(beam, detector)
-        structure = coordinates.read(args.model_file, dmin, args.k_sol, args.b_sol, args.default_F)
-        return structure.factors, structure.cell
-    if args.hkl_file is not None:
-        if reflections.kind_of(args.hkl_file) is None:
-            if args.columns is not None:
-                raise OptionError("-mtzcol", f"{args.hkl_file} is neither an MTZ nor a CIF file")
-            return StructureFactors.from_list(*hkl_text.read(args.hkl_file), args.default_F), None
-        columns = [] if args.columns is None else args.columns.split(",")
-        structure = reflections.read(args.hkl_file, columns, args.default_F)
-        return structure.factors, structure.cell
-    return _tabulated(args), None
+        recipe = Recipe(args.k_sol, args.b_sol, args.hydrogens, args.f000 == CONTRAST)
+        structure = coordinates.read(
+            args.model_file, dmin, recipe, args.default_F, _requested_cell(args, beam.wavelength)
+        )
+    elif measured is not None:
+        structure = measured
+    else:
+        structure = Structure(_tabulated(args), None, "P 1", "a table")
+    if f000 is None:
+        return structure
+    factors = structure.factors.with_value((0, 0, 0), f000)
+    note = f"F(0,0,0) is {f000:g} electrons, as -F000 says"
+    return Structure(
+        factors, structure.cell, structure.space_group, structure.source, structure.wavelength,
+        (*structure.notes, note),
+    )  # fmt: skip
+
+
+def _f000(args: Arguments) -> float | None:
+    """The number given by -F000, if it is one."""
+    if args.f000 is None or args.f000 == CONTRAST:
+        return None
+    if not NUMBER.fullmatch(args.f000) or not abs(float(args.f000)) <= LARGEST_FLOAT:
+        raise OptionError("-F000", f"expected a number or '{CONTRAST}', got {args.f000[:60]!r}")
+    value = float(args.f000)
+    if value < 0.0:
+        raise OptionError("-F000", f"must be not negative, got {args.f000}")
+    return value
+
+
+def _requested_cell(args: Arguments, wavelength: float) -> UnitCell | None:
+    """The cell which the command line gives, if it does."""
+    if args.cell is not None:
+        return given_cell(args.cell)
+    if args.matrix_file is not None:
+        matrix = mosflm_matrix.read(args.matrix_file)
+        reciprocal = mosflm_matrix.reciprocal_vectors(matrix, wavelength)
+        lattice = Crystal(reciprocal=reciprocal).lattice
+        a, b, c = lattice.lengths.tolist()
+        alpha, beta, gamma = lattice.angles.tolist()
+        return UnitCell((a, b, c), (alpha, beta, gamma))
+    return None
+
+
+def given_cell(values: Sequence[float]) -> UnitCell:
+    """A cell of which b, c and the angles may be missing, or not above zero.
+
+    Parameters
+    ----------
+    values : sequence of float
+        Edges (Angstrom) and angles (degrees), from one to six.
+    """
+    given = [*values, *[0.0] * (6 - len(values))]
+    a, b, c = (length if length > 0.0 else given[0] for length in given[:3])
+    angles = [angle / DEGREES_PER_RADIAN for angle in given[3:]]
+    alpha, beta, gamma = (angle if angle > 0.0 else math.pi / 2 for angle in angles)
+    return UnitCell((a, b, c), (alpha, beta, gamma))
 
 
 def _check_options(args: Arguments) -> None:
     if args.model_file is not None and args.hkl_file is not None:
         raise OptionError("-pdb", "gives structure factors, and so does -hkl; give one of them")
-    if args.columns is not None and args.hkl_file is None:
-        raise OptionError("-mtzcol", "needs an MTZ or mmCIF file, given by -hkl")
-    for option in ("-k_sol", "-b_sol"):
+    for option in OPTIONS_OF_REFLECTIONS:
+        if option in args.seen and args.hkl_file is None:
+            raise OptionError(option, "needs an MTZ or mmCIF file, given by -hkl")
+    for option in OPTIONS_OF_MODELS:
         if option in args.seen and args.model_file is None:
             raise OptionError(option, "needs a model, given by -pdb")
+    if args.f000 == CONTRAST and (args.model_file is None or args.k_sol == 0.0):
+        raise OptionError("-F000", f"'{CONTRAST}' needs a model, given by -pdb, and a solvent")
 
 
 def _tabulated(args: Arguments) -> StructureFactors:
@@ -94,18 +223,19 @@ def _tabulated(args: Arguments) -> StructureFactors:
                 "-nodump leaves it alone",
             )
         return fdump.read(args.dump_file, args.default_F)
-    if "-dump" in args.seen and args.use_dump:
-        problem = f"{args.dump_file} does not exist"
-        if args.default_F == 0.0:
-            raise CupysimError(
-                f"no structure factors: {problem}; give -hkl FILE, -pdb FILE or -default_F F"
-            )
+    missing = "-dump" in args.seen and args.use_dump
+    problem = f"{args.dump_file} does not exist"
+    # a background alone is an image, if it is said that there is nothing else
+    alone = "-default_F" in args.seen and args.water > 0.0
+    if args.default_F == 0.0 and not alone and args.f000 is None:
+        raise CupysimError(
+            f"no structure factors: {problem}; give -hkl FILE, -pdb FILE or -default_F F"
+            if missing
+            else "no structure factors: give -hkl FILE, -pdb FILE, -default_F F or -dump FILE"
+        )
+    if missing:
         warnings.warn(
             CupysimWarning(f"-dump: {problem}; all structure factors are -default_F"), stacklevel=2
-        )
-    if args.default_F == 0.0:
-        raise CupysimError(
-            "no structure factors: give -hkl FILE, -pdb FILE, -default_F F or -dump FILE"
         )
     return StructureFactors(default=args.default_F)
 
@@ -117,6 +247,33 @@ def resolution_limit(beam: Beam, detector: Detector) -> float:
     size = detector.n_fast * detector.pixel_size, detector.n_slow * detector.pixel_size
     largest = largest_scattering(panel, size, sources.incident, sources.wavelengths)
     return BEYOND_THE_CORNERS / max(largest, 1e-3 / beam.wavelength)
+
+
+def take_wavelength(args: Arguments, measured: Structure | None, inherited: bool) -> str:
+    """Let the wavelength of the reflections count where nothing else gives one.
+
+    Parameters
+    ----------
+    args : Arguments
+        The command line's values, of which the wavelength changes.
+    measured : Structure or None
+        From `measured_structure`.
+    inherited : bool
+        An image or experiment list has given the wavelength.
+
+    Returns
+    -------
+    str
+        A line for standard output; empty if nothing was taken.
+    """
+    given = inherited or not {"-lambda", "-energy"}.isdisjoint(args.seen)
+    if measured is None or measured.wavelength is None or given:
+        return ""
+    args.values["wavelength"] = measured.wavelength
+    return (
+        f"wavelength {measured.wavelength / ANGSTROM:g} A, of {args.hkl_file}, "
+        "since there is no -lambda"
+    )
 
 
 def warn_of_other_cell(args: Arguments, known: UnitCell, crystal: Crystal) -> None:

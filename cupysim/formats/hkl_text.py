@@ -11,6 +11,7 @@ import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.reading import opened
+from cupysim.formats.structures.intensity_lists import looks_like
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.native import tools
 
@@ -19,6 +20,9 @@ LARGEST_INDEX = 10**6
 
 LARGEST_FILE = 2**29
 """Files beyond this many bytes, some 20 million reflections, are not read."""
+
+SPARSEST = 64
+"""Places of the box of indices for each reflection beyond which sorting is better than marking."""
 
 _INTEGER = re.compile(rb"[+-]?\d{1,18}")
 _NUMBER = re.compile(NUMBER.pattern.encode())
@@ -62,6 +66,39 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, np.ndarray]:
     return found
 
 
+def first_repeated(hkl: np.ndarray) -> tuple[int, tuple[int, int, int]] | None:
+    """How many lines repeat a reflection, and the first of those reflections.
+
+    Parameters
+    ----------
+    hkl : ndarray of int64, shape (n, 3)
+        Miller indices.
+
+    Returns
+    -------
+    tuple of int and tuple of 3 int, or None
+        None if all are different.
+    """
+    low = hkl.min(axis=0)
+    widths = hkl.max(axis=0) - low + 1
+    codes = ((hkl[:, 0] - low[0]) * widths[1] + hkl[:, 1] - low[1]) * widths[2] + hkl[:, 2] - low[2]
+    size = int(widths[0]) * int(widths[1]) * int(widths[2])
+    if size <= SPARSEST * len(hkl):
+        # much faster than sorting
+        seen = np.zeros(size, dtype=bool)
+        seen[codes] = True
+        count = len(hkl) - int(np.count_nonzero(seen))
+    else:
+        count = len(hkl) - len(np.unique(codes))
+    if count == 0:
+        return None
+    order = np.argsort(codes, kind="stable")
+    ordered = codes[order]
+    again = order[1:][ordered[1:] == ordered[:-1]]
+    h, k, l = hkl[int(again.min())].tolist()
+    return count, (h, k, l)
+
+
 def _read_plain(data: bytes) -> np.ndarray | None:
     """All numbers at once, or None where anything is unusual.
 
@@ -102,7 +139,9 @@ def _read_line_by_line(path: os.PathLike[str] | str, data: bytes) -> np.ndarray:
         if not fields or fields[0].startswith(b"#"):
             continue
         if len(fields) != 4:
-            raise FileFormatError(path, f"expected h k l F, got {len(fields)} fields", number)
+            known = looks_like(data)
+            hint = "" if known is None else f"; it looks like {known}"
+            raise FileFormatError(path, f"expected h k l F, got {len(fields)} fields{hint}", number)
         for name, field in zip("hkl", fields[:3], strict=True):
             if re.fullmatch(rb"[+-]?\d{19,}", field):
                 raise FileFormatError(path, f"{name} is out of range: {_shown(field)}", number)

@@ -57,6 +57,37 @@ class StructureFactors:
             return np.full((1, 1, 1), self.default)
         return np.pad(self.table, 1, constant_values=self.default)
 
+    def with_value(self, index: tuple[int, int, int], value: float) -> StructureFactors:
+        """The same with another amplitude of one reflection.
+
+        Parameters
+        ----------
+        index : tuple of 3 int
+            Its h, k, l.
+        value : float
+            Its amplitude (electrons).
+
+        Returns
+        -------
+        StructureFactors
+            The table, which grows if the reflection is not in it.
+        """
+        if self.table is None:
+            table = np.full((1, 1, 1), float(value))
+            return StructureFactors(table, index, self.default, 1)
+        before = [max(first - n, 0) for first, n in zip(self.first, index, strict=True)]
+        after = [max(n - last, 0) for last, n in zip(self.last, index, strict=True)]
+        shape = tuple(
+            n + sum(more) for n, *more in zip(self.table.shape, before, after, strict=True)
+        )
+        check_table_size(shape)
+        table = np.pad(
+            self.table, list(zip(before, after, strict=True)), constant_values=self.default
+        )
+        h, k, l = (first - more for first, more in zip(self.first, before, strict=True))
+        table[index[0] - h, index[1] - k, index[2] - l] = value
+        return StructureFactors(table, (h, k, l), self.default, self.n_given)
+
     @classmethod
     def from_list(
         cls, hkl: np.ndarray, values: np.ndarray, default: float = 0.0

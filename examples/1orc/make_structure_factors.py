@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from cupysim.constants import ANGSTROM
-from cupysim.formats import coordinates
+from cupysim.formats.structures import coordinates
 from cupysim.maths.cell import upright_reciprocal
 from cupysim.maths.rotations import rotate_xyz
 
@@ -43,6 +43,7 @@ def main() -> None:
     np.savetxt(args.out / "P1.hkl", rows, fmt="%4d %4d %4d %.2f")
 
     cell = structure.cell
+    assert cell is not None
     upright = upright_reciprocal(cell.lengths_angstrom, cell.angles)
     rotated = rotate_xyz(upright, np.radians(args.misset))
     for wavelength in args.wavelength:

@@ -14,7 +14,9 @@ import pytest
 
 from cupysim.api import from_args
 from cupysim.errors import CupysimError, CupysimWarning, FileFormatError
-from cupysim.formats import coordinates, hkl_text, reflections
+from cupysim.formats import hkl_text
+from cupysim.formats.structures import coordinates, reflections
+from cupysim.formats.structures.coordinates import Recipe
 from cupysim.models.structure_factors import StructureFactors
 from tests.conftest import Run
 from tests.formats.structures import (
@@ -187,7 +189,7 @@ def test_model_gives_the_shipped_structure_factors() -> None:
 
 def test_model_agrees_with_direct_summation() -> None:
     """Without solvent, with gemmi's sum over atoms instead of a grid."""
-    structure = coordinates.read(MODEL, 3e-10, k_sol=0.0)
+    structure = coordinates.read(MODEL, 3e-10, Recipe(k_sol=0.0))
     model = gemmi.read_structure(str(MODEL))
     direct = gemmi.StructureFactorCalculatorX(model.cell)
     hkl = [[1, 2, 3], [0, 0, 4], [5, 1, 0], [-3, 4, 7], [0, 0, 0]]

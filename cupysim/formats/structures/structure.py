@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cupysim.models.crystal import UnitCell
 from cupysim.models.structure_factors import StructureFactors
@@ -16,18 +16,24 @@ class Structure:
     ----------
     factors : StructureFactors
         Amplitudes in P1, Friedel mates included.
-    cell : UnitCell
-        The unit cell.
+    cell : UnitCell or None
+        The unit cell; None if the file does not have one.
     space_group : str
-        Hermann-Mauguin symbol.
+        Hermann-Mauguin symbol, or what stands in its place.
     source : str
-        What the amplitudes are, for people.
+        Names of the columns, or what was calculated.
+    wavelength : float or None
+        Wavelength of the data (m), if the file has one.
+    notes : tuple of str
+        What was read and what was done to it, a line each.
     """
 
     factors: StructureFactors
-    cell: UnitCell
+    cell: UnitCell | None
     space_group: str
     source: str
+    wavelength: float | None = None
+    notes: tuple[str, ...] = field(default=())
 
 
 def unit_cell(cell: object) -> UnitCell:

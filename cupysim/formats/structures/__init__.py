@@ -1,0 +1,1 @@
+"""Structure factors and unit cells from reflection files and atomic models."""

@@ -1,0 +1,229 @@
+"""Atomic models as files hold them: PDB, mmCIF, CIF of small molecules."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cupysim.errors import FileFormatError
+from cupysim.formats.optional import require
+from cupysim.formats.structures.cif_blocks import CifBlock, read_blocks
+from cupysim.formats.structures.reflections import content, is_cif
+from cupysim.formats.structures.small_molecule import small_molecule
+from cupysim.formats.structures.symmetry import (
+    Symmetry,
+    cell_text,
+    check_cell,
+    named,
+    of_operators,
+)
+from cupysim.formats.structures.table import Cell, listed
+
+SMALLEST_CELL = 2.0
+"""Edges (Angstrom) below which a cell is the dummy of a model without a crystal."""
+
+FRAME_EDGE, FRAME_ANGLE = 0.01, 1.0
+"""Relative difference of edges, and difference of angles (degrees), up to which SCALE records and
+CRYST1 describe the same cell: the records have six decimals."""
+
+WHOLE_SITE = 1.05
+"""Sum of a site's occupancies up to which models are parts of one structure."""
+
+_OPERATOR_LINE = re.compile(r"REMARK 290\s+\d+555\s+(\S+)")
+
+
+@dataclass(frozen=True, eq=False)
+class AtomicModel:
+    """Atoms of the asymmetric unit, and their crystal.
+
+    Parameters
+    ----------
+    structure : gemmi.Structure
+        One model, with copies by strict non-crystallographic symmetry.
+    cell : tuple of 6 float, optional
+        a, b, c (Angstrom), alpha, beta, gamma (degrees), if there is a crystal.
+    symmetry : Symmetry, optional
+        The space group, if there is one.
+    remarks : tuple of str
+        What was done while reading.
+    warnings : tuple of str
+        What the user must know.
+    """
+
+    structure: Any
+    cell: Cell | None
+    symmetry: Symmetry | None
+    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def model(self) -> Any:
+        """The one model, a gemmi.Model."""
+        return self.structure[0]
+
+
+def read(path: os.PathLike[str] | str) -> AtomicModel:
+    """Read an atomic model.
+
+    Parameters
+    ----------
+    path : path_like
+        PDB, mmCIF, or CIF of a small molecule, perhaps packed by gzip.
+
+    Returns
+    -------
+    AtomicModel
+        The model.
+
+    Raises
+    ------
+    FileFormatError
+        If it is none of these, has no atoms, several cells, a cell which its space group forbids,
+        or SCALE records of another cell.
+    """
+    data = content(path)
+    text = data.decode("utf-8", "replace")
+    found = _read_cif(path, data) if is_cif(data) else _read_pdb(path, text)
+    found = _with_one_model(_with_ncs(path, found))
+    if found.cell is not None and found.symmetry is not None:
+        check_cell(path, found.cell, found.symmetry)
+    return found
+
+
+def _read_cif(path: object, data: bytes) -> AtomicModel:
+    gemmi = require("gemmi", "reading coordinates")
+    blocks = read_blocks(path, data)  # type: ignore[arg-type]
+    document = gemmi.cif.read_string(data.decode("utf-8", "replace").removeprefix("\ufeff"))
+    for number, block in enumerate(blocks):
+        if not {"_atom_site_cartn_x", "_atom_site_fract_x"} & set(block.columns):
+            continue
+        others = [other.name for other in blocks[number + 1 :] if "_atom_site_fract_x" in
+                  other.columns or "_atom_site_cartn_x" in other.columns]  # fmt: skip
+        remarks = (f"block {block.name}; not taken: {listed(others)}",) if others else ()
+        cells = {tuple(block.columns.get("_cell_length_a", ())) for block in blocks} - {()}
+        if len(cells) > 1 and not others:
+            raise FileFormatError(path, f"{len(cells)} different unit cells; one is expected")
+        symmetry, notes = block.symmetry(path)
+        cell = block.cell(path)
+        if "_atom_site_cartn_x" not in block.columns:
+            structure, more = small_molecule(path, gemmi, document[number], symmetry)
+            return AtomicModel(structure, cell, symmetry, (*remarks, *notes, *more))
+        return _macromolecule(path, gemmi, document[number], block, symmetry, (*remarks, *notes))
+    if any(name.startswith("_refln_index") for block in blocks for name in block.columns):
+        raise FileFormatError(path, "no atoms, but reflections: give it by -hkl")
+    raise FileFormatError(path, "no atoms; a PDB or mmCIF file with coordinates is expected")
+
+
+def _macromolecule(
+    path: object,
+    gemmi: Any,
+    item: Any,
+    block: CifBlock,
+    symmetry: Symmetry | None,
+    remarks: tuple[str, ...],
+) -> AtomicModel:
+    try:
+        structure = gemmi.make_structure_from_block(item)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise FileFormatError(path, f"cannot be read: {str(error).splitlines()[0]}") from error
+    cell = _crystal(path, structure)
+    if cell is None and block.cell(path) is not None:
+        remarks = (*remarks, "its unit cell is a dummy")
+    return AtomicModel(structure, cell, symmetry if cell is not None else None, remarks)
+
+
+def _read_pdb(path: object, text: str) -> AtomicModel:
+    gemmi = require("gemmi", "reading coordinates")
+    try:
+        structure = gemmi.read_pdb_string(text)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise FileFormatError(path, f"cannot be read: {str(error).splitlines()[0]}") from error
+    if len(structure) == 0 or structure[0].count_atom_sites() == 0:
+        raise FileFormatError(path, "no atoms; a PDB or mmCIF file with coordinates is expected")
+    cells = {line[6:54].strip() for line in text.splitlines() if line.startswith("CRYST1")}
+    if len(cells) > 1:
+        raise FileFormatError(path, f"{len(cells)} different unit cells; one is expected")
+    cell = _crystal(path, structure)
+    if cell is None:
+        dummy = ("its unit cell is a dummy",) if cells else ()
+        return AtomicModel(structure, None, None, dummy)
+    name = structure.spacegroup_hm
+    symmetry = named(name, cell)
+    operators = [
+        match[1] for line in structure.raw_remarks if (match := _OPERATOR_LINE.match(line))
+    ]
+    if symmetry is None and operators:
+        symmetry = of_operators(path, operators, name)
+    if symmetry is None and name.strip():
+        raise FileFormatError(path, f"unknown space group {name!r}")
+    return AtomicModel(structure, cell, symmetry)
+
+
+def _crystal(path: object, structure: Any) -> Cell | None:
+    """The unit cell, unless it is a dummy."""
+    cell = structure.cell
+    if not cell.is_crystal() or min(cell.parameters[:3]) < SMALLEST_CELL:
+        return None
+    parameters: Cell = tuple(float(number) for number in cell.parameters)  # type: ignore[assignment]
+    if cell.explicit_matrices:
+        axes = np.array(cell.orth.mat.tolist()).T
+        edges = np.linalg.norm(axes, axis=1)
+        unit = axes / edges[:, np.newaxis]
+        cosines = [unit[1] @ unit[2], unit[0] @ unit[2], unit[0] @ unit[1]]
+        angles = np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))
+        if (
+            np.abs(edges / parameters[:3] - 1.0).max() > FRAME_EDGE
+            or np.abs(angles - parameters[3:]).max() > FRAME_ANGLE
+        ):
+            raise FileFormatError(
+                path,
+                f"its SCALE records (or fract_transf_matrix) are those of the cell "
+                f"{cell_text([*edges.round(3), *angles.round(2)])}, but its cell is "
+                f"{cell_text(parameters)}: delete the wrong ones",
+            )
+    return parameters
+
+
+def _with_ncs(path: object, found: AtomicModel) -> AtomicModel:
+    """Add the copies which strict non-crystallographic symmetry makes."""
+    gemmi = require("gemmi", "reading coordinates")
+    operators = [op for op in found.structure.ncs if not op.given]
+    if not operators:
+        return found
+    matrices = np.array([op.tr.mat.tolist() for op in operators])
+    if np.abs(matrices @ matrices.transpose(0, 2, 1) - np.eye(3)).max() > 1e-2:
+        raise FileFormatError(path, "a matrix of its strict NCS (MTRIX) is no rotation")
+    found.structure.expand_ncs(gemmi.HowToNameCopiedChain.Dup)
+    remark = f"{len(operators)} copies by strict NCS (MTRIX, struct_ncs_oper) are added"
+    return replace(found, remarks=(*found.remarks, remark))
+
+
+def _with_one_model(found: AtomicModel) -> AtomicModel:
+    """Several models as one, where their occupancies say so, else the first."""
+    structure = found.structure
+    if len(structure) == 1:
+        return found
+    sums: dict[tuple[object, ...], float] = {}
+    for model in structure:
+        for each in model.all():
+            key = (each.chain.name, str(each.residue.seqid), each.residue.name, each.atom.name)
+            sums[key] = sums.get(key, 0.0) + each.atom.occ
+    count = len(structure)
+    if max(sums.values(), default=0.0) > WHOLE_SITE:
+        for number in range(count - 1, 0, -1):
+            del structure[number]
+        warning = (
+            f"{count} models: the first one is taken, {count - 1} are left out, since the "
+            "occupancies of all together are more than one"
+        )
+        return replace(found, warnings=(*found.warnings, warning))
+    for number in range(1, count):
+        for chain in structure[number]:
+            structure[0].add_chain(chain)
+    for number in range(count - 1, 0, -1):
+        del structure[number]
+    return replace(found, remarks=(*found.remarks, f"{count} models are added up"))

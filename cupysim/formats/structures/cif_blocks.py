@@ -1,0 +1,220 @@
+"""Blocks of CIF files, in which mmCIF and the CIF of small molecules have the same names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cupysim.errors import FileFormatError
+from cupysim.formats.optional import require
+from cupysim.formats.structures.symmetry import Symmetry, named, of_group, of_operators
+from cupysim.formats.structures.table import Cell
+
+OPERATORS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
+HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
+HERMANN_MAUGUIN = (
+    "_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group_name_h-m_full",
+    "_space_group_name_h-m", "_symmetry_space_group_name_h-m_alt", "_space_group_name_h-m_ref",
+)  # fmt: skip
+NUMBER = ("_space_group_it_number", "_symmetry_int_tables_number")
+WAVELENGTH = (
+    "_diffrn_radiation_wavelength_wavelength",
+    "_diffrn_radiation_wavelength",
+    "_diffrn_source_pdbx_wavelength",
+)
+CELL = (
+    "_cell_length_a", "_cell_length_b", "_cell_length_c", "_cell_angle_alpha", "_cell_angle_beta",
+    "_cell_angle_gamma",
+)  # fmt: skip
+UNKNOWN = ("?", ".", "")
+
+
+@dataclass(frozen=True, eq=False)
+class CifBlock:
+    """A block of a CIF file.
+
+    Names are in lower case, with an underscore in place of the dot of mmCIF:
+    ``_cell.length_a`` and ``_cell_length_a`` are the same.
+
+    Parameters
+    ----------
+    name : str
+        Its name, without ``data_``.
+    columns : dict
+        Values of each name as texts: one, or those of a loop.
+    """
+
+    name: str
+    columns: dict[str, Any]
+
+    def texts(self, *names: str) -> list[str]:
+        """Values of the first of some names which has any."""
+        for name in names:
+            values = [_plain(value) for value in self.columns.get(name, ())]
+            if any(value not in UNKNOWN for value in values):
+                return values
+        return []
+
+    def text(self, *names: str) -> str:
+        """The first known value of the first of some names which has any; empty without one."""
+        return next((value for value in self.texts(*names) if value not in UNKNOWN), "")
+
+    def numbers(self, path: object, name: str) -> np.ndarray:
+        """Values as numbers, NaN where they are unknown; standard uncertainties are left out.
+
+        Raises
+        ------
+        FileFormatError
+            If a value is no number.
+        """
+        texts = np.array([_plain(value) for value in self.columns[name]])
+        texts[np.isin(texts, UNKNOWN)] = "nan"
+        try:
+            return texts.astype(np.float64)
+        except ValueError:
+            return np.array([_number(path, name, text) for text in texts.tolist()])
+
+    def cell(self, path: object) -> Cell | None:
+        """The unit cell, or None where it is not complete."""
+        values = [self.text(name) for name in CELL]
+        if not all(values[:3]):
+            return None
+        # an angle which is not there is a right one, by the dictionary
+        a, b, c, *angles = (
+            _number(path, name, value or "90") for name, value in zip(CELL, values, strict=True)
+        )
+        return (a, b, c, *angles) if min(a, b, c, *angles) > 0.0 else None  # type: ignore[return-value]
+
+    def symmetry(self, path: object) -> tuple[Symmetry | None, list[str]]:
+        """The space group, and what must be said of it.
+
+        Operators count before a Hall symbol, that before a Hermann-Mauguin symbol, and that
+        before a number.
+
+        Raises
+        ------
+        FileFormatError
+            If there is something, but nothing which can be understood.
+        """
+        gemmi = require("gemmi", "reading CIF files")
+        name = self.text(*HERMANN_MAUGUIN)
+        by_name = named(name, self.cell(path))
+        operators = [text for text in self.texts(*OPERATORS) if text not in UNKNOWN]
+        if operators:
+            symmetry = of_operators(path, operators, name)
+            differs = by_name is not None and not _same(symmetry, by_name)
+            remark = f"its operators count, which are those of {symmetry.name}, not of {name}"
+            return symmetry, [remark] if differs else []
+        hall, number = self.text(*HALL), self.text(*NUMBER)
+        if hall:
+            try:
+                found = gemmi.find_spacegroup_by_ops(gemmi.symops_from_hall(hall))
+            except (RuntimeError, ValueError):
+                found = None
+            if found is not None:
+                return of_group(found), []
+        if by_name is not None:
+            return by_name, []
+        if not name and number.isdecimal():
+            found = gemmi.find_spacegroup_by_number(int(number))
+            if found is not None:
+                return of_group(found), [
+                    f"it has a space group's number alone, {number}: {found.xhm()} is assumed"
+                ]
+        if name or hall or number:
+            raise FileFormatError(path, f"unknown space group {name or hall or number!r}")
+        return None, []
+
+
+def _same(one: Symmetry, other: Symmetry) -> bool:
+    return np.array_equal(one.rotations, other.rotations)
+
+
+def read_blocks(path: os.PathLike[str] | str, data: bytes) -> list[CifBlock]:
+    """Read the blocks of a CIF file.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    data : bytes
+        Its content, unpacked.
+
+    Returns
+    -------
+    list of CifBlock
+        In the order of the file.
+
+    Raises
+    ------
+    FileFormatError
+        If it is no CIF file.
+    """
+    gemmi = require("gemmi", "reading CIF files")
+    text = data.decode("utf-8", "replace").removeprefix("\ufeff")
+    try:
+        document = gemmi.cif.read_string(text)
+    except (RuntimeError, ValueError, IndexError) as error:
+        reason = str(error).splitlines()[0].removeprefix("string:")
+        raise FileFormatError(path, f"cannot be read as CIF: {reason}") from error
+    return [_block(block) for block in document]
+
+
+def _block(block: Any) -> CifBlock:
+    columns: dict[str, Any] = {}
+    for item in block:
+        if item.pair is not None:
+            tag, value = item.pair
+            columns[_name(tag)] = [value]
+        elif item.loop is not None:
+            tags = item.loop.tags
+            values = item.loop.values
+            for number, tag in enumerate(tags):
+                columns[_name(tag)] = values[number :: len(tags)]
+    return CifBlock(block.name, columns)
+
+
+def _name(tag: str) -> str:
+    return tag.lower().replace(".", "_")
+
+
+def _plain(value: str) -> str:
+    """A value without its quotes."""
+    if value[:1] in ("'", '"', ";"):
+        gemmi = require("gemmi", "reading CIF files")
+        return str(gemmi.cif.as_string(value)).strip()
+    return value
+
+
+def _number(path: object, name: str, text: str) -> float:
+    """A number, perhaps with its standard uncertainty in parentheses."""
+    try:
+        return float(text.partition("(")[0])
+    except ValueError as error:
+        raise FileFormatError(path, f"{name} is no number: {text[:40]!r}") from error
+
+
+def wavelengths(block: CifBlock, path: object) -> dict[str, float]:
+    """Wavelengths (Angstrom) of a block by their identifiers.
+
+    Parameters
+    ----------
+    block : CifBlock
+        The block.
+    path : path_like
+        The file, for messages.
+    """
+    texts = block.texts(*WAVELENGTH)
+    names: Sequence[str] = block.texts("_diffrn_radiation_wavelength_id")
+    if len(names) != len(texts):
+        names = [str(number + 1) for number in range(len(texts))]
+    known = {
+        name: _number(path, "wavelength", text)
+        for name, text in zip(names, texts, strict=True)
+        if text not in UNKNOWN
+    }
+    return {name: number for name, number in known.items() if number > 0.0}

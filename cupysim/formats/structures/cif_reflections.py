@@ -1,0 +1,230 @@
+"""Reflections of CIF files: mmCIF, small molecules, SHELX's .fcf."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from cupysim.constants import ANGSTROM
+from cupysim.errors import FileFormatError
+from cupysim.formats.structures.cif_blocks import CifBlock, read_blocks, wavelengths
+from cupysim.formats.structures.symmetry import Symmetry
+from cupysim.formats.structures.table import Cell, Column, Quantity, ReflectionTable, listed
+
+CATEGORIES = ("_refln_", "_diffrn_refln_")
+"""Merged or refined data, and data as they were measured."""
+
+_F, _I, _D = Quantity.AMPLITUDE, Quantity.INTENSITY, Quantity.DIFFERENCE
+QUANTITIES: dict[str, tuple[Quantity, str]] = {
+    "f_meas": (_F, "FP"),
+    "f_meas_au": (_F, "FP"),
+    "f_calc": (_F, "FC"),
+    "f_calc_au": (_F, "FC"),
+    "pdbx_f_calc_with_solvent": (_F, "FC_ALL"),
+    "pdbx_fwt": (_F, "FWT"),
+    "pdbx_delfwt": (_F, "DELFWT"),
+    "pdbx_f_plus": (_F, "F(+)"),
+    "pdbx_f_minus": (_F, "F(-)"),
+    "intensity_meas": (_I, "I"),
+    "f_squared_meas": (_I, "I"),
+    "intensity_calc": (_I, ""),
+    "f_squared_calc": (_I, ""),
+    "pdbx_i_plus": (_I, "I(+)"),
+    "pdbx_i_minus": (_I, "I(-)"),
+    "intensity_net": (_I, "I"),
+    "counts_net": (_I, "I"),
+    "pdbx_anom_difference": (_D, "DP"),
+}
+"""What items of these categories are, and the label which MTZ files give to them."""
+
+DEVIATION_WORDS = ("_sigma", "_u", "_su")
+
+ABSENT = "-"
+"""Status of a reflection which the space group forbids."""
+
+UNRELIABLE = "x"
+
+SETS = ("wavelength_id", "crystal_id")
+"""Items which tell datasets in one loop apart."""
+
+EMBEDDED = {
+    "_shelx_hkl_file": "raw intensities for SHELX",
+    "_iucr_refine_reflections_details": "an .fcf file",
+    "_iucr_refine_fcf_details": "an .fcf file",
+    "_shelx_fcf_file": "an .fcf file",
+}
+"""Items which hold another file with reflections."""
+
+
+def read(path: os.PathLike[str] | str, data: bytes) -> list[ReflectionTable]:
+    """Read all reflections of a CIF file.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    data : bytes
+        Its content, unpacked.
+
+    Returns
+    -------
+    list of ReflectionTable
+        One for each block, or dataset of a block; cell and space group of a block which has none
+        are those of the first block which has them.
+
+    Raises
+    ------
+    FileFormatError
+        If there are no reflections, or something is no number.
+    """
+    blocks = read_blocks(path, data)
+    tables = [table for block in blocks for table in _tables(path, block)]
+    if not tables:
+        raise FileFormatError(path, _nothing(blocks))
+    cell = next((each for block in blocks if (each := block.cell(path)) is not None), None)
+    symmetry = next((each for each in (t.symmetry for t in tables) if each is not None), None)
+    if symmetry is None:
+        found = (block.symmetry(path)[0] for block in blocks)
+        symmetry = next((each for each in found if each is not None), None)
+    return [_completed(table, cell, symmetry) for table in tables]
+
+
+def _completed(
+    table: ReflectionTable, cell: Cell | None, symmetry: Symmetry | None
+) -> ReflectionTable:
+    """The table with what another block says."""
+    remarks = list(table.remarks)
+    borrowed = []
+    if table.cell is None and cell is not None:
+        borrowed.append("unit cell")
+    if table.symmetry is None and symmetry is not None:
+        borrowed.append("space group")
+    if borrowed:
+        remarks.append(f"{' and '.join(borrowed)} of another block of the file")
+    return replace(
+        table,
+        cell=table.cell or cell,
+        symmetry=table.symmetry or symmetry,
+        remarks=tuple(remarks),
+    )
+
+
+def _nothing(blocks: list[CifBlock]) -> str:
+    """Why there are no reflections."""
+    for block in blocks:
+        for name, what in EMBEDDED.items():
+            if block.text(name):
+                return (
+                    f"the CIF has no loop of reflections; its item {name} holds {what}: "
+                    "save that as a file of its own"
+                )
+        if any(name.startswith("_atom_site_") for name in block.columns):
+            return "the CIF has no reflections, but atoms: give it by -pdb"
+    return "the CIF has no reflections"
+
+
+def _tables(path: object, block: CifBlock) -> Iterator[ReflectionTable]:
+    """Its reflections; those as measured only where there are no others."""
+    for category in CATEGORIES:
+        indices = [f"{category}index_{letter}" for letter in "hkl"]
+        if all(name in block.columns for name in indices):
+            table, absent = _without_absences(
+                block, category, _table(path, block, category, indices)
+            )
+            for part, rows in _split(path, block, category, table):
+                yield part.rows(rows & ~absent)
+            return
+
+
+def _table(path: object, block: CifBlock, category: str, indices: list[str]) -> ReflectionTable:
+    hkl = np.stack([block.numbers(path, name) for name in indices], axis=1)
+    if not np.isfinite(hkl).all() or (hkl != np.rint(hkl)).any():
+        row = int(np.argmax(~np.isfinite(hkl).all(axis=1) | (hkl != np.rint(hkl)).any(axis=1)))
+        raise FileFormatError(path, f"reflection {row + 1} of {block.name} has no Miller indices")
+    columns = []
+    for name in block.columns:
+        item = name.removeprefix(category)
+        if item == name or len(block.columns[name]) != len(hkl):
+            continue
+        quantity, label = QUANTITIES.get(item, (Quantity.OTHER, ""))
+        if quantity is Quantity.OTHER:
+            base = next((w for w in DEVIATION_WORDS if w in item), None)
+            if base is None:
+                continue
+            quantity = Quantity.DEVIATION
+        columns.append(
+            Column(
+                label=label or _other_names(item)[-1],
+                quantity=quantity,
+                values=block.numbers(path, name),
+                kind=name,
+                of_one_mate="plus" in item or "minus" in item,
+                other_names=_other_names(item),
+            )
+        )
+    symmetry, remarks = block.symmetry(path)
+    waves = wavelengths(block, path)
+    return ReflectionTable(
+        kind="CIF",
+        block=block.name,
+        hkl=hkl.astype(np.int64),
+        columns=tuple(columns),
+        cell=block.cell(path),
+        symmetry=symmetry,
+        wavelength=next(iter(waves.values())) * ANGSTROM if len(waves) == 1 else None,
+        remarks=tuple(remarks),
+    )
+
+
+def _other_names(item: str) -> tuple[str, ...]:
+    """Spellings of an item under which a user may know it."""
+    written = item
+    for lower, upper in (("f_", "F_"), ("pdbx_f", "pdbx_F"), ("pdbx_i", "pdbx_I")):
+        if item.startswith(lower):
+            written = upper + item[len(lower) :]
+    return (item, written)
+
+
+def _without_absences(
+    block: CifBlock, category: str, table: ReflectionTable
+) -> tuple[ReflectionTable, np.ndarray]:
+    """The table with remarks, and the rows which the file calls systematically absent."""
+    status = np.array(block.texts(f"{category}status", f"{category}observed_status"))
+    if len(status) != len(table.hkl):
+        return table, np.zeros(len(table.hkl), dtype=bool)
+    absent, unreliable = status == ABSENT, int(np.count_nonzero(status == UNRELIABLE))
+    remarks = list(table.remarks)
+    if absent.any():
+        remarks.append(f"{np.count_nonzero(absent)} systematically absent ones are left out")
+    if unreliable:
+        remarks.append(f"{unreliable} which the file calls unreliable (status x) are taken")
+    return replace(table, remarks=tuple(remarks)), absent
+
+
+def _split(
+    path: object, block: CifBlock, category: str, table: ReflectionTable
+) -> Iterator[tuple[ReflectionTable, np.ndarray]]:
+    """Datasets which share one loop, as those of several wavelengths do, and their rows."""
+    names = [category + name for name in SETS if category + name in block.columns]
+    columns = {name: np.array(block.texts(name)) for name in names}
+    columns = {name: each for name, each in columns.items() if len(each) == len(table.hkl)}
+    labels = np.array(["/".join(row) for row in zip(*columns.values(), strict=True)])
+    different = list(dict.fromkeys(labels.tolist()))
+    if len(different) < 2 or len(np.unique(table.hkl, axis=0)) == len(table.hkl):
+        yield table, np.ones(len(table.hkl), dtype=bool)
+        return
+    waves = wavelengths(block, path)
+    by_wavelength = next(iter(columns)).endswith("wavelength_id")
+    for label in different:
+        others = [other for other in different if other != label]
+        wave = waves.get(label.split("/")[0]) if by_wavelength else None
+        part = replace(
+            table,
+            block=f"{table.block}:{label}",
+            wavelength=table.wavelength if wave is None else wave * ANGSTROM,
+            remarks=(*table.remarks, f"other datasets of the loop: {listed(others)}"),
+        )
+        yield part, labels == label

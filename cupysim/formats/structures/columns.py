@@ -1,0 +1,201 @@
+"""Which columns of a reflection file become structure factors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from cupysim.errors import FileFormatError
+from cupysim.formats.structures.table import Column, Quantity, ReflectionTable, listed
+
+USUAL = ("F", "FP", "FOBS", "F-obs", "F-obs-filtered", "F_XDSdataset", "F(+)", "I", "IMEAN", "I(+)")
+"""Labels of measured data; one of these is chosen where there are several columns of a kind."""
+
+SIGNS = (("(+)", "(-)"), ("plus", "minus"), ("pos", "neg"), ("+", "-"))
+"""How labels tell Friedel mates apart: that of h k l, that of -h -k -l."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The data which are taken from a file.
+
+    Parameters
+    ----------
+    plus : Column
+        Data of h k l, or of both mates.
+    minus : Column, optional
+        Data of -h -k -l.
+    difference : Column, optional
+        F(+) - F(-), where `plus` is their mean.
+    deviations : Column, optional
+        Standard deviations of `plus`.
+    minus_deviations : Column, optional
+        Those of `minus`.
+    """
+
+    plus: Column
+    minus: Column | None = None
+    difference: Column | None = None
+    deviations: Column | None = None
+    minus_deviations: Column | None = None
+
+    @property
+    def is_intensity(self) -> bool:
+        """Whether the numbers are intensities, of which the square root is taken."""
+        return self.plus.quantity is Quantity.INTENSITY
+
+    @property
+    def name(self) -> str:
+        """Labels with commas between."""
+        columns = (self.plus, self.minus, self.difference)
+        return ",".join(column.label for column in columns if column is not None)
+
+
+def choices(table: ReflectionTable) -> list[Chosen]:
+    """All data of a table which can serve, amplitudes before intensities, pairs before means.
+
+    Parameters
+    ----------
+    table : ReflectionTable
+        The table.
+    """
+    found = []
+    for quantity in (Quantity.AMPLITUDE, Quantity.INTENSITY):
+        columns = [column for column in table.columns if column.quantity is quantity]
+        pairs = list(_mates(columns))
+        taken = {id(column) for pair in pairs for column in pair}
+        found += [_with_deviations(table, plus, minus) for plus, minus in pairs]
+        found += [_with_deviations(table, each) for each in columns if id(each) not in taken]
+    return found
+
+
+def choose(path: object, table: ReflectionTable, wanted: Sequence[str]) -> Chosen:
+    """The data which a user wants, or the usual ones.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    table : ReflectionTable
+        The table.
+    wanted : sequence of str
+        Names of columns; empty for the usual ones.
+
+    Returns
+    -------
+    Chosen
+        The data.
+
+    Raises
+    ------
+    FileFormatError
+        If there are no such data, or it is unclear which.
+    """
+    offered = choices(table)
+    names = "; ".join(each.name for each in offered)
+    if wanted:
+        return _named(path, table, offered, wanted)
+    if not offered:
+        kinds = ", ".join(
+            f"{column.label} ({column.kind})" if column.kind else column.label
+            for column in table.columns
+        )
+        raise FileFormatError(path, f"no amplitudes and no intensities; it has {kinds or 'none'}")
+    # measured before calculated, amplitudes before intensities, mates before their mean
+    usual = [each for each in offered if _usual_place(each) is not None]
+    for some in (usual, offered):
+        for is_intensity in (False, True):
+            of_kind = [each for each in some if each.is_intensity is is_intensity]
+            pairs = [each for each in of_kind if each.minus is not None]
+            if len(pairs) == 1 or len(of_kind) == 1:
+                return (pairs or of_kind)[0]
+            if of_kind and some is usual:
+                return min(of_kind, key=lambda each: _usual_place(each) or 0)
+            if of_kind:
+                break
+    raise FileFormatError(
+        path, f"several columns could be meant; choose one by -mtzcol from {names}"
+    )
+
+
+def _usual_place(chosen: Chosen) -> int | None:
+    """The place of its label among the usual ones, or None."""
+    label = chosen.plus.label.lower()
+    return next((n for n, usual in enumerate(USUAL) if usual.lower() == label), None)
+
+
+def _named(
+    path: object, table: ReflectionTable, offered: list[Chosen], wanted: Sequence[str]
+) -> Chosen:
+    names = "; ".join(each.name for each in offered) or listed([c.label for c in table.columns])
+    found = []
+    for name in wanted:
+        column = next((column for column in table.columns if column.is_called(name)), None)
+        if column is None:
+            raise FileFormatError(path, f"no column {name}; choose from {names}")
+        found.append(column)
+    first, *others = found
+    if first.quantity is Quantity.UNTYPED:
+        chosen = _with_deviations(table, first)
+    else:
+        holders = [each for each in offered if first in (each.plus, each.minus)]
+        if not holders:
+            raise FileFormatError(
+                path, f"the column {wanted[0]} holds no amplitudes or intensities; choose from "
+                f"{names}"
+            )  # fmt: skip
+        chosen = holders[0]
+    for name, column in zip(wanted[1:], others, strict=True):
+        if column in (chosen.plus, chosen.minus):
+            continue
+        if column.quantity is Quantity.DIFFERENCE:
+            if chosen.minus is not None or chosen.is_intensity:
+                raise FileFormatError(
+                    path, f"the differences {name} need one column of amplitudes, not {chosen.name}"
+                )
+            chosen = Chosen(chosen.plus, None, column, chosen.deviations)
+        elif column.quantity is not Quantity.DEVIATION:
+            raise FileFormatError(
+                path, f"the column {name} holds no standard deviations of {wanted[0]}"
+            )
+    return chosen
+
+
+def _mates(columns: Sequence[Column]) -> Iterator[tuple[Column, Column]]:
+    """Columns in pairs, that of h k l first: by their signs, else as they follow each other."""
+    left = list(columns)
+    for column in columns:
+        mate = next((each for each in left if _is_mate(column, each)), None)
+        if column in left and mate is not None:
+            yield column, mate
+            left = [each for each in left if each not in (column, mate)]
+    unsigned = [each for each in left if each.of_one_mate and _signs(each.label) == []]
+    yield from zip(unsigned[::2], unsigned[1::2], strict=False)
+
+
+def _is_mate(plus: Column, minus: Column) -> bool:
+    """Whether labels name a reflection and its Friedel mate, in the same dataset."""
+    same = plus.dataset == minus.dataset
+    return same and minus.label.lower() in _signs(plus.label)
+
+
+def _signs(label: str) -> list[str]:
+    """Labels of the mate, in lower case, of a label of h k l."""
+    lower = label.lower()
+    return [
+        lower[:at] + minus + lower[at + len(plus) :]
+        for plus, minus in SIGNS
+        if (at := lower.rfind(plus)) >= 0
+    ]
+
+
+def _with_deviations(table: ReflectionTable, plus: Column, minus: Column | None = None) -> Chosen:
+    """Data with the standard deviations which follow them in the file."""
+
+    def deviations(column: Column | None) -> Column | None:
+        if column is None:
+            return None
+        after = table.columns[table.columns.index(column) + 1 :][:1]
+        return after[0] if after and after[0].quantity is Quantity.DEVIATION else None
+
+    return Chosen(plus, minus, None, deviations(plus), deviations(minus))

@@ -1,0 +1,210 @@
+"""Structure factors of atoms and bulk solvent, by densities on grids, through gemmi."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cupysim.errors import CupysimError
+
+SAMPLING_RATE = 2.0
+"""Grid points of the density for the finest wave, times two."""
+
+MASK_SPACING = 0.6
+"""Of the solvent mask's grid (Angstrom), the same for all limits up to `MASK_POINTS` times as much,
+so that a reflection's amplitude does not depend on the limit."""
+
+MASK_POINTS = 7.0
+"""Points of the mask's grid for each resolution element of a coarse limit."""
+
+FINEST_SOLVENT = 1.3
+"""Resolution (Angstrom) to which the solvent counts: its grid knows no more, and little is left."""
+
+BYTES_OF_A_POINT = 12.0
+"""Memory of a grid's point: density, its transform, and what the transform works with."""
+
+LARGEST_GRIDS = 8 * 2**30
+"""Bytes of all grids together."""
+
+ROUNDED_UP = 1.15
+"""How much longer an axis of a grid may get, so that its length has small prime factors."""
+
+
+@dataclass(frozen=True, eq=False)
+class Transforms:
+    """Transforms of a model in its cell.
+
+    Parameters
+    ----------
+    atoms : gemmi grid
+        Transform of the atoms' density.
+    blur : float
+        B factor (Angstrom^2) by which the density was blurred.
+    mask : gemmi grid or None
+        Transform of the solvent's mask.
+    """
+
+    atoms: Any
+    blur: float
+    mask: Any
+
+    def at(self, hkl: np.ndarray, inverse_d2: np.ndarray, k_sol: float, b_sol: float) -> np.ndarray:
+        """Structure factors (electrons).
+
+        Parameters
+        ----------
+        hkl : ndarray of int32, shape (n, 3)
+            Miller indices.
+        inverse_d2 : ndarray, shape (n,)
+            1/d^2 (1/Angstrom^2).
+        k_sol, b_sol : float
+            Electron density (electrons/Angstrom^3) and B factor (Angstrom^2) of the solvent.
+
+        Returns
+        -------
+        ndarray of complex, shape (n,)
+            F_atoms + k_sol exp(-b_sol/4d^2) F_mask: Fokine & Urzhumtsev (2002) Acta Cryst. D58,
+            1387.
+        """
+        values = self.atoms.get_value_by_hkl(hkl, unblur=self.blur)
+        if self.mask is not None:
+            coarse = inverse_d2 < 1.0 / FINEST_SOLVENT**2
+            smoothing = k_sol * np.exp(-b_sol / 4.0 * inverse_d2[coarse])
+            values[coarse] += smoothing * self.mask.get_value_by_hkl(hkl[coarse])
+        return np.asarray(values)
+
+
+def mask_spacing(limit: float) -> float:
+    """Spacing (Angstrom) of the solvent mask's grid for a resolution limit (Angstrom)."""
+    return max(MASK_SPACING, limit / MASK_POINTS)
+
+
+def check_memory(edges: tuple[float, float, float], limit: float, with_solvent: bool) -> None:
+    """Refuse grids which would not fit into memory.
+
+    Parameters
+    ----------
+    edges : tuple of 3 float
+        a, b, c (Angstrom).
+    limit : float
+        Resolution (Angstrom).
+    with_solvent : bool
+        Whether there is a mask.
+
+    Raises
+    ------
+    CupysimError
+        If they need more than `LARGEST_GRIDS`, or than is free.
+    """
+    spacings = [limit / (2.0 * SAMPLING_RATE)] + [mask_spacing(limit)] * with_solvent
+    points = sum(
+        np.prod([ROUNDED_UP * edge / spacing + 2.0 for edge in edges]) for spacing in spacings
+    )
+    needed, free = BYTES_OF_A_POINT * points, available_memory()
+    if needed > min(LARGEST_GRIDS, free):
+        a, b, c = edges
+        most = min(LARGEST_GRIDS, free) / 2**30
+        raise CupysimError(
+            f"structure factors to {limit:.2f} A of a cell of {a:g} x {b:g} x {c:g} A need grids "
+            f"of {needed / 2**30:.1f} GiB, where {most:.1f} GiB are possible: give a coarser limit "
+            "by -dmin"
+        )
+
+
+def available_memory() -> float:
+    """Bytes which this process may still take; infinite where nobody tells."""
+    free = float("inf")
+    with suppress(OSError, ValueError, IndexError):
+        with open("/proc/meminfo") as stream:
+            lines = [line.split() for line in stream if line.startswith("MemAvailable:")]
+        free = 1024.0 * float(lines[0][1])
+    with suppress(OSError, ValueError):
+        with open("/sys/fs/cgroup/memory.max") as stream:
+            limit = float(stream.read())
+        with open("/sys/fs/cgroup/memory.current") as stream:
+            free = min(free, limit - float(stream.read()))
+    return free
+
+
+def transforms(gemmi: Any, structure: Any, limit: float, with_solvent: bool) -> Transforms:
+    """Transforms of a model's density and of its solvent.
+
+    Parameters
+    ----------
+    gemmi : module
+        The library.
+    structure : gemmi.Structure
+        One model, with its cell and space group.
+    limit : float
+        Resolution (Angstrom).
+    with_solvent : bool
+        Whether a mask is made.
+    """
+    density = gemmi.DensityCalculatorX()
+    density.d_min = limit
+    density.rate = SAMPLING_RATE
+    density.cutoff = 1e-6
+    density.grid.setup_from(structure)
+    density.set_refmac_compatible_blur(structure[0])
+    with _ions(gemmi):
+        density.put_model_density_on_grid(structure[0])
+    atoms = gemmi.transform_map_to_f_phi(density.grid)
+    blur = density.blur
+    del density
+    if not with_solvent:
+        return Transforms(atoms, blur, None)
+    mask = gemmi.FloatGrid()
+    mask.setup_from(structure, spacing=mask_spacing(limit))
+    gemmi.SolventMasker(gemmi.AtomicRadiiSet.Refmac).put_mask_on_float_grid(mask, structure[0])
+    return Transforms(atoms, blur, gemmi.transform_map_to_f_phi(mask))
+
+
+@contextmanager
+def _ions(gemmi: Any) -> Iterator[None]:
+    """Use form factors of ions, which gemmi leaves out unless told."""
+    before = gemmi.IT92_get_ignore_charge()
+    gemmi.IT92_set_ignore_charge(False)
+    try:
+        yield
+    finally:
+        gemmi.IT92_set_ignore_charge(before)
+
+
+def symmetric(structure: Any, operators: tuple[Any, ...]) -> None:
+    """Write all symmetry equivalents into a model, whose group is then P1.
+
+    Parameters
+    ----------
+    structure : gemmi.Structure
+        Changed in place.
+    operators : tuple of gemmi.Op
+        All operators of a group for which gemmi has no name.
+    """
+    cell, model = structure.cell, structure[0]
+    chains = list(model)
+    matrices = [np.array(op.float_seitz()) for op in operators]
+    originals = [chain.clone() for chain in chains]
+    orthogonal = np.array(cell.orth.mat.tolist())
+    fractional = np.array(cell.frac.mat.tolist())
+    for matrix in matrices:
+        rotation = orthogonal @ matrix[:3, :3] @ fractional
+        if np.allclose(matrix, np.eye(4)):
+            continue
+        shift = orthogonal @ matrix[:3, 3]
+        for original in originals:
+            copy = original.clone()
+            for residue in copy:
+                for atom in residue:
+                    place = rotation @ np.array(atom.pos.tolist()) + shift
+                    atom.pos = type(atom.pos)(*place)
+                    if atom.aniso.nonzero():
+                        u = rotation @ np.array(atom.aniso.as_mat33().tolist()) @ rotation.T
+                        atom.aniso = type(atom.aniso)(
+                            u[0, 0], u[1, 1], u[2, 2], u[0, 1], u[0, 2], u[1, 2]
+                        )
+            model.add_chain(copy)
+    structure.spacegroup_hm = "P 1"

@@ -1,0 +1,146 @@
+"""From the reflections of a file to one amplitude for each reflection of P1."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.errors import CupysimWarning, FileFormatError
+from cupysim.formats.structures.symmetry import Symmetry
+
+SAME = 1e-4
+"""Relative difference up to which repeated values are the same one, printed twice."""
+
+SHOWN = 4
+"""Values of a repeated reflection in a message."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """Measured or calculated values, each of one reflection.
+
+    Parameters
+    ----------
+    hkl : ndarray of int64, shape (n, 3)
+        Miller indices; Friedel mates are different reflections.
+    values : ndarray of float64, shape (n,)
+        Finite numbers.
+    deviations : ndarray of float64, shape (n,), optional
+        Standard deviations.
+    """
+
+    hkl: np.ndarray
+    values: np.ndarray
+    deviations: np.ndarray | None = None
+
+
+def merged(
+    path: object, observations: Observations, symmetry: Symmetry, merge: bool, are_amplitudes: bool
+) -> tuple[Observations, list[str]]:
+    """Observations with one value for each reflection of the asymmetric unit.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    observations : Observations
+        As the file has them.
+    symmetry : Symmetry
+        Its rotations tell which are equivalent.
+    merge : bool
+        Take the mean of different values of a reflection.
+    are_amplitudes : bool
+        The values are amplitudes. Data which are not merged are intensities: a list of amplitudes
+        which has equivalents with different values, but none twice, is a list in a lower symmetry.
+        Their mean is taken, with a warning.
+
+    Returns
+    -------
+    merged : Observations
+        Without deviations.
+    remarks : list of str
+        What was done.
+
+    Raises
+    ------
+    FileFormatError
+        If `merge` is false and a reflection has different values, for intensities or for the same
+        indices.
+
+    Notes
+    -----
+    The mean is weighted by 1/sigma^2 where all standard deviations are positive.
+    """
+    hkl, values = observations.hkl, observations.values
+    codes = symmetry.representatives(hkl)
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.diff(codes[order], prepend=np.int64(-(2**62))))
+    if len(starts) == len(codes):
+        return Observations(hkl, values), []
+    ordered = values[order]
+    counts = np.diff(np.append(starts, len(codes)))
+    low, high = np.minimum.reduceat(ordered, starts), np.maximum.reduceat(ordered, starts)
+    differ = high - low > SAME * np.maximum(np.abs(low), np.abs(high))
+    repeated = int(np.count_nonzero(counts > 1))
+    first = hkl[order][starts]
+    if not differ.any():
+        remark = f"{repeated} reflections are listed more than once, with equal values"
+        return Observations(first, ordered[starts]), [remark]
+    is_lower = are_amplitudes and len(np.unique(hkl, axis=0)) == len(hkl)
+    if is_lower and not merge:
+        warnings.warn(
+            CupysimWarning(
+                f"{path}: {np.count_nonzero(differ)} of {len(starts)} reflections have equivalents "
+                f"of other amplitudes by its space group {symmetry.name}: their means are taken"
+            ),
+            stacklevel=2,
+        )
+    elif not merge:
+        worst = int(np.argmax(differ))
+        shown = ordered[starts[worst] : starts[worst] + counts[worst]][:SHOWN]
+        more = ", ..." if counts[worst] > SHOWN else ""
+        index = " ".join(map(str, first[worst].tolist()))
+        raise FileFormatError(
+            path,
+            f"its reflections are not merged: {repeated} of {len(starts)} occur more than once "
+            f"({index}: {', '.join(f'{value:g}' for value in shown)}{more}); -merge takes their "
+            "means, or merge them before (aimless, xscale, dials.merge)",
+        )
+    weights, how = np.ones(len(values)), "means"
+    if observations.deviations is not None and (observations.deviations > 0.0).all():
+        weights, how = observations.deviations[order] ** -2.0, "means weighted by 1/sigma^2"
+    means = np.add.reduceat(weights * ordered, starts) / np.add.reduceat(weights, starts)
+    remark = (
+        f"merged: {len(values)} observations became {len(starts)} reflections, {how}, "
+        "Friedel mates kept apart"
+    )
+    return Observations(first, means), [remark]
+
+
+def expanded(unique: Observations, symmetry: Symmetry) -> tuple[np.ndarray, np.ndarray]:
+    """All symmetry equivalents and Friedel mates.
+
+    Parameters
+    ----------
+    unique : Observations
+        One value for each reflection of the asymmetric unit; a Friedel mate which is not among
+        them has the same value.
+    symmetry : Symmetry
+        The group.
+
+    Returns
+    -------
+    hkl : ndarray of int64, shape (m, 3)
+        Miller indices.
+    values : ndarray of float64, shape (m,)
+        Their values.
+    """
+    hkl, values = unique.hkl, unique.values
+    alone = ~np.isin(symmetry.representatives(-hkl), symmetry.representatives(hkl))
+    rotations = symmetry.rotations
+    indices = [hkl @ rotation for rotation in rotations]
+    indices += [-(hkl[alone] @ rotation) for rotation in rotations]
+    amplitudes = [values] * len(rotations) + [values[alone]] * len(rotations)
+    return np.concatenate(indices), np.concatenate(amplitudes)

@@ -1,0 +1,145 @@
+"""MTZ files, read through gemmi."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cupysim.constants import ANGSTROM
+from cupysim.errors import FileFormatError
+from cupysim.formats.optional import require
+from cupysim.formats.structures.symmetry import Symmetry, of_group, of_operators
+from cupysim.formats.structures.table import Cell, Column, Quantity, ReflectionTable
+
+SIGNATURE = b"MTZ "
+
+QUANTITIES = {
+    "F": Quantity.AMPLITUDE,
+    "G": Quantity.AMPLITUDE,
+    "J": Quantity.INTENSITY,
+    "K": Quantity.INTENSITY,
+    "D": Quantity.DIFFERENCE,
+    "Q": Quantity.DEVIATION,
+    "L": Quantity.DEVIATION,
+    "M": Quantity.DEVIATION,
+    "R": Quantity.UNTYPED,
+}
+"""Column types: https://www.ccp4.ac.uk/html/mtzformat.html. All others are of no use here."""
+
+OF_ONE_MATE = "GKLM"
+"""Types of columns which belong to one of two Friedel mates."""
+
+INDEX, FLAGS = "H", "Y"
+"""Types of Miller indices, and of what tells how they were moved into the asymmetric unit."""
+
+PARTIAL = 256
+"""The flags of a part of a reflection are its operator's number plus this."""
+
+_OPERATOR = re.compile(rb"SYMM ([^\0\n]{1,75})", re.IGNORECASE)
+
+
+def read(path: os.PathLike[str] | str, data: bytes) -> ReflectionTable:
+    """Read an MTZ file.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    data : bytes
+        Its content, unpacked.
+
+    Returns
+    -------
+    ReflectionTable
+        The columns of all datasets.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is damaged.
+    """
+    gemmi = require("gemmi", "reading MTZ files")
+    with tempfile.TemporaryDirectory() as folder:
+        # gemmi reads by name, and takes packed files for such by their names alone
+        unpacked = Path(folder) / "unpacked.mtz"
+        unpacked.write_bytes(data)
+        try:
+            mtz = gemmi.read_mtz_file(str(unpacked))
+        except (RuntimeError, ValueError, IndexError, MemoryError) as error:
+            reason = (str(error).splitlines() or ["too large"])[0].replace(str(unpacked), "MTZ")
+            raise FileFormatError(path, f"cannot be read: {reason}") from error
+    return _table(path, mtz, data)
+
+
+def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
+    rows = np.array(mtz.array, dtype=np.float64)
+    missing = float(mtz.valm)
+    if np.isfinite(missing):
+        rows[rows == missing] = np.nan
+    positions = [number for number, column in enumerate(mtz.columns) if column.type == INDEX]
+    if len(positions) < 3:
+        raise FileFormatError(path, "it has no three columns of Miller indices (type H)")
+    hkl, flags = rows[:, positions[:3]], None
+    if not np.isfinite(hkl).all() or (hkl != np.rint(hkl)).any():
+        raise FileFormatError(path, "its Miller indices are no whole numbers")
+    for number, column in enumerate(mtz.columns):
+        if column.type == FLAGS:
+            flags = np.nan_to_num(rows[:, number]).astype(np.int64)
+    table = ReflectionTable(
+        kind="MTZ",
+        block="",
+        hkl=hkl.astype(np.int64),
+        columns=tuple(
+            _column(mtz, column, rows[:, number])
+            for number, column in enumerate(mtz.columns)
+            if number not in positions[:3]
+        ),
+        cell=_cell(mtz.cell),
+        symmetry=_symmetry(path, mtz, data),
+    )
+    if flags is None:
+        return table
+    return replace(
+        table,
+        is_minus=(flags % PARTIAL > 0) & (flags % 2 == 0),
+        partial=bool((flags // PARTIAL > 0).any()),
+    )
+
+
+def _column(mtz: Any, column: Any, values: np.ndarray) -> Column:
+    dataset = next((each for each in mtz.datasets if each.id == column.dataset_id), None)
+    wavelength = 0.0 if dataset is None else float(dataset.wavelength)
+    return Column(
+        label=column.label,
+        quantity=QUANTITIES.get(column.type, Quantity.OTHER),
+        values=values,
+        kind=column.type,
+        of_one_mate=column.type in OF_ONE_MATE,
+        dataset="" if dataset is None or len(mtz.datasets) < 2 else dataset.dataset_name,
+        cell=None if dataset is None else _cell(dataset.cell),
+        wavelength=wavelength * ANGSTROM if wavelength > 0.0 else None,
+    )
+
+
+def _cell(cell: Any) -> Cell | None:
+    parameters = tuple(float(number) for number in cell.parameters)
+    exists = cell.volume > 1.0 and min(parameters) > 0.0
+    return parameters if exists else None  # type: ignore[return-value]
+
+
+def _symmetry(path: object, mtz: Any, data: bytes) -> Symmetry | None:
+    """The operators count; the name stands in where there are none."""
+    start = data.rfind(b"VERS MTZ")
+    end = data.find(b"MTZENDOFHEADERS", start)
+    triplets = [
+        found.decode("latin-1").strip() for found in _OPERATOR.findall(data[start:end])
+    ] if start >= 0 else []  # fmt: skip
+    if triplets:
+        return of_operators(path, triplets, mtz.spacegroup_name)
+    return None if mtz.spacegroup is None else of_group(mtz.spacegroup)

@@ -1,0 +1,332 @@
+"""Structure factors from reflection files with symmetry."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import warnings
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from cupysim.constants import ANGSTROM
+from cupysim.errors import CupysimWarning, FileFormatError, ModelError
+from cupysim.formats.reading import check_regular, opened
+from cupysim.formats.structures import cif_reflections, intensity_lists, mtz
+from cupysim.formats.structures.columns import Chosen, choices, choose
+from cupysim.formats.structures.merging import Observations, expanded, merged
+from cupysim.formats.structures.structure import Structure
+from cupysim.formats.structures.symmetry import cell_text, check_cell
+from cupysim.formats.structures.table import Cell, ReflectionTable, listed
+from cupysim.models.crystal import UnitCell
+from cupysim.models.structure_factors import StructureFactors
+
+LARGEST_FILE = 2**30
+"""Bytes, unpacked; no structure has more."""
+
+LARGEST_INDEX = 10**5
+"""Miller indices beyond this are no Miller indices."""
+
+GZIP = b"\x1f\x8b"
+"""How packed files begin."""
+
+HEAD = 2**16
+"""Bytes which tell what a file is."""
+
+SUFFIXES = {
+    ".mtz": "mtz", ".cif": "cif", ".mmcif": "cif", ".ent": "cif", ".fcf": "cif",
+}  # fmt: skip
+"""Endings of names which promise a kind."""
+
+
+def kind_of(path: os.PathLike[str] | str) -> str | None:
+    """What kind of reflection file this is.
+
+    Parameters
+    ----------
+    path : path_like
+        The file.
+
+    Returns
+    -------
+    str or None
+        "mtz", "cif", "xds", "crystfel", "scalepack", or None for anything else, such as lines of
+        h k l F.
+
+    Raises
+    ------
+    FileFormatError
+        If it cannot be read, or its name says that it is of a kind which it is not.
+    """
+    if not os.path.isfile(path):
+        # a pipe can be read once, by who reads text
+        return None
+    head = content(path, HEAD)
+    kind = intensity_lists.kind_of(head)
+    if head.startswith(mtz.SIGNATURE):
+        kind = "mtz"
+    elif is_cif(head):
+        kind = "cif"
+    name = os.fspath(path).lower().removesuffix(".gz")
+    for suffix, wanted in SUFFIXES.items():
+        if name.endswith(suffix) and kind != wanted:
+            raise FileFormatError(path, f"no {wanted.upper()} file, though its name says so")
+    return kind
+
+
+def is_cif(data: bytes) -> bool:
+    """Whether a file is CIF: its first word but comments names a block."""
+    for line in data[:HEAD].removeprefix(b"\xef\xbb\xbf").splitlines():
+        if line.strip() and not line.lstrip().startswith(b"#"):
+            return line.split()[0].lower().startswith(b"data_")
+    return False
+
+
+def content(path: os.PathLike[str] | str, size: int = -1) -> bytes:
+    """The first bytes of a file, or all, unpacked if it was packed by gzip.
+
+    Parameters
+    ----------
+    path : path_like
+        The file.
+    size : int, optional
+        How many bytes at most.
+
+    Raises
+    ------
+    FileFormatError
+        If it cannot be read.
+    """
+    check_regular(path)
+    with opened(path) as stream:
+        head = stream.read(2)
+        stream.seek(0)
+        most = LARGEST_FILE + 1 if size < 0 else size
+        try:
+            data = stream.read(most) if head != GZIP else gzip.GzipFile(fileobj=stream).read(most)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise FileFormatError(path, f"damaged gzip file ({error})") from error
+    if len(data) > LARGEST_FILE:
+        raise FileFormatError(path, f"larger than {LARGEST_FILE >> 20} MiB")
+    return data
+
+
+def read(
+    path: os.PathLike[str] | str,
+    columns: Sequence[str] = (),
+    default: float = 0.0,
+    merge: bool = False,
+) -> Structure:
+    """Read structure factors, expanded to P1.
+
+    Parameters
+    ----------
+    path : path_like
+        MTZ, mmCIF, CIF of a small molecule, SHELX .fcf, XDS_ASCII, CrystFEL or merged Scalepack
+        file, perhaps packed by gzip.
+    columns : sequence of str, optional
+        Name of the column of amplitudes or intensities, or of two for Friedel mates, or of
+        amplitudes and anomalous differences; a name of standard deviations after it is allowed.
+        "BLOCK/NAME" or "DATASET/NAME" tells where. By default the usual one.
+    default : float, optional
+        Amplitude of what is not in the file (electrons).
+    merge : bool, optional
+        Take the mean of reflections which occur more than once.
+
+    Returns
+    -------
+    Structure
+        Symmetry equivalents have equal amplitudes, and so have Friedel mates unless
+        the file tells them apart. Amplitudes are square roots of intensities.
+
+    Raises
+    ------
+    FileFormatError
+        If there is no such file, no such column, it is unclear which, reflections are not merged,
+        a number is infinite, or the space group forbids the unit cell.
+    CupysimError
+        If gemmi is not installed.
+    """
+    table, chosen = _selected(path, _tables(path), columns)
+    return structure_of(path, table, chosen, default, merge)
+
+
+def structure_of(
+    path: os.PathLike[str] | str,
+    table: ReflectionTable,
+    chosen: Chosen,
+    default: float = 0.0,
+    merge: bool = False,
+) -> Structure:
+    """Structure factors of chosen columns; see `read` for the parameters and errors."""
+    cell = chosen.plus.cell or table.cell
+    if table.symmetry is None:
+        raise FileFormatError(path, "it has no space group and no symmetry operators")
+    if cell is None and table.kind != "CrystFEL list":
+        raise FileFormatError(path, "it has no unit cell")
+    if cell is not None:
+        check_cell(path, cell, table.symmetry)
+    observations, remarks = _observations(path, table, chosen)
+    if table.partial and merge:
+        raise FileFormatError(
+            path, "-merge: some rows are parts of reflections (M/ISYM); scale and merge them before"
+        )
+    unique, how = merged(path, observations, table.symmetry, merge, not chosen.is_intensity)
+    if chosen.is_intensity:
+        warnings.warn(
+            CupysimWarning(
+                f"{path}: amplitudes are square roots of the intensities {chosen.name}; "
+                "negative ones become 0"
+            ),
+            stacklevel=2,
+        )
+    amplitudes, what = _amplitudes(unique.values, chosen.is_intensity)
+    hkl, values = expanded(Observations(unique.hkl, amplitudes), table.symmetry)
+    try:
+        factors = StructureFactors.from_list(hkl, values, default)
+        known = None if cell is None else UnitCell.from_degrees(*cell)
+    except ModelError as error:
+        raise FileFormatError(path, str(error)) from error
+    wavelength = chosen.plus.wavelength or table.wavelength
+    return Structure(
+        factors=factors,
+        cell=known,
+        space_group=table.symmetry.name,
+        source=chosen.name,
+        wavelength=wavelength,
+        notes=_notes(path, table, chosen, cell, [*table.remarks, *remarks, *how, *what],
+                     len(unique.values), len(hkl), wavelength),
+    )  # fmt: skip
+
+
+def _tables(path: os.PathLike[str] | str) -> list[ReflectionTable]:
+    """What the file has, a table for each block or dataset with indices of its own."""
+    kind = kind_of(path)
+    if kind is None:
+        raise FileFormatError(path, "no reflection file with symmetry, such as MTZ or CIF")
+    data = content(path)
+    if kind == "mtz":
+        return [mtz.read(path, data)]
+    if kind == "cif":
+        return cif_reflections.read(path, data)
+    return [intensity_lists.read(path, data)]
+
+
+def _selected(
+    path: object, tables: Sequence[ReflectionTable], wanted: Sequence[str]
+) -> tuple[ReflectionTable, Chosen]:
+    """The first table with usable data, or with the columns which are wanted."""
+    problem: FileFormatError | None = None
+    for table in tables:
+        names = [name.removeprefix(f"{table.block}/") for name in wanted]
+        elsewhere = {other.block for other in tables if other is not table}
+        if any(name.split("/")[0] in elsewhere for name in names if "/" in name):
+            continue
+        usable = table.symmetry is not None and any(
+            np.isfinite(each.plus.values).any() for each in choices(table)
+        )
+        if not usable and table is not tables[-1] and not names:
+            continue
+        try:
+            chosen = choose(path, table, names)
+        except FileFormatError as error:
+            problem = problem or error
+            continue
+        others = [other.block for other in tables if other is not table]
+        if others:
+            remark = f"other blocks with reflections: {listed(others)}"
+            table = replace(table, remarks=(*table.remarks, remark))
+        return table, chosen
+    raise problem or FileFormatError(path, f"no column {wanted[0]}")
+
+
+def _observations(
+    path: object, table: ReflectionTable, chosen: Chosen
+) -> tuple[Observations, list[str]]:
+    """Values of reflections and of Friedel mates, one after the other; missing ones left out."""
+    hkl = table.hkl
+    if len(hkl) and np.abs(hkl).max() > LARGEST_INDEX:
+        raise FileFormatError(path, f"a Miller index is beyond {LARGEST_INDEX}")
+    symmetry = table.symmetry
+    assert symmetry is not None
+    plus, remarks = chosen.plus.values, []
+    centric = symmetry.representatives(hkl) == symmetry.representatives(-hkl)
+    parts = []
+    if chosen.minus is not None:
+        minus = np.where(centric & np.isfinite(plus), np.nan, chosen.minus.values)
+        parts = [(hkl, plus, chosen.deviations), (-hkl, minus, chosen.minus_deviations)]
+    elif chosen.difference is not None:
+        half = np.where(centric, 0.0, np.nan_to_num(chosen.difference.values / 2.0, nan=0.0))
+        parts = [(hkl, plus + half, None), (-hkl[~centric], (plus - half)[~centric], None)]
+        remarks.append("F(+) and F(-) are F + D/2 and F - D/2")
+    else:
+        signs = np.ones(len(hkl), dtype=np.int64)
+        if table.is_minus is not None and _is_repeated(table):
+            # rows of unmerged data tell which of the two mates was measured
+            signs[table.is_minus] = -1
+        parts = [(signs[:, np.newaxis] * hkl, plus, chosen.deviations)]
+    indices, values, deviations = [], [], []
+    for index, numbers, column in parts:
+        if np.isinf(numbers).any():
+            row = int(np.argmax(np.isinf(numbers)))
+            raise FileFormatError(
+                path, f"the column {chosen.name} is infinite at {' '.join(map(str, index[row]))}"
+            )
+        known = ~np.isnan(numbers)
+        indices.append(index[known])
+        values.append(numbers[known])
+        sigma = np.full(len(numbers), np.nan) if column is None else column.values
+        deviations.append(sigma[known])
+    missing = len(hkl) - len(values[0])
+    if missing and len(parts) == 1:
+        remarks.append(f"{missing} without a value are left out")
+    found = Observations(
+        np.concatenate(indices), np.concatenate(values), np.concatenate(deviations)
+    )
+    if len(found.values) == 0:
+        raise FileFormatError(path, f"the column {chosen.name} has no values")
+    return found, remarks
+
+
+def _is_repeated(table: ReflectionTable) -> bool:
+    return len(np.unique(table.hkl, axis=0)) < len(table.hkl)
+
+
+def _amplitudes(values: np.ndarray, are_intensities: bool) -> tuple[np.ndarray, list[str]]:
+    """Amplitudes, and what had to be done."""
+    negative = int(np.count_nonzero(values < 0.0))
+    if are_intensities:
+        remarks = [f"{negative} negative intensities became 0"] if negative else []
+        remarks.insert(0, "amplitudes are square roots of intensities")
+        return np.sqrt(np.maximum(values, 0.0)), remarks
+    return np.abs(values), [f"{negative} negative amplitudes lost their sign"] if negative else []
+
+
+def _notes(
+    path: object,
+    table: ReflectionTable,
+    chosen: Chosen,
+    cell: Cell | None,
+    remarks: Sequence[str],
+    n_unique: int,
+    n_expanded: int,
+    wavelength: float | None,
+) -> tuple[str, ...]:
+    """What standard output says of the file."""
+    assert table.symmetry is not None
+    places = [table.kind]
+    places += [f"block {table.block}"] if table.block else []
+    places += [f"dataset {chosen.plus.dataset}"] if chosen.plus.dataset else []
+    others = [each.name for each in choices(table) if each.plus is not chosen.plus]
+    also = f" (not taken: {listed(others)})" if others else ""
+    lines = [
+        f"structure factors from {path}: {', '.join(places)}, "
+        f"{chosen.plus.quantity.value} {chosen.name}{also}",
+        f"space group {table.symmetry.name}, {len(table.symmetry.operators)} operators; "
+        + ("no unit cell" if cell is None else f"unit cell {cell_text(cell)}")
+        + ("" if wavelength is None else f"; wavelength {wavelength / ANGSTROM:g} A"),
+        f"{n_unique} reflections taken, {n_expanded} in P1 with symmetry and Friedel mates",
+    ]
+    return (*lines, *(f"note: {remark}" for remark in remarks))

@@ -1,0 +1,183 @@
+"""Space groups as the rotations which act on Miller indices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cupysim.errors import FileFormatError
+from cupysim.formats.optional import require
+
+EDGE_TOLERANCE, ANGLE_TOLERANCE = 0.005, 0.5
+"""Relative difference of edges, and difference of angles (degrees), up to which a cell has the
+symmetry of its space group: refined cells of free edges differ less, another group more."""
+
+MOST_ROTATIONS = 48
+"""Rotations of the largest point group."""
+
+
+@dataclass(frozen=True, eq=False)
+class Symmetry:
+    """A space group.
+
+    Parameters
+    ----------
+    name : str
+        Its name, for people.
+    operators : tuple of gemmi.Op
+        All operators but centring translations.
+    all_operators : tuple of gemmi.Op
+        The same with centring translations.
+    """
+
+    name: str
+    operators: tuple[Any, ...]
+    all_operators: tuple[Any, ...]
+
+    @property
+    def group(self) -> Any:
+        """The space group as gemmi has it, or None."""
+        gemmi = require("gemmi", "reading space groups")
+        return gemmi.find_spacegroup_by_ops(gemmi.GroupOps(list(self.all_operators)))
+
+    @property
+    def rotations(self) -> np.ndarray:
+        """Different rotation parts, shape (n, 3, 3); they act on rows of indices from the right."""
+        parts = np.array([np.array(op.rot) // op.DEN for op in self.operators], dtype=np.int64)
+        return np.unique(parts, axis=0)
+
+    def representatives(self, hkl: np.ndarray) -> np.ndarray:
+        """Numbers which are equal for equivalent reflections, Friedel mates kept apart.
+
+        Parameters
+        ----------
+        hkl : ndarray of int64, shape (n, 3)
+            Miller indices.
+
+        Returns
+        -------
+        ndarray of int64, shape (n,)
+            The largest code of all equivalents of each reflection.
+        """
+        rotations = self.rotations
+        widest = int(np.abs(rotations).sum(axis=1).max()) * int(np.abs(hkl).max(initial=0)) + 1
+        weights = np.array([(2 * widest + 1) ** 2, 2 * widest + 1, 1], dtype=np.int64)
+        return np.max([hkl @ (rotation @ weights) for rotation in rotations], axis=0)
+
+
+def of_group(group: Any) -> Symmetry:
+    """The symmetry of a space group of gemmi's."""
+    operations = group.operations()
+    return Symmetry(group.xhm(), tuple(operations.sym_ops), tuple(operations))
+
+
+def of_operators(path: object, triplets: Sequence[str], name: str = "") -> Symmetry:
+    """The symmetry which operators of a file make.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    triplets : sequence of str
+        Operators such as "x,-y,z+1/2".
+    name : str, optional
+        What the file calls the group.
+
+    Returns
+    -------
+    Symmetry
+        It has the name of a known group with these operators, if there is one.
+
+    Raises
+    ------
+    FileFormatError
+        If they are no operators, or no group.
+    """
+    gemmi = require("gemmi", "reading space groups")
+    operators = []
+    for triplet in triplets:
+        try:
+            operators.append(gemmi.Op(triplet.lower().replace(" ", "")).wrap())
+        except (RuntimeError, ValueError) as error:
+            raise FileFormatError(path, f"no symmetry operator: {triplet[:60]!r}") from error
+    rotations = {tuple(np.ravel(np.array(op.rot) // op.DEN).tolist()) for op in operators}
+    products = {
+        tuple((np.reshape(a, (3, 3)) @ np.reshape(b, (3, 3))).ravel().tolist())
+        for a in rotations
+        for b in rotations
+    }
+    if not rotations or len(rotations) > MOST_ROTATIONS or products != rotations:
+        raise FileFormatError(
+            path, f"its {len(operators)} symmetry operators are no group; some are missing or wrong"
+        )
+    group = gemmi.find_spacegroup_by_ops(gemmi.GroupOps(operators))
+    if group is not None:
+        return of_group(group)
+    operations = gemmi.GroupOps(operators)
+    name = name or f"of {len(operators)} operators"
+    return Symmetry(name, tuple(operations.sym_ops), tuple(operations))
+
+
+def named(name: str, cell: Sequence[float] | None) -> Symmetry | None:
+    """The symmetry of a group's name, or None for an unknown one.
+
+    Parameters
+    ----------
+    name : str
+        Hermann-Mauguin symbol.
+    cell : sequence of 6 float, optional
+        It tells rhombohedral from hexagonal axes.
+    """
+    gemmi = require("gemmi", "reading space groups")
+    alpha, gamma = (0.0, 0.0) if cell is None else (cell[3], cell[5])
+    group = gemmi.find_spacegroup_by_name(name, alpha, gamma) if name.strip() else None
+    return None if group is None else of_group(group)
+
+
+def cell_text(cell: Sequence[float]) -> str:
+    """A unit cell in one line: Angstrom and degrees."""
+    return " ".join(f"{number:g}" for number in cell)
+
+
+def check_cell(path: object, cell: Sequence[float], symmetry: Symmetry) -> None:
+    """Refuse a cell whose metric the space group does not leave as it is.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    cell : sequence of 6 float
+        a, b, c (Angstrom), alpha, beta, gamma (degrees).
+    symmetry : Symmetry
+        The group.
+
+    Raises
+    ------
+    FileFormatError
+        If an operator turns the cell into one with other edges or angles.
+    """
+    a, b, c = cell[:3]
+    alpha, beta, gamma = (math.cos(math.radians(angle)) for angle in cell[3:])
+    metric = np.array(
+        [[a * a, a * b * gamma, a * c * beta],
+         [a * b * gamma, b * b, b * c * alpha],
+         [a * c * beta, b * c * alpha, c * c]]
+    )  # fmt: skip
+    for rotation in symmetry.rotations:
+        turned = rotation.T @ metric @ rotation
+        edges = np.sqrt(np.diag(turned))
+        cosines = turned / np.outer(edges, edges)
+        angles = np.degrees(
+            np.arccos(np.clip([cosines[1, 2], cosines[0, 2], cosines[0, 1]], -1.0, 1.0))
+        )
+        if (
+            np.abs(edges / np.array(cell[:3]) - 1.0).max() > EDGE_TOLERANCE
+            or np.abs(angles - np.array(cell[3:])).max() > ANGLE_TOLERANCE
+        ):
+            raise FileFormatError(
+                path, f"its space group {symmetry.name} forbids its cell {cell_text(cell)}"
+            )

@@ -1,0 +1,126 @@
+"""Reflections as a file lists them, before anything is done to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+import numpy as np
+
+from cupysim.formats.structures.symmetry import Symmetry
+
+Cell = tuple[float, float, float, float, float, float]
+"""a, b, c (Angstrom), alpha, beta, gamma (degrees)."""
+
+
+class Quantity(Enum):
+    """What the numbers of a column are."""
+
+    AMPLITUDE = "amplitudes"
+    INTENSITY = "intensities"
+    DIFFERENCE = "anomalous differences"
+    DEVIATION = "standard deviations"
+    UNTYPED = "numbers of no declared kind"
+    OTHER = "other numbers"
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A column of a reflection table.
+
+    Parameters
+    ----------
+    label : str
+        Its name in the file.
+    quantity : Quantity
+        What its numbers are.
+    values : ndarray of float64, shape (n,)
+        The numbers; NaN where a value is missing.
+    kind : str
+        The type as the file names it, for messages.
+    of_one_mate : bool
+        The file declares that it holds one of the two Friedel mates.
+    other_names : tuple of str
+        Further names by which a user may call it.
+    dataset : str
+        Name of the dataset to which it belongs, if the file has several.
+    cell, wavelength : optional
+        The dataset's unit cell, and its wavelength (m).
+    """
+
+    label: str
+    quantity: Quantity
+    values: np.ndarray
+    kind: str = ""
+    of_one_mate: bool = False
+    other_names: tuple[str, ...] = ()
+    dataset: str = ""
+    cell: Cell | None = None
+    wavelength: float | None = None
+
+    def is_called(self, name: str) -> bool:
+        """Whether a user can mean this column by a name, perhaps with the dataset before it."""
+        names = (self.label, *self.other_names)
+        return name in names or any(name == f"{self.dataset}/{each}" for each in names)
+
+
+@dataclass(frozen=True, eq=False)
+class ReflectionTable:
+    """Reflections of one table of a file.
+
+    Parameters
+    ----------
+    kind : str
+        What kind of file it is, for people.
+    block : str
+        The block's name, if the file has blocks.
+    hkl : ndarray of int64, shape (n, 3)
+        Miller indices.
+    columns : tuple of Column
+        All but the indices.
+    cell : tuple of 6 float, optional
+        The unit cell.
+    symmetry : Symmetry, optional
+        The space group.
+    wavelength : float, optional
+        Wavelength (m).
+    is_minus : ndarray of bool, shape (n,), optional
+        Rows of unmerged data whose indices were replaced by those of the Friedel mate.
+    partial : bool
+        Some rows hold parts of reflections.
+    remarks : tuple of str
+        What was done while reading.
+    """
+
+    kind: str
+    block: str
+    hkl: np.ndarray
+    columns: tuple[Column, ...]
+    cell: Cell | None = None
+    symmetry: Symmetry | None = None
+    wavelength: float | None = None
+    is_minus: np.ndarray | None = None
+    partial: bool = False
+    remarks: tuple[str, ...] = field(default=())
+
+    def rows(self, chosen: np.ndarray) -> ReflectionTable:
+        """The table with some of its rows.
+
+        Parameters
+        ----------
+        chosen : ndarray of bool, shape (n,)
+            Which rows stay.
+        """
+        return replace(
+            self,
+            hkl=self.hkl[chosen],
+            columns=tuple(replace(each, values=each.values[chosen]) for each in self.columns),
+            is_minus=None if self.is_minus is None else self.is_minus[chosen],
+        )
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Names with commas between, shortened where there are many."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
