@@ -11,7 +11,7 @@ import numpy as np
 
 from cupysim.cli.arguments import RANDOM, Arguments, default_values, scan
 from cupysim.cli.consequences import first_placing, refuse_placing, warn_of_ineffective_options
-from cupysim.cli.headers import inherited_values
+from cupysim.cli.headers import Inherited, inherit
 from cupysim.cli.structures import (
     given_cell,
     measured_structure,
@@ -35,6 +35,12 @@ from cupysim.models.experiment import Experiment, Region, Rendering
 from cupysim.models.sampling import complete_oscillation, complete_sweep
 from cupysim.models.scan import Scan
 from cupysim.quirks import warn_quirk
+
+SPECTRAL_OPTIONS = frozenset(
+    {"-lambda", "-energy", "-dispersion", "-dispsteps", "-sourcefile", "-divergence", "-hdivrange",
+     "-vdivrange", "-hdivstep", "-vdivstep", "-hdivsteps", "-vdivsteps", "-divsteps"}
+)  # fmt: skip
+"""Options which say what the beam's sources are, in place of a spectrum from a file."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +104,19 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     values = default_values()
     corrected = given.get("corrected", ())
     placed = first_placing(seen) is not None
-    mask, exact = inherited_values(values, given, placed, corrected)
-    refuse_placing(seen, exact)
+    inherited = inherit(values, given, placed, corrected)
+    mask = inherited.mask
+    refuse_placing(seen, inherited.exact)
     from_header = values["close_distance"] is not None
-    inherits_wavelength = values["wavelength"] != default_values()["wavelength"]
     values.update(given)
     args = Arguments(values, seen)
     args.values["dump_was_read"] = reads_dump(args)
-    if from_header and exact is None and 29 in corrected and "close_distance" not in given:
+    if (
+        from_header
+        and inherited.exact is None
+        and 29 in corrected
+        and "close_distance" not in given
+    ):
         _settle_distance(args)
     warn_of_ineffective_options(args, from_header and "close_distance" not in given)
     if args.stol_file is not None:
@@ -113,8 +124,8 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
 
     table, clock = ShuffleTable(), int(time.time()) if clock is None else clock
     measured = measured_structure(args)
-    wavelength_note = take_wavelength(args, measured, inherits_wavelength)
-    beam = _beam(args)
+    wavelength_note = take_wavelength(args, measured, inherited)
+    beam = _beam(args, inherited)
     detector = _detector(args)
     structure = structure_factors(args, beam, detector, measured)
     crystal = _crystal(args, beam.wavelength, table, clock, structure.cell)
@@ -156,7 +167,12 @@ def clipped_size(args: Arguments) -> tuple[float, float, float]:
     return sizes[0], sizes[1], sizes[2]
 
 
-def _beam(args: Arguments) -> Beam:
+def _beam(args: Arguments, inherited: Inherited) -> Beam:
+    table = None if args.source_file is None else source_table.read(args.source_file)
+    spectrum = inherited.spectrum if SPECTRAL_OPTIONS.isdisjoint(args.seen) else None
+    if spectrum is not None:
+        nowhere = np.full((len(spectrum.weights), 3), np.nan)
+        table = np.column_stack([nowhere, spectrum.weights, spectrum.wavelengths])
     fluence, corrected = args.fluence, args.corrected
     if args.flux != 0.0 and args.exposure > 0.0 and args.beamsize >= 0.0:
         if args.beamsize == 0.0:
@@ -177,7 +193,8 @@ def _beam(args: Arguments) -> Beam:
             args.dispersion, None, args.dispersion_steps, "dispersion", corrected
         ),
         round_divergence=args.round_divergence,
-        source_table=None if args.source_file is None else source_table.read(args.source_file),
+        source_table=table,
+        weights_count=spectrum is not None,
     )
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Collection, Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from cupysim.cli.arguments import LARGEST_FLOAT
 from cupysim.cli.options import ANGSTROM, DEGREE, MM, Unit
-from cupysim.errors import FileFormatError
+from cupysim.errors import CupysimWarning, FileFormatError, OptionError
 from cupysim.formats import cbf, dials, nxmx_image, smv
-from cupysim.formats.geometry import ImageGeometry
+from cupysim.formats.geometry import ImageGeometry, Spectrum
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.reading import check_regular, opened
 from cupysim.maths.arrays import cross, dot, norm, unit
@@ -50,12 +52,37 @@ POSITIVE = ("PIXEL_SIZE", "WAVELENGTH")
 """Keys whose numbers must be above zero."""
 
 
-def inherited_values(
+@dataclass(frozen=True)
+class Inherited:
+    """What mask, image and experiment list say beside values.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (n_slow, n_fast), or None
+        Pixels to compute.
+    exact : str or None
+        The file which places the detector exactly, if there is one.
+    names : frozenset of str
+        Values which they set.
+    no_wavelength : str
+        A file which should tell the wavelength and does not, and why; empty otherwise.
+    spectrum : Spectrum or None
+        A beam of several wavelengths.
+    """
+
+    mask: np.ndarray | None
+    exact: str | None
+    names: frozenset[str]
+    no_wavelength: str
+    spectrum: Spectrum | None
+
+
+def inherit(
     values: MutableMapping[str, Any],
     given: Mapping[str, Any],
     placed_by_options: bool,
     corrected: Collection[int] = (),
-) -> tuple[np.ndarray | None, str | None]:
+) -> Inherited:
     """Let mask, image and experiment list set values, in this order.
 
     Parameters
@@ -71,53 +98,81 @@ def inherited_values(
 
     Returns
     -------
-    mask : ndarray of bool, shape (n_slow, n_fast), or None
-        Pixels to compute.
-    exact : str or None
-        The file which places the detector exactly, if there is one.
+    Inherited
+        What else they say.
 
     Raises
     ------
     FileFormatError
         If a file cannot be read or its geometry is impossible.
     """
-    mask, exact = None, None
+    mask, number = None, given.get("image_number", 0)
     placed: list[tuple[str, ImageGeometry]] = []
+    found: dict[str, Any] = {}
+    lacking, several = "", False
     for name, is_mask in (("mask_file", True), ("image_file", False)):
         path = given.get(name)
         if path is None:
             continue
-        check_regular(path)
-        with opened(path) as stream:
-            head = stream.read(8)
-        if head.startswith(cbf.SIGNATURE):
-            image, geometry = cbf.read(path)
-            # a mask of ones and zeros, or an image whose gaps are negative
-            is_image = image.min() < 0 or image.max() > 1
-            good = image >= 0 if is_image else image > 0
-        elif head == HDF5:
-            good, geometry = nxmx_image.read(path)
-        else:
-            smv_image = smv.read(path)
-            if 29 in corrected:
-                values.update(meant_values(smv_image))
-            else:
-                values.update(header_values(smv_image, flip_y=is_mask, pixel=values["pixel"]))
-            mask = smv_image.image != 0 if is_mask else mask
-            continue
+        good, geometry, smv_image, holds_several = _open(path, is_mask, number)
+        several |= holds_several
+        if smv_image is not None:
+            pixel = found.get("pixel", values["pixel"])
+            header = (
+                meant_values(smv_image)
+                if 29 in corrected
+                else header_values(smv_image, flip_y=is_mask, pixel=pixel)
+            )
+            found |= header
+            if not is_mask and "wavelength" not in header:
+                lacking = f"{path}: its header has no WAVELENGTH"
         mask = good if is_mask else mask
+        if geometry is None:
+            continue
         if is_mask and placed_by_options:
-            values.update(n_fast=geometry.n_fast, n_slow=geometry.n_slow)
+            found |= {"n_fast": geometry.n_fast, "n_slow": geometry.n_slow}
         else:
             placed.append((path, geometry))
     if given.get("experiment_file") is not None:
         path = given["experiment_file"]
-        placed.append((path, dials.read(path)))
+        placed.append((path, dials.read(path, number)))
+        several = True
+    if number != 0 and not several:
+        raise OptionError("-image", "needs a file of several images, given by -img, -mask or -expt")
     # what is exact overrules the headers of SMV images
     for path, geometry in placed:
-        values.update(geometry_values(path, geometry))
-        exact = path
-    return mask, exact
+        found |= geometry_values(path, geometry)
+        for remark in geometry.remarks:
+            warnings.warn(CupysimWarning(f"{path}: {remark}"), stacklevel=2)
+        if path != given.get("mask_file") and geometry.wavelength is None:
+            lacking = f"{path}: {geometry.no_wavelength or 'the file has no wavelength'}"
+    values.update(found)
+    return Inherited(
+        mask=mask,
+        exact=placed[-1][0] if placed else None,
+        names=frozenset(found),
+        no_wavelength="" if "wavelength" in found else lacking,
+        spectrum=placed[-1][1].spectrum if placed else None,
+    )
+
+
+def _open(
+    path: str, is_mask: bool, number: int
+) -> tuple[np.ndarray | None, ImageGeometry | None, smv.SmvFile | None, bool]:
+    """Good pixels, geometry, or an SMV image, and whether the file holds several images."""
+    check_regular(path)
+    with opened(path) as stream:
+        head = stream.read(8)
+    if head.startswith(cbf.SIGNATURE):
+        image, geometry = cbf.read(path)
+        # a mask of ones and zeros, or an image whose gaps are negative
+        is_image = image.min() < 0 or image.max() > 1
+        return (image >= 0 if is_image else image > 0), geometry, None, False
+    if head == HDF5:
+        good, geometry = nxmx_image.read(path, number)
+        return good, geometry, None, True
+    smv_image = smv.read(path)
+    return (smv_image.image != 0 if is_mask else None), None, smv_image, False
 
 
 def geometry_values(path: object, geometry: ImageGeometry) -> dict[str, Any]:

@@ -427,6 +427,11 @@ OPTIONS: tuple[Option, ...] = (
           "dump_file", "Fdump.bin", extensions=("-dumpfile",)),
     _path("-img", INPUT, "Take detector, wavelength and rotation from this image: SMV, CBF or "
           "NXmx HDF5.", "image_file", extensions=("-imgfile",)),
+    Option(
+        ("-image", "--image"), INPUT, "Which image of -img's, -mask's or -expt's file, from 0.",
+        Kind.INTEGER, 1, NONE, ("image_number",), "0", match=Match.EXACT, metavar="N",
+        limit="not negative", is_new=True,
+    ),
     _path("-mask", INPUT, "Render only pixels which are not zero in this image, or not masked in "
           "this HDF5 file; its header counts too.", "mask_file", extensions=("-maskfile",)),
     _new_path("-expt", INPUT, "Take beam, detector, rotation and crystal from this DIALS "

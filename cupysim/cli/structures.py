@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cupysim.cli.arguments import LARGEST_FLOAT, Arguments
+from cupysim.cli.headers import Inherited
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
 from cupysim.formats import fdump, hkl_text, mosflm_matrix
@@ -249,7 +250,7 @@ def resolution_limit(beam: Beam, detector: Detector) -> float:
     return BEYOND_THE_CORNERS / max(largest, 1e-3 / beam.wavelength)
 
 
-def take_wavelength(args: Arguments, measured: Structure | None, inherited: bool) -> str:
+def take_wavelength(args: Arguments, measured: Structure | None, inherited: Inherited) -> str:
     """Let the wavelength of the reflections count where nothing else gives one.
 
     Parameters
@@ -258,21 +259,39 @@ def take_wavelength(args: Arguments, measured: Structure | None, inherited: bool
         The command line's values, of which the wavelength changes.
     measured : Structure or None
         From `measured_structure`.
-    inherited : bool
-        An image or experiment list has given the wavelength.
+    inherited : Inherited
+        What images and experiment lists have given.
 
     Returns
     -------
     str
         A line for standard output; empty if nothing was taken.
+
+    Raises
+    ------
+    CupysimError
+        If there is an image which places the detector exactly, but nothing has a wavelength.
     """
-    given = inherited or not {"-lambda", "-energy"}.isdisjoint(args.seen)
-    if measured is None or measured.wavelength is None or given:
+    given = "wavelength" in inherited.names or not {"-lambda", "-energy"}.isdisjoint(args.seen)
+    if given:
+        return ""
+    if measured is None or measured.wavelength is None:
+        if inherited.no_wavelength:
+            _demand_wavelength(inherited)
         return ""
     args.values["wavelength"] = measured.wavelength
     return (
         f"wavelength {measured.wavelength / ANGSTROM:g} A, of {args.hkl_file}, "
         "since there is no -lambda"
+    )
+
+
+def _demand_wavelength(inherited: Inherited) -> None:
+    """Of an image without wavelength, none may be assumed but by nanoBragg's rules for headers."""
+    if inherited.exact is not None:
+        raise CupysimError(f"{inherited.no_wavelength}; give -lambda or -energy")
+    warnings.warn(
+        CupysimWarning(f"{inherited.no_wavelength}; 1 A is used, as by nanoBragg"), stacklevel=2
     )
 
 

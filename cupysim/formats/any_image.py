@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cupysim.constants import ANGSTROM
+from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
 from cupysim.formats import cbf, nexus, nxmx_image, smv
 from cupysim.formats.frames import to_imgcif
 from cupysim.formats.geometry import ImageGeometry
+from cupysim.formats.image_stacks import count_images, measured, read_image
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.writer import OURS
@@ -20,6 +21,12 @@ from cupysim.formats.reading import check_regular, opened
 from cupysim.models.experiment import Experiment
 
 MILLIMETRE = 1e-3
+
+SMV_FACTS = (
+    ("two-theta", ("TWOTHETA",), "{:g} degrees, which beam centre and rings leave out"),
+    ("header", ("BEAM_CENTER_X", "BEAM_CENTER_Y"), "BEAM_CENTER_X={:g} BEAM_CENTER_Y={:g} mm"),
+)
+"""What else a header tells: a name, its keys, and how it is said."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,29 +104,23 @@ def open_image(
 
 def _open_hdf5(path: str, number: int) -> ImageFile:
     with hdf5_file(path) as file:
-        stacks = [file[f"/entry/data/{name}"] for name in _stacks(file)]
-        ours = OURS in file
-        counts = [stack.shape[0] if stack.ndim == 3 else 1 for stack in stacks]
-        if not stacks or not 0 <= number < sum(counts):
-            raise FileFormatError(path, f"there is no image {number}; it holds {sum(counts)}")
-        place = number
-        for stack, count in zip(stacks, counts, strict=True):
-            if place < count:
-                pixels = stack[place] if stack.ndim == 3 else stack[()]
-                break
-            place -= count
-    if pixels.dtype.kind not in "iufb":
-        raise FileFormatError(path, f"pixels of the type {pixels.dtype} are no image")
+        pixels = read_image(path, file, number)
+        ours, count = OURS in file, count_images(file)
     content = nexus.read(path) if ours else None
     if content is None:
-        good, geometry = nxmx_image.read(path)
+        good, geometry = nxmx_image.read(path, number)
     else:
         good, geometry = content.rendered, geometry_of(content.experiment)
-    if pixels.ndim != 2 or good.shape != pixels.shape:
+        if count > 1:
+            # the experiment is that of the first image
+            geometry = nxmx_image.read(path, number)[1]
+    if good.shape != pixels.shape:
         raise FileFormatError(
             path, f"an image of the shape {pixels.shape} with a mask of {good.shape}"
         )
-    facts = {} if sum(counts) == 1 else {"images": str(sum(counts))}
+    if pixels.dtype.kind == "u":
+        good = good & measured(pixels)
+    facts = {} if count == 1 else {"images": f"{count}, of which this is number {number}"}
     return ImageFile(path, "NeXus/HDF5", pixels, ~good, geometry, content, facts)
 
 
@@ -143,40 +144,48 @@ def geometry_of(experiment: Experiment) -> ImageGeometry:
     )
 
 
-def _stacks(file: object) -> list[str]:
-    """Data sets with images, in order."""
-    try:
-        group = file["/entry/data"]  # type: ignore[index]
-    except KeyError:
-        return []
-    numbered = sorted(name for name in group if name.startswith("data_"))
-    return ["data"] if "data" in group else numbered
-
-
 def _open_smv(path: str) -> ImageFile:
     image = smv.read(path)
-    n_slow, n_fast = image.image.shape
-    geometry = None
-    pixel = image.number("PIXEL_SIZE")
-    near = image.number("XDS_ORGX"), image.number("XDS_ORGY")
-    distance = image.number("CLOSE_DISTANCE") or image.number("DISTANCE")
-    wavelength = image.number("WAVELENGTH")
-    if pixel and distance and None not in near:
-        fast, slow = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
-        beam = np.array([0.0, 0.0, 1.0])
-        size = pixel * MILLIMETRE
-        x, y = (float(place or 0.0) - 0.5 for place in near)
-        geometry = ImageGeometry(
-            n_fast=n_fast, n_slow=n_slow, pixel_size=size,
-            origin=distance * MILLIMETRE * beam - size * (x * fast + y * slow),
-            fast=fast, slow=slow, beam=beam, spindle=fast,
-            wavelength=wavelength * ANGSTROM if wavelength else None,
-        )  # fmt: skip
     facts = {}
-    if image.number("TWOTHETA"):
-        facts["two-theta"] = f"{image.number('TWOTHETA'):g} degrees, which the rings leave out"
-    masked = np.zeros(image.image.shape, dtype=bool)
-    return ImageFile(path, "SMV", image.image, masked, geometry, None, facts)
+    for name, keys, form in SMV_FACTS:
+        numbers = [image.number(key, whole_key=True) for key in keys]
+        if None not in numbers:
+            facts[name] = form.format(*numbers)
+    # the largest number of 16 bits is a saturated pixel of a CCD, not a gap
+    has_gaps = image.image.dtype in (np.uint32, np.float32, np.float64)
+    masked = ~measured(image.image) if has_gaps else np.zeros(image.image.shape, dtype=bool)
+    return ImageFile(path, "SMV", image.image, masked, _smv_geometry(image), None, facts)
+
+
+def _smv_geometry(image: smv.SmvFile) -> ImageGeometry | None:
+    """Where the detector is, as -img takes it, for a detector which is not swung."""
+    n_slow, n_fast = image.image.shape
+    pixel = image.number("PIXEL_SIZE", whole_key=True)
+    distance = image.number("CLOSE_DISTANCE") or image.number("DISTANCE", whole_key=True)
+    wavelength = image.number("WAVELENGTH", whole_key=True)
+    near = [image.number(key) for key in ("XDS_ORGX", "XDS_ORGY")]
+    centre = [image.number(key, whole_key=True) for key in ("BEAM_CENTER_Y", "BEAM_CENTER_X")]
+    if not (pixel and distance):
+        return None
+    if None not in near:
+        x, y = (float(place or 0.0) - 0.5 for place in near)
+    elif None not in centre:
+        # MOSFLM's convention: x is slow, and both lack half a pixel
+        x, y = (float(place or 0.0) / pixel + 0.5 for place in centre)
+    else:
+        return None
+    fast, slow = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
+    beam = np.array([0.0, 0.0, 1.0])
+    size = pixel * MILLIMETRE
+    start, width = (image.number(key, whole_key=True) for key in ("PHI", "OSC_RANGE"))
+    return ImageGeometry(
+        n_fast=n_fast, n_slow=n_slow, pixel_size=size,
+        origin=distance * MILLIMETRE * beam - size * (x * fast + y * slow),
+        fast=fast, slow=slow, beam=beam, spindle=fast,
+        wavelength=wavelength * ANGSTROM if wavelength else None,
+        phi=None if start is None else start / DEGREES_PER_RADIAN,
+        oscillation=None if width is None else width / DEGREES_PER_RADIAN,
+    )  # fmt: skip
 
 
 def _open_float(path: str, shape: Sequence[int] | None) -> ImageFile:

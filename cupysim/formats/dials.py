@@ -20,17 +20,22 @@ MILLIMETRE = 1e-3
 USUAL_FRACTION = 0.999
 """Polarization fraction which dxtbx takes where none is stored."""
 
+DEEPEST = 100
+"""Levels of a detector's hierarchy; more are a mistake."""
+
 LARGEST_FILE = 2**28
 """Bytes; a longer list is no list of a few experiments."""
 
 
-def read(path: os.PathLike[str] | str) -> ImageGeometry:
-    """Read the first image of an experiment list.
+def read(path: os.PathLike[str] | str, number: int = 0) -> ImageGeometry:
+    """Read an image of an experiment list.
 
     Parameters
     ----------
     path : path_like
         The file.
+    number : int, optional
+        The image of its scan, from 0.
 
     Returns
     -------
@@ -62,14 +67,14 @@ def read(path: os.PathLike[str] | str) -> ImageGeometry:
             path, f"{len(experiments)} experiments; one is expected (dials.split_experiments)"
         )
     try:
-        return _geometry(path, content, experiments[0])
-    except (
-        ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError,
-    ) as error:  # fmt: skip
+        return _geometry(path, content, experiments[0], number)
+    except KeyError as error:
+        raise FileFormatError(path, f"a model is incomplete: no {error}") from error
+    except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise FileFormatError(path, f"a model is incomplete: {error!r}") from error
 
 
-def _geometry(path: object, content: Any, experiment: Any) -> ImageGeometry:
+def _geometry(path: object, content: Any, experiment: Any, number: int) -> ImageGeometry:
     def model(kind: str) -> Any:
         number = experiment.get(kind)
         return None if number is None else content[kind][number]
@@ -84,7 +89,7 @@ def _geometry(path: object, content: Any, experiment: Any) -> ImageGeometry:
         raise FileFormatError(
             path, f"a detector of {len(panels)} panels; only single panels are supported so far"
         )
-    panel = _placed(panels[0], detector.get("hierarchy"))
+    panel = _placed(panels[0], _groups_above(detector.get("hierarchy")))
     sizes = panels[0]["pixel_size"]
     if abs(sizes[0] - sizes[1]) > 1e-9:
         raise FileFormatError(path, f"pixels of {sizes[0]} x {sizes[1]} mm; square are expected")
@@ -93,7 +98,14 @@ def _geometry(path: object, content: Any, experiment: Any) -> ImageGeometry:
     spindle, fixed, setting = _goniometer(model("goniometer"))
     start = width = None
     if scan is not None:
-        start, width = _oscillation(scan)
+        start, width = _oscillation(path, scan, number)
+    elif number != 0:
+        raise FileFormatError(path, f"there is no image {number}; the experiment is a still")
+    wavelength = beam.get("wavelength")
+    limits = beam.get("wavelength_range")
+    reason = "the experiment has no wavelength"
+    if wavelength is None and limits is not None:
+        reason = f"its beam is polychromatic, from {limits[0]:g} to {limits[1]:g} A"
     return ImageGeometry(
         n_fast=int(n_fast),
         n_slow=int(n_slow),
@@ -103,37 +115,72 @@ def _geometry(path: object, content: Any, experiment: Any) -> ImageGeometry:
         slow=panel[1],
         beam=-to_source,
         spindle=setting @ spindle,
-        wavelength=float(beam["wavelength"]) * ANGSTROM,
+        wavelength=None if wavelength is None else float(wavelength) * ANGSTROM,
         phi=start,
         oscillation=width,
         polarization=_polarization(beam, to_source),
-        reciprocal=None if crystal is None else _reciprocal(crystal, setting @ fixed),
+        reciprocal=None if crystal is None else _reciprocal(crystal, setting @ fixed, number),
+        no_wavelength="" if wavelength is not None else reason,
     )
 
 
-def _placed(panel: Any, parent: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _groups_above(hierarchy: Any) -> list[Any]:
+    """The groups which hold the first panel, the innermost first."""
+    if hierarchy is None:
+        return []
+
+    def above(group: Any, outer: list[Any]) -> list[Any] | None:
+        if len(outer) > DEEPEST:
+            raise ValueError("its detector's hierarchy has no end")
+        within = [group, *outer]
+        children = group.get("children")
+        if children is None:
+            return within
+        for child in children:
+            found = within if child.get("panel") == 0 else None
+            if found is None and "panel" not in child:
+                found = above(child, within)
+            if found is not None:
+                return found
+        return None
+
+    found = above(hierarchy, [])
+    if found is None:
+        raise ValueError("its detector's hierarchy does not hold the panel")
+    return found
+
+
+def _placed(panel: Any, groups: list[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fast and slow axis and origin (mm) of a panel, in the laboratory."""
     fast, slow, origin = (
         np.array(panel[name], dtype=np.float64) for name in ("fast_axis", "slow_axis", "origin")
     )
-    if parent is None:
-        return unit(fast), unit(slow), origin
-    x, y = (np.array(parent[name], dtype=np.float64) for name in ("fast_axis", "slow_axis"))
-    frame = np.stack([x, y, cross(x, y)], axis=1)
-    start = np.array(parent["origin"], dtype=np.float64)
-    return unit(frame @ fast), unit(frame @ slow), start + frame @ origin
+    for group in groups:
+        x, y = (np.array(group[name], dtype=np.float64) for name in ("fast_axis", "slow_axis"))
+        frame = np.stack([x, y, cross(x, y)], axis=1)
+        start = np.array(group["origin"], dtype=np.float64)
+        fast, slow, origin = frame @ fast, frame @ slow, start + frame @ origin
+    return unit(fast), unit(slow), origin
 
 
-def _oscillation(scan: Any) -> tuple[float, float]:
-    """First angle and width of the first image (rad)."""
+def _oscillation(path: object, scan: Any, number: int) -> tuple[float | None, float | None]:
+    """First angle and width of an image (rad); None of what does not turn."""
+    first, last = scan.get("image_range", (1, 1))
+    count = max(int(last) - int(first) + 1, 1)
+    if not 0 <= number < count:
+        raise FileFormatError(path, f"there is no image {number}; the scan has {count}")
+    properties = scan.get("properties", {})
     if "oscillation" in scan:
         start, width = scan["oscillation"]
-    else:
-        angles = scan["properties"]["oscillation"]
-        widths = scan["properties"].get("oscillation_width") or np.diff(angles)
+        start += number * width
+    elif "oscillation" in properties:
+        angles = np.array(properties["oscillation"], dtype=np.float64)
+        widths = properties.get("oscillation_width") or np.diff(angles)
         if len(widths) == 0:
             raise ValueError("the scan has one angle, and no width")
-        start, width = angles[0], widths[0]
+        start, width = angles[number], widths[min(number, len(widths) - 1)]
+    else:
+        return None, None
     return float(start) / DEGREES_PER_RADIAN, float(width) / DEGREES_PER_RADIAN
 
 
@@ -178,7 +225,14 @@ def _goniometer(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return axes[turning], fixed, setting
 
 
-def _reciprocal(crystal: Any, rotation: np.ndarray) -> np.ndarray:
-    """Rows a*, b*, c* (1/Angstrom) at spindle angle zero, turned by the goniometer."""
+def _reciprocal(crystal: Any, rotation: np.ndarray, number: int) -> np.ndarray:
+    """Rows a*, b*, c* (1/Angstrom) at spindle angle zero, turned by the goniometer.
+
+    A model which varies during the scan counts as it is where the image begins.
+    """
+    varying = crystal.get("A_at_scan_points")
+    if varying:
+        a_matrix = np.array(varying[min(number, len(varying) - 1)], dtype=np.float64)
+        return np.ascontiguousarray((rotation @ a_matrix.reshape(3, 3)).T)
     direct = np.array([crystal[f"real_space_{axis}"] for axis in "abc"], dtype=np.float64)
     return np.ascontiguousarray(np.linalg.inv(direct @ rotation.T).T)

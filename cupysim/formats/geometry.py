@@ -10,6 +10,27 @@ from cupysim.maths.resolution import beam_spot, resolution_at
 
 
 @dataclass(frozen=True, eq=False)
+class Spectrum:
+    """A beam of several wavelengths.
+
+    Parameters
+    ----------
+    wavelengths : ndarray, shape (n,)
+        Wavelengths (m).
+    weights : ndarray, shape (n,)
+        Relative numbers of photons, which add up to one.
+    """
+
+    wavelengths: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def mean(self) -> float:
+        """Mean wavelength (m), weighted."""
+        return float(self.wavelengths @ self.weights)
+
+
+@dataclass(frozen=True, eq=False)
 class ImageGeometry:
     """How an image was taken, in imgCIF's laboratory frame: z to the source, x along the spindle.
 
@@ -35,6 +56,12 @@ class ImageGeometry:
         Kahn factor, and direction of the electric field.
     reciprocal : ndarray, shape (3, 3), optional
         Rows a*, b*, c* (1/Angstrom) of the crystal at spindle angle zero.
+    spectrum : Spectrum, optional
+        Wavelengths of a beam of several; `wavelength` is their mean.
+    no_wavelength : str
+        Why there is no wavelength, if the file has one which does not serve.
+    remarks : tuple of str
+        What the user must know of how the file was read.
     """
 
     n_fast: int
@@ -50,6 +77,9 @@ class ImageGeometry:
     oscillation: float | None = None
     polarization: tuple[float, np.ndarray] | None = None
     reciprocal: np.ndarray | None = None
+    spectrum: Spectrum | None = None
+    no_wavelength: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def panel(self) -> np.ndarray:

@@ -27,8 +27,34 @@ HEADER_BLOCK = 512
 LARGEST_HEADER = 2**20
 """A header beyond this (bytes) is no header."""
 
-SIGNATURE = b"{\nHEADER_BYT"
+START = re.compile(rb"\{\s*HEADER_BYTES\s*=")
 """How an SMV file starts."""
+
+PIXEL_TYPES = {
+    "unsigned_short": "u2",
+    "unsigned_short_int": "u2",
+    "short": "i2",
+    "short_int": "i2",
+    "signed_short": "i2",
+    "unsigned_long": "u4",
+    "unsigned_long_int": "u4",
+    "unsigned_long_integer": "u4",
+    "unsigned_int": "u4",
+    "long": "i4",
+    "long_int": "i4",
+    "long_integer": "i4",
+    "signed_long": "i4",
+    "int": "i4",
+    "unsigned_char": "u1",
+    "signed_char": "i1",
+    "float": "f4",
+    "float_ieee": "f4",
+    "double": "f8",
+}
+"""What TYPE and Data_type may say, in lower case and with underscores, and the type as NumPy calls
+it. A long integer has 32 bits."""
+
+NO_COMPRESSION = ("", "none")
 
 
 def header(experiment: Experiment) -> bytes:
@@ -79,13 +105,17 @@ class SmvFile:
         Its name.
     text : str
         Its header.
-    image : ndarray of uint16, shape (n_slow, n_fast)
-        Its pixels in the byte order of this machine.
+    image : ndarray, shape (n_slow, n_fast)
+        Its pixels, of the declared type, in the byte order of this machine.
     """
 
     path: str
     text: str
     image: np.ndarray
+
+    def word(self, key: str) -> str:
+        """The value of a key as a text, in lower case; empty where the key does not occur."""
+        return _word(self.text, key)
 
     def number(self, key: str, whole_key: bool = False) -> float | None:
         """A number of the header.
@@ -136,21 +166,41 @@ def read(path: os.PathLike[str] | str) -> SmvFile:
             raise FileFormatError(path, f"HEADER_BYTES={size:g} is no length of a header")
         rest = stream.read(int(size) - HEADER_BLOCK)
         text += rest.decode("latin-1").split("\0")[0]
-        shape = _shape(path, text)
-        data = stream.read(2 * shape[0] * shape[1])
-    if len(data) < 2 * shape[0] * shape[1]:
+        shape, kind = _shape(path, text), _pixel_type(path, text)
+        needed = kind.itemsize * shape[0] * shape[1]
+        data = stream.read(needed)
+    if len(data) < needed:
         raise FileFormatError(
             path,
             f"{len(data)} bytes of pixels, but {shape[1]} x {shape[0]} pixels need "
-            f"{2 * shape[0] * shape[1]}; the file is cut off",
+            f"{needed}; the file is cut off",
         )
-    order = ">u2" if "BYTE_ORDER=big_endian" in text else "<u2"
-    image = np.frombuffer(data, dtype=order).astype(np.uint16).reshape(shape)
+    image = np.frombuffer(data, dtype=kind).astype(kind.newbyteorder("=")).reshape(shape)
     return SmvFile(os.fspath(path), text, image)
 
 
+def _pixel_type(path: os.PathLike[str] | str, text: str) -> np.dtype:
+    """Type and byte order of the pixels as the header declares them."""
+    compression = _word(text, "COMPRESSION")
+    if compression not in NO_COMPRESSION:
+        raise FileFormatError(path, f"pixels are compressed ({compression}); not supported")
+    name = _word(text, "TYPE") or _word(text, "Data_type") or "unsigned_short"
+    kind = PIXEL_TYPES.get(re.sub(r"[\s_]+", "_", name.strip()))
+    if kind is None:
+        raise FileFormatError(
+            path, f"pixels of the type {name!r}; known are {', '.join(PIXEL_TYPES)}"
+        )
+    order = ">" if "big" in _word(text, "BYTE_ORDER") else "<"
+    return np.dtype(order + kind)
+
+
+def _word(text: str, key: str) -> str:
+    values = re.findall(rf"(?<![^\s;{{]){re.escape(key)}\s*=([^;\n]*)", text, re.IGNORECASE)
+    return values[-1].strip().lower() if values else ""
+
+
 def _check_header(path: os.PathLike[str] | str, start: bytes) -> str:
-    if len(start) < HEADER_BLOCK or not start.startswith(SIGNATURE):
+    if len(start) < HEADER_BLOCK or not START.match(start):
         raise FileFormatError(path, "not an SMV image: it does not start with {HEADER_BYTES=")
     return start.decode("latin-1").split("\0")[0]
 

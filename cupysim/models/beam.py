@@ -83,6 +83,9 @@ class Beam:
     source_table : ndarray, shape (n, 5), optional
         Columns x, y, z (m), weight, wavelength (m) in place of divergence and
         dispersion; NaN where a default is wanted.
+    weights_count : bool
+        The weights of the table multiply whatever quirk Q13 is, as those of a spectrum from a
+        file do.
     corrected : tuple of int
         Quirks which are corrected. An experiment sets it; it cannot be given.
 
@@ -101,6 +104,7 @@ class Beam:
     dispersion: Sweep = field(default_factory=Sweep)
     round_divergence: bool = True
     source_table: np.ndarray | None = None
+    weights_count: bool = False
     corrected: tuple[int, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
@@ -197,7 +201,7 @@ class Beam:
             if not 0.0 < wavelength < np.inf:
                 raise ModelError(f"source {row}: the wavelength must be positive: {wavelength} m")
         brightness = np.ones(len(weights))
-        if 13 in self.corrected:
+        if self.weights_count or 13 in self.corrected:
             if not (np.isfinite(weights).all() and weights.min() >= 0.0 and weights.any()):
                 raise ModelError("sources: the weights must not be negative, nor all be zero")
             if np.ptp(weights) > 0.0:

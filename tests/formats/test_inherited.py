@@ -314,7 +314,11 @@ BAD = {
         expt(scan=[{"properties": {"oscillation": [10.0]}, "image_range": [1, 1]}]),
         "the scan has one angle, and no width",
     ),
-    "incomplete": (expt(beam=[{"direction": [0, 0, 1]}]), "a model is incomplete"),
+    "incomplete": (expt(beam=[{"wavelength": 1.0}]), "a model is incomplete: no 'direction'"),
+    "no wavelength": (
+        expt(beam=[{"direction": [0, 0, 1]}]),
+        "the experiment has no wavelength; give -lambda or -energy",
+    ),
     "through the sample": (
         expt(detector=[{"panels": [{**PANEL, "origin": [0, 0, 0]}]}]),
         "impossible position",

@@ -20,12 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shape", nargs=2, type=int, metavar=("FAST", "SLOW"),
         help="pixels of raw float32 images; squares without it",
     )  # fmt: skip
+    parser.add_argument(
+        "--image", type=int, default=0, metavar="N", help="which image of HDF5 files, from 0"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print a few lines for each file."""
     for number, path in enumerate(arguments.files):
-        image = open_image(path, arguments.shape)
+        image = open_image(path, arguments.shape, arguments.image)
         if number:
             print()
         for name, text in describe(image):
@@ -71,6 +74,13 @@ def _geometry(geometry: ImageGeometry) -> Iterator[tuple[str, str]]:
         slow = np.array([0, 0, 1, 1]) * float(geometry.n_slow)
         finest = geometry.resolution(fast, slow).min()
         yield "resolution", f"{finest / ANGSTROM:.2f} A in the farthest corner"
+    if geometry.spectrum is not None:
+        waves = geometry.spectrum.wavelengths / ANGSTROM
+        yield "spectrum", f"{len(waves)} wavelengths from {waves.min():g} to {waves.max():g} A"
+    if geometry.wavelength is None:
+        yield "wavelength", geometry.no_wavelength or "the file has none"
+    for remark in geometry.remarks:
+        yield "note", remark
     if geometry.oscillation:
         start = (geometry.phi or 0.0) * DEGREES_PER_RADIAN
         width = geometry.oscillation * DEGREES_PER_RADIAN

@@ -79,7 +79,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "numbers of the image can be")  # fmt: skip
     add("--shape", nargs=2, type=int, metavar=("FAST", "SLOW"),
         help="pixels of raw float32 images; squares without it")  # fmt: skip
-    add("--number", type=int, default=0, metavar="N", help="which image of HDF5 files, from 0")
+    add(
+        "--image", type=int, default=0, metavar="N", dest="image_number",
+        help="which image of HDF5 files, from 0",
+    )  # fmt: skip
     add("--evaluations", type=int, default=EVALUATIONS, metavar="N",
         help="images of the last fit, at most; default: %(default)s")  # fmt: skip
     add("--chi-squared", type=float, metavar="X",
@@ -101,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.evaluations,
         arguments.chi_squared,
     )
-    image = open_image(arguments.image, arguments.shape, arguments.number)
+    image = open_image(arguments.image, arguments.shape, arguments.image_number)
     experiment, backend, threads, devices, inputs = _start(arguments, image)
     outputs = [path for path in (arguments.matrix, arguments.picture) if path is not None]
     if len({os.path.realpath(path) for path in outputs}) < len(outputs):
