@@ -268,6 +268,9 @@ def read_structure_factors(path: os.PathLike[str] | str, default: float = 0.0) -
 def read_orientation(path: os.PathLike[str] | str, wavelength: float) -> np.ndarray:
     """Read a MOSFLM orientation matrix.
 
+    A `CupysimWarning` tells if the file holds a cell which the matrix does not have at this
+    wavelength, missetting angles, which are not applied, or a left-handed matrix.
+
     Parameters
     ----------
     path : path_like
@@ -284,9 +287,9 @@ def read_orientation(path: os.PathLike[str] | str, wavelength: float) -> np.ndar
     Raises
     ------
     CupysimError
-        If the file is no matrix.
+        If the file is no matrix, or its columns span no volume.
     """
-    return mosflm_matrix.reciprocal_vectors(mosflm_matrix.read(path), wavelength)
+    return mosflm_matrix.read_reciprocal(path, wavelength)
 
 
 def from_args(words: str | Sequence[str]) -> Experiment:

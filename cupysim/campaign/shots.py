@@ -195,7 +195,7 @@ def _orientation(
     if given.kind == "uniform":
         return list(map(float, misset_angles(any_rotation(deviates))))
     before = rotate_xyz(np.eye(3), experiment.crystal.misset or (0.0, 0.0, 0.0))
-    return list(map(float, misset_angles(_turned(before, given.spread, deviates).T)))
+    return list(map(float, misset_angles(turned(before, given.spread, deviates).T)))
 
 
 def any_rotation(deviates: np.ndarray) -> np.ndarray:
@@ -222,8 +222,23 @@ def any_rotation(deviates: np.ndarray) -> np.ndarray:
     return Rotation.from_quat(quaternion).as_matrix()
 
 
-def _turned(rows: np.ndarray, spread: float, deviates: np.ndarray) -> np.ndarray:
-    """Vectors turned about any axis, by angles up to the spread, as mosaic domains are."""
+def turned(rows: np.ndarray, spread: float, deviates: np.ndarray) -> np.ndarray:
+    """Vectors turned about any axis, by angles up to the spread, as mosaic domains are.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (3, 3)
+        Vectors.
+    spread : float
+        Largest angle (rad); its cube is evenly distributed.
+    deviates : ndarray, shape (3,)
+        Uniform deviates.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        The vectors, all turned by one rotation.
+    """
     height, azimuth = 2.0 * deviates[0] - 1.0, 2.0 * np.pi * deviates[1]
     in_plane = np.sqrt(1.0 - height * height)
     axis = unit(np.array([in_plane * np.cos(azimuth), in_plane * np.sin(azimuth), height]))

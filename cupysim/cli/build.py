@@ -205,8 +205,7 @@ def _crystal(
     cell = None if args.cell is None else given_cell(args.cell)
     reciprocal = args.values.get("reciprocal")
     if args.matrix_file is not None:
-        matrix = mosflm_matrix.read(args.matrix_file)
-        reciprocal = mosflm_matrix.reciprocal_vectors(matrix, wavelength)
+        reciprocal = mosflm_matrix.read_reciprocal(args.matrix_file, wavelength, cell is None)
     if cell is None and reciprocal is None:
         if known is None:
             raise CupysimError("no unit cell: give -cell or -mat")

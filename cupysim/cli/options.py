@@ -586,8 +586,8 @@ EPILOG = (
     "twice the last one counts. Exit status: 0, or 9 after an error. Other commands, each with "
     "--help: 'cupysim show' and 'cupysim info' look at images, 'cupysim trace' at pixels, 'cupysim "
     "compare' at two of either; 'cupysim refine' fits an experiment to an image; 'cupysim "
-    "campaign' makes data sets of many; 'cupysim parity' compares with another program, 'cupysim "
-    "rerun' with an earlier run."
+    "campaign' makes data sets of many; 'cupysim orient' makes orientation matrices and reads "
+    "them; 'cupysim parity' compares with another program, 'cupysim rerun' with an earlier run."
 )
 
 

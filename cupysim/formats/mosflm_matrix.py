@@ -1,41 +1,171 @@
-"""MOSFLM orientation matrices."""
+"""MOSFLM orientation matrices.
+
+A file of MOSFLM's has nine lines, and perhaps a tenth which names the space group:
+
+    1 to 3  A = wavelength times U times B: rows x, y, z, columns a*, b*, c*
+    4       missetting angles (degrees), which are not in A
+    5 to 7  U, a rotation
+    8       the unit cell (Angstrom, degrees), of which B is made: a* along x, b* in the xy plane
+    9       missetting angles
+
+nanoBragg reads the first nine numbers alone. So does `read_reciprocal`, but it warns where the
+rest of the file tells that they are not what they are taken for.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from cupysim.constants import ANGSTROM
-from cupysim.errors import FileFormatError
+from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
+from cupysim.errors import CupysimWarning, FileFormatError, ModelError
 from cupysim.formats.text_numbers import NUMBER, read_text
+from cupysim.maths.cell import (
+    Lattice,
+    oriented_lattice,
+    reciprocal_from_cell,
+    upright_reciprocal,
+)
+
+ROWS = (3, 3, 3, 3, 3, 3, 3, 6, 3)
+"""Numbers in each line of a complete file."""
+
+MISSETS, CELL = (3, 8), 7
+"""Of these rows, counted from 0."""
+
+NOTICEABLE_LENGTH = 1e-4
+"""Relative difference of cell edges beyond which two cells are not the same. In MOSFLM's files they
+agree within 2e-6."""
+
+NOTICEABLE_ANGLE = 0.01 / DEGREES_PER_RADIAN
+"""The same for angles (rad)."""
+
+FULL, MOSFLM = (18, 12, 6), (8, 8, 4)
+"""Decimals of A, U and the cell: with MOSFLM's, columns are as wide as in its own files."""
+
+_TOUCHING = re.compile(r"(?<=[0-9.])(?=[+-])")
 
 
-def read(path: os.PathLike[str] | str) -> np.ndarray:
-    """Read an A matrix.
+@dataclass(frozen=True, eq=False)
+class MatrixFile:
+    """What is in a matrix file.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    a_matrix : ndarray, shape (3, 3)
+        Rows x, y, z; columns a*, b*, c*, times the wavelength.
+    rounding : float
+        By how much its numbers may be off, for want of digits.
+    missets : dict of int to tuple of 3 float
+        Missetting angles (rad) which are not zero, by the number of their line.
+    cell : tuple of ndarray and ndarray, or None
+        Edges (Angstrom) and angles (rad), if the file tells them.
+    cell_line : int
+        In which line, 0 for none.
+    """
+
+    path: str
+    a_matrix: np.ndarray
+    rounding: float
+    missets: dict[int, tuple[float, ...]]
+    cell: tuple[np.ndarray, np.ndarray] | None
+    cell_line: int
+
+    def wavelength(self) -> float | None:
+        """For which wavelength (m) the matrix was made, by the cell in the file.
+
+        Returns
+        -------
+        float or None
+            None if the file has no cell, or one which the matrix has at no wavelength.
+
+        Raises
+        ------
+        ModelError
+            If the columns of the matrix span no volume.
+        """
+        if self.cell is None:
+            return None
+        factor = _common_factor(self, oriented_lattice(reciprocal_vectors(self.a_matrix, ANGSTROM)))
+        return None if factor is None else factor * ANGSTROM
+
+
+def read(path: os.PathLike[str] | str) -> MatrixFile:
+    """Read a matrix file.
 
     Parameters
     ----------
     path : path_like
-        The file: its first nine numbers count, what follows does not.
+        The file: its first nine numbers must be there. What follows is looked at if it is what
+        MOSFLM writes.
 
     Returns
     -------
-    ndarray, shape (3, 3)
-        Rows x, y, z; columns a*, b*, c*, times the wavelength.
+    MatrixFile
+        What is in it.
 
     Raises
     ------
     FileFormatError
         If the file does not start with nine finite numbers (quirk Q41).
     """
-    fields = read_text(path).split()[:9]
+    # columns of Fortran's may touch each other, as when -0.000409412 fills its 12
+    content = _TOUCHING.sub(" ", read_text(path))
+    fields = content.split()[:9]
     for field in fields:
-        if not NUMBER.fullmatch(field) or not np.isfinite(float(field)):
+        if not _is_number(field):
             raise FileFormatError(path, f"not a number: {field[:40]!a}; nine are expected")
     if len(fields) < 9:
         raise FileFormatError(path, f"{len(fields)} numbers, but an A matrix has nine")
-    return np.array([float(field) for field in fields]).reshape(3, 3)
+    rows = _complete_rows(content)
+    missets = {
+        line: tuple(angle / DEGREES_PER_RADIAN for angle in values)
+        for line, values in (rows[row] for row in MISSETS if row < len(rows))
+        if any(values)
+    }
+    cell, cell_line = None, 0
+    if len(rows) > CELL:
+        cell_line, values = rows[CELL]
+        cell = np.array(values[:3]), np.array(values[3:]) / DEGREES_PER_RADIAN
+    return MatrixFile(
+        path=os.fspath(path),
+        a_matrix=np.array([float(field) for field in fields]).reshape(3, 3),
+        rounding=_rounding(fields),
+        missets=missets,
+        cell=cell,
+        cell_line=cell_line,
+    )
+
+
+def _is_number(field: str) -> bool:
+    return NUMBER.fullmatch(field) is not None and bool(np.isfinite(float(field)))
+
+
+def _complete_rows(content: str) -> list[tuple[int, list[float]]]:
+    """Lines with as many numbers as MOSFLM's have, with their numbers, up to the first other."""
+    lines = [(number, line.split()) for number, line in enumerate(content.splitlines(), 1)]
+    rows = []
+    for (number, words), count in zip((row for row in lines if row[1]), ROWS, strict=False):
+        if len(words) != count or not all(_is_number(word) for word in words):
+            break
+        rows.append((number, [float(word) for word in words]))
+    return rows
+
+
+def _rounding(fields: Sequence[str]) -> float:
+    """Half a unit of the last decimal of the number which has the most."""
+    mantissas = [field.lower().partition("e") for field in fields]
+    decimals = max(
+        len(digits.partition(".")[2]) - float(exponent or 0) for digits, _, exponent in mantissas
+    )
+    return 0.5 * 10.0 ** min(-decimals, 300.0)
 
 
 def reciprocal_vectors(matrix: np.ndarray, wavelength: float) -> np.ndarray:
@@ -44,7 +174,7 @@ def reciprocal_vectors(matrix: np.ndarray, wavelength: float) -> np.ndarray:
     Parameters
     ----------
     matrix : ndarray, shape (3, 3)
-        From `read`.
+        Rows x, y, z; columns a*, b*, c*, times the wavelength.
     wavelength : float
         The wavelength in use (m), whatever the matrix was made for.
 
@@ -56,8 +186,189 @@ def reciprocal_vectors(matrix: np.ndarray, wavelength: float) -> np.ndarray:
     return ANGSTROM / wavelength * matrix.T
 
 
-def text(reciprocal: np.ndarray, wavelength: float) -> str:
-    """An A matrix as a file's text.
+def read_reciprocal(
+    path: os.PathLike[str] | str, wavelength: float, lengths_count: bool = True
+) -> np.ndarray:
+    """Read reciprocal cell vectors, and warn if the file tells that they are wrong.
+
+    Parameters
+    ----------
+    path : path_like
+        A matrix file.
+    wavelength : float
+        The wavelength in use (m).
+    lengths_count : bool, optional
+        Whether the cell's edges are those of the matrix; else it gives directions alone.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        Rows a*, b*, c* (1/Angstrom).
+
+    Raises
+    ------
+    FileFormatError
+        If the file does not start with nine finite numbers.
+    ModelError
+        If the vectors span no volume.
+    """
+    return checked_reciprocal(read(path), wavelength, lengths_count)
+
+
+def checked_reciprocal(
+    file: MatrixFile, wavelength: float, lengths_count: bool = True
+) -> np.ndarray:
+    """Reciprocal cell vectors of a file which was read, with the warnings of `read_reciprocal`.
+
+    Parameters
+    ----------
+    file : MatrixFile
+        From `read`.
+    wavelength : float
+        The wavelength in use (m).
+    lengths_count : bool, optional
+        As for `read_reciprocal`.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        Rows a*, b*, c* (1/Angstrom).
+
+    Raises
+    ------
+    ModelError
+        If the vectors span no volume.
+    """
+    reciprocal = reciprocal_vectors(file.a_matrix, wavelength)
+    lattice = oriented_lattice(reciprocal)
+    for message in (
+        _other_hand(lattice, lengths_count),
+        _other_cell(file, lattice, wavelength, lengths_count),
+        _missets_left_out(file),
+    ):
+        if message is not None:
+            warnings.warn(CupysimWarning(f"{file.path}: {message}"), stacklevel=2)
+    return reciprocal
+
+
+def _other_hand(lattice: Lattice, lengths_count: bool) -> str | None:
+    if lattice.volume > 0.0:
+        return None
+    effect = (
+        "each reflection is rendered with the amplitude of its Friedel mate"
+        if lengths_count
+        else "-cell turns its axes round, to -a, -b, -c"
+    )
+    return f"the matrix is left-handed (its determinant is negative): {effect}"
+
+
+def _other_cell(
+    file: MatrixFile, lattice: Lattice, wavelength: float, lengths_count: bool
+) -> str | None:
+    """What is to be said if the cell in the file is not that of the matrix."""
+    if file.cell is None:
+        return None
+    edges, angles = file.cell
+    if _is_cell(file, lattice, edges if lengths_count else lattice.lengths, angles):
+        return None
+    at = f"{wavelength / ANGSTROM:.7g} A"
+    cells = (
+        f"at {at} the matrix has the cell {_told(lattice.lengths, np.abs(lattice.angles))}, but "
+        f"line {file.cell_line} says {_told(edges, angles)}"
+    )
+    factor = _common_factor(file, lattice)
+    if factor is not None:
+        made_for = factor * wavelength / ANGSTROM
+        return f"{cells}: one factor, so it was made for the wavelength {made_for:.6g} A"
+    if _is_of_wrong_formula(file, lattice):
+        return (
+            f"{cells}; UBtoA.awk writes such matrices for cells with oblique angles, by a wrong "
+            "formula; the matrix counts; cupysim orient makes a right one"
+        )
+    return f"{cells}; they do not belong together; the matrix counts"
+
+
+def _is_cell(file: MatrixFile, lattice: Lattice, edges: np.ndarray, angles: np.ndarray) -> bool:
+    """Whether edges (Angstrom) and angles (rad) are the matrix', as far as its digits tell.
+
+    An error E of the matrix changes its inverse A^-1, whose rows are a, b, c, by A^-1 E A^-1.
+    """
+    scale = np.linalg.norm(lattice.reciprocal) / np.linalg.norm(file.a_matrix)
+    doubt = 3.0 * file.rounding * scale * np.linalg.norm(lattice.direct)
+    return bool(
+        np.abs(edges / lattice.lengths - 1.0).max() <= NOTICEABLE_LENGTH + doubt
+        and np.abs(np.abs(lattice.angles) - angles).max() <= NOTICEABLE_ANGLE + 2.0 * doubt
+    )
+
+
+def _common_factor(file: MatrixFile, lattice: Lattice) -> float | None:
+    """How many times larger than the matrix' the cell in the file is; None if it differs else."""
+    if file.cell is None:
+        return None
+    edges, angles = file.cell
+    factor = float((edges / lattice.lengths).mean())
+    if factor > 0.0 and _is_cell(file, lattice, edges / factor, angles):
+        return factor
+    return None
+
+
+def _is_of_wrong_formula(file: MatrixFile, lattice: Lattice) -> bool:
+    """Whether the matrix is what the formula of quirk Q5 makes of the cell in the file."""
+    assert file.cell is not None
+    try:
+        wrong = oriented_lattice(reciprocal_from_cell(*file.cell))
+    except (ModelError, ZeroDivisionError):
+        return False
+    return _is_cell(file, lattice, wrong.lengths, wrong.angles)
+
+
+def _missets_left_out(file: MatrixFile) -> str | None:
+    if not file.missets:
+        return None
+    told = [
+        f"{' '.join(f'{angle * DEGREES_PER_RADIAN:g}' for angle in angles)} (line {line})"
+        for line, angles in file.missets.items()
+    ]
+    return (
+        f"the missetting angles {' and '.join(told)} are not applied, as they are not by "
+        "nanoBragg; -misset X Y Z turns the crystal"
+    )
+
+
+def _told(edges: np.ndarray, angles: np.ndarray) -> str:
+    return " ".join(f"{value:.6g}" for value in (*edges, *(angles * DEGREES_PER_RADIAN)))
+
+
+def decomposed(reciprocal: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cell and orientation of reciprocal cell vectors.
+
+    Parameters
+    ----------
+    reciprocal : ndarray, shape (3, 3)
+        Rows a*, b*, c* (1/Angstrom).
+
+    Returns
+    -------
+    edges : ndarray, shape (3,)
+        a, b, c (Angstrom).
+    angles : ndarray, shape (3,)
+        alpha, beta, gamma (rad).
+    u_matrix : ndarray, shape (3, 3)
+        Turns the cell from a* along x, b* in the xy plane, into its orientation; a rotation if
+        the vectors are right-handed, else with a determinant of -1.
+
+    Raises
+    ------
+    ModelError
+        If the vectors span no volume.
+    """
+    lattice = oriented_lattice(reciprocal)
+    edges, angles = lattice.lengths, np.abs(lattice.angles)
+    return edges, angles, np.linalg.solve(upright_reciprocal(edges, angles), reciprocal).T
+
+
+def text(reciprocal: np.ndarray, wavelength: float, decimals: tuple[int, int, int] = FULL) -> str:
+    """A complete matrix file.
 
     Parameters
     ----------
@@ -65,11 +376,37 @@ def text(reciprocal: np.ndarray, wavelength: float) -> str:
         Rows a*, b*, c* (1/Angstrom).
     wavelength : float
         The wavelength (m).
+    decimals : tuple of 3 int, optional
+        `FULL`, with which nothing is lost, or `MOSFLM`, which is for programs which read columns.
 
     Returns
     -------
     str
-        Three lines which `read` reads; no digit is lost.
+        Nine lines, without exponents, which some programs do not read.
+
+    Raises
+    ------
+    ModelError
+        If the vectors span no volume.
     """
-    matrix = wavelength / ANGSTROM * np.asarray(reciprocal).T
-    return "".join(" ".join(f"{value:23.17g}" for value in row) + "\n" for row in matrix)
+    reciprocal = np.asarray(reciprocal, dtype=np.float64)
+    edges, angles, u_matrix = decomposed(reciprocal)
+    a_decimals, u_decimals, cell_decimals = decimals
+    no_missets = _row((0.0, 0.0, 0.0), 12, 3)
+    return "".join(
+        (
+            *(
+                _row(row, a_decimals + 4, a_decimals)
+                for row in wavelength / ANGSTROM * reciprocal.T
+            ),
+            no_missets,
+            *(_row(row, u_decimals + 4, u_decimals) for row in u_matrix),
+            _row((*edges, *(angles * DEGREES_PER_RADIAN)), cell_decimals + 8, cell_decimals),
+            no_missets,
+        )
+    )
+
+
+def _row(values: Sequence[float] | np.ndarray, width: int, decimals: int) -> str:
+    # without the sign of what is rounded to zero
+    return "".join(f"{round(float(v), decimals) + 0.0:{width}.{decimals}f}" for v in values) + "\n"

@@ -8,6 +8,9 @@ import numpy as np
 
 from cupysim.maths.arrays import Array, array_namespace, dot, norm, unit
 
+QUARTER_TURN = 1e-12
+"""Cosine of the angle about y below which it is a quarter turn: the rest is rounding."""
+
 
 def rotate_xyz(v: Array, angles: Array) -> Array:
     """Rotate vectors about the lab axes: x, then y, then z.
@@ -122,6 +125,38 @@ def misset_angles(matrix: Array) -> np.ndarray:
         )
     return np.array(
         [math.atan2(1.0, 1.0) * 4, math.atan2(1.0, 1.0) * 2, math.atan2(u[0, 1], -u[1, 1])]
+    )
+
+
+def xyz_angles(matrix: Array) -> np.ndarray:
+    """Angles about x, y and z which make a rotation matrix, whatever the rotation.
+
+    Parameters
+    ----------
+    matrix : array, shape (3, 3)
+        Rotation matrix Rz Ry Rx.
+
+    Returns
+    -------
+    ndarray, shape (3,)
+        Angles (rad) for `rotate_xyz`; y lies in [-pi/2, pi/2].
+
+    Notes
+    -----
+    Where y is a quarter turn, x and z turn about the same axis, and x is zero. There
+    `misset_angles` has the C program's angles, which do not give the rotation back.
+    The angle about z follows from that about x, so that both fit each other also near there.
+    """
+    u = np.asarray(matrix, dtype=np.float64)
+    across = math.hypot(u[2, 1], u[2, 2])
+    about_x = math.atan2(u[2, 1], u[2, 2]) if across > QUARTER_TURN else 0.0
+    sine, cosine = math.sin(about_x), math.cos(about_x)
+    return np.array(
+        [
+            about_x,
+            math.atan2(-u[2, 0], across),
+            math.atan2(sine * u[0, 2] - cosine * u[0, 1], cosine * u[1, 1] - sine * u[1, 2]),
+        ]
     )
 
 

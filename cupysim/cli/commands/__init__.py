@@ -19,6 +19,7 @@ COMMANDS = {
     "campaign": "Make data sets of many shots from one file, which survive whatever happens.",
     "compare": "Compare two images or two traces, and find where they differ first.",
     "info": "Tell in a few lines what is in image files.",
+    "orient": "Make orientation matrices from a cell and angles, or at random, and read them.",
     "parity": "Run argument lists through a reference program and cupysim, and compare images.",
     "refine": "Fit an experiment to an image, and tell the uncertainties.",
     "rerun": "Render again what an earlier run made, and compare.",
