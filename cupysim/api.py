@@ -22,6 +22,7 @@ from cupysim.refine.outcome import Refined
 from cupysim.refine.problem import Observation
 from cupysim.refine.settings import EVALUATIONS, Settings
 from cupysim.render.effects import warn_of_effects, warn_of_interpolation_stop
+from cupysim.render.empty_images import warn_of_empty_image
 from cupysim.render.planning import make_plan
 from cupysim.render.result import Observer
 from cupysim.render.select import select_backend
@@ -101,6 +102,7 @@ def simulate(
     gradient_plan = None if gradients is None else plan_gradients(experiment, plan, gradients)
     rendered = render(plan, observer or Observer())
     warn_of_interpolation_stop(rendered)
+    warn_of_empty_image(experiment, rendered)
     if gradient_plan is None:
         return Image(experiment, plan, rendered)
     differentiate = select_gradient_backend(backend, threads, devices)

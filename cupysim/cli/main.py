@@ -108,6 +108,7 @@ def _run(words: Sequence[str]) -> None:
     from cupysim.errors import OptionError
     from cupysim.image import Image
     from cupysim.render.effects import warn_of_effects, warn_of_interpolation_stop
+    from cupysim.render.empty_images import warn_of_empty_image
     from cupysim.render.planning import make_plan
     from cupysim.render.select import select_backend
 
@@ -143,6 +144,7 @@ def _run(words: Sequence[str]) -> None:
     _check_finite(image)
     report(listener.unfinished_line)
     warn_of_interpolation_stop(image.rendered)
+    warn_of_empty_image(experiment, image.rendered)
     report(solid_angle_line(image.statistics))
     write_outputs(job, image, dump_problem, report, watch)
     report.flush()

@@ -6,6 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -140,7 +141,7 @@ def structure_factors(
     CupysimError
         If there are none, or the file is wrong.
     """
-    f000 = _f000(args)
+    f000 = f000_value(args.f000)
     if args.model_file is not None:
         dmin = args.dmin if args.dmin > 0.0 else resolution_limit(beam, detector)
         recipe = Recipe(args.k_sol, args.b_sol, args.hydrogens, args.f000 == CONTRAST)
@@ -151,26 +152,44 @@ def structure_factors(
         structure = measured
     else:
         structure = Structure(_tabulated(args), None, "P 1", "a table")
-    if f000 is None:
-        return structure
-    factors = structure.factors.with_value((0, 0, 0), f000)
-    note = f"F(0,0,0) is {f000:g} electrons, as -F000 says"
-    return Structure(
-        factors, structure.cell, structure.space_group, structure.source, structure.wavelength,
-        (*structure.notes, note),
-    )  # fmt: skip
+    return structure if f000 is None else with_f000(structure, f000)
 
 
-def _f000(args: Arguments) -> float | None:
-    """The number given by -F000, if it is one."""
-    if args.f000 is None or args.f000 == CONTRAST:
+def with_f000(structure: Structure, value: float) -> Structure:
+    """Structure factors with another F(0,0,0).
+
+    Parameters
+    ----------
+    structure : Structure
+        Structure factors.
+    value : float
+        F(0,0,0) (electrons).
+    """
+    note = f"F(0,0,0) is {value:g} electrons, as -F000 says"
+    factors = structure.factors.with_value((0, 0, 0), value)
+    return replace(structure, factors=factors, notes=(*structure.notes, note))
+
+
+def f000_value(text: str | None) -> float | None:
+    """The number given by -F000, or None where there is none.
+
+    Parameters
+    ----------
+    text : str or None
+        Its value.
+
+    Raises
+    ------
+    OptionError
+        If it is neither a number which is not negative, nor "contrast".
+    """
+    if text is None or text == CONTRAST:
         return None
-    if not NUMBER.fullmatch(args.f000) or not abs(float(args.f000)) <= LARGEST_FLOAT:
-        raise OptionError("-F000", f"expected a number or '{CONTRAST}', got {args.f000[:60]!r}")
-    value = float(args.f000)
-    if value < 0.0:
-        raise OptionError("-F000", f"must be not negative, got {args.f000}")
-    return value
+    if not NUMBER.fullmatch(text) or not abs(float(text)) <= LARGEST_FLOAT:
+        raise OptionError("-F000", f"expected a number or '{CONTRAST}', got {text[:60]!r}")
+    if float(text) < 0.0:
+        raise OptionError("-F000", f"must be not negative, got {text}")
+    return float(text)
 
 
 def _requested_cell(args: Arguments, wavelength: float) -> UnitCell | None:
@@ -178,7 +197,7 @@ def _requested_cell(args: Arguments, wavelength: float) -> UnitCell | None:
     if args.cell is not None:
         return given_cell(args.cell)
     if args.matrix_file is not None:
-        matrix = mosflm_matrix.read(args.matrix_file)
+        matrix = mosflm_matrix.read(args.matrix_file).a_matrix
         reciprocal = mosflm_matrix.reciprocal_vectors(matrix, wavelength)
         lattice = Crystal(reciprocal=reciprocal).lattice
         a, b, c = lattice.lengths.tolist()

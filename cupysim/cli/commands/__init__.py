@@ -18,6 +18,7 @@ EXIT_INTERRUPTED = 130
 COMMANDS = {
     "campaign": "Make data sets of many shots from one file, which survive whatever happens.",
     "compare": "Compare two images or two traces, and find where they differ first.",
+    "convert": "Write structure factors of any file as h k l F, MTZ or resolution bins.",
     "info": "Tell in a few lines what is in image files.",
     "orient": "Make orientation matrices from a cell and angles, or at random, and read them.",
     "parity": "Run argument lists through a reference program and cupysim, and compare images.",

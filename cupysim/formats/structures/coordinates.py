@@ -18,7 +18,7 @@ from cupysim.formats.structures.atomic_model import SMALLEST_CELL, AtomicModel
 from cupysim.formats.structures.density import Transforms, check_memory, symmetric, transforms
 from cupysim.formats.structures.hydrogens import add_hydrogens
 from cupysim.formats.structures.structure import Structure, unit_cell
-from cupysim.formats.structures.symmetry import cell_text
+from cupysim.formats.structures.symmetry import Symmetry, cell_text
 from cupysim.formats.structures.table import listed
 from cupysim.models.crystal import UnitCell
 from cupysim.models.structure_factors import StructureFactors, check_table_size
@@ -105,7 +105,7 @@ def read(
     found = atomic_model.read(path)
     notes, alarms = _checked(path, found)
     notes += _with_hydrogens(found, recipe.hydrogens)
-    group, note = _placed(gemmi, path, found, box, alarms)
+    symmetry, group, note = _placed(gemmi, path, found, box, alarms)
     structure = found.structure
     limit = dmin / ANGSTROM
     with_solvent = recipe.k_sol != 0.0
@@ -134,7 +134,7 @@ def read(
         note,
         *(f"note: {remark}" for remark in (*found.remarks, *notes)),
     )
-    return Structure(factors, unit_cell(structure.cell), group, source, None, lines)
+    return Structure(factors, unit_cell(structure.cell), group, source, None, lines, symmetry)
 
 
 def _checked(path: object, found: AtomicModel) -> tuple[list[str], list[str]]:
@@ -197,8 +197,8 @@ def _with_hydrogens(found: AtomicModel, wanted: bool) -> list[str]:
 
 def _placed(
     gemmi: Any, path: object, found: AtomicModel, box: UnitCell | None, alarms: list[str]
-) -> tuple[str, str]:
-    """Put the model into its cell; gives the space group's name and a line for people."""
+) -> tuple[Symmetry | None, str, str]:
+    """Put the model into its cell; gives the space group, its name and a line for people."""
     structure = found.structure
     if box is not None and _is_box(found, box):
         degrees = [float(np.degrees(angle)) for angle in box.angles]
@@ -207,7 +207,7 @@ def _placed(
         structure.cell = gemmi.UnitCell(*box.lengths_angstrom, *degrees)
         structure.spacegroup_hm = "P 1"
         _warn_of_tight_box(found, alarms)
-        group = "P 1"
+        symmetry, group = None, "P 1"
         note = f"the model stands alone in a P 1 cell of {cell_text(structure.cell.parameters)}"
         if found.cell is not None:
             note += f", not in its own of {cell_text(found.cell)}"
@@ -218,17 +218,17 @@ def _placed(
             )
         if found.symmetry is None:
             raise FileFormatError(path, "no space group")
-        group = found.symmetry.name
-        known = found.symmetry.group
+        symmetry = found.symmetry
+        group, known = symmetry.name, symmetry.group
         if known is None:
-            symmetric(structure, found.symmetry.all_operators)
+            symmetric(structure, symmetry.all_operators)
         else:
             structure.spacegroup_hm = known.xhm()
-        count = len(found.symmetry.all_operators)
+        count = len(symmetry.all_operators)
         note = f"space group {group}, {count} operators; unit cell {cell_text(found.cell)}"
     structure.setup_cell_images()
     _warn_of_special_positions(structure, alarms)
-    return group, note
+    return symmetry, group, note
 
 
 def _is_box(found: AtomicModel, box: UnitCell) -> bool:

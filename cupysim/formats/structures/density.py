@@ -18,6 +18,11 @@ MASK_SPACING = 0.6
 """Of the solvent mask's grid (Angstrom), the same for all limits up to `MASK_POINTS` times as much,
 so that a reflection's amplitude does not depend on the limit."""
 
+COARSE_PROBE, COARSE_SHRINKAGE = 0.45, 0.0
+"""Radius of the solvent's probe and what is taken back of it (Angstrom) on coarser grids, which
+would not see the usual 1.0 and 0.8. The volume of 1ORC is then the same within 1 % on grids of 0.6
+to 3 Angstrom."""
+
 MASK_POINTS = 7.0
 """Points of the mask's grid for each resolution element of a coarse limit."""
 
@@ -158,8 +163,12 @@ def transforms(gemmi: Any, structure: Any, limit: float, with_solvent: bool) -> 
     if not with_solvent:
         return Transforms(atoms, blur, None)
     mask = gemmi.FloatGrid()
-    mask.setup_from(structure, spacing=mask_spacing(limit))
-    gemmi.SolventMasker(gemmi.AtomicRadiiSet.Refmac).put_mask_on_float_grid(mask, structure[0])
+    spacing = mask_spacing(limit)
+    mask.setup_from(structure, spacing=spacing)
+    masker = gemmi.SolventMasker(gemmi.AtomicRadiiSet.Refmac)
+    if spacing > MASK_SPACING:
+        masker.rprobe, masker.rshrink = COARSE_PROBE, COARSE_SHRINKAGE
+    masker.put_mask_on_float_grid(mask, structure[0])
     return Transforms(atoms, blur, gemmi.transform_map_to_f_phi(mask))
 
 

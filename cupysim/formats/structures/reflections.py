@@ -13,6 +13,7 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimWarning, FileFormatError, ModelError
+from cupysim.formats.hkl_text import count_distinct
 from cupysim.formats.reading import check_regular, opened
 from cupysim.formats.structures import cif_reflections, intensity_lists, mtz
 from cupysim.formats.structures.columns import Chosen, choices, choose
@@ -197,7 +198,8 @@ def structure_of(
         source=chosen.name,
         wavelength=wavelength,
         notes=_notes(path, table, chosen, cell, [*table.remarks, *remarks, *how, *what],
-                     len(unique.values), len(hkl), wavelength),
+                     len(unique.values), count_distinct(hkl), wavelength),
+        symmetry=table.symmetry,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from cupysim.formats.structures.symmetry import Symmetry
 from cupysim.models.crystal import UnitCell
 from cupysim.models.structure_factors import StructureFactors
 
@@ -26,6 +27,8 @@ class Structure:
         Wavelength of the data (m), if the file has one.
     notes : tuple of str
         What was read and what was done to it, a line each.
+    symmetry : Symmetry or None
+        The space group, by which equivalents have equal amplitudes; None for P1.
     """
 
     factors: StructureFactors
@@ -34,6 +37,7 @@ class Structure:
     source: str
     wavelength: float | None = None
     notes: tuple[str, ...] = field(default=())
+    symmetry: Symmetry | None = None
 
 
 def unit_cell(cell: object) -> UnitCell:

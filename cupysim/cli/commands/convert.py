@@ -1,0 +1,185 @@
+"""Structure factors from any file which -hkl and -pdb read, written as a list.
+
+    cupysim convert data.mtz P1.hkl                    h k l F in P1, for nanoBragg
+    cupysim convert data.mtz data.stol                 F against sin(theta)/lambda, for nonBragg
+    cupysim convert model.pdb P1.hkl --dmin 2          calculated, with bulk solvent
+    cupysim convert P1.hkl data.mtz --cell 34 39 48 90 90 90
+    cupysim convert shelx.hkl P1.hkl --shelx 4 --cell 5.6 5.6 4.7 90 90 90 --group 'P -4 21 m'
+
+What the file is, its content tells; what is written, the ending of the second name: .hkl or .txt,
+.stol, .mtz.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from cupysim.cli.commands.orient import NEGATIVE_NUMBER
+from cupysim.cli.streams import tell
+from cupysim.cli.structures import CONTRAST, f000_value, read_text, with_f000
+from cupysim.constants import ANGSTROM
+from cupysim.errors import CupysimError
+from cupysim.formats.safe_writing import OutputFiles, is_special, refuse_inputs
+from cupysim.formats.structures import coordinates, intensity_lists, lists, reflections
+from cupysim.formats.structures.columns import choose
+from cupysim.formats.structures.coordinates import B_SOL, K_SOL, Recipe
+from cupysim.formats.structures.structure import Structure
+from cupysim.models.crystal import UnitCell
+from cupysim.models.structure_factors import StructureFactors
+
+BIN_WIDTH = 0.001
+"""Width of resolution bins (1/Angstrom), as in nanoBragg's mtz_to_stol.com."""
+
+ENDINGS = (".hkl", ".txt", ".stol", ".mtz")
+
+HKLF_AMPLITUDES, HKLF_INTENSITIES = 3, 4
+"""SHELX's numbers of formats."""
+
+MODEL_RECORDS = (b"ATOM  ", b"HETATM", b"CRYST1", b"HEADER", b"REMARK", b"MODEL ")
+"""How lines of PDB files begin."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser._negative_number_matcher = NEGATIVE_NUMBER
+    add = parser.add_argument
+    add("source", metavar="IN", help="reflections or a model")
+    add("target", metavar="OUT", help="NAME.hkl, NAME.txt, NAME.stol or NAME.mtz")
+    add("--mtzcol", metavar="F[,SIG]", help="column, or two of Friedel mates, or F and D")
+    add("--merge", action="store_true", help="take means of repeated reflections")
+    add("--cell", nargs=6, type=float, metavar=("A", "B", "C", "AL", "BE", "GA"),
+        help="cell of a list without one; of a model, a P1 box (A, degrees)")  # fmt: skip
+    add("--shelx", type=int, choices=(HKLF_AMPLITUDES, HKLF_INTENSITIES), metavar="N",
+        help="IN is a SHELX list: 4 for F^2 (HKLF 4), 3 for F; with --cell, --group")  # fmt: skip
+    add("--group", metavar="NAME", help="space group of a SHELX list")
+    add("--dmin", type=float, metavar="A",
+        help="resolution limit (A); models need one, finer reflections are left out")  # fmt: skip
+    add("--k_sol", type=float, default=K_SOL, metavar="K",
+        help=f"electrons/A^3 of a model's bulk solvent ({K_SOL}); 0 for none")  # fmt: skip
+    add("--b_sol", type=float, default=B_SOL, metavar="B",
+        help=f"B factor which smooths its boundary ({B_SOL:g} A^2)")  # fmt: skip
+    add("--hydrogens", action="store_true", help="add hydrogen atoms to a model without them")
+    add("--F000", dest="f000", metavar="F|contrast",
+        help="F(0,0,0), or that of the model less the solvent which it displaces")  # fmt: skip
+    add("--bs", type=float, default=BIN_WIDTH, metavar="WIDTH",
+        help=f"width of the bins of a .stol file (1/A, {BIN_WIDTH})")  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read, and write in another form."""
+    _check(arguments)
+    structure = _read(arguments)
+    f000 = f000_value(arguments.f000)
+    if f000 is not None:
+        structure = with_f000(structure, f000)
+    found = lists.reflections_of(structure)
+    if arguments.dmin is not None:
+        found = _within(structure, found, arguments.dmin)
+    for note in structure.notes:
+        tell(note)
+    tell(_write(arguments, structure, found))
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if Path(arguments.target).suffix.lower() not in ENDINGS:
+        raise CupysimError(
+            f"{arguments.target}: its ending must say what to write: {', '.join(ENDINGS)}"
+        )
+    for name in ("dmin", "bs"):
+        value = getattr(arguments, name)
+        if value is not None and not (np.isfinite(value) and value > 0.0):
+            raise CupysimError(f"--{name}: must be positive, got {value:g}")
+    for name in ("k_sol", "b_sol"):
+        value = getattr(arguments, name)
+        if not (np.isfinite(value) and value >= 0.0):
+            raise CupysimError(f"--{name}: must not be negative, got {value:g}")
+    if arguments.shelx is not None and (arguments.cell is None or arguments.group is None):
+        raise CupysimError("--shelx: needs --cell and --group, which the list does not tell")
+    if arguments.group is not None and arguments.shelx is None:
+        raise CupysimError("--group: is for SHELX lists, together with --shelx")
+    refuse_inputs(arguments.target, [arguments.source])
+
+
+def _read(arguments: argparse.Namespace) -> Structure:
+    path, cell = arguments.source, arguments.cell
+    known = None if cell is None else UnitCell.from_degrees(*cell)
+    data = reflections.content(path, reflections.HEAD)
+    if arguments.shelx is not None:
+        table = intensity_lists.read_shelx(
+            path, reflections.content(path), arguments.shelx == HKLF_INTENSITIES, tuple(cell),
+            arguments.group,
+        )  # fmt: skip
+        chosen = choose(path, table, [])
+        return reflections.structure_of(path, table, chosen, lists.UNKNOWN, arguments.merge)
+    if _is_model(path, data):
+        _refuse(arguments, ("mtzcol", "merge"), f"{path} is a model")
+        if arguments.dmin is None:
+            raise CupysimError("--dmin: the resolution limit of a model is needed")
+        recipe = Recipe(
+            arguments.k_sol, arguments.b_sol, arguments.hydrogens, arguments.f000 == CONTRAST
+        )
+        return coordinates.read(path, arguments.dmin * ANGSTROM, recipe, lists.UNKNOWN, known)
+    _refuse(arguments, ("hydrogens",), f"{path} is no model")
+    if arguments.f000 == CONTRAST:
+        raise CupysimError(f"--F000: '{CONTRAST}' needs a model, which {path} is not")
+    if reflections.kind_of(path) is None:
+        _refuse(arguments, ("mtzcol", "merge"), f"{path} has lines of h k l F")
+        factors = StructureFactors.from_list(*read_text(path), lists.UNKNOWN)
+        return Structure(factors, known, "P 1", "h k l F")
+    columns = [] if arguments.mtzcol is None else arguments.mtzcol.split(",")
+    structure = reflections.read(path, columns, lists.UNKNOWN, arguments.merge)
+    if known is None:
+        return structure
+    if structure.cell is not None:
+        raise CupysimError(f"--cell: {path} has a unit cell of its own")
+    return replace(structure, cell=known)
+
+
+def _is_model(path: str, head: bytes) -> bool:
+    if reflections.is_cif(head):
+        data = reflections.content(path).lower()
+        return b"_refln" not in data and b"_atom_site" in data
+    return head.startswith(MODEL_RECORDS) or any(
+        b"\n" + record in head for record in MODEL_RECORDS[:3]
+    )
+
+
+def _refuse(arguments: argparse.Namespace, names: tuple[str, ...], reason: str) -> None:
+    for name in names:
+        if getattr(arguments, name):
+            raise CupysimError(f"--{name}: {reason}")
+
+
+def _within(structure: Structure, found: lists.ReflectionList, dmin: float) -> lists.ReflectionList:
+    """Reflections up to a resolution limit (Angstrom)."""
+    kept = lists.inverse_d2(structure, found.hkl) <= 1.0 / dmin**2
+    if not kept.any():
+        raise CupysimError(f"--dmin: no reflection is as coarse as {dmin:g} A")
+    return lists.ReflectionList(found.hkl[kept], found.amplitudes[kept])
+
+
+def _write(arguments: argparse.Namespace, structure: Structure, found: lists.ReflectionList) -> str:
+    """Write the file; what is to be said of it."""
+    path, ending = arguments.target, Path(arguments.target).suffix.lower()
+    replaced = os.path.exists(path) and not is_special(Path(path))
+    word = "replaced" if replaced else "written"
+    content = io.BytesIO()
+    if ending == ".mtz":
+        what = f"MTZ, {lists.write_mtz(content, structure, found)}, {structure.space_group}"
+    elif ending == ".stol":
+        stol, amplitudes = lists.resolution_bins(structure, found, arguments.bs)
+        lists.write_bins(content, stol, amplitudes)
+        what = f"{len(stol)} bins of sin(theta)/lambda (1/A) and F (electrons)"
+    else:
+        lists.write_text(content, found)
+        what = f"{len(found.hkl)} lines of h k l F in P1"
+    with OutputFiles() as files:
+        files.write(path, lambda stream: stream.write(content.getvalue()))
+    return f"{word} {path}: {what}"
