@@ -71,12 +71,12 @@ class CifBlock:
         FileFormatError
             If a value is no number.
         """
-        texts = np.array([_plain(value) for value in self.columns[name]])
-        texts[np.isin(texts, UNKNOWN)] = "nan"
+        plain = (_plain(value) for value in self.columns[name])
+        texts = ["nan" if value in UNKNOWN else value for value in plain]
         try:
-            return texts.astype(np.float64)
+            return np.array(texts, dtype=np.float64)
         except ValueError:
-            return np.array([_number(path, name, text) for text in texts.tolist()])
+            return np.array([_number(path, name, text) for text in texts])
 
     def cell(self, path: object) -> Cell | None:
         """The unit cell, or None where it is not complete."""
