@@ -249,8 +249,7 @@ def test_what_was_taken_is_said(tmp_path: Path, run: Run) -> None:
     lines = run(f"-hkl a.mtz {SMALL}").out.splitlines()
     first = next(number for number, line in enumerate(lines) if "structure factors from" in line)
     assert lines[first] == (
-        "structure factors from a.mtz: MTZ, amplitudes FP "
-        "(not taken: FC, FC_ALL, FWT)"
+        "structure factors from a.mtz: MTZ, amplitudes FP (not taken: FC, FC_ALL, FWT)"
     )
     assert "space group P 21 21 21, 4 operators; unit cell 30 40 50 90 90 90" in lines[first + 1]
     assert lines[first + 2].startswith(f"{len(HKL)} reflections taken, ")

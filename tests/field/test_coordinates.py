@@ -1,0 +1,562 @@
+"""Atomic models as other programs write them, against sums over atoms."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import gemmi
+import numpy as np
+import pytest
+
+from cupysim.errors import CupysimError, CupysimWarning, FileFormatError
+from cupysim.formats.structures import coordinates
+from cupysim.formats.structures.coordinates import Recipe
+from cupysim.formats.structures.hydrogens import COUNTS, add_hydrogens
+from cupysim.models.crystal import UnitCell
+from tests.conftest import Run
+from tests.field.writers import amplitudes, loop, write_cif
+from tests.formats.structures import MODEL
+
+ON_A_GRID = 2e-3
+"""Relative precision of amplitudes from densities on a grid."""
+
+PARTLY_OCCUPIED = 0.02
+"""Relative part of hydrogen atoms which the alternative conformations of 1ORC do not have."""
+
+VACUUM = Recipe(k_sol=0.0)
+CELL = (30.0, 34.0, 38.0, 90.0, 90.0, 90.0)
+CRYST1 = "CRYST1   30.000   34.000   38.000  90.00  90.00  90.00 P 21 21 21    4\n"
+ATOMS: list[tuple[str, str, tuple[float, float, float], float, float]] = [
+    ("N", "N", (5.1, 6.2, 7.3), 1.0, 20.0),
+    ("CA", "C", (6.5, 6.0, 7.7), 1.0, 20.0),
+    ("C", "C", (7.3, 7.2, 7.2), 1.0, 20.0),
+    ("O", "O", (6.8, 8.3, 7.1), 1.0, 20.0),
+    ("CB", "C", (6.7, 5.8, 9.2), 1.0, 20.0),
+]
+"""Name, element, position, occupancy, B."""
+
+HKL = np.array([[0, 0, 0], [1, 1, 1], [1, 2, 3], [4, 0, 2], [0, 3, 5], [-2, 5, -1]])
+
+
+def atom_lines(
+    atoms: Sequence[tuple[str, str, tuple[float, float, float], float, float]] = tuple(ATOMS),
+) -> str:
+    return "".join(
+        f"ATOM  {n:5d}  {name:<3} ALA A   1    {x:8.3f}{y:8.3f}{z:8.3f}{occ:6.2f}{b:6.2f}"
+        f"          {element:>2}\n"
+        for n, (name, element, (x, y, z), occ, b) in enumerate(atoms, 1)
+    )
+
+
+def save(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def direct_sum(
+    hkl: np.ndarray,
+    places: np.ndarray,
+    elements: Sequence[str],
+    occupancies: Sequence[float],
+    b_factors: Sequence[float],
+    cell: Sequence[float] = CELL,
+    group: str = "P 21 21 21",
+) -> np.ndarray:
+    """|sum of f exp(-B s^2/4) exp(2 pi i h x)| over atoms and operators."""
+    unit_cell = gemmi.UnitCell(*cell)
+    fractions = np.asarray(places) @ np.array(unit_cell.frac.mat.tolist()).T
+    total = np.zeros(len(hkl), dtype=complex)
+    inverse_d2 = np.array([unit_cell.calculate_1_d2(h) for h in np.asarray(hkl).tolist()])
+    factors = np.array(
+        [
+            [gemmi.Element(name).it92.calculate_sf(s2 / 4.0) for s2 in inverse_d2]
+            for name in elements
+        ]
+    )
+    factors *= np.asarray(occupancies)[:, None]
+    factors *= np.exp(-np.outer(b_factors, inverse_d2) / 4.0)
+    for op in gemmi.SpaceGroup(group).operations():
+        moved = np.array([op.apply_to_xyz(place) for place in fractions.tolist()])
+        total += (factors * np.exp(2j * np.pi * (moved @ np.asarray(hkl).T))).sum(axis=0)
+    return np.abs(total)
+
+
+def summed(
+    atoms: Sequence[tuple[str, str, tuple[float, float, float], float, float]],
+) -> np.ndarray:
+    _, elements, places, occupancies, b_factors = zip(*atoms, strict=True)
+    return direct_sum(HKL, np.array(places), elements, occupancies, b_factors)
+
+
+def read(path: Path, dmin: float = 2e-10, **more: object) -> coordinates.Structure:
+    return coordinates.read(path, dmin, VACUUM, **more)  # type: ignore[arg-type]
+
+
+def check(structure: coordinates.Structure, expected: np.ndarray, hkl: np.ndarray = HKL) -> None:
+    tolerance = ON_A_GRID * expected.max()
+    np.testing.assert_allclose(amplitudes(structure, hkl), expected, rtol=0, atol=tolerance)
+
+
+def moved(rotation: np.ndarray, shift: np.ndarray) -> list[tuple]:
+    return [
+        (name, element, tuple((rotation @ np.array(place) + shift).tolist()), occ, b)
+        for name, element, place, occ, b in ATOMS
+    ]
+
+
+HALF_TURN, SHIFT = np.diag([-1.0, -1.0, 1.0]), np.array([25.0, 27.0, 9.0])
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_strict_ncs(given: bool, tmp_path: Path) -> None:
+    """Of an operator whose copy is in the file, no other copy is made."""
+    flag = "1" if given else " "
+    records = "".join(
+        f"MTRIX{row + 1}   2{r[0]:10.6f}{r[1]:10.6f}{r[2]:10.6f}     {s:10.5f}    {flag}\n"
+        for row, (r, s) in enumerate(zip(HALF_TURN, SHIFT, strict=True))
+    )
+    structure = read(save(tmp_path / "a.pdb", CRYST1 + records + atom_lines()))
+    check(structure, summed(ATOMS if given else [*ATOMS, *moved(HALF_TURN, SHIFT)]))
+    assert given or "1 copies by strict NCS" in "\n".join(structure.notes)
+
+
+def test_strict_ncs_of_mmcif(tmp_path: Path) -> None:
+    plain = gemmi.read_pdb_string(CRYST1 + atom_lines())
+    transform = gemmi.Transform()
+    transform.mat.fromlist(HALF_TURN.tolist())
+    transform.vec.fromlist(SHIFT.tolist())
+    plain.ncs.append(gemmi.NcsOp(transform, "2", False))
+    plain.make_mmcif_document().write_file(str(tmp_path / "a.cif"))
+    assert "_struct_ncs_oper.code" in (tmp_path / "a.cif").read_text()
+    check(read(tmp_path / "a.cif"), summed([*ATOMS, *moved(HALF_TURN, SHIFT)]))
+
+
+@pytest.mark.parametrize("occupancy", [0.5, 1.0])
+def test_several_models(occupancy: float, tmp_path: Path) -> None:
+    models = [
+        [(n, e, (x + 0.3 * k, y, z), occupancy, b) for n, e, (x, y, z), _, b in ATOMS]
+        for k in (1, 2)
+    ]
+    text = "".join(
+        f"MODEL     {number:4d}\n{atom_lines(atoms)}ENDMDL\n"
+        for number, atoms in enumerate(models, 1)
+    )
+    path = save(tmp_path / "a.pdb", CRYST1 + text)
+    if occupancy == 0.5:
+        check(read(path), summed([*models[0], *models[1]]))
+    else:
+        with pytest.warns(CupysimWarning, match="2 models: the first one is taken, 1 are left out"):
+            structure = read(path)
+        check(structure, summed(models[0]))
+
+
+def test_unknown_elements(tmp_path: Path) -> None:
+    strange = ("CX", "CX", (10.0, 10.0, 10.0), 1.0, 20.0)
+    path = save(tmp_path / "a.pdb", CRYST1 + atom_lines([*ATOMS, strange]))
+    with pytest.warns(CupysimWarning, match=r"1 atoms of unknown elements .* oxygen: CX of ALA 1"):
+        structure = read(path)
+    check(structure, summed([*ATOMS, ("CX", "O", *strange[2:])]))
+
+
+@pytest.mark.parametrize(
+    ("element", "message"),
+    [("X", "no atom has a known element"), ("Es", "no form factor is known of the element Es")],
+)
+def test_elements_without_form_factor(element: str, message: str, tmp_path: Path) -> None:
+    atoms = [("X1", element, place, occ, b) for _, _, place, occ, b in ATOMS]
+    with pytest.raises(FileFormatError, match=message):
+        read(save(tmp_path / "a.pdb", CRYST1 + atom_lines(atoms)))
+
+
+def test_deuterium_charges_and_altlocs(tmp_path: Path) -> None:
+    """Deuterium scatters as hydrogen, ions have factors of their own, altlocs their occupancies."""
+    lines = atom_lines([("D", "D", (8.0, 8.0, 8.0), 1.0, 10.0)])
+    ion = atom_lines([("NA", "NA", (12.0, 3.0, 5.0), 1.0, 10.0)]).rstrip("\n") + "1+\n"
+    split = atom_lines([("C", "C", (1.0, 2.0, 3.0), 0.3, 10.0), ("C", "C", (1.5, 2.0, 3.0), 0.7,
+                        10.0)])  # fmt: skip
+    split = "\n".join(
+        line[:16] + letter + line[17:]
+        for letter, line in zip("AB", split.splitlines(), strict=True)
+    )
+    structure = read(save(tmp_path / "a.pdb", CRYST1 + lines + ion + split + "\n"))
+    forward = amplitudes(structure, np.array([[0, 0, 0]]))[0]
+    assert forward == pytest.approx(4 * (1 + 10 + 6), rel=ON_A_GRID)
+    assert "1 Na1+" in "\n".join(structure.notes)
+    gemmi.IT92_set_ignore_charge(False)
+    f_ion = gemmi.IT92_get_exact(gemmi.Element("Na"), 1)
+    gemmi.IT92_set_ignore_charge(True)
+    hkl = np.array([[3, 2, 4]])
+    s2 = gemmi.UnitCell(*CELL).calculate_1_d2(hkl[0].tolist())
+    atoms = [
+        ("H", (8.0, 8.0, 8.0), 1.0), ("Na", (12.0, 3.0, 5.0), 1.0), ("C", (1.0, 2.0, 3.0), 0.3),
+        ("C", (1.5, 2.0, 3.0), 0.7),
+    ]  # fmt: skip
+    elements, places, occupancies = zip(*atoms, strict=True)
+    scale = f_ion.calculate_sf(s2 / 4) / gemmi.Element("Na").it92.calculate_sf(s2 / 4)
+    weights = np.array(occupancies) * np.where(np.array(elements) == "Na", scale, 1.0)
+    expected = direct_sum(hkl, np.array(places), elements, weights, [10.0] * 4)
+    check(structure, expected, hkl)
+
+
+def test_anisotropic_b_factors(tmp_path: Path) -> None:
+    u = np.array([0.40, 0.10, 0.20, 0.05, -0.04, 0.02])
+    lines = atom_lines(ATOMS[:1])
+    record = "ANISOU" + lines[6:28] + "".join(f"{round(1e4 * value):7d}" for value in u)
+    record += "       N\n"
+    structure = read(save(tmp_path / "a.pdb", CRYST1 + lines + record))
+    cell = gemmi.UnitCell(*CELL)
+    matrix = np.array([[u[0], u[3], u[4]], [u[3], u[1], u[5]], [u[4], u[5], u[2]]])
+    total = np.zeros(len(HKL), dtype=complex)
+    place = np.array(ATOMS[0][2])
+    for op in gemmi.SpaceGroup("P 21 21 21").operations():
+        rotation = np.array(op.rot) / op.DEN
+        at = np.array(op.apply_to_xyz((place / CELL[:3]).tolist()))
+        s = HKL / np.array(CELL[:3])
+        turned = rotation @ matrix @ rotation.T
+        debye = np.exp(-2 * np.pi**2 * np.einsum("ni,ij,nj->n", s, turned, s))
+        f = [gemmi.Element("N").it92.calculate_sf(cell.calculate_1_d2(h) / 4) for h in HKL.tolist()]
+        total += np.array(f) * debye * np.exp(2j * np.pi * (HKL @ at))
+    check(structure, np.abs(total))
+
+
+def test_impossible_anisotropic_b_factors(tmp_path: Path) -> None:
+    lines = atom_lines(ATOMS[:1])
+    record = "ANISOU" + lines[6:28] + "  -4000   1000   1000      0      0      0       N\n"
+    with pytest.warns(CupysimWarning, match="anisotropic B factors of 1 atoms are impossible"):
+        structure = read(save(tmp_path / "a.pdb", CRYST1 + lines + record))
+    check(structure, summed(ATOMS[:1]))
+
+
+def test_a_cell_which_the_group_forbids(tmp_path: Path) -> None:
+    text = CRYST1.replace("P 21 21 21", "P 4       ") + atom_lines()
+    with pytest.raises(FileFormatError, match="P 4 forbids its cell 30 34 38 90 90 90"):
+        read(save(tmp_path / "a.pdb", text))
+
+
+def scale_records(edges: Sequence[float]) -> str:
+    return "".join(
+        f"SCALE{row + 1}    "
+        + "".join(f"{1.0 / edge if column == row else 0.0:10.6f}" for column in range(3))
+        + "        0.00000\n"
+        for row, edge in enumerate(edges)
+    )
+
+
+def test_scale_records_of_another_cell(tmp_path: Path) -> None:
+    right = save(tmp_path / "a.pdb", CRYST1 + scale_records(CELL[:3]) + atom_lines())
+    check(read(right), summed(ATOMS))
+    wrong = save(tmp_path / "b.pdb", CRYST1 + scale_records((60, 34, 38)) + atom_lines())
+    with pytest.raises(
+        FileFormatError, match=r"SCALE records .* cell 59.999 34 38 .* but its cell is 30 34"
+    ):
+        read(wrong)
+
+
+DUMMIES = {
+    "none": "",
+    "dummy": "CRYST1    1.000    1.000    1.000  90.00  90.00  90.00 P 1           1\n",
+    "other crystal": CRYST1,
+}
+
+
+@pytest.mark.parametrize("record", DUMMIES.values(), ids=DUMMIES)
+def test_a_box(record: str, tmp_path: Path, run: Run) -> None:
+    edges = (60.0, 61.0, 62.0)
+    path = save(tmp_path / "a.pdb", record + atom_lines())
+    structure = read(path, box=UnitCell(edges))
+    _, elements, places, occupancies, b_factors = zip(*ATOMS, strict=True)
+    expected = direct_sum(
+        HKL, np.array(places), elements, occupancies, b_factors, (*edges, 90, 90, 90), "P 1"
+    )
+    check(structure, expected)
+    assert "stands alone in a P 1 cell of 60 61 62" in "\n".join(structure.notes)
+    if not record:
+        outcome = run(f"-pdb {path} -N 2 -detpixels 8 -dmin 3")
+        assert (outcome.status, outcome.files) == (9, {})
+        assert "-cell puts the model into a P1 box" in outcome.err
+        words = "-N 2 -detpixels 8 -dmin 3 -cell 60 61 62 -nonoise"
+        assert run(f"-pdb {path} {words}").status == 0
+
+
+def test_a_box_of_a_matrix(tmp_path: Path, run: Run) -> None:
+    path = save(tmp_path / "a.pdb", CRYST1 + atom_lines())
+    (tmp_path / "a.mat").write_text("0.02 0 0\n0 0.02 0\n0 0 0.02\n")
+    outcome = run(f"-pdb {path} -mat a.mat -lambda 1 -N 2 -detpixels 8 -dmin 3 -nonoise")
+    assert "stands alone in a P 1 cell of 50 50 50 90 90 90" in outcome.out
+
+
+def test_a_slightly_different_cell_is_no_box(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.pdb", CRYST1 + atom_lines())
+    check(read(path, box=UnitCell((30.3, 34.0, 38.0))), summed(ATOMS))
+
+
+def test_a_box_which_is_too_small(tmp_path: Path) -> None:
+    far = ("CB", "C", (60.0, 5.8, 9.2), 1.0, 20.0)
+    path = save(tmp_path / "a.pdb", atom_lines([*ATOMS, far]))
+    with pytest.warns(CupysimWarning, match="is larger than the box"):
+        read(path, box=UnitCell((20.0, 20.0, 20.0)))
+
+
+def test_special_positions_with_full_occupancy(tmp_path: Path) -> None:
+    text = CRYST1.replace("P 21 21 21", "P 2 2 2   ")
+    path = save(tmp_path / "a.pdb", text + atom_lines([("O", "O", (0.0, 0.0, 9.0), 1.0, 20.0)]))
+    with pytest.warns(CupysimWarning, match="1 atoms on special positions count several times"):
+        read(path)
+
+
+# memory
+
+
+def test_memory_is_known_beforehand(tmp_path: Path, run: Run) -> None:
+    text = "CRYST1  900.000  900.000  900.000  90.00  90.00  90.00 P 1           1\n"
+    path = save(tmp_path / "a.pdb", text + atom_lines())
+    outcome = run(f"-pdb {path} -N 1 -detpixels 64 -pixel 3 -lambda 1")
+    assert (outcome.status, outcome.files) == (9, {})
+    assert outcome.err.count("\n") == 1
+    assert re.search(r"need grids of [\d.]+ GiB.*-dmin", outcome.err), outcome.err
+    assert run(f"-pdb {path} -N 1 -detpixels 64 -dmin 30 -nonoise").status == 0
+
+
+# hydrogen atoms
+
+FORMULAS = {
+    "ALA": 5, "ARG": 13, "ASN": 6, "ASP": 4, "CYS": 5, "GLN": 8, "GLU": 6, "GLY": 3, "HIS": 7,
+    "ILE": 11, "LEU": 11, "LYS": 13, "MET": 9, "MSE": 9, "PHE": 9, "PRO": 7, "SER": 5, "THR": 7,
+    "TRP": 10, "TYR": 9, "VAL": 9, "HOH": 2, "A": 11, "G": 11, "C": 11, "U": 10, "DA": 11,
+    "DG": 11, "DC": 11, "DT": 12,
+}  # fmt: skip
+"""Hydrogen atoms of a residue in a chain at neutral pH, from its sum formula: of an amino acid less
+one water, ASP and GLU less one proton, LYS and ARG with one more; of a nucleotide monophosphate
+less one water and two protons."""
+
+ALTERNATIVE = {"DT": 3, "T": 3}
+"""Atoms which two names of the same methyl group have twice."""
+
+
+@pytest.mark.parametrize("residue", FORMULAS)
+def test_hydrogens_of_residues(residue: str) -> None:
+    assert sum(COUNTS[residue].values()) - ALTERNATIVE.get(residue, 0) == FORMULAS[residue]
+
+
+def test_hydrogens_are_where_they_must_be() -> None:
+    """Within bonding distance of one atom, far from all others; each residue's number of them."""
+    model = gemmi.read_structure(str(MODEL))[0]
+    # of two conformations, one is enough here
+    model.remove_alternative_conformations()
+    heavy = model.count_atom_sites()
+    count, unknown = add_hydrogens(model)
+    assert unknown == []
+    assert model.count_atom_sites() == heavy + count
+    for chain in model:
+        for residue in chain:
+            places = np.array([atom.pos.tolist() for atom in residue])
+            is_hydrogen = np.array([atom.is_hydrogen() for atom in residue])
+            for place in places[is_hydrogen]:
+                distances = np.sort(np.linalg.norm(places - place, axis=1))[1:]
+                assert 0.8 < distances[0] < 1.25, residue
+                # the nearest but its parent: another hydrogen of a methyl or water
+                assert len(distances) == 1 or distances[1] > 1.25, residue
+
+
+def test_hydrogens_on_demand(tmp_path: Path) -> None:
+    def forward(**more: bool) -> tuple[float, str]:
+        structure = coordinates.read(MODEL, 4e-10, Recipe(k_sol=0.0, **more))
+        return amplitudes(structure, np.array([[0, 0, 0]]))[0], "\n".join(structure.notes)
+
+    plain, notes = forward()
+    assert "no hydrogen atoms; -hydrogens adds them" in notes
+    with_hydrogens, notes = forward(hydrogens=True)
+    added = int(re.search(r"(\d+) hydrogen atoms are added", notes)[1])  # type: ignore[index]
+    # 64 residues and 57 waters; an average residue has eight
+    assert 550 < added < 700
+    assert with_hydrogens - plain == pytest.approx(4 * added, rel=PARTLY_OCCUPIED)
+
+
+# contrast
+
+
+def test_contrast(tmp_path: Path, run: Run) -> None:
+    """Electrons less those of the displaced solvent: about 1.23 A^3 of protein a dalton."""
+    box = UnitCell((80.0, 81.0, 82.0))
+    protein = tmp_path / "a.pdb"
+    lines = [line for line in MODEL.read_text().splitlines() if line.startswith("ATOM")]
+    save(protein, "\n".join(lines) + "\n")
+    found = {}
+    for dmin in (3e-10, 10e-10):
+        for contrast in (False, True):
+            recipe = Recipe(hydrogens=True, contrast=contrast)
+            structure = coordinates.read(protein, dmin, recipe, box=box)
+            found[dmin, contrast] = amplitudes(structure, np.array([[0, 0, 0]]))[0]
+    model = gemmi.read_structure(str(protein))[0]
+    add_hydrogens(model)
+    electrons = sum(a.atom.occ * a.atom.element.atomic_number for a in model.all())
+    mass = sum(a.atom.occ * a.atom.element.weight for a in model.all())
+    for dmin in (3e-10, 10e-10):
+        assert found[dmin, True] == pytest.approx(electrons - 0.35 * 1.23 * mass, rel=0.15)
+        whole = electrons + 0.35 * (80 * 81 * 82 - 1.23 * mass)
+        assert found[dmin, False] == pytest.approx(whole, rel=0.005)
+    outcome = run(f"-pdb {protein} -cell 80 81 82 -dmin 10 -F000 contrast -N 1 -detpixels 8")
+    assert "electrons, contrast to the solvent" in outcome.out
+
+
+def test_f000_of_reflections(run: Run) -> None:
+    run("-h")
+    Path("a.hkl").write_text("1 0 0 5\n")
+    words = "-cell 30 -lambda 2 -N 2 -detpixels 8 -pixel 2 -nonoise -nodump"
+    outcome = run(f"-hkl a.hkl {words} -F000 520 -h5file a.h5")
+    assert outcome.status == 0, outcome.err
+    from cupysim.formats import nexus
+
+    factors = nexus.read("a.h5").experiment.structure_factors
+    assert factors.table is not None
+    assert factors.table[tuple(-np.array(factors.first))] == 520.0
+    for value, message in (
+        ("contrast", "'contrast' needs a model"),
+        ("-5", "must be not negative, got -5"),
+        ("many", "expected a number or 'contrast', got 'many'"),
+    ):
+        outcome = run(f"-hkl a.hkl {words} -F000 {value} -floatfile other.bin")
+        assert (outcome.status, outcome.files) == (9, {}), value
+        assert message in outcome.err
+
+
+# small molecules
+
+UREA = [
+    ("C1", "C", (0.0, 0.5, 0.33)),
+    ("O1", "O", (0.0, 0.5, 0.60)),
+    ("N1", "N", (0.145, 0.645, 0.18)),
+]
+UREA_CELL = (5.6, 5.6, 4.7, 90.0, 90.0, 90.0)
+UREA_HEAD = "".join(
+    f"_cell_{name} {value}\n"
+    for name, value in zip(
+        ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma"),
+        UREA_CELL,
+        strict=True,
+    )
+)
+SITE = ["_atom_site_label", "_atom_site_type_symbol", *(f"_atom_site_fract_{x}" for x in "xyz"),
+        "_atom_site_U_iso_or_equiv"]  # fmt: skip
+
+
+def urea_amplitudes(hkl: np.ndarray) -> np.ndarray:
+    """Two molecules: each site once, not once for each of the eight operators."""
+    group = gemmi.SpaceGroup("P -4 21 m").operations()
+    total = np.zeros(len(hkl), dtype=complex)
+    cell = gemmi.UnitCell(*UREA_CELL)
+    s2 = np.array([cell.calculate_1_d2(h) for h in hkl.tolist()])
+    for _, element, place in UREA:
+        seen: list[np.ndarray] = []
+        for op in group:
+            at = np.array(op.apply_to_xyz(list(place)))
+            if any(np.abs(at - o - np.rint(at - o)).max() < 1e-6 for o in seen):
+                continue
+            seen.append(at)
+            f = [gemmi.Element(element).it92.calculate_sf(s / 4.0) for s in s2]
+            debye = np.exp(-8 * np.pi**2 * 0.02 * s2 / 4.0)
+            total += np.array(f) * debye * np.exp(2j * np.pi * (hkl @ at))
+    return np.abs(total)
+
+
+@pytest.mark.parametrize("symmetry", ["name", "operators"])
+def test_small_molecule(symmetry: str, tmp_path: Path) -> None:
+    head = UREA_HEAD
+    if symmetry == "name":
+        head += "_symmetry_space_group_name_H-M   'P -4 21 m'\n"
+    else:
+        operators = gemmi.SpaceGroup("P -4 21 m").operations()
+        head += loop(
+            ["_space_group_symop_operation_xyz"], [(f"'{op.triplet()}'",) for op in operators]
+        )
+    rows = [(label, element, *place, "0.020(1)") for label, element, place in UREA]
+    path = write_cif(tmp_path / "urea.cif", {"toy": head + loop(SITE, rows)})
+    hkl = np.array([[0, 0, 0], [1, 1, 0], [2, 1, 1], [0, 0, 2], [3, 0, 1]])
+    check(read(path, 0.8e-10), urea_amplitudes(hkl), hkl)
+
+
+def test_small_molecule_in_a_group_without_a_name(tmp_path: Path) -> None:
+    """P -1 with its origin off a centre: gemmi has no name for these operators."""
+    head = UREA_HEAD + loop(
+        ["_symmetry_equiv_pos_as_xyz"], [("'x,y,z'",), ("'-x+1/8,-y,-z+1/12'",)]
+    )
+    rows = [("N1", "N", 0.31, 0.22, 0.13, 0.02)]
+    path = write_cif(tmp_path / "a.cif", {"toy": head + loop(SITE, rows)})
+    hkl = np.array([[1, 0, 0], [1, 2, 1], [2, -1, 3]])
+    places = np.array([[0.31, 0.22, 0.13], [-0.31 + 1 / 8, -0.22, -0.13 + 1 / 12]])
+    cell = gemmi.UnitCell(*UREA_CELL)
+    s2 = np.array([cell.calculate_1_d2(h) for h in hkl.tolist()])
+    f = np.array([gemmi.Element("N").it92.calculate_sf(s / 4.0) for s in s2])
+    expected = np.abs(
+        f * np.exp(-8 * np.pi**2 * 0.02 * s2 / 4) * np.exp(2j * np.pi * hkl @ places.T).sum(axis=1)
+    )
+    structure = read(path, 0.8e-10)
+    check(structure, expected, hkl)
+    assert structure.space_group == "of 2 operators"
+
+
+def test_small_molecule_with_anisotropic_displacements(tmp_path: Path) -> None:
+    """U of a CIF is along a*, b*, c*: exp(-2 pi^2 sum U_ij h_i h_j a*_i a*_j)."""
+    cell = (6.0, 7.0, 8.0, 75.0, 82.0, 98.0)
+    names = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
+    head = "".join(f"_cell_{n} {v}\n" for n, v in zip(names, cell, strict=True))
+    head += "_symmetry_space_group_name_H-M 'P 1'\n"
+    u = np.array([[0.05, 0.01, -0.01], [0.01, 0.02, 0.005], [-0.01, 0.005, 0.03]])
+    rows = [("C1", "C", 0.1, 0.2, 0.3, 0.03)]
+    aniso = ["_atom_site_aniso_label", *(f"_atom_site_aniso_U_{ij}" for ij in
+             ("11", "22", "33", "12", "13", "23"))]  # fmt: skip
+    values = [("C1", u[0, 0], u[1, 1], u[2, 2], u[0, 1], u[0, 2], u[1, 2])]
+    path = write_cif(tmp_path / "a.cif", {"toy": head + loop(SITE, rows) + loop(aniso, values)})
+    hkl = np.array([[1, 0, 0], [2, -3, 1], [0, 2, 4], [-4, 1, 2]])
+    unit_cell = gemmi.UnitCell(*cell)
+    reciprocal = np.array(unit_cell.reciprocal().parameters[:3])
+    s = hkl * reciprocal
+    f = [
+        gemmi.Element("C").it92.calculate_sf(unit_cell.calculate_1_d2(h) / 4) for h in hkl.tolist()
+    ]
+    expected = np.array(f) * np.exp(-2 * np.pi**2 * np.einsum("ni,ij,nj->n", s, u, s))
+    check(read(path, 0.9e-10), expected, hkl)
+
+
+BAD_MODELS = {
+    "reflections": ("a.cif", "data_x\nloop_\n_refln.index_h\n_refln.index_k\n1 1\n", "by -hkl"),
+    "nothing": ("a.cif", "data_x\n_cell.length_a 5\n", "no atoms"),
+    "bent": (
+        "a.pdb",
+        CRYST1 + "MTRIX1   2  2.000000  0.000000  0.000000        0.00000\n"
+        "MTRIX2   2  0.000000  1.000000  0.000000        0.00000\n"
+        "MTRIX3   2  0.000000  0.000000  1.000000        0.00000\n" + atom_lines(),
+        "no rotation",
+    ),
+    "no group": ("a.pdb", CRYST1.replace("P 21 21 21", "P 9 9 9   ") + atom_lines(), "P 9 9 9"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_MODELS)
+def test_bad_models(case: str, run: Run) -> None:
+    name, text, message = BAD_MODELS[case]
+    run("-h")
+    Path(name).write_text(text)
+    outcome = run(f"-pdb {name} -N 1 -detpixels 8 -dmin 3")
+    assert (outcome.status, outcome.files) == (9, {})
+    assert outcome.err.count("\n") == 1
+    assert message in outcome.err
+
+
+def test_options_which_need_a_model(run: Run) -> None:
+    words = "-cell 30 -default_F 5 -N 1 -detpixels 8"
+    assert "-hydrogens: needs a model" in run(f"{words} -hydrogens").err
+    assert "-merge: needs an MTZ" in run(f"{words} -merge").err
+    shutil.copyfile(MODEL, "a.pdb")
+    assert "needs a model, given by -pdb, and a solvent" in run(
+        "-pdb a.pdb -k_sol 0 -F000 contrast -N 1 -detpixels 8"
+    ).err  # fmt: skip
+
+
+def test_table_which_is_too_large(tmp_path: Path) -> None:
+    text = "CRYST1  300.000  300.000  300.000  90.00  90.00  90.00 P 1           1\n"
+    with pytest.raises(CupysimError, match="-dmin"):
+        read(save(tmp_path / "a.pdb", text + atom_lines()), 0.5e-10)
