@@ -23,30 +23,56 @@ class Unit:
     """A unit of the command line and its conversion to SI.
 
     The conversions are the C program's to the last bit: some multiply, some
-    divide.
+    divide. `kin` has the words for units of the same kind, and their sizes.
     """
 
     name: str
     to_si: Callable[[float], float]
+    kin: Mapping[str, float] = field(default_factory=dict)
 
+    def called(self, word: str) -> Unit | None:
+        """The unit of the same kind for which a word stands, if there is one."""
+        if word not in self.kin:
+            return None
+        times = self.kin[word] / self.kin[self.name]
+        return self if times == 1.0 else Unit(word, lambda value: self.to_si(value * times))
+
+
+_LENGTHS = {
+    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0), "cm": 1e-2, "mm": 1e-3,
+    **dict.fromkeys(("um", "\u00b5m", "\u03bcm", "micron", "microns"), 1e-6), "nm": 1e-9,
+    **dict.fromkeys(("A", "Ang", "angstrom", "angstroms"), 1e-10), "pm": 1e-12,
+}  # fmt: skip
+_ANGLES = {
+    **dict.fromkeys(("deg", "degree", "degrees"), math.pi / 180.0), "urad": 1e-6, "mrad": 1e-3,
+    **dict.fromkeys(("rad", "radian", "radians"), 1.0),
+    "arcmin": math.pi / 10800.0, "arcsec": math.pi / 648000.0,
+}  # fmt: skip
+_TIMES = {"s": 1.0, "sec": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12, "fs": 1e-15}
+_ENERGIES = {"eV": 1.0, "keV": 1e3, "MeV": 1e6}
+_AREAS = {"photons/m^2": 1.0, "m2": 1.0, "cm2": 1e4, "mm2": 1e6, "um2": 1e12}
 
 NONE = Unit("", lambda value: value)
-MM = Unit("mm", lambda value: value / 1000.0)
-METRE = Unit("m", lambda value: value)
-MICRON = Unit("um", lambda value: value * 1e-6)
-MICRON_WATER = Unit("um", lambda value: value / 1e6)
-DEGREE = Unit("deg", lambda value: value / DEGREES_PER_RADIAN)
-ANGSTROM = Unit("A", lambda value: value / 1e10)
-ANGSTROM_CELL = Unit("A, deg", lambda value: value)
-ANGSTROM_DMIN = Unit("A", lambda value: value * 1e-10)
-ELECTRONVOLT = Unit("eV", lambda value: (12398.42 / value) / 1.0e10)
-MILLIRADIAN = Unit("mrad", lambda value: value / 1000.0)
-PERCENT = Unit("%", lambda value: value / 100.0)
-PIXEL = Unit("pixels", lambda value: value)
-ELECTRON = Unit("electrons", lambda value: value)
-SECOND = Unit("s", lambda value: value)
-PER_AREA = Unit("photons/m^2", lambda value: value)
-PER_SECOND = Unit("photons/s", lambda value: value)
+MM = Unit("mm", lambda value: value / 1000.0, _LENGTHS)
+METRE = Unit("m", lambda value: value, _LENGTHS)
+MICRON = Unit("um", lambda value: value * 1e-6, _LENGTHS)
+MICRON_WATER = Unit("um", lambda value: value / 1e6, _LENGTHS)
+DEGREE = Unit("deg", lambda value: value / DEGREES_PER_RADIAN, _ANGLES)
+ANGSTROM = Unit("A", lambda value: value / 1e10, _LENGTHS)
+ANGSTROM_CELL = Unit("A, deg", lambda value: value, {"A, deg": 1.0, "A": 1.0})
+ANGSTROM_DMIN = Unit("A", lambda value: value * 1e-10, _LENGTHS)
+ELECTRONVOLT = Unit("eV", lambda value: (12398.42 / value) / 1.0e10, _ENERGIES)
+MILLIRADIAN = Unit("mrad", lambda value: value / 1000.0, _ANGLES)
+PERCENT = Unit("%", lambda value: value / 100.0, {"%": 1.0, "percent": 1.0})
+PIXEL = Unit("pixels", lambda value: value, {"pixels": 1.0, "pixel": 1.0, "px": 1.0})
+ELECTRON = Unit("electrons", lambda value: value, {"electrons": 1.0})
+ELECTRON_DENSITY = Unit("electrons/A^3", lambda value: value)
+B_FACTOR = Unit("A^2", lambda value: value)
+DENSITY = Unit("g/cm^3", lambda value: value)
+MOLAR_MASS = Unit("g/mol", lambda value: value)
+SECOND = Unit("s", lambda value: value, _TIMES)
+PER_AREA = Unit("photons/m^2", lambda value: value, _AREAS)
+PER_SECOND = Unit("photons/s", lambda value: value, {"photons/s": 1.0, "s": 1.0})
 
 
 class Match(Enum):
@@ -109,6 +135,8 @@ class Option:
         The words of which its value is one.
     no_effect : bool
         Read but not used, as in the C program.
+    free_unit : bool
+        The C program drops its numbers, so that any unit in its name may count.
     is_new : bool
         The C program does not have it.
     """
@@ -129,12 +157,18 @@ class Option:
     limit: str = ""
     choices: tuple[str, ...] = ()
     no_effect: bool = False
+    free_unit: bool = False
     is_new: bool = False
 
     @property
     def name(self) -> str:
         """The spelling in the help."""
         return self.names[0]
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """All known spellings."""
+        return (*self.names, *self.extensions)
 
     def matches(self, argument: str) -> bool:
         """Whether the C program takes this argument for this option."""
@@ -186,10 +220,10 @@ def _new_path(name: str, group: str, text: str, dest: str) -> Option:
     return _path(name, group, text, dest, match=Match.EXACT, is_new=True)
 
 
-def _new_number(name: str, text: str, dest: str, default: str) -> Option:
+def _new_number(name: str, text: str, unit: Unit, dest: str, default: str) -> Option:
     """An option of our own for the crystal, with a number which is not negative."""
     return _number(
-        name, CRYSTAL, text, NONE, dest, default, match=Match.EXACT, limit="not negative",
+        name, CRYSTAL, text, unit, dest, default, match=Match.EXACT, limit="not negative",
         is_new=True,
     )  # fmt: skip
 
@@ -207,11 +241,11 @@ def _choice(name: str, text: str, dest: str, choices: tuple[str, ...], default: 
     )  # fmt: skip
 
 
-def _vector(name: str, text: str, dest: str, unit: Unit = NONE) -> Option:
+def _vector(name: str, text: str, dest: str, unit: Unit = NONE, **more: Any) -> Option:
     """A lab vector, which switches to the CUSTOM convention."""
     return Option(
         (name,), DETECTOR, text, Kind.FLOAT, 3, unit, (dest,), "",
-        sets={"convention": "custom"}, metavar="X Y Z",
+        sets={"convention": "custom"}, metavar="X Y Z", **more,
     )  # fmt: skip
 
 
@@ -247,13 +281,12 @@ OPTIONS: tuple[Option, ...] = (
     _number("-sample_heigh -sample_z -xtal_heigh -xtal_z -heigh", CRYSTAL,
             "Crystal size along c; overrules -Nc.", MM, "sample_z", "0",
             extensions=("-height", "-sample_height", "-xtal_height")),
-    _number("-density -sample_den", CRYSTAL, "Read but not used.", NONE, "density", "1",
-            extensions=("-sample_density",), metavar="G/CM3", no_effect=True),
-    _number("-MW", CRYSTAL, "Read but not used.", NONE, "molecular_weight", "18",
-            match=Match.EXACT, metavar="G/MOL", no_effect=True),
-    _number("-molec", CRYSTAL, "Read but not used; the same as -MW.", NONE, "molecular_weight",
-            "18",
-            extensions=("-molecular_weight",), metavar="G/MOL", no_effect=True),
+    _number("-density -sample_den", CRYSTAL, "Read but not used.", DENSITY, "density", "1",
+            extensions=("-sample_density",), no_effect=True),
+    _number("-MW", CRYSTAL, "Read but not used.", MOLAR_MASS, "molecular_weight", "18",
+            match=Match.EXACT, no_effect=True),
+    _number("-molec", CRYSTAL, "Read but not used; the same as -MW.", MOLAR_MASS,
+            "molecular_weight", "18", extensions=("-molecular_weight",), no_effect=True),
     _number("-Xbeam", DETECTOR, "Beam centre X, as the convention means it.", MM, "beam_x",
             sets=_BEAM_PIVOT),
     _number("-Ybeam", DETECTOR, "Beam centre Y, as the convention means it.", MM, "beam_y",
@@ -286,7 +319,8 @@ OPTIONS: tuple[Option, ...] = (
     _vector("-twotheta_axis",
             "Axis of the two-theta swing. Also sets -twotheta to its first number.",
             "twotheta_axis"),
-    _vector("-pix0_vector", "Read; only switches to the CUSTOM convention.", "pix0_vector", METRE),
+    _vector("-pix0_vector", "Only switches to the CUSTOM convention; with -corrected, the first "
+            "pixel's outer corner, and no switch.", "pix0_vector", METRE, free_unit=True),
     _number("-distance", DETECTOR, "Distance along the beam.", MM, "distance", "100",
             sets=_BEAM_PIVOT, limit="not zero"),
     _number("-close_distance", DETECTOR, "Distance of the detector plane; overrules -distance.", MM,
@@ -402,9 +436,9 @@ OPTIONS: tuple[Option, ...] = (
         "comma between.",
         Kind.TEXT, 1, NONE, ("columns",), match=Match.EXACT, metavar="F[,SIG]", is_new=True,
     ),
-    _new_number("-k_sol", "Electron density of -pdb's bulk solvent, electrons/A^3; 0 for none.",
-                "k_sol", "0.35"),
-    _new_number("-b_sol", "B factor which smooths the solvent's boundary, A^2.", "b_sol", "46"),
+    _new_number("-k_sol", "Electron density of -pdb's bulk solvent; 0 for none.",
+                ELECTRON_DENSITY, "k_sol", "0.35"),
+    _new_number("-b_sol", "B factor which smooths the bulk solvent.", B_FACTOR, "b_sol", "46"),
     _number("-default_F", CRYSTAL, "Structure factor of reflections which are not in the file.",
             ELECTRON, "default_F", "0"),
     _path("-dump", CRYSTAL, "Binary table of structure factors: written with -hkl, else read.",
@@ -506,43 +540,14 @@ OPTIONS: tuple[Option, ...] = (
 """All options, in the order in which the C program tests them."""
 
 INITIAL: dict[str, Any] = {
-    "convention": "mosflm",
-    "coherent": False,
-    "corrected": (),
-    "curved": False,
-    "explicit_pivot": None,
-    "interpolate": None,
-    "oversample_omega": False,
-    "oversample_polar": False,
-    "oversample_thick": False,
-    "point_pixel": False,
-    "polarized": True,
-    "printout": False,
-    "progress": True,
-    "round_divergence": True,
-    "shape": "square",
-    "use_dump": True,
-    "write_noise": True,
-    "write_pgm": True,
-}
+    "convention": "mosflm", "shape": "square",
+    "corrected": (), "explicit_pivot": None, "interpolate": None,
+    **dict.fromkeys(("coherent", "curved", "point_pixel", "printout"), False),
+    **dict.fromkeys(("oversample_omega", "oversample_polar", "oversample_thick"), False),
+    **dict.fromkeys(("polarized", "progress", "round_divergence", "use_dump"), True),
+    **dict.fromkeys(("write_noise", "write_pgm"), True),
+}  # fmt: skip
 """What the options without a value set, before any of them is given."""
-
-LEGACY_WORDS: dict[str, str] = {
-    "-hdiv": "use -hdivrange",
-    "-vdiv": "use -vdivrange",
-    "-dispstep": "use -dispsteps",
-    "-source_dist": "sources are at infinity for all that matters",
-    "-source_distance": "sources are at infinity for all that matters",
-    "-thick": "use -sample_x or -detector_thick",
-    "-detsize_x": "use -detsize_f",
-    "-detsize_y": "use -detsize_s",
-    "-xdet_vector": "use -fdet_vector",
-    "-ydet_vector": "use -sdet_vector",
-    "-zdet_vector": "use -odet_vector",
-    "-detector_thickness": "use -detector_thick",
-    "-polarization": "use -polar",
-}
-"""Words of the C program's documentation which it ignores, and what to use."""
 
 
 def usage() -> str:
@@ -559,12 +564,12 @@ DESCRIPTION = (
 )
 
 EPILOG = (
-    "Options may be lengthened (-wavelength) and most may start with two dashes. Of options given "
-    "twice the last one counts. Exit status: 0, or 9 after an error. Other commands, each with "
-    "--help: 'cupysim show' and 'cupysim info' look at images, 'cupysim trace' at pixels, 'cupysim "
-    "compare' at two of either; 'cupysim refine' fits an experiment to an image; 'cupysim "
-    "campaign' makes data sets of many; 'cupysim parity' compares with another program, 'cupysim "
-    "rerun' with an earlier run."
+    "Options may be lengthened (-wavelength), with -corrected by a unit (-distance_m); most may "
+    "start with two dashes. Of options given twice the last one counts. Exit status: 0, or 9 after "
+    "an error. Other commands, each with --help: 'cupysim show' and 'cupysim info' look at images, "
+    "'cupysim trace' at pixels, 'cupysim compare' at two of either; 'cupysim refine' fits an "
+    "experiment to an image; 'cupysim campaign' makes data sets of many; 'cupysim parity' compares "
+    "with another program, 'cupysim rerun' with an earlier run."
 )
 
 
@@ -607,10 +612,9 @@ def build_parser() -> argparse.ArgumentParser:
                 "-version", "--version", action="store_true", help="Show the version."
             )
         for option in (option for option in OPTIONS if option.group == group):
-            names = dict.fromkeys((*option.names, *option.extensions))
             text = describe(option).replace("%", "%%")
             if option.count == 0:
-                section.add_argument(*names, action="store_true", help=text)
+                section.add_argument(*option.spellings, action="store_true", help=text)
             else:
-                section.add_argument(*names, metavar=value_names(option), help=text)
+                section.add_argument(*option.spellings, metavar=value_names(option), help=text)
     return parser
