@@ -117,12 +117,17 @@ QUIRKS: dict[int, Quirk] = {
         (48, "the beam clips the sample in two of three directions", _R),
         (49, "pixels outside the region of interest have no offset", _R),
         (50, "exit status 0 after nonsense", _E),
+        (51, "a unit in an option's name does not count", _W),
     )
 }
 
-CORRECTABLE = frozenset((*range(1, 22), 23, 25, 26, 27, 29, 35, 44, 46))
+CORRECTABLE = frozenset((*range(1, 22), 23, 25, 26, 27, 29, 35, 44, 46, 51))
 """Numbers of the quirks which can be corrected; where others make files different, users rely on
 it, and errors are errors in any case."""
+
+OF_WORDS = frozenset({1, 2, 51})
+"""Those of them which only concern how the command line's words are read: an experiment is
+corrected without them."""
 
 _NUMBER = re.compile(r"[Qq]([0-9]{1,3})")
 

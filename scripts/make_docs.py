@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cupysim.cli.options import GROUPS, LEGACY_WORDS, OPTIONS, Option, describe, usage, value_names
+from cupysim.cli.manual import describe, usage, value_names
+from cupysim.cli.option_kinds import GROUPS, Option
+from cupysim.cli.options import OPTIONS
+from cupysim.cli.words import LEGACY_WORDS
 
 OPTIONS_PAGE = Path(__file__).parent.parent / "docs" / "options.md"
 
@@ -22,8 +25,10 @@ def options_page() -> str:
         "",
         "Options are recognised as nanoBragg recognises them: most may be lengthened",
         "(`-wavelength`) or start with two dashes. Of options given twice the last one counts.",
-        "A unit stands behind each option which has one. An option without its value, a value",
-        "which is no number, and an unknown option are errors (exit status 9).",
+        "A unit stands behind each option which has one. With `-corrected`, another one of its",
+        "kind may be part of the name: `-distance_m 0.1`, `-pix0_vector_mm 20 -1.6 1.6`,",
+        "`-phi_rad 0.1`. An option without its value, a value which is no number, and an unknown",
+        "option are errors (exit status 9).",
     ]
     for group in GROUPS:
         options = [option for option in OPTIONS if option.group == group]
@@ -45,7 +50,7 @@ def options_page() -> str:
 
 
 def _row(option: Option) -> str:
-    names = ", ".join(f"`{name}`" for name in (*option.names, *option.extensions))
+    names = ", ".join(f"`{name}`" for name in option.spellings)
     values = value_names(option).replace("|", "\\|")
     return f"| {names} | {values} | {describe(option).replace('|', chr(92) + '|')} |"
 

@@ -7,15 +7,23 @@ included; what can only be a mistake is an error here.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-import warnings
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from cupysim.cli.options import INITIAL, LEGACY_WORDS, OPTIONS, Kind, Option
-from cupysim.errors import CupysimWarning, ModelError, OptionError
+from cupysim.cli.option_kinds import Kind, Option
+from cupysim.cli.options import INITIAL, OPTIONS
+from cupysim.cli.words import (
+    in_named_unit,
+    is_spelling,
+    options_in,
+    plain,
+    refuse_unknown,
+    shown,
+    warn,
+)
+from cupysim.errors import ModelError, OptionError
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.maths.nr_random import wrap_int32
 from cupysim.quirks import corrections, warn_quirk
@@ -136,31 +144,29 @@ class _Scanner:
 
     def _stray(self, word: str) -> None:
         if not self.ignoring:
-            _warn(f"{_shown(word)!r} belongs to no option and is ignored")
+            warn(f"{shown(word)!r} belongs to no option and is ignored")
 
     def _option(self, position: int, word: str) -> None:
-        matching = [option for option in OPTIONS if option.matches(word)]
+        matching = options_in(word, self.corrected)
         self.ignoring = not matching
         if not matching:
-            self._unknown(word)
+            refuse_unknown(word, self.corrected)
             return
-        plain = "-" + word.lstrip("-")
-        meant = [option for option in matching if _is_spelling(option, plain)]
-        for option in matching:
+        meant = [option for option in matching if is_spelling(option, word)]
+        for each in matching:
+            option = each if meant else in_named_unit(each, word, self.corrected)
             primary = option in meant or not meant
-            if not meant:
-                _warn(f"{word!r} is read as {option.name}")
-            if not primary and MEANT_BY_NO_ONE.get((plain, option.name)) in self.corrected:
+            if not primary and MEANT_BY_NO_ONE.get((plain(word), option.name)) in self.corrected:
                 continue
             if primary:
                 self.seen.add(option.name)
                 if option.no_effect:
-                    _warn(f"{word} has no effect on the image, as in nanoBragg")
+                    warn(f"{word} has no effect on the image, as in nanoBragg")
             before = dict(self.given)
             ended = self._apply(option, position, word, primary)
             for name, value in self.given.items():
                 if name not in before or before[name] is not value:
-                    self.set_by[name] = plain
+                    self.set_by[name] = plain(word)
             if ended:
                 break
 
@@ -209,7 +215,7 @@ class _Scanner:
         self.values_end = position + 1 + count
         for value in self.words[position + 1 : self.values_end]:
             if value.startswith("-") and any(option.matches(value) for option in OPTIONS):
-                raise OptionError(word, f"expected a value, got the option {_shown(value)!r}")
+                raise OptionError(word, f"expected a value, got the option {shown(value)!r}")
 
     def _set(self, option: Option, value: Any) -> None:
         for name in option.dest:
@@ -235,22 +241,6 @@ class _Scanner:
         if depth == 0.0:
             self.given["sensor_thickness"] = 0.0
         self._set(option, 1.0 / depth if depth else 0.0)
-
-    def _unknown(self, word: str) -> None:
-        """Words of the C program's documentation are ignored, others are errors."""
-        plain = "-" + word.lstrip("-")
-        if plain in LEGACY_WORDS:
-            _warn(f"{word} is ignored, as by nanoBragg: {LEGACY_WORDS[plain]}")
-        elif word != plain and any(
-            option.matches(plain) and not (option.is_new or plain in option.extensions)
-            for option in OPTIONS
-        ):
-            _warn(f"{word} is ignored, as by nanoBragg: write it with one dash")
-        else:
-            names = [name for option in OPTIONS for name in (*option.names, *option.extensions)]
-            close = difflib.get_close_matches(plain, names, n=1, cutoff=0.7)
-            hint = f"did you mean {close[0]}?" if close else "cupysim -h lists the options"
-            raise OptionError(_shown(word), f"unknown option; {hint}")
 
 
 def corrected_quirks(words: Sequence[str]) -> tuple[int, ...]:
@@ -279,7 +269,7 @@ def corrected_quirks(words: Sequence[str]) -> tuple[int, ...]:
                 numbers.update(corrections(value[0] if value else "all"))
             except ModelError as error:
                 text = str(error).removeprefix("corrected: ")
-                raise OptionError(CORRECTED, _shown(text, 200)) from error
+                raise OptionError(CORRECTED, shown(text, 200)) from error
     return tuple(sorted(numbers))
 
 
@@ -287,11 +277,6 @@ def _corrections_after(words: Sequence[str], position: int) -> Sequence[str]:
     """The value of a -corrected at this place, if it has one."""
     following = words[position + 1 : position + 2]
     return following if following and not following[0].startswith("-") else ()
-
-
-def _is_spelling(option: Option, plain: str) -> bool:
-    """Whether a word is one of an option's known spellings."""
-    return plain in option.names or plain in option.extensions
 
 
 def _convert_default(option: Option) -> Any:
@@ -312,7 +297,7 @@ def _convert(option: Option, word: str, text: str, strict: bool = True) -> Any:
         return _convert_float(option, word, text, strict)
     if option.kind is Kind.CHOICE:
         if text not in option.choices:
-            raise OptionError(word, f"expected {_listed(option.choices)}, got {_shown(text)!r}")
+            raise OptionError(word, f"expected {_listed(option.choices)}, got {shown(text)!r}")
         return text
     if option.kind is Kind.DEVICES:
         return _devices(word, text)
@@ -321,18 +306,18 @@ def _convert(option: Option, word: str, text: str, strict: bool = True) -> Any:
 
 def _convert_integer(option: Option, word: str, text: str) -> int:
     if len(text) > LONGEST_INTEGER and (_DECIMAL.fullmatch(text) or _INTEGER.fullmatch(text)):
-        raise OptionError(word, f"{_shown(text)} is too large; at most {LARGEST_INTEGER}")
+        raise OptionError(word, f"{shown(text)} is too large; at most {LARGEST_INTEGER}")
     if _DECIMAL.fullmatch(text):
         whole = math.trunc(float(text))
         if whole != float(text):
-            _warn(f"{word} {text}: a whole number is expected; {whole} is used")
+            warn(f"{word} {text}: a whole number is expected; {whole} is used")
     elif _INTEGER.fullmatch(text):
         whole = int(text)
     else:
-        raise OptionError(word, f"expected a whole number, got {_shown(text)!r}")
+        raise OptionError(word, f"expected a whole number, got {shown(text)!r}")
     if option.kind is Kind.SEED:
         if wrap_int32(whole) != whole:
-            _warn(f"{word} {text}: seeds have 32 bits; {wrap_int32(whole)} is used")
+            warn(f"{word} {text}: seeds have 32 bits; {wrap_int32(whole)} is used")
         return wrap_int32(whole)
     if abs(whole) > LARGEST_INTEGER:
         raise OptionError(word, f"{text} is too large; at most {LARGEST_INTEGER}")
@@ -345,12 +330,12 @@ def _convert_float(option: Option, word: str, text: str, strict: bool) -> float:
     if match is None:
         if not strict:
             return 0.0
-        raise OptionError(word, f"expected a number, got {_shown(text)!r}")
+        raise OptionError(word, f"expected a number, got {shown(text)!r}")
     value = float(match.group())
     if not abs(value) <= LARGEST_FLOAT:
-        raise OptionError(word, f"{_shown(text)} is too large; at most {LARGEST_FLOAT:g}")
+        raise OptionError(word, f"{shown(text)} is too large; at most {LARGEST_FLOAT:g}")
     if option.limit and 0.0 < abs(value) < 1.0 / LARGEST_FLOAT:
-        raise OptionError(word, f"{_shown(text)} is too close to zero")
+        raise OptionError(word, f"{shown(text)} is too close to zero")
     _check_limit(option, word, text, value)
     return option.unit.to_si(value)
 
@@ -361,7 +346,7 @@ def _devices(word: str, text: str) -> list[int] | None:
         return None
     if not re.fullmatch(r"\d{1,4}(,\d{1,4})*", text, re.ASCII):
         raise OptionError(
-            word, f"expected 'all' or numbers with commas between, got {_shown(text)!r}"
+            word, f"expected 'all' or numbers with commas between, got {shown(text)!r}"
         )
     return [int(number) for number in text.split(",")]
 
@@ -373,20 +358,11 @@ def _listed(words: Sequence[str]) -> str:
 def _check_limit(option: Option, word: str, text: str, value: float) -> None:
     kept = {"": True, "positive": value > 0, "not negative": value >= 0, "not zero": value != 0}
     if not kept[option.limit]:
-        raise OptionError(word, f"must be {option.limit}, got {_shown(text)}")
-
-
-def _shown(text: str, most: int = 60) -> str:
-    """A value for a message, which a long one shall not fill."""
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+        raise OptionError(word, f"must be {option.limit}, got {shown(text)}")
 
 
 def _pivot(word: str, text: str) -> str:
     for pivot in ("beam", "sample"):
         if pivot in text:
             return pivot
-    raise OptionError(word, f"expected 'sample' or 'beam', got {_shown(text)!r}")
-
-
-def _warn(text: str) -> None:
-    warnings.warn(CupysimWarning(text), stacklevel=4)
+    raise OptionError(word, f"expected 'sample' or 'beam', got {shown(text)!r}")

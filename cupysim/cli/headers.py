@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cupysim.cli.arguments import LARGEST_FLOAT
-from cupysim.cli.options import ANGSTROM, DEGREE, MM, Unit
+from cupysim.cli.units import ANGSTROM, DEGREE, MM, Unit
 from cupysim.errors import CupysimWarning, FileFormatError, OptionError
 from cupysim.formats import cbf, dials, nxmx_image, smv
 from cupysim.formats.geometry import ImageGeometry, Spectrum

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import textwrap
 
-from cupysim.cli.options import (
-    DESCRIPTION,
-    EPILOG,
-    GENERAL,
-    GROUPS,
-    OPTIONS,
-    describe,
-    usage,
-    value_names,
-)
+from cupysim.cli.manual import DESCRIPTION, EPILOG, describe, usage, value_names
+from cupysim.cli.option_kinds import GENERAL, GROUPS
+from cupysim.cli.options import OPTIONS
 
 
 def format_help(width: int = 100) -> str:

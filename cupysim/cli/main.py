@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from cupysim.cli.commands import COMMANDS, run_command
 from cupysim.cli.help import format_help
-from cupysim.cli.options import usage
+from cupysim.cli.manual import usage
 from cupysim.cli.streams import Report, printable, say, show_warning
 
 if TYPE_CHECKING:

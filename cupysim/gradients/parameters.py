@@ -21,7 +21,7 @@ from cupysim.models.conventions import PIVOTS, Pivot
 from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS
-from cupysim.quirks import CORRECTABLE
+from cupysim.quirks import CORRECTABLE, OF_WORDS
 from cupysim.render.plan import RenderPlan
 
 FACTORS = "structure_factors"
@@ -139,7 +139,7 @@ def plan_gradients(
         If an image of this kind has no derivatives, or not with one of the parameters.
     """
     wanted = expand(names)
-    if not experiment.corrects(*CORRECTABLE):
+    if not experiment.corrects(*(CORRECTABLE - OF_WORDS)):
         raise ModelError(
             "gradients: they are those of the corrected image; Experiment(..., corrected='all'), "
             "or -corrected"

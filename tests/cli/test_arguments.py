@@ -119,7 +119,7 @@ def test_twotheta_axis_is_also_twotheta() -> None:
         ("-detsize_x 30", "-detsize_x is ignored, as by nanoBragg: use -detsize_f"),
         ("--detpixels 30", "--detpixels is ignored, as by nanoBragg: write it with one dash"),
         ("stray", "'stray' belongs to no option and is ignored"),
-        ("-lambda_of_mine 1", "'-lambda_of_mine' is read as -lambda"),
+        ("-lambda_of_mine 1", "'-lambda_of_mine' is read as -lambda, in A"),
         ("-Na 2.7", "-Na 2.7: a whole number is expected; 2 is used"),
         (
             "-curved_det",

@@ -53,6 +53,8 @@ ROWS = [
     (f"{BASE} -hdivsteps 3", [21, 27, 46]),
     (f"{BASE} -phi 1 -phisteps 10 -phistep 0.1", [27]),
     (f"{BASE} -img made.img -distance 200 -oversample 1", [29]),
+    (f"{BASE} -water_mm 3", [51]),
+    (f"{BASE} -pix0_vector_mm 100 0 0", [10, 11]),
 ]
 
 

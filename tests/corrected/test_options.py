@@ -32,6 +32,7 @@ SAME = [
     (27, "-osc 0.9 -phistep 0.3", "-osc 0.9 -phisteps 3"),
     (27, "-hdivsteps 3 -hdivstep 0.5", "-hdivsteps 3 -hdivrange 1"),
     (46, "-hdivrange 0.28 -hdivstep 0.02", "-hdivrange 0.28 -hdivsteps 15"),
+    (51, "-distance_m 0.15", "-distance 150"),
 ]  # fmt: skip
 """A quirk, options, and other options which mean the same and are not touched by it."""
 

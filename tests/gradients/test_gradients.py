@@ -16,6 +16,7 @@ from cupysim.gradients.select import select_gradient_backend
 from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Region, Rendering
 from cupysim.models.parameters import GROUPS
+from cupysim.quirks import OF_WORDS
 from cupysim.render import worker
 from cupysim.render.host import HostEngine
 from cupysim.render.result import Observer
@@ -303,6 +304,13 @@ class TestNames:
                 simulate(experiment, gradients=["misset"])
         with pytest.raises(CupysimError, match="expected an Experiment, got a str"):
             render_gradients("words", "misset")  # type: ignore[arg-type]
+
+    def test_quirks_of_words_do_not_count(self) -> None:
+        """Experiments which were corrected before such a quirk had a number stay corrected."""
+        experiment = experiment_of(f"-corrected {BASE} -default_F 1 -N 3")
+        earlier = [number for number in experiment.corrections if number not in OF_WORDS]
+        assert len(earlier) < len(experiment.corrections)
+        render_gradients(replace(experiment, corrected=earlier), "misset")
 
     def test_no_quirk_is_warned_of(self) -> None:
         with warnings.catch_warnings():

@@ -27,8 +27,8 @@ import numpy as np
 from cupysim.campaign.distributions import uniform_deviates
 from cupysim.campaign.file import LARGEST_SEED
 from cupysim.campaign.shots import any_rotation, turned
-from cupysim.cli.options import ANGSTROM, DEGREE
 from cupysim.cli.streams import Report, say, tell
+from cupysim.cli.units import ANGSTROM, DEGREE
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import CupysimError
 from cupysim.formats import mosflm_matrix

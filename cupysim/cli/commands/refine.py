@@ -27,7 +27,8 @@ import numpy as np
 from cupysim.cli.arguments import default_values, scan
 from cupysim.cli.build import build
 from cupysim.cli.commands import show
-from cupysim.cli.options import COMPUTING, OPTIONS, OUTPUT, Kind
+from cupysim.cli.option_kinds import COMPUTING, OUTPUT, Kind
+from cupysim.cli.options import OPTIONS
 from cupysim.cli.provenance import input_files
 from cupysim.cli.refinement_report import draw, report_json, report_lines
 from cupysim.cli.streams import say, tell
