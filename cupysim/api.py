@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cupysim.errors import CupysimError
-from cupysim.formats import fdump, hkl_text, mosflm_matrix
+from cupysim.formats import fdump, hkl_text, matrix_checks
 from cupysim.formats.structures import reflections
 from cupysim.gradients.parameters import plan_gradients
 from cupysim.gradients.result import Gradients
@@ -291,7 +291,7 @@ def read_orientation(path: os.PathLike[str] | str, wavelength: float) -> np.ndar
     CupysimError
         If the file is no matrix, or its columns span no volume.
     """
-    return mosflm_matrix.read_reciprocal(path, wavelength)
+    return matrix_checks.read_reciprocal(path, wavelength)
 
 
 def from_args(words: str | Sequence[str]) -> Experiment:

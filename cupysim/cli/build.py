@@ -21,7 +21,7 @@ from cupysim.cli.structures import (
     warn_of_other_cell,
 )
 from cupysim.errors import CupysimError, FileFormatError, OptionError
-from cupysim.formats import mosflm_matrix, source_table, stol_table
+from cupysim.formats import matrix_checks, source_table, stol_table
 from cupysim.maths.cell import upright_reciprocal
 from cupysim.maths.detector_geometry import DetectorAngles
 from cupysim.maths.mosaic import random_misset
@@ -205,7 +205,7 @@ def _crystal(
     cell = None if args.cell is None else given_cell(args.cell)
     reciprocal = args.values.get("reciprocal")
     if args.matrix_file is not None:
-        reciprocal = mosflm_matrix.read_reciprocal(args.matrix_file, wavelength, cell is None)
+        reciprocal = matrix_checks.read_reciprocal(args.matrix_file, wavelength, cell is None)
     if cell is None and reciprocal is None:
         if known is None:
             raise CupysimError("no unit cell: give -cell or -mat")

@@ -8,7 +8,7 @@ A file of MOSFLM's has nine lines, and perhaps a tenth which names the space gro
     8       the unit cell (Angstrom, degrees), of which B is made: a* along x, b* in the xy plane
     9       missetting angles
 
-nanoBragg reads the first nine numbers alone. So does `read_reciprocal`, but it warns where the
+nanoBragg reads the first nine numbers alone. So does cupysim, but `matrix_checks` warns where the
 rest of the file tells that they are not what they are taken for.
 """
 
@@ -16,19 +16,17 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
-from cupysim.errors import CupysimWarning, FileFormatError, ModelError
+from cupysim.errors import FileFormatError
 from cupysim.formats.text_numbers import NUMBER, read_text
 from cupysim.maths.cell import (
     Lattice,
     oriented_lattice,
-    reciprocal_from_cell,
     upright_reciprocal,
 )
 
@@ -93,7 +91,7 @@ class MatrixFile:
         """
         if self.cell is None:
             return None
-        factor = _common_factor(self, oriented_lattice(reciprocal_vectors(self.a_matrix, ANGSTROM)))
+        factor = common_factor(self, oriented_lattice(reciprocal_vectors(self.a_matrix, ANGSTROM)))
         return None if factor is None else factor * ANGSTROM
 
 
@@ -186,111 +184,20 @@ def reciprocal_vectors(matrix: np.ndarray, wavelength: float) -> np.ndarray:
     return ANGSTROM / wavelength * matrix.T
 
 
-def read_reciprocal(
-    path: os.PathLike[str] | str, wavelength: float, lengths_count: bool = True
-) -> np.ndarray:
-    """Read reciprocal cell vectors, and warn if the file tells that they are wrong.
-
-    Parameters
-    ----------
-    path : path_like
-        A matrix file.
-    wavelength : float
-        The wavelength in use (m).
-    lengths_count : bool, optional
-        Whether the cell's edges are those of the matrix; else it gives directions alone.
-
-    Returns
-    -------
-    ndarray, shape (3, 3)
-        Rows a*, b*, c* (1/Angstrom).
-
-    Raises
-    ------
-    FileFormatError
-        If the file does not start with nine finite numbers.
-    ModelError
-        If the vectors span no volume.
-    """
-    return checked_reciprocal(read(path), wavelength, lengths_count)
-
-
-def checked_reciprocal(
-    file: MatrixFile, wavelength: float, lengths_count: bool = True
-) -> np.ndarray:
-    """Reciprocal cell vectors of a file which was read, with the warnings of `read_reciprocal`.
+def is_cell(file: MatrixFile, lattice: Lattice, edges: np.ndarray, angles: np.ndarray) -> bool:
+    """Whether a cell is the matrix', as far as its digits tell.
 
     Parameters
     ----------
     file : MatrixFile
-        From `read`.
-    wavelength : float
-        The wavelength in use (m).
-    lengths_count : bool, optional
-        As for `read_reciprocal`.
+        The matrix file.
+    lattice : Lattice
+        Of its matrix.
+    edges, angles : ndarray, shape (3,)
+        The cell (Angstrom and rad).
 
-    Returns
-    -------
-    ndarray, shape (3, 3)
-        Rows a*, b*, c* (1/Angstrom).
-
-    Raises
-    ------
-    ModelError
-        If the vectors span no volume.
-    """
-    reciprocal = reciprocal_vectors(file.a_matrix, wavelength)
-    lattice = oriented_lattice(reciprocal)
-    for message in (
-        _other_hand(lattice, lengths_count),
-        _other_cell(file, lattice, wavelength, lengths_count),
-        _missets_left_out(file),
-    ):
-        if message is not None:
-            warnings.warn(CupysimWarning(f"{file.path}: {message}"), stacklevel=2)
-    return reciprocal
-
-
-def _other_hand(lattice: Lattice, lengths_count: bool) -> str | None:
-    if lattice.volume > 0.0:
-        return None
-    effect = (
-        "each reflection is rendered with the amplitude of its Friedel mate"
-        if lengths_count
-        else "-cell turns its axes round, to -a, -b, -c"
-    )
-    return f"the matrix is left-handed (its determinant is negative): {effect}"
-
-
-def _other_cell(
-    file: MatrixFile, lattice: Lattice, wavelength: float, lengths_count: bool
-) -> str | None:
-    """What is to be said if the cell in the file is not that of the matrix."""
-    if file.cell is None:
-        return None
-    edges, angles = file.cell
-    if _is_cell(file, lattice, edges if lengths_count else lattice.lengths, angles):
-        return None
-    at = f"{wavelength / ANGSTROM:.7g} A"
-    cells = (
-        f"at {at} the matrix has the cell {_told(lattice.lengths, np.abs(lattice.angles))}, but "
-        f"line {file.cell_line} says {_told(edges, angles)}"
-    )
-    factor = _common_factor(file, lattice)
-    if factor is not None:
-        made_for = factor * wavelength / ANGSTROM
-        return f"{cells}: one factor, so it was made for the wavelength {made_for:.6g} A"
-    if _is_of_wrong_formula(file, lattice):
-        return (
-            f"{cells}; UBtoA.awk writes such matrices for cells with oblique angles, by a wrong "
-            "formula; the matrix counts; cupysim orient makes a right one"
-        )
-    return f"{cells}; they do not belong together; the matrix counts"
-
-
-def _is_cell(file: MatrixFile, lattice: Lattice, edges: np.ndarray, angles: np.ndarray) -> bool:
-    """Whether edges (Angstrom) and angles (rad) are the matrix', as far as its digits tell.
-
+    Notes
+    -----
     An error E of the matrix changes its inverse A^-1, whose rows are a, b, c, by A^-1 E A^-1.
     """
     scale = np.linalg.norm(lattice.reciprocal) / np.linalg.norm(file.a_matrix)
@@ -301,42 +208,23 @@ def _is_cell(file: MatrixFile, lattice: Lattice, edges: np.ndarray, angles: np.n
     )
 
 
-def _common_factor(file: MatrixFile, lattice: Lattice) -> float | None:
-    """How many times larger than the matrix' the cell in the file is; None if it differs else."""
+def common_factor(file: MatrixFile, lattice: Lattice) -> float | None:
+    """How many times larger than the matrix' the cell in the file is; None if it differs else.
+
+    Parameters
+    ----------
+    file : MatrixFile
+        The matrix file.
+    lattice : Lattice
+        Of its matrix.
+    """
     if file.cell is None:
         return None
     edges, angles = file.cell
     factor = float((edges / lattice.lengths).mean())
-    if factor > 0.0 and _is_cell(file, lattice, edges / factor, angles):
+    if factor > 0.0 and is_cell(file, lattice, edges / factor, angles):
         return factor
     return None
-
-
-def _is_of_wrong_formula(file: MatrixFile, lattice: Lattice) -> bool:
-    """Whether the matrix is what the formula of quirk Q5 makes of the cell in the file."""
-    assert file.cell is not None
-    try:
-        wrong = oriented_lattice(reciprocal_from_cell(*file.cell))
-    except (ModelError, ZeroDivisionError):
-        return False
-    return _is_cell(file, lattice, wrong.lengths, wrong.angles)
-
-
-def _missets_left_out(file: MatrixFile) -> str | None:
-    if not file.missets:
-        return None
-    told = [
-        f"{' '.join(f'{angle * DEGREES_PER_RADIAN:g}' for angle in angles)} (line {line})"
-        for line, angles in file.missets.items()
-    ]
-    return (
-        f"the missetting angles {' and '.join(told)} are not applied, as they are not by "
-        "nanoBragg; -misset X Y Z turns the crystal"
-    )
-
-
-def _told(edges: np.ndarray, angles: np.ndarray) -> str:
-    return " ".join(f"{value:.6g}" for value in (*edges, *(angles * DEGREES_PER_RADIAN)))
 
 
 def decomposed(reciprocal: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

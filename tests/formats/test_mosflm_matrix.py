@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 import cupysim
 from cupysim.errors import CupysimWarning, ModelError
-from cupysim.formats import mosflm_matrix
+from cupysim.formats import matrix_checks, mosflm_matrix
 from cupysim.maths.rotations import rotate_xyz, xyz_angles
 from tests.conftest import INPUTS, Run
 from tests.tolerances import LAST_BITS, PRINTED_DIGIT
@@ -97,7 +97,7 @@ def said(tmp_path: Path) -> Said:
         path.write_text(text)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            mosflm_matrix.read_reciprocal(path, wavelength * 1e-10, lengths_count)
+            matrix_checks.read_reciprocal(path, wavelength * 1e-10, lengths_count)
         assert all(each.category is CupysimWarning for each in caught)
         assert all(str(each.message).startswith(f"{path}: ") for each in caught)
         return [str(each.message).removeprefix(f"{path}: ") for each in caught]
@@ -123,7 +123,7 @@ def test_written_file(name: str, tmp_path: Path) -> None:
     assert "e" not in text
     path = tmp_path / "a.mat"
     path.write_text(text)
-    again = mosflm_matrix.read_reciprocal(path, wavelength * 1e-10)
+    again = matrix_checks.read_reciprocal(path, wavelength * 1e-10)
     np.testing.assert_allclose(again, columns.T, rtol=0.0, atol=1e-17)
 
 

@@ -31,7 +31,7 @@ from cupysim.cli.streams import Report, say, tell
 from cupysim.cli.units import ANGSTROM, DEGREE
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import CupysimError
-from cupysim.formats import mosflm_matrix
+from cupysim.formats import matrix_checks, mosflm_matrix
 from cupysim.formats.safe_writing import OutputFiles, is_special, refuse_inputs
 from cupysim.maths.cell import reciprocal_from_cell, upright_reciprocal
 from cupysim.maths.rotations import rotate_xyz, xyz_angles
@@ -215,7 +215,7 @@ def _of_matrix(arguments: argparse.Namespace) -> tuple[np.ndarray, float, list[s
             made_for = wavelength
         elif told is not None:
             notes = [f"{path} was made for {made_for:.6g} A, as its cell tells"]
-    reciprocal = mosflm_matrix.checked_reciprocal(file, ANGSTROM.to_si(made_for))
+    reciprocal = matrix_checks.checked_reciprocal(file, ANGSTROM.to_si(made_for))
     return reciprocal, wavelength or made_for, notes
 
 

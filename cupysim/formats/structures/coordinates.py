@@ -15,7 +15,14 @@ from cupysim.errors import CupysimError, CupysimWarning, FileFormatError, ModelE
 from cupysim.formats.optional import require
 from cupysim.formats.structures import atomic_model
 from cupysim.formats.structures.atomic_model import SMALLEST_CELL, AtomicModel
-from cupysim.formats.structures.density import Transforms, check_memory, symmetric, transforms
+from cupysim.formats.structures.density import (
+    MASK_SPACING,
+    Transforms,
+    check_memory,
+    mask_spacing,
+    symmetric,
+    transforms,
+)
 from cupysim.formats.structures.hydrogens import add_hydrogens
 from cupysim.formats.structures.structure import Structure, unit_cell
 from cupysim.formats.structures.symmetry import Symmetry, cell_text
@@ -120,6 +127,9 @@ def read(
     except (RuntimeError, ValueError, MemoryError) as error:
         raise CupysimError(f"{path}: structure factors cannot be calculated: {error}") from error
     factors = _table(structure.cell, result, low, limit, recipe, default)
+    spacing = mask_spacing(structure.cell.parameters[:3], limit)
+    if with_solvent and spacing > MASK_SPACING:
+        notes.append(f"the grid of the solvent's mask has steps of {spacing:.2g} A")
     notes.append(_forward_note(structure.cell, result, recipe))
     if recipe.contrast:
         contrast = abs(_contrast(structure.cell, result, recipe.k_sol))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +15,11 @@ SAMPLING_RATE = 2.0
 """Grid points of the density for the finest wave, times two."""
 
 MASK_SPACING = 0.6
-"""Of the solvent mask's grid (Angstrom), the same for all limits up to `MASK_POINTS` times as much,
-so that a reflection's amplitude does not depend on the limit."""
+"""Of the solvent mask's grid (Angstrom), the same for all limits, so that a reflection's amplitude
+does not depend on the limit."""
+
+LARGEST_FINE_MASK = 2**30
+"""Bytes beyond which the mask's grid follows the resolution limit instead."""
 
 COARSE_PROBE, COARSE_SHRINKAGE = 0.45, 0.0
 """Radius of the solvent's probe and what is taken back of it (Angstrom) on coarser grids, which
@@ -83,17 +86,38 @@ class Transforms:
         return np.asarray(values)
 
 
-def mask_spacing(limit: float) -> float:
-    """Spacing (Angstrom) of the solvent mask's grid for a resolution limit (Angstrom)."""
+def mask_spacing(edges: Sequence[float], limit: float) -> float:
+    """Spacing of the solvent mask's grid.
+
+    Parameters
+    ----------
+    edges : sequence of 3 float
+        a, b, c (Angstrom).
+    limit : float
+        Resolution (Angstrom).
+
+    Returns
+    -------
+    float
+        `MASK_SPACING` (Angstrom), or more for a coarse limit in a large cell.
+    """
+    if _bytes(edges, MASK_SPACING) <= LARGEST_FINE_MASK:
+        return MASK_SPACING
     return max(MASK_SPACING, limit / MASK_POINTS)
 
 
-def check_memory(edges: tuple[float, float, float], limit: float, with_solvent: bool) -> None:
+def _bytes(edges: Sequence[float], spacing: float) -> float:
+    """Memory of a grid and its transform, at most."""
+    points = np.prod([ROUNDED_UP * edge / spacing + 2.0 for edge in edges])
+    return float(BYTES_OF_A_POINT * points)
+
+
+def check_memory(edges: Sequence[float], limit: float, with_solvent: bool) -> None:
     """Refuse grids which would not fit into memory.
 
     Parameters
     ----------
-    edges : tuple of 3 float
+    edges : sequence of 3 float
         a, b, c (Angstrom).
     limit : float
         Resolution (Angstrom).
@@ -105,11 +129,9 @@ def check_memory(edges: tuple[float, float, float], limit: float, with_solvent: 
     CupysimError
         If they need more than `LARGEST_GRIDS`, or than is free.
     """
-    spacings = [limit / (2.0 * SAMPLING_RATE)] + [mask_spacing(limit)] * with_solvent
-    points = sum(
-        np.prod([ROUNDED_UP * edge / spacing + 2.0 for edge in edges]) for spacing in spacings
-    )
-    needed, free = BYTES_OF_A_POINT * points, available_memory()
+    spacings = [limit / (2.0 * SAMPLING_RATE)] + [mask_spacing(edges, limit)] * with_solvent
+    needed = sum(_bytes(edges, spacing) for spacing in spacings)
+    free = available_memory()
     if needed > min(LARGEST_GRIDS, free):
         a, b, c = edges
         most = min(LARGEST_GRIDS, free) / 2**30
@@ -163,7 +185,7 @@ def transforms(gemmi: Any, structure: Any, limit: float, with_solvent: bool) -> 
     if not with_solvent:
         return Transforms(atoms, blur, None)
     mask = gemmi.FloatGrid()
-    spacing = mask_spacing(limit)
+    spacing = mask_spacing(structure.cell.parameters[:3], limit)
     mask.setup_from(structure, spacing=spacing)
     masker = gemmi.SolventMasker(gemmi.AtomicRadiiSet.Refmac)
     if spacing > MASK_SPACING:
