@@ -161,9 +161,12 @@ def solvent_of_the_mask() -> tuple[float, float]:
 
 
 def second_difference(density: float, b_factor: float) -> Callable[[Experiment], float]:
+    # its own cell: in another one, the model would stand alone
+    words = f"-pdb {MODEL} -cell 34.77 39.17 48.31 -dmin 9"
+
     def measured(_: Experiment) -> float:
         squares = [
-            solvent(experiment(f"-pdb {MODEL} -dmin 9 -k_sol {density * n} -b_sol {b_factor}")) ** 2
+            solvent(experiment(f"{words} -k_sol {density * n} -b_sol {b_factor}")) ** 2
             for n in range(3)
         ]
         return math.sqrt((squares[2] - 2 * squares[1] + squares[0]) / 2)
