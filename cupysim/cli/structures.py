@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from cupysim.cli import units
 from cupysim.cli.arguments import LARGEST_FLOAT, Arguments
 from cupysim.cli.headers import Inherited
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
@@ -298,11 +299,10 @@ def take_wavelength(args: Arguments, measured: Structure | None, inherited: Inhe
         if inherited.no_wavelength:
             _demand_wavelength(inherited)
         return ""
-    args.values["wavelength"] = measured.wavelength
-    return (
-        f"wavelength {measured.wavelength / ANGSTROM:g} A, of {args.hkl_file}, "
-        "since there is no -lambda"
-    )
+    # the very number which -lambda would give
+    number = f"{measured.wavelength / ANGSTROM:.10g}"
+    args.values["wavelength"] = units.ANGSTROM.to_si(float(number))
+    return f"wavelength {number} A, of {args.hkl_file}, since there is no -lambda"
 
 
 def _demand_wavelength(inherited: Inherited) -> None:

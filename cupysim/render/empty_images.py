@@ -19,6 +19,9 @@ USUAL_WAVELENGTHS = (0.05, 20.0)
 LOOKED_AT = 65
 """Points along each edge of a panel at which its resolution is calculated."""
 
+COARSEST = 1e5
+"""Resolution (Angstrom) beyond which a place is that of the direct beam."""
+
 MOST_REFLECTIONS = 1_000_000
 """Reflections whose resolution is calculated; more are thinned out."""
 
@@ -105,7 +108,7 @@ def _seen(experiment: Experiment) -> tuple[float, float]:
         )
     ]
     seen = np.concatenate([each.ravel() for each in found]) / ANGSTROM
-    seen = seen[np.isfinite(seen)]
+    seen = seen[seen < COARSEST]
     return float(seen.min()), float(seen.max())
 
 

@@ -44,8 +44,7 @@ def write_mtz(
     mtz = gemmi.Mtz()
     mtz.spacegroup = gemmi.SpaceGroup(GROUP)
     mtz.set_cell_for_all(gemmi.UnitCell(*CELL))
-    mtz.add_dataset("data")
-    mtz.dataset(0).wavelength = 1.25
+    mtz.add_dataset("data").wavelength = 1.25
     named = [*before, *zip("HKL", "HHH", np.asarray(hkl).T, strict=True), *columns]
     for label, kind, _ in named:
         mtz.add_column(label, kind)

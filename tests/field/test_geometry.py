@@ -1,0 +1,384 @@
+"""Geometry as other programs write it: NXmx and Eiger masters, experiment lists, SMV."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cupysim.api import from_args, simulate
+from cupysim.errors import CupysimWarning
+from cupysim.formats import dials, nxmx_image, smv
+from cupysim.formats.any_image import open_image
+from tests.conftest import Run
+from tests.field.nxmx_files import CENTRE, DISTANCE, LEAVE_OUT, N_FAST, N_SLOW, PIXEL, write
+from tests.formats.test_inherited import expt
+
+CRYSTAL = "-cell 70 80 90 -default_F 100 -N 2 -nodump"
+WORDS = f"{CRYSTAL} -nonoise -nopgm -noprogress -roi 0 3 0 3"
+
+
+def experiment(path: Path, words: str = "") -> Any:
+    return from_args(f"{CRYSTAL} -img {path} {words}")
+
+
+# wavelengths
+
+
+def test_a_spectrum_becomes_sources(tmp_path: Path) -> None:
+    """Their image is the weighted mean of those of the wavelengths."""
+    waves, weights = [0.96, 0.98, 1.00], [0.1, 0.2, 0.7]
+    path = write(tmp_path / "a.h5", wavelength=waves, weights=weights)
+    found = experiment(path, "-roi 30 45 20 35")
+    assert found.beam.wavelength == pytest.approx(0.992e-10)
+    np.testing.assert_allclose(found.sources.wavelengths, 1e-10 * np.array(waves))
+    np.testing.assert_allclose(found.sources.brightness, 3 * np.array(weights))
+    one_by_one = sum(
+        weight * simulate(experiment(path, f"-roi 30 45 20 35 -lambda {wave}")).array.astype(float)
+        for wave, weight in zip(waves, weights, strict=True)
+    )
+    image = simulate(found).array
+    np.testing.assert_allclose(image, one_by_one, rtol=1e-5, atol=1e-9 * image.max())
+
+
+@pytest.mark.parametrize("words", ["-lambda 0.9", "-energy 13776.02"])
+def test_options_overrule_a_spectrum(words: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.h5", wavelength=[0.96, 1.0], weights=[0.5, 0.5])
+    found = experiment(path, words)
+    np.testing.assert_allclose(found.sources.wavelengths, [0.9e-10], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "number", "expected"),
+    [
+        ({"wavelength": [0.98, 1.01, 1.02]}, 0, 0.98),
+        ({"wavelength": [0.98, 1.01, 1.02]}, 2, 1.02),
+        ({"wavelength": [0.9, 1.0], "weights": [[1, 0], [1, 1], [1, 3]]}, 0, 0.9),
+        ({"wavelength": [0.9, 1.0], "weights": [[1, 0], [1, 1], [1, 3]]}, 2, 0.975),
+        (
+            {"wavelength": [[0.9, 1.0], [0.8, 0.9], [0.7, 0.8]], "weights": np.ones((3, 2))},
+            1,
+            0.85,
+        ),
+    ],
+)
+def test_wavelength_of_an_image(
+    arrays: dict[str, Any], number: int, expected: float, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a.h5", omega=[0.0, 1.0, 2.0], **arrays)
+    found = experiment(path, f"-image {number}")
+    assert found.beam.wavelength == pytest.approx(1e-10 * expected)
+    assert found.scan.start == pytest.approx(np.radians(number))
+    assert nxmx_image.read(path, number)[1].wavelength == pytest.approx(1e-10 * expected)
+
+
+def test_wavelength_by_a_variant(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.h5",
+        wavelength=0.98,
+        beam={
+            "incident_wavelength_1Dspectrum": [0.9, 1.0],
+            "incident_wavelength_1Dspectrum_weights": [0.25, 0.75],
+        },
+    )
+    import h5py
+
+    with h5py.File(path, "r+") as file:
+        stored = file["entry/instrument/beam/incident_wavelength"]
+        stored.attrs["variant"] = "incident_wavelength_1Dspectrum"
+    np.testing.assert_allclose(experiment(path).sources.wavelengths, [0.9e-10, 1e-10])
+
+
+NO_WAVELENGTH = {
+    "none": ({"wavelength": LEAVE_OUT}, "no incident_wavelength"),
+    "ambiguous": ({"wavelength": [0.9, 1.0]}, "2 numbers and no weights, but the file has 1"),
+    "zero": ({"wavelength": 0.0}, "not above zero"),
+    "shapes": (
+        {"wavelength": [0.9, 1.0], "weights": [1.0, 2.0, 3.0]},
+        "has the shape (2,), its weights (3,)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NO_WAVELENGTH)
+def test_without_a_wavelength_one_is_demanded(case: str, tmp_path: Path, run: Run) -> None:
+    arrays, message = NO_WAVELENGTH[case]
+    write(tmp_path / "a.h5", **arrays)
+    outcome = run(f"{WORDS} -img a.h5")
+    assert (outcome.status, outcome.files) == (9, {})
+    assert outcome.err.count("\n") == 1
+    assert message in outcome.err
+    assert "give -lambda or -energy" in outcome.err
+    outcome = run(f"{WORDS} -img a.h5 -lambda 0.9")
+    assert outcome.status == 0, outcome.err
+    assert "wave=9e-11 meters" in outcome.out
+    assert message in run("info a.h5").out
+
+
+# angles
+
+WIDTHS = {
+    "increment": ({"omega_increment_set": 0.15, "omega_end": [9.0, 99.0, 199.0]}, 0.15),
+    "increments": ({"omega_increment_set": [0.15, 0.25, 0.35]}, 0.25),
+    "average": ({"omega_range_average": 0.15}, 0.15),
+    "end": ({"omega_end": [0.15, 45.2, 90.15]}, 0.2),
+    "next": ({}, 45.0),
+}
+
+
+@pytest.mark.parametrize("case", WIDTHS)
+def test_width_of_an_image(case: str, tmp_path: Path) -> None:
+    """Screening at 0, 45 and 90 degrees: the file's word counts, then the next angle."""
+    beside, width = WIDTHS[case]
+    path = write(tmp_path / "a.h5", omega=[0.0, 45.0, 90.0], beside_omega=beside)
+    found = experiment(path, "-image 1")
+    assert np.degrees(found.scan.start) == pytest.approx(45.0)
+    assert np.degrees(found.scan.sweep.range) == pytest.approx(width)
+
+
+def test_numbers_of_images(tmp_path: Path, run: Run) -> None:
+    write(tmp_path / "a.h5", omega=[0.0, 1.0])
+    outcome = run(f"{WORDS} -img a.h5 -image 2")
+    assert (outcome.status, outcome.files) == (9, {})
+    assert "there is no image 2; it holds 2" in outcome.err
+    assert run(f"{WORDS} -img a.h5 --image 1").status == 0
+    for command in ("info", "show --save b.png"):
+        assert run(f"{command} a.h5 --image 1").status == 0
+        assert run(f"{command} a.h5 --image 2").status == 2
+    outcome = run(f"{WORDS} -image 1")
+    assert "-image: needs a file of several images" in outcome.err
+
+
+# panels
+
+
+def test_beam_centre_and_distance_alone(tmp_path: Path) -> None:
+    detector = {
+        "beam_center_x": (CENTRE[0], "pixel"),
+        "beam_center_y": (CENTRE[1], "pixel"),
+        "detector_distance": (1e3 * DISTANCE, "mm"),
+        "x_pixel_size": (PIXEL, "m"),
+        "y_pixel_size": (PIXEL, "m"),
+    }
+    bare = write(tmp_path / "a.h5", chain=False, detector=detector)
+    placed = write(tmp_path / "b.h5")
+    with pytest.warns(CupysimWarning, match="beam centre and distance alone"):
+        found = experiment(bare)
+    expected = experiment(placed).detector
+    for name in ("origin", "fast", "slow"):
+        np.testing.assert_allclose(
+            getattr(found.detector.geometry, name), getattr(expected.geometry, name), atol=1e-12
+        )
+    assert (found.detector.n_fast, found.detector.n_slow) == (N_FAST, N_SLOW)
+
+
+@pytest.mark.parametrize("missing", ["beam_center_x", "detector_distance", "y_pixel_size"])
+def test_missing_parts_are_named(missing: str, tmp_path: Path, run: Run) -> None:
+    detector = {
+        "beam_center_x": (38.0, "pixel"),
+        "beam_center_y": (28.0, "pixel"),
+        "detector_distance": (0.15, "m"),
+        "x_pixel_size": (PIXEL, "m"),
+        "y_pixel_size": (PIXEL, "m"),
+    }
+    del detector[missing]
+    write(tmp_path / "a.h5", chain=False, detector=detector)
+    outcome = run(f"{WORDS} -img a.h5")
+    assert (outcome.status, outcome.files) == (9, {})
+    assert f"neither a module nor {missing.removeprefix('detector_')}" in outcome.err
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
+def test_all_ones_are_not_measured(dtype: type, tmp_path: Path) -> None:
+    images = np.full((1, N_SLOW, N_FAST), 7, dtype=dtype)
+    images[0, 10:12] = np.iinfo(dtype).max
+    for mask in (True, False):
+        image = open_image(write(tmp_path / "a.h5", images, mask=mask))
+        assert np.array_equal(np.flatnonzero(image.masked.all(axis=1)), [10, 11])
+        assert image.masked.sum() == 2 * N_FAST
+    # as a mask, a file without pixel_mask excludes what was not measured
+    mask = from_args(f"{CRYSTAL} -lambda 1 -mask {tmp_path / 'a.h5'}").rendering.mask
+    assert np.array_equal(np.flatnonzero(~mask.any(axis=1)), [10, 11])
+
+
+# experiment lists
+
+
+def nested(levels: int, turn: float = 30.0) -> dict[str, Any]:
+    """A panel below groups which are all turned about z and shifted along x."""
+    cosine, sine = float(np.cos(np.radians(turn))), float(np.sin(np.radians(turn)))
+    inner: dict[str, Any] = {"panel": 0}
+    for _ in range(levels):
+        inner = {
+            "fast_axis": [cosine, sine, 0.0], "slow_axis": [-sine, cosine, 0.0],
+            "origin": [5.0, 0.0, -10.0], "children": [inner],
+        }  # fmt: skip
+    content = expt()
+    content["detector"][0]["hierarchy"] = inner
+    return content
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3, 6])
+def test_every_level_of_a_hierarchy_counts(levels: int, tmp_path: Path) -> None:
+    (tmp_path / "a.expt").write_text(json.dumps(nested(levels)))
+    found = dials.read(tmp_path / "a.expt")
+    angle = np.radians(30.0 * levels)
+    fast = np.array([np.cos(angle), np.sin(angle), 0.0])
+    np.testing.assert_allclose(found.fast, fast, atol=1e-12)
+    origin = np.array([-20.5, 15.25, -77.0])
+    step = np.array([[np.cos(np.pi / 6), -0.5, 0.0], [0.5, np.cos(np.pi / 6), 0.0], [0, 0, 1]])
+    for _ in range(levels):
+        origin = step @ origin + [5.0, 0.0, -10.0]
+    np.testing.assert_allclose(found.origin, 1e-3 * origin, atol=1e-12)
+
+
+def test_a_panel_outside_the_hierarchy(tmp_path: Path, run: Run) -> None:
+    content = nested(1)
+    content["detector"][0]["hierarchy"]["children"] = [{"panel": 1}]
+    (tmp_path / "a.expt").write_text(json.dumps(content))
+    outcome = run(f"-default_F 1 -N 2 -nodump -expt {tmp_path / 'a.expt'}")
+    assert (outcome.status, outcome.files) == (9, {})
+    assert "hierarchy does not hold the panel" in outcome.err
+
+
+SCANS = {
+    "still": ({"image_range": [1, 3], "properties": {"epochs": [0, 0, 0]}}, 2, None, None),
+    "oscillation": ({"image_range": [1, 3], "oscillation": [10.0, 0.5]}, 2, 11.0, 0.5),
+    "properties": (
+        {"image_range": [1, 3], "properties": {"oscillation": [10.0, 10.5, 12.0]}}, 1, 10.5, 1.5,
+    ),
+    "widths": (
+        {
+            "image_range": [1, 2],
+            "properties": {"oscillation": [0.0, 45.0], "oscillation_width": [0.1, 0.2]},
+        },
+        1, 45.0, 0.2,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SCANS)
+def test_scans(case: str, tmp_path: Path) -> None:
+    scan, number, start, width = SCANS[case]
+    (tmp_path / "a.expt").write_text(json.dumps(expt(scan=[scan])))
+    found = dials.read(tmp_path / "a.expt", number)
+    if start is None:
+        assert (found.phi, found.oscillation) == (None, None)
+    else:
+        assert np.degrees(found.phi) == pytest.approx(start)
+        assert np.degrees(found.oscillation) == pytest.approx(width)
+
+
+def test_varying_crystals_count_at_the_image(tmp_path: Path) -> None:
+    content = expt(scan=[{"image_range": [1, 2], "oscillation": [0.0, 1.0]}])
+    matrices = [np.diag([0.02, 0.025, 0.01]) * (1.0 + 0.01 * n) for n in range(3)]
+    content["crystal"][0]["A_at_scan_points"] = [m.ravel().tolist() for m in matrices]
+    (tmp_path / "a.expt").write_text(json.dumps(content))
+    found = dials.read(tmp_path / "a.expt", 1)
+    np.testing.assert_allclose(found.reciprocal, matrices[1].T, atol=1e-12)
+
+
+def test_polychromatic_beams_are_named(tmp_path: Path, run: Run) -> None:
+    beam = {"direction": [0, 0, 1], "wavelength_range": [0.9, 1.1]}
+    (tmp_path / "a.expt").write_text(json.dumps(expt(beam=[beam])))
+    words = f"-default_F 1 -N 2 -nodump -expt {tmp_path / 'a.expt'} -roi 0 2 0 2"
+    outcome = run(words)
+    assert "its beam is polychromatic, from 0.9 to 1.1 A; give -lambda" in outcome.err
+    assert run(f"{words} -lambda 1 -dispersion 20 -dispsteps 3").status == 0
+
+
+# SMV
+
+HEADER = (
+    "HEADER_BYTES=  512;", "DIM=2;", "BYTE_ORDER=little_endian;", "TYPE=unsigned_short;",
+    "SIZE1=80;", "SIZE2=64;", "PIXEL_SIZE=0.1026;", "DISTANCE=150.0;", "WAVELENGTH=0.98;",
+    "BEAM_CENTER_X=4.1;", "BEAM_CENTER_Y=3.3;", "PHI=12.0;", "OSC_RANGE=0.5;",
+)  # fmt: skip
+
+
+def smv_file(
+    path: Path, values: np.ndarray, replaced: dict[str, str] | None = None, end: str = "\n"
+) -> Path:
+    lines = [
+        f"{key}={(replaced or {}).get(key, value)}"
+        for key, _, value in (line.partition("=") for line in HEADER)
+    ]
+    text = "{" + end + end.join(lines) + end + "}\f"
+    path.write_bytes(text.encode().ljust(512) + values.tobytes())
+    return path
+
+
+COUNTS = np.arange(64 * 80).reshape(64, 80)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "order"),
+    [
+        ("unsigned_short;", "<u2", "little_endian;"),
+        ("long_integer;", "<i4", "little_endian;"),
+        ("long_integer;", ">i4", " big_endian;"),
+        ("signed_short;", "<i2", "little_endian;"),
+        (" unsigned long int ;", "<u4", "LITTLE_ENDIAN;"),
+        ("unsigned_short;", ">u2", " big_endian;"),
+        ("unsigned_short;", ">u2", "BIG_ENDIAN;"),
+        ("float IEEE;", "<f4", "little_endian;"),
+    ],
+)
+def test_pixels_as_declared(kind: str, dtype: str, order: str, tmp_path: Path) -> None:
+    values = COUNTS if dtype[1:] in ("u2", "i2") else 70000 + COUNTS
+    path = smv_file(
+        tmp_path / "a_001.img", values.astype(dtype), {"TYPE": kind, "BYTE_ORDER": order}
+    )
+    found = smv.read(path).image
+    assert found.dtype == np.dtype(dtype).newbyteorder("=")
+    assert np.array_equal(found, values)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("TYPE", "mad;", "pixels of the type 'mad'"),
+        ("DIM", "2;\nCOMPRESSION=pck;", "pixels are compressed (pck)"),
+    ],
+)
+def test_pixels_which_are_not_known(key: str, value: str, message: str, tmp_path: Path,
+                                    run: Run) -> None:  # fmt: skip
+    smv_file(tmp_path / "a_001.img", COUNTS.astype("<u2"), {key: value})
+    outcome = run(f"{WORDS} -img a_001.img")
+    assert (outcome.status, outcome.files) == (9, {})
+    assert message in outcome.err
+
+
+def test_carriage_returns(tmp_path: Path) -> None:
+    path = smv_file(tmp_path / "a_001.img", COUNTS.astype("<u2"), end="\r\n")
+    assert np.array_equal(smv.read(path).image, COUNTS)
+    found = from_args(f"{CRYSTAL} -img {path}")
+    assert found.detector.distance == pytest.approx(0.15)
+    assert found.beam.wavelength == pytest.approx(0.98e-10)
+
+
+def test_info_shows_what_a_header_says(tmp_path: Path, run: Run) -> None:
+    smv_file(tmp_path / "a_001.img", COUNTS.astype("<u2"))
+    told = run("info a_001.img").out
+    for words in (
+        "pixel         0.1026 mm", "distance      150 mm", "wavelength    0.98 A",
+        "BEAM_CENTER_X=4.1 BEAM_CENTER_Y=3.3 mm", "from 12 by 0.5 degrees",
+    ):  # fmt: skip
+        assert words in told
+    # MOSFLM's convention, in which -img reads it
+    detector = from_args(f"{CRYSTAL} -img a_001.img").detector
+    fast, slow = (float(x) / 0.1026e-3 for x in (detector.geometry.beam_fast,
+                                                 detector.geometry.beam_slow))  # fmt: skip
+    assert f"beam centre   {fast:.3f} {slow:.3f} pixels" in told
+
+
+def test_a_header_without_wavelength(tmp_path: Path, run: Run) -> None:
+    path = smv_file(tmp_path / "a_001.img", COUNTS.astype("<u2"))
+    path.write_bytes(path.read_bytes().replace(b"WAVELENGTH=0.98;", b"UNUSED=1234567;;"))
+    outcome = run(f"{WORDS} -img a_001.img")
+    assert outcome.status == 0
+    assert "its header has no WAVELENGTH; 1 A is used, as by nanoBragg" in outcome.err
+    assert "WAVELENGTH" not in run(f"{WORDS} -img a_001.img -lambda 2").err
