@@ -109,6 +109,8 @@ def _seen(experiment: Experiment) -> tuple[float, float]:
     ]
     seen = np.concatenate([each.ravel() for each in found]) / ANGSTROM
     seen = seen[seen < COARSEST]
+    if len(seen) == 0:
+        return COARSEST, COARSEST
     return float(seen.min()), float(seen.max())
 
 

@@ -389,7 +389,7 @@ BAD_CIFS = {
     ),
     "no index": (
         cif_cell() + SYMMETRIES["number"] + loop(MM_TAGS, [(1, "?", 1, 5)]),
-        "reflection 1 of x has no Miller indices",
+        "reflection 1 has impossible Miller indices: 1 nan 1",
     ),
     "embedded": (
         cif_cell() + "_shelx_hkl_file\n;\n 1 1 1 5 1\n;\n",

@@ -33,6 +33,9 @@ CRYST1 describe the same cell: the records have six decimals."""
 WHOLE_SITE = 1.05
 """Sum of a site's occupancies up to which models are parts of one structure."""
 
+NO_ATOMS = "no atoms; a PDB or mmCIF file with coordinates is expected"
+
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _OPERATOR_LINE = re.compile(r"REMARK 290\s+\d+555\s+(\S+)")
 
 
@@ -86,8 +89,11 @@ def read(path: os.PathLike[str] | str) -> AtomicModel:
         or SCALE records of another cell.
     """
     data = content(path)
-    text = data.decode("utf-8", "replace")
-    found = _read_cif(path, data) if is_cif(data) else _read_pdb(path, text)
+    if is_cif(data):
+        found = _read_cif(path, data)
+    else:
+        # columns of PDB files are bytes
+        found = _read_pdb(path, _BEYOND_ASCII.sub(b"?", data).decode("ascii"))
     found = _with_one_model(_with_ncs(path, found))
     if found.cell is not None and found.symmetry is not None:
         check_cell(path, found.cell, found.symmetry)
@@ -115,7 +121,12 @@ def _read_cif(path: object, data: bytes) -> AtomicModel:
         return _macromolecule(path, gemmi, document[number], block, symmetry, (*remarks, *notes))
     if any(name.startswith("_refln_index") for block in blocks for name in block.columns):
         raise FileFormatError(path, "no atoms, but reflections: give it by -hkl")
-    raise FileFormatError(path, "no atoms; a PDB or mmCIF file with coordinates is expected")
+    raise FileFormatError(path, NO_ATOMS)
+
+
+def _check_atoms(path: object, structure: Any) -> None:
+    if len(structure) == 0 or structure[0].count_atom_sites() == 0:
+        raise FileFormatError(path, NO_ATOMS)
 
 
 def _macromolecule(
@@ -130,6 +141,7 @@ def _macromolecule(
         structure = gemmi.make_structure_from_block(item)
     except (RuntimeError, ValueError, IndexError) as error:
         raise FileFormatError(path, f"cannot be read: {str(error).splitlines()[0]}") from error
+    _check_atoms(path, structure)
     cell = _crystal(path, structure)
     if cell is None and block.cell(path) is not None:
         remarks = (*remarks, "its unit cell is a dummy")
@@ -142,8 +154,7 @@ def _read_pdb(path: object, text: str) -> AtomicModel:
         structure = gemmi.read_pdb_string(text)
     except (RuntimeError, ValueError, IndexError) as error:
         raise FileFormatError(path, f"cannot be read: {str(error).splitlines()[0]}") from error
-    if len(structure) == 0 or structure[0].count_atom_sites() == 0:
-        raise FileFormatError(path, "no atoms; a PDB or mmCIF file with coordinates is expected")
+    _check_atoms(path, structure)
     cells = {line[6:54].strip() for line in text.splitlines() if line.startswith("CRYST1")}
     if len(cells) > 1:
         raise FileFormatError(path, f"{len(cells)} different unit cells; one is expected")

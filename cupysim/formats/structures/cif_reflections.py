@@ -12,7 +12,14 @@ from cupysim.constants import ANGSTROM
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures.cif_blocks import CifBlock, read_blocks, wavelengths
 from cupysim.formats.structures.symmetry import Symmetry
-from cupysim.formats.structures.table import Cell, Column, Quantity, ReflectionTable, listed
+from cupysim.formats.structures.table import (
+    Cell,
+    Column,
+    Quantity,
+    ReflectionTable,
+    listed,
+    miller_indices,
+)
 
 CATEGORIES = ("_refln_", "_diffrn_refln_")
 """Merged or refined data, and data as they were measured."""
@@ -141,9 +148,6 @@ def _tables(path: object, block: CifBlock) -> Iterator[ReflectionTable]:
 
 def _table(path: object, block: CifBlock, category: str, indices: list[str]) -> ReflectionTable:
     hkl = np.stack([block.numbers(path, name) for name in indices], axis=1)
-    if not np.isfinite(hkl).all() or (hkl != np.rint(hkl)).any():
-        row = int(np.argmax(~np.isfinite(hkl).all(axis=1) | (hkl != np.rint(hkl)).any(axis=1)))
-        raise FileFormatError(path, f"reflection {row + 1} of {block.name} has no Miller indices")
     columns = []
     for name in block.columns:
         item = name.removeprefix(category)
@@ -170,7 +174,7 @@ def _table(path: object, block: CifBlock, category: str, indices: list[str]) -> 
     return ReflectionTable(
         kind="CIF",
         block=block.name,
-        hkl=hkl.astype(np.int64),
+        hkl=miller_indices(path, hkl),
         columns=tuple(columns),
         cell=block.cell(path),
         symmetry=symmetry,

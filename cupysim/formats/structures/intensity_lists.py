@@ -13,7 +13,13 @@ from cupysim.constants import ANGSTROM
 from cupysim.errors import FileFormatError
 from cupysim.formats.optional import require
 from cupysim.formats.structures.symmetry import Symmetry, named, of_group, of_operators
-from cupysim.formats.structures.table import Cell, Column, Quantity, ReflectionTable
+from cupysim.formats.structures.table import (
+    Cell,
+    Column,
+    Quantity,
+    ReflectionTable,
+    miller_indices,
+)
 
 XDS, CRYSTFEL = b"!FORMAT=XDS_ASCII", b"CrystFEL reflection list"
 """How files of these programs begin."""
@@ -178,14 +184,12 @@ def _table(
     if not rows:
         raise FileFormatError(path, f"the {kind} has no reflections")
     numbers = np.array(rows, dtype=np.float64)
-    if not np.isfinite(numbers[:, :3]).all() or (numbers[:, :3] % 1 != 0).any():
-        raise FileFormatError(path, "its Miller indices are no whole numbers")
     columns = tuple(
         Column(label, quantity, values, of_one_mate=len(labels) > 2)
         for label, quantity, values in zip(labels, quantities, numbers[:, 3:].T, strict=True)
     )
     return ReflectionTable(
-        kind, "", numbers[:, :3].astype(np.int64), columns, cell, symmetry, wavelength,
+        kind, "", miller_indices(path, numbers[:, :3]), columns, cell, symmetry, wavelength,
         remarks=remarks,
     )  # fmt: skip
 

@@ -15,7 +15,13 @@ from cupysim.constants import ANGSTROM
 from cupysim.errors import FileFormatError
 from cupysim.formats.optional import require
 from cupysim.formats.structures.symmetry import Symmetry, of_group, of_operators
-from cupysim.formats.structures.table import Cell, Column, Quantity, ReflectionTable
+from cupysim.formats.structures.table import (
+    Cell,
+    Column,
+    Quantity,
+    ReflectionTable,
+    miller_indices,
+)
 
 SIGNATURE = b"MTZ "
 
@@ -41,6 +47,10 @@ INDEX, FLAGS = "H", "Y"
 PARTIAL = 256
 """The flags of a part of a reflection are its operator's number plus this."""
 
+HEADER = b"VERS MTZ"
+"""How the header at the end of a file begins."""
+
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _OPERATOR = re.compile(rb"SYMM ([^\0\n]{1,75})", re.IGNORECASE)
 
 
@@ -68,13 +78,19 @@ def read(path: os.PathLike[str] | str, data: bytes) -> ReflectionTable:
     with tempfile.TemporaryDirectory() as folder:
         # gemmi reads by name, and takes packed files for such by their names alone
         unpacked = Path(folder) / "unpacked.mtz"
-        unpacked.write_bytes(data)
+        unpacked.write_bytes(_in_ascii(data))
         try:
             mtz = gemmi.read_mtz_file(str(unpacked))
         except (RuntimeError, ValueError, IndexError, MemoryError) as error:
             reason = (str(error).splitlines() or ["too large"])[0].replace(str(unpacked), "MTZ")
             raise FileFormatError(path, f"cannot be read: {reason}") from error
     return _table(path, mtz, data)
+
+
+def _in_ascii(data: bytes) -> bytes:
+    """The file with letters of other alphabets replaced in its header, which gemmi refuses."""
+    start = max(data.rfind(HEADER), 0)
+    return data[:start] + _BEYOND_ASCII.sub(b"?", data[start:]) if start else data
 
 
 def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
@@ -85,16 +101,14 @@ def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
     positions = [number for number, column in enumerate(mtz.columns) if column.type == INDEX]
     if len(positions) < 3:
         raise FileFormatError(path, "it has no three columns of Miller indices (type H)")
-    hkl, flags = rows[:, positions[:3]], None
-    if not np.isfinite(hkl).all() or (hkl != np.rint(hkl)).any():
-        raise FileFormatError(path, "its Miller indices are no whole numbers")
+    flags = None
     for number, column in enumerate(mtz.columns):
         if column.type == FLAGS:
             flags = np.nan_to_num(rows[:, number]).astype(np.int64)
     table = ReflectionTable(
         kind="MTZ",
         block="",
-        hkl=hkl.astype(np.int64),
+        hkl=miller_indices(path, rows[:, positions[:3]]),
         columns=tuple(
             _column(mtz, column, rows[:, number])
             for number, column in enumerate(mtz.columns)
@@ -135,7 +149,7 @@ def _cell(cell: Any) -> Cell | None:
 
 def _symmetry(path: object, mtz: Any, data: bytes) -> Symmetry | None:
     """The operators count; the name stands in where there are none."""
-    start = data.rfind(b"VERS MTZ")
+    start = data.rfind(HEADER)
     end = data.find(b"MTZENDOFHEADERS", start)
     triplets = [
         found.decode("latin-1").strip() for found in _OPERATOR.findall(data[start:end])

@@ -27,9 +27,6 @@ from cupysim.models.structure_factors import StructureFactors
 LARGEST_FILE = 2**30
 """Bytes, unpacked; no structure has more."""
 
-LARGEST_INDEX = 10**5
-"""Miller indices beyond this are no Miller indices."""
-
 GZIP = b"\x1f\x8b"
 """How packed files begin."""
 
@@ -249,8 +246,6 @@ def _observations(
 ) -> tuple[Observations, list[str]]:
     """Values of reflections and of Friedel mates, one after the other; missing ones left out."""
     hkl = table.hkl
-    if len(hkl) and np.abs(hkl).max() > LARGEST_INDEX:
-        raise FileFormatError(path, f"a Miller index is beyond {LARGEST_INDEX}")
     symmetry = table.symmetry
     assert symmetry is not None
     plus, remarks = chosen.plus.values, []

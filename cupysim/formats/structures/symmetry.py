@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.errors import FileFormatError
+from cupysim.errors import FileFormatError, ModelError
 from cupysim.formats.optional import require
+from cupysim.models.crystal import UnitCell
 
 EDGE_TOLERANCE, ANGLE_TOLERANCE = 0.005, 0.5
 """Relative difference of edges, and difference of angles (degrees), up to which a cell has the
@@ -158,8 +159,12 @@ def check_cell(path: object, cell: Sequence[float], symmetry: Symmetry) -> None:
     Raises
     ------
     FileFormatError
-        If an operator turns the cell into one with other edges or angles.
+        If there is no such cell, or an operator turns it into one with other edges or angles.
     """
+    try:
+        UnitCell.from_degrees(*cell)
+    except ModelError as error:
+        raise FileFormatError(path, str(error)) from error
     a, b, c = cell[:3]
     alpha, beta, gamma = (math.cos(math.radians(angle)) for angle in cell[3:])
     metric = np.array(

@@ -8,7 +8,11 @@ from enum import Enum
 
 import numpy as np
 
+from cupysim.errors import FileFormatError
 from cupysim.formats.structures.symmetry import Symmetry
+
+LARGEST_INDEX = 10**5
+"""Miller indices beyond this are no Miller indices."""
 
 Cell = tuple[float, float, float, float, float, float]
 """a, b, c (Angstrom), alpha, beta, gamma (degrees)."""
@@ -118,6 +122,35 @@ class ReflectionTable:
             columns=tuple(replace(each, values=each.values[chosen]) for each in self.columns),
             is_minus=None if self.is_minus is None else self.is_minus[chosen],
         )
+
+
+def miller_indices(path: object, numbers: np.ndarray) -> np.ndarray:
+    """Numbers of a file as Miller indices.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    numbers : ndarray of float64, shape (n, 3)
+        As they were read.
+
+    Returns
+    -------
+    ndarray of int64, shape (n, 3)
+        The indices.
+
+    Raises
+    ------
+    FileFormatError
+        If they are not whole numbers of a possible size; the message has the row.
+    """
+    with np.errstate(invalid="ignore"):
+        wrong = ~((numbers == np.rint(numbers)) & (np.abs(numbers) <= LARGEST_INDEX)).all(axis=1)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        shown = " ".join(f"{number:g}" for number in numbers[row])
+        raise FileFormatError(path, f"reflection {row + 1} has impossible Miller indices: {shown}")
+    return numbers.astype(np.int64)
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:
