@@ -16,6 +16,7 @@ from cupysim.cli.headers import Inherited
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
 from cupysim.formats import fdump, hkl_text, mosflm_matrix
+from cupysim.formats.index_lists import first_repeated
 from cupysim.formats.structures import coordinates, reflections
 from cupysim.formats.structures.coordinates import Recipe
 from cupysim.formats.structures.structure import Structure
@@ -105,7 +106,7 @@ def read_text(path: str) -> tuple[np.ndarray, np.ndarray]:
         If it is no such file.
     """
     hkl, values = hkl_text.read(path)
-    repeated = hkl_text.first_repeated(hkl)
+    repeated = first_repeated(hkl)
     if repeated is not None:
         count, index = repeated
         warnings.warn(

@@ -21,9 +21,6 @@ LARGEST_INDEX = 10**6
 LARGEST_FILE = 2**29
 """Files beyond this many bytes, some 20 million reflections, are not read."""
 
-SPARSEST = 64
-"""Places of the box of indices for each reflection beyond which sorting is better than marking."""
-
 _INTEGER = re.compile(rb"[+-]?\d{1,18}")
 _NUMBER = re.compile(NUMBER.pattern.encode())
 _BLANKS = b" \t\r\v\f"
@@ -64,55 +61,6 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, np.ndarray]:
     if len(found[1]) == 0:
         raise FileFormatError(path, "no reflections; lines of h k l F are expected")
     return found
-
-
-def count_distinct(hkl: np.ndarray) -> int:
-    """How many different reflections a list has.
-
-    Parameters
-    ----------
-    hkl : ndarray of int64, shape (n, 3)
-        Miller indices.
-    """
-    codes, size = _codes(hkl)
-    if size > SPARSEST * len(hkl):
-        return len(np.unique(codes))
-    # much faster than sorting
-    seen = np.zeros(size, dtype=bool)
-    seen[codes] = True
-    return int(np.count_nonzero(seen))
-
-
-def first_repeated(hkl: np.ndarray) -> tuple[int, tuple[int, int, int]] | None:
-    """How many lines repeat a reflection, and the first of those reflections.
-
-    Parameters
-    ----------
-    hkl : ndarray of int64, shape (n, 3)
-        Miller indices.
-
-    Returns
-    -------
-    tuple of int and tuple of 3 int, or None
-        None if all are different.
-    """
-    count = len(hkl) - count_distinct(hkl)
-    if count == 0:
-        return None
-    codes, _ = _codes(hkl)
-    order = np.argsort(codes, kind="stable")
-    ordered = codes[order]
-    again = order[1:][ordered[1:] == ordered[:-1]]
-    h, k, l = hkl[int(again.min())].tolist()
-    return count, (h, k, l)
-
-
-def _codes(hkl: np.ndarray) -> tuple[np.ndarray, int]:
-    """Places in the smallest box of indices, and its size."""
-    low = hkl.min(axis=0)
-    n_h, n_k, n_l = (int(n) for n in hkl.max(axis=0) - low + 1)
-    h, k, l = (hkl - low).T
-    return (h * n_k + k) * n_l + l, n_h * n_k * n_l
 
 
 def _read_plain(data: bytes) -> np.ndarray | None:

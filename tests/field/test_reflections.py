@@ -473,9 +473,13 @@ def test_scalepack(tmp_path: Path) -> None:
     rows = []
     for index, plus, minus in zip(HKL.tolist(), PLUS**2, MINUS**2, strict=True):
         line = "{:4d}{:4d}{:4d}{:8.0f}{:8.1f}".format(*index, plus, 1.0)
+        # a centric reflection has no mate; of others it is marked by a sigma of -1
         rows.append(line + (f"{minus:8.0f}{1.0:8.1f}" if 0 not in index else ""))
+    rows.append(f"{9:4d}{9:4d}{9:4d}{49.0:8.1f}{1.0:8.1f}{0.0:8.1f}{-1.0:8.1f}")
     (tmp_path / "a.sca").write_text(head + "\n".join(rows) + "\n")
-    check(reflections.read(tmp_path / "a.sca"), HKL, PLUS, MINUS, rtol=1e-4)
+    hkl = np.concatenate([HKL, [[9, 9, 9]]])
+    plus, minus = (np.append(values, 7.0) for values in (PLUS, MINUS))
+    check(reflections.read(tmp_path / "a.sca"), hkl, plus, minus, rtol=PRINTED)
 
 
 @pytest.mark.parametrize(

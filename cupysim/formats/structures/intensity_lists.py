@@ -338,6 +338,11 @@ def _read_scalepack(path: object, lines: list[str]) -> ReflectionTable:
         for number, line in enumerate(lines[3:], 4)
         if line.strip()
     ]
+    for row in rows:
+        for place in (3, 5):
+            if row[place + 1] < 0.0:
+                # a sigma of -1 marks a mate which was not measured
+                row[place] = np.nan
     has_mates = bool(rows) and np.isfinite([row[5] for row in rows]).any()
     labels = ("I(+)", "SIGI(+)", "I(-)", "SIGI(-)") if has_mates else ("I", "SIGI")
     kinds = (Quantity.INTENSITY, Quantity.DEVIATION) * (2 if has_mates else 1)

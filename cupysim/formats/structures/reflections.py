@@ -13,7 +13,7 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimWarning, FileFormatError, ModelError
-from cupysim.formats.hkl_text import count_distinct
+from cupysim.formats.index_lists import count_distinct
 from cupysim.formats.reading import check_regular, opened
 from cupysim.formats.structures import cif_reflections, intensity_lists, mtz
 from cupysim.formats.structures.columns import Chosen, choices, choose
