@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 
 from cupysim.errors import FileFormatError
-from cupysim.formats.reading import opened
+from cupysim.formats.reading import content, opened
 from cupysim.formats.structures.intensity_lists import looks_like
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.native import tools
@@ -47,8 +47,12 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, np.ndarray]:
         If the file cannot be read, a line is not three whole numbers and a
         number, or there is no reflection (quirk Q30).
     """
-    with opened(path) as stream:
-        data = stream.read(LARGEST_FILE + 1)
+    if os.path.isfile(path):
+        data = content(path)
+    else:
+        # a pipe is read once
+        with opened(path) as stream:
+            data = stream.read(LARGEST_FILE + 1)
     if len(data) > LARGEST_FILE:
         raise FileFormatError(path, f"larger than {LARGEST_FILE >> 20} MiB")
     data = data.removeprefix(codecs.BOM_UTF8)

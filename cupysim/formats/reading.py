@@ -1,13 +1,21 @@
-"""Opening files: what the operating system complains of becomes our error."""
+"""Opening files, packed ones too: what the operating system complains of becomes our error."""
 
 from __future__ import annotations
 
+import gzip
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
 from cupysim.errors import FileFormatError
+
+LARGEST_FILE = 2**30
+"""Bytes, unpacked; no structure has more."""
+
+GZIP = b"\x1f\x8b"
+"""How packed files begin."""
 
 
 @contextmanager
@@ -51,3 +59,32 @@ def check_regular(path: os.PathLike[str] | str) -> None:
     except ValueError:
         # the name is impossible, which opening it tells
         return
+
+
+def content(path: os.PathLike[str] | str, size: int = -1) -> bytes:
+    """The first bytes of a file, or all, unpacked if it was packed by gzip.
+
+    Parameters
+    ----------
+    path : path_like
+        The file.
+    size : int, optional
+        How many bytes at most.
+
+    Raises
+    ------
+    FileFormatError
+        If it cannot be read.
+    """
+    check_regular(path)
+    with opened(path) as stream:
+        head = stream.read(2)
+        stream.seek(0)
+        most = LARGEST_FILE + 1 if size < 0 else size
+        try:
+            data = stream.read(most) if head != GZIP else gzip.GzipFile(fileobj=stream).read(most)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise FileFormatError(path, f"damaged gzip file ({error})") from error
+    if len(data) > LARGEST_FILE:
+        raise FileFormatError(path, f"larger than {LARGEST_FILE >> 20} MiB")
+    return data

@@ -255,8 +255,8 @@ BAD = {
     "solvent without model": ("-hkl a.mtz -k_sol 0.3", "-k_sol: needs a model"),
     "damaged gzip": ("-pdb broken.pdb.gz", "damaged gzip file"),
     "damaged inside": ("-pdb mangled.pdb.gz", "damaged gzip file"),
-    "infinite B": ("-pdb infinite.pdb", "impossible position, occupancy or B factor"),
-    "no position": ("-pdb nowhere.pdb", "impossible position, occupancy or B factor"),
+    "infinite B": ("-pdb infinite.pdb", "line 316: impossible B factor: '9e9999'"),
+    "no position": ("-pdb nowhere.pdb", "line 316: impossible coordinate: '     nan'"),
     "a device": ("-pdb /dev/zero", "not a regular file"),
     "missing": ("-pdb nothing.pdb", "nothing.pdb: No such file or directory"),
 }

@@ -25,6 +25,7 @@ from cupysim.cli.streams import tell
 from cupysim.cli.structures import CONTRAST, f000_value, read_text, with_f000
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError
+from cupysim.formats.reading import content
 from cupysim.formats.safe_writing import OutputFiles, is_special, refuse_inputs
 from cupysim.formats.structures import coordinates, intensity_lists, lists, reflections
 from cupysim.formats.structures.columns import choose
@@ -110,10 +111,10 @@ def _check(arguments: argparse.Namespace) -> None:
 def _read(arguments: argparse.Namespace) -> Structure:
     path, cell = arguments.source, arguments.cell
     known = None if cell is None else UnitCell.from_degrees(*cell)
-    data = reflections.content(path, reflections.HEAD)
+    data = content(path, reflections.HEAD)
     if arguments.shelx is not None:
         table = intensity_lists.read_shelx(
-            path, reflections.content(path), arguments.shelx == HKLF_INTENSITIES, tuple(cell),
+            path, content(path), arguments.shelx == HKLF_INTENSITIES, tuple(cell),
             arguments.group,
         )  # fmt: skip
         chosen = choose(path, table, [])
@@ -144,7 +145,7 @@ def _read(arguments: argparse.Namespace) -> Structure:
 
 def _is_model(path: str, head: bytes) -> bool:
     if reflections.is_cif(head):
-        data = reflections.content(path).lower()
+        data = content(path).lower()
         return b"_refln" not in data and b"_atom_site" in data
     return head.startswith(MODEL_RECORDS) or any(
         b"\n" + record in head for record in MODEL_RECORDS[:3]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +12,11 @@ import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.optional import require
-from cupysim.formats.structures.cif_blocks import CifBlock, read_blocks
-from cupysim.formats.structures.reflections import content, is_cif
-from cupysim.formats.structures.small_molecule import small_molecule
+from cupysim.formats.reading import content
+from cupysim.formats.structures.cif_blocks import UNKNOWN, CifBlock, read_blocks
+from cupysim.formats.structures.pdb_text import LARGEST_COORDINATE, prepared
+from cupysim.formats.structures.reflections import is_cif
+from cupysim.formats.structures.small_molecule import EIGHT_PI_SQUARED, small_molecule
 from cupysim.formats.structures.symmetry import (
     Symmetry,
     cell_text,
@@ -35,7 +38,6 @@ WHOLE_SITE = 1.05
 
 NO_ATOMS = "no atoms; a PDB or mmCIF file with coordinates is expected"
 
-_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _OPERATOR_LINE = re.compile(r"REMARK 290\s+\d+555\s+(\S+)")
 
 
@@ -89,11 +91,7 @@ def read(path: os.PathLike[str] | str) -> AtomicModel:
         or SCALE records of another cell.
     """
     data = content(path)
-    if is_cif(data):
-        found = _read_cif(path, data)
-    else:
-        # columns of PDB files are bytes
-        found = _read_pdb(path, _BEYOND_ASCII.sub(b"?", data).decode("ascii"))
+    found = _read_cif(path, data) if is_cif(data) else _read_pdb(path, *prepared(path, data))
     found = _with_one_model(_with_ncs(path, found))
     if found.cell is not None and found.symmetry is not None:
         check_cell(path, found.cell, found.symmetry)
@@ -116,9 +114,13 @@ def _read_cif(path: object, data: bytes) -> AtomicModel:
         symmetry, notes = block.symmetry(path)
         cell = block.cell(path)
         if "_atom_site_cartn_x" not in block.columns:
-            structure, more = small_molecule(path, gemmi, document[number], symmetry)
-            return AtomicModel(structure, cell, symmetry, (*remarks, *notes, *more))
-        return _macromolecule(path, gemmi, document[number], block, symmetry, (*remarks, *notes))
+            if cell is None or min(cell[:3]) < SMALLEST_CELL:
+                raise FileFormatError(path, "fractional coordinates without a possible unit cell")
+            structure, more, alarms = small_molecule(path, gemmi, block, cell, symmetry)
+            remarks = (*remarks, *more)
+            return AtomicModel(structure, cell, symmetry, remarks, (*notes, *alarms))
+        found = _macromolecule(path, gemmi, document[number], block, symmetry, remarks)
+        return replace(found, warnings=(*notes, *found.warnings))
     if any(name.startswith("_refln_index") for block in blocks for name in block.columns):
         raise FileFormatError(path, "no atoms, but reflections: give it by -hkl")
     raise FileFormatError(path, NO_ATOMS)
@@ -145,10 +147,32 @@ def _macromolecule(
     cell = _crystal(path, structure)
     if cell is None and block.cell(path) is not None:
         remarks = (*remarks, "its unit cell is a dummy")
-    return AtomicModel(structure, cell, symmetry if cell is not None else None, remarks)
+    _take_anisotropic_b(path, block, structure)
+    unknown = sum(value in UNKNOWN for value in block.columns.get("_atom_site_b_iso_or_equiv", ()))
+    if "_atom_site_b_iso_or_equiv" not in block.columns:
+        unknown = structure[0].count_atom_sites()
+    alarms = (f"{unknown} atoms have no B factor: 20 A^2 is assumed",) if unknown else ()
+    return AtomicModel(structure, cell, symmetry if cell is not None else None, remarks, alarms)
 
 
-def _read_pdb(path: object, text: str) -> AtomicModel:
+def _take_anisotropic_b(path: object, block: CifBlock, structure: Any) -> None:
+    """Tensors which a file has as B, which gemmi does not read; U is 8 pi^2 times smaller."""
+    names = [f"_atom_site_anisotrop_b[{i}][{j}]" for i, j in ("11", "22", "33", "12", "13", "23")]
+    serials = block.columns.get("_atom_site_anisotrop_id", ())
+    if not serials or any(len(block.columns.get(name, ())) != len(serials) for name in names):
+        return
+    rows = np.stack([block.numbers(path, name) for name in names], axis=1) / EIGHT_PI_SQUARED
+    by_serial = dict(zip(serials, rows, strict=True))
+    for model in structure:
+        for each in model.all():
+            row = by_serial.get(str(each.atom.serial))
+            if row is not None and np.isfinite(row).all() and not each.atom.aniso.nonzero():
+                each.atom.aniso = type(each.atom.aniso)(*row.tolist())
+
+
+def _read_pdb(
+    path: object, text: str, remarks: Sequence[str], alarms: Sequence[str]
+) -> AtomicModel:
     gemmi = require("gemmi", "reading coordinates")
     try:
         structure = gemmi.read_pdb_string(text)
@@ -161,7 +185,7 @@ def _read_pdb(path: object, text: str) -> AtomicModel:
     cell = _crystal(path, structure)
     if cell is None:
         dummy = ("its unit cell is a dummy",) if cells else ()
-        return AtomicModel(structure, None, None, dummy)
+        return AtomicModel(structure, None, None, (*remarks, *dummy), tuple(alarms))
     name = structure.spacegroup_hm
     symmetry = named(name, cell)
     operators = [
@@ -171,7 +195,9 @@ def _read_pdb(path: object, text: str) -> AtomicModel:
         symmetry = of_operators(path, operators, name)
     if symmetry is None and name.strip():
         raise FileFormatError(path, f"unknown space group {name!r}")
-    return AtomicModel(structure, cell, symmetry)
+    if symmetry is not None and symmetry.is_origin_assumed(name):
+        alarms = (*alarms, f"of the two origins of {name}, {symmetry.name} is assumed")
+    return AtomicModel(structure, cell, symmetry, tuple(remarks), tuple(alarms))
 
 
 def _crystal(path: object, structure: Any) -> Cell | None:
@@ -196,6 +222,8 @@ def _crystal(path: object, structure: Any) -> Cell | None:
                 f"{cell_text([*edges.round(3), *angles.round(2)])}, but its cell is "
                 f"{cell_text(parameters)}: delete the wrong ones",
             )
+        # the same cell in another orientation, in which gemmi does not make grids
+        structure.standardize_crystal_frame()
     return parameters
 
 
@@ -206,6 +234,9 @@ def _with_ncs(path: object, found: AtomicModel) -> AtomicModel:
     if not operators:
         return found
     matrices = np.array([op.tr.mat.tolist() for op in operators])
+    shifts = np.array([op.tr.vec.tolist() for op in operators])
+    if not (np.isfinite(matrices).all() and np.abs(shifts).max() <= LARGEST_COORDINATE):
+        raise FileFormatError(path, "a matrix of its strict NCS (MTRIX) is impossible")
     if np.abs(matrices @ matrices.transpose(0, 2, 1) - np.eye(3)).max() > 1e-2:
         raise FileFormatError(path, "a matrix of its strict NCS (MTRIX) is no rotation")
     found.structure.expand_ncs(gemmi.HowToNameCopiedChain.Dup)

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.errors import FileFormatError
+from cupysim.errors import FileFormatError, ModelError
 from cupysim.formats.optional import require
 from cupysim.formats.structures.symmetry import Symmetry, named, of_group, of_operators
 from cupysim.formats.structures.table import Cell
+from cupysim.models.crystal import UnitCell
 
 OPERATORS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
 HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
@@ -30,6 +31,9 @@ CELL = (
     "_cell_length_a", "_cell_length_b", "_cell_length_c", "_cell_angle_alpha", "_cell_angle_beta",
     "_cell_angle_gamma",
 )  # fmt: skip
+LONGEST_WAVE = 1e6
+"""Angstrom; longer waves are mistakes."""
+
 UNKNOWN = ("?", ".", "")
 
 
@@ -87,7 +91,13 @@ class CifBlock:
         a, b, c, *angles = (
             _number(path, name, value or "90") for name, value in zip(CELL, values, strict=True)
         )
-        return (a, b, c, *angles) if min(a, b, c, *angles) > 0.0 else None  # type: ignore[return-value]
+        if not min(a, b, c, *angles) > 0.0:
+            return None
+        try:
+            UnitCell.from_degrees(a, b, c, *angles)
+        except ModelError as error:
+            raise FileFormatError(path, str(error)) from error
+        return (a, b, c, *angles)  # type: ignore[return-value]
 
     def symmetry(self, path: object) -> tuple[Symmetry | None, list[str]]:
         """The space group, and what must be said of it.
@@ -106,9 +116,13 @@ class CifBlock:
         operators = [text for text in self.texts(*OPERATORS) if text not in UNKNOWN]
         if operators:
             symmetry = of_operators(path, operators, name)
-            differs = by_name is not None and not _same(symmetry, by_name)
-            remark = f"its operators count, which are those of {symmetry.name}, not of {name}"
-            return symmetry, [remark] if differs else []
+            if by_name is None or by_name.has_operators(symmetry):
+                return symmetry, []
+            if by_name.has_operators(symmetry, centred=False):
+                return by_name, ["its operators lack centring translations, which its name has"]
+            return symmetry, [
+                f"its operators count, which are those of {symmetry.name}, not of {name}"
+            ]
         hall, number = self.text(*HALL), self.text(*NUMBER)
         if hall:
             try:
@@ -118,7 +132,9 @@ class CifBlock:
             if found is not None:
                 return of_group(found), []
         if by_name is not None:
-            return by_name, []
+            assumed = by_name.is_origin_assumed(name)
+            remark = f"of the two origins of {name}, {by_name.name} is assumed"
+            return by_name, [remark] if assumed else []
         if not name and number.isdecimal():
             found = gemmi.find_spacegroup_by_number(int(number))
             if found is not None:
@@ -128,10 +144,6 @@ class CifBlock:
         if name or hall or number:
             raise FileFormatError(path, f"unknown space group {name or hall or number!r}")
         return None, []
-
-
-def _same(one: Symmetry, other: Symmetry) -> bool:
-    return np.array_equal(one.rotations, other.rotations)
 
 
 def read_blocks(path: os.PathLike[str] | str, data: bytes) -> list[CifBlock]:
@@ -217,4 +229,4 @@ def wavelengths(block: CifBlock, path: object) -> dict[str, float]:
         for name, text in zip(names, texts, strict=True)
         if text not in UNKNOWN
     }
-    return {name: number for name, number in known.items() if number > 0.0}
+    return {name: number for name, number in known.items() if 0.0 < number < LONGEST_WAVE}

@@ -217,11 +217,12 @@ def _split(
     columns = {name: each for name, each in columns.items() if len(each) == len(table.hkl)}
     labels = np.array(["/".join(row) for row in zip(*columns.values(), strict=True)])
     different = list(dict.fromkeys(labels.tolist()))
-    if len(different) < 2 or len(np.unique(table.hkl, axis=0)) == len(table.hkl):
+    by_wavelength = bool(columns) and next(iter(columns)).endswith("wavelength_id")
+    waves_differ = by_wavelength and len(set(next(iter(columns.values())).tolist())) > 1
+    if len(different) < 2 or not (waves_differ or _overlap(table.hkl)):
         yield table, np.ones(len(table.hkl), dtype=bool)
         return
     waves = wavelengths(block, path)
-    by_wavelength = next(iter(columns)).endswith("wavelength_id")
     for label in different:
         others = [other for other in different if other != label]
         wave = waves.get(label.split("/")[0]) if by_wavelength else None
@@ -232,3 +233,10 @@ def _split(
             remarks=(*table.remarks, f"other datasets of the loop: {listed(others)}"),
         )
         yield part, labels == label
+
+
+def _overlap(hkl: np.ndarray) -> bool:
+    """Whether a reflection occurs twice, or its Friedel mate beside it."""
+    h, k, l = hkl.T
+    is_first = (h > 0) | ((h == 0) & ((k > 0) | ((k == 0) & (l >= 0))))
+    return len(np.unique(np.where(is_first[:, np.newaxis], hkl, -hkl), axis=0)) < len(hkl)

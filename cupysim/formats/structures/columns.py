@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures.table import Column, Quantity, ReflectionTable, listed
 
 USUAL = ("F", "FP", "FOBS", "F-obs", "F-obs-filtered", "F_XDSdataset", "F(+)", "I", "IMEAN", "I(+)")
 """Labels of measured data; one of these is chosen where there are several columns of a kind."""
+
+DIFFERENCE_MAPS = ("DELFWT", "FOFCWT", "FDELWT")
+"""Labels of coefficients which are no structure factors."""
 
 SIGNS = (("(+)", "(-)"), ("plus", "minus"), ("pos", "neg"), ("+", "-"))
 """How labels tell Friedel mates apart: that of h k l, that of -h -k -l."""
@@ -31,6 +36,9 @@ class Chosen:
         Standard deviations of `plus`.
     minus_deviations : Column, optional
         Those of `minus`.
+    mean : Column, optional
+        What stands in for pairs of which no mate has a value, as for centric reflections in some
+        files.
     """
 
     plus: Column
@@ -38,6 +46,7 @@ class Chosen:
     difference: Column | None = None
     deviations: Column | None = None
     minus_deviations: Column | None = None
+    mean: Column | None = None
 
     @property
     def is_intensity(self) -> bool:
@@ -64,9 +73,23 @@ def choices(table: ReflectionTable) -> list[Chosen]:
         columns = [column for column in table.columns if column.quantity is quantity]
         pairs = list(_mates(columns))
         taken = {id(column) for pair in pairs for column in pair}
-        found += [_with_deviations(table, plus, minus) for plus, minus in pairs]
-        found += [_with_deviations(table, each) for each in columns if id(each) not in taken]
+        means = [each for each in columns if id(each) not in taken]
+        for plus, minus in pairs:
+            chosen = _with_deviations(table, plus, minus)
+            found.append(replace(chosen, mean=_mean_of(plus, means)))
+        found += [_with_deviations(table, each) for each in means]
     return found
+
+
+def _mean_of(plus: Column, means: Sequence[Column]) -> Column | None:
+    """The column with the mean of two mates, by its label."""
+    label = plus.label.lower()
+    bare = {
+        label[:at] + label[at + len(sign) :] for sign, _ in SIGNS if (at := label.rfind(sign)) >= 0
+    }
+    names = {*bare, *(f"{name}mean" for name in bare), *(f"{name}p" for name in bare)}
+    same = [each for each in means if each.dataset == plus.dataset]
+    return next((each for each in same if each.label.lower() in names), None)
 
 
 def choose(path: object, table: ReflectionTable, wanted: Sequence[str]) -> Chosen:
@@ -102,6 +125,11 @@ def choose(path: object, table: ReflectionTable, wanted: Sequence[str]) -> Chose
         )
         raise FileFormatError(path, f"no amplitudes and no intensities; it has {kinds or 'none'}")
     # measured before calculated, amplitudes before intensities, mates before their mean
+    if all(each.plus.label.upper() in DIFFERENCE_MAPS for each in offered):
+        raise FileFormatError(
+            path, f"nothing but coefficients of difference maps; -mtzcol takes one of {names}"
+        )
+    offered = [each for each in offered if _can_serve(each)] or offered
     usual = [each for each in offered if _usual_place(each) is not None]
     for some in (usual, offered):
         for is_intensity in (False, True):
@@ -116,6 +144,13 @@ def choose(path: object, table: ReflectionTable, wanted: Sequence[str]) -> Chose
     raise FileFormatError(
         path, f"several columns could be meant; choose one by -mtzcol from {names}"
     )
+
+
+def _can_serve(chosen: Chosen) -> bool:
+    """Whether data which nobody named have values, and are no difference map."""
+    columns = [chosen.plus, *([] if chosen.minus is None else [chosen.minus])]
+    has_values = any(np.isfinite(column.values).any() for column in columns)
+    return has_values and chosen.plus.label.upper() not in DIFFERENCE_MAPS
 
 
 def _usual_place(chosen: Chosen) -> int | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError, CupysimWarning, FileFormatError, ModelError
@@ -24,6 +25,7 @@ from cupysim.formats.structures.density import (
     transforms,
 )
 from cupysim.formats.structures.hydrogens import add_hydrogens
+from cupysim.formats.structures.pdb_text import LARGEST_COORDINATE
 from cupysim.formats.structures.structure import Structure, unit_cell
 from cupysim.formats.structures.symmetry import Symmetry, cell_text
 from cupysim.formats.structures.table import listed
@@ -41,8 +43,11 @@ SAME_EDGE, SAME_ANGLE = 0.03, 3.0
 """Relative difference of edges, and difference of angles (degrees), up to which a cell is that of
 the same crystal, and not a box for the model."""
 
+SAME_PLACE = 0.1
+"""Distance (Angstrom) below which two atoms are in the same place."""
+
 FULL = 1.05
-"""Occupancy, times the number of equal places, above which a site is counted twice."""
+"""Sum of a place's occupancies above which it is counted twice."""
 
 
 @dataclass(frozen=True)
@@ -150,11 +155,13 @@ def read(
 def _checked(path: object, found: AtomicModel) -> tuple[list[str], list[str]]:
     """Notes and warnings about atoms; those which cannot be calculated are refused."""
     unknown, unoccupied, flattened, charged = [], 0, 0, Counter[str]()
+    negative = 0
     for each in found.model.all():
         atom = each.atom
         name = f"{atom.name} of {each.residue.name} {each.residue.seqid}"
         numbers = [*atom.pos.tolist(), atom.occ, atom.b_iso]
-        if not np.isfinite(numbers).all() or abs(atom.b_iso) > LARGEST_B:
+        far = not np.abs(numbers[:3]).max() <= LARGEST_COORDINATE
+        if far or not np.isfinite(numbers).all() or abs(atom.b_iso) > LARGEST_B:
             raise FileFormatError(
                 path,
                 f"atom {atom.serial} ({atom.name}): impossible position, occupancy or B factor",
@@ -166,6 +173,7 @@ def _checked(path: object, found: AtomicModel) -> tuple[list[str], list[str]]:
                 path, f"atom {name}: no form factor is known of the element {atom.element.name}"
             )
         unoccupied += atom.occ <= 0.0
+        negative += atom.b_iso < 0.0
         if atom.aniso.nonzero() and min(atom.aniso.calculate_eigenvalues()) <= 0.0:
             atom.aniso = type(atom.aniso)(0, 0, 0, 0, 0, 0)
             flattened += 1
@@ -185,10 +193,37 @@ def _checked(path: object, found: AtomicModel) -> tuple[list[str], list[str]]:
         alarms.append(
             f"anisotropic B factors of {flattened} atoms are impossible; isotropic ones count"
         )
+    if negative:
+        alarms.append(f"{negative} atoms have negative B factors, which are used")
+    alarms += _doubled(found.model)
     if charged:
         ions = ", ".join(f"{number} {name}" for name, number in sorted(charged.items()))
         notes.append(f"ions have form factors of their own where these are known: {ions}")
     return notes, alarms
+
+
+def _doubled(model: Any) -> list[str]:
+    """Warnings of atoms which count more than once."""
+    occupancies: dict[tuple[object, ...], float] = {}
+    names, places, weights = [], [], []
+    for number, chain in enumerate(model):
+        for residue in chain:
+            for atom in residue:
+                name = f"{atom.name} of {residue.name} {residue.seqid}"
+                key = (number, str(residue.seqid), residue.name, atom.name)
+                occupancies[key] = occupancies.get(key, 0.0) + atom.occ
+                names.append(name)
+                places.append(atom.pos.tolist())
+                weights.append(atom.occ)
+    over = [f"{key[3]} of {key[2]} {key[1]}" for key, sum_ in occupancies.items() if sum_ > FULL]
+    if over:
+        return [f"occupancies of {len(over)} atoms add up to more than one: {listed(over, 3)}"]
+    pairs = cKDTree(places).query_pairs(SAME_PLACE)
+    same = sorted(i for i, j in pairs if weights[i] + weights[j] > FULL)
+    if same:
+        shown = listed([names[i] for i in same], 3)
+        return [f"{len(same)} atoms lie where another one is, and both count: {shown}"]
+    return []
 
 
 def _with_hydrogens(found: AtomicModel, wanted: bool) -> list[str]:

@@ -24,6 +24,9 @@ from cupysim.formats.structures.table import (
 XDS, CRYSTFEL = b"!FORMAT=XDS_ASCII", b"CrystFEL reflection list"
 """How files of these programs begin."""
 
+PACKED, PDB_RECORDS = b"\x1f\x8b", (b"HEADER", b"CRYST1", b"REMARK", b"ATOM  ", b"HETATM")
+"""How files begin which are no lists."""
+
 _SCALEPACK = re.compile(
     rb"\A {4}1[ \t]*\r?\n *-?\d+[^\n]*\r?\n( *[\d.]+){6} +[a-z]\S*", re.IGNORECASE
 )
@@ -33,6 +36,12 @@ _SHELX = re.compile(rb"( {0,3}-?\d{1,4}){3} {0,7}-?\d+\.?\d* +\d+\.?\d*( +-?\d+)
 _XDS_FIELD = re.compile(r"(\S[^=\s]*)\s*=\s*([^=]*?)(?=\s+\S+\s*=|\s*$)")
 _XDS_ITEMS = (("H", 1), ("K", 2), ("L", 3), ("IOBS", 4), ("SIGMA(IOBS)", 5))
 """Columns of XDS_ASCII.HKL, and their places where its header names none."""
+
+LARGEST_ITEM = 1000
+"""Columns of a line at most."""
+
+LONGEST_WAVE = 1e6
+"""Angstrom; longer waves are mistakes."""
 
 POINT_GROUPS = {
     "1": "P 1", "-1": "P -1", "2": "P 1 2 1", "m": "P 1 m 1", "2/m": "P 1 2/m 1", "222": "P 2 2 2",
@@ -87,6 +96,10 @@ def looks_like(head: bytes) -> str | None:
         return "an unmerged Scalepack file: merge it first"
     if head.startswith(b"!OUTPUT_FILE=INTEGRATE.HKL"):
         return "XDS' INTEGRATE.HKL, which is not scaled: give XDS_ASCII.HKL"
+    if head.startswith(PACKED):
+        return "a packed file (gzip), which is no text when it comes through a pipe"
+    if head.startswith(PDB_RECORDS):
+        return "a model (PDB): give it by -pdb"
     line = next((line for line in head.splitlines() if line.strip()), b"")
     if _SHELX.match(line):
         return (
@@ -161,6 +174,10 @@ def read_shelx(
         if not line.strip():
             continue
         row = _fixed(path, line, number, (4, 4, 4, 8, 8))
+        for place, begin in ((3, 12), (4, 20)):
+            if "." not in line[begin : begin + 8]:
+                # a Fortran format with two decimals
+                row[place] /= 100.0
         if row[:3] == [0.0, 0.0, 0.0]:
             break
         rows.append(row)
@@ -212,7 +229,8 @@ def _fixed(path: object, line: str, number: int, widths: Sequence[int]) -> list[
     for width in widths:
         text = line[at : at + width].strip()
         at += width
-        if not text and len(row) > 3:
+        if len(row) > 2 and (not text or set(text) == {"*"}):
+            # stars stand for a number which is too wide
             row.append(np.nan)
             continue
         try:
@@ -238,7 +256,7 @@ def _read_xds(path: object, lines: list[str]) -> ReflectionTable:
         if not line.strip():
             continue
         row = _numbers(path, line, number, 5)
-        places = [int(header.get(f"ITEM_{name}", at)) - 1 for name, at in _XDS_ITEMS]
+        places = _xds_places(path, header)
         if max(places) >= len(row):
             raise FileFormatError(path, f"{len(row)} numbers, but its header names more", number)
         row = [row[place] for place in places]
@@ -251,9 +269,9 @@ def _read_xds(path: object, lines: list[str]) -> ReflectionTable:
         cell = tuple(float(word) for word in header["UNIT_CELL_CONSTANTS"].split())
         group = gemmi.find_spacegroup_by_number(int(header["SPACE_GROUP_NUMBER"]))
         wave = float(header.get("X-RAY_WAVELENGTH", "0").split()[0])
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, TypeError, OverflowError) as error:
         raise FileFormatError(
-            path, "its header has no unit cell or no space group number"
+            path, "its header has no possible unit cell or space group number"
         ) from error
     if len(cell) != 6 or group is None:
         raise FileFormatError(path, "its header has an impossible cell or space group number")
@@ -262,8 +280,16 @@ def _read_xds(path: object, lines: list[str]) -> ReflectionTable:
     remarks = (f"{rejected} misfits (negative sigma) are left out",) if rejected else ()
     return _table(
         path, "XDS_ASCII file", rows, ("I", "SIGI"), (Quantity.INTENSITY, Quantity.DEVIATION),
-        cell, of_group(group), wave * ANGSTROM if wave > 0.0 else None, remarks,
+        cell, of_group(group), wave * ANGSTROM if 0.0 < wave < LONGEST_WAVE else None, remarks,
     )  # fmt: skip
+
+
+def _xds_places(path: object, header: dict[str, str]) -> list[int]:
+    """In which columns h, k, l, I and sigma are, from 0."""
+    words = [header.get(f"ITEM_{name}", str(at)) for name, at in _XDS_ITEMS]
+    if not all(word.isdecimal() and 0 < int(word) < LARGEST_ITEM for word in words):
+        raise FileFormatError(path, f"impossible columns in its header: {' '.join(words)[:60]}")
+    return [int(word) - 1 for word in words]
 
 
 def _read_crystfel(path: object, lines: list[str]) -> ReflectionTable:

@@ -47,11 +47,13 @@ INDEX, FLAGS = "H", "Y"
 PARTIAL = 256
 """The flags of a part of a reflection are its operator's number plus this."""
 
+RECORD, OPERATOR = 80, b"SYMM "
+"""Bytes of each record of the header, and how those with symmetry operators begin."""
+
 HEADER = b"VERS MTZ"
 """How the header at the end of a file begins."""
 
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
-_OPERATOR = re.compile(rb"SYMM ([^\0\n]{1,75})", re.IGNORECASE)
 
 
 def read(path: os.PathLike[str] | str, data: bytes) -> ReflectionTable:
@@ -96,11 +98,12 @@ def _in_ascii(data: bytes) -> bytes:
 def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
     rows = np.array(mtz.array, dtype=np.float64)
     missing = float(mtz.valm)
-    if np.isfinite(missing):
-        rows[rows == missing] = np.nan
     positions = [number for number, column in enumerate(mtz.columns) if column.type == INDEX]
     if len(positions) < 3:
         raise FileFormatError(path, "it has no three columns of Miller indices (type H)")
+    indices = miller_indices(path, rows[:, positions[:3]])
+    if np.isfinite(missing):
+        rows[rows == missing] = np.nan
     flags = None
     for number, column in enumerate(mtz.columns):
         if column.type == FLAGS:
@@ -108,7 +111,7 @@ def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
     table = ReflectionTable(
         kind="MTZ",
         block="",
-        hkl=miller_indices(path, rows[:, positions[:3]]),
+        hkl=indices,
         columns=tuple(
             _column(mtz, column, rows[:, number])
             for number, column in enumerate(mtz.columns)
@@ -151,9 +154,12 @@ def _symmetry(path: object, mtz: Any, data: bytes) -> Symmetry | None:
     """The operators count; the name stands in where there are none."""
     start = data.rfind(HEADER)
     end = data.find(b"MTZENDOFHEADERS", start)
+    records = [data[at : at + RECORD] for at in range(max(start, 0), end, RECORD)]
     triplets = [
-        found.decode("latin-1").strip() for found in _OPERATOR.findall(data[start:end])
-    ] if start >= 0 else []  # fmt: skip
+        record[len(OPERATOR) :].decode("latin-1").strip()
+        for record in records
+        if record.upper().startswith(OPERATOR)
+    ]
     if triplets:
         return of_operators(path, triplets, mtz.spacegroup_name)
     return None if mtz.spacegroup is None else of_group(mtz.spacegroup)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import warnings
-import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,24 +12,21 @@ import numpy as np
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimWarning, FileFormatError, ModelError
 from cupysim.formats.index_lists import count_distinct
-from cupysim.formats.reading import check_regular, opened
+from cupysim.formats.reading import content
 from cupysim.formats.structures import cif_reflections, intensity_lists, mtz
 from cupysim.formats.structures.columns import Chosen, choices, choose
 from cupysim.formats.structures.merging import Observations, expanded, merged
 from cupysim.formats.structures.structure import Structure
 from cupysim.formats.structures.symmetry import cell_text, check_cell
-from cupysim.formats.structures.table import Cell, ReflectionTable, listed
+from cupysim.formats.structures.table import Cell, Column, ReflectionTable, listed
 from cupysim.models.crystal import UnitCell
 from cupysim.models.structure_factors import StructureFactors
 
-LARGEST_FILE = 2**30
-"""Bytes, unpacked; no structure has more."""
-
-GZIP = b"\x1f\x8b"
-"""How packed files begin."""
-
 HEAD = 2**16
 """Bytes which tell what a file is."""
+
+NOT_MEASURED = -999.0
+"""What stands for no value in columns of programs which have no other mark."""
 
 SUFFIXES = {
     ".mtz": "mtz", ".cif": "cif", ".mmcif": "cif", ".ent": "cif", ".fcf": "cif",
@@ -80,35 +75,6 @@ def is_cif(data: bytes) -> bool:
         if line.strip() and not line.lstrip().startswith(b"#"):
             return line.split()[0].lower().startswith(b"data_")
     return False
-
-
-def content(path: os.PathLike[str] | str, size: int = -1) -> bytes:
-    """The first bytes of a file, or all, unpacked if it was packed by gzip.
-
-    Parameters
-    ----------
-    path : path_like
-        The file.
-    size : int, optional
-        How many bytes at most.
-
-    Raises
-    ------
-    FileFormatError
-        If it cannot be read.
-    """
-    check_regular(path)
-    with opened(path) as stream:
-        head = stream.read(2)
-        stream.seek(0)
-        most = LARGEST_FILE + 1 if size < 0 else size
-        try:
-            data = stream.read(most) if head != GZIP else gzip.GzipFile(fileobj=stream).read(most)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise FileFormatError(path, f"damaged gzip file ({error})") from error
-    if len(data) > LARGEST_FILE:
-        raise FileFormatError(path, f"larger than {LARGEST_FILE >> 20} MiB")
-    return data
 
 
 def read(
@@ -248,22 +214,33 @@ def _observations(
     hkl = table.hkl
     symmetry = table.symmetry
     assert symmetry is not None
-    plus, remarks = chosen.plus.values, []
+    remarks: list[str] = []
+    plus = _measured(chosen.plus, chosen.deviations, remarks)
     centric = symmetry.representatives(hkl) == symmetry.representatives(-hkl)
-    parts = []
     if chosen.minus is not None:
-        minus = np.where(centric & np.isfinite(plus), np.nan, chosen.minus.values)
+        minus = _measured(chosen.minus, chosen.minus_deviations, remarks)
+        minus = np.where(centric & np.isfinite(plus), np.nan, minus)
         parts = [(hkl, plus, chosen.deviations), (-hkl, minus, chosen.minus_deviations)]
+        alone = ~np.isfinite(plus) & ~np.isfinite(minus)
+        if chosen.mean is not None and alone.any():
+            mean = np.where(alone, _measured(chosen.mean, None, []), np.nan)
+            parts.append((hkl, mean, None))
+            count = np.count_nonzero(np.isfinite(mean))
+            remarks.append(f"{count} without a value in {chosen.name} have that of "
+                           f"{chosen.mean.label}")  # fmt: skip
+            alone &= ~np.isfinite(mean)
     elif chosen.difference is not None:
         half = np.where(centric, 0.0, np.nan_to_num(chosen.difference.values / 2.0, nan=0.0))
         parts = [(hkl, plus + half, None), (-hkl[~centric], (plus - half)[~centric], None)]
         remarks.append("F(+) and F(-) are F + D/2 and F - D/2")
+        alone = np.isnan(plus)
     else:
         signs = np.ones(len(hkl), dtype=np.int64)
         if table.is_minus is not None and _is_repeated(table):
             # rows of unmerged data tell which of the two mates was measured
             signs[table.is_minus] = -1
         parts = [(signs[:, np.newaxis] * hkl, plus, chosen.deviations)]
+        alone = np.isnan(plus)
     indices, values, deviations = [], [], []
     for index, numbers, column in parts:
         if np.isinf(numbers).any():
@@ -276,8 +253,8 @@ def _observations(
         values.append(numbers[known])
         sigma = np.full(len(numbers), np.nan) if column is None else column.values
         deviations.append(sigma[known])
-    missing = len(hkl) - len(values[0])
-    if missing and len(parts) == 1:
+    missing = int(np.count_nonzero(alone))
+    if missing:
         remarks.append(f"{missing} without a value are left out")
     found = Observations(
         np.concatenate(indices), np.concatenate(values), np.concatenate(deviations)
@@ -285,6 +262,22 @@ def _observations(
     if len(found.values) == 0:
         raise FileFormatError(path, f"the column {chosen.name} has no values")
     return found, remarks
+
+
+def _measured(column: Column, deviations: Column | None, remarks: list[str]) -> np.ndarray:
+    """Values of a column, NaN where others mark that there was no measurement.
+
+    Marks are -999, a negative standard deviation, and zero with a standard deviation of zero.
+    """
+    values = column.values
+    marked = values == NOT_MEASURED
+    if deviations is not None:
+        sigma = deviations.values
+        marked |= np.isfinite(values) & ((sigma < 0.0) | ((sigma == 0.0) & (values == 0.0)))
+    count = int(np.count_nonzero(marked))
+    if count:
+        remarks.append(f"{count} of {column.label} are marked as not measured")
+    return np.where(marked, np.nan, values)
 
 
 def _is_repeated(table: ReflectionTable) -> bool:

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from cupysim.errors import FileFormatError
+from cupysim.formats.structures.cif_blocks import CifBlock
 from cupysim.formats.structures.symmetry import Symmetry
+from cupysim.formats.structures.table import Cell, listed
 
 EIGHT_PI_SQUARED = 8.0 * np.pi**2
 
+SAME_PLACE = 0.1
+"""Distance (Angstrom) up to which an operator leaves a site where it is: coordinates such as 0.333
+are off by less."""
+
+DUMMY = "dum"
+"""Flag of a site which is no atom."""
+
+FRACTIONS = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
+PAIRS = ("11", "22", "33", "12", "13", "23")
+
+_SYMBOL = re.compile(r"([A-Za-z]{1,2})(?:(\d*)([+-])|[^A-Za-z].*)?$")
+_FORMULA = re.compile(r"([A-Z][a-z]?)")
+
 
 def small_molecule(
-    path: object, gemmi: Any, block: Any, symmetry: Symmetry | None
-) -> tuple[Any, list[str]]:
+    path: object, gemmi: Any, block: CifBlock, cell: Cell, symmetry: Symmetry | None
+) -> tuple[Any, list[str], list[str]]:
     """A model of one residue for each site, as macromolecules have it.
 
     Parameters
@@ -23,8 +40,10 @@ def small_molecule(
         The file, for messages.
     gemmi : module
         The library.
-    block : gemmi.cif.Block
+    block : CifBlock
         A block with ``_atom_site_fract_x``.
+    cell : tuple of 6 float
+        Its unit cell.
     symmetry : Symmetry, optional
         The space group, which tells special positions.
 
@@ -32,47 +51,47 @@ def small_molecule(
     -------
     structure : gemmi.Structure
         One model; occupancies of special positions are divided by their number of equal images.
-    remarks : list of str
-        What was done.
+    remarks, warnings : list of str
+        What was done, and what the user must know.
 
     Raises
     ------
     FileFormatError
-        If there is no atom with coordinates, or no cell.
+        If there is no atom with coordinates.
     """
-    try:
-        small = gemmi.make_small_structure_from_block(block)
-    except (RuntimeError, ValueError, IndexError) as error:
-        raise FileFormatError(path, f"cannot be read: {str(error).splitlines()[0]}") from error
-    if not small.cell.is_crystal():
-        raise FileFormatError(path, "fractional coordinates without a unit cell")
     structure = gemmi.Structure()
-    structure.cell = small.cell
+    structure.cell = gemmi.UnitCell(*cell)
+    orthogonal = np.array(structure.cell.orth.mat.tolist())
+    fractions = np.stack([block.numbers(path, name) for name in FRACTIONS], axis=1)
+    labels = _texts(block, "_atom_site_label", len(fractions))
+    flags = _texts(block, "_atom_site_calc_flag", len(fractions))
+    occupancies = _numbers(path, block, "_atom_site_occupancy", len(fractions))
+    elements, charges, warnings = _elements(gemmi, block, labels)
+    b_iso, tensors = _displacements(path, block, labels, structure.cell)
+    is_dummy = np.array([flag.lower() == DUMMY for flag in flags])
+    unplaced = ~np.isfinite(fractions).all(axis=1) & ~is_dummy
     model, chain = gemmi.Model(1), gemmi.Chain("A")
-    orthogonal = np.array(small.cell.orth.mat.tolist())
-    reciprocal = np.diag(small.cell.reciprocal().parameters[:3])
-    to_cartesian = orthogonal @ reciprocal
-    unplaced = special = 0
-    for number, site in enumerate(small.sites, 1):
-        fraction = np.array(site.fract.tolist())
-        if not np.isfinite(fraction).all():
-            unplaced += 1
-            continue
-        images = 1 if symmetry is None else _images(fraction, symmetry, orthogonal)
+    special = without_b = 0
+    for number in np.flatnonzero(~is_dummy & ~unplaced).tolist():
+        images = 1 if symmetry is None else _images(fractions[number], symmetry, orthogonal)
         special += images > 1
         atom = gemmi.Atom()
-        atom.name, atom.element, atom.charge = site.label[:8], site.element, site.charge
-        atom.serial = number
-        atom.pos = gemmi.Position(*(orthogonal @ fraction))
-        atom.occ = site.occ / images
-        u_iso = site.u_iso if np.isfinite(site.u_iso) else 0.0
-        atom.b_iso = EIGHT_PI_SQUARED * u_iso
-        if site.aniso.nonzero():
-            u = to_cartesian @ np.array(site.aniso.as_mat33().tolist()) @ to_cartesian.T
+        atom.name, atom.serial = labels[number][:8], number + 1
+        atom.element, atom.charge = elements[number], charges[number]
+        atom.pos = gemmi.Position(*(orthogonal @ fractions[number]))
+        occupancy = occupancies[number]
+        atom.occ = (1.0 if np.isnan(occupancy) else occupancy) / images
+        u = tensors.get(labels[number])
+        if u is not None:
             atom.aniso = gemmi.SMat33f(u[0, 0], u[1, 1], u[2, 2], u[0, 1], u[0, 2], u[1, 2])
             atom.b_iso = EIGHT_PI_SQUARED * float(np.trace(u)) / 3.0
+        elif np.isnan(b_iso[number]):
+            without_b += 1
+            atom.b_iso = 0.0
+        else:
+            atom.b_iso = b_iso[number]
         residue = gemmi.Residue()
-        residue.name, residue.seqid = "UNL", gemmi.SeqId(str(number))
+        residue.name, residue.seqid = "UNL", gemmi.SeqId(str(number + 1))
         residue.add_atom(atom)
         chain.add_residue(residue)
     if len(chain) == 0:
@@ -80,15 +99,102 @@ def small_molecule(
     model.add_chain(chain)
     structure.add_model(model)
     remarks = [f"small molecule of {len(chain)} sites"]
-    if special:
-        remarks.append(f"{special} sites on special positions")
-    if unplaced:
-        remarks.append(f"{unplaced} sites without coordinates are left out")
-    return structure, remarks
+    for count, what in (
+        (special, "sites on special positions"),
+        (np.count_nonzero(unplaced), "sites without coordinates are left out"),
+        (np.count_nonzero(is_dummy), "dummies, which are no atoms, are left out"),
+    ):
+        if count:
+            remarks.append(f"{count} {what}")
+    if without_b:
+        warnings.append(f"{without_b} atoms have no displacement parameter: B = 0 is assumed")
+    return structure, remarks, warnings
 
 
-SAME_PLACE = 0.02
-"""Distance (Angstrom) up to which an operator leaves a site where it is."""
+def _texts(block: CifBlock, name: str, count: int) -> list[str]:
+    """A column of texts; empty ones where it is not there."""
+    values = block.texts(name)
+    return values if len(values) == count else [""] * count
+
+
+def _numbers(path: object, block: CifBlock, name: str, count: int) -> np.ndarray:
+    """A column of numbers; NaN where it is not there."""
+    if len(block.columns.get(name, ())) != count:
+        return np.full(count, np.nan)
+    return block.numbers(path, name)
+
+
+def _elements(
+    gemmi: Any, block: CifBlock, labels: Sequence[str]
+) -> tuple[list[Any], list[int], list[str]]:
+    """Elements and charges of the sites, and a warning of those which are guessed."""
+    symbols = _texts(block, "_atom_site_type_symbol", len(labels))
+    formula = set(_FORMULA.findall(block.text("_chemical_formula_sum")))
+    elements: list[Any] = []
+    charges: list[int] = []
+    guessed: dict[str, str] = {}
+    for symbol, label in zip(symbols, labels, strict=True):
+        is_known = symbol not in ("", "?", ".")
+        match = _SYMBOL.match(symbol if is_known else label)
+        letters = match[1] if match else ""
+        candidates = [letters] if is_known else _candidates(gemmi, letters, formula)
+        element = gemmi.Element(candidates[0].capitalize() if candidates else "X")
+        if element.atomic_number == 0 and len(letters) == 2 and is_known:
+            element = gemmi.Element(letters[0].upper())
+        elements.append(element)
+        sign = {"+": 1, "-": -1}.get(match[3] or "", 0) if match and is_known else 0
+        charges.append(sign * int((match[2] if match else "") or 1) if sign else 0)
+        if not is_known:
+            guessed.setdefault(element.name, label)
+    if not guessed:
+        return elements, charges, []
+    shown = listed([f"{label} as {name}" for name, label in guessed.items()])
+    return elements, charges, [f"without type symbols, labels are taken for elements: {shown}"]
+
+
+def _candidates(gemmi: Any, letters: str, formula: set[str]) -> list[str]:
+    """Elements which the letters of a label can mean, the likeliest first."""
+    names = [name.capitalize() for name in (letters[:2], letters[:1]) if name]
+    names = [name for name in dict.fromkeys(names) if gemmi.Element(name).atomic_number > 0]
+    if formula & set(names):
+        names = [name for name in names if name in formula]
+    if len(names) == 2 and not formula and letters[1].isupper() and letters[0] in "CHNO":
+        # CA, CD, HO, NA: an atom of an organic molecule rather than a metal
+        names.reverse()
+    return names
+
+
+def _displacements(
+    path: object, block: CifBlock, labels: Sequence[str], cell: Any
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Isotropic B (Angstrom^2), NaN where there is none, and Cartesian U by label."""
+    count = len(labels)
+    b_iso = EIGHT_PI_SQUARED * _numbers(path, block, "_atom_site_u_iso_or_equiv", count)
+    stored = _numbers(path, block, "_atom_site_b_iso_or_equiv", count)
+    b_iso = np.where(np.isnan(b_iso), stored, b_iso)
+    names = _texts(block, "_atom_site_aniso_label", len(block.columns.get(
+        "_atom_site_aniso_label", ())))  # fmt: skip
+    reciprocal = np.array(cell.reciprocal().parameters[:3])
+    orthogonal = np.array(cell.orth.mat.tolist())
+    # U and B are along a*, b*, c* of unit length; beta has their lengths in it
+    lengths = np.outer(reciprocal, reciprocal)
+    tensors: dict[str, np.ndarray] = {}
+    for kind, scale in (
+        ("u", np.ones((3, 3))),
+        ("b", np.full((3, 3), 1.0 / EIGHT_PI_SQUARED)),
+        ("beta", 1.0 / (2.0 * np.pi**2 * lengths)),
+    ):
+        columns = [f"_atom_site_aniso_{kind}_{pair}" for pair in PAIRS]
+        if not names or any(len(block.columns.get(each, ())) != len(names) for each in columns):
+            continue
+        values = np.stack([block.numbers(path, each) for each in columns], axis=1)
+        for name, row in zip(names, values, strict=True):
+            if np.isfinite(row).all() and name not in tensors:
+                u11, u22, u33, u12, u13, u23 = row
+                tensor = scale * np.array([[u11, u12, u13], [u12, u22, u23], [u13, u23, u33]])
+                to_cartesian = orthogonal @ np.diag(reciprocal)
+                tensors[name] = to_cartesian @ tensor @ to_cartesian.T
+    return b_iso, tensors
 
 
 def _images(fraction: np.ndarray, symmetry: Symmetry, orthogonal: np.ndarray) -> int:

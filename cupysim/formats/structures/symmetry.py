@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,10 @@ from cupysim.models.crystal import UnitCell
 EDGE_TOLERANCE, ANGLE_TOLERANCE = 0.005, 0.5
 """Relative difference of edges, and difference of angles (degrees), up to which a cell has the
 symmetry of its space group: refined cells of free edges differ less, another group more."""
+
+ORIGINS = re.compile(r"\s+([SZHR])$")
+ORIGIN_CHOICES = {"S": "1", "Z": "2", "H": "H", "R": "R"}
+"""Letters behind a symbol in ICSD's files, and what International Tables have."""
 
 MOST_ROTATIONS = 48
 """Rotations of the largest point group."""
@@ -44,6 +49,23 @@ class Symmetry:
         """The space group as gemmi has it, or None."""
         gemmi = require("gemmi", "reading space groups")
         return gemmi.find_spacegroup_by_ops(gemmi.GroupOps(list(self.all_operators)))
+
+    def is_origin_assumed(self, name: str) -> bool:
+        """Whether a name leaves open which of two origins is meant."""
+        return self.name.endswith(":1") and ":" not in name and not ORIGINS.search(name)
+
+    def has_operators(self, other: Symmetry, centred: bool = True) -> bool:
+        """Whether another group has the same operators; without those of centring if wanted.
+
+        Parameters
+        ----------
+        other : Symmetry
+            The other group, with its centring translations.
+        centred : bool, optional
+            Compare this group's centring translations too.
+        """
+        ours = self.all_operators if centred else self.operators
+        return {op.triplet() for op in ours} == {op.triplet() for op in other.all_operators}
 
     @property
     def rotations(self) -> np.ndarray:
@@ -135,7 +157,12 @@ def named(name: str, cell: Sequence[float] | None) -> Symmetry | None:
     """
     gemmi = require("gemmi", "reading space groups")
     alpha, gamma = (0.0, 0.0) if cell is None else (cell[3], cell[5])
-    group = gemmi.find_spacegroup_by_name(name, alpha, gamma) if name.strip() else None
+    # P2_1/c, P 2(1)/c; F d -3 m S and Z are ICSD's names of the two origins
+    plain = re.sub(r"[_()]", "", name.strip())
+    match = ORIGINS.search(plain)
+    if match is not None:
+        plain = f"{plain[: match.start()]}:{ORIGIN_CHOICES[match[1]]}"
+    group = gemmi.find_spacegroup_by_name(plain, alpha, gamma) if plain else None
     return None if group is None else of_group(group)
 
 

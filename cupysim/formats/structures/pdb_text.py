@@ -1,0 +1,87 @@
+"""PDB files as text, before gemmi reads them: damaged columns, and what is missing in them."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from cupysim.errors import FileFormatError
+
+ATOM_RECORDS = ("ATOM  ", "HETATM")
+POSITION = ((30, 38), (38, 46), (46, 54))
+OCCUPANCY, B_FACTOR = (54, 60), (60, 66)
+"""Columns of an atom's record."""
+
+ASSUMED_OCCUPANCY, ASSUMED_B = "  1.00", " 20.00"
+"""What is written where a record has none."""
+
+LARGEST_COORDINATE = 1e6
+"""Angstrom; no atom is farther away."""
+
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+
+
+def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
+    """The text of a PDB file, with what is missing in its records.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    data : bytes
+        Its content.
+
+    Returns
+    -------
+    text : str
+        Lines in ASCII, none of them END but the last.
+    remarks, warnings : list of str
+        What was done, and what the user must know.
+
+    Raises
+    ------
+    FileFormatError
+        If a position, an occupancy or a B factor is no number; the message has the line.
+    """
+    # columns of PDB files are bytes
+    text = _BEYOND_ASCII.sub(b"?", data.removeprefix(b"\xef\xbb\xbf")).decode("ascii")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    kept: list[str] = []
+    after_end = without_occupancy = without_b = 0
+    ended = False
+    for number, line in enumerate(lines, 1):
+        if line.rstrip() == "END":
+            ended = True
+            continue
+        if line.startswith(ATOM_RECORDS):
+            after_end += ended
+            padded = line.ljust(B_FACTOR[1])
+            for begin, end in POSITION:
+                _check(path, padded[begin:end], number, "coordinate")
+            if not padded[slice(*OCCUPANCY)].strip():
+                without_occupancy += 1
+                padded = padded[: OCCUPANCY[0]] + ASSUMED_OCCUPANCY + padded[OCCUPANCY[1] :]
+            if not padded[slice(*B_FACTOR)].strip():
+                without_b += 1
+                padded = padded[: B_FACTOR[0]] + ASSUMED_B + padded[B_FACTOR[1] :]
+            _check(path, padded[slice(*OCCUPANCY)], number, "occupancy")
+            _check(path, padded[slice(*B_FACTOR)], number, "B factor")
+            line = padded
+        kept.append(line)
+    remarks = [f"{after_end} atoms behind an END record are taken too"] if after_end else []
+    warnings = []
+    if without_occupancy:
+        warnings.append(f"{without_occupancy} atoms have no occupancy: 1 is assumed")
+    if without_b:
+        warnings.append(f"{without_b} atoms have no B factor: 20 A^2 is assumed")
+    return "\n".join(kept) + "\nEND\n", remarks, warnings
+
+
+def _check(path: object, text: str, line: int, what: str) -> None:
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise FileFormatError(path, f"{what} is no number: {text!r}", line) from error
+    if not np.isfinite(value) or abs(value) > LARGEST_COORDINATE:
+        raise FileFormatError(path, f"impossible {what}: {text!r}", line)
