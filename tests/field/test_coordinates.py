@@ -255,6 +255,20 @@ def test_scale_records_of_another_cell(tmp_path: Path) -> None:
         read(wrong)
 
 
+def test_scale_records_of_another_orientation(tmp_path: Path) -> None:
+    """The same crystal in another frame: atoms and SCALE are turned together."""
+    turn = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    scale = np.diag(1.0 / np.array(CELL[:3])) @ turn.T
+    records = "".join(
+        f"SCALE{row + 1}    "
+        + "".join(f"{value:10.6f}" for value in scale[row])
+        + "        0.00000\n"
+        for row in range(3)
+    )
+    atoms = [(n, e, tuple((turn @ np.array(p)).tolist()), o, b) for n, e, p, o, b in ATOMS]
+    check(read(save(tmp_path / "a.pdb", CRYST1 + records + atom_lines(atoms))), summed(ATOMS))
+
+
 DUMMIES = {
     "none": "",
     "dummy": "CRYST1    1.000    1.000    1.000  90.00  90.00  90.00 P 1           1\n",
@@ -305,6 +319,70 @@ def test_special_positions_with_full_occupancy(tmp_path: Path) -> None:
     path = save(tmp_path / "a.pdb", text + atom_lines([("O", "O", (0.0, 0.0, 9.0), 1.0, 20.0)]))
     with pytest.warns(CupysimWarning, match="1 atoms on special positions count several times"):
         read(path)
+
+
+# damaged and incomplete records
+
+
+@pytest.mark.parametrize(
+    ("columns", "value", "message"),
+    [
+        ((38, 46), "********", "line 3: coordinate is no number"),
+        ((30, 38), "   5,700", "line 3: coordinate is no number"),
+        ((54, 60), "  x.00", "line 3: occupancy is no number"),
+        ((60, 66), "   inf", "line 3: impossible B factor"),
+    ],
+)
+def test_damaged_columns(
+    columns: tuple[int, int], value: str, message: str, tmp_path: Path
+) -> None:
+    lines = (CRYST1 + atom_lines()).splitlines()
+    lines[2] = lines[2][: columns[0]] + value + lines[2][columns[1] :]
+    with pytest.raises(FileFormatError, match=message):
+        read(save(tmp_path / "a.pdb", "\n".join(lines) + "\n"))
+
+
+def test_records_which_end_early(tmp_path: Path) -> None:
+    lines = [line[:54] for line in atom_lines().splitlines()]
+    path = save(tmp_path / "a.pdb", CRYST1 + "\n".join(lines) + "\n")
+    with pytest.warns(CupysimWarning) as caught:
+        structure = read(path)
+    check(structure, summed(ATOMS))
+    told = " ".join(str(each.message) for each in caught)
+    assert "5 atoms have no occupancy: 1 is assumed" in told
+    assert "5 atoms have no B factor: 20 A^2 is assumed" in told
+
+
+@pytest.mark.parametrize(("before", "end"), [("\ufeff", "\n"), ("", "\r"), ("", "\r\n")])
+def test_line_ends_and_byte_order_marks(before: str, end: str, tmp_path: Path) -> None:
+    (tmp_path / "a.pdb").write_bytes((before + (CRYST1 + atom_lines()).replace("\n", end)).encode())
+    check(read(tmp_path / "a.pdb"), summed(ATOMS))
+
+
+def test_atoms_behind_the_end(tmp_path: Path) -> None:
+    other = atom_lines(moved(HALF_TURN, SHIFT)).replace("ALA A", "ALA B")
+    text = CRYST1 + atom_lines() + "END\n" + CRYST1 + other + "END\n"
+    structure = read(save(tmp_path / "a.pdb", text))
+    check(structure, summed([*ATOMS, *moved(HALF_TURN, SHIFT)]))
+    assert "5 atoms behind an END record are taken too" in "\n".join(structure.notes)
+
+
+@pytest.mark.parametrize("chain", ["A", "B"])
+def test_atoms_which_count_twice(chain: str, tmp_path: Path) -> None:
+    text = CRYST1 + atom_lines() + atom_lines().replace("ALA A", f"ALA {chain}")
+    message = "add up to more than one" if chain == "A" else "5 atoms lie where another one is"
+    with pytest.warns(CupysimWarning, match=message):
+        read(save(tmp_path / "a.pdb", text))
+
+
+def test_impossible_ncs(tmp_path: Path) -> None:
+    record = (
+        "MTRIX1   2  1.000000  0.000000       inf        0.00000\n"
+        "MTRIX2   2  0.000000  1.000000  0.000000        0.00000\n"
+        "MTRIX3   2  0.000000  0.000000  1.000000        0.00000\n"
+    )
+    with pytest.raises(FileFormatError, match="NCS"):
+        read(save(tmp_path / "a.pdb", CRYST1 + record + atom_lines()))
 
 
 # memory
@@ -521,7 +599,126 @@ def test_small_molecule_with_anisotropic_displacements(tmp_path: Path) -> None:
     check(read(path, 0.9e-10), expected, hkl)
 
 
+CARBON = [("C1", "C", 0.1, 0.2, 0.3)]
+TRICLINIC = (6.0, 7.0, 8.0, 75.0, 82.0, 98.0)
+TENSOR = np.array([[0.05, 0.01, -0.01], [0.01, 0.02, 0.005], [-0.01, 0.005, 0.03]])
+"""U along a*, b*, c* (Angstrom^2)."""
+
+
+def triclinic(items: str) -> str:
+    names = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
+    head = "".join(f"_cell_{n} {v}\n" for n, v in zip(names, TRICLINIC, strict=True))
+    return head + "_symmetry_space_group_name_H-M 'P 1'\n" + items
+
+
+def carbon(hkl: np.ndarray, exponents: np.ndarray) -> np.ndarray:
+    cell = gemmi.UnitCell(*TRICLINIC)
+    f = [gemmi.Element("C").it92.calculate_sf(cell.calculate_1_d2(h) / 4) for h in hkl.tolist()]
+    return np.array(f) * np.exp(-exponents)
+
+
+@pytest.mark.parametrize("kind", ["B", "beta"])
+def test_tensors_of_other_kinds(kind: str, tmp_path: Path) -> None:
+    """exp(-B s^2/4) has 8 pi^2 U for B; beta is 2 pi^2 U_ij a*_i a*_j."""
+    reciprocal = np.array(gemmi.UnitCell(*TRICLINIC).reciprocal().parameters[:3])
+    scale = 8 * np.pi**2 if kind == "B" else 2 * np.pi**2 * np.outer(reciprocal, reciprocal)
+    values = scale * TENSOR
+    pairs = [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)]
+    tags = ["_atom_site_aniso_label"]
+    tags += [f"_atom_site_aniso_{kind}_{i + 1}{j + 1}" for i, j in pairs]
+    text = triclinic(
+        loop(SITE[:5], CARBON) + loop(tags, [("C1", *(f"{values[p]:.9f}" for p in pairs))])
+    )
+    hkl = np.array([[1, 0, 0], [2, -3, 1], [0, 2, 4], [-4, 1, 2]])
+    s = hkl * reciprocal
+    expected = carbon(hkl, 2 * np.pi**2 * np.einsum("ni,ij,nj->n", s, TENSOR, s))
+    check(read(write_cif(tmp_path / "a.cif", {"x": text}), 0.9e-10), expected, hkl)
+
+
+@pytest.mark.parametrize("with_u", [False, True])
+def test_b_in_place_of_u(with_u: bool, tmp_path: Path) -> None:
+    tags = [*SITE[:5], "_atom_site_B_iso_or_equiv", *(["_atom_site_U_iso_or_equiv"] * with_u)]
+    rows = [(*CARBON[0], "3.0(1)", *(["?"] * with_u))]
+    hkl = np.array([[1, 0, 0], [2, -3, 1], [0, 2, 4]])
+    s2 = np.array([gemmi.UnitCell(*TRICLINIC).calculate_1_d2(h) for h in hkl.tolist()])
+    path = write_cif(tmp_path / "a.cif", {"x": triclinic(loop(tags, rows))})
+    check(read(path, 0.9e-10), carbon(hkl, 3.0 * s2 / 4.0), hkl)
+
+
+def test_without_displacements(tmp_path: Path) -> None:
+    path = write_cif(tmp_path / "a.cif", {"x": triclinic(loop(SITE[:5], CARBON))})
+    hkl = np.array([[1, 0, 0], [2, -3, 1]])
+    with pytest.warns(CupysimWarning, match="1 atoms have no displacement parameter: B = 0"):
+        check(read(path, 0.9e-10), carbon(hkl, np.zeros(2)), hkl)
+
+
+def test_dummies_of_small_molecules(tmp_path: Path) -> None:
+    rows = [(*CARBON[0], 0.02, "d"), ("Cg1", "C", 0.5, 0.5, 0.5, 0.02, "dum")]
+    text = triclinic(loop([*SITE, "_atom_site_calc_flag"], rows))
+    structure = read(write_cif(tmp_path / "a.cif", {"x": text}), 0.9e-10)
+    assert amplitudes(structure, np.zeros((1, 3), int))[0] == pytest.approx(6, rel=ON_A_GRID)
+    assert "1 dummies, which are no atoms, are left out" in "\n".join(structure.notes)
+
+
+@pytest.mark.parametrize(
+    ("label", "formula", "electrons"),
+    [
+        ("HO1", "", 1), ("CA1", "", 6), ("Ca1", "", 20), ("CL1", "'C6 H5 Cl'", 17), ("ZN1", "", 30),
+        ("Hw1", "", 1), ("Cu(1)", "", 29), ("CA1", "'Ca C O3'", 20), ("K", "", 19),
+    ],
+)  # fmt: skip
+def test_elements_of_labels(label: str, formula: str, electrons: int, tmp_path: Path) -> None:
+    tags = [SITE[0], *SITE[2:]]
+    text = triclinic(loop(tags, [(label, 0.1, 0.2, 0.3, 0.02)]))
+    text += f"_chemical_formula_sum {formula}\n" if formula else ""
+    path = write_cif(tmp_path / "a.cif", {"x": text})
+    with pytest.warns(CupysimWarning, match="labels are taken for elements: "):
+        structure = read(path, 0.9e-10)
+    forward = amplitudes(structure, np.zeros((1, 3), int))[0]
+    assert forward == pytest.approx(electrons, rel=5e-3)
+
+
+def test_operators_without_centring(tmp_path: Path) -> None:
+    """Rock salt, whose operators were written without those of the face-centred lattice."""
+    group = gemmi.SpaceGroup("F m -3 m").operations()
+    head = "".join(f"_cell_length_{axis} 5.64\n" for axis in "abc")
+    head += "_symmetry_space_group_name_H-M 'F m -3 m'\n"
+    head += loop(["_symmetry_equiv_pos_as_xyz"], [(f"'{o.triplet()}'",) for o in group.sym_ops])
+    rows = [("Na1", "Na", 0, 0, 0, 0.02), ("Cl1", "Cl", 0.5, 0.5, 0.5, 0.02)]
+    path = write_cif(tmp_path / "a.cif", {"x": head + loop(SITE, rows)})
+    with pytest.warns(CupysimWarning, match="lack centring translations"):
+        structure = read(path, 0.9e-10)
+    forward = amplitudes(structure, np.zeros((1, 3), int))[0]
+    assert forward == pytest.approx(4 * 28, rel=ON_A_GRID)
+
+
+def test_two_origins(tmp_path: Path) -> None:
+    head = "".join(f"_cell_length_{axis} 5.431\n" for axis in "abc")
+    head += "_symmetry_space_group_name_H-M 'F d -3 m'\n"
+    path = write_cif(tmp_path / "a.cif", {"x": head + loop(SITE, [("Si1", "Si", 0, 0, 0, 0.01)])})
+    with pytest.warns(CupysimWarning, match="of the two origins of F d -3 m, F d -3 m:1 is"):
+        structure = read(path, 0.9e-10)
+    # eight atoms of silicon in the cell
+    forward = amplitudes(structure, np.zeros((1, 3), int))[0]
+    assert forward == pytest.approx(8 * 14, rel=ON_A_GRID)
+
+
+def test_coordinates_with_three_decimals_on_special_positions(tmp_path: Path) -> None:
+    head = "_cell_length_a 24\n_cell_length_b 24\n_cell_length_c 6\n_cell_angle_gamma 120\n"
+    head += "_symmetry_space_group_name_H-M 'P -3 m 1'\n"
+    rows = [("Zn1", "Zn", 0.333, 0.667, 0.2, 0.02)]
+    structure = read(write_cif(tmp_path / "a.cif", {"x": head + loop(SITE, rows)}), 2e-10)
+    forward = amplitudes(structure, np.zeros((1, 3), int))[0]
+    assert forward == pytest.approx(2 * 30, rel=ON_A_GRID)
+
+
 BAD_MODELS = {
+    "tiny cell": (
+        "a.cif",
+        "data_x\n_cell_length_a 1e-9\n_cell_length_b 5\n_cell_length_c 5\n"
+        "_symmetry_space_group_name_H-M 'P 1'\n" + loop(SITE, [("C1", "C", 0, 0, 0, 0.1)]),
+        "without a possible unit cell",
+    ),
     "reflections": ("a.cif", "data_x\nloop_\n_refln.index_h\n_refln.index_k\n1 1\n", "by -hkl"),
     "nothing": ("a.cif", "data_x\n_cell.length_a 5\n", "no atoms"),
     "bent": (

@@ -12,6 +12,7 @@ import pytest
 
 from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats.structures import reflections
+from cupysim.formats.structures.symmetry import named
 from tests.conftest import Run
 from tests.field.writers import (
     CELL,
@@ -255,6 +256,69 @@ def test_what_was_taken_is_said(tmp_path: Path, run: Run) -> None:
     assert lines[first + 2].startswith(f"{len(HKL)} reflections taken, ")
 
 
+def test_pairs_without_values_take_the_mean(tmp_path: Path) -> None:
+    """As in files which have centric reflections in the column of the mean alone."""
+    centric = (HKL == 0).any(axis=1)
+    columns = [
+        ("F", "F", PLUS),
+        ("F(+)", "G", np.where(centric, np.nan, PLUS)),
+        ("F(-)", "G", np.where(centric, np.nan, MINUS)),
+    ]
+    write_mtz(tmp_path / "a.mtz", HKL, columns)
+    structure = reflections.read(tmp_path / "a.mtz")
+    check(structure, HKL, PLUS, MINUS)
+    assert f"{centric.sum()} without a value in F(+),F(-) have that of F" in said(structure)
+    write_mtz(tmp_path / "a.mtz", HKL, columns[1:])
+    structure = reflections.read(tmp_path / "a.mtz")
+    check(structure, HKL[~centric], PLUS[~centric], MINUS[~centric])
+    assert f"{centric.sum()} without a value are left out" in said(structure)
+
+
+def test_columns_without_values_are_not_chosen(tmp_path: Path) -> None:
+    columns = [("F", "F", np.full(len(HKL), np.nan)), ("IMEAN", "J", PLUS**2)]
+    write_mtz(tmp_path / "a.mtz", HKL, columns)
+    with pytest.warns(CupysimWarning, match="square roots"):
+        check(reflections.read(tmp_path / "a.mtz"), HKL, PLUS)
+
+
+def test_difference_maps_are_not_chosen(tmp_path: Path) -> None:
+    columns = [("DELFWT", "F", MINUS), ("FWT", "F", PLUS)]
+    write_mtz(tmp_path / "a.mtz", HKL, columns)
+    check(reflections.read(tmp_path / "a.mtz"), HKL, PLUS)
+    write_mtz(tmp_path / "a.mtz", HKL, columns[:1])
+    with pytest.raises(FileFormatError, match="nothing but coefficients of difference maps"):
+        reflections.read(tmp_path / "a.mtz")
+    check(reflections.read(tmp_path / "a.mtz", ["DELFWT"]), HKL, MINUS)
+
+
+@pytest.mark.parametrize(
+    ("value", "sigma"), [(-999.0, 1.0), (-999.0, -999.0), (0.0, 0.0), (50.0, -1.0)]
+)
+def test_marks_of_missing_values(value: float, sigma: float, tmp_path: Path) -> None:
+    hkl = np.array([[1, 1, 1], [1, 2, 3]])
+    columns = [("F", "F", np.array([25.0, value])), ("SIGF", "Q", np.array([1.0, sigma]))]
+    write_mtz(tmp_path / "a.mtz", hkl, columns)
+    structure = reflections.read(tmp_path / "a.mtz")
+    assert structure.factors.n_given < 9
+    np.testing.assert_allclose(amplitudes(structure, hkl), [25.0, 0.0])
+    assert "1 of F are marked as not measured" in said(structure)
+
+
+def test_missing_number_flag_of_zero_leaves_indices(tmp_path: Path) -> None:
+    hkl = np.array([[0, 0, 2], [1, 2, 3]])
+    mtz = write_mtz(tmp_path / "a.mtz", hkl, [("F", "F", np.array([25.0, 36.0]))])
+    mtz.valm = 0.0
+    mtz.write_to_file(str(tmp_path / "a.mtz"))
+    np.testing.assert_allclose(amplitudes(reflections.read(tmp_path / "a.mtz"), hkl), [25.0, 36.0])
+
+
+def test_words_which_look_like_operators(tmp_path: Path) -> None:
+    mtz = write_mtz(tmp_path / "a.mtz", HKL, [("F", "F", PLUS)])
+    mtz.title, mtz.history = "asymm unit of lysozyme", ["SYMM P212121 was used", "symm x"]
+    mtz.write_to_file(str(tmp_path / "a.mtz"))
+    check(reflections.read(tmp_path / "a.mtz"), HKL, PLUS)
+
+
 # CIF
 
 MM_TAGS = [f"_refln.{name}" for name in ("index_h", "index_k", "index_l", "F_meas_au")]
@@ -359,6 +423,31 @@ def test_unmerged_cif(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, np.sqrt(np.mean(values)))
 
 
+def test_datasets_whose_mates_are_apart(tmp_path: Path) -> None:
+    """The second wavelength lists the mates of the first one's reflections."""
+    tags = ["_refln.wavelength_id", *MM_TAGS]
+    rows = [("1", *row) for row in ROWS]
+    rows += [("2", *i, v) for i, v in zip((-HKL).tolist(), MINUS, strict=True)]
+    text = cif_cell() + SYMMETRIES["number"] + loop(tags, rows)
+    path = write_cif(tmp_path / "a.cif", {"x": text})
+    check(reflections.read(path), HKL, PLUS, rtol=PRINTED)
+    check(reflections.read(path, ["x:2/FP"]), HKL, MINUS, rtol=PRINTED)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("P2_1/c", "P 1 21/c 1"), ("P 2(1)/c", "P 1 21/c 1"), ("F d -3 m Z", "F d -3 m:2"),
+        ("F d -3 m S", "F d -3 m:1"), ("R -3 m H", "R -3 m:H"),
+    ],
+)  # fmt: skip
+def test_spellings_of_space_groups(name: str, found: str) -> None:
+    cell = {"R": (5, 5, 9, 90, 90, 120), "F": (5, 5, 5, 90, 90, 90)}.get(name[0])
+    symmetry = named(name, cell)
+    assert symmetry is not None
+    assert symmetry.name == found
+
+
 def test_absences_and_status(tmp_path: Path) -> None:
     rows = [(1, 1, 1, 50.0, "o"), (1, 0, 0, 7.0, "-"), (2, 1, 1, 60.0, "x"), (2, 2, 2, "?", "o")]
     text = cif_cell() + SYMMETRIES["number"] + loop([*MM_TAGS, "_refln.status"], rows)
@@ -438,6 +527,25 @@ def test_xds_ascii(tmp_path: Path) -> None:
     assert "1 misfits" in said(structure)
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("!ITEM_IOBS=0\n", "impossible columns in its header: 1 2 3 0 5"),
+        ("!ITEM_IOBS=four\n", "impossible columns in its header: 1 2 3 four 5"),
+        ("!SPACE_GROUP_NUMBER=99999999999999\n", "no possible unit cell or space group number"),
+        ("!UNIT_CELL_CONSTANTS= 30 40 50 90 90 inf\n", "expected a finite number, got inf"),
+    ],
+)
+def test_damaged_xds_headers(line: str, message: str, tmp_path: Path) -> None:
+    head = (
+        "!FORMAT=XDS_ASCII MERGE=TRUE\n!SPACE_GROUP_NUMBER= 19\n"
+        "!UNIT_CELL_CONSTANTS= 30 40 50 90 90 90\n"
+    )
+    (tmp_path / "a.HKL").write_text(f"{head}{line}1 2 3 4.0 1.0\n!END_OF_DATA\n")
+    with pytest.raises(FileFormatError, match=message):
+        reflections.read(tmp_path / "a.HKL")
+
+
 @pytest.mark.filterwarnings("ignore::cupysim.errors.CupysimWarning")
 @pytest.mark.parametrize(
     ("group", "same", "other"),
@@ -476,6 +584,8 @@ def test_scalepack(tmp_path: Path) -> None:
         # a centric reflection has no mate; of others it is marked by a sigma of -1
         rows.append(line + (f"{minus:8.0f}{1.0:8.1f}" if 0 not in index else ""))
     rows.append(f"{9:4d}{9:4d}{9:4d}{49.0:8.1f}{1.0:8.1f}{0.0:8.1f}{-1.0:8.1f}")
+    # a number which does not fit
+    rows.append("{:4d}{:4d}{:4d}{:>8}{:8.1f}".format(8, 8, 8, "*" * 8, 1.0))
     (tmp_path / "a.sca").write_text(head + "\n".join(rows) + "\n")
     hkl = np.concatenate([HKL, [[9, 9, 9]]])
     plus, minus = (np.append(values, 7.0) for values in (PLUS, MINUS))
@@ -497,6 +607,12 @@ def test_other_lists_are_named(text: str, message: str, run: Run) -> None:
     assert (outcome.status, outcome.files) == (9, {})
     assert outcome.err.count("\n") == 1
     assert message in outcome.err
+
+
+def test_packed_lists(run: Run) -> None:
+    run("-h")
+    Path("a.hkl").write_bytes(gzip.compress(b"1 0 0 5\n0 1 0 6\n"))
+    assert run(f"-hkl a.hkl -cell 30 -lambda 2 {SMALL}").status == 0
 
 
 def test_repeated_lines_are_warned_of(run: Run) -> None:

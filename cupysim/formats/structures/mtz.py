@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -154,10 +155,11 @@ def _symmetry(path: object, mtz: Any, data: bytes) -> Symmetry | None:
     """The operators count; the name stands in where there are none."""
     start = data.rfind(HEADER)
     end = data.find(b"MTZENDOFHEADERS", start)
-    records = [data[at : at + RECORD] for at in range(max(start, 0), end, RECORD)]
+    records = (data[at : at + RECORD] for at in range(max(start, 0), end, RECORD))
     triplets = [
         record[len(OPERATOR) :].decode("latin-1").strip()
-        for record in records
+        # what follows END is history, in anybody's words
+        for record in takewhile(lambda record: not record.startswith(b"END "), records)
         if record.upper().startswith(OPERATOR)
     ]
     if triplets:
