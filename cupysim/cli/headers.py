@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Collection, Mapping, MutableMapping
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from cupysim.cli.arguments import LARGEST_FLOAT
 from cupysim.cli.options import ANGSTROM, DEGREE, MM, Unit
-from cupysim.errors import FileFormatError
+from cupysim.errors import CupysimError, CupysimWarning, FileFormatError
 from cupysim.formats import cbf, dials, nxmx_image, smv
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
@@ -92,9 +93,7 @@ def inherited_values(
             head = stream.read(8)
         if head.startswith(cbf.SIGNATURE):
             image, geometry = cbf.read(path)
-            # a mask of ones and zeros, or an image whose gaps are negative
-            is_image = image.min() < 0 or image.max() > 1
-            good = image >= 0 if is_image else image > 0
+            good = cbf.good_pixels(image)
         elif head == HDF5:
             good, geometry = nxmx_image.read(path)
         else:
@@ -114,9 +113,19 @@ def inherited_values(
         path = given["experiment_file"]
         placed.append((path, dials.read(path)))
     # what is exact overrules the headers of SMV images
+    lacking = None
     for path, geometry in placed:
-        values.update(geometry_values(path, geometry))
+        found = geometry_values(path, geometry)
+        values.update(found)
         exact = path
+        for remark in geometry.remarks:
+            warnings.warn(CupysimWarning(f"{path}: {remark}"), stacklevel=2)
+        if "wavelength" in found:
+            lacking = None
+        elif path != given.get("mask_file"):
+            lacking = f"{path}: {geometry.no_wavelength or 'the file has no wavelength'}"
+    if lacking is not None and "wavelength" not in given:
+        raise CupysimError(f"{lacking}; give -lambda or -energy")
     return mask, exact
 
 

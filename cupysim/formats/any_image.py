@@ -16,6 +16,7 @@ from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.writer import OURS
+from cupysim.formats.pixels import measured
 from cupysim.formats.reading import check_regular, opened
 from cupysim.models.experiment import Experiment
 
@@ -87,7 +88,7 @@ def open_image(
         raise FileFormatError(path, f"there is no image {number}; the file holds one")
     if head.startswith(cbf.SIGNATURE):
         pixels, geometry = cbf.read(path)
-        return ImageFile(name, "CBF", pixels, pixels < 0, geometry)
+        return ImageFile(name, "CBF", pixels, ~measured(pixels), geometry)
     if head.startswith(b"{"):
         return _open_smv(name)
     if head.startswith(b"P5"):

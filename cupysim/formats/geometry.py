@@ -35,6 +35,10 @@ class ImageGeometry:
         Kahn factor, and direction of the electric field.
     reciprocal : ndarray, shape (3, 3), optional
         Rows a*, b*, c* (1/Angstrom) of the crystal at spindle angle zero.
+    no_wavelength : str
+        Why there is no wavelength, if the file has one which does not serve.
+    remarks : tuple of str
+        What the user must know of how the file was read.
     """
 
     n_fast: int
@@ -50,6 +54,8 @@ class ImageGeometry:
     oscillation: float | None = None
     polarization: tuple[float, np.ndarray] | None = None
     reciprocal: np.ndarray | None = None
+    no_wavelength: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def panel(self) -> np.ndarray:
