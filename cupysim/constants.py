@@ -25,6 +25,10 @@ AVOGADRO = 6.02214179e23
 ANGSTROM = 1e-10
 """One Angstrom (m)."""
 
+ELECTRONVOLT_ANGSTROM = 12398.42
+"""Photon energy (eV) times wavelength (Angstrom), the value in the C program and of
+-energy, whose table imports nothing of ours."""
+
 SOURCE_DISTANCE = 10.0
 """Distance of generated source points from the sample (m); only the direction
 to them enters the image."""

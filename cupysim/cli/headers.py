@@ -165,9 +165,7 @@ def _open(
         head = stream.read(8)
     if head.startswith(cbf.SIGNATURE):
         image, geometry = cbf.read(path)
-        # a mask of ones and zeros, or an image whose gaps are negative
-        is_image = image.min() < 0 or image.max() > 1
-        return (image >= 0 if is_image else image > 0), geometry, None, False
+        return cbf.good_pixels(image), geometry, None, False
     if head == HDF5:
         good, geometry = nxmx_image.read(path, number)
         return good, geometry, None, True

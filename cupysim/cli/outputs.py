@@ -148,7 +148,7 @@ def check_libraries(job: Job) -> None:
     """
     args = job.arguments
     if args.cbf_file is not None:
-        require("fabio.cbfimage", "-cbffile")
+        require("fabio.compression", "-cbffile")
         cbf.check_geometry(job.experiment)
     if args.png_file is not None:
         require("PIL.Image", "-pngfile")

@@ -13,10 +13,11 @@ from cupysim.errors import FileFormatError
 from cupysim.formats import cbf, nexus, nxmx_image, smv
 from cupysim.formats.frames import to_imgcif
 from cupysim.formats.geometry import ImageGeometry
-from cupysim.formats.image_stacks import count_images, measured, read_image
+from cupysim.formats.image_stacks import count_images, read_image
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.writer import OURS
+from cupysim.formats.pixels import measured
 from cupysim.formats.reading import check_regular, opened
 from cupysim.models.experiment import Experiment
 
@@ -94,7 +95,7 @@ def open_image(
         raise FileFormatError(path, f"there is no image {number}; the file holds one")
     if head.startswith(cbf.SIGNATURE):
         pixels, geometry = cbf.read(path)
-        return ImageFile(name, "CBF", pixels, pixels < 0, geometry)
+        return ImageFile(name, "CBF", pixels, ~measured(pixels), geometry)
     if head.startswith(b"{"):
         return _open_smv(name)
     if head.startswith(b"P5"):

@@ -1,51 +1,29 @@
-"""Mini-CBF images, as Pilatus detectors write them, through fabio."""
+"""CBF images: mini-CBF as Pilatus detectors write them, and imgCIF with its axes."""
 
 from __future__ import annotations
 
-import logging
 import os
-import re
-import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import CupysimError, FileFormatError
+from cupysim.formats import cbf_header, imgcif
+from cupysim.formats.cbf_binary import pack, split, unpack
 from cupysim.formats.frames import to_imgcif
 from cupysim.formats.geometry import ImageGeometry
-from cupysim.formats.optional import require
-from cupysim.formats.pixels import LARGEST_COUNT, THINNEST_SENSOR
-from cupysim.formats.reading import opened
+from cupysim.formats.imgcif_tables import is_full
+from cupysim.formats.pixels import GAP, LARGEST_COUNT, THINNEST_SENSOR, measured
 from cupysim.maths.resolution import beam_spot
 from cupysim.models.experiment import Experiment
 
 SIGNATURE = b"###CBF"
 
-BINARY_START = b"\x0c\x1a\x04\xd5"
-"""Bytes before the packed pixels."""
-
 LARGEST_TILT = 1e-9
 """Sine of the angle to the beam below which an axis is normal to it."""
-
-NUMBER = r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)"
-
-FIELDS = {
-    "pixel": rf"Pixel_size\s+{NUMBER}\s*m\s*x\s*{NUMBER}\s*m",
-    "wavelength": rf"Wavelength\s+{NUMBER}\s*A",
-    "distance": rf"Detector_distance\s+{NUMBER}\s*m",
-    "beam": rf"Beam_xy\s+\(\s*{NUMBER}\s*,\s*{NUMBER}\s*\)\s*pixels",
-    "start": rf"Start_angle\s+{NUMBER}\s*deg",
-    "increment": rf"Angle_increment\s+{NUMBER}\s*deg",
-}
-"""Lines of the header which matter."""
-
-NEEDED = ("pixel", "distance", "beam")
 
 
 def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, ImageGeometry]:
@@ -58,101 +36,60 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, ImageGeometry]:
 
     Returns
     -------
-    image : ndarray of int, shape (n_slow, n_fast)
-        Counts; negative in gaps.
+    image : ndarray, shape (n_slow, n_fast)
+        Counts of the type in the file; `cupysim.formats.pixels.measured` tells which are some.
     geometry : ImageGeometry
-        In imgCIF's frame, for a detector which is normal to the beam.
+        In imgCIF's frame.
 
     Raises
     ------
     FileFormatError
-        If the file is damaged, or its header does not tell the geometry.
+        If the file is damaged, holds several images, or does not tell the geometry.
     CupysimError
-        If fabio is not installed.
+        If a library is not installed.
     """
-    cbfimage = require("fabio.cbfimage", "reading CBF images")
-    _check_whole(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = _patient(cbfimage.CbfImage)()
-            with _quiet():
-                image.read(os.fspath(path), check_MD5=False)
-        data = np.asarray(image.data)
-    except Exception as error:
-        # fabio's readers raise whatever their parsing stumbles over
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise FileFormatError(path, f"cannot be read as CBF: {reason}") from error
-    if data is None or data.ndim != 2:
-        raise FileFormatError(path, "the CBF holds no image")
-    text = str(image.header.get("_array_data.header_contents", ""))
-    found = {}
-    for name, pattern in FIELDS.items():
-        match = re.search(pattern, text)
-        if match is not None:
-            found[name] = [float(number) for number in match.groups()]
-        elif name in NEEDED:
-            raise FileFormatError(path, f"its header has no line {pattern.split(chr(92))[0]}")
-    size, other = found["pixel"]
-    if size != other or not size > 0.0:
-        raise FileFormatError(path, f"pixels of {size:g} x {other:g} m; square ones are expected")
-    start, increment = (found.get(name, [None])[0] for name in ("start", "increment"))
-    fast, slow = np.array([1.0, 0.0, 0.0]), np.array([0.0, -1.0, 0.0])
-    beam = np.array([0.0, 0.0, -1.0])
-    x, y = found["beam"]
-    return data, ImageGeometry(
-        n_fast=data.shape[1],
-        n_slow=data.shape[0],
-        pixel_size=size,
-        origin=found["distance"][0] * beam - size * (x * fast + y * slow),
-        fast=fast,
-        slow=slow,
-        beam=beam,
-        spindle=fast,
-        wavelength=found["wavelength"][0] * ANGSTROM if "wavelength" in found else None,
-        phi=None if start is None else start / DEGREES_PER_RADIAN,
-        oscillation=None if increment is None else increment / DEGREES_PER_RADIAN,
-    )
+    text, sections = split(path)
+    if len(sections) > 1:
+        raise FileFormatError(path, f"{len(sections)} images or panels; one is expected")
+    section = sections[0]
+    undefined = None
+    if is_full(text):
+        geometry, undefined = imgcif.read(path, text, section.n_fast, section.n_slow)
+    else:
+        geometry = cbf_header.geometry(path, text, section.n_fast, section.n_slow)
+    pixels, doubts = unpack(path, section)
+    if is_full(text):
+        pixels = _undefined_marked(pixels, undefined)
+    return pixels, replace(geometry, remarks=(*geometry.remarks, *doubts))
 
 
-def _patient(reader: Any) -> Any:
-    """Fabio's reader, but for its search for the packed pixels, which does not end without them."""
+def good_pixels(image: np.ndarray) -> np.ndarray:
+    """Pixels which a mask lets through.
 
-    class Reader(reader):  # type: ignore[misc]
-        cbs: bytes | None
+    Parameters
+    ----------
+    image : ndarray, shape (n_slow, n_fast)
+        An image whose gaps are marked, or ones and zeros.
 
-        def _read_binary_section_header(self, stream: Any) -> None:
-            section: bytes = (self.cbs or b"") + stream.read()
-            if BINARY_START not in section:
-                raise OSError("it has no binary section")
-            self.cbs = section
-            super()._read_binary_section_header(stream)
-
-    return Reader
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep fabio's complaints to itself: what matters becomes our error."""
-    logger = logging.getLogger("fabio")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
+    Returns
+    -------
+    ndarray of bool
+        What was measured; of ones and zeros, the ones.
+    """
+    good = measured(image)
+    is_image = not good.all() or image.max() > 1
+    return good if is_image else image > 0
 
 
-def _check_whole(path: os.PathLike[str] | str) -> None:
-    """Refuse a file which ends before its image does, in which fabio would look for ever."""
-    with opened(path) as stream:
-        data = stream.read()
-    start = data.find(BINARY_START)
-    size = re.search(rb"X-Binary-Size:\s*(\d+)", data[: max(start, 0)])
-    if start < 0 or size is None:
-        raise FileFormatError(path, "the CBF holds no image")
-    if len(data) < start + len(BINARY_START) + int(size[1]):
-        raise FileFormatError(path, "the CBF is cut off")
+def _undefined_marked(pixels: np.ndarray, undefined: float | None) -> np.ndarray:
+    """The pixels, with those of the number which the tables call undefined as others mark them."""
+    if pixels.dtype in (np.uint8, np.uint16):
+        # the largest number is a saturated pixel of a CCD, not a gap
+        pixels = pixels.astype(np.int32)
+    if undefined is not None:
+        gap = {"i": GAP, "u": np.iinfo(np.uint64).max, "f": np.nan}[pixels.dtype.kind]
+        pixels[pixels == undefined] = np.array(gap).astype(pixels.dtype)
+    return pixels
 
 
 def check_geometry(experiment: Experiment) -> None:
@@ -202,17 +139,18 @@ def write(stream: BinaryIO, experiment: Experiment, image: np.ndarray) -> None:
     CupysimError
         If fabio is not installed, or the detector is tilted.
     """
-    cbfimage = require("fabio.cbfimage", "writing CBF images")
     check_geometry(experiment)
-    header = {
-        "_array_data.header_convention": "PILATUS_1.2",
-        "_array_data.header_contents": "\r\n".join(_header_lines(experiment)),
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        # fabio writes to names, not to streams
-        path = Path(folder) / "image.cbf"
-        cbfimage.CbfImage(data=image.astype(np.int32), header=header).write(str(path))
-        stream.write(path.read_bytes())
+    counts = np.asarray(image, dtype=np.int32)
+    if (counts < 0).any():
+        # the difference between the brightest pixel and a gap beside it must fit 32 bits
+        counts = np.minimum(counts, LARGEST_COUNT - 1)
+    lines = [
+        b"###CBF: VERSION 1.5, cupysim", b"data_image", b"",
+        b'_array_data.header_convention "GENERIC_MINI"', b"_array_data.header_contents", b";",
+        *(line.encode() for line in _header_lines(experiment)), b";", b"", b"_array_data.data",
+        b";", *pack(counts), b";", b"",
+    ]  # fmt: skip
+    stream.write(b"\r\n".join(lines))
 
 
 def _header_lines(experiment: Experiment) -> list[str]:
@@ -224,19 +162,17 @@ def _header_lines(experiment: Experiment) -> list[str]:
     start, width = (angle * DEGREES_PER_RADIAN for angle in (scan.start, scan.sweep.range))
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000")
     return [
-        "",
-        "# Detector: PILATUS simulated by cupysim, S/N 00-0000",
+        "# Detector: GENERIC simulated by cupysim, S/N 00-0000",
         f"# {now}",
-        f"# Pixel_size {detector.pixel_size:.9g} m x {detector.pixel_size:.9g} m",
+        f"# Pixel_size {detector.pixel_size:.12g} m x {detector.pixel_size:.12g} m",
         f"# Silicon sensor, thickness {max(detector.sensor.layers.range, THINNEST_SENSOR):g} m",
         "# Exposure_time 1.0 s",
         "# Exposure_period 1.0 s",
         "# Tau = 0 s",
         f"# Count_cutoff {LARGEST_COUNT} counts",
-        f"# Wavelength {experiment.nominal_wavelength / ANGSTROM:.9g} A",
-        f"# Detector_distance {distance:.9g} m",
-        f"# Beam_xy ({x:.6f}, {y:.6f}) pixels",
-        f"# Start_angle {start:.6f} deg.",
-        f"# Angle_increment {width:.6f} deg.",
-        "",
+        f"# Wavelength {experiment.nominal_wavelength / ANGSTROM:.12g} A",
+        f"# Detector_distance {distance:.12g} m",
+        f"# Beam_xy ({x:.9f}, {y:.9f}) pixels",
+        f"# Start_angle {start:.9f} deg.",
+        f"# Angle_increment {width:.9f} deg.",
     ]

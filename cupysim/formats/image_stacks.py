@@ -67,26 +67,5 @@ def read_image(path: object, file: Any, number: int) -> np.ndarray:
     raise FileFormatError(path, f"there is no image {number}; it holds {total}")
 
 
-def measured(pixels: np.ndarray) -> np.ndarray:
-    """Which pixels hold a measurement.
-
-    Parameters
-    ----------
-    pixels : ndarray
-        Numbers as in a file.
-
-    Returns
-    -------
-    ndarray of bool
-        False where a signed number is negative, all bits of an unsigned one are set, as
-        detectors write gaps, or a floating-point number is not finite.
-    """
-    if pixels.dtype.kind == "u":
-        return np.asarray(pixels != np.iinfo(pixels.dtype).max)
-    if pixels.dtype.kind == "i":
-        return np.asarray(pixels >= 0)
-    return np.asarray(np.isfinite(pixels))
-
-
 def _length(stack: Any) -> int:
     return int(stack.shape[0]) if stack.ndim == 3 else 1

@@ -12,11 +12,12 @@ import numpy as np
 from cupysim.errors import FileFormatError
 from cupysim.formats.frames import FLIP
 from cupysim.formats.geometry import ImageGeometry
-from cupysim.formats.image_stacks import count_images, measured, read_image
+from cupysim.formats.image_stacks import count_images, read_image
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nxmx_beam import read_wavelength
 from cupysim.formats.nxmx_scan import read_scan
 from cupysim.formats.optional import require
+from cupysim.formats.pixels import measured
 from cupysim.maths.arrays import norm, unit
 
 SQUARE = 1e-6

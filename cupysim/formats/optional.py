@@ -12,6 +12,7 @@ EXTRAS = {
     "fabio": "images",
     "hdf5plugin": "images",
     "nxmx": "images",
+    "pycbf": "imgcif",
     "PIL": "pictures",
     "matplotlib": "pictures",
     "torch": "torch",

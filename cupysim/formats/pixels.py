@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 GAP = -1
 """Counts of pixels which were not computed."""
 
@@ -10,3 +12,24 @@ LARGEST_COUNT = 2**31 - 1
 
 THINNEST_SENSOR = 1e-12
 """Thickness (m) of a sensor without any: DIALS wants more than zero."""
+
+
+def measured(pixels: np.ndarray) -> np.ndarray:
+    """Which pixels hold a measurement.
+
+    Parameters
+    ----------
+    pixels : ndarray
+        Numbers as in a file.
+
+    Returns
+    -------
+    ndarray of bool
+        False where a signed number is negative, all bits of an unsigned one are set, as
+        detectors write gaps, or a floating-point number is not finite.
+    """
+    if pixels.dtype.kind == "u":
+        return np.asarray(pixels != np.iinfo(pixels.dtype).max)
+    if pixels.dtype.kind == "i":
+        return np.asarray(pixels >= 0)
+    return np.asarray(np.isfinite(pixels))

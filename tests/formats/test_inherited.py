@@ -362,7 +362,7 @@ def test_bad_images(run: Run) -> None:
 
 def test_reading_needs_its_libraries(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     run(f"{COMMON} -xds -cbffile a.cbf -h5file a.h5")
-    for library in ("fabio.cbfimage", "nxmx"):
+    for library in ("fabio.compression", "nxmx"):
         monkeypatch.setitem(__import__("sys").modules, library, None)
     for name in ("a.cbf", "a.h5"):
         with pytest.raises(CupysimError, match=r"pip install 'cupysim\[images\]'"):

@@ -1,0 +1,341 @@
+"""The parts of a CBF file: its text, and the sections with packed pixels."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.errors import FileFormatError
+from cupysim.formats.optional import require
+from cupysim.formats.reading import opened
+
+MARKER = b"\x0c\x1a\x04\xd5"
+"""Bytes before the packed pixels."""
+
+BEGIN = b"--CIF-BINARY-FORMAT-SECTION--"
+END = b"--CIF-BINARY-FORMAT-SECTION----"
+
+TYPES = {
+    f"{sign} {bits}-bit {kind}": np.dtype(f"<{letter}{bits // 8}")
+    for sign, kind, letter, sizes in (
+        ("signed", "integer", "i", (8, 16, 32, 64)),
+        ("unsigned", "integer", "u", (8, 16, 32, 64)),
+        ("signed", "real ieee", "f", (32, 64)),
+    )
+    for bits in sizes
+}
+"""Element types, in lower case."""
+
+USUAL_TYPE = "signed 32-bit integer"
+"""What pixels are if the section does not say."""
+
+BYTE_OFFSET, NONE = "x-CBF_BYTE_OFFSET", "x-CBF_NONE"
+
+BY_CBFLIB = ("x-CBF_PACKED", "x-CBF_PACKED_V2")
+"""Packings which CBFlib unpacks for us. It knows x-CBF_CANONICAL too, but damaged pixels make it
+write where it must not, and it loses the signs of short ones."""
+
+FLAT = "flat"
+"""A flag of these packings."""
+
+TIGHTEST = 200
+"""Pixels which a byte can hold: x-CBF_PACKED needs six bits for 128 equal ones."""
+
+PADDING = 16
+"""Zeros after packed pixels: no number takes more bytes, and a reader may look that far."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Packed pixels, and what is said of them.
+
+    Parameters
+    ----------
+    n_fast, n_slow : int
+        Pixels.
+    type_name : str
+        Element type, a key of `TYPES`.
+    packing : str
+        How they are packed: ``x-CBF_...``.
+    flags : tuple of str
+        What else the packing depends on.
+    big_endian : bool
+        The order of bytes, where pixels are not packed.
+    digest : str
+        Checksum; empty if there is none.
+    packed : bytes
+        The packed pixels.
+    """
+
+    n_fast: int
+    n_slow: int
+    type_name: str
+    packing: str
+    flags: tuple[str, ...]
+    big_endian: bool
+    digest: str
+    packed: bytes
+
+
+def split(path: os.PathLike[str] | str) -> tuple[str, list[Section]]:
+    """Take a CBF file apart.
+
+    Parameters
+    ----------
+    path : path_like
+        The file.
+
+    Returns
+    -------
+    text : str
+        All but the binary sections.
+    sections : list of Section
+        These, with sizes which agree with each other and with the bytes there are.
+
+    Raises
+    ------
+    FileFormatError
+        If it cannot be read, holds no image, or a section is damaged.
+    """
+    with opened(path) as stream:
+        data = stream.read()
+    pieces, sections, place = [], [], 0
+    while (begin := data.find(BEGIN, place)) >= 0:
+        start = data.find(MARKER, begin)
+        if start < 0:
+            break
+        section = _section(path, data[begin:start], data, start + len(MARKER))
+        sections.append(section)
+        pieces.append(data[place:begin])
+        place = start + len(MARKER) + len(section.packed)
+        end = data.find(END, place)
+        if end < 0:
+            # the text field which holds the section ends with the file
+            pieces.append(b"\n;\n")
+            place = len(data)
+        else:
+            place = end + len(END)
+    if not sections:
+        raise FileFormatError(path, "the CBF holds no image")
+    return _decoded(b"".join([*pieces, data[place:]])), sections
+
+
+def unpack(path: os.PathLike[str] | str, section: Section) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Unpack the pixels of a section.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    section : Section
+        The section.
+
+    Returns
+    -------
+    pixels : ndarray, shape (n_slow, n_fast)
+        Of the type which the file says.
+    remarks : tuple of str
+        What casts doubt on them.
+
+    Raises
+    ------
+    FileFormatError
+        If they are fewer than the file says, or packed in a way nobody knows.
+    CupysimError
+        If a library is missing.
+    """
+    remarks = []
+    if section.digest:
+        found = base64.b64encode(hashlib.md5(section.packed).digest()).decode()
+        if found != section.digest:
+            remarks.append("its checksum is not that of its pixels: the file may be damaged")
+    dtype = TYPES[section.type_name]
+    count = section.n_fast * section.n_slow
+    if section.packing == NONE:
+        order = dtype.newbyteorder(">") if section.big_endian else dtype
+        if len(section.packed) < count * dtype.itemsize:
+            raise FileFormatError(path, "the CBF is cut off: it has fewer pixels than it says")
+        values = np.frombuffer(section.packed, order, count).astype(dtype)
+    elif section.packing == BYTE_OFFSET:
+        values, surplus = _byte_offset(path, section, dtype)
+        if surplus:
+            remarks.append(
+                f"it has {surplus} more packed pixels than its size says: it may be damaged"
+            )
+    else:
+        values = _by_cbflib(path, section, dtype)
+    return values.reshape(section.n_slow, section.n_fast), tuple(remarks)
+
+
+def pack(pixels: np.ndarray) -> list[bytes]:
+    """Lines of a binary section.
+
+    Parameters
+    ----------
+    pixels : ndarray of int32, shape (n_slow, n_fast)
+        Counts; neighbours differ by less than 2**31, for which readers have 32 bits.
+
+    Returns
+    -------
+    list of bytes
+        Lines without their ends.
+
+    Raises
+    ------
+    CupysimError
+        If fabio is not installed.
+    """
+    compression = require("fabio.compression", "writing CBF images")
+    n_slow, n_fast = pixels.shape
+    # differences of 32 bits would overflow in numbers of 32 bits
+    packed = compression.compByteOffset(pixels.astype(np.int64).ravel())
+    digest = base64.b64encode(hashlib.md5(packed).digest())
+    return [
+        BEGIN,
+        b"Content-Type: application/octet-stream;",
+        b'     conversions="%s"' % BYTE_OFFSET.encode(),
+        b"Content-Transfer-Encoding: BINARY",
+        b"X-Binary-Size: %d" % len(packed),
+        b"X-Binary-ID: 1",
+        b'X-Binary-Element-Type: "signed 32-bit integer"',
+        b"X-Binary-Element-Byte-Order: LITTLE_ENDIAN",
+        b"Content-MD5: %s" % digest,
+        b"X-Binary-Number-of-Elements: %d" % pixels.size,
+        b"X-Binary-Size-Fastest-Dimension: %d" % n_fast,
+        b"X-Binary-Size-Second-Dimension: %d" % n_slow,
+        b"X-Binary-Size-Padding: %d" % PADDING,
+        b"",
+        MARKER + packed + bytes(PADDING),
+        END,
+    ]
+
+
+def _decoded(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
+
+
+def _section(path: object, head: bytes, data: bytes, start: int) -> Section:
+    """A section from its MIME header and the place where its pixels start."""
+    text = _decoded(head)
+
+    def field(name: str) -> str:
+        match = re.search(
+            rf"^\s*{name}\s*:[ \t\"]*([^\r\n\"]*)", text, re.MULTILINE | re.IGNORECASE
+        )
+        return "" if match is None else match[1].strip()
+
+    def whole(name: str, default: int | None = None) -> int:
+        value = field(name)
+        if value == "" and default is not None:
+            return default
+        if not re.fullmatch(r"\d{1,15}", value, re.ASCII):
+            raise FileFormatError(path, f"its binary section has no {name}, or no number there")
+        return int(value)
+
+    size = whole("X-Binary-Size")
+    if len(data) < start + size:
+        raise FileFormatError(path, "the CBF is cut off")
+    n_fast = whole("X-Binary-Size-Fastest-Dimension")
+    n_slow = whole("X-Binary-Size-Second-Dimension")
+    depth = whole("X-Binary-Size-Third-Dimension", 1)
+    count = whole("X-Binary-Number-of-Elements", n_fast * n_slow * depth)
+    if depth > 1:
+        raise FileFormatError(path, f"a stack of {depth} images; one is expected")
+    if count != n_fast * n_slow or count == 0 or count > TIGHTEST * (size + 1):
+        raise FileFormatError(
+            path, f"its binary section is damaged: {count} pixels, {n_fast} x {n_slow}, in {size} "
+            "bytes"
+        )  # fmt: skip
+    encoding = field("Content-Transfer-Encoding") or "BINARY"
+    if encoding.upper() != "BINARY":
+        raise FileFormatError(path, f"pixels encoded as {encoding[:40]}; BINARY can be read")
+    type_name = " ".join((field("X-Binary-Element-Type") or USUAL_TYPE).lower().split())
+    if type_name not in TYPES:
+        raise FileFormatError(path, f"pixels of the type {type_name[:40]!a} cannot be read")
+    content = re.search(r"conversions\s*=\s*\"?([\w-]+)\"?((?:\s*;\s*\"[\w-]+\")*)", text, re.I)
+    packing, flags = (NONE, "") if content is None else (content[1], content[2])
+    known = {name.lower(): name for name in (BYTE_OFFSET, NONE, *BY_CBFLIB)}
+    if packing.lower() not in known:
+        raise FileFormatError(
+            path, f"pixels packed as {packing[:40]}; {', '.join(known.values())} can be read"
+        )
+    return Section(
+        n_fast=n_fast,
+        n_slow=n_slow,
+        type_name=type_name,
+        packing=known[packing.lower()],
+        flags=tuple(re.findall(r"\"([\w-]+)\"", flags)),
+        big_endian=field("X-Binary-Element-Byte-Order").upper() == "BIG_ENDIAN",
+        digest=field("Content-MD5"),
+        packed=data[start : start + size],
+    )
+
+
+def _byte_offset(path: object, section: Section, dtype: np.dtype) -> tuple[np.ndarray, int]:
+    """Pixels, and how many more there are than the file says."""
+    compression = require("fabio.compression", "reading CBF images")
+    if dtype.kind == "f":
+        raise FileFormatError(path, f"pixels of the type {section.type_name}, packed as integers")
+    # unpacked with what follows, so that what is there is known to the last pixel
+    values = np.asarray(
+        compression.decByteOffset(section.packed + bytes(PADDING), size=None, dtype="int64")
+    )
+    count = section.n_fast * section.n_slow
+    surplus = len(values) - PADDING - count
+    if surplus < 0:
+        raise FileFormatError(path, "the CBF is cut off: it has fewer pixels than it says")
+    # writers of unsigned numbers let differences overflow
+    return values[:count].astype(dtype), surplus
+
+
+def _by_cbflib(path: object, section: Section, dtype: np.dtype) -> np.ndarray:
+    """Pixels from CBFlib, which is given a file of nothing else, with sizes which were checked."""
+    with warnings.catch_warnings():
+        # SWIG's types have no module
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pycbf = require("pycbf", f"reading CBF images packed as {section.packing}")
+    if dtype.itemsize == 8 and (dtype.kind != "f" or FLAT in section.flags):
+        # what CBFlib 0.9.6 reads differs from what it wrote
+        raise FileFormatError(
+            path, f"pixels of the type {section.type_name}, which CBFlib unpacks wrongly"
+        )
+    content = "; ".join(
+        [f'conversions="{section.packing}"', *(f'"{flag}"' for flag in section.flags)]
+    )
+    head = [
+        "###CBF: VERSION 1.5", "data_image", "_array_data.data", ";", BEGIN.decode(),
+        "Content-Type: application/octet-stream;", f"     {content}",
+        "Content-Transfer-Encoding: BINARY", f"X-Binary-Size: {len(section.packed)}",
+        "X-Binary-ID: 1", f'X-Binary-Element-Type: "{section.type_name.replace("ieee", "IEEE")}"',
+        "X-Binary-Element-Byte-Order: LITTLE_ENDIAN",
+        f"X-Binary-Number-of-Elements: {section.n_fast * section.n_slow}",
+        f"X-Binary-Size-Fastest-Dimension: {section.n_fast}",
+        f"X-Binary-Size-Second-Dimension: {section.n_slow}", "", "",
+    ]  # fmt: skip
+    tail = f"\r\n{END.decode()}\r\n;\r\n"
+    file = "\r\n".join(head).encode() + MARKER + section.packed + tail.encode()
+    try:
+        handle = pycbf.cbf_handle_struct()
+        handle.read_buffer(file, pycbf.MSG_NODIGEST)
+        handle.rewind_datablock()
+        handle.find_category(b"array_data")
+        handle.find_column(b"data")
+        handle.rewind_row()
+        real = dtype.kind == "f"
+        data = handle.get_realarray_as_string() if real else handle.get_integerarray_as_string()
+    except Exception as error:
+        # the wrapper raises bare exceptions with CBFlib's names of errors
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise FileFormatError(path, f"its pixels cannot be unpacked: {reason}") from error
+    if len(data) != section.n_fast * section.n_slow * dtype.itemsize:
+        raise FileFormatError(path, "the CBF is cut off: it has fewer pixels than it says")
+    return np.frombuffer(data, dtype).copy()

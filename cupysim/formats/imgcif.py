@@ -1,0 +1,229 @@
+"""The geometry of full imgCIF/CBF files."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
+from cupysim.errors import FileFormatError
+from cupysim.formats.geometry import ImageGeometry
+from cupysim.formats.imgcif_axes import Axes
+from cupysim.formats.imgcif_tables import Row, Tables
+from cupysim.formats.rotation import forward, settings_remark
+from cupysim.maths.arrays import cross, dot, norm, unit
+
+MILLIMETRE = 1e-3
+
+SQUARE = 1e-6
+"""Relative difference of the pixel's edges up to which it is square, and cosine of the angle
+between them up to which it is a right one."""
+
+TURNING = 1e-9
+"""Degrees; an axis of a smaller step stands still."""
+
+DXTBX = "dxtbx"
+"""What names in files of dxtbx begin with, whose positions are those of pixels' outer corners."""
+
+NOWHERE = np.zeros(3)
+
+
+def read(
+    path: object, text: str, n_fast: int, n_slow: int
+) -> tuple[ImageGeometry, float | None]:  # fmt: skip
+    """What the tables of a full imgCIF file tell.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    text : str
+        Its text.
+    n_fast, n_slow : int
+        Pixels.
+
+    Returns
+    -------
+    geometry : ImageGeometry
+        Of its one image.
+    undefined : float or None
+        The number which stands for pixels without a measurement, if the tables tell it.
+
+    Raises
+    ------
+    FileFormatError
+        If the tables are incomplete, the detector is no flat panel of square pixels, or there are
+        several.
+    CupysimError
+        If gemmi is not installed.
+
+    Notes
+    -----
+    The imgCIF dictionary counts positions on the detector from pixels' centres; dxtbx, which wrote
+    most such files that are about and reads them, from their outer corners. So do we.
+    """
+    tables = Tables(path, text)
+    _check_one_panel(tables)
+    frame = next((row["id"] for row in tables.rows("diffrn_data_frame") if "id" in row), None)
+    axes = Axes(tables, frame)
+    panel, pixel_size = _panel(tables, axes, (n_fast, n_slow))
+    spindle, start, width, settings = _rotation(axes)
+    sources = [axis for axis in axes.axes.values() if axis.equipment == "source"]
+    to_source = sources[0].vector if sources else np.array([0.0, 0.0, 1.0])
+    wavelength, reason, mean = _wavelength(tables)
+    undefined = next(
+        (row for row in tables.rows("array_intensities") if "undefined_value" in row), None
+    )
+    geometry = ImageGeometry(
+        n_fast=n_fast,
+        n_slow=n_slow,
+        pixel_size=pixel_size * MILLIMETRE,
+        origin=panel[0] * MILLIMETRE,
+        fast=panel[1],
+        slow=panel[2],
+        beam=-to_source,
+        spindle=spindle,
+        wavelength=wavelength,
+        phi=None if start is None else start / DEGREES_PER_RADIAN,
+        oscillation=None if width is None else width / DEGREES_PER_RADIAN,
+        polarization=_polarization(tables, to_source),
+        no_wavelength=reason,
+        remarks=tuple(filter(None, (settings, mean, _corner_remark(tables)))),
+    )
+    return geometry, None if undefined is None else tables.number(undefined, "undefined_value")
+
+
+def _check_one_panel(tables: Tables) -> None:
+    arrays = {row["array_id"] for row in tables.rows("array_structure_list") if "array_id" in row}
+    elements = {row["id"] for row in tables.rows("diffrn_detector_element") if "id" in row}
+    count = max(len(arrays), len(elements), len(tables.rows("array_structure_list_section")))
+    if count > 1:
+        raise FileFormatError(
+            tables.path, f"a detector of {count} panels; only single panels are supported so far"
+        )
+
+
+def _corner_remark(tables: Tables) -> str:
+    names = [
+        value.lower()
+        for category in ("diffrn", "diffrn_detector")
+        for row in tables.rows(category)
+        for value in row.values()
+    ]
+    if any(name.startswith(DXTBX) for name in names):
+        return ""
+    return (
+        "its positions are taken for those of the first pixel's outer corner, as by DIALS; the "
+        "imgCIF dictionary means its centre"
+    )
+
+
+def _panel(tables: Tables, axes: Axes, size: tuple[int, int]) -> tuple[np.ndarray, float]:
+    """Rows origin (mm), fast and slow, and the pixel's edge (mm); `size` is fast and slow."""
+    surface = []
+    for precedence, count in enumerate(size, 1):
+        lists = [
+            row for row in tables.rows("array_structure_list")
+            if tables.number(row, "precedence", tables.number(row, "index", 0.0)) == precedence
+        ]  # fmt: skip
+        if len(lists) != 1:
+            raise FileFormatError(tables.path, "array_structure_list does not tell fast and slow")
+        listed = tables.number(lists[0], "dimension", count)
+        if listed != count:
+            raise FileFormatError(
+                tables.path,
+                f"{count} pixels in a row or column, of which its tables say {listed:g}",
+            )
+        surface.append(_surface_axis(tables, axes, lists[0].get("axis_set_id", "")))
+    settings = {name: start for name, start, _ in surface}
+    chains = [axes.chain(name) for name in settings]
+    deepest = max(chains, key=len)
+    if len(settings) != len(surface) or not all(name in deepest for name in settings):
+        raise FileFormatError(tables.path, "fast and slow axis do not carry one another")
+    origin, _ = axes.place(deepest, NOWHERE, NOWHERE, settings)
+    fast, slow = (
+        axes.place(chain, NOWHERE, axes[name].vector * np.sign(step))[1]
+        for chain, (name, _, step) in zip(chains, surface, strict=True)
+    )
+    sizes = [abs(step) for _, _, step in surface]
+    if abs(sizes[0] - sizes[1]) > SQUARE * sizes[0]:
+        raise FileFormatError(
+            tables.path, f"pixels of {sizes[0]:g} x {sizes[1]:g} mm; square ones are expected"
+        )
+    if abs(dot(fast, slow)) > SQUARE:
+        raise FileFormatError(tables.path, "fast and slow axis are not at right angles")
+    return np.stack([origin, fast, slow]), sizes[0]
+
+
+def _surface_axis(tables: Tables, axes: Axes, set_id: str) -> tuple[str, float, float]:
+    """Name of the axis along which pixels follow each other, where the first is, the step (mm).
+
+    They are counted as they are stored, whatever the direction in which the tables count them.
+    """
+    rows: list[Row] = [
+        row for row in tables.rows("array_structure_list_axis")
+        if row.get("axis_set_id", row.get("axis_id")) == set_id
+    ]  # fmt: skip
+    if len(rows) != 1:
+        raise FileFormatError(
+            tables.path, f"{len(rows)} axes in the set {set_id[:40]!a} of pixels; one is expected"
+        )
+    name = rows[0].get("axis_id", set_id)
+    step = tables.number(rows[0], "displacement_increment", 0.0)
+    if axes[name].kind != "translation" or not abs(step) > 0.0:
+        raise FileFormatError(
+            tables.path, f"pixels along {name[:40]!a} do not lie on a straight line"
+        )
+    return name, tables.number(rows[0], "displacement", 0.0), step
+
+
+def _rotation(axes: Axes) -> tuple[np.ndarray, float | None, float | None, str]:
+    """Spindle, first angle and width (degrees), and a remark on other axes."""
+    rotations = [
+        name for name, axis in axes.axes.items()
+        if axis.equipment == "goniometer" and axis.kind == "rotation"
+    ]  # fmt: skip
+    if not rotations:
+        return np.array([1.0, 0.0, 0.0]), None, None, ""
+    turning = [name for name in rotations if abs(axes.widths.get(name, 0.0)) > TURNING]
+    if len(turning) > 1:
+        raise FileFormatError(
+            axes.path, f"{' and '.join(turning)[:80]} turn at once; one axis is expected"
+        )
+    # of a still any axis will do; the outermost one is moved by none
+    chains = {name: axes.chain(name) for name in rotations}
+    axis = turning[0] if turning else min(rotations, key=lambda name: len(chains[name]))
+    _, spindle = axes.place(chains[axis], NOWHERE, axes[axis].vector)
+    others = {name: axes.settings.get(name, 0.0) for name in rotations if name != axis}
+    turned = forward(spindle, axes.settings.get(axis, 0.0), axes.widths.get(axis, 0.0))
+    return *turned, settings_remark(others)
+
+
+def _wavelength(tables: Tables) -> tuple[float | None, str, str]:
+    """Wavelength (m), or why there is none, and a remark."""
+    pairs = [
+        (tables.number(row, name), tables.number(row, "wt", 1.0))
+        for row in tables.rows("diffrn_radiation_wavelength")
+        for name in ("wavelength", "value")
+        if name in row
+    ]
+    if not pairs:
+        return None, "its tables have no _diffrn_radiation_wavelength.wavelength", ""
+    values, weights = np.array(pairs).T
+    if not values.min() > 0.0 or weights.min() < 0.0 or not weights.sum() > 0.0:
+        return None, f"the wavelength {values.min():g} A in its tables is none", ""
+    mean = float(values @ weights / weights.sum())
+    remark = f"of its {len(values)} wavelengths the weighted mean is taken, {mean:g} A"
+    return mean * ANGSTROM, "", remark if len(values) > 1 else ""
+
+
+def _polarization(tables: Tables, to_source: np.ndarray) -> tuple[float, np.ndarray] | None:
+    """Kahn factor and field, from the ratio (Ip - In)/(Ip + In) and the normal's angle with y."""
+    for row in tables.rows("diffrn_radiation"):
+        if "polarizn_source_ratio" not in row:
+            continue
+        ratio = tables.number(row, "polarizn_source_ratio")
+        angle = tables.number(row, "polarizn_source_norm", 0.0) / DEGREES_PER_RADIAN
+        field = cross(np.array([np.sin(angle), np.cos(angle), 0.0]), to_source)
+        if abs(ratio) <= 1.0 and norm(field) > 0.0:
+            return ratio, unit(field)
+    return None

@@ -1,0 +1,155 @@
+"""Axes of detectors and goniometers in imgCIF files, and what they carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.errors import FileFormatError
+from cupysim.formats.imgcif_tables import Tables
+from cupysim.maths.arrays import norm, unit
+from cupysim.maths.rotations import rotate_axis
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of detector or goniometer.
+
+    Parameters
+    ----------
+    kind : str
+        ``rotation``, ``translation`` or ``general``.
+    equipment : str
+        What it belongs to.
+    parent : str
+        The axis which carries it; empty for none.
+    vector : ndarray, shape (3,)
+        Its direction where all axes stand at zero, unit vector.
+    offset : ndarray, shape (3,)
+        Where it is in its parent's frame (mm).
+    """
+
+    kind: str
+    equipment: str
+    parent: str
+    vector: np.ndarray
+    offset: np.ndarray
+
+
+class Axes:
+    """All axes of a file, and where they stand.
+
+    Parameters
+    ----------
+    tables : Tables
+        Tables of the file.
+    frame : str or None
+        The image, by its identifier, if the file has one.
+
+    Raises
+    ------
+    FileFormatError
+        If an axis has no direction, or is of a kind nobody knows.
+
+    Notes
+    -----
+    imgCIF dictionary, AXIS: a point p of what an axis carries is offset + R p in the frame of the
+    axis which carries that, or offset + setting vector + p. Settings are those of
+    DIFFRN_SCAN_FRAME_AXIS, else where the scan begins.
+    """
+
+    def __init__(self, tables: Tables, frame: str | None) -> None:
+        self.path = tables.path
+        self.axes = dict(_axis(tables, row) for row in tables.rows("axis"))
+        self.settings: dict[str, float] = {}
+        self.widths: dict[str, float] = {}
+        for category, suffix in (("diffrn_scan_axis", "_start"), ("diffrn_scan_frame_axis", "")):
+            for row in tables.rows(category):
+                if frame is not None and row.get("frame_id", frame) != frame:
+                    continue
+                name = row.get("axis_id", "")
+                # an axis turns or slides; the other number is zero
+                angle = tables.number(row, f"angle{suffix}", 0.0)
+                self.settings[name] = angle or tables.number(row, f"displacement{suffix}", 0.0)
+                width = self.widths.get(name, 0.0)
+                self.widths[name] = tables.number(row, "angle_increment", width)
+
+    def __getitem__(self, name: str) -> Axis:
+        try:
+            return self.axes[name]
+        except KeyError:
+            raise FileFormatError(self.path, f"there is no axis {name[:40]!a}") from None
+
+    def chain(self, name: str) -> list[str]:
+        """An axis, the one which carries it, and so on.
+
+        Raises
+        ------
+        FileFormatError
+            If one is not there, or they carry each other in a circle.
+        """
+        found: list[str] = []
+        while name:
+            if name in found:
+                raise FileFormatError(self.path, f"axis {name[:40]!a} is carried by itself")
+            found.append(name)
+            name = self[name].parent
+        return found
+
+    def place(
+        self, chain: Sequence[str], point: np.ndarray, direction: np.ndarray,
+        settings: Mapping[str, float] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+        """A point (mm) and a direction of what the first axis of a chain carries.
+
+        Parameters
+        ----------
+        chain : sequence of str
+            From `chain`.
+        point, direction : ndarray, shape (3,)
+            In that axis' frame.
+        settings : mapping of str to float, optional
+            Where axes stand (degrees or mm), other than the tables say.
+
+        Returns
+        -------
+        point, direction : ndarray, shape (3,)
+            In the laboratory.
+        """
+        stands = {**self.settings, **(settings or {})}
+        for name in chain:
+            axis, setting = self[name], stands.get(name, 0.0)
+            if axis.kind == "rotation":
+                angle = np.float64(setting / DEGREES_PER_RADIAN)
+                point = rotate_axis(point, axis.vector, angle)
+                direction = rotate_axis(direction, axis.vector, angle)
+            elif axis.kind == "translation":
+                point = point + setting * axis.vector
+            point = point + axis.offset
+        return point, direction
+
+
+def _axis(tables: Tables, row: Mapping[str, str]) -> tuple[str, Axis]:
+    name, kind = row.get("id", ""), row.get("type", "general").lower()
+    if kind not in ("rotation", "translation", "general"):
+        raise FileFormatError(tables.path, f"axis {name[:40]!a} of the unknown type {kind[:40]!a}")
+    if tables.number(row, "rotation", 0.0) != 0.0:
+        raise FileFormatError(tables.path, f"axis {name[:40]!a}: _axis.rotation is not supported")
+    vector, offset = (
+        np.array([tables.number(row, f"{part}[{i}]", 0.0) for i in (1, 2, 3)])
+        for part in ("vector", "offset")
+    )
+    if norm(vector) > 0.0:
+        vector = unit(vector)
+    elif kind != "general":
+        raise FileFormatError(tables.path, f"axis {name[:40]!a} has no direction")
+    return name, Axis(
+        kind=kind,
+        equipment=row.get("equipment", "general").lower(),
+        parent=row.get("depends_on", ""),
+        vector=vector,
+        offset=offset,
+    )
