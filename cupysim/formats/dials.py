@@ -12,6 +12,7 @@ from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.reading import opened
+from cupysim.formats.rotation import forward
 from cupysim.maths.arrays import cross, norm, unit
 from cupysim.maths.rotations import rotate_axis
 
@@ -101,6 +102,7 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
         start, width = _oscillation(path, scan, number)
     elif number != 0:
         raise FileFormatError(path, f"there is no image {number}; the experiment is a still")
+    axis, start, width = forward(setting @ spindle, start, width)
     wavelength = beam.get("wavelength")
     limits = beam.get("wavelength_range")
     reason = "the experiment has no wavelength"
@@ -114,7 +116,7 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
         fast=panel[0],
         slow=panel[1],
         beam=-to_source,
-        spindle=setting @ spindle,
+        spindle=axis,
         wavelength=None if wavelength is None else float(wavelength) * ANGSTROM,
         phi=start,
         oscillation=width,

@@ -18,6 +18,7 @@ from cupysim.formats.nxmx_beam import read_wavelength
 from cupysim.formats.nxmx_scan import read_scan
 from cupysim.formats.optional import require
 from cupysim.formats.pixels import measured
+from cupysim.formats.rotation import forward
 from cupysim.maths.arrays import norm, unit
 
 SQUARE = 1e-6
@@ -103,7 +104,8 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
     wavelength, spectrum, reason = None, None, "the file has no NXbeam group"
     if beams:
         wavelength, spectrum, reason = read_wavelength(nxmx, beams[0]._handle, number, n_images)
-    phi, oscillation, spindle, remarks = read_scan(nxmx, entry, number)
+    start, width, axis, remarks = read_scan(nxmx, entry, number)
+    spindle, phi, oscillation = forward(axis, start, width)
     return _good(detector, file, (panel.n_slow, panel.n_fast), number), ImageGeometry(
         n_fast=panel.n_fast,
         n_slow=panel.n_slow,

@@ -17,7 +17,7 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
-from cupysim.formats.reading import opened
+from cupysim.formats.reading import GZIP, opened
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.models.experiment import Experiment
 
@@ -200,6 +200,8 @@ def _word(text: str, key: str) -> str:
 
 
 def _check_header(path: os.PathLike[str] | str, start: bytes) -> str:
+    if start.startswith(GZIP):
+        raise FileFormatError(path, "a packed image; unpack it first (gunzip)")
     if len(start) < HEADER_BLOCK or not START.match(start):
         raise FileFormatError(path, "not an SMV image: it does not start with {HEADER_BYTES=")
     return start.decode("latin-1").split("\0")[0]

@@ -139,6 +139,18 @@ def test_width_of_an_image(case: str, tmp_path: Path) -> None:
     assert np.degrees(found.scan.sweep.range) == pytest.approx(width)
 
 
+def test_negative_widths_turn_about_the_opposite_axis(tmp_path: Path) -> None:
+    """nanoBragg's rules would make a still of them."""
+    backward = write(tmp_path / "a.h5", omega=[10.0, 9.5])
+    found = nxmx_image.read(backward)[1]
+    content = expt(scan=[{"image_range": [1, 2], "oscillation": [10.0, -0.5]}])
+    (tmp_path / "a.expt").write_text(json.dumps(content))
+    for geometry in (found, dials.read(tmp_path / "a.expt")):
+        assert np.degrees(geometry.phi) == pytest.approx(-10.0)
+        assert np.degrees(geometry.oscillation) == pytest.approx(0.5)
+        np.testing.assert_allclose(geometry.spindle, [-1.0, 0.0, 0.0], atol=1e-12)
+
+
 def test_numbers_of_images(tmp_path: Path, run: Run) -> None:
     write(tmp_path / "a.h5", omega=[0.0, 1.0])
     outcome = run(f"{WORDS} -img a.h5 -image 2")
