@@ -95,18 +95,17 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
     if abs(sizes[0] - sizes[1]) > 1e-9:
         raise FileFormatError(path, f"pixels of {sizes[0]} x {sizes[1]} mm; square are expected")
     n_fast, n_slow = panels[0]["image_size"]
-    to_source = unit(np.array(beam["direction"], dtype=np.float64))
-    spindle, fixed, setting = _goniometer(model("goniometer"))
+    to_source, wave = _beam(beam, number)
+    spindle, fixed, setting = _goniometer(model("goniometer"), number)
     start = width = None
     if scan is not None:
         start, width = _oscillation(path, scan, number)
     elif number != 0:
         raise FileFormatError(path, f"there is no image {number}; the experiment is a still")
     axis, start, width = forward(setting @ spindle, start, width)
-    wavelength = beam.get("wavelength")
     limits = beam.get("wavelength_range")
     reason = "the experiment has no wavelength"
-    if wavelength is None and limits is not None:
+    if wave is None and limits is not None:
         reason = f"its beam is polychromatic, from {limits[0]:g} to {limits[1]:g} A"
     return ImageGeometry(
         n_fast=int(n_fast),
@@ -117,13 +116,24 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
         slow=panel[1],
         beam=-to_source,
         spindle=axis,
-        wavelength=None if wavelength is None else float(wavelength) * ANGSTROM,
+        wavelength=None if wave is None else wave * ANGSTROM,
         phi=start,
         oscillation=width,
         polarization=_polarization(beam, to_source),
         reciprocal=None if crystal is None else _reciprocal(crystal, setting @ fixed, number),
-        no_wavelength="" if wavelength is not None else reason,
+        no_wavelength="" if wave is not None else reason,
     )
+
+
+def _beam(beam: Any, number: int) -> tuple[np.ndarray, float | None]:
+    """Direction to the source, and wavelength (Angstrom), where an image begins."""
+    varying = beam.get("s0_at_scan_points")
+    if varying:
+        s0 = np.array(varying[min(number, len(varying) - 1)], dtype=np.float64)
+        return -unit(s0), 1.0 / float(norm(s0))
+    to_source = unit(np.array(beam["direction"], dtype=np.float64))
+    wavelength = beam.get("wavelength")
+    return to_source, None if wavelength is None else float(wavelength)
 
 
 def _groups_above(hierarchy: Any) -> list[Any]:
@@ -196,7 +206,7 @@ def _polarization(beam: Any, to_source: np.ndarray) -> tuple[float, np.ndarray] 
     return 2.0 * float(beam.get("polarization_fraction", USUAL_FRACTION)) - 1.0, unit(field)
 
 
-def _goniometer(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _goniometer(model: Any, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Axis which turns, and fixed and setting rotation.
 
     Of several axes, from the crystal outwards, those before the one which turns are the fixed
@@ -209,6 +219,9 @@ def _goniometer(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             np.array(model.get(f"{name}_rotation", np.eye(3).ravel()), dtype=np.float64)
             for name in ("fixed", "setting")
         )
+        varying = model.get("setting_rotation_at_scan_points")
+        if varying:
+            setting = np.array(varying[min(number, len(varying) - 1)], dtype=np.float64)
         axis = unit(np.array(model["rotation_axis"], dtype=np.float64))
         return axis, fixed.reshape(3, 3), setting.reshape(3, 3)
     axes = [unit(np.array(axis, dtype=np.float64)) for axis in model["axes"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,19 +11,26 @@ from cupysim.errors import FileFormatError
 
 
 def stacks(file: Any) -> list[Any]:
-    """Data sets with images, in order.
+    """Data sets with images, in order; those of files which are missing are left out.
 
     Parameters
     ----------
     file : h5py.File
         An open file, or the master of several.
     """
-    try:
-        group = file["/entry/data"]
-    except KeyError:
+    group = file.get("/entry/data")
+    if group is None or not hasattr(group, "keys"):
         return []
-    names = ["data"] if "data" in group else sorted(n for n in group if n.startswith("data_"))
-    return [group[name] for name in names]
+    signal = group.attrs.get("signal", "data")
+    names = [signal.decode() if isinstance(signal, bytes) else str(signal), "data"]
+    name = next((each for each in names if each in group), None)
+    wanted = [name] if name else sorted(each for each in group if each.startswith("data_"))
+    found = []
+    for each in wanted:
+        # a link to a file which is not there
+        with suppress(KeyError, OSError):
+            found.append(group[each])
+    return [each for each in found if hasattr(each, "shape")]
 
 
 def count_images(file: Any) -> int:
@@ -63,6 +71,8 @@ def read_image(path: object, file: Any, number: int) -> np.ndarray:
                 raise FileFormatError(path, f"pixels of the type {pixels.dtype} are no image")
             return pixels
         place -= _length(stack)
+    if not found:
+        raise FileFormatError(path, "it holds no images, or the files with them are missing")
     total = sum(_length(stack) for stack in found)
     raise FileFormatError(path, f"there is no image {number}; it holds {total}")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
 from cupysim.formats.geometry import Spectrum
 
 LARGEST_SPECTRUM = 100_000
@@ -43,7 +44,7 @@ def read_wavelength(
     """
     stored = beam.get("incident_wavelength")
     if stored is None:
-        return None, None, "the file has no incident_wavelength"
+        return _of_energy(nxmx, beam, number, n_images)
     variant = stored.attrs.get("variant")
     weights = beam.get("incident_wavelength_weights", beam.get("incident_wavelength_weight"))
     if weights is None and variant is not None:
@@ -60,6 +61,19 @@ def read_wavelength(
     if weights is None:
         return _of_image(metres, number, n_images)
     return _spectrum(metres, np.asarray(weights[()], dtype=np.float64), number, n_images)
+
+
+def _of_energy(
+    nxmx: Any, beam: Any, number: int, n_images: int
+) -> tuple[float | None, Spectrum | None, str]:
+    """The wavelength by the photons' energy."""
+    stored = beam.get("incident_energy")
+    if stored is None or "units" not in stored.attrs:
+        return None, None, "the file has no incident_wavelength"
+    energies = (stored[()] * nxmx.units(stored)).to("electron_volt").magnitude
+    with np.errstate(divide="ignore"):
+        metres = ANGSTROM * ELECTRONVOLT_ANGSTROM / np.asarray(energies, dtype=np.float64)
+    return _of_image(metres, number, n_images)
 
 
 def _of_image(

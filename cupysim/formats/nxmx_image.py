@@ -15,7 +15,7 @@ from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.image_stacks import count_images, read_image
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nxmx_beam import read_wavelength
-from cupysim.formats.nxmx_scan import read_scan
+from cupysim.formats.nxmx_scan import count_angles, read_scan
 from cupysim.formats.optional import require
 from cupysim.formats.pixels import measured
 from cupysim.formats.rotation import forward
@@ -87,7 +87,7 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
         raise FileFormatError(
             path, f"a detector of {count} panels; only single panels are supported so far"
         )
-    n_images = count_images(file)
+    n_images = count_images(file) or count_angles(entry)
     if number != 0 and not 0 <= number < n_images:
         raise FileFormatError(path, f"there is no image {number}; it holds {n_images}")
     detector = detectors[0]

@@ -64,6 +64,23 @@ def read_scan(
     return start / DEGREES_PER_RADIAN, width / DEGREES_PER_RADIAN, spindle, remarks
 
 
+def count_angles(entry: Any) -> int:
+    """How many images a file has by the angles of its goniometer, where the images are missing."""
+    sample = entry.samples[0] if entry.samples else None
+    if sample is None or sample.depends_on is None:
+        return 1
+    axes = sample.depends_on, *_outer(sample.depends_on)
+    return max(int(np.size(axis._handle)) for axis in axes)
+
+
+def _outer(axis: Any) -> list[Any]:
+    """The axes on which one depends, the nearest first."""
+    found = []
+    while (axis := axis.depends_on) is not None:
+        found.append(axis)
+    return found
+
+
 def _without_chain(
     nxmx: Any, sample: Any, number: int
 ) -> tuple[float | None, float | None, np.ndarray, tuple[str, ...]]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -84,12 +85,19 @@ def test_wavelength_by_a_variant(tmp_path: Path) -> None:
             "incident_wavelength_1Dspectrum_weights": [0.25, 0.75],
         },
     )
-    import h5py
-
     with h5py.File(path, "r+") as file:
         stored = file["entry/instrument/beam/incident_wavelength"]
         stored.attrs["variant"] = "incident_wavelength_1Dspectrum"
     np.testing.assert_allclose(experiment(path).sources.wavelengths, [0.9e-10, 1e-10])
+
+
+@pytest.mark.parametrize(("energy", "units"), [(12398.42, "eV"), (12.39842, "keV")])
+def test_wavelength_by_the_energy(energy: float, units: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.h5", wavelength=LEAVE_OUT)
+    with h5py.File(path, "r+") as file:
+        file["entry/instrument/beam/incident_energy"] = energy
+        file["entry/instrument/beam/incident_energy"].attrs["units"] = units
+    assert experiment(path).beam.wavelength == pytest.approx(1e-10)
 
 
 NO_WAVELENGTH = {
@@ -216,6 +224,27 @@ def test_all_ones_are_not_measured(dtype: type, tmp_path: Path) -> None:
     assert np.array_equal(np.flatnonzero(~mask.any(axis=1)), [10, 11])
 
 
+def test_masters_whose_images_are_missing(tmp_path: Path, run: Run) -> None:
+    """The geometry is in the master; images are needed by who looks at them alone."""
+    path = write(tmp_path / "a.h5", omega=[0.0, 1.0, 2.0])
+    with h5py.File(path, "r+") as file:
+        del file["entry/data/data"]
+        file["entry/data/data_000001"] = h5py.ExternalLink("missing.h5", "/entry/data/data")
+    found = experiment(path, "-image 2")
+    assert np.degrees(found.scan.start) == pytest.approx(2.0)
+    outcome = run("info a.h5")
+    assert outcome.status == 2
+    assert "it holds no images, or the files with them are missing" in outcome.err
+
+
+def test_images_of_another_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.h5", np.full((1, N_SLOW, N_FAST), 7, dtype=np.uint16))
+    with h5py.File(path, "r+") as file:
+        file.move("entry/data/data", "entry/data/counts")
+        file["entry/data"].attrs["signal"] = "counts"
+    assert open_image(path).pixels.max() == 7
+
+
 # experiment lists
 
 
@@ -291,6 +320,21 @@ def test_varying_crystals_count_at_the_image(tmp_path: Path) -> None:
     (tmp_path / "a.expt").write_text(json.dumps(content))
     found = dials.read(tmp_path / "a.expt", 1)
     np.testing.assert_allclose(found.reciprocal, matrices[1].T, atol=1e-12)
+
+
+def test_varying_beams_and_settings_count_at_the_image(tmp_path: Path) -> None:
+    content = expt(scan=[{"image_range": [1, 2], "oscillation": [0.0, 1.0]}])
+    content["beam"][0]["s0_at_scan_points"] = [[0.0, 0.0, -0.8], [0.0, 0.3, -0.4]]
+    quarter = [0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+    content["goniometer"][0]["setting_rotation_at_scan_points"] = [
+        np.eye(3).ravel().tolist(),
+        quarter,
+    ]
+    (tmp_path / "a.expt").write_text(json.dumps(content))
+    found = dials.read(tmp_path / "a.expt", 1)
+    np.testing.assert_allclose(found.beam, [0.0, 0.6, -0.8])
+    assert found.wavelength == pytest.approx(2e-10)
+    np.testing.assert_allclose(found.spindle, [0.0, 1.0, 0.0], atol=1e-12)
 
 
 def test_polychromatic_beams_are_named(tmp_path: Path, run: Run) -> None:
