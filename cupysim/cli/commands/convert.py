@@ -27,7 +27,7 @@ from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError
 from cupysim.formats.reading import content
 from cupysim.formats.safe_writing import OutputFiles, is_special, refuse_inputs
-from cupysim.formats.structures import coordinates, intensity_lists, lists, reflections
+from cupysim.formats.structures import coordinates, lists, reflections, shelx_list
 from cupysim.formats.structures.columns import choose
 from cupysim.formats.structures.coordinates import B_SOL, K_SOL, Recipe
 from cupysim.formats.structures.structure import Structure
@@ -113,7 +113,7 @@ def _read(arguments: argparse.Namespace) -> Structure:
     known = None if cell is None else UnitCell.from_degrees(*cell)
     data = content(path, reflections.HEAD)
     if arguments.shelx is not None:
-        table = intensity_lists.read_shelx(
+        table = shelx_list.read(
             path, content(path), arguments.shelx == HKLF_INTENSITIES, tuple(cell),
             arguments.group,
         )  # fmt: skip

@@ -1,0 +1,112 @@
+"""Reflection lists of CrystFEL, and its names of point groups."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cupysim.errors import FileFormatError
+from cupysim.formats.optional import require
+from cupysim.formats.structures.list_lines import free_numbers, list_table
+from cupysim.formats.structures.symmetry import Symmetry, of_operators
+from cupysim.formats.structures.table import Quantity, ReflectionTable
+
+SIGNATURE = b"CrystFEL reflection list"
+
+POINT_GROUPS = {
+    "1": "P 1", "-1": "P -1", "2": "P 1 2 1", "m": "P 1 m 1", "2/m": "P 1 2/m 1", "222": "P 2 2 2",
+    "mm2": "P m m 2", "mmm": "P m m m", "4": "P 4", "-4": "P -4", "4/m": "P 4/m", "422": "P 4 2 2",
+    "4mm": "P 4 m m", "-42m": "P -4 2 m", "-4m2": "P -4 m 2", "4/mmm": "P 4/m m m",
+    "3_H": "P 3", "-3_H": "P -3", "321_H": "P 3 2 1", "312_H": "P 3 1 2", "3m1_H": "P 3 m 1",
+    "31m_H": "P 3 1 m", "-3m1_H": "P -3 m 1", "-31m_H": "P -3 1 m",
+    "3_R": "R 3:R", "-3_R": "R -3:R", "32_R": "R 3 2:R", "3m_R": "R 3 m:R", "-3m_R": "R -3 m:R",
+    "6": "P 6", "-6": "P -6", "6/m": "P 6/m", "622": "P 6 2 2", "6mm": "P 6 m m",
+    "-6m2": "P -6 m 2", "-62m": "P -6 2 m", "6/mmm": "P 6/m m m", "23": "P 2 3", "m-3": "P m -3",
+    "432": "P 4 3 2", "-43m": "P -4 3 m", "m-3m": "P m -3 m",
+}  # fmt: skip
+"""CrystFEL's names of point groups, and a space group with the same rotations."""
+
+AXES = {
+    "a": ("z,x,y", "y,z,x"),
+    "b": ("y,z,x", "z,x,y"),
+    "c": ("x,y,z", "x,y,z"),
+}
+"""Changes of axes which make a, b or c the unique one where c was, and back."""
+
+_UNIQUE_B = ("2", "m", "2/m")
+"""Groups whose usual setting has b as the unique axis; CrystFEL's has c."""
+
+
+def read(path: object, lines: list[str]) -> ReflectionTable:
+    """Read the lines of a CrystFEL list.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    lines : list of str
+        Its lines.
+
+    Returns
+    -------
+    ReflectionTable
+        Columns I and SIGI; no cell.
+
+    Raises
+    ------
+    FileFormatError
+        If a line is not as it must be.
+    """
+    point_group, rows, inside = "", [], False
+    for number, line in enumerate(lines[1:], 2):
+        words = line.split()
+        if line.startswith("Symmetry:"):
+            point_group = words[1] if len(words) > 1 else ""
+        elif words[:3] == ["h", "k", "l"]:
+            inside = True
+        elif line.startswith("End of reflections"):
+            break
+        elif inside and words:
+            row = [word for column, word in enumerate(words) if column != 4]
+            rows.append(free_numbers(path, " ".join(row), number, 5)[:5])
+    else:
+        raise FileFormatError(path, "the CrystFEL list is cut off: it has no 'End of reflections'")
+    return list_table(
+        path, "CrystFEL list", rows, ("I", "SIGI"), (Quantity.INTENSITY, Quantity.DEVIATION),
+        None, point_group_symmetry(path, point_group),
+    )  # fmt: skip
+
+
+def point_group_symmetry(path: object, name: str) -> Symmetry:
+    """The rotations of a point group as CrystFEL names it.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    name : str
+        Such as ``4/mmm``, or ``2/m_uab`` for a unique axis b.
+
+    Raises
+    ------
+    FileFormatError
+        If there is no such point group.
+    """
+    base, _, unique = name.partition("_ua")
+    group = POINT_GROUPS.get(base) or POINT_GROUPS.get(f"{base}_H")
+    if group is None or unique not in ("", "a", "b", "c", "A", "B", "C"):
+        raise FileFormatError(path, f"unknown point group {name!r}")
+    gemmi = require("gemmi", "reading point groups")
+    known = gemmi.SpaceGroup(group)
+    axis = unique.lower() or "c"
+    operators = list(known.operations().sym_ops)
+    if base in _UNIQUE_B:
+        operators = [_with_axis(gemmi, op, "b", back=True) for op in operators]
+    operators = [_with_axis(gemmi, op, axis) for op in operators]
+    symmetry = of_operators(path, [op.triplet() for op in operators])
+    return replace(symmetry, name=f"of point group {name}")
+
+
+def _with_axis(gemmi: object, op: object, axis: str, back: bool = False) -> object:
+    """An operator with another unique axis in place of c, or with c in place of it."""
+    there, from_there = (gemmi.Op(text) for text in AXES[axis])  # type: ignore[attr-defined]
+    return from_there * op * there if back else there * op * from_there

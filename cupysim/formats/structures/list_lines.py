@@ -1,0 +1,131 @@
+"""Lines of numbers in lists of reflections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cupysim.errors import FileFormatError
+from cupysim.formats.structures.symmetry import Symmetry
+from cupysim.formats.structures.table import (
+    Cell,
+    Column,
+    Quantity,
+    ReflectionTable,
+    miller_indices,
+)
+
+
+def list_table(
+    path: object,
+    kind: str,
+    rows: Sequence[Sequence[float]],
+    labels: Sequence[str],
+    quantities: Sequence[Quantity],
+    cell: Cell | None,
+    symmetry: Symmetry,
+    wavelength: float | None = None,
+    remarks: tuple[str, ...] = (),
+) -> ReflectionTable:
+    """A table of rows of numbers.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    kind : str
+        What it is, for people.
+    rows : sequence of sequence of float
+        h, k, l, and the numbers of each column.
+    labels, quantities : sequence
+        Names of the columns, and what they hold.
+    cell, symmetry, wavelength, remarks : optional
+        As for `ReflectionTable`.
+
+    Raises
+    ------
+    FileFormatError
+        If there are no rows, or impossible Miller indices.
+    """
+    if not rows:
+        raise FileFormatError(path, f"the {kind} has no reflections")
+    numbers = np.array(rows, dtype=np.float64)
+    columns = tuple(
+        Column(label, quantity, values, of_one_mate=len(labels) > 2)
+        for label, quantity, values in zip(labels, quantities, numbers[:, 3:].T, strict=True)
+    )
+    return ReflectionTable(
+        kind, "", miller_indices(path, numbers[:, :3]), columns, cell, symmetry, wavelength,
+        remarks=remarks,
+    )  # fmt: skip
+
+
+def free_numbers(path: object, line: str, number: int, least: int) -> list[float]:
+    """Numbers with blanks between.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    line : str
+        The line.
+    number : int
+        Its number.
+    least : int
+        How many numbers there must be.
+
+    Raises
+    ------
+    FileFormatError
+        If there are fewer, or other words.
+    """
+    try:
+        row = [float(word) for word in line.split()]
+    except ValueError as error:
+        raise FileFormatError(path, f"no numbers: {line[:60]!r}", number) from error
+    if len(row) < least:
+        raise FileFormatError(path, f"{len(row)} numbers, {least} are expected", number)
+    return row
+
+
+def fixed_numbers(path: object, line: str, number: int, widths: Sequence[int]) -> list[float]:
+    """Numbers in columns of fixed widths.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    line : str
+        The line.
+    number : int
+        Its number.
+    widths : sequence of int
+        Widths of the columns.
+
+    Returns
+    -------
+    list of float
+        NaN for a column behind the third which is empty or full of stars.
+
+    Raises
+    ------
+    FileFormatError
+        If a column holds no number.
+    """
+    row: list[float] = []
+    at = 0
+    for width in widths:
+        text = line[at : at + width].strip()
+        at += width
+        if len(row) > 2 and (not text or set(text) == {"*"}):
+            # stars stand for a number which is too wide
+            row.append(np.nan)
+            continue
+        try:
+            row.append(float(text))
+        except ValueError as error:
+            raise FileFormatError(
+                path, f"no number in columns {at - width + 1} to {at}: {line[:60]!r}", number
+            ) from error
+    return row

@@ -1,0 +1,66 @@
+"""Merged Scalepack files."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from cupysim.errors import FileFormatError
+from cupysim.formats.structures.list_lines import fixed_numbers, list_table
+from cupysim.formats.structures.symmetry import named
+from cupysim.formats.structures.table import Quantity, ReflectionTable
+
+HEAD = re.compile(rb"\A {4}1[ \t]*\r?\n *-?\d+[^\n]*\r?\n( *[\d.]+){6} +[a-z]\S*", re.IGNORECASE)
+"""How such a file begins: a 1, the number of the last run, cell and space group."""
+
+
+def read(path: object, lines: list[str]) -> ReflectionTable:
+    """Read the lines of a merged Scalepack file.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    lines : list of str
+        Its lines.
+
+    Returns
+    -------
+    ReflectionTable
+        Columns I and SIGI, or those of both Friedel mates.
+
+    Raises
+    ------
+    FileFormatError
+        If a line is not as it must be.
+    """
+    head = lines[2]
+    try:
+        cell = tuple(float(head[at : at + 10]) for at in range(0, 60, 10))
+    except ValueError as error:
+        raise FileFormatError(path, f"no unit cell: {head[:70]!r}", 3) from error
+    name = head[60:].strip()
+    symmetry = named(_spaced(name), cell)
+    if symmetry is None:
+        raise FileFormatError(path, f"unknown space group {name!r}", 3)
+    rows = [
+        fixed_numbers(path, line, number, (4, 4, 4, 8, 8, 8, 8))
+        for number, line in enumerate(lines[3:], 4)
+        if line.strip()
+    ]
+    for row in rows:
+        for place in (3, 5):
+            if row[place + 1] < 0.0:
+                # a sigma of -1 marks a mate which was not measured
+                row[place] = np.nan
+    has_mates = bool(rows) and np.isfinite([row[5] for row in rows]).any()
+    labels = ("I(+)", "SIGI(+)", "I(-)", "SIGI(-)") if has_mates else ("I", "SIGI")
+    kinds = (Quantity.INTENSITY, Quantity.DEVIATION) * (2 if has_mates else 1)
+    rows = [row if has_mates else row[:5] for row in rows]
+    return list_table(path, "Scalepack file", rows, labels, kinds, cell, symmetry)  # type: ignore[arg-type]
+
+
+def _spaced(name: str) -> str:
+    """A space group's symbol with a capital letter, as Scalepack does not write it."""
+    return name[:1].upper() + name[1:]
