@@ -52,6 +52,12 @@ def test_a_hidden_truth(images: Path, name: str, capsys: pytest.CaptureFixture[s
     assert "from the start: misset_x -0.3" in err
 
 
+def test_an_image_is_chosen_by_its_number(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = told(f"hidden.h5 --image 1 {WRONG} {MODEL}", capsys)
+    assert status == 2
+    assert "there is no image 1; it holds 1" in err
+
+
 def test_report_matrix_and_picture(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = f"hidden.img {CELL} {MODEL} --free misset --search 0 --matrix out.mat --picture p.png"
     status, out, _ = told(words, capsys)
