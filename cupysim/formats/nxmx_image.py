@@ -156,7 +156,8 @@ def _pixel_edge(nxmx: Any, module: Any, name: str, number: int) -> np.ndarray:
     axis = getattr(module, name)
     length = float(np.ravel(axis[()].to("meter").magnitude)[0])
     frame = _frame(nxmx, module, name, number)
-    return np.asarray(frame[:3, :3] @ np.asarray(axis.vector) * length)
+    # the vector is a direction, of whatever length
+    return np.asarray(frame[:3, :3] @ unit(np.asarray(axis.vector, dtype=np.float64)) * length)
 
 
 def _unplaced_panel(nxmx: Any, path: object, file: Any, detector: Any) -> _Panel:

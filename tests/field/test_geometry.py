@@ -15,7 +15,16 @@ from cupysim.errors import CupysimWarning
 from cupysim.formats import dials, nxmx_image, smv
 from cupysim.formats.any_image import open_image
 from tests.conftest import Run
-from tests.field.nxmx_files import CENTRE, DISTANCE, LEAVE_OUT, N_FAST, N_SLOW, PIXEL, write
+from tests.field.nxmx_files import (
+    CENTRE,
+    DISTANCE,
+    LEAVE_OUT,
+    N_FAST,
+    N_SLOW,
+    PIXEL,
+    dataset,
+    write,
+)
 from tests.formats.test_inherited import expt
 
 CRYSTAL = "-cell 70 80 90 -default_F 100 -N 2 -nodump"
@@ -193,6 +202,31 @@ def test_beam_centre_and_distance_alone(tmp_path: Path) -> None:
             getattr(found.detector.geometry, name), getattr(expected.geometry, name), atol=1e-12
         )
     assert (found.detector.n_fast, found.detector.n_slow) == (N_FAST, N_SLOW)
+
+
+def test_vectors_of_any_length(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.h5")
+    with h5py.File(path, "r+") as file:
+        for name, vector in (("fast", [-2.0, 0, 0]), ("slow", [0, -2.0, 0])):
+            module = file["entry/instrument/detector/module"]
+            module[f"{name}_pixel_direction"].attrs["vector"] = vector
+    assert experiment(path).detector.pixel_size == pytest.approx(PIXEL)
+
+
+def test_a_two_theta_arm(tmp_path: Path) -> None:
+    """Turned by 20 degrees about the spindle, upwards, by hand."""
+    path = write(tmp_path / "a.h5")
+    with h5py.File(path, "r+") as file:
+        chain = file["entry/instrument/detector/transformations"]
+        dataset(chain, "arm", [20.0], depends_on=".", transformation_type="rotation",
+                units="deg", vector=[-1.0, 0.0, 0.0])  # fmt: skip
+        chain["det_z"].attrs["depends_on"] = "arm"
+    found = nxmx_image.read(path)[1]
+    sine, cosine = np.sin(np.radians(20.0)), np.cos(np.radians(20.0))
+    np.testing.assert_allclose(found.slow, [0.0, -cosine, -sine], atol=1e-12)
+    x, y = PIXEL * CENTRE[0], PIXEL * CENTRE[1]
+    turned = [-x, y * cosine + DISTANCE * sine, y * sine - DISTANCE * cosine]
+    np.testing.assert_allclose(found.origin, turned, atol=1e-12)
 
 
 @pytest.mark.parametrize("missing", ["beam_center_x", "detector_distance", "y_pixel_size"])
