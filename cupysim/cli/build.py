@@ -229,7 +229,7 @@ def _crystal(
         mosaicity=mosaicity,
     )
     if known is not None:
-        warn_of_other_cell(args, known, crystal)
+        warn_of_other_cell(args, known, crystal, wavelength)
     return crystal
 
 

@@ -18,6 +18,7 @@ from cupysim.formats.geometry import ImageGeometry, Spectrum
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.reading import check_regular, opened
 from cupysim.maths.arrays import cross, dot, norm, unit
+from cupysim.quirks import warn_quirk
 
 KEYS: tuple[tuple[str, str, Unit | None], ...] = (
     ("PIXEL_SIZE", "pixel", MM),
@@ -34,10 +35,15 @@ KEYS: tuple[tuple[str, str, Unit | None], ...] = (
 """Header keys, the values they set, and their units. TWOTHETA sets nothing (quirk Q29)."""
 
 WHOLE_KEYS: tuple[tuple[tuple[str, ...], str, Unit | None], ...] = (
-    *(((key,), name, unit) for key, name, unit in KEYS if name not in ("origin_x", "origin_y")),
+    *(
+        ((key,), name, unit)
+        for key, name, unit in KEYS
+        if name not in ("origin_x", "origin_y", "phi")
+    ),
     (("ORGX", "XDS_ORGX"), "origin_x", None),
     (("ORGY", "XDS_ORGY"), "origin_y", None),
     (("TWOTHETA",), "twotheta", DEGREE),
+    (("PHI", "OSC_START"), "phi", DEGREE),
 )
 """The same where quirk Q29 is corrected: spellings of a key, of which the first one counts."""
 
@@ -124,8 +130,10 @@ def inherit(
                 else header_values(smv_image, flip_y=is_mask, pixel=pixel)
             )
             found |= header
-            if not is_mask and "wavelength" not in header:
-                lacking = f"{path}: its header has no WAVELENGTH"
+            if not is_mask:
+                _warn_of_what_is_left_out(smv_image, header, given, corrected)
+                if "wavelength" not in header:
+                    lacking = f"{path}: its header has no WAVELENGTH"
         mask = good if is_mask else mask
         if geometry is None:
             continue
@@ -154,6 +162,31 @@ def inherit(
         no_wavelength="" if "wavelength" in found else lacking,
         spectrum=placed[-1][1].spectrum if placed else None,
     )
+
+
+def _warn_of_what_is_left_out(
+    image: smv.SmvFile,
+    header: Mapping[str, Any],
+    given: Mapping[str, Any],
+    corrected: Collection[int],
+) -> None:
+    """Warn of what an image's header says in vain, and of what it should say and does not."""
+    if 29 not in corrected:
+        for key, is_read in (("TWOTHETA", False), ("OSC_START", "phi" in header)):
+            number = image.number(key, whole_key=True)
+            if number and not is_read:
+                warn_quirk(29, f"{key}={number:g} in the header of {image.path} is not used")
+    for key, names, default in (
+        ("PIXEL_SIZE", ("pixel",), "0.1 mm"),
+        ("DISTANCE", ("distance", "close_distance"), "100 mm"),
+    ):
+        if not any(name in header or name in given for name in names):
+            warnings.warn(
+                CupysimWarning(
+                    f"{image.path}: its header has no {key}; {default} is used, as by nanoBragg"
+                ),
+                stacklevel=3,
+            )
 
 
 def _open(

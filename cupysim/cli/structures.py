@@ -35,6 +35,9 @@ at its corners are whole."""
 NOTICEABLE_CELL = 0.005
 """Difference between two cells, of an edge relative or of an angle (rad), worth a warning."""
 
+ONE_FACTOR = 1e-3
+"""Spread of the ratios of edges up to which they are one factor."""
+
 CONTRAST = "contrast"
 """Value of -F000 for the electrons beyond those of the displaced solvent."""
 
@@ -146,7 +149,8 @@ def structure_factors(
     f000 = f000_value(args.f000)
     if args.model_file is not None:
         dmin = args.dmin if args.dmin > 0.0 else resolution_limit(beam, detector)
-        recipe = Recipe(args.k_sol, args.b_sol, args.hydrogens, args.f000 == CONTRAST)
+        k_sol = args.k_sol if "-k_sol" in args.seen else None
+        recipe = Recipe(k_sol, args.b_sol, args.hydrogens, args.f000 == CONTRAST)
         structure = coordinates.read(
             args.model_file, dmin, recipe, args.default_F, _requested_cell(args, beam.wavelength)
         )
@@ -228,7 +232,7 @@ def _check_options(args: Arguments) -> None:
         raise OptionError("-pdb", "gives structure factors, and so does -hkl; give one of them")
     for option in OPTIONS_OF_REFLECTIONS:
         if option in args.seen and args.hkl_file is None:
-            raise OptionError(option, "needs an MTZ or mmCIF file, given by -hkl")
+            raise OptionError(option, "needs a file of reflections with symmetry, given by -hkl")
     for option in OPTIONS_OF_MODELS:
         if option in args.seen and args.model_file is None:
             raise OptionError(option, "needs a model, given by -pdb")
@@ -315,18 +319,28 @@ def _demand_wavelength(inherited: Inherited) -> None:
     )
 
 
-def warn_of_other_cell(args: Arguments, known: UnitCell, crystal: Crystal) -> None:
+def warn_of_other_cell(
+    args: Arguments, known: UnitCell, crystal: Crystal, beam_wavelength: float
+) -> None:
     """Tell that the crystal has another cell than the structure factors' file."""
     lattice = crystal.lattice
     lengths = np.abs(lattice.lengths / known.lengths_angstrom - 1.0).max()
     angles = np.abs(lattice.angles - known.angles).max()
+    ratios = lattice.lengths / known.lengths_angstrom
     if max(lengths, angles) > NOTICEABLE_CELL:
+        one_factor = np.ptp(ratios) < ONE_FACTOR and angles < NOTICEABLE_CELL
+        scaled = beam_wavelength / float(ratios.mean()) / ANGSTROM
+        hint = (
+            f"; all edges differ by one factor: was the matrix made for {scaled:.4g} A?"
+            if one_factor and args.matrix_file is not None
+            else ""
+        )
         edges = " ".join(f"{length:g}" for length in known.lengths_angstrom)
         degrees = " ".join(f"{angle * DEGREES_PER_RADIAN:g}" for angle in known.angles)
         warnings.warn(
             CupysimWarning(
                 f"the crystal has another cell than {args.model_file or args.hkl_file}, whose is "
-                f"{edges} {degrees}"
+                f"{edges} {degrees}{hint}"
             ),
             stacklevel=2,
         )

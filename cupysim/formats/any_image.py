@@ -23,6 +23,9 @@ from cupysim.models.experiment import Experiment
 
 MILLIMETRE = 1e-3
 
+NO_IMAGES = (b"MTZ ", b"data_", b"CRYST1", b"HEADER", b"ATOM  ", b"!FORMAT=XDS_ASCII")
+"""How other files begin which people ask for."""
+
 SMV_FACTS = (
     ("two-theta", ("TWOTHETA",), "{:g} degrees, which beam centre and rings leave out"),
     ("header", ("BEAM_CENTER_X", "BEAM_CENTER_Y"), "BEAM_CENTER_X={:g} BEAM_CENTER_Y={:g} mm"),
@@ -150,7 +153,7 @@ def _open_smv(path: str) -> ImageFile:
     facts = {}
     for name, keys, form in SMV_FACTS:
         numbers = [image.number(key, whole_key=True) for key in keys]
-        if None not in numbers:
+        if None not in numbers and any(numbers):
             facts[name] = form.format(*numbers)
     # the largest number of 16 bits is a saturated pixel of a CCD, not a gap
     has_gaps = image.image.dtype in (np.uint32, np.float32, np.float64)
@@ -192,6 +195,10 @@ def _smv_geometry(image: smv.SmvFile) -> ImageGeometry | None:
 def _open_float(path: str, shape: Sequence[int] | None) -> ImageFile:
     with opened(path) as stream:
         data = stream.read()
+    if data.startswith(NO_IMAGES):
+        raise FileFormatError(
+            path, "no image, but structure factors or a model: give it by -hkl or -pdb"
+        )
     count = len(data) // 4
     if shape is None:
         edge = round(count**0.5)

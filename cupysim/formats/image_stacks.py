@@ -74,7 +74,7 @@ def read_image(path: object, file: Any, number: int) -> np.ndarray:
     if not found:
         raise FileFormatError(path, "it holds no images, or the files with them are missing")
     total = sum(_length(stack) for stack in found)
-    raise FileFormatError(path, f"there is no image {number}; it holds {total}")
+    raise FileFormatError(path, f"there is no image {number}; the file has 0 to {total - 1}")
 
 
 def _length(stack: Any) -> int:

@@ -89,7 +89,7 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
         )
     n_images = count_images(file) or count_angles(entry)
     if number != 0 and not 0 <= number < n_images:
-        raise FileFormatError(path, f"there is no image {number}; it holds {n_images}")
+        raise FileFormatError(path, f"there is no image {number}; the file has 0 to {n_images - 1}")
     detector = detectors[0]
     if len(detector.modules) == 1:
         panel = _placed_panel(nxmx, path, detector.modules[0], number)

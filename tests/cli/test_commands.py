@@ -108,7 +108,7 @@ ERRORS = {
     "show shot.h5 --save a.png --vmax inf": "--vmax: expected a finite number",
     "show shot.h5 --save a.png --rings inf": "--rings: expected resolutions",
     "info /dev/zero": "not a regular file",
-    "show shot.h5 --save a.png --image 1": "there is no image 1; it holds 1",
+    "show shot.h5 --save a.png --image 1": "there is no image 1; the file has 0 to 0",
 }
 
 

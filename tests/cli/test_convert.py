@@ -118,6 +118,41 @@ def test_lists_need_a_cell(run: Run) -> None:
     assert len(lines("a.stol")) == len(lines("b.stol"))
 
 
+def test_lists_without_friedel_mates(run: Run) -> None:
+    """As people write them: nothing is lost, and nothing is made up."""
+    Path("half.hkl").write_text("1 2 -3 100\n1 2 3 50\n0 0 -4 7\n")
+    assert run("convert half.hkl a.mtz --cell 30 40 50 90 90 90").status == 0
+    run("convert a.mtz a.hkl")
+    found = {tuple(map(int, row[:3])): row[3] for row in lines("a.hkl")}
+    assert found == {
+        (1, 2, -3): 100, (-1, -2, 3): 100, (1, 2, 3): 50, (-1, -2, -3): 50, (0, 0, -4): 7,
+        (0, 0, 4): 7,
+    }  # fmt: skip
+    run("convert half.hkl a.stol --cell 30 40 50 90 90 90 --bs 0.05")
+    found = dict(lines("a.stol"))
+    # 0 0 4 is at 0.04, the other two at 0.039
+    assert found == pytest.approx({0.05: np.sqrt((100**2 + 50**2 + 7**2) / 3)})
+
+
+def test_calculated_mates_are_the_same(run: Run) -> None:
+    """Rounding of what is absent makes no anomalous signal, and absences are in no list."""
+    run(f"convert {MODEL} a.mtz --dmin 6")
+    mtz = gemmi.read_mtz_file("a.mtz")
+    assert mtz.column_labels() == ["H", "K", "L", "F"]
+    operations = mtz.spacegroup.operations()
+    indices = mtz.make_miller_array().tolist()
+    assert not any(operations.is_systematically_absent(index) for index in indices)
+    run(f"convert {MODEL} a.stol --dmin 6")
+    assert lines("a.stol")[:, 1].min() > 1.0
+
+
+def test_one_dash_will_do(run: Run) -> None:
+    """As in the main command, whose options messages name."""
+    assert run("convert mean.mtz a.hkl -mtzcol F -dmin 10").status == 0
+    assert run("convert mean.mtz b.hkl --mtzcol F --dmin 10").status == 0
+    assert Path("a.hkl").read_bytes() == Path("b.hkl").read_bytes()
+
+
 def test_shelx_lists(run: Run) -> None:
     text = "".join("{:4d}{:4d}{:4d}{:8.1f}{:8.2f}\n".format(*i, f, 1.0)
                    for i, f in zip(HKL.tolist(), PLUS, strict=True))  # fmt: skip
@@ -176,6 +211,8 @@ BAD = {
     "convert mean.mtz a.hkl --group P1": "--group: is for SHELX lists",
     f"convert {MODEL} a.hkl --dmin 9 --mtzcol F": "--mtzcol: ",
     f"convert {MODEL} a.hkl --dmin 9 --k_sol -1": "--k_sol: must not be negative, got -1",
+    "convert mean.mtz a.hkl --k_sol 0.3": "--k_sol: mean.mtz is no model",
+    "convert mean.mtz a.hkl --bs 0.1": "--bs: is for .stol files",
 }
 
 

@@ -55,7 +55,7 @@ def test_a_hidden_truth(images: Path, name: str, capsys: pytest.CaptureFixture[s
 def test_an_image_is_chosen_by_its_number(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, _, err = told(f"hidden.h5 --image 1 {WRONG} {MODEL}", capsys)
     assert status == 2
-    assert "there is no image 1; it holds 1" in err
+    assert "there is no image 1; the file has 0 to 0" in err
 
 
 def test_report_matrix_and_picture(images: Path, capsys: pytest.CaptureFixture[str]) -> None:

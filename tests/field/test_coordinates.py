@@ -477,7 +477,7 @@ def test_contrast(tmp_path: Path, run: Run) -> None:
         whole = electrons + 0.35 * (80 * 81 * 82 - 1.23 * mass)
         assert found[dmin, False] == pytest.approx(whole, rel=0.005)
     outcome = run(f"-pdb {protein} -cell 80 81 82 -dmin 10 -F000 contrast -N 1 -detpixels 8")
-    assert "electrons, contrast to the solvent" in outcome.out
+    assert "electrons (contrast to the solvent)" in outcome.out
 
 
 def test_f000_of_reflections(run: Run) -> None:
@@ -746,7 +746,7 @@ def test_bad_models(case: str, run: Run) -> None:
 def test_options_which_need_a_model(run: Run) -> None:
     words = "-cell 30 -default_F 5 -N 1 -detpixels 8"
     assert "-hydrogens: needs a model" in run(f"{words} -hydrogens").err
-    assert "-merge: needs an MTZ" in run(f"{words} -merge").err
+    assert "-merge: needs a file of reflections" in run(f"{words} -merge").err
     shutil.copyfile(MODEL, "a.pdb")
     assert "needs a model, given by -pdb, and a solvent" in run(
         "-pdb a.pdb -k_sol 0 -F000 contrast -N 1 -detpixels 8"

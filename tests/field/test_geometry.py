@@ -172,7 +172,7 @@ def test_numbers_of_images(tmp_path: Path, run: Run) -> None:
     write(tmp_path / "a.h5", omega=[0.0, 1.0])
     outcome = run(f"{WORDS} -img a.h5 -image 2")
     assert (outcome.status, outcome.files) == (9, {})
-    assert "there is no image 2; it holds 2" in outcome.err
+    assert "there is no image 2; the file has 0 to 1" in outcome.err
     assert run(f"{WORDS} -img a.h5 --image 1").status == 0
     for command in ("info", "show --save b.png"):
         assert run(f"{command} a.h5 --image 1").status == 0
@@ -472,3 +472,34 @@ def test_a_header_without_wavelength(tmp_path: Path, run: Run) -> None:
     assert outcome.status == 0
     assert "its header has no WAVELENGTH; 1 A is used, as by nanoBragg" in outcome.err
     assert "WAVELENGTH" not in run(f"{WORDS} -img a_001.img -lambda 2").err
+
+
+@pytest.mark.parametrize(
+    ("key", "left", "message"),
+    [
+        ("PIXEL_SIZE", "-pixel 0.1", "its header has no PIXEL_SIZE; 0.1 mm is used"),
+        ("DISTANCE", "-distance 90", "its header has no DISTANCE; 100 mm is used"),
+    ],
+)
+def test_headers_without_geometry(
+    key: str, left: str, message: str, tmp_path: Path, run: Run
+) -> None:
+    path = smv_file(tmp_path / "a_001.img", COUNTS.astype("<u2"))
+    path.write_bytes(path.read_bytes().replace(f"{key}=".encode(), b"X" * len(key) + b"="))
+    assert message in run(f"{WORDS} -img a_001.img").err
+    assert message not in run(f"{WORDS} -img a_001.img {left}").err
+
+
+def test_what_is_left_out_of_a_header(tmp_path: Path, run: Run) -> None:
+    smv_file(tmp_path / "a_001.img", COUNTS.astype("<u2"), {"DIM": "2;\nTWOTHETA=15;", "PHI": ";"})
+    data = (tmp_path / "a_001.img").read_bytes().replace(b"PHI=;", b"OSC_START=10;")
+    (tmp_path / "a_001.img").write_bytes(data[:512] + data[-2 * COUNTS.size :])
+    told = run(f"{WORDS} -img a_001.img").err
+    assert "Q29: TWOTHETA=15 in the header of a_001.img is not used" in told
+    assert "Q29: OSC_START=10 in the header of a_001.img is not used" in told
+    outcome = run(f"{WORDS} -img a_001.img -corrected")
+    assert "Q29" not in outcome.err
+    assert "1 phi steps" not in outcome.out
+    assert np.degrees(experiment(tmp_path / "a_001.img", "-corrected").scan.start) == (
+        pytest.approx(10.0)
+    )

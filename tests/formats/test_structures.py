@@ -250,7 +250,7 @@ BAD = {
     "two cells": ("-pdb two.pdb", "2 different unit cells"),
     "no cell": ("-pdb none.pdb", "no unit cell"),
     "both": (f"-pdb {MODEL} -hkl a.mtz", "-pdb: gives structure factors, and so does -hkl"),
-    "column without file": (f"-pdb {MODEL} -mtzcol F", "-mtzcol: needs an MTZ or mmCIF file"),
+    "column without file": (f"-pdb {MODEL} -mtzcol F", "-mtzcol: needs a file of reflections"),
     "column of text": ("-hkl text.hkl -mtzcol F -cell 30", "neither an MTZ nor a CIF file"),
     "solvent without model": ("-hkl a.mtz -k_sol 0.3", "-k_sol: needs a model"),
     "damaged gzip": ("-pdb broken.pdb.gz", "damaged gzip file"),

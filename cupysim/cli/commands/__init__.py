@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
@@ -29,6 +30,10 @@ COMMANDS = {
 }
 """Names and what they do; each is a module here with `add_arguments` and `run`, and
 perhaps `TAKES_OPTIONS`: other words are options of the drop-in command."""
+
+
+NEGATIVE_NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+"""Negative numbers, which are no options: argparse alone knows none with exponents."""
 
 
 class _Parser(ArgumentParser):
@@ -64,7 +69,10 @@ def run_command(words: Sequence[str]) -> int:
     )  # fmt: skip
     parser.add_argument("--help", action="help", help="show this help")
     module.add_arguments(parser)
+    parser._negative_number_matcher = NEGATIVE_NUMBER
     rest = ["--help" if word == "-h" else word for word in rest]
+    if not getattr(module, "TAKES_OPTIONS", False):
+        rest = [_with_two_dashes(parser, word) for word in rest]
     try:
         if getattr(module, "TAKES_OPTIONS", False):
             # options of the drop-in command, with its own rules
@@ -92,3 +100,9 @@ def run_command(words: Sequence[str]) -> int:
         return 0
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+
+
+def _with_two_dashes(parser: ArgumentParser, word: str) -> str:
+    """A word with the dashes of an option of ours: in the main command, options have one."""
+    known = {name for action in parser._actions for name in action.option_strings}
+    return f"-{word}" if f"-{word}" in known else word

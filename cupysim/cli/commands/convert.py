@@ -6,8 +6,8 @@
     cupysim convert P1.hkl data.mtz --cell 34 39 48 90 90 90
     cupysim convert shelx.hkl P1.hkl --shelx 4 --cell 5.6 5.6 4.7 90 90 90 --group 'P -4 21 m'
 
-What the file is, its content tells; what is written, the ending of the second name: .hkl or .txt,
-.stol, .mtz.
+The content of IN decides how it is read. The ending of OUT decides what is written: .hkl or .txt,
+.stol, .mtz. Options may have one dash, as in the main command.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 
-from cupysim.cli.commands.orient import NEGATIVE_NUMBER
 from cupysim.cli.streams import tell
 from cupysim.cli.structures import CONTRAST, f000_value, read_text, with_f000
 from cupysim.constants import ANGSTROM
@@ -48,11 +47,12 @@ MODEL_RECORDS = (b"ATOM  ", b"HETATM", b"CRYST1", b"HEADER", b"REMARK", b"MODEL 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser._negative_number_matcher = NEGATIVE_NUMBER
     add = parser.add_argument
     add("source", metavar="IN", help="reflections or a model")
     add("target", metavar="OUT", help="NAME.hkl, NAME.txt, NAME.stol or NAME.mtz")
-    add("--mtzcol", metavar="F[,SIG]", help="column, or two of Friedel mates, or F and D")
+    add(
+        "--mtzcol", "-mtzcol", metavar="F[,SIG]", help="column, or two of Friedel mates, or F and D"
+    )
     add("--merge", action="store_true", help="take means of repeated reflections")
     add("--cell", nargs=6, type=float, metavar=("A", "B", "C", "AL", "BE", "GA"),
         help="cell of a list without one; of a model, a P1 box (A, degrees)")  # fmt: skip
@@ -61,14 +61,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--group", metavar="NAME", help="space group of a SHELX list")
     add("--dmin", type=float, metavar="A",
         help="resolution limit (A); models need one, finer reflections are left out")  # fmt: skip
-    add("--k_sol", type=float, default=K_SOL, metavar="K",
+    add("--k_sol", type=float, metavar="K",
         help=f"electrons/A^3 of a model's bulk solvent ({K_SOL}); 0 for none")  # fmt: skip
-    add("--b_sol", type=float, default=B_SOL, metavar="B",
+    add("--b_sol", type=float, metavar="B",
         help=f"B factor which smooths its boundary ({B_SOL:g} A^2)")  # fmt: skip
-    add("--hydrogens", action="store_true", help="add hydrogen atoms to a model without them")
+    add(
+        "--hydrogens",
+        "-hydrogens",
+        action="store_true",
+        help="add hydrogen atoms to a model without them",
+    )
     add("--F000", dest="f000", metavar="F|contrast",
         help="F(0,0,0), or that of the model less the solvent which it displaces")  # fmt: skip
-    add("--bs", type=float, default=BIN_WIDTH, metavar="WIDTH",
+    add("--bs", type=float, metavar="WIDTH",
         help=f"width of the bins of a .stol file (1/A, {BIN_WIDTH})")  # fmt: skip
 
 
@@ -99,10 +104,12 @@ def _check(arguments: argparse.Namespace) -> None:
             raise CupysimError(f"--{name}: must be positive, got {value:g}")
     for name in ("k_sol", "b_sol"):
         value = getattr(arguments, name)
-        if not (np.isfinite(value) and value >= 0.0):
+        if value is not None and not (np.isfinite(value) and value >= 0.0):
             raise CupysimError(f"--{name}: must not be negative, got {value:g}")
     if arguments.shelx is not None and (arguments.cell is None or arguments.group is None):
         raise CupysimError("--shelx: needs --cell and --group, which the list does not tell")
+    if arguments.bs is not None and Path(arguments.target).suffix.lower() != ".stol":
+        raise CupysimError("--bs: is for .stol files")
     if arguments.group is not None and arguments.shelx is None:
         raise CupysimError("--group: is for SHELX lists, together with --shelx")
     refuse_inputs(arguments.target, [arguments.source])
@@ -124,10 +131,13 @@ def _read(arguments: argparse.Namespace) -> Structure:
         if arguments.dmin is None:
             raise CupysimError("--dmin: the resolution limit of a model is needed")
         recipe = Recipe(
-            arguments.k_sol, arguments.b_sol, arguments.hydrogens, arguments.f000 == CONTRAST
+            arguments.k_sol,
+            B_SOL if arguments.b_sol is None else arguments.b_sol,
+            arguments.hydrogens,
+            arguments.f000 == CONTRAST,
         )
         return coordinates.read(path, arguments.dmin * ANGSTROM, recipe, lists.UNKNOWN, known)
-    _refuse(arguments, ("hydrogens",), f"{path} is no model")
+    _refuse(arguments, ("hydrogens", "k_sol", "b_sol"), f"{path} is no model")
     if arguments.f000 == CONTRAST:
         raise CupysimError(f"--F000: '{CONTRAST}' needs a model, which {path} is not")
     if reflections.kind_of(path) is None:
@@ -154,7 +164,7 @@ def _is_model(path: str, head: bytes) -> bool:
 
 def _refuse(arguments: argparse.Namespace, names: tuple[str, ...], reason: str) -> None:
     for name in names:
-        if getattr(arguments, name):
+        if getattr(arguments, name) not in (None, False):
             raise CupysimError(f"--{name}: {reason}")
 
 
@@ -175,7 +185,7 @@ def _write(arguments: argparse.Namespace, structure: Structure, found: lists.Ref
     if ending == ".mtz":
         what = f"MTZ, {lists.write_mtz(content, structure, found)}, {structure.space_group}"
     elif ending == ".stol":
-        stol, amplitudes = lists.resolution_bins(structure, found, arguments.bs)
+        stol, amplitudes = lists.resolution_bins(structure, found, arguments.bs or BIN_WIDTH)
         lists.write_bins(content, stol, amplitudes)
         what = f"{len(stol)} bins of sin(theta)/lambda (1/A) and F (electrons)"
     else:

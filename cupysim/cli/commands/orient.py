@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import re
 import secrets
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -49,13 +48,9 @@ DRAWN_SEEDS = 2**31
 MOST = 10_000_000
 """Rotations which are printed at most."""
 
-NEGATIVE_NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
-"""Negative numbers, which are no options: argparse alone knows none with exponents."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser._negative_number_matcher = NEGATIVE_NUMBER
     add = parser.add_argument
     add("file", nargs="?", metavar="FILE",
         help="the matrix to write with --cell or --matrix, else the matrix to read")  # fmt: skip

@@ -13,6 +13,7 @@ import numpy as np
 from cupysim.errors import FileFormatError
 from cupysim.formats.optional import require
 from cupysim.formats.reading import content
+from cupysim.formats.structures import mtz
 from cupysim.formats.structures.cif_blocks import UNKNOWN, CifBlock, read_blocks
 from cupysim.formats.structures.pdb_text import LARGEST_COORDINATE, prepared
 from cupysim.formats.structures.reflections import is_cif
@@ -57,6 +58,8 @@ class AtomicModel:
         What was done while reading.
     warnings : tuple of str
         What the user must know.
+    is_small_molecule : bool
+        The file has fractional coordinates.
     """
 
     structure: Any
@@ -64,6 +67,7 @@ class AtomicModel:
     symmetry: Symmetry | None
     remarks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    is_small_molecule: bool = False
 
     @property
     def model(self) -> Any:
@@ -91,6 +95,8 @@ def read(path: os.PathLike[str] | str) -> AtomicModel:
         or SCALE records of another cell.
     """
     data = content(path)
+    if data.startswith(mtz.SIGNATURE):
+        raise FileFormatError(path, "an MTZ file, without atoms: give it by -hkl")
     found = _read_cif(path, data) if is_cif(data) else _read_pdb(path, *prepared(path, data))
     found = _with_one_model(_with_ncs(path, found))
     if found.cell is not None and found.symmetry is not None:
@@ -118,7 +124,7 @@ def _read_cif(path: object, data: bytes) -> AtomicModel:
                 raise FileFormatError(path, "fractional coordinates without a possible unit cell")
             structure, more, alarms = small_molecule(path, gemmi, block, cell, symmetry)
             remarks = (*remarks, *more)
-            return AtomicModel(structure, cell, symmetry, remarks, (*notes, *alarms))
+            return AtomicModel(structure, cell, symmetry, remarks, (*notes, *alarms), True)
         found = _macromolecule(path, gemmi, document[number], block, symmetry, remarks)
         return replace(found, warnings=(*notes, *found.warnings))
     if any(name.startswith("_refln_index") for block in blocks for name in block.columns):

@@ -56,8 +56,9 @@ class Recipe:
 
     Parameters
     ----------
-    k_sol : float
-        Electron density of the bulk solvent (electrons/Angstrom^3); 0 for none.
+    k_sol : float, optional
+        Electron density of the bulk solvent (electrons/Angstrom^3); 0 for none. By default
+        `K_SOL`, but none for small molecules, whose crystals have no solvent.
     b_sol : float
         B factor which smooths the solvent's boundary (Angstrom^2).
     hydrogens : bool
@@ -66,7 +67,7 @@ class Recipe:
         F(0,0,0) is the excess of electrons over the solvent, not all electrons of the cell.
     """
 
-    k_sol: float = K_SOL
+    k_sol: float | None = None
     b_sol: float = B_SOL
     hydrogens: bool = False
     contrast: bool = False
@@ -115,12 +116,15 @@ def read(
     """
     gemmi = require("gemmi", "calculating structure factors")
     found = atomic_model.read(path)
+    k_sol = recipe.k_sol
+    if k_sol is None:
+        k_sol = 0.0 if found.is_small_molecule else K_SOL
     notes, alarms = _checked(path, found)
     notes += _with_hydrogens(found, recipe.hydrogens)
     symmetry, group, note = _placed(gemmi, path, found, box, alarms)
     structure = found.structure
     limit = dmin / ANGSTROM
-    with_solvent = recipe.k_sol != 0.0
+    with_solvent = k_sol != 0.0
     check_memory(structure.cell.parameters[:3], limit, with_solvent)
     low = np.array(structure.cell.get_hkl_limits(limit))
     try:
@@ -131,13 +135,13 @@ def read(
         result = transforms(gemmi, structure, limit, with_solvent)
     except (RuntimeError, ValueError, MemoryError) as error:
         raise CupysimError(f"{path}: structure factors cannot be calculated: {error}") from error
-    factors = _table(structure.cell, result, low, limit, recipe, default)
+    factors = _table(structure.cell, result, low, limit, (k_sol, recipe.b_sol), default)
     spacing = mask_spacing(structure.cell.parameters[:3], limit)
     if with_solvent and spacing > MASK_SPACING:
         notes.append(f"the grid of the solvent's mask has steps of {spacing:.2g} A")
-    notes.append(_forward_note(structure.cell, result, recipe))
+    notes.append(_forward_note(structure.cell, result, k_sol, recipe.contrast))
     if recipe.contrast:
-        contrast = abs(_contrast(structure.cell, result, recipe.k_sol))
+        contrast = abs(_contrast(structure.cell, result, k_sol))
         factors = factors.with_value((0, 0, 0), contrast)
     for text in (*found.warnings, *alarms):
         warnings.warn(CupysimWarning(f"{path}: {text}"), stacklevel=2)
@@ -308,7 +312,12 @@ def _warn_of_special_positions(structure: Any, alarms: list[str]) -> None:
 
 
 def _table(
-    cell: Any, result: Transforms, low: np.ndarray, limit: float, recipe: Recipe, default: float
+    cell: Any,
+    result: Transforms,
+    low: np.ndarray,
+    limit: float,
+    solvent: tuple[float, float],
+    default: float,
 ) -> StructureFactors:
     k, l = np.meshgrid(*(np.arange(-n, n + 1, dtype=np.int32) for n in low[1:]), indexing="ij")
     table = np.empty((2 * low[0] + 1, *k.shape))
@@ -316,7 +325,7 @@ def _table(
     for h, plane in zip(range(-low[0], low[0] + 1), table, strict=True):
         hkl = np.stack([np.full_like(k, h), k, l], axis=-1).reshape(-1, 3)
         inverse_d2 = cell.calculate_1_d2_array(hkl)
-        values = result.at(hkl, inverse_d2, recipe.k_sol, recipe.b_sol)
+        values = result.at(hkl, inverse_d2, *solvent)
         within = inverse_d2 <= 1.0 / limit**2
         count += int(np.count_nonzero(within))
         plane[...] = np.where(within, np.abs(values), default).reshape(plane.shape)
@@ -339,13 +348,18 @@ def _contrast(cell: Any, result: Transforms, k_sol: float) -> float:
     return electrons - k_sol * (cell.volume - solvent)
 
 
-def _forward_note(cell: Any, result: Transforms, recipe: Recipe) -> str:
+def _forward_note(cell: Any, result: Transforms, k_sol: float, wants_contrast: bool) -> str:
     electrons, solvent = _forward(result)
     if result.mask is None:
         return f"F(0,0,0) is {electrons:.0f} electrons"
-    total = electrons + recipe.k_sol * solvent
-    contrast = _contrast(cell, result, recipe.k_sol)
-    chosen = (abs(contrast), total) if recipe.contrast else (total, contrast)
-    names = ("contrast to the solvent", "all electrons of the cell")
-    taken, other = names if recipe.contrast else names[::-1]
-    return f"F(0,0,0) is {chosen[0]:.0f} electrons, {taken}; {other}: {chosen[1]:.0f}"
+    total = electrons + k_sol * solvent
+    contrast = _contrast(cell, result, k_sol)
+    if wants_contrast:
+        return (
+            f"F(0,0,0) is {abs(contrast):.0f} electrons (contrast to the solvent); the whole cell "
+            f"has {total:.0f}"
+        )
+    return (
+        f"F(0,0,0) is {total:.0f} electrons (whole cell); the contrast to the solvent is "
+        f"{contrast:.0f}"
+    )

@@ -13,6 +13,10 @@ from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import CupysimError
 from cupysim.formats.optional import require
 from cupysim.formats.structures.structure import Structure
+from cupysim.formats.structures.symmetry import named
+
+SAME = 1e-6
+"""Difference of Friedel mates, relative to the largest amplitude, which is rounding."""
 
 UNKNOWN = -1.0
 """Default amplitude which marks reflections without one, since amplitudes are not negative."""
@@ -90,11 +94,11 @@ def resolution_bins(
     CupysimError
         If there is no cell.
     """
-    chosen = _of_asymmetric_unit(structure, reflections)
-    stol = np.sqrt(inverse_d2(structure, reflections.hkl[chosen])) / 2.0
+    unique = _unique(structure, reflections)
+    stol = np.sqrt(inverse_d2(structure, unique.hkl)) / 2.0
     bins = np.floor(stol / width + 0.5).astype(np.int64)
     numbers, places = np.unique(bins, return_inverse=True)
-    squares = np.bincount(places, weights=reflections.amplitudes[chosen] ** 2)
+    squares = np.bincount(places, weights=unique.mean_squares)
     return numbers * width, np.sqrt(squares / np.bincount(places))
 
 
@@ -126,17 +130,19 @@ def write_mtz(stream: BinaryIO, structure: Structure, reflections: ReflectionLis
         If there is no cell, or gemmi is not installed.
     """
     gemmi = require("gemmi", "writing MTZ files")
-    chosen = _of_asymmetric_unit(structure, reflections)
-    hkl, plus = reflections.hkl[chosen], reflections.amplitudes[chosen]
-    minus = structure.factors.table[tuple((-hkl - structure.factors.first).T)]  # type: ignore[index]
-    differ = bool((np.abs(plus - minus) > 1e-6 * np.maximum(plus, minus)).any())
+    unique = _unique(structure, reflections)
+    hkl, plus, minus = unique.hkl, unique.plus, unique.minus
+    both = np.isfinite(plus) & np.isfinite(minus)
+    differ = bool((np.abs(plus - minus)[both] > SAME * np.nanmax([plus, minus])).any())
     mtz = gemmi.Mtz(with_base=True)
     mtz.title = "structure factors from cupysim convert"
+    mtz.history = [f"cupysim convert: {structure.source}"]
     group = None if structure.symmetry is None else structure.symmetry.group
     mtz.spacegroup = group or gemmi.SpaceGroup("P 1")
     mtz.set_cell_for_all(gemmi.UnitCell(*_cell(structure)))
     mtz.add_dataset("cupysim").wavelength = (structure.wavelength or 0.0) / ANGSTROM
-    columns = {"F(+)": plus, "F(-)": minus} if differ else {"F": plus}
+    mean = np.where(np.isfinite(plus), plus, minus)
+    columns = {"F(+)": plus, "F(-)": minus} if differ else {"F": mean}
     for label in columns:
         mtz.add_column(label, "G" if differ else "F")
     mtz.set_data(np.column_stack([hkl, *columns.values()]).astype(np.float32))
@@ -149,22 +155,56 @@ def write_mtz(stream: BinaryIO, structure: Structure, reflections: ReflectionLis
     return " ".join(columns)
 
 
-def _of_asymmetric_unit(structure: Structure, reflections: ReflectionList) -> np.ndarray:
-    """Which reflections are in the asymmetric unit of the Laue group."""
+@dataclass(frozen=True, eq=False)
+class _Unique:
+    """Reflections of the asymmetric unit of the Laue group, without systematic absences.
+
+    `hkl` has the shape (n, 3); `plus` and `minus` are amplitudes of h k l and of -h -k -l, NaN
+    where there is none.
+    """
+
+    hkl: np.ndarray
+    plus: np.ndarray
+    minus: np.ndarray
+
+    @property
+    def mean_squares(self) -> np.ndarray:
+        """<F^2> of the mates which are there."""
+        return np.asarray(np.nanmean([self.plus**2, self.minus**2], axis=0))
+
+
+def _unique(structure: Structure, reflections: ReflectionList) -> _Unique:
     gemmi = require("gemmi", "the asymmetric unit")
-    symmetry = structure.symmetry
-    if symmetry is not None and symmetry.group is not None:
-        asu = gemmi.ReciprocalAsu(symmetry.group)
-        return np.array([asu.is_in(index) for index in reflections.hkl.tolist()], dtype=bool)
+    symmetry = structure.symmetry or named("P 1", None)
+    assert symmetry is not None
     hkl = reflections.hkl
-    if symmetry is None:
-        # one of h k l and -h -k -l
-        h, k, l = hkl.T
-        return np.asarray((l > 0) | ((l == 0) & ((k > 0) | ((k == 0) & (h >= 0)))))
     codes = np.maximum(symmetry.representatives(hkl), symmetry.representatives(-hkl))
-    chosen = np.zeros(len(hkl), dtype=bool)
-    chosen[np.unique(codes, return_index=True)[1]] = True
-    return chosen
+    hkl = hkl[np.unique(codes, return_index=True)[1]]
+    group = symmetry.group
+    if group is not None:
+        operations, asu = group.operations(), gemmi.ReciprocalAsu(group)
+        present = [h for h in hkl.tolist() if not operations.is_systematically_absent(h)]
+        moved = [asu.to_asu(h, operations)[0] for h in present]
+        hkl = np.array(moved, dtype=np.int64).reshape(-1, 3)
+    if len(hkl) == 0:
+        raise CupysimError("all reflections are systematically absent")
+    plus, minus = (_looked_up(structure, sign * hkl) for sign in (1, -1))
+    # equivalents which the list has in place of those of the asymmetric unit
+    for rotation in symmetry.rotations:
+        plus = np.where(np.isnan(plus), _looked_up(structure, hkl @ rotation), plus)
+        minus = np.where(np.isnan(minus), _looked_up(structure, -(hkl @ rotation)), minus)
+    return _Unique(hkl, plus, minus)
+
+
+def _looked_up(structure: Structure, hkl: np.ndarray) -> np.ndarray:
+    """Amplitudes, NaN where there are none."""
+    table, first = structure.factors.table, np.array(structure.factors.first)
+    assert table is not None
+    places = hkl - first
+    inside = ((places >= 0) & (places < table.shape)).all(axis=1)
+    found = np.full(len(hkl), np.nan)
+    found[inside] = table[tuple(places[inside].T)]
+    return np.where(found == UNKNOWN, np.nan, found)
 
 
 def _cell(structure: Structure) -> tuple[float, ...]:

@@ -139,10 +139,11 @@ def structure_of(
         )
     unique, how = merged(path, observations, table.symmetry, merge, not chosen.is_intensity)
     if chosen.is_intensity:
+        negative = int(np.count_nonzero(unique.values < 0.0))
+        lost = f"; {negative} negative ones become 0" if negative else ""
         warnings.warn(
             CupysimWarning(
-                f"{path}: amplitudes are square roots of the intensities {chosen.name}; "
-                "negative ones become 0"
+                f"{path}: amplitudes are square roots of the intensities {chosen.name}{lost}"
             ),
             stacklevel=2,
         )
