@@ -17,6 +17,7 @@ from cupysim.formats import cbf, dials, nxmx_image, smv
 from cupysim.formats.geometry import ImageGeometry, Spectrum
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.reading import check_regular, opened
+from cupysim.formats.text_numbers import NUMBER
 from cupysim.maths.arrays import cross, dot, norm, unit
 from cupysim.quirks import warn_quirk
 
@@ -176,9 +177,19 @@ def _warn_of_what_is_left_out(
             number = image.number(key, whole_key=True)
             if number and not is_read:
                 warn_quirk(29, f"{key}={number:g} in the header of {image.path} is not used")
+    for key, name, unit_of_key in KEYS:
+        word = image.word(key)
+        match = NUMBER.match(word)
+        if match is not None and word[match.end() :].strip() and name not in given:
+            unit_name = "" if unit_of_key is None else f" {unit_of_key.name}"
+            warnings.warn(
+                CupysimWarning(f"{image.path}: {key}={word} is read as {match.group()}{unit_name}"),
+                stacklevel=3,
+            )
     for key, names, default in (
         ("PIXEL_SIZE", ("pixel",), "0.1 mm"),
         ("DISTANCE", ("distance", "close_distance"), "100 mm"),
+        ("BEAM_CENTER_X", ("beam_x", "origin_x"), "the middle"),
     ):
         if not any(name in header or name in given for name in names):
             warnings.warn(

@@ -21,6 +21,11 @@ MILLIMETRE = 1e-3
 USUAL_FRACTION = 0.999
 """Polarization fraction which dxtbx takes where none is stored."""
 
+LEFT_HANDED = "its crystal is left-handed: each reflection has the amplitude of its Friedel mate"
+
+SMALLEST_VOLUME = 1.0
+"""Of a unit cell (Angstrom^3)."""
+
 DEEPEST = 100
 """Levels of a detector's hierarchy; more are a mistake."""
 
@@ -78,7 +83,11 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> ImageGeometry:
 def _geometry(path: object, content: Any, experiment: Any, number: int) -> ImageGeometry:
     def model(kind: str) -> Any:
         number = experiment.get(kind)
-        return None if number is None else content[kind][number]
+        if number is None:
+            return None
+        if not 0 <= int(number) < len(content[kind]):
+            raise FileFormatError(path, f"there is no {kind} {number}")
+        return content[kind][int(number)]
 
     beam, detector, scan, crystal = (
         model(kind) for kind in ("beam", "detector", "scan", "crystal")
@@ -95,14 +104,21 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
     if abs(sizes[0] - sizes[1]) > 1e-9:
         raise FileFormatError(path, f"pixels of {sizes[0]} x {sizes[1]} mm; square are expected")
     n_fast, n_slow = panels[0]["image_size"]
-    to_source, wave = _beam(beam, number)
-    spindle, fixed, setting = _goniometer(model("goniometer"), number)
+    probe = str(beam.get("probe", "x-ray")).lower()
+    if probe != "x-ray":
+        raise FileFormatError(path, f"its beam is of {probe}s; only X-rays are simulated")
+    to_source, wave = _beam(path, beam, number)
+    spindle, fixed, setting = _goniometer(path, model("goniometer"), number)
     start = width = None
     if scan is not None:
         start, width = _oscillation(path, scan, number)
     elif number != 0:
         raise FileFormatError(path, f"there is no image {number}; the experiment is a still")
     axis, start, width = forward(setting @ spindle, start, width)
+    reciprocal = None
+    if crystal is not None:
+        reciprocal = _reciprocal(path, crystal, setting @ fixed, number)
+    is_left_handed = reciprocal is not None and np.linalg.det(reciprocal) < 0.0
     limits = beam.get("wavelength_range")
     reason = "the experiment has no wavelength"
     if wave is None and limits is not None:
@@ -120,16 +136,24 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
         phi=start,
         oscillation=width,
         polarization=_polarization(beam, to_source),
-        reciprocal=None if crystal is None else _reciprocal(crystal, setting @ fixed, number),
+        reciprocal=reciprocal,
         no_wavelength="" if wave is not None else reason,
+        remarks=(LEFT_HANDED,) if is_left_handed else (),
     )
 
 
-def _beam(beam: Any, number: int) -> tuple[np.ndarray, float | None]:
+def _at_scan_point(path: object, points: Any, number: int, name: str) -> np.ndarray:
+    """What a model is where an image begins."""
+    if number >= len(points):
+        raise FileFormatError(path, f"{len(points)} {name}, none for image {number}")
+    return np.array(points[number], dtype=np.float64)
+
+
+def _beam(path: object, beam: Any, number: int) -> tuple[np.ndarray, float | None]:
     """Direction to the source, and wavelength (Angstrom), where an image begins."""
     varying = beam.get("s0_at_scan_points")
     if varying:
-        s0 = np.array(varying[min(number, len(varying) - 1)], dtype=np.float64)
+        s0 = _at_scan_point(path, varying, number, "beam directions")
         return -unit(s0), 1.0 / float(norm(s0))
     to_source = unit(np.array(beam["direction"], dtype=np.float64))
     wavelength = beam.get("wavelength")
@@ -168,7 +192,9 @@ def _placed(panel: Any, groups: list[Any]) -> tuple[np.ndarray, np.ndarray, np.n
         np.array(panel[name], dtype=np.float64) for name in ("fast_axis", "slow_axis", "origin")
     )
     for group in groups:
-        x, y = (np.array(group[name], dtype=np.float64) for name in ("fast_axis", "slow_axis"))
+        x, y = (
+            unit(np.array(group[name], dtype=np.float64)) for name in ("fast_axis", "slow_axis")
+        )
         frame = np.stack([x, y, cross(x, y)], axis=1)
         start = np.array(group["origin"], dtype=np.float64)
         fast, slow, origin = frame @ fast, frame @ slow, start + frame @ origin
@@ -178,6 +204,8 @@ def _placed(panel: Any, groups: list[Any]) -> tuple[np.ndarray, np.ndarray, np.n
 def _oscillation(path: object, scan: Any, number: int) -> tuple[float | None, float | None]:
     """First angle and width of an image (rad); None of what does not turn."""
     first, last = scan.get("image_range", (1, 1))
+    if last < first:
+        raise FileFormatError(path, f"its image_range goes from {first} to {last}")
     count = max(int(last) - int(first) + 1, 1)
     if not 0 <= number < count:
         raise FileFormatError(path, f"there is no image {number}; the scan has {count}")
@@ -206,7 +234,7 @@ def _polarization(beam: Any, to_source: np.ndarray) -> tuple[float, np.ndarray] 
     return 2.0 * float(beam.get("polarization_fraction", USUAL_FRACTION)) - 1.0, unit(field)
 
 
-def _goniometer(model: Any, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _goniometer(path: object, model: Any, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Axis which turns, and fixed and setting rotation.
 
     Of several axes, from the crystal outwards, those before the one which turns are the fixed
@@ -221,7 +249,7 @@ def _goniometer(model: Any, number: int) -> tuple[np.ndarray, np.ndarray, np.nda
         )
         varying = model.get("setting_rotation_at_scan_points")
         if varying:
-            setting = np.array(varying[min(number, len(varying) - 1)], dtype=np.float64)
+            setting = _at_scan_point(path, varying, number, "setting rotations")
         axis = unit(np.array(model["rotation_axis"], dtype=np.float64))
         return axis, fixed.reshape(3, 3), setting.reshape(3, 3)
     axes = [unit(np.array(axis, dtype=np.float64)) for axis in model["axes"]]
@@ -240,14 +268,16 @@ def _goniometer(model: Any, number: int) -> tuple[np.ndarray, np.ndarray, np.nda
     return axes[turning], fixed, setting
 
 
-def _reciprocal(crystal: Any, rotation: np.ndarray, number: int) -> np.ndarray:
+def _reciprocal(path: object, crystal: Any, rotation: np.ndarray, number: int) -> np.ndarray:
     """Rows a*, b*, c* (1/Angstrom) at spindle angle zero, turned by the goniometer.
 
     A model which varies during the scan counts as it is where the image begins.
     """
     varying = crystal.get("A_at_scan_points")
     if varying:
-        a_matrix = np.array(varying[min(number, len(varying) - 1)], dtype=np.float64)
+        a_matrix = _at_scan_point(path, varying, number, "A matrices")
         return np.ascontiguousarray((rotation @ a_matrix.reshape(3, 3)).T)
     direct = np.array([crystal[f"real_space_{axis}"] for axis in "abc"], dtype=np.float64)
+    if abs(np.linalg.det(direct)) < SMALLEST_VOLUME:
+        raise FileFormatError(path, "its crystal's cell vectors span no volume")
     return np.ascontiguousarray(np.linalg.inv(direct @ rotation.T).T)

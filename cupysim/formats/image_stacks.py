@@ -18,7 +18,8 @@ def stacks(file: Any) -> list[Any]:
     file : h5py.File
         An open file, or the master of several.
     """
-    group = file.get("/entry/data")
+    entry = entry_path(file)
+    group = None if entry is None else file.get(f"{entry}/data")
     if group is None or not hasattr(group, "keys"):
         return []
     signal = group.attrs.get("signal", "data")
@@ -31,6 +32,12 @@ def stacks(file: Any) -> list[Any]:
         with suppress(KeyError, OSError):
             found.append(group[each])
     return [each for each in found if hasattr(each, "shape")]
+
+
+def entry_path(file: Any) -> str | None:
+    """The path of the entry with images: /entry, or the first other one."""
+    names = ["entry", *(name for name in file if name != "entry")]
+    return next((f"/{name}" for name in names if f"{name}/data" in file), None)
 
 
 def count_images(file: Any) -> int:

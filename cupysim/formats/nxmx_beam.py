@@ -9,6 +9,9 @@ import numpy as np
 from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
 from cupysim.formats.geometry import Spectrum
 
+ANGSTROMS = ("a", "ang", "angstrom", "angstroms", "\u00e5", "\u212b")
+"""Spellings of the unit, in lower case."""
+
 LARGEST_SPECTRUM = 100_000
 """Channels of a spectrum; more are no spectrum."""
 
@@ -45,22 +48,41 @@ def read_wavelength(
     stored = beam.get("incident_wavelength")
     if stored is None:
         return _of_energy(nxmx, beam, number, n_images)
-    variant = stored.attrs.get("variant")
-    weights = beam.get("incident_wavelength_weights", beam.get("incident_wavelength_weight"))
-    if weights is None and variant is not None:
-        named = variant.decode() if isinstance(variant, bytes) else str(variant)
-        spectrum = beam.get(named)
-        weights = beam.get(f"{named}_weights")
-        if spectrum is not None and weights is not None:
-            stored = spectrum
+    weights = _weights(beam, "incident_wavelength")
+    seen = set()
+    while weights is None and (variant := _text(stored.attrs.get("variant"))) not in seen:
+        # one wavelength for those who want it, which names the spectrum
+        seen.add(variant)
+        if variant not in beam:
+            break
+        stored, weights = beam[variant], _weights(beam, variant)
     if "units" not in stored.attrs:
         return None, None, "incident_wavelength has no unit"
-    metres = np.asarray((stored[()] * nxmx.units(stored)).to("meter").magnitude, dtype=np.float64)
+    unit_name = _text(stored.attrs["units"])
+    if unit_name.lower() in ANGSTROMS:
+        metres = ANGSTROM * np.asarray(stored[()], dtype=np.float64)
+    else:
+        try:
+            quantity = stored[()] * nxmx.units(stored)
+            metres = np.asarray(quantity.to("meter").magnitude, dtype=np.float64)
+        except Exception:
+            # the library of units has exceptions of its own
+            return None, None, f"incident_wavelength has the unit {unit_name!r}"
     if metres.size > LARGEST_SPECTRUM * max(n_images, 1):
         return None, None, f"incident_wavelength has {metres.size} numbers"
     if weights is None:
         return _of_image(metres, number, n_images)
     return _spectrum(metres, np.asarray(weights[()], dtype=np.float64), number, n_images)
+
+
+def _weights(beam: Any, name: str) -> Any:
+    """The weights of a data set, by the names which are in use."""
+    return beam.get(f"{name}_weights", beam.get(f"{name}_weight"))
+
+
+def _text(value: Any) -> str:
+    value = np.ravel(value)[0] if isinstance(value, np.ndarray) and np.size(value) else value
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _of_energy(

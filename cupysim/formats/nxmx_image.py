@@ -11,10 +11,11 @@ import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.frames import FLIP
-from cupysim.formats.geometry import ImageGeometry
-from cupysim.formats.image_stacks import count_images, read_image
+from cupysim.formats.geometry import ImageGeometry, Spectrum
+from cupysim.formats.image_stacks import count_images, entry_path, read_image
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nxmx_beam import read_wavelength
+from cupysim.formats.nxmx_chain import chain_of, cumulative, direction
 from cupysim.formats.nxmx_scan import count_angles, read_scan
 from cupysim.formats.optional import require
 from cupysim.formats.pixels import measured
@@ -23,6 +24,10 @@ from cupysim.maths.arrays import norm, unit
 
 SQUARE = 1e-6
 """Relative difference of the pixel's edges up to which it is square."""
+
+
+MASKS = ("pixel_mask", "detectorSpecific/pixel_mask")
+"""Where masks are, below a detector."""
 
 
 @dataclass(frozen=True)
@@ -71,28 +76,27 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> tuple[np.ndarray, Ima
             raise
         except Exception as error:
             # a library which follows a file's links stumbles over all kinds of things
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = (str(error).splitlines() or ["an attribute has an unusual form"])[0]
             raise FileFormatError(path, f"its NXmx geometry cannot be read: {reason}") from error
 
 
 def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, ImageGeometry]:
-    entries = nxmx.NXmx(file).entries
-    if not entries:
-        raise FileFormatError(path, "no NXmx entry")
-    entry = entries[0]
+    entry, remarks = _entry(nxmx, path, file)
     instrument = entry.instruments[0]
-    detectors = instrument.detectors
+    detectors = list(instrument.detectors)
+    if len(detectors) > 1:
+        detectors = [each for each in detectors if len(each.modules) > 0]
     if len(detectors) != 1 or len(detectors[0].modules) > 1:
         count = sum(len(detector.modules) for detector in detectors)
         raise FileFormatError(
             path, f"a detector of {count} panels; only single panels are supported so far"
         )
-    n_images = count_images(file) or count_angles(entry)
+    n_images = count_images(file) or count_angles(path, entry)
     if number != 0 and not 0 <= number < n_images:
         raise FileFormatError(path, f"there is no image {number}; the file has 0 to {n_images - 1}")
     detector = detectors[0]
     if len(detector.modules) == 1:
-        panel = _placed_panel(nxmx, path, detector.modules[0], number)
+        panel = _placed_panel(path, file, detector.modules[0], number)
     else:
         panel = _unplaced_panel(nxmx, path, file, detector._handle)
     sizes = norm(panel.fast), norm(panel.slow)
@@ -100,13 +104,11 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
         raise FileFormatError(
             path, f"pixels of {sizes[0]:g} x {sizes[1]:g} m; square ones are expected"
         )
-    beams = instrument.beams or [beam for sample in entry.samples for beam in sample.beams]
-    wavelength, spectrum, reason = None, None, "the file has no NXbeam group"
-    if beams:
-        wavelength, spectrum, reason = read_wavelength(nxmx, beams[0]._handle, number, n_images)
-    start, width, axis, remarks = read_scan(nxmx, entry, number)
+    wavelength, spectrum, reason, of_beam = _wavelength(nxmx, entry, number, n_images)
+    start, width, axis, of_scan = read_scan(nxmx, path, entry, number, n_images)
     spindle, phi, oscillation = forward(axis, start, width)
-    return _good(detector, file, (panel.n_slow, panel.n_fast), number), ImageGeometry(
+    size = panel.n_slow, panel.n_fast
+    return _good(path, detector, file, size, number), ImageGeometry(
         n_fast=panel.n_fast,
         n_slow=panel.n_slow,
         pixel_size=float(sizes[0]),
@@ -120,44 +122,87 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
         oscillation=oscillation,
         spectrum=spectrum,
         no_wavelength="" if wavelength is not None else reason,
-        remarks=(*panel.remarks, *remarks),
+        remarks=(*remarks, *panel.remarks, *of_beam, *of_scan),
     )
 
 
-def _placed_panel(nxmx: Any, path: object, module: Any, number: int) -> _Panel:
+def _entry(nxmx: Any, path: object, file: Any) -> tuple[Any, tuple[str, ...]]:
+    """The entry which has the images, and what is to be said of others."""
+    entries = list(nxmx.NXmx(file).entries)
+    if not entries:
+        raise FileFormatError(path, "no NXmx entry")
+    wanted = entry_path(file)
+    entry = next((each for each in entries if each.path == wanted), entries[0])
+    others = [each.path for each in entries if each is not entry]
+    remark = f"entry {entry.path} is read; others: {', '.join(others)}"
+    return entry, (remark,) if others else ()
+
+
+def _wavelength(
+    nxmx: Any, entry: Any, number: int, n_images: int
+) -> tuple[float | None, Spectrum | None, str, tuple[str, ...]]:
+    """The wavelength of the first beam which has one."""
+    holders = [each._handle for each in (*entry.instruments, *entry.samples)]
+    beams = [
+        group
+        for holder in holders
+        for group in (holder[name] for name in holder if name in holder)
+        if _is_of_class(group, "NXbeam")
+    ]
+    reason = "the file has no NXbeam group"
+    for beam in beams:
+        wavelength, spectrum, why = read_wavelength(nxmx, beam, number, n_images)
+        if wavelength is None:
+            reason = why
+            continue
+        remarks = []
+        if len(beams) > 1:
+            remarks.append(f"{len(beams)} beams; the wavelength is that of {beam.name}")
+        if "incident_wavelength_spread" in beam and spectrum is None:
+            remarks.append("incident_wavelength_spread is not used; -dispersion gives a bandwidth")
+        return wavelength, spectrum, "", tuple(remarks)
+    return None, None, reason, ()
+
+
+def _is_of_class(group: Any, name: str) -> bool:
+    stored = group.attrs.get("NX_class", "") if hasattr(group, "keys") else ""
+    return (stored.decode() if isinstance(stored, bytes) else str(stored)) == name
+
+
+def _placed_panel(path: object, file: Any, module: Any, number: int) -> _Panel:
     """A panel whose place a chain of transformations tells."""
-    begin = module._handle.get("data_origin")
-    if begin is not None and np.any(np.asarray(begin[()]).ravel()[-2:] != 0):
-        raise FileFormatError(path, "its one module is a part of the image; not supported so far")
+    for name, expected in (("data_origin", 0), ("data_stride", 1)):
+        stored = module._handle.get(name)
+        if stored is not None and np.any(np.ravel(stored[()])[-2:] != expected):
+            raise FileFormatError(
+                path, f"its one module is a part of the image ({name}); not supported so far"
+            )
     n_slow, n_fast = (int(n) for n in module.data_size[-2:])
-    axis = module.fast_pixel_direction
-    offset = np.zeros(3) if axis.offset is None else axis.offset.to("meter").magnitude
-    frame = _frame(nxmx, module, "fast_pixel_direction", number)
+    remarks: tuple[str, ...] = ()
+    shape = read_image(path, file, 0).shape if count_images(file) else (n_slow, n_fast)
+    if shape == (n_fast, n_slow) and n_fast != n_slow:
+        remarks = ("data_size has fast before slow, unlike the images, whose order is used",)
+        n_slow, n_fast = shape
+    if shape != (n_slow, n_fast):
+        raise FileFormatError(
+            path, f"a module of {n_fast} x {n_slow} pixels in images of {shape[1]} x {shape[0]}"
+        )
+    chain = chain_of(path, module.fast_pixel_direction)
+    frame = cumulative(path, chain[1:], number)
+    offset = chain[0].offset
+    begin = np.zeros(3) if offset is None else offset.to("meter").magnitude
     fast, slow = (
-        _pixel_edge(nxmx, module, name, number)
+        _pixel_edge(path, getattr(module, name), number)
         for name in ("fast_pixel_direction", "slow_pixel_direction")
     )
-    return _Panel(np.asarray(frame @ [*offset, 1.0])[:3], fast, slow, n_fast, n_slow)
+    return _Panel(np.asarray(frame @ [*begin, 1.0])[:3], fast, slow, n_fast, n_slow, remarks)
 
 
-def _frame(nxmx: Any, module: Any, name: str, number: int) -> np.ndarray:
-    """What a pixel direction depends on, as one matrix of shape (4, 4), lengths in m."""
-    chain = nxmx.get_dependency_chain(getattr(module, name))[1:]
-    if len(chain) == 0:
-        return np.eye(4)
-    matrices = np.array(nxmx.get_cumulative_transformation(chain)).reshape(-1, 4, 4)
-    matrix = matrices[min(number, len(matrices) - 1)]
-    matrix[:3, 3] /= 1000.0
-    return matrix
-
-
-def _pixel_edge(nxmx: Any, module: Any, name: str, number: int) -> np.ndarray:
+def _pixel_edge(path: object, axis: Any, number: int) -> np.ndarray:
     """From a pixel's corner to the next (m), in NeXus' frame."""
-    axis = getattr(module, name)
     length = float(np.ravel(axis[()].to("meter").magnitude)[0])
-    frame = _frame(nxmx, module, name, number)
-    # the vector is a direction, of whatever length
-    return np.asarray(frame[:3, :3] @ unit(np.asarray(axis.vector, dtype=np.float64)) * length)
+    frame = cumulative(path, chain_of(path, axis)[1:], number)
+    return np.asarray(frame[:3, :3] @ direction(path, axis) * length)
 
 
 def _unplaced_panel(nxmx: Any, path: object, file: Any, detector: Any) -> _Panel:
@@ -194,17 +239,24 @@ def _unplaced_panel(nxmx: Any, path: object, file: Any, detector: Any) -> _Panel
         n_fast=int(shape[1]),
         n_slow=int(shape[0]),
         remarks=(
-            "the file has beam centre and distance alone: its detector is taken to be normal to "
-            "the beam",
+            "the file has beam centre and distance only; the detector is assumed to be "
+            "normal to the beam",
         ),
     )
 
 
-def _good(detector: Any, file: Any, size: tuple[int, int], number: int) -> np.ndarray:
-    mask = detector.pixel_mask
-    if mask is not None:
-        good = np.asarray(mask) == 0
-        return good.reshape(-1, *good.shape[-2:])[0]
-    if count_images(file) == 0:
-        return np.ones(size, dtype=bool)
-    return measured(read_image(file.filename, file, number))
+def _good(path: object, detector: Any, file: Any, size: tuple[int, int], number: int) -> np.ndarray:
+    """Pixels which the mask does not exclude; without a mask, those which were measured."""
+    handle = detector._handle
+    name = next((each for each in MASKS if handle.get(each, getlink=True) is not None), None)
+    if name is None:
+        if count_images(file) == 0:
+            return np.ones(size, dtype=bool)
+        return measured(read_image(path, file, number))
+    if name not in handle:
+        raise FileFormatError(path, f"its {name} is in a file which is missing")
+    good = np.asarray(handle[name][()]) == 0
+    planes = good.reshape(-1, *good.shape[-2:]) if good.ndim >= 2 else good[np.newaxis]
+    if planes.shape[1:] != size or len(planes) not in (1, count_images(file)):
+        raise FileFormatError(path, f"its {name} has the shape {good.shape}")
+    return np.asarray(planes[number if len(planes) > 1 else 0])

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
-from cupysim.maths.arrays import unit
+from cupysim.errors import FileFormatError
+from cupysim.formats.nxmx_chain import chain_of, cumulative, direction, is_rotation, of_image
 
 ALONG_X = np.array([-1.0, 0.0, 0.0])
 """The spindle where a file names none, in NeXus' frame: that of most beamlines."""
@@ -15,20 +16,27 @@ ALONG_X = np.array([-1.0, 0.0, 0.0])
 STILL = 1e-9
 """Width (degrees) below which an axis stands."""
 
+AXES = ("omega", "phi", "chi", "kappa")
+"""Axes of a goniometer which some files name without placing them."""
 
-def read_scan(
-    nxmx: Any, entry: Any, number: int
-) -> tuple[float | None, float | None, np.ndarray, tuple[str, ...]]:
+Scan = tuple[float | None, float | None, np.ndarray, tuple[str, ...]]
+
+
+def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -> Scan:
     """First angle and width of an image, and the axis.
 
     Parameters
     ----------
     nxmx : module
         The library.
+    path : path_like
+        The file, for messages.
     entry : nxmx.NXentry
         The entry.
     number : int
         The image, from 0.
+    n_images : int
+        How many images the file has.
 
     Returns
     -------
@@ -38,91 +46,107 @@ def read_scan(
         Unit vector in NeXus' frame.
     remarks : tuple of str
         What the user must know.
+
+    Raises
+    ------
+    FileFormatError
+        If there are angles, but none for this image.
     """
-    sample = entry.samples[0] if entry.samples else None
-    if sample is None:
-        return None, None, ALONG_X, ()
-    if sample.depends_on is None:
-        return _without_chain(nxmx, sample, number)
-    chain = list(nxmx.get_dependency_chain(sample.depends_on))
-    rotations = [axis for axis in chain if axis.transformation_type == "rotation"]
+    samples = list(entry.samples)
+    placed = next((each for each in samples if each.depends_on is not None), None)
+    if placed is None:
+        return _without_chain(nxmx, path, samples, number, n_images)
+    chain = chain_of(path, placed.depends_on)
+    rotations = [axis for axis in chain if is_rotation(path, axis)]
     if not rotations:
         return None, None, ALONG_X, ()
-    widths = [_width(nxmx, axis._handle, number) for axis in rotations]
+    widths = [_width(nxmx, path, axis._handle, number) for axis in rotations]
     # the axis which turns; of a still any will do
     turning = rotations[int(np.argmax(np.abs(widths)))]
     width = widths[rotations.index(turning)]
     several = sum(abs(each) > STILL for each in widths) > 1
-    remarks = ("several axes turn within an image; the fastest one counts",) if several else ()
-    outer = chain[chain.index(turning) + 1 :]
-    turned = np.eye(4)
-    if outer:
-        matrices = np.asarray(nxmx.get_cumulative_transformation(outer)).reshape(-1, 4, 4)
-        turned = matrices[min(number, len(matrices) - 1)]
-    start = _of_image(_degrees(nxmx, turning._handle), number)
-    spindle = unit(turned[:3, :3] @ np.asarray(turning.vector))
+    remarks = (
+        ("several axes turn during an image; the one with the largest rotation is used",)
+        if several
+        else ()
+    )
+    turned = cumulative(path, chain[chain.index(turning) + 1 :], number)
+    start = _start(nxmx, path, turning._handle, width, number, n_images)
+    spindle = turned[:3, :3] @ direction(path, turning)
     return start / DEGREES_PER_RADIAN, width / DEGREES_PER_RADIAN, spindle, remarks
 
 
-def count_angles(entry: Any) -> int:
-    """How many images a file has by the angles of its goniometer, where the images are missing."""
-    sample = entry.samples[0] if entry.samples else None
-    if sample is None or sample.depends_on is None:
-        return 1
-    axes = sample.depends_on, *_outer(sample.depends_on)
-    return max(int(np.size(axis._handle)) for axis in axes)
+def count_angles(path: object, entry: Any) -> int:
+    """How many images a file has by the angles of its goniometer, where the images are missing.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    entry : nxmx.NXentry
+        The entry.
+    """
+    for sample in entry.samples:
+        if sample.depends_on is not None:
+            return max(int(axis._handle.size) for axis in chain_of(path, sample.depends_on))
+    return 1
 
 
-def _outer(axis: Any) -> list[Any]:
-    """The axes on which one depends, the nearest first."""
-    found = []
-    while (axis := axis.depends_on) is not None:
-        found.append(axis)
-    return found
+def _without_chain(nxmx: Any, path: object, samples: list[Any], number: int, n_images: int) -> Scan:
+    """Angles of a file which names its axes, but does not place them, as some masters do."""
+    found = [
+        (name, sample._handle[f"{group}/{name}"])
+        for sample in samples
+        for group in ("goniometer", "transformations")
+        for name in AXES
+        if f"{group}/{name}" in sample._handle
+    ]
+    found = [(name, axis) for name, axis in found if getattr(axis, "size", 0) > 0]
+    if not found:
+        return None, None, ALONG_X, ()
+    widths = [_width(nxmx, path, axis, number) for _, axis in found]
+    turning = int(np.argmax(np.abs(widths)))
+    name, axis = found[turning]
+    width = widths[turning]
+    start = _start(nxmx, path, axis, width, number, n_images)
+    moves = abs(width) > STILL
+    remark = f"the file does not place its {name} axis, which is assumed to be horizontal"
+    return (
+        start / DEGREES_PER_RADIAN, width / DEGREES_PER_RADIAN, ALONG_X, (remark,) if moves else ()
+    )  # fmt: skip
 
 
-def _without_chain(
-    nxmx: Any, sample: Any, number: int
-) -> tuple[float | None, float | None, np.ndarray, tuple[str, ...]]:
-    """Angles of a file which names its axis, but does not place it, as some masters do."""
-    for group in ("goniometer", "transformations"):
-        axis = sample._handle.get(f"{group}/omega")
-        if axis is not None and axis.size > 0:
-            start = _of_image(_degrees(nxmx, axis), number) / DEGREES_PER_RADIAN
-            width = _width(nxmx, axis, number) / DEGREES_PER_RADIAN
-            remark = "the file does not place its omega axis, which is taken to be horizontal"
-            return start, width, ALONG_X, (remark,) if abs(width) > STILL else ()
-    return None, None, ALONG_X, ()
-
-
-def _degrees(nxmx: Any, data: Any) -> np.ndarray:
-    """Angles in degrees, which they are where no unit is told."""
+def _degrees(nxmx: Any, data: Any, axis: Any) -> np.ndarray:
+    """Angles in degrees; without a unit they have that of the axis, or are degrees."""
     values = np.ravel(np.asarray(data[()], dtype=np.float64))
-    if "units" not in data.attrs:
+    with_unit = data if "units" in data.attrs else axis
+    if "units" not in with_unit.attrs:
         return values
-    return np.asarray((values * nxmx.units(data)).to("degree").magnitude)
+    return np.asarray((values * nxmx.units(with_unit)).to("degree").magnitude)
 
 
-def _of_image(values: np.ndarray, number: int) -> float:
-    return float(values[number if number < len(values) else 0])
+def _start(nxmx: Any, path: object, axis: Any, width: float, number: int, n_images: int) -> float:
+    """First angle of an image (degrees)."""
+    angles = _degrees(nxmx, axis, axis)
+    if len(angles) == 1 and number > 0 and n_images > 1 and abs(width) > STILL:
+        raise FileFormatError(path, f"{axis.name} has one value, none for image {number}")
+    return of_image(path, angles, number, axis.name)
 
 
-def _width(nxmx: Any, axis: Any, number: int) -> float:
+def _width(nxmx: Any, path: object, axis: Any, number: int) -> float:
     """Width of an image (degrees).
 
-    The data sets beside an axis tell it: increments, else ends. Without them the next image is
-    taken to adjoin.
+    The data sets beside an axis tell it: increments, else ends. Without them images are taken to
+    adjoin, but for those of another sweep.
     """
-    angles = _degrees(nxmx, axis)
+    angles = _degrees(nxmx, axis, axis)
     group, name = axis.parent, axis.name.rsplit("/", 1)[-1]
     for suffix in ("_increment_set", "_increment", "_range_average"):
         stored = group.get(name + suffix)
         if stored is not None and stored.size > 0:
-            return _of_image(_degrees(nxmx, stored), number)
+            return of_image(path, _degrees(nxmx, stored, axis), number, stored.name)
     ends = group.get(f"{name}_end")
     if ends is not None and ends.size > 0:
-        return _of_image(_degrees(nxmx, ends), number) - _of_image(angles, number)
-    if len(angles) < 2:
-        return 0.0
-    place = min(number, len(angles) - 2)
-    return float(angles[place + 1] - angles[place])
+        end = of_image(path, _degrees(nxmx, ends, axis), number, ends.name)
+        return end - of_image(path, angles, number, axis.name)
+    return float(np.median(np.diff(angles))) if len(angles) > 1 else 0.0

@@ -194,7 +194,7 @@ def test_beam_centre_and_distance_alone(tmp_path: Path) -> None:
     }
     bare = write(tmp_path / "a.h5", chain=False, detector=detector)
     placed = write(tmp_path / "b.h5")
-    with pytest.warns(CupysimWarning, match="beam centre and distance alone"):
+    with pytest.warns(CupysimWarning, match="beam centre and distance only"):
         found = experiment(bare)
     expected = experiment(placed).detector
     for name in ("origin", "fast", "slow"):
@@ -503,3 +503,224 @@ def test_what_is_left_out_of_a_header(tmp_path: Path, run: Run) -> None:
     assert np.degrees(experiment(tmp_path / "a_001.img", "-corrected").scan.start) == (
         pytest.approx(10.0)
     )
+
+
+# what a hostile tester found
+
+
+def edited(path: Path, change: Any, **arrays: Any) -> Path:
+    """A file of which something was changed by hand."""
+    write(path, **arrays)
+    with h5py.File(path, "r+") as file:
+        change(file)
+    return path
+
+
+DETECTOR = "entry/instrument/detector"
+
+
+def replace_dataset(name: str, value: Any) -> Any:
+    def change(file: Any) -> None:
+        attributes = dict(file[name].attrs) if name in file else {}
+        if name in file:
+            del file[name]
+        dataset(file, name, value, **attributes)
+
+    return change
+
+
+def set_attribute(name: str, key: str, value: Any) -> Any:
+    def change(file: Any) -> None:
+        file[name].attrs[key] = value
+
+    return change
+
+
+MISTAKES = {
+    "circle": (
+        set_attribute(f"{DETECTOR}/transformations/det_z", "depends_on",
+                      f"/{DETECTOR}/transformations/det_z"),
+        {}, "axes depend on each other in a circle",
+    ),
+    "no kind": (
+        set_attribute(f"{DETECTOR}/transformations/det_z", "transformation_type", ""),
+        {}, "has no transformation_type",
+    ),
+    "no direction": (
+        set_attribute(f"{DETECTOR}/transformations/det_z", "vector", [0.0, 0.0, 0.0]),
+        {}, "has no direction",
+    ),
+    "too few distances": (
+        replace_dataset(f"{DETECTOR}/transformations/det_z", [0.1, 0.2]),
+        {"omega": [0.0, 1.0, 2.0]}, "det_z has 2 values, none for image 2",
+    ),
+    "one angle for a sweep": (
+        replace_dataset("entry/sample/transformations/omega", [5.0]),
+        {"omega": [0.0, 1.0, 2.0], "beside_omega": {"omega_increment_set": 0.1}},
+        "omega has one value, none for image 2",
+    ),
+    "part of an image": (
+        replace_dataset(f"{DETECTOR}/module/data_size", [20, 30]),
+        {"omega": [0.0, 1.0, 2.0]}, "a module of 30 x 20 pixels in images of 80 x 64",
+    ),
+    "stride": (
+        replace_dataset(f"{DETECTOR}/module/data_stride", [2, 2]),
+        {"omega": [0.0, 1.0, 2.0]}, "a part of the image (data_stride)",
+    ),
+    "mask of another shape": (
+        replace_dataset(f"{DETECTOR}/pixel_mask", np.zeros(5, np.uint32)),
+        {"omega": [0.0, 1.0, 2.0]}, "its pixel_mask has the shape (5,)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes_in_chains(case: str, tmp_path: Path, run: Run) -> None:
+    change, arrays, message = MISTAKES[case]
+    edited(tmp_path / "a.h5", change, **{"omega": [0.0, 1.0, 2.0], **arrays})
+    outcome = run(f"{WORDS} -img a.h5 -image 2")
+    assert (outcome.status, outcome.files) == (9, {})
+    assert outcome.err.count("\n") == 1
+    assert message in outcome.err
+
+
+def test_order_of_data_size(tmp_path: Path) -> None:
+    change = replace_dataset(f"{DETECTOR}/module/data_size", [N_FAST, N_SLOW])
+    with pytest.warns(CupysimWarning, match="data_size has fast before slow"):
+        found = experiment(edited(tmp_path / "a.h5", change)).detector
+    assert (found.n_fast, found.n_slow) == (N_FAST, N_SLOW)
+
+
+def test_kinds_of_transformations_in_capitals(tmp_path: Path) -> None:
+    def change(file: Any) -> None:
+        chain = file[f"{DETECTOR}/transformations"]
+        dataset(chain, "arm", [20.0], depends_on=".", transformation_type="Rotation",
+                units="deg", vector=[-3.0, 0.0, 0.0])  # fmt: skip
+        chain["det_z"].attrs["depends_on"] = "arm"
+
+    found = nxmx_image.read(edited(tmp_path / "a.h5", change))[1]
+    angle = np.radians(20.0)
+    np.testing.assert_allclose(found.slow, [0.0, -np.cos(angle), -np.sin(angle)], atol=1e-12)
+
+
+def test_sweeps_apart(tmp_path: Path) -> None:
+    """The last image of a sweep has the width of the others."""
+    path = write(tmp_path / "a.h5", omega=[0.0, 0.5, 1.0, 90.0, 90.5, 91.0])
+    for number in range(6):
+        width = nxmx_image.read(path, number)[1].oscillation
+        assert np.degrees(width) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("axis", ["omega", "phi"])
+def test_masters_which_do_not_place_their_axes(axis: str, tmp_path: Path) -> None:
+    def change(file: Any) -> None:
+        sample = file["entry/sample"]
+        del sample["depends_on"], sample["transformations"]
+        for name in ("omega", "phi"):
+            turns = name == axis
+            sample[f"goniometer/{name}"] = 30.0 + 0.2 * turns * np.arange(3)
+            sample[f"goniometer/{name}_increment"] = np.full(3, 0.2 * turns)
+
+    path = edited(tmp_path / "a.h5", change, omega=[0.0, 1.0, 2.0])
+    with pytest.warns(CupysimWarning, match=f"does not place its {axis} axis"):
+        found = experiment(path, "-image 2").scan
+    assert np.degrees(found.start) == pytest.approx(30.4)
+    assert np.degrees(found.sweep.range) == pytest.approx(0.2)
+
+
+def test_ends_without_a_unit_have_that_of_the_axis(tmp_path: Path) -> None:
+    def change(file: Any) -> None:
+        moved = file["entry/sample/transformations"]
+        moved["omega"].attrs["units"] = "rad"
+        moved["omega_end"] = np.array([0.5])
+
+    found = nxmx_image.read(edited(tmp_path / "a.h5", change, omega=[0.2]))[1]
+    assert found.oscillation == pytest.approx(0.3)
+
+
+def test_masks_of_all_kinds(tmp_path: Path, run: Run) -> None:
+    plane = np.zeros((N_SLOW, N_FAST), np.uint32)
+    planes = np.stack([plane, plane, plane])
+    planes[2, 5, 7] = 1
+
+    def special(file: Any) -> None:
+        del file[f"{DETECTOR}/pixel_mask"]
+        file[f"{DETECTOR}/detectorSpecific/pixel_mask"] = planes[2]
+
+    for change, number in (
+        (special, 0),
+        (replace_dataset(f"{DETECTOR}/pixel_mask", planes), 2),
+    ):
+        path = edited(tmp_path / "a.h5", change, omega=[0.0, 1.0, 2.0])
+        good, _ = nxmx_image.read(path, number)
+        assert np.argwhere(~good).tolist() == [[5, 7]]
+
+
+@pytest.mark.parametrize("unit", ["A", "Angstrom", "angstroms", "nm"])
+def test_spellings_of_angstrom(unit: str, tmp_path: Path) -> None:
+    change = set_attribute("entry/instrument/beam/incident_wavelength", "units", unit)
+    found = experiment(edited(tmp_path / "a.h5", change))
+    assert found.beam.wavelength == pytest.approx(0.98e-9 if unit == "nm" else 0.98e-10)
+
+
+def test_several_entries_and_beams(tmp_path: Path) -> None:
+    def change(file: Any) -> None:
+        file.copy("entry", "alpha")
+        del file["alpha/data/data"], file["alpha/data"]
+        file[f"{DETECTOR}/transformations/det_z"][...] = 0.3
+        file.copy("entry/instrument/beam", "entry/instrument/second")
+        file["entry/instrument/second/incident_wavelength"][...] = 1.5
+
+    path = edited(tmp_path / "a.h5", change)
+    with pytest.warns(CupysimWarning) as caught:
+        found = experiment(path)
+    told = " ".join(str(each.message) for each in caught)
+    assert "entry /entry is read; others: /alpha" in told
+    assert "2 beams; the wavelength is that of /entry/instrument/beam" in told
+    assert found.detector.geometry.distance == pytest.approx(0.3)
+    assert found.beam.wavelength == pytest.approx(0.98e-10)
+
+
+LISTS = {
+    "electrons": ({"beam": [{"direction": [0, 0, 1], "wavelength": 0.02, "probe": "electron"}]},
+                  "its beam is of electrons"),
+    "range": ({"scan": [{"image_range": [5, 1], "oscillation": [0, 1]}]}, "goes from 5 to 1"),
+    "flat": ({"crystal": [{"real_space_a": [1, 0, 0], "real_space_b": [1, 0, 0],
+                           "real_space_c": [0, 0, 1]}]}, "cell vectors span no volume"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LISTS)
+def test_impossible_lists(case: str, tmp_path: Path, run: Run) -> None:
+    changes, message = LISTS[case]
+    (tmp_path / "a.expt").write_text(json.dumps(expt(**changes)))
+    outcome = run(f"-default_F 1 -N 2 -nodump -expt {tmp_path / 'a.expt'}")
+    assert (outcome.status, outcome.files) == (9, {})
+    assert message in outcome.err
+
+
+def test_left_handed_crystals_are_told(tmp_path: Path) -> None:
+    crystal = {"real_space_a": [50.0, 0, 0], "real_space_b": [0, 60.0, 0],
+               "real_space_c": [0, 0, -70.0]}  # fmt: skip
+    (tmp_path / "a.expt").write_text(json.dumps(expt(crystal=[crystal])))
+    with pytest.warns(CupysimWarning, match="its crystal is left-handed"):
+        from_args(f"-default_F 1 -N 2 -nodump -expt {tmp_path / 'a.expt'}")
+
+
+def test_axes_of_groups_of_any_length(tmp_path: Path) -> None:
+    content = nested(1)
+    plain = tmp_path / "a.expt"
+    plain.write_text(json.dumps(content))
+    group = content["detector"][0]["hierarchy"]
+    group["fast_axis"] = [2.0 * x for x in group["fast_axis"]]
+    (tmp_path / "b.expt").write_text(json.dumps(content))
+    np.testing.assert_allclose(dials.read(tmp_path / "b.expt").origin, dials.read(plain).origin)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("0.15 m;", "DISTANCE=0.15 m is read as 0.15 mm"), ("150,5;", "is read as 150 mm")],
+)
+def test_units_in_headers_are_told(value: str, told: str, tmp_path: Path, run: Run) -> None:
+    smv_file(tmp_path / "a_001.img", COUNTS.astype("<u2"), {"DISTANCE": value})
+    assert told in run(f"{WORDS} -img a_001.img").err

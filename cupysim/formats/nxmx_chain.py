@@ -1,0 +1,139 @@
+"""Chains of transformations in NXmx files, as matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.errors import FileFormatError
+from cupysim.maths.arrays import norm, unit
+from cupysim.maths.rotations import rotate_axis
+
+LONGEST_CHAIN = 100
+"""Transformations; more are a mistake."""
+
+
+def chain_of(path: object, axis: Any) -> list[Any]:
+    """An axis and those on which it depends, the nearest first.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    axis : nxmx.NXtransformationsAxis
+        Where the chain begins.
+
+    Raises
+    ------
+    FileFormatError
+        If axes depend on each other in a circle.
+    """
+    found: list[Any] = []
+    seen: set[str | None] = set()
+    while axis is not None:
+        if axis.path in seen or len(found) >= LONGEST_CHAIN:
+            raise FileFormatError(path, f"axes depend on each other in a circle: {axis.path}")
+        seen.add(axis.path)
+        found.append(axis)
+        axis = axis.depends_on
+    return found
+
+
+def of_image(path: object, values: np.ndarray, number: int, name: str) -> float:
+    """The number of an image, of one for all or of one for each.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    values : ndarray
+        The numbers.
+    number : int
+        The image, from 0.
+    name : str
+        What they are, for messages.
+
+    Raises
+    ------
+    FileFormatError
+        If there are several numbers, but none for this image.
+    """
+    values = np.ravel(values)
+    if len(values) == 1:
+        return float(values[0])
+    if number >= len(values):
+        raise FileFormatError(path, f"{name} has {len(values)} values, none for image {number}")
+    return float(values[number])
+
+
+def is_rotation(path: object, axis: Any) -> bool:
+    """Whether an axis turns, or shifts.
+
+    Raises
+    ------
+    FileFormatError
+        If the file does not say which.
+    """
+    kind = str(axis._handle.attrs.get("transformation_type", "")).lower().strip("b'\"")
+    if kind not in ("rotation", "translation"):
+        raise FileFormatError(path, f"{axis.path} has no transformation_type")
+    return kind == "rotation"
+
+
+def cumulative(path: object, chain: list[Any], number: int) -> np.ndarray:
+    """What a chain does to points, for an image.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    chain : list of nxmx.NXtransformationsAxis
+        From `chain_of`, the first one acts first.
+    number : int
+        The image, from 0.
+
+    Returns
+    -------
+    ndarray, shape (4, 4)
+        Rotation and shift (m); vectors are directions, of whatever length.
+
+    Raises
+    ------
+    FileFormatError
+        If a value, vector or kind is missing or impossible.
+    """
+    total = np.eye(4)
+    for axis in chain:
+        total = _matrix(path, axis, number) @ total
+    return total
+
+
+def direction(path: object, axis: Any) -> np.ndarray:
+    """The unit vector of an axis.
+
+    Raises
+    ------
+    FileFormatError
+        If it has no length.
+    """
+    vector = np.asarray(axis.vector, dtype=np.float64)
+    if vector.shape != (3,) or not norm(vector) > 0.0:
+        raise FileFormatError(path, f"{axis.path} has no direction")
+    return np.asarray(unit(vector))
+
+
+def _matrix(path: object, axis: Any, number: int) -> np.ndarray:
+    matrix, along = np.eye(4), direction(path, axis)
+    turns = is_rotation(path, axis)
+    quantity = axis[()].to("degree" if turns else "meter").magnitude
+    value = of_image(path, np.asarray(quantity, dtype=np.float64), number, axis.path)
+    if turns:
+        angle = np.float64(value / DEGREES_PER_RADIAN)
+        matrix[:3, :3] = np.stack([rotate_axis(v, along, angle) for v in np.eye(3)], axis=1)
+    else:
+        matrix[:3, 3] = value * along
+    if axis.offset is not None:
+        matrix[:3, 3] += axis.offset.to("meter").magnitude
+    return matrix
