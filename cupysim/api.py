@@ -227,7 +227,7 @@ def fit(
     try:
         measured = np.ma.filled(np.ma.asarray(counts, dtype=np.float64), np.nan)
     except (TypeError, ValueError) as error:
-        raise CupysimError(f"fit: counts are no numbers: {error}") from error
+        raise CupysimError(f"fit: counts are not numbers: {error}") from error
     if measured.shape != size or (used is not None and np.shape(used) != size):
         raise CupysimError(f"fit: the image and its mask must have the shape {size}")
     taken = (
@@ -289,7 +289,7 @@ def read_orientation(path: os.PathLike[str] | str, wavelength: float) -> np.ndar
     Raises
     ------
     CupysimError
-        If the file is no matrix, or its columns span no volume.
+        If the file is not a matrix, or its columns span no volume.
     """
     return matrix_checks.read_reciprocal(path, wavelength)
 

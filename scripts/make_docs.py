@@ -27,7 +27,7 @@ def options_page() -> str:
         "(`-wavelength`) or start with two dashes. Of options given twice the last one counts.",
         "A unit stands behind each option which has one. With `-corrected`, another one of its",
         "kind may be part of the name: `-distance_m 0.1`, `-pix0_vector_mm 20 -1.6 1.6`,",
-        "`-phi_rad 0.1`. An option without its value, a value which is no number, and an unknown",
+        "`-phi_rad 0.1`. An option without its value, a value which is not a number, and an unknown",
         "option are errors (exit status 9).",
     ]
     for group in GROUPS:

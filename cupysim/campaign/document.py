@@ -84,7 +84,7 @@ class Section:
     Raises
     ------
     FileFormatError
-        If it is no table.
+        If it is not a table.
     """
 
     def __init__(self, document: Document, place: Path, data: Any) -> None:

@@ -22,7 +22,7 @@ from cupysim.image import DEFAULT_OFFSET
 from cupysim.models.experiment import Experiment
 
 LEFT_OUT = ("spots", "spots_begin", "spectrum", "spectrum_wavelength")
-"""Of the truth, what is no number of a shot or a crystal."""
+"""Of the truth, what is not a number of a shot or a crystal."""
 
 
 def truth_rows(folder: Folder) -> Iterator[dict[str, Any]]:

@@ -181,7 +181,7 @@ def count_photons(campaign: Campaign, shot: Shot, image: Image) -> np.ndarray:
     Raises
     ------
     ModelError
-        If numbers of expected photons are no numbers.
+        If numbers of expected photons are not numbers.
     """
     expected = image.array
     if not np.isfinite(expected).all():

@@ -80,5 +80,5 @@ def _from_csv(path: str) -> dict[str, np.ndarray]:
             try:
                 column.append(float(word))
             except ValueError as error:
-                raise FileFormatError(path, f"{word!r} is no number", rows.line_num) from error
+                raise FileFormatError(path, f"{word!r} is not a number", rows.line_num) from error
     return {name: np.array(column) for name, column in zip(names, columns, strict=True)}

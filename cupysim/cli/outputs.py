@@ -34,7 +34,7 @@ def check_outputs(args: Arguments) -> bool:
     Returns
     -------
     bool
-        Whether the dump file cannot be written, which is no error.
+        Whether the dump file cannot be written, which is not an error.
 
     Raises
     ------

@@ -35,7 +35,7 @@ OUTPUTS = (
 """Values which name outputs."""
 
 LARGEST = 2**24
-"""Bytes; more is no list of arguments."""
+"""Bytes; more is not a list of arguments."""
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def read_text(path: str) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     FileFormatError
-        If it is no such file.
+        If it is not such a file.
     """
     hkl, values = hkl_text.read(path)
     repeated = first_repeated(hkl)

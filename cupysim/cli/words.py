@@ -112,7 +112,7 @@ def in_named_unit(option: Option, word: str, corrected: Collection[int]) -> Opti
         option = replace(option, unit=named)
     elif units and 51 in corrected:
         unit = shown("_".join(units))
-        problem = f"{unit} is no unit of {option.name}, which is in {own.name}"
+        problem = f"{unit} is not a unit of {option.name}, which is in {own.name}"
         if not own.name:
             problem = f"{unit} is a unit; {option.name} has none"
         raise OptionError(shown(word), problem)
@@ -181,7 +181,7 @@ def _is_unit(part: str) -> bool:
 
 
 def _hint(word: str, corrected: Collection[int]) -> str:
-    """What may have been meant by a word which is no option."""
+    """What may have been meant by a word which is not an option."""
     name, _, unit = word.rpartition("_")
     for option in OPTIONS:
         if name in option.spellings and option.unit.name and _is_unit(unit):

@@ -241,7 +241,7 @@ def _wavelength(header: MiniHeader) -> tuple[float | None, str]:
         if value > 0.0:
             found[name] = _in_metres(value, unit)
         else:
-            reason = f"{name} {header.lines[name][0][:40]} in its header is no wavelength"
+            reason = f"{name} {header.lines[name][0][:40]} in its header is not a wavelength"
     if not found and header.has("Energy_range"):
         limits = header.numbers("Energy_range", 2, ENERGIES, "eV")
         if limits[0] == limits[1] and limits[0][0] > 0.0:

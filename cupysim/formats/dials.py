@@ -30,7 +30,7 @@ DEEPEST = 100
 """Levels of a detector's hierarchy; more are a mistake."""
 
 LARGEST_FILE = 2**28
-"""Bytes; a longer list is no list of a few experiments."""
+"""Bytes; a longer list is not a list of a few experiments."""
 
 
 def read(path: os.PathLike[str] | str, number: int = 0) -> ImageGeometry:
@@ -51,7 +51,7 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> ImageGeometry:
     Raises
     ------
     FileFormatError
-        If it is no experiment list, has several experiments or panels, or the detector's
+        If it is not an experiment list, has several experiments or panels, or the detector's
         pixels are not square.
 
     Notes

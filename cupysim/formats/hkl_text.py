@@ -16,7 +16,7 @@ from cupysim.formats.text_numbers import NUMBER
 from cupysim.native import tools
 
 LARGEST_INDEX = 10**6
-"""Miller indices beyond this are no Miller indices (quirk Q47)."""
+"""Miller indices beyond this are not Miller indices (quirk Q47)."""
 
 LARGEST_FILE = 2**29
 """Files beyond this many bytes, some 20 million reflections, are not read."""
@@ -114,11 +114,13 @@ def _read_line_by_line(path: os.PathLike[str] | str, data: bytes) -> np.ndarray:
             if re.fullmatch(rb"[+-]?\d{19,}", field):
                 raise FileFormatError(path, f"{name} is out of range: {_shown(field)}", number)
             if not _INTEGER.fullmatch(field):
-                raise FileFormatError(path, f"{name} is no whole number: {_shown(field)}", number)
+                raise FileFormatError(
+                    path, f"{name} is not a whole number: {_shown(field)}", number
+                )
             if abs(int(field)) > LARGEST_INDEX:
                 raise FileFormatError(path, f"{name} is out of range: {_shown(field)}", number)
         if not _NUMBER.fullmatch(fields[3]) or not np.isfinite(float(fields[3])):
-            raise FileFormatError(path, f"F is no number: {_shown(fields[3])}", number)
+            raise FileFormatError(path, f"F is not a number: {_shown(fields[3])}", number)
         rows.append([float(field) for field in fields])
     return np.array(rows, dtype=np.float64).reshape(-1, 4)
 

@@ -75,7 +75,7 @@ def read_image(path: object, file: Any, number: int) -> np.ndarray:
             if pixels.ndim != 2:
                 raise FileFormatError(path, f"an image of the shape {pixels.shape}")
             if pixels.dtype.kind not in "iufb":
-                raise FileFormatError(path, f"pixels of the type {pixels.dtype} are no image")
+                raise FileFormatError(path, f"pixels of the type {pixels.dtype} are not an image")
             return pixels
         place -= _length(stack)
     if not found:

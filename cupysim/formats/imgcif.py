@@ -51,8 +51,8 @@ def read(
     Raises
     ------
     FileFormatError
-        If the tables are incomplete, the detector is no flat panel of square pixels, or there are
-        several.
+        If the tables are incomplete, the detector is not a flat panel of square pixels, or there
+        are several.
     CupysimError
         If gemmi is not installed.
 

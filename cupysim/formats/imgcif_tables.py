@@ -28,7 +28,7 @@ class Tables:
     Raises
     ------
     FileFormatError
-        If it is no CIF.
+        If it is not CIF.
     CupysimError
         If gemmi is not installed.
     """
@@ -41,7 +41,7 @@ class Tables:
             blocks = [block for block in document if block.find_values(NEEDED[0])]
         except (RuntimeError, ValueError) as error:
             reason = (str(error).splitlines() or ["a syntax error"])[0]
-            raise FileFormatError(path, f"its text is no CIF: {reason}") from error
+            raise FileFormatError(path, f"its text is not CIF: {reason}") from error
         if len(blocks) != 1:
             raise FileFormatError(path, f"{len(blocks)} data blocks have axes; one is expected")
         self.block = blocks[0]
@@ -75,7 +75,7 @@ class Tables:
         Raises
         ------
         FileFormatError
-            If it is not there and there is no default, or is no number.
+            If it is not there and there is no default, or is not a number.
         """
         if name not in row:
             if default is None:
@@ -83,7 +83,7 @@ class Tables:
             return default
         value = float(self.cif.as_number(row[name]))
         if not np.isfinite(value):
-            raise FileFormatError(self.path, f"{name} {row[name][:40]!a} is no number")
+            raise FileFormatError(self.path, f"{name} {row[name][:40]!a} is not a number")
         return value
 
 

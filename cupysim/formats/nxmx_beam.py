@@ -13,7 +13,7 @@ ANGSTROMS = ("a", "ang", "angstrom", "angstroms", "\u00e5", "\u212b")
 """Spellings of the unit, in lower case."""
 
 LARGEST_SPECTRUM = 100_000
-"""Channels of a spectrum; more are no spectrum."""
+"""Channels of a spectrum; more are not a spectrum."""
 
 
 def read_wavelength(

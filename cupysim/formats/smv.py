@@ -25,7 +25,7 @@ HEADER_BLOCK = 512
 """Headers are this long, or a multiple of it."""
 
 LARGEST_HEADER = 2**20
-"""A header beyond this (bytes) is no header."""
+"""A header beyond this (bytes) is not a header."""
 
 START = re.compile(rb"\{\s*HEADER_BYTES\s*=")
 """How an SMV file starts."""
@@ -163,7 +163,7 @@ def read(path: os.PathLike[str] | str) -> SmvFile:
         text = _check_header(path, start)
         size = _number(text, "HEADER_BYTES") or 0.0
         if not HEADER_BLOCK <= size <= LARGEST_HEADER:
-            raise FileFormatError(path, f"HEADER_BYTES={size:g} is no length of a header")
+            raise FileFormatError(path, f"HEADER_BYTES={size:g} is not the length of a header")
         rest = stream.read(int(size) - HEADER_BLOCK)
         text += rest.decode("latin-1").split("\0")[0]
         shape, kind = _shape(path, text), _pixel_type(path, text)
@@ -212,7 +212,9 @@ def _shape(path: os.PathLike[str] | str, text: str) -> tuple[int, int]:
     if n_fast == 0.0:
         n_fast = n_slow = _number(text, "DETECTOR_DIMENSIONS") or 0.0
     if not (1.0 <= n_fast < 2**31 and 1.0 <= n_slow < 2**31 and n_fast * n_slow < 2**31):
-        raise FileFormatError(path, f"SIZE1={n_fast:g} and SIZE2={n_slow:g} are no image size")
+        raise FileFormatError(
+            path, f"SIZE1={n_fast:g} and SIZE2={n_slow:g} are not the size of an image"
+        )
     return int(n_slow), int(n_fast)
 
 

@@ -26,6 +26,6 @@ def read(path: os.PathLike[str] | str) -> np.ndarray:
     Raises
     ------
     FileFormatError
-        If it is no table of numbers.
+        If it is not a table of numbers.
     """
     return read_columns(path, 2)

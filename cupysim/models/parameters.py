@@ -117,7 +117,7 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
     experiment : Experiment
         Of which experiment.
     name : str
-        One of `KINDS`, but neither the scale nor a number of cells, which are no whole numbers
+        One of `KINDS`, but neither the scale nor a number of cells, which are not whole numbers
         and so belong to plans alone.
     by : float
         How much, in the unit of its derivative.

@@ -24,10 +24,10 @@ from cupysim.trace.vocabulary import (
 )
 
 LARGEST = 2**28
-"""Bytes; more is no trace which anybody reads."""
+"""Bytes; more is not a trace which anybody reads."""
 
 LONGEST_INTEGER = 16
-"""Digits which float64 has; longer numbers are no counts."""
+"""Digits which float64 has; longer numbers are not counts."""
 
 FIRST_OF_RESULT = "intensity_sum"
 """The value with which our results begin."""
@@ -77,7 +77,7 @@ def read(path: os.PathLike[str] | str) -> list[PixelTrace]:
     with opened(path) as stream:
         data = stream.read(LARGEST + 1)
     if len(data) > LARGEST:
-        raise FileFormatError(path, f"more than {LARGEST >> 20} MiB are no trace to compare")
+        raise FileFormatError(path, f"more than {LARGEST >> 20} MiB are not a trace to compare")
     text = data.decode("utf-8-sig", "replace")
     if text.lstrip().startswith("["):
         return _read_json(path, text)

@@ -60,7 +60,7 @@ ROWS = [
     (f"{BASE} -floatfile -nonoise", "-floatfile: expected a value, got the option '-nonoise'"),
     ("-cell -default_F 10", "-cell: expected a positive length"),
     ("-cell 0 -default_F 10", "-cell: expected a positive length, got 0"),
-    # values which are no numbers
+    # values which are not numbers
     (f"{BASE} -distance far", "-distance: expected a number, got 'far'"),
     (f"{BASE} -distance 1,5", "-distance: expected a number, got '1,5'"),
     (f"{BASE} -distance nan", "-distance: expected a number, got 'nan'"),
@@ -154,11 +154,11 @@ ROWS = [
     (f"{BASE} -hkl binary", "binary, line 1: expected h k l F, got 1 fields"),
     (f"{BASE} -hkl five.hkl", "five.hkl, line 2: expected h k l F, got 5 fields"),
     (f"{BASE} -hkl three.hkl", "three.hkl, line 2: expected h k l F, got 3 fields"),
-    (f"{BASE} -hkl fraction.hkl", "fraction.hkl, line 2: h is no whole number: '1.5'"),
-    (f"{BASE} -hkl decimal.hkl", "decimal.hkl, line 2: h is no whole number: '1.0'"),
-    (f"{BASE} -hkl word.hkl", "word.hkl, line 2: l is no whole number: 'zero'"),
-    (f"{BASE} -hkl nan.hkl", "nan.hkl, line 2: F is no number: 'nan'"),
-    (f"{BASE} -hkl inf.hkl", "inf.hkl, line 2: F is no number: '1e999'"),
+    (f"{BASE} -hkl fraction.hkl", "fraction.hkl, line 2: h is not a whole number: '1.5'"),
+    (f"{BASE} -hkl decimal.hkl", "decimal.hkl, line 2: h is not a whole number: '1.0'"),
+    (f"{BASE} -hkl word.hkl", "word.hkl, line 2: l is not a whole number: 'zero'"),
+    (f"{BASE} -hkl nan.hkl", "nan.hkl, line 2: F is not a number: 'nan'"),
+    (f"{BASE} -hkl inf.hkl", "inf.hkl, line 2: F is not a number: '1e999'"),
     (
         f"{BASE} -hkl far.hkl",
         "structure factors: the indices span 2001 x 2001 x 2001, a table of 59.7 GiB; at most 4 "
@@ -192,8 +192,8 @@ ROWS = [
         f"{BASE} -img cut.img",
         "cut.img: 100 bytes of pixels, but 12 x 12 pixels need 288; the file is cut off",
     ),
-    (f"{BASE} -img nosize.img", "nosize.img: SIZE1=0 and SIZE2=0 are no image size"),
-    (f"{BASE} -img header.img", "header.img: HEADER_BYTES=0 is no length of a header"),
+    (f"{BASE} -img nosize.img", "nosize.img: SIZE1=0 and SIZE2=0 are not the size of an image"),
+    (f"{BASE} -img header.img", "header.img: HEADER_BYTES=0 is not the length of a header"),
     (f"{BASE} -img pixel.img", "pixel.img: PIXEL_SIZE=0 is not possible"),
     (f"{BASE} -img empty", "empty: not an SMV image: it does not start with {HEADER_BYTES="),
     (

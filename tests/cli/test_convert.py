@@ -203,7 +203,7 @@ BAD = {
     "convert mean.mtz a.hkl --dmin -1": "--dmin: must be positive, got -1",
     "convert mean.mtz a.hkl --dmin 1000": "--dmin: no reflection is as coarse as 1000 A",
     "convert mean.mtz a.stol --bs 0": "--bs: must be positive, got 0",
-    "convert mean.mtz a.hkl --hydrogens": "--hydrogens: mean.mtz is no model",
+    "convert mean.mtz a.hkl --hydrogens": "--hydrogens: mean.mtz is not a model",
     "convert mean.mtz a.hkl --F000 contrast": "'contrast' needs a model",
     "convert mean.mtz a.hkl --F000 x": "-F000: expected a number or 'contrast', got 'x'",
     "convert mean.mtz a.hkl --mtzcol FX": "no column FX",
@@ -211,7 +211,7 @@ BAD = {
     "convert mean.mtz a.hkl --group P1": "--group: is for SHELX lists",
     f"convert {MODEL} a.hkl --dmin 9 --mtzcol F": "--mtzcol: ",
     f"convert {MODEL} a.hkl --dmin 9 --k_sol -1": "--k_sol: must not be negative, got -1",
-    "convert mean.mtz a.hkl --k_sol 0.3": "--k_sol: mean.mtz is no model",
+    "convert mean.mtz a.hkl --k_sol 0.3": "--k_sol: mean.mtz is not a model",
     "convert mean.mtz a.hkl --bs 0.1": "--bs: is for .stol files",
 }
 

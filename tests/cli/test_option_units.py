@@ -508,7 +508,7 @@ NUMBERS = [o for o in OPTIONS if o.kind in (Kind.FLOAT, Kind.INTEGER, Kind.SEED)
 def test_units_of_another_kind_are_errors_or_told(option: Option) -> None:
     unit = foreign(option.unit)
     words = f"{option.name}_{unit} {values(option, 3)}"
-    with pytest.raises(OptionError, match=f"{unit} is no unit|{unit} is a unit|unknown option"):
+    with pytest.raises(OptionError, match=f"{unit} is not a unit|{unit} is a unit|unknown option"):
         read(f"{words} {EVERY}")
     if option.match is not Match.SUBSTRING:
         with pytest.raises(OptionError, match="unknown option"):
@@ -559,12 +559,12 @@ def test_what_is_told_of_units(words: str, value: tuple[str, Any], told: list[st
 
 
 ERRORS = {
-    "-distance_deg 100 -corrected": "-distance_deg: deg is no unit of -distance, which is in mm",
-    "-distance_m_mm 1 -corrected": "-distance_m_mm: m_mm is no unit of -distance, which is in mm",
-    "-ORGX_mm 3 -corrected": "-ORGX_mm: mm is no unit of -ORGX, which is in pixels",
-    "-cell_nm 5 -corrected": "-cell_nm: nm is no unit of -cell, which is in A, deg",
+    "-distance_deg 100 -corrected": "-distance_deg: deg is not a unit of -distance, which is in mm",
+    "-pixel_m_mm 1 -corrected": "-pixel_m_mm: m_mm is not a unit of -pixel, which is in mm",
+    "-ORGX_mm 3 -corrected": "-ORGX_mm: mm is not a unit of -ORGX, which is in pixels",
+    "-cell_nm 5 -corrected": "-cell_nm: nm is not a unit of -cell, which is in A, deg",
     # milli or mega
-    "-energy_meV 5 -corrected": "-energy_meV: meV is no unit of -energy, which is in eV",
+    "-energy_meV 5 -corrected": "-energy_meV: meV is not a unit of -energy, which is in eV",
     "-roi_mm 1 2 3 4 -corrected": "-roi_mm: mm is a unit; -roi has none",
     "-phi_rad 1": "-phi_rad: unknown option; -phi is in deg; with -corrected Q51 it may be in rad",
     "-detsize_px 9": "-detsize_px: unknown option; -detsize is in mm",

@@ -263,7 +263,7 @@ def test_energy_beside_a_wavelength(tmp_path: Path) -> None:
 
 NO_WAVELENGTH: dict[str, tuple[dict[str, str | None], str]] = {
     "none": ({"Wavelength": None}, "its header has no line Wavelength"),
-    "zero": ({"Wavelength": "0.0 A"}, "Wavelength 0.0 A in its header is no wavelength"),
+    "zero": ({"Wavelength": "0.0 A"}, "Wavelength 0.0 A in its header is not a wavelength"),
     "unset": ({"Wavelength": "(nil)"}, "its header has no line Wavelength"),
     "a range": ({"Wavelength": None, "Energy_range": "(0, 0) eV"}, "no line Wavelength"),
 }
@@ -692,7 +692,7 @@ BAD_TABLES = {
     "no direction": (_replaced("detector TWOTHETA 0 0 -1", "detector TWOTHETA 0 0 0"),
                      "axis 'DISTANCE' has no direction"),
     "no number": (_replaced("detector TWOTHETA 0 0 -1", "detector TWOTHETA 0 0 up"),
-                  "vector[3] 'up' is no number"),
+                  "vector[3] 'up' is not a number"),
     "unknown type": (_replaced("DISTANCE translation", "DISTANCE spiral"),
                      "of the unknown type 'spiral'"),
     "oblong": (_replaced("ELEMENT_X ELEMENT_X 0.0 0.172", "ELEMENT_X ELEMENT_X 0.0 0.2"),
@@ -710,7 +710,7 @@ BAD_TABLES = {
     "two turn": (
         imgcif_text((3, 3), increments={"PHI": 0.5, "OMEGA": 0.5}), "OMEGA and PHI turn at once",
     ),
-    "no CIF": (_replaced("_diffrn.id D1", "_diffrn.id D1 D2 D3"), "its text is no CIF"),
+    "no CIF": (_replaced("_diffrn.id D1", "_diffrn.id D1 D2 D3"), "its text is not CIF"),
     "no order": (_replaced("A1 2 3 2", "A1 2 3 3"), "does not tell fast and slow"),
 }  # fmt: skip
 

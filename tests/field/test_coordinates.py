@@ -327,9 +327,9 @@ def test_special_positions_with_full_occupancy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "value", "message"),
     [
-        ((38, 46), "********", "line 3: coordinate is no number"),
-        ((30, 38), "   5,700", "line 3: coordinate is no number"),
-        ((54, 60), "  x.00", "line 3: occupancy is no number"),
+        ((38, 46), "********", "line 3: coordinate is not a number"),
+        ((30, 38), "   5,700", "line 3: coordinate is not a number"),
+        ((54, 60), "  x.00", "line 3: occupancy is not a number"),
         ((60, 66), "   inf", "line 3: impossible B factor"),
     ],
 )
@@ -657,7 +657,7 @@ def test_dummies_of_small_molecules(tmp_path: Path) -> None:
     text = triclinic(loop([*SITE, "_atom_site_calc_flag"], rows))
     structure = read(write_cif(tmp_path / "a.cif", {"x": text}), 0.9e-10)
     assert amplitudes(structure, np.zeros((1, 3), int))[0] == pytest.approx(6, rel=ON_A_GRID)
-    assert "1 dummies, which are no atoms, are left out" in "\n".join(structure.notes)
+    assert "1 dummies, which are not atoms, are left out" in "\n".join(structure.notes)
 
 
 @pytest.mark.parametrize(
@@ -719,6 +719,19 @@ BAD_MODELS = {
         "_symmetry_space_group_name_H-M 'P 1'\n" + loop(SITE, [("C1", "C", 0, 0, 0, 0.1)]),
         "without a possible unit cell",
     ),
+    "no y": (
+        "a.cif",
+        "data_x\n" + UREA_HEAD + loop([*SITE[:3], SITE[4]], [("C1", "C", 0, 0)]),
+        "it has _atom_site_fract_x, but no _atom_site_fract_y",
+    ),
+    "other lengths": (
+        "a.cif",
+        "data_x\n"
+        + UREA_HEAD
+        + loop([SITE[0], SITE[2], SITE[4]], [("C1", 0, 0), ("C2", 0.1, 0.2)])
+        + f"{SITE[3]} 0.4\n",
+        "different numbers of values",
+    ),
     "reflections": ("a.cif", "data_x\nloop_\n_refln.index_h\n_refln.index_k\n1 1\n", "by -hkl"),
     "nothing": ("a.cif", "data_x\n_cell.length_a 5\n", "no atoms"),
     "bent": (
@@ -726,7 +739,7 @@ BAD_MODELS = {
         CRYST1 + "MTRIX1   2  2.000000  0.000000  0.000000        0.00000\n"
         "MTRIX2   2  0.000000  1.000000  0.000000        0.00000\n"
         "MTRIX3   2  0.000000  0.000000  1.000000        0.00000\n" + atom_lines(),
-        "no rotation",
+        "not a rotation",
     ),
     "no group": ("a.pdb", CRYST1.replace("P 21 21 21", "P 9 9 9   ") + atom_lines(), "P 9 9 9"),
 }

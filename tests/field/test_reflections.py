@@ -344,7 +344,7 @@ def test_symmetry_of_a_cif(symmetry: str, style: str, tmp_path: Path) -> None:
 def test_incomplete_operators(tmp_path: Path) -> None:
     operators = "loop_\n_symmetry_equiv_pos_as_xyz\nx,y,z\n-x,-y,z+1/2\n-x,y+1/2,-z+1/2\n"
     text = cif_cell() + operators + loop(MM_TAGS, ROWS)
-    with pytest.raises(FileFormatError, match="3 symmetry operators are no group"):
+    with pytest.raises(FileFormatError, match="3 symmetry operators do not form a group"):
         reflections.read(write_cif(tmp_path / "a.cif", {"x": text}))
 
 
@@ -474,7 +474,7 @@ BAD_CIFS = {
     "no cell": (SYMMETRIES["number"] + loop(MM_TAGS, ROWS), "no unit cell"),
     "no number": (
         cif_cell() + SYMMETRIES["number"] + loop(MM_TAGS, [(1, 1, 1, "abc")]),
-        "_refln_f_meas_au is no number: 'abc'",
+        "_refln_f_meas_au is not a number: 'abc'",
     ),
     "no index": (
         cif_cell() + SYMMETRIES["number"] + loop(MM_TAGS, [(1, "?", 1, 5)]),

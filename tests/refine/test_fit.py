@@ -221,7 +221,7 @@ def test_of_what_kind_masks_are() -> None:
         assert found.used[150:].all()
     for wrong, told in (
         (lambda: fit("x", observation.counts), "expected an Experiment"),
-        (lambda: fit(TRUTH, "abc"), "counts are no numbers"),
+        (lambda: fit(TRUTH, "abc"), "counts are not numbers"),
         (lambda: fit(TRUTH, observation.counts, "scale", search="far"), "search"),
         (lambda: fit(TRUTH, observation.counts, "scale", within=[1]), "names with numbers"),
         (lambda: fit(TRUTH, observation.counts, "misset,,scale"), "refine: there is no parameter"),

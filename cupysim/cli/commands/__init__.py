@@ -33,7 +33,7 @@ perhaps `TAKES_OPTIONS`: other words are options of the drop-in command."""
 
 
 NEGATIVE_NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
-"""Negative numbers, which are no options: argparse alone knows none with exponents."""
+"""Negative numbers, which are not options: argparse alone knows none with exponents."""
 
 
 class _Parser(ArgumentParser):

@@ -137,7 +137,7 @@ def _read(arguments: argparse.Namespace) -> Structure:
             arguments.f000 == CONTRAST,
         )
         return coordinates.read(path, arguments.dmin * ANGSTROM, recipe, lists.UNKNOWN, known)
-    _refuse(arguments, ("hydrogens", "k_sol", "b_sol"), f"{path} is no model")
+    _refuse(arguments, ("hydrogens", "k_sol", "b_sol"), f"{path} is not a model")
     if arguments.f000 == CONTRAST:
         raise CupysimError(f"--F000: '{CONTRAST}' needs a model, which {path} is not")
     if reflections.kind_of(path) is None:

@@ -42,7 +42,7 @@ STATISTICS = ("maximum", "mean", "rms", "rmsd", "solid_angle")
 """What is compared where the pixels are gone."""
 
 LARGEST = 2**26
-"""Bytes; more is no record of a run."""
+"""Bytes; more is not the record of a run."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -156,7 +156,7 @@ def _changed_inputs(inputs: list[dict[str, Any]], folder: str) -> Iterator[str]:
         path = os.path.join(folder, entry["path"])
         shown = f"{entry['path']} ({entry['option']})"
         if entry["sha256"] is None:
-            yield f"{shown} was no file which can be read again"
+            yield f"{shown} was not a file which can be read again"
             continue
         now = file_record(path)
         if now["sha256"] is None:

@@ -91,7 +91,7 @@ def read(path: os.PathLike[str] | str) -> Content:
         except ModelError as error:
             raise FileFormatError(path, str(error)) from error
         if not isinstance(experiment, Experiment):
-            raise FileFormatError(path, f"{OURS}/experiment is no experiment")
+            raise FileFormatError(path, f"{OURS}/experiment is not an experiment")
         image = file[f"{ENTRY}/data/data"][0]
         expected, counts = image, None
         if "expected_photons" in ours:
@@ -101,7 +101,7 @@ def read(path: os.PathLike[str] | str) -> Content:
             raise FileFormatError(path, f"the image has the shape {expected.shape}, not {size}")
         spots = ours["spots"][()] if "spots" in ours else None
         if spots is not None and (spots.ndim != 1 or not set(spots.dtype.names) >= SPOT_FIELDS):
-            raise FileFormatError(path, f"{OURS}/spots is no table of spots")
+            raise FileFormatError(path, f"{OURS}/spots is not a table of spots")
         if image.shape != size:
             raise FileFormatError(path, f"the image has the shape {image.shape}, not {size}")
         provenance = {

@@ -167,7 +167,7 @@ def _take_anisotropic_b(path: object, block: CifBlock, structure: Any) -> None:
     serials = block.columns.get("_atom_site_anisotrop_id", ())
     if not serials or any(len(block.columns.get(name, ())) != len(serials) for name in names):
         return
-    rows = np.stack([block.numbers(path, name) for name in names], axis=1) / EIGHT_PI_SQUARED
+    rows = block.number_rows(path, names) / EIGHT_PI_SQUARED
     by_serial = dict(zip(serials, rows, strict=True))
     for model in structure:
         for each in model.all():
@@ -244,7 +244,7 @@ def _with_ncs(path: object, found: AtomicModel) -> AtomicModel:
     if not (np.isfinite(matrices).all() and np.abs(shifts).max() <= LARGEST_COORDINATE):
         raise FileFormatError(path, "a matrix of its strict NCS (MTRIX) is impossible")
     if np.abs(matrices @ matrices.transpose(0, 2, 1) - np.eye(3)).max() > 1e-2:
-        raise FileFormatError(path, "a matrix of its strict NCS (MTRIX) is no rotation")
+        raise FileFormatError(path, "a matrix of its strict NCS (MTRIX) is not a rotation")
     found.structure.expand_ncs(gemmi.HowToNameCopiedChain.Dup)
     remark = f"{len(operators)} copies by strict NCS (MTRIX, struct_ncs_oper) are added"
     return replace(found, remarks=(*found.remarks, remark))

@@ -73,7 +73,7 @@ class CifBlock:
         Raises
         ------
         FileFormatError
-            If a value is no number.
+            If a value is not a number.
         """
         plain = (_plain(value) for value in self.columns[name])
         texts = ["nan" if value in UNKNOWN else value for value in plain]
@@ -81,6 +81,23 @@ class CifBlock:
             return np.array(texts, dtype=np.float64)
         except ValueError:
             return np.array([_number(path, name, text) for text in texts])
+
+    def number_rows(self, path: object, names: Sequence[str]) -> np.ndarray:
+        """Columns of numbers side by side, shape (rows, len(names)).
+
+        Raises
+        ------
+        FileFormatError
+            If a column is not there or has another length, or a value is not a number.
+        """
+        for name in names:
+            if name not in self.columns:
+                raise FileFormatError(path, f"it has {names[0]}, but no {name}")
+            if len(self.columns[name]) != len(self.columns[names[0]]):
+                raise FileFormatError(
+                    path, f"{names[0]} and {name} have different numbers of values"
+                )
+        return np.stack([self.numbers(path, name) for name in names], axis=1)
 
     def cell(self, path: object) -> Cell | None:
         """The unit cell, or None where it is not complete."""
@@ -164,7 +181,7 @@ def read_blocks(path: os.PathLike[str] | str, data: bytes) -> list[CifBlock]:
     Raises
     ------
     FileFormatError
-        If it is no CIF file.
+        If it is not CIF file.
     """
     gemmi = require("gemmi", "reading CIF files")
     text = data.decode("utf-8", "replace").removeprefix("\ufeff")
@@ -207,7 +224,7 @@ def _number(path: object, name: str, text: str) -> float:
     try:
         return float(text.partition("(")[0])
     except ValueError as error:
-        raise FileFormatError(path, f"{name} is no number: {text[:40]!r}") from error
+        raise FileFormatError(path, f"{name} is not a number: {text[:40]!r}") from error
 
 
 def wavelengths(block: CifBlock, path: object) -> dict[str, float]:

@@ -85,7 +85,7 @@ def read(path: os.PathLike[str] | str, data: bytes) -> list[ReflectionTable]:
     Raises
     ------
     FileFormatError
-        If there are no reflections, or something is no number.
+        If there are no reflections, or something is not a number.
     """
     blocks = read_blocks(path, data)
     tables = [table for block in blocks for table in _tables(path, block)]
@@ -120,7 +120,7 @@ def _completed(
 
 
 def _nothing(blocks: list[CifBlock]) -> str:
-    """Why there are no reflections."""
+    """Why there are not reflections."""
     for block in blocks:
         for name, what in EMBEDDED.items():
             if block.text(name):
@@ -147,7 +147,7 @@ def _tables(path: object, block: CifBlock) -> Iterator[ReflectionTable]:
 
 
 def _table(path: object, block: CifBlock, category: str, indices: list[str]) -> ReflectionTable:
-    hkl = np.stack([block.numbers(path, name) for name in indices], axis=1)
+    hkl = block.number_rows(path, indices)
     columns = []
     for name in block.columns:
         item = name.removeprefix(category)

@@ -14,7 +14,7 @@ USUAL = ("F", "FP", "FOBS", "F-obs", "F-obs-filtered", "F_XDSdataset", "F(+)", "
 """Labels of measured data; one of these is chosen where there are several columns of a kind."""
 
 DIFFERENCE_MAPS = ("DELFWT", "FOFCWT", "FDELWT")
-"""Labels of coefficients which are no structure factors."""
+"""Labels of coefficients which are not structure factors."""
 
 SIGNS = (("(+)", "(-)"), ("plus", "minus"), ("pos", "neg"), ("+", "-"))
 """How labels tell Friedel mates apart: that of h k l, that of -h -k -l."""
@@ -147,7 +147,7 @@ def choose(path: object, table: ReflectionTable, wanted: Sequence[str]) -> Chose
 
 
 def _can_serve(chosen: Chosen) -> bool:
-    """Whether data which nobody named have values, and are no difference map."""
+    """Whether data which nobody named have values, and are not a difference map."""
     columns = [chosen.plus, *([] if chosen.minus is None else [chosen.minus])]
     has_values = any(np.isfinite(column.values).any() for column in columns)
     return has_values and chosen.plus.label.upper() not in DIFFERENCE_MAPS

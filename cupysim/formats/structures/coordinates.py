@@ -105,7 +105,7 @@ def read(
     Raises
     ------
     FileFormatError
-        If it is no model, has no unit cell without a `box`, or several, or impossible atoms.
+        If it is not a model, has no unit cell without a `box`, or several, or impossible atoms.
     CupysimError
         If gemmi is not installed, or grids or table would be too large.
 

@@ -10,7 +10,7 @@ from cupysim.formats.structures import crystfel_list, scalepack, xds_ascii
 from cupysim.formats.structures.table import ReflectionTable
 
 PACKED, PDB_RECORDS = b"\x1f\x8b", (b"HEADER", b"CRYST1", b"REMARK", b"ATOM  ", b"HETATM")
-"""How files begin which are no lists."""
+"""How files begin which are not lists."""
 
 _UNMERGED_SCALEPACK = re.compile(rb"\A *\d+ [a-zA-Z]\d\S*\s*\n( *-?[01]\.?\d*){3}")
 _SHELX = re.compile(rb"( {0,3}-?\d{1,4}){3} {0,7}-?\d+\.?\d* +\d+\.?\d*( +-?\d+)?\s*\Z")
@@ -46,7 +46,7 @@ def looks_like(head: bytes) -> str | None:
     if head.startswith(b"!OUTPUT_FILE=INTEGRATE.HKL"):
         return "XDS' INTEGRATE.HKL, which is not scaled: give XDS_ASCII.HKL"
     if head.startswith(PACKED):
-        return "a packed file (gzip), which is no text when it comes through a pipe"
+        return "a packed file (gzip), which is not text when it comes through a pipe"
     if head.startswith(PDB_RECORDS):
         return "a model (PDB): give it by -pdb"
     line = next((line for line in head.splitlines() if line.strip()), b"")

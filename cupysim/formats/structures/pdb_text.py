@@ -42,7 +42,7 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
     Raises
     ------
     FileFormatError
-        If a position, an occupancy or a B factor is no number; the message has the line.
+        If a position, an occupancy or a B factor is not a number; the message has the line.
     """
     # columns of PDB files are bytes
     text = _BEYOND_ASCII.sub(b"?", data.removeprefix(b"\xef\xbb\xbf")).decode("ascii")
@@ -82,6 +82,6 @@ def _check(path: object, text: str, line: int, what: str) -> None:
     try:
         value = float(text)
     except ValueError as error:
-        raise FileFormatError(path, f"{what} is no number: {text!r}", line) from error
+        raise FileFormatError(path, f"{what} is not a number: {text!r}", line) from error
     if not np.isfinite(value) or abs(value) > LARGEST_COORDINATE:
         raise FileFormatError(path, f"impossible {what}: {text!r}", line)

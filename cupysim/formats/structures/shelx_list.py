@@ -31,7 +31,7 @@ def read(
     Returns
     -------
     ReflectionTable
-        Columns I and SIGI, or F and SIGF; lines after 0 0 0 are no reflections.
+        Columns I and SIGI, or F and SIGF; lines after 0 0 0 are not reflections.
 
     Raises
     ------

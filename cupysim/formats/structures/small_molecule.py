@@ -20,7 +20,7 @@ SAME_PLACE = 0.1
 are off by less."""
 
 DUMMY = "dum"
-"""Flag of a site which is no atom."""
+"""Flag of a site which is not an atom."""
 
 FRACTIONS = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
 PAIRS = ("11", "22", "33", "12", "13", "23")
@@ -62,7 +62,7 @@ def small_molecule(
     structure = gemmi.Structure()
     structure.cell = gemmi.UnitCell(*cell)
     orthogonal = np.array(structure.cell.orth.mat.tolist())
-    fractions = np.stack([block.numbers(path, name) for name in FRACTIONS], axis=1)
+    fractions = block.number_rows(path, FRACTIONS)
     labels = _texts(block, "_atom_site_label", len(fractions))
     flags = _texts(block, "_atom_site_calc_flag", len(fractions))
     occupancies = _numbers(path, block, "_atom_site_occupancy", len(fractions))
@@ -102,7 +102,7 @@ def small_molecule(
     for count, what in (
         (special, "sites on special positions"),
         (np.count_nonzero(unplaced), "sites without coordinates are left out"),
-        (np.count_nonzero(is_dummy), "dummies, which are no atoms, are left out"),
+        (np.count_nonzero(is_dummy), "dummies, which are not atoms, are left out"),
     ):
         if count:
             remarks.append(f"{count} {what}")
@@ -187,7 +187,7 @@ def _displacements(
         columns = [f"_atom_site_aniso_{kind}_{pair}" for pair in PAIRS]
         if not names or any(len(block.columns.get(each, ())) != len(names) for each in columns):
             continue
-        values = np.stack([block.numbers(path, each) for each in columns], axis=1)
+        values = block.number_rows(path, columns)
         for name, row in zip(names, values, strict=True):
             if np.isfinite(row).all() and name not in tensors:
                 u11, u22, u33, u12, u13, u23 = row

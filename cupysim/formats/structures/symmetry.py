@@ -118,7 +118,7 @@ def of_operators(path: object, triplets: Sequence[str], name: str = "") -> Symme
     Raises
     ------
     FileFormatError
-        If they are no operators, or no group.
+        If they are not operators, or not a group.
     """
     gemmi = require("gemmi", "reading space groups")
     operators = []
@@ -135,7 +135,9 @@ def of_operators(path: object, triplets: Sequence[str], name: str = "") -> Symme
     }
     if not rotations or len(rotations) > MOST_ROTATIONS or products != rotations:
         raise FileFormatError(
-            path, f"its {len(operators)} symmetry operators are no group; some are missing or wrong"
+            path,
+            f"its {len(operators)} symmetry operators do not form a group; "
+            "some are missing or wrong",
         )
     group = gemmi.find_spacegroup_by_ops(gemmi.GroupOps(operators))
     if group is not None:

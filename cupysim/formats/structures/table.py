@@ -12,7 +12,7 @@ from cupysim.errors import FileFormatError
 from cupysim.formats.structures.symmetry import Symmetry
 
 LARGEST_INDEX = 10**5
-"""Miller indices beyond this are no Miller indices."""
+"""Miller indices beyond this are not Miller indices."""
 
 Cell = tuple[float, float, float, float, float, float]
 """a, b, c (Angstrom), alpha, beta, gamma (degrees)."""
