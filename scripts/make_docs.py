@@ -27,8 +27,8 @@ def options_page() -> str:
         "(`-wavelength`) or start with two dashes. Of options given twice the last one counts.",
         "A unit stands behind each option which has one. With `-corrected`, another one of its",
         "kind may be part of the name: `-distance_m 0.1`, `-pix0_vector_mm 20 -1.6 1.6`,",
-        "`-phi_rad 0.1`. An option without its value, a value which is not a number, and an unknown",
-        "option are errors (exit status 9).",
+        "`-phi_rad 0.1`. An option without its value, one whose value is not a number, and an",
+        "unknown option are errors (exit status 9).",
     ]
     for group in GROUPS:
         options = [option for option in OPTIONS if option.group == group]
