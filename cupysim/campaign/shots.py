@@ -12,7 +12,7 @@ from cupysim.campaign.file import Campaign, Variation
 from cupysim.campaign.names import OF_CRYSTALS, SHARED
 from cupysim.errors import ModelError
 from cupysim.maths.arrays import unit
-from cupysim.maths.rotations import misset_angles, rotate_axis, rotate_xyz
+from cupysim.maths.rotations import rotate_axis, rotate_xyz, xyz_angles
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, KINDS, changed, current
 from cupysim.models.structure_factors import StructureFactors
@@ -193,9 +193,9 @@ def _orientation(
         return None
     deviates = uniform_deviates(campaign.seed, "orientation", shot, crystal, 3)
     if given.kind == "uniform":
-        return list(map(float, misset_angles(any_rotation(deviates))))
+        return list(map(float, xyz_angles(any_rotation(deviates))))
     before = rotate_xyz(np.eye(3), experiment.crystal.misset or (0.0, 0.0, 0.0))
-    return list(map(float, misset_angles(turned(before, given.spread, deviates).T)))
+    return list(map(float, xyz_angles(turned(before, given.spread, deviates).T)))
 
 
 def any_rotation(deviates: np.ndarray) -> np.ndarray:

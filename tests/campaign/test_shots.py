@@ -123,6 +123,15 @@ def test_orientations_near_the_base(tmp_path: Path) -> None:
     assert stats.kstest(angles, lambda a: (a / limit) ** 3).pvalue > SURE
 
 
+@pytest.mark.parametrize("about_y", [-90, 90, 40])
+def test_a_spread_of_nothing_keeps_the_base(about_y: int, tmp_path: Path) -> None:
+    """Also where x and z turn about the same axis."""
+    base = f"{BASE} -misset 10 {about_y} 30"
+    before = campaign_of(tmp_path, text("", base=base)).experiment.crystal.lattice.direct
+    (shot,) = shots_of(tmp_path, "orientation = { spread = 0 }", 1, base=base)
+    np.testing.assert_allclose(shot.experiment.crystal.lattice.direct, before, atol=1e-9)
+
+
 def test_orientations_one_by_one(tmp_path: Path) -> None:
     shots = shots_of(tmp_path, "orientation = { list = [[1, 2, 3], [4, 5, 6]] }", 3)
     assert [shot.drawn["misset_z"][0] for shot in shots] == pytest.approx([3, 6, 3])
