@@ -59,7 +59,7 @@ class ImageGeometry:
     spectrum : Spectrum, optional
         Wavelengths of a beam of several; `wavelength` is their mean.
     no_wavelength : str
-        Why there is not a wavelength, if the file has one which does not serve.
+        Why there is no wavelength, if the file has one which does not serve.
     remarks : tuple of str
         What the user must know of how the file was read.
     """

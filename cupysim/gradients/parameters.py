@@ -153,7 +153,7 @@ def plan_gradients(
     unavailable = _set_panel(rows, experiment)
     _set_scales(rows, experiment, unavailable)
     if experiment.structure_factors.table is None:
-        unavailable[FACTORS] = "there is not a table of structure factors"
+        unavailable[FACTORS] = "there is no table of structure factors"
     for name in wanted:
         if name in unavailable:
             raise ModelError(f"gradients: {name}: {unavailable[name]}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gemmi
@@ -770,3 +770,61 @@ def test_table_which_is_too_large(tmp_path: Path) -> None:
     text = "CRYST1  300.000  300.000  300.000  90.00  90.00  90.00 P 1           1\n"
     with pytest.raises(CupysimError, match="-dmin"):
         read(save(tmp_path / "a.pdb", text + atom_lines()), 0.5e-10)
+
+
+@pytest.mark.parametrize("group", ["A 1", "C 1", "I 1", "F 1"])
+def test_centred_p1(group: str, tmp_path: Path) -> None:
+    """gemmi's grids leave this centring out."""
+    record = CRYST1.replace("P 21 21 21", f"{group:10}")
+    model = coordinates.read(save(tmp_path / "a.pdb", record + atom_lines()), 3e-10, VACUUM)
+    factors = amplitudes(model, np.zeros((1, 3), int))
+    copies = 4 if group == "F 1" else 2
+    assert factors[0] == pytest.approx(copies * (7 + 3 * 6 + 8), rel=ON_A_GRID)
+
+
+def test_a_group_which_is_cut_off(tmp_path: Path) -> None:
+    record = CRYST1.replace("P 21 21 21    4", "P 21 21 2 (a)  ")
+    with pytest.raises(FileFormatError, match="cut off"):
+        coordinates.read(save(tmp_path / "a.pdb", record + atom_lines()), 3e-10, VACUUM)
+
+
+@pytest.mark.parametrize("symbol", ["Fe+3", "Fe3+"])
+def test_charges_of_either_order(symbol: str, tmp_path: Path) -> None:
+    head = UREA_HEAD + "_symmetry_space_group_name_H-M 'P 1'\n"
+    rows = [("M1", symbol, 0.1, 0.2, 0.3, 0.02)]
+    structure = read(write_cif(tmp_path / "a.cif", {"x": head + loop(SITE, rows)}), 2e-10)
+    assert amplitudes(structure, np.zeros((1, 3), int))[0] == pytest.approx(23, rel=ON_A_GRID)
+
+
+@pytest.mark.parametrize(("order", "electrons"), [(1, 8), (2, 4)])
+def test_an_atom_beside_a_centre(order: int, electrons: int, tmp_path: Path) -> None:
+    """The file says whether it is on the centre."""
+    head = UREA_HEAD + "_symmetry_space_group_name_H-M 'P -1'\n"
+    names = [*SITE, "_atom_site_occupancy", "_atom_site_site_symmetry_order"]
+    rows = [("O1", "O", 0.005, 0.0, 0.0, 0.02, 0.5, order)]
+    structure = read(write_cif(tmp_path / "a.cif", {"x": head + loop(names, rows)}), 2e-10)
+    forward = amplitudes(structure, np.zeros((1, 3), int))[0]
+    assert forward == pytest.approx(electrons, rel=ON_A_GRID)
+
+
+def test_an_operator_listed_twice(tmp_path: Path) -> None:
+    operators = "loop_\n_symmetry_equiv_pos_as_xyz\nx,y,z\n-x,-y,-z\nx,y,z\n"
+    rows = [("O1", "O", 0.2, 0.1, 0.3, 0.02)]
+    path = write_cif(tmp_path / "a.cif", {"x": UREA_HEAD + operators + loop(SITE, rows)})
+    forward = amplitudes(read(path, 2e-10), np.zeros((1, 3), int))[0]
+    assert forward == pytest.approx(16, rel=ON_A_GRID)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace("          C\n", "\n"), "have no element"),
+        (lambda text: text.replace("   5.100   6.200   7.300", "9999.000" * 3), "at 9999.000"),
+        (lambda text: f"REMARK   3   TLS DETAILS\nREMARK   3   ATOM RECORD CONTAINS RESIDUAL "
+         f"B FACTORS ONLY\n{text}", "residual"),
+    ],
+)  # fmt: skip
+def test_warnings_of_pdb_files(change: Callable[[str], str], message: str, tmp_path: Path) -> None:
+    path = save(tmp_path / "a.pdb", change(CRYST1 + atom_lines()))
+    with pytest.warns(CupysimWarning, match=message):
+        coordinates.read(path, 3e-10, VACUUM)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -157,7 +157,13 @@ def _macromolecule(
     unknown = sum(value in UNKNOWN for value in block.columns.get("_atom_site_b_iso_or_equiv", ()))
     if "_atom_site_b_iso_or_equiv" not in block.columns:
         unknown = structure[0].count_atom_sites()
-    alarms = (f"{unknown} atoms have no B factor: 20 A^2 is assumed",) if unknown else ()
+    alarms: tuple[str, ...] = ()
+    if unknown:
+        alarms = (f"{unknown} atoms have no B factor: 20 A^2 is assumed",)
+    if "residual" in block.text("_refine_pdbx_tls_residual_adp_flag").lower():
+        alarms += ("its B factors are residual: those of TLS, which are not in them, are missing",)
+    if "_atom_site_aniso_u[1][1]" in block.columns:
+        alarms += ("tensors in the loop of the atoms are not taken: B is isotropic",)
     return AtomicModel(structure, cell, symmetry if cell is not None else None, remarks, alarms)
 
 
@@ -185,6 +191,7 @@ def _read_pdb(
     except (RuntimeError, ValueError, IndexError) as error:
         raise FileFormatError(path, f"cannot be read: {str(error).splitlines()[0]}") from error
     _check_atoms(path, structure)
+    alarms = (*alarms, *_pdb_alarms(text))
     cells = {line[6:54].strip() for line in text.splitlines() if line.startswith("CRYST1")}
     if len(cells) > 1:
         raise FileFormatError(path, f"{len(cells)} different unit cells; one is expected")
@@ -193,6 +200,8 @@ def _read_pdb(
         dummy = ("its unit cell is a dummy",) if cells else ()
         return AtomicModel(structure, None, None, (*remarks, *dummy), tuple(alarms))
     name = structure.spacegroup_hm
+    if name.count("(") != name.count(")"):
+        raise FileFormatError(path, f"CRYST1: the space group {name!r} is cut off")
     symmetry = named(name, cell)
     operators = [
         match[1] for line in structure.raw_remarks if (match := _OPERATOR_LINE.match(line))
@@ -204,6 +213,19 @@ def _read_pdb(
     if symmetry is not None and symmetry.is_origin_assumed(name):
         alarms = (*alarms, f"of the two origins of {name}, {symmetry.name} is assumed")
     return AtomicModel(structure, cell, symmetry, tuple(remarks), tuple(alarms))
+
+
+def _pdb_alarms(text: str) -> Iterator[str]:
+    """What of a PDB file must be known to whoever takes its atoms."""
+    atoms = [line for line in text.splitlines() if line.startswith(("ATOM  ", "HETATM"))]
+    without = sum(not line[76:78].strip() for line in atoms)
+    if without:
+        yield f"{without} atoms have no element (columns 77-78): the names of atoms tell it"
+    unplaced = sum(line[30:54] == "9999.000" * 3 for line in atoms)
+    if unplaced:
+        yield f"{unplaced} atoms at 9999.000 are taken; CNS means atoms without a place by it"
+    if "RESIDUAL B FACTORS ONLY" in text and "TLS" in text:
+        yield "its B factors are residual: those of TLS, which are not in them, are missing"
 
 
 def _crystal(path: object, structure: Any) -> Cell | None:

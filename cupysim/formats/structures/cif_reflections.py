@@ -54,7 +54,9 @@ ABSENT = "-"
 
 UNRELIABLE = "x"
 
-SETS = ("wavelength_id", "crystal_id")
+STATUS = ("status", "include_status", "observed_status")
+
+SETS = ("wavelength_id", "crystal_id", "diffrn_id")
 """Items which tell datasets in one loop apart."""
 
 EMBEDDED = {
@@ -147,6 +149,8 @@ def _tables(path: object, block: CifBlock) -> Iterator[ReflectionTable]:
 
 
 def _table(path: object, block: CifBlock, category: str, indices: list[str]) -> ReflectionTable:
+    if f"{category}index_m_1" in block.columns:
+        raise FileFormatError(path, "reflections of a modulated crystal, with more than 3 indices")
     hkl = block.number_rows(path, indices)
     columns = []
     for name in block.columns:
@@ -196,7 +200,7 @@ def _without_absences(
     block: CifBlock, category: str, table: ReflectionTable
 ) -> tuple[ReflectionTable, np.ndarray]:
     """The table with remarks, and the rows which the file calls systematically absent."""
-    status = np.array(block.texts(f"{category}status", f"{category}observed_status"))
+    status = np.array(block.texts(*(f"{category}{each}" for each in STATUS)))
     if len(status) != len(table.hkl):
         return table, np.zeros(len(table.hkl), dtype=bool)
     absent, unreliable = status == ABSENT, int(np.count_nonzero(status == UNRELIABLE))

@@ -269,7 +269,8 @@ def _placed(
             raise FileFormatError(path, "no space group")
         symmetry = found.symmetry
         group, known = symmetry.name, symmetry.group
-        if known is None:
+        if known is None or known.number == 1:
+            # gemmi's grids leave the centring of A 1, C 1, F 1 ... out
             symmetric(structure, symmetry.all_operators)
         else:
             structure.spacegroup_hm = known.xhm()

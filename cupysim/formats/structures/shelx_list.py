@@ -46,6 +46,9 @@ def read(
         if not line.strip():
             continue
         row = fixed_numbers(path, line, number, (4, 4, 4, 8, 8))
+        if line[28:32].strip().startswith("-"):
+            reason = "a negative batch number: overlapped reflections of a twin (HKLF 5)"
+            raise FileFormatError(path, reason, number)
         for place, begin in ((3, 12), (4, 20)):
             if "." not in line[begin : begin + 8]:
                 # a Fortran format with two decimals

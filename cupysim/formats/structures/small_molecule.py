@@ -22,10 +22,16 @@ are off by less."""
 DUMMY = "dum"
 """Flag of a site which is not an atom."""
 
+ISOTROPIC = ("uiso", "biso", "uovl")
+"""Types of displacement for which a tensor does not count."""
+
+ORDERS = ("_atom_site_site_symmetry_order", "_atom_site_symmetry_multiplicity")
+"""How many operators leave a site where it is; how many sites the operators make of it."""
+
 FRACTIONS = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
 PAIRS = ("11", "22", "33", "12", "13", "23")
 
-_SYMBOL = re.compile(r"([A-Za-z]{1,2})(?:(\d*)([+-])|[^A-Za-z].*)?$")
+_SYMBOL = re.compile(r"([A-Za-z]{1,2})(?:(\d*)([+-])(\d*)|[^A-Za-z].*)?$")
 _FORMULA = re.compile(r"([A-Z][a-z]?)")
 
 
@@ -68,12 +74,22 @@ def small_molecule(
     occupancies = _numbers(path, block, "_atom_site_occupancy", len(fractions))
     elements, charges, warnings = _elements(gemmi, block, labels)
     b_iso, tensors = _displacements(path, block, labels, structure.cell)
+    if tensors and len(set(labels)) < len(labels):
+        warnings.append("sites share a label: the first tensor of a label counts for all of them")
+    if "_cell_modulation_dimension" in block.columns:
+        warnings.append("the crystal is modulated: its average structure is taken")
     is_dummy = np.array([flag.lower() == DUMMY for flag in flags])
     unplaced = ~np.isfinite(fractions).all(axis=1) & ~is_dummy
     model, chain = gemmi.Model(1), gemmi.Chain("A")
+    general = _numbers(path, block, ORDERS[0], len(fractions)) == 1.0
+    if symmetry is not None:
+        multiplicity = _numbers(path, block, ORDERS[1], len(fractions))
+        general |= multiplicity == len(symmetry.all_operators)
     special = without_b = 0
     for number in np.flatnonzero(~is_dummy & ~unplaced).tolist():
-        images = 1 if symmetry is None else _images(fractions[number], symmetry, orthogonal)
+        images = 1
+        if symmetry is not None and not general[number]:
+            images = _images(fractions[number], symmetry, orthogonal)
         special += images > 1
         atom = gemmi.Atom()
         atom.name, atom.serial = labels[number][:8], number + 1
@@ -143,7 +159,7 @@ def _elements(
             element = gemmi.Element(letters[0].upper())
         elements.append(element)
         sign = {"+": 1, "-": -1}.get(match[3] or "", 0) if match and is_known else 0
-        charges.append(sign * int((match[2] if match else "") or 1) if sign else 0)
+        charges.append(sign * int((match[2] or match[4] if match else "") or 1) if sign else 0)
         if not is_known:
             guessed.setdefault(element.name, label)
     if not guessed:
@@ -172,8 +188,12 @@ def _displacements(
     b_iso = EIGHT_PI_SQUARED * _numbers(path, block, "_atom_site_u_iso_or_equiv", count)
     stored = _numbers(path, block, "_atom_site_b_iso_or_equiv", count)
     b_iso = np.where(np.isnan(b_iso), stored, b_iso)
-    names = _texts(block, "_atom_site_aniso_label", len(block.columns.get(
-        "_atom_site_aniso_label", ())))  # fmt: skip
+    # without labels of their own, tensors stand in the loop of the atoms
+    names = block.texts("_atom_site_aniso_label") or list(labels)
+    kinds = _texts(block, "_atom_site_adp_type", count)
+    isotropic = {
+        label for label, kind in zip(labels, kinds, strict=True) if kind.lower() in ISOTROPIC
+    }
     reciprocal = np.array(cell.reciprocal().parameters[:3])
     orthogonal = np.array(cell.orth.mat.tolist())
     # U and B are along a*, b*, c* of unit length; beta has their lengths in it
@@ -189,7 +209,7 @@ def _displacements(
             continue
         values = block.number_rows(path, columns)
         for name, row in zip(names, values, strict=True):
-            if np.isfinite(row).all() and name not in tensors:
+            if np.isfinite(row).all() and name not in tensors and name not in isotropic:
                 u11, u22, u33, u12, u13, u23 = row
                 tensor = scale * np.array([[u11, u12, u13], [u12, u22, u23], [u13, u23, u33]])
                 to_cartesian = orthogonal @ np.diag(reciprocal)

@@ -127,6 +127,7 @@ def of_operators(path: object, triplets: Sequence[str], name: str = "") -> Symme
             operators.append(gemmi.Op(triplet.lower().replace(" ", "")).wrap())
         except (RuntimeError, ValueError) as error:
             raise FileFormatError(path, f"no symmetry operator: {triplet[:60]!r}") from error
+    operators = [op for n, op in enumerate(operators) if op not in operators[:n]]
     rotations = {tuple(np.ravel(np.array(op.rot) // op.DEN).tolist()) for op in operators}
     products = {
         tuple((np.reshape(a, (3, 3)) @ np.reshape(b, (3, 3))).ravel().tolist())
