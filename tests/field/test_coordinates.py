@@ -828,3 +828,27 @@ def test_warnings_of_pdb_files(change: Callable[[str], str], message: str, tmp_p
     path = save(tmp_path / "a.pdb", change(CRYST1 + atom_lines()))
     with pytest.warns(CupysimWarning, match=message):
         coordinates.read(path, 3e-10, VACUUM)
+
+
+def test_an_origin_which_only_a_hall_symbol_has(tmp_path: Path) -> None:
+    rows = [("O1", "O", 0.2, 0.1, 0.3, 0.02)]
+    atoms = loop(SITE, rows)
+    hall = "_space_group_name_Hall 'P 2yb (x,y,z+1/4)'\n_symmetry_space_group_name_H-M 'P 1 21 1'\n"
+    shifted = "loop_\n_symmetry_equiv_pos_as_xyz\nx,y,z\n-x,y+1/2,-z+1/2\n"
+    found, expected = (
+        read(write_cif(tmp_path / f"{number}.cif", {"x": UREA_HEAD + head + atoms}), 2e-10)
+        for number, head in enumerate((hall, shifted))
+    )
+    hkl = np.array([[1, 1, 1], [0, 1, 1], [1, 0, 1]])
+    np.testing.assert_allclose(amplitudes(found, hkl), amplitudes(expected, hkl), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("kind", "is_taken"), [("Uani", True), ("Uiso", False)])
+def test_tensors_in_the_loop_of_the_atoms(kind: str, is_taken: bool, tmp_path: Path) -> None:
+    head = UREA_HEAD + "_symmetry_space_group_name_H-M 'P 1'\n"
+    pairs = ("11", "22", "33", "12", "13", "23")
+    names = [*SITE, "_atom_site_adp_type", *(f"_atom_site_aniso_U_{pair}" for pair in pairs)]
+    rows = [("O1", "O", 0.2, 0.1, 0.3, 0.02, kind, 0.09, 0.02, 0.02, 0, 0, 0)]
+    structure = read(write_cif(tmp_path / "a.cif", {"x": head + loop(names, rows)}), 1.5e-10)
+    along_a, along_b = amplitudes(structure, np.array([[2, 0, 0], [0, 2, 0]]))
+    assert (along_a < 0.9 * along_b) == is_taken

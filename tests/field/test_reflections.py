@@ -623,3 +623,42 @@ def test_repeated_lines_are_warned_of(run: Run) -> None:
     assert "a.hkl: 2 lines repeat a reflection, such as 1 0 0; of each the last" in outcome.err
     Path("a.hkl").write_text("1 0 0 5\n0 1 0 6\n")
     assert "repeat" not in run(f"-hkl a.hkl -cell 30 -lambda 2 {SMALL}").err
+
+
+def _refln(tmp_path: Path, names: list[str], rows: list[tuple[object, ...]]) -> Path:
+    head = cif_cell() + "_symmetry.space_group_name_H-M 'P 21 21 21'\n"
+    return write_cif(tmp_path / "a.cif", {"x": head + loop([f"_refln_{n}" for n in names], rows)})
+
+
+INDICES = ["index_h", "index_k", "index_l"]
+
+
+def test_include_status(tmp_path: Path) -> None:
+    """The core dictionary's name for what observed_status was."""
+    rows: list[tuple[object, ...]] = [(1, 2, 3, 10.0, "o"), (2, 2, 3, 20.0, "-")]
+    path = _refln(tmp_path, [*INDICES, "F_meas", "include_status"], rows)
+    structure = reflections.read(path)
+    factors = amplitudes(structure, np.array([[1, 2, 3], [2, 2, 3]]))
+    np.testing.assert_allclose(factors, [10.0, 0.0])
+
+
+def test_modulated_crystals(tmp_path: Path) -> None:
+    path = _refln(tmp_path, [*INDICES, "index_m_1", "F_meas"], [(1, 2, 3, 1, 10.0)])
+    with pytest.raises(FileFormatError, match="modulated"):
+        reflections.read(path)
+
+
+def test_deviations_behind_both_mates(tmp_path: Path) -> None:
+    """A deviation of -1 marks the mate it belongs to, here F(+)."""
+    hkl = np.array([[1, 2, 3], [2, 2, 3]])
+    columns = [
+        ("F(+)", "G", np.array([11.0, 21.0])),
+        ("F(-)", "G", np.array([9.0, 19.0])),
+        ("SIGF(+)", "L", np.array([-1.0, 1.0])),
+        ("SIGF(-)", "L", np.array([1.0, 1.0])),
+    ]
+    write_mtz(tmp_path / "a.mtz", hkl, columns)
+    factors = amplitudes(reflections.read(tmp_path / "a.mtz"), np.vstack([hkl, -hkl]))
+    assert factors[[1, 3]].tolist() == [21.0, 19.0]
+    assert factors[0] != 11.0
+    assert factors[2] == 9.0

@@ -143,11 +143,11 @@ class CifBlock:
         hall, number = self.text(*HALL), self.text(*NUMBER)
         if hall:
             try:
-                found = gemmi.find_spacegroup_by_ops(gemmi.symops_from_hall(hall))
+                operators = [op.triplet() for op in gemmi.symops_from_hall(hall)]
             except (RuntimeError, ValueError):
-                found = None
-            if found is not None:
-                return of_group(found), []
+                operators = []
+            if operators:
+                return of_operators(path, operators, hall), []
         if by_name is not None:
             assumed = by_name.is_origin_assumed(name)
             remark = f"of the two origins of {name}, {by_name.name} is assumed"

@@ -225,12 +225,25 @@ def _signs(label: str) -> list[str]:
 
 
 def _with_deviations(table: ReflectionTable, plus: Column, minus: Column | None = None) -> Chosen:
-    """Data with the standard deviations which follow them in the file."""
+    """Data with their standard deviations, which follow each column or both in the file."""
+    if minus is None:
+        return Chosen(plus, None, None, *_deviations(table, plus, 1))
+    places = [table.columns.index(column) for column in (plus, minus)]
+    if abs(places[1] - places[0]) != 1:
+        return Chosen(
+            plus, minus, None, *_deviations(table, plus, 1), *_deviations(table, minus, 1)
+        )
+    last = plus if places[0] > places[1] else minus
+    both = _deviations(table, last, 2)
+    if None in both:
+        # one alone may belong to either
+        both = [None, None]
+    of_plus, of_minus = both if last is minus else reversed(both)
+    return Chosen(plus, minus, None, of_plus, of_minus)
 
-    def deviations(column: Column | None) -> Column | None:
-        if column is None:
-            return None
-        after = table.columns[table.columns.index(column) + 1 :][:1]
-        return after[0] if after and after[0].quantity is Quantity.DEVIATION else None
 
-    return Chosen(plus, minus, None, deviations(plus), deviations(minus))
+def _deviations(table: ReflectionTable, column: Column, count: int) -> list[Column | None]:
+    """Standard deviations straight after a column; None for what is something else."""
+    place = table.columns.index(column) + 1
+    after = [*table.columns[place : place + count], *[None] * count][:count]
+    return [each if each and each.quantity is Quantity.DEVIATION else None for each in after]
