@@ -852,3 +852,16 @@ def test_tensors_in_the_loop_of_the_atoms(kind: str, is_taken: bool, tmp_path: P
     structure = read(write_cif(tmp_path / "a.cif", {"x": head + loop(names, rows)}), 1.5e-10)
     along_a, along_b = amplitudes(structure, np.array([[2, 0, 0], [0, 2, 0]]))
     assert (along_a < 0.9 * along_b) == is_taken
+
+
+@pytest.mark.parametrize(
+    ("symbol", "electrons"), [("H2O", 1), ("CH3", 6), ("Va", 23), ("Fe(III)", 26)]
+)
+def test_type_symbols_which_are_no_elements(symbol: str, electrons: int, tmp_path: Path) -> None:
+    head = UREA_HEAD + "_symmetry_space_group_name_H-M 'P 1'\n"
+    path = write_cif(
+        tmp_path / "a.cif", {"x": head + loop(SITE, [("X1", f"'{symbol}'", 0.2, 0.1, 0.3, 0.02)])}
+    )
+    with pytest.warns(CupysimWarning, match=f"type symbols are .* {re.escape(symbol)} as"):
+        forward = amplitudes(coordinates.read(path, 2e-10), np.zeros((1, 3), int))[0]
+    assert forward == pytest.approx(electrons, rel=ON_A_GRID)

@@ -76,6 +76,8 @@ def small_molecule(
     b_iso, tensors = _displacements(path, block, labels, structure.cell)
     if tensors and len(set(labels)) < len(labels):
         warnings.append("sites share a label: the first tensor of a label counts for all of them")
+    if any(name.startswith("_atom_site_anharm_") for name in block.columns):
+        warnings.append("anharmonic displacements are not taken")
     if "_cell_modulation_dimension" in block.columns:
         warnings.append("the crystal is modulated: its average structure is taken")
     is_dummy = np.array([flag.lower() == DUMMY for flag in flags])
@@ -149,23 +151,31 @@ def _elements(
     elements: list[Any] = []
     charges: list[int] = []
     guessed: dict[str, str] = {}
+    odd: dict[str, str] = {}
     for symbol, label in zip(symbols, labels, strict=True):
         is_known = symbol not in ("", "?", ".")
         match = _SYMBOL.match(symbol if is_known else label)
         letters = match[1] if match else ""
         candidates = [letters] if is_known else _candidates(gemmi, letters, formula)
         element = gemmi.Element(candidates[0].capitalize() if candidates else "X")
+        behind = symbol[len(letters) :] if is_known else ""
+        is_odd = any(character.isalpha() for character in behind)
         if element.atomic_number == 0 and len(letters) == 2 and is_known:
-            element = gemmi.Element(letters[0].upper())
+            element, is_odd = gemmi.Element(letters[0].upper()), True
+        if is_odd:
+            odd.setdefault(element.name, symbol)
         elements.append(element)
         sign = {"+": 1, "-": -1}.get(match[3] or "", 0) if match and is_known else 0
         charges.append(sign * int((match[2] or match[4] if match else "") or 1) if sign else 0)
         if not is_known:
             guessed.setdefault(element.name, label)
-    if not guessed:
-        return elements, charges, []
-    shown = listed([f"{label} as {name}" for name, label in guessed.items()])
-    return elements, charges, [f"without type symbols, labels are taken for elements: {shown}"]
+    warnings = [
+        f"{what} are taken for elements: "
+        f"{listed([f'{word} as {name}' for name, word in words.items()])}"
+        for what, words in (("without type symbols, labels", guessed), ("type symbols", odd))
+        if words
+    ]
+    return elements, charges, warnings
 
 
 def _candidates(gemmi: Any, letters: str, formula: set[str]) -> list[str]:
