@@ -168,6 +168,16 @@ def test_shelx_lists(run: Run) -> None:
     assert "--shelx: needs --cell and --group" in run(f"convert s.hkl a.hkl --shelx 4 {known}").err
 
 
+def test_overlapped_reflections_of_a_twin(run: Run) -> None:
+    """HKLF 5 marks those by negative batch numbers; each has the sum of several as its value."""
+    Path("s.hkl").write_text("   1   2   3  100.00    1.00  -2\n  -3   1   2  100.00    1.00   1\n")
+    known = ["--cell", "30", "40", "50", "90", "90", "90", "--group", "P 1"]
+    outcome = run(["convert", "s.hkl", "a.hkl", "--shelx", "4", *known])
+    assert outcome.status == 2
+    assert "HKLF 5" in outcome.err
+    assert not Path("a.hkl").exists()
+
+
 def test_models(run: Run) -> None:
     """The SAXS recipe: one molecule in a large box, with its contrast at h k l = 0 0 0."""
     outcome = run(f"convert {MODEL} box.hkl --dmin 12 --cell 150 150 150 90 90 90 --hydrogens "

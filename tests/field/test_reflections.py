@@ -662,3 +662,12 @@ def test_deviations_behind_both_mates(tmp_path: Path) -> None:
     assert factors[[1, 3]].tolist() == [21.0, 19.0]
     assert factors[0] != 11.0
     assert factors[2] == 9.0
+
+
+def test_data_sets_told_by_diffrn_id(tmp_path: Path) -> None:
+    """They are not averaged; the first counts."""
+    rows = [(1, 2, 3, "peak", 10.0), (2, 2, 3, "peak", 20.0), (1, 2, 3, "remote", 30.0)]
+    path = _refln(tmp_path, [*INDICES, "diffrn_id", "F_meas"], [(*row,) for row in rows])
+    structure = reflections.read(path, merge=True)
+    factors = amplitudes(structure, np.array([[1, 2, 3], [2, 2, 3]]))
+    np.testing.assert_allclose(factors, [10.0, 20.0])
