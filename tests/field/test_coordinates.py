@@ -807,6 +807,15 @@ def test_an_atom_beside_a_centre(order: int, electrons: int, tmp_path: Path) -> 
     assert forward == pytest.approx(electrons, rel=ON_A_GRID)
 
 
+def test_multiplicity_of_a_site_on_a_centre(tmp_path: Path) -> None:
+    """SHELXL-97 wrote the order of the site, here 2, which is also the number of operators."""
+    head = UREA_HEAD + "_symmetry_space_group_name_H-M 'P -1'\n"
+    names = [*SITE, "_atom_site_occupancy", "_atom_site_symmetry_multiplicity"]
+    rows = [("O1", "O", 0.0, 0.0, 0.0, 0.02, 1.0, 2)]
+    structure = read(write_cif(tmp_path / "a.cif", {"x": head + loop(names, rows)}), 2e-10)
+    assert amplitudes(structure, np.zeros((1, 3), int))[0] == pytest.approx(8, rel=ON_A_GRID)
+
+
 def test_an_operator_listed_twice(tmp_path: Path) -> None:
     operators = "loop_\n_symmetry_equiv_pos_as_xyz\nx,y,z\n-x,-y,-z\nx,y,z\n"
     rows = [("O1", "O", 0.2, 0.1, 0.3, 0.02)]

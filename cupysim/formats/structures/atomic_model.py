@@ -37,6 +37,7 @@ CRYST1 describe the same cell: the records have six decimals."""
 WHOLE_SITE = 1.05
 """Sum of a site's occupancies up to which models are parts of one structure."""
 
+RESIDUAL_B = "its B factors are residual: the TLS part of the displacements is left out"
 NO_ATOMS = "no atoms; a PDB or mmCIF file with coordinates is expected"
 
 _OPERATOR_LINE = re.compile(r"REMARK 290\s+\d+555\s+(\S+)")
@@ -161,7 +162,7 @@ def _macromolecule(
     if unknown:
         alarms = (f"{unknown} atoms have no B factor: 20 A^2 is assumed",)
     if "residual" in block.text("_refine_pdbx_tls_residual_adp_flag").lower():
-        alarms += ("its B factors are residual: those of TLS, which are not in them, are missing",)
+        alarms += (RESIDUAL_B,)
     if "_atom_site_aniso_u[1][1]" in block.columns:
         alarms += ("tensors in the loop of the atoms are not taken: B is isotropic",)
     return AtomicModel(structure, cell, symmetry if cell is not None else None, remarks, alarms)
@@ -225,7 +226,7 @@ def _pdb_alarms(text: str) -> Iterator[str]:
     if unplaced:
         yield f"{unplaced} atoms at 9999.000 are taken; CNS means atoms without a place by it"
     if "RESIDUAL B FACTORS ONLY" in text and "TLS" in text:
-        yield "its B factors are residual: those of TLS, which are not in them, are missing"
+        yield RESIDUAL_B
 
 
 def _crystal(path: object, structure: Any) -> Cell | None:

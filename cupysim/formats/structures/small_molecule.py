@@ -25,8 +25,9 @@ DUMMY = "dum"
 ISOTROPIC = ("uiso", "biso", "uovl")
 """Types of displacement for which a tensor does not count."""
 
-ORDERS = ("_atom_site_site_symmetry_order", "_atom_site_symmetry_multiplicity")
-"""How many operators leave a site where it is; how many sites the operators make of it."""
+ORDER = "_atom_site_site_symmetry_order"
+"""How many operators leave a site where it is. Its forerunner, symmetry_multiplicity, means this
+in files of some programs and the number of equivalent sites in others, and is not read."""
 
 FRACTIONS = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
 PAIRS = ("11", "22", "33", "12", "13", "23")
@@ -83,14 +84,11 @@ def small_molecule(
     is_dummy = np.array([flag.lower() == DUMMY for flag in flags])
     unplaced = ~np.isfinite(fractions).all(axis=1) & ~is_dummy
     model, chain = gemmi.Model(1), gemmi.Chain("A")
-    general = _numbers(path, block, ORDERS[0], len(fractions)) == 1.0
-    if symmetry is not None:
-        multiplicity = _numbers(path, block, ORDERS[1], len(fractions))
-        general |= multiplicity == len(symmetry.all_operators)
+    is_general = _numbers(path, block, ORDER, len(fractions)) == 1.0
     special = without_b = 0
     for number in np.flatnonzero(~is_dummy & ~unplaced).tolist():
         images = 1
-        if symmetry is not None and not general[number]:
+        if symmetry is not None and not is_general[number]:
             images = _images(fractions[number], symmetry, orthogonal)
         special += images > 1
         atom = gemmi.Atom()
