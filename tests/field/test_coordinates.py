@@ -874,3 +874,21 @@ def test_type_symbols_which_are_no_elements(symbol: str, electrons: int, tmp_pat
     with pytest.warns(CupysimWarning, match=f"type symbols are .* {re.escape(symbol)} as"):
         forward = amplitudes(coordinates.read(path, 2e-10), np.zeros((1, 3), int))[0]
     assert forward == pytest.approx(electrons, rel=ON_A_GRID)
+
+
+@pytest.mark.parametrize(
+    ("names", "values", "message"),
+    [
+        (["_atom_site_anharm_GC_C_111"], (0.001,), "anharmonic"),
+        ([f"_atom_site_aniso_U_{p}" for p in ("11", "22", "33", "12", "13", "23")],
+         (0.02, 0.02, 0.02, 0, 0, 0), "share a label"),
+    ],
+)  # fmt: skip
+def test_displacements_which_are_not_taken(
+    names: list[str], values: tuple[float, ...], message: str, tmp_path: Path
+) -> None:
+    head = UREA_HEAD + "_symmetry_space_group_name_H-M 'P 1'\n"
+    rows = [("O1", "O", 0.2, y, 0.3, 0.02, *values) for y in (0.1, 0.6)]
+    path = write_cif(tmp_path / "a.cif", {"x": head + loop([*SITE, *names], rows)})
+    with pytest.warns(CupysimWarning, match=message):
+        coordinates.read(path, 2e-10)

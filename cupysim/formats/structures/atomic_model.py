@@ -108,7 +108,6 @@ def read(path: os.PathLike[str] | str) -> AtomicModel:
 def _read_cif(path: object, data: bytes) -> AtomicModel:
     gemmi = require("gemmi", "reading coordinates")
     blocks = read_blocks(path, data)  # type: ignore[arg-type]
-    document = gemmi.cif.read_string(data.decode("utf-8", "replace").removeprefix("\ufeff"))
     for number, block in enumerate(blocks):
         if not {"_atom_site_cartn_x", "_atom_site_fract_x"} & set(block.columns):
             continue
@@ -126,7 +125,7 @@ def _read_cif(path: object, data: bytes) -> AtomicModel:
             structure, more, alarms = small_molecule(path, gemmi, block, cell, symmetry)
             remarks = (*remarks, *more)
             return AtomicModel(structure, cell, symmetry, remarks, (*notes, *alarms), True)
-        found = _macromolecule(path, gemmi, document[number], block, symmetry, remarks)
+        found = _macromolecule(path, gemmi, block, symmetry, remarks)
         return replace(found, warnings=(*notes, *found.warnings))
     if any(name.startswith("_refln_index") for block in blocks for name in block.columns):
         raise FileFormatError(path, "no atoms, but reflections: give it by -hkl")
@@ -141,13 +140,12 @@ def _check_atoms(path: object, structure: Any) -> None:
 def _macromolecule(
     path: object,
     gemmi: Any,
-    item: Any,
     block: CifBlock,
     symmetry: Symmetry | None,
     remarks: tuple[str, ...],
 ) -> AtomicModel:
     try:
-        structure = gemmi.make_structure_from_block(item)
+        structure = gemmi.make_structure_from_block(block.parsed)
     except (RuntimeError, ValueError, IndexError) as error:
         raise FileFormatError(path, f"cannot be read: {str(error).splitlines()[0]}") from error
     _check_atoms(path, structure)

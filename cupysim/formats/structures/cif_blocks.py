@@ -12,7 +12,7 @@ import numpy as np
 from cupysim.errors import FileFormatError, ModelError
 from cupysim.formats.optional import require
 from cupysim.formats.structures.symmetry import Symmetry, named, of_group, of_operators
-from cupysim.formats.structures.table import Cell
+from cupysim.formats.structures.table import LONGEST_WAVE, Cell
 from cupysim.models.crystal import UnitCell
 
 OPERATORS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
@@ -31,9 +31,6 @@ CELL = (
     "_cell_length_a", "_cell_length_b", "_cell_length_c", "_cell_angle_alpha", "_cell_angle_beta",
     "_cell_angle_gamma",
 )  # fmt: skip
-LONGEST_WAVE = 1e6
-"""Angstrom; longer waves are mistakes."""
-
 UNKNOWN = ("?", ".", "")
 
 
@@ -50,10 +47,13 @@ class CifBlock:
         Its name, without ``data_``.
     columns : dict
         Values of each name as texts: one, or those of a loop.
+    parsed : gemmi.cif.Block
+        The same as gemmi has it.
     """
 
     name: str
     columns: dict[str, Any]
+    parsed: Any
 
     def texts(self, *names: str) -> list[str]:
         """Values of the first of some names which has any."""
@@ -204,7 +204,7 @@ def _block(block: Any) -> CifBlock:
             values = item.loop.values
             for number, tag in enumerate(tags):
                 columns[_name(tag)] = values[number :: len(tags)]
-    return CifBlock(block.name, columns)
+    return CifBlock(block.name, columns, block)
 
 
 def _name(tag: str) -> str:

@@ -11,6 +11,9 @@ import numpy as np
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures.symmetry import Symmetry
 
+LONGEST_WAVE = 1e6
+"""Angstrom; longer waves are mistakes."""
+
 LARGEST_INDEX = 10**5
 """Miller indices beyond this are not Miller indices."""
 

@@ -9,7 +9,7 @@ from cupysim.errors import FileFormatError
 from cupysim.formats.optional import require
 from cupysim.formats.structures.list_lines import free_numbers, list_table
 from cupysim.formats.structures.symmetry import of_group
-from cupysim.formats.structures.table import Quantity, ReflectionTable
+from cupysim.formats.structures.table import LONGEST_WAVE, Quantity, ReflectionTable
 
 SIGNATURE = b"!FORMAT=XDS_ASCII"
 
@@ -19,9 +19,6 @@ _ITEMS = (("H", 1), ("K", 2), ("L", 3), ("IOBS", 4), ("SIGMA(IOBS)", 5))
 
 LARGEST_ITEM = 1000
 """Columns of a line at most."""
-
-LONGEST_WAVE = 1e6
-"""Angstrom; longer waves are mistakes."""
 
 
 def read(path: object, lines: list[str]) -> ReflectionTable:
@@ -46,6 +43,7 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
     """
     header: dict[str, str] = {}
     rows, rejected = [], 0
+    places: list[int] = []
     for number, line in enumerate(lines, 1):
         if line.startswith("!"):
             fields = dict(_FIELD.findall(line[1:]))
@@ -53,11 +51,12 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
                 # of one of several datasets, whose mean cell stands elsewhere
                 fields = {"X-RAY_WAVELENGTH": fields.get("X-RAY_WAVELENGTH", "0"), **header}
             header.update(fields)
+            places = []
             continue
         if not line.strip():
             continue
         row = free_numbers(path, line, number, 5)
-        places = _places(path, header)
+        places = places or _places(path, header)
         if max(places) >= len(row):
             raise FileFormatError(path, f"{len(row)} numbers, but its header names more", number)
         row = [row[place] for place in places]
