@@ -410,13 +410,126 @@ FORMULAS = {
 one water, ASP and GLU less one proton, LYS and ARG with one more; of a nucleotide monophosphate
 less one water and two protons."""
 
-ALTERNATIVE = {"DT": 3, "T": 3}
+ALTERNATIVE = {"DT": 3, "T": 3, "ILE": 3}
 """Atoms which two names of the same methyl group have twice."""
+
+ENDS = ("O5'", "O3'")
+"""Atoms of a nucleotide which have a hydrogen atom only at the end of a chain."""
 
 
 @pytest.mark.parametrize("residue", FORMULAS)
 def test_hydrogens_of_residues(residue: str) -> None:
-    assert sum(COUNTS[residue].values()) - ALTERNATIVE.get(residue, 0) == FORMULAS[residue]
+    counts = {name: count for name, count in COUNTS[residue].items() if name not in ENDS}
+    assert sum(counts.values()) - ALTERNATIVE.get(residue, 0) == FORMULAS[residue]
+
+
+def hydrogens_by_parent(model: gemmi.Model) -> dict[str, int]:
+    """How many hydrogen atoms each atom has, by residue and the nearest other atom."""
+    add_hydrogens(model)
+    found: dict[str, int] = {}
+    for chain in model:
+        for residue in chain:
+            heavy = [atom for atom in residue if not atom.is_hydrogen()]
+            for atom in residue:
+                if atom.is_hydrogen():
+                    near = min(heavy, key=lambda each: each.pos.dist(atom.pos))
+                    key = f"{residue.name}{residue.seqid}:{near.name}"
+                    found[key] = found.get(key, 0) + 1
+    return found
+
+
+def test_hydrogens_behind_a_gap() -> None:
+    """An amide whose neighbour is not in the model is still an amide; the first one is not."""
+    model = gemmi.read_structure(str(MODEL))[0]
+    model.remove_alternative_conformations()
+    chain = model[0]
+    first = next(each for each in chain if each.name in FORMULAS and "N" in each)
+    gone = [number for number, each in enumerate(chain) if each.seqid.num == first.seqid.num + 9]
+    name = f"{chain[gone[0] + 1].name}{chain[gone[0] + 1].seqid}"
+    assert chain[gone[0] + 1].name != "PRO"
+    del chain[gone[0]]
+    found = hydrogens_by_parent(model)
+    assert found[f"{name}:N"] == 1
+    assert found[f"{first.name}{first.seqid}:N"] == 3
+
+
+def test_hydrogens_of_two_residues_in_one_place() -> None:
+    model = gemmi.read_structure(str(MODEL))[0]
+    model.remove_alternative_conformations()
+    chain = model[0]
+    at = next(n for n, each in enumerate(chain) if each.name == "LEU" and n > 3)
+    other = chain[at].clone()
+    other.name = "ALA"
+    for number in range(len(other) - 1, -1, -1):
+        if other[number].name not in ("N", "CA", "C", "O", "CB"):
+            del other[number]
+    chain.add_residue(other, at + 1)
+    for residue, altloc in ((chain[at], "A"), (chain[at + 1], "B")):
+        for atom in residue:
+            atom.altloc, atom.occ = altloc, 0.5
+    place = chain[at].seqid
+    found = hydrogens_by_parent(model)
+    assert found[f"LEU{place}:N"] == found[f"ALA{place}:N"] == 1
+    assert found[f"ALA{place}:CB"] == 3
+    assert found[f"LEU{place}:CD2"] == 3
+
+
+def residue_at(
+    name: str, number: int, atoms: dict[str, tuple[float, float, float]], flag: str = "A"
+) -> gemmi.Residue:
+    residue = gemmi.Residue()
+    residue.name, residue.seqid, residue.het_flag = name, gemmi.SeqId(str(number)), flag
+    for label, place in atoms.items():
+        atom = gemmi.Atom()
+        element = label if label in ("ZN",) else label[0]
+        atom.name, atom.element, atom.pos = label, gemmi.Element(element), gemmi.Position(*place)
+        residue.add_atom(atom)
+    return residue
+
+
+def model_of(*residues: gemmi.Residue) -> gemmi.Model:
+    model, chain = gemmi.Model(1), gemmi.Chain("A")
+    for residue in residues:
+        chain.add_residue(residue)
+    model.add_chain(chain)
+    return model
+
+
+def test_a_bond_takes_the_place_of_a_hydrogen() -> None:
+    """A glycan on asparagine, a metal on cysteine and on histidine; water takes none."""
+    amide = {"CG": (0.0, 0.0, 0.0), "ND2": (1.33, 0.0, 0.0)}
+    sugar = residue_at("NAG", 2, {"C1": (2.0, 1.25, 0.0)}, "H")
+    water = residue_at("HOH", 3, {"O": (2.0, -1.2, 0.0)}, "H")
+    found = hydrogens_by_parent(model_of(residue_at("ASN", 1, amide), sugar, water))
+    assert found["ASN1:ND2"] == 1
+    assert hydrogens_by_parent(model_of(residue_at("ASN", 1, amide), water))["ASN1:ND2"] == 2
+    zinc = residue_at("ZN", 9, {"ZN": (2.3, 1.0, 0.0)}, "H")
+    thiol = residue_at("CYS", 1, {"CB": (-1.0, 1.5, 0.0), "SG": (0.0, 0.0, 0.0)})
+    assert hydrogens_by_parent(model_of(thiol))["CYS1:SG"] == 1
+    assert "CYS1:SG" not in hydrogens_by_parent(model_of(thiol, zinc))
+    ring = {"CG": (0.0, 0.0, 0.0), "ND1": (0.75, 1.16, 0.0), "CE1": (2.04, 0.85, 0.0),
+            "NE2": (2.17, -0.47, 0.0), "CD2": (0.89, -1.0, 0.0)}  # fmt: skip
+    plain = hydrogens_by_parent(model_of(residue_at("HIS", 1, ring)))
+    assert (plain["HIS1:ND1"], plain.get("HIS1:NE2", 0)) == (1, 0)
+    near = residue_at("ZN", 9, {"ZN": (0.1, 3.1, 0.0)}, "H")
+    bound = hydrogens_by_parent(model_of(residue_at("HIS", 1, ring), near))
+    assert (bound.get("HIS1:ND1", 0), bound["HIS1:NE2"]) == (0, 1)
+
+
+def test_hydrogens_of_old_names() -> None:
+    """ILE with CD; DNA with the names of RNA and C1* in place of C1'."""
+    chain = {"CB": (0.0, 0.0, 0.0), "CG1": (1.5, 0.0, 0.0), "CD": (2.0, 1.45, 0.0)}
+    assert hydrogens_by_parent(model_of(residue_at("ILE", 1, chain)))["ILE1:CD"] == 3
+    ring = {"C1*": (0.0, 0.0, 0.0), "C2*": (1.5, 0.0, 0.0), "C3*": (2.0, 1.45, 0.0)}
+    oxygen = {"O2*": (2.0, -1.35, 0.0)}
+    end = {"O3*": (3.4, 1.5, 0.0)}
+    next_one = {name: (x, y, z + 10.0) for name, (x, y, z) in (ring | end).items()}
+    dna = hydrogens_by_parent(
+        model_of(residue_at("A", 1, ring | end), residue_at("A", 2, next_one))
+    )
+    assert (dna["A1:C2*"], dna.get("A1:O3*", 0), dna["A2:O3*"]) == (2, 0, 1)
+    rna = hydrogens_by_parent(model_of(residue_at("A", 1, ring | oxygen)))
+    assert (rna["A1:C2*"], rna["A1:O2*"]) == (1, 1)
 
 
 def test_hydrogens_are_where_they_must_be() -> None:

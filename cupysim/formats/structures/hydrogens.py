@@ -1,16 +1,19 @@
 """Hydrogen atoms of residues which have none, at idealised places.
 
 They matter at low resolution: a protein has about as many hydrogen atoms as others. Amino acids,
-nucleotides and water are known; other residues get none.
+nucleotides and water are known; other residues get none. A bond to another residue (a disulphide, a
+glycan, a metal) takes the place of a hydrogen atom. Symmetry mates are not looked at.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from cupysim.formats.optional import require
 from cupysim.maths.arrays import cross, norm, unit
@@ -19,7 +22,7 @@ LENGTHS = {"C": 0.97, "N": 0.86, "O": 0.84, "S": 1.20, "Se": 1.35}
 """Distances (Angstrom) from the parent atom to the hydrogen's electrons, by element: nearer than
 the nucleus. SHELXL's values for X-rays at room temperature."""
 
-LONGEST_BOND, LONGEST_SULPHUR_BOND, LONGEST_DISULPHIDE = 1.75, 2.0, 2.5
+LONGEST_BOND, LONGEST_SULPHUR_BOND, LONGEST_DISULPHIDE, LONGEST_METAL_BOND = 1.75, 2.0, 2.5, 2.7
 """Distances (Angstrom) up to which two atoms are bonded."""
 
 TETRAHEDRAL, TRIGONAL, WATER_ANGLE = math.radians(109.47), math.radians(120.0), math.radians(104.5)
@@ -27,11 +30,14 @@ TETRAHEDRAL, TRIGONAL, WATER_ANGLE = math.radians(109.47), math.radians(120.0), 
 NONE = "\0"
 """The name of the only conformation."""
 
+HETERO = "H"
+"""Flag of a residue which is not part of a chain of standard ones."""
+
 RIDING_B = 1.2
 """B factor of a hydrogen atom, relative to its parent's."""
 
 _BACKBONE = {"N": 1, "CA": 1}
-_SUGAR = {"C1'": 1, "C2'": 1, "O2'": 1, "C3'": 1, "C4'": 1, "C5'": 2}
+_SUGAR = {"C1'": 1, "C2'": 1, "O2'": 1, "C3'": 1, "C4'": 1, "C5'": 2, "O5'": 1, "O3'": 1}
 _DEOXY = {**_SUGAR, "C2'": 2, "O2'": 0}
 _BASES = {
     "A": {"C2": 1, "C8": 1, "N6": 2},
@@ -50,7 +56,7 @@ _SIDE_CHAINS: dict[str, dict[str, int]] = {
     "GLU": {"CB": 2, "CG": 2},
     "GLY": {"CA": 2},
     "HIS": {"CB": 2, "ND1": 1, "CD2": 1, "CE1": 1},
-    "ILE": {"CB": 1, "CG1": 2, "CG2": 3, "CD1": 3},
+    "ILE": {"CB": 1, "CG1": 2, "CG2": 3, "CD1": 3, "CD": 3},
     "LEU": {"CB": 2, "CG": 1, "CD1": 3, "CD2": 3},
     "LYS": {"CB": 2, "CG": 2, "CD": 2, "CE": 2, "NZ": 3},
     "MET": {"CB": 2, "CG": 2, "CE": 3},
@@ -63,13 +69,12 @@ _SIDE_CHAINS: dict[str, dict[str, int]] = {
     "TYR": {"CB": 2, "CD1": 1, "CD2": 1, "CE1": 1, "CE2": 1, "OH": 1},
     "VAL": {"CB": 1, "CG1": 3, "CG2": 3},
 }
+_WATERS = ("HOH", "WAT", "DOD", "H2O", "TIP", "TIP3", "SOL")
 COUNTS: dict[str, dict[str, int]] = {
     **{name: {**_BACKBONE, **side} for name, side in _SIDE_CHAINS.items()},
-    **{name: {**_SUGAR, **_BASES[name]} for name in "AGCU"},
-    **{f"D{name}": {**_DEOXY, **_BASES[name]} for name in "AGCT"},
-    "HOH": {"O": 2},
-    "WAT": {"O": 2},
-    "DOD": {"O": 2},
+    **{name: {**_SUGAR, **_BASES[name]} for name in "AGCUT"},
+    **{f"D{name}": {**_DEOXY, **_BASES[name]} for name in "AGCTU"},
+    **{name: {"O": 2} for name in _WATERS},
 }
 """Hydrogen atoms on each atom of a residue, at neutral pH: acids and amines are charged, histidine
 is neutral."""
@@ -90,6 +95,34 @@ class Site(NamedTuple):
     altloc: str
     occupancy: float
     b_iso: float
+    is_metal: bool
+    residue: int
+    """Which residue of the model it is in."""
+    copy: int
+    """Which copy of the chain: models which are added up lie in one another."""
+    is_water: bool
+
+
+class Bonds:
+    """Which atoms of a model are bonded.
+
+    Parameters
+    ----------
+    sites : sequence of Site
+        All atoms.
+    """
+
+    def __init__(self, sites: Sequence[Site]) -> None:
+        self._sites = sites
+        self._tree = cKDTree([site.place for site in sites])
+
+    def of(self, site: Site) -> list[Site]:
+        """Sites bonded to a site, of one conformation."""
+        near = self._tree.query_ball_point(site.place, LONGEST_METAL_BOND)
+        bonded = [self._sites[i] for i in sorted(near) if _bonded(site, self._sites[i])]
+        conformations = sorted({each.altloc for each in bonded} - {NONE})
+        chosen = site.altloc if site.altloc != NONE else (conformations or [NONE])[0]
+        return [each for each in bonded if each.altloc in (NONE, chosen)]
 
 
 def add_hydrogens(model: Any) -> tuple[int, list[str]]:
@@ -108,88 +141,123 @@ def add_hydrogens(model: Any) -> tuple[int, list[str]]:
         Names of residues which got none.
     """
     gemmi = require("gemmi", "adding hydrogen atoms")
-    sulphurs = [np.array(each.atom.pos.tolist()) for each in model.all() if each.atom.name == "SG"]
+    residues = _residues(model)
+    bonds = Bonds([site for _, sites, _ in residues for site in sites])
     count, unknown = 0, set()
-    for chain in model:
-        before: list[Site] = []
-        for residue in chain:
-            sites = [_site(atom) for atom in residue]
-            counts = COUNTS.get(residue.name)
-            if counts is None:
-                unknown.add(residue.name)
-            elif not any(site.element in ("H", "D") for site in sites):
-                for parent, place in _riding(residue.name, counts, sites, before, sulphurs):
-                    residue.add_atom(_hydrogen(gemmi, parent, place))
-                    count += 1
-            before = sites
+    for residue, sites, is_end in residues:
+        name = _sort(residue.name, sites)
+        if name not in COUNTS:
+            unknown.add(residue.name)
+        elif not any(site.element in ("H", "D") for site in sites):
+            for parent, place in _riding(name, sites, bonds, is_end):
+                residue.add_atom(_hydrogen(gemmi, parent, place))
+                count += 1
     return count, sorted(unknown)
 
 
-def _site(atom: Any) -> Site:
-    place = np.array(atom.pos.tolist())
-    return Site(atom.name, atom.element.name, place, atom.altloc, atom.occ, atom.b_iso)
+def _residues(model: Any) -> list[tuple[Any, list[Site], bool]]:
+    """Residues with their atoms, and whether each is an end of a chain.
+
+    Such ends are the first amino acid, the last nucleotide, and each of them which is alone.
+    """
+    found: list[tuple[Any, list[Site], bool]] = []
+    copies: Counter[str] = Counter()
+    for chain in model:
+        linked = [each for each in chain if each.het_flag != HETERO or each.name == "MSE"]
+        amino_acids = [each.seqid for each in linked if each.name in _SIDE_CHAINS]
+        nucleotides = [each.seqid for each in linked if _is_nucleotide(each.name)]
+        # where two residues share a place, both are the end
+        ends = amino_acids[:1] + nucleotides[-1:]
+        for residue in chain:
+            is_free = residue.het_flag == HETERO and residue.name != "MSE"
+            is_water = residue.name in _WATERS
+            sites = [
+                Site(
+                    atom.name.replace("*", "'"), atom.element.name, np.array(atom.pos.tolist()),
+                    atom.altloc, atom.occ, atom.b_iso, atom.element.is_metal, len(found),
+                    copies[chain.name], is_water,
+                )
+                for atom in residue
+            ]  # fmt: skip
+            found.append((residue, sites, is_free or residue.seqid in ends))
+        copies[chain.name] += 1
+    return found
+
+
+def _is_nucleotide(name: str) -> bool:
+    return name in _BASES or name.removeprefix("D") in _BASES
+
+
+def _sort(name: str, sites: Sequence[Site]) -> str:
+    """The residue's name as it is now: DNA had the names of RNA in files of before 2007."""
+    has_deoxyribose = not any(site.name == "O2'" for site in sites)
+    is_sugar = any(site.name == "C1'" for site in sites)
+    return f"D{name}" if name in _BASES and is_sugar and has_deoxyribose else name
 
 
 def _riding(
-    residue: str,
-    counts: dict[str, int],
-    sites: list[Site],
-    before: list[Site],
-    sulphurs: list[np.ndarray],
+    residue: str, sites: Sequence[Site], bonds: Bonds, is_end: bool
 ) -> Iterator[tuple[Site, np.ndarray]]:
-    """Parents and places (Angstrom) of a residue's hydrogen atoms; `before` is bonded to it."""
-    near = sites + before
+    """Parents and places (Angstrom) of a residue's hydrogen atoms."""
+    counts = COUNTS[residue]
+    metal_on_nitrogen = any(
+        site.name == "ND1" and any(each.is_metal for each in bonds.of(site)) for site in sites
+    )
     for site in sites:
         number = counts.get(site.name, 0)
-        if site.name == "SG" and _in_disulphide(site, sulphurs):
-            number = 0
-        if residue in _SIDE_CHAINS and site.name == "N":
+        if residue == "HIS" and site.name == "NE2" and metal_on_nitrogen:
+            number = 1
+        neighbours = bonds.of(site)
+        is_peptide = residue in _SIDE_CHAINS and site.name == "N"
+        if is_peptide:
             # the first residue of a chain has an ammonium group
-            is_first = not any(each.name == "C" and _bonded(site, each) for each in before)
-            number += 2 if is_first else 0
-        for place in _places(site, near, number, (residue, site.name) in PLANAR):
+            starts = is_end and not any(each.name == "C" for each in neighbours)
+            number += 2 if starts else 0
+        elif site.name == "O5'" or (site.name == "O3'" and is_end):
+            number -= any(each.element == "P" for each in neighbours)
+        elif site.name == "O3'":
+            number = 0
+        else:
+            number -= sum(each.residue != site.residue for each in neighbours)
+        for place in _places(site, bonds, max(number, 0), (residue, site.name) in PLANAR):
             yield site, place
 
 
 def _bonded(site: Site, other: Site) -> bool:
     if site.altloc != other.altloc and NONE not in (site.altloc, other.altloc):
         return False
+    if site.copy != other.copy:
+        return False
+    if site.residue != other.residue and (site.is_water or other.is_water):
+        return False
     heavy = {"S", "Se", "P"} & {site.element, other.element}
     longest = LONGEST_SULPHUR_BOND if heavy else LONGEST_BOND
+    if site.element == other.element == "S":
+        longest = LONGEST_DISULPHIDE
+    if site.is_metal or other.is_metal:
+        longest = LONGEST_METAL_BOND if {"N", "O", "S"} & {site.element, other.element} else 0.0
     return bool(0.5 < norm(site.place - other.place) < longest)
 
 
-def _neighbours(site: Site, near: list[Site]) -> list[Site]:
-    """Sites bonded to a site, of one conformation."""
-    bonded = [each for each in near if _bonded(site, each)]
-    conformations = sorted({each.altloc for each in bonded} - {NONE})
-    chosen = site.altloc if site.altloc != NONE else (conformations or [NONE])[0]
-    return [each for each in bonded if each.altloc in (NONE, chosen)]
-
-
-def _in_disulphide(site: Site, sulphurs: list[np.ndarray]) -> bool:
-    return any(0.5 < norm(site.place - other) < LONGEST_DISULPHIDE for other in sulphurs)
-
-
-def _places(site: Site, near: list[Site], number: int, planar: bool) -> list[np.ndarray]:
+def _places(site: Site, bonds: Bonds, number: int, planar: bool) -> list[np.ndarray]:
     """Where hydrogen atoms of an atom are (Angstrom)."""
     if number == 0:
         return []
-    neighbours = _neighbours(site, near)
+    neighbours = bonds.of(site)
     here = site.place
-    bonds = [unit(each.place - here) for each in neighbours]
-    if not bonds:
+    towards = [unit(each.place - here) for each in neighbours]
+    if not towards:
         half = WATER_ANGLE / 2.0
         directions = [
             np.array([math.sin(sign * half), 0.0, math.cos(half)]) for sign in (1.0, -1.0)
         ]
-    elif len(bonds) == 1:
-        directions = _on_a_cone(site, neighbours[0], near, number, planar)
+    elif len(towards) == 1:
+        directions = _on_a_cone(site, neighbours[0], bonds, number, planar)
     else:
-        away = -np.sum(bonds, axis=0)
-        across = cross(bonds[0], bonds[1])
+        away = -np.sum(towards, axis=0)
+        across = cross(towards[0], towards[1])
         if norm(away) < 1e-3:
-            away = across if norm(across) > 1e-3 else _any_across(bonds[0])
+            away = across if norm(across) > 1e-3 else _any_across(towards[0])
         away = unit(away)
         if number == 1 or norm(across) < 1e-3:
             directions = [away]
@@ -203,11 +271,11 @@ def _places(site: Site, near: list[Site], number: int, planar: bool) -> list[np.
 
 
 def _on_a_cone(
-    site: Site, neighbour: Site, near: list[Site], number: int, planar: bool
+    site: Site, neighbour: Site, bonds: Bonds, number: int, planar: bool
 ) -> list[np.ndarray]:
     """Directions about the only bond of an atom, by its neighbour's other bonds."""
     axis = unit(site.place - neighbour.place)
-    others = [each for each in _neighbours(neighbour, near) if norm(each.place - site.place) > 0.5]
+    others = [each for each in bonds.of(neighbour) if norm(each.place - site.place) > 0.5]
     aside = _any_across(axis)
     if others:
         away = others[0].place - neighbour.place
