@@ -909,12 +909,14 @@ def test_charges_of_either_order(symbol: str, tmp_path: Path) -> None:
     assert amplitudes(structure, np.zeros((1, 3), int))[0] == pytest.approx(23, rel=ON_A_GRID)
 
 
-@pytest.mark.parametrize(("order", "electrons"), [(1, 8), (2, 4)])
-def test_an_atom_beside_a_centre(order: int, electrons: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("x", "order", "electrons"), [(0.005, 1, 8), (0.005, 2, 4), (0.05, 2, 4), (0.05, 1, 8)]
+)
+def test_an_atom_beside_a_centre(x: float, order: int, electrons: int, tmp_path: Path) -> None:
     """The file says whether it is on the centre."""
     head = UREA_HEAD + "_symmetry_space_group_name_H-M 'P -1'\n"
     names = [*SITE, "_atom_site_occupancy", "_atom_site_site_symmetry_order"]
-    rows = [("O1", "O", 0.005, 0.0, 0.0, 0.02, 0.5, order)]
+    rows = [("O1", "O", x, 0.0, 0.0, 0.02, 0.5, order)]
     structure = read(write_cif(tmp_path / "a.cif", {"x": head + loop(names, rows)}), 2e-10)
     forward = amplitudes(structure, np.zeros((1, 3), int))[0]
     assert forward == pytest.approx(electrons, rel=ON_A_GRID)
@@ -993,8 +995,9 @@ def test_type_symbols_which_are_no_elements(symbol: str, electrons: int, tmp_pat
     ("names", "values", "message"),
     [
         (["_atom_site_anharm_GC_C_111"], (0.001,), "anharmonic"),
-        ([f"_atom_site_aniso_U_{p}" for p in ("11", "22", "33", "12", "13", "23")],
-         (0.02, 0.02, 0.02, 0, 0, 0), "share a label"),
+        (["_atom_site_aniso_label", *(f"_atom_site_aniso_U_{p}" for p in
+         ("11", "22", "33", "12", "13", "23"))], ("O1", 0.02, 0.02, 0.02, 0, 0, 0),
+         "share a label"),
     ],
 )  # fmt: skip
 def test_displacements_which_are_not_taken(
@@ -1005,3 +1008,105 @@ def test_displacements_which_are_not_taken(
     path = write_cif(tmp_path / "a.cif", {"x": head + loop([*SITE, *names], rows)})
     with pytest.warns(CupysimWarning, match=message):
         coordinates.read(path, 2e-10)
+
+
+def test_an_impossible_order_of_a_site(tmp_path: Path) -> None:
+    head = UREA_HEAD + "_symmetry_space_group_name_H-M 'P -1'\n"
+    names = [*SITE, "_atom_site_site_symmetry_order"]
+    rows = [("O1", "O", 0.3, 0.2, 0.1, 0.02, 2)]
+    path = write_cif(tmp_path / "a.cif", {"x": head + loop(names, rows)})
+    with pytest.warns(CupysimWarning, match="site_symmetry_order is impossible"):
+        structure = read(path, 2e-10)
+    forward = amplitudes(structure, np.zeros((1, 3), int))[0]
+    assert forward == pytest.approx(16, rel=ON_A_GRID)
+
+
+def test_tensors_in_the_loop_of_sites_with_one_label(tmp_path: Path) -> None:
+    """Each site has the tensor of its row."""
+    head = UREA_HEAD + "_symmetry_space_group_name_H-M 'P 1'\n"
+    names = [*SITE, *(f"_atom_site_aniso_U_{p}" for p in ("11", "22", "33", "12", "13", "23"))]
+    found = []
+    for labels in (("O1", "O1"), ("O1", "O2")):
+        rows = [
+            (label, "O", 0.2, y, 0.3, 0.02, u, u, u, 0, 0, 0)
+            for label, y, u in zip(labels, (0.1, 0.6), (0.02, 0.4), strict=True)
+        ]
+        path = write_cif(tmp_path / "a.cif", {"x": head + loop(names, rows)})
+        found.append(amplitudes(read(path, 2e-10), HKL[1:3]))
+    np.testing.assert_allclose(*found, rtol=1e-9)
+
+
+def mmcif_of(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    edges = "".join(f"_cell.length_{n} {v}\n" for n, v in zip("abc", CELL[:3], strict=True))
+    group = "_symmetry.space_group_name_H-M 'P 21 21 21'\n"
+    return edges + group + loop([f"_atom_site.{name}" for name in names], rows)
+
+
+CARTESIAN = ["Cartn_x", "Cartn_y", "Cartn_z"]
+LABELS = ["label_alt_id", "label_asym_id", "label_atom_id", "label_comp_id"]
+
+
+@pytest.mark.parametrize(
+    ("names", "values"),
+    [
+        (["id", *LABELS], [("{n}", ".", "A", "{name}", "ALA")] * 5),
+        (
+            ["id", "auth_asym_id", "auth_atom_id", "auth_comp_id"],
+            [("{n}", "A", "{name}", "ALA")] * 5,
+        ),
+        (LABELS, [(".", "A", "{name}", "ALA")] * 5),
+        ([], [()] * 5),
+    ],
+    ids=["labels", "auth", "no id", "alone"],
+)
+def test_items_which_the_dictionary_does_not_need(
+    names: list[str], values: list[tuple[str, ...]], tmp_path: Path
+) -> None:
+    rows = [
+        (*(text.format(n=n, name=atom[0]) for text in row), atom[1], *atom[2], atom[4])
+        for n, (atom, row) in enumerate(zip(ATOMS, values, strict=True), 1)
+    ]
+    text = mmcif_of([*names, "type_symbol", *CARTESIAN, "B_iso_or_equiv"], rows)
+    check(read(write_cif(tmp_path / "a.cif", {"x": text})), summed(ATOMS))
+
+
+def test_mmcif_without_elements(tmp_path: Path) -> None:
+    rows = [(n, atom[0], *atom[2]) for n, atom in enumerate(ATOMS, 1)]
+    text = mmcif_of(["id", "label_atom_id", *CARTESIAN], rows)
+    with pytest.raises(FileFormatError, match=r"no _atom_site\.type_symbol"):
+        coordinates.read(write_cif(tmp_path / "a.cif", {"x": text}), 3e-10)
+
+
+def test_displacements_in_the_loop_of_atoms(tmp_path: Path) -> None:
+    """U_iso in place of B, and a tensor in the row of its atom."""
+    pairs = ("[1][1]", "[2][2]", "[3][3]", "[1][2]", "[1][3]", "[2][3]")
+    names = ["id", *LABELS, "type_symbol", *CARTESIAN, "U_iso_or_equiv"]
+    names += [f"aniso_U{pair}" for pair in pairs]
+    u = 20.0 / (8.0 * np.pi**2)
+    rows = [
+        (n, ".", "A", atom[0], "ALA", atom[1], *atom[2], u, *tensor)
+        for n, (atom, tensor) in enumerate(
+            zip(ATOMS, [(2 * u, 2 * u, 2 * u, 0, 0, 0), *[("?",) * 6] * 4], strict=True), 1
+        )
+    ]
+    structure = read(write_cif(tmp_path / "a.cif", {"x": mmcif_of(names, rows)}))
+    check(structure, summed([(*ATOMS[0][:4], 40.0), *ATOMS[1:]]))
+
+
+def test_columns_of_old_pdb_files(tmp_path: Path) -> None:
+    """The entry's name and the line's number stood where elements and charges are now."""
+    lines = atom_lines().splitlines()
+    old = "".join(f"{line[:72]}1CRN{n:4d}\n" for n, line in enumerate(lines, 70))
+    path = save(tmp_path / "a.pdb", CRYST1 + old)
+    with pytest.warns(CupysimWarning, match="have no element"):
+        structure = coordinates.read(path, 3e-10, VACUUM)
+    check(structure, summed(ATOMS))
+
+
+def test_ions_of_which_no_form_factor_is_known(tmp_path: Path) -> None:
+    lines = "".join(f"{line}{charge}\n" for line, charge in zip(
+        atom_lines().splitlines(), ("1+", "  ", "  ", "1-", "  "), strict=True))  # fmt: skip
+    structure = read(save(tmp_path / "a.pdb", CRYST1 + lines))
+    notes = "\n".join(structure.notes)
+    assert "ions with form factors of their own: 1 O1-" in notes
+    assert "ions with those of neutral atoms, since no others are known: 1 N1+" in notes

@@ -438,7 +438,7 @@ def test_datasets_whose_mates_are_apart(tmp_path: Path) -> None:
     ("name", "found"),
     [
         ("P2_1/c", "P 1 21/c 1"), ("P 2(1)/c", "P 1 21/c 1"), ("F d -3 m Z", "F d -3 m:2"),
-        ("F d -3 m S", "F d -3 m:1"), ("R -3 m H", "R -3 m:H"),
+        ("F d -3 m S", "F d -3 m:1"), ("R -3 m H", "R -3 m:H"), ("P 1-", "P -1"),
     ],
 )  # fmt: skip
 def test_spellings_of_space_groups(name: str, found: str) -> None:
@@ -671,3 +671,33 @@ def test_data_sets_told_by_diffrn_id(tmp_path: Path) -> None:
     structure = reflections.read(path, merge=True)
     factors = amplitudes(structure, np.array([[1, 2, 3], [2, 2, 3]]))
     np.testing.assert_allclose(factors, [10.0, 20.0])
+
+
+def test_phases_of_a_powder(tmp_path: Path) -> None:
+    """Two crystals in one list: the first counts, though no index is repeated."""
+    rows = [(1, 2, 3, 1, 10.0), (2, 2, 3, 1, 20.0), (4, 2, 3, 2, 30.0)]
+    path = _refln(tmp_path, [*INDICES, "phase_id", "F_meas"], [(*row,) for row in rows])
+    path.write_text(path.read_text().replace("_refln_phase_id", "_pd_refln_phase_id"))
+    structure = reflections.read(path)
+    factors = amplitudes(structure, np.array([[1, 2, 3], [2, 2, 3], [4, 2, 3]]))
+    np.testing.assert_allclose(factors, [10.0, 20.0, 0.0])
+    assert "other datasets of the loop: 2" in said(structure)
+
+
+@pytest.mark.filterwarnings("ignore::cupysim.errors.CupysimWarning")
+@pytest.mark.parametrize(
+    ("law", "intensities"), [("TRUE", [250.0, 250.0]), ("FALSE", [100.0, 400.0])]
+)
+def test_friedels_law_of_xds(law: str, intensities: list[float], tmp_path: Path) -> None:
+    """With TRUE, XDS takes mates for the same reflection."""
+    text = (
+        f"!FORMAT=XDS_ASCII MERGE=FALSE FRIEDEL'S_LAW={law}\n!SPACE_GROUP_NUMBER= 19\n"
+        "!UNIT_CELL_CONSTANTS= 30 40 50 90 90 90\n!END_OF_HEADER\n"
+        "1 2 3 100.0 1.0\n-1 -2 -3 350.0 1.0\n-1 -2 3 100.0 1.0\n1 2 -3 450.0 1.0\n!END_OF_DATA\n"
+    )
+    (tmp_path / "a.HKL").write_text(text)
+    with pytest.raises(FileFormatError, match="not merged"):
+        reflections.read(tmp_path / "a.HKL")
+    structure = reflections.read(tmp_path / "a.HKL", merge=True)
+    factors = amplitudes(structure, np.array([[1, 2, 3], [-1, -2, -3]])) ** 2
+    np.testing.assert_allclose(factors, intensities, rtol=1e-9)

@@ -14,10 +14,11 @@ from cupysim.errors import FileFormatError
 from cupysim.formats.optional import require
 from cupysim.formats.reading import content
 from cupysim.formats.structures import mtz
-from cupysim.formats.structures.cif_blocks import UNKNOWN, CifBlock, read_blocks
+from cupysim.formats.structures.cif_blocks import CifBlock, read_blocks
+from cupysim.formats.structures.mmcif_atoms import complete_atom_loop, take_displacements
 from cupysim.formats.structures.pdb_text import LARGEST_COORDINATE, prepared
 from cupysim.formats.structures.reflections import is_cif
-from cupysim.formats.structures.small_molecule import EIGHT_PI_SQUARED, small_molecule
+from cupysim.formats.structures.small_molecule import small_molecule
 from cupysim.formats.structures.symmetry import (
     Symmetry,
     cell_text,
@@ -144,41 +145,26 @@ def _macromolecule(
     symmetry: Symmetry | None,
     remarks: tuple[str, ...],
 ) -> AtomicModel:
+    complete_atom_loop(path, block)
     try:
         structure = gemmi.make_structure_from_block(block.parsed)
     except (RuntimeError, ValueError, IndexError) as error:
         raise FileFormatError(path, f"cannot be read: {str(error).splitlines()[0]}") from error
     _check_atoms(path, structure)
+    told = block.cell(path)
+    if told is not None and not structure.cell.is_crystal():
+        # gemmi leaves a cell out whose right angles are not written
+        structure.cell = gemmi.UnitCell(*told)
     cell = _crystal(path, structure)
-    if cell is None and block.cell(path) is not None:
+    if cell is None and told is not None:
         remarks = (*remarks, "its unit cell is a dummy")
-    _take_anisotropic_b(path, block, structure)
-    unknown = sum(value in UNKNOWN for value in block.columns.get("_atom_site_b_iso_or_equiv", ()))
-    if "_atom_site_b_iso_or_equiv" not in block.columns:
-        unknown = structure[0].count_atom_sites()
+    unknown = take_displacements(path, block, structure)
     alarms: tuple[str, ...] = ()
     if unknown:
         alarms = (f"{unknown} atoms have no B factor: 20 A^2 is assumed",)
     if "residual" in block.text("_refine_pdbx_tls_residual_adp_flag").lower():
         alarms += (RESIDUAL_B,)
-    if "_atom_site_aniso_u[1][1]" in block.columns:
-        alarms += ("tensors in the loop of the atoms are not taken: B is isotropic",)
     return AtomicModel(structure, cell, symmetry if cell is not None else None, remarks, alarms)
-
-
-def _take_anisotropic_b(path: object, block: CifBlock, structure: Any) -> None:
-    """Tensors which a file has as B, which gemmi does not read; U is 8 pi^2 times smaller."""
-    names = [f"_atom_site_anisotrop_b[{i}][{j}]" for i, j in ("11", "22", "33", "12", "13", "23")]
-    serials = block.columns.get("_atom_site_anisotrop_id", ())
-    if not serials or any(len(block.columns.get(name, ())) != len(serials) for name in names):
-        return
-    rows = block.number_rows(path, names) / EIGHT_PI_SQUARED
-    by_serial = dict(zip(serials, rows, strict=True))
-    for model in structure:
-        for each in model.all():
-            row = by_serial.get(str(each.atom.serial))
-            if row is not None and np.isfinite(row).all() and not each.atom.aniso.nonzero():
-                each.atom.aniso = type(each.atom.aniso)(*row.tolist())
 
 
 def _read_pdb(

@@ -59,6 +59,9 @@ STATUS = ("status", "include_status", "observed_status")
 SETS = ("wavelength_id", "crystal_id", "diffrn_id")
 """Items which tell datasets in one loop apart."""
 
+PHASE = "_pd_refln_phase_id"
+"""Item which tells the crystals of a powder apart."""
+
 EMBEDDED = {
     "_shelx_hkl_file": "raw intensities for SHELX",
     "_iucr_refine_reflections_details": "an .fcf file",
@@ -216,14 +219,15 @@ def _split(
     path: object, block: CifBlock, category: str, table: ReflectionTable
 ) -> Iterator[tuple[ReflectionTable, np.ndarray]]:
     """Datasets which share one loop, as those of several wavelengths do, and their rows."""
-    names = [category + name for name in SETS if category + name in block.columns]
+    names = [name for name in (*(category + each for each in SETS), PHASE) if name in block.columns]
     columns = {name: np.array(block.texts(name)) for name in names}
     columns = {name: each for name, each in columns.items() if len(each) == len(table.hkl)}
     labels = np.array(["/".join(row) for row in zip(*columns.values(), strict=True)])
     different = list(dict.fromkeys(labels.tolist()))
     by_wavelength = bool(columns) and next(iter(columns)).endswith("wavelength_id")
     waves_differ = by_wavelength and len(set(next(iter(columns.values())).tolist())) > 1
-    if len(different) < 2 or not (waves_differ or _overlap(table.hkl)):
+    phases_differ = len(set(columns.get(PHASE, np.array([])).tolist())) > 1
+    if len(different) < 2 or not (waves_differ or phases_differ or _overlap(table.hkl)):
         yield table, np.ones(len(table.hkl), dtype=bool)
         return
     waves = wavelengths(block, path)

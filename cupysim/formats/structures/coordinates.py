@@ -20,6 +20,7 @@ from cupysim.formats.structures.density import (
     MASK_SPACING,
     Transforms,
     check_memory,
+    ions,
     mask_spacing,
     symmetric,
     transforms,
@@ -158,7 +159,7 @@ def read(
 
 def _checked(path: object, found: AtomicModel) -> tuple[list[str], list[str]]:
     """Notes and warnings about atoms; those which cannot be calculated are refused."""
-    unknown, unoccupied, flattened, charged = [], 0, 0, Counter[str]()
+    unknown, unoccupied, flattened, charged = [], 0, 0, Counter[tuple[str, int]]()
     negative = 0
     for each in found.model.all():
         atom = each.atom
@@ -182,7 +183,7 @@ def _checked(path: object, found: AtomicModel) -> tuple[list[str], list[str]]:
             atom.aniso = type(atom.aniso)(0, 0, 0, 0, 0, 0)
             flattened += 1
         if atom.charge:
-            charged[f"{atom.element.name}{abs(atom.charge)}{'+' if atom.charge > 0 else '-'}"] += 1
+            charged[atom.element.name, atom.charge] += 1
     count = found.model.count_atom_sites()
     if len(unknown) == count:
         raise FileFormatError(path, f"no atom has a known element, the first is {unknown[0]}")
@@ -200,10 +201,27 @@ def _checked(path: object, found: AtomicModel) -> tuple[list[str], list[str]]:
     if negative:
         alarms.append(f"{negative} atoms have negative B factors, which are used")
     alarms += _doubled(found.model)
-    if charged:
-        ions = ", ".join(f"{number} {name}" for name, number in sorted(charged.items()))
-        notes.append(f"ions have form factors of their own where these are known: {ions}")
-    return notes, alarms
+    return notes + _notes_of_ions(charged), alarms
+
+
+def _notes_of_ions(charged: Counter[tuple[str, int]]) -> list[str]:
+    """Which form factors ions have."""
+    gemmi = require("gemmi", "calculating structure factors")
+    own: list[str] = []
+    neutral: list[str] = []
+    with ions(gemmi):
+        for (name, charge), number in sorted(charged.items()):
+            factor = gemmi.IT92_get_exact(gemmi.Element(name), charge)
+            text = f"{number} {name}{abs(charge)}{'+' if charge > 0 else '-'}"
+            (neutral if factor is None else own).append(text)
+    return [
+        f"{what}: {', '.join(names)}"
+        for what, names in (
+            ("ions with form factors of their own", own),
+            ("ions with those of neutral atoms, since no others are known", neutral),
+        )
+        if names
+    ]
 
 
 def _doubled(model: Any) -> list[str]:

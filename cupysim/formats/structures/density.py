@@ -177,7 +177,7 @@ def transforms(gemmi: Any, structure: Any, limit: float, with_solvent: bool) -> 
     density.cutoff = 1e-6
     density.grid.setup_from(structure)
     density.set_refmac_compatible_blur(structure[0])
-    with _ions(gemmi):
+    with ions(gemmi):
         density.put_model_density_on_grid(structure[0])
     atoms = gemmi.transform_map_to_f_phi(density.grid)
     blur = density.blur
@@ -195,8 +195,14 @@ def transforms(gemmi: Any, structure: Any, limit: float, with_solvent: bool) -> 
 
 
 @contextmanager
-def _ions(gemmi: Any) -> Iterator[None]:
-    """Use form factors of ions, which gemmi leaves out unless told."""
+def ions(gemmi: Any) -> Iterator[None]:
+    """Use form factors of ions, which gemmi leaves out unless told.
+
+    Parameters
+    ----------
+    gemmi : module
+        The library.
+    """
     before = gemmi.IT92_get_ignore_charge()
     gemmi.IT92_set_ignore_charge(False)
     try:

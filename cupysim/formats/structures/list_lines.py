@@ -27,6 +27,7 @@ def list_table(
     symmetry: Symmetry,
     wavelength: float | None = None,
     remarks: tuple[str, ...] = (),
+    mates_are_equal: bool = False,
 ) -> ReflectionTable:
     """A table of rows of numbers.
 
@@ -40,7 +41,7 @@ def list_table(
         h, k, l, and the numbers of each column.
     labels, quantities : sequence
         Names of the columns, and what they hold.
-    cell, symmetry, wavelength, remarks : optional
+    cell, symmetry, wavelength, remarks, mates_are_equal : optional
         As for `ReflectionTable`.
 
     Raises
@@ -57,7 +58,7 @@ def list_table(
     )
     return ReflectionTable(
         kind, "", miller_indices(path, numbers[:, :3]), columns, cell, symmetry, wavelength,
-        remarks=remarks,
+        mates_are_equal=mates_are_equal, remarks=remarks,
     )  # fmt: skip
 
 

@@ -112,10 +112,10 @@ def merged(
     if observations.deviations is not None and (observations.deviations > 0.0).all():
         weights, how = observations.deviations[order] ** -2.0, "means weighted by 1/sigma^2"
     means = np.add.reduceat(weights * ordered, starts) / np.add.reduceat(weights, starts)
-    remark = (
-        f"merged: {len(values)} observations became {len(starts)} reflections, {how}, "
-        "Friedel mates kept apart"
-    )
+    remark = f"merged: {len(values)} observations became {len(starts)} reflections, {how}"
+    unique, mates = codes[order][starts], symmetry.representatives(-first)
+    if (np.isin(mates, unique) & (mates != unique)).any():
+        remark += ", Friedel mates kept apart"
     return Observations(first, means), [remark]
 
 

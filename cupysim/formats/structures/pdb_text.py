@@ -13,6 +13,9 @@ POSITION = ((30, 38), (38, 46), (46, 54))
 OCCUPANCY, B_FACTOR = (54, 60), (60, 66)
 """Columns of an atom's record."""
 
+IDENTIFIER, LINE_NUMBER = (72, 76), (76, 80)
+"""What these columns of all records had in files of before 1996."""
+
 ASSUMED_OCCUPANCY, ASSUMED_B = "  1.00", " 20.00"
 """What is written where a record has none."""
 
@@ -47,6 +50,7 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
     # columns of PDB files are bytes
     text = _BEYOND_ASCII.sub(b"?", data.removeprefix(b"\xef\xbb\xbf")).decode("ascii")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    is_old = _is_old(lines)
     kept: list[str] = []
     after_end = without_occupancy = without_b = 0
     ended = False
@@ -56,7 +60,7 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
             continue
         if line.startswith(ATOM_RECORDS):
             after_end += ended
-            padded = line.ljust(B_FACTOR[1])
+            padded = (line[: IDENTIFIER[0]] if is_old else line).ljust(B_FACTOR[1])
             for begin, end in POSITION:
                 _check(path, padded[begin:end], number, "coordinate")
             if not padded[slice(*OCCUPANCY)].strip():
@@ -76,6 +80,14 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
     if without_b:
         warnings.append(f"{without_b} atoms have no B factor: 20 A^2 is assumed")
     return "\n".join(kept) + "\nEND\n", remarks, warnings
+
+
+def _is_old(lines: list[str]) -> bool:
+    """Whether records end with the entry's name and their number, in place of elements."""
+    atoms = [line for line in lines if line.startswith(ATOM_RECORDS)]
+    names = {line[slice(*IDENTIFIER)].strip() for line in atoms}
+    numbers = [line[slice(*LINE_NUMBER)].strip() for line in atoms]
+    return len(names) == 1 and "" not in names and all(each.isdecimal() for each in numbers)
 
 
 def _check(path: object, text: str, line: int, what: str) -> None:

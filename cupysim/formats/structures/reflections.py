@@ -240,6 +240,10 @@ def _observations(
         if table.is_minus is not None and _is_repeated(table):
             # rows of unmerged data tell which of the two mates was measured
             signs[table.is_minus] = -1
+        if table.mates_are_equal:
+            codes = symmetry.representatives(hkl)
+            signs[symmetry.representatives(-hkl) > codes] = -1
+            remarks.append("Friedel mates are the same reflection, as the file says")
         parts = [(signs[:, np.newaxis] * hkl, plus, chosen.deviations)]
         alone = np.isnan(plus)
     indices, values, deviations = [], [], []

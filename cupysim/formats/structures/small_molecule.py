@@ -25,9 +25,15 @@ DUMMY = "dum"
 ISOTROPIC = ("uiso", "biso", "uovl")
 """Types of displacement for which a tensor does not count."""
 
+NEAR = 1.0
+"""Distance (Angstrom) up to which operators can leave a site where it is: where the file says how
+many do, and its coordinates are those of one side of a disordered site, or have few digits."""
+
 ORDER = "_atom_site_site_symmetry_order"
 """How many operators leave a site where it is. Its forerunner, symmetry_multiplicity, means this
 in files of some programs and the number of equivalent sites in others, and is not read."""
+
+ANISO_LABEL = "_atom_site_aniso_label"
 
 FRACTIONS = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
 PAIRS = ("11", "22", "33", "12", "13", "23")
@@ -75,7 +81,7 @@ def small_molecule(
     occupancies = _numbers(path, block, "_atom_site_occupancy", len(fractions))
     elements, charges, warnings = _elements(gemmi, block, labels)
     b_iso, tensors = _displacements(path, block, labels, structure.cell)
-    if tensors and len(set(labels)) < len(labels):
+    if tensors and block.texts(ANISO_LABEL) and len(set(labels)) < len(labels):
         warnings.append("sites share a label: the first tensor of a label counts for all of them")
     if any(name.startswith("_atom_site_anharm_") for name in block.columns):
         warnings.append("anharmonic displacements are not taken")
@@ -84,12 +90,14 @@ def small_molecule(
     is_dummy = np.array([flag.lower() == DUMMY for flag in flags])
     unplaced = ~np.isfinite(fractions).all(axis=1) & ~is_dummy
     model, chain = gemmi.Model(1), gemmi.Chain("A")
-    is_general = _numbers(path, block, ORDER, len(fractions)) == 1.0
+    orders = _numbers(path, block, ORDER, len(fractions))
     special = without_b = 0
+    wrong_order: list[str] = []
     for number in np.flatnonzero(~is_dummy & ~unplaced).tolist():
         images = 1
-        if symmetry is not None and not is_general[number]:
-            images = _images(fractions[number], symmetry, orthogonal)
+        if symmetry is not None:
+            images, is_possible = _images(fractions[number], symmetry, orthogonal, orders[number])
+            wrong_order += [] if is_possible else [labels[number]]
         special += images > 1
         atom = gemmi.Atom()
         atom.name, atom.serial = labels[number][:8], number + 1
@@ -97,7 +105,7 @@ def small_molecule(
         atom.pos = gemmi.Position(*(orthogonal @ fractions[number]))
         occupancy = occupancies[number]
         atom.occ = (1.0 if np.isnan(occupancy) else occupancy) / images
-        u = tensors.get(labels[number])
+        u = tensors.get(number)
         if u is not None:
             atom.aniso = gemmi.SMat33f(u[0, 0], u[1, 1], u[2, 2], u[0, 1], u[0, 2], u[1, 2])
             atom.b_iso = EIGHT_PI_SQUARED * float(np.trace(u)) / 3.0
@@ -122,6 +130,11 @@ def small_molecule(
     ):
         if count:
             remarks.append(f"{count} {what}")
+    if wrong_order:
+        warnings.append(
+            f"site_symmetry_order is impossible where the atoms are, which count: "
+            f"{listed(wrong_order)}"
+        )
     if without_b:
         warnings.append(f"{without_b} atoms have no displacement parameter: B = 0 is assumed")
     return structure, remarks, warnings
@@ -190,46 +203,56 @@ def _candidates(gemmi: Any, letters: str, formula: set[str]) -> list[str]:
 
 def _displacements(
     path: object, block: CifBlock, labels: Sequence[str], cell: Any
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Isotropic B (Angstrom^2), NaN where there is none, and Cartesian U by label."""
+) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """Isotropic B (Angstrom^2), NaN where there is none, and Cartesian U by the site's number."""
     count = len(labels)
     b_iso = EIGHT_PI_SQUARED * _numbers(path, block, "_atom_site_u_iso_or_equiv", count)
     stored = _numbers(path, block, "_atom_site_b_iso_or_equiv", count)
     b_iso = np.where(np.isnan(b_iso), stored, b_iso)
+    kinds = [kind.lower() for kind in _texts(block, "_atom_site_adp_type", count)]
     # without labels of their own, tensors stand in the loop of the atoms
-    names = block.texts("_atom_site_aniso_label") or list(labels)
-    kinds = _texts(block, "_atom_site_adp_type", count)
-    isotropic = {
-        label for label, kind in zip(labels, kinds, strict=True) if kind.lower() in ISOTROPIC
-    }
+    names = block.texts(ANISO_LABEL)
+    rows = len(names) or count
     reciprocal = np.array(cell.reciprocal().parameters[:3])
-    orthogonal = np.array(cell.orth.mat.tolist())
+    to_cartesian = np.array(cell.orth.mat.tolist()) @ np.diag(reciprocal)
     # U and B are along a*, b*, c* of unit length; beta has their lengths in it
     lengths = np.outer(reciprocal, reciprocal)
-    tensors: dict[str, np.ndarray] = {}
+    found: dict[str | int, np.ndarray] = {}
     for kind, scale in (
         ("u", np.ones((3, 3))),
         ("b", np.full((3, 3), 1.0 / EIGHT_PI_SQUARED)),
         ("beta", 1.0 / (2.0 * np.pi**2 * lengths)),
     ):
         columns = [f"_atom_site_aniso_{kind}_{pair}" for pair in PAIRS]
-        if not names or any(len(block.columns.get(each, ())) != len(names) for each in columns):
+        if any(len(block.columns.get(each, ())) != rows for each in columns):
             continue
-        values = block.number_rows(path, columns)
-        for name, row in zip(names, values, strict=True):
-            if np.isfinite(row).all() and name not in tensors and name not in isotropic:
+        for number, row in enumerate(block.number_rows(path, columns)):
+            if np.isfinite(row).all():
                 u11, u22, u33, u12, u13, u23 = row
                 tensor = scale * np.array([[u11, u12, u13], [u12, u22, u23], [u13, u23, u33]])
-                to_cartesian = orthogonal @ np.diag(reciprocal)
-                tensors[name] = to_cartesian @ tensor @ to_cartesian.T
+                key = names[number] if names else number
+                found.setdefault(key, to_cartesian @ tensor @ to_cartesian.T)
+    keys = [label if names else number for number, label in enumerate(labels)]
+    tensors = {
+        number: found[key]
+        for number, key in enumerate(keys)
+        if key in found and kinds[number] not in ISOTROPIC
+    }
     return b_iso, tensors
 
 
-def _images(fraction: np.ndarray, symmetry: Symmetry, orthogonal: np.ndarray) -> int:
-    """How many operators leave a site where it is."""
-    count = 0
+def _images(
+    fraction: np.ndarray, symmetry: Symmetry, orthogonal: np.ndarray, order: float
+) -> tuple[int, bool]:
+    """How many operators leave a site where it is, and whether `order` (or NaN) is possible."""
+    distances = []
     for op in symmetry.all_operators:
         moved = np.array(op.apply_to_xyz(fraction.tolist())) - fraction
         moved -= np.rint(moved)
-        count += bool(np.linalg.norm(orthogonal @ moved) < SAME_PLACE)
-    return count
+        distances.append(np.linalg.norm(orthogonal @ moved))
+    count = int(np.count_nonzero(np.array(distances) < SAME_PLACE))
+    if np.isnan(order):
+        return count, True
+    # a site beside an axis is said to be a general one where an atom is disordered about it
+    possible = (1, count, int(np.count_nonzero(np.array(distances) < NEAR)))
+    return (int(order), True) if order in possible else (count, False)

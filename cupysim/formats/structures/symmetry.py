@@ -162,6 +162,8 @@ def named(name: str, cell: Sequence[float] | None) -> Symmetry | None:
     alpha, gamma = (0.0, 0.0) if cell is None else (cell[3], cell[5])
     # P2_1/c, P 2(1)/c; F d -3 m S and Z are ICSD's names of the two origins
     plain = re.sub(r"[_()]", "", name.strip())
+    # P 1- is P -1
+    plain = re.sub(r"\b([1346])-(?=\s|$)", r"-\1", plain)
     match = ORIGINS.search(plain)
     if match is not None:
         plain = f"{plain[: match.start()]}:{ORIGIN_CHOICES[match[1]]}"

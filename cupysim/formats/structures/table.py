@@ -96,6 +96,8 @@ class ReflectionTable:
         Rows of unmerged data whose indices were replaced by those of the Friedel mate.
     partial : bool
         Some rows hold parts of reflections.
+    mates_are_equal : bool
+        The file declares that Friedel mates are the same reflection.
     remarks : tuple of str
         What was done while reading.
     """
@@ -109,6 +111,7 @@ class ReflectionTable:
     wavelength: float | None = None
     is_minus: np.ndarray | None = None
     partial: bool = False
+    mates_are_equal: bool = False
     remarks: tuple[str, ...] = field(default=())
 
     def rows(self, chosen: np.ndarray) -> ReflectionTable:

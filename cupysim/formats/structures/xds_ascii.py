@@ -81,6 +81,7 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
     return list_table(
         path, "XDS_ASCII file", rows, ("I", "SIGI"), (Quantity.INTENSITY, Quantity.DEVIATION),
         cell, of_group(group), wave * ANGSTROM if 0.0 < wave < LONGEST_WAVE else None, remarks,
+        mates_are_equal=header.get("FRIEDEL'S_LAW", "").upper().startswith("T"),
     )  # fmt: skip
 
 
