@@ -25,10 +25,10 @@ import numpy as np
 from benchmarks.cases import CASES, EXAMPLE
 from benchmarks.machine import describe, keep
 from cupysim.api import from_args
-from cupysim.render.plan import RenderPlan
-from cupysim.render.planning import make_plan
-from cupysim.render.result import Backend, Observer
-from cupysim.render.select import BACKENDS, available_backends, select_backend
+from cupysim.backends.rendered import Backend, Observer
+from cupysim.backends.select import BACKENDS, available_backends, select_backend
+from cupysim.plan.planning import make_plan
+from cupysim.plan.render_plan import RenderPlan
 
 ENOUGH_SECONDS = 5.0
 """After so long a backend is not run again on a case."""
@@ -44,7 +44,7 @@ def time_in_kernels(backend: str) -> Iterator[list[float]]:
     if backend != "cuda":
         yield times
         return
-    from cupysim.render.cuda_engine import CudaEngine
+    from cupysim.backends.compiled.cuda_engine import CudaEngine
 
     original: Callable[..., None] = CudaEngine._run
 

@@ -26,16 +26,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import ROOT, describe, keep
-from cupysim.campaign.cluster import run_cluster
-from cupysim.campaign.file import Campaign, read_campaign
-from cupysim.campaign.folder import create_folder
-from cupysim.campaign.rendering import count_photons, render_shots, shots_at_once
-from cupysim.campaign.runs import finish, run_here, run_processes
-from cupysim.campaign.shards import Shard
-from cupysim.campaign.work import Times
+from cupysim.backends.select import select_backend
+from cupysim.campaign.definition.campaign_file import Campaign, read_campaign
+from cupysim.campaign.execution.cluster import run_cluster
+from cupysim.campaign.execution.folder import create_folder
+from cupysim.campaign.execution.rendering import count_photons, render_shots, shots_at_once
+from cupysim.campaign.execution.runs import finish, run_here, run_processes
+from cupysim.campaign.execution.shards import Shard
+from cupysim.campaign.execution.work import Times
 from cupysim.formats.nexus.series import Series
-from cupysim.render.select import select_backend
-from cupysim.render.spots import predict_spots
+from cupysim.prediction.spots import predict_spots
 
 EXAMPLES = ROOT / "examples" / "campaigns"
 

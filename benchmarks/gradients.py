@@ -21,12 +21,12 @@ import numpy as np
 from benchmarks.cases import CASES, EXAMPLE
 from benchmarks.machine import describe, keep
 from cupysim.api import from_args
-from cupysim.gradients.parameters import plan_gradients
+from cupysim.backends.rendered import Observer
+from cupysim.backends.select import available_backends, select_backend
+from cupysim.gradients.gradient_backends import select_gradient_backend
+from cupysim.gradients.gradient_plan import plan_gradients
 from cupysim.gradients.result import Gradients
-from cupysim.gradients.select import select_gradient_backend
-from cupysim.render.planning import make_plan
-from cupysim.render.result import Observer
-from cupysim.render.select import available_backends, select_backend
+from cupysim.plan.planning import make_plan
 
 NAMES = "misset, cell, distance, beam_centre"
 

@@ -20,9 +20,9 @@ PACKAGES = ("numpy", "scipy", "h5py", "cupy-cuda13x", "cupy-cuda12x", "cupy")
 def describe() -> dict[str, str]:
     """Machine and versions; GPUs where the cuda backend works."""
     import cupysim
+    from cupysim.backends.select import available_backends
     from cupysim.native.library import level
     from cupysim.provenance import sources_digest
-    from cupysim.render.select import available_backends
 
     facts = {
         "processor": _processor(),

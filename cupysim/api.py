@@ -8,25 +8,25 @@ from pathlib import Path
 
 import numpy as np
 
+from cupysim.advice.empty_images import warn_of_empty_image
+from cupysim.advice.quirk_effects import warn_of_effects, warn_of_interpolation_stop
+from cupysim.backends.numpy.tap import Tap
+from cupysim.backends.rendered import Observer
+from cupysim.backends.select import select_backend
 from cupysim.errors import CupysimError
 from cupysim.formats import fdump, hkl_text, matrix_checks
 from cupysim.formats.structures import reflections
-from cupysim.gradients.parameters import plan_gradients
+from cupysim.gradients.gradient_backends import select_gradient_backend
+from cupysim.gradients.gradient_plan import plan_gradients
 from cupysim.gradients.result import Gradients
-from cupysim.gradients.select import select_gradient_backend
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors
+from cupysim.plan.planning import make_plan
 from cupysim.refine.fit import refine
 from cupysim.refine.outcome import Refined
 from cupysim.refine.problem import Observation
 from cupysim.refine.settings import EVALUATIONS, Settings
-from cupysim.render.effects import warn_of_effects, warn_of_interpolation_stop
-from cupysim.render.empty_images import warn_of_empty_image
-from cupysim.render.planning import make_plan
-from cupysim.render.result import Observer
-from cupysim.render.select import select_backend
-from cupysim.render.tap import Tap
 
 
 def simulate(
@@ -49,7 +49,7 @@ def simulate(
         Which backend computes it: "cuda", "host", "numpy", or "auto" for the first of
         these which works.
     observer : Observer, optional
-        Hears how far the render is; a `cupysim.render.tap.Tap` hears every
+        Hears how far the render is; a `cupysim.backends.numpy.tap.Tap` hears every
         step of the NumPy backend, which is then used.
     precision : str, optional
         "double": within 1e-6 of each pixel. "mixed": within 1e-6 of the image's
@@ -320,6 +320,6 @@ def from_args(words: str | Sequence[str]) -> Experiment:
     """
     import shlex
 
-    from cupysim.cli.build import build
+    from cupysim.nanobragg.build import build
 
     return build(shlex.split(words) if isinstance(words, str) else words).experiment

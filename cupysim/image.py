@@ -12,19 +12,20 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from cupysim.backends.rendered import Rendered
+from cupysim.detection import digitising as integer_images
+from cupysim.detection.poisson import PoissonNoise
 from cupysim.errors import CupysimError
-from cupysim.formats import float_image, integer_images, nexus, pgm, png, smv
+from cupysim.formats import float_image, nexus, pgm, png, smv
 from cupysim.formats.pixels import LARGEST_COUNT
-from cupysim.formats.safe_writing import OutputFiles
 from cupysim.gradients.result import Gradients
+from cupysim.image_statistics import Statistics, image_statistics, serial_sum
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.experiment import Experiment
-from cupysim.noise.poisson import PoissonNoise
+from cupysim.plan.render_plan import RenderPlan
+from cupysim.prediction.spots import predict_spots
 from cupysim.provenance import image_record
-from cupysim.render.plan import RenderPlan
-from cupysim.render.result import Rendered
-from cupysim.render.spots import predict_spots
-from cupysim.render.statistics import Statistics, image_statistics, serial_sum
+from cupysim.storage.safe_writing import OutputFiles
 
 ROWS_AT_ONCE = 64
 """Rows to which noise is applied together, to spare memory."""

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 import cupysim
+from cupysim.backends.rendered import MadeBy
+from cupysim.image_statistics import Statistics
 from cupysim.native import sources
-from cupysim.render.result import MadeBy
-from cupysim.render.statistics import Statistics
 
 PACKAGES = ("numpy", "scipy", "h5py", "gemmi", "hdf5plugin")
 """Libraries on whose versions a result may depend."""
@@ -76,7 +76,7 @@ def versions(made_by: MadeBy) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     if made_by.backend == "cuda":
-        from cupysim.render import cuda
+        from cupysim.backends.compiled import cuda
 
         found |= cuda.versions()
     return found

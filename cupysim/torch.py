@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from cupysim.backends.rendered import Observer
 from cupysim.errors import CupysimError
-from cupysim.formats.optional import require
-from cupysim.gradients.select import select_gradient_backend
+from cupysim.gradients.gradient_backends import select_gradient_backend
 from cupysim.models.experiment import Experiment
-from cupysim.refine.parameters import free_parameters, gradient_plan, settled
-from cupysim.render.result import Observer
+from cupysim.optional_libraries import require
+from cupysim.refine.free_parameters import free_parameters, gradient_plan, settled
 
 
 @cache

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cupysim.cli.manual import describe, usage, value_names
-from cupysim.cli.option_kinds import GROUPS, Option
-from cupysim.cli.options import OPTIONS
-from cupysim.cli.words import LEGACY_WORDS
+from cupysim.nanobragg.manual import describe, usage, value_names
+from cupysim.nanobragg.option_kinds import GROUPS, Option
+from cupysim.nanobragg.options import OPTIONS
+from cupysim.nanobragg.words import LEGACY_WORDS
 
 OPTIONS_PAGE = Path(__file__).parent.parent / "docs" / "options.md"
 
@@ -17,7 +17,7 @@ def options_page() -> str:
     lines = [
         "# Options",
         "",
-        "Made by `scripts/make_docs.py` from `cupysim/cli/options.py`; do not edit.",
+        "Made by `scripts/make_docs.py` from `cupysim/nanobragg/options.py`; do not edit.",
         "",
         "```",
         usage(),

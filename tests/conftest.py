@@ -12,11 +12,11 @@ import pytest
 from hypothesis import settings
 
 from cupysim import Beam, Crystal, Detector, Experiment, StructureFactors, UnitCell
+from cupysim.backends.compiled.launch import Precision
+from cupysim.backends.rendered import Observer, Rendered
+from cupysim.backends.select import available_backends, select_backend
 from cupysim.cli.main import main
-from cupysim.render.launch import Precision
-from cupysim.render.plan import RenderPlan
-from cupysim.render.result import Observer, Rendered
-from cupysim.render.select import available_backends, select_backend
+from cupysim.plan.render_plan import RenderPlan
 from tests import tolerances
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
@@ -57,7 +57,7 @@ class Renderer:
     ) -> Rendered:
         if self.precision == "pairs":
             # what mixed precision becomes on GPUs with few float64 units
-            from cupysim.render import cuda
+            from cupysim.backends.compiled import cuda
 
             return cuda.render(plan, observer, Precision.PAIRS, None)
         return select_backend(self.backend, self.precision, threads)(plan, observer)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cupysim.cli.manual import build_parser
+from cupysim.nanobragg.manual import build_parser
 from cupysim.quirks import CORRECTABLE, QUIRKS
 
 ROOT = Path(__file__).parent.parent

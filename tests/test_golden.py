@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cupysim.cli.build import build
-from cupysim.cli.parity_cases import read_cases
-from cupysim.comparison.images import agreement
-from cupysim.formats import integer_images
+from cupysim.backends.rendered import Observer
+from cupysim.backends.select import select_backend
+from cupysim.detection import digitising as integer_images
+from cupysim.detection.poisson import PoissonNoise
 from cupysim.image import Image
 from cupysim.maths.nr_random import RandomStream
-from cupysim.noise.poisson import PoissonNoise
-from cupysim.render.planning import make_plan
-from cupysim.render.result import Observer
-from cupysim.render.select import select_backend
+from cupysim.nanobragg.build import build
+from cupysim.parity.cases import read_cases
+from cupysim.parity.images.agreement import agreement
+from cupysim.plan.planning import make_plan
 from tests import tolerances
 from tests.conftest import GOLDEN, Renderer, Run
 

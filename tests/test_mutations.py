@@ -17,7 +17,7 @@ from typing import NoReturn
 
 import pytest
 
-from cupysim.cli.options import OPTIONS
+from cupysim.nanobragg.options import OPTIONS
 from tests.conftest import INPUTS, Run
 
 MUTATIONS = 1000

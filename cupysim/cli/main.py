@@ -12,9 +12,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from cupysim.cli.commands import COMMANDS, run_command
-from cupysim.cli.help import format_help
-from cupysim.cli.manual import usage
-from cupysim.cli.streams import Report, printable, say, show_warning
+from cupysim.nanobragg.help import format_help
+from cupysim.nanobragg.manual import usage
+from cupysim.terminal import Report, printable, say, show_warning
 
 if TYPE_CHECKING:
     from cupysim.image import Image
@@ -99,18 +99,18 @@ def _terminable() -> Iterator[None]:
 
 
 def _run(words: Sequence[str]) -> None:
-    from cupysim.cli.build import build
-    from cupysim.cli.outputs import check_libraries, check_outputs, write_outputs
-    from cupysim.cli.printout import Printout
-    from cupysim.cli.progress import Listener, Progress
-    from cupysim.cli.provenance import Stopwatch
-    from cupysim.cli.report import setup_lines, solid_angle_line
+    from cupysim.advice.empty_images import warn_of_empty_image
+    from cupysim.advice.quirk_effects import warn_of_effects, warn_of_interpolation_stop
+    from cupysim.backends.select import select_backend
     from cupysim.errors import OptionError
     from cupysim.image import Image
-    from cupysim.render.effects import warn_of_effects, warn_of_interpolation_stop
-    from cupysim.render.empty_images import warn_of_empty_image
-    from cupysim.render.planning import make_plan
-    from cupysim.render.select import select_backend
+    from cupysim.nanobragg.build import build
+    from cupysim.nanobragg.outputs import check_libraries, check_outputs, write_outputs
+    from cupysim.nanobragg.printout import Printout
+    from cupysim.nanobragg.progress import Listener, Progress
+    from cupysim.nanobragg.report import setup_lines, solid_angle_line
+    from cupysim.nanobragg.run_record import Stopwatch
+    from cupysim.plan.planning import make_plan
 
     watch = Stopwatch()
     with watch.stage("reading"):

@@ -18,8 +18,8 @@ from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.writer import OURS
 from cupysim.formats.pixels import measured
-from cupysim.formats.reading import check_regular, opened
 from cupysim.models.experiment import Experiment
+from cupysim.storage.reading import check_regular, opened
 
 MILLIMETRE = 1e-3
 

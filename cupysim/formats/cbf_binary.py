@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.errors import FileFormatError
-from cupysim.formats.optional import require
-from cupysim.formats.reading import opened
+from cupysim.optional_libraries import require
+from cupysim.storage.reading import opened
 
 MARKER = b"\x0c\x1a\x04\xd5"
 """Bytes before the packed pixels."""

@@ -11,10 +11,10 @@ import numpy as np
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
 from cupysim.formats.geometry import ImageGeometry
-from cupysim.formats.reading import opened
 from cupysim.formats.rotation import forward
 from cupysim.maths.arrays import cross, norm, unit
 from cupysim.maths.rotations import rotate_axis
+from cupysim.storage.reading import opened
 
 MILLIMETRE = 1e-3
 

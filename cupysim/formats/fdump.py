@@ -9,8 +9,8 @@ from typing import BinaryIO
 import numpy as np
 
 from cupysim.errors import FileFormatError
-from cupysim.formats.reading import opened
 from cupysim.models.structure_factors import StructureFactors, check_table_size
+from cupysim.storage.reading import opened
 
 _HEADER = re.compile(rb"\s*([+-]?\d+)" + rb"\s+([+-]?\d+)" * 5 + rb"\n\f")
 _HEADER_LIMIT = 200

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 
 from cupysim.errors import FileFormatError
-from cupysim.formats.reading import opened
+from cupysim.storage.reading import opened
 
 
 def write(stream: BinaryIO, image: np.ndarray) -> None:

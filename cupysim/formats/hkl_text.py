@@ -10,10 +10,10 @@ import warnings
 import numpy as np
 
 from cupysim.errors import FileFormatError
-from cupysim.formats.reading import content, opened
 from cupysim.formats.structures.intensity_lists import looks_like
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.native import tools
+from cupysim.storage.reading import content, opened
 
 LARGEST_INDEX = 10**6
 """Miller indices beyond this are not Miller indices (quirk Q47)."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from cupysim.errors import FileFormatError
-from cupysim.formats.optional import require
+from cupysim.optional_libraries import require
 
 NEEDED = ("_axis.vector[1]", "_array_structure_list_axis.displacement_increment")
 """Without these, a file does not place its detector."""

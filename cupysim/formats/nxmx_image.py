@@ -17,10 +17,10 @@ from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nxmx_beam import read_wavelength
 from cupysim.formats.nxmx_chain import chain_of, cumulative, direction
 from cupysim.formats.nxmx_scan import count_angles, read_scan
-from cupysim.formats.optional import require
 from cupysim.formats.pixels import measured
 from cupysim.formats.rotation import forward
 from cupysim.maths.arrays import norm, unit
+from cupysim.optional_libraries import require
 
 SQUARE = 1e-6
 """Relative difference of the pixel's edges up to which it is square."""

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from cupysim.formats.optional import require
+from cupysim.optional_libraries import require
 
 LARGEST_EDGE = 2048
 """Pixels of a picture's longer edge, beyond which blocks of pixels become one."""

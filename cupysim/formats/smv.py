@@ -17,9 +17,9 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
-from cupysim.formats.reading import GZIP, opened
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.models.experiment import Experiment
+from cupysim.storage.reading import GZIP, opened
 
 HEADER_BLOCK = 512
 """Headers are this long, or a multiple of it."""

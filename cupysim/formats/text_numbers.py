@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 from cupysim.errors import FileFormatError
-from cupysim.formats.reading import opened
+from cupysim.storage.reading import opened
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 """A decimal number, as the C library reads it."""

@@ -8,10 +8,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from cupysim.gradients.parameters import FACTORS, GradientPlan
+from cupysim.backends.rendered import Observer
+from cupysim.gradients.gradient_plan import FACTORS, GradientPlan
 from cupysim.gradients.sparse import FactorGradient
 from cupysim.models.parameters import GROUPS
-from cupysim.render.result import Observer
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -24,7 +24,7 @@ class Gradients:
         The parameters.
     values : ndarray of float64, shape (n_parameters, n_slow, n_fast)
         Derivative of each pixel's photons with each of them, in photons per its unit
-        (`cupysim.gradients.parameters.UNITS`); zero where nothing was computed.
+        (`cupysim.gradients.gradient_plan.UNITS`); zero where nothing was computed.
     photons : ndarray of float64, shape (n_slow, n_fast)
         The image before it is rounded to float32.
     structure_factors : FactorGradient or None

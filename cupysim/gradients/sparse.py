@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cupysim.maths.interpolation import DENOMINATORS, NODES, OTHERS
-from cupysim.render.plan import RenderPlan
+from cupysim.plan.render_plan import RenderPlan
 
 ENTRIES_AT_ONCE = 2**22
 """Entries which are collected before those of the same pixel and reflection are added up."""

@@ -11,7 +11,7 @@ from cupysim.errors import CupysimError, ModelError
 from cupysim.gradients.result import GradientBackend
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, KINDS, current
-from cupysim.refine.levels import (
+from cupysim.refine.coarse_levels import (
     SCAN_CANDIDATES,
     Level,
     angular_width,
@@ -20,8 +20,8 @@ from cupysim.refine.levels import (
     scan_orientations,
     spot_width,
 )
+from cupysim.refine.free_parameters import LIMITS, free_parameters, settled
 from cupysim.refine.outcome import LEAST_LIKELY, Fit, Refined, outcome
-from cupysim.refine.parameters import LIMITS, free_parameters, settled
 from cupysim.refine.problem import Observation, Problem
 from cupysim.refine.settings import Settings
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed
-from cupysim.refine.levels import spot_width
+from cupysim.refine.coarse_levels import spot_width
 from cupysim.refine.problem import Problem
 from cupysim.refine.settings import UNLIKELY, Settings
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cupysim.backends.rendered import Observer
 from cupysim.errors import ModelError
 from cupysim.gradients.result import GradientBackend
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import KINDS
-from cupysim.refine.parameters import gradient_plan
-from cupysim.refine.statistics import (
+from cupysim.refine.deviance import (
     FEWEST,
     deviance_moments,
     deviance_residuals,
     least_likely,
 )
-from cupysim.render.result import Observer
+from cupysim.refine.free_parameters import gradient_plan
 
 TARGETS = ("poisson", "squares")
 """The likelihood of counts, or squares of differences which are weighted by their variance."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from cupysim.errors import ModelError
 from cupysim.models.checks import finite, whole
-from cupysim.refine.parameters import free_parameters
+from cupysim.refine.free_parameters import free_parameters
 from cupysim.refine.problem import TARGETS
 
 UNLIKELY = 5.0

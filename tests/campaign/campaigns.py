@@ -8,10 +8,10 @@ import h5py
 import hdf5plugin  # noqa: F401  # reads what it compressed
 import numpy as np
 
-from cupysim.campaign.file import Campaign, read_campaign
-from cupysim.campaign.folder import Folder, create_folder
-from cupysim.campaign.runs import finish, run_here
-from cupysim.campaign.shards import Shard
+from cupysim.campaign.definition.campaign_file import Campaign, read_campaign
+from cupysim.campaign.execution.folder import Folder, create_folder
+from cupysim.campaign.execution.runs import finish, run_here
+from cupysim.campaign.execution.shards import Shard
 
 BASE = (
     "-cell 50 60 70 80 90 100 -default_F 100 -lambda 1 -N 5 -mosaic 0.5 -mosaic_dom 3 "

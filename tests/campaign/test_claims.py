@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cupysim.campaign.claims import Claims, birth, read_claim, this_machine
-from cupysim.campaign.folder import Folder, create_folder
+from cupysim.campaign.execution.claims import Claims, birth, read_claim, this_machine
+from cupysim.campaign.execution.folder import Folder, create_folder
 from tests.campaign.campaigns import campaign_of
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cupysim.campaign import cluster
-from cupysim.campaign.claims import Claims
-from cupysim.campaign.cluster import _Run, do_chunk, run_cluster
-from cupysim.campaign.folder import Folder, create_folder
-from cupysim.campaign.runs import finish
-from cupysim.campaign.shards import Shard
-from cupysim.campaign.work import Times, Worker
+from cupysim.campaign.execution import cluster
+from cupysim.campaign.execution.claims import Claims
+from cupysim.campaign.execution.cluster import _Run, do_chunk, run_cluster
+from cupysim.campaign.execution.folder import Folder, create_folder
+from cupysim.campaign.execution.runs import finish
+from cupysim.campaign.execution.shards import Shard
+from cupysim.campaign.execution.work import Times, Worker
 from cupysim.errors import CupysimError, OptionError
 from tests.campaign.campaigns import BASE, campaign_of, finished, images, text
 

@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
-from cupysim.campaign.file import read_campaign
-from cupysim.campaign.runs import progress
+from cupysim.campaign.definition.campaign_file import read_campaign
+from cupysim.campaign.execution.runs import progress
 from cupysim.cli.main import main
 from cupysim.errors import FileFormatError
 from cupysim.formats.nexus.series import SHOTS
@@ -254,7 +254,7 @@ def test_reading_needs_no_backend(command: Command, monkeypatch: pytest.MonkeyPa
     def none(*arguments: object) -> None:
         raise AssertionError("nothing is to be rendered")
 
-    monkeypatch.setattr("cupysim.campaign.verify.select_backend", none)
+    monkeypatch.setattr("cupysim.campaign.execution.verify.select_backend", none)
     status, told = command("verify out --samples 0")
     assert status == 0
     assert "7 images can be read" in told

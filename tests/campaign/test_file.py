@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from cupysim.campaign.document import Document
-from cupysim.campaign.file import read_campaign
+from cupysim.campaign.definition.campaign_file import read_campaign
+from cupysim.campaign.definition.document import Document
 from cupysim.errors import FileFormatError
 from tests.campaign.campaigns import BASE, campaign_of, text
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cupysim.campaign import rendering
+from cupysim.backends.rendered import Backend, Observer, Rendered
+from cupysim.backends.select import select_backend
+from cupysim.campaign.execution import rendering
 from cupysim.errors import ModelError, OutOfMemory
-from cupysim.render.plan import RenderPlan
-from cupysim.render.result import Backend, Observer, Rendered
-from cupysim.render.select import select_backend
+from cupysim.plan.render_plan import RenderPlan
 from tests.campaign.campaigns import VARY, campaign_of, text
 
 

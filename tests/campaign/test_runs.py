@@ -15,19 +15,19 @@ import h5py
 import numpy as np
 import pytest
 
-from cupysim.campaign import rendering
-from cupysim.campaign.claims import Claims, this_machine
-from cupysim.campaign.file import Campaign
-from cupysim.campaign.folder import Folder, create_folder, open_folder
-from cupysim.campaign.runs import finish, progress, run_here
-from cupysim.campaign.shards import Shard
-from cupysim.campaign.shots import Shot
-from cupysim.campaign.work import Worker
+from cupysim.backends.rendered import Observer, Rendered
+from cupysim.campaign.definition.campaign_file import Campaign
+from cupysim.campaign.definition.shots import Shot
+from cupysim.campaign.execution import rendering
+from cupysim.campaign.execution.claims import Claims, this_machine
+from cupysim.campaign.execution.folder import Folder, create_folder, open_folder
+from cupysim.campaign.execution.runs import finish, progress, run_here
+from cupysim.campaign.execution.shards import Shard
+from cupysim.campaign.execution.work import Worker
 from cupysim.errors import CupysimError, DeviceError
 from cupysim.formats.nexus.series import SHOTS
-from cupysim.formats.patient_file import PatientFile
-from cupysim.render.plan import RenderPlan
-from cupysim.render.result import Observer, Rendered
+from cupysim.plan.render_plan import RenderPlan
+from cupysim.storage.patient_file import PatientFile
 from tests.campaign.campaigns import DATA, VARY, campaign_of, finished, images, text
 
 ROOT = Path(__file__).parents[2]

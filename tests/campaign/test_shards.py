@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cupysim.campaign.folder import create_folder
-from cupysim.campaign.shards import Shard, read_shard
+from cupysim.campaign.execution.folder import create_folder
+from cupysim.campaign.execution.shards import Shard, read_shard
 from cupysim.errors import CupysimError
 from tests.campaign.campaigns import campaign_of, text
 

@@ -11,15 +11,15 @@ from scipy import stats
 from scipy.spatial.transform import Rotation
 
 from cupysim import from_args, simulate
-from cupysim.campaign.distributions import uniform_deviates
-from cupysim.campaign.names import VARIABLE
-from cupysim.campaign.shots import Shot, any_rotation, draw_shot
+from cupysim.backends.rendered import Observer
+from cupysim.backends.select import select_backend
+from cupysim.campaign.definition.distributions import uniform_deviates
+from cupysim.campaign.definition.names import VARIABLE
+from cupysim.campaign.definition.shots import Shot, any_rotation, draw_shot
 from cupysim.errors import ModelError
 from cupysim.formats.nexus.series import read_truth
 from cupysim.models.parameters import GROUPS, KINDS, current
-from cupysim.render.planning import make_plan
-from cupysim.render.result import Observer
-from cupysim.render.select import select_backend
+from cupysim.plan.planning import make_plan
 from tests.campaign.campaigns import BASE, campaign_of, finished, images, text
 from tests.conftest import Renderer
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from cupysim.cli.arguments import RANDOM, default_values, scan
-from cupysim.cli.options import INITIAL, OPTIONS
 from cupysim.errors import CupysimWarning, OptionError
+from cupysim.nanobragg.arguments import RANDOM, default_values, scan
+from cupysim.nanobragg.options import INITIAL, OPTIONS
 from cupysim.quirks import QuirkWarning
 
 

@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
-from cupysim.campaign.claims import this_machine
-from cupysim.campaign.folder import open_folder
+from cupysim.campaign.execution.claims import this_machine
+from cupysim.campaign.execution.folder import open_folder
 from cupysim.cli.main import main
 from cupysim.formats.any_image import open_image
 from tests.campaign.campaigns import BASE, DATA, text

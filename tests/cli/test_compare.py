@@ -14,7 +14,7 @@ import pytest
 from cupysim.cli.commands import compare
 from cupysim.cli.main import main
 from tests.conftest import Run
-from tests.trace.test_pixel import WORDS
+from tests.parity.test_pixel import WORDS
 
 SMALL = (
     "-cell 50 -default_F 10 -N 5 -detpixels 40 -pixel 1 -lambda 1 -distance 60 -nopgm -nodump "

@@ -20,15 +20,15 @@ from scipy import constants
 from scipy.spatial.transform import Rotation
 
 from cupysim.api import from_args, simulate
-from cupysim.cli.arguments import scan
-from cupysim.cli.option_kinds import Kind, Match, Option
-from cupysim.cli.options import OPTIONS
-from cupysim.cli.units import Unit
-from cupysim.cli.words import UNIT_WORDS
 from cupysim.errors import CupysimWarning, OptionError
 from cupysim.models.crystal import Mosaicity
 from cupysim.models.detector import Sensor
 from cupysim.models.experiment import Experiment
+from cupysim.nanobragg.arguments import scan
+from cupysim.nanobragg.option_kinds import Kind, Match, Option
+from cupysim.nanobragg.options import OPTIONS
+from cupysim.nanobragg.units import Unit
+from cupysim.nanobragg.words import UNIT_WORDS
 from cupysim.quirks import CORRECTABLE, QuirkWarning
 from tests.conftest import Run
 from tests.corrected.rendering import experiment_of

@@ -12,7 +12,7 @@ from scipy import stats
 from scipy.spatial.transform import Rotation
 
 from cupysim import api
-from cupysim.campaign.shots import draw_shot
+from cupysim.campaign.definition.shots import draw_shot
 from cupysim.cli.main import main
 from cupysim.formats import mosflm_matrix
 from tests.campaign.campaigns import campaign_of, text

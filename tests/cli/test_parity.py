@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cupysim.cli import parity_cases
 from cupysim.cli.main import main
-from cupysim.cli.parity_cases import default_cases, read_cases
+from cupysim.parity import cases as parity_cases
+from cupysim.parity.cases import default_cases, read_cases
 from tests.conftest import GOLDEN, INPUTS
 
 SMALL = "-cell 50 -default_F 10 -N 5 -detpixels 20 -pixel 2 -lambda 1 -distance 60 -seed 3"

@@ -7,10 +7,10 @@ import warnings
 import numpy as np
 
 from cupysim.api import from_args
+from cupysim.backends.rendered import Observer
 from cupysim.errors import CupysimWarning
 from cupysim.models.experiment import Experiment
-from cupysim.render.planning import make_plan
-from cupysim.render.result import Observer
+from cupysim.plan.planning import make_plan
 from tests.conftest import Renderer
 
 SUM = 2e-6

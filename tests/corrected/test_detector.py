@@ -10,7 +10,7 @@ import pytest
 
 from cupysim.errors import CupysimError
 from cupysim.models.experiment import Experiment
-from cupysim.render.planning import make_plan
+from cupysim.plan.planning import make_plan
 from tests.conftest import Renderer, Run
 from tests.corrected.rendering import experiment_of, image_of
 

@@ -164,10 +164,10 @@ def test_q44_pixels_which_count(run: Run, renderer: Renderer) -> None:
     """mean, rms and rmsd are those of the pixels which were rendered, by NumPy."""
     from dataclasses import replace
 
+    from cupysim.backends.rendered import Observer
     from cupysim.image import Image
     from cupysim.models.experiment import Rendering
-    from cupysim.render.planning import make_plan
-    from cupysim.render.result import Observer
+    from cupysim.plan.planning import make_plan
 
     mask = np.random.default_rng(1).random((9, 9)) < 0.6
     experiment = replace(

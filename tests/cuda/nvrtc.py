@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 
+from cupysim.backends.compiled.cuda_engine import kernel_source
+from cupysim.backends.compiled.kernel_source import gradient_options, search_options
+from cupysim.backends.compiled.launch import SHAPES, Factors, Precision, Variant, suited_precision
 from cupysim.models.crystal import Shape
-from cupysim.render.cuda_engine import kernel_source
-from cupysim.render.kernel_source import gradient_options, search_options
-from cupysim.render.launch import SHAPES, Factors, Precision, Variant, suited_precision
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100", "sm_120")
 """One of each generation which CUDA 13 knows."""

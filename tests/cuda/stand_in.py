@@ -1,6 +1,7 @@
 """A stand-in for CuPy, which lets the host library carry out the launches of the cuda backend.
 
-It has what `cupysim.render.cuda` uses; number, memory and float64 units of its devices are given.
+It has what `cupysim.backends.compiled.cuda` uses; number, memory and float64 units of its devices
+are given.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from cupysim.backends.compiled.host import prepare
+from cupysim.backends.compiled.kernel_source import POLICIES
+from cupysim.backends.compiled.launch import SHAPES, Factors, launch_type
 from cupysim.native import recipe
 from cupysim.native.library import load
-from cupysim.render.host import prepare
-from cupysim.render.kernel_source import POLICIES
-from cupysim.render.launch import SHAPES, Factors, launch_type
 
 
 class OutOfMemoryError(MemoryError):

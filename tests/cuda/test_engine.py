@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 
 from cupysim.api import from_args
+from cupysim.backends.compiled import cuda, cuda_engine, host
+from cupysim.backends.compiled.launch import Precision
+from cupysim.backends.rendered import MadeBy, Observer
 from cupysim.errors import CupysimError
-from cupysim.gradients import compiled
-from cupysim.gradients.parameters import GradientPlan, plan_gradients
+from cupysim.gradients import backward as compiled
+from cupysim.gradients.gradient_backends import select_gradient_backend
+from cupysim.gradients.gradient_plan import GradientPlan, plan_gradients
 from cupysim.gradients.result import Gradients
-from cupysim.gradients.select import select_gradient_backend
+from cupysim.plan.joining import add_shots
+from cupysim.plan.planning import make_plan
+from cupysim.plan.render_plan import RenderPlan
 from cupysim.provenance import versions
-from cupysim.render import cuda, cuda_engine, host
-from cupysim.render.joining import add_shots
-from cupysim.render.launch import Precision
-from cupysim.render.plan import RenderPlan
-from cupysim.render.planning import make_plan
-from cupysim.render.result import MadeBy, Observer
 from tests.conftest import INPUTS
 from tests.cuda.stand_in import Machine
 from tests.tolerances import FLOAT32_BITS

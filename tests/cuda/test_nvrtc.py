@@ -7,10 +7,10 @@ from functools import cache
 
 import pytest
 
+from cupysim.backends.compiled.cuda_engine import kernel_source
+from cupysim.backends.compiled.kernel_source import render_options
+from cupysim.backends.compiled.launch import Factors, Precision, Variant
 from cupysim.models.crystal import Shape
-from cupysim.render.cuda_engine import kernel_source
-from cupysim.render.kernel_source import render_options
-from cupysim.render.launch import Factors, Precision, Variant
 from tests.cuda.nvrtc import (
     ARCHITECTURES,
     Compiled,

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from cupysim import Beam, Crystal, Detector, DetectorAngles, Experiment, StructureFactors
+from cupysim.detection import digitising as integer_images
 from cupysim.errors import FileFormatError
-from cupysim.formats import fdump, float_image, hkl_text, integer_images, pgm, smv
-from cupysim.formats.safe_writing import OutputError, OutputFiles
+from cupysim.formats import fdump, float_image, hkl_text, pgm, smv
+from cupysim.storage.safe_writing import OutputError, OutputFiles
 from tests.conftest import INPUTS, Run
 
 WHOLE = (slice(0, None), slice(0, None))

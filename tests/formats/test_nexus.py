@@ -24,7 +24,7 @@ from cupysim.errors import FileFormatError
 from cupysim.formats import nexus, nxmx_image
 from cupysim.formats.frames import to_imgcif, to_nexus
 from cupysim.models.experiment import Experiment
-from cupysim.render.planning import make_plan
+from cupysim.plan.planning import make_plan
 from tests.conftest import INPUTS, Run
 from tests.tolerances import POSITION
 
@@ -291,7 +291,7 @@ def test_arguments_which_are_no_unicode(run: Run) -> None:
 
 WRITE_SLOWLY = """
 import sys, numpy as np
-from cupysim.formats.safe_writing import OutputFiles
+from cupysim.storage.safe_writing import OutputFiles
 from cupysim.formats import nexus
 from cupysim import from_args
 experiment = from_args("-cell 100 -default_F 1 -N 2 -detpixels 3000 -lambda 1 -nodump")

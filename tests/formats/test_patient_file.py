@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cupysim.formats.patient_file import PatientFile
+from cupysim.storage.patient_file import PatientFile
 
 
 class TestPatientFile:

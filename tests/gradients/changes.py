@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from cupysim.gradients.parameters import GradientPlan, plan_gradients
+from cupysim.gradients.gradient_plan import GradientPlan, plan_gradients
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed
-from cupysim.render.planning import make_plan
+from cupysim.plan.planning import make_plan
 
 STEPS: dict[str, float] = {
     **dict.fromkeys(GROUPS["misset"], 2e-6),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from cupysim.gradients import compiled, parameters
+from cupysim.gradients import backward as compiled
+from cupysim.gradients import gradient_plan as parameters
 from cupysim.native import sources
 
 

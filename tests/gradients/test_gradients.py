@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cupysim import CupysimError, Experiment, Gradients, QuirkWarning, render_gradients, simulate
-from cupysim.gradients.parameters import UNITS, GradientPlan, expand
-from cupysim.gradients.select import select_gradient_backend
+from cupysim.backends.compiled import worker
+from cupysim.backends.compiled.host import HostEngine
+from cupysim.backends.rendered import Observer
+from cupysim.backends.select import available_backends
+from cupysim.gradients.gradient_backends import select_gradient_backend
+from cupysim.gradients.gradient_plan import UNITS, GradientPlan, expand
 from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Region, Rendering
 from cupysim.models.parameters import GROUPS
 from cupysim.quirks import OF_WORDS
-from cupysim.render import worker
-from cupysim.render.host import HostEngine
-from cupysim.render.result import Observer
-from cupysim.render.select import available_backends
 from tests.conftest import INPUTS
 from tests.corrected.rendering import experiment_of
 from tests.gradients import by_hand

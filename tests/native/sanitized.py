@@ -18,15 +18,16 @@ from pathlib import Path
 import numpy as np
 
 from cupysim.api import from_args
+from cupysim.backends.compiled.host import HostEngine, prepare
+from cupysim.backends.compiled.launch import Precision
+from cupysim.backends.rendered import Observer
 from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats import hkl_text
-from cupysim.gradients import compiled, reference
-from cupysim.gradients.parameters import plan_gradients
+from cupysim.gradients import backward as compiled
+from cupysim.gradients import forward as reference
+from cupysim.gradients.gradient_plan import plan_gradients
 from cupysim.native import tools
-from cupysim.render.host import HostEngine, prepare
-from cupysim.render.launch import Precision
-from cupysim.render.planning import make_plan
-from cupysim.render.result import Observer
+from cupysim.plan.planning import make_plan
 from tests.native.support import ROOT, render
 
 GOLDEN = ROOT / "tests" / "golden"

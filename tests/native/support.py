@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from cupysim.api import from_args
+from cupysim.backends.compiled import bands as compiled
+from cupysim.backends.compiled.host import HostEngine, prepare
+from cupysim.backends.compiled.launch import Precision
+from cupysim.backends.rendered import Observer
 from cupysim.native import recipe
-from cupysim.render import compiled
-from cupysim.render.host import HostEngine, prepare
-from cupysim.render.launch import Precision
-from cupysim.render.planning import make_plan
-from cupysim.render.result import Observer
+from cupysim.plan.planning import make_plan
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "cuda_src"

@@ -346,7 +346,7 @@ def test_another_struct_is_refused(
     )
     made = tmp_path / "other.so"
     compile_library(RENDER, BASELINE, sources, made, FAST)
-    from cupysim.render import host
+    from cupysim.backends.compiled import host
 
     with pytest.raises(library.NoLibraryError, match="another struct"):
         host.prepare(ctypes.CDLL(str(made)))

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cupysim.backends.compiled.kernel_source import joined_source
 from cupysim.native import recipe
 from cupysim.native.recipe import BASELINE, RENDER, TOOLS, BuildError, compile_library
-from cupysim.render.kernel_source import joined_source
 from tests.native.support import (
     CXX,
     SOURCES,

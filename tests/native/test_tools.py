@@ -16,14 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cupysim.api import from_args
+from cupysim.backends.rendered import BY_NUMPY, Rendered
+from cupysim.detection import digitising as integer_images
+from cupysim.detection.poisson import PoissonNoise
 from cupysim.errors import FileFormatError
-from cupysim.formats import hkl_text, integer_images
+from cupysim.formats import hkl_text
+from cupysim.image_statistics import image_statistics
 from cupysim.maths.nr_random import RandomStream
 from cupysim.native import tools
-from cupysim.noise.poisson import PoissonNoise
-from cupysim.render.planning import make_plan
-from cupysim.render.result import BY_NUMPY, Rendered
-from cupysim.render.statistics import image_statistics
+from cupysim.plan.planning import make_plan
 from tests.native.support import WORDS
 
 pytestmark = pytest.mark.skipif(not tools.available(), reason="no compiled tools here")

@@ -9,12 +9,12 @@ import pytest
 
 from cupysim import Experiment, fit, simulate
 from cupysim.errors import CupysimError
-from cupysim.gradients.select import select_gradient_backend
+from cupysim.gradients.gradient_backends import select_gradient_backend
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.parameters import GROUPS, KINDS, changed, current
 from cupysim.refine.fit import refine
+from cupysim.refine.free_parameters import free_parameters
 from cupysim.refine.outcome import Refined
-from cupysim.refine.parameters import free_parameters
 from cupysim.refine.problem import Observation, Problem
 from cupysim.refine.settings import Settings
 from tests.conftest import INPUTS

@@ -6,7 +6,7 @@ import pytest
 
 from cupysim.errors import ModelError
 from cupysim.models.parameters import KINDS
-from cupysim.refine.parameters import LIMITS, free_parameters
+from cupysim.refine.free_parameters import LIMITS, free_parameters
 
 
 def test_all_have_limits() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import poisson
 
-from cupysim.refine.statistics import deviance_moments, deviance_residuals
+from cupysim.refine.deviance import deviance_moments, deviance_residuals
 
 INTERPOLATED = 3e-3
 """Of moments between the numbers of photons for which they are known, and of chi-squared beyond."""

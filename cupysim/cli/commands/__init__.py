@@ -9,7 +9,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from typing import NoReturn
 
-from cupysim.cli.streams import printable, say, show_warning
+from cupysim.terminal import printable, say, show_warning
 
 EXIT_ERROR = 2
 """Exit status of sub-commands after an error."""

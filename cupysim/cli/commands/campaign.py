@@ -21,24 +21,24 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 
-from cupysim.campaign.estimate import estimate
-from cupysim.campaign.export import export_images, refuse_own_files, truth_table
-from cupysim.campaign.file import Campaign, read_campaign
-from cupysim.campaign.folder import Folder, create_folder, open_folder
-from cupysim.campaign.runs import (
+from cupysim.backends.compiled.host import MOST_THREADS, usable_cores
+from cupysim.campaign.definition.campaign_file import Campaign, read_campaign
+from cupysim.campaign.execution.estimate import estimate
+from cupysim.campaign.execution.export import export_images, refuse_own_files, truth_table
+from cupysim.campaign.execution.folder import Folder, create_folder, open_folder
+from cupysim.campaign.execution.runs import (
     finish,
     parent_is_gone,
     progress,
     run_here,
     run_processes,
 )
-from cupysim.campaign.shards import Shard, read_shard
-from cupysim.campaign.verify import verify
-from cupysim.campaign.work import Stopped, Times
-from cupysim.cli.streams import say, tell
+from cupysim.campaign.execution.shards import Shard, read_shard
+from cupysim.campaign.execution.verify import verify
+from cupysim.campaign.execution.work import Stopped, Times
 from cupysim.errors import CupysimError
-from cupysim.formats.safe_writing import OutputFiles, check_writable
-from cupysim.render.host import MOST_THREADS, usable_cores
+from cupysim.storage.safe_writing import OutputFiles, check_writable
+from cupysim.terminal import say, tell
 
 IMPERFECT = 1
 """Exit status where shots could not be rendered, or something is wrong."""
@@ -158,7 +158,7 @@ def _go_on(folder: Folder, shard: Shard, arguments: argparse.Namespace) -> int:
     times = Times()
     try:
         if left and engine == "dask":
-            from cupysim.campaign.cluster import run_cluster
+            from cupysim.campaign.execution.cluster import run_cluster
 
             scheduler = arguments.scheduler
             if scheduler is not None:
@@ -209,7 +209,7 @@ def _engine(arguments: argparse.Namespace, processes: int) -> str:
 
 def _processes(wanted: int | None, campaign: Campaign) -> int:
     if wanted is None:
-        from cupysim.render.select import settled
+        from cupysim.backends.select import settled
 
         if campaign.backend in ("auto", "cuda") and settled("auto", None) == "cuda":
             import cupy

@@ -19,19 +19,19 @@ from typing import Any
 import numpy as np
 
 from cupysim.cli.commands import show
-from cupysim.cli.comparison_report import image_json, image_lines, trace_lines
-from cupysim.cli.streams import Report, tell
-from cupysim.comparison.images import FLOOR, ImageComparison, compare_images
 from cupysim.constants import RTOL
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats.any_image import ImageFile, open_image
-from cupysim.formats.reading import opened
-from cupysim.formats.safe_writing import refuse_inputs
-from cupysim.trace import divergence as traces
-from cupysim.trace.divergence import compare_traces
-from cupysim.trace.matching import unpaired_pixels
-from cupysim.trace.reading import looks_like_trace
-from cupysim.trace.reading import read as read_trace
+from cupysim.parity.images.agreement import FLOOR, ImageComparison, compare_images
+from cupysim.parity.traces import first_difference as traces
+from cupysim.parity.traces.first_difference import compare_traces
+from cupysim.parity.traces.matching import unpaired_pixels
+from cupysim.parity.traces.trace_files import looks_like_trace
+from cupysim.parity.traces.trace_files import read as read_trace
+from cupysim.plotting.comparison_report import image_json, image_lines, trace_lines
+from cupysim.storage.reading import opened
+from cupysim.storage.safe_writing import refuse_inputs
+from cupysim.terminal import Report, tell
 
 DIFFERENT = 1
 """Exit status."""

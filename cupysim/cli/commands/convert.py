@@ -20,18 +20,18 @@ from pathlib import Path
 
 import numpy as np
 
-from cupysim.cli.streams import tell
-from cupysim.cli.structures import CONTRAST, f000_value, read_text, with_f000
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError
-from cupysim.formats.reading import content
-from cupysim.formats.safe_writing import OutputFiles, is_special, refuse_inputs
 from cupysim.formats.structures import coordinates, lists, reflections, shelx_list
 from cupysim.formats.structures.columns import choose
 from cupysim.formats.structures.coordinates import B_SOL, K_SOL, Recipe
 from cupysim.formats.structures.structure import Structure
 from cupysim.models.crystal import UnitCell
 from cupysim.models.structure_factors import StructureFactors
+from cupysim.nanobragg.structure_files import CONTRAST, f000_value, read_text, with_f000
+from cupysim.storage.reading import content
+from cupysim.storage.safe_writing import OutputFiles, is_special, refuse_inputs
+from cupysim.terminal import tell
 
 BIN_WIDTH = 0.001
 """Width of resolution bins (1/Angstrom), as in nanoBragg's mtz_to_stol.com."""

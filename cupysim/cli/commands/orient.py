@@ -23,18 +23,18 @@ from pathlib import Path
 
 import numpy as np
 
-from cupysim.campaign.distributions import uniform_deviates
-from cupysim.campaign.file import LARGEST_SEED
-from cupysim.campaign.shots import any_rotation, turned
-from cupysim.cli.streams import Report, say, tell
-from cupysim.cli.units import ANGSTROM, DEGREE
+from cupysim.campaign.definition.campaign_file import LARGEST_SEED
+from cupysim.campaign.definition.distributions import uniform_deviates
+from cupysim.campaign.definition.shots import any_rotation, turned
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import CupysimError
 from cupysim.formats import matrix_checks, mosflm_matrix
-from cupysim.formats.safe_writing import OutputFiles, is_special, refuse_inputs
 from cupysim.maths.cell import reciprocal_from_cell, upright_reciprocal
 from cupysim.maths.rotations import rotate_xyz, xyz_angles
 from cupysim.models.crystal import UnitCell
+from cupysim.nanobragg.units import ANGSTROM, DEGREE
+from cupysim.storage.safe_writing import OutputFiles, is_special, refuse_inputs
+from cupysim.terminal import Report, say, tell
 
 SAME = 1e-6
 """Relative difference of cells beyond which -cell is told to need quirk Q5 corrected."""

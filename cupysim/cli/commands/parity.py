@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.cli.parity_cases import Case, default_cases, given_case, read_cases
-from cupysim.cli.parity_runs import Outcome, Program, our_program, reference_program
-from cupysim.cli.streams import tell
-from cupysim.comparison.images import FLOOR, Agreement, agreement
+from cupysim.backends.select import BACKENDS, PRECISIONS, available_backends, why_not
 from cupysim.constants import RTOL
 from cupysim.errors import CupysimError
-from cupysim.render.select import BACKENDS, PRECISIONS, available_backends, why_not
+from cupysim.parity.cases import Case, default_cases, given_case, read_cases
+from cupysim.parity.images.agreement import FLOOR, Agreement, agreement
+from cupysim.parity.runs import Outcome, Program, our_program, reference_program
+from cupysim.terminal import tell
 
 TAKES_OPTIONS = True
 

@@ -24,28 +24,28 @@ from dataclasses import replace
 
 import numpy as np
 
-from cupysim.cli.arguments import default_values, scan
-from cupysim.cli.build import build
 from cupysim.cli.commands import show
-from cupysim.cli.option_kinds import COMPUTING, OUTPUT, Kind
-from cupysim.cli.options import OPTIONS
-from cupysim.cli.provenance import input_files
-from cupysim.cli.refinement_report import draw, report_json, report_lines
-from cupysim.cli.streams import say, tell
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
 from cupysim.formats import mosflm_matrix
 from cupysim.formats.any_image import ImageFile, open_image
-from cupysim.formats.optional import require
-from cupysim.formats.safe_writing import OutputFiles, check_writable, refuse_inputs
-from cupysim.gradients.select import select_gradient_backend
+from cupysim.gradients.gradient_backends import select_gradient_backend
 from cupysim.image import DEFAULT_OFFSET
 from cupysim.models.experiment import Experiment
+from cupysim.nanobragg.arguments import default_values, scan
+from cupysim.nanobragg.build import build
+from cupysim.nanobragg.option_kinds import COMPUTING, OUTPUT, Kind
+from cupysim.nanobragg.options import OPTIONS
+from cupysim.nanobragg.run_record import input_files
+from cupysim.optional_libraries import require
+from cupysim.plotting.refinement_report import draw, report_json, report_lines
 from cupysim.quirks import corrections
 from cupysim.refine.fit import refine
+from cupysim.refine.free_parameters import free_parameters
 from cupysim.refine.outcome import Refined
-from cupysim.refine.parameters import free_parameters
 from cupysim.refine.problem import TARGETS, Observation
 from cupysim.refine.settings import EVALUATIONS, UNLIKELY, Settings
+from cupysim.storage.safe_writing import OutputFiles, check_writable, refuse_inputs
+from cupysim.terminal import say, tell
 
 TAKES_OPTIONS = True
 

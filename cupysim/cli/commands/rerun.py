@@ -19,19 +19,19 @@ from typing import Any
 import numpy as np
 
 from cupysim.api import simulate
-from cupysim.cli.build import Job, build
-from cupysim.cli.provenance import LAYOUT, input_files
-from cupysim.cli.streams import tell
-from cupysim.comparison.images import FLOOR, agreement
+from cupysim.backends.select import BACKENDS, PRECISIONS, available_backends
 from cupysim.constants import RTOL
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats import nexus
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
-from cupysim.formats.reading import check_regular, opened
 from cupysim.image import Image
+from cupysim.nanobragg.build import Job, build
+from cupysim.nanobragg.run_record import LAYOUT, input_files
+from cupysim.parity.images.agreement import FLOOR, agreement
+from cupysim.parity.traces.trace_files import WRONG_JSON
 from cupysim.provenance import digest, file_record, versions
-from cupysim.render.select import BACKENDS, PRECISIONS, available_backends
-from cupysim.trace.reading import WRONG_JSON
+from cupysim.storage.reading import check_regular, opened
+from cupysim.terminal import tell
 
 DIFFERENT = 1
 """Exit status."""

@@ -19,8 +19,8 @@ from cupysim.errors import CupysimError
 from cupysim.formats import png
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.formats.geometry import ImageGeometry
-from cupysim.formats.optional import require
-from cupysim.formats.safe_writing import OutputFiles, check_writable
+from cupysim.optional_libraries import require
+from cupysim.storage.safe_writing import OutputFiles, check_writable
 
 RINGS = 4
 """Resolution rings where none are named."""

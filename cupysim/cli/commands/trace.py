@@ -13,12 +13,12 @@ import argparse
 import json
 import sys
 
-from cupysim.cli.build import build
-from cupysim.cli.provenance import input_files
-from cupysim.cli.streams import Report
 from cupysim.errors import CupysimError
-from cupysim.formats.safe_writing import OutputFiles, refuse_inputs
-from cupysim.trace.pixel import PLACES, STRONGEST, trace_pixel
+from cupysim.nanobragg.build import build
+from cupysim.nanobragg.run_record import input_files
+from cupysim.parity.traces.pixel_trace import PLACES, STRONGEST, trace_pixel
+from cupysim.storage.safe_writing import OutputFiles, refuse_inputs
+from cupysim.terminal import Report
 
 TAKES_OPTIONS = True
 
@@ -70,7 +70,7 @@ def parse_step(text: str | None) -> dict[str, int] | None:
     Returns
     -------
     dict of str to int, or None
-        By the names of `cupysim.trace.pixel.PLACES`; None for no choice.
+        By the names of `cupysim.parity.traces.pixel_trace.PLACES`; None for no choice.
 
     Raises
     ------

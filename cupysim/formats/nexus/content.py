@@ -23,7 +23,7 @@ class Content:
     counts : ndarray of int32, shape (n_slow, n_fast), optional
         Photons counted, with noise.
     spots : ndarray, optional
-        Structured array of predicted spots, see `cupysim.render.spots`.
+        Structured array of predicted spots, see `cupysim.prediction.spots`.
     provenance : mapping of str to str or number
         Arguments, version, seeds.
     record : str

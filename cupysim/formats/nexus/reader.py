@@ -14,8 +14,8 @@ from cupysim.formats.nexus.content import Content
 from cupysim.formats.nexus.stored_models import restore
 from cupysim.formats.nexus.tree import ENTRY
 from cupysim.formats.nexus.writer import OURS
-from cupysim.formats.reading import opened
 from cupysim.models.experiment import Experiment
+from cupysim.storage.reading import opened
 
 SPOT_FIELDS = {"h", "k", "l", "fast", "slow", "F", "photons"}
 """What a table of spots has at least."""

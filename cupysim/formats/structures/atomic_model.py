@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 
 from cupysim.errors import FileFormatError
-from cupysim.formats.optional import require
-from cupysim.formats.reading import content
 from cupysim.formats.structures import mtz
 from cupysim.formats.structures.cif_blocks import CifBlock, read_blocks
 from cupysim.formats.structures.mmcif_atoms import complete_atom_loop, take_displacements
@@ -27,6 +25,8 @@ from cupysim.formats.structures.symmetry import (
     of_operators,
 )
 from cupysim.formats.structures.table import Cell, listed
+from cupysim.optional_libraries import require
+from cupysim.storage.reading import content
 
 SMALLEST_CELL = 2.0
 """Edges (Angstrom) below which a cell is the dummy of a model without a crystal."""

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from cupysim.errors import FileFormatError, ModelError
-from cupysim.formats.optional import require
 from cupysim.formats.structures.symmetry import Symmetry, named, of_group, of_operators
 from cupysim.formats.structures.table import LONGEST_WAVE, Cell
 from cupysim.models.crystal import UnitCell
+from cupysim.optional_libraries import require
 
 OPERATORS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
 HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")

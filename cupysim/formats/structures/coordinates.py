@@ -13,7 +13,6 @@ from scipy.spatial import cKDTree
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError, CupysimWarning, FileFormatError, ModelError
-from cupysim.formats.optional import require
 from cupysim.formats.structures import atomic_model
 from cupysim.formats.structures.atomic_model import SMALLEST_CELL, AtomicModel
 from cupysim.formats.structures.density import (
@@ -32,6 +31,7 @@ from cupysim.formats.structures.symmetry import Symmetry, cell_text
 from cupysim.formats.structures.table import listed
 from cupysim.models.crystal import UnitCell
 from cupysim.models.structure_factors import StructureFactors, check_table_size
+from cupysim.optional_libraries import require
 
 K_SOL, B_SOL = 0.35, 46.0
 """Electron density (electrons/Angstrom^3) and B factor (Angstrom^2) of the bulk solvent where

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cupysim.errors import FileFormatError
-from cupysim.formats.optional import require
 from cupysim.formats.structures.list_lines import free_numbers, list_table
 from cupysim.formats.structures.symmetry import Symmetry, of_operators
 from cupysim.formats.structures.table import Quantity, ReflectionTable
+from cupysim.optional_libraries import require
 
 SIGNATURE = b"CrystFEL reflection list"
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.spatial import cKDTree
 
-from cupysim.formats.optional import require
 from cupysim.maths.arrays import cross, norm, unit
+from cupysim.optional_libraries import require
 
 LENGTHS = {"C": 0.97, "N": 0.86, "O": 0.84, "S": 1.20, "Se": 1.35}
 """Distances (Angstrom) from the parent atom to the hydrogen's electrons, by element: nearer than

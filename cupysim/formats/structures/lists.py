@@ -11,9 +11,9 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import CupysimError
-from cupysim.formats.optional import require
 from cupysim.formats.structures.structure import Structure
 from cupysim.formats.structures.symmetry import named
+from cupysim.optional_libraries import require
 
 SAME = 1e-6
 """Difference of Friedel mates, relative to the largest amplitude, which is rounding."""

@@ -14,7 +14,6 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import FileFormatError
-from cupysim.formats.optional import require
 from cupysim.formats.structures.symmetry import Symmetry, of_group, of_operators
 from cupysim.formats.structures.table import (
     Cell,
@@ -23,6 +22,7 @@ from cupysim.formats.structures.table import (
     ReflectionTable,
     miller_indices,
 )
+from cupysim.optional_libraries import require
 
 SIGNATURE = b"MTZ "
 

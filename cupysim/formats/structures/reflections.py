@@ -12,7 +12,6 @@ import numpy as np
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimWarning, FileFormatError, ModelError
 from cupysim.formats.index_lists import count_distinct
-from cupysim.formats.reading import content
 from cupysim.formats.structures import cif_reflections, intensity_lists, mtz
 from cupysim.formats.structures.columns import Chosen, choices, choose
 from cupysim.formats.structures.merging import Observations, expanded, merged
@@ -21,6 +20,7 @@ from cupysim.formats.structures.symmetry import cell_text, check_cell
 from cupysim.formats.structures.table import Cell, Column, ReflectionTable, listed
 from cupysim.models.crystal import UnitCell
 from cupysim.models.structure_factors import StructureFactors
+from cupysim.storage.reading import content
 
 HEAD = 2**16
 """Bytes which tell what a file is."""

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from cupysim.errors import FileFormatError, ModelError
-from cupysim.formats.optional import require
 from cupysim.models.crystal import UnitCell
+from cupysim.optional_libraries import require
 
 EDGE_TOLERANCE, ANGLE_TOLERANCE = 0.005, 0.5
 """Relative difference of edges, and difference of angles (degrees), up to which a cell has the

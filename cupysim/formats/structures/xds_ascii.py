@@ -6,10 +6,10 @@ import re
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import FileFormatError
-from cupysim.formats.optional import require
 from cupysim.formats.structures.list_lines import free_numbers, list_table
 from cupysim.formats.structures.symmetry import of_group
 from cupysim.formats.structures.table import LONGEST_WAVE, Quantity, ReflectionTable
+from cupysim.optional_libraries import require
 
 SIGNATURE = b"!FORMAT=XDS_ASCII"
 

@@ -1,0 +1,211 @@
+"""Which quirks of the C program have an effect on an image as a whole.
+
+Other quirks act where an option or a model is read, and tell of it there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cupysim.backends.rendered import Rendered
+from cupysim.maths.arrays import dot, norm
+from cupysim.maths.polarization import polarization_form
+from cupysim.models.crystal import Shape
+from cupysim.models.experiment import Experiment
+from cupysim.models.sampling import Sweep
+from cupysim.plan.render_plan import RenderPlan, Use
+from cupysim.quirks import warn_quirk
+
+NOTICEABLE = 1e-3
+"""Relative change of all of an image's photons which is worth a warning."""
+
+NOTICEABLE_IN_CORNERS = 1e-2
+"""The same of pixels in the corners alone, as it happens in nearly all images a little."""
+
+ROUNDING = 1e-9
+"""Relative differences below this are none."""
+
+
+def warn_of_effects(experiment: Experiment, plan: RenderPlan) -> None:
+    """Warn of each quirk which is not corrected and changes this image.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What is simulated.
+    plan : RenderPlan
+        How it is rendered.
+    """
+    for number, effect in (
+        (3, _stale_orientation(experiment)),
+        (6, _spot_widths(experiment)),
+        (7, _distance(experiment)),
+        (14, _running_products(plan)),
+        (15, _thick_sensor(plan)),
+        (17, _background(experiment)),
+        (21, _kept_factors(plan)),
+        (26, _layers(experiment)),
+        (46, _divergence(experiment)),
+    ):
+        if effect and not experiment.corrects(number):
+            warn_quirk(number, effect)
+
+
+def warn_of_interpolation_stop(rendered: Rendered) -> None:
+    """Warn of the step which ended interpolation, if there was one (quirk Q23).
+
+    Parameters
+    ----------
+    rendered : Rendered
+        What a backend gave back.
+    """
+    for stop in rendered.interpolation_stops:
+        if stop is not None:
+            slow, fast = divmod(stop.pixel, rendered.image.shape[3])
+            warn_quirk(
+                23,
+                f"interpolation of structure factors ends at pixel {fast} {slow} (fast, slow), "
+                "whose indices leave the table; -nointerpolate, or more structure factors, avoid "
+                "the seam",
+            )
+
+
+def _stale_orientation(experiment: Experiment) -> str:
+    angles = experiment.scan.angles
+    n_zero = int(np.count_nonzero(angles == 0.0))
+    if n_zero in (0, len(angles)):
+        return ""
+    return (
+        f"one of {len(angles)} spindle angles is exactly 0, where the crystal keeps the "
+        "orientation of the step before"
+    )
+
+
+def _spot_widths(experiment: Experiment) -> str:
+    crystal = experiment.crystal
+    if crystal.shape not in (Shape.GAUSS, Shape.TOPHAT):
+        return ""
+    counts = crystal.cell_counts
+    widths = [
+        float(count * edge / np.prod(counts))
+        for count, edge in zip(counts, crystal.lattice.lengths, strict=True)
+    ]
+    return (
+        f"{crystal.shape} spots shrink with the cube of N and depend on the cell: here they are "
+        f"{min(widths):.3g} to {max(widths):.3g} times as wide as they should be"
+    )
+
+
+def _distance(experiment: Experiment) -> str:
+    geometry, beam = experiment.detector.geometry, experiment.detector.unit_frame.beam
+    right = geometry.close_distance / float(dot(beam, geometry.normal) or np.inf)
+    if abs(right - geometry.distance) <= ROUNDING * abs(right):
+        return ""
+    return (
+        f"the reported distance is {1e3 * geometry.distance:.6g} mm, not {1e3 * right:.6g} mm, "
+        "which headers, automatic oversampling and curved detectors use"
+    )
+
+
+def _running_products(plan: RenderPlan) -> str:
+    if Use.RUNNING not in plan.uses or plan.n_steps * plan.panels.n_layers == 1:
+        return ""
+    names = ("thick", "polar", "omega")
+    flags = [
+        f"-oversample_{name}"
+        for name, use in zip(names, plan.uses, strict=True)
+        if use is Use.RUNNING
+    ]
+    return f"{', '.join(flags)} multiplies the sum of all steps so far at each step"
+
+
+def _thick_sensor(plan: RenderPlan) -> str:
+    if plan.capture_use is not Use.ONCE or plan.panels.absorbs_all:
+        return ""
+    panels = plan.panels
+    whole = panels.n_layers * panels.layer_step * panels.attenuation
+    last = np.exp(-whole * (1.0 - 1.0 / panels.n_layers)) - np.exp(-whole)
+    right = -np.expm1(-whole)
+    if right <= 0.0 or abs(panels.n_layers * last / right - 1.0) < NOTICEABLE:
+        return ""
+    return (
+        f"the sensor counts {100 * panels.n_layers * last:.3g} % of the photons, not "
+        f"{100 * right:.3g} %: all {panels.n_layers} layers get the last one's absorbed part"
+    )
+
+
+def _background(experiment: Experiment) -> str:
+    if experiment.water.size == 0.0 or experiment.beam.fluence == 0.0:
+        return ""
+    factor = experiment.beam.photons_per_squared_electron / experiment.n_steps
+    if abs(factor - 1.0) < NOTICEABLE:
+        return ""
+    return f"the water background is {factor:.3g} times what it should be"
+
+
+def _kept_factors(plan: RenderPlan) -> str:
+    """Of the image's corners, where the factors change most across a pixel."""
+    one_ray = plan.oversample == 1 and len(plan.sources.channel) == 1
+    if one_ray or (plan.omega_use is not Use.ONCE and plan.polar_use is not Use.ONCE):
+        return ""
+    panels = plan.panels
+    if plan.n_region == 0 or panels.bend is not None:
+        return ""
+    at, size = (0, 0), panels.pixel_size
+    axes = np.stack([panels.fast[at], panels.slow[at]])
+    forms = polarization_form(
+        plan.sources.kahn, plan.sources.incident[0], plan.sources.polarization_axis
+    )
+    worst = 0.0
+    for row in (plan.rows.start, plan.rows.stop - 1):
+        for column in (plan.columns.start, plan.columns.stop - 1):
+            corner = np.array([column, row]) * size @ axes + panels.origin[at]
+            first = corner + size / plan.oversample / 2.0 * axes.sum(axis=0)
+            middle = corner + size / 2.0 * axes.sum(axis=0)
+            ratio = 1.0
+            if plan.omega_use is Use.ONCE:
+                ratio *= float((norm(middle) / norm(first)) ** (2 if panels.point_pixel else 3))
+            if plan.polar_use is Use.ONCE and plan.sources.polarized:
+                right = float(np.mean([_polarization(form, middle) for form in forms]))
+                ratio *= _polarization(forms[0], first) / right
+            worst = max(worst, abs(ratio - 1.0))
+    if not worst > NOTICEABLE_IN_CORNERS:
+        return ""
+    return (
+        f"solid angle and polarization of a pixel's first sub-pixel and source are up to "
+        f"{100 * worst:.2g} % off the mean"
+    )
+
+
+def _polarization(form: np.ndarray, position: np.ndarray) -> float:
+    x, y, z = position / norm(position)
+    mixed = form[3] * x * y + form[4] * x * z + form[5] * y * z
+    return float(form[0] * x * x + form[1] * y * y + form[2] * z * z + mixed)
+
+
+def _layers(experiment: Experiment) -> str:
+    layers = experiment.detector.sensor.layers
+    covered = layers.step * layers.count
+    if layers.range <= 0.0 or abs(covered - layers.range) <= ROUNDING * layers.range:
+        return ""
+    return (
+        f"the {layers.count} layers cover {1e6 * covered:.6g} um of a sensor of "
+        f"{1e6 * layers.range:.6g} um"
+    )
+
+
+def _divergence(experiment: Experiment) -> str:
+    beam = experiment.beam
+    if beam.source_table is not None:
+        return ""
+    lopsided = [
+        f"{name} from {-500 * sweep.range:.4g} to {1e3 * _last(sweep):.4g} mrad"
+        for name, sweep in (("horizontally", beam.horizontal), ("vertically", beam.vertical))
+        if abs(_last(sweep) - sweep.range / 2.0) > ROUNDING * sweep.range
+    ]
+    return f"the sources lie {' and '.join(lopsided)}" if lopsided else ""
+
+
+def _last(sweep: Sweep) -> float:
+    """The last angle of a divergence (rad)."""
+    return sweep.step * (sweep.count - 1) - sweep.range / 2.0

@@ -1,0 +1,1 @@
+"""Backends: they turn a render plan into an image."""

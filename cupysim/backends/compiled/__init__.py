@@ -1,0 +1,1 @@
+"""Compiled backends: one kernel source for GPUs and CPUs."""

@@ -1,0 +1,257 @@
+"""Rendering with compiled kernels: what the GPU and the host backend have in common.
+
+An image is worked through in bands of pixels which take a fraction of a second, so that
+progress shows and an interruption is heard. What depends on the order of the
+C program's serial loops is found out beforehand by searches, and the pixels concerned
+are rendered in parts: orientations of the first sweep (quirk Q3), and the end of
+interpolation (quirk Q23).
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from cupysim.backends.compiled.batch import fits_one_launch, listed, render_at_once
+from cupysim.backends.compiled.engine import Engine
+from cupysim.backends.compiled.spans import Span, count_rays, spans
+from cupysim.backends.compiled.worker import SEARCH_SLOWNESS, Piece, Worker
+from cupysim.backends.rendered import InterpolationStop, MadeBy, Observer, Rendered
+from cupysim.errors import CupysimError
+from cupysim.plan.render_plan import RenderPlan
+
+LARGEST_TABLE = 2**31 - 1
+"""Entries of a table of structure factors which the kernel can count."""
+
+
+@dataclass
+class _Shot:
+    """What is found out in one image of a shot and holds for the next."""
+
+    first_sweep_pending: bool
+    stop: InterpolationStop | None = None
+
+
+@dataclass
+class Panel:
+    """Pixels of one image, and the special ones among them."""
+
+    plan: RenderPlan
+    panel: int
+    workers: list[Worker]
+    count: int
+    first_sweep: tuple[int, int] | None = None
+    """Place of the pixel and its ray."""
+    stop: tuple[int, int] | None = None
+    """Place of the pixel and its step; everything, if interpolation ended before."""
+
+    def find_first_sweep(self, shot: _Shot) -> None:
+        """Find the first sweep which is executed at all."""
+        if not shot.first_sweep_pending:
+            return
+        worker, first = self.workers[0], 0
+        if not self.plan.dmin > 0.0:
+            self.first_sweep = 0, 0
+        while self.first_sweep is None and first < self.count:
+            size = worker.band_size([Span(0, count_rays(self.plan), 0, 1)], SEARCH_SLOWNESS)
+            rays = worker.first_ray(first, min(size, self.count - first))
+            hits = np.flatnonzero(rays >= 0)
+            if len(hits):
+                self.first_sweep = first + int(hits[0]), int(rays[hits[0]])
+            first += size
+        shot.first_sweep_pending = self.first_sweep is None
+
+    def find_stop(self, shot: _Shot, observer: Observer) -> None:
+        """Find the step which ends interpolation."""
+        if not (self.plan.factors.interpolate and self.plan.factors.stops):
+            return
+        if shot.stop is not None:
+            self.stop = -1, 0
+            return
+        worker = self.workers[0]
+        for piece in self._pieces():
+            size = worker.band_size(piece.spans, SEARCH_SLOWNESS)
+            for first in range(piece.first, piece.first + piece.count, size):
+                count = min(size, piece.first + piece.count - first)
+                steps, indices = worker.interpolation_stop(Piece(first, count, piece.spans))
+                hits = np.flatnonzero(steps >= 0)
+                if len(hits):
+                    place, step = first + int(hits[0]), int(steps[hits[0]])
+                    h, k, l = (float(index) for index in indices[hits[0]])
+                    self.stop = place, step
+                    shot.stop = InterpolationStop(self.panel, worker.number(place), step, (h, k, l))
+                    observer.interpolation_stopped(shot.stop)
+                    return
+
+    def _pieces(self) -> list[Piece]:
+        """Runs of pixels with the same spans; special pixels are runs of their own."""
+        special = {place for place, _ in filter(None, (self.first_sweep, self.stop)) if place >= 0}
+        edges = sorted({0, self.count, *special, *(place + 1 for place in special)})
+        pieces = []
+        for first, end in pairwise(edges):
+            sweep = stop = None
+            if self.first_sweep is not None and self.first_sweep[0] == first:
+                sweep = self.first_sweep[1]
+            if self.stop is not None and self.stop[0] <= first:
+                stop = self.stop[1] if self.stop[0] == first else 0
+            pieces.append(Piece(first, end - first, spans(self.plan, sweep, stop)))
+        return pieces
+
+    def render(self, sink: Any, observer: Observer) -> float:
+        """Let the workers render all pixels into a sink; gives the sum of solid angles."""
+        bands = _Bands(self._pieces())
+        if len(self.workers) == 1:
+            total = 0.0
+            while (band := bands.take(self.workers[0])) is not None:
+                total += self.workers[0].render_band(band, sink)
+                observer.pixels_done(band.count)
+            return total
+        return _render_together(self.workers, bands, sink, observer)
+
+
+class _Bands:
+    """Hands out the pixels of an image in bands, each as large as its worker is fast."""
+
+    def __init__(self, pieces: list[Piece]) -> None:
+        self._pieces = list(reversed(pieces))
+        self._lock = threading.Lock()
+
+    def take(self, worker: Worker) -> Piece | None:
+        """The next band, or None when all are taken."""
+        with self._lock:
+            if not self._pieces:
+                return None
+            piece = self._pieces.pop()
+            size = worker.band_size(piece.spans)
+            if piece.count > size:
+                rest = Piece(piece.first + size, piece.count - size, piece.spans)
+                self._pieces.append(rest)
+                piece = Piece(piece.first, size, piece.spans)
+            return piece
+
+    def drop(self) -> None:
+        """Hand out nothing more."""
+        with self._lock:
+            self._pieces.clear()
+
+
+def _render_together(
+    workers: Sequence[Worker], bands: _Bands, sink: Any, observer: Observer
+) -> float:
+    """Let several devices share an image; its sum of solid angles."""
+    done: queue.Queue[tuple[int, float] | BaseException | None] = queue.Queue()
+
+    def work(worker: Worker) -> None:
+        try:
+            while (band := bands.take(worker)) is not None:
+                done.put((band.count, worker.render_band(band, sink)))
+        except BaseException as error:
+            bands.drop()
+            done.put(error)
+        finally:
+            done.put(None)
+
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    total, running, problem = 0.0, len(threads), None
+    try:
+        while running:
+            message = done.get()
+            if message is None:
+                running -= 1
+            elif isinstance(message, BaseException):
+                problem = message
+            else:
+                observer.pixels_done(message[0])
+                total += message[1]
+    finally:
+        bands.drop()
+        for thread in threads:
+            thread.join()
+    if problem is not None:
+        raise problem
+    return total
+
+
+def render(
+    plan: RenderPlan, observer: Observer, engines: Sequence[Engine], image: np.ndarray
+) -> Rendered:
+    """Compute images.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        What to render.
+    observer : Observer
+        Hears how far the render is.
+    engines : sequence of Engine
+        Devices which share the work.
+    image : ndarray of float32, shape plan.shape
+        Zeros, where the images go.
+
+    Returns
+    -------
+    Rendered
+        The images and what is reported of them.
+
+    Raises
+    ------
+    CupysimError
+        If the table of structure factors is too large to be counted.
+    """
+    check_table(plan)
+    omega_sum = np.zeros(plan.shape[:2])
+    n_rendered = np.zeros(plan.shape[:2], dtype=np.int64)
+    stops: list[InterpolationStop | None] = []
+    shots = range(plan.shape[0])
+    if fits_one_launch(plan, engines):
+        numbers = listed(plan, 0)
+        omega_sum[:, 0] = render_at_once(plan, engines[0], numbers, image)
+        n_rendered[:] = plan.n_region if numbers is None else len(numbers)
+        stops, shots = [None] * len(shots), range(0)
+        observer.pixels_done(int(n_rendered.sum()))
+    for shot in shots:
+        state = _Shot(plan.crystals.first_cell is not None)
+        for number in range(plan.shape[1]):
+            numbers = listed(plan, number)
+            count = plan.n_region if numbers is None else len(numbers)
+            if count == 0:
+                continue
+            workers = [Worker(engine, plan, (shot, number), numbers) for engine in engines]
+            panel = Panel(plan, number, workers, count)
+            panel.find_first_sweep(state)
+            panel.find_stop(state, observer)
+            omega_sum[shot, number] = panel.render(image[shot, number], observer)
+            n_rendered[shot, number] = count
+        stops.append(state.stop)
+    made_by = MadeBy(
+        engines[0].backend, engines[0].precision.name.lower(), tuple(each.name for each in engines)
+    )
+    return Rendered(image, omega_sum, n_rendered, stops, made_by)
+
+
+def check_table(plan: RenderPlan) -> None:
+    """Refuse a table of structure factors which the kernel cannot count.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        The image.
+
+    Raises
+    ------
+    CupysimError
+        If it has too many entries.
+    """
+    if plan.factors.table.size > LARGEST_TABLE:
+        raise CupysimError(
+            f"the table of structure factors has {plan.factors.table.size} entries, compiled "
+            f"backends take {LARGEST_TABLE}; use the numpy backend"
+        )

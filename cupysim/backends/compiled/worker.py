@@ -1,0 +1,220 @@
+"""One image's launches on one device: how pixels and steps are divided among them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cupysim.backends.compiled import launch as launches
+from cupysim.backends.compiled.device_tables import Same
+from cupysim.backends.compiled.engine import Engine
+from cupysim.backends.compiled.launch import Factors, Precision, Variant
+from cupysim.backends.compiled.spans import Span, count_rays, portions
+from cupysim.maths.orientations import orientations
+from cupysim.maths.rotations import apply_matrix
+from cupysim.plan.render_plan import RenderPlan, Use
+
+SECONDS_AT_ONCE = 0.3
+"""How long a band should take; at most half a second goes by without a sign."""
+
+SEARCH_SLOWNESS = 20
+"""How many times slower a search is than a render, at most."""
+
+
+@dataclass
+class Piece:
+    """Pixels which follow each other and have the same spans."""
+
+    first: int
+    count: int
+    spans: list[Span]
+
+
+class Worker:
+    """Renders parts of one image on one engine."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        plan: RenderPlan,
+        image: tuple[int, int],
+        numbers: np.ndarray | None,
+    ) -> None:
+        shot, panel = image
+        self.engine = engine
+        self.plan = plan
+        self.shot = shot
+        self.numbers = numbers
+        self.rate = engine.rate
+        self._base = launches.describe(plan, shot, panel)
+        self._base["sources"] = engine.replace("sources", launches.source_records(plan, shot))
+        self._base["crystals"] = engine.replace("crystals", launches.crystal_records(plan, shot))
+        if numbers is not None:
+            self._base["numbers"] = engine.replace("numbers", numbers)
+
+    def band_size(self, span_list: list[Span], slowness: int = 1) -> int:
+        """Pixels which take as long as a band should."""
+        steps = max(1, sum(span.n_steps for span in span_list)) * slowness
+        wanted = int(self.rate * SECONDS_AT_ONCE / steps)
+        return min(max(wanted, self.engine.smallest_band), self.engine.largest_band)
+
+    def render_band(self, piece: Piece, sink: Any) -> float:
+        """Render some pixels completely into an image; gives the sum of their solid angles."""
+        launch = self._launch(piece.first, piece.count)
+        last = piece.first + piece.count - 1
+        parts = self._parts(piece)
+        span, following = next(parts), next(parts, None)
+        numbers = self.number(piece.first), self.number(last)
+        self.engine.open_band(launch, sink, numbers, following is not None)
+        with self.timed(piece):
+            while True:
+                variant = self._variant(span.interpolate)
+                self._set_span(launch, span, variant)
+                launch["ends"] = following is None
+                self.engine.render(launch, variant)
+                if following is None:
+                    break
+                launch["begins"] = False
+                span, following = following, next(parts, None)
+            return self.engine.close_band()
+
+    @contextmanager
+    def timed(self, piece: Piece) -> Iterator[None]:
+        """Learn from how long a band takes how fast the device is."""
+        started = time.perf_counter()
+        yield
+        taken = time.perf_counter() - started
+        steps = piece.count * sum(span.n_steps for span in piece.spans)
+        if taken > SECONDS_AT_ONCE / 30:
+            # the first band starts threads or compiles; what it shows is not believed whole
+            self.rate = min(max(steps / taken, self.rate / 8), self.rate * 8)
+
+    def first_ray(self, first: int, count: int) -> np.ndarray:
+        """For each pixel the first ray within the resolution limit, or -1."""
+        launch = self._launch(first, count)
+        launch["n_rays"] = count_rays(self.plan)
+        return self.engine.find_first_ray(launch)
+
+    def interpolation_stop(self, piece: Piece) -> tuple[np.ndarray, np.ndarray]:
+        """For each pixel the first step which leaves the table, or -1, and its h, k, l."""
+        found = np.full(piece.count, -1, dtype=np.int64)
+        indices = np.zeros((piece.count, 3))
+        for span in self._parts(piece, SEARCH_SLOWNESS):
+            launch, variant = self._launch(piece.first, piece.count), self._variant(True)
+            self._set_span(launch, span, variant)
+            steps, at = self.engine.find_interpolation_stop(launch, variant)
+            new = (found < 0) & (steps >= 0)
+            found[new], indices[new] = steps[new], at[new]
+        return found, indices
+
+    def number(self, place: int) -> int:
+        """Pixel number slow * n_fast + fast of a place in the list of pixels."""
+        if self.numbers is not None:
+            return int(self.numbers[place])
+        base = self._base
+        row, column = divmod(place, int(base["n_columns"][0]))
+        row += int(base["first_row"][0])
+        return row * int(base["n_fast"][0]) + int(base["first_column"][0]) + column
+
+    def _parts(self, piece: Piece, slowness: int = 1) -> Iterator[Span]:
+        at_once = max(1, int(self.rate * SECONDS_AT_ONCE / piece.count / slowness))
+        for span in piece.spans:
+            yield from portions(span, at_once, self.engine.matrices_at_once)
+
+    def _launch(self, first: int, count: int) -> np.ndarray:
+        launch = self._base.copy()
+        launch["first_pixel"], launch["n_pixels"] = first, count
+        launch["begins"] = True
+        return launch
+
+    def _set_span(self, launch: np.ndarray, span: Span, variant: Variant) -> None:
+        launch["first_ray"], launch["n_rays"] = span.first_ray, span.n_rays
+        launch["first_orientation"] = span.first_orientation
+        launch["n_orientations"] = span.n_orientations
+        first, last = span.first_orientation, span.first_orientation + span.n_orientations
+        launch["first_matrix"] = first
+        launch["matrices"] = self.engine.tables.address(
+            self.engine.replace,
+            "matrices",
+            (Same(self.plan), self.shot, first, last, span.untouched, variant.precision),
+            lambda: launches.matrix_records(
+                cells_of(self.plan, self.shot, range(first, last), span.untouched),
+                variant.precision,
+            ),
+        )
+        if variant.factors is not Factors.CONSTANT:
+            launch["table"] = self.engine.tables.factors(
+                self.engine.replace, self.plan, variant.precision
+            )
+
+    def _variant(self, interpolate: bool) -> Variant:
+        return variant_of(self.plan, self.shot, self.engine.precision, interpolate)
+
+
+def cells_of(plan: RenderPlan, shot: int, which: range, untouched: bool) -> np.ndarray:
+    """Cell vectors of some orientations.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        What to render.
+    shot : int
+        Of which shot.
+    which : range
+        Numbers of the orientations, through all crystals.
+    untouched : bool
+        Those of the first sweep (quirk Q3).
+
+    Returns
+    -------
+    ndarray, shape (n, 3, 3)
+        Rows a, b, c (m).
+    """
+    crystals, each = plan.crystals, plan.crystals.n_orientations
+    first, last = which.start, which.stop
+    blocks = []
+    for crystal in range(first // each, (last - 1) // each + 1):
+        low, high = max(first - crystal * each, 0), min(last - crystal * each, each)
+        rotations = crystals.mosaic_rotations[shot, crystal]
+        if untouched:
+            assert crystals.first_cell is not None
+            turned = rotations[low:high][:, None]
+            blocks.append(apply_matrix(turned, crystals.first_cell[shot, crystal]))
+        else:
+            cells = crystals.phi_cells[shot, crystal]
+            blocks.append(orientations(cells, rotations, low, high))
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def variant_of(plan: RenderPlan, shot: int, precision: Precision, interpolate: bool) -> Variant:
+    """The kernel for a shot.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        What to render.
+    shot : int
+        Which shot.
+    precision : Precision
+        The engine's.
+    interpolate : bool
+        Structure factors are interpolated.
+
+    Returns
+    -------
+    Variant
+        What is known of the kernel.
+    """
+    factors = Factors.NEAREST
+    if plan.factors.is_constant:
+        factors = Factors.CONSTANT
+    elif interpolate:
+        factors = Factors.TRICUBIC
+    largest = float(np.max(plan.crystals.n_cells[shot]))
+    precision = launches.suited_precision(precision, factors, largest)
+    return Variant(precision, plan.crystals.shape, factors, Use.RUNNING in plan.uses)

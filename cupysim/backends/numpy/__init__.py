@@ -1,0 +1,1 @@
+"""The NumPy backend: readable, in double precision; the oracle."""

@@ -1,0 +1,239 @@
+"""Rays from the crystal to the sub-pixels: geometry of the NumPy backend.
+
+For each sensor layer, sub-pixel and source, `rays` gives the scattering
+vectors of a block of pixels, and keeps in the block what the C program keeps
+for a pixel: solid angle, absorption and polarization.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cupysim.maths.arrays import unit
+from cupysim.maths.detector_geometry import (
+    bend,
+    capture_fraction,
+    pixel_position,
+    solid_angle,
+)
+from cupysim.maths.polarization import polarization_factor
+from cupysim.plan.render_plan import RenderPlan, Use
+
+
+@dataclass
+class PixelBlock:
+    """Some pixels in raster order, and what is kept for each of them.
+
+    Parameters
+    ----------
+    shot, panel : int
+        Which image.
+    numbers : ndarray of int, shape (n,)
+        slow * n_fast + fast.
+    fast, slow : ndarray, shape (n,)
+        Pixel coordinates as float64.
+    omega, polar, capture : ndarray, shape (n,)
+        Solid angle (sr), polarization factor and absorbed fraction, those of
+        the first sub-pixel, source and (absorption) of the current layer
+        where the plan uses them once (quirk Q21).
+    omega_sum : ndarray, shape (n,)
+        Sum of the solid angles over layers and sub-pixels (sr).
+    """
+
+    shot: int
+    panel: int
+    numbers: np.ndarray
+    fast: np.ndarray
+    slow: np.ndarray
+    omega: np.ndarray = field(init=False)
+    polar: np.ndarray = field(init=False)
+    capture: np.ndarray = field(init=False)
+    omega_sum: np.ndarray = field(init=False)
+
+    def reset(self, plan: RenderPlan) -> None:
+        """Forget what was kept; done when the rays start."""
+        n = len(self.numbers)
+        self.omega = np.zeros(n)
+        self.omega_sum = np.zeros(n)
+        self.polar = np.full(n, 0.0 if plan.sources.polarized else 1.0)
+        self.capture = np.ones(n)
+
+
+@dataclass
+class Ray:
+    """Scattering from one source into one sub-pixel and layer of each pixel.
+
+    Parameters
+    ----------
+    number : int
+        Serial number: layer, slow and fast sub-pixel, source (fastest).
+    source : int
+        Number of the source.
+    active : ndarray of int or None
+        Pixels of the block within the resolution limit; None for all.
+    scattering : list of 3 arrays, shape (n_active,)
+        Scattering vector (1/m).
+    position : list of 3 arrays, shape (n,)
+        Where the sub-pixel is (m).
+    scattering_of_all : list of 3 arrays, shape (n,)
+        Scattering vector (1/m) of pixels beyond the resolution limit too.
+    weight : ndarray, shape (n,), or None
+        What multiplies each term: the source's brightness and the factors which the plan uses
+        for each; None for 1.
+    """
+
+    number: int
+    source: int
+    active: np.ndarray | None
+    scattering: list[np.ndarray]
+    position: list[np.ndarray]
+    scattering_of_all: list[np.ndarray]
+    weight: np.ndarray | None
+
+
+def rays(plan: RenderPlan, block: PixelBlock) -> Iterator[Ray]:
+    """All rays into a block of pixels, in the C program's order.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        What to render.
+    block : PixelBlock
+        The pixels; its kept factors hold for the ray just given.
+
+    Yields
+    ------
+    Ray
+        One for each layer, sub-pixel and source.
+    """
+    panels, at = plan.panels, (block.shot, block.panel)
+    axes = np.stack([panels.fast[at], panels.slow[at], panels.normal[at]])
+    sub_size = panels.pixel_size / plan.oversample
+    block.reset(plan)
+    number = 0
+    for layer in range(panels.n_layers):
+        block.capture[:] = 1.0 if panels.absorbs_all else 0.0
+        for sub_slow in range(plan.oversample):
+            slow = sub_size * (block.slow * plan.oversample + sub_slow) + sub_size / 2.0
+            for sub_fast in range(plan.oversample):
+                fast = sub_size * (block.fast * plan.oversample + sub_fast) + sub_size / 2.0
+                depth = layer * panels.layer_step
+                position = pixel_position(fast, slow, depth, axes, panels.origin[at])
+                if panels.bend is not None:
+                    bent = bend(position, panels.bend)
+                    position = [bent[:, 0], bent[:, 1], bent[:, 2]]
+                airpath = _length(position)
+                diffracted = [x / airpath for x in position]
+                _keep_solid_angle(plan, block, airpath, depth)
+                _keep_capture(plan, block, layer, diffracted, axes[2])
+                for source in range(plan.sources.wavelength.shape[1]):
+                    ray, diffracted = _ray(plan, block, (number, source), position, diffracted)
+                    yield ray
+                    number += 1
+
+
+def _ray(
+    plan: RenderPlan,
+    block: PixelBlock,
+    numbers: tuple[int, int],
+    position: list[np.ndarray],
+    diffracted: list[np.ndarray],
+) -> tuple[Ray, list[np.ndarray]]:
+    """One ray, and the diffracted directions for the next source.
+
+    The C program's polarization routine normalises the diffracted vector in
+    place, so that later sources see other last bits.
+    """
+    number, source = numbers
+    incident = plan.sources.incident[block.shot, source]
+    wavelength = plan.sources.wavelength[block.shot, source]
+    scattering = [(d - i) / wavelength for d, i in zip(diffracted, incident, strict=True)]
+    active, scattering_of_all = None, scattering
+    if plan.dmin > 0.0:
+        stol = 0.5 * _length(scattering)
+        with np.errstate(divide="ignore"):
+            keep = ~((stol > 0.0) & (plan.dmin > 0.5 / stol))
+        if not keep.all():
+            active = np.flatnonzero(keep)
+            scattering = [component[active] for component in scattering]
+    diffracted = _keep_polarization(plan, block, active, incident, diffracted)
+    weight = _weight(plan, block, source)
+    return Ray(number, source, active, scattering, position, scattering_of_all, weight), diffracted
+
+
+def _weight(plan: RenderPlan, block: PixelBlock, source: int) -> np.ndarray | None:
+    brightness = plan.sources.weight[block.shot, source]
+    if brightness == 1.0 and Use.EACH not in plan.uses:
+        return None
+    weight = np.full(len(block.numbers), brightness)
+    for use, factor in zip(plan.uses, (block.capture, block.polar, block.omega), strict=True):
+        if use is Use.EACH:
+            weight *= factor
+    return weight
+
+
+def _keep_solid_angle(
+    plan: RenderPlan, block: PixelBlock, airpath: np.ndarray, depth: float
+) -> None:
+    if plan.omega_use is not Use.ONCE or not block.omega.all():
+        close_distance = float(plan.panels.close_distance[block.shot, block.panel])
+        is_radial = plan.panels.bend is not None and plan.panels.bend.radial
+        if plan.omega_use is Use.EACH and not is_radial:
+            # the C program takes the first layer's distance for all
+            close_distance += depth
+        block.omega = solid_angle(
+            plan.panels.pixel_area, airpath, close_distance, plan.panels.point_pixel
+        )
+    block.omega_sum += block.omega
+
+
+def _keep_capture(
+    plan: RenderPlan,
+    block: PixelBlock,
+    layer: int,
+    diffracted: list[np.ndarray],
+    normal: np.ndarray,
+) -> None:
+    again = plan.capture_use is not Use.ONCE
+    needed = np.full(len(block.capture), True) if again else block.capture == 0.0
+    if needed.any():
+        panels = plan.panels
+        x, y, z = diffracted
+        parallax = x * normal[0] + y * normal[1] + z * normal[2]
+        if panels.bend is not None and panels.bend.radial:
+            parallax = np.ones_like(x)
+        fraction = capture_fraction(layer, panels.layer_step, panels.attenuation, parallax)
+        block.capture = np.where(needed, fraction, block.capture)
+
+
+def _keep_polarization(
+    plan: RenderPlan,
+    block: PixelBlock,
+    active: np.ndarray | None,
+    incident: np.ndarray,
+    diffracted: list[np.ndarray],
+) -> list[np.ndarray]:
+    again = plan.polar_use is not Use.ONCE
+    needed = np.full(len(block.polar), True) if again else block.polar == 0.0
+    # a background scatters beyond the resolution limit too
+    if active is not None and plan.polar_use is not Use.EACH:
+        reached = np.zeros(len(needed), dtype=bool)
+        reached[active] = True
+        needed &= reached
+    if not needed.any():
+        return diffracted
+    length = _length(diffracted)
+    normalised = [np.where(needed, d / length, d) for d in diffracted]
+    factor = polarization_factor(
+        plan.sources.kahn, unit(incident), normalised, plan.sources.polarization_axis
+    )
+    block.polar = np.where(needed, factor, block.polar)
+    return normalised
+
+
+def _length(components: list[np.ndarray]) -> np.ndarray:
+    x, y, z = components
+    return np.sqrt(x * x + y * y + z * z)

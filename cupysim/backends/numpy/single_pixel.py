@@ -1,0 +1,81 @@
+"""One pixel of an image, computed as within the image.
+
+Two things in a pixel depend on the pixels before it: which sweep over the spindle is the first
+which is executed (quirk Q3), and whether interpolation has ended (quirk Q23).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from cupysim.backends.numpy.oracle import Renderer, pixel_blocks
+from cupysim.backends.numpy.rays import PixelBlock
+from cupysim.backends.rendered import Observer
+from cupysim.errors import CupysimError
+from cupysim.plan.render_plan import RenderPlan
+
+
+def single_pixel(plan: RenderPlan, fast: int, slow: int) -> RenderPlan:
+    """A plan of one pixel of the first shot's first panel.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        Plan of the whole image.
+    fast, slow : int
+        The pixel.
+
+    Returns
+    -------
+    RenderPlan
+        Whose image is the whole image's in this pixel, to the last bit.
+
+    Raises
+    ------
+    CupysimError
+        If the pixel is not computed: outside of the image, of the region, or masked.
+    """
+    rows, columns = plan.rows, plan.columns
+    if not (0 <= slow < plan.shape[2] and 0 <= fast < plan.shape[3]):
+        raise CupysimError(
+            f"pixel {fast} {slow}: the image has {plan.shape[3]} x {plan.shape[2]} pixels, "
+            "counted from 0 (fast slow)"
+        )
+    if not (rows.start <= slow < rows.stop and columns.start <= fast < columns.stop):
+        raise CupysimError(f"pixel {fast} {slow}: it is outside of -roi")
+    if plan.mask is not None and not plan.mask[0, slow, fast]:
+        raise CupysimError(f"pixel {fast} {slow}: it is masked")
+    number = slow * plan.shape[3] + fast
+    renderer = Renderer(plan, 0, Observer())
+    sweeps_before = stops_before = False
+    if renderer.first_sweep_pending or renderer.interpolating:
+        for block in pixel_blocks(plan, 0, 0):
+            if block.numbers[0] >= number or not (
+                renderer.first_sweep_pending or renderer.interpolating
+            ):
+                break
+            sweep, stop = _order_effects(renderer, block)
+            sweeps_before |= sweep is not None and int(block.numbers[sweep[0]]) < number
+            stops_before |= stop is not None and int(block.numbers[stop[0]]) < number
+    crystals, factors = plan.crystals, plan.factors
+    return replace(
+        plan,
+        rows=slice(slow, slow + 1),
+        columns=slice(fast, fast + 1),
+        crystals=replace(crystals, first_cell=None) if sweeps_before else crystals,
+        factors=replace(factors, interpolate=False) if stops_before else factors,
+    )
+
+
+def _order_effects(
+    renderer: Renderer, block: PixelBlock
+) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+    """First executed sweep and end of interpolation in a block, if they are there."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+        sweep = renderer.first_sweep(block) if renderer.first_sweep_pending else None
+        stop = renderer.find_interpolation_stop(block, sweep) if renderer.interpolating else None
+    if stop is not None:
+        renderer.interpolating = False
+    return sweep, stop

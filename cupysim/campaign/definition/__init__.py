@@ -1,0 +1,1 @@
+"""What a campaign file says: base, distributions, shots."""

@@ -1,0 +1,123 @@
+"""What all shots of a campaign are variations of: options of the drop-in command."""
+
+from __future__ import annotations
+
+import shlex
+import warnings
+from typing import Any
+
+from cupysim.api import from_args
+from cupysim.campaign.definition.document import Document, Section
+from cupysim.errors import CupysimError, OptionError
+from cupysim.models.experiment import Experiment
+
+_OUTPUT = "campaigns write files of their own; [output] tells which"
+NOT_OF_A_BASE = {
+    **dict.fromkeys(
+        ("floatfile", "intfile", "noisefile", "pgmfile", "h5file", "cbffile", "pngfile",
+         "provenance", "printout", "printout_pixel"), _OUTPUT,
+    ),
+    "seed": "campaigns have a seed of their own in [campaign]",
+    **dict.fromkeys(
+        ("backend", "precision", "threads", "device"),
+        "how it is computed is told by [campaign] and the options of the run",
+    ),
+}  # fmt: skip
+"""Options which would be without effect, and what to do instead."""
+
+MODEL_SECTIONS = ("crystal", "beam", "detector", "sampling", "background")
+"""Tables whose keys are options of the drop-in command."""
+
+
+def base_words(document: Document) -> tuple[str, ...]:
+    """Options of the base: its arguments, then those of the model's tables.
+
+    Parameters
+    ----------
+    document : Document
+        The campaign file.
+
+    Returns
+    -------
+    tuple of str
+        As on the command line.
+
+    Raises
+    ------
+    FileFormatError
+        If there are none, or no words.
+    """
+    base = document.section("base")
+    given = base.take("arguments", [])
+    base.finish()
+    if isinstance(given, str):
+        try:
+            given = shlex.split(given)
+        except ValueError as error:
+            base.fail("arguments", str(error))
+    if not isinstance(given, list) or not all(isinstance(word, str) for word in given):
+        base.fail("arguments", "expected options as on the command line, or a list of words")
+    words = list(given)
+    for word in words:
+        if word.lstrip("-") in NOT_OF_A_BASE and word.startswith("-"):
+            base.fail("arguments", f"{word}: {NOT_OF_A_BASE[word.lstrip('-')]}")
+    for name in MODEL_SECTIONS:
+        section = document.section(name)
+        for key in section.data:
+            value = section.take(key)
+            if value is False:
+                continue
+            if key in NOT_OF_A_BASE:
+                section.fail(key, NOT_OF_A_BASE[key])
+            if f"-{key}" in words:
+                section.fail(key, "is among the base's arguments too")
+            words.append(f"-{key}")
+            if value is not True:
+                several = value if isinstance(value, list) else [value]
+                words += [_as_word(section, key, one) for one in several]
+    if not words:
+        document.fail(("base",), "no options; [base] arguments or [crystal], [beam], ... give them")
+    return tuple(words)
+
+
+def _as_word(section: Section, key: str, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        section.fail(key, f"expected a text, numbers or true, got {value!r}")
+    return value if isinstance(value, str) else repr(value)
+
+
+def base_experiment(document: Document, words: tuple[str, ...]) -> Experiment:
+    """The experiment of which all shots are variations.
+
+    Parameters
+    ----------
+    document : Document
+        The campaign file, whose line is told of what is wrong.
+    words : tuple of str
+        Options of the base.
+
+    Returns
+    -------
+    Experiment
+        The base.
+
+    Raises
+    ------
+    FileFormatError
+        If an option is wrong.
+    """
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            experiment = from_args([*words, "-nodump"])
+    except CupysimError as error:
+        place: tuple[str, ...] = ("base", "arguments")
+        if isinstance(error, OptionError):
+            key = error.option.lstrip("-")
+            for name in MODEL_SECTIONS:
+                if key in document.data.get(name, {}):
+                    place = (name, key)
+        document.fail(place, str(error))
+    for warning in caught:
+        warnings.warn(warning.message, stacklevel=2)
+    return experiment

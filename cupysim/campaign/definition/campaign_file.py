@@ -1,0 +1,342 @@
+"""The campaign file: what is simulated, what varies from shot to shot, and what is written."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cupysim.backends.select import BACKENDS, PRECISIONS
+from cupysim.campaign.definition.base import MODEL_SECTIONS, base_experiment, base_words
+from cupysim.campaign.definition.consistency import check_campaign
+from cupysim.campaign.definition.distributions import (
+    KINDS as DISTRIBUTIONS,
+)
+from cupysim.campaign.definition.distributions import (
+    Distribution,
+    read_distribution,
+    read_numbers,
+)
+from cupysim.campaign.definition.document import Document, Section
+from cupysim.campaign.definition.names import VARIABLE
+from cupysim.campaign.definition.parameter_tables import read_table
+from cupysim.campaign.definition.spectra import Spectra, read_spectra
+from cupysim.models.experiment import Experiment
+
+LARGEST_SEED = 2**63 - 1
+MOST_SHOTS = 10**9
+LARGEST_CHUNK = 10_000
+"""Images in a file; more are a burden for readers, and lost together."""
+
+NOISES = ("numpy", "nanobragg")
+"""Generators of noise: NumPy's, fast at all counts; the C program's, as of -seed and -noisefile."""
+
+MODES = ("set", "plus", "times")
+"""What a number does with the base's value."""
+
+
+@dataclass(frozen=True)
+class Variation:
+    """A parameter which varies.
+
+    Parameters
+    ----------
+    name : str
+        One of `VARIABLE`.
+    distribution : Distribution
+        Its numbers, in units for people.
+    mode : str
+        One of `MODES`.
+    """
+
+    name: str
+    distribution: Distribution
+    mode: str
+
+
+@dataclass(frozen=True)
+class Orientations:
+    """How crystals are oriented.
+
+    Parameters
+    ----------
+    kind : str
+        "base": as the base is; "uniform": anyhow; "spread": the base turned by at most an angle;
+        "list": missetting angles one after the other; "columns": those of the table.
+    spread : float
+        The angle (rad).
+    angles : tuple of tuple of 3 float
+        Missetting angles (rad).
+    columns : tuple of str
+        Columns of missetting angles (degrees).
+    """
+
+    kind: str = "base"
+    spread: float = 0.0
+    angles: tuple[tuple[float, float, float], ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Campaign:
+    """All that a campaign file says.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    text : str
+        What is in it.
+    name : str
+        Of the campaign, and of its files.
+    n_shots, chunk : int
+        Shots, and how many of them are in a file.
+    seed : int
+        Of all that is drawn.
+    backend, precision : str
+        What computes the images.
+    counts, expected : bool
+        Write photons counted; expected photons.
+    spots : float or None
+        Write predicted spots with so many photons at least; None for none.
+    noise : str
+        Whose generator counts photons, one of `NOISES`.
+    words : tuple of str
+        Options of the base.
+    variations : tuple of Variation
+        What varies.
+    orientations : Orientations
+        Of the crystals.
+    n_crystals : Distribution
+        Crystals in a shot.
+    spectra : Spectra, optional
+        Of the shots.
+    table : mapping
+        Columns with a number for each shot.
+    files : tuple of str
+        Input files.
+    experiment : Experiment
+        The base.
+    """
+
+    path: str
+    text: str
+    name: str
+    n_shots: int
+    chunk: int
+    seed: int
+    backend: str
+    precision: str
+    counts: bool
+    expected: bool
+    spots: float | None
+    noise: str
+    words: tuple[str, ...]
+    variations: tuple[Variation, ...]
+    orientations: Orientations
+    n_crystals: Distribution
+    spectra: Spectra | None
+    table: Mapping[str, np.ndarray]
+    files: tuple[str, ...]
+    experiment: Experiment
+
+    @property
+    def n_chunks(self) -> int:
+        """Files of the campaign."""
+        return -(-self.n_shots // self.chunk)
+
+    def shots_of(self, chunk: int) -> range:
+        """Shots which are in a file."""
+        return range(chunk * self.chunk, min((chunk + 1) * self.chunk, self.n_shots))
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of the input files."""
+        return {path: _digest(path) for path in self.files}
+
+
+def read_campaign(
+    path: os.PathLike[str] | str, folder: str | None = None, name: str | None = None
+) -> Campaign:
+    """Read a campaign file.
+
+    Parameters
+    ----------
+    path : path_like
+        The file.
+    folder : str, optional
+        Where the names of input files begin; where the file is without it.
+    name : str, optional
+        Of the campaign, if the file does not tell it; that of the file without it.
+
+    Returns
+    -------
+    Campaign
+        What it says, with the base experiment.
+
+    Raises
+    ------
+    CupysimError
+        If it cannot be read, or something in it is wrong; file and line are told.
+    """
+    document = Document(path)
+    folder = os.path.abspath(folder or os.path.dirname(os.path.abspath(path)))
+    for key in document.data:
+        if key not in ("campaign", "base", "vary", "table", "output", *MODEL_SECTIONS):
+            known = ", ".join(("campaign", "base", *MODEL_SECTIONS, "vary", "table", "output"))
+            document.fail((key,), f"unknown table; there are {known}")
+    outline = _outline(document, path, name)
+    n_shots = outline["n_shots"]
+    with contextlib.chdir(folder):
+        words = base_words(document)
+        table, table_file = _table(document, n_shots)
+        vary = document.section("vary")
+        spectra = None
+        if "spectrum" in vary:
+            spectra = read_spectra(vary.subsection("spectrum"), n_shots)
+        experiment = base_experiment(document, words)
+        files = [os.path.abspath(word) for word in words if os.path.isfile(word)]
+        files += [os.path.abspath(name) for name in (table_file, spectra and spectra.file) if name]
+    campaign = Campaign(
+        **outline,
+        words=words,
+        variations=tuple(
+            _variation(vary.subsection(name), name, table) for name in VARIABLE if name in vary
+        ),
+        orientations=_orientations(vary, table),
+        n_crystals=_n_crystals(vary, table),
+        spectra=spectra,
+        table=table,
+        files=tuple(dict.fromkeys(files)),
+        experiment=experiment,
+    )
+    vary.finish(VARIABLE)
+    check_campaign(campaign, vary)
+    return campaign
+
+
+def read_outline(path: str, name: str, experiment: Experiment) -> Campaign:
+    """What a campaign file says of its output, without the input files, which may be gone.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    name : str
+        Of the campaign.
+    experiment : Experiment
+        The base, from an image.
+
+    Returns
+    -------
+    Campaign
+        One in which nothing varies.
+    """
+    return Campaign(
+        **_outline(Document(path), path, name), words=(), variations=(),
+        orientations=Orientations(), n_crystals=Distribution("constant", (1.0,)), spectra=None,
+        table={}, files=(), experiment=experiment,
+    )  # fmt: skip
+
+
+def _outline(document: Document, path: os.PathLike[str] | str, name: str | None) -> dict[str, Any]:
+    """All but what is simulated."""
+    head, output = document.section("campaign"), document.section("output")
+    found = {
+        "path": os.path.abspath(path),
+        "text": document.text,
+        "name": _name(head, name or os.path.splitext(os.path.basename(path))[0]),
+        "n_shots": head.whole("shots", None, 1, MOST_SHOTS),
+        "chunk": output.whole("images_per_file", 100, 1, LARGEST_CHUNK),
+        "seed": head.whole("seed", 0, 0, LARGEST_SEED),
+        "backend": head.choice("backend", "auto", ("auto", *BACKENDS)),
+        "precision": head.choice("precision", "double", tuple(PRECISIONS)),
+        "counts": output.truth("counts", True),
+        "expected": output.truth("expected", False),
+        "spots": output.fewest("spots"),
+        "noise": output.choice("noise", NOISES[0], NOISES),
+    }
+    head.finish()
+    output.finish()
+    return found
+
+
+def _name(head: Section, default: str) -> str:
+    name = head.text("name", default)
+    if not all(letter.isalnum() or letter in "._-" for letter in name) or name.startswith("."):
+        head.fail("name", f"letters, digits, dots and dashes make names of files, got {name!r}")
+    return name
+
+
+def _table(document: Document, n_shots: int) -> tuple[dict[str, np.ndarray], str | None]:
+    section = document.section("table")
+    if not section.data:
+        return {}, None
+    path = section.text("file")
+    section.finish()
+    table = read_table(path)
+    shortest = min(map(len, table.values()))
+    if shortest < n_shots:
+        section.fail("file", f"{path} has {shortest} rows, but there are {n_shots} shots")
+    return table, path
+
+
+def _variation(section: Section, name: str, table: Mapping[str, np.ndarray]) -> Variation:
+    distribution = read_distribution(section, table)
+    mode = section.choice("mode", "set", MODES)
+    section.finish(tuple(DISTRIBUTIONS))
+    return Variation(name, distribution, mode)
+
+
+def _n_crystals(vary: Section, table: Mapping[str, np.ndarray]) -> Distribution:
+    if "crystals" not in vary:
+        return Distribution("constant", (1.0,))
+    section = vary.subsection("crystals")
+    distribution = read_distribution(section, table)
+    section.finish(tuple(DISTRIBUTIONS))
+    return distribution
+
+
+def _orientations(vary: Section, table: Mapping[str, np.ndarray]) -> Orientations:
+    given = vary.take("orientation", "base")
+    if isinstance(given, str):
+        if given not in ("base", "uniform"):
+            vary.fail("orientation", f"expected base, uniform or a table, got {given!r}")
+        return Orientations(given)
+    section = vary.subsection("orientation")
+    kinds = [kind for kind in ("spread", "list", "columns") if kind in section]
+    if len(kinds) != 1:
+        section.fail("", "expected spread (degrees), list or columns of missetting angles")
+    (kind,) = kinds
+    value = section.take(kind)
+    section.finish()
+    if kind == "spread":
+        numbers = read_numbers(section, kind, value)
+        if len(numbers) != 1 or not 0.0 <= numbers[0] <= 180.0:
+            section.fail(kind, f"expected an angle from 0 to 180 degrees, got {value!r}")
+        return Orientations(kind, spread=float(np.radians(numbers[0])))
+    if not isinstance(value, list) or not value:
+        section.fail(kind, f"expected a list, got {value!r}")
+    if kind == "columns":
+        if len(value) != 3 or not all(isinstance(n, str) and n in table for n in value):
+            section.fail(kind, f"expected three columns of the table, got {value!r}")
+        return Orientations(kind, columns=tuple(value))
+    triples = []
+    for item in value:
+        numbers = read_numbers(section, kind, item)
+        if len(numbers) != 3:
+            section.fail(kind, f"expected three angles, got {item!r}")
+        x, y, z = np.radians(numbers).tolist()
+        triples.append((x, y, z))
+    return Orientations(kind, angles=tuple(triples))
+
+
+def _digest(path: str) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

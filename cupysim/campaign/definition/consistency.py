@@ -1,0 +1,94 @@
+"""What a campaign file may say, but cannot mean."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cupysim.campaign.definition.document import Section
+from cupysim.campaign.definition.names import SHARED
+from cupysim.errors import CupysimWarning
+from cupysim.models.experiment import Experiment
+from cupysim.models.parameters import GROUPS, KINDS, current
+
+if TYPE_CHECKING:
+    from cupysim.campaign.definition.campaign_file import Campaign, Variation
+
+FAR = 10.0
+"""Times the base's length, or less than its tenth, from which on another unit was meant."""
+
+
+def check_campaign(campaign: Campaign, vary: Section) -> None:
+    """Refuse what cannot work in any shot, or was not meant.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        All that its file says.
+    vary : Section
+        Where it says what varies.
+
+    Raises
+    ------
+    FileFormatError
+        With the line.
+    """
+    base = campaign.experiment
+    names = {variation.name: variation for variation in campaign.variations}
+    for shared, parts in SHARED.items():
+        if shared in names and set(parts) & set(names):
+            vary.fail(shared, f"varies together with {' and '.join(set(parts) & set(names))}")
+    if "mosaic_spread" in names and base.crystal.mosaicity.spread == 0.0:
+        vary.fail("mosaic_spread", "the base needs mosaic domains: -mosaic and -mosaic_dom")
+    for name, variation in names.items():
+        _check_size(base, variation, campaign.table, vary.subsection(name))
+    spectra = campaign.spectra
+    if spectra is not None and spectra.wavelengths is not None:
+        ratios = spectra.wavelengths / base.beam.wavelength
+        if not ((ratios > 1.0 / FAR) & (ratios < FAR)).all():
+            vary.fail("spectrum", "wavelengths (Angstrom) are far from the base's")
+    if campaign.spectra is not None and not base.corrects(13):
+        vary.fail(
+            "spectrum", "nanoBragg ignores the weights of sources (Q13); add -corrected Q13 or all"
+        )
+    if "phi" in names and not _is_sweep(names["phi"], base):
+        warnings.warn(
+            CupysimWarning(
+                f"{campaign.path}: phi varies, but not by a range whose step is -osc; DIALS takes "
+                "images for a sweep which goes on from the first one's phi"
+            ),
+            stacklevel=3,
+        )
+
+
+def _check_size(
+    base: Experiment, variation: Variation, table: Mapping[str, np.ndarray], section: Section
+) -> None:
+    """A typical number in another unit, or without the mode which was meant."""
+    name = SHARED.get(variation.name, (variation.name,))[0]
+    if name not in (*GROUPS["cell"], *GROUPS["n_cells"], "mosaic_spread", "wavelength", "fluence"):
+        return
+    before, kind = current(base, name) / KINDS[name].size, KINDS[name]
+    typical = variation.distribution.at(0, 0.5, table)
+    after = {"set": typical, "plus": before + typical, "times": before * typical}[variation.mode]
+    if after <= 0.0:
+        section.fail("", f"a typical {variation.name} would be {after:g} {kind.unit}")
+    is_length = name in GROUPS["cell"][:3] or name == "wavelength"
+    if is_length and not 1.0 / FAR < after / before < FAR:
+        section.fail(
+            "",
+            f"a typical {variation.name} would be {after:g} {kind.unit}, where the base's is "
+            f'{before:g}; mode = "times" multiplies',
+        )
+
+
+def _is_sweep(phi: Variation, base: Experiment) -> bool:
+    """Whether images adjoin each other."""
+    distribution, oscillation = phi.distribution, np.degrees(base.scan.sweep.range)
+    if distribution.kind == "constant" or len(distribution.values) != 2:
+        return distribution.kind == "constant"
+    is_range = distribution.kind == "range" and phi.mode != "times"
+    return is_range and bool(np.isclose(distribution.values[1], oscillation, rtol=1e-9))

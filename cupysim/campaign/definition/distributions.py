@@ -1,0 +1,219 @@
+"""What varies from shot to shot: a number of each shot, from its own random numbers.
+
+Random numbers are those of Philox (Salmon et al. (2011) Proc. SC11, 16), a counter which is
+enciphered: the key is the campaign's seed and the name of what is drawn, the counter the
+shot and the crystal. So each number depends on these alone, whoever draws it, and in which order.
+All distributions are quantiles of one uniform deviate.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cupysim.campaign.definition.document import LARGEST, Section
+
+Table = Mapping[str, np.ndarray]
+"""Columns with a number for each shot."""
+
+
+def _philox(seed: int, name: str, shot: int, crystal: int) -> np.random.Philox:
+    key = np.array([seed, zlib.crc32(name.encode())], dtype=np.uint64)
+    return np.random.Philox(key=key, counter=np.array([0, shot, crystal, 0], dtype=np.uint64))
+
+
+def uniform_deviates(seed: int, name: str, shot: int, crystal: int, count: int) -> np.ndarray:
+    """Random numbers of a shot.
+
+    Parameters
+    ----------
+    seed : int
+        The campaign's.
+    name : str
+        What they are for.
+    shot, crystal : int
+        Of which shot, and of which crystal in it.
+    count : int
+        How many.
+
+    Returns
+    -------
+    ndarray, shape (count,)
+        Between 0 and 1, neither included, in steps of 2^-53.
+    """
+    raw = _philox(seed, name, shot, crystal).random_raw(count)
+    return ((raw >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+
+def photon_generator(seed: int, shot: int) -> np.random.Generator:
+    """NumPy's generator of a shot's photon noise.
+
+    Parameters
+    ----------
+    seed : int
+        The campaign's.
+    shot : int
+        Which shot.
+
+    Returns
+    -------
+    numpy.random.Generator
+        Of its own for each shot.
+    """
+    return np.random.Generator(_philox(seed, "photons", shot, 0))
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A number of each shot.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    values : tuple of float
+        What it takes.
+    column : str
+        Column of the table.
+    """
+
+    kind: str
+    values: tuple[float, ...] = ()
+    column: str = ""
+
+    @property
+    def is_random(self) -> bool:
+        """Whether a deviate decides."""
+        return self.kind not in ("constant", "list", "range", "column")
+
+    def at(self, shot: int, deviate: float, table: Table) -> float:
+        """The number of a shot.
+
+        Parameters
+        ----------
+        shot : int
+            Which.
+        deviate : float
+            Between 0 and 1; its quantile is taken.
+        table : mapping
+            Columns of the table.
+
+        Returns
+        -------
+        float
+            The number.
+        """
+        if self.kind == "column":
+            return float(table[self.column][shot])
+        if self.kind == "list":
+            return self.values[shot % len(self.values)]
+        if self.kind == "range":
+            return self.values[0] + shot * self.values[1]
+        if self.kind == "choice":
+            return self.values[int(deviate * len(self.values))]
+        if self.kind == "constant":
+            return self.values[0]
+        return _QUANTILES[self.kind](deviate, *self.values)
+
+
+def _normal(deviate: float, mean: float, sigma: float) -> float:
+    from scipy.special import ndtri
+
+    return mean + sigma * float(ndtri(deviate))
+
+
+def _gamma(deviate: float, mean: float, shape: float) -> float:
+    from scipy.special import gammaincinv
+
+    return mean / shape * float(gammaincinv(shape, deviate))
+
+
+_QUANTILES: dict[str, Callable[..., float]] = {
+    "uniform": lambda deviate, low, high: low + (high - low) * deviate,
+    "normal": _normal,
+    "log_normal": lambda deviate, median, sigma: median * math.exp(_normal(deviate, 0.0, sigma)),
+    "gamma": _gamma,
+    "exponential": lambda deviate, mean: -mean * math.log1p(-deviate),
+}
+
+KINDS: dict[str, tuple[str, ...] | None] = {
+    "constant": ("number",),
+    "uniform": ("lowest", "highest"),
+    "normal": ("mean", "standard deviation"),
+    "log_normal": ("median", "standard deviation of the logarithm"),
+    "gamma": ("mean", "number of modes"),
+    "exponential": ("mean",),
+    "choice": None,
+    "list": None,
+    "range": ("first", "step"),
+    "column": None,
+}
+"""Distributions and the numbers which they take, any where there is None: a choice is random, a
+list is gone through again and again, a range goes on with the shots, a column is the table's."""
+
+
+def read_distribution(section: Section, table: Table) -> Distribution:
+    """A distribution from a table of the campaign file.
+
+    Parameters
+    ----------
+    section : Section
+        Has one key of `KINDS`.
+    table : mapping
+        Columns of the campaign's table.
+
+    Returns
+    -------
+    Distribution
+        As given there.
+
+    Raises
+    ------
+    FileFormatError
+        If there is none, or it is impossible.
+    """
+    kinds = [kind for kind in KINDS if kind in section]
+    if len(kinds) != 1:
+        section.fail("", f"expected one of {', '.join(KINDS)}")
+    (kind,) = kinds
+    value = section.take(kind)
+    if kind == "column":
+        if not isinstance(value, str) or value not in table:
+            there = f"there are {', '.join(table)}" if table else "[table] names none"
+            section.fail(kind, f"no column {value!r}; {there}")
+        return Distribution(kind, column=value)
+    numbers = read_numbers(section, kind, value)
+    wanted = KINDS[kind]
+    if wanted is not None and len(numbers) != len(wanted):
+        section.fail(kind, f"expected {' and '.join(wanted)}, got {value!r}")
+    if kind == "uniform" and not numbers[0] <= numbers[1]:
+        section.fail(kind, f"the lowest number is above the highest: {value!r}")
+    if kind in ("normal", "log_normal") and not numbers[1] >= 0.0:
+        section.fail(kind, f"a standard deviation must not be negative, got {numbers[1]:g}")
+    if kind == "gamma" and not numbers[1] > 0.0:
+        section.fail(kind, f"the number of modes must be above zero, got {numbers[1]:g}")
+    return Distribution(kind, numbers)
+
+
+def read_numbers(section: Section, key: str, value: Any) -> tuple[float, ...]:
+    """One number or several.
+
+    Raises
+    ------
+    FileFormatError
+        If they are none.
+    """
+    several: Sequence[Any] = value if isinstance(value, list) else [value]
+    for number in several:
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            section.fail(key, f"expected numbers, got {value!r}")
+        if not abs(number) < LARGEST:
+            section.fail(key, f"expected finite numbers, got {str(number)[:20]}")
+    if not several:
+        section.fail(key, "expected numbers, got none")
+    return tuple(map(float, several))

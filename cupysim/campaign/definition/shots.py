@@ -1,0 +1,245 @@
+"""From the number of a shot to its experiments, and to what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cupysim.campaign.definition.campaign_file import Campaign, Variation
+from cupysim.campaign.definition.distributions import uniform_deviates
+from cupysim.campaign.definition.names import OF_CRYSTALS, SHARED
+from cupysim.errors import ModelError
+from cupysim.maths.arrays import unit
+from cupysim.maths.rotations import rotate_axis, rotate_xyz, xyz_angles
+from cupysim.models.experiment import Experiment
+from cupysim.models.parameters import GROUPS, KINDS, changed, current
+from cupysim.models.structure_factors import StructureFactors
+from cupysim.plan.joining import add_crystals
+from cupysim.plan.planning import make_plan
+from cupysim.plan.render_plan import RenderPlan
+
+NOISE_SEEDS = 2**31 - 2
+"""Seeds of the C program's generator from which one is drawn, from 1 on."""
+
+MOST_CRYSTALS = 1000
+"""In a shot."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """A shot of a campaign.
+
+    Parameters
+    ----------
+    number : int
+        Which.
+    experiments : tuple of Experiment
+        One for each crystal; beam, detector and background are those of the first. Where there
+        is no crystal, one without structure factors.
+    n_crystals : int
+        Crystals.
+    drawn : dict of str to list of float
+        What was drawn, in units for people: one number, or one for each crystal.
+    noise_seed : int
+        Of the photons counted.
+    """
+
+    number: int
+    experiments: tuple[Experiment, ...]
+    n_crystals: int
+    drawn: dict[str, list[float]]
+    noise_seed: int
+
+    @property
+    def experiment(self) -> Experiment:
+        """That of the first crystal."""
+        return self.experiments[0]
+
+    @property
+    def a_matrices(self) -> np.ndarray:
+        """Columns a*, b*, c* (1/Angstrom) in the laboratory, shape (n_crystals, 3, 3)."""
+        matrices = [each.crystal.lattice.reciprocal.T for each in self.experiments]
+        return np.array(matrices[: self.n_crystals]).reshape(-1, 3, 3)
+
+    def plan(self) -> RenderPlan:
+        """What a backend takes."""
+        return add_crystals([make_plan(each) for each in self.experiments])
+
+
+def draw_shot(campaign: Campaign, number: int) -> Shot:
+    """All of a shot.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        Of which campaign.
+    number : int
+        Which shot, from 0.
+
+    Returns
+    -------
+    Shot
+        It depends on the campaign file and this number alone.
+
+    Raises
+    ------
+    ModelError
+        If what was drawn is impossible.
+    """
+    drawn: dict[str, list[float]] = {}
+    experiment = campaign.experiment
+    for variation in campaign.variations:
+        if variation.name not in OF_CRYSTALS:
+            value = _number(campaign, variation, number, 0)
+            drawn[variation.name] = [value]
+            experiment = _vary(experiment, variation, value)
+    if campaign.spectra is not None:
+        experiment = _with_spectrum(campaign, experiment, number)
+    count = _count_crystals(campaign, number)
+    crystals = [_crystal(campaign, experiment, number, each, drawn) for each in range(count)]
+    if not crystals:
+        crystals = [replace(experiment, structure_factors=StructureFactors())]
+    if len(crystals) > 1:
+        oversample = max(each.oversample for each in crystals)
+        crystals = [
+            replace(each, rendering=replace(each.rendering, oversample=oversample))
+            for each in crystals
+        ]
+    seed = uniform_deviates(campaign.seed, "noise", number, 0, 1)[0]
+    return Shot(number, tuple(crystals), count, drawn, 1 + int(seed * NOISE_SEEDS))
+
+
+def _number(campaign: Campaign, variation: Variation, shot: int, crystal: int) -> float:
+    deviate = 0.0
+    if variation.distribution.is_random:
+        deviate = uniform_deviates(campaign.seed, variation.name, shot, crystal, 1)[0]
+    return variation.distribution.at(shot, deviate, campaign.table)
+
+
+def _count_crystals(campaign: Campaign, shot: int) -> int:
+    number = _number(campaign, Variation("crystals", campaign.n_crystals, "set"), shot, 0)
+    if not -0.5 <= number < MOST_CRYSTALS + 0.5:
+        raise ModelError(f"{number:g} crystals in a shot; from 0 to {MOST_CRYSTALS} are possible")
+    return round(number)
+
+
+def _crystal(
+    campaign: Campaign,
+    experiment: Experiment,
+    shot: int,
+    number: int,
+    drawn: dict[str, list[float]],
+) -> Experiment:
+    """The experiment with one of the shot's crystals."""
+    for variation in campaign.variations:
+        if variation.name in OF_CRYSTALS:
+            value = _number(campaign, variation, shot, number)
+            drawn.setdefault(variation.name, []).append(value)
+            experiment = _vary(experiment, variation, value)
+    angles = _orientation(campaign, experiment, shot, number)
+    if angles is not None:
+        for name, angle in zip(GROUPS["misset"], angles, strict=True):
+            drawn.setdefault(name, []).append(angle / KINDS[name].size)
+        experiment = replace(experiment, crystal=replace(experiment.crystal, misset=angles))
+    return experiment
+
+
+def _vary(experiment: Experiment, variation: Variation, value: float) -> Experiment:
+    for name in SHARED.get(variation.name, (variation.name,)):
+        size, before = KINDS[name].size, current(experiment, name)
+        after = {
+            "set": value * size,
+            "plus": before + value * size,
+            "times": before * value,
+        }[variation.mode]
+        if name == "mosaic_spread" and after < 0.0:
+            raise ModelError(f"the mosaic spread would be {after / size:g} degrees")
+        if name in GROUPS["n_cells"]:
+            experiment = _with_cells(experiment, GROUPS["n_cells"].index(name), after)
+        elif after != before:
+            experiment = changed(experiment, name, after - before)
+    return experiment
+
+
+def _with_cells(experiment: Experiment, axis: int, count: float) -> Experiment:
+    counts = [round(each) for each in experiment.crystal.cell_counts]
+    counts[axis] = max(round(count), 1)
+    crystal = replace(
+        experiment.crystal, n_cells=(counts[0], counts[1], counts[2]), size=(0.0, 0.0, 0.0)
+    )
+    return replace(experiment, crystal=crystal)
+
+
+def _with_spectrum(campaign: Campaign, experiment: Experiment, shot: int) -> Experiment:
+    assert campaign.spectra is not None
+    wavelengths, weights = campaign.spectra.of(campaign.seed, shot, experiment.beam.wavelength)
+    table = np.full((len(wavelengths), 5), np.nan)
+    table[:, 3], table[:, 4] = weights, wavelengths
+    return replace(experiment, beam=replace(experiment.beam, source_table=table))
+
+
+def _orientation(
+    campaign: Campaign, experiment: Experiment, shot: int, crystal: int
+) -> Sequence[float] | None:
+    """Missetting angles (rad) of a crystal; None for those of the base."""
+    given = campaign.orientations
+    if given.kind == "list":
+        return given.angles[shot % len(given.angles)]
+    if given.kind == "columns":
+        return [float(np.radians(campaign.table[name][shot])) for name in given.columns]
+    if given.kind == "base":
+        return None
+    deviates = uniform_deviates(campaign.seed, "orientation", shot, crystal, 3)
+    if given.kind == "uniform":
+        return list(map(float, xyz_angles(any_rotation(deviates))))
+    before = rotate_xyz(np.eye(3), experiment.crystal.misset or (0.0, 0.0, 0.0))
+    return list(map(float, xyz_angles(turned(before, given.spread, deviates).T)))
+
+
+def any_rotation(deviates: np.ndarray) -> np.ndarray:
+    """A rotation, all of which are equally likely.
+
+    Parameters
+    ----------
+    deviates : ndarray, shape (3,)
+        Uniform deviates.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        Its matrix, from the quaternion of Shoemake (1992) Graphics Gems III, 124.
+    """
+    from scipy.spatial.transform import Rotation
+
+    u, first, second = deviates[0], *(2.0 * np.pi * deviates[1:])
+    small, large = np.sqrt(1.0 - u), np.sqrt(u)
+    quaternion = [
+        small * np.sin(first), small * np.cos(first), large * np.sin(second),
+        large * np.cos(second),
+    ]  # fmt: skip
+    return Rotation.from_quat(quaternion).as_matrix()
+
+
+def turned(rows: np.ndarray, spread: float, deviates: np.ndarray) -> np.ndarray:
+    """Vectors turned about any axis, by angles up to the spread, as mosaic domains are.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (3, 3)
+        Vectors.
+    spread : float
+        Largest angle (rad); its cube is evenly distributed.
+    deviates : ndarray, shape (3,)
+        Uniform deviates.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        The vectors, all turned by one rotation.
+    """
+    height, azimuth = 2.0 * deviates[0] - 1.0, 2.0 * np.pi * deviates[1]
+    in_plane = np.sqrt(1.0 - height * height)
+    axis = unit(np.array([in_plane * np.cos(azimuth), in_plane * np.sin(azimuth), height]))
+    return rotate_axis(rows, axis, np.full(3, spread * np.cbrt(deviates[2])))

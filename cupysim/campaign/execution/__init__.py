@@ -1,0 +1,1 @@
+"""Rendering the shots of a campaign: folder, processes, clusters, truth."""

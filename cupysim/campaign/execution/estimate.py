@@ -1,0 +1,122 @@
+"""What a campaign will take: from a few of its shots."""
+
+from __future__ import annotations
+
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.backends.select import select_backend
+from cupysim.campaign.definition.campaign_file import Campaign
+from cupysim.campaign.execution.rendering import count_photons, render_shot
+from cupysim.formats.nexus.series import Series
+from cupysim.prediction.spots import predict_spots
+from cupysim.storage.patient_file import PatientFile
+from cupysim.storage.safe_writing import OutputError
+
+TRIALS = 5
+"""Shots which are rendered, spread over the campaign."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a campaign will take.
+
+    Parameters
+    ----------
+    shots : int
+        Shots of the campaign.
+    render, noise, spots, write : float
+        Seconds for each.
+    bytes_each : float
+        On the disk, for each.
+    memory : int
+        Bytes of a process.
+    """
+
+    shots: int
+    render: float
+    noise: float
+    spots: float
+    write: float
+    bytes_each: float
+    memory: int
+
+    @property
+    def seconds_each(self) -> float:
+        """Of a process; rendering goes on while the shot before is written."""
+        return max(self.render + self.spots, self.noise + self.write)
+
+
+def estimate(campaign: Campaign, threads: int | None = None) -> Estimate:
+    """Render a few shots, and tell what all will take.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        Which campaign.
+    threads : int, optional
+        Of the host backend.
+
+    Returns
+    -------
+    Estimate
+        Measured, but for the number of shots.
+
+    Raises
+    ------
+    CupysimError
+        If a shot cannot be rendered.
+    """
+    backend = select_backend(campaign.backend, campaign.precision, threads)
+    numbers = np.unique(np.linspace(0, campaign.n_shots - 1, TRIALS).astype(int)).tolist()
+    render_shot(campaign, numbers[0], backend)  # compiles what is to be compiled
+    render = noise = spots = write = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "trial.h5")
+        base = campaign.experiment
+        with (
+            _patient_file(path) as file,
+            Series(file, base, len(numbers), campaign.counts, campaign.expected) as series,
+        ):
+            empty = os.path.getsize(path)
+            for place, number in enumerate(numbers):
+                began = time.perf_counter()
+                rendered = render_shot(campaign, number, backend)
+                ready = time.perf_counter()
+                image, shot = rendered.image, rendered.shot
+                pixels = count_photons(campaign, shot, image) if campaign.counts else image.array
+                noisy = time.perf_counter()
+                series.put(place, pixels, image.array)
+                file.check()
+                render, noise = render + ready - began, noise + noisy - ready
+                written = time.perf_counter()
+                if campaign.spots is not None:
+                    predict_spots(image.plan)
+                write, spots = write + written - noisy, spots + time.perf_counter() - written
+            began = time.perf_counter()
+        write += time.perf_counter() - began
+        size = os.path.getsize(path) - empty
+    count = len(numbers)
+    memory = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Estimate(
+        campaign.n_shots, render / count, noise / count, spots / count, write / count,
+        size / count, memory,
+    )  # fmt: skip
+
+
+@contextmanager
+def _patient_file(path: str) -> Iterator[PatientFile]:
+    """A file which is not kept."""
+    try:
+        with PatientFile(path) as file:
+            yield file
+            file.check()
+    except OSError as error:
+        raise OutputError(path, error.strerror or str(error)) from error

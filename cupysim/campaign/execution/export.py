@@ -1,0 +1,208 @@
+"""The truth of a campaign as a table, and its shots as single files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cupysim.campaign.execution.chunks import open_chunk
+from cupysim.campaign.execution.folder import Folder
+from cupysim.constants import ANGSTROM
+from cupysim.detection import digitising as integer_images
+from cupysim.errors import CupysimError
+from cupysim.formats import cbf, smv
+from cupysim.formats.nexus.series import SHOTS, read_truth
+from cupysim.formats.nexus.tree import DATA
+from cupysim.image import DEFAULT_OFFSET
+from cupysim.models.experiment import Experiment
+
+LEFT_OUT = ("spots", "spots_begin", "spectrum", "spectrum_wavelength")
+"""Of the truth, what is not a number of a shot or a crystal."""
+
+
+def truth_rows(folder: Folder) -> Iterator[dict[str, Any]]:
+    """What is known of the shots of all finished chunks.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+
+    Yields
+    ------
+    dict
+        One for each crystal of each shot: names and numbers, file and image in it.
+    """
+    for number in folder.done():
+        with open_chunk(folder, number) as file:
+            truth = read_truth(file)
+        name = os.path.relpath(folder.chunk(number), folder.path)
+        for place in range(len(truth["shot"])):
+            for crystal in range(max(1, int(truth["crystals"][place]))):
+                row: dict[str, Any] = {
+                    "shot": int(truth["shot"][place]), "crystal": crystal, "file": name,
+                    "image": place,
+                }  # fmt: skip
+                for column, values in truth.items():
+                    if column not in (*LEFT_OUT, "shot"):
+                        row |= _cells(column, np.atleast_1d(values[place]), crystal)
+                yield row
+
+
+def _cells(name: str, value: np.ndarray, crystal: int) -> dict[str, Any]:
+    """A number of the shot or of the crystal, or the nine of a matrix."""
+    if value.ndim == 3:
+        matrix = value[crystal]
+        return {f"{name}_{i + 1}{j + 1}": float(matrix[i, j]) for i in range(3) for j in range(3)}
+    return {name: value[crystal if len(value) > 1 else 0].item()}
+
+
+def truth_table(folder: Folder) -> bytes:
+    """All rows as CSV.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+
+    Returns
+    -------
+    bytes
+        The file.
+
+    Raises
+    ------
+    CupysimError
+        If no chunk is finished.
+    """
+    rows = list(truth_rows(folder))
+    if not rows:
+        raise CupysimError(f"{folder.path}: no chunk is finished")
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def read_image(folder: Folder, shot: int) -> np.ndarray:
+    """The image of a shot.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+    shot : int
+        Which, from 0.
+
+    Returns
+    -------
+    ndarray, shape (n_slow, n_fast)
+        As it was written.
+
+    Raises
+    ------
+    CupysimError
+        If there is no such shot, or its chunk is not finished.
+    """
+    campaign = folder.campaign
+    if not 0 <= shot < campaign.n_shots:
+        raise CupysimError(f"shot {shot}: there are {campaign.n_shots}, from 0")
+    number = shot // campaign.chunk
+    if not folder.is_done(number):
+        raise CupysimError(f"shot {shot}: chunk {number} is not finished")
+    with open_chunk(folder, number) as file:
+        return file[DATA][shot - campaign.shots_of(number)[0]]
+
+
+def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[str]:
+    """Write shots as single files.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+    shots : sequence of int
+        Which.
+    pattern : str
+        Their names: # stand for the number of the shot, .img or .cbf for the format.
+
+    Returns
+    -------
+    list of str
+        Names of the files.
+
+    Raises
+    ------
+    CupysimError
+        If the pattern has no #, the format is another, or a file cannot be written.
+    """
+    kind, width = os.path.splitext(pattern)[1].lower(), pattern.count("#")
+    if kind not in (".img", ".cbf"):
+        raise CupysimError(f"--images {pattern}: expected a name which ends in .img or .cbf")
+    if not width or "#" * width not in pattern:
+        raise CupysimError(f"--images {pattern}: expected # for the digits of the number, together")
+    if not folder.campaign.counts:
+        raise CupysimError("--images: SMV and CBF hold counts, but these are expected photons")
+    names = [pattern.replace("#" * width, f"{number:0{width}d}") for number in shots]
+    for name in names:
+        refuse_own_files(folder, name)
+    for number, name in zip(shots, names, strict=True):
+        pixels = read_image(folder, number)
+        experiment = _as_known(folder, number)
+        if kind == ".img":
+            counts, _ = integer_images.counted(np.maximum(pixels, 0), DEFAULT_OFFSET)
+            header = smv.header(experiment)
+            folder.write(
+                os.path.abspath(name),
+                lambda stream, h=header, c=counts: smv.write(stream, h, c),  # type: ignore[misc]
+            )
+        else:
+            folder.write(
+                os.path.abspath(name),
+                lambda stream, e=experiment, p=pixels: cbf.write(stream, e, p),  # type: ignore[misc]
+            )
+    return names
+
+
+def refuse_own_files(folder: Folder, path: str) -> None:
+    """Refuse to write where a campaign's own files are.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+    path : str
+        The file which is to be written.
+
+    Raises
+    ------
+    CupysimError
+        If it is in the folder, by whatever name, or an input file.
+    """
+    target, home = os.path.realpath(path), os.path.realpath(folder.path)
+    inputs = {os.path.realpath(each) for each in folder.campaign.files}
+    if target == home or target.startswith(home + os.sep) or target in inputs:
+        raise CupysimError(f"{path} is among the campaign's own files; choose another place")
+
+
+def _as_known(folder: Folder, shot: int) -> Experiment:
+    """What an experiment knows of an image: as in the master file, no jitter of the detector."""
+    campaign, base = folder.campaign, folder.campaign.experiment
+    number = shot // campaign.chunk
+    place = shot - campaign.shots_of(number)[0]
+    with open_chunk(folder, number) as file:
+        wavelength = ANGSTROM * float(file[f"{SHOTS}/wavelength"][place])
+        phi = float(np.radians(file[f"{SHOTS}/phi"][place]))
+    return replace(
+        base,
+        beam=replace(base.beam, wavelength=wavelength, source_table=None),
+        scan=replace(base.scan, start=phi),
+    )

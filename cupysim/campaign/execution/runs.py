@@ -1,0 +1,344 @@
+"""Runs of a campaign: in this process, in several, or a share of it on each of many machines."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.campaign.execution.chunks import open_chunk
+from cupysim.campaign.execution.claims import Claims, is_dead, read_claim
+from cupysim.campaign.execution.folder import Folder
+from cupysim.campaign.execution.shards import Shard
+from cupysim.campaign.execution.work import LONGEST_PAUSE, PAUSE, Times, Worker
+from cupysim.constants import ANGSTROM
+from cupysim.errors import CupysimError
+from cupysim.formats.nexus.series import SHOTS, Part, write_master
+from cupysim.formats.nexus.tree import Frames
+from cupysim.storage.safe_writing import OutputError
+
+LOOK = 1.0
+"""Seconds between two looks at how far processes are."""
+
+ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_TRIM_THRESHOLD_": str(2**28),
+}
+"""Variables of processes, where nobody has set them. Each has its cores, and linear algebra would
+start threads on all of them; images are as large as glibc gives back to the system at once, whose
+pages it has to clear for the next image."""
+
+MOST_DEATHS = 5
+"""Processes which may be killed while no chunk is finished, before a run gives up."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a campaign is.
+
+    Parameters
+    ----------
+    done : int
+        Shots in chunks which are whole.
+    begun : int
+        Shots in those on which somebody works.
+    failed : int
+        Shots which could not be rendered.
+    workers : tuple of str
+        Who works on what.
+    dead : tuple of str
+        Who worked on what, but is gone from this machine.
+    """
+
+    done: int
+    begun: int
+    failed: int
+    workers: tuple[str, ...]
+    dead: tuple[str, ...]
+
+
+def progress(folder: Folder) -> Progress:
+    """How far a campaign is, by what is in its folder.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+
+    Returns
+    -------
+    Progress
+        At this moment.
+    """
+    campaign = folder.campaign
+    done = sum(len(campaign.shots_of(number)) for number in folder.done())
+    begun, workers, dead = 0, [], []
+    for number in folder.claimed():
+        try:
+            with open(folder.claim(number), "rb") as stream:
+                owner = read_claim(stream.read())
+        except OSError:
+            continue
+        if owner and number < campaign.n_chunks and not folder.is_done(number):
+            machine, ready = str(owner["machine"]).split()[0], owner["done"]
+            what = (
+                f"chunk {number}: {ready} of {len(campaign.shots_of(number))} shots, "
+                f"process {owner['pid']} on {machine}"
+            )
+            if is_dead(owner):
+                dead.append(what)
+            else:
+                begun += ready
+                workers.append(what)
+    return Progress(done, begun, len(folder.failures()), tuple(workers), tuple(dead))
+
+
+def run_here(
+    folder: Folder,
+    shard: Shard,
+    threads: int | None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Times:
+    """Do a share of a campaign in this process.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+    shard : Shard
+        The share.
+    threads : int or None
+        Of the host backend.
+    should_stop : callable, optional
+        Whether to end after this shot.
+
+    Returns
+    -------
+    Times
+        Where the seconds went.
+
+    Raises
+    ------
+    CupysimError
+        If something cannot be written.
+    Stopped
+        If it was to end.
+    """
+    worker = Worker(folder, threads, should_stop=should_stop)
+    worker.work(shard.chunks(folder))
+    return worker.times
+
+
+def run_processes(
+    folder: Folder,
+    shard: Shard,
+    processes: int,
+    threads: int | None,
+    listener: Callable[[], object],
+) -> Times:
+    """Do a share of a campaign in several processes.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+    shard : Shard
+        The share.
+    processes : int
+        How many.
+    threads : int or None
+        Of the host backend, in each.
+    listener : callable
+        Is called from time to time.
+
+    Returns
+    -------
+    Times
+        Where the seconds of all processes went.
+
+    Raises
+    ------
+    CupysimError
+        If one of them ends with an error, or too many are killed.
+    """
+    devices = pinned_devices(folder)
+    children: dict[int, subprocess.Popen[bytes]] = {}
+    deaths, done_before, times = 0, -1, Times()
+
+    def start(number: int) -> None:
+        part = shard.part(number, processes)
+        words = [
+            sys.executable, "-m", "cupysim", "campaign", "work", folder.path,
+            "--shard", f"{part.number}/{part.count}", "--part", f"{part.place}/{part.places}",
+        ]  # fmt: skip
+        if threads is not None:
+            words += ["--threads", str(threads)]
+        environment = ENVIRONMENT | dict(os.environ)
+        if devices:
+            # before CuPy is there, which then sees this GPU alone
+            environment["CUDA_VISIBLE_DEVICES"] = devices[number % len(devices)]
+        children[number] = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+        )
+
+    try:
+        for number in range(processes):
+            start(number)
+        while children:
+            time.sleep(LOOK / 4)
+            for number, child in list(children.items()):
+                status = child.poll()
+                if status is None:
+                    continue
+                del children[number]
+                _let_go(child)
+                assert child.stdout is not None
+                with child.stdout:
+                    told = child.stdout.read()
+                if status < 0:
+                    done = len(folder.done())
+                    deaths = deaths + 1 if done == done_before else 1
+                    done_before = done
+                    if deaths > MOST_DEATHS:
+                        name = signal.Signals(-status).name
+                        raise CupysimError(
+                            f"{deaths} processes were killed, the last one by {name}; what is "
+                            f"done stays: cupysim campaign resume {folder.path}"
+                        )
+                    start(number)
+                elif status != 0:
+                    raise CupysimError("a process ended with an error, which it told above")
+                else:
+                    times += Times(**json.loads(told))
+            listener()
+    finally:
+        for child in children.values():
+            _let_go(child)
+        for child in children.values():
+            child.wait()
+    return times
+
+
+def _let_go(child: subprocess.Popen[bytes]) -> None:
+    """Close a process' standard input, which it takes for the end."""
+    assert child.stdin is not None
+    with contextlib.suppress(OSError):
+        child.stdin.close()
+
+
+def pinned_devices(folder: Folder) -> list[str]:
+    """GPUs of which each process gets one.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+
+    Returns
+    -------
+    list of str
+        As CUDA_VISIBLE_DEVICES has them; none where processors compute.
+    """
+    from cupysim.backends.select import settled
+
+    if folder.campaign.backend not in ("auto", "cuda") or settled("auto", None) != "cuda":
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible:
+        return visible.split(",")
+    import cupy
+
+    return [str(number) for number in range(cupy.cuda.runtime.getDeviceCount())]
+
+
+def parent_is_gone() -> Callable[[], bool]:
+    """Whether whoever holds the other end of standard input has let go of it."""
+    gone = threading.Event()
+
+    def listen() -> None:
+        # not through Python's stream, which is locked while it waits
+        with contextlib.suppress(OSError):
+            while os.read(0, 1):
+                pass
+        gone.set()
+
+    threading.Thread(target=listen, daemon=True).start()
+    return gone.is_set
+
+
+def finish(folder: Folder) -> bool:
+    """Write the file which shows all images, if all chunks are done.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+
+    Returns
+    -------
+    bool
+        Whether all are done.
+
+    Raises
+    ------
+    CupysimError
+        If it cannot be written.
+    """
+    campaign = folder.campaign
+    if len(folder.done()) < campaign.n_chunks:
+        return False
+    # to read all chunks is work, which one process does for all who end at the same time
+    claims, pause = Claims(folder), PAUSE
+    while not os.path.lexists(folder.master):
+        if claim := claims.take(campaign.n_chunks):
+            try:
+                folder.remove_parts(folder.master)
+                _write_master(folder)
+            finally:
+                claim.release()
+        else:
+            time.sleep(pause)
+            pause = min(2.0 * pause, LONGEST_PAUSE)
+    _tidy(folder, claims)
+    return True
+
+
+def _tidy(folder: Folder, claims: Claims) -> None:
+    """Remove what processes left which were killed between the last two steps of a chunk."""
+    for number in folder.claimed():
+        if claim := claims.take(number):
+            claim.release()
+    folder.remove_all_parts()
+
+
+def _write_master(folder: Folder) -> None:
+    campaign = folder.campaign
+    parts, starts, wavelengths = [], [], []
+    for number in range(campaign.n_chunks):
+        parts.append(Part(folder.chunk(number), len(campaign.shots_of(number))))
+        with open_chunk(folder, number) as file:
+            starts += np.radians(file[f"{SHOTS}/phi"][()]).tolist()
+            wavelengths.append(file[f"{SHOTS}/wavelength"][()] * ANGSTROM)
+    frames = Frames(campaign.n_shots, starts, np.concatenate(wavelengths))
+    try:
+        with folder.new_file(folder.master) as file:
+            write_master(
+                file, folder.path, campaign.experiment, parts, campaign.counts, campaign.name,
+                frames,
+            )  # fmt: skip
+    except OutputError:
+        # another took it over while this process slept, and was faster
+        if not os.path.exists(folder.master):
+            raise

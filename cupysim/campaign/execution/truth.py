@@ -1,0 +1,148 @@
+"""What is known of the shots of a chunk, as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cupysim.campaign.definition.campaign_file import Campaign
+from cupysim.campaign.definition.names import SHARED
+from cupysim.constants import ANGSTROM
+from cupysim.formats.nexus.tree import Frames
+from cupysim.models.experiment import Experiment
+from cupysim.models.parameters import GROUPS, KINDS, current
+
+if TYPE_CHECKING:
+    from cupysim.campaign.execution.work import Written
+
+Column = tuple[np.ndarray, str]
+"""Numbers and their unit."""
+
+OF_SHOTS = ("fluence", "distance", "beam_fast", "beam_slow")
+OF_CRYSTALS = (*GROUPS["cell"], *GROUPS["n_cells"], "mosaic_spread")
+"""What the values are which the images were made with, of shots and of their crystals."""
+
+DRAWN = "drawn_"
+"""Before the names of what was drawn."""
+
+
+class Truth:
+    """Collects what is known of shots.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        Of which campaign.
+    count : int
+        Shots.
+    """
+
+    def __init__(self, campaign: Campaign, count: int) -> None:
+        self.campaign = campaign
+        self._shots = np.zeros(count, dtype=np.int64)
+        self._known: list[Written | None] = [None] * count
+
+    def put(self, place: int, number: int, written: Written | None) -> None:
+        """What is known of a shot, nothing if it could not be rendered."""
+        self._shots[place], self._known[place] = number, written
+
+    def frames(self) -> Frames:
+        """What readers of images are told."""
+        base = self.campaign.experiment
+        starts, wavelengths = [], []
+        for written in self._known:
+            experiment = base if written is None else written.shot.experiment
+            starts.append(experiment.scan.start)
+            wavelengths.append(mean_wavelength(experiment.sources))
+        return Frames(len(starts), starts, np.array(wavelengths))
+
+    def arrays(self) -> dict[str, Column]:
+        """All columns; of crystals, the second axis, and NaN where there are fewer."""
+        known, count = self._known, len(self._known)
+        shots = [written and written.shot for written in known]
+        crystals = [shot.n_crystals if shot else 0 for shot in shots]
+        most = max(1, *crystals)
+        frames = self.frames()
+        assert frames.starts is not None
+        assert frames.wavelengths is not None
+        matrices = np.full((count, most, 3, 3), np.nan)
+        for place, shot in enumerate(shots):
+            if shot:
+                matrices[place, : crystals[place]] = shot.a_matrices
+        found: dict[str, Column] = {
+            "shot": (self._shots, ""),
+            "failed": (np.array([written is None for written in known], dtype=np.uint8), ""),
+            "noise_seed": (np.array([shot.noise_seed if shot else 0 for shot in shots]), ""),
+            "crystals": (np.array(crystals, dtype=np.int32), ""),
+            "photons": (np.array([each.photons if each else np.nan for each in known]), ""),
+            "brightest": (np.array([each.brightest if each else np.nan for each in known]), ""),
+            "a_matrix": (matrices, "1/angstrom"),
+            "wavelength": (frames.wavelengths / ANGSTROM, "angstrom"),
+            "phi": (np.degrees(frames.starts), "deg"),
+        }
+        for name in OF_SHOTS:
+            values = [[_value(shot.experiment, name)] if shot else [] for shot in shots]
+            found[name] = (_column(values), KINDS[name].unit)
+        for name in OF_CRYSTALS:
+            values = [
+                [_value(each, name) for each in shot.experiments[: shot.n_crystals]] if shot else []
+                for shot in shots
+            ]
+            found[name] = (_column(values), KINDS[name].unit)
+        factors = {each.name for each in self.campaign.variations if each.mode == "times"}
+        for name in sorted({name for shot in shots if shot for name in shot.drawn}):
+            values = [shot.drawn.get(name, []) if shot else [] for shot in shots]
+            found[DRAWN + name] = (_column(values), "" if name in factors else _unit(name))
+        found |= self._spectra() | self._spots()
+        return found
+
+    def _spectra(self) -> dict[str, Column]:
+        if self.campaign.spectra is None:
+            return {}
+        tables = [
+            None if each is None else each.shot.experiment.beam.source_table for each in self._known
+        ]
+        length = max((len(table) for table in tables if table is not None), default=0)
+        wavelengths, weights = np.full((2, len(tables), length), np.nan)
+        for place, table in enumerate(tables):
+            if table is not None:
+                weights[place], wavelengths[place] = table[:, 3], table[:, 4] / ANGSTROM
+        return {"spectrum": (weights, ""), "spectrum_wavelength": (wavelengths, "angstrom")}
+
+    def _spots(self) -> dict[str, Column]:
+        if self.campaign.spots is None:
+            return {}
+        tables = [each.spots if each and each.spots is not None else None for each in self._known]
+        lengths = [0 if table is None else len(table) for table in tables]
+        there = [table for table in tables if table is not None]
+        if not there:
+            return {}
+        return {
+            "spots": (np.concatenate(there), ""),
+            "spots_begin": (np.concatenate([[0], np.cumsum(lengths)]), ""),
+        }
+
+
+def _value(experiment: Experiment, name: str) -> float:
+    return current(experiment, name) / KINDS[name].size
+
+
+def _column(values: Sequence[Sequence[float]]) -> np.ndarray:
+    """A number of each shot, or one of each crystal, NaN where there are fewer."""
+    column = np.full((len(values), max(1, *map(len, values))), np.nan)
+    for place, numbers in enumerate(values):
+        column[place, : len(numbers)] = numbers
+    return column if column.shape[1] > 1 else column[:, 0]
+
+
+def mean_wavelength(sources: object) -> float:
+    """The mean over the fluence (m)."""
+    wavelengths, brightness = sources.wavelengths, sources.brightness  # type: ignore[attr-defined]
+    return float((wavelengths * brightness).sum() / brightness.sum())
+
+
+def _unit(name: str) -> str:
+    name = SHARED.get(name, (name,))[0]
+    return KINDS[name].unit if name in KINDS else KINDS[GROUPS["misset"][0]].unit

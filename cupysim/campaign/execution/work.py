@@ -1,0 +1,330 @@
+"""What a process does in a campaign: it takes chunks until there are none left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from cupysim.backends.rendered import Backend
+from cupysim.backends.select import select_backend
+from cupysim.campaign.definition.shots import Shot
+from cupysim.campaign.execution.chunks import IDENTITY
+from cupysim.campaign.execution.claims import Claim, Claims
+from cupysim.campaign.execution.folder import Folder
+from cupysim.campaign.execution.rendering import (
+    Rendered,
+    count_photons,
+    render_shots,
+    shots_at_once,
+)
+from cupysim.campaign.execution.truth import Truth
+from cupysim.errors import CupysimError, ModelError
+from cupysim.formats.nexus.series import Series
+from cupysim.formats.pixels import GAP
+from cupysim.prediction.spots import predict_spots
+from cupysim.storage.safe_writing import OutputError
+
+AHEAD = 2
+"""Images which are rendered before the first of them is written, if they are large."""
+
+PAUSE, LONGEST_PAUSE = 0.5, 10.0
+"""Seconds between two looks at chunks on which others work; the second is far below what a claim
+may take to go stale."""
+
+LOOKED_AT = 16
+"""Chunks of others which are looked at each time."""
+
+
+@dataclass
+class Times:
+    """Where the seconds of a process went.
+
+    Parameters
+    ----------
+    shots : int
+        Shots which were finished.
+    render, noise, spots, compress, write : float
+        Seconds of planning and rendering, of noise, of predicted spots, of HDF5 and its
+        compression, of writing.
+    wall : float
+        Seconds altogether.
+    """
+
+    shots: int = 0
+    render: float = 0.0
+    noise: float = 0.0
+    spots: float = 0.0
+    compress: float = 0.0
+    write: float = 0.0
+    wall: float = 0.0
+
+    def __add__(self, other: Times) -> Times:
+        return Times(
+            *(getattr(self, each.name) + getattr(other, each.name) for each in fields(self))
+        )
+
+
+class Stopped(Exception):  # noqa: N818  # a request, no error
+    """Somebody asked the work to end."""
+
+
+@dataclass(eq=False)
+class Worker:
+    """Renders chunks of a campaign.
+
+    Parameters
+    ----------
+    folder : Folder
+        The campaign's.
+    threads : int, optional
+        Of the host backend.
+    claims : Claims, optional
+        How chunks are claimed.
+    should_stop : callable, optional
+        Whether the work is to end after this shot.
+    """
+
+    folder: Folder
+    threads: int | None = None
+    claims: Claims | None = None
+    should_stop: Callable[[], bool] = lambda: False
+    times: Times = field(default_factory=Times)
+
+    def __post_init__(self) -> None:
+        campaign = self.folder.campaign
+        self.folder.prepare()
+        self.claims = self.claims or Claims(self.folder)
+        self._render: Backend = select_backend(campaign.backend, campaign.precision, self.threads)
+        self._base = campaign.experiment
+
+    def work(self, chunks: Sequence[int], wait: bool = True) -> None:
+        """Do chunks until all are done.
+
+        Parameters
+        ----------
+        chunks : sequence of int
+            Which, the first of them first.
+        wait : bool, optional
+            Wait for those on which others work, and take them over if those are gone.
+
+        Raises
+        ------
+        CupysimError
+            If a chunk cannot be written.
+        Stopped
+            If the work was to end.
+        """
+        pause = PAUSE
+        while left := self._left(chunks):
+            free, taken = left
+            tried = [number for number in free if self._try(number)]
+            if not tried:
+                tried = [number for number in taken[:LOOKED_AT] if self._try(number)]
+            if tried:
+                pause = PAUSE
+                continue
+            if not wait:
+                return
+            # many may wait for the last chunks, and all look into the same folder
+            self._sleep(pause)
+            pause = min(2.0 * pause, LONGEST_PAUSE)
+
+    def _left(self, chunks: Sequence[int]) -> tuple[list[int], list[int]] | None:
+        """Chunks on which nobody works, and those on which somebody does; None if all are done.
+
+        Two listings, where to ask for each chunk would be a burden for a file system which
+        thousands of processes share.
+        """
+        done = set(self.folder.done())
+        left = [number for number in chunks if number not in done]
+        claimed = set(self.folder.claimed())
+        free = [number for number in left if number not in claimed]
+        return (free, [number for number in left if number in claimed]) if left else None
+
+    def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0.0:
+            self._check()
+            time.sleep(min(left, PAUSE))
+
+    def _check(self) -> None:
+        if self.should_stop():
+            raise Stopped
+
+    def _try(self, number: int) -> bool:
+        """Do a chunk, unless it is done or another does it; whether it was tried."""
+        assert self.claims is not None
+        self._check()
+        if self.folder.is_done(number) or (claim := self.claims.take(number)) is None:
+            return False
+        began = time.perf_counter()
+        try:
+            if not self.folder.is_done(number):
+                self.folder.remove_parts(self.folder.chunk(number))
+                self._do(number, claim)
+        except MemoryError as error:
+            reason = str(error).partition("\n")[0]
+            raise CupysimError(
+                f"chunk {number}: out of memory{reason and f' ({reason})'}"
+            ) from error
+        except OutputError:
+            # another took it over while this process slept, and has removed what it had written
+            if claim.is_mine():
+                raise
+        finally:
+            self.times.wall += time.perf_counter() - began
+            claim.release()
+        return True
+
+    def _do(self, number: int, claim: Claim) -> None:
+        campaign = self.folder.campaign
+        shots = campaign.shots_of(number)
+        self.folder.forget_failures(number)
+        truth = Truth(campaign, len(shots))
+        failures: list[dict[str, Any]] = []
+        with (
+            self.folder.new_file(self.folder.chunk(number)) as file,
+            Series(
+                file, self._base, len(shots), campaign.counts, campaign.expected
+            ) as series,
+        ):  # fmt: skip
+            for done, (place, written, error) in enumerate(self._pipeline(shots, series)):
+                if written is None:
+                    failures.append({"shot": shots[place], "error": error})
+                file.check()
+                truth.put(place, shots[place], written)
+                self.times.shots += 1
+                claim.tell(chunk=number, done=done + 1, of=len(shots), shots=self.times.shots)
+                self._check()
+            seconds = file.seconds
+            title = f"{campaign.name}: shots {shots[0]} to {shots[-1]} of {campaign.n_shots}"
+            attributes = {IDENTITY: self.folder.identity}
+            series.finish(title, truth.frames(), truth.arrays(), attributes)
+            if failures:
+                text = json.dumps(failures, indent=1) + "\n"
+                self.folder.write(self.folder.failure(number), lambda out: out.write(text.encode()))
+        # while images were compressed, they also went to the disk
+        self.times.write += file.seconds
+        self.times.compress -= seconds
+
+    def _pipeline(self, shots: range, series: Series) -> Iterator[tuple[int, Written | None, str]]:
+        """Render shots while the ones before get their noise and are written."""
+        at_once = shots_at_once(self.folder.campaign)
+        waiting: queue.Queue[tuple[int, Rendered | None, str] | None] = queue.Queue(
+            max(AHEAD, at_once)
+        )
+        done: queue.Queue[tuple[int, Written | None, str] | BaseException | None] = queue.Queue()
+        gone = threading.Event()
+
+        def write_all() -> None:
+            try:
+                while (item := waiting.get()) is not None:
+                    place, rendered, error = item
+                    try:
+                        written = self._write(place, rendered, series)
+                    except ModelError as problem:
+                        written, error = self._write(place, None, series), str(problem)
+                    done.put((place, written, error))
+                done.put(None)
+            except BaseException as error:  # raised again where it can be handled
+                gone.set()
+                done.put(error)
+
+        def put(item: tuple[int, Rendered | None, str] | None) -> None:
+            while not gone.is_set():
+                try:
+                    waiting.put(item, timeout=PAUSE)
+                except queue.Full:
+                    continue
+                return
+
+        writer = threading.Thread(target=write_all, daemon=True)
+        writer.start()
+        try:
+            for first in range(0, len(shots), at_once):
+                for place, found in enumerate(self._rendered(shots[first:][:at_once]), first):
+                    put((place, *found))
+                while not done.empty():
+                    yield _checked(done.get())
+            put(None)
+            while (item := done.get()) is not None:
+                yield _checked(item)
+        finally:
+            gone.set()
+            # the file must not be closed under it
+            with_nothing: tuple[int, Rendered | None, str] | None = None
+            while writer.is_alive():
+                try:
+                    waiting.put(with_nothing, timeout=PAUSE)
+                except queue.Full:
+                    with contextlib.suppress(queue.Empty):
+                        waiting.get_nowait()
+                writer.join(PAUSE)
+
+    def _rendered(self, numbers: Sequence[int]) -> list[tuple[Rendered | None, str]]:
+        """Shots with their images and spots, or why there are none."""
+        began, fewest = time.perf_counter(), self.folder.campaign.spots
+        found = render_shots(self.folder.campaign, numbers, self._render)
+        rendered = time.perf_counter()
+        self.times.render += rendered - began
+        if fewest is not None:
+            # here, as beside the render two threads of Python would share one lock
+            found = [(each and _with_spots(each, fewest), error) for each, error in found]
+            self.times.spots += time.perf_counter() - rendered
+        return found
+
+    def _write(self, place: int, rendered: Rendered | None, series: Series) -> Written | None:
+        campaign, began = self.folder.campaign, time.perf_counter()
+        if rendered is None:
+            size = (self._base.detector.n_slow, self._base.detector.n_fast)
+            series.put(place, np.full(size, GAP if campaign.counts else np.nan))
+            return None
+        shot, image = rendered.shot, rendered.image
+        pixels = count_photons(campaign, shot, image) if campaign.counts else image.array
+        noisy = time.perf_counter()
+        series.put(place, pixels, image.array)
+        self.times.noise += noisy - began
+        self.times.compress += time.perf_counter() - noisy
+        return Written(
+            shot, float(pixels.sum(dtype=np.float64)), float(pixels.max()), rendered.spots
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """What is kept of a shot when its image is in the file.
+
+    Parameters
+    ----------
+    shot : Shot
+        The shot.
+    photons, brightest : float
+        All photons, and those of the brightest pixel.
+    spots : ndarray, optional
+        Predicted spots.
+    """
+
+    shot: Shot
+    photons: float
+    brightest: float
+    spots: np.ndarray | None
+
+
+def _with_spots(rendered: Rendered, fewest: float) -> Rendered:
+    """With its predicted spots, those which have so many photons at least."""
+    spots = predict_spots(rendered.image.plan)
+    return replace(rendered, spots=spots[spots["photons"] >= fewest])
+
+
+def _checked(item: Any) -> Any:
+    if isinstance(item, BaseException):
+        raise item
+    return item

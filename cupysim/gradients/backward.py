@@ -1,0 +1,244 @@
+"""Gradients with compiled kernels: what the GPU and the host backend have in common.
+
+Bands, parts and several devices are those of images (`cupysim.backends.compiled.bands`); what is
+kept of a pixel between the launches of a band are its columns, or its list of structure factors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from cupysim.backends.compiled import bands as compiled
+from cupysim.backends.compiled.batch import listed
+from cupysim.backends.compiled.device_tables import Same
+from cupysim.backends.compiled.engine import Engine
+from cupysim.backends.compiled.launch import (
+    Factors,
+    Precision,
+    Variant,
+    largest_factor,
+    matrix_records,
+)
+from cupysim.backends.compiled.spans import Span
+from cupysim.backends.compiled.worker import Piece, Worker
+from cupysim.backends.rendered import Observer
+from cupysim.gradients.gradient_plan import (
+    AXES,
+    COLUMNS,
+    COUNTS,
+    INDICES,
+    ORIGIN,
+    PHOTONS,
+    SPREAD,
+    WAVELENGTH,
+    GradientPlan,
+)
+from cupysim.gradients.result import Gradients
+from cupysim.gradients.sparse import FactorSums
+from cupysim.maths.orientations import orientations
+
+GROUP_BITS = (
+    (1, INDICES, ORIGIN),
+    (2, ORIGIN, WAVELENGTH),
+    (4, AXES, WAVELENGTH),
+    (8, WAVELENGTH, COUNTS),
+    (16, COUNTS, SPREAD),
+    (32, SPREAD, PHOTONS),
+)
+"""Bits of the kernel's groups of columns, and where they begin and end."""
+
+SLOWNESS = 4
+"""How many times slower slopes are than an image, as a first guess."""
+
+FIRST_CAPACITY = {Factors.NEAREST: 8, Factors.TRICUBIC: 128}
+"""Entries of structure factors for which there is room at first."""
+
+BAND_BYTES = 2**28
+"""Of a band's results."""
+
+
+@dataclass
+class _Sink:
+    """Where results go: slopes, with photons as the last, by pixel number, and entries."""
+
+    values: np.ndarray
+    sums: FactorSums | None
+
+
+class _GradientWorker(Worker):
+    """Differentiates parts of an image on one engine."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        gradient_plan: GradientPlan,
+        numbers: np.ndarray | None,
+    ) -> None:
+        super().__init__(engine, gradient_plan.plan, (0, 0), numbers)
+        self.rate /= SLOWNESS
+        self.gradient_plan = gradient_plan
+        # the last row gives the photons
+        rows = np.vstack([gradient_plan.rows, np.eye(COLUMNS)[PHOTONS]])
+        used = rows != 0.0
+        first = np.argmax(used, axis=1)
+        last = COLUMNS - np.argmax(used[:, ::-1], axis=1)
+        ranges = np.where(used.any(axis=1)[:, None], np.stack([first, last], axis=1), 0)
+        base = self._base
+        base["n_parameters"] = len(rows)
+        base["groups"] = sum(bit for bit, low, high in GROUP_BITS if used[:, low:high].any())
+        self.grows = bool(used[:, SPREAD].any())
+        for name, array in (
+            ("parameters", np.ascontiguousarray(rows)),
+            ("parameter_columns", np.ascontiguousarray(ranges, dtype=np.int64)),
+            ("source_slopes", gradient_plan.source_slopes),
+        ):
+            base[name] = engine.replace(name, array)
+
+    def band_size(self, span_list: list[Span], slowness: int = 1) -> int:
+        """Pixels which take as long as a band should, and whose results fit."""
+        size = super().band_size(span_list, slowness)
+        per_pixel = 8 * (COLUMNS + int(self._base["n_parameters"][0]))
+        return max(1, min(size, BAND_BYTES // per_pixel))
+
+    def render_band(self, piece: Piece, sink: Any) -> float:
+        """Differentiate some pixels completely."""
+        launch = self._launch(piece.first, piece.count)
+        numbers = self.number(piece.first), self.number(piece.first + piece.count - 1)
+        in_parts = len(list(islice(self._parts(piece), 2))) > 1
+        self.engine.open_slopes(launch, sink.values, numbers, COLUMNS if in_parts else 0)
+        self._carry_out(piece, launch, entries=False)
+        self.engine.close_slopes()
+        if sink.sums is not None:
+            self._collect(piece, sink.sums)
+        return 0.0
+
+    def _carry_out(self, piece: Piece, launch: np.ndarray, entries: bool) -> None:
+        """All launches of a band; how long they take is how fast the device is."""
+        with self.timed(piece):
+            parts = list(self._parts(piece))
+            for number, span in enumerate(parts):
+                variant = self._variant(span.interpolate)
+                self._set_span(launch, span, variant)
+                launch["ends"] = number == len(parts) - 1
+                self.engine.differentiate(launch, variant, entries)
+                launch["begins"] = False
+
+    def _collect(self, piece: Piece, sums: FactorSums) -> None:
+        """Entries of structure factors; pixels which have too many are asked again."""
+        interpolate = self.plan.factors.interpolate
+        capacity = FIRST_CAPACITY[Factors.TRICUBIC if interpolate else Factors.NEAREST]
+        waiting = np.array([self.number(piece.first + place) for place in range(piece.count)])
+        while len(waiting):
+            most, full = max(1, BAND_BYTES // (16 * capacity)), []
+            for first in range(0, len(waiting), most):
+                full.append(
+                    self._collect_some(waiting[first : first + most], capacity, piece, sums)
+                )
+            waiting = np.concatenate(full)
+            capacity *= 4
+
+    def _collect_some(
+        self, numbers: np.ndarray, capacity: int, piece: Piece, sums: FactorSums
+    ) -> np.ndarray:
+        """Add the entries of some pixels; gives the numbers of those which have too many."""
+        count = len(numbers)
+        launch = self._launch(0, count)
+        launch["numbers"] = self.engine.replace("some", np.ascontiguousarray(numbers))
+        launch["capacity"] = capacity
+        self.engine.open_results(
+            launch,
+            {
+                "entry_places": np.full((count, capacity), -1, dtype=np.int64),
+                "entry_values": np.zeros((count, capacity)),
+                "found": np.zeros(count, dtype=np.int64),
+            },
+        )
+        self._carry_out(Piece(0, count, piece.spans), launch, entries=True)
+        found = self.engine.close_results()
+        full = found["found"] != 0
+        self._add(numbers[~full], found["entry_places"][~full], found["entry_values"][~full], sums)
+        return numbers[full]
+
+    def _add(
+        self, pixels: np.ndarray, places: np.ndarray, values: np.ndarray, sums: FactorSums
+    ) -> None:
+        """Add the entries of pixels, given by number, without those of the table's border."""
+        used = places >= 0
+        shape = self.plan.factors.table.shape[1:]
+        # without the border, whose factor is the default
+        hkl = [place - 1 for place in np.unravel_index(places[used], shape)]
+        known = np.ones(len(hkl[0]), dtype=bool)
+        for place, length in zip(hkl, sums.shape, strict=True):
+            known &= (place >= 0) & (place < length)
+        flat = np.ravel_multi_index([place[known] for place in hkl], sums.shape)
+        owners = np.broadcast_to(pixels[:, None], places.shape)
+        # the kernel's table is divided by its largest entry, and its terms multiplied by the square
+        values = values[used][known] / largest_factor(self.plan)
+        sums.add_flat(owners[used][known], flat, values)
+
+    def _set_span(self, launch: np.ndarray, span: Span, variant: Variant) -> None:
+        super()._set_span(launch, span, variant)
+        first, last = span.first_orientation, span.first_orientation + span.n_orientations
+        if self.grows:
+            crystals = self.plan.crystals
+            launch["matrix_slopes"] = self.engine.tables.address(
+                self.engine.replace,
+                "matrix_slopes",
+                (Same(self.gradient_plan), first, last),
+                lambda: matrix_records(
+                    orientations(
+                        crystals.phi_cells[0, 0], self.gradient_plan.rotation_slopes, first, last
+                    ),
+                    Precision.DOUBLE,
+                ),
+            )
+
+    def _variant(self, interpolate: bool) -> Variant:
+        variant = super()._variant(interpolate)
+        return Variant(Precision.DOUBLE, variant.shape, variant.factors, False)
+
+
+def render(gradient_plan: GradientPlan, observer: Observer, engines: Sequence[Engine]) -> Gradients:
+    """Differentiate an image.
+
+    Parameters
+    ----------
+    gradient_plan : GradientPlan
+        What to differentiate.
+    observer : Observer
+        Hears how far it is.
+    engines : sequence of Engine
+        Devices which share the work.
+
+    Returns
+    -------
+    Gradients
+        The image in double precision, and its derivatives.
+
+    Raises
+    ------
+    CupysimError
+        If the table of structure factors is too large to be counted.
+    """
+    plan = gradient_plan.plan
+    compiled.check_table(plan)
+    shape = plan.shape[2:]
+    values = np.zeros((len(gradient_plan.names) + 1, shape[0] * shape[1]))
+    sums = FactorSums(plan) if gradient_plan.factors else None
+    numbers = listed(plan, 0)
+    count = plan.n_region if numbers is None else len(numbers)
+    if count:
+        workers = [_GradientWorker(engine, gradient_plan, numbers) for engine in engines]
+        compiled.Panel(plan, 0, list(workers), count).render(_Sink(values, sums), observer)
+    images = values.reshape(-1, *shape)
+    return Gradients(
+        gradient_plan.names,
+        images[:-1],
+        images[-1],
+        None if sums is None else sums.result(1.0),
+    )

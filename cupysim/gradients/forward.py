@@ -1,0 +1,264 @@
+"""Gradients of images with NumPy: readable, and the oracle of the compiled ones.
+
+This one goes forward: for each parameter, a step's change of h, k, l and of the
+factors gives its change of photons. Compiled backends go backward (`cuda_src/gradient.cuh`), so
+that the two share little but the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.backends.numpy.oracle import BLOCK_SIZE, pixel_blocks
+from cupysim.backends.numpy.rays import PixelBlock, Ray, rays
+from cupysim.backends.rendered import Observer
+from cupysim.gradients.gradient_plan import (
+    COUNTS,
+    INDICES,
+    ORIGIN,
+    PHOTONS,
+    SPREAD,
+    WAVELENGTH,
+    GradientPlan,
+)
+from cupysim.gradients.result import Gradients
+from cupysim.gradients.sparse import FactorSums
+from cupysim.maths import interpolation, lattice_factor
+from cupysim.maths.orientations import orientation_blocks
+from cupysim.maths.polarization import polarization_form
+from cupysim.maths.rotations import apply_matrix
+from cupysim.plan.render_plan import RenderPlan, Use
+
+
+def render(gradient_plan: GradientPlan, observer: Observer) -> Gradients:
+    """Differentiate an image with NumPy.
+
+    Parameters
+    ----------
+    gradient_plan : GradientPlan
+        What to differentiate.
+    observer : Observer
+        Hears how far it is.
+
+    Returns
+    -------
+    Gradients
+        Exact but for rounding.
+    """
+    plan = gradient_plan.plan
+    shape = plan.shape[2:]
+    values = np.zeros((len(gradient_plan.names), shape[0] * shape[1]))
+    photons = np.zeros(shape[0] * shape[1])
+    sums = FactorSums(plan) if gradient_plan.factors else None
+    scale = plan.photons_per_squared_electron[0] / plan.n_steps
+    for block in pixel_blocks(plan, 0, 0):
+        differentiator = _Differentiator(gradient_plan, block, sums)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+            for ray in rays(plan, block):
+                differentiator.add_ray(ray)
+        values[:, block.numbers] = scale * differentiator.slopes
+        photons[block.numbers] = scale * differentiator.photons
+        observer.pixels_done(len(block.numbers))
+    return Gradients(
+        gradient_plan.names,
+        values.reshape(-1, *shape),
+        photons.reshape(shape),
+        None if sums is None else sums.result(scale),
+    )
+
+
+@dataclass
+class _Terms:
+    """Some orientations of a ray: h, k, l and squares of F and F_latt with slopes along them."""
+
+    indices: list[np.ndarray]
+    square: np.ndarray
+    along: list[np.ndarray]
+    counts: list[np.ndarray]
+
+
+class _Differentiator:
+    """Adds up the photons of a block of pixels and their slopes, ray by ray."""
+
+    def __init__(
+        self, gradient_plan: GradientPlan, block: PixelBlock, sums: FactorSums | None
+    ) -> None:
+        self.plan = gradient_plan.plan
+        self.gradient_plan = gradient_plan
+        self.block = block
+        self.sums = sums
+        self.photons = np.zeros(len(block.numbers))
+        self.slopes = np.zeros((len(gradient_plan.names), len(block.numbers)))
+
+    def add_ray(self, ray: Ray) -> None:
+        """Add a ray's terms and background."""
+        plan, block = self.plan, self.block
+        n = len(block.numbers)
+        weight = np.ones(n) if ray.weight is None else ray.weight
+        active = np.arange(n) if ray.active is None else ray.active
+        changes = [_RayChange(plan, block, ray, row) for row in self.gradient_plan.rows]
+        terms = np.full(n, plan.ray_background[0])
+        term_slopes = np.zeros_like(self.slopes)
+        for first, cells in self._orientations(len(active)):
+            part = self._terms(ray, cells, active)
+            terms[active] += part.square.sum(axis=0)
+            growth = self._growth(ray, first, len(cells))
+            for number, change in enumerate(changes):
+                term_slopes[number, active] += self._slope(part, change, cells, growth, ray, active)
+        self.photons += weight * terms
+        for number, change in enumerate(changes):
+            row = self.gradient_plan.rows[number]
+            self.slopes[number] += weight * (
+                term_slopes[number] + terms * (change.weight + row[PHOTONS])
+            )
+
+    def _orientations(self, n_pixels: int) -> Iterator[tuple[int, np.ndarray]]:
+        crystals = self.plan.crystals
+        return orientation_blocks(
+            crystals.phi_cells[0, 0],
+            crystals.mosaic_rotations[0, 0],
+            max(1, BLOCK_SIZE // max(n_pixels, 1)),
+        )
+
+    def _growth(self, ray: Ray, first: int, count: int) -> np.ndarray | None:
+        """Slopes of h, k, l with the mosaic spread, shape (n, 3, n_active)."""
+        if not self.gradient_plan.rows[:, SPREAD].any():
+            return None
+        crystals = self.plan.crystals
+        numbers = np.arange(first, first + count)
+        phi, domain = np.divmod(numbers, crystals.mosaic_rotations.shape[2])
+        turned = apply_matrix(
+            self.gradient_plan.rotation_slopes[domain][:, None], crystals.phi_cells[0, 0, phi]
+        )
+        return turned @ np.stack(ray.scattering)
+
+    def _terms(self, ray: Ray, cells: np.ndarray, active: np.ndarray) -> _Terms:
+        crystals = self.plan.crystals
+        indices = list(np.moveaxis(cells @ np.stack(ray.scattering), 1, 0))
+        nearest = [interpolation.nearest_index(index) for index in indices]
+        h, k, l = (index - whole for index, whole in zip(indices, nearest, strict=True))
+        lattice, along, counts = lattice_factor.squared_slopes(
+            crystals.shape.value, (h, k, l), crystals.n_cells[0, 0], crystals.fudge
+        )
+        factor, factor_along, interpolated = self._factors(indices, nearest)
+        if self.sums is not None:
+            weight = 1.0 if ray.weight is None else ray.weight[active]
+            pixels = np.broadcast_to(self.block.numbers[active], lattice.shape)
+            self.sums.add(pixels, indices, nearest, interpolated, 2.0 * factor * lattice * weight)
+        square = factor * factor
+        return _Terms(
+            indices,
+            square * lattice,
+            [
+                square * slope + 2.0 * factor * steep * lattice
+                for slope, steep in zip(along, factor_along, strict=True)
+            ],
+            [square * slope for slope in counts],
+        )
+
+    def _factors(
+        self, indices: list[np.ndarray], nearest: list[np.ndarray]
+    ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+        """F, its slopes along h, k, l, and where it is interpolated."""
+        factors = self.plan.factors
+        flat = [np.zeros_like(indices[0])] * 3
+        nowhere = np.zeros(indices[0].shape, dtype=bool)
+        if factors.is_constant:
+            return np.full_like(indices[0], factors.default), flat, nowhere
+        table = factors.table[0]
+        values = interpolation.nearest((nearest[0], nearest[1], nearest[2]), table, factors.first)
+        if not factors.interpolate:
+            return values, flat, nowhere
+        lengths = [n - 2 for n in table.shape]
+        h, k, l = indices
+        inside = interpolation.has_neighbours((h, k, l), factors.first, lengths)
+        slopes = [np.zeros_like(h) for _ in range(3)]
+        values[inside], along = interpolation.tricubic_slopes(
+            (h[inside], k[inside], l[inside]), table, factors.first
+        )
+        for slope, values_along in zip(slopes, along, strict=True):
+            slope[inside] = values_along
+        return values, slopes, inside
+
+    def _slope(
+        self,
+        part: _Terms,
+        change: _RayChange,
+        cells: np.ndarray,
+        growth: np.ndarray | None,
+        ray: Ray,
+        active: np.ndarray,
+    ) -> np.ndarray:
+        """Slope of the sum of some terms of a ray with one parameter, shape (n_active,)."""
+        row = change.row
+        indices = np.stack(part.indices)
+        moved = np.tensordot(row[INDICES:ORIGIN].reshape(3, 3), indices, axes=1)
+        if row[WAVELENGTH]:
+            moved = moved - row[WAVELENGTH] * self.gradient_plan.source_slopes[ray.source] * indices
+        if change.scattering is not None:
+            moved = moved + np.moveaxis(cells @ change.scattering[:, active], 1, 0)
+        if row[SPREAD] and growth is not None:
+            moved = moved + row[SPREAD] * np.moveaxis(growth, 1, 0)
+        total = sum(along * move for along, move in zip(part.along, moved, strict=True))
+        for axis in range(3):
+            total = total + row[COUNTS + axis] * part.counts[axis]
+        return np.asarray(total).sum(axis=0)
+
+
+class _RayChange:
+    """How scattering vectors and weights of a ray change with one parameter.
+
+    `scattering` is dq, shape (3, n), or None; `weight` is dw/w, of shape (n,) or a number.
+    """
+
+    def __init__(self, plan: RenderPlan, block: PixelBlock, ray: Ray, row: np.ndarray) -> None:
+        self.row = row
+        self.scattering: np.ndarray | None = None
+        self.weight: np.ndarray | float = 0.0
+        if not row[ORIGIN:WAVELENGTH].any():
+            return
+        origin, close = row[ORIGIN : ORIGIN + 3], row[ORIGIN + 3]
+        fast, slow, normal = row[ORIGIN + 4 : WAVELENGTH].reshape(3, 3)
+        panels, n_sources = plan.panels, len(plan.sources.channel)
+        sub_pixel, source = divmod(ray.number, n_sources)
+        line, sub_fast = divmod(sub_pixel, plan.oversample)
+        layer, sub_slow = divmod(line, plan.oversample)
+        size, depth = panels.pixel_size / plan.oversample, layer * panels.layer_step
+        along_fast = size * (block.fast * plan.oversample + sub_fast + 0.5)
+        along_slow = size * (block.slow * plan.oversample + sub_slow + 0.5)
+        moved = (
+            origin[:, None] + depth * normal[:, None]
+            + fast[:, None] * along_fast + slow[:, None] * along_slow
+        )  # fmt: skip
+        position = np.stack(ray.position)
+        airpath = np.sqrt((position**2).sum(axis=0))
+        direction = position / airpath
+        stretched = (direction * moved).sum(axis=0)
+        turned = (moved - direction * stretched) / airpath
+        self.scattering = turned / plan.sources.wavelength[0, source]
+        self.weight = -(2.0 if panels.point_pixel else 3.0) * stretched / airpath
+        if not panels.point_pixel:
+            self.weight = self.weight + close / (panels.close_distance[0, 0] + depth)
+        if plan.polar_use is Use.EACH:
+            form = polarization_form(
+                plan.sources.kahn, plan.sources.incident[0], plan.sources.polarization_axis
+            )[source]
+            matrix = np.array(
+                [[form[0], form[3] / 2, form[4] / 2], [form[3] / 2, form[1], form[5] / 2],
+                 [form[4] / 2, form[5] / 2, form[2]]]
+            )  # fmt: skip
+            polar = (direction * (matrix @ direction)).sum(axis=0)
+            self.weight = self.weight + 2.0 * (turned * (matrix @ direction)).sum(axis=0) / polar
+        if plan.capture_use is Use.EACH:
+            parallax = panels.normal[0, 0] @ direction
+            tilted = panels.normal[0, 0] @ turned + normal @ direction
+            first, last = (
+                number * panels.layer_step * panels.attenuation / parallax
+                for number in (layer, layer + 1)
+            )
+            captured = np.exp(-first) - np.exp(-last)
+            steepness = (first * np.exp(-first) - last * np.exp(-last)) / parallax
+            self.weight = self.weight + tilted * steepness / captured

@@ -1,0 +1,244 @@
+"""Parameters with which photons can be differentiated, and rows of slopes for an experiment."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.errors import ModelError
+from cupysim.maths.arrays import dot
+from cupysim.maths.derivatives import (
+    cross_matrix,
+    panel_slopes,
+    rotation_growth,
+    turning_axes,
+    upright_cell,
+)
+from cupysim.models.conventions import PIVOTS, Pivot
+from cupysim.models.crystal import Shape
+from cupysim.models.experiment import Experiment
+from cupysim.models.parameters import GROUPS
+from cupysim.plan.render_plan import RenderPlan
+from cupysim.quirks import CORRECTABLE, OF_WORDS
+
+FACTORS = "structure_factors"
+"""The parameter of which there is one for each reflection."""
+
+UNITS: dict[str, str] = {
+    **dict.fromkeys(GROUPS["misset"], "rad"),
+    **dict.fromkeys(GROUPS["cell"][:3], "Angstrom"),
+    **dict.fromkeys(GROUPS["cell"][3:], "rad"),
+    **dict.fromkeys(GROUPS["n_cells"], "cells"),
+    "mosaic_spread": "rad",
+    "wavelength": "m",
+    "distance": "m",
+    **dict.fromkeys(GROUPS["beam_centre"], "m"),
+    **dict.fromkeys(GROUPS["rotation"], "rad"),
+    "twotheta": "rad",
+    "phi": "rad",
+    "fluence": "photons/m^2",
+    "scale": "",
+    FACTORS: "electrons",
+}
+"""All parameters, and their units."""
+
+INDICES, ORIGIN, AXES, WAVELENGTH, COUNTS, SPREAD, PHOTONS, COLUMNS = 0, 9, 13, 22, 23, 26, 27, 28
+"""Columns of the kernel, see `cuda_src/gradient.cuh`: where groups of them begin."""
+
+
+@dataclass(frozen=True)
+class GradientPlan:
+    """All that a backend needs to differentiate an image.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        The image: one shot, one panel, one crystal, each term with its own factors.
+    names : tuple of str
+        The parameters.
+    rows : ndarray, shape (n_parameters, 28)
+        How the kernel's columns change with each parameter.
+    rotation_slopes : ndarray, shape (n_mosaic, 3, 3)
+        Derivatives of the mosaic rotations with the spread.
+    source_slopes : ndarray, shape (n_sources,)
+        Derivatives of each source's wavelength with the beam's, relative to the former (1/m).
+    factors : bool
+        Differentiate with structure factors too.
+    """
+
+    plan: RenderPlan
+    names: tuple[str, ...]
+    rows: np.ndarray
+    rotation_slopes: np.ndarray
+    source_slopes: np.ndarray
+    factors: bool
+
+
+def expand(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Names of single parameters.
+
+    Parameters
+    ----------
+    names : str or iterable of str
+        Names of parameters and of `GROUPS`; a text has commas between them.
+
+    Returns
+    -------
+    tuple of str
+        In the given order, each once.
+
+    Raises
+    ------
+    ModelError
+        If there is no such parameter.
+
+    Examples
+    --------
+    >>> expand("n_cells, scale")
+    ('n_a', 'n_b', 'n_c', 'scale')
+    """
+    words = names.split(",") if isinstance(names, str) else list(names)
+    found: list[str] = []
+    for word in (str(word).strip() for word in words):
+        if word not in UNITS and word not in GROUPS:
+            known = [*GROUPS, *UNITS]
+            close = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            raise ModelError(f"gradients: there is no parameter {word!r}; {hint}")
+        found += GROUPS.get(word, (word,))
+    if not found:
+        raise ModelError("gradients: no parameter is named")
+    return tuple(dict.fromkeys(found))
+
+
+def plan_gradients(
+    experiment: Experiment, plan: RenderPlan, names: str | Iterable[str]
+) -> GradientPlan:
+    """Prepare to differentiate an image.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What is simulated, with all quirks corrected.
+    plan : RenderPlan
+        How it is rendered.
+    names : str or iterable of str
+        The parameters, see `expand`.
+
+    Returns
+    -------
+    GradientPlan
+        What a backend takes.
+
+    Raises
+    ------
+    ModelError
+        If an image of this kind has no derivatives, or not with one of the parameters.
+    """
+    wanted = expand(names)
+    if not experiment.corrects(*(CORRECTABLE - OF_WORDS)):
+        raise ModelError(
+            "gradients: they are those of the corrected image; Experiment(..., corrected='all'), "
+            "or -corrected"
+        )
+    if experiment.crystal.shape is Shape.TOPHAT:
+        raise ModelError("gradients: flat spots (tophat) have edges, and so no derivatives")
+    if plan.shape[:2] != (1, 1) or plan.crystals.n_crystals != 1:
+        raise ModelError("gradients: one shot, one panel and one crystal at a time")
+    rows = {name: np.zeros(COLUMNS) for name in UNITS}
+    _set_crystal(rows, experiment)
+    unavailable = _set_panel(rows, experiment)
+    _set_scales(rows, experiment, unavailable)
+    if experiment.structure_factors.table is None:
+        unavailable[FACTORS] = "there is no table of structure factors"
+    for name in wanted:
+        if name in unavailable:
+            raise ModelError(f"gradients: {name}: {unavailable[name]}")
+    single = tuple(name for name in wanted if name != FACTORS)
+    mosaicity = experiment.crystal.mosaicity
+    growth = np.zeros_like(mosaicity.rotations)
+    if "mosaic_spread" in single:
+        growth = rotation_growth(mosaicity.rotations) / mosaicity.spread
+    return GradientPlan(
+        plan=plan,
+        names=single,
+        rows=np.array([rows[name] for name in single]).reshape(-1, COLUMNS),
+        rotation_slopes=growth,
+        source_slopes=_source_slopes(experiment),
+        factors=FACTORS in wanted,
+    )
+
+
+def _set_crystal(rows: dict[str, np.ndarray], experiment: Experiment) -> None:
+    """Slopes E of h -> (1 + E) h, which are (dB) B^-1 for cell vectors B."""
+    crystal, beam_frame = experiment.crystal, experiment.detector.unit_frame
+    lattice, direct = crystal.lattice, crystal.direct
+    inverse = np.linalg.inv(direct)
+    misset = np.zeros(3) if crystal.misset is None else np.array(crystal.misset)
+    axes = dict(zip(GROUPS["misset"], turning_axes(misset), strict=True))
+    axes["phi"] = beam_frame.spindle
+    for name, axis in axes.items():
+        # the crystal turns, and so does B^T; q, as the crystal sees it, turns back
+        rows[name][INDICES:ORIGIN] = (-direct @ cross_matrix(axis) @ inverse).reshape(-1)
+    upright, slopes = upright_cell(lattice.lengths, lattice.angles)
+    for name, slope in zip(GROUPS["cell"], slopes, strict=True):
+        rows[name][INDICES:ORIGIN] = (slope @ np.linalg.inv(upright)).reshape(-1)
+    for axis, name in enumerate(GROUPS["n_cells"]):
+        rows[name][COUNTS + axis] = 1.0
+    rows["mosaic_spread"][SPREAD] = 1.0
+
+
+def _set_panel(rows: dict[str, np.ndarray], experiment: Experiment) -> dict[str, str]:
+    """Slopes of the panel's place; gives names without any, and why."""
+    detector = experiment.detector
+    names = (*GROUPS["rotation"], "twotheta", "distance", *GROUPS["beam_centre"])
+    if detector.curved:
+        return dict.fromkeys(names, "a curved detector has none")
+    frame, about_sample = detector.unit_frame, detector.effective_pivot is Pivot.SAMPLE
+    near = (0.0, 0.0)
+    if about_sample and PIVOTS.get(detector.convention) is Pivot.BEAM:
+        at_rest = float(dot(frame.beam, frame.normal))
+        fast, slow = (-float(dot(frame.beam, v)) / at_rest for v in (frame.fast, frame.slow))
+        near = fast, slow
+    found = panel_slopes(
+        detector.geometry,
+        (frame.fast, frame.slow, frame.normal),
+        frame.beam,
+        frame.twotheta_axis,
+        detector.angles,
+        distance=detector.distance if detector.close_distance is None else None,
+        about_sample=about_sample,
+        near_slopes=near,
+        placed=detector.origin is not None,
+    )
+    for name, slopes in found.items():
+        rows[name][ORIGIN:WAVELENGTH] = slopes
+    return dict.fromkeys(set(names) - set(found), "the detector's origin is given, which counts")
+
+
+def _set_scales(
+    rows: dict[str, np.ndarray], experiment: Experiment, unavailable: dict[str, str]
+) -> None:
+    fluence = experiment.beam.fluence
+    rows["wavelength"][WAVELENGTH] = 1.0
+    rows["scale"][PHOTONS] = 1.0
+    if fluence > 0.0:
+        rows["fluence"][PHOTONS] = 1.0 / fluence
+    else:
+        unavailable["fluence"] = "it is zero, so that there are no photons"
+    if not _source_slopes(experiment).any():
+        unavailable["wavelength"] = "the source table gives that of every source"
+    if not experiment.crystal.mosaicity.spread > 0.0:
+        unavailable["mosaic_spread"] = "the crystal has none"
+
+
+def _source_slopes(experiment: Experiment) -> np.ndarray:
+    """Of each source's wavelength with the beam's, relative to the former (1/m)."""
+    beam = experiment.beam
+    slopes = np.full(len(experiment.sources.wavelengths), 1.0 / beam.wavelength)
+    if beam.source_table is not None:
+        slopes[~np.isnan(beam.source_table[:, 4])] = 0.0
+    return slopes

@@ -1,0 +1,145 @@
+"""Statistics of an image, as the C program prints them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.backends.rendered import Rendered
+from cupysim.native import tools
+from cupysim.plan.render_plan import RenderPlan
+
+ROWS_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of the rendered pixels of one image.
+
+    Parameters
+    ----------
+    maximum : float
+        Largest value, 0 if nothing is above zero (photons).
+    maximum_at : tuple of 2 float
+        Fast and slow position (m) of the largest value's last sub-pixel.
+    mean, rms : float
+        Over the rendered pixels (photons); rms divides by n - 1.
+    rmsd : float
+        Standard deviation over the region, masked pixels included (quirk Q44).
+    solid_angle : float
+        Sum of solid angles over steps (sr; quirk Q35).
+    """
+
+    maximum: float
+    maximum_at: tuple[float, float]
+    mean: float
+    rms: float
+    rmsd: float
+    solid_angle: float
+
+
+def image_statistics(
+    plan: RenderPlan, rendered: Rendered, corrected: Collection[int] = ()
+) -> Statistics:
+    """Statistics of the first shot's first panel.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        What was rendered.
+    rendered : Rendered
+        The result.
+    corrected : collection of int, optional
+        Quirks which are corrected: Q35, Q44.
+
+    Returns
+    -------
+    Statistics
+        Sums are taken in raster order, so that they are the C program's.
+    """
+    image = rendered.image[0, 0]
+    region = image[plan.rows, plan.columns]
+    # masked pixels are zero and add nothing
+    maximum, where, total, squares = (tools.add_up if tools.available() else _add_up)(region)
+    n = int(rendered.n_rendered[0, 0])
+    mean = total / max(n, 1)
+    deviations = (tools.add_deviations if tools.available() else _add_deviations)(region, mean)
+    n_deviating = region.size
+    if 44 in corrected:
+        # masked pixels deviate by the mean
+        deviations = max(deviations - (region.size - n) * mean * mean, 0.0)
+        n_deviating = n
+    samples = plan.n_steps
+    if 35 in corrected:
+        samples = plan.oversample**2 * plan.panels.n_layers
+    slow, fast = where[0] + plan.rows.start, where[1] + plan.columns.start
+    return Statistics(
+        maximum=maximum,
+        maximum_at=_last_sub_pixel(plan, fast, slow) if maximum > 0.0 else (0.0, 0.0),
+        mean=mean,
+        rms=math.sqrt(squares / ((n if n > 1 else 2) - 1)),
+        rmsd=math.sqrt(deviations / ((n_deviating if n_deviating > 1 else 2) - 1)),
+        solid_angle=float(rendered.omega_sum[0, 0]) / samples,
+    )
+
+
+def serial_sum(start: float, values: np.ndarray) -> float:
+    """Add numbers one after the other, as a loop in C would.
+
+    Parameters
+    ----------
+    start : float
+        Sum so far.
+    values : ndarray of float64, shape (n,)
+        Numbers to add.
+
+    Returns
+    -------
+    float
+        The sum; its rounding depends on the order, unlike that of `np.sum`.
+    """
+    if len(values) == 0:
+        return start
+    return float(np.add.accumulate(np.concatenate([[start], values]))[-1])
+
+
+def _add_up(region: np.ndarray) -> tuple[float, tuple[int, int], float, float]:
+    """What `cupysim.native.tools.add_up` does, in NumPy."""
+    total = squares = 0.0
+    for rows in _bands(region):
+        values = region[rows].reshape(-1)
+        total = serial_sum(total, values.astype(np.float64))
+        # the C program squares in single precision
+        squares = serial_sum(squares, (values * values).astype(np.float64))
+    return (*_maximum(region), total, squares)
+
+
+def _add_deviations(region: np.ndarray, mean: float) -> float:
+    """What `cupysim.native.tools.add_deviations` does, in NumPy."""
+    deviations = 0.0
+    for rows in _bands(region):
+        difference = region[rows].reshape(-1).astype(np.float64) - mean
+        deviations = serial_sum(deviations, difference * difference)
+    return deviations
+
+
+def _bands(region: np.ndarray) -> list[slice]:
+    return [slice(row, row + ROWS_AT_ONCE) for row in range(0, len(region), ROWS_AT_ONCE)]
+
+
+def _maximum(region: np.ndarray) -> tuple[float, tuple[int, int]]:
+    if region.size == 0:
+        return 0.0, (0, 0)
+    slow, fast = np.unravel_index(int(np.argmax(region)), region.shape)
+    return max(float(region[slow, fast]), 0.0), (int(slow), int(fast))
+
+
+def _last_sub_pixel(plan: RenderPlan, fast: int, slow: int) -> tuple[float, float]:
+    sub_size, last = plan.panels.pixel_size / plan.oversample, plan.oversample - 1
+    return (
+        sub_size * (fast * plan.oversample + last) + sub_size / 2.0,
+        sub_size * (slow * plan.oversample + last) + sub_size / 2.0,
+    )

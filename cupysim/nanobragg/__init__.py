@@ -1,0 +1,1 @@
+"""The drop-in program: options, their completion, reports and files as nanoBragg has them."""

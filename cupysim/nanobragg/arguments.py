@@ -1,0 +1,368 @@
+"""From the words of a command line to named values in SI units.
+
+The C program tests each word that starts with a dash against every option and
+lets values be read twice. What its users rely on is kept, side effects
+included; what can only be a mistake is an error here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
+from cupysim.errors import ModelError, OptionError
+from cupysim.formats.text_numbers import NUMBER
+from cupysim.maths.nr_random import wrap_int32
+from cupysim.nanobragg.option_kinds import Kind, Option
+from cupysim.nanobragg.options import INITIAL, OPTIONS
+from cupysim.nanobragg.words import (
+    in_named_unit,
+    is_spelling,
+    options_in,
+    plain,
+    refuse_unknown,
+    shown,
+    warn,
+)
+from cupysim.quirks import corrections, warn_quirk
+
+RANDOM = "random"
+"""Value of `misset` for a random orientation."""
+
+CORRECTED = "-corrected"
+
+MEANT_BY_NO_ONE = {("-twotheta_axis", "-twotheta"): 1, ("-misset_seed", "-misset"): 2}
+"""Options which the C program finds in longer ones, and the quirks which are that."""
+
+LARGEST_INTEGER = 2**31 - 1
+
+LONGEST_INTEGER = 30
+"""Digits beyond which a whole number need not be looked at."""
+
+LARGEST_FLOAT = 1e60
+"""Numbers beyond this, in the units of the command line, are no measures of anything; their
+products would leave the range of float64."""
+
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+)")
+
+
+class Arguments:
+    """Named values of a command line, in SI units.
+
+    Parameters
+    ----------
+    values : mapping
+        All values, defaults included.
+    seen : set of str
+        Names of the options which occurred on the command line.
+    """
+
+    def __init__(self, values: Mapping[str, Any], seen: Set[str]) -> None:
+        self.values = dict(values)
+        self.seen = frozenset(seen)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["values"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def default_values() -> dict[str, Any]:
+    """Values of a command line without options; None for "not given"."""
+    values: dict[str, Any] = dict(INITIAL)
+    for option in OPTIONS:
+        for name in option.dest:
+            values.setdefault(name, None)
+            if option.default and values[name] is None:
+                values[name] = _convert_default(option)
+    return values
+
+
+def scan(words: Sequence[str]) -> tuple[dict[str, Any], frozenset[str]]:
+    """Read a command line.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The words after the program's name.
+
+    Returns
+    -------
+    given : dict
+        The values which the words set, in SI units; the last setting counts.
+    seen : frozenset of str
+        Names of the options which occurred.
+
+    Raises
+    ------
+    OptionError
+        If an option is unknown, or its values are missing or no numbers.
+    """
+    scanner = _Scanner(words)
+    scanner.scan()
+    return scanner.given, frozenset(scanner.seen)
+
+
+class _Scanner:
+    """Walks through the words; later settings replace earlier ones."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = list(words)
+        self.given: dict[str, Any] = {}
+        self.set_by: dict[str, str] = {}
+        self.seen: set[str] = set()
+        self.values_end = 0
+        self.ignoring = False
+        # known before any other word is read: it decides how they are
+        self.corrected = corrected_quirks(self.words)
+
+    def scan(self) -> None:
+        """Read all words."""
+        for position, word in enumerate(self.words):
+            if position < self.values_end:
+                continue
+            if not word.startswith("-") or NUMBER.fullmatch(word):
+                self._stray(word)
+            else:
+                self._option(position, word)
+        if self.set_by.get("misset") == "-misset_seed":
+            angles = " ".join(f"{math.degrees(angle):g}" for angle in self.given["misset"])
+            warn_quirk(
+                2,
+                f"-misset_seed with three more arguments is also read as -misset {angles}; "
+                "put it before -misset random",
+            )
+        if self.set_by.get("twotheta") == "-twotheta_axis":
+            angle = f"{math.degrees(self.given['twotheta']):g}"
+            warn_quirk(
+                1, f"-twotheta_axis also sets -twotheta {angle}; give -twotheta after the axis"
+            )
+
+    def _stray(self, word: str) -> None:
+        if not self.ignoring:
+            warn(f"{shown(word)!r} belongs to no option and is ignored")
+
+    def _option(self, position: int, word: str) -> None:
+        matching = options_in(word, self.corrected)
+        self.ignoring = not matching
+        if not matching:
+            refuse_unknown(word, self.corrected)
+            return
+        meant = [option for option in matching if is_spelling(option, word)]
+        for each in matching:
+            option = each if meant else in_named_unit(each, word, self.corrected)
+            primary = option in meant or not meant
+            if not primary and MEANT_BY_NO_ONE.get((plain(word), option.name)) in self.corrected:
+                continue
+            if primary:
+                self.seen.add(option.name)
+                if option.no_effect:
+                    warn(f"{word} has no effect on the image, as in nanoBragg")
+            before = dict(self.given)
+            ended = self._apply(option, position, word, primary)
+            for name, value in self.given.items():
+                if name not in before or before[name] is not value:
+                    self.set_by[name] = plain(word)
+            if ended:
+                break
+
+    def _apply(self, option: Option, position: int, word: str, primary: bool) -> bool:
+        """Take an option's values; whether no further option is looked for."""
+        following = self.words[position + 1 :]
+        if not primary and len(following) < option.count:
+            return False
+        if option.name == CORRECTED:
+            value = _corrections_after(self.words, position)
+            self._take(word, position, len(value), primary)
+            self._set(option, self.corrected)
+            return False
+        if option.name == "-curved_det" and not following and 12 not in self.corrected:
+            warn_quirk(12, "-curved_det is ignored since it is the last argument")
+            return False
+        if option.name == "-misset" and following and "rand" in following[0]:
+            self._set(option, RANDOM)
+            self._take(word, position, 1, primary)
+            return True
+        if option.name == "-cell":
+            self._cell(option, position, word)
+            return False
+        if len(following) < option.count:
+            wanted = "a value" if option.count == 1 else f"{option.count} values"
+            found = len(following) or "none"
+            raise OptionError(word, f"expected {wanted} after it, found {found}")
+        values = following[: option.count]
+        self._take(word, position, option.count, primary)
+        if option.name == "-detector_abs":
+            self._attenuation(option, word, values[0])
+        elif option.name == "-pivot":
+            self._set(option, _pivot(word, values[0]))
+            self.given["explicit_pivot"] = self.given["pivot"]
+        elif option.count:
+            numbers = [_convert(option, word, value, strict=primary) for value in values]
+            self._set(option, numbers[0] if option.count == 1 else numbers)
+        if not (10 in self.corrected and option.sets.get("convention") == "custom"):
+            self.given.update(option.sets)
+        return option.ends_token
+
+    def _take(self, word: str, position: int, count: int, primary: bool) -> None:
+        """Mark words as values; the C program would read options among them as both."""
+        if not primary:
+            return
+        self.values_end = position + 1 + count
+        for value in self.words[position + 1 : self.values_end]:
+            if value.startswith("-") and any(option.matches(value) for option in OPTIONS):
+                raise OptionError(word, f"expected a value, got the option {shown(value)!r}")
+
+    def _set(self, option: Option, value: Any) -> None:
+        for name in option.dest:
+            self.given[name] = value
+
+    def _cell(self, option: Option, position: int, word: str) -> None:
+        values: list[float] = []
+        for value in self.words[position + 1 : position + 7]:
+            if value.startswith("-"):
+                break
+            values.append(_convert(option, word, value))
+        self._take(word, position, len(values), primary=True)
+        if not values or values[0] <= 0.0:
+            got = f", got {values[0]:g}" if values else ""
+            raise OptionError(word, f"expected a positive length{got}")
+        # what an earlier -cell gave and this one does not stays
+        self._set(option, values + self.given.get("cell", [])[len(values) :])
+
+    def _attenuation(self, option: Option, word: str, value: str) -> None:
+        depth = 0.0 if "inf" in value else _convert(option, word, value)
+        if depth < 0.0:
+            raise OptionError(word, f"the depth must not be negative, got {value}")
+        if depth == 0.0:
+            self.given["sensor_thickness"] = 0.0
+        self._set(option, 1.0 / depth if depth else 0.0)
+
+
+def corrected_quirks(words: Sequence[str]) -> tuple[int, ...]:
+    """Numbers of the quirks which a command line corrects.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The words after the program's name.
+
+    Returns
+    -------
+    tuple of int
+        What all -corrected together name; none without one.
+
+    Raises
+    ------
+    OptionError
+        If there are no such quirks, or they cannot be corrected.
+    """
+    numbers: set[int] = set()
+    for position, word in enumerate(words):
+        if word == CORRECTED:
+            value = _corrections_after(words, position)
+            try:
+                numbers.update(corrections(value[0] if value else "all"))
+            except ModelError as error:
+                text = str(error).removeprefix("corrected: ")
+                raise OptionError(CORRECTED, shown(text, 200)) from error
+    return tuple(sorted(numbers))
+
+
+def _corrections_after(words: Sequence[str], position: int) -> Sequence[str]:
+    """The value of a -corrected at this place, if it has one."""
+    following = words[position + 1 : position + 2]
+    return following if following and not following[0].startswith("-") else ()
+
+
+def _convert_default(option: Option) -> Any:
+    if option.kind is Kind.FLOAT:
+        return option.unit.to_si(float(option.default))
+    if option.kind in (Kind.INTEGER, Kind.SEED):
+        return int(option.default)
+    if option.kind is Kind.DEVICES:
+        return _devices(option.name, option.default)
+    return option.default
+
+
+def _convert(option: Option, word: str, text: str, strict: bool = True) -> Any:
+    """One value of an option, in SI units."""
+    if option.kind in (Kind.PATH, Kind.TEXT):
+        return text
+    if option.kind is Kind.FLOAT:
+        return _convert_float(option, word, text, strict)
+    if option.kind is Kind.CHOICE:
+        if text not in option.choices:
+            raise OptionError(word, f"expected {_listed(option.choices)}, got {shown(text)!r}")
+        return text
+    if option.kind is Kind.DEVICES:
+        return _devices(word, text)
+    return _convert_integer(option, word, text)
+
+
+def _convert_integer(option: Option, word: str, text: str) -> int:
+    if len(text) > LONGEST_INTEGER and (_DECIMAL.fullmatch(text) or _INTEGER.fullmatch(text)):
+        raise OptionError(word, f"{shown(text)} is too large; at most {LARGEST_INTEGER}")
+    if _DECIMAL.fullmatch(text):
+        whole = math.trunc(float(text))
+        if whole != float(text):
+            warn(f"{word} {text}: a whole number is expected; {whole} is used")
+    elif _INTEGER.fullmatch(text):
+        whole = int(text)
+    else:
+        raise OptionError(word, f"expected a whole number, got {shown(text)!r}")
+    if option.kind is Kind.SEED:
+        if wrap_int32(whole) != whole:
+            warn(f"{word} {text}: seeds have 32 bits; {wrap_int32(whole)} is used")
+        return wrap_int32(whole)
+    if abs(whole) > LARGEST_INTEGER:
+        raise OptionError(word, f"{text} is too large; at most {LARGEST_INTEGER}")
+    _check_limit(option, word, text, whole)
+    return whole
+
+
+def _convert_float(option: Option, word: str, text: str, strict: bool) -> float:
+    match = NUMBER.fullmatch(text) if strict else NUMBER.match(text)
+    if match is None:
+        if not strict:
+            return 0.0
+        raise OptionError(word, f"expected a number, got {shown(text)!r}")
+    value = float(match.group())
+    if not abs(value) <= LARGEST_FLOAT:
+        raise OptionError(word, f"{shown(text)} is too large; at most {LARGEST_FLOAT:g}")
+    if option.limit and 0.0 < abs(value) < 1.0 / LARGEST_FLOAT:
+        raise OptionError(word, f"{shown(text)} is too close to zero")
+    _check_limit(option, word, text, value)
+    return option.unit.to_si(value)
+
+
+def _devices(word: str, text: str) -> list[int] | None:
+    """Numbers of devices; None for all."""
+    if text == "all":
+        return None
+    if not re.fullmatch(r"\d{1,4}(,\d{1,4})*", text, re.ASCII):
+        raise OptionError(
+            word, f"expected 'all' or numbers with commas between, got {shown(text)!r}"
+        )
+    return [int(number) for number in text.split(",")]
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _check_limit(option: Option, word: str, text: str, value: float) -> None:
+    kept = {"": True, "positive": value > 0, "not negative": value >= 0, "not zero": value != 0}
+    if not kept[option.limit]:
+        raise OptionError(word, f"must be {option.limit}, got {shown(text)}")
+
+
+def _pivot(word: str, text: str) -> str:
+    for pivot in ("beam", "sample"):
+        if pivot in text:
+            return pivot
+    raise OptionError(word, f"expected 'sample' or 'beam', got {shown(text)!r}")

@@ -1,0 +1,357 @@
+"""From arguments to an experiment: which option goes into which model."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.errors import CupysimError, FileFormatError, OptionError
+from cupysim.formats import matrix_checks, source_table, stol_table
+from cupysim.maths.cell import upright_reciprocal
+from cupysim.maths.detector_geometry import DetectorAngles
+from cupysim.maths.mosaic import random_misset
+from cupysim.maths.nr_random import RandomStream, ShuffleTable
+from cupysim.models.background import Water
+from cupysim.models.beam import Beam
+from cupysim.models.conventions import FRAMES, PIVOTS, Convention, Pivot
+from cupysim.models.crystal import DEFAULT_MOSAIC_DOMAINS, Crystal, Mosaicity, Shape, UnitCell
+from cupysim.models.detector import Detector, Sensor
+from cupysim.models.experiment import Experiment, Region, Rendering
+from cupysim.models.sampling import complete_oscillation, complete_sweep
+from cupysim.models.scan import Scan
+from cupysim.nanobragg.arguments import RANDOM, Arguments, default_values, scan
+from cupysim.nanobragg.consequences import (
+    first_placing,
+    refuse_placing,
+    warn_of_ineffective_options,
+)
+from cupysim.nanobragg.headers import Inherited, inherit
+from cupysim.nanobragg.structure_files import (
+    given_cell,
+    measured_structure,
+    reads_dump,
+    structure_factors,
+    take_wavelength,
+    warn_of_other_cell,
+)
+from cupysim.quirks import warn_quirk
+
+SPECTRAL_OPTIONS = frozenset(
+    {"-lambda", "-energy", "-dispersion", "-dispsteps", "-sourcefile", "-divergence", "-hdivrange",
+     "-vdivrange", "-hdivstep", "-vdivstep", "-hdivsteps", "-vdivsteps", "-divsteps"}
+)  # fmt: skip
+"""Options which say what the beam's sources are, in place of a spectrum from a file."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a command line asks for.
+
+    Parameters
+    ----------
+    arguments : Arguments
+        The command line's values.
+    experiment : Experiment
+        What to simulate.
+    noise_seed : int
+        Seed of the noise.
+    noise_stream : RandomStream
+        The noise's random numbers, which continue those of the orientations.
+    words : tuple of str
+        The words of the command line.
+    clock : int
+        Seconds of the clock, the seed of what has none.
+    notes : tuple of str
+        What was taken from files, a line each.
+    """
+
+    arguments: Arguments
+    experiment: Experiment
+    noise_seed: int
+    noise_stream: RandomStream
+    words: tuple[str, ...]
+    clock: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def misset_seed(self) -> int:
+        """Seed of a random orientation."""
+        given = self.arguments.misset_seed
+        return self.clock if given is None else int(given)
+
+
+def build(words: Sequence[str], clock: int | None = None) -> Job:
+    """Make an experiment from the words of a command line.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The words after the program's name.
+    clock : int, optional
+        What the clock shows (s), to do again what an earlier run did.
+
+    Returns
+    -------
+    Job
+        The experiment and what to do with it.
+
+    Raises
+    ------
+    CupysimError
+        If an option or a file is wrong, or the experiment is impossible.
+    """
+    given, seen = scan(words)
+    values = default_values()
+    corrected = given.get("corrected", ())
+    placed = first_placing(seen) is not None
+    inherited = inherit(values, given, placed, corrected)
+    mask = inherited.mask
+    refuse_placing(seen, inherited.exact)
+    from_header = values["close_distance"] is not None
+    values.update(given)
+    args = Arguments(values, seen)
+    args.values["dump_was_read"] = reads_dump(args)
+    if (
+        from_header
+        and inherited.exact is None
+        and 29 in corrected
+        and "close_distance" not in given
+    ):
+        _settle_distance(args)
+    warn_of_ineffective_options(args, from_header and "close_distance" not in given)
+    if args.stol_file is not None:
+        stol_table.read(args.stol_file)
+
+    table, clock = ShuffleTable(), int(time.time()) if clock is None else clock
+    measured = measured_structure(args)
+    wavelength_note = take_wavelength(args, measured, inherited)
+    beam = _beam(args, inherited)
+    detector = _detector(args)
+    structure = structure_factors(args, beam, detector, measured)
+    crystal = _crystal(args, beam.wavelength, table, clock, structure.cell)
+    if mask is not None and mask.shape != (detector.n_slow, detector.n_fast):
+        raise FileFormatError(
+            args.mask_file,
+            f"the mask has {mask.shape[1]} x {mask.shape[0]} pixels, "
+            f"but the detector has {detector.n_fast} x {detector.n_slow}",
+        )
+    experiment = Experiment(
+        beam=beam,
+        crystal=crystal,
+        detector=detector,
+        structure_factors=structure.factors,
+        scan=_scan(args),
+        water=Water(args.water),
+        rendering=_rendering(args, mask),
+        corrected=corrected,
+    )
+    _warn_of_late_size(args, experiment)
+    noise_seed = clock if args.noise_seed is None else args.noise_seed
+    notes = (*structure.notes, *([wavelength_note] if wavelength_note else []))
+    stream = RandomStream(noise_seed, table)
+    return Job(args, experiment, noise_seed, stream, tuple(words), clock, notes)
+
+
+def detector_size(args: Arguments) -> tuple[float, float]:
+    """Size of the detector along fast and slow (m); pixels overrule lengths."""
+    fast = args.pixel * args.n_fast if args.n_fast else args.size_fast
+    slow = args.pixel * args.n_slow if args.n_slow else args.size_slow
+    return fast, slow
+
+
+def clipped_size(args: Arguments) -> tuple[float, float, float]:
+    """Size of the crystal (m), of which the beam clips y and z (quirk Q48)."""
+    sizes = [args.sample_x, args.sample_y, args.sample_z]
+    if args.beamsize >= 0.0:
+        sizes[1:] = [min(size, args.beamsize) for size in sizes[1:]]
+    return sizes[0], sizes[1], sizes[2]
+
+
+def _beam(args: Arguments, inherited: Inherited) -> Beam:
+    table = None if args.source_file is None else source_table.read(args.source_file)
+    spectrum = inherited.spectrum if SPECTRAL_OPTIONS.isdisjoint(args.seen) else None
+    if spectrum is not None:
+        nowhere = np.full((len(spectrum.weights), 3), np.nan)
+        table = np.column_stack([nowhere, spectrum.weights, spectrum.wavelengths])
+    fluence, corrected = args.fluence, args.corrected
+    if args.flux != 0.0 and args.exposure > 0.0 and args.beamsize >= 0.0:
+        if args.beamsize == 0.0:
+            raise OptionError("-beamsize", "must not be 0 with -flux")
+        fluence = args.flux * args.exposure / args.beamsize / args.beamsize
+    return Beam(
+        wavelength=args.wavelength,
+        fluence=fluence,
+        polarization=args.polarization,
+        polarized=args.polarized,
+        horizontal=complete_sweep(
+            args.hdiv_range, args.hdiv_step, args.hdiv_steps, "hdiv", corrected
+        ),
+        vertical=complete_sweep(
+            args.vdiv_range, args.vdiv_step, args.vdiv_steps, "vdiv", corrected
+        ),
+        dispersion=complete_sweep(
+            args.dispersion, None, args.dispersion_steps, "dispersion", corrected
+        ),
+        round_divergence=args.round_divergence,
+        source_table=table,
+        weights_count=spectrum is not None,
+    )
+
+
+def _crystal(
+    args: Arguments, wavelength: float, table: ShuffleTable, clock: int, known: UnitCell | None
+) -> Crystal:
+    """The crystal; `known` is the cell which came with the structure factors."""
+    cell = None if args.cell is None else given_cell(args.cell)
+    reciprocal = args.values.get("reciprocal")
+    if args.matrix_file is not None:
+        reciprocal = matrix_checks.read_reciprocal(args.matrix_file, wavelength, cell is None)
+    if cell is None and reciprocal is None:
+        if known is None:
+            raise CupysimError("no unit cell: give -cell or -mat")
+        # -cell has the C program's orientation (quirk Q5), for a new input the right one will do
+        reciprocal = upright_reciprocal(known.lengths_angstrom, known.angles)
+    misset = args.misset
+    if isinstance(misset, str) and misset == RANDOM:
+        seed = clock if args.misset_seed is None else args.misset_seed
+        misset = random_misset(RandomStream(seed, table))
+    # drawn after the random orientation, from the same table: the C program's order
+    spread, domains = mosaic_sampling(args)
+    mosaicity = Mosaicity.draw(spread, domains, RandomStream(args.mosaic_seed, table))
+    crystal = Crystal(
+        cell=cell,
+        reciprocal=reciprocal,
+        misset=misset,
+        n_cells=(args.n_a, args.n_b, args.n_c),
+        size=clipped_size(args),
+        shape=Shape(args.shape),
+        fudge=args.fudge,
+        mosaicity=mosaicity,
+    )
+    if known is not None:
+        warn_of_other_cell(args, known, crystal, wavelength)
+    return crystal
+
+
+def mosaic_sampling(args: Arguments) -> tuple[float, int]:
+    """Mosaic spread (rad) and number of domains, completed."""
+    spread = -1.0 if args.mosaic_spread is None else args.mosaic_spread
+    if spread <= 0.0:
+        return 0.0, 1
+    if args.mosaic_domains is None or args.mosaic_domains <= 0:
+        return spread, DEFAULT_MOSAIC_DOMAINS
+    return spread, args.mosaic_domains
+
+
+def _detector(args: Arguments) -> Detector:
+    convention = Convention(args.convention)
+    vectors = {
+        name: tuple(args.values[value])
+        for name, value in (
+            ("beam", "beam_vector"),
+            ("fast", "fast_vector"),
+            ("slow", "slow_vector"),
+            ("normal", "normal_vector"),
+            ("twotheta_axis", "twotheta_axis"),
+            ("polarization", "polar_vector"),
+            ("spindle", "spindle_axis"),
+        )
+        if args.values[value] is not None
+    }
+    size, corrected = detector_size(args), args.corrected
+    n_fast, n_slow = (math.ceil(length / args.pixel - 0.5) for length in size)
+    thickness = args.sensor_thickness
+    if 18 in corrected and args.attenuation == 0.0:
+        # of an infinite depth, whatever the order
+        thickness = 0.0
+    layers = complete_sweep(thickness, None, args.sensor_layers, "sensor", corrected)
+    attenuation = -1.0 if args.attenuation is None else args.attenuation
+    if layers.range > 0.0 and attenuation < 0.0:
+        attenuation = 1.0 / layers.range
+    return Detector(
+        n_fast=n_fast,
+        n_slow=n_slow,
+        pixel_size=args.pixel,
+        distance=args.distance,
+        close_distance=args.close_distance,
+        convention=convention,
+        frame=FRAMES[convention if 10 in corrected else Convention.CUSTOM].with_vectors(**vectors),
+        pivot=_pivot(args, convention),
+        beam_centre=(args.beam_x, args.beam_y),
+        close_point=(args.close_x, args.close_y),
+        origin_pixels=(args.origin_x, args.origin_y),
+        angles=DetectorAngles((args.rotate_x, args.rotate_y, args.rotate_z), args.twotheta),
+        sensor=Sensor(layers, attenuation),
+        curved=args.curved,
+        point_pixel=args.point_pixel,
+        size=size,
+        origin=args.pix0_vector if 11 in corrected else None,
+    )
+
+
+def _pivot(args: Arguments, convention: Convention) -> Pivot | None:
+    """The pivot which is given: by the last of many options, or by -pivot alone."""
+    if 8 not in args.corrected:
+        return Pivot(args.pivot)
+    if args.explicit_pivot is not None:
+        return Pivot(args.explicit_pivot)
+    return Pivot(args.pivot) if convention is Convention.CUSTOM else None
+
+
+def _settle_distance(args: Arguments) -> None:
+    """Choose among the distances of a header and that of the command line (quirk Q29).
+
+    The close distance is that of the turned panel, which is not by what the panel is placed if
+    it turns about the beam.
+    """
+    convention = Convention(args.convention)
+    pivot = _pivot(args, convention) or PIVOTS[convention]
+    if "-distance" in args.seen or pivot is Pivot.BEAM:
+        args.values["close_distance"] = None
+
+
+def _scan(args: Arguments) -> Scan:
+    sweep, lost = complete_oscillation(
+        args.oscillation, args.phi_step, args.phi_steps, args.corrected
+    )
+    if lost:
+        warn_quirk(27, f"-phistep without -osc renders {sweep.count} steps, not {args.phi_steps}")
+    return Scan(args.phi, sweep)
+
+
+def _rendering(args: Arguments, mask: np.ndarray | None) -> Rendering:
+    region = None
+    if args.region is not None:
+        fast, slow = (math.ceil(length / args.pixel - 0.5) for length in detector_size(args))
+        limits = zip(args.region, (0, fast, 0, slow), strict=True)
+        region = Region(*(edge if given < 0 else given for given, edge in limits))
+    return Rendering(
+        oversample=args.oversample if args.oversample and args.oversample > 0 else None,
+        oversample_thick=args.oversample_thick,
+        oversample_polar=args.oversample_polar,
+        oversample_omega=args.oversample_omega,
+        region=region,
+        mask=mask,
+        dmin=args.dmin,
+        interpolate=args.interpolate,
+    )
+
+
+def _warn_of_late_size(args: Arguments, experiment: Experiment) -> None:
+    crystal = experiment.crystal
+    if (
+        args.interpolate is None
+        and not experiment.corrects(25)
+        and experiment.interpolate
+        and max(crystal.size) > 0.0
+        and min(crystal.cell_counts) > 2
+    ):
+        warn_quirk(
+            25,
+            "structure factors are interpolated since the crystal's size is not yet known when "
+            "this is decided; -nointerpolate prevents it",
+        )

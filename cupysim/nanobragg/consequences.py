@@ -1,0 +1,123 @@
+"""Warnings about options which do not do what their user must think."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from cupysim.errors import OptionError
+from cupysim.models.conventions import PIVOTS, Convention
+from cupysim.nanobragg.arguments import Arguments
+from cupysim.quirks import warn_quirk
+
+VECTOR_OPTIONS = (
+    "-fdet_vector",
+    "-sdet_vector",
+    "-odet_vector",
+    "-beam_vector",
+    "-polar_vector",
+    "-spindle_axis",
+    "-twotheta_axis",
+    "-pix0_vector",
+)
+
+CONVENTION_OPTIONS = ("-mosflm", "-xds", "-adxv", "-denzo", "-dials")
+
+INEFFECTIVE_CENTRES: dict[Convention, tuple[tuple[str, ...], str]] = {
+    **dict.fromkeys(
+        (Convention.MOSFLM, Convention.DENZO, Convention.ADXV),
+        (("-ORGX", "-ORGY", "-Xclose", "-Yclose"), "-Xbeam and -Ybeam do"),
+    ),
+    **dict.fromkeys(
+        (Convention.XDS, Convention.DIALS),
+        (("-Xbeam", "-Ybeam", "-Xclose", "-Yclose"), "-ORGX and -ORGY do"),
+    ),
+    Convention.CUSTOM: ((), ""),
+}
+"""Options which do not move the beam in a convention, and which ones do."""
+
+
+def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: bool) -> None:
+    """Warn of options which the others make ineffective.
+
+    Parameters
+    ----------
+    args : Arguments
+        The command line's values.
+    header_sets_close_distance : bool
+        An image header has set the close distance.
+    """
+    convention, corrected = Convention(args.convention), args.corrected
+    vectors = [name for name in VECTOR_OPTIONS if name in args.seen]
+    conventions = [name for name in CONVENTION_OPTIONS if name in args.seen]
+    pivot = PIVOTS.get(convention, args.pivot)
+    if 8 in corrected:
+        pivot = args.explicit_pivot or pivot
+    if convention is not Convention.CUSTOM:
+        if vectors and 10 not in corrected:
+            warn_quirk(10, f"{', '.join(vectors)}: dropped by the later {conventions[-1]}")
+        if "-pivot" in args.seen and 8 not in corrected and args.pivot != pivot:
+            warn_quirk(
+                8,
+                f"-pivot {args.pivot} has no effect: the {convention} convention turns the "
+                f"detector about the {PIVOTS[convention]}",
+            )
+    elif vectors and 10 not in corrected:
+        dropped = f", which drops {conventions[-1]}" if conventions else ""
+        warn_quirk(
+            10,
+            f"{vectors[-1]} switches to the CUSTOM convention{dropped}: its beam centre, and its "
+            "vectors where none are given",
+        )
+    if "-pix0_vector" in args.seen and 11 not in corrected:
+        warn_quirk(11, "-pix0_vector only switches to the CUSTOM convention")
+    names, remedy = INEFFECTIVE_CENTRES[convention]
+    ineffective = [name for name in names if name in args.seen]
+    if ineffective and pivot == PIVOTS.get(convention, pivot):
+        warn_quirk(
+            9,
+            f"{', '.join(ineffective)}: no effect on the image in the {convention} convention; "
+            f"{remedy}",
+            can_be_mended=False,
+        )
+    if header_sets_close_distance and "-distance" in args.seen and 29 not in corrected:
+        warn_quirk(
+            29, "-distance has no effect: the image header sets CLOSE_DISTANCE; use -close_distance"
+        )
+    if args.attenuation == 0.0 and args.sensor_thickness > 0.0 and 18 not in corrected:
+        warn_quirk(18, "-detector_abs inf before -detector_thick: the whole image is zero")
+
+
+PLACING_OPTIONS = (
+    *CONVENTION_OPTIONS, *VECTOR_OPTIONS, "-Xbeam", "-Ybeam", "-Xclose", "-Yclose", "-ORGX",
+    "-ORGY", "-pivot", "-distance",
+)  # fmt: skip
+"""Options which place a detector by the rules of a convention."""
+
+
+def first_placing(seen: Set[str]) -> str | None:
+    """The first of `PLACING_OPTIONS` which is there."""
+    return next((name for name in PLACING_OPTIONS if name in seen), None)
+
+
+def refuse_placing(seen: Set[str], path: str | None) -> None:
+    """Refuse options which cannot be combined with a detector that a file places exactly.
+
+    Parameters
+    ----------
+    seen : set of str
+        Options of the command line.
+    path : str or None
+        The file, if there is one.
+
+    Raises
+    ------
+    OptionError
+        If there is one of `PLACING_OPTIONS`.
+    """
+    name = first_placing(seen)
+    if path is not None and name is not None:
+        raise OptionError(
+            name,
+            f"cannot be combined with {path}, which places the detector exactly; "
+            "-close_distance, -detector_rotx and the like move it",
+        )

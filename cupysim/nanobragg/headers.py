@@ -1,0 +1,387 @@
+"""Values which -mask and -img images and experiment lists set."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Collection, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cupysim.errors import CupysimWarning, FileFormatError, OptionError
+from cupysim.formats import cbf, dials, nxmx_image, smv
+from cupysim.formats.geometry import ImageGeometry, Spectrum
+from cupysim.formats.nexus.reader import SIGNATURE as HDF5
+from cupysim.formats.text_numbers import NUMBER
+from cupysim.maths.arrays import cross, dot, norm, unit
+from cupysim.nanobragg.arguments import LARGEST_FLOAT
+from cupysim.nanobragg.units import ANGSTROM, DEGREE, MM, Unit
+from cupysim.quirks import warn_quirk
+from cupysim.storage.reading import check_regular, opened
+
+KEYS: tuple[tuple[str, str, Unit | None], ...] = (
+    ("PIXEL_SIZE", "pixel", MM),
+    ("DISTANCE", "distance", MM),
+    ("CLOSE_DISTANCE", "close_distance", MM),
+    ("WAVELENGTH", "wavelength", ANGSTROM),
+    ("BEAM_CENTER_X", "beam_x", MM),
+    ("BEAM_CENTER_Y", "beam_y", MM),
+    ("ORGX", "origin_x", None),
+    ("ORGY", "origin_y", None),
+    ("PHI", "phi", DEGREE),
+    ("OSC_RANGE", "oscillation", DEGREE),
+)
+"""Header keys, the values they set, and their units. TWOTHETA sets nothing (quirk Q29)."""
+
+WHOLE_KEYS: tuple[tuple[tuple[str, ...], str, Unit | None], ...] = (
+    *(
+        ((key,), name, unit)
+        for key, name, unit in KEYS
+        if name not in ("origin_x", "origin_y", "phi")
+    ),
+    (("ORGX", "XDS_ORGX"), "origin_x", None),
+    (("ORGY", "XDS_ORGY"), "origin_y", None),
+    (("TWOTHETA",), "twotheta", DEGREE),
+    (("PHI", "OSC_START"), "phi", DEGREE),
+)
+"""The same where quirk Q29 is corrected: spellings of a key, of which the first one counts."""
+
+TO_MOSFLM = np.array([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+"""From imgCIF's frame to MOSFLM's, in which nanoBragg's orientations are by default: the beam along
+x, the spindle along z."""
+
+EDGE_ON = 1e-9
+"""A detector whose normal has a smaller cosine with the beam has no distance along it."""
+
+POSITIVE = ("PIXEL_SIZE", "WAVELENGTH")
+"""Keys whose numbers must be above zero."""
+
+
+@dataclass(frozen=True)
+class Inherited:
+    """What mask, image and experiment list say beside values.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (n_slow, n_fast), or None
+        Pixels to compute.
+    exact : str or None
+        The file which places the detector exactly, if there is one.
+    names : frozenset of str
+        Values which they set.
+    no_wavelength : str
+        A file which should tell the wavelength and does not, and why; empty otherwise.
+    spectrum : Spectrum or None
+        A beam of several wavelengths.
+    """
+
+    mask: np.ndarray | None
+    exact: str | None
+    names: frozenset[str]
+    no_wavelength: str
+    spectrum: Spectrum | None
+
+
+def inherit(
+    values: MutableMapping[str, Any],
+    given: Mapping[str, Any],
+    placed_by_options: bool,
+    corrected: Collection[int] = (),
+) -> Inherited:
+    """Let mask, image and experiment list set values, in this order.
+
+    Parameters
+    ----------
+    values : mapping
+        Values of a command line without options, which change.
+    given : mapping
+        Values which the command line gives; the files' names are among them.
+    placed_by_options : bool
+        The command line places the detector; a mask then gives its size alone.
+    corrected : collection of int, optional
+        Quirks which are corrected: with Q29, headers are read as they are meant.
+
+    Returns
+    -------
+    Inherited
+        What else they say.
+
+    Raises
+    ------
+    FileFormatError
+        If a file cannot be read or its geometry is impossible.
+    """
+    mask, number = None, given.get("image_number", 0)
+    placed: list[tuple[str, ImageGeometry]] = []
+    found: dict[str, Any] = {}
+    lacking, several = "", False
+    for name, is_mask in (("mask_file", True), ("image_file", False)):
+        path = given.get(name)
+        if path is None:
+            continue
+        good, geometry, smv_image, holds_several = _open(path, is_mask, number)
+        several |= holds_several
+        if smv_image is not None:
+            pixel = found.get("pixel", values["pixel"])
+            header = (
+                meant_values(smv_image)
+                if 29 in corrected
+                else header_values(smv_image, flip_y=is_mask, pixel=pixel)
+            )
+            found |= header
+            if not is_mask:
+                _warn_of_what_is_left_out(smv_image, header, given, corrected)
+                if "wavelength" not in header:
+                    lacking = f"{path}: its header has no WAVELENGTH"
+        mask = good if is_mask else mask
+        if geometry is None:
+            continue
+        if is_mask and placed_by_options:
+            found |= {"n_fast": geometry.n_fast, "n_slow": geometry.n_slow}
+        else:
+            placed.append((path, geometry))
+    if given.get("experiment_file") is not None:
+        path = given["experiment_file"]
+        placed.append((path, dials.read(path, number)))
+        several = True
+    if number != 0 and not several:
+        raise OptionError("-image", "needs a file of several images, given by -img, -mask or -expt")
+    # what is exact overrules the headers of SMV images
+    for path, geometry in placed:
+        found |= geometry_values(path, geometry)
+        for remark in geometry.remarks:
+            warnings.warn(CupysimWarning(f"{path}: {remark}"), stacklevel=2)
+        if path != given.get("mask_file") and geometry.wavelength is None:
+            lacking = f"{path}: {geometry.no_wavelength or 'the file has no wavelength'}"
+    values.update(found)
+    return Inherited(
+        mask=mask,
+        exact=placed[-1][0] if placed else None,
+        names=frozenset(found),
+        no_wavelength="" if "wavelength" in found else lacking,
+        spectrum=placed[-1][1].spectrum if placed else None,
+    )
+
+
+def _warn_of_what_is_left_out(
+    image: smv.SmvFile,
+    header: Mapping[str, Any],
+    given: Mapping[str, Any],
+    corrected: Collection[int],
+) -> None:
+    """Warn of what an image's header says in vain, and of what it should say and does not."""
+    if 29 not in corrected:
+        for key, is_read in (("TWOTHETA", False), ("OSC_START", "phi" in header)):
+            number = image.number(key, whole_key=True)
+            if number and not is_read:
+                warn_quirk(29, f"{key}={number:g} in the header of {image.path} is not used")
+    for key, name, unit_of_key in KEYS:
+        word = image.word(key)
+        match = NUMBER.match(word)
+        if match is not None and word[match.end() :].strip() and name not in given:
+            unit_name = "" if unit_of_key is None else f" {unit_of_key.name}"
+            warnings.warn(
+                CupysimWarning(f"{image.path}: {key}={word} is read as {match.group()}{unit_name}"),
+                stacklevel=3,
+            )
+    for key, names, default in (
+        ("PIXEL_SIZE", ("pixel",), "0.1 mm"),
+        ("DISTANCE", ("distance", "close_distance"), "100 mm"),
+        ("BEAM_CENTER_X", ("beam_x", "origin_x"), "the middle"),
+    ):
+        if not any(name in header or name in given for name in names):
+            warnings.warn(
+                CupysimWarning(
+                    f"{image.path}: its header has no {key}; {default} is used, as by nanoBragg"
+                ),
+                stacklevel=3,
+            )
+
+
+def _open(
+    path: str, is_mask: bool, number: int
+) -> tuple[np.ndarray | None, ImageGeometry | None, smv.SmvFile | None, bool]:
+    """Good pixels, geometry, or an SMV image, and whether the file holds several images."""
+    check_regular(path)
+    with opened(path) as stream:
+        head = stream.read(8)
+    if head.startswith(cbf.SIGNATURE):
+        image, geometry = cbf.read(path)
+        return cbf.good_pixels(image), geometry, None, False
+    if head == HDF5:
+        good, geometry = nxmx_image.read(path, number)
+        return good, geometry, None, True
+    smv_image = smv.read(path)
+    return (smv_image.image != 0 if is_mask else None), None, smv_image, False
+
+
+def geometry_values(path: object, geometry: ImageGeometry) -> dict[str, Any]:
+    """Values which place the detector exactly, in the CUSTOM convention and MOSFLM's frame.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    geometry : ImageGeometry
+        What it says.
+
+    Returns
+    -------
+    dict
+        Names as in `cupysim.nanobragg.arguments`.
+
+    Raises
+    ------
+    FileFormatError
+        If the detector's plane goes through the sample, or numbers are impossible.
+    """
+    fast, slow, origin, beam, spindle = (
+        TO_MOSFLM @ vector
+        for vector in (
+            geometry.fast, geometry.slow, geometry.origin, geometry.beam, geometry.spindle
+        )
+    )  # fmt: skip
+    normal = unit(cross(fast, slow))
+    distance = float(dot(origin, normal))
+    if distance < 0.0:
+        normal, distance = -normal, -distance
+    normal = _exactly_unit(normal)
+    numbers = [*fast, *slow, *origin, *beam, *spindle, geometry.pixel_size]
+    if not np.isfinite(numbers).all() or not (distance > 0.0 and geometry.pixel_size > 0.0):
+        raise FileFormatError(path, "its detector has an impossible position")
+    values: dict[str, Any] = {
+        "convention": "custom",
+        "pivot": "sample",
+        "n_fast": geometry.n_fast,
+        "n_slow": geometry.n_slow,
+        "pixel": geometry.pixel_size,
+        "fast_vector": tuple(map(float, fast)),
+        "slow_vector": tuple(map(float, slow)),
+        "normal_vector": tuple(map(float, normal)),
+        "beam_vector": tuple(map(float, beam)),
+        "spindle_axis": tuple(map(float, spindle)),
+        # the near point, which this convention takes from the beam centre
+        "beam_x": -float(dot(origin, fast)),
+        "beam_y": -float(dot(origin, slow)),
+        "close_distance": distance,
+    }
+    values |= _vector_values(geometry)
+    for name in ("wavelength", "phi", "oscillation"):
+        number = getattr(geometry, name)
+        if number is not None:
+            if not np.isfinite(number) or (name == "wavelength" and not number > 0.0):
+                raise FileFormatError(path, f"{name} {number:g} is not possible")
+            values[name] = number
+    if values.get("oscillation") == 0.0:
+        # a still; an option of zero would mean two equal angles
+        del values["oscillation"]
+    return values
+
+
+def _exactly_unit(vector: np.ndarray) -> np.ndarray:
+    """The vector, nudged until its length is 1 to the last bit.
+
+    The C program makes a normal of any other length again from the fast and slow axes, and
+    so turns round one which points the other way.
+    """
+    largest = int(np.argmax(np.abs(vector)))
+    nudged = vector.copy()
+    for toward in (np.inf, -np.inf):
+        nudged[:] = vector
+        for _ in range(16):
+            if norm(nudged) == 1.0:
+                return nudged
+            nudged[largest] = np.nextafter(nudged[largest], toward)
+    return vector
+
+
+def _vector_values(geometry: ImageGeometry) -> dict[str, Any]:
+    """Polarization and crystal, where they are known."""
+    across = cross(geometry.beam, geometry.spindle)
+    field = TO_MOSFLM @ (geometry.spindle if dot(across, across) > 0.0 else geometry.fast)
+    values: dict[str, Any] = {"polar_vector": tuple(map(float, field))}
+    if geometry.polarization is not None:
+        kahn, field = geometry.polarization
+        values |= {"polarization": kahn, "polar_vector": tuple(map(float, TO_MOSFLM @ field))}
+    if geometry.reciprocal is not None:
+        values["reciprocal"] = geometry.reciprocal @ TO_MOSFLM.T
+    return values
+
+
+def header_values(image: smv.SmvFile, flip_y: bool, pixel: float) -> dict[str, Any]:
+    """Values which an image's header sets.
+
+    Parameters
+    ----------
+    image : SmvFile
+        The image.
+    flip_y : bool
+        Count BEAM_CENTER_Y from the other edge, as for masks (quirk Q29).
+    pixel : float
+        Pixel size (m) where the header has none.
+
+    Returns
+    -------
+    dict
+        Names as in `cupysim.nanobragg.arguments`.
+
+    Raises
+    ------
+    FileFormatError
+        If a number is impossible.
+    """
+    n_slow, n_fast = image.image.shape
+    values: dict[str, Any] = {"n_fast": n_fast, "n_slow": n_slow}
+    for key, name, measure in KEYS:
+        number = image.number(key)
+        if number is not None:
+            values[name] = _header_value(image, key, number, measure)
+    pixel = values.get("pixel", pixel)
+    if flip_y and "beam_y" in values:
+        values["beam_y"] = pixel * n_slow - values["beam_y"]
+    return values
+
+
+def meant_values(image: smv.SmvFile) -> dict[str, Any]:
+    """Values which an image's header sets where quirk Q29 is corrected.
+
+    Parameters
+    ----------
+    image : SmvFile
+        The image.
+
+    Returns
+    -------
+    dict
+        Names as in `cupysim.nanobragg.arguments`. `distance` is the one before the two-theta swing,
+        which `close_distance` and the angle tell also where quirk Q7 put another into the header.
+
+    Raises
+    ------
+    FileFormatError
+        If a number is impossible.
+    """
+    n_slow, n_fast = image.image.shape
+    values: dict[str, Any] = {"n_fast": n_fast, "n_slow": n_slow}
+    for keys, name, measure in WHOLE_KEYS:
+        for key in keys:
+            number = image.number(key, whole_key=True)
+            if number is not None:
+                values[name] = _header_value(image, key, number, measure)
+                break
+    if values.get("oscillation") == 0.0:
+        # a still; an option of zero would mean two equal angles
+        del values["oscillation"]
+    cosine = math.cos(values.get("twotheta", 0.0))
+    if "close_distance" in values and abs(cosine) > EDGE_ON:
+        values["distance"] = values["close_distance"] / cosine
+    return values
+
+
+def _header_value(image: smv.SmvFile, key: str, number: float, measure: Unit | None) -> float:
+    """A number of a header in SI units."""
+    if abs(number) > LARGEST_FLOAT or (key in POSITIVE and not number > 0.0):
+        raise FileFormatError(image.path, f"{key}={number:g} is not possible")
+    return number if measure is None else measure.to_si(number)

@@ -1,0 +1,187 @@
+"""What an option of the drop-in command is: how it is recognised, what its values are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from cupysim.nanobragg.units import NONE, Unit
+
+
+class Match(Enum):
+    """How an argument is recognised as an option."""
+
+    SUBSTRING = "the option occurs anywhere in the argument"
+    LENGTH = "the same, and the lengths are equal"
+    EXACT = "the argument is the option"
+
+
+class Kind(Enum):
+    """What the values of an option are."""
+
+    FLAG = "none"
+    FLOAT = "a number"
+    INTEGER = "a whole number"
+    SEED = "a whole number, of which 32 bits count"
+    TEXT = "a text"
+    CHOICE = "one of some words"
+    DEVICES = "numbers of devices, or all"
+    PATH = "a file"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Spellings; the first is the one in the help.
+    group : str
+        Heading in the help.
+    help : str
+        One sentence.
+    kind : Kind
+        What its values are.
+    count : int
+        How many values it takes.
+    unit : Unit
+        Unit of the values on the command line.
+    dest : tuple of str
+        Arguments which it sets; a single value sets all of them.
+    default : str
+        What the arguments are without it, as on the command line; empty for
+        "not given".
+    sets : mapping
+        Further arguments which it sets, to constants.
+    match : Match
+        How it is recognised.
+    ends_token : bool
+        No further option is looked for in the same argument.
+    extensions : tuple of str
+        Longer spellings in common use, accepted without a warning.
+    metavar : str
+        How its values appear in the help.
+    limit : str
+        What a value must be: "positive", "not negative" or "not zero".
+    choices : tuple of str
+        The words of which its value is one.
+    no_effect : bool
+        Read but not used, as in the C program.
+    free_unit : bool
+        The C program drops its numbers, so that any unit in its name may count.
+    is_new : bool
+        The C program does not have it.
+    """
+
+    names: tuple[str, ...]
+    group: str
+    help: str
+    kind: Kind = Kind.FLAG
+    count: int = 0
+    unit: Unit = NONE
+    dest: tuple[str, ...] = ()
+    default: str = ""
+    sets: Mapping[str, Any] = field(default_factory=dict)
+    match: Match = Match.SUBSTRING
+    ends_token: bool = False
+    extensions: tuple[str, ...] = ()
+    metavar: str = ""
+    limit: str = ""
+    choices: tuple[str, ...] = ()
+    no_effect: bool = False
+    free_unit: bool = False
+    is_new: bool = False
+
+    @property
+    def name(self) -> str:
+        """The spelling in the help."""
+        return self.names[0]
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """All known spellings."""
+        return (*self.names, *self.extensions)
+
+    def matches(self, argument: str) -> bool:
+        """Whether the C program takes this argument for this option."""
+        if self.match is Match.EXACT:
+            return argument in self.names
+        if self.match is Match.LENGTH:
+            return any(name in argument and len(name) == len(argument) for name in self.names)
+        return any(name in argument for name in self.names)
+
+
+CRYSTAL, BEAM, DETECTOR = "Crystal", "Beam", "Detector"
+SAMPLING, OUTPUT, INPUT = "Sampling", "Output", "Input images and tables"
+COMPUTING, GENERAL = "Computing", "General"
+GROUPS = (CRYSTAL, BEAM, DETECTOR, SAMPLING, OUTPUT, INPUT, COMPUTING, GENERAL)
+
+
+def number(
+    names: str,
+    group: str,
+    text: str,
+    unit: Unit = NONE,
+    dest: str = "",
+    default: str = "",
+    **more: Any,
+) -> Option:
+    """An option with one floating-point value."""
+    return Option(
+        tuple(names.split()), group, text, Kind.FLOAT, 1, unit, tuple(dest.split()), default, **more
+    )
+
+
+def integer(names: str, group: str, text: str, dest: str, default: str = "", **more: Any) -> Option:
+    """An option with one whole number."""
+    kind = more.pop("kind", Kind.INTEGER)
+    return Option(
+        tuple(names.split()), group, text, kind, 1, NONE, tuple(dest.split()), default, **more
+    )
+
+
+def path(names: str, group: str, text: str, dest: str, default: str = "", **more: Any) -> Option:
+    """An option which names a file."""
+    return Option(tuple(names.split()), group, text, Kind.PATH, 1, NONE, (dest,), default, **more)
+
+
+def new_path(name: str, group: str, text: str, dest: str) -> Option:
+    """An option of our own which names a file."""
+    return path(name, group, text, dest, match=Match.EXACT, is_new=True)
+
+
+def new_number(name: str, text: str, unit: Unit, dest: str, default: str) -> Option:
+    """An option of our own for the crystal, with a number which is not negative."""
+    return number(
+        name, CRYSTAL, text, unit, dest, default, match=Match.EXACT, limit="not negative",
+        is_new=True,
+    )  # fmt: skip
+
+
+def flag(names: str, group: str, text: str, sets: Mapping[str, Any], **more: Any) -> Option:
+    """An option without a value."""
+    return Option(tuple(names.split()), group, text, sets=sets, **more)
+
+
+def new_flag(name: str, text: str, dest: str) -> Option:
+    """An option of our own for the crystal, without a value."""
+    return flag(name, CRYSTAL, text, {dest: True}, match=Match.EXACT, is_new=True)
+
+
+def choice(name: str, text: str, dest: str, choices: tuple[str, ...], default: str) -> Option:
+    """An option of our own whose value is one of some words."""
+    return Option(
+        (name,), COMPUTING, text, Kind.CHOICE, 1, NONE, (dest,), default, match=Match.EXACT,
+        metavar="|".join(choices), choices=choices, is_new=True,
+    )  # fmt: skip
+
+
+def vector(name: str, text: str, dest: str, unit: Unit = NONE, **more: Any) -> Option:
+    """A lab vector, which switches to the CUSTOM convention."""
+    return Option(
+        (name,), DETECTOR, text, Kind.FLOAT, 3, unit, (dest,), "",
+        sets={"convention": "custom"}, metavar="X Y Z", **more,
+    )  # fmt: skip

@@ -1,0 +1,197 @@
+"""The files of the drop-in command."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cupysim.errors import CupysimError
+from cupysim.formats import cbf, fdump, float_image, nexus, pgm, png, smv
+from cupysim.formats.pixels import GAP, LARGEST_COUNT
+from cupysim.image import Image
+from cupysim.nanobragg.arguments import Arguments
+from cupysim.nanobragg.build import Job
+from cupysim.nanobragg.report import statistics_lines
+from cupysim.nanobragg.run_record import Stopwatch, input_files, run_record, write_record
+from cupysim.optional_libraries import require
+from cupysim.storage.safe_writing import OutputError, OutputFiles, check_writable, is_special
+
+
+def check_outputs(args: Arguments) -> bool:
+    """Find out before rendering whether the files can be written.
+
+    Parameters
+    ----------
+    args : Arguments
+        The command line's values.
+
+    Returns
+    -------
+    bool
+        Whether the dump file cannot be written, which is not an error.
+
+    Raises
+    ------
+    CupysimError
+        If another file cannot be written, or would replace an input.
+    """
+    inputs = {os.path.realpath(name): name for name in input_files(args).values()}
+    names = [args.float_file, args.int_file]
+    names += [args.pgm_file] if args.write_pgm else []
+    names += [args.noise_file] if args.write_noise else []
+    new = (args.nexus_file, args.cbf_file, args.png_file, args.provenance_file)
+    names += [name for name in new if name is not None]
+    outputs: dict[str, str] = {}
+    for name in names:
+        target = str(check_writable(name))
+        if target in inputs:
+            raise CupysimError(f"{name} would replace an input file of this run")
+        if target in outputs and not is_special(Path(target)):
+            raise CupysimError(f"{name} is named for two output files of this run")
+        outputs[target] = name
+    if args.hkl_file is None or not args.use_dump:
+        return False
+    try:
+        dump = str(check_writable(args.dump_file))
+    except OutputError:
+        return True
+    if dump in outputs and not is_special(Path(dump)):
+        raise CupysimError(f"{args.dump_file} is named for two output files of this run")
+    return dump in inputs
+
+
+def write_outputs(
+    job: Job, image: Image, dump_problem: bool, report: Callable[[str], None], watch: Stopwatch
+) -> None:
+    """Write all files, or none of them.
+
+    Parameters
+    ----------
+    job : Job
+        What was asked for.
+    image : Image
+        What came out.
+    dump_problem : bool
+        The dump file cannot be written.
+    report : callable
+        Takes a line for standard output.
+    watch : Stopwatch
+        Knows how long the stages before took.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
+    """
+    began = time.perf_counter()
+    args, factors = job.arguments, job.experiment.structure_factors
+    counts = None
+    header = smv.header(job.experiment)
+    with OutputFiles() as files:
+        if args.hkl_file is not None and args.use_dump and not dump_problem:
+            files.write(args.dump_file, lambda stream: fdump.write(stream, factors))
+        report(f"writing {args.float_file} as {image.array.size} 4-byte floats")
+        files.write(args.float_file, lambda stream: float_image.write(stream, image.array))
+        for line in statistics_lines(image.statistics):
+            report(line)
+
+        report(f"intfile_scale = {image.scale(args.int_scale):g}")
+        report(f"writing {args.int_file} as 2-byte integers")
+        files.write(
+            args.int_file,
+            lambda stream: smv.write(
+                stream, header, image.integers(args.int_scale, args.adc_offset)
+            ),
+        )
+
+        if args.write_pgm:
+            # without a scale of its own, an empty image takes that of the SMV image
+            grey, scale = image.grey(args.pgm_scale, image.scale(args.int_scale))
+            report(f"pgm_scale = {scale:g}")
+            report(f"writing {args.pgm_file} as 1-byte integers")
+            files.write(args.pgm_file, lambda stream: pgm.write(stream, grey, scale))
+
+        if args.write_noise:
+            counts, photons = image.counts(job.noise_stream)
+            noisy, overloads = image.digitized(counts, args.adc_offset)
+            report(f"{photons:.0f} photons on noise image ({overloads} overloads)")
+            report(f"writing {args.noise_file} as 2-byte integers")
+            files.write(args.noise_file, lambda stream: smv.write(stream, header, noisy))
+        record = None
+        if args.nexus_file is not None or args.provenance_file is not None:
+            record = run_record(job, image, counts, watch.seconds)
+        for line in _write_new_formats(files, job, image, counts, record):
+            report(line)
+        if record is not None and args.provenance_file is not None:
+            report(f"writing {args.provenance_file} as JSON")
+            write_record(files, args.provenance_file, record, watch, began)
+
+
+def check_libraries(job: Job) -> None:
+    """Find out before rendering whether the formats can be written.
+
+    Parameters
+    ----------
+    job : Job
+        What is asked for.
+
+    Raises
+    ------
+    CupysimError
+        If a library is missing, or a format cannot say what is simulated.
+    """
+    args = job.arguments
+    if args.cbf_file is not None:
+        require("fabio.compression", "-cbffile")
+        cbf.check_geometry(job.experiment)
+    if args.png_file is not None:
+        require("PIL.Image", "-pngfile")
+
+
+def _write_new_formats(
+    files: OutputFiles,
+    job: Job,
+    image: Image,
+    counts: np.ndarray | None,
+    record: Mapping[str, Any] | None,
+) -> Iterator[str]:
+    """Files which nanoBragg does not have; gives lines for standard output."""
+    args, experiment = job.arguments, job.experiment
+    measured = image.array if counts is None else counts
+    if args.nexus_file is not None:
+        content = image.content(counts, _provenance(job, image), record)
+        yield f"writing {args.nexus_file} as NeXus/HDF5"
+        files.write(args.nexus_file, lambda stream: nexus.write(stream, content))
+    if args.cbf_file is not None:
+        # float32 has no number just below 2^31
+        pixels = np.clip(np.rint(measured.astype(np.float64)), 0, LARGEST_COUNT)
+        pixels = np.where(nexus.Content(experiment, image.array).rendered, pixels, GAP).astype(
+            np.int32
+        )
+        yield f"writing {args.cbf_file} as CBF"
+        files.write(args.cbf_file, lambda stream: cbf.write(stream, experiment, pixels))
+    if args.png_file is not None:
+        yield f"writing {args.png_file} as PNG"
+        files.write(args.png_file, lambda stream: png.write(stream, measured))
+
+
+def _provenance(job: Job, image: Image) -> dict[str, str | int]:
+    """How an image was made, as HDF5 files tell it in a few words."""
+    args, made_by = job.arguments, image.rendered.made_by
+    return {
+        "arguments": shlex.join(["cupysim", *job.words])
+        .encode("utf-8", "backslashreplace")
+        .decode(),
+        "backend": made_by.backend,
+        "precision": made_by.precision,
+        "noise_seed": job.noise_seed,
+        "mosaic_seed": args.mosaic_seed,
+        "shape": str(job.experiment.crystal.shape),
+        **({} if args.misset_seed is None else {"misset_seed": args.misset_seed}),
+    }

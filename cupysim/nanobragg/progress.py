@@ -1,0 +1,83 @@
+"""Progress of a render: the C program's lines, or a bar on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+from cupysim.backends.rendered import InterpolationStop, Observer
+from cupysim.nanobragg.report import interpolation_warning
+from cupysim.terminal import say
+
+BAR_WIDTH = 40
+SECONDS_BETWEEN = 0.1
+
+
+class Listener(Observer):
+    """Keeps the warning that interpolation ended.
+
+    The C program prints it without a line end, so that the next line is glued
+    to it: `unfinished_line` goes before the next line.
+    """
+
+    def __init__(self) -> None:
+        self.unfinished_line = ""
+
+    def interpolation_stopped(self, stop: InterpolationStop) -> None:
+        """Interpolation ends."""
+        self.unfinished_line = interpolation_warning(stop)
+
+
+class Progress(Listener):
+    """Counts pixels and tells how far the render is.
+
+    Parameters
+    ----------
+    n_pixels : int
+        Pixels in the region, as the C program counts them.
+    write : callable
+        Takes a line for standard output.
+    """
+
+    def __init__(self, n_pixels: int, write: Callable[[str], None]) -> None:
+        super().__init__()
+        self.n_pixels = n_pixels
+        self.done = 0
+        self._write = write
+        self._bar = is_terminal(sys.stderr)
+        self._lines = not (self._bar and is_terminal(sys.stdout))
+        self._shown = 0.0
+
+    def pixels_done(self, count: int) -> None:
+        """So many pixels more are done."""
+        first, self.done = self.done, self.done + count
+        if self._lines and self.n_pixels >= 100:
+            for pixel in self._reported(first, self.done):
+                begun, self.unfinished_line = self.unfinished_line, ""
+                self._write(f"{begun}{pixel * 100 // self.n_pixels}% done")
+        if self._bar and time.monotonic() - self._shown > SECONDS_BETWEEN:
+            self._shown = time.monotonic()
+            share = min(self.done / max(self.n_pixels, 1), 1.0)
+            bar = "#" * round(share * BAR_WIDTH)
+            say(f"\r[{bar:<{BAR_WIDTH}}] {share:4.0%}")
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar and self._shown:
+            say("\r" + " " * (BAR_WIDTH + 8) + "\r")
+
+    def _reported(self, first: int, last: int) -> list[int]:
+        """Pixels of a range before which the C program prints a line."""
+        n, coarse, fine = self.n_pixels, self.n_pixels // 20, self.n_pixels // 100
+
+        def multiples(step: int) -> range:
+            return range(-(-first // step) * step, last, step)
+
+        ends = (pixel for pixel in multiples(fine) if 10 * pixel < n or 10 * pixel > 9 * n)
+        return sorted({*multiples(coarse), *ends})
+
+
+def is_terminal(stream: object) -> bool:
+    """Whether a stream, which may be closed, is a terminal."""
+    return hasattr(stream, "isatty") and bool(stream.isatty())

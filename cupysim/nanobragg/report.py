@@ -1,0 +1,346 @@
+"""The report on standard output: the C program's lines, for scripts which read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from cupysim.backends.rendered import InterpolationStop
+from cupysim.constants import AVOGADRO, DEGREES_PER_RADIAN, PROTEIN_CRYSTAL_DENSITY
+from cupysim.formats.smv import dials_origin
+from cupysim.image_statistics import Statistics
+from cupysim.maths.arrays import cross, dot
+from cupysim.maths.interpolation import nearest_index
+from cupysim.maths.nr_random import wrap_int32
+from cupysim.models.conventions import Pivot
+from cupysim.models.crystal import DEFAULT_MOSAIC_DOMAINS
+from cupysim.models.experiment import Experiment
+from cupysim.nanobragg.arguments import RANDOM, Arguments
+from cupysim.nanobragg.build import Job, detector_size
+
+BANNER = "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Frankel 5-17-17"
+
+ODDBALL_VALUE = 1.0000001
+"""A sine or cosine beyond this is no rounding error."""
+
+SHAPE_NAMES = {
+    "round": "ellipsoidal",
+    "square": "parallelpiped",
+    "gauss": "gaussian",
+    "tophat": "tophat-spot",
+}
+
+
+def setup_lines(job: Job, dump_problem: bool) -> Iterator[str]:
+    """Everything which is known before rendering.
+
+    Parameters
+    ----------
+    job : Job
+        What is to be done.
+    dump_problem : bool
+        The dump file cannot be written.
+
+    Yields
+    ------
+    str
+        Lines without their ends.
+    """
+    args, experiment = job.arguments, job.experiment
+    yield from _reading_lines(args, experiment)
+    yield BANNER
+    yield from _sampling_warnings(args, experiment)
+    yield from _geometry_lines(args, experiment)
+    yield from _cell_lines(args, experiment)
+    yield from _size_lines(experiment)
+    yield from _structure_factor_lines(args, dump_problem)
+    yield from job.notes
+    yield from _sweep_lines(experiment)
+    yield from _summary_lines(job)
+
+
+def interpolation_warning(stop: InterpolationStop) -> str:
+    """The C program's words when interpolation ends; it prints no line end."""
+    whole = (int(nearest_index(index)) for index in stop.indices)
+    h, k, l = stop.indices
+    return (
+        "WARNING: out of range for three point interpolation: h,k,l,h0,k0,l0: "
+        f"{h:g},{k:g},{l:g},{','.join(map(str, whole))} \n"
+        "WARNING: further warnings will not be printed! "
+    )
+
+
+def solid_angle_line(statistics: Statistics) -> str:
+    """The line after rendering."""
+    angle = statistics.solid_angle
+    return (
+        f"solid angle subtended by detector = {angle:g} steradian "
+        f"( {100 * angle / 4 / math.pi:g}% sphere)"
+    )
+
+
+def statistics_lines(statistics: Statistics) -> list[str]:
+    """The lines after the float image is written."""
+    fast, slow = statistics.maximum_at
+    return [
+        f"max_I = {statistics.maximum:g}  at {fast:g} {slow:g}",
+        f"mean= {statistics.mean:g} rms= {statistics.rms:g} rmsd= {statistics.rmsd:g}",
+    ]
+
+
+def _reading_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
+    for name in (args.mask_file, args.image_file):
+        if name is not None:
+            yield f"reading {name}"
+    if args.beamsize >= 0.0:
+        for word, size in (("high", args.sample_y), ("wide", args.sample_z)):
+            if args.beamsize < size:
+                yield (
+                    f"WARNING: clipping sample ({size:g} m {word}) with beam ({args.beamsize:g} m)"
+                )
+    if experiment.detector.unit_frame.made_normal:
+        yield "WARNING: auto-generating odet_vector"
+
+
+def _sampling_warnings(args: Arguments, experiment: Experiment) -> Iterator[str]:
+    sensor = experiment.detector.sensor
+    if sensor.layers.range > 0.0 and (args.attenuation is None or args.attenuation < 0.0):
+        yield f"WARNING: setting detector attenuation depth to {sensor.attenuation:g} m"
+    spread = -1.0 if args.mosaic_spread is None else args.mosaic_spread
+    if args.mosaic_domains is None or args.mosaic_domains <= 0:
+        if spread > 0.0:
+            yield (
+                "WARNING: finite mosaicity with only one domain! "
+                f"upping to {DEFAULT_MOSAIC_DOMAINS} mosaic domains"
+            )
+    elif spread < 0.0:
+        yield "WARNING: no mosaic spread specified.  setting mosaic_domains = 1"
+    elif spread == 0.0:
+        yield "WARNING: zero mosaic spread specified.  setting mosaic_domains = 1"
+
+
+def _geometry_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
+    detector = experiment.detector
+    geometry, beam = detector.geometry, detector.unit_frame.beam
+    yield f"{detector.convention} convention selected."
+    if detector.effective_pivot is Pivot.SAMPLE:
+        yield "pivoting detector around sample"
+    else:
+        yield "pivoting detector around direct beam spot"
+    in_frame = [float(dot(beam, v)) for v in (geometry.fast, geometry.slow, geometry.normal)]
+    yield f"XDS incident beam: {_triple(in_frame)}"
+    if args.interpolate is None:
+        kind = "tricubic interpolation of structure factors"
+        yield f"auto-selected {kind if experiment.interpolation_wanted else 'no interpolation'}"
+
+
+def _cell_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
+    lattice = experiment.crystal.lattice
+    if args.matrix_file is not None:
+        yield f"reading {args.matrix_file}"
+    if isinstance(args.misset, str) and args.misset == RANDOM:
+        assert experiment.crystal.misset is not None
+        angles = " ".join(f"{a * DEGREES_PER_RADIAN:f}" for a in experiment.crystal.misset)
+        yield f"random orientation misset angles: {angles} deg"
+    yield from _oddball_lines(experiment)
+    for title, lengths, angle in (
+        ("Unit", lattice.lengths, lattice.angles),
+        ("Recp", lattice.reciprocal_lengths, lattice.reciprocal_angles),
+    ):
+        yield f"{title} Cell: {_triple(lengths)} {_triple(angle * DEGREES_PER_RADIAN)}"
+    yield f"volume = {lattice.volume:g} A^3"
+    for title, names, vectors in (
+        ("real-space cell vectors (Angstrom):", ("a", "b", "c"), lattice.direct),
+        (
+            "reciprocal-space cell vectors (Angstrom^-1):",
+            ("a_star", "b_star", "c_star"),
+            lattice.reciprocal,
+        ),
+    ):
+        yield title
+        yield from vector_table(names, vectors)
+
+
+def _oddball_lines(experiment: Experiment) -> Iterator[str]:
+    """Sines and cosines beyond one: cell lengths which a matrix does not have."""
+    lattice = experiment.crystal.lattice
+    for title, pattern, functions in (
+        ("oddball cell angles", "{0}_{1}", lattice.angle_functions),
+        (
+            "oddball reciprocal cell angles",
+            "{0}({1}_star)",
+            lattice.reciprocal_angle_functions,
+        ),
+    ):
+        if max(abs(value) for pair in functions for value in pair) > ODDBALL_VALUE:
+            yield f"WARNING: {title}:"
+            for name, pair in zip(("alpha", "beta", "gamma"), functions, strict=True):
+                for function, value in zip(("sin", "cos"), pair, strict=True):
+                    label = pattern.format(function, name)
+                    yield f"{label:{len(pattern.format('sin', 'alpha'))}} = {value:.25g}"
+
+
+def vector_table(names: tuple[str, str, str], vectors: object) -> Iterator[str]:
+    """Three vectors as columns, in the C program's layout."""
+    yield "     " + "  ".join(f"{name:<10}" for name in names)
+    for axis, row in zip("XYZ", vectors.T, strict=True):  # type: ignore[attr-defined]
+        yield f"{axis}: " + " ".join(f"{value:11.8f}" for value in row)
+
+
+def _size_lines(experiment: Experiment) -> Iterator[str]:
+    sizes = experiment.crystal_size
+    yield f"crystal is {' x '.join(f'{1e6 * size:g}' for size in sizes)} microns"
+    oversample, recommended = experiment.oversample, experiment.recommended_oversample
+    if experiment.rendering.oversample is None:
+        yield f"auto-selected {oversample}-fold oversampling"
+    elif oversample < recommended:
+        detector = experiment.detector
+        pixel = experiment.beam.wavelength * detector.geometry.distance / detector.pixel_size
+        yield f"WARNING: maximum dimension of sample is {max(sizes) * 1e10:g} A"
+        yield f"         but reciprocal pixel size is {pixel * 1e10:g} A"
+        yield "         intensity may vary significantly across a pixel!"
+        yield f"         recommend -oversample {recommended} to work around this"
+    volume, counts = sizes[0] * sizes[1] * sizes[2], experiment.crystal.cell_counts
+    molecules = counts[0] * counts[1] * counts[2]
+    yield f"approximate MW = {volume * PROTEIN_CRYSTAL_DENSITY * AVOGADRO / molecules:g}"
+
+
+def _structure_factor_lines(args: Arguments, dump_problem: bool) -> Iterator[str]:
+    if args.hkl_file is not None:
+        yield f"counting entries in {args.hkl_file}"
+        if args.default_F != 0.0:
+            yield f"initializing to default_F = {args.default_F:g}:"
+            yield "done initializing:"
+        yield f"re-reading {args.hkl_file}"
+        if args.use_dump and dump_problem:
+            yield f"WARNING: unable to open dump file: {args.dump_file}"
+        elif args.use_dump:
+            yield f"writing dump file for next time: {args.dump_file}"
+    elif args.values.get("dump_was_read"):
+        yield f"reading Fs from {args.dump_file}"
+    if args.stol_file is not None:
+        yield f"reading {args.stol_file}"
+
+
+def _sweep_lines(experiment: Experiment) -> Iterator[str]:
+    layers, sources = experiment.detector.sensor.layers, experiment.sources
+    for layer in range(layers.count):
+        yield f"thick{layer} = {layers.step * layer * 1e6:g} um"
+    for number, angle in enumerate(experiment.scan.angles.tolist()):
+        yield f"phi{number} = {angle * DEGREES_PER_RADIAN:g}"
+    if sources.deviations is not None and sources.spectrum is not None:
+        for horizontal, vertical in sources.deviations.tolist():
+            yield f"divergence deviation: {horizontal:g} {vertical:g}"
+        for number, wavelength in enumerate(sources.spectrum.tolist()):
+            yield f"lambda{number} = {wavelength:.15g}"
+    yield f"  created a total of {len(sources.wavelengths)} sources:"
+    rows = zip(
+        sources.positions.tolist(),
+        sources.weights.tolist(),
+        sources.wavelengths.tolist(),
+        strict=True,
+    )
+    for position, weight, wavelength in rows:
+        yield f"{_triple(position)}   {weight:g} {wavelength:g}"
+    yield f"  created a total of {experiment.crystal.mosaicity.n_domains} mosaic domains"
+
+
+def _summary_lines(job: Job) -> Iterator[str]:
+    args, experiment = job.arguments, job.experiment
+    beam, crystal, factors = experiment.beam, experiment.crystal, experiment.structure_factors
+    yield f"  {factors.n_given} initialized hkls (all others ={factors.default:g})"
+    counts = "x".join(f"{count:.0f}" for count in crystal.cell_counts)
+    yield f"  {SHAPE_NAMES[crystal.shape]} xtal: {counts} cells"
+    dispersion = beam.dispersion
+    yield (
+        f"  wave={beam.wavelength:g} meters +/- {dispersion.range * 100:g}% "
+        f"in {dispersion.count} steps"
+    )
+    if beam.polarized:
+        yield f"  Kahn polarization factor: {beam.polarization:f}"
+    else:
+        yield "  polarization effect disabled"
+    yield from _detector_summary(args, experiment)
+    yield from _sampling_summary(experiment)
+    if args.mask_file is not None:
+        yield f"  skipping zero-flagged pixels in {args.mask_file}"
+    if args.write_noise:
+        yield ""
+        yield "  noise image paramters:"
+        yield f"  seed: {wrap_int32(-job.noise_seed)}"
+        yield f"  water droplet size: {experiment.water.size:g} m"
+
+
+def _detector_summary(args: Arguments, experiment: Experiment) -> Iterator[str]:
+    detector = experiment.detector
+    frame, geometry, centre = detector.unit_frame, detector.geometry, detector.centre
+    if detector.curved:
+        yield "  curved detector: all pixels same distance from origin"
+    if detector.point_pixel:
+        yield "  pixel obliquity effect disabled"
+    yield f"  incident fluence: {experiment.beam.fluence:g} photons/m^2"
+    size_fast, size_slow = detector_size(args)
+    yield (
+        f"  distance={geometry.distance:g} detsize={size_fast:g}x{size_slow:g}  "
+        f"pixel={detector.pixel_size:g} meters ({detector.n_fast}x{detector.n_slow} pixels)"
+    )
+    sensor = detector.sensor
+    yield (
+        f"  sensor is {sensor.layers.range:g} m thick in {sensor.layers.count} layers "
+        f"with mu= {sensor.attenuation:g}"
+    )
+    for x_name, x, y_name, y in (
+        ("Xbeam", centre.x, "Ybeam", centre.y),
+        ("Fbeam", geometry.beam_fast, "Sbeam", geometry.beam_slow),
+        ("Xclose", centre.close_x, "Yclose", centre.close_y),
+        ("Fclose", geometry.close_fast, "Sclose", geometry.close_slow),
+    ):
+        yield f"  {x_name}={x:g} {y_name}={y:g}"
+    for name, vector in (
+        ("DIRECTION_OF_DETECTOR_X-AXIS", geometry.fast),
+        ("DIRECTION_OF_DETECTOR_Y-AXIS", geometry.slow),
+        ("DIRECTION_OF_DETECTOR_Z-AXIS", geometry.normal),
+        ("INCIDENT_BEAM_DIRECTION", frame.beam),
+        ("spindle ROTATION_AXIS", frame.spindle),
+        ("POLARIZATION_PLANE_NORMAL", cross(frame.beam, frame.polarization)),
+        ("dials origin", dials_origin(experiment)),
+    ):
+        yield f"  {name}= {_triple(vector)}"
+
+
+def _sampling_summary(experiment: Experiment) -> Iterator[str]:
+    region, beam, scan = experiment.region, experiment.beam, experiment.scan
+    yield (
+        f"  roi: {region.fast_min} < x < {region.fast_max} && "
+        f"{region.slow_min} < y < {region.slow_max}"
+    )
+    for name, sweep in (("hdiv", beam.horizontal), ("vdiv", beam.vertical)):
+        yield f"  {name}range={sweep.range:g} {name}step={sweep.step:g}  radians"
+    sources, mosaicity = experiment.sources, experiment.crystal.mosaicity
+    # the C program does not count the directions of a source file
+    yield f"  {-1 if sources.deviations is None else len(sources.deviations)} divergence steps"
+    yield f"  {len(sources.wavelengths)} sources"
+    yield (
+        f"  {mosaicity.n_domains} mosaic domains over mosaic spread of "
+        f"{mosaicity.spread * DEGREES_PER_RADIAN:g} degrees"
+    )
+    yield (
+        f"  {scan.sweep.count} phi steps from {scan.start * DEGREES_PER_RADIAN:g} "
+        f"to {(scan.start + scan.sweep.range) * DEGREES_PER_RADIAN:g} degrees"
+    )
+    rendering = experiment.rendering
+    flags = "".join(
+        f" +{name}"
+        for name, wanted in (
+            ("thick", rendering.oversample_thick),
+            ("polar", rendering.oversample_polar),
+            ("omega", rendering.oversample_omega),
+        )
+        if wanted
+    )
+    yield f"  {experiment.oversample}x{experiment.oversample} pixel oversample steps{flags}"
+
+
+def _triple(values: object) -> str:
+    """Three numbers as the C program's %g prints them."""
+    return " ".join(f"{float(value):g}" for value in values)  # type: ignore[attr-defined]

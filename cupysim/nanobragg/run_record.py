@@ -1,0 +1,173 @@
+"""How a run of the command made its files: -provenance, and inside HDF5."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from cupysim.image import Image
+from cupysim.nanobragg.arguments import RANDOM, Arguments
+from cupysim.nanobragg.build import Job
+from cupysim.provenance import file_record, image_record
+from cupysim.storage.safe_writing import OutputFiles
+
+LAYOUT = 1
+"""Number of the record's layout."""
+
+INPUTS = {
+    "-hkl": "hkl_file", "-pdb": "model_file", "-mat": "matrix_file", "-sourcefile": "source_file",
+    "-mask": "mask_file", "-img": "image_file", "-stol": "stol_file", "-expt": "experiment_file",
+}  # fmt: skip
+"""Options which name inputs."""
+
+
+class Stopwatch:
+    """Wall times of the stages of a run (s)."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the time of a block as that of a stage."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = time.perf_counter() - began
+
+
+def input_files(args: Arguments) -> dict[str, str]:
+    """Files which a run reads, by the option which names them."""
+    found = {
+        option: os.fspath(args.values[name])
+        for option, name in INPUTS.items()
+        if args.values[name] is not None
+    }
+    if args.dump_was_read:
+        found["-dump"] = os.fspath(args.dump_file)
+    return found
+
+
+def run_record(
+    job: Job, image: Image, counts: np.ndarray | None, seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    """How a run made its image.
+
+    Parameters
+    ----------
+    job : Job
+        What was asked for.
+    image : Image
+        What came out.
+    counts : ndarray of int32, shape (n_slow, n_fast), or None
+        Photons counted.
+    seconds : mapping of str to float
+        Wall times of the stages so far.
+
+    Returns
+    -------
+    dict
+        For `json.dump`: arguments as given and as resolved, seeds, versions, digests.
+    """
+    args, experiment = job.arguments, job.experiment
+    given = [_printable(word) for word in job.words]
+    return {
+        "layout": LAYOUT,
+        "made": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "command": shlex.join(["cupysim", *given]),
+        "arguments": given,
+        "folder": _printable(os.getcwd()),
+        "resolved": {name: _plain(value) for name, value in sorted(args.values.items())},
+        "derived": {
+            "n_fast": experiment.detector.n_fast,
+            "n_slow": experiment.detector.n_slow,
+            "distance": experiment.detector.geometry.distance,
+            "close_distance": experiment.detector.geometry.close_distance,
+            "fluence": experiment.beam.fluence,
+            "cell_angstrom": [float(length) for length in experiment.crystal.lattice.lengths],
+            "cell_angles": [float(angle) for angle in experiment.crystal.lattice.angles],
+            "a_matrix_per_angstrom": experiment.crystal.lattice.reciprocal.T.tolist(),
+            "n_cells": [float(count) for count in experiment.crystal.cell_counts],
+            "shape": str(experiment.crystal.shape),
+            "n_domains": experiment.crystal.mosaicity.n_domains,
+            "n_phi": experiment.scan.sweep.count,
+            "n_sources": len(experiment.sources.wavelengths),
+            "n_layers": image.plan.panels.n_layers,
+            "oversample": experiment.oversample,
+            "steps": experiment.n_steps,
+            "interpolate": experiment.interpolate,
+            "region": list(vars(experiment.region).values()),
+        },
+        "units": "SI; cells and matrices in Angstrom",
+        "seeds": {
+            "clock": job.clock,
+            "noise": job.noise_seed,
+            "mosaic": args.mosaic_seed,
+            **({"misset": job.misset_seed} if args.misset == RANDOM else {}),
+        },
+        **image_record(image.rendered.made_by, image.array, counts, image.statistics),
+        "inputs": [
+            {"option": option, **file_record(path)} for option, path in input_files(args).items()
+        ],
+        "seconds": {name: round(value, 6) for name, value in seconds.items()},
+    }
+
+
+def write_record(
+    files: OutputFiles, path: str, record: dict[str, Any], watch: Stopwatch, began: float
+) -> None:
+    """Write a record, with digests of the files which were staged before it.
+
+    Parameters
+    ----------
+    files : OutputFiles
+        The other files.
+    path : str
+        Where to.
+    record : dict
+        What `run_record` gave.
+    watch : Stopwatch
+        Times of the stages.
+    began : float
+        When writing began, by `time.perf_counter`.
+    """
+    outputs = [
+        {**file_record(staged), "path": _printable(str(name))}
+        for name, staged in files.staged_files()
+    ]
+    seconds = {**watch.seconds, "writing": time.perf_counter() - began}
+    whole = {
+        **record,
+        "outputs": outputs,
+        "seconds": {name: round(value, 6) for name, value in seconds.items()},
+    }
+    text = json.dumps(whole, indent=1) + "\n"
+    files.write(path, lambda stream: stream.write(text.encode()))
+
+
+def _printable(text: str) -> str:
+    """A word whose bytes may be no text."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _plain(value: Any) -> Any:
+    """A value of the command line for JSON."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray | tuple | list):
+        return [_plain(each) for each in value]
+    if isinstance(value, os.PathLike):
+        return _printable(os.fspath(value))
+    return _printable(value) if isinstance(value, str) else value

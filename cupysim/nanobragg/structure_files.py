@@ -1,0 +1,346 @@
+"""Where structure factors, and perhaps the unit cell and the wavelength, come from."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
+from cupysim.errors import CupysimError, CupysimWarning, OptionError
+from cupysim.formats import fdump, hkl_text, mosflm_matrix
+from cupysim.formats.index_lists import first_repeated
+from cupysim.formats.structures import coordinates, reflections
+from cupysim.formats.structures.coordinates import Recipe
+from cupysim.formats.structures.structure import Structure
+from cupysim.formats.text_numbers import NUMBER
+from cupysim.maths.resolution import largest_scattering
+from cupysim.models.beam import Beam
+from cupysim.models.crystal import Crystal, UnitCell
+from cupysim.models.detector import Detector
+from cupysim.models.structure_factors import StructureFactors
+from cupysim.nanobragg import units
+from cupysim.nanobragg.arguments import LARGEST_FLOAT, Arguments
+from cupysim.nanobragg.headers import Inherited
+from cupysim.quirks import warn_quirk
+
+BEYOND_THE_CORNERS = 0.97
+"""Part of the detector's resolution limit to which structure factors are calculated, so that spots
+at its corners are whole."""
+
+NOTICEABLE_CELL = 0.005
+"""Difference between two cells, of an edge relative or of an angle (rad), worth a warning."""
+
+ONE_FACTOR = 1e-3
+"""Spread of the ratios of edges up to which they are one factor."""
+
+CONTRAST = "contrast"
+"""Value of -F000 for the electrons beyond those of the displaced solvent."""
+
+OPTIONS_OF_MODELS = ("-k_sol", "-b_sol", "-hydrogens")
+OPTIONS_OF_REFLECTIONS = ("-mtzcol", "-merge")
+
+
+def reads_dump(args: Arguments) -> bool:
+    """Whether structure factors come from an earlier run's table."""
+    if args.hkl_file is not None or args.model_file is not None or not args.use_dump:
+        return False
+    # of what happens to lie in the folder, a pipe would be waited for
+    exists = os.path.exists if "-dump" in args.seen else os.path.isfile
+    return exists(args.dump_file)
+
+
+def measured_structure(args: Arguments) -> Structure | None:
+    """What the file of reflections gives, which does not depend on beam and detector.
+
+    Parameters
+    ----------
+    args : Arguments
+        The command line's values.
+
+    Returns
+    -------
+    Structure or None
+        None without -hkl.
+
+    Raises
+    ------
+    CupysimError
+        If options contradict each other, or the file is wrong.
+    """
+    _check_options(args)
+    if args.hkl_file is None:
+        return None
+    if reflections.kind_of(args.hkl_file) is None:
+        for option in OPTIONS_OF_REFLECTIONS:
+            if option in args.seen:
+                raise OptionError(
+                    option, f"{args.hkl_file} is neither an MTZ nor a CIF file, nor another with "
+                    "symmetry"
+                )  # fmt: skip
+        factors = StructureFactors.from_list(*read_text(args.hkl_file), args.default_F)
+        return Structure(factors, None, "P 1", "h k l F")
+    columns = [] if args.columns is None else args.columns.split(",")
+    return reflections.read(args.hkl_file, columns, args.default_F, args.merge)
+
+
+def read_text(path: str) -> tuple[np.ndarray, np.ndarray]:
+    """Lines of h k l F, with a warning of reflections which occur more than once.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+
+    Returns
+    -------
+    hkl : ndarray of int64, shape (n, 3)
+        Miller indices.
+    values : ndarray, shape (n,)
+        Amplitudes (electrons).
+
+    Raises
+    ------
+    FileFormatError
+        If it is not such a file.
+    """
+    hkl, values = hkl_text.read(path)
+    repeated = first_repeated(hkl)
+    if repeated is not None:
+        count, index = repeated
+        warnings.warn(
+            CupysimWarning(
+                f"{path}: {count} lines repeat a reflection, such as "
+                f"{' '.join(map(str, index))}; of each the last line counts"
+            ),
+            stacklevel=2,
+        )
+    return hkl, values
+
+
+def structure_factors(
+    args: Arguments, beam: Beam, detector: Detector, measured: Structure | None
+) -> Structure:
+    """Structure factors, and the unit cell where their file has one.
+
+    Parameters
+    ----------
+    args : Arguments
+        The command line's values.
+    beam, detector
+        They limit the resolution of calculated structure factors.
+    measured : Structure or None
+        From `measured_structure`.
+
+    Returns
+    -------
+    Structure
+        Without a cell if there is no file with symmetry and no model.
+
+    Raises
+    ------
+    CupysimError
+        If there are none, or the file is wrong.
+    """
+    f000 = f000_value(args.f000)
+    if args.model_file is not None:
+        dmin = args.dmin if args.dmin > 0.0 else resolution_limit(beam, detector)
+        k_sol = args.k_sol if "-k_sol" in args.seen else None
+        recipe = Recipe(k_sol, args.b_sol, args.hydrogens, args.f000 == CONTRAST)
+        structure = coordinates.read(
+            args.model_file, dmin, recipe, args.default_F, _requested_cell(args, beam.wavelength)
+        )
+    elif measured is not None:
+        structure = measured
+    else:
+        structure = Structure(_tabulated(args), None, "P 1", "a table")
+    return structure if f000 is None else with_f000(structure, f000)
+
+
+def with_f000(structure: Structure, value: float) -> Structure:
+    """Structure factors with another F(0,0,0).
+
+    Parameters
+    ----------
+    structure : Structure
+        Structure factors.
+    value : float
+        F(0,0,0) (electrons).
+    """
+    note = f"F(0,0,0) is {value:g} electrons, as -F000 says"
+    factors = structure.factors.with_value((0, 0, 0), value)
+    return replace(structure, factors=factors, notes=(*structure.notes, note))
+
+
+def f000_value(text: str | None) -> float | None:
+    """The number given by -F000, or None where there is none.
+
+    Parameters
+    ----------
+    text : str or None
+        Its value.
+
+    Raises
+    ------
+    OptionError
+        If it is neither a number which is not negative, nor "contrast".
+    """
+    if text is None or text == CONTRAST:
+        return None
+    if not NUMBER.fullmatch(text) or not abs(float(text)) <= LARGEST_FLOAT:
+        raise OptionError("-F000", f"expected a number or '{CONTRAST}', got {text[:60]!r}")
+    if float(text) < 0.0:
+        raise OptionError("-F000", f"must be not negative, got {text}")
+    return float(text)
+
+
+def _requested_cell(args: Arguments, wavelength: float) -> UnitCell | None:
+    """The cell which the command line gives, if it does."""
+    if args.cell is not None:
+        return given_cell(args.cell)
+    if args.matrix_file is not None:
+        matrix = mosflm_matrix.read(args.matrix_file).a_matrix
+        reciprocal = mosflm_matrix.reciprocal_vectors(matrix, wavelength)
+        lattice = Crystal(reciprocal=reciprocal).lattice
+        a, b, c = lattice.lengths.tolist()
+        alpha, beta, gamma = lattice.angles.tolist()
+        return UnitCell((a, b, c), (alpha, beta, gamma))
+    return None
+
+
+def given_cell(values: Sequence[float]) -> UnitCell:
+    """A cell of which b, c and the angles may be missing, or not above zero.
+
+    Parameters
+    ----------
+    values : sequence of float
+        Edges (Angstrom) and angles (degrees), from one to six.
+    """
+    given = [*values, *[0.0] * (6 - len(values))]
+    a, b, c = (length if length > 0.0 else given[0] for length in given[:3])
+    angles = [angle / DEGREES_PER_RADIAN for angle in given[3:]]
+    alpha, beta, gamma = (angle if angle > 0.0 else math.pi / 2 for angle in angles)
+    return UnitCell((a, b, c), (alpha, beta, gamma))
+
+
+def _check_options(args: Arguments) -> None:
+    if args.model_file is not None and args.hkl_file is not None:
+        raise OptionError("-pdb", "gives structure factors, and so does -hkl; give one of them")
+    for option in OPTIONS_OF_REFLECTIONS:
+        if option in args.seen and args.hkl_file is None:
+            raise OptionError(option, "needs a file of reflections with symmetry, given by -hkl")
+    for option in OPTIONS_OF_MODELS:
+        if option in args.seen and args.model_file is None:
+            raise OptionError(option, "needs a model, given by -pdb")
+    if args.f000 == CONTRAST and (args.model_file is None or args.k_sol == 0.0):
+        raise OptionError("-F000", f"'{CONTRAST}' needs a model, given by -pdb, and a solvent")
+
+
+def _tabulated(args: Arguments) -> StructureFactors:
+    if args.dump_was_read:
+        if "-dump" not in args.seen:
+            warn_quirk(
+                32,
+                f"structure factors are read from {args.dump_file}, which lies in this folder; "
+                "-nodump leaves it alone",
+            )
+        return fdump.read(args.dump_file, args.default_F)
+    missing = "-dump" in args.seen and args.use_dump
+    problem = f"{args.dump_file} does not exist"
+    # a background alone is an image, if it is said that there is nothing else
+    alone = "-default_F" in args.seen and args.water > 0.0
+    if args.default_F == 0.0 and not alone and args.f000 is None:
+        raise CupysimError(
+            f"no structure factors: {problem}; give -hkl FILE, -pdb FILE or -default_F F"
+            if missing
+            else "no structure factors: give -hkl FILE, -pdb FILE, -default_F F or -dump FILE"
+        )
+    if missing:
+        warnings.warn(
+            CupysimWarning(f"-dump: {problem}; all structure factors are -default_F"), stacklevel=2
+        )
+    return StructureFactors(default=args.default_F)
+
+
+def resolution_limit(beam: Beam, detector: Detector) -> float:
+    """The finest resolution (m) of which the detector's corners see anything."""
+    geometry, sources = detector.geometry, beam.sources(detector.unit_frame)
+    panel = np.stack([geometry.origin, geometry.fast, geometry.slow])
+    size = detector.n_fast * detector.pixel_size, detector.n_slow * detector.pixel_size
+    largest = largest_scattering(panel, size, sources.incident, sources.wavelengths)
+    return BEYOND_THE_CORNERS / max(largest, 1e-3 / beam.wavelength)
+
+
+def take_wavelength(args: Arguments, measured: Structure | None, inherited: Inherited) -> str:
+    """Let the wavelength of the reflections count where nothing else gives one.
+
+    Parameters
+    ----------
+    args : Arguments
+        The command line's values, of which the wavelength changes.
+    measured : Structure or None
+        From `measured_structure`.
+    inherited : Inherited
+        What images and experiment lists have given.
+
+    Returns
+    -------
+    str
+        A line for standard output; empty if nothing was taken.
+
+    Raises
+    ------
+    CupysimError
+        If there is an image which places the detector exactly, but nothing has a wavelength.
+    """
+    given = "wavelength" in inherited.names or not {"-lambda", "-energy"}.isdisjoint(args.seen)
+    if given:
+        return ""
+    if measured is None or measured.wavelength is None:
+        if inherited.no_wavelength:
+            _demand_wavelength(inherited)
+        return ""
+    # the very number which -lambda would give
+    number = f"{measured.wavelength / ANGSTROM:.10g}"
+    args.values["wavelength"] = units.ANGSTROM.to_si(float(number))
+    return f"wavelength {number} A, of {args.hkl_file}, since there is no -lambda"
+
+
+def _demand_wavelength(inherited: Inherited) -> None:
+    """Of an image without wavelength, none may be assumed but by nanoBragg's rules for headers."""
+    if inherited.exact is not None:
+        raise CupysimError(f"{inherited.no_wavelength}; give -lambda or -energy")
+    warnings.warn(
+        CupysimWarning(f"{inherited.no_wavelength}; 1 A is used, as by nanoBragg"), stacklevel=2
+    )
+
+
+def warn_of_other_cell(
+    args: Arguments, known: UnitCell, crystal: Crystal, beam_wavelength: float
+) -> None:
+    """Tell that the crystal has another cell than the structure factors' file."""
+    lattice = crystal.lattice
+    lengths = np.abs(lattice.lengths / known.lengths_angstrom - 1.0).max()
+    angles = np.abs(lattice.angles - known.angles).max()
+    ratios = lattice.lengths / known.lengths_angstrom
+    if max(lengths, angles) > NOTICEABLE_CELL:
+        one_factor = np.ptp(ratios) < ONE_FACTOR and angles < NOTICEABLE_CELL
+        scaled = beam_wavelength / float(ratios.mean()) / ANGSTROM
+        hint = (
+            f"; all edges differ by one factor: was the matrix made for {scaled:.4g} A?"
+            if one_factor and args.matrix_file is not None
+            else ""
+        )
+        edges = " ".join(f"{length:g}" for length in known.lengths_angstrom)
+        degrees = " ".join(f"{angle * DEGREES_PER_RADIAN:g}" for angle in known.angles)
+        warnings.warn(
+            CupysimWarning(
+                f"the crystal has another cell than {args.model_file or args.hkl_file}, whose is "
+                f"{edges} {degrees}{hint}"
+            ),
+            stacklevel=2,
+        )

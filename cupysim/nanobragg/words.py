@@ -1,0 +1,193 @@
+"""Which options a word of the command line stands for, and in which unit.
+
+The C program finds options within longer words: it takes `-distance_m` for `-distance`, whose
+numbers are millimetres. What such a word says of a unit is looked at here (quirk Q51).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import warnings
+from collections.abc import Collection
+from dataclasses import replace
+
+from cupysim.errors import CupysimWarning, OptionError
+from cupysim.nanobragg.option_kinds import Kind, Option
+from cupysim.nanobragg.options import OPTIONS
+from cupysim.quirks import warn_quirk
+
+LEGACY_WORDS: dict[str, str] = {
+    "-hdiv": "use -hdivrange",
+    "-vdiv": "use -vdivrange",
+    "-dispstep": "use -dispsteps",
+    "-source_dist": "sources are at infinity for all that matters",
+    "-source_distance": "sources are at infinity for all that matters",
+    "-thick": "use -sample_x or -detector_thick",
+    "-detsize_x": "use -detsize_f",
+    "-detsize_y": "use -detsize_s",
+    "-xdet_vector": "use -fdet_vector",
+    "-ydet_vector": "use -sdet_vector",
+    "-zdet_vector": "use -odet_vector",
+    "-detector_thickness": "use -detector_thick",
+    "-polarization": "use -polar",
+}
+"""Words of the C program's documentation which it ignores, and what to use."""
+
+
+UNIT_WORDS = frozenset(word for option in OPTIONS for word in option.unit.kin)
+"""All words which stand for a unit."""
+
+_UNITS_IN_ANY_CASE = frozenset(word.casefold() for word in UNIT_WORDS if len(word) > 1)
+
+_NUMBERS = (Kind.FLOAT, Kind.INTEGER, Kind.SEED)
+
+_SEPARATORS = re.compile(r"[\W_]+")
+
+_FILLERS = ("", "in", "per")
+"""Parts of a word which tell nothing."""
+
+
+def plain(word: str) -> str:
+    """A word with one dash."""
+    return "-" + word.lstrip("-")
+
+
+def is_spelling(option: Option, word: str) -> bool:
+    """Whether a word is one of an option's known spellings, but for its dashes."""
+    return plain(word) in option.spellings
+
+
+def options_in(word: str, corrected: Collection[int]) -> list[Option]:
+    """The options for which a word stands.
+
+    Parameters
+    ----------
+    word : str
+        A word which starts with a dash.
+    corrected : collection of int
+        Quirks which are corrected. With Q51, a unit may also stand behind the name of an option
+        which the C program finds in no longer word.
+
+    Returns
+    -------
+    list of Option
+        In the table's order.
+    """
+    found = [option for option in OPTIONS if option.matches(word)]
+    if found or 51 not in corrected:
+        return found
+    name, _, unit = word.rpartition("_")
+    return [option for option in OPTIONS if name in option.spellings and option.unit.called(unit)]
+
+
+def in_named_unit(option: Option, word: str, corrected: Collection[int]) -> Option:
+    """An option in the unit which a longer word names, and a warning of what is not clear.
+
+    Parameters
+    ----------
+    option : Option
+        An option for which the word stands.
+    word : str
+        The word, which is not one of the option's spellings.
+    corrected : collection of int
+        Quirks which are corrected: with Q51, units count.
+
+    Returns
+    -------
+    Option
+        The option, whose unit may be another.
+
+    Raises
+    ------
+    OptionError
+        If Q51 is corrected and the unit is not of the option's kind.
+    """
+    parts = _beyond_the_name(option, word)
+    units = [part for part in parts if _is_unit(part)] if option.kind in _NUMBERS else []
+    own, named = option.unit, None
+    if units and units == parts[-1:]:
+        named = own.called(units[0])
+    if named is not None and (named is own or 51 in corrected or option.free_unit):
+        option = replace(option, unit=named)
+    elif units and 51 in corrected:
+        unit = shown("_".join(units))
+        problem = f"{unit} is not a unit of {option.name}, which is in {own.name}"
+        if not own.name:
+            problem = f"{unit} is a unit; {option.name} has none"
+        raise OptionError(shown(word), problem)
+    elif units:
+        meaning = f"in {own.name}" if own.name else "which has no unit"
+        effect = f"{shown(word)} is read as {option.name}, {meaning}"
+        warn_quirk(51, effect, can_be_mended=named is not None)
+        return option
+    if not units or len(parts) > 1:
+        meaning = f", in {option.unit.name}" if option.unit.name else ""
+        warn(f"{shown(word)!r} is read as {option.name}{meaning}")
+    return option
+
+
+def refuse_unknown(word: str, corrected: Collection[int]) -> None:
+    """Refuse a word which stands for no option; those of the C program's manual are ignored.
+
+    Parameters
+    ----------
+    word : str
+        The word.
+    corrected : collection of int
+        Quirks which are corrected.
+
+    Raises
+    ------
+    OptionError
+        If the C program's documentation does not have it.
+    """
+    one_dash = plain(word)
+    if one_dash in LEGACY_WORDS:
+        warn(f"{word} is ignored, as by nanoBragg: {LEGACY_WORDS[one_dash]}")
+    elif word != one_dash and any(
+        option.matches(one_dash) and not (option.is_new or one_dash in option.extensions)
+        for option in OPTIONS
+    ):
+        warn(f"{word} is ignored, as by nanoBragg: write it with one dash")
+    else:
+        raise OptionError(shown(word), f"unknown option; {_hint(one_dash, corrected)}")
+
+
+def shown(text: str, most: int = 60) -> str:
+    """A value for a message, which a long one shall not fill."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def warn(text: str) -> None:
+    """Warn of what a command line says."""
+    warnings.warn(CupysimWarning(text), stacklevel=4)
+
+
+def _beyond_the_name(option: Option, word: str) -> list[str]:
+    """The parts of a word beyond the longest spelling of an option in it, which tell something."""
+    text = plain(word)
+    name = max((each for each in option.spellings if each in text), key=len)
+    before, _, after = text.partition(name)
+    behind = _SEPARATORS.split(after)
+    if len(behind[0]) == 1:
+        # a plural, and no unit
+        behind[0] = name + behind[0]
+    return [part for part in [*_SEPARATORS.split(before), *behind] if part not in _FILLERS]
+
+
+def _is_unit(part: str) -> bool:
+    return part in UNIT_WORDS or part.casefold() in _UNITS_IN_ANY_CASE
+
+
+def _hint(word: str, corrected: Collection[int]) -> str:
+    """What may have been meant by a word which is not an option."""
+    name, _, unit = word.rpartition("_")
+    for option in OPTIONS:
+        if name in option.spellings and option.unit.name and _is_unit(unit):
+            reads = option.unit.called(unit) is not None and 51 not in corrected
+            remedy = f"; with -corrected Q51 it may be in {unit}" if reads else ""
+            return f"{name} is in {option.unit.name}{remedy}"
+    names = [name for option in OPTIONS for name in option.spellings]
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.7)
+    return f"did you mean {close[0]}?" if close else "cupysim -h lists the options"

@@ -1,0 +1,1 @@
+"""Comparing with the C program: traces, images, whole runs."""

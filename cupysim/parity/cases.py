@@ -1,0 +1,308 @@
+"""Argument lists which are run through two programs, and where their reference images are."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import cupysim
+from cupysim.constants import RTOL
+from cupysim.errors import CupysimError, FileFormatError
+from cupysim.nanobragg.arguments import RANDOM, default_values, scan
+from cupysim.nanobragg.build import Job, build
+from cupysim.nanobragg.run_record import input_files
+from cupysim.parity.images.agreement import FLOOR
+from cupysim.parity.traces.trace_files import WRONG_JSON
+from cupysim.provenance import digest
+from cupysim.storage.reading import opened
+
+OUTPUTS = (
+    "float_file", "int_file", "pgm_file", "noise_file", "nexus_file", "cbf_file", "png_file",
+    "provenance_file", "dump_file",
+)  # fmt: skip
+"""Values which name outputs."""
+
+LARGEST = 2**24
+"""Bytes; more is not a list of arguments."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One command line.
+
+    Parameters
+    ----------
+    name : str
+        For people.
+    words : tuple of str
+        The words after the program's name.
+    folder : Path
+        Where its input files are.
+    inputs : tuple of str
+        Those to copy.
+    image : Path, optional
+        A stored reference image.
+    sample : Path, optional
+        Of an image which is too large to be stored: a sample of its pixels, and sums of blocks.
+    reference_digest : str
+        SHA-256 of the reference's float image.
+    shape : tuple of 2 int
+        Slow and fast pixels.
+    problem : str
+        Why it cannot be run.
+    float_file : str
+        Where the float image is written.
+    files : tuple of str
+        Files which nanoBragg writes too, and the same ones each time.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    folder: Path
+    inputs: tuple[str, ...] = ()
+    image: Path | None = None
+    sample: Path | None = None
+    reference_digest: str = ""
+    shape: tuple[int, ...] = (0, 0)
+    problem: str = ""
+    float_file: str = ""
+    files: tuple[str, ...] = ()
+
+    def prepare(self, target: Path) -> None:
+        """Copy the inputs into an empty folder."""
+        for name in self.inputs:
+            copy = target / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.copyfile(self.folder / name, copy)
+            except OSError as error:
+                raise FileFormatError(self.folder / name, error.strerror or str(error)) from error
+
+    def stands_for_reference(self, image: np.ndarray) -> bool:
+        """Whether an image is the one whose sample is stored, as far as that tells.
+
+        Parameters
+        ----------
+        image : ndarray of float32, shape (n_slow, n_fast)
+            By the NumPy backend, which differs from the C program by a last bit here and there.
+
+        Returns
+        -------
+        bool
+            Its digest is the same; or each pixel of the sample and the sums of all blocks of
+            pixels are, within what is promised.
+        """
+        if digest(image) == self.reference_digest:
+            return True
+        if self.sample is None:
+            return False
+        stored = _load(self.sample)
+        sample, sums = stored["sample"], stored["block_sums"]
+        edge = image.shape[0] // sums.shape[0]
+        blocks = image.astype(np.float64).reshape(sums.shape[0], edge, sums.shape[1], edge)
+        pixels = image.reshape(-1)[:: int(stored["stride"])]
+        return bool(
+            np.allclose(pixels, sample, rtol=RTOL, atol=FLOOR * float(sample.max()))
+            and np.allclose(blocks.sum(axis=(1, 3)), sums, rtol=RTOL, atol=0.0)
+        )
+
+    def stored_image(self) -> np.ndarray | None:
+        """The stored reference image, if there is one."""
+        if self.image is None:
+            return None
+        try:
+            return _load(self.image)["image"]
+        except KeyError as error:
+            raise FileFormatError(self.image, "it has no array 'image'") from error
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with open(path, "rb") as stream, np.load(stream) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise FileFormatError(path, f"no stored image ({error})") from error
+
+
+def default_cases(with_reference: bool) -> list[Case]:
+    """What is run without --cases.
+
+    Parameters
+    ----------
+    with_reference : bool
+        Whether there is a reference program; else, the golden cases of a checkout.
+
+    Returns
+    -------
+    list of Case
+        In their order.
+
+    Raises
+    ------
+    CupysimError
+        If there are none.
+    """
+    if with_reference:
+        text = (files("cupysim.parity") / "cases.txt").read_text()
+        return list(_listed(text, "cases.txt", Path.cwd()))
+    golden = Path(cupysim.__file__).parents[1] / "tests" / "golden"
+    if not golden.is_dir():
+        raise CupysimError(
+            "no stored images here: --cases FOLDER takes those of a checkout, tests/golden; "
+            "--reference COMMAND compares with a program"
+        )
+    return read_cases(golden)
+
+
+def read_cases(path: Path) -> list[Case]:
+    """Cases of a folder or of a list.
+
+    Parameters
+    ----------
+    path : Path
+        A folder with ``cases/NAME/case.json`` and ``inputs``, as tests/golden is, or a text file
+        with lines of ``NAME: OPTIONS``.
+
+    Returns
+    -------
+    list of Case
+        In their order.
+
+    Raises
+    ------
+    FileFormatError
+        If there are none in it, or a line is wrong.
+    """
+    if path.is_dir():
+        found = [_stored(file) for file in sorted(path.glob("cases/*/case.json"))]
+    else:
+        with opened(path) as stream:
+            text = stream.read(LARGEST).decode("utf-8-sig", "replace")
+        found = list(_listed(text, str(path), path.resolve().parent))
+    if not found:
+        raise FileFormatError(path, "no cases in it: no cases/NAME/case.json, no lines of options")
+    return found
+
+
+def given_case(words: Sequence[str]) -> Case:
+    """The options on the command line."""
+    case = _with_inputs(Case("options", tuple(words), Path.cwd()))
+    if case.problem:
+        raise CupysimError(case.problem)
+    return case
+
+
+def _listed(text: str, path: str, folder: Path) -> Iterator[Case]:
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError as error:
+            raise FileFormatError(path, str(error), number) from None
+        if not words:
+            continue
+        name = f"line {number}"
+        if words[0].endswith(":"):
+            name = words.pop(0)[:-1]
+        if not words or not words[0].startswith("-"):
+            raise FileFormatError(path, f"expected NAME: OPTIONS, got {line.strip()!r}", number)
+        yield _with_inputs(Case(name, tuple(words), folder))
+
+
+def _with_inputs(case: Case) -> Case:
+    """The case with its input files, which are found where its words say."""
+    with contextlib.chdir(case.folder):
+        try:
+            with warnings.catch_warnings():
+                # the runs themselves warn
+                warnings.simplefilter("ignore")
+                job = build(case.words)
+                check_repeatable(job)
+        except CupysimError as error:
+            return replace(case, problem=str(error))
+        words, inputs = list(case.words), []
+        for option, name in input_files(job.arguments).items():
+            if option == "-dump" and "-dump" not in job.arguments.seen:
+                # what happens to lie in the folder is none of the case's
+                continue
+            if not os.path.isabs(name) and ".." not in Path(name).parts:
+                inputs.append(name)
+            else:
+                whole = os.path.abspath(name)
+                words = [whole if word == name else word for word in words]
+    args, detector = job.arguments, job.experiment.detector
+    names = [args.float_file, args.int_file]
+    names += [args.pgm_file] if args.write_pgm else []
+    # noise whose seed is the clock is never the same
+    names += [args.noise_file] if args.write_noise and args.noise_seed is not None else []
+    return replace(
+        case, words=tuple(words), inputs=tuple(inputs), shape=(detector.n_slow, detector.n_fast),
+        float_file=args.float_file, files=tuple(names),
+    )  # fmt: skip
+
+
+def check_repeatable(job: Job) -> None:
+    """Refuse what would differ by chance, or be written outside of the folder.
+
+    Raises
+    ------
+    CupysimError
+        If an orientation's seed is the clock, or an output is named with a folder.
+    """
+    args = job.arguments
+    if args.misset == RANDOM and args.misset_seed is None:
+        raise CupysimError("-misset random without -misset_seed is never the same")
+    for output in (args.values[name] for name in OUTPUTS):
+        if output is not None and os.path.basename(output) != output:
+            raise CupysimError(f"{output} is an output outside of the case's own folder")
+
+
+def _stored(path: Path) -> Case:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        name, words = str(content["name"]), tuple(map(str, content["args"]))
+        kinds = ("float", "int", "pgm", *(["noise"] if "-seed" in words else []))
+        outputs, shape = content["outputs"], tuple(map(int, content["shape"]))
+        inputs = tuple(map(str, content["inputs"]))
+        if len(shape) != 2 or not all(0 < n < LARGEST for n in shape):
+            raise ValueError("shape: expected two positive numbers")
+        for place in (*inputs, *map(str, outputs.values()), *_outputs_of(words)):
+            if os.path.basename(place) != place or "\0" in place:
+                raise ValueError(f"{place!r}: expected a file in the case's own folder")
+        return Case(
+            name=name,
+            words=words,
+            folder=path.parents[2] / "inputs",
+            inputs=inputs,
+            image=_existing(path.parent / "float.npz"),
+            sample=_existing(path.parent / "sample.npz"),
+            reference_digest=str(content["sha256"]["float_bytes"]),
+            shape=shape,
+            float_file=str(outputs["float"]),
+            files=tuple(str(outputs[kind]) for kind in kinds if kind in outputs),
+        )
+    except (OSError, AttributeError, *WRONG_JSON) as error:
+        raise FileFormatError(path, f"no case ({error})") from error
+
+
+def _outputs_of(words: Sequence[str]) -> list[str]:
+    """Files which the words name for outputs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        values = {**default_values(), **scan(words)[0]}
+    return [values[name] for name in OUTPUTS if values[name] is not None]
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.is_file() else None

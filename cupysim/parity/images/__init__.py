@@ -1,0 +1,1 @@
+"""Images compared: how alike they are, and what the difference looks like."""

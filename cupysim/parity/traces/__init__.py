@@ -1,0 +1,1 @@
+"""Traces of a pixel: written, read and compared."""

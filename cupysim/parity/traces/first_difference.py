@@ -1,0 +1,332 @@
+"""Where two traces of a pixel differ first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cupysim.constants import RTOL
+from cupysim.errors import CupysimError
+from cupysim.parity.traces.hints import hints
+from cupysim.parity.traces.matching import matching_pixels, matching_steps
+from cupysim.parity.traces.values import PixelTrace, Value
+from cupysim.parity.traces.vocabulary import FLOAT32_TINY, INSTEAD, PHOTONS, RESULT, SETUP
+
+DECISIVE = ("scattering_vector", "a", "b", "c", "hkl", "F_cell", "F_latt")
+"""Values of a step on which its intensity depends."""
+
+AXES = ("F_latt_a", "F_latt_b", "F_latt_c")
+
+VANISHING = 1e-3
+"""Part of its peak below which a lattice factor is near one of its zeros, where the last bits of
+h, k, l decide how near. There it is held to this part of the peak, not to itself."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same value in two traces.
+
+    Parameters
+    ----------
+    part : str
+        "setup", "result", or which step.
+    first, second : Value
+        As the traces have it, in SI units.
+    difference : float
+        Largest difference of the numbers, relative to the largest of them; infinite for other
+        units, words or lengths.
+    same : bool
+        Within the tolerance.
+    """
+
+    part: str
+    first: Value
+    second: Value
+    difference: float
+    same: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came out for one pixel.
+
+    Parameters
+    ----------
+    pixel : tuple of 2 int or None
+        Fast and slow number.
+    pairs : list of Pair
+        In the order of the computation.
+    only_first, only_second : list of str
+        Names which one trace has alone.
+    remarks : list of str
+        What could not be compared, and why.
+    hints : list of str
+        What may have caused the first divergence.
+    lacking : list of str
+        Parts which one trace has alone: a file may have been cut off.
+    """
+
+    pixel: tuple[int, int] | None
+    pairs: list[Pair]
+    only_first: list[str] = field(default_factory=list)
+    only_second: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
+
+    @property
+    def same(self) -> bool:
+        """Nothing differs, and neither trace lacks a part which the other has."""
+        return not self.lacking and self.first_divergence is None
+
+    @property
+    def first_divergence(self) -> Pair | None:
+        """The first pair which differs, if any."""
+        return next((pair for pair in self.pairs if not pair.same), None)
+
+    @property
+    def largest(self) -> Pair:
+        """The pair which differs most."""
+        return max(self.pairs, key=lambda pair: pair.difference)
+
+
+def compare_traces(
+    first: Sequence[PixelTrace], second: Sequence[PixelTrace], rtol: float = RTOL
+) -> list[Comparison]:
+    """Compare traces of the same pixels.
+
+    Parameters
+    ----------
+    first, second : sequence of PixelTrace
+        Of two programs, versions or runs.
+    rtol : float, optional
+        Relative difference beyond which values diverge; of vectors and matrices, relative to
+        their largest number.
+
+    Returns
+    -------
+    list of Comparison
+        One for each pixel which both have.
+
+    Raises
+    ------
+    CupysimError
+        If nothing could be compared.
+    """
+    return [_compare_pixel(a, b, rtol) for a, b in matching_pixels(first, second)]
+
+
+def _compare_pixel(first: PixelTrace, second: PixelTrace, rtol: float) -> Comparison:
+    remarks: list[str] = []
+    allowance = _Allowance((first, second))
+    lonely: tuple[list[str], list[str]] = ([], [])
+    pairs = list(_pairs(SETUP, first.setup, second.setup, rtol, allowance, lonely))
+    for a, b in matching_steps(first, second, remarks):
+        where = a.where if len(a.where) >= len(b.where) else b.where
+        names = " ".join(f"{name}={number}" for name, number in where.items())
+        pairs += _pairs(f"step {names}".strip(), a.values, b.values, rtol, allowance, lonely)
+    pairs += _pairs(RESULT, first.result, second.result, rtol, allowance, lonely)
+    if not pairs:
+        raise CupysimError("nothing could be compared: the traces have no value in common")
+    lacking = [
+        f"{part} in one of the traces only"
+        for part, ours, theirs in (
+            ("steps", first.steps, second.steps), ("a result", first.result, second.result)
+        )
+        if bool(ours) != bool(theirs)
+    ]  # fmt: skip
+    remarks += lacking
+    compared = {pair.first.name for pair in pairs}
+    only_first, only_second = (
+        [name for name in dict.fromkeys(names) if name not in compared] for names in lonely
+    )
+    found = Comparison(
+        first.pixel or second.pixel, pairs, only_first, only_second, remarks, lacking=lacking
+    )
+    divergence = found.first_divergence
+    if divergence is not None:
+        before = pairs[: pairs.index(divergence)]
+        known = {
+            value.name: value.numbers
+            for value in (
+                *second.setup,
+                *first.setup,
+                *first.result,
+                *(pair.first for pair in before),
+            )
+        }
+        step = _step_of(first, divergence)
+        known |= {value.name: value.numbers for value in step}
+        if divergence.part == RESULT:
+            found.hints.extend(_unseen(found))
+        found.hints.extend(hints(divergence.first, divergence.second, known))
+    return found
+
+
+def _unseen(found: Comparison) -> Iterator[str]:
+    """What may have gone wrong before the result, where it does not show."""
+    lonely = [name for name in (*found.only_first, *found.only_second) if name in DECISIVE]
+    places = [*found.remarks, *([f"{', '.join(lonely)} in one trace alone"] if lonely else [])]
+    if places:
+        yield f"it may have begun in what was not compared: {'; '.join(places)}"
+
+
+def _step_of(trace: PixelTrace, divergence: Pair) -> Sequence[Value]:
+    """All values of the step in which traces diverge, or of the only one."""
+    for step in trace.steps:
+        if any(value is divergence.first for value in step.values):
+            return step.values
+    return trace.steps[0].values if len(trace.steps) == 1 else ()
+
+
+def _pairs(
+    part: str,
+    first: Sequence[Value],
+    second: Sequence[Value],
+    rtol: float,
+    allowance: _Allowance,
+    lonely: tuple[list[str], list[str]],
+) -> Iterator[Pair]:
+    """Values of the same name, in the order of the first trace; names of one alone are kept."""
+    theirs = _by_name(second)
+    ours = _by_name(first)
+    for name, values in ours.items():
+        others = theirs.get(name) or theirs.get(INSTEAD.get(name, ""))
+        if others is None:
+            lonely[0].append(name)
+            continue
+        for number in range(max(len(values), len(others))):
+            a = values[min(number, len(values) - 1)]
+            b = others[min(number, len(others) - 1)]
+            difference, same = _difference(a, b, rtol, allowance)
+            if number == 0 or not same:
+                yield Pair(part, a, b, difference, same)
+    for name in theirs:
+        if name not in ours:
+            if INSTEAD.get(name, "") in ours and "photons" not in theirs:
+                a, b = ours[INSTEAD[name]][0], theirs[name][0]
+                yield Pair(part, a, b, *_difference(a, b, rtol, allowance))
+            else:
+                lonely[1].append(name)
+
+
+def _by_name(values: Sequence[Value]) -> dict[str, list[Value]]:
+    found: dict[str, list[Value]] = {}
+    for value in values:
+        found.setdefault(value.name, []).append(value)
+    return found
+
+
+def _difference(
+    first: Value, second: Value, rtol: float, allowance: _Allowance
+) -> tuple[float, bool]:
+    if first.text or second.text:
+        same = first.text.lower() == second.text.lower()
+        return (0.0 if same else math.inf), same
+    if first.unit != second.unit and first.unit and second.unit:
+        return math.inf, False
+    if len(first.numbers) != len(second.numbers):
+        return math.inf, False
+    if first.numbers == second.numbers:
+        if len(first.numbers) == 1:
+            allowance.note(first.name, first.numbers[0], second.numbers[0], 0.0)
+        return 0.0, True
+    # in Python, since arrays of three numbers cost more to make than to compare
+    size = max(map(abs, filter(math.isfinite, (*first.numbers, *second.numbers))), default=0.0)
+    limit = allowance.limit(first.name, size, rtol)
+    tiny = FLOAT32_TINY if first.name in PHOTONS else 0.0
+    largest, same = 0.0, True
+    for place, (x, y) in enumerate(zip(first.numbers, second.numbers, strict=True)):
+        if x == y or (math.isnan(x) and math.isnan(y)):
+            continue
+        if not (math.isfinite(x) and math.isfinite(y)):
+            return math.inf, False
+        # numbers of few digits differ by less than is known
+        slack = _resolution(first, place) + _resolution(second, place) + tiny
+        beyond = abs(x - y) - slack
+        largest = max(largest, beyond / size)
+        same &= beyond <= limit
+    if same and len(first.numbers) == 1:
+        allowance.note(first.name, first.numbers[0], second.numbers[0], largest)
+    return largest, same
+
+
+def _resolution(value: Value, place: int) -> float:
+    known = value.resolution
+    return known[place] if isinstance(known, tuple) else known
+
+
+class _Allowance:
+    """What near the zeros of the lattice factor may differ, and what follows from it.
+
+    There the last bits of h, k, l decide how near; intensities, sums and photons may differ by
+    what such differences make of them, and by no more.
+    """
+
+    def __init__(self, traces: Sequence[PixelTrace]) -> None:
+        counts = [v.numbers for trace in traces for v in trace.setup if v.name == "n_cells"]
+        self.cells = counts[0] if counts and len(counts[0]) == len("abc") else (0.0,) * 3
+        self.axes: list[float] = []
+        self.factor = self.total = self.sum = 0.0
+
+    def limit(self, name: str, size: float, rtol: float) -> float:
+        """By how much a value of a size may differ."""
+        if name in AXES:
+            return rtol * max(size, VANISHING * self.cells[AXES.index(name)])
+        if name == "F_latt":
+            if self.axes:
+                return (rtol + sum(self.axes)) * size
+            return rtol * max(size, VANISHING * math.prod(self.cells))
+        if name == "step_intensity":
+            return (rtol + self.factor * (2.0 + self.factor)) * size
+        if name in ("running_sum", "intensity_sum"):
+            return rtol * size + self.total
+        return (rtol + self.sum) * size if name in PHOTONS else rtol * size
+
+    def note(self, name: str, first: float, second: float, difference: float) -> None:
+        """Keep what a value brings with it."""
+        if name in AXES:
+            if name == AXES[0]:
+                self.axes = []
+            self.axes.append(difference)
+        elif name == "F_latt":
+            self.factor, self.axes = difference, []
+        elif name == "step_intensity":
+            self.total += abs(first - second)
+        elif name == "intensity_sum":
+            self.sum = difference
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """A comparison for `json.dump`."""
+    divergence = comparison.first_divergence
+    return {
+        "pixel": comparison.pixel,
+        "same": comparison.same,
+        "compared": len(comparison.pairs),
+        "first_divergence": None if divergence is None else divergence.first.name,
+        "lacking": comparison.lacking,
+        "hints": comparison.hints,
+        "remarks": comparison.remarks,
+        "only_first": comparison.only_first,
+        "only_second": comparison.only_second,
+        "values": [
+            {
+                "part": pair.part,
+                "name": pair.first.name,
+                "unit": pair.first.unit or pair.second.unit,
+                "first": pair.first.text or _listed(pair.first),
+                "second": pair.second.text or _listed(pair.second),
+                "relative_difference": pair.difference if math.isfinite(pair.difference) else None,
+                "same": pair.same,
+            }
+            for pair in comparison.pairs
+        ],
+    }
+
+
+def _listed(value: Value) -> list[float | None]:
+    """Numbers for JSON, which has no others than finite ones."""
+    return [number if math.isfinite(number) else None for number in value.numbers]

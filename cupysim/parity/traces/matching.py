@@ -1,0 +1,161 @@
+"""Which pixels and steps of two traces are the same ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterator, Sequence
+
+from cupysim.errors import CupysimError
+from cupysim.parity.traces.values import PixelTrace, StepTrace
+
+COUNTS = {
+    "layer": "n_layers", "sub_slow": "oversample", "sub_fast": "oversample",
+    "source": "n_sources", "phi": "n_phi", "domain": "n_domains",
+}  # fmt: skip
+"""The value which tells how many of each there are."""
+
+
+def matching_pixels(
+    first: Sequence[PixelTrace], second: Sequence[PixelTrace]
+) -> list[tuple[PixelTrace, PixelTrace]]:
+    """Traces of the same pixels.
+
+    Parameters
+    ----------
+    first, second : sequence of PixelTrace
+        Of two programs, versions or runs; one of each is paired even if its pixel is not known.
+
+    Returns
+    -------
+    list of tuple of PixelTrace
+        In the order of the first.
+
+    Raises
+    ------
+    CupysimError
+        If they have none in common, or one has a pixel twice.
+    """
+    for traces in (first, second):
+        numbers = [trace.pixel for trace in traces if trace.pixel is not None]
+        twice = next((pixel for pixel in numbers if numbers.count(pixel) > 1), None)
+        if twice is not None:
+            raise CupysimError(f"pixel {twice[0]} {twice[1]} stands twice in one of the traces")
+    if len(first) == len(second) == 1:
+        pairs = [(first[0], second[0])]
+        pixels = first[0].pixel, second[0].pixel
+        if None not in pixels and pixels[0] != pixels[1]:
+            shown = " and ".join(f"{pixel[0]} {pixel[1]}" for pixel in pixels if pixel)
+            raise CupysimError(f"the traces are of different pixels: {shown} (fast slow)")
+    else:
+        known = {trace.pixel: trace for trace in second if trace.pixel is not None}
+        pairs = [(trace, known[trace.pixel]) for trace in first if trace.pixel in known]
+        if not pairs:
+            raise CupysimError("the traces have no pixel in common")
+    return pairs
+
+
+def unpaired_pixels(
+    first: Sequence[PixelTrace], second: Sequence[PixelTrace]
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Pixels of each file which the other does not have; none where each has one pixel."""
+    if len(first) == len(second) == 1:
+        return [], []
+    ours, theirs = (
+        [trace.pixel for trace in traces if trace.pixel is not None] for traces in (first, second)
+    )
+    return [p for p in ours if p not in theirs], [p for p in theirs if p not in ours]
+
+
+def matching_steps(
+    first: PixelTrace, second: PixelTrace, remarks: list[str]
+) -> Iterator[tuple[StepTrace, StepTrace]]:
+    """Steps which are the same one in both traces.
+
+    Parameters
+    ----------
+    first, second : PixelTrace
+        Of the same pixel.
+    remarks : list of str
+        Gets a line where some steps are shown by one of them only.
+
+    Yields
+    ------
+    tuple of StepTrace
+        In the order of the first.
+
+    Raises
+    ------
+    CupysimError
+        If both tell all numbers of their steps, and have none in common.
+    """
+    if not first.steps or not second.steps:
+        return
+    free = dict(enumerate(second.steps))
+    named: dict[Hashable, list[int]] = {}
+    for number, other in free.items():
+        named.setdefault(tuple(sorted(other.where.items())), []).append(number)
+    matched = 0
+    ends = first.steps[0], second.steps[0]
+    whole = all(step.where.keys() >= COUNTS.keys() for step in ends)
+    if not whole and not (_shows_all(first, second) and _shows_all(second, first)):
+        remarks.append("no step is known to be the same: one trace shows some of its steps only")
+        return
+    for step in first.steps:
+        # steps of the same numbers, or the first which may be it
+        exact = named.get(tuple(sorted(step.where.items())), [])
+        order = [number for number in exact if number in free] or (() if whole else free)
+        partner = next((n for n in order if _may_be_same(step, first, free[n], second)), None)
+        if partner is not None:
+            matched += 1
+            yield step, free.pop(partner)
+    if not matched and whole:
+        shown = (",".join(f"{name}={n}" for name, n in step.where.items()) for step in ends)
+        raise CupysimError(
+            f"the traces show different steps, {' and '.join(shown)}; make both with the same "
+            "--step, or without --step and --strongest"
+        )
+    if not matched:
+        remarks.append(
+            "no step is shown by both traces; cupysim trace without --step and --strongest shows "
+            "all steps"
+        )
+    elif matched < max(len(first.steps), len(second.steps)):
+        remarks.append(
+            f"of {len(first.steps)} and {len(second.steps)} steps, {matched} shown by both"
+        )
+
+
+def _may_be_same(
+    step: StepTrace, trace: PixelTrace, other: StepTrace, other_trace: PixelTrace
+) -> bool:
+    if step.is_last or other.is_last:
+        return _is_last(step, trace) and _is_last(other, other_trace)
+    return all(
+        other.where[name] == number for name, number in step.where.items() if name in other.where
+    )
+
+
+def _shows_all(trace: PixelTrace, other: PixelTrace) -> bool:
+    """Whether a trace shows all steps which another, which tells less of its own, may show."""
+    known = other.steps[0].where
+    counts = {value.name: value.numbers for value in trace.setup if value.numbers}
+    if other.steps[0].is_last or not trace.steps[0].where.keys() >= COUNTS.keys():
+        return True
+    free = [counts.get(name, (1.0,))[0] for place, name in COUNTS.items() if place not in known]
+    shown = [
+        step for step in trace.steps if all(step.where[name] == n for name, n in known.items())
+    ]
+    return len(shown) == math.prod(free)
+
+
+def _is_last(step: StepTrace, trace: PixelTrace) -> bool:
+    """Whether a step is the last of its pixel, as far as can be known."""
+    if step.is_last:
+        return True
+    if step is not trace.steps[-1]:
+        return False
+    counts = {v.name: v.numbers for v in (*trace.setup, *trace.result) if v.numbers}
+    if step.where.keys() >= COUNTS.keys():
+        last = {place: counts.get(name, (0,))[0] - 1 for place, name in COUNTS.items()}
+        return all(step.where[place] == number for place, number in last.items() if number >= 0)
+    return counts.get("steps", (0,))[0] == len(trace.steps)

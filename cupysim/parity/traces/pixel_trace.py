@@ -1,0 +1,287 @@
+"""Tracing a pixel: a run of the NumPy backend, listened to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from cupysim.backends.numpy.oracle import render
+from cupysim.backends.numpy.rays import PixelBlock
+from cupysim.backends.numpy.single_pixel import single_pixel
+from cupysim.backends.numpy.tap import Step, Tap
+from cupysim.constants import CLASSICAL_ELECTRON_RADIUS_SQUARED
+from cupysim.errors import CupysimError
+from cupysim.maths import interpolation, lattice_factor
+from cupysim.maths.arrays import norm
+from cupysim.maths.rotations import rotate_axis, rotate_xyz
+from cupysim.models.crystal import Shape
+from cupysim.models.experiment import Experiment
+from cupysim.parity.traces.values import PixelTrace, StepTrace, Value
+from cupysim.plan.planning import make_plan
+from cupysim.plan.render_plan import RenderPlan, Use
+
+PLACES = ("layer", "sub_slow", "sub_fast", "source", "phi", "domain")
+"""What counts the steps of a pixel, the slowest first."""
+
+STRONGEST = "strongest"
+
+MOST_STEPS = 200_000
+"""More steps of a pixel are not kept: choose some."""
+
+
+def trace_pixel(
+    experiment: Experiment,
+    fast: int,
+    slow: int,
+    choice: Mapping[str, int] | str | None = None,
+) -> PixelTrace:
+    """The whole computation of a pixel.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What is simulated.
+    fast, slow : int
+        The pixel.
+    choice : mapping, str or None
+        Numbers, from 0, of those of `PLACES` which are to be shown; "strongest" for the one step
+        with the largest intensity; None for all steps.
+
+    Returns
+    -------
+    PixelTrace
+        Numbers which the NumPy backend computed for this pixel of the whole image.
+
+    Raises
+    ------
+    CupysimError
+        If there is no such pixel or step, or there are too many to be kept.
+    """
+    plan = single_pixel(make_plan(experiment), fast, slow)
+    counts = _counts(plan)
+    wanted = {} if choice is None or isinstance(choice, str) else dict(choice)
+    for name, number in wanted.items():
+        if name not in counts:
+            raise CupysimError(f"step {name}: expected one of {', '.join(PLACES)}")
+        if not 0 <= number < counts[name]:
+            raise CupysimError(f"step {name}={number}: there are {counts[name]}, counted from 0")
+    shown = int(np.prod([n for name, n in counts.items() if name not in wanted]))
+    if choice != STRONGEST and shown > MOST_STEPS:
+        raise CupysimError(
+            f"pixel {fast} {slow}: {shown} steps are too many to be listed; choose some, or the "
+            "strongest"
+        )
+    tap = _PixelTap(experiment, plan, counts, wanted, choice == STRONGEST)
+    image = render(plan, tap).image[0, 0]
+    assert tap.photons == image[slow, fast]
+    return PixelTrace((fast, slow), _setup(experiment, plan), tap.steps, tap.result)
+
+
+def _counts(plan: RenderPlan) -> dict[str, int]:
+    return {
+        "layer": plan.panels.n_layers,
+        "sub_slow": plan.oversample,
+        "sub_fast": plan.oversample,
+        "source": len(plan.sources.channel),
+        "phi": plan.crystals.phi_cells.shape[2],
+        "domain": plan.crystals.mosaic_rotations.shape[2],
+    }
+
+
+def _numbers(array: object) -> tuple[float, ...]:
+    return tuple(float(number) for number in np.ravel(np.asarray(array, dtype=np.float64)))
+
+
+def _columns(rotate: Callable[..., np.ndarray], *arguments: object) -> np.ndarray:
+    """The matrix of a rotation: its columns are the turned axes."""
+    return np.stack([rotate(axis, *arguments) for axis in np.eye(3)], axis=1)
+
+
+def _setup(experiment: Experiment, plan: RenderPlan) -> tuple[Value, ...]:
+    detector, panels = experiment.detector, plan.panels
+    frame, centre, angles = detector.unit_frame, detector.centre, detector.angles
+    lattice, counts = experiment.crystal.lattice, _counts(plan)
+    return (
+        Value("convention", text=str(detector.convention)),
+        Value("n_layers", (counts["layer"],)),
+        Value("oversample", (counts["sub_fast"],)),
+        Value("n_sources", (counts["source"],)),
+        Value("n_phi", (counts["phi"],)),
+        Value("n_domains", (counts["domain"],)),
+        Value("beam_direction", _numbers(frame.beam)),
+        Value("polarization_axis", _numbers(frame.polarization)),
+        Value("spindle_axis", _numbers(frame.spindle)),
+        Value("twotheta_axis", _numbers(frame.twotheta_axis)),
+        Value("detector_angles", _numbers([*angles.lab, angles.twotheta]), "rad"),
+        Value("detector_fast_at_rest", _numbers(frame.fast)),
+        Value("detector_slow_at_rest", _numbers(frame.slow)),
+        Value("detector_normal_at_rest", _numbers(frame.normal)),
+        Value("detector_rotation", _numbers(_columns(rotate_xyz, angles.lab))),
+        Value("beam_centre_x", (centre.x,), "m"),
+        Value("beam_centre_y", (centre.y,), "m"),
+        Value("beam_fast", (centre.fast,), "m"),
+        Value("beam_slow", (centre.slow,), "m"),
+        Value("distance_at_rest", (detector.geometry.distance_at_rest,), "m"),
+        Value("detector_fast", _numbers(panels.fast[0, 0])),
+        Value("detector_slow", _numbers(panels.slow[0, 0])),
+        Value("detector_normal", _numbers(panels.normal[0, 0])),
+        Value("pix0", _numbers(panels.origin[0, 0]), "m"),
+        Value("pixel_size", (panels.pixel_size,), "m"),
+        Value("distance", (detector.geometry.distance,), "m"),
+        Value("close_distance", (float(panels.close_distance[0, 0]),), "m"),
+        Value("n_cells", _numbers(plan.crystals.n_cells[0, 0])),
+        Value("cell_a", _numbers(experiment.crystal.direct[0]), "m"),
+        Value("cell_b", _numbers(experiment.crystal.direct[1]), "m"),
+        Value("cell_c", _numbers(experiment.crystal.direct[2]), "m"),
+        Value("cell_a_star", _numbers(lattice.reciprocal[0] * 1e10), "m^-1"),
+        Value("cell_b_star", _numbers(lattice.reciprocal[1] * 1e10), "m^-1"),
+        Value("cell_c_star", _numbers(lattice.reciprocal[2] * 1e10), "m^-1"),
+        Value("background", (float(plan.background[0]),), "electron^2"),
+        *(
+            [Value("ray_background", _numbers(plan.ray_background), "electron^2")]
+            if Use.EACH in plan.uses
+            else []
+        ),
+    )
+
+
+class _PixelTap(Tap):
+    """Keeps the steps of the one pixel of a plan."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        plan: RenderPlan,
+        counts: dict[str, int],
+        wanted: dict[str, int],
+        strongest: bool,
+    ) -> None:
+        self.experiment = experiment
+        self.plan = plan
+        self.counts = counts
+        self.wanted = wanted
+        self.strongest = strongest
+        self.steps: list[StepTrace] = []
+        self.result: tuple[Value, ...] = ()
+        self.photons = np.float32(0.0)
+        self._best = -1.0
+        spindle, angles = experiment.detector.unit_frame.spindle, experiment.scan.angles
+        self._spindle_matrices = [_columns(rotate_axis, spindle, angle) for angle in angles]
+
+    def step(self, step: Step) -> None:
+        """Keep what is wanted of some orientations of a ray."""
+        if step.indices[0].shape[1] == 0:
+            # beyond -dmin
+            return
+        intensities = (step.cell_factor * step.lattice_factor)[:, 0] ** 2
+        if self.strongest:
+            best = int(np.argmax(intensities))
+            if intensities[best] > self._best:
+                self._best = float(intensities[best])
+                self.steps = [self._trace(step, best)]
+            return
+        for number in range(len(step.cells)):
+            where = self._where(step, number)
+            if all(where[name] == wanted for name, wanted in self.wanted.items()):
+                self.steps.append(self._trace(step, number))
+
+    def finished(self, block: PixelBlock, total: np.ndarray, photons: np.ndarray) -> None:
+        """Keep how the sum becomes photons."""
+        plan, rendering = self.plan, self.experiment.rendering
+        self.photons = photons[0]
+        self.result = (
+            Value("intensity_sum", (float(total[0]),), "electron^2"),
+            Value("steps", (int(plan.n_steps),)),
+            Value("r_e_squared", (CLASSICAL_ELECTRON_RADIUS_SQUARED,), "m^2"),
+            Value("fluence", (self.experiment.beam.fluence,), "m^-2"),
+            *(
+                value
+                for use, value in zip(plan.uses, self._factors(block), strict=True)
+                if use is not Use.EACH
+            ),
+            Value("oversample_thick", (int(rendering.oversample_thick),)),
+            Value("oversample_polar", (int(rendering.oversample_polar),)),
+            Value("oversample_omega", (int(rendering.oversample_omega),)),
+            Value("photons", (float(photons[0]),), "photons"),
+        )
+
+    @staticmethod
+    def _factors(block: PixelBlock) -> tuple[Value, Value, Value]:
+        return (
+            Value("capture_fraction", _numbers(block.capture)),
+            Value("polarization", _numbers(block.polar)),
+            Value("omega", _numbers(block.omega), "sr"),
+        )
+
+    def _where(self, step: Step, number: int) -> dict[str, int]:
+        counts = self.counts
+        sub_pixel, source = divmod(step.ray.number, counts["source"])
+        row, sub_fast = divmod(sub_pixel, counts["sub_fast"])
+        layer, sub_slow = divmod(row, counts["sub_slow"])
+        phi, domain = divmod(step.first + number, counts["domain"])
+        return dict(zip(PLACES, (layer, sub_slow, sub_fast, source, phi, domain), strict=True))
+
+    def _trace(self, step: Step, number: int) -> StepTrace:
+        plan, ray, where = self.plan, step.ray, self._where(step, number)
+        cell = step.cells[number]
+        if step.exception is not None and number < len(step.exception[1]):
+            cell = step.exception[1][number]
+        position = np.array([component[0] for component in ray.position])
+        airpath = float(norm(position))
+        scattering = np.array([component[0] for component in ray.scattering])
+        h, k, l = (float(index[number, 0]) for index in step.indices)
+        whole = [int(interpolation.nearest_index(np.float64(index))) for index in (h, k, l)]
+        cell_factor = float(step.cell_factor[number, 0])
+        lattice = float(step.lattice_factor[number, 0])
+        block, source = step.block, where["source"]
+        values = (
+            Value("pixel_position", _numbers(position), "m"),
+            Value("airpath", (airpath,), "m"),
+            Value("omega", _numbers(block.omega), "sr"),
+            Value("capture_fraction", _numbers(block.capture)),
+            Value("incident", _numbers(plan.sources.incident[0, source])),
+            Value("wavelength", (float(plan.sources.wavelength[0, source]),), "m"),
+            Value("diffracted", _numbers(position / airpath)),
+            Value("scattering_vector", _numbers(scattering), "m^-1"),
+            Value("stol", (0.5 * float(norm(scattering)),), "m^-1"),
+            Value("polarization", _numbers(block.polar)),
+            Value("phi_angle", (float(self.experiment.scan.angles[where["phi"]]),), "rad"),
+            Value("phi_rotation", _numbers(self._spindle_matrices[where["phi"]])),
+            Value(
+                "mosaic_rotation",
+                _numbers(plan.crystals.mosaic_rotations[0, step.crystal, where["domain"]]),
+            ),
+            *(Value(name, _numbers(cell[i]), "m") for i, name in enumerate("abc")),
+            *self._reciprocal(cell),
+            Value("hkl", (h, k, l)),
+            Value("hkl_rounded", tuple(whole)),
+            Value("F_cell", (cell_factor,), "electron"),
+            *self._lattice_axes((h, k, l), step.crystal),
+            Value("F_latt", (lattice,)),
+            Value("step_intensity", (cell_factor**2 * lattice**2,), "electron^2"),
+            *([] if ray.weight is None else [Value("step_weight", _numbers(ray.weight))]),
+            Value("running_sum", (float(step.sums[number, 0]),), "electron^2"),
+        )
+        return StepTrace(where, values)
+
+    def _reciprocal(self, cell: np.ndarray) -> list[Value]:
+        star = np.linalg.inv(cell).T
+        return [Value(f"{name}_star", _numbers(star[i]), "m^-1") for i, name in enumerate("abc")]
+
+    def _lattice_axes(self, indices: tuple[float, float, float], crystal: int) -> list[Value]:
+        """The factors of a parallelepiped by axis; other shapes have none."""
+        if self.plan.crystals.shape is not Shape.SQUARE:
+            return []
+        return [
+            Value(f"F_latt_{name}", (_axis_factor(index, count),))
+            for name, index, count in zip(
+                "abc", indices, self.plan.crystals.n_cells[0, crystal], strict=True
+            )
+        ]
+
+
+def _axis_factor(index: float, count: float) -> float:
+    """F_latt of a row of cells."""
+    indices = np.array([index]), np.zeros(1), np.zeros(1)
+    return float(lattice_factor.square(indices, np.array([count, 1.0, 1.0]))[0])

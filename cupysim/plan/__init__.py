@@ -1,0 +1,1 @@
+"""The render plan: flat arrays and numbers, made from experiments."""

@@ -1,0 +1,170 @@
+"""From an experiment to a render plan: which number goes where, and which quirks are corrected."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cupysim.errors import ModelError
+from cupysim.maths.orientations import spindle_cells
+from cupysim.models.experiment import Experiment
+from cupysim.plan.render_plan import CrystalTable, FactorTable, Panels, RenderPlan, SourceTable, Use
+
+LARGEST_STEP_COUNT = 10**16
+"""Steps of a whole image which no machine works off in a lifetime."""
+
+
+def make_plan(experiment: Experiment) -> RenderPlan:
+    """Flatten an experiment into what backends take.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What to simulate.
+
+    Returns
+    -------
+    RenderPlan
+        Arrays with shot, panel, crystal and channel axes of length one.
+
+    Raises
+    ------
+    ModelError
+        If the experiment is impossible, or so large that nobody can mean it.
+    """
+    detector, rendering = experiment.detector, experiment.rendering
+    rows, columns = experiment.region.slices(detector.n_slow, detector.n_fast)
+    oversample = experiment.oversample
+    capture_use, polar_use, omega_use = _uses(experiment)
+    each = Use.EACH in (capture_use, polar_use, omega_use)
+    background = _background(experiment)
+    rays_per_layer = oversample**2 * len(experiment.sources.wavelengths)
+    counted_rays = rays_per_layer
+    if capture_use is not Use.EACH:
+        counted_rays *= detector.sensor.layers.count
+    plan = RenderPlan(
+        shape=(1, 1, detector.n_slow, detector.n_fast),
+        rows=rows,
+        columns=columns,
+        mask=None if rendering.mask is None else rendering.mask[None],
+        oversample=oversample,
+        capture_use=capture_use,
+        polar_use=polar_use,
+        omega_use=omega_use,
+        dmin=rendering.dmin,
+        background=np.array([0.0 if each else background]),
+        ray_background=np.array([background / counted_rays if each else 0.0]),
+        has_background=experiment.water.size != 0.0,
+        photons_per_squared_electron=np.array([experiment.beam.photons_per_squared_electron]),
+        n_steps=experiment.n_steps,
+        panels=_panels(experiment),
+        sources=_sources(experiment),
+        crystals=_crystals(experiment),
+        factors=_factors(experiment),
+    )
+    total = plan.n_region * plan.n_steps * plan.panels.n_layers
+    if total > LARGEST_STEP_COUNT:
+        raise ModelError(
+            f"this image needs {total:.3g} steps ({plan.n_region} pixels x {plan.n_steps} steps "
+            f"x {plan.panels.n_layers} sensor layers); at most {LARGEST_STEP_COUNT:.0e} are "
+            f"possible. Reduce -oversample (now {oversample}), -mosaic_dom, -phisteps, sources "
+            "or the region"
+        )
+    return plan
+
+
+def _uses(experiment: Experiment) -> tuple[Use, Use, Use]:
+    """How absorption, polarization and solid angle enter the sum."""
+    rendering = experiment.rendering
+    flagged = Use.EACH if experiment.corrects(14) else Use.RUNNING
+    kept = Use.EACH if experiment.corrects(21) else Use.ONCE
+    layers = Use.EACH if experiment.corrects(15) else Use.ONCE
+    capture = flagged if rendering.oversample_thick and not experiment.corrects(15) else layers
+    if experiment.detector.sensor.layers.range == 0.0 and (
+        experiment.corrects(16) or not rendering.oversample_thick
+    ):
+        capture = Use.ONCE
+    polar = flagged if rendering.oversample_polar else kept
+    if not experiment.beam.polarized and polar is Use.EACH:
+        # without polarization every factor is 1; the running product is one of the factor itself
+        polar = Use.ONCE
+    return capture, polar, flagged if rendering.oversample_omega else kept
+
+
+def _background(experiment: Experiment) -> float:
+    """What the background adds to a pixel's sum, were all factors 1 (electron^2)."""
+    water = experiment.water
+    if experiment.corrects(17):
+        return water.squared_amplitude * experiment.n_steps
+    return water.intensity(experiment.beam.fluence)
+
+
+def _panels(experiment: Experiment) -> Panels:
+    detector = experiment.detector
+    geometry, sensor = detector.geometry, detector.sensor
+    has_area = experiment.corrects(20) or not detector.point_pixel
+    close_distance = geometry.close_distance
+    if detector.bending is not None and detector.bending.radial:
+        close_distance = geometry.distance
+    return Panels(
+        origin=geometry.origin[None, None],
+        fast=geometry.fast[None, None],
+        slow=geometry.slow[None, None],
+        normal=geometry.normal[None, None],
+        close_distance=np.full((1, 1), close_distance),
+        bend=detector.bending,
+        pixel_size=detector.pixel_size,
+        pixel_area=detector.pixel_size * detector.pixel_size if has_area else 1.0,
+        point_pixel=detector.point_pixel,
+        n_layers=sensor.layers.count,
+        layer_step=sensor.layers.step,
+        attenuation=sensor.attenuation,
+        absorbs_all=sensor.layers.range == 0.0,
+    )
+
+
+def _sources(experiment: Experiment) -> SourceTable:
+    sources = experiment.sources
+    return SourceTable(
+        incident=sources.incident[None],
+        wavelength=sources.wavelengths[None],
+        weight=sources.brightness[None],
+        channel=np.zeros(len(sources.wavelengths), dtype=np.int32),
+        kahn=experiment.beam.polarization,
+        polarized=experiment.beam.polarized,
+        polarization_axis=experiment.detector.unit_frame.polarization,
+    )
+
+
+def _crystals(experiment: Experiment) -> CrystalTable:
+    crystal = experiment.crystal
+    cells, first = spindle_cells(
+        crystal.direct,
+        experiment.detector.unit_frame.spindle,
+        experiment.scan.angles,
+        stale_at_zero=not experiment.corrects(3),
+    )
+    spot_axes, spot_counts = crystal.lattice.reciprocal, np.array(crystal.cell_counts)
+    if experiment.corrects(6):
+        spot_axes, spot_counts = np.diag(spot_counts), np.ones(3)
+    return CrystalTable(
+        phi_cells=cells[None, None],
+        first_cell=None if first is None else first[None, None],
+        mosaic_rotations=crystal.mosaicity.rotations[None, None],
+        spot_axes=spot_axes[None, None],
+        spot_counts=spot_counts[None, None],
+        n_cells=np.array([[crystal.cell_counts]]),
+        shape=crystal.shape,
+        fudge=crystal.fudge,
+    )
+
+
+def _factors(experiment: Experiment) -> FactorTable:
+    factors = experiment.structure_factors
+    return FactorTable(
+        table=factors.bordered[None],
+        first=factors.first,
+        default=factors.default,
+        is_constant=factors.table is None,
+        interpolate=experiment.interpolate,
+        stops=not experiment.corrects(23),
+    )

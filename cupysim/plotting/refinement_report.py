@@ -1,0 +1,214 @@
+"""What a refinement says: lines for people, JSON, and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.models.conventions import Convention, Pivot
+from cupysim.models.parameters import GROUPS, KINDS
+from cupysim.optional_libraries import require
+from cupysim.refine.outcome import Refined
+from cupysim.refine.problem import Observation
+
+STRONG = 0.95
+"""Correlations of parameters beyond this are told."""
+
+WEAK = 0.02
+"""Deviation of the part of the spots which the image has, beyond which they are weak."""
+
+DARKEST, BRIGHTEST = 20.0, 99.8
+"""Percentiles of the image which are white and black in the picture."""
+
+LARGEST_PICTURE = 560
+"""Pixels of a picture's edge which are shown."""
+
+RESIDUAL = 5.0
+"""Standard deviations at which the picture of differences ends."""
+
+
+def report_lines(refined: Refined, seconds: float) -> Iterator[str]:
+    """What came out, for people.
+
+    Parameters
+    ----------
+    refined : Refined
+        The outcome.
+    seconds : float
+        What it took.
+
+    Yields
+    ------
+    str
+        Lines without their ends.
+    """
+    names = refined.names
+    n_pixels = int(np.count_nonzero(refined.used))
+    yield (
+        f"{len(names)} parameters, {n_pixels} pixels, {refined.evaluations} images, {seconds:.1f} s"
+    )
+    yield f"{'parameter':14}{'start':>14}{'refined':>14}{'+-':>12}{'change':>14}  unit"
+    rows = zip(names, refined.start, refined.values, refined.sigmas, strict=True)
+    for name, start, value, sigma in rows:
+        places = KINDS[name].decimals
+        yield (
+            f"{name:14}{start:14.{places}f}{value:14.{places}f}{sigma:12.2g}"
+            f"{value - start:+14.{places}f}  {KINDS[name].unit}".rstrip()
+        )
+    before, after = refined.chi_squared
+    yield f"chi-squared over that of noise: {before:.4g} -> {after:.4g} +- {refined.chi_sigma:.2g}"
+    explained, doubt = refined.explained
+    yield f"spots of the model which the image has: {100 * explained:.1f} % +- {100 * doubt:.2g} %"
+    if doubt > WEAK:
+        yield "weak spots: other solutions may be as good; try another start, or --search"
+    for i, first in enumerate(names):
+        for j, second in enumerate(names[:i]):
+            correlation = refined.correlations[i, j]
+            if abs(correlation) > STRONG:
+                yield f"hardly told apart: {second} and {first}, correlation {correlation:+.3f}"
+    words = refined_options(refined)
+    if words:
+        yield f"as options: {' '.join(words)}"
+    yield f"{'converged' if refined.converged else 'NOT CONVERGED'}: {refined.reason}"
+
+
+def refined_options(refined: Refined) -> list[str]:
+    """Options which make the refined parameters, without those of a cell, which a matrix has.
+
+    Parameters
+    ----------
+    refined : Refined
+        The outcome.
+
+    Returns
+    -------
+    list of str
+        Words for the drop-in command.
+    """
+    experiment, names = refined.experiment, set(refined.names)
+    detector, angles = experiment.detector, experiment.detector.angles
+    degree, by_cell = DEGREES_PER_RADIAN, bool({*GROUPS["cell"]} & names)
+    close = detector.close_distance is not None
+    xds = detector.convention in (Convention.XDS, Convention.DIALS)
+    origin = xds and detector.effective_pivot is Pivot.SAMPLE
+    centre = detector.origin_pixels if origin else detector.beam_centre
+    unit = 1.0 if origin else 1e3
+    words: list[str] = []
+    for wanted, option, numbers in (
+        (
+            bool({*GROUPS["misset"]} & names) and not by_cell,
+            "-misset",
+            [degree * angle for angle in experiment.crystal.misset or (0.0, 0.0, 0.0)],
+        ),
+        (
+            "distance" in names,
+            "-close_distance" if close else "-distance",
+            [1e3 * (detector.close_distance or detector.distance)],
+        ),
+        ("wavelength" in names, "-lambda", [1e10 * experiment.beam.wavelength]),
+        ("beam_fast" in names or "beam_slow" in names, "-ORGX" if origin else "-Xbeam",
+         [unit * (centre[0] or 0.0)]),
+        ("beam_fast" in names or "beam_slow" in names, "-ORGY" if origin else "-Ybeam",
+         [unit * (centre[1] or 0.0)]),
+        *((name in names, f"-detector_rot{name[-1]}", [degree * angle])
+          for name, angle in zip(GROUPS["rotation"], angles.lab, strict=True)),
+        ("twotheta" in names, "-twotheta", [degree * angles.twotheta]),
+        ("phi" in names, "-phi", [degree * experiment.scan.start]),
+        ("mosaic_spread" in names, "-mosaic", [degree * experiment.crystal.mosaicity.spread]),
+        (bool({"fluence", "scale"} & names), "-fluence", [experiment.beam.fluence]),
+    ):  # fmt: skip
+        if wanted:
+            words += [option, *(f"{number:.7g}" for number in numbers)]
+    return words
+
+
+def report_json(refined: Refined, seconds: float) -> dict[str, Any]:
+    """The same for programs.
+
+    Parameters
+    ----------
+    refined, seconds
+        As for `report_lines`.
+
+    Returns
+    -------
+    dict
+        For `json.dump`; numbers which do not exist are None.
+    """
+    lattice = refined.experiment.crystal.lattice
+    return {
+        "converged": refined.converged,
+        "reason": refined.reason,
+        "parameters": {
+            name: {
+                "unit": KINDS[name].unit,
+                "start": float(start),
+                "value": float(value),
+                "sigma": float(sigma) if np.isfinite(sigma) else None,
+            }
+            for name, start, value, sigma in zip(
+                refined.names, refined.start, refined.values, refined.sigmas, strict=True
+            )
+        },
+        "correlations": (
+            refined.correlations.tolist() if np.isfinite(refined.correlations).all() else None
+        ),
+        "chi_squared": list(refined.chi_squared),
+        "chi_sigma": refined.chi_sigma,
+        "explained": list(refined.explained),
+        "pixels": int(np.count_nonzero(refined.used)),
+        "evaluations": refined.evaluations,
+        "seconds": seconds,
+        "options": refined_options(refined),
+        "direct_angstrom": lattice.direct.tolist(),
+        "reciprocal_per_angstrom": lattice.reciprocal.tolist(),
+    }
+
+
+def draw(refined: Refined, observation: Observation) -> Any:
+    """The image, the refined model, and what is left over of the image before and after.
+
+    Parameters
+    ----------
+    refined : Refined
+        The outcome.
+    observation : Observation
+        The image.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Four pictures; rows and columns which take no part are cut off.
+    """
+    plt = require("matplotlib.pyplot", "cupysim refine --picture")
+    used = refined.used
+    rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
+    part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    counts, before, after = (
+        np.where(used, image, np.nan)[part] for image in (observation.counts, *refined.images)
+    )
+    figure, axes = plt.subplots(2, 2, figsize=(12, 11), layout="constrained")
+    dark, bright = np.nanpercentile(counts, DARKEST), np.nanpercentile(counts, BRIGHTEST)
+    for axis, picture, title in zip(axes[0], (counts, after), ("image", "refined"), strict=True):
+        axis.imshow(_shrunk(picture), cmap="gray_r", vmin=dark, vmax=max(bright, dark + 1.0))
+        axis.set_title(title)
+    for axis, picture, title in zip(axes[1], (before, after), ("start", "refined"), strict=True):
+        left = (counts - picture) / np.sqrt(np.maximum(picture, 1.0))
+        drawn = axis.imshow(left, cmap="RdBu_r", vmin=-RESIDUAL, vmax=RESIDUAL)
+        axis.set_title(f"(image - {title})/sigma")
+    figure.colorbar(drawn, ax=axes[1], shrink=0.8)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    return figure
+
+
+def _shrunk(picture: np.ndarray) -> np.ndarray:
+    """The brightest of some pixels each, that no spot falls between the picture's pixels."""
+    step = -(-max(picture.shape) // LARGEST_PICTURE)
+    rows, columns = (size - size % step for size in picture.shape)
+    blocks = picture[:rows, :columns].reshape(rows // step, step, columns // step, step)
+    filled = np.where(np.isnan(blocks), -np.inf, blocks).max(axis=(1, 3))
+    return np.where(np.isfinite(filled), filled, np.nan)

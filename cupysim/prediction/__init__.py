@@ -1,0 +1,1 @@
+"""Which reflections contribute, where, and how many photons they bring."""

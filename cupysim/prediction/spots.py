@@ -1,0 +1,358 @@
+"""Which reflections contribute to an image, where, and how many photons they bring."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.errors import CupysimWarning
+from cupysim.maths.arrays import norm
+from cupysim.maths.polarization import polarization_form
+from cupysim.maths.resolution import largest_scattering
+from cupysim.maths.rotations import apply_matrix
+from cupysim.models.crystal import Shape
+from cupysim.plan.render_plan import RenderPlan, Use
+from cupysim.prediction import spot_profiles
+
+SPOT = np.dtype(
+    [
+        ("h", np.int32),
+        ("k", np.int32),
+        ("l", np.int32),
+        ("fast", np.float64),
+        ("slow", np.float64),
+        ("F", np.float64),
+        ("excitation", np.float64),
+        ("photons", np.float64),
+        ("panel", np.int32),
+    ]
+)
+"""A spot: Miller indices; position in pixels from the outer corner of the first pixel; structure
+factor (electrons); excitation, the mean over the steps of what is cut out of the lattice transform
+by the sphere, relative to that with the reflection on it; expected photons; panel."""
+
+WEAKEST = 1e-4
+"""Spots with fewer photons than this part of the strongest one's do not count as contributions."""
+
+LOBES = 8.0
+"""Distance from the sphere, in widths of the transform's core, beyond which a spot is neglected."""
+
+LARGEST_WORK = 4e6
+"""Reflections times steps; beyond it, steps are taken at even distances."""
+
+MOST_STEPS = 1000
+"""Of all steps, so many are taken at most: enough for a mean."""
+
+MOST_INDICES = 2e8
+"""Indices which are looked through, in some seconds."""
+
+MOST_CANDIDATES = 1e6
+"""Reflections near the sphere; more are no spots, since they overlap everywhere."""
+
+INDICES_AT_ONCE = 2**20
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Some of the steps of a crystal: rows a, b, c (m); beams, their polarization and weights.
+
+    `spot_axes` are the rows by which Gaussian and flat spots are measured.
+    """
+
+    cells: np.ndarray
+    incident: np.ndarray
+    wavenumbers: np.ndarray
+    forms: np.ndarray
+    weights: np.ndarray
+    spot_axes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+
+def predict_spots(plan: RenderPlan, shot: int = 0) -> np.ndarray:
+    """Spots of an image.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        What is rendered.
+    shot : int, optional
+        Which image.
+
+    Returns
+    -------
+    ndarray of `SPOT`
+        The strongest first. None on a curved detector, whose pixels have no common plane, and
+        none of point pixels, which count no photons; none, with a warning, where so many
+        reflections contribute that there are no spots.
+
+    Notes
+    -----
+    A spot's photons are r_e^2 Phi F^2 P lambda^2 J, averaged over sources, spindle angles and
+    domains, where J is the section of the lattice transform (`cupysim.prediction.spot_profiles`).
+    The position is the mean over these steps of the transform's highest point on the Ewald
+    sphere, weighted by photons. Photons beyond the image's edges count too.
+    """
+    if plan.panels.bend is not None or plan.panels.point_pixel:
+        return np.empty(0, dtype=SPOT)
+    tables = [
+        _panel_spots(plan, shot, panel, crystal)
+        for panel in range(plan.shape[1])
+        for crystal in range(plan.crystals.n_crystals)
+    ]
+    spots = np.concatenate(tables)
+    strongest = spots["photons"].max(initial=0.0)
+    spots = spots[spots["photons"] > WEAKEST * strongest]
+    return spots[np.argsort(-spots["photons"], kind="stable")]
+
+
+def _panel_spots(plan: RenderPlan, shot: int, panel: int, crystal: int) -> np.ndarray:
+    n_cells = np.asarray(plan.crystals.n_cells[shot, crystal], dtype=np.float64)
+    middle = _steps(plan, shot, crystal, 1)
+    hkl, amplitudes = _candidates(plan, shot, panel, crystal, middle, n_cells)
+    if len(hkl) == 0:
+        return np.empty(0, dtype=SPOT)
+    most = min(MOST_STEPS, max(1, int(LARGEST_WORK / len(hkl))))
+    steps = _steps(plan, shot, crystal, most)
+    sums = np.zeros((len(hkl), 4))  # photons, the same times fast and slow, excitation
+    for number in range(len(steps)):
+        _add_step(plan, shot, panel, steps, number, hkl, n_cells, sums)
+    photons = plan.photons_per_squared_electron[shot] * amplitudes**2 * sums[:, 0] / len(steps)
+    found = np.zeros(len(hkl), dtype=SPOT)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found["fast"], found["slow"] = (sums[:, i] / sums[:, 0] for i in (1, 2))
+    found["h"], found["k"], found["l"] = hkl.T
+    found["F"], found["photons"] = np.abs(amplitudes), photons
+    found["excitation"], found["panel"] = sums[:, 3] / len(steps), panel
+    rows, columns = plan.rows, plan.columns
+    inside = (found["fast"] >= columns.start) & (found["fast"] <= columns.stop)
+    inside &= (found["slow"] >= rows.start) & (found["slow"] <= rows.stop) & (photons > 0.0)
+    if plan.mask is not None:
+        fast, slow = (np.where(inside, found[name], 0).astype(int) for name in ("fast", "slow"))
+        fast, slow = np.minimum(fast, plan.shape[3] - 1), np.minimum(slow, plan.shape[2] - 1)
+        inside &= plan.mask[panel][slow, fast]
+    return found[inside]
+
+
+def _steps(plan: RenderPlan, shot: int, crystal: int, most: int) -> _Steps:
+    """So many steps at most, evenly spread over orientations and sources; one is the middle."""
+    crystals, sources = plan.crystals, plan.sources
+    n_sources = len(sources.channel)
+    total = crystals.n_orientations * n_sources
+    count = min(total, most)
+    numbers = ((np.arange(count) + 0.5) * total / count).astype(np.int64)
+    phi_cells = crystals.phi_cells[shot, crystal]
+    rotations = crystals.mosaic_rotations[shot, crystal]
+    phi, domain = np.divmod(numbers // n_sources, len(rotations))
+    cells = apply_matrix(rotations[domain][:, None], phi_cells[phi])
+    which = numbers % n_sources
+    wavenumbers = 1.0 / sources.wavelength[shot][which]
+    forms = polarization_form(sources.kahn, sources.incident[shot], sources.polarization_axis)
+    weights = sources.weight[shot][which]
+    spot_axes = crystals.spot_axes[shot, crystal] * np.prod(crystals.spot_counts[shot, crystal])
+    return _Steps(
+        cells, sources.incident[shot][which], wavenumbers, forms[which], weights, spot_axes
+    )
+
+
+def _candidates(
+    plan: RenderPlan, shot: int, panel: int, crystal: int, middle: _Steps, n_cells: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Miller indices near the Ewald sphere, and their structure factors."""
+    cell, sources, crystals = middle.cells[0], plan.sources, plan.crystals
+    limit = _largest_scattering(plan, shot, panel)
+    ends = np.floor(norm(cell) * limit).astype(np.int64)
+    factors = plan.factors
+    low, high = -ends, ends
+    if factors.is_constant and factors.default == 0.0:
+        return np.empty((0, 3), dtype=np.int64), np.empty(0)
+    if not factors.is_constant and factors.default == 0.0:
+        first = np.array(factors.first)
+        last = first + np.array(factors.table.shape[1:]) - 3
+        low, high = np.maximum(low, first), np.minimum(high, last)
+    if (low > high).any():
+        return np.empty((0, 3), dtype=np.int64), np.empty(0)
+    star = np.linalg.inv(cell)
+    # how far from the middle's the reflections of other steps may be
+    swing = (norm(crystals.phi_cells[shot, crystal] - cell) / norm(cell)).max()
+    tilt = np.arccos(
+        np.clip(
+            (np.trace(crystals.mosaic_rotations[shot, crystal], axis1=1, axis2=2) - 1) / 2, -1, 1
+        )
+    ).max()
+    cone = norm(sources.incident[shot] - middle.incident[0]).max()
+    wavenumbers = 1.0 / sources.wavelength[shot]
+    band = np.abs(wavenumbers - middle.wavenumbers[0]).max() / middle.wavenumbers[0]
+    width = LOBES / (n_cells * norm(cell)).min()
+    shape = tuple(int(n) for n in high - low + 1)
+    total = float(np.prod([float(n) for n in shape]))
+    # a shell about the part of the sphere which the detector sees
+    spread = 2.0 * swing + tilt + cone + band
+    volume = abs(float(np.linalg.det(cell)))
+    expected = np.pi * limit**2 * 2.0 * (width + limit * spread) * volume
+    if total > MOST_INDICES or min(expected, total) > MOST_CANDIDATES:
+        warnings.warn(
+            CupysimWarning(
+                f"no spots are predicted: about {min(expected, total):.0e} reflections contribute"
+            ),
+            stacklevel=4,
+        )
+        return np.empty((0, 3), dtype=np.int64), np.empty(0)
+    found = []
+    for start in range(0, int(total), INDICES_AT_ONCE):
+        numbers = np.arange(start, min(start + INDICES_AT_ONCE, int(total)))
+        hkl = np.stack(np.unravel_index(numbers, shape), axis=-1) + low
+        q = hkl @ star.T
+        length = norm(q)
+        ray = q + middle.incident[0] * middle.wavenumbers[0]
+        zeta = norm(ray) - middle.wavenumbers[0]
+        near = (np.abs(zeta) <= width + length * spread) & (length <= limit + width)
+        near &= length > 0.0
+        if plan.dmin > 0.0:
+            near &= length <= 1.0 / plan.dmin
+        found.append(hkl[near])
+    hkl = np.concatenate(found)
+    amplitudes = _amplitudes(plan, hkl)
+    return hkl[amplitudes != 0.0], amplitudes[amplitudes != 0.0]
+
+
+def _largest_scattering(plan: RenderPlan, shot: int, panel: int) -> float:
+    """The longest scattering vector (1/m) of the image's corners and all sources."""
+    panels, at = plan.panels, (shot, panel)
+    size = plan.shape[3] * panels.pixel_size, plan.shape[2] * panels.pixel_size
+    axes = np.stack([panels.origin[at], panels.fast[at], panels.slow[at]])
+    return largest_scattering(
+        axes, size, plan.sources.incident[shot], plan.sources.wavelength[shot]
+    )
+
+
+def _amplitudes(plan: RenderPlan, hkl: np.ndarray) -> np.ndarray:
+    """Structure factors, of the first channel."""
+    factors = plan.factors
+    if factors.is_constant:
+        return np.full(len(hkl), factors.default)
+    table = factors.table[0]
+    places = hkl - np.array(factors.first) + 1
+    places = np.clip(places, 0, np.array(table.shape) - 1)
+    return table[tuple(places.T)]
+
+
+def _add_step(
+    plan: RenderPlan,
+    shot: int,
+    panel: int,
+    steps: _Steps,
+    number: int,
+    hkl: np.ndarray,
+    n_cells: np.ndarray,
+    sums: np.ndarray,
+) -> None:
+    """Add what one orientation and source contribute to each reflection."""
+    cell, wavenumber = steps.cells[number], steps.wavenumbers[number]
+    star = np.linalg.inv(cell)
+    ray = hkl @ star.T + steps.incident[number] * wavenumber
+    length = norm(ray)
+    zeta = length - wavenumber
+    near = np.flatnonzero(np.abs(zeta) <= LOBES / (n_cells * norm(cell)).min())
+    ray, zeta = ray[near], zeta[near]
+    normal = ray / length[near, None]
+    projections = normal @ star
+    volume = abs(float(np.linalg.det(cell)))
+    if plan.crystals.shape in (Shape.GAUSS, Shape.TOPHAT):
+        # from dq to the vector whose length tells how far from the reflection it is
+        to_spot = steps.spot_axes.T @ cell
+        from_spot = np.linalg.inv(to_spot)
+        slopes = normal @ from_spot
+        steepness = norm(slopes)
+        stretch = steepness * abs(float(np.linalg.det(to_spot)))
+        section, whole = (
+            _spot_section(plan, distance / steepness, n_cells) / stretch
+            for distance in (zeta, 0.0 * zeta)
+        )
+        shift = (zeta / steepness**2)[:, None] * (slopes @ from_spot.T)
+    else:
+        section, whole = (
+            _section(plan, projections, distance, n_cells, volume)
+            for distance in (zeta, 0.0 * zeta)
+        )
+        shift = -spot_profiles.nearest_offset(projections, zeta, n_cells) @ star.T
+    direction = ray - shift
+    direction /= norm(direction)[:, None]
+    fast, slow, hits, captured = _on_panel(plan, shot, panel, direction)
+    form = steps.forms[number]
+    x, y, z = direction.T
+    polar: np.ndarray | float = 1.0
+    if plan.sources.polarized:
+        polar = x * (form[0] * x + form[3] * y + form[4] * z)
+        polar = polar + y * (form[1] * y + form[5] * z) + z * form[2] * z
+    brightness = steps.weights[number]
+    photons = np.where(hits, brightness * section / wavenumber**2 * polar * captured, 0.0)
+    sums[near, 0] += photons
+    sums[near, 1] += photons * fast
+    sums[near, 2] += photons * slow
+    sums[near, 3] += section / whole
+
+
+def _section(
+    plan: RenderPlan,
+    projections: np.ndarray,
+    zeta: np.ndarray,
+    n_cells: np.ndarray,
+    volume: float,
+) -> np.ndarray:
+    crystals = plan.crystals
+    if crystals.shape is Shape.ROUND:
+        return spot_profiles.round_section(projections, zeta, n_cells, volume, crystals.fudge)
+    return spot_profiles.square_section(projections, zeta, n_cells, volume)
+
+
+def _spot_section(plan: RenderPlan, distance: np.ndarray, n_cells: np.ndarray) -> np.ndarray:
+    crystals = plan.crystals
+    if crystals.shape is Shape.GAUSS:
+        return spot_profiles.gauss_section(distance, n_cells, crystals.fudge)
+    return spot_profiles.tophat_section(distance, n_cells, crystals.fudge)
+
+
+def _on_panel(
+    plan: RenderPlan, shot: int, panel: int, direction: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Fast and slow position (pixels), whether the panel is hit, and the absorbed part."""
+    panels, at = plan.panels, (shot, panel)
+    slant = panels.layer_step * panels.attenuation / (direction @ panels.normal[at])
+    # layers count alike (quirk Q15), so that the mean photon is absorbed half-way between first and
+    # last; or as much as they absorb
+    layer = np.full(len(direction), 0.5 * (panels.n_layers - 1))
+    if plan.capture_use is Use.EACH:
+        layer = _mean_layer(slant, panels.n_layers)
+    origin = panels.origin[at] + (layer * panels.layer_step)[:, None] * panels.normal[at]
+    # origin + f fast + s slow = r direction, also where fast and slow are not at right angles
+    across = np.cross(panels.fast[at], panels.slow[at])
+    approach = direction @ across
+    solvable = np.abs(approach) > 1e-9
+    distance = (origin @ across) / np.where(solvable, approach, 1.0)
+    place = distance[:, None] * direction - origin
+    fast = place @ np.cross(panels.slow[at], across) / (across @ across)
+    slow = place @ np.cross(across, panels.fast[at]) / (across @ across)
+    captured = np.full(len(direction), float(panels.n_layers))
+    if not panels.absorbs_all:
+        with np.errstate(over="ignore", invalid="ignore"):
+            if plan.capture_use is Use.EACH:
+                captured = 1.0 - np.exp(-panels.n_layers * slant)
+            else:
+                # all layers get the last one's absorbed part (quirk Q15)
+                last = np.exp(-(panels.n_layers - 1) * slant) - np.exp(-panels.n_layers * slant)
+                captured = panels.n_layers * last
+            captured = np.nan_to_num(captured, posinf=0.0, neginf=0.0)
+    hits = solvable & (distance > 0.0)
+    return fast / panels.pixel_size, slow / panels.pixel_size, hits, captured
+
+
+def _mean_layer(slant: np.ndarray, n_layers: int) -> np.ndarray:
+    """The mean number of the layer in which photons are absorbed, by its optical thickness."""
+    layers = np.arange(n_layers)
+    with np.errstate(over="ignore", invalid="ignore"):
+        reached = np.exp(-np.abs(slant)[:, None] * layers)
+        return np.nan_to_num((reached * layers).sum(axis=1) / reached.sum(axis=1))

@@ -1,0 +1,221 @@
+"""Crystals of few cells, whose wide spots find the way where narrow ones do not overlap.
+
+A crystal of few cells has wide spots, which overlap those of the image even where the orientation
+is off by many widths of narrow ones. So the orientation is scanned with few cells, and then all
+parameters are fitted with more and more cells, the image blurred alike.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from cupysim.errors import ModelError
+from cupysim.gradients.result import GradientBackend
+from cupysim.maths.arrays import norm
+from cupysim.models.experiment import Experiment
+from cupysim.models.parameters import DEGREE, GROUPS
+from cupysim.refine.deviance import FEWEST
+from cupysim.refine.problem import Observation, Problem
+
+SCAN_STEPS = 3
+"""Of the first scan, to either side."""
+
+SCAN_CANDIDATES = 3
+"""Orientations from which fits begin."""
+
+NARROW_SPOT = 0.4
+"""Standard deviation of a spot's profile in units of its width 1/(N a)."""
+
+OPENING = 3.0
+"""Standard deviations of a spot's profile to either side of what is wider than a spot."""
+
+FORWARD = 0.8
+"""Pixels nearer to the beam than this times the first reflections are left out."""
+
+
+class Level:
+    """The problem with fewer cells, and the image blurred as much as spots are wider then.
+
+    Photons are scaled to those of the image, since a crystal of other size has another scale.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The start.
+    observation : Observation
+        The image.
+    names : sequence of str
+        Free parameters.
+    backend : GradientBackend
+        What computes photons and their derivatives.
+    coarseness : float
+        Numbers of cells are divided by it.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        observation: Observation,
+        names: Sequence[str],
+        backend: GradientBackend,
+        coarseness: float,
+    ) -> None:
+        sigma = spot_pixels(experiment, coarseness)
+        counts, background = _spots_and_background(observation, sigma)
+        # of what is blurred, pixels are not needed beside each other
+        stride = max(1, int(sigma))
+        used = np.zeros_like(observation.used)
+        used[::stride, ::stride] = observation.used[::stride, ::stride]
+        experiment = replace(experiment, rendering=replace(experiment.rendering, mask=used))
+        self.problem = Problem(
+            experiment, Observation(counts, used), names, "squares", backend, coarseness
+        )
+        self._weights = 1.0 / (self.problem.counts + background[used] + 1.0)
+        self._scales = [names.index(name) for name in ("scale", "fluence") if name in names]
+
+    def correlation(self, x: np.ndarray) -> float:
+        """Of the model and the blurred image."""
+        photons, counts = self.problem.photons(x), self.problem.counts
+        if not (np.ptp(photons) > 0.0 and np.ptp(counts) > 0.0):
+            return 0.0
+        return float(np.corrcoef(photons, counts)[0, 1])
+
+    def _scaled(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        photons, slopes = self.problem.model(x)
+        product = (self._weights * self.problem.counts * photons).sum()
+        scale = product / max((self._weights * photons**2).sum(), FEWEST)
+        return scale * photons, scale * slopes
+
+    def residuals(self, x: np.ndarray) -> np.ndarray:
+        """Weighted differences, shape (n_pixels,); infinite where a model is impossible."""
+        try:
+            photons, _ = self._scaled(x)
+        except ModelError:
+            return np.full(len(self._weights), np.inf)
+        return (self.problem.counts - photons) * np.sqrt(self._weights)
+
+    def jacobian(self, x: np.ndarray) -> np.ndarray:
+        """Their derivatives, where the scale follows the photons, shape (n_pixels, n_parameters).
+
+        Variable projection in the approximation of Kaufman (1975) BIT 15, 49.
+        """
+        photons, slopes = self._scaled(x)
+        squares = max((self._weights * photons**2).sum(), FEWEST)
+        along = (self._weights * photons) @ slopes / squares
+        slopes = slopes - photons[:, None] * along
+        slopes[:, self._scales] = 0.0
+        return -slopes * np.sqrt(self._weights)[:, None]
+
+
+def _spots_and_background(observation: Observation, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """The blurred image in two parts: what is narrow, and what is wider than spots."""
+    from scipy.ndimage import gaussian_filter, grey_opening
+
+    used = observation.used.astype(np.float64)
+    weights = gaussian_filter(used, sigma)
+    blurred = gaussian_filter(np.where(observation.used, observation.counts, 0.0), sigma)
+    blurred /= np.maximum(weights, 1e-3)
+    # gaps must not look like dark holes in it
+    filled = np.where(weights > 0.5, blurred, np.median(observation.counts[observation.used]))
+    background = grey_opening(filled, size=2 * int(OPENING * sigma) + 3)
+    background = gaussian_filter(background, OPENING * sigma)
+    return np.maximum(blurred - background, 0.0), background
+
+
+def levels(experiment: Experiment, search: float) -> list[float]:
+    """Divisors of the numbers of cells, the last of them 1."""
+    if search <= 0.0:
+        return [1.0]
+    # so few cells that a step of the scan moves spots by half their width
+    step = search / SCAN_STEPS * DEGREE
+    lengths, counts = experiment.crystal.lattice.lengths, np.array(experiment.crystal.cell_counts)
+    width = 1.0 / float((lengths * counts).max())
+    wanted = _typical_scattering(experiment) * step * 2.0
+    coarseness = max(wanted / width, 1.0)
+    found = []
+    while coarseness > 1.3:
+        found.append(coarseness)
+        coarseness /= 2.0
+    return [*found, 1.0]
+
+
+def scan_orientations(
+    level: Level,
+    names: tuple[str, ...],
+    search: float,
+    bounds: tuple[np.ndarray, np.ndarray],
+    tell: Callable[[str], None],
+) -> list[np.ndarray]:
+    """Orientations of a coarse grid, the best first."""
+    places = [names.index(name) for name in GROUPS["misset"]]
+    offsets = np.linspace(-search, search, 2 * SCAN_STEPS + 1)
+    found = []
+    for turn in itertools.product(offsets, repeat=3):
+        # a ball, not a cube
+        if np.linalg.norm(turn) > search * 1.01:
+            continue
+        x = np.zeros(len(names))
+        x[places] = turn
+        x = np.clip(x, bounds[0], bounds[1])
+        found.append((level.correlation(x), x))
+    found.sort(key=lambda pair: -pair[0])
+    best = found[0]
+    turned = ", ".join(f"{angle:+.3g}" for angle in best[1][places])
+    tell(
+        f"{len(found)} orientations within {search:g} deg: best correlation {best[0]:.3f} at "
+        f"{turned} deg about x, y, z"
+    )
+    return [x for _, x in found]
+
+
+def _typical_scattering(experiment: Experiment) -> float:
+    """Of the image's pixels, the median length of the scattering vector (1/Angstrom)."""
+    return float(np.median(_scattering(experiment)))
+
+
+def _scattering(experiment: Experiment) -> np.ndarray:
+    """Length of the scattering vector of each pixel (1/Angstrom), shape (n_slow, n_fast)."""
+    detector = experiment.detector
+    geometry, size = detector.geometry, detector.pixel_size
+    fast = size * (np.arange(detector.n_fast) + 0.5)[None, :, None]
+    slow = size * (np.arange(detector.n_slow) + 0.5)[:, None, None]
+    position = geometry.origin + fast * geometry.fast + slow * geometry.slow
+    direction = position / norm(position)[..., None]
+    q = (direction - detector.unit_frame.beam) / experiment.beam.wavelength
+    return norm(q) * 1e-10
+
+
+def angular_width(experiment: Experiment) -> float:
+    """By how much (degrees) a crystal is turned where spots move by their width, typically."""
+    lengths, counts = experiment.crystal.lattice.lengths, np.array(experiment.crystal.cell_counts)
+    width = 1.0 / float((lengths * counts).max())
+    return width / _typical_scattering(experiment) / DEGREE
+
+
+def forward_pixels(experiment: Experiment) -> np.ndarray:
+    """Pixels in which the direct beam outshines all."""
+    largest = float(experiment.crystal.lattice.lengths.max())
+    return _scattering(experiment) < FORWARD / largest
+
+
+def spot_width(experiment: Experiment) -> float:
+    """Width (pixels) of the spots of all cells, at least one."""
+    return max(_width_pixels(experiment), 1.0)
+
+
+def spot_pixels(experiment: Experiment, coarseness: float) -> float:
+    """Standard deviation (pixels) by which spots of few cells are wider than those of all."""
+    return NARROW_SPOT * _width_pixels(experiment) * float(np.sqrt(coarseness**2 - 1.0))
+
+
+def _width_pixels(experiment: Experiment) -> float:
+    """1/(N a) of the longest edge, on the detector (pixels)."""
+    detector = experiment.detector
+    lengths, counts = experiment.crystal.lattice.lengths, np.array(experiment.crystal.cell_counts)
+    width = 1e10 / float((lengths * counts).max())  # 1/m
+    pixels = width * experiment.beam.wavelength * abs(detector.geometry.distance)
+    return pixels / detector.pixel_size

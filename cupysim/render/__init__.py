@@ -1,1 +1,0 @@
-"""How an image is computed: the plan and the backends."""

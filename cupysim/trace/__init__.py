@@ -1,1 +1,0 @@
-"""Pixel traces: every intermediate number of a pixel, with its unit."""

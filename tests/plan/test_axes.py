@@ -1,0 +1,169 @@
+"""The plan's axes: shots, panels, crystals and channels, stacked and apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cupysim import (
+    Beam,
+    Crystal,
+    Detector,
+    Experiment,
+    Mosaicity,
+    RandomStream,
+    Rendering,
+    Scan,
+    StructureFactors,
+    Sweep,
+    UnitCell,
+    Water,
+)
+from cupysim.backends.rendered import Observer
+from cupysim.backends.select import select_backend
+from cupysim.image_statistics import image_statistics
+from cupysim.plan.planning import make_plan
+from cupysim.plan.render_plan import RenderPlan
+from tests.tolerances import FLOAT32_BITS
+
+
+def plan(seed: int, **changes: Any) -> RenderPlan:
+    """A small plan which depends on a seed in everything that may differ between shots."""
+    rng = np.random.default_rng(seed)
+    axis = np.arange(-5, 6)
+    hkl = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    experiment = Experiment(
+        beam=Beam(wavelength=rng.uniform(1e-10, 2e-10), fluence=rng.uniform(1e28, 2e28)),
+        crystal=Crystal(
+            UnitCell.from_degrees(*rng.uniform(40, 60, 3), 90, 100, 90),
+            misset=rng.uniform(-1, 1, 3),
+            n_cells=tuple(rng.integers(1, 6, 3)),
+            mosaicity=Mosaicity.draw(0.02, 3, RandomStream(seed)),
+        ),
+        detector=Detector(n_fast=9, n_slow=7, pixel_size=3e-3, distance=rng.uniform(0.05, 0.1)),
+        structure_factors=StructureFactors.from_list(hkl, 10.0 + (hkl @ [3.0, 2.0, 1.0]) ** 2),
+        scan=Scan(0.0, Sweep(0.02, 0.01, 2)),
+        water=Water(rng.uniform(1e-7, 2e-7)),
+        rendering=Rendering(oversample=2, interpolate=False),
+    )
+    return replace(make_plan(experiment), **changes)
+
+
+def stacked(parts: list[Any], axis: int) -> Any:
+    """Tables whose arrays are joined along an axis where they have it."""
+    changes = {}
+    for name, value in vars(parts[0]).items():
+        if isinstance(value, np.ndarray) and value.ndim > axis:
+            changes[name] = np.concatenate([getattr(part, name) for part in parts], axis=axis)
+    return replace(parts[0], **changes)
+
+
+def render(backend: str, what: RenderPlan) -> np.ndarray:
+    return select_backend(backend)(what, Observer()).image
+
+
+def test_shots(backend: str) -> None:
+    plans = [plan(seed) for seed in (1, 2, 3)]
+    sources = stacked([p.sources for p in plans], 0)
+    # these belong to all shots
+    sources = replace(
+        sources,
+        channel=plans[0].sources.channel,
+        polarization_axis=plans[0].sources.polarization_axis,
+    )
+    panels = replace(stacked([p.panels for p in plans], 0), bend=plans[0].panels.bend)
+    together = replace(
+        plans[0],
+        shape=(3, *plans[0].shape[1:]),
+        background=np.concatenate([p.background for p in plans]),
+        ray_background=np.concatenate([p.ray_background for p in plans]),
+        photons_per_squared_electron=np.concatenate(
+            [p.photons_per_squared_electron for p in plans]
+        ),
+        panels=panels,
+        sources=sources,
+        crystals=stacked([p.crystals for p in plans], 0),
+    )
+    rendered = select_backend(backend)(together, Observer())
+    for shot, single in enumerate(plans):
+        alone = select_backend(backend)(single, Observer())
+        np.testing.assert_array_equal(rendered.image[shot], alone.image[0])
+        np.testing.assert_array_equal(rendered.omega_sum[shot], alone.omega_sum[0])
+        assert rendered.n_rendered[shot] == alone.n_rendered[0] == 63
+    # statistics are those of the first image alone
+    first = select_backend(backend)(plans[0], Observer())
+    assert image_statistics(together, rendered) == image_statistics(plans[0], first)
+
+
+def test_panels(backend: str) -> None:
+    first, second = plan(1), plan(2)
+    # the second plan differs in its detector alone
+    second = replace(first, panels=second.panels)
+    joined = {
+        name: np.concatenate([getattr(p.panels, name) for p in (first, second)], axis=1)
+        for name in ("origin", "fast", "slow", "normal", "close_distance")
+    }
+    mask = np.random.default_rng(3).random((2, 7, 9)) < 0.7
+    together = replace(first, shape=(1, 2, 7, 9), mask=mask, panels=replace(first.panels, **joined))
+    image = render(backend, together)[0]
+    for panel, single in enumerate((first, second)):
+        alone = render(backend, replace(single, mask=mask[panel : panel + 1]))[0, 0]
+        # the very first sweep (quirk Q3) is the first panel's
+        start = 0 if panel == 0 else 1
+        np.testing.assert_array_equal(image[panel].reshape(-1)[start:], alone.reshape(-1)[start:])
+
+
+def test_crystals_add_up(backend: str) -> None:
+    plans = [replace(plan(seed), background=np.zeros(1), has_background=False) for seed in (1, 2)]
+    plans[1] = replace(plans[0], crystals=plans[1].crystals)
+    together = replace(plans[0], crystals=stacked([p.crystals for p in plans], 1))
+    parts = sum(render(backend, single).astype(np.float64) for single in plans)
+    np.testing.assert_allclose(render(backend, together), parts, rtol=3 * FLOAT32_BITS)
+
+
+def test_channels(backend: str) -> None:
+    """Sources of different wavelength may use different structure factors."""
+    beam = Beam(dispersion=Sweep(0.02, 0.02, 2))
+    base = plan(1)
+    experiment_sources = beam.sources(Detector().unit_frame)
+    tables = np.concatenate([base.factors.table, 3.0 * base.factors.table])
+
+    def with_sources(chosen: list[int], channels: list[int]) -> RenderPlan:
+        return replace(
+            base,
+            n_steps=1,
+            background=np.zeros(1),
+            sources=replace(
+                base.sources,
+                incident=experiment_sources.incident[None, chosen],
+                wavelength=experiment_sources.wavelengths[None, chosen],
+                weight=np.ones((1, len(chosen))),
+                channel=np.array(channels),
+                kahn=0.0,
+                polarized=False,
+            ),
+            crystals=replace(base.crystals, first_cell=None),
+            factors=replace(base.factors, table=tables),
+        )
+
+    together = render(backend, with_sources([0, 1], [0, 1]))
+    parts = render(backend, with_sources([0], [0])).astype(np.float64)
+    parts = parts + 9.0 * render(backend, with_sources([1], [0]))
+    np.testing.assert_allclose(together, parts, rtol=3 * FLOAT32_BITS)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda p: replace(p, background=np.zeros(2)),
+        lambda p: replace(p, shape=(2, *p.shape[1:])),
+        lambda p: replace(p, sources=replace(p.sources, channel=np.zeros(3))),
+    ],
+)
+def test_shapes_must_fit(wrong: Callable[[RenderPlan], RenderPlan]) -> None:
+    with pytest.raises(AssertionError):
+        wrong(plan(1))

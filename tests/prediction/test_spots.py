@@ -1,0 +1,193 @@
+"""Predicted spots against the rendered image, which knows nothing of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cupysim.api import from_args, simulate
+from cupysim.errors import CupysimWarning
+from cupysim.image import Image
+from cupysim.plan.planning import make_plan
+from cupysim.prediction.spots import SPOT, predict_spots
+
+COMMON = (
+    "-cell 30 40 50 -default_F 100 -N 20 -detpixels 500 -pixel 0.1 -oversample 4 -distance 60 "
+    "-lambda 1.1 -nodump -misset 10 20 30"
+)
+CASES = {
+    "still": "",
+    "polarized": "-polar 0.9",
+    "round": "-round_xtal",
+    "gauss": "-gauss_xtal -N 8",
+    "flat spots": "-tophat_spots -N 5",
+    "rotation of mosaic": "-mosaic 0.3 -mosaic_dom 20 -phi 3 -osc 1 -phisteps 5 -oversample 3",
+    "sensor": "-detector_abs 300 -detector_thick 200 -thicksteps 4",
+    "bandwidth": "-dispersion 1 -dispsteps 5",
+    "tilted": "-detector_rotx 15 -twotheta 10 -xds",
+    "two wavelengths and directions": "-hdivrange 2 -hdivsteps 2 -dispersion 0.5 -dispsteps 2",
+    "corrected gauss": "-gauss_xtal -cell 30 40 50 80 95 100 -corrected",
+    "corrected flat spots": "-tophat_spots -N 12 -oversample 8 -corrected",
+    "corrected sensor": "-detector_abs 300 -detector_thick 200 -thicksteps 4 -corrected",
+}
+APART = 14.0
+"""Pixels to the next spot, so that a box holds one alone."""
+
+BOX = 6
+"""Half the box (pixels)."""
+
+PHOTONS = 0.02
+"""Relative: tails beyond the box, tails of others within it, curvature of the Ewald sphere."""
+
+PLACE = 0.15
+"""Pixels: the peak on the sphere is not exactly the centroid of a box of pixels."""
+
+
+def boxes(image: Image, spots: np.ndarray) -> list[tuple[float, float]]:
+    """For each strong lonely spot, photons found by photons predicted, and how far it is."""
+    array = image.array.astype(np.float64)
+    found = []
+    for spot in spots[:80]:
+        fast, slow = spot["fast"], spot["slow"]
+        distances = np.sort(np.hypot(spots["fast"] - fast, spots["slow"] - slow))
+        if distances[1] < APART or min(fast, slow, 500 - fast, 500 - slow) < BOX + 1:
+            continue
+        rows, columns = (slice(int(place) - BOX, int(place) + BOX + 1) for place in (slow, fast))
+        photons = array[rows, columns]
+        y, x = np.mgrid[rows, columns] + 0.5
+        total = photons.sum()
+        apart = np.hypot((x * photons).sum() / total - fast, (y * photons).sum() / total - slow)
+        found.append((total / spot["photons"], float(apart)))
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_spots_are_where_and_as_bright_as_predicted(case: str) -> None:
+    image = simulate(from_args(f"{COMMON} {CASES[case]}"))
+    spots = predict_spots(image.plan)
+    assert spots.dtype == SPOT
+    found = np.array(boxes(image, spots))
+    assert len(found) > 10
+    # flat spots end within a pixel, of which sub-pixels see a few points
+    wide = 5 if "flat spots" in case else 1
+    assert np.median(found[:, 0]) == pytest.approx(1.0, abs=PHOTONS)
+    assert np.quantile(np.abs(found[:, 0] - 1.0), 0.8) < wide * PHOTONS
+    assert np.median(found[:, 1]) < PLACE
+
+
+def test_parallax() -> None:
+    """Photons which go deeper into the sensor are seen further out, by as much as predicted.
+
+    Most are absorbed in the first layers, so that their mean is not half-way through it.
+    """
+    words = f"{COMMON} -twotheta 30 -xds -ORGX 250 -ORGY 500 -oversample 3 -corrected"
+    thin = simulate(from_args(words))
+    thick = simulate(from_args(f"{words} -detector_abs 60 -detector_thick 300 -thicksteps 12"))
+    apart = []
+    places = {tuple(spot[["h", "k", "l"]]): spot for spot in predict_spots(thick.plan)}
+    spots = predict_spots(thin.plan)
+    for spot in spots[:60]:
+        moved = places.get(tuple(spot[["h", "k", "l"]]))
+        distances = np.sort(np.hypot(spots["fast"] - spot["fast"], spots["slow"] - spot["slow"]))
+        if moved is None or distances[1] < APART or not BOX < spot["slow"] < 500 - BOX - 1:
+            continue
+        rows = slice(int(spot["slow"]) - BOX, int(spot["slow"]) + BOX + 1)
+        columns = slice(max(int(spot["fast"]) - BOX, 0), int(spot["fast"]) + BOX + 1)
+        y = np.mgrid[rows, columns][0]
+        seen = [
+            (y * i.array[rows, columns]).sum() / i.array[rows, columns].sum() for i in (thin, thick)
+        ]
+        apart.append((seen[1] - seen[0], moved["slow"] - spot["slow"]))
+    found, predicted = np.array(apart).T
+    assert np.abs(predicted).max() > 0.2
+    assert np.median(np.abs(found - predicted)) < 0.05
+
+
+def test_bright_sources_bring_more(tmp_path: Path) -> None:
+    """Photons of weighted sources are the weighted mean of each one's."""
+    file = tmp_path / "sources.txt"
+
+    def photons(rows: str) -> dict[tuple[int, ...], float]:
+        file.write_text(rows)
+        plan = make_plan(from_args(f"{COMMON} -round_xtal -sourcefile {file} -corrected"))
+        return {tuple(spot[["h", "k", "l"]]): spot["photons"] for spot in predict_spots(plan)}
+
+    first, second = "-10 0 0 3 1.1e-10\n", "-10 0.01 0 1 1.1e-10\n"
+    both, one, other = photons(first + second), photons(first), photons(second)
+    for hkl in list(both)[:20]:
+        expected = 0.75 * one.get(hkl, 0.0) + 0.25 * other.get(hkl, 0.0)
+        assert both[hkl] == pytest.approx(expected, rel=1e-9)
+
+
+def test_spots_hold_the_photons_of_the_image() -> None:
+    """Not one is missed: they bring what the image has, but for tails and the direct beam."""
+    image = simulate(from_args(f"{COMMON} -round_xtal -mosaic 0.5 -mosaic_dom 20 -oversample 3"))
+    spots = predict_spots(image.plan)
+    array = image.array.astype(np.float64)
+    y, x = np.mgrid[:500, :500] + 0.5
+    outside = np.hypot(x - 250.5, y - 250.5) > 25
+    inside = np.hypot(spots["fast"] - 250.5, spots["slow"] - 250.5) > 25
+    assert spots["photons"][inside].sum() == pytest.approx(array[outside].sum(), rel=0.05)
+
+
+def test_structure_factors_and_region() -> None:
+    whole = simulate(from_args(COMMON))
+    part = simulate(from_args(f"{COMMON} -roi 200 299 100 249"))
+    spots, within = predict_spots(whole.plan), predict_spots(part.plan)
+    assert 0 < len(within) < len(spots)
+    assert within["fast"].min() >= 200
+    assert within["fast"].max() <= 300
+    assert within["slow"].min() >= 100
+    assert within["slow"].max() <= 250
+    np.testing.assert_array_equal(within["F"], 100.0)
+    assert (within["excitation"] > 0.0).all()
+    assert (within["excitation"] <= 1.0 + 1e-9).all()
+
+
+def test_needles_and_long_cells() -> None:
+    """Many more cells along one axis than along the others."""
+    words = "-cell 60 60 60 -Na 300 -Nb 10 -Nc 10 -default_F 100 -detpixels 400 -pixel 0.2"
+    image = simulate(
+        from_args(f"{words} -distance 60 -lambda 1 -oversample 3 -misset 10 20 30 -nodump")
+    )
+    spots = predict_spots(image.plan)
+    y, x = np.mgrid[:400, :400] + 0.5
+    outside = np.hypot(x - 200.5, y - 200.5) > 40
+    inside = np.hypot(spots["fast"] - 200.5, spots["slow"] - 200.5) > 40
+    total = image.array[outside].astype(np.float64).sum()
+    assert spots["photons"][inside].sum() == pytest.approx(total, rel=0.3)
+
+
+def test_a_rotation_has_the_spots_of_its_stills() -> None:
+    words = (
+        "-cell 60 60 300 -N 200 -round_xtal -misset 0 0 20 -default_F 100 -detpixels 400 "
+        "-pixel 0.2 -distance 100 -lambda 1 -nodump -oversample 1"
+    )
+
+    def strongest(scan: str) -> set[tuple[int, int, int]]:
+        spots = predict_spots(make_plan(from_args(f"{words} {scan}")))
+        return {(spot["h"], spot["k"], spot["l"]) for spot in spots}
+
+    whole = strongest("-phi 3 -osc 5 -phisteps 51")
+    for phi in (3.0, 4.0, 7.0):
+        spots = predict_spots(make_plan(from_args(f"{words} -phi {phi}")))[:60]
+        missing = {(s["h"], s["k"], s["l"]) for s in spots} - whole
+        assert len(missing) <= 3, phi
+
+
+def test_strongest_first_and_none_where_there_are_none() -> None:
+    spots = predict_spots(simulate(from_args(COMMON)).plan)
+    assert (np.diff(spots["photons"]) <= 0.0).all()
+    empty = simulate(from_args(f"{COMMON} -curved_det -detpixels 20"))
+    assert len(predict_spots(empty.plan)) == 0
+
+
+@pytest.mark.parametrize("words", ["-cell 1000", "-cell 200 -osc 180 -phisteps 10"])
+def test_too_many_to_be_spots(words: str) -> None:
+    plan = make_plan(
+        from_args(f"{words} -N 3 -default_F 1 -lambda 1 -detpixels 20 -pixel 5 -distance 100")
+    )
+    with pytest.warns(CupysimWarning, match="no spots are predicted"):
+        assert len(predict_spots(plan)) == 0
