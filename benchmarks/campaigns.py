@@ -27,7 +27,8 @@ from typing import Any
 
 from benchmarks.machine import ROOT, describe, keep
 from cupysim.backends.select import select_backend
-from cupysim.campaign.definition.campaign_file import Campaign, read_campaign
+from cupysim.campaign.definition.campaign import Campaign
+from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.campaign.execution.cluster import run_cluster
 from cupysim.campaign.execution.folder import create_folder
 from cupysim.campaign.execution.rendering import count_photons, render_shots, shots_at_once

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from cupysim.backends.rendered import Rendered
-from cupysim.detection import digitising as integer_images
+from cupysim.detection import digitising
 from cupysim.detection.poisson import PoissonNoise
 from cupysim.errors import CupysimError
 from cupysim.formats import float_image, nexus, pgm, png, smv
@@ -93,7 +93,7 @@ class Image:
         ndarray of uint16, shape (n_slow, n_fast)
             Counts.
         """
-        return integer_images.scaled(self.array, self.scale(scale), offset, self.region)
+        return digitising.scaled(self.array, self.scale(scale), offset, self.region)
 
     def grey(self, scale: float = 0.0, fallback: float | None = None) -> tuple[np.ndarray, float]:
         """The image as eight-bit grey values.
@@ -115,12 +115,12 @@ class Image:
         """
         if scale <= 0.0:
             flat = self.scale() if fallback is None else fallback
-            scale = integer_images.automatic_grey_scale(self.statistics.rmsd, flat)
-        return integer_images.grey(self.array, scale, self.region), scale
+            scale = digitising.automatic_grey_scale(self.statistics.rmsd, flat)
+        return digitising.grey(self.array, scale, self.region), scale
 
     def scale(self, scale: float = 0.0) -> float:
         """The given scale, or the automatic one if it is not above zero."""
-        return scale if scale > 0.0 else integer_images.automatic_scale(self.statistics.maximum)
+        return scale if scale > 0.0 else digitising.automatic_scale(self.statistics.maximum)
 
     def counts(self, seed: int | RandomStream) -> tuple[np.ndarray, float]:
         """Photons counted in each pixel, with noise.
@@ -196,7 +196,7 @@ class Image:
         source, sink, overloads = counts[self.region], image[self.region], 0
         for row in range(0, len(source), ROWS_AT_ONCE):
             rows = slice(row, row + ROWS_AT_ONCE)
-            sink[rows], clipped = integer_images.counted(source[rows], offset)
+            sink[rows], clipped = digitising.counted(source[rows], offset)
             overloads += clipped
         return image, overloads
 

@@ -27,7 +27,7 @@ LAYERS = (
     {"plotting", "campaign"},
     {"cli"},
 )
-"""Rooms from the lowest layer to the highest. A room may use the basics, itself and lower layers."""
+"""Rooms from the lowest layer to the highest; one may use the basics, itself and lower layers."""
 
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 

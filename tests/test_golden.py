@@ -13,13 +13,13 @@ import pytest
 
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import select_backend
-from cupysim.detection import digitising as integer_images
+from cupysim.detection import digitising
 from cupysim.detection.poisson import PoissonNoise
 from cupysim.image import Image
 from cupysim.maths.nr_random import RandomStream
 from cupysim.nanobragg.build import build
 from cupysim.parity.cases import read_cases
-from cupysim.parity.images.agreement import agreement
+from cupysim.parity.images.image_comparison import agreement
 from cupysim.plan.planning import make_plan
 from tests import tolerances
 from tests.conftest import GOLDEN, Renderer, Run
@@ -151,12 +151,12 @@ def test_integer_pixels(name: str, run: Run) -> None:
     args, experiment = job.arguments, job.experiment
     image = stored(name, "image", "float")
     region = experiment.region.slices(*image.shape)
-    scale = args.int_scale if args.int_scale > 0 else integer_images.automatic_scale(image.max())
-    pixels = integer_images.scaled(image, scale, args.adc_offset, region)
+    scale = args.int_scale if args.int_scale > 0 else digitising.automatic_scale(image.max())
+    pixels = digitising.scaled(image, scale, args.adc_offset, region)
     np.testing.assert_array_equal(pixels, stored(name, "int"))
     if "noise" in case["stored"]:
         counts = PoissonNoise(job.noise_stream).draw(image[region])
-        noisy, _ = integer_images.counted(counts, args.adc_offset)
+        noisy, _ = digitising.counted(counts, args.adc_offset)
         reference = stored(name, "noise")
         np.testing.assert_array_equal(noisy, reference[region])
         assert reference.sum() == reference[region].sum()

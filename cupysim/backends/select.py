@@ -8,7 +8,7 @@ from functools import cache, partial
 
 from cupysim.backends.compiled.host import MOST_THREADS
 from cupysim.backends.compiled.launch import Precision
-from cupysim.backends.numpy import oracle as reference
+from cupysim.backends.numpy import oracle
 from cupysim.backends.rendered import Backend
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.models.checks import whole
@@ -92,7 +92,7 @@ def select_backend(
         from cupysim.backends.compiled import host
 
         return partial(host.render, precision=PRECISIONS[precision], threads=threads, kept={})
-    return reference.render
+    return oracle.render
 
 
 def settled(name: str, threads: int | None) -> str:

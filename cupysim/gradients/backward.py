@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.backends.compiled import bands as compiled
+from cupysim.backends.compiled import bands
 from cupysim.backends.compiled.batch import listed
 from cupysim.backends.compiled.device_tables import Same
 from cupysim.backends.compiled.engine import Engine
@@ -226,7 +226,7 @@ def render(gradient_plan: GradientPlan, observer: Observer, engines: Sequence[En
         If the table of structure factors is too large to be counted.
     """
     plan = gradient_plan.plan
-    compiled.check_table(plan)
+    bands.check_table(plan)
     shape = plan.shape[2:]
     values = np.zeros((len(gradient_plan.names) + 1, shape[0] * shape[1]))
     sums = FactorSums(plan) if gradient_plan.factors else None
@@ -234,7 +234,7 @@ def render(gradient_plan: GradientPlan, observer: Observer, engines: Sequence[En
     count = plan.n_region if numbers is None else len(numbers)
     if count:
         workers = [_GradientWorker(engine, gradient_plan, numbers) for engine in engines]
-        compiled.Panel(plan, 0, list(workers), count).render(_Sink(values, sums), observer)
+        bands.Panel(plan, 0, list(workers), count).render(_Sink(values, sums), observer)
     images = values.reshape(-1, *shape)
     return Gradients(
         gradient_plan.names,

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from cupysim.backends.compiled.launch import Precision
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import settled
-from cupysim.gradients import backward as compiled
-from cupysim.gradients import forward as reference
+from cupysim.gradients import backward, forward
 from cupysim.gradients.gradient_plan import GradientPlan
 from cupysim.gradients.result import GradientBackend, Gradients
 
@@ -44,14 +43,14 @@ def select_gradient_backend(
         def on_devices(plan: GradientPlan, observer: Observer) -> Gradients:
             with cuda.explained():
                 engines = cuda.engines(plan.plan, Precision.DOUBLE, devices)
-                return compiled.render(plan, observer, engines)
+                return backward.render(plan, observer, engines)
 
         return on_devices
     if name == "host":
         from cupysim.backends.compiled import host
 
         def on_cores(plan: GradientPlan, observer: Observer) -> Gradients:
-            return compiled.render(plan, observer, [host.engine(Precision.DOUBLE, threads)])
+            return backward.render(plan, observer, [host.engine(Precision.DOUBLE, threads)])
 
         return on_cores
-    return reference.render
+    return forward.render

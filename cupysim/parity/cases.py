@@ -23,7 +23,7 @@ from cupysim.errors import CupysimError, FileFormatError
 from cupysim.nanobragg.arguments import RANDOM, default_values, scan
 from cupysim.nanobragg.build import Job, build
 from cupysim.nanobragg.run_record import input_files
-from cupysim.parity.images.agreement import FLOOR
+from cupysim.parity.images.image_comparison import FLOOR
 from cupysim.parity.traces.trace_files import WRONG_JSON
 from cupysim.provenance import digest
 from cupysim.storage.reading import opened

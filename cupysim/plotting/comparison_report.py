@@ -9,7 +9,8 @@ from typing import Any
 from cupysim.constants import ANGSTROM
 from cupysim.formats.any_image import ImageFile
 from cupysim.formats.geometry import ImageGeometry
-from cupysim.parity.images.agreement import FLOOR, Agreement, ImageComparison, Worst
+from cupysim.parity.images.agreement import Agreement, Worst
+from cupysim.parity.images.image_comparison import FLOOR, ImageComparison
 from cupysim.parity.traces.first_difference import Comparison, Pair
 from cupysim.parity.traces.vocabulary import RESULT, STEP
 

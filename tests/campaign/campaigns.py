@@ -8,7 +8,8 @@ import h5py
 import hdf5plugin  # noqa: F401  # reads what it compressed
 import numpy as np
 
-from cupysim.campaign.definition.campaign_file import Campaign, read_campaign
+from cupysim.campaign.definition.campaign import Campaign
+from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.campaign.execution.folder import Folder, create_folder
 from cupysim.campaign.execution.runs import finish, run_here
 from cupysim.campaign.execution.shards import Shard

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from cupysim.backends.rendered import Observer, Rendered
-from cupysim.campaign.definition.campaign_file import Campaign
+from cupysim.campaign.definition.campaign import Campaign
 from cupysim.campaign.definition.shots import Shot
 from cupysim.campaign.execution import rendering
 from cupysim.campaign.execution.claims import Claims, this_machine

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cupysim import Beam, Crystal, Detector, DetectorAngles, Experiment, StructureFactors
-from cupysim.detection import digitising as integer_images
+from cupysim.detection import digitising
 from cupysim.errors import FileFormatError
 from cupysim.formats import fdump, float_image, hkl_text, pgm, smv
 from cupysim.storage.safe_writing import OutputError, OutputFiles
@@ -119,19 +119,19 @@ def test_big_endian_images_are_understood(tmp_path: Path) -> None:
 
 def test_rounding_of_integers() -> None:
     photons = np.array([[0.0, 0.4999, 0.5, 1.5, 70000.0, -3.0]], dtype=np.float32)
-    pixels = integer_images.scaled(photons, 1.0, 0.0, WHOLE)
+    pixels = digitising.scaled(photons, 1.0, 0.0, WHOLE)
     np.testing.assert_array_equal(pixels, [[0, 0, 1, 2, 65535, 0]])
-    noisy, overloads = integer_images.counted(np.array([0.0, 3.0, 65535.0, 1e9]), 40.9)
+    noisy, overloads = digitising.counted(np.array([0.0, 3.0, 65535.0, 1e9]), 40.9)
     np.testing.assert_array_equal(noisy, [40, 43, 65535, 65535])
     assert overloads == 2
-    grey = integer_images.grey(np.array([[0.9, 1.0, 300.0, -3.7]], dtype=np.float32), 1.0, WHOLE)
+    grey = digitising.grey(np.array([[0.9, 1.0, 300.0, -3.7]], dtype=np.float32), 1.0, WHOLE)
     np.testing.assert_array_equal(grey, [[0, 1, 255, 253]])
 
 
 def test_outside_the_region_there_is_no_offset() -> None:
     image = np.ones((4, 5), dtype=np.float32)
     region = (slice(1, 3), slice(2, 9))
-    pixels = integer_images.scaled(image, 2.0, 40.0, region)
+    pixels = digitising.scaled(image, 2.0, 40.0, region)
     assert (pixels[region] == 42).all()
     assert pixels.sum() == 42 * 6
 

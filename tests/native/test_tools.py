@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cupysim.api import from_args
 from cupysim.backends.rendered import BY_NUMPY, Rendered
-from cupysim.detection import digitising as integer_images
+from cupysim.detection import digitising
 from cupysim.detection.poisson import PoissonNoise
 from cupysim.errors import FileFormatError
 from cupysim.formats import hkl_text
@@ -165,14 +165,14 @@ def test_scaled_integers(scale: float, offset: float) -> None:
     for region in (WHOLE, (slice(7, 290), slice(3, 20)), (slice(5, 5), slice(0, 9))):
         with np.errstate(over="ignore"):
             compiled, plain = both(
-                lambda region=region: integer_images.scaled(image, scale, offset, region)
+                lambda region=region: digitising.scaled(image, scale, offset, region)
             )
         assert_same_bits(compiled, plain)
 
 
 def test_scaled_integers_of_every_half() -> None:
     image = (np.arange(4 * 65540, dtype=np.float32) / 4.0 - 4.0).reshape(-1, 4)
-    assert_same_bits(*both(lambda: integer_images.scaled(image, 1.0, 0.0, WHOLE)))
+    assert_same_bits(*both(lambda: digitising.scaled(image, 1.0, 0.0, WHOLE)))
 
 
 ODD_FIELDS = [

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cupysim.errors import CupysimError
-from cupysim.parity.images.agreement import compare_images
+from cupysim.parity.images.image_comparison import compare_images
 from cupysim.parity.images.peaks import find_peaks, match_peaks
 
 

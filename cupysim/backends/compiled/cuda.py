@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
-from cupysim.backends.compiled import bands as compiled
+from cupysim.backends.compiled import bands
 from cupysim.backends.compiled.cuda_engine import CudaEngine
 from cupysim.backends.compiled.launch import Precision
 from cupysim.backends.rendered import Observer, Rendered
@@ -132,7 +132,7 @@ def render(
     """
     with explained():
         used = engines(plan, precision, wanted, kept)
-        return compiled.render(plan, observer, used, used[0].empty_image(plan.shape))
+        return bands.render(plan, observer, used, used[0].empty_image(plan.shape))
 
 
 def engines(

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from cupysim.backends.compiled import bands as compiled
+from cupysim.backends.compiled import bands
 from cupysim.backends.compiled.device_tables import Tables
 from cupysim.backends.compiled.engine import STATE_SIZE
 from cupysim.backends.compiled.launch import SHAPES, Precision, Variant, addresses, launch_type
@@ -77,7 +77,7 @@ def render(
     image = np.zeros(plan.shape, dtype=np.float32)
     made, kept = engine(precision, threads), {} if kept is None else kept
     # a forked process has other threads
-    return compiled.render(plan, observer, [kept.setdefault(made.name, made)], image)
+    return bands.render(plan, observer, [kept.setdefault(made.name, made)], image)
 
 
 class _Team:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cupysim.campaign.definition.campaign import Campaign, Variation
 from cupysim.campaign.definition.document import Section
 from cupysim.campaign.definition.names import SHARED
 from cupysim.errors import CupysimWarning
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, KINDS, current
-
-if TYPE_CHECKING:
-    from cupysim.campaign.definition.campaign_file import Campaign, Variation
 
 FAR = 10.0
 """Times the base's length, or less than its tenth, from which on another unit was meant."""

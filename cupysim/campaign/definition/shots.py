@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cupysim.campaign.definition.campaign_file import Campaign, Variation
+from cupysim.campaign.definition.campaign import Campaign, Variation
 from cupysim.campaign.definition.distributions import uniform_deviates
 from cupysim.campaign.definition.names import OF_CRYSTALS, SHARED
 from cupysim.errors import ModelError

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.backends.select import select_backend
-from cupysim.campaign.definition.campaign_file import Campaign
+from cupysim.campaign.definition.campaign import Campaign
 from cupysim.campaign.execution.rendering import count_photons, render_shot
 from cupysim.formats.nexus.series import Series
 from cupysim.prediction.spots import predict_spots

@@ -14,7 +14,7 @@ import numpy as np
 from cupysim.campaign.execution.chunks import open_chunk
 from cupysim.campaign.execution.folder import Folder
 from cupysim.constants import ANGSTROM
-from cupysim.detection import digitising as integer_images
+from cupysim.detection import digitising
 from cupysim.errors import CupysimError
 from cupysim.formats import cbf, smv
 from cupysim.formats.nexus.series import SHOTS, read_truth
@@ -158,7 +158,7 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
         pixels = read_image(folder, number)
         experiment = _as_known(folder, number)
         if kind == ".img":
-            counts, _ = integer_images.counted(np.maximum(pixels, 0), DEFAULT_OFFSET)
+            counts, _ = digitising.counted(np.maximum(pixels, 0), DEFAULT_OFFSET)
             header = smv.header(experiment)
             folder.write(
                 os.path.abspath(name),

@@ -18,7 +18,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 import cupysim
-from cupysim.campaign.definition.campaign_file import Campaign, read_campaign, read_outline
+from cupysim.campaign.definition.campaign import Campaign
+from cupysim.campaign.definition.campaign_file import read_campaign, read_outline
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.series import SHOTS

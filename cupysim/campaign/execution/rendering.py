@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.backends.rendered import Backend, Observer
-from cupysim.campaign.definition.campaign_file import Campaign
+from cupysim.campaign.definition.campaign import Campaign
 from cupysim.campaign.definition.distributions import photon_generator
 from cupysim.campaign.definition.shots import Shot, draw_shot
 from cupysim.errors import CupysimError, ModelError

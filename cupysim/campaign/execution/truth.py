@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cupysim.campaign.definition.campaign_file import Campaign
+from cupysim.campaign.definition.campaign import Campaign
 from cupysim.campaign.definition.names import SHARED
+from cupysim.campaign.execution.written import Written
 from cupysim.constants import ANGSTROM
 from cupysim.formats.nexus.tree import Frames
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, KINDS, current
-
-if TYPE_CHECKING:
-    from cupysim.campaign.execution.work import Written
 
 Column = tuple[np.ndarray, str]
 """Numbers and their unit."""

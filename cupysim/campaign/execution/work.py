@@ -15,7 +15,6 @@ import numpy as np
 
 from cupysim.backends.rendered import Backend
 from cupysim.backends.select import select_backend
-from cupysim.campaign.definition.shots import Shot
 from cupysim.campaign.execution.chunks import IDENTITY
 from cupysim.campaign.execution.claims import Claim, Claims
 from cupysim.campaign.execution.folder import Folder
@@ -26,6 +25,7 @@ from cupysim.campaign.execution.rendering import (
     shots_at_once,
 )
 from cupysim.campaign.execution.truth import Truth
+from cupysim.campaign.execution.written import Written
 from cupysim.errors import CupysimError, ModelError
 from cupysim.formats.nexus.series import Series
 from cupysim.formats.pixels import GAP
@@ -296,26 +296,6 @@ class Worker:
         return Written(
             shot, float(pixels.sum(dtype=np.float64)), float(pixels.max()), rendered.spots
         )
-
-
-@dataclass(frozen=True, eq=False)
-class Written:
-    """What is kept of a shot when its image is in the file.
-
-    Parameters
-    ----------
-    shot : Shot
-        The shot.
-    photons, brightest : float
-        All photons, and those of the brightest pixel.
-    spots : ndarray, optional
-        Predicted spots.
-    """
-
-    shot: Shot
-    photons: float
-    brightest: float
-    spots: np.ndarray | None
 
 
 def _with_spots(rendered: Rendered, fewest: float) -> Rendered:

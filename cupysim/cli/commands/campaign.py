@@ -22,7 +22,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 from cupysim.backends.compiled.host import MOST_THREADS, usable_cores
-from cupysim.campaign.definition.campaign_file import Campaign, read_campaign
+from cupysim.campaign.definition.campaign import Campaign
+from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.campaign.execution.estimate import estimate
 from cupysim.campaign.execution.export import export_images, refuse_own_files, truth_table
 from cupysim.campaign.execution.folder import Folder, create_folder, open_folder

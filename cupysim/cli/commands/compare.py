@@ -22,7 +22,7 @@ from cupysim.cli.commands import show
 from cupysim.constants import RTOL
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats.any_image import ImageFile, open_image
-from cupysim.parity.images.agreement import FLOOR, ImageComparison, compare_images
+from cupysim.parity.images.image_comparison import FLOOR, ImageComparison, compare_images
 from cupysim.parity.traces import first_difference as traces
 from cupysim.parity.traces.first_difference import compare_traces
 from cupysim.parity.traces.matching import unpaired_pixels

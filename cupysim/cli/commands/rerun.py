@@ -27,7 +27,7 @@ from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.image import Image
 from cupysim.nanobragg.build import Job, build
 from cupysim.nanobragg.run_record import LAYOUT, input_files
-from cupysim.parity.images.agreement import FLOOR, agreement
+from cupysim.parity.images.image_comparison import FLOOR, agreement
 from cupysim.parity.traces.trace_files import WRONG_JSON
 from cupysim.provenance import digest, file_record, versions
 from cupysim.storage.reading import check_regular, opened

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cupysim.parity.images.agreement import Agreement
 from cupysim.parity.images.peaks import PeakMatch
 from cupysim.parity.traces.hints import telling
-
-if TYPE_CHECKING:
-    from cupysim.parity.images.agreement import Agreement
 
 ALIKE = 1e-7
 """How far the correlation of images may be from one which differ by a scale and an offset, and by

@@ -1,0 +1,225 @@
+"""Two images of the same: how alike they are, and where not."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cupysim.constants import RTOL
+from cupysim.errors import CupysimError
+from cupysim.parity.images.agreement import Agreement, Worst
+from cupysim.parity.images.peaks import PeakMatch, match_peaks
+from cupysim.parity.images.resemblance import resemblance
+
+FLOOR = 1e-9
+"""Part of the largest pixel which no pixel is held to: at zeros of the interference function
+rounding errors are of this size."""
+
+ROWS_AT_ONCE = 64
+"""Rows which are converted to float64 together, to spare memory."""
+
+
+@dataclass(frozen=True)
+class RegionAgreement:
+    """A part of the images, with its first and last pixels."""
+
+    fast: tuple[int, int]
+    slow: tuple[int, int]
+    agreement: Agreement
+
+
+@dataclass(frozen=True)
+class ImageComparison:
+    """What came out.
+
+    Parameters
+    ----------
+    overall : Agreement
+        Of all pixels.
+    regions : list of RegionAgreement
+        Row after row.
+    peaks : PeakMatch
+        Of the strongest peaks.
+    n_masked : int
+        Pixels which either image masks.
+    hints : list of str
+        What the difference looks like.
+    """
+
+    overall: Agreement
+    regions: list[RegionAgreement]
+    peaks: PeakMatch
+    n_masked: int
+    hints: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """By how much a pixel may differ: of itself, and of the largest."""
+
+    rtol: float
+    floor: float
+    largest: float
+
+    @property
+    def absolute(self) -> float:
+        """The second of them, in the pixels' unit."""
+        return self.floor * self.largest
+
+
+def compare_images(
+    first: np.ndarray,
+    second: np.ndarray,
+    masked: np.ndarray | None = None,
+    rtol: float = RTOL,
+    floor: float = FLOOR,
+    regions: int = 4,
+) -> ImageComparison:
+    """Compare two images.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (n_slow, n_fast)
+        Of any number type.
+    masked : ndarray of bool, shape (n_slow, n_fast), optional
+        Pixels to leave out.
+    rtol : float, optional
+        Relative difference beyond which a pixel differs.
+    floor : float, optional
+        What may differ in any case, as part of the largest pixel.
+    regions : int, optional
+        Into how many parts each edge is cut.
+
+    Returns
+    -------
+    ImageComparison
+        Overall, by region, peaks, and what the difference looks like.
+
+    Raises
+    ------
+    CupysimError
+        If the images differ in size, nothing is left to compare, or a number is not finite.
+    """
+    good, limits = _prepared(first, second, masked, rtol, floor)
+    overall = _agreement(first, second, good, limits)
+    parts = list(_regions(first, second, good, limits, regions)) if regions > 0 else []
+    peaks = match_peaks(np.where(good, first, 0), np.where(good, second, 0))
+    hints = resemblance(first, second, good, overall, peaks) if overall.n_beyond else []
+    return ImageComparison(overall, parts, peaks, int(good.size - good.sum()), hints)
+
+
+def agreement(
+    first: np.ndarray, second: np.ndarray, rtol: float = RTOL, floor: float = FLOOR
+) -> Agreement:
+    """How alike two images are as a whole; see `compare_images`."""
+    return _agreement(first, second, *_prepared(first, second, None, rtol, floor))
+
+
+def _prepared(
+    first: np.ndarray,
+    second: np.ndarray,
+    masked: np.ndarray | None,
+    rtol: float,
+    floor: float,
+) -> tuple[np.ndarray, _Limits]:
+    """Pixels to compare, and what they may differ by."""
+    if first.shape != second.shape:
+        sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in (first, second))
+        raise CupysimError(f"images of {sizes} pixels (fast x slow) cannot be compared")
+    good = np.ones(first.shape, dtype=bool) if masked is None else ~masked
+    if not good.any():
+        raise CupysimError("all pixels are masked; nothing is left to compare")
+    for which, image in (("first", first), ("second", second)):
+        wrong = int(np.count_nonzero(~np.isfinite(image) & good))
+        if wrong:
+            raise CupysimError(f"the {which} image has {wrong} pixels which are not finite")
+    largest = max(_largest(image, good) for image in (first, second))
+    return good, _Limits(rtol, floor, largest)
+
+
+def _largest(image: np.ndarray, good: np.ndarray) -> float:
+    low, high = (f(image, where=good, initial=0) for f in (np.min, np.max))
+    return max(-float(low), float(high))
+
+
+def _regions(
+    first: np.ndarray,
+    second: np.ndarray,
+    good: np.ndarray,
+    limits: _Limits,
+    count: int,
+) -> Iterator[RegionAgreement]:
+    n_slow, n_fast = first.shape
+    slow_edges, fast_edges = (
+        np.unique(np.linspace(0, n, count + 1).astype(int)) for n in (n_slow, n_fast)
+    )
+    for top, bottom in itertools.pairwise(slow_edges):
+        for left, right in itertools.pairwise(fast_edges):
+            part = slice(top, bottom), slice(left, right)
+            if good[part].any():
+                agreement = _agreement(first[part], second[part], good[part], limits)
+                yield RegionAgreement(
+                    (int(left), int(right) - 1), (int(top), int(bottom) - 1), agreement
+                )
+
+
+def _blocks(
+    first: np.ndarray, second: np.ndarray, good: np.ndarray
+) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    for row in range(0, len(first), ROWS_AT_ONCE):
+        rows = slice(row, row + ROWS_AT_ONCE)
+        yield row, first[rows].astype(np.float64), second[rows].astype(np.float64), good[rows]
+
+
+def _agreement(
+    first: np.ndarray, second: np.ndarray, good: np.ndarray, limits: _Limits
+) -> Agreement:
+    n = int(good.sum())
+    sums = np.array(
+        [(a[kept].sum(), b[kept].sum()) for _, a, b, kept in _blocks(first, second, good)]
+    ).sum(axis=0)
+    mean_a, mean_b = sums / n
+    squares = np.zeros(4)
+    n_equal = n_beyond = 0
+    absolute = relative = None
+    for row, a, b, kept in _blocks(first, second, good):
+        da, db = np.where(kept, a - mean_a, 0.0), np.where(kept, b - mean_b, 0.0)
+        apart = np.where(kept, np.abs(b - a), 0.0)
+        size = np.maximum(np.abs(a), np.abs(b))
+        squares += [float((x * y).sum()) for x, y in ((da, da), (db, db), (da, db), (apart, apart))]
+        n_equal += int(np.count_nonzero(kept & (apart == 0.0)))
+        n_beyond += int(np.count_nonzero(apart > limits.rtol * size + limits.absolute))
+        absolute = _worse(absolute, row, apart, a, b)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = np.where(apart > limits.absolute, apart / size, 0.0)
+        relative = _worse(relative, row, ratio, a, b)
+    aa, bb, ab, dd = squares
+    slope = ab / aa if aa > 0.0 else math.nan
+    correlation = ab / math.sqrt(aa) / math.sqrt(bb) if aa > 0.0 and bb > 0.0 else math.nan
+    return Agreement(
+        n_pixels=n,
+        n_equal=n_equal,
+        n_beyond=n_beyond,
+        correlation=min(correlation, 1.0),
+        sums=(float(sums[0]), float(sums[1])),
+        rmse=math.sqrt(dd / n),
+        absolute=absolute,
+        relative=relative,
+        largest=limits.largest,
+        fit=(slope, float(mean_b - slope * mean_a)),
+    )
+
+
+def _worse(
+    so_far: Worst | None, row: int, apart: np.ndarray, a: np.ndarray, b: np.ndarray
+) -> Worst | None:
+    slow, fast = np.unravel_index(int(np.argmax(apart)), apart.shape)
+    difference = float(apart[slow, fast])
+    if difference == 0.0 or (so_far is not None and so_far.difference >= difference):
+        return so_far
+    at = (slow, fast)
+    return Worst(difference, int(fast), row + int(slow), float(a[at]), float(b[at]))
