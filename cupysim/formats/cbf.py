@@ -17,6 +17,7 @@ from cupysim.formats.frames import to_imgcif
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.imgcif_tables import is_full
 from cupysim.formats.pixels import GAP, LARGEST_COUNT, THINNEST_SENSOR, measured
+from cupysim.maths.arrays import dot
 from cupysim.maths.resolution import beam_spot
 from cupysim.models.experiment import Experiment
 
@@ -109,10 +110,13 @@ def check_geometry(experiment: Experiment) -> None:
     geometry, scan = detector.geometry, experiment.scan
     is_still = scan.sweep.range == 0.0 and scan.start == 0.0
     # of a still nobody needs the spindle
-    rotation = to_imgcif(detector.unit_frame, geometry.fast if is_still else None)
+    frame = detector.unit_frame
+    rotation = to_imgcif(frame, geometry.fast if is_still else None)
     reason = None
     fast, slow = rotation @ geometry.fast, rotation @ geometry.slow
-    if detector.curved:
+    if not is_still and abs(float(dot(frame.spindle, frame.beam))) > LARGEST_TILT:
+        reason = "the spindle is not normal to the beam"
+    elif detector.curved:
         reason = "the detector is curved"
     elif max(abs(fast[2]), abs(slow[2])) > LARGEST_TILT:
         reason = "the detector is not normal to the beam"

@@ -275,19 +275,34 @@ def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | Non
     stands = {name: header.number(name, ANGLES, "deg") for name in SETTINGS}
     widths = {name: header.number(f"{name}_increment", ANGLES, "deg") for name in SETTINGS}
     turning = named
+    vector = _direction(text)
+    if turning is None and not width:
+        # an axis with an increment of its own turns
+        turning = next((name for name in SETTINGS if widths[name]), None)
     if turning is None and start is not None:
         # the angle of the scan, repeated under the axis' own name
         turning = next((name for name in SETTINGS if _same_angle(stands[name], start)), None)
     if turning is not None:
         start = stands[turning] if start is None else start
-        width = widths[turning] if width is None else width
+        if not width and widths[turning]:
+            if width is not None:
+                header.remarks.append(
+                    f"Angle_increment is 0, but {turning}_increment is not: that counts"
+                )
+            width = widths[turning]
+        if start is not None and not _same_angle(stands[turning], start) and stands[turning]:
+            header.remarks.append(
+                f"Start_angle is {start:g}, but {turning} is {stands[turning]:g}: the former counts"
+            )
     settings = {name: a for name, a in stands.items() if a is not None and name != turning}
     remark = settings_remark(settings)
     if remark:
         header.remarks.append(remark)
     spindle, remarks = X, []
     tilted = any(abs(settings.get(name, 0.0)) > SETTING for name in ("Kappa", "Chi"))
-    if words[0] == "Y":
+    if vector is not None:
+        spindle = vector
+    elif words[0] == "Y":
         spindle = Y
         remarks.append(f"Oscillation_axis {text} in its header is taken for (0 1 0), upwards")
     elif not (
@@ -297,6 +312,8 @@ def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | Non
             f"Oscillation_axis {text} in its header does not tell the direction; the axis is taken "
             "to be horizontal (1 0 0)"
         )
+    if vector is None and re.match(r"\s*-\s*[XY]", text.upper()):
+        spindle = -spindle
     if not {"CCW", "ACW"}.isdisjoint(words):
         spindle = -spindle
         remarks.append(f"Oscillation_axis {text} in its header is taken for the opposite of CW")
@@ -304,6 +321,15 @@ def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | Non
         # of a still nobody needs the axis
         header.remarks.extend(remarks)
     return forward(spindle, start, width)
+
+
+def _direction(text: str) -> np.ndarray | None:
+    """The unit vector which a line of three numbers gives."""
+    numbers = [float(match.group()) for match in NUMBER.finditer(text)]
+    if len(numbers) != 3 or re.search(r"[A-Za-z]", NUMBER.sub("", text)):
+        return None
+    vector = np.array(numbers)
+    return vector / np.linalg.norm(vector) if np.isfinite(vector).all() and vector.any() else None
 
 
 def _same_angle(one: float | None, other: float) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from cupysim.storage.reading import opened
 
 MILLIMETRE = 1e-3
 
-USUAL_FRACTION = 0.999
-"""Polarization fraction which dxtbx takes where none is stored."""
+USUAL_FRACTION, USUAL_NORMAL = 0.999, (0.0, 1.0, 0.0)
+"""Polarization fraction and normal which dxtbx takes where none is stored."""
 
 LEFT_HANDED = "its crystal is left-handed: each reflection has the amplitude of its Friedel mate"
 
@@ -67,7 +68,8 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> ImageGeometry:
         if content.get("__id__") != "ExperimentList" or not experiments:
             raise KeyError("experiment")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise FileFormatError(path, "no experiment list of DIALS") from error
+        hint = ": give it by -img" if text.startswith((b"\x89HDF", b"###CBF", b"{\nHEADER")) else ""
+        raise FileFormatError(path, f"no experiment list of DIALS{hint}") from error
     if len(experiments) > 1:
         raise FileFormatError(
             path, f"{len(experiments)} experiments; one is expected (dials.split_experiments)"
@@ -85,6 +87,10 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
         number = experiment.get(kind)
         if number is None:
             return None
+        if isinstance(number, str):
+            raise FileFormatError(
+                path, f"its {kind} is in another file, {number}; one file with all is expected"
+            )
         if not 0 <= int(number) < len(content[kind]):
             raise FileFormatError(path, f"there is no {kind} {number}")
         return content[kind][int(number)]
@@ -138,8 +144,29 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
         polarization=_polarization(beam, to_source),
         reciprocal=reciprocal,
         no_wavelength="" if wave is not None else reason,
-        remarks=(LEFT_HANDED,) if is_left_handed else (),
+        remarks=(
+            *((LEFT_HANDED,) if is_left_handed else ()),
+            *_left_out(beam, panels[0], crystal),
+        ),
     )
+
+
+def _left_out(beam: Any, panel: Any, crystal: Any) -> Iterator[str]:
+    """What the models say and the simulation does not take."""
+    strategy = panel.get("px_mm_strategy", {}).get("type", "")
+    if strategy.startswith("Offset"):
+        yield "its detector's pixel offsets (dx, dy) are not applied"
+    thickness = float(panel.get("thickness") or 0.0)
+    if thickness > 0.0:
+        yield (
+            f"its sensor of {1e3 * thickness:g} um is not simulated; -detector_thick and "
+            "-detector_abs do"
+        )
+    if float(beam.get("divergence") or 0.0) > 0.0:
+        yield "its beam's divergence is not taken; -divergence gives one"
+    spreads = {"mosaicity", "ML_half_mosaicity_deg", "mosaic_model"} & set(crystal or {})
+    if any(crystal[name] for name in spreads):
+        yield "its crystal's mosaicity is not taken; -mosaic gives one"
 
 
 def _at_scan_point(path: object, points: Any, number: int, name: str) -> np.ndarray:
@@ -192,6 +219,9 @@ def _placed(panel: Any, groups: list[Any]) -> tuple[np.ndarray, np.ndarray, np.n
         np.array(panel[name], dtype=np.float64) for name in ("fast_axis", "slow_axis", "origin")
     )
     for group in groups:
+        if "fast_axis" not in group:
+            # a group without a frame of its own leaves things where they are
+            continue
         x, y = (
             unit(np.array(group[name], dtype=np.float64)) for name in ("fast_axis", "slow_axis")
         )
@@ -226,9 +256,8 @@ def _oscillation(path: object, scan: Any, number: int) -> tuple[float | None, fl
 
 def _polarization(beam: Any, to_source: np.ndarray) -> tuple[float, np.ndarray] | None:
     """Kahn factor, which is 1 where DIALS' fraction is 1 and 0 where it is 1/2, and field."""
-    if "polarization_normal" not in beam:
-        return None
-    field = cross(np.array(beam["polarization_normal"], dtype=np.float64), to_source)
+    normal = beam.get("polarization_normal", USUAL_NORMAL)
+    field = cross(np.array(normal, dtype=np.float64), to_source)
     if not norm(field) > 0.0:
         return None
     return 2.0 * float(beam.get("polarization_fraction", USUAL_FRACTION)) - 1.0, unit(field)
@@ -265,6 +294,9 @@ def _goniometer(path: object, model: Any, number: int) -> tuple[np.ndarray, np.n
         fixed = matrix @ fixed
     for matrix in matrices[turning + 1 :]:
         setting = matrix @ setting
+    varying = model.get("setting_rotation_at_scan_points")
+    if varying:
+        setting = _at_scan_point(path, varying, number, "setting rotations").reshape(3, 3)
     return axes[turning], fixed, setting
 
 

@@ -66,9 +66,25 @@ class Axes:
         self.axes = dict(_axis(tables, row) for row in tables.rows("axis"))
         self.settings: dict[str, float] = {}
         self.widths: dict[str, float] = {}
+        scans = tables.rows("diffrn_scan_frame")
+        scan = next(
+            (row["scan_id"] for row in scans if row.get("frame_id") == frame and "scan_id" in row),
+            None,
+        )
+        counts = [tables.number(row, "frames", 0.0) for row in tables.rows("diffrn_scan")]
+        listed = {row["scan_id"] for row in tables.rows("diffrn_scan_axis") if "scan_id" in row}
+        if scan is None and len(listed) > 1:
+            raise FileFormatError(
+                tables.path,
+                f"its tables have {len(listed)} scans, and do not say whose the image is",
+            )
+        # of a scan of one image, its range is the image's width
+        is_single = counts == [1.0] or (not counts and len(scans) == 1)
         for category, suffix in (("diffrn_scan_axis", "_start"), ("diffrn_scan_frame_axis", "")):
             for row in tables.rows(category):
                 if frame is not None and row.get("frame_id", frame) != frame:
+                    continue
+                if scan is not None and row.get("scan_id", scan) != scan:
                     continue
                 name = row.get("axis_id", "")
                 # an axis turns or slides; the other number is zero
@@ -76,6 +92,8 @@ class Axes:
                 self.settings[name] = angle or tables.number(row, f"displacement{suffix}", 0.0)
                 width = self.widths.get(name, 0.0)
                 self.widths[name] = tables.number(row, "angle_increment", width)
+                if is_single and self.widths[name] == 0.0:
+                    self.widths[name] = tables.number(row, "angle_range", 0.0)
 
     def __getitem__(self, name: str) -> Axis:
         try:

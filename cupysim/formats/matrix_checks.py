@@ -18,6 +18,11 @@ from cupysim.formats.mosflm_matrix import (
 )
 from cupysim.maths.cell import Lattice, oriented_lattice, reciprocal_from_cell
 
+_OTHER_LAYOUT = (
+    "its first line has six numbers, as that of XPARM.XDS, not three; the first nine numbers are "
+    "taken for the matrix, as by nanoBragg"
+)
+
 
 def read_reciprocal(
     path: os.PathLike[str] | str, wavelength: float, lengths_count: bool = True
@@ -75,6 +80,7 @@ def checked_reciprocal(
     reciprocal = reciprocal_vectors(file.a_matrix, wavelength)
     lattice = oriented_lattice(reciprocal)
     for message in (
+        None if file.is_mosflm else _OTHER_LAYOUT,
         _other_hand(lattice, lengths_count),
         _other_cell(file, lattice, wavelength, lengths_count),
         _missets_left_out(file),

@@ -46,6 +46,7 @@ NOTICEABLE_ANGLE = 0.01 / DEGREES_PER_RADIAN
 FULL, MOSFLM = (18, 12, 6), (8, 8, 4)
 """Decimals of A, U and the cell: with MOSFLM's, columns are as wide as in its own files."""
 
+_XPARM = re.compile(rf"\s*({NUMBER.pattern}[ \t]+){{5}}{NUMBER.pattern}[ \t]*\r?\n")
 _TOUCHING = re.compile(r"(?<=[0-9.])(?=[+-])")
 
 
@@ -67,6 +68,8 @@ class MatrixFile:
         Edges (Angstrom) and angles (rad), if the file tells them.
     cell_line : int
         In which line, 0 for none.
+    is_mosflm : bool
+        The first line does not hold six numbers, as that of an old XPARM.XDS does.
     """
 
     path: str
@@ -75,6 +78,7 @@ class MatrixFile:
     missets: dict[int, tuple[float, ...]]
     cell: tuple[np.ndarray, np.ndarray] | None
     cell_line: int
+    is_mosflm: bool = True
 
     def wavelength(self) -> float | None:
         """For which wavelength (m) the matrix was made, by the cell in the file.
@@ -139,6 +143,7 @@ def read(path: os.PathLike[str] | str) -> MatrixFile:
         missets=missets,
         cell=cell,
         cell_line=cell_line,
+        is_mosflm=not _XPARM.match(content),
     )
 
 

@@ -118,7 +118,7 @@ def direction(path: object, axis: Any) -> np.ndarray:
     FileFormatError
         If it has no length.
     """
-    vector = np.asarray(axis.vector, dtype=np.float64)
+    vector = np.asarray(axis.vector, dtype=np.float64).squeeze()
     if vector.shape != (3,) or not norm(vector) > 0.0:
         raise FileFormatError(path, f"{axis.path} has no direction")
     return np.asarray(unit(vector))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,19 +15,28 @@ from cupysim.formats.geometry import ImageGeometry, Spectrum
 from cupysim.formats.image_stacks import count_images, entry_path, read_image
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nxmx_beam import read_wavelength
-from cupysim.formats.nxmx_chain import chain_of, cumulative, direction
+from cupysim.formats.nxmx_chain import chain_of, cumulative, direction, is_rotation
 from cupysim.formats.nxmx_scan import count_angles, read_scan
-from cupysim.formats.pixels import measured
+from cupysim.formats.pixels import THINNEST_SENSOR, measured
 from cupysim.formats.rotation import forward
-from cupysim.maths.arrays import norm, unit
+from cupysim.maths.arrays import cross, dot, norm, unit
 from cupysim.optional_libraries import require
 
 SQUARE = 1e-6
 """Relative difference of the pixel's edges up to which it is square."""
 
 
+EDGE_ON = 1e-6
+"""Cosine between beam and the panel's normal below which the beam hits it nowhere."""
+
+NOTICEABLE_PIXELS, NOTICEABLE_DISTANCE = 1.0, 0.01
+"""Differences of beam centres (pixels) and of distances (relative) which are worth a warning."""
+
 MASKS = ("pixel_mask", "detectorSpecific/pixel_mask")
-"""Where masks are, below a detector."""
+"""Where masks are, below a detector; further ones have a number behind the name."""
+
+BAD = 0xFFFF
+"""Bits of a mask which exclude a pixel; NXdetector's other bits only describe it."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,7 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
     detector = detectors[0]
     if len(detector.modules) == 1:
         panel = _placed_panel(path, file, detector.modules[0], number)
+        panel = _with_beam_centre(nxmx, panel, detector._handle)
     else:
         panel = _unplaced_panel(nxmx, path, file, detector._handle)
     sizes = norm(panel.fast), norm(panel.slow)
@@ -122,7 +132,20 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
         oscillation=oscillation,
         spectrum=spectrum,
         no_wavelength="" if wavelength is not None else reason,
-        remarks=(*remarks, *panel.remarks, *of_beam, *of_scan),
+        remarks=(*remarks, *panel.remarks, *of_beam, *of_scan, *_sensor(nxmx, detector._handle)),
+    )
+
+
+def _sensor(nxmx: Any, detector: Any) -> tuple[str, ...]:
+    """What is to be said of the sensor, which is not simulated unless options ask for it."""
+    stored = detector.get("sensor_thickness")
+    if stored is None or "units" not in stored.attrs or getattr(stored, "size", 0) != 1:
+        return ()
+    metres = float(np.ravel((stored[()] * nxmx.units(stored)).to("meter").magnitude)[0])
+    if not metres > THINNEST_SENSOR:
+        return ()
+    return (
+        f"its sensor of {1e6 * metres:g} um is not simulated; -detector_thick and -detector_abs do",
     )
 
 
@@ -158,15 +181,21 @@ def _wavelength(
         remarks = []
         if len(beams) > 1:
             remarks.append(f"{len(beams)} beams; the wavelength is that of {beam.name}")
+        above = _text(beam["depends_on"][()]) if "depends_on" in beam else "."
+        if above not in (".", ""):
+            remarks.append("the transformations of its beam are not applied: it flies along +z")
         if "incident_wavelength_spread" in beam and spectrum is None:
             remarks.append("incident_wavelength_spread is not used; -dispersion gives a bandwidth")
         return wavelength, spectrum, "", tuple(remarks)
     return None, None, reason, ()
 
 
+def _text(stored: Any) -> str:
+    return stored.decode() if isinstance(stored, bytes) else str(stored)
+
+
 def _is_of_class(group: Any, name: str) -> bool:
-    stored = group.attrs.get("NX_class", "") if hasattr(group, "keys") else ""
-    return (stored.decode() if isinstance(stored, bytes) else str(stored)) == name
+    return _text(group.attrs.get("NX_class", "") if hasattr(group, "keys") else "") == name
 
 
 def _placed_panel(path: object, file: Any, module: Any, number: int) -> _Panel:
@@ -188,13 +217,27 @@ def _placed_panel(path: object, file: Any, module: Any, number: int) -> _Panel:
             path, f"a module of {n_fast} x {n_slow} pixels in images of {shape[1]} x {shape[0]}"
         )
     chain = chain_of(path, module.fast_pixel_direction)
-    frame = cumulative(path, chain[1:], number)
+    slow_name = module.slow_pixel_direction.path
+    if any(axis.path == slow_name for axis in chain[1:]):
+        remarks += ("fast_pixel_direction depends on slow_pixel_direction, which shifts it by the "
+                    "edge of a pixel",)  # fmt: skip
+    above = chain[1:]
+    if not above and "module_offset" in module._handle:
+        # files of early firmware end the directions' chains there
+        above = chain_of(path, module.module_offset)
+    if not any(not is_rotation(path, axis) for axis in above) and chain[0].offset is None:
+        raise FileFormatError(
+            path, f"the transformations of {chain[0].path} do not place it: there is no distance"
+        )
+    frame = cumulative(path, above, number)
     offset = chain[0].offset
     begin = np.zeros(3) if offset is None else offset.to("meter").magnitude
     fast, slow = (
         _pixel_edge(path, getattr(module, name), number)
         for name in ("fast_pixel_direction", "slow_pixel_direction")
     )
+    if not chain[1:] and above:
+        fast, slow = frame[:3, :3] @ fast, frame[:3, :3] @ slow
     return _Panel(np.asarray(frame @ [*begin, 1.0])[:3], fast, slow, n_fast, n_slow, remarks)
 
 
@@ -203,6 +246,58 @@ def _pixel_edge(path: object, axis: Any, number: int) -> np.ndarray:
     length = float(np.ravel(axis[()].to("meter").magnitude)[0])
     frame = cumulative(path, chain_of(path, axis)[1:], number)
     return np.asarray(frame[:3, :3] @ direction(path, axis) * length)
+
+
+def _with_beam_centre(nxmx: Any, panel: _Panel, detector: Any) -> _Panel:
+    """The panel, and what is to be said if the file's beam centre or distance is another.
+
+    Files of early firmware put the first pixel on the beam, and tell the beam's centre apart from
+    the transformations.
+    """
+    told = _told_centre(nxmx, panel, detector)
+    normal = unit(cross(panel.fast, panel.slow))
+    along = float(normal[2])
+    if told is None or abs(along) < EDGE_ON:
+        return panel
+    distance = float(dot(panel.origin, normal)) / along
+    spot = np.array([0.0, 0.0, distance]) - panel.origin
+    at = [float(dot(spot, edge) / dot(edge, edge)) for edge in (panel.fast, panel.slow)]
+    off = float(np.hypot(at[0] - told[0], at[1] - told[1]))
+    if not panel.origin[:2].any() and off > NOTICEABLE_PIXELS:
+        origin = panel.origin - told[0] * panel.fast - told[1] * panel.slow
+        remark = "its transformations put the first pixel on the beam: beam_center_x and _y count"
+        return replace(panel, origin=origin, remarks=(*panel.remarks, remark))
+    if off > NOTICEABLE_PIXELS:
+        remark = (
+            f"its beam_center_x and _y are {told[0]:.2f} {told[1]:.2f} pixels, but its "
+            f"transformations, which count, have {at[0]:.2f} {at[1]:.2f}"
+        )
+        panel = replace(panel, remarks=(*panel.remarks, remark))
+    stored = detector.get("distance")
+    if stored is not None and "units" in stored.attrs:
+        metres = float(np.ravel((stored[()] * nxmx.units(stored)).to("meter").magnitude)[0])
+        if metres > 0.0 and abs(abs(distance) - metres) > NOTICEABLE_DISTANCE * metres:
+            remark = (
+                f"its distance is {1e3 * metres:.6g} mm, but its transformations, which count, "
+                f"have {1e3 * abs(distance):.6g} mm"
+            )
+            panel = replace(panel, remarks=(*panel.remarks, remark))
+    return panel
+
+
+def _told_centre(nxmx: Any, panel: _Panel, detector: Any) -> tuple[float, float] | None:
+    """beam_center_x and beam_center_y in pixels, if the file has them."""
+    found = []
+    for name, edge in (("beam_center_x", panel.fast), ("beam_center_y", panel.slow)):
+        stored = detector.get(name)
+        if stored is None or getattr(stored, "size", 0) != 1:
+            return None
+        value, unit_name = float(np.ravel(stored[()])[0]), stored.attrs.get("units", "pixel")
+        text = unit_name.decode() if isinstance(unit_name, bytes) else str(unit_name)
+        if not (text.lower().startswith("pixel") or text in ("", "px")):
+            value = float((value * nxmx.units(stored)).to("meter").magnitude) / norm(edge)
+        found.append(value)
+    return (found[0], found[1]) if found[0] > 0.0 and found[1] > 0.0 else None
 
 
 def _unplaced_panel(nxmx: Any, path: object, file: Any, detector: Any) -> _Panel:
@@ -248,14 +343,23 @@ def _unplaced_panel(nxmx: Any, path: object, file: Any, detector: Any) -> _Panel
 def _good(path: object, detector: Any, file: Any, size: tuple[int, int], number: int) -> np.ndarray:
     """Pixels which the mask does not exclude; without a mask, those which were measured."""
     handle = detector._handle
-    name = next((each for each in MASKS if handle.get(each, getlink=True) is not None), None)
+    numbered = sorted(each for each in handle if each.startswith("pixel_mask_"))
+    name = next(
+        (each for each in (*MASKS, *numbered) if handle.get(each, getlink=True) is not None), None
+    )
     if name is None:
         if count_images(file) == 0:
             return np.ones(size, dtype=bool)
         return measured(read_image(path, file, number))
     if name not in handle:
         raise FileFormatError(path, f"its {name} is in a file which is missing")
-    good = np.asarray(handle[name][()]) == 0
+    masks = [name, *(each for each in numbered if each != name)]
+    good = np.bitwise_and(np.asarray(handle[name][()]).astype(np.int64), BAD) == 0
+    for each in masks[1:]:
+        more = np.asarray(handle[each][()]).astype(np.int64)
+        if more.shape != good.shape:
+            raise FileFormatError(path, f"its {each} has the shape {more.shape}")
+        good &= np.bitwise_and(more, BAD) == 0
     planes = good.reshape(-1, *good.shape[-2:]) if good.ndim >= 2 else good[np.newaxis]
     if planes.shape[1:] != size or len(planes) not in (1, count_images(file)):
         raise FileFormatError(path, f"its {name} has the shape {good.shape}")

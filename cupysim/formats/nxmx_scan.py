@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
 from cupysim.formats.nxmx_chain import chain_of, cumulative, direction, is_rotation, of_image
+from cupysim.formats.rotation import settings_remark
 
 ALONG_X = np.array([-1.0, 0.0, 0.0])
 """The spindle where a file names none, in NeXus' frame: that of most beamlines."""
@@ -18,6 +20,8 @@ STILL = 1e-9
 
 AXES = ("omega", "phi", "chi", "kappa")
 """Axes of a goniometer which some files name without placing them."""
+
+UNPLACED = "the file does not place its {name} axis, which is assumed to be horizontal"
 
 Scan = tuple[float | None, float | None, np.ndarray, tuple[str, ...]]
 
@@ -60,20 +64,41 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
     rotations = [axis for axis in chain if is_rotation(path, axis)]
     if not rotations:
         return None, None, ALONG_X, ()
-    widths = [_width(nxmx, path, axis._handle, number) for axis in rotations]
-    # the axis which turns; of a still any will do
-    turning = rotations[int(np.argmax(np.abs(widths)))]
+    groups = _groups(placed)
+    widths = [_width(nxmx, path, axis._handle, number, groups) for axis in rotations]
+    stands = [
+        of_image(path, _degrees(nxmx, axis._handle, axis._handle), number, axis.path)
+        for axis in rotations
+    ]
+    # the axis which turns; of a still the one which stands farthest from zero
+    turns = np.abs(widths).max() > STILL
+    turning = rotations[int(np.argmax(np.abs(widths if turns else stands)))]
     width = widths[rotations.index(turning)]
     several = sum(abs(each) > STILL for each in widths) > 1
-    remarks = (
+    remarks: tuple[str, ...] = (
         ("several axes turn during an image; the one with the largest rotation is used",)
         if several
         else ()
     )
+    remark = settings_remark(
+        {
+            axis.path.rsplit("/", 1)[-1]: angle
+            for axis, angle in zip(rotations, stands, strict=True)
+            if axis is not turning
+        }
+    )
+    remarks += (remark,) if remark else ()
     turned = cumulative(path, chain[chain.index(turning) + 1 :], number)
     start = _start(nxmx, path, turning._handle, width, number, n_images)
     spindle = turned[:3, :3] @ direction(path, turning)
     return start / DEGREES_PER_RADIAN, width / DEGREES_PER_RADIAN, spindle, remarks
+
+
+def _groups(sample: Any) -> list[Any]:
+    """Groups in which a sample's axes are, be it by links."""
+    handle = sample._handle
+    members = [handle[name] for name in handle if handle.get(name) is not None]
+    return [handle, *(each for each in members if hasattr(each, "keys"))]
 
 
 def count_angles(path: object, entry: Any) -> int:
@@ -103,16 +128,50 @@ def _without_chain(nxmx: Any, path: object, samples: list[Any], number: int, n_i
     ]
     found = [(name, axis) for name, axis in found if getattr(axis, "size", 0) > 0]
     if not found:
-        return None, None, ALONG_X, ()
-    widths = [_width(nxmx, path, axis, number) for _, axis in found]
-    turning = int(np.argmax(np.abs(widths)))
+        return _by_start_and_increment(nxmx, path, samples, number)
+    widths = [_width(nxmx, path, axis, number, ()) for _, axis in found]
+    stands = [float(_degrees(nxmx, axis, axis)[0]) for _, axis in found]
+    turns = np.abs(widths).max() > STILL
+    turning = int(np.argmax(np.abs(widths if turns else stands)))
     name, axis = found[turning]
     width = widths[turning]
     start = _start(nxmx, path, axis, width, number, n_images)
-    moves = abs(width) > STILL
-    remark = f"the file does not place its {name} axis, which is assumed to be horizontal"
+    remarks = (UNPLACED.format(name=name),) if abs(width) > STILL else ()
+    others = {
+        name: angle
+        for place, ((name, _), angle) in enumerate(zip(found, stands, strict=True))
+        if place != turning
+    }
+    remark = settings_remark(others)
     return (
-        start / DEGREES_PER_RADIAN, width / DEGREES_PER_RADIAN, ALONG_X, (remark,) if moves else ()
+        start / DEGREES_PER_RADIAN, width / DEGREES_PER_RADIAN, ALONG_X,
+        (*remarks, *((remark,) if remark else ())),
+    )  # fmt: skip
+
+
+def _by_start_and_increment(nxmx: Any, path: object, samples: list[Any], number: int) -> Scan:
+    """Angles of a file which has first angle and increment of its axes alone."""
+    found = []
+    for sample in samples:
+        for name in AXES:
+            begin, step = (
+                sample._handle.get(f"goniometer/{name}_{what}") for what in ("start", "increment")
+            )
+            if begin is not None and step is not None:
+                first, width = (
+                    of_image(path, _degrees(nxmx, each, each), 0, each.name)
+                    for each in (begin, step)
+                )
+                found.append((name, first, width))
+    if not found:
+        return None, None, ALONG_X, ()
+    name, first, width = max(found, key=lambda each: abs(each[2]))
+    remarks = (UNPLACED.format(name=name),) if abs(width) > STILL else ()
+    remark = settings_remark({each: angle for each, angle, _ in found if each != name})
+    start = first + number * width
+    return (
+        start / DEGREES_PER_RADIAN, width / DEGREES_PER_RADIAN, ALONG_X,
+        (*remarks, *((remark,) if remark else ())),
     )  # fmt: skip
 
 
@@ -133,20 +192,37 @@ def _start(nxmx: Any, path: object, axis: Any, width: float, number: int, n_imag
     return of_image(path, angles, number, axis.name)
 
 
-def _width(nxmx: Any, path: object, axis: Any, number: int) -> float:
+def _width(nxmx: Any, path: object, axis: Any, number: int, groups: Sequence[Any]) -> float:
     """Width of an image (degrees).
 
     The data sets beside an axis tell it: increments, else ends. Without them images are taken to
-    adjoin, but for those of another sweep.
+    adjoin, but for those of another sweep. They may be beside a link to the axis.
     """
     angles = _degrees(nxmx, axis, axis)
-    group, name = axis.parent, axis.name.rsplit("/", 1)[-1]
-    for suffix in ("_increment_set", "_increment", "_range_average"):
-        stored = group.get(name + suffix)
-        if stored is not None and stored.size > 0:
-            return of_image(path, _degrees(nxmx, stored, axis), number, stored.name)
-    ends = group.get(f"{name}_end")
-    if ends is not None and ends.size > 0:
-        end = of_image(path, _degrees(nxmx, ends, axis), number, ends.name)
-        return end - of_image(path, angles, number, axis.name)
-    return float(np.median(np.diff(angles))) if len(angles) > 1 else 0.0
+    name = axis.name.rsplit("/", 1)[-1]
+    linked = [
+        (group, each)
+        for group in groups
+        for each in group
+        if each == name and group.get(each) == axis
+    ]
+    beside = [(axis.parent, name), *linked]
+    for group, label in beside:
+        for suffix in ("_increment_set", "_increment", "_range_average"):
+            stored = group.get(label + suffix)
+            if stored is not None and stored.size > 0:
+                return of_image(path, _degrees(nxmx, stored, axis), number, stored.name)
+    for group, label in beside:
+        ends = group.get(f"{label}_end")
+        if ends is not None and ends.size > 0:
+            end = of_image(path, _degrees(nxmx, ends, axis), number, ends.name)
+            return _not_round(end - of_image(path, angles, number, axis.name))
+    if len(angles) < 2:
+        return 0.0
+    return float(np.median([_not_round(step) for step in np.diff(angles)]))
+
+
+def _not_round(width: float) -> float:
+    """A width which goes on where angles begin again at zero: 359.9 to 0 is 0.1."""
+    wrapped = (width + 180.0) % 360.0 - 180.0
+    return wrapped if abs(width) > 180.0 and abs(wrapped) > STILL else width

@@ -135,7 +135,8 @@ class SmvFile:
             number follows, None where the key does not occur.
         """
         if whole_key:
-            values = re.findall(rf"(?<![^\s;{{]){re.escape(key)}\s*=([^;\n]*)", self.text)
+            pattern = rf"(?<![^\s;{{]){re.escape(key)}\s*=([^;\n]*)"
+            values = re.findall(pattern, self.text, re.IGNORECASE)
             return _number(f"{key}={values[-1]}", key) if values else None
         return _number(self.text, key)
 
@@ -203,12 +204,19 @@ def _check_header(path: os.PathLike[str] | str, start: bytes) -> str:
     if start.startswith(GZIP):
         raise FileFormatError(path, "a packed image; unpack it first (gunzip)")
     if len(start) < HEADER_BLOCK or not START.match(start):
-        raise FileFormatError(path, "not an SMV image: it does not start with {HEADER_BYTES=")
+        hint = ""
+        if start.lstrip().startswith(b"{") and b'"' in start:
+            hint = "; a DIALS experiment list is given by -expt"
+        raise FileFormatError(
+            path, f"not an SMV image: it does not start with {{HEADER_BYTES={hint}"
+        )
     return start.decode("latin-1").split("\0")[0]
 
 
 def _shape(path: os.PathLike[str] | str, text: str) -> tuple[int, int]:
-    n_fast, n_slow = (_number(text, key) or 0.0 for key in ("SIZE1", "SIZE2"))
+    n_fast, n_slow = (
+        _number(text, key) or _number(text.upper(), key) or 0.0 for key in ("SIZE1", "SIZE2")
+    )
     if n_fast == 0.0:
         n_fast = n_slow = _number(text, "DETECTOR_DIMENSIONS") or 0.0
     if not (1.0 <= n_fast < 2**31 and 1.0 <= n_slow < 2**31 and n_fast * n_slow < 2**31):

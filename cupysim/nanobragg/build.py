@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import CupysimError, FileFormatError, OptionError
 from cupysim.formats import matrix_checks, source_table, stol_table
+from cupysim.formats.structures.symmetry import check_cell
 from cupysim.maths.cell import upright_reciprocal
 from cupysim.maths.detector_geometry import DetectorAngles
 from cupysim.maths.mosaic import random_misset
@@ -132,6 +134,10 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     beam = _beam(args, inherited)
     detector = _detector(args)
     structure = structure_factors(args, beam, detector, measured)
+    if args.cell is not None and structure.cell is None and structure.symmetry is not None:
+        known = given_cell(args.cell)
+        degrees = [angle * DEGREES_PER_RADIAN for angle in known.angles]
+        check_cell(args.hkl_file, [*known.lengths_angstrom, *degrees], structure.symmetry)
     crystal = _crystal(args, beam.wavelength, table, clock, structure.cell)
     if mask is not None and mask.shape != (detector.n_slow, detector.n_fast):
         raise FileFormatError(
@@ -262,6 +268,9 @@ def _detector(args: Arguments) -> Detector:
         )
         if args.values[value] is not None
     }
+    if _turns_back(args):
+        frame = FRAMES[convention if 10 in args.corrected else Convention.CUSTOM]
+        vectors["spindle"] = tuple(-x for x in vectors.get("spindle", frame.spindle))
     size, corrected = detector_size(args), args.corrected
     n_fast, n_slow = (math.ceil(length / args.pixel - 0.5) for length in size)
     thickness = args.sensor_thickness
@@ -314,13 +323,21 @@ def _settle_distance(args: Arguments) -> None:
         args.values["close_distance"] = None
 
 
+def _turns_back(args: Arguments) -> bool:
+    """Whether the rotation is a negative one, which is the same about the opposite axis (Q27)."""
+    return 27 in args.corrected and args.oscillation is not None and args.oscillation < 0.0
+
+
 def _scan(args: Arguments) -> Scan:
-    sweep, lost = complete_oscillation(
-        args.oscillation, args.phi_step, args.phi_steps, args.corrected
-    )
+    start, width = args.phi, args.oscillation
+    if _turns_back(args):
+        start, width = -start, -width
+    elif width is not None and width < 0.0:
+        warn_quirk(27, f"-osc {width * DEGREES_PER_RADIAN:g} is negative and does not count")
+    sweep, lost = complete_oscillation(width, args.phi_step, args.phi_steps, args.corrected)
     if lost:
         warn_quirk(27, f"-phistep without -osc renders {sweep.count} steps, not {args.phi_steps}")
-    return Scan(args.phi, sweep)
+    return Scan(start, sweep)
 
 
 def _rendering(args: Arguments, mask: np.ndarray | None) -> Rendering:

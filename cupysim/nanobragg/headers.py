@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Collection, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from cupysim.errors import CupysimWarning, FileFormatError, OptionError
 from cupysim.formats import cbf, dials, nxmx_image, smv
 from cupysim.formats.geometry import ImageGeometry, Spectrum
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
+from cupysim.formats.rotation import SETTING, settings_remark
 from cupysim.formats.text_numbers import NUMBER
-from cupysim.maths.arrays import cross, dot, norm, unit
 from cupysim.nanobragg.arguments import LARGEST_FLOAT
+from cupysim.nanobragg.exact_geometry import geometry_values
 from cupysim.nanobragg.units import ANGSTROM, DEGREE, MM, Unit
 from cupysim.quirks import warn_quirk
 from cupysim.storage.reading import check_regular, opened
@@ -44,16 +46,16 @@ WHOLE_KEYS: tuple[tuple[tuple[str, ...], str, Unit | None], ...] = (
     (("ORGX", "XDS_ORGX"), "origin_x", None),
     (("ORGY", "XDS_ORGY"), "origin_y", None),
     (("TWOTHETA",), "twotheta", DEGREE),
-    (("PHI", "OSC_START"), "phi", DEGREE),
+    (("OSC_START", "PHI"), "phi", DEGREE),
 )
 """The same where quirk Q29 is corrected: spellings of a key, of which the first one counts."""
 
-TO_MOSFLM = np.array([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
-"""From imgCIF's frame to MOSFLM's, in which nanoBragg's orientations are by default: the beam along
-x, the spindle along z."""
 
 EDGE_ON = 1e-9
 """A detector whose normal has a smaller cosine with the beam has no distance along it."""
+
+ORIGIN_CONVENTIONS = ("xds", "dials")
+"""Conventions in which a header's beam centre does not count."""
 
 POSITIVE = ("PIXEL_SIZE", "WAVELENGTH")
 """Keys whose numbers must be above zero."""
@@ -172,7 +174,37 @@ def _warn_of_what_is_left_out(
     corrected: Collection[int],
 ) -> None:
     """Warn of what an image's header says in vain, and of what it should say and does not."""
+    start, phi = (image.number(key, whole_key=True) for key in ("OSC_START", "PHI"))
+    if start is not None and phi is not None and abs(start - phi) > SETTING:
+        counts = "OSC_START" if 29 in corrected else "PHI"
+        warnings.warn(
+            CupysimWarning(
+                f"{image.path}: its header has OSC_START={start:g} and PHI={phi:g}; {counts} counts"
+            ),
+            stacklevel=3,
+        )
+    convention = given.get("convention")
+    if convention in ORIGIN_CONVENTIONS and "beam_x" in header and "origin_x" not in header:
+        warnings.warn(
+            CupysimWarning(
+                f"{image.path}: BEAM_CENTER_X and _Y in its header do not count with "
+                f"-{convention}, which takes XDS_ORGX and _Y or -ORGX and -ORGY"
+            ),
+            stacklevel=3,
+        )
+    turning = image.word("AXIS").upper()
+    stands = {key: image.number(key, whole_key=True) for key in ("OMEGA", "KAPPA", "CHI", "PHI")}
+    if turning in stands:
+        remark = settings_remark(
+            {key: angle for key, angle in stands.items() if angle is not None and key != turning}
+        )
+        if remark:
+            warnings.warn(CupysimWarning(f"{image.path}: {remark}"), stacklevel=3)
     if 29 not in corrected:
+        for key, _, _ in KEYS:
+            number, whole = image.number(key), image.number(key, whole_key=True)
+            if number is not None and number != whole and not _is_own(image, key):
+                warn_quirk(29, f"{key}={number:g} is read from another key in {image.path}")
         for key, is_read in (("TWOTHETA", False), ("OSC_START", "phi" in header)):
             number = image.number(key, whole_key=True)
             if number and not is_read:
@@ -200,6 +232,12 @@ def _warn_of_what_is_left_out(
             )
 
 
+def _is_own(image: smv.SmvFile, key: str) -> bool:
+    """Whether longer keys which end with this one are those of headers which nanoBragg writes."""
+    longer = set(re.findall(rf"(\w+{re.escape(key)})\s*=", image.text))
+    return longer <= {"CLOSE_DISTANCE", "XDS_ORGX", "XDS_ORGY"}
+
+
 def _open(
     path: str, is_mask: bool, number: int
 ) -> tuple[np.ndarray | None, ImageGeometry | None, smv.SmvFile | None, bool]:
@@ -215,99 +253,6 @@ def _open(
         return good, geometry, None, True
     smv_image = smv.read(path)
     return (smv_image.image != 0 if is_mask else None), None, smv_image, False
-
-
-def geometry_values(path: object, geometry: ImageGeometry) -> dict[str, Any]:
-    """Values which place the detector exactly, in the CUSTOM convention and MOSFLM's frame.
-
-    Parameters
-    ----------
-    path : path_like
-        The file, for messages.
-    geometry : ImageGeometry
-        What it says.
-
-    Returns
-    -------
-    dict
-        Names as in `cupysim.nanobragg.arguments`.
-
-    Raises
-    ------
-    FileFormatError
-        If the detector's plane goes through the sample, or numbers are impossible.
-    """
-    fast, slow, origin, beam, spindle = (
-        TO_MOSFLM @ vector
-        for vector in (
-            geometry.fast, geometry.slow, geometry.origin, geometry.beam, geometry.spindle
-        )
-    )  # fmt: skip
-    normal = unit(cross(fast, slow))
-    distance = float(dot(origin, normal))
-    if distance < 0.0:
-        normal, distance = -normal, -distance
-    normal = _exactly_unit(normal)
-    numbers = [*fast, *slow, *origin, *beam, *spindle, geometry.pixel_size]
-    if not np.isfinite(numbers).all() or not (distance > 0.0 and geometry.pixel_size > 0.0):
-        raise FileFormatError(path, "its detector has an impossible position")
-    values: dict[str, Any] = {
-        "convention": "custom",
-        "pivot": "sample",
-        "n_fast": geometry.n_fast,
-        "n_slow": geometry.n_slow,
-        "pixel": geometry.pixel_size,
-        "fast_vector": tuple(map(float, fast)),
-        "slow_vector": tuple(map(float, slow)),
-        "normal_vector": tuple(map(float, normal)),
-        "beam_vector": tuple(map(float, beam)),
-        "spindle_axis": tuple(map(float, spindle)),
-        # the near point, which this convention takes from the beam centre
-        "beam_x": -float(dot(origin, fast)),
-        "beam_y": -float(dot(origin, slow)),
-        "close_distance": distance,
-    }
-    values |= _vector_values(geometry)
-    for name in ("wavelength", "phi", "oscillation"):
-        number = getattr(geometry, name)
-        if number is not None:
-            if not np.isfinite(number) or (name == "wavelength" and not number > 0.0):
-                raise FileFormatError(path, f"{name} {number:g} is not possible")
-            values[name] = number
-    if values.get("oscillation") == 0.0:
-        # a still; an option of zero would mean two equal angles
-        del values["oscillation"]
-    return values
-
-
-def _exactly_unit(vector: np.ndarray) -> np.ndarray:
-    """The vector, nudged until its length is 1 to the last bit.
-
-    The C program makes a normal of any other length again from the fast and slow axes, and
-    so turns round one which points the other way.
-    """
-    largest = int(np.argmax(np.abs(vector)))
-    nudged = vector.copy()
-    for toward in (np.inf, -np.inf):
-        nudged[:] = vector
-        for _ in range(16):
-            if norm(nudged) == 1.0:
-                return nudged
-            nudged[largest] = np.nextafter(nudged[largest], toward)
-    return vector
-
-
-def _vector_values(geometry: ImageGeometry) -> dict[str, Any]:
-    """Polarization and crystal, where they are known."""
-    across = cross(geometry.beam, geometry.spindle)
-    field = TO_MOSFLM @ (geometry.spindle if dot(across, across) > 0.0 else geometry.fast)
-    values: dict[str, Any] = {"polar_vector": tuple(map(float, field))}
-    if geometry.polarization is not None:
-        kahn, field = geometry.polarization
-        values |= {"polarization": kahn, "polar_vector": tuple(map(float, TO_MOSFLM @ field))}
-    if geometry.reciprocal is not None:
-        values["reciprocal"] = geometry.reciprocal @ TO_MOSFLM.T
-    return values
 
 
 def header_values(image: smv.SmvFile, flip_y: bool, pixel: float) -> dict[str, Any]:

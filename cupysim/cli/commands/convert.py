@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from cupysim.formats.structures import coordinates, lists, reflections, shelx_li
 from cupysim.formats.structures.columns import choose
 from cupysim.formats.structures.coordinates import B_SOL, K_SOL, Recipe
 from cupysim.formats.structures.structure import Structure
+from cupysim.formats.structures.symmetry import check_cell
 from cupysim.models.crystal import UnitCell
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.nanobragg.structure_files import CONTRAST, f000_value, read_text, with_f000
@@ -40,6 +42,9 @@ ENDINGS = (".hkl", ".txt", ".stol", ".mtz")
 
 HKLF_AMPLITUDES, HKLF_INTENSITIES = 3, 4
 """SHELX's numbers of formats."""
+
+REFLECTION_LOOP = re.compile(rb"^\s*_(diffrn_)?refln[._]index_h\b", re.MULTILINE)
+"""What only CIF files with reflections have."""
 
 MODEL_RECORDS = (b"ATOM  ", b"HETATM", b"CRYST1", b"HEADER", b"REMARK", b"MODEL ")
 """How lines of PDB files begin."""
@@ -150,13 +155,15 @@ def _read(arguments: argparse.Namespace) -> Structure:
         return structure
     if structure.cell is not None:
         raise CupysimError(f"--cell: {path} has a unit cell of its own")
+    if structure.symmetry is not None:
+        check_cell(path, cell, structure.symmetry)
     return replace(structure, cell=known)
 
 
 def _is_model(path: str, head: bytes) -> bool:
     if reflections.is_cif(head):
         data = content(path).lower()
-        return b"_refln" not in data and b"_atom_site" in data
+        return REFLECTION_LOOP.search(data) is None and b"_atom_site" in data
     return head.startswith(MODEL_RECORDS) or any(
         b"\n" + record in head for record in MODEL_RECORDS[:3]
     )
@@ -183,7 +190,7 @@ def _write(arguments: argparse.Namespace, structure: Structure, found: lists.Ref
     word = "replaced" if replaced else "written"
     content = io.BytesIO()
     if ending == ".mtz":
-        what = f"MTZ, {lists.write_mtz(content, structure, found)}, {structure.space_group}"
+        what = f"MTZ, {lists.write_mtz(content, structure, found)}"
     elif ending == ".stol":
         stol, amplitudes = lists.resolution_bins(structure, found, arguments.bs or BIN_WIDTH)
         lists.write_bins(content, stol, amplitudes)

@@ -12,7 +12,7 @@ import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures import mtz
-from cupysim.formats.structures.cif_blocks import CifBlock, read_blocks
+from cupysim.formats.structures.cif_blocks import UNKNOWN, CifBlock, read_blocks
 from cupysim.formats.structures.mmcif_atoms import complete_atom_loop, take_displacements
 from cupysim.formats.structures.pdb_text import LARGEST_COORDINATE, prepared
 from cupysim.formats.structures.reflections import is_cif
@@ -39,8 +39,14 @@ WHOLE_SITE = 1.05
 """Sum of a site's occupancies up to which models are parts of one structure."""
 
 RESIDUAL_B = "its B factors are residual: the TLS part of the displacements is left out"
+CONFIDENCE = (
+    "its B factors are confidences of a predicted model (pLDDT), not displacements: the better an "
+    "atom is known, the more it is smeared"
+)
+PREDICTED = re.compile("ALPHAFOLD|ESMFOLD|PLDDT|ROSETTAFOLD|OMEGAFOLD|BOLTZ|CHAI-1")
 NO_ATOMS = "no atoms; a PDB or mmCIF file with coordinates is expected"
 
+_CELL_LINE = re.compile(r"\s*\d+\.\d")
 _OPERATOR_LINE = re.compile(r"REMARK 290\s+\d+555\s+(\S+)")
 
 
@@ -112,6 +118,12 @@ def _read_cif(path: object, data: bytes) -> AtomicModel:
     for number, block in enumerate(blocks):
         if not {"_atom_site_cartn_x", "_atom_site_fract_x"} & set(block.columns):
             continue
+        # core CIF may have both; gemmi reads Cartesian coordinates of mmCIF alone
+        is_core = len(block.parsed.find_loop("_atom_site.Cartn_x")) == 0
+        if is_core and "_atom_site_fract_x" not in block.columns:
+            raise FileFormatError(
+                path, "Cartesian coordinates of a core CIF; fractional ones count"
+            )
         others = [other.name for other in blocks[number + 1 :] if "_atom_site_fract_x" in
                   other.columns or "_atom_site_cartn_x" in other.columns]  # fmt: skip
         remarks = (f"block {block.name}; not taken: {listed(others)}",) if others else ()
@@ -120,7 +132,12 @@ def _read_cif(path: object, data: bytes) -> AtomicModel:
             raise FileFormatError(path, f"{len(cells)} different unit cells; one is expected")
         symmetry, notes = block.symmetry(path)
         cell = block.cell(path)
-        if "_atom_site_cartn_x" not in block.columns:
+        if is_core:
+            if cell is None and len(cells) == 1:
+                owner = next(each for each in blocks if "_cell_length_a" in each.columns)
+                cell = owner.cell(path)
+                symmetry = symmetry or owner.symmetry(path)[0]
+                remarks = (*remarks, f"the unit cell is that of block {owner.name}")
             if cell is None or min(cell[:3]) < SMALLEST_CELL:
                 raise FileFormatError(path, "fractional coordinates without a possible unit cell")
             structure, more, alarms = small_molecule(path, gemmi, block, cell, symmetry)
@@ -162,6 +179,14 @@ def _macromolecule(
     alarms: tuple[str, ...] = ()
     if unknown:
         alarms = (f"{unknown} atoms have no B factor: 20 A^2 is assumed",)
+    titles = block.text("_struct_title") + block.text("_ma_qa_metric_name")
+    is_scored = "plddt" in "".join(block.texts("_ma_qa_metric_type")).lower()
+    if is_scored or PREDICTED.search(titles.upper()):
+        alarms += (CONFIDENCE,)
+    if "_atom_site_occupancy" not in block.columns:
+        alarms += ("its atoms have no occupancies: 1 is assumed",)
+    elif any(text in UNKNOWN for text in block.columns["_atom_site_occupancy"]):
+        alarms += ("some atoms have no occupancy: 1 is assumed",)
     if "residual" in block.text("_refine_pdbx_tls_residual_adp_flag").lower():
         alarms += (RESIDUAL_B,)
     return AtomicModel(structure, cell, symmetry if cell is not None else None, remarks, alarms)
@@ -181,11 +206,17 @@ def _read_pdb(
     if len(cells) > 1:
         raise FileFormatError(path, f"{len(cells)} different unit cells; one is expected")
     cell = _crystal(path, structure)
+    if cell is None and any(_CELL_LINE.match(each) and not _is_dummy(each) for each in cells):
+        raise FileFormatError(
+            path, "its CRYST1 record is not in the columns of the format (7-54), or damaged"
+        )
     if cell is None:
         dummy = ("its unit cell is a dummy",) if cells else ()
         return AtomicModel(structure, None, None, (*remarks, *dummy), tuple(alarms))
     name = structure.spacegroup_hm
-    if name.count("(") != name.count(")"):
+    beyond = {line[66:70].strip() for line in text.splitlines() if line.startswith("CRYST1")}
+    is_cut = any(each and not each.isdecimal() for each in beyond)
+    if name.count("(") != name.count(")") or is_cut:
         raise FileFormatError(path, f"CRYST1: the space group {name!r} is cut off")
     symmetry = named(name, cell)
     operators = [
@@ -200,6 +231,12 @@ def _read_pdb(
     return AtomicModel(structure, cell, symmetry, tuple(remarks), tuple(alarms))
 
 
+def _is_dummy(text: str) -> bool:
+    """Whether the numbers of a CRYST1 record are edges of a dummy, or missing."""
+    numbers = [float(word) for word in re.findall(r"\d+\.\d*", text)[:3]]
+    return len(numbers) < 3 or min(numbers) < SMALLEST_CELL
+
+
 def _pdb_alarms(text: str) -> Iterator[str]:
     """What of a PDB file must be known to whoever takes its atoms."""
     atoms = [line for line in text.splitlines() if line.startswith(("ATOM  ", "HETATM"))]
@@ -209,6 +246,13 @@ def _pdb_alarms(text: str) -> Iterator[str]:
     unplaced = sum(line[30:54] == "9999.000" * 3 for line in atoms)
     if unplaced:
         yield f"{unplaced} atoms at 9999.000 are taken; CNS means atoms without a place by it"
+    before = "\n".join(
+        line
+        for line in text.splitlines()
+        if line.startswith(("HEADER", "TITLE", "REMARK", "COMPND"))
+    )
+    if PREDICTED.search(before.upper()):
+        yield CONFIDENCE
     if "RESIDUAL B FACTORS ONLY" in text and "TLS" in text:
         yield RESIDUAL_B
 

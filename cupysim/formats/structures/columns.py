@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,8 +11,14 @@ import numpy as np
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures.table import Column, Quantity, ReflectionTable, listed
 
-USUAL = ("F", "FP", "FOBS", "F-obs", "F-obs-filtered", "F_XDSdataset", "F(+)", "I", "IMEAN", "I(+)")
+USUAL = (
+    "F", "FP", "FOBS", "F-obs", "F-obs-filtered", "F_XDSdataset", "F(+)", "I", "IMEAN", "I(+)",
+    "IOBS", "I-obs", "I-obs(+)",
+)  # fmt: skip
 """Labels of measured data; one of these is chosen where there are several columns of a kind."""
+
+CALCULATED = re.compile("F-?_?(MODEL|CALC|C|C_ALL|CALC_ALL|C_ALL_LS|WT|WT_FILL)|.*FWT|.*CALC.*")
+"""Labels of what was calculated, in capitals."""
 
 DIFFERENCE_MAPS = ("DELFWT", "FOFCWT", "FDELWT")
 """Labels of coefficients which are not structure factors."""
@@ -130,6 +137,8 @@ def choose(path: object, table: ReflectionTable, wanted: Sequence[str]) -> Chose
             path, f"nothing but coefficients of difference maps; -mtzcol takes one of {names}"
         )
     offered = [each for each in offered if _can_serve(each)] or offered
+    measured = [each for each in offered if not CALCULATED.fullmatch(each.plus.label.upper())]
+    offered = measured or offered
     usual = [each for each in offered if _usual_place(each) is not None]
     for some in (usual, offered):
         for is_intensity in (False, True):
@@ -229,7 +238,7 @@ def _with_deviations(table: ReflectionTable, plus: Column, minus: Column | None 
     if minus is None:
         return Chosen(plus, None, None, *_deviations(table, plus, 1))
     places = [table.columns.index(column) for column in (plus, minus)]
-    if abs(places[1] - places[0]) != 1:
+    if abs(places[1] - places[0]) != 1 or table.kind == "CIF":
         return Chosen(
             plus, minus, None, *_deviations(table, plus, 1), *_deviations(table, minus, 1)
         )
@@ -244,6 +253,26 @@ def _with_deviations(table: ReflectionTable, plus: Column, minus: Column | None 
 
 def _deviations(table: ReflectionTable, column: Column, count: int) -> list[Column | None]:
     """Standard deviations straight after a column; None for what is something else."""
+    if table.kind == "CIF":
+        return [_of_item(table, column), *[None] * (count - 1)]
     place = table.columns.index(column) + 1
     after = [*table.columns[place : place + count], *[None] * count][:count]
     return [each if each and each.quantity is Quantity.DEVIATION else None for each in after]
+
+
+def _of_item(table: ReflectionTable, column: Column) -> Column | None:
+    """Standard deviations of an item of CIF, whose loops have any order, by its name."""
+    return next(
+        (
+            each
+            for each in table.columns
+            if each.quantity is Quantity.DEVIATION and _stem(each.kind) == _stem(column.kind)
+        ),
+        None,
+    )
+
+
+def _stem(item: str) -> str:
+    """What the names of a quantity and of its standard deviation have in common."""
+    words = [word for word in item.split("_") if word not in ("sigma", "su", "u", "au", "meas")]
+    return "_".join(words)

@@ -185,6 +185,8 @@ def _checked(path: object, found: AtomicModel) -> tuple[list[str], list[str]]:
         if atom.charge:
             charged[atom.element.name, atom.charge] += 1
     count = found.model.count_atom_sites()
+    if unoccupied == count:
+        raise FileFormatError(path, "no atom has an occupancy above zero")
     if len(unknown) == count:
         raise FileFormatError(path, f"no atom has a known element, the first is {unknown[0]}")
     notes, alarms = [], []
@@ -344,10 +346,11 @@ def _table(
     for h, plane in zip(range(-low[0], low[0] + 1), table, strict=True):
         hkl = np.stack([np.full_like(k, h), k, l], axis=-1).reshape(-1, 3)
         inverse_d2 = cell.calculate_1_d2_array(hkl)
-        values = result.at(hkl, inverse_d2, *solvent)
         within = inverse_d2 <= 1.0 / limit**2
         count += int(np.count_nonzero(within))
-        plane[...] = np.where(within, np.abs(values), default).reshape(plane.shape)
+        values = np.full(len(hkl), default)
+        values[within] = np.abs(result.at(hkl[within], inverse_d2[within], *solvent))
+        plane[...] = values.reshape(plane.shape)
     first = (-int(low[0]), -int(low[1]), -int(low[2]))
     return StructureFactors(table, first, default, count)
 

@@ -32,6 +32,9 @@ MASK_POINTS = 7.0
 FINEST_SOLVENT = 1.3
 """Resolution (Angstrom) to which the solvent counts: its grid knows no more, and little is left."""
 
+FEW_WAVES = 5e7
+"""Reflections times atoms up to which structure factors are sums over atoms: some seconds."""
+
 BYTES_OF_A_POINT = 12.0
 """Memory of a grid's point: density, its transform, and what the transform works with."""
 
@@ -48,7 +51,7 @@ class Transforms:
 
     Parameters
     ----------
-    atoms : gemmi grid
+    atoms : gemmi grid or DirectSum
         Transform of the atoms' density.
     blur : float
         B factor (Angstrom^2) by which the density was blurred.
@@ -171,17 +174,11 @@ def transforms(gemmi: Any, structure: Any, limit: float, with_solvent: bool) -> 
     with_solvent : bool
         Whether a mask is made.
     """
-    density = gemmi.DensityCalculatorX()
-    density.d_min = limit
-    density.rate = SAMPLING_RATE
-    density.cutoff = 1e-6
-    density.grid.setup_from(structure)
-    density.set_refmac_compatible_blur(structure[0])
-    with ions(gemmi):
-        density.put_model_density_on_grid(structure[0])
-    atoms = gemmi.transform_map_to_f_phi(density.grid)
-    blur = density.blur
-    del density
+    atoms: Any
+    if _count_waves(structure, limit) <= FEW_WAVES:
+        atoms, blur = DirectSum(gemmi, structure), 0.0
+    else:
+        atoms, blur = _density_transform(gemmi, structure, limit)
     if not with_solvent:
         return Transforms(atoms, blur, None)
     mask = gemmi.FloatGrid()
@@ -192,6 +189,52 @@ def transforms(gemmi: Any, structure: Any, limit: float, with_solvent: bool) -> 
         masker.rprobe, masker.rshrink = COARSE_PROBE, COARSE_SHRINKAGE
     masker.put_mask_on_float_grid(mask, structure[0])
     return Transforms(atoms, blur, gemmi.transform_map_to_f_phi(mask))
+
+
+class DirectSum:
+    """Structure factors of few atoms as sums over them, which are exact.
+
+    Densities on grids are cut off at the size of a small cell.
+
+    Parameters
+    ----------
+    gemmi : module
+        The library.
+    structure : gemmi.Structure
+        One model, with its cell's images.
+    """
+
+    def __init__(self, gemmi: Any, structure: Any) -> None:
+        self._gemmi = gemmi
+        self._calculator = gemmi.StructureFactorCalculatorX(structure.cell)
+        self._model = structure[0]
+
+    def get_value_by_hkl(self, hkl: np.ndarray, unblur: float = 0.0) -> np.ndarray:
+        """Structure factors (electrons), as gemmi's grids give them; nothing is blurred."""
+        assert unblur == 0.0
+        value = self._calculator.calculate_sf_from_model
+        with ions(self._gemmi):
+            return np.array([value(self._model, index) for index in hkl.tolist()], dtype=complex)
+
+
+def _count_waves(structure: Any, limit: float) -> float:
+    """Reflections times atoms of the whole cell."""
+    reflections = 4.0 / 3.0 * np.pi * structure.cell.volume / limit**3 + 1.0
+    return float(reflections * structure[0].count_atom_sites() * (len(structure.cell.images) + 1))
+
+
+def _density_transform(gemmi: Any, structure: Any, limit: float) -> tuple[Any, float]:
+    """Transform of a model's density on a grid, and by which B factor it is blurred."""
+    density = gemmi.DensityCalculatorX()
+    density.d_min = limit
+    density.rate = SAMPLING_RATE
+    density.cutoff = 1e-6
+    density.grid.setup_from(structure)
+    density.set_refmac_compatible_blur(structure[0])
+    with ions(gemmi):
+        density.put_model_density_on_grid(structure[0])
+    atoms = gemmi.transform_map_to_f_phi(density.grid)
+    return atoms, density.blur
 
 
 @contextmanager

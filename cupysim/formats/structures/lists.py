@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -122,7 +122,7 @@ def write_mtz(stream: BinaryIO, structure: Structure, reflections: ReflectionLis
     Returns
     -------
     str
-        The columns: F, or F(+) and F(-) where Friedel mates differ.
+        The columns, F, or F(+) and F(-) where Friedel mates differ, and the space group.
 
     Raises
     ------
@@ -130,6 +130,10 @@ def write_mtz(stream: BinaryIO, structure: Structure, reflections: ReflectionLis
         If there is no cell, or gemmi is not installed.
     """
     gemmi = require("gemmi", "writing MTZ files")
+    group = None if structure.symmetry is None else structure.symmetry.group
+    if group is None:
+        # operators without a name do not fit the header; all of P1 is written
+        structure = replace(structure, symmetry=None)
     unique = _unique(structure, reflections)
     hkl, plus, minus = unique.hkl, unique.plus, unique.minus
     both = np.isfinite(plus) & np.isfinite(minus)
@@ -137,7 +141,6 @@ def write_mtz(stream: BinaryIO, structure: Structure, reflections: ReflectionLis
     mtz = gemmi.Mtz(with_base=True)
     mtz.title = "structure factors from cupysim convert"
     mtz.history = [f"cupysim convert: {structure.source}"]
-    group = None if structure.symmetry is None else structure.symmetry.group
     mtz.spacegroup = group or gemmi.SpaceGroup("P 1")
     mtz.set_cell_for_all(gemmi.UnitCell(*_cell(structure)))
     mtz.add_dataset("cupysim").wavelength = (structure.wavelength or 0.0) / ANGSTROM
@@ -152,7 +155,8 @@ def write_mtz(stream: BinaryIO, structure: Structure, reflections: ReflectionLis
         path = Path(folder) / "new.mtz"
         mtz.write_to_file(str(path))
         stream.write(path.read_bytes())
-    return " ".join(columns)
+    name = structure.space_group if group is not None else "P 1, since its group has no name"
+    return f"{' '.join(columns)}, {name}"
 
 
 @dataclass(frozen=True, eq=False)

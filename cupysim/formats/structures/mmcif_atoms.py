@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,8 @@ TENSORS = tuple(
     for kind, scale in (("u", 1.0), ("b", 1.0 / EIGHT_PI_SQUARED))
 )
 """Where tensors stand: identifiers of the atoms, columns, and the factor which makes them U."""
+
+_CHARGED = re.compile(r"[A-Za-z]{1,2}\s*(?:(\d*)[+-]|[+-](\d*))")
 
 SUBSTITUTES = {
     "label_alt_id": (),
@@ -73,6 +77,17 @@ def complete_atom_loop(path: object, block: CifBlock) -> None:
             column[row] = value
 
 
+def _take_charges(block: CifBlock, atoms: Mapping[str, Any]) -> None:
+    """Charges which type symbols have in them, such as ZN2+."""
+    symbols = block.columns["_atom_site_type_symbol"]
+    for identity, symbol in zip(block.columns.get("_atom_site_id", ()), symbols, strict=False):
+        match = _CHARGED.fullmatch(symbol.strip("'\""))
+        atom = atoms.get(identity)
+        if match is not None and atom is not None and atom.charge == 0:
+            sign = 1 if "+" in symbol else -1
+            atom.charge = sign * int(match[1] or match[2] or 1)
+
+
 def take_displacements(path: object, block: CifBlock, structure: Any) -> int:
     """Give atoms the displacements which gemmi does not read.
 
@@ -108,6 +123,7 @@ def take_displacements(path: object, block: CifBlock, structure: Any) -> int:
             if np.isfinite(by_name[name]) and name in atoms:
                 atoms[name].b_iso = EIGHT_PI_SQUARED * by_name[name]
         unknown = [name for name in unknown if not np.isfinite(by_name[name])]
+    _take_charges(block, atoms)
     for identity, columns, scale in TENSORS:
         serials = block.columns.get(identity, ())
         if not serials or any(len(block.columns.get(each, ())) != len(serials) for each in columns):

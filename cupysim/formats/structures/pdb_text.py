@@ -51,12 +51,19 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
     text = _BEYOND_ASCII.sub(b"?", data.removeprefix(b"\xef\xbb\xbf")).decode("ascii")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     is_old = _is_old(lines)
+    scales = [line for line in lines if line.startswith("SCALE")]
+    is_identity = len(scales) == 3 and [
+        [float(word) for word in re.findall(r"-?\d+\.\d*", line)] for line in scales
+    ] == [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]
     kept: list[str] = []
     after_end = without_occupancy = without_b = 0
     ended = False
     for number, line in enumerate(lines, 1):
         if line.rstrip() == "END":
             ended = True
+            continue
+        if is_identity and line.startswith("SCALE"):
+            # of programs which do not know the cell
             continue
         if line.startswith(ATOM_RECORDS):
             after_end += ended

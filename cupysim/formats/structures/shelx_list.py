@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures.list_lines import fixed_numbers, list_table
@@ -41,14 +43,18 @@ def read(
     symmetry = named(group, cell)
     if symmetry is None:
         raise FileFormatError(path, f"unknown space group {group!r}")
-    rows = []
+    rows: list[list[float]] = []
+    batches: dict[int, int] = {}
     for number, line in enumerate(data.decode("latin-1").splitlines(), 1):
         if not line.strip():
+            if rows:
+                # h = k = l = 0 ends the list
+                break
             continue
         row = fixed_numbers(path, line, number, (4, 4, 4, 8, 8))
-        if line[28:32].strip().startswith("-"):
-            reason = "a negative batch number: overlapped reflections of a twin (HKLF 5)"
-            raise FileFormatError(path, reason, number)
+        batch = line[28:32].strip()
+        if re.fullmatch(r"-?\d+", batch):
+            batches.setdefault(int(batch), number)
         for place, begin in ((3, 12), (4, 20)):
             if "." not in line[begin : begin + 8]:
                 # a Fortran format with two decimals
@@ -56,7 +62,27 @@ def read(
         if row[:3] == [0.0, 0.0, 0.0]:
             break
         rows.append(row)
+    _check_batches(path, batches)
     names = ("I", "SIGI") if intensities else ("F", "SIGF")
     quantity = Quantity.INTENSITY if intensities else Quantity.AMPLITUDE
     kinds = (quantity, Quantity.DEVIATION)
     return list_table(path, "SHELX list", rows, names, kinds, cell, symmetry)
+
+
+def _check_batches(path: object, batches: Mapping[int, int]) -> None:
+    """Refuse batches which have scales of their own; they are given with a line of each.
+
+    A list with 1 and -1 alone has flags of reflections for R-free, as XDSCONV and XPREP write them.
+    """
+    twins = [number for number in batches if number < -1]
+    if twins:
+        reason = "a negative batch number: overlapped reflections of a twin (HKLF 5)"
+        raise FileFormatError(path, reason, min(batches[number] for number in twins))
+    several = sorted(number for number in batches if number > 0)
+    if len(several) > 1:
+        raise FileFormatError(
+            path,
+            f"batches {', '.join(map(str, several[:6]))}, whose scales (BASF) the list does not "
+            "tell: merge them before",
+            batches[several[1]],
+        )

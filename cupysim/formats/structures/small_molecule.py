@@ -33,6 +33,8 @@ ORDER = "_atom_site_site_symmetry_order"
 """How many operators leave a site where it is. Its forerunner, symmetry_multiplicity, means this
 in files of some programs and the number of equivalent sites in others, and is not read."""
 
+ATTACHED = "_atom_site_attached_hydrogens"
+
 ANISO_LABEL = "_atom_site_aniso_label"
 
 FRACTIONS = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
@@ -130,6 +132,14 @@ def small_molecule(
     ):
         if count:
             remarks.append(f"{count} {what}")
+    attached = np.nansum(_numbers(path, block, ATTACHED, len(fractions)))
+    if attached > 0.0:
+        warnings.append(
+            f"{attached:g} hydrogen atoms which the file only counts (attached_hydrogens) have no "
+            "place and are left out"
+        )
+    if any("scat_dispersion" in name for name in block.columns):
+        remarks.append("anomalous scattering (scat_dispersion) is not calculated")
     if wrong_order:
         warnings.append(
             f"site_symmetry_order is impossible where the atoms are, which count: "
@@ -165,6 +175,7 @@ def _elements(
     odd: dict[str, str] = {}
     for symbol, label in zip(symbols, labels, strict=True):
         is_known = symbol not in ("", "?", ".")
+        symbol = symbol.replace(" ", "")
         match = _SYMBOL.match(symbol if is_known else label)
         letters = match[1] if match else ""
         candidates = [letters] if is_known else _candidates(gemmi, letters, formula)
