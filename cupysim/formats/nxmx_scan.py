@@ -204,7 +204,7 @@ def _width(nxmx: Any, path: object, axis: Any, number: int, groups: Sequence[Any
         (group, each)
         for group in groups
         for each in group
-        if each == name and group.get(each) == axis
+        if hasattr(group.get(each), "shape") and group[each] == axis
     ]
     beside = [(axis.parent, name), *linked]
     for group, label in beside:

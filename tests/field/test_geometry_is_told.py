@@ -1,0 +1,394 @@
+"""Geometry which contradicts itself, or says more than is simulated: it counts, or a line tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from cupysim.api import from_args
+from cupysim.errors import CupysimWarning, FileFormatError
+from cupysim.formats import cbf, dials, nxmx_image
+from cupysim.formats.geometry import ImageGeometry
+from tests.conftest import Run
+from tests.field.cbf_files import full_cbf, imgcif_text, mini_cbf, section
+from tests.field.nxmx_files import CENTRE, DISTANCE, N_FAST, N_SLOW, PIXEL, dataset, group, write
+from tests.field.test_geometry import COUNTS, CRYSTAL, DETECTOR, WORDS, edited, smv_file
+from tests.formats.test_inherited import expt, save
+
+MODULE = f"{DETECTOR}/module"
+SAMPLE = "entry/sample"
+
+
+def told(path: Path, number: int = 0) -> tuple[ImageGeometry, str]:
+    geometry = nxmx_image.read(path, number)[1]
+    return geometry, "\n".join(geometry.remarks)
+
+
+def spot_of(geometry: ImageGeometry) -> tuple[float, float, float]:
+    found = geometry.beam_centre
+    assert found is not None
+    return found
+
+
+def beam_on_the_corner(file: Any) -> None:
+    file[f"{MODULE}/module_offset"].attrs["offset"] = [0.0, 0.0, 0.0]
+
+
+def centre(x: float, y: float) -> Any:
+    def change(file: Any) -> None:
+        dataset(file[DETECTOR], "beam_center_x", x, units="pixel")
+        dataset(file[DETECTOR], "beam_center_y", y, units="pixel")
+
+    return change
+
+
+def both(*changes: Any) -> Any:
+    def change(file: Any) -> None:
+        for each in changes:
+            each(file)
+
+    return change
+
+
+def test_beam_centres_of_early_firmware(tmp_path: Path) -> None:
+    path = edited(tmp_path / "a.h5", both(beam_on_the_corner, centre(37.79, 29.65)))
+    geometry, remarks = told(path)
+    np.testing.assert_allclose(spot_of(geometry), [37.79, 29.65, DISTANCE], rtol=1e-9)
+    assert "beam_center_x and _y count" in remarks
+
+
+def test_other_beam_centres_and_distances_are_told(tmp_path: Path) -> None:
+    path = edited(tmp_path / "a.h5", centre(30.0, 29.0), detector={"distance": (0.2, "m")})
+    geometry, remarks = told(path)
+    np.testing.assert_allclose(spot_of(geometry), [*CENTRE, DISTANCE], rtol=1e-9)
+    assert "beam_center_x and _y are 30.00 29.00 pixels" in remarks
+    assert "its distance is 200 mm" in remarks
+    path = edited(tmp_path / "b.h5", centre(*CENTRE), detector={"distance": (DISTANCE, "m")})
+    assert told(path)[1] == ""
+
+
+def directions_depend_on(name: str) -> Any:
+    def change(file: Any) -> None:
+        for axis in ("fast", "slow"):
+            file[f"{MODULE}/{axis}_pixel_direction"].attrs["depends_on"] = name
+
+    return change
+
+
+def test_directions_whose_chain_ends(tmp_path: Path) -> None:
+    """The module's offset goes on, as in files of early firmware."""
+    geometry, _ = told(edited(tmp_path / "a.h5", directions_depend_on(".")))
+    np.testing.assert_allclose(spot_of(geometry), [*CENTRE, DISTANCE], rtol=1e-9)
+
+    def without_offset(file: Any) -> None:
+        directions_depend_on(".")(file)
+        del file[f"{MODULE}/module_offset"]
+        for axis in ("fast", "slow"):
+            del file[f"{MODULE}/{axis}_pixel_direction"].attrs["offset"]
+
+    with pytest.raises(FileFormatError, match="there is no distance"):
+        told(edited(tmp_path / "b.h5", without_offset))
+
+
+def goniometer(angles: dict[str, list[float]]) -> Any:
+    """Axes phi on omega, both along -x, in place of the file's."""
+
+    def change(file: Any) -> None:
+        del file[SAMPLE]
+        sample = group(file["entry"], "sample", "NXsample")
+        moved = group(sample, "transformations", "NXtransformations")
+        above = "."
+        for name in ("omega", "phi"):
+            dataset(moved, name, angles[name], depends_on=above, units="deg",
+                    transformation_type="rotation", vector=[-1.0, 0.0, 0.0])  # fmt: skip
+            above = f"{moved.name}/{name}"
+        sample["depends_on"] = np.bytes_(above)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("angles", "start", "remark"),
+    [
+        ({"omega": [90.0], "phi": [0.0]}, 90.0, ""),
+        ({"omega": [90.0], "phi": [30.0]}, 90.0, "stands at phi 30 degrees"),
+        ({"omega": [0.0, 1.0], "phi": [30.0, 30.0]}, 0.0, "stands at phi 30 degrees"),
+    ],
+)
+def test_goniometers_which_stand(
+    angles: dict[str, list[float]], start: float, remark: str, tmp_path: Path
+) -> None:
+    path = edited(tmp_path / "a.h5", goniometer(angles), omega=angles["omega"])
+    geometry, remarks = told(path)
+    assert np.degrees(geometry.phi) == pytest.approx(start)
+    assert remark in remarks
+    assert bool(remark) == bool(remarks)
+
+
+@pytest.mark.parametrize(
+    ("omega", "beside", "width"),
+    [
+        ([359.8, 359.9, 0.0], {}, 0.1),
+        ([359.9], {"omega_end": [0.0]}, 0.1),
+        ([0.0], {"omega_end": [360.0]}, 360.0),
+        ([0.0], {"omega_end": [-0.25]}, -0.25),
+    ],
+)
+def test_widths_across_a_whole_turn(
+    omega: list[float], beside: dict[str, Any], width: float, tmp_path: Path
+) -> None:
+    geometry, _ = told(write(tmp_path / "a.h5", omega=omega, beside_omega=beside))
+    assert np.degrees(geometry.oscillation) == pytest.approx(abs(width))
+    assert geometry.spindle[0] * width > 0.0
+
+
+def test_increments_beside_a_link(tmp_path: Path) -> None:
+    def change(file: Any) -> None:
+        moved = file[f"{SAMPLE}/transformations"]
+        with h5py.File(tmp_path / "other.h5", "w") as other:
+            file.copy(moved["omega"], other, "angles")
+            other["angles"].attrs["depends_on"] = "."
+        del moved["omega"]
+        moved["omega"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/angles")
+        dataset(moved, "omega_increment_set", [0.3, 0.3], units="deg")
+
+    path = edited(tmp_path / "a.h5", change, omega=[0.0, 0.5])
+    assert np.degrees(told(path)[0].oscillation) == pytest.approx(0.3)
+
+
+def test_starts_and_increments_alone(tmp_path: Path) -> None:
+    def change(file: Any) -> None:
+        del file[SAMPLE]
+        axes = group(group(file["entry"], "sample", "NXsample"), "goniometer", "NXcollection")
+        for name, value in (("omega_start", 12.0), ("omega_increment", 0.2), ("chi_start", 30.0),
+                            ("chi_increment", 0.0)):  # fmt: skip
+            dataset(axes, name, value, units="deg")
+
+    geometry, remarks = told(edited(tmp_path / "a.h5", change, omega=[0.0, 1.0]), 1)
+    assert np.degrees([geometry.phi, geometry.oscillation]) == pytest.approx([12.2, 0.2])
+    assert "stands at chi 30" in remarks
+
+
+def test_masks_of_several_parts_and_bits(tmp_path: Path) -> None:
+    planes = np.zeros((2, N_SLOW, N_FAST), np.uint32)
+    planes[0, 1, 2], planes[1, 3, 4] = 1, 4
+    # a virtual pixel between two modules has a value
+    planes[0, 5, 6] = 1 << 31
+
+    def change(file: Any) -> None:
+        file[f"{DETECTOR}/pixel_mask"][...] = planes[0]
+        file[f"{DETECTOR}/pixel_mask_2"] = planes[1]
+
+    good, _ = nxmx_image.read(edited(tmp_path / "a.h5", change))
+    assert np.argwhere(~good).tolist() == [[1, 2], [3, 4]]
+
+
+def test_what_nxmx_files_say_in_vain(tmp_path: Path) -> None:
+    def change(file: Any) -> None:
+        file["entry/instrument/beam/depends_on"] = np.bytes_("/entry/somewhere")
+
+    path = edited(tmp_path / "a.h5", change, detector={"sensor_thickness": (450e-6, "m")})
+    remarks = told(path)[1]
+    assert "the transformations of its beam are not applied" in remarks
+    assert "its sensor of 450 um is not simulated" in remarks
+
+
+def test_fast_on_slow_is_told(tmp_path: Path) -> None:
+    def change(file: Any) -> None:
+        name = f"/{MODULE}/slow_pixel_direction"
+        file[f"{MODULE}/fast_pixel_direction"].attrs["depends_on"] = name
+
+    geometry, remarks = told(edited(tmp_path / "a.h5", change))
+    assert spot_of(geometry)[1] == pytest.approx(CENTRE[1] - 1.0)
+    assert "depends on slow_pixel_direction" in remarks
+    assert geometry.pixel_size == PIXEL
+
+
+# experiment lists
+
+
+def test_settings_of_several_axes_count_at_the_image(tmp_path: Path) -> None:
+    quarter = [0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+    model = {"axes": [[1.0, 0, 0], [0, 0, 1.0]], "angles": [0.0, 0.0], "names": ["PHI", "OMEGA"],
+             "scan_axis": 0, "setting_rotation_at_scan_points": [quarter, quarter]}  # fmt: skip
+    found = dials.read(save(tmp_path / "a.expt", expt(goniometer=[model])))
+    np.testing.assert_allclose(found.spindle, [0.0, 1.0, 0.0], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value", "remark"),
+    [
+        ("beam", "divergence", 0.01, "its beam's divergence is not taken"),
+        ("crystal", "mosaicity", 0.2, "its crystal's mosaicity is not taken"),
+        ("panel", "px_mm_strategy", {"type": "OffsetPxMmStrategy"}, "offsets (dx, dy)"),
+        ("panel", "thickness", 0.32, "its sensor of 320 um is not simulated"),
+    ],
+)
+def test_what_lists_say_in_vain(
+    kind: str, key: str, value: Any, remark: str, tmp_path: Path
+) -> None:
+    content = expt()
+    panel = content["detector"][0]["panels"][0]
+    (panel if kind == "panel" else content[kind][0])[key] = value
+    assert remark in "\n".join(dials.read(save(tmp_path / "a.expt", content)).remarks)
+
+
+def test_lists_and_images_given_by_the_wrong_option(tmp_path: Path, run: Run) -> None:
+    save(tmp_path / "a.expt", expt())
+    write(tmp_path / "a.h5")
+    assert "is given by -expt" in run(f"{WORDS} -img a.expt").err
+    assert "give it by -img" in run(f"{WORDS} -expt a.h5").err
+
+
+def test_models_in_other_files(tmp_path: Path) -> None:
+    content = expt()
+    content["experiment"][0]["beam"] = "beam.json"
+    with pytest.raises(FileFormatError, match=r"in another file, beam\.json"):
+        dials.read(save(tmp_path / "a.expt", content))
+
+
+# SMV
+
+
+@pytest.mark.parametrize(("words", "start"), [("", 10.0), ("-corrected", 33.0)])
+def test_two_first_angles(words: str, start: float, tmp_path: Path) -> None:
+    path = smv_file(tmp_path / "a.img", COUNTS.astype("<u2"), {"DIM": "2;\nOSC_START=33;",
+                                                              "PHI": "10;"})  # fmt: skip
+    repad(path)
+    with pytest.warns(CupysimWarning, match="OSC_START=33 and PHI=10"):
+        experiment = from_args(f"{CRYSTAL} -img {path} {words}")
+    assert np.degrees(experiment.scan.start) == pytest.approx(start)
+
+
+def repad(path: Path) -> None:
+    """A header of 512 bytes again, after lines were added."""
+    data = path.read_bytes()
+    path.write_bytes(data[:512] + data[-2 * COUNTS.size :])
+
+
+def test_negative_widths_of_headers(tmp_path: Path, run: Run) -> None:
+    """The rotation goes back, which is forwards about the opposite axis."""
+    smv_file(tmp_path / "a.img", COUNTS.astype("<u2"), {"PHI": "10;", "OSC_RANGE": "-0.5;"})
+    back = from_args(f"{CRYSTAL} -img {tmp_path / 'a.img'} -corrected -phisteps 2")
+    assert np.degrees([back.scan.start, back.scan.sweep.range]) == pytest.approx([-10.0, 0.5])
+    plain = from_args(f"{CRYSTAL} -corrected")
+    np.testing.assert_allclose(back.detector.unit_frame.spindle, -plain.detector.unit_frame.spindle)
+    assert "-osc -0.5 is negative" in run(f"{WORDS} -osc -0.5 -detpixels 16").err
+
+
+def test_lower_case_headers(tmp_path: Path) -> None:
+    path = smv_file(tmp_path / "a.img", COUNTS.astype("<u2"), {"PHI": "20;"})
+    data = path.read_bytes()
+    low = data[:512].replace(b"PHI", b"Phi").replace(b"SIZE", b"size")
+    path.write_bytes(low + data[512:])
+    experiment = from_args(f"{CRYSTAL} -img {path} -corrected")
+    assert np.degrees(experiment.scan.start) == pytest.approx(20.0)
+    assert (experiment.detector.n_fast, experiment.detector.n_slow) == (80, 64)
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "message"),
+    [
+        ("AXIS=omega;\nKAPPA=40;", "", "stands at KAPPA 40"),
+        ("SAMPLE_DISTANCE=999;", "", "DISTANCE=999 is read from another key"),
+        ("DIM=2;", "-xds", "do not count with -xds"),
+        ("DIM=2;", "-dials -corrected", "do not count with -dials"),
+    ],
+)
+def test_what_headers_say_in_vain(
+    line: str, words: str, message: str, tmp_path: Path, run: Run
+) -> None:
+    path = smv_file(tmp_path / "a.img", COUNTS.astype("<u2"))
+    data = path.read_bytes()
+    header = data[:512].rstrip(b" \0").removesuffix(b"}\f") + line.encode() + b"\n}\f"
+    path.write_bytes(header.ljust(512) + data[512:])
+    assert message in run(f"{WORDS} -img a.img {words}").err
+
+
+# CBF
+
+
+def mini_of(tmp_path: Path, **lines: str | None) -> ImageGeometry:
+    path = mini_cbf(tmp_path / "a.cbf", section(np.ones((3, 3), np.int32)), **lines)
+    return cbf.read(path)[1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "start", "width", "spindle", "remark"),
+    [
+        ({"Oscillation_axis": "(0, 1, 0)"}, 10.0, 0.5, (0.0, 1.0, 0.0), ""),
+        ({"Oscillation_axis": "-X"}, 10.0, 0.5, (-1.0, 0.0, 0.0), ""),
+        (
+            {"Start_angle": None, "Angle_increment": None, "Omega": "0.0 deg.",
+             "Omega_increment": "0.5 deg."},
+            0.0, 0.5, (1.0, 0.0, 0.0), "",
+        ),
+        (
+            {"Oscillation_axis": "PHI", "Angle_increment": "0.0 deg.", "Phi": "10.0 deg.",
+             "Phi_increment": "0.25 deg."},
+            10.0, 0.25, (1.0, 0.0, 0.0), "Angle_increment is 0",
+        ),
+        (
+            {"Oscillation_axis": "omega", "Omega": "12.0 deg."},
+            10.0, 0.5, (1.0, 0.0, 0.0), "Start_angle is 10, but Omega is 12",
+        ),
+    ],
+)  # fmt: skip
+def test_rotations_of_mini_headers(
+    lines: dict[str, str | None],
+    start: float,
+    width: float,
+    spindle: tuple[float, ...],
+    remark: str,
+    tmp_path: Path,
+) -> None:
+    geometry = mini_of(tmp_path, **lines)
+    assert np.degrees([geometry.phi, geometry.oscillation]) == pytest.approx([start, width])
+    np.testing.assert_allclose(geometry.spindle, spindle)
+    assert remark in "\n".join(geometry.remarks)
+
+
+def test_scans_which_are_not_the_images(tmp_path: Path) -> None:
+    text = imgcif_text((3, 3), stands={"DISTANCE": (0.0, 150.0), "OMEGA": (30.0, 0.0)},
+                       increments={"OMEGA": 0.5})  # fmt: skip
+    row = next(line for line in text.splitlines() if line.startswith("S1 OMEGA"))
+    text = text.replace(row, f"{row}\nS2 OMEGA 90.0 1.5 1.5 0.0 0.0 0.0")
+    path = full_cbf(tmp_path / "a.cbf", text, section(np.ones((3, 3), np.int32)))
+    geometry = cbf.read(path)[1]
+    assert np.degrees([geometry.phi, geometry.oscillation]) == pytest.approx([30.0, 0.5])
+
+
+def test_ranges_without_increments(tmp_path: Path) -> None:
+    """Of a scan of one image, the range is its width."""
+    text = imgcif_text((3, 3), stands={"DISTANCE": (0.0, 150.0), "OMEGA": (30.0, 0.0)})
+    row = next(line for line in text.splitlines() if line.startswith("S1 OMEGA"))
+    text = text.replace(row, row.replace("30.0 0.0 0.0", "30.0 0.5 ."))
+    path = full_cbf(tmp_path / "a.cbf", text, section(np.ones((3, 3), np.int32)))
+    assert np.degrees(cbf.read(path)[1].oscillation) == pytest.approx(0.5)
+
+
+def test_spindles_which_a_mini_header_cannot_say(run: Run) -> None:
+    words = (
+        f"{WORDS.replace('-nonoise', '')} -lambda 1 -detpixels 32 -osc 1 -phisteps 1 -cbffile a.cbf"
+    )
+    outcome = run(f"{words} -spindle_axis .3 0 1")
+    assert outcome.status == 9
+    assert "the spindle is not normal to the beam" in outcome.err
+    assert outcome.files == {}
+    assert run(f"{words} -spindle_axis 0 0 1").status == 0
+
+
+# matrices
+
+
+def test_a_matrix_which_is_an_xparm_file(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "XPARM.XDS").write_text(
+        "     1        0.0000    0.2500  0.999997  0.000004 -0.002427\n"
+        "       0.979338       0.005 0.001 1.021\n 80 64 0.5 0.5\n"
+    )
+    outcome = run(f"-mat XPARM.XDS {WORDS.replace('-cell 70 80 90', '')} -lambda 1 -detpixels 16")
+    assert "its first line has six numbers, as that of XPARM.XDS" in outcome.err
