@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cupysim.models.sampling import Sweep
     from cupysim.models.scan import Scan
     from cupysim.models.structure_factors import StructureFactors
-    from cupysim.quirks import QuirkWarning
+    from cupysim.quirks import Quirk, Quirks, QuirkWarning
     from cupysim.refine.outcome import Refined
 
 __version__ = "0.1.0"
@@ -60,7 +60,7 @@ _HOMES = {
     "models.sampling": ("Sweep",),
     "models.scan": ("Scan",),
     "models.structure_factors": ("StructureFactors",),
-    "quirks": ("QuirkWarning",),
+    "quirks": ("Quirk", "Quirks", "QuirkWarning"),
     "refine.fit": ("Refined",),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -79,7 +79,9 @@ __all__ = [
     "Image",
     "Mosaicity",
     "Pivot",
+    "Quirk",
     "QuirkWarning",
+    "Quirks",
     "RandomStream",
     "Refined",
     "Region",

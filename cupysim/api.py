@@ -60,7 +60,7 @@ def simulate(
         GPUs which share the work of the cuda backend; all without it.
     gradients : str or iterable of str, optional
         Parameters with which the image is differentiated, see `render_gradients`; the result
-        is the image's ``gradients``. All quirks must be corrected (``corrected="all"``).
+        is the image's ``gradients``. All quirks must be corrected, as they are by default.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def render_gradients(
     Parameters
     ----------
     experiment : Experiment
-        What is simulated, with all quirks corrected (``corrected="all"``).
+        What is simulated, with all quirks corrected, as they are by default.
     names : str or iterable of str
         Parameters: misset_x, misset_y, misset_z, cell_a, cell_b, cell_c, cell_alpha, cell_beta,
         cell_gamma, n_a, n_b, n_c, mosaic_spread, wavelength, distance, beam_fast, beam_slow,
@@ -188,7 +188,7 @@ def fit(
     Parameters
     ----------
     experiment : Experiment
-        The start, with all quirks corrected (``corrected="all"``).
+        The start, with all quirks corrected, as they are by default.
     counts : ndarray, shape (n_slow, n_fast)
         Photons counted, without offset.
     names : str or sequence of str, optional

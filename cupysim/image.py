@@ -76,7 +76,7 @@ class Image:
     @cached_property
     def statistics(self) -> Statistics:
         """Maximum, mean and spread."""
-        return image_statistics(self.plan, self.rendered, self.experiment.corrections)
+        return image_statistics(self.plan, self.rendered, self.experiment.policy)
 
     def integers(self, scale: float = 0.0, offset: float = DEFAULT_OFFSET) -> np.ndarray:
         """The image without noise, scaled to 16 bits.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from cupysim.backends.rendered import Rendered
 from cupysim.native import tools
 from cupysim.plan.render_plan import RenderPlan
+from cupysim.quirks import Quirk, Quirks
 
 ROWS_AT_ONCE = 256
 
@@ -41,9 +41,7 @@ class Statistics:
     solid_angle: float
 
 
-def image_statistics(
-    plan: RenderPlan, rendered: Rendered, corrected: Collection[int] = ()
-) -> Statistics:
+def image_statistics(plan: RenderPlan, rendered: Rendered, quirks: Quirks) -> Statistics:
     """Statistics of the first shot's first panel.
 
     Parameters
@@ -52,8 +50,8 @@ def image_statistics(
         What was rendered.
     rendered : Rendered
         The result.
-    corrected : collection of int, optional
-        Quirks which are corrected: Q35, Q44.
+    quirks : Quirks, optional
+        Which quirks are corrected: Q35, Q44.
 
     Returns
     -------
@@ -68,12 +66,12 @@ def image_statistics(
     mean = total / max(n, 1)
     deviations = (tools.add_deviations if tools.available() else _add_deviations)(region, mean)
     n_deviating = region.size
-    if 44 in corrected:
+    if quirks.corrects(Quirk.MASKED_PIXELS_IN_RMSD):
         # masked pixels deviate by the mean
         deviations = max(deviations - (region.size - n) * mean * mean, 0.0)
         n_deviating = n
     samples = plan.n_steps
-    if 35 in corrected:
+    if quirks.corrects(Quirk.PRINTED_SOLID_ANGLE):
         samples = plan.oversample**2 * plan.panels.n_layers
     slow, fast = where[0] + plan.rows.start, where[1] + plan.columns.start
     return Statistics(

@@ -1,9 +1,8 @@
-"""The numbered behaviours of the C program which surprise its users.
+"""The numbered behaviours of nanoBragg that surprise its users, and which of them are corrected.
 
-The default of cupysim reproduces them, because files must come out equal. A
-run in which one of them has an effect says so once, and an experiment carries the
-numbers of those which are corrected. Numbers are those of docs/quirks.md, which tells
-each story in full.
+The drop-in command reproduces them, because files must come out equal; experiments made in Python
+are right unless told otherwise. A run in which one of them has an effect says so once. Numbers are
+those of docs/quirks.md, which describes each in full.
 """
 
 from __future__ import annotations
@@ -13,30 +12,78 @@ import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from enum import IntEnum
+from typing import Literal, Self
 
 from cupysim.errors import CupysimWarning, ModelError
 
 Policy = Literal["reproduced", "reproduced with a warning", "error", "mended"]
 
 
-@dataclass(frozen=True)
-class Quirk:
-    """One behaviour of the C program.
+class Quirk(IntEnum):
+    """One behaviour of nanoBragg, by its number in docs/quirks.md."""
 
-    Parameters
-    ----------
-    number : int
-        Its number in docs/quirks.md.
-    title : str
-        The behaviour in a few words.
-    policy : str
-        What cupysim does about it.
-    """
+    TWOTHETA_AXIS_SETS_TWOTHETA = 1
+    MISSET_SEED_SETS_MISSET = 2
+    STALE_ORIENTATION = 3
+    TWOTHETA_AXIS_LENGTH = 4
+    TRICLINIC_CELL = 5
+    SPOT_WIDTH = 6
+    DISTANCE_RATIO = 7
+    PIVOT_IN_CUSTOM_ONLY = 8
+    BEAM_CENTRE_WITHOUT_EFFECT = 9
+    VECTORS_SWITCH_CONVENTION = 10
+    PIX0_VECTOR_UNUSED = 11
+    CURVED_AS_LAST_ARGUMENT = 12
+    SOURCE_WEIGHTS_IGNORED = 13
+    RUNNING_PRODUCTS = 14
+    THICK_SENSOR = 15
+    NO_SENSOR_NO_IMAGE = 16
+    WATER_SCALE = 17
+    INFINITE_ABSORPTION = 18
+    CURVED_MIRRORED = 19
+    POINT_PIXEL_AREA = 20
+    FIRST_SUB_PIXEL = 21
+    KAHN_FACTOR_ZERO = 22
+    INTERPOLATION_STOPS = 23
+    RANDOM_MISSET = 24
+    INTERPOLATION_BY_N = 25
+    LAYER_SPACING = 26
+    SWEEP_COMPLETION = 27
+    DUMP_WHITE_SPACE = 28
+    HEADER_READING = 29
+    HKL_READING_STOPS = 30
+    SOURCE_FILE = 31
+    DUMP_READ_UNASKED = 32
+    HEADER_OVERFLOW = 33
+    CANCELLATION_NOISE = 34
+    PRINTED_SOLID_ANGLE = 35
+    SEEDS = 36
+    INTEGER_ROUNDING = 37
+    STEP_OVERFLOW = 38
+    UNREADABLE_IMAGES = 39
+    MISSING_VALUE = 40
+    MATRIX_FILE = 41
+    IMPOSSIBLE_NUMBERS = 42
+    NO_DETECTOR_SIZE = 43
+    MASKED_PIXELS_IN_RMSD = 44
+    ZERO_CELLS = 45
+    DIVERGENCE_GRID = 46
+    INDEX_RANGE = 47
+    BEAM_CLIPS_SAMPLE = 48
+    OFFSET_IN_REGION = 49
+    EXIT_STATUS = 50
+    OPTION_UNITS = 51
 
-    number: int
-    title: str
-    policy: Policy
+    @property
+    def title(self) -> str:
+        """The behaviour in a few words."""
+        return TABLE[self][0]
+
+    @property
+    def policy(self) -> Policy:
+        """What the drop-in command does about it."""
+        return TABLE[self][1]
 
 
 class QuirkWarning(CupysimWarning):
@@ -44,19 +91,19 @@ class QuirkWarning(CupysimWarning):
 
     Parameters
     ----------
-    number : int
-        Number of the quirk.
+    quirk : Quirk
+        The quirk.
     effect : str
         What it does to this run, and what the user can do.
     can_be_mended : bool, optional
         Correcting the quirk changes this effect, which is then said.
     """
 
-    def __init__(self, number: int, effect: str, can_be_mended: bool = True) -> None:
-        mends = can_be_mended and number in CORRECTABLE
-        remedy = f"; -corrected Q{number} mends it" if mends else ""
-        super().__init__(f"Q{number}: {effect}{remedy}")
-        self.number = number
+    def __init__(self, quirk: Quirk, effect: str, can_be_mended: bool = True) -> None:
+        mends = can_be_mended and quirk in CORRECTABLE
+        remedy = f"; -corrected Q{quirk:d} mends it" if mends else ""
+        super().__init__(f"Q{quirk:d}: {effect}{remedy}")
+        self.number = int(quirk)
 
 
 _R: Policy = "reproduced"
@@ -64,137 +111,188 @@ _W: Policy = "reproduced with a warning"
 _E: Policy = "error"
 _F: Policy = "mended"
 
-QUIRKS: dict[int, Quirk] = {
-    number: Quirk(number, title, policy)
-    for number, title, policy in (
-        (1, "-twotheta_axis also sets -twotheta", _W),
-        (2, "-misset_seed also sets -misset", _W),
-        (3, "the orientation at phi = 0 is that of the previous step", _W),
-        (4, "the two-theta axis is not normalised", _W),
-        (5, "-cell builds a wrong triclinic cell", _W),
-        (6, "gauss and tophat spots shrink with the cube of N", _W),
-        (7, "two-theta is left out of the distance ratio", _W),
-        (8, "-pivot acts in the CUSTOM convention only", _W),
-        (9, "beam-centre options without effect", _W),
-        (10, "a vector option switches to the CUSTOM convention", _W),
-        (11, "the numbers of -pix0_vector are not used", _W),
-        (12, "-curved_det as the last argument is ignored", _W),
-        (13, "source weights are ignored", _W),
-        (14, "-oversample_thick, _polar and _omega multiply the running sum", _W),
-        (15, "a thick sensor is not integrated", _W),
-        (16, "-oversample_thick without a sensor gives an empty image", _W),
-        (17, "the water background is scaled twice", _W),
-        (18, "-detector_abs inf before -detector_thick gives an empty image", _W),
-        (19, "a curved detector is mirrored", _W),
-        (20, "-point_pixel leaves out the pixel's area", _W),
-        (21, "polarization and solid angle are those of the first sub-pixel", _W),
-        (22, "the Kahn factor defaults to 0", _R),
-        (23, "interpolation switches itself off", _W),
-        (24, "-misset random draws within 90 radians", _R),
-        (25, "automatic interpolation looks at N before the crystal's size", _W),
-        (26, "sensor layers are thickness/(count-1) apart", _W),
-        (27, "how counts, ranges and steps complete each other", _W),
-        (28, "reading a dump file skips bytes which look like white space", _F),
-        (29, "what is taken from -img and -mask headers", _W),
-        (30, "text after which the HKL file is silently not read", _E),
-        (31, "what a source file may hold", _F),
-        (32, "the dump file is read without being asked for", _W),
-        (33, "a long SMV header overflows its 512 bytes", _F),
-        (34, "cancellation noise in the shape functions", _R),
-        (35, "the printed solid angle counts steps wrongly", _R),
-        (36, "seeds", _R),
-        (37, "rounding of the integer images", _R),
-        (38, "the number of steps overflows 32 bits", _F),
-        (39, "mask and image files which cannot be read", _E),
-        (40, "an option without its value", _E),
-        (41, "a matrix file which is missing or short", _E),
-        (42, "numbers which are not finite or not possible", _E),
-        (43, "detectors without size", _E),
-        (44, "masked pixels count in rmsd but not in mean and rms", _R),
-        (45, "-N 0 means 1", _R),
-        (46, "the divergence grid is not symmetric", _W),
-        (47, "the range of Miller indices is not checked", _E),
-        (48, "the beam clips the sample in two of three directions", _R),
-        (49, "pixels outside the region of interest have no offset", _R),
-        (50, "exit status 0 after nonsense", _E),
-        (51, "a unit in an option's name does not count", _W),
-    )
+TABLE: dict[Quirk, tuple[str, Policy]] = {
+    Quirk.TWOTHETA_AXIS_SETS_TWOTHETA: ("-twotheta_axis also sets -twotheta", _W),
+    Quirk.MISSET_SEED_SETS_MISSET: ("-misset_seed also sets -misset", _W),
+    Quirk.STALE_ORIENTATION: ("the orientation at phi = 0 is that of the previous step", _W),
+    Quirk.TWOTHETA_AXIS_LENGTH: ("the two-theta axis is not normalised", _W),
+    Quirk.TRICLINIC_CELL: ("-cell builds a wrong triclinic cell", _W),
+    Quirk.SPOT_WIDTH: ("gauss and tophat spots shrink with the cube of N", _W),
+    Quirk.DISTANCE_RATIO: ("two-theta is left out of the distance ratio", _W),
+    Quirk.PIVOT_IN_CUSTOM_ONLY: ("-pivot acts in the CUSTOM convention only", _W),
+    Quirk.BEAM_CENTRE_WITHOUT_EFFECT: ("beam-centre options without effect", _W),
+    Quirk.VECTORS_SWITCH_CONVENTION: ("a vector option switches to the CUSTOM convention", _W),
+    Quirk.PIX0_VECTOR_UNUSED: ("the numbers of -pix0_vector are not used", _W),
+    Quirk.CURVED_AS_LAST_ARGUMENT: ("-curved_det as the last argument is ignored", _W),
+    Quirk.SOURCE_WEIGHTS_IGNORED: ("source weights are ignored", _W),
+    Quirk.RUNNING_PRODUCTS: ("-oversample_thick, _polar and _omega multiply the running sum", _W),
+    Quirk.THICK_SENSOR: ("a thick sensor is not integrated", _W),
+    Quirk.NO_SENSOR_NO_IMAGE: ("-oversample_thick without a sensor gives an empty image", _W),
+    Quirk.WATER_SCALE: ("the water background is scaled twice", _W),
+    Quirk.INFINITE_ABSORPTION: (
+        "-detector_abs inf before -detector_thick gives an empty image",
+        _W,
+    ),
+    Quirk.CURVED_MIRRORED: ("a curved detector is mirrored", _W),
+    Quirk.POINT_PIXEL_AREA: ("-point_pixel leaves out the pixel's area", _W),
+    Quirk.FIRST_SUB_PIXEL: ("polarization and solid angle are those of the first sub-pixel", _W),
+    Quirk.KAHN_FACTOR_ZERO: ("the Kahn factor defaults to 0", _R),
+    Quirk.INTERPOLATION_STOPS: ("interpolation switches itself off", _W),
+    Quirk.RANDOM_MISSET: ("-misset random draws within 90 radians", _R),
+    Quirk.INTERPOLATION_BY_N: ("automatic interpolation looks at N before the crystal's size", _W),
+    Quirk.LAYER_SPACING: ("sensor layers are thickness/(count-1) apart", _W),
+    Quirk.SWEEP_COMPLETION: ("how counts, ranges and steps complete each other", _W),
+    Quirk.DUMP_WHITE_SPACE: ("reading a dump file skips bytes which look like white space", _F),
+    Quirk.HEADER_READING: ("what is taken from -img and -mask headers", _W),
+    Quirk.HKL_READING_STOPS: ("text after which the HKL file is silently not read", _E),
+    Quirk.SOURCE_FILE: ("what a source file may hold", _F),
+    Quirk.DUMP_READ_UNASKED: ("the dump file is read without being asked for", _W),
+    Quirk.HEADER_OVERFLOW: ("a long SMV header overflows its 512 bytes", _F),
+    Quirk.CANCELLATION_NOISE: ("cancellation noise in the shape functions", _R),
+    Quirk.PRINTED_SOLID_ANGLE: ("the printed solid angle counts steps wrongly", _R),
+    Quirk.SEEDS: ("seeds", _R),
+    Quirk.INTEGER_ROUNDING: ("rounding of the integer images", _R),
+    Quirk.STEP_OVERFLOW: ("the number of steps overflows 32 bits", _F),
+    Quirk.UNREADABLE_IMAGES: ("mask and image files which cannot be read", _E),
+    Quirk.MISSING_VALUE: ("an option without its value", _E),
+    Quirk.MATRIX_FILE: ("a matrix file which is missing or short", _E),
+    Quirk.IMPOSSIBLE_NUMBERS: ("numbers which are not finite or not possible", _E),
+    Quirk.NO_DETECTOR_SIZE: ("detectors without size", _E),
+    Quirk.MASKED_PIXELS_IN_RMSD: ("masked pixels count in rmsd but not in mean and rms", _R),
+    Quirk.ZERO_CELLS: ("-N 0 means 1", _R),
+    Quirk.DIVERGENCE_GRID: ("the divergence grid is not symmetric", _W),
+    Quirk.INDEX_RANGE: ("the range of Miller indices is not checked", _E),
+    Quirk.BEAM_CLIPS_SAMPLE: ("the beam clips the sample in two of three directions", _R),
+    Quirk.OFFSET_IN_REGION: ("pixels outside the region of interest have no offset", _R),
+    Quirk.EXIT_STATUS: ("exit status 0 after nonsense", _E),
+    Quirk.OPTION_UNITS: ("a unit in an option's name does not count", _W),
 }
+"""Title and policy of each."""
 
-CORRECTABLE = frozenset((*range(1, 22), 23, 25, 26, 27, 29, 35, 44, 46, 51))
-"""Numbers of the quirks which can be corrected; where others make files different, users rely on
-it, and errors are errors in any case."""
+CORRECTABLE = frozenset(
+    Quirk(number) for number in (*range(1, 22), 23, 25, 26, 27, 29, 35, 44, 46, 51)
+)
+"""Those that can be corrected. Where others make files different, users rely on it; errors are
+errors in any case."""
 
-OF_WORDS = frozenset({1, 2, 51})
-"""Those of them which only concern how the command line's words are read: an experiment is
-corrected without them."""
+OF_WORDS = frozenset(
+    {Quirk.TWOTHETA_AXIS_SETS_TWOTHETA, Quirk.MISSET_SEED_SETS_MISSET, Quirk.OPTION_UNITS}
+)
+"""Those of them that only concern how the words of the command line are read: an experiment is
+right without their correction."""
 
 _NUMBER = re.compile(r"[Qq]([0-9]{1,3})")
 
 
-def corrections(wanted: str | Iterable[int]) -> tuple[int, ...]:
-    """Numbers of the quirks to correct.
+@dataclass(frozen=True)
+class Quirks:
+    """Which quirks are corrected; all others act as in nanoBragg.
 
     Parameters
     ----------
-    wanted : str or iterable of int
-        Numbers; or a text: "all", or numbers such as "Q3,Q5".
-
-    Returns
-    -------
-    tuple of int
-        In order, each once.
-
-    Raises
-    ------
-    ModelError
-        If there is no such quirk, or none which can be corrected.
+    corrected : frozenset of Quirk
+        Members of `CORRECTABLE`.
 
     Examples
     --------
-    >>> corrections("Q5,Q3")
+    >>> Quirks.of("Q5,Q3").numbers
     (3, 5)
+    >>> Quirks.of("nanobragg").corrects(Quirk.TRICLINIC_CELL)
+    False
     """
+
+    corrected: frozenset[Quirk] = CORRECTABLE
+
+    @classmethod
+    def of(cls, wanted: Quirks | str | Iterable[int]) -> Self:
+        """The policy of a name or of numbers.
+
+        Parameters
+        ----------
+        wanted : Quirks, str or iterable of int
+            A policy; a name of `POLICIES`; quirks to correct as numbers or as a text such as
+            "Q3,Q5".
+
+        Raises
+        ------
+        ModelError
+            If there is no such policy or quirk, or a quirk that cannot be corrected.
+        """
+        if isinstance(wanted, Quirks):
+            return cls(wanted.corrected)
+        if isinstance(wanted, str) and wanted.strip().lower() in POLICIES:
+            return cls(POLICIES[wanted.strip().lower()])
+        return cls(frozenset(_numbered(wanted)))
+
+    def corrects(self, *quirks: Quirk) -> bool:
+        """Whether all of these quirks are corrected."""
+        return self.corrected.issuperset(quirks)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Numbers of the quirks that are corrected, in order."""
+        return tuple(sorted(int(quirk) for quirk in self.corrected))
+
+    @property
+    def is_right(self) -> bool:
+        """Whether every quirk that can make an image wrong is corrected."""
+        return self.corrects(*(CORRECTABLE - OF_WORDS))
+
+
+POLICIES: dict[str, frozenset[Quirk]] = {
+    "corrected": CORRECTABLE,
+    "all": CORRECTABLE,
+    "nanobragg": frozenset(),
+    "nanobragg-gpu": frozenset(
+        {Quirk.STALE_ORIENTATION, Quirk.CURVED_AS_LAST_ARGUMENT, Quirk.RUNNING_PRODUCTS}
+    ),
+}
+"""Names of policies: what is right, also called "all"; nanoBragg; and nanoBragg with the three
+fixes that the tests of its GPU version take as their reference."""
+
+CORRECTED, NANOBRAGG = Quirks.of("corrected"), Quirks.of("nanobragg")
+
+
+def _numbered(wanted: str | Iterable[int]) -> list[Quirk]:
+    """Quirks by numbers, or by a text such as "Q3,Q5"; see `Quirks.of` for the errors."""
+    expected = f"{', '.join(map(repr, POLICIES))} or numbers like Q3,Q5"
     if isinstance(wanted, str):
-        if wanted.strip().lower() == "all":
-            return tuple(sorted(CORRECTABLE))
         matches = [_NUMBER.fullmatch(word.strip()) for word in wanted.split(",")]
         if not all(matches):
-            raise ModelError(f"corrected: expected 'all' or numbers like Q3,Q5, got {wanted!r}")
+            raise ModelError(f"quirks: expected {expected}, got {wanted!r}")
         wanted = [int(match[1]) for match in matches if match]
     try:
         words = list(wanted)
     except TypeError:
-        raise ModelError(f"corrected: expected 'all' or numbers, got {wanted!r}") from None
-    if any(isinstance(word, str) for word in words):
-        return corrections(",".join(map(str, words)))
+        raise ModelError(f"quirks: expected {expected}, got {wanted!r}") from None
+    if words and all(isinstance(word, str) for word in words):
+        return _numbered(",".join(map(str, words)))
     try:
         numbers = sorted({operator.index(number) for number in words})
     except TypeError:
-        raise ModelError(f"corrected: expected 'all' or numbers, got {wanted!r}") from None
+        raise ModelError(f"quirks: expected {expected}, got {wanted!r}") from None
     for number in numbers:
-        if number not in QUIRKS:
+        if number not in Quirk._value2member_map_:
+            raise ModelError(f"quirks: there is no quirk Q{number}; they end with Q{len(Quirk)}")
+        quirk = Quirk(number)
+        if quirk not in CORRECTABLE:
             raise ModelError(
-                f"corrected: there is no quirk Q{number}; they end with Q{len(QUIRKS)}"
+                f"quirks: Q{number} ({quirk.title}) is {quirk.policy}, which does not change; "
+                "docs/quirks.md tells which do"
             )
-        if number not in CORRECTABLE:
-            raise ModelError(
-                f"corrected: Q{number} ({QUIRKS[number].title}) is {QUIRKS[number].policy}, which "
-                "does not change; docs/quirks.md tells which do"
-            )
-    return tuple(numbers)
+    return [Quirk(number) for number in numbers]
 
 
-def warn_quirk(number: int, effect: str, can_be_mended: bool = True) -> None:
+def warn_quirk(quirk: Quirk, effect: str, can_be_mended: bool = True) -> None:
     """Tell the user, once, that a quirk has an effect on this run.
 
     Parameters
     ----------
-    number : int
-        Number of the quirk; a `KeyError` where there is none.
+    quirk : Quirk
+        The quirk.
     effect : str
         What it does to this run, and what the user can do.
     can_be_mended : bool, optional
         Correcting the quirk changes this effect, which is then said.
     """
-    warnings.warn(QuirkWarning(QUIRKS[number].number, effect, can_be_mended), stacklevel=3)
+    warnings.warn(QuirkWarning(quirk, effect, can_be_mended), stacklevel=3)

@@ -29,6 +29,7 @@ def test_models_and_options_make_the_same_image(small_experiment: Experiment, ba
         crystal=cupysim.Crystal(small_experiment.crystal.cell, n_cells=(4, 4, 4)),
         detector=small_experiment.detector,
         structure_factors=small_experiment.structure_factors,
+        quirks="nanobragg",
     )
     first, second = simulate(built, backend), simulate(from_args(WORDS), backend)
     np.testing.assert_array_equal(first.array, second.array)

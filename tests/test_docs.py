@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cupysim.nanobragg.manual import build_parser
-from cupysim.quirks import CORRECTABLE, QUIRKS
+from cupysim.quirks import CORRECTABLE, Quirk
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
@@ -22,7 +22,7 @@ def test_options_page_is_current() -> None:
 
 def test_every_quirk_has_a_section() -> None:
     text = (ROOT / "docs" / "quirks.md").read_text()
-    assert {int(number) for number in re.findall(r"^### Q(\d+)", text, re.M)} == set(QUIRKS)
+    assert {int(number) for number in re.findall(r"^### Q(\d+)", text, re.M)} == set(Quirk)
 
 
 def test_index_of_quirks_agrees_with_the_code() -> None:
@@ -35,7 +35,7 @@ def test_index_of_quirks_agrees_with_the_code() -> None:
         for number, title, policy, corrected in rows
     }
     assert index == {
-        n: (quirk.title, quirk.policy, n in CORRECTABLE) for n, quirk in QUIRKS.items()
+        int(quirk): (quirk.title, quirk.policy, quirk in CORRECTABLE) for quirk in Quirk
     }
     for section in text.split("### Q")[1:]:
         assert ("**Corrected:**" in section) == (int(section.split()[0]) in CORRECTABLE)

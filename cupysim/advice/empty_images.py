@@ -93,7 +93,7 @@ def _seen(experiment: Experiment) -> tuple[float, float]:
     The direct beam, whose resolution has no end, is left out.
     """
     detector = experiment.detector
-    geometry, sources = detector.geometry, experiment.sources
+    geometry, sources = experiment.geometry, experiment.sources
     panel = np.stack([geometry.origin, geometry.fast, geometry.slow])
     fast, slow = np.meshgrid(
         *(np.linspace(0.0, n * detector.pixel_size, LOOKED_AT)
@@ -123,5 +123,5 @@ def _tabulated(experiment: Experiment) -> tuple[float, float]:
     if len(hkl) == 0:
         return np.inf, np.inf
     hkl = hkl[:: len(hkl) // MOST_REFLECTIONS + 1]
-    lengths = norm(hkl @ experiment.crystal.lattice.reciprocal)
+    lengths = norm(hkl @ experiment.lattice.reciprocal)
     return float(1.0 / lengths.max()), float(1.0 / lengths.min())

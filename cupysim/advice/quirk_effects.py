@@ -14,7 +14,7 @@ from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Experiment
 from cupysim.models.sampling import Sweep
 from cupysim.plan.render_plan import RenderPlan, Use
-from cupysim.quirks import warn_quirk
+from cupysim.quirks import Quirk, warn_quirk
 
 NOTICEABLE = 1e-3
 """Relative change of all of an image's photons which is worth a warning."""
@@ -36,19 +36,19 @@ def warn_of_effects(experiment: Experiment, plan: RenderPlan) -> None:
     plan : RenderPlan
         How it is rendered.
     """
-    for number, effect in (
-        (3, _stale_orientation(experiment)),
-        (6, _spot_widths(experiment)),
-        (7, _distance(experiment)),
-        (14, _running_products(plan)),
-        (15, _thick_sensor(plan)),
-        (17, _background(experiment)),
-        (21, _kept_factors(plan)),
-        (26, _layers(experiment)),
-        (46, _divergence(experiment)),
+    for quirk, effect in (
+        (Quirk.STALE_ORIENTATION, _stale_orientation(experiment)),
+        (Quirk.SPOT_WIDTH, _spot_widths(experiment)),
+        (Quirk.DISTANCE_RATIO, _distance(experiment)),
+        (Quirk.RUNNING_PRODUCTS, _running_products(plan)),
+        (Quirk.THICK_SENSOR, _thick_sensor(plan)),
+        (Quirk.WATER_SCALE, _background(experiment)),
+        (Quirk.FIRST_SUB_PIXEL, _kept_factors(plan)),
+        (Quirk.LAYER_SPACING, _layers(experiment)),
+        (Quirk.DIVERGENCE_GRID, _divergence(experiment)),
     ):
-        if effect and not experiment.corrects(number):
-            warn_quirk(number, effect)
+        if effect and not experiment.corrects(quirk):
+            warn_quirk(quirk, effect)
 
 
 def warn_of_interpolation_stop(rendered: Rendered) -> None:
@@ -63,7 +63,7 @@ def warn_of_interpolation_stop(rendered: Rendered) -> None:
         if stop is not None:
             slow, fast = divmod(stop.pixel, rendered.image.shape[3])
             warn_quirk(
-                23,
+                Quirk.INTERPOLATION_STOPS,
                 f"interpolation of structure factors ends at pixel {fast} {slow} (fast, slow), "
                 "whose indices leave the table; -nointerpolate, or more structure factors, avoid "
                 "the seam",
@@ -85,10 +85,10 @@ def _spot_widths(experiment: Experiment) -> str:
     crystal = experiment.crystal
     if crystal.shape not in (Shape.GAUSS, Shape.TOPHAT):
         return ""
-    counts = crystal.cell_counts
+    counts = experiment.cell_counts
     widths = [
         float(count * edge / np.prod(counts))
-        for count, edge in zip(counts, crystal.lattice.lengths, strict=True)
+        for count, edge in zip(counts, experiment.lattice.lengths, strict=True)
     ]
     return (
         f"{crystal.shape} spots shrink with the cube of N and depend on the cell: here they are "
@@ -97,7 +97,7 @@ def _spot_widths(experiment: Experiment) -> str:
 
 
 def _distance(experiment: Experiment) -> str:
-    geometry, beam = experiment.detector.geometry, experiment.detector.unit_frame.beam
+    geometry, beam = experiment.geometry, experiment.frame.beam
     right = geometry.close_distance / float(dot(beam, geometry.normal) or np.inf)
     if abs(right - geometry.distance) <= ROUNDING * abs(right):
         return ""

@@ -131,7 +131,7 @@ def _open_hdf5(path: str, number: int) -> ImageFile:
 def geometry_of(experiment: Experiment) -> ImageGeometry:
     """The geometry of an experiment, in imgCIF's frame."""
     detector, scan = experiment.detector, experiment.scan
-    frame, panel = detector.unit_frame, detector.geometry
+    frame, panel = experiment.frame, experiment.geometry
     rotation = to_imgcif(frame)
     return ImageGeometry(
         n_fast=detector.n_fast,

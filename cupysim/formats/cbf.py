@@ -107,10 +107,10 @@ def check_geometry(experiment: Experiment) -> None:
         If the detector is tilted or curved, or its axes are not along the spindle and across.
     """
     detector = experiment.detector
-    geometry, scan = detector.geometry, experiment.scan
+    geometry, scan = experiment.geometry, experiment.scan
     is_still = scan.sweep.range == 0.0 and scan.start == 0.0
     # of a still nobody needs the spindle
-    frame = detector.unit_frame
+    frame = experiment.frame
     rotation = to_imgcif(frame, geometry.fast if is_still else None)
     reason = None
     fast, slow = rotation @ geometry.fast, rotation @ geometry.slow
@@ -159,7 +159,7 @@ def write(stream: BinaryIO, experiment: Experiment, image: np.ndarray) -> None:
 
 def _header_lines(experiment: Experiment) -> list[str]:
     detector, scan = experiment.detector, experiment.scan
-    geometry, frame = detector.geometry, detector.unit_frame
+    geometry, frame = experiment.geometry, experiment.frame
     spot = beam_spot(np.stack([geometry.origin, geometry.fast, geometry.slow]), frame.beam)
     assert spot is not None
     x, y, distance = spot[0] / detector.pixel_size, spot[1] / detector.pixel_size, spot[2]

@@ -240,7 +240,7 @@ def _number(text: str, key: str) -> float | None:
 
 def _header_text(experiment: Experiment, size: int) -> str:
     detector, scan = experiment.detector, experiment.scan
-    geometry, centre, pixel = detector.geometry, detector.centre, detector.pixel_size
+    geometry, centre, pixel = experiment.geometry, experiment.placed.centre, detector.pixel_size
     near_x, near_y = (geometry.close_fast / pixel + 0.5, geometry.close_slow / pixel + 0.5)
     start = scan.start * DEGREES_PER_RADIAN
     origin = dials_origin(experiment)
@@ -290,7 +290,7 @@ def dials_origin(experiment: Experiment) -> tuple[float, float, float]:
         1000 (z, y, -x), written as scalar products since a zero then has the
         C program's sign. Meaningful only for beams along x.
     """
-    x, y, z = (float(component) for component in experiment.detector.geometry.origin)
+    x, y, z = (float(component) for component in experiment.geometry.origin)
     return (
         1000.0 * (x * 0.0 + y * 0.0 + z * 1.0),
         1000.0 * (x * 0.0 + y * 1.0 + z * 0.0),

@@ -22,7 +22,6 @@ from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS
 from cupysim.plan.render_plan import RenderPlan
-from cupysim.quirks import CORRECTABLE, OF_WORDS
 
 FACTORS = "structure_factors"
 """The parameter of which there is one for each reflection."""
@@ -139,9 +138,9 @@ def plan_gradients(
         If an image of this kind has no derivatives, or not with one of the parameters.
     """
     wanted = expand(names)
-    if not experiment.corrects(*(CORRECTABLE - OF_WORDS)):
+    if not experiment.policy.is_right:
         raise ModelError(
-            "gradients: they are those of the corrected image; Experiment(..., corrected='all'), "
+            "gradients: they are those of the corrected image: Experiment(quirks='corrected') "
             "or -corrected"
         )
     if experiment.crystal.shape is Shape.TOPHAT:
@@ -174,8 +173,8 @@ def plan_gradients(
 
 def _set_crystal(rows: dict[str, np.ndarray], experiment: Experiment) -> None:
     """Slopes E of h -> (1 + E) h, which are (dB) B^-1 for cell vectors B."""
-    crystal, beam_frame = experiment.crystal, experiment.detector.unit_frame
-    lattice, direct = crystal.lattice, crystal.direct
+    crystal, beam_frame = experiment.crystal, experiment.frame
+    lattice, direct = experiment.lattice, experiment.oriented.direct
     inverse = np.linalg.inv(direct)
     misset = np.zeros(3) if crystal.misset is None else np.array(crystal.misset)
     axes = dict(zip(GROUPS["misset"], turning_axes(misset), strict=True))
@@ -197,14 +196,14 @@ def _set_panel(rows: dict[str, np.ndarray], experiment: Experiment) -> dict[str,
     names = (*GROUPS["rotation"], "twotheta", "distance", *GROUPS["beam_centre"])
     if detector.curved:
         return dict.fromkeys(names, "a curved detector has none")
-    frame, about_sample = detector.unit_frame, detector.effective_pivot is Pivot.SAMPLE
+    frame, about_sample = experiment.frame, experiment.placed.pivot is Pivot.SAMPLE
     near = (0.0, 0.0)
     if about_sample and PIVOTS.get(detector.convention) is Pivot.BEAM:
         at_rest = float(dot(frame.beam, frame.normal))
         fast, slow = (-float(dot(frame.beam, v)) / at_rest for v in (frame.fast, frame.slow))
         near = fast, slow
     found = panel_slopes(
-        detector.geometry,
+        experiment.geometry,
         (frame.fast, frame.slow, frame.normal),
         frame.beam,
         frame.twotheta_axis,

@@ -14,7 +14,7 @@ from cupysim.maths.arrays import unit
 from cupysim.models.checks import assign, finite
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.sampling import Sweep
-from cupysim.quirks import warn_quirk
+from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 
 DEFAULT_FLUENCE = 125932015286227086360700780544.0
 """Photons/m^2 for which the fluence cancels r_e^2."""
@@ -86,8 +86,6 @@ class Beam:
     weights_count : bool
         The weights of the table multiply whatever quirk Q13 is, as those of a spectrum from a
         file do.
-    corrected : tuple of int
-        Quirks which are corrected. An experiment sets it; it cannot be given.
 
     Raises
     ------
@@ -105,7 +103,6 @@ class Beam:
     round_divergence: bool = True
     source_table: np.ndarray | None = None
     weights_count: bool = False
-    corrected: tuple[int, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         for name in ("wavelength", "fluence", "polarization"):
@@ -139,13 +136,15 @@ class Beam:
         """Scattering of an electron, r_e^2 times fluence (1/sr)."""
         return CLASSICAL_ELECTRON_RADIUS_SQUARED * self.fluence
 
-    def sources(self, frame: UnitFrame) -> Sources:
+    def sources(self, frame: UnitFrame, quirks: Quirks = CORRECTED) -> Sources:
         """The source points.
 
         Parameters
         ----------
         frame : UnitFrame
             Directions of beam, polarization and the vertical.
+        quirks : Quirks, optional
+            Which quirks of nanoBragg are corrected.
 
         Returns
         -------
@@ -160,7 +159,7 @@ class Beam:
             there are too many.
         """
         if self.source_table is not None:
-            return self._tabulated(frame)
+            return self._tabulated(frame, quirks)
         horizontal, vertical, dispersion = (
             (sweep.range, sweep.step, sweep.count)
             for sweep in (self.horizontal, self.vertical, self.dispersion)
@@ -190,7 +189,7 @@ class Beam:
             spectrum,
         )
 
-    def _tabulated(self, frame: UnitFrame) -> Sources:
+    def _tabulated(self, frame: UnitFrame, quirks: Quirks) -> Sources:
         given = np.array(self.source_table, dtype=np.float64)
         defaults = [*(-SOURCE_DISTANCE * frame.beam), 1.0, self.wavelength]
         table = np.where(np.isnan(given), defaults, given)
@@ -201,17 +200,19 @@ class Beam:
             if not 0.0 < wavelength < np.inf:
                 raise ModelError(f"source {row}: the wavelength must be positive: {wavelength} m")
         brightness = np.ones(len(weights))
-        if self.weights_count or 13 in self.corrected:
+        if self.weights_count or quirks.corrects(Quirk.SOURCE_WEIGHTS_IGNORED):
             if not (np.isfinite(weights).all() and weights.min() >= 0.0 and weights.any()):
                 raise ModelError("sources: the weights must not be negative, nor all be zero")
             if np.ptp(weights) > 0.0:
                 brightness = weights / weights.mean()
         elif np.ptp(weights) > 0.0:
-            warn_quirk(13, "the weights of the sources differ but are not used")
+            warn_quirk(
+                Quirk.SOURCE_WEIGHTS_IGNORED, "the weights of the sources differ but are not used"
+            )
         shortest, longest = PLAUSIBLE_WAVELENGTHS
         if wavelengths.min() < shortest or wavelengths.max() > longest:
             warn_quirk(
-                31,
+                Quirk.SOURCE_FILE,
                 f"source wavelengths from {wavelengths.min():g} to {wavelengths.max():g} m: "
                 "the fifth column is in metres",
             )

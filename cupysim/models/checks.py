@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable
-from dataclasses import fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -146,18 +145,6 @@ def three(values: Any, name: str) -> tuple[Any, Any, Any]:
     if len(items) != 3:
         raise ModelError(f"{name}: expected three values, got {values!r}")
     return items
-
-
-def with_field(model: Any, name: str, value: Any) -> Any:
-    """A copy of a frozen dataclass with one field set, also if it cannot be given.
-
-    Unlike `dataclasses.replace` it checks nothing again, and so warns of nothing twice.
-    """
-    copy = object.__new__(type(model))
-    for item in fields(model):
-        object.__setattr__(copy, item.name, getattr(model, item.name))
-    object.__setattr__(copy, name, value)
-    return copy
 
 
 def assign(model: object, **values: Any) -> None:

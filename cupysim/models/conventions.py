@@ -16,7 +16,7 @@ import numpy as np
 from cupysim.errors import CupysimWarning, ModelError
 from cupysim.maths.arrays import cross, dot, norm, unit
 from cupysim.maths.rotations import is_unit
-from cupysim.quirks import warn_quirk
+from cupysim.quirks import Quirk, warn_quirk
 
 Vector = tuple[float, float, float]
 
@@ -168,7 +168,10 @@ def unit_frame(frame: Frame, twotheta: float, unit_axis: bool = False) -> UnitFr
             raise ModelError("two-theta axis: the vector has no direction")
     elif twotheta != 0.0 and not is_unit(vectors["twotheta_axis"]):
         length = float(norm(vectors["twotheta_axis"]))
-        warn_quirk(4, f"the two-theta axis has length {length:g}, which distorts the detector")
+        warn_quirk(
+            Quirk.TWOTHETA_AXIS_LENGTH,
+            f"the two-theta axis has length {length:g}, which distorts the detector",
+        )
     vertical = unit(cross(vectors["beam"], vectors["polarization"]))
     return UnitFrame(vertical=vertical, made_normal=made_normal, **vectors)
 

@@ -17,7 +17,7 @@ from cupysim.maths.mosaic import draw_rotations
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.checks import assign, finite, member, three, whole
 from cupysim.models.sampling import LARGEST_COUNT
-from cupysim.quirks import warn_quirk
+from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 
 DEFAULT_MOSAIC_DOMAINS = 10
 """Domains where a spread is given without a number."""
@@ -181,8 +181,6 @@ class Crystal:
         Scale of the squared spot radius, except for square crystals.
     mosaicity : Mosaicity
         Mosaic domains.
-    corrected : tuple of int
-        Quirks which are corrected. An experiment sets it; it cannot be given.
 
     Raises
     ------
@@ -199,7 +197,9 @@ class Crystal:
     shape: Shape = Shape.SQUARE
     fudge: float = 1.0
     mosaicity: Mosaicity = field(default_factory=Mosaicity)
-    corrected: tuple[int, ...] = field(default=(), init=False)
+    _oriented: dict[Quirks, OrientedCrystal] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if self.cell is None and self.reciprocal is None:
@@ -212,6 +212,7 @@ class Crystal:
         size = three(self.size, "crystal: size")
         assign(
             self,
+            _oriented={},
             n_cells=tuple(whole(count, "crystal: n_cells") for count in n_cells),
             size=tuple(finite(edge, "crystal: size") for edge in size),
             shape=member(Shape, self.shape, "crystal: shape"),
@@ -221,42 +222,63 @@ class Crystal:
             angles = three(self.misset, "crystal: misset")
             assign(self, misset=tuple(finite(angle, "crystal: misset") for angle in angles))
 
+    def oriented(self, quirks: Quirks = CORRECTED) -> OrientedCrystal:
+        """The crystal's lattice at spindle angle zero.
+
+        Parameters
+        ----------
+        quirks : Quirks, optional
+            Which quirks of nanoBragg are corrected.
+
+        Returns
+        -------
+        OrientedCrystal
+            Made once for each policy.
+        """
+        if quirks not in self._oriented:
+            self._oriented[quirks] = OrientedCrystal(self, quirks)
+        return self._oriented[quirks]
+
+
+class OrientedCrystal:
+    """A crystal's lattice at spindle angle zero, as a policy of quirks has it.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The crystal.
+    quirks : Quirks
+        Which quirks of nanoBragg are corrected.
+    """
+
+    def __init__(self, crystal: Crystal, quirks: Quirks) -> None:
+        self.crystal = crystal
+        self.quirks = quirks
+
     @cached_property
     def lattice(self) -> cell_maths.Lattice:
         """Cell vectors in this orientation (Angstrom, 1/Angstrom)."""
-        right_angles = 5 in self.corrected
-        if self.reciprocal is not None:
-            reciprocal = np.asarray(self.reciprocal, dtype=np.float64)
-        elif self.cell is not None:
+        crystal, cell = self.crystal, self.crystal.cell
+        right_angles = self.quirks.corrects(Quirk.TRICLINIC_CELL)
+        if crystal.reciprocal is not None:
+            reciprocal = np.asarray(crystal.reciprocal, dtype=np.float64)
+        elif cell is not None:
             made = (
                 cell_maths.upright_reciprocal if right_angles else cell_maths.reciprocal_from_cell
             )
-            reciprocal = made(self.cell.lengths_angstrom, self.cell.angles)
-        if self.cell is None:
-            return cell_maths.oriented_lattice(reciprocal, self.misset)
+            reciprocal = made(cell.lengths_angstrom, cell.angles)
+        if cell is None:
+            return cell_maths.oriented_lattice(reciprocal, crystal.misset)
         lattice = cell_maths.oriented_lattice(
             reciprocal,
-            self.misset,
-            self.cell.lengths_angstrom,
-            self.cell.volume_angstrom3,
+            crystal.misset,
+            cell.lengths_angstrom,
+            cell.volume_angstrom3,
             consistent=right_angles,
         )
-        if self.reciprocal is None:
-            self._warn_of_wrong_angles(lattice)
+        if crystal.reciprocal is None:
+            _warn_of_wrong_angles(cell, lattice)
         return lattice
-
-    def _warn_of_wrong_angles(self, lattice: cell_maths.Lattice) -> None:
-        assert self.cell is not None
-        if np.abs(lattice.angles - self.cell.angles).max() > NOTICEABLE_ANGLE:
-            made, wanted = (
-                " ".join(f"{angle * DEGREES_PER_RADIAN:.3f}" for angle in angles)
-                for angles in (lattice.angles, self.cell.angles)
-            )
-            warn_quirk(
-                5,
-                f"the cell is rendered with the angles {made}, not {wanted} degrees; "
-                "an orientation matrix (-mat) is rendered as it is",
-            )
 
     @property
     def direct(self) -> np.ndarray:
@@ -269,12 +291,27 @@ class Crystal:
         direct = self.direct
         return np.sqrt(direct[:, 0] ** 2 + direct[:, 1] ** 2 + direct[:, 2] ** 2)
 
-    @property
+    @cached_property
     def cell_counts(self) -> tuple[float, float, float]:
         """Cells along a, b, c: from the size where given, at least 1."""
         counts = [
             float(math.ceil(size / edge)) if size > 0.0 else float(count)
-            for size, edge, count in zip(self.size, self.edges, self.n_cells, strict=True)
+            for size, edge, count in zip(
+                self.crystal.size, self.edges, self.crystal.n_cells, strict=True
+            )
         ]
         a, b, c = (max(count, 1.0) for count in counts)
         return a, b, c
+
+
+def _warn_of_wrong_angles(cell: UnitCell, lattice: cell_maths.Lattice) -> None:
+    if np.abs(lattice.angles - cell.angles).max() > NOTICEABLE_ANGLE:
+        made, wanted = (
+            " ".join(f"{angle * DEGREES_PER_RADIAN:.3f}" for angle in angles)
+            for angles in (lattice.angles, cell.angles)
+        )
+        warn_quirk(
+            Quirk.TRICLINIC_CELL,
+            f"the cell is rendered with the angles {made}, not {wanted} degrees; "
+            "an orientation matrix (-mat) is rendered as it is",
+        )

@@ -32,7 +32,7 @@ from cupysim.models.conventions import (
     unit_frame,
 )
 from cupysim.models.sampling import Sweep
-from cupysim.quirks import warn_quirk
+from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 
 LARGEST_PIXEL_COUNT = 2**31 - 1
 """The C program counts pixels with 32 bits."""
@@ -96,8 +96,6 @@ class Detector:
     origin : tuple of 3 float, optional
         Outer corner of the first pixel in the laboratory (m), after all rotations, in place of
         what distance, beam centre and pivot would make it.
-    corrected : tuple of int
-        Quirks which are corrected. An experiment sets it; it cannot be given.
 
     Raises
     ------
@@ -122,11 +120,14 @@ class Detector:
     point_pixel: bool = False
     size: tuple[float, float] | None = None
     origin: tuple[float, float, float] | None = None
-    corrected: tuple[int, ...] = field(default=(), init=False)
+    _placed: dict[Quirks, PlacedDetector] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         assign(
             self,
+            _placed={},
             n_fast=whole(self.n_fast, "detector: n_fast"),
             n_slow=whole(self.n_slow, "detector: n_slow"),
             pixel_size=finite(self.pixel_size, "detector: pixel_size"),
@@ -152,59 +153,47 @@ class Detector:
             raise ModelError(f"distance: must not be zero, got {1e3 * distance:g} mm")
 
     @property
-    def effective_pivot(self) -> Pivot:
-        """The pivot which acts: the convention's, or in CUSTOM the given one."""
-        if 8 in self.corrected and self.pivot is not None:
-            return self.pivot
-        return PIVOTS.get(self.convention, self.pivot or Pivot.BEAM)
-
-    @property
     def extent(self) -> tuple[float, float]:
         """Size along fast and slow (m)."""
         if self.size is not None:
             return self.size
         return self.pixel_size * self.n_fast, self.pixel_size * self.n_slow
 
-    @cached_property
-    def unit_frame(self) -> UnitFrame:
-        """Unit vectors of the lab frame."""
-        frame = FRAMES[self.convention]
-        obeyed = self.convention is Convention.CUSTOM or 10 in self.corrected
-        if obeyed and self.frame is not None:
-            frame = self.frame
-        return unit_frame(frame, self.angles.twotheta, unit_axis=4 in self.corrected)
+    def placed(self, quirks: Quirks = CORRECTED) -> PlacedDetector:
+        """The detector in the laboratory.
 
-    @cached_property
-    def centre(self) -> BeamCentre:
-        """Beam centre and near point, completed by the convention's rules."""
-        beam, pivot = self.beam_centre, PIVOTS.get(self.convention)
-        if 9 in self.corrected and self.effective_pivot is pivot is Pivot.SAMPLE:
-            # it has no effect, and so no place in a header
-            beam = (None, None)
-        return beam_centre(
-            self.convention,
-            self.extent,
-            self.pixel_size,
-            beam,
-            self.close_point,
-            self.origin_pixels,
-        )
+        Parameters
+        ----------
+        quirks : Quirks, optional
+            Which quirks of nanoBragg are corrected.
 
-    def with_beam_moved(self, fast: float, slow: float) -> Detector:
+        Returns
+        -------
+        PlacedDetector
+            Made once for each policy.
+        """
+        if quirks not in self._placed:
+            self._placed[quirks] = PlacedDetector(self, quirks)
+        return self._placed[quirks]
+
+    def with_beam_moved(self, fast: float, slow: float, quirks: Quirks = CORRECTED) -> Detector:
         """The detector with its beam centre moved along its axes.
 
         Parameters
         ----------
         fast, slow : float
             How far (m): the direct beam where the panel turns about it, else the near point.
+        quirks : Quirks, optional
+            Which quirks of nanoBragg are corrected.
 
         Returns
         -------
         Detector
             With the beam centre given in the way which its convention and pivot obey.
         """
-        centre, by_origin = self.centre, (Convention.XDS, Convention.DIALS)
-        if self.convention in by_origin and self.effective_pivot is Pivot.SAMPLE:
+        placed, by_origin = self.placed(quirks), (Convention.XDS, Convention.DIALS)
+        centre = placed.centre
+        if self.convention in by_origin and placed.pivot is Pivot.SAMPLE:
             near = (centre.close_fast + fast, centre.close_slow + slow)
             pixels = [place / self.pixel_size + 0.5 for place in near]
             return replace(self, origin_pixels=(pixels[0], pixels[1]))
@@ -215,24 +204,79 @@ class Detector:
             moved = (centre.x + fast, centre.y - slow)
         return replace(self, beam_centre=moved)
 
+
+class PlacedDetector:
+    """A detector in the laboratory, as a policy of quirks has it.
+
+    Parameters
+    ----------
+    detector : Detector
+        The detector.
+    quirks : Quirks
+        Which quirks of nanoBragg are corrected.
+    """
+
+    def __init__(self, detector: Detector, quirks: Quirks) -> None:
+        self.detector = detector
+        self.quirks = quirks
+
+    @property
+    def pivot(self) -> Pivot:
+        """The pivot that acts: the convention's, or in CUSTOM the given one."""
+        detector = self.detector
+        if self.quirks.corrects(Quirk.PIVOT_IN_CUSTOM_ONLY) and detector.pivot is not None:
+            return detector.pivot
+        return PIVOTS.get(detector.convention, detector.pivot or Pivot.BEAM)
+
+    @cached_property
+    def frame(self) -> UnitFrame:
+        """Unit vectors of the lab frame."""
+        detector, frame = self.detector, FRAMES[self.detector.convention]
+        obeyed = self.quirks.corrects(Quirk.VECTORS_SWITCH_CONVENTION)
+        if (obeyed or detector.convention is Convention.CUSTOM) and detector.frame is not None:
+            frame = detector.frame
+        unit_axis = self.quirks.corrects(Quirk.TWOTHETA_AXIS_LENGTH)
+        return unit_frame(frame, detector.angles.twotheta, unit_axis=unit_axis)
+
+    @cached_property
+    def centre(self) -> BeamCentre:
+        """Beam centre and near point, completed by the convention's rules."""
+        detector = self.detector
+        beam, pivot = detector.beam_centre, PIVOTS.get(detector.convention)
+        ignored = self.quirks.corrects(Quirk.BEAM_CENTRE_WITHOUT_EFFECT)
+        if ignored and self.pivot is pivot is Pivot.SAMPLE:
+            # it has no effect, and so no place in a header
+            beam = (None, None)
+        return beam_centre(
+            detector.convention,
+            detector.extent,
+            detector.pixel_size,
+            beam,
+            detector.close_point,
+            detector.origin_pixels,
+        )
+
     @cached_property
     def geometry(self) -> PanelGeometry:
         """Where the panel is."""
-        frame, centre = self.unit_frame, self.centre
-        close_distance = self.close_distance
+        detector, frame, centre = self.detector, self.frame, self.centre
+        corrects = self.quirks.corrects
+        close_distance = detector.close_distance
         if close_distance is None:
-            if self.distance < 0.0 and 7 in self.corrected:
-                raise ModelError(f"distance: must be positive, got {1e3 * self.distance:g} mm")
-            ratio = beam_ratio(frame.beam, frame.normal, self.angles)
-            close_distance = abs(ratio * self.distance)
-        if self.curved and 19 not in self.corrected:
-            warn_quirk(19, "the curved detector's image is mirrored about the beam")
-        if self.point_pixel and 20 not in self.corrected:
-            warn_quirk(20, "-point_pixel gives photons/m^2, not photons in a pixel")
+            if detector.distance < 0.0 and corrects(Quirk.DISTANCE_RATIO):
+                raise ModelError(f"distance: must be positive, got {1e3 * detector.distance:g} mm")
+            ratio = beam_ratio(frame.beam, frame.normal, detector.angles)
+            close_distance = abs(ratio * detector.distance)
+        if detector.curved and not corrects(Quirk.CURVED_MIRRORED):
+            effect = "the curved detector's image is mirrored about the beam"
+            warn_quirk(Quirk.CURVED_MIRRORED, effect)
+        if detector.point_pixel and not corrects(Quirk.POINT_PIXEL_AREA):
+            effect = "-point_pixel gives photons/m^2, not photons in a pixel"
+            warn_quirk(Quirk.POINT_PIXEL_AREA, effect)
         near_point = None
-        if self.effective_pivot is Pivot.SAMPLE:
+        if self.pivot is Pivot.SAMPLE:
             near_point = (centre.close_fast, centre.close_slow)
-            if PIVOTS.get(self.convention) is Pivot.BEAM:
+            if PIVOTS.get(detector.convention) is Pivot.BEAM:
                 # unturned, the panel is where the other pivot has it
                 rest = close_distance / beam_ratio(frame.beam, frame.normal, DetectorAngles())
                 near_point = (
@@ -243,19 +287,19 @@ class Detector:
             (frame.fast, frame.slow, frame.normal),
             frame.beam,
             frame.twotheta_axis,
-            self.angles,
+            detector.angles,
             close_distance,
             near_point,
             (centre.fast, centre.slow),
-            origin=None if self.origin is None else np.array(self.origin),
-            right_distance=7 in self.corrected,
+            origin=None if detector.origin is None else np.array(detector.origin),
+            right_distance=corrects(Quirk.DISTANCE_RATIO),
         )
 
     @cached_property
-    def bending(self) -> Bend | None:
+    def bend(self) -> Bend | None:
         """How the panel is bent about the sample; None if it is flat."""
-        if not self.curved:
+        if not self.detector.curved:
             return None
-        frame, geometry = self.unit_frame, self.geometry
-        bent = right_bend if 19 in self.corrected else mirrored_bend
+        frame, geometry = self.frame, self.geometry
+        bent = right_bend if self.quirks.corrects(Quirk.CURVED_MIRRORED) else mirrored_bend
         return bent(geometry.distance, frame.beam, geometry.fast, geometry.slow)

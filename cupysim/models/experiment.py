@@ -10,15 +10,18 @@ from typing import cast
 import numpy as np
 
 from cupysim.errors import ModelError
+from cupysim.maths.cell import Lattice
+from cupysim.maths.detector_geometry import PanelGeometry
 from cupysim.models.background import Water
 from cupysim.models.beam import Beam, Sources
-from cupysim.models.checks import assign, finite, whole, with_field
-from cupysim.models.crystal import Crystal
-from cupysim.models.detector import Detector
+from cupysim.models.checks import assign, finite, whole
+from cupysim.models.conventions import UnitFrame
+from cupysim.models.crystal import Crystal, OrientedCrystal
+from cupysim.models.detector import Detector, PlacedDetector
 from cupysim.models.sampling import recommended_oversample
 from cupysim.models.scan import Scan
 from cupysim.models.structure_factors import StructureFactors
-from cupysim.quirks import corrections, warn_quirk
+from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 
 SMALL_CRYSTAL = 2
 """Up to this many cells along an axis, structure factors are interpolated."""
@@ -115,10 +118,10 @@ class Experiment:
         Background.
     rendering : Rendering
         Region, mask and sampling.
-    corrected : str or iterable of int
-        Quirks of the C program which are corrected: their numbers (docs/quirks.md), "Q3,Q5" or
-        "all"; by default none, so that images are the C program's. Becomes a tuple of numbers,
-        which beam, crystal and detector are given too.
+    quirks : Quirks, str or iterable of int
+        Which quirks of nanoBragg are corrected (docs/quirks.md): "corrected", the default, for all;
+        "nanobragg" for none, so that images are nanoBragg's; "nanobragg-gpu"; or numbers, also
+        as "Q3,Q5". Becomes a `Quirks`.
 
     Raises
     ------
@@ -133,7 +136,7 @@ class Experiment:
     scan: Scan = field(default_factory=Scan)
     water: Water = field(default_factory=Water)
     rendering: Rendering = field(default_factory=Rendering)
-    corrected: tuple[int, ...] | str | Iterable[int] = ()
+    quirks: Quirks | str | Iterable[int] = CORRECTED
 
     def __post_init__(self) -> None:
         for name, kind in (
@@ -147,12 +150,8 @@ class Experiment:
         ):
             if not isinstance(getattr(self, name), kind):
                 raise ModelError(f"experiment: {name} must be a {kind.__name__}")
-        corrected = corrections(self.corrected)
-        assign(self, corrected=corrected)
-        for name in ("beam", "crystal", "detector"):
-            part = getattr(self, name)
-            if part.corrected != corrected:
-                assign(self, **{name: with_field(part, "corrected", corrected)})
+        policy = Quirks.of(self.quirks)
+        assign(self, quirks=policy)
         mask = self.rendering.mask
         size = (self.detector.n_slow, self.detector.n_fast)
         if mask is not None and mask.shape != size:
@@ -161,22 +160,54 @@ class Experiment:
                 f"but the detector has {size[1]} x {size[0]}"
             )
         thin = self.detector.sensor.layers.range == 0.0
-        if self.rendering.oversample_thick and thin and 16 not in corrected:
-            warn_quirk(16, "-oversample_thick without -detector_thick: the whole image is zero")
-
-    def corrects(self, *numbers: int) -> bool:
-        """Whether all of these quirks are corrected."""
-        return all(number in self.corrections for number in numbers)
+        is_empty = self.rendering.oversample_thick and thin
+        if is_empty and not policy.corrects(Quirk.NO_SENSOR_NO_IMAGE):
+            effect = "-oversample_thick without -detector_thick: the whole image is zero"
+            warn_quirk(Quirk.NO_SENSOR_NO_IMAGE, effect)
 
     @property
-    def corrections(self) -> tuple[int, ...]:
-        """Numbers of the quirks which are corrected."""
-        return cast(tuple[int, ...], self.corrected)
+    def policy(self) -> Quirks:
+        """Which quirks are corrected."""
+        return cast(Quirks, self.quirks)
+
+    def corrects(self, *quirks: Quirk) -> bool:
+        """Whether all of these quirks are corrected."""
+        return self.policy.corrects(*quirks)
+
+    @property
+    def placed(self) -> PlacedDetector:
+        """The detector in the laboratory."""
+        return self.detector.placed(self.policy)
+
+    @property
+    def frame(self) -> UnitFrame:
+        """Unit vectors of the lab frame."""
+        return self.placed.frame
+
+    @property
+    def geometry(self) -> PanelGeometry:
+        """Where the panel is."""
+        return self.placed.geometry
+
+    @property
+    def oriented(self) -> OrientedCrystal:
+        """The crystal's lattice at spindle angle zero."""
+        return self.crystal.oriented(self.policy)
+
+    @property
+    def lattice(self) -> Lattice:
+        """Cell vectors at spindle angle zero (Angstrom, 1/Angstrom)."""
+        return self.oriented.lattice
+
+    @property
+    def cell_counts(self) -> tuple[float, float, float]:
+        """Unit cells along a, b, c."""
+        return self.oriented.cell_counts
 
     @cached_property
     def sources(self) -> Sources:
         """The source points."""
-        return self.beam.sources(self.detector.unit_frame)
+        return self.beam.sources(self.frame, self.policy)
 
     @property
     def nominal_wavelength(self) -> float:
@@ -202,7 +233,7 @@ class Experiment:
     @property
     def crystal_size(self) -> tuple[float, float, float]:
         """Edges of the crystal (m)."""
-        edges, counts = self.crystal.edges, self.crystal.cell_counts
+        edges, counts = self.oriented.edges, self.cell_counts
         a, b, c = (float(edge * count) for edge, count in zip(edges, counts, strict=True))
         return a, b, c
 
@@ -212,7 +243,7 @@ class Experiment:
         return recommended_oversample(
             max(self.crystal_size),
             self.beam.wavelength,
-            self.detector.geometry.distance,
+            self.geometry.distance,
             self.detector.pixel_size,
         )
 
@@ -230,8 +261,8 @@ class Experiment:
         """
         if self.rendering.interpolate is not None:
             return self.rendering.interpolate
-        crystal = self.crystal
-        counts = crystal.cell_counts if self.corrects(25) else crystal.n_cells
+        by_size = self.corrects(Quirk.INTERPOLATION_BY_N)
+        counts = self.cell_counts if by_size else self.crystal.n_cells
         return min(counts) <= SMALL_CRYSTAL
 
     @property

@@ -85,16 +85,16 @@ def current(experiment: Experiment, name: str) -> float:
     if name in GROUPS["misset"]:
         return float((crystal.misset or (0.0, 0.0, 0.0))[GROUPS["misset"].index(name)])
     if name in GROUPS["cell"]:
-        lattice = crystal.lattice
+        lattice = experiment.lattice
         return float([*lattice.lengths, *lattice.angles][GROUPS["cell"].index(name)])
     if name in GROUPS["n_cells"]:
-        return crystal.cell_counts[GROUPS["n_cells"].index(name)]
+        return experiment.cell_counts[GROUPS["n_cells"].index(name)]
     if name in GROUPS["rotation"]:
         return detector.angles.lab[GROUPS["rotation"].index(name)]
     if name in GROUPS["beam_centre"]:
         # where the beam hits a panel which turns about it, else the near point
-        centre, geometry = detector.centre, detector.geometry
-        about_sample = detector.effective_pivot is Pivot.SAMPLE
+        centre, geometry = experiment.placed.centre, experiment.geometry
+        about_sample = experiment.placed.pivot is Pivot.SAMPLE
         pair = (geometry.close_fast, geometry.close_slow)
         return (pair if about_sample else (centre.fast, centre.slow))[name == "beam_slow"]
     close = detector.close_distance
@@ -132,13 +132,13 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
     ModelError
         If it is impossible.
     """
-    crystal, detector, beam = experiment.crystal, experiment.detector, experiment.beam
+    crystal, beam = experiment.crystal, experiment.beam
     if name in GROUPS["misset"]:
         misset = list(crystal.misset or (0.0, 0.0, 0.0))
         misset[GROUPS["misset"].index(name)] += by
         return replace(experiment, crystal=replace(crystal, misset=tuple(misset)))
     if name in GROUPS["cell"]:
-        return replace(experiment, crystal=_other_cell(crystal, GROUPS["cell"].index(name), by))
+        return replace(experiment, crystal=_other_cell(experiment, GROUPS["cell"].index(name), by))
     if name == "mosaic_spread":
         grown = _grown(crystal.mosaicity, by)
         return replace(experiment, crystal=replace(crystal, mosaicity=grown))
@@ -149,17 +149,18 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
     if name == "phi":
         scan = replace(experiment.scan, start=experiment.scan.start + by)
         return replace(experiment, scan=scan)
-    return replace(experiment, detector=_moved(detector, name, by))
+    return replace(experiment, detector=_moved(experiment, name, by))
 
 
-def _other_cell(crystal: Crystal, which: int, by: float) -> Crystal:
+def _other_cell(experiment: Experiment, which: int, by: float) -> Crystal:
     """The crystal with an edge or an angle changed, in the orientation which it has."""
+    crystal = experiment.crystal
     if crystal.cell is not None and crystal.reciprocal is None:
         numbers = [*crystal.cell.lengths_angstrom, *crystal.cell.angles]
         numbers[which] += by
         a, b, c, alpha, beta, gamma = numbers
         return replace(crystal, cell=UnitCell((a, b, c), (alpha, beta, gamma)))
-    unturned = replace(crystal, misset=None).lattice
+    unturned = replace(crystal, misset=None).oriented(experiment.policy).lattice
     numbers = [*unturned.lengths, *unturned.angles]
     upright, _ = upright_cell(np.array(numbers[:3]), np.array(numbers[3:]))
     orientation = np.linalg.solve(upright, unturned.direct)
@@ -180,7 +181,8 @@ def _grown(mosaicity: Mosaicity, by: float) -> Mosaicity:
     return Mosaicity(mosaicity.spread + by, grown)
 
 
-def _moved(detector: Detector, name: str, by: float) -> Detector:
+def _moved(experiment: Experiment, name: str, by: float) -> Detector:
+    detector = experiment.detector
     if name == "distance":
         if detector.close_distance is None:
             return replace(detector, distance=detector.distance + by)
@@ -194,5 +196,5 @@ def _moved(detector: Detector, name: str, by: float) -> Detector:
         angles = replace(detector.angles, lab=(lab[0], lab[1], lab[2]))
         return replace(detector, angles=angles)
     if name == "beam_fast":
-        return detector.with_beam_moved(by, 0.0)
-    return detector.with_beam_moved(0.0, by)
+        return detector.with_beam_moved(by, 0.0, experiment.policy)
+    return detector.with_beam_moved(0.0, by, experiment.policy)

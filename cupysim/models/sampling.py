@@ -8,14 +8,13 @@ and for everything else.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import ModelError
 from cupysim.models.checks import assign, finite, number, whole
-from cupysim.quirks import warn_quirk
+from cupysim.quirks import NANOBRAGG, Quirk, Quirks, warn_quirk
 
 SAMPLING_FACTOR = 3.0
 """Sub-pixels for each interference fringe that falls into a pixel."""
@@ -77,7 +76,7 @@ def complete_sweep(
     step: float | None,
     count: int | None,
     kind: Literal["hdiv", "vdiv", "dispersion", "sensor"],
-    corrected: Collection[int] = (),
+    quirks: Quirks = NANOBRAGG,
 ) -> Sweep:
     """Complete the sweep of a divergence, of the dispersion or of the sensor.
 
@@ -89,8 +88,8 @@ def complete_sweep(
         What the user gave; zero or less is not given.
     kind : str
         What is swept.
-    corrected : collection of int, optional
-        Quirks which are corrected: Q26 and a single layer as it is meant, Q27's lost count and
+    quirks : Quirks, optional
+        Which quirks are corrected: Q26 and a single layer as it is meant, Q27's lost count and
         its rounding up, Q46's missing last point.
 
     Returns
@@ -109,37 +108,37 @@ def complete_sweep(
     range_, step = range_ or 0.0, step or 0.0
     steps = count or 0
     if not has_range and has_step:
-        if has_count and steps != 2 and 27 in corrected:
+        if has_count and steps != 2 and quirks.corrects(Quirk.SWEEP_COMPLETION):
             range_ = step * (steps - 1)
         else:
             if has_count and steps != 2:
                 effect = f"{kind}: a step without a range is rendered as 2 steps, not {steps}"
-                warn_quirk(27, effect)
+                warn_quirk(Quirk.SWEEP_COMPLETION, effect)
             range_, steps = step, 2
     elif not has_range and has_count:
         range_ = DEFAULT_SENSOR if kind == "sensor" else DEFAULT_RANGE
-        if kind != "sensor" and 46 in corrected:
+        if kind != "sensor" and quirks.corrects(Quirk.DIVERGENCE_GRID):
             range_, step = (range_, range_ / (steps - 1)) if steps > 1 else (0.0, 0.0)
         else:
             step = range_ / steps
         if kind != "sensor":
             unit = "a 100 % bandwidth" if kind == "dispersion" else "1 radian"
             effect = f"{kind}: a number of steps without a range means {unit}"
-            warn_quirk(27, effect, can_be_mended=False)
+            warn_quirk(Quirk.SWEEP_COMPLETION, effect, can_be_mended=False)
     elif not has_range:
         range_, step, steps = 0.0, 0.0, 1
     elif not has_count and has_step:
-        if 46 in corrected:
+        if quirks.corrects(Quirk.DIVERGENCE_GRID):
             steps = 1 + _count_steps(range_, step, nearest=True)
             if steps == 1:
                 return Sweep()
             step = range_ / (steps - 1)
         else:
-            steps = _count_steps(range_, step, exact=27 in corrected)
+            steps = _count_steps(range_, step, exact=quirks.corrects(Quirk.SWEEP_COMPLETION))
     elif not has_count:
         steps = 2
         step = range_ / 2 if kind == "sensor" else range_
-    elif not has_step and kind == "sensor" and 26 in corrected:
+    elif not has_step and kind == "sensor" and quirks.corrects(Quirk.LAYER_SPACING):
         step = range_ / steps
     elif not has_step:
         steps = max(steps, 2)
@@ -150,7 +149,7 @@ def complete_sweep(
 
 
 def complete_oscillation(
-    osc: float | None, step: float | None, count: int | None, corrected: Collection[int] = ()
+    osc: float | None, step: float | None, count: int | None, quirks: Quirks = NANOBRAGG
 ) -> tuple[Sweep, bool]:
     """Complete the oscillation about the spindle.
 
@@ -161,8 +160,8 @@ def complete_oscillation(
         zero (below zero where a range and a count are given), is not given.
     count : int, optional
         Number of steps; negative is not given, zero is one.
-    corrected : collection of int, optional
-        Quirks which are corrected: with Q27, a count is kept, and nothing is rounded up.
+    quirks : Quirks, optional
+        Which quirks are corrected: with Q27, a count is kept, and nothing is rounded up.
 
     Returns
     -------
@@ -178,11 +177,13 @@ def complete_oscillation(
         if not has_osc:
             return (Sweep(step, step, 2) if has_step else Sweep()), False
         if has_step:
-            return Sweep(osc, step, _count_steps(osc, step, exact=27 in corrected)), False
+            return Sweep(
+                osc, step, _count_steps(osc, step, exact=quirks.corrects(Quirk.SWEEP_COMPLETION))
+            ), False
         return Sweep(osc, osc / 2.0, 2), False
     count = max(count, 1)
     if not has_osc:
-        if has_step and 27 in corrected:
+        if has_step and quirks.corrects(Quirk.SWEEP_COMPLETION):
             return Sweep(step * count, step, count), False
         if has_step:
             return Sweep(step, step, 2), count != 2

@@ -26,14 +26,17 @@ from cupysim.nanobragg.words import (
     shown,
     warn,
 )
-from cupysim.quirks import corrections, warn_quirk
+from cupysim.quirks import Quirk, Quirks, warn_quirk
 
 RANDOM = "random"
 """Value of `misset` for a random orientation."""
 
 CORRECTED = "-corrected"
 
-MEANT_BY_NO_ONE = {("-twotheta_axis", "-twotheta"): 1, ("-misset_seed", "-misset"): 2}
+MEANT_BY_NO_ONE = {
+    ("-twotheta_axis", "-twotheta"): Quirk.TWOTHETA_AXIS_SETS_TWOTHETA,
+    ("-misset_seed", "-misset"): Quirk.MISSET_SEED_SETS_MISSET,
+}
 """Options which the C program finds in longer ones, and the quirks which are that."""
 
 LARGEST_INTEGER = 2**31 - 1
@@ -118,7 +121,7 @@ class _Scanner:
         self.values_end = 0
         self.ignoring = False
         # known before any other word is read: it decides how they are
-        self.corrected = corrected_quirks(self.words)
+        self.quirks = corrected_quirks(self.words)
 
     def scan(self) -> None:
         """Read all words."""
@@ -132,14 +135,15 @@ class _Scanner:
         if self.set_by.get("misset") == "-misset_seed":
             angles = " ".join(f"{math.degrees(angle):g}" for angle in self.given["misset"])
             warn_quirk(
-                2,
+                Quirk.MISSET_SEED_SETS_MISSET,
                 f"-misset_seed with three more arguments is also read as -misset {angles}; "
                 "put it before -misset random",
             )
         if self.set_by.get("twotheta") == "-twotheta_axis":
             angle = f"{math.degrees(self.given['twotheta']):g}"
             warn_quirk(
-                1, f"-twotheta_axis also sets -twotheta {angle}; give -twotheta after the axis"
+                Quirk.TWOTHETA_AXIS_SETS_TWOTHETA,
+                f"-twotheta_axis also sets -twotheta {angle}; give -twotheta after the axis",
             )
 
     def _stray(self, word: str) -> None:
@@ -147,16 +151,17 @@ class _Scanner:
             warn(f"{shown(word)!r} belongs to no option and is ignored")
 
     def _option(self, position: int, word: str) -> None:
-        matching = options_in(word, self.corrected)
+        matching = options_in(word, self.quirks)
         self.ignoring = not matching
         if not matching:
-            refuse_unknown(word, self.corrected)
+            refuse_unknown(word, self.quirks)
             return
         meant = [option for option in matching if is_spelling(option, word)]
         for each in matching:
-            option = each if meant else in_named_unit(each, word, self.corrected)
+            option = each if meant else in_named_unit(each, word, self.quirks)
             primary = option in meant or not meant
-            if not primary and MEANT_BY_NO_ONE.get((plain(word), option.name)) in self.corrected:
+            quirk = MEANT_BY_NO_ONE.get((plain(word), option.name))
+            if not primary and quirk is not None and self.quirks.corrects(quirk):
                 continue
             if primary:
                 self.seen.add(option.name)
@@ -178,10 +183,17 @@ class _Scanner:
         if option.name == CORRECTED:
             value = _corrections_after(self.words, position)
             self._take(word, position, len(value), primary)
-            self._set(option, self.corrected)
+            self._set(option, self.quirks)
             return False
-        if option.name == "-curved_det" and not following and 12 not in self.corrected:
-            warn_quirk(12, "-curved_det is ignored since it is the last argument")
+        if (
+            option.name == "-curved_det"
+            and not following
+            and not self.quirks.corrects(Quirk.CURVED_AS_LAST_ARGUMENT)
+        ):
+            warn_quirk(
+                Quirk.CURVED_AS_LAST_ARGUMENT,
+                "-curved_det is ignored since it is the last argument",
+            )
             return False
         if option.name == "-misset" and following and "rand" in following[0]:
             self._set(option, RANDOM)
@@ -204,7 +216,10 @@ class _Scanner:
         elif option.count:
             numbers = [_convert(option, word, value, strict=primary) for value in values]
             self._set(option, numbers[0] if option.count == 1 else numbers)
-        if not (10 in self.corrected and option.sets.get("convention") == "custom"):
+        if not (
+            self.quirks.corrects(Quirk.VECTORS_SWITCH_CONVENTION)
+            and option.sets.get("convention") == "custom"
+        ):
             self.given.update(option.sets)
         return option.ends_token
 
@@ -243,8 +258,8 @@ class _Scanner:
         self._set(option, 1.0 / depth if depth else 0.0)
 
 
-def corrected_quirks(words: Sequence[str]) -> tuple[int, ...]:
-    """Numbers of the quirks which a command line corrects.
+def corrected_quirks(words: Sequence[str]) -> Quirks:
+    """Which quirks a command line corrects.
 
     Parameters
     ----------
@@ -253,24 +268,24 @@ def corrected_quirks(words: Sequence[str]) -> tuple[int, ...]:
 
     Returns
     -------
-    tuple of int
-        What all -corrected together name; none without one.
+    Quirks
+        All that its -corrected name together; without one, nanoBragg's behaviour.
 
     Raises
     ------
     OptionError
         If there are no such quirks, or they cannot be corrected.
     """
-    numbers: set[int] = set()
+    corrected: frozenset[Quirk] = frozenset()
     for position, word in enumerate(words):
         if word == CORRECTED:
             value = _corrections_after(words, position)
             try:
-                numbers.update(corrections(value[0] if value else "all"))
+                corrected |= Quirks.of(value[0] if value else "all").corrected
             except ModelError as error:
-                text = str(error).removeprefix("corrected: ")
+                text = str(error).removeprefix("quirks: ")
                 raise OptionError(CORRECTED, shown(text, 200)) from error
-    return tuple(sorted(numbers))
+    return Quirks(corrected)
 
 
 def _corrections_after(words: Sequence[str], position: int) -> Sequence[str]:

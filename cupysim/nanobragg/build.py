@@ -40,7 +40,7 @@ from cupysim.nanobragg.structure_files import (
     take_wavelength,
     warn_of_other_cell,
 )
-from cupysim.quirks import warn_quirk
+from cupysim.quirks import NANOBRAGG, Quirk, warn_quirk
 
 SPECTRAL_OPTIONS = frozenset(
     {"-lambda", "-energy", "-dispersion", "-dispsteps", "-sourcefile", "-divergence", "-hdivrange",
@@ -108,9 +108,9 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     """
     given, seen = scan(words)
     values = default_values()
-    corrected = given.get("corrected", ())
+    quirks = given.get("quirks", NANOBRAGG)
     placed = first_placing(seen) is not None
-    inherited = inherit(values, given, placed, corrected)
+    inherited = inherit(values, given, placed, quirks)
     mask = inherited.mask
     refuse_placing(seen, inherited.exact)
     from_header = values["close_distance"] is not None
@@ -120,7 +120,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     if (
         from_header
         and inherited.exact is None
-        and 29 in corrected
+        and quirks.corrects(Quirk.HEADER_READING)
         and "close_distance" not in given
     ):
         _settle_distance(args)
@@ -153,7 +153,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
         scan=_scan(args),
         water=Water(args.water),
         rendering=_rendering(args, mask),
-        corrected=corrected,
+        quirks=quirks,
     )
     _warn_of_late_size(args, experiment)
     noise_seed = clock if args.noise_seed is None else args.noise_seed
@@ -183,7 +183,7 @@ def _beam(args: Arguments, inherited: Inherited) -> Beam:
     if spectrum is not None:
         nowhere = np.full((len(spectrum.weights), 3), np.nan)
         table = np.column_stack([nowhere, spectrum.weights, spectrum.wavelengths])
-    fluence, corrected = args.fluence, args.corrected
+    fluence, quirks = args.fluence, args.quirks
     if args.flux != 0.0 and args.exposure > 0.0 and args.beamsize >= 0.0:
         if args.beamsize == 0.0:
             raise OptionError("-beamsize", "must not be 0 with -flux")
@@ -193,14 +193,10 @@ def _beam(args: Arguments, inherited: Inherited) -> Beam:
         fluence=fluence,
         polarization=args.polarization,
         polarized=args.polarized,
-        horizontal=complete_sweep(
-            args.hdiv_range, args.hdiv_step, args.hdiv_steps, "hdiv", corrected
-        ),
-        vertical=complete_sweep(
-            args.vdiv_range, args.vdiv_step, args.vdiv_steps, "vdiv", corrected
-        ),
+        horizontal=complete_sweep(args.hdiv_range, args.hdiv_step, args.hdiv_steps, "hdiv", quirks),
+        vertical=complete_sweep(args.vdiv_range, args.vdiv_step, args.vdiv_steps, "vdiv", quirks),
         dispersion=complete_sweep(
-            args.dispersion, None, args.dispersion_steps, "dispersion", corrected
+            args.dispersion, None, args.dispersion_steps, "dispersion", quirks
         ),
         round_divergence=args.round_divergence,
         source_table=table,
@@ -269,15 +265,19 @@ def _detector(args: Arguments) -> Detector:
         if args.values[value] is not None
     }
     if _turns_back(args):
-        frame = FRAMES[convention if 10 in args.corrected else Convention.CUSTOM]
+        frame = FRAMES[
+            convention
+            if args.quirks.corrects(Quirk.VECTORS_SWITCH_CONVENTION)
+            else Convention.CUSTOM
+        ]
         vectors["spindle"] = tuple(-x for x in vectors.get("spindle", frame.spindle))
-    size, corrected = detector_size(args), args.corrected
+    size, quirks = detector_size(args), args.quirks
     n_fast, n_slow = (math.ceil(length / args.pixel - 0.5) for length in size)
     thickness = args.sensor_thickness
-    if 18 in corrected and args.attenuation == 0.0:
+    if quirks.corrects(Quirk.INFINITE_ABSORPTION) and args.attenuation == 0.0:
         # of an infinite depth, whatever the order
         thickness = 0.0
-    layers = complete_sweep(thickness, None, args.sensor_layers, "sensor", corrected)
+    layers = complete_sweep(thickness, None, args.sensor_layers, "sensor", quirks)
     attenuation = -1.0 if args.attenuation is None else args.attenuation
     if layers.range > 0.0 and attenuation < 0.0:
         attenuation = 1.0 / layers.range
@@ -288,7 +288,9 @@ def _detector(args: Arguments) -> Detector:
         distance=args.distance,
         close_distance=args.close_distance,
         convention=convention,
-        frame=FRAMES[convention if 10 in corrected else Convention.CUSTOM].with_vectors(**vectors),
+        frame=FRAMES[
+            convention if quirks.corrects(Quirk.VECTORS_SWITCH_CONVENTION) else Convention.CUSTOM
+        ].with_vectors(**vectors),
         pivot=_pivot(args, convention),
         beam_centre=(args.beam_x, args.beam_y),
         close_point=(args.close_x, args.close_y),
@@ -298,13 +300,13 @@ def _detector(args: Arguments) -> Detector:
         curved=args.curved,
         point_pixel=args.point_pixel,
         size=size,
-        origin=args.pix0_vector if 11 in corrected else None,
+        origin=args.pix0_vector if quirks.corrects(Quirk.PIX0_VECTOR_UNUSED) else None,
     )
 
 
 def _pivot(args: Arguments, convention: Convention) -> Pivot | None:
     """The pivot which is given: by the last of many options, or by -pivot alone."""
-    if 8 not in args.corrected:
+    if not args.quirks.corrects(Quirk.PIVOT_IN_CUSTOM_ONLY):
         return Pivot(args.pivot)
     if args.explicit_pivot is not None:
         return Pivot(args.explicit_pivot)
@@ -325,7 +327,11 @@ def _settle_distance(args: Arguments) -> None:
 
 def _turns_back(args: Arguments) -> bool:
     """Whether the rotation is a negative one, which is the same about the opposite axis (Q27)."""
-    return 27 in args.corrected and args.oscillation is not None and args.oscillation < 0.0
+    return (
+        args.quirks.corrects(Quirk.SWEEP_COMPLETION)
+        and args.oscillation is not None
+        and args.oscillation < 0.0
+    )
 
 
 def _scan(args: Arguments) -> Scan:
@@ -333,10 +339,16 @@ def _scan(args: Arguments) -> Scan:
     if _turns_back(args):
         start, width = -start, -width
     elif width is not None and width < 0.0:
-        warn_quirk(27, f"-osc {width * DEGREES_PER_RADIAN:g} is negative and does not count")
-    sweep, lost = complete_oscillation(width, args.phi_step, args.phi_steps, args.corrected)
+        warn_quirk(
+            Quirk.SWEEP_COMPLETION,
+            f"-osc {width * DEGREES_PER_RADIAN:g} is negative and does not count",
+        )
+    sweep, lost = complete_oscillation(width, args.phi_step, args.phi_steps, args.quirks)
     if lost:
-        warn_quirk(27, f"-phistep without -osc renders {sweep.count} steps, not {args.phi_steps}")
+        warn_quirk(
+            Quirk.SWEEP_COMPLETION,
+            f"-phistep without -osc renders {sweep.count} steps, not {args.phi_steps}",
+        )
     return Scan(start, sweep)
 
 
@@ -362,13 +374,13 @@ def _warn_of_late_size(args: Arguments, experiment: Experiment) -> None:
     crystal = experiment.crystal
     if (
         args.interpolate is None
-        and not experiment.corrects(25)
+        and not experiment.corrects(Quirk.INTERPOLATION_BY_N)
         and experiment.interpolate
         and max(crystal.size) > 0.0
-        and min(crystal.cell_counts) > 2
+        and min(experiment.cell_counts) > 2
     ):
         warn_quirk(
-            25,
+            Quirk.INTERPOLATION_BY_N,
             "structure factors are interpolated since the crystal's size is not yet known when "
             "this is decided; -nointerpolate prevents it",
         )

@@ -7,7 +7,7 @@ from collections.abc import Set
 from cupysim.errors import OptionError
 from cupysim.models.conventions import PIVOTS, Convention
 from cupysim.nanobragg.arguments import Arguments
-from cupysim.quirks import warn_quirk
+from cupysim.quirks import Quirk, warn_quirk
 
 VECTOR_OPTIONS = (
     "-fdet_vector",
@@ -46,45 +46,64 @@ def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: boo
     header_sets_close_distance : bool
         An image header has set the close distance.
     """
-    convention, corrected = Convention(args.convention), args.corrected
+    convention, quirks = Convention(args.convention), args.quirks
     vectors = [name for name in VECTOR_OPTIONS if name in args.seen]
     conventions = [name for name in CONVENTION_OPTIONS if name in args.seen]
     pivot = PIVOTS.get(convention, args.pivot)
-    if 8 in corrected:
+    if quirks.corrects(Quirk.PIVOT_IN_CUSTOM_ONLY):
         pivot = args.explicit_pivot or pivot
     if convention is not Convention.CUSTOM:
-        if vectors and 10 not in corrected:
-            warn_quirk(10, f"{', '.join(vectors)}: dropped by the later {conventions[-1]}")
-        if "-pivot" in args.seen and 8 not in corrected and args.pivot != pivot:
+        if vectors and not quirks.corrects(Quirk.VECTORS_SWITCH_CONVENTION):
             warn_quirk(
-                8,
+                Quirk.VECTORS_SWITCH_CONVENTION,
+                f"{', '.join(vectors)}: dropped by the later {conventions[-1]}",
+            )
+        if (
+            "-pivot" in args.seen
+            and not quirks.corrects(Quirk.PIVOT_IN_CUSTOM_ONLY)
+            and args.pivot != pivot
+        ):
+            warn_quirk(
+                Quirk.PIVOT_IN_CUSTOM_ONLY,
                 f"-pivot {args.pivot} has no effect: the {convention} convention turns the "
                 f"detector about the {PIVOTS[convention]}",
             )
-    elif vectors and 10 not in corrected:
+    elif vectors and not quirks.corrects(Quirk.VECTORS_SWITCH_CONVENTION):
         dropped = f", which drops {conventions[-1]}" if conventions else ""
         warn_quirk(
-            10,
+            Quirk.VECTORS_SWITCH_CONVENTION,
             f"{vectors[-1]} switches to the CUSTOM convention{dropped}: its beam centre, and its "
             "vectors where none are given",
         )
-    if "-pix0_vector" in args.seen and 11 not in corrected:
-        warn_quirk(11, "-pix0_vector only switches to the CUSTOM convention")
+    if "-pix0_vector" in args.seen and not quirks.corrects(Quirk.PIX0_VECTOR_UNUSED):
+        warn_quirk(Quirk.PIX0_VECTOR_UNUSED, "-pix0_vector only switches to the CUSTOM convention")
     names, remedy = INEFFECTIVE_CENTRES[convention]
     ineffective = [name for name in names if name in args.seen]
     if ineffective and pivot == PIVOTS.get(convention, pivot):
         warn_quirk(
-            9,
+            Quirk.BEAM_CENTRE_WITHOUT_EFFECT,
             f"{', '.join(ineffective)}: no effect on the image in the {convention} convention; "
             f"{remedy}",
             can_be_mended=False,
         )
-    if header_sets_close_distance and "-distance" in args.seen and 29 not in corrected:
+    if (
+        header_sets_close_distance
+        and "-distance" in args.seen
+        and not quirks.corrects(Quirk.HEADER_READING)
+    ):
         warn_quirk(
-            29, "-distance has no effect: the image header sets CLOSE_DISTANCE; use -close_distance"
+            Quirk.HEADER_READING,
+            "-distance has no effect: the image header sets CLOSE_DISTANCE; use -close_distance",
         )
-    if args.attenuation == 0.0 and args.sensor_thickness > 0.0 and 18 not in corrected:
-        warn_quirk(18, "-detector_abs inf before -detector_thick: the whole image is zero")
+    if (
+        args.attenuation == 0.0
+        and args.sensor_thickness > 0.0
+        and not quirks.corrects(Quirk.INFINITE_ABSORPTION)
+    ):
+        warn_quirk(
+            Quirk.INFINITE_ABSORPTION,
+            "-detector_abs inf before -detector_thick: the whole image is zero",
+        )
 
 
 PLACING_OPTIONS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Collection, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from cupysim.formats.text_numbers import NUMBER
 from cupysim.nanobragg.arguments import LARGEST_FLOAT
 from cupysim.nanobragg.exact_geometry import geometry_values
 from cupysim.nanobragg.units import ANGSTROM, DEGREE, MM, Unit
-from cupysim.quirks import warn_quirk
+from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 from cupysim.storage.reading import check_regular, opened
 
 KEYS: tuple[tuple[str, str, Unit | None], ...] = (
@@ -90,7 +90,7 @@ def inherit(
     values: MutableMapping[str, Any],
     given: Mapping[str, Any],
     placed_by_options: bool,
-    corrected: Collection[int] = (),
+    quirks: Quirks = CORRECTED,
 ) -> Inherited:
     """Let mask, image and experiment list set values, in this order.
 
@@ -102,8 +102,8 @@ def inherit(
         Values which the command line gives; the files' names are among them.
     placed_by_options : bool
         The command line places the detector; a mask then gives its size alone.
-    corrected : collection of int, optional
-        Quirks which are corrected: with Q29, headers are read as they are meant.
+    quirks : Quirks, optional
+        Which quirks are corrected: with Q29, headers are read as they are meant.
 
     Returns
     -------
@@ -129,12 +129,12 @@ def inherit(
             pixel = found.get("pixel", values["pixel"])
             header = (
                 meant_values(smv_image)
-                if 29 in corrected
+                if quirks.corrects(Quirk.HEADER_READING)
                 else header_values(smv_image, flip_y=is_mask, pixel=pixel)
             )
             found |= header
             if not is_mask:
-                _warn_of_what_is_left_out(smv_image, header, given, corrected)
+                _warn_of_what_is_left_out(smv_image, header, given, quirks)
                 if "wavelength" not in header:
                     lacking = f"{path}: its header has no WAVELENGTH"
         mask = good if is_mask else mask
@@ -171,12 +171,12 @@ def _warn_of_what_is_left_out(
     image: smv.SmvFile,
     header: Mapping[str, Any],
     given: Mapping[str, Any],
-    corrected: Collection[int],
+    quirks: Quirks,
 ) -> None:
     """Warn of what an image's header says in vain, and of what it should say and does not."""
     start, phi = (image.number(key, whole_key=True) for key in ("OSC_START", "PHI"))
     if start is not None and phi is not None and abs(start - phi) > SETTING:
-        counts = "OSC_START" if 29 in corrected else "PHI"
+        counts = "OSC_START" if quirks.corrects(Quirk.HEADER_READING) else "PHI"
         warnings.warn(
             CupysimWarning(
                 f"{image.path}: its header has OSC_START={start:g} and PHI={phi:g}; {counts} counts"
@@ -200,15 +200,21 @@ def _warn_of_what_is_left_out(
         )
         if remark:
             warnings.warn(CupysimWarning(f"{image.path}: {remark}"), stacklevel=3)
-    if 29 not in corrected:
+    if not quirks.corrects(Quirk.HEADER_READING):
         for key, _, _ in KEYS:
             number, whole = image.number(key), image.number(key, whole_key=True)
             if number is not None and number != whole and not _is_own(image, key):
-                warn_quirk(29, f"{key}={number:g} is read from another key in {image.path}")
+                warn_quirk(
+                    Quirk.HEADER_READING,
+                    f"{key}={number:g} is read from another key in {image.path}",
+                )
         for key, is_read in (("TWOTHETA", False), ("OSC_START", "phi" in header)):
             number = image.number(key, whole_key=True)
             if number and not is_read:
-                warn_quirk(29, f"{key}={number:g} in the header of {image.path} is not used")
+                warn_quirk(
+                    Quirk.HEADER_READING,
+                    f"{key}={number:g} in the header of {image.path} is not used",
+                )
     for key, name, unit_of_key in KEYS:
         word = image.word(key)
         match = NUMBER.match(word)

@@ -54,6 +54,7 @@ from cupysim.nanobragg.units import (
     PIXEL,
     SECOND,
 )  # fmt: skip
+from cupysim.quirks import NANOBRAGG
 
 _BEAM_PIVOT, _SAMPLE_PIVOT = {"pivot": "beam"}, {"pivot": "sample"}
 
@@ -347,7 +348,7 @@ OPTIONS: tuple[Option, ...] = (
         ("-corrected",), COMPUTING,
         "Correct the numbered quirks of nanoBragg (docs/quirks.md): all of them, or those which "
         "are named, such as Q3,Q5. The image is then no longer nanoBragg's.",
-        Kind.TEXT, 1, NONE, ("corrected",), match=Match.EXACT, metavar="[all | Q3,Q5,...]",
+        Kind.TEXT, 1, NONE, ("quirks",), match=Match.EXACT, metavar="[all | Q3,Q5,...]",
         is_new=True,
     ),
     integer("-threads", COMPUTING, "Threads of the host backend; one on each core if not given.",
@@ -364,7 +365,7 @@ OPTIONS: tuple[Option, ...] = (
 INITIAL: dict[str, Any] = {
     "convention": "mosflm",
     "coherent": False,
-    "corrected": (),
+    "quirks": NANOBRAGG,
     "curved": False,
     "explicit_pivot": None,
     "hydrogens": False,

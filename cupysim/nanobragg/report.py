@@ -98,7 +98,7 @@ def _reading_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
                 yield (
                     f"WARNING: clipping sample ({size:g} m {word}) with beam ({args.beamsize:g} m)"
                 )
-    if experiment.detector.unit_frame.made_normal:
+    if experiment.frame.made_normal:
         yield "WARNING: auto-generating odet_vector"
 
 
@@ -121,9 +121,9 @@ def _sampling_warnings(args: Arguments, experiment: Experiment) -> Iterator[str]
 
 def _geometry_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
     detector = experiment.detector
-    geometry, beam = detector.geometry, detector.unit_frame.beam
+    geometry, beam = experiment.geometry, experiment.frame.beam
     yield f"{detector.convention} convention selected."
-    if detector.effective_pivot is Pivot.SAMPLE:
+    if experiment.placed.pivot is Pivot.SAMPLE:
         yield "pivoting detector around sample"
     else:
         yield "pivoting detector around direct beam spot"
@@ -135,7 +135,7 @@ def _geometry_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
 
 
 def _cell_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
-    lattice = experiment.crystal.lattice
+    lattice = experiment.lattice
     if args.matrix_file is not None:
         yield f"reading {args.matrix_file}"
     if isinstance(args.misset, str) and args.misset == RANDOM:
@@ -163,7 +163,7 @@ def _cell_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
 
 def _oddball_lines(experiment: Experiment) -> Iterator[str]:
     """Sines and cosines beyond one: cell lengths which a matrix does not have."""
-    lattice = experiment.crystal.lattice
+    lattice = experiment.lattice
     for title, pattern, functions in (
         ("oddball cell angles", "{0}_{1}", lattice.angle_functions),
         (
@@ -195,12 +195,12 @@ def _size_lines(experiment: Experiment) -> Iterator[str]:
         yield f"auto-selected {oversample}-fold oversampling"
     elif oversample < recommended:
         detector = experiment.detector
-        pixel = experiment.beam.wavelength * detector.geometry.distance / detector.pixel_size
+        pixel = experiment.beam.wavelength * experiment.geometry.distance / detector.pixel_size
         yield f"WARNING: maximum dimension of sample is {max(sizes) * 1e10:g} A"
         yield f"         but reciprocal pixel size is {pixel * 1e10:g} A"
         yield "         intensity may vary significantly across a pixel!"
         yield f"         recommend -oversample {recommended} to work around this"
-    volume, counts = sizes[0] * sizes[1] * sizes[2], experiment.crystal.cell_counts
+    volume, counts = sizes[0] * sizes[1] * sizes[2], experiment.cell_counts
     molecules = counts[0] * counts[1] * counts[2]
     yield f"approximate MW = {volume * PROTEIN_CRYSTAL_DENSITY * AVOGADRO / molecules:g}"
 
@@ -249,7 +249,7 @@ def _summary_lines(job: Job) -> Iterator[str]:
     args, experiment = job.arguments, job.experiment
     beam, crystal, factors = experiment.beam, experiment.crystal, experiment.structure_factors
     yield f"  {factors.n_given} initialized hkls (all others ={factors.default:g})"
-    counts = "x".join(f"{count:.0f}" for count in crystal.cell_counts)
+    counts = "x".join(f"{count:.0f}" for count in experiment.cell_counts)
     yield f"  {SHAPE_NAMES[crystal.shape]} xtal: {counts} cells"
     dispersion = beam.dispersion
     yield (
@@ -273,7 +273,7 @@ def _summary_lines(job: Job) -> Iterator[str]:
 
 def _detector_summary(args: Arguments, experiment: Experiment) -> Iterator[str]:
     detector = experiment.detector
-    frame, geometry, centre = detector.unit_frame, detector.geometry, detector.centre
+    frame, geometry, centre = experiment.frame, experiment.geometry, experiment.placed.centre
     if detector.curved:
         yield "  curved detector: all pixels same distance from origin"
     if detector.point_pixel:

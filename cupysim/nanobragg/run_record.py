@@ -18,6 +18,7 @@ from cupysim.image import Image
 from cupysim.nanobragg.arguments import RANDOM, Arguments
 from cupysim.nanobragg.build import Job
 from cupysim.provenance import file_record, image_record
+from cupysim.quirks import Quirks
 from cupysim.storage.safe_writing import OutputFiles
 
 LAYOUT = 1
@@ -87,17 +88,20 @@ def run_record(
         "command": shlex.join(["cupysim", *given]),
         "arguments": given,
         "folder": _printable(os.getcwd()),
-        "resolved": {name: _plain(value) for name, value in sorted(args.values.items())},
+        "resolved": {
+            "corrected" if name == "quirks" else name: _plain(value)
+            for name, value in sorted(args.values.items())
+        },
         "derived": {
             "n_fast": experiment.detector.n_fast,
             "n_slow": experiment.detector.n_slow,
-            "distance": experiment.detector.geometry.distance,
-            "close_distance": experiment.detector.geometry.close_distance,
+            "distance": experiment.geometry.distance,
+            "close_distance": experiment.geometry.close_distance,
             "fluence": experiment.beam.fluence,
-            "cell_angstrom": [float(length) for length in experiment.crystal.lattice.lengths],
-            "cell_angles": [float(angle) for angle in experiment.crystal.lattice.angles],
-            "a_matrix_per_angstrom": experiment.crystal.lattice.reciprocal.T.tolist(),
-            "n_cells": [float(count) for count in experiment.crystal.cell_counts],
+            "cell_angstrom": [float(length) for length in experiment.lattice.lengths],
+            "cell_angles": [float(angle) for angle in experiment.lattice.angles],
+            "a_matrix_per_angstrom": experiment.lattice.reciprocal.T.tolist(),
+            "n_cells": [float(count) for count in experiment.cell_counts],
             "shape": str(experiment.crystal.shape),
             "n_domains": experiment.crystal.mosaicity.n_domains,
             "n_phi": experiment.scan.sweep.count,
@@ -164,6 +168,8 @@ def _plain(value: Any) -> Any:
     """A value of the command line for JSON."""
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, Quirks):
+        return list(value.numbers)
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray | tuple | list):

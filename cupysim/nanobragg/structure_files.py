@@ -26,7 +26,7 @@ from cupysim.models.structure_factors import StructureFactors
 from cupysim.nanobragg import units
 from cupysim.nanobragg.arguments import LARGEST_FLOAT, Arguments
 from cupysim.nanobragg.headers import Inherited
-from cupysim.quirks import warn_quirk
+from cupysim.quirks import Quirk, Quirks, warn_quirk
 
 BEYOND_THE_CORNERS = 0.97
 """Part of the detector's resolution limit to which structure factors are calculated, so that spots
@@ -148,7 +148,7 @@ def structure_factors(
     """
     f000 = f000_value(args.f000)
     if args.model_file is not None:
-        dmin = args.dmin if args.dmin > 0.0 else resolution_limit(beam, detector)
+        dmin = args.dmin if args.dmin > 0.0 else resolution_limit(beam, detector, args.quirks)
         k_sol = args.k_sol if "-k_sol" in args.seen else None
         recipe = Recipe(k_sol, args.b_sol, args.hydrogens, args.f000 == CONTRAST)
         structure = coordinates.read(
@@ -205,7 +205,7 @@ def _requested_cell(args: Arguments, wavelength: float) -> UnitCell | None:
     if args.matrix_file is not None:
         matrix = mosflm_matrix.read(args.matrix_file).a_matrix
         reciprocal = mosflm_matrix.reciprocal_vectors(matrix, wavelength)
-        lattice = Crystal(reciprocal=reciprocal).lattice
+        lattice = Crystal(reciprocal=reciprocal).oriented().lattice
         a, b, c = lattice.lengths.tolist()
         alpha, beta, gamma = lattice.angles.tolist()
         return UnitCell((a, b, c), (alpha, beta, gamma))
@@ -244,7 +244,7 @@ def _tabulated(args: Arguments) -> StructureFactors:
     if args.dump_was_read:
         if "-dump" not in args.seen:
             warn_quirk(
-                32,
+                Quirk.DUMP_READ_UNASKED,
                 f"structure factors are read from {args.dump_file}, which lies in this folder; "
                 "-nodump leaves it alone",
             )
@@ -266,9 +266,10 @@ def _tabulated(args: Arguments) -> StructureFactors:
     return StructureFactors(default=args.default_F)
 
 
-def resolution_limit(beam: Beam, detector: Detector) -> float:
+def resolution_limit(beam: Beam, detector: Detector, quirks: Quirks) -> float:
     """The finest resolution (m) of which the detector's corners see anything."""
-    geometry, sources = detector.geometry, beam.sources(detector.unit_frame)
+    placed = detector.placed(quirks)
+    geometry, sources = placed.geometry, beam.sources(placed.frame, quirks)
     panel = np.stack([geometry.origin, geometry.fast, geometry.slow])
     size = detector.n_fast * detector.pixel_size, detector.n_slow * detector.pixel_size
     largest = largest_scattering(panel, size, sources.incident, sources.wavelengths)
@@ -323,7 +324,7 @@ def warn_of_other_cell(
     args: Arguments, known: UnitCell, crystal: Crystal, beam_wavelength: float
 ) -> None:
     """Tell that the crystal has another cell than the structure factors' file."""
-    lattice = crystal.lattice
+    lattice = crystal.oriented(args.quirks).lattice
     lengths = np.abs(lattice.lengths / known.lengths_angstrom - 1.0).max()
     angles = np.abs(lattice.angles - known.angles).max()
     ratios = lattice.lengths / known.lengths_angstrom

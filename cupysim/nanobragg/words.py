@@ -9,13 +9,12 @@ from __future__ import annotations
 import difflib
 import re
 import warnings
-from collections.abc import Collection
 from dataclasses import replace
 
 from cupysim.errors import CupysimWarning, OptionError
 from cupysim.nanobragg.option_kinds import Kind, Option
 from cupysim.nanobragg.options import OPTIONS
-from cupysim.quirks import warn_quirk
+from cupysim.quirks import Quirk, Quirks, warn_quirk
 
 LEGACY_WORDS: dict[str, str] = {
     "-hdiv": "use -hdivrange",
@@ -58,15 +57,15 @@ def is_spelling(option: Option, word: str) -> bool:
     return plain(word) in option.spellings
 
 
-def options_in(word: str, corrected: Collection[int]) -> list[Option]:
+def options_in(word: str, quirks: Quirks) -> list[Option]:
     """The options for which a word stands.
 
     Parameters
     ----------
     word : str
         A word which starts with a dash.
-    corrected : collection of int
-        Quirks which are corrected. With Q51, a unit may also stand behind the name of an option
+    quirks : Quirks
+        Which quirks are corrected. With Q51, a unit may also stand behind the name of an option
         which the C program finds in no longer word.
 
     Returns
@@ -75,13 +74,13 @@ def options_in(word: str, corrected: Collection[int]) -> list[Option]:
         In the table's order.
     """
     found = [option for option in OPTIONS if option.matches(word)]
-    if found or 51 not in corrected:
+    if found or not quirks.corrects(Quirk.OPTION_UNITS):
         return found
     name, _, unit = word.rpartition("_")
     return [option for option in OPTIONS if name in option.spellings and option.unit.called(unit)]
 
 
-def in_named_unit(option: Option, word: str, corrected: Collection[int]) -> Option:
+def in_named_unit(option: Option, word: str, quirks: Quirks) -> Option:
     """An option in the unit which a longer word names, and a warning of what is not clear.
 
     Parameters
@@ -90,8 +89,8 @@ def in_named_unit(option: Option, word: str, corrected: Collection[int]) -> Opti
         An option for which the word stands.
     word : str
         The word, which is not one of the option's spellings.
-    corrected : collection of int
-        Quirks which are corrected: with Q51, units count.
+    quirks : Quirks
+        Which quirks are corrected: with Q51, units count.
 
     Returns
     -------
@@ -108,9 +107,11 @@ def in_named_unit(option: Option, word: str, corrected: Collection[int]) -> Opti
     own, named = option.unit, None
     if units and units == parts[-1:]:
         named = own.called(units[0])
-    if named is not None and (named is own or 51 in corrected or option.free_unit):
+    if named is not None and (
+        named is own or quirks.corrects(Quirk.OPTION_UNITS) or option.free_unit
+    ):
         option = replace(option, unit=named)
-    elif units and 51 in corrected:
+    elif units and quirks.corrects(Quirk.OPTION_UNITS):
         unit = shown("_".join(units))
         problem = f"{unit} is not a unit of {option.name}, which is in {own.name}"
         if not own.name:
@@ -119,7 +120,7 @@ def in_named_unit(option: Option, word: str, corrected: Collection[int]) -> Opti
     elif units:
         meaning = f"in {own.name}" if own.name else "which has no unit"
         effect = f"{shown(word)} is read as {option.name}, {meaning}"
-        warn_quirk(51, effect, can_be_mended=named is not None)
+        warn_quirk(Quirk.OPTION_UNITS, effect, can_be_mended=named is not None)
         return option
     if not units or len(parts) > 1:
         meaning = f", in {option.unit.name}" if option.unit.name else ""
@@ -127,15 +128,15 @@ def in_named_unit(option: Option, word: str, corrected: Collection[int]) -> Opti
     return option
 
 
-def refuse_unknown(word: str, corrected: Collection[int]) -> None:
+def refuse_unknown(word: str, quirks: Quirks) -> None:
     """Refuse a word which stands for no option; those of the C program's manual are ignored.
 
     Parameters
     ----------
     word : str
         The word.
-    corrected : collection of int
-        Quirks which are corrected.
+    quirks : Quirks
+        Which quirks are corrected.
 
     Raises
     ------
@@ -151,7 +152,7 @@ def refuse_unknown(word: str, corrected: Collection[int]) -> None:
     ):
         warn(f"{word} is ignored, as by nanoBragg: write it with one dash")
     else:
-        raise OptionError(shown(word), f"unknown option; {_hint(one_dash, corrected)}")
+        raise OptionError(shown(word), f"unknown option; {_hint(one_dash, quirks)}")
 
 
 def shown(text: str, most: int = 60) -> str:
@@ -180,12 +181,12 @@ def _is_unit(part: str) -> bool:
     return part in UNIT_WORDS or part.casefold() in _UNITS_IN_ANY_CASE
 
 
-def _hint(word: str, corrected: Collection[int]) -> str:
+def _hint(word: str, quirks: Quirks) -> str:
     """What may have been meant by a word which is not an option."""
     name, _, unit = word.rpartition("_")
     for option in OPTIONS:
         if name in option.spellings and option.unit.name and _is_unit(unit):
-            reads = option.unit.called(unit) is not None and 51 not in corrected
+            reads = option.unit.called(unit) is not None and not quirks.corrects(Quirk.OPTION_UNITS)
             remedy = f"; with -corrected Q51 it may be in {unit}" if reads else ""
             return f"{name} is in {option.unit.name}{remedy}"
     names = [name for option in OPTIONS for name in option.spellings]

@@ -8,6 +8,7 @@ from cupysim.errors import ModelError
 from cupysim.maths.orientations import spindle_cells
 from cupysim.models.experiment import Experiment
 from cupysim.plan.render_plan import CrystalTable, FactorTable, Panels, RenderPlan, SourceTable, Use
+from cupysim.quirks import Quirk
 
 LARGEST_STEP_COUNT = 10**16
 """Steps of a whole image which no machine works off in a lifetime."""
@@ -75,12 +76,16 @@ def make_plan(experiment: Experiment) -> RenderPlan:
 def _uses(experiment: Experiment) -> tuple[Use, Use, Use]:
     """How absorption, polarization and solid angle enter the sum."""
     rendering = experiment.rendering
-    flagged = Use.EACH if experiment.corrects(14) else Use.RUNNING
-    kept = Use.EACH if experiment.corrects(21) else Use.ONCE
-    layers = Use.EACH if experiment.corrects(15) else Use.ONCE
-    capture = flagged if rendering.oversample_thick and not experiment.corrects(15) else layers
+    flagged = Use.EACH if experiment.corrects(Quirk.RUNNING_PRODUCTS) else Use.RUNNING
+    kept = Use.EACH if experiment.corrects(Quirk.FIRST_SUB_PIXEL) else Use.ONCE
+    layers = Use.EACH if experiment.corrects(Quirk.THICK_SENSOR) else Use.ONCE
+    capture = (
+        flagged
+        if rendering.oversample_thick and not experiment.corrects(Quirk.THICK_SENSOR)
+        else layers
+    )
     if experiment.detector.sensor.layers.range == 0.0 and (
-        experiment.corrects(16) or not rendering.oversample_thick
+        experiment.corrects(Quirk.NO_SENSOR_NO_IMAGE) or not rendering.oversample_thick
     ):
         capture = Use.ONCE
     polar = flagged if rendering.oversample_polar else kept
@@ -93,17 +98,17 @@ def _uses(experiment: Experiment) -> tuple[Use, Use, Use]:
 def _background(experiment: Experiment) -> float:
     """What the background adds to a pixel's sum, were all factors 1 (electron^2)."""
     water = experiment.water
-    if experiment.corrects(17):
+    if experiment.corrects(Quirk.WATER_SCALE):
         return water.squared_amplitude * experiment.n_steps
     return water.intensity(experiment.beam.fluence)
 
 
 def _panels(experiment: Experiment) -> Panels:
     detector = experiment.detector
-    geometry, sensor = detector.geometry, detector.sensor
-    has_area = experiment.corrects(20) or not detector.point_pixel
+    geometry, sensor = experiment.geometry, detector.sensor
+    has_area = experiment.corrects(Quirk.POINT_PIXEL_AREA) or not detector.point_pixel
     close_distance = geometry.close_distance
-    if detector.bending is not None and detector.bending.radial:
+    if experiment.placed.bend is not None and experiment.placed.bend.radial:
         close_distance = geometry.distance
     return Panels(
         origin=geometry.origin[None, None],
@@ -111,7 +116,7 @@ def _panels(experiment: Experiment) -> Panels:
         slow=geometry.slow[None, None],
         normal=geometry.normal[None, None],
         close_distance=np.full((1, 1), close_distance),
-        bend=detector.bending,
+        bend=experiment.placed.bend,
         pixel_size=detector.pixel_size,
         pixel_area=detector.pixel_size * detector.pixel_size if has_area else 1.0,
         point_pixel=detector.point_pixel,
@@ -131,20 +136,20 @@ def _sources(experiment: Experiment) -> SourceTable:
         channel=np.zeros(len(sources.wavelengths), dtype=np.int32),
         kahn=experiment.beam.polarization,
         polarized=experiment.beam.polarized,
-        polarization_axis=experiment.detector.unit_frame.polarization,
+        polarization_axis=experiment.frame.polarization,
     )
 
 
 def _crystals(experiment: Experiment) -> CrystalTable:
     crystal = experiment.crystal
     cells, first = spindle_cells(
-        crystal.direct,
-        experiment.detector.unit_frame.spindle,
+        experiment.oriented.direct,
+        experiment.frame.spindle,
         experiment.scan.angles,
-        stale_at_zero=not experiment.corrects(3),
+        stale_at_zero=not experiment.corrects(Quirk.STALE_ORIENTATION),
     )
-    spot_axes, spot_counts = crystal.lattice.reciprocal, np.array(crystal.cell_counts)
-    if experiment.corrects(6):
+    spot_axes, spot_counts = experiment.lattice.reciprocal, np.array(experiment.cell_counts)
+    if experiment.corrects(Quirk.SPOT_WIDTH):
         spot_axes, spot_counts = np.diag(spot_counts), np.ones(3)
     return CrystalTable(
         phi_cells=cells[None, None],
@@ -152,7 +157,7 @@ def _crystals(experiment: Experiment) -> CrystalTable:
         mosaic_rotations=crystal.mosaicity.rotations[None, None],
         spot_axes=spot_axes[None, None],
         spot_counts=spot_counts[None, None],
-        n_cells=np.array([[crystal.cell_counts]]),
+        n_cells=np.array([[experiment.cell_counts]]),
         shape=crystal.shape,
         fudge=crystal.fudge,
     )
@@ -166,5 +171,5 @@ def _factors(experiment: Experiment) -> FactorTable:
         default=factors.default,
         is_constant=factors.table is None,
         interpolate=experiment.interpolate,
-        stops=not experiment.corrects(23),
+        stops=not experiment.corrects(Quirk.INTERPOLATION_STOPS),
     )

@@ -93,7 +93,7 @@ def refined_options(refined: Refined) -> list[str]:
     degree, by_cell = DEGREES_PER_RADIAN, bool({*GROUPS["cell"]} & names)
     close = detector.close_distance is not None
     xds = detector.convention in (Convention.XDS, Convention.DIALS)
-    origin = xds and detector.effective_pivot is Pivot.SAMPLE
+    origin = xds and experiment.placed.pivot is Pivot.SAMPLE
     centre = detector.origin_pixels if origin else detector.beam_centre
     unit = 1.0 if origin else 1e3
     words: list[str] = []
@@ -138,7 +138,7 @@ def report_json(refined: Refined, seconds: float) -> dict[str, Any]:
     dict
         For `json.dump`; numbers which do not exist are None.
     """
-    lattice = refined.experiment.crystal.lattice
+    lattice = refined.experiment.lattice
     return {
         "converged": refined.converged,
         "reason": refined.reason,

@@ -132,7 +132,7 @@ def levels(experiment: Experiment, search: float) -> list[float]:
         return [1.0]
     # so few cells that a step of the scan moves spots by half their width
     step = search / SCAN_STEPS * DEGREE
-    lengths, counts = experiment.crystal.lattice.lengths, np.array(experiment.crystal.cell_counts)
+    lengths, counts = experiment.lattice.lengths, np.array(experiment.cell_counts)
     width = 1.0 / float((lengths * counts).max())
     wanted = _typical_scattering(experiment) * step * 2.0
     coarseness = max(wanted / width, 1.0)
@@ -180,25 +180,25 @@ def _typical_scattering(experiment: Experiment) -> float:
 def _scattering(experiment: Experiment) -> np.ndarray:
     """Length of the scattering vector of each pixel (1/Angstrom), shape (n_slow, n_fast)."""
     detector = experiment.detector
-    geometry, size = detector.geometry, detector.pixel_size
+    geometry, size = experiment.geometry, detector.pixel_size
     fast = size * (np.arange(detector.n_fast) + 0.5)[None, :, None]
     slow = size * (np.arange(detector.n_slow) + 0.5)[:, None, None]
     position = geometry.origin + fast * geometry.fast + slow * geometry.slow
     direction = position / norm(position)[..., None]
-    q = (direction - detector.unit_frame.beam) / experiment.beam.wavelength
+    q = (direction - experiment.frame.beam) / experiment.beam.wavelength
     return norm(q) * 1e-10
 
 
 def angular_width(experiment: Experiment) -> float:
     """By how much (degrees) a crystal is turned where spots move by their width, typically."""
-    lengths, counts = experiment.crystal.lattice.lengths, np.array(experiment.crystal.cell_counts)
+    lengths, counts = experiment.lattice.lengths, np.array(experiment.cell_counts)
     width = 1.0 / float((lengths * counts).max())
     return width / _typical_scattering(experiment) / DEGREE
 
 
 def forward_pixels(experiment: Experiment) -> np.ndarray:
     """Pixels in which the direct beam outshines all."""
-    largest = float(experiment.crystal.lattice.lengths.max())
+    largest = float(experiment.lattice.lengths.max())
     return _scattering(experiment) < FORWARD / largest
 
 
@@ -215,7 +215,7 @@ def spot_pixels(experiment: Experiment, coarseness: float) -> float:
 def _width_pixels(experiment: Experiment) -> float:
     """1/(N a) of the longest edge, on the detector (pixels)."""
     detector = experiment.detector
-    lengths, counts = experiment.crystal.lattice.lengths, np.array(experiment.crystal.cell_counts)
+    lengths, counts = experiment.lattice.lengths, np.array(experiment.cell_counts)
     width = 1e10 / float((lengths * counts).max())  # 1/m
-    pixels = width * experiment.beam.wavelength * abs(detector.geometry.distance)
+    pixels = width * experiment.beam.wavelength * abs(experiment.geometry.distance)
     return pixels / detector.pixel_size

@@ -93,7 +93,7 @@ def settled(experiment: Experiment) -> Experiment:
         oversample=experiment.oversample,
         interpolate=experiment.interpolation_wanted,
     )
-    a, b, c = (round(count) for count in experiment.crystal.cell_counts)
+    a, b, c = (round(count) for count in experiment.cell_counts)
     crystal = replace(experiment.crystal, n_cells=(a, b, c), size=(0.0, 0.0, 0.0))
     return replace(experiment, rendering=rendering, crystal=crystal)
 
@@ -130,7 +130,7 @@ def gradient_plan(
     ModelError
         If a change is impossible.
     """
-    counts = np.array(experiment.crystal.cell_counts)
+    counts = np.array(experiment.cell_counts)
     for name, shift in shifts.items():
         if name in GROUPS["n_cells"]:
             counts[GROUPS["n_cells"].index(name)] += shift

@@ -215,7 +215,7 @@ def _refined_experiment(
     experiment: Experiment, names: Sequence[str], shifts: np.ndarray
 ) -> Experiment:
     """The start with all changes; numbers of cells are rounded, the scale goes into the fluence."""
-    counts = np.array(experiment.crystal.cell_counts)
+    counts = np.array(experiment.cell_counts)
     for name, shift in zip(names, shifts.tolist(), strict=True):
         if name == "scale":
             fluence = experiment.beam.fluence * (1.0 + shift)

@@ -93,8 +93,8 @@ def test_parameters(tmp_path: Path, name: str, mode: str) -> None:
 def test_names_for_several(tmp_path: Path) -> None:
     vary = "edges = { constant = 1.1, mode = 'times' }\nn_cells = { constant = 8.4 }"
     (shot,) = shots_of(tmp_path, vary, 1)
-    np.testing.assert_allclose(shot.experiment.crystal.lattice.lengths, [55, 66, 77])
-    assert shot.experiment.crystal.cell_counts == (8.0, 8.0, 8.0)
+    np.testing.assert_allclose(shot.experiment.lattice.lengths, [55, 66, 77])
+    assert shot.experiment.cell_counts == (8.0, 8.0, 8.0)
 
 
 def test_orientations_are_any(tmp_path: Path) -> None:
@@ -108,16 +108,16 @@ def test_orientations_are_any(tmp_path: Path) -> None:
     # the crystal is turned by them
     shot = shots_of(tmp_path, "orientation = 'uniform'", 1)[0]
     expected = any_rotation(uniform_deviates(5, "orientation", 0, 0, 3))
-    base = campaign_of(tmp_path, text("")).experiment.crystal.lattice.reciprocal
+    base = campaign_of(tmp_path, text("")).experiment.lattice.reciprocal
     np.testing.assert_allclose(shot.a_matrices[0], expected @ base.T, atol=1e-9)
 
 
 def test_orientations_near_the_base(tmp_path: Path) -> None:
     vary, base = "orientation = { spread = 2 }", f"{BASE} -misset 10 20 30"
-    before = campaign_of(tmp_path, text("", base=base)).experiment.crystal.lattice.direct
+    before = campaign_of(tmp_path, text("", base=base)).experiment.lattice.direct
     angles = []
     for shot in shots_of(tmp_path, vary, 200, base=base):
-        rotation = np.linalg.solve(before, shot.experiment.crystal.lattice.direct)
+        rotation = np.linalg.solve(before, shot.experiment.lattice.direct)
         angles.append(Rotation.from_matrix(rotation).magnitude())
     limit = np.radians(2.0)
     assert stats.kstest(angles, lambda a: (a / limit) ** 3).pvalue > SURE
@@ -127,9 +127,9 @@ def test_orientations_near_the_base(tmp_path: Path) -> None:
 def test_a_spread_of_nothing_keeps_the_base(about_y: int, tmp_path: Path) -> None:
     """Also where x and z turn about the same axis."""
     base = f"{BASE} -misset 10 {about_y} 30"
-    before = campaign_of(tmp_path, text("", base=base)).experiment.crystal.lattice.direct
+    before = campaign_of(tmp_path, text("", base=base)).experiment.lattice.direct
     (shot,) = shots_of(tmp_path, "orientation = { spread = 0 }", 1, base=base)
-    np.testing.assert_allclose(shot.experiment.crystal.lattice.direct, before, atol=1e-9)
+    np.testing.assert_allclose(shot.experiment.lattice.direct, before, atol=1e-9)
 
 
 def test_orientations_one_by_one(tmp_path: Path) -> None:

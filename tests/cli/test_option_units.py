@@ -42,7 +42,7 @@ POINT = "-N 1 -nopolar -pixel 0.1 -detpixels 1"
 FINE = "-distance 20 -pixel 0.4 -detpixels 60"
 
 EVERY = "-corrected"
-ALL_BUT_Q10 = "-corrected " + ",".join(f"Q{number}" for number in sorted(CORRECTABLE - {10}))
+ALL_BUT_Q10 = "-corrected " + ",".join(f"Q{quirk:d}" for quirk in sorted(CORRECTABLE - {10}))
 """The CUSTOM convention, to which some options belong, is not left where Q10 is corrected."""
 
 CONSTANTS = 2e-6
@@ -86,7 +86,7 @@ def photons(shot: Experiment) -> float:
 
 def solid_angle(shot: Experiment) -> float:
     """Of the only pixel of `POINT`, from its centre."""
-    panel, edge = shot.detector.geometry, shot.detector.pixel_size
+    panel, edge = shot.geometry, shot.detector.pixel_size
     centre = panel.origin + edge / 2 * (panel.fast + panel.slow)
     return edge**2 * float(centre @ panel.normal) / float(np.linalg.norm(centre)) ** 3
 
@@ -109,7 +109,7 @@ def resolved(shot: Experiment) -> np.ndarray:
 
 def finer_than(limit: float) -> np.ndarray:
     """Pixels of FINE whose resolution is within a limit (m)."""
-    panel = experiment(FINE).detector.geometry
+    panel = experiment(FINE).geometry
     centres = 4e-4 * (np.arange(60) + 0.5)
     places = panel.origin + centres[:, None, None] * panel.slow + centres[:, None] * panel.fast
     twotheta = np.arccos(places[..., 0] / np.linalg.norm(places, axis=-1))
@@ -126,11 +126,11 @@ def directions(shot: Experiment) -> list[list[float]]:
 
 def metric(shot: Experiment) -> np.ndarray:
     """Scalar products of the cell vectors (m^2)."""
-    return shot.crystal.direct @ shot.crystal.direct.T
+    return shot.oriented.direct @ shot.oriented.direct.T
 
 
 def panel_origin(shot: Experiment) -> np.ndarray:
-    return shot.detector.geometry.origin
+    return shot.geometry.origin
 
 
 def turned(axis: tuple[int, int, int], vector: tuple[int, int, int]) -> np.ndarray:
@@ -201,32 +201,32 @@ ROWS: dict[str, list[Row]] = {
         ])),
     ],
     "-misset": [
-        Row("-misset 10 -20 30", lambda e: e.crystal.direct,
+        Row("-misset 10 -20 30", lambda e: e.oriented.direct,
             Rotation.from_euler("xyz", [10, -20, 30], degrees=True).apply(
                 1e-10 * np.diag([50, 60, 70]))),
     ],
     # 80 x 50, 67 x 60, 58 x 70 Angstrom are the first to fill 0.4 um
     "-samplesize": [
-        Row("-samplesize 0.0004", lambda e: e.crystal.cell_counts, (80, 67, 58)),
+        Row("-samplesize 0.0004", lambda e: e.cell_counts, (80, 67, 58)),
         Row("-samplesize 0.0004 -N 5", lambda e: e.crystal_size, "-Na 80 -Nb 67 -Nc 58"),
     ],
-    "-sample_thick": [Row("-sample_thick 0.0004", lambda e: e.crystal.cell_counts, (80, 5, 5))],
-    "-sample_width": [Row("-sample_width 0.0004", lambda e: e.crystal.cell_counts, (5, 67, 5))],
-    "-sample_heigh": [Row("-sample_heigh 0.0004", lambda e: e.crystal.cell_counts, (5, 5, 58))],
+    "-sample_thick": [Row("-sample_thick 0.0004", lambda e: e.cell_counts, (80, 5, 5))],
+    "-sample_width": [Row("-sample_width 0.0004", lambda e: e.cell_counts, (5, 67, 5))],
+    "-sample_heigh": [Row("-sample_heigh 0.0004", lambda e: e.cell_counts, (5, 5, 58))],
     "-density": [Row("-density 3", image, "")],
     "-MW": [Row("-MW 3", image, "")],
     "-molec": [Row("-molec 3", image, "")],
     # MOSFLM adds half a pixel; XDS counts pixels of 2 mm from 0.5
     "-Xbeam": [
-        Row("-Xbeam 13", lambda e: e.detector.geometry.beam_slow, 0.014),
-        Row("-denzo -Xbeam 13", lambda e: e.detector.geometry.beam_slow, "-xds -ORGY 7"),
-        Row("-adxv -Xbeam 13", lambda e: e.detector.geometry.beam_fast, "-xds -ORGX 7"),
+        Row("-Xbeam 13", lambda e: e.geometry.beam_slow, 0.014),
+        Row("-denzo -Xbeam 13", lambda e: e.geometry.beam_slow, "-xds -ORGY 7"),
+        Row("-adxv -Xbeam 13", lambda e: e.geometry.beam_fast, "-xds -ORGX 7"),
     ],
     "-Ybeam": [
-        Row("-Ybeam 13", lambda e: e.detector.geometry.beam_fast, 0.014),
-        Row("-denzo -Ybeam 13", lambda e: e.detector.geometry.beam_fast, "-xds -ORGX 7"),
+        Row("-Ybeam 13", lambda e: e.geometry.beam_fast, 0.014),
+        Row("-denzo -Ybeam 13", lambda e: e.geometry.beam_fast, "-xds -ORGX 7"),
         # counted from the other edge of 24 mm
-        Row("-adxv -Ybeam 13", lambda e: e.detector.geometry.beam_slow, "-xds -ORGY 6"),
+        Row("-adxv -Ybeam 13", lambda e: e.geometry.beam_slow, "-xds -ORGY 6"),
     ],
     "-Xclose": [
         Row("-beam_vector 1 0 0 -Xclose 13", panel_origin, "-beam_vector 1 0 0 -ORGX 7",
@@ -263,16 +263,16 @@ ROWS: dict[str, list[Row]] = {
         for thick in (40, 100)
     ],
     "-twotheta": [
-        Row("-twotheta 10", lambda e: e.detector.geometry.normal, turned((0, 0, -1), (1, 0, 0)))
+        Row("-twotheta 10", lambda e: e.geometry.normal, turned((0, 0, -1), (1, 0, 0)))
     ],
     "-detector_rotx": [
-        Row("-detector_rotx 10", lambda e: e.detector.geometry.slow, turned((1, 0, 0), (0, -1, 0)))
+        Row("-detector_rotx 10", lambda e: e.geometry.slow, turned((1, 0, 0), (0, -1, 0)))
     ],
     "-detector_roty": [
-        Row("-detector_roty 10", lambda e: e.detector.geometry.fast, turned((0, 1, 0), (0, 0, 1)))
+        Row("-detector_roty 10", lambda e: e.geometry.fast, turned((0, 1, 0), (0, 0, 1)))
     ],
     "-detector_rotz": [
-        Row("-detector_rotz 10", lambda e: e.detector.geometry.slow, turned((0, 0, 1), (0, -1, 0)))
+        Row("-detector_rotz 10", lambda e: e.geometry.slow, turned((0, 0, 1), (0, -1, 0)))
     ],
     "-detsize": [Row("-detpixels 0 -detsize 30", image, "-detpixels 15")],
     "-detsize_f": [Row("-detpixels_f 0 -detsize_f 30", image, "-detpixels_f 15")],
@@ -300,7 +300,7 @@ ROWS: dict[str, list[Row]] = {
     "-beamsize": [
         Row("-flux 1e12 -exposure 0.01 -beamsize 0.05", lambda e: e.beam.fluence, 4e18),
         # it clips what is wider
-        Row("-beamsize 0.0004 -samplesize 0.0008", lambda e: e.crystal.cell_counts, (160, 67, 58)),
+        Row("-beamsize 0.0004 -samplesize 0.0008", lambda e: e.cell_counts, (160, 67, 58)),
     ],
     "-mosaic": [
         Row("-mosaic 2 -mosaic_dom 40", lambda e: e.crystal.mosaicity.rotations, DOMAINS.rotations),

@@ -26,7 +26,7 @@ CELLS = [
 @pytest.mark.parametrize("cell", CELLS)
 def test_q5_distances_of_planes(cell: str) -> None:
     """1/d of reflections is gemmi's, which knows the cell from its metric tensor."""
-    crystal = experiment_of(f"-cell {cell} {BASE} -corrected Q5").crystal
+    crystal = experiment_of(f"-cell {cell} {BASE} -corrected Q5").oriented
     known = gemmi.UnitCell(*map(float, cell.split()))
     for hkl in ([1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 2, 3], [-4, 1, 2], [3, -2, -5]):
         q = np.array(hkl) @ crystal.lattice.reciprocal
@@ -40,7 +40,7 @@ def test_q5_distances_of_planes(cell: str) -> None:
 def test_q5_the_spots_are_where_bragg_says(renderer: Renderer) -> None:
     """A triclinic crystal turned until a reflection is on the sphere: the spot is at 2 theta."""
     cell, wavelength, distance = "70 80 90 60 70 110", 1.0, 0.1
-    crystal = experiment_of(f"-cell {cell} {BASE} -corrected Q5").crystal
+    crystal = experiment_of(f"-cell {cell} {BASE} -corrected Q5").oriented
     star = np.array([2, -3, 4]) @ crystal.lattice.reciprocal
     theta = math.asin(wavelength * math.sqrt(gemmi.UnitCell(70, 80, 90, 60, 70, 110)
                                              .calculate_1_d2([2, -3, 4])) / 2)  # fmt: skip
@@ -96,7 +96,7 @@ def test_q6_spots_by_hand(renderer: Renderer, shape: str, cell: str, n: str) -> 
     sizes = " ".join(f"-N{axis} {count}" for axis, count in zip("abc", n.split(), strict=True))
     words = f"-cell {cell} {sizes} {option} -nopolar -misset 3 2 1 {BASE} -corrected Q5,Q6"
     experiment = experiment_of(words)
-    geometry = experiment.detector.geometry
+    geometry = experiment.geometry
     numbers = 2e-3 * (np.arange(12) + 0.5)
     position = (
         geometry.origin
@@ -104,8 +104,8 @@ def test_q6_spots_by_hand(renderer: Renderer, shape: str, cell: str, n: str) -> 
         + numbers[None, :, None] * geometry.fast
     )
     airpath = np.linalg.norm(position, axis=-1)
-    q = (position / airpath[..., None] - experiment.detector.unit_frame.beam) / 1e-10
-    hkl = q @ (ANGSTROM * experiment.crystal.lattice.direct).T
+    q = (position / airpath[..., None] - experiment.frame.beam) / 1e-10
+    hkl = q @ (ANGSTROM * experiment.lattice.direct).T
     radius2 = (((hkl - np.round(hkl)) * counts) ** 2).sum(axis=-1)
     lattice = np.exp(-radius2 / 0.63) if shape == "gauss" else radius2 < 0.63**2
     omega = 2e-3**2 * geometry.close_distance / airpath**3
@@ -119,7 +119,7 @@ def test_q23_each_evaluation_by_hand(renderer: Renderer) -> None:
     words = f"-cell 50 60 70 -N 2 -hkl {INPUTS / 'orc.hkl'} -nodump -nopolar -misset 10 20 30"
     words += " -detpixels 40 -pixel 2 -oversample 1 -distance 40 -corrected Q23"
     experiment = experiment_of(words)
-    factors, geometry = experiment.structure_factors, experiment.detector.geometry
+    factors, geometry = experiment.structure_factors, experiment.geometry
     assert factors.table is not None
     numbers = 2e-3 * (np.arange(40) + 0.5)
     position = (
@@ -128,8 +128,8 @@ def test_q23_each_evaluation_by_hand(renderer: Renderer) -> None:
         + numbers[None, :, None] * geometry.fast
     ).reshape(-1, 3)
     airpath = np.linalg.norm(position, axis=-1)
-    q = (position / airpath[:, None] - experiment.detector.unit_frame.beam) / 1e-10
-    hkl = q @ (ANGSTROM * experiment.crystal.lattice.direct).T
+    q = (position / airpath[:, None] - experiment.frame.beam) / 1e-10
+    hkl = q @ (ANGSTROM * experiment.lattice.direct).T
     expected, n_inside = np.empty(len(hkl)), 0
     for i, index in enumerate(hkl):
         low = np.floor(index).astype(int) - 1 - np.array(factors.first)

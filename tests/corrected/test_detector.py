@@ -22,7 +22,7 @@ CONVENTIONS = ["mosflm", "denzo", "adxv", "xds", "dials"]
 
 def meeting_point(experiment: Experiment) -> tuple[float, np.ndarray]:
     """Where the beam meets the panel's plane: distance, and (fast, slow) (m)."""
-    geometry, beam = experiment.detector.geometry, experiment.detector.unit_frame.beam
+    geometry, beam = experiment.geometry, experiment.frame.beam
     # origin + f fast + s slow = d beam
     f, s, d = np.linalg.solve(
         np.stack([geometry.fast, geometry.slow, -beam], axis=1), -geometry.origin
@@ -35,16 +35,16 @@ def meeting_point(experiment: Experiment) -> tuple[float, np.ndarray]:
 def test_q7_what_is_reported_is_where_the_beam_hits(convention: str, pivot: str) -> None:
     experiment = experiment_of(f"{SMALL} -{convention} {TURNED} -pivot {pivot} -corrected Q7,Q8")
     distance, spot = meeting_point(experiment)
-    geometry = experiment.detector.geometry
+    geometry = experiment.geometry
     assert geometry.distance == pytest.approx(distance, rel=1e-12)
     assert (geometry.beam_fast, geometry.beam_slow) == pytest.approx(tuple(spot), rel=1e-10)
 
 
 def test_q7_leaves_the_panel_where_it_is() -> None:
     before, after = (experiment_of(f"{SMALL} -twotheta 20 {c}") for c in ("", "-corrected Q7"))
-    np.testing.assert_array_equal(before.detector.geometry.origin, after.detector.geometry.origin)
-    assert before.detector.geometry.distance == pytest.approx(0.1 * math.cos(math.radians(20)))
-    assert after.detector.geometry.distance == pytest.approx(0.1)
+    np.testing.assert_array_equal(before.geometry.origin, after.geometry.origin)
+    assert before.geometry.distance == pytest.approx(0.1 * math.cos(math.radians(20)))
+    assert after.geometry.distance == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(
@@ -79,11 +79,11 @@ def test_q8_what_stays_in_place(convention: str) -> None:
         experiment_of(f"{SMALL} -{convention} {words} -corrected Q8")
         for words in ("", f"{TURNED} -pivot beam", f"{TURNED} -pivot sample")
     )
-    rest = still.detector.geometry
+    rest = still.geometry
     distance, spot = meeting_point(by_beam)
     assert distance == pytest.approx(0.1, rel=1e-12)
     np.testing.assert_allclose(spot, meeting_point(still)[1], rtol=1e-10)
-    turned = by_sample.detector.geometry
+    turned = by_sample.geometry
     assert (turned.close_fast, turned.close_slow) == pytest.approx(
         (rest.close_fast, rest.close_slow)
     )
@@ -118,21 +118,19 @@ def test_q9_headers_tell_the_centre_which_is_used(convention: str, run: Run) -> 
 def test_q11_puts_the_first_pixel_there(renderer: Renderer) -> None:
     """The origin of another panel, given as numbers, is that panel."""
     other = experiment_of(f"{SMALL} {TURNED}")
-    origin = " ".join(f"{value:.17g}" for value in other.detector.geometry.origin)
+    origin = " ".join(f"{value:.17g}" for value in other.geometry.origin)
     words = f"{SMALL} {TURNED} -distance 77 -Xbeam 1 -pix0_vector {origin} -corrected Q10,Q11"
     experiment = experiment_of(words)
-    np.testing.assert_array_equal(
-        experiment.detector.geometry.origin, other.detector.geometry.origin
-    )
-    assert experiment.detector.geometry.close_distance == pytest.approx(
-        other.detector.geometry.close_distance, rel=1e-12
+    np.testing.assert_array_equal(experiment.geometry.origin, other.geometry.origin)
+    assert experiment.geometry.close_distance == pytest.approx(
+        other.geometry.close_distance, rel=1e-12
     )
     renderer.assert_close(image_of(renderer, words), image_of(renderer, f"{SMALL} {TURNED}"))
 
 
 def test_q11_behind_the_sample() -> None:
     with pytest.raises(CupysimError, match=r"puts its plane at a distance of -0\.1 m"):
-        experiment_of(f"{SMALL} -pix0_vector -0.1 0 0 -corrected").detector.geometry  # noqa: B018
+        experiment_of(f"{SMALL} -pix0_vector -0.1 0 0 -corrected").geometry  # noqa: B018
 
 
 @pytest.mark.parametrize("convention", [*CONVENTIONS, "mosflm -twotheta 8 -detector_rotx 4"])
@@ -143,8 +141,7 @@ def test_q19_every_pixel_is_at_its_arc(convention: str, renderer: Renderer) -> N
     words = f"-{convention} -cell 50 -default_F 10 -N 1 -pixel 3 -detpixels 41 -oversample 1"
     words = f"{words} -curved_det -corrected Q4,Q7,Q19,Q21"
     experiment = experiment_of(f"{words} -nopolar")
-    detector = experiment.detector
-    radius = detector.geometry.distance
+    radius = experiment.geometry.distance
     image = image_of(renderer, f"{words} -nopolar")
     np.testing.assert_allclose(image, 100 * (3e-3 / radius) ** 2, rtol=1e-6)
     # Kahn's factor tells how far from the beam a pixel is: (1 + cos^2)/2 of the angle
@@ -176,7 +173,7 @@ def test_q20_photons_of_a_pixel(renderer: Renderer) -> None:
     """A pixel at a right angle to its ray, as large as a flat one's projection is small."""
     point = image_of(renderer, f"{SMALL} -point_pixel -corrected Q20")
     flat = image_of(renderer, SMALL)
-    geometry = experiment_of(SMALL).detector.geometry
+    geometry = experiment_of(SMALL).geometry
     numbers = 2e-3 * (np.arange(12) + 0.5)
     position = (
         geometry.origin
@@ -199,18 +196,18 @@ def test_q29_an_image_tells_its_own_geometry(
     options = f"{SMALL} {words} -distance 120 -lambda 1.2 -phi 3"
     assert run(f"{options} -nonoise -nopgm -noprogress").status == 0
     again = f"{BASE} {convention} -img {tmp_path / 'intimage.img'} -corrected Q29"
-    first, second = (experiment_of(text).detector.geometry for text in (options, again))
+    first, second = (experiment_of(text).geometry for text in (options, again))
     for name in ("origin", "fast", "slow", "normal"):
         np.testing.assert_allclose(getattr(first, name), getattr(second, name), atol=5e-7)
     # and a mask's header is read alike
-    masked = experiment_of(again.replace("-img", "-mask")).detector.geometry
+    masked = experiment_of(again.replace("-img", "-mask")).geometry
     np.testing.assert_array_equal(masked.origin, second.origin)
 
 
 def test_q29_the_command_line_beats_the_header(run: Run, tmp_path: Path) -> None:
     assert run(f"{SMALL} -twotheta 12 -nonoise -nopgm -noprogress").status == 0
     image = f"-img {tmp_path / 'intimage.img'} -corrected Q29"
-    assert experiment_of(f"{BASE} {image} -distance 50").detector.geometry.distance_at_rest == 0.05
+    assert experiment_of(f"{BASE} {image} -distance 50").geometry.distance_at_rest == 0.05
     still = experiment_of(f"{BASE} {image}")
     assert still.scan.sweep.count == 1
     assert still.detector.angles.twotheta == pytest.approx(math.radians(12), rel=1e-5)

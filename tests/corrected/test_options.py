@@ -8,7 +8,7 @@ import pytest
 from cupysim import QuirkWarning
 from cupysim.api import from_args
 from cupysim.errors import CupysimError, OptionError
-from cupysim.quirks import CORRECTABLE, QUIRKS, corrections
+from cupysim.quirks import CORRECTABLE, CORRECTED, NANOBRAGG, Quirk, Quirks
 from tests.conftest import INPUTS, Renderer, Run
 from tests.corrected.rendering import experiment_of, image_of
 
@@ -86,18 +86,18 @@ def test_without_it_the_divergence_is_not() -> None:
 class TestTheSwitch:
     def test_all(self) -> None:
         for words in ("-corrected", "-corrected all", "-corrected -nopgm"):
-            assert experiment_of(f"{BASE} {words}").corrected == tuple(sorted(CORRECTABLE))
+            assert experiment_of(f"{BASE} {words}").quirks == CORRECTED
 
     def test_some(self) -> None:
         experiment = experiment_of(f"{BASE} -corrected q5,Q3")
-        assert experiment.corrected == (3, 5)
-        assert experiment.crystal.corrected == experiment.detector.corrected == (3, 5)
+        assert experiment.policy.numbers == (3, 5)
+        assert experiment.oriented.quirks == experiment.placed.quirks == experiment.policy
 
     def test_several_add_up(self) -> None:
         """A warning of Q4 tells to add -corrected Q4, whatever else is corrected."""
-        assert experiment_of(f"{BASE} -corrected Q3 -corrected Q4").corrected == (3, 4)
-        every = experiment_of(f"{BASE} -corrected Q3 -corrected").corrected
-        assert every == tuple(sorted(CORRECTABLE))
+        assert experiment_of(f"{BASE} -corrected Q3 -corrected Q4").policy.numbers == (3, 4)
+        assert experiment_of(f"{BASE} -corrected Q3 -corrected").quirks == CORRECTED
+        assert experiment_of(BASE).quirks == NANOBRAGG
 
     @pytest.mark.parametrize(
         ("value", "told"),
@@ -105,10 +105,10 @@ class TestTheSwitch:
             ("Q99", "there is no quirk Q99"),
             ("Q0", "there is no quirk Q0"),
             ("Q36", "Q36 (seeds) is reproduced"),
-            ("3", "expected 'all' or numbers like Q3,Q5, got '3'"),
-            ("Q3,", "expected 'all' or numbers like Q3,Q5"),
-            ("Q3;Q5", "expected 'all' or numbers like Q3,Q5"),
-            ("", "expected 'all' or numbers like Q3,Q5"),
+            ("3", "or numbers like Q3,Q5, got '3'"),
+            ("Q3,", "or numbers like Q3,Q5"),
+            ("Q3;Q5", "or numbers like Q3,Q5"),
+            ("", "or numbers like Q3,Q5"),
         ],
     )
     def test_nonsense(self, value: str, told: str) -> None:
@@ -129,10 +129,13 @@ class TestTheSwitch:
 
     def test_python(self) -> None:
         with pytest.raises(CupysimError, match="there is no quirk Q77"):
-            corrections([3, 77])
-        assert corrections("all") == tuple(sorted(CORRECTABLE))
-        assert corrections(("Q3", "Q5")) == corrections([5, 3]) == (3, 5)
+            Quirks.of([3, 77])
+        assert Quirks.of("all") == Quirks.of("corrected") == Quirks() == CORRECTED
+        assert Quirks.of("nanobragg") == NANOBRAGG
+        assert Quirks.of("nanobragg-gpu").numbers == (3, 12, 14)
+        assert Quirks.of(("Q3", "Q5")) == Quirks.of([5, 3])
+        assert Quirks.of("Q3,Q5").corrected == {Quirk.STALE_ORIENTATION, Quirk.TRICLINIC_CELL}
         for wrong in (None, True, 3, [3.5], [None], ["x"]):
-            with pytest.raises(CupysimError, match="corrected: expected 'all' or numbers"):
-                corrections(wrong)  # type: ignore[arg-type]
-        assert all(number in QUIRKS for number in CORRECTABLE)
+            with pytest.raises(CupysimError, match="quirks: expected 'corrected'"):
+                Quirks.of(wrong)  # type: ignore[arg-type]
+        assert set(Quirk) >= CORRECTABLE

@@ -92,7 +92,7 @@ def test_q15_layers_are_sensors_behind_each_other(
     )
     image = image_of(renderer, words)
     experiment = experiment_of(words)
-    geometry = experiment.detector.geometry
+    geometry = experiment.geometry
     step, expected = 450e-6 / count, np.zeros_like(image)
     for layer in range(count):
         origin = geometry.origin + layer * step * geometry.normal
@@ -130,7 +130,7 @@ def test_q17_water_by_hand(fluence: float, steps: str, fixes: str, renderer: Ren
     dry = words.replace("-water 3", "")
     molecules = (3e-6) ** 3 * 1e6 / 18.0 * 6.02214179e23
     per_steradian = CLASSICAL_ELECTRON_RADIUS_SQUARED * fluence * 2.57**2 * molecules
-    geometry = experiment_of(words).detector.geometry
+    geometry = experiment_of(words).geometry
     # a pixel's solid angle, by the mean over very many parts of it
     numbers = 4e-3 * (np.arange(9 * 20) + 0.5) / 20
     position = (
@@ -171,7 +171,7 @@ def test_q44_pixels_which_count(run: Run, renderer: Renderer) -> None:
 
     mask = np.random.default_rng(1).random((9, 9)) < 0.6
     experiment = replace(
-        experiment_of(SMALL), rendering=Rendering(oversample=1, mask=mask), corrected="Q44"
+        experiment_of(SMALL), rendering=Rendering(oversample=1, mask=mask), quirks="Q44"
     )
     plan = make_plan(experiment)
     image = Image(experiment, plan, renderer(plan, Observer()))

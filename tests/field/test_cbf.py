@@ -97,9 +97,9 @@ def test_arm_in_the_rendered_experiment(tmp_path: Path, run: Run) -> None:
     outcome = run(f"{CRYSTAL} -img {path} -floatfile a.bin")
     assert outcome.status == 0
     assert "Detector_2theta 23.24 in its header does not tell axis and sense" in outcome.err
-    detector = from_args(f"{CRYSTAL} -img {path}").detector
-    normal = np.cross(detector.geometry.fast, detector.geometry.slow)
-    assert abs(normal @ detector.unit_frame.beam) == pytest.approx(np.cos(np.radians(23.24)))
+    placed = from_args(f"{CRYSTAL} -img {path}").placed
+    normal = np.cross(placed.geometry.fast, placed.geometry.slow)
+    assert abs(normal @ placed.frame.beam) == pytest.approx(np.cos(np.radians(23.24)))
 
 
 def test_header_and_axes_of_an_arm_agree(tmp_path: Path) -> None:
@@ -504,7 +504,7 @@ def test_full_cbf_is_rendered(tmp_path: Path, run: Run) -> None:
     outcome = run(f"{CRYSTAL} -img {path} -floatfile a.bin")
     assert outcome.status == 0, outcome.err
     experiment = from_args(f"{CRYSTAL} -img {path}")
-    assert experiment.detector.geometry.distance == pytest.approx(0.15)
+    assert experiment.geometry.distance == pytest.approx(0.15)
     assert np.degrees(experiment.scan.sweep.range) == pytest.approx(0.5)
     assert np.degrees(experiment.scan.start) == pytest.approx(12.0)
 

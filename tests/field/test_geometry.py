@@ -199,7 +199,7 @@ def test_beam_centre_and_distance_alone(tmp_path: Path) -> None:
     expected = experiment(placed).detector
     for name in ("origin", "fast", "slow"):
         np.testing.assert_allclose(
-            getattr(found.detector.geometry, name), getattr(expected.geometry, name), atol=1e-12
+            getattr(found.geometry, name), getattr(expected.geometry, name), atol=1e-12
         )
     assert (found.detector.n_fast, found.detector.n_slow) == (N_FAST, N_SLOW)
 
@@ -459,9 +459,8 @@ def test_info_shows_what_a_header_says(tmp_path: Path, run: Run) -> None:
     ):  # fmt: skip
         assert words in told
     # MOSFLM's convention, in which -img reads it
-    detector = from_args(f"{CRYSTAL} -img a_001.img").detector
-    fast, slow = (float(x) / 0.1026e-3 for x in (detector.geometry.beam_fast,
-                                                 detector.geometry.beam_slow))  # fmt: skip
+    geometry = from_args(f"{CRYSTAL} -img a_001.img").geometry
+    fast, slow = (float(x) / 0.1026e-3 for x in (geometry.beam_fast, geometry.beam_slow))
     assert f"beam centre   {fast:.3f} {slow:.3f} pixels" in told
 
 
@@ -677,7 +676,7 @@ def test_several_entries_and_beams(tmp_path: Path) -> None:
     told = " ".join(str(each.message) for each in caught)
     assert "entry /entry is read; others: /alpha" in told
     assert "2 beams; the wavelength is that of /entry/instrument/beam" in told
-    assert found.detector.geometry.distance == pytest.approx(0.3)
+    assert found.geometry.distance == pytest.approx(0.3)
     assert found.beam.wavelength == pytest.approx(0.98e-10)
 
 

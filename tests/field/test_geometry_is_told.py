@@ -276,7 +276,7 @@ def test_negative_widths_of_headers(tmp_path: Path, run: Run) -> None:
     back = from_args(f"{CRYSTAL} -img {tmp_path / 'a.img'} -corrected -phisteps 2")
     assert np.degrees([back.scan.start, back.scan.sweep.range]) == pytest.approx([-10.0, 0.5])
     plain = from_args(f"{CRYSTAL} -corrected")
-    np.testing.assert_allclose(back.detector.unit_frame.spindle, -plain.detector.unit_frame.spindle)
+    np.testing.assert_allclose(back.frame.spindle, -plain.frame.spindle)
     assert "-osc -0.5 is negative" in run(f"{WORDS} -osc -0.5 -detpixels 16").err
 
 

@@ -31,8 +31,8 @@ CORNERS = [(0, 0), (40, 0), (0, 30), (40, 30)]
 def corners(experiment: Experiment) -> np.ndarray:
     """Corners of the detector in imgCIF's frame (m), shape (4, 3)."""
     detector = experiment.detector
-    geometry, size = detector.geometry, detector.pixel_size
-    rotation = to_imgcif(detector.unit_frame)
+    geometry, size = experiment.geometry, detector.pixel_size
+    rotation = to_imgcif(experiment.frame)
     points = [
         geometry.origin + size * (fast * geometry.fast + slow * geometry.slow)
         for fast, slow in CORNERS
@@ -89,10 +89,7 @@ def test_geometry_of_an_hdf5_file_is_exact(tilt: str, scan: str, tmp_path: Path)
     np.testing.assert_allclose(corners(again), corners(experiment), rtol=0, atol=POSITION)
     assert again.beam.wavelength == pytest.approx(experiment.beam.wavelength, rel=1e-12)
     assert again.scan.start == pytest.approx(experiment.scan.start)
-    spindles = [
-        to_imgcif(each.detector.unit_frame) @ each.detector.unit_frame.spindle
-        for each in (again, experiment)
-    ]
+    spindles = [to_imgcif(each.frame) @ each.frame.spindle for each in (again, experiment)]
     np.testing.assert_allclose(*spindles, atol=1e-12)
     if scan:
         assert again.scan.sweep.range == pytest.approx(experiment.scan.sweep.range)
@@ -116,7 +113,7 @@ def test_a_round_crystal_gives_the_same_image_in_the_inherited_frame(tmp_path: P
     with (tmp_path / "a.h5").open("w+b") as stream:
         nexus.write(stream, nexus.Content(first, image.array))
     matrix = tmp_path / "a.mat"
-    np.savetxt(matrix, 1.25 * first.crystal.lattice.reciprocal.T, fmt="%.17g")
+    np.savetxt(matrix, 1.25 * first.lattice.reciprocal.T, fmt="%.17g")
     words = f"-default_F 5 -N 4 -nodump -img {tmp_path / 'a.h5'} -mat {matrix} -polar 0.9"
     second = simulate(from_args(words))
     np.testing.assert_allclose(second.array, image.array, rtol=1e-5, atol=1e-9 * image.array.max())
@@ -139,11 +136,11 @@ def test_experiment_list(tmp_path: Path) -> None:
     assert experiment.beam.wavelength == pytest.approx(1.25e-10)
     # fully polarized light has the fraction 1, unpolarized light 1/2
     assert experiment.beam.polarization == pytest.approx(0.9)
-    frame = experiment.detector.unit_frame
+    frame = experiment.frame
     np.testing.assert_allclose(np.abs(to_imgcif(frame) @ frame.polarization), [1, 0, 0], atol=1e-12)
     assert np.degrees(experiment.scan.start) == pytest.approx(10.0)
     assert np.degrees(experiment.scan.sweep.range) == pytest.approx(0.5)
-    direct = 1e10 * experiment.crystal.direct @ to_imgcif(frame).T
+    direct = 1e10 * experiment.oriented.direct @ to_imgcif(frame).T
     np.testing.assert_allclose(direct, [[50, 0, 0], [0, 0, 60], [0, -70, 5]], atol=1e-9)
 
 
@@ -159,7 +156,7 @@ def test_experiment_list_with_hierarchy_and_turned_goniometer(tmp_path: Path) ->
     experiment = from_args(f"-default_F 1 -N 3 -nodump -expt {save(tmp_path / 'a.expt', content)}")
     np.testing.assert_allclose(corners(experiment)[0], [-0.0205, 0.01525, -0.077], atol=POSITION)
     np.testing.assert_allclose(
-        1e10 * FROM_MOSFLM @ experiment.crystal.direct[0], [0, 50, 0], atol=1e-9
+        1e10 * FROM_MOSFLM @ experiment.oriented.direct[0], [0, 50, 0], atol=1e-9
     )
 
 
@@ -173,12 +170,10 @@ def test_goniometer_of_several_axes(tmp_path: Path) -> None:
     }]  # fmt: skip
     experiment = from_args(f"-default_F 1 -N 3 -nodump -expt {save(tmp_path / 'a.expt', content)}")
     # the omega axis x, turned by 90 degrees about y
-    np.testing.assert_allclose(
-        FROM_MOSFLM @ experiment.detector.unit_frame.spindle, [0, 0, -1], atol=1e-12
-    )
+    np.testing.assert_allclose(FROM_MOSFLM @ experiment.frame.spindle, [0, 0, -1], atol=1e-12)
     # a along x; chi turns it to y, where the last axis leaves it
     np.testing.assert_allclose(
-        1e10 * FROM_MOSFLM @ experiment.crystal.direct[0], [0, 50, 0], atol=1e-9
+        1e10 * FROM_MOSFLM @ experiment.oriented.direct[0], [0, 50, 0], atol=1e-9
     )
 
 
@@ -186,9 +181,7 @@ def test_setting_rotation_turns_the_spindle_too(tmp_path: Path) -> None:
     content = expt()
     content["goniometer"][0]["setting_rotation"] = [0.0, -1.0, 0, 1.0, 0, 0, 0, 0, 1.0]
     experiment = from_args(f"-default_F 1 -N 3 -nodump -expt {save(tmp_path / 'a.expt', content)}")
-    np.testing.assert_allclose(
-        FROM_MOSFLM @ experiment.detector.unit_frame.spindle, [0, 1, 0], atol=1e-12
-    )
+    np.testing.assert_allclose(FROM_MOSFLM @ experiment.frame.spindle, [0, 1, 0], atol=1e-12)
 
 
 def test_hdf5_with_an_arm_and_several_axes(tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ def test_command_needs_no_cell(run: Run) -> None:
     assert from_mtz.status == 0, from_mtz.err
     # triclinic or not, the cell of a file is rendered as it is: no warning of Q5
     assert "Q5" not in from_mtz.err
-    assert from_args(f"-hkl a.mtz {words}").crystal.lattice.lengths == pytest.approx(CELL[:3])
+    assert from_args(f"-hkl a.mtz {words}").lattice.lengths == pytest.approx(CELL[:3])
 
 
 def test_resolution_limit_of_a_model(run: Run) -> None:

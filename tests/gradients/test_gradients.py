@@ -20,7 +20,7 @@ from cupysim.gradients.gradient_plan import UNITS, GradientPlan, expand
 from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Region, Rendering
 from cupysim.models.parameters import GROUPS
-from cupysim.quirks import OF_WORDS
+from cupysim.quirks import OF_WORDS, Quirks
 from tests.conftest import INPUTS
 from tests.corrected.rendering import experiment_of
 from tests.gradients import by_hand
@@ -308,9 +308,9 @@ class TestNames:
     def test_quirks_of_words_do_not_count(self) -> None:
         """Experiments which were corrected before such a quirk had a number stay corrected."""
         experiment = experiment_of(f"-corrected {BASE} -default_F 1 -N 3")
-        earlier = [number for number in experiment.corrections if number not in OF_WORDS]
-        assert len(earlier) < len(experiment.corrections)
-        render_gradients(replace(experiment, corrected=earlier), "misset")
+        earlier = Quirks(experiment.policy.corrected - OF_WORDS)
+        assert earlier != experiment.policy
+        render_gradients(replace(experiment, quirks=earlier), "misset")
 
     def test_no_quirk_is_warned_of(self) -> None:
         with warnings.catch_warnings():

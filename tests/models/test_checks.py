@@ -79,7 +79,7 @@ def test_mistakes_are_named(make: Callable[[], Any]) -> None:
 def test_texts_and_lists_are_understood() -> None:
     assert Crystal(CELL, shape="round").shape is Shape.ROUND
     assert Crystal(CELL, n_cells=[4, np.int64(5), 6]).n_cells == (4, 5, 6)
-    assert Detector(convention="xds").geometry.normal.tolist() == [0.0, 0.0, 1.0]
+    assert Detector(convention="xds").placed().geometry.normal.tolist() == [0.0, 0.0, 1.0]
     assert StructureFactors.from_list([[1, 2, 3], [1, 1, 1]], [5.0, 6.0]).n_given == 2
 
 

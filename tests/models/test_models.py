@@ -26,7 +26,7 @@ from cupysim import (
 )
 from cupysim.errors import ModelError
 from cupysim.models.conventions import FRAMES
-from cupysim.quirks import QuirkWarning
+from cupysim.quirks import NANOBRAGG, QuirkWarning
 from tests.tolerances import LAST_BITS
 
 small_angles = st.floats(-0.6, 0.6)
@@ -41,7 +41,7 @@ conventions = st.sampled_from([c for c in Convention if c is not Convention.CUST
 def test_default_beam_centre(convention: str, offset: tuple[float, float]) -> None:
     """How far the default beam is from the geometric centre, in pixels."""
     detector = Detector(n_fast=60, n_slow=40, pixel_size=2e-4, convention=Convention(convention))
-    geometry = detector.geometry
+    geometry = detector.placed().geometry
     pixels = (geometry.beam_fast / 2e-4 - 30, geometry.beam_slow / 2e-4 - 20)
     assert pixels == pytest.approx(offset, abs=1e-9)
 
@@ -49,7 +49,7 @@ def test_default_beam_centre(convention: str, offset: tuple[float, float]) -> No
 @given(conventions, small_angles, small_angles, small_angles)
 def test_axes_stay_orthonormal(convention: Convention, x: float, y: float, z: float) -> None:
     detector = Detector(convention=convention, angles=DetectorAngles((x, y, z), 0.3))
-    geometry = detector.geometry
+    geometry = detector.placed().geometry
     axes = np.stack([geometry.fast, geometry.slow, geometry.normal])
     np.testing.assert_allclose(axes @ axes.T, np.eye(3), atol=LAST_BITS)
     # ADXV is the only left-handed set
@@ -60,10 +60,10 @@ def test_axes_stay_orthonormal(convention: Convention, x: float, y: float, z: fl
 @given(conventions, small_angles, small_angles, small_angles)
 def test_pivots(convention: Convention, x: float, y: float, z: float) -> None:
     """About the sample the plane keeps its distance, about the beam the spot stays."""
-    straight = Detector(convention=convention).geometry
+    straight = Detector(convention=convention).placed().geometry
     turned = Detector(convention=convention, angles=DetectorAngles((x, y, z)), close_distance=0.1)
-    geometry = turned.geometry
-    if turned.effective_pivot is Pivot.SAMPLE:
+    geometry = turned.placed().geometry
+    if turned.placed().pivot is Pivot.SAMPLE:
         assert geometry.close_distance == pytest.approx(0.1)
         assert geometry.close_fast == pytest.approx(straight.close_fast)
     else:
@@ -75,9 +75,9 @@ def test_custom_convention_obeys_the_pivot() -> None:
     frame = FRAMES[Convention.CUSTOM]
     angles = DetectorAngles((0.0, 0.2, 0.0))
     origins = [
-        Detector(
-            convention=Convention.CUSTOM, frame=frame, pivot=pivot, angles=angles
-        ).geometry.origin
+        Detector(convention=Convention.CUSTOM, frame=frame, pivot=pivot, angles=angles)
+        .placed()
+        .geometry.origin
         for pivot in Pivot
     ]
     assert not np.allclose(*origins)
@@ -95,13 +95,13 @@ def test_unusual_two_theta_axis_is_reported() -> None:
         convention=Convention.CUSTOM, frame=frame, angles=DetectorAngles(twotheta=0.1)
     )
     with pytest.warns(QuirkWarning, match="Q4: the two-theta axis has length 2"):
-        assert detector.geometry is detector.geometry
+        assert detector.placed(NANOBRAGG).geometry is detector.placed(NANOBRAGG).geometry
 
 
 def test_crystal_size_and_counts() -> None:
     cell = UnitCell.from_degrees(100, 100, 100, 90, 90, 90)
-    assert Crystal(cell, n_cells=(0, -3, 5)).cell_counts == (1.0, 1.0, 5.0)
-    assert Crystal(cell, size=(3.5e-8, 0.0, 1e-12)).cell_counts == (4.0, 1.0, 1.0)
+    assert Crystal(cell, n_cells=(0, -3, 5)).oriented().cell_counts == (1.0, 1.0, 5.0)
+    assert Crystal(cell, size=(3.5e-8, 0.0, 1e-12)).oriented().cell_counts == (4.0, 1.0, 1.0)
     with pytest.raises(ModelError, match="a unit cell or reciprocal vectors are needed"):
         Crystal()
     for wrong in ((0, 1, 1, 90, 90, 90), (1, 1, 1, 200, 200, 20), (1, 1, 1, 120, 120, 120)):
@@ -112,7 +112,7 @@ def test_crystal_size_and_counts() -> None:
 def test_wrong_cell_is_reported_once() -> None:
     crystal = Crystal(UnitCell.from_degrees(70, 80, 90, 75, 85, 95))
     with pytest.warns(QuirkWarning, match=r"Q5: .* 75\.039 85\.014 95\.008, not 75\.000") as caught:
-        assert crystal.lattice is crystal.lattice
+        assert crystal.oriented(NANOBRAGG).lattice is crystal.oriented(NANOBRAGG).lattice
     assert len(caught) == 1
 
 
@@ -129,7 +129,7 @@ def test_mosaic_domains() -> None:
 
 
 def test_sources_of_a_beam() -> None:
-    frame = Detector().unit_frame
+    frame = Detector().placed().frame
     beam = Beam(horizontal=Sweep(0.002, 0.001, 3), dispersion=Sweep(0.02, 0.02, 2))
     sources = beam.sources(frame)
     assert sources.positions.shape == (6, 3)
@@ -140,15 +140,15 @@ def test_sources_of_a_beam() -> None:
 
 def test_source_table_defaults() -> None:
     table = np.array([[np.nan] * 5, [-5.0, 0.1, np.nan, 1.0, np.nan]])
-    sources = Beam(wavelength=2e-10, source_table=table).sources(Detector().unit_frame)
+    sources = Beam(wavelength=2e-10, source_table=table).sources(Detector().placed().frame)
     np.testing.assert_allclose(sources.positions, [[-10, 0, 0], [-5, 0.1, 0]])
     np.testing.assert_allclose(sources.wavelengths, 2e-10)
     table[1, 3] = 3.0
     with pytest.warns(QuirkWarning, match="Q13"):
-        Beam(source_table=table).sources(Detector().unit_frame)
+        Beam(source_table=table).sources(Detector().placed().frame, NANOBRAGG)
     table[:, 3:] = 1.0
     with pytest.warns(QuirkWarning, match="Q31: .* the fifth column is in metres"):
-        Beam(source_table=table).sources(Detector().unit_frame)
+        Beam(source_table=table).sources(Detector().placed().frame)
 
 
 def test_impossible_beams() -> None:

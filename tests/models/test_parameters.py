@@ -41,9 +41,9 @@ def test_one_changes_and_the_others_stay(name: str, words: str) -> None:
 def test_a_cell_keeps_its_orientation(name: str, words: str) -> None:
     """In the frame in which c is along z and b in the yz plane."""
     experiment = experiment_of(f"{words} {REST}")
-    lattice = experiment.crystal.lattice
+    lattice = experiment.lattice
     orientation = np.linalg.solve(upright_cell(lattice.lengths, lattice.angles)[0], lattice.direct)
-    other = changed(experiment, name, 0.01).crystal.lattice
+    other = changed(experiment, name, 0.01).lattice
     after = np.linalg.solve(upright_cell(other.lengths, other.angles)[0], other.direct)
     np.testing.assert_allclose(after, orientation, atol=1e-9)
 
@@ -56,7 +56,7 @@ def test_the_panel_moves_against_the_beam_centre(convention: str, centre: str, p
     words = f"{CELL} -detpixels 12 -default_F 1 -pixel 2 {convention} {centre} {pivot} -twotheta 9"
     experiment = experiment_of(f"{words} -corrected")
     moved = replace(experiment, detector=experiment.detector.with_beam_moved(1e-4, -2e-4))
-    before, after = experiment.detector.geometry, moved.detector.geometry
+    before, after = experiment.geometry, moved.geometry
     expected = before.origin - 1e-4 * before.fast + 2e-4 * before.slow
     np.testing.assert_allclose(after.origin, expected, atol=1e-12)
     np.testing.assert_array_equal(after.fast, before.fast)

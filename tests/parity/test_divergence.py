@@ -63,8 +63,8 @@ def mosaic_before_phi(patch: pytest.MonkeyPatch) -> None:
     def faulty(cells: Any, domains: Any, _: int) -> Any:
         # the spindle turned the crystal last
         crystal = experiment()
-        axis = crystal.detector.unit_frame.spindle
-        turned = rotations.apply_matrix(domains[:, None], crystal.crystal.direct[None])
+        axis = crystal.frame.spindle
+        turned = rotations.apply_matrix(domains[:, None], crystal.oriented.direct[None])
         angles = crystal.scan.angles
         yield 0, np.concatenate([rotations.rotate_axis(turned, axis, angle) for angle in angles])
 

@@ -13,6 +13,7 @@ from cupysim.campaign.definition.names import SHARED
 from cupysim.errors import CupysimWarning
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, KINDS, current
+from cupysim.quirks import Quirk
 
 FAR = 10.0
 """Times the base's length, or less than its tenth, from which on another unit was meant."""
@@ -47,7 +48,7 @@ def check_campaign(campaign: Campaign, vary: Section) -> None:
         ratios = spectra.wavelengths / base.beam.wavelength
         if not ((ratios > 1.0 / FAR) & (ratios < FAR)).all():
             vary.fail("spectrum", "wavelengths (Angstrom) are far from the base's")
-    if campaign.spectra is not None and not base.corrects(13):
+    if campaign.spectra is not None and not base.corrects(Quirk.SOURCE_WEIGHTS_IGNORED):
         vary.fail(
             "spectrum", "nanoBragg ignores the weights of sources (Q13); add -corrected Q13 or all"
         )

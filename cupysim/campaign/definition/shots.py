@@ -60,7 +60,7 @@ class Shot:
     @property
     def a_matrices(self) -> np.ndarray:
         """Columns a*, b*, c* (1/Angstrom) in the laboratory, shape (n_crystals, 3, 3)."""
-        matrices = [each.crystal.lattice.reciprocal.T for each in self.experiments]
+        matrices = [each.lattice.reciprocal.T for each in self.experiments]
         return np.array(matrices[: self.n_crystals]).reshape(-1, 3, 3)
 
     def plan(self) -> RenderPlan:
@@ -164,7 +164,7 @@ def _vary(experiment: Experiment, variation: Variation, value: float) -> Experim
 
 
 def _with_cells(experiment: Experiment, axis: int, count: float) -> Experiment:
-    counts = [round(each) for each in experiment.crystal.cell_counts]
+    counts = [round(each) for each in experiment.cell_counts]
     counts[axis] = max(round(count), 1)
     crystal = replace(
         experiment.crystal, n_cells=(counts[0], counts[1], counts[2]), size=(0.0, 0.0, 0.0)

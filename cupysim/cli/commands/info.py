@@ -88,12 +88,12 @@ def _geometry(geometry: ImageGeometry) -> Iterator[tuple[str, str]]:
 
 
 def _content(content: Content) -> Iterator[tuple[str, str]]:
-    crystal = content.experiment.crystal
-    lattice = crystal.lattice
+    experiment = content.experiment
+    crystal, lattice = experiment.crystal, experiment.lattice
     edges = " ".join(f"{length:.3f}" for length in lattice.lengths)
     angles = " ".join(f"{angle * DEGREES_PER_RADIAN:.2f}" for angle in lattice.angles)
     yield "cell", f"{edges} A, {angles} degrees"
-    counts = " x ".join(f"{count:g}" for count in crystal.cell_counts)
+    counts = " x ".join(f"{count:g}" for count in experiment.cell_counts)
     mosaic = crystal.mosaicity.spread * DEGREES_PER_RADIAN
     yield (
         "crystal",

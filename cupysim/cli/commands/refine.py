@@ -38,7 +38,7 @@ from cupysim.nanobragg.options import OPTIONS
 from cupysim.nanobragg.run_record import input_files
 from cupysim.optional_libraries import require
 from cupysim.plotting.refinement_report import draw, report_json, report_lines
-from cupysim.quirks import corrections
+from cupysim.quirks import CORRECTED
 from cupysim.refine.fit import refine
 from cupysim.refine.free_parameters import free_parameters
 from cupysim.refine.outcome import Refined
@@ -151,7 +151,7 @@ def _start(
             CupysimWarning(f"{', '.join(unused)}: refine writes --matrix and --picture alone"),
             stacklevel=2,
         )
-    if given.get("corrected", corrections("all")) != corrections("all"):
+    if given.get("quirks", CORRECTED) != CORRECTED:
         raise OptionError("-corrected", "refine corrects all quirks")
     if all(option.group in (COMPUTING, OUTPUT) for option in used):
         if image.content is None:
@@ -160,8 +160,8 @@ def _start(
                 "least; only HDF5 files of cupysim hold an experiment"
             )
         scan(words)
-        stored = replace(image.content.experiment, corrected="all")
-        if image.content.experiment.corrections != stored.corrections:
+        stored = replace(image.content.experiment, quirks=CORRECTED)
+        if not image.content.experiment.policy.is_right:
             warnings.warn(
                 CupysimWarning(
                     f"{image.path} was made with quirks of nanoBragg which this model has not "
@@ -250,9 +250,7 @@ def _write(arguments: argparse.Namespace, refined: Refined, observation: Observa
     with OutputFiles() as files:
         if arguments.matrix is not None:
             experiment = refined.experiment
-            text = mosflm_matrix.text(
-                experiment.crystal.lattice.reciprocal, experiment.beam.wavelength
-            )
+            text = mosflm_matrix.text(experiment.lattice.reciprocal, experiment.beam.wavelength)
             files.write(arguments.matrix, lambda stream: stream.write(text.encode()))
         if arguments.picture is not None:
             figure = draw(refined, observation)

@@ -23,6 +23,10 @@ from cupysim.models.experiment import Experiment, Region, Rendering
 from cupysim.models.sampling import Sweep
 from cupysim.models.scan import Scan
 from cupysim.models.structure_factors import StructureFactors
+from cupysim.quirks import Quirks
+
+STORED_QUIRKS = "corrected"
+"""Attribute with the numbers of the quirks that are corrected."""
 
 MODEL = "model"
 """Attribute with the name of a group's class."""
@@ -54,6 +58,9 @@ def store(group: Any, value: Any, **compression: Any) -> None:
     group.attrs[MODEL] = type(value).__name__
     for item in filter(lambda item: item.init, dataclasses.fields(value)):
         content = getattr(value, item.name)
+        if isinstance(content, Quirks):
+            group.attrs[STORED_QUIRKS] = content.numbers
+            continue
         if dataclasses.is_dataclass(content):
             store(group.create_group(item.name), content, **compression)
         elif isinstance(content, np.ndarray):
@@ -93,7 +100,10 @@ def restore(group: Any) -> Any:
     kind: Any = CLASSES[name]
     values = {}
     for item in filter(lambda item: item.init, dataclasses.fields(kind)):
-        if item.name in group:
+        if item.name == "quirks":
+            numbers = np.ravel(group.attrs.get(STORED_QUIRKS, ())).astype(np.int64)
+            values[item.name] = Quirks.of(numbers.tolist())
+        elif item.name in group:
             inner = group[item.name]
             values[item.name] = restore(inner) if MODEL in inner.attrs else inner[()]
         elif item.name in group.attrs:

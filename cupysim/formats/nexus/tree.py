@@ -99,7 +99,7 @@ class Tree:
         self.rendered = rendered
         self.counted = counted
         self.frames = frames or Frames()
-        self.rotation = to_nexus(experiment.detector.unit_frame)
+        self.rotation = to_nexus(experiment.frame)
         self.compression = compression()
 
     def write(self, title: str) -> None:
@@ -149,7 +149,7 @@ class Tree:
         self.group(f"{ENTRY}/sample/transformations", "NXtransformations")
         path = f"{ENTRY}/sample/transformations/omega"
         sample["depends_on"] = path
-        spindle = self.rotation @ self.experiment.detector.unit_frame.spindle
+        spindle = self.rotation @ self.experiment.frame.spindle
         angles = [start * DEGREES_PER_RADIAN for start in starts]
         width = scan.sweep.range * DEGREES_PER_RADIAN
         self._transformation(path, angles, "deg", "rotation", spindle, ".")
@@ -173,7 +173,7 @@ class Tree:
             weights = np.bincount(which, sources.brightness)
             beam["incident_wavelength_1Dspectrum_weights"] = weights / weights.sum()
         kahn = experiment.beam.polarization if experiment.beam.polarized else 0.0
-        field = self.rotation @ experiment.detector.unit_frame.polarization
+        field = self.rotation @ experiment.frame.polarization
         twice = 2.0 * np.arctan2(field[1], field[0])
         beam["incident_polarization_stokes"] = [
             [1.0, kahn * np.cos(twice), kahn * np.sin(twice), 0.0]
@@ -181,7 +181,7 @@ class Tree:
 
     def _detector(self) -> None:
         experiment = self.experiment
-        detector, geometry = experiment.detector, experiment.detector.geometry
+        detector, geometry = experiment.detector, experiment.geometry
         path = f"{ENTRY}/instrument/detector"
         group = self.group(path, "NXdetector")
         group["depends_on"] = f"{TRANSFORMATIONS}/det_z"
@@ -194,7 +194,7 @@ class Tree:
         if self.counted:
             group["bit_depth_readout"] = 32
         panel = np.stack([geometry.origin, geometry.fast, geometry.slow])
-        spot = beam_spot(panel, detector.unit_frame.beam)
+        spot = beam_spot(panel, experiment.frame.beam)
         if spot is not None:
             self.number(f"{path}/beam_center_x", spot[0] / detector.pixel_size, "pixel")
             self.number(f"{path}/beam_center_y", spot[1] / detector.pixel_size, "pixel")
@@ -210,7 +210,7 @@ class Tree:
         specific["pixel_mask"] = self._link(f"{path}/pixel_mask")
 
     def _module(self) -> None:
-        detector, geometry = self.experiment.detector, self.experiment.detector.geometry
+        detector, geometry = self.experiment.detector, self.experiment.geometry
         origin, fast, slow = (
             self.rotation @ v for v in (geometry.origin, geometry.fast, geometry.slow)
         )

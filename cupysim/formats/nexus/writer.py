@@ -51,7 +51,7 @@ def _add_ours(tree: Tree, content: Content) -> None:
         ours["provenance"] = content.record
     if content.counts is not None:
         _add_image(tree, f"{OURS}/expected_photons", content.expected)
-    tree.number(f"{OURS}/a_matrix", experiment.crystal.lattice.reciprocal.T, "1/angstrom")
+    tree.number(f"{OURS}/a_matrix", experiment.lattice.reciprocal.T, "1/angstrom")
     ours["a_matrix"].attrs["columns"] = "a*, b*, c* in the laboratory, at spindle angle zero"
     tree.number(f"{OURS}/laboratory_to_nexus", tree.rotation, "")
     store(ours.create_group("experiment"), experiment, **tree.compression)

@@ -100,8 +100,8 @@ def _columns(rotate: Callable[..., np.ndarray], *arguments: object) -> np.ndarra
 
 def _setup(experiment: Experiment, plan: RenderPlan) -> tuple[Value, ...]:
     detector, panels = experiment.detector, plan.panels
-    frame, centre, angles = detector.unit_frame, detector.centre, detector.angles
-    lattice, counts = experiment.crystal.lattice, _counts(plan)
+    frame, centre, angles = experiment.frame, experiment.placed.centre, detector.angles
+    lattice, counts = experiment.lattice, _counts(plan)
     return (
         Value("convention", text=str(detector.convention)),
         Value("n_layers", (counts["layer"],)),
@@ -122,18 +122,18 @@ def _setup(experiment: Experiment, plan: RenderPlan) -> tuple[Value, ...]:
         Value("beam_centre_y", (centre.y,), "m"),
         Value("beam_fast", (centre.fast,), "m"),
         Value("beam_slow", (centre.slow,), "m"),
-        Value("distance_at_rest", (detector.geometry.distance_at_rest,), "m"),
+        Value("distance_at_rest", (experiment.geometry.distance_at_rest,), "m"),
         Value("detector_fast", _numbers(panels.fast[0, 0])),
         Value("detector_slow", _numbers(panels.slow[0, 0])),
         Value("detector_normal", _numbers(panels.normal[0, 0])),
         Value("pix0", _numbers(panels.origin[0, 0]), "m"),
         Value("pixel_size", (panels.pixel_size,), "m"),
-        Value("distance", (detector.geometry.distance,), "m"),
+        Value("distance", (experiment.geometry.distance,), "m"),
         Value("close_distance", (float(panels.close_distance[0, 0]),), "m"),
         Value("n_cells", _numbers(plan.crystals.n_cells[0, 0])),
-        Value("cell_a", _numbers(experiment.crystal.direct[0]), "m"),
-        Value("cell_b", _numbers(experiment.crystal.direct[1]), "m"),
-        Value("cell_c", _numbers(experiment.crystal.direct[2]), "m"),
+        Value("cell_a", _numbers(experiment.oriented.direct[0]), "m"),
+        Value("cell_b", _numbers(experiment.oriented.direct[1]), "m"),
+        Value("cell_c", _numbers(experiment.oriented.direct[2]), "m"),
         Value("cell_a_star", _numbers(lattice.reciprocal[0] * 1e10), "m^-1"),
         Value("cell_b_star", _numbers(lattice.reciprocal[1] * 1e10), "m^-1"),
         Value("cell_c_star", _numbers(lattice.reciprocal[2] * 1e10), "m^-1"),
@@ -166,7 +166,7 @@ class _PixelTap(Tap):
         self.result: tuple[Value, ...] = ()
         self.photons = np.float32(0.0)
         self._best = -1.0
-        spindle, angles = experiment.detector.unit_frame.spindle, experiment.scan.angles
+        spindle, angles = experiment.frame.spindle, experiment.scan.angles
         self._spindle_matrices = [_columns(rotate_axis, spindle, angle) for angle in angles]
 
     def step(self, step: Step) -> None:
