@@ -26,7 +26,7 @@ from benchmarks.cases import CASES, EXAMPLE
 from benchmarks.machine import describe, keep
 from cupysim.api import from_args
 from cupysim.backends.rendered import Backend, Observer
-from cupysim.backends.select import BACKENDS, available_backends, select_backend
+from cupysim.backends.select import BACKENDS, available_backends, open_backend
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan
 
@@ -118,7 +118,7 @@ def main() -> None:
             # one GPU, so that the time in its kernels is that of the image
             for precision in ("double",) if backend == "numpy" else ("double", "mixed"):
                 threads = arguments.threads if backend == "host" else None
-                render = select_backend(backend, precision, threads, devices=[0])
+                render = open_backend(backend, precision, threads, devices=[0]).render
                 seconds, inside, image = time_image(backend, render, plan, arguments.repeats)
                 row: dict[str, object] = {
                     "case": case, "arguments": CASES[case], "backend": backend,

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import ROOT, describe, keep
-from cupysim.backends.select import select_backend
+from cupysim.backends.select import open_backend
 from cupysim.campaign.definition.campaign import Campaign
 from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.campaign.execution.cluster import run_cluster
@@ -92,7 +92,7 @@ def bare_rate(file: str, folder: Path, ready: Any) -> float:
     """Images in a second, of a loop which begins with others."""
     folder.mkdir()
     campaign = read_campaign(file)
-    backend = select_backend(campaign.backend, campaign.precision, 1)
+    backend = open_backend(campaign.backend, campaign.precision, 1).render
     render_shots(campaign, [0], backend)
     ready.wait()
     base, at_once, began = campaign.experiment, shots_at_once(campaign), time.perf_counter()

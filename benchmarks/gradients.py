@@ -22,11 +22,11 @@ from benchmarks.cases import CASES, EXAMPLE
 from benchmarks.machine import describe, keep
 from cupysim.api import from_args
 from cupysim.backends.rendered import Observer
-from cupysim.backends.select import available_backends, select_backend
-from cupysim.gradients.gradient_backends import select_gradient_backend
+from cupysim.backends.select import available_backends, open_backend
 from cupysim.gradients.gradient_plan import plan_gradients
 from cupysim.gradients.result import Gradients
 from cupysim.plan.planning import make_plan
+from cupysim.renderer import Renderer
 
 NAMES = "misset, cell, distance, beam_centre"
 
@@ -78,7 +78,7 @@ def main() -> None:
             if backend == "numpy" and steps > arguments.numpy_steps:
                 continue
             repeats = 1 if backend == "numpy" else arguments.repeats
-            render, differentiate = select_backend(backend), select_gradient_backend(backend)
+            render, differentiate = open_backend(backend).render, Renderer(backend).differentiate
             image = shortest(lambda: render(plan, Observer()), repeats)  # noqa: B023
             slopes = shortest(lambda: differentiate(gradient_plan, Observer()), repeats)  # noqa: B023
             row: dict[str, object] = {

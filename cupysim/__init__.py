@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cupysim.models.structure_factors import StructureFactors
     from cupysim.quirks import Quirk, Quirks, QuirkWarning
     from cupysim.refine.outcome import Refined
+    from cupysim.renderer import Renderer
 
 __version__ = "0.1.0"
 
@@ -60,6 +61,7 @@ _HOMES = {
     "models.sampling": ("Sweep",),
     "models.scan": ("Scan",),
     "models.structure_factors": ("StructureFactors",),
+    "renderer": ("Renderer",),
     "quirks": ("Quirk", "Quirks", "QuirkWarning"),
     "refine.fit": ("Refined",),
 }
@@ -85,6 +87,7 @@ __all__ = [
     "RandomStream",
     "Refined",
     "Region",
+    "Renderer",
     "Rendering",
     "Scan",
     "Sensor",

@@ -8,25 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from cupysim.advice.empty_images import warn_of_empty_image
-from cupysim.advice.quirk_effects import warn_of_effects, warn_of_interpolation_stop
 from cupysim.backends.numpy.tap import Tap
 from cupysim.backends.rendered import Observer
-from cupysim.backends.select import select_backend
 from cupysim.errors import CupysimError
 from cupysim.formats import fdump, hkl_text, matrix_checks
 from cupysim.formats.structures import reflections
-from cupysim.gradients.gradient_backends import select_gradient_backend
-from cupysim.gradients.gradient_plan import plan_gradients
 from cupysim.gradients.result import Gradients
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors
-from cupysim.plan.planning import make_plan
 from cupysim.refine.fit import refine
 from cupysim.refine.outcome import Refined
 from cupysim.refine.problem import Observation
 from cupysim.refine.settings import EVALUATIONS, Settings
+from cupysim.renderer import Renderer
 
 
 def simulate(
@@ -89,24 +84,11 @@ def simulate(
     >>> print(f"{image.statistics.maximum:.4g} photons at most")
     0.0007725 photons at most
     """
-    if not isinstance(experiment, Experiment):
-        raise CupysimError(f"simulate: expected an Experiment, got a {type(experiment).__name__}")
-    plan = make_plan(experiment)
-    warn_of_effects(experiment, plan)
-    if isinstance(observer, Tap):
-        if backend not in ("auto", "numpy"):
-            raise CupysimError(f"backend {backend!r}: only numpy can be tapped")
+    if isinstance(observer, Tap) and backend == "auto":
         backend = "numpy"
-    render = select_backend(backend, precision, threads, devices)
-    # before the image, so that what cannot be differentiated is told at once
-    gradient_plan = None if gradients is None else plan_gradients(experiment, plan, gradients)
-    rendered = render(plan, observer or Observer())
-    warn_of_interpolation_stop(rendered)
-    warn_of_empty_image(experiment, rendered)
-    if gradient_plan is None:
-        return Image(experiment, plan, rendered)
-    differentiate = select_gradient_backend(backend, threads, devices)
-    return Image(experiment, plan, rendered, differentiate(gradient_plan, Observer()))
+    with Renderer(backend, precision, threads, devices) as renderer:
+        image: Image = renderer(experiment, observer=observer, gradients=gradients)
+    return image
 
 
 def render_gradients(
@@ -158,13 +140,8 @@ def render_gradients(
     >>> gradients["misset_z"].shape
     (64, 64)
     """
-    if not isinstance(experiment, Experiment):
-        raise CupysimError(
-            f"render_gradients: expected an Experiment, got a {type(experiment).__name__}"
-        )
-    gradient_plan = plan_gradients(experiment, make_plan(experiment), names)
-    differentiate = select_gradient_backend(backend, threads, devices)
-    return differentiate(gradient_plan, observer or Observer())
+    with Renderer(backend, threads=threads, devices=devices) as renderer:
+        return renderer.gradients(experiment, names, observer)
 
 
 def fit(
@@ -234,10 +211,12 @@ def fit(
         np.isfinite(measured) if used is None else (np.asarray(used) != 0) & np.isfinite(measured)
     )
     observation = Observation(np.where(taken, np.maximum(measured, 0.0), 0.0), taken)
-    return refine(
-        experiment, observation, names, select_gradient_backend(backend, threads, devices),
-        Settings(target, within, search, evaluations, largest_misfit), tell or (lambda _: None),
-    )  # fmt: skip
+    settings = Settings(target, within, search, evaluations, largest_misfit)
+    with Renderer(backend, threads=threads, devices=devices) as renderer:
+        return refine(
+            experiment, observation, names, renderer.differentiate, settings,
+            tell or (lambda _: None),
+        )  # fmt: skip
 
 
 def read_structure_factors(path: os.PathLike[str] | str, default: float = 0.0) -> StructureFactors:

@@ -7,18 +7,24 @@ fastest backend there is (`cupysim.render_gradients`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from cupysim.backends.rendered import Observer
 from cupysim.errors import CupysimError
-from cupysim.gradients.gradient_backends import select_gradient_backend
+from cupysim.gradients.result import Gradients
 from cupysim.models.experiment import Experiment
 from cupysim.optional_libraries import require
 from cupysim.refine.free_parameters import free_parameters, gradient_plan, settled
+from cupysim.renderer import Renderer
+
+
+@cache
+def _renderer(backend: str) -> Renderer:
+    """One renderer for each backend, which keeps tables from call to call."""
+    return Renderer(backend)
 
 
 @cache
@@ -30,15 +36,20 @@ def _function() -> Any:
         context: Any, shifts: Any, experiment: Experiment, names: Sequence[str], backend: str
     ) -> Any:
         values = shifts.detach().to("cpu", torch.float64).numpy()
-        found = _render(experiment, names, values, backend)
-        context.save_for_backward(torch.from_numpy(found.slopes))
+        context.of = experiment, names, values, backend
         context.like = shifts
-        return torch.from_numpy(found.photons).to(shifts.device)
+        # no parameter: photons alone
+        found, scale = _differentiated(experiment, names, values, backend, ())
+        return torch.from_numpy(scale * found.photons).to(shifts.device)
 
     def backward(context: Any, gradient: Any) -> Any:
-        (slopes,) = context.saved_tensors
+        experiment, names, values, backend = context.of
+        found, scale = _differentiated(experiment, names, values, backend, names)
+        slopes = scale * found.values
+        if "scale" in names:
+            slopes[list(names).index("scale")] = found.photons
         weights = gradient.detach().to("cpu", torch.float64)
-        worth = torch.tensordot(slopes, weights, dims=2)
+        worth = torch.tensordot(torch.from_numpy(slopes), weights, dims=2)
         return worth.to(context.like.device, context.like.dtype), None, None, None
 
     once = torch.autograd.function.once_differentiable(backward)
@@ -46,26 +57,19 @@ def _function() -> Any:
     return type("Simulate", (torch.autograd.Function,), methods)
 
 
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """Photons (n_slow, n_fast) and slopes (n_parameters, n_slow, n_fast)."""
-
-    photons: np.ndarray
-    slopes: np.ndarray
-
-
-def _render(
-    experiment: Experiment, names: Sequence[str], values: np.ndarray, backend: str
-) -> _Found:
+def _differentiated(
+    experiment: Experiment,
+    names: Sequence[str],
+    values: np.ndarray,
+    backend: str,
+    wanted: Sequence[str],
+) -> tuple[Gradients, float]:
+    """Derivatives with respect to some parameters of which all are shifted, without the scale."""
     shifts = dict(zip(names, values.tolist(), strict=True))
-    scale = 1.0 + shifts.get("scale", 0.0)
-    found = select_gradient_backend(backend)(
-        gradient_plan(settled(experiment), shifts, names), Observer()
-    )
-    slopes = scale * found.values
-    if "scale" in names:
-        slopes[list(names).index("scale")] = found.photons
-    return _Found(scale * found.photons, slopes)
+    plan = gradient_plan(settled(experiment), shifts, wanted or ("scale",))
+    if not wanted:
+        plan = replace(plan, names=(), rows=plan.rows[:0])
+    return _renderer(backend).differentiate(plan), 1.0 + shifts.get("scale", 0.0)
 
 
 def simulate(

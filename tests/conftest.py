@@ -14,7 +14,7 @@ from hypothesis import settings
 from cupysim import Beam, Crystal, Detector, Experiment, StructureFactors, UnitCell
 from cupysim.backends.compiled.launch import Precision
 from cupysim.backends.rendered import Observer, Rendered
-from cupysim.backends.select import available_backends, select_backend
+from cupysim.backends.select import available_backends, open_backend
 from cupysim.cli.main import main
 from cupysim.plan.render_plan import RenderPlan
 from tests import tolerances
@@ -60,7 +60,7 @@ class Renderer:
             from cupysim.backends.compiled import cuda
 
             return cuda.render(plan, observer, Precision.PAIRS, None)
-        return select_backend(self.backend, self.precision, threads)(plan, observer)
+        return open_backend(self.backend, self.precision, threads).render(plan, observer)
 
     def assert_close(self, image: np.ndarray, reference: np.ndarray) -> None:
         largest = np.abs(reference.astype(np.float64)).max(initial=0.0)

@@ -20,10 +20,10 @@ LAYERS = (
     {"backends", "formats", "detection"},
     {"prediction", "advice", "gradients"},
     {"image_statistics", "refine"},
-    {"provenance", "torch"},
+    {"provenance"},
     {"image"},
-    {"nanobragg"},
-    {"parity", "api"},
+    {"renderer", "nanobragg"},
+    {"parity", "api", "torch"},
     {"plotting", "campaign"},
     {"cli"},
 )

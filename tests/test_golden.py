@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cupysim.backends.rendered import Observer
-from cupysim.backends.select import select_backend
+from cupysim.backends.select import open_backend
 from cupysim.detection import digitising
 from cupysim.detection.poisson import PoissonNoise
 from cupysim.image import Image
@@ -79,7 +79,7 @@ def test_image(name: str, renderer: Renderer, run: Run) -> None:
 @cache
 def rendered_by_numpy(name: str) -> np.ndarray:
     plan = make_plan(build([*load(name)["args"], "-nodump"]).experiment)
-    return select_backend("numpy")(plan, Observer()).image[0, 0]
+    return open_backend("numpy").render(plan, Observer()).image[0, 0]
 
 
 @pytest.mark.parametrize("name", SAMPLED)

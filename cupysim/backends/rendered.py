@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -100,4 +100,26 @@ class Observer:
 
 
 Backend: TypeAlias = Callable[[RenderPlan, Observer], Rendered]
-"""Takes a plan and somebody who listens, and gives the images."""
+"""Renders a plan, reports progress to the observer, and returns the images."""
+
+
+class OpenBackend(Protocol):
+    """A backend that keeps its devices, and what lies on them, from image to image."""
+
+    name: str
+
+    def render(self, plan: RenderPlan, observer: Observer, image: Any = None) -> Rendered:
+        """Render a plan.
+
+        Parameters
+        ----------
+        plan : RenderPlan
+            What to render.
+        observer : Observer
+            Hears how far the render is.
+        image : ndarray of float32, shape plan.shape, optional
+            Zeros, where the images go; a CuPy array stays on its device.
+        """
+
+    def close(self) -> None:
+        """Let all of it go."""

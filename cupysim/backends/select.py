@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import cache
 
 from cupysim.backends.compiled.host import MOST_THREADS
 from cupysim.backends.compiled.launch import Precision
 from cupysim.backends.numpy import oracle
-from cupysim.backends.rendered import Backend
+from cupysim.backends.rendered import OpenBackend
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.models.checks import whole
 
@@ -50,12 +50,12 @@ def available_backends() -> list[str]:
     return [name for name in BACKENDS if why_not(name) is None]
 
 
-def select_backend(
+def open_backend(
     name: str = "auto",
     precision: str = "double",
     threads: int | None = None,
     devices: Sequence[int] | None = None,
-) -> Backend:
+) -> OpenBackend:
     """A backend by its name.
 
     Parameters
@@ -72,9 +72,9 @@ def select_backend(
 
     Returns
     -------
-    callable
-        The backend, which keeps its device and what lies on it from image to image, and so
-        serves one thread at a time.
+    OpenBackend
+        It keeps its devices, and what lies on them, from image to image, and so serves one thread
+        at a time.
 
     Raises
     ------
@@ -85,14 +85,14 @@ def select_backend(
         raise CupysimError(f"precision {precision!r}: expected {' or '.join(PRECISIONS)}")
     name = settled(name, threads)
     if name == "cuda":
-        from cupysim.backends.compiled import cuda
+        from cupysim.backends.compiled.cuda import CudaBackend
 
-        return partial(cuda.render, precision=PRECISIONS[precision], wanted=devices, kept={})
+        return CudaBackend(PRECISIONS[precision], devices)
     if name == "host":
-        from cupysim.backends.compiled import host
+        from cupysim.backends.compiled.host import HostBackend
 
-        return partial(host.render, precision=PRECISIONS[precision], threads=threads, kept={})
-    return oracle.render
+        return HostBackend(PRECISIONS[precision], threads)
+    return oracle.NumpyBackend()
 
 
 def settled(name: str, threads: int | None) -> str:

@@ -99,18 +99,14 @@ def _terminable() -> Iterator[None]:
 
 
 def _run(words: Sequence[str]) -> None:
-    from cupysim.advice.empty_images import warn_of_empty_image
-    from cupysim.advice.quirk_effects import warn_of_effects, warn_of_interpolation_stop
-    from cupysim.backends.select import select_backend
     from cupysim.errors import OptionError
-    from cupysim.image import Image
     from cupysim.nanobragg.build import build
     from cupysim.nanobragg.outputs import check_libraries, check_outputs, write_outputs
     from cupysim.nanobragg.printout import Printout
     from cupysim.nanobragg.progress import Listener, Progress
     from cupysim.nanobragg.report import setup_lines, solid_angle_line
     from cupysim.nanobragg.run_record import Stopwatch
-    from cupysim.plan.planning import make_plan
+    from cupysim.renderer import Renderer
 
     watch = Stopwatch()
     with watch.stage("reading"):
@@ -119,10 +115,9 @@ def _run(words: Sequence[str]) -> None:
     if args.printout and args.backend not in ("auto", "numpy"):
         raise OptionError("-printout", f"needs -backend numpy, not {args.backend}")
     name = "numpy" if args.printout else args.backend
-    render = select_backend(name, args.precision, args.threads, args.devices)
+    renderer = Renderer(name, args.precision, args.threads, args.devices)
     with watch.stage("planning"):
-        plan = make_plan(experiment)
-    warn_of_effects(experiment, plan)
+        plan = renderer.plan(experiment)
     dump_problem = check_outputs(args)
     check_libraries(job)
     report = Report(sys.stdout)
@@ -137,14 +132,12 @@ def _run(words: Sequence[str]) -> None:
         listener = Progress(experiment.region.n_pixels, report)
     try:
         with watch.stage("rendering"):
-            image = Image(experiment, plan, render(plan, listener))
+            image = renderer.image(experiment, plan, listener)
     finally:
         if isinstance(listener, Progress):
             listener.close()
     _check_finite(image)
     report(listener.unfinished_line)
-    warn_of_interpolation_stop(image.rendered)
-    warn_of_empty_image(experiment, image.rendered)
     report(solid_angle_line(image.statistics))
     write_outputs(job, image, dump_problem, report, watch)
     report.flush()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from cupysim.errors import ModelError
@@ -9,6 +12,9 @@ from cupysim.maths.orientations import spindle_cells
 from cupysim.models.experiment import Experiment
 from cupysim.plan.render_plan import CrystalTable, FactorTable, Panels, RenderPlan, SourceTable, Use
 from cupysim.quirks import Quirk
+
+APART_FROM_CRYSTAL = ("beam", "detector", "structure_factors", "scan", "water", "rendering")
+"""Parts of an experiment, without its crystal."""
 
 LARGEST_STEP_COUNT = 10**16
 """Steps of a whole image which no machine works off in a lifetime."""
@@ -173,3 +179,38 @@ def _factors(experiment: Experiment) -> FactorTable:
         interpolate=experiment.interpolate,
         stops=not experiment.corrects(Quirk.INTERPOLATION_STOPS),
     )
+
+
+class Planner:
+    """Plans experiments one after the other; what they share with the last is not made again."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Experiment, RenderPlan] | None = None
+
+    def __call__(self, experiment: Experiment) -> RenderPlan:
+        """Plan an experiment; see `make_plan`."""
+        plan = None
+        if self._last is not None:
+            plan = _with_crystal(*self._last, experiment)
+        plan = make_plan(experiment) if plan is None else plan
+        self._last = experiment, plan
+        return plan
+
+    def several(self, experiments: Sequence[Experiment]) -> list[RenderPlan]:
+        """Plans of several experiments; see `make_plan`."""
+        return [self(experiment) for experiment in experiments]
+
+
+def _with_crystal(
+    before: Experiment, plan: RenderPlan, experiment: Experiment
+) -> RenderPlan | None:
+    """The plan of an experiment that differs in its crystal alone; None if it differs in more."""
+    if (
+        any(getattr(before, name) is not getattr(experiment, name) for name in APART_FROM_CRYSTAL)
+        or before.quirks != experiment.quirks
+        or before.crystal.mosaicity is not experiment.crystal.mosaicity
+        or before.oversample != experiment.oversample
+        or before.interpolate != experiment.interpolate
+    ):
+        return None
+    return replace(plan, crystals=_crystals(experiment))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cupysim.backends.rendered import Backend, Observer, Rendered
-from cupysim.backends.select import select_backend
+from cupysim.backends.select import open_backend
 from cupysim.campaign.execution import rendering
 from cupysim.errors import ModelError, OutOfMemory
 from cupysim.plan.render_plan import RenderPlan
@@ -18,7 +18,7 @@ from tests.campaign.campaigns import VARY, campaign_of, text
 @pytest.mark.parametrize("error", [MemoryError, OutOfMemory])
 def test_a_batch_is_halved_once(tmp_path: Path, error: type[MemoryError]) -> None:
     campaign = campaign_of(tmp_path, text(VARY, 6))
-    real, sizes = select_backend("numpy"), []
+    real, sizes = open_backend("numpy").render, []
 
     def backend_for(most: int) -> Backend:
         def small(plan: RenderPlan, observer: Observer) -> Rendered:
@@ -44,7 +44,7 @@ def test_a_batch_is_halved_once(tmp_path: Path, error: type[MemoryError]) -> Non
 def test_a_shot_which_cannot_be_rendered_leaves_its_batch(tmp_path: Path) -> None:
     """Its error is its own, whether drawing or rendering fails."""
     content = text("distance = { list = [50, 0, 60, 70] }", 4)
-    campaign, real = campaign_of(tmp_path, content), select_backend("numpy")
+    campaign, real = campaign_of(tmp_path, content), open_backend("numpy").render
 
     def picky(plan: RenderPlan, observer: Observer) -> Rendered:
         if (plan.panels.close_distance == 0.07).any():

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from cupysim import from_args, simulate
 from cupysim.backends.rendered import Observer
-from cupysim.backends.select import select_backend
+from cupysim.backends.select import open_backend
 from cupysim.campaign.definition.distributions import uniform_deviates
 from cupysim.campaign.definition.names import VARIABLE
 from cupysim.campaign.definition.shots import Shot, any_rotation, draw_shot
@@ -181,7 +181,9 @@ def test_misses(tmp_path: Path) -> None:
     assert len(truth["spots"]) > 0
     miss, hit, *misses = images(folder)
     water = make_plan(from_args(f"{BASE} -default_F 1e-99 -nodump"))
-    np.testing.assert_allclose(miss, select_backend("numpy")(water, Observer()).image[0, 0], 2e-6)
+    np.testing.assert_allclose(
+        miss, open_backend("numpy").render(water, Observer()).image[0, 0], 2e-6
+    )
     assert (hit > miss).any()
     for other in misses:
         np.testing.assert_array_equal(other, miss)
@@ -228,7 +230,7 @@ def test_a_shot_is_an_image_of_the_drop_in_command(tmp_path: Path) -> None:
     (shot,) = shots_of(tmp_path, "orientation = 'uniform'\nphi = { constant = 3 }", 1)
     angles = " ".join(repr(shot.drawn[name][0]) for name in GROUPS["misset"])
     alone = simulate(from_args(f"{BASE} -misset {angles} -phi 3"), backend="numpy").array
-    backend = select_backend("numpy")
+    backend = open_backend("numpy").render
     np.testing.assert_allclose(
         backend(shot.plan(), Observer()).image[0, 0], alone, rtol=1e-5, atol=1e-5 * alone.max()
     )

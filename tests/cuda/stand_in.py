@@ -38,22 +38,55 @@ class CUDARuntimeError(RuntimeError):
 class DeviceArray:
     """An array of a device, which NumPy cannot read by mistake."""
 
-    def __init__(self, array: np.ndarray, free: Callable[[], None]) -> None:
+    def __init__(
+        self, array: np.ndarray, free: Callable[[], None], copied: Callable[[int], None]
+    ) -> None:
         self._array = array
         self._free = free
+        self._copied = copied
+        self._owner: DeviceArray | None = None
         self.data = SimpleNamespace(ptr=array.ctypes.data)
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        return {"shape": self._array.shape, "typestr": self._array.dtype.str, "version": 3,
+                "data": (self._array.ctypes.data, False)}  # fmt: skip
 
     @property
     def nbytes(self) -> int:
         return self._array.nbytes
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._array.shape
+
     def __len__(self) -> int:
         return len(self._array)
 
     def __del__(self) -> None:
-        self._free()
+        if self._owner is None:
+            self._free()
+
+    def __getitem__(self, place: Any) -> DeviceArray:
+        return self._of(self._array[place])
+
+    def __setitem__(self, place: Any, value: DeviceArray) -> None:
+        self._array[place] = value._array
+
+    def __radd__(self, other: float) -> DeviceArray:
+        return self._of(np.asarray(other + self._array))
+
+    def __add__(self, other: DeviceArray) -> DeviceArray:
+        return self._of(np.asarray(self._array + other._array))
+
+    def _of(self, array: np.ndarray) -> DeviceArray:
+        """A view, or a small result, on the same device."""
+        made = DeviceArray(array, self._free, self._copied)
+        made._owner = self
+        return made
 
     def get(self, out: np.ndarray | None = None) -> np.ndarray:
+        self._copied(self.nbytes)
         if out is None:
             return self._array.copy()
         assert out.shape == self._array.shape
@@ -67,8 +100,12 @@ class DeviceArray:
         assert values.dtype == self._array.dtype
         self._array[...] = values
 
-    def sum(self) -> float:
-        return float(self._array.sum())
+    def sum(self, axis: int | None = None) -> DeviceArray:
+        return self._of(np.asarray(self._array.sum(axis=axis)))
+
+    def __float__(self) -> float:
+        self._copied(self.nbytes)
+        return float(self._array)
 
 
 class Machine:
@@ -97,6 +134,8 @@ class Machine:
         self.largest_use = 0
         self.launches: list[tuple[int, tuple[str, ...]]] = []
         """The device and the options of each launch."""
+        self.copied_back = 0
+        """Bytes which were copied from devices."""
         self.pinned = 0
         """Arrays which stayed in the computer's memory."""
         self._current = threading.local()
@@ -125,7 +164,10 @@ class Machine:
         def free() -> None:
             self.used[number] -= size
 
-        return DeviceArray(array, free)
+        def copied(count: int) -> None:
+            self.copied_back += count
+
+        return DeviceArray(array, free, copied)
 
     def launch(self, options: tuple[str, ...], launch: np.ndarray) -> None:
         assert launch.ndim == 1
@@ -223,6 +265,7 @@ class Machine:
             ndarray=DeviceArray,
             empty=empty,
             zeros=zeros,
+            float32=np.float32,
             RawModule=compiled,
             get_default_memory_pool=lambda: SimpleNamespace(free_bytes=lambda: 0),
         )

@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 
 from cupysim.api import from_args
+from cupysim.backends import select
 from cupysim.backends.compiled import cuda, cuda_engine, host
 from cupysim.backends.compiled.launch import Precision
 from cupysim.backends.rendered import MadeBy, Observer
 from cupysim.errors import CupysimError
-from cupysim.gradients import backward as compiled
-from cupysim.gradients.gradient_backends import select_gradient_backend
 from cupysim.gradients.gradient_plan import GradientPlan, plan_gradients
 from cupysim.gradients.result import Gradients
 from cupysim.plan.joining import add_shots
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.provenance import versions
+from cupysim.renderer import Renderer
 from tests.conftest import INPUTS
 from tests.cuda.stand_in import Machine
 from tests.tolerances import FLOAT32_BITS
@@ -58,6 +58,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> MachineMaker:
         # kernels of other machines are not kept
         cuda_engine._kernel.cache_clear()
         monkeypatch.setattr(cuda, "problem", lambda: None)
+        monkeypatch.setattr(select, "why_not", lambda _: None)
         return made
 
     yield make
@@ -71,15 +72,15 @@ def gradients_of(case: str, names: str) -> GradientPlan:
 
 
 def expected(plan: RenderPlan) -> np.ndarray:
-    return host.render(plan, Observer(), Precision.DOUBLE, 1).image
+    return host.HostBackend(Precision.DOUBLE, 1).render(plan, Observer()).image
 
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("devices", [1, 3])
 def test_image(case: str, devices: int, machine: MachineMaker) -> None:
     made, plan = machine(devices=devices), plan_of(case)
-    rendered = cuda.render(plan, Observer(), Precision.DOUBLE, list(range(devices)))
-    reference = host.render(plan, Observer(), Precision.DOUBLE, 1)
+    rendered = cuda.CudaBackend(Precision.DOUBLE, list(range(devices))).render(plan, Observer())
+    reference = host.HostBackend(Precision.DOUBLE, 1).render(plan, Observer())
     np.testing.assert_allclose(rendered.image, reference.image, rtol=FLOAT32_BITS)
     np.testing.assert_allclose(rendered.omega_sum, reference.omega_sum, rtol=1e-12)
     assert rendered.interpolation_stops == reference.interpolation_stops
@@ -90,7 +91,7 @@ def test_several_images_in_one_launch(machine: MachineMaker) -> None:
     made = machine()
     words = f"{COMMON} -oversample 2 -default_F 10 -corrected -roi 3 31 5 30"
     plans = [make_plan(from_args(f"{words} -misset {angle} 0 0")) for angle in (0, 10, 20)]
-    rendered = cuda.render(add_shots(plans), Observer(), Precision.DOUBLE, None)
+    rendered = cuda.CudaBackend(Precision.DOUBLE, None).render(add_shots(plans), Observer())
     assert len(made.launches) == 1
     for number, plan in enumerate(plans):
         np.testing.assert_array_equal(rendered.image[number : number + 1], expected(plan))
@@ -99,25 +100,47 @@ def test_several_images_in_one_launch(machine: MachineMaker) -> None:
 
 def test_structure_factors_stay_on_the_device(machine: MachineMaker) -> None:
     """From image to image, as long as they are the same."""
-    made, kept = machine(), {}
+    made, backend = machine(), cuda.CudaBackend(Precision.DOUBLE, None)
     one, other = plan_of("table"), plan_of("table")
-    cuda.render(one, Observer(), Precision.DOUBLE, None, kept)
-    (engine,) = kept.values()
+    backend.render(one, Observer())
+    (engine,) = backend.engines(one, Precision.DOUBLE)
     table, held = engine._kept["table"], made.used[0]
-    cuda.render(one, Observer(), Precision.DOUBLE, None, kept)
+    backend.render(one, Observer())
     assert engine._kept["table"] is table
     assert made.used[0] == held
-    image = cuda.render(other, Observer(), Precision.DOUBLE, None, kept).image
+    image = backend.render(other, Observer()).image
     assert engine._kept["table"] is not table
     del table
     np.testing.assert_array_equal(image, expected(other))
     assert made.used[0] == held
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_images_stay_on_the_device(case: str, machine: MachineMaker) -> None:
+    """Nothing of them is copied to the host until somebody asks."""
+    made = machine()
+    experiment = from_args(f"{COMMON} -oversample 2 {CASES[case]} -corrected")
+    with Renderer("cuda") as renderer:
+        image = renderer(experiment, device_arrays=True)
+        assert made.copied_back == 0
+        np.testing.assert_array_equal(image.get(), expected(make_plan(experiment))[0, 0])
+
+
+def test_a_batch_stays_on_the_device(machine: MachineMaker) -> None:
+    made = machine()
+    words = f"{COMMON} -oversample 2 -default_F 10 -corrected -roi 3 31 5 30"
+    experiments = [from_args(f"{words} -misset {angle} 0 0") for angle in (0, 10, 20)]
+    with Renderer("cuda") as renderer:
+        images = renderer.batch(experiments, device_arrays=True)
+        assert (len(made.launches), made.copied_back) == (1, 0)
+        for image, experiment in zip(images.get(), experiments, strict=True):
+            np.testing.assert_array_equal(image, expected(make_plan(experiment))[0, 0])
+
+
 def test_what_computed_it(machine: MachineMaker) -> None:
     """The record of an image names the devices, and versions of CuPy and CUDA."""
     machine(devices=2, ratio=64)
-    rendered = cuda.render(plan_of("sweep"), Observer(), Precision.MIXED, [0, 1])
+    rendered = cuda.CudaBackend(Precision.MIXED, [0, 1]).render(plan_of("sweep"), Observer())
     assert rendered.made_by == MadeBy("cuda", "pairs", ("Stand-in 0 (0)", "Stand-in 1 (1)"))
     found = versions(rendered.made_by)
     assert (found["cupy"], found["cuda_runtime"], found["cuda_driver"]) == (
@@ -143,7 +166,7 @@ def small_bands(made: Machine, devices: int, monkeypatch: pytest.MonkeyPatch) ->
 def test_devices_share_an_image(machine: MachineMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     made, plan = machine(devices=3), plan_of("sweep")
     small_bands(made, 2, monkeypatch)
-    image = cuda.render(plan, Observer(), Precision.DOUBLE, [2, 0]).image
+    image = cuda.CudaBackend(Precision.DOUBLE, [2, 0]).render(plan, Observer()).image
     np.testing.assert_allclose(image, expected(plan), rtol=FLOAT32_BITS)
     assert {number for number, _ in made.launches} == {0, 2}
 
@@ -152,7 +175,7 @@ def test_devices_share_an_image(machine: MachineMaker, monkeypatch: pytest.Monke
 def test_little_memory(case: str, machine: MachineMaker) -> None:
     plan = plan_of(case)
     made = machine(memory=2**16)
-    image = cuda.render(plan, Observer(), Precision.DOUBLE, None).image
+    image = cuda.CudaBackend(Precision.DOUBLE, None).render(plan, Observer()).image
     np.testing.assert_allclose(image, expected(plan), rtol=FLOAT32_BITS)
     assert made.largest_use <= made.memory
     assert len(made.launches) >= 3
@@ -163,7 +186,7 @@ def test_little_memory(case: str, machine: MachineMaker) -> None:
 @pytest.mark.parametrize(("ratio", "policy"), [(2, "Mixed"), (32, "Pairs")])
 def test_few_float64_units_compute_in_pairs(ratio: int, policy: str, machine: MachineMaker) -> None:
     made = machine(ratio=ratio)
-    cuda.render(plan_of("sweep"), Observer(), Precision.MIXED, None)
+    cuda.CudaBackend(Precision.MIXED, None).render(plan_of("sweep"), Observer())
     policies = {word for _, options in made.launches for word in options if "POLICY" in word}
     assert policies == {f"-DCUPYSIM_POLICY={policy}"}
 
@@ -174,7 +197,7 @@ def test_small_images_use_one_device_unless_more_are_named(
 ) -> None:
     made = machine(devices=3)
     small_bands(made, len(used), monkeypatch)
-    cuda.render(plan_of("sweep"), Observer(), Precision.DOUBLE, wanted)
+    cuda.CudaBackend(Precision.DOUBLE, wanted).render(plan_of("sweep"), Observer())
     assert {number for number, _ in made.launches} == used
 
 
@@ -183,14 +206,12 @@ def test_crystals_of_a_million_cells_are_computed_in_double(machine: MachineMake
     words = (
         "-cell 30 40 50 80 95 100 -Nb 300000 -default_F 1 -lambda 1.3 -detpixels 9 -oversample 1"
     )
-    cuda.render(make_plan(from_args(words)), Observer(), Precision.MIXED, None)
+    cuda.CudaBackend(Precision.MIXED, None).render(make_plan(from_args(words)), Observer())
     assert all("-DCUPYSIM_POLICY=Double" in options for _, options in made.launches)
 
 
 def differentiate(plan: GradientPlan, devices: list[int] | None) -> Gradients:
-    with cuda.explained():
-        engines = cuda.engines(plan.plan, Precision.DOUBLE, devices)
-        return compiled.render(plan, Observer(), engines)
+    return Renderer("cuda", devices=devices).differentiate(plan)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -202,7 +223,7 @@ def test_gradients(case: str, devices: int, machine: MachineMaker) -> None:
         names += ", structure_factors"
     plan = gradients_of(case, names)
     found = differentiate(plan, list(range(devices)))
-    reference = select_gradient_backend("host")(plan, Observer())
+    reference = Renderer("host").differentiate(plan, Observer())
     np.testing.assert_allclose(found.values, reference.values, rtol=1e-12)
     np.testing.assert_allclose(found.photons, reference.photons, rtol=1e-12)
     if found.structure_factors is not None and reference.structure_factors is not None:
@@ -214,17 +235,17 @@ def test_gradients(case: str, devices: int, machine: MachineMaker) -> None:
 def test_no_memory_at_all(machine: MachineMaker) -> None:
     machine(memory=1000)
     with pytest.raises(CupysimError, match="backend cuda: the device is out of memory"):
-        cuda.render(plan_of("sweep"), Observer(), Precision.DOUBLE, None)
+        cuda.CudaBackend(Precision.DOUBLE, None).render(plan_of("sweep"), Observer())
 
 
 def test_a_compiler_which_fails(machine: MachineMaker) -> None:
     machine(compiles=False)
     with pytest.raises(CupysimError, match=r"does not compile: cupysim\.cu\(7\): error: something"):
-        cuda.render(plan_of("sweep"), Observer(), Precision.DOUBLE, None)
+        cuda.CudaBackend(Precision.DOUBLE, None).render(plan_of("sweep"), Observer())
 
 
 @pytest.mark.parametrize("wanted", [[3], [-1], [0, 3]])
 def test_devices_which_do_not_exist(wanted: list[int], machine: MachineMaker) -> None:
     machine(devices=3)
     with pytest.raises(CupysimError, match=r"device -?\d does not exist; there are 3"):
-        cuda.render(plan_of("sweep"), Observer(), Precision.DOUBLE, wanted)
+        cuda.CudaBackend(Precision.DOUBLE, wanted).render(plan_of("sweep"), Observer())

@@ -15,12 +15,12 @@ from cupysim.backends.compiled import worker
 from cupysim.backends.compiled.host import HostEngine
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import available_backends
-from cupysim.gradients.gradient_backends import select_gradient_backend
 from cupysim.gradients.gradient_plan import UNITS, GradientPlan, expand
 from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Region, Rendering
 from cupysim.models.parameters import GROUPS
 from cupysim.quirks import OF_WORDS, Quirks
+from cupysim.renderer import Renderer
 from tests.conftest import INPUTS
 from tests.corrected.rendering import experiment_of
 from tests.gradients import by_hand
@@ -39,7 +39,7 @@ ALL = [name for name in UNITS if name != "structure_factors"]
 
 
 def differentiate(backend: str, experiment: Experiment, names: str) -> Gradients:
-    return select_gradient_backend(backend)(gradient_plan(experiment, names), Observer())
+    return Renderer(backend).differentiate(gradient_plan(experiment, names), Observer())
 
 
 def assert_equal(found: np.ndarray, expected: np.ndarray, tolerance: float) -> None:
@@ -113,7 +113,7 @@ def test_differences(backend: str, options: str, data: st.DataObject) -> None:
     chosen = data.draw(st.sampled_from(available(experiment)))
 
     def photons(plan: GradientPlan) -> np.ndarray:
-        return select_gradient_backend(backend)(plan, Observer()).photons
+        return Renderer(backend).differentiate(plan, Observer()).photons
 
     found = differentiate(backend, experiment, chosen)
     expected, finer = (difference(photons, experiment, chosen, part) for part in (1.0, 0.5))
@@ -220,10 +220,10 @@ def test_bands_and_parts(monkeypatch: pytest.MonkeyPatch) -> None:
         differentiate_launch(engine, launch, *rest)
 
     monkeypatch.setattr(HostEngine, "differentiate", counted)
-    whole = select_gradient_backend("host", threads=1)(plan, Observer())
+    whole = Renderer("host", threads=1).differentiate(plan, Observer())
     at_once, launches[:] = len(launches), []
     monkeypatch.setattr(worker, "SECONDS_AT_ONCE", 1e-6)
-    parts = select_gradient_backend("host", threads=1)(plan, Observer())
+    parts = Renderer("host", threads=1).differentiate(plan, Observer())
     assert len(launches) > 10 * at_once
     assert set(launches) == {64, 81 - 64}
     for name in whole.names:

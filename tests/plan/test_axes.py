@@ -24,7 +24,7 @@ from cupysim import (
     Water,
 )
 from cupysim.backends.rendered import Observer
-from cupysim.backends.select import select_backend
+from cupysim.backends.select import open_backend
 from cupysim.image_statistics import image_statistics
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan
@@ -65,7 +65,7 @@ def stacked(parts: list[Any], axis: int) -> Any:
 
 
 def render(backend: str, what: RenderPlan) -> np.ndarray:
-    return select_backend(backend)(what, Observer()).image
+    return open_backend(backend).render(what, Observer()).image
 
 
 def test_shots(backend: str) -> None:
@@ -90,14 +90,14 @@ def test_shots(backend: str) -> None:
         sources=sources,
         crystals=stacked([p.crystals for p in plans], 0),
     )
-    rendered = select_backend(backend)(together, Observer())
+    rendered = open_backend(backend).render(together, Observer())
     for shot, single in enumerate(plans):
-        alone = select_backend(backend)(single, Observer())
+        alone = open_backend(backend).render(single, Observer())
         np.testing.assert_array_equal(rendered.image[shot], alone.image[0])
         np.testing.assert_array_equal(rendered.omega_sum[shot], alone.omega_sum[0])
         assert rendered.n_rendered[shot] == alone.n_rendered[0] == 63
     # statistics are those of the first image alone
-    first = select_backend(backend)(plans[0], Observer())
+    first = open_backend(backend).render(plans[0], Observer())
     whole, single = (image_statistics(*each, NANOBRAGG) for each in
                      ((together, rendered), (plans[0], first)))  # fmt: skip
     assert whole == single

@@ -9,7 +9,6 @@ import pytest
 
 from cupysim import Experiment, fit, simulate
 from cupysim.errors import CupysimError
-from cupysim.gradients.gradient_backends import select_gradient_backend
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.parameters import GROUPS, KINDS, changed, current
 from cupysim.refine.fit import refine
@@ -17,6 +16,7 @@ from cupysim.refine.free_parameters import free_parameters
 from cupysim.refine.outcome import Refined
 from cupysim.refine.problem import Observation, Problem
 from cupysim.refine.settings import Settings
+from cupysim.renderer import Renderer
 from tests.conftest import INPUTS
 from tests.corrected.rendering import experiment_of
 
@@ -27,7 +27,7 @@ REST = (
 )
 NOTHING = "-default_F 1e-9"
 TRUTH = experiment_of(f"{WORDS} {REST}")
-BACKEND = select_gradient_backend()
+BACKEND = Renderer().differentiate
 
 
 def observed(experiment: Experiment, seed: int | None = 3) -> Observation:

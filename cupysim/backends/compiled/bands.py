@@ -24,6 +24,7 @@ from cupysim.backends.compiled.spans import Span, count_rays, spans
 from cupysim.backends.compiled.worker import SEARCH_SLOWNESS, Piece, Worker
 from cupysim.backends.rendered import InterpolationStop, MadeBy, Observer, Rendered
 from cupysim.errors import CupysimError
+from cupysim.maths.arrays import array_namespace
 from cupysim.plan.render_plan import RenderPlan
 
 LARGEST_TABLE = 2**31 - 1
@@ -180,9 +181,7 @@ def _render_together(
     return total
 
 
-def render(
-    plan: RenderPlan, observer: Observer, engines: Sequence[Engine], image: np.ndarray
-) -> Rendered:
+def render(plan: RenderPlan, observer: Observer, engines: Sequence[Engine], image: Any) -> Rendered:
     """Compute images.
 
     Parameters
@@ -193,7 +192,7 @@ def render(
         Hears how far the render is.
     engines : sequence of Engine
         Devices which share the work.
-    image : ndarray of float32, shape plan.shape
+    image : ndarray or cupy.ndarray of float32, shape plan.shape
         Zeros, where the images go.
 
     Returns
@@ -207,7 +206,7 @@ def render(
         If the table of structure factors is too large to be counted.
     """
     check_table(plan)
-    omega_sum = np.zeros(plan.shape[:2])
+    omega_sum = array_namespace(image).zeros(plan.shape[:2])
     n_rendered = np.zeros(plan.shape[:2], dtype=np.int64)
     stops: list[InterpolationStop | None] = []
     shots = range(plan.shape[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -53,9 +54,7 @@ def fits_one_launch(plan: RenderPlan, engines: Sequence[Engine]) -> bool:
     )
 
 
-def render_at_once(
-    plan: RenderPlan, engine: Engine, numbers: np.ndarray | None, image: np.ndarray
-) -> np.ndarray:
+def render_at_once(plan: RenderPlan, engine: Engine, numbers: np.ndarray | None, image: Any) -> Any:
     """Render all shots of a plan in one launch.
 
     Parameters
@@ -66,7 +65,7 @@ def render_at_once(
         What renders it.
     numbers : ndarray of int or None
         Pixels to render, in raster order; None for all of the region.
-    image : ndarray of float32, shape plan.shape
+    image : ndarray or cupy.ndarray of float32, shape plan.shape
         Where the images go.
 
     Returns

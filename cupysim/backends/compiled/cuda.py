@@ -8,11 +8,12 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
+from typing import Any
 
 from cupysim.backends.compiled import bands
-from cupysim.backends.compiled.cuda_engine import CudaEngine
+from cupysim.backends.compiled.cuda_engine import CudaEngine, on_device
 from cupysim.backends.compiled.launch import Precision
 from cupysim.backends.rendered import Observer, Rendered
 from cupysim.errors import CupysimError, DeviceError, OutOfMemory
@@ -98,81 +99,81 @@ def versions() -> dict[str, str]:
     }
 
 
-def render(
-    plan: RenderPlan,
-    observer: Observer,
-    precision: Precision,
-    wanted: Sequence[int] | None,
-    kept: dict[int, CudaEngine] | None = None,
-) -> Rendered:
-    """Compute images on GPUs.
+class CudaBackend:
+    """The kernel on GPUs; devices and what lies on them stay from image to image.
 
     Parameters
     ----------
-    plan : RenderPlan
-        What to render.
-    observer : Observer
-        Hears how far the render is.
     precision : Precision
-        In which numbers: mixed precision becomes that which suits the device.
+        In which numbers images are computed: mixed precision becomes that which suits the device.
     wanted : sequence of int or None
         Numbers of the devices; None for all.
-    kept : dict of int to CudaEngine, optional
-        What earlier images left and this one may use, and leaves.
-
-    Returns
-    -------
-    Rendered
-        The images and what is reported of them.
-
-    Raises
-    ------
-    CupysimError
-        If there is no device, the kernel does not compile, or memory runs out.
     """
-    with explained():
-        used = engines(plan, precision, wanted, kept)
-        return bands.render(plan, observer, used, used[0].empty_image(plan.shape))
 
+    name = "cuda"
 
-def engines(
-    plan: RenderPlan,
-    precision: Precision,
-    wanted: Sequence[int] | None,
-    kept: dict[int, CudaEngine] | None = None,
-) -> list[CudaEngine]:
-    """Engines of the wanted devices, or of as many as an image is worth.
+    def __init__(self, precision: Precision, wanted: Sequence[int] | None) -> None:
+        self._precision = precision
+        self._wanted = wanted
+        self._kept: dict[tuple[int, Precision], CudaEngine] = {}
 
-    Parameters
-    ----------
-    plan : RenderPlan
-        The image.
-    precision : Precision
-        In which numbers: mixed precision becomes that which suits the device.
-    wanted : sequence of int or None
-        Numbers of the devices; None for all.
-    kept : dict of int to CudaEngine, optional
-        Engines of earlier images, which are used again; new ones are added.
+    def render(self, plan: RenderPlan, observer: Observer, image: Any = None) -> Rendered:
+        """Compute images; see `cupysim.backends.rendered.OpenBackend`.
 
-    Returns
-    -------
-    list of CudaEngine
-        At least one.
+        Into an image on a device, the first of the devices renders alone.
+        """
+        with self.explained():
+            used = self.engines(plan, self._precision)
+            if image is None:
+                image = used[0].empty_image(plan.shape)
+            elif on_device(image):
+                used = used[:1]
+            return bands.render(plan, observer, used, image)
 
-    Raises
-    ------
-    CupysimError
-        If a device does not exist.
-    """
-    numbers = devices(wanted)
-    if wanted is None:
-        steps = plan.n_region * plan.n_steps * plan.panels.n_layers
-        numbers = numbers[: max(1, int(steps / STEPS_WORTH_A_DEVICE))]
-    kept = {} if kept is None else kept
-    for number in numbers:
-        if number not in kept:
-            kept[number] = CudaEngine(number, precision)
-    return [kept[number] for number in numbers]
+    def new_device_image(self, shape: tuple[int, ...]) -> Any:
+        """Zeros on the first device."""
+        with self.explained():
+            import cupy
+
+            with cupy.cuda.Device(devices(self._wanted)[0]):
+                return cupy.zeros(shape, dtype=cupy.float32)
+
+    def engines(self, plan: RenderPlan, precision: Precision) -> list[CudaEngine]:
+        """Engines of the wanted devices, or of as many as an image is worth.
+
+        Parameters
+        ----------
+        plan : RenderPlan
+            The image.
+        precision : Precision
+            In which numbers.
+
+        Returns
+        -------
+        list of CudaEngine
+            At least one.
+
+        Raises
+        ------
+        CupysimError
+            If a device does not exist.
+        """
+        numbers = devices(self._wanted)
+        if self._wanted is None:
+            steps = plan.n_region * plan.n_steps * plan.panels.n_layers
+            numbers = numbers[: max(1, int(steps / STEPS_WORTH_A_DEVICE))]
+        for number in numbers:
+            if (number, precision) not in self._kept:
+                self._kept[number, precision] = CudaEngine(number, precision)
+        return [self._kept[number, precision] for number in numbers]
+
+    def explained(self) -> AbstractContextManager[None]:
+        """A context in which CuPy's errors become ours."""
+        return explained()
+
+    def close(self) -> None:
+        """Let devices and what lies on them go."""
+        self._kept.clear()
 
 
 @contextmanager

@@ -60,6 +60,11 @@ def _kernel(_: int, name: str, options: tuple[str, ...]) -> Callable[..., None]:
     return module.get_function(name)
 
 
+def on_device(image: Any) -> bool:
+    """Whether an image lies on a device already, where results then go directly."""
+    return hasattr(image, "__cuda_array_interface__")
+
+
 class CudaEngine:
     """Carries out launches on one GPU; see `cupysim.backends.compiled.engine.Engine`.
 
@@ -82,6 +87,7 @@ class CudaEngine:
         self._omega: Any = None
         self._state: Any = None
         self._results: dict[str, Any] = {}
+        self._sink: Any = None
         with self._device():
             runtime = cupy.cuda.runtime
             ratio = runtime.deviceGetAttribute(PRECISION_RATIO, number)
@@ -155,48 +161,55 @@ class CudaEngine:
         return int(address)
 
     def open_band(
-        self, launch: np.ndarray, image: np.ndarray, numbers: tuple[int, int], in_parts: bool
+        self, launch: np.ndarray, image: Any, numbers: tuple[int, int], in_parts: bool
     ) -> None:
-        """Make room for a band's results on the device."""
+        """Make room for a band's results on the device, unless the image lies there."""
         import cupy
 
         n_pixels = int(launch["n_pixels"][0])
         first, last = numbers
         self._image = self._omega = self._state = None
         with self._device():
-            self._image = cupy.zeros(last - first + 1, dtype=np.float32)
             self._omega = cupy.empty(n_pixels)
-            launch["image"], launch["image_first"] = self._image.data.ptr, first
+            if on_device(image):
+                launch["image"], launch["image_first"] = image.data.ptr, 0
+            else:
+                self._image = cupy.zeros(last - first + 1, dtype=np.float32)
+                launch["image"], launch["image_first"] = self._image.data.ptr, first
             launch["omega_sums"] = self._omega.data.ptr
             if in_parts:
                 self._state = cupy.empty(STATE_SIZE * n_pixels)
                 launch["state"] = self._state.data.ptr
-        self._sink = image.reshape(-1)[first : last + 1]
+        self._sink = None if on_device(image) else image.reshape(-1)[first : last + 1]
 
     def render(self, launch: np.ndarray, variant: Variant) -> None:
         """Carry out a launch, and wait for it: launches are short and errors appear in place."""
         self._run("cupysim_render", render_options(variant), launch)
 
-    def close_band(self) -> float:
-        """Copy photons to the image; the sum of solid angles."""
+    def close_band(self) -> Any:
+        """Copy photons to the image; the sum of solid angles, on the device if the image is."""
         with self._device():
+            if self._sink is None:
+                return self._omega.sum()
             self._image.get(out=self._sink)
             return float(self._omega.sum())
 
-    def open_batch(
-        self, launches: np.ndarray, images: np.ndarray, numbers: tuple[int, int]
-    ) -> None:
-        """Make room for the results of several images on the device."""
+    def open_batch(self, launches: np.ndarray, images: Any, numbers: tuple[int, int]) -> None:
+        """Make room for the results of several images on the device, unless they lie there."""
         import cupy
 
         first, last = numbers
         count, n_pixels = len(launches), int(launches["n_pixels"][0, 0])
         self._image = self._omega = self._state = None
         with self._device():
-            self._image = cupy.zeros((count, last - first + 1), dtype=np.float32)
             self._omega = cupy.empty((count, n_pixels))
-            launches["image"] = addresses(self._image.data.ptr, self._image)
             launches["omega_sums"] = addresses(self._omega.data.ptr, self._omega)
+            if on_device(images):
+                launches["image"], launches["image_first"] = addresses(images.data.ptr, images), 0
+                self._sink = None
+                return
+            self._image = cupy.zeros((count, last - first + 1), dtype=np.float32)
+            launches["image"] = addresses(self._image.data.ptr, self._image)
             launches["image_first"] = first
         self._sink = images.reshape(count, -1)[:, first : last + 1]
 
@@ -204,9 +217,11 @@ class CudaEngine:
         """Carry out launches of the same numbers of pixels together."""
         self._run("cupysim_render_batch", render_options(variant, batch=True), launches)
 
-    def close_batch(self) -> np.ndarray:
-        """Copy photons to the images; the sums of solid angles."""
+    def close_batch(self) -> Any:
+        """Copy photons to the images; the sums of solid angles, on the device if they are."""
         with self._device():
+            if self._sink is None:
+                return self._omega.sum(axis=1)
             self._sink[...] = self._image.get()
             sums = self._omega.get().sum(axis=1)
         self._image = self._omega = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class Engine(Protocol):
         """Copy an array to the device, in the place of an earlier one of this name; its address."""
 
     def open_band(
-        self, launch: np.ndarray, image: np.ndarray, numbers: tuple[int, int], in_parts: bool
+        self, launch: np.ndarray, image: Any, numbers: tuple[int, int], in_parts: bool
     ) -> None:
         """Fill in where a band's results go: pixels of an image from the first to the last.
 
@@ -51,18 +51,16 @@ class Engine(Protocol):
     def render(self, launch: np.ndarray, variant: Variant) -> None:
         """Carry out a launch."""
 
-    def close_band(self) -> float:
+    def close_band(self) -> Any:
         """Wait for a band; its photons are in the image. Gives the sum of solid angles."""
 
-    def open_batch(
-        self, launches: np.ndarray, images: np.ndarray, numbers: tuple[int, int]
-    ) -> None:
+    def open_batch(self, launches: np.ndarray, images: Any, numbers: tuple[int, int]) -> None:
         """Fill in where the results of several images go, one for each launch."""
 
     def render_batch(self, launches: np.ndarray, variant: Variant) -> None:
         """Carry out launches of the same numbers of pixels together."""
 
-    def close_batch(self) -> np.ndarray:
+    def close_batch(self) -> Any:
         """Wait for a batch; photons are in the images. Gives the sums of solid angles."""
 
     def open_slopes(

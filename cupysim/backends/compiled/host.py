@@ -6,6 +6,7 @@ import ctypes
 import os
 import warnings
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
 import numpy as np
@@ -42,42 +43,46 @@ def problem() -> str | None:
     return None
 
 
-def render(
-    plan: RenderPlan,
-    observer: Observer,
-    precision: Precision,
-    threads: int | None,
-    kept: dict[str, HostEngine] | None = None,
-) -> Rendered:
-    """Compute images on the CPU.
+class HostBackend:
+    """The kernel on the processor's cores; engines and their tables stay from image to image.
 
     Parameters
     ----------
-    plan : RenderPlan
-        What to render.
-    observer : Observer
-        Hears how far the render is.
     precision : Precision
-        In which numbers.
+        In which numbers images are computed.
     threads : int or None
         How many threads; None for one on each core this process may use.
-    kept : dict of str to HostEngine, optional
-        What earlier images left and this one may use, and leaves.
-
-    Returns
-    -------
-    Rendered
-        The images and what is reported of them.
-
-    Raises
-    ------
-    CupysimError
-        If there is no compiled library.
     """
-    image = np.zeros(plan.shape, dtype=np.float32)
-    made, kept = engine(precision, threads), {} if kept is None else kept
-    # a forked process has other threads
-    return bands.render(plan, observer, [kept.setdefault(made.name, made)], image)
+
+    name = "host"
+
+    def __init__(self, precision: Precision, threads: int | None) -> None:
+        self._precision = precision
+        self._threads = threads
+        self._kept: dict[tuple[Precision, int], HostEngine] = {}
+
+    def render(
+        self, plan: RenderPlan, observer: Observer, image: np.ndarray | None = None
+    ) -> Rendered:
+        """Compute images; see `cupysim.backends.rendered.OpenBackend`."""
+        image = np.zeros(plan.shape, dtype=np.float32) if image is None else image
+        return bands.render(plan, observer, self.engines(plan, self._precision), image)
+
+    def engines(self, _: RenderPlan, precision: Precision) -> list[HostEngine]:
+        """The one engine for a precision."""
+        # a forked process has other threads
+        key = precision, os.getpid()
+        if key not in self._kept:
+            self._kept[key] = engine(precision, self._threads)
+        return [self._kept[key]]
+
+    def explained(self) -> AbstractContextManager[None]:
+        """A context in which nothing needs an explanation."""
+        return nullcontext()
+
+    def close(self) -> None:
+        """Let engines and their tables go."""
+        self._kept.clear()
 
 
 class _Team:

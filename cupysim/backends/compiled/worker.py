@@ -63,7 +63,7 @@ class Worker:
         wanted = int(self.rate * SECONDS_AT_ONCE / steps)
         return min(max(wanted, self.engine.smallest_band), self.engine.largest_band)
 
-    def render_band(self, piece: Piece, sink: Any) -> float:
+    def render_band(self, piece: Piece, sink: Any) -> Any:
         """Render some pixels completely into an image; gives the sum of their solid angles."""
         launch = self._launch(piece.first, piece.count)
         last = piece.first + piece.count - 1

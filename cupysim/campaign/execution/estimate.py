@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cupysim.backends.select import select_backend
 from cupysim.campaign.definition.campaign import Campaign
 from cupysim.campaign.execution.rendering import count_photons, render_shot
 from cupysim.formats.nexus.series import Series
 from cupysim.prediction.spots import predict_spots
+from cupysim.renderer import Renderer
 from cupysim.storage.patient_file import PatientFile
 from cupysim.storage.safe_writing import OutputError
 
@@ -74,7 +74,7 @@ def estimate(campaign: Campaign, threads: int | None = None) -> Estimate:
     CupysimError
         If a shot cannot be rendered.
     """
-    backend = select_backend(campaign.backend, campaign.precision, threads)
+    backend = Renderer(campaign.backend, campaign.precision, threads).render_plan
     numbers = np.unique(np.linspace(0, campaign.n_shots - 1, TRIALS).astype(int)).tolist()
     render_shot(campaign, numbers[0], backend)  # compiles what is to be compiled
     render = noise = spots = write = 0.0

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cupysim.backends.select import select_backend
 from cupysim.campaign.execution.chunks import open_chunk
 from cupysim.campaign.execution.export import read_image
 from cupysim.campaign.execution.folder import Folder
@@ -18,6 +17,7 @@ from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.series import SHOTS
 from cupysim.formats.nexus.tree import DATA
 from cupysim.formats.pixels import GAP
+from cupysim.renderer import Renderer
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,9 @@ def verify(
     chosen = [readable[place] for place in np.unique(places).tolist()]
     failed = {failure["shot"] for failure in folder.failures()}
     # what is only read may come from machines with another backend
-    backend = select_backend(campaign.backend, campaign.precision, threads) if chosen else None
+    backend = None
+    if chosen:
+        backend = Renderer(campaign.backend, campaign.precision, threads).render_plan
     for number in chosen:
         tell(f"shot {number} is rendered again")
         if difference := _difference(folder, number, number in failed, backend):

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from cupysim.backends.rendered import Backend
-from cupysim.backends.select import select_backend
 from cupysim.campaign.execution.chunks import IDENTITY
 from cupysim.campaign.execution.claims import Claim, Claims
 from cupysim.campaign.execution.folder import Folder
@@ -30,6 +29,7 @@ from cupysim.errors import CupysimError, ModelError
 from cupysim.formats.nexus.series import Series
 from cupysim.formats.pixels import GAP
 from cupysim.prediction.spots import predict_spots
+from cupysim.renderer import Renderer
 from cupysim.storage.safe_writing import OutputError
 
 AHEAD = 2
@@ -102,7 +102,9 @@ class Worker:
         campaign = self.folder.campaign
         self.folder.prepare()
         self.claims = self.claims or Claims(self.folder)
-        self._render: Backend = select_backend(campaign.backend, campaign.precision, self.threads)
+        self._render: Backend = Renderer(
+            campaign.backend, campaign.precision, self.threads
+        ).render_plan
         self._base = campaign.experiment
 
     def work(self, chunks: Sequence[int], wait: bool = True) -> None:

@@ -28,7 +28,6 @@ from cupysim.cli.commands import show
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
 from cupysim.formats import mosflm_matrix
 from cupysim.formats.any_image import ImageFile, open_image
-from cupysim.gradients.gradient_backends import select_gradient_backend
 from cupysim.image import DEFAULT_OFFSET
 from cupysim.models.experiment import Experiment
 from cupysim.nanobragg.arguments import default_values, scan
@@ -44,6 +43,7 @@ from cupysim.refine.free_parameters import free_parameters
 from cupysim.refine.outcome import Refined
 from cupysim.refine.problem import TARGETS, Observation
 from cupysim.refine.settings import EVALUATIONS, UNLIKELY, Settings
+from cupysim.renderer import Renderer
 from cupysim.storage.safe_writing import OutputFiles, check_writable, refuse_inputs
 from cupysim.terminal import say, tell
 
@@ -120,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise CupysimError(f"--picture: expected a name which ends in {kinds}")
         require("matplotlib", "cupysim refine --picture").use("Agg")
     observation = _observation(arguments, image, experiment)
-    differentiate = select_gradient_backend(backend, threads, devices)
+    differentiate = Renderer(backend, threads=threads, devices=devices).differentiate
     started = time.perf_counter()
     refined = refine(
         experiment, observation, names, differentiate, settings, lambda line: say(f"{line}\n")
