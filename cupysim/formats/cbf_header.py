@@ -12,6 +12,7 @@ import numpy as np
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN, ELECTRONVOLT_ANGSTROM
 from cupysim.errors import FileFormatError
 from cupysim.formats.geometry import ImageGeometry
+from cupysim.formats.pixels import THINNEST_SENSOR
 from cupysim.formats.rotation import SETTING, forward, settings_remark
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.maths.rotations import rotate_axis
@@ -54,6 +55,7 @@ X, Y = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
 
 _LINE = re.compile(r"\s*#[\s#]*([A-Za-z]\w*)(?=[\s:=,(]|$)(.*)")
 """Dectris separates words by blanks and ``# = : , ( )``."""
+_SENSOR = re.compile(r"#\s*\w+ sensor,? thickness\s+([0-9.]+(?:[eE][-+]?[0-9]+)?)\s*m\b")
 _TOKEN = re.compile(rf"(?P<number>{NUMBER.pattern})|(?P<unit>[^\W\d_]+|\N{{DEGREE SIGN}})")
 
 
@@ -211,6 +213,12 @@ def geometry(path: object, text: str, n_fast: int, n_slow: int) -> ImageGeometry
         header.remarks.append(
             f"Detector_Voffset {offset:g} m is not taken into account: Beam_xy says where the "
             "beam is"
+        )
+    sensor = _SENSOR.search(text)
+    if sensor is not None and float(sensor[1]) > THINNEST_SENSOR:
+        header.remarks.append(
+            f"its sensor of {1e6 * float(sensor[1]):g} um is not simulated; -detector_thick and "
+            "-detector_abs do"
         )
     wavelength, reason = _wavelength(header)
     return ImageGeometry(

@@ -257,6 +257,12 @@ def _with_beam_centre(nxmx: Any, panel: _Panel, detector: Any) -> _Panel:
     told = _told_centre(nxmx, panel, detector)
     normal = unit(cross(panel.fast, panel.slow))
     along = float(normal[2])
+    if told is None and not panel.origin[:2].any():
+        remark = (
+            "its transformations put the first pixel on the beam, as in files whose beam centre "
+            "was never set"
+        )
+        return replace(panel, remarks=(*panel.remarks, remark))
     if told is None or abs(along) < EDGE_ON:
         return panel
     distance = float(dot(panel.origin, normal)) / along

@@ -19,7 +19,7 @@ TYPES = {
 HEADER = {
     "Detector:": "PILATUS3 300K, S/N 3-0000",
     "Pixel_size": "172e-6 m x 172e-6 m",
-    "Silicon": "sensor, thickness 0.000450 m",
+    "Silicon": "sensor",
     "Exposure_period": "1.0 s",
     "Wavelength": "0.98 A",
     "Detector_distance": "0.15 m",

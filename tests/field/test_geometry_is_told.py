@@ -12,6 +12,7 @@ import pytest
 from cupysim.api import from_args
 from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats import cbf, dials, nxmx_image
+from cupysim.formats.any_image import open_image
 from cupysim.formats.geometry import ImageGeometry
 from tests.conftest import Run
 from tests.field.cbf_files import full_cbf, imgcif_text, mini_cbf, section
@@ -392,3 +393,55 @@ def test_a_matrix_which_is_an_xparm_file(tmp_path: Path, run: Run) -> None:
     )
     outcome = run(f"-mat XPARM.XDS {WORDS.replace('-cell 70 80 90', '')} -lambda 1 -detpixels 16")
     assert "its first line has six numbers, as that of XPARM.XDS" in outcome.err
+
+
+# images in several files
+
+
+def series(folder: Path, missing: int, virtual: bool) -> Path:
+    """A master of three files of two images, of which pixel (0, 0) has the image's number."""
+    images = np.zeros((2, N_SLOW, N_FAST), np.uint32)
+    names = [f"data_{n:06d}" for n in (1, 2, 3)]
+    for n, name in enumerate(names):
+        images[:, 0, 0] = (2 * n, 2 * n + 1)
+        with h5py.File(folder / f"{name}.h5", "w") as file:
+            file["images"] = images
+
+    def change(file: Any) -> None:
+        del file["entry/data/data"]
+        if virtual:
+            layout = h5py.VirtualLayout((6, N_SLOW, N_FAST), np.uint32)
+            for n, name in enumerate(names):
+                layout[2 * n : 2 * n + 2] = h5py.VirtualSource(f"{name}.h5", "images", images.shape)
+            file["entry/data"].create_virtual_dataset("data", layout)
+            return
+        for name in names:
+            file[f"entry/data/{name}"] = h5py.ExternalLink(f"{name}.h5", "images")
+
+    path = edited(folder / "a_master.h5", change, omega=[0.1 * n for n in range(6)])
+    (folder / f"{names[missing]}.h5").unlink()
+    return path
+
+
+@pytest.mark.parametrize("virtual", [False, True])
+@pytest.mark.parametrize(("missing", "number", "value"), [(2, 3, 3), (1, 2, None), (0, 1, None)])
+def test_files_of_images_which_are_missing(
+    virtual: bool, missing: int, number: int, value: int | None, tmp_path: Path
+) -> None:
+    """An image keeps its number; it is not that of another file, and not zeros."""
+    path = series(tmp_path, missing, virtual)
+    if value is None:
+        with pytest.raises(FileFormatError, match="in a file which is missing"):
+            open_image(path, number=number)
+    else:
+        assert open_image(path, number=number).pixels[0, 0] == value
+
+
+def test_beam_centres_which_were_never_set(tmp_path: Path) -> None:
+    path = edited(tmp_path / "a.h5", both(beam_on_the_corner, centre(0.0, 0.0)))
+    assert "as in files whose beam centre was never set" in told(path)[1]
+
+
+def test_sensors_of_mini_headers(tmp_path: Path) -> None:
+    remarks = mini_of(tmp_path, Silicon="sensor, thickness 0.000450 m").remarks
+    assert "its sensor of 450 um is not simulated" in "\n".join(remarks)

@@ -10,6 +10,7 @@ import pytest
 
 from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats.structures import coordinates, reflections
+from cupysim.formats.structures.coordinates import Recipe
 from tests.conftest import Run
 from tests.field.test_coordinates import (
     ATOMS,
@@ -241,3 +242,38 @@ def test_mtz_of_a_group_without_a_name(tmp_path: Path, run: Run) -> None:
     assert nonzero <= set(as_table[0])
     for index in nonzero:
         assert as_table[0][index] == pytest.approx(as_table[1][index], rel=1e-4)
+
+
+def test_elements_of_labels(tmp_path: Path) -> None:
+    """A mineral, whose labels are elements and sites."""
+    head = UREA_HEAD + (
+        "_symmetry_space_group_name_H-M 'P 1'\n_chemical_formula_sum 'Fe.2 Mg1.8 O4 Si'\n"
+    )
+    labels = ("MgM1", "FeM2", "SiT", "O1", "OA2")
+    names = ["_atom_site_label", *SITE[2:]]
+    rows = [(label, 0.1 * n, 0.2, 0.3, 0.01) for n, label in enumerate(labels)]
+    with pytest.warns(CupysimWarning, match="labels are taken for elements"):
+        structure = coordinates.read(
+            write_cif(tmp_path / "a.cif", {"x": head + loop(names, rows)}), 2e-10
+        )
+    assert amplitudes(structure, ORIGIN)[0] == pytest.approx(12 + 26 + 14 + 8 + 8, rel=1e-3)
+
+
+def test_anomalous_data_of_phenix(tmp_path: Path) -> None:
+    plus = plus_of(HKL)
+    columns = [
+        (f"{name}({sign})", "G", factor * plus)
+        for name, factor in (("F-obs", 1.0), ("F-obs-filtered", 1.1), ("F-model", 3.0))
+        for sign in "+-"
+    ]
+    write_mtz(tmp_path / "a.mtz", HKL, columns)
+    np.testing.assert_allclose(amplitudes(reflections.read(tmp_path / "a.mtz"), HKL), plus, 1e-5)
+
+
+def test_residues_which_lack_atoms(tmp_path: Path) -> None:
+    recipe = Recipe(k_sol=0.0, hydrogens=True)
+    model = save(tmp_path / "a.pdb", CRYST1 + atom_lines().replace("ALA", "LYS"))
+    notes = "\n".join(coordinates.read(model, 3e-10, recipe).notes)
+    assert "residues that lack atoms, and so hydrogen atoms: LYS 1" in notes
+    whole = save(tmp_path / "b.pdb", CRYST1 + atom_lines())
+    assert "lack atoms" not in "\n".join(coordinates.read(whole, 3e-10, recipe).notes)

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 
+from cupysim.advice.quirk_effects import warn_of_effects
 from cupysim.backends.compiled.host import MOST_THREADS, usable_cores
 from cupysim.campaign.definition.campaign import Campaign
 from cupysim.campaign.definition.campaign_file import read_campaign
@@ -38,6 +39,7 @@ from cupysim.campaign.execution.shards import Shard, read_shard
 from cupysim.campaign.execution.verify import verify
 from cupysim.campaign.execution.work import Stopped, Times
 from cupysim.errors import CupysimError
+from cupysim.plan.planning import make_plan
 from cupysim.storage.safe_writing import OutputFiles, check_writable
 from cupysim.terminal import say, tell
 
@@ -154,6 +156,9 @@ def _go_on(folder: Folder, shard: Shard, arguments: argparse.Namespace) -> int:
     threads = _threads(arguments, processes)
     teller = _Teller(folder)
     left = [number for number in shard.chunks(folder) if not folder.is_done(number)]
+    if left:
+        base = folder.campaign.experiment
+        warn_of_effects(base, make_plan(base))
     processes = min(processes, max(1, len(left)))
     engine = _engine(arguments, processes)
     times = Times()

@@ -13,7 +13,7 @@ from cupysim.formats.structures.table import Column, Quantity, ReflectionTable, 
 
 USUAL = (
     "F", "FP", "FOBS", "F-obs", "F-obs-filtered", "F_XDSdataset", "F(+)", "I", "IMEAN", "I(+)",
-    "IOBS", "I-obs", "I-obs(+)",
+    "IOBS", "I-obs", "I-obs(+)", "F-obs(+)", "F-obs-filtered(+)",
 )  # fmt: skip
 """Labels of measured data; one of these is chosen where there are several columns of a kind."""
 

@@ -24,7 +24,7 @@ from cupysim.formats.structures.density import (
     symmetric,
     transforms,
 )
-from cupysim.formats.structures.hydrogens import add_hydrogens
+from cupysim.formats.structures.hydrogens import add_hydrogens, incomplete
 from cupysim.formats.structures.pdb_text import LARGEST_COORDINATE
 from cupysim.formats.structures.structure import Structure, unit_cell
 from cupysim.formats.structures.symmetry import Symmetry, cell_text
@@ -259,6 +259,9 @@ def _with_hydrogens(found: AtomicModel, wanted: bool) -> list[str]:
         return ["the model has no hydrogen atoms; -hydrogens adds them"] if lacks else []
     count, unknown = add_hydrogens(found.model)
     notes = [f"{count} hydrogen atoms are added"]
+    lacking = incomplete(found.model)
+    if lacking:
+        notes.append(f"residues that lack atoms, and so hydrogen atoms: {listed(lacking)}")
     if unknown:
         notes.append(f"residues without added hydrogen atoms: {listed(unknown)}")
     return notes

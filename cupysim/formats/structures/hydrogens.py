@@ -79,6 +79,9 @@ COUNTS: dict[str, dict[str, int]] = {
 """Hydrogen atoms on each atom of a residue, at neutral pH: acids and amines are charged, histidine
 is neutral."""
 
+OPTIONAL = frozenset({"CD", "CD1", "C7", "C5M", "O5'", "O3'"})
+"""Atoms which go by two names, or are not in each residue."""
+
 PLANAR = {
     ("ARG", "NE"), ("ARG", "NH1"), ("ARG", "NH2"), ("ASN", "ND2"), ("GLN", "NE2"),
     ("A", "N6"), ("G", "N2"), ("C", "N4"), ("DA", "N6"), ("DG", "N2"), ("DC", "N4"),
@@ -153,6 +156,24 @@ def add_hydrogens(model: Any) -> tuple[int, list[str]]:
                 residue.add_atom(_hydrogen(gemmi, parent, place))
                 count += 1
     return count, sorted(unknown)
+
+
+def incomplete(model: Any) -> list[str]:
+    """Amino acids and nucleotides that lack atoms which have hydrogen atoms.
+
+    Parameters
+    ----------
+    model : gemmi.Model
+        The model.
+    """
+    found = []
+    for residue, sites, _ in _residues(model):
+        counts = COUNTS.get(_sort(residue.name, sites), {})
+        there = {site.name for site in sites}
+        needed = {name for name, count in counts.items() if count} - OPTIONAL
+        if residue.name not in _WATERS and not needed <= there:
+            found.append(f"{residue.name} {residue.seqid}")
+    return found
 
 
 def _residues(model: Any) -> list[tuple[Any, list[Site], bool]]:

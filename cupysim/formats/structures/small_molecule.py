@@ -41,6 +41,7 @@ FRACTIONS = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
 PAIRS = ("11", "22", "33", "12", "13", "23")
 
 _SYMBOL = re.compile(r"([A-Za-z]{1,2})(?:(\d*)([+-])(\d*)|[^A-Za-z].*)?$")
+_LETTERS = re.compile("[A-Za-z]*")
 _FORMULA = re.compile(r"([A-Z][a-z]?)")
 
 
@@ -178,6 +179,9 @@ def _elements(
         symbol = symbol.replace(" ", "")
         match = _SYMBOL.match(symbol if is_known else label)
         letters = match[1] if match else ""
+        if not is_known:
+            # MgM1: a site's name follows the element
+            letters = _LETTERS.match(label)[0]  # type: ignore[index]
         candidates = [letters] if is_known else _candidates(gemmi, letters, formula)
         element = gemmi.Element(candidates[0].capitalize() if candidates else "X")
         behind = symbol[len(letters) :] if is_known else ""
