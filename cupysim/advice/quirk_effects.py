@@ -36,6 +36,8 @@ def warn_of_effects(experiment: Experiment, plan: RenderPlan) -> None:
     plan : RenderPlan
         How it is rendered.
     """
+    if experiment.policy.is_right:
+        return
     for quirk, effect in (
         (Quirk.STALE_ORIENTATION, _stale_orientation(experiment)),
         (Quirk.SPOT_WIDTH, _spot_widths(experiment)),

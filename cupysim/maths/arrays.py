@@ -109,20 +109,20 @@ def unit(v: Array) -> Array:
     return v / xp.where(length == 0.0, 1.0, length)
 
 
-def rescale(v: Array, length: float) -> Array:
-    """A vector made as long as asked; a zero vector stays zero.
+def rescale(v: Array, length: Array) -> Array:
+    """Vectors made as long as asked; a zero vector stays zero.
 
     Parameters
     ----------
-    v : array, shape (3,)
-        Vector.
-    length : float
-        Its new length.
+    v : array, shape (..., 3)
+        Vectors.
+    length : array, shape (...)
+        Their new lengths.
 
     Returns
     -------
-    array, shape (3,)
+    array, shape (..., 3)
         (length/|v|) v, in this order of operations.
     """
     old = norm(v)
-    return length / (old if old > 0.0 else 1.0) * v
+    return (length / array_namespace(v).where(old > 0.0, old, 1.0))[..., None] * v

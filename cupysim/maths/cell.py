@@ -20,6 +20,10 @@ FLATTEST_CELL = 1e-14
 """Below this, the product of sines in the volume is rounding of a flat cell's zero."""
 
 
+NEXT, AFTER_NEXT = [1, 2, 0], [2, 0, 1]
+"""Rows b, c, a and c, a, b of a cell, whose vector products are along a*, b*, c*."""
+
+
 @dataclass(frozen=True)
 class Lattice:
     """Direct and reciprocal cell vectors of an oriented crystal.
@@ -216,32 +220,25 @@ def oriented_lattice(
     ModelError
         If the vectors span no volume.
     """
-    a_star, b_star, c_star = np.asarray(reciprocal, dtype=np.float64)
+    rows = np.asarray(reciprocal, dtype=np.float64)
     if misset is not None:
-        a_star, b_star, c_star = (rotate_xyz(v, misset) for v in (a_star, b_star, c_star))
-    along_a, along_b, along_c = cross(b_star, c_star), cross(c_star, a_star), cross(a_star, b_star)
-    reciprocal_volume = float(dot(a_star, along_a))
+        rows = rotate_xyz(rows, misset)
+    along = cross(rows[NEXT], rows[AFTER_NEXT])
+    reciprocal_volume = float(dot(rows[0], along[0]))
     if lengths is not None and volume is not None:
-        along_a = rescale(along_a, lengths[0] / volume)
-        along_b = rescale(along_b, lengths[1] / volume)
-        along_c = rescale(along_c, lengths[2] / volume)
+        along = rescale(along, np.asarray(lengths, dtype=np.float64) / volume)
         reciprocal_volume = 1.0 / volume
     if not np.isfinite(reciprocal_volume) or abs(reciprocal_volume) < SMALLEST_NORMAL:
         raise ModelError("crystal: the three reciprocal cell vectors span no volume")
     volume = 1.0 / reciprocal_volume
-    a, b, c = volume * along_a, volume * along_b, volume * along_c
+    direct = volume * along
+    across = cross(direct[NEXT], direct[AFTER_NEXT])
     if consistent:
-        volume = float(dot(a, cross(b, c)))
+        volume = float(dot(direct[0], across[0]))
         reciprocal_volume = 1.0 / volume
     return Lattice(
-        direct=np.array([a, b, c]),
-        reciprocal=np.array(
-            [
-                reciprocal_volume * cross(b, c),
-                reciprocal_volume * cross(c, a),
-                reciprocal_volume * cross(a, b),
-            ]
-        ),
+        direct=direct,
+        reciprocal=reciprocal_volume * across,
         volume=volume,
         reciprocal_volume=reciprocal_volume,
     )

@@ -36,10 +36,10 @@ def spindle_cells(
         Cell vectors at the first angle of the very first sweep, where they
         differ from `cells`.
     """
-    cells = rotate_axis(direct[None], axis, angles[:, None])
     zero = angles == 0.0
     if zero.all():
-        return np.broadcast_to(direct, cells.shape).copy(), None
+        return np.broadcast_to(direct, (len(angles), 3, 3)).copy(), None
+    cells = rotate_axis(direct[None], axis, angles[:, None])
     if not stale_at_zero:
         cells[zero] = direct
         return cells, None

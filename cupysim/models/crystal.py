@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -263,10 +263,7 @@ class OrientedCrystal:
         if crystal.reciprocal is not None:
             reciprocal = np.asarray(crystal.reciprocal, dtype=np.float64)
         elif cell is not None:
-            made = (
-                cell_maths.upright_reciprocal if right_angles else cell_maths.reciprocal_from_cell
-            )
-            reciprocal = made(cell.lengths_angstrom, cell.angles)
+            reciprocal = _upright(cell, right_angles)
         if cell is None:
             return cell_maths.oriented_lattice(reciprocal, crystal.misset)
         lattice = cell_maths.oriented_lattice(
@@ -276,7 +273,7 @@ class OrientedCrystal:
             cell.volume_angstrom3,
             consistent=right_angles,
         )
-        if crystal.reciprocal is None:
+        if crystal.reciprocal is None and not right_angles:
             _warn_of_wrong_angles(cell, lattice)
         return lattice
 
@@ -302,6 +299,15 @@ class OrientedCrystal:
         ]
         a, b, c = (max(count, 1.0) for count in counts)
         return a, b, c
+
+
+@lru_cache(maxsize=64)
+def _upright(cell: UnitCell, right_angles: bool) -> np.ndarray:
+    """Reciprocal vectors of a cell in the default orientation, which shots of a series share."""
+    made = cell_maths.upright_reciprocal if right_angles else cell_maths.reciprocal_from_cell
+    found = made(cell.lengths_angstrom, cell.angles)
+    found.setflags(write=False)
+    return found
 
 
 def _warn_of_wrong_angles(cell: UnitCell, lattice: cell_maths.Lattice) -> None:

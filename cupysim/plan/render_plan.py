@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 
@@ -145,6 +146,12 @@ class CrystalTable:
         """Spindle angles times mosaic domains."""
         return self.phi_cells.shape[2] * self.mosaic_rotations.shape[2]
 
+    @cached_property
+    def is_perfect(self) -> bool:
+        """Whether each shot has one crystal in one orientation, without mosaic domains."""
+        rotations = self.mosaic_rotations
+        return self.n_crystals * self.n_orientations == 1 and bool((rotations == np.eye(3)).all())
+
     @property
     def n_crystals(self) -> int:
         """Crystals in each shot."""
@@ -177,6 +184,13 @@ class FactorTable:
     is_constant: bool
     interpolate: bool
     stops: bool = True
+
+    @cached_property
+    def largest(self) -> float:
+        """The largest structure factor (electrons), or 1 if all are zero."""
+        if self.is_constant:
+            return abs(self.default) or 1.0
+        return float(max(self.table.max(), -self.table.min())) or 1.0
 
 
 @dataclass(frozen=True)

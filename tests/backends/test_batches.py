@@ -117,13 +117,13 @@ def test_order_of_serial_loops(
 
 
 @pytest.mark.skipif(host.problem() is not None, reason="no compiled library")
-@pytest.mark.parametrize("limit", ["largest_band", "matrices_at_once", "rate"])
+@pytest.mark.parametrize("limit", ["largest_batch", "matrices_at_once", "rate"])
 def test_what_is_too_much_for_one_launch(limit: str) -> None:
     plan, engine = add_shots(plans_of("constant")), host.engine(Precision.DOUBLE, 1)
-    assert batch.fits_one_launch(plan, [engine])
-    assert not batch.fits_one_launch(plan, [engine, engine])
-    setattr(engine, limit, 10)
-    assert not batch.fits_one_launch(plan, [engine])
+    assert batch.shots_at_once(plan, [engine]) == plan.shape[0]
+    assert batch.shots_at_once(plan, [engine, engine]) == 1
+    setattr(engine, limit, 5)
+    assert batch.shots_at_once(plan, [engine]) == 1
 
 
 def differing(part: Any) -> list[tuple[str, Any]]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.backends.compiled.batch import fits_one_launch, listed, render_at_once
+from cupysim.backends.compiled.batch import listed, render_at_once, shots_at_once
 from cupysim.backends.compiled.engine import Engine
 from cupysim.backends.compiled.spans import Span, count_rays, spans
 from cupysim.backends.compiled.worker import SEARCH_SLOWNESS, Piece, Worker
@@ -210,12 +210,15 @@ def render(plan: RenderPlan, observer: Observer, engines: Sequence[Engine], imag
     n_rendered = np.zeros(plan.shape[:2], dtype=np.int64)
     stops: list[InterpolationStop | None] = []
     shots = range(plan.shape[0])
-    if fits_one_launch(plan, engines):
+    at_once = shots_at_once(plan, engines)
+    if at_once > 1:
         numbers = listed(plan, 0)
-        omega_sum[:, 0] = render_at_once(plan, engines[0], numbers, image)
         n_rendered[:] = plan.n_region if numbers is None else len(numbers)
+        for first in range(0, len(shots), at_once):
+            some = slice(first, min(first + at_once, len(shots)))
+            omega_sum[some, 0] = render_at_once(plan, engines[0], numbers, image, some)
+            observer.pixels_done(int(n_rendered[some].sum()))
         stops, shots = [None] * len(shots), range(0)
-        observer.pixels_done(int(n_rendered.sum()))
     for shot in shots:
         state = _Shot(plan.crystals.first_cell is not None)
         for number in range(plan.shape[1]):

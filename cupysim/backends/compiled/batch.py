@@ -10,7 +10,7 @@ import numpy as np
 from cupysim.backends.compiled import launch as launches
 from cupysim.backends.compiled.device_tables import Same
 from cupysim.backends.compiled.engine import Engine
-from cupysim.backends.compiled.launch import Factors
+from cupysim.backends.compiled.launch import Factors, Precision
 from cupysim.backends.compiled.spans import count_orientations, count_rays
 from cupysim.backends.compiled.worker import SECONDS_AT_ONCE, cells_of, variant_of
 from cupysim.plan.render_plan import RenderPlan
@@ -19,8 +19,8 @@ MOST_SHOTS = 65535
 """Rows of blocks which a GPU takes."""
 
 
-def fits_one_launch(plan: RenderPlan, engines: Sequence[Engine]) -> bool:
-    """Whether all shots of a plan can be rendered together.
+def shots_at_once(plan: RenderPlan, engines: Sequence[Engine]) -> int:
+    """How many shots of a plan can be rendered in one launch.
 
     Parameters
     ----------
@@ -31,31 +31,37 @@ def fits_one_launch(plan: RenderPlan, engines: Sequence[Engine]) -> bool:
 
     Returns
     -------
-    bool
-        If not, they are rendered one after the other, with the same result. So are those in
+    int
+        With 1, they are rendered one after the other, with the same result. So are those in
         which something depends on the order of the C program's loops (quirks Q3, Q23).
     """
     n_shots, n_panels = plan.shape[:2]
-    if n_shots == 1 or n_shots > MOST_SHOTS or n_panels != 1 or len(engines) != 1:
-        return False
     factors, crystals = plan.factors, plan.crystals
+    if n_shots == 1 or n_panels != 1 or len(engines) != 1 or plan.n_region == 0:
+        return 1
     if crystals.first_cell is not None or (factors.interpolate and factors.stops):
-        return False
-    engine, pixels = engines[0], n_shots * plan.n_region
+        return 1
+    engine, orientations = engines[0], count_orientations(plan)
+    steps = plan.n_region * count_rays(plan) * orientations
+    wanted = min(
+        n_shots,
+        MOST_SHOTS,
+        engine.largest_batch // plan.n_region,
+        engine.matrices_at_once // orientations,
+        int(engine.rate * SECONDS_AT_ONCE / steps),
+    )
+    if wanted < 2:
+        return 1
     variants = {
         variant_of(plan, shot, engine.precision, factors.interpolate) for shot in range(n_shots)
     }
-    orientations = count_orientations(plan)
-    return (
-        len(variants) == 1
-        and 0 < pixels <= engine.largest_band
-        and n_shots * orientations <= engine.matrices_at_once
-        and pixels * count_rays(plan) * orientations <= engine.rate * SECONDS_AT_ONCE
-    )
+    return wanted if len(variants) == 1 else 1
 
 
-def render_at_once(plan: RenderPlan, engine: Engine, numbers: np.ndarray | None, image: Any) -> Any:
-    """Render all shots of a plan in one launch.
+def render_at_once(
+    plan: RenderPlan, engine: Engine, numbers: np.ndarray | None, image: Any, shots: slice
+) -> Any:
+    """Render several shots of a plan in one launch.
 
     Parameters
     ----------
@@ -67,30 +73,26 @@ def render_at_once(plan: RenderPlan, engine: Engine, numbers: np.ndarray | None,
         Pixels to render, in raster order; None for all of the region.
     image : ndarray or cupy.ndarray of float32, shape plan.shape
         Where the images go.
+    shots : slice
+        Which shots.
 
     Returns
     -------
     ndarray, shape (n_shots,)
         Sums of solid angles (sr).
     """
-    shots = range(plan.shape[0])
     count = plan.n_region if numbers is None else len(numbers)
+    n_shots = shots.stop - shots.start
     if count == 0:
-        return np.zeros(len(shots))
+        return np.zeros(n_shots)
     variant = variant_of(plan, 0, engine.precision, plan.factors.interpolate)
-    several = np.stack([launches.describe(plan, shot, 0) for shot in shots])
-    matrices = np.stack([
-        launches.matrix_records(
-            cells_of(plan, shot, range(count_orientations(plan)), False), variant.precision
-        )
-        for shot in shots
-    ])  # fmt: skip
-    sources = np.stack([launches.source_records(plan, shot) for shot in shots])
-    crystals = np.stack([launches.crystal_records(plan, shot) for shot in shots])
-    at = engine.tables.address(engine.replace, "matrices", Same(plan), lambda: matrices)
-    several["matrices"] = launches.addresses(at, matrices)
-    several["sources"] = launches.addresses(engine.replace("sources", sources), sources)
-    several["crystals"] = launches.addresses(engine.replace("crystals", crystals), crystals)
+    several = launches.describe_shots(plan, shots, 0)
+    several["matrices"] = _matrices(plan, engine, variant.precision, shots)
+    for name, records in (
+        ("sources", launches.source_records(plan, shots)),
+        ("crystals", launches.crystal_records(plan, shots)),
+    ):
+        several[name] = launches.addresses(engine.replace(name, records), records)
     if variant.factors is not Factors.CONSTANT:
         several["table"] = engine.tables.factors(engine.replace, plan, variant.precision)
     first = plan.rows.start * plan.shape[3] + plan.columns.start
@@ -101,9 +103,29 @@ def render_at_once(plan: RenderPlan, engine: Engine, numbers: np.ndarray | None,
     several["n_pixels"], several["n_rays"] = count, count_rays(plan)
     several["n_orientations"] = count_orientations(plan)
     several["begins"] = several["ends"] = True
-    engine.open_batch(several, image, (first, last))
+    engine.open_batch(several, image[shots], (first, last))
     engine.render_batch(several, variant)
     return engine.close_batch()
+
+
+def _matrices(plan: RenderPlan, engine: Engine, precision: Precision, shots: slice) -> np.ndarray:
+    """Where the orientations of each shot lie."""
+    count = count_orientations(plan)
+    n_shots = shots.stop - shots.start
+    if count == 1 and plan.crystals.is_perfect:
+        cells = plan.crystals.phi_cells[shots].reshape(n_shots, 3, 3)
+        records = launches.matrix_records(cells, precision).reshape(n_shots, 1, -1)
+    else:
+        records = np.stack(
+            [
+                launches.matrix_records(cells_of(plan, shot, range(count), False), precision)
+                for shot in range(shots.start, shots.stop)
+            ]
+        )
+    at = engine.tables.address(
+        engine.replace, "matrices", (Same(plan), shots.start, shots.stop), lambda: records
+    )
+    return launches.addresses(at, records)
 
 
 def listed(plan: RenderPlan, panel: int) -> np.ndarray | None:

@@ -114,6 +114,11 @@ class CudaEngine:
         return max(THREADS, min(LARGEST_BAND, most))
 
     @property
+    def largest_batch(self) -> int:
+        """Pixels of all images of a batch, whose results must have room."""
+        return self.largest_band
+
+    @property
     def smallest_band(self) -> int:
         """Pixels which keep the device busy."""
         return min(SMALLEST_BAND, self.largest_band)

@@ -37,6 +37,10 @@ class Engine(Protocol):
     def largest_band(self) -> int:
         """Pixels whose results it holds."""
 
+    @property
+    def largest_batch(self) -> int:
+        """Pixels of all images of a batch, at most."""
+
     def replace(self, name: str, array: np.ndarray) -> int:
         """Copy an array to the device, in the place of an earlier one of this name; its address."""
 

@@ -30,6 +30,9 @@ STEPS_PER_SECOND = 5e7
 LARGEST_BAND = 2**18
 """Pixels whose results and state fit the cache."""
 
+LARGEST_BATCH = 2**31
+"""Pixels of the images of a batch, to which the kernel writes directly."""
+
 MATRICES_AT_ONCE = 2**20
 """Orientations which are kept (75 MB)."""
 
@@ -205,6 +208,7 @@ class HostEngine:
 
     backend = "host"
     largest_band = LARGEST_BAND
+    largest_batch = LARGEST_BATCH
     matrices_at_once = MATRICES_AT_ONCE
 
     def __init__(self, library: ctypes.CDLL, precision: Precision, threads: int) -> None:

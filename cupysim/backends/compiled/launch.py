@@ -104,8 +104,28 @@ def describe(plan: RenderPlan, shot: int, panel: int) -> np.ndarray:
     ndarray of `launch_type`, shape ()
         Addresses, pixels and steps are zero.
     """
-    launch = np.zeros((), dtype=launch_type())
-    panels, at = plan.panels, (shot, panel)
+    return describe_shots(plan, slice(shot, shot + 1), panel).reshape(())
+
+
+def describe_shots(plan: RenderPlan, shots: slice, panel: int) -> np.ndarray:
+    """What `describe` gives for each of several shots.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        What to render.
+    shots : slice
+        Which shots.
+    panel : int
+        Which panel.
+
+    Returns
+    -------
+    ndarray of `launch_type`, shape (n_shots,)
+        Addresses, pixels and steps are zero.
+    """
+    panels, at = plan.panels, (shots, panel)
+    launch = np.zeros(len(panels.origin[shots]), dtype=launch_type())
     values: dict[str, object] = {
         "first_row": plan.rows.start,
         "first_column": plan.columns.start,
@@ -115,7 +135,7 @@ def describe(plan: RenderPlan, shot: int, panel: int) -> np.ndarray:
         "fast": panels.fast[at],
         "slow": panels.slow[at],
         "normal": panels.normal[at],
-        "close_distance": panels.close_distance[at],
+        "close_distance": panels.close_distance[at][:, None],
         "curved": panels.bend is not None,
         "pixel_size": panels.pixel_size,
         "pixel_area": panels.pixel_area,
@@ -134,16 +154,16 @@ def describe(plan: RenderPlan, shot: int, panel: int) -> np.ndarray:
         "n_crystals": plan.crystals.n_crystals,
         "orientations_each": plan.crystals.n_orientations,
         "fudge": plan.crystals.fudge,
-        "grid": _grid(plan, shot),
+        "grid": _grids(plan, shots)[:, None],
         "channel_size": int(np.prod(plan.factors.table.shape[1:])),
         "lengths": plan.factors.table.shape[1:],
         "first_index": plan.factors.first,
         "constant_factor": 1.0,
         "term_scale": np.square(largest_factor(plan)),
-        "background": plan.background[shot],
-        "ray_background": plan.ray_background[shot],
+        "background": plan.background[shots, None],
+        "ray_background": plan.ray_background[shots, None],
         "has_background": plan.has_background,
-        "photons_per_squared_electron": plan.photons_per_squared_electron[shot],
+        "photons_per_squared_electron": plan.photons_per_squared_electron[shots, None],
         "n_steps": plan.n_steps,
     }
     if panels.bend is not None:
@@ -179,53 +199,52 @@ def addresses(start: int, array: np.ndarray) -> np.ndarray:
     return np.uintp(start) + parts * np.uintp(array.nbytes // len(array))
 
 
-def source_records(plan: RenderPlan, shot: int) -> np.ndarray:
+def source_records(plan: RenderPlan, shots: slice) -> np.ndarray:
     """Sources as the kernel reads them.
 
     Parameters
     ----------
     plan : RenderPlan
         What to render.
-    shot : int
-        Which shot.
+    shots : slice
+        Which shots.
 
     Returns
     -------
-    ndarray of float64, shape (n_sources, 12)
+    ndarray of float64, shape (n_shots, n_sources, 12)
         Direction, wavelength (m), form of the polarization factor, channel, brightness.
     """
     sources = plan.sources
-    incident = sources.incident[shot]
-    form = polarization_form(sources.kahn, incident, sources.polarization_axis)
-    wavelength, channel, weight = (
-        column[:, None]
-        for column in (sources.wavelength[shot], sources.channel, sources.weight[shot])
-    )
-    columns = [incident, wavelength, form, channel, weight]
-    return np.ascontiguousarray(np.concatenate(columns, axis=1), dtype=np.float64)
+    incident = sources.incident[shots]
+    form = polarization_form(sources.kahn, incident.reshape(-1, 3), sources.polarization_axis)
+    records = np.empty((*incident.shape[:2], 12))
+    records[..., :3], records[..., 3] = incident, sources.wavelength[shots]
+    records[..., 4:10] = form.reshape(*incident.shape[:2], 6)
+    records[..., 10], records[..., 11] = sources.channel, sources.weight[shots]
+    return records
 
 
-def crystal_records(plan: RenderPlan, shot: int) -> np.ndarray:
+def crystal_records(plan: RenderPlan, shots: slice) -> np.ndarray:
     """Crystals as the kernel reads them.
 
     Parameters
     ----------
     plan : RenderPlan
         What to render.
-    shot : int
-        Which shot.
+    shots : slice
+        Which shots.
 
     Returns
     -------
-    ndarray of float64, shape (n_crystals, 12)
+    ndarray of float64, shape (n_shots, n_crystals, 12)
         Cells along a, b, c; rows by which Gaussian and flat spots are measured, as the plan's but
         scaled so that Gaussian spots fall off as exp(-y).
     """
     crystals = plan.crystals
-    n_cells = np.asarray(crystals.n_cells[shot], dtype=np.float64)
-    counts = np.prod(np.asarray(crystals.spot_counts[shot], dtype=np.float64), axis=1)
-    spots = crystals.spot_axes[shot] * (counts / np.sqrt(GAUSS_WIDTH))[:, None, None]
-    return np.concatenate([n_cells, spots.reshape(-1, 9)], axis=1)
+    n_cells = np.asarray(crystals.n_cells[shots], dtype=np.float64)
+    counts = np.prod(np.asarray(crystals.spot_counts[shots], dtype=np.float64), axis=-1)
+    spots = crystals.spot_axes[shots] * (counts / np.sqrt(GAUSS_WIDTH))[..., None, None]
+    return np.concatenate([n_cells, spots.reshape(*n_cells.shape[:2], 9)], axis=-1)
 
 
 def factor_records(plan: RenderPlan, precision: Precision) -> np.ndarray:
@@ -250,10 +269,7 @@ def factor_records(plan: RenderPlan, precision: Precision) -> np.ndarray:
 
 def largest_factor(plan: RenderPlan) -> float:
     """The largest structure factor (electrons), or 1 if all are zero."""
-    factors = plan.factors
-    if factors.is_constant:
-        return abs(factors.default) or 1.0
-    return float(max(factors.table.max(), -factors.table.min())) or 1.0
+    return plan.factors.largest
 
 
 def matrix_records(cells: np.ndarray, precision: Precision) -> np.ndarray:
@@ -278,12 +294,13 @@ def matrix_records(cells: np.ndarray, precision: Precision) -> np.ndarray:
     return np.concatenate([high, (matrices - high).astype(np.float32)], axis=1)
 
 
-def _grid(plan: RenderPlan, shot: int) -> float:
-    """1.5 2^23 times the grid to which pairs of floats round products of vectors.
+def _grids(plan: RenderPlan, shots: slice) -> np.ndarray:
+    """1.5 2^23 times the grid to which pairs of floats round products of vectors, for each shot.
 
     The grid is as fine as the largest Miller index allows: partial sums stay
     below 2^21 grid steps, half of what floats hold exactly.
     """
-    lengths = np.sqrt((plan.crystals.phi_cells[shot] ** 2).sum(axis=-1))
-    largest = 2.0 * float(lengths.max()) / float(plan.sources.wavelength[shot].min())
-    return float(1.5 * 2.0 ** (23 + np.ceil(np.log2(max(largest, 1.0))) - 21))
+    cells = plan.crystals.phi_cells[shots]
+    lengths = np.sqrt((cells**2).sum(axis=-1)).reshape(len(cells), -1)
+    largest = 2.0 * lengths.max(axis=1) / plan.sources.wavelength[shots].min(axis=1)
+    return np.asarray(1.5 * 2.0 ** (23 + np.ceil(np.log2(np.maximum(largest, 1.0))) - 21))

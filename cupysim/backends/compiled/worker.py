@@ -51,9 +51,15 @@ class Worker:
         self.shot = shot
         self.numbers = numbers
         self.rate = engine.rate
+        only = slice(shot, shot + 1)
         self._base = launches.describe(plan, shot, panel)
-        self._base["sources"] = engine.replace("sources", launches.source_records(plan, shot))
-        self._base["crystals"] = engine.replace("crystals", launches.crystal_records(plan, shot))
+        self._base["sources"] = engine.tables.address(
+            engine.replace,
+            "sources",
+            (Same(plan.sources), shot),
+            lambda: launches.source_records(plan, only)[0],
+        )
+        self._base["crystals"] = engine.replace("crystals", launches.crystal_records(plan, only)[0])
         if numbers is not None:
             self._base["numbers"] = engine.replace("numbers", numbers)
 
