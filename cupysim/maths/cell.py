@@ -14,7 +14,7 @@ import numpy as np
 from cupysim.constants import SMALLEST_NORMAL
 from cupysim.errors import ModelError
 from cupysim.maths.arrays import Array, cross, dot, norm, rescale
-from cupysim.maths.rotations import rotate_xyz
+from cupysim.maths.rotations import rotate_xyz, rotate_xyz_each
 
 FLATTEST_CELL = 1e-14
 """Below this, the product of sines in the volume is rounding of a flat cell's zero."""
@@ -223,25 +223,52 @@ def oriented_lattice(
     rows = np.asarray(reciprocal, dtype=np.float64)
     if misset is not None:
         rows = rotate_xyz(rows, misset)
-    along = cross(rows[NEXT], rows[AFTER_NEXT])
-    reciprocal_volume = float(dot(rows[0], along[0]))
+    (found,) = _lattices(rows[None], lengths, volume, consistent)
+    return found
+
+
+def missetted_lattices(
+    reciprocal: Array,
+    missets: Array,
+    lengths: Array,
+    volume: float,
+    consistent: bool = False,
+) -> list[Lattice]:
+    """What `oriented_lattice` gives for each of several missetting rotations.
+
+    Parameters
+    ----------
+    reciprocal, lengths, volume, consistent
+        As for `oriented_lattice`.
+    missets : array, shape (n, 3)
+        Missetting angles about x, y, z (rad).
+    """
+    return _lattices(rotate_xyz_each(reciprocal, missets), lengths, volume, consistent)
+
+
+def _lattices(
+    rows: Array, lengths: Array | None, volume: float | None, consistent: bool
+) -> list[Lattice]:
+    """Lattices of turned reciprocal vectors, shape (n, 3, 3); see `oriented_lattice`."""
+    along = cross(rows[:, NEXT], rows[:, AFTER_NEXT])
+    reciprocal_volumes = dot(rows[:, 0], along[:, 0])
     if lengths is not None and volume is not None:
         along = rescale(along, np.asarray(lengths, dtype=np.float64) / volume)
-        reciprocal_volume = 1.0 / volume
-    if not np.isfinite(reciprocal_volume) or abs(reciprocal_volume) < SMALLEST_NORMAL:
+        reciprocal_volumes = np.full(len(rows), 1.0 / volume)
+    possible = np.isfinite(reciprocal_volumes) & (np.abs(reciprocal_volumes) >= SMALLEST_NORMAL)
+    if not possible.all():
         raise ModelError("crystal: the three reciprocal cell vectors span no volume")
-    volume = 1.0 / reciprocal_volume
-    direct = volume * along
-    across = cross(direct[NEXT], direct[AFTER_NEXT])
+    volumes = 1.0 / reciprocal_volumes
+    direct = volumes[:, None, None] * along
+    across = cross(direct[:, NEXT], direct[:, AFTER_NEXT])
     if consistent:
-        volume = float(dot(direct[0], across[0]))
-        reciprocal_volume = 1.0 / volume
-    return Lattice(
-        direct=direct,
-        reciprocal=reciprocal_volume * across,
-        volume=volume,
-        reciprocal_volume=reciprocal_volume,
-    )
+        volumes = dot(direct[:, 0], across[:, 0])
+        reciprocal_volumes = 1.0 / volumes
+    made = reciprocal_volumes[:, None, None] * across
+    return [
+        Lattice(*each)
+        for each in zip(direct, made, volumes.tolist(), reciprocal_volumes.tolist(), strict=True)
+    ]
 
 
 def clamp_sine(sine: float) -> float:

@@ -47,6 +47,45 @@ def rotate_xyz(v: Array, angles: Array) -> Array:
     return xp.stack([x, y, z], axis=-1)
 
 
+def rotate_xyz_each(v: np.ndarray, angles: np.ndarray) -> np.ndarray:
+    """What `rotate_xyz` gives for each of several sets of angles.
+
+    Parameters
+    ----------
+    v : ndarray, shape (m, 3)
+        Vectors.
+    angles : ndarray, shape (n, 3)
+        Angles about x, y and z (rad).
+
+    Returns
+    -------
+    ndarray, shape (n, m, 3)
+        The vectors, turned by each set.
+    """
+    # the functions of the C library, which NumPy's may not equal to the last bit
+    rows = np.asarray(angles, dtype=np.float64).tolist()
+    sines = np.array([[math.sin(angle) for angle in row] for row in rows])[:, :, None]
+    cosines = np.array([[math.cos(angle) for angle in row] for row in rows])[:, :, None]
+    turns = np.array(rows)[:, :, None] != 0.0
+    x, y, z = (np.broadcast_to(v[:, i], (len(rows), len(v))) for i in range(3))
+    sine, cosine, turn = sines[:, 0], cosines[:, 0], turns[:, 0]
+    y, z = (
+        np.where(turn, y * cosine + z * -sine, y),
+        np.where(turn, y * sine + z * cosine, z),
+    )
+    sine, cosine, turn = sines[:, 1], cosines[:, 1], turns[:, 1]
+    x, z = (
+        np.where(turn, x * cosine + y * 0.0 + z * sine, x),
+        np.where(turn, x * -sine + y * 0.0 + z * cosine, z),
+    )
+    sine, cosine, turn = sines[:, 2], cosines[:, 2], turns[:, 2]
+    x, y = (
+        np.where(turn, x * cosine + y * -sine, x),
+        np.where(turn, x * sine + y * cosine, y),
+    )
+    return np.stack([x, y, z], axis=-1)
+
+
 def rotate_axis(v: Array, axis: Array, angle: Array) -> Array:
     """Rotate vectors about an axis (Rodrigues' formula).
 

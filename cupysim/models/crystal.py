@@ -291,6 +291,9 @@ class OrientedCrystal:
     @cached_property
     def cell_counts(self) -> tuple[float, float, float]:
         """Cells along a, b, c: from the size where given, at least 1."""
+        if not any(size > 0.0 for size in self.crystal.size):
+            a, b, c = (max(float(count), 1.0) for count in self.crystal.n_cells)
+            return a, b, c
         counts = [
             float(math.ceil(size / edge)) if size > 0.0 else float(count)
             for size, edge, count in zip(
@@ -299,6 +302,36 @@ class OrientedCrystal:
         ]
         a, b, c = (max(count, 1.0) for count in counts)
         return a, b, c
+
+
+def orient_together(crystals: Sequence[Crystal], quirks: Quirks) -> None:
+    """Make the lattices of crystals that differ in their missetting angles alone.
+
+    Parameters
+    ----------
+    crystals : sequence of Crystal
+        Others are left as they are.
+    quirks : Quirks
+        Which quirks of nanoBragg are corrected; with quirk Q5, each is made and warned of apart.
+    """
+    by_cell: dict[UnitCell, list[Crystal]] = {}
+    for crystal in crystals:
+        is_simple = crystal.reciprocal is None and crystal.misset is not None
+        if is_simple and crystal.cell is not None and quirks not in crystal._oriented:
+            by_cell.setdefault(crystal.cell, []).append(crystal)
+    if not quirks.corrects(Quirk.TRICLINIC_CELL):
+        return
+    for cell, alike in by_cell.items():
+        lattices = cell_maths.missetted_lattices(
+            _upright(cell, right_angles=True),
+            np.array([crystal.misset for crystal in alike]),
+            cell.lengths_angstrom,
+            cell.volume_angstrom3,
+            consistent=True,
+        )
+        for crystal, lattice in zip(alike, lattices, strict=True):
+            oriented = crystal.oriented(quirks)
+            oriented.__dict__["lattice"] = lattice
 
 
 @lru_cache(maxsize=64)

@@ -113,6 +113,8 @@ def alike(plan: RenderPlan, other: RenderPlan) -> bool:
 def _alike(one: Any, other: Any) -> bool:
     for field in fields(one):
         value, another = getattr(one, field.name), getattr(other, field.name)
+        if value is another:
+            continue
         if type(value) is not type(another):
             return False
         if field.name in OF_SHOTS.get(type(one).__name__, ()):

@@ -9,6 +9,7 @@ import numpy as np
 
 from cupysim.errors import ModelError
 from cupysim.maths.orientations import spindle_cells
+from cupysim.models.crystal import orient_together
 from cupysim.models.experiment import Experiment
 from cupysim.plan.render_plan import CrystalTable, FactorTable, Panels, RenderPlan, SourceTable, Use
 from cupysim.quirks import Quirk
@@ -198,6 +199,9 @@ class Planner:
 
     def several(self, experiments: Sequence[Experiment]) -> list[RenderPlan]:
         """Plans of several experiments; see `make_plan`."""
+        for policy in {experiment.policy for experiment in experiments}:
+            crystals = [each.crystal for each in experiments if each.policy == policy]
+            orient_together(crystals, policy)
         return [self(experiment) for experiment in experiments]
 
 

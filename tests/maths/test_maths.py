@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cupysim.maths import divergence, interpolation, lattice_factor
+from cupysim.maths import cell, divergence, interpolation, lattice_factor
 from cupysim.maths.arrays import array_namespace
 from cupysim.maths.cell import cell_volume, oriented_lattice, reciprocal_from_cell
 from cupysim.maths.detector_geometry import (
@@ -220,3 +220,22 @@ def test_bent_positions_keep_their_distance(bent_as: Callable[..., Bend]) -> Non
     bent = bend(position, bent_as(0.1, X, Z, -Y))
     np.testing.assert_allclose(np.linalg.norm(bent, axis=1), 0.1, rtol=LAST_BITS)
     np.testing.assert_allclose(bent[0], [0.1, 0.0, 0.0], atol=LAST_BITS)
+
+
+def test_several_missetting_rotations_at_once() -> None:
+    """Equal to the last bit to one after the other, angles of zero included."""
+    rng = np.random.default_rng(7)
+    missets = rng.uniform(-3.0, 3.0, (50, 3))
+    missets[rng.random((50, 3)) < 0.3] = 0.0
+    lengths, angles = (30.0, 40.0, 50.0), np.radians([80.0, 95.0, 110.0])
+    reciprocal = cell.upright_reciprocal(lengths, angles)
+    volume = cell.cell_volume(lengths, angles)
+    found = cell.missetted_lattices(reciprocal, missets, lengths, volume, consistent=True)
+    for lattice, misset in zip(found, missets, strict=True):
+        alone = cell.oriented_lattice(reciprocal, misset, lengths, volume, consistent=True)
+        np.testing.assert_array_equal(lattice.direct, alone.direct)
+        np.testing.assert_array_equal(lattice.reciprocal, alone.reciprocal)
+        assert (lattice.volume, lattice.reciprocal_volume) == (
+            alone.volume,
+            alone.reciprocal_volume,
+        )
