@@ -20,28 +20,13 @@ from cupysim.maths.derivatives import (
 from cupysim.models.conventions import PIVOTS, Pivot
 from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Experiment
-from cupysim.models.parameters import GROUPS
+from cupysim.models.parameters import GROUPS, PARAMETERS
 from cupysim.plan.render_plan import RenderPlan
 
 FACTORS = "structure_factors"
 """The parameter of which there is one for each reflection."""
 
-UNITS: dict[str, str] = {
-    **dict.fromkeys(GROUPS["misset"], "rad"),
-    **dict.fromkeys(GROUPS["cell"][:3], "Angstrom"),
-    **dict.fromkeys(GROUPS["cell"][3:], "rad"),
-    **dict.fromkeys(GROUPS["n_cells"], "cells"),
-    "mosaic_spread": "rad",
-    "wavelength": "m",
-    "distance": "m",
-    **dict.fromkeys(GROUPS["beam_centre"], "m"),
-    **dict.fromkeys(GROUPS["rotation"], "rad"),
-    "twotheta": "rad",
-    "phi": "rad",
-    "fluence": "photons/m^2",
-    "scale": "",
-    FACTORS: "electrons",
-}
+UNITS = {name: each.unit for name, each in PARAMETERS.items()} | {FACTORS: "electrons"}
 """All parameters, and their units."""
 
 INDICES, ORIGIN, AXES, WAVELENGTH, COUNTS, SPREAD, PHOTONS, COLUMNS = 0, 9, 13, 22, 23, 26, 27, 28

@@ -29,41 +29,83 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What is known of a parameter.
+class Limit:
+    """How far a refinement may go from a parameter's start, unless it is told.
+
+    Parameters
+    ----------
+    within : float
+        In the parameter's shown unit.
+    relative : bool
+        It is a part of the start's value.
+    """
+
+    within: float
+    relative: bool = False
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """All that is known of a parameter but how it acts.
 
     Parameters
     ----------
     unit : str
-        Its unit for people.
+        Unit of its value, and of derivatives with respect to it.
+    shown_unit : str
+        Unit in which people are told its value.
     size : float
-        That unit in the unit of its value.
+        The shown unit in `unit`.
+    limit : Limit
+        How far a refinement may go.
     decimals : int
-        Of its value for people.
+        Of its shown value.
+    of_crystal : bool
+        Each crystal of a shot has one of its own; else it is the shot's.
+    varies : bool
+        It may vary from shot to shot of a campaign by its own name.
+    told : bool
+        Campaigns write its value for each shot, or crystal.
     """
 
     unit: str
+    shown_unit: str
     size: float
+    limit: Limit
     decimals: int = 4
+    of_crystal: bool = False
+    varies: bool = True
+    told: bool = False
 
 
-_ANGLE = Kind("deg", DEGREE)
-KINDS: dict[str, Kind] = {
-    **dict.fromkeys(GROUPS["misset"], _ANGLE),
-    **dict.fromkeys(GROUPS["cell"][:3], Kind("A", 1.0)),
-    **dict.fromkeys(GROUPS["cell"][3:], _ANGLE),
-    **dict.fromkeys(GROUPS["n_cells"], Kind("cells", 1.0, decimals=2)),
-    "mosaic_spread": _ANGLE,
-    "wavelength": Kind("A", ANGSTROM, decimals=6),
-    "distance": Kind("mm", MILLIMETRE),
-    **dict.fromkeys(GROUPS["beam_centre"], Kind("mm", MILLIMETRE)),
-    **dict.fromkeys(GROUPS["rotation"], _ANGLE),
-    "twotheta": _ANGLE,
-    "phi": _ANGLE,
-    "fluence": Kind("photons/m^2", 1.0),
-    "scale": Kind("", 1.0),
+_TURN = Parameter("rad", "deg", DEGREE, Limit(2.0))
+_PLACE = Parameter("m", "mm", MILLIMETRE, Limit(2.0), told=True)
+PARAMETERS: dict[str, Parameter] = {
+    **dict.fromkeys(GROUPS["misset"], replace(_TURN, of_crystal=True, varies=False)),
+    **dict.fromkeys(
+        GROUPS["cell"][:3],
+        Parameter("Angstrom", "A", 1.0, Limit(0.03, True), of_crystal=True, told=True),
+    ),
+    **dict.fromkeys(
+        GROUPS["cell"][3:],
+        Parameter("rad", "deg", DEGREE, Limit(3.0), of_crystal=True, told=True),
+    ),
+    **dict.fromkeys(
+        GROUPS["n_cells"],
+        Parameter("cells", "cells", 1.0, Limit(0.7, True), 2, of_crystal=True, told=True),
+    ),
+    "mosaic_spread": Parameter("rad", "deg", DEGREE, Limit(0.9, True), of_crystal=True, told=True),
+    "wavelength": Parameter("m", "A", ANGSTROM, Limit(0.02, True), 6),
+    "distance": replace(_PLACE, limit=Limit(0.05, True)),
+    **dict.fromkeys(GROUPS["beam_centre"], _PLACE),
+    **dict.fromkeys(GROUPS["rotation"], _TURN),
+    "twotheta": _TURN,
+    "phi": _TURN,
+    "fluence": Parameter("photons/m^2", "photons/m^2", 1.0, Limit(0.99, True), told=True),
+    "scale": Parameter("", "", 1.0, Limit(math.inf), varies=False),
 }
-"""Parameters which are numbers; values are in SI units, but Angstrom for cell edges."""
+"""Parameters that are numbers. A new one needs an entry here, its value and its change below, and a
+row of slopes in `cupysim.gradients.gradient_plan`."""
 
 
 def current(experiment: Experiment, name: str) -> float:
@@ -74,7 +116,7 @@ def current(experiment: Experiment, name: str) -> float:
     experiment : Experiment
         Of which experiment.
     name : str
-        One of `KINDS`.
+        One of `PARAMETERS`.
 
     Returns
     -------
@@ -117,8 +159,8 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
     experiment : Experiment
         Of which experiment.
     name : str
-        One of `KINDS`, but neither the scale nor a number of cells, which are not whole numbers
-        and so belong to plans alone.
+        One of `PARAMETERS`, but neither the scale nor a number of cells, which are not whole
+        numbers and so belong to plans alone.
     by : float
         How much, in the unit of its derivative.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.models.conventions import Convention, Pivot
-from cupysim.models.parameters import GROUPS, KINDS
+from cupysim.models.parameters import GROUPS, PARAMETERS
 from cupysim.optional_libraries import require
 from cupysim.refine.outcome import Refined
 from cupysim.refine.problem import Observation
@@ -53,10 +53,10 @@ def report_lines(refined: Refined, seconds: float) -> Iterator[str]:
     yield f"{'parameter':14}{'start':>14}{'refined':>14}{'+-':>12}{'change':>14}  unit"
     rows = zip(names, refined.start, refined.values, refined.sigmas, strict=True)
     for name, start, value, sigma in rows:
-        places = KINDS[name].decimals
+        places = PARAMETERS[name].decimals
         yield (
             f"{name:14}{start:14.{places}f}{value:14.{places}f}{sigma:12.2g}"
-            f"{value - start:+14.{places}f}  {KINDS[name].unit}".rstrip()
+            f"{value - start:+14.{places}f}  {PARAMETERS[name].shown_unit}".rstrip()
         )
     before, after = refined.chi_squared
     yield f"chi-squared over that of noise: {before:.4g} -> {after:.4g} +- {refined.chi_sigma:.2g}"
@@ -144,7 +144,7 @@ def report_json(refined: Refined, seconds: float) -> dict[str, Any]:
         "reason": refined.reason,
         "parameters": {
             name: {
-                "unit": KINDS[name].unit,
+                "unit": PARAMETERS[name].shown_unit,
                 "start": float(start),
                 "value": float(value),
                 "sigma": float(sigma) if np.isfinite(sigma) else None,

@@ -10,7 +10,7 @@ import numpy as np
 from cupysim.errors import CupysimError, ModelError
 from cupysim.gradients.result import GradientBackend
 from cupysim.models.experiment import Experiment
-from cupysim.models.parameters import GROUPS, KINDS, current
+from cupysim.models.parameters import GROUPS, PARAMETERS, current
 from cupysim.refine.coarse_levels import (
     SCAN_CANDIDATES,
     Level,
@@ -20,7 +20,7 @@ from cupysim.refine.coarse_levels import (
     scan_orientations,
     spot_width,
 )
-from cupysim.refine.free_parameters import LIMITS, free_parameters, settled
+from cupysim.refine.free_parameters import free_parameters, settled
 from cupysim.refine.outcome import LEAST_LIKELY, Fit, Refined, outcome
 from cupysim.refine.problem import Observation, Problem
 from cupysim.refine.settings import Settings
@@ -109,7 +109,7 @@ def refine(
     rendering = replace(experiment.rendering, mask=used, region=None)
     experiment = replace(experiment, rendering=rendering)
     observation = Observation(observation.counts, used)
-    start = np.array([current(experiment, name) / KINDS[name].size for name in names])
+    start = np.array([current(experiment, name) / PARAMETERS[name].size for name in names])
     bounds = _bounds(names, start, settings.within or {})
     problem = Problem(experiment, observation, names, settings.target, backend)
     nowhere = np.zeros(len(names))
@@ -250,10 +250,10 @@ def _scaled(problem: Problem, x: np.ndarray) -> np.ndarray:
 def _bounds(
     names: Sequence[str], start: np.ndarray, within: Mapping[str, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest and largest changes, in the units of `KINDS`."""
+    """Smallest and largest changes, in the units of `PARAMETERS`."""
     low, high = [], []
     for name, value in zip(names, start, strict=True):
-        limit = LIMITS[name]
+        limit = PARAMETERS[name].limit
         most = within.get(name, limit.within * (abs(value) if limit.relative else 1.0))
         # what is measured in parts of itself stays above zero
         low.append(-min(most, NEARLY_ALL * abs(value)) if limit.relative else -most)
@@ -267,7 +267,7 @@ def _bounds(
 
 def _shifts(names: Sequence[str], x: np.ndarray) -> str:
     return ", ".join(
-        f"{name} {value:+.4g} {KINDS[name].unit}".rstrip()
+        f"{name} {value:+.4g} {PARAMETERS[name].shown_unit}".rstrip()
         for name, value in zip(names, x, strict=True)
         if value != 0.0
     )

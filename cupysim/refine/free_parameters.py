@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,37 +12,6 @@ from cupysim.gradients.gradient_plan import FACTORS, GradientPlan, expand, plan_
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed
 from cupysim.plan.planning import make_plan
-
-
-@dataclass(frozen=True)
-class Limit:
-    """How far a parameter may go from its start.
-
-    Parameters
-    ----------
-    within : float
-        So far, in its unit for people.
-    relative : bool
-        It is a part of the start's value.
-    """
-
-    within: float
-    relative: bool = False
-
-
-LIMITS: dict[str, Limit] = {
-    **dict.fromkeys((*GROUPS["misset"], *GROUPS["rotation"], "twotheta", "phi"), Limit(2.0)),
-    **dict.fromkeys(GROUPS["cell"][:3], Limit(0.03, relative=True)),
-    **dict.fromkeys(GROUPS["cell"][3:], Limit(3.0)),
-    **dict.fromkeys(GROUPS["n_cells"], Limit(0.7, relative=True)),
-    "mosaic_spread": Limit(0.9, relative=True),
-    "wavelength": Limit(0.02, relative=True),
-    "distance": Limit(0.05, relative=True),
-    **dict.fromkeys(GROUPS["beam_centre"], Limit(2.0)),
-    "fluence": Limit(0.99, relative=True),
-    "scale": Limit(math.inf),
-}
-"""Of all parameters which can be refined, unless others are given."""
 
 
 def free_parameters(names: str | Sequence[str]) -> tuple[str, ...]:

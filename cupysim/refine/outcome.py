@@ -40,7 +40,7 @@ class Fit:
     Parameters
     ----------
     x : ndarray, shape (n_parameters,)
-        Changes of the parameters, in the units of `KINDS`.
+        Changes of the parameters, in the units of `PARAMETERS`.
     cost : float
         What was minimised; infinite where a model was impossible.
     succeeded : bool
@@ -67,7 +67,7 @@ class Refined:
     names : tuple of str
         Free parameters.
     start, values, sigmas : ndarray, shape (n_parameters,)
-        Values before and after, and standard deviations, in the units of `KINDS`. Standard
+        Values before and after, and standard deviations, in the units of `PARAMETERS`. Standard
         deviations are those of the curvature at the end, times the square root of the reduced
         chi-squared where that is larger than one.
     correlations : ndarray, shape (n_parameters, n_parameters)
@@ -128,7 +128,7 @@ def outcome(
     best : Fit
         The best fit.
     start : ndarray, shape (n_parameters,)
-        Values at the start, in the units of `KINDS`.
+        Values at the start, in the units of `PARAMETERS`.
     bounds : tuple of 2 ndarray, shape (n_parameters,)
         Smallest and largest changes.
     before : ndarray, shape (n_pixels,)

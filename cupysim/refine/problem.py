@@ -11,7 +11,7 @@ from cupysim.backends.rendered import Observer
 from cupysim.errors import ModelError
 from cupysim.gradients.result import GradientBackend
 from cupysim.models.experiment import Experiment
-from cupysim.models.parameters import KINDS
+from cupysim.models.parameters import PARAMETERS
 from cupysim.refine.deviance import (
     FEWEST,
     deviance_moments,
@@ -85,7 +85,7 @@ class Problem:
         self.background = coarseness == 1.0  # wide spots would drown in it
         self.used = observation.used
         self.counts = observation.counts[observation.used]
-        self.sizes = np.array([KINDS[name].size for name in names])
+        self.sizes = np.array([PARAMETERS[name].size for name in names])
         self.evaluations = 0
         self._last: tuple[bytes, np.ndarray, np.ndarray] | None = None
         self._weights = 1.0 / (self.counts + 1.0)

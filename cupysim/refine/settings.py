@@ -32,8 +32,8 @@ class Settings:
     target : str
         What is minimised, see `cupysim.refine.problem.TARGETS`.
     within : mapping
-        How far parameters, or those of a group, may go from their start, in the units of `KINDS`;
-        the others as far as there.
+        How far parameters, or those of a group, may go from their start, in the shown units of
+        `PARAMETERS`; the others as far as there.
     search : float
         How far (degrees) the orientation is scanned to either side; 0 for not at all.
     evaluations : int

@@ -18,7 +18,7 @@ from cupysim.campaign.definition.names import VARIABLE
 from cupysim.campaign.definition.shots import Shot, any_rotation, draw_shot
 from cupysim.errors import ModelError
 from cupysim.formats.nexus.series import read_truth
-from cupysim.models.parameters import GROUPS, KINDS, current
+from cupysim.models.parameters import GROUPS, PARAMETERS, current
 from cupysim.plan.planning import make_plan
 from tests.campaign.campaigns import BASE, campaign_of, finished, images, text
 from tests.conftest import Renderer
@@ -70,13 +70,13 @@ def test_numbers_in_turn(tmp_path: Path) -> None:
     assert set(drawn("choice = [1, 2]")) == {1.0, 2.0}
 
 
-@pytest.mark.parametrize("name", [name for name in VARIABLE if name in KINDS])
+@pytest.mark.parametrize("name", [name for name in VARIABLE if name in PARAMETERS])
 @pytest.mark.parametrize("mode", ["set", "plus", "times"])
 def test_parameters(tmp_path: Path, name: str, mode: str) -> None:
     """Each becomes what was drawn, in units for people."""
     base = f"{BASE} -mosaic 0.5 -mosaic_dom 3"
     campaign = campaign_of(tmp_path, text(base=base))
-    size, before = KINDS[name].size, current(campaign.experiment, name)
+    size, before = PARAMETERS[name].size, current(campaign.experiment, name)
     value = {"set": 1.1 * before / size + 1.0, "plus": 1.0, "times": 1.5}[mode]
     expected = {"set": value * size, "plus": before + value * size, "times": 1.5 * before}[mode]
     if name in ("wavelength", *GROUPS["rotation"]):

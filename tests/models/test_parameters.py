@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from cupysim.maths.derivatives import upright_cell
-from cupysim.models.parameters import GROUPS, KINDS, changed, current
+from cupysim.models.parameters import GROUPS, PARAMETERS, changed, current
 from tests.conftest import INPUTS
 from tests.corrected.rendering import experiment_of
 
@@ -20,7 +20,7 @@ SETUPS = [
     CELL, MATRIX, f"{CELL} -xds", f"{CELL} -adxv -twotheta 7", f"{MATRIX} -close_distance 80",
     f"{CELL} -denzo -detector_rotx 4", f"{CELL} -dials -ORGX 4 -ORGY 5",
 ]  # fmt: skip
-CHANGEABLE = [name for name in KINDS if name not in (*GROUPS["n_cells"], "scale")]
+CHANGEABLE = [name for name in PARAMETERS if name not in (*GROUPS["n_cells"], "scale")]
 
 
 @pytest.mark.parametrize("words", SETUPS)
@@ -31,7 +31,7 @@ def test_one_changes_and_the_others_stay(name: str, words: str) -> None:
     other = changed(experiment, name, by)
     assert current(other, name) == pytest.approx(current(experiment, name) + by, rel=1e-9)
     # where the beam hits depends on the distance, if the panel is turned about the sample
-    kept = [each for each in KINDS if each != name and each not in GROUPS["beam_centre"]]
+    kept = [each for each in PARAMETERS if each != name and each not in GROUPS["beam_centre"]]
     for each in kept:
         assert current(other, each) == pytest.approx(current(experiment, each), rel=1e-9), each
 

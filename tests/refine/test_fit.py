@@ -10,7 +10,7 @@ import pytest
 from cupysim import Experiment, fit, simulate
 from cupysim.errors import CupysimError
 from cupysim.maths.nr_random import RandomStream
-from cupysim.models.parameters import GROUPS, KINDS, changed, current
+from cupysim.models.parameters import GROUPS, PARAMETERS, changed, current
 from cupysim.refine.fit import refine
 from cupysim.refine.free_parameters import free_parameters
 from cupysim.refine.outcome import Refined
@@ -40,14 +40,14 @@ def observed(experiment: Experiment, seed: int | None = 3) -> Observation:
 def away(experiment: Experiment, shifts: dict[str, float]) -> Experiment:
     """In the units of reports."""
     for name, by in shifts.items():
-        experiment = changed(experiment, name, by * KINDS[name].size)
+        experiment = changed(experiment, name, by * PARAMETERS[name].size)
     return experiment
 
 
 def off(refined: Refined, truth: Experiment = TRUTH) -> dict[str, float]:
     """How far each parameter is from the truth, in the units of reports."""
     return {
-        name: value - current(truth, name) / KINDS[name].size
+        name: value - current(truth, name) / PARAMETERS[name].size
         for name, value in zip(refined.names, refined.values, strict=True)
     }
 

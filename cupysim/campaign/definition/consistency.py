@@ -12,7 +12,7 @@ from cupysim.campaign.definition.document import Section
 from cupysim.campaign.definition.names import SHARED
 from cupysim.errors import CupysimWarning
 from cupysim.models.experiment import Experiment
-from cupysim.models.parameters import GROUPS, KINDS, current
+from cupysim.models.parameters import GROUPS, PARAMETERS, current
 from cupysim.quirks import Quirk
 
 FAR = 10.0
@@ -69,16 +69,16 @@ def _check_size(
     name = SHARED.get(variation.name, (variation.name,))[0]
     if name not in (*GROUPS["cell"], *GROUPS["n_cells"], "mosaic_spread", "wavelength", "fluence"):
         return
-    before, kind = current(base, name) / KINDS[name].size, KINDS[name]
+    before, kind = current(base, name) / PARAMETERS[name].size, PARAMETERS[name]
     typical = variation.distribution.at(0, 0.5, table)
     after = {"set": typical, "plus": before + typical, "times": before * typical}[variation.mode]
     if after <= 0.0:
-        section.fail("", f"a typical {variation.name} would be {after:g} {kind.unit}")
+        section.fail("", f"a typical {variation.name} would be {after:g} {kind.shown_unit}")
     is_length = name in GROUPS["cell"][:3] or name == "wavelength"
     if is_length and not 1.0 / FAR < after / before < FAR:
         section.fail(
             "",
-            f"a typical {variation.name} would be {after:g} {kind.unit}, where the base's is "
+            f"a typical {variation.name} would be {after:g} {kind.shown_unit}, where the base's is "
             f'{before:g}; mode = "times" multiplies',
         )
 

@@ -14,7 +14,7 @@ from cupysim.errors import ModelError
 from cupysim.maths.arrays import unit
 from cupysim.maths.rotations import rotate_axis, rotate_xyz, xyz_angles
 from cupysim.models.experiment import Experiment
-from cupysim.models.parameters import GROUPS, KINDS, changed, current
+from cupysim.models.parameters import GROUPS, PARAMETERS, changed, current
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.plan.joining import add_crystals
 from cupysim.plan.planning import make_plan
@@ -141,14 +141,14 @@ def _crystal(
     angles = _orientation(campaign, experiment, shot, number)
     if angles is not None:
         for name, angle in zip(GROUPS["misset"], angles, strict=True):
-            drawn.setdefault(name, []).append(angle / KINDS[name].size)
+            drawn.setdefault(name, []).append(angle / PARAMETERS[name].size)
         experiment = replace(experiment, crystal=replace(experiment.crystal, misset=angles))
     return experiment
 
 
 def _vary(experiment: Experiment, variation: Variation, value: float) -> Experiment:
     for name in SHARED.get(variation.name, (variation.name,)):
-        size, before = KINDS[name].size, current(experiment, name)
+        size, before = PARAMETERS[name].size, current(experiment, name)
         after = {
             "set": value * size,
             "plus": before + value * size,

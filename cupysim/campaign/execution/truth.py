@@ -12,13 +12,15 @@ from cupysim.campaign.execution.written import Written
 from cupysim.constants import ANGSTROM
 from cupysim.formats.nexus.tree import Frames
 from cupysim.models.experiment import Experiment
-from cupysim.models.parameters import GROUPS, KINDS, current
+from cupysim.models.parameters import GROUPS, PARAMETERS, current
 
 Column = tuple[np.ndarray, str]
 """Numbers and their unit."""
 
-OF_SHOTS = ("fluence", "distance", "beam_fast", "beam_slow")
-OF_CRYSTALS = (*GROUPS["cell"], *GROUPS["n_cells"], "mosaic_spread")
+OF_SHOTS, OF_CRYSTALS = (
+    tuple(name for name, each in PARAMETERS.items() if each.told and each.of_crystal is of_crystal)
+    for of_crystal in (False, True)
+)
 """What the values are which the images were made with, of shots and of their crystals."""
 
 DRAWN = "drawn_"
@@ -81,13 +83,13 @@ class Truth:
         }
         for name in OF_SHOTS:
             values = [[_value(shot.experiment, name)] if shot else [] for shot in shots]
-            found[name] = (_column(values), KINDS[name].unit)
+            found[name] = (_column(values), PARAMETERS[name].shown_unit)
         for name in OF_CRYSTALS:
             values = [
                 [_value(each, name) for each in shot.experiments[: shot.n_crystals]] if shot else []
                 for shot in shots
             ]
-            found[name] = (_column(values), KINDS[name].unit)
+            found[name] = (_column(values), PARAMETERS[name].shown_unit)
         factors = {each.name for each in self.campaign.variations if each.mode == "times"}
         for name in sorted({name for shot in shots if shot for name in shot.drawn}):
             values = [shot.drawn.get(name, []) if shot else [] for shot in shots]
@@ -123,7 +125,7 @@ class Truth:
 
 
 def _value(experiment: Experiment, name: str) -> float:
-    return current(experiment, name) / KINDS[name].size
+    return current(experiment, name) / PARAMETERS[name].size
 
 
 def _column(values: Sequence[Sequence[float]]) -> np.ndarray:
@@ -142,4 +144,4 @@ def mean_wavelength(sources: object) -> float:
 
 def _unit(name: str) -> str:
     name = SHARED.get(name, (name,))[0]
-    return KINDS[name].unit if name in KINDS else KINDS[GROUPS["misset"][0]].unit
+    return PARAMETERS[name if name in PARAMETERS else GROUPS["misset"][0]].shown_unit
