@@ -130,6 +130,7 @@ def plan_gradients(
         )
     if experiment.crystal.shape is Shape.TOPHAT:
         raise ModelError("gradients: flat spots (tophat) have edges, and so no derivatives")
+    plan.refuse_channels("gradients")
     if plan.shape[:2] != (1, 1) or plan.crystals.n_crystals != 1:
         raise ModelError("gradients: one shot, one panel and one crystal at a time")
     rows = {name: np.zeros(COLUMNS) for name in UNITS}

@@ -49,6 +49,7 @@ class FactorSums:
     """
 
     def __init__(self, plan: RenderPlan) -> None:
+        plan.refuse_channels("derivatives with respect to structure factors")
         self.n_pixels = plan.shape[2] * plan.shape[3]
         self.shape = tuple(n - 2 for n in plan.factors.table.shape[1:])
         self.first = plan.factors.first

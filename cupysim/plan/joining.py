@@ -38,7 +38,7 @@ def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
     Raises
     ------
     ModelError
-        If they have other numbers of steps, or only some are interpolated.
+        If they have other numbers of steps, other shapes, or only some are interpolated.
     """
     first = plans[0]
     if len(plans) == 1:
@@ -47,6 +47,11 @@ def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
         alike = plan.crystals.mosaic_rotations.shape == first.crystals.mosaic_rotations.shape
         if not alike or plan.n_steps != first.n_steps:
             raise ModelError("crystals of a shot have the same numbers of domains and sub-pixels")
+        if (plan.crystals.shape, plan.crystals.fudge) != (
+            first.crystals.shape,
+            first.crystals.fudge,
+        ):
+            raise ModelError("crystals of a shot have the same shape and fudge")
         if plan.factors.interpolate != first.factors.interpolate:
             raise ModelError("crystals of a shot are interpolated all or none; give -interpolate")
     all_of = [plan.crystals for plan in plans]

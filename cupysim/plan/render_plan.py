@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
+from cupysim.errors import ModelError
 from cupysim.maths.detector_geometry import Bend
 from cupysim.models.crystal import Shape
 
@@ -267,12 +268,36 @@ class RenderPlan:
             "photons_per_squared_electron": (self.photons_per_squared_electron, (n_shots,)),
         }
         for name, (array, shape) in expected.items():
-            assert array.shape[: len(shape)] == shape, f"{name}: {array.shape} is not {shape}"
+            if array.shape[: len(shape)] != shape:
+                raise ModelError(f"render plan: {name} has the shape {array.shape}, not {shape}")
+        if len(sources.channel) and not (
+            sources.channel.min() >= 0 and sources.channel.max() < len(self.factors.table)
+        ):
+            raise ModelError("render plan: a source uses structure factors that are not there")
 
     @property
     def uses(self) -> tuple[Use, Use, Use]:
         """How absorption, polarization and solid angle enter the sum."""
         return self.capture_use, self.polar_use, self.omega_use
+
+    def refuse_channels(self, purpose: str) -> None:
+        """Refuse several channels of structure factors where only one is known.
+
+        Parameters
+        ----------
+        purpose : str
+            What they are refused for.
+
+        Raises
+        ------
+        ModelError
+            If there are several.
+        """
+        if len(self.factors.table) > 1:
+            raise ModelError(
+                f"{purpose}: {len(self.factors.table)} channels of structure factors; one is "
+                "possible so far"
+            )
 
     @property
     def n_region(self) -> int:

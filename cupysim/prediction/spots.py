@@ -89,6 +89,11 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> np.ndarray:
         none of point pixels, which count no photons; none, with a warning, where so many
         reflections contribute that there are no spots.
 
+    Raises
+    ------
+    ModelError
+        If there are several channels of structure factors.
+
     Notes
     -----
     A spot's photons are r_e^2 Phi F^2 P lambda^2 J, averaged over sources, spindle angles and
@@ -96,6 +101,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> np.ndarray:
     The position is the mean over these steps of the transform's highest point on the Ewald
     sphere, weighted by photons. Photons beyond the image's edges count too.
     """
+    plan.refuse_channels("predicted spots")
     if plan.panels.bend is not None or plan.panels.point_pixel:
         return np.empty(0, dtype=SPOT)
     tables = [

@@ -25,6 +25,7 @@ from cupysim.image_statistics import image_statistics
 from cupysim.maths.nr_random import RandomStream
 from cupysim.native import tools
 from cupysim.plan.planning import make_plan
+from cupysim.quirks import NANOBRAGG
 from tests.native.support import WORDS
 
 pytestmark = pytest.mark.skipif(not tools.available(), reason="no compiled tools here")
@@ -137,7 +138,7 @@ def test_statistics(region: str, kind: str) -> None:
         BY_NUMPY,
     )  # fmt: skip
     with np.errstate(all="ignore"):
-        compiled, plain = both(lambda: image_statistics(plan, rendered))
+        compiled, plain = both(lambda: image_statistics(plan, rendered, NANOBRAGG))
     np.testing.assert_equal(astuple(compiled), astuple(plain))
 
 
@@ -149,7 +150,7 @@ def test_statistics_of_many_rows() -> None:
         image[None, None], np.ones(plan.shape[:2]), np.full(plan.shape[:2], plan.n_region), [None],
         BY_NUMPY,
     )  # fmt: skip
-    compiled, plain = both(lambda: image_statistics(plan, rendered))
+    compiled, plain = both(lambda: image_statistics(plan, rendered, NANOBRAGG))
     assert compiled == plain
 
 

@@ -23,11 +23,17 @@ from cupysim import (
     UnitCell,
     Water,
 )
+from cupysim.api import from_args
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import open_backend
+from cupysim.errors import ModelError
+from cupysim.gradients.gradient_plan import plan_gradients
+from cupysim.gradients.sparse import FactorSums
 from cupysim.image_statistics import image_statistics
+from cupysim.plan.joining import add_crystals
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan
+from cupysim.prediction.spots import predict_spots
 from cupysim.quirks import NANOBRAGG
 from tests.tolerances import FLOAT32_BITS
 
@@ -169,5 +175,38 @@ def test_channels(backend: str) -> None:
     ],
 )
 def test_shapes_must_fit(wrong: Callable[[RenderPlan], RenderPlan]) -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(ModelError):
         wrong(plan(1))
+
+
+def test_several_channels_are_used_or_refused() -> None:
+    """Nothing takes the first of them in silence."""
+    base = plan(1)
+    tables = np.concatenate([base.factors.table, 3.0 * base.factors.table])
+    several = replace(base, factors=replace(base.factors, table=tables))
+    for use in (predict_spots, FactorSums):
+        with pytest.raises(ModelError, match="2 channels of structure factors"):
+            use(several)
+    experiment = from_args("-cell 40 -default_F 10 -N 3 -detpixels 9 -corrected")
+    single = make_plan(experiment)
+    double = replace(
+        single, factors=replace(single.factors, table=np.concatenate([single.factors.table] * 2))
+    )
+    with pytest.raises(ModelError, match="gradients: 2 channels"):
+        plan_gradients(experiment, double, "misset")
+    with pytest.raises(ModelError, match="structure factors that are not there"):
+        replace(base, sources=replace(base.sources, channel=base.sources.channel + 1))
+
+
+def test_plans_whose_arrays_do_not_fit_are_refused() -> None:
+    """By errors which python -O leaves in."""
+    base = plan(1)
+    with pytest.raises(ModelError, match=r"background has the shape \(2,\), not \(1,\)"):
+        replace(base, background=np.zeros(2))
+
+
+def test_crystals_of_different_shapes_are_refused() -> None:
+    one, other = plan(1), plan(1)
+    other = replace(other, crystals=replace(other.crystals, fudge=2.0))
+    with pytest.raises(ModelError, match="same shape and fudge"):
+        add_crystals([one, other])
