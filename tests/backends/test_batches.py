@@ -121,9 +121,9 @@ def test_order_of_serial_loops(
 def test_what_is_too_much_for_one_launch(limit: str) -> None:
     plan, engine = add_shots(plans_of("constant")), host.engine(Precision.DOUBLE, 1)
     assert batch.shots_at_once(plan, [engine]) == plan.shape[0]
-    assert batch.shots_at_once(plan, [engine, engine]) == 1
+    assert batch.shots_at_once(plan, [engine, engine]) == 0
     setattr(engine, limit, 5)
-    assert batch.shots_at_once(plan, [engine]) == 1
+    assert batch.shots_at_once(plan, [engine]) < plan.shape[0]
 
 
 def differing(part: Any) -> list[tuple[str, Any]]:

@@ -211,7 +211,7 @@ def render(plan: RenderPlan, observer: Observer, engines: Sequence[Engine], imag
     stops: list[InterpolationStop | None] = []
     shots = range(plan.shape[0])
     at_once = shots_at_once(plan, engines)
-    if at_once > 1:
+    if at_once:
         numbers = listed(plan, 0)
         n_rendered[:] = plan.n_region if numbers is None else len(numbers)
         for first in range(0, len(shots), at_once):

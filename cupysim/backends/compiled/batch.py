@@ -20,7 +20,7 @@ MOST_SHOTS = 65535
 
 
 def shots_at_once(plan: RenderPlan, engines: Sequence[Engine]) -> int:
-    """How many shots of a plan can be rendered in one launch.
+    """How many shots of a plan are rendered in one launch.
 
     Parameters
     ----------
@@ -32,16 +32,18 @@ def shots_at_once(plan: RenderPlan, engines: Sequence[Engine]) -> int:
     Returns
     -------
     int
-        With 1, they are rendered one after the other, with the same result. So are those in
-        which something depends on the order of the C program's loops (quirks Q3, Q23).
+        With 0, they are rendered one after the other, in bands, with the same result. So are those
+        in which something depends on the order of the C program's loops (quirks Q3, Q23).
     """
     n_shots, n_panels = plan.shape[:2]
     factors, crystals = plan.factors, plan.crystals
-    if n_shots == 1 or n_panels != 1 or len(engines) != 1 or plan.n_region == 0:
-        return 1
+    if n_panels != 1 or len(engines) != 1 or plan.n_region == 0:
+        return 0
     if crystals.first_cell is not None or (factors.interpolate and factors.stops):
-        return 1
+        return 0
     engine, orientations = engines[0], count_orientations(plan)
+    if n_shots < engine.smallest_batch or plan.n_region > engine.largest_band:
+        return 0
     steps = plan.n_region * count_rays(plan) * orientations
     wanted = min(
         n_shots,
@@ -50,12 +52,12 @@ def shots_at_once(plan: RenderPlan, engines: Sequence[Engine]) -> int:
         engine.matrices_at_once // orientations,
         int(engine.rate * SECONDS_AT_ONCE / steps),
     )
-    if wanted < 2:
-        return 1
+    if wanted < engine.smallest_batch:
+        return 0
     variants = {
         variant_of(plan, shot, engine.precision, factors.interpolate) for shot in range(n_shots)
     }
-    return wanted if len(variants) == 1 else 1
+    return wanted if len(variants) == 1 else 0
 
 
 def render_at_once(
@@ -88,11 +90,16 @@ def render_at_once(
     variant = variant_of(plan, 0, engine.precision, plan.factors.interpolate)
     several = launches.describe_shots(plan, shots, 0)
     several["matrices"] = _matrices(plan, engine, variant.precision, shots)
-    for name, records in (
-        ("sources", launches.source_records(plan, shots)),
-        ("crystals", launches.crystal_records(plan, shots)),
-    ):
-        several[name] = launches.addresses(engine.replace(name, records), records)
+    at = engine.tables.address(
+        engine.replace,
+        "sources",
+        (Same(plan.sources), shots.start, shots.stop),
+        lambda: launches.source_records(plan, shots),
+    )
+    several["sources"] = launches.addresses(at, n_shots, launches.source_bytes(plan))
+    crystals = launches.crystal_records(plan, shots)
+    at = engine.replace("crystals", crystals)
+    several["crystals"] = launches.addresses(at, n_shots, crystals.nbytes // n_shots)
     if variant.factors is not Factors.CONSTANT:
         several["table"] = engine.tables.factors(engine.replace, plan, variant.precision)
     first = plan.rows.start * plan.shape[3] + plan.columns.start
@@ -125,7 +132,7 @@ def _matrices(plan: RenderPlan, engine: Engine, precision: Precision, shots: sli
     at = engine.tables.address(
         engine.replace, "matrices", (Same(plan), shots.start, shots.stop), lambda: records
     )
-    return launches.addresses(at, records)
+    return launches.addresses(at, n_shots, records.nbytes // n_shots)
 
 
 def listed(plan: RenderPlan, panel: int) -> np.ndarray | None:

@@ -78,6 +78,7 @@ class CudaEngine:
 
     backend = "cuda"
     rate = STEPS_PER_SECOND
+    smallest_batch = 2
 
     def __init__(self, number: int, precision: Precision) -> None:
         import cupy
@@ -208,13 +209,15 @@ class CudaEngine:
         self._image = self._omega = self._state = None
         with self._device():
             self._omega = cupy.empty((count, n_pixels))
-            launches["omega_sums"] = addresses(self._omega.data.ptr, self._omega)
+            launches["omega_sums"] = addresses(self._omega.data.ptr, count, 8 * n_pixels)
             if on_device(images):
-                launches["image"], launches["image_first"] = addresses(images.data.ptr, images), 0
+                size = images.nbytes // count
+                launches["image"] = addresses(images.data.ptr, count, size)
+                launches["image_first"] = 0
                 self._sink = None
                 return
             self._image = cupy.zeros((count, last - first + 1), dtype=np.float32)
-            launches["image"] = addresses(self._image.data.ptr, self._image)
+            launches["image"] = addresses(self._image.data.ptr, count, 4 * (last - first + 1))
             launches["image_first"] = first
         self._sink = images.reshape(count, -1)[:, first : last + 1]
 

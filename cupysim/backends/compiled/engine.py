@@ -37,6 +37,9 @@ class Engine(Protocol):
     def largest_band(self) -> int:
         """Pixels whose results it holds."""
 
+    smallest_batch: int
+    """Images from which a batch is worth it: 1 where it is the same kernel."""
+
     @property
     def largest_batch(self) -> int:
         """Pixels of all images of a batch, at most."""

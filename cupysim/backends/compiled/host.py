@@ -209,6 +209,7 @@ class HostEngine:
     backend = "host"
     largest_band = LARGEST_BAND
     largest_batch = LARGEST_BATCH
+    smallest_batch = 1
     matrices_at_once = MATRICES_AT_ONCE
 
     def __init__(self, library: ctypes.CDLL, precision: Precision, threads: int) -> None:
@@ -267,7 +268,8 @@ class HostEngine:
         self._omega = np.empty((len(launches), -(-n_pixels // self._lanes)))
         for name, array in (("image", images), ("omega_sums", self._omega)):
             assert array.flags.c_contiguous
-            launches[name] = addresses(array.ctypes.data, array)
+            count = len(array)
+            launches[name] = addresses(array.ctypes.data, count, array.nbytes // count)
 
     def close_batch(self) -> np.ndarray:
         """The sums of solid angles."""

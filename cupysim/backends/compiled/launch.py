@@ -180,23 +180,33 @@ def describe_shots(plan: RenderPlan, shots: slice, panel: int) -> np.ndarray:
     return launch
 
 
-def addresses(start: int, array: np.ndarray) -> np.ndarray:
+def addresses(start: int, count: int, size: int) -> np.ndarray:
     """Where the parts of an array lie, a field of several launches.
 
     Parameters
     ----------
     start : int
         Where the array lies.
-    array : ndarray, shape (n, ...)
-        One part for each launch.
+    count : int
+        How many parts it has, one for each launch.
+    size : int
+        Bytes of a part.
 
     Returns
     -------
     ndarray of uintp, shape (n, 1)
         Addresses.
     """
-    parts = np.arange(len(array), dtype=np.uintp)[:, None]
-    return np.uintp(start) + parts * np.uintp(array.nbytes // len(array))
+    return np.uintp(start) + np.arange(count, dtype=np.uintp)[:, None] * np.uintp(size)
+
+
+SOURCE_NUMBERS = 12
+"""Numbers of a source."""
+
+
+def source_bytes(plan: RenderPlan) -> int:
+    """Bytes of a shot's sources."""
+    return 8 * SOURCE_NUMBERS * len(plan.sources.channel)
 
 
 def source_records(plan: RenderPlan, shots: slice) -> np.ndarray:
@@ -217,7 +227,7 @@ def source_records(plan: RenderPlan, shots: slice) -> np.ndarray:
     sources = plan.sources
     incident = sources.incident[shots]
     form = polarization_form(sources.kahn, incident.reshape(-1, 3), sources.polarization_axis)
-    records = np.empty((*incident.shape[:2], 12))
+    records = np.empty((*incident.shape[:2], SOURCE_NUMBERS))
     records[..., :3], records[..., 3] = incident, sources.wavelength[shots]
     records[..., 4:10] = form.reshape(*incident.shape[:2], 6)
     records[..., 10], records[..., 11] = sources.channel, sources.weight[shots]

@@ -56,8 +56,8 @@ class Worker:
         self._base["sources"] = engine.tables.address(
             engine.replace,
             "sources",
-            (Same(plan.sources), shot),
-            lambda: launches.source_records(plan, only)[0],
+            (Same(plan.sources), only.start, only.stop),
+            lambda: launches.source_records(plan, only),
         )
         self._base["crystals"] = engine.replace("crystals", launches.crystal_records(plan, only)[0])
         if numbers is not None:
