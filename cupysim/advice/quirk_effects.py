@@ -10,10 +10,10 @@ import numpy as np
 from cupysim.backends.rendered import Rendered
 from cupysim.maths.arrays import dot, norm
 from cupysim.maths.polarization import polarization_form
-from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Experiment
 from cupysim.models.sampling import Sweep
 from cupysim.plan.render_plan import RenderPlan, Use
+from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
 from cupysim.quirks import Quirk, warn_quirk
 
 NOTICEABLE = 1e-3
@@ -85,7 +85,7 @@ def _stale_orientation(experiment: Experiment) -> str:
 
 def _spot_widths(experiment: Experiment) -> str:
     crystal = experiment.crystal
-    if crystal.shape not in (Shape.GAUSS, Shape.TOPHAT):
+    if SPOT_SHAPES[crystal.shape].measure is not Measure.DISTANCE:
         return ""
     counts = experiment.cell_counts
     widths = [

@@ -18,10 +18,10 @@ from cupysim.maths.derivatives import (
     upright_cell,
 )
 from cupysim.models.conventions import PIVOTS, Pivot
-from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, PARAMETERS
 from cupysim.plan.render_plan import RenderPlan
+from cupysim.plan.spot_shapes import SPOT_SHAPES
 
 FACTORS = "structure_factors"
 """The parameter of which there is one for each reflection."""
@@ -128,7 +128,7 @@ def plan_gradients(
             "gradients: they are those of the corrected image: Experiment(quirks='corrected') "
             "or -corrected"
         )
-    if experiment.crystal.shape is Shape.TOPHAT:
+    if not SPOT_SHAPES[experiment.crystal.shape].has_slopes:
         raise ModelError("gradients: flat spots (tophat) have edges, and so no derivatives")
     plan.refuse_channels("gradients")
     if plan.shape[:2] != (1, 1) or plan.crystals.n_crystals != 1:

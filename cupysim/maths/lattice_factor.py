@@ -203,7 +203,7 @@ def squared_slopes(
         return square, along, counts
     scaled = [offset * count for offset, count in zip(offsets, n_cells, strict=True)]
     radius_squared = scaled[0] ** 2 + scaled[1] ** 2 + scaled[2] ** 2
-    value, slope = (_ball_slopes if shape == "round" else _gauss_slopes)(radius_squared, fudge)
+    value, slope = {"round": _ball_slopes, "gauss": _gauss_slopes}[shape](radius_squared, fudge)
     volume_squared = float(n_cells[0] * n_cells[1] * n_cells[2]) ** 2
     value, slope = volume_squared * value, volume_squared * slope
     along = [2.0 * slope * n * x for n, x in zip(n_cells, scaled, strict=True)]

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.errors import CupysimWarning
+from cupysim.maths import spot_profiles
 from cupysim.maths.arrays import norm
 from cupysim.maths.polarization import polarization_form
 from cupysim.maths.resolution import largest_scattering
 from cupysim.maths.rotations import apply_matrix
-from cupysim.models.crystal import Shape
 from cupysim.plan.render_plan import RenderPlan, Use
-from cupysim.prediction import spot_profiles
+from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
 
 SPOT = np.dtype(
     [
@@ -97,7 +97,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> np.ndarray:
     Notes
     -----
     A spot's photons are r_e^2 Phi F^2 P lambda^2 J, averaged over sources, spindle angles and
-    domains, where J is the section of the lattice transform (`cupysim.prediction.spot_profiles`).
+    domains, where J is the section of the lattice transform (`cupysim.maths.spot_profiles`).
     The position is the mean over these steps of the transform's highest point on the Ewald
     sphere, weighted by photons. Photons beyond the image's edges count too.
     """
@@ -267,7 +267,7 @@ def _add_step(
     normal = ray / length[near, None]
     projections = normal @ star
     volume = abs(float(np.linalg.det(cell)))
-    if plan.crystals.shape in (Shape.GAUSS, Shape.TOPHAT):
+    if SPOT_SHAPES[plan.crystals.shape].measure is Measure.DISTANCE:
         # from dq to the vector whose length tells how far from the reflection it is
         to_spot = steps.spot_axes.T @ cell
         from_spot = np.linalg.inv(to_spot)
@@ -309,17 +309,12 @@ def _section(
     n_cells: np.ndarray,
     volume: float,
 ) -> np.ndarray:
-    crystals = plan.crystals
-    if crystals.shape is Shape.ROUND:
-        return spot_profiles.round_section(projections, zeta, n_cells, volume, crystals.fudge)
-    return spot_profiles.square_section(projections, zeta, n_cells, volume)
+    shape, fudge = SPOT_SHAPES[plan.crystals.shape], plan.crystals.fudge
+    return shape.section(projections, zeta, n_cells, volume, fudge)
 
 
 def _spot_section(plan: RenderPlan, distance: np.ndarray, n_cells: np.ndarray) -> np.ndarray:
-    crystals = plan.crystals
-    if crystals.shape is Shape.GAUSS:
-        return spot_profiles.gauss_section(distance, n_cells, crystals.fudge)
-    return spot_profiles.tophat_section(distance, n_cells, crystals.fudge)
+    return SPOT_SHAPES[plan.crystals.shape].section(distance, n_cells, plan.crystals.fudge)
 
 
 def _on_panel(

@@ -56,7 +56,7 @@ def one_axis_missing(patch: pytest.MonkeyPatch) -> None:
         h, _, l = indices
         return square((h, np.zeros_like(h), l), np.array([n_cells[0], 1.0, n_cells[2]]))
 
-    patch.setattr(reference.lattice_factor, "square", faulty)
+    patch.setattr(lattice_factor, "square", faulty)
 
 
 def mosaic_before_phi(patch: pytest.MonkeyPatch) -> None:

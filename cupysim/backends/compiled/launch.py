@@ -14,11 +14,12 @@ from cupysim.maths.polarization import polarization_form
 from cupysim.models.crystal import Shape
 from cupysim.native import sources
 from cupysim.plan.render_plan import RenderPlan
+from cupysim.plan.spot_shapes import SPOT_SHAPES
 
 FIELD = re.compile(r"FIELD\(([\w :*]+?), (\w+), (\d+)\)")
 """A line of the list of fields in ``launch.cuh``."""
 
-SHAPES = (Shape.SQUARE, Shape.ROUND, Shape.GAUSS, Shape.TOPHAT)
+SHAPES = tuple(SPOT_SHAPES)
 """Crystal shapes in the order of the kernel's enumeration."""
 
 

@@ -17,11 +17,11 @@ import numpy as np
 from cupysim.backends.numpy.rays import PixelBlock, Ray, rays
 from cupysim.backends.numpy.tap import Indices, Step, Tap
 from cupysim.backends.rendered import BY_NUMPY, InterpolationStop, Observer, Rendered
-from cupysim.maths import interpolation, lattice_factor
+from cupysim.maths import interpolation
 from cupysim.maths.orientations import orientation_blocks
 from cupysim.maths.rotations import apply_matrix
-from cupysim.models.crystal import Shape
 from cupysim.plan.render_plan import RenderPlan, Use
+from cupysim.plan.spot_shapes import SPOT_SHAPES
 
 BLOCK_SIZE = 8192
 """Pixels times orientations in one array operation; a dozen such arrays of
@@ -226,21 +226,15 @@ class Renderer:
         return earliest
 
     def _lattice_factor(self, indices: Indices, crystal: int) -> np.ndarray:
-        crystals = self.plan.crystals
-        n_cells = crystals.n_cells[self.shot, crystal]
-        if crystals.shape is Shape.SQUARE:
-            return lattice_factor.square(indices, n_cells)
-        dh, dk, dl = (index - interpolation.nearest_index(index) for index in indices)
-        if crystals.shape is Shape.ROUND:
-            return lattice_factor.round_crystal((dh, dk, dl), n_cells, crystals.fudge)
-        distance_squared = lattice_factor.reciprocal_distance_squared(
-            (dh, dk, dl),
-            crystals.spot_axes[self.shot, crystal],
-            crystals.spot_counts[self.shot, crystal],
+        crystals, at = self.plan.crystals, (self.shot, crystal)
+        found: np.ndarray = SPOT_SHAPES[crystals.shape].lattice_factor(
+            indices,
+            crystals.n_cells[at],
+            crystals.fudge,
+            crystals.spot_axes[at],
+            crystals.spot_counts[at],
         )
-        if crystals.shape is Shape.GAUSS:
-            return lattice_factor.gauss(distance_squared, n_cells, crystals.fudge)
-        return lattice_factor.tophat(distance_squared, n_cells, crystals.fudge)
+        return found
 
     def _structure_factor(
         self, indices: Indices, ray: Ray, step: int, stop: tuple[int, int] | None

@@ -15,11 +15,11 @@ from cupysim.errors import CupysimError
 from cupysim.maths import interpolation, lattice_factor
 from cupysim.maths.arrays import norm
 from cupysim.maths.rotations import rotate_axis, rotate_xyz
-from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Experiment
 from cupysim.parity.traces.values import PixelTrace, StepTrace, Value
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan, Use
+from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
 
 PLACES = ("layer", "sub_slow", "sub_fast", "source", "phi", "domain")
 """What counts the steps of a pixel, the slowest first."""
@@ -271,7 +271,7 @@ class _PixelTap(Tap):
 
     def _lattice_axes(self, indices: tuple[float, float, float], crystal: int) -> list[Value]:
         """The factors of a parallelepiped by axis; other shapes have none."""
-        if self.plan.crystals.shape is not Shape.SQUARE:
+        if SPOT_SHAPES[self.plan.crystals.shape].measure is not Measure.INDICES:
             return []
         return [
             Value(f"F_latt_{name}", (_axis_factor(index, count),))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from cupysim.prediction.spot_profiles import SHORT_WAVE, cosine_transform
+from cupysim.maths.spot_profiles import SHORT_WAVE, cosine_transform
 
 DIGITS = 1e-11
 """Absolute, where the transform of long waves is of the order of one."""
