@@ -101,8 +101,9 @@ CUPYSIM_FUNCTION void keep_capture(const Launch& launch, Pixels& pixels, Int lay
     const double mu = launch.attenuation[0];
     for (int i = 0; i < LANES; ++i) {
         if (launch.capture_use[0] == ONCE && pixels.capture[i] != 0.0) continue;
-        const double parallax = launch.radial[0] ? 1.0 : pixels.x[i] * launch.normal[0] + pixels.y[i] * launch.normal[1] +
-                                                             pixels.z[i] * launch.normal[2];
+        const double parallax = launch.radial[0] ? 1.0
+                                                 : pixels.x[i] * launch.normal[0] + pixels.y[i] * launch.normal[1] +
+                                                       pixels.z[i] * launch.normal[2];
         pixels.capture[i] = exp(-number * step * mu / parallax) - exp(-(number + 1.0) * step * mu / parallax);
     }
 }

@@ -42,7 +42,7 @@ struct Columns {
 
 // What the orientations of a ray add up, for the panel's columns.
 struct RaySums {
-    double terms[LANES];       // squared electrons
+    double terms[LANES];  // squared electrons
     double scattering[3][LANES];  // slopes with the scattering vector
 };
 
@@ -180,9 +180,9 @@ CUPYSIM_FUNCTION void add_slopes(const Launch& launch, const RayConstants<Double
     if (groups & OF_WAVELENGTH) {
         // h is proportional to 1/lambda
         double* total = columns.of[WAVELENGTH];
-        FOR_LANES(i) total[i] -= wavelength_slope * (slopes.along[0][i] * indices[0][i] +
-                                                     slopes.along[1][i] * indices[1][i] +
-                                                     slopes.along[2][i] * indices[2][i]);
+        FOR_LANES(i)
+        total[i] -= wavelength_slope * (slopes.along[0][i] * indices[0][i] + slopes.along[1][i] * indices[1][i] +
+                                        slopes.along[2][i] * indices[2][i]);
     }
     if (groups & OF_COUNTS) {
         for (int axis = 0; axis < 3; ++axis) {
@@ -194,8 +194,8 @@ CUPYSIM_FUNCTION void add_slopes(const Launch& launch, const RayConstants<Double
         double* total = columns.of[SPREAD];
         for (int axis = 0; axis < 3; ++axis) {
             const double* row = matrix_slopes + 3 * axis;
-            FOR_LANES(i) total[i] += slopes.along[axis][i] *
-                                     (row[0] * ray.q.x[i] + row[1] * ray.q.y[i] + row[2] * ray.q.z[i]);
+            FOR_LANES(i)
+            total[i] += slopes.along[axis][i] * (row[0] * ray.q.x[i] + row[1] * ray.q.y[i] + row[2] * ray.q.z[i]);
         }
     }
 }
@@ -224,8 +224,8 @@ CUPYSIM_FUNCTION void add_panel(const Launch& launch, const Pixels& pixels, cons
         if (thick) {
             const double inverse = reciprocal(d[0] * n[0] + d[1] * n[1] + d[2] * n[2]);
             const double first = depth * mu * inverse, last = (depth + step) * mu * inverse;
-            tilted = divided_out(total, pixels.capture[i]) * inverse *
-                     (first * exp_minus(first) - last * exp_minus(last));
+            tilted =
+                divided_out(total, pixels.capture[i]) * inverse * (first * exp_minus(first) - last * exp_minus(last));
         }
         for (int axis = 0; axis < 3; ++axis) slope[axis] += tilted * n[axis];
         const double along = slope[0] * d[0] + slope[1] * d[1] + slope[2] * d[2];

@@ -41,7 +41,8 @@ Block choose_factors(int factors, bool running) {
     switch (factors) {
         case CONSTANT: return choose_running<Policy, shape, CONSTANT>(running);
         case NEAREST: return choose_running<Policy, shape, NEAREST>(running);
-        default: return choose_running<Double, shape, TRICUBIC>(running);  // floats lose too much
+        case TRICUBIC: return choose_running<Double, shape, TRICUBIC>(running);  // floats lose too much
+        default: return nullptr;
     }
 }
 
@@ -51,7 +52,8 @@ Block choose_shape(int shape, int factors, bool running) {
         case SQUARE: return choose_factors<Policy, SQUARE>(factors, running);
         case ROUND: return choose_factors<Policy, ROUND>(factors, running);
         case GAUSS: return choose_factors<Policy, GAUSS>(factors, running);
-        default: return choose_factors<Policy, TOPHAT>(factors, running);
+        case TOPHAT: return choose_factors<Policy, TOPHAT>(factors, running);
+        default: return nullptr;
     }
 }
 
@@ -70,7 +72,8 @@ Block choose_gradient(int factors, bool entries) {
     switch (factors) {
         case CONSTANT: return differentiate<shape, CONSTANT>;
         case NEAREST: return entries ? collect<shape, NEAREST> : differentiate<shape, NEAREST>;
-        default: return entries ? collect<shape, TRICUBIC> : differentiate<shape, TRICUBIC>;
+        case TRICUBIC: return entries ? collect<shape, TRICUBIC> : differentiate<shape, TRICUBIC>;
+        default: return nullptr;
     }
 }
 
@@ -79,12 +82,15 @@ Block choose_search(int shape) {
         case SQUARE: return search_stop<SQUARE>;
         case ROUND: return search_stop<ROUND>;
         case GAUSS: return search_stop<GAUSS>;
-        default: return search_stop<TOPHAT>;
+        case TOPHAT: return search_stop<TOPHAT>;
+        default: return nullptr;
     }
 }
 
-// Launches which are carried out together have the same number of pixels.
-void run(Block block, const Launch* launches, Int n_launches, int threads) {
+// Launches that are carried out together have the same number of pixels. Without a block, the variant is
+// not known: 1.
+int run(Block block, const Launch* launches, Int n_launches, int threads) {
+    if (block == nullptr) return 1;
     const Int each = (launches->n_pixels[0] + LANES - 1) / LANES, n_blocks = each * n_launches;
     if (threads > n_blocks) threads = static_cast<int>(n_blocks);
     // so many at a time that threads seldom meet, and few wait for the last
@@ -95,6 +101,7 @@ void run(Block block, const Launch* launches, Int n_launches, int threads) {
         const Int which = n_launches == 1 ? 0 : number / each;
         block(launches[which], (number - which * each) * LANES);
     }
+    return 0;
 }
 
 }  // namespace
@@ -109,35 +116,35 @@ int cupysim_lanes() { return LANES; }
 // Size of the struct, for the Python side to check.
 long long cupysim_launch_size() { return sizeof(Launch); }
 
-// precision: 0 double, 1 mixed, 2 mixed with pairs of floats (for GPUs; here to be tested).
-void cupysim_render(const Launch* launches, int n_launches, int precision, int shape, int factors, int running,
-                    int threads) {
-    Block block;
+// precision: 0 double, 1 mixed, 2 mixed with pairs of floats (for GPUs; here to be tested). Gives 1 where a
+// variant is not known, else 0; so do the others.
+int cupysim_render(const Launch* launches, int n_launches, int precision, int shape, int factors, int running,
+                   int threads) {
+    Block block = nullptr;
     switch (precision) {
         case 0: block = choose_shape<Double>(shape, factors, running != 0); break;
 #ifdef CUPYSIM_WITH_PAIRS
         case 2: block = choose_shape<Pairs>(shape, factors, running != 0); break;
 #endif
-        default: block = choose_shape<Mixed>(shape, factors, running != 0); break;
+        case 1: block = choose_shape<Mixed>(shape, factors, running != 0); break;
     }
-    run(block, launches, n_launches, threads);
+    return run(block, launches, n_launches, threads);
 }
 
 // Slopes with parameters, or entries of structure factors. Of flat spots there are none.
-void cupysim_gradient(const Launch* launch, int shape, int factors, int entries, int threads) {
-    Block block;
+int cupysim_gradient(const Launch* launch, int shape, int factors, int entries, int threads) {
+    Block block = nullptr;
     switch (shape) {
         case SQUARE: block = choose_gradient<SQUARE>(factors, entries != 0); break;
         case ROUND: block = choose_gradient<ROUND>(factors, entries != 0); break;
-        default: block = choose_gradient<GAUSS>(factors, entries != 0); break;
+        case GAUSS: block = choose_gradient<GAUSS>(factors, entries != 0); break;
     }
-    run(block, launch, 1, threads);
+    return run(block, launch, 1, threads);
 }
 
-void cupysim_find_first_ray(const Launch* launch, int threads) { run(search_first_ray, launch, 1, threads); }
+int cupysim_find_first_ray(const Launch* launch, int threads) { return run(search_first_ray, launch, 1, threads); }
 
-void cupysim_find_interpolation_stop(const Launch* launch, int shape, int threads) {
-    run(choose_search(shape), launch, 1, threads);
+int cupysim_find_interpolation_stop(const Launch* launch, int shape, int threads) {
+    return run(choose_search(shape), launch, 1, threads);
 }
-
 }

@@ -178,6 +178,7 @@ CUPYSIM_FUNCTION typename TermOf<Policy, shape == GAUSS>::Type lattice_squared(
         const auto y = spot_distance(crystal, offsets);
         return exp_minus_twice(y, crystal.volume * crystal.volume);
     } else {
+        static_assert(shape == TOPHAT, "a lattice factor for each shape");
         const bool inside = below(spot_distance(crystal, offsets), TOPHAT_EDGE);
         return inside ? crystal.volume * crystal.volume : Real(0);
     }

@@ -128,8 +128,7 @@ CUPYSIM_FUNCTION void round_slopes(const CrystalConstants<Double>& crystal, Trip
 CUPYSIM_FUNCTION void gauss_slopes(const CrystalConstants<Double>& crystal, Triple<double> offsets, int i,
                                    LatticeSlopes& slopes) {
     const double sharpness = 2.0 * crystal.fudge / TOPHAT_EDGE;
-    const double value =
-        crystal.volume * crystal.volume * exp_minus(sharpness * radius_squared(crystal, offsets));
+    const double value = crystal.volume * crystal.volume * exp_minus(sharpness * radius_squared(crystal, offsets));
     radial_slopes(crystal, offsets, i, value, -sharpness * value, slopes);
 }
 
@@ -141,6 +140,7 @@ CUPYSIM_FUNCTION void lattice_slopes(const CrystalConstants<Double>& crystal, Tr
     } else if constexpr (shape == ROUND) {
         round_slopes(crystal, offsets, i, slopes);
     } else {
+        static_assert(shape == GAUSS, "slopes for each shape that has them");
         gauss_slopes(crystal, offsets, i, slopes);
     }
 }

@@ -8,7 +8,7 @@ namespace cupysim {
 
 template <class Policy>
 struct Index {
-    typename Policy::Number whole;   // halves go down, as in the C program
+    typename Policy::Number whole;  // halves go down, as in the C program
     typename Policy::Offset offset;  // in (-1/2, 1/2]
 };
 
@@ -80,7 +80,8 @@ template <class Policy>
 CUPYSIM_FUNCTION Triple<Index<Policy>> miller_indices(const Scattering<Policy>& q, int i,
                                                       const typename Policy::Element* matrix,
                                                       typename Policy::Real grid) {
-    return {miller_index(q, i, matrix, grid), miller_index(q, i, matrix + 3, grid), miller_index(q, i, matrix + 6, grid)};
+    return {miller_index(q, i, matrix, grid), miller_index(q, i, matrix + 3, grid),
+            miller_index(q, i, matrix + 6, grid)};
 }
 
 template <class Policy>

@@ -17,8 +17,8 @@ CUPYSIM_FUNCTION void keep_polarization(const Launch& launch, Pixels& pixels, co
     const bool again = launch.polar_use[0] != ONCE, all = launch.polar_use[0] == EACH;
     FOR_LANES(i) {
         const double x = pixels.x[i], y = pixels.y[i], z = pixels.z[i];
-        const double factor = x * (form[0] * x + form[3] * y + form[4] * z) +
-                              y * (form[1] * y + form[5] * z) + z * (form[2] * z);
+        const double factor =
+            x * (form[0] * x + form[3] * y + form[4] * z) + y * (form[1] * y + form[5] * z) + z * (form[2] * z);
         const double kept = pixels.polar[i];
         const double reached = all ? 1.0 : active[i];
         const double wanted = (again || kept == 0.0) ? reached : 0.0;

@@ -10,9 +10,9 @@ namespace cupysim {
 
 // All in double precision: 1e-6 of every pixel, weak ones included.
 struct Double {
-    using Real = double;     // sines, structure factors
-    using Offset = double;   // fractional Miller indices
-    using Number = double;   // whole numbers
+    using Real = double;  // sines, structure factors
+    using Offset = double;  // fractional Miller indices
+    using Number = double;  // whole numbers
     using Element = double;  // of orientation matrices
     static constexpr int MATRIX_SIZE = 9;
     static constexpr int TILE = 1 << 30;  // steps added up in Real

@@ -141,8 +141,8 @@ CUPYSIM_FUNCTION bool find_active(const Launch& launch, const Scattering<Double>
     if (!(dmin > 0.0)) return true;
     bool any = false;
     for (int i = 0; i < LANES; ++i) {
-        const double stol = 0.5 * square_root(sum(
-            sum(product(q.x[i], q.x[i]), product(q.y[i], q.y[i])), product(q.z[i], q.z[i])));
+        const double stol =
+            0.5 * square_root(sum(sum(product(q.x[i], q.x[i]), product(q.y[i], q.y[i])), product(q.z[i], q.z[i])));
         if (stol > 0.0 && dmin > 0.5 / stol) {
             active[i] = 0.0;
         } else {
@@ -211,17 +211,19 @@ CUPYSIM_FUNCTION void look_up_lane(const RayConstants<Policy>& ray, const typena
 
 // F_latt squared of a lane where F is constant.
 template <class Policy, Shape shape>
-CUPYSIM_FUNCTION typename TermOf<Policy, shape == GAUSS>::Type constant_term(
-    const RayConstants<Policy>& ray, const CrystalConstants<Policy>& crystal,
-    const typename Policy::Element* matrix, int i) {
+CUPYSIM_FUNCTION typename TermOf<Policy, shape == GAUSS>::Type constant_term(const RayConstants<Policy>& ray,
+                                                                             const CrystalConstants<Policy>& crystal,
+                                                                             const typename Policy::Element* matrix,
+                                                                             int i) {
     return lattice_squared<Policy, shape>(crystal, offsets_of(miller_indices(ray.q, i, matrix, ray.grid)));
 }
 
 // F_cell^2 F_latt^2 of a lane.
 template <class Policy, Shape shape>
-CUPYSIM_FUNCTION typename TermOf<Policy, shape == GAUSS>::Type table_term(
-    const CrystalConstants<Policy>& crystal, const Offsets<Policy>& offsets, const typename Policy::Real cell[LANES],
-    int i) {
+CUPYSIM_FUNCTION typename TermOf<Policy, shape == GAUSS>::Type table_term(const CrystalConstants<Policy>& crystal,
+                                                                          const Offsets<Policy>& offsets,
+                                                                          const typename Policy::Real cell[LANES],
+                                                                          int i) {
     return times_factor(lattice_squared<Policy, shape>(crystal, offsets.at(i)), cell[i] * cell[i]);
 }
 

@@ -64,23 +64,15 @@ template <class Real>
 CUPYSIM_FUNCTION Real times_factor(Real term, Real factor) {
     return term * factor;
 }
-CUPYSIM_FUNCTION double times_factor(double term, float factor) {
-    return term * static_cast<double>(factor);
-}
-CUPYSIM_FUNCTION Scaled times_factor(Scaled term, float factor) {
-    return {term.mantissa * factor, term.exponent};
-}
+CUPYSIM_FUNCTION double times_factor(double term, float factor) { return term * static_cast<double>(factor); }
+CUPYSIM_FUNCTION Scaled times_factor(Scaled term, float factor) { return {term.mantissa * factor, term.exponent}; }
 
 CUPYSIM_FUNCTION double in_double(double term) { return term; }
 CUPYSIM_FUNCTION double in_double(float term) { return static_cast<double>(term); }
-CUPYSIM_FUNCTION double in_double(Scaled term) {
-    return scalbn(static_cast<double>(term.mantissa), term.exponent);
-}
+CUPYSIM_FUNCTION double in_double(Scaled term) { return scalbn(static_cast<double>(term.mantissa), term.exponent); }
 
 // factor exp(-2 y)
-CUPYSIM_FUNCTION double exp_minus_twice(double y, double factor) {
-    return factor * exp_minus(y + y);
-}
+CUPYSIM_FUNCTION double exp_minus_twice(double y, double factor) { return factor * exp_minus(y + y); }
 CUPYSIM_FUNCTION double exp_minus_twice(double y, float factor) {
     return static_cast<double>(factor) * exp_minus(y + y);
 }

@@ -14,7 +14,7 @@ template <class Policy>
 struct FactorTable {
     const typename Policy::Real* values;
     Triple<typename Place<typename Policy::Number>::Type> before;  // index of the border in front
-    Triple<typename Place<typename Policy::Number>::Type> last;    // place of the border behind
+    Triple<typename Place<typename Policy::Number>::Type> last;  // place of the border behind
     int n_k, n_l;
 };
 

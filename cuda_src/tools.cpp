@@ -112,7 +112,7 @@ float uniform(NoiseState& state) {
 
 // Lanczos' approximation of log Gamma, Numerical Recipes in C, section 6.1.
 float log_gamma(double x) {
-    static const double coefficients[] = {76.18009172947146,  -86.50532032941677,     24.01409824083091,
+    static const double coefficients[] = {76.18009172947146,  -86.50532032941677,    24.01409824083091,
                                           -1.231739572450155, 0.1208650973866179e-2, -0.5395239384953e-5};
     double shifted = x + 5.5;
     shifted -= (x + 0.5) * std::log(shifted);
@@ -238,8 +238,8 @@ void cupysim_draw_photons(NoiseState* state, const float* expected, std::int64_t
 
 // Largest value and its place, sum and sum of squares (squared in single
 // precision) of rows of pixels, one after the other. sums[0] and [1] go on.
-void cupysim_add_up(const float* pixels, std::int64_t n_rows, std::int64_t n_columns, std::int64_t stride,
-                    double* sums, float* largest, std::int64_t* place) {
+void cupysim_add_up(const float* pixels, std::int64_t n_rows, std::int64_t n_columns, std::int64_t stride, double* sums,
+                    float* largest, std::int64_t* place) {
     double total = sums[0], squares = sums[1];
     for (std::int64_t row = 0; row < n_rows; ++row) {
         const float* values = pixels + row * stride;
@@ -263,8 +263,8 @@ void cupysim_add_up(const float* pixels, std::int64_t n_rows, std::int64_t n_col
 }
 
 // Sum of squared differences from the mean, one after the other.
-double cupysim_add_deviations(const float* pixels, std::int64_t n_rows, std::int64_t n_columns,
-                              std::int64_t stride, double mean) {
+double cupysim_add_deviations(const float* pixels, std::int64_t n_rows, std::int64_t n_columns, std::int64_t stride,
+                              double mean) {
     double total = 0.0;
     for (std::int64_t row = 0; row < n_rows; ++row) {
         for (std::int64_t i = 0; i < n_columns; ++i) {
@@ -276,8 +276,8 @@ double cupysim_add_deviations(const float* pixels, std::int64_t n_rows, std::int
 }
 
 // The scaled image: clipped to 16 bits, then rounded in single precision.
-void cupysim_scale(const float* pixels, std::int64_t n_rows, std::int64_t n_columns, std::int64_t stride,
-                   double scale, double offset, std::uint16_t* result, std::int64_t result_stride) {
+void cupysim_scale(const float* pixels, std::int64_t n_rows, std::int64_t n_columns, std::int64_t stride, double scale,
+                   double offset, std::uint16_t* result, std::int64_t result_stride) {
     for (std::int64_t row = 0; row < n_rows; ++row, pixels += stride, result += result_stride) {
         for (std::int64_t i = 0; i < n_columns; ++i) {
             double value = static_cast<double>(pixels[i]) * scale + offset;
@@ -288,5 +288,4 @@ void cupysim_scale(const float* pixels, std::int64_t n_rows, std::int64_t n_colu
         }
     }
 }
-
 }

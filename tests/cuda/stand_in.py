@@ -18,7 +18,7 @@ import numpy as np
 
 from cupysim.backends.compiled.host import prepare
 from cupysim.backends.compiled.kernel_source import POLICIES
-from cupysim.backends.compiled.launch import SHAPES, Factors, launch_type
+from cupysim.backends.compiled.launch import SHAPES, Factors, Precision, launch_type
 from cupysim.native import recipe
 from cupysim.native.library import load
 
@@ -185,6 +185,9 @@ class Machine:
             self._library.cupysim_gradient(at, shape, int(factors), "ENTRIES" in text, 1)
         else:
             precision = next(p for p, name in POLICIES.items() if name == found["POLICY"])
+            if precision is Precision.PAIRS:
+                # which the library of this machine does not have
+                precision = Precision.MIXED
             factors, running = Factors[found["FACTORS"]], found["RUNNING"] == "true"
             self._library.cupysim_render(
                 at, len(launch), int(precision), shape, int(factors), running, 1

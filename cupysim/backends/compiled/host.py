@@ -136,6 +136,13 @@ def _library() -> ctypes.CDLL:
     return prepare(load(recipe.RENDER))
 
 
+def _check_variant(status: int, *_: object) -> int:
+    """Refuse what the library answers to a variant which it does not have."""
+    if status != 0:
+        raise CupysimError("backend host: the compiled library does not have this kernel")
+    return status
+
+
 def prepare(library: ctypes.CDLL) -> ctypes.CDLL:
     """Declare the functions of a library of kernels.
 
@@ -163,7 +170,8 @@ def prepare(library: ctypes.CDLL) -> ctypes.CDLL:
     library.cupysim_find_first_ray.argtypes = [pointer, number]
     library.cupysim_find_interpolation_stop.argtypes = [pointer, number, number]
     for name in ("render", "gradient", "find_first_ray", "find_interpolation_stop"):
-        getattr(library, f"cupysim_{name}").restype = None
+        function = getattr(library, f"cupysim_{name}")
+        function.restype, function.errcheck = ctypes.c_int, _check_variant
     return library
 
 
