@@ -42,9 +42,9 @@ def test_index_of_quirks_agrees_with_the_code() -> None:
 
 
 def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     monkeypatch.chdir(tmp_path)
-    exec(compile(block, "README.md", "exec"), {})
+    exec(compile("\n".join(blocks), "README.md", "exec"), {})
     assert {path.name for path in tmp_path.iterdir()} == {"float.bin", "noise.img"}
 
 
