@@ -257,9 +257,10 @@ class Renderer:
         if device_arrays:
             assert whole is not None
             return whole[:, 0]
-        for image in images:
+        for experiment, image in zip(wanted, images, strict=True):
             assert image is not None
             warn_of_interpolation_stop(image.rendered)
+            warn_of_empty_image(experiment, image.rendered)
         return images
 
     def gradients(

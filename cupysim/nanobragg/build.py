@@ -288,10 +288,16 @@ def _detector(args: Arguments) -> Detector:
         distance=args.distance,
         close_distance=args.close_distance,
         convention=convention,
-        frame=FRAMES[
+        # other conventions have no use for these, unless quirks are corrected later
+        frame=None
+        if convention is not Convention.CUSTOM
+        and not quirks.corrects(Quirk.VECTORS_SWITCH_CONVENTION)
+        else FRAMES[
             convention if quirks.corrects(Quirk.VECTORS_SWITCH_CONVENTION) else Convention.CUSTOM
         ].with_vectors(**vectors),
-        pivot=_pivot(args, convention),
+        pivot=None
+        if convention is not Convention.CUSTOM and not quirks.corrects(Quirk.PIVOT_IN_CUSTOM_ONLY)
+        else _pivot(args, convention),
         beam_centre=(args.beam_x, args.beam_y),
         close_point=(args.close_x, args.close_y),
         origin_pixels=(args.origin_x, args.origin_y),

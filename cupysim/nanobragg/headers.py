@@ -54,6 +54,9 @@ WHOLE_KEYS: tuple[tuple[tuple[str, ...], str, Unit | None], ...] = (
 EDGE_ON = 1e-9
 """A detector whose normal has a smaller cosine with the beam has no distance along it."""
 
+TILTED = 1e-4
+"""Relative difference of a header's distances from which on the detector is tilted."""
+
 ORIGIN_CONVENTIONS = ("xds", "dials")
 """Conventions in which a header's beam centre does not count."""
 
@@ -133,8 +136,12 @@ def inherit(
                 else header_values(smv_image, flip_y=is_mask, pixel=pixel)
             )
             found |= header
-            if not is_mask:
+            # a mask's header places the detector if nothing else does
+            if not is_mask or not (placed_by_options or "image_file" in given):
                 _warn_of_what_is_left_out(smv_image, header, given, quirks)
+                if is_mask and "beam_y" in header and not quirks.corrects(Quirk.HEADER_READING):
+                    effect = f"BEAM_CENTER_Y of the mask {path} is counted from the other edge"
+                    warn_quirk(Quirk.HEADER_READING, effect)
                 if "wavelength" not in header:
                     lacking = f"{path}: its header has no WAVELENGTH"
         mask = good if is_mask else mask
@@ -183,6 +190,18 @@ def _warn_of_what_is_left_out(
             ),
             stacklevel=3,
         )
+    distances = [image.number(key, whole_key=True) for key in ("DISTANCE", "CLOSE_DISTANCE")]
+    turned = {"rotate_x", "rotate_y", "rotate_z", "twotheta"} & set(given)
+    if None not in distances and not image.number("TWOTHETA", whole_key=True) and not turned:
+        near, far = sorted(abs(each or 0.0) for each in distances)
+        if far - near > TILTED * far:
+            warnings.warn(
+                CupysimWarning(
+                    f"{image.path}: DISTANCE and CLOSE_DISTANCE are those of a tilted detector, "
+                    "whose rotations the header does not tell: -detector_rotx, -detector_roty"
+                ),
+                stacklevel=3,
+            )
     convention = given.get("convention")
     if convention in ORIGIN_CONVENTIONS and "beam_x" in header and "origin_x" not in header:
         warnings.warn(
@@ -228,6 +247,7 @@ def _warn_of_what_is_left_out(
         ("PIXEL_SIZE", ("pixel",), "0.1 mm"),
         ("DISTANCE", ("distance", "close_distance"), "100 mm"),
         ("BEAM_CENTER_X", ("beam_x", "origin_x"), "the middle"),
+        ("BEAM_CENTER_Y", ("beam_y", "origin_y"), "the middle"),
     ):
         if not any(name in header or name in given for name in names):
             warnings.warn(
@@ -239,9 +259,12 @@ def _warn_of_what_is_left_out(
 
 
 def _is_own(image: smv.SmvFile, key: str) -> bool:
-    """Whether longer keys which end with this one are those of headers which nanoBragg writes."""
-    longer = set(re.findall(rf"(\w+{re.escape(key)})\s*=", image.text))
-    return longer <= {"CLOSE_DISTANCE", "XDS_ORGX", "XDS_ORGY"}
+    """Whether the key which is read is a longer one of headers which nanoBragg writes."""
+    at = image.text.rfind(key)
+    before = re.search(r"\w*$", image.text[:at])
+    longer = (before[0] if before else "") + key
+    is_key = image.text[at + len(key) :].lstrip().startswith("=")
+    return is_key and longer in ("CLOSE_DISTANCE", "XDS_ORGX", "XDS_ORGY")
 
 
 def _open(
@@ -325,8 +348,10 @@ def meant_values(image: smv.SmvFile) -> dict[str, Any]:
     if values.get("oscillation") == 0.0:
         # a still; an option of zero would mean two equal angles
         del values["oscillation"]
-    cosine = math.cos(values.get("twotheta", 0.0))
-    if "close_distance" in values and abs(cosine) > EDGE_ON:
+    swing = values.get("twotheta", 0.0)
+    cosine = math.cos(swing)
+    has_distance = "distance" in values and swing == 0.0
+    if "close_distance" in values and not has_distance and abs(cosine) > EDGE_ON:
         values["distance"] = values["close_distance"] / cosine
     return values
 

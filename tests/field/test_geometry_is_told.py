@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -308,6 +309,46 @@ def test_what_headers_say_in_vain(
     header = data[:512].rstrip(b" \0").removesuffix(b"}\f") + line.encode() + b"\n}\f"
     path.write_bytes(header.ljust(512) + data[512:])
     assert message in run(f"{WORDS} -img a.img {words}").err
+    if "-xds" not in words and "-dials" not in words:
+        # and of a mask which places the detector
+        assert message in run(f"{WORDS} -mask a.img {words}").err
+
+
+def test_masks_count_from_the_other_edge(tmp_path: Path, run: Run) -> None:
+    smv_file(tmp_path / "a.img", COUNTS.astype("<u2"))
+    assert "is counted from the other edge" in run(f"{WORDS} -mask a.img").err
+    assert "other edge" not in run(f"{WORDS} -mask a.img -corrected").err
+
+
+def test_keys_inside_values(tmp_path: Path, run: Run) -> None:
+    """nanoBragg reads AXIS=PHI; WAVELENGTH=0.97; as a phi of 0.97 degrees."""
+    path = smv_file(tmp_path / "a.img", COUNTS.astype("<u2"))
+    data = path.read_bytes()
+    header = data[:512].rstrip(b" \0").removesuffix(b"}\f") + b"AXIS=PHI;\nBIN=2x2;\n}\f"
+    path.write_bytes(header.ljust(512) + data[512:])
+    assert "PHI=2 is read from another key" in run(f"{WORDS} -img a.img").err
+    right = from_args(f"{CRYSTAL} -img {path} -corrected")
+    assert np.degrees(right.scan.start) == pytest.approx(12.0)
+
+
+def test_tilted_images_are_placed_again(tmp_path: Path, run: Run) -> None:
+    """With their rotations named again; without, a line tells that they are missing."""
+    tilt = "-detector_rotx 3 -detector_roty 20"
+    words = f"{CRYSTAL} -lambda 1 -corrected -distance 80 -detpixels 40 -pixel 1 {tilt}"
+    assert run(f"{words} -intfile a.img -nonoise -nopgm").status == 0
+    first, again = from_args(words), from_args(f"{CRYSTAL} -corrected -img a.img {tilt}")
+    assert again.geometry.distance == pytest.approx(first.geometry.distance, rel=1e-5)
+    assert "those of a tilted detector" in run(f"{WORDS} -img a.img -corrected").err
+
+
+@pytest.mark.parametrize("convention", ["-xds", "-dials", "-adxv", "-denzo", "-twotheta 20"])
+def test_corrected_afterwards(convention: str) -> None:
+    """As if it had been corrected from the start."""
+    words = f"{CRYSTAL} -detpixels 40 -pixel 1 {convention}"
+    late, early = replace(from_args(words), quirks="all"), from_args(f"{words} -corrected")
+    np.testing.assert_allclose(late.geometry.origin, early.geometry.origin, atol=1e-12)
+    np.testing.assert_allclose(late.frame.beam, early.frame.beam)
+    np.testing.assert_allclose(late.frame.spindle, early.frame.spindle)
 
 
 # CBF

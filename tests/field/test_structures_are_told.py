@@ -200,6 +200,27 @@ def test_batches_of_shelx(batches: list[str], message: str, tmp_path: Path, run:
     assert message in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("trailer", "message"),
+    [
+        ("HKLF 3", "it says HKLF 3 itself"),
+        ("CELL 0.71073 7 8 9 90 102 90", "it has the cell 7 8 9"),
+        ("CELL 0.71073 30 40 50 90 90 90\nHKLF 4", ""),
+    ],
+)
+def test_instructions_behind_a_list(trailer: str, message: str, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "a.hkl").write_text(shelx_list([""]) + f"{0:4d}{0:4d}{0:4d}\n{trailer}\n")
+    err = run(f"convert a.hkl P1.hkl {SHELX}").err
+    assert message in err
+    assert ("itself" in err) == bool(message)
+
+
+def test_absences_which_are_not_zero_are_told(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "a.hkl").write_text(f"{0:4d}{0:4d}{3:4d}{100.0:8.2f}{1.0:8.2f}\n")
+    out = run(f"convert a.hkl P1.hkl {SHELX}").out
+    assert "1 that the space group forbids are not zero" in out
+
+
 def test_cells_which_a_point_group_forbids(tmp_path: Path, run: Run) -> None:
     (tmp_path / "a.hkl").write_text(
         "CrystFEL reflection list version 2.0\nSymmetry: 4/mmm\n"

@@ -16,7 +16,7 @@ from cupysim.formats.structures import cif_reflections, intensity_lists, mtz
 from cupysim.formats.structures.columns import Chosen, choices, choose
 from cupysim.formats.structures.merging import Observations, expanded, merged
 from cupysim.formats.structures.structure import Structure
-from cupysim.formats.structures.symmetry import cell_text, check_cell
+from cupysim.formats.structures.symmetry import Symmetry, cell_text, check_cell
 from cupysim.formats.structures.table import Cell, Column, ReflectionTable, listed
 from cupysim.models.crystal import UnitCell
 from cupysim.models.structure_factors import StructureFactors
@@ -138,6 +138,9 @@ def structure_of(
             path, "-merge: some rows are parts of reflections (M/ISYM); scale and merge them before"
         )
     unique, how = merged(path, observations, table.symmetry, merge, not chosen.is_intensity)
+    absent = _forbidden(unique, table.symmetry)
+    if absent:
+        how = [*how, f"{absent} that the space group forbids are not zero, and are taken"]
     if chosen.is_intensity:
         negative = int(np.count_nonzero(unique.values < 0.0))
         lost = f"; {negative} negative ones become 0" if negative else ""
@@ -165,6 +168,16 @@ def structure_of(
                      len(unique.values), count_distinct(hkl), wavelength),
         symmetry=table.symmetry,
     )  # fmt: skip
+
+
+def _forbidden(unique: Observations, symmetry: Symmetry) -> int:
+    """How many reflections are systematically absent, but have a value."""
+    group = symmetry.group
+    if group is None:
+        return 0
+    operations = group.operations()
+    present = unique.hkl[unique.values > 0.0].tolist()
+    return sum(operations.is_systematically_absent(index) for index in present)
 
 
 def _tables(path: os.PathLike[str] | str) -> list[ReflectionTable]:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 
-from cupysim.errors import FileFormatError
+import numpy as np
+
+from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats.structures.list_lines import fixed_numbers, list_table
 from cupysim.formats.structures.symmetry import named
 from cupysim.formats.structures.table import Cell, Quantity, ReflectionTable
+
+SAME_CELL = 1e-3
+"""Relative difference of edges and angles up to which a cell is the one that is given."""
 
 
 def read(
@@ -45,7 +51,8 @@ def read(
         raise FileFormatError(path, f"unknown space group {group!r}")
     rows: list[list[float]] = []
     batches: dict[int, int] = {}
-    for number, line in enumerate(data.decode("latin-1").splitlines(), 1):
+    text_lines = data.decode("latin-1").splitlines()
+    for number, line in enumerate(text_lines, 1):
         if not line.strip():
             if rows:
                 # h = k = l = 0 ends the list
@@ -60,6 +67,7 @@ def read(
                 # a Fortran format with two decimals
                 row[place] /= 100.0
         if row[:3] == [0.0, 0.0, 0.0]:
+            _check_trailer(path, text_lines[number:], intensities, cell)
             break
         rows.append(row)
     _check_batches(path, batches)
@@ -86,3 +94,22 @@ def _check_batches(path: object, batches: Mapping[int, int]) -> None:
             "tell: merge them before",
             batches[several[1]],
         )
+
+
+def _check_trailer(path: object, lines: Sequence[str], intensities: bool, cell: Cell) -> None:
+    """Hold the instructions behind a list, which some programs put there, against what is given."""
+    for line in lines:
+        words = line.split()
+        told_kind = words[1] if len(words) > 1 and words[0].upper() == "HKLF" else ""
+        if told_kind in ("3", "4") and (told_kind == "4") is not intensities:
+            raise FileFormatError(path, f"it says HKLF {told_kind} itself: --shelx {told_kind}")
+        if len(words) == 8 and words[0].upper() == "CELL":
+            try:
+                told = [float(word) for word in words[2:]]
+            except ValueError:
+                continue
+            if np.abs(np.array(told) / cell - 1.0).max() > SAME_CELL:
+                warnings.warn(
+                    CupysimWarning(f"{path}: it has the cell {' '.join(words[2:])} itself"),
+                    stacklevel=4,
+                )
