@@ -255,20 +255,25 @@ def _lattices(
     if lengths is not None and volume is not None:
         along = rescale(along, np.asarray(lengths, dtype=np.float64) / volume)
         reciprocal_volumes = np.full(len(rows), 1.0 / volume)
-    possible = np.isfinite(reciprocal_volumes) & (np.abs(reciprocal_volumes) >= SMALLEST_NORMAL)
-    if not possible.all():
-        raise ModelError("crystal: the three reciprocal cell vectors span no volume")
-    volumes = 1.0 / reciprocal_volumes
+    volumes = _inverse_volumes(reciprocal_volumes)
     direct = volumes[:, None, None] * along
     across = cross(direct[:, NEXT], direct[:, AFTER_NEXT])
     if consistent:
         volumes = dot(direct[:, 0], across[:, 0])
-        reciprocal_volumes = 1.0 / volumes
+        reciprocal_volumes = _inverse_volumes(volumes)
     made = reciprocal_volumes[:, None, None] * across
     return [
         Lattice(*each)
         for each in zip(direct, made, volumes.tolist(), reciprocal_volumes.tolist(), strict=True)
     ]
+
+
+def _inverse_volumes(volumes: Array) -> Array:
+    """The inverse of each volume; zero and numbers without an inverse raise `ModelError`."""
+    possible = np.isfinite(volumes) & (np.abs(volumes) >= SMALLEST_NORMAL)
+    if not possible.all():
+        raise ModelError("crystal: the three reciprocal cell vectors span no volume")
+    return 1.0 / volumes
 
 
 def clamp_sine(sine: float) -> float:
