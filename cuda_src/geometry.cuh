@@ -1,27 +1,89 @@
-// From pixels to directions, solid angles and absorbed fractions. The order of
-// operations is the C program's, but where it divides by what many numbers are
-// divided by, a reciprocal multiplies: divisions were a third of the time of images
-// of one step.
+// From the pixels of a block to directions and scattering vectors. The order of operations is the C
+// program's, but where it divides by what many numbers are divided by, a reciprocal multiplies: divisions
+// were a third of the time of images of one step.
 #pragma once
 #include "launch.cuh"
+#include "miller_index.cuh"
 
 namespace cupysim {
 
-// Directions and kept factors of a block of pixels.
-struct Pixels {
-    Int number[LANES];  // slow*n_fast + fast
+// Pixels that are computed together, and what is known of them.
+struct PixelBlock {
+    Int numbers[LANES];  // slow*n_fast + fast
     double fast[LANES], slow[LANES];  // pixel coordinates
     double x[LANES], y[LANES], z[LANES];  // unit vector from sample to sub-pixel
     double airpath[LANES];  // its length (m)
-    // those of the first sub-pixel and source, of the current layer for
-    // `capture`, where they are used once
+    // solid angle, polarization factor and absorbed fraction; those of the first sub-pixel and source (of
+    // the current layer for `capture`) where they are used once
     double omega[LANES], polar[LANES], capture[LANES];
     double omega_sum[LANES];  // over layers and sub-pixels (sr)
-    double sum[LANES];  // of squared amplitudes, the image to be
+    double total[LANES];  // the sum of squared amplitudes (electron^2)
 };
 
+// A ray: which layer, slow and fast sub-pixel, source.
+struct Ray {
+    Int layer, sub_slow, sub_fast, source;
+};
+
+CUPYSIM_FUNCTION Ray ray_of(const Launch& launch, Int number) {
+    const Int oversample = launch.oversample;
+    const Int sub_pixel = number / launch.n_sources;
+    const Int row = sub_pixel / oversample;
+    return {row / oversample, row % oversample, sub_pixel % oversample, number % launch.n_sources};
+}
+
+CUPYSIM_FUNCTION void next_ray(const Launch& launch, Ray& ray) {
+    if (++ray.source < launch.n_sources) return;
+    ray.source = 0;
+    if (++ray.sub_fast < launch.oversample) return;
+    ray.sub_fast = 0;
+    if (++ray.sub_slow < launch.oversample) return;
+    ray.sub_slow = 0;
+    ++ray.layer;
+}
+
+// Lanes that are pixels of the launch.
+CUPYSIM_FUNCTION int lanes_in_use(const Launch& launch, Int first) {
+    if (LANES == 1) return 1;
+    const Int left = launch.n_pixels - first;
+    return left < LANES ? static_cast<int>(left) : LANES;
+}
+
+// The block of pixels from `first` on; lanes beyond the launch's last pixel repeat it.
+CUPYSIM_FUNCTION void number_pixels(const Launch& launch, PixelBlock& pixels, Int first) {
+    const int n = lanes_in_use(launch, first);
+    const Int index = launch.first_pixel + first, n_fast = launch.n_fast;
+    if (launch.numbers != nullptr) {
+        for (int i = 0; i < LANES; ++i) {
+            const Int number = launch.numbers[index + (i < n ? i : n - 1)];
+            pixels.numbers[i] = number;
+            pixels.slow[i] = static_cast<double>(number / n_fast);
+            pixels.fast[i] = static_cast<double>(number % n_fast);
+        }
+        return;
+    }
+    // divisions of integers are slow: one, then steps
+    const Int n_columns = launch.n_columns;
+    Int row = index / n_columns, column = index % n_columns;
+    for (int i = 0; i < LANES; ++i) {
+        const Int slow = launch.first_row + row, fast = launch.first_column + column;
+        pixels.numbers[i] = slow * n_fast + fast;
+        pixels.slow[i] = static_cast<double>(slow);
+        pixels.fast[i] = static_cast<double>(fast);
+        if (i + 1 < n && ++column == n_columns) {
+            column = 0;
+            ++row;
+        }
+    }
+}
+
+// The centre of a sub-pixel along one axis of the panel (m).
+CUPYSIM_FUNCTION double sub_pixel_position(double pixel, double oversample, double sub_pixel, double sub_size) {
+    return sub_size * (pixel * oversample + sub_pixel) + sub_size / 2.0;
+}
+
 // v turned about the unit vector `axis`: v cos + (axis x v) sin + axis (axis.v)(1 - cos).
-CUPYSIM_FUNCTION void turn(double v[3], const double axis[3], double angle) {
+CUPYSIM_FUNCTION void rotate_axis(double v[3], const double axis[3], double angle) {
     const double c = cos(angle), s = sin(angle);
     const double along = (axis[0] * v[0] + axis[1] * v[1] + axis[2] * v[2]) * (1.0 - c);
     const double x = v[0] * c + (axis[1] * v[2] - axis[2] * v[1]) * s + axis[0] * along;
@@ -34,14 +96,14 @@ CUPYSIM_FUNCTION void turn(double v[3], const double axis[3], double angle) {
 
 // The curved detector: a point on the beam turned about two axes, by ways on the flat panel
 // divided by the radius.
-CUPYSIM_FUNCTION void bend(const Launch& launch, Pixels& pixels) {
-    const double radius = launch.bend_radius[0];
+CUPYSIM_FUNCTION void bend(const Launch& launch, PixelBlock& pixels) {
+    const double radius = launch.bend_radius;
     for (int i = 0; i < LANES; ++i) {
         double v[3] = {launch.bend_centre[0], launch.bend_centre[1], launch.bend_centre[2]};
         for (int n = 0; n < 2; ++n) {
             const double* measure = launch.bend_measures + 3 * n;
             const double way = measure[0] * pixels.x[i] + measure[1] * pixels.y[i] + measure[2] * pixels.z[i];
-            turn(v, launch.bend_axes + 3 * n, (way - launch.bend_offsets[n]) / radius);
+            rotate_axis(v, launch.bend_axes + 3 * n, (way - launch.bend_offsets[n]) / radius);
         }
         pixels.x[i] = v[0];
         pixels.y[i] = v[1];
@@ -49,20 +111,20 @@ CUPYSIM_FUNCTION void bend(const Launch& launch, Pixels& pixels) {
     }
 }
 
-// Directions towards sub-pixel (sub_fast, sub_slow) of a layer.
-CUPYSIM_FUNCTION void aim(const Launch& launch, Pixels& pixels, Int layer, Int sub_slow, Int sub_fast) {
-    const double oversample = static_cast<double>(launch.oversample[0]);
-    const double size = launch.pixel_size[0] / oversample;
-    const double depth = static_cast<double>(layer) * launch.layer_step[0];
-    const double sub_f = static_cast<double>(sub_fast), sub_s = static_cast<double>(sub_slow);
+// Positions of the ray's sub-pixels, f fast + s slow + depth normal + origin, as unit vectors and lengths.
+CUPYSIM_FUNCTION void pixel_position(const Launch& launch, PixelBlock& pixels, const Ray& ray) {
+    const double oversample = static_cast<double>(launch.oversample);
+    const double size = launch.pixel_size / oversample;
+    const double depth = static_cast<double>(ray.layer) * launch.layer_step;
+    const double sub_fast = static_cast<double>(ray.sub_fast), sub_slow = static_cast<double>(ray.sub_slow);
     FOR_LANES(i) {
-        const double f = size * (pixels.fast[i] * oversample + sub_f) + size / 2.0;
-        const double s = size * (pixels.slow[i] * oversample + sub_s) + size / 2.0;
+        const double f = sub_pixel_position(pixels.fast[i], oversample, sub_fast, size);
+        const double s = sub_pixel_position(pixels.slow[i], oversample, sub_slow, size);
         pixels.x[i] = f * launch.fast[0] + s * launch.slow[0] + depth * launch.normal[0] + launch.origin[0];
         pixels.y[i] = f * launch.fast[1] + s * launch.slow[1] + depth * launch.normal[1] + launch.origin[1];
         pixels.z[i] = f * launch.fast[2] + s * launch.slow[2] + depth * launch.normal[2] + launch.origin[2];
     }
-    if (launch.curved[0]) bend(launch, pixels);
+    if (launch.is_curved) bend(launch, pixels);
     FOR_LANES(i) {
         const double x = pixels.x[i], y = pixels.y[i], z = pixels.z[i];
         const double length = square_root(x * x + y * y + z * z);
@@ -75,37 +137,33 @@ CUPYSIM_FUNCTION void aim(const Launch& launch, Pixels& pixels, Int layer, Int s
     }
 }
 
-// Solid angle area/R^2 close/R, or area/R^2 for point pixels. The distance of the layer's own plane
-// counts where each term has its own solid angle; the C program takes the first one's for all.
-CUPYSIM_FUNCTION void keep_solid_angle(const Launch& launch, Pixels& pixels, Int layer, bool counts) {
-    const bool own = launch.omega_use[0] == EACH && !launch.radial[0];
-    const double depth = own ? static_cast<double>(layer) * launch.layer_step[0] : 0.0;
-    const double area = launch.pixel_area[0], close = launch.close_distance[0] + depth;
-    const bool point = launch.point_pixel[0] != 0, again = launch.omega_use[0] != ONCE;
-    const double counted = counts ? 1.0 : 0.0;
+// q = (d - i)/lambda
+CUPYSIM_FUNCTION void scattering_vector(const PixelBlock& pixels, const Source& source, Scattering<Double>& q) {
+    const double x = source.incident[0], y = source.incident[1], z = source.incident[2];
+    const double wavenumber = 1.0 / source.wavelength;
     FOR_LANES(i) {
-        const double r = pixels.airpath[i];
-        const double inverse = reciprocal(r);
-        const double inclined = point ? 1.0 : close * inverse;
-        const double omega = area * inverse * inverse * inclined;
-        const double kept = pixels.omega[i];
-        const double now = (again || kept == 0.0) ? omega : kept;
-        pixels.omega[i] = now;
-        pixels.omega_sum[i] += counted * now;
+        q.x[i] = (pixels.x[i] - x) * wavenumber;
+        q.y[i] = (pixels.y[i] - y) * wavenumber;
+        q.z[i] = (pixels.z[i] - z) * wavenumber;
     }
 }
 
-// Absorbed fraction exp(-layer step mu/cos) - exp(-(layer+1) step mu/cos).
-CUPYSIM_FUNCTION void keep_capture(const Launch& launch, Pixels& pixels, Int layer) {
-    const double number = static_cast<double>(layer), step = launch.layer_step[0];
-    const double mu = launch.attenuation[0];
+// Whether a ray is within the resolution limit: 1 or 0 for each lane. Gives whether any is.
+CUPYSIM_FUNCTION bool within_resolution(const Launch& launch, const Scattering<Double>& q, double active[LANES]) {
+    const double dmin = launch.dmin;
+    FOR_LANES(i) active[i] = 1.0;
+    if (!(dmin > 0.0)) return true;
+    bool any = false;
     for (int i = 0; i < LANES; ++i) {
-        if (launch.capture_use[0] == ONCE && pixels.capture[i] != 0.0) continue;
-        const double parallax = launch.radial[0] ? 1.0
-                                                 : pixels.x[i] * launch.normal[0] + pixels.y[i] * launch.normal[1] +
-                                                       pixels.z[i] * launch.normal[2];
-        pixels.capture[i] = exp(-number * step * mu / parallax) - exp(-(number + 1.0) * step * mu / parallax);
+        const double stol =
+            0.5 * square_root(sum(sum(product(q.x[i], q.x[i]), product(q.y[i], q.y[i])), product(q.z[i], q.z[i])));
+        if (stol > 0.0 && dmin > 0.5 / stol) {
+            active[i] = 0.0;
+        } else {
+            any = true;
+        }
     }
+    return any;
 }
 
 }  // namespace cupysim

@@ -1,14 +1,13 @@
 // Fractional Miller indices of a ray, h = a.q with q = (d - i)/lambda, as the
 // nearest reflection and the offset from it.
 #pragma once
-#include "geometry.cuh"
 #include "policies.cuh"
 
 namespace cupysim {
 
 template <class Policy>
 struct Index {
-    typename Policy::Number whole;  // halves go down, as in the C program
+    typename Policy::Number nearest;  // integer; halves go down, as in the C program
     typename Policy::Offset offset;  // in (-1/2, 1/2]
 };
 
@@ -45,8 +44,8 @@ CUPYSIM_FUNCTION void set_scattering(Scattering<Pairs>& q, int i, double x, doub
 template <class Policy>
 CUPYSIM_FUNCTION Index<Policy> miller_index(const Scattering<Policy>& q, int i, const double* row, double) {
     const double h = multiply_add(row[0], q.x[i], multiply_add(row[1], q.y[i], row[2] * q.z[i]));
-    const double whole = nearest_down(h);
-    return {whole, h - whole};
+    const double nearest = nearest_index(h);
+    return {nearest, h - nearest};
 }
 
 // In pairs: the sum of the three products is rounded to a grid so coarse that
@@ -64,18 +63,18 @@ CUPYSIM_FUNCTION Index<Pairs> miller_index(const Scattering<Pairs>& q, int i, co
     rest = fused(low[1], q.y[i], fused(row[1], q.y_low[i], rest));
     rest = fused(low[2], q.z[i], fused(row[2], q.z_low[i], rest));
     const float on_grid = sum(s3, -grid);
-    float whole = nearest_even(on_grid);
-    float fine = sum(on_grid, -whole);
+    float nearest = nearest_even(on_grid);
+    float fine = sum(on_grid, -nearest);
     // the rest may carry it over the edge between two reflections
     const float up = rest > sum(0.5f, -fine) ? 1.0f : 0.0f;
     const float down = rest <= sum(-0.5f, -fine) ? 1.0f : 0.0f;
     const float carry = sum(up, -down);
-    whole = sum(whole, carry);
+    nearest = sum(nearest, carry);
     fine = sum(fine, -carry);
-    return {whole, exact_sum(fine, rest)};
+    return {nearest, exact_sum(fine, rest)};
 }
 
-// All three; `matrix` has rows a, b, c.
+// h, k, l; `matrix` has rows a, b, c.
 template <class Policy>
 CUPYSIM_FUNCTION Triple<Index<Policy>> miller_indices(const Scattering<Policy>& q, int i,
                                                       const typename Policy::Element* matrix,
@@ -90,8 +89,8 @@ CUPYSIM_FUNCTION Triple<typename Policy::Offset> offsets_of(const Triple<Index<P
 }
 
 template <class Policy>
-CUPYSIM_FUNCTION Triple<typename Policy::Number> wholes_of(const Triple<Index<Policy>>& indices) {
-    return {indices.h.whole, indices.k.whole, indices.l.whole};
+CUPYSIM_FUNCTION Triple<typename Policy::Number> nearest_of(const Triple<Index<Policy>>& indices) {
+    return {indices.h.nearest, indices.k.nearest, indices.l.nearest};
 }
 
 }  // namespace cupysim

@@ -71,7 +71,7 @@ CUPYSIM_FUNCTION bool below(Pair x, double limit) {
     return sum(sum(x.hi, -edge.hi), sum(x.lo, -edge.lo)) < 0.0f;
 }
 
-// What is left of x beyond the nearest whole number, in [-1/2, 1/2].
+// What is left of x beyond the nearest integer, in [-1/2, 1/2].
 CUPYSIM_FUNCTION double fraction(double x) { return x - nearest_even(x); }
 CUPYSIM_FUNCTION float fraction(Pair x) {
     const float near = nearest_even(x.hi);

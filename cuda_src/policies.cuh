@@ -12,7 +12,7 @@ namespace cupysim {
 struct Double {
     using Real = double;  // sines, structure factors
     using Offset = double;  // fractional Miller indices
-    using Number = double;  // whole numbers
+    using Number = double;  // integers
     using Element = double;  // of orientation matrices
     static constexpr int MATRIX_SIZE = 9;
     static constexpr int TILE = 1 << 30;  // steps added up in Real
@@ -39,5 +39,15 @@ struct Pairs {
     static constexpr int MATRIX_SIZE = 18;  // high parts, then low parts
     static constexpr int TILE = 16;
 };
+
+// Precisions, and their types.
+#ifdef CUPYSIM_WITH_PAIRS
+#define CUPYSIM_PRECISIONS(PRECISION) PRECISION(DOUBLE, Double) PRECISION(MIXED, Mixed) PRECISION(PAIRS, Pairs)
+#else
+// pairs of floats are for GPUs; a CPU computes them in tests alone
+#define CUPYSIM_PRECISIONS(PRECISION) PRECISION(DOUBLE, Double) PRECISION(MIXED, Mixed)
+#endif
+
+enum Precision { DOUBLE, MIXED, PAIRS };
 
 }  // namespace cupysim

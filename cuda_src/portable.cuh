@@ -97,7 +97,7 @@ CUPYSIM_FUNCTION float sum(float a, float b) {
 }
 
 // 1.5 * 2^52 and 1.5 * 2^23: added to a smaller number, they leave its nearest
-// whole number in the low bits. Two additions are faster on a GPU than its
+// integer in the low bits. Two additions are faster on a GPU than its
 // rounding instruction, and the oldest x86 has none.
 constexpr double WHOLE = 6755399441055744.0;
 constexpr float WHOLE_FLOAT = 12582912.0f;
@@ -106,7 +106,7 @@ constexpr float WHOLE_FLOAT = 12582912.0f;
 #define CUPYSIM_ROUNDS_FAST 1
 #endif
 
-// The nearest whole number, halves to even; |x| < 2^51.
+// The nearest integer, halves to even; |x| < 2^51.
 CUPYSIM_FUNCTION double nearest_even(double x) {
 #ifdef CUPYSIM_ROUNDS_FAST
     return __builtin_rint(x);
@@ -115,7 +115,7 @@ CUPYSIM_FUNCTION double nearest_even(double x) {
 #endif
 }
 
-// The nearest whole number, halves to even; |x| < 2^22.
+// The nearest integer, halves to even; |x| < 2^22.
 CUPYSIM_FUNCTION float nearest_even(float x) {
 #ifdef CUPYSIM_ROUNDS_FAST
     return __builtin_rintf(x);
@@ -124,8 +124,8 @@ CUPYSIM_FUNCTION float nearest_even(float x) {
 #endif
 }
 
-// The nearest whole number, halves downwards, as the C program takes it: ceil(x - 0.5).
-CUPYSIM_FUNCTION double nearest_down(double x) {
+// The nearest integer, halves downwards, as the C program takes it: ceil(x - 0.5).
+CUPYSIM_FUNCTION double nearest_index(double x) {
     const double shifted = x - 0.5;
 #if defined(__CUDACC__)
     return __dadd_rn(__dadd_ru(shifted, WHOLE), -WHOLE);
@@ -137,7 +137,7 @@ CUPYSIM_FUNCTION double nearest_down(double x) {
 #endif
 }
 
-// A whole number as a place in a table wants it: on a GPU an int, which the low
+// An integer as a place in a table wants it: on a GPU an int, which the low
 // bits of the sum with WHOLE hold already; on a CPU as it is, since doubles and
 // floats are limited to the table before they are converted, many at a time.
 #ifdef __CUDACC__

@@ -1,87 +1,38 @@
-// The loops over a block of pixels: layers, sub-pixels, sources, orientations.
+// The photons of a block of pixels:
 //
-// A launch may cover a part of the steps; what is known of the pixels is then
-// kept in the launch's state, and the next launch goes on.
+//     I = r_e^2 Phi/n  W1 ( B + sum over layers, sub-pixels, sources of
+//                               w ( b + sum over crystals, spindle angles, domains of F_cell^2 F_latt^2 ) )
+//
+// with F_cell and F_latt at h = a.q, k = b.q, l = c.q, q = (d - i)/lambda. B and b are backgrounds. Of solid
+// angle, absorbed fraction and polarization factor, W1 holds those used once, and w, with the weight of the
+// source, those that each term has; or a factor multiplies the running sum at each step (quirk Q14).
+//
+// A launch may cover a part of the steps; what is known of the pixels is then kept in the launch's state,
+// and the next launch goes on. The NumPy backend has the same functions in `backends/numpy/rays.py` and
+// `backends/numpy/oracle.py`.
 #pragma once
-#include "lattice_factor.cuh"
-#include "miller_index.cuh"
-#include "polarization.cuh"
+#include "geometry.cuh"
+#include "spot_shapes.cuh"
 #include "structure_factor.cuh"
+#include "weights.cuh"
 
 namespace cupysim {
 
-// The steps of a launch fall into rays: layer, slow and fast sub-pixel, source.
-struct Ray {
-    Int layer, sub_slow, sub_fast, source;
-};
-
-CUPYSIM_FUNCTION Ray ray_of(const Launch& launch, Int number) {
-    const Int sources = launch.n_sources[0], oversample = launch.oversample[0];
-    const Int sub_pixel = number / sources;
-    const Int row = sub_pixel / oversample;
-    return {row / oversample, row % oversample, sub_pixel % oversample, number % sources};
-}
-
-CUPYSIM_FUNCTION void next_ray(const Launch& launch, Ray& ray) {
-    if (++ray.source < launch.n_sources[0]) return;
-    ray.source = 0;
-    if (++ray.sub_fast < launch.oversample[0]) return;
-    ray.sub_fast = 0;
-    if (++ray.sub_slow < launch.oversample[0]) return;
-    ray.sub_slow = 0;
-    ++ray.layer;
-}
-
-// How many lanes are pixels of the launch.
-CUPYSIM_FUNCTION int lanes_in_use(const Launch& launch, Int first) {
-    if (LANES == 1) return 1;
-    const Int left = launch.n_pixels[0] - first;
-    return left < LANES ? static_cast<int>(left) : LANES;
-}
-
-// The block's pixels; lanes beyond the launch's last pixel repeat it.
-CUPYSIM_FUNCTION void locate(const Launch& launch, Pixels& pixels, Int first) {
-    const int n = lanes_in_use(launch, first);
-    const Int index = launch.first_pixel[0] + first, n_fast = launch.n_fast[0];
-    if (launch.numbers[0] != nullptr) {
-        for (int i = 0; i < LANES; ++i) {
-            const Int number = launch.numbers[0][index + (i < n ? i : n - 1)];
-            pixels.number[i] = number;
-            pixels.slow[i] = static_cast<double>(number / n_fast);
-            pixels.fast[i] = static_cast<double>(number % n_fast);
-        }
-        return;
-    }
-    // divisions of whole numbers are slow: one, then steps
-    const Int n_columns = launch.n_columns[0];
-    Int row = index / n_columns, column = index % n_columns;
-    for (int i = 0; i < LANES; ++i) {
-        const Int slow = launch.first_row[0] + row, fast = launch.first_column[0] + column;
-        pixels.number[i] = slow * n_fast + fast;
-        pixels.slow[i] = static_cast<double>(slow);
-        pixels.fast[i] = static_cast<double>(fast);
-        if (i + 1 < n && ++column == n_columns) {
-            column = 0;
-            ++row;
-        }
-    }
-}
-
-CUPYSIM_FUNCTION void begin(const Launch& launch, Pixels& pixels) {
-    const double polar = launch.polarized[0] ? 0.0 : 1.0;
+CUPYSIM_FUNCTION void reset(const Launch& launch, PixelBlock& pixels) {
+    const double polar = launch.polarized ? 0.0 : 1.0;
     FOR_LANES(i) {
         pixels.omega[i] = 0.0;
         pixels.polar[i] = polar;
         pixels.capture[i] = 1.0;
         pixels.omega_sum[i] = 0.0;
-        pixels.sum[i] = launch.background[0];
+        pixels.total[i] = launch.background;
     }
 }
 
 // Copies one of the kept numbers of a block from or to a launch's state.
 template <bool save>
-CUPYSIM_FUNCTION void keep(const Launch& launch, Int first, int which, double kept[LANES]) {
-    double* state = launch.state[0] + which * launch.n_pixels[0] + first;
+CUPYSIM_FUNCTION void copy_state(const Launch& launch, Int first, int which, double kept[LANES]) {
+    double* state = launch.state + which * launch.n_pixels + first;
     const int n = lanes_in_use(launch, first);
     for (int i = 0; i < LANES; ++i) {
         if (i >= n) break;
@@ -93,14 +44,16 @@ CUPYSIM_FUNCTION void keep(const Launch& launch, Int first, int which, double ke
     }
 }
 
-// Saves or restores what is known of the block's pixels.
+// What is known of pixels between the launches that share their steps.
+constexpr int STATE_SIZE = 5;
+
 template <bool save>
-CUPYSIM_FUNCTION void keep_state(const Launch& launch, Pixels& pixels, Int first) {
-    keep<save>(launch, first, 0, pixels.omega);
-    keep<save>(launch, first, 1, pixels.polar);
-    keep<save>(launch, first, 2, pixels.capture);
-    keep<save>(launch, first, 3, pixels.omega_sum);
-    keep<save>(launch, first, 4, pixels.sum);
+CUPYSIM_FUNCTION void copy_state(const Launch& launch, PixelBlock& pixels, Int first) {
+    copy_state<save>(launch, first, 0, pixels.omega);
+    copy_state<save>(launch, first, 1, pixels.polar);
+    copy_state<save>(launch, first, 2, pixels.capture);
+    copy_state<save>(launch, first, 3, pixels.omega_sum);
+    copy_state<save>(launch, first, 4, pixels.total);
 }
 
 // The sum over the first n lanes, in pairs, so that it is vectorised.
@@ -113,53 +66,22 @@ CUPYSIM_FUNCTION double sum_of_lanes(const double values[LANES], int n) {
     return sums[0];
 }
 
-// Photons from sums: the factors which are used once come in here.
-CUPYSIM_FUNCTION void finish(const Launch& launch, const Pixels& pixels, Int first) {
-    const double scale = launch.photons_per_squared_electron[0], n_steps = launch.n_steps[0];
-    const bool thick = launch.capture_use[0] == ONCE, polar = launch.polar_use[0] == ONCE,
-               omega = launch.omega_use[0] == ONCE;
+// Writes the photons, and the sum of the solid angles.
+CUPYSIM_FUNCTION void store_photons(const Launch& launch, const PixelBlock& pixels, Int first) {
+    const double scale = launch.photons_per_squared_electron, n_steps = launch.n_steps;
     float photons[LANES];
     FOR_LANES(i) {
-        const double value = scale * pixels.sum[i] / n_steps * (thick ? pixels.capture[i] : 1.0) *
-                             (polar ? pixels.polar[i] : 1.0) * (omega ? pixels.omega[i] : 1.0);
+        const double value = weighted_once(launch, pixels, i, scale * pixels.total[i] / n_steps);
         // added to the empty image, so that -0 becomes 0
         photons[i] = static_cast<float>(0.0 + value);
     }
     const int n = lanes_in_use(launch, first);
-    float* image = launch.image[0] - launch.image_first[0];
+    float* image = launch.image - launch.image_first;
     for (int i = 0; i < LANES; ++i) {
         if (i >= n) break;
-        image[pixels.number[i]] = photons[i];
+        image[pixels.numbers[i]] = photons[i];
     }
-    launch.omega_sums[0][first / LANES] = sum_of_lanes(pixels.omega_sum, n);
-}
-
-// Whether a ray is within the resolution limit: 1 or 0 for each lane.
-CUPYSIM_FUNCTION bool find_active(const Launch& launch, const Scattering<Double>& q, double active[LANES]) {
-    const double dmin = launch.dmin[0];
-    FOR_LANES(i) active[i] = 1.0;
-    if (!(dmin > 0.0)) return true;
-    bool any = false;
-    for (int i = 0; i < LANES; ++i) {
-        const double stol =
-            0.5 * square_root(sum(sum(product(q.x[i], q.x[i]), product(q.y[i], q.y[i])), product(q.z[i], q.z[i])));
-        if (stol > 0.0 && dmin > 0.5 / stol) {
-            active[i] = 0.0;
-        } else {
-            any = true;
-        }
-    }
-    return any;
-}
-
-// q = (d - i)/lambda
-CUPYSIM_FUNCTION void scatter(const Pixels& pixels, const double* source, Scattering<Double>& q) {
-    const double x = source[0], y = source[1], z = source[2], wavenumber = 1.0 / source[3];
-    FOR_LANES(i) {
-        q.x[i] = (pixels.x[i] - x) * wavenumber;
-        q.y[i] = (pixels.y[i] - y) * wavenumber;
-        q.z[i] = (pixels.z[i] - z) * wavenumber;
-    }
+    launch.omega_sums[first / LANES] = sum_of_lanes(pixels.omega_sum, n);
 }
 
 // What the orientations of a ray have in common.
@@ -167,7 +89,7 @@ template <class Policy>
 struct RayConstants {
     Scattering<Policy> q;
     FactorTable<Policy> table;
-    double active[LANES];
+    double active[LANES];  // 1 within the resolution limit, else 0
     double scale[LANES];  // of the terms, which are sums of squares of table entries
     typename Policy::Real constant_factor;
     typename Policy::Real grid;
@@ -186,74 +108,57 @@ struct Offsets {
     CUPYSIM_FUNCTION Triple<typename Policy::Offset> at(int i) const { return {h[i], k[i], l[i]}; }
 };
 
-// Bodies of the loops over lanes are functions of their own: compilers do not
-// vectorise loops with temporary structs.
+// Bodies of the loops over lanes are functions of their own: compilers do not vectorise loops with
+// temporary structs.
 
-// Offset of a lane from its nearest reflection.
-template <class Policy>
-CUPYSIM_FUNCTION void find_offsets(const RayConstants<Policy>& ray, const typename Policy::Element* matrix, int i,
-                                   Offsets<Policy>& offsets) {
-    offsets.set(i, offsets_of(miller_indices(ray.q, i, matrix, ray.grid)));
-}
-
-// The same, and F.
+// Offsets and F of a lane.
 template <class Policy, Factors factors>
-CUPYSIM_FUNCTION void look_up_lane(const RayConstants<Policy>& ray, const typename Policy::Element* matrix, int i,
-                                   Offsets<Policy>& offsets, typename Policy::Real cell[LANES]) {
+CUPYSIM_FUNCTION void factor_of_lane(const RayConstants<Policy>& ray, const typename Policy::Element* matrix, int i,
+                                     Offsets<Policy>& offsets, typename Policy::Real cell[LANES]) {
     const auto indices = miller_indices(ray.q, i, matrix, ray.grid);
     offsets.set(i, offsets_of(indices));
-    if constexpr (factors == TRICUBIC) {
-        cell[i] = tricubic_factor(ray.table, indices);
-    } else {
-        cell[i] = nearest_factor(ray.table, wholes_of(indices));
-    }
+    cell[i] = structure_factor<factors, false>(ray.table, ray.constant_factor, indices).value;
 }
 
-// F_latt squared of a lane where F is constant.
+// F_latt^2 of a lane where F is constant.
 template <class Policy, Shape shape>
-CUPYSIM_FUNCTION typename TermOf<Policy, shape == GAUSS>::Type constant_term(const RayConstants<Policy>& ray,
-                                                                             const CrystalConstants<Policy>& crystal,
-                                                                             const typename Policy::Element* matrix,
-                                                                             int i) {
-    return lattice_squared<Policy, shape>(crystal, offsets_of(miller_indices(ray.q, i, matrix, ray.grid)));
+CUPYSIM_FUNCTION Term<Policy, shape> constant_term(const RayConstants<Policy>& ray,
+                                                   const CrystalConstants<Policy>& crystal,
+                                                   const typename Policy::Element* matrix, int i) {
+    return SpotShape<shape>::squared(crystal, offsets_of(miller_indices(ray.q, i, matrix, ray.grid)));
 }
 
 // F_cell^2 F_latt^2 of a lane.
 template <class Policy, Shape shape>
-CUPYSIM_FUNCTION typename TermOf<Policy, shape == GAUSS>::Type table_term(const CrystalConstants<Policy>& crystal,
-                                                                          const Offsets<Policy>& offsets,
-                                                                          const typename Policy::Real cell[LANES],
-                                                                          int i) {
-    return times_factor(lattice_squared<Policy, shape>(crystal, offsets.at(i)), cell[i] * cell[i]);
+CUPYSIM_FUNCTION Term<Policy, shape> table_term(const CrystalConstants<Policy>& crystal, const Offsets<Policy>& offsets,
+                                                const typename Policy::Real cell[LANES], int i) {
+    return times_factor(SpotShape<shape>::squared(crystal, offsets.at(i)), cell[i] * cell[i]);
 }
 
-// Offsets and F of all lanes; false if F is zero in all.
+// Offsets and F of all lanes; gives whether any F is not zero.
 template <class Policy, Factors factors>
-CUPYSIM_FUNCTION bool look_up(const RayConstants<Policy>& ray, const typename Policy::Element* matrix,
-                              Offsets<Policy>& offsets, typename Policy::Real cell[LANES]) {
+CUPYSIM_FUNCTION bool structure_factors(const RayConstants<Policy>& ray, const typename Policy::Element* matrix,
+                                        Offsets<Policy>& offsets, typename Policy::Real cell[LANES]) {
     if constexpr (factors == TRICUBIC) {
         // 64 entries of the table for each lane leave little to vectorise
-        for (int i = 0; i < LANES; ++i) look_up_lane<Policy, factors>(ray, matrix, i, offsets, cell);
+        for (int i = 0; i < LANES; ++i) factor_of_lane<Policy, factors>(ray, matrix, i, offsets, cell);
     } else {
-        FOR_LANES(i) look_up_lane<Policy, factors>(ray, matrix, i, offsets, cell);
+        FOR_LANES(i) factor_of_lane<Policy, factors>(ray, matrix, i, offsets, cell);
     }
     typename Policy::Real largest = typename Policy::Real(0);
     for (int i = 0; i < LANES; ++i) largest = larger(cell[i] * cell[i], largest);
     return largest > typename Policy::Real(0);
 }
 
-// Adds the terms F_cell^2 F_latt^2 of some orientations of one crystal to the
-// pixels' sums.
+// Adds the terms of some orientations of one crystal to the pixels' sums.
 template <class Policy, Shape shape, Factors factors>
-CUPYSIM_FUNCTION void add_orientations(const Launch& launch, Pixels& pixels, const RayConstants<Policy>& ray,
-                                       const CrystalConstants<Policy>& crystal,
-                                       const typename Policy::Element* matrices, Int count) {
-    using Real = typename Policy::Real;
-    using Term = typename TermOf<Policy, shape == GAUSS>::Type;
+CUPYSIM_FUNCTION void accumulate(const Launch&, PixelBlock& pixels, const RayConstants<Policy>& ray,
+                                 const CrystalConstants<Policy>& crystal, const typename Policy::Element* matrices,
+                                 Int count) {
     for (Int first = 0; first < count; first += Policy::TILE) {
         const Int last = count - first < Policy::TILE ? count : first + Policy::TILE;
-        Term partial[LANES];
-        FOR_LANES(i) partial[i] = no_term<Term>();
+        Term<Policy, shape> partial[LANES];
+        FOR_LANES(i) partial[i] = no_term<Term<Policy, shape>>();
         for (Int j = first; j < last; ++j) {
             const typename Policy::Element* matrix = matrices + j * Policy::MATRIX_SIZE;
             if constexpr (factors == CONSTANT) {
@@ -262,8 +167,8 @@ CUPYSIM_FUNCTION void add_orientations(const Launch& launch, Pixels& pixels, con
                 }
             } else {
                 Offsets<Policy> offsets;
-                Real cell[LANES];
-                if (!look_up<Policy, factors>(ray, matrix, offsets, cell)) continue;
+                typename Policy::Real cell[LANES];
+                if (!structure_factors<Policy, factors>(ray, matrix, offsets, cell)) continue;
                 FOR_LANES(i) {
                     partial[i] = add_term(partial[i], table_term<Policy, shape>(crystal, offsets, cell, i));
                 }
@@ -272,125 +177,101 @@ CUPYSIM_FUNCTION void add_orientations(const Launch& launch, Pixels& pixels, con
         FOR_LANES(i) {
             // rays beyond the resolution limit must not add 0 times infinity
             const double term = in_double(partial[i]) * ray.scale[i];
-            pixels.sum[i] += ray.active[i] != 0.0 ? term : 0.0;
+            pixels.total[i] += ray.active[i] != 0.0 ? term : 0.0;
         }
     }
 }
 
 // The same where factors multiply the running sum at each step (quirk Q14).
 template <class Policy, Shape shape, Factors factors>
-CUPYSIM_FUNCTION void run_orientations(const Launch& launch, Pixels& pixels, const RayConstants<Policy>& ray,
-                                       const CrystalConstants<Policy>& crystal,
-                                       const typename Policy::Element* matrices, Int count) {
-    const bool always = launch.has_background[0] != 0;
-    const bool thick = launch.capture_use[0] == RUNNING, polar = launch.polar_use[0] == RUNNING,
-               omega = launch.omega_use[0] == RUNNING;
+CUPYSIM_FUNCTION void accumulate_running(const Launch& launch, PixelBlock& pixels, const RayConstants<Policy>& ray,
+                                         const CrystalConstants<Policy>& crystal,
+                                         const typename Policy::Element* matrices, Int count) {
+    const bool always = launch.has_background != 0;
+    const bool thick = launch.capture_use == RUNNING, polar = launch.polar_use == RUNNING,
+               omega = launch.omega_use == RUNNING;
     for (Int j = 0; j < count; ++j) {
-        const typename Policy::Element* matrix = matrices + j * Policy::MATRIX_SIZE;
-        Offsets<Policy> kept;
+        Offsets<Policy> offsets;
         typename Policy::Real cell[LANES];
-        if constexpr (factors == CONSTANT) {
-            FOR_LANES(i) {
-                find_offsets(ray, matrix, i, kept);
-                cell[i] = ray.constant_factor;
-            }
-        } else {
-            look_up<Policy, factors>(ray, matrix, kept, cell);
-        }
+        structure_factors<Policy, factors>(ray, matrices + j * Policy::MATRIX_SIZE, offsets, cell);
         FOR_LANES(i) {
-            const double term = in_double(table_term<Policy, shape>(crystal, kept, cell, i)) * ray.scale[i];
-            const double before = pixels.sum[i];
+            const double term = in_double(table_term<Policy, shape>(crystal, offsets, cell, i)) * ray.scale[i];
+            const double before = pixels.total[i];
             const double product = (before + term) * (thick ? pixels.capture[i] : 1.0) *
                                    (polar ? pixels.polar[i] : 1.0) * (omega ? pixels.omega[i] : 1.0);
-            const bool executed = always || !lattice_vanishes<Policy, shape>(crystal, kept.at(i));
-            pixels.sum[i] = executed && ray.active[i] != 0.0 ? product : before;
+            const bool executed = always || !SpotShape<shape>::vanishes(crystal, offsets.at(i));
+            pixels.total[i] = executed && ray.active[i] != 0.0 ? product : before;
         }
     }
 }
 
-// All orientations of the launch for one ray.
+// All orientations of the launch for one ray, crystal by crystal.
 template <class Policy, Shape shape, Factors factors, bool running>
-CUPYSIM_FUNCTION void sum_orientations(const Launch& launch, Pixels& pixels, const RayConstants<Policy>& ray) {
-    const Int each = launch.orientations_each[0];
-    const Int end = launch.first_orientation[0] + launch.n_orientations[0];
-    for (Int first = launch.first_orientation[0]; first < end;) {
+CUPYSIM_FUNCTION void sum_orientations(const Launch& launch, PixelBlock& pixels, const RayConstants<Policy>& ray) {
+    const Int each = launch.orientations_each;
+    const Int end = launch.first_orientation + launch.n_orientations;
+    for (Int first = launch.first_orientation; first < end;) {
         const Int number = first / each;
         const Int left = (number + 1) * each - first;
         const Int count = left < end - first ? left : end - first;
         const auto crystal = crystal_constants<Policy>(launch, number);
-        const auto* matrices = static_cast<const typename Policy::Element*>(launch.matrices[0]) +
-                               (first - launch.first_matrix[0]) * Policy::MATRIX_SIZE;
+        const auto* matrices = static_cast<const typename Policy::Element*>(launch.matrices) +
+                               (first - launch.first_matrix) * Policy::MATRIX_SIZE;
         if constexpr (running) {
-            run_orientations<Policy, shape, factors>(launch, pixels, ray, crystal, matrices, count);
+            accumulate_running<Policy, shape, factors>(launch, pixels, ray, crystal, matrices, count);
         } else {
-            add_orientations<Policy, shape, factors>(launch, pixels, ray, crystal, matrices, count);
+            accumulate<Policy, shape, factors>(launch, pixels, ray, crystal, matrices, count);
         }
         first += count;
     }
 }
 
 template <class Policy>
-CUPYSIM_FUNCTION void narrow(const Scattering<Double>& wide, Scattering<Policy>& q) {
+CUPYSIM_FUNCTION void to_policy(const Scattering<Double>& wide, Scattering<Policy>& q) {
     FOR_LANES(i) set_scattering(q, i, wide.x[i], wide.y[i], wide.z[i]);
 }
 
-// Directions and kept factors for a ray; `fresh` if the launch begins with it.
-CUPYSIM_FUNCTION void approach(const Launch& launch, Pixels& pixels, const Ray& ray, bool fresh) {
-    if (ray.source != 0 && !fresh) return;
+// Directions and kept factors for a ray. Rays of one sub-pixel share them; `is_first` if no ray of the
+// launch came before.
+CUPYSIM_FUNCTION void aim_at(const Launch& launch, PixelBlock& pixels, const Ray& ray, bool is_first) {
+    if (ray.source != 0 && !is_first) return;
     if (ray.sub_slow == 0 && ray.sub_fast == 0) {
-        const double capture = launch.absorbs_all[0] ? 1.0 : 0.0;
+        const double capture = launch.absorbs_all ? 1.0 : 0.0;
         FOR_LANES(i) pixels.capture[i] = capture;
     }
-    aim(launch, pixels, ray.layer, ray.sub_slow, ray.sub_fast);
-    keep_solid_angle(launch, pixels, ray.layer, ray.source == 0 && launch.first_orientation[0] == 0);
-    if (!launch.absorbs_all[0] || launch.capture_use[0] != ONCE) keep_capture(launch, pixels, ray.layer);
-}
-
-// What multiplies the terms of a ray: its source's brightness, and the factors of which each term
-// has its own. Those multiply a background too, once for a ray.
-CUPYSIM_FUNCTION void weigh(const Launch& launch, Pixels& pixels, double brightness, double scale[LANES]) {
-    const bool thick = launch.capture_use[0] == EACH, polar = launch.polar_use[0] == EACH,
-               omega = launch.omega_use[0] == EACH;
-    const double term_scale = launch.term_scale[0];
-    const double background = launch.first_orientation[0] == 0 ? launch.ray_background[0] : 0.0;
-    FOR_LANES(i) {
-        const double weight = brightness * (thick ? pixels.capture[i] : 1.0) * (polar ? pixels.polar[i] : 1.0) *
-                              (omega ? pixels.omega[i] : 1.0);
-        scale[i] = weight * term_scale;
-        pixels.sum[i] += weight * background;
-    }
+    pixel_position(launch, pixels, ray);
+    keep_solid_angle(launch, pixels, ray.layer, ray.source == 0 && launch.first_orientation == 0);
+    if (!launch.absorbs_all || launch.capture_use != ONCE) keep_capture(launch, pixels, ray.layer);
 }
 
 // The block of pixels from `first` on: all rays and orientations of the launch.
 template <class Policy, Shape shape, Factors factors, bool running>
 CUPYSIM_FUNCTION void render_block(const Launch& launch, Int first) {
-    Pixels pixels;
-    locate(launch, pixels, first);
-    begin(launch, pixels);
-    if (!launch.begins[0]) keep_state<false>(launch, pixels, first);
-    Ray ray = ray_of(launch, launch.first_ray[0]);
-    for (Int n = 0; n < launch.n_rays[0]; ++n, next_ray(launch, ray)) {
-        approach(launch, pixels, ray, n == 0);
-        const double* source = launch.sources[0] + ray.source * SOURCE_SIZE;
+    PixelBlock pixels;
+    number_pixels(launch, pixels, first);
+    reset(launch, pixels);
+    if (!launch.is_first_part) copy_state<false>(launch, pixels, first);
+    Ray ray = ray_of(launch, launch.first_ray);
+    for (Int n = 0; n < launch.n_rays; ++n, next_ray(launch, ray)) {
+        aim_at(launch, pixels, ray, n == 0);
+        const Source& source = launch.sources[ray.source];
         Scattering<Double> q;
-        scatter(pixels, source, q);
+        scattering_vector(pixels, source, q);
         RayConstants<Policy> constants;
-        const bool reached = find_active(launch, q, constants.active);
-        if (launch.polarized[0] || launch.polar_use[0] != ONCE) {
-            keep_polarization(launch, pixels, source, constants.active);
-        }
-        weigh(launch, pixels, source[11], constants.scale);
-        if (!reached) continue;
-        narrow(q, constants.q);
+        const bool is_reached = within_resolution(launch, q, constants.active);
+        keep_polarization(launch, pixels, source, constants.active);
+        ray_weight(launch, pixels, source, constants.scale);
+        if (!is_reached) continue;
+        to_policy(q, constants.q);
         constants.table = factor_table<Policy>(launch, source);
-        constants.constant_factor = static_cast<typename Policy::Real>(launch.constant_factor[0]);
-        constants.grid = static_cast<typename Policy::Real>(launch.grid[0]);
+        constants.constant_factor = static_cast<typename Policy::Real>(launch.constant_factor);
+        constants.grid = static_cast<typename Policy::Real>(launch.grid);
         sum_orientations<Policy, shape, factors, running>(launch, pixels, constants);
     }
-    if (launch.ends[0]) {
-        finish(launch, pixels, first);
+    if (launch.is_last_part) {
+        store_photons(launch, pixels, first);
     } else {
-        keep_state<true>(launch, pixels, first);
+        copy_state<true>(launch, pixels, first);
     }
 }
 

@@ -77,7 +77,7 @@ CUPYSIM_FUNCTION double exp_minus_twice(double y, float factor) {
     return static_cast<double>(factor) * exp_minus(y + y);
 }
 CUPYSIM_FUNCTION Scaled exp_minus_twice(Pair y, float factor) {
-    // 2^(-2 y/ln 2), split into a whole power and 2^-f = exp(-f ln 2) with |f| <= 1/2;
+    // 2^(-2 y/ln 2), split into an integer power and 2^-f = exp(-f ln 2) with |f| <= 1/2;
     // 2/ln 2 as a pair
     const Pair t = multiply(y, Pair{2.885390043258667f, 3.8519263e-08f});
     const float bounded = smaller(t.hi, 100000.0f);

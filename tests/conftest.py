@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from cupysim import Beam, Crystal, Detector, Experiment, StructureFactors, UnitCell
-from cupysim.backends.compiled.launch import Precision
+from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.rendered import Observer, Rendered
 from cupysim.backends.select import available_backends, open_backend
 from cupysim.cli.main import main

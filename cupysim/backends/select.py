@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from cupysim.backends.compiled.host import MOST_THREADS
-from cupysim.backends.compiled.launch import Precision
+from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.numpy import oracle
 from cupysim.backends.rendered import OpenBackend
 from cupysim.errors import CupysimError, CupysimWarning

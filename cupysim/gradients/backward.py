@@ -17,14 +17,9 @@ from cupysim.backends.compiled import bands
 from cupysim.backends.compiled.batch import listed
 from cupysim.backends.compiled.device_tables import Same
 from cupysim.backends.compiled.engine import Engine
-from cupysim.backends.compiled.launch import (
-    Factors,
-    Precision,
-    Variant,
-    largest_factor,
-    matrix_records,
-)
+from cupysim.backends.compiled.records import matrix_records
 from cupysim.backends.compiled.spans import Span
+from cupysim.backends.compiled.variants import Factors, Precision, Variant
 from cupysim.backends.compiled.worker import Piece, Worker
 from cupysim.backends.rendered import Observer
 from cupysim.gradients.gradient_plan import (
@@ -95,14 +90,14 @@ class _GradientWorker(Worker):
         for name, array in (
             ("parameters", np.ascontiguousarray(rows)),
             ("parameter_columns", np.ascontiguousarray(ranges, dtype=np.int64)),
-            ("source_slopes", gradient_plan.source_slopes),
+            ("source_derivatives", gradient_plan.source_slopes),
         ):
             base[name] = engine.replace(name, array)
 
     def band_size(self, span_list: list[Span], slowness: int = 1) -> int:
         """Pixels which take as long as a band should, and whose results fit."""
         size = super().band_size(span_list, slowness)
-        per_pixel = 8 * (COLUMNS + int(self._base["n_parameters"][0]))
+        per_pixel = 8 * (COLUMNS + int(self._base["n_parameters"]))
         return max(1, min(size, BAND_BYTES // per_pixel))
 
     def render_band(self, piece: Piece, sink: Any) -> float:
@@ -124,9 +119,9 @@ class _GradientWorker(Worker):
             for number, span in enumerate(parts):
                 variant = self._variant(span.interpolate)
                 self._set_span(launch, span, variant)
-                launch["ends"] = number == len(parts) - 1
+                launch["is_last_part"] = number == len(parts) - 1
                 self.engine.differentiate(launch, variant, entries)
-                launch["begins"] = False
+                launch["is_first_part"] = False
 
     def _collect(self, piece: Piece, sums: FactorSums) -> None:
         """Entries of structure factors; pixels which have too many are asked again."""
@@ -178,7 +173,7 @@ class _GradientWorker(Worker):
         flat = np.ravel_multi_index([place[known] for place in hkl], sums.shape)
         owners = np.broadcast_to(pixels[:, None], places.shape)
         # the kernel's table is divided by its largest entry, and its terms multiplied by the square
-        values = values[used][known] / largest_factor(self.plan)
+        values = values[used][known] / self.plan.factors.largest
         sums.add_flat(owners[used][known], flat, values)
 
     def _set_span(self, launch: np.ndarray, span: Span, variant: Variant) -> None:
@@ -186,9 +181,9 @@ class _GradientWorker(Worker):
         first, last = span.first_orientation, span.first_orientation + span.n_orientations
         if self.grows:
             crystals = self.plan.crystals
-            launch["matrix_slopes"] = self.engine.tables.address(
+            launch["matrix_derivatives"] = self.engine.tables.address(
                 self.engine.replace,
-                "matrix_slopes",
+                "matrix_derivatives",
                 (Same(self.gradient_plan), first, last),
                 lambda: matrix_records(
                     orientations(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cupysim.backends.compiled.cuda import CudaBackend
 from cupysim.backends.compiled.host import HostBackend
-from cupysim.backends.compiled.launch import Precision
+from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.numpy.oracle import NumpyBackend
 from cupysim.backends.rendered import Observer, OpenBackend
 from cupysim.errors import CupysimError

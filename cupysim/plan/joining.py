@@ -9,17 +9,8 @@ from typing import Any
 import numpy as np
 
 from cupysim.errors import ModelError
+from cupysim.plan.axes import arrays_of
 from cupysim.plan.render_plan import RenderPlan
-
-OF_SHOTS = {
-    "RenderPlan": ("background", "ray_background", "photons_per_squared_electron"),
-    "Panels": ("origin", "fast", "slow", "normal", "close_distance"),
-    "SourceTable": ("incident", "wavelength", "weight"),
-    "CrystalTable": (
-        "phi_cells", "first_cell", "mosaic_rotations", "spot_axes", "spot_counts", "n_cells",
-    ),
-}  # fmt: skip
-"""What has an axis of shots, the first, by the class which holds it."""
 
 
 def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
@@ -54,18 +45,7 @@ def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
             raise ModelError("crystals of a shot have the same shape and fudge")
         if plan.factors.interpolate != first.factors.interpolate:
             raise ModelError("crystals of a shot are interpolated all or none; give -interpolate")
-    all_of = [plan.crystals for plan in plans]
-    at_zero = [each.first_cell for each in all_of if each.first_cell is not None]
-    crystals = replace(
-        first.crystals,
-        phi_cells=np.concatenate([each.phi_cells for each in all_of], axis=1),
-        first_cell=np.concatenate(at_zero, axis=1) if at_zero else None,
-        mosaic_rotations=np.concatenate([each.mosaic_rotations for each in all_of], axis=1),
-        spot_axes=np.concatenate([each.spot_axes for each in all_of], axis=1),
-        spot_counts=np.concatenate([each.spot_counts for each in all_of], axis=1),
-        n_cells=np.concatenate([each.n_cells for each in all_of], axis=1),
-    )
-    return replace(first, crystals=crystals)
+    return replace(first, crystals=_joined([plan.crystals for plan in plans], "crystals"))
 
 
 def add_shots(plans: Sequence[RenderPlan]) -> RenderPlan:
@@ -84,18 +64,21 @@ def add_shots(plans: Sequence[RenderPlan]) -> RenderPlan:
     if len(plans) == 1:
         return plans[0]
     n_shots = sum(plan.shape[0] for plan in plans)
-    return _joined(plans, shape=(n_shots, *plans[0].shape[1:]))
+    return _joined(plans, "shots", shape=(n_shots, *plans[0].shape[1:]))
 
 
-def _joined(parts: Sequence[Any], **changed: Any) -> Any:
-    """A plan, or a table of one, with the shots of all."""
+def _joined(parts: Sequence[Any], along: str, **changed: Any) -> Any:
+    """A plan, or a table of one, whose arrays are joined along an axis where they have it."""
+    declared = arrays_of(type(parts[0]))
     for field in fields(parts[0]):
         values = [getattr(part, field.name) for part in parts]
-        if field.name in OF_SHOTS.get(type(parts[0]).__name__, ()):
-            if values[0] is not None:
-                changed[field.name] = np.concatenate(values)
-        elif type(values[0]).__name__ in OF_SHOTS:
-            changed[field.name] = _joined(values)
+        axes = declared.get(field.name, ())
+        if along in axes:
+            given = [value for value in values if value is not None]
+            if given:
+                changed[field.name] = np.concatenate(given, axis=axes.index(along))
+        elif is_dataclass(values[0]) and arrays_of(type(values[0])):
+            changed[field.name] = _joined(values, along)
     return replace(parts[0], **changed)
 
 
@@ -116,13 +99,14 @@ def alike(plan: RenderPlan, other: RenderPlan) -> bool:
 
 
 def _alike(one: Any, other: Any) -> bool:
+    declared = arrays_of(type(one))
     for field in fields(one):
         value, another = getattr(one, field.name), getattr(other, field.name)
         if value is another:
             continue
         if type(value) is not type(another):
             return False
-        if field.name in OF_SHOTS.get(type(one).__name__, ()):
+        if "shots" in declared.get(field.name, ()):
             same = value is None or value.shape[1:] == another.shape[1:]
         elif field.name == "shape" and isinstance(one, RenderPlan):
             same = True

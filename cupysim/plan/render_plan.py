@@ -11,12 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
+from typing import Annotated
 
 import numpy as np
 
 from cupysim.errors import ModelError
 from cupysim.maths.detector_geometry import Bend
 from cupysim.models.crystal import Shape
+from cupysim.plan.axes import Axes, check_axes
 
 
 class Use(IntEnum):
@@ -58,11 +60,11 @@ class Panels:
         The sensor has no thickness and absorbs every photon.
     """
 
-    origin: np.ndarray
-    fast: np.ndarray
-    slow: np.ndarray
-    normal: np.ndarray
-    close_distance: np.ndarray
+    origin: Annotated[np.ndarray, Axes("shots", "panels", 3)]
+    fast: Annotated[np.ndarray, Axes("shots", "panels", 3)]
+    slow: Annotated[np.ndarray, Axes("shots", "panels", 3)]
+    normal: Annotated[np.ndarray, Axes("shots", "panels", 3)]
+    close_distance: Annotated[np.ndarray, Axes("shots", "panels")]
     bend: Bend | None
     pixel_size: float
     pixel_area: float
@@ -96,13 +98,13 @@ class SourceTable:
         Direction of the electric field.
     """
 
-    incident: np.ndarray
-    wavelength: np.ndarray
-    weight: np.ndarray
-    channel: np.ndarray
+    incident: Annotated[np.ndarray, Axes("shots", "sources", 3)]
+    wavelength: Annotated[np.ndarray, Axes("shots", "sources")]
+    weight: Annotated[np.ndarray, Axes("shots", "sources")]
+    channel: Annotated[np.ndarray, Axes("sources")]
     kahn: float
     polarized: bool
-    polarization_axis: np.ndarray
+    polarization_axis: Annotated[np.ndarray, Axes(3)]
 
 
 @dataclass(frozen=True)
@@ -133,12 +135,12 @@ class CrystalTable:
         Scale of the squared spot radius.
     """
 
-    phi_cells: np.ndarray
-    first_cell: np.ndarray | None
-    mosaic_rotations: np.ndarray
-    spot_axes: np.ndarray
-    spot_counts: np.ndarray
-    n_cells: np.ndarray
+    phi_cells: Annotated[np.ndarray, Axes("shots", "crystals", "spindle angles", 3, 3)]
+    first_cell: Annotated[np.ndarray | None, Axes("shots", "crystals", 3, 3)]
+    mosaic_rotations: Annotated[np.ndarray, Axes("shots", "crystals", "domains", 3, 3)]
+    spot_axes: Annotated[np.ndarray, Axes("shots", "crystals", 3, 3)]
+    spot_counts: Annotated[np.ndarray, Axes("shots", "crystals", 3)]
+    n_cells: Annotated[np.ndarray, Axes("shots", "crystals", 3)]
     shape: Shape
     fudge: float
 
@@ -179,7 +181,7 @@ class FactorTable:
         The first step which leaves the table ends interpolation for all later ones (quirk Q23).
     """
 
-    table: np.ndarray
+    table: Annotated[np.ndarray, Axes("channels", "h", "k", "l")]
     first: tuple[int, int, int]
     default: float
     is_constant: bool
@@ -230,16 +232,16 @@ class RenderPlan:
     shape: tuple[int, int, int, int]
     rows: slice
     columns: slice
-    mask: np.ndarray | None
+    mask: Annotated[np.ndarray | None, Axes("panels", "slow", "fast")]
     oversample: int
     capture_use: Use
     polar_use: Use
     omega_use: Use
     dmin: float
-    background: np.ndarray
-    ray_background: np.ndarray
+    background: Annotated[np.ndarray, Axes("shots")]
+    ray_background: Annotated[np.ndarray, Axes("shots")]
     has_background: bool
-    photons_per_squared_electron: np.ndarray
+    photons_per_squared_electron: Annotated[np.ndarray, Axes("shots")]
     n_steps: int
     panels: Panels
     sources: SourceTable
@@ -247,29 +249,8 @@ class RenderPlan:
     factors: FactorTable
 
     def __post_init__(self) -> None:
-        n_shots, n_panels = self.shape[:2]
-        crystals, sources = self.crystals, self.sources
-        expected = {
-            "panels.origin": (self.panels.origin, (n_shots, n_panels, 3)),
-            "panels.close_distance": (self.panels.close_distance, (n_shots, n_panels)),
-            "sources.incident": (sources.incident, (n_shots, len(sources.channel), 3)),
-            "sources.wavelength": (sources.wavelength, (n_shots, len(sources.channel))),
-            "sources.weight": (sources.weight, (n_shots, len(sources.channel))),
-            "crystals.phi_cells": (crystals.phi_cells, (n_shots, crystals.n_crystals)),
-            "crystals.mosaic_rotations": (
-                crystals.mosaic_rotations,
-                (n_shots, crystals.n_crystals),
-            ),
-            "crystals.n_cells": (crystals.n_cells, (n_shots, crystals.n_crystals, 3)),
-            "crystals.spot_axes": (crystals.spot_axes, (n_shots, crystals.n_crystals, 3, 3)),
-            "crystals.spot_counts": (crystals.spot_counts, (n_shots, crystals.n_crystals, 3)),
-            "background": (self.background, (n_shots,)),
-            "ray_background": (self.ray_background, (n_shots,)),
-            "photons_per_squared_electron": (self.photons_per_squared_electron, (n_shots,)),
-        }
-        for name, (array, shape) in expected.items():
-            if array.shape[: len(shape)] != shape:
-                raise ModelError(f"render plan: {name} has the shape {array.shape}, not {shape}")
+        check_axes(self, dict(zip(("shots", "panels", "slow", "fast"), self.shape, strict=True)))
+        sources = self.sources
         if len(sources.channel) and not (
             sources.channel.min() >= 0 and sources.channel.max() < len(self.factors.table)
         ):

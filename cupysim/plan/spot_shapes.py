@@ -95,4 +95,4 @@ SPOT_SHAPES: dict[Shape, SpotShape] = {
         Measure.DISTANCE, lattice_factor.tophat, spot_profiles.tophat_section, has_slopes=False
     ),
 }
-"""In the order of the kernel's enumeration."""
+"""A shape without an entry here cannot be rendered."""

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from cupysim.api import from_args
 from cupysim.backends.compiled import bands as compiled
 from cupysim.backends.compiled import host, worker
-from cupysim.backends.compiled.launch import Precision
 from cupysim.backends.compiled.spans import Span, count_orientations, count_rays, portions, spans
+from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.rendered import Observer
 from cupysim.native import recipe
 from cupysim.native.library import load

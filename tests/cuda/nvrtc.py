@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
 
 from cupysim.backends.compiled.cuda_engine import kernel_source
-from cupysim.backends.compiled.kernel_source import gradient_options, search_options
-from cupysim.backends.compiled.launch import SHAPES, Factors, Precision, Variant, suited_precision
+from cupysim.backends.compiled.kernel_source import (
+    Program,
+    first_ray_program,
+    gradient_program,
+    stop_program,
+)
+from cupysim.backends.compiled.variants import Factors, Precision, Variant, suited_precision
 from cupysim.models.crystal import Shape
+from cupysim.plan.spot_shapes import SPOT_SHAPES
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100", "sm_120")
 """One of each generation which CUDA 13 knows."""
@@ -98,50 +104,39 @@ def render_variants(precision: Precision) -> list[Variant]:
     """All variants of the kernel which render in a precision."""
     return [
         Variant(precision, shape, factors, running)
-        for shape, factors, running in product(SHAPES, Factors, (False, True))
+        for shape, factors, running in product(Shape, Factors, (False, True))
         if suited_precision(precision, factors) is precision
     ]
 
 
-def describe_options(options: Iterable[str]) -> str:
-    """The macros among options, without their prefix."""
-    return " ".join(word.removeprefix("-DCUPYSIM_") for word in options if word.startswith("-D"))
+def search_programs() -> list[Program]:
+    """All programs that search."""
+    return [first_ray_program(), *(stop_program(shape) for shape in Shape)]
 
 
-def all_search_options() -> list[tuple[str, ...]]:
-    """Options of all kernels which search."""
-    return [search_options(None)] + [search_options(_stop(shape)) for shape in SHAPES]
-
-
-def all_gradient_options() -> list[tuple[str, ...]]:
-    """Options of all kernels which differentiate."""
+def gradient_programs() -> list[Program]:
+    """All programs that differentiate."""
     variants = [
         Variant(Precision.DOUBLE, shape, factors, False)
-        for shape, factors in product(SHAPES, Factors)
-        if shape is not Shape.TOPHAT
+        for shape, factors in product(Shape, Factors)
+        if SPOT_SHAPES[shape].has_slopes
     ]
     return [
-        gradient_options(variant, entries)
+        gradient_program(variant, entries)
         for variant, entries in product(variants, (False, True))
         if not (entries and variant.factors is Factors.CONSTANT)
     ]
 
 
-def _stop(shape: Shape) -> Variant:
-    return Variant(Precision.DOUBLE, shape, Factors.TRICUBIC, False)
-
-
-def compile_program(
-    architecture: str, options: Sequence[str], source: str | None = None
-) -> Compiled:
+def compile_program(architecture: str, wanted: Program, source: str | None = None) -> Compiled:
     """Compile as CuPy does, for a GPU which need not be there.
 
     Parameters
     ----------
     architecture : str
         For example ``sm_90``.
-    options : sequence of str
-        Options of ours.
+    wanted : Program
+        Which kernel.
     source : str, optional
         By default the kernel.
 
@@ -158,7 +153,7 @@ def compile_program(
     from cupy_backends.cuda.libs import nvrtc
 
     program = nvrtc.createProgram(source or kernel_source(), "cupysim.cu", (), ())
-    words = (*options, *ADDED_BY_CUPY, f"-arch={architecture}", "--ptxas-options=-v")
+    words = (*wanted.options, *ADDED_BY_CUPY, f"-arch={architecture}", "--ptxas-options=-v")
     try:
         nvrtc.compileProgram(program, words)
         cubin = nvrtc.getCUBIN(program)
@@ -170,25 +165,22 @@ def compile_program(
         )
     except nvrtc.NVRTCError as error:
         log = nvrtc.getProgramLog(program)
-        raise RuntimeError(f"{architecture} {' '.join(options)}: {error}\n{log}") from error
+        raise RuntimeError(f"{architecture} {wanted.block}: {error}\n{log}") from error
     finally:
         nvrtc.destroyProgram(program)
 
 
-def compile_all(architecture: str, options: Iterable[Sequence[str]]) -> dict[str, Compiled]:
-    """Compile the kernel with several sets of options.
+def compile_all(architecture: str, programs: Iterable[Program]) -> dict[str, Compiled]:
+    """Compile several programs.
 
     Returns
     -------
     dict of str to Compiled
-        By what `describe_options` says.
+        By their block functions.
     """
     kernel_source()  # read once, not by each thread
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = {
-            describe_options(words): pool.submit(compile_program, architecture, words)
-            for words in options
-        }
+        jobs = {each.block: pool.submit(compile_program, architecture, each) for each in programs}
         return {name: job.result() for name, job in jobs.items()}
 
 

@@ -18,7 +18,9 @@ import numpy as np
 
 from cupysim.backends.compiled.host import prepare
 from cupysim.backends.compiled.kernel_source import POLICIES
-from cupysim.backends.compiled.launch import SHAPES, Factors, Precision, launch_type
+from cupysim.backends.compiled.records import struct_type
+from cupysim.backends.compiled.variants import Factors, Precision, shape_number
+from cupysim.models.crystal import Shape
 from cupysim.native import recipe
 from cupysim.native.library import load
 
@@ -172,32 +174,33 @@ class Machine:
     def launch(self, options: tuple[str, ...], launch: np.ndarray) -> None:
         assert launch.ndim == 1
         self.launches.append((self.current, options))
-        text = " ".join(options)
         at = launch.ctypes.data
-        found = dict(re.findall(r"-DCUPYSIM_(\w+)=(\w+)", text))
-        shape = [each.name for each in SHAPES].index(found.get("SHAPE", "SQUARE"))
-        if "SEARCH_RAY" in text:
+        (block,) = (word for word in options if word.startswith("-DCUPYSIM_BLOCK="))
+        function, *words = re.findall(r"\w+", block.split("=")[1])
+        if function == "find_first_ray":
             self._library.cupysim_find_first_ray(at, 1)
-        elif "SEARCH_STOP" in text:
-            self._library.cupysim_find_interpolation_stop(at, shape, 1)
-        elif "GRADIENT" in text or "ENTRIES" in text:
-            factors = Factors[found["FACTORS"]]
-            self._library.cupysim_gradient(at, shape, int(factors), "ENTRIES" in text, 1)
+        elif function == "find_interpolation_stop":
+            self._library.cupysim_find_interpolation_stop(at, shape_number(Shape[words[0]]), 1)
+        elif function in ("differentiate_block", "collect_block"):
+            shape, factors = shape_number(Shape[words[0]]), Factors[words[1]]
+            entries = function == "collect_block"
+            self._library.cupysim_gradient(at, shape, int(factors), entries, 1)
         else:
-            precision = next(p for p, name in POLICIES.items() if name == found["POLICY"])
+            assert function == "render_block"
+            precision = next(p for p, name in POLICIES.items() if name == words[0])
             if precision is Precision.PAIRS:
                 # which the library of this machine does not have
                 precision = Precision.MIXED
-            factors, running = Factors[found["FACTORS"]], found["RUNNING"] == "true"
+            shape, factors = shape_number(Shape[words[1]]), Factors[words[2]]
             self._library.cupysim_render(
-                at, len(launch), int(precision), shape, int(factors), running, 1
+                at, len(launch), int(precision), shape, int(factors), words[3] == "true", 1
             )
             for one in launch:
                 self._complete_solid_angles(one)
 
     def _complete_solid_angles(self, launch: np.ndarray) -> None:
         """The processor sums them for blocks of pixels, a GPU gives each pixel's."""
-        n_pixels, address = int(launch["n_pixels"][0]), int(launch["omega_sums"][0])
+        n_pixels, address = int(launch["n_pixels"]), int(launch["omega_sums"])
         sums = np.ctypeslib.as_array((ctypes.c_double * n_pixels).from_address(address))
         sums[-(-n_pixels // self._library.cupysim_lanes()) :] = 0.0
 
@@ -210,7 +213,7 @@ class Machine:
             return made
 
         def compiled(code: str, options: tuple[str, ...]) -> SimpleNamespace:
-            assert "cupysim_render" in code
+            assert "cupysim_run" in code
             if not self.compiles:
                 raise CompileException("cupysim.cu(7): error: something is wrong\n1 error")
 
@@ -219,14 +222,14 @@ class Machine:
 
                 def kernel(grid: tuple[int, ...], block: tuple[int], words: tuple[Any]) -> None:
                     (launch,) = words
-                    if name == "cupysim_render_batch":
+                    if name == "cupysim_run_batch":
                         assert "-DCUPYSIM_BATCH" in options
-                        launch = launch._array.view(launch_type())
+                        launch = launch._array.view(struct_type("Launch"))
                         assert grid[1] == len(launch)
                     else:
                         assert launch.shape == (1,)
                         assert len(grid) == 1
-                    n_pixels = int(launch["n_pixels"][0, 0])
+                    n_pixels = int(launch["n_pixels"][0])
                     assert 0 <= grid[0] * block[0] - n_pixels < block[0]
                     self.launch(options, launch)
 

@@ -15,7 +15,7 @@ import pytest
 from cupysim.api import from_args
 from cupysim.backends import select
 from cupysim.backends.compiled import cuda, cuda_engine, host
-from cupysim.backends.compiled.launch import Precision
+from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.rendered import MadeBy, Observer
 from cupysim.errors import CupysimError
 from cupysim.gradients.gradient_plan import GradientPlan, plan_gradients
@@ -155,7 +155,7 @@ def small_bands(made: Machine, devices: int, monkeypatch: pytest.MonkeyPatch) ->
     meeting, met, launch = threading.Barrier(devices, timeout=60), set[int](), made.launch
 
     def wait(options: tuple[str, ...], record: np.ndarray) -> None:
-        if "POLICY" in " ".join(options) and made.current not in met:
+        if "render_block" in " ".join(options) and made.current not in met:
             met.add(made.current)
             meeting.wait()
         launch(options, record)
@@ -187,8 +187,8 @@ def test_little_memory(case: str, machine: MachineMaker) -> None:
 def test_few_float64_units_compute_in_pairs(ratio: int, policy: str, machine: MachineMaker) -> None:
     made = machine(ratio=ratio)
     cuda.CudaBackend(Precision.MIXED, None).render(plan_of("sweep"), Observer())
-    policies = {word for _, options in made.launches for word in options if "POLICY" in word}
-    assert policies == {f"-DCUPYSIM_POLICY={policy}"}
+    blocks = {word for _, options in made.launches for word in options if "render_block" in word}
+    assert blocks == {f"-DCUPYSIM_BLOCK=render_block<{policy},SQUARE,CONSTANT,false>"}
 
 
 @pytest.mark.parametrize(("wanted", "used"), [(None, {0}), ([2, 1], {1, 2})])
@@ -207,7 +207,7 @@ def test_crystals_of_a_million_cells_are_computed_in_double(machine: MachineMake
         "-cell 30 40 50 80 95 100 -Nb 300000 -default_F 1 -lambda 1.3 -detpixels 9 -oversample 1"
     )
     cuda.CudaBackend(Precision.MIXED, None).render(make_plan(from_args(words)), Observer())
-    assert all("-DCUPYSIM_POLICY=Double" in options for _, options in made.launches)
+    assert all("render_block<Double," in " ".join(options) for _, options in made.launches)
 
 
 def differentiate(plan: GradientPlan, devices: list[int] | None) -> Gradients:

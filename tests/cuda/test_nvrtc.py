@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 
 import pytest
 
 from cupysim.backends.compiled.cuda_engine import kernel_source
-from cupysim.backends.compiled.kernel_source import render_options
-from cupysim.backends.compiled.launch import Factors, Precision, Variant
+from cupysim.backends.compiled.kernel_source import render_program
+from cupysim.backends.compiled.variants import Factors, Precision, Variant
 from cupysim.models.crystal import Shape
 from tests.cuda.nvrtc import (
     ARCHITECTURES,
     Compiled,
-    all_gradient_options,
-    all_search_options,
     compile_all,
     compile_program,
     float64_instructions,
+    gradient_programs,
     render_variants,
+    search_programs,
     step_loops,
     supported_architectures,
     why_not,
@@ -34,19 +35,19 @@ INTERPOLATION_SPILLS = 256
 """Bytes, stores and loads together: weights and sums of interpolated slopes are a few more than the
 registers, of which a thread has as many as it can."""
 ONE_ARCHITECTURE = "sm_90"
-SIMPLE = render_options(Variant(Precision.DOUBLE, Shape.SQUARE, Factors.CONSTANT, False))
+SIMPLE = render_program(Variant(Precision.DOUBLE, Shape.SQUARE, Factors.CONSTANT, False))
 
 
 @cache
 def compiled(architecture: str, kind: Precision | str) -> dict[str, Compiled]:
-    """The kernels which render in a precision, or search, by their macros."""
+    """The kernels which render in a precision, or search, by their block functions."""
     if architecture not in supported_architectures():
         pytest.skip(f"this version of NVRTC does not know {architecture}")
     if kind == SEARCHES:
-        return compile_all(architecture, all_search_options())
+        return compile_all(architecture, search_programs())
     if kind == GRADIENTS:
-        return compile_all(architecture, all_gradient_options())
-    return compile_all(architecture, [render_options(v) for v in render_variants(Precision(kind))])
+        return compile_all(architecture, gradient_programs())
+    return compile_all(architecture, [render_program(v) for v in render_variants(Precision(kind))])
 
 
 def assert_nothing(found: Mapping[str, object]) -> None:
@@ -64,7 +65,7 @@ class TestEveryVariant:
 
     def test_keeps_numbers_in_registers(self, architecture: str, kind: Precision | str) -> None:
         limit = {
-            name: INTERPOLATION_SPILLS if "GRADIENT" in name and "TRICUBIC" in name else 0
+            name: INTERPOLATION_SPILLS if "differentiate" in name and "TRICUBIC" in name else 0
             for name in compiled(architecture, kind)
         }
         assert_nothing(
@@ -76,7 +77,7 @@ class TestEveryVariant:
 def test_batches_are_as_good(precision: Precision) -> None:
     """Reading launches from shared memory costs few registers which are not there."""
     variants = [variant for variant in render_variants(precision) if not variant.running]
-    found = compile_all(ONE_ARCHITECTURE, [render_options(v, batch=True) for v in variants])
+    found = compile_all(ONE_ARCHITECTURE, [render_program(v, is_batch=True) for v in variants])
     assert_nothing({name: program.complaints for name, program in found.items()})
     spilled = {name: program.spilled for name, program in found.items()}
     limit = {name: INTERPOLATION_SPILLS if "TRICUBIC" in name else 0 for name in found}
@@ -87,7 +88,7 @@ def float64_in_steps(architecture: str, precision: Precision) -> dict[str, list[
     """Float64 instructions in the loops over steps of kernels without a running sum."""
     found = {}
     for name, program in compiled(architecture, precision).items():
-        if "RUNNING=false" in name:
+        if name.endswith(",false>"):
             loops = step_loops(program.ptx)
             assert loops, f"{name}: no loop over steps was found"
             found[name] = [text for loop in loops for text in float64_instructions(loop)]
@@ -108,10 +109,8 @@ def test_float64_is_found_where_it_is(precision: Precision) -> None:
 
 
 def test_few_registers_spill() -> None:
-    source = kernel_source()
-    crowded = source.replace("CUPYSIM_FACTORS == TRICUBIC ? 2 : 4", "12")
-    assert crowded != source
-    assert compile_program(ONE_ARCHITECTURE, SIMPLE, crowded).spilled > 0
+    crowded = replace(SIMPLE, resident_blocks=12)
+    assert compile_program(ONE_ARCHITECTURE, crowded).spilled > 0
 
 
 def test_warnings_are_seen() -> None:

@@ -216,7 +216,7 @@ def test_bands_and_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     differentiate_launch = HostEngine.differentiate
 
     def counted(engine: HostEngine, launch: np.ndarray, *rest: object) -> None:
-        launches.append(int(launch["n_pixels"][0]))
+        launches.append(int(launch["n_pixels"]))
         differentiate_launch(engine, launch, *rest)
 
     monkeypatch.setattr(HostEngine, "differentiate", counted)

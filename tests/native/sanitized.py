@@ -19,7 +19,7 @@ import numpy as np
 
 from cupysim.api import from_args
 from cupysim.backends.compiled.host import HostEngine, prepare
-from cupysim.backends.compiled.launch import Precision
+from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.rendered import Observer
 from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats import hkl_text

@@ -14,7 +14,7 @@ import pytest
 from cupysim.api import from_args
 from cupysim.backends.compiled import bands as compiled
 from cupysim.backends.compiled.host import HostEngine, prepare
-from cupysim.backends.compiled.launch import Precision
+from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.rendered import Observer
 from cupysim.native import recipe
 from cupysim.plan.planning import make_plan

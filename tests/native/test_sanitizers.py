@@ -43,8 +43,8 @@ EDITS = {
     "overflow": ("tools.cpp", "10 * value + ", "INT64_MAX * value + "),
     "out of table": (
         "structure_factor.cuh",
-        "table.values[nearest_place(table, whole)]",
-        "table.values[nearest_place(table, whole) * 0 - 1]",
+        "table.values[nearest_place(table, indices)]",
+        "table.values[nearest_place(table, indices) * 0 - 1]",
     ),
 }
 """Mistakes to be found: the file, what is right, and what is wrong."""

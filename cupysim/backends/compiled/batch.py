@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.backends.compiled import launch as launches
+from cupysim.backends.compiled import records
 from cupysim.backends.compiled.device_tables import Same
 from cupysim.backends.compiled.engine import Engine
-from cupysim.backends.compiled.launch import Factors, Precision
+from cupysim.backends.compiled.launch import describe_shots
 from cupysim.backends.compiled.spans import count_orientations, count_rays
+from cupysim.backends.compiled.variants import Factors, Precision
 from cupysim.backends.compiled.worker import SECONDS_AT_ONCE, cells_of, variant_of
 from cupysim.plan.render_plan import RenderPlan
 
@@ -88,18 +89,19 @@ def render_at_once(
     if count == 0:
         return np.zeros(n_shots)
     variant = variant_of(plan, 0, engine.precision, plan.factors.interpolate)
-    several = launches.describe_shots(plan, shots, 0)
+    several = describe_shots(plan, shots, 0)
     several["matrices"] = _matrices(plan, engine, variant.precision, shots)
     at = engine.tables.address(
         engine.replace,
         "sources",
         (Same(plan.sources), shots.start, shots.stop),
-        lambda: launches.source_records(plan, shots),
+        lambda: records.source_records(plan, shots),
     )
-    several["sources"] = launches.addresses(at, n_shots, launches.source_bytes(plan))
-    crystals = launches.crystal_records(plan, shots)
+    source_bytes = records.struct_type("Source").itemsize * len(plan.sources.channel)
+    several["sources"] = records.addresses(at, n_shots, source_bytes)
+    crystals = records.crystal_records(plan, shots)
     at = engine.replace("crystals", crystals)
-    several["crystals"] = launches.addresses(at, n_shots, crystals.nbytes // n_shots)
+    several["crystals"] = records.addresses(at, n_shots, crystals.nbytes // n_shots)
     if variant.factors is not Factors.CONSTANT:
         several["table"] = engine.tables.factors(engine.replace, plan, variant.precision)
     first = plan.rows.start * plan.shape[3] + plan.columns.start
@@ -109,7 +111,7 @@ def render_at_once(
         first, last = int(numbers[0]), int(numbers[-1])
     several["n_pixels"], several["n_rays"] = count, count_rays(plan)
     several["n_orientations"] = count_orientations(plan)
-    several["begins"] = several["ends"] = True
+    several["is_first_part"] = several["is_last_part"] = True
     engine.open_batch(several, image[shots], (first, last))
     engine.render_batch(several, variant)
     return engine.close_batch()
@@ -121,18 +123,18 @@ def _matrices(plan: RenderPlan, engine: Engine, precision: Precision, shots: sli
     n_shots = shots.stop - shots.start
     if count == 1 and plan.crystals.is_perfect:
         cells = plan.crystals.phi_cells[shots].reshape(n_shots, 3, 3)
-        records = launches.matrix_records(cells, precision).reshape(n_shots, 1, -1)
+        matrices = records.matrix_records(cells, precision).reshape(n_shots, 1, -1)
     else:
-        records = np.stack(
+        matrices = np.stack(
             [
-                launches.matrix_records(cells_of(plan, shot, range(count), False), precision)
+                records.matrix_records(cells_of(plan, shot, range(count), False), precision)
                 for shot in range(shots.start, shots.stop)
             ]
         )
     at = engine.tables.address(
-        engine.replace, "matrices", (Same(plan), shots.start, shots.stop), lambda: records
+        engine.replace, "matrices", (Same(plan), shots.start, shots.stop), lambda: matrices
     )
-    return launches.addresses(at, n_shots, records.nbytes // n_shots)
+    return records.addresses(at, n_shots, matrices.nbytes // n_shots)
 
 
 def listed(plan: RenderPlan, panel: int) -> np.ndarray | None:

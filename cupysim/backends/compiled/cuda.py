@@ -14,7 +14,7 @@ from typing import Any
 
 from cupysim.backends.compiled import bands
 from cupysim.backends.compiled.cuda_engine import CudaEngine, on_device
-from cupysim.backends.compiled.launch import Precision
+from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.rendered import Observer, Rendered
 from cupysim.errors import CupysimError, DeviceError, OutOfMemory
 from cupysim.plan.render_plan import RenderPlan

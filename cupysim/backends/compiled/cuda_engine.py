@@ -15,12 +15,15 @@ from cupysim.backends.compiled.device_tables import Tables
 from cupysim.backends.compiled.engine import STATE_SIZE
 from cupysim.backends.compiled.kernel_source import (
     THREADS,
-    gradient_options,
+    Program,
+    first_ray_program,
+    gradient_program,
     joined_source,
-    render_options,
-    search_options,
+    render_program,
+    stop_program,
 )
-from cupysim.backends.compiled.launch import Precision, Variant, addresses
+from cupysim.backends.compiled.records import addresses
+from cupysim.backends.compiled.variants import Precision, Variant
 from cupysim.native import sources
 
 STEPS_PER_SECOND = 1e10
@@ -52,12 +55,12 @@ def kernel_source() -> str:
 
 
 @cache
-def _kernel(_: int, name: str, options: tuple[str, ...]) -> Callable[..., None]:
+def _kernel(_: int, program: Program) -> Callable[..., None]:
     """A compiled kernel, loaded on the device which is current: its number is the cache's key."""
     import cupy
 
-    module = cupy.RawModule(code=kernel_source(), options=options)
-    return module.get_function(name)
+    module = cupy.RawModule(code=kernel_source(), options=program.options)
+    return module.get_function(program.entry)
 
 
 def on_device(image: Any) -> bool:
@@ -172,7 +175,7 @@ class CudaEngine:
         """Make room for a band's results on the device, unless the image lies there."""
         import cupy
 
-        n_pixels = int(launch["n_pixels"][0])
+        n_pixels = int(launch["n_pixels"])
         first, last = numbers
         self._image = self._omega = self._state = None
         with self._device():
@@ -190,7 +193,7 @@ class CudaEngine:
 
     def render(self, launch: np.ndarray, variant: Variant) -> None:
         """Carry out a launch, and wait for it: launches are short and errors appear in place."""
-        self._run("cupysim_render", render_options(variant), launch)
+        self._run(render_program(variant), launch)
 
     def close_band(self) -> Any:
         """Copy photons to the image; the sum of solid angles, on the device if the image is."""
@@ -205,7 +208,7 @@ class CudaEngine:
         import cupy
 
         first, last = numbers
-        count, n_pixels = len(launches), int(launches["n_pixels"][0, 0])
+        count, n_pixels = len(launches), int(launches["n_pixels"][0])
         self._image = self._omega = self._state = None
         with self._device():
             self._omega = cupy.empty((count, n_pixels))
@@ -223,7 +226,7 @@ class CudaEngine:
 
     def render_batch(self, launches: np.ndarray, variant: Variant) -> None:
         """Carry out launches of the same numbers of pixels together."""
-        self._run("cupysim_render_batch", render_options(variant, batch=True), launches)
+        self._run(render_program(variant, is_batch=True), launches)
 
     def close_batch(self) -> Any:
         """Copy photons to the images; the sums of solid angles, on the device if they are."""
@@ -245,10 +248,13 @@ class CudaEngine:
         self._image = self._omega = self._state = None
         with self._device():
             self._image = cupy.zeros((len(slopes), last - first + 1))
-            launch["slopes"], launch["slopes_stride"] = self._image.data.ptr, last - first + 1
+            launch["derivatives"], launch["derivatives_stride"] = (
+                self._image.data.ptr,
+                last - first + 1,
+            )
             launch["image_first"] = first
             if state:
-                self._state = cupy.empty(state * int(launch["n_pixels"][0]))
+                self._state = cupy.empty(state * int(launch["n_pixels"]))
                 launch["state"] = self._state.data.ptr
         self._sink = slopes[:, first : last + 1]
 
@@ -273,8 +279,7 @@ class CudaEngine:
 
     def differentiate(self, launch: np.ndarray, variant: Variant, entries: bool) -> None:
         """Carry out a launch for slopes with parameters, or for entries of structure factors."""
-        name = "cupysim_entries" if entries else "cupysim_gradient"
-        self._run(name, gradient_options(variant, entries), launch)
+        self._run(gradient_program(variant, entries), launch)
 
     def close_results(self) -> dict[str, np.ndarray]:
         """The arrays, copied back."""
@@ -288,9 +293,9 @@ class CudaEngine:
         import cupy
 
         with self._device():
-            found = cupy.empty(int(launch["n_pixels"][0]), dtype=np.int64)
+            found = cupy.empty(int(launch["n_pixels"]), dtype=np.int64)
             launch["found"] = found.data.ptr
-            self._run("cupysim_search", search_options(None), launch)
+            self._run(first_ray_program(), launch)
             return found.get()
 
     def find_interpolation_stop(
@@ -299,21 +304,21 @@ class CudaEngine:
         """For each pixel the first step which leaves the table, or -1, and its h, k, l."""
         import cupy
 
-        n_pixels = int(launch["n_pixels"][0])
+        n_pixels = int(launch["n_pixels"])
         with self._device():
             found, indices = cupy.empty(n_pixels, dtype=np.int64), cupy.empty((n_pixels, 3))
             launch["found"], launch["found_indices"] = found.data.ptr, indices.data.ptr
-            self._run("cupysim_search", search_options(variant), launch)
+            self._run(stop_program(variant.shape), launch)
             return found.get(), indices.get()
 
-    def _run(self, name: str, options: tuple[str, ...], launch: np.ndarray) -> None:
+    def _run(self, program: Program, launch: np.ndarray) -> None:
         """Launch a kernel; of several launches, there is a row of blocks for each."""
         import cupy
 
         several = launch.ndim > 0
         blocks = -(-int(launch["n_pixels"].flat[0]) // THREADS)
         with self._device() as device:
-            kernel = _kernel(self.number, name, options)
+            kernel = _kernel(self.number, program)
             if several:
                 told = cupy.empty(launch.nbytes, dtype=np.uint8)
                 told.set(launch.view(np.uint8))

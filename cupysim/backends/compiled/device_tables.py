@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cupysim.backends.compiled import launch as launches
-from cupysim.backends.compiled.launch import Precision
+from cupysim.backends.compiled.records import factor_records
+from cupysim.backends.compiled.variants import Precision
 from cupysim.plan.render_plan import RenderPlan
 
 Put = Callable[[str, np.ndarray], int]
@@ -50,5 +50,5 @@ class Tables:
             put,
             "table",
             (Same(owner), table.ctypes.data, table.shape, precision),
-            lambda: launches.factor_records(plan, precision),
+            lambda: factor_records(plan, precision),
         )

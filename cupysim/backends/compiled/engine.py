@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cupysim.backends.compiled.device_tables import Tables
-from cupysim.backends.compiled.launch import Precision, Variant
+from cupysim.backends.compiled.variants import Precision, Variant
 
 STATE_SIZE = 5
 """Numbers which are kept of a pixel from launch to launch."""

@@ -14,7 +14,8 @@ import numpy as np
 from cupysim.backends.compiled import bands
 from cupysim.backends.compiled.device_tables import Tables
 from cupysim.backends.compiled.engine import STATE_SIZE
-from cupysim.backends.compiled.launch import SHAPES, Precision, Variant, addresses, launch_type
+from cupysim.backends.compiled.records import addresses, struct_type
+from cupysim.backends.compiled.variants import Precision, Variant, shape_number
 from cupysim.backends.rendered import Observer, Rendered
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.native import recipe
@@ -161,9 +162,11 @@ def prepare(library: ctypes.CDLL) -> ctypes.CDLL:
     NoLibraryError
         If it takes another struct than the header declares.
     """
-    library.cupysim_launch_size.restype = ctypes.c_longlong
-    if library.cupysim_launch_size() != launch_type().itemsize:
-        raise NoLibraryError("the compiled library has another struct than this version")
+    for name in ("Launch", "Source", "Crystal"):
+        size = getattr(library, f"cupysim_{name.lower()}_size")
+        size.restype = ctypes.c_longlong
+        if size() != struct_type(name).itemsize:
+            raise NoLibraryError("the compiled library has another struct than this version")
     pointer, number = ctypes.c_void_p, ctypes.c_int
     library.cupysim_render.argtypes = [pointer, *[number] * 6]
     library.cupysim_gradient.argtypes = [pointer, *[number] * 4]
@@ -243,7 +246,7 @@ class HostEngine:
         self, launch: np.ndarray, image: np.ndarray, _: tuple[int, int], in_parts: bool
     ) -> None:
         """Let results go into the image itself."""
-        n_pixels = int(launch["n_pixels"][0])
+        n_pixels = int(launch["n_pixels"])
         launch["image"] = image.ctypes.data
         self._omega = np.empty(-(-n_pixels // self._lanes))
         launch["omega_sums"] = self._omega.ctypes.data
@@ -260,7 +263,7 @@ class HostEngine:
             launches.ctypes.data,
             len(launches),
             int(variant.precision),
-            SHAPES.index(variant.shape),
+            shape_number(variant.shape),
             int(variant.factors),
             int(variant.running),
             self.threads,
@@ -272,7 +275,7 @@ class HostEngine:
 
     def open_batch(self, launches: np.ndarray, images: np.ndarray, _: tuple[int, int]) -> None:
         """Let results go into the images themselves."""
-        n_pixels = int(launches["n_pixels"][0, 0])
+        n_pixels = int(launches["n_pixels"][0])
         self._omega = np.empty((len(launches), -(-n_pixels // self._lanes)))
         for name, array in (("image", images), ("omega_sums", self._omega)):
             assert array.flags.c_contiguous
@@ -288,10 +291,10 @@ class HostEngine:
     ) -> None:
         """Let slopes go into their array itself."""
         assert slopes.flags.c_contiguous
-        launch["slopes"], launch["slopes_stride"] = slopes.ctypes.data, slopes.shape[1]
+        launch["derivatives"], launch["derivatives_stride"] = slopes.ctypes.data, slopes.shape[1]
         launch["image_first"] = 0
         if state:
-            n_pixels = int(launch["n_pixels"][0])
+            n_pixels = int(launch["n_pixels"])
             launch["state"] = self.replace("state", np.empty(state * n_pixels))
 
     def close_slopes(self) -> None:
@@ -308,7 +311,7 @@ class HostEngine:
         """Carry out a launch for slopes with parameters, or for entries of structure factors."""
         self.library.cupysim_gradient(
             launch.ctypes.data,
-            SHAPES.index(variant.shape),
+            shape_number(variant.shape),
             int(variant.factors),
             int(entries),
             self.threads,
@@ -320,7 +323,7 @@ class HostEngine:
 
     def find_first_ray(self, launch: np.ndarray) -> np.ndarray:
         """For each pixel of a launch the first ray within the resolution limit, or -1."""
-        found = np.empty(int(launch["n_pixels"][0]), dtype=np.int64)
+        found = np.empty(int(launch["n_pixels"]), dtype=np.int64)
         launch["found"] = found.ctypes.data
         self.library.cupysim_find_first_ray(launch.ctypes.data, self.threads)
         return found
@@ -329,10 +332,10 @@ class HostEngine:
         self, launch: np.ndarray, variant: Variant
     ) -> tuple[np.ndarray, np.ndarray]:
         """For each pixel the first step which leaves the table, or -1, and its h, k, l."""
-        found = np.empty(int(launch["n_pixels"][0]), dtype=np.int64)
+        found = np.empty(int(launch["n_pixels"]), dtype=np.int64)
         indices = np.zeros((len(found), 3))
         launch["found"], launch["found_indices"] = found.ctypes.data, indices.ctypes.data
         self.library.cupysim_find_interpolation_stop(
-            launch.ctypes.data, SHAPES.index(variant.shape), self.threads
+            launch.ctypes.data, shape_number(variant.shape), self.threads
         )
         return found, indices

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from cupysim.backends.compiled.launch import Factors, Precision, Variant, launch_type
+from cupysim.backends.compiled.records import struct_type
+from cupysim.backends.compiled.variants import Factors, Precision, Variant
+from cupysim.models.crystal import Shape
 
 INCLUDE = re.compile(r'#include "([^"]+)"')
 
@@ -20,9 +23,69 @@ THREADS = 128
 """Threads of a block."""
 
 
-def _common_options() -> tuple[str, ...]:
-    size = launch_type().itemsize
-    return ("-std=c++17", f"-DCUPYSIM_THREADS={THREADS}", f"-DCUPYSIM_LAUNCH_SIZE={size}")
+@dataclass(frozen=True)
+class Program:
+    """A program for a GPU: one kernel, which runs one block function of the source.
+
+    Parameters
+    ----------
+    block : str
+        The function with its template arguments.
+    resident_blocks : int
+        Blocks of threads for which a multiprocessor must have registers.
+    is_batch : bool
+        It renders several images in one launch.
+    """
+
+    block: str
+    resident_blocks: int
+    is_batch: bool = False
+
+    @property
+    def entry(self) -> str:
+        """Name of the kernel."""
+        return "cupysim_run_batch" if self.is_batch else "cupysim_run"
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The compiler's options."""
+        return (
+            "-std=c++17",
+            f"-DCUPYSIM_THREADS={THREADS}",
+            f"-DCUPYSIM_LAUNCH_SIZE={struct_type('Launch').itemsize}",
+            f"-DCUPYSIM_BLOCK={self.block}",
+            f"-DCUPYSIM_RESIDENT_BLOCKS={self.resident_blocks}",
+            *(("-DCUPYSIM_BATCH",) if self.is_batch else ()),
+        )
+
+
+MANY, FEW = 4, 2
+"""Resident blocks of a simple kernel, and of one that needs more registers."""
+
+
+def render_program(variant: Variant, is_batch: bool = False) -> Program:
+    """The program that renders an image, or several of a batch."""
+    running = str(variant.running).lower()
+    block = f"{POLICIES[variant.precision]},{variant.shape.name},{variant.factors.name},{running}"
+    crowded = is_batch or variant.factors is Factors.TRICUBIC
+    return Program(f"render_block<{block}>", FEW if crowded else MANY, is_batch)
+
+
+def gradient_program(variant: Variant, entries: bool) -> Program:
+    """The program for derivatives with respect to parameters, or to structure factors."""
+    function = "collect_block" if entries else "differentiate_block"
+    # some forty sums in float64 take all the registers a thread can have
+    return Program(f"{function}<{variant.shape.name},{variant.factors.name}>", FEW)
+
+
+def first_ray_program() -> Program:
+    """The program that searches for first rays."""
+    return Program("find_first_ray", MANY)
+
+
+def stop_program(shape: Shape) -> Program:
+    """The program that searches for the end of interpolation."""
+    return Program(f"find_interpolation_stop<{shape.name}>", MANY)
 
 
 def joined_source(read: Callable[[str], str], name: str = "render.cu") -> str:
@@ -58,32 +121,3 @@ def joined_source(read: Callable[[str], str], name: str = "render.cu") -> str:
         return lines
 
     return "\n".join([*expand(name), ""])
-
-
-def render_options(variant: Variant, batch: bool = False) -> tuple[str, ...]:
-    """The compiler's options for a kernel which renders an image, or several of a batch."""
-    return (
-        *_common_options(),
-        *(("-DCUPYSIM_BATCH",) if batch else ()),
-        f"-DCUPYSIM_POLICY={POLICIES[variant.precision]}",
-        f"-DCUPYSIM_SHAPE={variant.shape.name}",
-        f"-DCUPYSIM_FACTORS={Factors(variant.factors).name}",
-        f"-DCUPYSIM_RUNNING={str(variant.running).lower()}",
-    )
-
-
-def gradient_options(variant: Variant, entries: bool) -> tuple[str, ...]:
-    """The compiler's options for slopes with parameters, or for entries of structure factors."""
-    return (
-        *_common_options(),
-        "-DCUPYSIM_ENTRIES" if entries else "-DCUPYSIM_GRADIENT",
-        f"-DCUPYSIM_SHAPE={variant.shape.name}",
-        f"-DCUPYSIM_FACTORS={Factors(variant.factors).name}",
-    )
-
-
-def search_options(variant: Variant | None) -> tuple[str, ...]:
-    """The compiler's options for a search: of the first ray, or with a variant of a stop."""
-    if variant is None:
-        return (*_common_options(), "-DCUPYSIM_SEARCH_RAY")
-    return (*_common_options(), "-DCUPYSIM_SEARCH_STOP", f"-DCUPYSIM_SHAPE={variant.shape.name}")

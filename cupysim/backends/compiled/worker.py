@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.backends.compiled import launch as launches
+from cupysim.backends.compiled import records
 from cupysim.backends.compiled.device_tables import Same
 from cupysim.backends.compiled.engine import Engine
-from cupysim.backends.compiled.launch import Factors, Precision, Variant
+from cupysim.backends.compiled.launch import describe
 from cupysim.backends.compiled.spans import Span, count_rays, portions
+from cupysim.backends.compiled.variants import Factors, Precision, Variant, suited_precision
 from cupysim.maths.orientations import orientations
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.render_plan import RenderPlan, Use
@@ -52,14 +53,14 @@ class Worker:
         self.numbers = numbers
         self.rate = engine.rate
         only = slice(shot, shot + 1)
-        self._base = launches.describe(plan, shot, panel)
+        self._base = describe(plan, shot, panel)
         self._base["sources"] = engine.tables.address(
             engine.replace,
             "sources",
             (Same(plan.sources), only.start, only.stop),
-            lambda: launches.source_records(plan, only),
+            lambda: records.source_records(plan, only),
         )
-        self._base["crystals"] = engine.replace("crystals", launches.crystal_records(plan, only)[0])
+        self._base["crystals"] = engine.replace("crystals", records.crystal_records(plan, only)[0])
         if numbers is not None:
             self._base["numbers"] = engine.replace("numbers", numbers)
 
@@ -81,11 +82,11 @@ class Worker:
             while True:
                 variant = self._variant(span.interpolate)
                 self._set_span(launch, span, variant)
-                launch["ends"] = following is None
+                launch["is_last_part"] = following is None
                 self.engine.render(launch, variant)
                 if following is None:
                     break
-                launch["begins"] = False
+                launch["is_first_part"] = False
                 span, following = following, next(parts, None)
             return self.engine.close_band()
 
@@ -123,9 +124,9 @@ class Worker:
         if self.numbers is not None:
             return int(self.numbers[place])
         base = self._base
-        row, column = divmod(place, int(base["n_columns"][0]))
-        row += int(base["first_row"][0])
-        return row * int(base["n_fast"][0]) + int(base["first_column"][0]) + column
+        row, column = divmod(place, int(base["n_columns"]))
+        row += int(base["first_row"])
+        return row * int(base["n_fast"]) + int(base["first_column"]) + column
 
     def _parts(self, piece: Piece, slowness: int = 1) -> Iterator[Span]:
         at_once = max(1, int(self.rate * SECONDS_AT_ONCE / piece.count / slowness))
@@ -135,7 +136,7 @@ class Worker:
     def _launch(self, first: int, count: int) -> np.ndarray:
         launch = self._base.copy()
         launch["first_pixel"], launch["n_pixels"] = first, count
-        launch["begins"] = True
+        launch["is_first_part"] = True
         return launch
 
     def _set_span(self, launch: np.ndarray, span: Span, variant: Variant) -> None:
@@ -148,7 +149,7 @@ class Worker:
             self.engine.replace,
             "matrices",
             (Same(self.plan), self.shot, first, last, span.untouched, variant.precision),
-            lambda: launches.matrix_records(
+            lambda: records.matrix_records(
                 cells_of(self.plan, self.shot, range(first, last), span.untouched),
                 variant.precision,
             ),
@@ -222,5 +223,5 @@ def variant_of(plan: RenderPlan, shot: int, precision: Precision, interpolate: b
     elif interpolate:
         factors = Factors.TRICUBIC
     largest = float(np.max(plan.crystals.n_cells[shot]))
-    precision = launches.suited_precision(precision, factors, largest)
+    precision = suited_precision(precision, factors, largest)
     return Variant(precision, plan.crystals.shape, factors, Use.RUNNING in plan.uses)

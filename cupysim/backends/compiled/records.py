@@ -1,0 +1,152 @@
+"""What the kernel reads: the structs of `cuda_src/launch.cuh` as NumPy types, and arrays for it."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import numpy as np
+
+from cupysim.backends.compiled.variants import Precision
+from cupysim.maths.lattice_factor import GAUSS_WIDTH
+from cupysim.maths.polarization import polarization_form
+from cupysim.native import sources
+from cupysim.plan.render_plan import RenderPlan
+
+STRUCT = re.compile(r"^struct (\w+) \{$(.*?)^\};$", re.MULTILINE | re.DOTALL)
+MEMBER = re.compile(r"^    ((?:const )?\w+\*?) (\w+)(?:\[(\d+)\])?;", re.MULTILINE)
+KINDS = {"double": np.float64, "Int": np.int64}
+
+
+@cache
+def struct_type(name: str) -> np.dtype:
+    """A struct of the kernel as a NumPy type, read from the header that declares it.
+
+    Parameters
+    ----------
+    name : str
+        "Launch", "Source" or "Crystal".
+    """
+    members = dict(STRUCT.findall(sources.folder().joinpath("launch.cuh").read_text()))[name]
+    fields = []
+    for kind, member, count in MEMBER.findall(members):
+        code = np.uintp if kind.endswith("*") else KINDS[kind]
+        fields.append((member, code, (int(count),)) if count else (member, code))
+    return np.dtype(fields, align=True)
+
+
+@cache
+def number_members(name: str) -> frozenset[str]:
+    """Members of a struct that are numbers, and no pointers."""
+    kind = struct_type(name)
+    return frozenset(each for each in kind.names or () if kind[each].base != np.uintp)
+
+
+def addresses(start: int, count: int, size: int) -> np.ndarray:
+    """Where the parts of an array lie, a member of several launches.
+
+    Parameters
+    ----------
+    start : int
+        Where the array lies.
+    count : int
+        How many parts it has, one for each launch.
+    size : int
+        Bytes of a part.
+
+    Returns
+    -------
+    ndarray of uintp, shape (n,)
+        Addresses.
+    """
+    return np.uintp(start) + np.arange(count, dtype=np.uintp) * np.uintp(size)
+
+
+def source_records(plan: RenderPlan, shots: slice) -> np.ndarray:
+    """Sources as the kernel reads them.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        What to render.
+    shots : slice
+        Which shots.
+
+    Returns
+    -------
+    ndarray of ``Source``, shape (n_shots, n_sources)
+    """
+    table = plan.sources
+    incident = table.incident[shots]
+    form = polarization_form(table.kahn, incident.reshape(-1, 3), table.polarization_axis)
+    records = np.empty(incident.shape[:2], dtype=struct_type("Source"))
+    records["incident"], records["wavelength"] = incident, table.wavelength[shots]
+    records["polarization"] = form.reshape(*incident.shape[:2], 6)
+    records["weight"], records["channel"] = table.weight[shots], table.channel
+    return records
+
+
+def crystal_records(plan: RenderPlan, shots: slice) -> np.ndarray:
+    """Crystals as the kernel reads them.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        What to render.
+    shots : slice
+        Which shots.
+
+    Returns
+    -------
+    ndarray of ``Crystal``, shape (n_shots, n_crystals)
+        Spot axes are the plan's, scaled so that Gaussian spots fall off as exp(-y).
+    """
+    crystals = plan.crystals
+    counts = np.prod(np.asarray(crystals.spot_counts[shots], dtype=np.float64), axis=-1)
+    axes = crystals.spot_axes[shots] * (counts / np.sqrt(GAUSS_WIDTH))[..., None, None]
+    records = np.empty(counts.shape, dtype=struct_type("Crystal"))
+    records["n_cells"] = crystals.n_cells[shots]
+    records["spot_axes"] = axes.reshape(*counts.shape, 9)
+    return records
+
+
+def factor_records(plan: RenderPlan, precision: Precision) -> np.ndarray:
+    """Structure factors as the kernel reads them: divided by the largest.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        What to render.
+    precision : Precision
+        Decides their type.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of the plan's table.
+    """
+    kind = np.float64 if precision is Precision.DOUBLE else np.float32
+    table = plan.factors.table / plan.factors.largest
+    return np.ascontiguousarray(table, dtype=kind)
+
+
+def matrix_records(cells: np.ndarray, precision: Precision) -> np.ndarray:
+    """Orientations as the kernel reads them.
+
+    Parameters
+    ----------
+    cells : ndarray, shape (n, 3, 3)
+        Rows a, b, c (m).
+    precision : Precision
+        Decides their type.
+
+    Returns
+    -------
+    ndarray
+        Float64 of shape (n, 9), or high and low parts as float32 of shape (n, 18).
+    """
+    matrices = np.ascontiguousarray(cells, dtype=np.float64).reshape(-1, 9)
+    if precision is not Precision.PAIRS:
+        return matrices
+    high = matrices.astype(np.float32)
+    return np.concatenate([high, (matrices - high).astype(np.float32)], axis=1)
