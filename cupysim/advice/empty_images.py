@@ -36,7 +36,8 @@ def warn_of_empty_image(experiment: Experiment, rendered: Rendered) -> None:
     rendered : Rendered
         What a backend gave back.
     """
-    if rendered.image.any():
+    # most images show early that they are not empty
+    if any(row.any() for row in rendered.image.reshape(-1, rendered.image.shape[-1])):
         return
     warnings.warn(
         CupysimWarning(f"the image is zero everywhere: {likeliest_reason(experiment)}"),

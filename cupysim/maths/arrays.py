@@ -15,6 +15,9 @@ import numpy as np
 Array = Any
 """A NumPy or CuPy array; CuPy has no type which can be named without it."""
 
+Components = tuple[Any, Any, Any]
+"""x, y, z of a vector: numbers, which are quick for a single one, or arrays of one shape."""
+
 
 def array_namespace(*arrays: Array) -> ModuleType:
     """The module whose arrays these are: CuPy if one is a CuPy array.
@@ -35,6 +38,30 @@ def array_namespace(*arrays: Array) -> ModuleType:
     return np
 
 
+def components(v: Array) -> Components:
+    """Components of vectors along the last axis."""
+    return v[..., 0], v[..., 1], v[..., 2]
+
+
+def dot_of(u: Components, v: Components) -> Any:
+    """Scalar product, summed in the order x, y, z; a library's sum may use another order."""
+    return u[0] * v[0] + u[1] * v[1] + u[2] * v[2]
+
+
+def cross_of(u: Components, v: Components) -> Components:
+    """Vector product."""
+    return (
+        u[1] * v[2] - u[2] * v[1],
+        u[2] * v[0] - u[0] * v[2],
+        u[0] * v[1] - u[1] * v[0],
+    )
+
+
+def scaled(v: Components, factor: Any) -> Components:
+    """A vector times a number."""
+    return factor * v[0], factor * v[1], factor * v[2]
+
+
 def dot(u: Array, v: Array) -> Array:
     """Scalar product along the last axis, summed in the order x, y, z.
 
@@ -46,9 +73,9 @@ def dot(u: Array, v: Array) -> Array:
     Returns
     -------
     array, shape (...)
-        Products; written out because a library's sum may use another order.
+        Products.
     """
-    return u[..., 0] * v[..., 0] + u[..., 1] * v[..., 1] + u[..., 2] * v[..., 2]
+    return dot_of(components(u), components(v))
 
 
 def cross(u: Array, v: Array) -> Array:
@@ -64,15 +91,7 @@ def cross(u: Array, v: Array) -> Array:
     array, shape (..., 3)
         u x v.
     """
-    xp = array_namespace(u, v)
-    return xp.stack(
-        [
-            u[..., 1] * v[..., 2] - u[..., 2] * v[..., 1],
-            u[..., 2] * v[..., 0] - u[..., 0] * v[..., 2],
-            u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0],
-        ],
-        axis=-1,
-    )
+    return array_namespace(u, v).stack(cross_of(components(u), components(v)), axis=-1)
 
 
 def norm(v: Array) -> Array:
@@ -107,22 +126,3 @@ def unit(v: Array) -> Array:
     xp = array_namespace(v)
     length = norm(v)[..., None]
     return v / xp.where(length == 0.0, 1.0, length)
-
-
-def rescale(v: Array, length: Array) -> Array:
-    """Vectors made as long as asked; a zero vector stays zero.
-
-    Parameters
-    ----------
-    v : array, shape (..., 3)
-        Vectors.
-    length : array, shape (...)
-        Their new lengths.
-
-    Returns
-    -------
-    array, shape (..., 3)
-        (length/|v|) v, in this order of operations.
-    """
-    old = norm(v)
-    return (length / array_namespace(v).where(old > 0.0, old, 1.0))[..., None] * v

@@ -7,21 +7,31 @@ round differently. `cupysim.models.crystal` converts the result to metres.
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from cupysim.constants import SMALLEST_NORMAL
 from cupysim.errors import ModelError
-from cupysim.maths.arrays import Array, cross, dot, norm, rescale
-from cupysim.maths.rotations import rotate_xyz, rotate_xyz_each
+from cupysim.maths.arrays import (
+    Array,
+    Components,
+    components,
+    cross_of,
+    dot,
+    dot_of,
+    norm,
+    scaled,
+)
+from cupysim.maths.rotations import rotate_xyz_each, turned_xyz
+
+LARGEST_NUMBER = sys.float_info.max
 
 FLATTEST_CELL = 1e-14
 """Below this, the product of sines in the volume is rounding of a flat cell's zero."""
-
-
-NEXT, AFTER_NEXT = [1, 2, 0], [2, 0, 1]
-"""Rows b, c, a and c, a, b of a cell, whose vector products are along a*, b*, c*."""
 
 
 @dataclass(frozen=True)
@@ -220,11 +230,11 @@ def oriented_lattice(
     ModelError
         If the vectors span no volume.
     """
-    rows = np.asarray(reciprocal, dtype=np.float64)
+    rows = [tuple(row) for row in np.asarray(reciprocal, dtype=np.float64).tolist()]
     if misset is not None:
-        rows = rotate_xyz(rows, misset)
-    (found,) = _lattices(rows[None], lengths, volume, consistent)
-    return found
+        rows = [turned_xyz(row, misset) for row in rows]
+    direct, made, found_volume, inverse = _bases(rows, lengths, volume, consistent)
+    return Lattice(np.array(direct), np.array(made), float(found_volume), float(inverse))
 
 
 def missetted_lattices(
@@ -243,37 +253,51 @@ def missetted_lattices(
     missets : array, shape (n, 3)
         Missetting angles about x, y, z (rad).
     """
-    return _lattices(rotate_xyz_each(reciprocal, missets), lengths, volume, consistent)
+    turned = rotate_xyz_each(reciprocal, missets)
+    with np.errstate(over="ignore", invalid="ignore"):
+        bases = _bases([components(turned[:, i]) for i in range(3)], lengths, volume, consistent)
+    direct, made = np.moveaxis(np.array(bases[:2]), 3, 1)
+    volumes, inverses = (np.broadcast_to(each, len(turned)).tolist() for each in bases[2:])
+    return [Lattice(*each) for each in zip(direct, made, volumes, inverses, strict=True)]
 
 
-def _lattices(
-    rows: Array, lengths: Array | None, volume: float | None, consistent: bool
-) -> list[Lattice]:
-    """Lattices of turned reciprocal vectors, shape (n, 3, 3); see `oriented_lattice`."""
-    along = cross(rows[:, NEXT], rows[:, AFTER_NEXT])
-    reciprocal_volumes = dot(rows[:, 0], along[:, 0])
+def _bases(
+    rows: Sequence[Components], lengths: Array | None, volume: Any, consistent: bool
+) -> tuple[list[Components], list[Components], Any, Any]:
+    """Direct and reciprocal vectors, volume and its inverse, of one lattice or of several."""
+    along = _products(rows)
+    inverse = dot_of(rows[0], along[0])
     if lengths is not None and volume is not None:
-        along = rescale(along, np.asarray(lengths, dtype=np.float64) / volume)
-        reciprocal_volumes = np.full(len(rows), 1.0 / volume)
-    volumes = _inverse_volumes(reciprocal_volumes)
-    direct = volumes[:, None, None] * along
-    across = cross(direct[:, NEXT], direct[:, AFTER_NEXT])
+        along = [_rescaled(v, length / volume) for v, length in zip(along, lengths, strict=True)]
+        inverse = 1.0 / volume
+    volume = _inverse_volume(inverse)
+    direct = [scaled(v, volume) for v in along]
+    across = _products(direct)
     if consistent:
-        volumes = dot(direct[:, 0], across[:, 0])
-        reciprocal_volumes = _inverse_volumes(volumes)
-    made = reciprocal_volumes[:, None, None] * across
-    return [
-        Lattice(*each)
-        for each in zip(direct, made, volumes.tolist(), reciprocal_volumes.tolist(), strict=True)
-    ]
+        volume = dot_of(direct[0], across[0])
+        inverse = _inverse_volume(volume)
+    return direct, [scaled(v, inverse) for v in across], volume, inverse
 
 
-def _inverse_volumes(volumes: Array) -> Array:
-    """The inverse of each volume; zero and numbers without an inverse raise `ModelError`."""
-    possible = np.isfinite(volumes) & (np.abs(volumes) >= SMALLEST_NORMAL)
-    if not possible.all():
+def _products(rows: Sequence[Components]) -> list[Components]:
+    """B x c, c x a, a x b."""
+    a, b, c = rows
+    return [cross_of(b, c), cross_of(c, a), cross_of(a, b)]
+
+
+def _rescaled(v: Components, length: float) -> Components:
+    """A vector made as long as asked; a zero vector stays zero."""
+    squared = dot_of(v, v)
+    old = math.sqrt(squared) if isinstance(squared, float) else np.sqrt(squared)
+    return scaled(v, length / (old + (old == 0.0)))
+
+
+def _inverse_volume(volume: Any) -> Any:
+    """The inverse of a volume; zero and numbers without an inverse raise `ModelError`."""
+    possible = (abs(volume) >= SMALLEST_NORMAL) & (abs(volume) <= LARGEST_NUMBER)
+    if not (possible if isinstance(possible, bool) else possible.all()):
         raise ModelError("crystal: the three reciprocal cell vectors span no volume")
-    return 1.0 / volumes
+    return 1.0 / volume
 
 
 def clamp_sine(sine: float) -> float:

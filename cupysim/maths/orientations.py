@@ -38,7 +38,7 @@ def spindle_cells(
     """
     zero = angles == 0.0
     if zero.all():
-        return np.broadcast_to(direct, (len(angles), 3, 3)).copy(), None
+        return np.repeat(direct[None], len(angles), axis=0), None
     cells = rotate_axis(direct[None], axis, angles[:, None])
     if not stale_at_zero:
         cells[zero] = direct

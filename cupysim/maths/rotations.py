@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from cupysim.maths.arrays import Array, array_namespace, dot, norm, unit
+from cupysim.maths.arrays import Array, Components, array_namespace, components, dot, norm, unit
 
 QUARTER_TURN = 1e-12
 """Cosine of the angle about y below which it is a quarter turn: the rest is rounding."""
@@ -32,8 +32,12 @@ def rotate_xyz(v: Array, angles: Array) -> Array:
     MOSFLM's missetting angles and the C program's detector rotations. An angle
     of zero leaves the vector alone, so no rounding is added.
     """
-    xp = array_namespace(v)
-    x, y, z = v[..., 0], v[..., 1], v[..., 2]
+    return array_namespace(v).stack(turned_xyz(components(v), angles), axis=-1)
+
+
+def turned_xyz(v: Components, angles: Array) -> Components:
+    """What `rotate_xyz` does, on components."""
+    x, y, z = v
     about_x, about_y, about_z = (float(angle) for angle in angles)
     if about_x != 0.0:
         sine, cosine = math.sin(about_x), math.cos(about_x)
@@ -44,7 +48,7 @@ def rotate_xyz(v: Array, angles: Array) -> Array:
     if about_z != 0.0:
         sine, cosine = math.sin(about_z), math.cos(about_z)
         x, y = x * cosine + y * -sine, x * sine + y * cosine
-    return xp.stack([x, y, z], axis=-1)
+    return x, y, z
 
 
 def rotate_xyz_each(v: np.ndarray, angles: np.ndarray) -> np.ndarray:

@@ -5,9 +5,8 @@ Checks of shapes, joined plans and the part of a plan in a launch follow from th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-from typing import Any, get_type_hints
+from functools import cached_property
+from typing import get_type_hints
 
 from cupysim.errors import ModelError
 
@@ -42,44 +41,91 @@ def arrays_of(kind: type) -> dict[str, Axes]:
     return _declared[kind]
 
 
-def tables_of(plan: Any) -> Iterator[tuple[str, Any]]:
-    """A plan itself, without a name, and its tables with theirs."""
-    yield "", plan
-    for each in fields(plan):
-        value = getattr(plan, each.name)
-        if is_dataclass(value) and arrays_of(type(value)):
-            yield f"{each.name}.", value
+_tables: dict[type, tuple[str, ...]] = {}
 
 
-def check_axes(plan: Any, lengths: dict[str, int]) -> None:
-    """Check that arrays have the declared axes, each of one length.
+class Table:
+    """What holds arrays with declared axes, a plan or a part of one; it is a frozen dataclass."""
+
+    @cached_property
+    def lengths(self) -> dict[str, tuple[int, str]]:
+        """Length of each named axis, and the first array that has it.
+
+        Raises
+        ------
+        ModelError
+            If an array does not have its axes, or an axis has two lengths.
+        """
+        known: dict[str, tuple[int, str]] = {}
+        for name, axes in arrays_of(type(self)).items():
+            array = getattr(self, name)
+            if array is None:
+                continue
+            shape = array.shape
+            if len(shape) != len(axes):
+                described = ", ".join(map(str, axes))
+                raise ModelError(
+                    f"render plan: {name} has the shape {shape}; its axes are {described}"
+                )
+            for axis, length in zip(axes, shape, strict=True):
+                if isinstance(axis, str):
+                    known.setdefault(axis, (length, name))
+                    expected, owner = known[axis]
+                else:
+                    expected, owner = axis, "its declaration"
+                if length != expected:
+                    raise ModelError(
+                        f"render plan: {name} has the shape {shape}, with {length} {axis}, but "
+                        f"{owner} has {expected}"
+                    )
+        return known
+
+
+def table_names(kind: type) -> tuple[str, ...]:
+    """Names of the fields of a plan that are tables."""
+    if kind not in _tables:
+        hints = get_type_hints(kind)
+        _tables[kind] = tuple(
+            name
+            for name, hint in hints.items()
+            if isinstance(hint, type) and issubclass(hint, Table)
+        )
+    return _tables[kind]
+
+
+def tables_of(plan: Table) -> list[Table]:
+    """A plan itself and its tables."""
+    return [plan, *(getattr(plan, name) for name in table_names(type(plan)))]
+
+
+def same_shapes(one: Table, other: Table) -> bool:
+    """Whether two tables of a class have arrays of the same shapes."""
+    return all(
+        getattr(getattr(one, name), "shape", None) == getattr(getattr(other, name), "shape", None)
+        for name in arrays_of(type(one))
+    )
+
+
+def check_axes(plan: Table, lengths: dict[str, int]) -> None:
+    """Check that each axis has one length in a plan and all its tables.
 
     Parameters
     ----------
-    plan : RenderPlan
+    plan : Table
         The plan.
     lengths : dict of str to int
-        Lengths of axes that are known; the first array that has another one decides its length.
+        Lengths of axes that are known.
 
     Raises
     ------
     ModelError
         If an array does not fit.
     """
-    known = dict(lengths)
-    for prefix, table in tables_of(plan):
-        for name, axes in arrays_of(type(table)).items():
-            array = getattr(table, name)
-            if array is None:
-                continue
-            fits = array.ndim == len(axes)
-            for axis, length in zip(axes, array.shape, strict=False):
-                expected = axis if isinstance(axis, int) else known.setdefault(axis, length)
-                fits = fits and length == expected
-            if not fits:
-                wanted = [axis if isinstance(axis, int) else known[axis] for axis in axes
-                          if isinstance(axis, int) or axis in known]  # fmt: skip
+    known = {axis: (length, "the image") for axis, length in lengths.items()}
+    for table in tables_of(plan):
+        for axis, (length, name) in table.lengths.items():
+            expected, owner = known.setdefault(axis, (length, name))
+            if length != expected:
                 raise ModelError(
-                    f"render plan: {prefix}{name} has the shape {array.shape}, not "
-                    f"{tuple(wanted)}: {', '.join(map(str, axes))}"
+                    f"render plan: {name} has {length} {axis}, but {owner} has {expected}"
                 )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import is_dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from cupysim.errors import ModelError
-from cupysim.plan.axes import arrays_of
+from cupysim.plan.axes import arrays_of, table_names
 from cupysim.plan.render_plan import RenderPlan
 
 
@@ -69,16 +69,13 @@ def add_shots(plans: Sequence[RenderPlan]) -> RenderPlan:
 
 def _joined(parts: Sequence[Any], along: str, **changed: Any) -> Any:
     """A plan, or a table of one, whose arrays are joined along an axis where they have it."""
-    declared = arrays_of(type(parts[0]))
-    for field in fields(parts[0]):
-        values = [getattr(part, field.name) for part in parts]
-        axes = declared.get(field.name, ())
-        if along in axes:
-            given = [value for value in values if value is not None]
-            if given:
-                changed[field.name] = np.concatenate(given, axis=axes.index(along))
-        elif is_dataclass(values[0]) and arrays_of(type(values[0])):
-            changed[field.name] = _joined(values, along)
+    kind = type(parts[0])
+    for name, axes in arrays_of(kind).items():
+        given = [getattr(part, name) for part in parts if getattr(part, name) is not None]
+        if along in axes and given:
+            changed[name] = np.concatenate(given, axis=axes.index(along))
+    for name in table_names(kind):
+        changed[name] = _joined([getattr(part, name) for part in parts], along)
     return replace(parts[0], **changed)
 
 
@@ -100,15 +97,15 @@ def alike(plan: RenderPlan, other: RenderPlan) -> bool:
 
 def _alike(one: Any, other: Any) -> bool:
     declared = arrays_of(type(one))
-    for field in fields(one):
-        value, another = getattr(one, field.name), getattr(other, field.name)
+    for name in one.__dataclass_fields__:
+        value, another = getattr(one, name), getattr(other, name)
         if value is another:
             continue
         if type(value) is not type(another):
             return False
-        if "shots" in declared.get(field.name, ()):
+        if "shots" in declared.get(name, ()):
             same = value is None or value.shape[1:] == another.shape[1:]
-        elif field.name == "shape" and isinstance(one, RenderPlan):
+        elif name == "shape" and isinstance(one, RenderPlan):
             same = True
         elif is_dataclass(value):
             same = _alike(value, another)

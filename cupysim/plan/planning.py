@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from cupysim.quirks import Quirk
 
 APART_FROM_CRYSTAL = ("beam", "detector", "structure_factors", "scan", "water", "rendering")
 """Parts of an experiment, without its crystal."""
+
+ONES = np.ones(3)
+ONES.setflags(write=False)
 
 LARGEST_STEP_COUNT = 10**16
 """Steps of a whole image which no machine works off in a lifetime."""
@@ -155,19 +158,29 @@ def _crystals(experiment: Experiment) -> CrystalTable:
         experiment.scan.angles,
         stale_at_zero=not experiment.corrects(Quirk.STALE_ORIENTATION),
     )
-    spot_axes, spot_counts = experiment.lattice.reciprocal, np.array(experiment.cell_counts)
+    n_cells, diagonal = _cell_counts(experiment.cell_counts)
+    spot_axes, spot_counts = experiment.lattice.reciprocal, n_cells
     if experiment.corrects(Quirk.SPOT_WIDTH):
-        spot_axes, spot_counts = np.diag(spot_counts), np.ones(3)
+        spot_axes, spot_counts = diagonal, ONES
     return CrystalTable(
         phi_cells=cells[None, None],
         first_cell=None if first is None else first[None, None],
         mosaic_rotations=crystal.mosaicity.rotations[None, None],
         spot_axes=spot_axes[None, None],
         spot_counts=spot_counts[None, None],
-        n_cells=np.array([[experiment.cell_counts]]),
+        n_cells=n_cells[None, None],
         shape=crystal.shape,
         fudge=crystal.fudge,
     )
+
+
+@lru_cache(maxsize=64)
+def _cell_counts(counts: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Na, Nb, Nc as an array and as a diagonal, which shots of a series share."""
+    found = np.array(counts), np.diag(counts)
+    for array in found:
+        array.setflags(write=False)
+    return found
 
 
 def _factors(experiment: Experiment) -> FactorTable:
@@ -213,8 +226,8 @@ def _with_crystal(
         any(getattr(before, name) is not getattr(experiment, name) for name in APART_FROM_CRYSTAL)
         or before.quirks != experiment.quirks
         or before.crystal.mosaicity is not experiment.crystal.mosaicity
-        or before.oversample != experiment.oversample
-        or before.interpolate != experiment.interpolate
+        or plan.oversample != experiment.oversample
+        or plan.factors.interpolate != experiment.interpolate
     ):
         return None
-    return replace(plan, crystals=_crystals(experiment))
+    return plan.with_crystals(_crystals(experiment))

@@ -8,6 +8,7 @@ source may choose by its wavelength.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -18,7 +19,9 @@ import numpy as np
 from cupysim.errors import ModelError
 from cupysim.maths.detector_geometry import Bend
 from cupysim.models.crystal import Shape
-from cupysim.plan.axes import Axes, check_axes
+from cupysim.plan.axes import Axes, Table, check_axes, same_shapes
+
+IDENTITY = np.eye(3)
 
 
 class Use(IntEnum):
@@ -33,7 +36,7 @@ class Use(IntEnum):
 
 
 @dataclass(frozen=True)
-class Panels:
+class Panels(Table):
     """Geometry of the pixels.
 
     Parameters
@@ -76,7 +79,7 @@ class Panels:
 
 
 @dataclass(frozen=True)
-class SourceTable:
+class SourceTable(Table):
     """Where the photons come from.
 
     Parameters
@@ -108,7 +111,7 @@ class SourceTable:
 
 
 @dataclass(frozen=True)
-class CrystalTable:
+class CrystalTable(Table):
     """Orientations and lattice transforms.
 
     Parameters
@@ -153,7 +156,12 @@ class CrystalTable:
     def is_perfect(self) -> bool:
         """Whether each shot has one crystal in one orientation, without mosaic domains."""
         rotations = self.mosaic_rotations
-        return self.n_crystals * self.n_orientations == 1 and bool((rotations == np.eye(3)).all())
+        return self.n_crystals * self.n_orientations == 1 and bool((rotations == IDENTITY).all())
+
+    @cached_property
+    def largest_counts(self) -> np.ndarray:
+        """The largest number of cells along an axis, for each shot."""
+        return np.asarray(self.n_cells, dtype=np.float64).max(axis=(1, 2))
 
     @property
     def n_crystals(self) -> int:
@@ -162,7 +170,7 @@ class CrystalTable:
 
 
 @dataclass(frozen=True)
-class FactorTable:
+class FactorTable(Table):
     """Structure factors.
 
     Parameters
@@ -197,7 +205,7 @@ class FactorTable:
 
 
 @dataclass(frozen=True)
-class RenderPlan:
+class RenderPlan(Table):
     """All that a backend needs to compute an image.
 
     Parameters
@@ -249,12 +257,23 @@ class RenderPlan:
     factors: FactorTable
 
     def __post_init__(self) -> None:
-        check_axes(self, dict(zip(("shots", "panels", "slow", "fast"), self.shape, strict=True)))
+        self._check_axes()
         sources = self.sources
         if len(sources.channel) and not (
             sources.channel.min() >= 0 and sources.channel.max() < len(self.factors.table)
         ):
             raise ModelError("render plan: a source uses structure factors that are not there")
+
+    def _check_axes(self) -> None:
+        check_axes(self, dict(zip(("shots", "panels", "slow", "fast"), self.shape, strict=True)))
+
+    def with_crystals(self, crystals: CrystalTable) -> RenderPlan:
+        """A plan like this one, with other crystals; it is checked again only where it must be."""
+        changed = copy(self)
+        object.__setattr__(changed, "crystals", crystals)
+        if not same_shapes(crystals, self.crystals):
+            changed._check_axes()
+        return changed
 
     @property
     def uses(self) -> tuple[Use, Use, Use]:
@@ -279,6 +298,12 @@ class RenderPlan:
                 f"{purpose}: {len(self.factors.table)} channels of structure factors; one is "
                 "possible so far"
             )
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every pixel is computed."""
+        whole = (slice(0, self.shape[2]), slice(0, self.shape[3]))
+        return self.mask is None and (self.rows, self.columns) == whole
 
     @property
     def n_region(self) -> int:

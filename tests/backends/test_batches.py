@@ -183,7 +183,7 @@ def test_what_has_an_axis_of_shots() -> None:
     """A plan of two shots has the numbers of both."""
     one, other = plans_of("constant")[:2]
     both = add_shots([one, other])
-    tables = [[table for _, table in tables_of(plan)] for plan in (one, other, both)]
+    tables = [tables_of(plan) for plan in (one, other, both)]
     compared = 0
     for parts in zip(*tables, strict=True):
         for name, axes in arrays_of(type(parts[0])).items():

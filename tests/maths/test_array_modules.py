@@ -129,7 +129,6 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "dot": (arrays.dot, (VECTORS, VECTORS)),
     "cross": (arrays.cross, (VECTORS, AXIS)),
     "unit": (arrays.unit, (VECTORS,)),
-    "rescale": (arrays.rescale, (VECTORS[0], 2.0)),
     "rotate_xyz": (rotations.rotate_xyz, (VECTORS, (0.1, 0.2, 0.3))),
     "rotate_axis": (rotations.rotate_axis, (VECTORS, AXIS, ANGLES)),
     "apply_matrix": (rotations.apply_matrix, (MATRICES, VECTORS)),

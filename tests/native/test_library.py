@@ -341,7 +341,9 @@ def test_another_struct_is_refused(
     """A struct which Python does not know cannot be filled."""
     sources = shutil.copytree(SOURCES, tmp_path / "other")
     header = sources / "launch.cuh"
-    header.write_text(header.read_text().replace("double n_steps;", "double n_steps;\n    double more;"))
+    header.write_text(
+        header.read_text().replace("double n_steps;", "double n_steps;\n    double more;")
+    )
     made = tmp_path / "other.so"
     compile_library(RENDER, BASELINE, sources, made, FAST)
     from cupysim.backends.compiled import host

@@ -10,9 +10,8 @@ import numpy as np
 from cupysim.backends.compiled import records
 from cupysim.backends.compiled.device_tables import Same
 from cupysim.backends.compiled.engine import Engine
-from cupysim.backends.compiled.launch import describe_shots
 from cupysim.backends.compiled.spans import count_orientations, count_rays
-from cupysim.backends.compiled.variants import Factors, Precision
+from cupysim.backends.compiled.variants import LARGEST_MIXED, Factors, Precision
 from cupysim.backends.compiled.worker import SECONDS_AT_ONCE, cells_of, variant_of
 from cupysim.plan.render_plan import RenderPlan
 
@@ -55,10 +54,12 @@ def shots_at_once(plan: RenderPlan, engines: Sequence[Engine]) -> int:
     )
     if wanted < engine.smallest_batch:
         return 0
-    variants = {
-        variant_of(plan, shot, engine.precision, factors.interpolate) for shot in range(n_shots)
-    }
-    return wanted if len(variants) == 1 else 0
+    if n_shots > 1:
+        # the only thing by which shots of a plan may need several variants
+        enormous = crystals.largest_counts > LARGEST_MIXED
+        if enormous.any() and not enormous.all():
+            return 0
+    return wanted
 
 
 def render_at_once(
@@ -89,7 +90,7 @@ def render_at_once(
     if count == 0:
         return np.zeros(n_shots)
     variant = variant_of(plan, 0, engine.precision, plan.factors.interpolate)
-    several = describe_shots(plan, shots, 0)
+    several = engine.tables.describe(plan, shots, 0, engine.precision)
     several["matrices"] = _matrices(plan, engine, variant.precision, shots)
     at = engine.tables.address(
         engine.replace,
@@ -117,7 +118,9 @@ def render_at_once(
     return engine.close_batch()
 
 
-def _matrices(plan: RenderPlan, engine: Engine, precision: Precision, shots: slice) -> np.ndarray:
+def _matrices(
+    plan: RenderPlan, engine: Engine, precision: Precision, shots: slice
+) -> np.ndarray | int:
     """Where the orientations of each shot lie."""
     count = count_orientations(plan)
     n_shots = shots.stop - shots.start

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from cupysim.backends.compiled.launch import LaunchMaker
 from cupysim.backends.compiled.records import factor_records
 from cupysim.backends.compiled.variants import Precision
 from cupysim.plan.render_plan import RenderPlan
@@ -28,10 +29,11 @@ class Same:
 
 
 class Tables:
-    """Arrays on a device by their names, with their contents and addresses."""
+    """Arrays on a device by their names, with their contents and addresses, and the last launch."""
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[object, int]] = {}
+        self.describe = LaunchMaker()
 
     def address(self, put: Put, name: str, contents: object, make: Callable[[], np.ndarray]) -> int:
         """Where the array with these contents lies; it is made and put there if it is not."""

@@ -69,7 +69,8 @@ class HostBackend:
         self, plan: RenderPlan, observer: Observer, image: np.ndarray | None = None
     ) -> Rendered:
         """Compute images; see `cupysim.backends.rendered.OpenBackend`."""
-        image = np.zeros(plan.shape, dtype=np.float32) if image is None else image
+        if image is None:
+            image = (np.empty if plan.is_whole else np.zeros)(plan.shape, dtype=np.float32)
         return bands.render(plan, observer, self.engines(plan, self._precision), image)
 
     def engines(self, _: RenderPlan, precision: Precision) -> list[HostEngine]:

@@ -7,71 +7,105 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.backends.compiled.records import number_members, struct_type
-from cupysim.plan.axes import arrays_of, tables_of
+from cupysim.backends.compiled.records import copied, number_members, struct_type
+from cupysim.backends.compiled.variants import Precision
+from cupysim.plan.axes import Table, arrays_of, tables_of
 from cupysim.plan.render_plan import RenderPlan
 
 
-def describe(plan: RenderPlan, shot: int, panel: int) -> np.ndarray:
-    """The part of a launch that is the same for all pixels and steps of an image.
+class LaunchMaker:
+    """Describes launches one after the other; what they share with the last is not done again."""
 
-    Parameters
-    ----------
-    plan : RenderPlan
-        What to render.
-    shot, panel : int
-        Which image.
+    def __init__(self) -> None:
+        self._last: tuple[RenderPlan, int, np.ndarray] | None = None
 
-    Returns
-    -------
-    ndarray of ``Launch``, shape ()
-        Addresses, pixels and steps are zero.
-    """
-    return describe_shots(plan, slice(shot, shot + 1), panel).reshape(())
+    def __call__(
+        self, plan: RenderPlan, shots: slice, panel: int, precision: Precision
+    ) -> np.ndarray:
+        """The part of launches that is the same for all pixels and steps of an image.
+
+        Parameters
+        ----------
+        plan : RenderPlan
+            What to render.
+        shots : slice
+            Which shots.
+        panel : int
+            Which panel.
+        precision : Precision
+            The engine's.
+
+        Returns
+        -------
+        ndarray of ``Launch``, shape (n_shots,)
+            Addresses, pixels and steps are zero.
+        """
+        count = len(plan.background[shots])
+        if count == 1 and self._last is not None:
+            before, panel_before, launch = self._last
+            if panel == panel_before and _differ_in_crystals_alone(before, plan):
+                launch = copied(launch)
+                _fill(launch, _of_same_name(plan.crystals, shots, panel))
+                _fill(launch, _of_crystals(plan, shots, precision))
+                return launch
+        launch = np.zeros(count, dtype=struct_type("Launch"))
+        for table in tables_of(plan):
+            _fill(launch, _of_same_name(table, shots, panel))
+        _fill(launch, _of_crystals(plan, shots, precision))
+        _fill(launch, _others(plan))
+        if plan.shape[0] == 1:
+            self._last = plan, panel, copied(launch)
+        return launch
 
 
-def describe_shots(plan: RenderPlan, shots: slice, panel: int) -> np.ndarray:
-    """What `describe` gives for each of several shots.
+SHARED = tuple(field.name for field in fields(RenderPlan) if field.name != "crystals")
 
-    Parameters
-    ----------
-    plan : RenderPlan
-        What to render.
-    shots : slice
-        Which shots.
-    panel : int
-        Which panel.
 
-    Returns
-    -------
-    ndarray of ``Launch``, shape (n_shots,)
-        Addresses, pixels and steps are zero.
-    """
-    launch = np.zeros(len(plan.background[shots]), dtype=struct_type("Launch"))
-    for name, value in (_of_same_name(plan, shots, panel) | _others(plan, shots)).items():
+def _differ_in_crystals_alone(one: RenderPlan, other: RenderPlan) -> bool:
+    return all(getattr(one, name) is getattr(other, name) for name in SHARED)
+
+
+def _fill(launch: np.ndarray, values: dict[str, Any]) -> None:
+    for name, value in values.items():
         launch[name] = value
-    return launch
 
 
-def _of_same_name(plan: RenderPlan, shots: slice, panel: int) -> dict[str, Any]:
-    """Numbers of the plan and its tables that the launch has too."""
+def _of_same_name(table: Table, shots: slice, panel: int) -> dict[str, Any]:
+    """Numbers of a plan, or of one of its tables, that the launch has too."""
     found: dict[str, Any] = {}
-    members = number_members("Launch")
-    for _, table in tables_of(plan):
-        axes = arrays_of(type(table))
-        for field in fields(table):
-            if field.name not in members:
-                continue
-            value = getattr(table, field.name)
-            if axes.get(field.name, ())[:2] == ("shots", "panels"):
-                value = value[shots, panel]
-            elif axes.get(field.name, ())[:1] == ("shots",):
-                value = value[shots]
-            found[field.name] = value
+    for name, axes in _shared_names(type(table)):
+        value = getattr(table, name)
+        if axes[:2] == ("shots", "panels"):
+            value = value[shots, panel]
+        elif axes[:1] == ("shots",):
+            value = value[shots]
+        found[name] = value
     return found
 
 
-def _others(plan: RenderPlan, shots: slice) -> dict[str, Any]:
+_shared: dict[type, list[tuple[str, tuple[str | int, ...]]]] = {}
+
+
+def _shared_names(kind: type[Table]) -> list[tuple[str, tuple[str | int, ...]]]:
+    """Names that a class of a plan has in common with the launch, and axes of arrays."""
+    if kind not in _shared:
+        axes, members = arrays_of(kind), number_members("Launch")
+        names = [name for name in kind.__annotations__ if name in members]
+        _shared[kind] = [(name, tuple(axes.get(name, ()))) for name in names]
+    return _shared[kind]
+
+
+def _of_crystals(plan: RenderPlan, shots: slice, precision: Precision) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "n_crystals": plan.crystals.n_crystals,
+        "orientations_each": plan.crystals.n_orientations,
+    }
+    if precision is Precision.PAIRS:
+        found["grid"] = _grids(plan, shots)
+    return found
+
+
+def _others(plan: RenderPlan) -> dict[str, Any]:
     bend, table = plan.panels.bend, plan.factors.table
     found = {
         "first_row": plan.rows.start,
@@ -80,9 +114,6 @@ def _others(plan: RenderPlan, shots: slice) -> dict[str, Any]:
         "n_fast": plan.shape[3],
         "is_curved": bend is not None,
         "n_sources": len(plan.sources.channel),
-        "n_crystals": plan.crystals.n_crystals,
-        "orientations_each": plan.crystals.n_orientations,
-        "grid": _grids(plan, shots),
         "channel_size": table[0].size,
         "table_shape": table.shape[1:],
         "first_index": plan.factors.first,

@@ -42,7 +42,13 @@ def number_members(name: str) -> frozenset[str]:
     return frozenset(each for each in kind.names or () if kind[each].base != np.uintp)
 
 
-def addresses(start: int, count: int, size: int) -> np.ndarray:
+def copied(records: np.ndarray) -> np.ndarray:
+    """A copy of records, byte by byte: NumPy copies structs member by member."""
+    made = np.frombuffer(bytearray(records.data), dtype=records.dtype)
+    return made.reshape(records.shape)
+
+
+def addresses(start: int, count: int, size: int) -> np.ndarray | int:
     """Where the parts of an array lie, a member of several launches.
 
     Parameters
@@ -56,9 +62,11 @@ def addresses(start: int, count: int, size: int) -> np.ndarray:
 
     Returns
     -------
-    ndarray of uintp, shape (n,)
-        Addresses.
+    ndarray of uintp, shape (n,), or int
+        Addresses; a number where there is one launch.
     """
+    if count == 1:
+        return start
     return np.uintp(start) + np.arange(count, dtype=np.uintp) * np.uintp(size)
 
 

@@ -13,7 +13,6 @@ import numpy as np
 from cupysim.backends.compiled import records
 from cupysim.backends.compiled.device_tables import Same
 from cupysim.backends.compiled.engine import Engine
-from cupysim.backends.compiled.launch import describe
 from cupysim.backends.compiled.spans import Span, count_rays, portions
 from cupysim.backends.compiled.variants import Factors, Precision, Variant, suited_precision
 from cupysim.maths.orientations import orientations
@@ -53,7 +52,7 @@ class Worker:
         self.numbers = numbers
         self.rate = engine.rate
         only = slice(shot, shot + 1)
-        self._base = describe(plan, shot, panel)
+        self._base = engine.tables.describe(plan, only, panel, engine.precision).reshape(())
         self._base["sources"] = engine.tables.address(
             engine.replace,
             "sources",
@@ -134,7 +133,7 @@ class Worker:
             yield from portions(span, at_once, self.engine.matrices_at_once)
 
     def _launch(self, first: int, count: int) -> np.ndarray:
-        launch = self._base.copy()
+        launch = records.copied(self._base)
         launch["first_pixel"], launch["n_pixels"] = first, count
         launch["is_first_part"] = True
         return launch
@@ -222,6 +221,6 @@ def variant_of(plan: RenderPlan, shot: int, precision: Precision, interpolate: b
         factors = Factors.CONSTANT
     elif interpolate:
         factors = Factors.TRICUBIC
-    largest = float(np.max(plan.crystals.n_cells[shot]))
+    largest = float(plan.crystals.largest_counts[shot])
     precision = suited_precision(precision, factors, largest)
     return Variant(precision, plan.crystals.shape, factors, Use.RUNNING in plan.uses)
