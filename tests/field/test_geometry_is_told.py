@@ -221,6 +221,60 @@ def test_settings_of_several_axes_count_at_the_image(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.spindle, [0.0, 1.0, 0.0], atol=1e-12)
 
 
+def remarks_of(
+    tmp_path: Path, angles: list[float], is_still: bool, has_crystal: bool, names: bool = True
+) -> str:
+    model: dict[str, Any] = {
+        "axes": [[1.0, 0, 0], [0, 0, 1.0], [1.0, 0, 0]], "angles": angles, "scan_axis": 2,
+    }  # fmt: skip
+    content = expt(goniometer=[model | ({"names": ["PHI", "CHI", "OMEGA"]} if names else {})])
+    if is_still:
+        del content["experiment"][0]["scan"]
+    if not has_crystal:
+        del content["experiment"][0]["crystal"]
+    return "\n".join(dials.read(save(tmp_path / "a.expt", content)).remarks)
+
+
+@pytest.mark.parametrize(
+    ("angles", "is_still", "has_crystal", "remark"),
+    [
+        ([0.0, 0.0, 30.0], True, True, "OMEGA stands at 30 degrees, which does not turn"),
+        ([0.0, 0.0, 30.0], True, False, "stands at OMEGA 30 degrees, which orient"),
+        ([0.0, 0.0, 30.0], False, True, ""),
+        ([0.0, 0.0, 30.0], False, False, ""),
+        ([10.0, 0.0, 0.0], False, True, ""),
+        ([10.0, 0.0, 30.0], False, False, "stands at PHI 10 degrees, which orient"),
+        ([10.0, 0.0, 0.0], True, True, "without which DIALS predicts stills"),
+    ],
+)
+def test_goniometers_of_lists_which_stand(
+    angles: list[float], is_still: bool, has_crystal: bool, remark: str, tmp_path: Path
+) -> None:
+    told = remarks_of(tmp_path, angles, is_still, has_crystal)
+    assert remark in told
+    assert bool(remark) == bool(told)
+    assert bool(told) == bool(remarks_of(tmp_path, angles, is_still, has_crystal, names=False))
+
+
+def test_phi_turns_a_still_about_the_scan_axis(tmp_path: Path) -> None:
+    """As the same list with a scan that begins there."""
+    model = {"axes": [[0, 0, 1.0], [1.0, 0, 0]], "angles": [20.0, 30.0], "names": ["CHI", "OMEGA"],
+             "scan_axis": 1}  # fmt: skip
+    still = expt(goniometer=[model])
+    del still["experiment"][0]["scan"]
+    moving = expt(goniometer=[model], scan=[{"oscillation": [30.0, 0.5], "image_range": [1, 1]}])
+    found = [
+        from_args(f"-default_F 1 -N 2 -nodump -expt {save(tmp_path / name, content)} {words}")
+        for name, content, words in (
+            ("a.expt", still, "-phi 30"),
+            ("b.expt", moving, "-phisteps 1"),
+        )
+    ]
+    assert found[0].scan.start == pytest.approx(found[1].scan.start)
+    np.testing.assert_allclose(found[0].frame.spindle, found[1].frame.spindle)
+    np.testing.assert_allclose(*(each.lattice.reciprocal for each in found), atol=1e-15)
+
+
 @pytest.mark.parametrize(
     ("kind", "key", "value", "remark"),
     [
