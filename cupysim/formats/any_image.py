@@ -157,11 +157,17 @@ def _open_smv(path: str) -> ImageFile:
     if "two-theta" in facts and not (geometry is not None and geometry.beam[2] < 1.0):
         facts["two-theta"] += ", which beam centre and rings leave out"
     if geometry is None and smv_geometry.is_tilted(image):
-        along, near = (image.number(key, whole_key=True) for key in ("DISTANCE", "CLOSE_DISTANCE"))
-        facts["distance"] = (
-            f"{along:g} mm along the beam, {near:g} mm to the point of normal incidence; the "
-            "header does not tell how the detector is tilted"
+        # which place has the beam is unknown, but the rest is not
+        along, near, pixel, wavelength = (
+            image.number(key, whole_key=True) or 0.0
+            for key in ("DISTANCE", "CLOSE_DISTANCE", "PIXEL_SIZE", "WAVELENGTH")
         )
+        facts |= {
+            "pixel": f"{pixel:g} mm",
+            "distance": f"{along:g} mm along the beam, {near:g} mm to the point of normal "
+            "incidence; the header does not tell how the detector is tilted",
+            "wavelength": f"{wavelength:g} A" if wavelength else "the file has none",
+        }
     contradiction = smv_geometry.contradiction(image, Convention.MOSFLM)
     if contradiction:
         facts["note"] = f"for -img, {contradiction}"

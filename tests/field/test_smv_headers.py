@@ -59,6 +59,8 @@ def test_tilts_of_unknown_direction(tmp_path: Path, run: Run) -> None:
     assert re.search(r"distance +\S+ mm along the beam, 141 mm to the point of normal", out)
     assert "does not tell how the detector is tilted" in out
     assert "resolution" not in out
+    assert re.search(r"^pixel +0.1026 mm$", out, re.MULTILINE)
+    assert re.search(r"^wavelength +\S+ A$", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
