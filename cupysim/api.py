@@ -250,7 +250,8 @@ def read_orientation(path: os.PathLike[str] | str, wavelength: float) -> np.ndar
     """Read a MOSFLM orientation matrix.
 
     A `CupysimWarning` tells if the file holds a cell which the matrix does not have at this
-    wavelength, missetting angles, which are not applied, or a left-handed matrix.
+    wavelength, a U matrix of another orientation, missetting angles, which are not applied, or a
+    left-handed matrix. The vectors are those of MOSFLM's laboratory frame, whose beam is along x.
 
     Parameters
     ----------

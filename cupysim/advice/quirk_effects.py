@@ -1,13 +1,17 @@
-"""Which quirks of the C program have an effect on an image as a whole.
+"""Which quirks of the C program have an effect on an image as a whole, and ranges without one.
 
 Other quirks act where an option or a model is read, and tell of it there.
 """
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from cupysim.backends.rendered import Rendered
+from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.errors import CupysimWarning
 from cupysim.maths.arrays import dot, norm
 from cupysim.maths.polarization import polarization_form
 from cupysim.models.experiment import Experiment
@@ -25,9 +29,12 @@ NOTICEABLE_IN_CORNERS = 1e-2
 ROUNDING = 1e-9
 """Relative differences below this are none."""
 
+COVERED = 1e-6
+"""The same of spindle angles, which headers and files have rounded."""
+
 
 def warn_of_effects(experiment: Experiment, plan: RenderPlan) -> None:
-    """Warn of each quirk which is not corrected and changes this image.
+    """Warn of each quirk which is not corrected and changes this image, and of steps off a range.
 
     Parameters
     ----------
@@ -36,6 +43,8 @@ def warn_of_effects(experiment: Experiment, plan: RenderPlan) -> None:
     plan : RenderPlan
         How it is rendered.
     """
+    for text in filter(None, (_scan(experiment), _layers_of_models(experiment))):
+        warnings.warn(CupysimWarning(text), stacklevel=2)
     if experiment.policy.is_right:
         return
     for quirk, effect in (
@@ -193,6 +202,36 @@ def _layers(experiment: Experiment) -> str:
     return (
         f"the {layers.count} layers cover {1e6 * covered:.6g} um of a sensor of "
         f"{1e6 * layers.range:.6g} um"
+    )
+
+
+def _layers_of_models(experiment: Experiment) -> str:
+    """The same where this quirk is corrected, of layers which a user of Python gives so."""
+    return _layers(experiment) if experiment.corrects(Quirk.LAYER_SPACING) else ""
+
+
+def _scan(experiment: Experiment) -> str:
+    """What to say of spindle angles which do not cover their range.
+
+    The last step may go beyond it: a step which does not divide a range is counted up.
+    """
+    sweep = experiment.scan.sweep
+    covered = sweep.step * sweep.count
+    # both may go backwards
+    least, step = abs(sweep.range), abs(sweep.step)
+    is_covered = least <= abs(covered) * (1.0 + COVERED)
+    if (
+        is_covered
+        and abs(covered) <= (least + step) * (1.0 + COVERED)
+        and (sweep.range * covered >= 0.0)
+    ):
+        return ""
+    each, whole, range_ = (
+        f"{value * DEGREES_PER_RADIAN:.6g}" for value in (sweep.step, covered, sweep.range)
+    )
+    return (
+        f"the scan's {sweep.count} steps of {each} degrees cover {whole} degrees, as in nanoBragg; "
+        f"its range of {range_} degrees is for headers alone"
     )
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
-from cupysim.formats import cbf, nexus, nxmx_image, smv
+from cupysim.formats import cbf, nexus, nxmx_image, smv, smv_geometry
 from cupysim.formats.frames import to_imgcif
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.image_stacks import count_images, read_image
@@ -18,16 +17,15 @@ from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.writer import OURS
 from cupysim.formats.pixels import measured
+from cupysim.models.conventions import Convention
 from cupysim.models.experiment import Experiment
 from cupysim.storage.reading import check_regular, opened
-
-MILLIMETRE = 1e-3
 
 NO_IMAGES = (b"MTZ ", b"data_", b"CRYST1", b"HEADER", b"ATOM  ", b"!FORMAT=XDS_ASCII")
 """How other files begin which people ask for."""
 
 SMV_FACTS = (
-    ("two-theta", ("TWOTHETA",), "{:g} degrees, which beam centre and rings leave out"),
+    ("two-theta", ("TWOTHETA",), "{:g} degrees"),
     ("header", ("BEAM_CENTER_X", "BEAM_CENTER_Y"), "BEAM_CENTER_X={:g} BEAM_CENTER_Y={:g} mm"),
 )
 """What else a header tells: a name, its keys, and how it is said."""
@@ -151,45 +149,32 @@ def geometry_of(experiment: Experiment) -> ImageGeometry:
 def _open_smv(path: str) -> ImageFile:
     image = smv.read(path)
     facts = {}
+    geometry = smv_geometry.geometry(image)
     for name, keys, form in SMV_FACTS:
         numbers = [image.number(key, whole_key=True) for key in keys]
         if None not in numbers and any(numbers):
             facts[name] = form.format(*numbers)
+    if "two-theta" in facts and not (geometry is not None and geometry.beam[2] < 1.0):
+        facts["two-theta"] += ", which beam centre and rings leave out"
+    if geometry is None and smv_geometry.is_tilted(image):
+        # which place has the beam is unknown, but the rest is not
+        along, near, pixel, wavelength = (
+            image.number(key, whole_key=True) or 0.0
+            for key in ("DISTANCE", "CLOSE_DISTANCE", "PIXEL_SIZE", "WAVELENGTH")
+        )
+        facts |= {
+            "pixel": f"{pixel:g} mm",
+            "distance": f"{along:g} mm along the beam, {near:g} mm to the point of normal "
+            "incidence; the header does not tell how the detector is tilted",
+            "wavelength": f"{wavelength:g} A" if wavelength else "the file has none",
+        }
+    contradiction = smv_geometry.contradiction(image, Convention.MOSFLM)
+    if contradiction:
+        facts["note"] = f"for -img, {contradiction}"
     # the largest number of 16 bits is a saturated pixel of a CCD, not a gap
     has_gaps = image.image.dtype in (np.uint32, np.float32, np.float64)
     masked = ~measured(image.image) if has_gaps else np.zeros(image.image.shape, dtype=bool)
-    return ImageFile(path, "SMV", image.image, masked, _smv_geometry(image), None, facts)
-
-
-def _smv_geometry(image: smv.SmvFile) -> ImageGeometry | None:
-    """Where the detector is, as -img takes it, for a detector which is not swung."""
-    n_slow, n_fast = image.image.shape
-    pixel = image.number("PIXEL_SIZE", whole_key=True)
-    distance = image.number("CLOSE_DISTANCE") or image.number("DISTANCE", whole_key=True)
-    wavelength = image.number("WAVELENGTH", whole_key=True)
-    near = [image.number(key) for key in ("XDS_ORGX", "XDS_ORGY")]
-    centre = [image.number(key, whole_key=True) for key in ("BEAM_CENTER_Y", "BEAM_CENTER_X")]
-    if not (pixel and distance):
-        return None
-    if None not in near:
-        x, y = (float(place or 0.0) - 0.5 for place in near)
-    elif None not in centre:
-        # MOSFLM's convention: x is slow, and both lack half a pixel
-        x, y = (float(place or 0.0) / pixel + 0.5 for place in centre)
-    else:
-        return None
-    fast, slow = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
-    beam = np.array([0.0, 0.0, 1.0])
-    size = pixel * MILLIMETRE
-    start, width = (image.number(key, whole_key=True) for key in ("PHI", "OSC_RANGE"))
-    return ImageGeometry(
-        n_fast=n_fast, n_slow=n_slow, pixel_size=size,
-        origin=distance * MILLIMETRE * beam - size * (x * fast + y * slow),
-        fast=fast, slow=slow, beam=beam, spindle=fast,
-        wavelength=wavelength * ANGSTROM if wavelength else None,
-        phi=None if start is None else start / DEGREES_PER_RADIAN,
-        oscillation=None if width is None else width / DEGREES_PER_RADIAN,
-    )  # fmt: skip
+    return ImageFile(path, "SMV", image.image, masked, geometry, None, facts)
 
 
 def _open_float(path: str, shape: Sequence[int] | None) -> ImageFile:

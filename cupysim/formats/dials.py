@@ -12,7 +12,7 @@ import numpy as np
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
 from cupysim.formats.geometry import ImageGeometry
-from cupysim.formats.rotation import forward
+from cupysim.formats.rotation import SETTING, forward, settings_remark
 from cupysim.maths.arrays import cross, norm, unit
 from cupysim.maths.rotations import rotate_axis
 from cupysim.storage.reading import opened
@@ -147,8 +147,46 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
         remarks=(
             *((LEFT_HANDED,) if is_left_handed else ()),
             *_left_out(beam, panels[0], crystal),
+            *_stands(model("goniometer"), setting @ fixed, width is None, crystal is not None),
         ),
     )
+
+
+def _stands(model: Any, rotation: np.ndarray, is_still: bool, has_crystal: bool) -> Iterator[str]:
+    """What to say of a goniometer which turns the crystal before the spindle does.
+
+    dxtbx makes the fixed rotation of the axes before the scan axis and the setting rotation of
+    those behind it; where the scan axis stands is for the scan to say, and without one nobody does.
+    """
+    if model is None:
+        return
+    turns = bool(np.abs(rotation - np.eye(3)).max() > SETTING / DEGREES_PER_RADIAN)
+    if "axes" not in model:
+        if turns and not has_crystal:
+            yield (
+                "its goniometer has a fixed or setting rotation, which orients the crystal: the "
+                "orientation given must be the one after it"
+            )
+    else:
+        turning = int(model["scan_axis"])
+        names = model.get("names") or [f"axis {n}" for n in range(len(model["axes"]))]
+        angles = dict(zip(names, map(float, model["angles"]), strict=True))
+        if not has_crystal:
+            if not is_still:
+                del angles[names[turning]]
+            remark = settings_remark(angles)
+            if remark:
+                yield remark
+        elif is_still and abs(angles[names[turning]]) > SETTING:
+            yield (
+                f"its goniometer's {names[turning]} stands at {angles[names[turning]]:g} degrees, "
+                "which does not turn the crystal without a scan, as in dxtbx; -phi does"
+            )
+    if has_crystal and is_still and turns:
+        yield (
+            "its crystal is turned by the goniometer's fixed and setting rotation, without which "
+            "DIALS predicts stills"
+        )
 
 
 def _left_out(beam: Any, panel: Any, crystal: Any) -> Iterator[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cupysim.maths.arrays import cross, dot
 from cupysim.maths.resolution import beam_spot, resolution_at
 
 
@@ -93,6 +94,11 @@ class ImageGeometry:
         if spot is None:
             return None
         return spot[0] / self.pixel_size, spot[1] / self.pixel_size, spot[2]
+
+    @property
+    def near_distance(self) -> float:
+        """Distance (m) of the panel's plane from the sample, to the point of normal incidence."""
+        return abs(float(dot(self.origin, cross(self.fast, self.slow))))
 
     def resolution(self, fast: np.ndarray, slow: np.ndarray) -> np.ndarray:
         """Resolution (m) at pixel coordinates, of which a pixel's centre is at one half."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,8 +62,122 @@ def entry_path(file: Any) -> str | None:
 
 
 def count_images(file: Any) -> int:
-    """How many images a file has."""
-    return sum(_length(stack) for stack in stacks(file))
+    """How many images a file has; one more than the highest number of one, from 0."""
+    found = stacks(file)
+    ends = (start + _length(stack) for start, stack in zip(_starts(found), found, strict=True))
+    return max(ends, default=0)
+
+
+def number_in_series(file: Any) -> int:
+    """Which number, from 0, the file's first image has in its series, by ``image_nr_low``.
+
+    Parameters
+    ----------
+    file : h5py.File
+        An open file.
+    """
+    lows = [_low(stack) for stack in stacks(file)]
+    known = [low for low in lows if low is not None]
+    return max(min(known) - 1, 0) if known and len(known) == len(lows) else 0
+
+
+def remarks(file: Any) -> tuple[str, ...]:
+    """What must be known of the images' numbers, and of files which are missing.
+
+    Parameters
+    ----------
+    file : h5py.File
+        An open file.
+    """
+    found = stacks(file)
+    told = []
+    missing = [*_broken_links(file), *_missing_sources(found)]
+    if found and missing:
+        told.append(f"images in files which are missing are left out: {', '.join(missing[:3])}")
+    lows = [_low(stack) for stack in found]
+    begins = number_in_series(file)
+    if begins > 0:
+        told.append(
+            f"its first image is number {begins + 1} of a series (image_nr_low); -image counts "
+            "from 0 in this file"
+        )
+    if None not in lows and _starts(found) != _in_order(found):
+        told.append(
+            "the order of its images is that of image_nr_low, which is not that of the names of "
+            "their data sets"
+        )
+    elif None not in lows and _by_low(found) is None:
+        told.append(
+            "image_nr_low of its data sets overlap and do not count; images are in the order of "
+            "the names"
+        )
+    return tuple(told)
+
+
+def _low(stack: Any) -> int | None:
+    """The number of a data set's first image, from 1, as Eiger detectors write it."""
+    stored = np.ravel(stack.attrs.get("image_nr_low", ()))
+    return int(stored[0]) if stored.size == 1 and stored.dtype.kind in "iu" else None
+
+
+def _in_order(found: Sequence[Any]) -> list[int]:
+    lengths = [_length(stack) for stack in found]
+    return [sum(lengths[:place]) for place in range(len(lengths))]
+
+
+def _by_low(found: Sequence[Any]) -> list[int] | None:
+    """First numbers by ``image_nr_low``, from 0; None where some lack it, or they overlap."""
+    lows = [low for low in map(_low, found) if low is not None]
+    if not lows or len(lows) != len(found):
+        return None
+    starts = [low - min(lows) for low in lows]
+    spans = sorted(zip(starts, map(_length, found), strict=True))
+    for (start, length), (following, _) in pairwise(spans):
+        if start + length > following:
+            return None
+    return starts
+
+
+def _starts(found: Sequence[Any]) -> list[int]:
+    """The number, from 0, of each data set's first image."""
+    return _by_low(found) or _in_order(found)
+
+
+def _broken_links(file: Any) -> list[str]:
+    """Names of files with images to which links lead, and which are not there."""
+    entry = entry_path(file)
+    group = None if entry is None else file.get(f"{entry}/data")
+    if group is None or not hasattr(group, "keys"):
+        return []
+    return [
+        str(getattr(group.get(name, getlink=True), "filename", name))
+        for name in sorted(group)
+        if name.startswith("data_") and not _leads_somewhere(group, name)
+    ]
+
+
+def _leads_somewhere(group: Any, name: str) -> bool:
+    try:
+        return group[name] is not None
+    except (KeyError, OSError):
+        return False
+
+
+def _missing_sources(found: Sequence[Any]) -> list[str]:
+    """The same of virtual data sets."""
+    names: dict[str, None] = {}
+    for stack in found:
+        if getattr(stack, "is_virtual", False):
+            names |= dict.fromkeys(source.file_name for source in stack.virtual_sources()
+                                   if _is_missing(stack, source))  # fmt: skip
+    return list(names)
+
+
+def _is_missing(stack: Any, source: Any) -> bool:
+    folder = os.path.dirname(os.path.abspath(stack.file.filename))
+    name = source.file_name
+    is_file = name != "." and "%" not in name
+    return is_file and not os.path.exists(os.path.join(folder, name))
 
 
 def read_image(path: object, file: Any, number: int) -> np.ndarray:
@@ -87,8 +203,8 @@ def read_image(path: object, file: Any, number: int) -> np.ndarray:
         If there is no such image, or it is no image of numbers.
     """
     found = stacks(file)
-    place = number
-    for stack in found:
+    for start, stack in zip(_starts(found), found, strict=True):
+        place = number - start
         if 0 <= place < _length(stack):
             _check_sources(path, stack, place)
             pixels = np.asarray(stack[place] if stack.ndim == 3 else stack[()])
@@ -97,10 +213,13 @@ def read_image(path: object, file: Any, number: int) -> np.ndarray:
             if pixels.dtype.kind not in "iufb":
                 raise FileFormatError(path, f"pixels of the type {pixels.dtype} are not an image")
             return pixels
-        place -= _length(stack)
     if not found:
         raise FileFormatError(path, "it holds no images, or the files with them are missing")
-    total = sum(_length(stack) for stack in found)
+    total = count_images(file)
+    if 0 <= number < total:
+        raise FileFormatError(
+            path, f"there is no image {number}: by image_nr_low, it is in a file which is missing"
+        )
     raise FileFormatError(path, f"there is no image {number}; the file has 0 to {total - 1}")
 
 
@@ -108,14 +227,13 @@ def _check_sources(path: object, stack: Any, place: int) -> None:
     """Refuse an image whose virtual source is missing, of which HDF5 makes zeros."""
     if not getattr(stack, "is_virtual", False):
         return
-    folder = os.path.dirname(os.path.abspath(stack.file.filename))
     for source in stack.virtual_sources():
         first, last = source.vspace.get_select_bounds()
         covers = stack.ndim < 3 or first[0] <= place <= last[0]
-        name = source.file_name
-        is_file = name != "." and "%" not in name
-        if covers and is_file and not os.path.exists(os.path.join(folder, name)):
-            raise FileFormatError(path, f"image {place} is in a file which is missing: {name}")
+        if covers and _is_missing(stack, source):
+            raise FileFormatError(
+                path, f"image {place} is in a file which is missing: {source.file_name}"
+            )
 
 
 def _length(stack: Any) -> int:

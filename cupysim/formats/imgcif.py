@@ -87,7 +87,9 @@ def read(
         oscillation=None if width is None else width / DEGREES_PER_RADIAN,
         polarization=_polarization(tables, to_source),
         no_wavelength=reason,
-        remarks=tuple(filter(None, (settings, mean, _corner_remark(tables)))),
+        remarks=tuple(
+            filter(None, (settings, mean, _corner_remark(tables), _direction_remark(tables)))
+        ),
     )
     return geometry, None if undefined is None else tables.number(undefined, "undefined_value")
 
@@ -114,6 +116,27 @@ def _corner_remark(tables: Tables) -> str:
     return (
         "its positions are taken for those of the first pixel's outer corner, as by DIALS; the "
         "imgCIF dictionary means its centre"
+    )
+
+
+def _direction_remark(tables: Tables) -> str:
+    """What to say of indices which count backwards.
+
+    CBFlib, and with it DIALS, places the pixels as they are stored, whatever the direction, and so
+    do we: people who wrote such files saw their images there. By the dictionary, one may take the
+    displacement for that of index 1, which would be stored last.
+    """
+    backwards = [
+        row.get("axis_set_id", "?")
+        for row in tables.rows("array_structure_list")
+        if row.get("direction", "").lower() == "decreasing"
+    ]
+    if not backwards:
+        return ""
+    return (
+        f"its pixels along {' and '.join(backwards)[:80]} are counted backwards (direction "
+        "decreasing), which is not applied: the first pixel stored is the one that its "
+        "displacement places, as by CBFlib and DIALS"
     )
 
 

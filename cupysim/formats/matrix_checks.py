@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -16,7 +18,14 @@ from cupysim.formats.mosflm_matrix import (
     read,
     reciprocal_vectors,
 )
+from cupysim.maths.arrays import cross, norm, unit
 from cupysim.maths.cell import Lattice, oriented_lattice, reciprocal_from_cell
+
+NOTICEABLE_TURN = 0.01 / DEGREES_PER_RADIAN
+"""Rotation (rad) by which two orientations differ noticeably; the same for angles of two cells."""
+
+NOT_A_ROTATION = 1e-3
+"""Departure of a U matrix from a rotation which is more than rounding."""
 
 _OTHER_LAYOUT = (
     "its first line has six numbers, as that of XPARM.XDS, not three; the first nine numbers are "
@@ -83,6 +92,7 @@ def checked_reciprocal(
         None if file.is_mosflm else _OTHER_LAYOUT,
         _other_hand(lattice, lengths_count),
         _other_cell(file, lattice, wavelength, lengths_count),
+        _other_rotation(file, lattice),
         _missets_left_out(file),
     ):
         if message is not None:
@@ -135,6 +145,77 @@ def _is_of_wrong_formula(file: MatrixFile, lattice: Lattice) -> bool:
     except (ModelError, ZeroDivisionError):
         return False
     return is_cell(file, lattice, wrong.lengths, wrong.angles)
+
+
+def _other_rotation(file: MatrixFile, lattice: Lattice) -> str | None:
+    """What is to be said if the U matrix in the file is not that of the matrix.
+
+    Of a left-handed matrix, or one whose cell the file does not have, more is wrong than this.
+    """
+    if file.u_matrix is None or lattice.volume <= 0.0 or common_factor(file, lattice) is None:
+        return None
+    where = f"the U matrix in lines {file.u_line} to {file.u_line + 2}"
+    skew = np.abs(file.u_matrix @ file.u_matrix.T - np.eye(3)).max()
+    if skew > NOT_A_ROTATION or np.linalg.det(file.u_matrix) < 0.0:
+        return f"{where} is not a rotation; the first nine numbers count"
+    angle = min(_angle_between(file.u_matrix, each) for each in _orientations(lattice))
+    scale = np.linalg.norm(lattice.reciprocal) / np.linalg.norm(file.a_matrix)
+    doubt = 6.0 * file.rounding * scale * np.linalg.norm(lattice.direct)
+    if angle <= NOTICEABLE_TURN + doubt:
+        return None
+    return (
+        f"{where} is another orientation than the first nine numbers, which count: "
+        f"{angle * DEGREES_PER_RADIAN:.3g} degrees away"
+    )
+
+
+def _orientations(lattice: Lattice) -> Iterator[np.ndarray]:
+    """U by MOSFLM, with a* along x and c along z, and with a along x and c* along z as in PDB."""
+    for along_x, along_z in (
+        (lattice.reciprocal[0], lattice.direct[2]),
+        (lattice.direct[0], lattice.reciprocal[2]),
+    ):
+        x, z = unit(along_x), unit(along_z)
+        yield np.stack([x, cross(z, x), z], axis=1)
+
+
+def _angle_between(first: np.ndarray, second: np.ndarray) -> float:
+    """Angle (rad) of the rotation from one orientation to another."""
+    turn = first @ second.T
+    twice_sine = norm(
+        np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]])
+    )
+    return math.atan2(float(twice_sine), float(np.trace(turn)) - 1.0)
+
+
+def warn_of_other_angles(
+    path: os.PathLike[str] | str, reciprocal: np.ndarray, given: Sequence[float]
+) -> None:
+    """Warn if angles which are given beside a matrix are not its angles, which count.
+
+    Parameters
+    ----------
+    path : path_like
+        The matrix file, for the message.
+    reciprocal : ndarray, shape (3, 3)
+        Rows a*, b*, c* (1/Angstrom).
+    given : sequence of float
+        a, b, c (Angstrom), and perhaps alpha, beta, gamma (degrees); an angle which is not above
+        zero is not given.
+    """
+    angles = np.abs(oriented_lattice(reciprocal).angles) * DEGREES_PER_RADIAN
+    limit = NOTICEABLE_TURN * DEGREES_PER_RADIAN
+    pairs = list(zip(given[3:], angles, strict=False))
+    if not any(told > 0.0 and abs(told - angle) > limit for told, angle in pairs):
+        return
+    ours, others = (" ".join(f"{angle:.5g}" for angle in each) for each in (given[3:], angles))
+    warnings.warn(
+        CupysimWarning(
+            f"-cell: its angles {ours} do not count beside -mat: those of {path} do, {others} "
+            "degrees; of -cell the edges count"
+        ),
+        stacklevel=2,
+    )
 
 
 def _missets_left_out(file: MatrixFile) -> str | None:

@@ -33,7 +33,7 @@ from cupysim.maths.cell import (
 ROWS = (3, 3, 3, 3, 3, 3, 3, 6, 3)
 """Numbers in each line of a complete file."""
 
-MISSETS, CELL = (3, 8), 7
+MISSETS, U_ROWS, CELL = (3, 8), slice(4, 7), 7
 """Of these rows, counted from 0."""
 
 NOTICEABLE_LENGTH = 1e-4
@@ -68,6 +68,10 @@ class MatrixFile:
         Edges (Angstrom) and angles (rad), if the file tells them.
     cell_line : int
         In which line, 0 for none.
+    u_matrix : ndarray, shape (3, 3), or None
+        U, if the file tells it. Zeros or an identity matrix stand for none.
+    u_line : int
+        In which line it begins, 0 for none.
     is_mosflm : bool
         The first line does not hold six numbers, as that of an old XPARM.XDS does.
     """
@@ -78,6 +82,8 @@ class MatrixFile:
     missets: dict[int, tuple[float, ...]]
     cell: tuple[np.ndarray, np.ndarray] | None
     cell_line: int
+    u_matrix: np.ndarray | None = None
+    u_line: int = 0
     is_mosflm: bool = True
 
     def wavelength(self) -> float | None:
@@ -136,6 +142,11 @@ def read(path: os.PathLike[str] | str) -> MatrixFile:
     if len(rows) > CELL:
         cell_line, values = rows[CELL]
         cell = np.array(values[:3]), np.array(values[3:]) / DEGREES_PER_RADIAN
+    u_matrix, u_line = None, 0
+    if len(rows) > CELL:
+        given = np.array([values for _, values in rows[U_ROWS]])
+        if given.any() and not np.array_equal(given, np.eye(3)):
+            u_matrix, u_line = given, rows[U_ROWS][0][0]
     return MatrixFile(
         path=os.fspath(path),
         a_matrix=np.array([float(field) for field in fields]).reshape(3, 3),
@@ -143,6 +154,8 @@ def read(path: os.PathLike[str] | str) -> MatrixFile:
         missets=missets,
         cell=cell,
         cell_line=cell_line,
+        u_matrix=u_matrix,
+        u_line=u_line,
         is_mosflm=not _XPARM.match(content),
     )
 

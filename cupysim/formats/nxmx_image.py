@@ -12,7 +12,13 @@ import numpy as np
 from cupysim.errors import FileFormatError
 from cupysim.formats.frames import FLIP
 from cupysim.formats.geometry import ImageGeometry, Spectrum
-from cupysim.formats.image_stacks import count_images, entry_path, read_image
+from cupysim.formats.image_stacks import (
+    count_images,
+    entry_path,
+    number_in_series,
+    read_image,
+)
+from cupysim.formats.image_stacks import remarks as remarks_of_images
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nxmx_beam import read_wavelength
 from cupysim.formats.nxmx_chain import chain_of, cumulative, direction, is_rotation
@@ -104,8 +110,13 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
     if number != 0 and not 0 <= number < n_images:
         raise FileFormatError(path, f"there is no image {number}; the file has 0 to {n_images - 1}")
     detector = detectors[0]
+    remarks += remarks_of_images(file)
+    # a part of a series may have the angles of the whole one
+    at, begins = number, number_in_series(file)
+    if begins > 0 and count_angles(path, entry) >= begins + n_images:
+        at, n_images = number + begins, count_angles(path, entry)
     if len(detector.modules) == 1:
-        panel = _placed_panel(path, file, detector.modules[0], number)
+        panel = _placed_panel(path, file, detector.modules[0], at)
         panel = _with_beam_centre(nxmx, panel, detector._handle)
     else:
         panel = _unplaced_panel(nxmx, path, file, detector._handle)
@@ -114,8 +125,8 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
         raise FileFormatError(
             path, f"pixels of {sizes[0]:g} x {sizes[1]:g} m; square ones are expected"
         )
-    wavelength, spectrum, reason, of_beam = _wavelength(nxmx, entry, number, n_images)
-    start, width, axis, of_scan = read_scan(nxmx, path, entry, number, n_images)
+    wavelength, spectrum, reason, of_beam = _wavelength(nxmx, entry, at, n_images)
+    start, width, axis, of_scan = read_scan(nxmx, path, entry, at, n_images)
     spindle, phi, oscillation = forward(axis, start, width)
     size = panel.n_slow, panel.n_fast
     return _good(path, detector, file, size, number), ImageGeometry(

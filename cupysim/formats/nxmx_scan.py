@@ -114,11 +114,11 @@ def count_angles(path: object, entry: Any) -> int:
     for sample in entry.samples:
         if sample.depends_on is not None:
             return max(int(axis._handle.size) for axis in chain_of(path, sample.depends_on))
-    return 1
+    return max((int(axis.size) for _, axis in _unplaced(list(entry.samples))), default=1)
 
 
-def _without_chain(nxmx: Any, path: object, samples: list[Any], number: int, n_images: int) -> Scan:
-    """Angles of a file which names its axes, but does not place them, as some masters do."""
+def _unplaced(samples: list[Any]) -> list[tuple[str, Any]]:
+    """Axes which a file names and does not place, with their names."""
     found = [
         (name, sample._handle[f"{group}/{name}"])
         for sample in samples
@@ -126,7 +126,12 @@ def _without_chain(nxmx: Any, path: object, samples: list[Any], number: int, n_i
         for name in AXES
         if f"{group}/{name}" in sample._handle
     ]
-    found = [(name, axis) for name, axis in found if getattr(axis, "size", 0) > 0]
+    return [(name, axis) for name, axis in found if getattr(axis, "size", 0) > 0]
+
+
+def _without_chain(nxmx: Any, path: object, samples: list[Any], number: int, n_images: int) -> Scan:
+    """Angles of a file which names its axes, but does not place them, as some masters do."""
+    found = _unplaced(samples)
     if not found:
         return _by_start_and_increment(nxmx, path, samples, number)
     widths = [_width(nxmx, path, axis, number, ()) for _, axis in found]

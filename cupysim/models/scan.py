@@ -19,7 +19,9 @@ class Scan:
     start : float
         First angle (rad).
     sweep : Sweep
-        Oscillation range (rad), step (rad) and count; the default is a still.
+        Oscillation range (rad), step (rad) and count; the default is a still. As in the C program,
+        step and count alone are rendered, and the range is what headers tell: 3 steps of 0.2
+        degrees cover 0.6 degrees, whatever the range. A warning tells where they do not cover it.
     """
 
     start: float = 0.0

@@ -30,6 +30,7 @@ from cupysim.nanobragg.consequences import (
     first_placing,
     refuse_placing,
     warn_of_ineffective_options,
+    warn_of_matrix_frame,
 )
 from cupysim.nanobragg.headers import Inherited, inherit
 from cupysim.nanobragg.structure_files import (
@@ -156,6 +157,8 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
         quirks=quirks,
     )
     _warn_of_late_size(args, experiment)
+    if inherited.exact is None:
+        warn_of_matrix_frame(args, experiment.frame)
     noise_seed = clock if args.noise_seed is None else args.noise_seed
     notes = (*structure.notes, *([wavelength_note] if wavelength_note else []))
     stream = RandomStream(noise_seed, table)
@@ -212,6 +215,8 @@ def _crystal(
     reciprocal = args.values.get("reciprocal")
     if args.matrix_file is not None:
         reciprocal = matrix_checks.read_reciprocal(args.matrix_file, wavelength, cell is None)
+        if args.cell is not None:
+            matrix_checks.warn_of_other_angles(args.matrix_file, reciprocal, args.cell)
     if cell is None and reciprocal is None:
         if known is None:
             raise CupysimError("no unit cell: give -cell or -mat")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Set
 
-from cupysim.errors import OptionError
-from cupysim.models.conventions import PIVOTS, Convention
+import numpy as np
+
+from cupysim.errors import CupysimWarning, OptionError
+from cupysim.models.conventions import PIVOTS, Convention, UnitFrame
 from cupysim.nanobragg.arguments import Arguments
 from cupysim.quirks import Quirk, warn_quirk
+
+SAME_DIRECTION = 0.99
+"""Cosine from which on beam and spindle are where MOSFLM has them: they may be off by degrees."""
 
 VECTOR_OPTIONS = (
     "-fdet_vector",
@@ -104,6 +110,36 @@ def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: boo
             Quirk.INFINITE_ABSORPTION,
             "-detector_abs inf before -detector_thick: the whole image is zero",
         )
+
+
+def warn_of_matrix_frame(args: Arguments, frame: UnitFrame) -> None:
+    """Warn of an orientation matrix in another laboratory frame than MOSFLM's.
+
+    Parameters
+    ----------
+    args : Arguments
+        The command line's values.
+    frame : UnitFrame
+        The laboratory frame in use.
+    """
+    if args.matrix_file is None:
+        return
+    along = abs(float(frame.beam[0])), abs(float(frame.spindle[2]))
+    if frame.beam[0] > 0.0 and min(along) > SAME_DIRECTION:
+        return
+    warnings.warn(
+        CupysimWarning(
+            f"-mat: as by nanoBragg, the matrix is taken in the laboratory frame of the "
+            f"{Convention(args.convention)} convention, with the beam along {_told(frame.beam)} "
+            f"and the spindle along {_told(frame.spindle)}; MOSFLM's matrices are for the beam "
+            "along 1 0 0 and the spindle along 0 0 1"
+        ),
+        stacklevel=2,
+    )
+
+
+def _told(vector: np.ndarray) -> str:
+    return " ".join(f"{float(value) + 0.0:.3g}" for value in vector)
 
 
 PLACING_OPTIONS = (

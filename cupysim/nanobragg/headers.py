@@ -16,7 +16,9 @@ from cupysim.formats import cbf, dials, nxmx_image, smv
 from cupysim.formats.geometry import ImageGeometry, Spectrum
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.rotation import SETTING, settings_remark
+from cupysim.formats.smv_geometry import BY_ORIGIN, contradiction, is_tilted
 from cupysim.formats.text_numbers import NUMBER
+from cupysim.models.conventions import Convention
 from cupysim.nanobragg.arguments import LARGEST_FLOAT
 from cupysim.nanobragg.exact_geometry import geometry_values
 from cupysim.nanobragg.units import ANGSTROM, DEGREE, MM, Unit
@@ -54,11 +56,8 @@ WHOLE_KEYS: tuple[tuple[tuple[str, ...], str, Unit | None], ...] = (
 EDGE_ON = 1e-9
 """A detector whose normal has a smaller cosine with the beam has no distance along it."""
 
-TILTED = 1e-4
-"""Relative difference of a header's distances from which on the detector is tilted."""
-
-ORIGIN_CONVENTIONS = ("xds", "dials")
-"""Conventions in which a header's beam centre does not count."""
+CENTRES = frozenset({"beam_x", "beam_y", "close_x", "close_y", "origin_x", "origin_y"})
+"""Values by which a command line gives the beam centre itself."""
 
 POSITIVE = ("PIXEL_SIZE", "WAVELENGTH")
 """Keys whose numbers must be above zero."""
@@ -190,20 +189,21 @@ def _warn_of_what_is_left_out(
             ),
             stacklevel=3,
         )
-    distances = [image.number(key, whole_key=True) for key in ("DISTANCE", "CLOSE_DISTANCE")]
     turned = {"rotate_x", "rotate_y", "rotate_z", "twotheta"} & set(given)
-    if None not in distances and not image.number("TWOTHETA", whole_key=True) and not turned:
-        near, far = sorted(abs(each or 0.0) for each in distances)
-        if far - near > TILTED * far:
-            warnings.warn(
-                CupysimWarning(
-                    f"{image.path}: DISTANCE and CLOSE_DISTANCE are those of a tilted detector, "
-                    "whose rotations the header does not tell: -detector_rotx, -detector_roty"
-                ),
-                stacklevel=3,
-            )
-    convention = given.get("convention")
-    if convention in ORIGIN_CONVENTIONS and "beam_x" in header and "origin_x" not in header:
+    if is_tilted(image) and not image.number("TWOTHETA", whole_key=True) and not turned:
+        warnings.warn(
+            CupysimWarning(
+                f"{image.path}: DISTANCE and CLOSE_DISTANCE are those of a tilted detector, "
+                "whose rotations the header does not tell: -detector_rotx, -detector_roty"
+            ),
+            stacklevel=3,
+        )
+    convention = given.get("convention", Convention.MOSFLM)
+    if CENTRES.isdisjoint(given):
+        disagreement = contradiction(image, Convention(convention))
+        if disagreement:
+            warnings.warn(CupysimWarning(f"{image.path}: {disagreement}"), stacklevel=3)
+    if convention in BY_ORIGIN and "beam_x" in header and "origin_x" not in header:
         warnings.warn(
             CupysimWarning(
                 f"{image.path}: BEAM_CENTER_X and _Y in its header do not count with "

@@ -151,9 +151,10 @@ def structure_factors(
         dmin = args.dmin if args.dmin > 0.0 else resolution_limit(beam, detector, args.quirks)
         k_sol = args.k_sol if "-k_sol" in args.seen else None
         recipe = Recipe(k_sol, args.b_sol, args.hydrogens, args.f000 == CONTRAST)
-        structure = coordinates.read(
-            args.model_file, dmin, recipe, args.default_F, _requested_cell(args, beam.wavelength)
-        )
+        box = _requested_cell(args, beam.wavelength)
+        structure = coordinates.read(args.model_file, dmin, recipe, args.default_F, box)
+        if box is not None and structure.own_cell is not None:
+            _warn_of_box(args, box, structure.own_cell, beam.wavelength)
     elif measured is not None:
         structure = measured
     else:
@@ -320,6 +321,35 @@ def _demand_wavelength(inherited: Inherited) -> None:
     )
 
 
+def _one_factor(
+    edges: np.ndarray, angles: np.ndarray, known: UnitCell, wavelength: float
+) -> float | None:
+    """The wavelength (Angstrom) for which a matrix has a known cell; None if there is none."""
+    ratios = edges / known.lengths_angstrom
+    if np.ptp(ratios) / ratios.mean() > ONE_FACTOR:
+        return None
+    if np.abs(np.abs(angles) - known.angles).max() > NOTICEABLE_CELL:
+        return None
+    return wavelength / float(ratios.mean()) / ANGSTROM
+
+
+def _warn_of_box(args: Arguments, box: UnitCell, own: UnitCell, wavelength: float) -> None:
+    """Tell that the box in which a model stands alone has its cell's shape: of a wrong matrix."""
+    edges, angles = np.array(box.lengths_angstrom), np.array(box.angles)
+    made_for = _one_factor(edges, angles, own, wavelength)
+    if made_for is None or args.cell is not None:
+        return
+    factor = float((edges / own.lengths_angstrom).mean())
+    warnings.warn(
+        CupysimWarning(
+            f"-mat: all edges of its cell are {factor:.4g} times those of {args.model_file}: was "
+            f"the matrix made for {made_for:.4g} A? At {wavelength / ANGSTROM:.6g} A it is "
+            "another crystal, and the model stands alone in a P 1 box"
+        ),
+        stacklevel=2,
+    )
+
+
 def warn_of_other_cell(
     args: Arguments, known: UnitCell, crystal: Crystal, beam_wavelength: float
 ) -> None:
@@ -327,13 +357,11 @@ def warn_of_other_cell(
     lattice = crystal.oriented(args.quirks).lattice
     lengths = np.abs(lattice.lengths / known.lengths_angstrom - 1.0).max()
     angles = np.abs(lattice.angles - known.angles).max()
-    ratios = lattice.lengths / known.lengths_angstrom
     if max(lengths, angles) > NOTICEABLE_CELL:
-        one_factor = np.ptp(ratios) < ONE_FACTOR and angles < NOTICEABLE_CELL
-        scaled = beam_wavelength / float(ratios.mean()) / ANGSTROM
+        made_for = _one_factor(lattice.lengths, lattice.angles, known, beam_wavelength)
         hint = (
-            f"; all edges differ by one factor: was the matrix made for {scaled:.4g} A?"
-            if one_factor and args.matrix_file is not None
+            f"; all edges differ by one factor: was the matrix made for {made_for:.4g} A?"
+            if made_for is not None and args.matrix_file is not None
             else ""
         )
         edges = " ".join(f"{length:g}" for length in known.lengths_angstrom)

@@ -557,6 +557,28 @@ def test_axes_against_cbflib(tmp_path: Path, seed: int) -> None:
         np.testing.assert_allclose(ours, theirs, atol=CBFLIB)
 
 
+@pytest.mark.parametrize("axis", ["ELEMENT_X", "ELEMENT_Y"])
+def test_indices_which_count_backwards(axis: str, tmp_path: Path) -> None:
+    """Pixels are where CBFlib has them, and a line tells that the direction is not applied."""
+    pycbf = import_pycbf()
+    text = imgcif_text((3, 3))
+    back = text.replace(f"increasing {axis}", f"decreasing {axis}")
+    assert back != text
+    path = full_cbf(tmp_path / "a.cbf", back, section(PIXELS))
+    geometry = geometry_of(path)
+    assert f"its pixels along {axis} are counted backwards" in "\n".join(geometry.remarks)
+    handle = pycbf.cbf_handle_struct()
+    handle.read_widefile(str(path).encode(), pycbf.MSG_DIGEST)
+    detector = handle.construct_detector(0)
+    for fast, slow in ((0, 0), (2, 0), (0, 2)):
+        theirs = 1e-3 * np.array(detector.get_pixel_coordinates_fs(fast, slow))
+        size = geometry.pixel_size
+        ours = geometry.origin + size * (fast * geometry.fast + slow * geometry.slow)
+        np.testing.assert_allclose(ours, theirs, atol=CBFLIB)
+    plain = geometry_of(full_cbf(tmp_path / "b.cbf", text, section(PIXELS)))
+    assert "backwards" not in "\n".join(plain.remarks)
+
+
 def import_pycbf() -> Any:
     with warnings.catch_warnings():
         # SWIG's types have no module

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,60 @@ def test_settings_of_several_axes_count_at_the_image(tmp_path: Path) -> None:
              "scan_axis": 0, "setting_rotation_at_scan_points": [quarter, quarter]}  # fmt: skip
     found = dials.read(save(tmp_path / "a.expt", expt(goniometer=[model])))
     np.testing.assert_allclose(found.spindle, [0.0, 1.0, 0.0], atol=1e-12)
+
+
+def remarks_of(
+    tmp_path: Path, angles: list[float], is_still: bool, has_crystal: bool, names: bool = True
+) -> str:
+    model: dict[str, Any] = {
+        "axes": [[1.0, 0, 0], [0, 0, 1.0], [1.0, 0, 0]], "angles": angles, "scan_axis": 2,
+    }  # fmt: skip
+    content = expt(goniometer=[model | ({"names": ["PHI", "CHI", "OMEGA"]} if names else {})])
+    if is_still:
+        del content["experiment"][0]["scan"]
+    if not has_crystal:
+        del content["experiment"][0]["crystal"]
+    return "\n".join(dials.read(save(tmp_path / "a.expt", content)).remarks)
+
+
+@pytest.mark.parametrize(
+    ("angles", "is_still", "has_crystal", "remark"),
+    [
+        ([0.0, 0.0, 30.0], True, True, "OMEGA stands at 30 degrees, which does not turn"),
+        ([0.0, 0.0, 30.0], True, False, "stands at OMEGA 30 degrees, which orient"),
+        ([0.0, 0.0, 30.0], False, True, ""),
+        ([0.0, 0.0, 30.0], False, False, ""),
+        ([10.0, 0.0, 0.0], False, True, ""),
+        ([10.0, 0.0, 30.0], False, False, "stands at PHI 10 degrees, which orient"),
+        ([10.0, 0.0, 0.0], True, True, "without which DIALS predicts stills"),
+    ],
+)
+def test_goniometers_of_lists_which_stand(
+    angles: list[float], is_still: bool, has_crystal: bool, remark: str, tmp_path: Path
+) -> None:
+    told = remarks_of(tmp_path, angles, is_still, has_crystal)
+    assert remark in told
+    assert bool(remark) == bool(told)
+    assert bool(told) == bool(remarks_of(tmp_path, angles, is_still, has_crystal, names=False))
+
+
+def test_phi_turns_a_still_about_the_scan_axis(tmp_path: Path) -> None:
+    """As the same list with a scan that begins there."""
+    model = {"axes": [[0, 0, 1.0], [1.0, 0, 0]], "angles": [20.0, 30.0], "names": ["CHI", "OMEGA"],
+             "scan_axis": 1}  # fmt: skip
+    still = expt(goniometer=[model])
+    del still["experiment"][0]["scan"]
+    moving = expt(goniometer=[model], scan=[{"oscillation": [30.0, 0.5], "image_range": [1, 1]}])
+    found = [
+        from_args(f"-default_F 1 -N 2 -nodump -expt {save(tmp_path / name, content)} {words}")
+        for name, content, words in (
+            ("a.expt", still, "-phi 30"),
+            ("b.expt", moving, "-phisteps 1"),
+        )
+    ]
+    assert found[0].scan.start == pytest.approx(found[1].scan.start)
+    np.testing.assert_allclose(found[0].frame.spindle, found[1].frame.spindle)
+    np.testing.assert_allclose(*(each.lattice.reciprocal for each in found), atol=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -476,6 +531,67 @@ def test_files_of_images_which_are_missing(
             open_image(path, number=number)
     else:
         assert open_image(path, number=number).pixels[0, 0] == value
+
+
+@pytest.mark.parametrize("virtual", [False, True])
+def test_last_files_which_are_missing_are_told(virtual: bool, tmp_path: Path) -> None:
+    path = series(tmp_path, 2, virtual)
+    assert "are left out: data_000003.h5" in told(path)[1]
+    assert "are left out" not in told(write(tmp_path / "whole.h5"))[1]
+
+
+def numbered(
+    folder: Path, lows: Sequence[int | None], n_angles: int | None = None, images: int = 2
+) -> Path:
+    """A master of data sets of two images, whose pixel (0, 0) has the number by image_nr_low."""
+    n_angles = images * len(lows) if n_angles is None else n_angles
+
+    def change(file: Any) -> None:
+        del file["entry/data/data"]
+        for n, low in enumerate(lows):
+            pixels = np.zeros((images, N_SLOW, N_FAST), np.uint32)
+            pixels[:, 0, 0] = (low or 1 + images * n) + np.arange(images)
+            stored = file["entry/data"].create_dataset(f"data_{n + 1:06d}", data=pixels)
+            if low is not None:
+                stored.attrs["image_nr_low"] = np.uint32(low)
+
+    return edited(folder / "a_master.h5", change, omega=[0.1 * n for n in range(n_angles)])
+
+
+@pytest.mark.parametrize(
+    ("lows", "n_angles", "number", "found", "angle", "remark"),
+    [
+        ([1, 3, 5], 6, 3, 4, 0.3, ""),
+        ([None, None], 4, 3, 4, 0.3, ""),
+        # data sets in another order
+        ([3, 1], 4, 0, 1, 0.0, "the order of its images is that of image_nr_low"),
+        ([3, 1], 4, 3, 4, 0.3, "the order of its images is that of image_nr_low"),
+        # one of the middle is not linked
+        ([1, 5], 6, 5, 6, 0.5, "the order of its images is that of image_nr_low"),
+        ([1, 5], 6, 2, None, 0.0, "by image_nr_low, it is in a file which is missing"),
+        # a part of a series, with the angles of the part or of the whole
+        ([5, 7], 4, 1, 6, 0.1, "its first image is number 5 of a series"),
+        ([5, 7], 12, 1, 6, 0.5, "its first image is number 5 of a series"),
+        # each file counts from one
+        ([1, 1], 4, 3, 2, 0.3, "overlap and do not count"),
+    ],
+)
+def test_images_are_numbered_by_image_nr_low(
+    lows: list[int | None], n_angles: int, number: int, found: int | None, angle: float,
+    remark: str, tmp_path: Path,
+) -> None:  # fmt: skip
+    path = numbered(tmp_path, lows, n_angles)
+    if found is None:
+        with pytest.raises(FileFormatError, match=remark):
+            open_image(path, number=number)
+        return
+    image = open_image(path, number=number)
+    assert image.pixels[0, 0] == found
+    assert image.geometry is not None
+    assert np.degrees(image.geometry.phi) == pytest.approx(angle)
+    remarks = "\n".join(image.geometry.remarks)
+    assert remark in remarks
+    assert bool(remark) == bool(remarks)
 
 
 def test_beam_centres_which_were_never_set(tmp_path: Path) -> None:

@@ -438,7 +438,20 @@ def test_datasets_whose_mates_are_apart(tmp_path: Path) -> None:
     ("name", "found"),
     [
         ("P2_1/c", "P 1 21/c 1"), ("P 2(1)/c", "P 1 21/c 1"), ("F d -3 m Z", "F d -3 m:2"),
-        ("F d -3 m S", "F d -3 m:1"), ("R -3 m H", "R -3 m:H"), ("P 1-", "P -1"),
+        ("F d -3 m S", "F d -3 m:1"), ("R -3 m H", "R -3 m:H"), ("P 1-", "P -1"), ("P1-", "P -1"),
+        # full symbols
+        ("P 2/m 2/m 2/m", "P m m m"), ("P 21/n 21/m 21/a", "P n m a"),
+        ("P 21/b 21/c 21/a", "P b c a"), ("C 2/m 2/c 21/m", "C m c m"),
+        ("P 2/n 2/n 2/n :1", "P n n n:1"), ("F 2/d 2/d 2/d Z", "F d d d:2"),
+        ("P 4/m 2/m 2/m", "P 4/m m m"), ("P 42/n 21/c 2/m", "P 42/n c m:1"),
+        ("I 41/a 2/m 2/d: 2", "I 41/a m d:2"), ("P 63/m 2/m 2/c", "P 63/m m c"),
+        ("P -3 1 2/m", "P -3 1 m"), ("P -3 2/c 1", "P -3 c 1"), ("R -3 2/c:r", "R -3 c:R"),
+        ("P 2/m -3", "P m -3"), ("I 21/a -3", "I a -3"), ("F 2/d -3:2", "F d -3:2"),
+        ("P 4/m -3 2/m", "P m -3 m"), ("I 41/a 3- 2/d", "I a -3 d"),
+        ("F 41/d -3 2/m:2", "F d -3 m:2"), ("F 41/d 3- 2/m S", "F d -3 m:1"),
+        # those of few axes are what they were
+        ("P 1 2/m 1", "P 1 2/m 1"), ("P 1 1 21/b", "P 1 1 21/b"), ("P 4/m", "P 4/m"),
+        ("P 2 2 2", "P 2 2 2"), ("P 1", "P 1"),
     ],
 )  # fmt: skip
 def test_spellings_of_space_groups(name: str, found: str) -> None:
@@ -446,6 +459,14 @@ def test_spellings_of_space_groups(name: str, found: str) -> None:
     symmetry = named(name, cell)
     assert symmetry is not None
     assert symmetry.name == found
+
+
+@pytest.mark.parametrize("name", ["F 41/d -3 2/m:7", "P 9/m 2/m 2/m", "P 2/m 2/m", "P 4/m -3 2/q"])
+def test_symbols_which_are_none(name: str, tmp_path: Path) -> None:
+    assert named(name, None) is None
+    text = cif_cell() + f"_symmetry.space_group_name_H-M '{name}'\n" + loop(MM_TAGS, ROWS)
+    with pytest.raises(FileFormatError, match="unknown space group"):
+        reflections.read(write_cif(tmp_path / "a.cif", {"x": text}))
 
 
 def test_absences_and_status(tmp_path: Path) -> None:

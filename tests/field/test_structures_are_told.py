@@ -206,6 +206,8 @@ def test_batches_of_shelx(batches: list[str], message: str, tmp_path: Path, run:
         ("HKLF 3", "it says HKLF 3 itself"),
         ("CELL 0.71073 7 8 9 90 102 90", "it has the cell 7 8 9"),
         ("CELL 0.71073 30 40 50 90 90 90\nHKLF 4", ""),
+        ("HKLF 2", "it says HKLF 2 itself: Laue data"),
+        ("HKLF -5", "it says HKLF -5 itself: overlapped"),
     ],
 )
 def test_instructions_behind_a_list(trailer: str, message: str, tmp_path: Path, run: Run) -> None:
@@ -213,6 +215,35 @@ def test_instructions_behind_a_list(trailer: str, message: str, tmp_path: Path, 
     err = run(f"convert a.hkl P1.hkl {SHELX}").err
     assert message in err
     assert ("itself" in err) == bool(message)
+
+
+WAVELENGTHS = ["  0.8612", "  1.0240", "  0.7107"]
+
+
+@pytest.mark.parametrize(
+    ("endings", "refused", "told"),
+    [
+        (WAVELENGTHS, "a wavelength behind each reflection, from 0.7107 to 1.024 A", ""),
+        (WAVELENGTHS[:1] * 3, "", "what 3 lines have behind column 32 is not read"),
+        (["  0.12000-0.30000"] * 3, "", "such as '0.12000-0.30000'"),
+        (["", "", " ?"], "", "what 1 lines have behind column 32"),
+        ([""] * 3, "", ""),
+    ],
+)
+def test_what_stands_behind_shelx_lines(
+    endings: list[str], refused: str, told: str, tmp_path: Path, run: Run
+) -> None:
+    lines = shelx_list(["1"] * 3).splitlines()
+    both = zip(lines, endings, strict=True)
+    (tmp_path / "a.hkl").write_text("".join(f"{line}{end}\n" for line, end in both))
+    outcome = run(f"convert a.hkl P1.hkl {SHELX}")
+    assert (outcome.status == 0) == (not refused), outcome.err
+    assert refused in outcome.err
+    assert told in outcome.err
+    assert ("column 32" in outcome.err) == bool(told)
+    if refused:
+        words = "-hkl a.hkl -cell 30 40 50 -lambda 1 -N 2 -detpixels 8 -floatfile a.bin"
+        assert "it looks like a SHELX list" in run(words).err
 
 
 def test_absences_which_are_not_zero_are_told(tmp_path: Path, run: Run) -> None:

@@ -256,6 +256,75 @@ def test_missetting_angles(said: Said) -> None:
     assert "(line 5) and" in message
 
 
+def with_u(text: str, u_matrix: np.ndarray) -> str:
+    """A file whose lines 5 to 7 are those of another U."""
+    lines = text.splitlines(keepends=True)
+    lines[4:7] = ["".join(f"{value:12.7f}" for value in row) + "\n" for row in u_matrix]
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_orientations_which_do_not_belong_to_the_matrix(name: str, said: Said) -> None:
+    right = Rotation.from_euler("xyz", (12.0, -34.0, 156.0), degrees=True)
+    text = mosflm_text(0.9795 * right.as_matrix() @ upright(CELLS[name]), CELLS[name])
+    assert said(with_u(text, right.as_matrix()), 0.9795) == []
+    assert said(with_u(text, np.zeros((3, 3))), 0.9795) == []
+    for angle in (0.05, 2.0):
+        turned = Rotation.from_rotvec([0.0, angle, 0.0], degrees=True) * right
+        (message,) = said(with_u(text, turned.as_matrix()), 0.9795)
+        assert message == (
+            "the U matrix in lines 5 to 7 is another orientation than the first nine numbers, "
+            f"which count: {angle:g} degrees away"
+        )
+    # for another Cartesian frame of the cell: a along x, c* along z
+    columns = right.as_matrix() @ upright(CELLS[name])
+    a_axis, c_star = np.linalg.inv(columns)[0], columns[:, 2]
+    x, z = (vector / np.linalg.norm(vector) for vector in (a_axis, c_star))
+    assert said(with_u(text, np.column_stack([x, np.cross(z, x), z])), 0.9795) == []
+    for no_rotation in (1.1 * right.as_matrix(), -right.as_matrix()):
+        (message,) = said(with_u(text, no_rotation), 0.9795)
+        assert "is not a rotation" in message
+    # for another wavelength, only this is said
+    assert len(said(with_u(text, right.as_matrix()), 1.25)) == 1
+
+
+def test_angles_beside_a_matrix(run: Run, tmp_path: Path) -> None:
+    columns = oriented(OBLIQUE, (1.0, 2.0, 3.0))
+    (tmp_path / "a.mat").write_text(mosflm_matrix.text(columns.T, 1e-10))
+    words = f"{COMMON} -mat a.mat -default_F 100 -floatfile a.bin -detpixels 8"
+    edges = " ".join(f"{edge:g}" for edge in OBLIQUE[:3])
+    degrees = " ".join(f"{angle:g}" for angle in OBLIQUE[3:])
+    for cell in (edges, f"{edges} {degrees}", f"{edges} 0 0 0"):
+        assert "do not count beside -mat" not in run(f"{words} -cell {cell}").err
+    right_angles = run(f"{words} -cell {edges} 90 90 90")
+    assert f"-cell: its angles 90 90 90 do not count beside -mat: those of a.mat do, {degrees}" in (
+        right_angles.err
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "is_told"),
+    [
+        ("", False),
+        ("-denzo", False),
+        ("-xds", True),
+        ("-adxv", True),
+        ("-dials", True),
+        ("-fdet_vector 0 0 1 -sdet_vector 0 -1 0", False),
+        ("-beam_vector 0 0 1 -fdet_vector 1 0 0 -sdet_vector 0 1 0 -odet_vector 0 0 1", True),
+    ],
+)
+def test_matrices_in_other_frames(words: str, is_told: bool, run: Run, tmp_path: Path) -> None:
+    """The same crystal in another frame than MOSFLM's is not the same image."""
+    columns = oriented(OBLIQUE, (1.0, 2.0, 3.0))
+    (tmp_path / "a.mat").write_text(mosflm_matrix.text(columns.T, 1e-10))
+    err = run(f"{COMMON} -mat a.mat -default_F 100 -floatfile a.bin -detpixels 8 {words}").err
+    assert ("MOSFLM's matrices are for the beam along 1 0 0" in err) == is_told
+    assert ("with the beam along 0 0 1" in err) == is_told
+    plain = run(f"{COMMON} -cell 70 80 90 -default_F 100 -floatfile a.bin -detpixels 8 {words}")
+    assert "MOSFLM's matrices" not in plain.err
+
+
 def test_other_text_after_nine_numbers(said: Said) -> None:
     nine = "".join(f"{row[0]:12.8f}{row[1]:12.8f}{row[2]:12.8f}\n" for row in upright(OBLIQUE))
     for rest in ("", "made by hand\n", "1 2\n", "0.1 0.2 0.3 # what is this?\n", "1 2 3 4\n"):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from cupysim import (
     Mosaicity,
     Rendering,
     Scan,
+    Sensor,
     Shape,
     StructureFactors,
     Sweep,
@@ -59,6 +62,10 @@ CELL = UnitCell.from_degrees(50, 50, 50, 90, 90, 90)
         lambda: Sweep(0.05, count=5),
         lambda: Sweep(math.nan, 1.0, 5),
         lambda: Scan(math.nan),
+        lambda: Sensor(Sweep(-3e-4), 1000.0),
+        lambda: Sensor(Sweep(3e-4)),
+        lambda: Sensor(Sweep(3e-4, 1e-4, 3), math.nan),
+        lambda: Sensor(Sweep(3e-4, 0.0, 3), 1000.0),
         lambda: Rendering(oversample=-3),
         lambda: Rendering(oversample=2.5),
         lambda: Rendering(dmin=math.nan),
@@ -101,3 +108,58 @@ def test_only_experiments_are_simulated() -> None:
 
 def test_images_have_a_short_name(small_experiment: Experiment) -> None:
     assert repr(simulate(small_experiment)).startswith("<cupysim.Image: 24 x 20 pixels, maximum ")
+
+
+def test_a_single_layer_is_the_whole_sensor(small_experiment: Experiment) -> None:
+    """What it absorbs of a sensor without thickness, along the beam."""
+    thickness, attenuation = 3e-4, 3000.0
+    images = []
+    for sensor in (
+        Sensor(Sweep(thickness), attenuation),
+        Sensor(Sweep(thickness, thickness, 1), attenuation),
+        Sensor(),
+    ):
+        detector = replace(small_experiment.detector, sensor=sensor, n_fast=2, n_slow=2)
+        images.append(simulate(replace(small_experiment, detector=detector)).array)
+    np.testing.assert_array_equal(images[0], images[1])
+    share = 1.0 - math.exp(-thickness * attenuation)
+    np.testing.assert_allclose(images[0] / images[2], share, rtol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "told"),
+    [
+        ((0.0, 0.0, 1), ""),
+        ((0.0, 0.0, 2), ""),
+        ((1.0, 0.1, 10), ""),
+        ((-1.0, -0.1, 10), ""),
+        # as a step which does not divide a range is completed
+        ((1.0, 0.3, 4), ""),
+        ((0.2, 0.2, 2), ""),
+        ((1.0, 0.2, 3), "3 steps of 0.2 degrees cover 0.6 degrees"),
+        ((1.0, 0.2, 7), "7 steps of 0.2 degrees cover 1.4 degrees"),
+        ((0.0, 0.2, 5), "its range of 0 degrees is for headers alone"),
+        ((1.0, 0.0, 1), "1 steps of 0 degrees cover 0 degrees"),
+        ((1.0, -0.1, 10), "cover -1 degrees"),
+    ],
+)
+@pytest.mark.parametrize("quirks", ["all", "nanobragg"])
+def test_scans_which_do_not_cover_their_range(
+    degrees: tuple[float, float, int], told: str, quirks: str, small_experiment: Experiment
+) -> None:
+    range_, step, count = degrees
+    sweep = Sweep(math.radians(range_), math.radians(step), count)
+    experiment = replace(small_experiment, scan=Scan(0.5, sweep), quirks=quirks)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        simulate(experiment)
+    found = [str(each.message) for each in caught if "for headers alone" in str(each.message)]
+    assert len(found) == bool(told)
+    assert told in "".join(found)
+
+
+def test_layers_which_are_not_the_thickness(small_experiment: Experiment) -> None:
+    sensor = Sensor(Sweep(4e-4, 2e-4, 3), 2000.0)
+    detector = replace(small_experiment.detector, sensor=sensor)
+    with pytest.warns(CupysimWarning, match="the 3 layers cover 600 um of a sensor of 400 um"):
+        simulate(replace(small_experiment, detector=detector))

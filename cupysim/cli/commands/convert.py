@@ -16,18 +16,19 @@ import argparse
 import io
 import os
 import re
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from cupysim.constants import ANGSTROM
-from cupysim.errors import CupysimError
+from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.formats.structures import coordinates, lists, reflections, shelx_list
 from cupysim.formats.structures.columns import choose
-from cupysim.formats.structures.coordinates import B_SOL, K_SOL, Recipe
+from cupysim.formats.structures.coordinates import B_SOL, K_SOL, SAME_ANGLE, SAME_EDGE, Recipe
 from cupysim.formats.structures.structure import Structure
-from cupysim.formats.structures.symmetry import check_cell
+from cupysim.formats.structures.symmetry import cell_text, check_cell
 from cupysim.models.crystal import UnitCell
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.nanobragg.structure_files import CONTRAST, f000_value, read_text, with_f000
@@ -37,6 +38,9 @@ from cupysim.terminal import tell
 
 BIN_WIDTH = 0.001
 """Width of resolution bins (1/Angstrom), as in nanoBragg's mtz_to_stol.com."""
+
+SAME_CELL = 1e-6
+"""Difference of edges (relative) and angles (rad) up to which two cells are the same."""
 
 ENDINGS = (".hkl", ".txt", ".stol", ".mtz")
 
@@ -141,7 +145,10 @@ def _read(arguments: argparse.Namespace) -> Structure:
             arguments.hydrogens,
             arguments.f000 == CONTRAST,
         )
-        return coordinates.read(path, arguments.dmin * ANGSTROM, recipe, lists.UNKNOWN, known)
+        structure = coordinates.read(path, arguments.dmin * ANGSTROM, recipe, lists.UNKNOWN, known)
+        if known is not None:
+            _warn_of_other_cell(path, known, structure)
+        return structure
     _refuse(arguments, ("hydrogens", "k_sol", "b_sol"), f"{path} is not a model")
     if arguments.f000 == CONTRAST:
         raise CupysimError(f"--F000: '{CONTRAST}' needs a model, which {path} is not")
@@ -158,6 +165,25 @@ def _read(arguments: argparse.Namespace) -> Structure:
     if structure.symmetry is not None:
         check_cell(path, cell, structure.symmetry)
     return replace(structure, cell=known)
+
+
+def _warn_of_other_cell(path: str, asked: UnitCell, structure: Structure) -> None:
+    """Tell that a model's own cell counts, since the one which was asked for is nearly the same."""
+    used = structure.cell
+    assert used is not None
+    edges = np.array(asked.lengths_angstrom) / used.lengths_angstrom - 1.0
+    angles = np.array(asked.angles) - used.angles
+    if max(np.abs(edges).max(), np.abs(angles).max()) <= SAME_CELL:
+        return
+    degrees = np.degrees(used.angles)
+    warnings.warn(
+        CupysimWarning(
+            f"--cell: not used, since it is within {SAME_EDGE:.0%} and {SAME_ANGLE:g} degrees of "
+            f"{cell_text([*used.lengths_angstrom, *degrees.round(6)])}, the cell of {path}, which "
+            "counts; another box is one which differs more"
+        ),
+        stacklevel=2,
+    )
 
 
 def _is_model(path: str, head: bytes) -> bool:

@@ -66,7 +66,9 @@ def _geometry(geometry: ImageGeometry) -> Iterator[tuple[str, str]]:
     yield "pixel", f"{1e3 * geometry.pixel_size:g} mm"
     centre = geometry.beam_centre
     if centre is not None:
-        yield "distance", f"{1e3 * centre[2]:.6g} mm along the beam"
+        along, near = (f"{1e3 * metres:.6g} mm" for metres in (centre[2], geometry.near_distance))
+        tilted = "" if near == along else f", {near} to the point of normal incidence"
+        yield "distance", f"{along} along the beam{tilted}"
         yield "beam centre", f"{centre[0]:.3f} {centre[1]:.3f} pixels (fast slow)"
     if geometry.wavelength is not None:
         yield "wavelength", f"{geometry.wavelength / ANGSTROM:.6g} A"

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from cupysim.errors import FileFormatError
-from cupysim.formats.structures import mtz
+from cupysim.formats.structures import b_factors, mtz
+from cupysim.formats.structures.b_factors import CONFIDENCE
 from cupysim.formats.structures.cif_blocks import UNKNOWN, CifBlock, read_blocks
 from cupysim.formats.structures.mmcif_atoms import complete_atom_loop, take_displacements
 from cupysim.formats.structures.pdb_text import LARGEST_COORDINATE, prepared
@@ -39,10 +40,6 @@ WHOLE_SITE = 1.05
 """Sum of a site's occupancies up to which models are parts of one structure."""
 
 RESIDUAL_B = "its B factors are residual: the TLS part of the displacements is left out"
-CONFIDENCE = (
-    "its B factors are confidences of a predicted model (pLDDT), not displacements: the better an "
-    "atom is known, the more it is smeared"
-)
 PREDICTED = re.compile("ALPHAFOLD|ESMFOLD|PLDDT|ROSETTAFOLD|OMEGAFOLD|BOLTZ|CHAI-1")
 NO_ATOMS = "no atoms; a PDB or mmCIF file with coordinates is expected"
 
@@ -106,10 +103,24 @@ def read(path: os.PathLike[str] | str) -> AtomicModel:
     if data.startswith(mtz.SIGNATURE):
         raise FileFormatError(path, "an MTZ file, without atoms: give it by -hkl")
     found = _read_cif(path, data) if is_cif(data) else _read_pdb(path, *prepared(path, data))
-    found = _with_one_model(_with_ncs(path, found))
+    found = _with_b_factors_told(path, _with_one_model(_with_ncs(path, found)))
     if found.cell is not None and found.symmetry is not None:
         check_cell(path, found.cell, found.symmetry)
     return found
+
+
+def _with_b_factors_told(path: object, found: AtomicModel) -> AtomicModel:
+    others = tuple(each for each in found.warnings if each != CONFIDENCE)
+    alarms = b_factors.warnings_of(
+        path,
+        found.structure,
+        found.cell is not None,
+        found.is_small_molecule,
+        is_said=CONFIDENCE in found.warnings,
+    )
+    if b_factors.NO_MOTION in alarms and any(b_factors.ASSUMED in each for each in others):
+        return found
+    return replace(found, warnings=(*others, *alarms))
 
 
 def _read_cif(path: object, data: bytes) -> AtomicModel:

@@ -154,7 +154,10 @@ def read(
         note,
         *(f"note: {remark}" for remark in (*found.remarks, *notes)),
     )
-    return Structure(factors, unit_cell(structure.cell), group, source, None, lines, symmetry)
+    own = None
+    if box is not None and found.cell is not None and _is_box(found, box):
+        own = UnitCell.from_degrees(*found.cell)
+    return Structure(factors, unit_cell(structure.cell), group, source, None, lines, symmetry, own)
 
 
 def _checked(path: object, found: AtomicModel) -> tuple[list[str], list[str]]:

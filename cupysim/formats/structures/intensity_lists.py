@@ -13,7 +13,9 @@ PACKED, PDB_RECORDS = b"\x1f\x8b", (b"HEADER", b"CRYST1", b"REMARK", b"ATOM  ", 
 """How files begin which are not lists."""
 
 _UNMERGED_SCALEPACK = re.compile(rb"\A *\d+ [a-zA-Z]\d\S*\s*\n( *-?[01]\.?\d*){3}")
-_SHELX = re.compile(rb"( {0,3}-?\d{1,4}){3} {0,7}-?\d+\.?\d* +\d+\.?\d*( +-?\d+)?\s*\Z")
+_SHELX = re.compile(
+    rb"( {0,3}-?\d{1,4}){3} {0,7}-?\d+\.?\d* +\d+\.?\d*( +-?\d+)?( +-?\d*\.\d+)*\s*\Z"
+)
 
 
 def kind_of(head: bytes) -> str | None:

@@ -14,6 +14,17 @@ from cupysim.formats.structures.list_lines import fixed_numbers, list_table
 from cupysim.formats.structures.symmetry import named
 from cupysim.formats.structures.table import Cell, Quantity, ReflectionTable
 
+LONGEST_WAVELENGTH = 20.0
+"""Angstrom; of white beams nothing longer arrives at a detector."""
+
+UNSUPPORTED = {
+    "1": "condensed data of SHELX-76",
+    "2": "Laue data with a wavelength for each reflection",
+    "5": "overlapped reflections of a twin",
+    "6": "groups of overlapped reflections",
+}
+"""Other numbers of formats, and what such lists hold."""
+
 SAME_CELL = 1e-3
 """Relative difference of edges and angles up to which a cell is the one that is given."""
 
@@ -51,6 +62,7 @@ def read(
         raise FileFormatError(path, f"unknown space group {group!r}")
     rows: list[list[float]] = []
     batches: dict[int, int] = {}
+    behind: list[str] = []
     text_lines = data.decode("latin-1").splitlines()
     for number, line in enumerate(text_lines, 1):
         if not line.strip():
@@ -70,11 +82,38 @@ def read(
             _check_trailer(path, text_lines[number:], intensities, cell)
             break
         rows.append(row)
+        behind.append(line[32:].strip())
+    _check_behind(path, behind)
     _check_batches(path, batches)
     names = ("I", "SIGI") if intensities else ("F", "SIGF")
     quantity = Quantity.INTENSITY if intensities else Quantity.AMPLITUDE
     kinds = (quantity, Quantity.DEVIATION)
     return list_table(path, "SHELX list", rows, names, kinds, cell, symmetry)
+
+
+def _check_behind(path: object, behind: Sequence[str]) -> None:
+    """Refuse Laue data, and tell of other numbers behind column 32, which are not read.
+
+    HKLF 2 has one more number of eight columns, the wavelength of each reflection, on which F^2
+    depends in a way that only the refinement knows. Lists before scaling have direction cosines.
+    """
+    texts = [text for text in behind if text]
+    if not texts:
+        return
+    numbers = [float(text) for text in texts if re.fullmatch(r"\d*\.\d+", text)]
+    if len(numbers) == len(behind) and len(set(numbers)) > 1 and max(numbers) < LONGEST_WAVELENGTH:
+        raise FileFormatError(
+            path,
+            f"a wavelength behind each reflection, from {min(numbers):g} to {max(numbers):g} A: "
+            "Laue data (HKLF 2), which are not supported",
+        )
+    warnings.warn(
+        CupysimWarning(
+            f"{path}: what {len(texts)} lines have behind column 32 is not read, such as "
+            f"{texts[0][:40]!r}"
+        ),
+        stacklevel=3,
+    )
 
 
 def _check_batches(path: object, batches: Mapping[int, int]) -> None:
@@ -103,6 +142,9 @@ def _check_trailer(path: object, lines: Sequence[str], intensities: bool, cell: 
         told_kind = words[1] if len(words) > 1 and words[0].upper() == "HKLF" else ""
         if told_kind in ("3", "4") and (told_kind == "4") is not intensities:
             raise FileFormatError(path, f"it says HKLF {told_kind} itself: --shelx {told_kind}")
+        if told_kind.lstrip("-") in UNSUPPORTED:
+            what = UNSUPPORTED[told_kind.lstrip("-")]
+            raise FileFormatError(path, f"it says HKLF {told_kind} itself: {what}; not supported")
         if len(words) == 8 and words[0].upper() == "CELL":
             try:
                 told = [float(word) for word in words[2:]]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cupysim.errors import FileFormatError
+from cupysim.formats.structures.b_factors import ASSUMED
 from cupysim.formats.structures.cif_blocks import CifBlock
 from cupysim.formats.structures.symmetry import Symmetry
 from cupysim.formats.structures.table import Cell, listed
@@ -147,7 +148,7 @@ def small_molecule(
             f"{listed(wrong_order)}"
         )
     if without_b:
-        warnings.append(f"{without_b} atoms have no displacement parameter: B = 0 is assumed")
+        warnings.append(f"{without_b} atoms have no displacement parameter: {ASSUMED}")
     return structure, remarks, warnings
 
 

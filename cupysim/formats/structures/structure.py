@@ -29,6 +29,8 @@ class Structure:
         What was read and what was done to it, a line each.
     symmetry : Symmetry or None
         The space group, by which equivalents have equal amplitudes; None for P1.
+    own_cell : UnitCell or None
+        The cell of a model's own crystal, where the model stands alone in another one.
     """
 
     factors: StructureFactors
@@ -38,6 +40,7 @@ class Structure:
     wavelength: float | None = None
     notes: tuple[str, ...] = field(default=())
     symmetry: Symmetry | None = None
+    own_cell: UnitCell | None = None
 
 
 def unit_cell(cell: object) -> UnitCell:

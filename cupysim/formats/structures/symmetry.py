@@ -18,9 +18,10 @@ EDGE_TOLERANCE, ANGLE_TOLERANCE = 0.005, 0.5
 """Relative difference of edges, and difference of angles (degrees), up to which a cell has the
 symmetry of its space group: refined cells of free edges differ less, another group more."""
 
-ORIGINS = re.compile(r"\s+([SZHR])$")
-ORIGIN_CHOICES = {"S": "1", "Z": "2", "H": "H", "R": "R"}
-"""Letters behind a symbol in ICSD's files, and what International Tables have."""
+ORIGINS = re.compile(r"(?:\s+([SZHR])|\s*:\s*([12HRhr]))$")
+ORIGIN_CHOICES = {"S": "1", "Z": "2"}
+"""What stands for an origin or for axes behind a symbol: letters in ICSD's files, else a colon with
+what International Tables have."""
 
 MOST_ROTATIONS = 48
 """Rotations of the largest point group."""
@@ -163,12 +164,33 @@ def named(name: str, cell: Sequence[float] | None) -> Symmetry | None:
     # P2_1/c, P 2(1)/c; F d -3 m S and Z are ICSD's names of the two origins
     plain = re.sub(r"[_()]", "", name.strip())
     # P 1- is P -1
-    plain = re.sub(r"\b([1346])-(?=\s|$)", r"-\1", plain)
-    match = ORIGINS.search(plain)
+    plain = re.sub(r"(?<![0-9/])([1346])-(?=[\s:]|$)", r"-\1", plain)
+    match, origin = ORIGINS.search(plain), ""
     if match is not None:
-        plain = f"{plain[: match.start()]}:{ORIGIN_CHOICES[match[1]]}"
-    group = gemmi.find_spacegroup_by_name(plain, alpha, gamma) if plain else None
-    return None if group is None else of_group(group)
+        plain, origin = plain[: match.start()], (match[1] or match[2]).upper()
+        origin = ":" + ORIGIN_CHOICES.get(origin, origin)
+    for symbol in (plain, _short_symbol(plain)):
+        group = gemmi.find_spacegroup_by_name(symbol + origin, alpha, gamma) if symbol else None
+        if group is not None:
+            return of_group(group)
+    return None
+
+
+def _short_symbol(full: str) -> str:
+    """The short Hermann-Mauguin symbol of a full one, as gemmi has them; else what it was.
+
+    International Tables A, table 2.1.3.3: an axis with a mirror across it is written by the mirror
+    alone, but for the fourfold or sixfold main axis and the one axis of monoclinic groups.
+    """
+    words = full.split()
+    has_inversion_axis = "-3" in words
+    axis = re.compile(r"[24][123]?/([abcdemn])$" if has_inversion_axis else r"21?/([abcdemn])$")
+    others = [axis.match(word) for word in words[1:]]
+    n_axes = sum(match is not None for match in others)
+    if not has_inversion_axis and n_axes < 2:
+        return full
+    short = [match[1] if match else word for match, word in zip(others, words[1:], strict=True)]
+    return " ".join([*words[:1], *short])
 
 
 def cell_text(cell: Sequence[float]) -> str:

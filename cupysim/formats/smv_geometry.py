@@ -1,0 +1,167 @@
+"""Where the detector is by the header of an SMV image, and where it contradicts itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
+from cupysim.formats.geometry import ImageGeometry
+from cupysim.formats.smv import SmvFile
+from cupysim.models.conventions import Convention, beam_centre
+
+MILLIMETRE = 1e-3
+
+TILTED = 1e-4
+"""Relative difference of a header's distances, or cosine between beam and panel, from which on the
+detector is tilted."""
+
+NOTICEABLE_PIXELS = 1.0
+"""Pixels by which two beam centres may differ: programs count from centres and from corners."""
+
+BY_ORIGIN = (Convention.XDS, Convention.DIALS)
+"""Conventions in which XDS_ORGX counts, and BEAM_CENTER_X does not."""
+
+Place = tuple[float, float]
+
+
+def is_tilted(image: SmvFile) -> bool:
+    """Whether the distances along the beam and to the plane differ.
+
+    Parameters
+    ----------
+    image : SmvFile
+        The image.
+    """
+    near, far = (image.number(key, whole_key=True) for key in ("CLOSE_DISTANCE", "DISTANCE"))
+    if near is None or far is None:
+        return False
+    return abs(abs(far) - abs(near)) > TILTED * max(abs(far), abs(near))
+
+
+def geometry(image: SmvFile) -> ImageGeometry | None:
+    """Where the detector is, in a frame of its own: fast along x, slow along y.
+
+    Parameters
+    ----------
+    image : SmvFile
+        The image.
+
+    Returns
+    -------
+    ImageGeometry or None
+        None where the header does not tell it, such as the direction of a tilt.
+
+    Notes
+    -----
+    The distance along the beam and the way from the near point to the direct beam give the beam's
+    cosines with fast and slow axis. They hold even where nanoBragg's distance is wrong (quirk Q7),
+    since the beam's place on the detector is then wrong by the same factor.
+    """
+    n_slow, n_fast = image.image.shape
+    pixel = image.number("PIXEL_SIZE", whole_key=True)
+    distance = image.number("CLOSE_DISTANCE") or image.number("DISTANCE", whole_key=True)
+    if not (pixel and distance):
+        return None
+    near = _pair(image, ("XDS_ORGX", "XDS_ORGY"))
+    if near is not None:
+        x, y = (place - 0.5 for place in near)
+    else:
+        # MOSFLM's convention: x is slow, and both lack half a pixel
+        centre = _pair(image, ("BEAM_CENTER_Y", "BEAM_CENTER_X"))
+        if centre is None:
+            return None
+        x, y = (place / pixel + 0.5 for place in centre)
+    beam = _beam(image, pixel, (x, y)) if near is not None else None
+    if beam is None:
+        if is_tilted(image):
+            return None
+        beam = np.array([0.0, 0.0, 1.0])
+    fast, slow, normal = np.eye(3)
+    size = pixel * MILLIMETRE
+    wavelength = image.number("WAVELENGTH", whole_key=True)
+    start, width = (image.number(key, whole_key=True) for key in ("PHI", "OSC_RANGE"))
+    return ImageGeometry(
+        n_fast=n_fast, n_slow=n_slow, pixel_size=size,
+        origin=distance * MILLIMETRE * normal - size * (x * fast + y * slow),
+        fast=fast, slow=slow, beam=beam, spindle=fast,
+        wavelength=wavelength * ANGSTROM if wavelength else None,
+        phi=None if start is None else start / DEGREES_PER_RADIAN,
+        oscillation=None if width is None else width / DEGREES_PER_RADIAN,
+    )  # fmt: skip
+
+
+def _pair(image: SmvFile, keys: tuple[str, str]) -> Place | None:
+    first, second = (image.number(key, whole_key=True) for key in keys)
+    return None if first is None or second is None else (first, second)
+
+
+def _beam(image: SmvFile, pixel: float, near: Place) -> np.ndarray | None:
+    """The beam's direction in the panel's frame; None where the header does not tell it."""
+    spot = _pair(image, ("DENZO_Y_BEAM", "DENZO_X_BEAM"))
+    along = image.number("DISTANCE", whole_key=True)
+    if spot is None or not along or image.number("CLOSE_DISTANCE", whole_key=True) is None:
+        return None
+    fast, slow = ((place - pixel * at) / along for place, at in zip(spot, near, strict=True))
+    squared = fast * fast + slow * slow
+    if squared < TILTED * TILTED:
+        # six digits of a header do not tell more
+        return np.array([0.0, 0.0, 1.0])
+    return np.array([fast, slow, math.sqrt(1.0 - squared)]) if squared < 1.0 else None
+
+
+def contradiction(image: SmvFile, convention: Convention) -> str:
+    """What to say of a header whose beam centres are different places.
+
+    Parameters
+    ----------
+    image : SmvFile
+        The image.
+    convention : Convention
+        In whose terms its numbers are taken.
+
+    Returns
+    -------
+    str
+        Empty if they agree. Tilted and swung detectors have several such places.
+    """
+    pixel = image.number("PIXEL_SIZE", whole_key=True)
+    if not pixel or is_tilted(image) or image.number("TWOTHETA", whole_key=True):
+        return ""
+    found = dict(_places(image, pixel, convention))
+    taken = f"{'XDS_ORG' if convention in BY_ORIGIN else 'BEAM_CENTER_'}X and _Y"
+    if taken not in found:
+        return ""
+    others = [
+        f"{name} {place[0]:.1f} {place[1]:.1f}"
+        for name, place in found.items()
+        if math.dist(place, found[taken]) > NOTICEABLE_PIXELS
+    ]
+    if not others:
+        return ""
+    x, y = found[taken]
+    return (
+        f"{taken}, taken in the {convention} convention, put the beam at pixel {x:.1f} {y:.1f} "
+        f"(fast, slow), but by other keys of its header it is elsewhere: {', '.join(others)}"
+    )
+
+
+def _places(image: SmvFile, pixel: float, convention: Convention) -> Iterator[tuple[str, Place]]:
+    """Names of keys, and the pixel (fast, slow, from the outer corner) where they put the beam."""
+    n_slow, n_fast = image.image.shape
+    for name, keys, meant in (
+        ("BEAM_CENTER_X and _Y", ("BEAM_CENTER_X", "BEAM_CENTER_Y"), convention),
+        ("MOSFLM_CENTER_X and _Y", ("MOSFLM_CENTER_X", "MOSFLM_CENTER_Y"), Convention.MOSFLM),
+        ("DENZO_X_BEAM and _Y_BEAM", ("DENZO_X_BEAM", "DENZO_Y_BEAM"), Convention.DENZO),
+        ("ADXV_CENTER_X and _Y", ("ADXV_CENTER_X", "ADXV_CENTER_Y"), Convention.ADXV),
+    ):
+        given = _pair(image, keys)
+        if given is not None:
+            size = n_fast * pixel, n_slow * pixel
+            at = beam_centre(meant, size, pixel, given)
+            yield name, (at.fast / pixel, at.slow / pixel)
+    origin = _pair(image, ("XDS_ORGX", "XDS_ORGY"))
+    if origin is not None:
+        yield "XDS_ORGX and _Y", (origin[0] - 0.5, origin[1] - 0.5)
