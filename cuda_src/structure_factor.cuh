@@ -147,12 +147,12 @@ CUPYSIM_FUNCTION Factor<typename Policy::Real> tricubic(const FactorTable<Policy
     using Number = typename Policy::Number;
     if (!has_neighbours(table, indices)) return {nearest(table, nearest_of(indices)), {Real(0), Real(0), Real(0)}};
     const auto nodes = nodes_of<differentiate>(table, indices);
-    const int* first = nodes.first;
+    const auto* corner = table.values + table.place(nodes.first[0], nodes.first[1], nodes.first[2]);
     Number value = Number(0), along_h = Number(0), along_k = Number(0), along_l = Number(0);
     for (int h = 0; h < 4; ++h) {
         Number plane = Number(0), plane_k = Number(0), plane_l = Number(0);
         for (int k = 0; k < 4; ++k) {
-            const auto* row = table.values + table.place(first[0] + h, first[1] + k, first[2]);
+            const auto* row = corner + table.place(h, k, 0);
             Number line = Number(0), line_l = Number(0);
             for (int l = 0; l < 4; ++l) {
                 line = multiply_add(nodes.weights[2][l], Number(row[l]), line);

@@ -31,6 +31,7 @@ from cupysim.maths.orientations import orientation_blocks
 from cupysim.maths.polarization import polarization_form
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.render_plan import RenderPlan, Use
+from cupysim.plan.weights import term_weight
 
 
 def render(gradient_plan: GradientPlan, observer: Observer) -> Gradients:
@@ -242,6 +243,7 @@ class _RayChange:
         self.weight = -(2.0 if panels.point_pixel else 3.0) * stretched / airpath
         if not panels.point_pixel:
             self.weight = self.weight + close / (panels.close_distance[0, 0] + depth)
+        self.weight = self.weight + stretched * term_weight(plan, 0, source, airpath)[1]
         if plan.polar_use is Use.EACH:
             form = polarization_form(
                 plan.sources.kahn, plan.sources.incident[0], plan.sources.polarization_axis

@@ -15,6 +15,7 @@ from cupysim.maths.resolution import largest_scattering
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
+from cupysim.plan.weights import term_weight
 
 SPOT = np.dtype(
     [
@@ -56,7 +57,7 @@ INDICES_AT_ONCE = 2**20
 
 @dataclass(frozen=True)
 class _Steps:
-    """Some of the steps of a crystal: rows a, b, c (m); beams, their polarization and weights.
+    """Some of the steps of a crystal: rows a, b, c (m); sources, their beams and polarization.
 
     `spot_axes` are the rows by which Gaussian and flat spots are measured.
     """
@@ -65,7 +66,7 @@ class _Steps:
     incident: np.ndarray
     wavenumbers: np.ndarray
     forms: np.ndarray
-    weights: np.ndarray
+    sources: np.ndarray
     spot_axes: np.ndarray
 
     def __len__(self) -> int:
@@ -157,11 +158,8 @@ def _steps(plan: RenderPlan, shot: int, crystal: int, most: int) -> _Steps:
     which = numbers % n_sources
     wavenumbers = 1.0 / sources.wavelength[shot][which]
     forms = polarization_form(sources.kahn, sources.incident[shot], sources.polarization_axis)
-    weights = sources.weight[shot][which]
     spot_axes = crystals.spot_axes[shot, crystal] * np.prod(crystals.spot_counts[shot, crystal])
-    return _Steps(
-        cells, sources.incident[shot][which], wavenumbers, forms[which], weights, spot_axes
-    )
+    return _Steps(cells, sources.incident[shot][which], wavenumbers, forms[which], which, spot_axes)
 
 
 def _candidates(
@@ -287,15 +285,15 @@ def _add_step(
         shift = -spot_profiles.nearest_offset(projections, zeta, n_cells) @ star.T
     direction = ray - shift
     direction /= norm(direction)[:, None]
-    fast, slow, hits, captured = _on_panel(plan, shot, panel, direction)
+    fast, slow, hits, captured, airpath = _on_panel(plan, shot, panel, direction)
     form = steps.forms[number]
     x, y, z = direction.T
     polar: np.ndarray | float = 1.0
     if plan.sources.polarized:
         polar = x * (form[0] * x + form[3] * y + form[4] * z)
         polar = polar + y * (form[1] * y + form[5] * z) + z * form[2] * z
-    brightness = steps.weights[number]
-    photons = np.where(hits, brightness * section / wavenumber**2 * polar * captured, 0.0)
+    weight, _ = term_weight(plan, shot, steps.sources[number], airpath)
+    photons = np.where(hits, weight * section / wavenumber**2 * polar * captured, 0.0)
     sums[near, 0] += photons
     sums[near, 1] += photons * fast
     sums[near, 2] += photons * slow
@@ -319,8 +317,8 @@ def _spot_section(plan: RenderPlan, distance: np.ndarray, n_cells: np.ndarray) -
 
 def _on_panel(
     plan: RenderPlan, shot: int, panel: int, direction: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Fast and slow position (pixels), whether the panel is hit, and the absorbed part."""
+) -> tuple[np.ndarray, ...]:
+    """Fast and slow position (pixels), whether the panel is hit, the absorbed part, the way (m)."""
     panels, at = plan.panels, (shot, panel)
     slant = panels.layer_step * panels.attenuation / (direction @ panels.normal[at])
     # layers count alike (quirk Q15), so that the mean photon is absorbed half-way between first and
@@ -348,7 +346,7 @@ def _on_panel(
                 captured = panels.n_layers * last
             captured = np.nan_to_num(captured, posinf=0.0, neginf=0.0)
     hits = solvable & (distance > 0.0)
-    return fast / panels.pixel_size, slow / panels.pixel_size, hits, captured
+    return fast / panels.pixel_size, slow / panels.pixel_size, hits, captured, distance
 
 
 def _mean_layer(slant: np.ndarray, n_layers: int) -> np.ndarray:

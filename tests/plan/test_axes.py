@@ -203,10 +203,11 @@ def test_plans_whose_arrays_do_not_fit_are_refused() -> None:
     base = plan(1)
     with pytest.raises(ModelError, match="with 1 shots, but background has 2"):
         replace(base, background=np.zeros(2))
+    two = np.repeat(base.sources.incident, 2, axis=0)
+    others = {name: np.ones((2, 1)) for name in ("wavelength", "weight")}
+    sources = replace(base.sources, incident=two, **others)
     with pytest.raises(ModelError, match="incident has 2 shots, but the image has 1"):
-        two = np.repeat(base.sources.incident, 2, axis=0)
-        others = {name: np.ones((2, 1)) for name in ("wavelength", "weight")}
-        replace(base, sources=replace(base.sources, incident=two, **others))
+        replace(base, sources=sources)
     with pytest.raises(ModelError, match=r"n_cells has the shape \(1, 1\); its axes are shots"):
         replace(base, crystals=replace(base.crystals, n_cells=np.ones((1, 1))))
 

@@ -21,6 +21,7 @@ from cupysim.maths.detector_geometry import (
 )
 from cupysim.maths.polarization import polarization_factor
 from cupysim.plan.render_plan import RenderPlan, Use
+from cupysim.plan.weights import term_weight
 
 
 @dataclass
@@ -35,6 +36,8 @@ class PixelBlock:
         slow * n_fast + fast.
     fast, slow : ndarray, shape (n,)
         Pixel coordinates as float64.
+    airpath : ndarray, shape (n,)
+        Length of the way from the sample to the present sub-pixels (m).
     omega, polar, capture : ndarray, shape (n,)
         Solid angle (sr), polarization factor and absorbed fraction, those of
         the first sub-pixel, source and (absorption) of the current layer
@@ -48,6 +51,7 @@ class PixelBlock:
     numbers: np.ndarray
     fast: np.ndarray
     slow: np.ndarray
+    airpath: np.ndarray = field(init=False)
     omega: np.ndarray = field(init=False)
     polar: np.ndarray = field(init=False)
     capture: np.ndarray = field(init=False)
@@ -125,9 +129,9 @@ def rays(plan: RenderPlan, block: PixelBlock) -> Iterator[Ray]:
                 if panels.bend is not None:
                     bent = bend(position, panels.bend)
                     position = [bent[:, 0], bent[:, 1], bent[:, 2]]
-                airpath = _length(position)
-                diffracted = [x / airpath for x in position]
-                _keep_solid_angle(plan, block, airpath, depth)
+                block.airpath = _length(position)
+                diffracted = [x / block.airpath for x in position]
+                _keep_solid_angle(plan, block, depth)
                 _keep_capture(plan, block, layer, diffracted, axes[2])
                 for source in range(plan.sources.wavelength.shape[1]):
                     ray, diffracted = _ray(plan, block, (number, source), position, diffracted)
@@ -160,24 +164,21 @@ def _ray(
             active = np.flatnonzero(keep)
             scattering = [component[active] for component in scattering]
     diffracted = _keep_polarization(plan, block, active, incident, diffracted)
-    weight = _weight(plan, block, source)
+    weight = _ray_weight(plan, block, source)
     return Ray(number, source, active, scattering, position, scattering_of_all, weight), diffracted
 
 
-def _weight(plan: RenderPlan, block: PixelBlock, source: int) -> np.ndarray | None:
-    brightness = plan.sources.weight[block.shot, source]
-    if brightness == 1.0 and Use.EACH not in plan.uses:
+def _ray_weight(plan: RenderPlan, block: PixelBlock, source: int) -> np.ndarray | None:
+    weight, _ = term_weight(plan, block.shot, source, block.airpath)
+    if Use.EACH not in plan.uses and (weight == 1.0).all():
         return None
-    weight = np.full(len(block.numbers), brightness)
     for use, factor in zip(plan.uses, (block.capture, block.polar, block.omega), strict=True):
         if use is Use.EACH:
             weight *= factor
     return weight
 
 
-def _keep_solid_angle(
-    plan: RenderPlan, block: PixelBlock, airpath: np.ndarray, depth: float
-) -> None:
+def _keep_solid_angle(plan: RenderPlan, block: PixelBlock, depth: float) -> None:
     if plan.omega_use is not Use.ONCE or not block.omega.all():
         close_distance = float(plan.panels.close_distance[block.shot, block.panel])
         is_radial = plan.panels.bend is not None and plan.panels.bend.radial
@@ -185,7 +186,7 @@ def _keep_solid_angle(
             # the C program takes the first layer's distance for all
             close_distance += depth
         block.omega = solid_angle(
-            plan.panels.pixel_area, airpath, close_distance, plan.panels.point_pixel
+            plan.panels.pixel_area, block.airpath, close_distance, plan.panels.point_pixel
         )
     block.omega_sum += block.omega
 
