@@ -26,11 +26,12 @@ from cupysim.gradients.gradient_plan import (
 )
 from cupysim.gradients.result import Gradients
 from cupysim.gradients.sparse import FactorSums
-from cupysim.maths import interpolation, lattice_factor
+from cupysim.maths import interpolation
 from cupysim.maths.orientations import orientation_blocks
 from cupysim.maths.polarization import polarization_form
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.render_plan import RenderPlan, Use
+from cupysim.plan.spot_shapes import SPOT_SHAPES
 from cupysim.plan.weights import term_weight
 
 
@@ -141,9 +142,9 @@ class _Differentiator:
         indices = list(np.moveaxis(cells @ np.stack(ray.scattering), 1, 0))
         nearest = [interpolation.nearest_index(index) for index in indices]
         h, k, l = (index - whole for index, whole in zip(indices, nearest, strict=True))
-        lattice, along, counts = lattice_factor.squared_slopes(
-            crystals.shape.value, (h, k, l), crystals.n_cells[0, 0], crystals.fudge
-        )
+        slopes = SPOT_SHAPES[crystals.shape].squared_slopes
+        assert slopes is not None, "planned for shapes that have them"
+        lattice, along, counts = slopes((h, k, l), crystals.n_cells[0, 0], crystals.fudge)
         factor, factor_along, interpolated = self._factors(indices, nearest)
         if self.sums is not None:
             weight = 1.0 if ray.weight is None else ray.weight[active]

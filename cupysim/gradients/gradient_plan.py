@@ -128,7 +128,7 @@ def plan_gradients(
             "gradients: they are those of the corrected image: Experiment(quirks='corrected') "
             "or -corrected"
         )
-    if not SPOT_SHAPES[experiment.crystal.shape].has_slopes:
+    if SPOT_SHAPES[experiment.crystal.shape].squared_slopes is None:
         raise ModelError("gradients: flat spots (tophat) have edges, and so no derivatives")
     plan.refuse_channels("gradients")
     if plan.shape[:2] != (1, 1) or plan.crystals.n_crystals != 1:

@@ -8,6 +8,7 @@ included, so that its rounding is reproduced (quirk Q34).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from cupysim.maths.arrays import Array, array_namespace
 
@@ -162,48 +163,63 @@ def tophat(distance_squared: Array, n_cells: Array, fudge: float) -> Array:
     return na * nb * nc * (distance_squared * fudge < TOPHAT_EDGE)
 
 
-def squared_slopes(
-    shape: str, offsets: tuple[Array, Array, Array], n_cells: Array, fudge: float
-) -> tuple[Array, list[Array], list[Array]]:
-    """F_latt squared and its slopes along h, k, l and with Na, Nb, Nc.
+Offsets = tuple[Array, Array, Array]
+"""Distances h-h0, k-k0, l-l0 from the nearest reflection."""
+
+Slopes = tuple[Array, list[Array], list[Array]]
+"""F_latt squared, and its derivatives with respect to h, k, l and to Na, Nb, Nc. Here N may be
+non-integer: the factor is a function of the offset."""
+
+
+def square_slopes(offsets: Offsets, n_cells: Array, fudge: float) -> Slopes:
+    """F_latt squared of a parallelepiped, and its derivatives.
 
     Parameters
     ----------
-    shape : str
-        "square", "round" or "gauss" (with spots as wide as the others', quirk Q6 corrected).
     offsets : tuple of 3 arrays
-        Distances h-h0, k-k0, l-l0 from the nearest reflection. Numbers of cells which are not
-        whole have a meaning, that slopes have one: the factor is that of the offset.
+        Distances from the nearest reflection.
     n_cells : sequence of 3 float
         Na, Nb, Nc.
     fudge : float
-        Scale of the squared spot radius.
-
-    Returns
-    -------
-    square : array
-        F_latt^2, of the offsets' shape.
-    along, counts : list of 3 arrays
-        Its derivatives.
+        Does not act on this shape.
     """
+    del fudge
     xp = array_namespace(offsets[0])
-    if shape == "square":
-        parts = [
-            _grating_slopes(offset, float(count))
-            for offset, count in zip(offsets, n_cells, strict=True)
-        ]
-        square = parts[0][0] ** 2 * parts[1][0] ** 2 * parts[2][0] ** 2
-        along, counts = [], []
-        for axis, (ratio, ratio_along, ratio_count) in enumerate(parts):
-            others = xp.ones_like(ratio)
-            for other in (axis + 1) % 3, (axis + 2) % 3:
-                others = others * parts[other][0] ** 2
-            along.append(2.0 * ratio * ratio_along * others)
-            counts.append(2.0 * ratio * ratio_count * others)
-        return square, along, counts
+    parts = [
+        _grating_slopes(offset, float(count))
+        for offset, count in zip(offsets, n_cells, strict=True)
+    ]
+    square = parts[0][0] ** 2 * parts[1][0] ** 2 * parts[2][0] ** 2
+    along, counts = [], []
+    for axis, (ratio, ratio_along, ratio_count) in enumerate(parts):
+        others = xp.ones_like(ratio)
+        for other in (axis + 1) % 3, (axis + 2) % 3:
+            others = others * parts[other][0] ** 2
+        along.append(2.0 * ratio * ratio_along * others)
+        counts.append(2.0 * ratio * ratio_count * others)
+    return square, along, counts
+
+
+def round_slopes(offsets: Offsets, n_cells: Array, fudge: float) -> Slopes:
+    """F_latt squared of an ellipsoid, and its derivatives; see `square_slopes`."""
+    return _radial_slopes(_ball_slopes, offsets, n_cells, fudge)
+
+
+def gauss_slopes(offsets: Offsets, n_cells: Array, fudge: float) -> Slopes:
+    """The same of Gaussian spots as wide as the others', with quirk Q6 corrected."""
+    return _radial_slopes(_gauss_slopes, offsets, n_cells, fudge)
+
+
+def _radial_slopes(
+    profile: Callable[[Array, float], tuple[Array, Array]],
+    offsets: Offsets,
+    n_cells: Array,
+    fudge: float,
+) -> Slopes:
+    """Of (Na Nb Nc)^2 times a profile, a function of r^2, the sum of (N offset)^2."""
     scaled = [offset * count for offset, count in zip(offsets, n_cells, strict=True)]
     radius_squared = scaled[0] ** 2 + scaled[1] ** 2 + scaled[2] ** 2
-    value, slope = {"round": _ball_slopes, "gauss": _gauss_slopes}[shape](radius_squared, fudge)
+    value, slope = profile(radius_squared, fudge)
     volume_squared = float(n_cells[0] * n_cells[1] * n_cells[2]) ** 2
     value, slope = volume_squared * value, volume_squared * slope
     along = [2.0 * slope * n * x for n, x in zip(n_cells, scaled, strict=True)]

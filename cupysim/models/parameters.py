@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cupysim.constants import ANGSTROM
+from cupysim.errors import ModelError
 from cupysim.maths.cell import oriented_lattice
 from cupysim.maths.derivatives import upright_cell
 from cupysim.models.conventions import Pivot
@@ -172,7 +173,7 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
     Raises
     ------
     ModelError
-        If it is impossible.
+        If it is impossible, or no experiment changes with the parameter.
     """
     crystal, beam = experiment.crystal, experiment.beam
     if name in GROUPS["misset"]:
@@ -237,6 +238,7 @@ def _moved(experiment: Experiment, name: str, by: float) -> Detector:
         lab[GROUPS["rotation"].index(name)] += by
         angles = replace(detector.angles, lab=(lab[0], lab[1], lab[2]))
         return replace(detector, angles=angles)
-    if name == "beam_fast":
-        return detector.with_beam_moved(by, 0.0, experiment.policy)
-    return detector.with_beam_moved(0.0, by, experiment.policy)
+    if name in GROUPS["beam_centre"]:
+        fast, slow = (by if each == name else 0.0 for each in GROUPS["beam_centre"])
+        return detector.with_beam_moved(fast, slow, experiment.policy)
+    raise ModelError(f"parameter {name!r}: an experiment cannot be changed by it")

@@ -42,14 +42,15 @@ class SpotShape:
         Integral of F_latt^2 over the Ewald sphere near a reflection. Of a measured distance:
         distance, numbers of cells, fudge; else projections, distance, numbers of cells, volume,
         fudge.
-    has_slopes : bool
-        There are derivatives, in `cupysim.maths.lattice_factor.squared_slopes`.
+    squared_slopes : callable, optional
+        F_latt^2 and its derivatives, of offsets, numbers of cells and fudge; None of a shape that
+        has none.
     """
 
     measure: Measure
     amplitude: Callable[[Any, Any, float], Any]
     section: Callable[..., np.ndarray]
-    has_slopes: bool = True
+    squared_slopes: Callable[[Indices, Any, float], lattice_factor.Slopes] | None = None
 
     def lattice_factor(
         self, indices: Indices, n_cells: np.ndarray, fudge: float, axes: np.ndarray, counts: Any
@@ -86,13 +87,21 @@ def _square_section(*where: Any) -> np.ndarray:
 
 
 SPOT_SHAPES: dict[Shape, SpotShape] = {
-    Shape.SQUARE: SpotShape(Measure.INDICES, _square, _square_section),
+    Shape.SQUARE: SpotShape(
+        Measure.INDICES, _square, _square_section, lattice_factor.square_slopes
+    ),
     Shape.ROUND: SpotShape(
-        Measure.OFFSETS, lattice_factor.round_crystal, spot_profiles.round_section
+        Measure.OFFSETS,
+        lattice_factor.round_crystal,
+        spot_profiles.round_section,
+        lattice_factor.round_slopes,
     ),
-    Shape.GAUSS: SpotShape(Measure.DISTANCE, lattice_factor.gauss, spot_profiles.gauss_section),
-    Shape.TOPHAT: SpotShape(
-        Measure.DISTANCE, lattice_factor.tophat, spot_profiles.tophat_section, has_slopes=False
+    Shape.GAUSS: SpotShape(
+        Measure.DISTANCE,
+        lattice_factor.gauss,
+        spot_profiles.gauss_section,
+        lattice_factor.gauss_slopes,
     ),
+    Shape.TOPHAT: SpotShape(Measure.DISTANCE, lattice_factor.tophat, spot_profiles.tophat_section),
 }
 """A shape without an entry here cannot be rendered."""

@@ -48,7 +48,7 @@ def test_both_know_which_shapes_have_derivatives(shape: Shape) -> None:
     (found,) = re.findall(
         rf"struct SpotShape<{shape.name}> \{{\s+static constexpr bool HAS_DERIVATIVES = (\w+)", text
     )
-    assert (found == "true") is SPOT_SHAPES[shape].has_slopes
+    assert (found == "true") is (SPOT_SHAPES[shape].squared_slopes is not None)
 
 
 def test_uses() -> None:

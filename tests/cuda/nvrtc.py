@@ -119,7 +119,7 @@ def gradient_programs() -> list[Program]:
     variants = [
         Variant(Precision.DOUBLE, shape, factors, False)
         for shape, factors in product(Shape, Factors)
-        if SPOT_SHAPES[shape].has_slopes
+        if SPOT_SHAPES[shape].squared_slopes is not None
     ]
     return [
         gradient_program(variant, entries)

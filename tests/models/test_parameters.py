@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from cupysim.api import from_args
+from cupysim.errors import ModelError
 from cupysim.maths.derivatives import upright_cell
 from cupysim.models.parameters import GROUPS, PARAMETERS, changed, current
 from tests.conftest import INPUTS
@@ -69,3 +71,9 @@ def test_domains_turn_in_proportion() -> None:
         Rotation.from_matrix(e.crystal.mosaicity.rotations).magnitude() for e in (experiment, grown)
     )
     np.testing.assert_allclose(after, 2.0 * before, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["scale", "n_a", "beam_middle"])
+def test_what_no_experiment_changes_by_is_an_error(name: str) -> None:
+    with pytest.raises(ModelError, match=name):
+        changed(from_args("-cell 40 -default_F 1 -N 3 -corrected"), name, 0.1)
