@@ -54,7 +54,9 @@ def test_links_and_paths_exist(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         if "://" not in link:
             assert (page.parent / link).exists(), link
-    for path in re.findall(r"`((?:cupysim|scripts|tests|docs|examples|benchmarks)/[\w/.]+)`", text):
+    for path in re.findall(
+        r"`((?:cupysim|cuda_src|scripts|tests|docs|examples|benchmarks)/[\w/.]+)`", text
+    ):
         # what a run makes is not in the repository
         if not path.startswith("examples/output"):
             assert (ROOT / path).exists(), path
@@ -71,7 +73,9 @@ def test_names_are_in_the_files_which_are_said_to_have_them(name: str) -> None:
     text = (ROOT / "docs" / name).read_text()
     pairs = [
         (identifier, path)
-        for identifier, path in re.findall(r"`([\w.]+)` in\s+`(cupysim/[\w/]+\.py)`", text)
+        for identifier, path in re.findall(
+            r"`([\w.]+)` in\s+`((?:cupysim|cuda_src)/[\w/]+\.(?:py|cuh))`", text
+        )
     ]
     listed = text if name == "physics.md" else ""
     for path, identifiers in re.findall(r"`(cupysim/[\w/]+\.py)`,\s+((?:`[\w.]+`[,\s]*)+)", listed):
