@@ -31,7 +31,7 @@ from cupysim.campaign.definition.campaign import Campaign
 from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.campaign.execution.cluster import run_cluster
 from cupysim.campaign.execution.folder import create_folder
-from cupysim.campaign.execution.rendering import count_photons, render_shots, shots_at_once
+from cupysim.campaign.execution.rendering import count_photons, render_shots, shots_in_chunk
 from cupysim.campaign.execution.runs import finish, run_here, run_processes
 from cupysim.campaign.execution.shards import Shard
 from cupysim.campaign.execution.work import Times
@@ -95,7 +95,7 @@ def bare_rate(file: str, folder: Path, ready: Any) -> float:
     backend = open_backend(campaign.backend, campaign.precision, 1).render
     render_shots(campaign, [0], backend)
     ready.wait()
-    base, at_once, began = campaign.experiment, shots_at_once(campaign), time.perf_counter()
+    base, at_once, began = campaign.experiment, shots_in_chunk(campaign), time.perf_counter()
     for chunk in range(campaign.n_chunks):
         shots = campaign.shots_of(chunk)
         with Series(

@@ -17,7 +17,7 @@ from cupysim.detection import digitising
 from cupysim.detection.poisson import PoissonNoise
 from cupysim.errors import CupysimError
 from cupysim.formats import float_image, nexus, pgm, png, smv
-from cupysim.formats.pixels import LARGEST_COUNT
+from cupysim.formats.pixels import LARGEST_PIXEL_VALUE
 from cupysim.gradients.result import Gradients
 from cupysim.image_statistics import Statistics, image_statistics, serial_sum
 from cupysim.maths.nr_random import RandomStream
@@ -145,7 +145,7 @@ class Image:
             rows = slice(row, row + ROWS_AT_ONCE)
             drawn = noise.draw(expected[rows])
             photons = serial_sum(photons, drawn.reshape(-1))
-            counted[rows] = np.clip(drawn, 0.0, LARGEST_COUNT)
+            counted[rows] = np.clip(drawn, 0.0, LARGEST_PIXEL_VALUE)
         return image, photons
 
     def noisy(

@@ -17,7 +17,7 @@ from cupysim.errors import CupysimError
 from cupysim.gradients.result import Gradients
 from cupysim.models.experiment import Experiment
 from cupysim.optional_libraries import require
-from cupysim.refine.free_parameters import free_parameters, gradient_plan, settled
+from cupysim.refine.free_parameters import free_parameters, gradient_plan, with_fixed_sampling
 from cupysim.renderer import Renderer
 
 
@@ -66,7 +66,7 @@ def _differentiated(
 ) -> tuple[Gradients, float]:
     """Derivatives with respect to some parameters of which all are shifted, without the scale."""
     shifts = dict(zip(names, values.tolist(), strict=True))
-    plan = gradient_plan(settled(experiment), shifts, wanted or ("scale",))
+    plan = gradient_plan(with_fixed_sampling(experiment), shifts, wanted or ("scale",))
     if not wanted:
         plan = replace(plan, names=(), rows=plan.rows[:0])
     return _renderer(backend).differentiate(plan), 1.0 + shifts.get("scale", 0.0)

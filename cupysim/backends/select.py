@@ -83,7 +83,7 @@ def open_backend(
     """
     if precision not in PRECISIONS:
         raise CupysimError(f"precision {precision!r}: expected {' or '.join(PRECISIONS)}")
-    name = settled(name, threads)
+    name = backend_in_use(name, threads)
     if name == "cuda":
         from cupysim.backends.compiled.cuda import CudaBackend
 
@@ -95,7 +95,7 @@ def open_backend(
     return oracle.NumpyBackend()
 
 
-def settled(name: str, threads: int | None) -> str:
+def backend_in_use(name: str, threads: int | None) -> str:
     """The name of a backend which works here.
 
     Parameters

@@ -16,7 +16,7 @@ from cupysim.formats.cbf_binary import pack, split, unpack
 from cupysim.formats.frames import to_imgcif
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.imgcif_tables import is_full
-from cupysim.formats.pixels import GAP, LARGEST_COUNT, THINNEST_SENSOR, measured
+from cupysim.formats.pixels import GAP, LARGEST_PIXEL_VALUE, THINNEST_SENSOR, measured
 from cupysim.maths.arrays import dot
 from cupysim.maths.resolution import beam_spot
 from cupysim.models.experiment import Experiment
@@ -147,7 +147,7 @@ def write(stream: BinaryIO, experiment: Experiment, image: np.ndarray) -> None:
     counts = np.asarray(image, dtype=np.int32)
     if (counts < 0).any():
         # the difference between the brightest pixel and a gap beside it must fit 32 bits
-        counts = np.minimum(counts, LARGEST_COUNT - 1)
+        counts = np.minimum(counts, LARGEST_PIXEL_VALUE - 1)
     lines = [
         b"###CBF: VERSION 1.5, cupysim", b"data_image", b"",
         b'_array_data.header_convention "GENERIC_MINI"', b"_array_data.header_contents", b";",
@@ -173,7 +173,7 @@ def _header_lines(experiment: Experiment) -> list[str]:
         "# Exposure_time 1.0 s",
         "# Exposure_period 1.0 s",
         "# Tau = 0 s",
-        f"# Count_cutoff {LARGEST_COUNT} counts",
+        f"# Count_cutoff {LARGEST_PIXEL_VALUE} counts",
         f"# Wavelength {experiment.nominal_wavelength / ANGSTROM:.12g} A",
         f"# Detector_distance {distance:.12g} m",
         f"# Beam_xy ({x:.9f}, {y:.9f}) pixels",

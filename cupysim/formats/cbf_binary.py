@@ -52,7 +52,7 @@ PADDING = 16
 
 
 @dataclass(frozen=True)
-class Section:
+class BinarySection:
     """Packed pixels, and what is said of them.
 
     Parameters
@@ -83,7 +83,7 @@ class Section:
     packed: bytes
 
 
-def split(path: os.PathLike[str] | str) -> tuple[str, list[Section]]:
+def split(path: os.PathLike[str] | str) -> tuple[str, list[BinarySection]]:
     """Take a CBF file apart.
 
     Parameters
@@ -95,7 +95,7 @@ def split(path: os.PathLike[str] | str) -> tuple[str, list[Section]]:
     -------
     text : str
         All but the binary sections.
-    sections : list of Section
+    sections : list of BinarySection
         These, with sizes which agree with each other and with the bytes there are.
 
     Raises
@@ -126,14 +126,16 @@ def split(path: os.PathLike[str] | str) -> tuple[str, list[Section]]:
     return _decoded(b"".join([*pieces, data[place:]])), sections
 
 
-def unpack(path: os.PathLike[str] | str, section: Section) -> tuple[np.ndarray, tuple[str, ...]]:
+def unpack(
+    path: os.PathLike[str] | str, section: BinarySection
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """Unpack the pixels of a section.
 
     Parameters
     ----------
     path : path_like
         The file, for messages.
-    section : Section
+    section : BinarySection
         The section.
 
     Returns
@@ -223,7 +225,7 @@ def _decoded(text: bytes) -> str:
         return text.decode("latin-1")
 
 
-def _section(path: object, head: bytes, data: bytes, start: int) -> Section:
+def _section(path: object, head: bytes, data: bytes, start: int) -> BinarySection:
     """A section from its MIME header and the place where its pixels start."""
     text = _decoded(head)
 
@@ -268,7 +270,7 @@ def _section(path: object, head: bytes, data: bytes, start: int) -> Section:
         raise FileFormatError(
             path, f"pixels packed as {packing[:40]}; {', '.join(known.values())} can be read"
         )
-    return Section(
+    return BinarySection(
         n_fast=n_fast,
         n_slow=n_slow,
         type_name=type_name,
@@ -280,7 +282,7 @@ def _section(path: object, head: bytes, data: bytes, start: int) -> Section:
     )
 
 
-def _byte_offset(path: object, section: Section, dtype: np.dtype) -> tuple[np.ndarray, int]:
+def _byte_offset(path: object, section: BinarySection, dtype: np.dtype) -> tuple[np.ndarray, int]:
     """Pixels, and how many more there are than the file says."""
     compression = require("fabio.compression", "reading CBF images")
     if dtype.kind == "f":
@@ -297,7 +299,7 @@ def _byte_offset(path: object, section: Section, dtype: np.dtype) -> tuple[np.nd
     return values[:count].astype(dtype), surplus
 
 
-def _by_cbflib(path: object, section: Section, dtype: np.dtype) -> np.ndarray:
+def _by_cbflib(path: object, section: BinarySection, dtype: np.dtype) -> np.ndarray:
     """Pixels from CBFlib, which is given a file of nothing else, with sizes which were checked."""
     with warnings.catch_warnings():
         # SWIG's types have no module

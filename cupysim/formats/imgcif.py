@@ -7,8 +7,8 @@ import numpy as np
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
 from cupysim.formats.geometry import ImageGeometry
-from cupysim.formats.imgcif_axes import Axes
-from cupysim.formats.imgcif_tables import Row, Tables
+from cupysim.formats.imgcif_axes import ImgcifAxes
+from cupysim.formats.imgcif_tables import ImgcifTables, Row
 from cupysim.formats.rotation import forward, settings_remark
 from cupysim.maths.arrays import cross, dot, norm, unit
 
@@ -61,10 +61,10 @@ def read(
     The imgCIF dictionary counts positions on the detector from pixels' centres; dxtbx, which wrote
     most such files that are about and reads them, from their outer corners. So do we.
     """
-    tables = Tables(path, text)
+    tables = ImgcifTables(path, text)
     _check_one_panel(tables)
     frame = next((row["id"] for row in tables.rows("diffrn_data_frame") if "id" in row), None)
-    axes = Axes(tables, frame)
+    axes = ImgcifAxes(tables, frame)
     panel, pixel_size = _panel(tables, axes, (n_fast, n_slow))
     spindle, start, width, settings = _rotation(axes)
     sources = [axis for axis in axes.axes.values() if axis.equipment == "source"]
@@ -94,7 +94,7 @@ def read(
     return geometry, None if undefined is None else tables.number(undefined, "undefined_value")
 
 
-def _check_one_panel(tables: Tables) -> None:
+def _check_one_panel(tables: ImgcifTables) -> None:
     arrays = {row["array_id"] for row in tables.rows("array_structure_list") if "array_id" in row}
     elements = {row["id"] for row in tables.rows("diffrn_detector_element") if "id" in row}
     count = max(len(arrays), len(elements), len(tables.rows("array_structure_list_section")))
@@ -104,7 +104,7 @@ def _check_one_panel(tables: Tables) -> None:
         )
 
 
-def _corner_remark(tables: Tables) -> str:
+def _corner_remark(tables: ImgcifTables) -> str:
     names = [
         value.lower()
         for category in ("diffrn", "diffrn_detector")
@@ -119,7 +119,7 @@ def _corner_remark(tables: Tables) -> str:
     )
 
 
-def _direction_remark(tables: Tables) -> str:
+def _direction_remark(tables: ImgcifTables) -> str:
     """What to say of indices which count backwards.
 
     CBFlib, and with it DIALS, places the pixels as they are stored, whatever the direction, and so
@@ -140,7 +140,9 @@ def _direction_remark(tables: Tables) -> str:
     )
 
 
-def _panel(tables: Tables, axes: Axes, size: tuple[int, int]) -> tuple[np.ndarray, float]:
+def _panel(
+    tables: ImgcifTables, axes: ImgcifAxes, size: tuple[int, int]
+) -> tuple[np.ndarray, float]:
     """Rows origin (mm), fast and slow, and the pixel's edge (mm); `size` is fast and slow."""
     surface = []
     for precedence, count in enumerate(size, 1):
@@ -177,7 +179,7 @@ def _panel(tables: Tables, axes: Axes, size: tuple[int, int]) -> tuple[np.ndarra
     return np.stack([origin, fast, slow]), sizes[0]
 
 
-def _surface_axis(tables: Tables, axes: Axes, set_id: str) -> tuple[str, float, float]:
+def _surface_axis(tables: ImgcifTables, axes: ImgcifAxes, set_id: str) -> tuple[str, float, float]:
     """Name of the axis along which pixels follow each other, where the first is, the step (mm).
 
     They are counted as they are stored, whatever the direction in which the tables count them.
@@ -199,7 +201,7 @@ def _surface_axis(tables: Tables, axes: Axes, set_id: str) -> tuple[str, float, 
     return name, tables.number(rows[0], "displacement", 0.0), step
 
 
-def _rotation(axes: Axes) -> tuple[np.ndarray, float | None, float | None, str]:
+def _rotation(axes: ImgcifAxes) -> tuple[np.ndarray, float | None, float | None, str]:
     """Spindle, first angle and width (degrees), and a remark on other axes."""
     rotations = [
         name for name, axis in axes.axes.items()
@@ -221,7 +223,7 @@ def _rotation(axes: Axes) -> tuple[np.ndarray, float | None, float | None, str]:
     return *turned, settings_remark(others)
 
 
-def _wavelength(tables: Tables) -> tuple[float | None, str, str]:
+def _wavelength(tables: ImgcifTables) -> tuple[float | None, str, str]:
     """Wavelength (m), or why there is none, and a remark."""
     pairs = [
         (tables.number(row, name), tables.number(row, "wt", 1.0))
@@ -239,7 +241,7 @@ def _wavelength(tables: Tables) -> tuple[float | None, str, str]:
     return mean * ANGSTROM, "", remark if len(values) > 1 else ""
 
 
-def _polarization(tables: Tables, to_source: np.ndarray) -> tuple[float, np.ndarray] | None:
+def _polarization(tables: ImgcifTables, to_source: np.ndarray) -> tuple[float, np.ndarray] | None:
     """Kahn factor and field, from the ratio (Ip - In)/(Ip + In) and the normal's angle with y."""
     for row in tables.rows("diffrn_radiation"):
         if "polarizn_source_ratio" not in row:

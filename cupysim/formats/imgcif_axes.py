@@ -1,4 +1,4 @@
-"""Axes of detectors and goniometers in imgCIF files, and what they carry."""
+"""ImgcifAxes of detectors and goniometers in imgCIF files, and what they carry."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
-from cupysim.formats.imgcif_tables import Tables
+from cupysim.formats.imgcif_tables import ImgcifTables
 from cupysim.maths.arrays import norm, unit
 from cupysim.maths.rotations import rotate_axis
 
@@ -39,13 +39,13 @@ class Axis:
     offset: np.ndarray
 
 
-class Axes:
+class ImgcifAxes:
     """All axes of a file, and where they stand.
 
     Parameters
     ----------
-    tables : Tables
-        Tables of the file.
+    tables : ImgcifTables
+        ImgcifTables of the file.
     frame : str or None
         The image, by its identifier, if the file has one.
 
@@ -61,7 +61,7 @@ class Axes:
     DIFFRN_SCAN_FRAME_AXIS, else where the scan begins.
     """
 
-    def __init__(self, tables: Tables, frame: str | None) -> None:
+    def __init__(self, tables: ImgcifTables, frame: str | None) -> None:
         self.path = tables.path
         self.axes = dict(_axis(tables, row) for row in tables.rows("axis"))
         self.settings: dict[str, float] = {}
@@ -150,7 +150,7 @@ class Axes:
         return point, direction
 
 
-def _axis(tables: Tables, row: Mapping[str, str]) -> tuple[str, Axis]:
+def _axis(tables: ImgcifTables, row: Mapping[str, str]) -> tuple[str, Axis]:
     name, kind = row.get("id", ""), row.get("type", "general").lower()
     if kind not in ("rotation", "translation", "general"):
         raise FileFormatError(tables.path, f"axis {name[:40]!a} of the unknown type {kind[:40]!a}")

@@ -15,7 +15,7 @@ NEEDED = ("_axis.vector[1]", "_array_structure_list_axis.displacement_increment"
 Row = Mapping[str, str]
 
 
-class Tables:
+class ImgcifTables:
     """Categories of the data block which has the axes.
 
     Parameters

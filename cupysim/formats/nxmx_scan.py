@@ -23,10 +23,10 @@ AXES = ("omega", "phi", "chi", "kappa")
 
 UNPLACED = "the file does not place its {name} axis, which is assumed to be horizontal"
 
-Scan = tuple[float | None, float | None, np.ndarray, tuple[str, ...]]
+ScanAngles = tuple[float | None, float | None, np.ndarray, tuple[str, ...]]
 
 
-def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -> Scan:
+def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -> ScanAngles:
     """First angle and width of an image, and the axis.
 
     Parameters
@@ -129,7 +129,9 @@ def _unplaced(samples: list[Any]) -> list[tuple[str, Any]]:
     return [(name, axis) for name, axis in found if getattr(axis, "size", 0) > 0]
 
 
-def _without_chain(nxmx: Any, path: object, samples: list[Any], number: int, n_images: int) -> Scan:
+def _without_chain(
+    nxmx: Any, path: object, samples: list[Any], number: int, n_images: int
+) -> ScanAngles:
     """Angles of a file which names its axes, but does not place them, as some masters do."""
     found = _unplaced(samples)
     if not found:
@@ -154,7 +156,7 @@ def _without_chain(nxmx: Any, path: object, samples: list[Any], number: int, n_i
     )  # fmt: skip
 
 
-def _by_start_and_increment(nxmx: Any, path: object, samples: list[Any], number: int) -> Scan:
+def _by_start_and_increment(nxmx: Any, path: object, samples: list[Any], number: int) -> ScanAngles:
     """Angles of a file which has first angle and increment of its axes alone."""
     found = []
     for sample in samples:

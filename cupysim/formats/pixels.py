@@ -7,7 +7,7 @@ import numpy as np
 GAP = -1
 """Counts of pixels which were not computed."""
 
-LARGEST_COUNT = 2**31 - 1
+LARGEST_PIXEL_VALUE = 2**31 - 1
 """Photons which a pixel of 32 bits can count."""
 
 THINNEST_SENSOR = 1e-12

@@ -20,7 +20,7 @@ from cupysim.backends.compiled.engine import Engine
 from cupysim.backends.compiled.records import matrix_records
 from cupysim.backends.compiled.spans import Span
 from cupysim.backends.compiled.variants import Factors, Precision, Variant
-from cupysim.backends.compiled.worker import Piece, Worker
+from cupysim.backends.compiled.worker import BandWorker, Piece
 from cupysim.backends.rendered import Observer
 from cupysim.gradients.gradient_plan import (
     AXES,
@@ -65,7 +65,7 @@ class _Sink:
     sums: FactorSums | None
 
 
-class _GradientWorker(Worker):
+class _GradientWorker(BandWorker):
     """Differentiates parts of an image on one engine."""
 
     def __init__(

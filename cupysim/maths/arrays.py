@@ -57,7 +57,7 @@ def cross_of(u: Components, v: Components) -> Components:
     )
 
 
-def scaled(v: Components, factor: Any) -> Components:
+def multiplied(v: Components, factor: Any) -> Components:
     """A vector times a number."""
     return factor * v[0], factor * v[1], factor * v[2]
 

@@ -23,8 +23,8 @@ from cupysim.maths.arrays import (
     cross_of,
     dot,
     dot_of,
+    multiplied,
     norm,
-    scaled,
 )
 from cupysim.maths.rotations import rotate_xyz_each, turned_xyz
 
@@ -271,12 +271,12 @@ def _bases(
         along = [_rescaled(v, length / volume) for v, length in zip(along, lengths, strict=True)]
         inverse = 1.0 / volume
     volume = _inverse_volume(inverse)
-    direct = [scaled(v, volume) for v in along]
+    direct = [multiplied(v, volume) for v in along]
     across = _products(direct)
     if consistent:
         volume = dot_of(direct[0], across[0])
         inverse = _inverse_volume(volume)
-    return direct, [scaled(v, inverse) for v in across], volume, inverse
+    return direct, [multiplied(v, inverse) for v in across], volume, inverse
 
 
 def _products(rows: Sequence[Components]) -> list[Components]:
@@ -289,7 +289,7 @@ def _rescaled(v: Components, length: float) -> Components:
     """A vector made as long as asked; a zero vector stays zero."""
     squared = dot_of(v, v)
     old = math.sqrt(squared) if isinstance(squared, float) else np.sqrt(squared)
-    return scaled(v, length / (old + (old == 0.0)))
+    return multiplied(v, length / (old + (old == 0.0)))
 
 
 def _inverse_volume(volume: Any) -> Any:

@@ -34,10 +34,10 @@ from cupysim.models.conventions import (
 from cupysim.models.sampling import Sweep
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 
-LARGEST_PIXEL_COUNT = 2**31 - 1
+MOST_PIXELS = 2**31 - 1
 """The C program counts pixels with 32 bits."""
 
-Pair = tuple[float | None, float | None]
+OptionalPair = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -138,9 +138,9 @@ class Detector:
     convention: Convention = Convention.MOSFLM
     frame: Frame | None = None
     pivot: Pivot | None = None
-    beam_centre: Pair = (None, None)
-    close_point: Pair = (None, None)
-    origin_pixels: Pair = (None, None)
+    beam_centre: OptionalPair = (None, None)
+    close_point: OptionalPair = (None, None)
+    origin_pixels: OptionalPair = (None, None)
     angles: DetectorAngles = field(default_factory=DetectorAngles)
     sensor: Sensor = field(default_factory=Sensor)
     curved: bool = False
@@ -170,10 +170,9 @@ class Detector:
             raise ModelError(f"pixel size: must be positive, got {1e3 * self.pixel_size:g} mm")
         if self.n_fast < 1 or self.n_slow < 1:
             raise ModelError(f"detector: {self.n_fast} x {self.n_slow} pixels; at least 1 x 1")
-        if self.n_fast * self.n_slow > LARGEST_PIXEL_COUNT:
+        if self.n_fast * self.n_slow > MOST_PIXELS:
             raise ModelError(
-                f"detector: {self.n_fast} x {self.n_slow} pixels; "
-                f"at most {LARGEST_PIXEL_COUNT} altogether"
+                f"detector: {self.n_fast} x {self.n_slow} pixels; at most {MOST_PIXELS} altogether"
             )
         distance = self.distance if self.close_distance is None else self.close_distance
         if distance == 0.0 or not math.isfinite(distance):

@@ -13,7 +13,7 @@ import numpy as np
 
 from cupysim.errors import CupysimError
 from cupysim.formats import cbf, fdump, float_image, nexus, pgm, png, smv
-from cupysim.formats.pixels import GAP, LARGEST_COUNT
+from cupysim.formats.pixels import GAP, LARGEST_PIXEL_VALUE
 from cupysim.image import Image
 from cupysim.nanobragg.arguments import Arguments
 from cupysim.nanobragg.build import Job
@@ -170,7 +170,7 @@ def _write_new_formats(
         files.write(args.nexus_file, lambda stream: nexus.write(stream, content))
     if args.cbf_file is not None:
         # float32 has no number just below 2^31
-        pixels = np.clip(np.rint(measured.astype(np.float64)), 0, LARGEST_COUNT)
+        pixels = np.clip(np.rint(measured.astype(np.float64)), 0, LARGEST_PIXEL_VALUE)
         pixels = np.where(nexus.Content(experiment, image.array).rendered, pixels, GAP).astype(
             np.int32
         )

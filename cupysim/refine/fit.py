@@ -20,7 +20,7 @@ from cupysim.refine.coarse_levels import (
     scan_orientations,
     spot_width,
 )
-from cupysim.refine.free_parameters import free_parameters, settled
+from cupysim.refine.free_parameters import free_parameters, with_fixed_sampling
 from cupysim.refine.outcome import LEAST_LIKELY, Fit, Refined, outcome
 from cupysim.refine.problem import Observation, Problem
 from cupysim.refine.settings import Settings
@@ -56,7 +56,7 @@ TRIAL_EVALUATIONS = 15
 NEARLY_ALL = 0.99
 """Part of a length which it may lose, however far it may go."""
 
-Listener = Callable[[str], None]
+FitListener = Callable[[str], None]
 """Is told what is done, in a line."""
 
 
@@ -66,7 +66,7 @@ def refine(
     names: str | Sequence[str],
     backend: GradientBackend,
     settings: Settings,
-    tell: Listener = lambda _: None,
+    tell: FitListener = lambda _: None,
 ) -> Refined:
     """Fit parameters of an experiment to an image.
 
@@ -105,7 +105,7 @@ def refine(
     used = observation.used & ~forward_pixels(experiment)
     if not observation.counts[used].any():
         raise CupysimError("refine: no photon was counted in the pixels which take part")
-    given, experiment = experiment, settled(experiment)
+    given, experiment = experiment, with_fixed_sampling(experiment)
     rendering = replace(experiment.rendering, mask=used, region=None)
     experiment = replace(experiment, rendering=rendering)
     observation = Observation(observation.counts, used)
@@ -197,7 +197,7 @@ def _climb(
     ladder: Sequence[Level],
     candidates: list[np.ndarray],
     bounds: tuple[np.ndarray, np.ndarray],
-    tell: Listener,
+    tell: FitListener,
 ) -> list[np.ndarray]:
     """Fits with more and more cells; those from which one with all cells is worth a try."""
     for level in ladder:

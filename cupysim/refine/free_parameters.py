@@ -43,7 +43,7 @@ def free_parameters(names: str | Sequence[str]) -> tuple[str, ...]:
     return found
 
 
-def settled(experiment: Experiment) -> Experiment:
+def with_fixed_sampling(experiment: Experiment) -> Experiment:
     """The experiment with its sampling as it is, lest it jump while parameters change.
 
     Parameters

@@ -17,7 +17,7 @@ from cupysim.campaign.execution.cluster import _Run, do_chunk, run_cluster
 from cupysim.campaign.execution.folder import Folder, create_folder
 from cupysim.campaign.execution.runs import finish
 from cupysim.campaign.execution.shards import Shard
-from cupysim.campaign.execution.work import Times, Worker
+from cupysim.campaign.execution.work import CampaignWorker, Times
 from cupysim.errors import CupysimError, OptionError
 from tests.campaign.campaigns import BASE, campaign_of, finished, images, text
 
@@ -96,11 +96,11 @@ def test_retries(
     """A disk or a device may be back after a while."""
     tries: list[str] = []
 
-    def flaky(path: str, identity: str, threads: int | None) -> Worker:
+    def flaky(path: str, identity: str, threads: int | None) -> CampaignWorker:
         tries.append(path)
         if len(tries) <= failures:
             raise CupysimError("no space left")
-        return Worker(folder, threads)
+        return CampaignWorker(folder, threads)
 
     monkeypatch.setattr(cluster, "_worker", flaky)
     if failures == cluster.RETRIES:

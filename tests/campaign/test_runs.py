@@ -23,7 +23,7 @@ from cupysim.campaign.execution.claims import Claims, this_machine
 from cupysim.campaign.execution.folder import Folder, create_folder, open_folder
 from cupysim.campaign.execution.runs import finish, progress, run_here
 from cupysim.campaign.execution.shards import Shard
-from cupysim.campaign.execution.work import Worker
+from cupysim.campaign.execution.work import CampaignWorker
 from cupysim.errors import CupysimError, DeviceError
 from cupysim.formats.nexus.series import SHOTS
 from cupysim.plan.render_plan import RenderPlan
@@ -72,7 +72,7 @@ def test_order_processes_and_sizes_of_chunks_do_not_matter(tmp_path: Path) -> No
     campaign = campaign_of(tmp_path)
     backwards = create_folder(str(tmp_path / "back"), campaign)
     for number in (2, 0, 1):
-        Worker(backwards, 1).work([number])
+        CampaignWorker(backwards, 1).work([number])
     assert finish(backwards)
     np.testing.assert_array_equal(images(backwards), reference)
     shards = create_folder(str(tmp_path / "shards"), campaign)
@@ -88,7 +88,7 @@ def test_noise_of_the_c_program(tmp_path: Path) -> None:
     folder = finished(tmp_path, text(shots=1, output="noise = 'nanobragg'"))
     with h5py.File(folder.chunk(0)) as file:
         seed = int(file[f"{SHOTS}/noise_seed"][0])
-    rendered = rendering.render_shot(folder.campaign, 0, Worker(folder, 1)._render)
+    rendered = rendering.render_shot(folder.campaign, 0, CampaignWorker(folder, 1)._render)
     np.testing.assert_array_equal(images(folder)[0], rendered.image.counts(seed)[0])
 
 
@@ -227,7 +227,7 @@ def test_a_chunk_which_was_taken_away(tmp_path: Path, monkeypatch: pytest.Monkey
         folder.remove_parts(folder.chunk(0))
 
     monkeypatch.setattr(PatientFile, "finish", sleep)
-    worker = Worker(folder, 1)
+    worker = CampaignWorker(folder, 1)
     worker.work([0], wait=False)
     assert worker.times.shots == 6
     assert folder.is_done(0)
@@ -247,7 +247,7 @@ def test_torture() -> None:
 def test_a_device_which_does_not_work_is_no_shots_fault(tmp_path: Path) -> None:
     """Else masked images would pass for a finished campaign."""
     folder = create_folder(str(tmp_path / "out"), campaign_of(tmp_path))
-    worker = Worker(folder, 1)
+    worker = CampaignWorker(folder, 1)
 
     def broken(plan: RenderPlan, observer: Observer) -> Rendered:
         raise DeviceError("backend cuda: an illegal memory access was encountered")
@@ -279,17 +279,17 @@ def test_all_that_is_free_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     other = Claims(folder).take(0)
     assert other is not None
     monkeypatch.setattr(Folder, "claimed", lambda self: [])
-    worker = Worker(folder, 1)
+    worker = CampaignWorker(folder, 1)
     worker.work([0, 1, 2], wait=False)
     assert folder.done() == [1, 2]
     pauses: list[float] = []
 
-    def pause(self: Worker, seconds: float) -> None:
+    def pause(self: CampaignWorker, seconds: float) -> None:
         pauses.append(seconds)
         if len(pauses) == 7:
             other.release()
 
-    monkeypatch.setattr(Worker, "_sleep", pause)
+    monkeypatch.setattr(CampaignWorker, "_sleep", pause)
     worker.work([0, 1, 2])
     assert folder.done() == [0, 1, 2]
     assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]

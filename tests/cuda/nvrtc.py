@@ -15,7 +15,7 @@ from itertools import product
 
 from cupysim.backends.compiled.cuda_engine import kernel_source
 from cupysim.backends.compiled.kernel_source import (
-    Program,
+    KernelProgram,
     first_ray_program,
     gradient_program,
     stop_program,
@@ -109,12 +109,12 @@ def render_variants(precision: Precision) -> list[Variant]:
     ]
 
 
-def search_programs() -> list[Program]:
+def search_programs() -> list[KernelProgram]:
     """All programs that search."""
     return [first_ray_program(), *(stop_program(shape) for shape in Shape)]
 
 
-def gradient_programs() -> list[Program]:
+def gradient_programs() -> list[KernelProgram]:
     """All programs that differentiate."""
     variants = [
         Variant(Precision.DOUBLE, shape, factors, False)
@@ -128,14 +128,16 @@ def gradient_programs() -> list[Program]:
     ]
 
 
-def compile_program(architecture: str, wanted: Program, source: str | None = None) -> Compiled:
+def compile_program(
+    architecture: str, wanted: KernelProgram, source: str | None = None
+) -> Compiled:
     """Compile as CuPy does, for a GPU which need not be there.
 
     Parameters
     ----------
     architecture : str
         For example ``sm_90``.
-    wanted : Program
+    wanted : KernelProgram
         Which kernel.
     source : str, optional
         By default the kernel.
@@ -170,7 +172,7 @@ def compile_program(architecture: str, wanted: Program, source: str | None = Non
         nvrtc.destroyProgram(program)
 
 
-def compile_all(architecture: str, programs: Iterable[Program]) -> dict[str, Compiled]:
+def compile_all(architecture: str, programs: Iterable[KernelProgram]) -> dict[str, Compiled]:
     """Compile several programs.
 
     Returns

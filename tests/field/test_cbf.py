@@ -18,7 +18,7 @@ from cupysim.errors import CupysimError, CupysimWarning, FileFormatError
 from cupysim.formats import cbf
 from cupysim.formats.any_image import open_image
 from cupysim.formats.geometry import ImageGeometry
-from cupysim.formats.pixels import LARGEST_COUNT, measured
+from cupysim.formats.pixels import LARGEST_PIXEL_VALUE, measured
 from tests.conftest import Run
 from tests.field.cbf_files import (
     AXES,
@@ -808,11 +808,11 @@ def test_every_pixel_is_written(run: Run) -> None:
     words = "-detpixels_f 40 -detpixels_s 30 -pixel 1 -distance 77 -xds -lambda 1.1"
     experiment = from_args(f"{CRYSTAL} {words}")
     counts = np.full((30, 40), 7, dtype=np.int32)
-    counts[3, 4:8] = -1, LARGEST_COUNT, -1, LARGEST_COUNT
+    counts[3, 4:8] = -1, LARGEST_PIXEL_VALUE, -1, LARGEST_PIXEL_VALUE
     run("-h")
     with open("a.cbf", "wb") as stream:
         cbf.write(stream, experiment, counts)
-    expected = np.where(counts == LARGEST_COUNT, LARGEST_COUNT - 1, counts)
+    expected = np.where(counts == LARGEST_PIXEL_VALUE, LARGEST_PIXEL_VALUE - 1, counts)
     pixels, geometry = cbf.read("a.cbf")
     np.testing.assert_array_equal(pixels, expected)
     assert geometry.remarks == ()

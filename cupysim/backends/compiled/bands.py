@@ -21,7 +21,7 @@ import numpy as np
 from cupysim.backends.compiled.batch import listed, render_at_once, shots_at_once
 from cupysim.backends.compiled.engine import Engine
 from cupysim.backends.compiled.spans import Span, count_rays, spans
-from cupysim.backends.compiled.worker import SEARCH_SLOWNESS, Piece, Worker
+from cupysim.backends.compiled.worker import SEARCH_SLOWNESS, BandWorker, Piece
 from cupysim.backends.rendered import InterpolationStop, MadeBy, Observer, Rendered
 from cupysim.errors import CupysimError
 from cupysim.maths.arrays import array_namespace
@@ -45,7 +45,7 @@ class Panel:
 
     plan: RenderPlan
     panel: int
-    workers: list[Worker]
+    workers: list[BandWorker]
     count: int
     first_sweep: tuple[int, int] | None = None
     """Place of the pixel and its ray."""
@@ -123,7 +123,7 @@ class _Bands:
         self._pieces = list(reversed(pieces))
         self._lock = threading.Lock()
 
-    def take(self, worker: Worker) -> Piece | None:
+    def take(self, worker: BandWorker) -> Piece | None:
         """The next band, or None when all are taken."""
         with self._lock:
             if not self._pieces:
@@ -143,12 +143,12 @@ class _Bands:
 
 
 def _render_together(
-    workers: Sequence[Worker], bands: _Bands, sink: Any, observer: Observer
+    workers: Sequence[BandWorker], bands: _Bands, sink: Any, observer: Observer
 ) -> float:
     """Let several devices share an image; its sum of solid angles."""
     done: queue.Queue[tuple[int, float] | BaseException | None] = queue.Queue()
 
-    def work(worker: Worker) -> None:
+    def work(worker: BandWorker) -> None:
         try:
             while (band := bands.take(worker)) is not None:
                 done.put((band.count, worker.render_band(band, sink)))
@@ -226,7 +226,7 @@ def render(plan: RenderPlan, observer: Observer, engines: Sequence[Engine], imag
             count = plan.n_region if numbers is None else len(numbers)
             if count == 0:
                 continue
-            workers = [Worker(engine, plan, (shot, number), numbers) for engine in engines]
+            workers = [BandWorker(engine, plan, (shot, number), numbers) for engine in engines]
             panel = Panel(plan, number, workers, count)
             panel.find_first_sweep(state)
             panel.find_stop(state, observer)

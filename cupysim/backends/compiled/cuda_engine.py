@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.backends.compiled.device_tables import Tables
+from cupysim.backends.compiled.device_tables import DeviceTables
 from cupysim.backends.compiled.engine import STATE_SIZE
 from cupysim.backends.compiled.kernel_source import (
     THREADS,
-    Program,
+    KernelProgram,
     first_ray_program,
     gradient_program,
     joined_source,
@@ -55,7 +55,7 @@ def kernel_source() -> str:
 
 
 @cache
-def _kernel(_: int, program: Program) -> Callable[..., None]:
+def _kernel(_: int, program: KernelProgram) -> Callable[..., None]:
     """A compiled kernel, loaded on the device which is current: its number is the cache's key."""
     import cupy
 
@@ -102,7 +102,7 @@ class CudaEngine:
         self.precision = precision
         self.matrices_at_once = max(1, min(2**22, int(free * LARGEST_SHARE) // (9 * 8)))
         self._kept: dict[str, Any] = {}
-        self.tables = Tables()
+        self.tables = DeviceTables()
 
     def _device(self) -> Any:
         """The device, as a context in which it is current."""
@@ -311,7 +311,7 @@ class CudaEngine:
             self._run(stop_program(variant.shape), launch)
             return found.get(), indices.get()
 
-    def _run(self, program: Program, launch: np.ndarray) -> None:
+    def _run(self, program: KernelProgram, launch: np.ndarray) -> None:
         """Launch a kernel; of several launches, there is a row of blocks for each."""
         import cupy
 

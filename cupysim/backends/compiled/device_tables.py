@@ -28,7 +28,7 @@ class Same:
         return id(self.held)
 
 
-class Tables:
+class DeviceTables:
     """Arrays on a device by their names, with their contents and addresses, and the last launch."""
 
     def __init__(self) -> None:

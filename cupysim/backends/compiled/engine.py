@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cupysim.backends.compiled.device_tables import Tables
+from cupysim.backends.compiled.device_tables import DeviceTables
 from cupysim.backends.compiled.variants import Precision, Variant
 
 STATE_SIZE = 5
@@ -26,7 +26,7 @@ class Engine(Protocol):
     """Steps in a second, a first guess."""
     matrices_at_once: int
     """Orientations which it holds."""
-    tables: Tables
+    tables: DeviceTables
     """What lies on it from image to image."""
 
     @property

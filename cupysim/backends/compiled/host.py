@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from cupysim.backends.compiled import bands
-from cupysim.backends.compiled.device_tables import Tables
+from cupysim.backends.compiled.device_tables import DeviceTables
 from cupysim.backends.compiled.engine import STATE_SIZE
 from cupysim.backends.compiled.records import addresses, struct_type
 from cupysim.backends.compiled.variants import Precision, Variant, shape_number
@@ -233,7 +233,7 @@ class HostEngine:
         self._lanes = library.cupysim_lanes()
         self.smallest_band = self._lanes * threads
         self._kept: dict[str, np.ndarray] = {}
-        self.tables = Tables()
+        self.tables = DeviceTables()
         self._omega = np.empty(0)
         self._results: dict[str, np.ndarray] = {}
 

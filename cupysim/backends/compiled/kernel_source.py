@@ -24,7 +24,7 @@ THREADS = 128
 
 
 @dataclass(frozen=True)
-class Program:
+class KernelProgram:
     """A program for a GPU: one kernel, which runs one block function of the source.
 
     Parameters
@@ -63,29 +63,29 @@ MANY, FEW = 4, 2
 """Resident blocks of a simple kernel, and of one that needs more registers."""
 
 
-def render_program(variant: Variant, is_batch: bool = False) -> Program:
+def render_program(variant: Variant, is_batch: bool = False) -> KernelProgram:
     """The program that renders an image, or several of a batch."""
     running = str(variant.running).lower()
     block = f"{POLICIES[variant.precision]},{variant.shape.name},{variant.factors.name},{running}"
     crowded = is_batch or variant.factors is Factors.TRICUBIC
-    return Program(f"render_block<{block}>", FEW if crowded else MANY, is_batch)
+    return KernelProgram(f"render_block<{block}>", FEW if crowded else MANY, is_batch)
 
 
-def gradient_program(variant: Variant, entries: bool) -> Program:
+def gradient_program(variant: Variant, entries: bool) -> KernelProgram:
     """The program for derivatives with respect to parameters, or to structure factors."""
     function = "collect_block" if entries else "differentiate_block"
     # some forty sums in float64 take all the registers a thread can have
-    return Program(f"{function}<{variant.shape.name},{variant.factors.name}>", FEW)
+    return KernelProgram(f"{function}<{variant.shape.name},{variant.factors.name}>", FEW)
 
 
-def first_ray_program() -> Program:
+def first_ray_program() -> KernelProgram:
     """The program that searches for first rays."""
-    return Program("find_first_ray", MANY)
+    return KernelProgram("find_first_ray", MANY)
 
 
-def stop_program(shape: Shape) -> Program:
+def stop_program(shape: Shape) -> KernelProgram:
     """The program that searches for the end of interpolation."""
-    return Program(f"find_interpolation_stop<{shape.name}>", MANY)
+    return KernelProgram(f"find_interpolation_stop<{shape.name}>", MANY)
 
 
 def joined_source(read: Callable[[str], str], name: str = "render.cu") -> str:

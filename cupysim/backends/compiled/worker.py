@@ -35,7 +35,7 @@ class Piece:
     spans: list[Span]
 
 
-class Worker:
+class BandWorker:
     """Renders parts of one image on one engine."""
 
     def __init__(

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from cupysim.backends.numpy.rays import PixelBlock, Ray, rays
-from cupysim.backends.numpy.tap import Indices, Step, Tap
+from cupysim.backends.numpy.tap import Step, Tap
 from cupysim.backends.rendered import BY_NUMPY, InterpolationStop, Observer, Rendered
 from cupysim.maths import interpolation
 from cupysim.maths.orientations import orientation_blocks
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.render_plan import RenderPlan, Use
-from cupysim.plan.spot_shapes import SPOT_SHAPES
+from cupysim.plan.spot_shapes import SPOT_SHAPES, Indices
 
 BLOCK_SIZE = 8192
 """Pixels times orientations in one array operation; a dozen such arrays of
@@ -68,7 +68,7 @@ def render(plan: RenderPlan, observer: Observer) -> Rendered:
     n_rendered = np.zeros(plan.shape[:2], dtype=np.int64)
     stops = []
     for shot in range(plan.shape[0]):
-        renderer = Renderer(plan, shot, observer)
+        renderer = BlockRenderer(plan, shot, observer)
         for panel in range(plan.shape[1]):
             pixels = image[shot, panel].reshape(-1)
             for block in pixel_blocks(plan, shot, panel):
@@ -112,7 +112,7 @@ def pixel_blocks(plan: RenderPlan, shot: int, panel: int) -> Iterator[PixelBlock
             yield PixelBlock(shot, panel, some, fast.astype(float), slow.astype(float))
 
 
-class Renderer:
+class BlockRenderer:
     """Renders blocks one after the other, with the state which spans them.
 
     Parameters

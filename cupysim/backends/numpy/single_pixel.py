@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cupysim.backends.numpy.oracle import Renderer, pixel_blocks
+from cupysim.backends.numpy.oracle import BlockRenderer, pixel_blocks
 from cupysim.backends.numpy.rays import PixelBlock
 from cupysim.backends.rendered import Observer
 from cupysim.errors import CupysimError
@@ -48,7 +48,7 @@ def single_pixel(plan: RenderPlan, fast: int, slow: int) -> RenderPlan:
     if plan.mask is not None and not plan.mask[0, slow, fast]:
         raise CupysimError(f"pixel {fast} {slow}: it is masked")
     number = slow * plan.shape[3] + fast
-    renderer = Renderer(plan, 0, Observer())
+    renderer = BlockRenderer(plan, 0, Observer())
     sweeps_before = stops_before = False
     if renderer.first_sweep_pending or renderer.interpolating:
         for block in pixel_blocks(plan, 0, 0):
@@ -70,7 +70,7 @@ def single_pixel(plan: RenderPlan, fast: int, slow: int) -> RenderPlan:
 
 
 def _order_effects(
-    renderer: Renderer, block: PixelBlock
+    renderer: BlockRenderer, block: PixelBlock
 ) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
     """First executed sweep and end of interpolation in a block, if they are there."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):

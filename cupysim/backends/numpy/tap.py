@@ -8,8 +8,7 @@ import numpy as np
 
 from cupysim.backends.numpy.rays import PixelBlock, Ray
 from cupysim.backends.rendered import Observer
-
-Indices = tuple[np.ndarray, np.ndarray, np.ndarray]
+from cupysim.plan.spot_shapes import Indices
 
 
 @dataclass(frozen=True)

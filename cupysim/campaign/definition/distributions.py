@@ -18,7 +18,7 @@ import numpy as np
 
 from cupysim.campaign.definition.document import LARGEST, Section
 
-Table = Mapping[str, np.ndarray]
+ParameterTable = Mapping[str, np.ndarray]
 """Columns with a number for each shot."""
 
 
@@ -91,7 +91,7 @@ class Distribution:
         """Whether a deviate decides."""
         return self.kind not in ("constant", "list", "range", "column")
 
-    def at(self, shot: int, deviate: float, table: Table) -> float:
+    def at(self, shot: int, deviate: float, table: ParameterTable) -> float:
         """The number of a shot.
 
         Parameters
@@ -157,7 +157,7 @@ KINDS: dict[str, tuple[str, ...] | None] = {
 list is gone through again and again, a range goes on with the shots, a column is the table's."""
 
 
-def read_distribution(section: Section, table: Table) -> Distribution:
+def read_distribution(section: Section, table: ParameterTable) -> Distribution:
     """A distribution from a table of the campaign file.
 
     Parameters

@@ -22,7 +22,7 @@ from typing import Any
 from cupysim.campaign.execution.folder import Folder, open_folder
 from cupysim.campaign.execution.runs import ENVIRONMENT, LOOK, pinned_devices
 from cupysim.campaign.execution.shards import Shard
-from cupysim.campaign.execution.work import PAUSE, Times, Worker
+from cupysim.campaign.execution.work import PAUSE, CampaignWorker, Times
 from cupysim.errors import CupysimError
 from cupysim.optional_libraries import require
 
@@ -195,13 +195,13 @@ def do_chunk(path: str, identity: str, number: int, threads: int | None) -> Reco
 _kept = threading.local()
 
 
-def _worker(path: str, identity: str, threads: int | None) -> Worker:
+def _worker(path: str, identity: str, threads: int | None) -> CampaignWorker:
     """What stays from chunk to chunk, with its kernels and buffers; each thread has its own."""
     key = path, identity, threads
     if getattr(_kept, "key", None) != key:
         _pin_device()
-        _kept.worker, _kept.key = Worker(open_folder(path), threads), key
-    found: Worker = _kept.worker
+        _kept.worker, _kept.key = CampaignWorker(open_folder(path), threads), key
+    found: CampaignWorker = _kept.worker
     return found
 
 

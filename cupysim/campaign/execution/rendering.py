@@ -13,7 +13,7 @@ from cupysim.campaign.definition.campaign import Campaign
 from cupysim.campaign.definition.distributions import photon_generator
 from cupysim.campaign.definition.shots import Shot, draw_shot
 from cupysim.errors import CupysimError, ModelError
-from cupysim.formats.pixels import LARGEST_COUNT
+from cupysim.formats.pixels import LARGEST_PIXEL_VALUE
 from cupysim.image import Image
 from cupysim.plan.joining import add_shots, alike
 from cupysim.plan.render_plan import RenderPlan
@@ -26,7 +26,7 @@ BATCH_PIXELS, BATCH_SHOTS = 2**18, 64
 
 
 @dataclass(frozen=True, eq=False)
-class Rendered:
+class RenderedShot:
     """A shot and its image.
 
     Parameters
@@ -44,7 +44,7 @@ class Rendered:
     spots: np.ndarray | None = None
 
 
-def shots_at_once(campaign: Campaign) -> int:
+def shots_in_chunk(campaign: Campaign) -> int:
     """How many shots of a campaign are rendered together.
 
     Parameters
@@ -64,7 +64,7 @@ def shots_at_once(campaign: Campaign) -> int:
 
 def render_shots(
     campaign: Campaign, numbers: Sequence[int], backend: Backend
-) -> list[tuple[Rendered | None, str]]:
+) -> list[tuple[RenderedShot | None, str]]:
     """Render several shots together, as far as they are alike.
 
     Parameters
@@ -78,7 +78,7 @@ def render_shots(
 
     Returns
     -------
-    list of tuple of Rendered or None, and str
+    list of tuple of RenderedShot or None, and str
         Each shot with its image, or why it has none: what was drawn is impossible.
 
     Raises
@@ -89,7 +89,7 @@ def render_shots(
     MemoryError
         If there is too little memory also for half as many at once.
     """
-    found: dict[int, tuple[Rendered | None, str]] = {}
+    found: dict[int, tuple[RenderedShot | None, str]] = {}
     groups: list[list[tuple[Shot, RenderPlan]]] = []
     for number in numbers:
         try:
@@ -111,7 +111,7 @@ def render_shots(
 
 def _render_together(
     group: Sequence[tuple[Shot, RenderPlan]], backend: Backend, halve: bool = True
-) -> dict[int, tuple[Rendered | None, str]]:
+) -> dict[int, tuple[RenderedShot | None, str]]:
     """Render shots which are alike; if memory runs out, one half after the other."""
     try:
         rendered = backend(add_shots([plan for _, plan in group]), Observer())
@@ -128,12 +128,12 @@ def _render_together(
         # who is to blame shows one by one
         return {k: v for one in group for k, v in _render_together([one], backend).items()}
     return {
-        shot.number: (Rendered(shot, Image(shot.experiment, plan, rendered.of_shot(place))), "")
+        shot.number: (RenderedShot(shot, Image(shot.experiment, plan, rendered.of_shot(place))), "")
         for place, (shot, plan) in enumerate(group)
     }
 
 
-def render_shot(campaign: Campaign, number: int, backend: Backend) -> Rendered:
+def render_shot(campaign: Campaign, number: int, backend: Backend) -> RenderedShot:
     """Render a shot.
 
     Parameters
@@ -147,7 +147,7 @@ def render_shot(campaign: Campaign, number: int, backend: Backend) -> Rendered:
 
     Returns
     -------
-    Rendered
+    RenderedShot
         The shot and its image.
 
     Raises
@@ -189,4 +189,4 @@ def count_photons(campaign: Campaign, shot: Shot, image: Image) -> np.ndarray:
     if campaign.noise == "nanobragg":
         return image.counts(shot.noise_seed)[0]
     counted = photon_generator(campaign.seed, shot.number).poisson(np.clip(expected, 0.0, MOST))
-    return np.minimum(counted, LARGEST_COUNT).astype(np.int32)
+    return np.minimum(counted, LARGEST_PIXEL_VALUE).astype(np.int32)

@@ -19,7 +19,7 @@ from cupysim.campaign.execution.chunks import open_chunk
 from cupysim.campaign.execution.claims import Claims, is_dead, read_claim
 from cupysim.campaign.execution.folder import Folder
 from cupysim.campaign.execution.shards import Shard
-from cupysim.campaign.execution.work import LONGEST_PAUSE, PAUSE, Times, Worker
+from cupysim.campaign.execution.work import LONGEST_PAUSE, PAUSE, CampaignWorker, Times
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError
 from cupysim.formats.nexus.series import SHOTS, Part, write_master
@@ -45,7 +45,7 @@ MOST_DEATHS = 5
 
 
 @dataclass(frozen=True)
-class Progress:
+class CampaignProgress:
     """How far a campaign is.
 
     Parameters
@@ -69,7 +69,7 @@ class Progress:
     dead: tuple[str, ...]
 
 
-def progress(folder: Folder) -> Progress:
+def progress(folder: Folder) -> CampaignProgress:
     """How far a campaign is, by what is in its folder.
 
     Parameters
@@ -79,7 +79,7 @@ def progress(folder: Folder) -> Progress:
 
     Returns
     -------
-    Progress
+    CampaignProgress
         At this moment.
     """
     campaign = folder.campaign
@@ -102,7 +102,7 @@ def progress(folder: Folder) -> Progress:
             else:
                 begun += ready
                 workers.append(what)
-    return Progress(done, begun, len(folder.failures()), tuple(workers), tuple(dead))
+    return CampaignProgress(done, begun, len(folder.failures()), tuple(workers), tuple(dead))
 
 
 def run_here(
@@ -136,7 +136,7 @@ def run_here(
     Stopped
         If it was to end.
     """
-    worker = Worker(folder, threads, should_stop=should_stop)
+    worker = CampaignWorker(folder, threads, should_stop=should_stop)
     worker.work(shard.chunks(folder))
     return worker.times
 
@@ -251,9 +251,9 @@ def pinned_devices(folder: Folder) -> list[str]:
     list of str
         As CUDA_VISIBLE_DEVICES has them; none where processors compute.
     """
-    from cupysim.backends.select import settled
+    from cupysim.backends.select import backend_in_use
 
-    if folder.campaign.backend not in ("auto", "cuda") or settled("auto", None) != "cuda":
+    if folder.campaign.backend not in ("auto", "cuda") or backend_in_use("auto", None) != "cuda":
         return []
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible:

@@ -14,7 +14,7 @@ from cupysim.formats.nexus.tree import Frames
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, PARAMETERS, current
 
-Column = tuple[np.ndarray, str]
+TruthColumn = tuple[np.ndarray, str]
 """Numbers and their unit."""
 
 OF_SHOTS, OF_CRYSTALS = (
@@ -57,7 +57,7 @@ class Truth:
             wavelengths.append(mean_wavelength(experiment.sources))
         return Frames(len(starts), starts, np.array(wavelengths))
 
-    def arrays(self) -> dict[str, Column]:
+    def arrays(self) -> dict[str, TruthColumn]:
         """All columns; of crystals, the second axis, and NaN where there are fewer."""
         known, count = self._known, len(self._known)
         shots = [written and written.shot for written in known]
@@ -70,7 +70,7 @@ class Truth:
         for place, shot in enumerate(shots):
             if shot:
                 matrices[place, : crystals[place]] = shot.a_matrices
-        found: dict[str, Column] = {
+        found: dict[str, TruthColumn] = {
             "shot": (self._shots, ""),
             "failed": (np.array([written is None for written in known], dtype=np.uint8), ""),
             "noise_seed": (np.array([shot.noise_seed if shot else 0 for shot in shots]), ""),
@@ -97,7 +97,7 @@ class Truth:
         found |= self._spectra() | self._spots()
         return found
 
-    def _spectra(self) -> dict[str, Column]:
+    def _spectra(self) -> dict[str, TruthColumn]:
         if self.campaign.spectra is None:
             return {}
         tables = [
@@ -110,7 +110,7 @@ class Truth:
                 weights[place], wavelengths[place] = table[:, 3], table[:, 4] / ANGSTROM
         return {"spectrum": (weights, ""), "spectrum_wavelength": (wavelengths, "angstrom")}
 
-    def _spots(self) -> dict[str, Column]:
+    def _spots(self) -> dict[str, TruthColumn]:
         if self.campaign.spots is None:
             return {}
         tables = [each.spots if each and each.spots is not None else None for each in self._known]

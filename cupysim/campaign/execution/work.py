@@ -18,10 +18,10 @@ from cupysim.campaign.execution.chunks import IDENTITY
 from cupysim.campaign.execution.claims import Claim, Claims
 from cupysim.campaign.execution.folder import Folder
 from cupysim.campaign.execution.rendering import (
-    Rendered,
+    RenderedShot,
     count_photons,
     render_shots,
-    shots_at_once,
+    shots_in_chunk,
 )
 from cupysim.campaign.execution.truth import Truth
 from cupysim.campaign.execution.written import Written
@@ -77,7 +77,7 @@ class Stopped(Exception):  # noqa: N818  # a request, no error
 
 
 @dataclass(eq=False)
-class Worker:
+class CampaignWorker:
     """Renders chunks of a campaign.
 
     Parameters
@@ -219,8 +219,8 @@ class Worker:
 
     def _pipeline(self, shots: range, series: Series) -> Iterator[tuple[int, Written | None, str]]:
         """Render shots while the ones before get their noise and are written."""
-        at_once = shots_at_once(self.folder.campaign)
-        waiting: queue.Queue[tuple[int, Rendered | None, str] | None] = queue.Queue(
+        at_once = shots_in_chunk(self.folder.campaign)
+        waiting: queue.Queue[tuple[int, RenderedShot | None, str] | None] = queue.Queue(
             max(AHEAD, at_once)
         )
         done: queue.Queue[tuple[int, Written | None, str] | BaseException | None] = queue.Queue()
@@ -240,7 +240,7 @@ class Worker:
                 gone.set()
                 done.put(error)
 
-        def put(item: tuple[int, Rendered | None, str] | None) -> None:
+        def put(item: tuple[int, RenderedShot | None, str] | None) -> None:
             while not gone.is_set():
                 try:
                     waiting.put(item, timeout=PAUSE)
@@ -262,7 +262,7 @@ class Worker:
         finally:
             gone.set()
             # the file must not be closed under it
-            with_nothing: tuple[int, Rendered | None, str] | None = None
+            with_nothing: tuple[int, RenderedShot | None, str] | None = None
             while writer.is_alive():
                 try:
                     waiting.put(with_nothing, timeout=PAUSE)
@@ -271,7 +271,7 @@ class Worker:
                         waiting.get_nowait()
                 writer.join(PAUSE)
 
-    def _rendered(self, numbers: Sequence[int]) -> list[tuple[Rendered | None, str]]:
+    def _rendered(self, numbers: Sequence[int]) -> list[tuple[RenderedShot | None, str]]:
         """Shots with their images and spots, or why there are none."""
         began, fewest = time.perf_counter(), self.folder.campaign.spots
         found = render_shots(self.folder.campaign, numbers, self._render)
@@ -283,7 +283,7 @@ class Worker:
             self.times.spots += time.perf_counter() - rendered
         return found
 
-    def _write(self, place: int, rendered: Rendered | None, series: Series) -> Written | None:
+    def _write(self, place: int, rendered: RenderedShot | None, series: Series) -> Written | None:
         campaign, began = self.folder.campaign, time.perf_counter()
         if rendered is None:
             size = (self._base.detector.n_slow, self._base.detector.n_fast)
@@ -300,7 +300,7 @@ class Worker:
         )
 
 
-def _with_spots(rendered: Rendered, fewest: float) -> Rendered:
+def _with_spots(rendered: RenderedShot, fewest: float) -> RenderedShot:
     """With its predicted spots, those which have so many photons at least."""
     spots = predict_spots(rendered.image.plan)
     return replace(rendered, spots=spots[spots["photons"] >= fewest])

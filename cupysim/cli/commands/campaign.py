@@ -215,9 +215,9 @@ def _engine(arguments: argparse.Namespace, processes: int) -> str:
 
 def _processes(wanted: int | None, campaign: Campaign) -> int:
     if wanted is None:
-        from cupysim.backends.select import settled
+        from cupysim.backends.select import backend_in_use
 
-        if campaign.backend in ("auto", "cuda") and settled("auto", None) == "cuda":
+        if campaign.backend in ("auto", "cuda") and backend_in_use("auto", None) == "cuda":
             import cupy
 
             return int(cupy.cuda.runtime.getDeviceCount())

@@ -29,7 +29,7 @@ from cupysim.errors import CupysimError
 from cupysim.parity.cases import Case, default_cases, given_case, read_cases
 from cupysim.parity.images.agreement import Agreement
 from cupysim.parity.images.image_comparison import FLOOR, agreement
-from cupysim.parity.runs import Outcome, Program, our_program, reference_program
+from cupysim.parity.program_runs import Outcome, Program, our_program, reference_program
 from cupysim.terminal import tell
 
 TAKES_OPTIONS = True

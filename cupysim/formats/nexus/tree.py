@@ -13,7 +13,7 @@ import numpy as np
 import cupysim
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.formats.frames import to_nexus
-from cupysim.formats.pixels import LARGEST_COUNT, THINNEST_SENSOR
+from cupysim.formats.pixels import LARGEST_PIXEL_VALUE, THINNEST_SENSOR
 from cupysim.maths.arrays import norm
 from cupysim.maths.resolution import beam_spot
 from cupysim.models.experiment import Experiment
@@ -189,7 +189,7 @@ class Tree:
         group["sensor_material"] = SENSOR_MATERIAL
         thickness = max(detector.sensor.layers.range, THINNEST_SENSOR)
         self.number(f"{path}/sensor_thickness", thickness, "m")
-        largest = LARGEST_COUNT if self.counted else float(np.finfo(np.float32).max)
+        largest = LARGEST_PIXEL_VALUE if self.counted else float(np.finfo(np.float32).max)
         group["saturation_value"], group["underload_value"] = largest, 0
         if self.counted:
             group["bit_depth_readout"] = 32
