@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -214,7 +215,8 @@ def fit(
     settings = Settings(target, within, search, evaluations, largest_misfit)
     with Renderer(backend, threads=threads, devices=devices) as renderer:
         return refine(
-            experiment, observation, names, renderer.differentiate, settings,
+            experiment, observation, names,
+            partial(renderer.differentiate, device_arrays=renderer.has_device), settings,
             tell or (lambda _: None),
         )  # fmt: skip
 

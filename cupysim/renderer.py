@@ -12,6 +12,7 @@ import numpy as np
 
 from cupysim.advice.empty_images import warn_of_empty_image
 from cupysim.advice.quirk_effects import warn_of_effects, warn_of_interpolation_stop
+from cupysim.backends.compiled.cuda import CudaBackend
 from cupysim.backends.numpy.tap import Tap
 from cupysim.backends.rendered import Observer, Rendered
 from cupysim.backends.select import open_backend
@@ -77,6 +78,11 @@ class Renderer:
     def backend(self) -> str:
         """Name of the backend that computes the images."""
         return self._backend.name
+
+    @property
+    def has_device(self) -> bool:
+        """Whether `device_arrays` can be had."""
+        return isinstance(self._backend, CudaBackend)
 
     def __enter__(self) -> Self:
         return self
@@ -268,6 +274,8 @@ class Renderer:
         experiment: Experiment,
         names: str | Iterable[str],
         observer: Observer | None = None,
+        *,
+        device_arrays: bool = False,
     ) -> Gradients:
         """Differentiate an image with respect to parameters of the experiment.
 
@@ -279,6 +287,8 @@ class Renderer:
             Parameters, see `cupysim.render_gradients`.
         observer : Observer, optional
             Hears how far it is.
+        device_arrays : bool, optional
+            Give CuPy arrays on the device, and send no pixel to the host.
 
         Returns
         -------
@@ -289,13 +299,14 @@ class Renderer:
         ------
         CupysimError
             If an image of this kind has no derivatives, or none with respect to one of the
-            parameters.
+            parameters; with `device_arrays`, if the backend has no device.
         """
         if not isinstance(experiment, Experiment):
             raise CupysimError(f"expected an Experiment, got a {type(experiment).__name__}")
         with self._alone():
             plan = self._planner(experiment)
-        return self.differentiate(plan_gradients(experiment, plan, names), observer)
+        gradient_plan = plan_gradients(experiment, plan, names)
+        return self.differentiate(gradient_plan, observer, device_arrays=device_arrays)
 
     def render_plan(
         self, plan: RenderPlan, observer: Observer | None = None, image: Any = None
@@ -314,7 +325,9 @@ class Renderer:
         with self._alone():
             return self._backend.render(plan, observer or Observer(), image)
 
-    def differentiate(self, plan: GradientPlan, observer: Observer | None = None) -> Gradients:
+    def differentiate(
+        self, plan: GradientPlan, observer: Observer | None = None, *, device_arrays: bool = False
+    ) -> Gradients:
         """Differentiate what was planned.
 
         Parameters
@@ -323,9 +336,11 @@ class Renderer:
             What to differentiate.
         observer : Observer, optional
             Hears how far it is.
+        device_arrays : bool, optional
+            Give CuPy arrays on the device.
         """
         with self._alone():
-            return differentiate(self._backend, plan, observer or Observer())
+            return differentiate(self._backend, plan, observer or Observer(), device_arrays)
 
     def _on_device(self, plan: RenderPlan, observer: Observer) -> Any:
         image = self._device_zeros(plan.shape)
@@ -333,10 +348,9 @@ class Renderer:
         return image
 
     def _device_zeros(self, shape: tuple[int, ...]) -> Any:
-        make = getattr(self._backend, "new_device_image", None)
-        if make is None:
+        if not isinstance(self._backend, CudaBackend):
             raise CupysimError(f"device_arrays: the {self.backend} backend has no device; use cuda")
-        return make(shape)
+        return self._backend.new_device_array(shape, np.float32)
 
     @contextmanager
     def _alone(self, closing: bool = False) -> Iterator[None]:

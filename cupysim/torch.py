@@ -1,7 +1,8 @@
 """Images as a function which PyTorch differentiates: ``pip install 'cupysim[torch]'``.
 
 The forward pass is a render in double precision, the backward pass its derivatives, both on the
-fastest backend there is (`cupysim.render_gradients`).
+fastest backend there is (`cupysim.render_gradients`). Where the shifts are a tensor on a GPU which
+the backend uses, images and derivatives stay there: only the shifts are read by the host.
 """
 
 from __future__ import annotations
@@ -22,9 +23,18 @@ from cupysim.renderer import Renderer
 
 
 @cache
-def _renderer(backend: str) -> Renderer:
-    """One renderer for each backend, which keeps tables from call to call."""
+def _renderer(backend: str, device: int | None) -> Renderer:
+    """One renderer for each backend and GPU, which keeps tables from call to call."""
+    if device is not None:
+        renderer = Renderer(backend)
+        if renderer.has_device:
+            return Renderer(backend, devices=[device])
     return Renderer(backend)
+
+
+def _gpu_of(tensor: Any) -> int | None:
+    """Number of the GPU on which a tensor lies."""
+    return tensor.device.index if tensor.device.type == "cuda" else None
 
 
 @cache
@@ -36,20 +46,21 @@ def _function() -> Any:
         context: Any, shifts: Any, experiment: Experiment, names: Sequence[str], backend: str
     ) -> Any:
         values = shifts.detach().to("cpu", torch.float64).numpy()
-        context.of = experiment, names, values, backend
+        renderer = _renderer(backend, _gpu_of(shifts))
+        context.of = experiment, names, values, renderer
         context.like = shifts
         # no parameter: photons alone
-        found, scale = _differentiated(experiment, names, values, backend, ())
-        return torch.from_numpy(scale * found.photons).to(shifts.device)
+        found, scale = _differentiated(experiment, names, values, renderer, ())
+        return scale * torch.from_dlpack(found.photons).to(shifts.device)
 
     def backward(context: Any, gradient: Any) -> Any:
-        experiment, names, values, backend = context.of
-        found, scale = _differentiated(experiment, names, values, backend, names)
-        slopes = scale * found.values
+        experiment, names, values, renderer = context.of
+        found, scale = _differentiated(experiment, names, values, renderer, names)
+        slopes = scale * torch.from_dlpack(found.values)
         if "scale" in names:
-            slopes[list(names).index("scale")] = found.photons
-        weights = gradient.detach().to("cpu", torch.float64)
-        worth = torch.tensordot(torch.from_numpy(slopes), weights, dims=2)
+            slopes[list(names).index("scale")] = torch.from_dlpack(found.photons)
+        weights = gradient.detach().to(slopes.device, torch.float64)
+        worth = torch.tensordot(slopes, weights, dims=2)
         return worth.to(context.like.device, context.like.dtype), None, None, None
 
     once = torch.autograd.function.once_differentiable(backward)
@@ -61,7 +72,7 @@ def _differentiated(
     experiment: Experiment,
     names: Sequence[str],
     values: np.ndarray,
-    backend: str,
+    renderer: Renderer,
     wanted: Sequence[str],
 ) -> tuple[Gradients, float]:
     """Derivatives with respect to some parameters of which all are shifted, without the scale."""
@@ -69,7 +80,8 @@ def _differentiated(
     plan = gradient_plan(with_fixed_sampling(experiment), shifts, wanted or ("scale",))
     if not wanted:
         plan = replace(plan, names=(), rows=plan.rows[:0])
-    return _renderer(backend).differentiate(plan), 1.0 + shifts.get("scale", 0.0)
+    found = renderer.differentiate(plan, device_arrays=renderer.has_device)
+    return found, 1.0 + shifts.get("scale", 0.0)
 
 
 def simulate(
@@ -92,7 +104,7 @@ def simulate(
     Returns
     -------
     torch.Tensor of float64, shape (n_slow, n_fast)
-        Expected photons, on the device of `shifts`.
+        Expected photons, on the device of `shifts`: without a copy if the backend computes there.
 
     Raises
     ------

@@ -6,7 +6,7 @@ kept of a pixel between the launches of a band are its columns, or its list of s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -61,7 +61,7 @@ BAND_BYTES = 2**28
 class _Sink:
     """Where results go: slopes, with photons as the last, by pixel number, and entries."""
 
-    values: np.ndarray
+    values: Any
     sums: FactorSums | None
 
 
@@ -198,7 +198,12 @@ class _GradientWorker(BandWorker):
         return Variant(Precision.DOUBLE, variant.shape, variant.factors, False)
 
 
-def render(gradient_plan: GradientPlan, observer: Observer, engines: Sequence[Engine]) -> Gradients:
+def render(
+    gradient_plan: GradientPlan,
+    observer: Observer,
+    engines: Sequence[Engine],
+    new_array: Callable[[tuple[int, ...], type], Any] = np.zeros,
+) -> Gradients:
     """Differentiate an image.
 
     Parameters
@@ -209,6 +214,8 @@ def render(gradient_plan: GradientPlan, observer: Observer, engines: Sequence[En
         Hears how far it is.
     engines : sequence of Engine
         Devices which share the work.
+    new_array : callable, optional
+        Makes zeros, of a shape and a type, where the results go.
 
     Returns
     -------
@@ -223,7 +230,7 @@ def render(gradient_plan: GradientPlan, observer: Observer, engines: Sequence[En
     plan = gradient_plan.plan
     bands.check_table(plan)
     shape = plan.shape[2:]
-    values = np.zeros((len(gradient_plan.names) + 1, shape[0] * shape[1]))
+    values = new_array((len(gradient_plan.names) + 1, shape[0] * shape[1]), np.float64)
     sums = FactorSums(plan) if gradient_plan.factors else None
     numbers = listed(plan, 0)
     count = plan.n_region if numbers is None else len(numbers)

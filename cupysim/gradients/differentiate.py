@@ -13,7 +13,9 @@ from cupysim.gradients.gradient_plan import GradientPlan
 from cupysim.gradients.result import Gradients
 
 
-def differentiate(backend: OpenBackend, plan: GradientPlan, observer: Observer) -> Gradients:
+def differentiate(
+    backend: OpenBackend, plan: GradientPlan, observer: Observer, device_arrays: bool = False
+) -> Gradients:
     """Differentiate an image, in double precision.
 
     Parameters
@@ -24,6 +26,8 @@ def differentiate(backend: OpenBackend, plan: GradientPlan, observer: Observer) 
         What to differentiate.
     observer : Observer
         Hears how far it is.
+    device_arrays : bool, optional
+        Leave the results on the first device.
 
     Returns
     -------
@@ -33,8 +37,19 @@ def differentiate(backend: OpenBackend, plan: GradientPlan, observer: Observer) 
     Raises
     ------
     CupysimError
-        If the backend cannot, or the table of structure factors is too large to be counted.
+        If the backend cannot, the table of structure factors is too large to be counted, or
+        results cannot stay on a device.
     """
+    if device_arrays:
+        if not isinstance(backend, CudaBackend):
+            raise CupysimError(f"device_arrays: the {backend.name} backend has no device; use cuda")
+        if plan.factors:
+            raise CupysimError(
+                "device_arrays: derivatives with structure factors are collected on the host"
+            )
+        with backend.explained():
+            engines = backend.engines(plan.plan, Precision.DOUBLE)[:1]
+            return backward.render(plan, observer, engines, backend.new_device_array)
     if isinstance(backend, NumpyBackend):
         return forward.render(plan, observer)
     if isinstance(backend, HostBackend | CudaBackend):

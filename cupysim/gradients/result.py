@@ -22,10 +22,10 @@ class Gradients:
     ----------
     names : tuple of str
         The parameters.
-    values : ndarray of float64, shape (n_parameters, n_slow, n_fast)
+    values : ndarray or cupy.ndarray of float64, shape (n_parameters, n_slow, n_fast)
         Derivative of each pixel's photons with each of them, in photons per its unit
         (`cupysim.gradients.gradient_plan.UNITS`); zero where nothing was computed.
-    photons : ndarray of float64, shape (n_slow, n_fast)
+    photons : ndarray or cupy.ndarray of float64, shape (n_slow, n_fast)
         The image before it is rounded to float32.
     structure_factors : FactorGradient or None
         Derivatives with structure factors, where they were wanted.

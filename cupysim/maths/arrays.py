@@ -38,6 +38,22 @@ def array_namespace(*arrays: Array) -> ModuleType:
     return np
 
 
+def on_host(array: Array) -> np.ndarray:
+    """The same numbers as a NumPy array; only a CuPy array is copied.
+
+    Parameters
+    ----------
+    array : array
+        NumPy or CuPy array.
+
+    Returns
+    -------
+    ndarray
+        In the computer's memory.
+    """
+    return np.asarray(array if array_namespace(array) is np else array.get())
+
+
 def components(v: Array) -> Components:
     """Components of vectors along the last axis."""
     return v[..., 0], v[..., 1], v[..., 2]

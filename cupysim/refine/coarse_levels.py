@@ -10,12 +10,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from cupysim.errors import ModelError
 from cupysim.gradients.result import GradientBackend
-from cupysim.maths.arrays import norm
+from cupysim.maths.arrays import array_namespace, norm
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import DEGREE, GROUPS
 from cupysim.refine.deviance import FEWEST
@@ -72,43 +73,50 @@ class Level:
         used[::stride, ::stride] = observation.used[::stride, ::stride]
         experiment = replace(experiment, rendering=replace(experiment.rendering, mask=used))
         self.problem = Problem(
-            experiment, Observation(counts, used), names, "squares", backend, coarseness
-        )
-        self._weights = 1.0 / (self.problem.counts + background[used] + 1.0)
+            experiment, Observation(counts, used), names, "squares", backend, coarseness,
+            variances=counts + background + 1.0,
+        )  # fmt: skip
         self._scales = [names.index(name) for name in ("scale", "fluence") if name in names]
 
     def correlation(self, x: np.ndarray) -> float:
         """Of the model and the blurred image."""
-        photons, counts = self.problem.photons(x), self.problem.counts
-        if not (np.ptp(photons) > 0.0 and np.ptp(counts) > 0.0):
+        photons = self.problem.photons(x)
+        counts, xp = self.problem.near.counts, array_namespace(photons)
+        if not (xp.ptp(photons) > 0.0 and xp.ptp(counts) > 0.0):
             return 0.0
-        return float(np.corrcoef(photons, counts)[0, 1])
+        return float(xp.corrcoef(photons, counts)[0, 1])
 
-    def _scaled(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _scaled(self, x: np.ndarray) -> tuple[Any, Any]:
         photons, slopes = self.problem.model(x)
-        product = (self._weights * self.problem.counts * photons).sum()
-        scale = product / max((self._weights * photons**2).sum(), FEWEST)
+        weights, counts = self.problem.near.weights, self.problem.near.counts
+        product = (weights * counts * photons).sum()
+        scale = product / self._squares(photons)
         return scale * photons, scale * slopes
 
-    def residuals(self, x: np.ndarray) -> np.ndarray:
+    def _squares(self, photons: Any) -> Any:
+        xp = array_namespace(photons)
+        return xp.maximum((self.problem.near.weights * photons**2).sum(), FEWEST)
+
+    def residuals(self, x: np.ndarray) -> Any:
         """Weighted differences, shape (n_pixels,); infinite where a model is impossible."""
         try:
             photons, _ = self._scaled(x)
         except ModelError:
-            return np.full(len(self._weights), np.inf)
-        return (self.problem.counts - photons) * np.sqrt(self._weights)
+            return np.full(len(self.problem.counts), np.inf)
+        weights, counts = self.problem.near.weights, self.problem.near.counts
+        return (counts - photons) * array_namespace(photons).sqrt(weights)
 
-    def jacobian(self, x: np.ndarray) -> np.ndarray:
+    def jacobian(self, x: np.ndarray) -> Any:
         """Their derivatives, where the scale follows the photons, shape (n_pixels, n_parameters).
 
         Variable projection in the approximation of Kaufman (1975) BIT 15, 49.
         """
         photons, slopes = self._scaled(x)
-        squares = max((self._weights * photons**2).sum(), FEWEST)
-        along = (self._weights * photons) @ slopes / squares
+        weights = self.problem.near.weights
+        along = (weights * photons) @ slopes / self._squares(photons)
         slopes = slopes - photons[:, None] * along
         slopes[:, self._scales] = 0.0
-        return -slopes * np.sqrt(self._weights)[:, None]
+        return -slopes * array_namespace(photons).sqrt(weights)[:, None]
 
 
 def _spots_and_background(observation: Observation, sigma: float) -> tuple[np.ndarray, np.ndarray]:

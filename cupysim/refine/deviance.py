@@ -7,6 +7,8 @@ from functools import cache
 
 import numpy as np
 
+from cupysim.maths.arrays import Array, array_namespace
+
 FEWEST = 1e-12
 """Photons expected in a pixel, at least, that its logarithm is finite."""
 
@@ -17,27 +19,28 @@ TABLE_STEPS = 400
 """Numbers of photons for which moments are summed up; between them they are interpolated."""
 
 
-def deviance_residuals(counts: np.ndarray, expected: np.ndarray) -> np.ndarray:
+def deviance_residuals(counts: Array, expected: Array) -> Array:
     """Signed roots of the deviance of counts.
 
     Parameters
     ----------
-    counts : ndarray
+    counts : array
         Photons counted.
-    expected : ndarray
+    expected : array
         Photons expected, above zero.
 
     Returns
     -------
-    ndarray
+    array
         sign(n - m) sqrt(2 (m - n + n ln(n/m))), whose squares add up to -2 ln L but for a constant
         (McCullagh & Nelder (1989) Generalized Linear Models, 2.4).
     """
+    xp = array_namespace(counts, expected)
     known = counts > 0.0
-    ratio = np.where(known, counts, 1.0) / expected
-    entropy = np.where(known, counts * np.log(ratio), 0.0)
-    squares = np.maximum(2.0 * (expected - counts + entropy), 0.0)
-    return np.sign(counts - expected) * np.sqrt(squares)
+    ratio = xp.where(known, counts, 1.0) / expected
+    entropy = xp.where(known, counts * xp.log(ratio), 0.0)
+    squares = xp.maximum(2.0 * (expected - counts + entropy), 0.0)
+    return xp.sign(counts - expected) * xp.sqrt(squares)
 
 
 def deviance_moments(expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from cupysim.errors import CupysimError, ModelError
 from cupysim.gradients.result import GradientBackend
+from cupysim.maths.arrays import on_host
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, PARAMETERS, current
 from cupysim.refine.coarse_levels import (
@@ -20,6 +21,7 @@ from cupysim.refine.coarse_levels import (
     scan_orientations,
     spot_width,
 )
+from cupysim.refine.condensed import Condensed, LeastSquares
 from cupysim.refine.free_parameters import free_parameters, with_fixed_sampling
 from cupysim.refine.outcome import LEAST_LIKELY, Fit, Refined, outcome
 from cupysim.refine.problem import Observation, Problem
@@ -113,7 +115,7 @@ def refine(
     bounds = _bounds(names, start, settings.within or {})
     problem = Problem(experiment, observation, names, settings.target, backend)
     nowhere = np.zeros(len(names))
-    before = problem.model(nowhere)[0]
+    before = on_host(problem.model(nowhere)[0])
     if not problem.spots(nowhere).any():
         raise CupysimError("refine: the start has no spots in the pixels which take part")
     at_first = min(TRIAL_EVALUATIONS, settings.evaluations)
@@ -212,7 +214,7 @@ def _climb(
 
 
 def _fit(
-    problem: Problem | Level,
+    problem: LeastSquares,
     x: np.ndarray,
     bounds: tuple[np.ndarray, np.ndarray],
     evaluations: int,
@@ -222,9 +224,10 @@ def _fit(
     low, high = bounds
     margin = 1e-9 * np.minimum(high - low, 1.0)
     inside = np.clip(x, low + margin, high - margin)
+    condensed = Condensed(problem)
     try:
         found = least_squares(
-            problem.residuals, inside, problem.jacobian, bounds=bounds, x_scale="jac",
+            condensed.residuals, inside, condensed.jacobian, bounds=bounds, x_scale="jac",
             max_nfev=evaluations, ftol=1e-9, xtol=1e-9, gtol=1e-9,
         )  # fmt: skip
     except ValueError as error:

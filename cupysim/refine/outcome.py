@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cupysim.maths.arrays import on_host
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed
 from cupysim.refine.coarse_levels import spot_width
+from cupysim.refine.condensed import Condensed
 from cupysim.refine.problem import Problem
 from cupysim.refine.settings import UNLIKELY, Settings
 
@@ -148,7 +150,7 @@ def outcome(
     largest = settings.largest(chi_sigma)
     # who accepts a larger chi-squared knows that something is left over
     chance = 1.0 if settings.largest_misfit is not None else problem.chance(x)
-    sigmas, correlations = _uncertainties(problem.jacobian(x), max(chi, 1.0))
+    sigmas, correlations = _uncertainties(Condensed(problem).jacobian(x), max(chi, 1.0))
     explained, doubt = problem.explained(x, spot_width(experiment))
     nearest = 1e-6 * np.minimum(bounds[1] - bounds[0], 1.0)
     at_limit = (x - bounds[0] < nearest) | (bounds[1] - x < nearest)
@@ -200,7 +202,7 @@ def outcome(
     wrong = [text for text in problems if text]
     chi_before = problem.misfit(np.zeros(len(x)), of=x)[0]
     images = []
-    for photons in (before, problem.photons(x)):
+    for photons in (before, on_host(problem.photons(x))):
         image = np.zeros(problem.used.shape)
         image[problem.used] = photons
         images.append(image)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from cupysim.backends.rendered import Observer
 from cupysim.errors import ModelError
 from cupysim.gradients.result import GradientBackend
+from cupysim.maths.arrays import array_namespace, on_host
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import PARAMETERS
 from cupysim.refine.deviance import (
@@ -49,6 +51,33 @@ class Observation:
     used: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class _PixelArrays:
+    """What images are compared with, in the memory in which they lie.
+
+    Parameters
+    ----------
+    places : array of int, shape (n_pixels,)
+        Of the used pixels in a flat image.
+    counts : array, shape (n_pixels,)
+        Photons counted.
+    weights : array, shape (n_pixels,)
+        One over the variance, for the squares.
+    """
+
+    places: Any
+    counts: Any
+    weights: Any
+
+    def beside(self, other: Any) -> _PixelArrays:
+        """The same, where another array lies."""
+        xp = array_namespace(other)
+        if array_namespace(self.counts) is xp:
+            return self
+        here = [on_host(array) for array in (self.places, self.counts, self.weights)]
+        return _PixelArrays(*(xp.asarray(array) for array in here))
+
+
 class Problem:
     """A model with free parameters, and an image which it should become.
 
@@ -66,6 +95,14 @@ class Problem:
         What computes photons and their derivatives.
     coarseness : float, optional
         Numbers of cells are divided by it.
+    variances : ndarray, shape (n_slow, n_fast), optional
+        Of the image's pixels, for the squares; without them the counts plus one.
+
+    Notes
+    -----
+    Pixels stay where the backend computes them: on a GPU, counts and weights follow the first
+    image there, and what is minimised is computed there. Only what judges a fit, once it has
+    ended, is computed on the host.
     """
 
     def __init__(
@@ -76,6 +113,7 @@ class Problem:
         target: str,
         backend: GradientBackend,
         coarseness: float = 1.0,
+        variances: np.ndarray | None = None,
     ) -> None:
         self.experiment = experiment
         self.names = tuple(names)
@@ -87,15 +125,19 @@ class Problem:
         self.counts = observation.counts[observation.used]
         self.sizes = np.array([PARAMETERS[name].size for name in names])
         self.evaluations = 0
-        self._last: tuple[bytes, np.ndarray, np.ndarray] | None = None
-        self._weights = 1.0 / (self.counts + 1.0)
+        self._last: tuple[bytes, Any, Any] | None = None
+        if variances is None:
+            variances = observation.counts + 1.0
+        self.near = _PixelArrays(
+            np.flatnonzero(observation.used), self.counts, 1.0 / variances[observation.used]
+        )
 
     @property
     def has_counts(self) -> bool:
         """Whether all numbers of the image are whole."""
         return bool((self.counts == np.round(self.counts)).all())
 
-    def model(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def model(self, x: np.ndarray) -> tuple[Any, Any]:
         """Photons of the used pixels, and their derivatives.
 
         Parameters
@@ -105,45 +147,55 @@ class Problem:
 
         Returns
         -------
-        photons : ndarray, shape (n_pixels,)
-            What the model expects.
-        slopes : ndarray, shape (n_pixels, n_parameters)
+        photons : array, shape (n_pixels,)
+            What the model expects, where the backend computes it.
+        slopes : array, shape (n_pixels, n_parameters)
             Its derivatives.
         """
         key = np.asarray(x, dtype=np.float64).tobytes()
         if self._last is None or self._last[0] != key:
-            shifts = dict(zip(self.names, np.asarray(x) * self.sizes, strict=True))
+            shifts = dict(zip(self.names, (np.asarray(x) * self.sizes).tolist(), strict=True))
             scale = 1.0 + shifts.get("scale", 0.0)
             plan = gradient_plan(
                 self.experiment, shifts, self.names, self.coarseness, self.background
             )
             found = self.backend(plan, Observer())
-            photons = scale * found.photons[self.used]
-            slopes = scale * self.sizes * found.values[:, self.used].T
+            unscaled = self._of_used(found.photons)
+            sizes = array_namespace(unscaled).asarray(scale * self.sizes)
+            slopes = sizes * self._of_used(found.values).T
             if "scale" in self.names:
-                slopes[:, self.names.index("scale")] = found.photons[self.used]
+                slopes[:, self.names.index("scale")] = unscaled
             self.evaluations += 1
-            self._last = key, photons, slopes
+            self._last = key, scale * unscaled, slopes
         return self._last[1], self._last[2]
 
-    def photons(self, x: np.ndarray) -> np.ndarray:
+    def photons(self, x: np.ndarray) -> Any:
         """Photons of the used pixels alone, shape (n_pixels,)."""
         if self._last is not None and self._last[0] == np.asarray(x, dtype=np.float64).tobytes():
             return self._last[1]
         return self._render(x, self.background)
 
-    def spots(self, x: np.ndarray) -> np.ndarray:
+    def spots(self, x: np.ndarray) -> Any:
         """Photons of the used pixels without the background, shape (n_pixels,)."""
         return self._render(x, background=False)
 
-    def _render(self, x: np.ndarray, background: bool) -> np.ndarray:
-        shifts = dict(zip(self.names, np.asarray(x) * self.sizes, strict=True))
+    def _render(self, x: np.ndarray, background: bool) -> Any:
+        shifts = dict(zip(self.names, (np.asarray(x) * self.sizes).tolist(), strict=True))
         plan = gradient_plan(self.experiment, shifts, ("scale",), self.coarseness, background)
         self.evaluations += 1
         found = self.backend(plan, Observer())
-        return (1.0 + shifts.get("scale", 0.0)) * found.photons[self.used]
+        return (1.0 + shifts.get("scale", 0.0)) * self._of_used(found.photons)
 
-    def residuals(self, x: np.ndarray) -> np.ndarray:
+    def _judged(self, x: np.ndarray) -> np.ndarray:
+        """Photons on the host, where a fit is judged."""
+        return on_host(self.photons(x))
+
+    def _of_used(self, images: Any) -> Any:
+        """Their used pixels, shape (..., n_pixels); what is compared with them follows them."""
+        self.near = self.near.beside(images)
+        return images.reshape(*images.shape[:-2], -1)[..., self.near.places]
+
+    def residuals(self, x: np.ndarray) -> Any:
         """Numbers whose squares are to become small, shape (n_pixels,).
 
         Of Poisson's likelihood the deviance residuals, else (n - m)/sqrt(v + 1), with the
@@ -153,23 +205,27 @@ class Problem:
             photons, _ = self.model(x)
         except ModelError:
             return np.full(len(self.counts), np.inf)
+        counts, weights = self.near.counts, self.near.weights
+        xp = array_namespace(photons)
         if self.target == "squares":
-            return (self.counts - photons) * np.sqrt(self._weights)
-        return deviance_residuals(self.counts, np.maximum(photons, FEWEST))
+            return (counts - photons) * xp.sqrt(weights)
+        return deviance_residuals(counts, xp.maximum(photons, FEWEST))
 
-    def jacobian(self, x: np.ndarray) -> np.ndarray:
+    def jacobian(self, x: np.ndarray) -> Any:
         """Derivatives of the residuals, shape (n_pixels, n_parameters)."""
         photons, slopes = self.model(x)
+        counts, weights = self.near.counts, self.near.weights
+        xp = array_namespace(photons)
         if self.target == "squares":
-            return -slopes * np.sqrt(self._weights)[:, None]
-        expected = np.maximum(photons, FEWEST)
-        residuals = deviance_residuals(self.counts, expected)
-        small = np.abs(residuals) < 1e-6
+            return -slopes * xp.sqrt(weights)[:, None]
+        expected = xp.maximum(photons, FEWEST)
+        residuals = deviance_residuals(counts, expected)
+        small = xp.abs(residuals) < 1e-6
         # d r/d m = (1 - n/m)/r, which is -1/sqrt(m) where n and m are the same
-        steepness = np.where(
+        steepness = xp.where(
             small,
-            -1.0 / np.sqrt(expected),
-            (1.0 - self.counts / expected) / np.where(small, 1.0, residuals),
+            -1.0 / xp.sqrt(expected),
+            (1.0 - counts / expected) / xp.where(small, 1.0, residuals),
         )
         return steepness[:, None] * slopes
 
@@ -179,7 +235,9 @@ class Problem:
         Low counts would else weigh more than high ones of the same pixel, and the scale become
         too small.
         """
-        self._weights = 1.0 / (np.maximum(self.photons(x), 0.0) + 1.0)
+        weights = 1.0 / (np.maximum(self._judged(x), 0.0) + 1.0)
+        here = _PixelArrays(np.flatnonzero(self.used), self.counts, weights)
+        self.near = here.beside(self.near.counts)
 
     def chance(self, x: np.ndarray) -> float:
         """How likely what is left over is noise, where it is least likely.
@@ -200,7 +258,7 @@ class Problem:
 
         images = np.zeros((2, *self.used.shape))
         images[0, self.used] = self.counts
-        images[1, self.used] = np.maximum(self.photons(x), 0.0)
+        images[1, self.used] = np.maximum(self._judged(x), 0.0)
         found = 1.0
         for size in WINDOWS:
             sums = [size**2 * uniform_filter(image, size, mode="constant") for image in images]
@@ -226,11 +284,12 @@ class Problem:
         sigma : float
             By how much it varies by chance.
         """
-        expected = np.maximum(self.photons(x if of is None else of), FEWEST)
+        expected = np.maximum(self._judged(x if of is None else of), FEWEST)
         if self.target == "squares":
             # moments of Poisson's distribution
-            mean, variance = expected * self._weights, (2.0 * expected**2 + expected)
-            variance = variance * self._weights**2
+            weights = on_host(self.near.weights)
+            mean, variance = expected * weights, (2.0 * expected**2 + expected)
+            variance = variance * weights**2
         else:
             mean, variance = deviance_moments(expected)
         freedom = 1.0 - len(self.names) / len(self.counts)
@@ -263,7 +322,7 @@ class Problem:
         """
         from scipy.ndimage import gaussian_filter
 
-        photons, spots = self.photons(x), self.spots(x)
+        photons, spots = self._judged(x), on_host(self.spots(x))
         background = photons - spots
         image = np.zeros(self.used.shape)
         image[self.used] = spots

@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -39,6 +40,8 @@ class CUDARuntimeError(RuntimeError):
 
 class DeviceArray:
     """An array of a device, which NumPy cannot read by mistake."""
+
+    __array_ufunc__ = None
 
     def __init__(
         self, array: np.ndarray, free: Callable[[], None], copied: Callable[[int], None]
@@ -70,16 +73,29 @@ class DeviceArray:
             self._free()
 
     def __getitem__(self, place: Any) -> DeviceArray:
-        return self._of(self._array[place])
+        return self._of(self._array[_bare(place)])
 
-    def __setitem__(self, place: Any, value: DeviceArray) -> None:
-        self._array[place] = value._array
+    def __setitem__(self, place: Any, value: DeviceArray | float) -> None:
+        self._array[_bare(place)] = _bare(value)
 
-    def __radd__(self, other: float) -> DeviceArray:
-        return self._of(np.asarray(other + self._array))
+    def __getattr__(self, name: str) -> Any:
+        """What an array has besides, on the same device."""
+        if name not in ("T", "all", "any", "dtype", "ndim", "reshape"):
+            raise AttributeError(name)
+        found = getattr(self._array, name)
+        if callable(found):
+            return lambda *words, **options: self._of(np.asarray(found(*words, **options)))
+        return self._of(found) if isinstance(found, np.ndarray) else found
 
-    def __add__(self, other: DeviceArray) -> DeviceArray:
-        return self._of(np.asarray(self._array + other._array))
+    def __bool__(self) -> bool:
+        self._copied(self.nbytes)
+        return bool(self._array)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self._array.__dlpack__()
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._array.__dlpack_device__()
 
     def _of(self, array: np.ndarray) -> DeviceArray:
         """A view, or a small result, on the same device."""
@@ -108,6 +124,37 @@ class DeviceArray:
     def __float__(self) -> float:
         self._copied(self.nbytes)
         return float(self._array)
+
+
+def _bare(value: Any) -> Any:
+    """What NumPy computes with: arrays of devices and numbers, no arrays of the host."""
+    if isinstance(value, tuple):
+        return tuple(_bare(one) for one in value)
+    if isinstance(value, DeviceArray):
+        return value._array
+    assert not isinstance(value, np.ndarray), "CuPy takes no arrays of NumPy"
+    return value
+
+
+def _of_numpy(function: Callable[..., Any], *words: Any, **options: Any) -> Any:
+    """A function of NumPy, of arrays of a device."""
+    (device, *_) = [word for word in words if isinstance(word, DeviceArray)]
+    found = function(*(_bare(word) for word in words), **options)
+    if isinstance(found, tuple):
+        return tuple(device._of(np.asarray(each)) for each in found)
+    return device._of(np.asarray(found))
+
+
+def _operator(name: str) -> Callable[..., DeviceArray]:
+    function = getattr(np.ndarray, name)
+    return lambda *words: _of_numpy(function, *words)
+
+
+for _name in (
+    "add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "matmul", "pow", "neg",
+    "gt", "lt",
+):  # fmt: skip
+    setattr(DeviceArray, f"__{_name}__", _operator(f"__{_name}__"))
 
 
 class Machine:
@@ -273,6 +320,24 @@ class Machine:
             zeros=zeros,
             float32=np.float32,
             RawModule=compiled,
+            asarray=lambda values: self.allocate(np.array(values)),
+            linalg=SimpleNamespace(
+                **{name: partial(_of_numpy, getattr(np.linalg, name)) for name in ("norm", "qr")}
+            ),
+            **{
+                name: partial(_of_numpy, getattr(np, name))
+                for name in (
+                    "abs",
+                    "corrcoef",
+                    "isfinite",
+                    "log",
+                    "maximum",
+                    "ptp",
+                    "sign",
+                    "sqrt",
+                    "where",
+                )
+            },
             get_default_memory_pool=lambda: SimpleNamespace(free_bytes=lambda: 0),
         )
         cupyx = module("cupyx", zeros_pinned=pinned, empty_pinned=pinned)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 
+import cupysim.torch
 from cupysim.api import from_args
 from cupysim.backends import select
 from cupysim.backends.compiled import cuda, cuda_engine, host
@@ -24,6 +26,9 @@ from cupysim.plan.joining import add_shots
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.provenance import versions
+from cupysim.refine.coarse_levels import Level
+from cupysim.refine.condensed import Condensed
+from cupysim.refine.problem import TARGETS, Observation, Problem
 from cupysim.renderer import Renderer
 from tests.conftest import INPUTS
 from tests.cuda.stand_in import Machine
@@ -230,6 +235,68 @@ def test_gradients(case: str, devices: int, machine: MachineMaker) -> None:
         difference = found.structure_factors.matrix - reference.structure_factors.matrix
         assert abs(difference).max() == 0.0
     assert made.used == [0] * devices, "memory is given back"
+
+
+def test_gradients_stay_on_the_device(machine: MachineMaker) -> None:
+    """Nothing of them is copied to the host until somebody asks."""
+    experiment = from_args(f"{COMMON} -oversample 2 {CASES['table']} -corrected")
+    expected = Renderer("host").gradients(experiment, "misset, distance")
+    made = machine(devices=2)
+    found = Renderer("cuda").gradients(experiment, "misset, distance", device_arrays=True)
+    assert made.copied_back == 0
+    np.testing.assert_allclose(found["misset"].get(), expected["misset"], rtol=1e-12)
+    np.testing.assert_allclose(found.photons.get(), expected.photons, rtol=1e-12)
+    with pytest.raises(CupysimError, match="structure factors are collected on the host"):
+        Renderer("cuda").gradients(experiment, "structure_factors", device_arrays=True)
+    with pytest.raises(CupysimError, match="the host backend has no device"):
+        Renderer("host").gradients(experiment, "misset", device_arrays=True)
+
+
+def test_torch_leaves_pixels_on_the_device(
+    machine: MachineMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    experiment = from_args(f"{COMMON} -oversample 2 {CASES['table']} -corrected")
+    expected = Renderer("host").gradients(experiment, "misset")
+    made = machine(devices=2)
+    monkeypatch.setattr(cupysim.torch, "_gpu_of", lambda _: 1)
+    cupysim.torch._renderer.cache_clear()
+    shifts = torch.zeros(4, dtype=torch.float64, requires_grad=True)
+    image = cupysim.torch.simulate(experiment, "misset, scale", shifts, "cuda")
+    image.sum().backward()
+    cupysim.torch._renderer.cache_clear()
+    assert made.copied_back == 0
+    assert {number for number, _ in made.launches} == {1}
+    np.testing.assert_allclose(image.detach().numpy(), expected.photons, rtol=1e-12)
+    slopes = [expected[name].sum() for name in expected.names]
+    np.testing.assert_allclose(shifts.grad.numpy()[:3], slopes, rtol=1e-9)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_fit_leaves_pixels_on_the_device(target: str, machine: MachineMaker) -> None:
+    """SciPy gets as many numbers for each image as there are parameters, and one more."""
+    experiment = from_args(f"{COMMON} -default_F 1000 -nopolar -oversample 1 -corrected")
+    counts = Renderer("host").gradients(experiment, "scale").photons
+    used = np.ones(counts.shape, dtype=bool)
+    names, x = ("misset_x", "scale"), np.array([0.01, 0.2])
+    problems = {}
+    for place in ("host", "cuda"):
+        made = machine() if place == "cuda" else None
+        backend = partial(Renderer(place).differentiate, device_arrays=made is not None)
+        problem = Problem(experiment, Observation(counts, used), names, target, backend)
+        level = Level(experiment, Observation(counts, used), names, backend, 2.0)
+        problems[place] = [
+            (condensed.residuals(x), condensed.jacobian(x))
+            for condensed in (Condensed(problem), Condensed(level))
+        ]
+        if made is not None:
+            # two launches' triangles, products and norms
+            assert made.copied_back < 400
+            problem.reweigh(x)
+            assert isinstance(problem.near.weights, type(problem.near.counts))
+    for (found, slopes), (residuals, jacobian) in zip(*problems.values(), strict=True):
+        np.testing.assert_allclose(found, residuals, rtol=1e-9)
+        np.testing.assert_allclose(slopes, jacobian, rtol=1e-9)
 
 
 def test_no_memory_at_all(machine: MachineMaker) -> None:

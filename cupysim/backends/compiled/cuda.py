@@ -130,13 +130,13 @@ class CudaBackend:
                 used = used[:1]
             return bands.render(plan, observer, used, image)
 
-    def new_device_image(self, shape: tuple[int, ...]) -> Any:
+    def new_device_array(self, shape: tuple[int, ...], dtype: type) -> Any:
         """Zeros on the first device."""
         with self.explained():
             import cupy
 
             with cupy.cuda.Device(devices(self._wanted)[0]):
-                return cupy.zeros(shape, dtype=cupy.float32)
+                return cupy.zeros(shape, dtype=dtype)
 
     def engines(self, plan: RenderPlan, precision: Precision) -> list[CudaEngine]:
         """Engines of the wanted devices, or of as many as an image is worth.

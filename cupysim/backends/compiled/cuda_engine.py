@@ -239,29 +239,31 @@ class CudaEngine:
         return sums
 
     def open_slopes(
-        self, launch: np.ndarray, slopes: np.ndarray, numbers: tuple[int, int], state: int
+        self, launch: np.ndarray, slopes: Any, numbers: tuple[int, int], state: int
     ) -> None:
-        """Make room for a band's slopes on the device."""
+        """Make room for a band's slopes on the device, unless their array lies there."""
         import cupy
 
         first, last = numbers
-        self._image = self._omega = self._state = None
+        self._image = self._omega = self._state = self._sink = None
         with self._device():
-            self._image = cupy.zeros((len(slopes), last - first + 1))
-            launch["derivatives"], launch["derivatives_stride"] = (
-                self._image.data.ptr,
-                last - first + 1,
-            )
+            if on_device(slopes):
+                target, first = slopes, 0
+            else:
+                target = self._image = cupy.zeros((len(slopes), last - first + 1))
+                self._sink = slopes[:, first : last + 1]
+            launch["derivatives"] = target.data.ptr
+            launch["derivatives_stride"] = target.shape[1]
             launch["image_first"] = first
             if state:
                 self._state = cupy.empty(state * int(launch["n_pixels"]))
                 launch["state"] = self._state.data.ptr
-        self._sink = slopes[:, first : last + 1]
 
     def close_slopes(self) -> None:
-        """Copy slopes to their array."""
-        with self._device():
-            self._sink[...] = self._image.get()
+        """Copy slopes to their array, unless it lies on the device."""
+        if self._sink is not None:
+            with self._device():
+                self._sink[...] = self._image.get()
         self._image = None
 
     def open_results(self, launch: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:

@@ -71,7 +71,7 @@ class Engine(Protocol):
         """Wait for a batch; photons are in the images. Gives the sums of solid angles."""
 
     def open_slopes(
-        self, launch: np.ndarray, slopes: np.ndarray, numbers: tuple[int, int], state: int
+        self, launch: np.ndarray, slopes: Any, numbers: tuple[int, int], state: int
     ) -> None:
         """Fill in where slopes go: by parameter, for pixels from the first to the last number.
 

@@ -21,6 +21,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -120,7 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
             raise CupysimError(f"--picture: expected a name which ends in {kinds}")
         require("matplotlib", "cupysim refine --picture").use("Agg")
     observation = _observation(arguments, image, experiment)
-    differentiate = Renderer(backend, threads=threads, devices=devices).differentiate
+    renderer = Renderer(backend, threads=threads, devices=devices)
+    differentiate = partial(renderer.differentiate, device_arrays=renderer.has_device)
     started = time.perf_counter()
     refined = refine(
         experiment, observation, names, differentiate, settings, lambda line: say(f"{line}\n")
