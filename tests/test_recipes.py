@@ -16,7 +16,9 @@ import pytest
 
 from tests.native.support import COMPILER, ROOT, SOURCES, make_compiler, needs_compiler
 
-MOST_PLACES = {"A spot shape": 5, "A weight of all terms": 6, "A free parameter": 2}
+MOST_PLACES = {
+    "A spot shape": 5, "A weight of all terms": 6, "A free parameter": 2, "A background": 3,
+}  # fmt: skip
 
 Edit = tuple[str, str]
 """A text of a file, and what it becomes; text is added at the end where the first is empty."""
@@ -142,13 +144,37 @@ LOG_FLUENCE: dict[str, list[Edit]] = {
     ],
 }  # fmt: skip
 
-TOYS = dict(zip(MOST_PLACES, (LORENTZ, AIR, LOG_FLUENCE), strict=True))
+GLASS: dict[str, list[Edit]] = {
+    "cupysim/models/background.py": [
+        ("@dataclass(frozen=True)\nclass Water:", """@dataclass(frozen=True)
+class Glass:
+    squared_amplitude: float = 0.0
+
+
+@dataclass(frozen=True)
+class Water:"""),
+    ],
+    "cupysim/models/experiment.py": [
+        ("models.background import Water", "models.background import Glass, Water"),
+        ("    water: Water = field(default_factory=Water)\n",
+         "    water: Water = field(default_factory=Water)\n    glass: Glass = field(default_factory=Glass)\n"),
+    ],
+    "cupysim/plan/planning.py": [
+        ("        return water.squared_amplitude * experiment.n_steps\n",
+         "        glass = experiment.glass.squared_amplitude\n"
+         "        return (water.squared_amplitude + glass) * experiment.n_steps\n"),
+    ],
+}  # fmt: skip
+
+TOYS = dict(zip(MOST_PLACES, (LORENTZ, AIR, LOG_FLUENCE, GLASS), strict=True))
 
 PROGRAM = """
 import sys
 from dataclasses import replace
 import numpy as np
 import cupysim
+from cupysim.formats.nexus import read
+from cupysim.models.background import Glass
 from cupysim.models.crystal import Shape
 from cupysim.models.parameters import changed
 from cupysim.plan.planning import make_plan
@@ -159,12 +185,14 @@ start = cupysim.from_args(
     "-detpixels 24 -pixel 3 -oversample 2 -corrected"
 )
 shaped = replace(start, crystal=replace(start.crystal, shape=Shape.LORENTZ))
+glassy = replace(start, glass=Glass(1e6))
 airy = replace(shaped, detector=replace(shaped.detector, air=9.0))
 names = "misset, distance, n_cells, log_fluence"
 found = {}
 for backend in ("numpy", "host"):
     with cupysim.Renderer(backend, threads=1) as renderer:
-        for name, each in (("square", start), ("lorentz", shaped), ("air", airy)):
+        for name, each in (("square", start), ("lorentz", shaped), ("air", airy),
+                           ("glass", glassy)):
             found[f"{backend} {name}"] = renderer(each).array
             gradients = renderer.gradients(each, names)
             found[f"{backend} {name} gradients"] = gradients.values
@@ -175,6 +203,8 @@ for backend in ("numpy", "host"):
         up, down = (renderer.gradients(changed(airy, "log_fluence", by), "scale").photons
                     for by in (step, -step))
         found[f"{backend} fluence difference"] = (up - down) / (2.0 * step)
+cupysim.simulate(glassy, backend="numpy").save("glass.h5")
+found["glass from a file"] = cupysim.simulate(read("glass.h5").experiment, backend="numpy").array
 found["spots"] = predict_spots(make_plan(airy))["photons"]
 found["spots without air"] = predict_spots(make_plan(shaped))["photons"]
 np.savez(sys.argv[1], **found)
@@ -239,7 +269,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
 
 
 @needs_compiler
-@pytest.mark.parametrize("name", ["square", "lorentz", "air"])
+@pytest.mark.parametrize("name", ["square", "lorentz", "air", "glass"])
 class TestToys:
     def test_numpy_and_kernel_agree(self, name: str, rendered: dict[str, np.ndarray]) -> None:
         oracle, kernel = (rendered[f"{backend} {name}"] for backend in ("numpy", "host"))
@@ -261,6 +291,15 @@ def test_the_toys_act(rendered: dict[str, np.ndarray]) -> None:
     assert np.exp(-9.0 * 0.097) < kept.min() < kept.max() <= np.exp(-9.0 * 0.08) * (1.0 + 1e-6)
     spots, without = rendered["spots"].sum(), rendered["spots without air"].sum()
     assert kept.min() < spots / without < kept.max()
+
+
+@needs_compiler
+def test_a_background_reaches_every_pixel_and_every_file(rendered: dict[str, np.ndarray]) -> None:
+    """Of a renderer that rendered the same without it before."""
+    added = rendered["host glass"] - rendered["host square"]
+    # the solid angle of pixels falls towards the corners
+    assert added.min() > 0.3 * added.max() > 0.0
+    np.testing.assert_array_equal(rendered["glass from a file"], rendered["numpy glass"])
 
 
 @needs_compiler

@@ -19,7 +19,7 @@ def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
     Parameters
     ----------
     plans : sequence of RenderPlan
-        One for each crystal; what is not the crystal's is taken from the first.
+        One for each crystal, equal in all that is not the crystal's.
 
     Returns
     -------
@@ -29,7 +29,8 @@ def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
     Raises
     ------
     ModelError
-        If they have other numbers of steps, other shapes, or only some are interpolated.
+        If they have other numbers of steps, other shapes, only some are interpolated, or
+        anything else differs that a shot has once.
     """
     first = plans[0]
     if len(plans) == 1:
@@ -45,6 +46,11 @@ def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
             raise ModelError("crystals of a shot have the same shape and fudge")
         if plan.factors.interpolate != first.factors.interpolate:
             raise ModelError("crystals of a shot are interpolated all or none; give -interpolate")
+        if not _alike(first, plan, "crystals"):
+            raise ModelError(
+                "crystals of a shot have the same beam, detector, scan, structure factors and "
+                "background"
+            )
     return replace(first, crystals=_joined([plan.crystals for plan in plans], "crystals"))
 
 
@@ -92,10 +98,11 @@ def alike(plan: RenderPlan, other: RenderPlan) -> bool:
     bool
         Whether they can.
     """
-    return plan.shape[1:] == other.shape[1:] and _alike(plan, other)
+    return _alike(plan, other, "shots")
 
 
-def _alike(one: Any, other: Any) -> bool:
+def _alike(one: Any, other: Any, along: str) -> bool:
+    """Whether plans, or tables of them, can be joined along an axis."""
     declared = arrays_of(type(one))
     for name in one.__dataclass_fields__:
         value, another = getattr(one, name), getattr(other, name)
@@ -103,12 +110,16 @@ def _alike(one: Any, other: Any) -> bool:
             continue
         if type(value) is not type(another):
             return False
-        if "shots" in declared.get(name, ()):
-            same = value is None or value.shape[1:] == another.shape[1:]
+        axes = declared.get(name, ())
+        if along in axes:
+            place = axes.index(along)
+            same = value is None or (
+                np.delete(value.shape, place).tolist() == np.delete(another.shape, place).tolist()
+            )
         elif name == "shape" and isinstance(one, RenderPlan):
-            same = True
+            same = value[1:] == another[1:]
         elif is_dataclass(value):
-            same = _alike(value, another)
+            same = _alike(value, another, along)
         elif isinstance(value, np.ndarray):
             same = _are_equal(value, another)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import lru_cache
 
 import numpy as np
@@ -14,8 +15,8 @@ from cupysim.models.experiment import Experiment
 from cupysim.plan.render_plan import CrystalTable, FactorTable, Panels, RenderPlan, SourceTable, Use
 from cupysim.quirks import Quirk
 
-APART_FROM_CRYSTAL = ("beam", "detector", "structure_factors", "scan", "water", "rendering")
-"""Parts of an experiment, without its crystal."""
+APART_FROM_CRYSTAL = tuple({item.name for item in fields(Experiment)} - {"crystal", "quirks"})
+"""Parts of an experiment that are the same objects if only its crystal differs."""
 
 ONES = np.ones(3)
 ONES.setflags(write=False)
@@ -64,7 +65,7 @@ def make_plan(experiment: Experiment) -> RenderPlan:
         dmin=rendering.dmin,
         background=np.array([0.0 if each else background]),
         ray_background=np.array([background / counted_rays if each else 0.0]),
-        has_background=experiment.water.size != 0.0,
+        has_background=background != 0.0,
         photons_per_squared_electron=np.array([experiment.beam.photons_per_squared_electron]),
         n_steps=experiment.n_steps,
         panels=_panels(experiment),

@@ -20,6 +20,7 @@ CASES = {
     "first sweep beyond dmin": "-N 5 -default_F 10 -osc 1 -phisteps 3 -dmin 3 -oversample 2",
     "end of interpolation": f"-N 1 -hkl {INPUTS / 'few.hkl'} -osc 1 -phisteps 3 -oversample 2",
     "interpolation": f"-N 1 -hkl {INPUTS / 'few.hkl'} -distance 2000 -osc 1 -phisteps 2",
+    "interpolation goes on": f"-N 1 -hkl {INPUTS / 'few.hkl'} -oversample 2 -corrected Q23",
     "region": "-N 5 -default_F 10 -osc 1 -phisteps 3 -roi 3 10 4 9",
     "running product": "-N 5 -default_F 10 -osc 1 -phisteps 3 -oversample_omega -water 3",
 }

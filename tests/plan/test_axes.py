@@ -217,3 +217,13 @@ def test_crystals_of_different_shapes_are_refused() -> None:
     other = replace(other, crystals=replace(other.crystals, fudge=2.0))
     with pytest.raises(ModelError, match="same shape and fudge"):
         add_crystals([one, other])
+
+
+def test_crystals_of_different_beams_or_structure_factors_are_refused() -> None:
+    """What a shot has once is never taken from one of its crystals without a word."""
+    base = plan(1)
+    wavelength = replace(base.sources, wavelength=2.0 * base.sources.wavelength)
+    factors = replace(base.factors, table=2.0 * base.factors.table)
+    for other in (replace(base, sources=wavelength), replace(base, factors=factors)):
+        with pytest.raises(ModelError, match="the same beam, detector, scan, structure factors"):
+            add_crystals([base, other])

@@ -135,12 +135,16 @@ class BlockRenderer:
         self.interpolation_stop: InterpolationStop | None = None
         self._kept: dict[tuple[int, int], list[tuple[int, np.ndarray]]] = {}
 
+    @property
+    def may_stop(self) -> bool:
+        """Whether interpolation can still end, by quirk Q23."""
+        return self.interpolating and self.plan.factors.stops
+
     def render_block(self, block: PixelBlock) -> np.ndarray:
         """Photons in the pixels of a block, float32."""
         plan = self.plan
         patch = self.first_sweep(block) if self.first_sweep_pending else None
-        may_stop = self.interpolating and plan.factors.stops
-        stop = self.find_interpolation_stop(block, patch) if may_stop else None
+        stop = self.find_interpolation_stop(block, patch) if self.may_stop else None
         total = np.full(len(block.numbers), plan.background[self.shot])
         for ray in rays(plan, block):
             if ray.weight is not None:

@@ -50,10 +50,10 @@ def single_pixel(plan: RenderPlan, fast: int, slow: int) -> RenderPlan:
     number = slow * plan.shape[3] + fast
     renderer = BlockRenderer(plan, 0, Observer())
     sweeps_before = stops_before = False
-    if renderer.first_sweep_pending or renderer.interpolating:
+    if renderer.first_sweep_pending or renderer.may_stop:
         for block in pixel_blocks(plan, 0, 0):
             if block.numbers[0] >= number or not (
-                renderer.first_sweep_pending or renderer.interpolating
+                renderer.first_sweep_pending or renderer.may_stop
             ):
                 break
             sweep, stop = _order_effects(renderer, block)
@@ -75,7 +75,7 @@ def _order_effects(
     """First executed sweep and end of interpolation in a block, if they are there."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
         sweep = renderer.first_sweep(block) if renderer.first_sweep_pending else None
-        stop = renderer.find_interpolation_stop(block, sweep) if renderer.interpolating else None
+        stop = renderer.find_interpolation_stop(block, sweep) if renderer.may_stop else None
     if stop is not None:
         renderer.interpolating = False
     return sweep, stop

@@ -8,21 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
 from cupysim.errors import ModelError
-from cupysim.maths.detector_geometry import DetectorAngles
-from cupysim.models.background import Water
-from cupysim.models.beam import Beam
-from cupysim.models.conventions import Frame
-from cupysim.models.crystal import Crystal, Mosaicity, UnitCell
-from cupysim.models.detector import Detector, Sensor
-from cupysim.models.experiment import Experiment, Region, Rendering
-from cupysim.models.sampling import Sweep
-from cupysim.models.scan import Scan
-from cupysim.models.structure_factors import StructureFactors
+from cupysim.models.experiment import Experiment
 from cupysim.quirks import Quirks
 
 STORED_QUIRKS = "corrected"
@@ -31,14 +22,19 @@ STORED_QUIRKS = "corrected"
 MODEL = "model"
 """Attribute with the name of a group's class."""
 
-CLASSES = {
-    kind.__name__: kind
-    for kind in (
-        Beam, Crystal, Detector, DetectorAngles, Experiment, Frame, Mosaicity, Region, Rendering,
-        Scan, Sensor, StructureFactors, Sweep, UnitCell, Water,
-    )
-}  # fmt: skip
-"""Classes which are read; no other is ever made from a file."""
+
+def _with_its_parts(kind: type) -> set[type]:
+    """A class of models, and those of its fields."""
+    found = {kind}
+    for hint in get_type_hints(kind).values():
+        for part in (hint, *get_args(hint)):
+            if isinstance(part, type) and dataclasses.is_dataclass(part) and part is not Quirks:
+                found |= _with_its_parts(part)
+    return found
+
+
+CLASSES: dict[str, type] = {kind.__name__: kind for kind in _with_its_parts(Experiment)}
+"""Classes which are written and read; no other is ever made from a file."""
 
 
 def store(group: Any, value: Any, **compression: Any) -> None:
@@ -52,9 +48,16 @@ def store(group: Any, value: Any, **compression: Any) -> None:
         One of `CLASSES`.
     compression : optional
         Keywords of h5py for large arrays.
+
+    Raises
+    ------
+    ModelError
+        If it could not be read again: its class is none of them.
     """
     import h5py
 
+    if CLASSES.get(type(value).__name__) is not type(value):
+        raise ModelError(f"{group.name}: {type(value).__name__} is no part of an experiment")
     group.attrs[MODEL] = type(value).__name__
     for item in filter(lambda item: item.init, dataclasses.fields(value)):
         content = getattr(value, item.name)
@@ -92,13 +95,21 @@ def restore(group: Any) -> Any:
     Raises
     ------
     ModelError
-        If the group holds no model, or an impossible one.
+        If the group holds no model, an impossible one, or one with parts which are not known:
+        those of a later version.
     """
     name = group.attrs.get(MODEL) if hasattr(group, "keys") else None
     if not isinstance(name, str) or name not in CLASSES:
         raise ModelError(f"{group.name}: holds no model of cupysim")
     kind: Any = CLASSES[name]
     values = {}
+    known = {MODEL, STORED_QUIRKS, *(item.name for item in dataclasses.fields(kind))}
+    strange = sorted({*group.attrs, *group} - known)
+    if strange:
+        raise ModelError(
+            f"{group.name}: {name} of this version has no {', '.join(strange)}; the file is "
+            "of another version of cupysim"
+        )
     for item in filter(lambda item: item.init, dataclasses.fields(kind)):
         if item.name == "quirks":
             numbers = np.ravel(group.attrs.get(STORED_QUIRKS, ())).astype(np.int64)
