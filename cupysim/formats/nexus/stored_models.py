@@ -56,9 +56,10 @@ def store(group: Any, value: Any, **compression: Any) -> None:
     """
     import h5py
 
-    if CLASSES.get(type(value).__name__) is not type(value):
-        raise ModelError(f"{group.name}: {type(value).__name__} is no part of an experiment")
-    group.attrs[MODEL] = type(value).__name__
+    kind: type = type(value)
+    if CLASSES.get(kind.__name__) != kind:
+        raise ModelError(f"{group.name}: {kind.__name__} is no part of an experiment")
+    group.attrs[MODEL] = kind.__name__
     for item in filter(lambda item: item.init, dataclasses.fields(value)):
         content = getattr(value, item.name)
         if isinstance(content, Quirks):
