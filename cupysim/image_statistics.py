@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.backends.rendered import Rendered
+from cupysim.maths.detector_geometry import sub_pixel_centre
 from cupysim.native import tools
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.quirks import Quirk, Quirks
@@ -136,8 +137,8 @@ def _maximum(region: np.ndarray) -> tuple[float, tuple[int, int]]:
 
 
 def _last_sub_pixel(plan: RenderPlan, fast: int, slow: int) -> tuple[float, float]:
-    sub_size, last = plan.panels.pixel_size / plan.oversample, plan.oversample - 1
+    oversample, size = plan.oversample, plan.panels.pixel_size
     return (
-        sub_size * (fast * plan.oversample + last) + sub_size / 2.0,
-        sub_size * (slow * plan.oversample + last) + sub_size / 2.0,
+        sub_pixel_centre(fast, oversample - 1, oversample, size),
+        sub_pixel_centre(slow, oversample - 1, oversample, size),
     )

@@ -111,9 +111,9 @@ AIR: dict[str, list[Edit]] = {
          "        absorbs_all=sensor.layers.range == 0.0,\n        air_attenuation=detector.air,\n"),
     ],
     "cupysim/plan/weights.py": [
-        ("    return np.full_like(airpath, brightness), np.zeros_like(airpath)\n",
+        ("    return np.full_like(path.airpath, brightness), np.zeros_like(path.airpath)\n",
          "    mu = plan.panels.air_attenuation\n"
-         "    return brightness * np.exp(-mu * airpath), np.full_like(airpath, -mu)\n"),
+         "    return brightness * np.exp(-mu * path.airpath), np.full_like(path.airpath, -mu)\n"),
     ],
     "cuda_src/launch.cuh": [
         ("    Int absorbs_all;\n", "    Int absorbs_all;\n    double air_attenuation;\n"),

@@ -13,7 +13,8 @@ from cupysim.backends.rendered import Rendered
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import CupysimWarning
 from cupysim.maths.arrays import dot, norm
-from cupysim.maths.polarization import polarization_form
+from cupysim.maths.detector_geometry import capture_fraction, solid_angle
+from cupysim.maths.polarization import polarization_form, polarization_of_form
 from cupysim.models.experiment import Experiment
 from cupysim.models.sampling import Sweep
 from cupysim.plan.render_plan import RenderPlan, Use
@@ -134,9 +135,9 @@ def _thick_sensor(plan: RenderPlan) -> str:
     if plan.capture_use is not Use.ONCE or plan.panels.absorbs_all:
         return ""
     panels = plan.panels
-    whole = panels.n_layers * panels.layer_step * panels.attenuation
-    last = np.exp(-whole * (1.0 - 1.0 / panels.n_layers)) - np.exp(-whole)
-    right = -np.expm1(-whole)
+    step, attenuation = panels.layer_step, panels.attenuation
+    last = capture_fraction(panels.n_layers - 1, step, attenuation, 1.0)
+    right = capture_fraction(0, panels.n_layers * step, attenuation, 1.0)
     if right <= 0.0 or abs(panels.n_layers * last / right - 1.0) < NOTICEABLE:
         return ""
     return (
@@ -175,7 +176,11 @@ def _kept_factors(plan: RenderPlan) -> str:
             middle = corner + size / 2.0 * axes.sum(axis=0)
             ratio = 1.0
             if plan.omega_use is Use.ONCE:
-                ratio *= float((norm(middle) / norm(first)) ** (2 if panels.point_pixel else 3))
+                of_first, of_middle = (
+                    solid_angle(1.0, norm(place), 1.0, panels.point_pixel)
+                    for place in (first, middle)
+                )
+                ratio *= float(of_first / of_middle)
             if plan.polar_use is Use.ONCE and plan.sources.polarized:
                 right = float(np.mean([_polarization(form, middle) for form in forms]))
                 ratio *= _polarization(forms[0], first) / right
@@ -190,8 +195,7 @@ def _kept_factors(plan: RenderPlan) -> str:
 
 def _polarization(form: np.ndarray, position: np.ndarray) -> float:
     x, y, z = position / norm(position)
-    mixed = form[3] * x * y + form[4] * x * z + form[5] * y * z
-    return float(form[0] * x * x + form[1] * y * y + form[2] * z * z + mixed)
+    return float(polarization_of_form(form, (x, y, z)))
 
 
 def _layers(experiment: Experiment) -> str:

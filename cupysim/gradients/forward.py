@@ -28,11 +28,11 @@ from cupysim.gradients.result import Gradients
 from cupysim.gradients.sparse import FactorSums
 from cupysim.maths import interpolation
 from cupysim.maths.orientations import orientation_blocks
-from cupysim.maths.polarization import polarization_form
 from cupysim.maths.rotations import apply_matrix
-from cupysim.plan.render_plan import RenderPlan, Use
+from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.spot_shapes import SPOT_SHAPES
-from cupysim.plan.weights import term_weight
+from cupysim.plan.structure_factor import interpolated_where, structure_factor_slopes
+from cupysim.plan.weights import RayPath, weight_slopes
 
 
 def render(gradient_plan: GradientPlan, observer: Observer) -> Gradients:
@@ -141,14 +141,19 @@ class _Differentiator:
         crystals = self.plan.crystals
         indices = list(np.moveaxis(cells @ np.stack(ray.scattering), 1, 0))
         nearest = [interpolation.nearest_index(index) for index in indices]
-        h, k, l = (index - whole for index, whole in zip(indices, nearest, strict=True))
+        offsets = [index - whole for index, whole in zip(indices, nearest, strict=True)]
         slopes = SPOT_SHAPES[crystals.shape].squared_slopes
         assert slopes is not None, "planned for shapes that have them"
-        lattice, along, counts = slopes((h, k, l), crystals.n_cells[0, 0], crystals.fudge)
-        factor, factor_along, interpolated = self._factors(indices, nearest)
+        lattice, along, counts = slopes(
+            (offsets[0], offsets[1], offsets[2]), crystals.n_cells[0, 0], crystals.fudge
+        )
+        h, k, l = indices
+        factors, channel = self.plan.factors, int(self.plan.sources.channel[ray.source])
+        factor, factor_along = structure_factor_slopes(factors, channel, (h, k, l))
         if self.sums is not None:
             weight = 1.0 if ray.weight is None else ray.weight[active]
             pixels = np.broadcast_to(self.block.numbers[active], lattice.shape)
+            interpolated = interpolated_where(factors, (h, k, l))
             self.sums.add(pixels, indices, nearest, interpolated, 2.0 * factor * lattice * weight)
         square = factor * factor
         return _Terms(
@@ -160,30 +165,6 @@ class _Differentiator:
             ],
             [square * slope for slope in counts],
         )
-
-    def _factors(
-        self, indices: list[np.ndarray], nearest: list[np.ndarray]
-    ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-        """F, its slopes along h, k, l, and where it is interpolated."""
-        factors = self.plan.factors
-        flat = [np.zeros_like(indices[0])] * 3
-        nowhere = np.zeros(indices[0].shape, dtype=bool)
-        if factors.is_constant:
-            return np.full_like(indices[0], factors.default), flat, nowhere
-        table = factors.table[0]
-        values = interpolation.nearest((nearest[0], nearest[1], nearest[2]), table, factors.first)
-        if not factors.interpolate:
-            return values, flat, nowhere
-        lengths = [n - 2 for n in table.shape]
-        h, k, l = indices
-        inside = interpolation.has_neighbours((h, k, l), factors.first, lengths)
-        slopes = [np.zeros_like(h) for _ in range(3)]
-        values[inside], along = interpolation.tricubic_slopes(
-            (h[inside], k[inside], l[inside]), table, factors.first
-        )
-        for slope, values_along in zip(slopes, along, strict=True):
-            slope[inside] = values_along
-        return values, slopes, inside
 
     def _slope(
         self,
@@ -224,13 +205,8 @@ class _RayChange:
             return
         origin, close = row[ORIGIN : ORIGIN + 3], row[ORIGIN + 3]
         fast, slow, normal = row[ORIGIN + 4 : WAVELENGTH].reshape(3, 3)
-        panels, n_sources = plan.panels, len(plan.sources.channel)
-        sub_pixel, source = divmod(ray.number, n_sources)
-        line, sub_fast = divmod(sub_pixel, plan.oversample)
-        layer, sub_slow = divmod(line, plan.oversample)
-        size, depth = panels.pixel_size / plan.oversample, layer * panels.layer_step
-        along_fast = size * (block.fast * plan.oversample + sub_fast + 0.5)
-        along_slow = size * (block.slow * plan.oversample + sub_slow + 0.5)
+        at, depth = (block.shot, block.panel), ray.layer * plan.panels.layer_step
+        along_fast, along_slow = ray.along
         moved = (
             origin[:, None] + depth * normal[:, None]
             + fast[:, None] * along_fast + slow[:, None] * along_slow
@@ -238,30 +214,17 @@ class _RayChange:
         position = np.stack(ray.position)
         airpath = np.sqrt((position**2).sum(axis=0))
         direction = position / airpath
-        stretched = (direction * moved).sum(axis=0)
-        turned = (moved - direction * stretched) / airpath
-        self.scattering = turned / plan.sources.wavelength[0, source]
-        self.weight = -(2.0 if panels.point_pixel else 3.0) * stretched / airpath
-        if not panels.point_pixel:
-            self.weight = self.weight + close / (panels.close_distance[0, 0] + depth)
-        self.weight = self.weight + stretched * term_weight(plan, 0, source, airpath)[1]
-        if plan.polar_use is Use.EACH:
-            form = polarization_form(
-                plan.sources.kahn, plan.sources.incident[0], plan.sources.polarization_axis
-            )[source]
-            matrix = np.array(
-                [[form[0], form[3] / 2, form[4] / 2], [form[3] / 2, form[1], form[5] / 2],
-                 [form[4] / 2, form[5] / 2, form[2]]]
-            )  # fmt: skip
-            polar = (direction * (matrix @ direction)).sum(axis=0)
-            self.weight = self.weight + 2.0 * (turned * (matrix @ direction)).sum(axis=0) / polar
-        if plan.capture_use is Use.EACH:
-            parallax = panels.normal[0, 0] @ direction
-            tilted = panels.normal[0, 0] @ turned + normal @ direction
-            first, last = (
-                number * panels.layer_step * panels.attenuation / parallax
-                for number in (layer, layer + 1)
-            )
-            captured = np.exp(-first) - np.exp(-last)
-            steepness = (first * np.exp(-first) - last * np.exp(-last)) / parallax
-            self.weight = self.weight + tilted * steepness / captured
+        stretched = (direction * moved).sum(axis=0) / airpath
+        turned = moved / airpath - direction * stretched
+        self.scattering = turned / plan.sources.wavelength[block.shot, ray.source]
+        x, y, z = direction
+        slopes = weight_slopes(plan, RayPath(*at, ray.source, ray.layer, airpath, (x, y, z)))
+        along_direction = sum(
+            slope * way for slope, way in zip(slopes.direction, turned, strict=True)
+        )
+        self.weight = (
+            slopes.airpath * stretched
+            + along_direction
+            + slopes.close * close
+            + slopes.normal * (normal @ direction)
+        )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.maths.interpolation import DENOMINATORS, NODES, OTHERS
+from cupysim.maths.interpolation import NODES, node_weights
 from cupysim.plan.render_plan import RenderPlan
 
 ENTRIES_AT_ONCE = 2**22
@@ -65,7 +65,7 @@ class FactorSums:
         pixels: np.ndarray,
         indices: list[np.ndarray],
         nearest: list[np.ndarray],
-        interpolated: np.ndarray,
+        interpolated: np.ndarray | None,
         slopes: np.ndarray,
     ) -> None:
         """Add derivatives with F of some steps.
@@ -76,11 +76,13 @@ class FactorSums:
             Numbers of pixels.
         indices, nearest : list of 3 ndarray
             Fractional h, k, l, and those of the nearest reflection.
-        interpolated : ndarray of bool
-            Where F is interpolated, and so depends on 64 reflections.
+        interpolated : ndarray of bool or None
+            Where F is interpolated, and so depends on 64 reflections; None for nowhere.
         slopes : ndarray
             Derivatives with F, all of one shape.
         """
+        if interpolated is None:
+            interpolated = np.zeros(slopes.shape, dtype=bool)
         alone = ~interpolated
         places = [whole[alone].astype(np.int64) for whole in nearest]
         self._append(pixels[alone], places, slopes[alone])
@@ -88,18 +90,10 @@ class FactorSums:
             return
         inside = [index[interpolated] for index in indices]
         floors = [np.floor(index) for index in inside]
-        numerators = []
-        for index, floor in zip(inside, floors, strict=True):
-            distances = [index - floor - node for node in NODES]
-            numerators.append(
-                [
-                    distances[i] * distances[j] * distances[k] / below
-                    for (i, j, k), below in zip(OTHERS, DENOMINATORS, strict=True)
-                ]
-            )
+        weights = [node_weights(index, floor) for index, floor in zip(inside, floors, strict=True)]
         for nodes in itertools.product(range(4), repeat=3):
             weight = np.prod(
-                [numerator[node] for numerator, node in zip(numerators, nodes, strict=True)], axis=0
+                [of_axis[node] for of_axis, node in zip(weights, nodes, strict=True)], axis=0
             )
             places = [
                 (floor + NODES[node]).astype(np.int64)

@@ -336,6 +336,29 @@ def bend(position: list[Array], bending: Bend) -> Array:
     return turned
 
 
+def sub_pixel_centre(pixel: Array, sub_pixel: int, oversample: int, pixel_size: float) -> Array:
+    """Where a sub-pixel's middle is along an axis of its panel.
+
+    Parameters
+    ----------
+    pixel : array or int
+        Number of the pixel along the axis.
+    sub_pixel : int
+        Number of the sub-pixel in it.
+    oversample : int
+        Sub-pixels of a pixel along the axis.
+    pixel_size : float
+        Edge of a pixel (m).
+
+    Returns
+    -------
+    array or float
+        From the panel's corner (m).
+    """
+    size = pixel_size / oversample
+    return size * (pixel * oversample + sub_pixel) + size / 2.0
+
+
 def solid_angle(area: float, airpath: Array, close_distance: float, point_pixel: bool) -> Array:
     """Solid angle of a pixel.
 
@@ -358,6 +381,26 @@ def solid_angle(area: float, airpath: Array, close_distance: float, point_pixel:
     if point_pixel:
         return area / airpath / airpath
     return area / airpath / airpath * close_distance / airpath
+
+
+def solid_angle_slopes(close_distance: float, point_pixel: bool) -> tuple[float, float]:
+    """Derivatives of the logarithm of `solid_angle`.
+
+    Parameters
+    ----------
+    close_distance : float
+        Distance of the panel's plane (m).
+    point_pixel : bool
+        Inverse-square law alone, without the slant.
+
+    Returns
+    -------
+    airpath : float
+        With respect to the logarithm of the pixel's distance.
+    close : float
+        With respect to the distance of the plane (1/m).
+    """
+    return (-2.0, 0.0) if point_pixel else (-3.0, 1.0 / close_distance)
 
 
 def capture_fraction(layer: int, layer_step: float, attenuation: float, parallax: Array) -> Array:
@@ -383,3 +426,21 @@ def capture_fraction(layer: int, layer_step: float, attenuation: float, parallax
     return xp.exp(-layer * layer_step * attenuation / parallax) - xp.exp(
         -(layer + 1) * layer_step * attenuation / parallax
     )
+
+
+def capture_slope(layer: int, layer_step: float, attenuation: float, parallax: Array) -> Array:
+    """Derivative of `capture_fraction` with respect to the cosine.
+
+    Parameters
+    ----------
+    layer, layer_step, attenuation, parallax
+        As for `capture_fraction`.
+
+    Returns
+    -------
+    array
+        (t0 exp(-t0) - t1 exp(-t1))/cos, with t0 = layer step mu/cos and t1 = (layer+1) step mu/cos.
+    """
+    xp = array_namespace(parallax)
+    first, last = (number * layer_step * attenuation / parallax for number in (layer, layer + 1))
+    return (first * xp.exp(-first) - last * xp.exp(-last)) / parallax

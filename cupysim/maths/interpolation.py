@@ -154,6 +154,23 @@ def _weights(x: Array, floor: Array) -> list[Array]:
     return [distances[i] * distances[j] * distances[k] for i, j, k in OTHERS]
 
 
+def node_weights(x: Array, floor: Array) -> list[Array]:
+    """Lagrange polynomials of the four nodes about x, which interpolation multiplies them by.
+
+    Parameters
+    ----------
+    x, floor : array
+        Where, and the next whole number below.
+
+    Returns
+    -------
+    list of 4 arrays
+        Their sum is 1.
+    """
+    numerators = _weights(x, floor)
+    return [above / below for above, below in zip(numerators, DENOMINATORS, strict=True)]
+
+
 def _combine(weights: list[Array], values: list[Array]) -> Array:
     terms = [w * y / d for w, y, d in zip(weights, values, DENOMINATORS, strict=True)]
     return terms[0] + terms[1] + terms[2] + terms[3]

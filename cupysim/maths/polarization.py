@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cupysim.maths.arrays import Array, array_namespace, cross, unit
+from cupysim.maths.arrays import Array, Components, array_namespace, cross, unit
 
 
 def polarization_factor(
@@ -79,3 +79,46 @@ def polarization_form(kahn: float, incident: Array, axis: Array) -> Array:
     diagonal = [form[:, i, i] for i in range(3)]
     mixed = [2.0 * form[:, i, j] for i, j in ((0, 1), (0, 2), (1, 2))]
     return xp.stack([*diagonal, *mixed], axis=1)
+
+
+def polarization_of_form(form: Array, direction: Components) -> Array:
+    """The polarization factor from its quadratic form.
+
+    Parameters
+    ----------
+    form : array, shape (6,)
+        Coefficients of one source, from `polarization_form`.
+    direction : tuple of 3 arrays, shape (n,)
+        Direction of the scattered photons, unit vectors.
+
+    Returns
+    -------
+    array, shape (n,)
+        The factor.
+    """
+    x, y, z = direction
+    factor = x * (form[0] * x + form[3] * y + form[4] * z)
+    return factor + y * (form[1] * y + form[5] * z) + z * (form[2] * z)
+
+
+def polarization_slopes(form: Array, direction: Components) -> list[Array]:
+    """Derivatives of the polarization factor with respect to the components of the direction.
+
+    Parameters
+    ----------
+    form : array, shape (6,)
+        Coefficients of one source, from `polarization_form`.
+    direction : tuple of 3 arrays, shape (n,)
+        Direction of the scattered photons, unit vectors.
+
+    Returns
+    -------
+    list of 3 arrays, shape (n,)
+        dK/dx, dK/dy, dK/dz of the form, in all directions of space.
+    """
+    x, y, z = direction
+    return [
+        2.0 * form[0] * x + form[3] * y + form[4] * z,
+        2.0 * form[1] * y + form[3] * x + form[5] * z,
+        2.0 * form[2] * z + form[4] * x + form[5] * y,
+    ]

@@ -10,12 +10,14 @@ import numpy as np
 from cupysim.errors import CupysimWarning
 from cupysim.maths import spot_profiles
 from cupysim.maths.arrays import norm
-from cupysim.maths.polarization import polarization_form
+from cupysim.maths.detector_geometry import capture_fraction
+from cupysim.maths.polarization import polarization_form, polarization_of_form
 from cupysim.maths.resolution import largest_scattering
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
-from cupysim.plan.weights import term_weight
+from cupysim.plan.structure_factor import nearest_factor
+from cupysim.plan.weights import RayPath, term_weight
 
 SPOT = np.dtype(
     [
@@ -219,7 +221,8 @@ def _candidates(
             near &= length <= 1.0 / plan.dmin
         found.append(hkl[near])
     hkl = np.concatenate(found)
-    amplitudes = _amplitudes(plan, hkl)
+    h, k, l = hkl.T.astype(np.float64)
+    amplitudes = nearest_factor(plan.factors, 0, (h, k, l))
     return hkl[amplitudes != 0.0], amplitudes[amplitudes != 0.0]
 
 
@@ -231,17 +234,6 @@ def _largest_scattering(plan: RenderPlan, shot: int, panel: int) -> float:
     return largest_scattering(
         axes, size, plan.sources.incident[shot], plan.sources.wavelength[shot]
     )
-
-
-def _amplitudes(plan: RenderPlan, hkl: np.ndarray) -> np.ndarray:
-    """Structure factors, of the first channel."""
-    factors = plan.factors
-    if factors.is_constant:
-        return np.full(len(hkl), factors.default)
-    table = factors.table[0]
-    places = hkl - np.array(factors.first) + 1
-    places = np.clip(places, 0, np.array(table.shape) - 1)
-    return table[tuple(places.T)]
 
 
 def _add_step(
@@ -288,11 +280,9 @@ def _add_step(
     fast, slow, hits, captured, airpath = _on_panel(plan, shot, panel, direction)
     form = steps.forms[number]
     x, y, z = direction.T
-    polar: np.ndarray | float = 1.0
-    if plan.sources.polarized:
-        polar = x * (form[0] * x + form[3] * y + form[4] * z)
-        polar = polar + y * (form[1] * y + form[5] * z) + z * form[2] * z
-    weight, _ = term_weight(plan, shot, steps.sources[number], airpath)
+    polar = polarization_of_form(form, (x, y, z)) if plan.sources.polarized else 1.0
+    path = RayPath(shot, panel, int(steps.sources[number]), 0, airpath, (x, y, z))
+    weight, _ = term_weight(plan, path)
     photons = np.where(hits, weight * section / wavenumber**2 * polar * captured, 0.0)
     sums[near, 0] += photons
     sums[near, 1] += photons * fast
@@ -320,11 +310,12 @@ def _on_panel(
 ) -> tuple[np.ndarray, ...]:
     """Fast and slow position (pixels), whether the panel is hit, the absorbed part, the way (m)."""
     panels, at = plan.panels, (shot, panel)
-    slant = panels.layer_step * panels.attenuation / (direction @ panels.normal[at])
+    parallax = direction @ panels.normal[at]
     # layers count alike (quirk Q15), so that the mean photon is absorbed half-way between first and
     # last; or as much as they absorb
     layer = np.full(len(direction), 0.5 * (panels.n_layers - 1))
     if plan.capture_use is Use.EACH:
+        slant = panels.layer_step * panels.attenuation / parallax
         layer = _mean_layer(slant, panels.n_layers)
     origin = panels.origin[at] + (layer * panels.layer_step)[:, None] * panels.normal[at]
     # origin + f fast + s slow = r direction, also where fast and slow are not at right angles
@@ -338,12 +329,13 @@ def _on_panel(
     captured = np.full(len(direction), float(panels.n_layers))
     if not panels.absorbs_all:
         with np.errstate(over="ignore", invalid="ignore"):
+            step, attenuation, n_layers = panels.layer_step, panels.attenuation, panels.n_layers
             if plan.capture_use is Use.EACH:
-                captured = 1.0 - np.exp(-panels.n_layers * slant)
+                captured = capture_fraction(0, n_layers * step, attenuation, parallax)
             else:
                 # all layers get the last one's absorbed part (quirk Q15)
-                last = np.exp(-(panels.n_layers - 1) * slant) - np.exp(-panels.n_layers * slant)
-                captured = panels.n_layers * last
+                last = capture_fraction(n_layers - 1, step, attenuation, parallax)
+                captured = n_layers * last
             captured = np.nan_to_num(captured, posinf=0.0, neginf=0.0)
     hits = solvable & (distance > 0.0)
     return fast / panels.pixel_size, slow / panels.pixel_size, hits, captured, distance

@@ -22,6 +22,7 @@ from cupysim.maths.orientations import orientation_blocks
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Indices
+from cupysim.plan.structure_factor import nearest_factor, structure_factor
 
 BLOCK_SIZE = 8192
 """Pixels times orientations in one array operation; a dozen such arrays of
@@ -243,26 +244,21 @@ class BlockRenderer:
     def _structure_factor(
         self, indices: Indices, ray: Ray, step: int, stop: tuple[int, int] | None
     ) -> np.ndarray:
-        """F of the unit cell, interpolated where interpolation is still on."""
+        """F of the unit cell, interpolated where interpolation is still on (quirk Q23)."""
         factors = self.plan.factors
-        if factors.is_constant:
-            return np.full_like(indices[0], factors.default)
-        table = factors.table[self.plan.sources.channel[ray.source]]
-        if self.interpolating and stop is None and factors.stops:
+        channel = int(self.plan.sources.channel[ray.source])
+        if not factors.stops or factors.is_constant:
+            return structure_factor(factors, channel, indices)
+        table = factors.table[channel]
+        if self.interpolating and stop is None:
             return interpolation.tricubic(indices, table, factors.first)
-        whole = tuple(interpolation.nearest_index(index) for index in indices)
-        values = interpolation.nearest((whole[0], whole[1], whole[2]), table, factors.first)
+        values = nearest_factor(factors, channel, indices)
         if stop is not None:
             pixels = np.arange(indices[0].shape[1]) if ray.active is None else ray.active
             steps = step + np.arange(len(indices[0]))[:, None]
             before = (pixels < stop[0]) | ((pixels == stop[0]) & (steps < stop[1]))
             h, k, l = (index[before] for index in indices)
             values[before] = interpolation.tricubic((h, k, l), table, factors.first)
-        elif self.interpolating:
-            lengths = [n - 2 for n in table.shape]
-            inside = interpolation.has_neighbours(indices, factors.first, lengths)
-            h, k, l = (index[inside] for index in indices)
-            values[inside] = interpolation.tricubic((h, k, l), table, factors.first)
         return values
 
     def find_interpolation_stop(

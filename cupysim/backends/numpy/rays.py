@@ -18,10 +18,11 @@ from cupysim.maths.detector_geometry import (
     capture_fraction,
     pixel_position,
     solid_angle,
+    sub_pixel_centre,
 )
 from cupysim.maths.polarization import polarization_factor
 from cupysim.plan.render_plan import RenderPlan, Use
-from cupysim.plan.weights import term_weight
+from cupysim.plan.weights import RayPath, plane_distance, term_weight
 
 
 @dataclass
@@ -74,8 +75,10 @@ class Ray:
     ----------
     number : int
         Serial number: layer, slow and fast sub-pixel, source (fastest).
-    source : int
-        Number of the source.
+    source, layer : int
+        Numbers of the source and of the sensor's layer.
+    along : tuple of 2 ndarray, shape (n,)
+        Where the sub-pixels are along the panel's fast and slow axis (m).
     active : ndarray of int or None
         Pixels of the block within the resolution limit; None for all.
     scattering : list of 3 arrays, shape (n_active,)
@@ -91,6 +94,8 @@ class Ray:
 
     number: int
     source: int
+    layer: int
+    along: tuple[np.ndarray, np.ndarray]
     active: np.ndarray | None
     scattering: list[np.ndarray]
     position: list[np.ndarray]
@@ -115,15 +120,14 @@ def rays(plan: RenderPlan, block: PixelBlock) -> Iterator[Ray]:
     """
     panels, at = plan.panels, (block.shot, block.panel)
     axes = np.stack([panels.fast[at], panels.slow[at], panels.normal[at]])
-    sub_size = panels.pixel_size / plan.oversample
     block.reset(plan)
     number = 0
     for layer in range(panels.n_layers):
         block.capture[:] = 1.0 if panels.absorbs_all else 0.0
         for sub_slow in range(plan.oversample):
-            slow = sub_size * (block.slow * plan.oversample + sub_slow) + sub_size / 2.0
+            slow = sub_pixel_centre(block.slow, sub_slow, plan.oversample, panels.pixel_size)
             for sub_fast in range(plan.oversample):
-                fast = sub_size * (block.fast * plan.oversample + sub_fast) + sub_size / 2.0
+                fast = sub_pixel_centre(block.fast, sub_fast, plan.oversample, panels.pixel_size)
                 depth = layer * panels.layer_step
                 position = pixel_position(fast, slow, depth, axes, panels.origin[at])
                 if panels.bend is not None:
@@ -131,10 +135,11 @@ def rays(plan: RenderPlan, block: PixelBlock) -> Iterator[Ray]:
                     position = [bent[:, 0], bent[:, 1], bent[:, 2]]
                 block.airpath = _length(position)
                 diffracted = [x / block.airpath for x in position]
-                _keep_solid_angle(plan, block, depth)
+                _keep_solid_angle(plan, block, layer)
                 _keep_capture(plan, block, layer, diffracted, axes[2])
                 for source in range(plan.sources.wavelength.shape[1]):
-                    ray, diffracted = _ray(plan, block, (number, source), position, diffracted)
+                    numbers = number, source, layer
+                    ray, diffracted = _ray(plan, block, numbers, (fast, slow), position, diffracted)
                     yield ray
                     number += 1
 
@@ -142,7 +147,8 @@ def rays(plan: RenderPlan, block: PixelBlock) -> Iterator[Ray]:
 def _ray(
     plan: RenderPlan,
     block: PixelBlock,
-    numbers: tuple[int, int],
+    numbers: tuple[int, int, int],
+    along: tuple[np.ndarray, np.ndarray],
     position: list[np.ndarray],
     diffracted: list[np.ndarray],
 ) -> tuple[Ray, list[np.ndarray]]:
@@ -151,7 +157,7 @@ def _ray(
     The C program's polarization routine normalises the diffracted vector in
     place, so that later sources see other last bits.
     """
-    number, source = numbers
+    number, source, layer = numbers
     incident = plan.sources.incident[block.shot, source]
     wavelength = plan.sources.wavelength[block.shot, source]
     scattering = [(d - i) / wavelength for d, i in zip(diffracted, incident, strict=True)]
@@ -164,12 +170,15 @@ def _ray(
             active = np.flatnonzero(keep)
             scattering = [component[active] for component in scattering]
     diffracted = _keep_polarization(plan, block, active, incident, diffracted)
-    weight = _ray_weight(plan, block, source)
-    return Ray(number, source, active, scattering, position, scattering_of_all, weight), diffracted
+    x, y, z = diffracted
+    path = RayPath(block.shot, block.panel, source, layer, block.airpath, (x, y, z))
+    weight = _ray_weight(plan, block, path)
+    ray = Ray(number, source, layer, along, active, scattering, position, scattering_of_all, weight)
+    return ray, diffracted
 
 
-def _ray_weight(plan: RenderPlan, block: PixelBlock, source: int) -> np.ndarray | None:
-    weight, _ = term_weight(plan, block.shot, source, block.airpath)
+def _ray_weight(plan: RenderPlan, block: PixelBlock, path: RayPath) -> np.ndarray | None:
+    weight, _ = term_weight(plan, path)
     if Use.EACH not in plan.uses and (weight == 1.0).all():
         return None
     for use, factor in zip(plan.uses, (block.capture, block.polar, block.omega), strict=True):
@@ -178,13 +187,9 @@ def _ray_weight(plan: RenderPlan, block: PixelBlock, source: int) -> np.ndarray 
     return weight
 
 
-def _keep_solid_angle(plan: RenderPlan, block: PixelBlock, depth: float) -> None:
+def _keep_solid_angle(plan: RenderPlan, block: PixelBlock, layer: int) -> None:
     if plan.omega_use is not Use.ONCE or not block.omega.all():
-        close_distance = float(plan.panels.close_distance[block.shot, block.panel])
-        is_radial = plan.panels.bend is not None and plan.panels.bend.radial
-        if plan.omega_use is Use.EACH and not is_radial:
-            # the C program takes the first layer's distance for all
-            close_distance += depth
+        close_distance = plane_distance(plan, block.shot, block.panel, layer)
         block.omega = solid_angle(
             plan.panels.pixel_area, block.airpath, close_distance, plan.panels.point_pixel
         )
