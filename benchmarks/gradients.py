@@ -21,10 +21,10 @@ import numpy as np
 from benchmarks.cases import CASES, EXAMPLE
 from benchmarks.machine import describe, keep
 from cupysim.api import from_args
+from cupysim.backends.derivatives import Gradients
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import available_backends, open_backend
-from cupysim.gradients.gradient_plan import plan_gradients
-from cupysim.gradients.result import Gradients
+from cupysim.plan.gradient_plan import plan_gradients
 from cupysim.plan.planning import make_plan
 from cupysim.renderer import Renderer
 

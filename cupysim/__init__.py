@@ -18,8 +18,8 @@ if TYPE_CHECKING:
         render_gradients,
         simulate,
     )
+    from cupysim.backends.derivatives import Gradients
     from cupysim.errors import CupysimError, CupysimWarning
-    from cupysim.gradients.result import Gradients
     from cupysim.image import Image
     from cupysim.maths.detector_geometry import DetectorAngles
     from cupysim.maths.nr_random import RandomStream

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from cupysim.backends.derivatives import Gradients
 from cupysim.backends.numpy.tap import Tap
 from cupysim.backends.rendered import Observer
 from cupysim.errors import CupysimError
 from cupysim.formats import fdump, hkl_text, matrix_checks
 from cupysim.formats.structures import reflections
-from cupysim.gradients.result import Gradients
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors

@@ -12,13 +12,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from cupysim.backends.derivatives import Gradients
 from cupysim.backends.rendered import Rendered
 from cupysim.detection import digitising
 from cupysim.detection.poisson import PoissonNoise
 from cupysim.errors import CupysimError
 from cupysim.formats import float_image, nexus, pgm, png, smv
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE
-from cupysim.gradients.result import Gradients
 from cupysim.image_statistics import Statistics, image_statistics, serial_sum
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.experiment import Experiment

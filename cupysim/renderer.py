@@ -12,16 +12,14 @@ import numpy as np
 
 from cupysim.advice.empty_images import warn_of_empty_image
 from cupysim.advice.quirk_effects import warn_of_effects, warn_of_interpolation_stop
-from cupysim.backends.compiled.cuda import CudaBackend
+from cupysim.backends.derivatives import Gradients
 from cupysim.backends.numpy.tap import Tap
 from cupysim.backends.rendered import Observer, Rendered
 from cupysim.backends.select import open_backend
 from cupysim.errors import CupysimError
-from cupysim.gradients.differentiate import differentiate
-from cupysim.gradients.gradient_plan import GradientPlan, plan_gradients
-from cupysim.gradients.result import Gradients
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
+from cupysim.plan.gradient_plan import GradientPlan, plan_gradients
 from cupysim.plan.joining import add_shots, alike
 from cupysim.plan.planning import Planner
 from cupysim.plan.render_plan import RenderPlan
@@ -82,7 +80,7 @@ class Renderer:
     @property
     def has_device(self) -> bool:
         """Whether `device_arrays` can be had."""
-        return isinstance(self._backend, CudaBackend)
+        return self._backend.has_device
 
     def __enter__(self) -> Self:
         return self
@@ -245,7 +243,8 @@ class Renderer:
         if device_arrays:
             if out is not None:
                 raise CupysimError("device_arrays: out does not go with it")
-            whole = self._device_zeros((len(plans), 1, *first.shape[2:]))
+            shape = (len(plans), 1, *first.shape[2:])
+            whole = self._backend.new_device_array(shape, np.float32)
         elif out is not None:
             whole = _zeroed(out, (len(plans), 1, *first.shape[2:]))
         images: list[Image | None] = [None] * len(plans)
@@ -340,17 +339,12 @@ class Renderer:
             Give CuPy arrays on the device.
         """
         with self._alone():
-            return differentiate(self._backend, plan, observer or Observer(), device_arrays)
+            return self._backend.differentiate(plan, observer or Observer(), device_arrays)
 
     def _on_device(self, plan: RenderPlan, observer: Observer) -> Any:
-        image = self._device_zeros(plan.shape)
+        image = self._backend.new_device_array(plan.shape, np.float32)
         self.render_plan(plan, observer, image)
         return image
-
-    def _device_zeros(self, shape: tuple[int, ...]) -> Any:
-        if not isinstance(self._backend, CudaBackend):
-            raise CupysimError(f"device_arrays: the {self.backend} backend has no device; use cuda")
-        return self._backend.new_device_array(shape, np.float32)
 
     @contextmanager
     def _alone(self, closing: bool = False) -> Iterator[None]:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from cupysim.backends.derivatives import Gradients
 from cupysim.errors import CupysimError
-from cupysim.gradients.result import Gradients
 from cupysim.models.experiment import Experiment
 from cupysim.optional_libraries import require
 from cupysim.refine.free_parameters import free_parameters, gradient_plan, with_fixed_sampling

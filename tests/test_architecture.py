@@ -18,7 +18,7 @@ LAYERS = (
     {"models"},
     {"plan"},
     {"backends", "formats", "detection"},
-    {"prediction", "advice", "gradients"},
+    {"prediction", "advice"},
     {"image_statistics", "refine"},
     {"provenance"},
     {"image"},

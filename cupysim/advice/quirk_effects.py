@@ -13,7 +13,7 @@ from cupysim.backends.rendered import Rendered
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import CupysimWarning
 from cupysim.maths.arrays import dot, norm
-from cupysim.maths.detector_geometry import capture_fraction, solid_angle
+from cupysim.maths.pixel_factors import capture_fraction, solid_angle
 from cupysim.maths.polarization import polarization_form, polarization_of_form
 from cupysim.models.experiment import Experiment
 from cupysim.models.sampling import Sweep

@@ -8,6 +8,9 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from cupysim.backends.derivatives import Gradients
+from cupysim.errors import CupysimError
+from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan
 
 
@@ -103,10 +106,16 @@ Backend: TypeAlias = Callable[[RenderPlan, Observer], Rendered]
 """Renders a plan, reports progress to the observer, and returns the images."""
 
 
+GradientBackend: TypeAlias = Callable[[GradientPlan, Observer], Gradients]
+"""Differentiates a plan, reports progress to the observer, and returns the derivatives."""
+
+
 class OpenBackend(Protocol):
     """A backend that keeps its devices, and what lies on them, from image to image."""
 
     name: str
+    has_device: bool
+    """Whether results can stay on a device."""
 
     def render(self, plan: RenderPlan, observer: Observer, image: Any = None) -> Rendered:
         """Render a plan.
@@ -121,5 +130,39 @@ class OpenBackend(Protocol):
             Zeros, where the images go; a CuPy array stays on its device.
         """
 
+    def differentiate(
+        self, plan: GradientPlan, observer: Observer, device_arrays: bool = False
+    ) -> Gradients:
+        """Differentiate an image, in double precision.
+
+        Parameters
+        ----------
+        plan : GradientPlan
+            What to differentiate.
+        observer : Observer
+            Hears how far it is.
+        device_arrays : bool, optional
+            Leave the results on the first device.
+        """
+
+    def new_device_array(self, shape: tuple[int, ...], dtype: type, /) -> Any:
+        """Zeros on the first device."""
+
     def close(self) -> None:
         """Let all of it go."""
+
+
+def without_device(name: str) -> CupysimError:
+    """The error of a backend which has no device.
+
+    Parameters
+    ----------
+    name : str
+        The backend.
+
+    Returns
+    -------
+    CupysimError
+        To be raised.
+    """
+    return CupysimError(f"device_arrays: the {name} backend has no device; use cuda")

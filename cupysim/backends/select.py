@@ -8,7 +8,7 @@ from functools import cache
 
 from cupysim.backends.compiled.host import MOST_THREADS
 from cupysim.backends.compiled.variants import Precision
-from cupysim.backends.numpy import oracle
+from cupysim.backends.numpy.backend import NumpyBackend
 from cupysim.backends.rendered import OpenBackend
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.models.checks import whole
@@ -92,7 +92,7 @@ def open_backend(
         from cupysim.backends.compiled.host import HostBackend
 
         return HostBackend(PRECISIONS[precision], threads)
-    return oracle.NumpyBackend()
+    return NumpyBackend()
 
 
 def backend_in_use(name: str, threads: int | None) -> str:

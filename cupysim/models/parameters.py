@@ -106,7 +106,7 @@ PARAMETERS: dict[str, Parameter] = {
     "scale": Parameter("", "", 1.0, Limit(math.inf), varies=False),
 }
 """Parameters that are numbers. A new one needs an entry here, its value and its change below, and a
-row of slopes in `cupysim.gradients.gradient_plan`."""
+row of slopes in `cupysim.plan.gradient_plan`."""
 
 
 def current(experiment: Experiment, name: str) -> float:

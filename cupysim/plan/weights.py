@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.maths.arrays import Components
-from cupysim.maths.detector_geometry import capture_fraction, capture_slope, solid_angle_slopes
+from cupysim.maths.pixel_factors import capture_fraction, capture_slope, solid_angle_slopes
 from cupysim.maths.polarization import (
     polarization_form,
     polarization_of_form,

@@ -10,7 +10,7 @@ import numpy as np
 from cupysim.errors import CupysimWarning
 from cupysim.maths import spot_profiles
 from cupysim.maths.arrays import norm
-from cupysim.maths.detector_geometry import capture_fraction
+from cupysim.maths.pixel_factors import capture_fraction
 from cupysim.maths.polarization import polarization_form, polarization_of_form
 from cupysim.maths.resolution import largest_scattering
 from cupysim.maths.rotations import apply_matrix

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from cupysim.backends.rendered import GradientBackend
 from cupysim.errors import ModelError
-from cupysim.gradients.result import GradientBackend
 from cupysim.maths.arrays import array_namespace, norm
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import DEGREE, GROUPS

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from cupysim.backends.rendered import GradientBackend
 from cupysim.errors import CupysimError, ModelError
-from cupysim.gradients.result import GradientBackend
 from cupysim.maths.arrays import on_host
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, PARAMETERS, current

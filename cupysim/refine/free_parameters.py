@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from cupysim.errors import ModelError
-from cupysim.gradients.gradient_plan import FACTORS, GradientPlan, expand, plan_gradients
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed
+from cupysim.plan.gradient_plan import FACTORS, GradientPlan, expand, plan_gradients
 from cupysim.plan.planning import make_plan
 
 
@@ -20,7 +20,7 @@ def free_parameters(names: str | Sequence[str]) -> tuple[str, ...]:
     Parameters
     ----------
     names : str or sequence of str
-        As for `cupysim.gradients.gradient_plan.expand`.
+        As for `cupysim.plan.gradient_plan.expand`.
 
     Returns
     -------

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.backends.rendered import Observer
+from cupysim.backends.rendered import GradientBackend, Observer
 from cupysim.errors import ModelError
-from cupysim.gradients.result import GradientBackend
 from cupysim.maths.arrays import array_namespace, on_host
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import PARAMETERS

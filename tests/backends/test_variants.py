@@ -6,13 +6,13 @@ import re
 
 import pytest
 
+from cupysim.backends.compiled.differentiation import GROUP_BITS
 from cupysim.backends.compiled.engine import STATE_SIZE
 from cupysim.backends.compiled.variants import Factors, Precision, shape_number
-from cupysim.gradients import gradient_plan
-from cupysim.gradients.backward import GROUP_BITS
 from cupysim.maths import lattice_factor
 from cupysim.models.crystal import Shape
 from cupysim.native import sources
+from cupysim.plan import gradient_plan
 from cupysim.plan.render_plan import Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES
 

@@ -18,10 +18,10 @@ from cupysim.api import from_args
 from cupysim.backends import select
 from cupysim.backends.compiled import cuda, cuda_engine, host
 from cupysim.backends.compiled.variants import Precision
+from cupysim.backends.derivatives import Gradients
 from cupysim.backends.rendered import MadeBy, Observer
 from cupysim.errors import CupysimError
-from cupysim.gradients.gradient_plan import GradientPlan, plan_gradients
-from cupysim.gradients.result import Gradients
+from cupysim.plan.gradient_plan import GradientPlan, plan_gradients
 from cupysim.plan.joining import add_shots
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan

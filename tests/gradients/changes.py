@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from cupysim.gradients.gradient_plan import GradientPlan, plan_gradients
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed
+from cupysim.plan.gradient_plan import GradientPlan, plan_gradients
 from cupysim.plan.planning import make_plan
 
 STEPS: dict[str, float] = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from cupysim.gradients import backward as compiled
-from cupysim.gradients import gradient_plan as parameters
+from cupysim.backends.compiled import differentiation as compiled
 from cupysim.native import sources
+from cupysim.plan import gradient_plan as parameters
 
 
 def enumerators(name: str) -> dict[str, int]:

@@ -15,10 +15,10 @@ from cupysim.backends.compiled import worker
 from cupysim.backends.compiled.host import HostEngine
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import available_backends
-from cupysim.gradients.gradient_plan import UNITS, GradientPlan, expand
 from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Region, Rendering
 from cupysim.models.parameters import GROUPS
+from cupysim.plan.gradient_plan import UNITS, GradientPlan, expand
 from cupysim.quirks import OF_WORDS, Quirks
 from cupysim.renderer import Renderer
 from tests.conftest import INPUTS

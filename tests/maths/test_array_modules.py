@@ -23,6 +23,7 @@ from cupysim.maths import (
     lattice_factor,
     mosaic,
     orientations,
+    pixel_factors,
     polarization,
     rotations,
 )
@@ -138,8 +139,8 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         detector_geometry.pixel_position, (ANGLES, ANGLES, 0.1, VECTORS[:3], VECTORS[4]),
     ),
     "bend": (detector_geometry.bend, (POSITION, detector_geometry.mirrored_bend(0.1, X, Z, -Y))),
-    "solid_angle": (detector_geometry.solid_angle, (1e-8, POSITION[0], 0.1, False)),
-    "capture_fraction": (detector_geometry.capture_fraction, (2, 1e-4, 2e3, POSITION[0])),
+    "solid_angle": (pixel_factors.solid_angle, (1e-8, POSITION[0], 0.1, False)),
+    "capture_fraction": (pixel_factors.capture_fraction, (2, 1e-4, 2e3, POSITION[0])),
     "polarization": (polarization.polarization_factor, (0.5, X, POSITION, Z)),
     "square": (lattice_factor.square, (INDICES, (4.0, 1.0, 3.0))),
     "round": (lattice_factor.round_crystal, (INDICES, (4.0, 5.0, 3.0), 0.5)),

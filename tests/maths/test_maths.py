@@ -15,14 +15,8 @@ from hypothesis import strategies as st
 from cupysim.maths import cell, divergence, interpolation, lattice_factor
 from cupysim.maths.arrays import array_namespace
 from cupysim.maths.cell import cell_volume, oriented_lattice, reciprocal_from_cell
-from cupysim.maths.detector_geometry import (
-    Bend,
-    bend,
-    capture_fraction,
-    mirrored_bend,
-    right_bend,
-    solid_angle,
-)
+from cupysim.maths.detector_geometry import Bend, bend, mirrored_bend, right_bend
+from cupysim.maths.pixel_factors import capture_fraction, solid_angle
 from cupysim.maths.polarization import polarization_factor
 from cupysim.maths.rotations import apply_matrix, misset_angles, rotate_axis, rotate_xyz
 from tests.tolerances import LAST_BITS

@@ -18,15 +18,15 @@ from pathlib import Path
 import numpy as np
 
 from cupysim.api import from_args
+from cupysim.backends.compiled import differentiation as compiled
 from cupysim.backends.compiled.host import HostEngine, prepare
 from cupysim.backends.compiled.variants import Precision
+from cupysim.backends.numpy import differentiation as reference
 from cupysim.backends.rendered import Observer
 from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats import hkl_text
-from cupysim.gradients import backward as compiled
-from cupysim.gradients import forward as reference
-from cupysim.gradients.gradient_plan import plan_gradients
 from cupysim.native import tools
+from cupysim.plan.gradient_plan import plan_gradients
 from cupysim.plan.planning import make_plan
 from tests.native.support import ROOT, render
 
@@ -118,8 +118,8 @@ def differentiate(library: str) -> None:
         plan = plan_gradients(experiment, make_plan(experiment), wanted)
         engine = HostEngine(prepare(ctypes.CDLL(library)), Precision.DOUBLE, 1)
         found, expected = (
-            compiled.render(plan, Observer(), [engine]),
-            reference.render(plan, Observer()),
+            compiled.differentiate(plan, Observer(), [engine]),
+            reference.differentiate(plan, Observer()),
         )
         for one, other in zip(found.values, expected.values, strict=True):
             assert np.abs(one - other).max() <= 1e-8 * np.abs(other).max()

@@ -24,12 +24,12 @@ from cupysim import (
     Water,
 )
 from cupysim.api import from_args
+from cupysim.backends.factor_derivatives import FactorSums
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import open_backend
 from cupysim.errors import ModelError
-from cupysim.gradients.gradient_plan import plan_gradients
-from cupysim.gradients.sparse import FactorSums
 from cupysim.image_statistics import image_statistics
+from cupysim.plan.gradient_plan import plan_gradients
 from cupysim.plan.joining import add_crystals
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan

@@ -8,15 +8,17 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from cupysim.backends.compiled import bands
+from cupysim.backends.compiled import bands, differentiation
 from cupysim.backends.compiled.cuda_engine import CudaEngine, on_device
 from cupysim.backends.compiled.variants import Precision
+from cupysim.backends.derivatives import Gradients
 from cupysim.backends.rendered import Observer, Rendered
 from cupysim.errors import CupysimError, DeviceError, OutOfMemory
+from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan
 
 STEPS_WORTH_A_DEVICE = 1e9
@@ -111,6 +113,7 @@ class CudaBackend:
     """
 
     name = "cuda"
+    has_device = True
 
     def __init__(self, precision: Precision, wanted: Sequence[int] | None) -> None:
         self._precision = precision
@@ -122,7 +125,7 @@ class CudaBackend:
 
         Into an image on a device, the first of the devices renders alone.
         """
-        with self.explained():
+        with explained():
             used = self.engines(plan, self._precision)
             if image is None:
                 image = used[0].empty_image(plan.shape)
@@ -130,9 +133,23 @@ class CudaBackend:
                 used = used[:1]
             return bands.render(plan, observer, used, image)
 
-    def new_device_array(self, shape: tuple[int, ...], dtype: type) -> Any:
+    def differentiate(
+        self, plan: GradientPlan, observer: Observer, device_arrays: bool = False
+    ) -> Gradients:
+        """Compute an image's derivatives; see `cupysim.backends.rendered.OpenBackend`."""
+        if device_arrays and plan.wants_factors:
+            raise CupysimError(
+                "device_arrays: derivatives with structure factors are collected on the host"
+            )
+        with explained():
+            engines = self.engines(plan.plan, Precision.DOUBLE)
+            if not device_arrays:
+                return differentiation.differentiate(plan, observer, engines)
+            return differentiation.differentiate(plan, observer, engines[:1], self.new_device_array)
+
+    def new_device_array(self, shape: tuple[int, ...], dtype: type, /) -> Any:
         """Zeros on the first device."""
-        with self.explained():
+        with explained():
             import cupy
 
             with cupy.cuda.Device(devices(self._wanted)[0]):
@@ -166,10 +183,6 @@ class CudaBackend:
             if (number, precision) not in self._kept:
                 self._kept[number, precision] = CudaEngine(number, precision)
         return [self._kept[number, precision] for number in numbers]
-
-    def explained(self) -> AbstractContextManager[None]:
-        """A context in which CuPy's errors become ours."""
-        return explained()
 
     def close(self) -> None:
         """Let devices and what lies on them go."""

@@ -6,20 +6,22 @@ import ctypes
 import os
 import warnings
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from typing import Any
 
 import numpy as np
 
-from cupysim.backends.compiled import bands
+from cupysim.backends.compiled import bands, differentiation
 from cupysim.backends.compiled.device_tables import DeviceTables
 from cupysim.backends.compiled.engine import STATE_SIZE
 from cupysim.backends.compiled.records import addresses, struct_type
 from cupysim.backends.compiled.variants import Precision, Variant, shape_number
-from cupysim.backends.rendered import Observer, Rendered
+from cupysim.backends.derivatives import Gradients
+from cupysim.backends.rendered import Observer, Rendered, without_device
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.native import recipe
 from cupysim.native.library import NoLibraryError, level, load
+from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan
 
 MOST_THREADS = 1024
@@ -59,6 +61,7 @@ class HostBackend:
     """
 
     name = "host"
+    has_device = False
 
     def __init__(self, precision: Precision, threads: int | None) -> None:
         self._precision = precision
@@ -81,9 +84,18 @@ class HostBackend:
             self._kept[key] = engine(precision, self._threads)
         return [self._kept[key]]
 
-    def explained(self) -> AbstractContextManager[None]:
-        """A context in which nothing needs an explanation."""
-        return nullcontext()
+    def differentiate(
+        self, plan: GradientPlan, observer: Observer, device_arrays: bool = False
+    ) -> Gradients:
+        """Compute an image's derivatives; see `cupysim.backends.rendered.OpenBackend`."""
+        if device_arrays:
+            raise without_device(self.name)
+        engines = self.engines(plan.plan, Precision.DOUBLE)
+        return differentiation.differentiate(plan, observer, engines)
+
+    def new_device_array(self, _shape: tuple[int, ...], _type: type, /) -> Any:
+        """There is none."""
+        raise without_device(self.name)
 
     def close(self) -> None:
         """Let engines and their tables go."""

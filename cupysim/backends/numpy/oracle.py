@@ -9,8 +9,6 @@ them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -30,23 +28,6 @@ float64 fit a second-level cache."""
 
 KEPT_ORIENTATIONS = 100_000
 """Orientations whose cell vectors are kept; more are made again when needed."""
-
-
-class NumpyBackend:
-    """The NumPy backend, which keeps nothing."""
-
-    name = "numpy"
-
-    def render(self, plan: RenderPlan, observer: Observer, image: Any = None) -> Rendered:
-        """Compute images; see `cupysim.backends.rendered.OpenBackend`."""
-        rendered = render(plan, observer)
-        if image is None:
-            return rendered
-        image[...] = rendered.image
-        return replace(rendered, image=image)
-
-    def close(self) -> None:
-        """Nothing is kept."""
 
 
 def render(plan: RenderPlan, observer: Observer) -> Rendered:

@@ -13,13 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cupysim.maths.arrays import unit
-from cupysim.maths.detector_geometry import (
-    bend,
-    capture_fraction,
-    pixel_position,
-    solid_angle,
-    sub_pixel_centre,
-)
+from cupysim.maths.detector_geometry import bend, pixel_position, sub_pixel_centre
+from cupysim.maths.pixel_factors import capture_fraction, solid_angle
 from cupysim.maths.polarization import polarization_factor
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.weights import RayPath, plane_distance, term_weight

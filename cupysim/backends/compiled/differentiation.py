@@ -21,8 +21,11 @@ from cupysim.backends.compiled.records import matrix_records
 from cupysim.backends.compiled.spans import Span
 from cupysim.backends.compiled.variants import Factors, Precision, Variant
 from cupysim.backends.compiled.worker import BandWorker, Piece
+from cupysim.backends.derivatives import Gradients
+from cupysim.backends.factor_derivatives import FactorSums
 from cupysim.backends.rendered import Observer
-from cupysim.gradients.gradient_plan import (
+from cupysim.maths.orientations import orientations
+from cupysim.plan.gradient_plan import (
     AXES,
     COLUMNS,
     COUNTS,
@@ -33,9 +36,6 @@ from cupysim.gradients.gradient_plan import (
     WAVELENGTH,
     GradientPlan,
 )
-from cupysim.gradients.result import Gradients
-from cupysim.gradients.sparse import FactorSums
-from cupysim.maths.orientations import orientations
 
 GROUP_BITS = (
     (1, INDICES, ORIGIN),
@@ -198,7 +198,7 @@ class _GradientWorker(BandWorker):
         return Variant(Precision.DOUBLE, variant.shape, variant.factors, False)
 
 
-def render(
+def differentiate(
     gradient_plan: GradientPlan,
     observer: Observer,
     engines: Sequence[Engine],
@@ -231,7 +231,7 @@ def render(
     bands.check_table(plan)
     shape = plan.shape[2:]
     values = new_array((len(gradient_plan.names) + 1, shape[0] * shape[1]), np.float64)
-    sums = FactorSums(plan) if gradient_plan.factors else None
+    sums = FactorSums(plan) if gradient_plan.wants_factors else None
     numbers = listed(plan, 0)
     count = plan.n_region if numbers is None else len(numbers)
     if count:

@@ -12,10 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cupysim.backends.derivatives import Gradients
+from cupysim.backends.factor_derivatives import FactorSums
 from cupysim.backends.numpy.oracle import BLOCK_SIZE, pixel_blocks
 from cupysim.backends.numpy.rays import PixelBlock, Ray, rays
 from cupysim.backends.rendered import Observer
-from cupysim.gradients.gradient_plan import (
+from cupysim.maths import interpolation
+from cupysim.maths.orientations import orientation_blocks
+from cupysim.maths.rotations import apply_matrix
+from cupysim.plan.gradient_plan import (
     COUNTS,
     INDICES,
     ORIGIN,
@@ -24,18 +29,13 @@ from cupysim.gradients.gradient_plan import (
     WAVELENGTH,
     GradientPlan,
 )
-from cupysim.gradients.result import Gradients
-from cupysim.gradients.sparse import FactorSums
-from cupysim.maths import interpolation
-from cupysim.maths.orientations import orientation_blocks
-from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.spot_shapes import SPOT_SHAPES
 from cupysim.plan.structure_factor import interpolated_where, structure_factor_slopes
 from cupysim.plan.weights import RayPath, weight_slopes
 
 
-def render(gradient_plan: GradientPlan, observer: Observer) -> Gradients:
+def differentiate(gradient_plan: GradientPlan, observer: Observer) -> Gradients:
     """Differentiate an image with NumPy.
 
     Parameters
@@ -54,7 +54,7 @@ def render(gradient_plan: GradientPlan, observer: Observer) -> Gradients:
     shape = plan.shape[2:]
     values = np.zeros((len(gradient_plan.names), shape[0] * shape[1]))
     photons = np.zeros(shape[0] * shape[1])
-    sums = FactorSums(plan) if gradient_plan.factors else None
+    sums = FactorSums(plan) if gradient_plan.wants_factors else None
     scale = plan.photons_per_squared_electron[0] / plan.n_steps
     for block in pixel_blocks(plan, 0, 0):
         differentiator = _Differentiator(gradient_plan, block, sums)

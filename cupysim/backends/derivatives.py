@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
-from cupysim.backends.rendered import Observer
-from cupysim.gradients.gradient_plan import FACTORS, GradientPlan
-from cupysim.gradients.sparse import FactorGradient
+from cupysim.backends.factor_derivatives import FactorGradient
 from cupysim.models.parameters import GROUPS
+from cupysim.plan.gradient_plan import FACTORS
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -24,7 +21,7 @@ class Gradients:
         The parameters.
     values : ndarray or cupy.ndarray of float64, shape (n_parameters, n_slow, n_fast)
         Derivative of each pixel's photons with each of them, in photons per its unit
-        (`cupysim.gradients.gradient_plan.UNITS`); zero where nothing was computed.
+        (`cupysim.plan.gradient_plan.UNITS`); zero where nothing was computed.
     photons : ndarray or cupy.ndarray of float64, shape (n_slow, n_fast)
         The image before it is rounded to float32.
     structure_factors : FactorGradient or None
@@ -51,7 +48,3 @@ class Gradients:
             raise KeyError(f"no derivative with {name}; there are {', '.join(self.names)}{hint}")
         places = [self.names.index(member) for member in members]
         return self.values[places] if name in GROUPS else self.values[places[0]]
-
-
-GradientBackend: TypeAlias = Callable[[GradientPlan, Observer], Gradients]
-"""Takes a plan and somebody who listens, and gives the derivatives."""

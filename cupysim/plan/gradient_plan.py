@@ -49,7 +49,7 @@ class GradientPlan:
         Derivatives of the mosaic rotations with the spread.
     source_slopes : ndarray, shape (n_sources,)
         Derivatives of each source's wavelength with the beam's, relative to the former (1/m).
-    factors : bool
+    wants_factors : bool
         Differentiate with structure factors too.
     """
 
@@ -58,7 +58,7 @@ class GradientPlan:
     rows: np.ndarray
     rotation_slopes: np.ndarray
     source_slopes: np.ndarray
-    factors: bool
+    wants_factors: bool
 
 
 def expand(names: str | Iterable[str]) -> tuple[str, ...]:
@@ -153,7 +153,7 @@ def plan_gradients(
         rows=np.array([rows[name] for name in single]).reshape(-1, COLUMNS),
         rotation_slopes=growth,
         source_slopes=_source_slopes(experiment),
-        factors=FACTORS in wanted,
+        wants_factors=FACTORS in wanted,
     )
 
 

@@ -1,0 +1,42 @@
+"""The NumPy backend, which keeps nothing from image to image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from cupysim.backends.derivatives import Gradients
+from cupysim.backends.numpy import differentiation, oracle
+from cupysim.backends.rendered import Observer, Rendered, without_device
+from cupysim.plan.gradient_plan import GradientPlan
+from cupysim.plan.render_plan import RenderPlan
+
+
+class NumpyBackend:
+    """Readable, in double precision, the oracle of the others."""
+
+    name = "numpy"
+    has_device = False
+
+    def render(self, plan: RenderPlan, observer: Observer, image: Any = None) -> Rendered:
+        """Compute images; see `cupysim.backends.rendered.OpenBackend`."""
+        rendered = oracle.render(plan, observer)
+        if image is None:
+            return rendered
+        image[...] = rendered.image
+        return replace(rendered, image=image)
+
+    def differentiate(
+        self, plan: GradientPlan, observer: Observer, device_arrays: bool = False
+    ) -> Gradients:
+        """Compute an image's derivatives; see `cupysim.backends.rendered.OpenBackend`."""
+        if device_arrays:
+            raise without_device(self.name)
+        return differentiation.differentiate(plan, observer)
+
+    def new_device_array(self, _shape: tuple[int, ...], _type: type, /) -> Any:
+        """There is none."""
+        raise without_device(self.name)
+
+    def close(self) -> None:
+        """Nothing is kept."""

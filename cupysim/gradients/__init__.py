@@ -1,1 +1,0 @@
-"""Derivatives of images with what describes an experiment."""
