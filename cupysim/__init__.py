@@ -48,7 +48,7 @@ _HOMES = {
         "simulate",
     ),
     "errors": ("CupysimError", "CupysimWarning"),
-    "gradients.result": ("Gradients",),
+    "backends.derivatives": ("Gradients",),
     "image": ("Image",),
     "maths.detector_geometry": ("DetectorAngles",),
     "maths.nr_random": ("RandomStream",),
