@@ -55,6 +55,9 @@ class Image:
     rendered: Rendered
     gradients: Gradients | None = None
 
+    def __post_init__(self) -> None:
+        self.plan.refuse_panels("an image")
+
     def __repr__(self) -> str:
         n_slow, n_fast = self.array.shape
         statistics = self.statistics

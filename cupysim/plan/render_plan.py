@@ -280,6 +280,25 @@ class RenderPlan(Table):
         """How absorption, polarization and solid angle enter the sum."""
         return self.capture_use, self.polar_use, self.omega_use
 
+    def refuse_panels(self, purpose: str) -> None:
+        """Refuse several shots or panels where only one of each is known.
+
+        Parameters
+        ----------
+        purpose : str
+            What they are refused for.
+
+        Raises
+        ------
+        ModelError
+            If there are several.
+        """
+        if self.shape[:2] != (1, 1):
+            raise ModelError(
+                f"{purpose}: {self.shape[0]} shots of {self.shape[1]} panels; one shot of one "
+                "panel is possible so far"
+            )
+
     def refuse_channels(self, purpose: str) -> None:
         """Refuse several channels of structure factors where only one is known.
 

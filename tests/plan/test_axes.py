@@ -25,9 +25,11 @@ from cupysim import (
 )
 from cupysim.api import from_args
 from cupysim.backends.factor_derivatives import FactorSums
+from cupysim.backends.numpy.single_pixel import single_pixel
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import open_backend
 from cupysim.errors import ModelError
+from cupysim.image import Image
 from cupysim.image_statistics import image_statistics
 from cupysim.plan.gradient_plan import plan_gradients
 from cupysim.plan.joining import add_crystals
@@ -35,6 +37,7 @@ from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.prediction.spots import predict_spots
 from cupysim.quirks import NANOBRAGG
+from cupysim.renderer import Renderer
 from tests.tolerances import FLOAT32_BITS
 
 
@@ -196,6 +199,23 @@ def test_several_channels_are_used_or_refused() -> None:
         plan_gradients(experiment, double, "misset")
     with pytest.raises(ModelError, match="structure factors that are not there"):
         replace(base, sources=replace(base.sources, channel=base.sources.channel + 1))
+
+
+def test_several_panels_are_refused_where_only_one_is_known() -> None:
+    base = plan(1)
+    axes = ("origin", "fast", "slow", "normal", "close_distance")
+    doubled = {name: np.repeat(getattr(base.panels, name), 2, axis=1) for name in axes}
+    two = replace(
+        base, shape=(1, 2, *base.shape[2:]), panels=replace(base.panels, **doubled), mask=None
+    )
+    rendered = Renderer("numpy").render_plan(two)
+    assert rendered.image.shape[1] == 2
+    for use in (
+        lambda: Image(from_args("-cell 40 -default_F 1 -N 1"), two, rendered),
+        lambda: single_pixel(two, 0, 0),
+    ):
+        with pytest.raises(ModelError, match="1 shots of 2 panels; one shot of one panel"):
+            use()
 
 
 def test_plans_whose_arrays_do_not_fit_are_refused() -> None:

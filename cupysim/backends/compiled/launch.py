@@ -12,6 +12,19 @@ from cupysim.backends.compiled.variants import Precision
 from cupysim.plan.axes import Table, arrays_of, tables_of
 from cupysim.plan.render_plan import RenderPlan
 
+OF_EACH_LAUNCH = frozenset(
+    (
+        "image", "image_first", "omega_sums", "state", "found", "found_indices",
+        "numbers", "first_pixel", "n_pixels",
+        "first_ray", "n_rays", "first_orientation", "n_orientations", "is_first_part",
+        "is_last_part", "sources", "crystals", "matrices", "first_matrix", "table",
+        "groups", "n_parameters", "parameters", "parameter_columns", "matrix_derivatives",
+        "source_derivatives", "derivatives", "derivatives_stride",
+        "capacity", "entry_places", "entry_values",
+    )
+)  # fmt: skip
+"""Members that workers and engines fill: addresses, pixels and steps. The plan fills all others."""
+
 
 class LaunchMaker:
     """Describes launches one after the other; what they share with the last is not done again."""
@@ -75,10 +88,10 @@ def _of_same_name(table: Table, shots: slice, panel: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, axes in _shared_names(type(table)):
         value = getattr(table, name)
-        if axes[:2] == ("shots", "panels"):
-            value = value[shots, panel]
-        elif axes[:1] == ("shots",):
-            value = value[shots]
+        if axes:
+            # one number, or vector, for each of the shots
+            place: dict[str | int, Any] = {"shots": shots, "panels": panel}
+            value = value[tuple(place.get(axis, slice(None)) for axis in axes)]
         found[name] = value
     return found
 

@@ -18,12 +18,12 @@ from cupysim.plan.render_plan import RenderPlan
 
 
 def single_pixel(plan: RenderPlan, fast: int, slow: int) -> RenderPlan:
-    """A plan of one pixel of the first shot's first panel.
+    """A plan of one pixel.
 
     Parameters
     ----------
     plan : RenderPlan
-        Plan of the whole image.
+        Plan of the whole image, of one shot and one panel.
     fast, slow : int
         The pixel.
 
@@ -37,6 +37,7 @@ def single_pixel(plan: RenderPlan, fast: int, slow: int) -> RenderPlan:
     CupysimError
         If the pixel is not computed: outside of the image, of the region, or masked.
     """
+    plan.refuse_panels("a single pixel")
     rows, columns = plan.rows, plan.columns
     if not (0 <= slow < plan.shape[2] and 0 <= fast < plan.shape[3]):
         raise CupysimError(
