@@ -12,8 +12,10 @@ namespace cupysim {
 constexpr double PI = 3.14159265358979323846;
 // Amplitude of a round crystal relative to the square one it is cut from.
 constexpr double SPHERE_IN_CUBE = 0.723601254558268;
-// Width of Gaussian spots, and edge of top-hat ones; the spot axes of a launch are divided by its root.
+// Width of Gaussian spots; the spot axes of a launch are divided by its root.
 constexpr double GAUSS_WIDTH = 0.63;
+// Squared distance at which top-hat spots end.
+constexpr double TOPHAT_EDGE = 0.3969;
 // 2^-26.5: below, sin x/x and cos x are both rounded to 1.
 constexpr double CANCELLATION = 1.0536712127723509e-08;
 
@@ -172,7 +174,7 @@ CUPYSIM_FUNCTION Offset dot(Triple<Offset> u, Triple<Offset> v) {
     return add(add(multiply(u.h, v.h), multiply(u.k, v.k)), multiply(u.l, v.l));
 }
 
-// Squared distance, in which Gaussian spots are exp(-y), and top-hat ones end at y = 0.63.
+// Squared distance over GAUSS_WIDTH, in which Gaussian spots are exp(-y).
 template <class Policy>
 CUPYSIM_FUNCTION typename Policy::Offset reciprocal_distance_squared(const CrystalConstants<Policy>& crystal,
                                                                      Triple<typename Policy::Offset> offsets) {

@@ -15,7 +15,7 @@ enum Use { ONCE, RUNNING, EACH };
 struct Source {
     double incident[3];  // direction of flight
     double wavelength;
-    double polarization[6];  // see polarization.cuh
+    double polarization[6];  // see `polarization_factor`
     double weight;  // brightness, 1 on average
     Int channel;  // of structure factors
 };

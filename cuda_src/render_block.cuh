@@ -69,9 +69,10 @@ CUPYSIM_FUNCTION double sum_of_lanes(const double values[LANES], int n) {
 // Writes the photons, and the sum of the solid angles.
 CUPYSIM_FUNCTION void store_photons(const Launch& launch, const PixelBlock& pixels, Int first) {
     const double scale = launch.photons_per_squared_electron, n_steps = launch.n_steps;
+    const UsedFactors once = used_as(launch, ONCE);
     float photons[LANES];
     FOR_LANES(i) {
-        const double value = weighted_once(launch, pixels, i, scale * pixels.total[i] / n_steps);
+        const double value = times_factors(once, pixels, i, scale * pixels.total[i] / n_steps);
         // added to the empty image, so that -0 becomes 0
         photons[i] = static_cast<float>(0.0 + value);
     }
@@ -188,8 +189,7 @@ CUPYSIM_FUNCTION void accumulate_running(const Launch& launch, PixelBlock& pixel
                                          const CrystalConstants<Policy>& crystal,
                                          const typename Policy::Element* matrices, Int count) {
     const bool always = launch.has_background != 0;
-    const bool thick = launch.capture_use == RUNNING, polar = launch.polar_use == RUNNING,
-               omega = launch.omega_use == RUNNING;
+    const UsedFactors repeated = used_as(launch, RUNNING);
     for (Int j = 0; j < count; ++j) {
         Offsets<Policy> offsets;
         typename Policy::Real cell[LANES];
@@ -197,8 +197,7 @@ CUPYSIM_FUNCTION void accumulate_running(const Launch& launch, PixelBlock& pixel
         FOR_LANES(i) {
             const double term = in_double(table_term<Policy, shape>(crystal, offsets, cell, i)) * ray.scale[i];
             const double before = pixels.total[i];
-            const double product = (before + term) * (thick ? pixels.capture[i] : 1.0) *
-                                   (polar ? pixels.polar[i] : 1.0) * (omega ? pixels.omega[i] : 1.0);
+            const double product = times_factors(repeated, pixels, i, before + term);
             const bool executed = always || !SpotShape<shape>::vanishes(crystal, offsets.at(i));
             pixels.total[i] = executed && ray.active[i] != 0.0 ? product : before;
         }

@@ -149,7 +149,7 @@ struct SpotShape<GAUSS> {
     }
 };
 
-// Top-hat spots: F_latt = Na Nb Nc where y < 0.63, else zero.
+// Top-hat spots: F_latt = Na Nb Nc where the squared distance is below 0.3969, else zero.
 template <>
 struct SpotShape<TOPHAT> {
     static constexpr bool HAS_DERIVATIVES = false, IS_WIDE = false;
@@ -163,7 +163,7 @@ struct SpotShape<TOPHAT> {
     template <class Policy>
     static CUPYSIM_FUNCTION bool vanishes(const CrystalConstants<Policy>& crystal,
                                           Triple<typename Policy::Offset> offsets) {
-        return !below(reciprocal_distance_squared(crystal, offsets), GAUSS_WIDTH);
+        return !below(reciprocal_distance_squared(crystal, offsets), TOPHAT_EDGE / GAUSS_WIDTH);
     }
 };
 

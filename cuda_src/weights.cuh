@@ -86,24 +86,32 @@ CUPYSIM_FUNCTION double term_weight(const Launch&, const PixelBlock&, const Sour
     return source.weight;
 }
 
+// Which of the factors that a pixel keeps are used in one way.
+struct UsedFactors {
+    bool capture, polar, omega;
+};
+
+CUPYSIM_FUNCTION UsedFactors used_as(const Launch& launch, Use use) {
+    return {launch.capture_use == use, launch.polar_use == use, launch.omega_use == use};
+}
+
+// `value` times these factors, in the C program's order.
+CUPYSIM_FUNCTION double times_factors(UsedFactors used, const PixelBlock& pixels, int i, double value) {
+    return value * (used.capture ? pixels.capture[i] : 1.0) * (used.polar ? pixels.polar[i] : 1.0) *
+           (used.omega ? pixels.omega[i] : 1.0);
+}
+
 // What multiplies the terms of a ray: the weights that every term has, and the factors used for each term.
 // Both multiply a background too, once for a ray.
 CUPYSIM_FUNCTION void ray_weight(const Launch& launch, PixelBlock& pixels, const Source& source, double scale[LANES]) {
-    const bool thick = launch.capture_use == EACH, polar = launch.polar_use == EACH, omega = launch.omega_use == EACH;
+    const UsedFactors each = used_as(launch, EACH);
     const double term_scale = launch.term_scale;
     const double background = launch.first_orientation == 0 ? launch.ray_background : 0.0;
     FOR_LANES(i) {
-        const double weight = term_weight(launch, pixels, source, i) * (thick ? pixels.capture[i] : 1.0) *
-                              (polar ? pixels.polar[i] : 1.0) * (omega ? pixels.omega[i] : 1.0);
+        const double weight = times_factors(each, pixels, i, term_weight(launch, pixels, source, i));
         scale[i] = weight * term_scale;
         pixels.total[i] += weight * background;
     }
-}
-
-// `value` times the factors that are used once, in the C program's order.
-CUPYSIM_FUNCTION double weighted_once(const Launch& launch, const PixelBlock& pixels, int i, double value) {
-    return value * (launch.capture_use == ONCE ? pixels.capture[i] : 1.0) *
-           (launch.polar_use == ONCE ? pixels.polar[i] : 1.0) * (launch.omega_use == ONCE ? pixels.omega[i] : 1.0);
 }
 
 // How a ray's photons change with what its weight depends on.

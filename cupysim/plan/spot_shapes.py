@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -71,10 +71,14 @@ class SpotShape:
         if self.measure is Measure.INDICES:
             return self.amplitude(indices, n_cells, fudge)
         dh, dk, dl = (index - nearest_index(index) for index in indices)
-        if self.measure is Measure.OFFSETS:
-            return self.amplitude((dh, dk, dl), n_cells, fudge)
-        distance = lattice_factor.reciprocal_distance_squared((dh, dk, dl), axes, counts)
-        return self.amplitude(distance, n_cells, fudge)
+        match self.measure:
+            case Measure.OFFSETS:
+                return self.amplitude((dh, dk, dl), n_cells, fudge)
+            case Measure.DISTANCE:
+                distance = lattice_factor.reciprocal_distance_squared((dh, dk, dl), axes, counts)
+                return self.amplitude(distance, n_cells, fudge)
+            case _:
+                assert_never(self.measure)
 
 
 def _square(indices: Indices, n_cells: Any, _: float) -> Any:

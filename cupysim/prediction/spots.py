@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 
@@ -257,7 +258,8 @@ def _add_step(
     normal = ray / length[near, None]
     projections = normal @ star
     volume = abs(float(np.linalg.det(cell)))
-    if SPOT_SHAPES[plan.crystals.shape].measure is Measure.DISTANCE:
+    measure = SPOT_SHAPES[plan.crystals.shape].measure
+    if measure is Measure.DISTANCE:
         # from dq to the vector whose length tells how far from the reflection it is
         to_spot = steps.spot_axes.T @ cell
         from_spot = np.linalg.inv(to_spot)
@@ -269,12 +271,14 @@ def _add_step(
             for distance in (zeta, 0.0 * zeta)
         )
         shift = (zeta / steepness**2)[:, None] * (slopes @ from_spot.T)
-    else:
+    elif measure in (Measure.INDICES, Measure.OFFSETS):
         section, whole = (
             _section(plan, projections, distance, n_cells, volume)
             for distance in (zeta, 0.0 * zeta)
         )
         shift = -spot_profiles.nearest_offset(projections, zeta, n_cells) @ star.T
+    else:
+        assert_never(measure)
     direction = ray - shift
     direction /= norm(direction)[:, None]
     fast, slow, hits, captured, airpath = _on_panel(plan, shot, panel, direction)

@@ -85,6 +85,6 @@ def test_numbers_kept_between_launches() -> None:
 
 def test_constants() -> None:
     text = header("lattice_factor.cuh")
-    for name in ("SPHERE_IN_CUBE", "GAUSS_WIDTH"):
+    for name in ("SPHERE_IN_CUBE", "GAUSS_WIDTH", "TOPHAT_EDGE"):
         (number,) = re.findall(rf"constexpr double {name} = (\S+);", text)
         assert float(number) == getattr(lattice_factor, name)
