@@ -20,7 +20,7 @@ from cupysim.errors import CupysimError
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.plan.gradient_plan import GradientPlan, plan_gradients
-from cupysim.plan.joining import add_shots, alike
+from cupysim.plan.joining import add_shots, groups_of_alike
 from cupysim.plan.planning import Planner
 from cupysim.plan.render_plan import RenderPlan
 
@@ -234,7 +234,7 @@ class Renderer:
         first = self.plan(wanted[0])
         with self._alone():
             plans = [first, *self._planner.several(wanted[1:])]
-        groups = _groups(plans)
+        groups = groups_of_alike(plans)
         if device_arrays or out is not None:
             sizes = {plan.shape[2:] for plan in plans}
             if len(sizes) > 1:
@@ -375,15 +375,3 @@ def _zeroed(out: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None
         )
     out.fill(0.0)
     return out.reshape(shape)
-
-
-def _groups(plans: Sequence[RenderPlan]) -> list[list[int]]:
-    """Places of plans that can be rendered together."""
-    groups: list[list[int]] = []
-    for place, plan in enumerate(plans):
-        group = next((each for each in groups if alike(plans[each[0]], plan)), None)
-        if group is None:
-            groups.append([place])
-        else:
-            group.append(place)
-    return groups

@@ -66,7 +66,7 @@ def likeliest_reason(experiment: Experiment) -> str:
     if not has_default and not known:
         return "all structure factors are zero"
     finest, coarsest = _seen(experiment)
-    wavelength = experiment.nominal_wavelength / ANGSTROM
+    wavelength = experiment.sources.mean_wavelength / ANGSTROM
     if not USUAL_WAVELENGTHS[0] <= wavelength <= USUAL_WAVELENGTHS[1]:
         return f"a wavelength of {wavelength:g} A; -lambda is in Angstrom, -energy in eV"
     dmin = experiment.rendering.dmin / ANGSTROM

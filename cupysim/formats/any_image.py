@@ -140,7 +140,7 @@ def geometry_of(experiment: Experiment) -> ImageGeometry:
         slow=rotation @ panel.slow,
         beam=rotation @ frame.beam,
         spindle=rotation @ frame.spindle,
-        wavelength=experiment.nominal_wavelength,
+        wavelength=experiment.sources.mean_wavelength,
         phi=scan.start,
         oscillation=scan.sweep.range,
     )

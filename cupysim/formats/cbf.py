@@ -174,7 +174,7 @@ def _header_lines(experiment: Experiment) -> list[str]:
         "# Exposure_period 1.0 s",
         "# Tau = 0 s",
         f"# Count_cutoff {LARGEST_PIXEL_VALUE} counts",
-        f"# Wavelength {experiment.nominal_wavelength / ANGSTROM:.12g} A",
+        f"# Wavelength {experiment.sources.mean_wavelength / ANGSTROM:.12g} A",
         f"# Detector_distance {distance:.12g} m",
         f"# Beam_xy ({x:.9f}, {y:.9f}) pixels",
         f"# Start_angle {start:.9f} deg.",

@@ -55,6 +55,14 @@ class Sources:
     spectrum: np.ndarray | None = None
 
     @property
+    def mean_wavelength(self) -> float:
+        """The mean over the photons (m), which files with one wavelength are given."""
+        first = self.wavelengths[0]
+        if (self.wavelengths == first).all():
+            return float(first)
+        return float((self.wavelengths * self.brightness).sum() / self.brightness.sum())
+
+    @property
     def incident(self) -> np.ndarray:
         """Directions of the photons, unit vectors, shape (n, 3)."""
         return -unit(self.positions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property, lru_cache
 
@@ -221,6 +221,22 @@ class Crystal:
         if self.misset is not None:
             angles = three(self.misset, "crystal: misset")
             assign(self, misset=tuple(finite(angle, "crystal: misset") for angle in angles))
+
+    def with_cells(self, counts: Sequence[float]) -> Crystal:
+        """The same crystal of another size.
+
+        Parameters
+        ----------
+        counts : sequence of 3 float
+            Cells along a, b, c, rounded to whole ones, at least one.
+
+        Returns
+        -------
+        Crystal
+            Whose `size` follows from them.
+        """
+        a, b, c = (max(round(count), 1) for count in counts)
+        return replace(self, n_cells=(a, b, c), size=(0.0, 0.0, 0.0))
 
     def oriented(self, quirks: Quirks = CORRECTED) -> OrientedCrystal:
         """The crystal's lattice at spindle angle zero.

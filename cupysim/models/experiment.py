@@ -210,13 +210,6 @@ class Experiment:
         return self.beam.sources(self.frame, self.policy)
 
     @property
-    def nominal_wavelength(self) -> float:
-        """The wavelength (m) of all sources, or the central one where they differ."""
-        wavelengths = self.sources.wavelengths
-        same = bool((wavelengths == wavelengths[0]).all())
-        return float(wavelengths[0]) if same else self.beam.wavelength
-
-    @property
     def region(self) -> Region:
         """The region to compute, the whole image by default."""
         detector = self.detector

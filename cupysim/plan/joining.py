@@ -85,6 +85,29 @@ def _joined(parts: Sequence[Any], along: str, **changed: Any) -> Any:
     return replace(parts[0], **changed)
 
 
+def groups_of_alike(plans: Sequence[RenderPlan]) -> list[list[int]]:
+    """Which plans can be one.
+
+    Parameters
+    ----------
+    plans : sequence of RenderPlan
+        Of one shot each.
+
+    Returns
+    -------
+    list of list of int
+        Places of those which are alike, in their order.
+    """
+    groups: list[list[int]] = []
+    for place, plan in enumerate(plans):
+        group = next((each for each in groups if alike(plans[each[0]], plan)), None)
+        if group is None:
+            groups.append([place])
+        else:
+            group.append(place)
+    return groups
+
+
 def alike(plan: RenderPlan, other: RenderPlan) -> bool:
     """Whether two shots can be in one plan: all that has no axis of shots is the same.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import lru_cache
 
 import numpy as np
@@ -160,9 +160,9 @@ def _crystals(experiment: Experiment) -> CrystalTable:
         stale_at_zero=not experiment.corrects(Quirk.STALE_ORIENTATION),
     )
     n_cells, diagonal = _cell_counts(experiment.cell_counts)
-    spot_axes, spot_counts = experiment.lattice.reciprocal, n_cells
-    if experiment.corrects(Quirk.SPOT_WIDTH):
-        spot_axes, spot_counts = diagonal, ONES
+    spot_axes, spot_counts = diagonal, ONES
+    if not experiment.corrects(Quirk.SPOT_WIDTH):
+        spot_axes, spot_counts = experiment.lattice.reciprocal, n_cells
     return CrystalTable(
         phi_cells=cells[None, None],
         first_cell=None if first is None else first[None, None],
@@ -182,6 +182,30 @@ def _cell_counts(counts: tuple[float, float, float]) -> tuple[np.ndarray, np.nda
     for array in found:
         array.setflags(write=False)
     return found
+
+
+def with_cell_counts(plan: RenderPlan, counts: np.ndarray) -> RenderPlan:
+    """The plan of a crystal of another size, which need not have whole cells.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        One shot of one crystal, with quirk Q6 corrected.
+    counts : ndarray, shape (3,)
+        Cells along a, b, c.
+
+    Returns
+    -------
+    RenderPlan
+        The same otherwise.
+    """
+    crystals = replace(
+        plan.crystals,
+        n_cells=counts[None, None],
+        spot_axes=np.diag(counts)[None, None],
+        spot_counts=ONES[None, None],
+    )
+    return plan.with_crystals(crystals)
 
 
 def _factors(experiment: Experiment) -> FactorTable:

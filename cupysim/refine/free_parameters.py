@@ -11,7 +11,7 @@ from cupysim.errors import ModelError
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed
 from cupysim.plan.gradient_plan import FACTORS, GradientPlan, expand, plan_gradients
-from cupysim.plan.planning import make_plan
+from cupysim.plan.planning import make_plan, with_cell_counts
 
 
 def free_parameters(names: str | Sequence[str]) -> tuple[str, ...]:
@@ -61,8 +61,7 @@ def with_fixed_sampling(experiment: Experiment) -> Experiment:
         oversample=experiment.oversample,
         interpolate=experiment.interpolation_wanted,
     )
-    a, b, c = (round(count) for count in experiment.cell_counts)
-    crystal = replace(experiment.crystal, n_cells=(a, b, c), size=(0.0, 0.0, 0.0))
+    crystal = experiment.crystal.with_cells(experiment.cell_counts)
     return replace(experiment, rendering=rendering, crystal=crystal)
 
 
@@ -104,11 +103,7 @@ def gradient_plan(
             counts[GROUPS["n_cells"].index(name)] += shift
         elif name != "scale" and shift != 0.0:
             experiment = changed(experiment, name, shift)
-    plan = make_plan(experiment)
-    counts = np.maximum(counts / coarseness, 1.0)
-    spots = np.diag(counts)[None, None]
-    crystals = replace(plan.crystals, n_cells=counts[None, None], spot_axes=spots)
-    plan = replace(plan, crystals=crystals)
+    plan = with_cell_counts(make_plan(experiment), np.maximum(counts / coarseness, 1.0))
     if not background:
         plan = replace(plan, ray_background=0.0 * plan.ray_background)
     return plan_gradients(experiment, plan, names)

@@ -227,9 +227,7 @@ def _refined_experiment(
         else:
             experiment = changed(experiment, name, shift)
     if set(names) & set(GROUPS["n_cells"]):
-        a, b, c = (round(count) for count in counts.tolist())
-        crystal = replace(experiment.crystal, n_cells=(a, b, c), size=(0.0, 0.0, 0.0))
-        experiment = replace(experiment, crystal=crystal)
+        experiment = replace(experiment, crystal=experiment.crystal.with_cells(counts.tolist()))
     return experiment
 
 

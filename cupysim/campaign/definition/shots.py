@@ -157,19 +157,12 @@ def _vary(experiment: Experiment, variation: Variation, value: float) -> Experim
         if name == "mosaic_spread" and after < 0.0:
             raise ModelError(f"the mosaic spread would be {after / size:g} degrees")
         if name in GROUPS["n_cells"]:
-            experiment = _with_cells(experiment, GROUPS["n_cells"].index(name), after)
+            counts = list(experiment.cell_counts)
+            counts[GROUPS["n_cells"].index(name)] = after
+            experiment = replace(experiment, crystal=experiment.crystal.with_cells(counts))
         elif after != before:
             experiment = changed(experiment, name, after - before)
     return experiment
-
-
-def _with_cells(experiment: Experiment, axis: int, count: float) -> Experiment:
-    counts = [round(each) for each in experiment.cell_counts]
-    counts[axis] = max(round(count), 1)
-    crystal = replace(
-        experiment.crystal, n_cells=(counts[0], counts[1], counts[2]), size=(0.0, 0.0, 0.0)
-    )
-    return replace(experiment, crystal=crystal)
 
 
 def _with_spectrum(campaign: Campaign, experiment: Experiment, shot: int) -> Experiment:

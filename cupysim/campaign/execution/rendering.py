@@ -15,7 +15,7 @@ from cupysim.campaign.definition.shots import Shot, draw_shot
 from cupysim.errors import CupysimError, ModelError
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE
 from cupysim.image import Image
-from cupysim.plan.joining import add_shots, alike
+from cupysim.plan.joining import add_shots, groups_of_alike
 from cupysim.plan.render_plan import RenderPlan
 
 MOST = 1e18
@@ -90,7 +90,7 @@ def render_shots(
         If there is too little memory also for half as many at once.
     """
     found: dict[int, tuple[RenderedShot | None, str]] = {}
-    groups: list[list[tuple[Shot, RenderPlan]]] = []
+    planned: list[tuple[Shot, RenderPlan]] = []
     for number in numbers:
         try:
             shot = draw_shot(campaign, number)
@@ -100,12 +100,9 @@ def render_shots(
             reason = str(error) if isinstance(error, ModelError) else f"impossible: {error}"
             found[number] = None, reason
             continue
-        group = next((each for each in groups if alike(each[0][1], plan)), None)
-        if group is None:
-            groups.append(group := [])
-        group.append((shot, plan))
-    for group in groups:
-        found |= _render_together(group, backend)
+        planned.append((shot, plan))
+    for group in groups_of_alike([plan for _, plan in planned]):
+        found |= _render_together([planned[place] for place in group], backend)
     return [found[number] for number in numbers]
 
 

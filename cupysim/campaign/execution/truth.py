@@ -54,7 +54,7 @@ class Truth:
         for written in self._known:
             experiment = base if written is None else written.shot.experiment
             starts.append(experiment.scan.start)
-            wavelengths.append(mean_wavelength(experiment.sources))
+            wavelengths.append(experiment.sources.mean_wavelength)
         return Frames(len(starts), starts, np.array(wavelengths))
 
     def arrays(self) -> dict[str, TruthColumn]:
@@ -134,12 +134,6 @@ def _column(values: Sequence[Sequence[float]]) -> np.ndarray:
     for place, numbers in enumerate(values):
         column[place, : len(numbers)] = numbers
     return column if column.shape[1] > 1 else column[:, 0]
-
-
-def mean_wavelength(sources: object) -> float:
-    """The mean over the fluence (m)."""
-    wavelengths, brightness = sources.wavelengths, sources.brightness  # type: ignore[attr-defined]
-    return float((wavelengths * brightness).sum() / brightness.sum())
 
 
 def _unit(name: str) -> str:

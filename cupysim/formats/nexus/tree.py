@@ -164,7 +164,7 @@ class Tree:
         wavelengths, which = np.unique(sources.wavelengths, return_inverse=True)
         path = f"{ENTRY}/instrument/beam/incident_wavelength"
         each = self.frames.wavelengths
-        nominal = experiment.nominal_wavelength if each is None else each
+        nominal = experiment.sources.mean_wavelength if each is None else each
         self.number(path, nominal / ANGSTROM, "angstrom")
         if len(wavelengths) > 1 and self.frames.wavelengths is None:
             # as a variant, since readers take the elements of a list for one of each image
