@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from cupysim.errors import FileFormatError, ModelError
-from cupysim.formats.structures.symmetry import Symmetry, named, of_group, of_operators
 from cupysim.formats.structures.table import LONGEST_WAVE, Cell
+from cupysim.formats.structures.told_symmetry import ToldSymmetry, Words, symmetry_of
 from cupysim.models.crystal import UnitCell
 from cupysim.optional_libraries import require
 
@@ -19,8 +19,11 @@ OPERATORS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
 HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
 HERMANN_MAUGUIN = (
     "_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group_name_h-m_full",
-    "_space_group_name_h-m", "_symmetry_space_group_name_h-m_alt", "_space_group_name_h-m_ref",
+    "_space_group_name_h-m", "_symmetry_space_group_name_h-m_alt",
 )  # fmt: skip
+REFERENCE = "_space_group_name_h-m_ref"
+"""The name of the group in its usual setting, which need not be that of the file."""
+
 NUMBER = ("_space_group_it_number", "_symmetry_int_tables_number")
 WAVELENGTH = (
     "_diffrn_radiation_wavelength_wavelength",
@@ -116,51 +119,32 @@ class CifBlock:
             raise FileFormatError(path, str(error)) from error
         return (a, b, c, *angles)  # type: ignore[return-value]
 
-    def symmetry(self, path: object) -> tuple[Symmetry | None, list[str]]:
+    def symmetry(self, path: object) -> ToldSymmetry:
         """The space group, and what must be said of it.
-
-        Operators count before a Hall symbol, that before a Hermann-Mauguin symbol, and that
-        before a number.
 
         Raises
         ------
         FileFormatError
-            If there is something, but nothing which can be understood.
+            If there is something, but nothing which can be understood, or different groups.
         """
-        gemmi = require("gemmi", "reading CIF files")
-        name = self.text(*HERMANN_MAUGUIN)
-        by_name = named(name, self.cell(path))
-        operators = [text for text in self.texts(*OPERATORS) if text not in UNKNOWN]
-        if operators:
-            symmetry = of_operators(path, operators, name)
-            if by_name is None or by_name.has_operators(symmetry):
-                return symmetry, []
-            if by_name.has_operators(symmetry, centred=False):
-                return by_name, ["its operators lack centring translations, which its name has"]
-            return symmetry, [
-                f"its operators count, which are those of {symmetry.name}, not of {name}"
-            ]
-        hall, number = self.text(*HALL), self.text(*NUMBER)
-        if hall:
-            try:
-                operators = [op.triplet() for op in gemmi.symops_from_hall(hall)]
-            except (RuntimeError, ValueError):
-                operators = []
-            if operators:
-                return of_operators(path, operators, hall), []
-        if by_name is not None:
-            assumed = by_name.is_origin_assumed(name)
-            remark = f"of the two origins of {name}, {by_name.name} is assumed"
-            return by_name, [remark] if assumed else []
-        if not name and number.isdecimal():
-            found = gemmi.find_spacegroup_by_number(int(number))
-            if found is not None:
-                return of_group(found), [
-                    f"it has a space group's number alone, {number}: {found.xhm()} is assumed"
-                ]
-        if name or hall or number:
-            raise FileFormatError(path, f"unknown space group {name or hall or number!r}")
-        return None, []
+        lists = [[text for text in self.texts(name) if text not in UNKNOWN] for name in OPERATORS]
+        operators = [(name, each) for name, each in zip(OPERATORS, lists, strict=True) if each]
+        if len(operators) == 1:
+            operators = [("operators", operators[0][1])]
+        words = Words(
+            operators=operators,
+            hall=self._known(HALL),
+            names=self._known(HERMANN_MAUGUIN),
+            types=self._known((REFERENCE,)),
+            numbers=self._known(NUMBER),
+        )
+        if not words.names:
+            words = replace(words, names=words.types)
+        return symmetry_of(path, words, self.cell(path))
+
+    def _known(self, names: Sequence[str]) -> list[str]:
+        """The first known value of each of some names."""
+        return list(dict.fromkeys(text for name in names if (text := self.text(name))))
 
 
 def read_blocks(path: os.PathLike[str] | str, data: bytes) -> list[CifBlock]:

@@ -99,7 +99,7 @@ def read(path: os.PathLike[str] | str, data: bytes) -> list[ReflectionTable]:
     cell = next((each for block in blocks if (each := block.cell(path)) is not None), None)
     symmetry = next((each for each in (t.symmetry for t in tables) if each is not None), None)
     if symmetry is None:
-        found = (block.symmetry(path)[0] for block in blocks)
+        found = (block.symmetry(path).symmetry for block in blocks)
         symmetry = next((each for each in found if each is not None), None)
     return [_completed(table, cell, symmetry) for table in tables]
 
@@ -176,7 +176,7 @@ def _table(path: object, block: CifBlock, category: str, indices: list[str]) -> 
                 other_names=_other_names(item),
             )
         )
-    symmetry, remarks = block.symmetry(path)
+    told = block.symmetry(path)
     waves = wavelengths(block, path)
     return ReflectionTable(
         kind="CIF",
@@ -184,9 +184,10 @@ def _table(path: object, block: CifBlock, category: str, indices: list[str]) -> 
         hkl=miller_indices(path, hkl),
         columns=tuple(columns),
         cell=block.cell(path),
-        symmetry=symmetry,
+        symmetry=told.symmetry,
         wavelength=next(iter(waves.values())) * ANGSTROM if len(waves) == 1 else None,
-        remarks=tuple(remarks),
+        remarks=told.assumptions,
+        warnings=told.contradictions,
     )
 
 

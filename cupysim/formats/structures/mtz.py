@@ -14,7 +14,6 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import FileFormatError
-from cupysim.formats.structures.symmetry import Symmetry, of_group, of_operators
 from cupysim.formats.structures.table import (
     Cell,
     Column,
@@ -22,6 +21,7 @@ from cupysim.formats.structures.table import (
     ReflectionTable,
     miller_indices,
 )
+from cupysim.formats.structures.told_symmetry import ToldSymmetry, Words, symmetry_of
 from cupysim.optional_libraries import require
 
 SIGNATURE = b"MTZ "
@@ -47,6 +47,8 @@ INDEX, FLAGS = "H", "Y"
 
 PARTIAL = 256
 """The flags of a part of a reflection are its operator's number plus this."""
+
+PARTS = "some rows are parts of reflections (M/ISYM above 256); scale and merge them before"
 
 RECORD, OPERATOR = 80, b"SYMM "
 """Bytes of each record of the header, and how those with symmetry operators begin."""
@@ -109,6 +111,7 @@ def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
     for number, column in enumerate(mtz.columns):
         if column.type == FLAGS:
             flags = np.nan_to_num(rows[:, number]).astype(np.int64)
+    told = _symmetry(path, mtz, data)
     table = ReflectionTable(
         kind="MTZ",
         block="",
@@ -119,14 +122,16 @@ def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
             if number not in positions[:3]
         ),
         cell=_cell(mtz.cell),
-        symmetry=_symmetry(path, mtz, data),
+        symmetry=told.symmetry,
+        remarks=told.assumptions,
+        warnings=told.contradictions,
     )
     if flags is None:
         return table
     return replace(
         table,
         is_minus=(flags % PARTIAL > 0) & (flags % 2 == 0),
-        partial=bool((flags // PARTIAL > 0).any()),
+        refused=PARTS if (flags // PARTIAL > 0).any() else "",
     )
 
 
@@ -151,7 +156,7 @@ def _cell(cell: Any) -> Cell | None:
     return parameters if exists else None  # type: ignore[return-value]
 
 
-def _symmetry(path: object, mtz: Any, data: bytes) -> Symmetry | None:
+def _symmetry(path: object, mtz: Any, data: bytes) -> ToldSymmetry:
     """The operators count; the name stands in where there are none."""
     start = data.rfind(HEADER)
     end = data.find(b"MTZENDOFHEADERS", start)
@@ -162,6 +167,17 @@ def _symmetry(path: object, mtz: Any, data: bytes) -> Symmetry | None:
         for record in takewhile(lambda record: not record.startswith(b"END "), records)
         if record.upper().startswith(OPERATOR)
     ]
-    if triplets:
-        return of_operators(path, triplets, mtz.spacegroup_name)
-    return None if mtz.spacegroup is None else of_group(mtz.spacegroup)
+    promised = int(mtz.nsymop)
+    if triplets and promised > 0 and len(triplets) != promised:
+        raise FileFormatError(
+            path,
+            f"its header promises {promised} symmetry operators (SYMINF), but has "
+            f"{len(triplets)} (SYMM)",
+        )
+    name, number = str(mtz.spacegroup_name).strip(), int(mtz.spacegroup_number)
+    words = Words(
+        operators=[("operators (SYMM)", triplets)] if triplets else [],
+        names=[name] if name else [],
+        numbers=[str(number)] if number > 0 else [],
+    )
+    return symmetry_of(path, words, _cell(mtz.cell))
