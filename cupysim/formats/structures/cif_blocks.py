@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from cupysim.errors import FileFormatError, ModelError
-from cupysim.formats.structures.table import LONGEST_WAVE, Cell
+from cupysim.formats.structures.table import Cell
 from cupysim.formats.structures.told_symmetry import ToldSymmetry, Words, symmetry_of
+from cupysim.formats.text_numbers import plain_number
 from cupysim.models.crystal import UnitCell
 from cupysim.optional_libraries import require
 
@@ -25,11 +26,6 @@ REFERENCE = "_space_group_name_h-m_ref"
 """The name of the group in its usual setting, which need not be that of the file."""
 
 NUMBER = ("_space_group_it_number", "_symmetry_int_tables_number")
-WAVELENGTH = (
-    "_diffrn_radiation_wavelength_wavelength",
-    "_diffrn_radiation_wavelength",
-    "_diffrn_source_pdbx_wavelength",
-)
 CELL = (
     "_cell_length_a", "_cell_length_b", "_cell_length_c", "_cell_angle_alpha", "_cell_angle_beta",
     "_cell_angle_gamma",
@@ -80,10 +76,13 @@ class CifBlock:
         """
         plain = (_plain(value) for value in self.columns[name])
         texts = ["nan" if value in UNKNOWN else value for value in plain]
-        try:
-            return np.array(texts, dtype=np.float64)
-        except ValueError:
-            return np.array([_number(path, name, text) for text in texts])
+        together = "".join(texts)
+        if together.isascii() and "_" not in together:
+            try:
+                return np.array(texts, dtype=np.float64)
+            except ValueError:
+                pass  # which one tells the slow way
+        return np.array([cif_number(path, name, text) for text in texts])
 
     def number_rows(self, path: object, names: Sequence[str]) -> np.ndarray:
         """Columns of numbers side by side, shape (rows, len(names)).
@@ -109,7 +108,7 @@ class CifBlock:
             return None
         # an angle which is not there is a right one, by the dictionary
         a, b, c, *angles = (
-            _number(path, name, value or "90") for name, value in zip(CELL, values, strict=True)
+            cif_number(path, name, value or "90") for name, value in zip(CELL, values, strict=True)
         )
         if not min(a, b, c, *angles) > 0.0:
             return None
@@ -203,31 +202,27 @@ def _plain(value: str) -> str:
     return value
 
 
-def _number(path: object, name: str, text: str) -> float:
-    """A number, perhaps with its standard uncertainty in parentheses."""
-    try:
-        return float(text.partition("(")[0])
-    except ValueError as error:
-        raise FileFormatError(path, f"{name} is not a number: {text[:40]!r}") from error
-
-
-def wavelengths(block: CifBlock, path: object) -> dict[str, float]:
-    """Wavelengths (Angstrom) of a block by their identifiers.
+def cif_number(path: object, name: str, text: str) -> float:
+    """A number, perhaps with its standard uncertainty in parentheses.
 
     Parameters
     ----------
-    block : CifBlock
-        The block.
     path : path_like
         The file, for messages.
+    name : str
+        What it is.
+    text : str
+        Its text.
+
+    Raises
+    ------
+    FileFormatError
+        If it is not a number.
     """
-    texts = block.texts(*WAVELENGTH)
-    names: Sequence[str] = block.texts("_diffrn_radiation_wavelength_id")
-    if len(names) != len(texts):
-        names = [str(number + 1) for number in range(len(texts))]
-    known = {
-        name: _number(path, "wavelength", text)
-        for name, text in zip(names, texts, strict=True)
-        if text not in UNKNOWN
-    }
-    return {name: number for name, number in known.items() if 0.0 < number < LONGEST_WAVE}
+    number, bracket, uncertainty = text.partition("(")
+    try:
+        if bracket and not uncertainty.endswith(")"):
+            raise ValueError
+        return plain_number(number)
+    except ValueError as error:
+        raise FileFormatError(path, f"{name} is not a number: {text[:40]!r}") from error

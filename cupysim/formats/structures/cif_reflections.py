@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from cupysim.constants import ANGSTROM
 from cupysim.errors import FileFormatError
-from cupysim.formats.structures.cif_blocks import CifBlock, read_blocks, wavelengths
+from cupysim.formats.structures.cif_blocks import CifBlock, read_blocks
 from cupysim.formats.structures.symmetry import Symmetry
 from cupysim.formats.structures.table import (
     Cell,
@@ -20,6 +19,7 @@ from cupysim.formats.structures.table import (
     listed,
     miller_indices,
 )
+from cupysim.formats.structures.wavelengths import of_block
 
 CATEGORIES = ("_refln_", "_diffrn_refln_")
 """Merged or refined data, and data as they were measured."""
@@ -177,7 +177,8 @@ def _table(path: object, block: CifBlock, category: str, indices: list[str]) -> 
             )
         )
     told = block.symmetry(path)
-    waves = wavelengths(block, path)
+    names = block.texts(f"{category}wavelength_id")
+    wave = of_block(block, path, set(names) if len(set(names)) == 1 else ())
     return ReflectionTable(
         kind="CIF",
         block=block.name,
@@ -185,7 +186,8 @@ def _table(path: object, block: CifBlock, category: str, indices: list[str]) -> 
         columns=tuple(columns),
         cell=block.cell(path),
         symmetry=told.symmetry,
-        wavelength=next(iter(waves.values())) * ANGSTROM if len(waves) == 1 else None,
+        wavelength=wave.value,
+        unclear_wavelength=wave.unclear,
         remarks=told.assumptions,
         warnings=told.contradictions,
     )
@@ -231,14 +233,14 @@ def _split(
     if len(different) < 2 or not (waves_differ or phases_differ or _overlap(table.hkl)):
         yield table, np.ones(len(table.hkl), dtype=bool)
         return
-    waves = wavelengths(block, path)
     for label in different:
         others = [other for other in different if other != label]
-        wave = waves.get(label.split("/")[0]) if by_wavelength else None
+        wave = of_block(block, path, [label.split("/")[0]] if by_wavelength else ())
         part = replace(
             table,
             block=f"{table.block}:{label}",
-            wavelength=table.wavelength if wave is None else wave * ANGSTROM,
+            wavelength=wave.value,
+            unclear_wavelength=wave.unclear,
             remarks=(*table.remarks, f"other datasets of the loop: {listed(others)}"),
         )
         yield part, labels == label

@@ -112,6 +112,8 @@ def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
         if column.type == FLAGS:
             flags = np.nan_to_num(rows[:, number]).astype(np.int64)
     told = _symmetry(path, mtz, data)
+    waves = [f"{each.wavelength:g}" for each in mtz.datasets if each.wavelength > 0.0]
+    others = f"its other datasets have the wavelengths {', '.join(dict.fromkeys(waves))} A"
     table = ReflectionTable(
         kind="MTZ",
         block="",
@@ -123,6 +125,7 @@ def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
         ),
         cell=_cell(mtz.cell),
         symmetry=told.symmetry,
+        unclear_wavelength=others if waves else "",
         remarks=told.assumptions,
         warnings=told.contradictions,
     )

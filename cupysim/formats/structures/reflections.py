@@ -158,6 +158,9 @@ def structure_of(
     except ModelError as error:
         raise FileFormatError(path, str(error)) from error
     wavelength = chosen.plus.wavelength or table.wavelength
+    unclear = "" if wavelength is not None else table.unclear_wavelength
+    if unclear:
+        remarks.append(f"{unclear}: none is taken")
     return Structure(
         factors=factors,
         cell=known,
@@ -167,6 +170,7 @@ def structure_of(
         notes=_notes(path, table, chosen, cell, [*table.remarks, *remarks, *how, *what],
                      len(unique.values), count_distinct(hkl), wavelength),
         symmetry=table.symmetry,
+        unclear_wavelength=unclear,
     )  # fmt: skip
 
 

@@ -31,6 +31,8 @@ class Structure:
         The space group, by which equivalents have equal amplitudes; None for P1.
     own_cell : UnitCell or None
         The cell of a model's own crystal, where the model stands alone in another one.
+    unclear_wavelength : str
+        What the file says instead, if it is not one wavelength.
     """
 
     factors: StructureFactors
@@ -41,6 +43,7 @@ class Structure:
     notes: tuple[str, ...] = field(default=())
     symmetry: Symmetry | None = None
     own_cell: UnitCell | None = None
+    unclear_wavelength: str = ""
 
 
 def unit_cell(cell: object) -> UnitCell:

@@ -92,6 +92,8 @@ class ReflectionTable:
         The space group.
     wavelength : float, optional
         Wavelength (m).
+    unclear_wavelength : str
+        What the file says instead, if it is not one wavelength.
     is_minus : ndarray of bool, shape (n,), optional
         Rows of unmerged data whose indices were replaced by those of the Friedel mate.
     refused : str
@@ -111,6 +113,7 @@ class ReflectionTable:
     cell: Cell | None = None
     symmetry: Symmetry | None = None
     wavelength: float | None = None
+    unclear_wavelength: str = ""
     is_minus: np.ndarray | None = None
     refused: str = ""
     mates_are_equal: bool = False

@@ -177,7 +177,7 @@ def _of_lists(
     path: object, lists: Sequence[tuple[str, Sequence[str]]], name: str, settings: list[Symmetry]
 ) -> tuple[Symmetry, tuple[str, ...]]:
     """The group of lists of operators, with centring translations which only its name has."""
-    found = []
+    found: list[Symmetry] = []
     assumptions: tuple[str, ...] = ()
     for _, triplets in lists:
         given = {op.triplet() for op in operators_of(path, triplets)}

@@ -1,0 +1,116 @@
+"""Lists of reflections which are cut off, in parts, or whose numbers are none."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cupysim.errors import FileFormatError
+from cupysim.formats import hkl_text
+from cupysim.formats.structures import coordinates, reflections
+from tests.field.test_coordinates import CRYST1, VACUUM, atom_lines, save
+from tests.field.test_reflections import INDICES, _refln
+from tests.field.writers import amplitudes, write_mtz
+
+HKL = np.array([[1, 2, 3], [2, 2, 3]])
+
+XDS_HEAD = (
+    "!FORMAT=XDS_ASCII MERGE=TRUE FRIEDEL'S_LAW=FALSE\n!SPACE_GROUP_NUMBER= 19\n"
+    "!UNIT_CELL_CONSTANTS= 30 40 50 90 90 90\n!NUMBER_OF_ITEMS_IN_EACH_DATA_RECORD=5\n"
+)
+XDS_ROWS = "!END_OF_HEADER\n 1 2 3 1.000E+02 2.000E+00\n 2 2 3 4.000E+02 2.000E+00\n"
+END = "!END_OF_DATA\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (XDS_ROWS, "cut off: it has no !END_OF_DATA"),
+        (XDS_ROWS + " 5 5 5 2.5", "4 numbers, 5 are expected"),
+        (XDS_ROWS + " 5 5 5 2.500E+03 2", "cut off: it has no !END_OF_DATA"),
+        (XDS_ROWS + END + " 5 5 5 2.500E+03 2.0\n", r"line 9: a reflection after !END_OF_DATA"),
+        (XDS_ROWS + END + XDS_HEAD + XDS_ROWS + END, "a reflection after !END_OF_DATA"),
+        (XDS_ROWS + " 5 5 5 2.500E+03 2.0 7.0\n" + END, "6 numbers, but its header names 5"),
+        (XDS_ROWS + END + "\n", ""),
+    ],
+)
+def test_xds_files_which_are_cut_off(rows: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.HKL").write_text(XDS_HEAD + rows)
+    if message:
+        with pytest.raises(FileFormatError, match=message):
+            reflections.read(tmp_path / "a.HKL")
+        return
+    np.testing.assert_allclose(amplitudes(reflections.read(tmp_path / "a.HKL"), HKL), [10.0, 20.0])
+
+
+def test_xds_headers_which_say_it_twice(tmp_path: Path) -> None:
+    again = "!UNIT_CELL_CONSTANTS= 31 40 50 90 90 90\n"
+    for words, count in (("", 0), (again.replace("31", "30"), 0), (again, 1)):
+        (tmp_path / "a.HKL").write_text(XDS_HEAD + words + XDS_ROWS + END)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            reflections.read(tmp_path / "a.HKL")
+        told = [str(each.message) for each in caught if "two lines" in str(each.message)]
+        assert len(told) == count
+        if count:
+            assert "two lines of UNIT_CELL_CONSTANTS: the last one, 31 40 50" in told[0]
+
+
+CRYSTFEL = (
+    "CrystFEL reflection list version 2.0\nSymmetry: mmm\n"
+    "   h    k    l          I    phase   sigma(I)   nmeas\n"
+    "   1    2    3     {}        -       1.00      10\nEnd of reflections\n"
+)
+SCALEPACK = (
+    "    1\n -985\n{:>10}    40.000    50.000    90.000    90.000    90.000 p212121\n"
+    "   1   2   3   100.0     2.0\n"
+)
+
+
+@pytest.mark.parametrize("number", ["1_0", "1_0.5", "1\u0661", "1.5(3"])
+@pytest.mark.parametrize("kind", ["xds", "crystfel", "scalepack", "cif", "cell", "text", "pdb"])
+def test_numbers_of_python_are_none(number: str, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.hkl"
+    texts = {
+        "xds": XDS_HEAD + XDS_ROWS.replace("1.000E+02", number) + END,
+        "crystfel": CRYSTFEL.format(number),
+        "scalepack": SCALEPACK.format(number),
+        "text": f"1 2 3 {number}\n",
+    }
+    if kind == "pdb":
+        atoms = atom_lines().replace("  1.00", f"{number:>6}", 1)
+        with pytest.raises(FileFormatError, match="occupancy is not a number"):
+            coordinates.read(save(tmp_path / "a.pdb", CRYST1 + atoms), 3e-10, VACUUM)
+        return
+    if kind in texts:
+        path.write_text(texts[kind], encoding="utf-8")
+    else:
+        path = _refln(tmp_path, [*INDICES, "F_meas"], [(1, 2, 3, "10")])
+        place = ("_cell.length_a 30.0(2)", "_cell.length_a ") if kind == "cell" else ("10\n", "")
+        text = path.read_text()
+        assert text.count(place[0]) == 1
+        path.write_text(text.replace(place[0], f"{place[1]}{number}\n"), encoding="utf-8")
+    with pytest.raises(FileFormatError, match=r"number|cell"):
+        hkl_text.read(path) if kind == "text" else reflections.read(path)
+
+
+def test_parts_of_reflections(tmp_path: Path) -> None:
+    """Each reflection occurs once, in part."""
+    columns = [("M_ISYM", "Y", np.array([257.0, 258.0])), ("I", "J", np.array([40.0, 100.0]))]
+    write_mtz(tmp_path / "a.mtz", HKL, columns)
+    for merge in (False, True):
+        with pytest.raises(FileFormatError, match="parts of reflections"):
+            reflections.read(tmp_path / "a.mtz", merge=merge)
+    write_mtz(tmp_path / "b.mtz", HKL, [("M_ISYM", "Y", np.array([1.0, 2.0])), columns[1]])
+    found = amplitudes(reflections.read(tmp_path / "b.mtz"), HKL)
+    np.testing.assert_allclose(found, np.sqrt([40.0, 100.0]))
+
+
+@pytest.mark.parametrize("rest", ["   2   2   3   400", "   2   2   3   400.0     2.0   900.0"])
+def test_scalepack_files_which_are_cut_off(rest: str, tmp_path: Path) -> None:
+    (tmp_path / "a.sca").write_text(SCALEPACK.format("30.000") + rest)
+    with pytest.raises(FileFormatError, match="line 5: the file is cut off"):
+        reflections.read(tmp_path / "a.sca")
