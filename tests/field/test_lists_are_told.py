@@ -11,6 +11,7 @@ import pytest
 from cupysim.errors import FileFormatError
 from cupysim.formats import hkl_text
 from cupysim.formats.structures import coordinates, reflections
+from tests.conftest import Run
 from tests.field.test_coordinates import CRYST1, VACUUM, atom_lines, save
 from tests.field.test_reflections import INDICES, _refln
 from tests.field.writers import amplitudes, write_mtz
@@ -114,3 +115,56 @@ def test_scalepack_files_which_are_cut_off(rest: str, tmp_path: Path) -> None:
     (tmp_path / "a.sca").write_text(SCALEPACK.format("30.000") + rest)
     with pytest.raises(FileFormatError, match="line 5: the file is cut off"):
         reflections.read(tmp_path / "a.sca")
+
+
+SHELX = "--shelx 4 --cell 30 40 50 90 90 90 --group P212121"
+ZERO = f"{0:4d}{0:4d}{0:4d}{0:8.2f}{0:8.2f}\n"
+
+
+def shelx_lines(*indices: tuple[int, int, int]) -> str:
+    return "".join("{:4d}{:4d}{:4d}{:8.2f}{:8.2f}\n".format(*hkl, 100.0, 1.0) for hkl in indices)
+
+
+@pytest.mark.parametrize("end", [ZERO, "\n", ZERO + "\n"])
+@pytest.mark.parametrize(
+    ("trailer", "refused", "told"),
+    [
+        ("HKLF 4", "", ""),
+        ("HKLF 4 1", "", ""),
+        ("HKLF 4 1 1 0 0 0 1 0 0 0 1 1 0", "", ""),
+        ("HKLF 4 1 0 1 0 =\n 0 0 1 1 0 0", "with the matrix 0 1 0 0 0 1 1 0 0 itself", ""),
+        ("HKLF 4 1 0 1", "with the matrix 0 1 itself", ""),
+        ("hklf 4 2.0", "with the scale 2.0 itself", ""),
+        ("HKLF 4 1_0", "no numbers: HKLF 4 1_0", ""),
+        ("HKLF 3", "it says HKLF 3 itself", ""),
+        ("HKLF -5", "it says HKLF -5 itself: overlapped", ""),
+        ("CELL 0.71073 7 8 9 90 102 90", "", "it has the cell 7 8 9"),
+        ("TWIN -1 0 0 0 -1 0 0 0 -1", "", "it has the instruction TWIN"),
+        (
+            "LATT 1\nSYMM -x, y+1/2, -z+1/2",
+            "",
+            "LATT and SYMM are those of P 1 21/c 1; the group that is given counts, P 21 21 21",
+        ),
+        ("LATT -1\nSYMM 0.5-X, -Y, 0.5+Z\nSYMM -X, 0.5+Y, 0.5-Z\nSYMM 0.5+X, 0.5-Y, -Z", "", ""),
+        (shelx_lines((2, 2, 3)), "", "1 lines behind the end of the list look like reflections"),
+        ("TITL 1 2 3 of 4\n_exptl_absorpt_process_details 'SADABS 2016/2'", "", ""),
+    ],
+)
+def test_what_stands_behind_a_shelx_list(
+    end: str, trailer: str, refused: str, told: str, tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "a.hkl").write_text(shelx_lines((1, 2, 3)) + end + trailer + "\n")
+    outcome = run(f"convert a.hkl P1.hkl {SHELX}")
+    assert (outcome.status == 0) == (not refused), outcome.err
+    assert refused in outcome.err
+    assert told in outcome.err
+    others = [line for line in outcome.err.splitlines() if "square roots" not in line]
+    assert len(others) == bool(refused or told), outcome.err
+
+
+@pytest.mark.parametrize("cut", [28, 33])
+def test_shelx_lists_which_are_cut_off(cut: int, tmp_path: Path, run: Run) -> None:
+    lines = [line + "   1" for line in shelx_lines((1, 2, 3), (2, 2, 3)).splitlines()]
+    (tmp_path / "a.hkl").write_text("\n".join(lines)[: len(lines[0]) + 1 + cut])
+    outcome = run(f"convert a.hkl P1.hkl {SHELX}")
+    assert ("line 2: the list is cut off" in outcome.err) == (cut < len(lines[0])), outcome.err
