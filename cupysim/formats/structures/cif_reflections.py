@@ -10,6 +10,7 @@ import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures.cif_blocks import CifBlock, read_blocks
+from cupysim.formats.structures.cif_scales import of_reflections
 from cupysim.formats.structures.symmetry import Symmetry
 from cupysim.formats.structures.table import (
     Cell,
@@ -147,6 +148,8 @@ def _tables(path: object, block: CifBlock) -> Iterator[ReflectionTable]:
                 block, category, _table(path, block, category, indices)
             )
             for part, rows in _split(path, block, category, table):
+                refused, alarms = of_reflections(block, path, category, rows & ~absent)
+                part = replace(part, refused=refused, warnings=(*part.warnings, *alarms))
                 yield part.rows(rows & ~absent)
             return
 
