@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cupysim.errors import FileFormatError
+from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats import hkl_text
 from cupysim.formats.structures import coordinates, reflections
 from tests.conftest import Run
@@ -168,3 +168,52 @@ def test_shelx_lists_which_are_cut_off(cut: int, tmp_path: Path, run: Run) -> No
     (tmp_path / "a.hkl").write_text("\n".join(lines)[: len(lines[0]) + 1 + cut])
     outcome = run(f"convert a.hkl P1.hkl {SHELX}")
     assert ("line 2: the list is cut off" in outcome.err) == (cut < len(lines[0])), outcome.err
+
+
+@pytest.mark.parametrize("target", ["b.mtz", "b.stol"])
+def test_forbidden_reflections_which_are_taken_are_written(
+    target: str, tmp_path: Path, run: Run
+) -> None:
+    """In P 21 21 21, h 0 0 is there for even h only; what is zero there is left out."""
+    hkl = np.array([[1, 2, 3], [3, 0, 0], [5, 0, 0]])
+    write_mtz(tmp_path / "a.mtz", hkl, [("F", "F", np.array([10.0, 7.0, 0.0]))])
+    outcome = run(f"convert a.mtz {target}")
+    assert "1 that the space group forbids are not zero, and are taken" in outcome.out
+    if target == "b.mtz":
+        factors = reflections.read(tmp_path / target)
+        np.testing.assert_allclose(amplitudes(factors, hkl), [10.0, 7.0, 0.0])
+        # of 5 0 0 there is nothing
+        assert factors.factors.first == (-3, -2, -3)
+    else:
+        # s/2 of 1 2 3 and of 3 0 0, in a cell of 30 40 50
+        stol = 0.5 * np.sqrt([(1 / 30) ** 2 + (2 / 40) ** 2 + (3 / 50) ** 2, (3 / 30) ** 2])
+        found = np.loadtxt(tmp_path / target)
+        order = np.argsort(stol)
+        np.testing.assert_allclose(found[:, 0], stol[order], atol=0.0005)
+        np.testing.assert_allclose(found[:, 1], np.array([10.0, 7.0])[order])
+
+
+def relabelled(path: Path, labels: str, more: bool = False) -> Path:
+    """An MTZ file with other labels of its indices, perhaps with a fourth one."""
+    columns = [("F", "F", np.array([10.0, 20.0]))]
+    columns += [("M", "H", np.zeros(2))] if more else []
+    mtz = write_mtz(path, HKL, columns)
+    for number, label in enumerate(labels):
+        mtz.columns[number].label = label
+    mtz.write_to_file(str(path))
+    return path
+
+
+@pytest.mark.parametrize("labels", ["LKH", "KHL", "hlk"])
+def test_indices_with_each_others_labels(labels: str, tmp_path: Path) -> None:
+    with pytest.raises(FileFormatError, match=f"are labelled {' '.join(labels)}, not H K L"):
+        reflections.read(relabelled(tmp_path / "a.mtz", labels))
+    for usual in ("HKL", "hkl", "ABC"):
+        found = amplitudes(reflections.read(relabelled(tmp_path / "a.mtz", usual)), HKL)
+        np.testing.assert_allclose(found, [10.0, 20.0])
+
+
+def test_more_than_three_indices_of_an_mtz(tmp_path: Path) -> None:
+    with pytest.warns(CupysimWarning, match="further columns of type H .*: M"):
+        found = reflections.read(relabelled(tmp_path / "a.mtz", "HKL", more=True))
+    np.testing.assert_allclose(amplitudes(found, HKL), [10.0, 20.0])

@@ -45,6 +45,9 @@ OF_ONE_MATE = "GKLM"
 INDEX, FLAGS = "H", "Y"
 """Types of Miller indices, and of what tells how they were moved into the asymmetric unit."""
 
+LABELS = "HKL"
+"""The usual labels of the indices, in the order of their columns."""
+
 PARTIAL = 256
 """The flags of a part of a reflection are its operator's number plus this."""
 
@@ -104,6 +107,19 @@ def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
     positions = [number for number, column in enumerate(mtz.columns) if column.type == INDEX]
     if len(positions) < 3:
         raise FileFormatError(path, "it has no three columns of Miller indices (type H)")
+    labels = [mtz.columns[number].label for number in positions]
+    ours = [label.strip().upper() for label in labels[:3]]
+    if sorted(ours) == list(LABELS) and ours != list(LABELS):
+        raise FileFormatError(
+            path,
+            f"its columns of Miller indices are labelled {' '.join(labels[:3])}, not H K L: it is "
+            "unclear which is which",
+        )
+    more = (
+        (f"further columns of type {INDEX} are not read as indices: {', '.join(labels[3:])}",)
+        if len(labels) > 3
+        else ()
+    )
     indices = miller_indices(path, rows[:, positions[:3]])
     if np.isfinite(missing):
         rows[rows == missing] = np.nan
@@ -127,7 +143,7 @@ def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
         symmetry=told.symmetry,
         unclear_wavelength=others if waves else "",
         remarks=told.assumptions,
-        warnings=told.contradictions,
+        warnings=(*told.contradictions, *more),
     )
     if flags is None:
         return table
