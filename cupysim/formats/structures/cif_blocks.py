@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,11 +49,14 @@ class CifBlock:
         Values of each name as texts: one, or those of a loop.
     parsed : gemmi.cif.Block
         The same as gemmi has it.
+    doubled : set of str
+        Names which stand there with the dot and without, with different values.
     """
 
     name: str
     columns: dict[str, Any]
     parsed: Any
+    doubled: AbstractSet[str] = frozenset()
 
     def texts(self, *names: str) -> list[str]:
         """Values of the first of some names which has any."""
@@ -74,6 +78,7 @@ class CifBlock:
         FileFormatError
             If a value is not a number.
         """
+        self._demand_one(path, name)
         plain = (_plain(value) for value in self.columns[name])
         texts = ["nan" if value in UNKNOWN else value for value in plain]
         together = "".join(texts)
@@ -103,6 +108,7 @@ class CifBlock:
 
     def cell(self, path: object) -> Cell | None:
         """The unit cell, or None where it is not complete."""
+        self._demand_one(path, *CELL)
         values = [self.text(name) for name in CELL]
         if not all(values[:3]):
             return None
@@ -126,6 +132,7 @@ class CifBlock:
         FileFormatError
             If there is something, but nothing which can be understood, or different groups.
         """
+        self._demand_one(path, *OPERATORS, *HALL, *HERMANN_MAUGUIN, REFERENCE, *NUMBER)
         lists = [[text for text in self.texts(name) if text not in UNKNOWN] for name in OPERATORS]
         operators = [(name, each) for name, each in zip(OPERATORS, lists, strict=True) if each]
         if len(operators) == 1:
@@ -140,6 +147,15 @@ class CifBlock:
         if not words.names:
             words = replace(words, names=words.types)
         return symmetry_of(path, words, self.cell(path))
+
+    def _demand_one(self, path: object, *names: str) -> None:
+        """Refuse names which stand there twice, with different values."""
+        for name in names:
+            if name in self.doubled:
+                raise FileFormatError(
+                    path, f"block {self.name}: it has two {name} (with a dot, and without), which "
+                    "differ"
+                )  # fmt: skip
 
     def _known(self, names: Sequence[str]) -> list[str]:
         """The first known value of each of some names."""
@@ -178,16 +194,22 @@ def read_blocks(path: os.PathLike[str] | str, data: bytes) -> list[CifBlock]:
 
 def _block(block: Any) -> CifBlock:
     columns: dict[str, Any] = {}
+    doubled = set()
     for item in block:
+        found: dict[str, Any] = {}
         if item.pair is not None:
             tag, value = item.pair
-            columns[_name(tag)] = [value]
+            found[_name(tag)] = [value]
         elif item.loop is not None:
             tags = item.loop.tags
             values = item.loop.values
             for number, tag in enumerate(tags):
-                columns[_name(tag)] = values[number :: len(tags)]
-    return CifBlock(block.name, columns, block)
+                found[_name(tag)] = values[number :: len(tags)]
+        doubled |= {
+            name for name in found if list(columns.get(name, found[name])) != list(found[name])
+        }
+        columns.update(found)
+    return CifBlock(block.name, columns, block, frozenset(doubled))
 
 
 def _name(tag: str) -> str:
