@@ -14,7 +14,7 @@ from cupysim.formats.structures import coordinates, reflections
 from tests.conftest import Run
 from tests.field.test_coordinates import CRYST1, VACUUM, atom_lines, save
 from tests.field.test_reflections import INDICES, _refln
-from tests.field.writers import amplitudes, write_mtz
+from tests.field.writers import amplitudes, cif_cell, loop, write_cif, write_mtz
 
 HKL = np.array([[1, 2, 3], [2, 2, 3]])
 
@@ -268,3 +268,44 @@ def test_items_with_a_dot_and_without(words: str, message: str, tmp_path: Path) 
             reflections.read(path)
         return
     assert amplitudes(reflections.read(path), HKL)[0] == 10.0
+
+
+@pytest.mark.parametrize(
+    ("label", "kind", "is_told"),
+    [
+        ("IMEAN", "F", True), ("I-obs(+)", "G", True), ("FP", "J", True), ("F(+)", "K", True),
+        ("IMEAN", "J", False), ("FP", "F", False), ("FreeR_flag", "F", False), ("Fit", "J", False),
+        ("I", "R", False),
+    ],
+)  # fmt: skip
+def test_labels_which_contradict_their_type(
+    label: str, kind: str, is_told: bool, tmp_path: Path
+) -> None:
+    columns = [("F", "F", np.array([10.0, 20.0])), (label, kind, np.array([1.0, 2.0]))]
+    write_mtz(tmp_path / "a.mtz", HKL, columns)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        reflections.read(tmp_path / "a.mtz", ["F"])
+    found = [str(each.message) for each in caught if "though its label" in str(each.message)]
+    assert len(found) == is_told
+    assert all(f"the column {label} has the type {kind}" in text for text in found)
+
+
+def test_blocks_of_different_cells(tmp_path: Path) -> None:
+    """The reflections have no cell and no group of their own."""
+    data = loop([f"_refln_{name}" for name in (*INDICES, "F_meas")], [(1, 2, 3, 10.0)])
+    name = "_symmetry_space_group_name_H-M 'P 21 21 21'\n"
+    first = cif_cell("_cell_length_") + name
+    others = first.replace("30.0", "31.0").replace("P 21 21 21", "P 2 2 2")
+    for other, count in ((first, 0), (others, 2)):
+        path = write_cif(tmp_path / "a.cif", {"x": first, "y": other, "z": data})
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            structure = reflections.read(path)
+        told = [str(each.message) for each in caught if "its blocks have" in str(each.message)]
+        assert len(told) == count
+        assert structure.cell is not None
+        assert structure.cell.lengths_angstrom[0] == 30.0
+        if count:
+            assert "the first counts: 30 40 50 90 90 90; 31 40 50" in told[0]
+            assert "the first counts: P 21 21 21, P 2 2 2" in told[1]

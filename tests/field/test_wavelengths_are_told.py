@@ -121,4 +121,46 @@ def test_a_dataset_without_a_wavelength_beside_others(tmp_path: Path) -> None:
     mtz.write_to_file(str(tmp_path / "a.mtz"))
     structure = reflections.read(tmp_path / "a.mtz")
     assert structure.wavelength is None
-    assert structure.unclear_wavelength == "its other datasets have the wavelengths 1.25 A"
+    assert structure.unclear_wavelength.endswith("others or batches have the wavelengths 1.25 A")
+
+
+HEAD = cif_cell() + "_symmetry.space_group_name_H-M 'P 21 21 21'\n"
+REFLECTIONS = loop(TAGS, [(1, 2, 3, 10.0)])
+
+
+@pytest.mark.parametrize(
+    ("blocks", "angstroms", "unclear"),
+    [
+        ((f"{HEAD}{VALUE} 1.25\n", REFLECTIONS), 1.25, ""),
+        ((f"{HEAD}{VALUE} 1.25\n", f"{VALUE} 0.9\n{REFLECTIONS}"), 0.9, ""),
+        ((f"{HEAD}{VALUE} 1.25\n", f"{VALUE} 1.25\n", REFLECTIONS), 1.25, ""),
+        (
+            (f"{HEAD}{VALUE} 1.25\n", f"{VALUE} 0.9\n", REFLECTIONS),
+            None,
+            "its blocks have the wavelengths 1.25, 0.9 A",
+        ),
+        ((f"{HEAD}{PEAKS}", REFLECTIONS), None, "it has the wavelengths 0.9795, 1.1 A"),
+    ],
+)
+def test_wavelengths_of_other_blocks(
+    blocks: tuple[str, ...], angstroms: float | None, unclear: str, tmp_path: Path
+) -> None:
+    named = {f"b{number}": text for number, text in enumerate(blocks)}
+    structure = reflections.read(write_cif(tmp_path / "a.cif", named))
+    expected = None if angstroms is None else pytest.approx(angstroms * 1e-10, rel=1e-9)
+    assert structure.wavelength == expected
+    assert structure.unclear_wavelength == unclear
+    borrowed = angstroms is not None and VALUE not in blocks[-1]
+    assert ("and wavelength of another block" in said(structure)) == borrowed
+
+
+def test_a_wavelength_of_batches_alone(tmp_path: Path) -> None:
+    mtz = write_mtz(tmp_path / "a.mtz", np.array([[1, 2, 3]]), [("F", "F", np.array([10.0]))])
+    mtz.datasets[-1].wavelength = 0.0
+    batch = gemmi.Mtz.Batch()
+    batch.number, batch.wavelength = 1, 0.75
+    mtz.batches.append(batch)
+    mtz.write_to_file(str(tmp_path / "a.mtz"))
+    structure = reflections.read(tmp_path / "a.mtz")
+    assert structure.wavelength is None
+    assert structure.unclear_wavelength.endswith("batches have the wavelengths 0.75 A")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from cupysim.constants import ANGSTROM
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures.cif_blocks import CifBlock, read_blocks
 from cupysim.formats.structures.cif_scales import of_reflections
-from cupysim.formats.structures.symmetry import Symmetry
+from cupysim.formats.structures.symmetry import Symmetry, cell_text
 from cupysim.formats.structures.table import (
     Cell,
     Column,
@@ -20,7 +21,7 @@ from cupysim.formats.structures.table import (
     listed,
     miller_indices,
 )
-from cupysim.formats.structures.wavelengths import of_block
+from cupysim.formats.structures.wavelengths import ToldWavelength, of_block, one_of
 
 CATEGORIES = ("_refln_", "_diffrn_refln_")
 """Merged or refined data, and data as they were measured."""
@@ -86,7 +87,7 @@ def read(path: os.PathLike[str] | str, data: bytes) -> list[ReflectionTable]:
     -------
     list of ReflectionTable
         One for each block, or dataset of a block; cell and space group of a block which has none
-        are those of the first block which has them.
+        are those of the first block which has them, its wavelength the one of all others.
 
     Raises
     ------
@@ -97,31 +98,47 @@ def read(path: os.PathLike[str] | str, data: bytes) -> list[ReflectionTable]:
     tables = [table for block in blocks for table in _tables(path, block)]
     if not tables:
         raise FileFormatError(path, _nothing(blocks))
-    cell = next((each for block in blocks if (each := block.cell(path)) is not None), None)
-    symmetry = next((each for each in (t.symmetry for t in tables) if each is not None), None)
-    if symmetry is None:
-        found = (block.symmetry(path).symmetry for block in blocks)
-        symmetry = next((each for each in found if each is not None), None)
-    return [_completed(table, cell, symmetry) for table in tables]
+    cells = [each for block in blocks if (each := block.cell(path)) is not None]
+    groups = [each.symmetry for each in tables if each.symmetry is not None]
+    if not groups:
+        told = (block.symmetry(path).symmetry for block in blocks)
+        groups = [each for each in told if each is not None]
+    waves = [of_block(block, path) for block in blocks]
+    return [_completed(table, cells, groups, waves) for table in tables]
 
 
 def _completed(
-    table: ReflectionTable, cell: Cell | None, symmetry: Symmetry | None
+    table: ReflectionTable,
+    cells: Sequence[Cell],
+    groups: Sequence[Symmetry],
+    waves: Sequence[ToldWavelength],
 ) -> ReflectionTable:
-    """The table with what another block says."""
-    remarks = list(table.remarks)
-    borrowed = []
-    if table.cell is None and cell is not None:
+    """The table with what other blocks say."""
+    borrowed, alarms = [], []
+    if table.cell is None and cells:
         borrowed.append("unit cell")
-    if table.symmetry is None and symmetry is not None:
+        if len(set(cells)) > 1:
+            shown = "; ".join(cell_text(each) for each in dict.fromkeys(cells))
+            alarms.append(f"its blocks have different cells, of which the first counts: {shown}")
+        table = replace(table, cell=cells[0])
+    if table.symmetry is None and groups:
         borrowed.append("space group")
-    if borrowed:
-        remarks.append(f"{' and '.join(borrowed)} of another block of the file")
+        if not all(each.has_operators(groups[0]) for each in groups):
+            shown = ", ".join(dict.fromkeys(each.name for each in groups))
+            alarms.append(f"its blocks have different groups, of which the first counts: {shown}")
+        table = replace(table, symmetry=groups[0])
+    if table.wavelength is None and not table.unclear_wavelength:
+        wave = one_of([each.value / ANGSTROM for each in waves if each.value], "its blocks have")
+        unclear = next((each.unclear for each in waves if each.unclear), wave.unclear)
+        if wave.value is not None and not unclear:
+            borrowed.append("wavelength")
+            table = replace(table, wavelength=wave.value)
+        table = replace(table, unclear_wavelength=unclear)
+    what = f"{' and '.join(borrowed)} of another block of the file"
     return replace(
         table,
-        cell=table.cell or cell,
-        symmetry=table.symmetry or symmetry,
-        remarks=tuple(remarks),
+        remarks=(*table.remarks, what) if borrowed else table.remarks,
+        warnings=(*table.warnings, *alarms),
     )
 
 

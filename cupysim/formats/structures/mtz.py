@@ -39,6 +39,12 @@ QUANTITIES = {
 }
 """Column types: https://www.ccp4.ac.uk/html/mtzformat.html. All others are of no use here."""
 
+USUAL = {
+    Quantity.AMPLITUDE: re.compile(r"(F|FP|FOBS|F-obs|F_meas)(\W|$)", re.IGNORECASE),
+    Quantity.INTENSITY: re.compile(r"(I|IMEAN|IOBS|I-obs|I_meas)(\W|$)", re.IGNORECASE),
+}
+"""How labels of amplitudes and of intensities begin."""
+
 OF_ONE_MATE = "GKLM"
 """Types of columns which belong to one of two Friedel mates."""
 
@@ -104,6 +110,47 @@ def _in_ascii(data: bytes) -> bytes:
 def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
     rows = np.array(mtz.array, dtype=np.float64)
     missing = float(mtz.valm)
+    positions, alarms = _index_columns(path, mtz)
+    indices = miller_indices(path, rows[:, positions])
+    if np.isfinite(missing):
+        rows[rows == missing] = np.nan
+    flags = None
+    for number, column in enumerate(mtz.columns):
+        if column.type == FLAGS:
+            flags = np.nan_to_num(rows[:, number]).astype(np.int64)
+    told = _symmetry(path, mtz, data)
+    # of the column's own dataset the wavelength is in the column
+    holders = [*mtz.datasets, *mtz.batches]
+    waves = dict.fromkeys(f"{each.wavelength:g}" for each in holders if each.wavelength > 0.0)
+    others = (
+        f"the dataset has none, but others or batches have the wavelengths {', '.join(waves)} A"
+    )
+    table = ReflectionTable(
+        kind="MTZ",
+        block="",
+        hkl=indices,
+        columns=tuple(
+            _column(mtz, column, rows[:, number])
+            for number, column in enumerate(mtz.columns)
+            if number not in positions
+        ),
+        cell=_cell(mtz.cell),
+        symmetry=told.symmetry,
+        unclear_wavelength=others if waves else "",
+        remarks=told.assumptions,
+        warnings=(*told.contradictions, *alarms),
+    )
+    if flags is None:
+        return table
+    return replace(
+        table,
+        is_minus=(flags % PARTIAL > 0) & (flags % 2 == 0),
+        refused=PARTS if (flags // PARTIAL > 0).any() else "",
+    )
+
+
+def _index_columns(path: object, mtz: Any) -> tuple[list[int], list[str]]:
+    """Which columns are h, k, l, and what must be said of them and of the others."""
     positions = [number for number, column in enumerate(mtz.columns) if column.type == INDEX]
     if len(positions) < 3:
         raise FileFormatError(path, "it has no three columns of Miller indices (type H)")
@@ -115,43 +162,19 @@ def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
             f"its columns of Miller indices are labelled {' '.join(labels[:3])}, not H K L: it is "
             "unclear which is which",
         )
-    more = (
-        (f"further columns of type {INDEX} are not read as indices: {', '.join(labels[3:])}",)
-        if len(labels) > 3
-        else ()
-    )
-    indices = miller_indices(path, rows[:, positions[:3]])
-    if np.isfinite(missing):
-        rows[rows == missing] = np.nan
-    flags = None
-    for number, column in enumerate(mtz.columns):
-        if column.type == FLAGS:
-            flags = np.nan_to_num(rows[:, number]).astype(np.int64)
-    told = _symmetry(path, mtz, data)
-    waves = [f"{each.wavelength:g}" for each in mtz.datasets if each.wavelength > 0.0]
-    others = f"its other datasets have the wavelengths {', '.join(dict.fromkeys(waves))} A"
-    table = ReflectionTable(
-        kind="MTZ",
-        block="",
-        hkl=indices,
-        columns=tuple(
-            _column(mtz, column, rows[:, number])
-            for number, column in enumerate(mtz.columns)
-            if number not in positions[:3]
-        ),
-        cell=_cell(mtz.cell),
-        symmetry=told.symmetry,
-        unclear_wavelength=others if waves else "",
-        remarks=told.assumptions,
-        warnings=(*told.contradictions, *more),
-    )
-    if flags is None:
-        return table
-    return replace(
-        table,
-        is_minus=(flags % PARTIAL > 0) & (flags % 2 == 0),
-        refused=PARTS if (flags // PARTIAL > 0).any() else "",
-    )
+    alarms = []
+    if len(labels) > 3:
+        shown = ", ".join(labels[3:])
+        alarms.append(f"further columns of type {INDEX} are not read as indices: {shown}")
+    for column in mtz.columns:
+        quantity = QUANTITIES.get(column.type)
+        meant = next((each for each, names in USUAL.items() if names.match(column.label)), None)
+        if quantity in USUAL and meant is not None and quantity is not meant:
+            alarms.append(
+                f"the column {column.label} has the type {column.type}: its numbers are "
+                f"{quantity.value} for cupysim, though its label is one of {meant.value}"
+            )
+    return positions[:3], alarms
 
 
 def _column(mtz: Any, column: Any, values: np.ndarray) -> Column:
