@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import gemmi
@@ -86,6 +87,26 @@ SOURCE = "_diffrn_source.pdbx_wavelength"
         (f"{VALUE} 0.71073\n{SOURCE} 0.9\n", "", None, "it has the wavelengths 0.71073, 0.9 A"),
         (f"{PEAKS}{SOURCE}_list '0.9795, 1.1'\n", "r", 1.1, ""),
         ("", "r", None, ""),
+        ("_diffrn_radiation.pdbx_wavelength 0.9\n", "", 0.9, ""),
+        (
+            "_diffrn_radiation.pdbx_wavelength_list 0.9,0.8\n",
+            "",
+            None,
+            "it has the wavelengths 0.9, 0.8 A",
+        ),
+        (
+            "_cell_measurement_wavelength 0.71073\n",
+            "",
+            None,
+            "it has no wavelength, but _cell_measurement_wavelength 0.71073",
+        ),
+        (
+            "_diffrn_radiation_type 'Mo K-alpha'\n",
+            "",
+            None,
+            "it has no wavelength, but _diffrn_radiation_type Mo K-alpha",
+        ),
+        (f"{VALUE} 0.71073\n_diffrn_radiation_type 'Mo K-alpha'\n", "", 0.71073, ""),
     ],
 )
 def test_wavelengths_of_a_cif(
@@ -164,3 +185,20 @@ def test_a_wavelength_of_batches_alone(tmp_path: Path) -> None:
     structure = reflections.read(tmp_path / "a.mtz")
     assert structure.wavelength is None
     assert structure.unclear_wavelength.endswith("batches have the wavelengths 0.75 A")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("_diffrn_radiation_probe neutron\n", "its data are those of neutrons"),
+        ("_diffrn_radiation.pdbx_scattering_type electron\n", "its data are those of electrons"),
+        ("_diffrn_radiation_probe x-ray\n", ""),
+    ],
+)
+def test_data_of_other_radiation(words: str, told: str, tmp_path: Path) -> None:
+    path = write_cif(tmp_path / "a.cif", {"x": HEAD + words + REFLECTIONS})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        reflections.read(path)
+    assert len(caught) == bool(told)
+    assert all(told in str(each.message) for each in caught)

@@ -64,6 +64,10 @@ SETS = ("wavelength_id", "crystal_id", "diffrn_id")
 PHASE = "_pd_refln_phase_id"
 """Item which tells the crystals of a powder apart."""
 
+RADIATION = ("_diffrn_radiation_probe", "_diffrn_radiation_pdbx_scattering_type")
+OTHER_PROBES = ("neutron", "electron")
+"""Items which tell with what was measured, and what scatters by other laws than X-rays."""
+
 EMBEDDED = {
     "_shelx_hkl_file": "raw intensities for SHELX",
     "_iucr_refine_reflections_details": "an .fcf file",
@@ -209,8 +213,17 @@ def _table(path: object, block: CifBlock, category: str, indices: list[str]) -> 
         wavelength=wave.value,
         unclear_wavelength=wave.unclear,
         remarks=told.assumptions,
-        warnings=told.contradictions,
+        warnings=(*told.contradictions, *_other_radiation(block)),
     )
+
+
+def _other_radiation(block: CifBlock) -> Iterator[str]:
+    """What must be said of data which are not of X-rays."""
+    for name in RADIATION:
+        for text in dict.fromkeys(block.texts(name)):
+            if text.lower() in OTHER_PROBES:
+                yield f"its data are those of {text.lower()}s ({name}), taken as they are"
+                return
 
 
 def _other_names(item: str) -> tuple[str, ...]:

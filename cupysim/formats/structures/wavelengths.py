@@ -22,7 +22,14 @@ LIST, IDENTIFIER, WEIGHT = (
 """Items of the list of wavelengths. mmCIF has another item, `_diffrn_radiation.wavelength_id`,
 whose name differs by its dot alone."""
 
-OF_SOURCE = ("_diffrn_source_pdbx_wavelength", "_diffrn_source_pdbx_wavelength_list")
+OF_SOURCE = tuple(
+    f"_diffrn_{category}_pdbx_wavelength{ending}"
+    for category in ("source", "radiation")
+    for ending in ("", "_list")
+)
+
+HINTS = ("_cell_measurement_wavelength", "_diffrn_radiation_type")
+"""What tells of a wavelength, but is not that of the reflections, or no number."""
 
 _SEPARATORS = re.compile(r"[,;\s]+")
 
@@ -95,7 +102,11 @@ def of_block(block: CifBlock, path: object, identifiers: Collection[str] = ()) -
             # a source of several wavelengths, of which the reflections name theirs
             continue
         numbers = [*numbers, *given]
-    return one_of(numbers, "it has")
+    found = one_of(numbers, "it has")
+    hints = [f"{name} {text}" for name in HINTS if (text := block.text(name))]
+    if hints and found == ToldWavelength():
+        return ToldWavelength(None, f"it has no wavelength, but {', '.join(hints)}")
+    return found
 
 
 def _listed(block: CifBlock, path: object) -> list[tuple[str, float]]:
