@@ -146,6 +146,7 @@ def shelx_lines(*indices: tuple[int, int, int]) -> str:
             "LATT and SYMM are those of P 1 21/c 1; the group that is given counts, P 21 21 21",
         ),
         ("LATT -1\nSYMM 0.5-X, -Y, 0.5+Z\nSYMM -X, 0.5+Y, 0.5-Z\nSYMM 0.5+X, 0.5-Y, -Z", "", ""),
+        (ZERO, "", ""),
         (shelx_lines((2, 2, 3)), "", "1 lines behind the end of the list look like reflections"),
         ("TITL 1 2 3 of 4\n_exptl_absorpt_process_details 'SADABS 2016/2'", "", ""),
     ],

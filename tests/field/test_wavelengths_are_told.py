@@ -83,6 +83,7 @@ SOURCE = "_diffrn_source.pdbx_wavelength"
         (f"{SOURCE}_list '0.9795, 0.97950'\n", "", 0.9795, ""),
         (f"{SOURCE}_list '0.9795,0.9797'\n", "", None, "it has the wavelengths 0.9795, 0.9797 A"),
         (f"{SOURCE}_list '0.9795-1.2'\n", "", None, "it has the wavelength '0.9795-1.2' (A)"),
+        (f"{VALUE} 0.9795\n{SOURCE}_list '0.9795-1.2'\n", "", 0.9795, ""),
         (f"{SOURCE} 0.9\n{SOURCE}_list ?\n", "", 0.9, ""),
         (f"{VALUE} 0.71073\n{SOURCE} 0.9\n", "", None, "it has the wavelengths 0.71073, 0.9 A"),
         (f"{PEAKS}{SOURCE}_list '0.9795, 1.1'\n", "r", 1.1, ""),

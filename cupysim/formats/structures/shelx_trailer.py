@@ -36,7 +36,7 @@ of symmetry at the origin."""
 PLACES_OF_MATRIX = slice(3, 12)
 """Words of HKLF n s r11 ... r33 which are the matrix of the indices."""
 
-_REFLECTION = re.compile(r"(?=.*\d.*\d.*\d)[ \d-]{12}[ \d.+-]*\d[ \d.+-]*$")
+_REFLECTION = re.compile(r"(?=.*[1-9])(?=.*\d.*\d.*\d)[ \d-]{12}[ \d.+-]*\d[ \d.+-]*$")
 
 
 def check_trailer(

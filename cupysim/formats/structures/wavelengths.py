@@ -96,7 +96,10 @@ def of_block(block: CifBlock, path: object, identifiers: Collection[str] = ()) -
         words = [word for word in _SEPARATORS.split(text) if word]
         plain = [word.partition("(")[0] for word in words]
         if not all(NUMBER.fullmatch(word) for word in plain):
-            return ToldWavelength(None, f"it has the wavelength {text[:60]!r} (A)")
+            if not numbers:
+                return ToldWavelength(None, f"it has the wavelength {text[:60]!r} (A)")
+            # a range beside the number
+            continue
         given = [float(word) for word in plain]
         if named and any(abs(each - numbers[0]) <= SAME * each for each in given):
             # a source of several wavelengths, of which the reflections name theirs
