@@ -19,6 +19,24 @@ LARGEST_FILE = 2**28
 _SEPARATORS = re.compile(r"[\s,;:!]+")
 
 
+def plain_number(text: str) -> float:
+    """A number as other languages write it too, without underscores, in digits of ASCII.
+
+    Parameters
+    ----------
+    text : str
+        Its text, which may also be "nan" or "inf".
+
+    Raises
+    ------
+    ValueError
+        If it is not a number.
+    """
+    if "_" in text or not text.isascii():
+        raise ValueError(f"not a number: {text[:40]!a}")
+    return float(text)
+
+
 def read_text(path: os.PathLike[str] | str) -> str:
     """Read a text file.
 

@@ -305,6 +305,14 @@ def take_wavelength(args: Arguments, measured: Structure | None, inherited: Inhe
     if measured is None or measured.wavelength is None:
         if inherited.no_wavelength:
             _demand_wavelength(inherited)
+        elif measured is not None and measured.unclear_wavelength:
+            warnings.warn(
+                CupysimWarning(
+                    f"{args.hkl_file}: {measured.unclear_wavelength}: none is taken, and 1 A is "
+                    "used; give -lambda"
+                ),
+                stacklevel=2,
+            )
         return ""
     # the very number which -lambda would give
     number = f"{measured.wavelength / ANGSTROM:.10g}"

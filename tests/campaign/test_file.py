@@ -136,6 +136,7 @@ class TestTables:
             ("x\n1\n", "has 1 rows, but there are 2 shots"),
             ("x,y\n1,2\n3\n", "line 3: 1 numbers where 2 are expected"),
             ("x\n1\nb\n", "line 3: 'b' is not a number"),
+            ("x\n1\n1_0\n", "line 3: '1_0' is not a number"),
             ("x\n1\nnan\n", "row 1: nan is not finite"),
             ("x,x\n1,2\n", "each once"),
             ("", "a table without numbers"),

@@ -305,6 +305,7 @@ ERRORS = {
     "--cell 1 2 3 90 90 90 --misset 1 inf 2": "--misset: expected finite numbers",
     "--cell 1 2 3": "argument --cell: expected 6 arguments",
     "--cell 1 2 3 90 90 x": "argument --cell: invalid float value: 'x'",
+    "--cell 1_0 2 3 90 90 90": "argument --cell: invalid float value: '1_0'",
     "--cell 1 2 3 90 90 90 --lambda 0 new.mat": "--lambda: expected a wavelength (A) above zero",
     "--matrix a.mat --matrix-lambda -1": "--matrix-lambda: expected a wavelength (A) above zero",
     "--cell 1 2 3 90 90 90 --matrix-lambda 1": "--matrix-lambda: only with --matrix",

@@ -11,6 +11,7 @@ import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.nexus.reader import hdf5_file, is_hdf5
+from cupysim.formats.text_numbers import plain_number
 from cupysim.storage.reading import opened
 
 
@@ -78,7 +79,7 @@ def _from_csv(path: str) -> dict[str, np.ndarray]:
             raise FileFormatError(path, problem, rows.line_num)
         for column, word in zip(columns, row, strict=True):
             try:
-                column.append(float(word))
+                column.append(plain_number(word))
             except ValueError as error:
                 raise FileFormatError(path, f"{word!r} is not a number", rows.line_num) from error
     return {name: np.array(column) for name, column in zip(names, columns, strict=True)}

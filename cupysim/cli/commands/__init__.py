@@ -6,8 +6,9 @@ import importlib
 import re
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NoReturn, TypeVar
 
 from cupysim.terminal import printable, say, show_warning
 
@@ -32,16 +33,30 @@ COMMANDS = {
 perhaps `TAKES_OPTIONS`: other words are options of the drop-in command."""
 
 
+T = TypeVar("T")
+
 NEGATIVE_NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 """Negative numbers, which are not options: argparse alone knows none with exponents."""
 
 
 class _Parser(ArgumentParser):
-    """Tells a mistake in one line."""
+    """Tells a mistake in one line; numbers are those of other programs too."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for kind in (int, float):
+            self.register("type", kind, partial(_plain, kind))
 
     def error(self, message: str) -> NoReturn:
         say(f"{self.prog}: error: {printable(message)}; {self.prog} --help lists the arguments\n")
         self.exit(EXIT_ERROR)
+
+
+def _plain(kind: Callable[[str], T], text: str) -> T:
+    """A number without underscores and in digits of ASCII, unlike Python's."""
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return kind(text)
 
 
 def run_command(words: Sequence[str]) -> int:

@@ -18,14 +18,9 @@ from cupysim.formats.structures.mmcif_atoms import complete_atom_loop, take_disp
 from cupysim.formats.structures.pdb_text import LARGEST_COORDINATE, prepared
 from cupysim.formats.structures.reflections import is_cif
 from cupysim.formats.structures.small_molecule import small_molecule
-from cupysim.formats.structures.symmetry import (
-    Symmetry,
-    cell_text,
-    check_cell,
-    named,
-    of_operators,
-)
+from cupysim.formats.structures.symmetry import Symmetry, cell_text, check_cell
 from cupysim.formats.structures.table import Cell, listed
+from cupysim.formats.structures.told_symmetry import by_name_or_operators
 from cupysim.optional_libraries import require
 from cupysim.storage.reading import content
 
@@ -141,13 +136,16 @@ def _read_cif(path: object, data: bytes) -> AtomicModel:
         cells = {tuple(block.columns.get("_cell_length_a", ())) for block in blocks} - {()}
         if len(cells) > 1 and not others:
             raise FileFormatError(path, f"{len(cells)} different unit cells; one is expected")
-        symmetry, notes = block.symmetry(path)
+        told = block.symmetry(path)
+        symmetry, notes = told.symmetry, (*told.assumptions, *told.contradictions)
         cell = block.cell(path)
         if is_core:
             if cell is None and len(cells) == 1:
                 owner = next(each for each in blocks if "_cell_length_a" in each.columns)
                 cell = owner.cell(path)
-                symmetry = symmetry or owner.symmetry(path)[0]
+                if symmetry is None:
+                    told = owner.symmetry(path)
+                    symmetry, notes = told.symmetry, (*told.assumptions, *told.contradictions)
                 remarks = (*remarks, f"the unit cell is that of block {owner.name}")
             if cell is None or min(cell[:3]) < SMALLEST_CELL:
                 raise FileFormatError(path, "fractional coordinates without a possible unit cell")
@@ -229,17 +227,12 @@ def _read_pdb(
     is_cut = any(each and not each.isdecimal() for each in beyond)
     if name.count("(") != name.count(")") or is_cut:
         raise FileFormatError(path, f"CRYST1: the space group {name!r} is cut off")
-    symmetry = named(name, cell)
     operators = [
         match[1] for line in structure.raw_remarks if (match := _OPERATOR_LINE.match(line))
     ]
-    if symmetry is None and operators:
-        symmetry = of_operators(path, operators, name)
-    if symmetry is None and name.strip():
-        raise FileFormatError(path, f"unknown space group {name!r}")
-    if symmetry is not None and symmetry.is_origin_assumed(name):
-        alarms = (*alarms, f"of the two origins of {name}, {symmetry.name} is assumed")
-    return AtomicModel(structure, cell, symmetry, tuple(remarks), tuple(alarms))
+    told = by_name_or_operators(path, name.strip(), operators, cell)
+    alarms = (*alarms, *told.assumptions, *told.contradictions)
+    return AtomicModel(structure, cell, told.symmetry, tuple(remarks), alarms)
 
 
 def _is_dummy(text: str) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from cupysim.errors import FileFormatError, ModelError
-from cupysim.formats.structures.symmetry import Symmetry, named, of_group, of_operators
-from cupysim.formats.structures.table import LONGEST_WAVE, Cell
+from cupysim.formats.structures.table import Cell
+from cupysim.formats.structures.told_symmetry import ToldSymmetry, Words, symmetry_of
+from cupysim.formats.text_numbers import plain_number
 from cupysim.models.crystal import UnitCell
 from cupysim.optional_libraries import require
 
@@ -19,14 +21,12 @@ OPERATORS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
 HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
 HERMANN_MAUGUIN = (
     "_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group_name_h-m_full",
-    "_space_group_name_h-m", "_symmetry_space_group_name_h-m_alt", "_space_group_name_h-m_ref",
+    "_space_group_name_h-m", "_symmetry_space_group_name_h-m_alt",
 )  # fmt: skip
+REFERENCE = "_space_group_name_h-m_ref"
+"""The name of the group in its usual setting, which need not be that of the file."""
+
 NUMBER = ("_space_group_it_number", "_symmetry_int_tables_number")
-WAVELENGTH = (
-    "_diffrn_radiation_wavelength_wavelength",
-    "_diffrn_radiation_wavelength",
-    "_diffrn_source_pdbx_wavelength",
-)
 CELL = (
     "_cell_length_a", "_cell_length_b", "_cell_length_c", "_cell_angle_alpha", "_cell_angle_beta",
     "_cell_angle_gamma",
@@ -49,11 +49,14 @@ class CifBlock:
         Values of each name as texts: one, or those of a loop.
     parsed : gemmi.cif.Block
         The same as gemmi has it.
+    doubled : set of str
+        Names which stand there with the dot and without, with different values.
     """
 
     name: str
     columns: dict[str, Any]
     parsed: Any
+    doubled: AbstractSet[str] = frozenset()
 
     def texts(self, *names: str) -> list[str]:
         """Values of the first of some names which has any."""
@@ -75,12 +78,16 @@ class CifBlock:
         FileFormatError
             If a value is not a number.
         """
+        self._demand_one(path, name)
         plain = (_plain(value) for value in self.columns[name])
         texts = ["nan" if value in UNKNOWN else value for value in plain]
-        try:
-            return np.array(texts, dtype=np.float64)
-        except ValueError:
-            return np.array([_number(path, name, text) for text in texts])
+        together = "".join(texts)
+        if together.isascii() and "_" not in together:
+            try:
+                return np.array(texts, dtype=np.float64)
+            except ValueError:
+                pass  # which one tells the slow way
+        return np.array([cif_number(path, name, text) for text in texts])
 
     def number_rows(self, path: object, names: Sequence[str]) -> np.ndarray:
         """Columns of numbers side by side, shape (rows, len(names)).
@@ -101,12 +108,13 @@ class CifBlock:
 
     def cell(self, path: object) -> Cell | None:
         """The unit cell, or None where it is not complete."""
+        self._demand_one(path, *CELL)
         values = [self.text(name) for name in CELL]
         if not all(values[:3]):
             return None
         # an angle which is not there is a right one, by the dictionary
         a, b, c, *angles = (
-            _number(path, name, value or "90") for name, value in zip(CELL, values, strict=True)
+            cif_number(path, name, value or "90") for name, value in zip(CELL, values, strict=True)
         )
         if not min(a, b, c, *angles) > 0.0:
             return None
@@ -116,51 +124,42 @@ class CifBlock:
             raise FileFormatError(path, str(error)) from error
         return (a, b, c, *angles)  # type: ignore[return-value]
 
-    def symmetry(self, path: object) -> tuple[Symmetry | None, list[str]]:
+    def symmetry(self, path: object) -> ToldSymmetry:
         """The space group, and what must be said of it.
-
-        Operators count before a Hall symbol, that before a Hermann-Mauguin symbol, and that
-        before a number.
 
         Raises
         ------
         FileFormatError
-            If there is something, but nothing which can be understood.
+            If there is something, but nothing which can be understood, or different groups.
         """
-        gemmi = require("gemmi", "reading CIF files")
-        name = self.text(*HERMANN_MAUGUIN)
-        by_name = named(name, self.cell(path))
-        operators = [text for text in self.texts(*OPERATORS) if text not in UNKNOWN]
-        if operators:
-            symmetry = of_operators(path, operators, name)
-            if by_name is None or by_name.has_operators(symmetry):
-                return symmetry, []
-            if by_name.has_operators(symmetry, centred=False):
-                return by_name, ["its operators lack centring translations, which its name has"]
-            return symmetry, [
-                f"its operators count, which are those of {symmetry.name}, not of {name}"
-            ]
-        hall, number = self.text(*HALL), self.text(*NUMBER)
-        if hall:
-            try:
-                operators = [op.triplet() for op in gemmi.symops_from_hall(hall)]
-            except (RuntimeError, ValueError):
-                operators = []
-            if operators:
-                return of_operators(path, operators, hall), []
-        if by_name is not None:
-            assumed = by_name.is_origin_assumed(name)
-            remark = f"of the two origins of {name}, {by_name.name} is assumed"
-            return by_name, [remark] if assumed else []
-        if not name and number.isdecimal():
-            found = gemmi.find_spacegroup_by_number(int(number))
-            if found is not None:
-                return of_group(found), [
-                    f"it has a space group's number alone, {number}: {found.xhm()} is assumed"
-                ]
-        if name or hall or number:
-            raise FileFormatError(path, f"unknown space group {name or hall or number!r}")
-        return None, []
+        self._demand_one(path, *OPERATORS, *HALL, *HERMANN_MAUGUIN, REFERENCE, *NUMBER)
+        lists = [[text for text in self.texts(name) if text not in UNKNOWN] for name in OPERATORS]
+        operators = [(name, each) for name, each in zip(OPERATORS, lists, strict=True) if each]
+        if len(operators) == 1:
+            operators = [("operators", operators[0][1])]
+        words = Words(
+            operators=operators,
+            hall=self._known(HALL),
+            names=self._known(HERMANN_MAUGUIN),
+            types=self._known((REFERENCE,)),
+            numbers=self._known(NUMBER),
+        )
+        if not words.names:
+            words = replace(words, names=words.types)
+        return symmetry_of(path, words, self.cell(path))
+
+    def _demand_one(self, path: object, *names: str) -> None:
+        """Refuse names which stand there twice, with different values."""
+        for name in names:
+            if name in self.doubled:
+                raise FileFormatError(
+                    path, f"block {self.name}: it has two {name} (with a dot, and without), which "
+                    "differ"
+                )  # fmt: skip
+
+    def _known(self, names: Sequence[str]) -> list[str]:
+        """The first known value of each of some names."""
+        return list(dict.fromkeys(text for name in names if (text := self.text(name))))
 
 
 def read_blocks(path: os.PathLike[str] | str, data: bytes) -> list[CifBlock]:
@@ -195,16 +194,22 @@ def read_blocks(path: os.PathLike[str] | str, data: bytes) -> list[CifBlock]:
 
 def _block(block: Any) -> CifBlock:
     columns: dict[str, Any] = {}
+    doubled = set()
     for item in block:
+        found: dict[str, Any] = {}
         if item.pair is not None:
             tag, value = item.pair
-            columns[_name(tag)] = [value]
+            found[_name(tag)] = [value]
         elif item.loop is not None:
             tags = item.loop.tags
             values = item.loop.values
             for number, tag in enumerate(tags):
-                columns[_name(tag)] = values[number :: len(tags)]
-    return CifBlock(block.name, columns, block)
+                found[_name(tag)] = values[number :: len(tags)]
+        doubled |= {
+            name for name in found if list(columns.get(name, found[name])) != list(found[name])
+        }
+        columns.update(found)
+    return CifBlock(block.name, columns, block, frozenset(doubled))
 
 
 def _name(tag: str) -> str:
@@ -219,31 +224,27 @@ def _plain(value: str) -> str:
     return value
 
 
-def _number(path: object, name: str, text: str) -> float:
-    """A number, perhaps with its standard uncertainty in parentheses."""
-    try:
-        return float(text.partition("(")[0])
-    except ValueError as error:
-        raise FileFormatError(path, f"{name} is not a number: {text[:40]!r}") from error
-
-
-def wavelengths(block: CifBlock, path: object) -> dict[str, float]:
-    """Wavelengths (Angstrom) of a block by their identifiers.
+def cif_number(path: object, name: str, text: str) -> float:
+    """A number, perhaps with its standard uncertainty in parentheses.
 
     Parameters
     ----------
-    block : CifBlock
-        The block.
     path : path_like
         The file, for messages.
+    name : str
+        What it is.
+    text : str
+        Its text.
+
+    Raises
+    ------
+    FileFormatError
+        If it is not a number.
     """
-    texts = block.texts(*WAVELENGTH)
-    names: Sequence[str] = block.texts("_diffrn_radiation_wavelength_id")
-    if len(names) != len(texts):
-        names = [str(number + 1) for number in range(len(texts))]
-    known = {
-        name: _number(path, "wavelength", text)
-        for name, text in zip(names, texts, strict=True)
-        if text not in UNKNOWN
-    }
-    return {name: number for name, number in known.items() if 0.0 < number < LONGEST_WAVE}
+    number, bracket, uncertainty = text.partition("(")
+    try:
+        if bracket and not uncertainty.endswith(")"):
+            raise ValueError
+        return plain_number(number)
+    except ValueError as error:
+        raise FileFormatError(path, f"{name} is not a number: {text[:40]!r}") from error

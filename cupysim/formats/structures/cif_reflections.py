@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import FileFormatError
-from cupysim.formats.structures.cif_blocks import CifBlock, read_blocks, wavelengths
-from cupysim.formats.structures.symmetry import Symmetry
+from cupysim.formats.structures.cif_blocks import CifBlock, read_blocks
+from cupysim.formats.structures.cif_scales import of_reflections
+from cupysim.formats.structures.symmetry import Symmetry, cell_text
 from cupysim.formats.structures.table import (
     Cell,
     Column,
@@ -20,6 +21,7 @@ from cupysim.formats.structures.table import (
     listed,
     miller_indices,
 )
+from cupysim.formats.structures.wavelengths import ToldWavelength, of_block, one_of
 
 CATEGORIES = ("_refln_", "_diffrn_refln_")
 """Merged or refined data, and data as they were measured."""
@@ -62,6 +64,10 @@ SETS = ("wavelength_id", "crystal_id", "diffrn_id")
 PHASE = "_pd_refln_phase_id"
 """Item which tells the crystals of a powder apart."""
 
+RADIATION = ("_diffrn_radiation_probe", "_diffrn_radiation_pdbx_scattering_type")
+OTHER_PROBES = ("neutron", "electron")
+"""Items which tell with what was measured, and what scatters by other laws than X-rays."""
+
 EMBEDDED = {
     "_shelx_hkl_file": "raw intensities for SHELX",
     "_iucr_refine_reflections_details": "an .fcf file",
@@ -85,7 +91,7 @@ def read(path: os.PathLike[str] | str, data: bytes) -> list[ReflectionTable]:
     -------
     list of ReflectionTable
         One for each block, or dataset of a block; cell and space group of a block which has none
-        are those of the first block which has them.
+        are those of the first block which has them, its wavelength the one of all others.
 
     Raises
     ------
@@ -96,31 +102,47 @@ def read(path: os.PathLike[str] | str, data: bytes) -> list[ReflectionTable]:
     tables = [table for block in blocks for table in _tables(path, block)]
     if not tables:
         raise FileFormatError(path, _nothing(blocks))
-    cell = next((each for block in blocks if (each := block.cell(path)) is not None), None)
-    symmetry = next((each for each in (t.symmetry for t in tables) if each is not None), None)
-    if symmetry is None:
-        found = (block.symmetry(path)[0] for block in blocks)
-        symmetry = next((each for each in found if each is not None), None)
-    return [_completed(table, cell, symmetry) for table in tables]
+    cells = [each for block in blocks if (each := block.cell(path)) is not None]
+    groups = [each.symmetry for each in tables if each.symmetry is not None]
+    if not groups:
+        told = (block.symmetry(path).symmetry for block in blocks)
+        groups = [each for each in told if each is not None]
+    waves = [of_block(block, path) for block in blocks]
+    return [_completed(table, cells, groups, waves) for table in tables]
 
 
 def _completed(
-    table: ReflectionTable, cell: Cell | None, symmetry: Symmetry | None
+    table: ReflectionTable,
+    cells: Sequence[Cell],
+    groups: Sequence[Symmetry],
+    waves: Sequence[ToldWavelength],
 ) -> ReflectionTable:
-    """The table with what another block says."""
-    remarks = list(table.remarks)
-    borrowed = []
-    if table.cell is None and cell is not None:
+    """The table with what other blocks say."""
+    borrowed, alarms = [], []
+    if table.cell is None and cells:
         borrowed.append("unit cell")
-    if table.symmetry is None and symmetry is not None:
+        if len(set(cells)) > 1:
+            shown = "; ".join(cell_text(each) for each in dict.fromkeys(cells))
+            alarms.append(f"its blocks have different cells, of which the first counts: {shown}")
+        table = replace(table, cell=cells[0])
+    if table.symmetry is None and groups:
         borrowed.append("space group")
-    if borrowed:
-        remarks.append(f"{' and '.join(borrowed)} of another block of the file")
+        if not all(each.has_operators(groups[0]) for each in groups):
+            shown = ", ".join(dict.fromkeys(each.name for each in groups))
+            alarms.append(f"its blocks have different groups, of which the first counts: {shown}")
+        table = replace(table, symmetry=groups[0])
+    if table.wavelength is None and not table.unclear_wavelength:
+        wave = one_of([each.value / ANGSTROM for each in waves if each.value], "its blocks have")
+        unclear = next((each.unclear for each in waves if each.unclear), wave.unclear)
+        if wave.value is not None and not unclear:
+            borrowed.append("wavelength")
+            table = replace(table, wavelength=wave.value)
+        table = replace(table, unclear_wavelength=unclear)
+    what = f"{' and '.join(borrowed)} of another block of the file"
     return replace(
         table,
-        cell=table.cell or cell,
-        symmetry=table.symmetry or symmetry,
-        remarks=tuple(remarks),
+        remarks=(*table.remarks, what) if borrowed else table.remarks,
+        warnings=(*table.warnings, *alarms),
     )
 
 
@@ -147,6 +169,8 @@ def _tables(path: object, block: CifBlock) -> Iterator[ReflectionTable]:
                 block, category, _table(path, block, category, indices)
             )
             for part, rows in _split(path, block, category, table):
+                refused, alarms = of_reflections(block, path, category, rows & ~absent)
+                part = replace(part, refused=refused, warnings=(*part.warnings, *alarms))
                 yield part.rows(rows & ~absent)
             return
 
@@ -176,18 +200,30 @@ def _table(path: object, block: CifBlock, category: str, indices: list[str]) -> 
                 other_names=_other_names(item),
             )
         )
-    symmetry, remarks = block.symmetry(path)
-    waves = wavelengths(block, path)
+    told = block.symmetry(path)
+    names = block.texts(f"{category}wavelength_id")
+    wave = of_block(block, path, set(names) if len(set(names)) == 1 else ())
     return ReflectionTable(
         kind="CIF",
         block=block.name,
         hkl=miller_indices(path, hkl),
         columns=tuple(columns),
         cell=block.cell(path),
-        symmetry=symmetry,
-        wavelength=next(iter(waves.values())) * ANGSTROM if len(waves) == 1 else None,
-        remarks=tuple(remarks),
+        symmetry=told.symmetry,
+        wavelength=wave.value,
+        unclear_wavelength=wave.unclear,
+        remarks=told.assumptions,
+        warnings=(*told.contradictions, *_other_radiation(block)),
     )
+
+
+def _other_radiation(block: CifBlock) -> Iterator[str]:
+    """What must be said of data which are not of X-rays."""
+    for name in RADIATION:
+        for text in dict.fromkeys(block.texts(name)):
+            if text.lower() in OTHER_PROBES:
+                yield f"its data are those of {text.lower()}s ({name}), taken as they are"
+                return
 
 
 def _other_names(item: str) -> tuple[str, ...]:
@@ -230,14 +266,14 @@ def _split(
     if len(different) < 2 or not (waves_differ or phases_differ or _overlap(table.hkl)):
         yield table, np.ones(len(table.hkl), dtype=bool)
         return
-    waves = wavelengths(block, path)
     for label in different:
         others = [other for other in different if other != label]
-        wave = waves.get(label.split("/")[0]) if by_wavelength else None
+        wave = of_block(block, path, [label.split("/")[0]] if by_wavelength else ())
         part = replace(
             table,
             block=f"{table.block}:{label}",
-            wavelength=table.wavelength if wave is None else wave * ANGSTROM,
+            wavelength=wave.value,
+            unclear_wavelength=wave.unclear,
             remarks=(*table.remarks, f"other datasets of the loop: {listed(others)}"),
         )
         yield part, labels == label

@@ -157,7 +157,10 @@ def read(
     own = None
     if box is not None and found.cell is not None and _is_box(found, box):
         own = UnitCell.from_degrees(*found.cell)
-    return Structure(factors, unit_cell(structure.cell), group, source, None, lines, symmetry, own)
+    return Structure(
+        factors, unit_cell(structure.cell), group, source, None, lines, symmetry, own,
+        is_calculated=True,
+    )  # fmt: skip
 
 
 def _checked(path: object, found: AtomicModel) -> tuple[list[str], list[str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from cupysim.errors import FileFormatError
@@ -11,6 +13,14 @@ from cupysim.formats.structures.table import Quantity, ReflectionTable
 from cupysim.optional_libraries import require
 
 SIGNATURE = b"CrystFEL reflection list"
+
+END = "End of reflections"
+"""The line behind the last reflection."""
+
+COLUMNS = ("h", "k", "l", "I", "sigma(I)")
+"""Columns which are taken."""
+
+_REFLECTION = re.compile(r"\s*(-?\d+\s+){3}-?\d+\.?\d*\s")
 
 POINT_GROUPS = {
     "1": "P 1", "-1": "P -1", "2": "P 1 2 1", "m": "P 1 m 1", "2/m": "P 1 2/m 1", "222": "P 2 2 2",
@@ -56,24 +66,46 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
     FileFormatError
         If a line is not as it must be.
     """
-    point_group, rows, inside = "", [], False
+    groups: dict[str, int] = {}
+    rows: list[list[float]] = []
+    places: list[int] = []
+    ended = False
     for number, line in enumerate(lines[1:], 2):
         words = line.split()
+        if ended and _REFLECTION.match(line):
+            raise FileFormatError(path, f"a reflection after {END!r}", number)
+        if ended or not words:
+            continue
         if line.startswith("Symmetry:"):
-            point_group = words[1] if len(words) > 1 else ""
+            groups.setdefault(" ".join(words[1:]), number)
         elif words[:3] == ["h", "k", "l"]:
-            inside = True
-        elif line.startswith("End of reflections"):
-            break
-        elif inside and words:
-            row = [word for column, word in enumerate(words) if column != 4]
-            rows.append(free_numbers(path, " ".join(row), number, 5)[:5])
-    else:
-        raise FileFormatError(path, "the CrystFEL list is cut off: it has no 'End of reflections'")
+            places = _places(path, words, number)
+        elif line.startswith(END):
+            ended = True
+        elif places:
+            if max(places) >= len(words):
+                problem = f"{len(words)} numbers, but the line of names has more"
+                raise FileFormatError(path, problem, number)
+            row = " ".join(words[place] for place in places)
+            rows.append(free_numbers(path, row, number, len(places)))
+    if not ended:
+        raise FileFormatError(path, f"the CrystFEL list is cut off: it has no {END!r}")
+    if len(groups) > 1:
+        problem = f"two point groups: {', '.join(groups)}"
+        raise FileFormatError(path, problem, list(groups.values())[1])
     return list_table(
         path, "CrystFEL list", rows, ("I", "SIGI"), (Quantity.INTENSITY, Quantity.DEVIATION),
-        None, point_group_symmetry(path, point_group),
+        None, point_group_symmetry(path, next(iter(groups), "")),
     )  # fmt: skip
+
+
+def _places(path: object, names: Sequence[str], line: int) -> list[int]:
+    """In which columns h, k, l, I and sigma are, from 0."""
+    for name in COLUMNS:
+        if names.count(name) != 1:
+            problem = f"its columns are {' '.join(names)[:60]}, of which one must be {name}"
+            raise FileFormatError(path, problem, line)
+    return [names.index(name) for name in COLUMNS]
 
 
 def point_group_symmetry(path: object, name: str) -> Symmetry:

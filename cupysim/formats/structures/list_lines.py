@@ -15,6 +15,7 @@ from cupysim.formats.structures.table import (
     ReflectionTable,
     miller_indices,
 )
+from cupysim.formats.text_numbers import plain_number
 
 
 def list_table(
@@ -82,7 +83,7 @@ def free_numbers(path: object, line: str, number: int, least: int) -> list[float
         If there are fewer, or other words.
     """
     try:
-        row = [float(word) for word in line.split()]
+        row = [plain_number(word) for word in line.split()]
     except ValueError as error:
         raise FileFormatError(path, f"no numbers: {line[:60]!r}", number) from error
     if len(row) < least:
@@ -124,7 +125,7 @@ def fixed_numbers(path: object, line: str, number: int, widths: Sequence[int]) -
             row.append(np.nan)
             continue
         try:
-            row.append(float(text))
+            row.append(plain_number(text))
         except ValueError as error:
             raise FileFormatError(
                 path, f"no number in columns {at - width + 1} to {at}: {line[:60]!r}", number

@@ -163,6 +163,8 @@ def write_mtz(stream: BinaryIO, structure: Structure, reflections: ReflectionLis
 class _Unique:
     """Reflections of the asymmetric unit of the Laue group, without systematic absences.
 
+    Absences to which a file gives another amplitude than zero stay.
+
     `hkl` has the shape (n, 3); `plus` and `minus` are amplitudes of h k l and of -h -k -l, NaN
     where there is none.
     """
@@ -187,8 +189,12 @@ def _unique(structure: Structure, reflections: ReflectionList) -> _Unique:
     group = symmetry.group
     if group is not None:
         operations, asu = group.operations(), gemmi.ReciprocalAsu(group)
-        present = [h for h in hkl.tolist() if not operations.is_systematically_absent(h)]
-        moved = [asu.to_asu(h, operations)[0] for h in present]
+        absent = np.array([operations.is_systematically_absent(h) for h in hkl.tolist()])
+        if not structure.is_calculated:
+            # a file's values count, as when they are read
+            for sign in (1, -1):
+                absent &= _looked_up(structure, sign * hkl) == 0.0
+        moved = [asu.to_asu(h, operations)[0] for h in hkl[~absent].tolist()]
         hkl = np.array(moved, dtype=np.int64).reshape(-1, 3)
     if len(hkl) == 0:
         raise CupysimError("all reflections are systematically absent")

@@ -14,7 +14,6 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import FileFormatError
-from cupysim.formats.structures.symmetry import Symmetry, of_group, of_operators
 from cupysim.formats.structures.table import (
     Cell,
     Column,
@@ -22,6 +21,7 @@ from cupysim.formats.structures.table import (
     ReflectionTable,
     miller_indices,
 )
+from cupysim.formats.structures.told_symmetry import ToldSymmetry, Words, symmetry_of
 from cupysim.optional_libraries import require
 
 SIGNATURE = b"MTZ "
@@ -39,14 +39,25 @@ QUANTITIES = {
 }
 """Column types: https://www.ccp4.ac.uk/html/mtzformat.html. All others are of no use here."""
 
+USUAL = {
+    Quantity.AMPLITUDE: re.compile(r"(F|FP|FOBS|F-obs|F_meas)(\W|$)", re.IGNORECASE),
+    Quantity.INTENSITY: re.compile(r"(I|IMEAN|IOBS|I-obs|I_meas)(\W|$)", re.IGNORECASE),
+}
+"""How labels of amplitudes and of intensities begin."""
+
 OF_ONE_MATE = "GKLM"
 """Types of columns which belong to one of two Friedel mates."""
 
 INDEX, FLAGS = "H", "Y"
 """Types of Miller indices, and of what tells how they were moved into the asymmetric unit."""
 
+LABELS = "HKL"
+"""The usual labels of the indices, in the order of their columns."""
+
 PARTIAL = 256
 """The flags of a part of a reflection are its operator's number plus this."""
+
+PARTS = "some rows are parts of reflections (M/ISYM above 256); scale and merge them before"
 
 RECORD, OPERATOR = 80, b"SYMM "
 """Bytes of each record of the header, and how those with symmetry operators begin."""
@@ -99,16 +110,21 @@ def _in_ascii(data: bytes) -> bytes:
 def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
     rows = np.array(mtz.array, dtype=np.float64)
     missing = float(mtz.valm)
-    positions = [number for number, column in enumerate(mtz.columns) if column.type == INDEX]
-    if len(positions) < 3:
-        raise FileFormatError(path, "it has no three columns of Miller indices (type H)")
-    indices = miller_indices(path, rows[:, positions[:3]])
+    positions, alarms = _index_columns(path, mtz)
+    indices = miller_indices(path, rows[:, positions])
     if np.isfinite(missing):
         rows[rows == missing] = np.nan
     flags = None
     for number, column in enumerate(mtz.columns):
         if column.type == FLAGS:
             flags = np.nan_to_num(rows[:, number]).astype(np.int64)
+    told = _symmetry(path, mtz, data)
+    # of the column's own dataset the wavelength is in the column
+    holders = [*mtz.datasets, *mtz.batches]
+    waves = dict.fromkeys(f"{each.wavelength:g}" for each in holders if each.wavelength > 0.0)
+    others = (
+        f"the dataset has none, but others or batches have the wavelengths {', '.join(waves)} A"
+    )
     table = ReflectionTable(
         kind="MTZ",
         block="",
@@ -116,18 +132,49 @@ def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
         columns=tuple(
             _column(mtz, column, rows[:, number])
             for number, column in enumerate(mtz.columns)
-            if number not in positions[:3]
+            if number not in positions
         ),
         cell=_cell(mtz.cell),
-        symmetry=_symmetry(path, mtz, data),
+        symmetry=told.symmetry,
+        unclear_wavelength=others if waves else "",
+        remarks=told.assumptions,
+        warnings=(*told.contradictions, *alarms),
     )
     if flags is None:
         return table
     return replace(
         table,
         is_minus=(flags % PARTIAL > 0) & (flags % 2 == 0),
-        partial=bool((flags // PARTIAL > 0).any()),
+        refused=PARTS if (flags // PARTIAL > 0).any() else "",
     )
+
+
+def _index_columns(path: object, mtz: Any) -> tuple[list[int], list[str]]:
+    """Which columns are h, k, l, and what must be said of them and of the others."""
+    positions = [number for number, column in enumerate(mtz.columns) if column.type == INDEX]
+    if len(positions) < 3:
+        raise FileFormatError(path, "it has no three columns of Miller indices (type H)")
+    labels = [mtz.columns[number].label for number in positions]
+    ours = [label.strip().upper() for label in labels[:3]]
+    if sorted(ours) == list(LABELS) and ours != list(LABELS):
+        raise FileFormatError(
+            path,
+            f"its columns of Miller indices are labelled {' '.join(labels[:3])}, not H K L: it is "
+            "unclear which is which",
+        )
+    alarms = []
+    if len(labels) > 3:
+        shown = ", ".join(labels[3:])
+        alarms.append(f"further columns of type {INDEX} are not read as indices: {shown}")
+    for column in mtz.columns:
+        quantity = QUANTITIES.get(column.type)
+        meant = next((each for each, names in USUAL.items() if names.match(column.label)), None)
+        if quantity in USUAL and meant is not None and quantity is not meant:
+            alarms.append(
+                f"the column {column.label} has the type {column.type}: its numbers are "
+                f"{quantity.value} for cupysim, though its label is one of {meant.value}"
+            )
+    return positions[:3], alarms
 
 
 def _column(mtz: Any, column: Any, values: np.ndarray) -> Column:
@@ -151,7 +198,7 @@ def _cell(cell: Any) -> Cell | None:
     return parameters if exists else None  # type: ignore[return-value]
 
 
-def _symmetry(path: object, mtz: Any, data: bytes) -> Symmetry | None:
+def _symmetry(path: object, mtz: Any, data: bytes) -> ToldSymmetry:
     """The operators count; the name stands in where there are none."""
     start = data.rfind(HEADER)
     end = data.find(b"MTZENDOFHEADERS", start)
@@ -162,6 +209,17 @@ def _symmetry(path: object, mtz: Any, data: bytes) -> Symmetry | None:
         for record in takewhile(lambda record: not record.startswith(b"END "), records)
         if record.upper().startswith(OPERATOR)
     ]
-    if triplets:
-        return of_operators(path, triplets, mtz.spacegroup_name)
-    return None if mtz.spacegroup is None else of_group(mtz.spacegroup)
+    promised = int(mtz.nsymop)
+    if triplets and promised > 0 and len(triplets) != promised:
+        raise FileFormatError(
+            path,
+            f"its header promises {promised} symmetry operators (SYMINF), but has "
+            f"{len(triplets)} (SYMM)",
+        )
+    name, number = str(mtz.spacegroup_name).strip(), int(mtz.spacegroup_number)
+    words = Words(
+        operators=[("operators (SYMM)", triplets)] if triplets else [],
+        names=[name] if name else [],
+        numbers=[str(number)] if number > 0 else [],
+    )
+    return symmetry_of(path, words, _cell(mtz.cell))

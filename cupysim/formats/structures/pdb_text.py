@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from cupysim.errors import FileFormatError
+from cupysim.formats.text_numbers import plain_number
 
 ATOM_RECORDS = ("ATOM  ", "HETATM")
 POSITION = ((30, 38), (38, 46), (46, 54))
@@ -99,7 +100,7 @@ def _is_old(lines: list[str]) -> bool:
 
 def _check(path: object, text: str, line: int, what: str) -> None:
     try:
-        value = float(text)
+        value = plain_number(text)
     except ValueError as error:
         raise FileFormatError(path, f"{what} is not a number: {text!r}", line) from error
     if not np.isfinite(value) or abs(value) > LARGEST_COORDINATE:

@@ -126,6 +126,8 @@ def structure_of(
 ) -> Structure:
     """Structure factors of chosen columns; see `read` for the parameters and errors."""
     cell = chosen.plus.cell or table.cell
+    if table.refused:
+        raise FileFormatError(path, table.refused)
     if table.symmetry is None:
         raise FileFormatError(path, "it has no space group and no symmetry operators")
     if cell is None and table.kind != "CrystFEL list":
@@ -133,10 +135,6 @@ def structure_of(
     if cell is not None:
         check_cell(path, cell, table.symmetry)
     observations, remarks = _observations(path, table, chosen)
-    if table.partial and merge:
-        raise FileFormatError(
-            path, "-merge: some rows are parts of reflections (M/ISYM); scale and merge them before"
-        )
     unique, how = merged(path, observations, table.symmetry, merge, not chosen.is_intensity)
     absent = _forbidden(unique, table.symmetry)
     if absent:
@@ -150,6 +148,8 @@ def structure_of(
             ),
             stacklevel=2,
         )
+    for text in table.warnings:
+        warnings.warn(CupysimWarning(f"{path}: {text}"), stacklevel=2)
     amplitudes, what = _amplitudes(unique.values, chosen.is_intensity)
     hkl, values = expanded(Observations(unique.hkl, amplitudes), table.symmetry)
     try:
@@ -158,6 +158,9 @@ def structure_of(
     except ModelError as error:
         raise FileFormatError(path, str(error)) from error
     wavelength = chosen.plus.wavelength or table.wavelength
+    unclear = "" if wavelength is not None else table.unclear_wavelength
+    if unclear:
+        remarks.append(f"{unclear}: none is taken")
     return Structure(
         factors=factors,
         cell=known,
@@ -167,6 +170,7 @@ def structure_of(
         notes=_notes(path, table, chosen, cell, [*table.remarks, *remarks, *how, *what],
                      len(unique.values), count_distinct(hkl), wavelength),
         symmetry=table.symmetry,
+        unclear_wavelength=unclear,
     )  # fmt: skip
 
 

@@ -10,9 +10,13 @@ from cupysim.errors import FileFormatError
 from cupysim.formats.structures.list_lines import fixed_numbers, list_table
 from cupysim.formats.structures.symmetry import named
 from cupysim.formats.structures.table import Quantity, ReflectionTable
+from cupysim.formats.text_numbers import plain_number
 
 HEAD = re.compile(rb"\A {4}1[ \t]*\r?\n *-?\d+[^\n]*\r?\n( *[\d.]+){6} +[a-z]\S*", re.IGNORECASE)
 """How such a file begins: a 1, the number of the last run, cell and space group."""
+
+WHOLE = {28, 44}
+"""Lengths of lines with one mate and with both."""
 
 
 def read(path: object, lines: list[str]) -> ReflectionTable:
@@ -33,11 +37,11 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
     Raises
     ------
     FileFormatError
-        If a line is not as it must be.
+        If a line is not as it must be, or the last one is cut off.
     """
     head = lines[2]
     try:
-        cell = tuple(float(head[at : at + 10]) for at in range(0, 60, 10))
+        cell = tuple(plain_number(head[at : at + 10]) for at in range(0, 60, 10))
     except ValueError as error:
         raise FileFormatError(path, f"no unit cell: {head[:70]!r}", 3) from error
     name = head[60:].strip()
@@ -49,6 +53,10 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
         for number, line in enumerate(lines[3:], 4)
         if line.strip()
     ]
+    lengths = [len(line.rstrip()) for line in lines[3:] if line.strip()]
+    if len(lengths) > 1 and set(lengths[:-1]) <= WHOLE and lengths[-1] not in WHOLE:
+        last = max(number for number, line in enumerate(lines, 1) if line.strip())
+        raise FileFormatError(path, "the file is cut off: its last line is shorter", last)
     for row in rows:
         for place in (3, 5):
             if row[place + 1] < 0.0:

@@ -7,26 +7,14 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats.structures.list_lines import fixed_numbers, list_table
+from cupysim.formats.structures.shelx_trailer import check_trailer
 from cupysim.formats.structures.symmetry import named
 from cupysim.formats.structures.table import Cell, Quantity, ReflectionTable
 
 LONGEST_WAVELENGTH = 20.0
 """Angstrom; of white beams nothing longer arrives at a detector."""
-
-UNSUPPORTED = {
-    "1": "condensed data of SHELX-76",
-    "2": "Laue data with a wavelength for each reflection",
-    "5": "overlapped reflections of a twin",
-    "6": "groups of overlapped reflections",
-}
-"""Other numbers of formats, and what such lists hold."""
-
-SAME_CELL = 1e-3
-"""Relative difference of edges and angles up to which a cell is the one that is given."""
 
 
 def read(
@@ -55,7 +43,8 @@ def read(
     Raises
     ------
     FileFormatError
-        If a line is not as it must be, or there is no such group.
+        If a line is not as it must be or cut off, there is no such group, or instructions behind
+        the list say that it is another.
     """
     symmetry = named(group, cell)
     if symmetry is None:
@@ -63,13 +52,16 @@ def read(
     rows: list[list[float]] = []
     batches: dict[int, int] = {}
     behind: list[str] = []
+    widths: list[int] = []
+    ending: int | None = None
     text_lines = data.decode("latin-1").splitlines()
     for number, line in enumerate(text_lines, 1):
-        if not line.strip():
-            if rows:
-                # h = k = l = 0 ends the list
-                break
+        if not line.strip() and not rows:
             continue
+        if not line.strip():
+            # h = k = l = 0 ends the list
+            ending = number
+            break
         row = fixed_numbers(path, line, number, (4, 4, 4, 8, 8))
         batch = line[28:32].strip()
         if re.fullmatch(r"-?\d+", batch):
@@ -79,10 +71,17 @@ def read(
                 # a Fortran format with two decimals
                 row[place] /= 100.0
         if row[:3] == [0.0, 0.0, 0.0]:
-            _check_trailer(path, text_lines[number:], intensities, cell)
+            ending = number
             break
+        widths.append(len(line.rstrip()))
         rows.append(row)
         behind.append(line[32:].strip())
+    if ending is None and len(set(widths[:-1])) == 1 and widths[-1] < widths[0]:
+        raise FileFormatError(
+            path, "the list is cut off: its last line is shorter", len(text_lines)
+        )
+    if ending is not None:
+        check_trailer(path, text_lines[ending:], ending + 1, intensities, cell, symmetry)
     _check_behind(path, behind)
     _check_batches(path, batches)
     names = ("I", "SIGI") if intensities else ("F", "SIGF")
@@ -133,25 +132,3 @@ def _check_batches(path: object, batches: Mapping[int, int]) -> None:
             "tell: merge them before",
             batches[several[1]],
         )
-
-
-def _check_trailer(path: object, lines: Sequence[str], intensities: bool, cell: Cell) -> None:
-    """Hold the instructions behind a list, which some programs put there, against what is given."""
-    for line in lines:
-        words = line.split()
-        told_kind = words[1] if len(words) > 1 and words[0].upper() == "HKLF" else ""
-        if told_kind in ("3", "4") and (told_kind == "4") is not intensities:
-            raise FileFormatError(path, f"it says HKLF {told_kind} itself: --shelx {told_kind}")
-        if told_kind.lstrip("-") in UNSUPPORTED:
-            what = UNSUPPORTED[told_kind.lstrip("-")]
-            raise FileFormatError(path, f"it says HKLF {told_kind} itself: {what}; not supported")
-        if len(words) == 8 and words[0].upper() == "CELL":
-            try:
-                told = [float(word) for word in words[2:]]
-            except ValueError:
-                continue
-            if np.abs(np.array(told) / cell - 1.0).max() > SAME_CELL:
-                warnings.warn(
-                    CupysimWarning(f"{path}: it has the cell {' '.join(words[2:])} itself"),
-                    stacklevel=4,
-                )

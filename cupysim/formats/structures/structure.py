@@ -31,6 +31,10 @@ class Structure:
         The space group, by which equivalents have equal amplitudes; None for P1.
     own_cell : UnitCell or None
         The cell of a model's own crystal, where the model stands alone in another one.
+    is_calculated : bool
+        Amplitudes are those of a model, so that those which the group forbids are rounding.
+    unclear_wavelength : str
+        What the file says instead, if it is not one wavelength.
     """
 
     factors: StructureFactors
@@ -41,6 +45,8 @@ class Structure:
     notes: tuple[str, ...] = field(default=())
     symmetry: Symmetry | None = None
     own_cell: UnitCell | None = None
+    is_calculated: bool = False
+    unclear_wavelength: str = ""
 
 
 def unit_cell(cell: object) -> UnitCell:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,18 +56,31 @@ class Symmetry:
         """Whether a name leaves open which of two origins is meant."""
         return self.name.endswith(":1") and ":" not in name and not ORIGINS.search(name)
 
-    def has_operators(self, other: Symmetry, centred: bool = True) -> bool:
-        """Whether another group has the same operators; without those of centring if wanted.
+    def has_operators(self, other: Symmetry) -> bool:
+        """Whether another group has the same operators.
 
         Parameters
         ----------
         other : Symmetry
-            The other group, with its centring translations.
-        centred : bool, optional
-            Compare this group's centring translations too.
+            The other group.
         """
-        ours = self.all_operators if centred else self.operators
-        return {op.triplet() for op in ours} == {op.triplet() for op in other.all_operators}
+        return self._triplets == {op.triplet() for op in other.all_operators}
+
+    def is_without_centring(self, triplets: AbstractSet[str]) -> bool:
+        """Whether operators are those of this group, of which centring translations are missing.
+
+        Parameters
+        ----------
+        triplets : set of str
+            The operators, with translations below one.
+        """
+        gemmi = require("gemmi", "reading space groups")
+        turns = {str(gemmi.Op(each).rot) for each in triplets}
+        return triplets < self._triplets and len(turns) == len(self.rotations)
+
+    @property
+    def _triplets(self) -> set[str]:
+        return {op.triplet() for op in self.all_operators}
 
     @property
     def rotations(self) -> np.ndarray:
@@ -122,31 +136,80 @@ def of_operators(path: object, triplets: Sequence[str], name: str = "") -> Symme
         If they are not operators, or not a group.
     """
     gemmi = require("gemmi", "reading space groups")
-    operators = []
-    for triplet in triplets:
-        try:
-            operators.append(gemmi.Op(triplet.lower().replace(" ", "")).wrap())
-        except (RuntimeError, ValueError) as error:
-            raise FileFormatError(path, f"no symmetry operator: {triplet[:60]!r}") from error
-    operators = [op for n, op in enumerate(operators) if op not in operators[:n]]
-    rotations = {tuple(np.ravel(np.array(op.rot) // op.DEN).tolist()) for op in operators}
-    products = {
-        tuple((np.reshape(a, (3, 3)) @ np.reshape(b, (3, 3))).ravel().tolist())
-        for a in rotations
-        for b in rotations
-    }
-    if not rotations or len(rotations) > MOST_ROTATIONS or products != rotations:
-        raise FileFormatError(
-            path,
-            f"its {len(operators)} symmetry operators do not form a group; "
-            "some are missing or wrong",
-        )
+    operators = operators_of(path, triplets)
+    _check_closure(path, operators)
     group = gemmi.find_spacegroup_by_ops(gemmi.GroupOps(operators))
     if group is not None:
         return of_group(group)
     operations = gemmi.GroupOps(operators)
     name = name or f"of {len(operators)} operators"
     return Symmetry(name, tuple(operations.sym_ops), tuple(operations))
+
+
+def operators_of(path: object, triplets: Sequence[str]) -> list[Any]:
+    """Different operators of a file, with translations below one.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    triplets : sequence of str
+        Operators such as "x,-y,z+1/2".
+
+    Returns
+    -------
+    list of gemmi.Op
+        In the order of the file.
+
+    Raises
+    ------
+    FileFormatError
+        If one is no operator of a lattice.
+    """
+    gemmi = require("gemmi", "reading space groups")
+    operators = []
+    for triplet in triplets:
+        try:
+            op = gemmi.Op(triplet.lower().replace(" ", "")).wrap()
+        except (RuntimeError, ValueError) as error:
+            raise FileFormatError(path, f"no symmetry operator: {triplet[:60]!r}") from error
+        rotation = np.array(op.rot) / op.DEN
+        # whole numbers which have an inverse of whole numbers
+        if (rotation != np.rint(rotation)).any() or round(abs(np.linalg.det(rotation))) != 1:
+            raise FileFormatError(path, f"no symmetry operator: {triplet[:60]!r}")
+        operators.append(op)
+    return list({op.triplet(): op for op in operators}.values())
+
+
+def _check_closure(path: object, operators: Sequence[Any]) -> None:
+    """Refuse operators of which one after another gives one which is not among them."""
+    problem = f"its {len(operators)} symmetry operators do not form a group"
+    if not operators:
+        raise FileFormatError(path, f"{problem}; some are missing or wrong")
+    whole = operators[0].DEN
+    rotations = np.array([op.rot for op in operators], dtype=np.int64) // whole
+    shifts = np.array([op.tran for op in operators], dtype=np.int64)
+    unique, which = np.unique(rotations.reshape(-1, 9), axis=0, return_inverse=True)
+    if len(unique) > MOST_ROTATIONS:
+        raise FileFormatError(path, f"{problem}; some are missing or wrong")
+    numbers = {tuple(row): number for number, row in enumerate(unique.tolist())}
+    matrices = unique.reshape(-1, 3, 3)
+    products = np.array(
+        [[numbers.get(tuple((a @ b).ravel().tolist()), -1) for b in matrices] for a in matrices]
+    )
+    digits = np.array([whole * whole, whole, 1])
+    known = which * whole**3 + shifts @ digits
+    for first, op in enumerate(operators):
+        turned = (shifts @ rotations[first].T + shifts[first]) % whole
+        found = products[which[first], which] * whole**3 + turned @ digits
+        missing = ~np.isin(found, known)
+        if missing.any():
+            other = operators[int(np.argmax(missing))]
+            raise FileFormatError(
+                path,
+                f"{problem}: {other.triplet()} and then {op.triplet()} is "
+                f"{(op * other).wrap().triplet()}, which is missing",
+            )
 
 
 def named(name: str, cell: Sequence[float] | None) -> Symmetry | None:

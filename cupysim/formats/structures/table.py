@@ -92,14 +92,18 @@ class ReflectionTable:
         The space group.
     wavelength : float, optional
         Wavelength (m).
+    unclear_wavelength : str
+        What the file says instead, if it is not one wavelength.
     is_minus : ndarray of bool, shape (n,), optional
         Rows of unmerged data whose indices were replaced by those of the Friedel mate.
-    partial : bool
-        Some rows hold parts of reflections.
+    refused : str
+        Why its data cannot be taken, if the file says so.
     mates_are_equal : bool
         The file declares that Friedel mates are the same reflection.
     remarks : tuple of str
         What was done while reading.
+    warnings : tuple of str
+        What the user must know.
     """
 
     kind: str
@@ -109,10 +113,12 @@ class ReflectionTable:
     cell: Cell | None = None
     symmetry: Symmetry | None = None
     wavelength: float | None = None
+    unclear_wavelength: str = ""
     is_minus: np.ndarray | None = None
-    partial: bool = False
+    refused: str = ""
     mates_are_equal: bool = False
     remarks: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = field(default=())
 
     def rows(self, chosen: np.ndarray) -> ReflectionTable:
         """The table with some of its rows.

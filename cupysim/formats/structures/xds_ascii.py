@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from cupysim.constants import ANGSTROM
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures.list_lines import free_numbers, list_table
 from cupysim.formats.structures.symmetry import of_group
-from cupysim.formats.structures.table import LONGEST_WAVE, Quantity, ReflectionTable
+from cupysim.formats.structures.table import Quantity, ReflectionTable
+from cupysim.formats.structures.wavelengths import one_of
+from cupysim.formats.text_numbers import plain_number
 from cupysim.optional_libraries import require
 
 SIGNATURE = b"!FORMAT=XDS_ASCII"
@@ -16,6 +18,14 @@ SIGNATURE = b"!FORMAT=XDS_ASCII"
 _FIELD = re.compile(r"(\S[^=\s]*)\s*=\s*([^=]*?)(?=\s+\S+\s*=|\s*$)")
 _ITEMS = (("H", 1), ("K", 2), ("L", 3), ("IOBS", 4), ("SIGMA(IOBS)", 5))
 """Columns of XDS_ASCII.HKL, and their places where its header names none."""
+
+END = "!END_OF_DATA"
+"""The line behind the last reflection."""
+
+WAVELENGTH, N_ITEMS = "X-RAY_WAVELENGTH", "NUMBER_OF_ITEMS_IN_EACH_DATA_RECORD"
+
+DECISIVE = ("SPACE_GROUP_NUMBER", "UNIT_CELL_CONSTANTS", "FRIEDEL'S_LAW")
+"""What a header says once."""
 
 LARGEST_ITEM = 1000
 """Columns of a line at most."""
@@ -39,36 +49,56 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
     Raises
     ------
     FileFormatError
-        If a line is not as it must be.
+        If a line is not as it must be, or the file is cut off.
     """
     header: dict[str, str] = {}
+    repeated: list[str] = []
+    waves: list[str] = []
     rows, rejected = [], 0
     places: list[int] = []
+    ended = False
     for number, line in enumerate(lines, 1):
+        if line.startswith(END):
+            ended = True
+            continue
         if line.startswith("!"):
             fields = dict(_FIELD.findall(line[1:]))
+            if WAVELENGTH in fields:
+                waves.append(fields[WAVELENGTH])
             if "ISET" in fields:
                 # of one of several datasets, whose mean cell stands elsewhere
-                fields = {"X-RAY_WAVELENGTH": fields.get("X-RAY_WAVELENGTH", "0"), **header}
+                continue
+            repeated += [
+                name for name in DECISIVE if fields.get(name, header.get(name)) != header.get(name)
+                and name in header
+            ]  # fmt: skip
             header.update(fields)
             places = []
             continue
         if not line.strip():
             continue
+        if ended:
+            raise FileFormatError(path, f"a reflection after {END}", number)
         row = free_numbers(path, line, number, 5)
         places = places or _places(path, header)
-        if max(places) >= len(row):
-            raise FileFormatError(path, f"{len(row)} numbers, but its header names more", number)
+        n_items = header.get(N_ITEMS, "")
+        if max(places) >= len(row) or (n_items.isdecimal() and len(row) != int(n_items)):
+            raise FileFormatError(
+                path, f"{len(row)} numbers, but its header names {n_items or 'more'}", number
+            )
         row = [row[place] for place in places]
         if row[4] < 0.0:
             rejected += 1
             continue
         rows.append(row)
+    if not ended:
+        raise FileFormatError(path, f"the XDS_ASCII file is cut off: it has no {END}")
     gemmi = require("gemmi", "reading XDS_ASCII files")
     try:
-        cell = tuple(float(word) for word in header["UNIT_CELL_CONSTANTS"].split())
+        cell = tuple(plain_number(word) for word in header["UNIT_CELL_CONSTANTS"].split())
+        plain_number(header["SPACE_GROUP_NUMBER"])
         group = gemmi.find_spacegroup_by_number(int(header["SPACE_GROUP_NUMBER"]))
-        wave = float(header.get("X-RAY_WAVELENGTH", "0").split()[0])
+        wave = one_of([plain_number(each.split()[0]) for each in waves], "its datasets have")
     except (KeyError, ValueError, IndexError, TypeError, OverflowError) as error:
         raise FileFormatError(
             path, "its header has no possible unit cell or space group number"
@@ -78,11 +108,16 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
     if group.hm.startswith("R ") and abs(cell[5] - 120.0) > 1.0:
         group = gemmi.find_spacegroup_by_name(group.hm, cell[3], cell[5])
     remarks = (f"{rejected} misfits (negative sigma) are left out",) if rejected else ()
-    return list_table(
+    table = list_table(
         path, "XDS_ASCII file", rows, ("I", "SIGI"), (Quantity.INTENSITY, Quantity.DEVIATION),
-        cell, of_group(group), wave * ANGSTROM if 0.0 < wave < LONGEST_WAVE else None, remarks,
+        cell, of_group(group), wave.value, remarks,
         mates_are_equal=header.get("FRIEDEL'S_LAW", "").upper().startswith("T"),
     )  # fmt: skip
+    told = tuple(
+        f"its header has two lines of {name}: the last one, {header[name]}, counts"
+        for name in dict.fromkeys(repeated)
+    )
+    return replace(table, unclear_wavelength=wave.unclear, warnings=told)
 
 
 def _places(path: object, header: dict[str, str]) -> list[int]:

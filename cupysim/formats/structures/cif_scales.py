@@ -1,0 +1,113 @@
+"""Scales of reflections which a CIF file gives beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cupysim.formats.structures.cif_blocks import CifBlock
+from cupysim.formats.structures.table import listed
+
+RAW_COUNTS, WITH_ATTENUATORS = "_diffrn_refln_counts_net", "_diffrn_refln_intensity_net"
+"""Items without and with the scales of attenuators, by the core dictionary."""
+
+SCALES = {
+    "_refln_scale_group_code": (
+        "_reflns_scale_group_code",
+        ("_reflns_scale_meas_f", "_reflns_scale_meas_f_squared", "_reflns_scale_meas_intensity"),
+    ),
+    "_diffrn_refln_scale_group_code": (
+        "_diffrn_scale_group_code",
+        ("_diffrn_scale_group_i_net",),
+    ),
+    "_diffrn_refln_attenuator_code": (
+        "_diffrn_attenuator_code",
+        ("_diffrn_attenuator_scale",),
+    ),
+}
+"""Codes of the reflections, codes of the list of scales, and its scales."""
+
+MULTIPLIER = "_shelx_f_squared_multiplier"
+
+
+def of_reflections(
+    block: CifBlock, path: object, category: str, rows: np.ndarray
+) -> tuple[str, tuple[str, ...]]:
+    """Why scales forbid to take reflections, and what must be said of them.
+
+    The dictionaries do not say whether scales have been applied, so they are not.
+
+    Parameters
+    ----------
+    block : CifBlock
+        The block.
+    path : path_like
+        The file, for messages.
+    category : str
+        How the names of the reflections' items begin.
+    rows : ndarray of bool, shape (n,)
+        Which of the reflections are taken.
+
+    Returns
+    -------
+    refused : str
+        Not empty if their scales differ.
+    warnings : tuple of str
+        Scales which are not applied.
+
+    Raises
+    ------
+    FileFormatError
+        If a scale is not a number.
+    """
+    alarms = []
+    for codes_of_rows, (codes_of_list, names) in SCALES.items():
+        is_attenuator = codes_of_rows.endswith("attenuator_code")
+        if not codes_of_rows.startswith(category) or (
+            is_attenuator and RAW_COUNTS not in block.columns
+        ):
+            continue
+        scales = _scales(block, path, codes_of_list, names)
+        texts = block.texts(codes_of_rows)
+        if len(texts) != len(rows):
+            used = list(scales)
+        else:
+            used = list(dict.fromkeys(np.array(texts)[rows].tolist()))
+        if not used:
+            continue
+        shown = listed([f"{code}: {scales.get(code, '?')}" for code in used], 4)
+        values = {scales.get(code, "?") for code in used}
+        if len(values) > 1 and is_attenuator and WITH_ATTENUATORS in block.columns:
+            alarms.append(f"scales of attenuators ({shown}) are not applied to counts_net")
+        elif len(values) > 1:
+            what = "attenuators" if is_attenuator else "groups"
+            return (
+                f"its reflections have different scales, by {what} ({shown}), and whether they "
+                "are applied it does not say; give them on one scale",
+                (),
+            )
+        elif values == {"?"} and len(used) > 1:
+            alarms.append(f"scales of its groups of reflections are unknown ({shown})")
+        elif values not in ({"?"}, {"1"}):
+            alarms.append(f"the scale of its reflections ({shown}) is not applied")
+    multiplier = block.numbers(path, MULTIPLIER)[0] if block.text(MULTIPLIER) else 1.0
+    if multiplier != 1.0:
+        alarms.append(f"{MULTIPLIER} {multiplier:g} is not applied")
+    return "", tuple(alarms)
+
+
+def _scales(
+    block: CifBlock, path: object, codes_of_list: str, names: tuple[str, ...]
+) -> dict[str, str]:
+    """The scales of each code as text; a code without any has none."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        if not block.text(name):
+            continue
+        numbers = block.numbers(path, name)
+        codes = block.texts(codes_of_list)
+        if len(codes) != len(numbers):
+            codes = [str(number + 1) for number in range(len(numbers))]
+        for code, number in zip(codes, numbers.tolist(), strict=True):
+            if np.isfinite(number):
+                found.setdefault(code, []).append(f"{number:g}")
+    return {code: "/".join(dict.fromkeys(texts)) for code, texts in found.items()}
