@@ -87,11 +87,7 @@ class CudaEngine:
         import cupy
 
         self.number = number
-        self._image: Any = None
-        self._omega: Any = None
-        self._state: Any = None
-        self._results: dict[str, Any] = {}
-        self._sink: Any = None
+        self._release()
         with self._device():
             runtime = cupy.cuda.runtime
             ratio = runtime.deviceGetAttribute(PRECISION_RATIO, number)
@@ -103,6 +99,14 @@ class CudaEngine:
         self.matrices_at_once = max(1, min(2**22, int(free * LARGEST_SHARE) // (9 * 8)))
         self._kept: dict[str, Any] = {}
         self.tables = DeviceTables()
+
+    def _release(self) -> None:
+        """Let the buffers of a band, of a batch or of slopes go."""
+        self._image: Any = None
+        self._omega: Any = None
+        self._state: Any = None
+        self._sink: Any = None
+        self._results: dict[str, Any] = {}
 
     def _device(self) -> Any:
         """The device, as a context in which it is current."""
@@ -128,10 +132,9 @@ class CudaEngine:
         return min(SMALLEST_BAND, self.largest_band)
 
     def _free_bytes(self) -> int:
-        """Free memory of the current device, CuPy's reserve and the last band's included."""
+        """Free memory of the current device, CuPy's reserve included."""
         import cupy
 
-        self._image = self._omega = self._state = None
         reserve = cupy.get_default_memory_pool().free_bytes()
         return int(cupy.cuda.runtime.memGetInfo()[0] + reserve)
 
@@ -177,7 +180,7 @@ class CudaEngine:
 
         n_pixels = int(launch["n_pixels"])
         first, last = numbers
-        self._image = self._omega = self._state = None
+        self._release()
         with self._device():
             self._omega = cupy.empty(n_pixels)
             if on_device(image):
@@ -198,10 +201,12 @@ class CudaEngine:
     def close_band(self) -> Any:
         """Copy photons to the image; the sum of solid angles, on the device if the image is."""
         with self._device():
-            if self._sink is None:
-                return self._omega.sum()
-            self._image.get(out=self._sink)
-            return float(self._omega.sum())
+            total = self._omega.sum()
+            if self._sink is not None:
+                self._image.get(out=self._sink)
+                total = float(total)
+        self._release()
+        return total
 
     def open_batch(self, launches: np.ndarray, images: Any, numbers: tuple[int, int]) -> None:
         """Make room for the results of several images on the device, unless they lie there."""
@@ -209,7 +214,7 @@ class CudaEngine:
 
         first, last = numbers
         count, n_pixels = len(launches), int(launches["n_pixels"][0])
-        self._image = self._omega = self._state = None
+        self._release()
         with self._device():
             self._omega = cupy.empty((count, n_pixels))
             launches["omega_sums"] = addresses(self._omega.data.ptr, count, 8 * n_pixels)
@@ -232,10 +237,11 @@ class CudaEngine:
         """Copy photons to the images; the sums of solid angles, on the device if they are."""
         with self._device():
             if self._sink is None:
-                return self._omega.sum(axis=1)
-            self._sink[...] = self._image.get()
-            sums = self._omega.get().sum(axis=1)
-        self._image = self._omega = None
+                sums = self._omega.sum(axis=1)
+            else:
+                self._sink[...] = self._image.get()
+                sums = self._omega.get().sum(axis=1)
+        self._release()
         return sums
 
     def open_slopes(
@@ -245,7 +251,7 @@ class CudaEngine:
         import cupy
 
         first, last = numbers
-        self._image = self._omega = self._state = self._sink = None
+        self._release()
         with self._device():
             if on_device(slopes):
                 target, first = slopes, 0
@@ -264,14 +270,13 @@ class CudaEngine:
         if self._sink is not None:
             with self._device():
                 self._sink[...] = self._image.get()
-        self._image = None
+        self._release()
 
     def open_results(self, launch: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
         """Copy the arrays to the device, where results go."""
         import cupy
 
-        self._image = self._omega = self._state = None
-        self._results = {}
+        self._release()
         with self._device():
             for name, array in arrays.items():
                 copy = cupy.empty(array.shape, dtype=array.dtype)
@@ -287,7 +292,7 @@ class CudaEngine:
         """The arrays, copied back."""
         with self._device():
             found = {name: copy.get() for name, copy in self._results.items()}
-        self._results = {}
+        self._release()
         return found
 
     def find_first_ray(self, launch: np.ndarray) -> np.ndarray:
