@@ -88,4 +88,6 @@ def read(path: os.PathLike[str] | str, default: float) -> StructureFactors:
     table = np.frombuffer(data, dtype=np.float64).reshape(shape)[:-1, :-1, :-1].copy()
     if not np.isfinite(table).all():
         raise FileFormatError(path, "there are amplitudes which are not finite")
+    # so that the model need not copy it
+    table.setflags(write=False)
     return StructureFactors(table, (low[0], low[1], low[2]), default, table.size)

@@ -11,7 +11,7 @@ from cupysim.constants import CLASSICAL_ELECTRON_RADIUS_SQUARED, SOURCE_DISTANCE
 from cupysim.errors import CupysimWarning, ModelError
 from cupysim.maths import divergence as divergence_maths
 from cupysim.maths.arrays import unit
-from cupysim.models.checks import assign, finite
+from cupysim.models.checks import assign, finite, frozen
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.sampling import Sweep
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
@@ -117,7 +117,7 @@ class Beam:
             assign(self, **{name: finite(getattr(self, name), f"beam: {name}")})
         if not 0.0 < self.wavelength < np.inf:
             raise ModelError(f"wavelength: must be positive, got {self.wavelength:g} m")
-        table = None if self.source_table is None else np.asarray(self.source_table, np.float64)
+        table = None if self.source_table is None else frozen(self.source_table, np.float64)
         if table is not None and (table.ndim != 2 or table.shape[1] != 5 or len(table) == 0):
             raise ModelError(
                 f"beam: a source table has five columns and some rows, not the shape {table.shape}"

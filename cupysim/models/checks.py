@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, TypeVar
 
+import numpy as np
+
 from cupysim.errors import ModelError
 
 Member = TypeVar("Member", bound=StrEnum)
@@ -151,3 +153,26 @@ def assign(model: object, **values: Any) -> None:
     """Put checked values into a frozen dataclass while it is made."""
     for name, value in values.items():
         object.__setattr__(model, name, value)
+
+
+def frozen(values: Any, kind: Any = None) -> np.ndarray:
+    """An array which nobody changes: renderers keep what they made of it.
+
+    Parameters
+    ----------
+    values : array_like
+        The numbers.
+    kind : dtype, optional
+        Their type.
+
+    Returns
+    -------
+    ndarray
+        Read-only; a copy, unless the array is read-only already.
+    """
+    array = np.asarray(values, kind)
+    owner = array if array.base is None else array.base
+    if array.flags.writeable or not isinstance(owner, np.ndarray) or owner.flags.writeable:
+        array = array.copy()
+        array.setflags(write=False)
+    return array

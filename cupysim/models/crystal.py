@@ -15,7 +15,7 @@ from cupysim.errors import ModelError
 from cupysim.maths import cell as cell_maths
 from cupysim.maths.mosaic import draw_rotations
 from cupysim.maths.nr_random import RandomStream
-from cupysim.models.checks import assign, finite, member, three, whole
+from cupysim.models.checks import assign, finite, frozen, member, three, whole
 from cupysim.models.sampling import LARGEST_COUNT
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 
@@ -106,9 +106,9 @@ class Mosaicity:
     rotations: np.ndarray = field(default_factory=lambda: np.empty((0, 3, 3)))
 
     def __post_init__(self) -> None:
-        rotations = np.asarray(self.rotations, dtype=np.float64)
+        rotations = frozen(self.rotations, np.float64)
         if rotations.shape == (0, 3, 3) and self.spread == 0.0:
-            rotations = np.eye(3)[None]
+            rotations = frozen(np.eye(3)[None])
         if rotations.ndim != 3 or rotations.shape[1:] != (3, 3) or len(rotations) == 0:
             raise ModelError(
                 f"mosaicity: a spread of {self.spread:g} rad needs rotations of shape (n, 3, 3); "
@@ -206,8 +206,10 @@ class Crystal:
             raise ModelError("crystal: a unit cell or reciprocal vectors are needed")
         if not isinstance(self.cell, UnitCell | None):
             raise ModelError(f"crystal: cell must be a UnitCell, got {self.cell!r}")
-        if self.reciprocal is not None and np.shape(self.reciprocal) != (3, 3):
-            raise ModelError("crystal: reciprocal must have the shape (3, 3), rows a*, b*, c*")
+        if self.reciprocal is not None:
+            if np.shape(self.reciprocal) != (3, 3):
+                raise ModelError("crystal: reciprocal must have the shape (3, 3), rows a*, b*, c*")
+            assign(self, reciprocal=frozen(self.reciprocal, np.float64))
         n_cells = three(self.n_cells, "crystal: n_cells")
         size = three(self.size, "crystal: size")
         assign(
@@ -265,19 +267,26 @@ class OrientedCrystal:
         The crystal.
     quirks : Quirks
         Which quirks of nanoBragg are corrected.
+    lattice : Lattice, optional
+        Its lattice, where it is known already.
     """
 
-    def __init__(self, crystal: Crystal, quirks: Quirks) -> None:
+    def __init__(
+        self, crystal: Crystal, quirks: Quirks, lattice: cell_maths.Lattice | None = None
+    ) -> None:
         self.crystal = crystal
         self.quirks = quirks
+        self._known = lattice
 
     @cached_property
     def lattice(self) -> cell_maths.Lattice:
         """Cell vectors in this orientation (Angstrom, 1/Angstrom)."""
+        if self._known is not None:
+            return self._known
         crystal, cell = self.crystal, self.crystal.cell
         right_angles = self.quirks.corrects(Quirk.TRICLINIC_CELL)
         if crystal.reciprocal is not None:
-            reciprocal = np.asarray(crystal.reciprocal, dtype=np.float64)
+            reciprocal = crystal.reciprocal
         elif cell is not None:
             reciprocal = _upright(cell, right_angles)
         if cell is None:
@@ -346,8 +355,7 @@ def orient_together(crystals: Sequence[Crystal], quirks: Quirks) -> None:
             consistent=True,
         )
         for crystal, lattice in zip(alike, lattices, strict=True):
-            oriented = crystal.oriented(quirks)
-            oriented.__dict__["lattice"] = lattice
+            crystal._oriented[quirks] = OrientedCrystal(crystal, quirks, lattice)
 
 
 @lru_cache(maxsize=64)

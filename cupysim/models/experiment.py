@@ -14,7 +14,7 @@ from cupysim.maths.cell import Lattice
 from cupysim.maths.detector_geometry import PanelGeometry
 from cupysim.models.background import Water
 from cupysim.models.beam import Beam, Sources
-from cupysim.models.checks import assign, finite, whole
+from cupysim.models.checks import assign, finite, frozen, whole
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.crystal import Crystal, OrientedCrystal
 from cupysim.models.detector import Detector, PlacedDetector
@@ -95,7 +95,8 @@ class Rendering:
             raise ModelError(f"rendering: oversample must be at least 1, got {self.oversample}")
         assign(self, dmin=finite(self.dmin, "rendering: dmin"))
         if self.mask is not None:
-            assign(self, mask=np.asarray(self.mask) != 0)
+            mask = np.asarray(self.mask)
+            assign(self, mask=frozen(mask if mask.dtype == bool else mask != 0))
 
 
 @dataclass(frozen=True, eq=False)

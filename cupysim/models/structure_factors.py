@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from cupysim.errors import ModelError
-from cupysim.models.checks import assign, finite
+from cupysim.models.checks import assign, finite, frozen
 
 LARGEST_TABLE = 4 * 2**30
 """Largest table of structure factors in bytes."""
@@ -40,8 +40,11 @@ class StructureFactors:
 
     def __post_init__(self) -> None:
         assign(self, default=finite(self.default, "structure factors: default"))
-        if self.table is not None and (self.table.ndim != 3 or self.table.size == 0):
+        if self.table is None:
+            return
+        if np.ndim(self.table) != 3 or np.size(self.table) == 0:
             raise ModelError("structure factors: the table must have three axes, h, k, l")
+        assign(self, table=frozen(self.table, np.float64))
 
     @property
     def last(self) -> tuple[int, int, int]:
@@ -86,6 +89,7 @@ class StructureFactors:
         )
         h, k, l = (first - more for first, more in zip(self.first, before, strict=True))
         table[index[0] - h, index[1] - k, index[2] - l] = value
+        table.setflags(write=False)
         return StructureFactors(table, (h, k, l), self.default, self.n_given)
 
     @classmethod
@@ -126,6 +130,7 @@ class StructureFactors:
         table = np.full(shape, float(default))
         h, k, l = (hkl - low).T
         table[h, k, l] = values
+        table.setflags(write=False)
         first = (int(low[0]), int(low[1]), int(low[2]))
         return cls(table, first, float(default), len(hkl))
 

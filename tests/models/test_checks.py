@@ -163,3 +163,31 @@ def test_layers_which_are_not_the_thickness(small_experiment: Experiment) -> Non
     detector = replace(small_experiment.detector, sensor=sensor)
     with pytest.warns(CupysimWarning, match="the 3 layers cover 600 um of a sensor of 400 um"):
         simulate(replace(small_experiment, detector=detector))
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "array"),
+    [
+        (lambda table: StructureFactors(table), "table", np.ones((3, 3, 3))),
+        (lambda turns: Mosaicity(0.1, turns), "rotations", np.eye(3)[None].repeat(2, axis=0)),
+        (lambda rows: Crystal(reciprocal=rows), "reciprocal", 0.01 * np.eye(3)),
+        (lambda table: Beam(1e-10, source_table=table), "source_table", np.ones((2, 5))),
+        (lambda mask: Rendering(mask=mask), "mask", np.ones((4, 4), dtype=bool)),
+    ],
+)
+def test_arrays_of_models_do_not_change(
+    make: Callable[[np.ndarray], object], name: str, array: np.ndarray
+) -> None:
+    """A renderer would keep what it made of them, and give the old image without a word."""
+    given = array.copy()
+    model = make(given)
+    given[...] = 0
+    np.testing.assert_array_equal(getattr(model, name), array)
+    with pytest.raises(ValueError, match="read-only"):
+        getattr(model, name)[...] = 0
+
+
+def test_read_only_arrays_are_not_copied() -> None:
+    table = np.ones((3, 3, 3))
+    table.setflags(write=False)
+    assert StructureFactors(table).table is table

@@ -361,6 +361,8 @@ def _table(
         values[within] = np.abs(result.at(hkl[within], inverse_d2[within], *solvent))
         plane[...] = values.reshape(plane.shape)
     first = (-int(low[0]), -int(low[1]), -int(low[2]))
+    # so that the model need not copy it
+    table.setflags(write=False)
     return StructureFactors(table, first, default, count)
 
 
