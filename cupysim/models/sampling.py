@@ -1,35 +1,18 @@
-"""How many steps of each kind, and the rules which complete what is not given.
-
-A sweep is a range, a step and a count. Users give one, two or all of them; the
-C program's rules fill in the rest (quirk Q27), differently for the oscillation
-and for everything else.
-"""
+"""How many steps of each kind, and how many sub-pixels."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
-from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import ModelError
 from cupysim.models.checks import assign, finite, number, whole
-from cupysim.quirks import NANOBRAGG, Quirk, Quirks, warn_quirk
 
 SAMPLING_FACTOR = 3.0
 """Sub-pixels for each interference fringe that falls into a pixel."""
 
-DEFAULT_RANGE = 1.0
-"""Range which a count alone implies: one radian, or a 100 % bandwidth."""
-
-DEFAULT_SENSOR = 0.5e-6
-"""Sensor thickness (m) which a count with a negative thickness implies."""
-
 LARGEST_OVERSAMPLE = 10_000
 """More sub-pixels along an edge than this are never chosen automatically."""
-
-ROUNDING = 1e-9
-"""Relative error of a quotient of decimal numbers, generously."""
 
 LARGEST_COUNT = 1_000_000
 """Longer tables of angles, wavelengths or domains are refused: nobody can mean them."""
@@ -71,129 +54,6 @@ class Sweep:
             )
 
 
-def complete_sweep(
-    range_: float | None,
-    step: float | None,
-    count: int | None,
-    kind: Literal["hdiv", "vdiv", "dispersion", "sensor"],
-    quirks: Quirks = NANOBRAGG,
-) -> Sweep:
-    """Complete the sweep of a divergence, of the dispersion or of the sensor.
-
-    Parameters
-    ----------
-    range_, step : float, optional
-        What the user gave (rad, relative width, or m); negative is not given.
-    count : int, optional
-        What the user gave; zero or less is not given.
-    kind : str
-        What is swept.
-    quirks : Quirks, optional
-        Which quirks are corrected: Q26 and a single layer as it is meant, Q27's lost count and
-        its rounding up, Q46's missing last point.
-
-    Returns
-    -------
-    Sweep
-        A single step of zero where anything of it is zero.
-
-    Raises
-    ------
-    ModelError
-        If the range is so many steps that nobody can mean it.
-    """
-    has_count = count is not None and count > 0
-    has_range = range_ is not None and range_ >= 0.0
-    has_step = step is not None and step > 0.0
-    range_, step = range_ or 0.0, step or 0.0
-    steps = count or 0
-    if not has_range and has_step:
-        if has_count and steps != 2 and quirks.corrects(Quirk.SWEEP_COMPLETION):
-            range_ = step * (steps - 1)
-        else:
-            if has_count and steps != 2:
-                effect = f"{kind}: a step without a range is rendered as 2 steps, not {steps}"
-                warn_quirk(Quirk.SWEEP_COMPLETION, effect)
-            range_, steps = step, 2
-    elif not has_range and has_count:
-        range_ = DEFAULT_SENSOR if kind == "sensor" else DEFAULT_RANGE
-        if kind != "sensor" and quirks.corrects(Quirk.DIVERGENCE_GRID):
-            range_, step = (range_, range_ / (steps - 1)) if steps > 1 else (0.0, 0.0)
-        else:
-            step = range_ / steps
-        if kind != "sensor":
-            unit = "a 100 % bandwidth" if kind == "dispersion" else "1 radian"
-            effect = f"{kind}: a number of steps without a range means {unit}"
-            warn_quirk(Quirk.SWEEP_COMPLETION, effect, can_be_mended=False)
-    elif not has_range:
-        range_, step, steps = 0.0, 0.0, 1
-    elif not has_count and has_step:
-        if quirks.corrects(Quirk.DIVERGENCE_GRID):
-            steps = 1 + _count_steps(range_, step, nearest=True)
-            if steps == 1:
-                return Sweep()
-            step = range_ / (steps - 1)
-        else:
-            steps = _count_steps(range_, step, exact=quirks.corrects(Quirk.SWEEP_COMPLETION))
-    elif not has_count:
-        steps = 2
-        step = range_ / 2 if kind == "sensor" else range_
-    elif not has_step and kind == "sensor" and quirks.corrects(Quirk.LAYER_SPACING):
-        step = range_ / steps
-    elif not has_step:
-        steps = max(steps, 2)
-        step = range_ / (steps - 1)
-    if range_ <= 0.0 or step <= 0.0 or steps <= 0:
-        return Sweep()
-    return Sweep(range_, step, steps)
-
-
-def complete_oscillation(
-    osc: float | None, step: float | None, count: int | None, quirks: Quirks = NANOBRAGG
-) -> tuple[Sweep, bool]:
-    """Complete the oscillation about the spindle.
-
-    Parameters
-    ----------
-    osc, step : float, optional
-        Range and step (rad); a negative range, or a step which is not above
-        zero (below zero where a range and a count are given), is not given.
-    count : int, optional
-        Number of steps; negative is not given, zero is one.
-    quirks : Quirks, optional
-        Which quirks are corrected: with Q27, a count is kept, and nothing is rounded up.
-
-    Returns
-    -------
-    sweep : Sweep
-        Range, step (both rad) and count.
-    lost : bool
-        Whether the user's count was overruled.
-    """
-    has_osc = osc is not None and osc >= 0.0
-    has_step = step is not None and step > 0.0
-    osc, step = osc if has_osc and osc is not None else 0.0, step if step is not None else -1.0
-    if count is None or count < 0:
-        if not has_osc:
-            return (Sweep(step, step, 2) if has_step else Sweep()), False
-        if has_step:
-            return Sweep(
-                osc, step, _count_steps(osc, step, exact=quirks.corrects(Quirk.SWEEP_COMPLETION))
-            ), False
-        return Sweep(osc, osc / 2.0, 2), False
-    count = max(count, 1)
-    if not has_osc:
-        if has_step and quirks.corrects(Quirk.SWEEP_COMPLETION):
-            return Sweep(step * count, step, count), False
-        if has_step:
-            return Sweep(step, step, 2), count != 2
-        osc = 1.0 / DEGREES_PER_RADIAN
-        return Sweep(osc, osc / count, count), False
-    if step < 0.0:
-        step = osc / count
-    return Sweep(osc, step, count), False
-
-
 def recommended_oversample(
     crystal_size: float, wavelength: float, distance: float, pixel_size: float
 ) -> int:
@@ -225,14 +85,3 @@ def recommended_oversample(
             "along a pixel; give -oversample, or a smaller crystal"
         )
     return max(math.ceil(wanted), 1)
-
-
-def _count_steps(range_: float, step: float, exact: bool = False, nearest: bool = False) -> int:
-    """Steps which cover a range; a number beyond all limits where they are too many.
-
-    Exact, where rounding shall not make one more; nearest, where they need not cover it all.
-    """
-    steps = min(range_ / step, 2.0 * LARGEST_COUNT)
-    if nearest:
-        return round(steps)
-    return math.ceil(steps * (1.0 - ROUNDING) if exact else steps)

@@ -23,7 +23,6 @@ from cupysim.models.conventions import FRAMES, PIVOTS, Convention, Pivot
 from cupysim.models.crystal import DEFAULT_MOSAIC_DOMAINS, Crystal, Mosaicity, Shape, UnitCell
 from cupysim.models.detector import Detector, Sensor
 from cupysim.models.experiment import Experiment, Region, Rendering
-from cupysim.models.sampling import complete_oscillation, complete_sweep
 from cupysim.models.scan import Scan
 from cupysim.nanobragg.arguments import RANDOM, Arguments, default_values, scan
 from cupysim.nanobragg.consequences import (
@@ -41,6 +40,7 @@ from cupysim.nanobragg.structure_files import (
     take_wavelength,
     warn_of_other_cell,
 )
+from cupysim.nanobragg.sweeps import complete_oscillation, complete_sweep
 from cupysim.quirks import NANOBRAGG, Quirk, warn_quirk
 
 SPECTRAL_OPTIONS = frozenset(

@@ -8,12 +8,8 @@ import warnings
 import pytest
 
 from cupysim.errors import CupysimWarning, ModelError
-from cupysim.models.sampling import (
-    Sweep,
-    complete_oscillation,
-    complete_sweep,
-    recommended_oversample,
-)
+from cupysim.models.sampling import Sweep, recommended_oversample
+from cupysim.nanobragg.sweeps import complete_oscillation, complete_sweep
 from cupysim.quirks import QuirkWarning
 
 DEGREE = math.radians(1.0)
