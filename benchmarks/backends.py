@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.cases import CASES, EXAMPLE
 from benchmarks.machine import describe, keep
 from cupysim.api import from_args
-from cupysim.backends.rendered import Backend, Observer
+from cupysim.backends.rendered import Observer, RenderFunction
 from cupysim.backends.select import BACKENDS, available_backends, open_backend
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan
@@ -61,7 +61,7 @@ def time_in_kernels(backend: str) -> Iterator[list[float]]:
 
 
 def time_image(
-    backend: str, render: Backend, plan: RenderPlan, repeats: int
+    backend: str, render: RenderFunction, plan: RenderPlan, repeats: int
 ) -> tuple[float, float | None, np.ndarray]:
     """Shortest time of an image, of it in kernels, and the image."""
     best, inside, image = np.inf, None, None

@@ -46,9 +46,28 @@ def warn_of_effects(experiment: Experiment, plan: RenderPlan) -> None:
     """
     for text in filter(None, (_scan(experiment), _layers_of_models(experiment))):
         warnings.warn(CupysimWarning(text), stacklevel=2)
+    for quirk, effect in quirk_effects(experiment, plan).items():
+        warn_quirk(quirk, effect)
+
+
+def quirk_effects(experiment: Experiment, plan: RenderPlan) -> dict[Quirk, str]:
+    """What each quirk which is not corrected does to this image.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What is simulated.
+    plan : RenderPlan
+        How it is rendered.
+
+    Returns
+    -------
+    dict of Quirk to str
+        Those alone which change it.
+    """
     if experiment.policy.is_right:
-        return
-    for quirk, effect in (
+        return {}
+    effects = (
         (Quirk.STALE_ORIENTATION, _stale_orientation(experiment)),
         (Quirk.SPOT_WIDTH, _spot_widths(experiment)),
         (Quirk.DISTANCE_RATIO, _distance(experiment)),
@@ -58,9 +77,8 @@ def warn_of_effects(experiment: Experiment, plan: RenderPlan) -> None:
         (Quirk.FIRST_SUB_PIXEL, _kept_factors(plan)),
         (Quirk.LAYER_SPACING, _layers(experiment)),
         (Quirk.DIVERGENCE_GRID, _divergence(experiment)),
-    ):
-        if effect and not experiment.corrects(quirk):
-            warn_quirk(quirk, effect)
+    )
+    return {quirk: effect for quirk, effect in effects if effect and not experiment.corrects(quirk)}
 
 
 def warn_of_interpolation_stop(rendered: Rendered) -> None:

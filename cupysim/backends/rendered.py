@@ -102,11 +102,11 @@ class Observer:
         """Interpolation ends."""
 
 
-Backend: TypeAlias = Callable[[RenderPlan, Observer], Rendered]
+RenderFunction: TypeAlias = Callable[[RenderPlan, Observer], Rendered]
 """Renders a plan, reports progress to the observer, and returns the images."""
 
 
-GradientBackend: TypeAlias = Callable[[GradientPlan, Observer], Gradients]
+GradientFunction: TypeAlias = Callable[[GradientPlan, Observer], Gradients]
 """Differentiates a plan, reports progress to the observer, and returns the derivatives."""
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.backends.rendered import GradientBackend
+from cupysim.backends.rendered import GradientFunction
 from cupysim.errors import ModelError
 from cupysim.maths.arrays import array_namespace, norm
 from cupysim.models.experiment import Experiment
@@ -51,7 +51,7 @@ class Level:
         The image.
     names : sequence of str
         Free parameters.
-    backend : GradientBackend
+    differentiate : GradientFunction
         What computes photons and their derivatives.
     coarseness : float
         Numbers of cells are divided by it.
@@ -62,7 +62,7 @@ class Level:
         experiment: Experiment,
         observation: Observation,
         names: Sequence[str],
-        backend: GradientBackend,
+        differentiate: GradientFunction,
         coarseness: float,
     ) -> None:
         sigma = spot_pixels(experiment, coarseness)
@@ -73,7 +73,7 @@ class Level:
         used[::stride, ::stride] = observation.used[::stride, ::stride]
         experiment = replace(experiment, rendering=replace(experiment.rendering, mask=used))
         self.problem = Problem(
-            experiment, Observation(counts, used), names, "squares", backend, coarseness,
+            experiment, Observation(counts, used), names, "squares", differentiate, coarseness,
             variances=counts + background + 1.0,
         )  # fmt: skip
         self._scales = [names.index(name) for name in ("scale", "fluence") if name in names]

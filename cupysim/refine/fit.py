@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cupysim.backends.rendered import GradientBackend
+from cupysim.backends.rendered import GradientFunction
 from cupysim.errors import CupysimError, ModelError
 from cupysim.maths.arrays import on_host
 from cupysim.models.experiment import Experiment
@@ -66,7 +66,7 @@ def refine(
     experiment: Experiment,
     observation: Observation,
     names: str | Sequence[str],
-    backend: GradientBackend,
+    differentiate: GradientFunction,
     settings: Settings,
     tell: FitListener = lambda _: None,
 ) -> Refined:
@@ -80,7 +80,7 @@ def refine(
         The image.
     names : str or sequence of str
         Free parameters and groups of them.
-    backend : GradientBackend
+    differentiate : GradientFunction
         What computes photons and their derivatives.
     settings : Settings
         How.
@@ -113,7 +113,7 @@ def refine(
     observation = Observation(observation.counts, used)
     start = np.array([current(experiment, name) / PARAMETERS[name].size for name in names])
     bounds = _bounds(names, start, settings.within or {})
-    problem = Problem(experiment, observation, names, settings.target, backend)
+    problem = Problem(experiment, observation, names, settings.target, differentiate)
     nowhere = np.zeros(len(names))
     before = on_host(problem.model(nowhere)[0])
     if not problem.spots(nowhere).any():
@@ -125,8 +125,8 @@ def refine(
     ladder: list[Level] = []
     if scans and not _is_good(problem, best, settings):
         divisors = levels(experiment, settings.search)
-        ladder = [Level(experiment, observation, names, backend, s) for s in divisors[:-1]]
-        first = ladder[0] if ladder else Level(experiment, observation, names, backend, 1.0)
+        ladder = [Level(experiment, observation, names, differentiate, s) for s in divisors[:-1]]
+        first = ladder[0] if ladder else Level(experiment, observation, names, differentiate, 1.0)
         candidates = scan_orientations(first, names, settings.search, bounds, tell)
         for number in range(0, ROUNDS * SCAN_CANDIDATES, SCAN_CANDIDATES):
             some = candidates[number : number + SCAN_CANDIDATES]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.backends.rendered import GradientBackend, Observer
+from cupysim.backends.rendered import GradientFunction, Observer
 from cupysim.errors import ModelError
 from cupysim.maths.arrays import array_namespace, on_host
 from cupysim.models.experiment import Experiment
@@ -90,7 +90,7 @@ class Problem:
         Free parameters.
     target : str
         One of `TARGETS`.
-    backend : GradientBackend
+    differentiate : GradientFunction
         What computes photons and their derivatives.
     coarseness : float, optional
         Numbers of cells are divided by it.
@@ -110,14 +110,14 @@ class Problem:
         observation: Observation,
         names: Sequence[str],
         target: str,
-        backend: GradientBackend,
+        differentiate: GradientFunction,
         coarseness: float = 1.0,
         variances: np.ndarray | None = None,
     ) -> None:
         self.experiment = experiment
         self.names = tuple(names)
         self.target = target
-        self.backend = backend
+        self.differentiate = differentiate
         self.coarseness = coarseness
         self.background = coarseness == 1.0  # wide spots would drown in it
         self.used = observation.used
@@ -158,7 +158,7 @@ class Problem:
             plan = gradient_plan(
                 self.experiment, shifts, self.names, self.coarseness, self.background
             )
-            found = self.backend(plan, Observer())
+            found = self.differentiate(plan, Observer())
             unscaled = self._of_used(found.photons)
             sizes = array_namespace(unscaled).asarray(scale * self.sizes)
             slopes = sizes * self._of_used(found.values).T
@@ -182,7 +182,7 @@ class Problem:
         shifts = dict(zip(self.names, (np.asarray(x) * self.sizes).tolist(), strict=True))
         plan = gradient_plan(self.experiment, shifts, ("scale",), self.coarseness, background)
         self.evaluations += 1
-        found = self.backend(plan, Observer())
+        found = self.differentiate(plan, Observer())
         return (1.0 + shifts.get("scale", 0.0)) * self._of_used(found.photons)
 
     def _judged(self, x: np.ndarray) -> np.ndarray:

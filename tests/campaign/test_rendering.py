@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cupysim.backends.rendered import Backend, Observer, Rendered
+from cupysim.backends.rendered import Observer, Rendered, RenderFunction
 from cupysim.backends.select import open_backend
 from cupysim.campaign.execution import rendering
 from cupysim.errors import ModelError, OutOfMemory
@@ -20,7 +20,7 @@ def test_a_batch_is_halved_once(tmp_path: Path, error: type[MemoryError]) -> Non
     campaign = campaign_of(tmp_path, text(VARY, 6))
     real, sizes = open_backend("numpy").render, []
 
-    def backend_for(most: int) -> Backend:
+    def backend_for(most: int) -> RenderFunction:
         def small(plan: RenderPlan, observer: Observer) -> Rendered:
             sizes.append(plan.shape[0])
             if plan.shape[0] > most:

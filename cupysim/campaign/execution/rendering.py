@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cupysim.backends.rendered import Backend, Observer
+from cupysim.backends.rendered import Observer, RenderFunction
 from cupysim.campaign.definition.campaign import Campaign
 from cupysim.campaign.definition.distributions import photon_generator
 from cupysim.campaign.definition.shots import Shot, draw_shot
@@ -63,7 +63,7 @@ def shots_in_chunk(campaign: Campaign) -> int:
 
 
 def render_shots(
-    campaign: Campaign, numbers: Sequence[int], backend: Backend
+    campaign: Campaign, numbers: Sequence[int], render: RenderFunction
 ) -> list[tuple[RenderedShot | None, str]]:
     """Render several shots together, as far as they are alike.
 
@@ -73,7 +73,7 @@ def render_shots(
         Of which campaign.
     numbers : sequence of int
         Which shots.
-    backend : Backend
+    render : RenderFunction
         What computes them.
 
     Returns
@@ -102,35 +102,35 @@ def render_shots(
             continue
         planned.append((shot, plan))
     for group in groups_of_alike([plan for _, plan in planned]):
-        found |= _render_together([planned[place] for place in group], backend)
+        found |= _render_together([planned[place] for place in group], render)
     return [found[number] for number in numbers]
 
 
 def _render_together(
-    group: Sequence[tuple[Shot, RenderPlan]], backend: Backend, halve: bool = True
+    group: Sequence[tuple[Shot, RenderPlan]], render: RenderFunction, halve: bool = True
 ) -> dict[int, tuple[RenderedShot | None, str]]:
     """Render shots which are alike; if memory runs out, one half after the other."""
     try:
-        rendered = backend(add_shots([plan for _, plan in group]), Observer())
+        rendered = render(add_shots([plan for _, plan in group]), Observer())
     except MemoryError:
         if not halve or len(group) == 1:
             raise
         gc.collect()
         middle = len(group) // 2
         halves = group[:middle], group[middle:]
-        return {k: v for half in halves for k, v in _render_together(half, backend, False).items()}
+        return {k: v for half in halves for k, v in _render_together(half, render, False).items()}
     except ModelError as error:
         if len(group) == 1:
             return {group[0][0].number: (None, str(error))}
         # who is to blame shows one by one
-        return {k: v for one in group for k, v in _render_together([one], backend).items()}
+        return {k: v for one in group for k, v in _render_together([one], render).items()}
     return {
         shot.number: (RenderedShot(shot, Image(shot.experiment, plan, rendered.of_shot(place))), "")
         for place, (shot, plan) in enumerate(group)
     }
 
 
-def render_shot(campaign: Campaign, number: int, backend: Backend) -> RenderedShot:
+def render_shot(campaign: Campaign, number: int, render: RenderFunction) -> RenderedShot:
     """Render a shot.
 
     Parameters
@@ -139,7 +139,7 @@ def render_shot(campaign: Campaign, number: int, backend: Backend) -> RenderedSh
         Of which campaign.
     number : int
         Which shot.
-    backend : Backend
+    render : RenderFunction
         What computes it.
 
     Returns
@@ -152,7 +152,7 @@ def render_shot(campaign: Campaign, number: int, backend: Backend) -> RenderedSh
     CupysimError
         If what was drawn is impossible.
     """
-    ((rendered, error),) = render_shots(campaign, [number], backend)
+    ((rendered, error),) = render_shots(campaign, [number], render)
     if rendered is None:
         raise CupysimError(error)
     return rendered

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.backends.rendered import Backend
+from cupysim.backends.rendered import RenderFunction
 from cupysim.campaign.execution.chunks import IDENTITY
 from cupysim.campaign.execution.claims import Claim, Claims
 from cupysim.campaign.execution.folder import Folder
@@ -102,7 +102,7 @@ class CampaignWorker:
         campaign = self.folder.campaign
         self.folder.prepare()
         self.claims = self.claims or Claims(self.folder)
-        self._render: Backend = Renderer(
+        self._render: RenderFunction = Renderer(
             campaign.backend, campaign.precision, self.threads
         ).render_plan
         self._base = campaign.experiment

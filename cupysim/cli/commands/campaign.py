@@ -21,10 +21,10 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 
-from cupysim.advice.quirk_effects import warn_of_effects
 from cupysim.backends.compiled.host import MOST_THREADS, usable_cores
 from cupysim.campaign.definition.campaign import Campaign
 from cupysim.campaign.definition.campaign_file import read_campaign
+from cupysim.campaign.definition.quirk_warnings import warn_of_quirks
 from cupysim.campaign.execution.estimate import estimate
 from cupysim.campaign.execution.export import export_images, refuse_own_files, truth_table
 from cupysim.campaign.execution.folder import Folder, create_folder, open_folder
@@ -39,7 +39,6 @@ from cupysim.campaign.execution.shards import Shard, read_shard
 from cupysim.campaign.execution.verify import verify
 from cupysim.campaign.execution.work import Stopped, Times
 from cupysim.errors import CupysimError
-from cupysim.plan.planning import make_plan
 from cupysim.storage.safe_writing import OutputFiles, check_writable
 from cupysim.terminal import say, tell
 
@@ -157,8 +156,7 @@ def _go_on(folder: Folder, shard: Shard, arguments: argparse.Namespace) -> int:
     teller = _Teller(folder)
     left = [number for number in shard.chunks(folder) if not folder.is_done(number)]
     if left:
-        base = folder.campaign.experiment
-        warn_of_effects(base, make_plan(base))
+        warn_of_quirks(folder.campaign)
     processes = min(processes, max(1, len(left)))
     engine = _engine(arguments, processes)
     times = Times()
