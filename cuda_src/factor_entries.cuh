@@ -57,25 +57,17 @@ CUPYSIM_FUNCTION void collect_block(const Launch& launch, Int first) {
     const int n = lanes_in_use(launch, first);
     Ray ray = ray_of(launch, launch.first_ray);
     for (Int number = 0; number < launch.n_rays; ++number, next_ray(launch, ray)) {
-        aim_at(launch, pixels, ray, number == 0);
-        const Source& source = launch.sources[ray.source];
-        Scattering<Double> q;
-        double active[LANES], weight[LANES];
-        scattering_vector(pixels, source, q);
-        const bool is_reached = within_resolution(launch, q, active);
-        keep_polarization(launch, pixels, source, active);
-        ray_weight(launch, pixels, source, weight);
-        const auto table = factor_table<Double>(launch, source);
-        for (Int j = 0; is_reached && j < launch.n_orientations; ++j) {
+        RayConstants<Double> constants;
+        if (!prepare_ray(launch, pixels, ray, number == 0, constants)) continue;
+        for (Int j = 0; j < launch.n_orientations; ++j) {
             const Int orientation = launch.first_orientation + j;
             const auto crystal = crystal_constants<Double>(launch, orientation / launch.orientations_each);
-            const double* matrix =
-                static_cast<const double*>(launch.matrices) + (orientation - launch.first_matrix) * Double::MATRIX_SIZE;
+            const double* matrix = matrix_of<Double>(launch, orientation);
             for (int i = 0; i < n; ++i) {
-                if (active[i] == 0.0) continue;
-                const auto indices = miller_indices(q, i, matrix, launch.grid);
+                if (constants.active[i] == 0.0) continue;
+                const auto indices = miller_indices(constants.q, i, matrix, constants.grid);
                 const double square = SpotShape<shape>::squared(crystal, offsets_of(indices));
-                add_entries<factors>(launch, table, indices, first + i, scale * weight[i] * square);
+                add_entries<factors>(launch, constants.table, indices, first + i, scale * constants.scale[i] * square);
             }
         }
     }

@@ -249,30 +249,24 @@ CUPYSIM_FUNCTION void differentiate_block(const Launch& launch, Int first) {
     if (!launch.is_first_part) copy_columns<false>(launch, columns, first);
     Ray ray = ray_of(launch, launch.first_ray);
     for (Int n = 0; n < launch.n_rays; ++n, next_ray(launch, ray)) {
-        aim_at(launch, pixels, ray, n == 0);
-        const Source& source = launch.sources[ray.source];
-        RayConstants<Double> constants;
-        scattering_vector(pixels, source, constants.q);
-        const bool is_reached = within_resolution(launch, constants.q, constants.active);
-        keep_polarization(launch, pixels, source, constants.active);
-        double background[LANES];
+        // what it holds after `prepare_ray` is the ray's background
         FOR_LANES(i) pixels.total[i] = 0.0;
-        ray_weight(launch, pixels, source, constants.scale);
+        RayConstants<Double> constants;
+        const bool is_reached = prepare_ray(launch, pixels, ray, n == 0, constants);
+        const Source& source = launch.sources[ray.source];
+        double background[LANES];
         RaySums sums;
         FOR_LANES(i) {
             background[i] = pixels.total[i];
             sums.terms[i] = sums.scattering[0][i] = sums.scattering[1][i] = sums.scattering[2][i] = 0.0;
         }
-        constants.table = factor_table<Double>(launch, source);
-        constants.constant_factor = launch.constant_factor;
-        constants.grid = launch.grid;
         const double wavelength_derivative = launch.source_derivatives[ray.source];
         CrystalConstants<Double> crystal;
         for (Int j = 0; is_reached && j < launch.n_orientations; ++j) {
             const Int orientation = launch.first_orientation + j, place = orientation - launch.first_matrix;
             const Int each = launch.orientations_each;
             if (j == 0 || orientation % each == 0) crystal = crystal_constants<Double>(launch, orientation / each);
-            const double* matrix = static_cast<const double*>(launch.matrices) + place * Double::MATRIX_SIZE;
+            const double* matrix = matrix_of<Double>(launch, orientation);
             const double* derivatives = launch.matrix_derivatives + place * Double::MATRIX_SIZE;
             add_orientation<shape, factors>(launch, constants, crystal, matrix, derivatives, wavelength_derivative,
                                             sums, columns);

@@ -45,6 +45,13 @@ CUPYSIM_FUNCTION CrystalConstants<Policy> crystal_constants(const Launch& launch
     return constants;
 }
 
+// Rows a, b, c of an orientation, those of the next ones after them.
+template <class Policy>
+CUPYSIM_FUNCTION const typename Policy::Element* matrix_of(const Launch& launch, Int orientation) {
+    return static_cast<const typename Policy::Element*>(launch.matrices) +
+           (orientation - launch.first_matrix) * Policy::MATRIX_SIZE;
+}
+
 // F_latt squared of a block of pixels, and its derivatives.
 struct LatticeDerivatives {
     double square[LANES];

@@ -96,6 +96,43 @@ struct RayConstants {
     typename Policy::Real grid;
 };
 
+template <class Policy>
+CUPYSIM_FUNCTION void to_policy(const Scattering<Double>& wide, Scattering<Policy>& q) {
+    FOR_LANES(i) set_scattering(q, i, wide.x[i], wide.y[i], wide.z[i]);
+}
+
+// Directions and kept factors for a ray. Rays of one sub-pixel share them; `is_first` if no ray of the
+// launch came before.
+CUPYSIM_FUNCTION void aim_at(const Launch& launch, PixelBlock& pixels, const Ray& ray, bool is_first) {
+    if (ray.source != 0 && !is_first) return;
+    if (ray.sub_slow == 0 && ray.sub_fast == 0) {
+        const double capture = launch.absorbs_all ? 1.0 : 0.0;
+        FOR_LANES(i) pixels.capture[i] = capture;
+    }
+    pixel_position(launch, pixels, ray);
+    keep_solid_angle(launch, pixels, ray.layer, ray.source == 0 && launch.first_orientation == 0);
+    if (!launch.absorbs_all || launch.capture_use != ONCE) keep_capture(launch, pixels, ray.layer);
+}
+
+// All of a ray that is the same for its orientations; whether any pixel is within the resolution limit.
+template <class Policy>
+CUPYSIM_FUNCTION bool prepare_ray(const Launch& launch, PixelBlock& pixels, const Ray& ray, bool is_first,
+                                  RayConstants<Policy>& constants) {
+    aim_at(launch, pixels, ray, is_first);
+    const Source& source = launch.sources[ray.source];
+    Scattering<Double> q;
+    scattering_vector(pixels, source, q);
+    const bool is_reached = within_resolution(launch, q, constants.active);
+    keep_polarization(launch, pixels, source, constants.active);
+    ray_weight(launch, pixels, source, constants.scale);
+    if (!is_reached) return false;
+    to_policy(q, constants.q);
+    constants.table = factor_table<Policy>(launch, source);
+    constants.constant_factor = static_cast<typename Policy::Real>(launch.constant_factor);
+    constants.grid = static_cast<typename Policy::Real>(launch.grid);
+    return true;
+}
+
 // Offsets of a block of pixels from their nearest reflections.
 template <class Policy>
 struct Offsets {
@@ -214,8 +251,7 @@ CUPYSIM_FUNCTION void sum_orientations(const Launch& launch, PixelBlock& pixels,
         const Int left = (number + 1) * each - first;
         const Int count = left < end - first ? left : end - first;
         const auto crystal = crystal_constants<Policy>(launch, number);
-        const auto* matrices = static_cast<const typename Policy::Element*>(launch.matrices) +
-                               (first - launch.first_matrix) * Policy::MATRIX_SIZE;
+        const auto* matrices = matrix_of<Policy>(launch, first);
         if constexpr (running) {
             accumulate_running<Policy, shape, factors>(launch, pixels, ray, crystal, matrices, count);
         } else {
@@ -223,24 +259,6 @@ CUPYSIM_FUNCTION void sum_orientations(const Launch& launch, PixelBlock& pixels,
         }
         first += count;
     }
-}
-
-template <class Policy>
-CUPYSIM_FUNCTION void to_policy(const Scattering<Double>& wide, Scattering<Policy>& q) {
-    FOR_LANES(i) set_scattering(q, i, wide.x[i], wide.y[i], wide.z[i]);
-}
-
-// Directions and kept factors for a ray. Rays of one sub-pixel share them; `is_first` if no ray of the
-// launch came before.
-CUPYSIM_FUNCTION void aim_at(const Launch& launch, PixelBlock& pixels, const Ray& ray, bool is_first) {
-    if (ray.source != 0 && !is_first) return;
-    if (ray.sub_slow == 0 && ray.sub_fast == 0) {
-        const double capture = launch.absorbs_all ? 1.0 : 0.0;
-        FOR_LANES(i) pixels.capture[i] = capture;
-    }
-    pixel_position(launch, pixels, ray);
-    keep_solid_angle(launch, pixels, ray.layer, ray.source == 0 && launch.first_orientation == 0);
-    if (!launch.absorbs_all || launch.capture_use != ONCE) keep_capture(launch, pixels, ray.layer);
 }
 
 // The block of pixels from `first` on: all rays and orientations of the launch.
@@ -252,19 +270,8 @@ CUPYSIM_FUNCTION void render_block(const Launch& launch, Int first) {
     if (!launch.is_first_part) copy_state<false>(launch, pixels, first);
     Ray ray = ray_of(launch, launch.first_ray);
     for (Int n = 0; n < launch.n_rays; ++n, next_ray(launch, ray)) {
-        aim_at(launch, pixels, ray, n == 0);
-        const Source& source = launch.sources[ray.source];
-        Scattering<Double> q;
-        scattering_vector(pixels, source, q);
         RayConstants<Policy> constants;
-        const bool is_reached = within_resolution(launch, q, constants.active);
-        keep_polarization(launch, pixels, source, constants.active);
-        ray_weight(launch, pixels, source, constants.scale);
-        if (!is_reached) continue;
-        to_policy(q, constants.q);
-        constants.table = factor_table<Policy>(launch, source);
-        constants.constant_factor = static_cast<typename Policy::Real>(launch.constant_factor);
-        constants.grid = static_cast<typename Policy::Real>(launch.grid);
+        if (!prepare_ray(launch, pixels, ray, n == 0, constants)) continue;
         sum_orientations<Policy, shape, factors, running>(launch, pixels, constants);
     }
     if (launch.is_last_part) {

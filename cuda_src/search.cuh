@@ -56,8 +56,7 @@ CUPYSIM_FUNCTION void find_interpolation_stop(const Launch& launch, Int first) {
         for (Int j = 0; j < launch.n_orientations; ++j) {
             const Int orientation = launch.first_orientation + j;
             const auto crystal = crystal_constants<Double>(launch, orientation / launch.orientations_each);
-            const double* matrix =
-                static_cast<const double*>(launch.matrices) + (orientation - launch.first_matrix) * Double::MATRIX_SIZE;
+            const double* matrix = matrix_of<Double>(launch, orientation);
             for (int i = 0; i < n_lanes; ++i) {
                 if (launch.found[first + i] >= 0 || active[i] == 0.0) continue;
                 bool leaves = false;
