@@ -1110,3 +1110,107 @@ def test_ions_of_which_no_form_factor_is_known(tmp_path: Path) -> None:
     notes = "\n".join(structure.notes)
     assert "ions with form factors of their own: 1 O1-" in notes
     assert "ions with those of neutral atoms, since no others are known: 1 N1+" in notes
+
+
+def anisou(identity: str, values: str = "   4000   1000   2000    500   -400    200") -> str:
+    return f"ANISOU{identity} {values}       N\n"
+
+
+WRONG_TENSORS = {
+    "another atom": (
+        "    2  CA  ALA A   1 ",
+        "record of CA ALA A 1 stands behind N ALA A 1",
+    ),
+    "another residue": ("    1  N   ALA A   2 ", "N ALA A 2 stands behind N ALA A 1"),
+    "another conformation": ("    1  N  BALA A   1 ", "N BALA A 1 stands behind"),
+    "another chain": ("    1  N   ALA B   1 ", "N ALA B 1 stands behind"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_TENSORS)
+@pytest.mark.parametrize("name", ["ANISOU", "anisou"])
+def test_tensors_behind_another_atom(case: str, name: str, tmp_path: Path) -> None:
+    identity, message = WRONG_TENSORS[case]
+    first, *others = atom_lines().splitlines(keepends=True)
+    text = CRYST1 + first + anisou(identity).replace("ANISOU", name) + "".join(others)
+    with pytest.raises(FileFormatError, match=f"line 3: .*{message}"):
+        read(save(tmp_path / "a.pdb", text))
+
+
+def test_tensors_at_the_end(tmp_path: Path) -> None:
+    """They belong behind their atoms; the last atom is another one."""
+    text = CRYST1 + atom_lines() + anisou("    1  N   ALA A   1 ")
+    with pytest.raises(FileFormatError, match=r"line 7: .*stands behind CB"):
+        read(save(tmp_path / "a.pdb", text))
+
+
+def test_tensors_whose_values_are_damaged(tmp_path: Path) -> None:
+    damaged = anisou("    1  N   ALA A   1 ", "   4000   1000 ******    500   -400    200")
+    with pytest.raises(FileFormatError, match="line 3: anisotropic displacement is not a number"):
+        read(save(tmp_path / "a.pdb", CRYST1 + atom_lines(ATOMS[:1]) + damaged))
+
+
+def test_tensors_which_are_numbered_otherwise(tmp_path: Path) -> None:
+    """The name is that of the atom; the tensor is what its U of 0.05 makes."""
+    atom = atom_lines(ATOMS[:1])
+    u = f"{500:7d}" * 3 + f"{0:7d}" * 3
+    with pytest.warns(CupysimWarning, match="1 ANISOU records have another serial number"):
+        structure = read(save(tmp_path / "a.pdb", CRYST1 + atom + anisou("  101" + atom[11:27], u)))
+    check(structure, summed([(*ATOMS[0][:4], 8.0 * np.pi**2 * 0.05)]))
+
+
+def mtrix(rows: Sequence[tuple[int, int]]) -> str:
+    """Records of a half turn, by row and serial number."""
+    return "".join(
+        f"MTRIX{row} {serial:3d}{r[0]:10.6f}{r[1]:10.6f}{r[2]:10.6f}     {s:10.5f}\n"
+        for row, serial in rows
+        for r, s in [(HALF_TURN[row - 1], SHIFT[row - 1])]
+    )
+
+
+BAD_MATRICES = {
+    "no third": ([(1, 2), (2, 2)], "the last MTRIX matrix lacks a row"),
+    "no second": ([(1, 2), (3, 2)], "MTRIX3 where MTRIX2 of the same matrix must be"),
+    "order": ([(1, 2), (3, 2), (2, 2)], "MTRIX3 where MTRIX2"),
+    "serials": ([(1, 2), (2, 3), (3, 2)], "MTRIX2 where MTRIX2 of the same matrix"),
+    "second matrix": ([(1, 2), (2, 2), (3, 2), (1, 3)], "the last MTRIX matrix lacks a row"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_MATRICES)
+def test_matrices_of_ncs_which_lack_rows(case: str, tmp_path: Path) -> None:
+    rows, message = BAD_MATRICES[case]
+    with pytest.raises(FileFormatError, match=message):
+        read(save(tmp_path / "a.pdb", CRYST1 + mtrix(rows) + atom_lines()))
+
+
+def test_matrices_which_are_damaged(tmp_path: Path) -> None:
+    records = mtrix([(1, 2), (2, 2), (3, 2)]).replace(" 25.00000", " 25,00000")
+    with pytest.raises(FileFormatError, match=r"line 2: number of strict NCS .* is not a number"):
+        read(save(tmp_path / "a.pdb", CRYST1 + records + atom_lines()))
+
+
+def test_scale_records_which_lack_a_row(tmp_path: Path) -> None:
+    """Without the second one, a third of the frame is not told."""
+    lines = scale_records(CELL[:3]).splitlines(keepends=True)
+    with pytest.raises(FileFormatError, match="SCALE3 where SCALE2"):
+        read(save(tmp_path / "a.pdb", CRYST1 + lines[0] + lines[2] + atom_lines()))
+
+
+@pytest.mark.parametrize("missing", ["matrix[2][3]", "vector[3]"])
+def test_matrices_of_mmcif_which_lack_elements(missing: str, tmp_path: Path) -> None:
+    names = [f"matrix[{i}][{j}]" for i in (1, 2, 3) for j in (1, 2, 3)]
+    names += [f"vector[{i}]" for i in (1, 2, 3)]
+    numbers = dict(zip(names, [*HALF_TURN.ravel(), *SHIFT], strict=True))
+    del numbers[missing]
+    path = save(tmp_path / "a.cif", ncs_of_mmcif(numbers))
+    with pytest.raises(FileFormatError, match=r"struct_ncs_oper.*lacks"):
+        read(path)
+
+
+def ncs_of_mmcif(numbers: dict[str, float]) -> str:
+    structure = gemmi.read_pdb_string(CRYST1 + atom_lines())
+    block = structure.make_mmcif_block()
+    table = block.init_loop("_struct_ncs_oper.", ["id", "code", *numbers])
+    table.add_row(["2", "generate", *(str(number) for number in numbers.values())])
+    return str(block.as_string())

@@ -14,7 +14,11 @@ from cupysim.errors import FileFormatError
 from cupysim.formats.structures import b_factors, mtz
 from cupysim.formats.structures.b_factors import CONFIDENCE
 from cupysim.formats.structures.cif_blocks import UNKNOWN, CifBlock, read_blocks
-from cupysim.formats.structures.mmcif_atoms import complete_atom_loop, take_displacements
+from cupysim.formats.structures.mmcif_atoms import (
+    check_ncs,
+    complete_atom_loop,
+    take_displacements,
+)
 from cupysim.formats.structures.pdb_text import LARGEST_COORDINATE, prepared
 from cupysim.formats.structures.reflections import is_cif
 from cupysim.formats.structures.small_molecule import small_molecule
@@ -174,6 +178,7 @@ def _macromolecule(
     remarks: tuple[str, ...],
 ) -> AtomicModel:
     complete_atom_loop(path, block)
+    check_ncs(path, block)
     try:
         structure = gemmi.make_structure_from_block(block.parsed)
     except (RuntimeError, ValueError, IndexError) as error:

@@ -11,6 +11,7 @@ import numpy as np
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures.cif_blocks import UNKNOWN, CifBlock
 from cupysim.formats.structures.small_molecule import EIGHT_PI_SQUARED
+from cupysim.formats.structures.table import listed
 
 PAIRS = ("[1][1]", "[2][2]", "[3][3]", "[1][2]", "[1][3]", "[2][3]")
 
@@ -20,6 +21,12 @@ TENSORS = tuple(
     for kind, scale in (("u", 1.0), ("b", 1.0 / EIGHT_PI_SQUARED))
 )
 """Where tensors stand: identifiers of the atoms, columns, and the factor which makes them U."""
+
+NCS = (
+    *(f"_struct_ncs_oper_matrix[{row}][{column}]" for row in (1, 2, 3) for column in (1, 2, 3)),
+    *(f"_struct_ncs_oper_vector[{row}]" for row in (1, 2, 3)),
+)
+"""Items of strict NCS, of which gemmi takes all or none."""
 
 _CHARGED = re.compile(r"[A-Za-z]{1,2}\s*(?:(\d*)[+-]|[+-](\d*))")
 
@@ -75,6 +82,26 @@ def complete_atom_loop(path: object, block: CifBlock) -> None:
         column = block.parsed.find_loop(f"_atom_site.{name}")
         for row, value in enumerate(values):
             column[row] = value
+
+
+def check_ncs(path: object, block: CifBlock) -> None:
+    """Refuse strict NCS which is not complete, and which gemmi's reader would leave out.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    block : CifBlock
+        The block.
+
+    Raises
+    ------
+    FileFormatError
+        If an operator lacks numbers.
+    """
+    lacking = [name for name in NCS if name not in block.columns]
+    if 0 < len(lacking) < len(NCS):
+        raise FileFormatError(path, f"its strict NCS (struct_ncs_oper) lacks {listed(lacking)}")
 
 
 def _take_charges(block: CifBlock, atoms: Mapping[str, Any]) -> None:
