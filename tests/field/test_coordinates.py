@@ -1214,3 +1214,80 @@ def ncs_of_mmcif(numbers: dict[str, float]) -> str:
     table = block.init_loop("_struct_ncs_oper.", ["id", "code", *numbers])
     table.add_row(["2", "generate", *(str(number) for number in numbers.values())])
     return str(block.as_string())
+
+
+ANISO = [f"_atom_site_aniso_U_{pair}" for pair in ("11", "22", "33", "12", "13", "23")]
+
+
+def two_sites(kinds: Sequence[str], tensors: Sequence[Sequence[object]]) -> str:
+    """Carbon C1 and oxygen O1 in P1, and tensors with their labels."""
+    head = UREA_HEAD + "_symmetry_space_group_name_H-M 'P 1'\n"
+    rows = [
+        ("C1", "C", 0.1, 0.2, 0.3, 0.02, kinds[0]),
+        ("O1", "O", 0.6, 0.3, 0.1, 0.03, kinds[1]),
+    ]
+    sites = loop([*SITE, "_atom_site_adp_type"], rows)
+    return head + sites + (loop(["_atom_site_aniso_label", *ANISO], tensors) if tensors else "")
+
+
+BALL = (0.02, 0.02, 0.02, 0.0, 0.0, 0.0)
+"""A tensor in a rectangular cell which is the isotropic U of 0.02."""
+
+LONELY = {
+    "case of letters": (("Uiso", "Uiso"), [("c1", *BALL)], "of no atom in the file, .*: c1"),
+    "said to be anisotropic": (("Uani", "Uiso"), [], "1 atoms are said to be anisotropic.*C1"),
+    "two of an atom": (
+        ("Uani", "Uiso"), [("C1", *BALL), ("C1", 0.4, *BALL[1:])], "the first one counts: C1",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LONELY)
+def test_tensors_without_atoms_of_small_molecules(case: str, tmp_path: Path) -> None:
+    """A line tells, and what is calculated are the isotropic displacements."""
+    kinds, tensors, message = LONELY[case]
+    path = write_cif(tmp_path / "a.cif", {"x": two_sites(kinds, tensors)})
+    with pytest.warns(CupysimWarning, match=message):
+        found = read(path, 2e-10)
+    plain = read(write_cif(tmp_path / "b.cif", {"x": two_sites(("Uiso", "Uiso"), [])}), 2e-10)
+    np.testing.assert_allclose(amplitudes(found, HKL[:3]), amplitudes(plain, HKL[:3]), rtol=1e-6)
+
+
+def mmcif_with(identities: Sequence[str], tensors: dict[str, float], kind: str = "U") -> str:
+    """Atoms with identifiers, and U or B of isotropic tensors by identifier."""
+    names = ["id", *LABELS, "type_symbol", *CARTESIAN, "B_iso_or_equiv", "occupancy"]
+    rows = [
+        (name, ".", "A", atom[0], "ALA", atom[1], *atom[2], 20.0, 1.0)
+        for name, atom in zip(identities, ATOMS, strict=True)
+    ]
+    pairs = ("[1][1]", "[2][2]", "[3][3]", "[1][2]", "[1][3]", "[2][3]")
+    items = ["id", *(f"{kind}{pair}" for pair in pairs)]
+    table = loop(
+        [f"_atom_site_anisotrop.{item}" for item in items],
+        [(name, u, u, u, 0, 0, 0) for name, u in tensors.items()],
+    )
+    return mmcif_of(names, rows) + (table if tensors else "")
+
+
+def test_tensors_without_atoms_of_mmcif(tmp_path: Path) -> None:
+    path = write_cif(tmp_path / "a.cif", {"x": mmcif_with("12345", {"77": 0.5})})
+    with pytest.warns(CupysimWarning, match="of no atom in the file, and are left out: 77"):
+        check(read(path), summed(ATOMS))
+
+
+def test_atoms_which_share_an_identifier(tmp_path: Path) -> None:
+    """An error where a tensor could be of either; else it does not matter."""
+    path = write_cif(tmp_path / "a.cif", {"x": mmcif_with("11345", {"1": 0.5})})
+    with pytest.raises(FileFormatError, match=r"2 atoms have the _atom_site\.id 1"):
+        read(path)
+    path = write_cif(tmp_path / "b.cif", {"x": mmcif_with("11345", {"4": 0.5})})
+    b = 8.0 * np.pi**2 * 0.5
+    check(read(path), summed([*ATOMS[:3], (*ATOMS[3][:4], b), ATOMS[4]]))
+
+
+def test_identifiers_which_are_no_numbers(tmp_path: Path) -> None:
+    """A tensor is that of the atom of its name, whatever the name is."""
+    names = ["A1", "007", "x", "x.2", "5"]
+    path = write_cif(tmp_path / "a.cif", {"x": mmcif_with(names, {"007": 40, "5": 30}, "B")})
+    changed = {1: 40.0, 4: 30.0}
+    check(read(path), summed([(*a[:4], changed.get(n, a[4])) for n, a in enumerate(ATOMS)]))

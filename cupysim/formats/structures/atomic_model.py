@@ -191,10 +191,7 @@ def _macromolecule(
     cell = _crystal(path, structure)
     if cell is None and told is not None:
         remarks = (*remarks, "its unit cell is a dummy")
-    unknown = take_displacements(path, block, structure)
-    alarms: tuple[str, ...] = ()
-    if unknown:
-        alarms = (f"{unknown} atoms have no B factor: 20 A^2 is assumed",)
+    alarms = take_displacements(path, block, structure)
     titles = block.text("_struct_title") + block.text("_ma_qa_metric_name")
     is_scored = "plddt" in "".join(block.texts("_ma_qa_metric_type")).lower()
     if is_scored or PREDICTED.search(titles.upper()):
