@@ -159,7 +159,9 @@ def inherit(
     # what is exact overrules the headers of SMV images
     for path, geometry in placed:
         found |= geometry_values(path, geometry)
-        for remark in geometry.remarks:
+        photons, of_photons = _photons(geometry, given)
+        found |= photons
+        for remark in (*geometry.remarks, *of_photons):
             warnings.warn(CupysimWarning(f"{path}: {remark}"), stacklevel=2)
         if path != given.get("mask_file") and geometry.wavelength is None:
             lacking = f"{path}: {geometry.no_wavelength or 'the file has no wavelength'}"
@@ -171,6 +173,24 @@ def inherit(
         no_wavelength="" if "wavelength" in found else lacking,
         spectrum=placed[-1][1].spectrum if placed else None,
     )
+
+
+def _photons(
+    geometry: ImageGeometry, given: Mapping[str, Any]
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Values of the beam's flux and size, and what is to be said of a flux which does not count.
+
+    A flux counts by the time and the area over which it is spread, which a default must not tell.
+    """
+    values = {}
+    if geometry.beam_size is not None and "beamsize" not in given:
+        values["beamsize"] = geometry.beam_size
+    if geometry.flux is None or {"flux", "fluence"} & set(given):
+        return values, ()
+    if "exposure" in given and ("beamsize" in given or values):
+        return values | {"flux": geometry.flux}, ()
+    remark = f"its flux of {geometry.flux:g} photons/s counts only with -exposure and -beamsize"
+    return values, (remark,)
 
 
 def _warn_of_what_is_left_out(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats import cbf, dials, nxmx_image
 from cupysim.formats.any_image import open_image
 from cupysim.formats.geometry import ImageGeometry
+from cupysim.models.beam import Beam
 from tests.conftest import Run
 from tests.field.cbf_files import full_cbf, imgcif_text, mini_cbf, section
 from tests.field.nxmx_files import CENTRE, DISTANCE, N_FAST, N_SLOW, PIXEL, dataset, group, write
@@ -280,6 +282,11 @@ def test_phi_turns_a_still_about_the_scan_axis(tmp_path: Path) -> None:
     ("kind", "key", "value", "remark"),
     [
         ("beam", "divergence", 0.01, "its beam's divergence is not taken"),
+        ("beam", "sigma_divergence", 0.02, "its beam's sigma_divergence is not taken"),
+        ("beam", "transmission", 0.1, "its beam's transmission of 0.1 and flux of 0 are not taken"),
+        ("panel", "gain", 4.5, "its detector's gain of 4.5 is not taken"),
+        ("panel", "pedestal", 100, "its detector's pedestal of 100 is not taken"),
+        ("panel", "mask", [[0, 0, 3, 3]], "its detector's mask of 1 rectangles is not applied"),
         ("crystal", "mosaicity", 0.2, "its crystal's mosaicity is not taken"),
         ("panel", "px_mm_strategy", {"type": "OffsetPxMmStrategy"}, "offsets (dx, dy)"),
         ("panel", "thickness", 0.32, "its sensor of 320 um is not simulated"),
@@ -292,6 +299,81 @@ def test_what_lists_say_in_vain(
     panel = content["detector"][0]["panels"][0]
     (panel if kind == "panel" else content[kind][0])[key] = value
     assert remark in "\n".join(dials.read(save(tmp_path / "a.expt", content)).remarks)
+
+
+@pytest.mark.parametrize("is_null", [True, False])
+def test_a_scan_without_a_goniometer_is_a_still(is_null: bool, tmp_path: Path) -> None:
+    """As in dxtbx: the crystal is where its vectors are, and does not turn."""
+    content = expt(scan=[{"oscillation": [30.0, 0.5], "image_range": [1, 10]}])
+    if is_null:
+        content["experiment"][0]["goniometer"] = None
+    else:
+        del content["experiment"][0]["goniometer"]
+    path = save(tmp_path / "a.expt", content)
+    geometry = dials.read(path, 3)
+    assert (geometry.phi, geometry.oscillation) == (None, None)
+    with pytest.warns(CupysimWarning, match="from 31.5 by 0.5 degrees, but no goniometer: a still"):
+        found = from_args(f"-default_F 1 -N 2 -nodump -expt {path} -image 3")
+    assert (found.scan.start, found.scan.sweep.range) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("has_crystal", [True, False])
+def test_a_scan_without_width_is_a_still(has_crystal: bool, tmp_path: Path) -> None:
+    """Its angle turns the crystal that is given, not the one of the list."""
+    content = expt(scan=[{"oscillation": [30.0, 0.0], "image_range": [1, 1]}])
+    if not has_crystal:
+        del content["experiment"][0]["crystal"]
+    geometry = dials.read(save(tmp_path / "a.expt", content))
+    told = "whose angle of 30 degrees does not turn the crystal" in "\n".join(geometry.remarks)
+    assert told == has_crystal
+    assert geometry.oscillation is None
+    assert geometry.phi == (None if has_crystal else pytest.approx(np.radians(30.0)))
+
+
+@pytest.mark.parametrize("normal", [[0.0, 0.0, 1.0], [0.0, 0.0, -2.0], [0.0, 0.0, 0.0]])
+def test_polarization_normals_along_the_beam(normal: list[float], tmp_path: Path) -> None:
+    content = expt()
+    content["beam"][0]["polarization_normal"] = normal
+    geometry = dials.read(save(tmp_path / "a.expt", content))
+    assert geometry.polarization is None
+    assert "polarization_fraction of 0.95 is not taken" in "\n".join(geometry.remarks)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("polarization_fraction", 5.0), ("polarization_fraction", -0.1), ("flux", -1.0)],
+)
+def test_impossible_beams_of_lists(key: str, value: float, tmp_path: Path) -> None:
+    content = expt()
+    content["beam"][0][key] = value
+    with pytest.raises(FileFormatError, match=key):
+        dials.read(save(tmp_path / "a.expt", content))
+
+
+FLUX = {
+    # photons/s, times s, over m^2
+    "both options": ("-exposure 0.2 -beamsize 0.1", 1e12 * 0.2 / 1e-8, ""),
+    "no exposure": ("-beamsize 0.1", None, "its flux of 1e+12 photons/s counts only with"),
+    "none": ("", None, "its flux of 1e+12 photons/s counts only with"),
+    "flux": ("-exposure 0.2 -beamsize 0.1 -flux 1e10", 1e10 * 0.2 / 1e-8, ""),
+    "fluence": ("-exposure 0.2 -beamsize 0.1 -fluence 1e20", 1e20, ""),
+}
+
+
+@pytest.mark.parametrize("case", FLUX)
+def test_flux_of_lists(case: str, tmp_path: Path) -> None:
+    """It counts where time and area are given; options overrule it."""
+    words, fluence, message = FLUX[case]
+    content = expt()
+    content["beam"][0]["flux"] = 1e12
+    path = save(tmp_path / "a.expt", content)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = from_args(f"-default_F 1 -N 2 -nodump -expt {path} {words}").beam.fluence
+    assert found == pytest.approx(Beam().fluence if fluence is None else fluence)
+    told = "\n".join(str(each.message) for each in caught)
+    assert ("its flux of" in told) == bool(message)
+    assert message in told
 
 
 def test_lists_and_images_given_by_the_wrong_option(tmp_path: Path, run: Run) -> None:
