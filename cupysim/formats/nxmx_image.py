@@ -11,7 +11,7 @@ import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.frames import FLIP
-from cupysim.formats.geometry import ImageGeometry, Spectrum
+from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.image_stacks import (
     count_images,
     entry_path,
@@ -20,7 +20,7 @@ from cupysim.formats.image_stacks import (
 )
 from cupysim.formats.image_stacks import remarks as remarks_of_images
 from cupysim.formats.nexus.reader import hdf5_file
-from cupysim.formats.nxmx_beam import read_wavelength
+from cupysim.formats.nxmx_beam import read_beam
 from cupysim.formats.nxmx_chain import chain_of, cumulative, direction, is_rotation
 from cupysim.formats.nxmx_scan import count_angles, read_scan
 from cupysim.formats.pixels import THINNEST_SENSOR, measured
@@ -125,7 +125,7 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
         raise FileFormatError(
             path, f"pixels of {sizes[0]:g} x {sizes[1]:g} m; square ones are expected"
         )
-    wavelength, spectrum, reason, of_beam = _wavelength(nxmx, entry, at, n_images)
+    beam = read_beam(nxmx, entry, at, n_images)
     start, width, axis, of_scan = read_scan(nxmx, path, entry, at, n_images)
     spindle, phi, oscillation = forward(axis, start, width)
     size = panel.n_slow, panel.n_fast
@@ -138,12 +138,23 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
         slow=FLIP @ unit(panel.slow),
         beam=np.array([0.0, 0.0, -1.0]),
         spindle=FLIP @ spindle,
-        wavelength=wavelength,
+        wavelength=beam.wavelength,
         phi=phi,
         oscillation=oscillation,
-        spectrum=spectrum,
-        no_wavelength="" if wavelength is not None else reason,
-        remarks=(*remarks, *panel.remarks, *of_beam, *of_scan, *_sensor(nxmx, detector._handle)),
+        polarization=None
+        if beam.polarization is None
+        else (beam.polarization[0], FLIP @ beam.polarization[1]),
+        spectrum=beam.spectrum,
+        no_wavelength=beam.no_wavelength,
+        remarks=(
+            *remarks,
+            *panel.remarks,
+            *beam.remarks,
+            *of_scan,
+            *_sensor(nxmx, detector._handle),
+        ),
+        flux=beam.flux,
+        beam_size=beam.size,
     )
 
 
@@ -170,43 +181,6 @@ def _entry(nxmx: Any, path: object, file: Any) -> tuple[Any, tuple[str, ...]]:
     others = [each.path for each in entries if each is not entry]
     remark = f"entry {entry.path} is read; others: {', '.join(others)}"
     return entry, (remark,) if others else ()
-
-
-def _wavelength(
-    nxmx: Any, entry: Any, number: int, n_images: int
-) -> tuple[float | None, Spectrum | None, str, tuple[str, ...]]:
-    """The wavelength of the first beam which has one."""
-    holders = [each._handle for each in (*entry.instruments, *entry.samples)]
-    beams = [
-        group
-        for holder in holders
-        for group in (holder[name] for name in holder if name in holder)
-        if _is_of_class(group, "NXbeam")
-    ]
-    reason = "the file has no NXbeam group"
-    for beam in beams:
-        wavelength, spectrum, why = read_wavelength(nxmx, beam, number, n_images)
-        if wavelength is None:
-            reason = why
-            continue
-        remarks = []
-        if len(beams) > 1:
-            remarks.append(f"{len(beams)} beams; the wavelength is that of {beam.name}")
-        above = _text(beam["depends_on"][()]) if "depends_on" in beam else "."
-        if above not in (".", ""):
-            remarks.append("the transformations of its beam are not applied: it flies along +z")
-        if "incident_wavelength_spread" in beam and spectrum is None:
-            remarks.append("incident_wavelength_spread is not used; -dispersion gives a bandwidth")
-        return wavelength, spectrum, "", tuple(remarks)
-    return None, None, reason, ()
-
-
-def _text(stored: Any) -> str:
-    return stored.decode() if isinstance(stored, bytes) else str(stored)
-
-
-def _is_of_class(group: Any, name: str) -> bool:
-    return _text(group.attrs.get("NX_class", "") if hasattr(group, "keys") else "") == name
 
 
 def _placed_panel(path: object, file: Any, module: Any, number: int) -> _Panel:

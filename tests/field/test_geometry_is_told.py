@@ -213,6 +213,142 @@ def test_fast_on_slow_is_told(tmp_path: Path) -> None:
     assert geometry.pixel_size == PIXEL
 
 
+BEAM = "entry/instrument/beam"
+
+FIELDS = {
+    # Stokes parameters, Kahn's factor and angle of the field from NeXus' x towards its y, which is
+    # up: I_x = (I + Q) / 2, and U = I_45 - I_135
+    "horizontal": ([1.0, 0.98, 0.0, 0.0], 0.98, 0.0),
+    "vertical": ([2.0, -1.8, 0.0, 0.0], 0.9, 90.0),
+    "diagonal": ([1.0, 0.0, 0.5, 0.1], 0.5, 45.0),
+    "other diagonal": ([1.0, 0.0, -1.0, 0.0], 1.0, -45.0),
+    "circular": ([1.0, 0.0, 0.0, 1.0], 0.0, 0.0),
+}
+
+
+@pytest.mark.parametrize("case", FIELDS)
+@pytest.mark.parametrize("name", ["incident_polarization_stokes", "incident_polarisation_stokes"])
+def test_stokes_parameters(case: str, name: str, tmp_path: Path) -> None:
+    stokes, kahn, degrees = FIELDS[case]
+    path = edited(tmp_path / "a.h5", lambda file: dataset(file[BEAM], name, stokes))
+    geometry, remarks = told(path)
+    found, field = geometry.polarization
+    assert found == pytest.approx(kahn)
+    # imgCIF's x and z are opposite to NeXus'
+    angle = np.radians(degrees)
+    np.testing.assert_allclose(field, [-np.cos(angle), np.sin(angle), 0.0], atol=1e-12)
+    assert remarks == ""
+    assert from_args(f"{CRYSTAL} -img {path}").beam.polarization == pytest.approx(kahn)
+    option = from_args(f"{CRYSTAL} -img {path} -polar 0.25").beam
+    assert option.polarization == pytest.approx(0.25)
+
+
+def test_stokes_parameters_of_an_image(tmp_path: Path) -> None:
+    rows = [[1.0, 0.9, 0.0, 0.0], [1.0, -0.8, 0.0, 0.0]]
+    path = edited(tmp_path / "a.h5", lambda file: dataset(file[BEAM], STOKES, rows),
+                  omega=[0.0, 1.0])  # fmt: skip
+    for number, kahn in enumerate((0.9, 0.8)):
+        assert told(path, number)[0].polarization[0] == pytest.approx(kahn)
+
+
+STOKES = "incident_polarization_stokes"
+
+
+@pytest.mark.parametrize(
+    ("stokes", "message"),
+    [
+        ([1.0, 0.9, 0.9, 0.0], "polarized more than wholly"),
+        ([0.0, 0.0, 0.0, 0.0], "has no intensity"),
+        ([1.0, 0.9, 0.0], "has the shape (3,)"),
+    ],
+)
+def test_impossible_stokes_parameters(stokes: list[float], message: str, tmp_path: Path) -> None:
+    path = edited(tmp_path / "a.h5", lambda file: dataset(file[BEAM], STOKES, stokes))
+    geometry, remarks = told(path)
+    assert geometry.polarization is None
+    assert message in remarks
+
+
+@pytest.mark.parametrize("convention", ["", "-xds", "-adxv"])
+def test_polarization_of_our_own_files(convention: str, tmp_path: Path, run: Run) -> None:
+    """The same crystal scatters the same way after its geometry was read again."""
+    words = f"{CRYSTAL} -lambda 1.1 -distance 60 -detpixels 40 -pixel 2 {convention} -polar 0.95"
+    assert run(f"{words} -h5file a.h5 -nonoise -nopgm").status == 0
+    first, again = from_args(words), from_args(f"{CRYSTAL} -img {tmp_path / 'a.h5'}")
+    assert again.beam.polarization == pytest.approx(0.95)
+    fields = [abs(each.frame.polarization @ each.geometry.fast) for each in (first, again)]
+    assert fields[0] == pytest.approx(fields[1])
+
+
+def put(name: str, value: Any, **attributes: Any) -> Any:
+    return lambda file: dataset(file["entry/instrument"], name, value, **attributes)
+
+
+@pytest.mark.parametrize("units", ["Hz", "photons/s", "ph s^-1", "s-1", "photon.s-1"])
+def test_flux_and_size_of_nxmx_beams(units: str, tmp_path: Path) -> None:
+    """Of a beam of 20 x 20 um with 1e11 photons/s, in 0.5 s."""
+    path = edited(
+        tmp_path / "a.h5",
+        both(
+            put("beam/total_flux", 1e11, units=units),
+            put("beam/incident_beam_size", [20.0, 20.0], units="um"),
+            put("beam/profile", np.bytes_("rectangular")),
+        ),
+    )
+    words = f"{CRYSTAL} -img {path}"
+    beam = from_args(f"{words} -exposure 0.5").beam
+    assert beam.fluence == pytest.approx(1e11 * 0.5 / (20e-6) ** 2)
+    beam = from_args(f"{words} -exposure 0.5 -beamsize 0.1").beam
+    assert beam.fluence == pytest.approx(1e11 * 0.5 / 1e-8)
+    with pytest.warns(CupysimWarning, match="photons/s counts only with -exposure and -beamsize"):
+        assert from_args(words).beam.fluence == Beam().fluence
+
+
+IN_VAIN = {
+    "flux without unit": (put("beam/total_flux", 1e11), "total_flux has the unit ''"),
+    "flux by area": (put("beam/total_flux", 1e11, units="Hz/mm^2"), "has the unit 'Hz/mm^2'"),
+    "oblong": (put("beam/incident_beam_size", [10.0, 20.0], units="um"),
+               "10 x 20 um (unknown profile) is not taken"),
+    "length without unit": (put("beam/incident_beam_size", [10.0, 20.0]), "lengths with a unit"),
+    "energy": (put("beam/incident_energy", 12398.42, units="eV"),
+               "its incident_energy is that of 1 A, but its wavelength, which counts, is 0.98 A"),
+    "photon energy": (put("detector/photon_energy", 12398.42, units="eV"),
+                      "its photon_energy is that of 1 A"),
+    "photon energy of Eiger": (put("detector/detectorSpecific/photon_energy", 12.39842,
+                                   units="keV"), "photon_energy is that of 1 A"),
+    "monochromator": (put("monochromator/energy", 12398.42, units="eV"),
+                      "its monochromator/energy is that of 1 A"),
+    "divergence": (put("beam/incident_beam_divergence", [1e-3, 1e-3], units="rad"),
+                   "incident_beam_divergence is not taken; -divergence"),
+    "flux per area": (put("beam/flux", 1e9, units="1/s/cm^2"), "flux is not taken; -fluence"),
+    "polarization": (put("beam/incident_polarization", [1.0, 0.0]),
+                     "incident_polarization is not taken; -polar"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", IN_VAIN)
+def test_what_nxmx_beams_say_in_vain(case: str, tmp_path: Path) -> None:
+    change, message = IN_VAIN[case]
+    geometry, remarks = told(edited(tmp_path / "a.h5", change))
+    assert message in remarks
+    assert remarks.count("\n") == 0
+    assert geometry.wavelength == pytest.approx(0.98e-10)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        put("beam/incident_energy", 12651.45, units="eV"),
+        put("detector/photon_energy", 12.6, units="keV"),
+        put("beam/incident_energy", 12651.45, units="nonsense"),
+        put("beam/incident_beam_divergence", [0.0, 0.0]),
+    ],
+)
+def test_what_needs_no_word(change: Any, tmp_path: Path) -> None:
+    """12398.42 eV A over 0.98 A is 12651.45 eV; a detector is set to some energy near it."""
+    assert told(edited(tmp_path / "a.h5", change))[1] == ""
+
+
 # experiment lists
 
 
