@@ -349,6 +349,163 @@ def test_what_needs_no_word(change: Any, tmp_path: Path) -> None:
     assert told(edited(tmp_path / "a.h5", change))[1] == ""
 
 
+UNEVEN = {
+    # the next angle minus this one; the last image is as wide as the one before
+    "screening": ([0.0, 1.0, 3.0, 6.0], [1.0, 2.0, 3.0, 3.0]),
+    "sweeps": ([10.0, 10.1, 10.2, 55.0, 55.1], [0.1] * 5),
+    "one apart": ([30.0, 30.5, 45.0], [0.5, 14.5, 14.5]),
+    "to and fro": ([0.0, 1.0, 2.0, 0.5, -1.0], [1.0, 1.0, -1.5, -1.5, -1.5]),
+    "over zero": ([359.0, 0.0, 2.0], [1.0, 2.0, 2.0]),
+}
+
+
+@pytest.mark.parametrize("case", UNEVEN)
+@pytest.mark.parametrize("placed", [True, False])
+def test_widths_of_uneven_angles(case: str, placed: bool, tmp_path: Path) -> None:
+    angles, widths = UNEVEN[case]
+    if placed:
+        path = write(tmp_path / "a.h5", omega=angles)
+    else:
+        path = edited(tmp_path / "a.h5", unplaced(omega=angles), omega=angles)
+    for number, width in enumerate(widths):
+        geometry, remarks = told(path, number)
+        assert np.degrees(geometry.oscillation) == pytest.approx(abs(width))
+        assert f"image {number} is taken for {width:g} degrees wide" in remarks
+
+
+@pytest.mark.parametrize(
+    ("angles", "beside"),
+    [
+        ([0.0, 45.0, 90.0], {}),
+        ([0.0, 0.1001, 0.2], {}),
+        ([0.0, 1.0, 3.0], {"omega_end": [0.5, 1.5, 3.5]}),
+        ([0.0, 1.0, 3.0], {"omega_increment_set": [0.1]}),
+    ],
+)
+def test_angles_of_which_nothing_is_to_be_said(
+    angles: list[float], beside: dict[str, Any], tmp_path: Path
+) -> None:
+    assert told(write(tmp_path / "a.h5", omega=angles, beside_omega=beside), 1)[1] == ""
+
+
+def unplaced(place: str = "goniometer", **values: Any) -> Any:
+    """Axes which a file names, in place of the chain of its sample."""
+
+    def change(file: Any) -> None:
+        del file[SAMPLE]
+        sample = group(file["entry"], "sample", "NXsample")
+        axes = group(sample, place, "NXcollection")
+        for name, value in values.items():
+            dataset(axes, name, value, units="degree")
+
+    return change
+
+
+NAMED = {
+    # first angle and width of the second image, and what is said
+    "beside phi": ({"omega_start": 30.0, "omega_increment": 0.5, "phi": 0.0}, 30.5, 0.5, ""),
+    "beside chi at 40": (
+        {"omega_start": 30.0, "omega_increment": 0.5, "chi": 40.0}, 30.5, 0.5, "stands at chi 40",
+    ),
+    "scalar beside": (
+        {"omega": 30.0, "omega_start": 30.0, "omega_increment": 0.5}, 30.5, 0.5, "",
+    ),
+    "phi turns": ({"phi_start": 5.0, "phi_increment": -0.2, "omega": 90.0}, -4.8, 0.2, "omega 90"),
+    "starts of all": ({"omega_start": [30.0, 31.0], "omega_increment": 0.5}, 31.0, 0.5, ""),
+    "no increment": ({"omega_start": 30.0}, 30.0, 0.0, ""),
+    "no start": ({"omega_increment": 0.5, "phi": 0.0}, 0.0, 0.0, "nothing tells where omega"),
+    "two turn": (
+        {"omega": [30.0, 31.0], "phi": [0.0, 0.1]}, 31.0, 1.0, "several axes turn",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NAMED)
+@pytest.mark.parametrize("place", ["goniometer", "transformations"])
+def test_axes_which_are_only_named(case: str, place: str, tmp_path: Path) -> None:
+    values, start, width, message = NAMED[case]
+    path = edited(tmp_path / "a.h5", unplaced(place, **values), omega=[0.0, 1.0])
+    geometry, remarks = told(path, 1)
+    assert np.degrees([geometry.phi, geometry.oscillation]) == pytest.approx([start, width])
+    assert message in remarks
+
+
+def test_axes_beside_a_chain_of_shifts(tmp_path: Path) -> None:
+    """A chain which does not turn the sample does not hide the angles beside it."""
+
+    def change(file: Any) -> None:
+        unplaced(omega=[30.0, 30.5])(file)
+        dataset(file[f"{SAMPLE}/goniometer"], "z", 0.0, units="mm", vector=[0.0, 0.0, 1.0],
+                transformation_type="translation", depends_on=".")  # fmt: skip
+        file[f"{SAMPLE}/depends_on"] = np.bytes_(f"/{SAMPLE}/goniometer/z")
+
+    geometry, _ = told(edited(tmp_path / "a.h5", change, omega=[0.0, 1.0]), 1)
+    assert np.degrees([geometry.phi, geometry.oscillation]) == pytest.approx([30.5, 0.5])
+
+
+EIGER = {
+    "beam_center_x": (CENTRE[0], "pixel"), "beam_center_y": (CENTRE[1], "pixel"),
+    "detector_distance": (DISTANCE, "m"), "x_pixel_size": (PIXEL, "m"),
+    "y_pixel_size": (PIXEL, "m"),
+}  # fmt: skip
+
+ARMS = {
+    "value": {"two_theta": (20.0, "deg")},
+    "radians": {"two_theta": (np.radians(20.0), "rad")},
+    "one for each image": {"two_theta": ([10.0, 20.0], "deg")},
+    "start": {"two_theta_start": (19.0, "deg"), "two_theta_increment": (1.0, "deg")},
+}
+
+
+@pytest.mark.parametrize("case", ARMS)
+def test_arms_of_masters(case: str, tmp_path: Path) -> None:
+    """Turned by hand: upwards by 20 degrees, about the horizontal axis through the sample."""
+
+    def change(file: Any) -> None:
+        for name, (value, units) in ARMS[case].items():
+            dataset(file[DETECTOR].require_group("goniometer"), name, value, units=units)
+
+    path = edited(tmp_path / "a.h5", change, chain=False, detector=EIGER, omega=[0.0, 1.0])
+    geometry, remarks = told(path, 1)
+    sine, cosine = np.sin(np.radians(20.0)), np.cos(np.radians(20.0))
+    x, y = PIXEL * CENTRE[0], PIXEL * CENTRE[1]
+    turned = [-x, y * cosine + DISTANCE * sine, y * sine - DISTANCE * cosine]
+    np.testing.assert_allclose(geometry.origin, turned, atol=1e-12)
+    np.testing.assert_allclose(geometry.slow, [0.0, -cosine, -sine], atol=1e-12)
+    assert "a two_theta of 20 degrees only, without axis and sign" in remarks
+    assert "distance only" not in remarks
+
+
+@pytest.mark.parametrize(("placed", "message"), [(20.0, ""), (0.0, "its two_theta is 20 degrees")])
+def test_arms_beside_transformations(placed: float, message: str, tmp_path: Path) -> None:
+    def change(file: Any) -> None:
+        dataset(file[DETECTOR].require_group("goniometer"), "two_theta", 20.0, units="deg")
+        chain = file[f"{DETECTOR}/transformations"]
+        dataset(chain, "arm", [placed], depends_on=".", transformation_type="rotation",
+                units="deg", vector=[-1.0, 0.0, 0.0])  # fmt: skip
+        chain["det_z"].attrs["depends_on"] = "arm"
+
+    remarks = told(edited(tmp_path / "a.h5", change))[1]
+    assert message in remarks
+    assert bool(message) == bool(remarks)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("detector_distance", -0.1), ("detector_distance", 0.0),
+                        ("x_pixel_size", -PIXEL)],
+)  # fmt: skip
+def test_impossible_lengths_of_masters(name: str, value: float, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.h5", chain=False, detector=EIGER | {name: (value, "m")})
+    with pytest.raises(FileFormatError, match=f"{name} is .* not above zero"):
+        told(path)
+
+
+def test_distances_of_masters_count_at_the_image(tmp_path: Path) -> None:
+    detector = EIGER | {"detector_distance": ([100.0, 120.0], "mm")}
+    path = write(tmp_path / "a.h5", chain=False, detector=detector, omega=[0.0, 1.0])
+    assert spot_of(told(path, 1)[0])[2] == pytest.approx(0.12)
+
+
 # experiment lists
 
 
