@@ -1291,3 +1291,41 @@ def test_identifiers_which_are_no_numbers(tmp_path: Path) -> None:
     path = write_cif(tmp_path / "a.cif", {"x": mmcif_with(names, {"007": 40, "5": 30}, "B")})
     changed = {1: 40.0, 4: 30.0}
     check(read(path), summed([(*a[:4], changed.get(n, a[4])) for n, a in enumerate(ATOMS)]))
+
+
+CELLS = {
+    "PDB": (
+        "a.pdb",
+        CRYST1.replace("  90.00 P", " -90.00 P") + atom_lines(),
+        "angles must be positive, got 90, 90, -90 degrees",
+    ),
+    "core CIF": (
+        "a.cif",
+        "data_x\n" + two_sites(("Uiso", "Uiso"), []).replace("gamma 90", "gamma -90"),
+        "without a possible unit cell",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CELLS)
+def test_negative_angles_of_cells(case: str, tmp_path: Path) -> None:
+    """Their cosines are those of positive ones."""
+    name, text, message = CELLS[case]
+    assert "-90" in text
+    with pytest.raises(CupysimError, match=message):
+        read(save(tmp_path / name, text), 2e-10)
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("30 40 50 -90 90 90", "angles must be positive, got -90, 90, 90 degrees"),
+        ("30 40 50 90 90 0", "angles must be positive, got 90, 90, 0 degrees"),
+        ("30 -40 50 90 90 90", "edges must be positive"),
+    ],
+)
+def test_signs_of_cells_on_the_command_line(cell: str, message: str, run: Run) -> None:
+    outcome = run(f"orient --cell {cell} --lambda 1 a.mat")
+    assert (outcome.status, outcome.files) == (2, {})
+    assert message in outcome.err
+    assert outcome.err.count("\n") == 1
