@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +26,11 @@ NOTICEABLE_PIXELS, NOTICEABLE_DISTANCE = 1.0, 0.01
 NORMAL = (
     "the file has beam centre and distance only; the detector is assumed to be normal to the beam"
 )
+
+NEVER_SET = "its beam centre is 0 0 or negative, as in files where it was never set"
+
+SAME_SIZE = 1e-3
+"""Relative difference of pixel sizes which are worth a warning."""
 
 ARMS = ("goniometer", "transformations")
 """Groups of a detector in which an arm is which the file does not place."""
@@ -89,6 +95,7 @@ def panel_of(
         return _swung(panel, arm) if arm else panel
     module = detector.modules[0]
     panel = _with_beam_centre(nxmx, _placed_panel(path, file, module, number), handle)
+    panel = replace(panel, remarks=(*panel.remarks, *_other_sizes(nxmx, panel, handle)))
     if not arm or _is_swung(path, module, panel, arm, number):
         return panel
     remark = (
@@ -191,6 +198,20 @@ def _with_beam_centre(nxmx: Any, panel: Panel, detector: Any) -> Panel:
     return panel
 
 
+def _other_sizes(nxmx: Any, panel: Panel, detector: Any) -> Iterator[str]:
+    """What to say of pixel sizes which are not those of the directions."""
+    for name, edge in (("x_pixel_size", panel.fast), ("y_pixel_size", panel.slow)):
+        stored, used = detector.get(name), float(norm(edge))
+        if stored is None or "units" not in stored.attrs or getattr(stored, "size", 0) != 1:
+            continue
+        metres = float(np.ravel((stored[()] * nxmx.units(stored)).to("meter").magnitude)[0])
+        if abs(metres / used - 1.0) > SAME_SIZE:
+            yield (
+                f"its {name} is {1e3 * metres:.6g} mm, but the length of its pixel directions, "
+                f"which count, {1e3 * used:.6g} mm"
+            )
+
+
 def _told_centre(nxmx: Any, panel: Panel, detector: Any) -> tuple[float, float] | None:
     """beam_center_x and beam_center_y in pixels, if the file has them."""
     found = []
@@ -282,5 +303,5 @@ def _unplaced_panel(nxmx: Any, path: object, file: Any, detector: Any, number: i
         slow=np.array([0.0, -metres["y_pixel_size"], 0.0]),
         n_fast=int(shape[1]),
         n_slow=int(shape[0]),
-        remarks=(NORMAL,),
+        remarks=(NORMAL, *((NEVER_SET,) if max(centre) <= 0.0 else ())),
     )

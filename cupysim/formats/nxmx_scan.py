@@ -22,6 +22,9 @@ STILL = 1e-9
 AXES = ("omega", "phi", "chi", "kappa")
 """Axes of a goniometer which some files name without placing them."""
 
+SHIFT = 1e-7
+"""Metres by which a sample may be shifted without a word."""
+
 LIKE = 0.1
 """Relative difference up to which two steps of a scan are those of one sweep."""
 
@@ -96,11 +99,35 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
             if axis is not turning
         }
     )
-    remarks += tuple(each for each in (remark, told[rotations.index(turning)][1]) if each)
+    of_unit = _unit_told(turning._handle) if max(map(abs, (width, *stands))) > STILL else ""
+    shift = _shift_told(path, chain, number)
+    of_width = told[rotations.index(turning)][1]
+    remarks += tuple(each for each in (remark, of_width, of_unit, shift) if each)
     turned = cumulative(path, chain[chain.index(turning) + 1 :], number)
     start = _start(nxmx, path, turning._handle, width, number, n_images)
     spindle = turned[:3, :3] @ direction(path, turning)
     return start / DEGREES_PER_RADIAN, width / DEGREES_PER_RADIAN, spindle, remarks
+
+
+def _unit_told(angles: Any) -> str:
+    """What to say of angles without a unit."""
+    name = angles.name.rsplit("/", 1)[-1]
+    return "" if "units" in angles.attrs else f"its {name} has no unit; degrees are assumed"
+
+
+def _shift_told(path: object, chain: list[Any], number: int) -> str:
+    """What to say of translations of the sample."""
+    shifts = {}
+    for axis in chain:
+        if not is_rotation(path, axis):
+            metres = np.asarray(axis[()].to("meter").magnitude, dtype=np.float64)
+            shifts[axis.path.rsplit("/", 1)[-1]] = of_image(path, metres, number, axis.path)
+    shown = [f"{name} {1e3 * shift:g}" for name, shift in shifts.items() if abs(shift) > SHIFT]
+    if not shown:
+        return ""
+    return (
+        f"its sample is shifted by {', '.join(shown)} mm, which is not taken: it is at the origin"
+    )
 
 
 def _groups(sample: Any) -> list[Any]:
@@ -194,7 +221,9 @@ def stand_of(
     )
     if axis is not None and (axis.size > 1 or begin is None or step is None):
         width, remark = _width(nxmx, path, axis, number, ())
-        return Stand(name, _start(nxmx, path, axis, width, number, n_images), width, remark)
+        start = _start(nxmx, path, axis, width, number, n_images)
+        of_unit = _unit_told(axis) if max(abs(start), abs(width)) > STILL else ""
+        return Stand(name, start, width, remark or of_unit)
     first, width = (
         0.0 if each is None else of_image(path, _degrees(nxmx, each, each), number, each.name)
         for each in (axis if begin is None else begin, step)
@@ -206,7 +235,7 @@ def stand_of(
         return Stand(name, 0.0, 0.0, remark if abs(width) > STILL else "")
     # of a start for each image, the number is in it
     start = first if begin.size > 1 else first + number * width
-    return Stand(name, start, width)
+    return Stand(name, start, width, _unit_told(begin) if abs(start) > STILL else "")
 
 
 def _without_chain(

@@ -443,6 +443,53 @@ def test_axes_beside_a_chain_of_shifts(tmp_path: Path) -> None:
     assert np.degrees([geometry.phi, geometry.oscillation]) == pytest.approx([30.5, 0.5])
 
 
+def shifted_sample(file: Any) -> None:
+    dataset(file[f"{SAMPLE}/transformations"], "sam_z", [2.0], units="mm", vector=[0.0, 0.0, 1.0],
+            transformation_type="translation", depends_on=f"/{SAMPLE}/transformations/omega",
+            )  # fmt: skip
+    del file[f"{SAMPLE}/depends_on"]
+    file[f"{SAMPLE}/depends_on"] = np.bytes_(f"/{SAMPLE}/transformations/sam_z")
+
+
+def without_unit(name: str) -> Any:
+    def change(file: Any) -> None:
+        del file[f"{SAMPLE}/{name}"].attrs["units"]
+
+    return change
+
+
+PASSED_OVER = {
+    "sample": (shifted_sample, "its sample is shifted by sam_z 2 mm, which is not taken"),
+    "unit": (without_unit("transformations/omega"), "its omega has no unit; degrees are assumed"),
+    "unit of unplaced angles": (
+        both(unplaced(omega=[30.0, 30.5]), without_unit("goniometer/omega")),
+        "its omega has no unit; degrees are assumed",
+    ),
+    "unit of starts": (
+        both(unplaced(phi_start=30.0, phi_increment=0.5), without_unit("goniometer/phi_start")),
+        "its phi_start has no unit; degrees are assumed",
+    ),
+    "pixels": (put("detector/x_pixel_size", 100e-6, units="m"),
+               "its x_pixel_size is 0.1 mm, but the length of its pixel directions, which count, "
+               "0.075 mm"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PASSED_OVER)
+def test_what_was_passed_over(case: str, tmp_path: Path) -> None:
+    change, message = PASSED_OVER[case]
+    geometry, remarks = told(edited(tmp_path / "a.h5", change, omega=[30.0, 30.5]), 1)
+    assert message in remarks
+    assert np.degrees([geometry.phi, geometry.oscillation]) == pytest.approx([30.5, 0.5])
+    np.testing.assert_allclose(spot_of(geometry), [*CENTRE, DISTANCE], rtol=1e-9)
+
+
+def test_beam_centres_of_masters_which_were_never_set(tmp_path: Path) -> None:
+    detector = EIGER | {"beam_center_x": (-1.0, "pixel"), "beam_center_y": (0.0, "pixel")}
+    path = write(tmp_path / "a.h5", chain=False, detector=detector)
+    assert "as in files where it was never set" in told(path)[1]
+
+
 EIGER = {
     "beam_center_x": (CENTRE[0], "pixel"), "beam_center_y": (CENTRE[1], "pixel"),
     "detector_distance": (DISTANCE, "m"), "x_pixel_size": (PIXEL, "m"),
@@ -832,6 +879,21 @@ def test_scans_which_are_not_the_images(tmp_path: Path) -> None:
     path = full_cbf(tmp_path / "a.cbf", text, section(np.ones((3, 3), np.int32)))
     geometry = cbf.read(path)[1]
     assert np.degrees([geometry.phi, geometry.oscillation]) == pytest.approx([30.0, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ({"Flux": "1e+12 ph/s"}, "Flux 1e+12 is not taken"),
+        ({"Filter_transmission": "0.1"}, "Filter_transmission 0.1 is not taken"),
+        ({"Flux": "0.000", "Filter_transmission": "1.0000"}, ""),
+        ({"Flux": "(nil)"}, ""),
+    ],
+)
+def test_photons_of_mini_headers(lines: dict[str, str], message: str, tmp_path: Path) -> None:
+    remarks = mini_of(tmp_path, **lines).remarks
+    assert message in "\n".join(remarks)
+    assert bool(message) == any("is not taken" in each for each in remarks)
 
 
 def test_ranges_without_increments(tmp_path: Path) -> None:
