@@ -25,6 +25,9 @@ USUAL_FRACTION, USUAL_NORMAL = 0.999, (0.0, 1.0, 0.0)
 PARALLEL = 1e-3
 """Sine of the angle to the beam below which a polarization normal tells no direction."""
 
+NOT_A_ROTATION = 1e-3
+"""Departure of a goniometer's matrix from a rotation which is more than rounding."""
+
 SMALLEST_VOLUME = 1.0
 """Of a unit cell (Angstrom^3)."""
 
@@ -111,6 +114,8 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
     if abs(sizes[0] - sizes[1]) > 1e-9:
         raise FileFormatError(path, f"pixels of {sizes[0]} x {sizes[1]} mm; square are expected")
     n_fast, n_slow = panels[0]["image_size"]
+    if int(n_fast) != n_fast or int(n_slow) != n_slow:
+        raise FileFormatError(path, f"image_size {n_fast} x {n_slow}: whole numbers are expected")
     probe = str(beam.get("probe", "x-ray")).lower()
     if probe != "x-ray":
         raise FileFormatError(path, f"its beam is of {probe}s; only X-rays are simulated")
@@ -284,18 +289,23 @@ def _goniometer(path: object, model: Any, number: int) -> tuple[np.ndarray, np.n
     """
     if model is None:
         return np.array([1.0, 0.0, 0.0]), np.eye(3), np.eye(3)
+    varying = model.get("setting_rotation_at_scan_points")
+    at_image = (
+        None
+        if not varying
+        else _rotation(path, _at_scan_point(path, varying, number, "setting rotations"), "setting")
+    )
     if "axes" not in model:
         fixed, setting = (
-            np.array(model.get(f"{name}_rotation", np.eye(3).ravel()), dtype=np.float64)
+            _rotation(path, model.get(f"{name}_rotation", np.eye(3).ravel()), name)
             for name in ("fixed", "setting")
         )
-        varying = model.get("setting_rotation_at_scan_points")
-        if varying:
-            setting = _at_scan_point(path, varying, number, "setting rotations")
-        axis = unit(np.array(model["rotation_axis"], dtype=np.float64))
-        return axis, fixed.reshape(3, 3), setting.reshape(3, 3)
-    axes = [unit(np.array(axis, dtype=np.float64)) for axis in model["axes"]]
+        axis = np.array(model["rotation_axis"], dtype=np.float64)
+        return _axis(path, axis), fixed, setting if at_image is None else at_image
+    axes = [_axis(path, axis) for axis in model["axes"]]
     turning = int(model["scan_axis"])
+    if not 0 <= turning < len(axes):
+        raise FileFormatError(path, f"its scan_axis is {turning}, of {len(axes)} goniometer axes")
     matrices = [
         np.stack(
             [rotate_axis(v, axis, np.float64(angle / DEGREES_PER_RADIAN)) for v in np.eye(3)], 1
@@ -307,10 +317,23 @@ def _goniometer(path: object, model: Any, number: int) -> tuple[np.ndarray, np.n
         fixed = matrix @ fixed
     for matrix in matrices[turning + 1 :]:
         setting = matrix @ setting
-    varying = model.get("setting_rotation_at_scan_points")
-    if varying:
-        setting = _at_scan_point(path, varying, number, "setting rotations").reshape(3, 3)
-    return axes[turning], fixed, setting
+    return axes[turning], fixed, setting if at_image is None else at_image
+
+
+def _axis(path: object, values: Any) -> np.ndarray:
+    axis = np.array(values, dtype=np.float64)
+    if not norm(axis) > 0.0:
+        raise FileFormatError(path, f"a goniometer axis has no direction: {axis.tolist()}")
+    return np.asarray(unit(axis))
+
+
+def _rotation(path: object, values: Any, name: str) -> np.ndarray:
+    """A matrix of nine numbers, which must be a rotation."""
+    matrix = np.array(values, dtype=np.float64).reshape(3, 3)
+    error = np.abs(matrix @ matrix.T - np.eye(3)).max()
+    if not (error <= NOT_A_ROTATION and np.linalg.det(matrix) > 0.0):
+        raise FileFormatError(path, f"its goniometer's {name} rotation is not a rotation")
+    return matrix
 
 
 def _reciprocal(path: object, crystal: Any, rotation: np.ndarray, number: int) -> np.ndarray:

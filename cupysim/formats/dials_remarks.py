@@ -134,6 +134,8 @@ def left_out(beam: Any, panel: Any, crystal: Any) -> Iterator[str]:
             yield f"its detector's {name} of {value:g} is not taken: pixels are photons"
     if panel.get("mask"):
         yield f"its detector's mask of {len(panel['mask'])} rectangles is not applied; -mask is"
-    spreads = {"mosaicity", "ML_half_mosaicity_deg", "mosaic_model"} & set(crystal or {})
-    if any(crystal[name] for name in spreads):
+    held = {name for name, value in (crystal or {}).items() if value}
+    if held & {"mosaicity", "ML_half_mosaicity_deg", "mosaic_model"}:
         yield "its crystal's mosaicity is not taken; -mosaic gives one"
+    if held & {"domain_size_ang", "ML_domain_size_ang"}:
+        yield "the size of its crystal's domains is not taken; -N gives their number of cells"

@@ -628,6 +628,7 @@ def test_phi_turns_a_still_about_the_scan_axis(tmp_path: Path) -> None:
         ("panel", "pedestal", 100, "its detector's pedestal of 100 is not taken"),
         ("panel", "mask", [[0, 0, 3, 3]], "its detector's mask of 1 rectangles is not applied"),
         ("crystal", "mosaicity", 0.2, "its crystal's mosaicity is not taken"),
+        ("crystal", "domain_size_ang", 900, "the size of its crystal's domains is not taken"),
         ("panel", "px_mm_strategy", {"type": "OffsetPxMmStrategy"}, "offsets (dx, dy)"),
         ("panel", "thickness", 0.32, "its sensor of 320 um is not simulated"),
     ],
@@ -687,6 +688,38 @@ def test_impossible_beams_of_lists(key: str, value: float, tmp_path: Path) -> No
     content = expt()
     content["beam"][0][key] = value
     with pytest.raises(FileFormatError, match=key):
+        dials.read(save(tmp_path / "a.expt", content))
+
+
+SEVERAL_AXES = {"axes": [[1.0, 0, 0], [0, 0, 1.0]], "angles": [10.0, 20.0], "names": ["A", "B"]}
+
+BAD_GONIOMETERS = {
+    "scaled": ({"fixed_rotation": [2, 0, 0, 0, 2, 0, 0, 0, 2]}, "fixed rotation is not a rotation"),
+    "mirror": ({"setting_rotation": [-1, 0, 0, 0, 1, 0, 0, 0, 1]}, "setting rotation is not a"),
+    "no number": ({"setting_rotation": [float("nan")] * 9}, "setting rotation is not a rotation"),
+    "varying": ({"setting_rotation_at_scan_points": [[0.0] * 9]}, "setting rotation is not a"),
+    "no axis": ({"rotation_axis": [0, 0, 0]}, "a goniometer axis has no direction"),
+    "scan axis": (SEVERAL_AXES | {"scan_axis": -1}, "its scan_axis is -1, of 2"),
+    "too many": (SEVERAL_AXES | {"scan_axis": 2}, "its scan_axis is 2, of 2"),
+    "one without direction": (
+        SEVERAL_AXES | {"axes": [[1.0, 0, 0], [0, 0, 0]], "scan_axis": 0}, "has no direction",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_GONIOMETERS)
+def test_impossible_goniometers_of_lists(case: str, tmp_path: Path) -> None:
+    changes, message = BAD_GONIOMETERS[case]
+    content = expt()
+    content["goniometer"][0] = content["goniometer"][0] | changes
+    with pytest.raises(FileFormatError, match=message):
+        dials.read(save(tmp_path / "a.expt", content))
+
+
+def test_images_of_lists_are_whole_pixels(tmp_path: Path) -> None:
+    content = expt()
+    content["detector"][0]["panels"][0]["image_size"] = [40.5, 30]
+    with pytest.raises(FileFormatError, match=r"image_size 40\.5 x 30"):
         dials.read(save(tmp_path / "a.expt", content))
 
 
