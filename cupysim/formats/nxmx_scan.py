@@ -12,6 +12,7 @@ from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
 from cupysim.formats.nxmx_chain import chain_of, cumulative, direction, is_rotation, of_image
 from cupysim.formats.rotation import settings_remark
+from cupysim.maths.arrays import norm
 
 ALONG_X = np.array([-1.0, 0.0, 0.0])
 """The spindle where a file names none, in NeXus' frame: that of most beamlines."""
@@ -99,10 +100,15 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
             if axis is not turning
         }
     )
+    count = int(turning._handle.size)
+    of_count = ""
+    if count not in (1, n_images, n_images + 1):
+        name = turning.path.rsplit("/", 1)[-1]
+        of_count = f"its {name} has {count} values for {n_images} images; the first ones count"
     of_unit = _unit_told(turning._handle) if max(map(abs, (width, *stands))) > STILL else ""
     shift = _shift_told(path, chain, number)
     of_width = told[rotations.index(turning)][1]
-    remarks += tuple(each for each in (remark, of_width, of_unit, shift) if each)
+    remarks += tuple(each for each in (remark, of_width, of_unit, of_count, shift) if each)
     turned = cumulative(path, chain[chain.index(turning) + 1 :], number)
     start = _start(nxmx, path, turning._handle, width, number, n_images)
     spindle = turned[:3, :3] @ direction(path, turning)
@@ -119,9 +125,12 @@ def _shift_told(path: object, chain: list[Any], number: int) -> str:
     """What to say of translations of the sample."""
     shifts = {}
     for axis in chain:
+        name = axis.path.rsplit("/", 1)[-1]
         if not is_rotation(path, axis):
             metres = np.asarray(axis[()].to("meter").magnitude, dtype=np.float64)
-            shifts[axis.path.rsplit("/", 1)[-1]] = of_image(path, metres, number, axis.path)
+            shifts[name] = of_image(path, metres, number, axis.path)
+        if axis.offset is not None:
+            shifts[f"the offset of {name}"] = float(norm(axis.offset.to("meter").magnitude))
     shown = [f"{name} {1e3 * shift:g}" for name, shift in shifts.items() if abs(shift) > SHIFT]
     if not shown:
         return ""
@@ -306,19 +315,36 @@ def _width(
         if hasattr(group.get(each), "shape") and group[each] == axis
     ]
     beside = [(axis.parent, name), *linked]
+    end = None
+    for group, label in beside:
+        ends = group.get(f"{label}_end")
+        if end is None and ends is not None and ends.size > 0:
+            last = of_image(path, _degrees(nxmx, ends, axis), number, ends.name)
+            end = _not_round(last - of_image(path, angles, number, axis.name))
     for group, label in beside:
         for suffix in ("_increment_set", "_increment", "_range_average"):
             stored = group.get(label + suffix)
             if stored is not None and stored.size > 0:
-                return of_image(path, _degrees(nxmx, stored, axis), number, stored.name), ""
-    for group, label in beside:
-        ends = group.get(f"{label}_end")
-        if ends is not None and ends.size > 0:
-            end = of_image(path, _degrees(nxmx, ends, axis), number, ends.name)
-            return _not_round(end - of_image(path, angles, number, axis.name)), ""
+                width = of_image(path, _degrees(nxmx, stored, axis), number, stored.name)
+                return width, _other_width(label + suffix, width, angles, number, end)
+    if end is not None:
+        return end, ""
     if len(angles) < 2:
         return 0.0, ""
     return _to_the_next(np.array([_not_round(step) for step in np.diff(angles)]), number, name)
+
+
+def _other_width(
+    name: str, width: float, angles: np.ndarray, number: int, end: float | None
+) -> str:
+    """What to say of an increment, which counts, beside another end, or images that overlap."""
+    if end is not None and not _are_like(width, end):
+        return f"its {name} is {width:g} degrees, but by its end image {number} turns by {end:g}"
+    if end is None and number + 1 < len(angles):
+        step = abs(_not_round(float(angles[number + 1] - angles[number])))
+        if STILL < step < (1.0 - LIKE) * abs(width):
+            return f"its {name} is {width:g} degrees, but the next image begins after {step:g}"
+    return ""
 
 
 def _to_the_next(steps: np.ndarray, number: int, name: str) -> tuple[float, str]:

@@ -21,7 +21,16 @@ from cupysim.models.beam import Beam
 from tests.conftest import Run
 from tests.field.cbf_files import full_cbf, imgcif_text, mini_cbf, section
 from tests.field.nxmx_files import CENTRE, DISTANCE, N_FAST, N_SLOW, PIXEL, dataset, group, write
-from tests.field.test_geometry import COUNTS, CRYSTAL, DETECTOR, WORDS, edited, smv_file
+from tests.field.test_geometry import (
+    COUNTS,
+    CRYSTAL,
+    DETECTOR,
+    WORDS,
+    edited,
+    replace_dataset,
+    set_attribute,
+    smv_file,
+)
 from tests.formats.test_inherited import expt, save
 
 MODULE = f"{DETECTOR}/module"
@@ -469,6 +478,17 @@ PASSED_OVER = {
         both(unplaced(phi_start=30.0, phi_increment=0.5), without_unit("goniometer/phi_start")),
         "its phi_start has no unit; degrees are assumed",
     ),
+    "offset": (
+        both(
+            set_attribute(f"{SAMPLE}/transformations/omega", "offset", [0.0, 3.0, 4.0]),
+            set_attribute(f"{SAMPLE}/transformations/omega", "offset_units", "mm"),
+        ),
+        "its sample is shifted by the offset of omega 5 mm",
+    ),
+    "more angles": (
+        replace_dataset(f"{SAMPLE}/transformations/omega", 30.0 + 0.5 * np.arange(8)),
+        "its omega has 8 values for 2 images; the first ones count",
+    ),
     "pixels": (put("detector/x_pixel_size", 100e-6, units="m"),
                "its x_pixel_size is 0.1 mm, but the length of its pixel directions, which count, "
                "0.075 mm"),
@@ -482,6 +502,27 @@ def test_what_was_passed_over(case: str, tmp_path: Path) -> None:
     assert message in remarks
     assert np.degrees([geometry.phi, geometry.oscillation]) == pytest.approx([30.5, 0.5])
     np.testing.assert_allclose(spot_of(geometry), [*CENTRE, DISTANCE], rtol=1e-9)
+
+
+OTHER_WIDTHS = {
+    "overlap": ({"omega_increment_set": [0.9] * 3}, 0.9, "the next image begins after 0.5"),
+    "end": (
+        {"omega_increment_set": [0.1] * 3, "omega_end": [30.5, 31.0, 31.5]}, 0.1,
+        "its omega_increment_set is 0.1 degrees, but by its end image 1 turns by 0.5",
+    ),
+    "gaps": ({"omega_range_average": 0.1}, 0.1, ""),
+    "both": ({"omega_increment_set": [0.1] * 3, "omega_end": [30.1, 30.6, 31.1]}, 0.1, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OTHER_WIDTHS)
+def test_increments_which_contradict(case: str, tmp_path: Path) -> None:
+    beside, width, message = OTHER_WIDTHS[case]
+    path = write(tmp_path / "a.h5", omega=[30.0, 30.5, 31.0], beside_omega=beside)
+    geometry, remarks = told(path, 1)
+    assert np.degrees(geometry.oscillation) == pytest.approx(width)
+    assert message in remarks
+    assert bool(message) == bool(remarks)
 
 
 def test_beam_centres_of_masters_which_were_never_set(tmp_path: Path) -> None:
