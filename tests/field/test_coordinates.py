@@ -1275,6 +1275,47 @@ def test_tensors_without_atoms_of_mmcif(tmp_path: Path) -> None:
         check(read(path), summed(ATOMS))
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("0.5 0 0 0", "0.5 ? . 0", "1 anisotropic displacements lack numbers, .*: 1"),
+        ("0.5 0 0 0", "0.5 ? ? ?", "1 anisotropic displacements lack numbers, .*: 1"),
+        ("_atom_site_anisotrop.U[2][3]\n", "", r"since the file lacks .*u\[2\]\[3\]"),
+    ],
+)
+def test_tensors_of_mmcif_which_lack_numbers(
+    before: str, after: str, message: str, tmp_path: Path
+) -> None:
+    """The isotropic displacements count, and no amplitude is NaN."""
+    text = mmcif_with("12345", {"1": 0.5})
+    changed = text.replace(before, after)
+    assert changed != text
+    if not after:
+        changed = changed.replace("0.5 0 0 0", "0.5 0 0")
+    path = write_cif(tmp_path / "a.cif", {"x": changed})
+    with pytest.warns(CupysimWarning, match=message):
+        check(read(path), summed(ATOMS))
+
+
+@pytest.mark.parametrize(
+    ("tensor", "lacking", "message"),
+    [
+        ((0.4, 0.4, 0.4, ".", "?", 0.0), "", "1 anisotropic displacements lack numbers.*: C1"),
+        ((0.4, 0.4, 0.4, 0.0, 0.0), "_atom_site_aniso_U_23\n", "since the file lacks .*u_23"),
+    ],
+)
+def test_tensors_of_small_molecules_which_lack_numbers(
+    tensor: tuple[object, ...], lacking: str, message: str, tmp_path: Path
+) -> None:
+    text = two_sites(("", ""), []).replace("_atom_site_adp_type\n", "")
+    table = loop(["_atom_site_aniso_label", *ANISO], [("C1", *tensor)]).replace(lacking, "")
+    path = write_cif(tmp_path / "a.cif", {"x": text + table})
+    with pytest.warns(CupysimWarning, match=message):
+        found = read(path, 2e-10)
+    plain = read(write_cif(tmp_path / "b.cif", {"x": text}), 2e-10)
+    np.testing.assert_allclose(amplitudes(found, HKL[:3]), amplitudes(plain, HKL[:3]), rtol=1e-6)
+
+
 def test_atoms_which_share_an_identifier(tmp_path: Path) -> None:
     """An error where a tensor could be of either; else it does not matter."""
     path = write_cif(tmp_path / "a.cif", {"x": mmcif_with("11345", {"1": 0.5})})

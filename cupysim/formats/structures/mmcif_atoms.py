@@ -10,7 +10,11 @@ import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures.cif_blocks import UNKNOWN, CifBlock
-from cupysim.formats.structures.small_molecule import EIGHT_PI_SQUARED, tensors_told
+from cupysim.formats.structures.small_molecule import (
+    EIGHT_PI_SQUARED,
+    tensors_lack,
+    tensors_told,
+)
 from cupysim.formats.structures.table import listed
 
 PAIRS = ("[1][1]", "[2][2]", "[3][3]", "[1][2]", "[1][3]", "[2][3]")
@@ -173,7 +177,14 @@ def _take_tensors(
     rows: dict[str, list[int]] = {}
     for row, name in enumerate(names):
         rows.setdefault(name, []).append(row)
+    for atom in atoms:
+        if atom is not None and not np.isfinite(atom.aniso.elements_pdb()).all():
+            # of numbers which are not known
+            atom.aniso = type(atom.aniso)(0, 0, 0, 0, 0, 0)
     for identity, columns, scale in TENSORS:
+        lacking = [name for name in columns if name not in block.columns]
+        if 0 < len(lacking) < len(columns):
+            yield tensors_lack(lacking)
         count = len(block.columns.get(columns[0], ()))
         is_own_loop = identity != "_atom_site_id"
         owners = block.texts(identity) if is_own_loop else names
@@ -181,7 +192,7 @@ def _take_tensors(
             continue
         if any(len(block.columns.get(each, ())) != count for each in columns):
             continue
-        lonely, repeated = [], []
+        lonely, repeated, incomplete = [], [], []
         taken: dict[int, np.ndarray] = {}
         for place, tensor in enumerate(scale * block.number_rows(path, columns)):
             found = rows.get(owners[place], []) if is_own_loop else [place]
@@ -195,6 +206,7 @@ def _take_tensors(
                 lonely.append(owners[place])
                 continue
             if not np.isfinite(tensor).all():
+                incomplete += [owners[place]] if np.isfinite(tensor).any() else []
                 continue
             first = taken.setdefault(found[0], tensor)
             if not np.array_equal(first, tensor):
@@ -202,4 +214,4 @@ def _take_tensors(
             atom = atoms[found[0]]
             if atom is not None and not atom.aniso.nonzero():
                 atom.aniso = type(atom.aniso)(*tensor.tolist())
-        yield from tensors_told(lonely, repeated)
+        yield from tensors_told(lonely, repeated, incomplete)

@@ -160,8 +160,21 @@ def small_molecule(
     return structure, remarks, warnings
 
 
-def tensors_told(lonely: Sequence[str], repeated: Sequence[str]) -> Iterator[str]:
-    """What to say of tensors which no atom has, or an atom several times.
+def tensors_lack(columns: Sequence[str]) -> str:
+    """What to say of tensors of which columns are missing.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        The columns.
+    """
+    return f"anisotropic displacements are left out, since the file lacks {listed(columns)}"
+
+
+def tensors_told(
+    lonely: Sequence[str], repeated: Sequence[str], incomplete: Sequence[str]
+) -> Iterator[str]:
+    """What to say of tensors which no atom has, an atom has several times, or lack numbers.
 
     Parameters
     ----------
@@ -169,7 +182,14 @@ def tensors_told(lonely: Sequence[str], repeated: Sequence[str]) -> Iterator[str
         Labels of tensors which no atom has.
     repeated : sequence of str
         Labels of further tensors, which differ from the first one.
+    incomplete : sequence of str
+        Labels of tensors of which only some numbers are known.
     """
+    if incomplete:
+        yield (
+            f"{len(incomplete)} anisotropic displacements lack numbers, and are left out: "
+            f"{listed(incomplete)}"
+        )
     if lonely:
         yield (
             f"{len(lonely)} anisotropic displacements are of no atom in the file, and are left "
@@ -264,13 +284,16 @@ def _displacements(
     # U and B are along a*, b*, c* of unit length; beta has their lengths in it
     lengths = np.outer(reciprocal, reciprocal)
     found: dict[str | int, np.ndarray] = {}
-    repeated = []
+    repeated, incomplete, alarms = [], [], []
     for kind, scale in (
         ("u", np.ones((3, 3))),
         ("b", np.full((3, 3), 1.0 / EIGHT_PI_SQUARED)),
         ("beta", 1.0 / (2.0 * np.pi**2 * lengths)),
     ):
         columns = [f"_atom_site_aniso_{kind}_{pair}" for pair in PAIRS]
+        lacking = [name for name in columns if name not in block.columns]
+        if 0 < len(lacking) < len(columns):
+            alarms.append(tensors_lack(lacking))
         if any(len(block.columns.get(each, ())) != rows for each in columns):
             continue
         for number, row in enumerate(block.number_rows(path, columns)):
@@ -281,13 +304,16 @@ def _displacements(
                 u = to_cartesian @ tensor @ to_cartesian.T
                 if not np.allclose(found.setdefault(key, u), u, rtol=SAME_TENSOR, atol=SAME_U):
                     repeated.append(str(key))
+            elif np.isfinite(row).any():
+                incomplete.append(names[number] if names else labels[number])
     keys = [label if names else number for number, label in enumerate(labels)]
     tensors = {
         number: found[key]
         for number, key in enumerate(keys)
         if key in found and kinds[number] not in ISOTROPIC
     }
-    alarms = list(tensors_told([name for name in names if name not in set(labels)], repeated))
+    known = set(labels)
+    alarms += tensors_told([name for name in names if name not in known], repeated, incomplete)
     lacking = [
         labels[number]
         for number, kind in enumerate(kinds)
