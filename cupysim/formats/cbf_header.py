@@ -41,7 +41,7 @@ SETTINGS = ("Omega", "Kappa", "Chi", "Phi")
 KNOWN = (
     *NEEDED, "Wavelength", "Energy", "Photon_energy", "Energy_range", "Detector_2theta",
     "Detector_Voffset", "Start_angle", "Angle_increment", "Oscillation_axis", *SETTINGS,
-    *(f"{name}_increment" for name in SETTINGS),
+    *(f"{name}_increment" for name in SETTINGS), "Flux", "Filter_transmission",
 )  # fmt: skip
 """Lines which say something of the geometry."""
 
@@ -214,6 +214,10 @@ def geometry(path: object, text: str, n_fast: int, n_slow: int) -> ImageGeometry
             f"Detector_Voffset {offset:g} m is not taken into account: Beam_xy says where the "
             "beam is"
         )
+    for name, usual in (("Flux", 0.0), ("Filter_transmission", 1.0)):
+        match = NUMBER.match(header.lines[name][0]) if header.has(name) else None
+        if match is not None and float(match.group()) != usual:
+            header.remarks.append(f"{name} {match.group()} is not taken; -fluence gives photons")
     sensor = _SENSOR.search(text)
     if sensor is not None and float(sensor[1]) > THINNEST_SENSOR:
         header.remarks.append(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
+from cupysim.formats.dials_remarks import LEFT_HANDED, WIDTH, left_out, stands, still
 from cupysim.formats.geometry import ImageGeometry
-from cupysim.formats.rotation import SETTING, forward, settings_remark
+from cupysim.formats.rotation import forward
 from cupysim.maths.arrays import cross, norm, unit
 from cupysim.maths.rotations import rotate_axis
 from cupysim.storage.reading import opened
@@ -22,7 +22,11 @@ MILLIMETRE = 1e-3
 USUAL_FRACTION, USUAL_NORMAL = 0.999, (0.0, 1.0, 0.0)
 """Polarization fraction and normal which dxtbx takes where none is stored."""
 
-LEFT_HANDED = "its crystal is left-handed: each reflection has the amplitude of its Friedel mate"
+PARALLEL = 1e-3
+"""Sine of the angle to the beam below which a polarization normal tells no direction."""
+
+NOT_A_ROTATION = 1e-3
+"""Departure of a goniometer's matrix from a rotation which is more than rounding."""
 
 SMALLEST_VOLUME = 1.0
 """Of a unit cell (Angstrom^3)."""
@@ -110,21 +114,29 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
     if abs(sizes[0] - sizes[1]) > 1e-9:
         raise FileFormatError(path, f"pixels of {sizes[0]} x {sizes[1]} mm; square are expected")
     n_fast, n_slow = panels[0]["image_size"]
+    if int(n_fast) != n_fast or int(n_slow) != n_slow:
+        raise FileFormatError(path, f"image_size {n_fast} x {n_slow}: whole numbers are expected")
     probe = str(beam.get("probe", "x-ray")).lower()
     if probe != "x-ray":
         raise FileFormatError(path, f"its beam is of {probe}s; only X-rays are simulated")
     to_source, wave = _beam(path, beam, number)
-    spindle, fixed, setting = _goniometer(path, model("goniometer"), number)
+    goniometer = model("goniometer")
+    spindle, fixed, setting = _goniometer(path, goniometer, number)
     start = width = None
     if scan is not None:
         start, width = _oscillation(path, scan, number)
     elif number != 0:
         raise FileFormatError(path, f"there is no image {number}; the experiment is a still")
+    of_still = tuple(still(goniometer, start, width, crystal is not None))
+    if of_still or abs(width or 0.0) < WIDTH:
+        # dxtbx's stills need no goniometer, and have no spindle angle that would turn the crystal
+        start, width = None if of_still else start, None
     axis, start, width = forward(setting @ spindle, start, width)
     reciprocal = None
     if crystal is not None:
         reciprocal = _reciprocal(path, crystal, setting @ fixed, number)
     is_left_handed = reciprocal is not None and np.linalg.det(reciprocal) < 0.0
+    polarization, of_polarization = _polarization(path, beam, to_source)
     limits = beam.get("wavelength_range")
     reason = "the experiment has no wavelength"
     if wave is None and limits is not None:
@@ -141,70 +153,18 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
         wavelength=None if wave is None else wave * ANGSTROM,
         phi=start,
         oscillation=width,
-        polarization=_polarization(beam, to_source),
+        polarization=polarization,
         reciprocal=reciprocal,
         no_wavelength="" if wave is not None else reason,
         remarks=(
             *((LEFT_HANDED,) if is_left_handed else ()),
-            *_left_out(beam, panels[0], crystal),
-            *_stands(model("goniometer"), setting @ fixed, width is None, crystal is not None),
+            *of_still,
+            *of_polarization,
+            *left_out(beam, panels[0], crystal),
+            *stands(goniometer, setting @ fixed, width is None, crystal is not None),
         ),
+        flux=_flux(path, beam),
     )
-
-
-def _stands(model: Any, rotation: np.ndarray, is_still: bool, has_crystal: bool) -> Iterator[str]:
-    """What to say of a goniometer which turns the crystal before the spindle does.
-
-    dxtbx makes the fixed rotation of the axes before the scan axis and the setting rotation of
-    those behind it; where the scan axis stands is for the scan to say, and without one nobody does.
-    """
-    if model is None:
-        return
-    turns = bool(np.abs(rotation - np.eye(3)).max() > SETTING / DEGREES_PER_RADIAN)
-    if "axes" not in model:
-        if turns and not has_crystal:
-            yield (
-                "its goniometer has a fixed or setting rotation, which orients the crystal: the "
-                "orientation given must be the one after it"
-            )
-    else:
-        turning = int(model["scan_axis"])
-        names = model.get("names") or [f"axis {n}" for n in range(len(model["axes"]))]
-        angles = dict(zip(names, map(float, model["angles"]), strict=True))
-        if not has_crystal:
-            if not is_still:
-                del angles[names[turning]]
-            remark = settings_remark(angles)
-            if remark:
-                yield remark
-        elif is_still and abs(angles[names[turning]]) > SETTING:
-            yield (
-                f"its goniometer's {names[turning]} stands at {angles[names[turning]]:g} degrees, "
-                "which does not turn the crystal without a scan, as in dxtbx; -phi does"
-            )
-    if has_crystal and is_still and turns:
-        yield (
-            "its crystal is turned by the goniometer's fixed and setting rotation, without which "
-            "DIALS predicts stills"
-        )
-
-
-def _left_out(beam: Any, panel: Any, crystal: Any) -> Iterator[str]:
-    """What the models say and the simulation does not take."""
-    strategy = panel.get("px_mm_strategy", {}).get("type", "")
-    if strategy.startswith("Offset"):
-        yield "its detector's pixel offsets (dx, dy) are not applied"
-    thickness = float(panel.get("thickness") or 0.0)
-    if thickness > 0.0:
-        yield (
-            f"its sensor of {1e3 * thickness:g} um is not simulated; -detector_thick and "
-            "-detector_abs do"
-        )
-    if float(beam.get("divergence") or 0.0) > 0.0:
-        yield "its beam's divergence is not taken; -divergence gives one"
-    spreads = {"mosaicity", "ML_half_mosaicity_deg", "mosaic_model"} & set(crystal or {})
-    if any(crystal[name] for name in spreads):
-        yield "its crystal's mosaicity is not taken; -mosaic gives one"
 
 
 def _at_scan_point(path: object, points: Any, number: int, name: str) -> np.ndarray:
@@ -292,13 +252,33 @@ def _oscillation(path: object, scan: Any, number: int) -> tuple[float | None, fl
     return float(start) / DEGREES_PER_RADIAN, float(width) / DEGREES_PER_RADIAN
 
 
-def _polarization(beam: Any, to_source: np.ndarray) -> tuple[float, np.ndarray] | None:
-    """Kahn factor, which is 1 where DIALS' fraction is 1 and 0 where it is 1/2, and field."""
-    normal = beam.get("polarization_normal", USUAL_NORMAL)
-    field = cross(np.array(normal, dtype=np.float64), to_source)
-    if not norm(field) > 0.0:
-        return None
-    return 2.0 * float(beam.get("polarization_fraction", USUAL_FRACTION)) - 1.0, unit(field)
+def _polarization(
+    path: object, beam: Any, to_source: np.ndarray
+) -> tuple[tuple[float, np.ndarray] | None, tuple[str, ...]]:
+    """Kahn factor, which is 1 where DIALS' fraction is 1 and 0 where it is 1/2, and field.
+
+    None, and what is to be said, where the normal does not tell the field.
+    """
+    normal = np.array(beam.get("polarization_normal", USUAL_NORMAL), dtype=np.float64)
+    fraction = float(beam.get("polarization_fraction", USUAL_FRACTION))
+    if not 0.0 <= fraction <= 1.0:
+        raise FileFormatError(path, f"polarization_fraction {fraction:g} is not between 0 and 1")
+    field = cross(normal, to_source)
+    if not norm(field) > PARALLEL * norm(normal):
+        remark = (
+            "its polarization_normal is along the beam and tells no direction: the "
+            f"polarization_fraction of {fraction:g} is not taken; -polar gives a factor"
+        )
+        return None, (remark,)
+    return (2.0 * fraction - 1.0, unit(field)), ()
+
+
+def _flux(path: object, beam: Any) -> float | None:
+    """Photons per second; None where the list does not tell how many reach the crystal."""
+    flux, transmission = float(beam.get("flux") or 0.0), float(beam.get("transmission", 1.0) or 0.0)
+    if not (np.isfinite([flux, transmission]).all() and min(flux, transmission) >= 0.0):
+        raise FileFormatError(path, f"flux {flux:g}, transmission {transmission:g}: not possible")
+    return flux if flux > 0.0 and transmission == 1.0 else None
 
 
 def _goniometer(path: object, model: Any, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -309,18 +289,23 @@ def _goniometer(path: object, model: Any, number: int) -> tuple[np.ndarray, np.n
     """
     if model is None:
         return np.array([1.0, 0.0, 0.0]), np.eye(3), np.eye(3)
+    varying = model.get("setting_rotation_at_scan_points")
+    at_image = (
+        None
+        if not varying
+        else _rotation(path, _at_scan_point(path, varying, number, "setting rotations"), "setting")
+    )
     if "axes" not in model:
         fixed, setting = (
-            np.array(model.get(f"{name}_rotation", np.eye(3).ravel()), dtype=np.float64)
+            _rotation(path, model.get(f"{name}_rotation", np.eye(3).ravel()), name)
             for name in ("fixed", "setting")
         )
-        varying = model.get("setting_rotation_at_scan_points")
-        if varying:
-            setting = _at_scan_point(path, varying, number, "setting rotations")
-        axis = unit(np.array(model["rotation_axis"], dtype=np.float64))
-        return axis, fixed.reshape(3, 3), setting.reshape(3, 3)
-    axes = [unit(np.array(axis, dtype=np.float64)) for axis in model["axes"]]
+        axis = np.array(model["rotation_axis"], dtype=np.float64)
+        return _axis(path, axis), fixed, setting if at_image is None else at_image
+    axes = [_axis(path, axis) for axis in model["axes"]]
     turning = int(model["scan_axis"])
+    if not 0 <= turning < len(axes):
+        raise FileFormatError(path, f"its scan_axis is {turning}, of {len(axes)} goniometer axes")
     matrices = [
         np.stack(
             [rotate_axis(v, axis, np.float64(angle / DEGREES_PER_RADIAN)) for v in np.eye(3)], 1
@@ -332,10 +317,23 @@ def _goniometer(path: object, model: Any, number: int) -> tuple[np.ndarray, np.n
         fixed = matrix @ fixed
     for matrix in matrices[turning + 1 :]:
         setting = matrix @ setting
-    varying = model.get("setting_rotation_at_scan_points")
-    if varying:
-        setting = _at_scan_point(path, varying, number, "setting rotations").reshape(3, 3)
-    return axes[turning], fixed, setting
+    return axes[turning], fixed, setting if at_image is None else at_image
+
+
+def _axis(path: object, values: Any) -> np.ndarray:
+    axis = np.array(values, dtype=np.float64)
+    if not norm(axis) > 0.0:
+        raise FileFormatError(path, f"a goniometer axis has no direction: {axis.tolist()}")
+    return np.asarray(unit(axis))
+
+
+def _rotation(path: object, values: Any, name: str) -> np.ndarray:
+    """A matrix of nine numbers, which must be a rotation."""
+    matrix = np.array(values, dtype=np.float64).reshape(3, 3)
+    error = np.abs(matrix @ matrix.T - np.eye(3)).max()
+    if not (error <= NOT_A_ROTATION and np.linalg.det(matrix) > 0.0):
+        raise FileFormatError(path, f"its goniometer's {name} rotation is not a rotation")
+    return matrix
 
 
 def _reciprocal(path: object, crystal: Any, rotation: np.ndarray, number: int) -> np.ndarray:

@@ -63,6 +63,10 @@ class ImageGeometry:
         Why there is no wavelength, if the file has one which does not serve.
     remarks : tuple of str
         What the user must know of how the file was read.
+    flux : float, optional
+        Photons per second of the whole beam.
+    beam_size : float, optional
+        Edge (m) of a square beam of even intensity.
     """
 
     n_fast: int
@@ -81,6 +85,8 @@ class ImageGeometry:
     spectrum: Spectrum | None = None
     no_wavelength: str = ""
     remarks: tuple[str, ...] = ()
+    flux: float | None = None
+    beam_size: float | None = None
 
     @property
     def panel(self) -> np.ndarray:

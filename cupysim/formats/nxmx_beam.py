@@ -1,7 +1,10 @@
-"""Wavelengths in NXmx files: one, one for each image, or spectra."""
+"""Beams in NXmx files: wavelengths (one, one for each image, or spectra), polarization, photons."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,229 @@ ANGSTROMS = ("a", "ang", "angstrom", "angstroms", "\u00e5", "\u212b")
 
 LARGEST_SPECTRUM = 100_000
 """Channels of a spectrum; more are not a spectrum."""
+
+
+SAME_WAVELENGTH, SAME_SETTING = 1e-3, 1e-2
+"""Relative differences of wavelengths which are worth a warning: of two numbers of the beam, and of
+the energy for which a detector is set."""
+
+MOST_POLARIZED = 1.001
+"""Degree of polarization up to which Stokes parameters are possible: they are rounded."""
+
+SQUARE_BEAM = 1e-3
+"""Relative difference of a beam's edges up to which it is square."""
+
+STOKES = ("incident_polarization_stokes", "incident_polarisation_stokes")
+"""Spellings of NXbeam and of NXmx."""
+
+PER_SECOND = ("hz", "/s", "1/s", "s-1", "s^-1")
+"""Units of a flux, in lower case, without the word photons, blanks and signs of a product."""
+
+_PHOTONS = re.compile(r"photons?|ph|[\s.*]")
+
+LEFT_OUT = {
+    "incident_beam_divergence": "-divergence gives one",
+    "incident_wavelength_spread": "-dispersion gives a bandwidth",
+    "incident_energy_spread": "-dispersion gives a bandwidth",
+    "incident_polarization": "-polar gives a factor",
+    "flux": "-fluence gives the photons per area",
+    "fluence": "-fluence gives the photons per area",
+    "pulse_energy": "-fluence gives the photons per area",
+    "average_power": "-fluence gives the photons per area",
+    "extent": "-beamsize gives a square beam",
+}
+"""What NXbeam may tell and is not taken, and what is to be done."""
+
+
+@dataclass(frozen=True, eq=False)
+class FileBeam:
+    """What a file tells of its beam.
+
+    Parameters
+    ----------
+    wavelength : float or None
+        Wavelength (m), of a spectrum the mean.
+    spectrum : Spectrum or None
+        Several wavelengths of one image.
+    no_wavelength : str
+        Why there is no wavelength; empty where there is one.
+    polarization : tuple of (float, ndarray of shape (3,)) or None
+        Kahn factor, and direction of the electric field in NeXus' frame.
+    flux : float or None
+        Photons per second of the whole beam.
+    size : float or None
+        Edge (m) of a square beam of even intensity.
+    remarks : tuple of str
+        What the user must know.
+    """
+
+    wavelength: float | None
+    spectrum: Spectrum | None
+    no_wavelength: str
+    polarization: tuple[float, np.ndarray] | None
+    flux: float | None
+    size: float | None
+    remarks: tuple[str, ...]
+
+
+def read_beam(nxmx: Any, entry: Any, number: int, n_images: int) -> FileBeam:
+    """The beam of an image: the first one with a wavelength, and what only others tell.
+
+    Parameters
+    ----------
+    nxmx : module
+        The library.
+    entry : nxmx.NXentry
+        The entry.
+    number : int
+        The image, from 0.
+    n_images : int
+        How many images the file has.
+
+    Returns
+    -------
+    FileBeam
+        What the file tells.
+    """
+    holders = [each._handle for each in (*entry.instruments, *entry.samples)]
+    beams = [
+        group
+        for holder in holders
+        for group in (holder[name] for name in holder if name in holder)
+        if hasattr(group, "keys") and _text(group.attrs.get("NX_class", "")) == "NXbeam"
+    ]
+    wavelength, spectrum, reason = None, None, "the file has no NXbeam group"
+    remarks: list[str] = []
+    for beam in beams:
+        wavelength, spectrum, reason = read_wavelength(nxmx, beam, number, n_images)
+        if wavelength is None:
+            continue
+        reason = ""
+        if len(beams) > 1:
+            remarks.append(f"{len(beams)} beams; the wavelength is that of {beam.name}")
+        beams = [beam, *(each for each in beams if each is not beam)]
+        break
+    if any("depends_on" in beam and _text(beam["depends_on"][()]) not in (".", "")
+           for beam in beams[:1]):  # fmt: skip
+        remarks.append("the transformations of its beam are not applied: it flies along +z")
+    if wavelength is not None and spectrum is None:
+        remarks += _other_wavelengths(nxmx, entry, beams[0], wavelength, number, n_images)
+    polarization, more = _polarization(beams, number, n_images)
+    remarks += more
+    flux, more = _flux(beams, number, n_images)
+    remarks += more
+    size, more = _size(nxmx, beams)
+    remarks += more
+    for name, option in LEFT_OUT.items():
+        is_spread = name.endswith("_spread") and spectrum is not None
+        if not is_spread and any(_holds_a_number(beam, name) for beam in beams):
+            remarks.append(f"{name} is not taken; {option}")
+    return FileBeam(wavelength, spectrum, reason, polarization, flux, size, tuple(remarks))
+
+
+def _holds_a_number(beam: Any, name: str) -> bool:
+    """Whether a beam has numbers of a name which are not all zero."""
+    stored = beam.get(name)
+    if not hasattr(stored, "dtype") or stored.dtype.kind not in "fiu":
+        return False
+    return bool(np.any(np.asarray(stored[()]) != 0))
+
+
+def _other_wavelengths(
+    nxmx: Any, entry: Any, beam: Any, wavelength: float, number: int, n_images: int
+) -> Iterator[str]:
+    """What to say of energies in the file which are those of another wavelength."""
+    places = []
+    if "incident_wavelength" in beam and "incident_energy" in beam:
+        places.append((beam, "incident_energy", SAME_WAVELENGTH))
+    for instrument in entry.instruments:
+        places += [
+            (each._handle, name, SAME_SETTING)
+            for each in instrument.detectors
+            for name in ("photon_energy", "detectorSpecific/photon_energy")
+            if name in each._handle
+        ]
+        handle = instrument._handle
+        if "monochromator/energy" in handle:
+            places.append((handle, "monochromator/energy", SAME_WAVELENGTH))
+    for group, name, tolerance in places:
+        other, _, _ = _of_energy(nxmx, group, number, n_images, name)
+        if other is not None and abs(other / wavelength - 1.0) > tolerance:
+            yield (
+                f"its {name} is that of {other / ANGSTROM:.6g} A, but its wavelength, which "
+                f"counts, is {wavelength / ANGSTROM:.6g} A"
+            )
+
+
+def _row_of_image(stored: Any, number: int, n_images: int, length: int) -> np.ndarray | None:
+    """So many numbers for an image, of a data set for all or with a row for each."""
+    if not hasattr(stored, "dtype") or stored.dtype.kind not in "fiu":
+        return None
+    values = np.ravel(np.asarray(stored[()], dtype=np.float64))
+    if values.size == length:
+        return values
+    return values.reshape(n_images, length)[number] if values.size == length * n_images else None
+
+
+def _polarization(
+    beams: Sequence[Any], number: int, n_images: int
+) -> tuple[tuple[float, np.ndarray] | None, list[str]]:
+    """Kahn factor and field of Stokes parameters (I, Q, U, V), and what is to be said.
+
+    As NXbeam defines them: Q is positive for a field along x, U for one along x = y. Circular
+    polarization (V) scatters as none does.
+    """
+    found = next(((beam, name) for beam in beams for name in STOKES if name in beam), None)
+    if found is None:
+        return None, []
+    beam, name = found
+    stokes = _row_of_image(beam[name], number, n_images, 4)
+    if stokes is None:
+        return None, [f"{name} has the shape {beam[name].shape} and is not taken; -polar is"]
+    total, q, u, v = stokes
+    if not (np.isfinite(stokes).all() and total > 0.0):
+        return None, [f"{name} has no intensity and is not taken; -polar is"]
+    if np.linalg.norm([q, u, v]) > MOST_POLARIZED * total:
+        return None, [f"{name} is polarized more than wholly and is not taken; -polar is"]
+    angle = 0.5 * np.arctan2(u, q)
+    kahn = min(float(np.hypot(q, u) / total), 1.0)
+    return (kahn, np.array([np.cos(angle), np.sin(angle), 0.0])), []
+
+
+def _flux(beams: Sequence[Any], number: int, n_images: int) -> tuple[float | None, list[str]]:
+    """Photons per second, and what is to be said."""
+    beam = next((beam for beam in beams if "total_flux" in beam), None)
+    if beam is None:
+        return None, []
+    stored = beam["total_flux"]
+    unit_name = _text(stored.attrs.get("units", ""))
+    values = _row_of_image(stored, number, n_images, 1)
+    if values is None or not (np.isfinite(values[0]) and values[0] >= 0.0):
+        return None, ["total_flux is impossible and is not taken; -flux is"]
+    if _PHOTONS.sub("", unit_name.lower()) not in PER_SECOND:
+        return None, [f"total_flux has the unit {unit_name!r} and is not taken; -flux is"]
+    return (float(values[0]) or None), []
+
+
+def _size(nxmx: Any, beams: Sequence[Any]) -> tuple[float | None, list[str]]:
+    """Edge (m) of a square beam of even intensity, and what is to be said of others."""
+    beam = next((each for each in beams if _holds_a_number(each, "incident_beam_size")), None)
+    if beam is None:
+        return None, []
+    stored = beam["incident_beam_size"]
+    edges = _row_of_image(stored, 0, 1, 2)
+    profile = _text(beam["profile"][()]) if "profile" in beam else "unknown"
+    metres = None if edges is None else _in_unit(nxmx, stored, edges, "meter")
+    if metres is None:
+        return None, ["incident_beam_size is not two lengths with a unit, and is not taken"]
+    x, y = metres
+    if profile.lower() == "rectangular" and x > 0.0 and abs(x / y - 1.0) <= SQUARE_BEAM:
+        return float(x), []
+    remark = (
+        f"incident_beam_size of {1e6 * x:g} x {1e6 * y:g} um ({profile} profile) is not taken; "
+        "-beamsize gives a square beam"
+    )
+    return None, [remark]
 
 
 def read_wavelength(
@@ -62,12 +288,10 @@ def read_wavelength(
     if unit_name.lower() in ANGSTROMS:
         metres = ANGSTROM * np.asarray(stored[()], dtype=np.float64)
     else:
-        try:
-            quantity = stored[()] * nxmx.units(stored)
-            metres = np.asarray(quantity.to("meter").magnitude, dtype=np.float64)
-        except Exception:
-            # the library of units has exceptions of its own
+        converted = _in_unit(nxmx, stored, stored[()], "meter")
+        if converted is None:
             return None, None, f"incident_wavelength has the unit {unit_name!r}"
+        metres = converted
     if metres.size > LARGEST_SPECTRUM * max(n_images, 1):
         return None, None, f"incident_wavelength has {metres.size} numbers"
     if weights is None:
@@ -86,16 +310,29 @@ def _text(value: Any) -> str:
 
 
 def _of_energy(
-    nxmx: Any, beam: Any, number: int, n_images: int
+    nxmx: Any, beam: Any, number: int, n_images: int, name: str = "incident_energy"
 ) -> tuple[float | None, Spectrum | None, str]:
     """The wavelength by the photons' energy."""
-    stored = beam.get("incident_energy")
+    stored = beam.get(name)
     if stored is None or "units" not in stored.attrs:
         return None, None, "the file has no incident_wavelength"
-    energies = (stored[()] * nxmx.units(stored)).to("electron_volt").magnitude
+    energies = _in_unit(nxmx, stored, stored[()], "electron_volt")
+    if energies is None:
+        return None, None, f"{name} has the unit {_text(stored.attrs['units'])!r}"
     with np.errstate(divide="ignore"):
-        metres = ANGSTROM * ELECTRONVOLT_ANGSTROM / np.asarray(energies, dtype=np.float64)
+        metres = ANGSTROM * ELECTRONVOLT_ANGSTROM / energies
     return _of_image(metres, number, n_images)
+
+
+def _in_unit(nxmx: Any, stored: Any, values: Any, unit: str) -> np.ndarray | None:
+    """Numbers of a data set in a unit; None where its own is another kind, or unknown."""
+    if "units" not in stored.attrs:
+        return None
+    try:
+        return np.asarray((values * nxmx.units(stored)).to(unit).magnitude, dtype=np.float64)
+    except Exception:
+        # the library of units has exceptions of its own
+        return None
 
 
 def _of_image(

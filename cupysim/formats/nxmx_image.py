@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.frames import FLIP
-from cupysim.formats.geometry import ImageGeometry, Spectrum
+from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.image_stacks import (
     count_images,
     entry_path,
@@ -20,41 +19,23 @@ from cupysim.formats.image_stacks import (
 )
 from cupysim.formats.image_stacks import remarks as remarks_of_images
 from cupysim.formats.nexus.reader import hdf5_file
-from cupysim.formats.nxmx_beam import read_wavelength
-from cupysim.formats.nxmx_chain import chain_of, cumulative, direction, is_rotation
+from cupysim.formats.nxmx_beam import read_beam
+from cupysim.formats.nxmx_panel import panel_of
 from cupysim.formats.nxmx_scan import count_angles, read_scan
 from cupysim.formats.pixels import THINNEST_SENSOR, measured
 from cupysim.formats.rotation import forward
-from cupysim.maths.arrays import cross, dot, norm, unit
+from cupysim.maths.arrays import norm, unit
 from cupysim.optional_libraries import require
 
 SQUARE = 1e-6
 """Relative difference of the pixel's edges up to which it is square."""
 
 
-EDGE_ON = 1e-6
-"""Cosine between beam and the panel's normal below which the beam hits it nowhere."""
-
-NOTICEABLE_PIXELS, NOTICEABLE_DISTANCE = 1.0, 0.01
-"""Differences of beam centres (pixels) and of distances (relative) which are worth a warning."""
-
 MASKS = ("pixel_mask", "detectorSpecific/pixel_mask")
 """Where masks are, below a detector; further ones have a number behind the name."""
 
 BAD = 0xFFFF
 """Bits of a mask which exclude a pixel; NXdetector's other bits only describe it."""
-
-
-@dataclass(frozen=True)
-class _Panel:
-    """A panel in NeXus' frame, lengths in m."""
-
-    origin: np.ndarray
-    fast: np.ndarray
-    slow: np.ndarray
-    n_fast: int
-    n_slow: int
-    remarks: tuple[str, ...] = ()
 
 
 def read(path: os.PathLike[str] | str, number: int = 0) -> tuple[np.ndarray, ImageGeometry]:
@@ -115,17 +96,13 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
     at, begins = number, number_in_series(file)
     if begins > 0 and count_angles(path, entry) >= begins + n_images:
         at, n_images = number + begins, count_angles(path, entry)
-    if len(detector.modules) == 1:
-        panel = _placed_panel(path, file, detector.modules[0], at)
-        panel = _with_beam_centre(nxmx, panel, detector._handle)
-    else:
-        panel = _unplaced_panel(nxmx, path, file, detector._handle)
+    panel = panel_of(nxmx, path, file, detector, at, n_images)
     sizes = norm(panel.fast), norm(panel.slow)
     if abs(sizes[0] - sizes[1]) > SQUARE * sizes[0]:
         raise FileFormatError(
             path, f"pixels of {sizes[0]:g} x {sizes[1]:g} m; square ones are expected"
         )
-    wavelength, spectrum, reason, of_beam = _wavelength(nxmx, entry, at, n_images)
+    beam = read_beam(nxmx, entry, at, n_images)
     start, width, axis, of_scan = read_scan(nxmx, path, entry, at, n_images)
     spindle, phi, oscillation = forward(axis, start, width)
     size = panel.n_slow, panel.n_fast
@@ -138,12 +115,23 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
         slow=FLIP @ unit(panel.slow),
         beam=np.array([0.0, 0.0, -1.0]),
         spindle=FLIP @ spindle,
-        wavelength=wavelength,
+        wavelength=beam.wavelength,
         phi=phi,
         oscillation=oscillation,
-        spectrum=spectrum,
-        no_wavelength="" if wavelength is not None else reason,
-        remarks=(*remarks, *panel.remarks, *of_beam, *of_scan, *_sensor(nxmx, detector._handle)),
+        polarization=None
+        if beam.polarization is None
+        else (beam.polarization[0], FLIP @ beam.polarization[1]),
+        spectrum=beam.spectrum,
+        no_wavelength=beam.no_wavelength,
+        remarks=(
+            *remarks,
+            *panel.remarks,
+            *beam.remarks,
+            *of_scan,
+            *_sensor(nxmx, detector._handle),
+        ),
+        flux=beam.flux,
+        beam_size=beam.size,
     )
 
 
@@ -170,191 +158,6 @@ def _entry(nxmx: Any, path: object, file: Any) -> tuple[Any, tuple[str, ...]]:
     others = [each.path for each in entries if each is not entry]
     remark = f"entry {entry.path} is read; others: {', '.join(others)}"
     return entry, (remark,) if others else ()
-
-
-def _wavelength(
-    nxmx: Any, entry: Any, number: int, n_images: int
-) -> tuple[float | None, Spectrum | None, str, tuple[str, ...]]:
-    """The wavelength of the first beam which has one."""
-    holders = [each._handle for each in (*entry.instruments, *entry.samples)]
-    beams = [
-        group
-        for holder in holders
-        for group in (holder[name] for name in holder if name in holder)
-        if _is_of_class(group, "NXbeam")
-    ]
-    reason = "the file has no NXbeam group"
-    for beam in beams:
-        wavelength, spectrum, why = read_wavelength(nxmx, beam, number, n_images)
-        if wavelength is None:
-            reason = why
-            continue
-        remarks = []
-        if len(beams) > 1:
-            remarks.append(f"{len(beams)} beams; the wavelength is that of {beam.name}")
-        above = _text(beam["depends_on"][()]) if "depends_on" in beam else "."
-        if above not in (".", ""):
-            remarks.append("the transformations of its beam are not applied: it flies along +z")
-        if "incident_wavelength_spread" in beam and spectrum is None:
-            remarks.append("incident_wavelength_spread is not used; -dispersion gives a bandwidth")
-        return wavelength, spectrum, "", tuple(remarks)
-    return None, None, reason, ()
-
-
-def _text(stored: Any) -> str:
-    return stored.decode() if isinstance(stored, bytes) else str(stored)
-
-
-def _is_of_class(group: Any, name: str) -> bool:
-    return _text(group.attrs.get("NX_class", "") if hasattr(group, "keys") else "") == name
-
-
-def _placed_panel(path: object, file: Any, module: Any, number: int) -> _Panel:
-    """A panel whose place a chain of transformations tells."""
-    for name, expected in (("data_origin", 0), ("data_stride", 1)):
-        stored = module._handle.get(name)
-        if stored is not None and np.any(np.ravel(stored[()])[-2:] != expected):
-            raise FileFormatError(
-                path, f"its one module is a part of the image ({name}); not supported so far"
-            )
-    n_slow, n_fast = (int(n) for n in module.data_size[-2:])
-    remarks: tuple[str, ...] = ()
-    shape = read_image(path, file, 0).shape if count_images(file) else (n_slow, n_fast)
-    if shape == (n_fast, n_slow) and n_fast != n_slow:
-        remarks = ("data_size has fast before slow, unlike the images, whose order is used",)
-        n_slow, n_fast = shape
-    if shape != (n_slow, n_fast):
-        raise FileFormatError(
-            path, f"a module of {n_fast} x {n_slow} pixels in images of {shape[1]} x {shape[0]}"
-        )
-    chain = chain_of(path, module.fast_pixel_direction)
-    slow_name = module.slow_pixel_direction.path
-    if any(axis.path == slow_name for axis in chain[1:]):
-        remarks += ("fast_pixel_direction depends on slow_pixel_direction, which shifts it by the "
-                    "edge of a pixel",)  # fmt: skip
-    above = chain[1:]
-    if not above and "module_offset" in module._handle:
-        # files of early firmware end the directions' chains there
-        above = chain_of(path, module.module_offset)
-    if not any(not is_rotation(path, axis) for axis in above) and chain[0].offset is None:
-        raise FileFormatError(
-            path, f"the transformations of {chain[0].path} do not place it: there is no distance"
-        )
-    frame = cumulative(path, above, number)
-    offset = chain[0].offset
-    begin = np.zeros(3) if offset is None else offset.to("meter").magnitude
-    fast, slow = (
-        _pixel_edge(path, getattr(module, name), number)
-        for name in ("fast_pixel_direction", "slow_pixel_direction")
-    )
-    if not chain[1:] and above:
-        fast, slow = frame[:3, :3] @ fast, frame[:3, :3] @ slow
-    return _Panel(np.asarray(frame @ [*begin, 1.0])[:3], fast, slow, n_fast, n_slow, remarks)
-
-
-def _pixel_edge(path: object, axis: Any, number: int) -> np.ndarray:
-    """From a pixel's corner to the next (m), in NeXus' frame."""
-    length = float(np.ravel(axis[()].to("meter").magnitude)[0])
-    frame = cumulative(path, chain_of(path, axis)[1:], number)
-    return np.asarray(frame[:3, :3] @ direction(path, axis) * length)
-
-
-def _with_beam_centre(nxmx: Any, panel: _Panel, detector: Any) -> _Panel:
-    """The panel, and what is to be said if the file's beam centre or distance is another.
-
-    Files of early firmware put the first pixel on the beam, and tell the beam's centre apart from
-    the transformations.
-    """
-    told = _told_centre(nxmx, panel, detector)
-    normal = unit(cross(panel.fast, panel.slow))
-    along = float(normal[2])
-    if told is None and not panel.origin[:2].any():
-        remark = (
-            "its transformations put the first pixel on the beam, as in files whose beam centre "
-            "was never set"
-        )
-        return replace(panel, remarks=(*panel.remarks, remark))
-    if told is None or abs(along) < EDGE_ON:
-        return panel
-    distance = float(dot(panel.origin, normal)) / along
-    spot = np.array([0.0, 0.0, distance]) - panel.origin
-    at = [float(dot(spot, edge) / dot(edge, edge)) for edge in (panel.fast, panel.slow)]
-    off = float(np.hypot(at[0] - told[0], at[1] - told[1]))
-    if not panel.origin[:2].any() and off > NOTICEABLE_PIXELS:
-        origin = panel.origin - told[0] * panel.fast - told[1] * panel.slow
-        remark = "its transformations put the first pixel on the beam: beam_center_x and _y count"
-        return replace(panel, origin=origin, remarks=(*panel.remarks, remark))
-    if off > NOTICEABLE_PIXELS:
-        remark = (
-            f"its beam_center_x and _y are {told[0]:.2f} {told[1]:.2f} pixels, but its "
-            f"transformations, which count, have {at[0]:.2f} {at[1]:.2f}"
-        )
-        panel = replace(panel, remarks=(*panel.remarks, remark))
-    stored = detector.get("distance")
-    if stored is not None and "units" in stored.attrs:
-        metres = float(np.ravel((stored[()] * nxmx.units(stored)).to("meter").magnitude)[0])
-        if metres > 0.0 and abs(abs(distance) - metres) > NOTICEABLE_DISTANCE * metres:
-            remark = (
-                f"its distance is {1e3 * metres:.6g} mm, but its transformations, which count, "
-                f"have {1e3 * abs(distance):.6g} mm"
-            )
-            panel = replace(panel, remarks=(*panel.remarks, remark))
-    return panel
-
-
-def _told_centre(nxmx: Any, panel: _Panel, detector: Any) -> tuple[float, float] | None:
-    """beam_center_x and beam_center_y in pixels, if the file has them."""
-    found = []
-    for name, edge in (("beam_center_x", panel.fast), ("beam_center_y", panel.slow)):
-        stored = detector.get(name)
-        if stored is None or getattr(stored, "size", 0) != 1:
-            return None
-        value, unit_name = float(np.ravel(stored[()])[0]), stored.attrs.get("units", "pixel")
-        text = unit_name.decode() if isinstance(unit_name, bytes) else str(unit_name)
-        if not (text.lower().startswith("pixel") or text in ("", "px")):
-            value = float((value * nxmx.units(stored)).to("meter").magnitude) / norm(edge)
-        found.append(value)
-    return (found[0], found[1]) if found[0] > 0.0 and found[1] > 0.0 else None
-
-
-def _unplaced_panel(nxmx: Any, path: object, file: Any, detector: Any) -> _Panel:
-    """A panel of which the file tells beam centre and distance alone."""
-    metres = {}
-    for name, spellings in (
-        ("x_pixel_size", ("x_pixel_size",)),
-        ("y_pixel_size", ("y_pixel_size",)),
-        ("distance", ("distance", "detector_distance")),
-    ):
-        stored = next((detector[each] for each in spellings if each in detector), None)
-        if stored is None:
-            raise FileFormatError(path, f"neither a module nor {name} in {detector.name}")
-        if "units" not in stored.attrs:
-            raise FileFormatError(path, f"{stored.name} has no unit")
-        metres[name] = float(np.ravel((stored[()] * nxmx.units(stored)).to("meter").magnitude)[0])
-    centre = []
-    for name, size in (("beam_center_x", "x_pixel_size"), ("beam_center_y", "y_pixel_size")):
-        if name not in detector:
-            raise FileFormatError(path, f"neither a module nor {name} in {detector.name}")
-        stored = detector[name]
-        value, unit_name = float(np.ravel(stored[()])[0]), stored.attrs.get("units", "pixel")
-        text = unit_name.decode() if isinstance(unit_name, bytes) else str(unit_name)
-        if text.lower().startswith("pixel") or text in ("", "px"):
-            value *= metres[size]
-        else:
-            value = float((value * nxmx.units(stored)).to("meter").magnitude)
-        centre.append(value)
-    shape = read_image(path, file, 0).shape
-    return _Panel(
-        origin=np.array([centre[0], centre[1], metres["distance"]]),
-        fast=np.array([-metres["x_pixel_size"], 0.0, 0.0]),
-        slow=np.array([0.0, -metres["y_pixel_size"], 0.0]),
-        n_fast=int(shape[1]),
-        n_slow=int(shape[0]),
-        remarks=(
-            "the file has beam centre and distance only; the detector is assumed to be "
-            "normal to the beam",
-        ),
-    )
 
 
 def _good(path: object, detector: Any, file: Any, size: tuple[int, int], number: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
 from cupysim.formats.nxmx_chain import chain_of, cumulative, direction, is_rotation, of_image
 from cupysim.formats.rotation import settings_remark
+from cupysim.maths.arrays import norm
 
 ALONG_X = np.array([-1.0, 0.0, 0.0])
 """The spindle where a file names none, in NeXus' frame: that of most beamlines."""
@@ -20,6 +22,20 @@ STILL = 1e-9
 
 AXES = ("omega", "phi", "chi", "kappa")
 """Axes of a goniometer which some files name without placing them."""
+
+SHIFT = 1e-7
+"""Metres by which a sample may be shifted without a word."""
+
+LIKE = 0.1
+"""Relative difference up to which two steps of a scan are those of one sweep."""
+
+EVEN = 0.02
+"""Relative difference of steps from which on a scan is uneven: encoders are read in the move."""
+
+GONIOMETERS = ("goniometer", "transformations")
+"""Groups of a sample in which they are."""
+
+SEVERAL = "several axes turn during an image; the one with the largest rotation is used"
 
 UNPLACED = "the file does not place its {name} axis, which is assumed to be horizontal"
 
@@ -63,9 +79,10 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
     chain = chain_of(path, placed.depends_on)
     rotations = [axis for axis in chain if is_rotation(path, axis)]
     if not rotations:
-        return None, None, ALONG_X, ()
+        return _without_chain(nxmx, path, samples, number, n_images)
     groups = _groups(placed)
-    widths = [_width(nxmx, path, axis._handle, number, groups) for axis in rotations]
+    told = [_width(nxmx, path, axis._handle, number, groups) for axis in rotations]
+    widths = [width for width, _ in told]
     stands = [
         of_image(path, _degrees(nxmx, axis._handle, axis._handle), number, axis.path)
         for axis in rotations
@@ -75,11 +92,7 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
     turning = rotations[int(np.argmax(np.abs(widths if turns else stands)))]
     width = widths[rotations.index(turning)]
     several = sum(abs(each) > STILL for each in widths) > 1
-    remarks: tuple[str, ...] = (
-        ("several axes turn during an image; the one with the largest rotation is used",)
-        if several
-        else ()
-    )
+    remarks: tuple[str, ...] = (SEVERAL,) if several else ()
     remark = settings_remark(
         {
             axis.path.rsplit("/", 1)[-1]: angle
@@ -87,11 +100,43 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
             if axis is not turning
         }
     )
-    remarks += (remark,) if remark else ()
+    count = int(turning._handle.size)
+    of_count = ""
+    if count not in (1, n_images, n_images + 1):
+        name = turning.path.rsplit("/", 1)[-1]
+        of_count = f"its {name} has {count} values for {n_images} images; the first ones count"
+    of_unit = _unit_told(turning._handle) if max(map(abs, (width, *stands))) > STILL else ""
+    shift = _shift_told(path, chain, number)
+    of_width = told[rotations.index(turning)][1]
+    remarks += tuple(each for each in (remark, of_width, of_unit, of_count, shift) if each)
     turned = cumulative(path, chain[chain.index(turning) + 1 :], number)
     start = _start(nxmx, path, turning._handle, width, number, n_images)
     spindle = turned[:3, :3] @ direction(path, turning)
     return start / DEGREES_PER_RADIAN, width / DEGREES_PER_RADIAN, spindle, remarks
+
+
+def _unit_told(angles: Any) -> str:
+    """What to say of angles without a unit."""
+    name = angles.name.rsplit("/", 1)[-1]
+    return "" if "units" in angles.attrs else f"its {name} has no unit; degrees are assumed"
+
+
+def _shift_told(path: object, chain: list[Any], number: int) -> str:
+    """What to say of translations of the sample."""
+    shifts = {}
+    for axis in chain:
+        name = axis.path.rsplit("/", 1)[-1]
+        if not is_rotation(path, axis):
+            metres = np.asarray(axis[()].to("meter").magnitude, dtype=np.float64)
+            shifts[name] = of_image(path, metres, number, axis.path)
+        if axis.offset is not None:
+            shifts[f"the offset of {name}"] = float(norm(axis.offset.to("meter").magnitude))
+    shown = [f"{name} {1e3 * shift:g}" for name, shift in shifts.items() if abs(shift) > SHIFT]
+    if not shown:
+        return ""
+    return (
+        f"its sample is shifted by {', '.join(shown)} mm, which is not taken: it is at the origin"
+    )
 
 
 def _groups(sample: Any) -> list[Any]:
@@ -122,62 +167,116 @@ def _unplaced(samples: list[Any]) -> list[tuple[str, Any]]:
     found = [
         (name, sample._handle[f"{group}/{name}"])
         for sample in samples
-        for group in ("goniometer", "transformations")
+        for group in GONIOMETERS
         for name in AXES
         if f"{group}/{name}" in sample._handle
     ]
     return [(name, axis) for name, axis in found if getattr(axis, "size", 0) > 0]
 
 
+@dataclass(frozen=True)
+class Stand:
+    """Where an axis is when an image begins.
+
+    Parameters
+    ----------
+    name : str
+        The axis.
+    start, width : float
+        Where it is, and how far it turns (degrees).
+    remark : str
+        What the user must know.
+    """
+
+    name: str
+    start: float
+    width: float
+    remark: str = ""
+
+
+def stand_of(
+    nxmx: Any, path: object, group: Any, name: str, number: int, n_images: int
+) -> Stand | None:
+    """An axis which a group names, by its angles, or by the first one and the increment.
+
+    Parameters
+    ----------
+    nxmx : module
+        The library.
+    path : path_like
+        The file, for messages.
+    group : h5py.Group
+        A goniometer.
+    name : str
+        The axis.
+    number : int
+        The image, from 0.
+    n_images : int
+        How many images the file has.
+
+    Returns
+    -------
+    Stand or None
+        None where the group tells nothing of it.
+
+    Raises
+    ------
+    FileFormatError
+        If an axis which turns has several angles, but none for this image.
+    """
+    axis, begin, step = (
+        each if getattr(each, "size", 0) > 0 else None
+        for each in (group.get(name + end) for end in ("", "_start", "_increment"))
+    )
+    if axis is not None and (axis.size > 1 or begin is None or step is None):
+        width, remark = _width(nxmx, path, axis, number, ())
+        start = _start(nxmx, path, axis, width, number, n_images)
+        of_unit = _unit_told(axis) if max(abs(start), abs(width)) > STILL else ""
+        return Stand(name, start, width, remark or of_unit)
+    first, width = (
+        0.0 if each is None else of_image(path, _degrees(nxmx, each, each), number, each.name)
+        for each in (axis if begin is None else begin, step)
+    )
+    if begin is None and step is None:
+        return None
+    if begin is None:
+        remark = f"its {name}_increment is {width:g} degrees, but nothing tells where {name} begins"
+        return Stand(name, 0.0, 0.0, remark if abs(width) > STILL else "")
+    # of a start for each image, the number is in it
+    start = first if begin.size > 1 else first + number * width
+    return Stand(name, start, width, _unit_told(begin) if abs(start) > STILL else "")
+
+
 def _without_chain(
     nxmx: Any, path: object, samples: list[Any], number: int, n_images: int
 ) -> ScanAngles:
     """Angles of a file which names its axes, but does not place them, as some masters do."""
-    found = _unplaced(samples)
-    if not found:
-        return _by_start_and_increment(nxmx, path, samples, number)
-    widths = [_width(nxmx, path, axis, number, ()) for _, axis in found]
-    stands = [float(_degrees(nxmx, axis, axis)[0]) for _, axis in found]
-    turns = np.abs(widths).max() > STILL
-    turning = int(np.argmax(np.abs(widths if turns else stands)))
-    name, axis = found[turning]
-    width = widths[turning]
-    start = _start(nxmx, path, axis, width, number, n_images)
-    remarks = (UNPLACED.format(name=name),) if abs(width) > STILL else ()
-    others = {
-        name: angle
-        for place, ((name, _), angle) in enumerate(zip(found, stands, strict=True))
-        if place != turning
-    }
-    remark = settings_remark(others)
-    return (
-        start / DEGREES_PER_RADIAN, width / DEGREES_PER_RADIAN, ALONG_X,
-        (*remarks, *((remark,) if remark else ())),
-    )  # fmt: skip
-
-
-def _by_start_and_increment(nxmx: Any, path: object, samples: list[Any], number: int) -> ScanAngles:
-    """Angles of a file which has first angle and increment of its axes alone."""
+    groups = [
+        sample._handle[place]
+        for sample in samples
+        for place in GONIOMETERS
+        if place in sample._handle
+    ]
     found = []
-    for sample in samples:
-        for name in AXES:
-            begin, step = (
-                sample._handle.get(f"goniometer/{name}_{what}") for what in ("start", "increment")
-            )
-            if begin is not None and step is not None:
-                first, width = (
-                    of_image(path, _degrees(nxmx, each, each), 0, each.name)
-                    for each in (begin, step)
-                )
-                found.append((name, first, width))
+    for name in AXES:
+        told = [stand_of(nxmx, path, group, name, number, n_images) for group in groups]
+        known = [each for each in told if each is not None]
+        if known:
+            # of links to an axis, the one beside which its increments are
+            found.append(max(known, key=lambda each: abs(each.width)))
     if not found:
         return None, None, ALONG_X, ()
-    name, first, width = max(found, key=lambda each: abs(each[2]))
-    remarks = (UNPLACED.format(name=name),) if abs(width) > STILL else ()
-    remark = settings_remark({each: angle for each, angle, _ in found if each != name})
-    start = first + number * width
+    turns = max(abs(each.width) for each in found) > STILL
+    turning = max(found, key=lambda each: abs(each.width if turns else each.start))
+    remarks = [each.remark for each in found if each.remark and (each is turning or not each.width)]
+    if turns:
+        remarks.insert(0, UNPLACED.format(name=turning.name))
+    if sum(abs(each.width) > STILL for each in found) > 1:
+        remarks.append(SEVERAL)
+    others = {each.name: each.start for each in found if each is not turning}
+    remark = settings_remark(others)
     return (
-        start / DEGREES_PER_RADIAN, width / DEGREES_PER_RADIAN, ALONG_X,
+        turning.start / DEGREES_PER_RADIAN, turning.width / DEGREES_PER_RADIAN, ALONG_X,
         (*remarks, *((remark,) if remark else ())),
     )  # fmt: skip
 
@@ -199,8 +298,10 @@ def _start(nxmx: Any, path: object, axis: Any, width: float, number: int, n_imag
     return of_image(path, angles, number, axis.name)
 
 
-def _width(nxmx: Any, path: object, axis: Any, number: int, groups: Sequence[Any]) -> float:
-    """Width of an image (degrees).
+def _width(
+    nxmx: Any, path: object, axis: Any, number: int, groups: Sequence[Any]
+) -> tuple[float, str]:
+    """Width of an image (degrees), and what is to be said.
 
     The data sets beside an axis tell it: increments, else ends. Without them images are taken to
     adjoin, but for those of another sweep. They may be beside a link to the axis.
@@ -214,19 +315,56 @@ def _width(nxmx: Any, path: object, axis: Any, number: int, groups: Sequence[Any
         if hasattr(group.get(each), "shape") and group[each] == axis
     ]
     beside = [(axis.parent, name), *linked]
+    end = None
+    for group, label in beside:
+        ends = group.get(f"{label}_end")
+        if end is None and ends is not None and ends.size > 0:
+            last = of_image(path, _degrees(nxmx, ends, axis), number, ends.name)
+            end = _not_round(last - of_image(path, angles, number, axis.name))
     for group, label in beside:
         for suffix in ("_increment_set", "_increment", "_range_average"):
             stored = group.get(label + suffix)
             if stored is not None and stored.size > 0:
-                return of_image(path, _degrees(nxmx, stored, axis), number, stored.name)
-    for group, label in beside:
-        ends = group.get(f"{label}_end")
-        if ends is not None and ends.size > 0:
-            end = of_image(path, _degrees(nxmx, ends, axis), number, ends.name)
-            return _not_round(end - of_image(path, angles, number, axis.name))
+                width = of_image(path, _degrees(nxmx, stored, axis), number, stored.name)
+                return width, _other_width(label + suffix, width, angles, number, end)
+    if end is not None:
+        return end, ""
     if len(angles) < 2:
-        return 0.0
-    return float(np.median([_not_round(step) for step in np.diff(angles)]))
+        return 0.0, ""
+    return _to_the_next(np.array([_not_round(step) for step in np.diff(angles)]), number, name)
+
+
+def _other_width(
+    name: str, width: float, angles: np.ndarray, number: int, end: float | None
+) -> str:
+    """What to say of an increment, which counts, beside another end, or images that overlap."""
+    if end is not None and not _are_like(width, end):
+        return f"its {name} is {width:g} degrees, but by its end image {number} turns by {end:g}"
+    if end is None and number + 1 < len(angles):
+        step = abs(_not_round(float(angles[number + 1] - angles[number])))
+        if STILL < step < (1.0 - LIKE) * abs(width):
+            return f"its {name} is {width:g} degrees, but the next image begins after {step:g}"
+    return ""
+
+
+def _to_the_next(steps: np.ndarray, number: int, name: str) -> tuple[float, str]:
+    """Width of an image by the steps between images, and what is to be said of uneven ones."""
+    width = float(steps[min(number, len(steps) - 1)])
+    if 0 < number < len(steps) - 1:
+        before, after = steps[number - 1], steps[number + 1]
+        if _are_like(before, after) and not _are_like(before, width):
+            # the way to another sweep, which is not a part of the image
+            width = float(before)
+    if np.abs(steps - width).max() <= max(EVEN * abs(width), STILL):
+        return width, ""
+    return width, (
+        f"its {name} goes on by {steps.min():g} to {steps.max():g} degrees from image to image, "
+        f"and nothing else tells their widths: image {number} is taken for {width:g} degrees wide"
+    )
+
+
+def _are_like(first: float, second: float) -> bool:
+    return abs(first - second) <= LIKE * max(abs(first), abs(second))
 
 
 def _not_round(width: float) -> float:

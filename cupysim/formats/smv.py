@@ -117,6 +117,10 @@ class SmvFile:
         """The value of a key as a text, in lower case; empty where the key does not occur."""
         return _word(self.text, key)
 
+    def words(self, key: str) -> list[str]:
+        """All values of a key, in their order, as texts in lower case."""
+        return _words(self.text, key)
+
     def number(self, key: str, whole_key: bool = False) -> float | None:
         """A number of the header.
 
@@ -195,9 +199,13 @@ def _pixel_type(path: os.PathLike[str] | str, text: str) -> np.dtype:
     return np.dtype(order + kind)
 
 
-def _word(text: str, key: str) -> str:
+def _words(text: str, key: str) -> list[str]:
     values = re.findall(rf"(?<![^\s;{{]){re.escape(key)}\s*=([^;\n]*)", text, re.IGNORECASE)
-    return values[-1].strip().lower() if values else ""
+    return [value.strip().lower() for value in values]
+
+
+def _word(text: str, key: str) -> str:
+    return (_words(text, key) or [""])[-1]
 
 
 def _check_header(path: os.PathLike[str] | str, start: bytes) -> str:
@@ -223,6 +231,8 @@ def _shape(path: os.PathLike[str] | str, text: str) -> tuple[int, int]:
         raise FileFormatError(
             path, f"SIZE1={n_fast:g} and SIZE2={n_slow:g} are not the size of an image"
         )
+    if not (n_fast.is_integer() and n_slow.is_integer()):
+        raise FileFormatError(path, f"SIZE1={n_fast:g} and SIZE2={n_slow:g} are not whole numbers")
     return int(n_slow), int(n_fast)
 
 

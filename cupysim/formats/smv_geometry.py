@@ -24,6 +24,9 @@ NOTICEABLE_PIXELS = 1.0
 BY_ORIGIN = (Convention.XDS, Convention.DIALS)
 """Conventions in which XDS_ORGX counts, and BEAM_CENTER_X does not."""
 
+GONIOMETER = ("OMEGA", "KAPPA", "CHI", "PHI")
+"""Axes of a goniometer, as keys and as values of AXIS."""
+
 Place = tuple[float, float]
 
 
@@ -39,6 +42,27 @@ def is_tilted(image: SmvFile) -> bool:
     if near is None or far is None:
         return False
     return abs(abs(far) - abs(near)) > TILTED * max(abs(far), abs(near))
+
+
+def first_angles(image: SmvFile) -> dict[str, float]:
+    """First angles of the rotation (degrees) by all keys which tell one, the one meant first.
+
+    Parameters
+    ----------
+    image : SmvFile
+        The image.
+
+    Returns
+    -------
+    dict of str to float
+        OSC_START, the axis which AXIS names, and PHI, unless that is the setting of another axis.
+    """
+    axis = image.word("AXIS").upper()
+    names = ["OSC_START", *((axis,) if axis in GONIOMETER else ()), "PHI"]
+    found = {name: image.number(name, whole_key=True) for name in names}
+    if axis in GONIOMETER and found[axis] is not None and axis != "PHI":
+        del found["PHI"]
+    return {name: angle for name, angle in found.items() if angle is not None}
 
 
 def geometry(image: SmvFile) -> ImageGeometry | None:
@@ -82,7 +106,8 @@ def geometry(image: SmvFile) -> ImageGeometry | None:
     fast, slow, normal = np.eye(3)
     size = pixel * MILLIMETRE
     wavelength = image.number("WAVELENGTH", whole_key=True)
-    start, width = (image.number(key, whole_key=True) for key in ("PHI", "OSC_RANGE"))
+    start = next(iter(first_angles(image).values()), None)
+    width = image.number("OSC_RANGE", whole_key=True)
     return ImageGeometry(
         n_fast=n_fast, n_slow=n_slow, pixel_size=size,
         origin=distance * MILLIMETRE * normal - size * (x * fast + y * slow),

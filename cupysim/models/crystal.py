@@ -51,7 +51,7 @@ class UnitCell:
     Raises
     ------
     ModelError
-        If an edge is not positive, or no cell has these angles.
+        If an edge or an angle is not positive, or no cell has these angles.
     """
 
     lengths_angstrom: tuple[float, float, float]
@@ -63,6 +63,10 @@ class UnitCell:
             assign(self, **{name: tuple(finite(value, f"unit cell: {name}") for value in values)})
         if not all(length > 0.0 and math.isfinite(length) for length in self.lengths_angstrom):
             raise ModelError(f"unit cell: edges must be positive, got {self.lengths_angstrom}")
+        if not all(angle > 0.0 for angle in self.angles):
+            # cosines, by which volumes are calculated, do not tell the sign
+            degrees = ", ".join(f"{angle * DEGREES_PER_RADIAN:g}" for angle in self.angles)
+            raise ModelError(f"unit cell: angles must be positive, got {degrees} degrees")
         cell_maths.cell_volume(self.lengths_angstrom, self.angles)
 
     @classmethod

@@ -1110,3 +1110,263 @@ def test_ions_of_which_no_form_factor_is_known(tmp_path: Path) -> None:
     notes = "\n".join(structure.notes)
     assert "ions with form factors of their own: 1 O1-" in notes
     assert "ions with those of neutral atoms, since no others are known: 1 N1+" in notes
+
+
+def anisou(identity: str, values: str = "   4000   1000   2000    500   -400    200") -> str:
+    return f"ANISOU{identity} {values}       N\n"
+
+
+WRONG_TENSORS = {
+    "another atom": (
+        "    2  CA  ALA A   1 ",
+        "record of CA ALA A 1 stands behind N ALA A 1",
+    ),
+    "another residue": ("    1  N   ALA A   2 ", "N ALA A 2 stands behind N ALA A 1"),
+    "another conformation": ("    1  N  BALA A   1 ", "N BALA A 1 stands behind"),
+    "another chain": ("    1  N   ALA B   1 ", "N ALA B 1 stands behind"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_TENSORS)
+@pytest.mark.parametrize("name", ["ANISOU", "anisou"])
+def test_tensors_behind_another_atom(case: str, name: str, tmp_path: Path) -> None:
+    identity, message = WRONG_TENSORS[case]
+    first, *others = atom_lines().splitlines(keepends=True)
+    text = CRYST1 + first + anisou(identity).replace("ANISOU", name) + "".join(others)
+    with pytest.raises(FileFormatError, match=f"line 3: .*{message}"):
+        read(save(tmp_path / "a.pdb", text))
+
+
+def test_tensors_at_the_end(tmp_path: Path) -> None:
+    """They belong behind their atoms; the last atom is another one."""
+    text = CRYST1 + atom_lines() + anisou("    1  N   ALA A   1 ")
+    with pytest.raises(FileFormatError, match=r"line 7: .*stands behind CB"):
+        read(save(tmp_path / "a.pdb", text))
+
+
+def test_tensors_whose_values_are_damaged(tmp_path: Path) -> None:
+    damaged = anisou("    1  N   ALA A   1 ", "   4000   1000 ******    500   -400    200")
+    with pytest.raises(FileFormatError, match="line 3: anisotropic displacement is not a number"):
+        read(save(tmp_path / "a.pdb", CRYST1 + atom_lines(ATOMS[:1]) + damaged))
+
+
+def test_tensors_which_are_numbered_otherwise(tmp_path: Path) -> None:
+    """The name is that of the atom; the tensor is what its U of 0.05 makes."""
+    atom = atom_lines(ATOMS[:1])
+    u = f"{500:7d}" * 3 + f"{0:7d}" * 3
+    with pytest.warns(CupysimWarning, match="1 ANISOU records have another serial number"):
+        structure = read(save(tmp_path / "a.pdb", CRYST1 + atom + anisou("  101" + atom[11:27], u)))
+    check(structure, summed([(*ATOMS[0][:4], 8.0 * np.pi**2 * 0.05)]))
+
+
+def mtrix(rows: Sequence[tuple[int, int]]) -> str:
+    """Records of a half turn, by row and serial number."""
+    return "".join(
+        f"MTRIX{row} {serial:3d}{r[0]:10.6f}{r[1]:10.6f}{r[2]:10.6f}     {s:10.5f}\n"
+        for row, serial in rows
+        for r, s in [(HALF_TURN[row - 1], SHIFT[row - 1])]
+    )
+
+
+BAD_MATRICES = {
+    "no third": ([(1, 2), (2, 2)], "the last MTRIX matrix lacks a row"),
+    "no second": ([(1, 2), (3, 2)], "MTRIX3 where MTRIX2 of the same matrix must be"),
+    "order": ([(1, 2), (3, 2), (2, 2)], "MTRIX3 where MTRIX2"),
+    "serials": ([(1, 2), (2, 3), (3, 2)], "MTRIX2 where MTRIX2 of the same matrix"),
+    "second matrix": ([(1, 2), (2, 2), (3, 2), (1, 3)], "the last MTRIX matrix lacks a row"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_MATRICES)
+def test_matrices_of_ncs_which_lack_rows(case: str, tmp_path: Path) -> None:
+    rows, message = BAD_MATRICES[case]
+    with pytest.raises(FileFormatError, match=message):
+        read(save(tmp_path / "a.pdb", CRYST1 + mtrix(rows) + atom_lines()))
+
+
+def test_matrices_which_are_damaged(tmp_path: Path) -> None:
+    records = mtrix([(1, 2), (2, 2), (3, 2)]).replace(" 25.00000", " 25,00000")
+    with pytest.raises(FileFormatError, match=r"line 2: number of strict NCS .* is not a number"):
+        read(save(tmp_path / "a.pdb", CRYST1 + records + atom_lines()))
+
+
+def test_scale_records_which_lack_a_row(tmp_path: Path) -> None:
+    """Without the second one, a third of the frame is not told."""
+    lines = scale_records(CELL[:3]).splitlines(keepends=True)
+    with pytest.raises(FileFormatError, match="SCALE3 where SCALE2"):
+        read(save(tmp_path / "a.pdb", CRYST1 + lines[0] + lines[2] + atom_lines()))
+
+
+@pytest.mark.parametrize("missing", ["matrix[2][3]", "vector[3]"])
+def test_matrices_of_mmcif_which_lack_elements(missing: str, tmp_path: Path) -> None:
+    names = [f"matrix[{i}][{j}]" for i in (1, 2, 3) for j in (1, 2, 3)]
+    names += [f"vector[{i}]" for i in (1, 2, 3)]
+    numbers = dict(zip(names, [*HALF_TURN.ravel(), *SHIFT], strict=True))
+    del numbers[missing]
+    path = save(tmp_path / "a.cif", ncs_of_mmcif(numbers))
+    with pytest.raises(FileFormatError, match=r"struct_ncs_oper.*lacks"):
+        read(path)
+
+
+def ncs_of_mmcif(numbers: dict[str, float]) -> str:
+    structure = gemmi.read_pdb_string(CRYST1 + atom_lines())
+    block = structure.make_mmcif_block()
+    table = block.init_loop("_struct_ncs_oper.", ["id", "code", *numbers])
+    table.add_row(["2", "generate", *(str(number) for number in numbers.values())])
+    return str(block.as_string())
+
+
+ANISO = [f"_atom_site_aniso_U_{pair}" for pair in ("11", "22", "33", "12", "13", "23")]
+
+
+def two_sites(kinds: Sequence[str], tensors: Sequence[Sequence[object]]) -> str:
+    """Carbon C1 and oxygen O1 in P1, and tensors with their labels."""
+    head = UREA_HEAD + "_symmetry_space_group_name_H-M 'P 1'\n"
+    rows = [
+        ("C1", "C", 0.1, 0.2, 0.3, 0.02, kinds[0]),
+        ("O1", "O", 0.6, 0.3, 0.1, 0.03, kinds[1]),
+    ]
+    sites = loop([*SITE, "_atom_site_adp_type"], rows)
+    return head + sites + (loop(["_atom_site_aniso_label", *ANISO], tensors) if tensors else "")
+
+
+BALL = (0.02, 0.02, 0.02, 0.0, 0.0, 0.0)
+"""A tensor in a rectangular cell which is the isotropic U of 0.02."""
+
+LONELY = {
+    "case of letters": (("Uiso", "Uiso"), [("c1", *BALL)], "of no atom in the file, .*: c1"),
+    "said to be anisotropic": (("Uani", "Uiso"), [], "1 atoms are said to be anisotropic.*C1"),
+    "two of an atom": (
+        ("Uani", "Uiso"), [("C1", *BALL), ("C1", 0.4, *BALL[1:])], "the first one counts: C1",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LONELY)
+def test_tensors_without_atoms_of_small_molecules(case: str, tmp_path: Path) -> None:
+    """A line tells, and what is calculated are the isotropic displacements."""
+    kinds, tensors, message = LONELY[case]
+    path = write_cif(tmp_path / "a.cif", {"x": two_sites(kinds, tensors)})
+    with pytest.warns(CupysimWarning, match=message):
+        found = read(path, 2e-10)
+    plain = read(write_cif(tmp_path / "b.cif", {"x": two_sites(("Uiso", "Uiso"), [])}), 2e-10)
+    np.testing.assert_allclose(amplitudes(found, HKL[:3]), amplitudes(plain, HKL[:3]), rtol=1e-6)
+
+
+def mmcif_with(identities: Sequence[str], tensors: dict[str, float], kind: str = "U") -> str:
+    """Atoms with identifiers, and U or B of isotropic tensors by identifier."""
+    names = ["id", *LABELS, "type_symbol", *CARTESIAN, "B_iso_or_equiv", "occupancy"]
+    rows = [
+        (name, ".", "A", atom[0], "ALA", atom[1], *atom[2], 20.0, 1.0)
+        for name, atom in zip(identities, ATOMS, strict=True)
+    ]
+    pairs = ("[1][1]", "[2][2]", "[3][3]", "[1][2]", "[1][3]", "[2][3]")
+    items = ["id", *(f"{kind}{pair}" for pair in pairs)]
+    table = loop(
+        [f"_atom_site_anisotrop.{item}" for item in items],
+        [(name, u, u, u, 0, 0, 0) for name, u in tensors.items()],
+    )
+    return mmcif_of(names, rows) + (table if tensors else "")
+
+
+def test_tensors_without_atoms_of_mmcif(tmp_path: Path) -> None:
+    path = write_cif(tmp_path / "a.cif", {"x": mmcif_with("12345", {"77": 0.5})})
+    with pytest.warns(CupysimWarning, match="of no atom in the file, and are left out: 77"):
+        check(read(path), summed(ATOMS))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("0.5 0 0 0", "0.5 ? . 0", "1 anisotropic displacements lack numbers, .*: 1"),
+        ("0.5 0 0 0", "0.5 ? ? ?", "1 anisotropic displacements lack numbers, .*: 1"),
+        ("_atom_site_anisotrop.U[2][3]\n", "", r"since the file lacks .*u\[2\]\[3\]"),
+    ],
+)
+def test_tensors_of_mmcif_which_lack_numbers(
+    before: str, after: str, message: str, tmp_path: Path
+) -> None:
+    """The isotropic displacements count, and no amplitude is NaN."""
+    text = mmcif_with("12345", {"1": 0.5})
+    changed = text.replace(before, after)
+    assert changed != text
+    if not after:
+        changed = changed.replace("0.5 0 0 0", "0.5 0 0")
+    path = write_cif(tmp_path / "a.cif", {"x": changed})
+    with pytest.warns(CupysimWarning, match=message):
+        check(read(path), summed(ATOMS))
+
+
+@pytest.mark.parametrize(
+    ("tensor", "lacking", "message"),
+    [
+        ((0.4, 0.4, 0.4, ".", "?", 0.0), "", "1 anisotropic displacements lack numbers.*: C1"),
+        ((0.4, 0.4, 0.4, 0.0, 0.0), "_atom_site_aniso_U_23\n", "since the file lacks .*u_23"),
+    ],
+)
+def test_tensors_of_small_molecules_which_lack_numbers(
+    tensor: tuple[object, ...], lacking: str, message: str, tmp_path: Path
+) -> None:
+    text = two_sites(("", ""), []).replace("_atom_site_adp_type\n", "")
+    table = loop(["_atom_site_aniso_label", *ANISO], [("C1", *tensor)]).replace(lacking, "")
+    path = write_cif(tmp_path / "a.cif", {"x": text + table})
+    with pytest.warns(CupysimWarning, match=message):
+        found = read(path, 2e-10)
+    plain = read(write_cif(tmp_path / "b.cif", {"x": text}), 2e-10)
+    np.testing.assert_allclose(amplitudes(found, HKL[:3]), amplitudes(plain, HKL[:3]), rtol=1e-6)
+
+
+def test_atoms_which_share_an_identifier(tmp_path: Path) -> None:
+    """An error where a tensor could be of either; else it does not matter."""
+    path = write_cif(tmp_path / "a.cif", {"x": mmcif_with("11345", {"1": 0.5})})
+    with pytest.raises(FileFormatError, match=r"2 atoms have the _atom_site\.id 1"):
+        read(path)
+    path = write_cif(tmp_path / "b.cif", {"x": mmcif_with("11345", {"4": 0.5})})
+    b = 8.0 * np.pi**2 * 0.5
+    check(read(path), summed([*ATOMS[:3], (*ATOMS[3][:4], b), ATOMS[4]]))
+
+
+def test_identifiers_which_are_no_numbers(tmp_path: Path) -> None:
+    """A tensor is that of the atom of its name, whatever the name is."""
+    names = ["A1", "007", "x", "x.2", "5"]
+    path = write_cif(tmp_path / "a.cif", {"x": mmcif_with(names, {"007": 40, "5": 30}, "B")})
+    changed = {1: 40.0, 4: 30.0}
+    check(read(path), summed([(*a[:4], changed.get(n, a[4])) for n, a in enumerate(ATOMS)]))
+
+
+CELLS = {
+    "PDB": (
+        "a.pdb",
+        CRYST1.replace("  90.00 P", " -90.00 P") + atom_lines(),
+        "angles must be positive, got 90, 90, -90 degrees",
+    ),
+    "core CIF": (
+        "a.cif",
+        "data_x\n" + two_sites(("Uiso", "Uiso"), []).replace("gamma 90", "gamma -90"),
+        "without a possible unit cell",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CELLS)
+def test_negative_angles_of_cells(case: str, tmp_path: Path) -> None:
+    """Their cosines are those of positive ones."""
+    name, text, message = CELLS[case]
+    assert "-90" in text
+    with pytest.raises(CupysimError, match=message):
+        read(save(tmp_path / name, text), 2e-10)
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("30 40 50 -90 90 90", "angles must be positive, got -90, 90, 90 degrees"),
+        ("30 40 50 90 90 0", "angles must be positive, got 90, 90, 0 degrees"),
+        ("30 -40 50 90 90 90", "edges must be positive"),
+    ],
+)
+def test_signs_of_cells_on_the_command_line(cell: str, message: str, run: Run) -> None:
+    outcome = run(f"orient --cell {cell} --lambda 1 a.mat")
+    assert (outcome.status, outcome.files) == (2, {})
+    assert message in outcome.err
+    assert outcome.err.count("\n") == 1

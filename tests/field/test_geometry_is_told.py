@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +17,20 @@ from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats import cbf, dials, nxmx_image
 from cupysim.formats.any_image import open_image
 from cupysim.formats.geometry import ImageGeometry
+from cupysim.models.beam import Beam
 from tests.conftest import Run
 from tests.field.cbf_files import full_cbf, imgcif_text, mini_cbf, section
 from tests.field.nxmx_files import CENTRE, DISTANCE, N_FAST, N_SLOW, PIXEL, dataset, group, write
-from tests.field.test_geometry import COUNTS, CRYSTAL, DETECTOR, WORDS, edited, smv_file
+from tests.field.test_geometry import (
+    COUNTS,
+    CRYSTAL,
+    DETECTOR,
+    WORDS,
+    edited,
+    replace_dataset,
+    set_attribute,
+    smv_file,
+)
 from tests.formats.test_inherited import expt, save
 
 MODULE = f"{DETECTOR}/module"
@@ -211,6 +222,378 @@ def test_fast_on_slow_is_told(tmp_path: Path) -> None:
     assert geometry.pixel_size == PIXEL
 
 
+BEAM = "entry/instrument/beam"
+
+FIELDS = {
+    # Stokes parameters, Kahn's factor and angle of the field from NeXus' x towards its y, which is
+    # up: I_x = (I + Q) / 2, and U = I_45 - I_135
+    "horizontal": ([1.0, 0.98, 0.0, 0.0], 0.98, 0.0),
+    "vertical": ([2.0, -1.8, 0.0, 0.0], 0.9, 90.0),
+    "diagonal": ([1.0, 0.0, 0.5, 0.1], 0.5, 45.0),
+    "other diagonal": ([1.0, 0.0, -1.0, 0.0], 1.0, -45.0),
+    "circular": ([1.0, 0.0, 0.0, 1.0], 0.0, 0.0),
+}
+
+
+@pytest.mark.parametrize("case", FIELDS)
+@pytest.mark.parametrize("name", ["incident_polarization_stokes", "incident_polarisation_stokes"])
+def test_stokes_parameters(case: str, name: str, tmp_path: Path) -> None:
+    stokes, kahn, degrees = FIELDS[case]
+    path = edited(tmp_path / "a.h5", lambda file: dataset(file[BEAM], name, stokes))
+    geometry, remarks = told(path)
+    found, field = geometry.polarization
+    assert found == pytest.approx(kahn)
+    # imgCIF's x and z are opposite to NeXus'
+    angle = np.radians(degrees)
+    np.testing.assert_allclose(field, [-np.cos(angle), np.sin(angle), 0.0], atol=1e-12)
+    assert remarks == ""
+    assert from_args(f"{CRYSTAL} -img {path}").beam.polarization == pytest.approx(kahn)
+    option = from_args(f"{CRYSTAL} -img {path} -polar 0.25").beam
+    assert option.polarization == pytest.approx(0.25)
+
+
+def test_stokes_parameters_of_an_image(tmp_path: Path) -> None:
+    rows = [[1.0, 0.9, 0.0, 0.0], [1.0, -0.8, 0.0, 0.0]]
+    path = edited(tmp_path / "a.h5", lambda file: dataset(file[BEAM], STOKES, rows),
+                  omega=[0.0, 1.0])  # fmt: skip
+    for number, kahn in enumerate((0.9, 0.8)):
+        assert told(path, number)[0].polarization[0] == pytest.approx(kahn)
+
+
+STOKES = "incident_polarization_stokes"
+
+
+@pytest.mark.parametrize(
+    ("stokes", "message"),
+    [
+        ([1.0, 0.9, 0.9, 0.0], "polarized more than wholly"),
+        ([0.0, 0.0, 0.0, 0.0], "has no intensity"),
+        ([1.0, 0.9, 0.0], "has the shape (3,)"),
+    ],
+)
+def test_impossible_stokes_parameters(stokes: list[float], message: str, tmp_path: Path) -> None:
+    path = edited(tmp_path / "a.h5", lambda file: dataset(file[BEAM], STOKES, stokes))
+    geometry, remarks = told(path)
+    assert geometry.polarization is None
+    assert message in remarks
+
+
+@pytest.mark.parametrize("convention", ["", "-xds", "-adxv"])
+def test_polarization_of_our_own_files(convention: str, tmp_path: Path, run: Run) -> None:
+    """The same crystal scatters the same way after its geometry was read again."""
+    words = f"{CRYSTAL} -lambda 1.1 -distance 60 -detpixels 40 -pixel 2 {convention} -polar 0.95"
+    assert run(f"{words} -h5file a.h5 -nonoise -nopgm").status == 0
+    first, again = from_args(words), from_args(f"{CRYSTAL} -img {tmp_path / 'a.h5'}")
+    assert again.beam.polarization == pytest.approx(0.95)
+    fields = [abs(each.frame.polarization @ each.geometry.fast) for each in (first, again)]
+    assert fields[0] == pytest.approx(fields[1])
+
+
+def put(name: str, value: Any, **attributes: Any) -> Any:
+    return lambda file: dataset(file["entry/instrument"], name, value, **attributes)
+
+
+@pytest.mark.parametrize("units", ["Hz", "photons/s", "ph s^-1", "s-1", "photon.s-1"])
+def test_flux_and_size_of_nxmx_beams(units: str, tmp_path: Path) -> None:
+    """Of a beam of 20 x 20 um with 1e11 photons/s, in 0.5 s."""
+    path = edited(
+        tmp_path / "a.h5",
+        both(
+            put("beam/total_flux", 1e11, units=units),
+            put("beam/incident_beam_size", [20.0, 20.0], units="um"),
+            put("beam/profile", np.bytes_("rectangular")),
+        ),
+    )
+    words = f"{CRYSTAL} -img {path}"
+    beam = from_args(f"{words} -exposure 0.5").beam
+    assert beam.fluence == pytest.approx(1e11 * 0.5 / (20e-6) ** 2)
+    beam = from_args(f"{words} -exposure 0.5 -beamsize 0.1").beam
+    assert beam.fluence == pytest.approx(1e11 * 0.5 / 1e-8)
+    with pytest.warns(CupysimWarning, match="photons/s counts only with -exposure and -beamsize"):
+        assert from_args(words).beam.fluence == Beam().fluence
+
+
+IN_VAIN = {
+    "flux without unit": (put("beam/total_flux", 1e11), "total_flux has the unit ''"),
+    "flux by area": (put("beam/total_flux", 1e11, units="Hz/mm^2"), "has the unit 'Hz/mm^2'"),
+    "oblong": (put("beam/incident_beam_size", [10.0, 20.0], units="um"),
+               "10 x 20 um (unknown profile) is not taken"),
+    "length without unit": (put("beam/incident_beam_size", [10.0, 20.0]), "lengths with a unit"),
+    "energy": (put("beam/incident_energy", 12398.42, units="eV"),
+               "its incident_energy is that of 1 A, but its wavelength, which counts, is 0.98 A"),
+    "photon energy": (put("detector/photon_energy", 12398.42, units="eV"),
+                      "its photon_energy is that of 1 A"),
+    "photon energy of Eiger": (put("detector/detectorSpecific/photon_energy", 12.39842,
+                                   units="keV"), "photon_energy is that of 1 A"),
+    "monochromator": (put("monochromator/energy", 12398.42, units="eV"),
+                      "its monochromator/energy is that of 1 A"),
+    "divergence": (put("beam/incident_beam_divergence", [1e-3, 1e-3], units="rad"),
+                   "incident_beam_divergence is not taken; -divergence"),
+    "flux per area": (put("beam/flux", 1e9, units="1/s/cm^2"), "flux is not taken; -fluence"),
+    "polarization": (put("beam/incident_polarization", [1.0, 0.0]),
+                     "incident_polarization is not taken; -polar"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", IN_VAIN)
+def test_what_nxmx_beams_say_in_vain(case: str, tmp_path: Path) -> None:
+    change, message = IN_VAIN[case]
+    geometry, remarks = told(edited(tmp_path / "a.h5", change))
+    assert message in remarks
+    assert remarks.count("\n") == 0
+    assert geometry.wavelength == pytest.approx(0.98e-10)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        put("beam/incident_energy", 12651.45, units="eV"),
+        put("detector/photon_energy", 12.6, units="keV"),
+        put("beam/incident_energy", 12651.45, units="nonsense"),
+        put("beam/incident_beam_divergence", [0.0, 0.0]),
+    ],
+)
+def test_what_needs_no_word(change: Any, tmp_path: Path) -> None:
+    """12398.42 eV A over 0.98 A is 12651.45 eV; a detector is set to some energy near it."""
+    assert told(edited(tmp_path / "a.h5", change))[1] == ""
+
+
+UNEVEN = {
+    # the next angle minus this one; the last image is as wide as the one before
+    "screening": ([0.0, 1.0, 3.0, 6.0], [1.0, 2.0, 3.0, 3.0]),
+    "sweeps": ([10.0, 10.1, 10.2, 55.0, 55.1], [0.1] * 5),
+    "one apart": ([30.0, 30.5, 45.0], [0.5, 14.5, 14.5]),
+    "to and fro": ([0.0, 1.0, 2.0, 0.5, -1.0], [1.0, 1.0, -1.5, -1.5, -1.5]),
+    "over zero": ([359.0, 0.0, 2.0], [1.0, 2.0, 2.0]),
+}
+
+
+@pytest.mark.parametrize("case", UNEVEN)
+@pytest.mark.parametrize("placed", [True, False])
+def test_widths_of_uneven_angles(case: str, placed: bool, tmp_path: Path) -> None:
+    angles, widths = UNEVEN[case]
+    if placed:
+        path = write(tmp_path / "a.h5", omega=angles)
+    else:
+        path = edited(tmp_path / "a.h5", unplaced(omega=angles), omega=angles)
+    for number, width in enumerate(widths):
+        geometry, remarks = told(path, number)
+        assert np.degrees(geometry.oscillation) == pytest.approx(abs(width))
+        assert f"image {number} is taken for {width:g} degrees wide" in remarks
+
+
+@pytest.mark.parametrize(
+    ("angles", "beside"),
+    [
+        ([0.0, 45.0, 90.0], {}),
+        ([0.0, 0.1001, 0.2], {}),
+        ([0.0, 1.0, 3.0], {"omega_end": [0.5, 1.5, 3.5]}),
+        ([0.0, 1.0, 3.0], {"omega_increment_set": [0.1]}),
+    ],
+)
+def test_angles_of_which_nothing_is_to_be_said(
+    angles: list[float], beside: dict[str, Any], tmp_path: Path
+) -> None:
+    assert told(write(tmp_path / "a.h5", omega=angles, beside_omega=beside), 1)[1] == ""
+
+
+def unplaced(place: str = "goniometer", **values: Any) -> Any:
+    """Axes which a file names, in place of the chain of its sample."""
+
+    def change(file: Any) -> None:
+        del file[SAMPLE]
+        sample = group(file["entry"], "sample", "NXsample")
+        axes = group(sample, place, "NXcollection")
+        for name, value in values.items():
+            dataset(axes, name, value, units="degree")
+
+    return change
+
+
+NAMED = {
+    # first angle and width of the second image, and what is said
+    "beside phi": ({"omega_start": 30.0, "omega_increment": 0.5, "phi": 0.0}, 30.5, 0.5, ""),
+    "beside chi at 40": (
+        {"omega_start": 30.0, "omega_increment": 0.5, "chi": 40.0}, 30.5, 0.5, "stands at chi 40",
+    ),
+    "scalar beside": (
+        {"omega": 30.0, "omega_start": 30.0, "omega_increment": 0.5}, 30.5, 0.5, "",
+    ),
+    "phi turns": ({"phi_start": 5.0, "phi_increment": -0.2, "omega": 90.0}, -4.8, 0.2, "omega 90"),
+    "starts of all": ({"omega_start": [30.0, 31.0], "omega_increment": 0.5}, 31.0, 0.5, ""),
+    "no increment": ({"omega_start": 30.0}, 30.0, 0.0, ""),
+    "no start": ({"omega_increment": 0.5, "phi": 0.0}, 0.0, 0.0, "nothing tells where omega"),
+    "two turn": (
+        {"omega": [30.0, 31.0], "phi": [0.0, 0.1]}, 31.0, 1.0, "several axes turn",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NAMED)
+@pytest.mark.parametrize("place", ["goniometer", "transformations"])
+def test_axes_which_are_only_named(case: str, place: str, tmp_path: Path) -> None:
+    values, start, width, message = NAMED[case]
+    path = edited(tmp_path / "a.h5", unplaced(place, **values), omega=[0.0, 1.0])
+    geometry, remarks = told(path, 1)
+    assert np.degrees([geometry.phi, geometry.oscillation]) == pytest.approx([start, width])
+    assert message in remarks
+
+
+def test_axes_beside_a_chain_of_shifts(tmp_path: Path) -> None:
+    """A chain which does not turn the sample does not hide the angles beside it."""
+
+    def change(file: Any) -> None:
+        unplaced(omega=[30.0, 30.5])(file)
+        dataset(file[f"{SAMPLE}/goniometer"], "z", 0.0, units="mm", vector=[0.0, 0.0, 1.0],
+                transformation_type="translation", depends_on=".")  # fmt: skip
+        file[f"{SAMPLE}/depends_on"] = np.bytes_(f"/{SAMPLE}/goniometer/z")
+
+    geometry, _ = told(edited(tmp_path / "a.h5", change, omega=[0.0, 1.0]), 1)
+    assert np.degrees([geometry.phi, geometry.oscillation]) == pytest.approx([30.5, 0.5])
+
+
+def shifted_sample(file: Any) -> None:
+    dataset(file[f"{SAMPLE}/transformations"], "sam_z", [2.0], units="mm", vector=[0.0, 0.0, 1.0],
+            transformation_type="translation", depends_on=f"/{SAMPLE}/transformations/omega",
+            )  # fmt: skip
+    del file[f"{SAMPLE}/depends_on"]
+    file[f"{SAMPLE}/depends_on"] = np.bytes_(f"/{SAMPLE}/transformations/sam_z")
+
+
+def without_unit(name: str) -> Any:
+    def change(file: Any) -> None:
+        del file[f"{SAMPLE}/{name}"].attrs["units"]
+
+    return change
+
+
+PASSED_OVER = {
+    "sample": (shifted_sample, "its sample is shifted by sam_z 2 mm, which is not taken"),
+    "unit": (without_unit("transformations/omega"), "its omega has no unit; degrees are assumed"),
+    "unit of unplaced angles": (
+        both(unplaced(omega=[30.0, 30.5]), without_unit("goniometer/omega")),
+        "its omega has no unit; degrees are assumed",
+    ),
+    "unit of starts": (
+        both(unplaced(phi_start=30.0, phi_increment=0.5), without_unit("goniometer/phi_start")),
+        "its phi_start has no unit; degrees are assumed",
+    ),
+    "offset": (
+        both(
+            set_attribute(f"{SAMPLE}/transformations/omega", "offset", [0.0, 3.0, 4.0]),
+            set_attribute(f"{SAMPLE}/transformations/omega", "offset_units", "mm"),
+        ),
+        "its sample is shifted by the offset of omega 5 mm",
+    ),
+    "more angles": (
+        replace_dataset(f"{SAMPLE}/transformations/omega", 30.0 + 0.5 * np.arange(8)),
+        "its omega has 8 values for 2 images; the first ones count",
+    ),
+    "pixels": (put("detector/x_pixel_size", 100e-6, units="m"),
+               "its x_pixel_size is 0.1 mm, but the length of its pixel directions, which count, "
+               "0.075 mm"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PASSED_OVER)
+def test_what_was_passed_over(case: str, tmp_path: Path) -> None:
+    change, message = PASSED_OVER[case]
+    geometry, remarks = told(edited(tmp_path / "a.h5", change, omega=[30.0, 30.5]), 1)
+    assert message in remarks
+    assert np.degrees([geometry.phi, geometry.oscillation]) == pytest.approx([30.5, 0.5])
+    np.testing.assert_allclose(spot_of(geometry), [*CENTRE, DISTANCE], rtol=1e-9)
+
+
+OTHER_WIDTHS = {
+    "overlap": ({"omega_increment_set": [0.9] * 3}, 0.9, "the next image begins after 0.5"),
+    "end": (
+        {"omega_increment_set": [0.1] * 3, "omega_end": [30.5, 31.0, 31.5]}, 0.1,
+        "its omega_increment_set is 0.1 degrees, but by its end image 1 turns by 0.5",
+    ),
+    "gaps": ({"omega_range_average": 0.1}, 0.1, ""),
+    "both": ({"omega_increment_set": [0.1] * 3, "omega_end": [30.1, 30.6, 31.1]}, 0.1, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OTHER_WIDTHS)
+def test_increments_which_contradict(case: str, tmp_path: Path) -> None:
+    beside, width, message = OTHER_WIDTHS[case]
+    path = write(tmp_path / "a.h5", omega=[30.0, 30.5, 31.0], beside_omega=beside)
+    geometry, remarks = told(path, 1)
+    assert np.degrees(geometry.oscillation) == pytest.approx(width)
+    assert message in remarks
+    assert bool(message) == bool(remarks)
+
+
+def test_beam_centres_of_masters_which_were_never_set(tmp_path: Path) -> None:
+    detector = EIGER | {"beam_center_x": (-1.0, "pixel"), "beam_center_y": (0.0, "pixel")}
+    path = write(tmp_path / "a.h5", chain=False, detector=detector)
+    assert "as in files where it was never set" in told(path)[1]
+
+
+EIGER = {
+    "beam_center_x": (CENTRE[0], "pixel"), "beam_center_y": (CENTRE[1], "pixel"),
+    "detector_distance": (DISTANCE, "m"), "x_pixel_size": (PIXEL, "m"),
+    "y_pixel_size": (PIXEL, "m"),
+}  # fmt: skip
+
+ARMS = {
+    "value": {"two_theta": (20.0, "deg")},
+    "radians": {"two_theta": (np.radians(20.0), "rad")},
+    "one for each image": {"two_theta": ([10.0, 20.0], "deg")},
+    "start": {"two_theta_start": (19.0, "deg"), "two_theta_increment": (1.0, "deg")},
+}
+
+
+@pytest.mark.parametrize("case", ARMS)
+def test_arms_of_masters(case: str, tmp_path: Path) -> None:
+    """Turned by hand: upwards by 20 degrees, about the horizontal axis through the sample."""
+
+    def change(file: Any) -> None:
+        for name, (value, units) in ARMS[case].items():
+            dataset(file[DETECTOR].require_group("goniometer"), name, value, units=units)
+
+    path = edited(tmp_path / "a.h5", change, chain=False, detector=EIGER, omega=[0.0, 1.0])
+    geometry, remarks = told(path, 1)
+    sine, cosine = np.sin(np.radians(20.0)), np.cos(np.radians(20.0))
+    x, y = PIXEL * CENTRE[0], PIXEL * CENTRE[1]
+    turned = [-x, y * cosine + DISTANCE * sine, y * sine - DISTANCE * cosine]
+    np.testing.assert_allclose(geometry.origin, turned, atol=1e-12)
+    np.testing.assert_allclose(geometry.slow, [0.0, -cosine, -sine], atol=1e-12)
+    assert "a two_theta of 20 degrees only, without axis and sign" in remarks
+    assert "distance only" not in remarks
+
+
+@pytest.mark.parametrize(("placed", "message"), [(20.0, ""), (0.0, "its two_theta is 20 degrees")])
+def test_arms_beside_transformations(placed: float, message: str, tmp_path: Path) -> None:
+    def change(file: Any) -> None:
+        dataset(file[DETECTOR].require_group("goniometer"), "two_theta", 20.0, units="deg")
+        chain = file[f"{DETECTOR}/transformations"]
+        dataset(chain, "arm", [placed], depends_on=".", transformation_type="rotation",
+                units="deg", vector=[-1.0, 0.0, 0.0])  # fmt: skip
+        chain["det_z"].attrs["depends_on"] = "arm"
+
+    remarks = told(edited(tmp_path / "a.h5", change))[1]
+    assert message in remarks
+    assert bool(message) == bool(remarks)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("detector_distance", -0.1), ("detector_distance", 0.0),
+                        ("x_pixel_size", -PIXEL)],
+)  # fmt: skip
+def test_impossible_lengths_of_masters(name: str, value: float, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.h5", chain=False, detector=EIGER | {name: (value, "m")})
+    with pytest.raises(FileFormatError, match=f"{name} is .* not above zero"):
+        told(path)
+
+
+def test_distances_of_masters_count_at_the_image(tmp_path: Path) -> None:
+    detector = EIGER | {"detector_distance": ([100.0, 120.0], "mm")}
+    path = write(tmp_path / "a.h5", chain=False, detector=detector, omega=[0.0, 1.0])
+    assert spot_of(told(path, 1)[0])[2] == pytest.approx(0.12)
+
+
 # experiment lists
 
 
@@ -280,7 +663,13 @@ def test_phi_turns_a_still_about_the_scan_axis(tmp_path: Path) -> None:
     ("kind", "key", "value", "remark"),
     [
         ("beam", "divergence", 0.01, "its beam's divergence is not taken"),
+        ("beam", "sigma_divergence", 0.02, "its beam's sigma_divergence is not taken"),
+        ("beam", "transmission", 0.1, "its beam's transmission of 0.1 and flux of 0 are not taken"),
+        ("panel", "gain", 4.5, "its detector's gain of 4.5 is not taken"),
+        ("panel", "pedestal", 100, "its detector's pedestal of 100 is not taken"),
+        ("panel", "mask", [[0, 0, 3, 3]], "its detector's mask of 1 rectangles is not applied"),
         ("crystal", "mosaicity", 0.2, "its crystal's mosaicity is not taken"),
+        ("crystal", "domain_size_ang", 900, "the size of its crystal's domains is not taken"),
         ("panel", "px_mm_strategy", {"type": "OffsetPxMmStrategy"}, "offsets (dx, dy)"),
         ("panel", "thickness", 0.32, "its sensor of 320 um is not simulated"),
     ],
@@ -292,6 +681,113 @@ def test_what_lists_say_in_vain(
     panel = content["detector"][0]["panels"][0]
     (panel if kind == "panel" else content[kind][0])[key] = value
     assert remark in "\n".join(dials.read(save(tmp_path / "a.expt", content)).remarks)
+
+
+@pytest.mark.parametrize("is_null", [True, False])
+def test_a_scan_without_a_goniometer_is_a_still(is_null: bool, tmp_path: Path) -> None:
+    """As in dxtbx: the crystal is where its vectors are, and does not turn."""
+    content = expt(scan=[{"oscillation": [30.0, 0.5], "image_range": [1, 10]}])
+    if is_null:
+        content["experiment"][0]["goniometer"] = None
+    else:
+        del content["experiment"][0]["goniometer"]
+    path = save(tmp_path / "a.expt", content)
+    geometry = dials.read(path, 3)
+    assert (geometry.phi, geometry.oscillation) == (None, None)
+    with pytest.warns(CupysimWarning, match="from 31.5 by 0.5 degrees, but no goniometer: a still"):
+        found = from_args(f"-default_F 1 -N 2 -nodump -expt {path} -image 3")
+    assert (found.scan.start, found.scan.sweep.range) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("has_crystal", [True, False])
+def test_a_scan_without_width_is_a_still(has_crystal: bool, tmp_path: Path) -> None:
+    """Its angle turns the crystal that is given, not the one of the list."""
+    content = expt(scan=[{"oscillation": [30.0, 0.0], "image_range": [1, 1]}])
+    if not has_crystal:
+        del content["experiment"][0]["crystal"]
+    geometry = dials.read(save(tmp_path / "a.expt", content))
+    told = "whose angle of 30 degrees does not turn the crystal" in "\n".join(geometry.remarks)
+    assert told == has_crystal
+    assert geometry.oscillation is None
+    assert geometry.phi == (None if has_crystal else pytest.approx(np.radians(30.0)))
+
+
+@pytest.mark.parametrize("normal", [[0.0, 0.0, 1.0], [0.0, 0.0, -2.0], [0.0, 0.0, 0.0]])
+def test_polarization_normals_along_the_beam(normal: list[float], tmp_path: Path) -> None:
+    content = expt()
+    content["beam"][0]["polarization_normal"] = normal
+    geometry = dials.read(save(tmp_path / "a.expt", content))
+    assert geometry.polarization is None
+    assert "polarization_fraction of 0.95 is not taken" in "\n".join(geometry.remarks)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("polarization_fraction", 5.0), ("polarization_fraction", -0.1), ("flux", -1.0)],
+)
+def test_impossible_beams_of_lists(key: str, value: float, tmp_path: Path) -> None:
+    content = expt()
+    content["beam"][0][key] = value
+    with pytest.raises(FileFormatError, match=key):
+        dials.read(save(tmp_path / "a.expt", content))
+
+
+SEVERAL_AXES = {"axes": [[1.0, 0, 0], [0, 0, 1.0]], "angles": [10.0, 20.0], "names": ["A", "B"]}
+
+BAD_GONIOMETERS = {
+    "scaled": ({"fixed_rotation": [2, 0, 0, 0, 2, 0, 0, 0, 2]}, "fixed rotation is not a rotation"),
+    "mirror": ({"setting_rotation": [-1, 0, 0, 0, 1, 0, 0, 0, 1]}, "setting rotation is not a"),
+    "no number": ({"setting_rotation": [float("nan")] * 9}, "setting rotation is not a rotation"),
+    "varying": ({"setting_rotation_at_scan_points": [[0.0] * 9]}, "setting rotation is not a"),
+    "no axis": ({"rotation_axis": [0, 0, 0]}, "a goniometer axis has no direction"),
+    "scan axis": (SEVERAL_AXES | {"scan_axis": -1}, "its scan_axis is -1, of 2"),
+    "too many": (SEVERAL_AXES | {"scan_axis": 2}, "its scan_axis is 2, of 2"),
+    "one without direction": (
+        SEVERAL_AXES | {"axes": [[1.0, 0, 0], [0, 0, 0]], "scan_axis": 0}, "has no direction",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_GONIOMETERS)
+def test_impossible_goniometers_of_lists(case: str, tmp_path: Path) -> None:
+    changes, message = BAD_GONIOMETERS[case]
+    content = expt()
+    content["goniometer"][0] = content["goniometer"][0] | changes
+    with pytest.raises(FileFormatError, match=message):
+        dials.read(save(tmp_path / "a.expt", content))
+
+
+def test_images_of_lists_are_whole_pixels(tmp_path: Path) -> None:
+    content = expt()
+    content["detector"][0]["panels"][0]["image_size"] = [40.5, 30]
+    with pytest.raises(FileFormatError, match=r"image_size 40\.5 x 30"):
+        dials.read(save(tmp_path / "a.expt", content))
+
+
+FLUX = {
+    # photons/s, times s, over m^2
+    "both options": ("-exposure 0.2 -beamsize 0.1", 1e12 * 0.2 / 1e-8, ""),
+    "no exposure": ("-beamsize 0.1", None, "its flux of 1e+12 photons/s counts only with"),
+    "none": ("", None, "its flux of 1e+12 photons/s counts only with"),
+    "flux": ("-exposure 0.2 -beamsize 0.1 -flux 1e10", 1e10 * 0.2 / 1e-8, ""),
+    "fluence": ("-exposure 0.2 -beamsize 0.1 -fluence 1e20", 1e20, ""),
+}
+
+
+@pytest.mark.parametrize("case", FLUX)
+def test_flux_of_lists(case: str, tmp_path: Path) -> None:
+    """It counts where time and area are given; options overrule it."""
+    words, fluence, message = FLUX[case]
+    content = expt()
+    content["beam"][0]["flux"] = 1e12
+    path = save(tmp_path / "a.expt", content)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = from_args(f"-default_F 1 -N 2 -nodump -expt {path} {words}").beam.fluence
+    assert found == pytest.approx(Beam().fluence if fluence is None else fluence)
+    told = "\n".join(str(each.message) for each in caught)
+    assert ("its flux of" in told) == bool(message)
+    assert message in told
 
 
 def test_lists_and_images_given_by_the_wrong_option(tmp_path: Path, run: Run) -> None:
@@ -457,6 +953,21 @@ def test_scans_which_are_not_the_images(tmp_path: Path) -> None:
     path = full_cbf(tmp_path / "a.cbf", text, section(np.ones((3, 3), np.int32)))
     geometry = cbf.read(path)[1]
     assert np.degrees([geometry.phi, geometry.oscillation]) == pytest.approx([30.0, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ({"Flux": "1e+12 ph/s"}, "Flux 1e+12 is not taken"),
+        ({"Filter_transmission": "0.1"}, "Filter_transmission 0.1 is not taken"),
+        ({"Flux": "0.000", "Filter_transmission": "1.0000"}, ""),
+        ({"Flux": "(nil)"}, ""),
+    ],
+)
+def test_photons_of_mini_headers(lines: dict[str, str], message: str, tmp_path: Path) -> None:
+    remarks = mini_of(tmp_path, **lines).remarks
+    assert message in "\n".join(remarks)
+    assert bool(message) == any("is not taken" in each for each in remarks)
 
 
 def test_ranges_without_increments(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cupysim.api import from_args
 from cupysim.formats import any_image
 from tests.conftest import Run
 from tests.field.test_geometry import COUNTS, CRYSTAL, WORDS, smv_file
@@ -89,3 +91,102 @@ def test_beam_centres_which_disagree(
     assert f"{taken} and _Y, taken in the" in err or not taken
     if words == "":
         assert ("by other keys of its header" in run("info a.img").out) == bool(taken)
+
+
+FIRST = {
+    # further lines, the first angle of nanoBragg's reading and the one that is meant, and what is
+    # said in both cases
+    "named axis": (
+        {"AXIS": "OMEGA", "OMEGA": "40", "PHI": "10"}, 10.0, 40.0,
+        "has OMEGA=40 and PHI=10; PHI counts, as in nanoBragg; with -corrected OMEGA does",
+        "stands at PHI 10",
+    ),
+    "kappa turns": (
+        {"AXIS": "kappa", "KAPPA": "-40", "OMEGA": "5"}, 12.0, -40.0,
+        "has KAPPA=-40 and PHI=12; PHI counts", "stands at OMEGA 5, PHI 12",
+    ),
+    "start of the named axis": (
+        {"AXIS": "OMEGA", "OMEGA": "40", "OSC_START": "40"}, 12.0, 40.0,
+        "has OSC_START=40 and OMEGA=40 and PHI=12; PHI counts", "stands at PHI 12",
+    ),
+    "another start": (
+        {"AXIS": "OMEGA", "OMEGA": "40", "OSC_START": "45"}, 12.0, 45.0,
+        "OSC_START=45 and OMEGA=40 and PHI=12; PHI", "OSC_START=45 and OMEGA=40; OSC_START counts",
+    ),
+    "copy": ({"AXIS": "OMEGA", "OMEGA": "12", "PHI": "12"}, 12.0, 12.0, "", ""),
+    "phi": ({"AXIS": "PHI", "OMEGA": "0", "PHI": "12"}, 12.0, 12.0, "", ""),
+    "named alone": ({"AXIS": "OMEGA", "CHI": "0"}, 12.0, 12.0, "", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FIRST)
+@pytest.mark.parametrize("corrected", [False, True])
+def test_the_axis_which_turns(case: str, corrected: bool, tmp_path: Path) -> None:
+    lines, plain, meant, *messages = FIRST[case]
+    header_with(tmp_path / "a.img", lines, "PHI=12" if "PHI" in lines else "nothing")
+    words = f"{CRYSTAL} -img {tmp_path / 'a.img'} -phisteps 1{' -corrected' * corrected}"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = from_args(words)
+    assert np.degrees(found.scan.start) == pytest.approx(meant if corrected else plain)
+    told = "\n".join(str(each.message) for each in caught)
+    assert messages[corrected] in told
+    if not messages[corrected]:
+        assert "stands at" not in told
+        assert "counts" not in told
+
+
+def test_an_axis_without_phi(tmp_path: Path, run: Run) -> None:
+    header_with(tmp_path / "a.img", {"AXIS": "omega", "OMEGA": "40"}, "PHI=12")
+    assert "OMEGA=40 in the header of a.img is not used" in run(f"{WORDS} -img a.img").err
+    found = from_args(f"{CRYSTAL} -img {tmp_path / 'a.img'} -corrected")
+    assert np.degrees(found.scan.start) == pytest.approx(40.0)
+    assert "from 40 by 0.5" in run("info a.img").out
+
+
+BAD_NUMBERS = {
+    "nan": ("PHI", "nan", "PHI=nan is not a number", "-phi 3"),
+    "infinite": ("OSC_RANGE", "1e999", "OSC_RANGE=1e999 is not a number", "-osc 1"),
+    "word": ("BEAM_CENTER_X", "unknown", "BEAM_CENTER_X=unknown is not a number", "-Xbeam 3"),
+    "nothing": ("DISTANCE", "", "DISTANCE= is not a number", "-distance 100"),
+    "negative": ("DISTANCE", "-150", "DISTANCE=-150 is not possible", "-distance 100"),
+    "start": ("OSC_START", "nan", "OSC_START=nan is not a number", "-phi 3"),
+    "two-theta": ("TWOTHETA", "x", "TWOTHETA=x is not a number", "-twotheta 0"),
+    "size": ("SIZE1", "79.7", "SIZE1=79.7 and SIZE2=64 are not whole numbers", ""),
+    "size nan": ("SIZE2", "nan", "SIZE1=80 and SIZE2=0 are not the size of an image", ""),
+}
+
+
+@pytest.mark.parametrize("case", BAD_NUMBERS)
+@pytest.mark.parametrize("option", ["-img", "-mask"])
+def test_headers_which_are_not_numbers(case: str, option: str, tmp_path: Path, run: Run) -> None:
+    """An error, unless an option gives the value."""
+    key, value, message, words = BAD_NUMBERS[case]
+    header_with(tmp_path / "a.img", {key: value}, f"{key}=")
+    outcome = run(f"{WORDS} {option} a.img")
+    assert (outcome.status, outcome.files) == (9, {})
+    assert message in outcome.err
+    assert outcome.err.count("\n") == 1
+    if words:
+        assert run(f"{WORDS} {option} a.img {words}").status == 0
+
+
+def test_negative_distances_of_our_own_headers(tmp_path: Path, run: Run) -> None:
+    """Of a detector swung beyond 90 degrees, whose close distance is written too."""
+    words = f"{FRAME} -detector_roty 100 -intfile a.img -nonoise -nopgm"
+    assert run(words).status == 0
+    assert b"\nDISTANCE=-" in (tmp_path / "a.img").read_bytes()[:512]
+    assert run(f"{WORDS} -img a.img").status == 0
+
+
+def test_keys_with_two_values(tmp_path: Path, run: Run) -> None:
+    header_with(tmp_path / "a.img", {"WAVELENGTH": "1.1"})
+    outcome = run(f"{WORDS} -img a.img")
+    assert "WAVELENGTH is 0.98, then 1.1; the last counts" in outcome.err
+    assert "wave=1.1e-10 meters" in outcome.out
+    assert "then" not in run(f"{WORDS} -img a.img -lambda 1").err
+
+
+def test_headers_of_several_images(tmp_path: Path, run: Run) -> None:
+    header_with(tmp_path / "a.img", {"DIM": "3", "SIZE3": "2"}, "DIM=2")
+    assert "of its SIZE3=2 images, the first" in run(f"{WORDS} -img a.img").err

@@ -14,7 +14,11 @@ from cupysim.errors import FileFormatError
 from cupysim.formats.structures import b_factors, mtz
 from cupysim.formats.structures.b_factors import CONFIDENCE
 from cupysim.formats.structures.cif_blocks import UNKNOWN, CifBlock, read_blocks
-from cupysim.formats.structures.mmcif_atoms import complete_atom_loop, take_displacements
+from cupysim.formats.structures.mmcif_atoms import (
+    check_ncs,
+    complete_atom_loop,
+    take_displacements,
+)
 from cupysim.formats.structures.pdb_text import LARGEST_COORDINATE, prepared
 from cupysim.formats.structures.reflections import is_cif
 from cupysim.formats.structures.small_molecule import small_molecule
@@ -172,6 +176,7 @@ def _macromolecule(
     remarks: tuple[str, ...],
 ) -> AtomicModel:
     complete_atom_loop(path, block)
+    check_ncs(path, block)
     try:
         structure = gemmi.make_structure_from_block(block.parsed)
     except (RuntimeError, ValueError, IndexError) as error:
@@ -184,10 +189,7 @@ def _macromolecule(
     cell = _crystal(path, structure)
     if cell is None and told is not None:
         remarks = (*remarks, "its unit cell is a dummy")
-    unknown = take_displacements(path, block, structure)
-    alarms: tuple[str, ...] = ()
-    if unknown:
-        alarms = (f"{unknown} atoms have no B factor: 20 A^2 is assumed",)
+    alarms = take_displacements(path, block, structure)
     titles = block.text("_struct_title") + block.text("_ma_qa_metric_name")
     is_scored = "plddt" in "".join(block.texts("_ma_qa_metric_type")).lower()
     if is_scored or PREDICTED.search(titles.upper()):

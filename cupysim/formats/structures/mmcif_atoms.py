@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures.cif_blocks import UNKNOWN, CifBlock
-from cupysim.formats.structures.small_molecule import EIGHT_PI_SQUARED
+from cupysim.formats.structures.small_molecule import (
+    EIGHT_PI_SQUARED,
+    tensors_lack,
+    tensors_told,
+)
+from cupysim.formats.structures.table import listed
 
 PAIRS = ("[1][1]", "[2][2]", "[3][3]", "[1][2]", "[1][3]", "[2][3]")
 
@@ -20,6 +25,12 @@ TENSORS = tuple(
     for kind, scale in (("u", 1.0), ("b", 1.0 / EIGHT_PI_SQUARED))
 )
 """Where tensors stand: identifiers of the atoms, columns, and the factor which makes them U."""
+
+NCS = (
+    *(f"_struct_ncs_oper_matrix[{row}][{column}]" for row in (1, 2, 3) for column in (1, 2, 3)),
+    *(f"_struct_ncs_oper_vector[{row}]" for row in (1, 2, 3)),
+)
+"""Items of strict NCS, of which gemmi takes all or none."""
 
 _CHARGED = re.compile(r"[A-Za-z]{1,2}\s*(?:(\d*)[+-]|[+-](\d*))")
 
@@ -66,29 +77,57 @@ def complete_atom_loop(path: object, block: CifBlock) -> None:
         if f"_atom_site_{name}" not in block.columns
     }
     numbers = [str(number + 1) for number in range(count)]
-    if "_atom_site_id" not in block.columns:
+    if not _are_serials(block.columns.get("_atom_site_id", ())):
         added["id"] = numbers
+        # gemmi gives tensors to atoms by what these were
+        block.parsed.find_mmcif_category("_atom_site_anisotrop.").erase()
     if not {"_atom_site_label_seq_id", "_atom_site_auth_seq_id"} & set(block.columns):
         added["auth_seq_id"] = numbers
     for name, values in added.items():
-        loop.add_columns([f"_atom_site.{name}"], ".")
+        if f"_atom_site.{name}" not in loop.tags:
+            loop.add_columns([f"_atom_site.{name}"], ".")
         column = block.parsed.find_loop(f"_atom_site.{name}")
         for row, value in enumerate(values):
             column[row] = value
 
 
-def _take_charges(block: CifBlock, atoms: Mapping[str, Any]) -> None:
+def check_ncs(path: object, block: CifBlock) -> None:
+    """Refuse strict NCS which is not complete, and which gemmi's reader would leave out.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    block : CifBlock
+        The block.
+
+    Raises
+    ------
+    FileFormatError
+        If an operator lacks numbers.
+    """
+    lacking = [name for name in NCS if name not in block.columns]
+    if 0 < len(lacking) < len(NCS):
+        raise FileFormatError(path, f"its strict NCS (struct_ncs_oper) lacks {listed(lacking)}")
+
+
+def _are_serials(identities: Sequence[str]) -> bool:
+    """Whether identifiers are different numbers, by which gemmi's atoms can be found."""
+    is_number = all(each.isdecimal() and str(int(each)) == each for each in identities)
+    return bool(identities) and is_number and len(set(identities)) == len(identities)
+
+
+def _take_charges(block: CifBlock, atoms: Sequence[Any]) -> None:
     """Charges which type symbols have in them, such as ZN2+."""
     symbols = block.columns["_atom_site_type_symbol"]
-    for identity, symbol in zip(block.columns.get("_atom_site_id", ()), symbols, strict=False):
+    for atom, symbol in zip(atoms, symbols, strict=True):
         match = _CHARGED.fullmatch(symbol.strip("'\""))
-        atom = atoms.get(identity)
         if match is not None and atom is not None and atom.charge == 0:
             sign = 1 if "+" in symbol else -1
             atom.charge = sign * int(match[1] or match[2] or 1)
 
 
-def take_displacements(path: object, block: CifBlock, structure: Any) -> int:
+def take_displacements(path: object, block: CifBlock, structure: Any) -> tuple[str, ...]:
     """Give atoms the displacements which gemmi does not read.
 
     These are U in place of B, tensors as B, and tensors in the loop of the atoms.
@@ -98,38 +137,81 @@ def take_displacements(path: object, block: CifBlock, structure: Any) -> int:
     path : path_like
         The file, for messages.
     block : CifBlock
-        The block of `structure`.
+        The block of `structure`, after `complete_atom_loop`.
     structure : gemmi.Structure
         Its atoms are changed.
 
     Returns
     -------
-    int
-        How many atoms have no B factor.
+    tuple of str
+        Warnings of atoms without a B factor, and of tensors without an atom.
 
     Raises
     ------
     FileFormatError
-        If a value is not a number.
+        If a value is not a number, or a tensor is that of several atoms.
     """
-    atoms = {str(each.atom.serial): each.atom for model in structure for each in model.all()}
-    identities = block.columns.get("_atom_site_id", [str(n + 1) for n in range(len(atoms))])
-    stored = block.columns.get("_atom_site_b_iso_or_equiv", ["?"] * len(identities))
-    unknown = [name for name, text in zip(identities, stored, strict=True) if text in UNKNOWN]
-    if unknown and len(block.columns.get("_atom_site_u_iso_or_equiv", ())) == len(identities):
+    count = len(block.columns["_atom_site_cartn_x"])
+    names = block.texts("_atom_site_id") or [str(number + 1) for number in range(count)]
+    serials = [int(name) for name in names] if _are_serials(names) else range(1, count + 1)
+    by_serial = {each.atom.serial: each.atom for model in structure for each in model.all()}
+    atoms = [by_serial.get(serial) for serial in serials]
+    stored = block.columns.get("_atom_site_b_iso_or_equiv", ["?"] * count)
+    unknown = [row for row, text in enumerate(stored) if text in UNKNOWN]
+    if unknown and len(block.columns.get("_atom_site_u_iso_or_equiv", ())) == count:
         u_iso = block.numbers(path, "_atom_site_u_iso_or_equiv")
-        by_name = dict(zip(identities, u_iso.tolist(), strict=True))
-        for name in unknown:
-            if np.isfinite(by_name[name]) and name in atoms:
-                atoms[name].b_iso = EIGHT_PI_SQUARED * by_name[name]
-        unknown = [name for name in unknown if not np.isfinite(by_name[name])]
+        for row in unknown:
+            atom = atoms[row]
+            if np.isfinite(u_iso[row]) and atom is not None:
+                atom.b_iso = EIGHT_PI_SQUARED * float(u_iso[row])
+        unknown = [row for row in unknown if not np.isfinite(u_iso[row])]
     _take_charges(block, atoms)
+    alarms = [f"{len(unknown)} atoms have no B factor: 20 A^2 is assumed"] if unknown else []
+    return (*alarms, *_take_tensors(path, block, names, atoms))
+
+
+def _take_tensors(
+    path: object, block: CifBlock, names: Sequence[str], atoms: Sequence[Any]
+) -> Iterator[str]:
+    """Give atoms their tensors; what is to be said of those without an atom."""
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        rows.setdefault(name, []).append(row)
+    for atom in atoms:
+        if atom is not None and not np.isfinite(atom.aniso.elements_pdb()).all():
+            # of numbers which are not known
+            atom.aniso = type(atom.aniso)(0, 0, 0, 0, 0, 0)
     for identity, columns, scale in TENSORS:
-        serials = block.columns.get(identity, ())
-        if not serials or any(len(block.columns.get(each, ())) != len(serials) for each in columns):
+        lacking = [name for name in columns if name not in block.columns]
+        if 0 < len(lacking) < len(columns):
+            yield tensors_lack(lacking)
+        count = len(block.columns.get(columns[0], ()))
+        is_own_loop = identity != "_atom_site_id"
+        owners = block.texts(identity) if is_own_loop else names
+        if count == 0 or len(owners) != count:
             continue
-        for serial, row in zip(serials, scale * block.number_rows(path, columns), strict=True):
-            atom = atoms.get(str(serial))
-            if atom is not None and np.isfinite(row).all() and not atom.aniso.nonzero():
-                atom.aniso = type(atom.aniso)(*row.tolist())
-    return len(unknown)
+        if any(len(block.columns.get(each, ())) != count for each in columns):
+            continue
+        lonely, repeated, incomplete = [], [], []
+        taken: dict[int, np.ndarray] = {}
+        for place, tensor in enumerate(scale * block.number_rows(path, columns)):
+            found = rows.get(owners[place], []) if is_own_loop else [place]
+            if len(found) > 1:
+                raise FileFormatError(
+                    path,
+                    f"{len(found)} atoms have the _atom_site.id {owners[place]}: it is not clear "
+                    "whose anisotropic displacement that is",
+                )
+            if not found:
+                lonely.append(owners[place])
+                continue
+            if not np.isfinite(tensor).all():
+                incomplete += [owners[place]] if np.isfinite(tensor).any() else []
+                continue
+            first = taken.setdefault(found[0], tensor)
+            if not np.array_equal(first, tensor):
+                repeated.append(owners[place])
+            atom = atoms[found[0]]
+            if atom is not None and not atom.aniso.nonzero():
+                atom.aniso = type(atom.aniso)(*tensor.tolist())
+        yield from tensors_told(lonely, repeated, incomplete)

@@ -14,6 +14,23 @@ POSITION = ((30, 38), (38, 46), (46, 54))
 OCCUPANCY, B_FACTOR = (54, 60), (60, 66)
 """Columns of an atom's record."""
 
+RECORD = 6
+"""Characters of a record's name."""
+
+SERIAL, IDENTITY = (6, 11), (12, 27)
+"""Columns of atoms and of their ANISOU records which must agree: the serial number; name,
+conformation, residue."""
+
+TENSOR = tuple((begin, begin + 7) for begin in range(28, 70, 7))
+"""Columns of an ANISOU record with U11, U22, U33, U12, U13, U23 in 1e-4 Angstrom^2."""
+
+MATRICES = {"MTRIX": "number of strict NCS (MTRIX)", "SCALE": "number of the SCALE records"}
+"""Records whose three rows are one matrix and shift, and what they hold."""
+
+MATRIX_SERIAL = (7, 10)
+MATRIX_ROW = ((10, 20), (20, 30), (30, 40), (45, 55))
+"""Columns of such a record."""
+
 IDENTIFIER, LINE_NUMBER = (72, 76), (76, 80)
 """What these columns of all records had in files of before 1996."""
 
@@ -46,11 +63,15 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
     Raises
     ------
     FileFormatError
-        If a position, an occupancy or a B factor is not a number; the message has the line.
+        If a position, an occupancy, a B factor or a displacement is not a number, an ANISOU record
+        is that of another atom than the one before it, or a matrix lacks a row; the message has the
+        line.
     """
     # columns of PDB files are bytes
     text = _BEYOND_ASCII.sub(b"?", data.removeprefix(b"\xef\xbb\xbf")).decode("ascii")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    # gemmi takes records of either case
+    lines = [line[:RECORD].upper() + line[RECORD:] for line in lines]
     is_old = _is_old(lines)
     scales = [line for line in lines if line.startswith("SCALE")]
     is_identity = len(scales) == 3 and [
@@ -59,6 +80,8 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
     kept: list[str] = []
     after_end = without_occupancy = without_b = 0
     ended = False
+    _check_matrices(path, lines)
+    renumbered = _check_tensors(path, lines)
     for number, line in enumerate(lines, 1):
         if line.rstrip() == "END":
             ended = True
@@ -87,6 +110,11 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
         warnings.append(f"{without_occupancy} atoms have no occupancy: 1 is assumed")
     if without_b:
         warnings.append(f"{without_b} atoms have no B factor: 20 A^2 is assumed")
+    if renumbered:
+        warnings.append(
+            f"{renumbered} ANISOU records have another serial number than the atom before them, "
+            "whose name and residue they have: they are taken for it"
+        )
     return "\n".join(kept) + "\nEND\n", remarks, warnings
 
 
@@ -96,6 +124,51 @@ def _is_old(lines: list[str]) -> bool:
     names = {line[slice(*IDENTIFIER)].strip() for line in atoms}
     numbers = [line[slice(*LINE_NUMBER)].strip() for line in atoms]
     return len(names) == 1 and "" not in names and all(each.isdecimal() for each in numbers)
+
+
+def _check_tensors(path: object, lines: list[str]) -> int:
+    """Check ANISOU records, which are taken for the atom before; how many serials are others."""
+    atom: str | None = None
+    renumbered = 0
+    for number, line in enumerate(lines, 1):
+        if line.startswith(ATOM_RECORDS):
+            atom = line
+        elif line.startswith("ANISOU"):
+            if atom is None or not _same(atom, line, IDENTITY):
+                name = " ".join(line[slice(*IDENTITY)].split())
+                before = "no atom" if atom is None else " ".join(atom[slice(*IDENTITY)].split())
+                raise FileFormatError(
+                    path, f"the ANISOU record of {name} stands behind {before}", number
+                )
+            renumbered += not _same(atom, line, SERIAL)
+            for columns in TENSOR:
+                _check(path, line[slice(*columns)], number, "anisotropic displacement")
+    return renumbered
+
+
+def _same(first: str, second: str, columns: tuple[int, int]) -> bool:
+    begin, end = columns
+    return first[begin:end].ljust(end - begin) == second[begin:end].ljust(end - begin)
+
+
+def _check_matrices(path: object, lines: list[str]) -> None:
+    """Check that rows 1, 2 and 3 of each matrix follow each other, and are numbers."""
+    for kind, what in MATRICES.items():
+        rows = [(number, line) for number, line in enumerate(lines, 1) if line.startswith(kind)]
+        for place, (number, line) in enumerate(rows):
+            first = rows[place - place % 3][1]
+            expected = f"{kind}{place % 3 + 1}"
+            is_other = kind == "MTRIX" and not _same(first, line, MATRIX_SERIAL)
+            if line[:RECORD] != expected or is_other:
+                raise FileFormatError(
+                    path, f"{line[:RECORD]} where {expected} of the same matrix must be", number
+                )
+            for begin, end in MATRIX_ROW:
+                # a line may end before a shift of zero
+                if begin < len(line.rstrip()) or begin < MATRIX_ROW[-1][0]:
+                    _check(path, line[begin:end], number, what)
+        if len(rows) % 3:
+            raise FileFormatError(path, f"the last {kind} matrix lacks a row", rows[-1][0])
 
 
 def _check(path: object, text: str, line: int, what: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,15 @@ are off by less."""
 DUMMY = "dum"
 """Flag of a site which is not an atom."""
 
-ISOTROPIC = ("uiso", "biso", "uovl")
+ISOTROPIC = ("uiso", "biso", "uovl", "bovl")
 """Types of displacement for which a tensor does not count."""
+
+ANISOTROPIC = ("uani", "bani", "umpe", "bmpe")
+"""Types of displacement which need a tensor, or more."""
+
+SAME_TENSOR, SAME_U = 1e-2, 1e-4
+"""Relative difference, and difference (Angstrom^2), up to which U and B of a site are the same
+tensor: they are rounded."""
 
 NEAR = 1.0
 """Distance (Angstrom) up to which operators can leave a site where it is: where the file says how
@@ -84,7 +91,8 @@ def small_molecule(
     flags = _texts(block, "_atom_site_calc_flag", len(fractions))
     occupancies = _numbers(path, block, "_atom_site_occupancy", len(fractions))
     elements, charges, warnings = _elements(gemmi, block, labels)
-    b_iso, tensors = _displacements(path, block, labels, structure.cell)
+    b_iso, tensors, alarms = _displacements(path, block, labels, structure.cell)
+    warnings += alarms
     if tensors and block.texts(ANISO_LABEL) and len(set(labels)) < len(labels):
         warnings.append("sites share a label: the first tensor of a label counts for all of them")
     if any(name.startswith("_atom_site_anharm_") for name in block.columns):
@@ -150,6 +158,48 @@ def small_molecule(
     if without_b:
         warnings.append(f"{without_b} atoms have no displacement parameter: {ASSUMED}")
     return structure, remarks, warnings
+
+
+def tensors_lack(columns: Sequence[str]) -> str:
+    """What to say of tensors of which columns are missing.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        The columns.
+    """
+    return f"anisotropic displacements are left out, since the file lacks {listed(columns)}"
+
+
+def tensors_told(
+    lonely: Sequence[str], repeated: Sequence[str], incomplete: Sequence[str]
+) -> Iterator[str]:
+    """What to say of tensors which no atom has, an atom has several times, or lack numbers.
+
+    Parameters
+    ----------
+    lonely : sequence of str
+        Labels of tensors which no atom has.
+    repeated : sequence of str
+        Labels of further tensors, which differ from the first one.
+    incomplete : sequence of str
+        Labels of tensors of which only some numbers are known.
+    """
+    if incomplete:
+        yield (
+            f"{len(incomplete)} anisotropic displacements lack numbers, and are left out: "
+            f"{listed(incomplete)}"
+        )
+    if lonely:
+        yield (
+            f"{len(lonely)} anisotropic displacements are of no atom in the file, and are left "
+            f"out: {listed(lonely)}"
+        )
+    if repeated:
+        yield (
+            f"{len(repeated)} atoms have several anisotropic displacements, of which the first "
+            f"one counts: {listed(repeated)}"
+        )
 
 
 def _texts(block: CifBlock, name: str, count: int) -> list[str]:
@@ -219,8 +269,8 @@ def _candidates(gemmi: Any, letters: str, formula: set[str]) -> list[str]:
 
 def _displacements(
     path: object, block: CifBlock, labels: Sequence[str], cell: Any
-) -> tuple[np.ndarray, dict[int, np.ndarray]]:
-    """Isotropic B (Angstrom^2), NaN where there is none, and Cartesian U by the site's number."""
+) -> tuple[np.ndarray, dict[int, np.ndarray], list[str]]:
+    """Isotropic B (Angstrom^2; NaN for none), Cartesian U by the site's number, and warnings."""
     count = len(labels)
     b_iso = EIGHT_PI_SQUARED * _numbers(path, block, "_atom_site_u_iso_or_equiv", count)
     stored = _numbers(path, block, "_atom_site_b_iso_or_equiv", count)
@@ -234,12 +284,16 @@ def _displacements(
     # U and B are along a*, b*, c* of unit length; beta has their lengths in it
     lengths = np.outer(reciprocal, reciprocal)
     found: dict[str | int, np.ndarray] = {}
+    repeated, incomplete, alarms = [], [], []
     for kind, scale in (
         ("u", np.ones((3, 3))),
         ("b", np.full((3, 3), 1.0 / EIGHT_PI_SQUARED)),
         ("beta", 1.0 / (2.0 * np.pi**2 * lengths)),
     ):
         columns = [f"_atom_site_aniso_{kind}_{pair}" for pair in PAIRS]
+        lacking = [name for name in columns if name not in block.columns]
+        if 0 < len(lacking) < len(columns):
+            alarms.append(tensors_lack(lacking))
         if any(len(block.columns.get(each, ())) != rows for each in columns):
             continue
         for number, row in enumerate(block.number_rows(path, columns)):
@@ -247,14 +301,30 @@ def _displacements(
                 u11, u22, u33, u12, u13, u23 = row
                 tensor = scale * np.array([[u11, u12, u13], [u12, u22, u23], [u13, u23, u33]])
                 key = names[number] if names else number
-                found.setdefault(key, to_cartesian @ tensor @ to_cartesian.T)
+                u = to_cartesian @ tensor @ to_cartesian.T
+                if not np.allclose(found.setdefault(key, u), u, rtol=SAME_TENSOR, atol=SAME_U):
+                    repeated.append(str(key))
+            elif np.isfinite(row).any():
+                incomplete.append(names[number] if names else labels[number])
     keys = [label if names else number for number, label in enumerate(labels)]
     tensors = {
         number: found[key]
         for number, key in enumerate(keys)
         if key in found and kinds[number] not in ISOTROPIC
     }
-    return b_iso, tensors
+    known = set(labels)
+    alarms += tensors_told([name for name in names if name not in known], repeated, incomplete)
+    lacking = [
+        labels[number]
+        for number, kind in enumerate(kinds)
+        if kind in ANISOTROPIC and number not in tensors
+    ]
+    if lacking:
+        alarms.append(
+            f"{len(lacking)} atoms are said to be anisotropic, and have no tensor: isotropic "
+            f"displacements count: {listed(lacking)}"
+        )
+    return b_iso, tensors, alarms
 
 
 def _images(

@@ -1,0 +1,307 @@
+"""Where the panel of an NXmx file is: by transformations, or by beam centre and distance alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.errors import FileFormatError
+from cupysim.formats.image_stacks import count_images, read_image
+from cupysim.formats.nxmx_chain import chain_of, cumulative, direction, is_rotation, of_image
+from cupysim.formats.nxmx_scan import ALONG_X, stand_of
+from cupysim.formats.rotation import SETTING
+from cupysim.maths.arrays import cross, dot, norm, unit
+from cupysim.maths.rotations import rotate_axis
+
+EDGE_ON = 1e-6
+"""Cosine between beam and the panel's normal below which the beam hits it nowhere."""
+
+NOTICEABLE_PIXELS, NOTICEABLE_DISTANCE = 1.0, 0.01
+"""Differences of beam centres (pixels) and of distances (relative) which are worth a warning."""
+
+NORMAL = (
+    "the file has beam centre and distance only; the detector is assumed to be normal to the beam"
+)
+
+NEVER_SET = "its beam centre is 0 0 or negative, as in files where it was never set"
+
+SAME_SIZE = 1e-3
+"""Relative difference of pixel sizes which are worth a warning."""
+
+ARMS = ("goniometer", "transformations")
+"""Groups of a detector in which an arm is which the file does not place."""
+
+SAME_TURN = 0.1
+"""Degrees up to which a detector's arm stands where its transformations have it."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A panel in NeXus' frame, lengths in m.
+
+    Parameters
+    ----------
+    origin : ndarray, shape (3,)
+        Outer corner of the first pixel.
+    fast, slow : ndarray, shape (3,)
+        From a pixel to the next.
+    n_fast, n_slow : int
+        Pixels.
+    remarks : tuple of str
+        What the user must know.
+    """
+
+    origin: np.ndarray
+    fast: np.ndarray
+    slow: np.ndarray
+    n_fast: int
+    n_slow: int
+    remarks: tuple[str, ...] = ()
+
+
+def panel_of(
+    nxmx: Any, path: object, file: Any, detector: Any, number: int, n_images: int
+) -> Panel:
+    """The panel of a detector, for an image.
+
+    Parameters
+    ----------
+    nxmx : module
+        The library.
+    path : path_like
+        The file, for messages.
+    file : h5py.File
+        The file, whose images tell the number of pixels.
+    detector : nxmx.NXdetector
+        A detector of one module, or of none.
+    number : int
+        The image, from 0.
+    n_images : int
+        How many images the file has.
+
+    Raises
+    ------
+    FileFormatError
+        If the file does not place it, or the module is a part of the image.
+    """
+    handle = detector._handle
+    arm = _two_theta(nxmx, path, handle, number, n_images)
+    if len(detector.modules) == 0:
+        panel = _unplaced_panel(nxmx, path, file, handle, number)
+        return _swung(panel, arm) if arm else panel
+    module = detector.modules[0]
+    panel = _with_beam_centre(nxmx, _placed_panel(path, file, module, number), handle)
+    panel = replace(panel, remarks=(*panel.remarks, *_other_sizes(nxmx, panel, handle)))
+    if not arm or _is_swung(path, module, panel, arm, number):
+        return panel
+    remark = (
+        f"its two_theta is {arm:g} degrees, but its transformations, which count, do not turn the "
+        "detector so"
+    )
+    return replace(panel, remarks=(*panel.remarks, remark))
+
+
+def _placed_panel(path: object, file: Any, module: Any, number: int) -> Panel:
+    """A panel whose place a chain of transformations tells."""
+    for name, expected in (("data_origin", 0), ("data_stride", 1)):
+        stored = module._handle.get(name)
+        if stored is not None and np.any(np.ravel(stored[()])[-2:] != expected):
+            raise FileFormatError(
+                path, f"its one module is a part of the image ({name}); not supported so far"
+            )
+    n_slow, n_fast = (int(n) for n in module.data_size[-2:])
+    remarks: tuple[str, ...] = ()
+    shape = read_image(path, file, 0).shape if count_images(file) else (n_slow, n_fast)
+    if shape == (n_fast, n_slow) and n_fast != n_slow:
+        remarks = ("data_size has fast before slow, unlike the images, whose order is used",)
+        n_slow, n_fast = shape
+    if shape != (n_slow, n_fast):
+        raise FileFormatError(
+            path, f"a module of {n_fast} x {n_slow} pixels in images of {shape[1]} x {shape[0]}"
+        )
+    chain = chain_of(path, module.fast_pixel_direction)
+    slow_name = module.slow_pixel_direction.path
+    if any(axis.path == slow_name for axis in chain[1:]):
+        remarks += ("fast_pixel_direction depends on slow_pixel_direction, which shifts it by the "
+                    "edge of a pixel",)  # fmt: skip
+    above = chain[1:]
+    if not above and "module_offset" in module._handle:
+        # files of early firmware end the directions' chains there
+        above = chain_of(path, module.module_offset)
+    if not any(not is_rotation(path, axis) for axis in above) and chain[0].offset is None:
+        raise FileFormatError(
+            path, f"the transformations of {chain[0].path} do not place it: there is no distance"
+        )
+    frame = cumulative(path, above, number)
+    offset = chain[0].offset
+    begin = np.zeros(3) if offset is None else offset.to("meter").magnitude
+    fast, slow = (
+        _pixel_edge(path, getattr(module, name), number)
+        for name in ("fast_pixel_direction", "slow_pixel_direction")
+    )
+    if not chain[1:] and above:
+        fast, slow = frame[:3, :3] @ fast, frame[:3, :3] @ slow
+    return Panel(np.asarray(frame @ [*begin, 1.0])[:3], fast, slow, n_fast, n_slow, remarks)
+
+
+def _pixel_edge(path: object, axis: Any, number: int) -> np.ndarray:
+    """From a pixel's corner to the next (m), in NeXus' frame."""
+    length = float(np.ravel(axis[()].to("meter").magnitude)[0])
+    frame = cumulative(path, chain_of(path, axis)[1:], number)
+    return np.asarray(frame[:3, :3] @ direction(path, axis) * length)
+
+
+def _with_beam_centre(nxmx: Any, panel: Panel, detector: Any) -> Panel:
+    """The panel, and what is to be said if the file's beam centre or distance is another.
+
+    Files of early firmware put the first pixel on the beam, and tell the beam's centre apart from
+    the transformations.
+    """
+    told = _told_centre(nxmx, panel, detector)
+    normal = unit(cross(panel.fast, panel.slow))
+    along = float(normal[2])
+    if told is None and not panel.origin[:2].any():
+        remark = (
+            "its transformations put the first pixel on the beam, as in files whose beam centre "
+            "was never set"
+        )
+        return replace(panel, remarks=(*panel.remarks, remark))
+    if told is None or abs(along) < EDGE_ON:
+        return panel
+    distance = float(dot(panel.origin, normal)) / along
+    spot = np.array([0.0, 0.0, distance]) - panel.origin
+    at = [float(dot(spot, edge) / dot(edge, edge)) for edge in (panel.fast, panel.slow)]
+    off = float(np.hypot(at[0] - told[0], at[1] - told[1]))
+    if not panel.origin[:2].any() and off > NOTICEABLE_PIXELS:
+        origin = panel.origin - told[0] * panel.fast - told[1] * panel.slow
+        remark = "its transformations put the first pixel on the beam: beam_center_x and _y count"
+        return replace(panel, origin=origin, remarks=(*panel.remarks, remark))
+    if off > NOTICEABLE_PIXELS:
+        remark = (
+            f"its beam_center_x and _y are {told[0]:.2f} {told[1]:.2f} pixels, but its "
+            f"transformations, which count, have {at[0]:.2f} {at[1]:.2f}"
+        )
+        panel = replace(panel, remarks=(*panel.remarks, remark))
+    stored = detector.get("distance")
+    if stored is not None and "units" in stored.attrs:
+        metres = float(np.ravel((stored[()] * nxmx.units(stored)).to("meter").magnitude)[0])
+        if metres > 0.0 and abs(abs(distance) - metres) > NOTICEABLE_DISTANCE * metres:
+            remark = (
+                f"its distance is {1e3 * metres:.6g} mm, but its transformations, which count, "
+                f"have {1e3 * abs(distance):.6g} mm"
+            )
+            panel = replace(panel, remarks=(*panel.remarks, remark))
+    return panel
+
+
+def _other_sizes(nxmx: Any, panel: Panel, detector: Any) -> Iterator[str]:
+    """What to say of pixel sizes which are not those of the directions."""
+    for name, edge in (("x_pixel_size", panel.fast), ("y_pixel_size", panel.slow)):
+        stored, used = detector.get(name), float(norm(edge))
+        if stored is None or "units" not in stored.attrs or getattr(stored, "size", 0) != 1:
+            continue
+        metres = float(np.ravel((stored[()] * nxmx.units(stored)).to("meter").magnitude)[0])
+        if abs(metres / used - 1.0) > SAME_SIZE:
+            yield (
+                f"its {name} is {1e3 * metres:.6g} mm, but the length of its pixel directions, "
+                f"which count, {1e3 * used:.6g} mm"
+            )
+
+
+def _told_centre(nxmx: Any, panel: Panel, detector: Any) -> tuple[float, float] | None:
+    """beam_center_x and beam_center_y in pixels, if the file has them."""
+    found = []
+    for name, edge in (("beam_center_x", panel.fast), ("beam_center_y", panel.slow)):
+        stored = detector.get(name)
+        if stored is None or getattr(stored, "size", 0) != 1:
+            return None
+        value, unit_name = float(np.ravel(stored[()])[0]), stored.attrs.get("units", "pixel")
+        text = unit_name.decode() if isinstance(unit_name, bytes) else str(unit_name)
+        if not (text.lower().startswith("pixel") or text in ("", "px")):
+            value = float((value * nxmx.units(stored)).to("meter").magnitude) / norm(edge)
+        found.append(value)
+    return (found[0], found[1]) if found[0] > 0.0 and found[1] > 0.0 else None
+
+
+def _two_theta(nxmx: Any, path: object, detector: Any, number: int, n_images: int) -> float:
+    """Angle (degrees) of the detector's arm, which Eiger masters tell without its axis."""
+    for place in ARMS:
+        group = detector.get(place)
+        if group is not None:
+            stand = stand_of(nxmx, path, group, "two_theta", number, n_images)
+            if stand is not None:
+                return 0.0 if abs(stand.start) <= SETTING else stand.start
+    return 0.0
+
+
+def _swung(panel: Panel, degrees: float) -> Panel:
+    """A panel which was placed at zero, turned about the horizontal spindle, upwards."""
+    angle = np.float64(degrees / DEGREES_PER_RADIAN)
+    origin, fast, slow = (
+        rotate_axis(vector, ALONG_X, angle) for vector in (panel.origin, panel.fast, panel.slow)
+    )
+    remark = (
+        f"the file has beam centre, distance and a two_theta of {degrees:g} degrees only, without "
+        "axis and sign: a detector normal to the beam is assumed, and turned about the horizontal "
+        "axis through the sample, upwards"
+    )
+    others = tuple(each for each in panel.remarks if each != NORMAL)
+    return replace(panel, origin=origin, fast=fast, slow=slow, remarks=(*others, remark))
+
+
+def _is_swung(path: object, module: Any, panel: Panel, degrees: float, number: int) -> bool:
+    """Whether a panel is turned by an angle, by one of its axes or by all together."""
+    chain = chain_of(path, module.fast_pixel_direction)
+    turns = [
+        abs(of_image(path, np.asarray(axis[()].to("degree").magnitude), number, axis.path))
+        for axis in chain
+        if is_rotation(path, axis)
+    ]
+    normal = unit(cross(panel.fast, panel.slow))
+    tilt = DEGREES_PER_RADIAN * float(np.arccos(min(abs(normal[2]), 1.0)))
+    return any(abs(turn - abs(degrees)) <= SAME_TURN for turn in (*turns, tilt))
+
+
+def _unplaced_panel(nxmx: Any, path: object, file: Any, detector: Any, number: int) -> Panel:
+    """A panel of which the file tells beam centre and distance alone."""
+    metres = {}
+    for name, spellings in (
+        ("x_pixel_size", ("x_pixel_size",)),
+        ("y_pixel_size", ("y_pixel_size",)),
+        ("distance", ("distance", "detector_distance")),
+    ):
+        stored = next((detector[each] for each in spellings if each in detector), None)
+        if stored is None:
+            raise FileFormatError(path, f"neither a module nor {name} in {detector.name}")
+        if "units" not in stored.attrs:
+            raise FileFormatError(path, f"{stored.name} has no unit")
+        lengths = np.asarray((stored[()] * nxmx.units(stored)).to("meter").magnitude)
+        metres[name] = of_image(path, lengths, number, stored.name)
+        if not metres[name] > 0.0:
+            raise FileFormatError(path, f"{stored.name} is {metres[name]:g} m, not above zero")
+    centre = []
+    for name, size in (("beam_center_x", "x_pixel_size"), ("beam_center_y", "y_pixel_size")):
+        if name not in detector:
+            raise FileFormatError(path, f"neither a module nor {name} in {detector.name}")
+        stored = detector[name]
+        value = of_image(path, stored[()], number, stored.name)
+        unit_name = stored.attrs.get("units", "pixel")
+        text = unit_name.decode() if isinstance(unit_name, bytes) else str(unit_name)
+        if text.lower().startswith("pixel") or text in ("", "px"):
+            value *= metres[size]
+        else:
+            value = float((value * nxmx.units(stored)).to("meter").magnitude)
+        centre.append(value)
+    shape = read_image(path, file, 0).shape
+    return Panel(
+        origin=np.array([centre[0], centre[1], metres["distance"]]),
+        fast=np.array([-metres["x_pixel_size"], 0.0, 0.0]),
+        slow=np.array([0.0, -metres["y_pixel_size"], 0.0]),
+        n_fast=int(shape[1]),
+        n_slow=int(shape[0]),
+        remarks=(NORMAL, *((NEVER_SET,) if max(centre) <= 0.0 else ())),
+    )
