@@ -254,6 +254,9 @@ def _header_text(experiment: Experiment, size: int) -> str:
     near_x, near_y = (geometry.close_fast / pixel + 0.5, geometry.close_slow / pixel + 0.5)
     start = scan.start * DEGREES_PER_RADIAN
     origin = dials_origin(experiment)
+    wavelength = experiment.beam.wavelength
+    if experiment.policy.is_right:
+        wavelength = experiment.sources.mean_wavelength
     lines = [
         f"HEADER_BYTES={size};",
         "DIM=2;",
@@ -263,7 +266,7 @@ def _header_text(experiment: Experiment, size: int) -> str:
         f"SIZE2={detector.n_slow};",
         f"PIXEL_SIZE={pixel * 1000.0:g};",
         f"DISTANCE={geometry.distance * 1000.0:g};",
-        f"WAVELENGTH={experiment.beam.wavelength * 1e10:g};",
+        f"WAVELENGTH={wavelength * 1e10:g};",
         f"BEAM_CENTER_X={centre.x * 1000.0:g};",
         f"BEAM_CENTER_Y={centre.y * 1000.0:g};",
         f"ADXV_CENTER_X={geometry.beam_fast * 1000.0:g};",

@@ -9,6 +9,7 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import ModelError
+from cupysim.maths.arrays import dot
 from cupysim.maths.cell import oriented_lattice
 from cupysim.maths.derivatives import upright_cell
 from cupysim.models.conventions import Pivot
@@ -81,6 +82,9 @@ class Parameter:
 
 _TURN = Parameter("rad", "deg", DEGREE, Limit(2.0))
 _PLACE = Parameter("m", "mm", MILLIMETRE, Limit(2.0), told=True)
+PLACING = ("distance", *GROUPS["beam_centre"])
+"""Parameters that a given origin of the detector overrules."""
+
 PARAMETERS: dict[str, Parameter] = {
     **dict.fromkeys(GROUPS["misset"], replace(_TURN, of_crystal=True, varies=False)),
     **dict.fromkeys(
@@ -134,6 +138,8 @@ def current(experiment: Experiment, name: str) -> float:
         return experiment.cell_counts[GROUPS["n_cells"].index(name)]
     if name in GROUPS["rotation"]:
         return detector.angles.lab[GROUPS["rotation"].index(name)]
+    if detector.origin is not None and name in PLACING:
+        return _of_origin(experiment, name)
     if name in GROUPS["beam_centre"]:
         # where the beam hits a panel which turns about it, else the near point
         centre, geometry = experiment.placed.centre, experiment.geometry
@@ -150,6 +156,31 @@ def current(experiment: Experiment, name: str) -> float:
         "fluence": beam.fluence,
         "scale": 1.0,
     }[name]
+
+
+def without_effect(experiment: Experiment, name: str) -> str:
+    """Why an experiment does not change with a parameter; empty if it does.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Of which experiment.
+    name : str
+        One of `PARAMETERS`.
+    """
+    if experiment.detector.origin is not None and name in PLACING:
+        return "the detector's origin is given, which counts"
+    return ""
+
+
+def _of_origin(experiment: Experiment, name: str) -> float:
+    """Distance, or where the beam hits the plane (m), of a detector whose origin is given."""
+    geometry, beam = experiment.geometry, experiment.frame.beam
+    if name == "distance":
+        return geometry.distance
+    way = float(dot(geometry.origin, geometry.normal)) / float(dot(beam, geometry.normal))
+    axis = geometry.fast if name == "beam_fast" else geometry.slow
+    return float(dot(way * beam - geometry.origin, axis))
 
 
 def changed(experiment: Experiment, name: str, by: float) -> Experiment:
@@ -226,6 +257,9 @@ def _grown(mosaicity: Mosaicity, by: float) -> Mosaicity:
 
 def _moved(experiment: Experiment, name: str, by: float) -> Detector:
     detector = experiment.detector
+    reason = without_effect(experiment, name)
+    if reason:
+        raise ModelError(f"parameter {name!r}: nothing changes with it: {reason}")
     if name == "distance":
         if detector.close_distance is None:
             return replace(detector, distance=detector.distance + by)

@@ -19,7 +19,7 @@ from cupysim.maths.derivatives import (
 )
 from cupysim.models.conventions import PIVOTS, Pivot
 from cupysim.models.experiment import Experiment
-from cupysim.models.parameters import GROUPS, PARAMETERS
+from cupysim.models.parameters import GROUPS, PARAMETERS, without_effect
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.spot_shapes import SPOT_SHAPES
 
@@ -201,7 +201,8 @@ def _set_panel(rows: dict[str, np.ndarray], experiment: Experiment) -> dict[str,
     )
     for name, slopes in found.items():
         rows[name][ORIGIN:WAVELENGTH] = slopes
-    return dict.fromkeys(set(names) - set(found), "the detector's origin is given, which counts")
+    lacking = set(names) - set(found)
+    return {name: without_effect(experiment, name) for name in lacking}
 
 
 def _set_scales(

@@ -91,7 +91,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> np.ndarray:
     ndarray of `SPOT`
         The strongest first. None on a curved detector, whose pixels have no common plane, and
         none of point pixels, which count no photons; none, with a warning, where so many
-        reflections contribute that there are no spots.
+        reflections contribute that there are no spots, or where quirk Q14 acts.
 
     Raises
     ------
@@ -107,6 +107,14 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> np.ndarray:
     """
     plan.refuse_channels("predicted spots")
     if plan.panels.bend is not None or plan.panels.point_pixel:
+        return np.empty(0, dtype=SPOT)
+    if Use.RUNNING in plan.uses:
+        warnings.warn(
+            CupysimWarning(
+                "no spots are predicted: factors multiply the sum of all steps so far (Q14)"
+            ),
+            stacklevel=3,
+        )
         return np.empty(0, dtype=SPOT)
     tables = [
         _panel_spots(plan, shot, panel, crystal)

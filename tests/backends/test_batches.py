@@ -13,7 +13,9 @@ from cupysim.backends.compiled import bands as compiled
 from cupysim.backends.compiled import batch, host
 from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.rendered import Observer
+from cupysim.models.background import Water
 from cupysim.models.crystal import Shape
+from cupysim.models.structure_factors import StructureFactors
 from cupysim.plan.axes import arrays_of, tables_of
 from cupysim.plan.joining import add_crystals, add_shots, alike
 from cupysim.plan.planning import make_plan
@@ -196,3 +198,17 @@ def test_what_has_an_axis_of_shots() -> None:
                 np.testing.assert_array_equal(values[2], np.concatenate(values[:2]))
                 compared += 1
     assert compared > 10
+
+
+def test_no_structure_factors_no_photons(renderer: Renderer) -> None:
+    """An experiment without structure factors is one of F = 0."""
+    words = "-cell 50 60 70 90 90 90 -N 50 -lambda 1 -distance 60 -detpixels 24 -oversample 1"
+    empty = replace(
+        from_args(f"{words} -default_F 1 -corrected"), structure_factors=StructureFactors()
+    )
+    assert not renderer(make_plan(empty), Observer()).image.any()
+    wet = replace(empty, water=Water(1e-6))
+    small = replace(wet, crystal=replace(wet.crystal, n_cells=(1, 1, 1)))
+    of_water = [renderer(make_plan(each), Observer()).image for each in (wet, small)]
+    assert of_water[0].any()
+    np.testing.assert_array_equal(*of_water)

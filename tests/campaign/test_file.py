@@ -183,3 +183,20 @@ def test_what_dials_would_misunderstand(
     campaign_of(tmp_path, text(f"phi = {phi}", base=f"{BASE} {base}"))
     told = [str(each.message) for each in recwarn if "DIALS" in str(each.message)]
     assert bool(told) == warned
+
+
+@pytest.mark.parametrize(
+    ("vary", "base", "told"),
+    [
+        ("distance = { uniform = [90, 110] }", "-pix0_vector_mm 60 -3 3", "origin is given"),
+        ("beam_fast = { uniform = [1, 2] }", "-pix0_vector_mm 60 -3 3", "origin is given"),
+        ("spectrum = { file = 's.h5' }", "-hdivrange 1 -hdivsteps 3", "or diverge"),
+    ],
+)
+def test_what_would_change_nothing_or_be_lost(
+    tmp_path: Path, vary: str, base: str, told: str
+) -> None:
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file["wavelengths"], file["weights"] = [1.0, 1.01], [[1.0, 3.0], [2.0, 0.0]]
+    with pytest.raises(FileFormatError, match=told):
+        campaign_of(tmp_path, text(vary, 2, f"{BASE} {base}"))

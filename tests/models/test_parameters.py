@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from cupysim.api import from_args
 from cupysim.errors import ModelError
 from cupysim.maths.derivatives import upright_cell
-from cupysim.models.parameters import GROUPS, PARAMETERS, changed, current
+from cupysim.models.parameters import GROUPS, PARAMETERS, changed, current, without_effect
 from tests.conftest import INPUTS
 from tests.corrected.rendering import experiment_of
 
@@ -77,3 +77,18 @@ def test_domains_turn_in_proportion() -> None:
 def test_what_no_experiment_changes_by_is_an_error(name: str) -> None:
     with pytest.raises(ModelError, match=name):
         changed(from_args("-cell 40 -default_F 1 -N 3 -corrected"), name, 0.1)
+
+
+def test_an_origin_overrules_distance_and_beam_centre() -> None:
+    """Truth tables have the geometry as it is, and nothing moves without a word."""
+    words = "-cell 30 40 50 90 90 90 -default_F 10 -N 3 -detpixels 60 -pixel 0.1 -corrected"
+    placed = from_args(f"{words} -pix0_vector_mm 200 -3 3")
+    assert current(placed, "distance") == pytest.approx(0.2)
+    # of the lab frame's axes: fast is +z, slow is -y, the beam +x
+    assert current(placed, "beam_fast") == pytest.approx(-3e-3)
+    assert current(placed, "beam_slow") == pytest.approx(-3e-3)
+    for name in ("distance", "beam_fast", "beam_slow"):
+        assert "origin is given" in without_effect(placed, name)
+        with pytest.raises(ModelError, match="nothing changes with it: the detector's origin"):
+            changed(placed, name, 1e-3)
+    assert without_effect(placed, "misset_x") == ""

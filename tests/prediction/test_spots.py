@@ -191,3 +191,12 @@ def test_too_many_to_be_spots(words: str) -> None:
     )
     with pytest.warns(CupysimWarning, match="no spots are predicted"):
         assert len(predict_spots(plan)) == 0
+
+
+@pytest.mark.parametrize("flag", ["polar", "omega"])
+def test_running_products_have_no_predicted_spots(flag: str) -> None:
+    """Photons of spots would not be those of the image (quirk Q14)."""
+    words = "-cell 50 60 70 90 90 90 -default_F 100 -N 5 -lambda 1 -distance 60 -detpixels 24"
+    plan = make_plan(from_args(f"{words} -pixel 2 -oversample 2 -oversample_{flag}"))
+    with pytest.warns(CupysimWarning, match="Q14"):
+        assert len(predict_spots(plan)) == 0

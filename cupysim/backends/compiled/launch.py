@@ -119,7 +119,7 @@ def _of_crystals(plan: RenderPlan, shots: slice, precision: Precision) -> dict[s
 
 
 def _others(plan: RenderPlan) -> dict[str, Any]:
-    bend, table = plan.panels.bend, plan.factors.table
+    bend, factors, table = plan.panels.bend, plan.factors, plan.factors.table
     found = {
         "first_row": plan.rows.start,
         "first_column": plan.columns.start,
@@ -130,8 +130,9 @@ def _others(plan: RenderPlan) -> dict[str, Any]:
         "channel_size": table[0].size,
         "table_shape": table.shape[1:],
         "first_index": plan.factors.first,
+        # of a table the kernel has parts of the largest, of a constant F the square is left
         "constant_factor": 1.0,
-        "term_scale": np.square(plan.factors.largest),
+        "term_scale": np.square(factors.default if factors.is_constant else factors.largest),
     }
     if bend is not None:
         found |= {

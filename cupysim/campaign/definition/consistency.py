@@ -12,7 +12,7 @@ from cupysim.campaign.definition.document import Section
 from cupysim.campaign.definition.names import SHARED
 from cupysim.errors import CupysimWarning
 from cupysim.models.experiment import Experiment
-from cupysim.models.parameters import GROUPS, PARAMETERS, current
+from cupysim.models.parameters import GROUPS, PARAMETERS, current, without_effect
 from cupysim.quirks import Quirk
 
 FAR = 10.0
@@ -42,12 +42,18 @@ def check_campaign(campaign: Campaign, vary: Section) -> None:
     if "mosaic_spread" in names and base.crystal.mosaicity.spread == 0.0:
         vary.fail("mosaic_spread", "the base needs mosaic domains: -mosaic and -mosaic_dom")
     for name, variation in names.items():
+        for part in SHARED.get(name, (name,)):
+            reason = without_effect(base, part)
+            if reason:
+                vary.fail(name, f"nothing changes with it: {reason}")
         _check_size(base, variation, campaign.table, vary.subsection(name))
     spectra = campaign.spectra
     if spectra is not None and spectra.wavelengths is not None:
         ratios = spectra.wavelengths / base.beam.wavelength
         if not ((ratios > 1.0 / FAR) & (ratios < FAR)).all():
             vary.fail("spectrum", "wavelengths (Angstrom) are far from the base's")
+    if spectra is not None and not np.allclose(base.sources.incident, base.frame.beam):
+        vary.fail("spectrum", "its sources are on the beam's axis; the base's are not, or diverge")
     if campaign.spectra is not None and not base.corrects(Quirk.SOURCE_WEIGHTS_IGNORED):
         vary.fail(
             "spectrum", "nanoBragg ignores the weights of sources (Q13); add -corrected Q13 or all"
