@@ -99,6 +99,13 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
             raise FileFormatError(path, f"there is no {kind} {number}")
         return content[kind][int(number)]
 
+    def unused(kind: str) -> Any:
+        """What nothing is taken of, if it is there."""
+        models, number = content.get(kind), experiment.get(kind)
+        if isinstance(models, list) and isinstance(number, int) and 0 <= number < len(models):
+            return models[number] if isinstance(models[number], dict) else None
+        return None
+
     beam, detector, scan, crystal = (
         model(kind) for kind in ("beam", "detector", "scan", "crystal")
     )
@@ -160,7 +167,7 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
             *((LEFT_HANDED,) if is_left_handed else ()),
             *of_still,
             *of_polarization,
-            *left_out(beam, panels[0], crystal),
+            *left_out(beam, panels[0], crystal, unused("profile"), unused("imageset")),
             *stands(goniometer, setting @ fixed, width is None, crystal is not None),
         ),
         flux=_flux(path, beam),

@@ -99,14 +99,14 @@ def stands(model: Any, rotation: np.ndarray, is_still: bool, has_crystal: bool) 
         )
 
 
-def left_out(beam: Any, panel: Any, crystal: Any) -> Iterator[str]:
+def left_out(beam: Any, panel: Any, crystal: Any, profile: Any, imageset: Any) -> Iterator[str]:
     """What the models say and the simulation does not take.
 
     Parameters
     ----------
     beam, panel : dict
         Models of the list.
-    crystal : dict or None
+    crystal, profile, imageset : dict or None
         Likewise.
     """
     strategy = panel.get("px_mm_strategy", {}).get("type", "")
@@ -135,7 +135,12 @@ def left_out(beam: Any, panel: Any, crystal: Any) -> Iterator[str]:
     if panel.get("mask"):
         yield f"its detector's mask of {len(panel['mask'])} rectangles is not applied; -mask is"
     held = {name for name, value in (crystal or {}).items() if value}
-    if held & {"mosaicity", "ML_half_mosaicity_deg", "mosaic_model"}:
+    spread = {name for name, value in (profile or {}).items() if value} & {"sigma_m", "parameters"}
+    if held & {"mosaicity", "ML_half_mosaicity_deg", "mosaic_model"} or spread:
         yield "its crystal's mosaicity is not taken; -mosaic gives one"
+    if "recalculated_unit_cell" in held:
+        yield "its recalculated_unit_cell is not taken: the cell is that of the crystal's vectors"
+    if (imageset or {}).get("mask"):
+        yield "the mask of its image set is not applied; -mask is"
     if held & {"domain_size_ang", "ML_domain_size_ang"}:
         yield "the size of its crystal's domains is not taken; -N gives their number of cells"

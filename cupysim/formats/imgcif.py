@@ -225,9 +225,22 @@ def _rotation(axes: ImgcifAxes) -> tuple[np.ndarray, float | None, float | None,
 
 def _wavelength(tables: ImgcifTables) -> tuple[float | None, str, str]:
     """Wavelength (m), or why there is none, and a remark."""
+    radiation = tables.rows("diffrn_radiation")
+    for row in radiation:
+        probe = row.get("probe", "x-ray").lower()
+        if probe not in ("x-ray", "xray"):
+            raise FileFormatError(
+                tables.path, f"its radiation is of {probe[:20]}s; only X-rays are simulated"
+            )
+    named = {row["wavelength_id"] for row in radiation if "wavelength_id" in row}
+    rows = tables.rows("diffrn_radiation_wavelength")
+    # lines of a tube have weights, and count together
+    alike = len({tables.number(row, "wt", 1.0) for row in rows}) == 1
+    if alike and len(named) == 1 and any(row.get("id") in named for row in rows):
+        rows = [row for row in rows if row.get("id") in named]
     pairs = [
         (tables.number(row, name), tables.number(row, "wt", 1.0))
-        for row in tables.rows("diffrn_radiation_wavelength")
+        for row in rows
         for name in ("wavelength", "value")
         if name in row
     ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
-from cupysim.formats.imgcif_tables import ImgcifTables
+from cupysim.formats.imgcif_tables import ImgcifTables, Row
 from cupysim.maths.arrays import norm, unit
 from cupysim.maths.rotations import rotate_axis
 
@@ -58,7 +58,7 @@ class ImgcifAxes:
     -----
     imgCIF dictionary, AXIS: a point p of what an axis carries is offset + R p in the frame of the
     axis which carries that, or offset + setting vector + p. Settings are those of
-    DIFFRN_SCAN_FRAME_AXIS, else where the scan begins.
+    DIFFRN_SCAN_FRAME_AXIS, else those of the scan's start and of the image's number in it.
     """
 
     def __init__(self, tables: ImgcifTables, frame: str | None) -> None:
@@ -78,8 +78,9 @@ class ImgcifAxes:
                 tables.path,
                 f"its tables have {len(listed)} scans, and do not say whose the image is",
             )
-        # of a scan of one image, its range is the image's width
-        is_single = counts == [1.0] or (not counts and len(scans) == 1)
+        # a range is that of all images of its scan
+        n_images = counts[0] if len(counts) == 1 else float(not counts and len(scans) == 1)
+        framed: set[str] = set()
         for category, suffix in (("diffrn_scan_axis", "_start"), ("diffrn_scan_frame_axis", "")):
             for row in tables.rows(category):
                 if frame is not None and row.get("frame_id", frame) != frame:
@@ -92,8 +93,14 @@ class ImgcifAxes:
                 self.settings[name] = angle or tables.number(row, f"displacement{suffix}", 0.0)
                 width = self.widths.get(name, 0.0)
                 self.widths[name] = tables.number(row, "angle_increment", width)
-                if is_single and self.widths[name] == 0.0:
-                    self.widths[name] = tables.number(row, "angle_range", 0.0)
+                if n_images >= 1.0 and self.widths[name] == 0.0:
+                    self.widths[name] = tables.number(row, "angle_range", 0.0) / n_images
+                if not suffix:
+                    framed.add(name)
+        number = _frame_number(tables, scans, frame)
+        for name, width in self.widths.items():
+            if name not in framed:
+                self.settings[name] += (number - 1.0) * width
 
     def __getitem__(self, name: str) -> Axis:
         try:
@@ -148,6 +155,14 @@ class ImgcifAxes:
                 point = point + setting * axis.vector
             point = point + axis.offset
         return point, direction
+
+
+def _frame_number(tables: ImgcifTables, scans: list[Row], frame: str | None) -> float:
+    """The image's number in its scan, from 1; 1 where nothing tells."""
+    rows = [row for row in scans if frame is None or row.get("frame_id") == frame]
+    if len(rows) != 1:
+        return 1.0
+    return tables.number(rows[0], "frame_number", 1.0)
 
 
 def _axis(tables: ImgcifTables, row: Mapping[str, str]) -> tuple[str, Axis]:

@@ -109,7 +109,7 @@ def read_beam(nxmx: Any, entry: Any, number: int, n_images: int) -> FileBeam:
         if hasattr(group, "keys") and _text(group.attrs.get("NX_class", "")) == "NXbeam"
     ]
     wavelength, spectrum, reason = None, None, "the file has no NXbeam group"
-    remarks: list[str] = []
+    remarks: list[str] = _probes([entry._handle, *holders])
     for beam in beams:
         wavelength, spectrum, reason = read_wavelength(nxmx, beam, number, n_images)
         if wavelength is None:
@@ -135,6 +135,20 @@ def read_beam(nxmx: Any, entry: Any, number: int, n_images: int) -> FileBeam:
         if not is_spread and any(_holds_a_number(beam, name) for beam in beams):
             remarks.append(f"{name} is not taken; {option}")
     return FileBeam(wavelength, spectrum, reason, polarization, flux, size, tuple(remarks))
+
+
+def _probes(holders: Sequence[Any]) -> list[str]:
+    """What to say of sources whose radiation is no X-rays."""
+    found = []
+    for holder in holders:
+        for name in holder:
+            group: Any = holder.get(name)
+            if not hasattr(group, "keys") or "probe" not in group:
+                continue
+            probe = _text(group["probe"][()])
+            if _text(group.attrs.get("NX_class", "")) == "NXsource" and "ray" not in probe.lower():
+                found.append(f"the probe of its source is {probe[:20]!a}; X-rays are simulated")
+    return list(dict.fromkeys(found))
 
 
 def _holds_a_number(beam: Any, name: str) -> bool:

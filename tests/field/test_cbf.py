@@ -836,3 +836,44 @@ def test_header_of_what_we_write(run: Run) -> None:
 def test_assumptions_are_warnings(tmp_path: Path) -> None:
     with pytest.warns(CupysimWarning, match=r"a\.cbf: Detector_2theta 20 in its header"):
         from_args(f"{CRYSTAL} -img {mini(tmp_path, Detector_2theta='20 deg.')}")
+
+
+def test_a_wavelength_that_is_named_counts_beside_others_of_its_weight(tmp_path: Path) -> None:
+    """DIFFRN_RADIATION of the file names W1."""
+    geometry = geometry_of(full(tmp_path, wavelengths=["W1 1.1 1", "W2 1.5 1"]))
+    assert geometry.wavelength == pytest.approx(1.1e-10)
+
+
+@pytest.mark.parametrize(
+    ("row", "angle"),
+    [("S1 OMEGA 10.0 5.0 0.5 0.0 0.0 0.0", 11.5), ("S1 OMEGA 10.0 5.0 . 0.0 0.0 0.0", 11.5),
+     ("S1 OMEGA 10.0 . 0.5 0.0 0.0 0.0", 11.5)],
+)  # fmt: skip
+def test_an_image_without_an_angle_of_its_own_is_where_its_number_says(
+    tmp_path: Path, row: str, angle: float
+) -> None:
+    """The fourth of ten images of half a degree, from 10 degrees on."""
+    stands = {"OMEGA": (10.0, 0.0), "DISTANCE": (0.0, 150.0)}
+    text = imgcif_text(tuple(reversed(PIXELS.shape)), stands=stands, increments={"OMEGA": 0.5})
+    for old, new in (
+        ("S1 OMEGA 10.0 0.5 0.5 0.0 0.0 0.0", row),
+        ("F1 OMEGA 10.0 0.0\n", ""),
+        ("F1 1 S1", "F1 4 S1"),
+        ("S1 F1 F1 1\n", "S1 F1 F1 10\n"),
+    ):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    geometry = geometry_of(full_cbf(tmp_path / "a.cbf", text, section(PIXELS)))
+    assert geometry.phi is not None
+    assert geometry.oscillation is not None
+    assert np.degrees(geometry.phi) == pytest.approx(angle)
+    assert np.degrees(geometry.oscillation) == pytest.approx(0.5)
+
+
+def test_electrons_are_no_x_rays(tmp_path: Path) -> None:
+    text = imgcif_text(tuple(reversed(PIXELS.shape)))
+    told = "_diffrn_radiation.wavelength_id\nD1 W1\n"
+    assert told in text
+    text = text.replace(told, "_diffrn_radiation.probe\nD1 electron\n")
+    with pytest.raises(FileFormatError, match="radiation is of electrons; only X-rays"):
+        geometry_of(full_cbf(tmp_path / "a.cbf", text, section(PIXELS)))

@@ -1113,3 +1113,35 @@ def test_beam_centres_which_were_never_set(tmp_path: Path) -> None:
 def test_sensors_of_mini_headers(tmp_path: Path) -> None:
     remarks = mini_of(tmp_path, Silicon="sensor, thickness 0.000450 m").remarks
     assert "its sensor of 450 um is not simulated" in "\n".join(remarks)
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "remark"),
+    [
+        ("profile", {"__id__": "gaussian_rs", "sigma_m": 0.3}, "crystal's mosaicity is not taken"),
+        ("imageset", {"__id__": "ImageSet", "mask": "pixels.mask"}, "mask of its image set"),
+        ("crystal", {"recalculated_unit_cell": [33, 44, 55, 90, 90, 90]}, "recalculated_unit_cell"),
+    ],
+)
+def test_other_models_of_a_list_are_told(
+    kind: str, model: dict[str, Any], remark: str, tmp_path: Path
+) -> None:
+    content = expt()
+    if kind == "crystal":
+        content["crystal"][0] |= model
+    else:
+        content[kind], content["experiment"][0][kind] = [model], 0
+    assert remark in "\n".join(dials.read(save(tmp_path / "a.expt", content)).remarks)
+
+
+@pytest.mark.parametrize(
+    ("probe", "remark"),
+    [("electron", "the probe of its source is 'electron'"), ("x-ray", "")],
+)
+def test_other_radiation_than_x_rays_is_told(probe: str, remark: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.h5")
+    with h5py.File(path, "a") as file:
+        source = group(file, "entry/source", "NXsource")
+        source["probe"] = probe
+    remarks = told(path)[1]
+    assert remark in remarks if remark else "probe" not in remarks
