@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from cupysim.constants import ELECTRONVOLT_ANGSTROM
 from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats import smv
 from cupysim.formats.rotation import SETTING, settings_remark
@@ -64,6 +65,9 @@ EDGE_ON = 1e-9
 CENTRES = frozenset({"beam_x", "beam_y", "close_x", "close_y", "origin_x", "origin_y"})
 """Values by which a command line gives the beam centre itself."""
 
+SAME_WAVELENGTH = 1e-3
+"""Relative difference up to which a wavelength and an energy agree."""
+
 POSITIVE = ("PIXEL_SIZE", "WAVELENGTH")
 """Keys whose numbers must be above zero."""
 
@@ -76,6 +80,8 @@ def warn_of_what_is_left_out(
 ) -> None:
     """Warn of what an image's header says in vain, and of what it should say and does not."""
     _warn_of_angles(image, "phi" in header, quirks.corrects(Quirk.HEADER_READING))
+    for remark in _of_other_programs(image, given):
+        warnings.warn(CupysimWarning(f"{image.path}: {remark}"), stacklevel=3)
     turned = {"rotate_x", "rotate_y", "rotate_z", "twotheta"} & set(given)
     if is_tilted(image) and not image.number("TWOTHETA", whole_key=True) and not turned:
         warnings.warn(
@@ -190,6 +196,24 @@ def _warn_of_angles(image: smv.SmvFile, is_read: bool, is_corrected: bool) -> No
     )
     if remark:
         warnings.warn(CupysimWarning(f"{image.path}: {remark}"), stacklevel=4)
+
+
+def _of_other_programs(image: smv.SmvFile, given: Mapping[str, Any]) -> Iterator[str]:
+    """What to say of keys which only d*TREK has, and of an energy of another wavelength."""
+    if image.word("ROTATION") and not {"phi", "oscillation"} <= set(given):
+        yield "ROTATION in its header, of d*TREK, is not read; -phi and -osc turn the crystal"
+    if "wavelength" in given:
+        return
+    if image.word("SOURCE_WAVELENGTH"):
+        yield "SOURCE_WAVELENGTH in its header, of d*TREK, is not read as it is meant; use -lambda"
+    energy, wavelength = (image.number(key, whole_key=True) for key in ("ENERGY", "WAVELENGTH"))
+    if energy and wavelength:
+        ratio = ELECTRONVOLT_ANGSTROM / energy / wavelength
+        if abs(ratio - 1.0) > SAME_WAVELENGTH:
+            yield (
+                f"its ENERGY of {energy:g} eV is that of {ratio * wavelength:.6g} A, but its "
+                f"WAVELENGTH, which counts, is {wavelength:g} A"
+            )
 
 
 def check_numbers(image: smv.SmvFile, given: Collection[str]) -> None:

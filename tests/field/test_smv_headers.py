@@ -190,3 +190,24 @@ def test_keys_with_two_values(tmp_path: Path, run: Run) -> None:
 def test_headers_of_several_images(tmp_path: Path, run: Run) -> None:
     header_with(tmp_path / "a.img", {"DIM": "3", "SIZE3": "2"}, "DIM=2")
     assert "of its SIZE3=2 images, the first" in run(f"{WORDS} -img a.img").err
+
+
+@pytest.mark.parametrize(
+    ("lines", "told", "overruled"),
+    [
+        ({"ROTATION": "10 10.5 0.5"}, "ROTATION in its header, of d*TREK", "-phi 10 -osc 0.5"),
+        ({"SOURCE_WAVELENGTH": "1 1.1"}, "SOURCE_WAVELENGTH in its header", "-lambda 1.1"),
+        ({"ENERGY": "8000"}, "ENERGY of 8000 eV is that of 1.5498 A", "-lambda 1"),
+        ({"ENERGY": "12651.5"}, "", ""),
+    ],
+)
+def test_keys_of_other_programs(
+    lines: dict[str, str], told: str, overruled: str, tmp_path: Path, run: Run
+) -> None:
+    header_with(tmp_path / "a.img", lines)
+    said = run(f"{WORDS} -img a.img").err
+    if told:
+        assert told in said
+        assert told not in run(f"{WORDS} -img a.img {overruled}").err
+    else:
+        assert "ENERGY" not in said
