@@ -1,9 +1,10 @@
 """A least-squares problem of many pixels in as few rows as it has parameters, and one more.
 
 SciPy's `least_squares` needs of residuals r and their Jacobian J only what does not change when
-both are turned by an orthogonal matrix: J^T J, J^T r and r^T r. With J = Q R, the rows of R and
-the numbers Q^T r, |r - Q Q^T r| have the same (Golub & Van Loan (2013) Matrix Computations, 5.3).
-They are computed where the pixels lie, so that none of a GPU's pixels goes to the host.
+both are turned by an orthogonal matrix: J^T J, J^T r and r^T r. With J^T J = V L V^T, the rows of
+L^1/2 V^T and the numbers L^-1/2 V^T J^T r have the same products, and one more number completes
+r^T r. The products are computed where the pixels lie, so that none of a GPU's pixels goes to the
+host; columns of J are scaled to length one before, lest their units cost digits.
 """
 
 from __future__ import annotations
@@ -43,13 +44,24 @@ class Condensed:
         residuals = self._problem.residuals(x)
         xp = array_namespace(residuals)
         if not xp.isfinite(residuals).all():
-            return np.full(min(len(x), len(residuals)) + 1, np.inf)
-        basis, triangle = xp.linalg.qr(self._problem.jacobian(x))
-        along = basis.T @ residuals
-        rest = xp.linalg.norm(residuals - basis @ along)
-        rows = on_host(triangle)
-        self._last = x.tobytes(), np.vstack([rows, np.zeros(rows.shape[1])])
-        return np.append(on_host(along), float(rest))
+            return np.full(len(x) + 1, np.inf)
+        slopes = self._problem.jacobian(x)
+        products = on_host(slopes.T @ slopes)
+        along = on_host(slopes.T @ residuals)
+        sizes = np.sqrt(np.diag(products))
+        sizes = np.where(sizes > 0.0, sizes, 1.0)
+        if not (np.isfinite(products).all() and np.isfinite(along).all()):
+            return np.full(len(x) + 1, np.inf)
+        values, vectors = np.linalg.eigh(products / np.outer(sizes, sizes))
+        roots = np.sqrt(np.maximum(values, 0.0))
+        # directions in which nothing changes have no residual either
+        is_known = values > len(x) * np.finfo(np.float64).eps
+        turned = np.where(is_known, vectors.T @ (along / sizes), 0.0)
+        turned /= np.where(is_known, roots, 1.0)
+        rest = max(float(residuals @ residuals) - float(turned @ turned), 0.0)
+        rows = np.where(is_known, roots, 0.0)[:, None] * vectors.T * sizes
+        self._last = x.tobytes(), np.vstack([rows, np.zeros(len(x))])
+        return np.append(turned, np.sqrt(rest))
 
     def jacobian(self, x: np.ndarray) -> np.ndarray:
         """Derivatives of these numbers, shape (n_parameters + 1, n_parameters)."""

@@ -321,9 +321,6 @@ class Machine:
             float32=np.float32,
             RawModule=compiled,
             asarray=lambda values: self.allocate(np.array(values)),
-            linalg=SimpleNamespace(
-                **{name: partial(_of_numpy, getattr(np.linalg, name)) for name in ("norm", "qr")}
-            ),
             **{
                 name: partial(_of_numpy, getattr(np, name))
                 for name in (
