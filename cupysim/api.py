@@ -216,7 +216,7 @@ def fit(
     with Renderer(backend, threads=threads, devices=devices) as renderer:
         return refine(
             experiment, observation, names,
-            partial(renderer.differentiate, device_arrays=renderer.has_device), settings,
+            partial(renderer.differentiate, device_arrays=renderer.has_one_device), settings,
             tell or (lambda _: None),
         )  # fmt: skip
 

@@ -78,9 +78,9 @@ class Renderer:
         return self._backend.name
 
     @property
-    def has_device(self) -> bool:
-        """Whether `device_arrays` can be had."""
-        return self._backend.has_device
+    def has_one_device(self) -> bool:
+        """Whether one GPU computes everything, so that results on it leave no other one idle."""
+        return self._backend.n_devices == 1
 
     def __enter__(self) -> Self:
         return self

@@ -25,11 +25,7 @@ from cupysim.renderer import Renderer
 @cache
 def _renderer(backend: str, device: int | None) -> Renderer:
     """One renderer for each backend and GPU, which keeps tables from call to call."""
-    if device is not None:
-        renderer = Renderer(backend)
-        if renderer.has_device:
-            return Renderer(backend, devices=[device])
-    return Renderer(backend)
+    return Renderer(backend, devices=None if device is None else [device])
 
 
 def _gpu_of(tensor: Any) -> int | None:
@@ -80,7 +76,7 @@ def _differentiated(
     plan = gradient_plan(with_fixed_sampling(experiment), shifts, wanted or ("scale",))
     if not wanted:
         plan = replace(plan, names=(), rows=plan.rows[:0])
-    found = renderer.differentiate(plan, device_arrays=renderer.has_device)
+    found = renderer.differentiate(plan, device_arrays=renderer.has_one_device)
     return found, 1.0 + shifts.get("scale", 0.0)
 
 

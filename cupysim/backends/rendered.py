@@ -114,8 +114,10 @@ class OpenBackend(Protocol):
     """A backend that keeps its devices, and what lies on them, from image to image."""
 
     name: str
-    has_device: bool
-    """Whether results can stay on a device."""
+
+    @property
+    def n_devices(self) -> int:
+        """GPUs that may share an image; results can stay on the first one, if there is one."""
 
     def render(self, plan: RenderPlan, observer: Observer, image: Any = None) -> Rendered:
         """Render a plan.

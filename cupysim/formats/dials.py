@@ -11,7 +11,7 @@ import numpy as np
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
 from cupysim.formats.dials_remarks import LEFT_HANDED, WIDTH, left_out, stands, still
-from cupysim.formats.geometry import ImageGeometry
+from cupysim.formats.geometry import ImageGeometry, is_x_ray
 from cupysim.formats.rotation import forward
 from cupysim.maths.arrays import cross, norm, unit
 from cupysim.maths.rotations import rotate_axis
@@ -123,8 +123,8 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
     n_fast, n_slow = panels[0]["image_size"]
     if int(n_fast) != n_fast or int(n_slow) != n_slow:
         raise FileFormatError(path, f"image_size {n_fast} x {n_slow}: whole numbers are expected")
-    probe = str(beam.get("probe", "x-ray")).lower()
-    if probe != "x-ray":
+    probe = str(beam.get("probe", "x-ray"))
+    if not is_x_ray(probe):
         raise FileFormatError(path, f"its beam is of {probe}s; only X-rays are simulated")
     to_source, wave = _beam(path, beam, number)
     goniometer = model("goniometer")

@@ -31,6 +31,17 @@ class Spectrum:
         return float(self.wavelengths @ self.weights)
 
 
+def is_x_ray(probe: str) -> bool:
+    """Whether a file's word for its radiation means X-rays.
+
+    Parameters
+    ----------
+    probe : str
+        Such as "x-ray", "neutron" or "electron".
+    """
+    return probe.strip().lower() in ("x-ray", "x-rays", "xray", "xrays")
+
+
 @dataclass(frozen=True, eq=False)
 class ImageGeometry:
     """How an image was taken, in imgCIF's laboratory frame: z to the source, x along the spindle.

@@ -6,7 +6,7 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
-from cupysim.formats.geometry import ImageGeometry
+from cupysim.formats.geometry import ImageGeometry, is_x_ray
 from cupysim.formats.imgcif_axes import ImgcifAxes
 from cupysim.formats.imgcif_tables import ImgcifTables, Row
 from cupysim.formats.rotation import forward, settings_remark
@@ -227,8 +227,8 @@ def _wavelength(tables: ImgcifTables) -> tuple[float | None, str, str]:
     """Wavelength (m), or why there is none, and a remark."""
     radiation = tables.rows("diffrn_radiation")
     for row in radiation:
-        probe = row.get("probe", "x-ray").lower()
-        if probe not in ("x-ray", "xray"):
+        probe = row.get("probe", "x-ray")
+        if not is_x_ray(probe):
             raise FileFormatError(
                 tables.path, f"its radiation is of {probe[:20]}s; only X-rays are simulated"
             )

@@ -71,7 +71,9 @@ class ImgcifAxes:
             (row["scan_id"] for row in scans if row.get("frame_id") == frame and "scan_id" in row),
             None,
         )
-        counts = [tables.number(row, "frames", 0.0) for row in tables.rows("diffrn_scan")]
+        all_scans = tables.rows("diffrn_scan")
+        own = [row for row in all_scans if scan is not None and row.get("id") == scan]
+        counts = [tables.number(row, "frames", 0.0) for row in own or all_scans]
         listed = {row["scan_id"] for row in tables.rows("diffrn_scan_axis") if "scan_id" in row}
         if scan is None and len(listed) > 1:
             raise FileFormatError(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
-from cupysim.formats.geometry import Spectrum
+from cupysim.formats.geometry import Spectrum, is_x_ray
 
 ANGSTROMS = ("a", "ang", "angstrom", "angstroms", "\u00e5", "\u212b")
 """Spellings of the unit, in lower case."""
@@ -146,7 +146,7 @@ def _probes(holders: Sequence[Any]) -> list[str]:
             if not hasattr(group, "keys") or "probe" not in group:
                 continue
             probe = _text(group["probe"][()])
-            if _text(group.attrs.get("NX_class", "")) == "NXsource" and "ray" not in probe.lower():
+            if _text(group.attrs.get("NX_class", "")) == "NXsource" and not is_x_ray(probe):
                 found.append(f"the probe of its source is {probe[:20]!a}; X-rays are simulated")
     return list(dict.fromkeys(found))
 

@@ -178,7 +178,9 @@ def _of_origin(experiment: Experiment, name: str) -> float:
     geometry, beam = experiment.geometry, experiment.frame.beam
     if name == "distance":
         return geometry.distance
-    way = float(dot(geometry.origin, geometry.normal)) / float(dot(beam, geometry.normal))
+    # infinitely far where the detector is edge-on
+    approach = float(dot(beam, geometry.normal))
+    way = float(dot(geometry.origin, geometry.normal)) / approach if approach else math.inf
     axis = geometry.fast if name == "beam_fast" else geometry.slow
     return float(dot(way * beam - geometry.origin, axis))
 

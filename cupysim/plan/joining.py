@@ -135,9 +135,8 @@ def _alike(one: Any, other: Any, along: str) -> bool:
             return False
         axes = declared.get(name, ())
         if along in axes:
-            place = axes.index(along)
-            same = value is None or (
-                np.delete(value.shape, place).tolist() == np.delete(another.shape, place).tolist()
+            same = value is None or _without(value, axes.index(along)) == _without(
+                another, axes.index(along)
             )
         elif name == "shape" and isinstance(one, RenderPlan):
             same = value[1:] == another[1:]
@@ -150,6 +149,11 @@ def _alike(one: Any, other: Any, along: str) -> bool:
         if not same:
             return False
     return True
+
+
+def _without(array: np.ndarray, axis: int) -> tuple[int, ...]:
+    """Lengths of an array along all axes but one."""
+    return array.shape[:axis] + array.shape[axis + 1 :]
 
 
 def _are_equal(one: np.ndarray, other: np.ndarray) -> bool:

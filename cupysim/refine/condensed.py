@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from cupysim.errors import ModelError
 from cupysim.maths.arrays import array_namespace, on_host
 
 
@@ -41,6 +42,7 @@ class Condensed:
 
     def residuals(self, x: np.ndarray) -> np.ndarray:
         """As many numbers as parameters and one more; infinite where a model is impossible."""
+        self._last = None
         residuals = self._problem.residuals(x)
         xp = array_namespace(residuals)
         if not xp.isfinite(residuals).all():
@@ -67,5 +69,6 @@ class Condensed:
         """Derivatives of these numbers, shape (n_parameters + 1, n_parameters)."""
         if self._last is None or self._last[0] != x.tobytes():
             self.residuals(x)
-        assert self._last is not None, "least_squares asks for no Jacobian of an impossible model"
+        if self._last is None:
+            raise ModelError("refine: an impossible model has no derivatives")
         return self._last[1]

@@ -299,6 +299,14 @@ def test_a_fit_leaves_pixels_on_the_device(target: str, machine: MachineMaker) -
         np.testing.assert_allclose(slopes, jacobian, rtol=1e-9)
 
 
+def test_several_devices_share_what_one_alone_keeps(machine: MachineMaker) -> None:
+    """Refinement leaves results on a device only where no other one would be idle."""
+    machine(devices=2)
+    assert not Renderer("cuda").has_one_device
+    assert Renderer("cuda", devices=[1]).has_one_device
+    assert not Renderer("host").has_one_device
+
+
 def test_no_memory_at_all(machine: MachineMaker) -> None:
     machine(memory=1000)
     with pytest.raises(CupysimError, match="backend cuda: the device is out of memory"):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy.optimize import least_squares
 
+from cupysim.errors import ModelError
 from cupysim.refine.condensed import Condensed
 
 TIMES = np.linspace(0.0, 3.0, 200)
@@ -53,3 +55,10 @@ def test_fits_are_those_of_all_pixels() -> None:
 def test_an_impossible_model_is_infinite() -> None:
     condensed = Condensed(Decay())
     assert np.isinf(condensed.residuals(np.array([1.0, -0.5]))).all()
+
+
+def test_an_impossible_model_has_no_derivatives_not_even_those_of_another() -> None:
+    condensed = Condensed(Decay())
+    condensed.jacobian(np.array([1.5, 0.4]))
+    with pytest.raises(ModelError, match="no derivatives"):
+        condensed.jacobian(np.array([1.0, -0.5]))

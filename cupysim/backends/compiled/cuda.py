@@ -113,7 +113,6 @@ class CudaBackend:
     """
 
     name = "cuda"
-    has_device = True
 
     def __init__(self, precision: Precision, wanted: Sequence[int] | None) -> None:
         self._precision = precision
@@ -154,6 +153,12 @@ class CudaBackend:
 
             with cupy.cuda.Device(devices(self._wanted)[0]):
                 return cupy.zeros(shape, dtype=dtype)
+
+    @property
+    def n_devices(self) -> int:
+        """GPUs that may share an image."""
+        with explained():
+            return len(devices(self._wanted))
 
     def engines(self, plan: RenderPlan, precision: Precision) -> list[CudaEngine]:
         """Engines of the wanted devices, or of as many as an image is worth.

@@ -61,7 +61,7 @@ class HostBackend:
     """
 
     name = "host"
-    has_device = False
+    n_devices = 0
 
     def __init__(self, precision: Precision, threads: int | None) -> None:
         self._precision = precision

@@ -130,7 +130,7 @@ def _others(plan: RenderPlan) -> dict[str, Any]:
         "channel_size": table[0].size,
         "table_shape": table.shape[1:],
         "first_index": plan.factors.first,
-        # of a table the kernel has parts of the largest, of a constant F the square is left
+        # the kernel's factors are divided by the largest; `term_scale` multiplies by its square
         "constant_factor": 1.0,
         "term_scale": np.square(factors.default if factors.is_constant else factors.largest),
     }

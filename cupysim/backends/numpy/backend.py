@@ -16,7 +16,7 @@ class NumpyBackend:
     """Readable, in double precision, the oracle of the others."""
 
     name = "numpy"
-    has_device = False
+    n_devices = 0
 
     def render(self, plan: RenderPlan, observer: Observer, image: Any = None) -> Rendered:
         """Compute images; see `cupysim.backends.rendered.OpenBackend`."""

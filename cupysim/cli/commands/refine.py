@@ -122,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
         require("matplotlib", "cupysim refine --picture").use("Agg")
     observation = _observation(arguments, image, experiment)
     renderer = Renderer(backend, threads=threads, devices=devices)
-    differentiate = partial(renderer.differentiate, device_arrays=renderer.has_device)
+    differentiate = partial(renderer.differentiate, device_arrays=renderer.has_one_device)
     started = time.perf_counter()
     refined = refine(
         experiment, observation, names, differentiate, settings, lambda line: say(f"{line}\n")
