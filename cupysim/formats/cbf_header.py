@@ -224,7 +224,7 @@ def geometry(path: object, text: str, n_fast: int, n_slow: int) -> ImageGeometry
             f"its sensor of {1e6 * float(sensor[1]):g} um is not simulated; -detector_thick and "
             "-detector_abs do"
         )
-    wavelength, reason = _wavelength(header)
+    wavelength, reason = wavelength_of(header)
     return ImageGeometry(
         n_fast=n_fast,
         n_slow=n_slow,
@@ -242,8 +242,26 @@ def geometry(path: object, text: str, n_fast: int, n_slow: int) -> ImageGeometry
     )
 
 
-def _wavelength(header: MiniHeader) -> tuple[float | None, str]:
-    """Wavelength (m), or why there is none."""
+def wavelength_of(header: MiniHeader) -> tuple[float | None, str]:
+    """The wavelength that a header tells.
+
+    Parameters
+    ----------
+    header : MiniHeader
+        The header; a contradiction is added to its remarks.
+
+    Returns
+    -------
+    wavelength : float or None
+        Wavelength (m).
+    reason : str
+        Why there is none.
+
+    Raises
+    ------
+    FileFormatError
+        If a line is no number with a unit.
+    """
     found: dict[str, float] = {}
     reason = "its header has no line Wavelength"
     for name, usual in (("Wavelength", "A"), ("Energy", "eV"), ("Photon_energy", "eV")):

@@ -18,6 +18,9 @@ SQUARE = 1e-6
 """Relative difference of the pixel's edges up to which it is square, and cosine of the angle
 between them up to which it is a right one."""
 
+SAME_SIZE = 1e-3
+"""Relative difference up to which two sizes of a pixel agree: they are rounded."""
+
 TURNING = 1e-9
 """Degrees; an axis of a smaller step stands still."""
 
@@ -88,7 +91,16 @@ def read(
         polarization=_polarization(tables, to_source),
         no_wavelength=reason,
         remarks=tuple(
-            filter(None, (settings, mean, _corner_remark(tables), _direction_remark(tables)))
+            filter(
+                None,
+                (
+                    settings,
+                    mean,
+                    _corner_remark(tables),
+                    _direction_remark(tables),
+                    _size_remark(tables, pixel_size),
+                ),
+            )
         ),
     )
     return geometry, None if undefined is None else tables.number(undefined, "undefined_value")
@@ -137,6 +149,22 @@ def _direction_remark(tables: ImgcifTables) -> str:
         f"its pixels along {' and '.join(backwards)[:80]} are counted backwards (direction "
         "decreasing), which is not applied: the first pixel stored is the one that its "
         "displacement places, as by CBFlib and DIALS"
+    )
+
+
+def _size_remark(tables: ImgcifTables, pixel_size: float) -> str:
+    """What to say of pixels whose size (mm) is not the step along their axes."""
+    told = [
+        tables.number(row, "size") / MILLIMETRE
+        for row in tables.rows("array_element_size")
+        if "size" in row
+    ]
+    others = [f"{size:g}" for size in told if abs(size - pixel_size) > SAME_SIZE * pixel_size]
+    if not others:
+        return ""
+    return (
+        f"its array_element_size is {' x '.join(others)} mm, but pixels follow each other in steps "
+        f"of {pixel_size:g} mm, which count"
     )
 
 

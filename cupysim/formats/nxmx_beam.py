@@ -1,27 +1,21 @@
-"""Beams in NXmx files: wavelengths (one, one for each image, or spectra), polarization, photons."""
+"""Beams in NXmx files: which one has the wavelength, its polarization and photons."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
 from cupysim.formats.geometry import Spectrum, is_x_ray
-
-ANGSTROMS = ("a", "ang", "angstrom", "angstroms", "\u00e5", "\u212b")
-"""Spellings of the unit, in lower case."""
-
-LARGEST_SPECTRUM = 100_000
-"""Channels of a spectrum; more are not a spectrum."""
-
-
-SAME_WAVELENGTH, SAME_SETTING = 1e-3, 1e-2
-"""Relative differences of wavelengths which are worth a warning: of two numbers of the beam, and of
-the energy for which a detector is set."""
+from cupysim.formats.nxmx_wavelength import (
+    in_unit,
+    other_wavelengths,
+    read_wavelength,
+    text_of,
+)
 
 MOST_POLARIZED = 1.001
 """Degree of polarization up to which Stokes parameters are possible: they are rounded."""
@@ -106,7 +100,7 @@ def read_beam(nxmx: Any, entry: Any, number: int, n_images: int) -> FileBeam:
         group
         for holder in holders
         for group in (holder[name] for name in holder if name in holder)
-        if hasattr(group, "keys") and _text(group.attrs.get("NX_class", "")) == "NXbeam"
+        if hasattr(group, "keys") and text_of(group.attrs.get("NX_class", "")) == "NXbeam"
     ]
     wavelength, spectrum, reason = None, None, "the file has no NXbeam group"
     remarks: list[str] = _probes([entry._handle, *holders])
@@ -119,11 +113,11 @@ def read_beam(nxmx: Any, entry: Any, number: int, n_images: int) -> FileBeam:
             remarks.append(f"{len(beams)} beams; the wavelength is that of {beam.name}")
         beams = [beam, *(each for each in beams if each is not beam)]
         break
-    if any("depends_on" in beam and _text(beam["depends_on"][()]) not in (".", "")
+    if any("depends_on" in beam and text_of(beam["depends_on"][()]) not in (".", "")
            for beam in beams[:1]):  # fmt: skip
         remarks.append("the transformations of its beam are not applied: it flies along +z")
     if wavelength is not None and spectrum is None:
-        remarks += _other_wavelengths(nxmx, entry, beams[0], wavelength, number, n_images)
+        remarks += other_wavelengths(nxmx, entry, beams[0], wavelength, number, n_images)
     polarization, more = _polarization(beams, number, n_images)
     remarks += more
     flux, more = _flux(beams, number, n_images)
@@ -145,8 +139,8 @@ def _probes(holders: Sequence[Any]) -> list[str]:
             group: Any = holder.get(name)
             if not hasattr(group, "keys") or "probe" not in group:
                 continue
-            probe = _text(group["probe"][()])
-            if _text(group.attrs.get("NX_class", "")) == "NXsource" and not is_x_ray(probe):
+            probe = text_of(group["probe"][()])
+            if text_of(group.attrs.get("NX_class", "")) == "NXsource" and not is_x_ray(probe):
                 found.append(f"the probe of its source is {probe[:20]!a}; X-rays are simulated")
     return list(dict.fromkeys(found))
 
@@ -157,32 +151,6 @@ def _holds_a_number(beam: Any, name: str) -> bool:
     if not hasattr(stored, "dtype") or stored.dtype.kind not in "fiu":
         return False
     return bool(np.any(np.asarray(stored[()]) != 0))
-
-
-def _other_wavelengths(
-    nxmx: Any, entry: Any, beam: Any, wavelength: float, number: int, n_images: int
-) -> Iterator[str]:
-    """What to say of energies in the file which are those of another wavelength."""
-    places = []
-    if "incident_wavelength" in beam and "incident_energy" in beam:
-        places.append((beam, "incident_energy", SAME_WAVELENGTH))
-    for instrument in entry.instruments:
-        places += [
-            (each._handle, name, SAME_SETTING)
-            for each in instrument.detectors
-            for name in ("photon_energy", "detectorSpecific/photon_energy")
-            if name in each._handle
-        ]
-        handle = instrument._handle
-        if "monochromator/energy" in handle:
-            places.append((handle, "monochromator/energy", SAME_WAVELENGTH))
-    for group, name, tolerance in places:
-        other, _, _ = _of_energy(nxmx, group, number, n_images, name)
-        if other is not None and abs(other / wavelength - 1.0) > tolerance:
-            yield (
-                f"its {name} is that of {other / ANGSTROM:.6g} A, but its wavelength, which "
-                f"counts, is {wavelength / ANGSTROM:.6g} A"
-            )
 
 
 def _row_of_image(stored: Any, number: int, n_images: int, length: int) -> np.ndarray | None:
@@ -226,7 +194,7 @@ def _flux(beams: Sequence[Any], number: int, n_images: int) -> tuple[float | Non
     if beam is None:
         return None, []
     stored = beam["total_flux"]
-    unit_name = _text(stored.attrs.get("units", ""))
+    unit_name = text_of(stored.attrs.get("units", ""))
     values = _row_of_image(stored, number, n_images, 1)
     if values is None or not (np.isfinite(values[0]) and values[0] >= 0.0):
         return None, ["total_flux is impossible and is not taken; -flux is"]
@@ -242,8 +210,8 @@ def _size(nxmx: Any, beams: Sequence[Any]) -> tuple[float | None, list[str]]:
         return None, []
     stored = beam["incident_beam_size"]
     edges = _row_of_image(stored, 0, 1, 2)
-    profile = _text(beam["profile"][()]) if "profile" in beam else "unknown"
-    metres = None if edges is None else _in_unit(nxmx, stored, edges, "meter")
+    profile = text_of(beam["profile"][()]) if "profile" in beam else "unknown"
+    metres = None if edges is None else in_unit(nxmx, stored, edges, "meter")
     if metres is None:
         return None, ["incident_beam_size is not two lengths with a unit, and is not taken"]
     x, y = metres
@@ -254,142 +222,3 @@ def _size(nxmx: Any, beams: Sequence[Any]) -> tuple[float | None, list[str]]:
         "-beamsize gives a square beam"
     )
     return None, [remark]
-
-
-def read_wavelength(
-    nxmx: Any, beam: Any, number: int, n_images: int
-) -> tuple[float | None, Spectrum | None, str]:
-    """The wavelength of an image.
-
-    Parameters
-    ----------
-    nxmx : module
-        The library.
-    beam : h5py.Group
-        The NXbeam group.
-    number : int
-        The image, from 0.
-    n_images : int
-        How many images the file has.
-
-    Returns
-    -------
-    wavelength : float or None
-        Wavelength (m), of a spectrum the mean.
-    spectrum : Spectrum or None
-        Several wavelengths of one image.
-    reason : str
-        Why there is none.
-
-    Notes
-    -----
-    Which axis is that of images follows from the weights, as the definition of NXbeam says.
-    """
-    stored = beam.get("incident_wavelength")
-    if stored is None:
-        return _of_energy(nxmx, beam, number, n_images)
-    weights = _weights(beam, "incident_wavelength")
-    seen = set()
-    while weights is None and (variant := _text(stored.attrs.get("variant"))) not in seen:
-        # one wavelength for those who want it, which names the spectrum
-        seen.add(variant)
-        if variant not in beam:
-            break
-        stored, weights = beam[variant], _weights(beam, variant)
-    if "units" not in stored.attrs:
-        return None, None, "incident_wavelength has no unit"
-    unit_name = _text(stored.attrs["units"])
-    if unit_name.lower() in ANGSTROMS:
-        metres = ANGSTROM * np.asarray(stored[()], dtype=np.float64)
-    else:
-        converted = _in_unit(nxmx, stored, stored[()], "meter")
-        if converted is None:
-            return None, None, f"incident_wavelength has the unit {unit_name!r}"
-        metres = converted
-    if metres.size > LARGEST_SPECTRUM * max(n_images, 1):
-        return None, None, f"incident_wavelength has {metres.size} numbers"
-    if weights is None:
-        return _of_image(metres, number, n_images)
-    return _spectrum(metres, np.asarray(weights[()], dtype=np.float64), number, n_images)
-
-
-def _weights(beam: Any, name: str) -> Any:
-    """The weights of a data set, by the names which are in use."""
-    return beam.get(f"{name}_weights", beam.get(f"{name}_weight"))
-
-
-def _text(value: Any) -> str:
-    value = np.ravel(value)[0] if isinstance(value, np.ndarray) and np.size(value) else value
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _of_energy(
-    nxmx: Any, beam: Any, number: int, n_images: int, name: str = "incident_energy"
-) -> tuple[float | None, Spectrum | None, str]:
-    """The wavelength by the photons' energy."""
-    stored = beam.get(name)
-    if stored is None or "units" not in stored.attrs:
-        return None, None, "the file has no incident_wavelength"
-    energies = _in_unit(nxmx, stored, stored[()], "electron_volt")
-    if energies is None:
-        return None, None, f"{name} has the unit {_text(stored.attrs['units'])!r}"
-    with np.errstate(divide="ignore"):
-        metres = ANGSTROM * ELECTRONVOLT_ANGSTROM / energies
-    return _of_image(metres, number, n_images)
-
-
-def _in_unit(nxmx: Any, stored: Any, values: Any, unit: str) -> np.ndarray | None:
-    """Numbers of a data set in a unit; None where its own is another kind, or unknown."""
-    if "units" not in stored.attrs:
-        return None
-    try:
-        return np.asarray((values * nxmx.units(stored)).to(unit).magnitude, dtype=np.float64)
-    except Exception:
-        # the library of units has exceptions of its own
-        return None
-
-
-def _of_image(
-    metres: np.ndarray, number: int, n_images: int
-) -> tuple[float | None, Spectrum | None, str]:
-    """Without weights: one wavelength, or one for each image."""
-    metres = metres.ravel()
-    if metres.size == 1:
-        return _checked(float(metres[0])), None, "incident_wavelength is not above zero"
-    if metres.size == n_images and number < metres.size:
-        return _checked(float(metres[number])), None, "incident_wavelength is not above zero"
-    reason = (
-        f"incident_wavelength has {metres.size} numbers and no weights, but the file has "
-        f"{n_images} images"
-    )
-    return None, None, reason
-
-
-def _checked(wavelength: float) -> float | None:
-    return wavelength if np.isfinite(wavelength) and wavelength > 0.0 else None
-
-
-def _spectrum(
-    metres: np.ndarray, weights: np.ndarray, number: int, n_images: int
-) -> tuple[float | None, Spectrum | None, str]:
-    """With weights: the channels, or those of the image."""
-    channels = metres.shape[-1] if metres.ndim else 1
-    rows = []
-    for values in (metres, weights):
-        values = values.reshape(-1, values.shape[-1]) if values.ndim else values.reshape(1, 1)
-        if values.shape[-1] != channels or len(values) not in (1, n_images):
-            reason = (
-                f"incident_wavelength has the shape {metres.shape}, its weights {weights.shape}, "
-                f"for {n_images} images"
-            )
-            return None, None, reason
-        rows.append(values[min(number, len(values) - 1)])
-    wavelengths, parts = rows
-    usable = np.isfinite(parts).all() and parts.min() >= 0.0 and parts.any()
-    used = parts > 0.0
-    if not usable or not (np.isfinite(wavelengths[used]).all() and wavelengths[used].min() > 0.0):
-        return None, None, "incident_wavelength or its weights are impossible"
-    if np.count_nonzero(used) == 1:
-        return float(wavelengths[used][0]), None, ""
-    spectrum = Spectrum(wavelengths[used], parts[used] / parts.sum())
-    return spectrum.mean, spectrum, ""

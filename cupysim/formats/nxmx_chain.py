@@ -124,16 +124,70 @@ def direction(path: object, axis: Any) -> np.ndarray:
     return np.asarray(unit(vector))
 
 
+def values_of(path: object, axis: Any, turns: bool) -> np.ndarray:
+    """The values of an axis: degrees of a rotation, metres of a translation.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    axis : nxmx.NXtransformationsAxis
+        The axis.
+    turns : bool
+        It is a rotation.
+
+    Raises
+    ------
+    FileFormatError
+        If they have no unit, or one of another kind.
+    """
+    handle = axis._handle
+    if "units" not in handle.attrs:
+        raise FileFormatError(path, f"{axis.path} has no units")
+    try:
+        quantity = axis[()].to("degree" if turns else "meter")
+    except Exception as error:
+        # the library of units has exceptions of its own
+        kind = "an angle" if turns else "a length"
+        told = str(handle.attrs["units"])[:40]
+        raise FileFormatError(
+            path, f"{axis.path} has the units {told!a}; those of {kind} are expected"
+        ) from error
+    return np.asarray(quantity.magnitude, dtype=np.float64)
+
+
+def offset_of(path: object, axis: Any) -> np.ndarray:
+    """The offset of an axis (m), shape (3,); zero where there is none.
+
+    Raises
+    ------
+    FileFormatError
+        If it is not three lengths.
+    """
+    stored = np.ravel(axis._handle.attrs.get("offset", np.zeros(3)))
+    if stored.dtype.kind in "fiu" and not stored.any():
+        # nobody needs the unit of zero
+        return np.zeros(3)
+    try:
+        metres = np.asarray(axis.offset.to("meter").magnitude, dtype=np.float64).ravel()
+    except Exception as error:
+        # the library of units has exceptions of its own
+        raise FileFormatError(
+            path, f"the offset of {axis.path} has no offset_units of length"
+        ) from error
+    if metres.shape != (3,):
+        raise FileFormatError(path, f"the offset of {axis.path} is not three lengths")
+    return metres
+
+
 def _matrix(path: object, axis: Any, number: int) -> np.ndarray:
     matrix, along = np.eye(4), direction(path, axis)
     turns = is_rotation(path, axis)
-    quantity = axis[()].to("degree" if turns else "meter").magnitude
-    value = of_image(path, np.asarray(quantity, dtype=np.float64), number, axis.path)
+    value = of_image(path, values_of(path, axis, turns), number, axis.path)
     if turns:
         angle = np.float64(value / DEGREES_PER_RADIAN)
         matrix[:3, :3] = np.stack([rotate_axis(v, along, angle) for v in np.eye(3)], axis=1)
     else:
         matrix[:3, 3] = value * along
-    if axis.offset is not None:
-        matrix[:3, 3] += axis.offset.to("meter").magnitude
+    matrix[:3, 3] += offset_of(path, axis)
     return matrix

@@ -11,7 +11,15 @@ import numpy as np
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
 from cupysim.formats.image_stacks import count_images, read_image
-from cupysim.formats.nxmx_chain import chain_of, cumulative, direction, is_rotation, of_image
+from cupysim.formats.nxmx_chain import (
+    chain_of,
+    cumulative,
+    direction,
+    is_rotation,
+    of_image,
+    offset_of,
+    values_of,
+)
 from cupysim.formats.nxmx_scan import ALONG_X, stand_of
 from cupysim.formats.rotation import SETTING
 from cupysim.maths.arrays import cross, dot, norm, unit
@@ -132,13 +140,12 @@ def _placed_panel(path: object, file: Any, module: Any, number: int) -> Panel:
     if not above and "module_offset" in module._handle:
         # files of early firmware end the directions' chains there
         above = chain_of(path, module.module_offset)
-    if not any(not is_rotation(path, axis) for axis in above) and chain[0].offset is None:
+    begin = offset_of(path, chain[0])
+    if not any(not is_rotation(path, axis) for axis in above) and not begin.any():
         raise FileFormatError(
             path, f"the transformations of {chain[0].path} do not place it: there is no distance"
         )
     frame = cumulative(path, above, number)
-    offset = chain[0].offset
-    begin = np.zeros(3) if offset is None else offset.to("meter").magnitude
     fast, slow = (
         _pixel_edge(path, getattr(module, name), number)
         for name in ("fast_pixel_direction", "slow_pixel_direction")
@@ -150,7 +157,7 @@ def _placed_panel(path: object, file: Any, module: Any, number: int) -> Panel:
 
 def _pixel_edge(path: object, axis: Any, number: int) -> np.ndarray:
     """From a pixel's corner to the next (m), in NeXus' frame."""
-    length = float(np.ravel(axis[()].to("meter").magnitude)[0])
+    length = float(np.ravel(values_of(path, axis, turns=False))[0])
     frame = cumulative(path, chain_of(path, axis)[1:], number)
     return np.asarray(frame[:3, :3] @ direction(path, axis) * length)
 
@@ -257,7 +264,7 @@ def _is_swung(path: object, module: Any, panel: Panel, degrees: float, number: i
     """Whether a panel is turned by an angle, by one of its axes or by all together."""
     chain = chain_of(path, module.fast_pixel_direction)
     turns = [
-        abs(of_image(path, np.asarray(axis[()].to("degree").magnitude), number, axis.path))
+        abs(of_image(path, values_of(path, axis, turns=True), number, axis.path))
         for axis in chain
         if is_rotation(path, axis)
     ]

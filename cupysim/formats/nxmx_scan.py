@@ -10,7 +10,15 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
-from cupysim.formats.nxmx_chain import chain_of, cumulative, direction, is_rotation, of_image
+from cupysim.formats.nxmx_chain import (
+    chain_of,
+    cumulative,
+    direction,
+    is_rotation,
+    of_image,
+    offset_of,
+    values_of,
+)
 from cupysim.formats.rotation import settings_remark
 from cupysim.maths.arrays import norm
 
@@ -33,7 +41,7 @@ EVEN = 0.02
 """Relative difference of steps from which on a scan is uneven: encoders are read in the move."""
 
 GONIOMETERS = ("goniometer", "transformations")
-"""Groups of a sample in which they are."""
+"""Groups of a sample or an instrument in which they are."""
 
 SEVERAL = "several axes turn during an image; the one with the largest rotation is used"
 
@@ -75,11 +83,11 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
     samples = list(entry.samples)
     placed = next((each for each in samples if each.depends_on is not None), None)
     if placed is None:
-        return _without_chain(nxmx, path, samples, number, n_images)
+        return _without_chain(nxmx, path, entry, number, n_images)
     chain = chain_of(path, placed.depends_on)
     rotations = [axis for axis in chain if is_rotation(path, axis)]
     if not rotations:
-        return _without_chain(nxmx, path, samples, number, n_images)
+        return _without_chain(nxmx, path, entry, number, n_images)
     groups = _groups(placed)
     told = [_width(nxmx, path, axis._handle, number, groups) for axis in rotations]
     widths = [width for width, _ in told]
@@ -127,10 +135,8 @@ def _shift_told(path: object, chain: list[Any], number: int) -> str:
     for axis in chain:
         name = axis.path.rsplit("/", 1)[-1]
         if not is_rotation(path, axis):
-            metres = np.asarray(axis[()].to("meter").magnitude, dtype=np.float64)
-            shifts[name] = of_image(path, metres, number, axis.path)
-        if axis.offset is not None:
-            shifts[f"the offset of {name}"] = float(norm(axis.offset.to("meter").magnitude))
+            shifts[name] = of_image(path, values_of(path, axis, turns=False), number, axis.path)
+        shifts[f"the offset of {name}"] = float(norm(offset_of(path, axis)))
     shown = [f"{name} {1e3 * shift:g}" for name, shift in shifts.items() if abs(shift) > SHIFT]
     if not shown:
         return ""
@@ -159,19 +165,18 @@ def count_angles(path: object, entry: Any) -> int:
     for sample in entry.samples:
         if sample.depends_on is not None:
             return max(int(axis._handle.size) for axis in chain_of(path, sample.depends_on))
-    return max((int(axis.size) for _, axis in _unplaced(list(entry.samples))), default=1)
+    axes = [group[name] for group in _goniometers(entry) for name in AXES if name in group]
+    return max((int(axis.size) for axis in axes if getattr(axis, "size", 0) > 0), default=1)
 
 
-def _unplaced(samples: list[Any]) -> list[tuple[str, Any]]:
-    """Axes which a file names and does not place, with their names."""
-    found = [
-        (name, sample._handle[f"{group}/{name}"])
-        for sample in samples
-        for group in GONIOMETERS
-        for name in AXES
-        if f"{group}/{name}" in sample._handle
+def _goniometers(entry: Any) -> list[Any]:
+    """Groups of samples, then of instruments, in which axes are that a file does not place."""
+    return [
+        holder._handle[place]
+        for holder in (*entry.samples, *entry.instruments)
+        for place in GONIOMETERS
+        if hasattr(holder._handle.get(place), "keys")
     ]
-    return [(name, axis) for name, axis in found if getattr(axis, "size", 0) > 0]
 
 
 @dataclass(frozen=True)
@@ -247,16 +252,9 @@ def stand_of(
     return Stand(name, start, width, _unit_told(begin) if abs(start) > STILL else "")
 
 
-def _without_chain(
-    nxmx: Any, path: object, samples: list[Any], number: int, n_images: int
-) -> ScanAngles:
+def _without_chain(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -> ScanAngles:
     """Angles of a file which names its axes, but does not place them, as some masters do."""
-    groups = [
-        sample._handle[place]
-        for sample in samples
-        for place in GONIOMETERS
-        if place in sample._handle
-    ]
+    groups = _goniometers(entry)
     found = []
     for name in AXES:
         told = [stand_of(nxmx, path, group, name, number, n_images) for group in groups]

@@ -89,18 +89,19 @@ def inherit(
         good, geometry, smv_image, holds_several = _open(path, is_mask, number)
         several |= holds_several
         if smv_image is not None:
-            check_numbers(smv_image, given)
+            whole_keys = quirks.corrects(Quirk.HEADER_READING)
+            check_numbers(smv_image, given, whole_keys)
             pixel = found.get("pixel", values["pixel"])
             header = (
                 meant_values(smv_image)
-                if quirks.corrects(Quirk.HEADER_READING)
+                if whole_keys
                 else header_values(smv_image, flip_y=is_mask, pixel=pixel)
             )
             found |= header
             # a mask's header places the detector if nothing else does
             if not is_mask or not (placed_by_options or "image_file" in given):
                 warn_of_what_is_left_out(smv_image, header, given, quirks)
-                if is_mask and "beam_y" in header and not quirks.corrects(Quirk.HEADER_READING):
+                if is_mask and "beam_y" in header and not whole_keys:
                     effect = f"BEAM_CENTER_Y of the mask {path} is counted from the other edge"
                     warn_quirk(Quirk.HEADER_READING, effect)
                 if "wavelength" not in header:

@@ -216,7 +216,7 @@ def _of_other_programs(image: smv.SmvFile, given: Mapping[str, Any]) -> Iterator
             )
 
 
-def check_numbers(image: smv.SmvFile, given: Collection[str]) -> None:
+def check_numbers(image: smv.SmvFile, given: Collection[str], whole_keys: bool) -> None:
     """Check that what a header sets are numbers, and possible ones.
 
     Parameters
@@ -225,6 +225,8 @@ def check_numbers(image: smv.SmvFile, given: Collection[str]) -> None:
         The image.
     given : collection of str
         Values which the command line gives, and which therefore the header does not.
+    whole_keys : bool
+        Keys are not found at the end of longer ones (quirk Q29 is corrected).
 
     Raises
     ------
@@ -241,6 +243,10 @@ def check_numbers(image: smv.SmvFile, given: Collection[str]) -> None:
     # beyond 90 degrees, the plane is behind the crystal, and nanoBragg writes both
     if distance is not None and distance < 0.0 and near is None and "distance" not in given:
         raise FileFormatError(image.path, f"DISTANCE={distance:g} is not possible")
+    for key, names in (("DISTANCE", {"distance", "close_distance"}), ("PIXEL_SIZE", {"pixel"})):
+        # quirk Q29 finds the key at the end of a longer one, such as UNIT_DISTANCE=mm
+        if names.isdisjoint(given) and image.number(key, whole_keys) == 0.0:
+            raise FileFormatError(image.path, f"{key} in its header is read as 0")
 
 
 def _is_own(image: smv.SmvFile, key: str) -> bool:

@@ -150,6 +150,12 @@ BAD_NUMBERS = {
     "word": ("BEAM_CENTER_X", "unknown", "BEAM_CENTER_X=unknown is not a number", "-Xbeam 3"),
     "nothing": ("DISTANCE", "", "DISTANCE= is not a number", "-distance 100"),
     "negative": ("DISTANCE", "-150", "DISTANCE=-150 is not possible", "-distance 100"),
+    "of a longer key": (
+        "UNIT_DISTANCE",
+        "mm",
+        "DISTANCE in its header is read as 0",
+        "-distance 100",
+    ),
     "start": ("OSC_START", "nan", "OSC_START=nan is not a number", "-phi 3"),
     "two-theta": ("TWOTHETA", "x", "TWOTHETA=x is not a number", "-twotheta 0"),
     "size": ("SIZE1", "79.7", "SIZE1=79.7 and SIZE2=64 are not whole numbers", ""),

@@ -110,6 +110,13 @@ class CifBlock:
         """The unit cell, or None where it is not complete."""
         self._demand_one(path, *CELL)
         values = [self.text(name) for name in CELL]
+        for name in CELL:
+            others = {cif_number(path, name, text) for text in self.texts(name)
+                      if text not in UNKNOWN}  # fmt: skip
+            if len(others) > 1:
+                raise FileFormatError(
+                    path, f"block {self.name}: {name} has {len(others)} different values"
+                )
         if not all(values[:3]):
             return None
         # an angle which is not there is a right one, by the dictionary

@@ -36,6 +36,12 @@ class Observations:
     deviations: np.ndarray | None = None
 
 
+def are_different(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Which pairs of values are not the same one, printed twice."""
+    largest = np.maximum(np.abs(some), np.abs(others))
+    return np.asarray(np.abs(some - others) > SAME * largest)
+
+
 def merged(
     path: object, observations: Observations, symmetry: Symmetry, merge: bool, are_amplitudes: bool
 ) -> tuple[Observations, list[str]]:
@@ -82,7 +88,7 @@ def merged(
     ordered = values[order]
     counts = np.diff(np.append(starts, len(codes)))
     low, high = np.minimum.reduceat(ordered, starts), np.maximum.reduceat(ordered, starts)
-    differ = high - low > SAME * np.maximum(np.abs(low), np.abs(high))
+    differ = are_different(low, high)
     repeated = int(np.count_nonzero(counts > 1))
     first = hkl[order][starts]
     if not differ.any():

@@ -14,7 +14,7 @@ from cupysim.errors import CupysimWarning, FileFormatError, ModelError
 from cupysim.formats.index_lists import count_distinct
 from cupysim.formats.structures import cif_reflections, intensity_lists, mtz
 from cupysim.formats.structures.columns import Chosen, choices, choose
-from cupysim.formats.structures.merging import Observations, expanded, merged
+from cupysim.formats.structures.merging import Observations, are_different, expanded, merged
 from cupysim.formats.structures.structure import Structure
 from cupysim.formats.structures.symmetry import Symmetry, cell_text, check_cell
 from cupysim.formats.structures.table import Cell, Column, ReflectionTable, listed
@@ -237,7 +237,7 @@ def _observations(
     centric = symmetry.representatives(hkl) == symmetry.representatives(-hkl)
     if chosen.minus is not None:
         minus = _measured(chosen.minus, chosen.minus_deviations, remarks)
-        minus = np.where(centric & np.isfinite(plus), np.nan, minus)
+        plus, minus = _one_centric(path, centric, plus, minus)
         parts = [(hkl, plus, chosen.deviations), (-hkl, minus, chosen.minus_deviations)]
         alone = ~np.isfinite(plus) & ~np.isfinite(minus)
         if chosen.mean is not None and alone.any():
@@ -284,6 +284,26 @@ def _observations(
     if len(found.values) == 0:
         raise FileFormatError(path, f"the column {chosen.name} has no values")
     return found, remarks
+
+
+def _one_centric(
+    path: object, centric: np.ndarray, plus: np.ndarray, minus: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values of Friedel mates, of which a centric reflection has one: the mean, if they differ."""
+    both = centric & np.isfinite(plus) & np.isfinite(minus)
+    differ = np.zeros(len(both), dtype=bool)
+    differ[both] = are_different(plus[both], minus[both])
+    if differ.any():
+        warnings.warn(
+            CupysimWarning(
+                f"{path}: {np.count_nonzero(differ)} of {np.count_nonzero(centric)} centric "
+                "reflections have Friedel mates of other values: their means are taken"
+            ),
+            stacklevel=2,
+        )
+    plus = plus.copy()
+    plus[differ] = 0.5 * (plus[differ] + minus[differ])
+    return plus, np.where(centric & np.isfinite(plus), np.nan, minus)
 
 
 def _measured(column: Column, deviations: Column | None, remarks: list[str]) -> np.ndarray:
