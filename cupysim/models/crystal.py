@@ -83,7 +83,7 @@ class UnitCell:
         alpha, beta, gamma = (angle / DEGREES_PER_RADIAN for angle in (alpha, beta, gamma))
         return cls((float(a), float(b), float(c)), (alpha, beta, gamma))
 
-    @property
+    @cached_property
     def volume_angstrom3(self) -> float:
         """Volume (Angstrom^3)."""
         return cell_maths.cell_volume(self.lengths_angstrom, self.angles)
@@ -257,9 +257,10 @@ class Crystal:
         OrientedCrystal
             Made once for each policy.
         """
-        if quirks not in self._oriented:
-            self._oriented[quirks] = OrientedCrystal(self, quirks)
-        return self._oriented[quirks]
+        found = self._oriented.get(quirks)
+        if found is None:
+            found = self._oriented[quirks] = OrientedCrystal(self, quirks)
+        return found
 
 
 class OrientedCrystal:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from cupysim.models.checks import assign, finite
+from cupysim.models.checks import assign, finite, frozen
 from cupysim.models.sampling import Sweep
 
 
@@ -30,7 +31,8 @@ class Scan:
     def __post_init__(self) -> None:
         assign(self, start=finite(self.start, "scan: start"))
 
-    @property
+    @cached_property
     def angles(self) -> np.ndarray:
         """Spindle angles (rad), left edges of the steps, shape (count,)."""
-        return self.start + self.sweep.step * np.arange(self.sweep.count, dtype=np.float64)
+        steps = np.arange(self.sweep.count, dtype=np.float64)
+        return frozen(self.start + self.sweep.step * steps)

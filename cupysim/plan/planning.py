@@ -153,19 +153,14 @@ def _sources(experiment: Experiment) -> SourceTable:
 
 def _crystals(experiment: Experiment) -> CrystalTable:
     crystal = experiment.crystal
-    cells, first = spindle_cells(
-        experiment.oriented.direct,
-        experiment.frame.spindle,
-        experiment.scan.angles,
-        stale_at_zero=not experiment.corrects(Quirk.STALE_ORIENTATION),
-    )
+    phi_cells, first_cell = _phi_cells(experiment)
     n_cells, diagonal = _cell_counts(experiment.cell_counts)
     spot_axes, spot_counts = diagonal, ONES
     if not experiment.corrects(Quirk.SPOT_WIDTH):
         spot_axes, spot_counts = experiment.lattice.reciprocal, n_cells
     return CrystalTable(
-        phi_cells=cells[None, None],
-        first_cell=None if first is None else first[None, None],
+        phi_cells=phi_cells,
+        first_cell=first_cell,
         mosaic_rotations=crystal.mosaicity.rotations[None, None],
         spot_axes=spot_axes[None, None],
         spot_counts=spot_counts[None, None],
@@ -173,6 +168,17 @@ def _crystals(experiment: Experiment) -> CrystalTable:
         shape=crystal.shape,
         fudge=crystal.fudge,
     )
+
+
+def _phi_cells(experiment: Experiment) -> tuple[np.ndarray, np.ndarray | None]:
+    """Cell vectors at the spindle angles, and before the first one, for `CrystalTable`."""
+    cells, first = spindle_cells(
+        experiment.oriented.direct,
+        experiment.frame.spindle,
+        experiment.scan.angles,
+        stale_at_zero=not experiment.corrects(Quirk.STALE_ORIENTATION),
+    )
+    return cells[None, None], None if first is None else first[None, None]
 
 
 @lru_cache(maxsize=64)
@@ -252,7 +258,20 @@ def _with_crystal(
         or before.quirks != experiment.quirks
         or before.crystal.mosaicity is not experiment.crystal.mosaicity
         or plan.oversample != experiment.oversample
-        or plan.factors.interpolate != experiment.interpolate
     ):
         return None
+    if _same_transform(before, experiment):
+        return plan.with_crystals(plan.crystals.turned(*_phi_cells(experiment)))
+    if plan.factors.interpolate != experiment.interpolate:
+        return None
     return plan.with_crystals(_crystals(experiment))
+
+
+def _same_transform(one: Experiment, other: Experiment) -> bool:
+    """Whether two crystals have one lattice transform and one size, whatever their orientations."""
+    some, others = one.crystal, other.crystal
+    return (
+        one.corrects(Quirk.SPOT_WIDTH)
+        and (some.n_cells, some.shape, some.fudge) == (others.n_cells, others.shape, others.fudge)
+        and one.cell_counts == other.cell_counts
+    )

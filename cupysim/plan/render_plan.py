@@ -8,7 +8,6 @@ source may choose by its wavelength.
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -168,6 +167,16 @@ class CrystalTable(Table):
         """Crystals in each shot."""
         return self.phi_cells.shape[1]
 
+    def turned(self, phi_cells: np.ndarray, first_cell: np.ndarray | None) -> CrystalTable:
+        """The same crystals in other orientations, which keep what is known of the others.
+
+        Parameters
+        ----------
+        phi_cells, first_cell
+            As in the table, of the same shapes.
+        """
+        return self.with_same_axes(phi_cells=phi_cells, first_cell=first_cell)
+
 
 @dataclass(frozen=True)
 class FactorTable(Table):
@@ -195,6 +204,16 @@ class FactorTable(Table):
     is_constant: bool
     interpolate: bool
     stops: bool = True
+
+    @cached_property
+    def owner(self) -> np.ndarray:
+        """The array of which the table is a view, and which the experiment keeps."""
+        return self.table if self.table.base is None else self.table.base
+
+    @cached_property
+    def address(self) -> int:
+        """Where the table begins in memory."""
+        return int(self.table.ctypes.data)
 
     @cached_property
     def largest(self) -> float:
@@ -269,8 +288,7 @@ class RenderPlan(Table):
 
     def with_crystals(self, crystals: CrystalTable) -> RenderPlan:
         """A plan like this one, with other crystals; it is checked again only where it must be."""
-        changed = copy(self)
-        object.__setattr__(changed, "crystals", crystals)
+        changed = self.with_same_axes(crystals=crystals)
         if not same_shapes(crystals, self.crystals):
             changed._check_axes()
         return changed

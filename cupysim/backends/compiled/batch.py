@@ -92,19 +92,15 @@ def render_at_once(
     variant = variant_of(plan, 0, engine.precision, plan.factors.interpolate)
     several = engine.tables.describe(plan, shots, 0, engine.precision)
     several["matrices"] = _matrices(plan, engine, variant.precision, shots)
-    at = engine.tables.address(
-        engine.replace,
-        "sources",
-        (Same(plan.sources), shots.start, shots.stop),
-        lambda: records.source_records(plan, shots),
-    )
-    source_bytes = records.struct_type("Source").itemsize * len(plan.sources.channel)
-    several["sources"] = records.addresses(at, n_shots, source_bytes)
-    crystals = records.crystal_records(plan, shots)
-    at = engine.replace("crystals", crystals)
-    several["crystals"] = records.addresses(at, n_shots, crystals.nbytes // n_shots)
+    put, tables = engine.replace, engine.tables
+    for name, struct, count_of_shot, at in (
+        ("sources", "Source", len(plan.sources.channel), tables.sources(put, plan, shots)),
+        ("crystals", "Crystal", plan.crystals.n_crystals, tables.crystals(put, plan, shots)),
+    ):
+        size = records.struct_type(struct).itemsize * count_of_shot
+        several[name] = records.addresses(at, n_shots, size)
     if variant.factors is not Factors.CONSTANT:
-        several["table"] = engine.tables.factors(engine.replace, plan, variant.precision)
+        several["table"] = tables.factors(put, plan, variant.precision)
     first = plan.rows.start * plan.shape[3] + plan.columns.start
     last = (plan.rows.stop - 1) * plan.shape[3] + plan.columns.stop - 1
     if numbers is not None:
@@ -124,20 +120,21 @@ def _matrices(
     """Where the orientations of each shot lie."""
     count = count_orientations(plan)
     n_shots = shots.stop - shots.start
-    if count == 1 and plan.crystals.is_perfect:
-        cells = plan.crystals.phi_cells[shots].reshape(n_shots, 3, 3)
-        matrices = records.matrix_records(cells, precision).reshape(n_shots, 1, -1)
-    else:
-        matrices = np.stack(
+
+    def make() -> np.ndarray:
+        if count == 1 and plan.crystals.is_perfect:
+            cells = plan.crystals.phi_cells[shots].reshape(n_shots, 3, 3)
+            return records.matrix_records(cells, precision)
+        return np.concatenate(
             [
                 records.matrix_records(cells_of(plan, shot, range(count), False), precision)
                 for shot in range(shots.start, shots.stop)
             ]
         )
-    at = engine.tables.address(
-        engine.replace, "matrices", (Same(plan), shots.start, shots.stop), lambda: matrices
-    )
-    return records.addresses(at, n_shots, matrices.nbytes // n_shots)
+
+    contents = Same(plan), shots.start, shots.stop, precision
+    at = engine.tables.address(engine.replace, "matrices", contents, make)
+    return records.addresses(at, n_shots, count * records.matrix_bytes(precision))
 
 
 def listed(plan: RenderPlan, panel: int) -> np.ndarray | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from cupysim.backends.compiled.launch import LaunchMaker
-from cupysim.backends.compiled.records import factor_records
+from cupysim.backends.compiled.records import crystal_records, factor_records, source_records
 from cupysim.backends.compiled.variants import Precision
 from cupysim.plan.render_plan import RenderPlan
 
@@ -43,14 +43,20 @@ class DeviceTables:
             self._kept[name] = contents, put(name, make())
         return self._kept[name][1]
 
+    def sources(self, put: Put, plan: RenderPlan, shots: slice) -> int:
+        """Where the sources of some shots of a plan lie."""
+        contents = Same(plan.sources), shots.start, shots.stop
+        return self.address(put, "sources", contents, lambda: source_records(plan, shots))
+
+    def crystals(self, put: Put, plan: RenderPlan, shots: slice) -> int:
+        """Where the crystals of some shots of a plan lie, without their orientations."""
+        crystals = plan.crystals
+        shared = (crystals.n_cells, crystals.spot_axes, crystals.spot_counts)
+        contents = *map(Same, shared), shots.start, shots.stop
+        return self.address(put, "crystals", contents, lambda: crystal_records(plan, shots))
+
     def factors(self, put: Put, plan: RenderPlan, precision: Precision) -> int:
         """Where the structure factors of a plan lie."""
-        # a view of what the experiment keeps
-        table = plan.factors.table
-        owner = table if table.base is None else table.base
-        return self.address(
-            put,
-            "table",
-            (Same(owner), table.ctypes.data, table.shape, precision),
-            lambda: factor_records(plan, precision),
-        )
+        factors = plan.factors
+        contents = Same(factors.owner), factors.address, factors.table.shape, precision
+        return self.address(put, "table", contents, lambda: factor_records(plan, precision))

@@ -44,7 +44,7 @@ def number_members(name: str) -> frozenset[str]:
 
 def copied(records: np.ndarray) -> np.ndarray:
     """A copy of records, byte by byte: NumPy copies structs member by member."""
-    made = np.frombuffer(bytearray(records.data), dtype=records.dtype)
+    made = np.frombuffer(bytearray(records.tobytes()), dtype=records.dtype)
     return made.reshape(records.shape)
 
 
@@ -136,6 +136,11 @@ def factor_records(plan: RenderPlan, precision: Precision) -> np.ndarray:
     kind = np.float64 if precision is Precision.DOUBLE else np.float32
     table = plan.factors.table / plan.factors.largest
     return np.ascontiguousarray(table, dtype=kind)
+
+
+def matrix_bytes(precision: Precision) -> int:
+    """Bytes of an orientation of `matrix_records`."""
+    return 9 * (2 * 4 if precision is Precision.PAIRS else 8)
 
 
 def matrix_records(cells: np.ndarray, precision: Precision) -> np.ndarray:

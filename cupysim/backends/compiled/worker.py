@@ -53,13 +53,8 @@ class BandWorker:
         self.rate = engine.rate
         only = slice(shot, shot + 1)
         self._base = engine.tables.describe(plan, only, panel, engine.precision).reshape(())
-        self._base["sources"] = engine.tables.address(
-            engine.replace,
-            "sources",
-            (Same(plan.sources), only.start, only.stop),
-            lambda: records.source_records(plan, only),
-        )
-        self._base["crystals"] = engine.replace("crystals", records.crystal_records(plan, only)[0])
+        self._base["sources"] = engine.tables.sources(engine.replace, plan, only)
+        self._base["crystals"] = engine.tables.crystals(engine.replace, plan, only)
         if numbers is not None:
             self._base["numbers"] = engine.replace("numbers", numbers)
 
