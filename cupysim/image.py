@@ -253,7 +253,7 @@ class Image:
         suffix = Path(path).suffix.lower()
         if suffix not in (".bin", ".img", ".pgm", ".h5", ".png"):
             raise CupysimError(
-                f"{path}: expected a name which ends in .bin, .img, .pgm, .h5 or .png"
+                f"{path}: expected a name that ends in .bin, .img, .pgm, .h5 or .png"
             )
 
         def write(stream: BinaryIO) -> None:

@@ -56,7 +56,7 @@ def test_saved_images_equal_the_commands_files(run: Run, tmp_path: Path) -> None
 
 def test_unknown_suffix_and_backend(small_experiment: Experiment, tmp_path: Path) -> None:
     image = simulate(small_experiment)
-    with pytest.raises(CupysimError, match=r"expected a name which ends in \.bin"):
+    with pytest.raises(CupysimError, match=r"expected a name that ends in \.bin"):
         image.save(tmp_path / "a.tiff")
     with pytest.raises(
         CupysimError, match="backend 'abacus': expected auto or one of cuda, host, numpy"

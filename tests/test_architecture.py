@@ -18,13 +18,13 @@ LAYERS = (
     {"models"},
     {"plan"},
     {"backends", "formats", "detection"},
-    {"prediction", "advice"},
+    {"prediction", "advice", "plotting"},
     {"image_statistics", "refine"},
     {"provenance"},
     {"image"},
     {"renderer", "nanobragg"},
     {"parity", "api", "torch"},
-    {"plotting", "campaign"},
+    {"campaign"},
     {"cli"},
 )
 """Rooms from the lowest layer to the highest; one may use the basics, itself and lower layers."""

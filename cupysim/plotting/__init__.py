@@ -1,1 +1,1 @@
-"""Figures and reports for commands and for Python."""
+"""Figures of images, and what shows them: a window, a notebook, or a file."""

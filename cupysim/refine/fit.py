@@ -151,7 +151,7 @@ def refine(
             problem.reweigh(best.x)
             best = _fit(problem, best.x, bounds, settings.evaluations)
     evaluations = problem.evaluations + sum(level.problem.evaluations for level in ladder)
-    return outcome(given, problem, best, start, bounds, before, evaluations, settings)
+    return outcome(given, observation, problem, best, start, bounds, before, evaluations, settings)
 
 
 def _hop(

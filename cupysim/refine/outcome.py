@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from cupysim.maths.arrays import on_host
 from cupysim.models.experiment import Experiment
-from cupysim.models.parameters import GROUPS, changed
+from cupysim.models.parameters import GROUPS, PARAMETERS, changed
+from cupysim.plotting.windows import show_figure
 from cupysim.refine.coarse_levels import spot_width
 from cupysim.refine.condensed import Condensed
-from cupysim.refine.problem import Problem
+from cupysim.refine.problem import Observation, Problem
+from cupysim.refine.report import draw, report_lines
 from cupysim.refine.settings import UNLIKELY, Settings
 
 SMALLEST_MISFIT = 0.5
@@ -89,8 +93,10 @@ class Refined:
         Images which were differentiated.
     used : ndarray of bool, shape (n_slow, n_fast)
         Pixels which took part.
+    counts : ndarray, shape (n_slow, n_fast)
+        Photons counted in the image.
     images : tuple of 2 ndarray, shape (n_slow, n_fast)
-        Photons of these pixels before and after.
+        Expected photons of the used pixels before and after.
     """
 
     experiment: Experiment
@@ -106,11 +112,37 @@ class Refined:
     reason: str
     evaluations: int
     used: np.ndarray
+    counts: np.ndarray
     images: tuple[np.ndarray, np.ndarray]
+
+    def __str__(self) -> str:
+        """The report of the command `cupysim refine`."""
+        return "\n".join(report_lines(self))
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Unit of each free parameter, as in `values`; empty for a ratio or a number."""
+        return tuple(PARAMETERS[name].shown_unit for name in self.names)
+
+    def show(self, path: os.PathLike[str] | str | None = None) -> None:
+        """Show the image, the refined model, and the residuals before and after.
+
+        Parameters
+        ----------
+        path : path_like, optional
+            Write a picture (.png, .pdf, .svg, .jpg) instead of opening a window.
+
+        Raises
+        ------
+        CupysimError
+            If there is no display, the file cannot be written, or matplotlib is not installed.
+        """
+        show_figure(partial(draw, refined=self), path, "refined.show(path)")
 
 
 def outcome(
     experiment: Experiment,
+    observation: Observation,
     problem: Problem,
     best: Fit,
     start: np.ndarray,
@@ -125,6 +157,8 @@ def outcome(
     ----------
     experiment : Experiment
         The start as given.
+    observation : Observation
+        The image.
     problem : Problem
         What was fitted.
     best : Fit
@@ -209,7 +243,8 @@ def outcome(
     return Refined(
         _refined_experiment(experiment, names, x * problem.sizes), names, start, start + x, sigmas,
         correlations, (chi_before, chi), chi_sigma, (explained, doubt), not wrong,
-        wrong[0] if wrong else best.message, evaluations, problem.used, (images[0], images[1]),
+        wrong[0] if wrong else best.message, evaluations, problem.used, observation.counts,
+        (images[0], images[1]),
     )  # fmt: skip
 
 

@@ -147,7 +147,7 @@ def test_failure_is_said(images: Path, capsys: pytest.CaptureFixture[str]) -> No
         ("hidden.h5 --evaluations 0", "evaluations: at least 1"),
         ("hidden.h5 --region 0 999 0 9", "not in an image of 200 x 200"),
         ("hidden.h5 --offset nan", "--offset: expected a finite number"),
-        ("hidden.h5 --picture p.doc", "--picture: expected a name which ends in"),
+        ("hidden.h5 --picture p.doc", "--picture: expected a name that ends in"),
         ("hidden.h5 --picture no/p.png", "no/p.png"),
         ("hidden.h5 --matrix hidden.h5", "hidden.h5"),
         (f"hidden.h5 {CELL} {MODEL} -detpixels 20", "200 x 200 pixels, but the detector has 20"),

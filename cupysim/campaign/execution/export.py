@@ -146,7 +146,7 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
     """
     kind, width = os.path.splitext(pattern)[1].lower(), pattern.count("#")
     if kind not in (".img", ".cbf"):
-        raise CupysimError(f"--images {pattern}: expected a name which ends in .img or .cbf")
+        raise CupysimError(f"--images {pattern}: expected a name that ends in .img or .cbf")
     if not width or "#" * width not in pattern:
         raise CupysimError(f"--images {pattern}: expected # for the digits of the number, together")
     if not folder.campaign.counts:

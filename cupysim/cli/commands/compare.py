@@ -22,13 +22,14 @@ from cupysim.cli.commands import show
 from cupysim.constants import RTOL
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats.any_image import ImageFile, open_image
+from cupysim.parity.comparison_report import image_json, image_lines, trace_lines
 from cupysim.parity.images.image_comparison import FLOOR, ImageComparison, compare_images
 from cupysim.parity.traces import first_difference as traces
 from cupysim.parity.traces.first_difference import compare_traces
 from cupysim.parity.traces.matching import unpaired_pixels
 from cupysim.parity.traces.trace_files import looks_like_trace
 from cupysim.parity.traces.trace_files import read as read_trace
-from cupysim.plotting.comparison_report import image_json, image_lines, trace_lines
+from cupysim.plotting.windows import PICTURES, check_picture
 from cupysim.storage.reading import opened
 from cupysim.storage.safe_writing import refuse_inputs
 from cupysim.terminal import Report, tell
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--regions", type=int, default=4, metavar="N",
         help="images: a table of N x N regions, or none with 0; default: %(default)s")  # fmt: skip
     add("--picture", metavar="FILE",
-        help=f"images: write a picture of B - A ({', '.join(show.PICTURES)})")  # fmt: skip
+        help=f"images: write a picture of B - A ({', '.join(PICTURES)})")  # fmt: skip
     add("--shape", nargs=2, type=int, metavar=("FAST", "SLOW"),
         help="pixels of raw float32 images; squares without it")  # fmt: skip
     add("--image", type=int, default=0, metavar="N", help="which image of HDF5 files, from 0")
@@ -124,10 +125,7 @@ def _compare_traces(arguments: argparse.Namespace) -> int:
 
 def _compare_images(arguments: argparse.Namespace) -> int:
     if arguments.picture is not None:
-        if os.path.splitext(arguments.picture)[1].lower() not in show.PICTURES:
-            raise CupysimError(
-                f"--picture: expected a name which ends in {' '.join(show.PICTURES)}"
-            )
+        check_picture(arguments.picture, "--picture")
         refuse_inputs(arguments.picture, (arguments.first, arguments.second))
     images = _open(arguments)
     rtol = arguments.rtol

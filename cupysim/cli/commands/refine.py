@@ -25,7 +25,6 @@ from functools import partial
 
 import numpy as np
 
-from cupysim.cli.commands import show
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
 from cupysim.formats import mosflm_matrix
 from cupysim.formats.any_image import ImageFile, open_image
@@ -36,13 +35,13 @@ from cupysim.nanobragg.build import build
 from cupysim.nanobragg.option_kinds import COMPUTING, OUTPUT, Kind
 from cupysim.nanobragg.options import OPTIONS
 from cupysim.nanobragg.run_record import input_files
-from cupysim.optional_libraries import require
-from cupysim.plotting.refinement_report import draw, report_json, report_lines
+from cupysim.plotting.windows import PICTURES, check_picture, save_figure
 from cupysim.quirks import CORRECTED
 from cupysim.refine.fit import refine
 from cupysim.refine.free_parameters import free_parameters
 from cupysim.refine.outcome import Refined
 from cupysim.refine.problem import TARGETS, Observation
+from cupysim.refine.report import draw, report_json, report_lines
 from cupysim.refine.settings import EVALUATIONS, UNLIKELY, Settings
 from cupysim.renderer import Renderer
 from cupysim.storage.safe_writing import OutputFiles, check_writable, refuse_inputs
@@ -54,6 +53,9 @@ NOT_CONVERGED = 1
 """Exit status."""
 
 FREE = "misset,cell,scale"
+
+PICTURE_DPI = 100
+"""Dots per inch of the picture."""
 
 CRYSTAL_FROM = {"-cell", "-mat", "-hkl", "-pdb"}
 """Options one of which a start has."""
@@ -92,7 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"{UNLIKELY:g} standard deviations above 1")  # fmt: skip
     add("--matrix", metavar="FILE", help="write the refined orientation, as -mat reads it")
     add("--picture", metavar="FILE",
-        help=f"image, start, refined, difference ({', '.join(show.PICTURES)})")  # fmt: skip
+        help=f"image, start, refined, difference ({', '.join(PICTURES)})")  # fmt: skip
     add("--json", action="store_true", help="write JSON, not lines")
 
 
@@ -116,10 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
             refuse_inputs(path, [arguments.image, *inputs])
             check_writable(path)
     if arguments.picture is not None:
-        if os.path.splitext(arguments.picture)[1].lower() not in show.PICTURES:
-            kinds = ", ".join(show.PICTURES)
-            raise CupysimError(f"--picture: expected a name which ends in {kinds}")
-        require("matplotlib", "cupysim refine --picture").use("Agg")
+        check_picture(arguments.picture, "--picture")
     observation = _observation(arguments, image, experiment)
     renderer = Renderer(backend, threads=threads, devices=devices)
     differentiate = partial(renderer.differentiate, device_arrays=renderer.has_one_device)
@@ -128,7 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
         experiment, observation, names, differentiate, settings, lambda line: say(f"{line}\n")
     )
     seconds = time.perf_counter() - started
-    _write(arguments, refined, observation)
+    _write(arguments, refined)
     if arguments.json:
         tell(json.dumps(report_json(refined, seconds), indent=1))
     else:
@@ -248,15 +247,11 @@ def _within(text: str | None) -> Mapping[str, float]:
     return limits
 
 
-def _write(arguments: argparse.Namespace, refined: Refined, observation: Observation) -> None:
-    with OutputFiles() as files:
-        if arguments.matrix is not None:
-            experiment = refined.experiment
-            text = mosflm_matrix.text(experiment.lattice.reciprocal, experiment.beam.wavelength)
+def _write(arguments: argparse.Namespace, refined: Refined) -> None:
+    if arguments.matrix is not None:
+        experiment = refined.experiment
+        text = mosflm_matrix.text(experiment.lattice.reciprocal, experiment.beam.wavelength)
+        with OutputFiles() as files:
             files.write(arguments.matrix, lambda stream: stream.write(text.encode()))
-        if arguments.picture is not None:
-            figure = draw(refined, observation)
-            kind = os.path.splitext(arguments.picture)[1][1:].lower()
-            files.write(
-                arguments.picture, lambda stream: figure.savefig(stream, format=kind, dpi=100)
-            )
+    if arguments.picture is not None:
+        save_figure(partial(draw, refined=refined), arguments.picture, PICTURE_DPI)

@@ -1,18 +1,18 @@
-"""What a refinement says: lines for people, JSON, and a picture."""
+"""The result of a refinement as lines of text, as JSON, and as a figure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.models.conventions import Convention, Pivot
 from cupysim.models.parameters import GROUPS, PARAMETERS
-from cupysim.optional_libraries import require
-from cupysim.refine.outcome import Refined
-from cupysim.refine.problem import Observation
+
+if TYPE_CHECKING:
+    from cupysim.refine.outcome import Refined
 
 STRONG = 0.95
 """Correlations of parameters beyond this are told."""
@@ -30,15 +30,15 @@ RESIDUAL = 5.0
 """Standard deviations at which the picture of differences ends."""
 
 
-def report_lines(refined: Refined, seconds: float) -> Iterator[str]:
-    """What came out, for people.
+def report_lines(refined: Refined, seconds: float | None = None) -> Iterator[str]:
+    """The result as lines of text.
 
     Parameters
     ----------
     refined : Refined
-        The outcome.
-    seconds : float
-        What it took.
+        The result.
+    seconds : float, optional
+        Time of the refinement.
 
     Yields
     ------
@@ -47,9 +47,8 @@ def report_lines(refined: Refined, seconds: float) -> Iterator[str]:
     """
     names = refined.names
     n_pixels = int(np.count_nonzero(refined.used))
-    yield (
-        f"{len(names)} parameters, {n_pixels} pixels, {refined.evaluations} images, {seconds:.1f} s"
-    )
+    time = "" if seconds is None else f", {seconds:.1f} s"
+    yield f"{len(names)} parameters, {n_pixels} pixels, {refined.evaluations} images{time}"
     yield f"{'parameter':14}{'start':>14}{'refined':>14}{'+-':>12}{'change':>14}  unit"
     rows = zip(names, refined.start, refined.values, refined.sigmas, strict=True)
     for name, start, value, sigma in rows:
@@ -168,29 +167,26 @@ def report_json(refined: Refined, seconds: float) -> dict[str, Any]:
     }
 
 
-def draw(refined: Refined, observation: Observation) -> Any:
-    """The image, the refined model, and what is left over of the image before and after.
+def draw(figure: Any, refined: Refined) -> None:
+    """Draw the image, the refined model, and the residuals before and after.
+
+    Rows and columns that take no part are left out.
 
     Parameters
     ----------
+    figure : matplotlib.figure.Figure
+        An empty figure.
     refined : Refined
-        The outcome.
-    observation : Observation
-        The image.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Four pictures; rows and columns which take no part are cut off.
+        The result.
     """
-    plt = require("matplotlib.pyplot", "cupysim refine --picture")
     used = refined.used
     rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
     part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     counts, before, after = (
-        np.where(used, image, np.nan)[part] for image in (observation.counts, *refined.images)
+        np.where(used, image, np.nan)[part] for image in (refined.counts, *refined.images)
     )
-    figure, axes = plt.subplots(2, 2, figsize=(12, 11), layout="constrained")
+    figure.set_size_inches(12, 11)
+    axes = figure.subplots(2, 2)
     dark, bright = np.nanpercentile(counts, DARKEST), np.nanpercentile(counts, BRIGHTEST)
     for axis, picture, title in zip(axes[0], (counts, after), ("image", "refined"), strict=True):
         axis.imshow(_shrunk(picture), cmap="gray_r", vmin=dark, vmax=max(bright, dark + 1.0))
@@ -202,7 +198,6 @@ def draw(refined: Refined, observation: Observation) -> Any:
     figure.colorbar(drawn, ax=axes[1], shrink=0.8)
     for axis in axes.flat:
         axis.set_axis_off()
-    return figure
 
 
 def _shrunk(picture: np.ndarray) -> np.ndarray:
