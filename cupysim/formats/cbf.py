@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import BinaryIO
@@ -14,23 +13,16 @@ from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats import cbf_header, imgcif
 from cupysim.formats.cbf_binary import pack, split, unpack
+from cupysim.formats.cbf_remarks import of_header, of_tables
 from cupysim.formats.frames import to_imgcif
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.imgcif_tables import is_full
 from cupysim.formats.pixels import GAP, LARGEST_PIXEL_VALUE, THINNEST_SENSOR, measured
-from cupysim.formats.text_numbers import NUMBER
-from cupysim.maths.arrays import cross, dot
+from cupysim.maths.arrays import dot
 from cupysim.maths.resolution import beam_spot
 from cupysim.models.experiment import Experiment
 
 SIGNATURE = b"###CBF"
-
-SAME = 2e-3
-"""Relative difference up to which a header and tables of one file agree: both are rounded."""
-
-_TABLE_WAVELENGTH = re.compile(
-    rf"_diffrn_radiation_wavelength\.(?:wavelength|value)\s+({NUMBER.pattern})", re.IGNORECASE
-)
 
 LARGEST_TILT = 1e-9
 """Sine of the angle to the beam below which an axis is normal to it."""
@@ -65,49 +57,14 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, ImageGeometry]:
     undefined = None
     if is_full(text):
         geometry, undefined = imgcif.read(path, text, section.n_fast, section.n_slow)
-        doubts = _of_header(path, text, geometry)
+        doubts = of_header(path, text, geometry)
     else:
         geometry = cbf_header.geometry(path, text, section.n_fast, section.n_slow)
-        doubts = _of_tables(text, geometry)
+        doubts = of_tables(text, geometry)
     pixels, more = unpack(path, section)
     if is_full(text):
         pixels = _undefined_marked(pixels, undefined)
     return pixels, replace(geometry, remarks=(*geometry.remarks, *doubts, *more))
-
-
-def _of_header(path: object, text: str, geometry: ImageGeometry) -> list[str]:
-    """What to say of mini-CBF lines which contradict the tables of the same file."""
-    header = cbf_header.MiniHeader.find(path, text)
-    try:
-        wavelength, _ = cbf_header.wavelength_of(header)
-        distance = header.number("Detector_distance", cbf_header.LENGTHS, "m")
-        width = header.number("Angle_increment", cbf_header.ANGLES, "deg")
-    except FileFormatError as error:
-        return [f"the mini-CBF lines beside its tables are not read ({error})"]
-    normal = cross(geometry.fast, geometry.slow)
-    turned = None if geometry.oscillation is None else geometry.oscillation * DEGREES_PER_RADIAN
-    pairs = (
-        ("Wavelength", "A", wavelength, geometry.wavelength, ANGSTROM),
-        ("Detector_distance", "mm", distance, abs(dot(geometry.origin, normal)), 1e-3),
-        ("Angle_increment", "deg", width, turned, 1.0),
-    )
-    return [
-        f"its mini-CBF line {name} says {told / scale:g} {unit}, but its tables, which count, say "
-        f"{taken / scale:g}"
-        for name, unit, told, taken, scale in pairs
-        if told and taken and abs(abs(told) - abs(taken)) > SAME * abs(taken)
-    ]
-
-
-def _of_tables(text: str, geometry: ImageGeometry) -> list[str]:
-    """What to say of a table's wavelength which contradicts the mini-CBF header."""
-    told = [float(match[1]) * ANGSTROM for match in _TABLE_WAVELENGTH.finditer(text)]
-    return [
-        f"its _diffrn_radiation_wavelength is {other / ANGSTROM:g} A, but its header's Wavelength, "
-        f"which counts, is {geometry.wavelength / ANGSTROM:g} A"
-        for other in told
-        if geometry.wavelength and abs(other - geometry.wavelength) > SAME * geometry.wavelength
-    ]
 
 
 def good_pixels(image: np.ndarray) -> np.ndarray:
@@ -225,4 +182,5 @@ def _header_lines(experiment: Experiment) -> list[str]:
         f"# Beam_xy ({x:.9f}, {y:.9f}) pixels",
         f"# Start_angle {start:.9f} deg.",
         f"# Angle_increment {width:.9f} deg.",
+        "# Oscillation_axis X, CW",
     ]

@@ -1,161 +1,38 @@
-"""The header of mini-CBF files: lines such as ``# Detector_distance 0.2 m``."""
+"""The geometry that the header of a mini-CBF file tells."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN, ELECTRONVOLT_ANGSTROM
 from cupysim.errors import FileFormatError
 from cupysim.formats.geometry import ImageGeometry
+from cupysim.formats.mini_header import (
+    ANGLES,
+    ENERGIES,
+    LENGTHS,
+    NEEDED,
+    PIXELS,
+    SETTINGS,
+    WAVELENGTHS,
+    MiniHeader,
+)
 from cupysim.formats.pixels import THINNEST_SENSOR
 from cupysim.formats.rotation import SETTING, forward, settings_remark
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.maths.rotations import rotate_axis
 
-LENGTHS = {
-    "m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "\N{GREEK SMALL LETTER MU}m": 1e-6,
-    "metre": 1.0, "meter": 1.0, "micron": 1e-6, "microns": 1e-6, "nm": 1e-9,
-}  # fmt: skip
-WAVELENGTHS = {
-    "a": ANGSTROM, "\N{LATIN SMALL LETTER A WITH RING ABOVE}": ANGSTROM, "ang": ANGSTROM,
-    "angstrom": ANGSTROM, "angstroms": ANGSTROM, "nm": 1e-9, "pm": 1e-12, "m": 1.0,
-}  # fmt: skip
-ENERGIES = {"ev": 1.0, "kev": 1e3}
-ANGLES = {
-    "deg": 1.0, "degree": 1.0, "degrees": 1.0, "\N{DEGREE SIGN}": 1.0, "rad": DEGREES_PER_RADIAN,
-    "radian": DEGREES_PER_RADIAN, "radians": DEGREES_PER_RADIAN,
-}  # fmt: skip
-PIXELS = {"pixel": 1.0, "pixels": 1.0, "px": 1.0}
-"""Units in lower case, and what they are in the unit which a value is kept in."""
-
-NEEDED = ("Pixel_size", "Detector_distance", "Beam_xy")
-
-SETTINGS = ("Omega", "Kappa", "Chi", "Phi")
-"""Axes of goniometers."""
-
-KNOWN = (
-    *NEEDED, "Wavelength", "Energy", "Photon_energy", "Energy_range", "Detector_2theta",
-    "Detector_Voffset", "Start_angle", "Angle_increment", "Oscillation_axis", *SETTINGS,
-    *(f"{name}_increment" for name in SETTINGS), "Flux", "Filter_transmission",
-)  # fmt: skip
-"""Lines which say something of the geometry."""
-
-NOT_SET = ("", "(nil)", "nil", "none", "n/a", "na", "unknown", "undefined", "unset", "not set", "?")
-"""Values of lines which a beamline did not fill."""
+PILATUS_12M = (2463, 5071)
+"""Pixels of the one detector of this header that is not flat: that of Diamond's I23."""
 
 ALIKE = 1e-3
 """Relative difference up to which a wavelength and an energy agree."""
 
 X, Y = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
 
-_LINE = re.compile(r"\s*#[\s#]*([A-Za-z]\w*)(?=[\s:=,(]|$)(.*)")
-"""Dectris separates words by blanks and ``# = : , ( )``."""
 _SENSOR = re.compile(r"#\s*\w+ sensor,? thickness\s+([0-9.]+(?:[eE][-+]?[0-9]+)?)\s*m\b")
-_TOKEN = re.compile(rf"(?P<number>{NUMBER.pattern})|(?P<unit>[^\W\d_]+|\N{{DEGREE SIGN}})")
-
-
-@dataclass
-class MiniHeader:
-    """Lines of a header.
-
-    Parameters
-    ----------
-    path : object
-        The file, for messages.
-    lines : mapping of str to tuple of (str, int)
-        Values by their keys, and the numbers of their lines.
-    remarks : list of str
-        What the user must know of how they were read.
-    """
-
-    path: object
-    lines: Mapping[str, tuple[str, int]]
-    remarks: list[str] = field(default_factory=list)
-
-    @classmethod
-    def find(cls, path: object, text: str) -> MiniHeader:
-        """The header in the text of a file."""
-        known = {name.lower(): name for name in KNOWN}
-        lines: dict[str, tuple[str, int]] = {}
-        remarks = []
-        for number, line in enumerate(re.split(r"\r\n|\n|\r", text), 1):
-            match = _LINE.match(line)
-            if match is None or match[1].lower() not in known:
-                continue
-            name = known[match[1].lower()]
-            value = unicodedata.normalize("NFKC", match[2]).strip(" \t:=,")
-            if name in lines and lines[name][0] != value:
-                remarks.append(f"{name} occurs more than once in its header; the last one counts")
-            lines[name] = value, number
-        return cls(path, lines, remarks)
-
-    def has(self, name: str) -> bool:
-        """Whether a line is there, and was filled."""
-        return name in self.lines and self.lines[name][0].lower() not in NOT_SET
-
-    def numbers(
-        self, name: str, count: int, units: Mapping[str, float], usual: str
-    ) -> list[tuple[float, str]]:
-        """Numbers of a line, as they stand there.
-
-        Parameters
-        ----------
-        name : str
-            The line, which `has` said to be there.
-        count : int
-            How many they are.
-        units : mapping of str to float
-            What units may be called.
-        usual : str
-            The unit of numbers without any.
-
-        Returns
-        -------
-        list of tuple of (float, str)
-            Numbers, and their units in lower case.
-
-        Raises
-        ------
-        FileFormatError
-            If they are fewer, more, or of another unit.
-        """
-        text, line = self.lines[name]
-        values: list[float] = []
-        names: list[str] = []
-        for token in _TOKEN.finditer(text):
-            if token["number"] is not None:
-                values.append(float(token["number"]))
-                names.append("")
-            elif names and names[-1] == "" and token["unit"].lower() != "x":
-                names[-1] = token["unit"].lower()
-        # one unit at the end is that of all
-        names = [each or names[-1] for each in names]
-        if (
-            len(values) != count
-            or not np.isfinite(values).all()
-            or not all(each in units or each == "" for each in names)
-        ):
-            wanted = "a number" if count == 1 else f"{count} numbers"
-            raise FileFormatError(
-                self.path,
-                f"{name}: expected {wanted} with a unit such as {usual}, got {text[:60]!a}",
-                line,
-            )
-        if names[-1] == "" and units is not ANGLES:
-            self.remarks.append(f"{name} {text[:40]} has no unit; it is taken for {usual}")
-        return [(value, each or usual.lower()) for value, each in zip(values, names, strict=True)]
-
-    def number(self, name: str, units: Mapping[str, float], usual: str) -> float | None:
-        """The one number of a line, in the unit which is kept; None if it is not there."""
-        if not self.has(name):
-            return None
-        ((value, unit),) = self.numbers(name, 1, units, usual)
-        return value * units[unit]
 
 
 def geometry(path: object, text: str, n_fast: int, n_slow: int) -> ImageGeometry:
@@ -187,6 +64,11 @@ def geometry(path: object, text: str, n_fast: int, n_slow: int) -> ImageGeometry
     FormatCBFMini has them. That knows no Detector_2theta; where a Pilatus' file has imgCIF's axes
     besides, as those of Diamond's I19, the swing is a right-handed rotation about the omega axis.
     """
+    if (n_fast, n_slow) == PILATUS_12M:
+        raise FileFormatError(
+            path, "a Pilatus 12M, whose 24 rows of modules lie on a cylinder; only single flat "
+            "panels are supported so far"
+        )  # fmt: skip
     header = MiniHeader.find(path, text)
     missing = [name for name in NEEDED if not header.has(name)]
     if missing:
@@ -218,6 +100,11 @@ def geometry(path: object, text: str, n_fast: int, n_slow: int) -> ImageGeometry
         match = NUMBER.match(header.lines[name][0]) if header.has(name) else None
         if match is not None and float(match.group()) != usual:
             header.remarks.append(f"{name} {match.group()} is not taken; -fluence gives photons")
+    if header.has("Polarization"):
+        header.remarks.append(
+            f"Polarization {header.lines['Polarization'][0][:40]} is not taken, since its meaning "
+            "differs between beamlines; -polar gives Kahn's factor"
+        )
     sensor = _SENSOR.search(text)
     if sensor is not None and float(sensor[1]) > THINNEST_SENSOR:
         header.remarks.append(
@@ -264,6 +151,7 @@ def wavelength_of(header: MiniHeader) -> tuple[float | None, str]:
     """
     found: dict[str, float] = {}
     reason = "its header has no line Wavelength"
+    limits = header.numbers("Energy_range", 2, ENERGIES, "eV") if header.has("Energy_range") else []
     for name, usual in (("Wavelength", "A"), ("Energy", "eV"), ("Photon_energy", "eV")):
         if not header.has(name):
             continue
@@ -272,10 +160,8 @@ def wavelength_of(header: MiniHeader) -> tuple[float | None, str]:
             found[name] = _in_metres(value, unit)
         else:
             reason = f"{name} {header.lines[name][0][:40]} in its header is not a wavelength"
-    if not found and header.has("Energy_range"):
-        limits = header.numbers("Energy_range", 2, ENERGIES, "eV")
-        if limits[0] == limits[1] and limits[0][0] > 0.0:
-            return _in_metres(*limits[0]), ""
+    if limits and limits[0] == limits[1] and limits[0][0] > 0.0:
+        found["Energy_range"] = _in_metres(*limits[0])
     if not found:
         return None, reason
     wavelength = next(iter(found.values()))
@@ -320,6 +206,11 @@ def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | Non
                     f"Angle_increment is 0, but {turning}_increment is not: that counts"
                 )
             width = widths[turning]
+        elif width and widths[turning] and not _same_angle(widths[turning], width):
+            header.remarks.append(
+                f"Angle_increment is {width:g}, but {turning}_increment is {widths[turning]:g}: "
+                "the former counts"
+            )
         if start is not None and not _same_angle(stands[turning], start) and stands[turning]:
             header.remarks.append(
                 f"Start_angle is {start:g}, but {turning} is {stands[turning]:g}: the former counts"
@@ -335,6 +226,10 @@ def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | Non
     elif words[0] == "Y":
         spindle = Y
         remarks.append(f"Oscillation_axis {text} in its header is taken for (0 1 0), upwards")
+    elif not text:
+        remarks.append(
+            "its header has no Oscillation_axis; the axis is taken to be horizontal (1 0 0)"
+        )
     elif not (
         named == "Omega" or (named == "Phi" and not tilted) or (named is None and words[0] == "X")
     ):

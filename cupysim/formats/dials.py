@@ -11,6 +11,7 @@ import numpy as np
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
 from cupysim.formats.dials_remarks import LEFT_HANDED, WIDTH, left_out, stands, still
+from cupysim.formats.dials_scan import oscillation
 from cupysim.formats.geometry import ImageGeometry, is_x_ray
 from cupysim.formats.rotation import forward
 from cupysim.maths.arrays import cross, norm, unit
@@ -79,7 +80,9 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> ImageGeometry:
             path, f"{len(experiments)} experiments; one is expected (dials.split_experiments)"
         )
     try:
-        return _geometry(path, content, experiments[0], number)
+        with np.errstate(all="ignore"):
+            # impossible numbers are refused where they count
+            return _geometry(path, content, experiments[0], number)
     except KeyError as error:
         raise FileFormatError(path, f"a model is incomplete: no {error}") from error
     except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
@@ -130,8 +133,9 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
     goniometer = model("goniometer")
     spindle, fixed, setting = _goniometer(path, goniometer, number)
     start = width = None
+    of_scan = ""
     if scan is not None:
-        start, width = _oscillation(path, scan, number)
+        start, width, of_scan = oscillation(path, scan, number)
     elif number != 0:
         raise FileFormatError(path, f"there is no image {number}; the experiment is a still")
     of_still = tuple(still(goniometer, start, width, crystal is not None))
@@ -166,6 +170,7 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
         remarks=(
             *((LEFT_HANDED,) if is_left_handed else ()),
             *of_still,
+            *((of_scan,) if of_scan else ()),
             *of_polarization,
             *left_out(beam, panels[0], crystal, unused("profile"), unused("imageset")),
             *stands(goniometer, setting @ fixed, width is None, crystal is not None),
@@ -234,29 +239,6 @@ def _placed(panel: Any, groups: list[Any]) -> tuple[np.ndarray, np.ndarray, np.n
         start = np.array(group["origin"], dtype=np.float64)
         fast, slow, origin = frame @ fast, frame @ slow, start + frame @ origin
     return unit(fast), unit(slow), origin
-
-
-def _oscillation(path: object, scan: Any, number: int) -> tuple[float | None, float | None]:
-    """First angle and width of an image (rad); None of what does not turn."""
-    first, last = scan.get("image_range", (1, 1))
-    if last < first:
-        raise FileFormatError(path, f"its image_range goes from {first} to {last}")
-    count = max(int(last) - int(first) + 1, 1)
-    if not 0 <= number < count:
-        raise FileFormatError(path, f"there is no image {number}; the scan has {count}")
-    properties = scan.get("properties", {})
-    if "oscillation" in scan:
-        start, width = scan["oscillation"]
-        start += number * width
-    elif "oscillation" in properties:
-        angles = np.array(properties["oscillation"], dtype=np.float64)
-        widths = properties.get("oscillation_width") or np.diff(angles)
-        if len(widths) == 0:
-            raise ValueError("the scan has one angle, and no width")
-        start, width = angles[number], widths[min(number, len(widths) - 1)]
-    else:
-        return None, None
-    return float(start) / DEGREES_PER_RADIAN, float(width) / DEGREES_PER_RADIAN
 
 
 def _polarization(

@@ -142,5 +142,8 @@ def left_out(beam: Any, panel: Any, crystal: Any, profile: Any, imageset: Any) -
         yield "its recalculated_unit_cell is not taken: the cell is that of the crystal's vectors"
     if (imageset or {}).get("mask"):
         yield "the mask of its image set is not applied; -mask is"
+    lookups = [name for name in ("dx", "dy", "gain", "pedestal") if (imageset or {}).get(name)]
+    if lookups:
+        yield f"files of its image set are not applied: {', '.join(lookups)}"
     if held & {"domain_size_ang", "ML_domain_size_ang"}:
         yield "the size of its crystal's domains is not taken; -N gives their number of cells"

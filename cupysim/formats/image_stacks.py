@@ -101,12 +101,15 @@ def remarks(file: Any) -> tuple[str, ...]:
             f"its first image is number {begins + 1} of a series (image_nr_low); -image counts "
             "from 0 in this file"
         )
-    if None not in lows and _starts(found) != _in_order(found):
+    starts = _starts(found)
+    if None not in lows and starts != sorted(starts):
         told.append(
             "the order of its images is that of image_nr_low, which is not that of the names of "
             "their data sets"
         )
-    elif None not in lows and _by_low(found) is None:
+    elif None not in lows and starts != _in_order(found):
+        told.append("images are missing between its data sets, by image_nr_low")
+    elif found and None not in lows and _by_low(found) is None:
         told.append(
             "image_nr_low of its data sets overlap and do not count; images are in the order of "
             "the names"

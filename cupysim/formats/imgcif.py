@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
+from cupysim.formats.cbf_remarks import MILLIMETRE, of_other_tables
 from cupysim.formats.geometry import ImageGeometry, is_x_ray
 from cupysim.formats.imgcif_axes import ImgcifAxes
 from cupysim.formats.imgcif_tables import ImgcifTables, Row
 from cupysim.formats.rotation import forward, settings_remark
 from cupysim.maths.arrays import cross, dot, norm, unit
 
-MILLIMETRE = 1e-3
-
 SQUARE = 1e-6
 """Relative difference of the pixel's edges up to which it is square, and cosine of the angle
 between them up to which it is a right one."""
 
-SAME_SIZE = 1e-3
-"""Relative difference up to which two sizes of a pixel agree: they are rounded."""
-
 TURNING = 1e-9
 """Degrees; an axis of a smaller step stands still."""
-
-DXTBX = "dxtbx"
-"""What names in files of dxtbx begin with, whose positions are those of pixels' outer corners."""
 
 NOWHERE = np.zeros(3)
 
@@ -90,19 +85,9 @@ def read(
         oscillation=None if width is None else width / DEGREES_PER_RADIAN,
         polarization=_polarization(tables, to_source),
         no_wavelength=reason,
-        remarks=tuple(
-            filter(
-                None,
-                (
-                    settings,
-                    mean,
-                    _corner_remark(tables),
-                    _direction_remark(tables),
-                    _size_remark(tables, pixel_size),
-                ),
-            )
-        ),
+        remarks=tuple(filter(None, (settings, mean))),
     )
+    geometry = replace(geometry, remarks=(*geometry.remarks, *of_other_tables(tables, geometry)))
     return geometry, None if undefined is None else tables.number(undefined, "undefined_value")
 
 
@@ -114,58 +99,6 @@ def _check_one_panel(tables: ImgcifTables) -> None:
         raise FileFormatError(
             tables.path, f"a detector of {count} panels; only single panels are supported so far"
         )
-
-
-def _corner_remark(tables: ImgcifTables) -> str:
-    names = [
-        value.lower()
-        for category in ("diffrn", "diffrn_detector")
-        for row in tables.rows(category)
-        for value in row.values()
-    ]
-    if any(name.startswith(DXTBX) for name in names):
-        return ""
-    return (
-        "its positions are taken for those of the first pixel's outer corner, as by DIALS; the "
-        "imgCIF dictionary means its centre"
-    )
-
-
-def _direction_remark(tables: ImgcifTables) -> str:
-    """What to say of indices which count backwards.
-
-    CBFlib, and with it DIALS, places the pixels as they are stored, whatever the direction, and so
-    do we: people who wrote such files saw their images there. By the dictionary, one may take the
-    displacement for that of index 1, which would be stored last.
-    """
-    backwards = [
-        row.get("axis_set_id", "?")
-        for row in tables.rows("array_structure_list")
-        if row.get("direction", "").lower() == "decreasing"
-    ]
-    if not backwards:
-        return ""
-    return (
-        f"its pixels along {' and '.join(backwards)[:80]} are counted backwards (direction "
-        "decreasing), which is not applied: the first pixel stored is the one that its "
-        "displacement places, as by CBFlib and DIALS"
-    )
-
-
-def _size_remark(tables: ImgcifTables, pixel_size: float) -> str:
-    """What to say of pixels whose size (mm) is not the step along their axes."""
-    told = [
-        tables.number(row, "size") / MILLIMETRE
-        for row in tables.rows("array_element_size")
-        if "size" in row
-    ]
-    others = [f"{size:g}" for size in told if abs(size - pixel_size) > SAME_SIZE * pixel_size]
-    if not others:
-        return ""
-    return (
-        f"its array_element_size is {' x '.join(others)} mm, but pixels follow each other in steps "
-        f"of {pixel_size:g} mm, which count"
-    )
 
 
 def _panel(

@@ -83,6 +83,7 @@ class ImgcifAxes:
         # a range is that of all images of its scan
         n_images = counts[0] if len(counts) == 1 else float(not counts and len(scans) == 1)
         framed: set[str] = set()
+        advances: dict[str, float] = {}
         for category, suffix in (("diffrn_scan_axis", "_start"), ("diffrn_scan_frame_axis", "")):
             for row in tables.rows(category):
                 if frame is not None and row.get("frame_id", frame) != frame:
@@ -97,12 +98,18 @@ class ImgcifAxes:
                 self.widths[name] = tables.number(row, "angle_increment", width)
                 if n_images >= 1.0 and self.widths[name] == 0.0:
                     self.widths[name] = tables.number(row, "angle_range", 0.0) / n_images
+                advances[name] = (
+                    self.widths[name]
+                    + tables.number(row, "angle_rstrt_incr", 0.0)
+                    + tables.number(row, "displacement_increment", 0.0)
+                    + tables.number(row, "displacement_rstrt_incr", 0.0)
+                )
                 if not suffix:
                     framed.add(name)
         number = _frame_number(tables, scans, frame)
-        for name, width in self.widths.items():
+        for name, advance in advances.items():
             if name not in framed:
-                self.settings[name] += (number - 1.0) * width
+                self.settings[name] += (number - 1.0) * advance
 
     def __getitem__(self, name: str) -> Axis:
         try:

@@ -26,6 +26,9 @@ SQUARE_BEAM = 1e-3
 STOKES = ("incident_polarization_stokes", "incident_polarisation_stokes")
 """Spellings of NXbeam and of NXmx."""
 
+TRANSMISSION = "attenuator_transmission"
+"""Name in NXattenuator."""
+
 PER_SECOND = ("hz", "/s", "1/s", "s-1", "s^-1")
 """Units of a flux, in lower case, without the word photons, blanks and signs of a product."""
 
@@ -116,12 +119,15 @@ def read_beam(nxmx: Any, entry: Any, number: int, n_images: int) -> FileBeam:
     if any("depends_on" in beam and text_of(beam["depends_on"][()]) not in (".", "")
            for beam in beams[:1]):  # fmt: skip
         remarks.append("the transformations of its beam are not applied: it flies along +z")
-    if wavelength is not None and spectrum is None:
+    if wavelength is not None:
         remarks += other_wavelengths(nxmx, entry, beams[0], wavelength, number, n_images)
     polarization, more = _polarization(beams, number, n_images)
     remarks += more
     flux, more = _flux(beams, number, n_images)
     remarks += more
+    attenuated = _attenuators(entry, number, n_images)
+    if attenuated:
+        flux, remarks = None, [*remarks, attenuated]
     size, more = _size(nxmx, beams)
     remarks += more
     for name, option in LEFT_OUT.items():
@@ -186,6 +192,20 @@ def _polarization(
     angle = 0.5 * np.arctan2(u, q)
     kahn = min(float(np.hypot(q, u) / total), 1.0)
     return (kahn, np.array([np.cos(angle), np.sin(angle), 0.0])), []
+
+
+def _attenuators(entry: Any, number: int, n_images: int) -> str:
+    """What to say of attenuators: they may or may not be in the flux."""
+    for instrument in entry.instruments:
+        for group in instrument._handle.values():
+            stored = group.get(TRANSMISSION) if hasattr(group, "keys") else None
+            values = None if stored is None else _row_of_image(stored, number, n_images, 1)
+            if values is not None and values[0] != 1.0:
+                return (
+                    f"its {TRANSMISSION} of {values[0]:g} and its flux are not taken, since it is "
+                    "not clear whether one is in the other; -fluence gives the photons"
+                )
+    return ""
 
 
 def _flux(beams: Sequence[Any], number: int, n_images: int) -> tuple[float | None, list[str]]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
+from cupysim.formats.rotation import SETTING
 from cupysim.maths.arrays import norm, unit
 from cupysim.maths.rotations import rotate_axis
 
 LONGEST_CHAIN = 100
 """Transformations; more are a mistake."""
+
+SMALLEST_SHIFT = 1e-7
+"""Metres by which something may be shifted without a word."""
 
 
 def chain_of(path: object, axis: Any) -> list[Any]:
@@ -66,6 +71,30 @@ def of_image(path: object, values: np.ndarray, number: int, name: str) -> float:
     if number >= len(values):
         raise FileFormatError(path, f"{name} has {len(values)} values, none for image {number}")
     return float(values[number])
+
+
+def counts_told(chain: list[Any], n_images: int) -> Iterator[str]:
+    """What to say of axes whose number of values is neither one nor that of the images.
+
+    Parameters
+    ----------
+    chain : list of nxmx.NXtransformationsAxis
+        From `chain_of`.
+    n_images : int
+        How many images the file has.
+    """
+    for axis in chain:
+        count = int(axis._handle.size)
+        if count not in (1, n_images, n_images + 1):
+            name = axis.path.rsplit("/", 1)[-1]
+            yield f"its {name} has {count} values for {n_images} images; the first ones count"
+
+
+def stands_elsewhere(path: object, axis: Any, number: int) -> bool:
+    """Whether an axis moves what depends on it: it does not stand at zero, or has an offset."""
+    turns = is_rotation(path, axis)
+    value = of_image(path, values_of(path, axis, turns), number, axis.path)
+    return abs(value) > (SETTING if turns else SMALLEST_SHIFT) or bool(offset_of(path, axis).any())
 
 
 def is_rotation(path: object, axis: Any) -> bool:

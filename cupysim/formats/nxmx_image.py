@@ -160,6 +160,15 @@ def _entry(nxmx: Any, path: object, file: Any) -> tuple[Any, tuple[str, ...]]:
     return entry, (remark,) if others else ()
 
 
+def _bits(path: object, stored: Any) -> np.ndarray:
+    """A mask as integers."""
+    values = np.asarray(stored[()])
+    bits = values.astype(np.int64)
+    if values.dtype.kind not in "iub" and not np.array_equal(bits, values):
+        raise FileFormatError(path, f"its {stored.name} holds numbers that are not integers")
+    return bits
+
+
 def _good(path: object, detector: Any, file: Any, size: tuple[int, int], number: int) -> np.ndarray:
     """Pixels which the mask does not exclude; without a mask, those which were measured."""
     handle = detector._handle
@@ -174,9 +183,9 @@ def _good(path: object, detector: Any, file: Any, size: tuple[int, int], number:
     if name not in handle:
         raise FileFormatError(path, f"its {name} is in a file which is missing")
     masks = [name, *(each for each in numbered if each != name)]
-    good = np.bitwise_and(np.asarray(handle[name][()]).astype(np.int64), BAD) == 0
+    good = np.bitwise_and(_bits(path, handle[name]), BAD) == 0
     for each in masks[1:]:
-        more = np.asarray(handle[each][()]).astype(np.int64)
+        more = _bits(path, handle[each])
         if more.shape != good.shape:
             raise FileFormatError(path, f"its {each} has the shape {more.shape}")
         good &= np.bitwise_and(more, BAD) == 0

@@ -13,11 +13,13 @@ from cupysim.errors import FileFormatError
 from cupysim.formats.image_stacks import count_images, read_image
 from cupysim.formats.nxmx_chain import (
     chain_of,
+    counts_told,
     cumulative,
     direction,
     is_rotation,
     of_image,
     offset_of,
+    stands_elsewhere,
     values_of,
 )
 from cupysim.formats.nxmx_scan import ALONG_X, stand_of
@@ -39,6 +41,9 @@ NEVER_SET = "its beam centre is 0 0 or negative, as in files where it was never 
 
 SAME_SIZE = 1e-3
 """Relative difference of pixel sizes which are worth a warning."""
+
+DISTANCES = ("distance", "detector_distance")
+"""Names of a distance that a file tells apart from transformations."""
 
 ARMS = ("goniometer", "transformations")
 """Groups of a detector in which an arm is which the file does not place."""
@@ -100,10 +105,23 @@ def panel_of(
     arm = _two_theta(nxmx, path, handle, number, n_images)
     if len(detector.modules) == 0:
         panel = _unplaced_panel(nxmx, path, file, handle, number)
-        return _swung(panel, arm) if arm else panel
+        panel = _swung(panel, arm) if arm else panel
+        if detector.depends_on is None:
+            return panel
+        remark = "it has no module, and the transformations of its detector are not applied"
+        return replace(panel, remarks=(*panel.remarks, remark))
     module = detector.modules[0]
-    panel = _with_beam_centre(nxmx, _placed_panel(path, file, module, number), handle)
-    panel = replace(panel, remarks=(*panel.remarks, *_other_sizes(nxmx, panel, handle)))
+    panel = _placed_panel(path, file, module, number)
+    panel = _with_beam_centre(nxmx, path, panel, handle, number)
+    panel = replace(
+        panel,
+        remarks=(
+            *panel.remarks,
+            *_other_distance(nxmx, path, panel, handle, number),
+            *_other_sizes(nxmx, panel, handle),
+            *_left_out(path, detector, module, number, n_images),
+        ),
+    )
     if not arm or _is_swung(path, module, panel, arm, number):
         return panel
     remark = (
@@ -162,13 +180,57 @@ def _pixel_edge(path: object, axis: Any, number: int) -> np.ndarray:
     return np.asarray(frame[:3, :3] @ direction(path, axis) * length)
 
 
-def _with_beam_centre(nxmx: Any, panel: Panel, detector: Any) -> Panel:
-    """The panel, and what is to be said if the file's beam centre or distance is another.
+def _left_out(
+    path: object, detector: Any, module: Any, number: int, n_images: int
+) -> Iterator[str]:
+    """What to say of transformations that do not count, or have another number of values."""
+    chain = chain_of(path, module.fast_pixel_direction)
+    yield from counts_told(chain, n_images)
+    slow = module.slow_pixel_direction
+    if offset_of(path, slow).any() and all(axis.path != slow.path for axis in chain):
+        yield "the offset of its slow_pixel_direction is not applied: that of the fast one is"
+    used = {axis.path for axis in [*chain, slow]}
+    others = [] if detector.depends_on is None else chain_of(path, detector.depends_on)
+    if "module_offset" in module._handle:
+        others += chain_of(path, module.module_offset)
+    moved = [
+        axis.path.rsplit("/", 1)[-1]
+        for axis in others
+        if axis.path not in used and len(chain) > 1 and stands_elsewhere(path, axis, number)
+    ]
+    if moved:
+        yield (
+            f"{', '.join(dict.fromkeys(moved))} of its detector does not stand at zero, but the "
+            "pixel directions do not depend on it: it is not applied"
+        )
+
+
+def _other_distance(
+    nxmx: Any, path: object, panel: Panel, detector: Any, number: int
+) -> Iterator[str]:
+    """What to say of a distance that is not that of the transformations."""
+    normal = unit(cross(panel.fast, panel.slow))
+    along = float(normal[2])
+    stored = next((detector[each] for each in DISTANCES if each in detector), None)
+    if abs(along) < EDGE_ON or stored is None or "units" not in stored.attrs:
+        return
+    distance = abs(float(dot(panel.origin, normal)) / along)
+    lengths = np.asarray((stored[()] * nxmx.units(stored)).to("meter").magnitude)
+    metres = of_image(path, lengths, number, stored.name)
+    if metres > 0.0 and abs(distance - metres) > NOTICEABLE_DISTANCE * metres:
+        yield (
+            f"its distance is {1e3 * metres:.6g} mm, but its transformations, which count, have "
+            f"{1e3 * distance:.6g} mm"
+        )
+
+
+def _with_beam_centre(nxmx: Any, path: object, panel: Panel, detector: Any, number: int) -> Panel:
+    """The panel, and what is to be said if the file's beam centre is another.
 
     Files of early firmware put the first pixel on the beam, and tell the beam's centre apart from
     the transformations.
     """
-    told = _told_centre(nxmx, panel, detector)
+    told = _told_centre(nxmx, path, panel, detector, number)
     normal = unit(cross(panel.fast, panel.slow))
     along = float(normal[2])
     if told is None and not panel.origin[:2].any():
@@ -193,15 +255,6 @@ def _with_beam_centre(nxmx: Any, panel: Panel, detector: Any) -> Panel:
             f"transformations, which count, have {at[0]:.2f} {at[1]:.2f}"
         )
         panel = replace(panel, remarks=(*panel.remarks, remark))
-    stored = detector.get("distance")
-    if stored is not None and "units" in stored.attrs:
-        metres = float(np.ravel((stored[()] * nxmx.units(stored)).to("meter").magnitude)[0])
-        if metres > 0.0 and abs(abs(distance) - metres) > NOTICEABLE_DISTANCE * metres:
-            remark = (
-                f"its distance is {1e3 * metres:.6g} mm, but its transformations, which count, "
-                f"have {1e3 * abs(distance):.6g} mm"
-            )
-            panel = replace(panel, remarks=(*panel.remarks, remark))
     return panel
 
 
@@ -219,14 +272,17 @@ def _other_sizes(nxmx: Any, panel: Panel, detector: Any) -> Iterator[str]:
             )
 
 
-def _told_centre(nxmx: Any, panel: Panel, detector: Any) -> tuple[float, float] | None:
+def _told_centre(
+    nxmx: Any, path: object, panel: Panel, detector: Any, number: int
+) -> tuple[float, float] | None:
     """beam_center_x and beam_center_y in pixels, if the file has them."""
     found = []
     for name, edge in (("beam_center_x", panel.fast), ("beam_center_y", panel.slow)):
         stored = detector.get(name)
-        if stored is None or getattr(stored, "size", 0) != 1:
+        if stored is None or getattr(stored, "size", 0) == 0:
             return None
-        value, unit_name = float(np.ravel(stored[()])[0]), stored.attrs.get("units", "pixel")
+        value = of_image(path, stored[()], number, stored.name)
+        unit_name = stored.attrs.get("units", "pixel")
         text = unit_name.decode() if isinstance(unit_name, bytes) else str(unit_name)
         if not (text.lower().startswith("pixel") or text in ("", "px")):
             value = float((value * nxmx.units(stored)).to("meter").magnitude) / norm(edge)
@@ -279,7 +335,7 @@ def _unplaced_panel(nxmx: Any, path: object, file: Any, detector: Any, number: i
     for name, spellings in (
         ("x_pixel_size", ("x_pixel_size",)),
         ("y_pixel_size", ("y_pixel_size",)),
-        ("distance", ("distance", "detector_distance")),
+        ("distance", DISTANCES),
     ):
         stored = next((detector[each] for each in spellings if each in detector), None)
         if stored is None:

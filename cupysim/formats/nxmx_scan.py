@@ -12,6 +12,7 @@ from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
 from cupysim.formats.nxmx_chain import (
     chain_of,
+    counts_told,
     cumulative,
     direction,
     is_rotation,
@@ -115,8 +116,11 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
         of_count = f"its {name} has {count} values for {n_images} images; the first ones count"
     of_unit = _unit_told(turning._handle) if max(map(abs, (width, *stands))) > STILL else ""
     shift = _shift_told(path, chain, number)
+    of_others = counts_told([each for each in chain if each is not turning], n_images)
     of_width = told[rotations.index(turning)][1]
-    remarks += tuple(each for each in (remark, of_width, of_unit, of_count, shift) if each)
+    remarks += tuple(
+        each for each in (remark, of_width, of_unit, of_count, shift, *of_others) if each
+    )
     turned = cumulative(path, chain[chain.index(turning) + 1 :], number)
     start = _start(nxmx, path, turning._handle, width, number, n_images)
     spindle = turned[:3, :3] @ direction(path, turning)
@@ -316,7 +320,8 @@ def _width(
     end = None
     for group, label in beside:
         ends = group.get(f"{label}_end")
-        if end is None and ends is not None and ends.size > 0:
+        # one end beside many angles is that of the scan
+        if end is None and ends is not None and ends.size == len(angles):
             last = of_image(path, _degrees(nxmx, ends, axis), number, ends.name)
             end = _not_round(last - of_image(path, angles, number, axis.name))
     for group, label in beside:
@@ -324,25 +329,39 @@ def _width(
             stored = group.get(label + suffix)
             if stored is not None and stored.size > 0:
                 width = of_image(path, _degrees(nxmx, stored, axis), number, stored.name)
-                return width, _other_width(label + suffix, width, angles, number, end)
+                return _checked_width(label + suffix, width, angles, number, end)
     if end is not None:
-        return end, ""
+        return _checked_width(f"{name}_end", end, angles, number, None)
     if len(angles) < 2:
         return 0.0, ""
     return _to_the_next(np.array([_not_round(step) for step in np.diff(angles)]), number, name)
 
 
-def _other_width(
+def _checked_width(
     name: str, width: float, angles: np.ndarray, number: int, end: float | None
-) -> str:
-    """What to say of an increment, which counts, beside another end, or images that overlap."""
+) -> tuple[float, str]:
+    """A width that the file tells, and what is to be said if ends or angles contradict it.
+
+    The size of an increment counts, and the direction in which the angles go on.
+    """
     if end is not None and not _are_like(width, end):
-        return f"its {name} is {width:g} degrees, but by its end image {number} turns by {end:g}"
-    if end is None and number + 1 < len(angles):
-        step = abs(_not_round(float(angles[number + 1] - angles[number])))
-        if STILL < step < (1.0 - LIKE) * abs(width):
-            return f"its {name} is {width:g} degrees, but the next image begins after {step:g}"
-    return ""
+        remark = f"its {name} is {width:g} degrees, but by its end image {number} turns by {end:g}"
+        return width, remark
+    if end is not None or len(angles) < 2:
+        return width, ""
+    last = number + 1 >= len(angles)
+    first = len(angles) - 2 if last else number
+    step = _not_round(float(angles[first + 1] - angles[first]))
+    if step * width < 0.0 and min(abs(step), abs(width)) > STILL:
+        remark = (
+            f"its {name} turns image {number} by {width:g} degrees, but its angles go on by "
+            f"{step:g}: the direction of the angles counts"
+        )
+        return -width, remark
+    if not last and STILL < abs(step) < (1.0 - LIKE) * abs(width):
+        remark = f"its {name} turns image {number} by {width:g} degrees, but the next image begins"
+        return width, f"{remark} after {step:g}"
+    return width, ""
 
 
 def _to_the_next(steps: np.ndarray, number: int, name: str) -> tuple[float, str]:

@@ -104,8 +104,11 @@ def other_wavelengths(
         A sentence for each contradiction.
     """
     places = []
-    if "incident_wavelength" in beam and "incident_energy" in beam:
-        places.append((beam, "incident_energy", SAME_WAVELENGTH))
+    if "incident_wavelength" in beam:
+        # beside a spectrum, which may be its variant, it is one wavelength
+        is_spectrum = _weights(beam, "incident_wavelength") is not None
+        names = ("incident_energy", *(() if is_spectrum else ("incident_wavelength",)))
+        places += [(beam, name, SAME_WAVELENGTH) for name in names if name in beam]
     for instrument in entry.instruments:
         places += [
             (each._handle, name, SAME_SETTING)

@@ -79,6 +79,25 @@ def header(experiment: Experiment) -> bytes:
     return text.encode("ascii").ljust(size)
 
 
+OTHERS = {
+    b"II*\0": "a TIFF file",
+    b"MM\0*": "a TIFF file",
+    b"RAXIS": "an R-AXIS image",
+    b"R-AXIS": "an R-AXIS image",
+    b"FORMAT :": "a Bruker image (.sfrm)",
+    b"mar": "a mar345 image",
+    b"\xd2\x04\0\0": "a mar345 image",
+    b"\0\0\x04\xd2": "a mar345 image",
+    b"BZh": "a packed file (bzip2); unpack it first",
+    b"\xfd7zXZ": "a packed file (xz); unpack it first",
+    b"{\nHeaderID": "an EDF image",
+    b"{\r\nHeaderID": "an EDF image",
+    b"{\nEDF_": "an EDF image",
+    b"\xef\xbb\xbf": "a file that begins with a byte order mark; remove it",
+}
+"""How files of other kinds begin, which people take for images that can be read."""
+
+
 def write(stream: BinaryIO, header_bytes: bytes, image: np.ndarray) -> None:
     """Write an SMV image.
 
@@ -212,6 +231,9 @@ def _check_header(path: os.PathLike[str] | str, start: bytes) -> str:
     if start.startswith(GZIP):
         raise FileFormatError(path, "a packed image; unpack it first (gunzip)")
     if len(start) < HEADER_BLOCK or not START.match(start):
+        for magic, kind in OTHERS.items():
+            if start.startswith(magic):
+                raise FileFormatError(path, f"{kind}, which is not read")
         hint = ""
         if start.lstrip().startswith(b"{") and b'"' in start:
             hint = "; a DIALS experiment list is given by -expt"

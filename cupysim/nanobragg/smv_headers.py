@@ -104,6 +104,15 @@ def warn_of_what_is_left_out(
             ),
             stacklevel=3,
         )
+    swing = image.number("TWOTHETA", whole_key=True)
+    if swing and quirks.corrects(Quirk.HEADER_READING) and "twotheta" not in given:
+        warnings.warn(
+            CupysimWarning(
+                f"{image.path}: its TWOTHETA of {swing:g} degrees turns the detector as "
+                f"-twotheta {swing:g} does, since a header tells neither its axis nor its pivot"
+            ),
+            stacklevel=3,
+        )
     if not quirks.corrects(Quirk.HEADER_READING):
         for key, _, _ in KEYS:
             number, whole = image.number(key), image.number(key, whole_key=True)
@@ -112,11 +121,10 @@ def warn_of_what_is_left_out(
                     Quirk.HEADER_READING,
                     f"{key}={number:g} is read from another key in {image.path}",
                 )
-        number = image.number("TWOTHETA", whole_key=True)
-        if number:
+        if swing:
             warn_quirk(
                 Quirk.HEADER_READING,
-                f"TWOTHETA={number:g} in the header of {image.path} is not used",
+                f"TWOTHETA={swing:g} in the header of {image.path} is not used",
             )
     if (image.number("SIZE3", whole_key=True) or 1.0) > 1.0:
         warnings.warn(

@@ -26,6 +26,7 @@ HEADER = {
     "Beam_xy": "(3.25, 2.5) pixels",
     "Start_angle": "10.0 deg.",
     "Angle_increment": "0.5 deg.",
+    "Oscillation_axis": "X, CW",
 }
 """Lines of a header as Pilatus detectors write them."""
 

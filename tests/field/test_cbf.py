@@ -302,7 +302,7 @@ def test_a_mask_need_not_tell_the_wavelength(tmp_path: Path) -> None:
         ({"Oscillation_axis": "omega", "Omega": "10.0 deg.", "Kappa": "0.0 deg."},
          [1, 0, 0], 10.0, 0.5, None),
         ({"Oscillation_axis": "PHI", "Phi": "10.0 deg."}, [1, 0, 0], 10.0, 0.5, None),
-        ({"Oscillation_axis": "(nil)"}, [1, 0, 0], 10.0, 0.5, None),
+        ({"Oscillation_axis": "(nil)"}, [1, 0, 0], 10.0, 0.5, "no Oscillation_axis"),
         ({"Oscillation_axis": "X.CCW"}, [-1, 0, 0], 10.0, 0.5, "the opposite of CW"),
         ({"Oscillation_axis": "Y.CW"}, [0, 1, 0], 10.0, 0.5, "taken for (0 1 0)"),
         ({"Oscillation_axis": "KAPPA"}, [1, 0, 0], 10.0, 0.5, "does not tell the direction"),

@@ -1078,7 +1078,7 @@ def numbered(
         ([3, 1], 4, 0, 1, 0.0, "the order of its images is that of image_nr_low"),
         ([3, 1], 4, 3, 4, 0.3, "the order of its images is that of image_nr_low"),
         # one of the middle is not linked
-        ([1, 5], 6, 5, 6, 0.5, "the order of its images is that of image_nr_low"),
+        ([1, 5], 6, 5, 6, 0.5, "images are missing between its data sets"),
         ([1, 5], 6, 2, None, 0.0, "by image_nr_low, it is in a file which is missing"),
         # a part of a series, with the angles of the part or of the whole
         ([5, 7], 4, 1, 6, 0.1, "its first image is number 5 of a series"),

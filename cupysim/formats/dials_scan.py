@@ -1,0 +1,94 @@
+"""Scans of DIALS experiment lists: the rotation of an image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.errors import FileFormatError
+
+UNEVEN, STILL = 1e-3, 1e-5
+"""Relative and absolute (degrees) difference by which an image's width may be another than the step
+to the next one."""
+
+
+def oscillation(path: object, scan: Any, number: int) -> tuple[float | None, float | None, str]:
+    """The rotation of an image.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    scan : dict
+        The model.
+    number : int
+        The image, from 0.
+
+    Returns
+    -------
+    start, width : float or None
+        First angle and width (rad); None of what does not turn.
+    remark : str
+        What the user must know.
+
+    Raises
+    ------
+    FileFormatError
+        If there is no such image, or the lists of the scan have other lengths.
+    """
+    first, last = scan.get("image_range", (1, 1))
+    if last < first:
+        raise FileFormatError(path, f"its image_range goes from {first} to {last}")
+    count = max(int(last) - int(first) + 1, 1)
+    if not 0 <= number < count:
+        raise FileFormatError(path, f"there is no image {number}; the scan has {count}")
+    properties, remark = scan.get("properties"), ""
+    if properties is not None:
+        # dxtbx then reads nothing else
+        if "oscillation" not in properties:
+            return None, None, ""
+        start, width, remark = _of_properties(path, properties, count, number)
+    elif "oscillation" in scan:
+        start, width = map(float, scan["oscillation"])
+        start += number * width
+    else:
+        return None, None, ""
+    return start / DEGREES_PER_RADIAN, width / DEGREES_PER_RADIAN, remark
+
+
+def _of_properties(
+    path: object, properties: Any, count: int, number: int
+) -> tuple[float, float, str]:
+    """First angle and width (degrees) of an image whose scan lists the angles of all, and a remark.
+
+    dxtbx demands one width. Images of other widths, as of a screening, are taken here.
+    """
+    angles = np.array(properties["oscillation"], dtype=np.float64)
+    if angles.shape != (count,):
+        raise FileFormatError(path, f"its scan has {angles.size} angles for {count} images")
+    steps = np.diff(angles)
+    listed = properties.get("oscillation_width")
+    if listed is None:
+        if count == 1:
+            raise FileFormatError(path, "the scan has one angle, and no width")
+        width = float(steps[min(number, count - 2)])
+        uneven = np.abs(steps - width).max() > UNEVEN * abs(width) + STILL
+        remark = (
+            f"its scan goes on by {steps.min():g} to {steps.max():g} degrees from image to image: "
+            f"image {number} is taken for {width:g} degrees wide"
+        )
+        return float(angles[number]), width, remark if uneven else ""
+    widths = np.array(listed, dtype=np.float64)
+    if widths.shape != (count,):
+        raise FileFormatError(path, f"its scan has {widths.size} widths for {count} images")
+    width = float(widths[number])
+    overlaps = number < count - 1 and abs(steps[number]) < (1.0 - UNEVEN) * abs(width) - STILL
+    remark = (
+        f"its scan turns image {number} by {width:g} degrees, but the next image begins after "
+        f"{steps[min(number, count - 2)]:g}"
+        if overlaps
+        else ""
+    )
+    return float(angles[number]), width, remark

@@ -1,0 +1,149 @@
+"""Lines of mini-CBF headers, such as ``# Detector_distance 0.2 m``, and their units."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
+from cupysim.errors import FileFormatError
+from cupysim.formats.text_numbers import NUMBER
+
+LENGTHS = {
+    "m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "\N{GREEK SMALL LETTER MU}m": 1e-6,
+    "metre": 1.0, "meter": 1.0, "micron": 1e-6, "microns": 1e-6, "nm": 1e-9,
+}  # fmt: skip
+WAVELENGTHS = {
+    "a": ANGSTROM, "\N{LATIN SMALL LETTER A WITH RING ABOVE}": ANGSTROM, "ang": ANGSTROM,
+    "angstrom": ANGSTROM, "angstroms": ANGSTROM, "nm": 1e-9, "pm": 1e-12, "m": 1.0,
+}  # fmt: skip
+ENERGIES = {"ev": 1.0, "kev": 1e3}
+ANGLES = {
+    "deg": 1.0, "degree": 1.0, "degrees": 1.0, "\N{DEGREE SIGN}": 1.0, "rad": DEGREES_PER_RADIAN,
+    "radian": DEGREES_PER_RADIAN, "radians": DEGREES_PER_RADIAN,
+}  # fmt: skip
+PIXELS = {"pixel": 1.0, "pixels": 1.0, "px": 1.0}
+"""Units in lower case, and what they are in the unit which a value is kept in."""
+
+NEEDED = ("Pixel_size", "Detector_distance", "Beam_xy")
+
+SETTINGS = ("Omega", "Kappa", "Chi", "Phi")
+"""Axes of goniometers."""
+
+KNOWN = (
+    *NEEDED, "Wavelength", "Energy", "Photon_energy", "Energy_range", "Detector_2theta",
+    "Detector_Voffset", "Polarization", "Start_angle", "Angle_increment", "Oscillation_axis",
+    *SETTINGS,
+    *(f"{name}_increment" for name in SETTINGS), "Flux", "Filter_transmission",
+)  # fmt: skip
+"""Lines which say something of the geometry."""
+
+NOT_SET = ("", "(nil)", "nil", "none", "n/a", "na", "unknown", "undefined", "unset", "not set", "?")
+"""Values of lines which a beamline did not fill."""
+
+_LINE = re.compile(r"\s*#[\s#]*([A-Za-z]\w*)(?=[\s:=,(]|$)(.*)")
+"""Dectris separates words by blanks and ``# = : , ( )``."""
+_TOKEN = re.compile(rf"(?P<number>{NUMBER.pattern})|(?P<unit>[^\W\d_]+|\N{{DEGREE SIGN}})")
+
+
+@dataclass
+class MiniHeader:
+    """Lines of a header.
+
+    Parameters
+    ----------
+    path : object
+        The file, for messages.
+    lines : mapping of str to tuple of (str, int)
+        Values by their keys, and the numbers of their lines.
+    remarks : list of str
+        What the user must know of how they were read.
+    """
+
+    path: object
+    lines: Mapping[str, tuple[str, int]]
+    remarks: list[str] = field(default_factory=list)
+
+    @classmethod
+    def find(cls, path: object, text: str) -> MiniHeader:
+        """The header in the text of a file."""
+        known = {name.lower(): name for name in KNOWN}
+        lines: dict[str, tuple[str, int]] = {}
+        remarks = []
+        for number, line in enumerate(re.split(r"\r\n|\n|\r", text), 1):
+            match = _LINE.match(line)
+            if match is None or match[1].lower() not in known:
+                continue
+            name = known[match[1].lower()]
+            value = unicodedata.normalize("NFKC", match[2]).strip(" \t:=,")
+            if name in lines and lines[name][0] != value:
+                remarks.append(f"{name} occurs more than once in its header; the last one counts")
+            lines[name] = value, number
+        return cls(path, lines, remarks)
+
+    def has(self, name: str) -> bool:
+        """Whether a line is there, and was filled."""
+        return name in self.lines and self.lines[name][0].lower() not in NOT_SET
+
+    def numbers(
+        self, name: str, count: int, units: Mapping[str, float], usual: str
+    ) -> list[tuple[float, str]]:
+        """Numbers of a line, as they stand there.
+
+        Parameters
+        ----------
+        name : str
+            The line, which `has` said to be there.
+        count : int
+            How many they are.
+        units : mapping of str to float
+            What units may be called.
+        usual : str
+            The unit of numbers without any.
+
+        Returns
+        -------
+        list of tuple of (float, str)
+            Numbers, and their units in lower case.
+
+        Raises
+        ------
+        FileFormatError
+            If they are fewer, more, or of another unit.
+        """
+        text, line = self.lines[name]
+        values: list[float] = []
+        names: list[str] = []
+        for token in _TOKEN.finditer(text):
+            if token["number"] is not None:
+                values.append(float(token["number"]))
+                names.append("")
+            elif names and names[-1] == "" and token["unit"].lower() != "x":
+                names[-1] = token["unit"].lower()
+        # one unit at the end is that of all
+        names = [each or names[-1] for each in names]
+        if (
+            len(values) != count
+            or not np.isfinite(values).all()
+            or not all(each in units or each == "" for each in names)
+        ):
+            wanted = "a number" if count == 1 else f"{count} numbers"
+            raise FileFormatError(
+                self.path,
+                f"{name}: expected {wanted} with a unit such as {usual}, got {text[:60]!a}",
+                line,
+            )
+        if names[-1] == "" and units is not ANGLES:
+            self.remarks.append(f"{name} {text[:40]} has no unit; it is taken for {usual}")
+        return [(value, each or usual.lower()) for value, each in zip(values, names, strict=True)]
+
+    def number(self, name: str, units: Mapping[str, float], usual: str) -> float | None:
+        """The one number of a line, in the unit which is kept; None if it is not there."""
+        if not self.has(name):
+            return None
+        ((value, unit),) = self.numbers(name, 1, units, usual)
+        return value * units[unit]
