@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,15 @@ import h5py
 import numpy as np
 import pytest
 
-from cupysim.errors import CupysimWarning, FileFormatError
-from cupysim.formats import cbf, nxmx_image
+from cupysim.api import from_args
+from cupysim.errors import CupysimError, CupysimWarning, FileFormatError
+from cupysim.formats import cbf, cbf_header, dials, nxmx_image
 from cupysim.formats.structures import reflections
-from tests.field.cbf_files import full_cbf, imgcif_text, mini_cbf, section
-from tests.field.nxmx_files import dataset, group
-from tests.field.test_geometry import DETECTOR, edited
+from tests.conftest import Run
+from tests.field.cbf_files import HEADER, full_cbf, imgcif_text, mini_cbf, section
+from tests.field.nxmx_files import dataset, group, write
+from tests.field.test_geometry import DETECTOR, WORDS, edited
+from tests.field.test_smv_headers import header_with
 from tests.field.writers import (
     amplitudes,
     asymmetric_unit,
@@ -23,6 +27,7 @@ from tests.field.writers import (
     write_cif,
     write_mtz,
 )
+from tests.formats.test_inherited import expt, save
 
 HKL = asymmetric_unit(8.0)
 PIXELS = np.zeros((3, 3), dtype=np.int32)
@@ -188,3 +193,286 @@ def test_a_wavelength_of_tables_beside_a_mini_header(
     assert geometry.wavelength == pytest.approx(0.98e-10)
     line = "_diffrn_radiation_wavelength is 1.3 A, but its header's Wavelength, which counts"
     assert any(line in remark for remark in geometry.remarks) == is_told
+
+
+# rotations
+
+
+def angles_of(geometry: Any) -> tuple[float, float]:
+    return float(np.degrees(geometry.phi)), float(np.degrees(geometry.oscillation))
+
+
+@pytest.mark.parametrize("suffix", ["_increment", "_increment_set", "_range_average"])
+@pytest.mark.parametrize("number", [3, 9])
+def test_increments_against_the_direction_of_the_angles(
+    suffix: str, number: int, tmp_path: Path
+) -> None:
+    """The angles go backwards, whatever the sign of the increment: about the opposite axis."""
+    omega = [10.0 - 0.1 * n for n in range(10)]
+    path = write(tmp_path / "a.h5", omega=omega, beside_omega={f"omega{suffix}": 0.1})
+    geometry = nxmx_image.read(path, number)[1]
+    start, width = angles_of(geometry)
+    assert start == pytest.approx(-omega[number])
+    assert width == pytest.approx(0.1)
+    assert any("the direction of the angles counts" in each for each in geometry.remarks)
+    forward = write(tmp_path / "b.h5", omega=omega[::-1], beside_omega={f"omega{suffix}": 0.1})
+    other = nxmx_image.read(forward, number)[1]
+    np.testing.assert_allclose(geometry.spindle, -other.spindle)
+    assert other.remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("ends", "width", "told"),
+    [
+        ([10.0], 1.0, ""),
+        ([10.0] * 10, 7.0, "omega_end turns image 3 by 7 degrees, but the next image begins"),
+        ([n + 1.0 for n in range(10)], 1.0, ""),
+        ([n + 0.5 for n in range(10)], 0.5, ""),
+    ],
+)
+def test_ends_of_images_and_of_scans(
+    ends: list[float], width: float, told: str, tmp_path: Path
+) -> None:
+    """One end is that of the scan; ends beyond the next image's beginning are told."""
+    omega = [float(n) for n in range(10)]
+    path = write(tmp_path / "a.h5", omega=omega, beside_omega={"omega_end": ends})
+    geometry = nxmx_image.read(path, 3)[1]
+    assert angles_of(geometry) == pytest.approx((3.0, width))
+    assert any(told in each for each in geometry.remarks) if told else geometry.remarks == ()
+
+
+SCANS = {
+    "properties before the older key": (
+        {"image_range": [1, 3], "oscillation": [5.0, 0.5],
+         "properties": {"oscillation": [50.0, 50.1, 50.2]}}, 50.2, 0.1, "",
+    ),
+    "uneven": (
+        {"image_range": [1, 3], "properties": {"oscillation": [0.0, 0.1, 5.0]}}, 5.0, 4.9,
+        "goes on by 0.1 to 4.9 degrees",
+    ),
+    "overlap": (
+        {"image_range": [1, 4], "properties": {
+            "oscillation": [0.0, 0.1, 0.2, 0.3], "oscillation_width": [0.5] * 4}}, 0.2, 0.5,
+        "turns image 2 by 0.5 degrees, but the next image begins after 0.1",
+    ),
+    "few angles": (
+        {"image_range": [1, 10], "properties": {"oscillation": [0.0, 0.1, 0.2]}}, None, None,
+        "its scan has 3 angles for 10 images",
+    ),
+    "few widths": (
+        {"image_range": [1, 3], "properties": {
+            "oscillation": [0.0, 0.1, 0.2], "oscillation_width": [0.1]}}, None, None,
+        "its scan has 1 widths for 3 images",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SCANS)
+def test_scans_of_lists(case: str, tmp_path: Path) -> None:
+    scan, start, width, told = SCANS[case]
+    path = save(tmp_path / "a.expt", expt(scan=[scan]))
+    if start is None:
+        with pytest.raises(FileFormatError, match=told):
+            dials.read(path, 2)
+        return
+    geometry = dials.read(path, 2)
+    assert angles_of(geometry) == pytest.approx((start, width))
+    assert any(told in each for each in geometry.remarks) if told else geometry.remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("distance", "omega", "expected"),
+    [
+        ("0 0 0 200 1", "0 0 0 0 0", (204.0, 0.0)),
+        ("0 0 0 200 0", "10 0.5 0 0 0", (200.0, 12.0)),
+        ("0 0 0 200 0", "10 0.5 0.5 0 0", (200.0, 14.0)),
+    ],
+)
+def test_imgcif_images_further_on_in_a_scan(
+    distance: str, omega: str, expected: tuple[float, float], tmp_path: Path
+) -> None:
+    """Image 5 stands four steps, and four pauses between them, behind the start of the scan."""
+    columns = ("angle_start", "angle_increment", "angle_rstrt_incr", "displacement_start",
+               "displacement_increment")  # fmt: skip
+    names = [f"_diffrn_scan_axis.{name}" for name in ("scan_id", "axis_id", *columns)]
+    rows = [("S1", "DISTANCE", *distance.split()), ("S1", "OMEGA", *omega.split())]
+    text = imgcif_text((3, 3)).replace("F1 1 S1", "F1 5 S1")
+    for category in ("diffrn_scan_axis", "diffrn_scan_frame_axis"):
+        text = re.sub(rf"loop_\n_{category}\.(.|\n)*?\n\n", "", text)
+    text += loop(names, rows) + "\n"
+    geometry = cbf.read(full_cbf(tmp_path / "a.cbf", text, section(PIXELS)))[1]
+    assert geometry.near_distance == pytest.approx(1e-3 * expected[0])
+    assert np.degrees(geometry.phi or 0.0) == pytest.approx(expected[1])
+
+
+# what does not place the detector
+
+
+def put(name: str, value: Any, **attributes: Any) -> Any:
+    def change(file: h5py.File) -> None:
+        dataset(file, name, value, **attributes)
+
+    return change
+
+
+def bypassed(file: h5py.File) -> None:
+    """A rotation above the detector, on which its pixels do not depend."""
+    dataset(file[f"{DETECTOR}/transformations"], "arm", [25.0], depends_on=".",
+            transformation_type="rotation", units="deg", vector=[1.0, 0.0, 0.0])  # fmt: skip
+    file[f"{DETECTOR}/depends_on"][...] = np.bytes_(f"/{DETECTOR}/transformations/arm")
+
+
+def offset_of_slow(file: h5py.File) -> None:
+    file[f"{DETECTOR}/module/slow_pixel_direction"].attrs["offset"] = [0.0, 0.01, 0.0]
+
+
+def two_distances(file: h5py.File) -> None:
+    stored = file[f"{DETECTOR}/transformations/det_z"]
+    attributes = dict(stored.attrs)
+    del file[f"{DETECTOR}/transformations/det_z"]
+    dataset(file, f"{DETECTOR}/transformations/det_z", [0.15, 0.3], **attributes)
+
+
+def attenuator(file: h5py.File) -> None:
+    made = group(file["entry/instrument"], "attenuator", "NXattenuator")
+    made["attenuator_transmission"] = 0.1
+    dataset(file["entry/instrument/beam"], "total_flux", 1e12, units="Hz")
+
+
+def variant(file: h5py.File) -> None:
+    beam = file["entry/instrument/beam"]
+    beam["incident_wavelength"].attrs["variant"] = "spectrum"
+    dataset(beam, "spectrum", [1.2, 1.3], units="angstrom")
+    beam["spectrum_weights"] = [1.0, 1.0]
+
+
+IN_VAIN = {
+    "distance": (put(f"{DETECTOR}/distance", 500.0, units="mm"), 0,
+                 "its distance is 500 mm, but its transformations, which count, have 150 mm"),
+    "detector_distance": (put(f"{DETECTOR}/detector_distance", 0.7, units="m"), 0,
+                          "its distance is 700 mm"),
+    "distances of images": (put(f"{DETECTOR}/distance", [0.15, 0.2, 0.25], units="m"), 2,
+                            "its distance is 250 mm"),
+    "same distance": (put(f"{DETECTOR}/distance", 150.0, units="mm"), 0, ""),
+    "arm": (bypassed, 0, "arm of its detector does not stand at zero, but the pixel directions"),
+    "slow offset": (offset_of_slow, 0, "the offset of its slow_pixel_direction is not applied"),
+    "two of three": (two_distances, 1, "its det_z has 2 values for 3 images"),
+    "attenuator": (attenuator, 0, "attenuator_transmission of 0.1 and its flux are not taken"),
+    "variant": (variant, 0, "its incident_wavelength is that of 0.98 A, but its wavelength"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", IN_VAIN)
+def test_nxmx_files_that_say_more(case: str, tmp_path: Path) -> None:
+    change, number, told = IN_VAIN[case]
+    path = edited(tmp_path / "a.h5", change, images=np.zeros((3, 64, 80), np.uint32))
+    geometry = nxmx_image.read(path, number)[1]
+    remarks = "\n".join(geometry.remarks)
+    assert told in remarks
+    assert told or not remarks
+    if case == "attenuator":
+        assert geometry.flux is None
+
+
+def test_masks_of_floats(tmp_path: Path) -> None:
+    for value, is_refused in ((0.5, True), (np.nan, True), (1.0, False)):
+        mask = np.zeros((64, 80))
+        mask[3, 4] = value
+
+        def change(file: h5py.File, mask: np.ndarray = mask) -> None:
+            file[f"{DETECTOR}/pixel_mask"] = mask
+
+        path = edited(tmp_path / "a.h5", change, mask=False)
+        if is_refused:
+            with pytest.raises(FileFormatError, match="numbers that are not integers"):
+                nxmx_image.read(path)
+        else:
+            assert not nxmx_image.read(path)[0][3, 4]
+
+
+def test_detectors_without_pixels(tmp_path: Path) -> None:
+    content = expt()
+    content["detector"][0]["panels"][0]["image_size"] = [0, 0]
+    save(tmp_path / "a.expt", content)
+    with pytest.raises(CupysimError, match="a detector of 0 x 0 pixels"):
+        from_args(f"-default_F 1 -N 3 -expt {tmp_path / 'a.expt'}")
+
+
+@pytest.mark.parametrize("name", ["dx", "gain", "pedestal"])
+def test_files_of_image_sets(name: str, tmp_path: Path) -> None:
+    content = expt(imageset=[{"__id__": "ImageSequence", name: "a.pickle"}])
+    content["experiment"][0]["imageset"] = 0
+    remarks = dials.read(save(tmp_path / "a.expt", content)).remarks
+    assert f"files of its image set are not applied: {name}" in remarks
+
+
+IMGCIF_IN_VAIN = {
+    "divergence": ("_diffrn_radiation.div_x_source 0.1\n", "div_x_source is not taken"),
+    "distance": (
+        "_diffrn_measurement.sample_detector_distance 100\n",
+        "sample_detector_distance is 100 mm, but its axes, which count, have 150 mm",
+    ),
+    "centre": (
+        "_diffrn_detector_element.reference_center_fast 500\n"
+        "_diffrn_detector_element.reference_center_slow 600\n"
+        "_diffrn_detector_element.reference_center_units pixels\n",
+        "its reference_center is 500.0 600.0 pixels, but its axes, which count",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IMGCIF_IN_VAIN)
+def test_imgcif_tables_that_say_more(case: str, tmp_path: Path) -> None:
+    items, told = IMGCIF_IN_VAIN[case]
+    category = items.split(".")[0]
+    text = re.sub(rf"loop_\n{category}\.(.|\n)*?\n\n", "", imgcif_text((3, 3)))
+    path = full_cbf(tmp_path / "a.cbf", text + items + "\n", section(PIXELS))
+    assert any(told in each for each in cbf.read(path)[1].remarks)
+    plain = full_cbf(tmp_path / "b.cbf", imgcif_text((3, 3)), section(PIXELS))
+    assert not any(told in each for each in cbf.read(plain)[1].remarks)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ({"Omega_increment": "0.7 deg.", "Omega": "10.0 deg."},
+         "Angle_increment is 0.5, but Omega_increment is 0.7"),
+        ({"Energy_range": "(10000, 10000) eV"}, "Energy_range in its header is 1.23984 A"),
+        ({"Polarization": "0.99"}, "Polarization 0.99 is not taken"),
+        ({"Oscillation_axis": None}, "its header has no Oscillation_axis"),
+        ({}, ""),
+    ],
+)  # fmt: skip
+def test_mini_headers_that_say_more(
+    lines: dict[str, str | None], told: str, tmp_path: Path
+) -> None:
+    remarks = cbf.read(mini_cbf(tmp_path / "a.cbf", section(PIXELS), **lines))[1].remarks
+    assert any(told in remark for remark in remarks) if told else remarks == ()
+
+
+def test_a_detector_on_a_cylinder(tmp_path: Path) -> None:
+    """Diamond's Pilatus 12M has the header of a flat detector."""
+    header = "\n".join(f"# {name} {value}" for name, value in HEADER.items())
+    with pytest.raises(FileFormatError, match="Pilatus 12M"):
+        cbf_header.geometry("a.cbf", header, 2463, 5071)
+
+
+def test_the_swing_of_a_header(tmp_path: Path, run: Run) -> None:
+    header_with(tmp_path / "a.img", {"TWOTHETA": "20"})
+    told = "its TWOTHETA of 20 degrees turns the detector as -twotheta 20 does"
+    assert told in run(f"{WORDS} -img a.img -corrected").err
+    assert told not in run(f"{WORDS} -img a.img -corrected -twotheta 20").err
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"II*\0", "TIFF"), (b"RAXIS", "R-AXIS"), (b"FORMAT :100", "Bruker"), (b"BZh9", "bzip2"),
+        (b"{\nHeaderID = 1", "EDF"),
+    ],
+)  # fmt: skip
+def test_images_of_other_kinds(start: bytes, kind: str, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "a.img").write_bytes(start + bytes(600))
+    outcome = run(f"{WORDS} -img a.img")
+    assert outcome.status == 9
+    assert kind in outcome.err
