@@ -13,11 +13,12 @@ from cupysim.backends.derivatives import Gradients
 from cupysim.backends.numpy.tap import Tap
 from cupysim.backends.rendered import Observer
 from cupysim.errors import CupysimError
-from cupysim.formats import fdump, hkl_text, matrix_checks
+from cupysim.formats import fdump, matrix_checks
 from cupysim.formats.structures import reflections
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors
+from cupysim.nanobragg.structure_files import read_text
 from cupysim.refine.fit import refine
 from cupysim.refine.outcome import Refined
 from cupysim.refine.problem import Observation
@@ -245,7 +246,7 @@ def read_structure_factors(path: os.PathLike[str] | str, default: float = 0.0) -
         return fdump.read(path, default)
     if reflections.kind_of(path) is not None:
         return reflections.read(path, (), default).factors
-    return StructureFactors.from_list(*hkl_text.read(path), default)
+    return StructureFactors.from_list(*read_text(os.fspath(path)), default)
 
 
 def read_orientation(path: os.PathLike[str] | str, wavelength: float) -> np.ndarray:

@@ -90,6 +90,7 @@ def checked_reciprocal(
     lattice = oriented_lattice(reciprocal)
     for message in (
         None if file.is_mosflm else _OTHER_LAYOUT,
+        _other_rows(file),
         _other_hand(lattice, lengths_count),
         _other_cell(file, lattice, wavelength, lengths_count),
         _other_rotation(file, lattice),
@@ -98,6 +99,15 @@ def checked_reciprocal(
         if message is not None:
             warnings.warn(CupysimWarning(f"{file.path}: {message}"), stacklevel=2)
     return reciprocal
+
+
+def _other_rows(file: MatrixFile) -> str | None:
+    """What is to be said of lines that hold neither three numbers each, nor all nine, nor one."""
+    counts = file.first_counts
+    if not file.is_mosflm or counts == (3, 3, 3) or len(counts) in (1, 9):
+        return None
+    shown = " ".join(map(str, counts))
+    return f"its first lines hold {shown} numbers, not 3 3 3: the first nine are the matrix"
 
 
 def _other_hand(lattice: Lattice, lengths_count: bool) -> str | None:

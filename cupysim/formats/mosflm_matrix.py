@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +74,8 @@ class MatrixFile:
         In which line it begins, 0 for none.
     is_mosflm : bool
         The first line does not hold six numbers, as that of an old XPARM.XDS does.
+    first_counts : tuple of int
+        Words in each of the lines that hold the nine numbers.
     """
 
     path: str
@@ -85,6 +87,7 @@ class MatrixFile:
     u_matrix: np.ndarray | None = None
     u_line: int = 0
     is_mosflm: bool = True
+    first_counts: tuple[int, ...] = ()
 
     def wavelength(self) -> float | None:
         """For which wavelength (m) the matrix was made, by the cell in the file.
@@ -157,7 +160,18 @@ def read(path: os.PathLike[str] | str) -> MatrixFile:
         u_matrix=u_matrix,
         u_line=u_line,
         is_mosflm=not _XPARM.match(content),
+        first_counts=tuple(_first_counts(content)),
     )
+
+
+def _first_counts(content: str) -> Iterator[int]:
+    """Words in each line, until there are nine."""
+    total = 0
+    for line in content.splitlines():
+        count = len(line.split())
+        if total < 9 and count:
+            total += count
+            yield count
 
 
 def _is_number(field: str) -> bool:

@@ -37,6 +37,19 @@ def plain_number(text: str) -> float:
     return float(text)
 
 
+def lines_of(data: bytes) -> list[str]:
+    """Lines of a text, without their ends; other alphabets stay what bytes they are.
+
+    Parameters
+    ----------
+    data : bytes
+        The text, perhaps with line ends of Windows or of old Macintoshes.
+    """
+    # str.splitlines also splits at letters of other alphabets, such as 0x85
+    lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").decode("latin-1").split("\n")
+    return lines[:-1] if lines and not lines[-1] else lines
+
+
 def read_text(path: os.PathLike[str] | str) -> str:
     """Read a text file.
 

@@ -17,6 +17,9 @@ LARGEST_FILE = 2**30
 GZIP = b"\x1f\x8b"
 """How packed files begin."""
 
+OTHER_PACKINGS = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip"}
+"""How other packed files begin, which are not unpacked."""
+
 
 @contextmanager
 def opened(path: os.PathLike[str] | str) -> Iterator[BinaryIO]:
@@ -78,7 +81,11 @@ def content(path: os.PathLike[str] | str, size: int = -1) -> bytes:
     """
     check_regular(path)
     with opened(path) as stream:
-        head = stream.read(2)
+        head = stream.read(max(map(len, OTHER_PACKINGS)))
+        for magic, kind in OTHER_PACKINGS.items():
+            if head.startswith(magic):
+                raise FileFormatError(path, f"packed by {kind}; unpack it first")
+        head = head[: len(GZIP)]
         stream.seek(0)
         most = LARGEST_FILE + 1 if size < 0 else size
         try:

@@ -42,6 +42,9 @@ RESIDUAL_B = "its B factors are residual: the TLS part of the displacements is l
 PREDICTED = re.compile("ALPHAFOLD|ESMFOLD|PLDDT|ROSETTAFOLD|OMEGAFOLD|BOLTZ|CHAI-1")
 NO_ATOMS = "no atoms; a PDB or mmCIF file with coordinates is expected"
 
+_RESIDUAL = re.compile(
+    r"RESIDUAL B FACTORS ONLY|B VALUE TYPE\s*:\s*LIKELY RESIDUAL|U VALUES\s*:\s*RESIDUAL ONLY"
+)
 _CELL_LINE = re.compile(r"\s*\d+\.\d")
 _OPERATOR_LINE = re.compile(r"REMARK 290\s+\d+555\s+(\S+)")
 
@@ -129,7 +132,7 @@ def _read_cif(path: object, data: bytes) -> AtomicModel:
         if not {"_atom_site_cartn_x", "_atom_site_fract_x"} & set(block.columns):
             continue
         # core CIF may have both; gemmi reads Cartesian coordinates of mmCIF alone
-        is_core = len(block.parsed.find_loop("_atom_site.Cartn_x")) == 0
+        is_core = len(block.parsed.find_values("_atom_site.Cartn_x")) == 0
         if is_core and "_atom_site_fract_x" not in block.columns:
             raise FileFormatError(
                 path, "Cartesian coordinates of a core CIF; fractional ones count"
@@ -216,6 +219,12 @@ def _read_pdb(
     cells = {line[6:54].strip() for line in text.splitlines() if line.startswith("CRYST1")}
     if len(cells) > 1:
         raise FileFormatError(path, f"{len(cells)} different unit cells; one is expected")
+    groups = {" ".join(line[55:66].split()) for line in text.splitlines()
+              if line.startswith("CRYST1")}  # fmt: skip
+    if len(groups) > 1:
+        raise FileFormatError(
+            path, f"{len(groups)} different space groups in its CRYST1 records; one is expected"
+        )
     cell = _crystal(path, structure)
     if cell is None and any(_CELL_LINE.match(each) and not _is_dummy(each) for each in cells):
         raise FileFormatError(
@@ -259,7 +268,7 @@ def _pdb_alarms(text: str) -> Iterator[str]:
     )
     if PREDICTED.search(before.upper()):
         yield CONFIDENCE
-    if "RESIDUAL B FACTORS ONLY" in text and "TLS" in text:
+    if _RESIDUAL.search(text) and "TLS" in text:
         yield RESIDUAL_B
 
 

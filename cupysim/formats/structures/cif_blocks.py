@@ -191,6 +191,8 @@ def read_blocks(path: os.PathLike[str] | str, data: bytes) -> list[CifBlock]:
     """
     gemmi = require("gemmi", "reading CIF files")
     text = data.decode("utf-8", "replace").removeprefix("\ufeff")
+    # of line ends, gemmi lets only a line feed end a comment
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     try:
         document = gemmi.cif.read_string(text)
     except (RuntimeError, ValueError, IndexError) as error:

@@ -64,7 +64,10 @@ SETS = ("wavelength_id", "crystal_id", "diffrn_id")
 PHASE = "_pd_refln_phase_id"
 """Item which tells the crystals of a powder apart."""
 
-RADIATION = ("_diffrn_radiation_probe", "_diffrn_radiation_pdbx_scattering_type")
+RADIATION = (
+    "_diffrn_radiation_probe", "_diffrn_radiation_pdbx_scattering_type", "_diffrn_radiation_type",
+    "_exptl_method",
+)  # fmt: skip
 OTHER_PROBES = ("neutron", "electron")
 """Items which tell with what was measured, and what scatters by other laws than X-rays."""
 
@@ -221,8 +224,9 @@ def _other_radiation(block: CifBlock) -> Iterator[str]:
     """What must be said of data which are not of X-rays."""
     for name in RADIATION:
         for text in dict.fromkeys(block.texts(name)):
-            if text.lower() in OTHER_PROBES:
-                yield f"its data are those of {text.lower()}s ({name}), taken as they are"
+            other = next((each for each in OTHER_PROBES if each in text.lower()), None)
+            if other is not None:
+                yield f"its data are those of {other}s ({name}), taken as they are"
                 return
 
 

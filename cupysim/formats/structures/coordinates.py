@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError, CupysimWarning, FileFormatError, ModelError
 from cupysim.formats.structures import atomic_model
+from cupysim.formats.structures.atom_checks import checked, counted_by_symmetry
 from cupysim.formats.structures.atomic_model import SMALLEST_CELL, AtomicModel
 from cupysim.formats.structures.density import (
     MASK_SPACING,
     Transforms,
     check_memory,
-    ions,
     mask_spacing,
     symmetric,
     transforms,
 )
 from cupysim.formats.structures.hydrogens import add_hydrogens, incomplete
-from cupysim.formats.structures.pdb_text import LARGEST_COORDINATE
 from cupysim.formats.structures.structure import Structure, unit_cell
 from cupysim.formats.structures.symmetry import Symmetry, cell_text
 from cupysim.formats.structures.table import listed
@@ -37,18 +34,9 @@ K_SOL, B_SOL = 0.35, 46.0
 """Electron density (electrons/Angstrom^3) and B factor (Angstrom^2) of the bulk solvent where
 nothing is known: Fokine & Urzhumtsev (2002) Acta Cryst. D58, 1387."""
 
-LARGEST_B = 1e4
-"""B factor (Angstrom^2) beyond which an atom is nowhere."""
-
 SAME_EDGE, SAME_ANGLE = 0.03, 3.0
 """Relative difference of edges, and difference of angles (degrees), up to which a cell is that of
 the same crystal, and not a box for the model."""
-
-SAME_PLACE = 0.1
-"""Distance (Angstrom) below which two atoms are in the same place."""
-
-FULL = 1.05
-"""Sum of a place's occupancies above which it is counted twice."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +108,7 @@ def read(
     k_sol = recipe.k_sol
     if k_sol is None:
         k_sol = 0.0 if found.is_small_molecule else K_SOL
-    notes, alarms = _checked(path, found)
+    notes, alarms = checked(path, found)
     notes += _with_hydrogens(found, recipe.hydrogens)
     symmetry, group, note = _placed(gemmi, path, found, box, alarms)
     structure = found.structure
@@ -161,99 +149,6 @@ def read(
         factors, unit_cell(structure.cell), group, source, None, lines, symmetry, own,
         is_calculated=True,
     )  # fmt: skip
-
-
-def _checked(path: object, found: AtomicModel) -> tuple[list[str], list[str]]:
-    """Notes and warnings about atoms; those which cannot be calculated are refused."""
-    unknown, unoccupied, flattened, charged = [], 0, 0, Counter[tuple[str, int]]()
-    negative = 0
-    for each in found.model.all():
-        atom = each.atom
-        name = f"{atom.name} of {each.residue.name} {each.residue.seqid}"
-        numbers = [*atom.pos.tolist(), atom.occ, atom.b_iso]
-        far = not np.abs(numbers[:3]).max() <= LARGEST_COORDINATE
-        if far or not np.isfinite(numbers).all() or abs(atom.b_iso) > LARGEST_B:
-            raise FileFormatError(
-                path,
-                f"atom {atom.serial} ({atom.name}): impossible position, occupancy or B factor",
-            )
-        if atom.element.atomic_number == 0:
-            unknown.append(name)
-        elif atom.element.it92 is None:
-            raise FileFormatError(
-                path, f"atom {name}: no form factor is known of the element {atom.element.name}"
-            )
-        unoccupied += atom.occ <= 0.0
-        negative += atom.b_iso < 0.0
-        if atom.aniso.nonzero() and min(atom.aniso.calculate_eigenvalues()) <= 0.0:
-            atom.aniso = type(atom.aniso)(0, 0, 0, 0, 0, 0)
-            flattened += 1
-        if atom.charge:
-            charged[atom.element.name, atom.charge] += 1
-    count = found.model.count_atom_sites()
-    if unoccupied == count:
-        raise FileFormatError(path, "no atom has an occupancy above zero")
-    if len(unknown) == count:
-        raise FileFormatError(path, f"no atom has a known element, the first is {unknown[0]}")
-    notes, alarms = [], []
-    if unknown:
-        alarms.append(
-            f"{len(unknown)} atoms of unknown elements are taken for oxygen: {listed(unknown, 3)}"
-        )
-    if unoccupied:
-        notes.append(f"{unoccupied} atoms have no occupancy and do not count")
-    if flattened:
-        alarms.append(
-            f"anisotropic B factors of {flattened} atoms are impossible; isotropic ones count"
-        )
-    if negative:
-        alarms.append(f"{negative} atoms have negative B factors, which are used")
-    alarms += _doubled(found.model)
-    return notes + _notes_of_ions(charged), alarms
-
-
-def _notes_of_ions(charged: Counter[tuple[str, int]]) -> list[str]:
-    """Which form factors ions have."""
-    gemmi = require("gemmi", "calculating structure factors")
-    own: list[str] = []
-    neutral: list[str] = []
-    with ions(gemmi):
-        for (name, charge), number in sorted(charged.items()):
-            factor = gemmi.IT92_get_exact(gemmi.Element(name), charge)
-            text = f"{number} {name}{abs(charge)}{'+' if charge > 0 else '-'}"
-            (neutral if factor is None else own).append(text)
-    return [
-        f"{what}: {', '.join(names)}"
-        for what, names in (
-            ("ions with form factors of their own", own),
-            ("ions with those of neutral atoms, since no others are known", neutral),
-        )
-        if names
-    ]
-
-
-def _doubled(model: Any) -> list[str]:
-    """Warnings of atoms which count more than once."""
-    occupancies: dict[tuple[object, ...], float] = {}
-    names, places, weights = [], [], []
-    for number, chain in enumerate(model):
-        for residue in chain:
-            for atom in residue:
-                name = f"{atom.name} of {residue.name} {residue.seqid}"
-                key = (number, str(residue.seqid), residue.name, atom.name)
-                occupancies[key] = occupancies.get(key, 0.0) + atom.occ
-                names.append(name)
-                places.append(atom.pos.tolist())
-                weights.append(atom.occ)
-    over = [f"{key[3]} of {key[2]} {key[1]}" for key, sum_ in occupancies.items() if sum_ > FULL]
-    if over:
-        return [f"occupancies of {len(over)} atoms add up to more than one: {listed(over, 3)}"]
-    pairs = cKDTree(places).query_pairs(SAME_PLACE)
-    same = sorted(i for i, j in pairs if weights[i] + weights[j] > FULL)
-    if same:
-        shown = listed([names[i] for i in same], 3)
-        return [f"{len(same)} atoms lie where another one is, and both count: {shown}"]
-    return []
 
 
 def _with_hydrogens(found: AtomicModel, wanted: bool) -> list[str]:
@@ -306,7 +201,7 @@ def _placed(
         count = len(symmetry.all_operators)
         note = f"space group {group}, {count} operators; unit cell {cell_text(found.cell)}"
     structure.setup_cell_images()
-    _warn_of_special_positions(structure, alarms)
+    alarms += counted_by_symmetry(gemmi, structure)
     return symmetry, group, note
 
 
@@ -325,20 +220,6 @@ def _warn_of_tight_box(found: AtomicModel, alarms: list[str]) -> None:
     if np.ptp(fractions, axis=0).max() >= 1.0:
         extent = " x ".join(f"{edge:.0f}" for edge in np.ptp(places, axis=0))
         alarms.append(f"the model, of {extent} A, is larger than the box and overlaps itself")
-
-
-def _warn_of_special_positions(structure: Any, alarms: list[str]) -> None:
-    doubled = [
-        f"{each.atom.name} of {each.residue.name} {each.residue.seqid}"
-        for each in structure[0].all()
-        if each.atom.occ * (1 + structure.cell.is_special_position(each.atom.pos, 0.2)) > FULL
-        and structure.cell.is_special_position(each.atom.pos, 0.2)
-    ]
-    if doubled:
-        alarms.append(
-            f"{len(doubled)} atoms on special positions count several times, since their "
-            f"occupancies do not say so: {listed(doubled, 3)}"
-        )
 
 
 def _table(

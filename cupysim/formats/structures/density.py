@@ -207,14 +207,44 @@ class DirectSum:
     def __init__(self, gemmi: Any, structure: Any) -> None:
         self._gemmi = gemmi
         self._calculator = gemmi.StructureFactorCalculatorX(structure.cell)
-        self._model = structure[0]
+        self._models = _of_one_charge(gemmi, structure[0])
 
     def get_value_by_hkl(self, hkl: np.ndarray, unblur: float = 0.0) -> np.ndarray:
         """Structure factors (electrons), as gemmi's grids give them; nothing is blurred."""
         assert unblur == 0.0
         value = self._calculator.calculate_sf_from_model
         with ions(self._gemmi):
-            return np.array([value(self._model, index) for index in hkl.tolist()], dtype=complex)
+            return np.array(
+                [sum(value(model, index) for model in self._models) for index in hkl.tolist()],
+                dtype=complex,
+            )
+
+
+def _of_one_charge(gemmi: Any, model: Any) -> list[Any]:
+    """The atoms as models in each of which all atoms of an element have one charge.
+
+    gemmi's calculator has one form factor for all atoms of an element: that of the first.
+    """
+    charges: dict[str, list[int]] = {}
+    for each in model.all():
+        known = charges.setdefault(each.atom.element.name, [])
+        if each.atom.charge not in known:
+            known.append(each.atom.charge)
+    models = []
+    for number in range(max(map(len, charges.values()), default=0)):
+        part = gemmi.Model(number + 1)
+        for chain in model:
+            kept_chain = gemmi.Chain(chain.name)
+            for residue in chain:
+                kept = gemmi.Residue()
+                kept.name, kept.seqid = residue.name, residue.seqid
+                for atom in residue:
+                    if charges[atom.element.name].index(atom.charge) == number:
+                        kept.add_atom(atom)
+                kept_chain.add_residue(kept)
+            part.add_chain(kept_chain)
+        models.append(part)
+    return models
 
 
 def _count_waves(structure: Any, limit: float) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from cupysim.formats.structures import crystfel_list, scalepack, xds_ascii
 from cupysim.formats.structures.table import ReflectionTable
+from cupysim.formats.text_numbers import lines_of
 
 PACKED, PDB_RECORDS = b"\x1f\x8b", (b"HEADER", b"CRYST1", b"REMARK", b"ATOM  ", b"HETATM")
 """How files begin which are not lists."""
@@ -86,4 +87,4 @@ def read(path: os.PathLike[str] | str, data: bytes) -> ReflectionTable:
         "crystfel": crystfel_list.read,
         "scalepack": scalepack.read,
     }
-    return readers[kind_of(data[:4096])](path, data.decode("latin-1").splitlines())
+    return readers[kind_of(data[:4096])](path, lines_of(data))

@@ -11,7 +11,7 @@ from cupysim.formats.text_numbers import plain_number
 
 ATOM_RECORDS = ("ATOM  ", "HETATM")
 POSITION = ((30, 38), (38, 46), (46, 54))
-OCCUPANCY, B_FACTOR = (54, 60), (60, 66)
+OCCUPANCY, B_FACTOR, CHARGE = (54, 60), (60, 66), (78, 80)
 """Columns of an atom's record."""
 
 RECORD = 6
@@ -102,6 +102,13 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
                 padded = padded[: B_FACTOR[0]] + ASSUMED_B + padded[B_FACTOR[1] :]
             _check(path, padded[slice(*OCCUPANCY)], number, "occupancy")
             _check(path, padded[slice(*B_FACTOR)], number, "B factor")
+            if not is_old and any(letter.isalpha() for letter in line[slice(*CHARGE)]):
+                raise FileFormatError(
+                    path,
+                    f"its charge (columns 79-80) is {line[slice(*CHARGE)].strip()!r}: elements "
+                    "belong into columns 77-78 (PDBQT files have them one further on)",
+                    number,
+                )
             line = padded
         kept.append(line)
     remarks = [f"{after_end} atoms behind an END record are taken too"] if after_end else []

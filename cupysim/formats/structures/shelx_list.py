@@ -12,6 +12,7 @@ from cupysim.formats.structures.list_lines import fixed_numbers, list_table
 from cupysim.formats.structures.shelx_trailer import check_trailer
 from cupysim.formats.structures.symmetry import named
 from cupysim.formats.structures.table import Cell, Quantity, ReflectionTable
+from cupysim.formats.text_numbers import lines_of
 
 LONGEST_WAVELENGTH = 20.0
 """Angstrom; of white beams nothing longer arrives at a detector."""
@@ -54,7 +55,7 @@ def read(
     behind: list[str] = []
     widths: list[int] = []
     ending: int | None = None
-    text_lines = data.decode("latin-1").splitlines()
+    text_lines = lines_of(data)
     for number, line in enumerate(text_lines, 1):
         if not line.strip() and not rows:
             continue
@@ -121,6 +122,9 @@ def _check_batches(path: object, batches: Mapping[int, int]) -> None:
     A list with 1 and -1 alone has flags of reflections for R-free, as XDSCONV and XPREP write them.
     """
     twins = [number for number in batches if number < -1]
+    if -1 in batches and any(number > 1 for number in batches):
+        # flags for R-free go with 1
+        twins.append(-1)
     if twins:
         reason = "a negative batch number: overlapped reflections of a twin (HKLF 5)"
         raise FileFormatError(path, reason, min(batches[number] for number in twins))

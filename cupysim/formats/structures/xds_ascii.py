@@ -97,7 +97,9 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
     try:
         cell = tuple(plain_number(word) for word in header["UNIT_CELL_CONSTANTS"].split())
         plain_number(header["SPACE_GROUP_NUMBER"])
-        group = gemmi.find_spacegroup_by_number(int(header["SPACE_GROUP_NUMBER"]))
+        number = int(header["SPACE_GROUP_NUMBER"])
+        # 0 is an unknown group to XDS, and P 1 to gemmi
+        group = gemmi.find_spacegroup_by_number(number) if number > 0 else None
         wave = one_of([plain_number(each.split()[0]) for each in waves], "its datasets have")
     except (KeyError, ValueError, IndexError, TypeError, OverflowError) as error:
         raise FileFormatError(

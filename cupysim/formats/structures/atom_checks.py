@@ -1,0 +1,199 @@
+"""Which atoms of a model cannot be calculated, or count more than once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from cupysim.errors import FileFormatError
+from cupysim.formats.structures.atomic_model import AtomicModel
+from cupysim.formats.structures.density import ions
+from cupysim.formats.structures.pdb_text import LARGEST_COORDINATE
+from cupysim.formats.structures.table import listed
+from cupysim.optional_libraries import require
+
+LARGEST_B = 1e4
+"""B factor (Angstrom^2) beyond which an atom is nowhere."""
+
+SAME_PLACE = 0.1
+"""Distance (Angstrom) below which two atoms are in the same place."""
+
+FULL = 1.05
+"""Sum of a place's occupancies above which it is counted twice."""
+
+SPECIAL = 0.2
+"""Distance (Angstrom) from a symmetry element up to which an atom is on it."""
+
+SEARCHED = 1.0
+"""Radius (Angstrom) of the search for symmetry equivalents, at least."""
+
+
+def checked(path: object, found: AtomicModel) -> tuple[list[str], list[str]]:
+    """Check the atoms of a model.
+
+    Parameters
+    ----------
+    path : path_like
+        The file, for messages.
+    found : AtomicModel
+        The model; impossible anisotropic displacements are deleted from it.
+
+    Returns
+    -------
+    notes, warnings : list of str
+        What is said about its atoms.
+
+    Raises
+    ------
+    FileFormatError
+        If structure factors of an atom cannot be calculated.
+    """
+    unknown, unoccupied, flattened, charged = [], 0, 0, Counter[tuple[str, int]]()
+    negative = 0
+    for each in found.model.all():
+        atom = each.atom
+        name = f"{atom.name} of {each.residue.name} {each.residue.seqid}"
+        numbers = [*atom.pos.tolist(), atom.occ, atom.b_iso]
+        far = not np.abs(numbers[:3]).max() <= LARGEST_COORDINATE
+        if atom.occ < 0.0:
+            raise FileFormatError(path, f"atom {name}: a negative occupancy, {atom.occ:g}")
+        if far or not np.isfinite(numbers).all() or abs(atom.b_iso) > LARGEST_B:
+            raise FileFormatError(
+                path,
+                f"atom {atom.serial} ({atom.name}): impossible position, occupancy or B factor",
+            )
+        if atom.element.atomic_number == 0:
+            unknown.append(name)
+        elif atom.element.it92 is None:
+            raise FileFormatError(
+                path, f"atom {name}: no form factor is known of the element {atom.element.name}"
+            )
+        unoccupied += atom.occ == 0.0
+        negative += atom.b_iso < 0.0
+        if atom.aniso.nonzero() and min(atom.aniso.calculate_eigenvalues()) <= 0.0:
+            atom.aniso = type(atom.aniso)(0, 0, 0, 0, 0, 0)
+            flattened += 1
+        if atom.charge:
+            charged[atom.element.name, atom.charge] += 1
+    count = found.model.count_atom_sites()
+    if unoccupied == count:
+        raise FileFormatError(path, "no atom has an occupancy above zero")
+    if len(unknown) == count:
+        raise FileFormatError(path, f"no atom has a known element, the first is {unknown[0]}")
+    notes, alarms = [], []
+    if unknown:
+        alarms.append(
+            f"{len(unknown)} atoms of unknown elements are taken for oxygen: {listed(unknown, 3)}"
+        )
+    if unoccupied:
+        notes.append(f"{unoccupied} atoms have no occupancy and do not count")
+    if flattened:
+        alarms.append(
+            f"anisotropic B factors of {flattened} atoms are impossible; isotropic ones count"
+        )
+    if negative:
+        alarms.append(f"{negative} atoms have negative B factors, which are used")
+    alarms += _counted_twice(found.model)
+    return notes + _notes_of_ions(charged), alarms
+
+
+def _notes_of_ions(charged: Counter[tuple[str, int]]) -> list[str]:
+    """Which form factors ions have."""
+    gemmi = require("gemmi", "calculating structure factors")
+    own: list[str] = []
+    neutral: list[str] = []
+    with ions(gemmi):
+        for (name, charge), number in sorted(charged.items()):
+            factor = gemmi.IT92_get_exact(gemmi.Element(name), charge)
+            text = f"{number} {name}{abs(charge)}{'+' if charge > 0 else '-'}"
+            (neutral if factor is None else own).append(text)
+    return [
+        f"{what}: {', '.join(names)}"
+        for what, names in (
+            ("ions with form factors of their own", own),
+            ("ions with those of neutral atoms, since no others are known", neutral),
+        )
+        if names
+    ]
+
+
+def _counted_twice(model: Any) -> list[str]:
+    """Warnings of atoms which count more than once."""
+    occupancies: dict[tuple[object, ...], float] = {}
+    names, places, weights = [], [], []
+    for number, chain in enumerate(model):
+        for residue in chain:
+            for atom in residue:
+                name = f"{atom.name} of {residue.name} {residue.seqid}"
+                # conformations may be of different residues
+                kind = residue.name if atom.altloc == "\0" else ""
+                key = (number, str(residue.seqid), kind, atom.name)
+                occupancies[key] = occupancies.get(key, 0.0) + atom.occ
+                names.append(name)
+                places.append(atom.pos.tolist())
+                weights.append(atom.occ)
+    over = [f"{key[3]} of {key[2]} {key[1]}".replace("  ", " ")
+            for key, sum_ in occupancies.items() if sum_ > FULL]  # fmt: skip
+    if over:
+        return [f"occupancies of {len(over)} atoms add up to more than one: {listed(over, 3)}"]
+    pairs = cKDTree(places).query_pairs(SAME_PLACE)
+    same = sorted(i for i, j in pairs if weights[i] + weights[j] > FULL)
+    if same:
+        shown = listed([names[i] for i in same], 3)
+        return [f"{len(same)} atoms lie where another one is, and both count: {shown}"]
+    return []
+
+
+def counted_by_symmetry(gemmi: Any, structure: Any) -> list[str]:
+    """Warnings of atoms that the space group puts where they, or other atoms, are already.
+
+    Parameters
+    ----------
+    gemmi : module
+        The library.
+    structure : gemmi.Structure
+        One model, with its cell's images.
+    """
+    alarms = []
+    doubled = [
+        f"{each.atom.name} of {each.residue.name} {each.residue.seqid}"
+        for each in structure[0].all()
+        if each.atom.occ * (1 + structure.cell.is_special_position(each.atom.pos, SPECIAL)) > FULL
+        and structure.cell.is_special_position(each.atom.pos, SPECIAL)
+    ]
+    if doubled:
+        alarms.append(
+            f"{len(doubled)} atoms on special positions count several times, since their "
+            f"occupancies do not say so: {listed(doubled, 3)}"
+        )
+    repeated = _on_equivalents(gemmi, structure)
+    if repeated:
+        alarms.append(
+            f"{len(repeated)} atoms lie where a symmetry equivalent of another one is, and both "
+            f"count: {listed(repeated, 3)}. If the file holds all equivalents, its group is P 1"
+        )
+    return alarms
+
+
+def _on_equivalents(gemmi: Any, structure: Any) -> list[str]:
+    """Names of atoms in the place of a symmetry equivalent of another atom."""
+    if len(structure.cell.images) == 0:
+        return []
+    search = gemmi.NeighborSearch(structure[0], structure.cell, SEARCHED).populate()
+    contacts = gemmi.ContactSearch(SAME_PLACE)
+    contacts.ignore = gemmi.ContactSearch.Ignore.Nothing
+    found = {}
+    for each in contacts.find_contacts(search):
+        one, other = each.partner1, each.partner2
+        total = sum(
+            # occupancies of atoms on special positions may be divided by their multiplicity
+            atom.occ * (1 + structure.cell.is_special_position(atom.pos, SPECIAL))
+            for atom in (one.atom, other.atom)
+        )
+        if each.image_idx != 0 and total > FULL:
+            name = f"{one.atom.name} of {one.residue.name} {one.residue.seqid}"
+            found[one.chain.name, name, one.atom.altloc] = name
+    return list(found.values())
