@@ -10,14 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cupysim.api import (
-        fit,
-        from_args,
-        read_orientation,
-        read_structure_factors,
-        render_gradients,
-        simulate,
-    )
+    from cupysim.api import fit, from_args, render_gradients, simulate
     from cupysim.backends.derivatives import Gradients
     from cupysim.errors import CupysimError, CupysimWarning
     from cupysim.image import Image
@@ -26,13 +19,22 @@ if TYPE_CHECKING:
     from cupysim.models.background import Water
     from cupysim.models.beam import Beam, Sources
     from cupysim.models.conventions import Convention, Frame, Pivot
-    from cupysim.models.crystal import Crystal, Mosaicity, Shape, UnitCell
-    from cupysim.models.detector import Detector, Sensor
+    from cupysim.models.crystal import Crystal, Shape, UnitCell
+    from cupysim.models.detector import Detector
     from cupysim.models.experiment import Experiment, Region, Rendering
+    from cupysim.models.mosaicity import Mosaicity
     from cupysim.models.sampling import Sweep
     from cupysim.models.scan import Scan
+    from cupysim.models.sensor import Sensor
     from cupysim.models.structure_factors import StructureFactors
     from cupysim.quirks import Quirk, Quirks, QuirkWarning
+    from cupysim.readers import (
+        read_experiment,
+        read_image,
+        read_orientation,
+        read_structure,
+        read_structure_factors,
+    )
     from cupysim.refine.outcome import Refined
     from cupysim.renderer import Renderer
 
@@ -42,8 +44,6 @@ _HOMES = {
     "api": (
         "fit",
         "from_args",
-        "read_orientation",
-        "read_structure_factors",
         "render_gradients",
         "simulate",
     ),
@@ -55,12 +55,21 @@ _HOMES = {
     "models.background": ("Water",),
     "models.beam": ("Beam", "Sources"),
     "models.conventions": ("Convention", "Frame", "Pivot"),
-    "models.crystal": ("Crystal", "Mosaicity", "Shape", "UnitCell"),
-    "models.detector": ("Detector", "Sensor"),
+    "models.crystal": ("Crystal", "Shape", "UnitCell"),
+    "models.detector": ("Detector",),
     "models.experiment": ("Experiment", "Region", "Rendering"),
+    "models.mosaicity": ("Mosaicity",),
     "models.sampling": ("Sweep",),
     "models.scan": ("Scan",),
+    "models.sensor": ("Sensor",),
     "models.structure_factors": ("StructureFactors",),
+    "readers": (
+        "read_experiment",
+        "read_image",
+        "read_orientation",
+        "read_structure",
+        "read_structure_factors",
+    ),
     "renderer": ("Renderer",),
     "quirks": ("Quirk", "Quirks", "QuirkWarning"),
     "refine.fit": ("Refined",),
@@ -100,7 +109,10 @@ __all__ = [
     "__version__",
     "fit",
     "from_args",
+    "read_experiment",
+    "read_image",
     "read_orientation",
+    "read_structure",
     "read_structure_factors",
     "render_gradients",
     "simulate",

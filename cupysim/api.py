@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -13,12 +11,8 @@ from cupysim.backends.derivatives import Gradients
 from cupysim.backends.numpy.tap import Tap
 from cupysim.backends.rendered import Observer
 from cupysim.errors import CupysimError
-from cupysim.formats import fdump, matrix_checks
-from cupysim.formats.structures import reflections
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
-from cupysim.models.structure_factors import StructureFactors
-from cupysim.nanobragg.structure_files import read_text
 from cupysim.refine.fit import refine
 from cupysim.refine.outcome import Refined
 from cupysim.refine.problem import Observation
@@ -220,61 +214,6 @@ def fit(
             partial(renderer.differentiate, device_arrays=renderer.has_one_device), settings,
             tell or (lambda _: None),
         )  # fmt: skip
-
-
-def read_structure_factors(path: os.PathLike[str] | str, default: float = 0.0) -> StructureFactors:
-    """Read structure factors which nanoBragg reads.
-
-    Parameters
-    ----------
-    path : path_like
-        Text with lines of ``h k l F``, a dump file if the name ends in ``.bin``, MTZ or mmCIF.
-    default : float, optional
-        Amplitude of reflections which are not in the file (electrons).
-
-    Returns
-    -------
-    StructureFactors
-        The table.
-
-    Raises
-    ------
-    CupysimError
-        If the file cannot be read as such.
-    """
-    if Path(path).suffix.lower() == ".bin":
-        return fdump.read(path, default)
-    if reflections.kind_of(path) is not None:
-        return reflections.read(path, (), default).factors
-    return StructureFactors.from_list(*read_text(os.fspath(path)), default)
-
-
-def read_orientation(path: os.PathLike[str] | str, wavelength: float) -> np.ndarray:
-    """Read a MOSFLM orientation matrix.
-
-    A `CupysimWarning` tells if the file holds a cell which the matrix does not have at this
-    wavelength, a U matrix of another orientation, missetting angles, which are not applied, or a
-    left-handed matrix. The vectors are those of MOSFLM's laboratory frame, whose beam is along x.
-
-    Parameters
-    ----------
-    path : path_like
-        The file: nine numbers, rows x, y, z, columns a*, b*, c* times the
-        wavelength.
-    wavelength : float
-        The wavelength (m).
-
-    Returns
-    -------
-    ndarray, shape (3, 3)
-        Rows a*, b*, c* (1/Angstrom), for `Crystal`'s ``reciprocal``.
-
-    Raises
-    ------
-    CupysimError
-        If the file is not a matrix, or its columns span no volume.
-    """
-    return matrix_checks.read_reciprocal(path, wavelength)
 
 
 def from_args(words: str | Sequence[str]) -> Experiment:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,17 +20,23 @@ from cupysim.detection import digitising
 from cupysim.detection.poisson import PoissonNoise
 from cupysim.errors import CupysimError
 from cupysim.formats import float_image, nexus, pgm, png, smv
+from cupysim.formats.any_image import geometry_of
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE
 from cupysim.image_statistics import Statistics, image_statistics, serial_sum
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.experiment import Experiment
 from cupysim.plan.render_plan import RenderPlan
-from cupysim.prediction.spots import predict_spots
+from cupysim.plotting.image_figure import Picture, Style, draw_images
+from cupysim.plotting.windows import show_figure
+from cupysim.prediction.spots import Spots, predict_spots
 from cupysim.provenance import image_record
 from cupysim.storage.safe_writing import OutputFiles
 
 ROWS_AT_ONCE = 64
 """Rows to which noise is applied together, to spare memory."""
+
+LARGEST_EXPECTATION = 2.0**60
+"""Expected photons beyond which NumPy draws none; such a pixel is saturated anyway."""
 
 DEFAULT_OFFSET = 40.0
 """Offset of integer images, as of the command line."""
@@ -125,8 +133,51 @@ class Image:
         """The given scale, or the automatic one if it is not above zero."""
         return scale if scale > 0.0 else digitising.automatic_scale(self.statistics.maximum)
 
-    def counts(self, seed: int | RandomStream) -> tuple[np.ndarray, float]:
-        """Photons counted in each pixel, with noise.
+    @cached_property
+    def spots(self) -> Spots:
+        """Predicted spots, the strongest first, as a structured array.
+
+        Columns: Miller indices ``h``, ``k``, ``l``; position ``fast``, ``slow`` (pixels from the
+        outer corner of the first pixel); ``F`` (electrons); ``excitation``, the partiality of a
+        still; expected ``photons``; ``panel``. ``spots.to_dataframe()`` makes a pandas table.
+        """
+        return predict_spots(self.plan)
+
+    def counts(self, rng: int | RandomStream | np.random.Generator) -> np.ndarray:
+        """Photons counted in each pixel: expected photons with Poisson noise.
+
+        Parameters
+        ----------
+        rng : int, RandomStream or numpy.random.Generator
+            A seed of the C program's generator, its state, or a generator of NumPy, which is
+            faster where many photons are counted.
+
+        Returns
+        -------
+        ndarray of int32, shape (n_slow, n_fast)
+            Photons; zero where nothing was computed.
+
+        Raises
+        ------
+        CupysimError
+            If the generator is none of these.
+
+        Examples
+        --------
+        >>> from cupysim import from_args, simulate
+        >>> image = simulate(from_args("-cell 100 -default_F 1e3 -N 5 -detpixels 64"))
+        >>> image.counts(1).dtype
+        dtype('int32')
+        """
+        if isinstance(rng, np.random.Generator):
+            counts = np.zeros(self.array.shape, dtype=np.int32)
+            expected = np.clip(self.array[self.region], 0.0, LARGEST_EXPECTATION)
+            counts[self.region] = np.minimum(rng.poisson(expected), LARGEST_PIXEL_VALUE)
+            return counts
+        return self.count_photons(rng)[0]
+
+    def count_photons(self, seed: int | RandomStream) -> tuple[np.ndarray, float]:
+        """Photons counted in each pixel with the C program's noise, and their sum.
 
         Parameters
         ----------
@@ -138,9 +189,19 @@ class Image:
         counts : ndarray of int32, shape (n_slow, n_fast)
             Photons; zero where nothing was computed.
         photons : float
-            Photons counted altogether.
+            Photons counted altogether, also those that do not fit an int32.
+
+        Raises
+        ------
+        CupysimError
+            If the seed is neither an integer nor a `RandomStream`.
         """
-        stream = seed if isinstance(seed, RandomStream) else RandomStream(seed)
+        if not isinstance(seed, RandomStream | int | np.integer):
+            raise CupysimError(
+                "counts: expected an integer, a RandomStream or a numpy.random.Generator, got a "
+                f"{type(seed).__name__}"
+            )
+        stream = seed if isinstance(seed, RandomStream) else RandomStream(int(seed))
         noise, expected = PoissonNoise(stream), self.array[self.region]
         image = np.zeros(self.array.shape, dtype=np.int32)
         counted, photons = image[self.region], 0.0
@@ -150,6 +211,69 @@ class Image:
             photons = serial_sum(photons, drawn.reshape(-1))
             counted[rows] = np.clip(drawn, 0.0, LARGEST_PIXEL_VALUE)
         return image, photons
+
+    def show(
+        self,
+        path: os.PathLike[str] | str | None = None,
+        *,
+        counts: np.ndarray | None = None,
+        scale: str = Style.scale,
+        vmin: float | None = None,
+        vmax: float | None = None,
+        cmap: str = Style.cmap,
+        rings: Sequence[float] | None = None,
+        spots: bool = False,
+        indices: bool = False,
+    ) -> None:
+        """Show the image in a window or a notebook, or write a picture.
+
+        Parameters
+        ----------
+        path : path_like, optional
+            Write a picture (.png, .pdf, .svg, .jpg) instead of opening a window.
+        counts : ndarray, shape (n_slow, n_fast), optional
+            Show these photons, as from `counts`, instead of the expected ones.
+        scale : {"log", "sqrt", "linear"}, optional
+            How grey values follow photons.
+        vmin, vmax : float, optional
+            Photons shown white and black; by default the median and a high percentile.
+        cmap : str, optional
+            A colour map of matplotlib.
+        rings : sequence of float, optional
+            Resolutions of the rings (Angstrom); an empty sequence for none; four by default.
+        spots, indices : bool, optional
+            Mark predicted spots, and write their Miller indices.
+
+        Raises
+        ------
+        CupysimError
+            If there is no display, the file cannot be written, a number is impossible, or
+            matplotlib is not installed.
+        """
+        pixels = self.array if counts is None else np.asarray(counts)
+        if pixels.shape != self.array.shape:
+            raise CupysimError(
+                f"show: expected counts of the shape {self.array.shape}, got {pixels.shape}"
+            )
+        style = Style(scale, vmin, vmax, cmap, rings, spots, indices)
+        title = "expected photons" if counts is None else "counted photons"
+        picture = Picture(
+            title,
+            pixels,
+            ~self.experiment.rendered_pixels,
+            geometry_of(self.experiment),
+            self.spots if spots or indices else None,
+        )
+        draw = partial(draw_images, pictures=[picture], style=style)
+        show_figure(draw, path, "image.show(path)")
+
+    def _repr_png_(self) -> bytes | None:
+        """A quick look for notebooks."""
+        if find_spec("PIL") is None:
+            return None
+        stream = BytesIO()
+        png.write(stream, self.array)
+        return stream.getvalue()
 
     def noisy(
         self, seed: int | RandomStream, offset: float = DEFAULT_OFFSET
@@ -172,7 +296,7 @@ class Image:
         overloads : int
             Pixels clipped at 65535.
         """
-        counts, photons = self.counts(seed)
+        counts, photons = self.count_photons(seed)
         image, overloads = self.digitized(counts, offset)
         return image, photons, overloads
 
@@ -225,11 +349,10 @@ class Image:
         Content
             With predicted spots.
         """
-        spots = predict_spots(self.plan)
         if record is None:
             record = image_record(self.rendered.made_by, self.array, counts, self.statistics)
         return nexus.Content(
-            self.experiment, self.array, counts, spots, provenance or {},
+            self.experiment, self.array, counts, self.spots, provenance or {},
             json.dumps(record, indent=1),
         )  # fmt: skip
 
@@ -264,7 +387,7 @@ class Image:
             elif suffix == ".png":
                 png.write(stream, self.array)
             elif suffix == ".h5":
-                nexus.write(stream, self.content(None if seed is None else self.counts(seed)[0]))
+                nexus.write(stream, self.content(None if seed is None else self.counts(seed)))
             else:
                 pixels = self.integers() if seed is None else self.noisy(seed)[0]
                 smv.write(stream, smv.header(self.experiment), pixels)

@@ -15,6 +15,7 @@ EXTRAS = {
     "pycbf": "imgcif",
     "PIL": "pictures",
     "matplotlib": "pictures",
+    "pandas": "pandas",
     "torch": "torch",
     "distributed": "dask",
 }

@@ -23,7 +23,7 @@ LAYERS = (
     {"provenance"},
     {"image"},
     {"renderer", "nanobragg"},
-    {"parity", "api", "torch"},
+    {"parity", "api", "readers", "torch"},
     {"campaign"},
     {"cli"},
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from cupysim.backends.factor_derivatives import FactorGradient
 from cupysim.models.parameters import GROUPS
-from cupysim.plan.gradient_plan import FACTORS
+from cupysim.plan.gradient_plan import FACTORS, UNITS
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,6 +36,14 @@ class Gradients:
     def __repr__(self) -> str:
         n_slow, n_fast = self.photons.shape
         return f"<cupysim.Gradients: {n_fast} x {n_slow} pixels with {', '.join(self.names)}>"
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Unit of each parameter, SI but for cell edges (angstrom); empty for numbers and ratios.
+
+        A derivative has the unit photons divided by this.
+        """
+        return tuple(UNITS[name] for name in self.names)
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The derivative with one parameter, shape (n_slow, n_fast), or with those of a group.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cupysim.constants import SMALLEST_NORMAL
+from cupysim.constants import DEGREES_PER_RADIAN, SMALLEST_NORMAL
 from cupysim.errors import ModelError
 from cupysim.maths.arrays import Array, array_namespace, cross, dot, norm, unit
 from cupysim.maths.rotations import rotate_axis, rotate_xyz
@@ -33,6 +33,22 @@ class DetectorAngles:
     def __post_init__(self) -> None:
         if len(self.lab) != 3 or not np.isfinite([*self.lab, self.twotheta]).all():
             raise ModelError(f"detector: angles must be three and one finite numbers, got {self}")
+
+    @classmethod
+    def from_degrees(
+        cls, x: float = 0.0, y: float = 0.0, z: float = 0.0, twotheta: float = 0.0
+    ) -> DetectorAngles:
+        """Rotations in degrees.
+
+        Parameters
+        ----------
+        x, y, z : float, optional
+            Rotations about the lab axes (degrees), in this order.
+        twotheta : float, optional
+            Swing about the two-theta axis (degrees), after them.
+        """
+        x, y, z, twotheta = (angle / DEGREES_PER_RADIAN for angle in (x, y, z, twotheta))
+        return cls((x, y, z), twotheta)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cupysim.errors import ModelError
+from cupysim.maths.arrays import norm, unit
 
 Member = TypeVar("Member", bound=StrEnum)
 
@@ -147,6 +148,33 @@ def three(values: Any, name: str) -> tuple[Any, Any, Any]:
     if len(items) != 3:
         raise ModelError(f"{name}: expected three values, got {values!r}")
     return items
+
+
+def direction(values: Any, what: str) -> np.ndarray:
+    """A unit vector.
+
+    Parameters
+    ----------
+    values : sequence of 3 float
+        A vector of any length.
+    what : str
+        What it is, for messages.
+
+    Raises
+    ------
+    ModelError
+        If it is not three finite numbers, or zero.
+    """
+    vector = np.array([finite(value, what) for value in three(values, what)])
+    if not norm(vector) > 0.0:
+        raise ModelError(f"{what}: a vector without a direction")
+    return np.asarray(unit(vector))
+
+
+def vector_of(array: np.ndarray) -> tuple[float, float, float]:
+    """Three numbers of an array as a tuple of Python's floats."""
+    x, y, z = map(float, array)
+    return x, y, z
 
 
 def assign(model: object, **values: Any) -> None:

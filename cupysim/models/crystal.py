@@ -13,10 +13,8 @@ import numpy as np
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import ModelError
 from cupysim.maths import cell as cell_maths
-from cupysim.maths.mosaic import draw_rotations
-from cupysim.maths.nr_random import RandomStream
 from cupysim.models.checks import assign, finite, frozen, member, three, whole
-from cupysim.models.sampling import LARGEST_COUNT
+from cupysim.models.mosaicity import Mosaicity
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 
 DEFAULT_MOSAIC_DOMAINS = 10
@@ -24,8 +22,6 @@ DEFAULT_MOSAIC_DOMAINS = 10
 
 NOTICEABLE_ANGLE = 0.001 / DEGREES_PER_RADIAN
 """Cells whose angles move by more than this (rad) are worth a warning (Q5)."""
-
-DEFAULT_MOSAIC_SEED = 12345678
 
 
 class Shape(StrEnum):
@@ -87,78 +83,6 @@ class UnitCell:
     def volume_angstrom3(self) -> float:
         """Volume (Angstrom^3)."""
         return cell_maths.cell_volume(self.lengths_angstrom, self.angles)
-
-
-@dataclass(frozen=True, eq=False)
-class Mosaicity:
-    """Orientations of the blocks of which a crystal consists; see `Mosaicity.draw`.
-
-    Parameters
-    ----------
-    spread : float
-        Largest misorientation (rad); 0 for a perfect crystal.
-    rotations : ndarray, shape (n_domains, 3, 3), optional
-        Rotation of each domain; a single aligned one without it.
-
-    Raises
-    ------
-    ModelError
-        If there is a spread but no rotations, or they have another shape.
-    """
-
-    spread: float = 0.0
-    rotations: np.ndarray = field(default_factory=lambda: np.empty((0, 3, 3)))
-
-    def __post_init__(self) -> None:
-        rotations = frozen(self.rotations, np.float64)
-        if rotations.shape == (0, 3, 3) and self.spread == 0.0:
-            rotations = frozen(np.eye(3)[None])
-        if rotations.ndim != 3 or rotations.shape[1:] != (3, 3) or len(rotations) == 0:
-            raise ModelError(
-                f"mosaicity: a spread of {self.spread:g} rad needs rotations of shape (n, 3, 3); "
-                "Mosaicity.draw makes random ones"
-            )
-        assign(self, rotations=rotations)
-
-    @property
-    def n_domains(self) -> int:
-        """Number of domains."""
-        return len(self.rotations)
-
-    @classmethod
-    def draw(cls, spread: float, n_domains: int, stream: RandomStream | None = None) -> Mosaicity:
-        """Random domains, the C program's for the same seed.
-
-        Parameters
-        ----------
-        spread : float
-            Largest misorientation (rad).
-        n_domains : int
-            Number of domains.
-        stream : RandomStream, optional
-            Source of the random numbers; that of the C program's default seed
-            without it.
-
-        Returns
-        -------
-        Mosaicity
-            Domains drawn in order; the first is drawn too and then made the
-            identity.
-
-        Raises
-        ------
-        ModelError
-            If the spread is negative or there is no domain.
-        """
-        if not 0.0 <= spread < math.inf or not 1 <= n_domains <= LARGEST_COUNT:
-            raise ModelError(
-                f"mosaicity: {n_domains} domains spread over {spread:g} rad; "
-                f"from 1 to {LARGEST_COUNT} domains are possible"
-            )
-        stream = RandomStream(DEFAULT_MOSAIC_SEED) if stream is None else stream
-        rotations = draw_rotations(spread, n_domains, stream)
-        rotations[0] = np.eye(3)
-        return cls(spread, rotations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,6 +151,16 @@ class Crystal:
         if self.misset is not None:
             angles = three(self.misset, "crystal: misset")
             assign(self, misset=tuple(finite(angle, "crystal: misset") for angle in angles))
+
+    def with_misset(self, x: float, y: float, z: float) -> Crystal:
+        """The same crystal with other missetting angles, in degrees.
+
+        Parameters
+        ----------
+        x, y, z : float
+            Rotations about the lab axes (degrees), in this order.
+        """
+        return replace(self, misset=tuple(angle / DEGREES_PER_RADIAN for angle in (x, y, z)))
 
     def with_cells(self, counts: Sequence[float]) -> Crystal:
         """The same crystal of another size.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from cupysim.errors import ModelError
-from cupysim.maths.arrays import dot
+from cupysim.maths.arrays import cross, dot, norm
 from cupysim.maths.detector_geometry import (
     Bend,
     DetectorAngles,
@@ -19,7 +20,7 @@ from cupysim.maths.detector_geometry import (
     place_panel,
     right_bend,
 )
-from cupysim.models.checks import assign, finite, member, number, three, whole
+from cupysim.models.checks import assign, direction, finite, member, three, vector_of, whole
 from cupysim.models.conventions import (
     FRAMES,
     PIVOTS,
@@ -31,57 +32,16 @@ from cupysim.models.conventions import (
     beam_centre,
     unit_frame,
 )
-from cupysim.models.sampling import Sweep
+from cupysim.models.sensor import Sensor
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 
 MOST_PIXELS = 2**31 - 1
 """The C program counts pixels with 32 bits."""
 
+LARGEST_SKEW = 1e-6
+"""Cosine of the angle between fast and slow axis up to which it is a right one."""
+
 OptionalPair = tuple[float | None, float | None]
-
-
-@dataclass(frozen=True)
-class Sensor:
-    """The layer in which the photons are absorbed.
-
-    Parameters
-    ----------
-    layers : Sweep
-        Thickness (m), distance of the layers (m) and their number; the default
-        is a sensor of no thickness which absorbs everything. A single layer without a distance
-        is the whole sensor.
-    attenuation : float
-        Attenuation coefficient mu (1/m); negative where it does not matter, since there is no
-        thickness.
-
-    Raises
-    ------
-    ModelError
-        If the thickness is negative, or a sensor of some thickness has layers in one place or no
-        attenuation coefficient.
-    """
-
-    layers: Sweep = field(default_factory=Sweep)
-    attenuation: float = -1.0
-
-    def __post_init__(self) -> None:
-        layers, attenuation = self.layers, number(self.attenuation, "sensor: attenuation")
-        if layers.range < 0.0:
-            raise ModelError(f"sensor: a thickness of {1e6 * layers.range:g} um is impossible")
-        if layers.range > 0.0:
-            if not attenuation >= 0.0:
-                raise ModelError(
-                    f"sensor: a thickness of {1e6 * layers.range:g} um needs an attenuation "
-                    f"coefficient which is not negative (1/m), got {attenuation:g}"
-                )
-            if layers.count == 1 and layers.step == 0.0:
-                layers = replace(layers, step=layers.range)
-            if not layers.step > 0.0:
-                raise ModelError(
-                    f"sensor: {layers.count} layers which are {1e6 * layers.step:g} um apart, in a "
-                    f"sensor of {1e6 * layers.range:g} um"
-                )
-        assign(self, layers=layers, attenuation=attenuation)
 
 
 @dataclass(frozen=True)
@@ -184,6 +144,104 @@ class Detector:
         if self.size is not None:
             return self.size
         return self.pixel_size * self.n_fast, self.pixel_size * self.n_slow
+
+    @classmethod
+    def from_axes(
+        cls,
+        origin: Sequence[float],
+        fast: Sequence[float],
+        slow: Sequence[float],
+        pixel_size: float,
+        n_fast: int,
+        n_slow: int,
+        *,
+        beam: Sequence[float] = (1.0, 0.0, 0.0),
+        spindle: Sequence[float] = (0.0, 0.0, 1.0),
+        polarization: Sequence[float] | None = None,
+        sensor: Sensor | None = None,
+    ) -> Detector:
+        """A panel where its axes are, as in dxtbx, NeXus and CrystFEL geometry files.
+
+        Parameters
+        ----------
+        origin : sequence of 3 float
+            Outer corner of the first pixel (m), from the crystal.
+        fast, slow : sequence of 3 float
+            Directions of the fast and slow axis, at right angles; they need not be unit vectors.
+        pixel_size : float
+            Edge of a pixel (m).
+        n_fast, n_slow : int
+            Pixels.
+        beam : sequence of 3 float, optional
+            Direction in which the photons fly.
+        spindle : sequence of 3 float, optional
+            Rotation axis of the crystal.
+        polarization : sequence of 3 float, optional
+            Direction of the electric field; by default the spindle, or the fast axis if the
+            spindle is along the beam.
+        sensor : Sensor, optional
+            Thickness and attenuation.
+
+        Returns
+        -------
+        Detector
+            In the CUSTOM convention. The crystal's vectors are in the frame of these axes.
+
+        Raises
+        ------
+        ModelError
+            If a vector has no direction, the axes are not at right angles, or the panel's plane
+            goes through the crystal.
+
+        Examples
+        --------
+        A panel of 100 x 80 pixels, 0.2 m behind the crystal, in dxtbx's frame:
+
+        >>> detector = Detector.from_axes(
+        ...     (-0.005, 0.004, -0.2), (1, 0, 0), (0, -1, 0), 1e-4, 100, 80,
+        ...     beam=(0, 0, -1), spindle=(1, 0, 0),
+        ... )
+        >>> geometry = detector.placed().geometry
+        >>> round(geometry.distance, 6), round(geometry.beam_fast, 6), round(geometry.beam_slow, 6)
+        (0.2, 0.005, 0.004)
+        """
+        corner = np.array(three(origin, "detector: origin"), dtype=np.float64)
+        along, down, flight, axis = (
+            direction(vector, f"detector: {name}")
+            for name, vector in (
+                ("fast", fast), ("slow", slow), ("beam", beam), ("spindle", spindle)
+            )
+        )  # fmt: skip
+        skew = abs(float(dot(along, down)))
+        if skew > LARGEST_SKEW:
+            raise ModelError(f"detector: fast and slow are not at right angles (cosine {skew:g})")
+        normal = cross(along, down)
+        distance = float(dot(corner, normal))
+        if distance == 0.0:
+            raise ModelError("detector: the panel's plane goes through the crystal")
+        electric = axis if norm(cross(flight, axis)) > 0.0 else along
+        if polarization is not None:
+            electric = direction(polarization, "detector: polarization")
+        frame = Frame(
+            beam=vector_of(flight),
+            fast=vector_of(along),
+            slow=vector_of(down),
+            normal=vector_of(normal if distance > 0.0 else -normal),
+            twotheta_axis=vector_of(axis),
+            polarization=vector_of(electric),
+            spindle=vector_of(axis),
+        )
+        return cls(
+            n_fast=n_fast,
+            n_slow=n_slow,
+            pixel_size=pixel_size,
+            close_distance=abs(distance),
+            convention=Convention.CUSTOM,
+            frame=frame,
+            pivot=Pivot.SAMPLE,
+            sensor=Sensor() if sensor is None else sensor,
+            origin=vector_of(corner),
+        )
 
     def placed(self, quirks: Quirks = CORRECTED) -> PlacedDetector:
         """The detector in the laboratory.

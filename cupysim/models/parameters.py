@@ -13,9 +13,10 @@ from cupysim.maths.arrays import dot
 from cupysim.maths.cell import oriented_lattice
 from cupysim.maths.derivatives import upright_cell
 from cupysim.models.conventions import Pivot
-from cupysim.models.crystal import Crystal, Mosaicity, UnitCell
+from cupysim.models.crystal import Crystal, UnitCell
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
+from cupysim.models.mosaicity import Mosaicity
 
 DEGREE = math.pi / 180.0
 MILLIMETRE = 1e-3

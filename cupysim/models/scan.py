@@ -7,6 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.errors import ModelError
 from cupysim.models.checks import assign, finite, frozen
 from cupysim.models.sampling import Sweep
 
@@ -30,6 +32,35 @@ class Scan:
 
     def __post_init__(self) -> None:
         assign(self, start=finite(self.start, "scan: start"))
+
+    @classmethod
+    def from_degrees(cls, start: float = 0.0, width: float = 0.0, count: int = 1) -> Scan:
+        """A rotation in degrees, as papers give it.
+
+        Parameters
+        ----------
+        start : float, optional
+            Spindle angle at the beginning (degrees).
+        width : float, optional
+            Oscillation (degrees); 0 for a still.
+        count : int, optional
+            Steps, at the beginnings of as many equal parts of the oscillation.
+
+        Raises
+        ------
+        ModelError
+            If there is no step, or several without a width.
+
+        Examples
+        --------
+        >>> Scan.from_degrees(10, 0.5, 5).angles.round(4).tolist()
+        [0.1745, 0.1763, 0.178, 0.1798, 0.1815]
+        """
+        if count > 1 and width == 0.0:
+            raise ModelError(f"scan: {count} steps need a width")
+        range_ = float(width) / DEGREES_PER_RADIAN
+        step = range_ / count if count > 0 else 0.0
+        return cls(float(start) / DEGREES_PER_RADIAN, Sweep(range_, step, count))
 
     @cached_property
     def angles(self) -> np.ndarray:

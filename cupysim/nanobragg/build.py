@@ -20,10 +20,12 @@ from cupysim.maths.nr_random import RandomStream, ShuffleTable
 from cupysim.models.background import Water
 from cupysim.models.beam import Beam
 from cupysim.models.conventions import FRAMES, PIVOTS, Convention, Pivot
-from cupysim.models.crystal import DEFAULT_MOSAIC_DOMAINS, Crystal, Mosaicity, Shape, UnitCell
-from cupysim.models.detector import Detector, Sensor
+from cupysim.models.crystal import DEFAULT_MOSAIC_DOMAINS, Crystal, Shape, UnitCell
+from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment, Region, Rendering
+from cupysim.models.mosaicity import Mosaicity
 from cupysim.models.scan import Scan
+from cupysim.models.sensor import Sensor
 from cupysim.nanobragg.arguments import RANDOM, Arguments, default_values, scan
 from cupysim.nanobragg.consequences import (
     first_placing,

@@ -118,7 +118,7 @@ def write_outputs(
             files.write(args.pgm_file, lambda stream: pgm.write(stream, grey, scale))
 
         if args.write_noise:
-            counts, photons = image.counts(job.noise_stream)
+            counts, photons = image.count_photons(job.noise_stream)
             noisy, overloads = image.digitized(counts, args.adc_offset)
             report(f"{photons:.0f} photons on noise image ({overloads} overloads)")
             report(f"writing {args.noise_file} as 2-byte integers")

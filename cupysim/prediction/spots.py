@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from cupysim.maths.pixel_factors import capture_fraction
 from cupysim.maths.polarization import polarization_form, polarization_of_form
 from cupysim.maths.resolution import largest_scattering
 from cupysim.maths.rotations import apply_matrix
+from cupysim.optional_libraries import require
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
 from cupysim.plan.structure_factor import nearest_factor
@@ -36,6 +37,38 @@ SPOT = np.dtype(
 """A spot: Miller indices; position in pixels from the outer corner of the first pixel; structure
 factor (electrons); excitation, the mean over the steps of what is cut out of the lattice transform
 by the sphere, relative to that with the reflection on it; expected photons; panel."""
+
+UNITS = {
+    "fast": "pixels", "slow": "pixels", "F": "electrons", "photons": "photons",
+}  # fmt: skip
+"""Units of a spot's numbers; the others have none."""
+
+
+class Spots(np.ndarray):
+    """Predicted spots: a structured array of `SPOT`, the strongest first.
+
+    ``spots["photons"]`` is a column, ``spots[:10]`` the ten strongest, and
+    ``spots[spots["photons"] > 100]`` those with more than 100 photons.
+    """
+
+    def to_dataframe(self) -> Any:
+        """The spots as a table with a row for each.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns as in `SPOT`, with units in ``attrs["units"]``.
+
+        Raises
+        ------
+        CupysimError
+            If pandas is not installed.
+        """
+        pandas = require("pandas", "a table of spots")
+        table = pandas.DataFrame({name: np.asarray(self[name]) for name in SPOT.names or ()})
+        table.attrs["units"] = dict(UNITS)
+        return table
+
 
 WEAKEST = 1e-4
 """Spots with fewer photons than this part of the strongest one's do not count as contributions."""
@@ -76,7 +109,7 @@ class _Steps:
         return len(self.cells)
 
 
-def predict_spots(plan: RenderPlan, shot: int = 0) -> np.ndarray:
+def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
     """Spots of an image.
 
     Parameters
@@ -88,7 +121,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> np.ndarray:
 
     Returns
     -------
-    ndarray of `SPOT`
+    Spots
         The strongest first. None on a curved detector, whose pixels have no common plane, and
         none of point pixels, which count no photons; none, with a warning, where so many
         reflections contribute that there are no spots, or where quirk Q14 acts.
@@ -107,7 +140,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> np.ndarray:
     """
     plan.refuse_channels("predicted spots")
     if plan.panels.bend is not None or plan.panels.point_pixel:
-        return np.empty(0, dtype=SPOT)
+        return np.empty(0, dtype=SPOT).view(Spots)
     if Use.RUNNING in plan.uses:
         warnings.warn(
             CupysimWarning(
@@ -115,7 +148,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> np.ndarray:
             ),
             stacklevel=3,
         )
-        return np.empty(0, dtype=SPOT)
+        return np.empty(0, dtype=SPOT).view(Spots)
     tables = [
         _panel_spots(plan, shot, panel, crystal)
         for panel in range(plan.shape[1])
@@ -124,7 +157,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> np.ndarray:
     spots = np.concatenate(tables)
     strongest = spots["photons"].max(initial=0.0)
     spots = spots[spots["photons"] > WEAKEST * strongest]
-    return spots[np.argsort(-spots["photons"], kind="stable")]
+    return spots[np.argsort(-spots["photons"], kind="stable")].view(Spots)
 
 
 def _panel_spots(plan: RenderPlan, shot: int, panel: int, crystal: int) -> np.ndarray:

@@ -21,9 +21,9 @@ from scipy.spatial.transform import Rotation
 
 from cupysim.api import from_args, simulate
 from cupysim.errors import CupysimWarning, OptionError
-from cupysim.models.crystal import Mosaicity
 from cupysim.models.detector import Sensor
 from cupysim.models.experiment import Experiment
+from cupysim.models.mosaicity import Mosaicity
 from cupysim.nanobragg.arguments import scan
 from cupysim.nanobragg.option_kinds import Kind, Match, Option
 from cupysim.nanobragg.options import OPTIONS

@@ -63,7 +63,7 @@ def written(path: Path, experiment: Experiment, counts: bool = False) -> nexus.C
     content = nexus.Content(
         experiment,
         image.array,
-        image.counts(3)[0] if counts else None,
+        image.counts(3) if counts else None,
         provenance={"arguments": "cupysim", "noise_seed": 3},
     )
     with path.open("w+b") as stream:

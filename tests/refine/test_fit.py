@@ -33,7 +33,7 @@ BACKEND = Renderer().differentiate
 def observed(experiment: Experiment, seed: int | None = 3) -> Observation:
     """Photons counted, or those which are expected."""
     image = simulate(experiment)
-    counts = image.array if seed is None else image.counts(RandomStream(seed))[0]
+    counts = image.array if seed is None else image.counts(RandomStream(seed))
     return Observation(counts.astype(np.float64), np.ones(counts.shape, dtype=bool))
 
 

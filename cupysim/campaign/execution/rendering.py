@@ -184,6 +184,6 @@ def count_photons(campaign: Campaign, shot: Shot, image: Image) -> np.ndarray:
     if not np.isfinite(expected).all():
         raise ModelError("the image is not finite")
     if campaign.noise == "nanobragg":
-        return image.counts(shot.noise_seed)[0]
+        return image.counts(shot.noise_seed)
     counted = photon_generator(campaign.seed, shot.number).poisson(np.clip(expected, 0.0, MOST))
     return np.minimum(counted, LARGEST_PIXEL_VALUE).astype(np.int32)
