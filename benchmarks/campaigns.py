@@ -27,7 +27,7 @@ from typing import Any
 
 from benchmarks.machine import ROOT, describe, keep
 from cupysim.backends.select import open_backend
-from cupysim.campaign.definition.campaign import Campaign
+from cupysim.campaign.definition.campaign import CampaignDefinition
 from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.campaign.execution.cluster import run_cluster
 from cupysim.campaign.execution.folder import create_folder
@@ -60,7 +60,7 @@ images_per_file = 500
 STAGES = ("render", "noise", "spots", "compress", "write")
 
 
-def shortened(path: Path, shots: int, folder: Path) -> Campaign:
+def shortened(path: Path, shots: int, folder: Path) -> CampaignDefinition:
     """An example with fewer shots, in as many files as two processes want."""
     lines = []
     for line in path.read_text().splitlines():
@@ -113,7 +113,7 @@ def bare_rate(file: str, folder: Path, ready: Any) -> float:
 
 
 def campaign_rate(
-    campaign: Campaign, folder: Path, engine: str, processes: int
+    campaign: CampaignDefinition, folder: Path, engine: str, processes: int
 ) -> tuple[float, Times]:
     """Images in a second, and where the seconds went."""
     began = time.perf_counter()

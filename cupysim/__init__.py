@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cupysim.api import fit, from_args, render_gradients, simulate
     from cupysim.backends.derivatives import Gradients
+    from cupysim.campaign.data_set import Campaign
     from cupysim.errors import CupysimError, CupysimWarning
     from cupysim.image import Image
     from cupysim.maths.detector_geometry import DetectorAngles
@@ -49,6 +50,7 @@ _HOMES = {
     ),
     "errors": ("CupysimError", "CupysimWarning"),
     "backends.derivatives": ("Gradients",),
+    "campaign.data_set": ("Campaign",),
     "image": ("Image",),
     "maths.detector_geometry": ("DetectorAngles",),
     "maths.nr_random": ("RandomStream",),
@@ -78,6 +80,7 @@ _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names
 
 __all__ = [
     "Beam",
+    "Campaign",
     "Convention",
     "Crystal",
     "CupysimError",

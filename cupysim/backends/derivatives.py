@@ -39,7 +39,7 @@ class Gradients:
 
     @property
     def units(self) -> tuple[str, ...]:
-        """Unit of each parameter, SI but for cell edges (angstrom); empty for numbers and ratios.
+        """Unit of each parameter, SI but for cell edges (Angstrom); empty for ratios.
 
         A derivative has the unit photons divided by this.
         """

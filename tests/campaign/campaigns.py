@@ -8,7 +8,7 @@ import h5py
 import hdf5plugin  # noqa: F401  # reads what it compressed
 import numpy as np
 
-from cupysim.campaign.definition.campaign import Campaign
+from cupysim.campaign.definition.campaign import CampaignDefinition
 from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.campaign.execution.folder import Folder, create_folder
 from cupysim.campaign.execution.runs import finish, run_here
@@ -37,7 +37,9 @@ def text(
     )
 
 
-def campaign_of(folder: Path, content: str | None = None, name: str = "small.toml") -> Campaign:
+def campaign_of(
+    folder: Path, content: str | None = None, name: str = "small.toml"
+) -> CampaignDefinition:
     path = folder / name
     path.write_text(text() if content is None else content)
     return read_campaign(path)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from cupysim.backends.rendered import Observer, Rendered
-from cupysim.campaign.definition.campaign import Campaign
+from cupysim.campaign.definition.campaign import CampaignDefinition
 from cupysim.campaign.definition.shots import Shot
 from cupysim.campaign.execution import rendering
 from cupysim.campaign.execution.claims import Claims, this_machine
@@ -153,7 +153,7 @@ def test_an_error_in_the_middle_leaves_nothing(
     folder = create_folder(str(tmp_path / "out"), campaign_of(tmp_path))
     real = rendering.draw_shot
 
-    def breaks(campaign: Campaign, number: int) -> Shot:
+    def breaks(campaign: CampaignDefinition, number: int) -> Shot:
         if number == 4:
             raise MemoryError("Unable to allocate 9 TiB")
         return real(campaign, number)

@@ -59,7 +59,7 @@ class Orientations:
 
 
 @dataclass(frozen=True, eq=False)
-class Campaign:
+class CampaignDefinition:
     """All that a campaign file says.
 
     Parameters

@@ -11,7 +11,7 @@ import numpy as np
 
 from cupysim.backends.select import BACKENDS, PRECISIONS
 from cupysim.campaign.definition.base import MODEL_SECTIONS, base_experiment, base_words
-from cupysim.campaign.definition.campaign import Campaign, Orientations, Variation
+from cupysim.campaign.definition.campaign import CampaignDefinition, Orientations, Variation
 from cupysim.campaign.definition.consistency import check_campaign
 from cupysim.campaign.definition.distributions import (
     KINDS as DISTRIBUTIONS,
@@ -40,8 +40,11 @@ MODES = ("set", "plus", "times")
 
 
 def read_campaign(
-    path: os.PathLike[str] | str, folder: str | None = None, name: str | None = None
-) -> Campaign:
+    path: os.PathLike[str] | str,
+    folder: str | None = None,
+    name: str | None = None,
+    text: str | None = None,
+) -> CampaignDefinition:
     """Read a campaign file.
 
     Parameters
@@ -52,10 +55,12 @@ def read_campaign(
         Where the names of input files begin; where the file is without it.
     name : str, optional
         Of the campaign, if the file does not tell it; that of the file without it.
+    text : str, optional
+        The content of the file, where there is none; `path` then gives the name and the folder.
 
     Returns
     -------
-    Campaign
+    CampaignDefinition
         What it says, with the base experiment.
 
     Raises
@@ -63,7 +68,7 @@ def read_campaign(
     CupysimError
         If it cannot be read, or something in it is wrong; file and line are told.
     """
-    document = Document(path)
+    document = Document(path, text)
     folder = os.path.abspath(folder or os.path.dirname(os.path.abspath(path)))
     for key in document.data:
         if key not in ("campaign", "base", "vary", "table", "output", *MODEL_SECTIONS):
@@ -81,7 +86,7 @@ def read_campaign(
         experiment = base_experiment(document, words)
         files = [os.path.abspath(word) for word in words if os.path.isfile(word)]
         files += [os.path.abspath(name) for name in (table_file, spectra and spectra.file) if name]
-    campaign = Campaign(
+    campaign = CampaignDefinition(
         **outline,
         words=words,
         variations=tuple(
@@ -99,7 +104,7 @@ def read_campaign(
     return campaign
 
 
-def read_outline(path: str, name: str, experiment: Experiment) -> Campaign:
+def read_outline(path: str, name: str, experiment: Experiment) -> CampaignDefinition:
     """What a campaign file says of its output, without the input files, which may be gone.
 
     Parameters
@@ -113,10 +118,10 @@ def read_outline(path: str, name: str, experiment: Experiment) -> Campaign:
 
     Returns
     -------
-    Campaign
+    CampaignDefinition
         One in which nothing varies.
     """
-    return Campaign(
+    return CampaignDefinition(
         **_outline(Document(path), path, name), words=(), variations=(),
         orientations=Orientations(), n_crystals=Distribution("constant", (1.0,)), spectra=None,
         table={}, files=(), experiment=experiment,

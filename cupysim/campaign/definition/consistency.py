@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from cupysim.campaign.definition.campaign import Campaign, Variation
+from cupysim.campaign.definition.campaign import CampaignDefinition, Variation
 from cupysim.campaign.definition.document import Section
 from cupysim.campaign.definition.names import SHARED
 from cupysim.errors import CupysimWarning
@@ -19,12 +19,12 @@ FAR = 10.0
 """Times the base's length, or less than its tenth, from which on another unit was meant."""
 
 
-def check_campaign(campaign: Campaign, vary: Section) -> None:
+def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
     """Refuse what cannot work in any shot, or was not meant.
 
     Parameters
     ----------
-    campaign : Campaign
+    campaign : CampaignDefinition
         All that its file says.
     vary : Section
         Where it says what varies.

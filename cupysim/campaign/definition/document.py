@@ -30,6 +30,8 @@ class Document:
     ----------
     path : path_like
         The file.
+    text : str, optional
+        Its content, where it is not in a file.
 
     Raises
     ------
@@ -37,10 +39,13 @@ class Document:
         If it cannot be read, or is no TOML.
     """
 
-    def __init__(self, path: os.PathLike[str] | str) -> None:
+    def __init__(self, path: os.PathLike[str] | str, text: str | None = None) -> None:
         self.path = os.fspath(path)
-        with opened(path) as stream:
-            content = stream.read()
+        if text is None:
+            with opened(path) as stream:
+                content = stream.read()
+        else:
+            content = text.encode()
         try:
             self.text = content.decode()
             self.data: dict[str, Any] = tomllib.loads(self.text)

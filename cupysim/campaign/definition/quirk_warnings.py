@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cupysim.advice.quirk_effects import quirk_effects, warn_of_effects
-from cupysim.campaign.definition.campaign import Campaign
+from cupysim.campaign.definition.campaign import CampaignDefinition
 from cupysim.campaign.definition.shots import draw_shot
 from cupysim.errors import ModelError
 from cupysim.plan.planning import make_plan
@@ -13,12 +13,12 @@ SHOTS_LOOKED_AT = 10
 """Enough to see what variations bring about."""
 
 
-def warn_of_quirks(campaign: Campaign) -> None:
+def warn_of_quirks(campaign: CampaignDefinition) -> None:
     """Warn of quirks that act, each once: in the base, or in the first shots, which vary it.
 
     Parameters
     ----------
-    campaign : Campaign
+    campaign : CampaignDefinition
         Before its shots are rendered.
     """
     base = campaign.experiment

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cupysim.campaign.definition.campaign import Campaign, Variation
+from cupysim.campaign.definition.campaign import CampaignDefinition, Variation
 from cupysim.campaign.definition.distributions import uniform_deviates
 from cupysim.campaign.definition.names import OF_CRYSTALS, SHARED
 from cupysim.errors import ModelError
@@ -68,12 +68,12 @@ class Shot:
         return add_crystals([make_plan(each) for each in self.experiments])
 
 
-def draw_shot(campaign: Campaign, number: int) -> Shot:
+def draw_shot(campaign: CampaignDefinition, number: int) -> Shot:
     """All of a shot.
 
     Parameters
     ----------
-    campaign : Campaign
+    campaign : CampaignDefinition
         Of which campaign.
     number : int
         Which shot, from 0.
@@ -111,14 +111,14 @@ def draw_shot(campaign: Campaign, number: int) -> Shot:
     return Shot(number, tuple(crystals), count, drawn, 1 + int(seed * NOISE_SEEDS))
 
 
-def _number(campaign: Campaign, variation: Variation, shot: int, crystal: int) -> float:
+def _number(campaign: CampaignDefinition, variation: Variation, shot: int, crystal: int) -> float:
     deviate = 0.0
     if variation.distribution.is_random:
         deviate = uniform_deviates(campaign.seed, variation.name, shot, crystal, 1)[0]
     return variation.distribution.at(shot, deviate, campaign.table)
 
 
-def _count_crystals(campaign: Campaign, shot: int) -> int:
+def _count_crystals(campaign: CampaignDefinition, shot: int) -> int:
     number = _number(campaign, Variation("crystals", campaign.n_crystals, "set"), shot, 0)
     if not -0.5 <= number < MOST_CRYSTALS + 0.5:
         raise ModelError(f"{number:g} crystals in a shot; from 0 to {MOST_CRYSTALS} are possible")
@@ -126,7 +126,7 @@ def _count_crystals(campaign: Campaign, shot: int) -> int:
 
 
 def _crystal(
-    campaign: Campaign,
+    campaign: CampaignDefinition,
     experiment: Experiment,
     shot: int,
     number: int,
@@ -165,7 +165,7 @@ def _vary(experiment: Experiment, variation: Variation, value: float) -> Experim
     return experiment
 
 
-def _with_spectrum(campaign: Campaign, experiment: Experiment, shot: int) -> Experiment:
+def _with_spectrum(campaign: CampaignDefinition, experiment: Experiment, shot: int) -> Experiment:
     assert campaign.spectra is not None
     wavelengths, weights = campaign.spectra.of(campaign.seed, shot, experiment.beam.wavelength)
     table = np.full((len(wavelengths), 5), np.nan)
@@ -174,7 +174,7 @@ def _with_spectrum(campaign: Campaign, experiment: Experiment, shot: int) -> Exp
 
 
 def _orientation(
-    campaign: Campaign, experiment: Experiment, shot: int, crystal: int
+    campaign: CampaignDefinition, experiment: Experiment, shot: int, crystal: int
 ) -> Sequence[float] | None:
     """Missetting angles (rad) of a crystal; None for those of the base."""
     given = campaign.orientations

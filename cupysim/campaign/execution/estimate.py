@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cupysim.campaign.definition.campaign import Campaign
+from cupysim.campaign.definition.campaign import CampaignDefinition
 from cupysim.campaign.execution.rendering import count_photons, render_shot
 from cupysim.formats.nexus.series import Series
 from cupysim.prediction.spots import predict_spots
@@ -54,12 +54,12 @@ class Estimate:
         return max(self.render + self.spots, self.noise + self.write)
 
 
-def estimate(campaign: Campaign, threads: int | None = None) -> Estimate:
+def estimate(campaign: CampaignDefinition, threads: int | None = None) -> Estimate:
     """Render a few shots, and tell what all will take.
 
     Parameters
     ----------
-    campaign : Campaign
+    campaign : CampaignDefinition
         Which campaign.
     threads : int, optional
         Of the host backend.

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 import cupysim
-from cupysim.campaign.definition.campaign import Campaign
+from cupysim.campaign.definition.campaign import CampaignDefinition
 from cupysim.campaign.definition.campaign_file import read_campaign, read_outline
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.formats.nexus.reader import hdf5_file
@@ -41,7 +41,7 @@ class Folder:
     ----------
     path : str
         The folder.
-    campaign : Campaign
+    campaign : CampaignDefinition
         What is in it.
     identity : str
         Digest of the campaign's file and inputs.
@@ -50,7 +50,7 @@ class Folder:
     """
 
     def __init__(
-        self, path: str, campaign: Campaign, identity: str, has_inputs: bool = True
+        self, path: str, campaign: CampaignDefinition, identity: str, has_inputs: bool = True
     ) -> None:
         self.path = os.path.abspath(path)
         self.identity = identity
@@ -215,14 +215,14 @@ def _listed(folder: str) -> list[str]:
         raise OutputError(folder, error.strerror or str(error)) from error
 
 
-def create_folder(path: str, campaign: Campaign) -> Folder:
+def create_folder(path: str, campaign: CampaignDefinition) -> Folder:
     """Make the folder of a campaign, or find that it is there.
 
     Parameters
     ----------
     path : str
         The folder.
-    campaign : Campaign
+    campaign : CampaignDefinition
         What is to be in it.
 
     Returns
@@ -334,7 +334,7 @@ def _identity(record: dict[str, Any]) -> str:
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
-def _check_inputs(path: str, campaign: Campaign, digests: dict[str, str]) -> None:
+def _check_inputs(path: str, campaign: CampaignDefinition, digests: dict[str, str]) -> None:
     for name, digest in digests.items():
         if campaign.digests.get(name) != digest:
             raise CupysimError(

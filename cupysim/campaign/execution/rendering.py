@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.backends.rendered import Observer, RenderFunction
-from cupysim.campaign.definition.campaign import Campaign
+from cupysim.campaign.definition.campaign import CampaignDefinition
 from cupysim.campaign.definition.distributions import photon_generator
 from cupysim.campaign.definition.shots import Shot, draw_shot
 from cupysim.errors import CupysimError, ModelError
@@ -44,12 +44,12 @@ class RenderedShot:
     spots: np.ndarray | None = None
 
 
-def shots_in_chunk(campaign: Campaign) -> int:
+def shots_in_chunk(campaign: CampaignDefinition) -> int:
     """How many shots of a campaign are rendered together.
 
     Parameters
     ----------
-    campaign : Campaign
+    campaign : CampaignDefinition
         The campaign.
 
     Returns
@@ -63,13 +63,13 @@ def shots_in_chunk(campaign: Campaign) -> int:
 
 
 def render_shots(
-    campaign: Campaign, numbers: Sequence[int], render: RenderFunction
+    campaign: CampaignDefinition, numbers: Sequence[int], render: RenderFunction
 ) -> list[tuple[RenderedShot | None, str]]:
     """Render several shots together, as far as they are alike.
 
     Parameters
     ----------
-    campaign : Campaign
+    campaign : CampaignDefinition
         Of which campaign.
     numbers : sequence of int
         Which shots.
@@ -130,12 +130,12 @@ def _render_together(
     }
 
 
-def render_shot(campaign: Campaign, number: int, render: RenderFunction) -> RenderedShot:
+def render_shot(campaign: CampaignDefinition, number: int, render: RenderFunction) -> RenderedShot:
     """Render a shot.
 
     Parameters
     ----------
-    campaign : Campaign
+    campaign : CampaignDefinition
         Of which campaign.
     number : int
         Which shot.
@@ -158,12 +158,12 @@ def render_shot(campaign: Campaign, number: int, render: RenderFunction) -> Rend
     return rendered
 
 
-def count_photons(campaign: Campaign, shot: Shot, image: Image) -> np.ndarray:
+def count_photons(campaign: CampaignDefinition, shot: Shot, image: Image) -> np.ndarray:
     """Photons counted in a shot.
 
     Parameters
     ----------
-    campaign : Campaign
+    campaign : CampaignDefinition
         Whose generator.
     shot : Shot
         The shot.

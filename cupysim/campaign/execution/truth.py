@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cupysim.campaign.definition.campaign import Campaign
+from cupysim.campaign.definition.campaign import CampaignDefinition
 from cupysim.campaign.definition.names import SHARED
 from cupysim.campaign.execution.written import Written
 from cupysim.constants import ANGSTROM
@@ -23,6 +23,9 @@ OF_SHOTS, OF_CRYSTALS = (
 )
 """What the values are which the images were made with, of shots and of their crystals."""
 
+SPOTS_BEGIN = "spots_begin"
+"""Where the spots of each shot begin among those of a chunk."""
+
 DRAWN = "drawn_"
 """Before the names of what was drawn."""
 
@@ -32,13 +35,13 @@ class Truth:
 
     Parameters
     ----------
-    campaign : Campaign
+    campaign : CampaignDefinition
         Of which campaign.
     count : int
         Shots.
     """
 
-    def __init__(self, campaign: Campaign, count: int) -> None:
+    def __init__(self, campaign: CampaignDefinition, count: int) -> None:
         self.campaign = campaign
         self._shots = np.zeros(count, dtype=np.int64)
         self._known: list[Written | None] = [None] * count
@@ -120,8 +123,48 @@ class Truth:
             return {}
         return {
             "spots": (np.concatenate(there), ""),
-            "spots_begin": (np.concatenate([[0], np.cumsum(lengths)]), ""),
+            SPOTS_BEGIN: (np.concatenate([[0], np.cumsum(lengths)]), ""),
         }
+
+
+def joined_truth(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The truth of several chunks as one.
+
+    Parameters
+    ----------
+    parts : sequence of mapping
+        That of each chunk, as `cupysim.formats.nexus.series.read_truth` gives it.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Along the first axis all shots; where a shot has fewer crystals than another, NaN.
+    """
+    names = dict.fromkeys(name for part in parts for name in part)
+    found = {}
+    for name in names:
+        arrays = [part[name] for part in parts if name in part]
+        if name == SPOTS_BEGIN:
+            # each begins at zero, and ends with the number of spots
+            ends = np.cumsum([0, *(int(array[-1]) for array in arrays)])
+            begins = [array[:-1] + end for array, end in zip(arrays, ends, strict=False)]
+            found[name] = np.concatenate([*begins, ends[-1:]])
+        else:
+            found[name] = _joined(arrays)
+    return found
+
+
+def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays one after the other, filled up with NaN to the longest along other axes."""
+    n_axes = max(array.ndim for array in arrays)
+    arrays = [array[:, None] if array.ndim < n_axes else array for array in arrays]
+    lengths = np.max([array.shape[1:] for array in arrays], axis=0, initial=0)
+    filled = []
+    for array in arrays:
+        more = [(0, 0), *((0, int(n) - m) for n, m in zip(lengths, array.shape[1:], strict=True))]
+        needs_more = any(after for _, after in more)
+        filled.append(np.pad(array, more, constant_values=np.nan) if needs_more else array)
+    return np.concatenate(filled)
 
 
 def _value(experiment: Experiment, name: str) -> float:

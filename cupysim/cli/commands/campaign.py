@@ -22,7 +22,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 from cupysim.backends.compiled.host import MOST_THREADS, usable_cores
-from cupysim.campaign.definition.campaign import Campaign
+from cupysim.campaign.definition.campaign import CampaignDefinition
 from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.campaign.definition.quirk_warnings import warn_of_quirks
 from cupysim.campaign.execution.estimate import estimate
@@ -211,7 +211,7 @@ def _engine(arguments: argparse.Namespace, processes: int) -> str:
     return engine
 
 
-def _processes(wanted: int | None, campaign: Campaign) -> int:
+def _processes(wanted: int | None, campaign: CampaignDefinition) -> int:
     if wanted is None:
         from cupysim.backends.select import backend_in_use
 
@@ -356,7 +356,7 @@ def _export(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _shots(text: str, campaign: Campaign) -> range:
+def _shots(text: str, campaign: CampaignDefinition) -> range:
     first, colon, last = text.partition(":")
     parts = first, last
     if not all(p == "" or (p.isdecimal() and len(p) < 20) for p in parts) or not (colon or first):

@@ -201,3 +201,14 @@ def read_truth(file: Any) -> dict[str, np.ndarray]:
         for name, item in file[SHOTS].items()
         if hasattr(item, "shape") and f"{SHOTS}/{name}" != EXPECTED
     }
+
+
+def read_units(file: Any) -> dict[str, str]:
+    """Units of the truth of a series, empty where there is none.
+
+    Parameters
+    ----------
+    file : h5py.File
+        A file which `Series` wrote.
+    """
+    return {name: str(file[SHOTS][name].attrs.get("units", "")) for name in read_truth(file)}

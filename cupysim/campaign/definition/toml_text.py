@@ -1,0 +1,65 @@
+"""Campaign files from Python: a mapping as TOML."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cupysim.errors import CupysimError
+
+
+def toml_text(content: Mapping[str, Any]) -> str:
+    """Write a mapping of tables as TOML.
+
+    Parameters
+    ----------
+    content : mapping
+        Tables of keys and values; values are numbers, texts, truth values, sequences, arrays and
+        mappings.
+
+    Returns
+    -------
+    str
+        The file.
+
+    Raises
+    ------
+    CupysimError
+        If a value is of another kind.
+    """
+    lines = []
+    for name, table in content.items():
+        if not isinstance(table, Mapping):
+            raise CupysimError(f"campaign: {name} must be a mapping, got {table!r:.60}")
+        lines += [f"[{_key(name)}]", *(f"{_key(key)} = {_value(table[key], f'{name}.{key}')}"
+                                       for key in table), ""]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _key(name: object) -> str:
+    return json.dumps(str(name), ensure_ascii=False)
+
+
+def _value(value: Any, place: str) -> str:
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else {"inf": "inf", "-inf": "-inf"}.get(
+            repr(value), "nan"
+        )  # fmt: skip
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        inner = (f"{_key(key)} = {_value(each, f'{place}.{key}')}" for key, each in value.items())
+        return f"{{ {', '.join(inner)} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_value(each, place) for each in value)}]"
+    raise CupysimError(f"campaign: {place} cannot be a {type(value).__name__}")
