@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+import cupysim
 from cupysim.nanobragg.manual import build_parser
 from cupysim.quirks import CORRECTABLE, Quirk
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
 
 
 def test_options_page_is_current() -> None:
@@ -48,7 +49,7 @@ def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert {path.name for path in tmp_path.iterdir()} == {"float.bin", "noise.img"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_and_paths_exist(page: Path) -> None:
     text = page.read_text()
     for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
@@ -58,7 +59,7 @@ def test_links_and_paths_exist(page: Path) -> None:
         r"`((?:cupysim|cuda_src|scripts|tests|docs|examples|benchmarks)/[\w/.]+)`", text
     ):
         # what a run makes is not in the repository
-        if not path.startswith("examples/output"):
+        if not path.startswith("examples/output") and "NAME" not in path:
             assert (ROOT / path).exists(), path
 
 
@@ -85,3 +86,15 @@ def test_names_are_in_the_files_which_are_said_to_have_them(name: str) -> None:
         content = (ROOT / path).read_text()
         for part in identifier.split("."):
             assert re.search(rf"\b{part}\b", content), f"{identifier} is not in {path}"
+
+
+def test_the_reference_has_every_public_name() -> None:
+    pages = "\n".join(page.read_text() for page in (ROOT / "docs" / "api").glob("*.md"))
+    named = {name.rsplit(".", 1)[-1] for name in re.findall(r"^::: cupysim\.(\S+)", pages, re.M)}
+    assert {name for name in cupysim.__all__ if name != "__version__"} <= named
+
+
+def test_the_site_has_every_page() -> None:
+    config = (ROOT / "mkdocs.yml").read_text()
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    assert set(re.findall(r": ([\w/]+\.md)$", config, re.M)) == pages

@@ -1,0 +1,321 @@
+"""Draw the gallery of the documentation: ``python scripts/make_gallery.py``.
+
+Makes ``docs/images/gallery/*.png``, a row of images for each parameter; ``docs/gallery.md``, which
+shows them; ``docs/images/first.png`` and ``docs/images/conventions.png``. Images are simulated in
+some seconds. Needs ``pip install ".[files]"``.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from cupysim import CupysimWarning, from_args, simulate
+
+ROOT = Path(__file__).parent.parent
+IMAGES = ROOT / "docs" / "images"
+PAGE = ROOT / "docs" / "gallery.md"
+
+BASE = (
+    "-cell 25 30 35 -default_F 100 -N 12 -lambda 1 -distance 100 -detpixels 180 -pixel 0.5 "
+    "-misset 12 25 8 -oversample 3 -mosaic 0.5 -mosaic_dom 60 -fluence 1e25 -corrected"
+)
+"""What all rows share, but for what they change; a later option overrules an earlier one."""
+
+
+BLACKEST = 99.0
+"""Percentile of the pixels that are black."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A parameter of the gallery.
+
+    Parameters
+    ----------
+    name : str
+        Of the picture.
+    title : str
+        Of the section.
+    text : str
+        What to see.
+    options : tuple of str
+        Options of each image, beside `BASE`.
+    python : str
+        Where Python has the parameter.
+    seed : int, optional
+        Show counted photons, drawn with this seed.
+    one_scale : bool
+        Show all images on the scale of the first one.
+    """
+
+    name: str
+    title: str
+    text: str
+    options: tuple[str, ...]
+    python: str
+    seed: int | None = None
+    one_scale: bool = False
+
+
+ROWS = (
+    Row(
+        "cells", "Number of unit cells", "Spots get narrower and brighter; between them there are "
+        "fringes. With three cells, spots are a third of the distance between them wide.",
+        ("-N 3", "-N 6", "-N 12", "-N 24"), "Crystal(n_cells=)",
+    ),
+    Row(
+        "shape", "Spot shape", "A square crystal has fringes along the axes of its cell. A "
+        "round one has weaker fringes. Gaussian and top-hat spots have none. Here N = 5, without "
+        "mosaicity.",
+        tuple(f"-N 5 -mosaic 0 -mosaic_dom 1 {shape}" for shape in
+              ("-square_xtal", "-round_xtal", "-gauss_xtal", "-tophat_spots")), "Crystal(shape=)",
+    ),
+    Row(
+        "mosaic", "Mosaicity", "Spots become arcs around the beam centre, and more reflections "
+        "touch the Ewald sphere.",
+        ("-mosaic 0 -mosaic_dom 1", "-mosaic 1 -mosaic_dom 200", "-mosaic 4 -mosaic_dom 1000",
+         "-mosaic 16 -mosaic_dom 4000"), "Crystal(mosaicity=)",
+    ),
+    Row(
+        "misset", "Orientation", "The crystal turns about the laboratory's x axis, the beam: the "
+        "pattern turns with it.",
+        tuple(f"-misset {angle} 25 8" for angle in (12, 27, 42, 57)), "Crystal.with_misset",
+    ),
+    Row(
+        "wavelength", "Wavelength", "A shorter wavelength moves spots towards the beam and reaches "
+        "a higher resolution.",
+        ("-lambda 2", "-lambda 1.5", "-lambda 1", "-lambda 0.7"), "Beam(wavelength=)",
+    ),
+    Row(
+        "dispersion", "Bandwidth", "Spots become streaks along the radius, and more reflections "
+        "are there at once.",
+        ("", "-dispersion 1 -dispsteps 10", "-dispersion 5 -dispsteps 30",
+         "-dispersion 20 -dispsteps 80"), "Beam(...)",
+    ),
+    Row(
+        "divergence", "Divergence", "Spots get as wide as the range of directions of the beam.",
+        ("", *(f"-divergence {mrad} -hdivsteps {steps} -vdivsteps {steps}"
+               for mrad, steps in ((5, 5), (20, 11), (50, 21)))), "Beam(...)",
+    ),
+    Row(
+        "oscillation", "Rotation", "The crystal turns about the spindle (z) during the exposure, "
+        "and more reflections pass the Ewald sphere.",
+        ("", "-osc 2 -phisteps 20", "-osc 8 -phisteps 60", "-osc 30 -phisteps 200"),
+        "Scan.from_degrees",
+    ),
+    Row(
+        "distance", "Distance", "Spots spread out; the detector's corner has a lower resolution.",
+        ("-distance 50", "-distance 100", "-distance 200", "-distance 400"), "Detector(distance=)",
+    ),
+    Row(
+        "tilt", "Tilt of the detector", "Rotation about the laboratory's z axis: the side that is "
+        "farther away sees wider distances between spots.",
+        tuple(f"-detector_rotz {angle}" for angle in (0, 15, 30, 45)),
+        "DetectorAngles.from_degrees",
+    ),
+    Row(
+        "polarization", "Polarization", "Kahn factors -1, 0 and 1, with powder-like mosaicity: "
+        "scattering along the electric field vanishes.",
+        tuple(f"-mosaic 180 -mosaic_dom 2000 -distance 30 -N 2 -polar {factor}"
+              for factor in (-1, 0, 1)), "Beam(polarization=)",
+    ),
+    Row(
+        "water", "Water", "Cubes of water with edges of 0, 0.02, 0.04 and 0.06 µm: a background.",
+        tuple(f"-water {size} -nopolar" for size in (0, 0.02, 0.04, 0.06)),
+        "Experiment(water=)", one_scale=True,
+    ),
+    Row(
+        "noise", "Fluence and noise", "Counted photons at 1e25, 1e26, 1e27 and 1e28 photons/m².",
+        tuple(f"-fluence {fluence}" for fluence in ("1e25", "1e26", "1e27", "1e28")),
+        "image.counts", seed=1,
+    ),
+)  # fmt: skip
+
+
+def main() -> None:
+    """Draw all."""
+    (IMAGES / "gallery").mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CupysimWarning)
+        for row in ROWS:
+            draw_row(row)
+        draw_first()
+    draw_conventions()
+    write_page()
+
+
+def draw_row(row: Row) -> None:
+    """The images of a row, side by side."""
+    found = []
+    for options in row.options:
+        image = simulate(from_args(f"{BASE} {options}"))
+        found.append(image.array if row.seed is None else image.counts(row.seed))
+    figure, axes = plt.subplots(
+        1, len(found), figsize=(2.5 * len(found), 2.75), layout="constrained"
+    )
+    for axis, pixels, options in zip(axes, found, row.options, strict=True):
+        high = float(np.percentile(found[0] if row.one_scale else pixels, BLACKEST))
+        scaled = np.sqrt(np.clip(pixels / max(high, 1e-30), 0.0, 1.0))
+        axis.imshow(scaled, cmap="gray_r", interpolation="nearest", vmin=0.0, vmax=1.0)
+        axis.set_title(told(options), fontsize=8)
+        axis.set(xticks=[], yticks=[])
+    save(figure, IMAGES / "gallery" / f"{row.name}.png", 100)
+
+
+def save(figure: Figure, path: Path, dpi: int) -> None:
+    """Write a picture of few colours, which keep the file small."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=dpi)
+    plt.close(figure)
+    picture = Image.open(stream).convert("RGB")
+    picture.quantize(48).save(path, optimize=True)
+
+
+def told(options: str) -> str:
+    """Options of an image as its title; those that a row shares are in its section."""
+    words = options.replace("-mosaic 0 -mosaic_dom 1 ", "").replace("-N 5 ", "")
+    words = words.replace("-mosaic 180 -mosaic_dom 2000 -distance 30 -N 2 ", "")
+    words = words.replace(" -nopolar", "")
+    return words.split(" -mosaic_dom")[0].split(" -hdivsteps")[0].split(" -dispsteps")[0] or "none"
+
+
+def draw_first() -> None:
+    """The image of docs/start/python.md."""
+    words = "-cell 70 80 90 -default_F 100 -N 20 -lambda 1 -distance 100 -detpixels 512 -pixel 0.2"
+    image = simulate(from_args(f"{words} -fluence 1e25 -corrected"))
+    image.show(IMAGES / "first.png", spots=True)
+
+
+def draw_conventions() -> None:
+    """The laboratory in MOSFLM's convention, and how pixels are counted."""
+    figure = plt.figure(figsize=(11, 5), layout="constrained")
+    laboratory, grid = figure.subplots(1, 2, width_ratios=(1.6, 1.0))
+    draw_laboratory(laboratory)
+    draw_pixels(grid)
+    save(figure, IMAGES / "conventions.png", 110)
+
+
+def seen(point: tuple[float, float, float]) -> np.ndarray:
+    """Where a point (x along the beam, y, z) of the laboratory is drawn.
+
+    x goes to the right, z away from the reader to the upper right, y upwards.
+    """
+    x, y, z = point
+    return np.array([x + 0.45 * z, y + 0.38 * z])
+
+
+def arrow(
+    axis: Axes, start: tuple[float, float, float], end: tuple[float, float, float], colour: str,
+    text: str = "", shift: tuple[float, float] = (0.1, 0.1),
+) -> None:  # fmt: skip
+    """An arrow of the laboratory with a name at its end."""
+    begin, tip = tuple(seen(start)), tuple(seen(end))
+    axis.annotate(
+        "", tip, begin, arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 1.8, "shrinkA": 0}
+    )
+    axis.text(tip[0] + shift[0], tip[1] + shift[1], text, color=colour, fontsize=10)
+
+
+def draw_laboratory(axis: Axes) -> None:
+    """Beam, crystal, spindle and a tilted panel."""
+    tilt = np.radians(25.0)
+    spot = np.array([6.0, 0.0, 0.0])
+    fast = np.array([np.sin(tilt) * 0.0, 0.0, 1.0])
+    slow = np.array([np.sin(tilt), -np.cos(tilt), 0.0])
+    normal = np.cross(fast, slow)
+    corner = spot - 1.8 * fast - 1.9 * slow
+    panel = [corner, corner + 3.6 * fast, corner + 3.6 * fast + 3.8 * slow, corner + 3.8 * slow]
+    axis.fill(*np.array([seen(tuple(each)) for each in panel]).T, color="tab:blue", alpha=0.15)
+    axis.plot(*np.array([seen(tuple(each)) for each in [*panel, panel[0]]]).T, color="tab:blue")
+    arrow(axis, (-3.0, 0, 0), (8.0, 0, 0), "tab:red", "beam (x)", (-0.2, 0.25))
+    arrow(axis, (0, 0, -2.2), (0, 0, 2.4), "tab:green", "spindle (z)", (-2.0, 0.1))
+    arrow(axis, (0, 0, 0), (0, 2.4, 0), "0.4", "y", (0.1, 0.0))
+    arrow(axis, tuple(corner), tuple(corner + 1.5 * fast), "tab:blue", "fast", (-0.2, 0.2))
+    arrow(axis, tuple(corner), tuple(corner + 1.5 * slow), "tab:blue", "slow", (-0.75, -0.1))
+    distance = float(spot @ normal)
+    near = distance * normal
+    axis.plot(*np.array([seen((0, 0, 0)), seen(tuple(near))]).T, color="tab:purple", ls="--")
+    axis.plot(*seen(tuple(near)), "o", color="tab:purple")
+    axis.plot(*seen(tuple(spot)), "o", color="tab:red")
+    axis.plot(*seen(tuple(corner)), "s", color="tab:blue")
+    axis.plot(*seen((0, 0, 0)), "D", color="black", ms=8)
+    for text, place, colour in (
+        ("crystal", (-1.15, -0.55), "black"),
+        ("direct beam", seen(tuple(spot)) - [-0.15, 0.5], "tab:red"),
+        ("point of normal\nincidence", seen(tuple(near)) - [1.4, -0.2], "tab:purple"),
+        ("close distance", 0.35 * seen(tuple(near)) - [0.2, -0.85], "tab:purple"),
+        ("distance", (2.6, -0.5), "tab:red"),
+        ("origin: outer corner\nof the first pixel", (1.6, -2.2), "tab:blue"),
+    ):  # fmt: skip
+        axis.text(place[0], place[1], text, color=colour, fontsize=9)
+    axis.plot(*np.array([seen(tuple(corner)), (3.2, -1.5)]).T, color="tab:blue", lw=0.8, ls=":")
+    axis.set(xlim=(-3.6, 9.6), ylim=(-3.4, 3.6), aspect="equal", xticks=[], yticks=[])
+    axis.set_title("MOSFLM's laboratory frame; a panel tilted about z", fontsize=10)
+    for side in axis.spines.values():
+        side.set_visible(False)
+
+
+def draw_pixels(axis: Axes) -> None:
+    """The first pixels of an image, as they are counted."""
+    for number in range(5):
+        axis.plot([0, 4], [number, number], color="0.6", lw=0.8)
+        axis.plot([number, number], [0, 4], color="0.6", lw=0.8)
+    axis.fill([0, 1, 1, 0], [0, 0, 1, 1], color="tab:blue", alpha=0.2)
+    axis.fill([2, 3, 3, 2], [1, 1, 2, 2], color="tab:orange", alpha=0.3)
+    axis.plot(0, 0, "s", color="tab:blue")
+    axis.plot(0.5, 0.5, ".", color="black")
+    axis.plot(2.5, 1.5, ".", color="black")
+    axis.text(0.08, 0.95, "centre\n(0.5, 0.5)", fontsize=8, va="bottom")
+    axis.text(2.05, 2.5, "array[1, 2]\ncentre (2.5, 1.5)", fontsize=8)
+    axis.annotate("", (4.5, 0), (0, 0), arrowprops={"arrowstyle": "-|>", "color": "tab:blue"})
+    axis.annotate("", (0, 4.5), (0, 0), arrowprops={"arrowstyle": "-|>", "color": "tab:blue"})
+    axis.text(3.7, -0.2, "fast", color="tab:blue", fontsize=10)
+    axis.text(-0.5, 4.4, "slow", color="tab:blue", fontsize=10)
+    axis.set(xlim=(-0.7, 4.8), ylim=(4.8, -0.6), aspect="equal", xticks=[], yticks=[])
+    axis.set_title("pixels: (fast, slow) from the outer corner;\narray[slow, fast]", fontsize=10)
+    for side in axis.spines.values():
+        side.set_visible(False)
+
+
+def write_page() -> None:
+    """The page that shows all rows."""
+    lines = [
+        "# Gallery",
+        "",
+        "<!-- made by scripts/make_gallery.py -->",
+        "",
+        "Each row changes one parameter and keeps the others. The images show expected photons on",
+        "a square-root scale, each on its own; darker is more. `python scripts/make_gallery.py`",
+        "makes them, with these options and those above each image:",
+        "",
+        "```sh",
+        f"cupysim {BASE}",
+        "```",
+        "",
+    ]
+    for row in ROWS:
+        lines += [
+            f"## {row.title}",
+            "",
+            f"{row.text} In Python: `{row.python}`.",
+            "",
+            f"![{row.title}: {row.text}](images/gallery/{row.name}.png)",
+            "",
+        ]
+    PAGE.write_text("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""What the documentation site makes of pages that are written for the repository.
+
+MkDocs calls these functions. Links that leave ``docs/`` become plain text, since the site has no
+such pages; CONTRIBUTING.md and CHANGELOG.md become pages.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+INCLUDED = {"contributing.md": "CONTRIBUTING.md", "changes.md": "CHANGELOG.md"}
+"""Pages of the site, and the files of the repository that they show."""
+
+LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#:\s]+)(#[^)\s]*)?\)")
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """The text of a page, with links for the site."""
+    name = page.file.src_uri
+    folder = (ROOT / "docs" / name).parent
+    if name in INCLUDED:
+        markdown, folder = (ROOT / INCLUDED[name]).read_text(), ROOT
+    docs = (ROOT / "docs").resolve()
+
+    def rewritten(match: re.Match[str]) -> str:
+        text, target, anchor = match[1], match[2], match[3] or ""
+        path = (folder / target).resolve()
+        if path.is_relative_to(docs) and path.suffix:
+            place = Path(path.relative_to(docs))
+            up = "../" * (len(Path(name).parts) - 1)
+            return f"[{text}]({up}{place.as_posix()}{anchor})"
+        if path == ROOT / "CONTRIBUTING.md":
+            return f"[{text}]({'../' * (len(Path(name).parts) - 1)}contributing.md{anchor})"
+        if path == ROOT / "README.md":
+            return f"[{text}]({'../' * (len(Path(name).parts) - 1)}index.md)"
+        return text if "`" in text else f"{text} (`{path.relative_to(ROOT)}` in the repository)"
+
+    return LINK.sub(rewritten, markdown)
