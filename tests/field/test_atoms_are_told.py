@@ -28,7 +28,15 @@ from tests.field.test_coordinates import (
 )
 from tests.field.test_reflections import _refln
 from tests.field.test_structures_are_told import SUMMED
-from tests.field.writers import amplitudes, cif_cell, loop, write_cif
+from tests.field.writers import (
+    amplitudes,
+    asymmetric_unit,
+    cif_cell,
+    loop,
+    plus_of,
+    write_cif,
+    write_mtz,
+)
 
 
 def with_charges(charges: dict[int, str], text: str) -> str:
@@ -287,3 +295,121 @@ def test_other_packings(start: bytes, kind: str, tmp_path: Path, run: Run) -> No
     outcome = run("-hkl a.hkl -cell 70 80 90 -lambda 1 -N 3 -nodump")
     assert outcome.status == 9
     assert f"packed by {kind}; unpack it first" in outcome.err
+
+
+# what a second look found
+
+
+def cif_of(rows: list[tuple[object, ...]], group: str = "P 1") -> str:
+    names = ["label", "type_symbol", "fract_x", "fract_y", "fract_z", "occupancy", "U_iso_or_equiv"]
+    head = cif_cell("_cell_length_") + f"_symmetry_space_group_name_H-M '{group}'\n"
+    return head + loop([f"_atom_site_{name}" for name in names], rows)
+
+
+@pytest.mark.parametrize(("u", "is_told"), [(25, True), (0.025, False)])
+def test_displacements_in_another_unit(u: float, is_told: bool, tmp_path: Path) -> None:
+    path = write_cif(tmp_path / "a.cif", {"x": cif_of([("C1", "C", 0.1, 0.2, 0.3, 1, u)])})
+    assert ("are they in another unit? C1" in warned(path)) == is_told
+
+
+def test_fractions_in_another_unit(tmp_path: Path) -> None:
+    rows = [("C1", "C", 0.1, 0.2, 0.3, 1, 0.02), ("O1", "O", 4012, 1043, 2077, 1, 0.02)]
+    with pytest.raises(FileFormatError, match="site 2: the fractional coordinates 4012 1043 2077"):
+        read(write_cif(tmp_path / "a.cif", {"x": cif_of(rows)}))
+    # a molecule that is put together reaches into neighbouring cells
+    rows = [("C1", "C", 2.1, -1.2, 1.3, 1, 0.02)]
+    assert read(write_cif(tmp_path / "b.cif", {"x": cif_of(rows)})).cell is not None
+
+
+@pytest.mark.parametrize(("x", "occupancy", "is_told"), [
+    (0.01, 1, True), (0.01, 0.5, False), (0.2, 1, False),
+])  # fmt: skip
+def test_atoms_close_to_their_equivalents(
+    x: float, occupancy: float, is_told: bool, tmp_path: Path
+) -> None:
+    """0.6 A across the twofold axis along b of P 2."""
+    rows = [("O1", "O", x, 0.2, 0.0, occupancy, 0.02)]
+    path = write_cif(tmp_path / "a.cif", {"x": cif_of(rows, "P 1 2 1")})
+    assert ("from their own symmetry equivalents" in warned(path)) == is_told
+
+
+def test_more_data_than_promised(tmp_path: Path) -> None:
+    hkl = asymmetric_unit()
+    write_mtz(tmp_path / "a.mtz", hkl, [("F", "F", plus_of(hkl))])
+    data = (tmp_path / "a.mtz").read_bytes()
+    old = f"NCOL {4:8d} {len(hkl):12d}".encode()
+    assert data.count(old) == 1
+    new = f"NCOL {4:8d} {len(hkl) - 10:12d}".encode()
+    (tmp_path / "a.mtz").write_bytes(data.replace(old, new))
+    with pytest.raises(
+        FileFormatError, match=rf"promises {len(hkl) - 10} reflections .*{len(hkl)}$"
+    ):
+        reflections.read(tmp_path / "a.mtz")
+
+
+def test_anomalous_differences_are_named(tmp_path: Path) -> None:
+    hkl = asymmetric_unit()
+    columns = [("F", "F", plus_of(hkl)), ("DANO", "D", 0.1 * plus_of(hkl))]
+    write_mtz(tmp_path / "a.mtz", hkl, columns)
+    plain, with_differences = (
+        "\n".join(reflections.read(tmp_path / "a.mtz", names).notes)
+        for names in ((), ("F", "DANO"))
+    )
+    assert "not taken: DANO" in plain
+    assert "not taken" not in with_differences
+
+
+def test_cells_of_datasets_are_told(tmp_path: Path) -> None:
+    hkl = asymmetric_unit()
+    mtz = write_mtz(tmp_path / "a.mtz", hkl, [("F", "F", plus_of(hkl))])
+    mtz.datasets[-1].cell = gemmi.UnitCell(36, 40, 50, 90, 90, 90)
+    mtz.write_to_file(str(tmp_path / "a.mtz"))
+    structure = reflections.read(tmp_path / "a.mtz")
+    assert structure.cell is not None
+    assert structure.cell.lengths_angstrom[0] == pytest.approx(36.0)
+    assert "the file's own is 30" in "\n".join(structure.notes)
+
+
+ION = "ATOM  {n:5d} {name:>4} {residue:<4} {n:4d}    {x:8.3f}{x:8.3f}{x:8.3f}  1.00 20.00\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "residue", "electrons"),
+    [
+        ("NA", "NA", 11), ("CL", "CL", 17), ("CA", "CA", 20), ("SOD", "SOD", 11),
+        ("CLA", "CLA", 17), ("POT", "POT", 19), ("ZN", "ZN", 30), ("CA", "ALA", 6),
+    ],
+)  # fmt: skip
+def test_ions_of_molecular_dynamics(
+    name: str, residue: str, electrons: int, tmp_path: Path
+) -> None:
+    """Without elements, an atom alone in a residue of its name is the ion of this name."""
+    padded = f" {name:<3}"
+    text = CRYST1 + ION.format(n=1, name=padded, residue=f"{residue:<3} A"[:4], x=5.0)
+    path = save(tmp_path / "a.pdb", text)
+    found = amplitudes(coordinates.read(path, 3e-10, VACUUM), np.zeros((1, 3), dtype=int))
+    assert found[0] == pytest.approx(4 * electrons, rel=2e-3)
+    assert ("taken for ions by the names of their residues" in warned(path)) == (residue != "ALA")
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        ("loop_\n_space_group_symop_magn_operation.id\n_space_group_symop_magn_operation.xyz\n"
+         "1 x,y,z,+1\n", "magnetic symmetry"),
+        ("loop_\n_space_group_symop_ssg_id\n_space_group_symop_ssg_operation_algebraic\n"
+         "1 x1,x2,x3,x4\n", "superspace symmetry"),
+    ],
+)  # fmt: skip
+def test_other_symmetry_is_named(items: str, message: str, tmp_path: Path) -> None:
+    text = cif_of([("C1", "C", 0.1, 0.2, 0.3, 1, 0.02)])
+    text = text.replace("_symmetry_space_group_name_H-M 'P 1'\n", items)
+    with pytest.raises(FileFormatError, match=message):
+        read(write_cif(tmp_path / "a.cif", {"x": text}))
+
+
+def test_unmerged_reflections_of_a_cif(tmp_path: Path) -> None:
+    names = [f"_pdbx_diffrn_unmerged_refln.{name}" for name in ("index_h", "index_k", "index_l")]
+    path = write_cif(tmp_path / "a.cif", {"x": cif_cell() + loop(names, [(1, 2, 3)])})
+    with pytest.raises(FileFormatError, match="unmerged reflections only"):
+        reflections.read(path)

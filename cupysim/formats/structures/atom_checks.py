@@ -27,6 +27,9 @@ FULL = 1.05
 SPECIAL = 0.2
 """Distance (Angstrom) from a symmetry element up to which an atom is on it."""
 
+CLOSEST = 0.7
+"""Distance (Angstrom) below which no two atoms are."""
+
 SEARCHED = 1.0
 """Radius (Angstrom) of the search for symmetry equivalents, at least."""
 
@@ -168,6 +171,18 @@ def counted_by_symmetry(gemmi: Any, structure: Any) -> list[str]:
         alarms.append(
             f"{len(doubled)} atoms on special positions count several times, since their "
             f"occupancies do not say so: {listed(doubled, 3)}"
+        )
+    close = [
+        f"{each.atom.name} of {each.residue.name} {each.residue.seqid}"
+        for each in structure[0].all()
+        if each.atom.occ > FULL / 2.0
+        and not structure.cell.is_special_position(each.atom.pos, SPECIAL)
+        and structure.cell.is_special_position(each.atom.pos, CLOSEST)
+    ]
+    if close:
+        alarms.append(
+            f"{len(close)} atoms are less than {CLOSEST:g} A from their own symmetry equivalents, "
+            f"and count with both: {listed(close, 3)}. Is their occupancy too large?"
         )
     repeated = _on_equivalents(gemmi, structure)
     if repeated:

@@ -26,6 +26,14 @@ HERMANN_MAUGUIN = (
 REFERENCE = "_space_group_name_h-m_ref"
 """The name of the group in its usual setting, which need not be that of the file."""
 
+OTHER_SYMMETRY = {
+    "_space_group_symop_ssg": "superspace",
+    "_space_group_ssg": "superspace",
+    "_space_group_symop_magn": "magnetic",
+    "_space_group_magn": "magnetic",
+}
+"""Items of symmetry that is no space group's, by their beginnings."""
+
 NUMBER = ("_space_group_it_number", "_symmetry_int_tables_number")
 CELL = (
     "_cell_length_a", "_cell_length_b", "_cell_length_c", "_cell_angle_alpha", "_cell_angle_beta",
@@ -153,6 +161,12 @@ class CifBlock:
         )
         if not words.names:
             words = replace(words, names=words.types)
+        if not (words.operators or words.hall or words.names or words.numbers):
+            for item, kind in OTHER_SYMMETRY.items():
+                if any(name.startswith(item) for name in self.columns):
+                    raise FileFormatError(
+                        path, f"block {self.name}: {kind} symmetry ({item}...) is not supported"
+                    )
         return symmetry_of(path, words, self.cell(path))
 
     def _demand_one(self, path: object, *names: str) -> None:

@@ -158,6 +158,8 @@ def _nothing(blocks: list[CifBlock]) -> str:
                     f"the CIF has no loop of reflections; its item {name} holds {what}: "
                     "save that as a file of its own"
                 )
+        if any(name.startswith("_pdbx_diffrn_unmerged_refln") for name in block.columns):
+            return "the CIF has unmerged reflections only: merge them before"
         if any(name.startswith("_atom_site_") for name in block.columns):
             return "the CIF has no reflections, but atoms: give it by -pdb"
     return "the CIF has no reflections"

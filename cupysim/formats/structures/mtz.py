@@ -59,6 +59,9 @@ PARTIAL = 256
 
 PARTS = "some rows are parts of reflections (M/ISYM above 256); scale and merge them before"
 
+WORDS_BEFORE = 20
+"""Words of four bytes before the first reflection."""
+
 RECORD, OPERATOR = 80, b"SYMM "
 """Bytes of each record of the header, and how those with symmetry operators begin."""
 
@@ -107,7 +110,21 @@ def _in_ascii(data: bytes) -> bytes:
     return data[:start] + _BEYOND_ASCII.sub(b"?", data[start:]) if start else data
 
 
+def _check_size(path: object, mtz: Any, data: bytes) -> None:
+    """Refuse a file with more data than its header promises; gemmi refuses fewer."""
+    # the header follows the last reflection
+    words = data.find(HEADER) // 4 - WORDS_BEFORE
+    promised = len(mtz.columns) * int(mtz.nreflections)
+    if words > promised:
+        raise FileFormatError(
+            path,
+            f"its header promises {int(mtz.nreflections)} reflections (NCOL), but there are data "
+            f"for {words / max(len(mtz.columns), 1):g}",
+        )
+
+
 def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
+    _check_size(path, mtz, data)
     rows = np.array(mtz.array, dtype=np.float64)
     missing = float(mtz.valm)
     positions, alarms = _index_columns(path, mtz)

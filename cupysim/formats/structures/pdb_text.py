@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import numpy as np
 
@@ -39,6 +40,17 @@ ASSUMED_OCCUPANCY, ASSUMED_B = "  1.00", " 20.00"
 
 LARGEST_COORDINATE = 1e6
 """Angstrom; no atom is farther away."""
+
+RESIDUE = (17, 27)
+"""Columns of name, chain and number of a residue."""
+
+IONS = {
+    **{name: name for name in ("LI", "NA", "MG", "CL", "CA", "MN", "FE", "CO", "NI", "CU", "ZN",
+                               "BR", "RB", "SR", "CD", "CS", "BA", "HG")},
+    "K": "K", "F": "F", "I": "I", "SOD": "NA", "CLA": "CL", "POT": "K", "CAL": "CA", "CES": "CS",
+    "RUB": "RB", "LIT": "LI", "BAR": "BA", "CAD": "CD", "NA+": "NA", "CL-": "CL", "K+": "K",
+}  # fmt: skip
+"""Elements of ions by the names that GROMACS, AMBER and CHARMM give them."""
 
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
@@ -77,6 +89,7 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
     is_identity = len(scales) == 3 and [
         [float(word) for word in re.findall(r"-?\d+\.\d*", line)] for line in scales
     ] == [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]
+    lines, ions = _with_ions_named(lines)
     kept: list[str] = []
     after_end = without_occupancy = without_b = 0
     ended = False
@@ -113,6 +126,11 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
         kept.append(line)
     remarks = [f"{after_end} atoms behind an END record are taken too"] if after_end else []
     warnings = []
+    if ions:
+        warnings.append(
+            f"{len(ions)} atoms without an element are taken for ions by the names of their "
+            f"residues: {', '.join(dict.fromkeys(ions))}"
+        )
     if without_occupancy:
         warnings.append(f"{without_occupancy} atoms have no occupancy: 1 is assumed")
     if without_b:
@@ -123,6 +141,24 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
             "whose name and residue they have: they are taken for it"
         )
     return "\n".join(kept) + "\nEND\n", remarks, warnings
+
+
+def _with_ions_named(lines: list[str]) -> tuple[list[str], list[str]]:
+    """Lines with the elements of ions that only the names of atom and residue tell; their names.
+
+    Programs of molecular dynamics write no elements. An atom that is alone in a residue of its own
+    name is the ion of this name, not carbon (CA), nitrogen (NA) or sulphur (SOD).
+    """
+    sizes = Counter(line[slice(*RESIDUE)] for line in lines if line.startswith(ATOM_RECORDS))
+    changed, found = [], []
+    for line in lines:
+        name, residue = line[12:16].strip().upper(), line[17:21].strip().upper()
+        is_lone = line.startswith(ATOM_RECORDS) and sizes[line[slice(*RESIDUE)]] == 1
+        if is_lone and not line[76:78].strip() and name == residue and name in IONS:
+            line = f"{line.ljust(76)[:76]}{IONS[name]:>2}{line[78:]}"
+            found.append(f"{name} ({IONS[name].strip().capitalize()})")
+        changed.append(line)
+    return changed, found
 
 
 def _is_old(lines: list[str]) -> bool:

@@ -17,13 +17,17 @@ from cupysim.formats.structures.columns import Chosen, choices, choose
 from cupysim.formats.structures.merging import Observations, are_different, expanded, merged
 from cupysim.formats.structures.structure import Structure
 from cupysim.formats.structures.symmetry import Symmetry, cell_text, check_cell
-from cupysim.formats.structures.table import Cell, Column, ReflectionTable, listed
+from cupysim.formats.structures.table import Cell, Column, Quantity, ReflectionTable, listed
 from cupysim.models.crystal import UnitCell
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.storage.reading import content
 
 HEAD = 2**16
 """Bytes which tell what a file is."""
+
+SAME_EDGE, SAME_ANGLE = 0.01, 1.0
+"""Relative difference of edges, and difference of angles (degrees), up to which two cells are one
+crystal's."""
 
 NOT_MEASURED = -999.0
 """What stands for no value in columns of programs which have no other mark."""
@@ -157,6 +161,7 @@ def structure_of(
         known = None if cell is None else UnitCell.from_degrees(*cell)
     except ModelError as error:
         raise FileFormatError(path, str(error)) from error
+    remarks += _other_cell(chosen.plus.cell, table.cell)
     wavelength = chosen.plus.wavelength or table.wavelength
     unclear = "" if wavelength is not None else table.unclear_wavelength
     if unclear:
@@ -172,6 +177,17 @@ def structure_of(
         symmetry=table.symmetry,
         unclear_wavelength=unclear,
     )  # fmt: skip
+
+
+def _other_cell(of_column: Cell | None, of_file: Cell | None) -> list[str]:
+    """What to say of a dataset whose cell is not that of the file."""
+    if of_column is None or of_file is None:
+        return []
+    edges = np.abs(np.array(of_column[:3]) / of_file[:3] - 1.0).max()
+    angles = np.abs(np.array(of_column[3:]) - of_file[3:]).max()
+    if edges <= SAME_EDGE and angles <= SAME_ANGLE:
+        return []
+    return [f"the cell is that of the dataset; the file's own is {cell_text(of_file)}"]
 
 
 def _forbidden(unique: Observations, symmetry: Symmetry) -> int:
@@ -352,6 +368,8 @@ def _notes(
     places += [f"block {table.block}"] if table.block else []
     places += [f"dataset {chosen.plus.dataset}"] if chosen.plus.dataset else []
     others = [each.name for each in choices(table) if each.plus is not chosen.plus]
+    if chosen.difference is None and chosen.minus is None:
+        others += [each.label for each in table.columns if each.quantity is Quantity.DIFFERENCE]
     also = f" (not taken: {listed(others)})" if others else ""
     lines = [
         f"structure factors from {path}: {', '.join(places)}, "

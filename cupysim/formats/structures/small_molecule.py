@@ -14,7 +14,13 @@ from cupysim.formats.structures.cif_blocks import CifBlock
 from cupysim.formats.structures.symmetry import Symmetry
 from cupysim.formats.structures.table import Cell, listed
 
+FARTHEST = 10.0
+"""Cells from the origin beyond which fractional coordinates are in another unit."""
+
 EIGHT_PI_SQUARED = 8.0 * np.pi**2
+
+LARGEST_USUAL_B = EIGHT_PI_SQUARED
+"""B factor (Angstrom^2) of U = 1 Angstrom^2, beyond which no atom of a crystal moves."""
 
 SAME_PLACE = 0.1
 """Distance (Angstrom) up to which an operator leaves a site where it is: coordinates such as 0.333
@@ -87,6 +93,15 @@ def small_molecule(
     structure.cell = gemmi.UnitCell(*cell)
     orthogonal = np.array(structure.cell.orth.mat.tolist())
     fractions = block.number_rows(path, FRACTIONS)
+    far = np.abs(np.nan_to_num(fractions)).max(axis=1, initial=0.0) > FARTHEST
+    if far.any():
+        place = int(np.argmax(far))
+        shown = " ".join(f"{value:g}" for value in fractions[place])
+        raise FileFormatError(
+            path,
+            f"site {place + 1}: the fractional coordinates {shown} are beyond {FARTHEST:g} cells; "
+            "are they in another unit?",
+        )
     labels = _texts(block, "_atom_site_label", len(fractions))
     flags = _texts(block, "_atom_site_calc_flag", len(fractions))
     occupancies = _numbers(path, block, "_atom_site_occupancy", len(fractions))
@@ -157,6 +172,12 @@ def small_molecule(
         )
     if without_b:
         warnings.append(f"{without_b} atoms have no displacement parameter: {ASSUMED}")
+    large = [each.atom.name for each in model.all() if each.atom.b_iso > LARGEST_USUAL_B]
+    if large:
+        warnings.append(
+            f"displacements of {len(large)} atoms are larger than U = 1 A^2, and scatter hardly "
+            f"anything; are they in another unit? {listed(large)}"
+        )
     return structure, remarks, warnings
 
 
