@@ -36,6 +36,8 @@ def spindle_cells(
         Cell vectors at the first angle of the very first sweep, where they
         differ from `cells`.
     """
+    if len(angles) == 1 and angles[0] == 0.0:
+        return direct[None], None
     zero = angles == 0.0
     if zero.all():
         return np.repeat(direct[None], len(angles), axis=0), None

@@ -77,8 +77,10 @@ def _joined(parts: Sequence[Any], along: str, **changed: Any) -> Any:
     """A plan, or a table of one, whose arrays are joined along an axis where they have it."""
     kind = type(parts[0])
     for name, axes in arrays_of(kind).items():
-        given = [getattr(part, name) for part in parts if getattr(part, name) is not None]
-        if along in axes and given:
+        if along not in axes:
+            continue
+        given = [array for part in parts if (array := getattr(part, name)) is not None]
+        if given:
             changed[name] = np.concatenate(given, axis=axes.index(along))
     for name in table_names(kind):
         changed[name] = _joined([getattr(part, name) for part in parts], along)
@@ -121,6 +123,9 @@ def alike(plan: RenderPlan, other: RenderPlan) -> bool:
     bool
         Whether they can.
     """
+    if plan.series is other.series and plan.crystals.series is other.crystals.series:
+        # only orientations differ, as in most batches
+        return True
     return _alike(plan, other, "shots")
 
 

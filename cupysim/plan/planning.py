@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import lru_cache
+from operator import attrgetter, is_
 
 import numpy as np
 
@@ -15,11 +16,16 @@ from cupysim.models.experiment import Experiment
 from cupysim.plan.render_plan import CrystalTable, FactorTable, Panels, RenderPlan, SourceTable, Use
 from cupysim.quirks import Quirk
 
-APART_FROM_CRYSTAL = tuple({item.name for item in fields(Experiment)} - {"crystal", "quirks"})
-"""Parts of an experiment that are the same objects if only its crystal differs."""
+APART_FROM_CRYSTAL = attrgetter(
+    *sorted({item.name for item in fields(Experiment)} - {"crystal", "quirks"})
+)
+"""Gives the parts of an experiment that are the same objects if only its crystal differs."""
 
 ONES = np.ones(3)
 ONES.setflags(write=False)
+
+NO_SIZE = (0.0, 0.0, 0.0)
+"""Size of a crystal that is given by its number of cells."""
 
 LARGEST_STEP_COUNT = 10**16
 """Steps of a whole image which no machine works off in a lifetime."""
@@ -254,7 +260,7 @@ def _with_crystal(
 ) -> RenderPlan | None:
     """The plan of an experiment that differs in its crystal alone; None if it differs in more."""
     if (
-        any(getattr(before, name) is not getattr(experiment, name) for name in APART_FROM_CRYSTAL)
+        not all(map(is_, APART_FROM_CRYSTAL(before), APART_FROM_CRYSTAL(experiment)))
         or before.quirks != experiment.quirks
         or before.crystal.mosaicity is not experiment.crystal.mosaicity
         or plan.oversample != experiment.oversample
@@ -271,7 +277,9 @@ def _same_transform(one: Experiment, other: Experiment) -> bool:
     """Whether two crystals have one lattice transform and one size, whatever their orientations."""
     some, others = one.crystal, other.crystal
     return (
-        one.corrects(Quirk.SPOT_WIDTH)
-        and (some.n_cells, some.shape, some.fudge) == (others.n_cells, others.shape, others.fudge)
-        and one.cell_counts == other.cell_counts
+        (some.n_cells, some.size, some.shape, some.fudge)
+        == (others.n_cells, others.size, others.shape, others.fudge)
+        and one.corrects(Quirk.SPOT_WIDTH)
+        # edges, by which a size is divided, are those of each orientation
+        and (some.size == NO_SIZE or one.cell_counts == other.cell_counts)
     )

@@ -175,7 +175,12 @@ class CrystalTable(Table):
         phi_cells, first_cell
             As in the table, of the same shapes.
         """
-        return self.with_same_axes(phi_cells=phi_cells, first_cell=first_cell)
+        return self.with_same_axes(series=self.series, phi_cells=phi_cells, first_cell=first_cell)
+
+    @cached_property
+    def series(self) -> object:
+        """Shared by tables that `turned` made of one another: only orientations differ."""
+        return object()
 
 
 @dataclass(frozen=True)
@@ -288,10 +293,16 @@ class RenderPlan(Table):
 
     def with_crystals(self, crystals: CrystalTable) -> RenderPlan:
         """A plan like this one, with other crystals; it is checked again only where it must be."""
-        changed = self.with_same_axes(crystals=crystals)
-        if not same_shapes(crystals, self.crystals):
+        changed = self.with_same_axes(series=self.series, crystals=crystals)
+        is_turned = crystals.series is self.crystals.series
+        if not is_turned and not same_shapes(crystals, self.crystals):
             changed._check_axes()
         return changed
+
+    @cached_property
+    def series(self) -> object:
+        """Shared by plans that `with_crystals` made of one another: only crystals differ."""
+        return object()
 
     @property
     def uses(self) -> tuple[Use, Use, Use]:

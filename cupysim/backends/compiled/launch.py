@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -56,26 +55,22 @@ class LaunchMaker:
         count = len(plan.background[shots])
         if count == 1 and self._last is not None:
             before, panel_before, launch = self._last
-            if panel == panel_before and _differ_in_crystals_alone(before, plan):
+            if panel == panel_before and before.series is plan.series:
                 launch = copied(launch)
-                _fill(launch, _of_same_name(plan.crystals, shots, panel))
-                _fill(launch, _of_crystals(plan, shots, precision))
+                if before.crystals.series is not plan.crystals.series:
+                    _fill(launch, _of_same_name(plan.crystals, shots, panel))
+                    _fill(launch, _of_crystals(plan))
+                _fill(launch, _of_orientations(plan, shots, precision))
                 return launch
         launch = np.zeros(count, dtype=struct_type("Launch"))
         for table in tables_of(plan):
             _fill(launch, _of_same_name(table, shots, panel))
-        _fill(launch, _of_crystals(plan, shots, precision))
+        _fill(launch, _of_crystals(plan))
+        _fill(launch, _of_orientations(plan, shots, precision))
         _fill(launch, _others(plan))
         if plan.shape[0] == 1:
             self._last = plan, panel, copied(launch)
         return launch
-
-
-SHARED = tuple(field.name for field in fields(RenderPlan) if field.name != "crystals")
-
-
-def _differ_in_crystals_alone(one: RenderPlan, other: RenderPlan) -> bool:
-    return all(getattr(one, name) is getattr(other, name) for name in SHARED)
 
 
 def _fill(launch: np.ndarray, values: dict[str, Any]) -> None:
@@ -108,14 +103,15 @@ def _shared_names(kind: type[Table]) -> list[tuple[str, tuple[str | int, ...]]]:
     return _shared[kind]
 
 
-def _of_crystals(plan: RenderPlan, shots: slice, precision: Precision) -> dict[str, Any]:
-    found: dict[str, Any] = {
+def _of_crystals(plan: RenderPlan) -> dict[str, Any]:
+    return {
         "n_crystals": plan.crystals.n_crystals,
         "orientations_each": plan.crystals.n_orientations,
     }
-    if precision is Precision.PAIRS:
-        found["grid"] = _grids(plan, shots)
-    return found
+
+
+def _of_orientations(plan: RenderPlan, shots: slice, precision: Precision) -> dict[str, Any]:
+    return {"grid": _grids(plan, shots)} if precision is Precision.PAIRS else {}
 
 
 def _others(plan: RenderPlan) -> dict[str, Any]:
