@@ -22,7 +22,8 @@ def test_every_member_is_filled_from_the_plan_or_for_each_launch() -> None:
     """A member without a source would stay zero without a word."""
     plan, shots = make_plan(from_args(CURVED)), slice(0, 1)
     filled = {name for table in tables_of(plan) for name in launch._of_same_name(table, shots, 0)}
-    filled |= set(launch._of_crystals(plan, shots, Precision.PAIRS)) | set(launch._others(plan))
+    filled |= set(launch._of_crystals(plan)) | set(launch._others(plan))
+    filled |= set(launch._of_orientations(plan, shots, Precision.PAIRS))
     assert not filled & launch.OF_EACH_LAUNCH
     assert filled | launch.OF_EACH_LAUNCH == set(struct_type("Launch").names)
 
