@@ -99,7 +99,7 @@ class Observer:
         """So many pixels more are done."""
 
     def interpolation_stopped(self, stop: InterpolationStop) -> None:
-        """Interpolation ends."""
+        """Interpolation ends for all later steps (quirk Q23)."""
 
 
 RenderFunction: TypeAlias = Callable[[RenderPlan, Observer], Rendered]

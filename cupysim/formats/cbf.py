@@ -135,7 +135,7 @@ def write(stream: BinaryIO, experiment: Experiment, image: np.ndarray) -> None:
     Parameters
     ----------
     stream : binary stream
-        Where.
+        The new file.
     experiment : Experiment
         What was simulated; see `check_geometry`.
     image : ndarray of int32, shape (n_slow, n_fast)

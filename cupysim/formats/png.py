@@ -21,7 +21,7 @@ def write(stream: BinaryIO, image: np.ndarray) -> None:
     Parameters
     ----------
     stream : binary stream
-        Where.
+        The new file.
     image : ndarray, shape (n_slow, n_fast)
         Photons.
 

@@ -65,7 +65,7 @@ def dot_of(u: Components, v: Components) -> Any:
 
 
 def cross_of(u: Components, v: Components) -> Components:
-    """Vector product."""
+    """Vector product of two vectors."""
     return (
         u[1] * v[2] - u[2] * v[1],
         u[2] * v[0] - u[0] * v[2],

@@ -336,7 +336,7 @@ def bend(position: list[Array], bending: Bend) -> Array:
     position : list of 3 arrays, shape (n,)
         x, y, z on the flat panel (m).
     bending : Bend
-        How.
+        Centre, radius and axes of the cylinder.
 
     Returns
     -------

@@ -81,7 +81,7 @@ class UnitCell:
 
     @cached_property
     def volume_angstrom3(self) -> float:
-        """Volume (Angstrom^3)."""
+        """Volume of the unit cell (Angstrom^3)."""
         return cell_maths.cell_volume(self.lengths_angstrom, self.angles)
 
 

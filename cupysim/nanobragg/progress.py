@@ -25,7 +25,7 @@ class Listener(Observer):
         self.unfinished_line = ""
 
     def interpolation_stopped(self, stop: InterpolationStop) -> None:
-        """Interpolation ends."""
+        """Interpolation ends for all later steps (quirk Q23)."""
         self.unfinished_line = interpolation_warning(stop)
 
 

@@ -83,7 +83,7 @@ def refine(
     differentiate : GradientFunction
         What computes photons and their derivatives.
     settings : Settings
-        How.
+        Target, limits and number of images.
     tell : callable, optional
         Is told what is done.
 

@@ -177,7 +177,7 @@ def outcome(
     Returns
     -------
     Refined
-        All of it.
+        Parameters, uncertainties, and whether the fit converged.
     """
     x, names = best.x, problem.names
     chi, chi_sigma = problem.misfit(x)

@@ -34,7 +34,7 @@ class OutputError(CupysimError):
     path : path_like
         The file.
     reason : str
-        Why.
+        Reason of the system.
     """
 
     def __init__(self, path: object, reason: str) -> None:

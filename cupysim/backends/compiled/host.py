@@ -204,7 +204,7 @@ def engine(precision: Precision, threads: int | None) -> HostEngine:
     Returns
     -------
     HostEngine
-        Ready.
+        An engine that renders at once.
 
     Raises
     ------

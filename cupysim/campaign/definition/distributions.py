@@ -97,7 +97,7 @@ class Distribution:
         Parameters
         ----------
         shot : int
-            Which.
+            Number of the shot, from 0.
         deviate : float
             Between 0 and 1; its quantile is taken.
         table : mapping

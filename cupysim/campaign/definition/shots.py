@@ -34,7 +34,7 @@ class Shot:
     Parameters
     ----------
     number : int
-        Which.
+        Number of the shot, from 0.
     experiments : tuple of Experiment
         One for each crystal; beam, detector and background are those of the first. Where there
         is no crystal, one without structure factors.

@@ -55,7 +55,7 @@ class Spectra:
         seed : int
             The campaign's.
         shot : int
-            Which.
+            Number of the shot, from 0.
         wavelength : float
             Its centre (m).
 

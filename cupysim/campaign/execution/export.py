@@ -130,7 +130,7 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
     folder : Folder
         The campaign's.
     shots : sequence of int
-        Which.
+        Numbers of the shots, from 0.
     pattern : str
         Their names: # stand for the number of the shot, .img or .cbf for the format.
 

@@ -43,7 +43,7 @@ def store(group: Any, value: Any, **compression: Any) -> None:
     Parameters
     ----------
     group : h5py.Group
-        Where.
+        The group of the model.
     value : dataclass instance
         One of `CLASSES`.
     compression : optional
@@ -86,7 +86,7 @@ def restore(group: Any) -> Any:
     Parameters
     ----------
     group : h5py.Group
-        Where.
+        The group of the model.
 
     Returns
     -------

@@ -23,7 +23,7 @@ def write(stream: BinaryIO, content: Content) -> None:
     stream : binary stream
         Where, open for reading and writing.
     content : Content
-        What.
+        What is written.
     """
     import h5py
 

@@ -61,7 +61,7 @@ def write_text(stream: BinaryIO, reflections: ReflectionList) -> None:
     stream : binary stream
         Where to.
     reflections : ReflectionList
-        What.
+        The reflections to write.
     """
     rows = np.column_stack([reflections.hkl, reflections.amplitudes])
     np.savetxt(stream, rows, fmt="%4d %4d %4d %.9g")

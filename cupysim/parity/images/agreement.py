@@ -15,7 +15,7 @@ class Worst:
     difference : float
         By how much.
     fast, slow : int
-        Where.
+        The pixel, from 0.
     first, second : float
         The two images there.
     """
