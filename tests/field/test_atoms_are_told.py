@@ -413,3 +413,55 @@ def test_unmerged_reflections_of_a_cif(tmp_path: Path) -> None:
     path = write_cif(tmp_path / "a.cif", {"x": cif_cell() + loop(names, [(1, 2, 3)])})
     with pytest.raises(FileFormatError, match="unmerged reflections only"):
         reflections.read(path)
+
+
+def test_headers_that_are_cut_off(tmp_path: Path) -> None:
+    """An interrupted copy of an MTZ file loses the end of its header: datasets and wavelengths."""
+    hkl = asymmetric_unit()
+    write_mtz(tmp_path / "a.mtz", hkl, [("F", "F", plus_of(hkl))])
+    data = (tmp_path / "a.mtz").read_bytes()
+    for record in (b"DCELL", b"NDIF", b"MTZENDOFHEADERS"):
+        (tmp_path / "b.mtz").write_bytes(data[: data.index(record)])
+        with pytest.raises(FileFormatError, match="cut off"):
+            reflections.read(tmp_path / "b.mtz")
+
+
+def test_tensors_of_mmcif_beside_fractions(tmp_path: Path) -> None:
+    names = ["id", "U[1][1]", "U[2][2]", "U[3][3]", "U[1][2]", "U[1][3]", "U[2][3]"]
+    text = cif_of([("C1", "C", 0.1, 0.2, 0.3, 1, 0.02)])
+    text += loop([f"_atom_site_anisotrop.{name}" for name in names], [(1, 1, 0.05, 0.05, 0, 0, 0)])
+    told = warned(write_cif(tmp_path / "a.cif", {"x": text}))
+    assert "anisotropic displacements of mmCIF (_atom_site_anisotrop_...) are left out" in told
+
+
+@pytest.mark.parametrize("name", ["adp_type", "thermal_displace_type"])
+def test_types_of_displacements(name: str, tmp_path: Path) -> None:
+    """Uani without a tensor is told, by the old name of the item too."""
+    text = cif_of([("C1", "C", 0.1, 0.2, 0.3, 1, 0.02)])
+    text = text.replace("_atom_site_occupancy", f"_atom_site_occupancy\n_atom_site_{name}")
+    text = text.replace("0.3 1 0.02", "0.3 1 Uani 0.02")
+    assert "C1" in warned(write_cif(tmp_path / "a.cif", {"x": text}))
+
+
+def test_scales_that_are_the_identity(tmp_path: Path) -> None:
+    rows = ("1.000000  0.000000  0.000000", "0.000000  1.000000  0.000000",
+            "0.000000  0.000000  1.000000")  # fmt: skip
+    scales = "".join(f"SCALE{n}      {row}        0.00000\n" for n, row in enumerate(rows, 1))
+    told = warned(save(tmp_path / "a.pdb", CRYST1 + scales + atom_lines()))
+    assert "SCALE records are the identity" in told
+
+
+@pytest.mark.parametrize(("count", "is_told"), [(987, True), (5, False)])
+def test_masters_that_count_other_atoms(count: int, is_told: bool, tmp_path: Path) -> None:
+    master = f"MASTER    {0:5d}{0:5d}{0:5d}{0:5d}{0:5d}{0:5d}{0:5d}{0:5d}{count:5d}\n"
+    assert master[50:55].strip() == str(count)
+    told = warned(save(tmp_path / "a.pdb", CRYST1 + atom_lines() + master))
+    assert (f"MASTER counts {count} atoms, but there are 5" in told) == is_told
+
+
+def test_raw_counts_are_told(tmp_path: Path) -> None:
+    names = [f"_diffrn_refln_{name}" for name in ("index_h", "index_k", "index_l", "counts_net")]
+    text = cif_cell("_cell_length_") + "_symmetry_space_group_name_H-M 'P 21 21 21'\n"
+    path = write_cif(tmp_path / "a.cif", {"x": text + loop(names, [(1, 2, 3, 100.0)])})
+    with pytest.warns(CupysimWarning, match="raw counts, without Lorentz and polarization"):
+        reflections.read(path)

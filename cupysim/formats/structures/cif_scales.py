@@ -7,6 +7,10 @@ import numpy as np
 from cupysim.formats.structures.cif_blocks import CifBlock
 from cupysim.formats.structures.table import listed
 
+CORRECTED_ITEMS = ("_diffrn_refln_intensity_net", "_refln_f_squared_meas", "_refln_f_meas",
+                   "_refln_intensity_meas")  # fmt: skip
+"""Items beside which raw counts are not taken."""
+
 RAW_COUNTS, WITH_ATTENUATORS = "_diffrn_refln_counts_net", "_diffrn_refln_intensity_net"
 """Items without and with the scales of attenuators, by the core dictionary."""
 
@@ -60,6 +64,10 @@ def of_reflections(
         If a scale is not a number.
     """
     alarms = []
+    if RAW_COUNTS.startswith(category) and {RAW_COUNTS, *CORRECTED_ITEMS} & set(block.columns) == {
+        RAW_COUNTS
+    }:
+        alarms.append("its intensities are raw counts, without Lorentz and polarization factors")
     for codes_of_rows, (codes_of_list, names) in SCALES.items():
         is_attenuator = codes_of_rows.endswith("attenuator_code")
         if not codes_of_rows.startswith(category) or (

@@ -65,6 +65,9 @@ WORDS_BEFORE = 20
 RECORD, OPERATOR = 80, b"SYMM "
 """Bytes of each record of the header, and how those with symmetry operators begin."""
 
+END_OF_HEADER = b"MTZENDOFHEADERS"
+"""The last record of a header, behind the history."""
+
 HEADER = b"VERS MTZ"
 """How the header at the end of a file begins."""
 
@@ -111,7 +114,9 @@ def _in_ascii(data: bytes) -> bytes:
 
 
 def _check_size(path: object, mtz: Any, data: bytes) -> None:
-    """Refuse a file with more data than its header promises; gemmi refuses fewer."""
+    """Refuse a file with more data than its header promises, or whose header is cut off."""
+    if END_OF_HEADER not in data[max(data.rfind(HEADER), 0) :]:
+        raise FileFormatError(path, f"the MTZ file is cut off: it has no {END_OF_HEADER.decode()}")
     # the header follows the last reflection
     words = data.find(HEADER) // 4 - WORDS_BEFORE
     promised = len(mtz.columns) * int(mtz.nreflections)
@@ -218,7 +223,7 @@ def _cell(cell: Any) -> Cell | None:
 def _symmetry(path: object, mtz: Any, data: bytes) -> ToldSymmetry:
     """The operators count; the name stands in where there are none."""
     start = data.rfind(HEADER)
-    end = data.find(b"MTZENDOFHEADERS", start)
+    end = data.find(END_OF_HEADER, start)
     records = (data[at : at + RECORD] for at in range(max(start, 0), end, RECORD))
     triplets = [
         record[len(OPERATOR) :].decode("latin-1").strip()

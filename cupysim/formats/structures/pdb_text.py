@@ -126,6 +126,12 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
         kept.append(line)
     remarks = [f"{after_end} atoms behind an END record are taken too"] if after_end else []
     warnings = []
+    if is_identity:
+        warnings.append("its SCALE records are the identity, of no cell, and are not applied")
+    told = _count_told(lines)
+    count = sum(line.startswith(ATOM_RECORDS) for line in lines)
+    if told is not None and told != count:
+        warnings.append(f"MASTER counts {told} atoms, but there are {count}: is it cut off?")
     if ions:
         warnings.append(
             f"{len(ions)} atoms without an element are taken for ions by the names of their "
@@ -159,6 +165,14 @@ def _with_ions_named(lines: list[str]) -> tuple[list[str], list[str]]:
             found.append(f"{name} ({IONS[name].strip().capitalize()})")
         changed.append(line)
     return changed, found
+
+
+def _count_told(lines: list[str]) -> int | None:
+    """How many atoms the MASTER record counts, if there is one."""
+    for line in lines:
+        if line.startswith("MASTER") and line[50:55].strip().isdecimal():
+            return int(line[50:55])
+    return None
 
 
 def _is_old(lines: list[str]) -> bool:

@@ -49,6 +49,12 @@ in files of some programs and the number of equivalent sites in others, and is n
 
 ATTACHED = "_atom_site_attached_hydrogens"
 
+KINDS = ("_atom_site_adp_type", "_atom_site_thermal_displace_type")
+"""Types of displacement: the present name, and that of before 1998."""
+
+OF_MMCIF = "_atom_site_anisotrop_"
+"""How names of tensors begin in mmCIF, which go with Cartesian coordinates."""
+
 ANISO_LABEL = "_atom_site_aniso_label"
 
 FRACTIONS = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
@@ -296,7 +302,8 @@ def _displacements(
     b_iso = EIGHT_PI_SQUARED * _numbers(path, block, "_atom_site_u_iso_or_equiv", count)
     stored = _numbers(path, block, "_atom_site_b_iso_or_equiv", count)
     b_iso = np.where(np.isnan(b_iso), stored, b_iso)
-    kinds = [kind.lower() for kind in _texts(block, "_atom_site_adp_type", count)]
+    kind_of_site = next((name for name in KINDS if block.texts(name)), KINDS[0])
+    kinds = [kind.lower() for kind in _texts(block, kind_of_site, count)]
     # without labels of their own, tensors stand in the loop of the atoms
     names = block.texts(ANISO_LABEL)
     rows = len(names) or count
@@ -306,6 +313,11 @@ def _displacements(
     lengths = np.outer(reciprocal, reciprocal)
     found: dict[str | int, np.ndarray] = {}
     repeated, incomplete, alarms = [], [], []
+    if any(name.startswith(OF_MMCIF) for name in block.columns):
+        alarms.append(
+            f"anisotropic displacements of mmCIF ({OF_MMCIF}...) are left out beside fractional "
+            "coordinates"
+        )
     for kind, scale in (
         ("u", np.ones((3, 3))),
         ("b", np.full((3, 3), 1.0 / EIGHT_PI_SQUARED)),
