@@ -27,7 +27,9 @@ def stacks(file: Any) -> list[Any]:
     """
     entry = entry_path(file)
     group = None if entry is None else file.get(f"{entry}/data")
-    if group is None or not hasattr(group, "keys"):
+    if group is None:
+        return _of_detectors(file)
+    if not hasattr(group, "keys"):
         return []
     signal = group.attrs.get("signal", "data")
     names = [signal.decode() if isinstance(signal, bytes) else str(signal), "data"]
@@ -53,6 +55,17 @@ def stacks(file: Any) -> list[Any]:
         if hasattr(stack, "shape"):
             found.append(stack)
     return found
+
+
+def _of_detectors(file: Any) -> list[Any]:
+    """Images that a detector has itself, where the entry has none."""
+    found = []
+    for entry in file.values():
+        instrument = entry.get("instrument") if hasattr(entry, "keys") else None
+        groups = list(instrument.values()) if instrument and hasattr(instrument, "keys") else []
+        stacks_ = [group.get("data") for group in groups if hasattr(group, "keys")]
+        found += [each for each in stacks_ if getattr(each, "ndim", 0) in (2, 3)]
+    return found[:1]
 
 
 def entry_path(file: Any) -> str | None:

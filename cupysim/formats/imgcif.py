@@ -61,7 +61,7 @@ def read(
     """
     tables = ImgcifTables(path, text)
     _check_one_panel(tables)
-    frame = next((row["id"] for row in tables.rows("diffrn_data_frame") if "id" in row), None)
+    frame = _frame(tables)
     axes = ImgcifAxes(tables, frame)
     panel, pixel_size = _panel(tables, axes, (n_fast, n_slow))
     spindle, start, width, settings = _rotation(axes)
@@ -89,6 +89,20 @@ def read(
     )
     geometry = replace(geometry, remarks=(*geometry.remarks, *of_other_tables(tables, geometry)))
     return geometry, None if undefined is None else tables.number(undefined, "undefined_value")
+
+
+def _frame(tables: ImgcifTables) -> str | None:
+    """The frame of the file's image, by the identifier of its binary section."""
+    frames = [row for row in tables.rows("diffrn_data_frame") if "id" in row]
+    binaries = {row["binary_id"] for row in tables.rows("array_data") if "binary_id" in row}
+    if len(binaries) == 1:
+        of_image = [row for row in frames if row.get("binary_id") in binaries]
+        if len({row["id"] for row in of_image}) > 1:
+            raise FileFormatError(
+                tables.path, f"several frames have the image {binaries.pop()[:40]!a} (binary_id)"
+            )
+        frames = of_image or frames
+    return frames[0]["id"] if frames else None
 
 
 def _check_one_panel(tables: ImgcifTables) -> None:
@@ -223,6 +237,10 @@ def _polarization(tables: ImgcifTables, to_source: np.ndarray) -> tuple[float, n
         ratio = tables.number(row, "polarizn_source_ratio")
         angle = tables.number(row, "polarizn_source_norm", 0.0) / DEGREES_PER_RADIAN
         field = cross(np.array([np.sin(angle), np.cos(angle), 0.0]), to_source)
+        if abs(ratio) > 1.0:
+            raise FileFormatError(
+                tables.path, f"polarizn_source_ratio {ratio:g} is not between -1 and 1"
+            )
         if abs(ratio) <= 1.0 and norm(field) > 0.0:
             return ratio, unit(field)
     return None

@@ -63,7 +63,12 @@ class ImgcifAxes:
 
     def __init__(self, tables: ImgcifTables, frame: str | None) -> None:
         self.path = tables.path
-        self.axes = dict(_axis(tables, row) for row in tables.rows("axis"))
+        listed_axes = [_axis(tables, row) for row in tables.rows("axis")]
+        self.axes = dict(listed_axes)
+        if len(self.axes) < len(listed_axes):
+            names = [name for name, _ in listed_axes]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise FileFormatError(tables.path, f"its tables have two axes {twice[:40]!a}")
         self.settings: dict[str, float] = {}
         self.widths: dict[str, float] = {}
         scans = tables.rows("diffrn_scan_frame")

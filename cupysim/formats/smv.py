@@ -79,6 +79,9 @@ def header(experiment: Experiment) -> bytes:
     return text.encode("ascii").ljust(size)
 
 
+LARGEST_SURPLUS = 2**26
+"""Bytes behind the pixels that are counted."""
+
 OTHERS = {
     b"II*\0": "a TIFF file",
     b"MM\0*": "a TIFF file",
@@ -126,11 +129,14 @@ class SmvFile:
         Its header.
     image : ndarray, shape (n_slow, n_fast)
         Its pixels, of the declared type, in the byte order of this machine.
+    surplus : int
+        Bytes behind the pixels.
     """
 
     path: str
     text: str
     image: np.ndarray
+    surplus: int = 0
 
     def word(self, key: str) -> str:
         """The value of a key as a text, in lower case; empty where the key does not occur."""
@@ -193,6 +199,7 @@ def read(path: os.PathLike[str] | str) -> SmvFile:
         shape, kind = _shape(path, text), _pixel_type(path, text)
         needed = kind.itemsize * shape[0] * shape[1]
         data = stream.read(needed)
+        surplus = len(stream.read(LARGEST_SURPLUS))
     if len(data) < needed:
         raise FileFormatError(
             path,
@@ -200,7 +207,7 @@ def read(path: os.PathLike[str] | str) -> SmvFile:
             f"{needed}; the file is cut off",
         )
     image = np.frombuffer(data, dtype=kind).astype(kind.newbyteorder("=")).reshape(shape)
-    return SmvFile(os.fspath(path), text, image)
+    return SmvFile(os.fspath(path), text, image, surplus)
 
 
 def _pixel_type(path: os.PathLike[str] | str, text: str) -> np.dtype:

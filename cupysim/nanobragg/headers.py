@@ -12,7 +12,9 @@ import numpy as np
 from cupysim.errors import CupysimWarning, OptionError
 from cupysim.formats import cbf, dials, nxmx_image, smv
 from cupysim.formats.geometry import ImageGeometry, Spectrum
+from cupysim.formats.image_stacks import count_images
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
+from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.nanobragg.exact_geometry import geometry_values
 from cupysim.nanobragg.smv_headers import (
     check_numbers,
@@ -88,6 +90,8 @@ def inherit(
             continue
         good, geometry, smv_image, holds_several = _open(path, is_mask, number)
         several |= holds_several
+        # what a mask's file says counts if nothing else places the detector
+        is_alone = not (is_mask and ({"image_file", "experiment_file"} & set(given)))
         if smv_image is not None:
             whole_keys = quirks.corrects(Quirk.HEADER_READING)
             check_numbers(smv_image, given, whole_keys)
@@ -99,7 +103,16 @@ def inherit(
             )
             found |= header
             # a mask's header places the detector if nothing else does
-            if not is_mask or not (placed_by_options or "image_file" in given):
+            is_used = "experiment_file" not in given and is_alone
+            if smv_image.surplus:
+                warnings.warn(
+                    CupysimWarning(
+                        f"{path}: {smv_image.surplus} bytes behind its pixels are not read; are "
+                        "HEADER_BYTES, SIZE1, SIZE2 and TYPE right?"
+                    ),
+                    stacklevel=2,
+                )
+            if is_used and not (is_mask and placed_by_options):
                 warn_of_what_is_left_out(smv_image, header, given, quirks)
                 if is_mask and "beam_y" in header and not whole_keys:
                     effect = f"BEAM_CENTER_Y of the mask {path} is counted from the other edge"
@@ -109,7 +122,7 @@ def inherit(
         mask = good if is_mask else mask
         if geometry is None:
             continue
-        if is_mask and placed_by_options:
+        if is_mask and (placed_by_options or not is_alone):
             found |= {"n_fast": geometry.n_fast, "n_slow": geometry.n_slow}
         else:
             placed.append((path, geometry))
@@ -119,13 +132,15 @@ def inherit(
         several = True
     if number != 0 and not several:
         raise OptionError("-image", "needs a file of several images, given by -img, -mask or -expt")
-    # what is exact overrules the headers of SMV images
-    for path, geometry in placed:
-        found |= geometry_values(path, geometry)
+    if placed:
+        # of an exact geometry nothing is left to other files, what it does not say included
+        path, geometry = placed[-1]
+        found = geometry_values(path, geometry)
         photons, of_photons = _photons(geometry, given)
         found |= photons
         for remark in (*geometry.remarks, *of_photons):
             warnings.warn(CupysimWarning(f"{path}: {remark}"), stacklevel=2)
+        lacking = ""
         if path != given.get("mask_file") and geometry.wavelength is None:
             lacking = f"{path}: {geometry.no_wavelength or 'the file has no wavelength'}"
     values.update(found)
@@ -167,6 +182,10 @@ def _open(
         image, geometry = cbf.read(path)
         return cbf.good_pixels(image), geometry, None, False
     if head == HDF5:
+        if is_mask and number != 0:
+            # one mask serves all images of a series
+            with hdf5_file(path) as file:
+                number = number if count_images(file) > 1 else 0
         good, geometry = nxmx_image.read(path, number)
         return good, geometry, None, True
     smv_image = smv.read(path)

@@ -133,7 +133,7 @@ def warn_of_what_is_left_out(
             ),
             stacklevel=3,
         )
-    for key, name, unit_of_key in KEYS:
+    for key, name, unit_of_key in (*((size, size, None) for size in ("SIZE1", "SIZE2")), *KEYS):
         values = image.words(key)
         if len(set(values)) > 1 and name not in given:
             warnings.warn(

@@ -15,8 +15,8 @@ from cupysim.errors import CupysimError, CupysimWarning, FileFormatError
 from cupysim.formats import cbf, cbf_header, dials, nxmx_image
 from cupysim.formats.structures import reflections
 from tests.conftest import Run
-from tests.field.cbf_files import HEADER, full_cbf, imgcif_text, mini_cbf, section
-from tests.field.nxmx_files import dataset, group, write
+from tests.field.cbf_files import AXES, HEADER, full_cbf, imgcif_text, mini_cbf, section
+from tests.field.nxmx_files import LEAVE_OUT, dataset, group, write
 from tests.field.test_geometry import DETECTOR, WORDS, edited
 from tests.field.test_smv_headers import header_with
 from tests.field.writers import (
@@ -476,3 +476,137 @@ def test_images_of_other_kinds(start: bytes, kind: str, tmp_path: Path, run: Run
     outcome = run(f"{WORDS} -img a.img")
     assert outcome.status == 9
     assert kind in outcome.err
+
+
+# two files together
+
+
+def both_files(words: str) -> Any:
+    return from_args(f"-cell 70 80 90 -default_F 100 -N 4 -nodump {words}")
+
+
+@pytest.mark.parametrize("corrected", ["", "-corrected"])
+def test_masks_do_not_place_the_image_of_another_file(corrected: str, tmp_path: Path) -> None:
+    """An image in SMV, and a mask in NXmx that says other things: the image counts."""
+    header_with(tmp_path / "a.img", {})
+    mask = write(tmp_path / "m.h5", wavelength=1.3, omega=[30.0], beside_omega={"omega_end": 31.0})
+    alone = both_files(f"-img {tmp_path / 'a.img'} {corrected}")
+    masked = both_files(f"-img {tmp_path / 'a.img'} -mask {mask} {corrected}")
+    assert masked.beam.wavelength == alone.beam.wavelength
+    assert masked.detector.pixel_size == alone.detector.pixel_size
+    assert masked.scan == alone.scan
+    np.testing.assert_array_equal(masked.geometry.origin, alone.geometry.origin)
+
+
+def test_masks_do_not_fill_what_an_image_does_not_say(tmp_path: Path) -> None:
+    image = write(tmp_path / "a.h5", wavelength=LEAVE_OUT)
+    mask = write(tmp_path / "m.h5", wavelength=1.3, omega=[30.0], beside_omega={"omega_end": 31.0})
+    with pytest.raises(CupysimError, match="give -lambda"):
+        both_files(f"-img {image} -mask {mask}")
+    found = both_files(f"-img {image} -mask {mask} -lambda 1")
+    assert found.scan.start == 0.0
+    assert found.scan.sweep.range == 0.0
+
+
+@pytest.mark.parametrize("corrected", ["", "-corrected"])
+def test_lists_overrule_images_altogether(corrected: str, tmp_path: Path) -> None:
+    """A still of a list stays one, whatever rotation and swing the image's file has."""
+    content = expt()
+    for name in ("scan", "goniometer"):
+        del content[name], content["experiment"][0][name]
+    content["detector"][0]["panels"][0]["image_size"] = [80, 64]
+    save(tmp_path / "a.expt", content)
+    header_with(tmp_path / "a.img", {"TWOTHETA": "15", "PHI": "20", "OSC_RANGE": "1"}, "PHI=")
+    nxmx = write(tmp_path / "a.h5", omega=[30.0], beside_omega={"omega_end": 31.0})
+    words = f"-expt {tmp_path / 'a.expt'} -default_F 100 -N 4 -nodump {corrected}"
+    alone = from_args(words)
+    for other in (f"-img {nxmx}", f"-img {tmp_path / 'a.img'}", f"-mask {tmp_path / 'a.img'}"):
+        found = from_args(f"{words} {other}")
+        np.testing.assert_array_equal(found.geometry.origin, alone.geometry.origin)
+        np.testing.assert_array_equal(found.lattice.direct, alone.lattice.direct)
+        assert (found.scan.start, found.scan.sweep.range) == (0.0, 0.0)
+
+
+def test_masks_of_one_image_serve_a_series(tmp_path: Path) -> None:
+    image = write(tmp_path / "a.h5", omega=[0.0, 1.0, 2.0])
+    mask = write(tmp_path / "m.h5")
+    found = both_files(f"-img {image} -image 2 -mask {mask}")
+    assert np.degrees(found.scan.start) == pytest.approx(2.0)
+
+
+def test_images_of_detectors(tmp_path: Path) -> None:
+    """NXdetector has data of its own, which are the images where the entry has none."""
+    images = np.zeros((2, 64, 80), np.int32)
+    images[1, 3:8] = -1
+
+    def change(file: h5py.File) -> None:
+        del file["entry/data"]
+        file[f"{DETECTOR}/data"] = images
+
+    path = edited(tmp_path / "a.h5", change, mask=False)
+    assert nxmx_image.read(path, 0)[0].all()
+    assert np.count_nonzero(~nxmx_image.read(path, 1)[0]) == 5 * 80
+
+
+def frames(first: str, second: str) -> str:
+    text = imgcif_text((3, 3))
+    text = re.sub(r"loop_\n_diffrn_data_frame\.(.|\n)*?\n\n", "", text)
+    text = re.sub(r"loop_\n_diffrn_scan_frame_axis\.(.|\n)*?\n\n", "", text)
+    names = ("id", "detector_element_id", "array_id", "binary_id")
+    text += (
+        loop(
+            [f"_diffrn_data_frame.{name}" for name in names],
+            [("F1", "E1", "A1", first), ("F2", "E1", "A1", second)],
+        )
+        + "\n"
+    )
+    names = ("frame_id", "axis_id", "angle", "displacement")
+    text += loop(
+        [f"_diffrn_scan_frame_axis.{name}" for name in names],
+        [("F1", "OMEGA", 5.0, 0), ("F2", "OMEGA", 5.5, 0), ("F1", "DISTANCE", 0, 150),
+         ("F2", "DISTANCE", 0, 150)],
+    ) + "\n"  # fmt: skip
+    return text + "_array_data.binary_id 2\n"
+
+
+def of_one_image(path: Path, text: str) -> Path:
+    """A file whose binary section is an item, not a row of a loop."""
+    full_cbf(path, text, section(PIXELS))
+    old = b"loop_\n_array_data.array_id\n_array_data.data\nA1\n"
+    data = path.read_bytes()
+    assert data.count(old) == 1
+    path.write_bytes(data.replace(old, b"_array_data.array_id A1\n_array_data.data\n"))
+    return path
+
+
+def test_frames_by_their_binary_sections(tmp_path: Path) -> None:
+    path = of_one_image(tmp_path / "a.cbf", frames("1", "2"))
+    assert np.degrees(cbf.read(path)[1].phi) == pytest.approx(5.5)
+    both = of_one_image(tmp_path / "b.cbf", frames("2", "2"))
+    with pytest.raises(FileFormatError, match="several frames have the image"):
+        cbf.read(both)
+
+
+def test_axes_that_are_there_twice(tmp_path: Path) -> None:
+    axes = [*AXES, AXES[-1].replace("1 0 0 0 0 0", "1 0 0 5 0 0")]
+    path = full_cbf(tmp_path / "a.cbf", imgcif_text((3, 3), axes=axes), section(PIXELS))
+    with pytest.raises(FileFormatError, match="two axes 'ELEMENT_X'"):
+        cbf.read(path)
+
+
+def test_impossible_polarization_of_tables(tmp_path: Path) -> None:
+    text = re.sub(r"loop_\n_diffrn_radiation\.(.|\n)*?\n\n", "", imgcif_text((3, 3)))
+    text += "_diffrn_radiation.polarizn_source_ratio 5\n\n"
+    path = full_cbf(tmp_path / "a.cbf", text, section(PIXELS))
+    with pytest.raises(FileFormatError, match="polarizn_source_ratio 5 is not between"):
+        cbf.read(path)
+
+
+def test_sizes_and_bytes_of_headers(tmp_path: Path, run: Run) -> None:
+    header_with(tmp_path / "a.img", {"SIZE1": "40"})
+    told = run(f"{WORDS} -img a.img").err
+    assert "SIZE1 is 80, then 40; the last counts" in told
+    assert f"{64 * 40 * 2} bytes behind its pixels are not read" in told
+    header_with(tmp_path / "b.img", {})
+    (tmp_path / "b.img").write_bytes((tmp_path / "b.img").read_bytes() + bytes(512))
+    assert "512 bytes behind its pixels are not read" in run(f"{WORDS} -mask b.img").err
