@@ -1,4 +1,4 @@
-"""Images in HDF5 by the NeXus definition NXmx, with the experiment and its truth."""
+"""Images in HDF5 files (NeXus definition NXmx), with the experiment and the ground truth."""
 
 from cupysim.formats.nexus.content import Content
 from cupysim.formats.nexus.reader import is_hdf5, read

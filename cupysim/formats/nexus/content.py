@@ -1,4 +1,4 @@
-"""What an HDF5 file of ours holds."""
+"""Content of an HDF5 file that cupysim wrote."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from cupysim.models.experiment import Experiment
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """An image, the experiment of which it is, and how it was made.
+    """An image, its experiment, its ground truth, and the record of how it was made.
 
     Parameters
     ----------
     experiment : Experiment
-        What was simulated.
+        Simulated experiment.
     expected : ndarray of float32, shape (n_slow, n_fast)
         Expected photons.
     counts : ndarray of int32, shape (n_slow, n_fast), optional
-        Photons counted, with noise.
+        Counted photons, with noise.
     spots : ndarray, optional
-        Structured array of predicted spots, see `cupysim.prediction.spots`.
+        Structured array of predicted spots; see `cupysim.prediction.spots`.
     provenance : mapping of str to str or number
         Arguments, version, seeds.
     record : str
-        All that is known of how it was made, as JSON.
+        Complete record of how the image was made, as JSON.
     """
 
     experiment: Experiment
@@ -39,5 +39,5 @@ class Content:
 
     @property
     def rendered(self) -> np.ndarray:
-        """Pixels which were computed, bool, shape (n_slow, n_fast)."""
+        """Pixels that were computed: ndarray of bool, shape (n_slow, n_fast)."""
         return self.experiment.rendered_pixels

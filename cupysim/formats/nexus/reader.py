@@ -1,4 +1,4 @@
-"""Reading our NXmx files: the image and the experiment."""
+"""Reader of NXmx files that cupysim wrote: the image and the experiment."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from cupysim.models.experiment import Experiment
 from cupysim.storage.reading import opened
 
 SPOT_FIELDS = {"h", "k", "l", "fast", "slow", "F", "photons"}
-"""What a table of spots has at least."""
+"""Fields that a table of spots must have."""
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def is_hdf5(path: os.PathLike[str] | str) -> bool:
-    """Whether a file is one of HDF5.
+    """Whether a file is an HDF5 file.
 
     Raises
     ------
@@ -37,12 +37,12 @@ def is_hdf5(path: os.PathLike[str] | str) -> bool:
 
 @contextmanager
 def hdf5_file(path: os.PathLike[str] | str) -> Iterator[Any]:
-    """An HDF5 file, open for reading; what is wrong with it becomes our error.
+    """Open an HDF5 file for reading. Errors of h5py become a `FileFormatError`.
 
     Raises
     ------
     FileFormatError
-        If it is no HDF5 file, damaged, or something is missing.
+        If it is not an HDF5 file, is damaged, or is incomplete.
     """
     import h5py
 
@@ -57,7 +57,7 @@ def hdf5_file(path: os.PathLike[str] | str) -> Iterator[Any]:
     except (
         OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError,
     ) as error:  # fmt: skip
-        # a tree of other things than expected shows in all these ways
+        # an unexpected tree can raise any of these
         reason = str(error.args[0] if error.args else error).splitlines()[0]
         if "filter" in reason:
             reason += "; pip install 'cupysim[images]' brings common filters"
@@ -70,17 +70,17 @@ def read(path: os.PathLike[str] | str) -> Content:
     Parameters
     ----------
     path : path_like
-        A file which `write` made.
+        File that `write` made.
 
     Returns
     -------
     Content
-        As it was written.
+        Content of the file.
 
     Raises
     ------
     FileFormatError
-        If the file is damaged or not one of ours.
+        If the file is damaged, or not written by cupysim.
     """
     with hdf5_file(path) as file:
         if OURS not in file:

@@ -1,4 +1,4 @@
-"""Many images in an NXmx file, and a file which shows those of several as one."""
+"""NXmx files with many images, and master files that combine several of them."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from cupysim.formats.pixels import GAP
 from cupysim.models.experiment import Experiment
 
 SHOTS = "/entry/cupysim_shots"
-"""The truth of each image."""
+"""Group with the ground truth of each image."""
 
 EXPECTED = f"{SHOTS}/expected_photons"
 
 
 class Series:
-    """Writes images one after the other.
+    """Writer of an NXmx file with many images.
 
     Parameters
     ----------
     file : path_like or file-like
-        The new file, a name or something which HDF5 can write to.
+        New file: a name, or an object that HDF5 can write to.
     experiment : Experiment
-        What the images have in common, as processing programs may know it.
+        Experiment that all images share, as processing programs may know it.
     count : int
-        Images.
+        Number of images.
     counted : bool
-        Whether images are photons counted, not expected ones.
+        Whether images are counted photons, not expected photons.
     expected : bool
-        Keep expected photons beside those counted.
+        Keep expected photons in addition to counted photons.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class Series:
         Parameters
         ----------
         place : int
-            Which, from 0.
+            Number of the image, counted from 0.
         image : ndarray, shape (n_slow, n_fast)
-            Photons.
+            Counted photons, or expected photons if the series has no counts.
         expected : ndarray, shape (n_slow, n_fast), optional
-            Those which are expected.
+            Expected photons, in addition to counted ones.
         """
         if self.counted:
             image = np.where(self.rendered, image, GAP).astype(np.int32)
@@ -89,18 +89,18 @@ class Series:
         truth: Mapping[str, tuple[np.ndarray, str]],
         attributes: Mapping[str, str] | None = None,
     ) -> None:
-        """Write all beside the images.
+        """Write everything except the images.
 
         Parameters
         ----------
         title : str
-            Of the series.
+            Title of the series.
         frames : Frames
-            What changes from image to image.
+            Values that change from image to image.
         truth : mapping of str to tuple of ndarray and str
-            What is known of the images, along the first axis, with units.
+            Ground truth of the images, along the first axis, with units.
         attributes : mapping of str to str, optional
-            Of the truth.
+            Attributes of the group with the ground truth.
         """
         tree = Tree(self._file, self.experiment, self.rendered, self.counted, frames)
         tree.write(title)
@@ -123,14 +123,14 @@ class Series:
 
 @dataclass(frozen=True)
 class Part:
-    """A file of a series.
+    """One file of a series.
 
     Parameters
     ----------
     path : str
-        The file.
+        Name of the file.
     count : int
-        Its images.
+        Number of images in it.
     """
 
     path: str
@@ -146,24 +146,24 @@ def write_master(
     title: str,
     frames: Frames,
 ) -> None:
-    """Write a file which shows the images of others as its own.
+    """Write a master file: it shows the images of other files by virtual data sets.
 
     Parameters
     ----------
     file : path_like or file-like
-        The new file, a name or something which HDF5 can write to.
+        New file: a name, or an object that HDF5 can write to.
     folder : str
-        Where the file will be; the others are found from there.
+        Folder of the new file. The paths of the other files are relative to it.
     experiment : Experiment
-        What the images have in common.
+        Experiment that all images share.
     parts : sequence of Part
-        The files, in order.
+        Files with the images, in order.
     counted : bool
-        Whether images are photons counted.
+        Whether images are counted photons, not expected photons.
     title : str
-        Of the series.
+        Title of the series.
     frames : Frames
-        What changes from image to image.
+        Values that change from image to image.
     """
     import h5py
 
@@ -184,17 +184,17 @@ def write_master(
 
 
 def read_truth(file: Any) -> dict[str, np.ndarray]:
-    """What is known of the images of a series.
+    """Read the ground truth of the images of a series.
 
     Parameters
     ----------
     file : h5py.File
-        A file which `Series` wrote.
+        File that `Series` wrote.
 
     Returns
     -------
     dict of str to ndarray
-        As it was given.
+        Ground truth by name, along the first axis.
     """
     return {
         name: item[()]
@@ -204,11 +204,11 @@ def read_truth(file: Any) -> dict[str, np.ndarray]:
 
 
 def read_units(file: Any) -> dict[str, str]:
-    """Units of the truth of a series, empty where there is none.
+    """Units of the ground truth of a series by name; empty for numbers without a unit.
 
     Parameters
     ----------
     file : h5py.File
-        A file which `Series` wrote.
+        File that `Series` wrote.
     """
     return {name: str(file[SHOTS][name].attrs.get("units", "")) for name in read_truth(file)}

@@ -1,7 +1,7 @@
-"""Models as HDF5 groups: each dataclass a group, each field an attribute or a data set.
+"""Storage of models in HDF5: each dataclass is a group, each field an attribute or a data set.
 
-A number, a text or a tuple is an attribute, an array a data set, None an empty attribute. Numbers
-keep their last bit, so that an experiment read from a file renders the image in it.
+A number, a text or a tuple is an attribute; an array is a data set; None is an empty attribute.
+Numbers are exact to the last bit. An experiment from a file therefore renders the same image again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MODEL = "model"
 
 
 def _with_its_parts(kind: type) -> set[type]:
-    """A class of models, and those of its fields."""
+    """A class of models, and the classes of its fields."""
     found = {kind}
     for hint in get_type_hints(kind).values():
         for part in (hint, *get_args(hint)):
@@ -34,7 +34,7 @@ def _with_its_parts(kind: type) -> set[type]:
 
 
 CLASSES: dict[str, type] = {kind.__name__: kind for kind in _with_its_parts(Experiment)}
-"""Classes which are written and read; no other is ever made from a file."""
+"""Classes that are written and read. A file cannot create objects of other classes."""
 
 
 def store(group: Any, value: Any, **compression: Any) -> None:
@@ -43,16 +43,16 @@ def store(group: Any, value: Any, **compression: Any) -> None:
     Parameters
     ----------
     group : h5py.Group
-        The group of the model.
+        Empty group.
     value : dataclass instance
-        One of `CLASSES`.
+        Model of one of the `CLASSES`.
     compression : optional
         Keywords of h5py for large arrays.
 
     Raises
     ------
     ModelError
-        If it could not be read again: its class is none of them.
+        If its class is not among `CLASSES`: it could not be read again.
     """
     import h5py
 
@@ -72,7 +72,7 @@ def store(group: Any, value: Any, **compression: Any) -> None:
         elif content is None:
             group.attrs[item.name] = h5py.Empty("f8")
         elif isinstance(content, (tuple, list)):
-            # None is not a number, and a number is never not one
+            # NaN stands for None: no number of a model is NaN
             group.attrs[item.name] = [math.nan if part is None else part for part in content]
         elif isinstance(content, str):
             group.attrs[item.name] = str(content)
@@ -81,23 +81,23 @@ def store(group: Any, value: Any, **compression: Any) -> None:
 
 
 def restore(group: Any) -> Any:
-    """The model which `store` wrote.
+    """Read a model that `store` wrote.
 
     Parameters
     ----------
     group : h5py.Group
-        The group of the model.
+        Group with the model.
 
     Returns
     -------
     dataclass instance
-        One of `CLASSES`.
+        Model of one of the `CLASSES`.
 
     Raises
     ------
     ModelError
-        If the group holds no model, an impossible one, or one with parts which are not known:
-        those of a later version.
+        If the group holds no model, an impossible model, or a model with unknown parts: those of
+        another version of cupysim.
     """
     name = group.attrs.get(MODEL) if hasattr(group, "keys") else None
     if not isinstance(name, str) or name not in CLASSES:
@@ -127,7 +127,7 @@ def restore(group: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """An attribute as Python knows it."""
+    """An attribute as a plain Python object."""
     if type(value).__name__ == "Empty":
         return None
     if isinstance(value, np.ndarray):

@@ -1,4 +1,4 @@
-"""The tree of an NXmx file but for its images: what DIALS, nxmx, fabio, silx and XDS take."""
+"""The tree of an NXmx file without its images, for DIALS, nxmx, fabio, silx and XDS."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ TRANSFORMATIONS = "/entry/instrument/detector/transformations"
 MODULE = "/entry/instrument/detector/module"
 
 SENSOR_MATERIAL = "Si"
-"""NXmx demands a material; that of most detectors. The sensor which was simulated is known by its
-attenuation, which is kept beside the experiment."""
+"""Material of the sensor, as in most detectors. NXmx requires one. The simulated sensor has no
+material, but an attenuation; this is stored with the experiment."""
 
 
 def compression() -> dict[str, Any]:
-    """Keywords of h5py for images: Bitshuffle-LZ4 where hdf5plugin is installed, else gzip."""
+    """Keywords of h5py for images: Bitshuffle-LZ4 if hdf5plugin works, otherwise gzip."""
     slow = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
     if importlib.util.find_spec("hdf5plugin") is None:
         return slow
@@ -39,7 +39,7 @@ def compression() -> dict[str, Any]:
 
 
 def _works(filters: dict[str, Any]) -> bool:
-    """Whether HDF5 takes these filters: with HDF5_PLUGIN_PATH set, it may find others' first."""
+    """Whether HDF5 accepts these filters. With HDF5_PLUGIN_PATH set, it may find others first."""
     import h5py
 
     try:
@@ -52,16 +52,16 @@ def _works(filters: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """What changes from image to image.
+    """Values that change from image to image.
 
     Parameters
     ----------
     count : int
-        Images.
+        Number of images.
     starts : sequence of float, optional
-        Spindle angle at which each begins (rad); the experiment's without it.
+        Spindle angle at the beginning of each image (rad). The default is that of the experiment.
     wavelengths : ndarray, shape (count,), optional
-        Wavelength of each (m); the experiment's without it.
+        Wavelength of each image (m). The default is that of the experiment.
     """
 
     count: int = 1
@@ -70,20 +70,20 @@ class Frames:
 
 
 class Tree:
-    """Writes all groups of an NXmx file but for the images.
+    """Writer of all groups of an NXmx file, without the images.
 
     Parameters
     ----------
     file : h5py.File
-        An empty file.
+        Open file to write to.
     experiment : Experiment
-        Whose beam, detector and spindle.
+        Experiment with the beam, detector and spindle to write.
     rendered : ndarray of bool, shape (n_slow, n_fast)
-        Pixels which were computed.
+        Pixels that were computed.
     counted : bool
-        Whether images are photons counted, not expected ones.
+        Whether images are counted photons, not expected photons.
     frames : Frames, optional
-        The images; one without it.
+        Values of the images; a single image by default.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Tree:
         self.compression = compression()
 
     def write(self, title: str) -> None:
-        """Fill the file; images go to `DATA`."""
+        """Write all groups. The images belong to `DATA`."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.file.attrs.update(
             {
@@ -126,7 +126,7 @@ class Tree:
         self._module()
 
     def group(self, path: str, kind: str, **attributes: str) -> Any:
-        """Make a group of a class of NeXus."""
+        """Make a group of a NeXus class."""
         group = self.file.require_group(path)
         group.attrs["NX_class"] = kind
         group.attrs.update(attributes)
@@ -167,7 +167,7 @@ class Tree:
         nominal = experiment.sources.mean_wavelength if each is None else each
         self.number(path, nominal / ANGSTROM, "angstrom")
         if len(wavelengths) > 1 and self.frames.wavelengths is None:
-            # as a variant, since readers take the elements of a list for one of each image
+            # as a variant, because readers would assign the numbers of a list to images
             self.file[path].attrs["variant"] = "incident_wavelength_1Dspectrum"
             self.number(f"{path}_1Dspectrum", wavelengths / ANGSTROM, "angstrom")
             weights = np.bincount(which, sources.brightness)
@@ -202,7 +202,7 @@ class Tree:
             group["distance_derived"] = True
         for name in ("x_pixel_size", "y_pixel_size"):
             self.number(f"{path}/{name}", detector.pixel_size, "m")
-        # contiguous, since some readers know no other
+        # contiguous: some readers accept nothing else
         group["pixel_mask"] = np.where(self.rendered, 0, 1).astype(np.uint32)
         group["data"] = self._link(DATA)
         specific = self.group(f"{path}/detectorSpecific", "NXcollection")
@@ -222,13 +222,13 @@ class Tree:
         module = self.group(MODULE, "NXdetector_module")
         module["data_origin"] = [0, 0]
         module["data_size"] = [detector.n_slow, detector.n_fast]
-        # on module_offset: readers forget what stands at the pixel directions alone
+        # on module_offset, because readers ignore offsets of the pixel directions
         self._transformation(
             f"{MODULE}/module_offset", [0.0], "m", "translation", np.array([1.0, 0.0, 0.0]),
             f"{TRANSFORMATIONS}/det_z", offset=np.array([origin[0], origin[1], 0.0]),
         )  # fmt: skip
         for name, axis in (("fast_pixel_direction", fast), ("slow_pixel_direction", slow)):
-            # a two-theta axis whose length is not one stretches the detector (quirk Q4)
+            # a two-theta axis that is not a unit vector stretches the detector (quirk Q4)
             length = float(norm(axis))
             self._transformation(
                 f"{MODULE}/{name}", [detector.pixel_size * length], "m", "translation",

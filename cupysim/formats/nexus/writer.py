@@ -1,4 +1,4 @@
-"""Writing one image with all that belongs to it as an NXmx file."""
+"""Writer of an NXmx file with one image, its experiment and its ground truth."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ OURS = "/entry/cupysim"
 
 
 def write(stream: BinaryIO, content: Content) -> None:
-    """Write an image and all that belongs to it.
+    """Write an image with its experiment, ground truth and provenance.
 
     Parameters
     ----------
     stream : binary stream
-        Where, open for reading and writing.
+        Stream to write to, open for reading and writing.
     content : Content
-        What is written.
+        Image, experiment and ground truth to write.
     """
     import h5py
 
