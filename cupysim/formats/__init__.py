@@ -1,1 +1,1 @@
-"""File formats, a module for each."""
+"""Readers and writers of file formats, one module for each format."""

@@ -1,4 +1,4 @@
-"""Image files of all kinds, as people look at them."""
+"""Reader of image files of all kinds, for display."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ from cupysim.models.experiment import Experiment
 from cupysim.storage.reading import check_regular, opened
 
 NO_IMAGES = (b"MTZ ", b"data_", b"CRYST1", b"HEADER", b"ATOM  ", b"!FORMAT=XDS_ASCII")
-"""How other files begin which people ask for."""
+"""First bytes of files that are not images, but are often given as such."""
 
 SMV_FACTS = (
     ("two-theta", ("TWOTHETA",), "{:g} degrees"),
     ("header", ("BEAM_CENTER_X", "BEAM_CENTER_Y"), "BEAM_CENTER_X={:g} BEAM_CENTER_Y={:g} mm"),
 )
-"""What else a header tells: a name, its keys, and how it is said."""
+"""Further facts in an SMV header: name, keys, and text for their numbers."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageFile:
-    """An image which was read.
+    """An image from a file, with its geometry.
 
     Parameters
     ----------
     path : str
-        Its name.
+        Name of the file.
     kind : str
-        What kind of file, for people.
+        Kind of the file, for messages.
     pixels : ndarray, shape (n_slow, n_fast)
-        Numbers as in the file.
+        Numbers in the pixels, as in the file.
     masked : ndarray of bool, shape (n_slow, n_fast)
-        Pixels which hold no measurement.
+        Pixels without a measurement.
     geometry : ImageGeometry, optional
-        Where the detector is, if the file tells.
+        Geometry, if the file contains it.
     content : Content, optional
-        What a file of ours holds beside.
+        Further content of a file that cupysim wrote.
     facts : dict
-        Other things worth telling, in order.
+        Names and texts of further facts to show, in order.
     """
 
     path: str
@@ -65,21 +65,21 @@ class ImageFile:
 def open_image(
     path: os.PathLike[str] | str, shape: Sequence[int] | None = None, number: int = 0
 ) -> ImageFile:
-    """Read an image of any kind we know.
+    """Read an image of any supported kind.
 
     Parameters
     ----------
     path : path_like
-        SMV, CBF, NXmx HDF5 or raw float32.
+        SMV, CBF, NXmx HDF5 or raw float32 file.
     shape : sequence of 2 int, optional
-        Fast and slow pixels of a raw float image; a square without it.
+        Numbers of fast and slow pixels of a raw float image; a square image by default.
     number : int, optional
-        Which image of an HDF5 file, from 0.
+        Number of the image in an HDF5 file, counted from 0.
 
     Returns
     -------
     ImageFile
-        The image.
+        Image and geometry.
 
     Raises
     ------
@@ -93,14 +93,16 @@ def open_image(
     if head.startswith(HDF5):
         return _open_hdf5(name, number)
     if number != 0:
-        raise FileFormatError(path, f"there is no image {number}; the file holds one")
+        raise FileFormatError(path, f"there is no image {number}; the file holds only one")
     if head.startswith(cbf.SIGNATURE):
         pixels, geometry = cbf.read(path)
         return ImageFile(name, "CBF", pixels, ~measured(pixels), geometry)
     if head.startswith(b"{"):
         return _open_smv(name)
     if head.startswith(b"P5"):
-        raise FileFormatError(path, "a greymap is a picture; take the float or the SMV image")
+        raise FileFormatError(
+            path, "a greymap is only a picture; use the float image or the SMV image"
+        )
     return _open_float(name, shape)
 
 
@@ -114,7 +116,7 @@ def _open_hdf5(path: str, number: int) -> ImageFile:
     else:
         good, geometry = content.rendered, geometry_of(content.experiment)
         if count > 1:
-            # the experiment is that of the first image
+            # the stored experiment is that of the first image
             geometry = nxmx_image.read(path, number)[1]
     if good.shape != pixels.shape:
         raise FileFormatError(
@@ -122,12 +124,12 @@ def _open_hdf5(path: str, number: int) -> ImageFile:
         )
     if pixels.dtype.kind == "u":
         good = good & measured(pixels)
-    facts = {} if count == 1 else {"images": f"{count}, of which this is number {number}"}
+    facts = {} if count == 1 else {"images": f"{count}; this is number {number}"}
     return ImageFile(path, "NeXus/HDF5", pixels, ~good, geometry, content, facts)
 
 
 def geometry_of(experiment: Experiment) -> ImageGeometry:
-    """The geometry of an experiment, in imgCIF's frame."""
+    """Geometry of an experiment, in the frame of imgCIF."""
     detector, scan = experiment.detector, experiment.scan
     frame, panel = experiment.frame, experiment.geometry
     rotation = to_imgcif(frame)
@@ -155,9 +157,9 @@ def _open_smv(path: str) -> ImageFile:
         if None not in numbers and any(numbers):
             facts[name] = form.format(*numbers)
     if "two-theta" in facts and not (geometry is not None and geometry.beam[2] < 1.0):
-        facts["two-theta"] += ", which beam centre and rings leave out"
+        facts["two-theta"] += "; beam centre and rings ignore it"
     if geometry is None and smv_geometry.is_tilted(image):
-        # which place has the beam is unknown, but the rest is not
+        # only the place of the beam on the detector is unknown
         along, near, pixel, wavelength = (
             image.number(key, whole_key=True) or 0.0
             for key in ("DISTANCE", "CLOSE_DISTANCE", "PIXEL_SIZE", "WAVELENGTH")
@@ -165,7 +167,7 @@ def _open_smv(path: str) -> ImageFile:
         facts |= {
             "pixel": f"{pixel:g} mm",
             "distance": f"{along:g} mm along the beam, {near:g} mm to the point of normal "
-            "incidence; the header does not tell how the detector is tilted",
+            "incidence; the header does not say how the detector is tilted",
             "wavelength": f"{wavelength:g} A" if wavelength else "the file has none",
         }
     contradiction = smv_geometry.contradiction(image, Convention.MOSFLM)
@@ -196,7 +198,7 @@ def _open_float(path: str, shape: Sequence[int] | None) -> ImageFile:
         raise FileFormatError(
             path,
             f"neither SMV, CBF nor HDF5, and {len(data)} bytes are not the raw float32 numbers of "
-            f"{wanted}; --shape FAST SLOW tells its size",
+            f"{wanted}; --shape FAST SLOW gives its size",
         )
     pixels = np.frombuffer(data, dtype=np.float32).reshape(n_slow, n_fast)
     return ImageFile(path, "raw float32", pixels, ~np.isfinite(pixels))

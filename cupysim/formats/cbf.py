@@ -1,4 +1,4 @@
-"""CBF images: mini-CBF as Pilatus detectors write them, and imgCIF with its axes."""
+"""CBF images: mini-CBF files (Pilatus, Eiger), and full imgCIF files with axes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cupysim.models.experiment import Experiment
 SIGNATURE = b"###CBF"
 
 LARGEST_TILT = 1e-9
-"""Sine of the angle to the beam below which an axis is normal to it."""
+"""Largest component along the beam of a detector axis that is normal to the beam."""
 
 
 def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, ImageGeometry]:
@@ -34,19 +34,20 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, ImageGeometry]:
     Parameters
     ----------
     path : path_like
-        The file.
+        File to read.
 
     Returns
     -------
     image : ndarray, shape (n_slow, n_fast)
-        Counts of the type in the file; `cupysim.formats.pixels.measured` tells which are some.
+        Counts, with the type in the file. `cupysim.formats.pixels.measured` finds the pixels that
+        were measured.
     geometry : ImageGeometry
-        In imgCIF's frame.
+        Geometry, in the frame of imgCIF.
 
     Raises
     ------
     FileFormatError
-        If the file is damaged, holds several images, or does not tell the geometry.
+        If the file is damaged, holds several images, or has no geometry.
     CupysimError
         If a library is not installed.
     """
@@ -68,17 +69,17 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, ImageGeometry]:
 
 
 def good_pixels(image: np.ndarray) -> np.ndarray:
-    """Pixels which a mask lets through.
+    """Pixels that a mask image does not exclude.
 
     Parameters
     ----------
     image : ndarray, shape (n_slow, n_fast)
-        An image whose gaps are marked, or ones and zeros.
+        Image with marked gaps, or with ones and zeros only.
 
     Returns
     -------
-    ndarray of bool
-        What was measured; of ones and zeros, the ones.
+    ndarray of bool, shape (n_slow, n_fast)
+        Pixels that were measured; in an image of ones and zeros, the ones.
     """
     good = measured(image)
     is_image = not good.all() or image.max() > 1
@@ -86,7 +87,7 @@ def good_pixels(image: np.ndarray) -> np.ndarray:
 
 
 def _undefined_marked(pixels: np.ndarray, undefined: float | None) -> np.ndarray:
-    """The pixels, with those of the number which the tables call undefined as others mark them."""
+    """Replace the undefined value of the tables by the usual mark of a gap."""
     if pixels.dtype in (np.uint8, np.uint16):
         # the largest number is a saturated pixel of a CCD, not a gap
         pixels = pixels.astype(np.int32)
@@ -97,22 +98,23 @@ def _undefined_marked(pixels: np.ndarray, undefined: float | None) -> np.ndarray
 
 
 def check_geometry(experiment: Experiment) -> None:
-    """Refuse what a mini-CBF header cannot say.
+    """Reject geometries that a mini-CBF header cannot describe.
 
     Parameters
     ----------
     experiment : Experiment
-        What is simulated.
+        Simulated experiment.
 
     Raises
     ------
     CupysimError
-        If the detector is tilted or curved, or its axes are not along the spindle and across.
+        If the detector is tilted or curved, its fast axis is not along the spindle, or the spindle
+        is not normal to the beam.
     """
     detector = experiment.detector
     geometry, scan = experiment.geometry, experiment.scan
     is_still = scan.sweep.range == 0.0 and scan.start == 0.0
-    # of a still nobody needs the spindle
+    # a still has no spindle
     frame = experiment.frame
     rotation = to_imgcif(frame, geometry.fast if is_still else None)
     reason = None
@@ -130,26 +132,26 @@ def check_geometry(experiment: Experiment) -> None:
 
 
 def write(stream: BinaryIO, experiment: Experiment, image: np.ndarray) -> None:
-    """Write an image.
+    """Write a mini-CBF file.
 
     Parameters
     ----------
     stream : binary stream
-        The new file.
+        Stream to write to.
     experiment : Experiment
-        What was simulated; see `check_geometry`.
+        Simulated experiment; see `check_geometry`.
     image : ndarray of int32, shape (n_slow, n_fast)
-        Counts.
+        Counted photons.
 
     Raises
     ------
     CupysimError
-        If fabio is not installed, or the detector is tilted.
+        If fabio is not installed, or the header cannot describe the geometry.
     """
     check_geometry(experiment)
     counts = np.asarray(image, dtype=np.int32)
     if (counts < 0).any():
-        # the difference between the brightest pixel and a gap beside it must fit 32 bits
+        # the difference between the brightest pixel and a neighbouring gap must fit into 32 bits
         counts = np.minimum(counts, LARGEST_PIXEL_VALUE - 1)
     lines = [
         b"###CBF: VERSION 1.5, cupysim", b"data_image", b"",

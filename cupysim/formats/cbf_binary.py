@@ -1,4 +1,4 @@
-"""The parts of a CBF file: its text, and the sections with packed pixels."""
+"""Parts of a CBF file: its text, and the sections with packed pixels."""
 
 from __future__ import annotations
 
@@ -30,47 +30,47 @@ TYPES = {
     )
     for bits in sizes
 }
-"""Element types, in lower case."""
+"""Element types of CBF, in lower case, and the types of numpy."""
 
 USUAL_TYPE = "signed 32-bit integer"
-"""What pixels are if the section does not say."""
+"""Element type if the section does not name one."""
 
 BYTE_OFFSET, NONE = "x-CBF_BYTE_OFFSET", "x-CBF_NONE"
 
 BY_CBFLIB = ("x-CBF_PACKED", "x-CBF_PACKED_V2")
-"""Packings which CBFlib unpacks for us. It knows x-CBF_CANONICAL too, but damaged pixels make it
-write where it must not, and it loses the signs of short ones."""
+"""Packings that CBFlib unpacks. CBFlib can also unpack x-CBF_CANONICAL. But damaged pixels make it
+overwrite memory, and it loses the signs of short integers."""
 
 FLAT = "flat"
-"""A flag of these packings."""
+"""Flag of these packings."""
 
 TIGHTEST = 200
-"""Pixels which a byte can hold: x-CBF_PACKED needs six bits for 128 equal ones."""
+"""Largest number of pixels in a byte: x-CBF_PACKED needs six bits for 128 equal pixels."""
 
 PADDING = 16
-"""Zeros after packed pixels: no number takes more bytes, and a reader may look that far."""
+"""Number of zeros after packed pixels. A reader may read so many bytes beyond the last number."""
 
 
 @dataclass(frozen=True)
 class BinarySection:
-    """Packed pixels, and what is said of them.
+    """Packed pixels of a CBF file, and their description.
 
     Parameters
     ----------
     n_fast, n_slow : int
-        Pixels.
+        Number of pixels along the fast and slow axis.
     type_name : str
         Element type, a key of `TYPES`.
     packing : str
-        How they are packed: ``x-CBF_...``.
+        Name of the packing: ``x-CBF_...``.
     flags : tuple of str
-        What else the packing depends on.
+        Flags of the packing.
     big_endian : bool
-        The order of bytes, where pixels are not packed.
+        Whether pixels that are not packed have big-endian byte order.
     digest : str
         Checksum; empty if there is none.
     packed : bytes
-        The packed pixels.
+        Packed pixels.
     """
 
     n_fast: int
@@ -84,24 +84,24 @@ class BinarySection:
 
 
 def split(path: os.PathLike[str] | str) -> tuple[str, list[BinarySection]]:
-    """Take a CBF file apart.
+    """Split a CBF file into text and binary sections.
 
     Parameters
     ----------
     path : path_like
-        The file.
+        File to read.
 
     Returns
     -------
     text : str
-        All but the binary sections.
+        Text of the file without the binary sections.
     sections : list of BinarySection
-        These, with sizes which agree with each other and with the bytes there are.
+        Binary sections. Their sizes agree with each other and with the number of bytes.
 
     Raises
     ------
     FileFormatError
-        If it cannot be read, holds no image, or a section is damaged.
+        If the file cannot be read, holds no image, or a section is damaged.
     """
     with opened(path) as stream:
         data = stream.read()
@@ -116,7 +116,7 @@ def split(path: os.PathLike[str] | str) -> tuple[str, list[BinarySection]]:
         place = start + len(MARKER) + len(section.packed)
         end = data.find(END, place)
         if end < 0:
-            # the text field which holds the section ends with the file
+            # close the text field of the section at the end of the file
             pieces.append(b"\n;\n")
             place = len(data)
         else:
@@ -134,21 +134,21 @@ def unpack(
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     section : BinarySection
-        The section.
+        Binary section.
 
     Returns
     -------
     pixels : ndarray, shape (n_slow, n_fast)
-        Of the type which the file says.
+        Pixels of the type that the file declares.
     remarks : tuple of str
-        What casts doubt on them.
+        Warnings that the file may be damaged.
 
     Raises
     ------
     FileFormatError
-        If they are fewer than the file says, or packed in a way nobody knows.
+        If the file has too few pixels, or CBFlib cannot unpack them.
     CupysimError
         If a library is missing.
     """
@@ -176,17 +176,17 @@ def unpack(
 
 
 def pack(pixels: np.ndarray) -> list[bytes]:
-    """Lines of a binary section.
+    """Pack pixels into the lines of a binary section.
 
     Parameters
     ----------
     pixels : ndarray of int32, shape (n_slow, n_fast)
-        Counts; neighbours differ by less than 2**31, for which readers have 32 bits.
+        Counts. Neighbours must differ by less than 2**31, because readers use 32 bits.
 
     Returns
     -------
     list of bytes
-        Lines without their ends.
+        Lines without line ends.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def pack(pixels: np.ndarray) -> list[bytes]:
     """
     compression = require("fabio.compression", "writing CBF images")
     n_slow, n_fast = pixels.shape
-    # differences of 32 bits would overflow in numbers of 32 bits
+    # with 32 bits, differences of neighbours would overflow
     packed = compression.compByteOffset(pixels.astype(np.int64).ravel())
     digest = base64.b64encode(hashlib.md5(packed).digest())
     return [
@@ -226,7 +226,7 @@ def _decoded(text: bytes) -> str:
 
 
 def _section(path: object, head: bytes, data: bytes, start: int) -> BinarySection:
-    """A section from its MIME header and the place where its pixels start."""
+    """Make a section from its MIME header and the position of its pixels."""
     text = _decoded(head)
 
     def field(name: str) -> str:
@@ -283,11 +283,11 @@ def _section(path: object, head: bytes, data: bytes, start: int) -> BinarySectio
 
 
 def _byte_offset(path: object, section: BinarySection, dtype: np.dtype) -> tuple[np.ndarray, int]:
-    """Pixels, and how many more there are than the file says."""
+    """Unpacked pixels, and the number of surplus pixels."""
     compression = require("fabio.compression", "reading CBF images")
     if dtype.kind == "f":
         raise FileFormatError(path, f"pixels of the type {section.type_name}, packed as integers")
-    # unpacked with what follows, so that what is there is known to the last pixel
+    # the padding shows how many pixels there really are
     values = np.asarray(
         compression.decByteOffset(section.packed + bytes(PADDING), size=None, dtype="int64")
     )
@@ -295,20 +295,20 @@ def _byte_offset(path: object, section: BinarySection, dtype: np.dtype) -> tuple
     surplus = len(values) - PADDING - count
     if surplus < 0:
         raise FileFormatError(path, "the CBF is cut off: it has fewer pixels than it says")
-    # writers of unsigned numbers let differences overflow
+    # differences of unsigned numbers may have overflowed in the writer
     return values[:count].astype(dtype), surplus
 
 
 def _by_cbflib(path: object, section: BinarySection, dtype: np.dtype) -> np.ndarray:
-    """Pixels from CBFlib, which is given a file of nothing else, with sizes which were checked."""
+    """Pixels unpacked by CBFlib, from a file with only this section. Its sizes are checked."""
     with warnings.catch_warnings():
-        # SWIG's types have no module
+        # importing SWIG's types warns that they have no module
         warnings.simplefilter("ignore", DeprecationWarning)
         pycbf = require("pycbf", f"reading CBF images packed as {section.packing}")
     if dtype.itemsize == 8 and (dtype.kind != "f" or FLAT in section.flags):
-        # what CBFlib 0.9.6 reads differs from what it wrote
+        # CBFlib 0.9.6 does not read back what it wrote
         raise FileFormatError(
-            path, f"pixels of the type {section.type_name}, which CBFlib unpacks wrongly"
+            path, f"pixels of the type {section.type_name}: CBFlib unpacks them wrongly"
         )
     content = "; ".join(
         [f'conversions="{section.packing}"', *(f'"{flag}"' for flag in section.flags)]
@@ -335,7 +335,7 @@ def _by_cbflib(path: object, section: BinarySection, dtype: np.dtype) -> np.ndar
         real = dtype.kind == "f"
         data = handle.get_realarray_as_string() if real else handle.get_integerarray_as_string()
     except Exception as error:
-        # the wrapper raises bare exceptions with CBFlib's names of errors
+        # the wrapper raises plain exceptions with CBFlib's names of errors
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise FileFormatError(path, f"its pixels cannot be unpacked: {reason}") from error
     if len(data) != section.n_fast * section.n_slow * dtype.itemsize:

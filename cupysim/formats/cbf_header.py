@@ -1,4 +1,4 @@
-"""The geometry that the header of a mini-CBF file tells."""
+"""Geometry from the header of a mini-CBF file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cupysim.formats.text_numbers import NUMBER
 from cupysim.maths.rotations import rotate_axis
 
 PILATUS_12M = (2463, 5071)
-"""Pixels of the one detector of this header that is not flat: that of Diamond's I23."""
+"""Number of pixels of the only detector with this header that is not flat: Diamond's I23."""
 
 ALIKE = 1e-3
 """Relative difference up to which a wavelength and an energy agree."""
@@ -36,37 +36,38 @@ _SENSOR = re.compile(r"#\s*\w+ sensor,? thickness\s+([0-9.]+(?:[eE][-+]?[0-9]+)?
 
 
 def geometry(path: object, text: str, n_fast: int, n_slow: int) -> ImageGeometry:
-    """What the header of a mini-CBF file tells.
+    """Read the geometry from the header of a mini-CBF file.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     text : str
-        Its text.
+        Text of the file.
     n_fast, n_slow : int
-        Pixels.
+        Number of pixels along the fast and slow axis.
 
     Returns
     -------
     ImageGeometry
-        In imgCIF's frame: a detector with fast along x and slow along -y, normal to the beam, then
-        turned by Detector_2theta about the spindle.
+        Geometry in the frame of imgCIF. The detector has its fast axis along x and its slow axis
+        along -y, normal to the beam. It is then turned by Detector_2theta about the spindle.
 
     Raises
     ------
     FileFormatError
-        If lines are missing, or their values impossible.
+        If lines are missing, or if values are impossible.
 
     Notes
     -----
-    The lines are Dectris' (technical note "PILATUS CBF header specification"), axes as dxtbx's
-    FormatCBFMini has them. That knows no Detector_2theta; where a Pilatus' file has imgCIF's axes
-    besides, as those of Diamond's I19, the swing is a right-handed rotation about the omega axis.
+    Dectris defines the lines (technical note "PILATUS CBF header specification"). The axes are
+    those of dxtbx's FormatCBFMini. FormatCBFMini ignores Detector_2theta. The Pilatus files of
+    Diamond's I19 have also imgCIF's axes: there, the detector's arm turns right-handed about the
+    omega axis.
     """
     if (n_fast, n_slow) == PILATUS_12M:
         raise FileFormatError(
-            path, "a Pilatus 12M, whose 24 rows of modules lie on a cylinder; only single flat "
+            path, "a Pilatus 12M: its 24 rows of modules lie on a cylinder; only single flat "
             "panels are supported so far"
         )  # fmt: skip
     header = MiniHeader.find(path, text)
@@ -93,23 +94,22 @@ def geometry(path: object, text: str, n_fast: int, n_slow: int) -> ImageGeometry
     offset = header.number("Detector_Voffset", LENGTHS, "m")
     if offset:
         header.remarks.append(
-            f"Detector_Voffset {offset:g} m is not taken into account: Beam_xy says where the "
-            "beam is"
+            f"Detector_Voffset {offset:g} m is not used: Beam_xy says where the beam is"
         )
     for name, usual in (("Flux", 0.0), ("Filter_transmission", 1.0)):
         match = NUMBER.match(header.lines[name][0]) if header.has(name) else None
         if match is not None and float(match.group()) != usual:
-            header.remarks.append(f"{name} {match.group()} is not taken; -fluence gives photons")
+            header.remarks.append(f"{name} {match.group()} is not used; -fluence gives photons")
     if header.has("Polarization"):
         header.remarks.append(
-            f"Polarization {header.lines['Polarization'][0][:40]} is not taken, since its meaning "
+            f"Polarization {header.lines['Polarization'][0][:40]} is not used, because its meaning "
             "differs between beamlines; -polar gives Kahn's factor"
         )
     sensor = _SENSOR.search(text)
     if sensor is not None and float(sensor[1]) > THINNEST_SENSOR:
         header.remarks.append(
-            f"its sensor of {1e6 * float(sensor[1]):g} um is not simulated; -detector_thick and "
-            "-detector_abs do"
+            f"its sensor of {1e6 * float(sensor[1]):g} um is not simulated; use -detector_thick "
+            "and -detector_abs"
         )
     wavelength, reason = wavelength_of(header)
     return ImageGeometry(
@@ -130,24 +130,24 @@ def geometry(path: object, text: str, n_fast: int, n_slow: int) -> ImageGeometry
 
 
 def wavelength_of(header: MiniHeader) -> tuple[float | None, str]:
-    """The wavelength that a header tells.
+    """Find the wavelength in a header.
 
     Parameters
     ----------
     header : MiniHeader
-        The header; a contradiction is added to its remarks.
+        Header of a mini-CBF file. Contradictions are added to its remarks.
 
     Returns
     -------
     wavelength : float or None
         Wavelength (m).
     reason : str
-        Why there is none.
+        Reason why there is no wavelength; empty if there is one.
 
     Raises
     ------
     FileFormatError
-        If a line is no number with a unit.
+        If a line is not a number with a unit.
     """
     found: dict[str, float] = {}
     reason = "its header has no line Wavelength"
@@ -168,21 +168,21 @@ def wavelength_of(header: MiniHeader) -> tuple[float | None, str]:
     for name, other in found.items():
         if abs(other - wavelength) > ALIKE * wavelength:
             header.remarks.append(
-                f"{name} in its header is {other / ANGSTROM:g} A, which is not "
-                f"{next(iter(found))}; that counts"
+                f"{name} in its header is {other / ANGSTROM:g} A, but "
+                f"{next(iter(found))} differs and counts"
             )
     return wavelength, ""
 
 
 def _in_metres(value: float, unit: str) -> float:
-    """A wavelength, or that of a photon energy."""
+    """Wavelength (m) from a wavelength or a photon energy."""
     if unit in ENERGIES:
         return ELECTRONVOLT_ANGSTROM / (value * ENERGIES[unit]) * ANGSTROM
     return value * WAVELENGTHS[unit]
 
 
 def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | None]:
-    """Spindle, first angle and width (degrees)."""
+    """Spindle, first angle and width (degrees) of the rotation."""
     text = header.lines["Oscillation_axis"][0][:40] if header.has("Oscillation_axis") else ""
     words = re.findall(r"[A-Z]+", text.upper()) or ["X"]
     named = next((name for name in SETTINGS if name.upper() in words), None)
@@ -193,17 +193,17 @@ def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | Non
     turning = named
     vector = _direction(text)
     if turning is None and not width:
-        # an axis with an increment of its own turns
+        # an axis with its own increment turns
         turning = next((name for name in SETTINGS if widths[name]), None)
     if turning is None and start is not None:
-        # the angle of the scan, repeated under the axis' own name
+        # the header repeats the angle of the scan under the name of its axis
         turning = next((name for name in SETTINGS if _same_angle(stands[name], start)), None)
     if turning is not None:
         start = stands[turning] if start is None else start
         if not width and widths[turning]:
             if width is not None:
                 header.remarks.append(
-                    f"Angle_increment is 0, but {turning}_increment is not: that counts"
+                    f"Angle_increment is 0, but {turning}_increment is not: the latter counts"
                 )
             width = widths[turning]
         elif width and widths[turning] and not _same_angle(widths[turning], width):
@@ -225,31 +225,31 @@ def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | Non
         spindle = vector
     elif words[0] == "Y":
         spindle = Y
-        remarks.append(f"Oscillation_axis {text} in its header is taken for (0 1 0), upwards")
+        remarks.append(f"Oscillation_axis {text} in its header is assumed to be (0 1 0), upwards")
     elif not text:
         remarks.append(
-            "its header has no Oscillation_axis; the axis is taken to be horizontal (1 0 0)"
+            "its header has no Oscillation_axis; the axis is assumed to be horizontal (1 0 0)"
         )
     elif not (
         named == "Omega" or (named == "Phi" and not tilted) or (named is None and words[0] == "X")
     ):
         remarks.append(
-            f"Oscillation_axis {text} in its header does not tell the direction; the axis is taken "
-            "to be horizontal (1 0 0)"
+            f"Oscillation_axis {text} in its header gives no direction; the axis is assumed to be "
+            "horizontal (1 0 0)"
         )
     if vector is None and re.match(r"\s*-\s*[XY]", text.upper()):
         spindle = -spindle
     if not {"CCW", "ACW"}.isdisjoint(words):
         spindle = -spindle
-        remarks.append(f"Oscillation_axis {text} in its header is taken for the opposite of CW")
+        remarks.append(f"Oscillation_axis {text} in its header is assumed to be the opposite of CW")
     if width:
-        # of a still nobody needs the axis
+        # a still has no rotation axis
         header.remarks.extend(remarks)
     return forward(spindle, start, width)
 
 
 def _direction(text: str) -> np.ndarray | None:
-    """The unit vector which a line of three numbers gives."""
+    """Unit vector from a line of three numbers."""
     numbers = [float(match.group()) for match in NUMBER.finditer(text)]
     if len(numbers) != 3 or re.search(r"[A-Za-z]", NUMBER.sub("", text)):
         return None
@@ -268,8 +268,8 @@ def _swung(header: MiniHeader, panel: np.ndarray, axis: np.ndarray) -> np.ndarra
         return panel
     direction = " ".join(f"{component:g}" for component in axis)
     header.remarks.append(
-        f"Detector_2theta {angle:g} in its header does not tell axis and sense: distance and beam "
-        f"centre are taken for those at zero, and the detector is turned about the spindle "
+        f"Detector_2theta {angle:g} in its header has no axis and no sense: distance and beam "
+        f"centre are assumed to be those at zero, and the detector is turned about the spindle "
         f"({direction}), right-handed"
     )
     return rotate_axis(panel, axis, np.float64(angle / DEGREES_PER_RADIAN))

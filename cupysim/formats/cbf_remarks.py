@@ -1,4 +1,4 @@
-"""What CBF files say twice and differently, or in vain."""
+"""Warnings about contradictions in CBF files, and about statements that are not used."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ NOTICEABLE_DISTANCE = 0.01
 """Relative difference of distances that is worth a warning."""
 
 NOTICEABLE_PIXELS = 1.0
-"""Pixels by which a beam centre may differ: programs count from centres and from corners."""
+"""Largest difference (pixels) of beam centres: programs count from centres or from corners."""
 
 DXTBX = "dxtbx"
-"""What names in files of dxtbx begin with, whose positions are those of pixels' outer corners."""
+"""Prefix of names in files of dxtbx. Their positions are those of pixels' outer corners."""
 
 
 def of_header(path: object, text: str, geometry: ImageGeometry) -> list[str]:
-    """What to say of mini-CBF lines which contradict the tables of the same file."""
+    """Warnings about mini-CBF lines that contradict the tables of the same file."""
     header = MiniHeader.find(path, text)
     try:
         wavelength, _ = wavelength_of(header)
         distance = header.number("Detector_distance", LENGTHS, "m")
         width = header.number("Angle_increment", ANGLES, "deg")
     except FileFormatError as error:
-        return [f"the mini-CBF lines beside its tables are not read ({error})"]
+        return [f"the mini-CBF lines in addition to its tables are not read ({error})"]
     normal = cross(geometry.fast, geometry.slow)
     turned = None if geometry.oscillation is None else geometry.oscillation * DEGREES_PER_RADIAN
     pairs = (
@@ -53,33 +53,33 @@ def of_header(path: object, text: str, geometry: ImageGeometry) -> list[str]:
         ("Angle_increment", "deg", width, turned, 1.0),
     )
     return [
-        f"its mini-CBF line {name} says {told / scale:g} {unit}, but its tables, which count, say "
-        f"{taken / scale:g}"
+        f"its mini-CBF line {name} says {told / scale:g} {unit}, but its tables say "
+        f"{taken / scale:g} and count"
         for name, unit, told, taken, scale in pairs
         if told and taken and abs(abs(told) - abs(taken)) > SAME * abs(taken)
     ]
 
 
 def of_tables(text: str, geometry: ImageGeometry) -> list[str]:
-    """What to say of a table's wavelength which contradicts the mini-CBF header."""
+    """Warnings about a wavelength in tables that contradicts the mini-CBF header."""
     told = [float(match[1]) * ANGSTROM for match in _TABLE_WAVELENGTH.finditer(text)]
     return [
-        f"its _diffrn_radiation_wavelength is {other / ANGSTROM:g} A, but its header's Wavelength, "
-        f"which counts, is {geometry.wavelength / ANGSTROM:g} A"
+        f"its _diffrn_radiation_wavelength is {other / ANGSTROM:g} A, but its header's Wavelength "
+        f"is {geometry.wavelength / ANGSTROM:g} A and counts"
         for other in told
         if geometry.wavelength and abs(other - geometry.wavelength) > SAME * geometry.wavelength
     ]
 
 
 def of_other_tables(tables: ImgcifTables, geometry: ImageGeometry) -> Iterator[str]:
-    """What to say of tables that do not place the detector, beside those that do.
+    """Warnings about tables that contradict the axes. Only the axes place the detector.
 
     Parameters
     ----------
     tables : ImgcifTables
         All tables of the file.
     geometry : ImageGeometry
-        What its axes tell.
+        Geometry from the axes of the file.
     """
     yield from filter(
         None,
@@ -103,17 +103,17 @@ def _corner_remark(tables: ImgcifTables) -> str:
     if any(name.startswith(DXTBX) for name in names):
         return ""
     return (
-        "its positions are taken for those of the first pixel's outer corner, as by DIALS; the "
-        "imgCIF dictionary means its centre"
+        "its positions are assumed to be those of the first pixel's outer corner, as in DIALS; in "
+        "the imgCIF dictionary, they are those of its centre"
     )
 
 
 def _direction_remark(tables: ImgcifTables) -> str:
-    """What to say of indices which count backwards.
+    """Warning about indices that count backwards.
 
-    CBFlib, and with it DIALS, places the pixels as they are stored, whatever the direction, and so
-    do we: people who wrote such files saw their images there. By the dictionary, one may take the
-    displacement for that of index 1, which would be stored last.
+    CBFlib places the pixels in the order in which they are stored, whatever the direction, and so
+    do DIALS and cupysim. Authors of such files saw their images at this place. The dictionary can
+    also mean that the displacement is that of index 1, and that index 1 is stored last.
     """
     backwards = [
         row.get("axis_set_id", "?")
@@ -124,13 +124,13 @@ def _direction_remark(tables: ImgcifTables) -> str:
         return ""
     return (
         f"its pixels along {' and '.join(backwards)[:80]} are counted backwards (direction "
-        "decreasing), which is not applied: the first pixel stored is the one that its "
-        "displacement places, as by CBFlib and DIALS"
+        "decreasing); this is not applied: the displacement places the first pixel stored, as in "
+        "CBFlib and DIALS"
     )
 
 
 def _size_remark(tables: ImgcifTables, pixel_size: float) -> str:
-    """What to say of pixels whose size (mm) is not the step along their axes."""
+    """Warning about a pixel size (mm) that differs from the step along the axes."""
     told = [
         tables.number(row, "size") / MILLIMETRE
         for row in tables.rows("array_element_size")
@@ -140,13 +140,13 @@ def _size_remark(tables: ImgcifTables, pixel_size: float) -> str:
     if not others:
         return ""
     return (
-        f"its array_element_size is {' x '.join(others)} mm, but pixels follow each other in steps "
-        f"of {pixel_size:g} mm, which count"
+        f"its array_element_size is {' x '.join(others)} mm, but the steps from pixel to pixel are "
+        f"{pixel_size:g} mm and count"
     )
 
 
 def _divergence_remark(tables: ImgcifTables) -> str:
-    """What to say of a divergent beam."""
+    """Warning about a divergent beam."""
     told = [
         name
         for row in tables.rows("diffrn_radiation")
@@ -155,11 +155,11 @@ def _divergence_remark(tables: ImgcifTables) -> str:
     ]
     if not told:
         return ""
-    return f"its {' and '.join(told)} is not taken; -divergence gives one"
+    return f"its {' and '.join(told)} is not used; -divergence gives one"
 
 
 def _place_remarks(tables: ImgcifTables, geometry: ImageGeometry) -> Iterator[str]:
-    """What to say of a distance and a beam centre that are not those of the axes."""
+    """Warnings about a distance and a beam centre that differ from those of the axes."""
     spot = geometry.beam_centre
     if spot is None:
         return
@@ -168,8 +168,8 @@ def _place_remarks(tables: ImgcifTables, geometry: ImageGeometry) -> Iterator[st
         told = tables.number(row, "sample_detector_distance", 0.0)
         if told and abs(told - distance) > NOTICEABLE_DISTANCE * distance:
             yield (
-                f"its sample_detector_distance is {told:g} mm, but its axes, which count, have "
-                f"{distance:g} mm"
+                f"its sample_detector_distance is {told:g} mm, but its axes have {distance:g} mm "
+                "and count"
             )
     for row in tables.rows("diffrn_detector_element"):
         if not {"reference_center_fast", "reference_center_slow"} <= set(row):
@@ -179,6 +179,6 @@ def _place_remarks(tables: ImgcifTables, geometry: ImageGeometry) -> Iterator[st
             centre = [each * MILLIMETRE / geometry.pixel_size for each in centre]
         if abs(centre[0] - fast) > NOTICEABLE_PIXELS or abs(centre[1] - slow) > NOTICEABLE_PIXELS:
             yield (
-                f"its reference_center is {centre[0]:.1f} {centre[1]:.1f} pixels, but its axes, "
-                f"which count, put the beam at {fast:.1f} {slow:.1f}"
+                f"its reference_center is {centre[0]:.1f} {centre[1]:.1f} pixels, but its axes put "
+                f"the beam at {fast:.1f} {slow:.1f} and count"
             )

@@ -21,22 +21,22 @@ from cupysim.storage.reading import opened
 MILLIMETRE = 1e-3
 
 USUAL_FRACTION, USUAL_NORMAL = 0.999, (0.0, 1.0, 0.0)
-"""Polarization fraction and normal which dxtbx takes where none is stored."""
+"""Polarization fraction and normal that dxtbx uses if none is stored."""
 
 PARALLEL = 1e-3
-"""Sine of the angle to the beam below which a polarization normal tells no direction."""
+"""Sine of the angle to the beam below which a polarization normal gives no direction."""
 
 NOT_A_ROTATION = 1e-3
-"""Departure of a goniometer's matrix from a rotation which is more than rounding."""
+"""Smallest departure of a goniometer's matrix from a rotation that is more than rounding."""
 
 SMALLEST_VOLUME = 1.0
-"""Of a unit cell (Angstrom^3)."""
+"""Smallest volume of a unit cell (Angstrom^3)."""
 
 DEEPEST = 100
-"""Levels of a detector's hierarchy; more are a mistake."""
+"""Largest number of levels in a detector's hierarchy."""
 
 LARGEST_FILE = 2**28
-"""Bytes; a longer list is not a list of a few experiments."""
+"""Number of bytes to read. A list of a few experiments is shorter."""
 
 
 def read(path: os.PathLike[str] | str, number: int = 0) -> ImageGeometry:
@@ -45,14 +45,14 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> ImageGeometry:
     Parameters
     ----------
     path : path_like
-        The file.
+        File to read.
     number : int, optional
-        The image of its scan, from 0.
+        Number of the image in the scan, counted from 0.
 
     Returns
     -------
     ImageGeometry
-        In dxtbx's frame, with what the experiment has of scan and crystal.
+        Geometry in the frame of dxtbx, including scan and crystal if the experiment has them.
 
     Raises
     ------
@@ -62,8 +62,10 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> ImageGeometry:
 
     Notes
     -----
-    Models are stored in dxtbx's frame, lengths in mm. Its beam points to the source. An orientation
-    is S R(axis, phi) F A; the crystal at spindle angle zero is S F A, and it turns about S axis.
+    Models are stored in the frame of dxtbx, with lengths in mm. The direction of the beam points to
+    the source. The orientation of the crystal is S R(axis, phi) F A, where S is the setting
+    rotation and F the fixed rotation. At spindle angle zero, the crystal is S F A. It turns about
+    S axis.
     """
     with opened(path) as stream:
         text = stream.read(LARGEST_FILE)
@@ -81,7 +83,7 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> ImageGeometry:
         )
     try:
         with np.errstate(all="ignore"):
-            # impossible numbers are refused where they count
+            # impossible numbers are rejected where they are used
             return _geometry(path, content, experiments[0], number)
     except KeyError as error:
         raise FileFormatError(path, f"a model is incomplete: no {error}") from error
@@ -103,7 +105,7 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
         return content[kind][int(number)]
 
     def unused(kind: str) -> Any:
-        """What nothing is taken of, if it is there."""
+        """A model that is only looked at for warnings; None if it is missing."""
         models, number = content.get(kind), experiment.get(kind)
         if isinstance(models, list) and isinstance(number, int) and 0 <= number < len(models):
             return models[number] if isinstance(models[number], dict) else None
@@ -122,10 +124,12 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
     panel = _placed(panels[0], _groups_above(detector.get("hierarchy")))
     sizes = panels[0]["pixel_size"]
     if abs(sizes[0] - sizes[1]) > 1e-9:
-        raise FileFormatError(path, f"pixels of {sizes[0]} x {sizes[1]} mm; square are expected")
+        raise FileFormatError(
+            path, f"pixels of {sizes[0]} x {sizes[1]} mm; square ones are expected"
+        )
     n_fast, n_slow = panels[0]["image_size"]
     if int(n_fast) != n_fast or int(n_slow) != n_slow:
-        raise FileFormatError(path, f"image_size {n_fast} x {n_slow}: whole numbers are expected")
+        raise FileFormatError(path, f"image_size {n_fast} x {n_slow}: integers are expected")
     probe = str(beam.get("probe", "x-ray"))
     if not is_x_ray(probe):
         raise FileFormatError(path, f"its beam is of {probe}s; only X-rays are simulated")
@@ -140,7 +144,7 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
         raise FileFormatError(path, f"there is no image {number}; the experiment is a still")
     of_still = tuple(still(goniometer, start, width, crystal is not None))
     if of_still or abs(width or 0.0) < WIDTH:
-        # dxtbx's stills need no goniometer, and have no spindle angle that would turn the crystal
+        # in dxtbx, a still needs no goniometer, and no spindle angle turns its crystal
         start, width = None if of_still else start, None
     axis, start, width = forward(setting @ spindle, start, width)
     reciprocal = None
@@ -180,14 +184,14 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
 
 
 def _at_scan_point(path: object, points: Any, number: int, name: str) -> np.ndarray:
-    """What a model is where an image begins."""
+    """Value of a varying model at the beginning of an image."""
     if number >= len(points):
         raise FileFormatError(path, f"{len(points)} {name}, none for image {number}")
     return np.array(points[number], dtype=np.float64)
 
 
 def _beam(path: object, beam: Any, number: int) -> tuple[np.ndarray, float | None]:
-    """Direction to the source, and wavelength (Angstrom), where an image begins."""
+    """Direction to the source, and wavelength (Angstrom), at the beginning of an image."""
     varying = beam.get("s0_at_scan_points")
     if varying:
         s0 = _at_scan_point(path, varying, number, "beam directions")
@@ -198,7 +202,7 @@ def _beam(path: object, beam: Any, number: int) -> tuple[np.ndarray, float | Non
 
 
 def _groups_above(hierarchy: Any) -> list[Any]:
-    """The groups which hold the first panel, the innermost first."""
+    """The groups that hold the first panel, the innermost first."""
     if hierarchy is None:
         return []
 
@@ -224,13 +228,13 @@ def _groups_above(hierarchy: Any) -> list[Any]:
 
 
 def _placed(panel: Any, groups: list[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Fast and slow axis and origin (mm) of a panel, in the laboratory."""
+    """Fast axis, slow axis and origin (mm) of a panel in the laboratory frame."""
     fast, slow, origin = (
         np.array(panel[name], dtype=np.float64) for name in ("fast_axis", "slow_axis", "origin")
     )
     for group in groups:
         if "fast_axis" not in group:
-            # a group without a frame of its own leaves things where they are
+            # a group without its own frame moves nothing
             continue
         x, y = (
             unit(np.array(group[name], dtype=np.float64)) for name in ("fast_axis", "slow_axis")
@@ -244,9 +248,10 @@ def _placed(panel: Any, groups: list[Any]) -> tuple[np.ndarray, np.ndarray, np.n
 def _polarization(
     path: object, beam: Any, to_source: np.ndarray
 ) -> tuple[tuple[float, np.ndarray] | None, tuple[str, ...]]:
-    """Kahn factor, which is 1 where DIALS' fraction is 1 and 0 where it is 1/2, and field.
+    """Kahn factor and direction of the electric field, with warnings.
 
-    None, and what is to be said, where the normal does not tell the field.
+    The Kahn factor is 1 if DIALS' fraction is 1, and 0 if the fraction is 1/2. The result is None,
+    with a warning, if the normal does not define the field.
     """
     normal = np.array(beam.get("polarization_normal", USUAL_NORMAL), dtype=np.float64)
     fraction = float(beam.get("polarization_fraction", USUAL_FRACTION))
@@ -255,15 +260,15 @@ def _polarization(
     field = cross(normal, to_source)
     if not norm(field) > PARALLEL * norm(normal):
         remark = (
-            "its polarization_normal is along the beam and tells no direction: the "
-            f"polarization_fraction of {fraction:g} is not taken; -polar gives a factor"
+            "its polarization_normal is along the beam and gives no direction: the "
+            f"polarization_fraction of {fraction:g} is not used; -polar gives a factor"
         )
         return None, (remark,)
     return (2.0 * fraction - 1.0, unit(field)), ()
 
 
 def _flux(path: object, beam: Any) -> float | None:
-    """Photons per second; None where the list does not tell how many reach the crystal."""
+    """Photons per second; None if the list does not say how many reach the crystal."""
     flux, transmission = float(beam.get("flux") or 0.0), float(beam.get("transmission", 1.0) or 0.0)
     if not (np.isfinite([flux, transmission]).all() and min(flux, transmission) >= 0.0):
         raise FileFormatError(path, f"flux {flux:g}, transmission {transmission:g}: not possible")
@@ -271,10 +276,10 @@ def _flux(path: object, beam: Any) -> float | None:
 
 
 def _goniometer(path: object, model: Any, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Axis which turns, and fixed and setting rotation.
+    """Rotation axis, fixed rotation and setting rotation.
 
-    Of several axes, from the crystal outwards, those before the one which turns are the fixed
-    rotation, those after it the setting rotation.
+    Several axes are stored from the crystal outwards. Those before the scan axis are the fixed
+    rotation, those after it are the setting rotation.
     """
     if model is None:
         return np.array([1.0, 0.0, 0.0]), np.eye(3), np.eye(3)
@@ -317,7 +322,7 @@ def _axis(path: object, values: Any) -> np.ndarray:
 
 
 def _rotation(path: object, values: Any, name: str) -> np.ndarray:
-    """A matrix of nine numbers, which must be a rotation."""
+    """Rotation matrix from nine numbers; rejects other matrices."""
     matrix = np.array(values, dtype=np.float64).reshape(3, 3)
     error = np.abs(matrix @ matrix.T - np.eye(3)).max()
     if not (error <= NOT_A_ROTATION and np.linalg.det(matrix) > 0.0):
@@ -326,9 +331,9 @@ def _rotation(path: object, values: Any, name: str) -> np.ndarray:
 
 
 def _reciprocal(path: object, crystal: Any, rotation: np.ndarray, number: int) -> np.ndarray:
-    """Rows a*, b*, c* (1/Angstrom) at spindle angle zero, turned by the goniometer.
+    """Matrix with rows a*, b*, c* (1/Angstrom) at spindle angle zero, turned by the goniometer.
 
-    A model which varies during the scan counts as it is where the image begins.
+    A model that varies during the scan is that at the beginning of the image.
     """
     varying = crystal.get("A_at_scan_points")
     if varying:

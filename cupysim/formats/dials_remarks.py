@@ -1,4 +1,4 @@
-"""What to say of DIALS experiment lists: of stills, goniometers, and what is not simulated."""
+"""Warnings about DIALS experiment lists: stills, goniometers, and what is not simulated."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from cupysim.formats.rotation import SETTING, settings_remark
 LEFT_HANDED = "its crystal is left-handed: each reflection has the amplitude of its Friedel mate"
 
 WIDTH = 1e-7 / DEGREES_PER_RADIAN
-"""Width of an image (rad) below which dxtbx takes a scan for a still."""
+"""Width of an image (rad) below which dxtbx treats a scan as a still."""
 
 
 def still(
     goniometer: Any, start: float | None, width: float | None, has_crystal: bool
 ) -> Iterator[str]:
-    """What to say of a scan whose rotation does not count.
+    """Warnings about a scan that is a still.
 
     Parameters
     ----------
     goniometer : dict or None
-        The model.
+        Goniometer of the list.
     start, width : float, optional
-        First angle and width of the image (rad), by the scan.
+        First angle and width of the image (rad) in the scan.
     has_crystal : bool
-        The list has a crystal, whose orientation is that of the still.
+        Whether the list has a crystal. Its orientation is that in the still.
 
     Notes
     -----
-    To dxtbx an experiment is a still if it has no goniometer, no scan, or a scan without width.
+    In dxtbx, an experiment is a still if it has no goniometer, no scan, or a scan without width.
     """
     if start is None or width is None:
         return
@@ -44,29 +44,29 @@ def still(
         )
     elif abs(width) < WIDTH and has_crystal and abs(first) > SETTING:
         yield (
-            f"its scan has no width: a still, whose angle of {first:g} degrees does not turn the "
-            "crystal, as in dxtbx; -phi does"
+            f"its scan has no width: a still. As in dxtbx, its angle of {first:g} degrees does not "
+            "turn the crystal; use -phi"
         )
 
 
 def stands(model: Any, rotation: np.ndarray, is_still: bool, has_crystal: bool) -> Iterator[str]:
-    """What to say of a goniometer which turns the crystal before the spindle does.
+    """Warnings about a goniometer that orients the crystal, apart from the spindle.
 
     Parameters
     ----------
     model : dict or None
-        The goniometer.
+        Goniometer of the list.
     rotation : ndarray, shape (3, 3)
-        Its setting rotation times its fixed one.
+        Setting rotation times fixed rotation.
     is_still : bool
-        The crystal does not turn during the image.
+        Whether the crystal stands during the image.
     has_crystal : bool
-        The list has a crystal.
+        Whether the list has a crystal.
 
     Notes
     -----
-    dxtbx makes the fixed rotation of the axes before the scan axis and the setting rotation of
-    those behind it; where the scan axis stands is for the scan to say, and without one nobody does.
+    In dxtbx, the axes before the scan axis are the fixed rotation, and those after it are the
+    setting rotation. Only a scan gives the angle of the scan axis.
     """
     if model is None:
         return
@@ -74,7 +74,7 @@ def stands(model: Any, rotation: np.ndarray, is_still: bool, has_crystal: bool) 
     if "axes" not in model:
         if turns and not has_crystal:
             yield (
-                "its goniometer has a fixed or setting rotation, which orients the crystal: the "
+                "its goniometer has a fixed or setting rotation that orients the crystal: the "
                 "orientation given must be the one after it"
             )
     else:
@@ -89,25 +89,25 @@ def stands(model: Any, rotation: np.ndarray, is_still: bool, has_crystal: bool) 
                 yield remark
         elif is_still and abs(angles[names[turning]]) > SETTING:
             yield (
-                f"its goniometer's {names[turning]} stands at {angles[names[turning]]:g} degrees, "
-                "which does not turn the crystal without a scan, as in dxtbx; -phi does"
+                f"its goniometer's {names[turning]} stands at {angles[names[turning]]:g} degrees. "
+                "As in dxtbx, it does not turn the crystal without a scan; use -phi"
             )
     if has_crystal and is_still and turns:
         yield (
-            "its crystal is turned by the goniometer's fixed and setting rotation, without which "
-            "DIALS predicts stills"
+            "its goniometer's fixed and setting rotation turn the crystal, but DIALS predicts "
+            "stills without them"
         )
 
 
 def left_out(beam: Any, panel: Any, crystal: Any, profile: Any, imageset: Any) -> Iterator[str]:
-    """What the models say and the simulation does not take.
+    """Warnings about parts of the models that the simulation does not use.
 
     Parameters
     ----------
     beam, panel : dict
         Models of the list.
     crystal, profile, imageset : dict or None
-        Likewise.
+        Further models of the list.
     """
     strategy = panel.get("px_mm_strategy", {}).get("type", "")
     if strategy.startswith("Offset"):
@@ -115,35 +115,35 @@ def left_out(beam: Any, panel: Any, crystal: Any, profile: Any, imageset: Any) -
     thickness = float(panel.get("thickness") or 0.0)
     if thickness > 0.0:
         yield (
-            f"its sensor of {1e3 * thickness:g} um is not simulated; -detector_thick and "
-            "-detector_abs do"
+            f"its sensor of {1e3 * thickness:g} um is not simulated; use -detector_thick and "
+            "-detector_abs"
         )
     divergences = [name for name in ("divergence", "sigma_divergence") if beam.get(name)]
     if divergences:
-        yield f"its beam's {' and '.join(divergences)} is not taken; -divergence gives one"
+        yield f"its beam's {' and '.join(divergences)} is not used; -divergence gives one"
     transmission = float(beam.get("transmission", 1.0) or 0.0)
     if transmission != 1.0:
         yield (
             f"its beam's transmission of {transmission:g} and flux of "
-            f"{float(beam.get('flux') or 0.0):g} are not taken, since it is not clear whether one "
-            "is in the other; -fluence gives the photons"
+            f"{float(beam.get('flux') or 0.0):g} are not used, because it is not clear whether the "
+            "flux includes the transmission; -fluence gives the photons"
         )
     for name, usual in (("gain", 1.0), ("pedestal", 0.0)):
         value = float(panel.get(name) or usual)
         if value != usual:
-            yield f"its detector's {name} of {value:g} is not taken: pixels are photons"
+            yield f"its detector's {name} of {value:g} is not used: pixels are photons"
     if panel.get("mask"):
-        yield f"its detector's mask of {len(panel['mask'])} rectangles is not applied; -mask is"
+        yield f"its detector's mask of {len(panel['mask'])} rectangles is not applied; use -mask"
     held = {name for name, value in (crystal or {}).items() if value}
     spread = {name for name, value in (profile or {}).items() if value} & {"sigma_m", "parameters"}
     if held & {"mosaicity", "ML_half_mosaicity_deg", "mosaic_model"} or spread:
-        yield "its crystal's mosaicity is not taken; -mosaic gives one"
+        yield "its crystal's mosaicity is not used; -mosaic gives one"
     if "recalculated_unit_cell" in held:
-        yield "its recalculated_unit_cell is not taken: the cell is that of the crystal's vectors"
+        yield "its recalculated_unit_cell is not used: the cell is that of the crystal's vectors"
     if (imageset or {}).get("mask"):
-        yield "the mask of its image set is not applied; -mask is"
+        yield "the mask of its image set is not applied; use -mask"
     lookups = [name for name in ("dx", "dy", "gain", "pedestal") if (imageset or {}).get(name)]
     if lookups:
         yield f"files of its image set are not applied: {', '.join(lookups)}"
     if held & {"domain_size_ang", "ML_domain_size_ang"}:
-        yield "the size of its crystal's domains is not taken; -N gives their number of cells"
+        yield "the size of its crystal's domains is not used; -N gives their number of cells"

@@ -10,28 +10,28 @@ from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
 
 UNEVEN, STILL = 1e-3, 1e-5
-"""Relative and absolute (degrees) difference by which an image's width may be another than the step
-to the next one."""
+"""Largest relative and absolute (degrees) difference between the width of an image and the step to
+the next one."""
 
 
 def oscillation(path: object, scan: Any, number: int) -> tuple[float | None, float | None, str]:
-    """The rotation of an image.
+    """Rotation of an image in a scan.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     scan : dict
-        The model.
+        Scan of the list.
     number : int
-        The image, from 0.
+        Number of the image, counted from 0.
 
     Returns
     -------
     start, width : float or None
-        First angle and width (rad); None of what does not turn.
+        First angle and width (rad); None for a scan without rotation.
     remark : str
-        What the user must know.
+        Warning for the user; empty if there is none.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def oscillation(path: object, scan: Any, number: int) -> tuple[float | None, flo
         raise FileFormatError(path, f"there is no image {number}; the scan has {count}")
     properties, remark = scan.get("properties"), ""
     if properties is not None:
-        # dxtbx then reads nothing else
+        # dxtbx then reads only the properties
         if "oscillation" not in properties:
             return None, None, ""
         start, width, remark = _of_properties(path, properties, count, number)
@@ -61,9 +61,9 @@ def oscillation(path: object, scan: Any, number: int) -> tuple[float | None, flo
 def _of_properties(
     path: object, properties: Any, count: int, number: int
 ) -> tuple[float, float, str]:
-    """First angle and width (degrees) of an image whose scan lists the angles of all, and a remark.
+    """First angle and width (degrees) of an image from a list of all angles, with a warning.
 
-    dxtbx demands one width. Images of other widths, as of a screening, are taken here.
+    dxtbx requires equal widths. cupysim accepts images of different widths, as in screenings.
     """
     angles = np.array(properties["oscillation"], dtype=np.float64)
     if angles.shape != (count,):
@@ -76,8 +76,8 @@ def _of_properties(
         width = float(steps[min(number, count - 2)])
         uneven = np.abs(steps - width).max() > UNEVEN * abs(width) + STILL
         remark = (
-            f"its scan goes on by {steps.min():g} to {steps.max():g} degrees from image to image: "
-            f"image {number} is taken for {width:g} degrees wide"
+            f"its scan advances by {steps.min():g} to {steps.max():g} degrees from image to image: "
+            f"image {number} is assumed to be {width:g} degrees wide"
         )
         return float(angles[number]), width, remark if uneven else ""
     widths = np.array(listed, dtype=np.float64)

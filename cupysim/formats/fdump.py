@@ -18,19 +18,19 @@ _INDEX_LIMIT = 2**31
 
 
 def write(stream: BinaryIO, factors: StructureFactors) -> None:
-    """Write a table.
+    """Write a table of structure factors.
 
     Parameters
     ----------
     stream : binary stream
-        Where to.
+        Stream to write to.
     factors : StructureFactors
-        With a table.
+        Structure factors with a table.
 
     Notes
     -----
-    A line with the six limits of the indices, a form feed, then float64 with l
-    fastest; one more plane than needed, of zeros, in each direction.
+    The file has a line with the six limits of the indices, a form feed, and the amplitudes as
+    float64 with l fastest. In each direction, it has one more plane than needed, of zeros.
     """
     assert factors.table is not None
     limits = zip(factors.first, factors.last, strict=True)
@@ -44,26 +44,29 @@ def write(stream: BinaryIO, factors: StructureFactors) -> None:
 
 
 def read(path: os.PathLike[str] | str, default: float) -> StructureFactors:
-    """Read a table.
+    """Read a table of structure factors.
 
     Parameters
     ----------
     path : path_like
-        The file.
+        File to read.
     default : float
         Amplitude outside the table (electrons).
 
     Returns
     -------
     StructureFactors
-        The table; a default amplitude used when it was written is baked in.
+        The table. It includes the default amplitude that was used when it was written.
 
     Raises
     ------
     FileFormatError
         If the file cannot be read, has no proper header, or is cut off (Q32).
-        Exactly the newline and form feed after the limits are skipped, not
-        all that looks like white space (Q28).
+
+    Notes
+    -----
+    After the limits, only a newline and a form feed are skipped. nanoBragg skips everything that
+    looks like white space (Q28).
     """
     with opened(path) as stream:
         start = stream.read(_HEADER_LIMIT)
@@ -87,7 +90,7 @@ def read(path: os.PathLike[str] | str, default: float) -> StructureFactors:
         )
     table = np.frombuffer(data, dtype=np.float64).reshape(shape)[:-1, :-1, :-1].copy()
     if not np.isfinite(table).all():
-        raise FileFormatError(path, "there are amplitudes which are not finite")
-    # so that the model need not copy it
+        raise FileFormatError(path, "there are amplitudes that are not finite")
+    # the model need not copy a table that nothing changes
     table.setflags(write=False)
     return StructureFactors(table, (low[0], low[1], low[2]), default, table.size)

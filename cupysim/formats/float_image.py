@@ -19,7 +19,7 @@ def write(stream: BinaryIO, image: np.ndarray) -> None:
     stream : binary stream
         Where to.
     image : ndarray, shape (n_slow, n_fast)
-        Photons.
+        Expected photons.
     """
     stream.write(np.ascontiguousarray(image, dtype=np.float32).data)
 
@@ -30,14 +30,14 @@ def read(path: os.PathLike[str] | str, n_slow: int, n_fast: int) -> np.ndarray:
     Parameters
     ----------
     path : path_like
-        The file.
+        File to read.
     n_slow, n_fast : int
-        Its size, which the file does not tell.
+        Number of pixels along the slow and fast axis. The file does not contain it.
 
     Returns
     -------
     ndarray of float32, shape (n_slow, n_fast)
-        Photons.
+        Expected photons.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""From a convention's lab frame to those of NeXus and of imgCIF.
+"""Rotations from a convention's laboratory frame to those of NeXus and of imgCIF.
 
-NeXus has z along the beam and y up; imgCIF, which DIALS uses, has z towards the source
-and x along the spindle. Both are right-handed, and y is the same.
+NeXus has z along the beam and y up. imgCIF, and with it DIALS, has z towards the source and x
+along the spindle. Both are right-handed and have the same y.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from cupysim.maths.arrays import cross, dot, norm, unit
 from cupysim.models.conventions import UnitFrame
 
 FLIP = np.diag([-1.0, 1.0, -1.0])
-"""Between NeXus and imgCIF, in both directions."""
+"""Rotation between NeXus and imgCIF, the same in both directions."""
 
 PARALLEL = 1e-6
-"""Length of a perpendicular component below which there is none."""
+"""Length below which a unit vector has no component perpendicular to the beam."""
 
 
 def to_imgcif(frame: UnitFrame, first: np.ndarray | None = None) -> np.ndarray:
-    """The rotation from a lab frame to imgCIF's.
+    """The rotation from a laboratory frame to that of imgCIF.
 
     Parameters
     ----------
     frame : UnitFrame
-        The lab frame.
+        Laboratory frame.
     first : ndarray, shape (3,), optional
-        What x shall be along, in place of the spindle.
+        Direction of x, in place of the spindle.
 
     Returns
     -------
     ndarray, shape (3, 3)
-        Rows x, y, z of imgCIF in the lab frame: x along the part of the spindle which is
-        perpendicular to the beam, or where there is none, along the polarization's or the
-        fast axis'.
+        Rows x, y, z of imgCIF in the laboratory frame. x is along the component of the spindle
+        perpendicular to the beam. If there is none, it is along that of the polarization, the fast
+        axis or the slow axis.
     """
     z = -frame.beam
     wanted = frame.spindle if first is None else first
@@ -46,5 +46,5 @@ def to_imgcif(frame: UnitFrame, first: np.ndarray | None = None) -> np.ndarray:
 
 
 def to_nexus(frame: UnitFrame) -> np.ndarray:
-    """The rotation from a lab frame to that of NeXus, shape (3, 3)."""
+    """The rotation from a laboratory frame to that of NeXus, shape (3, 3)."""
     return FLIP @ to_imgcif(frame)

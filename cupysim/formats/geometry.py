@@ -1,4 +1,4 @@
-"""What image files and experiment lists tell of how an image was taken."""
+"""Geometry, beam and rotation of an image, from image files and experiment lists."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Spectrum:
     wavelengths : ndarray, shape (n,)
         Wavelengths (m).
     weights : ndarray, shape (n,)
-        Relative numbers of photons, which add up to one.
+        Relative numbers of photons. They add up to one.
     """
 
     wavelengths: np.ndarray
@@ -27,37 +27,37 @@ class Spectrum:
 
     @property
     def mean(self) -> float:
-        """Mean wavelength (m), weighted."""
+        """Weighted mean wavelength (m)."""
         return float(self.wavelengths @ self.weights)
 
 
 def is_x_ray(probe: str) -> bool:
-    """Whether a file's word for its radiation means X-rays.
+    """Whether the name of a radiation in a file means X-rays.
 
     Parameters
     ----------
     probe : str
-        Such as "x-ray", "neutron" or "electron".
+        Name such as "x-ray", "neutron" or "electron".
     """
     return probe.strip().lower() in ("x-ray", "x-rays", "xray", "xrays")
 
 
 @dataclass(frozen=True, eq=False)
 class ImageGeometry:
-    """How an image was taken, in imgCIF's laboratory frame: z to the source, x along the spindle.
+    """Geometry of an image in the laboratory frame of imgCIF: z to the source, x along the spindle.
 
     Parameters
     ----------
     n_fast, n_slow : int
-        Pixels.
+        Number of pixels along the fast and slow axis.
     pixel_size : float
         Pixel edge (m).
     origin : ndarray, shape (3,)
         Outer corner of the first pixel (m).
     fast, slow : ndarray, shape (3,)
-        Unit vectors.
+        Unit vectors of the fast and slow axis.
     beam : ndarray, shape (3,)
-        Direction in which the photons fly, unit vector.
+        Direction of propagation of the beam, unit vector.
     spindle : ndarray, shape (3,)
         Rotation axis of the crystal, unit vector.
     wavelength : float, optional
@@ -69,15 +69,15 @@ class ImageGeometry:
     reciprocal : ndarray, shape (3, 3), optional
         Rows a*, b*, c* (1/Angstrom) of the crystal at spindle angle zero.
     spectrum : Spectrum, optional
-        Wavelengths of a beam of several; `wavelength` is their mean.
+        Wavelengths of a beam with several; `wavelength` is their mean.
     no_wavelength : str
-        Why there is no wavelength, if the file has one which does not serve.
+        Reason why there is no wavelength, if the file has one that cannot be used.
     remarks : tuple of str
-        What the user must know of how the file was read.
+        Warnings for the user about the reading of the file.
     flux : float, optional
-        Photons per second of the whole beam.
+        Photons per second in the whole beam.
     beam_size : float, optional
-        Edge (m) of a square beam of even intensity.
+        Edge (m) of a square beam of uniform intensity.
     """
 
     n_fast: int
@@ -101,12 +101,12 @@ class ImageGeometry:
 
     @property
     def panel(self) -> np.ndarray:
-        """Rows origin (m), fast and slow unit vectors, shape (3, 3)."""
+        """Origin (m), fast and slow unit vector as rows, shape (3, 3)."""
         return np.stack([self.origin, self.fast, self.slow])
 
     @property
     def beam_centre(self) -> tuple[float, float, float] | None:
-        """Fast and slow pixel and distance (m) of the direct beam, if it hits the panel's plane."""
+        """Fast and slow pixel and distance (m) of the direct beam; None if it misses the plane."""
         spot = beam_spot(self.panel, self.beam)
         if spot is None:
             return None
@@ -114,11 +114,11 @@ class ImageGeometry:
 
     @property
     def near_distance(self) -> float:
-        """Distance (m) of the panel's plane from the sample, to the point of normal incidence."""
+        """Distance (m) from the sample to the panel's plane (point of normal incidence)."""
         return abs(float(dot(self.origin, cross(self.fast, self.slow))))
 
     def resolution(self, fast: np.ndarray, slow: np.ndarray) -> np.ndarray:
-        """Resolution (m) at pixel coordinates, of which a pixel's centre is at one half."""
+        """Resolution (m) at pixel coordinates. The centre of the first pixel is at one half."""
         assert self.wavelength is not None
         size = self.pixel_size
         return resolution_at(fast * size, slow * size, self.panel, self.beam, self.wavelength)

@@ -1,4 +1,4 @@
-"""Structure factors as text: a line ``h k l F`` for each reflection."""
+"""Reader of structure factors as text: a line ``h k l F`` for each reflection."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cupysim.native import tools
 from cupysim.storage.reading import content, opened
 
 LARGEST_INDEX = 10**6
-"""Miller indices beyond this are not Miller indices (quirk Q47)."""
+"""Largest possible Miller index (quirk Q47)."""
 
 LARGEST_FILE = 2**29
-"""Files beyond this many bytes, some 20 million reflections, are not read."""
+"""Largest size of a file (bytes): about 20 million reflections."""
 
 _INTEGER = re.compile(rb"[+-]?\d{1,18}")
 _NUMBER = re.compile(NUMBER.pattern.encode())
@@ -32,7 +32,7 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     path : path_like
-        The file. Blank lines and lines which start with ``#`` are skipped.
+        File to read. Blank lines and lines that start with ``#`` are skipped.
 
     Returns
     -------
@@ -44,13 +44,13 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     FileFormatError
-        If the file cannot be read, a line is not three whole numbers and a
-        number, or there is no reflection (quirk Q30).
+        If the file cannot be read, a line is not three integers and a number, or there is no
+        reflection (quirk Q30).
     """
     if os.path.isfile(path):
         data = content(path)
     else:
-        # a pipe is read once
+        # a pipe can be read only once
         with opened(path) as stream:
             data = stream.read(LARGEST_FILE + 1)
     if len(data) > LARGEST_FILE:
@@ -68,10 +68,9 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_plain(data: bytes) -> np.ndarray | None:
-    """All numbers at once, or None where anything is unusual.
+    """All numbers, converted at once; None if anything in the file is unusual.
 
-    The whole file is converted in one go; that each line has four numbers and
-    the first three are whole is found out by counting bytes.
+    Counting bytes shows that each line has four numbers and that the first three are integers.
     """
     text = np.frombuffer(data, dtype=np.uint8)
     if len(text) == 0 or (text > ord("e")).any() or (text == ord("#")).any():
@@ -100,7 +99,7 @@ def _read_plain(data: bytes) -> np.ndarray | None:
 
 
 def _read_line_by_line(path: os.PathLike[str] | str, data: bytes) -> np.ndarray:
-    """The slow way, which knows the line of each error."""
+    """All numbers, converted slowly line by line, so that errors name the line."""
     rows = []
     for number, line in enumerate(data.split(b"\n"), 1):
         fields = line.strip(_BLANKS).split()
@@ -114,9 +113,7 @@ def _read_line_by_line(path: os.PathLike[str] | str, data: bytes) -> np.ndarray:
             if re.fullmatch(rb"[+-]?\d{19,}", field):
                 raise FileFormatError(path, f"{name} is out of range: {_shown(field)}", number)
             if not _INTEGER.fullmatch(field):
-                raise FileFormatError(
-                    path, f"{name} is not a whole number: {_shown(field)}", number
-                )
+                raise FileFormatError(path, f"{name} is not an integer: {_shown(field)}", number)
             if abs(int(field)) > LARGEST_INDEX:
                 raise FileFormatError(path, f"{name} is out of range: {_shown(field)}", number)
         if not _NUMBER.fullmatch(fields[3]) or not np.isfinite(float(fields[3])):

@@ -1,4 +1,4 @@
-"""Images in the data sets of HDF5 files: several stacks, one after the other."""
+"""Images in the data sets of HDF5 files: one or several stacks."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from cupysim.errors import FileFormatError
 
 
 def stacks(file: Any) -> list[Any]:
-    """Data sets with images, in order; the last ones are left out if their files are missing.
+    """Data sets with images, in order, without the last ones if their files are missing.
 
     Parameters
     ----------
     file : h5py.File
-        An open file, or the master of several.
+        Open file, or the master file of several.
 
     Raises
     ------
     FileFormatError
-        If files before others are missing.
+        If a file is missing that others follow.
     """
     entry = entry_path(file)
     group = None if entry is None else file.get(f"{entry}/data")
@@ -41,16 +41,16 @@ def stacks(file: Any) -> list[Any]:
         try:
             stack = group[each]
         except (KeyError, OSError):
-            # a link to a file which is not there
+            # a link to a file that does not exist
             missing = missing or each
             continue
         if missing and hasattr(stack, "shape"):
             link = group.get(missing, getlink=True)
             raise FileFormatError(
                 file.filename,
-                f"its images of {missing} are in a file which is missing"
-                f" ({getattr(link, 'filename', 'a broken link')}), so that nobody knows the "
-                "numbers of those of the other files",
+                f"its images of {missing} are in a file that is missing"
+                f" ({getattr(link, 'filename', 'a broken link')}), so that the numbers of the "
+                "images in the other files are unknown",
             )
         if hasattr(stack, "shape"):
             found.append(stack)
@@ -69,25 +69,25 @@ def _of_detectors(file: Any) -> list[Any]:
 
 
 def entry_path(file: Any) -> str | None:
-    """The path of the entry with images: /entry, or the first other one."""
+    """Path of the entry with images: /entry, or the first other one."""
     names = ["entry", *(name for name in file if name != "entry")]
     return next((f"/{name}" for name in names if f"{name}/data" in file), None)
 
 
 def count_images(file: Any) -> int:
-    """How many images a file has; one more than the highest number of one, from 0."""
+    """Number of images in a file: the highest image number, counted from 0, plus one."""
     found = stacks(file)
     ends = (start + _length(stack) for start, stack in zip(_starts(found), found, strict=True))
     return max(ends, default=0)
 
 
 def number_in_series(file: Any) -> int:
-    """Which number, from 0, the file's first image has in its series, by ``image_nr_low``.
+    """Number of the file's first image in its series, counted from 0, from ``image_nr_low``.
 
     Parameters
     ----------
     file : h5py.File
-        An open file.
+        Open file.
     """
     lows = [_low(stack) for stack in stacks(file)]
     known = [low for low in lows if low is not None]
@@ -95,18 +95,18 @@ def number_in_series(file: Any) -> int:
 
 
 def remarks(file: Any) -> tuple[str, ...]:
-    """What must be known of the images' numbers, and of files which are missing.
+    """Warnings about the numbers of images, and about missing files.
 
     Parameters
     ----------
     file : h5py.File
-        An open file.
+        Open file.
     """
     found = stacks(file)
     told = []
     missing = [*_broken_links(file), *_missing_sources(found)]
     if found and missing:
-        told.append(f"images in files which are missing are left out: {', '.join(missing[:3])}")
+        told.append(f"images in files that are missing are left out: {', '.join(missing[:3])}")
     lows = [_low(stack) for stack in found]
     begins = number_in_series(file)
     if begins > 0:
@@ -117,8 +117,8 @@ def remarks(file: Any) -> tuple[str, ...]:
     starts = _starts(found)
     if None not in lows and starts != sorted(starts):
         told.append(
-            "the order of its images is that of image_nr_low, which is not that of the names of "
-            "their data sets"
+            "the order of its images is that of image_nr_low; the names of their data sets have "
+            "another order"
         )
     elif None not in lows and starts != _in_order(found):
         told.append("images are missing between its data sets, by image_nr_low")
@@ -131,7 +131,7 @@ def remarks(file: Any) -> tuple[str, ...]:
 
 
 def _low(stack: Any) -> int | None:
-    """The number of a data set's first image, from 1, as Eiger detectors write it."""
+    """Number of a data set's first image, counted from 1, as Eiger detectors write it."""
     stored = np.ravel(stack.attrs.get("image_nr_low", ()))
     return int(stored[0]) if stored.size == 1 and stored.dtype.kind in "iu" else None
 
@@ -142,7 +142,7 @@ def _in_order(found: Sequence[Any]) -> list[int]:
 
 
 def _by_low(found: Sequence[Any]) -> list[int] | None:
-    """First numbers by ``image_nr_low``, from 0; None where some lack it, or they overlap."""
+    """First numbers from ``image_nr_low``, counted from 0; None if some lack it or overlap."""
     lows = [low for low in map(_low, found) if low is not None]
     if not lows or len(lows) != len(found):
         return None
@@ -155,12 +155,12 @@ def _by_low(found: Sequence[Any]) -> list[int] | None:
 
 
 def _starts(found: Sequence[Any]) -> list[int]:
-    """The number, from 0, of each data set's first image."""
+    """Number of each data set's first image, counted from 0."""
     return _by_low(found) or _in_order(found)
 
 
 def _broken_links(file: Any) -> list[str]:
-    """Names of files with images to which links lead, and which are not there."""
+    """Names of missing files that links point to."""
     entry = entry_path(file)
     group = None if entry is None else file.get(f"{entry}/data")
     if group is None or not hasattr(group, "keys"):
@@ -180,7 +180,7 @@ def _leads_somewhere(group: Any, name: str) -> bool:
 
 
 def _missing_sources(found: Sequence[Any]) -> list[str]:
-    """The same of virtual data sets."""
+    """Names of missing files of virtual data sets."""
     names: dict[str, None] = {}
     for stack in found:
         if getattr(stack, "is_virtual", False):
@@ -197,26 +197,26 @@ def _is_missing(stack: Any, source: Any) -> bool:
 
 
 def read_image(path: object, file: Any, number: int) -> np.ndarray:
-    """One image.
+    """Read one image.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     file : h5py.File
-        The same, open.
+        Open file.
     number : int
-        The image, from 0.
+        Number of the image, counted from 0.
 
     Returns
     -------
     ndarray, shape (n_slow, n_fast)
-        Numbers as in the file.
+        Numbers in the pixels, as in the file.
 
     Raises
     ------
     FileFormatError
-        If there is no such image, or it is no image of numbers.
+        If there is no such image, or it does not hold numbers.
     """
     found = stacks(file)
     for start, stack in zip(_starts(found), found, strict=True):
@@ -234,13 +234,13 @@ def read_image(path: object, file: Any, number: int) -> np.ndarray:
     total = count_images(file)
     if 0 <= number < total:
         raise FileFormatError(
-            path, f"there is no image {number}: by image_nr_low, it is in a file which is missing"
+            path, f"there is no image {number}: by image_nr_low, it is in a file that is missing"
         )
     raise FileFormatError(path, f"there is no image {number}; the file has 0 to {total - 1}")
 
 
 def _check_sources(path: object, stack: Any, place: int) -> None:
-    """Refuse an image whose virtual source is missing, of which HDF5 makes zeros."""
+    """Reject an image if its virtual source is missing: HDF5 would fill it with zeros."""
     if not getattr(stack, "is_virtual", False):
         return
     for source in stack.virtual_sources():
@@ -248,7 +248,7 @@ def _check_sources(path: object, stack: Any, place: int) -> None:
         covers = stack.ndim < 3 or first[0] <= place <= last[0]
         if covers and _is_missing(stack, source):
             raise FileFormatError(
-                path, f"image {place} is in a file which is missing: {source.file_name}"
+                path, f"image {place} is in a file that is missing: {source.file_name}"
             )
 
 

@@ -1,4 +1,4 @@
-"""The geometry of full imgCIF/CBF files."""
+"""Geometry of full imgCIF/CBF files."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from cupysim.formats.rotation import forward, settings_remark
 from cupysim.maths.arrays import cross, dot, norm, unit
 
 SQUARE = 1e-6
-"""Relative difference of the pixel's edges up to which it is square, and cosine of the angle
-between them up to which it is a right one."""
+"""Largest relative difference of the edges of a square pixel, and largest cosine of the angle
+between its edges."""
 
 TURNING = 1e-9
-"""Degrees; an axis of a smaller step stands still."""
+"""Smallest step (degrees) of an axis that turns."""
 
 NOWHERE = np.zeros(3)
 
@@ -28,36 +28,36 @@ NOWHERE = np.zeros(3)
 def read(
     path: object, text: str, n_fast: int, n_slow: int
 ) -> tuple[ImageGeometry, float | None]:  # fmt: skip
-    """What the tables of a full imgCIF file tell.
+    """Read the geometry from the tables of a full imgCIF file.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     text : str
-        Its text.
+        Text of the file.
     n_fast, n_slow : int
-        Pixels.
+        Number of pixels along the fast and slow axis.
 
     Returns
     -------
     geometry : ImageGeometry
-        Of its one image.
+        Geometry of the image.
     undefined : float or None
-        The number which stands for pixels without a measurement, if the tables tell it.
+        Number in pixels without a measurement, if the tables give it.
 
     Raises
     ------
     FileFormatError
-        If the tables are incomplete, the detector is not a flat panel of square pixels, or there
-        are several.
+        If the tables are incomplete, or the detector is not a single flat panel of square pixels.
     CupysimError
         If gemmi is not installed.
 
     Notes
     -----
-    The imgCIF dictionary counts positions on the detector from pixels' centres; dxtbx, which wrote
-    most such files that are about and reads them, from their outer corners. So do we.
+    In the imgCIF dictionary, positions on the detector are those of pixels' centres. In dxtbx, they
+    are those of pixels' outer corners. dxtbx wrote most of the existing files, so cupysim does the
+    same.
     """
     tables = ImgcifTables(path, text)
     _check_one_panel(tables)
@@ -118,7 +118,7 @@ def _check_one_panel(tables: ImgcifTables) -> None:
 def _panel(
     tables: ImgcifTables, axes: ImgcifAxes, size: tuple[int, int]
 ) -> tuple[np.ndarray, float]:
-    """Rows origin (mm), fast and slow, and the pixel's edge (mm); `size` is fast and slow."""
+    """Rows origin (mm), fast and slow, and the pixel's edge (mm); `size` is (n_fast, n_slow)."""
     surface = []
     for precedence, count in enumerate(size, 1):
         lists = [
@@ -126,12 +126,12 @@ def _panel(
             if tables.number(row, "precedence", tables.number(row, "index", 0.0)) == precedence
         ]  # fmt: skip
         if len(lists) != 1:
-            raise FileFormatError(tables.path, "array_structure_list does not tell fast and slow")
+            raise FileFormatError(tables.path, "array_structure_list does not define fast and slow")
         listed = tables.number(lists[0], "dimension", count)
         if listed != count:
             raise FileFormatError(
                 tables.path,
-                f"{count} pixels in a row or column, of which its tables say {listed:g}",
+                f"{count} pixels in a row or column, but its tables say {listed:g}",
             )
         surface.append(_surface_axis(tables, axes, lists[0].get("axis_set_id", "")))
     settings = {name: start for name, start, _ in surface}
@@ -155,9 +155,9 @@ def _panel(
 
 
 def _surface_axis(tables: ImgcifTables, axes: ImgcifAxes, set_id: str) -> tuple[str, float, float]:
-    """Name of the axis along which pixels follow each other, where the first is, the step (mm).
+    """Name of an axis along the pixels, position of the first pixel (mm), and step (mm).
 
-    They are counted as they are stored, whatever the direction in which the tables count them.
+    Pixels are counted in the order in which they are stored, whatever direction the tables give.
     """
     rows: list[Row] = [
         row for row in tables.rows("array_structure_list_axis")
@@ -189,7 +189,7 @@ def _rotation(axes: ImgcifAxes) -> tuple[np.ndarray, float | None, float | None,
         raise FileFormatError(
             axes.path, f"{' and '.join(turning)[:80]} turn at once; one axis is expected"
         )
-    # of a still any axis will do; the outermost one is moved by none
+    # a still can use any axis; no other axis moves the outermost one
     chains = {name: axes.chain(name) for name in rotations}
     axis = turning[0] if turning else min(rotations, key=lambda name: len(chains[name]))
     _, spindle = axes.place(chains[axis], NOWHERE, axes[axis].vector)
@@ -199,7 +199,7 @@ def _rotation(axes: ImgcifAxes) -> tuple[np.ndarray, float | None, float | None,
 
 
 def _wavelength(tables: ImgcifTables) -> tuple[float | None, str, str]:
-    """Wavelength (m), or why there is none, and a remark."""
+    """Wavelength (m), the reason if there is none, and a warning."""
     radiation = tables.rows("diffrn_radiation")
     for row in radiation:
         probe = row.get("probe", "x-ray")
@@ -209,7 +209,7 @@ def _wavelength(tables: ImgcifTables) -> tuple[float | None, str, str]:
             )
     named = {row["wavelength_id"] for row in radiation if "wavelength_id" in row}
     rows = tables.rows("diffrn_radiation_wavelength")
-    # lines of a tube have weights, and count together
+    # the lines of an X-ray tube have weights: all are used
     alike = len({tables.number(row, "wt", 1.0) for row in rows}) == 1
     if alike and len(named) == 1 and any(row.get("id") in named for row in rows):
         rows = [row for row in rows if row.get("id") in named]
@@ -223,14 +223,14 @@ def _wavelength(tables: ImgcifTables) -> tuple[float | None, str, str]:
         return None, "its tables have no _diffrn_radiation_wavelength.wavelength", ""
     values, weights = np.array(pairs).T
     if not values.min() > 0.0 or weights.min() < 0.0 or not weights.sum() > 0.0:
-        return None, f"the wavelength {values.min():g} A in its tables is none", ""
+        return None, f"the wavelength {values.min():g} A in its tables is impossible", ""
     mean = float(values @ weights / weights.sum())
-    remark = f"of its {len(values)} wavelengths the weighted mean is taken, {mean:g} A"
+    remark = f"the weighted mean of its {len(values)} wavelengths is used, {mean:g} A"
     return mean * ANGSTROM, "", remark if len(values) > 1 else ""
 
 
 def _polarization(tables: ImgcifTables, to_source: np.ndarray) -> tuple[float, np.ndarray] | None:
-    """Kahn factor and field, from the ratio (Ip - In)/(Ip + In) and the normal's angle with y."""
+    """Kahn factor and electric field, from (Ip - In)/(Ip + In) and the normal's angle to y."""
     for row in tables.rows("diffrn_radiation"):
         if "polarizn_source_ratio" not in row:
             continue

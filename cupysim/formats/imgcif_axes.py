@@ -1,4 +1,4 @@
-"""ImgcifAxes of detectors and goniometers in imgCIF files, and what they carry."""
+"""Axes of detectors and goniometers in imgCIF files."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from cupysim.maths.rotations import rotate_axis
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis of detector or goniometer.
+    """An axis of a detector or goniometer.
 
     Parameters
     ----------
     kind : str
         ``rotation``, ``translation`` or ``general``.
     equipment : str
-        What it belongs to.
+        Equipment that the axis belongs to, such as ``detector`` or ``goniometer``.
     parent : str
-        The axis which carries it; empty for none.
+        Name of the axis that carries it; empty for none.
     vector : ndarray, shape (3,)
-        Its direction where all axes stand at zero, unit vector.
+        Direction if all axes are at zero, unit vector.
     offset : ndarray, shape (3,)
-        Where it is in its parent's frame (mm).
+        Position in the frame of the parent (mm).
     """
 
     kind: str
@@ -40,25 +40,26 @@ class Axis:
 
 
 class ImgcifAxes:
-    """All axes of a file, and where they stand.
+    """All axes of a file, with their settings.
 
     Parameters
     ----------
     tables : ImgcifTables
-        ImgcifTables of the file.
+        Tables of the file.
     frame : str or None
-        The image, by its identifier, if the file has one.
+        Identifier of the image, if the file has one.
 
     Raises
     ------
     FileFormatError
-        If an axis has no direction, or is of a kind nobody knows.
+        If an axis has no direction, or an unknown type.
 
     Notes
     -----
-    imgCIF dictionary, AXIS: a point p of what an axis carries is offset + R p in the frame of the
-    axis which carries that, or offset + setting vector + p. Settings are those of
-    DIFFRN_SCAN_FRAME_AXIS, else those of the scan's start and of the image's number in it.
+    The imgCIF dictionary, AXIS, defines: a point p in the frame of an axis is offset + R p in the
+    frame of its parent (rotation), or offset + setting vector + p (translation). Settings are those
+    of DIFFRN_SCAN_FRAME_AXIS. Otherwise they follow from the start of the scan and the number of
+    the image.
     """
 
     def __init__(self, tables: ImgcifTables, frame: str | None) -> None:
@@ -83,9 +84,9 @@ class ImgcifAxes:
         if scan is None and len(listed) > 1:
             raise FileFormatError(
                 tables.path,
-                f"its tables have {len(listed)} scans, and do not say whose the image is",
+                f"its tables have {len(listed)} scans, and do not say which one has the image",
             )
-        # a range is that of all images of its scan
+        # an angle range is that of all images of a scan
         n_images = counts[0] if len(counts) == 1 else float(not counts and len(scans) == 1)
         framed: set[str] = set()
         advances: dict[str, float] = {}
@@ -96,7 +97,7 @@ class ImgcifAxes:
                 if scan is not None and row.get("scan_id", scan) != scan:
                     continue
                 name = row.get("axis_id", "")
-                # an axis turns or slides; the other number is zero
+                # an axis turns or shifts: one of the two numbers is zero
                 angle = tables.number(row, f"angle{suffix}", 0.0)
                 self.settings[name] = angle or tables.number(row, f"displacement{suffix}", 0.0)
                 width = self.widths.get(name, 0.0)
@@ -123,12 +124,12 @@ class ImgcifAxes:
             raise FileFormatError(self.path, f"there is no axis {name[:40]!a}") from None
 
     def chain(self, name: str) -> list[str]:
-        """An axis, the one which carries it, and so on.
+        """Names of an axis, the axis that carries it, and so on.
 
         Raises
         ------
         FileFormatError
-            If one is not there, or they carry each other in a circle.
+            If an axis is missing, or axes carry each other in a circle.
         """
         found: list[str] = []
         while name:
@@ -142,21 +143,21 @@ class ImgcifAxes:
         self, chain: Sequence[str], point: np.ndarray, direction: np.ndarray,
         settings: Mapping[str, float] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-        """A point (mm) and a direction of what the first axis of a chain carries.
+        """Transform a point (mm) and a direction to the laboratory, by a chain of axes.
 
         Parameters
         ----------
         chain : sequence of str
-            From `chain`.
+            Names of the axes, from `chain`.
         point, direction : ndarray, shape (3,)
-            In that axis' frame.
+            Point (mm) and direction in the frame of the first axis.
         settings : mapping of str to float, optional
-            Where axes stand (degrees or mm), other than the tables say.
+            Settings (degrees or mm) that replace those of the tables.
 
         Returns
         -------
         point, direction : ndarray, shape (3,)
-            In the laboratory.
+            Point (mm) and direction in the laboratory frame.
         """
         stands = {**self.settings, **(settings or {})}
         for name in chain:
@@ -172,7 +173,7 @@ class ImgcifAxes:
 
 
 def _frame_number(tables: ImgcifTables, scans: list[Row], frame: str | None) -> float:
-    """The image's number in its scan, from 1; 1 where nothing tells."""
+    """Number of the image in its scan, counted from 1; 1 if the tables have none."""
     rows = [row for row in scans if frame is None or row.get("frame_id") == frame]
     if len(rows) != 1:
         return 1.0

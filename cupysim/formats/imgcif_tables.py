@@ -1,4 +1,4 @@
-"""The tables in the text of imgCIF files, through gemmi."""
+"""Tables in the text of imgCIF files, read with gemmi."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from cupysim.errors import FileFormatError
 from cupysim.optional_libraries import require
 
 NEEDED = ("_axis.vector[1]", "_array_structure_list_axis.displacement_increment")
-"""Without these, a file does not place its detector."""
+"""Items that a file needs to place its detector."""
 
 Row = Mapping[str, str]
 
 
 class ImgcifTables:
-    """Categories of the data block which has the axes.
+    """Categories of the data block that has the axes.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     text : str
-        Its text.
+        Text of the file.
 
     Raises
     ------
@@ -47,12 +47,12 @@ class ImgcifTables:
         self.block = blocks[0]
 
     def rows(self, category: str) -> list[Row]:
-        """Rows of a category, without values which are unknown or do not apply.
+        """Rows of a category, without values that are unknown or do not apply.
 
         Raises
         ------
         FileFormatError
-            If its loop is mixed with another one.
+            If its loop is mixed with that of another category.
         """
         try:
             table = self.block.find_mmcif_category(f"_{category}.")
@@ -75,7 +75,7 @@ class ImgcifTables:
         Raises
         ------
         FileFormatError
-            If it is not there and there is no default, or is not a number.
+            If the item is missing without a default, or is not a number.
         """
         if name not in row:
             if default is None:
@@ -88,6 +88,6 @@ class ImgcifTables:
 
 
 def is_full(text: str) -> bool:
-    """Whether a file's text places the detector by axes."""
+    """Whether the text of a file places the detector by axes."""
     lower = text.lower()
     return all(name in lower for name in NEEDED)

@@ -1,15 +1,15 @@
-"""Lists of Miller indices: how many are different, and which are repeated."""
+"""Counts of distinct and repeated Miller indices in lists."""
 
 from __future__ import annotations
 
 import numpy as np
 
 SPARSEST = 64
-"""Places of the box of indices for each reflection beyond which sorting is better than marking."""
+"""Cells of the box of indices per reflection. In larger boxes, sorting is faster than marking."""
 
 
 def count_distinct(hkl: np.ndarray) -> int:
-    """How many different reflections a list has.
+    """Number of distinct reflections in a list.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def count_distinct(hkl: np.ndarray) -> int:
 
 
 def first_repeated(hkl: np.ndarray) -> tuple[int, tuple[int, int, int]] | None:
-    """How many lines repeat a reflection, and the first of those reflections.
+    """Number of lines that repeat a reflection, and the first of these reflections.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def first_repeated(hkl: np.ndarray) -> tuple[int, tuple[int, int, int]] | None:
     Returns
     -------
     tuple of int and tuple of 3 int, or None
-        None if all are different.
+        Number of lines and Miller indices; None if all reflections are distinct.
     """
     count = len(hkl) - count_distinct(hkl)
     if count == 0:
@@ -50,7 +50,7 @@ def first_repeated(hkl: np.ndarray) -> tuple[int, tuple[int, int, int]] | None:
 
 
 def _codes(hkl: np.ndarray) -> tuple[np.ndarray, int]:
-    """Places in the smallest box of indices, and its size."""
+    """Numbers of the cells in the smallest box around all indices, and the size of the box."""
     low = hkl.min(axis=0)
     n_h, n_k, n_l = (int(n) for n in hkl.max(axis=0) - low + 1)
     h, k, l = (hkl - low).T

@@ -1,4 +1,4 @@
-"""Whether a MOSFLM matrix file is what it is taken for."""
+"""Checks of MOSFLM matrix files: cell, U matrix, wavelength and layout."""
 
 from __future__ import annotations
 
@@ -22,30 +22,31 @@ from cupysim.maths.arrays import cross, norm, unit
 from cupysim.maths.cell import Lattice, oriented_lattice, reciprocal_from_cell
 
 NOTICEABLE_TURN = 0.01 / DEGREES_PER_RADIAN
-"""Rotation (rad) by which two orientations differ noticeably; the same for angles of two cells."""
+"""Smallest rotation (rad) between orientations, or difference of cell angles, worth a warning."""
 
 NOT_A_ROTATION = 1e-3
-"""Departure of a U matrix from a rotation which is more than rounding."""
+"""Smallest departure of a U matrix from a rotation that is more than rounding."""
 
 _OTHER_LAYOUT = (
-    "its first line has six numbers, as that of XPARM.XDS, not three; the first nine numbers are "
-    "taken for the matrix, as by nanoBragg"
+    "its first line has six numbers, as in XPARM.XDS, not three; the first nine numbers are read "
+    "as the matrix, as in nanoBragg"
 )
 
 
 def read_reciprocal(
     path: os.PathLike[str] | str, wavelength: float, lengths_count: bool = True
 ) -> np.ndarray:
-    """Read reciprocal cell vectors, and warn if the file tells that they are wrong.
+    """Read reciprocal cell vectors, and warn if the rest of the file contradicts them.
 
     Parameters
     ----------
     path : path_like
-        A matrix file.
+        Matrix file.
     wavelength : float
-        The wavelength in use (m).
+        Wavelength in use (m).
     lengths_count : bool, optional
-        Whether the cell's edges are those of the matrix; else it gives directions alone.
+        Whether the cell's edges are those of the matrix. Otherwise the matrix gives only
+        directions.
 
     Returns
     -------
@@ -65,14 +66,14 @@ def read_reciprocal(
 def checked_reciprocal(
     file: MatrixFile, wavelength: float, lengths_count: bool = True
 ) -> np.ndarray:
-    """Reciprocal cell vectors of a file which was read, with the warnings of `read_reciprocal`.
+    """Reciprocal cell vectors of a matrix file, with the warnings of `read_reciprocal`.
 
     Parameters
     ----------
     file : MatrixFile
-        From `read`.
+        Matrix file, from `read`.
     wavelength : float
-        The wavelength in use (m).
+        Wavelength in use (m).
     lengths_count : bool, optional
         As for `read_reciprocal`.
 
@@ -102,7 +103,7 @@ def checked_reciprocal(
 
 
 def _other_rows(file: MatrixFile) -> str | None:
-    """What is to be said of lines that hold neither three numbers each, nor all nine, nor one."""
+    """Warning about lines that hold neither three numbers each, nor all nine, nor one each."""
     counts = file.first_counts
     if not file.is_mosflm or counts == (3, 3, 3) or len(counts) in (1, 9):
         return None
@@ -116,7 +117,7 @@ def _other_hand(lattice: Lattice, lengths_count: bool) -> str | None:
     effect = (
         "each reflection is rendered with the amplitude of its Friedel mate"
         if lengths_count
-        else "-cell turns its axes round, to -a, -b, -c"
+        else "-cell inverts its axes, to -a, -b, -c"
     )
     return f"the matrix is left-handed (its determinant is negative): {effect}"
 
@@ -124,7 +125,7 @@ def _other_hand(lattice: Lattice, lengths_count: bool) -> str | None:
 def _other_cell(
     file: MatrixFile, lattice: Lattice, wavelength: float, lengths_count: bool
 ) -> str | None:
-    """What is to be said if the cell in the file is not that of the matrix."""
+    """Warning if the cell in the file is not that of the matrix."""
     if file.cell is None:
         return None
     edges, angles = file.cell
@@ -142,13 +143,13 @@ def _other_cell(
     if _is_of_wrong_formula(file, lattice):
         return (
             f"{cells}; UBtoA.awk writes such matrices for cells with oblique angles, by a wrong "
-            "formula; the matrix counts; cupysim orient makes a right one"
+            "formula; the matrix counts; cupysim orient makes a correct one"
         )
     return f"{cells}; they do not belong together; the matrix counts"
 
 
 def _is_of_wrong_formula(file: MatrixFile, lattice: Lattice) -> bool:
-    """Whether the matrix is what the formula of quirk Q5 makes of the cell in the file."""
+    """Whether the formula of quirk Q5 gives this matrix for the cell in the file."""
     assert file.cell is not None
     try:
         wrong = oriented_lattice(reciprocal_from_cell(*file.cell))
@@ -158,9 +159,9 @@ def _is_of_wrong_formula(file: MatrixFile, lattice: Lattice) -> bool:
 
 
 def _other_rotation(file: MatrixFile, lattice: Lattice) -> str | None:
-    """What is to be said if the U matrix in the file is not that of the matrix.
+    """Warning if the U matrix in the file contradicts the A matrix.
 
-    Of a left-handed matrix, or one whose cell the file does not have, more is wrong than this.
+    There is none for a left-handed matrix, or if the cell differs: other warnings cover these.
     """
     if file.u_matrix is None or lattice.volume <= 0.0 or common_factor(file, lattice) is None:
         return None
@@ -174,13 +175,13 @@ def _other_rotation(file: MatrixFile, lattice: Lattice) -> str | None:
     if angle <= NOTICEABLE_TURN + doubt:
         return None
     return (
-        f"{where} is another orientation than the first nine numbers, which count: "
-        f"{angle * DEGREES_PER_RADIAN:.3g} degrees away"
+        f"{where} is another orientation than the first nine numbers, "
+        f"{angle * DEGREES_PER_RADIAN:.3g} degrees away; the first nine numbers count"
     )
 
 
 def _orientations(lattice: Lattice) -> Iterator[np.ndarray]:
-    """U by MOSFLM, with a* along x and c along z, and with a along x and c* along z as in PDB."""
+    """U in the conventions of MOSFLM (a* along x, c along z) and PDB (a along x, c* along z)."""
     for along_x, along_z in (
         (lattice.reciprocal[0], lattice.direct[2]),
         (lattice.direct[0], lattice.reciprocal[2]),
@@ -201,17 +202,17 @@ def _angle_between(first: np.ndarray, second: np.ndarray) -> float:
 def warn_of_other_angles(
     path: os.PathLike[str] | str, reciprocal: np.ndarray, given: Sequence[float]
 ) -> None:
-    """Warn if angles which are given beside a matrix are not its angles, which count.
+    """Warn if the angles of -cell differ from those of the matrix. The matrix counts.
 
     Parameters
     ----------
     path : path_like
-        The matrix file, for the message.
+        Name of the matrix file, for the message.
     reciprocal : ndarray, shape (3, 3)
         Rows a*, b*, c* (1/Angstrom).
     given : sequence of float
-        a, b, c (Angstrom), and perhaps alpha, beta, gamma (degrees); an angle which is not above
-        zero is not given.
+        a, b, c (Angstrom), and optionally alpha, beta, gamma (degrees). An angle of zero or less
+        means that it is not given.
     """
     angles = np.abs(oriented_lattice(reciprocal).angles) * DEGREES_PER_RADIAN
     limit = NOTICEABLE_TURN * DEGREES_PER_RADIAN
@@ -221,8 +222,8 @@ def warn_of_other_angles(
     ours, others = (" ".join(f"{angle:.5g}" for angle in each) for each in (given[3:], angles))
     warnings.warn(
         CupysimWarning(
-            f"-cell: its angles {ours} do not count beside -mat: those of {path} do, {others} "
-            "degrees; of -cell the edges count"
+            f"-cell: its angles {ours} are not used with -mat; the angles of {path} count, "
+            f"{others} degrees; only the edges of -cell count"
         ),
         stacklevel=2,
     )
@@ -236,8 +237,8 @@ def _missets_left_out(file: MatrixFile) -> str | None:
         for line, angles in file.missets.items()
     ]
     return (
-        f"the missetting angles {' and '.join(told)} are not applied, as they are not by "
-        "nanoBragg; -misset X Y Z turns the crystal"
+        f"the missetting angles {' and '.join(told)} are not applied, as in nanoBragg; -misset X Y "
+        "Z turns the crystal"
     )
 
 

@@ -27,12 +27,12 @@ ANGLES = {
     "radian": DEGREES_PER_RADIAN, "radians": DEGREES_PER_RADIAN,
 }  # fmt: skip
 PIXELS = {"pixel": 1.0, "pixels": 1.0, "px": 1.0}
-"""Units in lower case, and what they are in the unit which a value is kept in."""
+"""Units in lower case, and their factors to the internal unit (m, eV, degrees, pixels)."""
 
 NEEDED = ("Pixel_size", "Detector_distance", "Beam_xy")
 
 SETTINGS = ("Omega", "Kappa", "Chi", "Phi")
-"""Axes of goniometers."""
+"""Lines with angles of goniometer axes."""
 
 KNOWN = (
     *NEEDED, "Wavelength", "Energy", "Photon_energy", "Energy_range", "Detector_2theta",
@@ -40,28 +40,28 @@ KNOWN = (
     *SETTINGS,
     *(f"{name}_increment" for name in SETTINGS), "Flux", "Filter_transmission",
 )  # fmt: skip
-"""Lines which say something of the geometry."""
+"""Lines that describe the geometry."""
 
 NOT_SET = ("", "(nil)", "nil", "none", "n/a", "na", "unknown", "undefined", "unset", "not set", "?")
-"""Values of lines which a beamline did not fill."""
+"""Values of lines that a beamline did not fill."""
 
 _LINE = re.compile(r"\s*#[\s#]*([A-Za-z]\w*)(?=[\s:=,(]|$)(.*)")
-"""Dectris separates words by blanks and ``# = : , ( )``."""
+"""Pattern of a line. Dectris separates words by blanks and ``# = : , ( )``."""
 _TOKEN = re.compile(rf"(?P<number>{NUMBER.pattern})|(?P<unit>[^\W\d_]+|\N{{DEGREE SIGN}})")
 
 
 @dataclass
 class MiniHeader:
-    """Lines of a header.
+    """Lines of a mini-CBF header.
 
     Parameters
     ----------
     path : object
-        The file, for messages.
+        File name, for messages.
     lines : mapping of str to tuple of (str, int)
-        Values by their keys, and the numbers of their lines.
+        Value and line number of each key.
     remarks : list of str
-        What the user must know of how they were read.
+        Warnings for the user about the reading of lines.
     """
 
     path: object
@@ -70,7 +70,7 @@ class MiniHeader:
 
     @classmethod
     def find(cls, path: object, text: str) -> MiniHeader:
-        """The header in the text of a file."""
+        """Find the header in the text of a file."""
         known = {name.lower(): name for name in KNOWN}
         lines: dict[str, tuple[str, int]] = {}
         remarks = []
@@ -86,24 +86,24 @@ class MiniHeader:
         return cls(path, lines, remarks)
 
     def has(self, name: str) -> bool:
-        """Whether a line is there, and was filled."""
+        """Whether a line exists and has a value."""
         return name in self.lines and self.lines[name][0].lower() not in NOT_SET
 
     def numbers(
         self, name: str, count: int, units: Mapping[str, float], usual: str
     ) -> list[tuple[float, str]]:
-        """Numbers of a line, as they stand there.
+        """Numbers of a line, with their units.
 
         Parameters
         ----------
         name : str
-            The line, which `has` said to be there.
+            Key of the line. `has` must be true for it.
         count : int
-            How many they are.
+            Expected number of numbers.
         units : mapping of str to float
-            What units may be called.
+            Accepted units.
         usual : str
-            The unit of numbers without any.
+            Unit of numbers without a unit.
 
         Returns
         -------
@@ -113,7 +113,7 @@ class MiniHeader:
         Raises
         ------
         FileFormatError
-            If they are fewer, more, or of another unit.
+            If there are fewer or more numbers, or other units.
         """
         text, line = self.lines[name]
         values: list[float] = []
@@ -124,7 +124,7 @@ class MiniHeader:
                 names.append("")
             elif names and names[-1] == "" and token["unit"].lower() != "x":
                 names[-1] = token["unit"].lower()
-        # one unit at the end is that of all
+        # a single unit at the end is that of all numbers
         names = [each or names[-1] for each in names]
         if (
             len(values) != count
@@ -138,11 +138,11 @@ class MiniHeader:
                 line,
             )
         if names[-1] == "" and units is not ANGLES:
-            self.remarks.append(f"{name} {text[:40]} has no unit; it is taken for {usual}")
+            self.remarks.append(f"{name} {text[:40]} has no unit; {usual} is assumed")
         return [(value, each or usual.lower()) for value, each in zip(values, names, strict=True)]
 
     def number(self, name: str, units: Mapping[str, float], usual: str) -> float | None:
-        """The one number of a line, in the unit which is kept; None if it is not there."""
+        """The only number of a line, in the internal unit; None if the line is missing."""
         if not self.has(name):
             return None
         ((value, unit),) = self.numbers(name, 1, units, usual)

@@ -1,15 +1,15 @@
 """MOSFLM orientation matrices.
 
-A file of MOSFLM's has nine lines, and perhaps a tenth which names the space group:
+A MOSFLM file has nine lines, and sometimes a tenth with the space group:
 
     1 to 3  A = wavelength times U times B: rows x, y, z, columns a*, b*, c*
-    4       missetting angles (degrees), which are not in A
+    4       missetting angles (degrees); A does not include them
     5 to 7  U, a rotation
-    8       the unit cell (Angstrom, degrees), of which B is made: a* along x, b* in the xy plane
+    8       the unit cell (Angstrom, degrees). It defines B: a* along x, b* in the xy plane
     9       missetting angles
 
-nanoBragg reads the first nine numbers alone. So does cupysim, but `matrix_checks` warns where the
-rest of the file tells that they are not what they are taken for.
+nanoBragg reads only the first nine numbers. So does cupysim, but `matrix_checks` warns if the rest
+of the file contradicts them.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ ROWS = (3, 3, 3, 3, 3, 3, 3, 6, 3)
 """Numbers in each line of a complete file."""
 
 MISSETS, U_ROWS, CELL = (3, 8), slice(4, 7), 7
-"""Of these rows, counted from 0."""
+"""Rows with missetting angles, U and the cell, counted from 0."""
 
 NOTICEABLE_LENGTH = 1e-4
-"""Relative difference of cell edges beyond which two cells are not the same. In MOSFLM's files they
-agree within 2e-6."""
+"""Relative difference of edges beyond which two cells are different. In MOSFLM's files, edges agree
+within 2e-6."""
 
 NOTICEABLE_ANGLE = 0.01 / DEGREES_PER_RADIAN
-"""The same for angles (rad)."""
+"""Difference of angles (rad) beyond which two cells are different."""
 
 FULL, MOSFLM = (18, 12, 6), (8, 8, 4)
-"""Decimals of A, U and the cell: with MOSFLM's, columns are as wide as in its own files."""
+"""Numbers of decimals of A, U and the cell: without loss, and with columns as in MOSFLM's files."""
 
 _XPARM = re.compile(rf"\s*({NUMBER.pattern}[ \t]+){{5}}{NUMBER.pattern}[ \t]*\r?\n")
 _TOUCHING = re.compile(r"(?<=[0-9.])(?=[+-])")
@@ -52,30 +52,30 @@ _TOUCHING = re.compile(r"(?<=[0-9.])(?=[+-])")
 
 @dataclass(frozen=True, eq=False)
 class MatrixFile:
-    """What is in a matrix file.
+    """Content of a matrix file.
 
     Parameters
     ----------
     path : str
-        The file.
+        Name of the file.
     a_matrix : ndarray, shape (3, 3)
-        Rows x, y, z; columns a*, b*, c*, times the wavelength.
+        Rows x, y, z; columns a*, b*, c*, times the wavelength (no unit).
     rounding : float
-        By how much its numbers may be off, for want of digits.
+        Largest rounding error of the numbers in `a_matrix`.
     missets : dict of int to tuple of 3 float
-        Missetting angles (rad) which are not zero, by the number of their line.
+        Missetting angles (rad) that are not zero, by line number.
     cell : tuple of ndarray and ndarray, or None
-        Edges (Angstrom) and angles (rad), if the file tells them.
+        Edges (Angstrom) and angles (rad), if the file has them.
     cell_line : int
-        In which line, 0 for none.
+        Line number of the cell; 0 for none.
     u_matrix : ndarray, shape (3, 3), or None
-        U, if the file tells it. Zeros or an identity matrix stand for none.
+        U, if the file has it. Zeros or an identity matrix mean that there is none.
     u_line : int
-        In which line it begins, 0 for none.
+        Number of the first line of U; 0 for none.
     is_mosflm : bool
-        The first line does not hold six numbers, as that of an old XPARM.XDS does.
+        False if the first line holds six numbers, as in an old XPARM.XDS.
     first_counts : tuple of int
-        Words in each of the lines that hold the nine numbers.
+        Number of words in each of the lines that hold the nine numbers.
     """
 
     path: str
@@ -90,12 +90,12 @@ class MatrixFile:
     first_counts: tuple[int, ...] = ()
 
     def wavelength(self) -> float | None:
-        """For which wavelength (m) the matrix was made, by the cell in the file.
+        """Wavelength (m) that the matrix was made for, from the cell in the file.
 
         Returns
         -------
         float or None
-            None if the file has no cell, or one which the matrix has at no wavelength.
+            None if the file has no cell, or if the matrix has this cell at no wavelength.
 
         Raises
         ------
@@ -114,20 +114,20 @@ def read(path: os.PathLike[str] | str) -> MatrixFile:
     Parameters
     ----------
     path : path_like
-        The file: its first nine numbers must be there. What follows is looked at if it is what
-        MOSFLM writes.
+        File to read. It must start with nine numbers. Further lines are read if they have MOSFLM's
+        layout.
 
     Returns
     -------
     MatrixFile
-        What is in it.
+        Content of the file.
 
     Raises
     ------
     FileFormatError
         If the file does not start with nine finite numbers (quirk Q41).
     """
-    # columns of Fortran's may touch each other, as when -0.000409412 fills its 12
+    # columns of Fortran may touch each other: -0.000409412 fills 12 characters
     content = _TOUCHING.sub(" ", read_text(path))
     fields = content.split()[:9]
     for field in fields:
@@ -165,7 +165,7 @@ def read(path: os.PathLike[str] | str) -> MatrixFile:
 
 
 def _first_counts(content: str) -> Iterator[int]:
-    """Words in each line, until there are nine."""
+    """Number of words in each line, up to nine words."""
     total = 0
     for line in content.splitlines():
         count = len(line.split())
@@ -179,7 +179,7 @@ def _is_number(field: str) -> bool:
 
 
 def _complete_rows(content: str) -> list[tuple[int, list[float]]]:
-    """Lines with as many numbers as MOSFLM's have, with their numbers, up to the first other."""
+    """Line numbers and values of the lines with MOSFLM's layout, up to the first other line."""
     lines = [(number, line.split()) for number, line in enumerate(content.splitlines(), 1)]
     rows = []
     for (number, words), count in zip((row for row in lines if row[1]), ROWS, strict=False):
@@ -190,7 +190,7 @@ def _complete_rows(content: str) -> list[tuple[int, list[float]]]:
 
 
 def _rounding(fields: Sequence[str]) -> float:
-    """Half a unit of the last decimal of the number which has the most."""
+    """Half a unit of the last decimal of the most precise number."""
     mantissas = [field.lower().partition("e") for field in fields]
     decimals = max(
         len(digits.partition(".")[2]) - float(exponent or 0) for digits, _, exponent in mantissas
@@ -206,7 +206,7 @@ def reciprocal_vectors(matrix: np.ndarray, wavelength: float) -> np.ndarray:
     matrix : ndarray, shape (3, 3)
         Rows x, y, z; columns a*, b*, c*, times the wavelength.
     wavelength : float
-        The wavelength in use (m), whatever the matrix was made for.
+        Wavelength in use (m). The matrix may have been made for another one.
 
     Returns
     -------
@@ -217,20 +217,20 @@ def reciprocal_vectors(matrix: np.ndarray, wavelength: float) -> np.ndarray:
 
 
 def is_cell(file: MatrixFile, lattice: Lattice, edges: np.ndarray, angles: np.ndarray) -> bool:
-    """Whether a cell is the matrix', as far as its digits tell.
+    """Whether a cell agrees with the matrix, within the precision of its digits.
 
     Parameters
     ----------
     file : MatrixFile
-        The matrix file.
+        Matrix file.
     lattice : Lattice
-        Of its matrix.
+        Lattice of its matrix.
     edges, angles : ndarray, shape (3,)
-        The cell (Angstrom and rad).
+        Edges (Angstrom) and angles (rad) of the cell.
 
     Notes
     -----
-    An error E of the matrix changes its inverse A^-1, whose rows are a, b, c, by A^-1 E A^-1.
+    The rows of the inverse A^-1 are a, b, c. An error E of the matrix changes it by A^-1 E A^-1.
     """
     scale = np.linalg.norm(lattice.reciprocal) / np.linalg.norm(file.a_matrix)
     doubt = 3.0 * file.rounding * scale * np.linalg.norm(lattice.direct)
@@ -241,14 +241,14 @@ def is_cell(file: MatrixFile, lattice: Lattice, edges: np.ndarray, angles: np.nd
 
 
 def common_factor(file: MatrixFile, lattice: Lattice) -> float | None:
-    """How many times larger than the matrix' the cell in the file is; None if it differs else.
+    """Ratio of the file's cell to that of the matrix; None if the cells differ in other ways.
 
     Parameters
     ----------
     file : MatrixFile
-        The matrix file.
+        Matrix file.
     lattice : Lattice
-        Of its matrix.
+        Lattice of its matrix.
     """
     if file.cell is None:
         return None
@@ -260,7 +260,7 @@ def common_factor(file: MatrixFile, lattice: Lattice) -> float | None:
 
 
 def decomposed(reciprocal: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cell and orientation of reciprocal cell vectors.
+    """Cell and orientation from reciprocal cell vectors.
 
     Parameters
     ----------
@@ -274,8 +274,8 @@ def decomposed(reciprocal: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     angles : ndarray, shape (3,)
         alpha, beta, gamma (rad).
     u_matrix : ndarray, shape (3, 3)
-        Turns the cell from a* along x, b* in the xy plane, into its orientation; a rotation if
-        the vectors are right-handed, else with a determinant of -1.
+        U turns the cell into its orientation, from a* along x and b* in the xy plane. It is a
+        rotation if the vectors are right-handed; otherwise its determinant is -1.
 
     Raises
     ------
@@ -288,21 +288,21 @@ def decomposed(reciprocal: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def text(reciprocal: np.ndarray, wavelength: float, decimals: tuple[int, int, int] = FULL) -> str:
-    """A complete matrix file.
+    """Text of a complete matrix file.
 
     Parameters
     ----------
     reciprocal : ndarray, shape (3, 3)
         Rows a*, b*, c* (1/Angstrom).
     wavelength : float
-        The wavelength (m).
+        Wavelength (m).
     decimals : tuple of 3 int, optional
-        `FULL`, with which nothing is lost, or `MOSFLM`, which is for programs which read columns.
+        `FULL` loses nothing; `MOSFLM` is for programs that read fixed columns.
 
     Returns
     -------
     str
-        Nine lines, without exponents, which some programs do not read.
+        Nine lines without exponents: some programs do not read exponents.
 
     Raises
     ------
@@ -328,5 +328,5 @@ def text(reciprocal: np.ndarray, wavelength: float, decimals: tuple[int, int, in
 
 
 def _row(values: Sequence[float] | np.ndarray, width: int, decimals: int) -> str:
-    # without the sign of what is rounded to zero
+    # adding 0.0 removes the sign of a negative zero
     return "".join(f"{round(float(v), decimals) + 0.0:{width}.{decimals}f}" for v in values) + "\n"

@@ -1,4 +1,4 @@
-"""Beams in NXmx files: which one has the wavelength, its polarization and photons."""
+"""Beams in NXmx files: wavelength, polarization, flux and size."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from cupysim.formats.nxmx_wavelength import (
 )
 
 MOST_POLARIZED = 1.001
-"""Degree of polarization up to which Stokes parameters are possible: they are rounded."""
+"""Largest possible degree of polarization. Stokes parameters are rounded."""
 
 SQUARE_BEAM = 1e-3
-"""Relative difference of a beam's edges up to which it is square."""
+"""Largest relative difference of the edges of a square beam."""
 
 STOKES = ("incident_polarization_stokes", "incident_polarisation_stokes")
-"""Spellings of NXbeam and of NXmx."""
+"""Names of the Stokes parameters in NXbeam and in NXmx."""
 
 TRANSMISSION = "attenuator_transmission"
-"""Name in NXattenuator."""
+"""Name of the transmission in NXattenuator."""
 
 PER_SECOND = ("hz", "/s", "1/s", "s-1", "s^-1")
-"""Units of a flux, in lower case, without the word photons, blanks and signs of a product."""
+"""Units of a flux, in lower case, without the word photons, blanks and product signs."""
 
 _PHOTONS = re.compile(r"photons?|ph|[\s.*]")
 
@@ -45,29 +45,29 @@ LEFT_OUT = {
     "average_power": "-fluence gives the photons per area",
     "extent": "-beamsize gives a square beam",
 }
-"""What NXbeam may tell and is not taken, and what is to be done."""
+"""Items of NXbeam that are not used, and what the user can do instead."""
 
 
 @dataclass(frozen=True, eq=False)
 class FileBeam:
-    """What a file tells of its beam.
+    """Description of the beam in a file.
 
     Parameters
     ----------
     wavelength : float or None
-        Wavelength (m), of a spectrum the mean.
+        Wavelength (m); the mean of a spectrum.
     spectrum : Spectrum or None
         Several wavelengths of one image.
     no_wavelength : str
-        Why there is no wavelength; empty where there is one.
+        Reason why there is no wavelength; empty if there is one.
     polarization : tuple of (float, ndarray of shape (3,)) or None
         Kahn factor, and direction of the electric field in NeXus' frame.
     flux : float or None
-        Photons per second of the whole beam.
+        Photons per second in the whole beam.
     size : float or None
-        Edge (m) of a square beam of even intensity.
+        Edge (m) of a square beam of uniform intensity.
     remarks : tuple of str
-        What the user must know.
+        Warnings for the user.
     """
 
     wavelength: float | None
@@ -80,23 +80,23 @@ class FileBeam:
 
 
 def read_beam(nxmx: Any, entry: Any, number: int, n_images: int) -> FileBeam:
-    """The beam of an image: the first one with a wavelength, and what only others tell.
+    """Read the beam of an image: the first one with a wavelength, completed from other beams.
 
     Parameters
     ----------
     nxmx : module
-        The library.
+        The nxmx module.
     entry : nxmx.NXentry
-        The entry.
+        Entry with the images.
     number : int
-        The image, from 0.
+        Number of the image, counted from 0.
     n_images : int
-        How many images the file has.
+        Number of images in the file.
 
     Returns
     -------
     FileBeam
-        What the file tells.
+        Beam of the image.
     """
     holders = [each._handle for each in (*entry.instruments, *entry.samples)]
     beams = [
@@ -118,7 +118,7 @@ def read_beam(nxmx: Any, entry: Any, number: int, n_images: int) -> FileBeam:
         break
     if any("depends_on" in beam and text_of(beam["depends_on"][()]) not in (".", "")
            for beam in beams[:1]):  # fmt: skip
-        remarks.append("the transformations of its beam are not applied: it flies along +z")
+        remarks.append("the transformations of its beam are not applied: its direction is +z")
     if wavelength is not None:
         remarks += other_wavelengths(nxmx, entry, beams[0], wavelength, number, n_images)
     polarization, more = _polarization(beams, number, n_images)
@@ -133,12 +133,12 @@ def read_beam(nxmx: Any, entry: Any, number: int, n_images: int) -> FileBeam:
     for name, option in LEFT_OUT.items():
         is_spread = name.endswith("_spread") and spectrum is not None
         if not is_spread and any(_holds_a_number(beam, name) for beam in beams):
-            remarks.append(f"{name} is not taken; {option}")
+            remarks.append(f"{name} is not used; {option}")
     return FileBeam(wavelength, spectrum, reason, polarization, flux, size, tuple(remarks))
 
 
 def _probes(holders: Sequence[Any]) -> list[str]:
-    """What to say of sources whose radiation is no X-rays."""
+    """Warnings about sources of other radiation than X-rays."""
     found = []
     for holder in holders:
         for name in holder:
@@ -147,12 +147,14 @@ def _probes(holders: Sequence[Any]) -> list[str]:
                 continue
             probe = text_of(group["probe"][()])
             if text_of(group.attrs.get("NX_class", "")) == "NXsource" and not is_x_ray(probe):
-                found.append(f"the probe of its source is {probe[:20]!a}; X-rays are simulated")
+                found.append(
+                    f"the probe of its source is {probe[:20]!a}; only X-rays are simulated"
+                )
     return list(dict.fromkeys(found))
 
 
 def _holds_a_number(beam: Any, name: str) -> bool:
-    """Whether a beam has numbers of a name which are not all zero."""
+    """Whether an item of a beam has numbers that are not all zero."""
     stored = beam.get(name)
     if not hasattr(stored, "dtype") or stored.dtype.kind not in "fiu":
         return False
@@ -160,7 +162,7 @@ def _holds_a_number(beam: Any, name: str) -> bool:
 
 
 def _row_of_image(stored: Any, number: int, n_images: int, length: int) -> np.ndarray | None:
-    """So many numbers for an image, of a data set for all or with a row for each."""
+    """The `length` numbers of an image, from a data set for all images or with a row for each."""
     if not hasattr(stored, "dtype") or stored.dtype.kind not in "fiu":
         return None
     values = np.ravel(np.asarray(stored[()], dtype=np.float64))
@@ -172,10 +174,10 @@ def _row_of_image(stored: Any, number: int, n_images: int, length: int) -> np.nd
 def _polarization(
     beams: Sequence[Any], number: int, n_images: int
 ) -> tuple[tuple[float, np.ndarray] | None, list[str]]:
-    """Kahn factor and field of Stokes parameters (I, Q, U, V), and what is to be said.
+    """Kahn factor and electric field from Stokes parameters (I, Q, U, V), and warnings.
 
-    As NXbeam defines them: Q is positive for a field along x, U for one along x = y. Circular
-    polarization (V) scatters as none does.
+    In the definition of NXbeam, Q is positive for a field along x, and U for one along x = y.
+    Circular polarization (V) scatters like an unpolarized beam.
     """
     found = next(((beam, name) for beam in beams for name in STOKES if name in beam), None)
     if found is None:
@@ -183,33 +185,33 @@ def _polarization(
     beam, name = found
     stokes = _row_of_image(beam[name], number, n_images, 4)
     if stokes is None:
-        return None, [f"{name} has the shape {beam[name].shape} and is not taken; -polar is"]
+        return None, [f"{name} has the shape {beam[name].shape} and is not used; use -polar"]
     total, q, u, v = stokes
     if not (np.isfinite(stokes).all() and total > 0.0):
-        return None, [f"{name} has no intensity and is not taken; -polar is"]
+        return None, [f"{name} has no intensity and is not used; use -polar"]
     if np.linalg.norm([q, u, v]) > MOST_POLARIZED * total:
-        return None, [f"{name} is polarized more than wholly and is not taken; -polar is"]
+        return None, [f"{name} is polarized by more than 100 % and is not used; use -polar"]
     angle = 0.5 * np.arctan2(u, q)
     kahn = min(float(np.hypot(q, u) / total), 1.0)
     return (kahn, np.array([np.cos(angle), np.sin(angle), 0.0])), []
 
 
 def _attenuators(entry: Any, number: int, n_images: int) -> str:
-    """What to say of attenuators: they may or may not be in the flux."""
+    """Warning about an attenuator: the flux may or may not include it."""
     for instrument in entry.instruments:
         for group in instrument._handle.values():
             stored = group.get(TRANSMISSION) if hasattr(group, "keys") else None
             values = None if stored is None else _row_of_image(stored, number, n_images, 1)
             if values is not None and values[0] != 1.0:
                 return (
-                    f"its {TRANSMISSION} of {values[0]:g} and its flux are not taken, since it is "
-                    "not clear whether one is in the other; -fluence gives the photons"
+                    f"its {TRANSMISSION} of {values[0]:g} and its flux are not used, because it is "
+                    "not clear whether the flux includes it; -fluence gives the photons"
                 )
     return ""
 
 
 def _flux(beams: Sequence[Any], number: int, n_images: int) -> tuple[float | None, list[str]]:
-    """Photons per second, and what is to be said."""
+    """Photons per second, and warnings."""
     beam = next((beam for beam in beams if "total_flux" in beam), None)
     if beam is None:
         return None, []
@@ -217,14 +219,14 @@ def _flux(beams: Sequence[Any], number: int, n_images: int) -> tuple[float | Non
     unit_name = text_of(stored.attrs.get("units", ""))
     values = _row_of_image(stored, number, n_images, 1)
     if values is None or not (np.isfinite(values[0]) and values[0] >= 0.0):
-        return None, ["total_flux is impossible and is not taken; -flux is"]
+        return None, ["total_flux is impossible and is not used; use -flux"]
     if _PHOTONS.sub("", unit_name.lower()) not in PER_SECOND:
-        return None, [f"total_flux has the unit {unit_name!r} and is not taken; -flux is"]
+        return None, [f"total_flux has the unit {unit_name!r} and is not used; use -flux"]
     return (float(values[0]) or None), []
 
 
 def _size(nxmx: Any, beams: Sequence[Any]) -> tuple[float | None, list[str]]:
-    """Edge (m) of a square beam of even intensity, and what is to be said of others."""
+    """Edge (m) of a square beam of uniform intensity, and warnings about other beams."""
     beam = next((each for each in beams if _holds_a_number(each, "incident_beam_size")), None)
     if beam is None:
         return None, []
@@ -233,12 +235,12 @@ def _size(nxmx: Any, beams: Sequence[Any]) -> tuple[float | None, list[str]]:
     profile = text_of(beam["profile"][()]) if "profile" in beam else "unknown"
     metres = None if edges is None else in_unit(nxmx, stored, edges, "meter")
     if metres is None:
-        return None, ["incident_beam_size is not two lengths with a unit, and is not taken"]
+        return None, ["incident_beam_size is not two lengths with a unit, and is not used"]
     x, y = metres
     if profile.lower() == "rectangular" and x > 0.0 and abs(x / y - 1.0) <= SQUARE_BEAM:
         return float(x), []
     remark = (
-        f"incident_beam_size of {1e6 * x:g} x {1e6 * y:g} um ({profile} profile) is not taken; "
+        f"incident_beam_size of {1e6 * x:g} x {1e6 * y:g} um ({profile} profile) is not used; "
         "-beamsize gives a square beam"
     )
     return None, [remark]

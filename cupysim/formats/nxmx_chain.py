@@ -1,4 +1,4 @@
-"""Chains of transformations in NXmx files, as matrices."""
+"""Chains of transformations in NXmx files, and their matrices."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from cupysim.maths.arrays import norm, unit
 from cupysim.maths.rotations import rotate_axis
 
 LONGEST_CHAIN = 100
-"""Transformations; more are a mistake."""
+"""Largest number of transformations in a chain."""
 
 SMALLEST_SHIFT = 1e-7
-"""Metres by which something may be shifted without a word."""
+"""Largest shift (m) that is ignored without a warning."""
 
 
 def chain_of(path: object, axis: Any) -> list[Any]:
-    """An axis and those on which it depends, the nearest first.
+    """An axis and those that it depends on, the nearest first.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     axis : nxmx.NXtransformationsAxis
-        Where the chain begins.
+        Axis at the beginning of the chain.
 
     Raises
     ------
@@ -47,23 +47,23 @@ def chain_of(path: object, axis: Any) -> list[Any]:
 
 
 def of_image(path: object, values: np.ndarray, number: int, name: str) -> float:
-    """The number of an image, of one for all or of one for each.
+    """Value for an image, from one value for all images or from one for each.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     values : ndarray
-        The numbers.
+        One value, or one for each image.
     number : int
-        The image, from 0.
+        Number of the image, counted from 0.
     name : str
-        What they are, for messages.
+        Name of the values, for messages.
 
     Raises
     ------
     FileFormatError
-        If there are several numbers, but none for this image.
+        If there are several values, but none for this image.
     """
     values = np.ravel(values)
     if len(values) == 1:
@@ -74,14 +74,14 @@ def of_image(path: object, values: np.ndarray, number: int, name: str) -> float:
 
 
 def counts_told(chain: list[Any], n_images: int) -> Iterator[str]:
-    """What to say of axes whose number of values is neither one nor that of the images.
+    """Warnings about axes with several values, but not one for each image.
 
     Parameters
     ----------
     chain : list of nxmx.NXtransformationsAxis
-        From `chain_of`.
+        Axes, from `chain_of`.
     n_images : int
-        How many images the file has.
+        Number of images in the file.
     """
     for axis in chain:
         count = int(axis._handle.size)
@@ -91,19 +91,19 @@ def counts_told(chain: list[Any], n_images: int) -> Iterator[str]:
 
 
 def stands_elsewhere(path: object, axis: Any, number: int) -> bool:
-    """Whether an axis moves what depends on it: it does not stand at zero, or has an offset."""
+    """Whether an axis is not at zero or has an offset, and so moves what depends on it."""
     turns = is_rotation(path, axis)
     value = of_image(path, values_of(path, axis, turns), number, axis.path)
     return abs(value) > (SETTING if turns else SMALLEST_SHIFT) or bool(offset_of(path, axis).any())
 
 
 def is_rotation(path: object, axis: Any) -> bool:
-    """Whether an axis turns, or shifts.
+    """Whether an axis is a rotation (true) or a translation (false).
 
     Raises
     ------
     FileFormatError
-        If the file does not say which.
+        If the file does not give the type.
     """
     kind = str(axis._handle.attrs.get("transformation_type", "")).lower().strip("b'\"")
     if kind not in ("rotation", "translation"):
@@ -112,26 +112,26 @@ def is_rotation(path: object, axis: Any) -> bool:
 
 
 def cumulative(path: object, chain: list[Any], number: int) -> np.ndarray:
-    """What a chain does to points, for an image.
+    """Transformation of points by a chain, for an image.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     chain : list of nxmx.NXtransformationsAxis
-        From `chain_of`, the first one acts first.
+        Axes, from `chain_of`. The first one acts first.
     number : int
-        The image, from 0.
+        Number of the image, counted from 0.
 
     Returns
     -------
     ndarray, shape (4, 4)
-        Rotation and shift (m); vectors are directions, of whatever length.
+        Rotation and shift (m).
 
     Raises
     ------
     FileFormatError
-        If a value, vector or kind is missing or impossible.
+        If a value, vector or type is missing or impossible.
     """
     total = np.eye(4)
     for axis in chain:
@@ -145,7 +145,7 @@ def direction(path: object, axis: Any) -> np.ndarray:
     Raises
     ------
     FileFormatError
-        If it has no length.
+        If the vector has no length.
     """
     vector = np.asarray(axis.vector, dtype=np.float64).squeeze()
     if vector.shape != (3,) or not norm(vector) > 0.0:
@@ -154,21 +154,21 @@ def direction(path: object, axis: Any) -> np.ndarray:
 
 
 def values_of(path: object, axis: Any, turns: bool) -> np.ndarray:
-    """The values of an axis: degrees of a rotation, metres of a translation.
+    """Values of an axis: in degrees for a rotation, in metres for a translation.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     axis : nxmx.NXtransformationsAxis
-        The axis.
+        Axis to read.
     turns : bool
-        It is a rotation.
+        Whether the axis is a rotation.
 
     Raises
     ------
     FileFormatError
-        If they have no unit, or one of another kind.
+        If the values have no unit, or a unit of another kind.
     """
     handle = axis._handle
     if "units" not in handle.attrs:
@@ -176,7 +176,7 @@ def values_of(path: object, axis: Any, turns: bool) -> np.ndarray:
     try:
         quantity = axis[()].to("degree" if turns else "meter")
     except Exception as error:
-        # the library of units has exceptions of its own
+        # the library of units raises its own exceptions
         kind = "an angle" if turns else "a length"
         told = str(handle.attrs["units"])[:40]
         raise FileFormatError(
@@ -186,7 +186,7 @@ def values_of(path: object, axis: Any, turns: bool) -> np.ndarray:
 
 
 def offset_of(path: object, axis: Any) -> np.ndarray:
-    """The offset of an axis (m), shape (3,); zero where there is none.
+    """Offset of an axis (m), shape (3,); zero if it has none.
 
     Raises
     ------
@@ -195,12 +195,12 @@ def offset_of(path: object, axis: Any) -> np.ndarray:
     """
     stored = np.ravel(axis._handle.attrs.get("offset", np.zeros(3)))
     if stored.dtype.kind in "fiu" and not stored.any():
-        # nobody needs the unit of zero
+        # zero needs no unit
         return np.zeros(3)
     try:
         metres = np.asarray(axis.offset.to("meter").magnitude, dtype=np.float64).ravel()
     except Exception as error:
-        # the library of units has exceptions of its own
+        # the library of units raises its own exceptions
         raise FileFormatError(
             path, f"the offset of {axis.path} has no offset_units of length"
         ) from error

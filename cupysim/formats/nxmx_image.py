@@ -1,4 +1,4 @@
-"""The image and geometry of any NXmx file, such as an Eiger's, through nxmx."""
+"""Good pixels and geometry of any NXmx file, for example of an Eiger, read with nxmx."""
 
 from __future__ import annotations
 
@@ -28,38 +28,38 @@ from cupysim.maths.arrays import norm, unit
 from cupysim.optional_libraries import require
 
 SQUARE = 1e-6
-"""Relative difference of the pixel's edges up to which it is square."""
+"""Largest relative difference of the edges of a square pixel."""
 
 
 MASKS = ("pixel_mask", "detectorSpecific/pixel_mask")
-"""Where masks are, below a detector; further ones have a number behind the name."""
+"""Names of masks below a detector. Further masks have a number after the name."""
 
 BAD = 0xFFFF
-"""Bits of a mask which exclude a pixel; NXdetector's other bits only describe it."""
+"""Bits of a mask that exclude a pixel. The other bits of NXdetector only describe it."""
 
 
 def read(path: os.PathLike[str] | str, number: int = 0) -> tuple[np.ndarray, ImageGeometry]:
-    """Read which pixels are good, and the geometry.
+    """Read the good pixels and the geometry of an image.
 
     Parameters
     ----------
     path : path_like
-        The file, or the master of several.
+        File, or master file of several.
     number : int, optional
-        The image, from 0.
+        Number of the image, counted from 0.
 
     Returns
     -------
     good : ndarray of bool, shape (n_slow, n_fast)
-        Pixels which the mask does not exclude; without a mask, those which were measured.
+        Pixels that the mask does not exclude; without a mask, those that were measured.
     geometry : ImageGeometry
-        Of this image, in imgCIF's frame.
+        Geometry of the image, in the frame of imgCIF.
 
     Raises
     ------
     FileFormatError
-        If the file is damaged, is no NXmx file, has no such image, or its detector is not one
-        panel of square pixels.
+        If the file is damaged, is not an NXmx file, or has no such image, or if its detector is not
+        a single panel of square pixels.
     CupysimError
         If nxmx is not installed.
     """
@@ -71,7 +71,7 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> tuple[np.ndarray, Ima
         except FileFormatError:
             raise
         except Exception as error:
-            # a library which follows a file's links stumbles over all kinds of things
+            # nxmx follows the links of a file, and can fail in many ways
             reason = (str(error).splitlines() or ["an attribute has an unusual form"])[0]
             raise FileFormatError(path, f"its NXmx geometry cannot be read: {reason}") from error
 
@@ -136,7 +136,7 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
 
 
 def _sensor(nxmx: Any, detector: Any) -> tuple[str, ...]:
-    """What is to be said of the sensor, which is not simulated unless options ask for it."""
+    """Warning about the sensor: it is not simulated unless options ask for it."""
     stored = detector.get("sensor_thickness")
     if stored is None or "units" not in stored.attrs or getattr(stored, "size", 0) != 1:
         return ()
@@ -144,12 +144,13 @@ def _sensor(nxmx: Any, detector: Any) -> tuple[str, ...]:
     if not metres > THINNEST_SENSOR:
         return ()
     return (
-        f"its sensor of {1e6 * metres:g} um is not simulated; -detector_thick and -detector_abs do",
+        f"its sensor of {1e6 * metres:g} um is not simulated; use -detector_thick and "
+        "-detector_abs",
     )
 
 
 def _entry(nxmx: Any, path: object, file: Any) -> tuple[Any, tuple[str, ...]]:
-    """The entry which has the images, and what is to be said of others."""
+    """The entry that has the images, and a warning about others."""
     entries = list(nxmx.NXmx(file).entries)
     if not entries:
         raise FileFormatError(path, "no NXmx entry")
@@ -170,7 +171,7 @@ def _bits(path: object, stored: Any) -> np.ndarray:
 
 
 def _good(path: object, detector: Any, file: Any, size: tuple[int, int], number: int) -> np.ndarray:
-    """Pixels which the mask does not exclude; without a mask, those which were measured."""
+    """Pixels that the mask does not exclude; without a mask, those that were measured."""
     handle = detector._handle
     numbered = sorted(each for each in handle if each.startswith("pixel_mask_"))
     name = next(
@@ -181,7 +182,7 @@ def _good(path: object, detector: Any, file: Any, size: tuple[int, int], number:
             return np.ones(size, dtype=bool)
         return measured(read_image(path, file, number))
     if name not in handle:
-        raise FileFormatError(path, f"its {name} is in a file which is missing")
+        raise FileFormatError(path, f"its {name} is in a file that is missing")
     masks = [name, *(each for each in numbered if each != name)]
     good = np.bitwise_and(_bits(path, handle[name]), BAD) == 0
     for each in masks[1:]:

@@ -1,4 +1,4 @@
-"""Where the panel of an NXmx file is: by transformations, or by beam centre and distance alone."""
+"""Position of the panel in an NXmx file, from transformations or from beam centre and distance."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from cupysim.maths.arrays import cross, dot, norm, unit
 from cupysim.maths.rotations import rotate_axis
 
 EDGE_ON = 1e-6
-"""Cosine between beam and the panel's normal below which the beam hits it nowhere."""
+"""Cosine of the angle between beam and panel normal, below which the beam misses the panel."""
 
 NOTICEABLE_PIXELS, NOTICEABLE_DISTANCE = 1.0, 0.01
-"""Differences of beam centres (pixels) and of distances (relative) which are worth a warning."""
+"""Differences of beam centres (pixels) and of distances (relative) that are worth a warning."""
 
 NORMAL = (
     "the file has beam centre and distance only; the detector is assumed to be normal to the beam"
@@ -40,32 +40,32 @@ NORMAL = (
 NEVER_SET = "its beam centre is 0 0 or negative, as in files where it was never set"
 
 SAME_SIZE = 1e-3
-"""Relative difference of pixel sizes which are worth a warning."""
+"""Relative difference of pixel sizes that is worth a warning."""
 
 DISTANCES = ("distance", "detector_distance")
-"""Names of a distance that a file tells apart from transformations."""
+"""Names of a distance that a file gives in addition to transformations."""
 
 ARMS = ("goniometer", "transformations")
-"""Groups of a detector in which an arm is which the file does not place."""
+"""Groups of a detector that can hold an arm (two_theta) without its axis."""
 
 SAME_TURN = 0.1
-"""Degrees up to which a detector's arm stands where its transformations have it."""
+"""Difference of angles (degrees) up to which an arm agrees with the transformations."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel in NeXus' frame, lengths in m.
+    """A panel in the frame of NeXus.
 
     Parameters
     ----------
     origin : ndarray, shape (3,)
-        Outer corner of the first pixel.
+        Outer corner of the first pixel (m).
     fast, slow : ndarray, shape (3,)
-        From a pixel to the next.
+        Vectors from a pixel to the next one (m).
     n_fast, n_slow : int
-        Pixels.
+        Number of pixels along the fast and slow axis.
     remarks : tuple of str
-        What the user must know.
+        Warnings for the user.
     """
 
     origin: np.ndarray
@@ -79,27 +79,27 @@ class Panel:
 def panel_of(
     nxmx: Any, path: object, file: Any, detector: Any, number: int, n_images: int
 ) -> Panel:
-    """The panel of a detector, for an image.
+    """Find the panel of a detector, for an image.
 
     Parameters
     ----------
     nxmx : module
-        The library.
+        The nxmx module.
     path : path_like
-        The file, for messages.
+        File name, for messages.
     file : h5py.File
-        The file, whose images tell the number of pixels.
+        Open file. Its images give the number of pixels.
     detector : nxmx.NXdetector
-        A detector of one module, or of none.
+        Detector with one module, or with none.
     number : int
-        The image, from 0.
+        Number of the image, counted from 0.
     n_images : int
-        How many images the file has.
+        Number of images in the file.
 
     Raises
     ------
     FileFormatError
-        If the file does not place it, or the module is a part of the image.
+        If the file does not place the detector, or the module is only a part of the image.
     """
     handle = detector._handle
     arm = _two_theta(nxmx, path, handle, number, n_images)
@@ -125,14 +125,14 @@ def panel_of(
     if not arm or _is_swung(path, module, panel, arm, number):
         return panel
     remark = (
-        f"its two_theta is {arm:g} degrees, but its transformations, which count, do not turn the "
-        "detector so"
+        f"its two_theta is {arm:g} degrees, but its transformations do not turn the detector by "
+        "this angle and count"
     )
     return replace(panel, remarks=(*panel.remarks, remark))
 
 
 def _placed_panel(path: object, file: Any, module: Any, number: int) -> Panel:
-    """A panel whose place a chain of transformations tells."""
+    """Panel of a detector that a chain of transformations places."""
     for name, expected in (("data_origin", 0), ("data_stride", 1)):
         stored = module._handle.get(name)
         if stored is not None and np.any(np.ravel(stored[()])[-2:] != expected):
@@ -143,7 +143,7 @@ def _placed_panel(path: object, file: Any, module: Any, number: int) -> Panel:
     remarks: tuple[str, ...] = ()
     shape = read_image(path, file, 0).shape if count_images(file) else (n_slow, n_fast)
     if shape == (n_fast, n_slow) and n_fast != n_slow:
-        remarks = ("data_size has fast before slow, unlike the images, whose order is used",)
+        remarks = ("data_size has fast before slow, unlike the images; their order is used",)
         n_slow, n_fast = shape
     if shape != (n_slow, n_fast):
         raise FileFormatError(
@@ -152,11 +152,11 @@ def _placed_panel(path: object, file: Any, module: Any, number: int) -> Panel:
     chain = chain_of(path, module.fast_pixel_direction)
     slow_name = module.slow_pixel_direction.path
     if any(axis.path == slow_name for axis in chain[1:]):
-        remarks += ("fast_pixel_direction depends on slow_pixel_direction, which shifts it by the "
+        remarks += ("fast_pixel_direction depends on slow_pixel_direction, and is shifted by the "
                     "edge of a pixel",)  # fmt: skip
     above = chain[1:]
     if not above and "module_offset" in module._handle:
-        # files of early firmware end the directions' chains there
+        # in files of early firmware, the chains of the directions end here
         above = chain_of(path, module.module_offset)
     begin = offset_of(path, chain[0])
     if not any(not is_rotation(path, axis) for axis in above) and not begin.any():
@@ -174,7 +174,7 @@ def _placed_panel(path: object, file: Any, module: Any, number: int) -> Panel:
 
 
 def _pixel_edge(path: object, axis: Any, number: int) -> np.ndarray:
-    """From a pixel's corner to the next (m), in NeXus' frame."""
+    """Vector from a pixel's corner to the next one (m), in the frame of NeXus."""
     length = float(np.ravel(values_of(path, axis, turns=False))[0])
     frame = cumulative(path, chain_of(path, axis)[1:], number)
     return np.asarray(frame[:3, :3] @ direction(path, axis) * length)
@@ -183,12 +183,12 @@ def _pixel_edge(path: object, axis: Any, number: int) -> np.ndarray:
 def _left_out(
     path: object, detector: Any, module: Any, number: int, n_images: int
 ) -> Iterator[str]:
-    """What to say of transformations that do not count, or have another number of values."""
+    """Warnings about transformations that are not used, or have a wrong number of values."""
     chain = chain_of(path, module.fast_pixel_direction)
     yield from counts_told(chain, n_images)
     slow = module.slow_pixel_direction
     if offset_of(path, slow).any() and all(axis.path != slow.path for axis in chain):
-        yield "the offset of its slow_pixel_direction is not applied: that of the fast one is"
+        yield "the offset of its slow_pixel_direction is not applied: that of the fast one counts"
     used = {axis.path for axis in [*chain, slow]}
     others = [] if detector.depends_on is None else chain_of(path, detector.depends_on)
     if "module_offset" in module._handle:
@@ -200,7 +200,7 @@ def _left_out(
     ]
     if moved:
         yield (
-            f"{', '.join(dict.fromkeys(moved))} of its detector does not stand at zero, but the "
+            f"{', '.join(dict.fromkeys(moved))} of its detector is not at zero, but the "
             "pixel directions do not depend on it: it is not applied"
         )
 
@@ -208,7 +208,7 @@ def _left_out(
 def _other_distance(
     nxmx: Any, path: object, panel: Panel, detector: Any, number: int
 ) -> Iterator[str]:
-    """What to say of a distance that is not that of the transformations."""
+    """Warning about a distance that differs from that of the transformations."""
     normal = unit(cross(panel.fast, panel.slow))
     along = float(normal[2])
     stored = next((detector[each] for each in DISTANCES if each in detector), None)
@@ -219,15 +219,15 @@ def _other_distance(
     metres = of_image(path, lengths, number, stored.name)
     if metres > 0.0 and abs(distance - metres) > NOTICEABLE_DISTANCE * metres:
         yield (
-            f"its distance is {1e3 * metres:.6g} mm, but its transformations, which count, have "
-            f"{1e3 * distance:.6g} mm"
+            f"its distance is {1e3 * metres:.6g} mm, but its transformations have "
+            f"{1e3 * distance:.6g} mm and count"
         )
 
 
 def _with_beam_centre(nxmx: Any, path: object, panel: Panel, detector: Any, number: int) -> Panel:
-    """The panel, and what is to be said if the file's beam centre is another.
+    """The panel, with a warning if the file's beam centre differs.
 
-    Files of early firmware put the first pixel on the beam, and tell the beam's centre apart from
+    Files of early firmware put the first pixel on the beam, and give the beam centre in addition to
     the transformations.
     """
     told = _told_centre(nxmx, path, panel, detector, number)
@@ -235,8 +235,7 @@ def _with_beam_centre(nxmx: Any, path: object, panel: Panel, detector: Any, numb
     along = float(normal[2])
     if told is None and not panel.origin[:2].any():
         remark = (
-            "its transformations put the first pixel on the beam, as in files whose beam centre "
-            "was never set"
+            "its transformations put the first pixel on the beam, as in files without a beam centre"
         )
         return replace(panel, remarks=(*panel.remarks, remark))
     if told is None or abs(along) < EDGE_ON:
@@ -252,14 +251,14 @@ def _with_beam_centre(nxmx: Any, path: object, panel: Panel, detector: Any, numb
     if off > NOTICEABLE_PIXELS:
         remark = (
             f"its beam_center_x and _y are {told[0]:.2f} {told[1]:.2f} pixels, but its "
-            f"transformations, which count, have {at[0]:.2f} {at[1]:.2f}"
+            f"transformations have {at[0]:.2f} {at[1]:.2f} and count"
         )
         panel = replace(panel, remarks=(*panel.remarks, remark))
     return panel
 
 
 def _other_sizes(nxmx: Any, panel: Panel, detector: Any) -> Iterator[str]:
-    """What to say of pixel sizes which are not those of the directions."""
+    """Warnings about pixel sizes that differ from those of the pixel directions."""
     for name, edge in (("x_pixel_size", panel.fast), ("y_pixel_size", panel.slow)):
         stored, used = detector.get(name), float(norm(edge))
         if stored is None or "units" not in stored.attrs or getattr(stored, "size", 0) != 1:
@@ -267,15 +266,15 @@ def _other_sizes(nxmx: Any, panel: Panel, detector: Any) -> Iterator[str]:
         metres = float(np.ravel((stored[()] * nxmx.units(stored)).to("meter").magnitude)[0])
         if abs(metres / used - 1.0) > SAME_SIZE:
             yield (
-                f"its {name} is {1e3 * metres:.6g} mm, but the length of its pixel directions, "
-                f"which count, {1e3 * used:.6g} mm"
+                f"its {name} is {1e3 * metres:.6g} mm, but its pixel directions have the length "
+                f"{1e3 * used:.6g} mm and count"
             )
 
 
 def _told_centre(
     nxmx: Any, path: object, panel: Panel, detector: Any, number: int
 ) -> tuple[float, float] | None:
-    """beam_center_x and beam_center_y in pixels, if the file has them."""
+    """beam_center_x and beam_center_y in pixels; None if the file has none above zero."""
     found = []
     for name, edge in (("beam_center_x", panel.fast), ("beam_center_y", panel.slow)):
         stored = detector.get(name)
@@ -291,7 +290,7 @@ def _told_centre(
 
 
 def _two_theta(nxmx: Any, path: object, detector: Any, number: int, n_images: int) -> float:
-    """Angle (degrees) of the detector's arm, which Eiger masters tell without its axis."""
+    """Angle (degrees) of the detector's arm. Eiger master files give it without its axis."""
     for place in ARMS:
         group = detector.get(place)
         if group is not None:
@@ -302,7 +301,7 @@ def _two_theta(nxmx: Any, path: object, detector: Any, number: int, n_images: in
 
 
 def _swung(panel: Panel, degrees: float) -> Panel:
-    """A panel which was placed at zero, turned about the horizontal spindle, upwards."""
+    """Turn a panel from two_theta zero about the horizontal spindle, upwards."""
     angle = np.float64(degrees / DEGREES_PER_RADIAN)
     origin, fast, slow = (
         rotate_axis(vector, ALONG_X, angle) for vector in (panel.origin, panel.fast, panel.slow)
@@ -317,7 +316,7 @@ def _swung(panel: Panel, degrees: float) -> Panel:
 
 
 def _is_swung(path: object, module: Any, panel: Panel, degrees: float, number: int) -> bool:
-    """Whether a panel is turned by an angle, by one of its axes or by all together."""
+    """Whether one axis of a panel, or all together, turn it by an angle (degrees)."""
     chain = chain_of(path, module.fast_pixel_direction)
     turns = [
         abs(of_image(path, values_of(path, axis, turns=True), number, axis.path))
@@ -330,7 +329,7 @@ def _is_swung(path: object, module: Any, panel: Panel, degrees: float, number: i
 
 
 def _unplaced_panel(nxmx: Any, path: object, file: Any, detector: Any, number: int) -> Panel:
-    """A panel of which the file tells beam centre and distance alone."""
+    """Panel of a detector if the file has only beam centre and distance."""
     metres = {}
     for name, spellings in (
         ("x_pixel_size", ("x_pixel_size",)),

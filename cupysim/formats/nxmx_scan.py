@@ -1,4 +1,4 @@
-"""Spindle angles in NXmx files: which axis turns, from where, how far."""
+"""Spindle angles in NXmx files: rotation axis, first angle and width of an image."""
 
 from __future__ import annotations
 
@@ -24,57 +24,57 @@ from cupysim.formats.rotation import settings_remark
 from cupysim.maths.arrays import norm
 
 ALONG_X = np.array([-1.0, 0.0, 0.0])
-"""The spindle where a file names none, in NeXus' frame: that of most beamlines."""
+"""Default spindle in the frame of NeXus: that of most beamlines."""
 
 STILL = 1e-9
-"""Width (degrees) below which an axis stands."""
+"""Width (degrees) below which an axis does not turn."""
 
 AXES = ("omega", "phi", "chi", "kappa")
-"""Axes of a goniometer which some files name without placing them."""
+"""Axes of a goniometer that some files name without giving their directions."""
 
 SHIFT = 1e-7
-"""Metres by which a sample may be shifted without a word."""
+"""Largest shift (m) of a sample that is ignored without a warning."""
 
 LIKE = 0.1
-"""Relative difference up to which two steps of a scan are those of one sweep."""
+"""Largest relative difference of steps in one sweep."""
 
 EVEN = 0.02
-"""Relative difference of steps from which on a scan is uneven: encoders are read in the move."""
+"""Largest relative difference of even steps: encoders are read during the movement."""
 
 GONIOMETERS = ("goniometer", "transformations")
-"""Groups of a sample or an instrument in which they are."""
+"""Groups of a sample or an instrument that can hold these axes."""
 
 SEVERAL = "several axes turn during an image; the one with the largest rotation is used"
 
-UNPLACED = "the file does not place its {name} axis, which is assumed to be horizontal"
+UNPLACED = "the file does not place its {name} axis; it is assumed to be horizontal"
 
 ScanAngles = tuple[float | None, float | None, np.ndarray, tuple[str, ...]]
 
 
 def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -> ScanAngles:
-    """First angle and width of an image, and the axis.
+    """Read the first angle and the width of an image, and the spindle.
 
     Parameters
     ----------
     nxmx : module
-        The library.
+        The nxmx module.
     path : path_like
-        The file, for messages.
+        File name, for messages.
     entry : nxmx.NXentry
-        The entry.
+        Entry with the images.
     number : int
-        The image, from 0.
+        Number of the image, counted from 0.
     n_images : int
-        How many images the file has.
+        Number of images in the file.
 
     Returns
     -------
     start, width : float or None
-        Angles (rad); None where the file tells none.
+        Angles (rad); None if the file has none.
     spindle : ndarray, shape (3,)
-        Unit vector in NeXus' frame.
+        Unit vector in the frame of NeXus.
     remarks : tuple of str
-        What the user must know.
+        Warnings for the user.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
         of_image(path, _degrees(nxmx, axis._handle, axis._handle), number, axis.path)
         for axis in rotations
     ]
-    # the axis which turns; of a still the one which stands farthest from zero
+    # the axis that turns; in a still, the axis farthest from zero
     turns = np.abs(widths).max() > STILL
     turning = rotations[int(np.argmax(np.abs(widths if turns else stands)))]
     width = widths[rotations.index(turning)]
@@ -128,13 +128,13 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
 
 
 def _unit_told(angles: Any) -> str:
-    """What to say of angles without a unit."""
+    """Warning about angles without a unit."""
     name = angles.name.rsplit("/", 1)[-1]
     return "" if "units" in angles.attrs else f"its {name} has no unit; degrees are assumed"
 
 
 def _shift_told(path: object, chain: list[Any], number: int) -> str:
-    """What to say of translations of the sample."""
+    """Warning about translations of the sample."""
     shifts = {}
     for axis in chain:
         name = axis.path.rsplit("/", 1)[-1]
@@ -144,27 +144,25 @@ def _shift_told(path: object, chain: list[Any], number: int) -> str:
     shown = [f"{name} {1e3 * shift:g}" for name, shift in shifts.items() if abs(shift) > SHIFT]
     if not shown:
         return ""
-    return (
-        f"its sample is shifted by {', '.join(shown)} mm, which is not taken: it is at the origin"
-    )
+    return f"its sample is shifted by {', '.join(shown)} mm; this is not used: it is at the origin"
 
 
 def _groups(sample: Any) -> list[Any]:
-    """Groups in which a sample's axes are, be it by links."""
+    """Groups that hold the axes of a sample, also as links."""
     handle = sample._handle
     members = [handle[name] for name in handle if handle.get(name) is not None]
     return [handle, *(each for each in members if hasattr(each, "keys"))]
 
 
 def count_angles(path: object, entry: Any) -> int:
-    """How many images a file has by the angles of its goniometer, where the images are missing.
+    """Number of images from the angles of the goniometer, for a file without images.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     entry : nxmx.NXentry
-        The entry.
+        Entry with the goniometer.
     """
     for sample in entry.samples:
         if sample.depends_on is not None:
@@ -174,7 +172,7 @@ def count_angles(path: object, entry: Any) -> int:
 
 
 def _goniometers(entry: Any) -> list[Any]:
-    """Groups of samples, then of instruments, in which axes are that a file does not place."""
+    """Groups of samples, then of instruments, that can hold axes without directions."""
     return [
         holder._handle[place]
         for holder in (*entry.samples, *entry.instruments)
@@ -185,16 +183,16 @@ def _goniometers(entry: Any) -> list[Any]:
 
 @dataclass(frozen=True)
 class Stand:
-    """Where an axis is when an image begins.
+    """Angle of an axis at the beginning of an image, and its rotation during the image.
 
     Parameters
     ----------
     name : str
-        The axis.
+        Name of the axis.
     start, width : float
-        Where it is, and how far it turns (degrees).
+        First angle and width of the rotation (degrees).
     remark : str
-        What the user must know.
+        Warning for the user; empty if there is none.
     """
 
     name: str
@@ -206,32 +204,32 @@ class Stand:
 def stand_of(
     nxmx: Any, path: object, group: Any, name: str, number: int, n_images: int
 ) -> Stand | None:
-    """An axis which a group names, by its angles, or by the first one and the increment.
+    """Read an axis of a group, from its angles, or from the first angle and the increment.
 
     Parameters
     ----------
     nxmx : module
-        The library.
+        The nxmx module.
     path : path_like
-        The file, for messages.
+        File name, for messages.
     group : h5py.Group
-        A goniometer.
+        Goniometer or detector arm.
     name : str
-        The axis.
+        Name of the axis.
     number : int
-        The image, from 0.
+        Number of the image, counted from 0.
     n_images : int
-        How many images the file has.
+        Number of images in the file.
 
     Returns
     -------
     Stand or None
-        None where the group tells nothing of it.
+        The axis; None if the group has no angle of it.
 
     Raises
     ------
     FileFormatError
-        If an axis which turns has several angles, but none for this image.
+        If the file has angles of the axis, but none for this image.
     """
     axis, begin, step = (
         each if getattr(each, "size", 0) > 0 else None
@@ -249,22 +247,24 @@ def stand_of(
     if begin is None and step is None:
         return None
     if begin is None:
-        remark = f"its {name}_increment is {width:g} degrees, but nothing tells where {name} begins"
+        remark = (
+            f"its {name}_increment is {width:g} degrees, but the file has no first angle of {name}"
+        )
         return Stand(name, 0.0, 0.0, remark if abs(width) > STILL else "")
-    # of a start for each image, the number is in it
+    # a start for each image already includes the steps
     start = first if begin.size > 1 else first + number * width
     return Stand(name, start, width, _unit_told(begin) if abs(start) > STILL else "")
 
 
 def _without_chain(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -> ScanAngles:
-    """Angles of a file which names its axes, but does not place them, as some masters do."""
+    """Angles from a file that names its axes without directions, as some master files do."""
     groups = _goniometers(entry)
     found = []
     for name in AXES:
         told = [stand_of(nxmx, path, group, name, number, n_images) for group in groups]
         known = [each for each in told if each is not None]
         if known:
-            # of links to an axis, the one beside which its increments are
+            # if there are links to an axis, use the one that has increments next to it
             found.append(max(known, key=lambda each: abs(each.width)))
     if not found:
         return None, None, ALONG_X, ()
@@ -284,7 +284,7 @@ def _without_chain(nxmx: Any, path: object, entry: Any, number: int, n_images: i
 
 
 def _degrees(nxmx: Any, data: Any, axis: Any) -> np.ndarray:
-    """Angles in degrees; without a unit they have that of the axis, or are degrees."""
+    """Angles in degrees. Without their own unit, they have that of the axis, or are degrees."""
     values = np.ravel(np.asarray(data[()], dtype=np.float64))
     with_unit = data if "units" in data.attrs else axis
     if "units" not in with_unit.attrs:
@@ -303,10 +303,10 @@ def _start(nxmx: Any, path: object, axis: Any, width: float, number: int, n_imag
 def _width(
     nxmx: Any, path: object, axis: Any, number: int, groups: Sequence[Any]
 ) -> tuple[float, str]:
-    """Width of an image (degrees), and what is to be said.
+    """Width of an image (degrees), and a warning.
 
-    The data sets beside an axis tell it: increments, else ends. Without them images are taken to
-    adjoin, but for those of another sweep. They may be beside a link to the axis.
+    Data sets next to an axis give the width: increments, otherwise ends. They may be next to a link
+    to the axis. Without them, the images of a sweep are assumed to adjoin each other.
     """
     angles = _degrees(nxmx, axis, axis)
     name = axis.name.rsplit("/", 1)[-1]
@@ -320,7 +320,7 @@ def _width(
     end = None
     for group, label in beside:
         ends = group.get(f"{label}_end")
-        # one end beside many angles is that of the scan
+        # one end next to many angles is that of the scan
         if end is None and ends is not None and ends.size == len(angles):
             last = of_image(path, _degrees(nxmx, ends, axis), number, ends.name)
             end = _not_round(last - of_image(path, angles, number, axis.name))
@@ -340,9 +340,9 @@ def _width(
 def _checked_width(
     name: str, width: float, angles: np.ndarray, number: int, end: float | None
 ) -> tuple[float, str]:
-    """A width that the file tells, and what is to be said if ends or angles contradict it.
+    """A width from the file, and a warning if ends or angles contradict it.
 
-    The size of an increment counts, and the direction in which the angles go on.
+    The size of an increment counts, and the direction of the angles.
     """
     if end is not None and not _are_like(width, end):
         remark = f"its {name} is {width:g} degrees, but by its end image {number} turns by {end:g}"
@@ -354,7 +354,7 @@ def _checked_width(
     step = _not_round(float(angles[first + 1] - angles[first]))
     if step * width < 0.0 and min(abs(step), abs(width)) > STILL:
         remark = (
-            f"its {name} turns image {number} by {width:g} degrees, but its angles go on by "
+            f"its {name} turns image {number} by {width:g} degrees, but its angles advance by "
             f"{step:g}: the direction of the angles counts"
         )
         return -width, remark
@@ -365,18 +365,18 @@ def _checked_width(
 
 
 def _to_the_next(steps: np.ndarray, number: int, name: str) -> tuple[float, str]:
-    """Width of an image by the steps between images, and what is to be said of uneven ones."""
+    """Width of an image from the steps between images, and a warning about uneven steps."""
     width = float(steps[min(number, len(steps) - 1)])
     if 0 < number < len(steps) - 1:
         before, after = steps[number - 1], steps[number + 1]
         if _are_like(before, after) and not _are_like(before, width):
-            # the way to another sweep, which is not a part of the image
+            # a jump to another sweep is not a part of the image
             width = float(before)
     if np.abs(steps - width).max() <= max(EVEN * abs(width), STILL):
         return width, ""
     return width, (
-        f"its {name} goes on by {steps.min():g} to {steps.max():g} degrees from image to image, "
-        f"and nothing else tells their widths: image {number} is taken for {width:g} degrees wide"
+        f"its {name} advances by {steps.min():g} to {steps.max():g} degrees from image to image, "
+        f"and the file has no widths: image {number} is assumed to be {width:g} degrees wide"
     )
 
 
@@ -385,6 +385,6 @@ def _are_like(first: float, second: float) -> bool:
 
 
 def _not_round(width: float) -> float:
-    """A width which goes on where angles begin again at zero: 359.9 to 0 is 0.1."""
+    """A width without a jump at 360 degrees: from 359.9 to 0 it is 0.1."""
     wrapped = (width + 180.0) % 360.0 - 180.0
     return wrapped if abs(width) > 180.0 and abs(wrapped) > STILL else width

@@ -1,4 +1,4 @@
-"""Wavelengths in NXmx files: one, one for each image, or spectra, by wavelengths or energies."""
+"""Wavelengths or energies in NXmx files: one for all images, one for each image, or a spectrum."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ ANGSTROMS = ("a", "ang", "angstrom", "angstroms", "\u00e5", "\u212b")
 """Spellings of the unit, in lower case."""
 
 LARGEST_SPECTRUM = 100_000
-"""Channels of a spectrum; more are not a spectrum."""
+"""Largest number of channels of a spectrum."""
 
 SAME_WAVELENGTH, SAME_SETTING = 1e-3, 1e-2
-"""Relative differences of wavelengths which are worth a warning: of two numbers of the beam, and of
-the energy for which a detector is set."""
+"""Relative differences of wavelengths that are worth a warning: between two numbers of the beam,
+and between the beam and the photon energy set for a detector."""
 
 
 def read_wavelength(
     nxmx: Any, beam: Any, number: int, n_images: int
 ) -> tuple[float | None, Spectrum | None, str]:
-    """The wavelength of an image.
+    """Read the wavelength of an image.
 
     Parameters
     ----------
     nxmx : module
-        The library.
+        The nxmx module.
     beam : h5py.Group
-        The NXbeam group.
+        NXbeam group.
     number : int
-        The image, from 0.
+        Number of the image, counted from 0.
     n_images : int
-        How many images the file has.
+        Number of images in the file.
 
     Returns
     -------
     wavelength : float or None
-        Wavelength (m), of a spectrum the mean.
+        Wavelength (m); the mean of a spectrum.
     spectrum : Spectrum or None
         Several wavelengths of one image.
     reason : str
-        Why there is none.
+        Reason why there is no wavelength.
 
     Notes
     -----
-    Which axis is that of images follows from the weights, as the definition of NXbeam says.
+    In the definition of NXbeam, weights decide whether the numbers are those of images or channels.
     """
     stored = beam.get("incident_wavelength")
     if stored is None:
@@ -56,7 +56,7 @@ def read_wavelength(
     weights = _weights(beam, "incident_wavelength")
     seen = set()
     while weights is None and (variant := text_of(stored.attrs.get("variant"))) not in seen:
-        # one wavelength for those who want it, which names the spectrum
+        # a single wavelength, with the name of the spectrum as its variant
         seen.add(variant)
         if variant not in beam:
             break
@@ -74,38 +74,38 @@ def read_wavelength(
 
 
 def _weights(beam: Any, name: str) -> Any:
-    """The weights of a data set, by the names which are in use."""
+    """Weights of a data set. Two names are in use."""
     return beam.get(f"{name}_weights", beam.get(f"{name}_weight"))
 
 
 def other_wavelengths(
     nxmx: Any, entry: Any, beam: Any, wavelength: float, number: int, n_images: int
 ) -> Iterator[str]:
-    """What to say of energies and wavelengths in the file that contradict the beam's wavelength.
+    """Warnings about energies and wavelengths in the file that contradict the beam's wavelength.
 
     Parameters
     ----------
     nxmx : module
-        The library.
+        The nxmx module.
     entry : nxmx.NXentry
-        The entry.
+        Entry with the images.
     beam : h5py.Group
-        The NXbeam group.
+        NXbeam group.
     wavelength : float
-        The beam's wavelength (m), which counts.
+        Wavelength of the beam (m). It counts.
     number : int
-        The image, from 0.
+        Number of the image, counted from 0.
     n_images : int
-        How many images the file has.
+        Number of images in the file.
 
     Yields
     ------
     str
-        A sentence for each contradiction.
+        A warning for each contradiction.
     """
     places = []
     if "incident_wavelength" in beam:
-        # beside a spectrum, which may be its variant, it is one wavelength
+        # if the spectrum is a variant, incident_wavelength is a single wavelength
         is_spectrum = _weights(beam, "incident_wavelength") is not None
         names = ("incident_energy", *(() if is_spectrum else ("incident_wavelength",)))
         places += [(beam, name, SAME_WAVELENGTH) for name in names if name in beam]
@@ -126,13 +126,13 @@ def other_wavelengths(
         other = _told(nxmx, group[name], name, number, n_images)
         if other is not None and abs(other / wavelength - 1.0) > tolerance:
             yield (
-                f"its {name} is that of {other / ANGSTROM:.6g} A, but its wavelength, which "
-                f"counts, is {wavelength / ANGSTROM:.6g} A"
+                f"its {name} is that of {other / ANGSTROM:.6g} A, but its wavelength is "
+                f"{wavelength / ANGSTROM:.6g} A and counts"
             )
 
 
 def _told(nxmx: Any, stored: Any, name: str, number: int, n_images: int) -> float | None:
-    """The wavelength (m) of a data set of energies or wavelengths; None where it tells none."""
+    """Wavelength (m) from a data set of energies or wavelengths; None if it has none."""
     if name.endswith("energy"):
         return _of_energies(nxmx, stored, name, number, n_images)[0]
     metres = _metres(nxmx, stored) if "units" in stored.attrs else None
@@ -140,7 +140,7 @@ def _told(nxmx: Any, stored: Any, name: str, number: int, n_images: int) -> floa
 
 
 def _metres(nxmx: Any, stored: Any) -> np.ndarray | None:
-    """Lengths of a data set in metres; None where its unit is unknown, or none of length."""
+    """Lengths of a data set in metres; None if its unit is unknown or not one of length."""
     if text_of(stored.attrs["units"]).lower() in ANGSTROMS:
         return np.asarray(ANGSTROM * np.asarray(stored[()], dtype=np.float64))
     return in_unit(nxmx, stored, stored[()], "meter")
@@ -149,7 +149,7 @@ def _metres(nxmx: Any, stored: Any) -> np.ndarray | None:
 def _of_energy(
     nxmx: Any, beam: Any, number: int, n_images: int
 ) -> tuple[float | None, Spectrum | None, str]:
-    """The wavelength by the photons' energy."""
+    """Wavelength (m) from the photon energy of the beam."""
     stored = beam.get("incident_energy")
     if stored is None:
         return None, None, "the file has no incident_wavelength"
@@ -159,7 +159,7 @@ def _of_energy(
 def _of_energies(
     nxmx: Any, stored: Any, name: str, number: int, n_images: int
 ) -> tuple[float | None, Spectrum | None, str]:
-    """The wavelength by a data set of energies."""
+    """Wavelength (m) from a data set of energies."""
     if "units" not in stored.attrs:
         return None, None, f"the file has no incident_wavelength, and its {name} has no unit"
     energies = in_unit(nxmx, stored, stored[()], "electron_volt")
@@ -173,7 +173,7 @@ def _of_energies(
 def _of_image(
     metres: np.ndarray, number: int, n_images: int
 ) -> tuple[float | None, Spectrum | None, str]:
-    """Without weights: one wavelength, or one for each image."""
+    """Wavelength from data without weights: one for all images, or one for each image."""
     metres = metres.ravel()
     if metres.size == 1:
         return _checked(float(metres[0])), None, "incident_wavelength is not above zero"
@@ -193,7 +193,7 @@ def _checked(wavelength: float) -> float | None:
 def _spectrum(
     metres: np.ndarray, weights: np.ndarray, number: int, n_images: int
 ) -> tuple[float | None, Spectrum | None, str]:
-    """With weights: the channels, or those of the image."""
+    """Spectrum from data with weights: one for all images, or one for each image."""
     channels = metres.shape[-1] if metres.ndim else 1
     rows = []
     for values in (metres, weights):
@@ -217,30 +217,30 @@ def _spectrum(
 
 
 def in_unit(nxmx: Any, stored: Any, values: Any, unit: str) -> np.ndarray | None:
-    """Numbers of a data set in a unit.
+    """Convert numbers of a data set to a unit.
 
     Parameters
     ----------
     nxmx : module
-        The library.
+        The nxmx module.
     stored : h5py.Dataset
-        Tells the unit of the numbers.
+        Data set with the unit of the numbers.
     values : array_like
-        The numbers.
+        Numbers to convert.
     unit : str
-        The unit that is wanted.
+        Name of the new unit.
 
     Returns
     -------
     ndarray or None
-        None where the data set's unit is of another kind, or unknown.
+        Converted numbers; None if the data set's unit is unknown or of another kind.
     """
     if "units" not in stored.attrs:
         return None
     try:
         return np.asarray((values * nxmx.units(stored)).to(unit).magnitude, dtype=np.float64)
     except Exception:
-        # the library of units has exceptions of its own
+        # the library of units raises its own exceptions
         return None
 
 

@@ -13,7 +13,7 @@ def write(stream: BinaryIO, image: np.ndarray, scale: float) -> None:
     Parameters
     ----------
     stream : binary stream
-        Where to.
+        Stream to write to.
     image : ndarray of uint8, shape (n_slow, n_fast)
         Grey values.
     scale : float

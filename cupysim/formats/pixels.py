@@ -1,32 +1,32 @@
-"""What image formats for measured photons have in common."""
+"""Constants and checks that the image formats for counted photons share."""
 
 from __future__ import annotations
 
 import numpy as np
 
 GAP = -1
-"""Counts of pixels which were not computed."""
+"""Count that marks pixels that were not computed."""
 
 LARGEST_PIXEL_VALUE = 2**31 - 1
-"""Photons which a pixel of 32 bits can count."""
+"""Largest number of photons in a pixel of 32 bits."""
 
 THINNEST_SENSOR = 1e-12
-"""Thickness (m) of a sensor without any: DIALS wants more than zero."""
+"""Thickness (m) that is written for a sensor without thickness: DIALS requires more than zero."""
 
 
 def measured(pixels: np.ndarray) -> np.ndarray:
-    """Which pixels hold a measurement.
+    """Find the pixels that hold a measurement.
 
     Parameters
     ----------
     pixels : ndarray
-        Numbers as in a file.
+        Numbers as in a file, any shape.
 
     Returns
     -------
-    ndarray of bool
-        False where a signed number is negative, all bits of an unsigned one are set, as
-        detectors write gaps, or a floating-point number is not finite.
+    ndarray of bool, shape of `pixels`
+        False for a negative signed integer, an unsigned integer with all bits set (detectors mark
+        gaps by it), and a floating-point number that is not finite.
     """
     if pixels.dtype.kind == "u":
         return np.asarray(pixels != np.iinfo(pixels.dtype).max)

@@ -1,4 +1,4 @@
-"""A quick look at an image: dark spots on white, as diffraction viewers show them."""
+"""Preview pictures in PNG: dark spots on white, as in diffraction viewers."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from cupysim.optional_libraries import require
 
 LARGEST_EDGE = 2048
-"""Pixels of a picture's longer edge, beyond which blocks of pixels become one."""
+"""Largest number of pixels along the longer edge. In larger images, blocks of pixels become one."""
 
 BLACKEST = 99.5
-"""Percentile of the pixels above the background from which on all is black."""
+"""Percentile of the pixels above the background. Brighter pixels are black."""
 
 
 def write(stream: BinaryIO, image: np.ndarray) -> None:
-    """Write a picture.
+    """Write a preview picture.
 
     Parameters
     ----------
     stream : binary stream
-        The new file.
+        Stream to write to.
     image : ndarray, shape (n_slow, n_fast)
         Photons.
 
@@ -35,19 +35,19 @@ def write(stream: BinaryIO, image: np.ndarray) -> None:
 
 
 def reduced(image: np.ndarray, largest_edge: int = LARGEST_EDGE) -> np.ndarray:
-    """A smaller image, each pixel the largest of a block, so that no spot is lost.
+    """Reduce an image. Each pixel is the largest of a block, so that no spot is lost.
 
     Parameters
     ----------
     image : ndarray, shape (n_slow, n_fast)
         Photons.
     largest_edge : int, optional
-        Pixels of the longer edge at most.
+        Largest number of pixels along the longer edge.
 
     Returns
     -------
-    ndarray
-        The image itself if it is small enough.
+    ndarray, two-dimensional
+        Reduced image, or the image itself if it is small enough.
     """
     size = -(-max(image.shape) // largest_edge)
     if size <= 1:
@@ -59,7 +59,7 @@ def reduced(image: np.ndarray, largest_edge: int = LARGEST_EDGE) -> np.ndarray:
 
 
 def limits(image: np.ndarray) -> tuple[float, float]:
-    """Photons which shall be white, and black.
+    """Photons that are shown as white and as black.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def limits(image: np.ndarray) -> tuple[float, float]:
     Returns
     -------
     white, black : float
-        The median, and a high percentile of what is above it.
+        Median, and a high percentile of the pixels above it (photons).
     """
     white = max(float(np.median(image)), 0.0)
     above = image[image > white]
@@ -78,7 +78,7 @@ def limits(image: np.ndarray) -> tuple[float, float]:
 
 
 def tones(image: np.ndarray) -> np.ndarray:
-    """Grey values on a logarithmic scale over three decades.
+    """Convert photons to grey values, on a logarithmic scale over three decades.
 
     Parameters
     ----------
@@ -87,8 +87,8 @@ def tones(image: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    ndarray of uint8
-        255 is white.
+    ndarray of uint8, shape of `image`
+        Grey values; 255 is white.
     """
     white, black = limits(image)
     share = np.clip((image.astype(np.float64) - white) / (black - white), 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Rotations of the crystal, as image files tell them."""
+"""Rotation of the crystal in image files: sign of the width, and fixed goniometer angles."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections.abc import Mapping
 import numpy as np
 
 SETTING = 1e-3
-"""Degrees; a goniometer axis which stands nearer to zero does not set the crystal."""
+"""Angle (degrees) of a goniometer axis up to which it counts as zero."""
 
 
 def forward(
     spindle: np.ndarray, start: float | None, width: float | None
 ) -> tuple[np.ndarray, float | None, float | None]:
-    """The same rotation with a width which is not negative.
+    """The same rotation with a width that is not negative.
 
     Parameters
     ----------
     spindle : ndarray, shape (3,)
         Rotation axis.
     start, width : float, optional
-        First angle and width of an image.
+        First angle and width of an image, in any unit of angle.
 
     Returns
     -------
     spindle : ndarray, shape (3,)
-        The axis, or the opposite one.
+        The axis, or the opposite axis.
     start, width : float or None
-        As counted about that.
+        First angle and width about the returned axis.
     """
     if width is None or width >= 0.0:
         return spindle, start, width
@@ -35,22 +35,22 @@ def forward(
 
 
 def settings_remark(angles: Mapping[str, float]) -> str:
-    """What to say of goniometer axes which set the crystal.
+    """Warning about fixed goniometer axes that orient the crystal.
 
     Parameters
     ----------
     angles : mapping of str to float
-        Axes which do not turn during the image, and where they stand (degrees).
+        Angles (degrees) of the axes that do not turn during the image, by name.
 
     Returns
     -------
     str
-        Empty if all stand at zero.
+        Warning; empty if all axes are at zero.
     """
     set_ = [f"{name} {angle:g}" for name, angle in angles.items() if abs(angle) > SETTING]
     if not set_:
         return ""
     return (
-        f"its goniometer stands at {', '.join(set_)} degrees, which orient the crystal: the "
+        f"its goniometer stands at {', '.join(set_)} degrees. These angles orient the crystal: the "
         "orientation given must be the one at these angles"
     )

@@ -1,7 +1,7 @@
 """SMV images: a 512-byte text header, then 16-bit integers.
 
-The keys, their order and the %g numbers are the compatibility surface of the
-C program's files; programs know them by ``BEAMLINE=fake``.
+For compatibility with the C program, the header has the same keys in the same order, and numbers in
+the format %g. Other programs recognise such files by ``BEAMLINE=fake``.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from cupysim.models.experiment import Experiment
 from cupysim.storage.reading import GZIP, opened
 
 HEADER_BLOCK = 512
-"""Headers are this long, or a multiple of it."""
+"""Length (bytes) of the usual header. Other headers are a multiple of it."""
 
 LARGEST_HEADER = 2**20
-"""A header beyond this (bytes) is not a header."""
+"""Largest length of a header (bytes)."""
 
 START = re.compile(rb"\{\s*HEADER_BYTES\s*=")
-"""How an SMV file starts."""
+"""First bytes of an SMV file."""
 
 PIXEL_TYPES = {
     "unsigned_short": "u2",
@@ -51,25 +51,24 @@ PIXEL_TYPES = {
     "float_ieee": "f4",
     "double": "f8",
 }
-"""What TYPE and Data_type may say, in lower case and with underscores, and the type as NumPy calls
-it. A long integer has 32 bits."""
+"""Values of TYPE and Data_type, in lower case and with underscores, and the NumPy types. A long
+integer has 32 bits."""
 
 NO_COMPRESSION = ("", "none")
 
 
 def header(experiment: Experiment) -> bytes:
-    """Header of an image of an experiment.
+    """Make the header of an image of an experiment.
 
     Parameters
     ----------
     experiment : Experiment
-        What was simulated.
+        Simulated experiment.
 
     Returns
     -------
     bytes
-        512 bytes, or 1024 where the numbers are so long that 512 do not hold
-        them (quirk Q33).
+        512 bytes, or 1024 if the numbers are too long for 512 (quirk Q33).
     """
     text = _header_text(experiment, HEADER_BLOCK)
     size = HEADER_BLOCK
@@ -98,7 +97,7 @@ OTHERS = {
     b"{\nEDF_": "an EDF image",
     b"\xef\xbb\xbf": "a file that begins with a byte order mark; remove it",
 }
-"""How files of other kinds begin, which people take for images that can be read."""
+"""First bytes of files of other kinds that are often given as images."""
 
 
 def write(stream: BinaryIO, header_bytes: bytes, image: np.ndarray) -> None:
@@ -107,11 +106,11 @@ def write(stream: BinaryIO, header_bytes: bytes, image: np.ndarray) -> None:
     Parameters
     ----------
     stream : binary stream
-        Where to.
+        Stream to write to.
     header_bytes : bytes
-        From `header`.
+        Header, from `header`.
     image : ndarray of uint16, shape (n_slow, n_fast)
-        Pixels.
+        Pixel values.
     """
     stream.write(header_bytes)
     stream.write(np.ascontiguousarray(image, dtype=np.uint16).data)
@@ -119,18 +118,18 @@ def write(stream: BinaryIO, header_bytes: bytes, image: np.ndarray) -> None:
 
 @dataclass(frozen=True)
 class SmvFile:
-    """An SMV file which was read.
+    """Content of an SMV file.
 
     Parameters
     ----------
     path : str
-        Its name.
+        Name of the file.
     text : str
-        Its header.
+        Header of the file.
     image : ndarray, shape (n_slow, n_fast)
-        Its pixels, of the declared type, in the byte order of this machine.
+        Pixel values of the declared type, in the byte order of this machine.
     surplus : int
-        Bytes behind the pixels.
+        Number of bytes after the pixels.
     """
 
     path: str
@@ -139,7 +138,7 @@ class SmvFile:
     surplus: int = 0
 
     def word(self, key: str) -> str:
-        """The value of a key as a text, in lower case; empty where the key does not occur."""
+        """Value of a key as a text in lower case; empty if the key does not occur."""
         return _word(self.text, key)
 
     def words(self, key: str) -> list[str]:
@@ -147,21 +146,21 @@ class SmvFile:
         return _words(self.text, key)
 
     def number(self, key: str, whole_key: bool = False) -> float | None:
-        """A number of the header.
+        """Read a number of the header.
 
         Parameters
         ----------
         key : str
-            The key.
+            Name of the key.
         whole_key : bool, optional
-            Find no longer key which ends with this one.
+            Ignore longer keys that end with this one.
 
         Returns
         -------
         float or None
-            The number after the last occurrence of the key, even as the end of
-            a longer one: DISTANCE finds CLOSE_DISTANCE (quirk Q29). 0 where no
-            number follows, None where the key does not occur.
+            The number after the last occurrence of the key, also as the end of a longer key:
+            DISTANCE finds CLOSE_DISTANCE (quirk Q29). 0 if no number follows, None if the key does
+            not occur.
         """
         if whole_key:
             pattern = rf"(?<![^\s;{{]){re.escape(key)}\s*=([^;\n]*)"
@@ -176,7 +175,7 @@ def read(path: os.PathLike[str] | str) -> SmvFile:
     Parameters
     ----------
     path : path_like
-        The file.
+        File to read.
 
     Returns
     -------
@@ -186,7 +185,7 @@ def read(path: os.PathLike[str] | str) -> SmvFile:
     Raises
     ------
     FileFormatError
-        If the file cannot be read, is no SMV image, or is cut off (Q39).
+        If the file cannot be read, is not an SMV image, or is cut off (Q39).
     """
     with opened(path) as stream:
         start = stream.read(HEADER_BLOCK)
@@ -211,7 +210,7 @@ def read(path: os.PathLike[str] | str) -> SmvFile:
 
 
 def _pixel_type(path: os.PathLike[str] | str, text: str) -> np.dtype:
-    """Type and byte order of the pixels as the header declares them."""
+    """Type and byte order of the pixels that the header declares."""
     compression = _word(text, "COMPRESSION")
     if compression not in NO_COMPRESSION:
         raise FileFormatError(path, f"pixels are compressed ({compression}); not supported")
@@ -236,14 +235,14 @@ def _word(text: str, key: str) -> str:
 
 def _check_header(path: os.PathLike[str] | str, start: bytes) -> str:
     if start.startswith(GZIP):
-        raise FileFormatError(path, "a packed image; unpack it first (gunzip)")
+        raise FileFormatError(path, "a compressed image; unpack it first (gunzip)")
     if len(start) < HEADER_BLOCK or not START.match(start):
         for magic, kind in OTHERS.items():
             if start.startswith(magic):
-                raise FileFormatError(path, f"{kind}, which is not read")
+                raise FileFormatError(path, f"{kind}; it is not read")
         hint = ""
         if start.lstrip().startswith(b"{") and b'"' in start:
-            hint = "; a DIALS experiment list is given by -expt"
+            hint = "; give a DIALS experiment list by -expt"
         raise FileFormatError(
             path, f"not an SMV image: it does not start with {{HEADER_BYTES={hint}"
         )
@@ -261,7 +260,7 @@ def _shape(path: os.PathLike[str] | str, text: str) -> tuple[int, int]:
             path, f"SIZE1={n_fast:g} and SIZE2={n_slow:g} are not the size of an image"
         )
     if not (n_fast.is_integer() and n_slow.is_integer()):
-        raise FileFormatError(path, f"SIZE1={n_fast:g} and SIZE2={n_slow:g} are not whole numbers")
+        raise FileFormatError(path, f"SIZE1={n_fast:g} and SIZE2={n_slow:g} are not integers")
     return int(n_slow), int(n_fast)
 
 
@@ -319,18 +318,18 @@ def _header_text(experiment: Experiment, size: int) -> str:
 
 
 def dials_origin(experiment: Experiment) -> tuple[float, float, float]:
-    """The panel's origin in DIALS' frame, as the C program prints it (mm).
+    """Origin of the panel in DIALS' frame (mm), as the C program prints it.
 
     Parameters
     ----------
     experiment : Experiment
-        What was simulated.
+        Simulated experiment.
 
     Returns
     -------
     tuple of 3 float
-        1000 (z, y, -x), written as scalar products since a zero then has the
-        C program's sign. Meaningful only for beams along x.
+        1000 (z, y, -x) in mm. It is computed by scalar products, so that a zero has the C program's
+        sign. It has a meaning only for beams along x.
     """
     x, y, z = (float(component) for component in experiment.geometry.origin)
     return (

@@ -1,4 +1,4 @@
-"""Where the detector is by the header of an SMV image, and where it contradicts itself."""
+"""Geometry from the header of an SMV image, and contradictions in the header."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from cupysim.models.conventions import Convention, beam_centre
 MILLIMETRE = 1e-3
 
 TILTED = 1e-4
-"""Relative difference of a header's distances, or cosine between beam and panel, from which on the
-detector is tilted."""
+"""Smallest relative difference of a header's distances, or cosine of the angle between beam and
+panel, of a tilted detector."""
 
 NOTICEABLE_PIXELS = 1.0
-"""Pixels by which two beam centres may differ: programs count from centres and from corners."""
+"""Largest difference (pixels) of beam centres: programs count from centres or from corners."""
 
 BY_ORIGIN = (Convention.XDS, Convention.DIALS)
-"""Conventions in which XDS_ORGX counts, and BEAM_CENTER_X does not."""
+"""Conventions that use XDS_ORGX in place of BEAM_CENTER_X."""
 
 GONIOMETER = ("OMEGA", "KAPPA", "CHI", "PHI")
-"""Axes of a goniometer, as keys and as values of AXIS."""
+"""Axes of a goniometer: keys, and values of AXIS."""
 
 Place = tuple[float, float]
 
 
 def is_tilted(image: SmvFile) -> bool:
-    """Whether the distances along the beam and to the plane differ.
+    """Whether the distance along the beam differs from that to the point of normal incidence.
 
     Parameters
     ----------
     image : SmvFile
-        The image.
+        Image with its header.
     """
     near, far = (image.number(key, whole_key=True) for key in ("CLOSE_DISTANCE", "DISTANCE"))
     if near is None or far is None:
@@ -45,17 +45,18 @@ def is_tilted(image: SmvFile) -> bool:
 
 
 def first_angles(image: SmvFile) -> dict[str, float]:
-    """First angles of the rotation (degrees) by all keys which tell one, the one meant first.
+    """First angles of the rotation (degrees) from all keys that have one, the valid one first.
 
     Parameters
     ----------
     image : SmvFile
-        The image.
+        Image with its header.
 
     Returns
     -------
     dict of str to float
-        OSC_START, the axis which AXIS names, and PHI, unless that is the setting of another axis.
+        Values of OSC_START, of the axis that AXIS names, and of PHI. PHI is left out if AXIS names
+        another axis that has a value.
     """
     axis = image.word("AXIS").upper()
     names = ["OSC_START", *((axis,) if axis in GONIOMETER else ()), "PHI"]
@@ -66,23 +67,25 @@ def first_angles(image: SmvFile) -> dict[str, float]:
 
 
 def geometry(image: SmvFile) -> ImageGeometry | None:
-    """Where the detector is, in a frame of its own: fast along x, slow along y.
+    """Geometry in the detector's own frame: fast along x, slow along y.
 
     Parameters
     ----------
     image : SmvFile
-        The image.
+        Image with its header.
 
     Returns
     -------
     ImageGeometry or None
-        None where the header does not tell it, such as the direction of a tilt.
+        The geometry; None if the header does not define it, for example without the direction of a
+        tilt.
 
     Notes
     -----
-    The distance along the beam and the way from the near point to the direct beam give the beam's
-    cosines with fast and slow axis. They hold even where nanoBragg's distance is wrong (quirk Q7),
-    since the beam's place on the detector is then wrong by the same factor.
+    The distance along the beam, and the vector from the point of normal incidence to the direct
+    beam, give the cosines between the beam and the fast and slow axis. These are correct even if
+    nanoBragg's distance is wrong (quirk Q7): the position of the beam on the detector is then wrong
+    by the same factor.
     """
     n_slow, n_fast = image.image.shape
     pixel = image.number("PIXEL_SIZE", whole_key=True)
@@ -93,7 +96,7 @@ def geometry(image: SmvFile) -> ImageGeometry | None:
     if near is not None:
         x, y = (place - 0.5 for place in near)
     else:
-        # MOSFLM's convention: x is slow, and both lack half a pixel
+        # in MOSFLM's convention, x is slow, and both lack half a pixel
         centre = _pair(image, ("BEAM_CENTER_Y", "BEAM_CENTER_X"))
         if centre is None:
             return None
@@ -124,7 +127,7 @@ def _pair(image: SmvFile, keys: tuple[str, str]) -> Place | None:
 
 
 def _beam(image: SmvFile, pixel: float, near: Place) -> np.ndarray | None:
-    """The beam's direction in the panel's frame; None where the header does not tell it."""
+    """Direction of the beam in the panel's frame; None if the header does not define it."""
     spot = _pair(image, ("DENZO_Y_BEAM", "DENZO_X_BEAM"))
     along = image.number("DISTANCE", whole_key=True)
     if spot is None or not along or image.number("CLOSE_DISTANCE", whole_key=True) is None:
@@ -132,25 +135,26 @@ def _beam(image: SmvFile, pixel: float, near: Place) -> np.ndarray | None:
     fast, slow = ((place - pixel * at) / along for place, at in zip(spot, near, strict=True))
     squared = fast * fast + slow * slow
     if squared < TILTED * TILTED:
-        # six digits of a header do not tell more
+        # the six digits of a header are not more precise
         return np.array([0.0, 0.0, 1.0])
     return np.array([fast, slow, math.sqrt(1.0 - squared)]) if squared < 1.0 else None
 
 
 def contradiction(image: SmvFile, convention: Convention) -> str:
-    """What to say of a header whose beam centres are different places.
+    """Warning about a header with contradictory beam centres.
 
     Parameters
     ----------
     image : SmvFile
-        The image.
+        Image with its header.
     convention : Convention
-        In whose terms its numbers are taken.
+        Convention for the beam centre.
 
     Returns
     -------
     str
-        Empty if they agree. Tilted and swung detectors have several such places.
+        Warning; empty if the beam centres agree. It is also empty for tilted detectors and for
+        TWOTHETA: there, the keys mean different points.
     """
     pixel = image.number("PIXEL_SIZE", whole_key=True)
     if not pixel or is_tilted(image) or image.number("TWOTHETA", whole_key=True):
@@ -168,13 +172,13 @@ def contradiction(image: SmvFile, convention: Convention) -> str:
         return ""
     x, y = found[taken]
     return (
-        f"{taken}, taken in the {convention} convention, put the beam at pixel {x:.1f} {y:.1f} "
-        f"(fast, slow), but by other keys of its header it is elsewhere: {', '.join(others)}"
+        f"{taken}, read in the {convention} convention, put the beam at pixel {x:.1f} {y:.1f} "
+        f"(fast, slow), but other keys of its header put it elsewhere: {', '.join(others)}"
     )
 
 
 def _places(image: SmvFile, pixel: float, convention: Convention) -> Iterator[tuple[str, Place]]:
-    """Names of keys, and the pixel (fast, slow, from the outer corner) where they put the beam."""
+    """Names of keys, and their positions of the beam in pixels (fast, slow, from the corner)."""
     n_slow, n_fast = image.image.shape
     for name, keys, meant in (
         ("BEAM_CENTER_X and _Y", ("BEAM_CENTER_X", "BEAM_CENTER_Y"), convention),

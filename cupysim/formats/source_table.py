@@ -1,4 +1,4 @@
-"""Source tables: a line ``x y z weight wavelength`` for each source."""
+"""Reader of source tables: a line ``x y z weight wavelength`` for each source."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def read(path: os.PathLike[str] | str) -> np.ndarray:
     Parameters
     ----------
     path : path_like
-        The file.
+        File to read.
 
     Returns
     -------
     ndarray, shape (n, 5)
-        Position from the sample (m), weight, wavelength (m); NaN where a line
-        ends early.
+        Position relative to the sample (m), weight, wavelength (m). Numbers that a line lacks are
+        NaN.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Tables of the scattering of amorphous materials: ``sin(theta)/lambda F``."""
+"""Reader of tables of the scattering of amorphous materials: ``sin(theta)/lambda F``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def read(path: os.PathLike[str] | str) -> np.ndarray:
     Parameters
     ----------
     path : path_like
-        The file.
+        File to read.
 
     Returns
     -------
     ndarray, shape (n, 2)
-        sin(theta)/lambda in the unit of the file, and F (electrons). The C
-        program reads such tables but does not use them.
+        sin(theta)/lambda in the unit of the file, and F (electrons). The C program reads such
+        tables but does not use them.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Reading numbers from text files of people: tables, matrices."""
+"""Readers of numbers in text files: tables and matrices."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from cupysim.errors import FileFormatError
 from cupysim.storage.reading import opened
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-"""A decimal number, as the C library reads it."""
+"""Pattern of a decimal number that the C library reads."""
 
 LARGEST_FILE = 2**28
-"""Tables beyond this many bytes are not read."""
+"""Largest size of a text file (bytes)."""
 
 _SEPARATORS = re.compile(r"[\s,;:!]+")
 
 
 def plain_number(text: str) -> float:
-    """A number as other languages write it too, without underscores, in digits of ASCII.
+    """Convert text to a number. Unlike `float`, it rejects underscores and digits beyond ASCII.
 
     Parameters
     ----------
     text : str
-        Its text, which may also be "nan" or "inf".
+        Text of the number, also "nan" or "inf".
 
     Raises
     ------
@@ -38,14 +38,14 @@ def plain_number(text: str) -> float:
 
 
 def lines_of(data: bytes) -> list[str]:
-    """Lines of a text, without their ends; other alphabets stay what bytes they are.
+    """Lines of a text without line ends. Bytes beyond ASCII become Latin-1 characters.
 
     Parameters
     ----------
     data : bytes
-        The text, perhaps with line ends of Windows or of old Macintoshes.
+        Text with any line ends (Unix, Windows, old Macintosh).
     """
-    # str.splitlines also splits at letters of other alphabets, such as 0x85
+    # str.splitlines would also split at bytes beyond ASCII, such as 0x85
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").decode("latin-1").split("\n")
     return lines[:-1] if lines and not lines[-1] else lines
 
@@ -56,17 +56,17 @@ def read_text(path: os.PathLike[str] | str) -> str:
     Parameters
     ----------
     path : path_like
-        The file.
+        File to read.
 
     Returns
     -------
     str
-        Its text.
+        Text of the file.
 
     Raises
     ------
     FileFormatError
-        If it cannot be read, is binary, or is too large for a table.
+        If the file cannot be read, is binary, or is too large for a table.
     """
     with opened(path) as stream:
         data = stream.read(LARGEST_FILE + 1)
@@ -78,26 +78,25 @@ def read_text(path: os.PathLike[str] | str) -> str:
 
 
 def read_columns(path: os.PathLike[str] | str, n_columns: int) -> np.ndarray:
-    """Read a table of up to so many columns.
+    """Read a table of numbers with up to `n_columns` columns.
 
     Parameters
     ----------
     path : path_like
-        The file. Blanks and ``, ; : !`` separate numbers; blank lines and lines
-        which start with ``#`` are skipped (quirk Q31).
+        File to read. Blanks and ``, ; : !`` separate numbers. Blank lines and lines that start with
+        ``#`` are skipped (quirk Q31).
     n_columns : int
-        Number of columns; further ones are an error.
+        Largest number of columns; further ones are an error.
 
     Returns
     -------
     ndarray of float64, shape (n_rows, n_columns)
-        NaN where a line has fewer columns.
+        Numbers of the table; NaN if a line has fewer columns.
 
     Raises
     ------
     FileFormatError
-        If a field is no finite number, a line has too many, or there is no
-        line.
+        If a field is not a finite number, a line has too many fields, or there are no lines.
     """
     rows = []
     for number, line in enumerate(read_text(path).split("\n"), 1):

@@ -154,9 +154,9 @@ ROWS = [
     (f"{BASE} -hkl binary", "binary, line 1: expected h k l F, got 1 fields"),
     (f"{BASE} -hkl five.hkl", "five.hkl, line 2: expected h k l F, got 5 fields"),
     (f"{BASE} -hkl three.hkl", "three.hkl, line 2: expected h k l F, got 3 fields"),
-    (f"{BASE} -hkl fraction.hkl", "fraction.hkl, line 2: h is not a whole number: '1.5'"),
-    (f"{BASE} -hkl decimal.hkl", "decimal.hkl, line 2: h is not a whole number: '1.0'"),
-    (f"{BASE} -hkl word.hkl", "word.hkl, line 2: l is not a whole number: 'zero'"),
+    (f"{BASE} -hkl fraction.hkl", "fraction.hkl, line 2: h is not an integer: '1.5'"),
+    (f"{BASE} -hkl decimal.hkl", "decimal.hkl, line 2: h is not an integer: '1.0'"),
+    (f"{BASE} -hkl word.hkl", "word.hkl, line 2: l is not an integer: 'zero'"),
     (f"{BASE} -hkl nan.hkl", "nan.hkl, line 2: F is not a number: 'nan'"),
     (f"{BASE} -hkl inf.hkl", "inf.hkl, line 2: F is not a number: '1e999'"),
     (

@@ -93,7 +93,7 @@ def test_kinds_of_pictures(kind: str, command: Command) -> None:
 
 ERRORS = {
     "info nothing.h5": "nothing.h5: No such file or directory",
-    "info floatimage.bin": "--shape FAST SLOW tells its size",
+    "info floatimage.bin": "--shape FAST SLOW gives its size",
     "info floatimage.bin --shape 60 41": "are not the raw float32 numbers of 60 x 41 pixels",
     "show shot.h5": "there is no display for a window; --save FILE writes a picture",
     "show shot.h5 --save a.gif": "--save: expected a name that ends in .png",

@@ -109,7 +109,7 @@ def test_lists_need_a_cell(run: Run) -> None:
     run("convert mean.mtz P1.hkl")
     outcome = run("convert P1.hkl a.mtz")
     assert (outcome.status, "a.mtz" in outcome.files) == (2, False)
-    assert "the unit cell is not in the file: give it by --cell" in outcome.err
+    assert "the unit cell is not in the file: give it with --cell" in outcome.err
     assert run("convert P1.hkl a.mtz --cell 30 40 50 90 90 90").status == 0
     assert gemmi.read_mtz_file("a.mtz").spacegroup.hm == "P 1"
     assert run("convert P1.hkl a.stol --cell 30 40 50 90 90 90").status == 0

@@ -96,7 +96,7 @@ def test_arm_in_the_rendered_experiment(tmp_path: Path, run: Run) -> None:
     path = mini(tmp_path, Detector_2theta="23.24 deg.")
     outcome = run(f"{CRYSTAL} -img {path} -floatfile a.bin")
     assert outcome.status == 0
-    assert "Detector_2theta 23.24 in its header does not tell axis and sense" in outcome.err
+    assert "Detector_2theta 23.24 in its header has no axis and no sense" in outcome.err
     placed = from_args(f"{CRYSTAL} -img {path}").placed
     normal = np.cross(placed.geometry.fast, placed.geometry.slow)
     assert abs(normal @ placed.frame.beam) == pytest.approx(np.cos(np.radians(23.24)))
@@ -223,7 +223,7 @@ def test_numbers_without_unit(tmp_path: Path, name: str, words: str, unit: str) 
     plain, other = geometry_of(mini(tmp_path)), geometry_of(mini(tmp_path, **{name: words}))
     np.testing.assert_array_equal(other.origin, plain.origin)
     assert other.wavelength == plain.wavelength
-    assert other.remarks == (f"{name} {words} has no unit; it is taken for {unit}",)
+    assert other.remarks == (f"{name} {words} has no unit; {unit} is assumed",)
 
 
 def test_lines_which_contradict_each_other(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_lines_which_contradict_each_other(tmp_path: Path) -> None:
 def test_offset_which_is_not_taken(tmp_path: Path) -> None:
     geometry = geometry_of(mini(tmp_path, Detector_Voffset="0.02 m"))
     np.testing.assert_array_equal(geometry.origin, geometry_of(mini(tmp_path)).origin)
-    assert "Detector_Voffset 0.02 m is not taken into account" in geometry.remarks[0]
+    assert "Detector_Voffset 0.02 m is not used" in geometry.remarks[0]
     assert geometry_of(mini(tmp_path, Detector_Voffset="0.00000 m")).remarks == ()
 
 
@@ -258,7 +258,7 @@ def test_energy_beside_a_wavelength(tmp_path: Path) -> None:
     assert geometry_of(mini(tmp_path, Energy="12650 eV")).remarks == ()
     geometry = geometry_of(mini(tmp_path, Energy="11000 eV"))
     assert geometry.wavelength == pytest.approx(0.98e-10)
-    assert "Energy in its header is 1.12713 A, which is not Wavelength" in geometry.remarks[0]
+    assert "Energy in its header is 1.12713 A, but Wavelength differs" in geometry.remarks[0]
 
 
 NO_WAVELENGTH: dict[str, tuple[dict[str, str | None], str]] = {
@@ -304,10 +304,10 @@ def test_a_mask_need_not_tell_the_wavelength(tmp_path: Path) -> None:
         ({"Oscillation_axis": "PHI", "Phi": "10.0 deg."}, [1, 0, 0], 10.0, 0.5, None),
         ({"Oscillation_axis": "(nil)"}, [1, 0, 0], 10.0, 0.5, "no Oscillation_axis"),
         ({"Oscillation_axis": "X.CCW"}, [-1, 0, 0], 10.0, 0.5, "the opposite of CW"),
-        ({"Oscillation_axis": "Y.CW"}, [0, 1, 0], 10.0, 0.5, "taken for (0 1 0)"),
-        ({"Oscillation_axis": "KAPPA"}, [1, 0, 0], 10.0, 0.5, "does not tell the direction"),
+        ({"Oscillation_axis": "Y.CW"}, [0, 1, 0], 10.0, 0.5, "assumed to be (0 1 0)"),
+        ({"Oscillation_axis": "KAPPA"}, [1, 0, 0], 10.0, 0.5, "gives no direction"),
         ({"Oscillation_axis": "PHI", "Kappa": "30 deg."}, [1, 0, 0], 10.0, 0.5,
-         "does not tell the direction"),
+         "gives no direction"),
         ({"Angle_increment": "-0.5 deg."}, [-1, 0, 0], -10.0, 0.5, None),
         ({"Start_angle": None, "Angle_increment": None, "Oscillation_axis": "OMEGA",
           "Omega": "33.0 deg.", "Omega_increment": "0.25 deg."}, [1, 0, 0], 33.0, 0.25, None),
@@ -489,7 +489,7 @@ def test_axes_by_hand(tmp_path: Path) -> None:
     assert geometry.pixel_size == pytest.approx(172e-6, rel=LAST_BITS)
     assert geometry.wavelength == pytest.approx(0.98e-10, rel=LAST_BITS)
     assert len(geometry.remarks) == 1
-    assert "outer corner, as by DIALS" in geometry.remarks[0]
+    assert "outer corner, as in DIALS" in geometry.remarks[0]
 
 
 def test_dxtbx_writes_corners(tmp_path: Path) -> None:
@@ -624,7 +624,7 @@ def test_packed_pixels(tmp_path: Path, packing: str, flags: tuple[str, ...], dty
     kind = getattr(pycbf, packing) | sum(getattr(pycbf, flag) for flag in flags)
     path = mini_cbf(tmp_path / "a.cbf", cbflib_section(tmp_path, values, kind))
     if dtype is np.float64 and "CBF_FLAT_IMAGE" in flags:
-        with pytest.raises(FileFormatError, match="which CBFlib unpacks wrongly"):
+        with pytest.raises(FileFormatError, match="CBFlib unpacks them wrongly"):
             cbf.read(path)
         return
     pixels, geometry = cbf.read(path)
@@ -660,7 +660,7 @@ def test_saturated_pixels_of_a_ccd(tmp_path: Path) -> None:
     [
         (["W1 0.98 1"], 0.98, None),
         (["W1 0.98(2) ?"], 0.98, None),
-        (["W1 1.5405 1.0", "W2 1.5443 0.5"], 1.54176667, "of its 2 wavelengths the weighted mean"),
+        (["W1 1.5405 1.0", "W2 1.5443 0.5"], 1.54176667, "the weighted mean of its 2 wavelengths"),
     ],
 )
 def test_wavelengths_of_tables(
@@ -706,7 +706,7 @@ BAD_TABLES = {
         _replaced("A1 1 3 1 increasing", "A2 1 3 1 increasing ELEMENT_X\nA1 1 3 1 increasing"),
         "a detector of 2 panels",
     ),
-    "size": (_replaced("A1 1 3 1", "A1 1 4 1"), "3 pixels in a row or column, of which its tables"),
+    "size": (_replaced("A1 1 3 1", "A1 1 4 1"), "3 pixels in a row or column, but its tables"),
     "no such axis": (_replaced("translation detector TWOTHETA", "translation detector ARM"),
                      "there is no axis 'ARM'"),
     "circle": (_replaced("TWOTHETA rotation detector .", "TWOTHETA rotation detector ELEMENT_X"),
@@ -733,7 +733,7 @@ BAD_TABLES = {
         imgcif_text((3, 3), increments={"PHI": 0.5, "OMEGA": 0.5}), "OMEGA and PHI turn at once",
     ),
     "no CIF": (_replaced("_diffrn.id D1", "_diffrn.id D1 D2 D3"), "its text is not CIF"),
-    "no order": (_replaced("A1 2 3 2", "A1 2 3 3"), "does not tell fast and slow"),
+    "no order": (_replaced("A1 2 3 2", "A1 2 3 3"), "does not define fast and slow"),
 }  # fmt: skip
 
 

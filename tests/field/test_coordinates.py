@@ -148,7 +148,7 @@ def test_several_models(occupancy: float, tmp_path: Path) -> None:
     if occupancy == 0.5:
         check(read(path), summed([*models[0], *models[1]]))
     else:
-        with pytest.warns(CupysimWarning, match="2 models: the first one is taken, 1 are left out"):
+        with pytest.warns(CupysimWarning, match="2 models: the first one is used, 1 are left out"):
             structure = read(path)
         check(structure, summed(models[0]))
 
@@ -163,7 +163,7 @@ def test_unknown_elements(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("element", "message"),
-    [("X", "no atom has a known element"), ("Es", "no form factor is known of the element Es")],
+    [("X", "no atom has a known element"), ("Es", "no form factor is known for the element Es")],
 )
 def test_elements_without_form_factor(element: str, message: str, tmp_path: Path) -> None:
     atoms = [("X1", element, place, occ, b) for _, _, place, occ, b in ATOMS]
@@ -364,13 +364,13 @@ def test_atoms_behind_the_end(tmp_path: Path) -> None:
     text = CRYST1 + atom_lines() + "END\n" + CRYST1 + other + "END\n"
     structure = read(save(tmp_path / "a.pdb", text))
     check(structure, summed([*ATOMS, *moved(HALF_TURN, SHIFT)]))
-    assert "5 atoms behind an END record are taken too" in "\n".join(structure.notes)
+    assert "5 atoms after an END record are used too" in "\n".join(structure.notes)
 
 
 @pytest.mark.parametrize("chain", ["A", "B"])
 def test_atoms_which_count_twice(chain: str, tmp_path: Path) -> None:
     text = CRYST1 + atom_lines() + atom_lines().replace("ALA A", f"ALA {chain}")
-    message = "add up to more than one" if chain == "A" else "5 atoms lie where another one is"
+    message = "add up to more than one" if chain == "A" else "5 atoms lie in the place of another"
     with pytest.warns(CupysimWarning, match=message):
         read(save(tmp_path / "a.pdb", text))
 
@@ -770,7 +770,7 @@ def test_dummies_of_small_molecules(tmp_path: Path) -> None:
     text = triclinic(loop([*SITE, "_atom_site_calc_flag"], rows))
     structure = read(write_cif(tmp_path / "a.cif", {"x": text}), 0.9e-10)
     assert amplitudes(structure, np.zeros((1, 3), int))[0] == pytest.approx(6, rel=ON_A_GRID)
-    assert "1 dummies, which are not atoms, are left out" in "\n".join(structure.notes)
+    assert "1 dummies (not atoms) are left out" in "\n".join(structure.notes)
 
 
 @pytest.mark.parametrize(
@@ -785,7 +785,7 @@ def test_elements_of_labels(label: str, formula: str, electrons: int, tmp_path: 
     text = triclinic(loop(tags, [(label, 0.1, 0.2, 0.3, 0.02)]))
     text += f"_chemical_formula_sum {formula}\n" if formula else ""
     path = write_cif(tmp_path / "a.cif", {"x": text})
-    with pytest.warns(CupysimWarning, match="labels are taken for elements: "):
+    with pytest.warns(CupysimWarning, match="labels are read as elements: "):
         structure = read(path, 0.9e-10)
     forward = amplitudes(structure, np.zeros((1, 3), int))[0]
     assert forward == pytest.approx(electrons, rel=5e-3)
@@ -799,7 +799,7 @@ def test_operators_without_centring(tmp_path: Path) -> None:
     head += loop(["_symmetry_equiv_pos_as_xyz"], [(f"'{o.triplet()}'",) for o in group.sym_ops])
     rows = [("Na1", "Na", 0, 0, 0, 0.02), ("Cl1", "Cl", 0.5, 0.5, 0.5, 0.02)]
     path = write_cif(tmp_path / "a.cif", {"x": head + loop(SITE, rows)})
-    with pytest.warns(CupysimWarning, match="lack centring translations"):
+    with pytest.warns(CupysimWarning, match="lack the centring translations of its name"):
         structure = read(path, 0.9e-10)
     forward = amplitudes(structure, np.zeros((1, 3), int))[0]
     assert forward == pytest.approx(4 * 28, rel=ON_A_GRID)
@@ -1108,8 +1108,8 @@ def test_ions_of_which_no_form_factor_is_known(tmp_path: Path) -> None:
         atom_lines().splitlines(), ("1+", "  ", "  ", "1-", "  "), strict=True))  # fmt: skip
     structure = read(save(tmp_path / "a.pdb", CRYST1 + lines))
     notes = "\n".join(structure.notes)
-    assert "ions with form factors of their own: 1 O1-" in notes
-    assert "ions with those of neutral atoms, since no others are known: 1 N1+" in notes
+    assert "ions with their own form factors: 1 O1-" in notes
+    assert "ions with form factors of neutral atoms, since no others are known: 1 N1+" in notes
 
 
 def anisou(identity: str, values: str = "   4000   1000   2000    500   -400    200") -> str:
@@ -1119,11 +1119,11 @@ def anisou(identity: str, values: str = "   4000   1000   2000    500   -400    
 WRONG_TENSORS = {
     "another atom": (
         "    2  CA  ALA A   1 ",
-        "record of CA ALA A 1 stands behind N ALA A 1",
+        "record of CA ALA A 1 follows N ALA A 1",
     ),
-    "another residue": ("    1  N   ALA A   2 ", "N ALA A 2 stands behind N ALA A 1"),
-    "another conformation": ("    1  N  BALA A   1 ", "N BALA A 1 stands behind"),
-    "another chain": ("    1  N   ALA B   1 ", "N ALA B 1 stands behind"),
+    "another residue": ("    1  N   ALA A   2 ", "N ALA A 2 follows N ALA A 1"),
+    "another conformation": ("    1  N  BALA A   1 ", "N BALA A 1 follows"),
+    "another chain": ("    1  N   ALA B   1 ", "N ALA B 1 follows"),
 }
 
 
@@ -1140,7 +1140,7 @@ def test_tensors_behind_another_atom(case: str, name: str, tmp_path: Path) -> No
 def test_tensors_at_the_end(tmp_path: Path) -> None:
     """They belong behind their atoms; the last atom is another one."""
     text = CRYST1 + atom_lines() + anisou("    1  N   ALA A   1 ")
-    with pytest.raises(FileFormatError, match=r"line 7: .*stands behind CB"):
+    with pytest.raises(FileFormatError, match=r"line 7: .*follows CB"):
         read(save(tmp_path / "a.pdb", text))
 
 
@@ -1170,9 +1170,9 @@ def mtrix(rows: Sequence[tuple[int, int]]) -> str:
 
 BAD_MATRICES = {
     "no third": ([(1, 2), (2, 2)], "the last MTRIX matrix lacks a row"),
-    "no second": ([(1, 2), (3, 2)], "MTRIX3 where MTRIX2 of the same matrix must be"),
-    "order": ([(1, 2), (3, 2), (2, 2)], "MTRIX3 where MTRIX2"),
-    "serials": ([(1, 2), (2, 3), (3, 2)], "MTRIX2 where MTRIX2 of the same matrix"),
+    "no second": ([(1, 2), (3, 2)], "MTRIX3 in the place of MTRIX2 of the same matrix"),
+    "order": ([(1, 2), (3, 2), (2, 2)], "MTRIX3 in the place of MTRIX2"),
+    "serials": ([(1, 2), (2, 3), (3, 2)], "MTRIX2 in the place of MTRIX2 of the same matrix"),
     "second matrix": ([(1, 2), (2, 2), (3, 2), (1, 3)], "the last MTRIX matrix lacks a row"),
 }
 
@@ -1193,7 +1193,7 @@ def test_matrices_which_are_damaged(tmp_path: Path) -> None:
 def test_scale_records_which_lack_a_row(tmp_path: Path) -> None:
     """Without the second one, a third of the frame is not told."""
     lines = scale_records(CELL[:3]).splitlines(keepends=True)
-    with pytest.raises(FileFormatError, match="SCALE3 where SCALE2"):
+    with pytest.raises(FileFormatError, match="SCALE3 in the place of SCALE2"):
         read(save(tmp_path / "a.pdb", CRYST1 + lines[0] + lines[2] + atom_lines()))
 
 
@@ -1234,8 +1234,8 @@ BALL = (0.02, 0.02, 0.02, 0.0, 0.0, 0.0)
 """A tensor in a rectangular cell which is the isotropic U of 0.02."""
 
 LONELY = {
-    "case of letters": (("Uiso", "Uiso"), [("c1", *BALL)], "of no atom in the file, .*: c1"),
-    "said to be anisotropic": (("Uani", "Uiso"), [], "1 atoms are said to be anisotropic.*C1"),
+    "case of letters": (("Uiso", "Uiso"), [("c1", *BALL)], "to no atom in the file, .*: c1"),
+    "said to be anisotropic": (("Uani", "Uiso"), [], "1 atoms should be anisotropic.*C1"),
     "two of an atom": (
         ("Uani", "Uiso"), [("C1", *BALL), ("C1", 0.4, *BALL[1:])], "the first one counts: C1",
     ),
@@ -1271,7 +1271,7 @@ def mmcif_with(identities: Sequence[str], tensors: dict[str, float], kind: str =
 
 def test_tensors_without_atoms_of_mmcif(tmp_path: Path) -> None:
     path = write_cif(tmp_path / "a.cif", {"x": mmcif_with("12345", {"77": 0.5})})
-    with pytest.warns(CupysimWarning, match="of no atom in the file, and are left out: 77"):
+    with pytest.warns(CupysimWarning, match="belong to no atom in the file, and are left out: 77"):
         check(read(path), summed(ATOMS))
 
 

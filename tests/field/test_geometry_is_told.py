@@ -266,7 +266,7 @@ STOKES = "incident_polarization_stokes"
 @pytest.mark.parametrize(
     ("stokes", "message"),
     [
-        ([1.0, 0.9, 0.9, 0.0], "polarized more than wholly"),
+        ([1.0, 0.9, 0.9, 0.0], "polarized by more than 100 %"),
         ([0.0, 0.0, 0.0, 0.0], "has no intensity"),
         ([1.0, 0.9, 0.0], "has the shape (3,)"),
     ],
@@ -317,10 +317,10 @@ IN_VAIN = {
     "flux without unit": (put("beam/total_flux", 1e11), "total_flux has the unit ''"),
     "flux by area": (put("beam/total_flux", 1e11, units="Hz/mm^2"), "has the unit 'Hz/mm^2'"),
     "oblong": (put("beam/incident_beam_size", [10.0, 20.0], units="um"),
-               "10 x 20 um (unknown profile) is not taken"),
+               "10 x 20 um (unknown profile) is not used"),
     "length without unit": (put("beam/incident_beam_size", [10.0, 20.0]), "lengths with a unit"),
     "energy": (put("beam/incident_energy", 12398.42, units="eV"),
-               "its incident_energy is that of 1 A, but its wavelength, which counts, is 0.98 A"),
+               "its incident_energy is that of 1 A, but its wavelength is 0.98 A and counts"),
     "photon energy": (put("detector/photon_energy", 12398.42, units="eV"),
                       "its photon_energy is that of 1 A"),
     "photon energy of Eiger": (put("detector/detectorSpecific/photon_energy", 12.39842,
@@ -328,10 +328,10 @@ IN_VAIN = {
     "monochromator": (put("monochromator/energy", 12398.42, units="eV"),
                       "its monochromator/energy is that of 1 A"),
     "divergence": (put("beam/incident_beam_divergence", [1e-3, 1e-3], units="rad"),
-                   "incident_beam_divergence is not taken; -divergence"),
-    "flux per area": (put("beam/flux", 1e9, units="1/s/cm^2"), "flux is not taken; -fluence"),
+                   "incident_beam_divergence is not used; -divergence"),
+    "flux per area": (put("beam/flux", 1e9, units="1/s/cm^2"), "flux is not used; -fluence"),
     "polarization": (put("beam/incident_polarization", [1.0, 0.0]),
-                     "incident_polarization is not taken; -polar"),
+                     "incident_polarization is not used; -polar"),
 }  # fmt: skip
 
 
@@ -379,7 +379,7 @@ def test_widths_of_uneven_angles(case: str, placed: bool, tmp_path: Path) -> Non
     for number, width in enumerate(widths):
         geometry, remarks = told(path, number)
         assert np.degrees(geometry.oscillation) == pytest.approx(abs(width))
-        assert f"image {number} is taken for {width:g} degrees wide" in remarks
+        assert f"image {number} is assumed to be {width:g} degrees wide" in remarks
 
 
 @pytest.mark.parametrize(
@@ -422,7 +422,7 @@ NAMED = {
     "phi turns": ({"phi_start": 5.0, "phi_increment": -0.2, "omega": 90.0}, -4.8, 0.2, "omega 90"),
     "starts of all": ({"omega_start": [30.0, 31.0], "omega_increment": 0.5}, 31.0, 0.5, ""),
     "no increment": ({"omega_start": 30.0}, 30.0, 0.0, ""),
-    "no start": ({"omega_increment": 0.5, "phi": 0.0}, 0.0, 0.0, "nothing tells where omega"),
+    "no start": ({"omega_increment": 0.5, "phi": 0.0}, 0.0, 0.0, "no first angle of omega"),
     "two turn": (
         {"omega": [30.0, 31.0], "phi": [0.0, 0.1]}, 31.0, 1.0, "several axes turn",
     ),
@@ -468,7 +468,7 @@ def without_unit(name: str) -> Any:
 
 
 PASSED_OVER = {
-    "sample": (shifted_sample, "its sample is shifted by sam_z 2 mm, which is not taken"),
+    "sample": (shifted_sample, "its sample is shifted by sam_z 2 mm; this is not used"),
     "unit": (without_unit("transformations/omega"), "its omega has no unit; degrees are assumed"),
     "unit of unplaced angles": (
         both(unplaced(omega=[30.0, 30.5]), without_unit("goniometer/omega")),
@@ -490,8 +490,8 @@ PASSED_OVER = {
         "its omega has 8 values for 2 images; the first ones count",
     ),
     "pixels": (put("detector/x_pixel_size", 100e-6, units="m"),
-               "its x_pixel_size is 0.1 mm, but the length of its pixel directions, which count, "
-               "0.075 mm"),
+               "its x_pixel_size is 0.1 mm, but its pixel directions have the length "
+               "0.075 mm and count"),
 }  # fmt: skip
 
 
@@ -622,13 +622,13 @@ def remarks_of(
 @pytest.mark.parametrize(
     ("angles", "is_still", "has_crystal", "remark"),
     [
-        ([0.0, 0.0, 30.0], True, True, "OMEGA stands at 30 degrees, which does not turn"),
-        ([0.0, 0.0, 30.0], True, False, "stands at OMEGA 30 degrees, which orient"),
+        ([0.0, 0.0, 30.0], True, True, "OMEGA stands at 30 degrees. As in dxtbx, it does not turn"),
+        ([0.0, 0.0, 30.0], True, False, "stands at OMEGA 30 degrees. These angles orient"),
         ([0.0, 0.0, 30.0], False, True, ""),
         ([0.0, 0.0, 30.0], False, False, ""),
         ([10.0, 0.0, 0.0], False, True, ""),
-        ([10.0, 0.0, 30.0], False, False, "stands at PHI 10 degrees, which orient"),
-        ([10.0, 0.0, 0.0], True, True, "without which DIALS predicts stills"),
+        ([10.0, 0.0, 30.0], False, False, "stands at PHI 10 degrees. These angles orient"),
+        ([10.0, 0.0, 0.0], True, True, "DIALS predicts stills without them"),
     ],
 )
 def test_goniometers_of_lists_which_stand(
@@ -662,14 +662,14 @@ def test_phi_turns_a_still_about_the_scan_axis(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "key", "value", "remark"),
     [
-        ("beam", "divergence", 0.01, "its beam's divergence is not taken"),
-        ("beam", "sigma_divergence", 0.02, "its beam's sigma_divergence is not taken"),
-        ("beam", "transmission", 0.1, "its beam's transmission of 0.1 and flux of 0 are not taken"),
-        ("panel", "gain", 4.5, "its detector's gain of 4.5 is not taken"),
-        ("panel", "pedestal", 100, "its detector's pedestal of 100 is not taken"),
+        ("beam", "divergence", 0.01, "its beam's divergence is not used"),
+        ("beam", "sigma_divergence", 0.02, "its beam's sigma_divergence is not used"),
+        ("beam", "transmission", 0.1, "its beam's transmission of 0.1 and flux of 0 are not used"),
+        ("panel", "gain", 4.5, "its detector's gain of 4.5 is not used"),
+        ("panel", "pedestal", 100, "its detector's pedestal of 100 is not used"),
         ("panel", "mask", [[0, 0, 3, 3]], "its detector's mask of 1 rectangles is not applied"),
-        ("crystal", "mosaicity", 0.2, "its crystal's mosaicity is not taken"),
-        ("crystal", "domain_size_ang", 900, "the size of its crystal's domains is not taken"),
+        ("crystal", "mosaicity", 0.2, "its crystal's mosaicity is not used"),
+        ("crystal", "domain_size_ang", 900, "the size of its crystal's domains is not used"),
         ("panel", "px_mm_strategy", {"type": "OffsetPxMmStrategy"}, "offsets (dx, dy)"),
         ("panel", "thickness", 0.32, "its sensor of 320 um is not simulated"),
     ],
@@ -706,7 +706,7 @@ def test_a_scan_without_width_is_a_still(has_crystal: bool, tmp_path: Path) -> N
     if not has_crystal:
         del content["experiment"][0]["crystal"]
     geometry = dials.read(save(tmp_path / "a.expt", content))
-    told = "whose angle of 30 degrees does not turn the crystal" in "\n".join(geometry.remarks)
+    told = "its angle of 30 degrees does not turn the crystal" in "\n".join(geometry.remarks)
     assert told == has_crystal
     assert geometry.oscillation is None
     assert geometry.phi == (None if has_crystal else pytest.approx(np.radians(30.0)))
@@ -718,7 +718,7 @@ def test_polarization_normals_along_the_beam(normal: list[float], tmp_path: Path
     content["beam"][0]["polarization_normal"] = normal
     geometry = dials.read(save(tmp_path / "a.expt", content))
     assert geometry.polarization is None
-    assert "polarization_fraction of 0.95 is not taken" in "\n".join(geometry.remarks)
+    assert "polarization_fraction of 0.95 is not used" in "\n".join(geometry.remarks)
 
 
 @pytest.mark.parametrize(
@@ -793,7 +793,7 @@ def test_flux_of_lists(case: str, tmp_path: Path) -> None:
 def test_lists_and_images_given_by_the_wrong_option(tmp_path: Path, run: Run) -> None:
     save(tmp_path / "a.expt", expt())
     write(tmp_path / "a.h5")
-    assert "is given by -expt" in run(f"{WORDS} -img a.expt").err
+    assert "give a DIALS experiment list by -expt" in run(f"{WORDS} -img a.expt").err
     assert "give it by -img" in run(f"{WORDS} -expt a.h5").err
 
 
@@ -958,8 +958,8 @@ def test_scans_which_are_not_the_images(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ({"Flux": "1e+12 ph/s"}, "Flux 1e+12 is not taken"),
-        ({"Filter_transmission": "0.1"}, "Filter_transmission 0.1 is not taken"),
+        ({"Flux": "1e+12 ph/s"}, "Flux 1e+12 is not used"),
+        ({"Filter_transmission": "0.1"}, "Filter_transmission 0.1 is not used"),
         ({"Flux": "0.000", "Filter_transmission": "1.0000"}, ""),
         ({"Flux": "(nil)"}, ""),
     ],
@@ -967,7 +967,7 @@ def test_scans_which_are_not_the_images(tmp_path: Path) -> None:
 def test_photons_of_mini_headers(lines: dict[str, str], message: str, tmp_path: Path) -> None:
     remarks = mini_of(tmp_path, **lines).remarks
     assert message in "\n".join(remarks)
-    assert bool(message) == any("is not taken" in each for each in remarks)
+    assert bool(message) == any("is not used" in each for each in remarks)
 
 
 def test_ranges_without_increments(tmp_path: Path) -> None:
@@ -999,7 +999,7 @@ def test_a_matrix_which_is_an_xparm_file(tmp_path: Path, run: Run) -> None:
         "       0.979338       0.005 0.001 1.021\n 80 64 0.5 0.5\n"
     )
     outcome = run(f"-mat XPARM.XDS {WORDS.replace('-cell 70 80 90', '')} -lambda 1 -detpixels 16")
-    assert "its first line has six numbers, as that of XPARM.XDS" in outcome.err
+    assert "its first line has six numbers, as in XPARM.XDS" in outcome.err
 
 
 # images in several files
@@ -1038,7 +1038,7 @@ def test_files_of_images_which_are_missing(
     """An image keeps its number; it is not that of another file, and not zeros."""
     path = series(tmp_path, missing, virtual)
     if value is None:
-        with pytest.raises(FileFormatError, match="in a file which is missing"):
+        with pytest.raises(FileFormatError, match="in a file that is missing"):
             open_image(path, number=number)
     else:
         assert open_image(path, number=number).pixels[0, 0] == value
@@ -1079,7 +1079,7 @@ def numbered(
         ([3, 1], 4, 3, 4, 0.3, "the order of its images is that of image_nr_low"),
         # one of the middle is not linked
         ([1, 5], 6, 5, 6, 0.5, "images are missing between its data sets"),
-        ([1, 5], 6, 2, None, 0.0, "by image_nr_low, it is in a file which is missing"),
+        ([1, 5], 6, 2, None, 0.0, "by image_nr_low, it is in a file that is missing"),
         # a part of a series, with the angles of the part or of the whole
         ([5, 7], 4, 1, 6, 0.1, "its first image is number 5 of a series"),
         ([5, 7], 12, 1, 6, 0.5, "its first image is number 5 of a series"),
@@ -1107,7 +1107,7 @@ def test_images_are_numbered_by_image_nr_low(
 
 def test_beam_centres_which_were_never_set(tmp_path: Path) -> None:
     path = edited(tmp_path / "a.h5", both(beam_on_the_corner, centre(0.0, 0.0)))
-    assert "as in files whose beam centre was never set" in told(path)[1]
+    assert "as in files without a beam centre" in told(path)[1]
 
 
 def test_sensors_of_mini_headers(tmp_path: Path) -> None:
@@ -1118,7 +1118,7 @@ def test_sensors_of_mini_headers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "model", "remark"),
     [
-        ("profile", {"__id__": "gaussian_rs", "sigma_m": 0.3}, "crystal's mosaicity is not taken"),
+        ("profile", {"__id__": "gaussian_rs", "sigma_m": 0.3}, "crystal's mosaicity is not used"),
         ("imageset", {"__id__": "ImageSet", "mask": "pixels.mask"}, "mask of its image set"),
         ("crystal", {"recalculated_unit_cell": [33, 44, 55, 90, 90, 90]}, "recalculated_unit_cell"),
     ],

@@ -95,7 +95,7 @@ def test_measured_models_are_trusted_in_both_formats(tmp_path: Path) -> None:
 def test_names_of_predictions(name: str, experiment: str, tmp_path: Path) -> None:
     few = atom_lines().replace(" 20.00", " 93.00")
     said = said_of(save(tmp_path / name, experiment + CRYST1 + few))
-    assert ("by its name it is a predicted model" in said) == (not experiment)
+    assert ("its name is that of a predicted model" in said) == (not experiment)
 
 
 def test_no_thermal_motion(tmp_path: Path) -> None:

@@ -250,10 +250,10 @@ def test_what_was_taken_is_said(tmp_path: Path, run: Run) -> None:
     lines = run(f"-hkl a.mtz {SMALL}").out.splitlines()
     first = next(number for number, line in enumerate(lines) if "structure factors from" in line)
     assert lines[first] == (
-        "structure factors from a.mtz: MTZ, amplitudes FP (not taken: FC, FC_ALL, FWT)"
+        "structure factors from a.mtz: MTZ, amplitudes FP (not used: FC, FC_ALL, FWT)"
     )
     assert "space group P 21 21 21, 4 operators; unit cell 30 40 50 90 90 90" in lines[first + 1]
-    assert lines[first + 2].startswith(f"{len(HKL)} reflections taken, ")
+    assert lines[first + 2].startswith(f"{len(HKL)} reflections used, ")
 
 
 def test_pairs_without_values_take_the_mean(tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_difference_maps_are_not_chosen(tmp_path: Path) -> None:
     write_mtz(tmp_path / "a.mtz", HKL, columns)
     check(reflections.read(tmp_path / "a.mtz"), HKL, PLUS)
     write_mtz(tmp_path / "a.mtz", HKL, columns[:1])
-    with pytest.raises(FileFormatError, match="nothing but coefficients of difference maps"):
+    with pytest.raises(FileFormatError, match="only coefficients of difference maps"):
         reflections.read(tmp_path / "a.mtz")
     check(reflections.read(tmp_path / "a.mtz", ["DELFWT"]), HKL, MINUS)
 
@@ -476,7 +476,7 @@ def test_absences_and_status(tmp_path: Path) -> None:
     found = amplitudes(structure, np.array([row[:3] for row in rows]))
     np.testing.assert_allclose(found, [50.0, 0.0, 60.0, 0.0])
     assert "1 systematically absent ones are left out" in said(structure)
-    assert "1 which the file calls unreliable" in said(structure)
+    assert "1 that the file calls unreliable" in said(structure)
 
 
 def test_bytes_before_and_carriage_returns(tmp_path: Path) -> None:
@@ -618,7 +618,7 @@ def test_scalepack(tmp_path: Path) -> None:
     [
         ("   1   2   3  123.45    1.00\n", "looks like a SHELX list"),
         ("    4 P212121\n -1  0  0\n", "an unmerged Scalepack file"),
-        ("!OUTPUT_FILE=INTEGRATE.HKL\n", "INTEGRATE.HKL, which is not scaled"),
+        ("!OUTPUT_FILE=INTEGRATE.HKL\n", "INTEGRATE.HKL, without scaling"),
     ],
 )
 def test_other_lists_are_named(text: str, message: str, run: Run) -> None:

@@ -59,7 +59,7 @@ def test_tilts_of_unknown_direction(tmp_path: Path, run: Run) -> None:
                                      "BEAM_CENTER_Y": "2"})  # fmt: skip
     out = run("info a.img").out
     assert re.search(r"distance +\S+ mm along the beam, 141 mm to the point of normal", out)
-    assert "does not tell how the detector is tilted" in out
+    assert "does not say how the detector is tilted" in out
     assert "resolution" not in out
     assert re.search(r"^pixel +0.1026 mm$", out, re.MULTILINE)
     assert re.search(r"^wavelength +\S+ A$", out, re.MULTILINE)
@@ -87,10 +87,10 @@ def test_beam_centres_which_disagree(
         centre["BEAM_CENTER_Y"] = "5"
     header_with(tmp_path / "a.img", {**centre, **others}, leave_out="PIXEL_SIZE")
     err = run(f"{WORDS} -img a.img {words}").err
-    assert ("by other keys of its header" in err) == bool(taken)
-    assert f"{taken} and _Y, taken in the" in err or not taken
+    assert ("other keys of its header" in err) == bool(taken)
+    assert f"{taken} and _Y, read in the" in err or not taken
     if words == "":
-        assert ("by other keys of its header" in run("info a.img").out) == bool(taken)
+        assert ("other keys of its header" in run("info a.img").out) == bool(taken)
 
 
 FIRST = {
@@ -158,7 +158,7 @@ BAD_NUMBERS = {
     ),
     "start": ("OSC_START", "nan", "OSC_START=nan is not a number", "-phi 3"),
     "two-theta": ("TWOTHETA", "x", "TWOTHETA=x is not a number", "-twotheta 0"),
-    "size": ("SIZE1", "79.7", "SIZE1=79.7 and SIZE2=64 are not whole numbers", ""),
+    "size": ("SIZE1", "79.7", "SIZE1=79.7 and SIZE2=64 are not integers", ""),
     "size nan": ("SIZE2", "nan", "SIZE1=80 and SIZE2=0 are not the size of an image", ""),
 }
 

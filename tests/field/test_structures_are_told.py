@@ -97,7 +97,7 @@ def test_hydrogens_which_are_only_counted(tmp_path: Path) -> None:
     names = [*SITE, "_atom_site_attached_hydrogens"]
     rows = [("O1", "O", 0.1, 0.2, 0.3, 0.02, 2)]
     path = write_cif(tmp_path / "a.cif", {"x": head + loop(names, rows)})
-    with pytest.warns(CupysimWarning, match="2 hydrogen atoms which the file only counts"):
+    with pytest.warns(CupysimWarning, match="2 hydrogen atoms that the file only counts"):
         coordinates.read(path, 2e-10)
 
 
@@ -187,7 +187,7 @@ def shelx_list(batches: list[str]) -> str:
 @pytest.mark.parametrize(
     ("batches", "message"),
     [
-        (["1", "1", "2"], "batches 1, 2, whose scales"),
+        (["1", "1", "2"], "batches 1, 2, but the list does not give their scales"),
         (["-2", "1", "1"], "HKLF 5"),
         (["1", "-1", "1"], ""),
         (["", "", ""], ""),
@@ -223,10 +223,10 @@ WAVELENGTHS = ["  0.8612", "  1.0240", "  0.7107"]
 @pytest.mark.parametrize(
     ("endings", "refused", "told"),
     [
-        (WAVELENGTHS, "a wavelength behind each reflection, from 0.7107 to 1.024 A", ""),
-        (WAVELENGTHS[:1] * 3, "", "what 3 lines have behind column 32 is not read"),
+        (WAVELENGTHS, "a wavelength after each reflection, from 0.7107 to 1.024 A", ""),
+        (WAVELENGTHS[:1] * 3, "", "3 lines have text after column 32 that is not read"),
         (["  0.12000-0.30000"] * 3, "", "such as '0.12000-0.30000'"),
-        (["", "", " ?"], "", "what 1 lines have behind column 32"),
+        (["", "", " ?"], "", "1 lines have text after column 32"),
         ([""] * 3, "", ""),
     ],
 )
@@ -304,7 +304,7 @@ def test_elements_of_labels(tmp_path: Path) -> None:
     labels = ("MgM1", "FeM2", "SiT", "O1", "OA2")
     names = ["_atom_site_label", *SITE[2:]]
     rows = [(label, 0.1 * n, 0.2, 0.3, 0.01) for n, label in enumerate(labels)]
-    with pytest.warns(CupysimWarning, match="labels are taken for elements"):
+    with pytest.warns(CupysimWarning, match="labels are read as elements"):
         structure = coordinates.read(
             write_cif(tmp_path / "a.cif", {"x": head + loop(names, rows)}), 2e-10
         )

@@ -122,7 +122,7 @@ def test_wavelengths_of_a_cif(
     expected = None if angstroms is None else pytest.approx(angstroms * 1e-10, rel=1e-9)
     assert structure.wavelength == expected
     assert structure.unclear_wavelength == unclear
-    assert ("none is taken" in said(structure)) == bool(unclear)
+    assert ("none is used" in said(structure)) == bool(unclear)
 
 
 def test_the_command_tells_what_it_assumes(tmp_path: Path, run: Run) -> None:

@@ -223,7 +223,7 @@ def test_files_of_ubtoa(name: str, said: Said) -> None:
     for lengths_count in (True, False):
         (message,) = said(text, 1.0, lengths_count)
         assert "UBtoA.awk writes such matrices" in message
-        assert "cupysim orient makes a right one" in message
+        assert "cupysim orient makes a correct one" in message
     if name == "oblique":
         # as UBtoA.awk was seen to write it
         cell = message.split("cell ")[1].split(", but")[0]
@@ -274,7 +274,7 @@ def test_orientations_which_do_not_belong_to_the_matrix(name: str, said: Said) -
         (message,) = said(with_u(text, turned.as_matrix()), 0.9795)
         assert message == (
             "the U matrix in lines 5 to 7 is another orientation than the first nine numbers, "
-            f"which count: {angle:g} degrees away"
+            f"{angle:g} degrees away; the first nine numbers count"
         )
     # for another Cartesian frame of the cell: a along x, c* along z
     columns = right.as_matrix() @ upright(CELLS[name])
@@ -295,11 +295,12 @@ def test_angles_beside_a_matrix(run: Run, tmp_path: Path) -> None:
     edges = " ".join(f"{edge:g}" for edge in OBLIQUE[:3])
     degrees = " ".join(f"{angle:g}" for angle in OBLIQUE[3:])
     for cell in (edges, f"{edges} {degrees}", f"{edges} 0 0 0"):
-        assert "do not count beside -mat" not in run(f"{words} -cell {cell}").err
+        assert "are not used with -mat" not in run(f"{words} -cell {cell}").err
     right_angles = run(f"{words} -cell {edges} 90 90 90")
-    assert f"-cell: its angles 90 90 90 do not count beside -mat: those of a.mat do, {degrees}" in (
-        right_angles.err
+    message = (
+        f"-cell: its angles 90 90 90 are not used with -mat; the angles of a.mat count, {degrees}"
     )
+    assert message in (right_angles.err)
 
 
 @pytest.mark.parametrize(
@@ -341,9 +342,7 @@ def test_left_hand(said: Said) -> None:
         "the matrix is left-handed (its determinant is negative): each reflection is rendered "
         "with the amplitude of its Friedel mate"
     )
-    assert said(text, 1.0, lengths_count=False)[0].endswith(
-        "-cell turns its axes round, to -a, -b, -c"
-    )
+    assert said(text, 1.0, lengths_count=False)[0].endswith("-cell inverts its axes, to -a, -b, -c")
 
 
 COMMON = (

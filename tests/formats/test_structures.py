@@ -152,7 +152,7 @@ def test_choice_of_a_column(case: str, tmp_path: Path) -> None:
 
 
 REFUSALS = {
-    "unclear": (["FC", "FWT"], [], r"choose one by -mtzcol from FC; FWT"),
+    "unclear": (["FC", "FWT"], [], r"choose one with -mtzcol from FC; FWT"),
     "missing": (["FC", "FP"], ["FX"], "no column FX; choose from FC; FP"),
     "two amplitudes": (["FC", "FP"], ["FP", "FC"], "FC holds no standard deviations of FP"),
     "a sigma": (["FP", "SIGFP"], ["SIGFP"], "SIGFP holds no amplitudes"),

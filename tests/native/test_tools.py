@@ -271,7 +271,7 @@ def test_reading_odd_fields(field: bytes, tmp_path: Path) -> None:
         (b"\xef\xbb\xbf# h k l F\r\n\r\n+1\t-2\f3\v.5e1\r\n", (1, -2, 3, 5.0)),
         (b"1 2 3", "some.hkl, line 1: expected h k l F, got 3 fields (1)"),
         (b"1 2 3 4\n\n1 2 3 4 5\n", "some.hkl, line 3: expected h k l F, got 5 fields (3)"),
-        (b"1 2 3 4\n1 2 x 4\n", "some.hkl, line 2: l is not a whole number: 'x' (2)"),
+        (b"1 2 3 4\n1 2 x 4\n", "some.hkl, line 2: l is not an integer: 'x' (2)"),
         (b"1 2 3 1e400\n", "some.hkl, line 1: F is not a number: '1e400' (1)"),
         (b"1 2 3 4\0\n", "some.hkl, line 1: F is not a number: '4\\x00' (1)"),
         (b"1 2 3 4\0", "some.hkl, line 1: F is not a number: '4\\x00' (1)"),

@@ -1,4 +1,4 @@
-"""Which atoms of a model cannot be calculated, or count more than once."""
+"""Checks of a model's atoms: no form factor, impossible values, atoms that are listed twice."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from cupysim.formats.structures.table import listed
 from cupysim.optional_libraries import require
 
 LARGEST_B = 1e4
-"""B factor (Angstrom^2) beyond which an atom is nowhere."""
+"""Largest possible B factor (Angstrom^2): beyond it, an atom contributes nothing."""
 
 SAME_PLACE = 0.1
 """Distance (Angstrom) below which two atoms are in the same place."""
 
 FULL = 1.05
-"""Sum of a place's occupancies above which it is counted twice."""
+"""Sum of the occupancies of one place above which atoms are counted twice."""
 
 SPECIAL = 0.2
-"""Distance (Angstrom) from a symmetry element up to which an atom is on it."""
+"""Largest distance (Angstrom) between an atom and a symmetry element it lies on."""
 
 CLOSEST = 0.7
 """Distance (Angstrom) below which no two atoms are."""
 
 SEARCHED = 1.0
-"""Radius (Angstrom) of the search for symmetry equivalents, at least."""
+"""Smallest radius (Angstrom) of the search for symmetry equivalents."""
 
 
 def checked(path: object, found: AtomicModel) -> tuple[list[str], list[str]]:
@@ -40,14 +40,14 @@ def checked(path: object, found: AtomicModel) -> tuple[list[str], list[str]]:
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     found : AtomicModel
-        The model; impossible anisotropic displacements are deleted from it.
+        The model. Impossible anisotropic displacements are deleted from it.
 
     Returns
     -------
     notes, warnings : list of str
-        What is said about its atoms.
+        Notes and warnings about its atoms.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def checked(path: object, found: AtomicModel) -> tuple[list[str], list[str]]:
             unknown.append(name)
         elif atom.element.it92 is None:
             raise FileFormatError(
-                path, f"atom {name}: no form factor is known of the element {atom.element.name}"
+                path, f"atom {name}: no form factor is known for the element {atom.element.name}"
             )
         unoccupied += atom.occ == 0.0
         negative += atom.b_iso < 0.0
@@ -89,22 +89,22 @@ def checked(path: object, found: AtomicModel) -> tuple[list[str], list[str]]:
     notes, alarms = [], []
     if unknown:
         alarms.append(
-            f"{len(unknown)} atoms of unknown elements are taken for oxygen: {listed(unknown, 3)}"
+            f"{len(unknown)} atoms of unknown elements are treated as oxygen: {listed(unknown, 3)}"
         )
     if unoccupied:
         notes.append(f"{unoccupied} atoms have no occupancy and do not count")
     if flattened:
         alarms.append(
-            f"anisotropic B factors of {flattened} atoms are impossible; isotropic ones count"
+            f"anisotropic B factors of {flattened} atoms are impossible; isotropic ones are used"
         )
     if negative:
-        alarms.append(f"{negative} atoms have negative B factors, which are used")
+        alarms.append(f"{negative} atoms have negative B factors; they are used")
     alarms += _counted_twice(found.model)
     return notes + _notes_of_ions(charged), alarms
 
 
 def _notes_of_ions(charged: Counter[tuple[str, int]]) -> list[str]:
-    """Which form factors ions have."""
+    """Notes on the form factors of ions."""
     gemmi = require("gemmi", "calculating structure factors")
     own: list[str] = []
     neutral: list[str] = []
@@ -116,22 +116,22 @@ def _notes_of_ions(charged: Counter[tuple[str, int]]) -> list[str]:
     return [
         f"{what}: {', '.join(names)}"
         for what, names in (
-            ("ions with form factors of their own", own),
-            ("ions with those of neutral atoms, since no others are known", neutral),
+            ("ions with their own form factors", own),
+            ("ions with form factors of neutral atoms, since no others are known", neutral),
         )
         if names
     ]
 
 
 def _counted_twice(model: Any) -> list[str]:
-    """Warnings of atoms which count more than once."""
+    """Warnings about atoms that count more than once."""
     occupancies: dict[tuple[object, ...], float] = {}
     names, places, weights = [], [], []
     for number, chain in enumerate(model):
         for residue in chain:
             for atom in residue:
                 name = f"{atom.name} of {residue.name} {residue.seqid}"
-                # conformations may be of different residues
+                # conformations may belong to different residues
                 kind = residue.name if atom.altloc == "\0" else ""
                 key = (number, str(residue.seqid), kind, atom.name)
                 occupancies[key] = occupancies.get(key, 0.0) + atom.occ
@@ -146,19 +146,19 @@ def _counted_twice(model: Any) -> list[str]:
     same = sorted(i for i, j in pairs if weights[i] + weights[j] > FULL)
     if same:
         shown = listed([names[i] for i in same], 3)
-        return [f"{len(same)} atoms lie where another one is, and both count: {shown}"]
+        return [f"{len(same)} atoms lie in the place of another one, and both count: {shown}"]
     return []
 
 
 def counted_by_symmetry(gemmi: Any, structure: Any) -> list[str]:
-    """Warnings of atoms that the space group puts where they, or other atoms, are already.
+    """Warnings about atoms that coincide with symmetry equivalents of themselves or of others.
 
     Parameters
     ----------
     gemmi : module
-        The library.
+        The gemmi module.
     structure : gemmi.Structure
-        One model, with its cell's images.
+        One model, with the images of its cell.
     """
     alarms = []
     doubled = [
@@ -187,14 +187,15 @@ def counted_by_symmetry(gemmi: Any, structure: Any) -> list[str]:
     repeated = _on_equivalents(gemmi, structure)
     if repeated:
         alarms.append(
-            f"{len(repeated)} atoms lie where a symmetry equivalent of another one is, and both "
-            f"count: {listed(repeated, 3)}. If the file holds all equivalents, its group is P 1"
+            f"{len(repeated)} atoms lie in the place of a symmetry equivalent of another one, and "
+            f"both count: {listed(repeated, 3)}. If the file holds all equivalents, its group is "
+            "P 1"
         )
     return alarms
 
 
 def _on_equivalents(gemmi: Any, structure: Any) -> list[str]:
-    """Names of atoms in the place of a symmetry equivalent of another atom."""
+    """Names of atoms that lie in the place of a symmetry equivalent of another atom."""
     if len(structure.cell.images) == 0:
         return []
     search = gemmi.NeighborSearch(structure[0], structure.cell, SEARCHED).populate()
@@ -204,7 +205,7 @@ def _on_equivalents(gemmi: Any, structure: Any) -> list[str]:
     for each in contacts.find_contacts(search):
         one, other = each.partner1, each.partner2
         total = sum(
-            # occupancies of atoms on special positions may be divided by their multiplicity
+            # files may divide occupancies on special positions by the multiplicity
             atom.occ * (1 + structure.cell.is_special_position(atom.pos, SPECIAL))
             for atom in (one.atom, other.atom)
         )

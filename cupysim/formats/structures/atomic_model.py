@@ -1,4 +1,4 @@
-"""Atomic models as files hold them: PDB, mmCIF, CIF of small molecules."""
+"""Atomic models from PDB files, mmCIF files, and CIF files of small molecules."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from cupysim.optional_libraries import require
 from cupysim.storage.reading import content
 
 SMALLEST_CELL = 2.0
-"""Edges (Angstrom) below which a cell is the dummy of a model without a crystal."""
+"""Cell edge (Angstrom) below which a cell is a dummy: the model has no crystal."""
 
 FRAME_EDGE, FRAME_ANGLE = 0.01, 1.0
-"""Relative difference of edges, and difference of angles (degrees), up to which SCALE records and
+"""Relative difference of edges, and difference of angles (degrees). Up to these, SCALE records and
 CRYST1 describe the same cell: the records have six decimals."""
 
 WHOLE_SITE = 1.05
-"""Sum of a site's occupancies up to which models are parts of one structure."""
+"""Sum of the occupancies of a site. Up to it, models are parts of one structure."""
 
 RESIDUAL_B = "its B factors are residual: the TLS part of the displacements is left out"
 PREDICTED = re.compile("ALPHAFOLD|ESMFOLD|PLDDT|ROSETTAFOLD|OMEGAFOLD|BOLTZ|CHAI-1")
@@ -56,17 +56,17 @@ class AtomicModel:
     Parameters
     ----------
     structure : gemmi.Structure
-        One model, with copies by strict non-crystallographic symmetry.
+        One model, including the copies by strict non-crystallographic symmetry.
     cell : tuple of 6 float, optional
         a, b, c (Angstrom), alpha, beta, gamma (degrees), if there is a crystal.
     symmetry : Symmetry, optional
         The space group, if there is one.
     remarks : tuple of str
-        What was done while reading.
+        Notes on what the reader did.
     warnings : tuple of str
-        What the user must know.
+        Warnings for the user.
     is_small_molecule : bool
-        The file has fractional coordinates.
+        Whether the file has fractional coordinates.
     """
 
     structure: Any
@@ -78,7 +78,7 @@ class AtomicModel:
 
     @property
     def model(self) -> Any:
-        """The one model, a gemmi.Model."""
+        """The only model of `structure`, a gemmi.Model."""
         return self.structure[0]
 
 
@@ -88,7 +88,7 @@ def read(path: os.PathLike[str] | str) -> AtomicModel:
     Parameters
     ----------
     path : path_like
-        PDB, mmCIF, or CIF of a small molecule, perhaps packed by gzip.
+        PDB, mmCIF, or CIF of a small molecule, possibly compressed with gzip.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def read(path: os.PathLike[str] | str) -> AtomicModel:
     Raises
     ------
     FileFormatError
-        If it is none of these, has no atoms, several cells, a cell which its space group forbids,
+        If it is none of these, has no atoms, several cells, a cell that its space group forbids,
         or SCALE records of another cell.
     """
     data = content(path)
@@ -135,11 +135,11 @@ def _read_cif(path: object, data: bytes) -> AtomicModel:
         is_core = len(block.parsed.find_values("_atom_site.Cartn_x")) == 0
         if is_core and "_atom_site_fract_x" not in block.columns:
             raise FileFormatError(
-                path, "Cartesian coordinates of a core CIF; fractional ones count"
+                path, "Cartesian coordinates of a core CIF; fractional ones are needed"
             )
         others = [other.name for other in blocks[number + 1 :] if "_atom_site_fract_x" in
                   other.columns or "_atom_site_cartn_x" in other.columns]  # fmt: skip
-        remarks = (f"block {block.name}; not taken: {listed(others)}",) if others else ()
+        remarks = (f"block {block.name}; not used: {listed(others)}",) if others else ()
         cells = {tuple(block.columns.get("_cell_length_a", ())) for block in blocks} - {()}
         if len(cells) > 1 and not others:
             raise FileFormatError(path, f"{len(cells)} different unit cells; one is expected")
@@ -187,7 +187,7 @@ def _macromolecule(
     _check_atoms(path, structure)
     told = block.cell(path)
     if told is not None and not structure.cell.is_crystal():
-        # gemmi leaves a cell out whose right angles are not written
+        # gemmi ignores a cell if the file does not write its right angles
         structure.cell = gemmi.UnitCell(*told)
     cell = _crystal(path, structure)
     if cell is None and told is not None:
@@ -247,20 +247,20 @@ def _read_pdb(
 
 
 def _is_dummy(text: str) -> bool:
-    """Whether the numbers of a CRYST1 record are edges of a dummy, or missing."""
+    """Whether the edges in a CRYST1 record are missing, or those of a dummy."""
     numbers = [float(word) for word in re.findall(r"\d+\.\d*", text)[:3]]
     return len(numbers) < 3 or min(numbers) < SMALLEST_CELL
 
 
 def _pdb_alarms(text: str) -> Iterator[str]:
-    """What of a PDB file must be known to whoever takes its atoms."""
+    """Warnings about the atoms of a PDB file."""
     atoms = [line for line in text.splitlines() if line.startswith(("ATOM  ", "HETATM"))]
     without = sum(not line[76:78].strip() for line in atoms)
     if without:
-        yield f"{without} atoms have no element (columns 77-78): the names of atoms tell it"
+        yield f"{without} atoms have no element (columns 77-78): it is read from their names"
     unplaced = sum(line[30:54] == "9999.000" * 3 for line in atoms)
     if unplaced:
-        yield f"{unplaced} atoms at 9999.000 are taken; CNS means atoms without a place by it"
+        yield f"{unplaced} atoms at 9999.000 are used; in CNS files they are atoms without a place"
     before = "\n".join(
         line
         for line in text.splitlines()
@@ -273,7 +273,7 @@ def _pdb_alarms(text: str) -> Iterator[str]:
 
 
 def _crystal(path: object, structure: Any) -> Cell | None:
-    """The unit cell, unless it is a dummy."""
+    """The unit cell; None for a dummy."""
     cell = structure.cell
     if not cell.is_crystal() or min(cell.parameters[:3]) < SMALLEST_CELL:
         return None
@@ -294,13 +294,13 @@ def _crystal(path: object, structure: Any) -> Cell | None:
                 f"{cell_text([*edges.round(3), *angles.round(2)])}, but its cell is "
                 f"{cell_text(parameters)}: delete the wrong ones",
             )
-        # the same cell in another orientation, in which gemmi does not make grids
+        # the same cell in another orientation: gemmi makes no grids in it
         structure.standardize_crystal_frame()
     return parameters
 
 
 def _with_ncs(path: object, found: AtomicModel) -> AtomicModel:
-    """Add the copies which strict non-crystallographic symmetry makes."""
+    """Add the copies that strict non-crystallographic symmetry generates."""
     gemmi = require("gemmi", "reading coordinates")
     operators = [op for op in found.structure.ncs if not op.given]
     if not operators:
@@ -317,7 +317,7 @@ def _with_ncs(path: object, found: AtomicModel) -> AtomicModel:
 
 
 def _with_one_model(found: AtomicModel) -> AtomicModel:
-    """Several models as one, where their occupancies say so, else the first."""
+    """Merge several models if the occupancies of their sites allow it; otherwise keep the first."""
     structure = found.structure
     if len(structure) == 1:
         return found
@@ -331,8 +331,8 @@ def _with_one_model(found: AtomicModel) -> AtomicModel:
         for number in range(count - 1, 0, -1):
             del structure[number]
         warning = (
-            f"{count} models: the first one is taken, {count - 1} are left out, since the "
-            "occupancies of all together are more than one"
+            f"{count} models: the first one is used, {count - 1} are left out, because their "
+            "occupancies add up to more than one"
         )
         return replace(found, warnings=(*found.warnings, warning))
     for number in range(1, count):

@@ -1,4 +1,4 @@
-"""Whether the B factors of a model are displacements of its atoms."""
+"""Checks whether the B factors of a model are displacements of its atoms."""
 
 from __future__ import annotations
 
@@ -14,58 +14,58 @@ CONFIDENCE = (
 )
 
 NO_MOTION = (
-    "all its B factors are zero: no thermal motion damps its amplitudes, which are too large at "
+    "all its B factors are zero: no thermal motion damps its amplitudes, so they are too large at "
     "high angles"
 )
 
 ASSUMED = "B = 0 is assumed"
-"""What a warning of missing B factors says, beside which `NO_MOTION` is nothing new."""
+"""Part of the warning about missing B factors. If it is given, `NO_MOTION` adds nothing."""
 
 PREDICTED_NAME = re.compile(
     r"ALPHAFOLD|COLABFOLD|ESMFOLD|ROSETTAFOLD|OMEGAFOLD|\bAF-[A-Z0-9]+-F\d|RELAXED_(RANK|MODEL)_"
     r"|\bRANKED_\d|_RANK_\d+"
 )
-"""Names of files as programs of prediction give them, in capitals."""
+"""File names that prediction programs write, in capitals."""
 
 WATERS = frozenset({"HOH", "DOD", "WAT", "SOL", "TIP", "TIP3"})
 
 FEWEST_RESIDUES = 8
-"""Of fewer residues, nobody can say."""
+"""With fewer residues, confidences cannot be recognised."""
 
 SMALLEST_RESIDUE = 3
-"""Atoms which a residue must have to count."""
+"""Smallest number of atoms of a residue that is looked at."""
 
 SAME_B = 0.011
-"""Difference of B factors up to which they are one, with two decimals."""
+"""Largest difference (Angstrom^2) of B factors that are equal: files have two decimals."""
 
 MOSTLY = 0.95
-"""Part of the residues which must have one B factor each."""
+"""Fraction of the residues that must have a single B factor each."""
 
 CONFIDENT = 70.0
-"""Median above which numbers up to 100 are hardly displacements: no crystal would show the half of
-its atoms. Below it, confidences are those of a model which nobody takes."""
+"""Median above which numbers up to 100 are hardly displacements: a crystal would not show half of
+its atoms. A predicted model with a lower median confidence is of no use."""
 
 ANYHOW = 40.0
-"""The same for a model without a crystal, each of whose residues has one number."""
+"""The same median for a model without a crystal that has one number for each residue."""
 
 
 def warnings_of(
     path: object, structure: Any, has_cell: bool, is_small_molecule: bool, is_said: bool
 ) -> list[str]:
-    """What must be known of a model's B factors.
+    """Warnings about the B factors of a model.
 
     Parameters
     ----------
     path : path_like
-        The file, whose name may tell.
+        File. Its name may show that the model is predicted.
     structure : gemmi.Structure
         The model.
     has_cell : bool
-        It has a crystal.
+        Whether the model has a crystal.
     is_small_molecule : bool
-        Its numbers are displacements, whatever they are.
+        Whether it is a small molecule. Its numbers are always displacements.
     is_said : bool
-        The file says that it is a prediction.
+        Whether the file says that the model is predicted.
 
     Returns
     -------
@@ -74,10 +74,10 @@ def warnings_of(
 
     Notes
     -----
-    A model which was measured or refined (EXPDTA, _exptl.method, a resolution) has displacements,
-    be its starting model a prediction. In other models, confidences are known by their range, by
-    their being one number for each residue, and by most of them being high: displacements have
-    their mean above their median, confidences below.
+    A model that was measured or refined (EXPDTA, _exptl.method, a resolution) has displacements,
+    even if its starting model was predicted. In other models, three signs reveal confidences:
+    their range, one number for each residue, and mostly high values. The mean of displacements is
+    above their median; the mean of confidences is below it.
     """
     atoms = [each.atom for each in structure[0].all()]
     values = np.array([atom.b_iso for atom in atoms])
@@ -98,7 +98,7 @@ def warnings_of(
             "hardly any thermal motion"
         ]
     if PREDICTED_NAME.search(os.path.basename(str(path)).upper()) and np.median(values) > ANYHOW:
-        return [f"by its name it is a predicted model: {CONFIDENCE}"]
+        return [f"its name is that of a predicted model: {CONFIDENCE}"]
     reason = _why_confidences(structure, values, has_cell)
     if not reason:
         return []
@@ -115,7 +115,7 @@ def _is_measured(structure: Any) -> bool:
 
 
 def _why_confidences(structure: Any, values: np.ndarray, has_cell: bool) -> str:
-    """Why B factors are taken for confidences; empty if they are not."""
+    """Reason why B factors look like confidences; empty if they do not."""
     residues = [
         np.array([atom.b_iso for atom in residue]) for chain in structure[0] for residue in chain
     ]
@@ -125,7 +125,7 @@ def _why_confidences(structure: Any, values: np.ndarray, has_cell: bool) -> str:
     one_each = sum(np.ptp(each) <= SAME_B for each in large) >= MOSTLY * len(large)
     median = float(np.median(values))
     skewed = float(values.mean()) <= median
-    # a number which is the same everywhere is a placeholder
+    # a number that is the same everywhere is a placeholder
     differs = len({round(float(each[0]), 1) for each in large}) > len(large) // 4
     if not differs:
         return ""

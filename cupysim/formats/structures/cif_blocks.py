@@ -1,4 +1,4 @@
-"""Blocks of CIF files, in which mmCIF and the CIF of small molecules have the same names."""
+"""Blocks of CIF files, with the same item names for mmCIF and for CIF of small molecules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HERMANN_MAUGUIN = (
     "_space_group_name_h-m", "_symmetry_space_group_name_h-m_alt",
 )  # fmt: skip
 REFERENCE = "_space_group_name_h-m_ref"
-"""The name of the group in its usual setting, which need not be that of the file."""
+"""Item with the group's name in its usual setting. The file may use another setting."""
 
 OTHER_SYMMETRY = {
     "_space_group_symop_ssg": "superspace",
@@ -52,13 +52,13 @@ class CifBlock:
     Parameters
     ----------
     name : str
-        Its name, without ``data_``.
+        Name of the block, without ``data_``.
     columns : dict
-        Values of each name as texts: one, or those of a loop.
+        Values of each item as texts: a single one, or those of a loop.
     parsed : gemmi.cif.Block
-        The same as gemmi has it.
+        The same block in gemmi's form.
     doubled : set of str
-        Names which stand there with the dot and without, with different values.
+        Items that the file has with a dot and without, with different values.
     """
 
     name: str
@@ -67,7 +67,7 @@ class CifBlock:
     doubled: AbstractSet[str] = frozenset()
 
     def texts(self, *names: str) -> list[str]:
-        """Values of the first of some names which has any."""
+        """Values of the first of the given items that has any; empty without one."""
         for name in names:
             values = [_plain(value) for value in self.columns.get(name, ())]
             if any(value not in UNKNOWN for value in values):
@@ -75,11 +75,11 @@ class CifBlock:
         return []
 
     def text(self, *names: str) -> str:
-        """The first known value of the first of some names which has any; empty without one."""
+        """First known value of the first of the given items that has any; empty without one."""
         return next((value for value in self.texts(*names) if value not in UNKNOWN), "")
 
     def numbers(self, path: object, name: str) -> np.ndarray:
-        """Values as numbers, NaN where they are unknown; standard uncertainties are left out.
+        """Values of an item as numbers, without standard uncertainties; NaN if unknown.
 
         Raises
         ------
@@ -94,7 +94,7 @@ class CifBlock:
             try:
                 return np.array(texts, dtype=np.float64)
             except ValueError:
-                pass  # which one tells the slow way
+                pass  # the slow way finds the wrong value
         return np.array([cif_number(path, name, text) for text in texts])
 
     def number_rows(self, path: object, names: Sequence[str]) -> np.ndarray:
@@ -103,7 +103,7 @@ class CifBlock:
         Raises
         ------
         FileFormatError
-            If a column is not there or has another length, or a value is not a number.
+            If a column is missing or has another length, or a value is not a number.
         """
         for name in names:
             if name not in self.columns:
@@ -115,7 +115,7 @@ class CifBlock:
         return np.stack([self.numbers(path, name) for name in names], axis=1)
 
     def cell(self, path: object) -> Cell | None:
-        """The unit cell, or None where it is not complete."""
+        """The unit cell, or None if it is not complete."""
         self._demand_one(path, *CELL)
         values = [self.text(name) for name in CELL]
         for name in CELL:
@@ -127,7 +127,7 @@ class CifBlock:
                 )
         if not all(values[:3]):
             return None
-        # an angle which is not there is a right one, by the dictionary
+        # by the dictionary, a missing angle is a right angle
         a, b, c, *angles = (
             cif_number(path, name, value or "90") for name, value in zip(CELL, values, strict=True)
         )
@@ -140,12 +140,12 @@ class CifBlock:
         return (a, b, c, *angles)  # type: ignore[return-value]
 
     def symmetry(self, path: object) -> ToldSymmetry:
-        """The space group, and what must be said of it.
+        """The space group, with assumptions and contradictions.
 
         Raises
         ------
         FileFormatError
-            If there is something, but nothing which can be understood, or different groups.
+            If the file names different groups, or only groups that cupysim does not know.
         """
         self._demand_one(path, *OPERATORS, *HALL, *HERMANN_MAUGUIN, REFERENCE, *NUMBER)
         lists = [[text for text in self.texts(name) if text not in UNKNOWN] for name in OPERATORS]
@@ -170,16 +170,16 @@ class CifBlock:
         return symmetry_of(path, words, self.cell(path))
 
     def _demand_one(self, path: object, *names: str) -> None:
-        """Refuse names which stand there twice, with different values."""
+        """Reject items that the file has twice, with different values."""
         for name in names:
             if name in self.doubled:
                 raise FileFormatError(
-                    path, f"block {self.name}: it has two {name} (with a dot, and without), which "
-                    "differ"
+                    path, f"block {self.name}: it has two different values of {name} (with a dot, "
+                    "and without)"
                 )  # fmt: skip
 
     def _known(self, names: Sequence[str]) -> list[str]:
-        """The first known value of each of some names."""
+        """First known value of each of the given items, without repetitions."""
         return list(dict.fromkeys(text for name in names if (text := self.text(name))))
 
 
@@ -189,23 +189,23 @@ def read_blocks(path: os.PathLike[str] | str, data: bytes) -> list[CifBlock]:
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     data : bytes
-        Its content, unpacked.
+        Content of the file, unpacked.
 
     Returns
     -------
     list of CifBlock
-        In the order of the file.
+        The blocks, in the order of the file.
 
     Raises
     ------
     FileFormatError
-        If it is not CIF file.
+        If it is not a CIF file.
     """
     gemmi = require("gemmi", "reading CIF files")
     text = data.decode("utf-8", "replace").removeprefix("\ufeff")
-    # of line ends, gemmi lets only a line feed end a comment
+    # for gemmi, only a line feed ends a comment
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     try:
         document = gemmi.cif.read_string(text)
@@ -253,11 +253,11 @@ def cif_number(path: object, name: str, text: str) -> float:
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     name : str
-        What it is.
+        Name of the item, for messages.
     text : str
-        Its text.
+        Text of the value.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Reflections of CIF files: mmCIF, small molecules, SHELX's .fcf."""
+"""Reflections of CIF files: mmCIF, CIF of small molecules, SHELX .fcf."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cupysim.formats.structures.table import (
 from cupysim.formats.structures.wavelengths import ToldWavelength, of_block, one_of
 
 CATEGORIES = ("_refln_", "_diffrn_refln_")
-"""Merged or refined data, and data as they were measured."""
+"""Categories of merged or refined data, and of data as they were measured."""
 
 _F, _I, _D = Quantity.AMPLITUDE, Quantity.INTENSITY, Quantity.DIFFERENCE
 QUANTITIES: dict[str, tuple[Quantity, str]] = {
@@ -47,29 +47,29 @@ QUANTITIES: dict[str, tuple[Quantity, str]] = {
     "counts_net": (_I, "I"),
     "pdbx_anom_difference": (_D, "DP"),
 }
-"""What items of these categories are, and the label which MTZ files give to them."""
+"""Items of these categories: their quantity, and their usual label in MTZ files."""
 
 DEVIATION_WORDS = ("_sigma", "_u", "_su")
 
 ABSENT = "-"
-"""Status of a reflection which the space group forbids."""
+"""Status of a reflection that the space group forbids."""
 
 UNRELIABLE = "x"
 
 STATUS = ("status", "include_status", "observed_status")
 
 SETS = ("wavelength_id", "crystal_id", "diffrn_id")
-"""Items which tell datasets in one loop apart."""
+"""Items that distinguish the datasets in one loop."""
 
 PHASE = "_pd_refln_phase_id"
-"""Item which tells the crystals of a powder apart."""
+"""Item that distinguishes the phases of a powder."""
 
 RADIATION = (
     "_diffrn_radiation_probe", "_diffrn_radiation_pdbx_scattering_type", "_diffrn_radiation_type",
     "_exptl_method",
 )  # fmt: skip
 OTHER_PROBES = ("neutron", "electron")
-"""Items which tell with what was measured, and what scatters by other laws than X-rays."""
+"""Items that name the radiation, and radiation with other scattering laws than X-rays."""
 
 EMBEDDED = {
     "_shelx_hkl_file": "raw intensities for SHELX",
@@ -77,7 +77,7 @@ EMBEDDED = {
     "_iucr_refine_fcf_details": "an .fcf file",
     "_shelx_fcf_file": "an .fcf file",
 }
-"""Items which hold another file with reflections."""
+"""Items that hold another file with reflections."""
 
 
 def read(path: os.PathLike[str] | str, data: bytes) -> list[ReflectionTable]:
@@ -86,20 +86,21 @@ def read(path: os.PathLike[str] | str, data: bytes) -> list[ReflectionTable]:
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     data : bytes
-        Its content, unpacked.
+        Content of the file, unpacked.
 
     Returns
     -------
     list of ReflectionTable
-        One for each block, or dataset of a block; cell and space group of a block which has none
-        are those of the first block which has them, its wavelength the one of all others.
+        One table for each block, or for each dataset of a block. A block without cell or space
+        group gets those of the first block that has them. A block without wavelength gets that of
+        the others if they have only one.
 
     Raises
     ------
     FileFormatError
-        If there are no reflections, or something is not a number.
+        If there are no reflections, or a value is not a number.
     """
     blocks = read_blocks(path, data)
     tables = [table for block in blocks for table in _tables(path, block)]
@@ -120,19 +121,19 @@ def _completed(
     groups: Sequence[Symmetry],
     waves: Sequence[ToldWavelength],
 ) -> ReflectionTable:
-    """The table with what other blocks say."""
+    """The table, completed by cell, space group and wavelength of other blocks."""
     borrowed, alarms = [], []
     if table.cell is None and cells:
         borrowed.append("unit cell")
         if len(set(cells)) > 1:
             shown = "; ".join(cell_text(each) for each in dict.fromkeys(cells))
-            alarms.append(f"its blocks have different cells, of which the first counts: {shown}")
+            alarms.append(f"its blocks have different cells, the first one counts: {shown}")
         table = replace(table, cell=cells[0])
     if table.symmetry is None and groups:
         borrowed.append("space group")
         if not all(each.has_operators(groups[0]) for each in groups):
             shown = ", ".join(dict.fromkeys(each.name for each in groups))
-            alarms.append(f"its blocks have different groups, of which the first counts: {shown}")
+            alarms.append(f"its blocks have different groups, the first one counts: {shown}")
         table = replace(table, symmetry=groups[0])
     if table.wavelength is None and not table.unclear_wavelength:
         wave = one_of([each.value / ANGSTROM for each in waves if each.value], "its blocks have")
@@ -150,7 +151,7 @@ def _completed(
 
 
 def _nothing(blocks: list[CifBlock]) -> str:
-    """Why there are not reflections."""
+    """Message that says why there are no reflections."""
     for block in blocks:
         for name, what in EMBEDDED.items():
             if block.text(name):
@@ -166,7 +167,7 @@ def _nothing(blocks: list[CifBlock]) -> str:
 
 
 def _tables(path: object, block: CifBlock) -> Iterator[ReflectionTable]:
-    """Its reflections; those as measured only where there are no others."""
+    """Reflections of a block: merged or refined ones, otherwise those as measured."""
     for category in CATEGORIES:
         indices = [f"{category}index_{letter}" for letter in "hkl"]
         if all(name in block.columns for name in indices):
@@ -223,17 +224,17 @@ def _table(path: object, block: CifBlock, category: str, indices: list[str]) -> 
 
 
 def _other_radiation(block: CifBlock) -> Iterator[str]:
-    """What must be said of data which are not of X-rays."""
+    """Warning about data that were not measured with X-rays."""
     for name in RADIATION:
         for text in dict.fromkeys(block.texts(name)):
             other = next((each for each in OTHER_PROBES if each in text.lower()), None)
             if other is not None:
-                yield f"its data are those of {other}s ({name}), taken as they are"
+                yield f"its data are those of {other}s ({name}), used as they are"
                 return
 
 
 def _other_names(item: str) -> tuple[str, ...]:
-    """Spellings of an item under which a user may know it."""
+    """Spellings of an item that a user may give."""
     written = item
     for lower, upper in (("f_", "F_"), ("pdbx_f", "pdbx_F"), ("pdbx_i", "pdbx_I")):
         if item.startswith(lower):
@@ -244,7 +245,7 @@ def _other_names(item: str) -> tuple[str, ...]:
 def _without_absences(
     block: CifBlock, category: str, table: ReflectionTable
 ) -> tuple[ReflectionTable, np.ndarray]:
-    """The table with remarks, and the rows which the file calls systematically absent."""
+    """The table with remarks, and the rows that the file calls systematically absent."""
     status = np.array(block.texts(*(f"{category}{each}" for each in STATUS)))
     if len(status) != len(table.hkl):
         return table, np.zeros(len(table.hkl), dtype=bool)
@@ -253,14 +254,14 @@ def _without_absences(
     if absent.any():
         remarks.append(f"{np.count_nonzero(absent)} systematically absent ones are left out")
     if unreliable:
-        remarks.append(f"{unreliable} which the file calls unreliable (status x) are taken")
+        remarks.append(f"{unreliable} that the file calls unreliable (status x) are used")
     return replace(table, remarks=tuple(remarks)), absent
 
 
 def _split(
     path: object, block: CifBlock, category: str, table: ReflectionTable
 ) -> Iterator[tuple[ReflectionTable, np.ndarray]]:
-    """Datasets which share one loop, as those of several wavelengths do, and their rows."""
+    """Datasets of one loop, such as those of several wavelengths, and their rows."""
     names = [name for name in (*(category + each for each in SETS), PHASE) if name in block.columns]
     columns = {name: np.array(block.texts(name)) for name in names}
     columns = {name: each for name, each in columns.items() if len(each) == len(table.hkl)}
@@ -286,7 +287,7 @@ def _split(
 
 
 def _overlap(hkl: np.ndarray) -> bool:
-    """Whether a reflection occurs twice, or its Friedel mate beside it."""
+    """Whether a reflection occurs twice, or together with its Friedel mate."""
     h, k, l = hkl.T
     is_first = (h > 0) | ((h == 0) & ((k > 0) | ((k == 0) & (l >= 0))))
     return len(np.unique(np.where(is_first[:, np.newaxis], hkl, -hkl), axis=0)) < len(hkl)

@@ -1,4 +1,4 @@
-"""Scales of reflections which a CIF file gives beside them."""
+"""Scales that a CIF file gives in addition to its reflections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CORRECTED_ITEMS = ("_diffrn_refln_intensity_net", "_refln_f_squared_meas", "_ref
 """Items beside which raw counts are not taken."""
 
 RAW_COUNTS, WITH_ATTENUATORS = "_diffrn_refln_counts_net", "_diffrn_refln_intensity_net"
-"""Items without and with the scales of attenuators, by the core dictionary."""
+"""Items without and with the scales of attenuators, as the core dictionary defines them."""
 
 SCALES = {
     "_refln_scale_group_code": (
@@ -28,7 +28,7 @@ SCALES = {
         ("_diffrn_attenuator_scale",),
     ),
 }
-"""Codes of the reflections, codes of the list of scales, and its scales."""
+"""Item with the codes of the reflections, with the codes of the list of scales, with the scales."""
 
 MULTIPLIER = "_shelx_f_squared_multiplier"
 
@@ -36,27 +36,27 @@ MULTIPLIER = "_shelx_f_squared_multiplier"
 def of_reflections(
     block: CifBlock, path: object, category: str, rows: np.ndarray
 ) -> tuple[str, tuple[str, ...]]:
-    """Why scales forbid to take reflections, and what must be said of them.
+    """Check the scales of reflections.
 
-    The dictionaries do not say whether scales have been applied, so they are not.
+    The dictionaries do not say whether scales are already applied, so cupysim does not apply them.
 
     Parameters
     ----------
     block : CifBlock
-        The block.
+        Block with the reflections.
     path : path_like
-        The file, for messages.
+        File name, for messages.
     category : str
-        How the names of the reflections' items begin.
+        Prefix of the items of the reflections.
     rows : ndarray of bool, shape (n,)
-        Which of the reflections are taken.
+        Which of the reflections are used.
 
     Returns
     -------
     refused : str
-        Not empty if their scales differ.
+        Why the reflections cannot be used; empty if they can. They cannot if their scales differ.
     warnings : tuple of str
-        Scales which are not applied.
+        Scales that are not applied.
 
     Raises
     ------
@@ -89,8 +89,8 @@ def of_reflections(
         elif len(values) > 1:
             what = "attenuators" if is_attenuator else "groups"
             return (
-                f"its reflections have different scales, by {what} ({shown}), and whether they "
-                "are applied it does not say; give them on one scale",
+                f"its reflections have different scales, by {what} ({shown}), and it does not say "
+                "whether they are applied; give them on one scale",
                 (),
             )
         elif values == {"?"} and len(used) > 1:
@@ -106,7 +106,7 @@ def of_reflections(
 def _scales(
     block: CifBlock, path: object, codes_of_list: str, names: tuple[str, ...]
 ) -> dict[str, str]:
-    """The scales of each code as text; a code without any has none."""
+    """The scales of each code as text, without codes that have no scale."""
     found: dict[str, list[str]] = {}
     for name in names:
         if not block.text(name):

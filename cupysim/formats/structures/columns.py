@@ -1,4 +1,4 @@
-"""Which columns of a reflection file become structure factors."""
+"""Choice of the columns of a reflection file that become structure factors."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ USUAL = (
     "F", "FP", "FOBS", "F-obs", "F-obs-filtered", "F_XDSdataset", "F(+)", "I", "IMEAN", "I(+)",
     "IOBS", "I-obs", "I-obs(+)", "F-obs(+)", "F-obs-filtered(+)",
 )  # fmt: skip
-"""Labels of measured data; one of these is chosen where there are several columns of a kind."""
+"""Labels of measured data. One of these is chosen if there are several columns of a kind."""
 
 CALCULATED = re.compile("F-?_?(MODEL|CALC|C|C_ALL|CALC_ALL|C_ALL_LS|WT|WT_FILL)|.*FWT|.*CALC.*")
-"""Labels of what was calculated, in capitals."""
+"""Labels of calculated data, in capitals."""
 
 DIFFERENCE_MAPS = ("DELFWT", "FOFCWT", "FDELWT")
-"""Labels of coefficients which are not structure factors."""
+"""Labels of map coefficients that are not structure factors."""
 
 SIGNS = (("(+)", "(-)"), ("plus", "minus"), ("pos", "neg"), ("+", "-"))
-"""How labels tell Friedel mates apart: that of h k l, that of -h -k -l."""
+"""Parts of labels that distinguish Friedel mates: of h k l, and of -h -k -l."""
 
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """The data which are taken from a file.
+    """The columns that are used from a file.
 
     Parameters
     ----------
@@ -38,14 +38,13 @@ class Chosen:
     minus : Column, optional
         Data of -h -k -l.
     difference : Column, optional
-        F(+) - F(-), where `plus` is their mean.
+        F(+) - F(-), if `plus` is their mean.
     deviations : Column, optional
         Standard deviations of `plus`.
     minus_deviations : Column, optional
-        Those of `minus`.
+        Standard deviations of `minus`.
     mean : Column, optional
-        What stands in for pairs of which no mate has a value, as for centric reflections in some
-        files.
+        Values for pairs without a value of either mate, such as centric reflections in some files.
     """
 
     plus: Column
@@ -57,23 +56,23 @@ class Chosen:
 
     @property
     def is_intensity(self) -> bool:
-        """Whether the numbers are intensities, of which the square root is taken."""
+        """Whether the numbers are intensities; amplitudes are their square roots."""
         return self.plus.quantity is Quantity.INTENSITY
 
     @property
     def name(self) -> str:
-        """Labels with commas between."""
+        """Labels of the columns, separated by commas."""
         columns = (self.plus, self.minus, self.difference)
         return ",".join(column.label for column in columns if column is not None)
 
 
 def choices(table: ReflectionTable) -> list[Chosen]:
-    """All data of a table which can serve, amplitudes before intensities, pairs before means.
+    """All usable data of a table: amplitudes before intensities, pairs before means.
 
     Parameters
     ----------
     table : ReflectionTable
-        The table.
+        Reflections of the file.
     """
     found = []
     for quantity in (Quantity.AMPLITUDE, Quantity.INTENSITY):
@@ -100,26 +99,26 @@ def _mean_of(plus: Column, means: Sequence[Column]) -> Column | None:
 
 
 def choose(path: object, table: ReflectionTable, wanted: Sequence[str]) -> Chosen:
-    """The data which a user wants, or the usual ones.
+    """The data that a user names, or the usual ones.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     table : ReflectionTable
-        The table.
+        Reflections of the file.
     wanted : sequence of str
         Names of columns; empty for the usual ones.
 
     Returns
     -------
     Chosen
-        The data.
+        The selected columns.
 
     Raises
     ------
     FileFormatError
-        If there are no such data, or it is unclear which.
+        If there are no such data, or the choice is unclear.
     """
     offered = choices(table)
     names = "; ".join(each.name for each in offered)
@@ -131,10 +130,10 @@ def choose(path: object, table: ReflectionTable, wanted: Sequence[str]) -> Chose
             for column in table.columns
         )
         raise FileFormatError(path, f"no amplitudes and no intensities; it has {kinds or 'none'}")
-    # measured before calculated, amplitudes before intensities, mates before their mean
+    # prefer measured to calculated data, amplitudes to intensities, mates to their mean
     if all(each.plus.label.upper() in DIFFERENCE_MAPS for each in offered):
         raise FileFormatError(
-            path, f"nothing but coefficients of difference maps; -mtzcol takes one of {names}"
+            path, f"only coefficients of difference maps; -mtzcol accepts one of {names}"
         )
     offered = [each for each in offered if _can_serve(each)] or offered
     measured = [each for each in offered if not CALCULATED.fullmatch(each.plus.label.upper())]
@@ -151,19 +150,19 @@ def choose(path: object, table: ReflectionTable, wanted: Sequence[str]) -> Chose
             if of_kind:
                 break
     raise FileFormatError(
-        path, f"several columns could be meant; choose one by -mtzcol from {names}"
+        path, f"several columns could be meant; choose one with -mtzcol from {names}"
     )
 
 
 def _can_serve(chosen: Chosen) -> bool:
-    """Whether data which nobody named have values, and are not a difference map."""
+    """Whether data may be chosen by default: they have values and are not a difference map."""
     columns = [chosen.plus, *([] if chosen.minus is None else [chosen.minus])]
     has_values = any(np.isfinite(column.values).any() for column in columns)
     return has_values and chosen.plus.label.upper() not in DIFFERENCE_MAPS
 
 
 def _usual_place(chosen: Chosen) -> int | None:
-    """The place of its label among the usual ones, or None."""
+    """Position of the label among the usual ones, or None."""
     label = chosen.plus.label.lower()
     return next((n for n, usual in enumerate(USUAL) if usual.lower() == label), None)
 
@@ -206,7 +205,7 @@ def _named(
 
 
 def _mates(columns: Sequence[Column]) -> Iterator[tuple[Column, Column]]:
-    """Columns in pairs, that of h k l first: by their signs, else as they follow each other."""
+    """Pairs of columns, h k l first: paired by the signs of labels, otherwise by their order."""
     left = list(columns)
     for column in columns:
         mate = next((each for each in left if _is_mate(column, each)), None)
@@ -224,7 +223,7 @@ def _is_mate(plus: Column, minus: Column) -> bool:
 
 
 def _signs(label: str) -> list[str]:
-    """Labels of the mate, in lower case, of a label of h k l."""
+    """Possible labels of the mate of a label of h k l, in lower case."""
     lower = label.lower()
     return [
         lower[:at] + minus + lower[at + len(plus) :]
@@ -234,7 +233,7 @@ def _signs(label: str) -> list[str]:
 
 
 def _with_deviations(table: ReflectionTable, plus: Column, minus: Column | None = None) -> Chosen:
-    """Data with their standard deviations, which follow each column or both in the file."""
+    """Data with standard deviations. In the file, these follow each column, or both columns."""
     if minus is None:
         return Chosen(plus, None, None, *_deviations(table, plus, 1))
     places = [table.columns.index(column) for column in (plus, minus)]
@@ -245,14 +244,14 @@ def _with_deviations(table: ReflectionTable, plus: Column, minus: Column | None 
     last = plus if places[0] > places[1] else minus
     both = _deviations(table, last, 2)
     if None in both:
-        # one alone may belong to either
+        # a single column may belong to either mate
         both = [None, None]
     of_plus, of_minus = both if last is minus else reversed(both)
     return Chosen(plus, minus, None, of_plus, of_minus)
 
 
 def _deviations(table: ReflectionTable, column: Column, count: int) -> list[Column | None]:
-    """Standard deviations straight after a column; None for what is something else."""
+    """Columns directly after a column; None for those that are not standard deviations."""
     if table.kind == "CIF":
         return [_of_item(table, column), *[None] * (count - 1)]
     place = table.columns.index(column) + 1
@@ -261,7 +260,7 @@ def _deviations(table: ReflectionTable, column: Column, count: int) -> list[Colu
 
 
 def _of_item(table: ReflectionTable, column: Column) -> Column | None:
-    """Standard deviations of an item of CIF, whose loops have any order, by its name."""
+    """Standard deviations of a CIF item, found by name: loops have any order."""
     return next(
         (
             each
@@ -273,6 +272,6 @@ def _of_item(table: ReflectionTable, column: Column) -> Column | None:
 
 
 def _stem(item: str) -> str:
-    """What the names of a quantity and of its standard deviation have in common."""
+    """Common part of the names of a quantity and of its standard deviation."""
     words = [word for word in item.split("_") if word not in ("sigma", "su", "u", "au", "meas")]
     return "_".join(words)

@@ -31,29 +31,29 @@ from cupysim.models.structure_factors import StructureFactors, check_table_size
 from cupysim.optional_libraries import require
 
 K_SOL, B_SOL = 0.35, 46.0
-"""Electron density (electrons/Angstrom^3) and B factor (Angstrom^2) of the bulk solvent where
-nothing is known: Fokine & Urzhumtsev (2002) Acta Cryst. D58, 1387."""
+"""Default electron density (electrons/Angstrom^3) and B factor (Angstrom^2) of the bulk solvent:
+Fokine & Urzhumtsev (2002) Acta Cryst. D58, 1387."""
 
 SAME_EDGE, SAME_ANGLE = 0.03, 3.0
-"""Relative difference of edges, and difference of angles (degrees), up to which a cell is that of
+"""Relative difference of edges, and difference of angles (degrees). Up to these, a cell is that of
 the same crystal, and not a box for the model."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How structure factors are calculated from a model.
+    """Settings for structure factors calculated from a model.
 
     Parameters
     ----------
     k_sol : float, optional
-        Electron density of the bulk solvent (electrons/Angstrom^3); 0 for none. By default
-        `K_SOL`, but none for small molecules, whose crystals have no solvent.
+        Electron density of the bulk solvent (electrons/Angstrom^3); 0 for none. The default is
+        `K_SOL`, but 0 for small molecules: their crystals have no bulk solvent.
     b_sol : float
-        B factor which smooths the solvent's boundary (Angstrom^2).
+        B factor that smooths the solvent's boundary (Angstrom^2).
     hydrogens : bool
-        Add hydrogen atoms to residues which have none.
+        Add hydrogen atoms to residues that have none.
     contrast : bool
-        F(0,0,0) is the excess of electrons over the solvent, not all electrons of the cell.
+        F(0,0,0) is the excess of electrons over the solvent, not the number of all electrons.
     """
 
     k_sol: float | None = None
@@ -74,16 +74,16 @@ def read(
     Parameters
     ----------
     path : path_like
-        PDB, mmCIF, or CIF of a small molecule, perhaps packed by gzip.
+        PDB, mmCIF, or CIF of a small molecule, possibly compressed with gzip.
     dmin : float
         Resolution limit (m).
     recipe : Recipe, optional
-        Solvent, hydrogen atoms, and F(0,0,0).
+        Settings for solvent, hydrogen atoms, and F(0,0,0).
     default : float, optional
         Amplitude beyond the resolution limit (electrons).
     box : UnitCell, optional
-        The crystal's cell. If it is another one than the model's by more than 3 % or 3 degrees,
-        or the model has none, the model stands alone in a P1 cell of this size.
+        The crystal's cell. If it differs from the model's by more than 3 % or 3 degrees, or if the
+        model has none, the model stands alone in a P1 cell of this size.
 
     Returns
     -------
@@ -94,14 +94,15 @@ def read(
     Raises
     ------
     FileFormatError
-        If it is not a model, has no unit cell without a `box`, or several, or impossible atoms.
+        If it is not a model, has several unit cells, or none and there is no `box`, or has
+        impossible atoms.
     CupysimError
-        If gemmi is not installed, or grids or table would be too large.
+        If gemmi is not installed, or the grids or the table would be too large.
 
     Notes
     -----
-    Form factors are those of the International Tables C (it92), of ions where the file has
-    charges; the flat mask has Refmac's radii. Both are gemmi's.
+    Form factors are those of the International Tables C (it92), for ions if the file has charges.
+    The flat mask uses Refmac's radii. gemmi provides both.
     """
     gemmi = require("gemmi", "calculating structure factors")
     found = atomic_model.read(path)
@@ -119,7 +120,7 @@ def read(
     try:
         check_table_size(tuple(int(n) for n in 2 * low + 1))
     except ModelError as error:
-        raise CupysimError(f"{path}: {error}; give a coarser limit by -dmin") from error
+        raise CupysimError(f"{path}: {error}; give a coarser limit with -dmin") from error
     try:
         result = transforms(gemmi, structure, limit, with_solvent)
     except (RuntimeError, ValueError, MemoryError) as error:
@@ -152,7 +153,7 @@ def read(
 
 
 def _with_hydrogens(found: AtomicModel, wanted: bool) -> list[str]:
-    """Add hydrogen atoms if they are wanted; what is said of them."""
+    """Add hydrogen atoms if they are wanted; returns notes about them."""
     has_some = any(each.atom.is_hydrogen() for each in found.model.all())
     has_carbon = any(each.atom.element.name == "C" for each in found.model.all())
     if not wanted:
@@ -171,7 +172,7 @@ def _with_hydrogens(found: AtomicModel, wanted: bool) -> list[str]:
 def _placed(
     gemmi: Any, path: object, found: AtomicModel, box: UnitCell | None, alarms: list[str]
 ) -> tuple[Symmetry | None, str, str]:
-    """Put the model into its cell; gives the space group, its name and a line for people."""
+    """Put the model into its cell; returns the space group, its name, and a line of output."""
     structure = found.structure
     if box is not None and _is_box(found, box):
         degrees = [float(np.degrees(angle)) for angle in box.angles]
@@ -194,7 +195,7 @@ def _placed(
         symmetry = found.symmetry
         group, known = symmetry.name, symmetry.group
         if known is None or known.number == 1:
-            # gemmi's grids leave the centring of A 1, C 1, F 1 ... out
+            # gemmi's grids ignore the centring of A 1, C 1, F 1 ...
             symmetric(structure, symmetry.all_operators)
         else:
             structure.spacegroup_hm = known.xhm()
@@ -206,7 +207,7 @@ def _placed(
 
 
 def _is_box(found: AtomicModel, box: UnitCell) -> bool:
-    """Whether a cell is another one than the model's."""
+    """Whether a cell differs from the model's."""
     if found.cell is None or found.symmetry is None:
         return True
     edges = np.array(box.lengths_angstrom) / found.cell[:3] - 1.0
@@ -242,13 +243,13 @@ def _table(
         values[within] = np.abs(result.at(hkl[within], inverse_d2[within], *solvent))
         plane[...] = values.reshape(plane.shape)
     first = (-int(low[0]), -int(low[1]), -int(low[2]))
-    # so that the model need not copy it
+    # the model need not copy a table that nothing changes
     table.setflags(write=False)
     return StructureFactors(table, first, default, count)
 
 
 def _forward(result: Transforms) -> tuple[float, float]:
-    """Electrons of the atoms, and volume of the solvent (Angstrom^3), of the whole cell."""
+    """Electrons of the atoms, and volume of the solvent (Angstrom^3), in the whole cell."""
     zero = np.zeros((1, 3), dtype=np.int32)
     electrons = float(result.atoms.get_value_by_hkl(zero, unblur=result.blur)[0].real)
     if result.mask is None:
@@ -257,7 +258,7 @@ def _forward(result: Transforms) -> tuple[float, float]:
 
 
 def _contrast(cell: Any, result: Transforms, k_sol: float) -> float:
-    """Electrons of the atoms beyond those of the solvent which they displace."""
+    """Electrons of the atoms minus those of the solvent that they displace."""
     electrons, solvent = _forward(result)
     return electrons - k_sol * (cell.volume - solvent)
 

@@ -1,4 +1,4 @@
-"""Reflection lists of CrystFEL, and its names of point groups."""
+"""Reflection lists of CrystFEL, and CrystFEL's names of point groups."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from cupysim.optional_libraries import require
 SIGNATURE = b"CrystFEL reflection list"
 
 END = "End of reflections"
-"""The line behind the last reflection."""
+"""The line after the last reflection."""
 
 COLUMNS = ("h", "k", "l", "I", "sigma(I)")
-"""Columns which are taken."""
+"""Columns that are read."""
 
 _REFLECTION = re.compile(r"\s*(-?\d+\s+){3}-?\d+\.?\d*\s")
 
@@ -33,17 +33,17 @@ POINT_GROUPS = {
     "-6m2": "P -6 m 2", "-62m": "P -6 2 m", "6/mmm": "P 6/m m m", "23": "P 2 3", "m-3": "P m -3",
     "432": "P 4 3 2", "-43m": "P -4 3 m", "m-3m": "P m -3 m",
 }  # fmt: skip
-"""CrystFEL's names of point groups, and a space group with the same rotations."""
+"""CrystFEL's names of point groups, each with a space group that has the same rotations."""
 
 AXES = {
     "a": ("z,x,y", "y,z,x"),
     "b": ("y,z,x", "z,x,y"),
     "c": ("x,y,z", "x,y,z"),
 }
-"""Changes of axes which make a, b or c the unique one where c was, and back."""
+"""Changes of axes from the unique axis c to the unique axis a, b or c, and back."""
 
 _UNIQUE_B = ("2", "m", "2/m")
-"""Groups whose usual setting has b as the unique axis; CrystFEL's has c."""
+"""Groups with the unique axis b in their usual setting; in CrystFEL it is c."""
 
 
 def read(path: object, lines: list[str]) -> ReflectionTable:
@@ -52,19 +52,19 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     lines : list of str
-        Its lines.
+        Lines of the file.
 
     Returns
     -------
     ReflectionTable
-        Columns I and SIGI; no cell.
+        Reflections with the columns I and SIGI, without a cell.
 
     Raises
     ------
     FileFormatError
-        If a line is not as it must be.
+        If a line does not follow the format.
     """
     groups: dict[str, int] = {}
     rows: list[list[float]] = []
@@ -84,7 +84,7 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
             ended = True
         elif places:
             if max(places) >= len(words):
-                problem = f"{len(words)} numbers, but the line of names has more"
+                problem = f"{len(words)} numbers, but the line of column names has more"
                 raise FileFormatError(path, problem, number)
             row = " ".join(words[place] for place in places)
             rows.append(free_numbers(path, row, number, len(places)))
@@ -100,10 +100,10 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
 
 
 def _places(path: object, names: Sequence[str], line: int) -> list[int]:
-    """In which columns h, k, l, I and sigma are, from 0."""
+    """Numbers of the columns of h, k, l, I and sigma, counted from 0."""
     for name in COLUMNS:
         if names.count(name) != 1:
-            problem = f"its columns are {' '.join(names)[:60]}, of which one must be {name}"
+            problem = f"its columns are {' '.join(names)[:60]}; exactly one must be {name}"
             raise FileFormatError(path, problem, line)
     return [names.index(name) for name in COLUMNS]
 
@@ -114,9 +114,9 @@ def point_group_symmetry(path: object, name: str) -> Symmetry:
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     name : str
-        Such as ``4/mmm``, or ``2/m_uab`` for a unique axis b.
+        Name such as ``4/mmm``, or ``2/m_uab`` for the unique axis b.
 
     Raises
     ------
@@ -139,6 +139,6 @@ def point_group_symmetry(path: object, name: str) -> Symmetry:
 
 
 def _with_axis(gemmi: object, op: object, axis: str, back: bool = False) -> object:
-    """An operator with another unique axis in place of c, or with c in place of it."""
+    """An operator with another unique axis in place of c, or with c in place of the other axis."""
     there, from_there = (gemmi.Op(text) for text in AXES[axis])  # type: ignore[attr-defined]
     return from_there * op * there if back else there * op * from_there

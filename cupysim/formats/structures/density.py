@@ -1,4 +1,4 @@
-"""Structure factors of atoms and bulk solvent, by densities on grids, through gemmi."""
+"""Structure factors of atoms and bulk solvent, from densities on grids, computed by gemmi."""
 
 from __future__ import annotations
 
@@ -12,49 +12,52 @@ import numpy as np
 from cupysim.errors import CupysimError
 
 SAMPLING_RATE = 2.0
-"""Grid points of the density for the finest wave, times two."""
+"""gemmi's sampling rate of the density: its grid spacing is the resolution limit / (2 x rate)."""
 
 MASK_SPACING = 0.6
-"""Of the solvent mask's grid (Angstrom), the same for all limits, so that a reflection's amplitude
-does not depend on the limit."""
+"""Spacing (Angstrom) of the solvent mask's grid. It is the same for all resolution limits, so that
+a reflection's amplitude does not depend on the limit."""
 
 LARGEST_FINE_MASK = 2**30
-"""Bytes beyond which the mask's grid follows the resolution limit instead."""
+"""Largest size (bytes) of a mask's grid with the spacing `MASK_SPACING`. For larger cells, the
+spacing follows the resolution limit."""
 
 COARSE_PROBE, COARSE_SHRINKAGE = 0.45, 0.0
-"""Radius of the solvent's probe and what is taken back of it (Angstrom) on coarser grids, which
-would not see the usual 1.0 and 0.8. The volume of 1ORC is then the same within 1 % on grids of 0.6
-to 3 Angstrom."""
+"""Radius of the solvent's probe, and its shrinkage (Angstrom), on coarser grids. Such grids do not
+resolve the usual 1.0 and 0.8. With these values, the volume of 1ORC is the same within 1 % on grids
+of 0.6 to 3 Angstrom."""
 
 MASK_POINTS = 7.0
-"""Points of the mask's grid for each resolution element of a coarse limit."""
+"""Points of the mask's grid per resolution limit, if the limit is coarse."""
 
 FINEST_SOLVENT = 1.3
-"""Resolution (Angstrom) to which the solvent counts: its grid knows no more, and little is left."""
+"""Resolution limit (Angstrom) of the solvent's contribution. The grid resolves no more, and the
+contribution beyond it is small."""
 
 FEW_WAVES = 5e7
-"""Reflections times atoms up to which structure factors are sums over atoms: some seconds."""
+"""Reflections times atoms. Up to this number, structure factors are sums over atoms, which take a
+few seconds."""
 
 BYTES_OF_A_POINT = 12.0
-"""Memory of a grid's point: density, its transform, and what the transform works with."""
+"""Memory (bytes) of a grid point: density, its transform, and the transform's work space."""
 
 LARGEST_GRIDS = 8 * 2**30
-"""Bytes of all grids together."""
+"""Largest size (bytes) of all grids together."""
 
 ROUNDED_UP = 1.15
-"""How much longer an axis of a grid may get, so that its length has small prime factors."""
+"""Factor by which an axis of a grid may grow, so that its length has small prime factors."""
 
 
 @dataclass(frozen=True, eq=False)
 class Transforms:
-    """Transforms of a model in its cell.
+    """Fourier transforms of a model and its solvent in the unit cell.
 
     Parameters
     ----------
     atoms : gemmi grid or DirectSum
         Transform of the atoms' density.
     blur : float
-        B factor (Angstrom^2) by which the density was blurred.
+        B factor (Angstrom^2) that blurs the density.
     mask : gemmi grid or None
         Transform of the solvent's mask.
     """
@@ -116,7 +119,7 @@ def _bytes(edges: Sequence[float], spacing: float) -> float:
 
 
 def check_memory(edges: Sequence[float], limit: float, with_solvent: bool) -> None:
-    """Refuse grids which would not fit into memory.
+    """Reject grids that would not fit into memory.
 
     Parameters
     ----------
@@ -125,12 +128,12 @@ def check_memory(edges: Sequence[float], limit: float, with_solvent: bool) -> No
     limit : float
         Resolution (Angstrom).
     with_solvent : bool
-        Whether there is a mask.
+        Whether a mask of the solvent is needed.
 
     Raises
     ------
     CupysimError
-        If they need more than `LARGEST_GRIDS`, or than is free.
+        If they need more than `LARGEST_GRIDS`, or more than the free memory.
     """
     spacings = [limit / (2.0 * SAMPLING_RATE)] + [mask_spacing(edges, limit)] * with_solvent
     needed = sum(_bytes(edges, spacing) for spacing in spacings)
@@ -140,13 +143,13 @@ def check_memory(edges: Sequence[float], limit: float, with_solvent: bool) -> No
         most = min(LARGEST_GRIDS, free) / 2**30
         raise CupysimError(
             f"structure factors to {limit:.2f} A of a cell of {a:g} x {b:g} x {c:g} A need grids "
-            f"of {needed / 2**30:.1f} GiB, where {most:.1f} GiB are possible: give a coarser limit "
-            "by -dmin"
+            f"of {needed / 2**30:.1f} GiB, but {most:.1f} GiB are possible: give a coarser limit "
+            "with -dmin"
         )
 
 
 def available_memory() -> float:
-    """Bytes which this process may still take; infinite where nobody tells."""
+    """Free memory (bytes) for this process; infinite if the system does not report it."""
     free = float("inf")
     with suppress(OSError, ValueError, IndexError):
         with open("/proc/meminfo") as stream:
@@ -166,13 +169,13 @@ def transforms(gemmi: Any, structure: Any, limit: float, with_solvent: bool) -> 
     Parameters
     ----------
     gemmi : module
-        The library.
+        The gemmi module.
     structure : gemmi.Structure
         One model, with its cell and space group.
     limit : float
         Resolution (Angstrom).
     with_solvent : bool
-        Whether a mask is made.
+        Whether to compute a mask of the solvent.
     """
     atoms: Any
     if _count_waves(structure, limit) <= FEW_WAVES:
@@ -192,16 +195,16 @@ def transforms(gemmi: Any, structure: Any, limit: float, with_solvent: bool) -> 
 
 
 class DirectSum:
-    """Structure factors of few atoms as sums over them, which are exact.
+    """Exact structure factors of few atoms, as sums over the atoms.
 
-    Densities on grids are cut off at the size of a small cell.
+    Grids are less exact: they cut off densities at the size of a small cell.
 
     Parameters
     ----------
     gemmi : module
-        The library.
+        The gemmi module.
     structure : gemmi.Structure
-        One model, with its cell's images.
+        One model, with the images of its cell.
     """
 
     def __init__(self, gemmi: Any, structure: Any) -> None:
@@ -210,7 +213,7 @@ class DirectSum:
         self._models = _of_one_charge(gemmi, structure[0])
 
     def get_value_by_hkl(self, hkl: np.ndarray, unblur: float = 0.0) -> np.ndarray:
-        """Structure factors (electrons), as gemmi's grids give them; nothing is blurred."""
+        """Structure factors (electrons), as gemmi's grids give them. `unblur` must be 0."""
         assert unblur == 0.0
         value = self._calculator.calculate_sf_from_model
         with ions(self._gemmi):
@@ -221,9 +224,9 @@ class DirectSum:
 
 
 def _of_one_charge(gemmi: Any, model: Any) -> list[Any]:
-    """The atoms as models in each of which all atoms of an element have one charge.
+    """Split the atoms into models. In each model, all atoms of an element have one charge.
 
-    gemmi's calculator has one form factor for all atoms of an element: that of the first.
+    gemmi's calculator uses the form factor of an element's first atom for all of its atoms.
     """
     charges: dict[str, list[int]] = {}
     for each in model.all():
@@ -248,13 +251,13 @@ def _of_one_charge(gemmi: Any, model: Any) -> list[Any]:
 
 
 def _count_waves(structure: Any, limit: float) -> float:
-    """Reflections times atoms of the whole cell."""
+    """Number of reflections times number of atoms in the whole cell."""
     reflections = 4.0 / 3.0 * np.pi * structure.cell.volume / limit**3 + 1.0
     return float(reflections * structure[0].count_atom_sites() * (len(structure.cell.images) + 1))
 
 
 def _density_transform(gemmi: Any, structure: Any, limit: float) -> tuple[Any, float]:
-    """Transform of a model's density on a grid, and by which B factor it is blurred."""
+    """Transform of a model's density on a grid, and the B factor (Angstrom^2) that blurs it."""
     density = gemmi.DensityCalculatorX()
     density.d_min = limit
     density.rate = SAMPLING_RATE
@@ -269,12 +272,12 @@ def _density_transform(gemmi: Any, structure: Any, limit: float) -> tuple[Any, f
 
 @contextmanager
 def ions(gemmi: Any) -> Iterator[None]:
-    """Use form factors of ions, which gemmi leaves out unless told.
+    """Context manager that lets gemmi use form factors of ions. By default, gemmi ignores charges.
 
     Parameters
     ----------
     gemmi : module
-        The library.
+        The gemmi module.
     """
     before = gemmi.IT92_get_ignore_charge()
     gemmi.IT92_set_ignore_charge(False)
@@ -285,14 +288,14 @@ def ions(gemmi: Any) -> Iterator[None]:
 
 
 def symmetric(structure: Any, operators: tuple[Any, ...]) -> None:
-    """Write all symmetry equivalents into a model, whose group is then P1.
+    """Add all symmetry equivalents to a model, and set its space group to P1.
 
     Parameters
     ----------
     structure : gemmi.Structure
-        Changed in place.
+        Model, changed in place.
     operators : tuple of gemmi.Op
-        All operators of a group for which gemmi has no name.
+        All operators of a group that has no name in gemmi.
     """
     cell, model = structure.cell, structure[0]
     chains = list(model)

@@ -1,8 +1,8 @@
-"""Hydrogen atoms of residues which have none, at idealised places.
+"""Hydrogen atoms for residues that have none, at idealised positions.
 
 They matter at low resolution: a protein has about as many hydrogen atoms as others. Amino acids,
-nucleotides and water are known; other residues get none. A bond to another residue (a disulphide, a
-glycan, a metal) takes the place of a hydrogen atom. Symmetry mates are not looked at.
+nucleotides and water get them; other residues do not. A bond to another residue (a disulphide, a
+glycan, a metal) replaces a hydrogen atom. Symmetry mates are ignored.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from cupysim.maths.arrays import cross, norm, unit
 from cupysim.optional_libraries import require
 
 LENGTHS = {"C": 0.97, "N": 0.86, "O": 0.84, "S": 1.20, "Se": 1.35}
-"""Distances (Angstrom) from the parent atom to the hydrogen's electrons, by element: nearer than
-the nucleus. SHELXL's values for X-rays at room temperature."""
+"""Distances (Angstrom) from the parent atom to the hydrogen's electrons, by element. The electrons
+are nearer than the nucleus. These are SHELXL's values for X-rays at room temperature."""
 
 LONGEST_BOND, LONGEST_SULPHUR_BOND, LONGEST_DISULPHIDE, LONGEST_METAL_BOND = 1.75, 2.0, 2.5, 2.7
-"""Distances (Angstrom) up to which two atoms are bonded."""
+"""Largest distances (Angstrom) between two bonded atoms."""
 
 TETRAHEDRAL, TRIGONAL, WATER_ANGLE = math.radians(109.47), math.radians(120.0), math.radians(104.5)
 
 NONE = "\0"
-"""The name of the only conformation."""
+"""Identifier of a conformation that has no alternative."""
 
 HETERO = "H"
-"""Flag of a residue which is not part of a chain of standard ones."""
+"""Flag of a residue that is not part of a chain of standard residues."""
 
 RIDING_B = 1.2
-"""B factor of a hydrogen atom, relative to its parent's."""
+"""B factor of a hydrogen atom, relative to that of its parent."""
 
 _BACKBONE = {"N": 1, "CA": 1}
 _SUGAR = {"C1'": 1, "C2'": 1, "O2'": 1, "C3'": 1, "C4'": 1, "C5'": 2, "O5'": 1, "O3'": 1}
@@ -76,21 +76,21 @@ COUNTS: dict[str, dict[str, int]] = {
     **{f"D{name}": {**_DEOXY, **_BASES[name]} for name in "AGCTU"},
     **{name: {"O": 2} for name in _WATERS},
 }
-"""Hydrogen atoms on each atom of a residue, at neutral pH: acids and amines are charged, histidine
-is neutral."""
+"""Number of hydrogen atoms on each atom of a residue at neutral pH: acids and amines are charged,
+histidine is neutral."""
 
 OPTIONAL = frozenset({"CD", "CD1", "C7", "C5M", "O5'", "O3'"})
-"""Atoms which go by two names, or are not in each residue."""
+"""Atoms that have two names, or that some residues lack."""
 
 PLANAR = {
     ("ARG", "NE"), ("ARG", "NH1"), ("ARG", "NH2"), ("ASN", "ND2"), ("GLN", "NE2"),
     ("A", "N6"), ("G", "N2"), ("C", "N4"), ("DA", "N6"), ("DG", "N2"), ("DC", "N4"),
 }  # fmt: skip
-"""Amines whose hydrogen atoms lie in the plane of their neighbours."""
+"""Amines with hydrogen atoms in the plane of their neighbours."""
 
 
 class Site(NamedTuple):
-    """What matters of an atom. Atoms of gemmi's must not be kept while others are added."""
+    """Copy of the data of an atom: gemmi's atoms are invalid after others are added."""
 
     name: str
     element: str
@@ -100,14 +100,14 @@ class Site(NamedTuple):
     b_iso: float
     is_metal: bool
     residue: int
-    """Which residue of the model it is in."""
+    """Number of the residue in the model."""
     copy: int
-    """Which copy of the chain: models which are added up lie in one another."""
+    """Number of the copy of the chain: models that are added up overlap."""
     is_water: bool
 
 
 class Bonds:
-    """Which atoms of a model are bonded.
+    """Bonds between the atoms of a model.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class Bonds:
         self._tree = cKDTree([site.place for site in sites])
 
     def of(self, site: Site) -> list[Site]:
-        """Sites bonded to a site, of one conformation."""
+        """Sites of one conformation that are bonded to a site."""
         near = self._tree.query_ball_point(site.place, LONGEST_METAL_BOND)
         bonded = [self._sites[i] for i in sorted(near) if _bonded(site, self._sites[i])]
         conformations = sorted({each.altloc for each in bonded} - {NONE})
@@ -129,19 +129,19 @@ class Bonds:
 
 
 def add_hydrogens(model: Any) -> tuple[int, list[str]]:
-    """Add hydrogen atoms to residues which have none.
+    """Add hydrogen atoms to residues that have none.
 
     Parameters
     ----------
     model : gemmi.Model
-        Changed in place.
+        Model, changed in place.
 
     Returns
     -------
     count : int
-        How many hydrogen atoms were added.
+        Number of hydrogen atoms added.
     unknown : list of str
-        Names of residues which got none.
+        Names of residues that got none.
     """
     gemmi = require("gemmi", "adding hydrogen atoms")
     residues = _residues(model)
@@ -159,12 +159,12 @@ def add_hydrogens(model: Any) -> tuple[int, list[str]]:
 
 
 def incomplete(model: Any) -> list[str]:
-    """Amino acids and nucleotides that lack atoms which have hydrogen atoms.
+    """Amino acids and nucleotides that lack parents of hydrogen atoms.
 
     Parameters
     ----------
     model : gemmi.Model
-        The model.
+        Atomic model.
     """
     found = []
     for residue, sites, _ in _residues(model):
@@ -177,9 +177,9 @@ def incomplete(model: Any) -> list[str]:
 
 
 def _residues(model: Any) -> list[tuple[Any, list[Site], bool]]:
-    """Residues with their atoms, and whether each is an end of a chain.
+    """Residues with their atoms, each with a flag: whether it is an end of a chain.
 
-    Such ends are the first amino acid, the last nucleotide, and each of them which is alone.
+    Ends are the first amino acid, the last nucleotide, and single residues outside a chain.
     """
     found: list[tuple[Any, list[Site], bool]] = []
     copies: Counter[str] = Counter()
@@ -187,7 +187,7 @@ def _residues(model: Any) -> list[tuple[Any, list[Site], bool]]:
         linked = [each for each in chain if each.het_flag != HETERO or each.name == "MSE"]
         amino_acids = [each.seqid for each in linked if each.name in _SIDE_CHAINS]
         nucleotides = [each.seqid for each in linked if _is_nucleotide(each.name)]
-        # where two residues share a place, both are the end
+        # if two residues share a number, both are the end
         ends = amino_acids[:1] + nucleotides[-1:]
         for residue in chain:
             is_free = residue.het_flag == HETERO and residue.name != "MSE"
@@ -210,7 +210,7 @@ def _is_nucleotide(name: str) -> bool:
 
 
 def _sort(name: str, sites: Sequence[Site]) -> str:
-    """The residue's name as it is now: DNA had the names of RNA in files of before 2007."""
+    """Current name of a residue. Before 2007, DNA had the names of RNA."""
     has_deoxyribose = not any(site.name == "O2'" for site in sites)
     is_sugar = any(site.name == "C1'" for site in sites)
     return f"D{name}" if name in _BASES and is_sugar and has_deoxyribose else name
@@ -219,7 +219,7 @@ def _sort(name: str, sites: Sequence[Site]) -> str:
 def _riding(
     residue: str, sites: Sequence[Site], bonds: Bonds, is_end: bool
 ) -> Iterator[tuple[Site, np.ndarray]]:
-    """Parents and places (Angstrom) of a residue's hydrogen atoms."""
+    """Parents and positions (Angstrom) of a residue's hydrogen atoms."""
     counts = COUNTS[residue]
     metal_on_nitrogen = any(
         site.name == "ND1" and any(each.is_metal for each in bonds.of(site)) for site in sites
@@ -261,7 +261,7 @@ def _bonded(site: Site, other: Site) -> bool:
 
 
 def _places(site: Site, bonds: Bonds, number: int, planar: bool) -> list[np.ndarray]:
-    """Where hydrogen atoms of an atom are (Angstrom)."""
+    """Positions (Angstrom) of the hydrogen atoms of an atom."""
     if number == 0:
         return []
     neighbours = bonds.of(site)
@@ -294,7 +294,7 @@ def _places(site: Site, bonds: Bonds, number: int, planar: bool) -> list[np.ndar
 def _on_a_cone(
     site: Site, neighbour: Site, bonds: Bonds, number: int, planar: bool
 ) -> list[np.ndarray]:
-    """Directions about the only bond of an atom, by its neighbour's other bonds."""
+    """Directions around the only bond of an atom, relative to its neighbour's other bonds."""
     axis = unit(site.place - neighbour.place)
     others = [each for each in bonds.of(neighbour) if norm(each.place - site.place) > 0.5]
     aside = _any_across(axis)

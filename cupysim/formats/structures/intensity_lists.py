@@ -1,4 +1,4 @@
-"""Which list of intensities a text is: XDS_ASCII.HKL, CrystFEL, Scalepack, or another."""
+"""Recognition of lists of intensities: XDS_ASCII.HKL, CrystFEL, Scalepack, and others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cupysim.formats.structures.table import ReflectionTable
 from cupysim.formats.text_numbers import lines_of
 
 PACKED, PDB_RECORDS = b"\x1f\x8b", (b"HEADER", b"CRYST1", b"REMARK", b"ATOM  ", b"HETATM")
-"""How files begin which are not lists."""
+"""First bytes of files that are not lists."""
 
 _UNMERGED_SCALEPACK = re.compile(rb"\A *\d+ [a-zA-Z]\d\S*\s*\n( *-?[01]\.?\d*){3}")
 _SHELX = re.compile(
@@ -20,12 +20,12 @@ _SHELX = re.compile(
 
 
 def kind_of(head: bytes) -> str | None:
-    """Which of these lists a file is, from its first bytes.
+    """Kind of a list ("xds", "crystfel" or "scalepack") from its first bytes; None for others.
 
     Parameters
     ----------
     head : bytes
-        Some kibibytes at least.
+        First bytes of the file, a few kibibytes at least.
     """
     if head.startswith(xds_ascii.SIGNATURE):
         return "xds"
@@ -37,26 +37,26 @@ def kind_of(head: bytes) -> str | None:
 
 
 def looks_like(head: bytes) -> str | None:
-    """What a list of another kind must be, for a message; None if nobody knows.
+    """Description of a file of another kind, for a message; None if it is unknown.
 
     Parameters
     ----------
     head : bytes
-        Some kibibytes at least.
+        First bytes of the file, a few kibibytes at least.
     """
     if _UNMERGED_SCALEPACK.match(head):
         return "an unmerged Scalepack file: merge it first"
     if head.startswith(b"!OUTPUT_FILE=INTEGRATE.HKL"):
-        return "XDS' INTEGRATE.HKL, which is not scaled: give XDS_ASCII.HKL"
+        return "XDS' INTEGRATE.HKL, without scaling: give XDS_ASCII.HKL"
     if head.startswith(PACKED):
-        return "a packed file (gzip), which is not text when it comes through a pipe"
+        return "a file compressed with gzip; through a pipe, only text is read"
     if head.startswith(PDB_RECORDS):
         return "a model (PDB): give it by -pdb"
     line = next((line for line in head.splitlines() if line.strip()), b"")
     if _SHELX.match(line):
         return (
-            "a SHELX list of h k l, F^2 (HKLF 4) or F (HKLF 3), and sigma, which tells neither "
-            "cell nor symmetry: 'cupysim convert FILE P1.hkl --shelx 4 --cell A B C AL BE GA "
+            "a SHELX list of h k l, F^2 (HKLF 4) or F (HKLF 3), and sigma, without cell and "
+            "symmetry: 'cupysim convert FILE P1.hkl --shelx 4 --cell A B C AL BE GA "
             "--group NAME' makes a list for -hkl"
         )
     return None
@@ -68,19 +68,19 @@ def read(path: os.PathLike[str] | str, data: bytes) -> ReflectionTable:
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     data : bytes
         Its content, unpacked; see `kind_of`.
 
     Returns
     -------
     ReflectionTable
-        Columns I and SIGI, or those of Friedel mates.
+        Reflections with the columns I and SIGI, or with those of Friedel mates.
 
     Raises
     ------
     FileFormatError
-        If a line is not as it must be.
+        If a line does not follow the format.
     """
     readers: dict[str | None, Callable[[object, list[str]], ReflectionTable]] = {
         "xds": xds_ascii.read,

@@ -30,25 +30,25 @@ def list_table(
     remarks: tuple[str, ...] = (),
     mates_are_equal: bool = False,
 ) -> ReflectionTable:
-    """A table of rows of numbers.
+    """Make a reflection table from rows of numbers.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     kind : str
-        What it is, for people.
+        Kind of the list, for messages.
     rows : sequence of sequence of float
         h, k, l, and the numbers of each column.
     labels, quantities : sequence
-        Names of the columns, and what they hold.
+        Names and quantities of the columns.
     cell, symmetry, wavelength, remarks, mates_are_equal : optional
         As for `ReflectionTable`.
 
     Raises
     ------
     FileFormatError
-        If there are no rows, or impossible Miller indices.
+        If there are no rows, or if Miller indices are impossible.
     """
     if not rows:
         raise FileFormatError(path, f"the {kind} has no reflections")
@@ -64,51 +64,51 @@ def list_table(
 
 
 def free_numbers(path: object, line: str, number: int, least: int) -> list[float]:
-    """Numbers with blanks between.
+    """Read numbers that are separated by blanks.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     line : str
-        The line.
+        Text of the line.
     number : int
-        Its number.
+        Number of the line, for messages.
     least : int
-        How many numbers there must be.
+        Smallest number of values.
 
     Raises
     ------
     FileFormatError
-        If there are fewer, or other words.
+        If the line has fewer values, or other words.
     """
     try:
         row = [plain_number(word) for word in line.split()]
     except ValueError as error:
         raise FileFormatError(path, f"no numbers: {line[:60]!r}", number) from error
     if len(row) < least:
-        raise FileFormatError(path, f"{len(row)} numbers, {least} are expected", number)
+        raise FileFormatError(path, f"{len(row)} numbers, but {least} are expected", number)
     return row
 
 
 def fixed_numbers(path: object, line: str, number: int, widths: Sequence[int]) -> list[float]:
-    """Numbers in columns of fixed widths.
+    """Read numbers from columns of fixed widths.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     line : str
-        The line.
+        Text of the line.
     number : int
-        Its number.
+        Number of the line, for messages.
     widths : sequence of int
-        Widths of the columns.
+        Widths of the columns (characters).
 
     Returns
     -------
     list of float
-        NaN for a column behind the third which is empty or full of stars.
+        The numbers. A column after the third that is empty or full of stars gives NaN.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def fixed_numbers(path: object, line: str, number: int, widths: Sequence[int]) -
         text = line[at : at + width].strip()
         at += width
         if len(row) > 2 and (not text or set(text) == {"*"}):
-            # stars stand for a number which is too wide
+            # stars stand for a number that is too wide
             row.append(np.nan)
             continue
         try:

@@ -1,4 +1,4 @@
-"""Structure factors as lists: text with h k l F, resolution bins, MTZ files."""
+"""Output of structure factors as lists: text with h k l F, resolution bins, MTZ files."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cupysim.formats.structures.symmetry import named
 from cupysim.optional_libraries import require
 
 SAME = 1e-6
-"""Difference of Friedel mates, relative to the largest amplitude, which is rounding."""
+"""Difference of Friedel mates, relative to the largest amplitude, up to which it is rounding."""
 
 UNKNOWN = -1.0
-"""Default amplitude which marks reflections without one, since amplitudes are not negative."""
+"""Default amplitude that marks reflections without one. Amplitudes are never negative."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +39,12 @@ class ReflectionList:
 
 
 def reflections_of(structure: Structure) -> ReflectionList:
-    """The reflections which have an amplitude.
+    """The reflections that have an amplitude.
 
     Parameters
     ----------
     structure : Structure
-        Read with the default amplitude `UNKNOWN`.
+        Structure factors, read with the default amplitude `UNKNOWN`.
     """
     table = structure.factors.table
     assert table is not None
@@ -54,14 +54,14 @@ def reflections_of(structure: Structure) -> ReflectionList:
 
 
 def write_text(stream: BinaryIO, reflections: ReflectionList) -> None:
-    """Write lines of h k l F, as nanoBragg reads them.
+    """Write lines of h k l F that nanoBragg reads.
 
     Parameters
     ----------
     stream : binary stream
-        Where to.
+        Stream to write to.
     reflections : ReflectionList
-        The reflections to write.
+        Reflections to write.
     """
     rows = np.column_stack([reflections.hkl, reflections.amplitudes])
     np.savetxt(stream, rows, fmt="%4d %4d %4d %.9g")
@@ -75,19 +75,19 @@ def resolution_bins(
     Parameters
     ----------
     structure : Structure
-        It has the cell and the space group.
+        Structure with cell and space group.
     reflections : ReflectionList
-        Its reflections.
+        Reflections of the structure.
     width : float
         Width of a bin (1/Angstrom).
 
     Returns
     -------
     stol : ndarray, shape (n,)
-        Middles of the bins which are not empty (1/Angstrom), ascending.
+        Centres of the bins that are not empty (1/Angstrom), ascending.
     amplitudes : ndarray, shape (n,)
-        sqrt(<F^2>) of the reflections of the asymmetric unit, of which each counts once, whatever
-        its multiplicity, as in nanoBragg's mtz_to_stol.com.
+        sqrt(<F^2>) of the reflections of the asymmetric unit (electrons). Each counts once,
+        whatever its multiplicity, as in nanoBragg's mtz_to_stol.com.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def resolution_bins(
 
 
 def write_bins(stream: BinaryIO, stol: np.ndarray, amplitudes: np.ndarray) -> None:
-    """Write lines of sin(theta)/lambda and F, as nonBragg reads them by -stol."""
+    """Write lines of sin(theta)/lambda and F that nonBragg reads with -stol."""
     np.savetxt(stream, np.column_stack([stol, amplitudes]), fmt="%.9g %.9g")
 
 
@@ -113,16 +113,16 @@ def write_mtz(stream: BinaryIO, structure: Structure, reflections: ReflectionLis
     Parameters
     ----------
     stream : binary stream
-        Where to.
+        Stream to write to.
     structure : Structure
-        It has cell, space group and wavelength.
+        Structure with cell, space group and wavelength.
     reflections : ReflectionList
-        Its reflections.
+        Reflections of the structure.
 
     Returns
     -------
     str
-        The columns, F, or F(+) and F(-) where Friedel mates differ, and the space group.
+        Columns (F, or F(+) and F(-) if Friedel mates differ) and space group, for messages.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def write_mtz(stream: BinaryIO, structure: Structure, reflections: ReflectionLis
     gemmi = require("gemmi", "writing MTZ files")
     group = None if structure.symmetry is None else structure.symmetry.group
     if group is None:
-        # operators without a name do not fit the header; all of P1 is written
+        # the header needs a group with a name: write all reflections of P1 otherwise
         structure = replace(structure, symmetry=None)
     unique = _unique(structure, reflections)
     hkl, plus, minus = unique.hkl, unique.plus, unique.minus
@@ -151,7 +151,7 @@ def write_mtz(stream: BinaryIO, structure: Structure, reflections: ReflectionLis
     mtz.set_data(np.column_stack([hkl, *columns.values()]).astype(np.float32))
     mtz.update_reso()
     with tempfile.TemporaryDirectory() as folder:
-        # gemmi writes to names, not to streams
+        # gemmi writes to file names, not to streams
         path = Path(folder) / "new.mtz"
         mtz.write_to_file(str(path))
         stream.write(path.read_bytes())
@@ -163,10 +163,10 @@ def write_mtz(stream: BinaryIO, structure: Structure, reflections: ReflectionLis
 class _Unique:
     """Reflections of the asymmetric unit of the Laue group, without systematic absences.
 
-    Absences to which a file gives another amplitude than zero stay.
+    Absences with a nonzero amplitude in the file stay.
 
     `hkl` has the shape (n, 3); `plus` and `minus` are amplitudes of h k l and of -h -k -l, NaN
-    where there is none.
+    if there is none.
     """
 
     hkl: np.ndarray
@@ -175,7 +175,7 @@ class _Unique:
 
     @property
     def mean_squares(self) -> np.ndarray:
-        """<F^2> of the mates which are there."""
+        """<F^2> of the available mates."""
         return np.asarray(np.nanmean([self.plus**2, self.minus**2], axis=0))
 
 
@@ -191,7 +191,7 @@ def _unique(structure: Structure, reflections: ReflectionList) -> _Unique:
         operations, asu = group.operations(), gemmi.ReciprocalAsu(group)
         absent = np.array([operations.is_systematically_absent(h) for h in hkl.tolist()])
         if not structure.is_calculated:
-            # a file's values count, as when they are read
+            # values of a file count, as in reading
             for sign in (1, -1):
                 absent &= _looked_up(structure, sign * hkl) == 0.0
         moved = [asu.to_asu(h, operations)[0] for h in hkl[~absent].tolist()]
@@ -199,7 +199,7 @@ def _unique(structure: Structure, reflections: ReflectionList) -> _Unique:
     if len(hkl) == 0:
         raise CupysimError("all reflections are systematically absent")
     plus, minus = (_looked_up(structure, sign * hkl) for sign in (1, -1))
-    # equivalents which the list has in place of those of the asymmetric unit
+    # the list may have equivalents outside the asymmetric unit
     for rotation in symmetry.rotations:
         plus = np.where(np.isnan(plus), _looked_up(structure, hkl @ rotation), plus)
         minus = np.where(np.isnan(minus), _looked_up(structure, -(hkl @ rotation)), minus)
@@ -207,7 +207,7 @@ def _unique(structure: Structure, reflections: ReflectionList) -> _Unique:
 
 
 def _looked_up(structure: Structure, hkl: np.ndarray) -> np.ndarray:
-    """Amplitudes, NaN where there are none."""
+    """Amplitudes; NaN for reflections without one."""
     table, first = structure.factors.table, np.array(structure.factors.first)
     assert table is not None
     places = hkl - first
@@ -218,9 +218,9 @@ def _looked_up(structure: Structure, hkl: np.ndarray) -> np.ndarray:
 
 
 def _cell(structure: Structure) -> tuple[float, ...]:
-    """Edges (Angstrom) and angles (degrees)."""
+    """Edges (Angstrom) and angles (degrees) of the cell."""
     if structure.cell is None:
-        raise CupysimError("the unit cell is not in the file: give it by --cell")
+        raise CupysimError("the unit cell is not in the file: give it with --cell")
     angles = (angle * DEGREES_PER_RADIAN for angle in structure.cell.angles)
     return (*structure.cell.lengths_angstrom, *angles)
 
@@ -231,7 +231,7 @@ def inverse_d2(structure: Structure, hkl: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     structure : Structure
-        It has the cell.
+        Structure with a cell.
     hkl : ndarray of int64, shape (n, 3)
         Miller indices.
 

@@ -1,4 +1,4 @@
-"""From the reflections of a file to one amplitude for each reflection of P1."""
+"""Merging of equivalent reflections, and expansion to P1."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats.structures.symmetry import Symmetry
 
 SAME = 1e-4
-"""Relative difference up to which repeated values are the same one, printed twice."""
+"""Relative difference up to which repeated values are one value, printed twice."""
 
 SHOWN = 4
-"""Values of a repeated reflection in a message."""
+"""Number of values of a repeated reflection that a message shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Observations:
 
 
 def are_different(some: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Which pairs of values are not the same one, printed twice."""
+    """Whether pairs of values differ by more than rounding."""
     largest = np.maximum(np.abs(some), np.abs(others))
     return np.asarray(np.abs(some - others) > SAME * largest)
 
@@ -45,39 +45,39 @@ def are_different(some: np.ndarray, others: np.ndarray) -> np.ndarray:
 def merged(
     path: object, observations: Observations, symmetry: Symmetry, merge: bool, are_amplitudes: bool
 ) -> tuple[Observations, list[str]]:
-    """Observations with one value for each reflection of the asymmetric unit.
+    """Merge observations to one value for each reflection of the asymmetric unit.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     observations : Observations
-        As the file has them.
+        Observations of the file.
     symmetry : Symmetry
-        Its rotations tell which are equivalent.
+        Space group. Its rotations define which reflections are equivalent.
     merge : bool
-        Take the mean of different values of a reflection.
+        Use the mean of different values of a reflection.
     are_amplitudes : bool
-        The values are amplitudes. Data which are not merged are intensities: a list of amplitudes
-        which has equivalents with different values, but none twice, is a list in a lower symmetry.
-        Their mean is taken, with a warning.
+        The values are amplitudes. Unmerged data are intensities. A list of amplitudes may have
+        equivalents with different values, but no index twice: this is a list in a lower symmetry.
+        It is merged to means, with a warning.
 
     Returns
     -------
     merged : Observations
-        Without deviations.
+        One value for each reflection, without deviations.
     remarks : list of str
-        What was done.
+        Notes on what was done.
 
     Raises
     ------
     FileFormatError
-        If `merge` is false and a reflection has different values, for intensities or for the same
-        indices.
+        If `merge` is false and a reflection has different values; for amplitudes, only if an index
+        occurs twice.
 
     Notes
     -----
-    The mean is weighted by 1/sigma^2 where all standard deviations are positive.
+    The mean is weighted by 1/sigma^2 if all standard deviations are positive.
     """
     hkl, values = observations.hkl, observations.values
     codes = symmetry.representatives(hkl)
@@ -99,7 +99,7 @@ def merged(
         warnings.warn(
             CupysimWarning(
                 f"{path}: {np.count_nonzero(differ)} of {len(starts)} reflections have equivalents "
-                f"of other amplitudes by its space group {symmetry.name}: their means are taken"
+                f"of other amplitudes by its space group {symmetry.name}: their means are used"
             ),
             stacklevel=2,
         )
@@ -111,7 +111,7 @@ def merged(
         raise FileFormatError(
             path,
             f"its reflections are not merged: {repeated} of {len(starts)} occur more than once "
-            f"({index}: {', '.join(f'{value:g}' for value in shown)}{more}); -merge takes their "
+            f"({index}: {', '.join(f'{value:g}' for value in shown)}{more}); -merge uses their "
             "means, or merge them before (aimless, xscale, dials.merge)",
         )
     weights, how = np.ones(len(values)), "means"
@@ -126,22 +126,22 @@ def merged(
 
 
 def expanded(unique: Observations, symmetry: Symmetry) -> tuple[np.ndarray, np.ndarray]:
-    """All symmetry equivalents and Friedel mates.
+    """Expand reflections to all symmetry equivalents and Friedel mates.
 
     Parameters
     ----------
     unique : Observations
-        One value for each reflection of the asymmetric unit; a Friedel mate which is not among
-        them has the same value.
+        One value for each reflection of the asymmetric unit. A Friedel mate that is not among them
+        has the same value.
     symmetry : Symmetry
-        The group.
+        Space group.
 
     Returns
     -------
     hkl : ndarray of int64, shape (m, 3)
         Miller indices.
     values : ndarray of float64, shape (m,)
-        Their values.
+        Values of the reflections.
     """
     hkl, values = unique.hkl, unique.values
     alone = ~np.isin(symmetry.representatives(-hkl), symmetry.representatives(hkl))

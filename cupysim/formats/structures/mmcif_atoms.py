@@ -1,4 +1,4 @@
-"""The loop of atoms of an mmCIF file: what gemmi's reader needs, and what it does not take."""
+"""The loop of atoms of an mmCIF file: what gemmi's reader needs, and what it does not read."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ TENSORS = tuple(
     for identity, prefix in (("_atom_site_anisotrop_id", "anisotrop_"), ("_atom_site_id", "aniso_"))
     for kind, scale in (("u", 1.0), ("b", 1.0 / EIGHT_PI_SQUARED))
 )
-"""Where tensors stand: identifiers of the atoms, columns, and the factor which makes them U."""
+"""Items with displacement tensors: identifiers of the atoms, columns, and the factor to U."""
 
 NCS = (
     *(f"_struct_ncs_oper_matrix[{row}][{column}]" for row in (1, 2, 3) for column in (1, 2, 3)),
     *(f"_struct_ncs_oper_vector[{row}]" for row in (1, 2, 3)),
 )
-"""Items of strict NCS, of which gemmi takes all or none."""
+"""Items of strict NCS. gemmi reads all of them or none."""
 
 _CHARGED = re.compile(r"[A-Za-z]{1,2}\s*(?:(\d*)[+-]|[+-](\d*))")
 
@@ -40,23 +40,23 @@ SUBSTITUTES = {
     "label_atom_id": ("auth_atom_id", "type_symbol"),
     "label_comp_id": ("auth_comp_id",),
 }
-"""Items which gemmi's reader needs, and others which can stand for them."""
+"""Items that gemmi's reader needs, and others that can replace them."""
 
 
 def complete_atom_loop(path: object, block: CifBlock) -> None:
-    """Add items which gemmi's reader needs, though the dictionary does not, to a block.
+    """Add items to a block that gemmi's reader needs, but the dictionary does not require.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     block : CifBlock
-        A block with ``_atom_site_cartn_x``; its `parsed` is changed.
+        Block with ``_atom_site_cartn_x``. Its `parsed` is changed.
 
     Raises
     ------
     FileFormatError
-        If the elements are not told.
+        If the file has no elements.
     """
     loop = block.parsed.find_loop("_atom_site.Cartn_x").get_loop()
     if loop is None:
@@ -79,7 +79,7 @@ def complete_atom_loop(path: object, block: CifBlock) -> None:
     numbers = [str(number + 1) for number in range(count)]
     if not _are_serials(block.columns.get("_atom_site_id", ())):
         added["id"] = numbers
-        # gemmi gives tensors to atoms by what these were
+        # gemmi would assign tensors by the old identifiers
         block.parsed.find_mmcif_category("_atom_site_anisotrop.").erase()
     if not {"_atom_site_label_seq_id", "_atom_site_auth_seq_id"} & set(block.columns):
         added["auth_seq_id"] = numbers
@@ -92,14 +92,14 @@ def complete_atom_loop(path: object, block: CifBlock) -> None:
 
 
 def check_ncs(path: object, block: CifBlock) -> None:
-    """Refuse strict NCS which is not complete, and which gemmi's reader would leave out.
+    """Reject incomplete strict NCS, which gemmi's reader would ignore.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     block : CifBlock
-        The block.
+        Block with the atoms.
 
     Raises
     ------
@@ -112,13 +112,13 @@ def check_ncs(path: object, block: CifBlock) -> None:
 
 
 def _are_serials(identities: Sequence[str]) -> bool:
-    """Whether identifiers are different numbers, by which gemmi's atoms can be found."""
+    """Whether identifiers are distinct numbers, so that they identify gemmi's atoms."""
     is_number = all(each.isdecimal() and str(int(each)) == each for each in identities)
     return bool(identities) and is_number and len(set(identities)) == len(identities)
 
 
 def _take_charges(block: CifBlock, atoms: Sequence[Any]) -> None:
-    """Charges which type symbols have in them, such as ZN2+."""
+    """Set the charges that type symbols contain, such as ZN2+."""
     symbols = block.columns["_atom_site_type_symbol"]
     for atom, symbol in zip(atoms, symbols, strict=True):
         match = _CHARGED.fullmatch(symbol.strip("'\""))
@@ -128,28 +128,28 @@ def _take_charges(block: CifBlock, atoms: Sequence[Any]) -> None:
 
 
 def take_displacements(path: object, block: CifBlock, structure: Any) -> tuple[str, ...]:
-    """Give atoms the displacements which gemmi does not read.
+    """Give atoms the displacements that gemmi does not read.
 
     These are U in place of B, tensors as B, and tensors in the loop of the atoms.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     block : CifBlock
-        The block of `structure`, after `complete_atom_loop`.
+        Block of `structure`, after `complete_atom_loop`.
     structure : gemmi.Structure
-        Its atoms are changed.
+        Model. Its atoms are changed.
 
     Returns
     -------
     tuple of str
-        Warnings of atoms without a B factor, and of tensors without an atom.
+        Warnings about atoms without a B factor, and about tensors without an atom.
 
     Raises
     ------
     FileFormatError
-        If a value is not a number, or a tensor is that of several atoms.
+        If a value is not a number, or several atoms share a tensor.
     """
     count = len(block.columns["_atom_site_cartn_x"])
     names = block.texts("_atom_site_id") or [str(number + 1) for number in range(count)]
@@ -173,13 +173,13 @@ def take_displacements(path: object, block: CifBlock, structure: Any) -> tuple[s
 def _take_tensors(
     path: object, block: CifBlock, names: Sequence[str], atoms: Sequence[Any]
 ) -> Iterator[str]:
-    """Give atoms their tensors; what is to be said of those without an atom."""
+    """Give atoms their tensors; yields warnings about tensors without an atom."""
     rows: dict[str, list[int]] = {}
     for row, name in enumerate(names):
         rows.setdefault(name, []).append(row)
     for atom in atoms:
         if atom is not None and not np.isfinite(atom.aniso.elements_pdb()).all():
-            # of numbers which are not known
+            # the file has no numbers for this tensor
             atom.aniso = type(atom.aniso)(0, 0, 0, 0, 0, 0)
     for identity, columns, scale in TENSORS:
         lacking = [name for name in columns if name not in block.columns]
@@ -200,7 +200,7 @@ def _take_tensors(
                 raise FileFormatError(
                     path,
                     f"{len(found)} atoms have the _atom_site.id {owners[place]}: it is not clear "
-                    "whose anisotropic displacement that is",
+                    "which of them has the anisotropic displacement",
                 )
             if not found:
                 lonely.append(owners[place])

@@ -1,4 +1,4 @@
-"""MTZ files, read through gemmi."""
+"""MTZ files, read with gemmi."""
 
 from __future__ import annotations
 
@@ -37,25 +37,26 @@ QUANTITIES = {
     "M": Quantity.DEVIATION,
     "R": Quantity.UNTYPED,
 }
-"""Column types: https://www.ccp4.ac.uk/html/mtzformat.html. All others are of no use here."""
+"""Column types (https://www.ccp4.ac.uk/html/mtzformat.html). Other types are not used."""
 
 USUAL = {
     Quantity.AMPLITUDE: re.compile(r"(F|FP|FOBS|F-obs|F_meas)(\W|$)", re.IGNORECASE),
     Quantity.INTENSITY: re.compile(r"(I|IMEAN|IOBS|I-obs|I_meas)(\W|$)", re.IGNORECASE),
 }
-"""How labels of amplitudes and of intensities begin."""
+"""Patterns for the beginning of labels of amplitudes and of intensities."""
 
 OF_ONE_MATE = "GKLM"
-"""Types of columns which belong to one of two Friedel mates."""
+"""Types of columns that belong to one of two Friedel mates."""
 
 INDEX, FLAGS = "H", "Y"
-"""Types of Miller indices, and of what tells how they were moved into the asymmetric unit."""
+"""Types of the columns with Miller indices, and with M/ISYM: how indices were moved into the
+asymmetric unit."""
 
 LABELS = "HKL"
 """The usual labels of the indices, in the order of their columns."""
 
 PARTIAL = 256
-"""The flags of a part of a reflection are its operator's number plus this."""
+"""Offset in M/ISYM that marks a part of a reflection. The rest is the number of its operator."""
 
 PARTS = "some rows are parts of reflections (M/ISYM above 256); scale and merge them before"
 
@@ -63,13 +64,13 @@ WORDS_BEFORE = 20
 """Words of four bytes before the first reflection."""
 
 RECORD, OPERATOR = 80, b"SYMM "
-"""Bytes of each record of the header, and how those with symmetry operators begin."""
+"""Length (bytes) of each record of the header, and first bytes of records with operators."""
 
 END_OF_HEADER = b"MTZENDOFHEADERS"
 """The last record of a header, behind the history."""
 
 HEADER = b"VERS MTZ"
-"""How the header at the end of a file begins."""
+"""First bytes of the header at the end of a file."""
 
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
@@ -80,14 +81,14 @@ def read(path: os.PathLike[str] | str, data: bytes) -> ReflectionTable:
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     data : bytes
-        Its content, unpacked.
+        Content of the file, unpacked.
 
     Returns
     -------
     ReflectionTable
-        The columns of all datasets.
+        Reflections with the columns of all datasets.
 
     Raises
     ------
@@ -96,7 +97,7 @@ def read(path: os.PathLike[str] | str, data: bytes) -> ReflectionTable:
     """
     gemmi = require("gemmi", "reading MTZ files")
     with tempfile.TemporaryDirectory() as folder:
-        # gemmi reads by name, and takes packed files for such by their names alone
+        # gemmi reads files by name, and recognises compressed files by their names only
         unpacked = Path(folder) / "unpacked.mtz"
         unpacked.write_bytes(_in_ascii(data))
         try:
@@ -108,7 +109,7 @@ def read(path: os.PathLike[str] | str, data: bytes) -> ReflectionTable:
 
 
 def _in_ascii(data: bytes) -> bytes:
-    """The file with letters of other alphabets replaced in its header, which gemmi refuses."""
+    """The file with an ASCII header: gemmi rejects other letters."""
     start = max(data.rfind(HEADER), 0)
     return data[:start] + _BEYOND_ASCII.sub(b"?", data[start:]) if start else data
 
@@ -141,7 +142,7 @@ def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
         if column.type == FLAGS:
             flags = np.nan_to_num(rows[:, number]).astype(np.int64)
     told = _symmetry(path, mtz, data)
-    # of the column's own dataset the wavelength is in the column
+    # the column has the wavelength of its own dataset
     holders = [*mtz.datasets, *mtz.batches]
     waves = dict.fromkeys(f"{each.wavelength:g}" for each in holders if each.wavelength > 0.0)
     others = (
@@ -172,7 +173,7 @@ def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
 
 
 def _index_columns(path: object, mtz: Any) -> tuple[list[int], list[str]]:
-    """Which columns are h, k, l, and what must be said of them and of the others."""
+    """Numbers of the columns of h, k, l, and warnings about columns."""
     positions = [number for number, column in enumerate(mtz.columns) if column.type == INDEX]
     if len(positions) < 3:
         raise FileFormatError(path, "it has no three columns of Miller indices (type H)")
@@ -221,13 +222,13 @@ def _cell(cell: Any) -> Cell | None:
 
 
 def _symmetry(path: object, mtz: Any, data: bytes) -> ToldSymmetry:
-    """The operators count; the name stands in where there are none."""
+    """The space group: operators count before the name."""
     start = data.rfind(HEADER)
     end = data.find(END_OF_HEADER, start)
     records = (data[at : at + RECORD] for at in range(max(start, 0), end, RECORD))
     triplets = [
         record[len(OPERATOR) :].decode("latin-1").strip()
-        # what follows END is history, in anybody's words
+        # after END comes the history: free text
         for record in takewhile(lambda record: not record.startswith(b"END "), records)
         if record.upper().startswith(OPERATOR)
     ]

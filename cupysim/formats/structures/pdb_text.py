@@ -1,4 +1,4 @@
-"""PDB files as text, before gemmi reads them: damaged columns, and what is missing in them."""
+"""Checks of the text of PDB files before gemmi reads it: damaged columns, and missing values."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from cupysim.formats.text_numbers import plain_number
 ATOM_RECORDS = ("ATOM  ", "HETATM")
 POSITION = ((30, 38), (38, 46), (46, 54))
 OCCUPANCY, B_FACTOR, CHARGE = (54, 60), (60, 66), (78, 80)
-"""Columns of an atom's record."""
+"""Columns of an atom's record, counted from 0."""
 
 RECORD = 6
-"""Characters of a record's name."""
+"""Number of characters of a record's name."""
 
 SERIAL, IDENTITY = (6, 11), (12, 27)
-"""Columns of atoms and of their ANISOU records which must agree: the serial number; name,
-conformation, residue."""
+"""Columns that must agree between atoms and their ANISOU records: the serial number; name,
+conformation and residue."""
 
 TENSOR = tuple((begin, begin + 7) for begin in range(28, 70, 7))
 """Columns of an ANISOU record with U11, U22, U33, U12, U13, U23 in 1e-4 Angstrom^2."""
 
 MATRICES = {"MTRIX": "number of strict NCS (MTRIX)", "SCALE": "number of the SCALE records"}
-"""Records whose three rows are one matrix and shift, and what they hold."""
+"""Records with a matrix and a shift in three rows, and names of their numbers for messages."""
 
 MATRIX_SERIAL = (7, 10)
 MATRIX_ROW = ((10, 20), (20, 30), (30, 40), (45, 55))
-"""Columns of such a record."""
+"""Columns of such a record, counted from 0."""
 
 IDENTIFIER, LINE_NUMBER = (72, 76), (76, 80)
-"""What these columns of all records had in files of before 1996."""
+"""Columns that all records of files from before 1996 used for the entry and the line number."""
 
 ASSUMED_OCCUPANCY, ASSUMED_B = "  1.00", " 20.00"
-"""What is written where a record has none."""
+"""Values for records without an occupancy or B factor (Angstrom^2)."""
 
 LARGEST_COORDINATE = 1e6
-"""Angstrom; no atom is farther away."""
+"""Largest possible coordinate (Angstrom)."""
 
 RESIDUE = (17, 27)
 """Columns of name, chain and number of a residue."""
@@ -56,33 +56,32 @@ _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
-    """The text of a PDB file, with what is missing in its records.
+    """The text of a PDB file, completed by values that its records lack.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     data : bytes
-        Its content.
+        Content of the file.
 
     Returns
     -------
     text : str
-        Lines in ASCII, none of them END but the last.
+        Lines in ASCII. Only the last one is END.
     remarks, warnings : list of str
-        What was done, and what the user must know.
+        Notes on what was done, and warnings for the user.
 
     Raises
     ------
     FileFormatError
         If a position, an occupancy, a B factor or a displacement is not a number, an ANISOU record
-        is that of another atom than the one before it, or a matrix lacks a row; the message has the
-        line.
+        does not belong to the atom before it, or a matrix lacks a row. The message gives the line.
     """
-    # columns of PDB files are bytes
+    # PDB files count columns in bytes
     text = _BEYOND_ASCII.sub(b"?", data.removeprefix(b"\xef\xbb\xbf")).decode("ascii")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    # gemmi takes records of either case
+    # gemmi accepts lower case names of records
     lines = [line[:RECORD].upper() + line[RECORD:] for line in lines]
     is_old = _is_old(lines)
     scales = [line for line in lines if line.startswith("SCALE")]
@@ -100,7 +99,7 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
             ended = True
             continue
         if is_identity and line.startswith("SCALE"):
-            # of programs which do not know the cell
+            # programs that do not know the cell write it
             continue
         if line.startswith(ATOM_RECORDS):
             after_end += ended
@@ -119,12 +118,12 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
                 raise FileFormatError(
                     path,
                     f"its charge (columns 79-80) is {line[slice(*CHARGE)].strip()!r}: elements "
-                    "belong into columns 77-78 (PDBQT files have them one further on)",
+                    "belong into columns 77-78 (PDBQT files have them one column further)",
                     number,
                 )
             line = padded
         kept.append(line)
-    remarks = [f"{after_end} atoms behind an END record are taken too"] if after_end else []
+    remarks = [f"{after_end} atoms after an END record are used too"] if after_end else []
     warnings = []
     if is_identity:
         warnings.append("its SCALE records are the identity, of no cell, and are not applied")
@@ -144,7 +143,7 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
     if renumbered:
         warnings.append(
             f"{renumbered} ANISOU records have another serial number than the atom before them, "
-            "whose name and residue they have: they are taken for it"
+            "but its name and residue: they are used for it"
         )
     return "\n".join(kept) + "\nEND\n", remarks, warnings
 
@@ -176,7 +175,7 @@ def _count_told(lines: list[str]) -> int | None:
 
 
 def _is_old(lines: list[str]) -> bool:
-    """Whether records end with the entry's name and their number, in place of elements."""
+    """Whether records end with the entry's name and the line number, in place of elements."""
     atoms = [line for line in lines if line.startswith(ATOM_RECORDS)]
     names = {line[slice(*IDENTIFIER)].strip() for line in atoms}
     numbers = [line[slice(*LINE_NUMBER)].strip() for line in atoms]
@@ -184,7 +183,7 @@ def _is_old(lines: list[str]) -> bool:
 
 
 def _check_tensors(path: object, lines: list[str]) -> int:
-    """Check ANISOU records, which are taken for the atom before; how many serials are others."""
+    """Check that ANISOU records belong to the atom before; returns the number of other serials."""
     atom: str | None = None
     renumbered = 0
     for number, line in enumerate(lines, 1):
@@ -194,9 +193,7 @@ def _check_tensors(path: object, lines: list[str]) -> int:
             if atom is None or not _same(atom, line, IDENTITY):
                 name = " ".join(line[slice(*IDENTITY)].split())
                 before = "no atom" if atom is None else " ".join(atom[slice(*IDENTITY)].split())
-                raise FileFormatError(
-                    path, f"the ANISOU record of {name} stands behind {before}", number
-                )
+                raise FileFormatError(path, f"the ANISOU record of {name} follows {before}", number)
             renumbered += not _same(atom, line, SERIAL)
             for columns in TENSOR:
                 _check(path, line[slice(*columns)], number, "anisotropic displacement")
@@ -209,7 +206,7 @@ def _same(first: str, second: str, columns: tuple[int, int]) -> bool:
 
 
 def _check_matrices(path: object, lines: list[str]) -> None:
-    """Check that rows 1, 2 and 3 of each matrix follow each other, and are numbers."""
+    """Check that rows 1, 2 and 3 of each matrix follow each other and hold numbers."""
     for kind, what in MATRICES.items():
         rows = [(number, line) for number, line in enumerate(lines, 1) if line.startswith(kind)]
         for place, (number, line) in enumerate(rows):
@@ -218,10 +215,10 @@ def _check_matrices(path: object, lines: list[str]) -> None:
             is_other = kind == "MTRIX" and not _same(first, line, MATRIX_SERIAL)
             if line[:RECORD] != expected or is_other:
                 raise FileFormatError(
-                    path, f"{line[:RECORD]} where {expected} of the same matrix must be", number
+                    path, f"{line[:RECORD]} in the place of {expected} of the same matrix", number
                 )
             for begin, end in MATRIX_ROW:
-                # a line may end before a shift of zero
+                # a line may omit a shift of zero
                 if begin < len(line.rstrip()) or begin < MATRIX_ROW[-1][0]:
                     _check(path, line[begin:end], number, what)
         if len(rows) % 3:

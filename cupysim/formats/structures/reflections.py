@@ -23,28 +23,28 @@ from cupysim.models.structure_factors import StructureFactors
 from cupysim.storage.reading import content
 
 HEAD = 2**16
-"""Bytes which tell what a file is."""
+"""Number of bytes that are read to recognise a file."""
 
 SAME_EDGE, SAME_ANGLE = 0.01, 1.0
 """Relative difference of edges, and difference of angles (degrees), up to which two cells are one
 crystal's."""
 
 NOT_MEASURED = -999.0
-"""What stands for no value in columns of programs which have no other mark."""
+"""Value that some programs write for reflections without a measurement."""
 
 SUFFIXES = {
     ".mtz": "mtz", ".cif": "cif", ".mmcif": "cif", ".ent": "cif", ".fcf": "cif",
 }  # fmt: skip
-"""Endings of names which promise a kind."""
+"""Endings of file names, and the kind of file that they announce."""
 
 
 def kind_of(path: os.PathLike[str] | str) -> str | None:
-    """What kind of reflection file this is.
+    """Kind of a reflection file, from its content.
 
     Parameters
     ----------
     path : path_like
-        The file.
+        File to look at.
 
     Returns
     -------
@@ -55,10 +55,10 @@ def kind_of(path: os.PathLike[str] | str) -> str | None:
     Raises
     ------
     FileFormatError
-        If it cannot be read, or its name says that it is of a kind which it is not.
+        If the file cannot be read, or its name announces another kind.
     """
     if not os.path.isfile(path):
-        # a pipe can be read once, by who reads text
+        # a pipe can be read only once: the reader of text does it
         return None
     head = content(path, HEAD)
     kind = intensity_lists.kind_of(head)
@@ -74,7 +74,7 @@ def kind_of(path: os.PathLike[str] | str) -> str | None:
 
 
 def is_cif(data: bytes) -> bool:
-    """Whether a file is CIF: its first word but comments names a block."""
+    """Whether a file is CIF: its first word after comments names a block."""
     for line in data[:HEAD].removeprefix(b"\xef\xbb\xbf").splitlines():
         if line.strip() and not line.lstrip().startswith(b"#"):
             return line.split()[0].lower().startswith(b"data_")
@@ -93,15 +93,15 @@ def read(
     ----------
     path : path_like
         MTZ, mmCIF, CIF of a small molecule, SHELX .fcf, XDS_ASCII, CrystFEL or merged Scalepack
-        file, perhaps packed by gzip.
+        file, possibly compressed with gzip.
     columns : sequence of str, optional
         Name of the column of amplitudes or intensities, or of two for Friedel mates, or of
         amplitudes and anomalous differences; a name of standard deviations after it is allowed.
-        "BLOCK/NAME" or "DATASET/NAME" tells where. By default the usual one.
+        "BLOCK/NAME" or "DATASET/NAME" selects the block or dataset. The default is the usual one.
     default : float, optional
-        Amplitude of what is not in the file (electrons).
+        Amplitude of reflections that are not in the file (electrons).
     merge : bool, optional
-        Take the mean of reflections which occur more than once.
+        Use the mean of reflections that occur more than once.
 
     Returns
     -------
@@ -112,8 +112,8 @@ def read(
     Raises
     ------
     FileFormatError
-        If there is no such file, no such column, it is unclear which, reflections are not merged,
-        a number is infinite, or the space group forbids the unit cell.
+        If the file or the column does not exist, the choice of a column is unclear, reflections
+        are not merged, a number is infinite, or the space group forbids the unit cell.
     CupysimError
         If gemmi is not installed.
     """
@@ -128,7 +128,7 @@ def structure_of(
     default: float = 0.0,
     merge: bool = False,
 ) -> Structure:
-    """Structure factors of chosen columns; see `read` for the parameters and errors."""
+    """Structure factors of chosen columns; see `read` for parameters and errors."""
     cell = chosen.plus.cell or table.cell
     if table.refused:
         raise FileFormatError(path, table.refused)
@@ -142,7 +142,7 @@ def structure_of(
     unique, how = merged(path, observations, table.symmetry, merge, not chosen.is_intensity)
     absent = _forbidden(unique, table.symmetry)
     if absent:
-        how = [*how, f"{absent} that the space group forbids are not zero, and are taken"]
+        how = [*how, f"{absent} that the space group forbids are not zero, and are used"]
     if chosen.is_intensity:
         negative = int(np.count_nonzero(unique.values < 0.0))
         lost = f"; {negative} negative ones become 0" if negative else ""
@@ -165,7 +165,7 @@ def structure_of(
     wavelength = chosen.plus.wavelength or table.wavelength
     unclear = "" if wavelength is not None else table.unclear_wavelength
     if unclear:
-        remarks.append(f"{unclear}: none is taken")
+        remarks.append(f"{unclear}: none is used")
     return Structure(
         factors=factors,
         cell=known,
@@ -191,7 +191,7 @@ def _other_cell(of_column: Cell | None, of_file: Cell | None) -> list[str]:
 
 
 def _forbidden(unique: Observations, symmetry: Symmetry) -> int:
-    """How many reflections are systematically absent, but have a value."""
+    """Number of systematically absent reflections with a value."""
     group = symmetry.group
     if group is None:
         return 0
@@ -201,7 +201,7 @@ def _forbidden(unique: Observations, symmetry: Symmetry) -> int:
 
 
 def _tables(path: os.PathLike[str] | str) -> list[ReflectionTable]:
-    """What the file has, a table for each block or dataset with indices of its own."""
+    """Reflections of a file: a table for each block, or dataset with its own indices."""
     kind = kind_of(path)
     if kind is None:
         raise FileFormatError(path, "no reflection file with symmetry, such as MTZ or CIF")
@@ -216,7 +216,7 @@ def _tables(path: os.PathLike[str] | str) -> list[ReflectionTable]:
 def _selected(
     path: object, tables: Sequence[ReflectionTable], wanted: Sequence[str]
 ) -> tuple[ReflectionTable, Chosen]:
-    """The first table with usable data, or with the columns which are wanted."""
+    """The first table with usable data, or with the columns that the user names."""
     problem: FileFormatError | None = None
     for table in tables:
         names = [name.removeprefix(f"{table.block}/") for name in wanted]
@@ -244,7 +244,7 @@ def _selected(
 def _observations(
     path: object, table: ReflectionTable, chosen: Chosen
 ) -> tuple[Observations, list[str]]:
-    """Values of reflections and of Friedel mates, one after the other; missing ones left out."""
+    """Values of reflections and of Friedel mates, without missing ones."""
     hkl = table.hkl
     symmetry = table.symmetry
     assert symmetry is not None
@@ -271,7 +271,7 @@ def _observations(
     else:
         signs = np.ones(len(hkl), dtype=np.int64)
         if table.is_minus is not None and _is_repeated(table):
-            # rows of unmerged data tell which of the two mates was measured
+            # a row of unmerged data is a measurement of one of the mates
             signs[table.is_minus] = -1
         if table.mates_are_equal:
             codes = symmetry.representatives(hkl)
@@ -305,7 +305,7 @@ def _observations(
 def _one_centric(
     path: object, centric: np.ndarray, plus: np.ndarray, minus: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Values of Friedel mates, of which a centric reflection has one: the mean, if they differ."""
+    """Values of Friedel mates, with one value for a centric reflection: the mean if they differ."""
     both = centric & np.isfinite(plus) & np.isfinite(minus)
     differ = np.zeros(len(both), dtype=bool)
     differ[both] = are_different(plus[both], minus[both])
@@ -313,7 +313,7 @@ def _one_centric(
         warnings.warn(
             CupysimWarning(
                 f"{path}: {np.count_nonzero(differ)} of {np.count_nonzero(centric)} centric "
-                "reflections have Friedel mates of other values: their means are taken"
+                "reflections have Friedel mates of other values: their means are used"
             ),
             stacklevel=2,
         )
@@ -323,7 +323,7 @@ def _one_centric(
 
 
 def _measured(column: Column, deviations: Column | None, remarks: list[str]) -> np.ndarray:
-    """Values of a column, NaN where others mark that there was no measurement.
+    """Values of a column; NaN for reflections that are marked as not measured.
 
     Marks are -999, a negative standard deviation, and zero with a standard deviation of zero.
     """
@@ -343,7 +343,7 @@ def _is_repeated(table: ReflectionTable) -> bool:
 
 
 def _amplitudes(values: np.ndarray, are_intensities: bool) -> tuple[np.ndarray, list[str]]:
-    """Amplitudes, and what had to be done."""
+    """Amplitudes (electrons), and remarks about negative values."""
     negative = int(np.count_nonzero(values < 0.0))
     if are_intensities:
         remarks = [f"{negative} negative intensities became 0"] if negative else []
@@ -362,7 +362,7 @@ def _notes(
     n_expanded: int,
     wavelength: float | None,
 ) -> tuple[str, ...]:
-    """What standard output says of the file."""
+    """Lines about the file for standard output."""
     assert table.symmetry is not None
     places = [table.kind]
     places += [f"block {table.block}"] if table.block else []
@@ -370,13 +370,13 @@ def _notes(
     others = [each.name for each in choices(table) if each.plus is not chosen.plus]
     if chosen.difference is None and chosen.minus is None:
         others += [each.label for each in table.columns if each.quantity is Quantity.DIFFERENCE]
-    also = f" (not taken: {listed(others)})" if others else ""
+    also = f" (not used: {listed(others)})" if others else ""
     lines = [
         f"structure factors from {path}: {', '.join(places)}, "
         f"{chosen.plus.quantity.value} {chosen.name}{also}",
         f"space group {table.symmetry.name}, {len(table.symmetry.operators)} operators; "
         + ("no unit cell" if cell is None else f"unit cell {cell_text(cell)}")
         + ("" if wavelength is None else f"; wavelength {wavelength / ANGSTROM:g} A"),
-        f"{n_unique} reflections taken, {n_expanded} in P1 with symmetry and Friedel mates",
+        f"{n_unique} reflections used, {n_expanded} in P1 with symmetry and Friedel mates",
     ]
     return (*lines, *(f"note: {remark}" for remark in remarks))

@@ -13,10 +13,10 @@ from cupysim.formats.structures.table import Quantity, ReflectionTable
 from cupysim.formats.text_numbers import plain_number
 
 HEAD = re.compile(rb"\A {4}1[ \t]*\r?\n *-?\d+[^\n]*\r?\n( *[\d.]+){6} +[a-z]\S*", re.IGNORECASE)
-"""How such a file begins: a 1, the number of the last run, cell and space group."""
+"""Beginning of a merged file: a 1, the number of the last run, cell and space group."""
 
 WHOLE = {28, 44}
-"""Lengths of lines with one mate and with both."""
+"""Lengths (characters) of lines with one mate and with both mates."""
 
 
 def read(path: object, lines: list[str]) -> ReflectionTable:
@@ -25,19 +25,19 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     lines : list of str
-        Its lines.
+        Lines of the file.
 
     Returns
     -------
     ReflectionTable
-        Columns I and SIGI, or those of both Friedel mates.
+        Reflections with the columns I and SIGI, or with those of both Friedel mates.
 
     Raises
     ------
     FileFormatError
-        If a line is not as it must be, or the last one is cut off.
+        If a line does not follow the format, or the last one is cut off.
     """
     head = lines[2]
     try:
@@ -60,7 +60,7 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
     for row in rows:
         for place in (3, 5):
             if row[place + 1] < 0.0:
-                # a sigma of -1 marks a mate which was not measured
+                # a sigma of -1 marks a mate that was not measured
                 row[place] = np.nan
     has_mates = bool(rows) and np.isfinite([row[5] for row in rows]).any()
     labels = ("I(+)", "SIGI(+)", "I(-)", "SIGI(-)") if has_mates else ("I", "SIGI")
@@ -70,5 +70,5 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
 
 
 def _spaced(name: str) -> str:
-    """A space group's symbol with a capital letter, as Scalepack does not write it."""
+    """A space group's symbol with a capital first letter. Scalepack writes lower case."""
     return name[:1].upper() + name[1:]

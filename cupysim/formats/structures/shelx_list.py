@@ -15,22 +15,23 @@ from cupysim.formats.structures.table import Cell, Quantity, ReflectionTable
 from cupysim.formats.text_numbers import lines_of
 
 LONGEST_WAVELENGTH = 20.0
-"""Angstrom; of white beams nothing longer arrives at a detector."""
+"""Longest wavelength (Angstrom) of Laue data: longer waves of white beams do not reach a detector.
+"""
 
 
 def read(
     path: os.PathLike[str] | str, data: bytes, intensities: bool, cell: Cell, group: str
 ) -> ReflectionTable:
-    """Read a SHELX list, of which others know cell and symmetry.
+    """Read a SHELX list. It has neither cell nor symmetry: these are given.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     data : bytes
-        Its content, unpacked.
+        Content of the file, unpacked.
     intensities : bool
-        The list holds F^2 (HKLF 4), not F (HKLF 3).
+        Whether the list holds F^2 (HKLF 4), not F (HKLF 3).
     cell : tuple of 6 float
         a, b, c (Angstrom), alpha, beta, gamma (degrees).
     group : str
@@ -39,13 +40,14 @@ def read(
     Returns
     -------
     ReflectionTable
-        Columns I and SIGI, or F and SIGF; lines after 0 0 0 are not reflections.
+        Reflections with the columns I and SIGI, or F and SIGF. Lines after 0 0 0 are not
+        reflections.
 
     Raises
     ------
     FileFormatError
-        If a line is not as it must be or cut off, there is no such group, or instructions behind
-        the list say that it is another.
+        If a line does not follow the format or is cut off, the group is unknown, or instructions
+        after the list contradict `intensities`.
     """
     symmetry = named(group, cell)
     if symmetry is None:
@@ -69,7 +71,7 @@ def read(
             batches.setdefault(int(batch), number)
         for place, begin in ((3, 12), (4, 20)):
             if "." not in line[begin : begin + 8]:
-                # a Fortran format with two decimals
+                # a Fortran format with two implicit decimals
                 row[place] /= 100.0
         if row[:3] == [0.0, 0.0, 0.0]:
             ending = number
@@ -92,10 +94,10 @@ def read(
 
 
 def _check_behind(path: object, behind: Sequence[str]) -> None:
-    """Refuse Laue data, and tell of other numbers behind column 32, which are not read.
+    """Reject Laue data, and warn of other numbers after column 32. These are not read.
 
-    HKLF 2 has one more number of eight columns, the wavelength of each reflection, on which F^2
-    depends in a way that only the refinement knows. Lists before scaling have direction cosines.
+    HKLF 2 has one more number of eight columns: the wavelength of each reflection. F^2 depends on
+    it in a way that only the refinement knows. Lists before scaling have direction cosines.
     """
     texts = [text for text in behind if text]
     if not texts:
@@ -104,12 +106,12 @@ def _check_behind(path: object, behind: Sequence[str]) -> None:
     if len(numbers) == len(behind) and len(set(numbers)) > 1 and max(numbers) < LONGEST_WAVELENGTH:
         raise FileFormatError(
             path,
-            f"a wavelength behind each reflection, from {min(numbers):g} to {max(numbers):g} A: "
-            "Laue data (HKLF 2), which are not supported",
+            f"a wavelength after each reflection, from {min(numbers):g} to {max(numbers):g} A: "
+            "Laue data (HKLF 2) are not supported",
         )
     warnings.warn(
         CupysimWarning(
-            f"{path}: what {len(texts)} lines have behind column 32 is not read, such as "
+            f"{path}: {len(texts)} lines have text after column 32 that is not read, such as "
             f"{texts[0][:40]!r}"
         ),
         stacklevel=3,
@@ -117,13 +119,13 @@ def _check_behind(path: object, behind: Sequence[str]) -> None:
 
 
 def _check_batches(path: object, batches: Mapping[int, int]) -> None:
-    """Refuse batches which have scales of their own; they are given with a line of each.
+    """Reject several batches: each has its own scale. `batches` has a line of each.
 
-    A list with 1 and -1 alone has flags of reflections for R-free, as XDSCONV and XPREP write them.
+    XDSCONV and XPREP write only 1 and -1: these are flags of reflections for R-free.
     """
     twins = [number for number in batches if number < -1]
     if -1 in batches and any(number > 1 for number in batches):
-        # flags for R-free go with 1
+        # flags for R-free come with 1 only
         twins.append(-1)
     if twins:
         reason = "a negative batch number: overlapped reflections of a twin (HKLF 5)"
@@ -132,7 +134,7 @@ def _check_batches(path: object, batches: Mapping[int, int]) -> None:
     if len(several) > 1:
         raise FileFormatError(
             path,
-            f"batches {', '.join(map(str, several[:6]))}, whose scales (BASF) the list does not "
-            "tell: merge them before",
+            f"batches {', '.join(map(str, several[:6]))}, but the list does not give their scales "
+            "(BASF): merge them before",
             batches[several[1]],
         )

@@ -1,4 +1,4 @@
-"""Instructions behind a SHELX list, held against what else is known of it."""
+"""Instructions after a SHELX list, compared with the given cell, group and kind of data."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ UNSUPPORTED = {
     "5": "overlapped reflections of a twin",
     "6": "groups of overlapped reflections",
 }
-"""Other numbers of formats, and what such lists hold."""
+"""Numbers of formats that are not supported, and the content of such lists."""
 
 SAME_CELL = 1e-3
-"""Relative difference of edges and angles up to which a cell is the one that is given."""
+"""Relative difference of edges and angles up to which a cell equals the given one."""
 
 CENTRING = {
     1: (), 2: ("x+1/2,y+1/2,z+1/2",), 3: ("x+2/3,y+1/3,z+1/3", "x+1/3,y+2/3,z+2/3"),
     4: ("x,y+1/2,z+1/2", "x+1/2,y,z+1/2", "x+1/2,y+1/2,z"), 5: ("x,y+1/2,z+1/2",),
     6: ("x+1/2,y,z+1/2",), 7: ("x+1/2,y+1/2,z",),
 }  # fmt: skip
-"""Translations of the numbers of LATT: P, I, R (obverse), F, A, B, C. Positive ones have a centre
-of symmetry at the origin."""
+"""Translations of the numbers of LATT: P, I, R (obverse), F, A, B, C. A positive number means a
+centre of symmetry at the origin."""
 
 PLACES_OF_MATRIX = slice(3, 12)
-"""Words of HKLF n s r11 ... r33 which are the matrix of the indices."""
+"""Words of HKLF n s r11 ... r33 that are the matrix of the indices."""
 
 _REFLECTION = re.compile(r"(?=.*[1-9])(?=.*\d.*\d.*\d)[ \d-]{12}[ \d.+-]*\d[ \d.+-]*$")
 
@@ -47,33 +47,33 @@ def check_trailer(
     cell: Cell,
     symmetry: Symmetry,
 ) -> None:
-    """Hold the lines behind a list, where some programs put instructions, against what is given.
+    """Compare instructions after a list with the given values. Some programs write them there.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     lines : sequence of str
-        What follows the end of the list.
+        Lines after the end of the list.
     first : int
-        The number of their first line.
+        Number of the first of these lines in the file.
     intensities : bool
-        The list is read as F^2 (HKLF 4), not F (HKLF 3).
+        Whether the list is read as F^2 (HKLF 4), not F (HKLF 3).
     cell : tuple of 6 float
-        The cell that is given.
+        Given cell: a, b, c (Angstrom), alpha, beta, gamma (degrees).
     symmetry : Symmetry
-        The group that is given.
+        Given space group.
 
     Raises
     ------
     FileFormatError
-        If HKLF says that the list is another, or has a matrix or a scale.
+        If HKLF names another format, or has a matrix or a scale.
     """
     behind = [number for number, line in enumerate(lines, first) if _REFLECTION.match(line)]
     alarms = []
     if behind:
         alarms.append(
-            f"{len(behind)} lines behind the end of the list look like reflections and are not "
+            f"{len(behind)} lines after the end of the list look like reflections and are not "
             f"read, the first is line {behind[0]}"
         )
     latt, operators = 1, ["x,y,z"]
@@ -95,7 +95,7 @@ def check_trailer(
         told = _group(path, latt, operators)
         if not np.array_equal(told.rotations, symmetry.rotations):
             alarms.append(
-                f"its LATT and SYMM are those of {told.name}; the group that is given counts, "
+                f"its LATT and SYMM are those of {told.name}; the given group counts, "
                 f"{symmetry.name}"
             )
     for text in alarms:
@@ -103,7 +103,7 @@ def check_trailer(
 
 
 def _instructions(lines: Sequence[str], first: int) -> Iterator[tuple[int, list[str]]]:
-    """Words of each instruction and its line; a line ending with = continues on the next one."""
+    """Line number and words of each instruction. A line that ends with = continues on the next."""
     words: list[str] = []
     for number, line in enumerate(lines, first):
         plain = line.partition("!")[0].rstrip()
@@ -116,7 +116,7 @@ def _instructions(lines: Sequence[str], first: int) -> Iterator[tuple[int, list[
 
 
 def _check_format(path: object, words: Sequence[str], line: int, intensities: bool) -> None:
-    """Refuse a list which HKLF calls another one; a negative number is of a list which follows."""
+    """Reject a list if HKLF names another format. A negative number announces further lists."""
     kind = words[1].lstrip("-")
     if kind in UNSUPPORTED:
         raise FileFormatError(
@@ -131,7 +131,7 @@ def _check_format(path: object, words: Sequence[str], line: int, intensities: bo
     if numbers and numbers[0] != 1.0:
         raise FileFormatError(
             path,
-            f"it says HKLF {kind} with the scale {words[2]} itself, which is not applied: scale "
+            f"it says HKLF {kind} with the scale {words[2]} itself. It is not applied: scale "
             "the list, and delete the number",
             line,
         )
@@ -139,8 +139,8 @@ def _check_format(path: object, words: Sequence[str], line: int, intensities: bo
     if matrix and matrix != np.eye(3).ravel().tolist():
         raise FileFormatError(
             path,
-            f"it says HKLF {kind} with the matrix {' '.join(words[PLACES_OF_MATRIX])} itself, "
-            "which is not applied: transform the indices, and delete the matrix",
+            f"it says HKLF {kind} with the matrix {' '.join(words[PLACES_OF_MATRIX])} itself. It "
+            "is not applied: transform the indices, and delete the matrix",
             line,
         )
 
@@ -155,7 +155,7 @@ def _other_cell(words: Sequence[str], cell: Cell) -> list[str]:
 
 
 def _group(path: object, latt: int, operators: Sequence[str]) -> Symmetry:
-    """The group of LATT and SYMM, which leave out what follows from the lattice."""
+    """The group of LATT and SYMM. SYMM omits operators that follow from the lattice."""
     gemmi = require("gemmi", "reading space groups")
     inversions = ["x,y,z"] + ["-x,-y,-z"] * (latt > 0)
     shifts = ["x,y,z", *CENTRING[abs(latt)]]

@@ -23,29 +23,30 @@ LARGEST_USUAL_B = EIGHT_PI_SQUARED
 """B factor (Angstrom^2) of U = 1 Angstrom^2, beyond which no atom of a crystal moves."""
 
 SAME_PLACE = 0.1
-"""Distance (Angstrom) up to which an operator leaves a site where it is: coordinates such as 0.333
-are off by less."""
+"""Largest distance (Angstrom) between a site on a special position and its image. The rounding of
+coordinates such as 0.333 is smaller."""
 
 DUMMY = "dum"
-"""Flag of a site which is not an atom."""
+"""Flag of a site that is not an atom."""
 
 ISOTROPIC = ("uiso", "biso", "uovl", "bovl")
-"""Types of displacement for which a tensor does not count."""
+"""Types of displacement that ignore a tensor."""
 
 ANISOTROPIC = ("uani", "bani", "umpe", "bmpe")
-"""Types of displacement which need a tensor, or more."""
+"""Types of displacement that need a tensor, or more."""
 
 SAME_TENSOR, SAME_U = 1e-2, 1e-4
-"""Relative difference, and difference (Angstrom^2), up to which U and B of a site are the same
-tensor: they are rounded."""
+"""Relative difference, and difference (Angstrom^2). Up to these, U and B of a site are the same
+tensor: both are rounded."""
 
 NEAR = 1.0
-"""Distance (Angstrom) up to which operators can leave a site where it is: where the file says how
-many do, and its coordinates are those of one side of a disordered site, or have few digits."""
+"""The same distance (Angstrom) if the file gives the number of operators. The coordinates may be
+those of one side of a disordered site, or have few digits."""
 
 ORDER = "_atom_site_site_symmetry_order"
-"""How many operators leave a site where it is. Its forerunner, symmetry_multiplicity, means this
-in files of some programs and the number of equivalent sites in others, and is not read."""
+"""Item with the number of operators that leave a site in place. Its predecessor,
+symmetry_multiplicity, is not read: some programs write this number, others the number of equivalent
+sites."""
 
 ATTACHED = "_atom_site_attached_hydrogens"
 
@@ -68,27 +69,28 @@ _FORMULA = re.compile(r"([A-Z][a-z]?)")
 def small_molecule(
     path: object, gemmi: Any, block: CifBlock, cell: Cell, symmetry: Symmetry | None
 ) -> tuple[Any, list[str], list[str]]:
-    """A model of one residue for each site, as macromolecules have it.
+    """Make a model as for macromolecules, with one residue for each site.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     gemmi : module
-        The library.
+        The gemmi module.
     block : CifBlock
-        A block with ``_atom_site_fract_x``.
+        Block with ``_atom_site_fract_x``.
     cell : tuple of 6 float
-        Its unit cell.
+        Unit cell: a, b, c (Angstrom), alpha, beta, gamma (degrees).
     symmetry : Symmetry, optional
-        The space group, which tells special positions.
+        Space group, to find special positions.
 
     Returns
     -------
     structure : gemmi.Structure
-        One model; occupancies of special positions are divided by their number of equal images.
+        One model. The occupancies of special positions are divided by the number of operators that
+        leave them in place.
     remarks, warnings : list of str
-        What was done, and what the user must know.
+        Notes on what was done, and warnings for the user.
 
     Raises
     ------
@@ -117,9 +119,9 @@ def small_molecule(
     if tensors and block.texts(ANISO_LABEL) and len(set(labels)) < len(labels):
         warnings.append("sites share a label: the first tensor of a label counts for all of them")
     if any(name.startswith("_atom_site_anharm_") for name in block.columns):
-        warnings.append("anharmonic displacements are not taken")
+        warnings.append("anharmonic displacements are not used")
     if "_cell_modulation_dimension" in block.columns:
-        warnings.append("the crystal is modulated: its average structure is taken")
+        warnings.append("the crystal is modulated: its average structure is used")
     is_dummy = np.array([flag.lower() == DUMMY for flag in flags])
     unplaced = ~np.isfinite(fractions).all(axis=1) & ~is_dummy
     model, chain = gemmi.Model(1), gemmi.Chain("A")
@@ -159,21 +161,21 @@ def small_molecule(
     for count, what in (
         (special, "sites on special positions"),
         (np.count_nonzero(unplaced), "sites without coordinates are left out"),
-        (np.count_nonzero(is_dummy), "dummies, which are not atoms, are left out"),
+        (np.count_nonzero(is_dummy), "dummies (not atoms) are left out"),
     ):
         if count:
             remarks.append(f"{count} {what}")
     attached = np.nansum(_numbers(path, block, ATTACHED, len(fractions)))
     if attached > 0.0:
         warnings.append(
-            f"{attached:g} hydrogen atoms which the file only counts (attached_hydrogens) have no "
+            f"{attached:g} hydrogen atoms that the file only counts (attached_hydrogens) have no "
             "place and are left out"
         )
     if any("scat_dispersion" in name for name in block.columns):
         remarks.append("anomalous scattering (scat_dispersion) is not calculated")
     if wrong_order:
         warnings.append(
-            f"site_symmetry_order is impossible where the atoms are, which count: "
+            f"site_symmetry_order is impossible at the places of the atoms, but the places count: "
             f"{listed(wrong_order)}"
         )
     if without_b:
@@ -188,12 +190,12 @@ def small_molecule(
 
 
 def tensors_lack(columns: Sequence[str]) -> str:
-    """What to say of tensors of which columns are missing.
+    """Warning about displacement tensors with missing columns.
 
     Parameters
     ----------
     columns : sequence of str
-        The columns.
+        Missing columns.
     """
     return f"anisotropic displacements are left out, since the file lacks {listed(columns)}"
 
@@ -201,16 +203,16 @@ def tensors_lack(columns: Sequence[str]) -> str:
 def tensors_told(
     lonely: Sequence[str], repeated: Sequence[str], incomplete: Sequence[str]
 ) -> Iterator[str]:
-    """What to say of tensors which no atom has, an atom has several times, or lack numbers.
+    """Warnings about tensors without an atom, repeated tensors, and tensors that lack numbers.
 
     Parameters
     ----------
     lonely : sequence of str
-        Labels of tensors which no atom has.
+        Labels of tensors without an atom.
     repeated : sequence of str
-        Labels of further tensors, which differ from the first one.
+        Labels of atoms with further tensors that differ from the first one.
     incomplete : sequence of str
-        Labels of tensors of which only some numbers are known.
+        Labels of tensors that lack numbers.
     """
     if incomplete:
         yield (
@@ -219,24 +221,24 @@ def tensors_told(
         )
     if lonely:
         yield (
-            f"{len(lonely)} anisotropic displacements are of no atom in the file, and are left "
+            f"{len(lonely)} anisotropic displacements belong to no atom in the file, and are left "
             f"out: {listed(lonely)}"
         )
     if repeated:
         yield (
-            f"{len(repeated)} atoms have several anisotropic displacements, of which the first "
-            f"one counts: {listed(repeated)}"
+            f"{len(repeated)} atoms have several anisotropic displacements, the first one counts: "
+            f"{listed(repeated)}"
         )
 
 
 def _texts(block: CifBlock, name: str, count: int) -> list[str]:
-    """A column of texts; empty ones where it is not there."""
+    """A column of texts; empty texts if the column is missing."""
     values = block.texts(name)
     return values if len(values) == count else [""] * count
 
 
 def _numbers(path: object, block: CifBlock, name: str, count: int) -> np.ndarray:
-    """A column of numbers; NaN where it is not there."""
+    """A column of numbers; NaN if the column is missing."""
     if len(block.columns.get(name, ())) != count:
         return np.full(count, np.nan)
     return block.numbers(path, name)
@@ -245,7 +247,7 @@ def _numbers(path: object, block: CifBlock, name: str, count: int) -> np.ndarray
 def _elements(
     gemmi: Any, block: CifBlock, labels: Sequence[str]
 ) -> tuple[list[Any], list[int], list[str]]:
-    """Elements and charges of the sites, and a warning of those which are guessed."""
+    """Elements and charges of the sites, and warnings about guessed elements."""
     symbols = _texts(block, "_atom_site_type_symbol", len(labels))
     formula = set(_FORMULA.findall(block.text("_chemical_formula_sum")))
     elements: list[Any] = []
@@ -258,7 +260,7 @@ def _elements(
         match = _SYMBOL.match(symbol if is_known else label)
         letters = match[1] if match else ""
         if not is_known:
-            # MgM1: a site's name follows the element
+            # in MgM1, the name of the site follows the element
             letters = _LETTERS.match(label)[0]  # type: ignore[index]
         candidates = [letters] if is_known else _candidates(gemmi, letters, formula)
         element = gemmi.Element(candidates[0].capitalize() if candidates else "X")
@@ -274,7 +276,7 @@ def _elements(
         if not is_known:
             guessed.setdefault(element.name, label)
     warnings = [
-        f"{what} are taken for elements: "
+        f"{what} are read as elements: "
         f"{listed([f'{word} as {name}' for name, word in words.items()])}"
         for what, words in (("without type symbols, labels", guessed), ("type symbols", odd))
         if words
@@ -283,7 +285,7 @@ def _elements(
 
 
 def _candidates(gemmi: Any, letters: str, formula: set[str]) -> list[str]:
-    """Elements which the letters of a label can mean, the likeliest first."""
+    """Elements that the letters of a label can mean, the likeliest first."""
     names = [name.capitalize() for name in (letters[:2], letters[:1]) if name]
     names = [name for name in dict.fromkeys(names) if gemmi.Element(name).atomic_number > 0]
     if formula & set(names):
@@ -297,19 +299,19 @@ def _candidates(gemmi: Any, letters: str, formula: set[str]) -> list[str]:
 def _displacements(
     path: object, block: CifBlock, labels: Sequence[str], cell: Any
 ) -> tuple[np.ndarray, dict[int, np.ndarray], list[str]]:
-    """Isotropic B (Angstrom^2; NaN for none), Cartesian U by the site's number, and warnings."""
+    """Isotropic B (Angstrom^2; NaN for none), Cartesian U by number of site, and warnings."""
     count = len(labels)
     b_iso = EIGHT_PI_SQUARED * _numbers(path, block, "_atom_site_u_iso_or_equiv", count)
     stored = _numbers(path, block, "_atom_site_b_iso_or_equiv", count)
     b_iso = np.where(np.isnan(b_iso), stored, b_iso)
     kind_of_site = next((name for name in KINDS if block.texts(name)), KINDS[0])
     kinds = [kind.lower() for kind in _texts(block, kind_of_site, count)]
-    # without labels of their own, tensors stand in the loop of the atoms
+    # without their own labels, tensors are in the loop of the atoms
     names = block.texts(ANISO_LABEL)
     rows = len(names) or count
     reciprocal = np.array(cell.reciprocal().parameters[:3])
     to_cartesian = np.array(cell.orth.mat.tolist()) @ np.diag(reciprocal)
-    # U and B are along a*, b*, c* of unit length; beta has their lengths in it
+    # U and B refer to a*, b*, c* of unit length; beta includes their lengths
     lengths = np.outer(reciprocal, reciprocal)
     found: dict[str | int, np.ndarray] = {}
     repeated, incomplete, alarms = [], [], []
@@ -354,8 +356,8 @@ def _displacements(
     ]
     if lacking:
         alarms.append(
-            f"{len(lacking)} atoms are said to be anisotropic, and have no tensor: isotropic "
-            f"displacements count: {listed(lacking)}"
+            f"{len(lacking)} atoms should be anisotropic, but have no tensor; isotropic "
+            f"displacements are used: {listed(lacking)}"
         )
     return b_iso, tensors, alarms
 
@@ -363,7 +365,7 @@ def _displacements(
 def _images(
     fraction: np.ndarray, symmetry: Symmetry, orthogonal: np.ndarray, order: float
 ) -> tuple[int, bool]:
-    """How many operators leave a site where it is, and whether `order` (or NaN) is possible."""
+    """Number of operators that leave a site in place, and whether `order` (or NaN) is possible."""
     distances = []
     for op in symmetry.all_operators:
         moved = np.array(op.apply_to_xyz(fraction.tolist())) - fraction
@@ -372,6 +374,6 @@ def _images(
     count = int(np.count_nonzero(np.array(distances) < SAME_PLACE))
     if np.isnan(order):
         return count, True
-    # a site beside an axis is said to be a general one where an atom is disordered about it
+    # a file may call a site near an axis general if the atom is disordered about the axis
     possible = (1, count, int(np.count_nonzero(np.array(distances) < NEAR)))
     return (int(order), True) if order in possible else (count, False)

@@ -1,4 +1,4 @@
-"""What files with a crystal structure give: structure factors and the unit cell."""
+"""Structure factors and unit cell from a file with reflections or atoms."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from cupysim.models.structure_factors import StructureFactors
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """Structure factors with the unit cell to which they belong.
+    """Structure factors with their unit cell.
 
     Parameters
     ----------
     factors : StructureFactors
-        Amplitudes in P1, Friedel mates included.
+        Amplitudes (electrons) in P1, Friedel mates included.
     cell : UnitCell or None
-        The unit cell; None if the file does not have one.
+        Unit cell; None if the file has none.
     space_group : str
-        Hermann-Mauguin symbol, or what stands in its place.
+        Hermann-Mauguin symbol, or a description if the group has none.
     source : str
-        Names of the columns, or what was calculated.
+        Names of the columns, or description of the calculation.
     wavelength : float or None
         Wavelength of the data (m), if the file has one.
     notes : tuple of str
-        What was read and what was done to it, a line each.
+        Lines for the output: what was read, and what was done with it.
     symmetry : Symmetry or None
-        The space group, by which equivalents have equal amplitudes; None for P1.
+        Space group: its equivalents have equal amplitudes; None for P1.
     own_cell : UnitCell or None
-        The cell of a model's own crystal, where the model stands alone in another one.
+        Cell of a model's own crystal, if the model stands alone in another cell.
     is_calculated : bool
-        Amplitudes are those of a model, so that those which the group forbids are rounding.
+        Amplitudes are those of a model. Those that the group forbids are rounding errors.
     unclear_wavelength : str
-        What the file says instead, if it is not one wavelength.
+        Statement of the file about its wavelength, if it does not give exactly one.
     """
 
     factors: StructureFactors
@@ -50,11 +50,11 @@ class Structure:
 
 
 def unit_cell(cell: object) -> UnitCell:
-    """The unit cell of a gemmi object.
+    """Unit cell from a gemmi.UnitCell.
 
     Raises
     ------
     ModelError
-        If no such cell exists.
+        If the cell is impossible.
     """
     return UnitCell.from_degrees(*cell.parameters)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Space groups as the rotations which act on Miller indices."""
+"""Space groups, and their rotations that act on Miller indices."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from cupysim.models.crystal import UnitCell
 from cupysim.optional_libraries import require
 
 EDGE_TOLERANCE, ANGLE_TOLERANCE = 0.005, 0.5
-"""Relative difference of edges, and difference of angles (degrees), up to which a cell has the
-symmetry of its space group: refined cells of free edges differ less, another group more."""
+"""Relative difference of edges, and difference of angles (degrees). Up to these, a cell has the
+symmetry of its space group. Cells that were refined without constraints differ less; another group
+differs more."""
 
 ORIGINS = re.compile(r"(?:\s+([SZHR])|\s*:\s*([12HRhr]))$")
 ORIGIN_CHOICES = {"S": "1", "Z": "2"}
-"""What stands for an origin or for axes behind a symbol: letters in ICSD's files, else a colon with
-what International Tables have."""
+"""Suffixes of a symbol for the origin or the axes: letters in ICSD's files, otherwise a colon and
+the choice in International Tables."""
 
 MOST_ROTATIONS = 48
-"""Rotations of the largest point group."""
+"""Number of rotations of the largest point group."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +36,11 @@ class Symmetry:
     Parameters
     ----------
     name : str
-        Its name, for people.
+        Name of the group, for messages.
     operators : tuple of gemmi.Op
-        All operators but centring translations.
+        All operators without centring translations.
     all_operators : tuple of gemmi.Op
-        The same with centring translations.
+        All operators with centring translations.
     """
 
     name: str
@@ -48,12 +49,12 @@ class Symmetry:
 
     @property
     def group(self) -> Any:
-        """The space group as gemmi has it, or None."""
+        """The gemmi.SpaceGroup with these operators; None if gemmi has no name for it."""
         gemmi = require("gemmi", "reading space groups")
         return gemmi.find_spacegroup_by_ops(gemmi.GroupOps(list(self.all_operators)))
 
     def is_origin_assumed(self, name: str) -> bool:
-        """Whether a name leaves open which of two origins is meant."""
+        """Whether a name does not say which of two origins is meant."""
         return self.name.endswith(":1") and ":" not in name and not ORIGINS.search(name)
 
     def has_operators(self, other: Symmetry) -> bool:
@@ -62,17 +63,17 @@ class Symmetry:
         Parameters
         ----------
         other : Symmetry
-            The other group.
+            Group to compare with.
         """
         return self._triplets == {op.triplet() for op in other.all_operators}
 
     def is_without_centring(self, triplets: AbstractSet[str]) -> bool:
-        """Whether operators are those of this group, of which centring translations are missing.
+        """Whether operators are those of this group without centring translations.
 
         Parameters
         ----------
         triplets : set of str
-            The operators, with translations below one.
+            Operators to check, with translations below one.
         """
         gemmi = require("gemmi", "reading space groups")
         turns = {str(gemmi.Op(each).rot) for each in triplets}
@@ -89,7 +90,7 @@ class Symmetry:
         return np.unique(parts, axis=0)
 
     def representatives(self, hkl: np.ndarray) -> np.ndarray:
-        """Numbers which are equal for equivalent reflections, Friedel mates kept apart.
+        """Codes that are equal for equivalent reflections, but not for Friedel mates.
 
         Parameters
         ----------
@@ -108,32 +109,32 @@ class Symmetry:
 
 
 def of_group(group: Any) -> Symmetry:
-    """The symmetry of a space group of gemmi's."""
+    """The symmetry of a gemmi.SpaceGroup."""
     operations = group.operations()
     return Symmetry(group.xhm(), tuple(operations.sym_ops), tuple(operations))
 
 
 def of_operators(path: object, triplets: Sequence[str], name: str = "") -> Symmetry:
-    """The symmetry which operators of a file make.
+    """The space group of a file's operators.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     triplets : sequence of str
         Operators such as "x,-y,z+1/2".
     name : str, optional
-        What the file calls the group.
+        Name of the group in the file.
 
     Returns
     -------
     Symmetry
-        It has the name of a known group with these operators, if there is one.
+        The group, with the name of a known group with these operators if there is one.
 
     Raises
     ------
     FileFormatError
-        If they are not operators, or not a group.
+        If they are not operators, or do not form a group.
     """
     gemmi = require("gemmi", "reading space groups")
     operators = operators_of(path, triplets)
@@ -147,24 +148,24 @@ def of_operators(path: object, triplets: Sequence[str], name: str = "") -> Symme
 
 
 def operators_of(path: object, triplets: Sequence[str]) -> list[Any]:
-    """Different operators of a file, with translations below one.
+    """Distinct operators of a file, with translations below one.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     triplets : sequence of str
         Operators such as "x,-y,z+1/2".
 
     Returns
     -------
     list of gemmi.Op
-        In the order of the file.
+        The operators, in the order of the file.
 
     Raises
     ------
     FileFormatError
-        If one is no operator of a lattice.
+        If one of them is not an operator of a lattice.
     """
     gemmi = require("gemmi", "reading space groups")
     operators = []
@@ -174,7 +175,7 @@ def operators_of(path: object, triplets: Sequence[str]) -> list[Any]:
         except (RuntimeError, ValueError) as error:
             raise FileFormatError(path, f"no symmetry operator: {triplet[:60]!r}") from error
         rotation = np.array(op.rot) / op.DEN
-        # whole numbers which have an inverse of whole numbers
+        # integers, with an inverse of integers
         if (rotation != np.rint(rotation)).any() or round(abs(np.linalg.det(rotation))) != 1:
             raise FileFormatError(path, f"no symmetry operator: {triplet[:60]!r}")
         operators.append(op)
@@ -182,7 +183,7 @@ def operators_of(path: object, triplets: Sequence[str]) -> list[Any]:
 
 
 def _check_closure(path: object, operators: Sequence[Any]) -> None:
-    """Refuse operators of which one after another gives one which is not among them."""
+    """Reject operators that do not form a group: a product of two is missing."""
     problem = f"its {len(operators)} symmetry operators do not form a group"
     if not operators:
         raise FileFormatError(path, f"{problem}; some are missing or wrong")
@@ -208,23 +209,23 @@ def _check_closure(path: object, operators: Sequence[Any]) -> None:
             raise FileFormatError(
                 path,
                 f"{problem}: {other.triplet()} and then {op.triplet()} is "
-                f"{(op * other).wrap().triplet()}, which is missing",
+                f"{(op * other).wrap().triplet()}, but this one is missing",
             )
 
 
 def named(name: str, cell: Sequence[float] | None) -> Symmetry | None:
-    """The symmetry of a group's name, or None for an unknown one.
+    """The symmetry of a named group, or None if the name is unknown.
 
     Parameters
     ----------
     name : str
         Hermann-Mauguin symbol.
     cell : sequence of 6 float, optional
-        It tells rhombohedral from hexagonal axes.
+        Unit cell, to distinguish rhombohedral from hexagonal axes.
     """
     gemmi = require("gemmi", "reading space groups")
     alpha, gamma = (0.0, 0.0) if cell is None else (cell[3], cell[5])
-    # P2_1/c, P 2(1)/c; F d -3 m S and Z are ICSD's names of the two origins
+    # P2_1/c, P 2(1)/c; in ICSD's files, F d -3 m S and Z have different origins
     plain = re.sub(r"[_()]", "", name.strip())
     # P 1- is P -1
     plain = re.sub(r"(?<![0-9/])([1346])-(?=[\s:]|$)", r"-\1", plain)
@@ -240,10 +241,11 @@ def named(name: str, cell: Sequence[float] | None) -> Symmetry | None:
 
 
 def _short_symbol(full: str) -> str:
-    """The short Hermann-Mauguin symbol of a full one, as gemmi has them; else what it was.
+    """The short Hermann-Mauguin symbol of a full one, as gemmi knows it; other symbols unchanged.
 
-    International Tables A, table 2.1.3.3: an axis with a mirror across it is written by the mirror
-    alone, but for the fourfold or sixfold main axis and the one axis of monoclinic groups.
+    International Tables A, table 2.1.3.3: a short symbol replaces an axis and the mirror normal to
+    it by the mirror alone. Exceptions are the fourfold or sixfold main axis, and the unique axis of
+    monoclinic groups.
     """
     words = full.split()
     has_inversion_axis = "-3" in words
@@ -257,26 +259,26 @@ def _short_symbol(full: str) -> str:
 
 
 def cell_text(cell: Sequence[float]) -> str:
-    """A unit cell in one line: Angstrom and degrees."""
+    """A unit cell as text in one line: edges in Angstrom, angles in degrees."""
     return " ".join(f"{number:g}" for number in cell)
 
 
 def check_cell(path: object, cell: Sequence[float], symmetry: Symmetry) -> None:
-    """Refuse a cell whose metric the space group does not leave as it is.
+    """Reject a cell if an operator of the space group changes its metric.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     cell : sequence of 6 float
         a, b, c (Angstrom), alpha, beta, gamma (degrees).
     symmetry : Symmetry
-        The group.
+        Space group.
 
     Raises
     ------
     FileFormatError
-        If there is no such cell, or an operator turns it into one with other edges or angles.
+        If the cell is impossible, or an operator changes its edges or angles.
     """
     try:
         UnitCell.from_degrees(*cell)

@@ -1,4 +1,4 @@
-"""Reflections as a file lists them, before anything is done to them."""
+"""Reflections as a file lists them, before they are merged and expanded."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from cupysim.errors import FileFormatError
 from cupysim.formats.structures.symmetry import Symmetry
 
 LONGEST_WAVE = 1e6
-"""Angstrom; longer waves are mistakes."""
+"""Longest possible wavelength (Angstrom)."""
 
 LARGEST_INDEX = 10**5
-"""Miller indices beyond this are not Miller indices."""
+"""Largest possible Miller index."""
 
 Cell = tuple[float, float, float, float, float, float]
 """a, b, c (Angstrom), alpha, beta, gamma (degrees)."""
 
 
 class Quantity(Enum):
-    """What the numbers of a column are."""
+    """Physical quantity of the numbers in a column."""
 
     AMPLITUDE = "amplitudes"
     INTENSITY = "intensities"
@@ -39,21 +39,21 @@ class Column:
     Parameters
     ----------
     label : str
-        Its name in the file.
+        Name of the column in the file.
     quantity : Quantity
-        What its numbers are.
+        Quantity that the column holds.
     values : ndarray of float64, shape (n,)
-        The numbers; NaN where a value is missing.
+        Numbers of the column; NaN if a value is missing.
     kind : str
-        The type as the file names it, for messages.
+        Type of the column in the file, for messages.
     of_one_mate : bool
-        The file declares that it holds one of the two Friedel mates.
+        The file declares that the column holds one of the two Friedel mates.
     other_names : tuple of str
-        Further names by which a user may call it.
+        Further names that a user may give.
     dataset : str
-        Name of the dataset to which it belongs, if the file has several.
+        Name of the column's dataset, if the file has several.
     cell, wavelength : optional
-        The dataset's unit cell, and its wavelength (m).
+        Unit cell and wavelength (m) of the dataset.
     """
 
     label: str
@@ -67,43 +67,43 @@ class Column:
     wavelength: float | None = None
 
     def is_called(self, name: str) -> bool:
-        """Whether a user can mean this column by a name, perhaps with the dataset before it."""
+        """Whether a name means this column. A prefix ``DATASET/`` is allowed."""
         names = (self.label, *self.other_names)
         return name in names or any(name == f"{self.dataset}/{each}" for each in names)
 
 
 @dataclass(frozen=True, eq=False)
 class ReflectionTable:
-    """Reflections of one table of a file.
+    """Table of reflections in a file.
 
     Parameters
     ----------
     kind : str
-        What kind of file it is, for people.
+        Kind of the file, for messages.
     block : str
-        The block's name, if the file has blocks.
+        Name of the block, if the file has blocks.
     hkl : ndarray of int64, shape (n, 3)
         Miller indices.
     columns : tuple of Column
-        All but the indices.
+        All columns except the indices.
     cell : tuple of 6 float, optional
-        The unit cell.
+        Unit cell: a, b, c (Angstrom), alpha, beta, gamma (degrees).
     symmetry : Symmetry, optional
-        The space group.
+        Space group.
     wavelength : float, optional
         Wavelength (m).
     unclear_wavelength : str
-        What the file says instead, if it is not one wavelength.
+        Statement of the file about its wavelength, if it does not give exactly one.
     is_minus : ndarray of bool, shape (n,), optional
-        Rows of unmerged data whose indices were replaced by those of the Friedel mate.
+        Rows of unmerged data that have the indices of the Friedel mate.
     refused : str
-        Why its data cannot be taken, if the file says so.
+        Reason why the data cannot be used; empty if they can.
     mates_are_equal : bool
         The file declares that Friedel mates are the same reflection.
     remarks : tuple of str
-        What was done while reading.
+        Notes on what the reader did.
     warnings : tuple of str
-        What the user must know.
+        Warnings for the user.
     """
 
     kind: str
@@ -126,7 +126,7 @@ class ReflectionTable:
         Parameters
         ----------
         chosen : ndarray of bool, shape (n,)
-            Which rows stay.
+            Rows to keep.
         """
         return replace(
             self,
@@ -137,24 +137,24 @@ class ReflectionTable:
 
 
 def miller_indices(path: object, numbers: np.ndarray) -> np.ndarray:
-    """Numbers of a file as Miller indices.
+    """Convert numbers of a file to Miller indices.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     numbers : ndarray of float64, shape (n, 3)
-        As they were read.
+        Numbers as they were read.
 
     Returns
     -------
     ndarray of int64, shape (n, 3)
-        The indices.
+        Miller indices.
 
     Raises
     ------
     FileFormatError
-        If they are not whole numbers of a possible size; the message has the row.
+        If they are not integers, or are too large. The message gives the row.
     """
     with np.errstate(invalid="ignore"):
         wrong = ~((numbers == np.rint(numbers)) & (np.abs(numbers) <= LARGEST_INDEX)).all(axis=1)
@@ -166,6 +166,6 @@ def miller_indices(path: object, numbers: np.ndarray) -> np.ndarray:
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:
-    """Names with commas between, shortened where there are many."""
+    """Names separated by commas. Only the first `most` are shown."""
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

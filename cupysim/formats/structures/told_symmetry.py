@@ -1,4 +1,4 @@
-"""Space groups which a file tells in several ways, and whether these agree."""
+"""Space group of a file that may state it in several ways, and contradictions between these."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from cupysim.formats.structures.symmetry import (
 from cupysim.optional_libraries import require
 
 ENTRY = 1000
-"""Numbers of groups beyond this, in MTZ files, are those of other settings of the same group."""
+"""Offset of group numbers in MTZ files: larger numbers mean other settings of the same group."""
 
 
 @dataclass(frozen=True, eq=False)
 class ToldSymmetry:
-    """A space group, and what must be said of it.
+    """Space group of a file, with assumptions and contradictions.
 
     Parameters
     ----------
     symmetry : Symmetry, optional
-        The group; None if the file has none.
+        Space group; None if the file has none.
     assumptions : tuple of str
-        What the file leaves open, and what is taken.
+        Notes on what the file does not say, and what is assumed.
     contradictions : tuple of str
-        What the file says besides, of another group.
+        Warnings about other groups that the file names.
     """
 
     symmetry: Symmetry | None = None
@@ -40,18 +40,18 @@ class ToldSymmetry:
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """What a file says of its space group, in order of their weight.
+    """Statements of a file about its space group, in order of precedence.
 
     Parameters
     ----------
     operators : sequence of (str, sequence of str)
-        Lists of operators, each with what it is called. They count first.
+        Lists of operators, each with a name for messages. They count first.
     hall : sequence of str
         Hall symbols.
     names : sequence of str
         Hermann-Mauguin symbols.
     types : sequence of str
-        Symbols of the same group in perhaps another setting.
+        Symbols of the same group, possibly in another setting.
     numbers : sequence of str
         Numbers of International Tables.
     """
@@ -64,28 +64,28 @@ class Words:
 
 
 def symmetry_of(path: object, words: Words, cell: Sequence[float] | None) -> ToldSymmetry:
-    """The space group of a file.
+    """Find the space group of a file from all its statements.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     words : Words
-        What the file says.
+        Statements of the file.
     cell : sequence of 6 float, optional
-        It tells rhombohedral from hexagonal axes.
+        Unit cell, to distinguish rhombohedral from hexagonal axes.
 
     Returns
     -------
     ToldSymmetry
-        Operators count before a Hall symbol, that before a Hermann-Mauguin symbol, and that before
-        a number. Whatever else is said of another group is among the contradictions.
+        The group. Operators count before a Hall symbol, then a Hermann-Mauguin symbol, then a
+        number. Statements about another group become contradictions.
 
     Raises
     ------
     FileFormatError
-        If operators are no group; if two lists of operators, or symbols without operators, are of
-        different groups; if nothing of what is said can be understood.
+        If operators do not form a group; if two lists of operators, or symbols without operators,
+        are of different groups; if no statement can be understood.
     """
     settings = {name: _settings(name, cell) for name in (*words.names, *words.types)}
     by_hall = [(text, each) for text in words.hall if (each := _of_hall(path, text)) is not None]
@@ -117,9 +117,7 @@ def symmetry_of(path: object, words: Words, cell: Sequence[float] | None) -> Tol
         if not words.operators and not any(_are_of_one_type(each, chosen) for each in others):
             raise FileFormatError(path, f"{what} and {other_what} are of different space groups")
     found = chosen.name if chosen.group is not None else "a group without a name"
-    counts = (
-        f"{what} {'count, which are those of' if words.operators else 'counts, which is'} {found}"
-    )
+    counts = f"{what} {'count' if words.operators else 'counts'} ({found})"
     texts = [f"{counts}, not {each}" for each, _ in contradictions]
     texts += [
         f"{counts}, not its number {number}"
@@ -132,28 +130,28 @@ def symmetry_of(path: object, words: Words, cell: Sequence[float] | None) -> Tol
 def by_name_or_operators(
     path: object, name: str, triplets: Sequence[str], cell: Sequence[float] | None
 ) -> ToldSymmetry:
-    """The space group of a PDB file, whose CRYST1 record counts before its REMARK 290.
+    """Find the space group of a PDB file: CRYST1 counts before REMARK 290.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     name : str
         The Hermann-Mauguin symbol, or empty.
     triplets : sequence of str
         Operators of REMARK 290.
     cell : sequence of 6 float, optional
-        It tells rhombohedral from hexagonal axes.
+        Unit cell, to distinguish rhombohedral from hexagonal axes.
 
     Returns
     -------
     ToldSymmetry
-        Where the name leaves the origin open, the operators tell it.
+        The group. If its name allows two origins, the operators decide.
 
     Raises
     ------
     FileFormatError
-        If an unknown name has no operators, or they are no group.
+        If the name is unknown and there are no operators, or they do not form a group.
     """
     settings = _settings(name, cell)
     if not triplets or not settings:
@@ -176,7 +174,7 @@ def by_name_or_operators(
 def _of_lists(
     path: object, lists: Sequence[tuple[str, Sequence[str]]], name: str, settings: list[Symmetry]
 ) -> tuple[Symmetry, tuple[str, ...]]:
-    """The group of lists of operators, with centring translations which only its name has."""
+    """The group of lists of operators, with centring translations that only its name implies."""
     found: list[Symmetry] = []
     assumptions: tuple[str, ...] = ()
     for _, triplets in lists:
@@ -185,7 +183,9 @@ def _of_lists(
         if whole is None:
             whole = of_operators(path, triplets, "" if settings else name)
         else:
-            assumptions = ("its operators lack centring translations, which its name has",)
+            assumptions = (
+                "its operators lack the centring translations of its name; they are added",
+            )
         if found and not whole.has_operators(found[0]):
             raise FileFormatError(
                 path,
@@ -197,7 +197,7 @@ def _of_lists(
 
 
 def _of_number(path: object, words: Words) -> ToldSymmetry:
-    """The usual setting of a group of which nothing but the number is known."""
+    """The usual setting of a group if only its number is known."""
     gemmi = require("gemmi", "reading space groups")
     told = [*words.names, *words.hall]
     numbers = {int(number): number for number in words.numbers if _is_number(number)}
@@ -206,7 +206,7 @@ def _of_number(path: object, words: Words) -> ToldSymmetry:
     for value, number in numbers.items():
         found = gemmi.find_spacegroup_by_number(value)
         if found is not None and not words.names:
-            remark = f"it has a space group's number alone, {number}: {found.xhm()} is assumed"
+            remark = f"it has only a space group number, {number}: {found.xhm()} is assumed"
             return ToldSymmetry(of_group(found), (remark,))
     if told or words.numbers:
         raise FileFormatError(path, f"unknown space group {[*told, *words.numbers][0]!r}")
@@ -214,7 +214,7 @@ def _of_number(path: object, words: Words) -> ToldSymmetry:
 
 
 def _settings(name: str, cell: Sequence[float] | None) -> list[Symmetry]:
-    """What a name can mean: of two origins both, the first one before."""
+    """Possible groups of a name: both if there are two origins, the first one first."""
     found = named(name, cell)
     if found is None:
         return []
@@ -232,7 +232,7 @@ def _of_hall(path: object, text: str) -> Symmetry | None:
 
 
 def _are_of_one_type(one: Symmetry, other: Symmetry) -> bool:
-    """Whether two groups are the same but for axes and origin, as far as it is known."""
+    """Whether two groups are the same except for axes and origin, as far as it is known."""
     groups = one.group, other.group
     if None in groups:
         return len(one.all_operators) == len(other.all_operators)
@@ -244,7 +244,7 @@ def _is_number(text: str) -> bool:
 
 
 def _has_number(symmetry: Symmetry, text: str) -> bool:
-    """Whether a group can have a number; what is not a group's number says nothing."""
+    """Whether a group can have a number. True if the text is not the number of a group."""
     gemmi = require("gemmi", "reading space groups")
     known = gemmi.find_spacegroup_by_number(int(text) % ENTRY) if _is_number(text) else None
     return known is None or _are_of_one_type(of_group(known), symmetry)

@@ -1,4 +1,4 @@
-"""The one wavelength of a data set, where its file lists several or says it twice."""
+"""The wavelength of a data set, if its file lists several or states it twice."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ LIST, IDENTIFIER, WEIGHT = (
     ("_diffrn_radiation_wavelength.id", "_diffrn_radiation_wavelength_id"),
     "_diffrn_radiation_wavelength_wt",
 )
-"""Items of the list of wavelengths. mmCIF has another item, `_diffrn_radiation.wavelength_id`,
-whose name differs by its dot alone."""
+"""Items of the list of wavelengths. mmCIF has another item with a similar name,
+`_diffrn_radiation.wavelength_id`: only its dot is at another place."""
 
 OF_SOURCE = tuple(
     f"_diffrn_{category}_pdbx_wavelength{ending}"
@@ -29,21 +29,21 @@ OF_SOURCE = tuple(
 )
 
 HINTS = ("_cell_measurement_wavelength", "_diffrn_radiation_type")
-"""What tells of a wavelength, but is not that of the reflections, or no number."""
+"""Items that mention a wavelength, but not that of the reflections, or not as a number."""
 
 _SEPARATORS = re.compile(r"[,;\s]+")
 
 
 @dataclass(frozen=True)
 class ToldWavelength:
-    """A wavelength, or why there is none.
+    """A wavelength, or the reason why there is none.
 
     Parameters
     ----------
     value : float, optional
         The wavelength (m).
     unclear : str
-        What the file says instead, if it is not one wavelength.
+        Statement of the file about its wavelength, if it does not give exactly one.
     """
 
     value: float | None = None
@@ -51,14 +51,14 @@ class ToldWavelength:
 
 
 def one_of(angstroms: Sequence[float], whose: str) -> ToldWavelength:
-    """The one wavelength among several numbers.
+    """Find the only wavelength among several numbers.
 
     Parameters
     ----------
     angstroms : sequence of float
-        Wavelengths (Angstrom); impossible ones are left out.
+        Wavelengths (Angstrom); impossible ones are ignored.
     whose : str
-        What has them, for the message.
+        Beginning of the message, such as "it has".
     """
     found: list[float] = []
     for number in angstroms:
@@ -72,16 +72,16 @@ def one_of(angstroms: Sequence[float], whose: str) -> ToldWavelength:
 
 
 def of_block(block: CifBlock, path: object, identifiers: Collection[str] = ()) -> ToldWavelength:
-    """The wavelength of a block of a CIF file, or of some of its reflections.
+    """Find the wavelength of a block of a CIF file, or of some of its reflections.
 
     Parameters
     ----------
     block : CifBlock
-        The block.
+        Block with the reflections.
     path : path_like
-        The file, for messages.
+        File name, for messages.
     identifiers : collection of str, optional
-        Which wavelengths of its list the reflections name.
+        Identifiers of the wavelengths in the list that the reflections name.
 
     Raises
     ------
@@ -98,11 +98,11 @@ def of_block(block: CifBlock, path: object, identifiers: Collection[str] = ()) -
         if not all(NUMBER.fullmatch(word) for word in plain):
             if not numbers:
                 return ToldWavelength(None, f"it has the wavelength {text[:60]!r} (A)")
-            # a range beside the number
+            # a range in addition to the number
             continue
         given = [float(word) for word in plain]
         if named and any(abs(each - numbers[0]) <= SAME * each for each in given):
-            # a source of several wavelengths, of which the reflections name theirs
+            # a source of several wavelengths: the reflections name theirs
             continue
         numbers = [*numbers, *given]
     found = one_of(numbers, "it has")
@@ -113,7 +113,7 @@ def of_block(block: CifBlock, path: object, identifiers: Collection[str] = ()) -
 
 
 def _listed(block: CifBlock, path: object) -> list[tuple[str, float]]:
-    """Identifiers and wavelengths (Angstrom) of the list; those of no weight are left out."""
+    """Identifiers and wavelengths (Angstrom) of the list, without those of weight zero."""
     texts = block.texts(*LIST)
     names = [list(block.parsed.find_values(name)) for name in IDENTIFIER]
     identifiers = next((each for each in names if len(each) == len(texts)), None)

@@ -17,18 +17,18 @@ SIGNATURE = b"!FORMAT=XDS_ASCII"
 
 _FIELD = re.compile(r"(\S[^=\s]*)\s*=\s*([^=]*?)(?=\s+\S+\s*=|\s*$)")
 _ITEMS = (("H", 1), ("K", 2), ("L", 3), ("IOBS", 4), ("SIGMA(IOBS)", 5))
-"""Columns of XDS_ASCII.HKL, and their places where its header names none."""
+"""Columns of XDS_ASCII.HKL, and their default numbers if the header gives none."""
 
 END = "!END_OF_DATA"
-"""The line behind the last reflection."""
+"""The line after the last reflection."""
 
 WAVELENGTH, N_ITEMS = "X-RAY_WAVELENGTH", "NUMBER_OF_ITEMS_IN_EACH_DATA_RECORD"
 
 DECISIVE = ("SPACE_GROUP_NUMBER", "UNIT_CELL_CONSTANTS", "FRIEDEL'S_LAW")
-"""What a header says once."""
+"""Keys that a header may have only once."""
 
 LARGEST_ITEM = 1000
-"""Columns of a line at most."""
+"""Largest number of columns in a line."""
 
 
 def read(path: object, lines: list[str]) -> ReflectionTable:
@@ -37,19 +37,19 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     lines : list of str
-        Its lines.
+        Lines of the file.
 
     Returns
     -------
     ReflectionTable
-        Columns I and SIGI, without misfits.
+        Reflections with the columns I and SIGI, without misfits.
 
     Raises
     ------
     FileFormatError
-        If a line is not as it must be, or the file is cut off.
+        If a line does not follow the format, or the file is cut off.
     """
     header: dict[str, str] = {}
     repeated: list[str] = []
@@ -66,7 +66,7 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
             if WAVELENGTH in fields:
                 waves.append(fields[WAVELENGTH])
             if "ISET" in fields:
-                # of one of several datasets, whose mean cell stands elsewhere
+                # one of several datasets: another line has their mean cell
                 continue
             repeated += [
                 name for name in DECISIVE if fields.get(name, header.get(name)) != header.get(name)
@@ -98,7 +98,7 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
         cell = tuple(plain_number(word) for word in header["UNIT_CELL_CONSTANTS"].split())
         plain_number(header["SPACE_GROUP_NUMBER"])
         number = int(header["SPACE_GROUP_NUMBER"])
-        # 0 is an unknown group to XDS, and P 1 to gemmi
+        # 0 means an unknown group in XDS, and P 1 in gemmi
         group = gemmi.find_spacegroup_by_number(number) if number > 0 else None
         wave = one_of([plain_number(each.split()[0]) for each in waves], "its datasets have")
     except (KeyError, ValueError, IndexError, TypeError, OverflowError) as error:
@@ -123,7 +123,7 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
 
 
 def _places(path: object, header: dict[str, str]) -> list[int]:
-    """In which columns h, k, l, I and sigma are, from 0."""
+    """Numbers of the columns of h, k, l, I and sigma, counted from 0."""
     words = [header.get(f"ITEM_{name}", str(at)) for name, at in _ITEMS]
     if not all(word.isdecimal() and 0 < int(word) < LARGEST_ITEM for word in words):
         raise FileFormatError(path, f"impossible columns in its header: {' '.join(words)[:60]}")
