@@ -320,8 +320,8 @@ def take_wavelength(args: Arguments, measured: Structure | None, inherited: Inhe
         elif measured is not None and measured.unclear_wavelength:
             warnings.warn(
                 CupysimWarning(
-                    f"{args.hkl_file}: {measured.unclear_wavelength}: no wavelength is read from "
-                    "it, and 1 A is used; give -lambda"
+                    f"{args.hkl_file}: {measured.unclear_wavelength}: none is taken, and 1 A is "
+                    "used; give -lambda"
                 ),
                 stacklevel=2,
             )

@@ -119,7 +119,7 @@ ROWS = [
     (
         f"{BASE} -fluence 1e60 -default_F 1e9",
         "144 pixels have no finite value, the first of them 0 0 (fast, slow): reduce what "
-        "multiplies them (-fluence, structure factors, -N, -water), or mend the geometry",
+        "multiplies them (-fluence, structure factors, -N, -water), or correct the geometry",
     ),
     # overflow of counts
     (

@@ -122,7 +122,7 @@ def test_wavelengths_of_a_cif(
     expected = None if angstroms is None else pytest.approx(angstroms * 1e-10, rel=1e-9)
     assert structure.wavelength == expected
     assert structure.unclear_wavelength == unclear
-    assert ("no wavelength is read from it" in said(structure)) == bool(unclear)
+    assert ("none is taken" in said(structure)) == bool(unclear)
 
 
 def test_the_command_tells_what_it_assumes(tmp_path: Path, run: Run) -> None:
@@ -130,7 +130,7 @@ def test_the_command_tells_what_it_assumes(tmp_path: Path, run: Run) -> None:
     outcome = run(f"-hkl a.HKL {SMALL}")
     assert "wave=1e-10 meters" in outcome.out
     assert (
-        "a.HKL: its datasets have the wavelengths 0.9795, 1.5 A: no wavelength is read from it, "
+        "a.HKL: its datasets have the wavelengths 0.9795, 1.5 A: none is taken, "
         "and 1 A is used; give -lambda"
     ) in outcome.err
     assert "give -lambda" not in run(f"-hkl a.HKL {SMALL} -lambda 1.5").err
