@@ -225,7 +225,7 @@ DAMAGED = {
     '{"layout": 1, "seeds": {"clock": NaN}}': "no record of a run",
     "": "no record of a run",
     "{}": "no record of a run",
-    '{"layout": 99}': "layout 99, which another version",
+    '{"layout": 99}': "its layout is 99; another version",
     '{"layout": 1, "arguments": 5}': "no record of a run",
     "[]": "no record of a run",
 }
@@ -246,7 +246,7 @@ def test_images_of_python_have_no_arguments(
     cupysim.simulate(experiment).save(tmp_path / "a.h5")
     status, _, err = again(str(tmp_path / "a.h5"), capsys)
     assert status == 2
-    assert "it was not written by the command" in err
+    assert "it was not written by the cupysim command" in err
 
 
 def test_nothing_is_written_after_an_error(run: Run) -> None:

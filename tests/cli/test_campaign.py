@@ -112,8 +112,8 @@ def test_failures_are_told(command: Command) -> None:
     ("words", "told"),
     [
         ("run nothing.toml", "nothing.toml"),
-        ("run small.toml --processes 0", "--processes 0: from 1 to"),
-        ("run small.toml --threads 0 --processes 1", "--threads 0: from 1 to"),
+        ("run small.toml --processes 0", "--processes 0: expected a number from 1 to"),
+        ("run small.toml --threads 0 --processes 1", "--threads 0: expected a number from 1 to"),
         ("run small.toml --shard 3/3", "--shard 3/3: number 3 of 3"),
         ("run small.toml -o small.toml", "small.toml"),
         ("resume nowhere", "nowhere holds no campaign"),
