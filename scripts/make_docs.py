@@ -24,11 +24,11 @@ def options_page() -> str:
         "```",
         "",
         "Options are recognised as nanoBragg recognises them: most may be lengthened",
-        "(`-wavelength`) or start with two dashes. Of options given twice the last one counts.",
-        "A unit stands behind each option which has one. With `-corrected`, another one of its",
-        "kind may be part of the name: `-distance_m 0.1`, `-pix0_vector_mm 20 -1.6 1.6`,",
-        "`-phi_rad 0.1`. An option without its value, one whose value is not a number, and an",
-        "unknown option are errors (exit status 9).",
+        "(`-wavelength`) or start with two dashes. If an option is given twice, the last one",
+        "counts. The unit of an option follows its help text in parentheses. With `-corrected`,",
+        "another unit of the same kind may be part of the name: `-distance_m 0.1`,",
+        "`-pix0_vector_mm 20 -1.6 1.6`, `-phi_rad 0.1`. An option without its value, a value that",
+        "is not a number, and an unknown option are errors (exit status 9).",
     ]
     for group in GROUPS:
         options = [option for option in OPTIONS if option.group == group]
@@ -37,10 +37,10 @@ def options_page() -> str:
             lines += [_row(option) for option in options]
     lines += [
         "",
-        "## Words which are ignored",
+        "## Ignored words",
         "",
-        "nanoBragg's documentation has them, nanoBragg itself ignores them; so does cupysim, with",
-        "a warning.",
+        "nanoBragg's documentation lists these words, but nanoBragg ignores them. cupysim ignores",
+        "them with a warning.",
         "",
         "| word | instead |",
         "|---|---|",

@@ -1,1 +1,1 @@
-"""Many shots from one file, which survive whatever ends the program."""
+"""Campaigns: data sets of many shots from one file. Finished shots survive any failure."""

@@ -1,4 +1,4 @@
-"""A data set of many shots for Python users: rendered, resumed, and read."""
+"""The class `Campaign`: render, resume and read a data set of many shots from Python."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from cupysim.formats.nexus.series import read_truth, read_units
 from cupysim.models.experiment import Experiment
 
 NAME = "campaign"
-"""Name of a campaign that is given as a mapping and does not tell its own."""
+"""Name of a campaign that is given as a mapping without a name."""
 
 
 class Campaign:
     """A data set of many shots.
 
-    It is rendered into a folder of HDF5 files, in chunks. What is finished stays, whatever ends
-    the program: `run` continues.
+    The shots are rendered into a folder of HDF5 files, in chunks. Finished files stay if the
+    program ends; `run` then continues.
 
     Parameters
     ----------
     source : path_like or mapping
-        A campaign file (TOML), its content as a mapping of tables, or the folder of a campaign
-        that was begun.
+        Campaign file (TOML), its content as a mapping of tables, or the folder of a campaign that
+        was begun.
     folder : path_like, optional
-        The folder for the images; without it, the campaign's name.
+        Folder for the images; if not given, it has the name of the campaign.
 
     Raises
     ------
@@ -62,7 +62,7 @@ class Campaign:
         )
         campaign.run(processes=2)
         campaign.truth["a_matrix"].shape  # (20, 1, 3, 3)
-        campaign.image(3)  # photons counted in shot 3
+        campaign.image(3)  # counted photons of shot 3
     """
 
     def __init__(
@@ -75,7 +75,9 @@ class Campaign:
             definition = read_campaign(f"{NAME}.toml", text=toml_text(source))
         elif os.path.isdir(source):
             if folder is not None:
-                raise CupysimError("campaign: the source is a folder already")
+                raise CupysimError(
+                    "campaign: the source is the folder of a campaign; do not give another folder"
+                )
             self._folder = open_folder(os.fspath(source))
             definition = self._folder.campaign
         else:
@@ -92,7 +94,7 @@ class Campaign:
 
     @property
     def path(self) -> str:
-        """The folder of the images."""
+        """Folder of the images."""
         return self._path
 
     @property
@@ -102,19 +104,19 @@ class Campaign:
 
     @property
     def n_done(self) -> int:
-        """Shots in finished files."""
+        """Number of shots in finished files."""
         return 0 if self._folder is None else progress(self._folder).done
 
     @property
     def failures(self) -> dict[int, str]:
-        """Shots that could not be rendered, and why."""
+        """Numbers of the shots that could not be rendered, and their error messages."""
         if self._folder is None:
             return {}
         return {each["shot"]: each["error"] for each in self._folder.failures()}
 
     @property
     def master(self) -> str:
-        """The HDF5 file (NXmx) that shows all images; it exists when all are done."""
+        """Name of the HDF5 file (NXmx) that shows all images; it exists when all are done."""
         return self._begun().master
 
     def run(
@@ -128,17 +130,17 @@ class Campaign:
         Parameters
         ----------
         processes : int, optional
-            Processes that share the work; 1 renders in this one.
+            Number of processes that share the work; with 1, this process renders.
         threads : int, optional
-            Threads of the host backend in each process; all cores without it.
+            Threads of the host backend in each process; if not given, one for each core.
         listener : callable, optional
-            Called from time to time, where there are several processes, with the numbers of
-            finished and of all shots.
+            Function that several processes call from time to time, with the numbers of finished
+            shots and of all shots.
 
         Returns
         -------
         Campaign
-            This one. A `CupysimWarning` tells if shots could not be rendered.
+            This object. If shots could not be rendered, there is a `CupysimWarning`.
 
         Raises
         ------
@@ -146,7 +148,7 @@ class Campaign:
             If something cannot be written, or a process ends with an error.
         """
         if processes < 1:
-            raise CupysimError(f"campaign: {processes} processes; at least 1")
+            raise CupysimError(f"campaign: {processes} processes; expected at least 1")
         if self._folder is None:
             self._folder = create_folder(self._path, self._definition)
         folder, shard = self._folder, Shard()
@@ -166,41 +168,41 @@ class Campaign:
             warnings.warn(
                 CupysimWarning(
                     f"{len(self.failures)} of {self.n_shots} shots could not be rendered; "
-                    "campaign.failures tells why"
+                    "campaign.failures says why"
                 ),
                 stacklevel=2,
             )
         return self
 
     def shot(self, number: int) -> tuple[Experiment, ...]:
-        """What is simulated in a shot, whether it is rendered or not.
+        """Draw the experiments of a shot, whether it is rendered or not.
 
         Parameters
         ----------
         number : int
-            Which shot, from 0.
+            Number of the shot, from 0.
 
         Returns
         -------
         tuple of Experiment
-            One for each crystal; a shot without crystals has one without structure factors.
+            One for each crystal. A shot without crystals has one without structure factors.
 
         Raises
         ------
         CupysimError
-            If there is no such shot, or what was drawn is impossible.
+            If there is no such shot, or the drawn values are impossible.
         """
         if not 0 <= number < self.n_shots:
-            raise CupysimError(f"shot {number}: there are {self.n_shots}, from 0")
+            raise CupysimError(f"shot {number}: there are {self.n_shots} shots, from 0")
         return draw_shot(self._definition, number).experiments
 
     def image(self, number: int) -> np.ndarray:
-        """The image of a shot.
+        """Read the image of a shot.
 
         Parameters
         ----------
         number : int
-            Which shot, from 0.
+            Number of the shot, from 0.
 
         Returns
         -------
@@ -215,7 +217,13 @@ class Campaign:
         return read_image(self._begun(), number)
 
     def images(self) -> Iterator[np.ndarray]:
-        """The images of all shots, one after the other."""
+        """Read the images of all shots, one after the other.
+
+        Yields
+        ------
+        ndarray of int32 or float32, shape (n_slow, n_fast)
+            Counted or expected photons, as the campaign writes them.
+        """
         for number in range(self.n_shots):
             yield self.image(number)
 
@@ -223,8 +231,8 @@ class Campaign:
     def truth(self) -> dict[str, np.ndarray]:
         """Ground truth of all shots in finished files, along the first axis of each array.
 
-        Units are in `truth_units`, the names in docs/formats.md. Where a shot has fewer crystals
-        than another, numbers of crystals are NaN.
+        The units are in `truth_units`, the names in docs/formats.md. If a shot has fewer crystals
+        than another, the missing numbers are NaN.
         """
         folder = self._begun()
         parts = []
@@ -235,7 +243,7 @@ class Campaign:
 
     @property
     def truth_units(self) -> dict[str, str]:
-        """Units of the ground truth, empty where there is none."""
+        """Units of the ground truth by name; empty for numbers without a unit."""
         folder = self._begun()
         for number in folder.done():
             with open_chunk(folder, number) as file:
@@ -244,5 +252,5 @@ class Campaign:
 
     def _begun(self) -> Folder:
         if self._folder is None:
-            raise CupysimError("campaign: it is not begun; run() renders it")
+            raise CupysimError("campaign: it has not begun; run() renders it")
         return self._folder

@@ -1,4 +1,4 @@
-"""The command: parse, build, render, report, write."""
+"""The drop-in command: parse the options, build the experiment, render, report, write."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from cupysim.image import Image
 
 EXIT_ERROR = 9
-"""Exit status of the C program after an error it finds."""
+"""Exit status of the C program after an error that it finds."""
 
 EXIT_INTERRUPTED = 130
+"""Exit status after an interrupt from the keyboard, as shells have it: 128 + 2."""
 
 HELP_WORDS = ("-h", "-help", "--help", "--h")
 VERSION_WORDS = ("-version", "--version")
@@ -34,12 +35,13 @@ def main(words: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     words : sequence of str, optional
-        The words after the program's name; those of this process without it.
+        The words after the program's name; if not given, those of this process.
 
     Returns
     -------
     int
-        Exit status: 0, or 9 after an error; 2 after an error of a sub-command.
+        Exit status: 0, 9 after an error, 130 after an interrupt. Sub-commands have their own, with
+        2 after an error.
     """
     words = sys.argv[1:] if words is None else list(words)
     for stream in (sys.stdout, sys.stderr):
@@ -53,7 +55,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run_guarded(words: Sequence[str]) -> int:
-    """Run, and turn errors into one line and an exit status."""
+    """Run the drop-in command; report an error in one line and return the exit status."""
     from cupysim.errors import CupysimError
 
     try:
@@ -66,7 +68,7 @@ def _run_guarded(words: Sequence[str]) -> int:
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("always")
-                # numbers which overflow show as an image which is not finite, an error
+                # overflows make pixels that are not finite, which is an error later
                 warnings.simplefilter("ignore", RuntimeWarning)
                 warnings.showwarning = show_warning  # type: ignore[assignment]
                 _run(words)
@@ -83,10 +85,10 @@ def _run_guarded(words: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Let what ends the process unwind it, so that temporary files go."""
+    """Turn signals that end the process into exceptions, so that temporary files are removed."""
     handlers = {}
     if _in_main_thread():
-        # what nohup made the process ignore stays ignored
+        # signals that nohup made the process ignore stay ignored
         heeded = [
             n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN
         ]
@@ -148,13 +150,13 @@ def _check_finite(image: Image) -> None:
 
     from cupysim.errors import CupysimError
 
-    # sums of finite numbers of 32 bits are finite in 64
+    # a sum of finite 32-bit numbers is finite in 64 bits
     if not math.isfinite(image.statistics.mean):
         wrong = image.array.size - int(np.count_nonzero(np.isfinite(image.array)))
         slow, fast = divmod(int(np.argmin(np.isfinite(image.array))), image.array.shape[1])
         raise CupysimError(
             f"{wrong} pixels have no finite value, the first of them {fast} {slow} (fast, slow): "
-            "reduce what multiplies them (-fluence, structure factors, -N, -water), or mend the "
+            "reduce what multiplies them (-fluence, structure factors, -N, -water), or correct the "
             "geometry"
         )
 

@@ -1,1 +1,1 @@
-"""The drop-in program: options, their completion, reports and files as nanoBragg has them."""
+"""The drop-in command: options, default values, reports and files, as in nanoBragg."""

@@ -1,8 +1,8 @@
-"""From the words of a command line to named values in SI units.
+"""Convert the words of a command line to named values in SI units.
 
-The C program tests each word that starts with a dash against every option and
-lets values be read twice. What its users rely on is kept, side effects
-included; what can only be a mistake is an error here.
+The C program tests each word that starts with a dash against every option, and reads some values
+twice. This module keeps the behaviour that users rely on, including side effects. What can only be
+a mistake is an error here.
 """
 
 from __future__ import annotations
@@ -37,16 +37,19 @@ MEANT_BY_NO_ONE = {
     ("-twotheta_axis", "-twotheta"): Quirk.TWOTHETA_AXIS_SETS_TWOTHETA,
     ("-misset_seed", "-misset"): Quirk.MISSET_SEED_SETS_MISSET,
 }
-"""Options which the C program finds in longer ones, and the quirks which are that."""
+"""Pairs of a longer option and a shorter one that the C program finds in it, and their quirks."""
 
 LARGEST_INTEGER = 2**31 - 1
+"""Largest absolute value of an integer option: the C program's integers have 32 bits."""
 
 LONGEST_INTEGER = 30
-"""Digits beyond which a whole number need not be looked at."""
+"""Largest number of characters of an integer; longer ones are too large without conversion."""
 
 LARGEST_FLOAT = 1e60
-"""Numbers beyond this, in the units of the command line, are no measures of anything; their
-products would leave the range of float64."""
+"""Largest absolute value of a number, in the units of the command line.
+
+Larger numbers measure nothing, and their products would leave the range of float64.
+"""
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+)")
@@ -55,12 +58,14 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+)")
 class Arguments:
     """Named values of a command line, in SI units.
 
+    Each value is also an attribute of this object.
+
     Parameters
     ----------
     values : mapping
-        All values, defaults included.
+        All values by name, including defaults.
     seen : set of str
-        Names of the options which occurred on the command line.
+        Names of the options on the command line.
     """
 
     def __init__(self, values: Mapping[str, Any], seen: Set[str]) -> None:
@@ -75,7 +80,7 @@ class Arguments:
 
 
 def default_values() -> dict[str, Any]:
-    """Values of a command line without options; None for "not given"."""
+    """Values of a command line without options; None means "not given"."""
     values: dict[str, Any] = dict(INITIAL)
     for option in OPTIONS:
         for name in option.dest:
@@ -96,14 +101,14 @@ def scan(words: Sequence[str]) -> tuple[dict[str, Any], frozenset[str]]:
     Returns
     -------
     given : dict
-        The values which the words set, in SI units; the last setting counts.
+        Values that the words set, in SI units. If a value is set twice, the last setting counts.
     seen : frozenset of str
-        Names of the options which occurred.
+        Names of the options on the command line.
 
     Raises
     ------
     OptionError
-        If an option is unknown, or its values are missing or no numbers.
+        If an option is unknown, or its values are missing or are not numbers.
     """
     scanner = _Scanner(words)
     scanner.scan()
@@ -111,7 +116,7 @@ def scan(words: Sequence[str]) -> tuple[dict[str, Any], frozenset[str]]:
 
 
 class _Scanner:
-    """Walks through the words; later settings replace earlier ones."""
+    """Reads the words one by one; later settings replace earlier ones."""
 
     def __init__(self, words: Sequence[str]) -> None:
         self.words = list(words)
@@ -120,11 +125,11 @@ class _Scanner:
         self.seen: set[str] = set()
         self.values_end = 0
         self.ignoring = False
-        # known before any other word is read: it decides how they are
+        # known before any other word, because it decides how words are read
         self.quirks = corrected_quirks(self.words)
 
     def scan(self) -> None:
-        """Read all words."""
+        """Read all words, and warn of options that also set another one."""
         for position, word in enumerate(self.words):
             if position < self.values_end:
                 continue
@@ -176,7 +181,7 @@ class _Scanner:
                 break
 
     def _apply(self, option: Option, position: int, word: str, primary: bool) -> bool:
-        """Take an option's values; whether no further option is looked for."""
+        """Read and set the values of an option; return whether the search in the word ends."""
         following = self.words[position + 1 :]
         if not primary and len(following) < option.count:
             return False
@@ -192,7 +197,7 @@ class _Scanner:
         ):
             warn_quirk(
                 Quirk.CURVED_AS_LAST_ARGUMENT,
-                "-curved_det is ignored since it is the last argument",
+                "-curved_det is ignored because it is the last argument",
             )
             return False
         if option.name == "-misset" and following and "rand" in following[0]:
@@ -224,7 +229,10 @@ class _Scanner:
         return option.ends_token
 
     def _take(self, word: str, position: int, count: int, primary: bool) -> None:
-        """Mark words as values; the C program would read options among them as both."""
+        """Mark words as values, and reject options among them.
+
+        The C program would read such a word as a value and as an option.
+        """
         if not primary:
             return
         self.values_end = position + 1 + count
@@ -246,7 +254,7 @@ class _Scanner:
         if not values or values[0] <= 0.0:
             got = f", got {values[0]:g}" if values else ""
             raise OptionError(word, f"expected a positive length{got}")
-        # what an earlier -cell gave and this one does not stays
+        # values of an earlier -cell stay if this one does not replace them
         self._set(option, values + self.given.get("cell", [])[len(values) :])
 
     def _attenuation(self, option: Option, word: str, value: str) -> None:
@@ -259,7 +267,7 @@ class _Scanner:
 
 
 def corrected_quirks(words: Sequence[str]) -> Quirks:
-    """Which quirks a command line corrects.
+    """Find the quirks that a command line corrects.
 
     Parameters
     ----------
@@ -269,12 +277,12 @@ def corrected_quirks(words: Sequence[str]) -> Quirks:
     Returns
     -------
     Quirks
-        All that its -corrected name together; without one, nanoBragg's behaviour.
+        All quirks named by all -corrected options; none without -corrected.
 
     Raises
     ------
     OptionError
-        If there are no such quirks, or they cannot be corrected.
+        If a named quirk does not exist or cannot be corrected.
     """
     corrected: frozenset[Quirk] = frozenset()
     for position, word in enumerate(words):
@@ -289,7 +297,7 @@ def corrected_quirks(words: Sequence[str]) -> Quirks:
 
 
 def _corrections_after(words: Sequence[str], position: int) -> Sequence[str]:
-    """The value of a -corrected at this place, if it has one."""
+    """Value of the -corrected at a position, as a list of one word; empty if it has no value."""
     following = words[position + 1 : position + 2]
     return following if following and not following[0].startswith("-") else ()
 
@@ -305,7 +313,7 @@ def _convert_default(option: Option) -> Any:
 
 
 def _convert(option: Option, word: str, text: str, strict: bool = True) -> Any:
-    """One value of an option, in SI units."""
+    """Convert one value of an option to SI units."""
     if option.kind in (Kind.PATH, Kind.TEXT):
         return text
     if option.kind is Kind.FLOAT:
@@ -325,11 +333,11 @@ def _convert_integer(option: Option, word: str, text: str) -> int:
     if _DECIMAL.fullmatch(text):
         whole = math.trunc(float(text))
         if whole != float(text):
-            warn(f"{word} {text}: a whole number is expected; {whole} is used")
+            warn(f"{word} {text}: an integer is expected; {whole} is used")
     elif _INTEGER.fullmatch(text):
         whole = int(text)
     else:
-        raise OptionError(word, f"expected a whole number, got {shown(text)!r}")
+        raise OptionError(word, f"expected an integer, got {shown(text)!r}")
     if option.kind is Kind.SEED:
         if wrap_int32(whole) != whole:
             warn(f"{word} {text}: seeds have 32 bits; {wrap_int32(whole)} is used")
@@ -356,7 +364,7 @@ def _convert_float(option: Option, word: str, text: str, strict: bool) -> float:
 
 
 def _devices(word: str, text: str) -> list[int] | None:
-    """Numbers of devices; None for all."""
+    """Read the numbers of devices; None for all."""
     if text == "all":
         return None
     if not re.fullmatch(r"\d{1,4}(,\d{1,4})*", text, re.ASCII):

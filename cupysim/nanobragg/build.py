@@ -1,4 +1,4 @@
-"""From arguments to an experiment: which option goes into which model."""
+"""Make an experiment from the arguments of a command line."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SPECTRAL_OPTIONS = frozenset(
     {"-lambda", "-energy", "-dispersion", "-dispsteps", "-sourcefile", "-divergence", "-hdivrange",
      "-vdivrange", "-hdivstep", "-vdivstep", "-hdivsteps", "-vdivsteps", "-divsteps"}
 )  # fmt: skip
-"""Options which say what the beam's sources are, in place of a spectrum from a file."""
+"""Options that describe the sources of the beam. They replace a spectrum from a file."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +59,19 @@ class Job:
     Parameters
     ----------
     arguments : Arguments
-        The command line's values.
+        Values of the command line.
     experiment : Experiment
-        What to simulate.
+        Experiment to simulate.
     noise_seed : int
         Seed of the noise.
     noise_stream : RandomStream
-        The noise's random numbers, which continue those of the orientations.
+        Random numbers of the noise; they continue those of the orientations.
     words : tuple of str
-        The words of the command line.
+        Words of the command line.
     clock : int
-        Seconds of the clock, the seed of what has none.
+        Time of the clock (s). It is the seed where no seed is given.
     notes : tuple of str
-        What was taken from files, a line each.
+        Lines that say what was read from files.
     """
 
     arguments: Arguments
@@ -97,7 +97,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     words : sequence of str
         The words after the program's name.
     clock : int, optional
-        What the clock shows (s), to do again what an earlier run did.
+        Time of the clock (s), to repeat an earlier run; the present time if not given.
 
     Returns
     -------
@@ -168,14 +168,14 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
 
 
 def detector_size(args: Arguments) -> tuple[float, float]:
-    """Size of the detector along fast and slow (m); pixels overrule lengths."""
+    """Size of the detector along fast and slow (m); numbers of pixels overrule lengths."""
     fast = args.pixel * args.n_fast if args.n_fast else args.size_fast
     slow = args.pixel * args.n_slow if args.n_slow else args.size_slow
     return fast, slow
 
 
 def clipped_size(args: Arguments) -> tuple[float, float, float]:
-    """Size of the crystal (m), of which the beam clips y and z (quirk Q48)."""
+    """Size of the crystal (m); the beam clips its y and z size (quirk Q48)."""
     sizes = [args.sample_x, args.sample_y, args.sample_z]
     if args.beamsize >= 0.0:
         sizes[1:] = [min(size, args.beamsize) for size in sizes[1:]]
@@ -212,7 +212,7 @@ def _beam(args: Arguments, inherited: Inherited) -> Beam:
 def _crystal(
     args: Arguments, wavelength: float, table: ShuffleTable, clock: int, known: UnitCell | None
 ) -> Crystal:
-    """The crystal; `known` is the cell which came with the structure factors."""
+    """Make the crystal; `known` is the cell that came with the structure factors."""
     cell = None if args.cell is None else given_cell(args.cell)
     reciprocal = args.values.get("reciprocal")
     if args.matrix_file is not None:
@@ -222,13 +222,13 @@ def _crystal(
     if cell is None and reciprocal is None:
         if known is None:
             raise CupysimError("no unit cell: give -cell or -mat")
-        # -cell has the C program's orientation (quirk Q5), for a new input the right one will do
+        # quirk Q5 is for -cell; a new kind of input has the correct orientation
         reciprocal = upright_reciprocal(known.lengths_angstrom, known.angles)
     misset = args.misset
     if isinstance(misset, str) and misset == RANDOM:
         seed = clock if args.misset_seed is None else args.misset_seed
         misset = random_misset(RandomStream(seed, table))
-    # drawn after the random orientation, from the same table: the C program's order
+    # drawn after the random orientation, from the same table, as in the C program
     spread, domains = mosaic_sampling(args)
     mosaicity = Mosaicity.draw(spread, domains, RandomStream(args.mosaic_seed, table))
     crystal = Crystal(
@@ -247,7 +247,7 @@ def _crystal(
 
 
 def mosaic_sampling(args: Arguments) -> tuple[float, int]:
-    """Mosaic spread (rad) and number of domains, completed."""
+    """Mosaic spread (rad) and number of domains; defaults replace what is not given."""
     spread = -1.0 if args.mosaic_spread is None else args.mosaic_spread
     if spread <= 0.0:
         return 0.0, 1
@@ -282,7 +282,7 @@ def _detector(args: Arguments) -> Detector:
     n_fast, n_slow = (math.ceil(length / args.pixel - 0.5) for length in size)
     thickness = args.sensor_thickness
     if quirks.corrects(Quirk.INFINITE_ABSORPTION) and args.attenuation == 0.0:
-        # of an infinite depth, whatever the order
+        # the attenuation depth is infinite, in whatever order the options come
         thickness = 0.0
     layers = complete_sweep(thickness, None, args.sensor_layers, "sensor", quirks)
     attenuation = -1.0 if args.attenuation is None else args.attenuation
@@ -295,7 +295,7 @@ def _detector(args: Arguments) -> Detector:
         distance=args.distance,
         close_distance=args.close_distance,
         convention=convention,
-        # other conventions have no use for these, unless quirks are corrected later
+        # other conventions use these only with corrected quirks
         frame=None
         if convention is not Convention.CUSTOM
         and not quirks.corrects(Quirk.VECTORS_SWITCH_CONVENTION)
@@ -318,7 +318,7 @@ def _detector(args: Arguments) -> Detector:
 
 
 def _pivot(args: Arguments, convention: Convention) -> Pivot | None:
-    """The pivot which is given: by the last of many options, or by -pivot alone."""
+    """The given pivot; with Q8 corrected, only -pivot gives it outside the CUSTOM convention."""
     if not args.quirks.corrects(Quirk.PIVOT_IN_CUSTOM_ONLY):
         return Pivot(args.pivot)
     if args.explicit_pivot is not None:
@@ -327,10 +327,10 @@ def _pivot(args: Arguments, convention: Convention) -> Pivot | None:
 
 
 def _settle_distance(args: Arguments) -> None:
-    """Choose among the distances of a header and that of the command line (quirk Q29).
+    """Choose between the distances of a header and of the command line (quirk Q29).
 
-    The close distance is that of the turned panel, which is not by what the panel is placed if
-    it turns about the beam.
+    A header's close distance is that of the turned panel. It does not place a panel that turns
+    about the direct beam.
     """
     convention = Convention(args.convention)
     pivot = _pivot(args, convention) or PIVOTS[convention]
@@ -339,7 +339,7 @@ def _settle_distance(args: Arguments) -> None:
 
 
 def _turns_back(args: Arguments) -> bool:
-    """Whether the rotation is a negative one, which is the same about the opposite axis (Q27)."""
+    """Whether a negative rotation is made positive by inverting the spindle axis (quirk Q27)."""
     return (
         args.quirks.corrects(Quirk.SWEEP_COMPLETION)
         and args.oscillation is not None
@@ -354,7 +354,7 @@ def _scan(args: Arguments) -> Scan:
     elif width is not None and width < 0.0:
         warn_quirk(
             Quirk.SWEEP_COMPLETION,
-            f"-osc {width * DEGREES_PER_RADIAN:g} is negative and does not count",
+            f"-osc {width * DEGREES_PER_RADIAN:g} is negative and is ignored",
         )
     sweep, lost = complete_oscillation(width, args.phi_step, args.phi_steps, args.quirks)
     if lost:
@@ -394,6 +394,6 @@ def _warn_of_late_size(args: Arguments, experiment: Experiment) -> None:
     ):
         warn_quirk(
             Quirk.INTERPOLATION_BY_N,
-            "structure factors are interpolated since the crystal's size is not yet known when "
+            "structure factors are interpolated because the crystal's size is not yet known when "
             "this is decided; -nointerpolate prevents it",
         )

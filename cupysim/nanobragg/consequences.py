@@ -1,4 +1,4 @@
-"""Warnings about options which do not do what their user must think."""
+"""Warnings about options that do not do what the user expects, and errors for some of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cupysim.nanobragg.arguments import Arguments
 from cupysim.quirks import Quirk, warn_quirk
 
 SAME_DIRECTION = 0.99
-"""Cosine from which on beam and spindle are where MOSFLM has them: they may be off by degrees."""
+"""Smallest cosine for a direction to count as MOSFLM's: beam and spindle may be off by degrees."""
 
 VECTOR_OPTIONS = (
     "-fdet_vector",
@@ -39,18 +39,18 @@ INEFFECTIVE_CENTRES: dict[Convention, tuple[tuple[str, ...], str]] = {
     ),
     Convention.CUSTOM: ((), ""),
 }
-"""Options which do not move the beam in a convention, and which ones do."""
+"""For each convention, options that do not move the beam centre, and those that do."""
 
 
 def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: bool) -> None:
-    """Warn of options which the others make ineffective.
+    """Warn of options that other options make ineffective.
 
     Parameters
     ----------
     args : Arguments
-        The command line's values.
+        Values of the command line.
     header_sets_close_distance : bool
-        An image header has set the close distance.
+        Whether an image header has set the close distance.
     """
     convention, quirks = Convention(args.convention), args.quirks
     vectors = [name for name in VECTOR_OPTIONS if name in args.seen]
@@ -62,7 +62,7 @@ def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: boo
         if vectors and not quirks.corrects(Quirk.VECTORS_SWITCH_CONVENTION):
             warn_quirk(
                 Quirk.VECTORS_SWITCH_CONVENTION,
-                f"{', '.join(vectors)}: dropped by the later {conventions[-1]}",
+                f"{', '.join(vectors)}: ignored because of the later {conventions[-1]}",
             )
         if (
             "-pivot" in args.seen
@@ -75,11 +75,11 @@ def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: boo
                 f"detector about the {PIVOTS[convention]}",
             )
     elif vectors and not quirks.corrects(Quirk.VECTORS_SWITCH_CONVENTION):
-        dropped = f", which drops {conventions[-1]}" if conventions else ""
+        dropped = f"; {conventions[-1]} is ignored" if conventions else ""
         warn_quirk(
             Quirk.VECTORS_SWITCH_CONVENTION,
-            f"{vectors[-1]} switches to the CUSTOM convention{dropped}: its beam centre, and its "
-            "vectors where none are given",
+            f"{vectors[-1]} switches to the CUSTOM convention, its beam centre, and its defaults "
+            f"for vectors that are not given{dropped}",
         )
     if "-pix0_vector" in args.seen and not quirks.corrects(Quirk.PIX0_VECTOR_UNUSED):
         warn_quirk(Quirk.PIX0_VECTOR_UNUSED, "-pix0_vector only switches to the CUSTOM convention")
@@ -113,14 +113,14 @@ def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: boo
 
 
 def warn_of_matrix_frame(args: Arguments, frame: UnitFrame) -> None:
-    """Warn of an orientation matrix in another laboratory frame than MOSFLM's.
+    """Warn of an orientation matrix in a laboratory frame other than MOSFLM's.
 
     Parameters
     ----------
     args : Arguments
-        The command line's values.
+        Values of the command line.
     frame : UnitFrame
-        The laboratory frame in use.
+        Laboratory frame in use: directions of beam and spindle.
     """
     if args.matrix_file is None:
         return
@@ -129,7 +129,7 @@ def warn_of_matrix_frame(args: Arguments, frame: UnitFrame) -> None:
         return
     warnings.warn(
         CupysimWarning(
-            f"-mat: as by nanoBragg, the matrix is taken in the laboratory frame of the "
+            f"-mat: as in nanoBragg, the matrix is used in the laboratory frame of the "
             f"{Convention(args.convention)} convention, with the beam along {_told(frame.beam)} "
             f"and the spindle along {_told(frame.spindle)}; MOSFLM's matrices are for the beam "
             "along 1 0 0 and the spindle along 0 0 1"
@@ -146,28 +146,28 @@ PLACING_OPTIONS = (
     *CONVENTION_OPTIONS, *VECTOR_OPTIONS, "-Xbeam", "-Ybeam", "-Xclose", "-Yclose", "-ORGX",
     "-ORGY", "-pivot", "-distance",
 )  # fmt: skip
-"""Options which place a detector by the rules of a convention."""
+"""Options that place a detector by the rules of a convention."""
 
 
 def first_placing(seen: Set[str]) -> str | None:
-    """The first of `PLACING_OPTIONS` which is there."""
+    """Return the first of `PLACING_OPTIONS` that is given; None if none is."""
     return next((name for name in PLACING_OPTIONS if name in seen), None)
 
 
 def refuse_placing(seen: Set[str], path: str | None) -> None:
-    """Refuse options which cannot be combined with a detector that a file places exactly.
+    """Reject options that cannot be combined with a detector that a file places exactly.
 
     Parameters
     ----------
     seen : set of str
-        Options of the command line.
+        Names of the options on the command line.
     path : str or None
-        The file, if there is one.
+        File that places the detector exactly, if there is one.
 
     Raises
     ------
     OptionError
-        If there is one of `PLACING_OPTIONS`.
+        If one of `PLACING_OPTIONS` is given and there is such a file.
     """
     name = first_placing(seen)
     if path is not None and name is not None:

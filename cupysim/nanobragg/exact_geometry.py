@@ -1,4 +1,4 @@
-"""Values which place the detector exactly, from the geometry of a file."""
+"""Values that place the detector exactly, from the geometry of a file."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from cupysim.formats.geometry import ImageGeometry
 from cupysim.maths.arrays import cross, dot, norm, unit
 
 TO_MOSFLM = np.array([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
-"""From imgCIF's frame to MOSFLM's, in which nanoBragg's orientations are by default: the beam along
-x, the spindle along z."""
+"""Rotation from imgCIF's frame to MOSFLM's, with the beam along x and the spindle along z.
+
+nanoBragg's orientations are in MOSFLM's frame by default.
+"""
 
 
 def geometry_values(path: object, geometry: ImageGeometry) -> dict[str, Any]:
-    """Values which place the detector exactly, in the CUSTOM convention and MOSFLM's frame.
+    """Values that place the detector exactly, in the CUSTOM convention and MOSFLM's frame.
 
     Parameters
     ----------
     path : path_like
-        The file, for messages.
+        File name, for messages.
     geometry : ImageGeometry
-        What it says.
+        Geometry from the file.
 
     Returns
     -------
     dict
-        Names as in `cupysim.nanobragg.arguments`.
+        Values by the names of `cupysim.nanobragg.arguments`, in SI units.
 
     Raises
     ------
@@ -62,7 +64,7 @@ def geometry_values(path: object, geometry: ImageGeometry) -> dict[str, Any]:
         "normal_vector": tuple(map(float, normal)),
         "beam_vector": tuple(map(float, beam)),
         "spindle_axis": tuple(map(float, spindle)),
-        # the near point, which this convention takes from the beam centre
+        # in this convention, the beam centre gives the point of normal incidence
         "beam_x": -float(dot(origin, fast)),
         "beam_y": -float(dot(origin, slow)),
         "close_distance": distance,
@@ -81,10 +83,10 @@ def geometry_values(path: object, geometry: ImageGeometry) -> dict[str, Any]:
 
 
 def _exactly_unit(vector: np.ndarray) -> np.ndarray:
-    """The vector, nudged until its length is 1 to the last bit.
+    """Change a vector by a few last bits until its length is exactly 1.
 
-    The C program makes a normal of any other length again from the fast and slow axes, and
-    so turns round one which points the other way.
+    The C program computes a normal of any other length again from the fast and slow axes. This
+    would invert a normal that points the other way.
     """
     largest = int(np.argmax(np.abs(vector)))
     nudged = vector.copy()
@@ -98,7 +100,7 @@ def _exactly_unit(vector: np.ndarray) -> np.ndarray:
 
 
 def _vector_values(geometry: ImageGeometry) -> dict[str, Any]:
-    """Polarization and crystal, where they are known."""
+    """Values of polarization and crystal, as far as the file gives them."""
     across = cross(geometry.beam, geometry.spindle)
     field = TO_MOSFLM @ (geometry.spindle if dot(across, across) > 0.0 else geometry.fast)
     values: dict[str, Any] = {"polar_vector": tuple(map(float, field))}

@@ -1,4 +1,4 @@
-"""Values which -mask and -img images and experiment lists set."""
+"""Values that images (-mask, -img) and experiment lists (-expt) set."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from cupysim.storage.reading import check_regular, opened
 
 @dataclass(frozen=True)
 class Inherited:
-    """What mask, image and experiment list say beside values.
+    """What mask, image and experiment list give in addition to values of options.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (n_slow, n_fast), or None
         Pixels to compute.
     exact : str or None
-        The file which places the detector exactly, if there is one.
+        File that places the detector exactly, if there is one.
     names : frozenset of str
-        Values which they set.
+        Names of the values that the files set.
     no_wavelength : str
-        A file which should tell the wavelength and does not, and why; empty otherwise.
+        Why a file gives no wavelength, with the file's name; empty if no wavelength is missing.
     spectrum : Spectrum or None
-        A beam of several wavelengths.
+        Wavelengths and weights of a beam of several wavelengths.
     """
 
     mask: np.ndarray | None
@@ -62,18 +62,18 @@ def inherit(
     Parameters
     ----------
     values : mapping
-        Values of a command line without options, which change.
+        Values of a command line without options. The files' values replace them in place.
     given : mapping
-        Values which the command line gives; the files' names are among them.
+        Values that the command line gives, including the names of the files.
     placed_by_options : bool
-        The command line places the detector; a mask then gives its size alone.
+        Whether the command line places the detector. A mask then gives only its size.
     quirks : Quirks, optional
-        Which quirks are corrected: with Q29, headers are read as they are meant.
+        Corrected quirks. With Q29, headers are read as they are meant.
 
     Returns
     -------
     Inherited
-        What else they say.
+        What else the files give.
 
     Raises
     ------
@@ -156,9 +156,10 @@ def inherit(
 def _photons(
     geometry: ImageGeometry, given: Mapping[str, Any]
 ) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Values of the beam's flux and size, and what is to be said of a flux which does not count.
+    """Flux and size of the beam, and a remark on a flux that is not used.
 
-    A flux counts by the time and the area over which it is spread, which a default must not tell.
+    A flux is used only with a given exposure time and beam size, because defaults of these would
+    give a wrong fluence.
     """
     values = {}
     if geometry.beam_size is not None and "beamsize" not in given:
@@ -167,14 +168,14 @@ def _photons(
         return values, ()
     if "exposure" in given and ("beamsize" in given or values):
         return values | {"flux": geometry.flux}, ()
-    remark = f"its flux of {geometry.flux:g} photons/s counts only with -exposure and -beamsize"
+    remark = f"its flux of {geometry.flux:g} photons/s is used only with -exposure and -beamsize"
     return values, (remark,)
 
 
 def _open(
     path: str, is_mask: bool, number: int
 ) -> tuple[np.ndarray | None, ImageGeometry | None, smv.SmvFile | None, bool]:
-    """Good pixels, geometry, or an SMV image, and whether the file holds several images."""
+    """Read good pixels, geometry, or an SMV image, and whether the file holds several images."""
     check_regular(path)
     with opened(path) as stream:
         head = stream.read(8)

@@ -1,4 +1,4 @@
-"""The help: options by group, with units and defaults."""
+"""Help text of the drop-in command: options by group, with units and defaults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cupysim.nanobragg.options import OPTIONS
 
 
 def format_help(width: int = 100) -> str:
-    """The help: options by group, with units and defaults."""
+    """Make the help text: options by group, with units and defaults."""
     lines = [f"usage: {usage()}", "", *textwrap.wrap(DESCRIPTION, width)]
     for group in GROUPS:
         lines += ["", f"{group}:"]

@@ -1,7 +1,7 @@
-"""The options as an argparse parser, from which the manual page is made.
+"""The options as an argparse parser, for the manual page.
 
-That happens before the package is installed: nothing but the standard library is there, and this
-file is run by its path.
+The manual page is made before the package is installed. This file therefore imports only the
+standard library, and is run by its path.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cupysim.nanobragg.options import OPTIONS
 
 
 def usage() -> str:
-    """What is needed at least."""
+    """Usage line: the options that are needed at least."""
     return (
         "cupysim (-mat FILE | -cell A [B C [AL BE GA]]) (-hkl FILE | -pdb FILE | -default_F F) "
         "[options]"
@@ -32,18 +32,18 @@ DESCRIPTION = (
 
 EPILOG = (
     "Options may be lengthened (-wavelength), with -corrected by a unit (-distance_m); most may "
-    "start with two dashes. Of options given twice the last one counts. Exit status: 0, or 9 after "
-    "an error. Other commands, each with --help: 'cupysim show' and 'cupysim info' look at images, "
-    "'cupysim trace' at pixels, 'cupysim compare' at two of either; 'cupysim refine' fits an "
-    "experiment to an image; 'cupysim campaign' makes data sets of many; 'cupysim convert' writes "
-    "structure factors of any file as a list; 'cupysim orient' makes orientation matrices and "
-    "reads them; 'cupysim parity' compares with another program, 'cupysim rerun' with an earlier "
-    "run."
+    "start with two dashes. If an option is given twice, the last one counts. Exit status: 0, or 9 "
+    "after an error. Other commands, each with --help: 'cupysim show' shows images, 'cupysim info' "
+    "describes them; 'cupysim trace' prints the computation of pixels; 'cupysim compare' compares "
+    "two images or two traces; 'cupysim refine' fits an experiment to an image; 'cupysim campaign' "
+    "makes data sets of many images; 'cupysim convert' writes structure factors of any file as a "
+    "list; 'cupysim orient' makes and reads orientation matrices; 'cupysim parity' compares with "
+    "another program; 'cupysim rerun' compares with an earlier run."
 )
 
 
 def value_names(option: Option) -> str:
-    """How the values of an option appear in the help."""
+    """Names of an option's values in the help."""
     if option.metavar:
         return option.metavar
     if option.count == 0:
@@ -54,7 +54,7 @@ def value_names(option: Option) -> str:
 
 
 def describe(option: Option) -> str:
-    """Help text of an option, with unit and default."""
+    """Make the help text of an option, with unit and default."""
     notes = []
     if option.unit.name:
         notes.append(option.unit.name)
@@ -66,7 +66,7 @@ def describe(option: Option) -> str:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The options as an argparse parser, from which the manual page is made."""
+    """Make the argparse parser for the manual page."""
     parser = argparse.ArgumentParser(
         prog="cupysim", usage=usage(), description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False,
         add_help=False,

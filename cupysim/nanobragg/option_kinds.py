@@ -1,4 +1,4 @@
-"""What an option of the drop-in command is: how it is recognised, what its values are."""
+"""Description of an option of the drop-in command: how it is recognised, what values it has."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Kind(Enum):
 
     FLAG = "none"
     FLOAT = "a number"
-    INTEGER = "a whole number"
-    SEED = "a whole number, of which 32 bits count"
+    INTEGER = "an integer"
+    SEED = "an integer of 32 bits"
     TEXT = "a text"
     CHOICE = "one of some words"
     DEVICES = "numbers of devices, or all"
@@ -33,7 +33,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Option:
-    """One option.
+    """One option of the drop-in command.
 
     Parameters
     ----------
@@ -42,38 +42,38 @@ class Option:
     group : str
         Heading in the help.
     help : str
-        One sentence.
+        Help text, one sentence.
     kind : Kind
-        What its values are.
+        Kind of the values.
     count : int
-        How many values it takes.
+        Number of values.
     unit : Unit
         Unit of the values on the command line.
     dest : tuple of str
-        Arguments which it sets; a single value sets all of them.
+        Names of the arguments that it sets; a single value sets all of them.
     default : str
-        What the arguments are without it, as on the command line; empty for
-        "not given".
+        Value of these arguments without the option, as on the command line; empty for "not given".
     sets : mapping
-        Further arguments which it sets, to constants.
+        Further arguments that it sets, with their constant values.
     match : Match
-        How it is recognised.
+        How an argument is recognised as this option.
     ends_token : bool
-        No further option is looked for in the same argument.
+        Whether the search for options in the same argument ends here.
     extensions : tuple of str
         Longer spellings in common use, accepted without a warning.
     metavar : str
         How its values appear in the help.
     limit : str
-        What a value must be: "positive", "not negative" or "not zero".
+        Condition on each value: "positive", "not negative" or "not zero".
     choices : tuple of str
-        The words of which its value is one.
+        Accepted words, for an option that accepts one of several words.
     no_effect : bool
-        Read but not used, as in the C program.
+        Whether the option is read but not used, as in the C program.
     free_unit : bool
-        The C program drops its numbers, so that any unit in its name may count.
+        Whether a unit in the option's name counts without a corrected quirk. The C program does
+        not use the numbers of such an option.
     is_new : bool
-        The C program does not have it.
+        Whether the C program lacks the option.
     """
 
     names: tuple[str, ...]
@@ -106,7 +106,7 @@ class Option:
         return (*self.names, *self.extensions)
 
     def matches(self, argument: str) -> bool:
-        """Whether the C program takes this argument for this option."""
+        """Whether the C program recognises this argument as this option."""
         if self.match is Match.EXACT:
             return argument in self.names
         if self.match is Match.LENGTH:
@@ -129,14 +129,14 @@ def number(
     default: str = "",
     **more: Any,
 ) -> Option:
-    """An option with one floating-point value."""
+    """Make an option with one floating-point value."""
     return Option(
         tuple(names.split()), group, text, Kind.FLOAT, 1, unit, tuple(dest.split()), default, **more
     )
 
 
 def integer(names: str, group: str, text: str, dest: str, default: str = "", **more: Any) -> Option:
-    """An option with one whole number."""
+    """Make an option with one integer."""
     kind = more.pop("kind", Kind.INTEGER)
     return Option(
         tuple(names.split()), group, text, kind, 1, NONE, tuple(dest.split()), default, **more
@@ -144,17 +144,17 @@ def integer(names: str, group: str, text: str, dest: str, default: str = "", **m
 
 
 def path(names: str, group: str, text: str, dest: str, default: str = "", **more: Any) -> Option:
-    """An option which names a file."""
+    """Make an option that names a file."""
     return Option(tuple(names.split()), group, text, Kind.PATH, 1, NONE, (dest,), default, **more)
 
 
 def new_path(name: str, group: str, text: str, dest: str) -> Option:
-    """An option of our own which names a file."""
+    """Make an option that nanoBragg lacks and that names a file."""
     return path(name, group, text, dest, match=Match.EXACT, is_new=True)
 
 
 def new_number(name: str, text: str, unit: Unit, dest: str, default: str) -> Option:
-    """An option of our own for the crystal, with a number which is not negative."""
+    """Make an option that nanoBragg lacks, for the crystal, with a number that is not negative."""
     return number(
         name, CRYSTAL, text, unit, dest, default, match=Match.EXACT, limit="not negative",
         is_new=True,
@@ -162,17 +162,17 @@ def new_number(name: str, text: str, unit: Unit, dest: str, default: str) -> Opt
 
 
 def flag(names: str, group: str, text: str, sets: Mapping[str, Any], **more: Any) -> Option:
-    """An option without a value."""
+    """Make an option without a value."""
     return Option(tuple(names.split()), group, text, sets=sets, **more)
 
 
 def new_flag(name: str, text: str, dest: str) -> Option:
-    """An option of our own for the crystal, without a value."""
+    """Make an option that nanoBragg lacks, for the crystal, without a value."""
     return flag(name, CRYSTAL, text, {dest: True}, match=Match.EXACT, is_new=True)
 
 
 def choice(name: str, text: str, dest: str, choices: tuple[str, ...], default: str) -> Option:
-    """An option of our own whose value is one of some words."""
+    """Make an option that nanoBragg lacks and that accepts one of several words."""
     return Option(
         (name,), COMPUTING, text, Kind.CHOICE, 1, NONE, (dest,), default, match=Match.EXACT,
         metavar="|".join(choices), choices=choices, is_new=True,
@@ -180,7 +180,7 @@ def choice(name: str, text: str, dest: str, choices: tuple[str, ...], default: s
 
 
 def vector(name: str, text: str, dest: str, unit: Unit = NONE, **more: Any) -> Option:
-    """A lab vector, which switches to the CUSTOM convention."""
+    """Make an option with a vector in the laboratory frame; it selects the CUSTOM convention."""
     return Option(
         (name,), DETECTOR, text, Kind.FLOAT, 3, unit, (dest,), "",
         sets={"convention": "custom"}, metavar="X Y Z", **more,

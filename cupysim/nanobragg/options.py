@@ -1,9 +1,8 @@
 """The options of the drop-in command: one table for parsing, help and manual.
 
-Order, spellings and matching are those of the C program, which tests every
-argument that starts with a dash against all options. This file uses the
-standard library alone, since the manual page is made from it before the
-package is installed.
+Order, spellings and matching are those of the C program. It tests every argument that starts with a
+dash against all options. This file imports only the standard library, because the manual page is
+made from it before the package is installed.
 """
 
 from __future__ import annotations
@@ -68,8 +67,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         ("-cell",), CRYSTAL,
-        "Unit cell. Lengths left out equal a, angles left out are 90. With -mat, the matrix gives "
-        "directions and this gives lengths.",
+        "Unit cell. Lengths that are left out equal a; angles that are left out are 90. With -mat, "
+        "the matrix gives directions and this option gives lengths.",
         Kind.FLOAT, 6, ANGSTROM_CELL, ("cell",), metavar="A [B C [AL BE GA]]",
     ),
     Option(
@@ -94,21 +93,21 @@ OPTIONS: tuple[Option, ...] = (
             match=Match.EXACT, no_effect=True),
     number("-molec", CRYSTAL, "Read but not used; the same as -MW.", MOLAR_MASS,
             "molecular_weight", "18", extensions=("-molecular_weight",), no_effect=True),
-    number("-Xbeam", DETECTOR, "Beam centre X, as the convention means it.", MM, "beam_x",
+    number("-Xbeam", DETECTOR, "Beam centre X, as the convention counts it.", MM, "beam_x",
             sets=_BEAM_PIVOT),
-    number("-Ybeam", DETECTOR, "Beam centre Y, as the convention means it.", MM, "beam_y",
+    number("-Ybeam", DETECTOR, "Beam centre Y, as the convention counts it.", MM, "beam_y",
             sets=_BEAM_PIVOT),
-    number("-Xclose", DETECTOR, "Near point X (CUSTOM convention only).", MM, "close_x",
-            sets=_SAMPLE_PIVOT),
-    number("-Yclose", DETECTOR, "Near point Y (CUSTOM convention only).", MM, "close_y",
-            sets=_SAMPLE_PIVOT),
+    number("-Xclose", DETECTOR, "X of the point of normal incidence (CUSTOM convention only).", MM,
+            "close_x", sets=_SAMPLE_PIVOT),
+    number("-Yclose", DETECTOR, "Y of the point of normal incidence (CUSTOM convention only).", MM,
+            "close_y", sets=_SAMPLE_PIVOT),
     number("-ORGX", DETECTOR, "XDS beam centre X (XDS, DIALS and CUSTOM conventions).", PIXEL,
             "origin_x", sets=_SAMPLE_PIVOT),
     number("-ORGY", DETECTOR, "XDS beam centre Y (XDS, DIALS and CUSTOM conventions).", PIXEL,
             "origin_y", sets=_SAMPLE_PIVOT),
     Option(
         ("-pivot",), DETECTOR,
-        "What stays in place when the detector turns, 'sample' or 'beam' (CUSTOM convention only).",
+        "Point about which the detector turns: 'sample' or 'beam' (CUSTOM convention only).",
         Kind.TEXT, 1, NONE, ("pivot",), "beam", metavar="sample|beam",
     ),
     flag("-mosflm", DETECTOR, "MOSFLM's beam centre (the default).",
@@ -126,11 +125,12 @@ OPTIONS: tuple[Option, ...] = (
     vector("-twotheta_axis",
             "Axis of the two-theta swing. Also sets -twotheta to its first number.",
             "twotheta_axis"),
-    vector("-pix0_vector", "Only switches to the CUSTOM convention; with -corrected, the first "
+    vector("-pix0_vector", "Only switches to the CUSTOM convention. With -corrected: the first "
             "pixel's outer corner, and no switch.", "pix0_vector", METRE, free_unit=True),
     number("-distance", DETECTOR, "Distance along the beam.", MM, "distance", "100",
             sets=_BEAM_PIVOT, limit="not zero"),
-    number("-close_distance", DETECTOR, "Distance of the detector plane; overrules -distance.", MM,
+    number("-close_distance", DETECTOR,
+            "Distance to the point of normal incidence; overrules -distance.", MM,
             "close_distance", sets=_SAMPLE_PIVOT, limit="not zero"),
     Option(
         ("-detector_abs",), DETECTOR,
@@ -144,11 +144,11 @@ OPTIONS: tuple[Option, ...] = (
              "sensor_layers"),
     number("-twotheta", DETECTOR, "Swing the detector about the two-theta axis.", DEGREE,
             "twotheta", "0", sets=_SAMPLE_PIVOT),
-    number("-detector_rotx", DETECTOR, "Turn the detector about the lab's x.", DEGREE,
+    number("-detector_rotx", DETECTOR, "Turn the detector about the lab's x axis.", DEGREE,
             "rotate_x", "0"),
-    number("-detector_roty", DETECTOR, "Turn the detector about the lab's y.", DEGREE,
+    number("-detector_roty", DETECTOR, "Turn the detector about the lab's y axis.", DEGREE,
             "rotate_y", "0"),
-    number("-detector_rotz", DETECTOR, "Turn the detector about the lab's z.", DEGREE,
+    number("-detector_rotz", DETECTOR, "Turn the detector about the lab's z axis.", DEGREE,
             "rotate_z", "0"),
     number("-detsize", DETECTOR, "Detector size along both axes.", MM, "size_fast size_slow",
             "102.4", match=Match.LENGTH, limit="positive"),
@@ -162,7 +162,8 @@ OPTIONS: tuple[Option, ...] = (
              limit="not negative"),
     integer("-detpixels_s -detpixels_y", DETECTOR, "Pixels along the slow axis.", "n_slow", "0",
              limit="not negative"),
-    flag("-curved_det", DETECTOR, "All pixels at the same distance. Ignored as the last argument.",
+    flag("-curved_det", DETECTOR,
+          "All pixels at the same distance. Ignored if it is the last argument.",
           {"curved": True}, extensions=("-curved_detector",)),
     number("-pixel", DETECTOR, "Pixel size.", MM, "pixel", "0.1", extensions=("-pixel_size",),
             limit="positive"),
@@ -178,11 +179,11 @@ OPTIONS: tuple[Option, ...] = (
     flag("-oversample_omega", SAMPLING, "Apply the solid angle at each sub-pixel.",
           {"oversample_omega": True}, ends_token=True),
     integer("-oversample", SAMPLING,
-             "Sub-pixels along a pixel's edge; from the crystal's size if not given or 0.",
+             "Sub-pixels along a pixel's edge. If not given or 0, the crystal's size decides.",
              "oversample"),
     Option(
         ("-roi",), SAMPLING,
-        "Render only these pixels, both ends included; a negative number means the image's edge.",
+        "Render only these pixels, including both ends. A negative number means the image's edge.",
         Kind.INTEGER, 4, NONE, ("region",), metavar="XMIN XMAX YMIN YMAX",
     ),
     number("-lambda -wave", BEAM, "Wavelength.", ANGSTROM, "wavelength", "1",
@@ -233,44 +234,46 @@ OPTIONS: tuple[Option, ...] = (
     number("-dmin", SAMPLING, "No scattering beyond this resolution.", ANGSTROM_DMIN, "dmin", "0"),
     path("-mat", CRYSTAL, "MOSFLM A matrix: nine numbers, columns a*, b*, c* times wavelength.",
           "matrix_file", extensions=("-matrix", "-matfile")),
-    path("-hkl", CRYSTAL, "Structure factors: lines of h k l F in P1 or, with unit cell and "
-          "wavelength, an MTZ, CIF, .fcf, XDS_ASCII, Scalepack or CrystFEL file.", "hkl_file"),
+    path("-hkl", CRYSTAL, "Structure factors: lines of h k l F in P1; or an MTZ, CIF, .fcf, "
+          "XDS_ASCII, Scalepack or CrystFEL file, which also gives unit cell and wavelength.",
+          "hkl_file"),
     new_path("-pdb", CRYSTAL, "Calculate structure factors of this model, a PDB or CIF file, with "
-              "its unit cell; with another -cell or -mat, of the model alone in a P1 box.",
+              "its unit cell. With another -cell or -mat, the model stands alone in a P1 box.",
               "model_file"),
     Option(
         ("-mtzcol",), CRYSTAL,
-        "Column of a reflection file: amplitudes or intensities; two columns with a comma for "
-        "Friedel mates, or for F and D. DATASET/F or BLOCK/F tells where.",
+        "Column of a reflection file: amplitudes or intensities. Two columns with a comma are "
+        "Friedel mates, or F and D. DATASET/F or BLOCK/F also names the dataset or block.",
         Kind.TEXT, 1, NONE, ("columns",), match=Match.EXACT, metavar="F[,SIG]", is_new=True,
     ),
-    new_flag("-merge", "Take means of reflections which occur more than once in -hkl's file.",
-              "merge"),
+    new_flag("-merge", "Average reflections that occur more than once in -hkl's file.", "merge"),
     new_flag("-hydrogens", "Add hydrogen atoms to -pdb's model where residues have none.",
               "hydrogens"),
     Option(
         ("-F000",), CRYSTAL,
-        "Structure factor (electrons) of the reflection 0 0 0; 'contrast' is that of -pdb's model "
-        "less the solvent which it displaces.",
+        "Structure factor (electrons) of the reflection 0 0 0. 'contrast' is that of -pdb's model "
+        "minus the solvent that it displaces.",
         Kind.TEXT, 1, NONE, ("f000",), match=Match.EXACT, metavar="F|contrast", is_new=True,
     ),
     new_number("-k_sol", "Electron density of -pdb's bulk solvent; 0 for none.",
                 ELECTRON_DENSITY, "k_sol", "0.35"),
-    new_number("-b_sol", "B factor which smooths the bulk solvent.", B_FACTOR, "b_sol", "46"),
-    number("-default_F", CRYSTAL, "Structure factor of reflections which are not in the file.",
+    new_number("-b_sol", "B factor that smooths the bulk solvent.", B_FACTOR, "b_sol", "46"),
+    number("-default_F", CRYSTAL, "Structure factor of reflections that are not in the file.",
             ELECTRON, "default_F", "0"),
-    path("-dump", CRYSTAL, "Binary table of structure factors: written with -hkl, else read.",
+    path("-dump", CRYSTAL,
+          "Binary table of structure factors: written with -hkl, read without it.",
           "dump_file", "Fdump.bin", extensions=("-dumpfile",)),
-    path("-img", INPUT, "Take detector, wavelength and rotation from this image: SMV, CBF or "
+    path("-img", INPUT, "Read detector, wavelength and rotation from this image: SMV, CBF or "
           "NXmx HDF5.", "image_file", extensions=("-imgfile",)),
     Option(
-        ("-image", "--image"), INPUT, "Which image of -img's, -mask's or -expt's file, from 0.",
+        ("-image", "--image"), INPUT,
+        "Number of the image in the file of -img, -mask or -expt, from 0.",
         Kind.INTEGER, 1, NONE, ("image_number",), "0", match=Match.EXACT, metavar="N",
         limit="not negative", is_new=True,
     ),
-    path("-mask", INPUT, "Render only pixels which are not zero in this image, or not masked in "
-          "this HDF5 file; its header counts too.", "mask_file", extensions=("-maskfile",)),
-    new_path("-expt", INPUT, "Take beam, detector, rotation and crystal from this DIALS "
+    path("-mask", INPUT, "Render only pixels that are not zero in this image, or not masked in "
+          "this HDF5 file. Its header is used too.", "mask_file", extensions=("-maskfile",)),
+    new_path("-expt", INPUT, "Read beam, detector, rotation and crystal from this DIALS "
               "experiment list.", "experiment_file"),
     path("-stolout", INPUT, "Read but not used.", "stol_output", no_effect=True),
     path("-stol", INPUT, "Amorphous scattering F against sin(theta)/lambda; read but not used.",
@@ -291,20 +294,20 @@ OPTIONS: tuple[Option, ...] = (
           "noise_file", "noiseimage.img", sets={"write_noise": True}),
     Option(
         ("-h5file", "-hdf5file"), OUTPUT,
-        "NeXus/HDF5 file (NXmx): expected photons or, unless -nonoise, photons counted; exact "
+        "NeXus/HDF5 file (NXmx): counted photons or, with -nonoise, expected photons; exact "
         "geometry, experiment, predicted spots.",
         Kind.PATH, 1, NONE, ("nexus_file",), match=Match.EXACT, is_new=True,
     ),
-    new_path("-cbffile", OUTPUT, "Mini-CBF file, for detectors normal to the beam: photons "
-              "counted or, with -nonoise, expected photons rounded.", "cbf_file"),
-    new_path("-pngfile", OUTPUT, "A quick look: dark spots on white, logarithmic, at most 2048 "
+    new_path("-cbffile", OUTPUT, "Mini-CBF file, for detectors normal to the beam: counted photons "
+              "or, with -nonoise, rounded expected photons.", "cbf_file"),
+    new_path("-pngfile", OUTPUT, "PNG picture: dark spots on white, logarithmic, at most 2048 "
               "pixels wide.", "png_file"),
-    new_path("-provenance", OUTPUT, "JSON file which tells how all was made: arguments as given "
-              "and as resolved, seeds, versions, digests of inputs and outputs, times. 'cupysim "
-              "rerun' does it again.", "provenance_file"),
+    new_path("-provenance", OUTPUT, "JSON file that records how the files were made: arguments as "
+              "given and as resolved, seeds, versions, digests of inputs and outputs, times. "
+              "'cupysim rerun' repeats the run.", "provenance_file"),
     flag("-nonoise", OUTPUT, "No noise image.", {"write_noise": False}),
     flag("-nopgm", OUTPUT, "No greymap.", {"write_pgm": False}),
-    number("-scale", OUTPUT, "Scale of the SMV image without noise; automatic if not above 0.",
+    number("-scale", OUTPUT, "Scale of the SMV image without noise; 0 or less: automatic.",
             NONE, "int_scale", "0"),
     number("-pgmscale", OUTPUT, "Scale of the greymap; switches it on.", NONE, "pgm_scale", "0",
             sets={"write_pgm": True}),
@@ -315,15 +318,15 @@ OPTIONS: tuple[Option, ...] = (
     flag("-interpolate", CRYSTAL,
           "Interpolate structure factors; by default with at most 2 cells along an axis.",
           {"interpolate": True}),
-    flag("-nointerpolate", CRYSTAL, "Take the nearest structure factor.", {"interpolate": False}),
+    flag("-nointerpolate", CRYSTAL, "Use the nearest structure factor.", {"interpolate": False}),
     flag("-round_xtal", CRYSTAL, "Ellipsoidal crystal.", {"shape": "round"}),
     flag("-square_xtal", CRYSTAL, "Parallelepiped crystal (the default).", {"shape": "square"}),
     flag("-gauss_xtal", CRYSTAL, "Gaussian spots.", {"shape": "gauss"}),
     flag("-binary_spots -tophat_spots", CRYSTAL, "Flat spots.", {"shape": "tophat"}),
-    number("-fudge", CRYSTAL, "Scale of the squared spot radius of round, gauss, tophat shapes.",
-            NONE, "fudge", "1"),
+    number("-fudge", CRYSTAL, "Scale of the squared spot radius of the round, gauss and tophat "
+            "shapes.", NONE, "fudge", "1"),
     Option(
-        ("-printout_pixel",), OUTPUT, "Pixel to which -printout is restricted; switches it on.",
+        ("-printout_pixel",), OUTPUT, "Print only this pixel; switches -printout on.",
         Kind.INTEGER, 2, NONE, ("printout_pixel",), metavar="FAST SLOW",
     ),
     integer("-seed", OUTPUT, "Seed of the noise; the clock if not given.", "noise_seed",
@@ -331,31 +334,31 @@ OPTIONS: tuple[Option, ...] = (
     integer("-mosaic_seed", CRYSTAL, "Seed of the mosaic domains.", "mosaic_seed", "12345678",
              kind=Kind.SEED),
     integer("-misset_seed", CRYSTAL,
-             "Seed of a random orientation; the clock if not given. Put it before -misset random: "
-             "with three more arguments after it, it is also read as -misset.",
+             "Seed of a random orientation; the clock if not given. Put it before -misset random. "
+             "If three more arguments follow, it is also read as -misset.",
              "misset_seed", kind=Kind.SEED),
-    number("-water", CRYSTAL, "Scattering of this much water around the crystal.", MICRON_WATER,
-            "water", "0", limit="not negative"),
+    number("-water", CRYSTAL, "Add the scattering of a cube of water with this edge.",
+            MICRON_WATER, "water", "0", limit="not negative"),
     flag("-nodump", CRYSTAL, "Neither write nor read the binary table of structure factors.",
           {"use_dump": False}, match=Match.EXACT, is_new=True),
     choice("-backend", "What computes the image: cuda on GPUs, host on the processor's cores, "
-            "numpy without compiled code; auto for the first of these which works.",
+            "numpy without compiled code, auto the first of these that works.",
             "backend", ("auto", "cuda", "host", "numpy"), "auto"),
     choice("-precision", "double: within 1e-6 of each pixel of nanoBragg's image; mixed: within "
             "1e-6 of the image's maximum, and faster.",
             "precision", ("double", "mixed"), "double"),
     Option(
         ("-corrected",), COMPUTING,
-        "Correct the numbered quirks of nanoBragg (docs/quirks.md): all of them, or those which "
-        "are named, such as Q3,Q5. The image is then no longer nanoBragg's.",
+        "Correct the numbered quirks of nanoBragg (docs/quirks.md): all, or the named ones, such "
+        "as Q3,Q5. The image is then no longer nanoBragg's.",
         Kind.TEXT, 1, NONE, ("quirks",), match=Match.EXACT, metavar="[all | Q3,Q5,...]",
         is_new=True,
     ),
-    integer("-threads", COMPUTING, "Threads of the host backend; one on each core if not given.",
+    integer("-threads", COMPUTING, "Threads of the host backend; one for each core if not given.",
              "threads", match=Match.EXACT, limit="positive", is_new=True),
     Option(
         ("-device",), COMPUTING,
-        "GPUs of the cuda backend, by number, with commas between several; they share the image.",
+        "GPUs of the cuda backend: numbers with commas between them. They share the image.",
         Kind.DEVICES, 1, NONE, ("devices",), "all", match=Match.EXACT, metavar="N[,N...]|all",
         is_new=True,
     ),
@@ -384,4 +387,4 @@ INITIAL: dict[str, Any] = {
     "write_noise": True,
     "write_pgm": True,
 }
-"""What the options without a value set, before any of them is given."""
+"""Values of the arguments that options without a value set, if no such option is given."""

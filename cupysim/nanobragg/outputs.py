@@ -1,4 +1,4 @@
-"""The files of the drop-in command."""
+"""Output files of the drop-in command."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from cupysim.storage.safe_writing import OutputError, OutputFiles, check_writabl
 
 
 def check_outputs(args: Arguments) -> bool:
-    """Find out before rendering whether the files can be written.
+    """Check before rendering that the output files can be written.
 
     Parameters
     ----------
     args : Arguments
-        The command line's values.
+        Values of the command line.
 
     Returns
     -------
     bool
-        Whether the dump file cannot be written, which is not an error.
+        True if the dump file cannot be written. This is not an error.
 
     Raises
     ------
@@ -69,20 +69,20 @@ def check_outputs(args: Arguments) -> bool:
 def write_outputs(
     job: Job, image: Image, dump_problem: bool, report: Callable[[str], None], watch: Stopwatch
 ) -> None:
-    """Write all files, or none of them.
+    """Write all output files, or none of them.
 
     Parameters
     ----------
     job : Job
-        What was asked for.
+        What the command line asks for.
     image : Image
-        What came out.
+        The rendered image.
     dump_problem : bool
-        The dump file cannot be written.
+        Whether the dump file cannot be written.
     report : callable
-        Takes a line for standard output.
+        Function that prints a line on standard output.
     watch : Stopwatch
-        Knows how long the stages before took.
+        Wall times of the earlier stages.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def write_outputs(
         )
 
         if args.write_pgm:
-            # without a scale of its own, an empty image takes that of the SMV image
+            # an empty image has no scale of its own and uses that of the SMV image
             grey, scale = image.grey(args.pgm_scale, image.scale(args.int_scale))
             report(f"pgm_scale = {scale:g}")
             report(f"writing {args.pgm_file} as 1-byte integers")
@@ -134,17 +134,17 @@ def write_outputs(
 
 
 def check_libraries(job: Job) -> None:
-    """Find out before rendering whether the formats can be written.
+    """Check before rendering that the libraries and formats can write the image.
 
     Parameters
     ----------
     job : Job
-        What is asked for.
+        What the command line asks for.
 
     Raises
     ------
     CupysimError
-        If a library is missing, or a format cannot say what is simulated.
+        If a library is missing, or a format cannot describe the experiment.
     """
     args = job.arguments
     if args.cbf_file is not None:
@@ -161,7 +161,7 @@ def _write_new_formats(
     counts: np.ndarray | None,
     record: Mapping[str, Any] | None,
 ) -> Iterator[str]:
-    """Files which nanoBragg does not have; gives lines for standard output."""
+    """Write the files that nanoBragg does not have; yield lines for standard output."""
     args, experiment = job.arguments, job.experiment
     measured = image.array if counts is None else counts
     if args.nexus_file is not None:
@@ -169,7 +169,7 @@ def _write_new_formats(
         yield f"writing {args.nexus_file} as NeXus/HDF5"
         files.write(args.nexus_file, lambda stream: nexus.write(stream, content))
     if args.cbf_file is not None:
-        # float32 has no number just below 2^31
+        # in float64, since float32 has no number just below 2^31
         pixels = np.clip(np.rint(measured.astype(np.float64)), 0, LARGEST_PIXEL_VALUE)
         pixels = np.where(nexus.Content(experiment, image.array).rendered, pixels, GAP).astype(
             np.int32
@@ -182,7 +182,7 @@ def _write_new_formats(
 
 
 def _provenance(job: Job, image: Image) -> dict[str, str | int]:
-    """How an image was made, as HDF5 files tell it in a few words."""
+    """Short record of how an image was made, for HDF5 files."""
     args, made_by = job.arguments, image.rendered.made_by
     return {
         "arguments": shlex.join(["cupysim", *job.words])

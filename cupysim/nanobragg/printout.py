@@ -1,4 +1,4 @@
-"""What -printout prints: values of the last step of each pixel."""
+"""Lines of -printout: values of the last step of each pixel."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from cupysim.plan.render_plan import RenderPlan
 
 
 class Printout(Tap):
-    """Listens to a render and prints pixels in the C program's layout.
+    """Observer of a rendering that prints pixels in the C program's layout.
 
     Parameters
     ----------
     plan : RenderPlan
-        What is rendered.
+        Plan of the rendering, for the number of steps and the background.
     wavelength : float
         Central wavelength (m).
     pixel : tuple of 2 int, optional
-        Fast and slow number of the only pixel to print; negative for all.
+        Fast and slow number of the only pixel to print; None or a negative number for all pixels.
     write : callable
-        Takes a line.
+        Function that prints a line.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Printout(Tap):
         self.unfinished_line = ""
 
     def step(self, step: Step) -> None:
-        """Keep the last orientation's values of each pixel."""
+        """Keep the values of the last orientation, for each pixel."""
         block, ray, n = step.block, step.ray, len(step.block.numbers)
         if block is not self._block:
             self._block = block
@@ -64,7 +64,7 @@ class Printout(Tap):
         values["cells"][active] = step.cells[-1]
         if step.exception is not None and len(step.exception[1]) == len(step.cells):
             values["cells"][active[step.exception[0]]] = step.exception[1][-1]
-        # a lattice factor of zero ends a step before its structure factor is looked up
+        # with a lattice factor of zero, a step ends before the look-up of its structure factor
         for factor, amplitude in zip(step.cell_factor, step.lattice_factor, strict=True):
             reached = (amplitude != 0.0) | self.plan.has_background
             values["F_cell"][active[reached], 0] = factor[reached]
@@ -72,12 +72,12 @@ class Printout(Tap):
         values["position"] = np.stack(ray.position, axis=-1)
 
     def interpolation_stopped(self, stop: InterpolationStop) -> None:
-        """Keep the C program's warning until its pixel comes."""
+        """Keep the C program's warning until its pixel is printed."""
         self._stop = stop
 
     def finished(self, block: PixelBlock, total: np.ndarray, photons: np.ndarray) -> None:
         """Print the pixels of a block."""
-        # what a pixel does not execute, the C program still has from the pixel before
+        # values that a pixel does not compute are, in the C program, still those of the one before
         for name, carried in self._carried.items():
             self._values[name] = _carry(self._values[name], carried)
             self._carried[name] = self._values[name][-1]
@@ -90,7 +90,7 @@ class Printout(Tap):
             self._warn()
 
     def _warn(self) -> None:
-        """The warning has no line end, so that the next line is glued to it."""
+        """Put the warning before the next line, because it has no line end."""
         assert self._stop is not None
         self.unfinished_line, self._stop = interpolation_warning(self._stop), None
 
@@ -131,7 +131,7 @@ class Printout(Tap):
 
 
 def _carry(values: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Fill rows which are NaN from the row above, the first ones from `before`."""
+    """Fill rows of NaN from the row above, and the first ones from `before`."""
     rows = np.concatenate([before[None], values])
     known = ~np.isnan(rows.reshape(len(rows), -1)[:, 0])
     source = np.maximum.accumulate(np.where(known, np.arange(len(rows)), 0))

@@ -1,4 +1,4 @@
-"""Progress of a render: the C program's lines, or a bar on a terminal."""
+"""Progress reports of a rendering: the C program's lines, or a bar on a terminal."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ SECONDS_BETWEEN = 0.1
 
 
 class Listener(Observer):
-    """Keeps the warning that interpolation ended.
+    """Keeps the warning that interpolation stopped.
 
-    The C program prints it without a line end, so that the next line is glued
-    to it: `unfinished_line` goes before the next line.
+    The C program prints it without a line end. The next line therefore begins with
+    `unfinished_line`.
     """
 
     def __init__(self) -> None:
         self.unfinished_line = ""
 
     def interpolation_stopped(self, stop: InterpolationStop) -> None:
-        """Interpolation ends for all later steps (quirk Q23)."""
+        """Keep the warning that interpolation stopped."""
         self.unfinished_line = interpolation_warning(stop)
 
 
 class Progress(Listener):
-    """Counts pixels and tells how far the render is.
+    """Counts finished pixels and reports the progress of the rendering.
 
     Parameters
     ----------
     n_pixels : int
-        Pixels in the region, as the C program counts them.
+        Number of pixels in the region, as the C program counts them.
     write : callable
-        Takes a line for standard output.
+        Function that writes a line to standard output.
     """
 
     def __init__(self, n_pixels: int, write: Callable[[str], None]) -> None:
@@ -50,7 +50,7 @@ class Progress(Listener):
         self._shown = 0.0
 
     def pixels_done(self, count: int) -> None:
-        """So many pixels more are done."""
+        """Count pixels that are newly finished, and report progress."""
         first, self.done = self.done, self.done + count
         if self._lines and self.n_pixels >= 100:
             for pixel in self._reported(first, self.done):
@@ -63,12 +63,12 @@ class Progress(Listener):
             say(f"\r[{bar:<{BAR_WIDTH}}] {share:4.0%}")
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar from the terminal."""
         if self._bar and self._shown:
             say("\r" + " " * (BAR_WIDTH + 8) + "\r")
 
     def _reported(self, first: int, last: int) -> list[int]:
-        """Pixels of a range before which the C program prints a line."""
+        """Pixels of a range at which the C program prints a line, before it computes them."""
         n, coarse, fine = self.n_pixels, self.n_pixels // 20, self.n_pixels // 100
 
         def multiples(step: int) -> range:
@@ -79,5 +79,5 @@ class Progress(Listener):
 
 
 def is_terminal(stream: object) -> bool:
-    """Whether a stream, which may be closed, is a terminal."""
+    """Whether a stream is a terminal; False for a missing stream."""
     return hasattr(stream, "isatty") and bool(stream.isatty())

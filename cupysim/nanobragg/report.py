@@ -1,4 +1,4 @@
-"""The report on standard output: the C program's lines, for scripts which read them."""
+"""The report on standard output: the C program's lines, for scripts that read them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cupysim.nanobragg.build import Job, detector_size
 BANNER = "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Frankel 5-17-17"
 
 ODDBALL_VALUE = 1.0000001
-"""A sine or cosine beyond this is no rounding error."""
+"""Sine or cosine beyond which a value cannot come from rounding errors."""
 
 SHAPE_NAMES = {
     "round": "ellipsoidal",
@@ -32,19 +32,19 @@ SHAPE_NAMES = {
 
 
 def setup_lines(job: Job, dump_problem: bool) -> Iterator[str]:
-    """Everything which is known before rendering.
+    """Lines of the report before rendering.
 
     Parameters
     ----------
     job : Job
-        What is to be done.
+        What the command line asks for.
     dump_problem : bool
-        The dump file cannot be written.
+        Whether the dump file cannot be written.
 
     Yields
     ------
     str
-        Lines without their ends.
+        Lines without line ends.
     """
     args, experiment = job.arguments, job.experiment
     yield from _reading_lines(args, experiment)
@@ -60,7 +60,7 @@ def setup_lines(job: Job, dump_problem: bool) -> Iterator[str]:
 
 
 def interpolation_warning(stop: InterpolationStop) -> str:
-    """The C program's words when interpolation ends; it prints no line end."""
+    """The C program's warning when interpolation stops; it has no line end."""
     whole = (int(nearest_index(index)) for index in stop.indices)
     h, k, l = stop.indices
     return (
@@ -71,7 +71,7 @@ def interpolation_warning(stop: InterpolationStop) -> str:
 
 
 def solid_angle_line(statistics: Statistics) -> str:
-    """The line after rendering."""
+    """The line about the solid angle, after rendering."""
     angle = statistics.solid_angle
     return (
         f"solid angle subtended by detector = {angle:g} steradian "
@@ -80,7 +80,7 @@ def solid_angle_line(statistics: Statistics) -> str:
 
 
 def statistics_lines(statistics: Statistics) -> list[str]:
-    """The lines after the float image is written."""
+    """The lines about maximum and mean, after the float image is written."""
     fast, slow = statistics.maximum_at
     return [
         f"max_I = {statistics.maximum:g}  at {fast:g} {slow:g}",
@@ -162,7 +162,7 @@ def _cell_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
 
 
 def _oddball_lines(experiment: Experiment) -> Iterator[str]:
-    """Sines and cosines beyond one: cell lengths which a matrix does not have."""
+    """Warnings of sines and cosines beyond one: the cell's lengths do not fit the matrix."""
     lattice = experiment.lattice
     for title, pattern, functions in (
         ("oddball cell angles", "{0}_{1}", lattice.angle_functions),
@@ -181,7 +181,7 @@ def _oddball_lines(experiment: Experiment) -> Iterator[str]:
 
 
 def vector_table(names: tuple[str, str, str], vectors: object) -> Iterator[str]:
-    """Three vectors as columns, in the C program's layout."""
+    """Lines with three vectors as columns, in the C program's layout."""
     yield "     " + "  ".join(f"{name:<10}" for name in names)
     for axis, row in zip("XYZ", vectors.T, strict=True):  # type: ignore[attr-defined]
         yield f"{axis}: " + " ".join(f"{value:11.8f}" for value in row)

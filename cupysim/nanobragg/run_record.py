@@ -1,4 +1,4 @@
-"""How a run of the command made its files: -provenance, and inside HDF5."""
+"""Record of how a run of the command made its files: written by -provenance and inside HDF5."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from cupysim.quirks import Quirks
 from cupysim.storage.safe_writing import OutputFiles
 
 LAYOUT = 1
-"""Number of the record's layout."""
+"""Version of the record's layout."""
 
 INPUTS = {
     "-hkl": "hkl_file", "-pdb": "model_file", "-mat": "matrix_file", "-sourcefile": "source_file",
     "-mask": "mask_file", "-img": "image_file", "-stol": "stol_file", "-expt": "experiment_file",
 }  # fmt: skip
-"""Options which name inputs."""
+"""Options that name input files, and the values that hold the names."""
 
 
 class Stopwatch:
@@ -39,7 +39,7 @@ class Stopwatch:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count the time of a block as that of a stage."""
+        """Measure the wall time of a block and store it under the name of a stage."""
         began = time.perf_counter()
         try:
             yield
@@ -48,7 +48,7 @@ class Stopwatch:
 
 
 def input_files(args: Arguments) -> dict[str, str]:
-    """Files which a run reads, by the option which names them."""
+    """Files that a run reads, by the option that names them."""
     found = {
         option: os.fspath(args.values[name])
         for option, name in INPUTS.items()
@@ -62,23 +62,23 @@ def input_files(args: Arguments) -> dict[str, str]:
 def run_record(
     job: Job, image: Image, counts: np.ndarray | None, seconds: Mapping[str, float]
 ) -> dict[str, Any]:
-    """How a run made its image.
+    """Make the record of how a run made its image.
 
     Parameters
     ----------
     job : Job
-        What was asked for.
+        What the command line asks for.
     image : Image
-        What came out.
+        The rendered image.
     counts : ndarray of int32, shape (n_slow, n_fast), or None
-        Photons counted.
+        Counted photons.
     seconds : mapping of str to float
-        Wall times of the stages so far.
+        Wall times of the stages so far (s).
 
     Returns
     -------
     dict
-        For `json.dump`: arguments as given and as resolved, seeds, versions, digests.
+        Record for `json.dump`: arguments as given and as resolved, seeds, versions, digests.
     """
     args, experiment = job.arguments, job.experiment
     given = [_printable(word) for word in job.words]
@@ -130,20 +130,20 @@ def run_record(
 def write_record(
     files: OutputFiles, path: str, record: dict[str, Any], watch: Stopwatch, began: float
 ) -> None:
-    """Write a record, with digests of the files which were staged before it.
+    """Write a record, with digests of the files that were staged before it.
 
     Parameters
     ----------
     files : OutputFiles
-        The other files.
+        Output files of the run; the record is added to them.
     path : str
-        Where to.
+        File to write.
     record : dict
-        What `run_record` gave.
+        Record from `run_record`.
     watch : Stopwatch
-        Times of the stages.
+        Wall times of the stages.
     began : float
-        When writing began, by `time.perf_counter`.
+        Time when writing began, from `time.perf_counter` (s).
     """
     outputs = [
         {**file_record(staged), "path": _printable(str(name))}
@@ -160,12 +160,12 @@ def write_record(
 
 
 def _printable(text: str) -> str:
-    """A word whose bytes may be no text."""
+    """Replace bytes that are not text by escape sequences."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _plain(value: Any) -> Any:
-    """A value of the command line for JSON."""
+    """Convert a value of the command line to a type that JSON has."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Quirks):

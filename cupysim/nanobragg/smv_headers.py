@@ -1,4 +1,4 @@
-"""Headers of SMV images: the values which they set, and what is said of the others."""
+"""Headers of SMV images: the values that they set, and warnings about the other keys."""
 
 from __future__ import annotations
 
@@ -49,27 +49,29 @@ WHOLE_KEYS: tuple[tuple[tuple[str, ...], str, Unit | None], ...] = (
     (("ORGY", "XDS_ORGY"), "origin_y", None),
     (("TWOTHETA",), "twotheta", DEGREE),
 )
-"""The same where quirk Q29 is corrected: spellings of a key, of which the first one counts. The
-first angle is that of `first_angles`."""
+"""The same with quirk Q29 corrected: spellings of each key, the first one found counts.
+
+The first spindle angle comes from `first_angles`.
+"""
 
 CHECKED = (
     *((key, name) for key, name, _ in KEYS), ("XDS_ORGX", "origin_x"), ("XDS_ORGY", "origin_y"),
     ("TWOTHETA", "twotheta"), ("OSC_START", "phi"), *((key, "phi") for key in GONIOMETER),
 )  # fmt: skip
-"""Keys which must be numbers, and the values which overrule them."""
+"""Keys that must be numbers, and the values of the command line that overrule them."""
 
 
 EDGE_ON = 1e-9
-"""A detector whose normal has a smaller cosine with the beam has no distance along it."""
+"""Smallest cosine between normal and beam for a detector to have a distance along the beam."""
 
 CENTRES = frozenset({"beam_x", "beam_y", "close_x", "close_y", "origin_x", "origin_y"})
-"""Values by which a command line gives the beam centre itself."""
+"""Values of a command line that give the beam centre."""
 
 SAME_WAVELENGTH = 1e-3
 """Relative difference up to which a wavelength and an energy agree."""
 
 POSITIVE = ("PIXEL_SIZE", "WAVELENGTH")
-"""Keys whose numbers must be above zero."""
+"""Keys that must have numbers above zero."""
 
 
 def warn_of_what_is_left_out(
@@ -78,7 +80,19 @@ def warn_of_what_is_left_out(
     given: Mapping[str, Any],
     quirks: Quirks,
 ) -> None:
-    """Warn of what an image's header says in vain, and of what it should say and does not."""
+    """Warn of keys of a header that are not used, and of keys that the header lacks.
+
+    Parameters
+    ----------
+    image : SmvFile
+        Image with the header.
+    header : mapping
+        Values that the header sets.
+    given : mapping
+        Values that the command line gives.
+    quirks : Quirks
+        Corrected quirks. With Q29, headers are read as they are meant.
+    """
     _warn_of_angles(image, "phi" in header, quirks.corrects(Quirk.HEADER_READING))
     for remark in _of_other_programs(image, given):
         warnings.warn(CupysimWarning(f"{image.path}: {remark}"), stacklevel=3)
@@ -86,8 +100,8 @@ def warn_of_what_is_left_out(
     if is_tilted(image) and not image.number("TWOTHETA", whole_key=True) and not turned:
         warnings.warn(
             CupysimWarning(
-                f"{image.path}: DISTANCE and CLOSE_DISTANCE are those of a tilted detector, "
-                "whose rotations the header does not tell: -detector_rotx, -detector_roty"
+                f"{image.path}: DISTANCE and CLOSE_DISTANCE are those of a tilted detector, but "
+                "the header does not give its rotations: -detector_rotx, -detector_roty"
             ),
             stacklevel=3,
         )
@@ -99,8 +113,8 @@ def warn_of_what_is_left_out(
     if convention in BY_ORIGIN and "beam_x" in header and "origin_x" not in header:
         warnings.warn(
             CupysimWarning(
-                f"{image.path}: BEAM_CENTER_X and _Y in its header do not count with "
-                f"-{convention}, which takes XDS_ORGX and _Y or -ORGX and -ORGY"
+                f"{image.path}: BEAM_CENTER_X and _Y in its header are not used with "
+                f"-{convention}, which uses XDS_ORGX and _Y or -ORGX and -ORGY"
             ),
             stacklevel=3,
         )
@@ -109,7 +123,7 @@ def warn_of_what_is_left_out(
         warnings.warn(
             CupysimWarning(
                 f"{image.path}: its TWOTHETA of {swing:g} degrees turns the detector as "
-                f"-twotheta {swing:g} does, since a header tells neither its axis nor its pivot"
+                f"-twotheta {swing:g} does, because a header gives neither axis nor pivot"
             ),
             stacklevel=3,
         )
@@ -129,7 +143,7 @@ def warn_of_what_is_left_out(
     if (image.number("SIZE3", whole_key=True) or 1.0) > 1.0:
         warnings.warn(
             CupysimWarning(
-                f"{image.path}: of its SIZE3={image.word('SIZE3')} images, the first is read"
+                f"{image.path}: only the first of its SIZE3={image.word('SIZE3')} images is read"
             ),
             stacklevel=3,
         )
@@ -157,16 +171,16 @@ def warn_of_what_is_left_out(
         if not any(name in header or name in given for name in names):
             warnings.warn(
                 CupysimWarning(
-                    f"{image.path}: its header has no {key}; {default} is used, as by nanoBragg"
+                    f"{image.path}: its header has no {key}; {default} is used, as in nanoBragg"
                 ),
                 stacklevel=3,
             )
 
 
 def _warn_of_angles(image: smv.SmvFile, is_read: bool, is_corrected: bool) -> None:
-    """Warn of first angles which contradict each other or do not count, and of other settings.
+    """Warn of first angles that contradict each other or are not used, and of other settings.
 
-    nanoBragg reads PHI, whatever turns.
+    nanoBragg reads PHI, whatever axis turns.
     """
     starts = first_angles(image)
     phi = image.number("PHI", whole_key=True)
@@ -193,7 +207,7 @@ def _warn_of_angles(image: smv.SmvFile, is_read: bool, is_corrected: bool) -> No
     if turning not in GONIOMETER:
         return
     angles = {key: image.number(key, whole_key=True) for key in GONIOMETER if key != turning}
-    # PHI may be a copy of the first angle, whatever turns
+    # PHI may be a copy of the first angle, whatever axis turns
     copy = starts.get(counts, 0.0)
     remark = settings_remark(
         {
@@ -207,13 +221,13 @@ def _warn_of_angles(image: smv.SmvFile, is_read: bool, is_corrected: bool) -> No
 
 
 def _of_other_programs(image: smv.SmvFile, given: Mapping[str, Any]) -> Iterator[str]:
-    """What to say of keys which only d*TREK has, and of an energy of another wavelength."""
+    """Remarks on keys that only d*TREK has, and on an energy of another wavelength."""
     if image.word("ROTATION") and not {"phi", "oscillation"} <= set(given):
-        yield "ROTATION in its header, of d*TREK, is not read; -phi and -osc turn the crystal"
+        yield "d*TREK's ROTATION in its header is not read; -phi and -osc turn the crystal"
     if "wavelength" in given:
         return
     if image.word("SOURCE_WAVELENGTH"):
-        yield "SOURCE_WAVELENGTH in its header, of d*TREK, is not read as it is meant; use -lambda"
+        yield "d*TREK's SOURCE_WAVELENGTH in its header is not read as it is meant; use -lambda"
     energy, wavelength = (image.number(key, whole_key=True) for key in ("ENERGY", "WAVELENGTH"))
     if energy and wavelength:
         ratio = ELECTRONVOLT_ANGSTROM / energy / wavelength
@@ -225,21 +239,21 @@ def _of_other_programs(image: smv.SmvFile, given: Mapping[str, Any]) -> Iterator
 
 
 def check_numbers(image: smv.SmvFile, given: Collection[str], whole_keys: bool) -> None:
-    """Check that what a header sets are numbers, and possible ones.
+    """Check that a header sets possible numbers.
 
     Parameters
     ----------
     image : SmvFile
-        The image.
+        Image with the header.
     given : collection of str
-        Values which the command line gives, and which therefore the header does not.
+        Values that the command line gives; the header does not set them.
     whole_keys : bool
-        Keys are not found at the end of longer ones (quirk Q29 is corrected).
+        Whether quirk Q29 is corrected: keys are not found at the end of longer ones.
 
     Raises
     ------
     FileFormatError
-        If a key has no finite number, or a detector without CLOSE_DISTANCE a negative distance.
+        If a key has no finite number, or a distance is impossible.
     """
     for key, name in CHECKED:
         if name in given or image.number(key, whole_key=True) is None:
@@ -258,7 +272,7 @@ def check_numbers(image: smv.SmvFile, given: Collection[str], whole_keys: bool) 
 
 
 def _is_own(image: smv.SmvFile, key: str) -> bool:
-    """Whether the key which is read is a longer one of headers which nanoBragg writes."""
+    """Whether the key that is read is a longer key of headers that nanoBragg writes."""
     at = image.text.rfind(key)
     before = re.search(r"\w*$", image.text[:at])
     longer = (before[0] if before else "") + key
@@ -267,21 +281,21 @@ def _is_own(image: smv.SmvFile, key: str) -> bool:
 
 
 def header_values(image: smv.SmvFile, flip_y: bool, pixel: float) -> dict[str, Any]:
-    """Values which an image's header sets.
+    """Values that an image's header sets.
 
     Parameters
     ----------
     image : SmvFile
-        The image.
+        Image with the header.
     flip_y : bool
-        Count BEAM_CENTER_Y from the other edge, as for masks (quirk Q29).
+        Whether BEAM_CENTER_Y is counted from the other edge, as for masks (quirk Q29).
     pixel : float
-        Pixel size (m) where the header has none.
+        Pixel size (m) if the header has none.
 
     Returns
     -------
     dict
-        Names as in `cupysim.nanobragg.arguments`.
+        Values by the names of `cupysim.nanobragg.arguments`, in SI units.
 
     Raises
     ------
@@ -301,18 +315,19 @@ def header_values(image: smv.SmvFile, flip_y: bool, pixel: float) -> dict[str, A
 
 
 def meant_values(image: smv.SmvFile) -> dict[str, Any]:
-    """Values which an image's header sets where quirk Q29 is corrected.
+    """Values that an image's header sets if quirk Q29 is corrected.
 
     Parameters
     ----------
     image : SmvFile
-        The image.
+        Image with the header.
 
     Returns
     -------
     dict
-        Names as in `cupysim.nanobragg.arguments`. `distance` is the one before the two-theta swing,
-        which `close_distance` and the angle tell also where quirk Q7 put another into the header.
+        Values by the names of `cupysim.nanobragg.arguments`, in SI units. `distance` is the one
+        before the two-theta swing. It is computed from `close_distance` and the angle, because
+        quirk Q7 may have put another one into the header.
 
     Raises
     ------
@@ -342,7 +357,7 @@ def meant_values(image: smv.SmvFile) -> dict[str, Any]:
 
 
 def _header_value(image: smv.SmvFile, key: str, number: float, measure: Unit | None) -> float:
-    """A number of a header in SI units."""
+    """Convert a number of a header to SI units."""
     if abs(number) > LARGEST_FLOAT or (key in POSITIVE and not number > 0.0):
         raise FileFormatError(image.path, f"{key}={number:g} is not possible")
     return number if measure is None else measure.to_si(number)

@@ -1,4 +1,4 @@
-"""Where structure factors, and perhaps the unit cell and the wavelength, come from."""
+"""Sources of structure factors, and of the unit cell and wavelength that come with them."""
 
 from __future__ import annotations
 
@@ -29,43 +29,45 @@ from cupysim.nanobragg.headers import Inherited
 from cupysim.quirks import Quirk, Quirks, warn_quirk
 
 BEYOND_THE_CORNERS = 0.97
-"""Part of the detector's resolution limit to which structure factors are calculated, so that spots
-at its corners are whole."""
+"""Resolution to which structure factors are calculated, relative to that of the detector's corners.
+
+It is finer than the corners, so that spots there are whole.
+"""
 
 NOTICEABLE_CELL = 0.005
-"""Difference between two cells, of an edge relative or of an angle (rad), worth a warning."""
+"""Difference between two cells that is worth a warning: edges relative, angles in rad."""
 
 ONE_FACTOR = 1e-3
-"""Spread of the ratios of edges up to which they are one factor."""
+"""Relative spread of the ratios of edges, up to which the edges differ by one factor."""
 
 CONTRAST = "contrast"
-"""Value of -F000 for the electrons beyond those of the displaced solvent."""
+"""Value of -F000 for the model's electrons minus those of the displaced solvent."""
 
 OPTIONS_OF_MODELS = ("-k_sol", "-b_sol", "-hydrogens")
 OPTIONS_OF_REFLECTIONS = ("-mtzcol", "-merge")
 
 
 def reads_dump(args: Arguments) -> bool:
-    """Whether structure factors come from an earlier run's table."""
+    """Whether structure factors come from the table of an earlier run."""
     if args.hkl_file is not None or args.model_file is not None or not args.use_dump:
         return False
-    # of what happens to lie in the folder, a pipe would be waited for
+    # without -dump, only a regular file counts: reading a pipe would wait for its writer
     exists = os.path.exists if "-dump" in args.seen else os.path.isfile
     return exists(args.dump_file)
 
 
 def measured_structure(args: Arguments) -> Structure | None:
-    """What the file of reflections gives, which does not depend on beam and detector.
+    """Read the reflection file of -hkl. The result does not depend on beam and detector.
 
     Parameters
     ----------
     args : Arguments
-        The command line's values.
+        Values of the command line.
 
     Returns
     -------
     Structure or None
-        None without -hkl.
+        Structure factors, cell and wavelength of the file; None without -hkl.
 
     Raises
     ------
@@ -79,8 +81,8 @@ def measured_structure(args: Arguments) -> Structure | None:
         for option in OPTIONS_OF_REFLECTIONS:
             if option in args.seen:
                 raise OptionError(
-                    option, f"{args.hkl_file} is neither an MTZ nor a CIF file, nor another with "
-                    "symmetry"
+                    option, f"{args.hkl_file} is neither an MTZ nor a CIF file, nor another file "
+                    "with symmetry"
                 )  # fmt: skip
         factors = StructureFactors.from_list(*read_text(args.hkl_file), args.default_F)
         return Structure(factors, None, "P 1", "h k l F")
@@ -89,12 +91,12 @@ def measured_structure(args: Arguments) -> Structure | None:
 
 
 def read_text(path: str) -> tuple[np.ndarray, np.ndarray]:
-    """Lines of h k l F, with a warning of reflections which occur more than once.
+    """Read lines of h k l F, and warn of reflections that occur more than once.
 
     Parameters
     ----------
     path : str
-        The file.
+        File to read.
 
     Returns
     -------
@@ -106,7 +108,7 @@ def read_text(path: str) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     FileFormatError
-        If it is not such a file.
+        If the file does not consist of such lines.
     """
     hkl, values = hkl_text.read(path)
     repeated = first_repeated(hkl)
@@ -115,7 +117,7 @@ def read_text(path: str) -> tuple[np.ndarray, np.ndarray]:
         warnings.warn(
             CupysimWarning(
                 f"{path}: {count} lines repeat a reflection, such as "
-                f"{' '.join(map(str, index))}; of each the last line counts"
+                f"{' '.join(map(str, index))}; the last line of each reflection counts"
             ),
             stacklevel=2,
         )
@@ -125,26 +127,26 @@ def read_text(path: str) -> tuple[np.ndarray, np.ndarray]:
 def structure_factors(
     args: Arguments, beam: Beam, detector: Detector, measured: Structure | None
 ) -> Structure:
-    """Structure factors, and the unit cell where their file has one.
+    """Read or calculate structure factors, with the unit cell if their file has one.
 
     Parameters
     ----------
     args : Arguments
-        The command line's values.
-    beam, detector
-        They limit the resolution of calculated structure factors.
+        Values of the command line.
+    beam, detector : Beam, Detector
+        Beam and detector, for the resolution limit of calculated structure factors.
     measured : Structure or None
-        From `measured_structure`.
+        Result of `measured_structure`.
 
     Returns
     -------
     Structure
-        Without a cell if there is no file with symmetry and no model.
+        Structure factors; without a cell if there is no file with symmetry and no model.
 
     Raises
     ------
     CupysimError
-        If there are none, or the file is wrong.
+        If there are no structure factors, or the file is wrong.
     """
     f000 = f000_value(args.f000)
     if args.model_file is not None:
@@ -163,14 +165,19 @@ def structure_factors(
 
 
 def with_f000(structure: Structure, value: float) -> Structure:
-    """Structure factors with another F(0,0,0).
+    """Return structure factors with another F(0,0,0).
 
     Parameters
     ----------
     structure : Structure
-        Structure factors.
+        Structure factors to copy.
     value : float
-        F(0,0,0) (electrons).
+        New F(0,0,0) (electrons).
+
+    Returns
+    -------
+    Structure
+        Copy with the new F(0,0,0), and a note about it.
     """
     note = f"F(0,0,0) is {value:g} electrons, as -F000 says"
     factors = structure.factors.with_value((0, 0, 0), value)
@@ -178,17 +185,22 @@ def with_f000(structure: Structure, value: float) -> Structure:
 
 
 def f000_value(text: str | None) -> float | None:
-    """The number given by -F000, or None where there is none.
+    """Read the number of -F000.
 
     Parameters
     ----------
     text : str or None
-        Its value.
+        Value of the option; None without it.
+
+    Returns
+    -------
+    float or None
+        F(0,0,0) (electrons); None without the option, or for "contrast".
 
     Raises
     ------
     OptionError
-        If it is neither a number which is not negative, nor "contrast".
+        If the value is neither a number from 0 nor "contrast".
     """
     if text is None or text == CONTRAST:
         return None
@@ -200,7 +212,7 @@ def f000_value(text: str | None) -> float | None:
 
 
 def _requested_cell(args: Arguments, wavelength: float) -> UnitCell | None:
-    """The cell which the command line gives, if it does."""
+    """The cell that the command line gives; None if it gives none."""
     if args.cell is not None:
         return given_cell(args.cell)
     if args.matrix_file is not None:
@@ -214,12 +226,12 @@ def _requested_cell(args: Arguments, wavelength: float) -> UnitCell | None:
 
 
 def given_cell(values: Sequence[float]) -> UnitCell:
-    """A cell of which b, c and the angles may be missing, or not above zero.
+    """Complete the values of -cell. If b, c or angles are missing or not above zero: a, or 90.
 
     Parameters
     ----------
     values : sequence of float
-        Edges (Angstrom) and angles (degrees), from one to six.
+        One to six values: edges (Angstrom), then angles (degrees).
     """
     given = [*values, *[0.0] * (6 - len(values))]
     a, b, c = (length if length > 0.0 else given[0] for length in given[:3])
@@ -246,13 +258,13 @@ def _tabulated(args: Arguments) -> StructureFactors:
         if "-dump" not in args.seen:
             warn_quirk(
                 Quirk.DUMP_READ_UNASKED,
-                f"structure factors are read from {args.dump_file}, which lies in this folder; "
-                "-nodump leaves it alone",
+                f"structure factors are read from {args.dump_file} in this folder; with -nodump, "
+                "it is not read",
             )
         return fdump.read(args.dump_file, args.default_F)
     missing = "-dump" in args.seen and args.use_dump
     problem = f"{args.dump_file} does not exist"
-    # a background alone is an image, if it is said that there is nothing else
+    # an image of background alone is possible if the user says that there is nothing else
     alone = "-default_F" in args.seen and args.water > 0.0
     if args.default_F == 0.0 and not alone and args.f000 is None:
         raise CupysimError(
@@ -268,7 +280,7 @@ def _tabulated(args: Arguments) -> StructureFactors:
 
 
 def resolution_limit(beam: Beam, detector: Detector, quirks: Quirks) -> float:
-    """The finest resolution (m) of which the detector's corners see anything."""
+    """Finest resolution (m) of spots at the detector's corners."""
     placed = detector.placed(quirks)
     geometry, sources = placed.geometry, beam.sources(placed.frame, quirks)
     panel = np.stack([geometry.origin, geometry.fast, geometry.slow])
@@ -278,26 +290,26 @@ def resolution_limit(beam: Beam, detector: Detector, quirks: Quirks) -> float:
 
 
 def take_wavelength(args: Arguments, measured: Structure | None, inherited: Inherited) -> str:
-    """Let the wavelength of the reflections count where nothing else gives one.
+    """Use the wavelength of the reflection file if nothing else gives one.
 
     Parameters
     ----------
     args : Arguments
-        The command line's values, of which the wavelength changes.
+        Values of the command line; the wavelength is changed in place.
     measured : Structure or None
-        From `measured_structure`.
+        Result of `measured_structure`.
     inherited : Inherited
         What images and experiment lists have given.
 
     Returns
     -------
     str
-        A line for standard output; empty if nothing was taken.
+        Line for standard output; empty if the wavelength did not change.
 
     Raises
     ------
     CupysimError
-        If there is an image which places the detector exactly, but nothing has a wavelength.
+        If an image places the detector exactly, but nothing gives a wavelength.
     """
     given = "wavelength" in inherited.names or not {"-lambda", "-energy"}.isdisjoint(args.seen)
     if given:
@@ -314,25 +326,25 @@ def take_wavelength(args: Arguments, measured: Structure | None, inherited: Inhe
                 stacklevel=2,
             )
         return ""
-    # the very number which -lambda would give
+    # the same number as from -lambda, to the last bit
     number = f"{measured.wavelength / ANGSTROM:.10g}"
     args.values["wavelength"] = units.ANGSTROM.to_si(float(number))
-    return f"wavelength {number} A, of {args.hkl_file}, since there is no -lambda"
+    return f"wavelength {number} A, from {args.hkl_file}, because there is no -lambda"
 
 
 def _demand_wavelength(inherited: Inherited) -> None:
-    """Of an image without wavelength, none may be assumed but by nanoBragg's rules for headers."""
+    """Reject exact geometry without a wavelength; for an SMV header, warn of nanoBragg's 1 A."""
     if inherited.exact is not None:
         raise CupysimError(f"{inherited.no_wavelength}; give -lambda or -energy")
     warnings.warn(
-        CupysimWarning(f"{inherited.no_wavelength}; 1 A is used, as by nanoBragg"), stacklevel=2
+        CupysimWarning(f"{inherited.no_wavelength}; 1 A is used, as in nanoBragg"), stacklevel=2
     )
 
 
 def _one_factor(
     edges: np.ndarray, angles: np.ndarray, known: UnitCell, wavelength: float
 ) -> float | None:
-    """The wavelength (Angstrom) for which a matrix has a known cell; None if there is none."""
+    """Wavelength (Angstrom) at which a matrix has a known cell; None if there is none."""
     ratios = edges / known.lengths_angstrom
     if np.ptp(ratios) / ratios.mean() > ONE_FACTOR:
         return None
@@ -342,7 +354,7 @@ def _one_factor(
 
 
 def _warn_of_box(args: Arguments, box: UnitCell, own: UnitCell, wavelength: float) -> None:
-    """Tell that the box in which a model stands alone has its cell's shape: of a wrong matrix."""
+    """Warn if a model's box has the shape of its cell: the matrix may be for another wavelength."""
     edges, angles = np.array(box.lengths_angstrom), np.array(box.angles)
     made_for = _one_factor(edges, angles, own, wavelength)
     if made_for is None or args.cell is not None:
@@ -351,8 +363,8 @@ def _warn_of_box(args: Arguments, box: UnitCell, own: UnitCell, wavelength: floa
     warnings.warn(
         CupysimWarning(
             f"-mat: all edges of its cell are {factor:.4g} times those of {args.model_file}: was "
-            f"the matrix made for {made_for:.4g} A? At {wavelength / ANGSTROM:.6g} A it is "
-            "another crystal, and the model stands alone in a P 1 box"
+            f"the matrix made for {made_for:.4g} A? At {wavelength / ANGSTROM:.6g} A it gives "
+            "another cell, and the model stands alone in a P 1 box"
         ),
         stacklevel=2,
     )
@@ -361,7 +373,7 @@ def _warn_of_box(args: Arguments, box: UnitCell, own: UnitCell, wavelength: floa
 def warn_of_other_cell(
     args: Arguments, known: UnitCell, crystal: Crystal, beam_wavelength: float
 ) -> None:
-    """Tell that the crystal has another cell than the structure factors' file."""
+    """Warn if the crystal has another cell than `known`, that of the structure factors' file."""
     lattice = crystal.oriented(args.quirks).lattice
     lengths = np.abs(lattice.lengths / known.lengths_angstrom - 1.0).max()
     angles = np.abs(lattice.angles - known.angles).max()
@@ -376,7 +388,7 @@ def warn_of_other_cell(
         degrees = " ".join(f"{angle * DEGREES_PER_RADIAN:g}" for angle in known.angles)
         warnings.warn(
             CupysimWarning(
-                f"the crystal has another cell than {args.model_file or args.hkl_file}, whose is "
+                f"the crystal's cell is not that of {args.model_file or args.hkl_file}, "
                 f"{edges} {degrees}{hint}"
             ),
             stacklevel=2,

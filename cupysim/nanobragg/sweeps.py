@@ -1,6 +1,6 @@
-"""The C program's rules for sweeps of which a user gives the range, the step or the count.
+"""The C program's rules for sweeps that a user gives by range, step or count.
 
-They fill in the rest (quirk Q27), differently for the oscillation and for everything else.
+The rules fill in what is not given (quirk Q27). Those for the oscillation differ from the others.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from cupysim.models.sampling import LARGEST_COUNT, Sweep
 from cupysim.quirks import NANOBRAGG, Quirk, Quirks, warn_quirk
 
 DEFAULT_RANGE = 1.0
-"""Range which a count alone implies: one radian, or a 100 % bandwidth."""
+"""Range of a sweep that has only a count: one radian, or a 100 % bandwidth."""
 
 DEFAULT_SENSOR = 0.5e-6
-"""Sensor thickness (m) which a count with a negative thickness implies."""
+"""Sensor thickness (m) if the number of layers is given, and no thickness or a negative one."""
 
 ROUNDING = 1e-9
-"""Relative error of a quotient of decimal numbers, generously."""
+"""Upper limit of the relative rounding error of a quotient of decimal numbers."""
 
 
 def complete_sweep(
@@ -34,24 +34,25 @@ def complete_sweep(
     Parameters
     ----------
     range_, step : float, optional
-        What the user gave (rad, relative width, or m); negative is not given.
+        Range and step from the user (rad, relative width, or m); a negative number means "not
+        given".
     count : int, optional
-        What the user gave; zero or less is not given.
+        Number of steps from the user; zero or less means "not given".
     kind : str
-        What is swept.
+        Name of what is swept.
     quirks : Quirks, optional
-        Which quirks are corrected: Q26 and a single layer as it is meant, Q27's lost count and
-        its rounding up, Q46's missing last point.
+        Corrected quirks: Q26 (spacing of sensor layers, single layer), Q27 (lost count, rounding
+        up), Q46 (missing last point).
 
     Returns
     -------
     Sweep
-        A single step of zero where anything of it is zero.
+        The sweep; a single step of zero if range, step or count is zero.
 
     Raises
     ------
     ModelError
-        If the range is so many steps that nobody can mean it.
+        If the sweep has too many steps.
     """
     has_count = count is not None and count > 0
     has_range = range_ is not None and range_ >= 0.0
@@ -107,19 +108,19 @@ def complete_oscillation(
     Parameters
     ----------
     osc, step : float, optional
-        Range and step (rad); a negative range, or a step which is not above
-        zero (below zero where a range and a count are given), is not given.
+        Range and step (rad). A negative range means "not given". A step that is not above zero
+        means "not given"; if range and count are given, only a negative step does.
     count : int, optional
-        Number of steps; negative is not given, zero is one.
+        Number of steps; a negative number means "not given", zero means one.
     quirks : Quirks, optional
-        Which quirks are corrected: with Q27, a count is kept, and nothing is rounded up.
+        Corrected quirks. With Q27, a count is kept, and nothing is rounded up.
 
     Returns
     -------
     sweep : Sweep
         Range, step (both rad) and count.
     lost : bool
-        Whether the user's count was overruled.
+        Whether the user's count was replaced.
     """
     has_osc = osc is not None and osc >= 0.0
     has_step = step is not None and step > 0.0
@@ -146,9 +147,10 @@ def complete_oscillation(
 
 
 def _count_steps(range_: float, step: float, exact: bool = False, nearest: bool = False) -> int:
-    """Steps which cover a range; a number beyond all limits where they are too many.
+    """Number of steps that cover a range; a number above the limit if there are too many.
 
-    Exact, where rounding shall not make one more; nearest, where they need not cover it all.
+    With `exact`, rounding errors do not add a step. With `nearest`, the steps may end before the
+    range does.
     """
     steps = min(range_ / step, 2.0 * LARGEST_COUNT)
     if nearest:

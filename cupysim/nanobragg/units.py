@@ -1,4 +1,4 @@
-"""Units of the command line, and how they become SI: the only place where they do."""
+"""Units of the command line and their conversion to SI. No other module converts them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,16 @@ DEGREES_PER_RADIAN = 180.0 * (1.0 / math.pi)
 class Unit:
     """A unit of the command line and its conversion to SI.
 
-    The conversions are the C program's to the last bit: some multiply, some
-    divide. `kin` has the words for units of the same kind, and their sizes.
+    The conversions equal the C program's to the last bit: some multiply, some divide.
+
+    Parameters
+    ----------
+    name : str
+        Name of the unit in the help.
+    to_si : callable
+        Function that converts a number in this unit to SI.
+    kin : mapping of str to float
+        Words for units of the same kind, and their sizes relative to each other.
     """
 
     name: str
@@ -22,7 +30,7 @@ class Unit:
     kin: Mapping[str, float] = field(default_factory=dict)
 
     def called(self, word: str) -> Unit | None:
-        """The unit of the same kind for which a word stands, if there is one."""
+        """Return the unit of the same kind that a word names; None if the word names none."""
         if word not in self.kin:
             return None
         times = self.kin[word] / self.kin[self.name]

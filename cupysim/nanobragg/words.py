@@ -1,7 +1,7 @@
-"""Which options a word of the command line stands for, and in which unit.
+"""Options that a word of the command line stands for, and the unit of their values.
 
-The C program finds options within longer words: it takes `-distance_m` for `-distance`, whose
-numbers are millimetres. What such a word says of a unit is looked at here (quirk Q51).
+The C program finds options within longer words: it reads `-distance_m` as `-distance`, in
+millimetres. This module examines the unit that such a word names (quirk Q51).
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ LEGACY_WORDS: dict[str, str] = {
     "-detector_thickness": "use -detector_thick",
     "-polarization": "use -polar",
 }
-"""Words of the C program's documentation which it ignores, and what to use."""
+"""Words of the C program's documentation that the C program ignores, and what to use instead."""
 
 
 UNIT_WORDS = frozenset(word for option in OPTIONS for word in option.unit.kin)
-"""All words which stand for a unit."""
+"""All words that name a unit."""
 
 _UNITS_IN_ANY_CASE = frozenset(word.casefold() for word in UNIT_WORDS if len(word) > 1)
 
@@ -44,34 +44,34 @@ _NUMBERS = (Kind.FLOAT, Kind.INTEGER, Kind.SEED)
 _SEPARATORS = re.compile(r"[\W_]+")
 
 _FILLERS = ("", "in", "per")
-"""Parts of a word which tell nothing."""
+"""Parts of a word that carry no information."""
 
 
 def plain(word: str) -> str:
-    """A word with one dash."""
+    """Return a word with one dash."""
     return "-" + word.lstrip("-")
 
 
 def is_spelling(option: Option, word: str) -> bool:
-    """Whether a word is one of an option's known spellings, but for its dashes."""
+    """Whether a word is a known spelling of an option, with one dash or two."""
     return plain(word) in option.spellings
 
 
 def options_in(word: str, quirks: Quirks) -> list[Option]:
-    """The options for which a word stands.
+    """Find the options that a word stands for.
 
     Parameters
     ----------
     word : str
-        A word which starts with a dash.
+        Word of the command line that starts with a dash.
     quirks : Quirks
-        Which quirks are corrected. With Q51, a unit may also stand behind the name of an option
-        which the C program finds in no longer word.
+        Corrected quirks. With Q51, a unit may also follow the name of an option that the C program
+        finds in no longer word.
 
     Returns
     -------
     list of Option
-        In the table's order.
+        The options, in the order of the table.
     """
     found = [option for option in OPTIONS if option.matches(word)]
     if found or not quirks.corrects(Quirk.OPTION_UNITS):
@@ -81,21 +81,21 @@ def options_in(word: str, quirks: Quirks) -> list[Option]:
 
 
 def in_named_unit(option: Option, word: str, quirks: Quirks) -> Option:
-    """An option in the unit which a longer word names, and a warning of what is not clear.
+    """Apply the unit that a longer word names to an option, and warn if the word is not clear.
 
     Parameters
     ----------
     option : Option
-        An option for which the word stands.
+        Option that the word stands for.
     word : str
-        The word, which is not one of the option's spellings.
+        Word of the command line that is not one of the option's spellings.
     quirks : Quirks
-        Which quirks are corrected: with Q51, units count.
+        Corrected quirks. With Q51, units count.
 
     Returns
     -------
     Option
-        The option, whose unit may be another.
+        The option, perhaps with another unit.
 
     Raises
     ------
@@ -129,34 +129,34 @@ def in_named_unit(option: Option, word: str, quirks: Quirks) -> Option:
 
 
 def refuse_unknown(word: str, quirks: Quirks) -> None:
-    """Refuse a word which stands for no option; those of the C program's manual are ignored.
+    """Reject a word that stands for no option, or warn if the C program's manual has it.
 
     Parameters
     ----------
     word : str
-        The word.
+        Word of the command line.
     quirks : Quirks
-        Which quirks are corrected.
+        Corrected quirks, for the hint in the message.
 
     Raises
     ------
     OptionError
-        If the C program's documentation does not have it.
+        If the C program's documentation does not have the word.
     """
     one_dash = plain(word)
     if one_dash in LEGACY_WORDS:
-        warn(f"{word} is ignored, as by nanoBragg: {LEGACY_WORDS[one_dash]}")
+        warn(f"{word} is ignored, as in nanoBragg: {LEGACY_WORDS[one_dash]}")
     elif word != one_dash and any(
         option.matches(one_dash) and not (option.is_new or one_dash in option.extensions)
         for option in OPTIONS
     ):
-        warn(f"{word} is ignored, as by nanoBragg: write it with one dash")
+        warn(f"{word} is ignored, as in nanoBragg: write it with one dash")
     else:
         raise OptionError(shown(word), f"unknown option; {_hint(one_dash, quirks)}")
 
 
 def shown(text: str, most: int = 60) -> str:
-    """A value for a message, which a long one shall not fill."""
+    """Shorten a text to at most so many characters, for messages."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
@@ -166,13 +166,13 @@ def warn(text: str) -> None:
 
 
 def _beyond_the_name(option: Option, word: str) -> list[str]:
-    """The parts of a word beyond the longest spelling of an option in it, which tell something."""
+    """Parts of a word beyond the longest spelling of an option in it, without fillers."""
     text = plain(word)
     name = max((each for each in option.spellings if each in text), key=len)
     before, _, after = text.partition(name)
     behind = _SEPARATORS.split(after)
     if len(behind[0]) == 1:
-        # a plural, and no unit
+        # a plural, not a unit
         behind[0] = name + behind[0]
     return [part for part in [*_SEPARATORS.split(before), *behind] if part not in _FILLERS]
 
@@ -182,7 +182,7 @@ def _is_unit(part: str) -> bool:
 
 
 def _hint(word: str, quirks: Quirks) -> str:
-    """What may have been meant by a word which is not an option."""
+    """Suggest an option for a word that is not an option."""
     name, _, unit = word.rpartition("_")
     for option in OPTIONS:
         if name in option.spellings and option.unit.name and _is_unit(unit):

@@ -74,12 +74,12 @@ def test_a_chunk_of_another_campaign(command: Command, tmp_path: Path) -> None:
     shutil.copy(other.chunk(1), tmp_path / "out" / "chunks" / "small_00001.h5")
     status, told = command("verify out --samples 0")
     assert status == 1
-    assert "small_00001.h5: it is not of the campaign" in told
+    assert "small_00001.h5: it does not belong to the campaign" in told
     assert command("export out --table t.csv")[0] == 2
     os.unlink(tmp_path / "out" / "small.h5")
     status, told = command("resume out --processes 1")
     assert status == 2
-    assert "it is not of the campaign" in told
+    assert "it does not belong to the campaign" in told
     assert not (tmp_path / "out" / "small.h5").exists()
 
 

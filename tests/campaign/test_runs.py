@@ -128,7 +128,7 @@ def test_a_folder_is_of_one_campaign(tmp_path: Path) -> None:
         create_folder(str(tmp_path / "out"), other)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").touch()
-    with pytest.raises(CupysimError, match="is not empty, and holds no campaign"):
+    with pytest.raises(CupysimError, match="is not empty and holds no campaign"):
         create_folder(str(tmp_path / "full"), campaign)
     with pytest.raises(CupysimError, match="holds no campaign"):
         open_folder(str(tmp_path / "nowhere"))
@@ -143,7 +143,7 @@ def test_input_files_must_not_change(tmp_path: Path) -> None:
     create_folder(str(tmp_path / "out"), campaign_of(tmp_path, content))
     assert open_folder(str(tmp_path / "out")).campaign.name == "small"
     (tmp_path / "f.hkl").write_text("1 0 0 6\n")
-    with pytest.raises(CupysimError, match=r"f\.hkl has changed, or is gone"):
+    with pytest.raises(CupysimError, match=r"f\.hkl has changed or is gone"):
         open_folder(str(tmp_path / "out"))
 
 

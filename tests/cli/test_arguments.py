@@ -115,15 +115,15 @@ def test_twotheta_axis_is_also_twotheta() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("-hdiv 0.3", "-hdiv is ignored, as by nanoBragg: use -hdivrange"),
-        ("-detsize_x 30", "-detsize_x is ignored, as by nanoBragg: use -detsize_f"),
-        ("--detpixels 30", "--detpixels is ignored, as by nanoBragg: write it with one dash"),
+        ("-hdiv 0.3", "-hdiv is ignored, as in nanoBragg: use -hdivrange"),
+        ("-detsize_x 30", "-detsize_x is ignored, as in nanoBragg: use -detsize_f"),
+        ("--detpixels 30", "--detpixels is ignored, as in nanoBragg: write it with one dash"),
         ("stray", "'stray' belongs to no option and is ignored"),
         ("-lambda_of_mine 1", "'-lambda_of_mine' is read as -lambda, in A"),
-        ("-Na 2.7", "-Na 2.7: a whole number is expected; 2 is used"),
+        ("-Na 2.7", "-Na 2.7: an integer is expected; 2 is used"),
         (
             "-curved_det",
-            "Q12: -curved_det is ignored since it is the last argument; -corrected Q12 mends it",
+            "Q12: -curved_det is ignored because it is the last argument; -corrected Q12 mends it",
         ),
     ],
 )

@@ -68,15 +68,15 @@ ROWS = [
     (f"{BASE} -fluence 1e999", "-fluence: 1e999 is too large; at most 1e+60"),
     (f"{BASE} -cell 40 x", "-cell: expected a number, got 'x'"),
     (f"{BASE} -misset 1 2 x", "-misset: expected a number, got 'x'"),
-    (f"{BASE} -detpixels 1e3", "-detpixels: expected a whole number, got '1e3'"),
-    (f"{BASE} -Na many", "-Na: expected a whole number, got 'many'"),
+    (f"{BASE} -detpixels 1e3", "-detpixels: expected an integer, got '1e3'"),
+    (f"{BASE} -Na many", "-Na: expected an integer, got 'many'"),
     (f"{BASE} -Na 99999999999", "-Na: 99999999999 is too large; at most 2147483647"),
     (f"{BASE} -pivot middle", "-pivot: expected 'sample' or 'beam', got 'middle'"),
     (f"{BASE} -distance 1e300", "-distance: 1e300 is too large; at most 1e+60"),
     (f"{BASE} -pixel 5e-324", "-pixel: 5e-324 is too close to zero"),
     (f"{BASE} -N {'9' * 5000}", f"-N: {'9' * 57}... is too large; at most 2147483647"),
     (f"{BASE} -lambda {'1' * 100000}x", f"-lambda: expected a number, got '{'1' * 57}...'"),
-    (f"{BASE} -N \u0663", "-N: expected a whole number, got '\u0663'"),
+    (f"{BASE} -N \u0663", "-N: expected an integer, got '\u0663'"),
     # sizes and values which are impossible
     (f"{BASE} -pixel 0", "-pixel: must be positive, got 0"),
     (f"{BASE} -pixel -0.1", "-pixel: must be positive, got -0.1"),
@@ -119,7 +119,7 @@ ROWS = [
     (
         f"{BASE} -fluence 1e60 -default_F 1e9",
         "144 pixels have no finite value, the first of them 0 0 (fast, slow): reduce what "
-        "multiplies them (-fluence, structure factors, -N, -water), or mend the geometry",
+        "multiplies them (-fluence, structure factors, -N, -water), or correct the geometry",
     ),
     # overflow of counts
     (

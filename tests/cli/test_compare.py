@@ -90,7 +90,7 @@ def test_pixels_which_are_not_finite(images: Path, capsys: pytest.CaptureFixture
     for words in ("a.bin nan.bin", "inf.bin a.bin --corr 0.1"):
         status, out, _ = told(words, capsys)
         assert status == 1
-        assert "1 pixels are finite in one of the images only" in out.splitlines()[0]
+        assert "1 pixels are finite in only one of the images" in out.splitlines()[0]
     assert told("nan.bin inf.bin", capsys)[0] == 0
 
 
@@ -273,7 +273,7 @@ ERRORS = {
     "a.bin text": "text is a trace and the other file is an image",
     "text text": "text: no trace in it",
     "a.h5 a.h5 --image 3": "there is no image 3",
-    "text text --picture d.png": "--picture: only of images",
+    "text text --picture d.png": "--picture: only for images",
 }
 
 

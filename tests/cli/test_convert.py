@@ -206,10 +206,10 @@ def test_the_same_as_the_main_command(run: Run) -> None:
 
 
 BAD = {
-    "convert mean.mtz a.xyz": "its ending must say what to write: .hkl, .txt, .stol, .mtz",
+    "convert mean.mtz a.xyz": "its ending must name the format: .hkl, .txt, .stol, .mtz",
     "convert mean.mtz mean.mtz": "mean.mtz",
     "convert none.mtz a.hkl": "none.mtz: No such file or directory",
-    f"convert {MODEL} a.hkl": "--dmin: the resolution limit of a model is needed",
+    f"convert {MODEL} a.hkl": "--dmin: a model needs a resolution limit",
     "convert mean.mtz a.hkl --dmin -1": "--dmin: must be positive, got -1",
     "convert mean.mtz a.hkl --dmin 1000": "--dmin: no reflection is as coarse as 1000 A",
     "convert mean.mtz a.stol --bs 0": "--bs: must be positive, got 0",
@@ -218,11 +218,11 @@ BAD = {
     "convert mean.mtz a.hkl --F000 x": "-F000: expected a number or 'contrast', got 'x'",
     "convert mean.mtz a.hkl --mtzcol FX": "no column FX",
     "convert mean.mtz a.hkl --cell 30 40 50 90 90 90": "has a unit cell of its own",
-    "convert mean.mtz a.hkl --group P1": "--group: is for SHELX lists",
+    "convert mean.mtz a.hkl --group P1": "--group: only for SHELX lists",
     f"convert {MODEL} a.hkl --dmin 9 --mtzcol F": "--mtzcol: ",
     f"convert {MODEL} a.hkl --dmin 9 --k_sol -1": "--k_sol: must not be negative, got -1",
     "convert mean.mtz a.hkl --k_sol 0.3": "--k_sol: mean.mtz is not a model",
-    "convert mean.mtz a.hkl --bs 0.1": "--bs: is for .stol files",
+    "convert mean.mtz a.hkl --bs 0.1": "--bs: only for .stol files",
 }
 
 

@@ -100,7 +100,9 @@ def test_report(orient: Command) -> None:
     assert told(out, "misset") == "10.0000 -20.0000 30.0000 degrees"
     turn = Rotation.from_euler("xyz", (10, -20, 30), degrees=True).as_matrix()
     np.testing.assert_allclose(told_u(out), turn, atol=1e-8)
-    assert orient("a.mat")[1].splitlines()[0] == "a.mat was made for 0.9795 A, as its cell tells"
+    assert (
+        orient("a.mat")[1].splitlines()[0] == "a.mat was made for 0.9795 A, according to its cell"
+    )
 
 
 def test_without_a_file(orient: Command) -> None:
@@ -152,7 +154,7 @@ def test_a_matrix_for_another_wavelength(orient: Command) -> None:
         assert told(out, "wavelength") == "1.1 A"
         made = lattice("-mat one.mat -lambda 1.1")
         np.testing.assert_allclose(made, wanted, rtol=0.0, atol=2e-8)
-    assert "six.mat was made for 6.2 A, as its cell tells" in orient("six.mat")[1]
+    assert "six.mat was made for 6.2 A, according to its cell" in orient("six.mat")[1]
 
 
 def test_wrong_files_are_told(orient: Command) -> None:
@@ -164,14 +166,13 @@ def test_wrong_files_are_told(orient: Command) -> None:
     status, out, err = orient("ub.mat")
     assert (status, out) == (2, "")
     assert err == (
-        "cupysim orient: error: --lambda is missing: ub.mat does not tell its wavelength by its "
-        "cell\n"
+        "cupysim orient: error: --lambda is missing: ub.mat has no cell that gives its wavelength\n"
     )
     right = oriented(OBLIQUE, (0.0, 0.0, 0.0))
     Path("left.mat").write_text(mosflm_matrix.text(-right.T, 1e-10))
     status, out, err = orient("left.mat")
     assert status == 0
-    assert told(out, "hand") == "left: no missetting angles turn a cell so"
+    assert told(out, "hand") == "left: no missetting angles give this orientation"
     assert told(out, "cell") == "40.0000 50.0000 60.0000 A, 60.0000 70.0000 110.0000 degrees"
     assert "misset" not in out.replace("no missetting", "")
     assert "the matrix is left-handed" in err
@@ -294,7 +295,7 @@ ERRORS = {
     "--matrix none.mat new.mat": "none.mat: No such file or directory",
     "short.mat --lambda 1": "short.mat: 3 numbers, but an A matrix has nine",
     "flat.mat --lambda 1": "crystal: the three reciprocal cell vectors span no volume",
-    "flat.mat": "--lambda is missing: flat.mat does not tell its wavelength by its cell",
+    "flat.mat": "--lambda is missing: flat.mat has no cell that gives its wavelength",
     "--matrix a.mat a.mat": "cannot write a.mat: it would replace an input file",
     "--matrix a.mat no/a.mat": "cannot write no/a.mat: there is no directory",
     "--cell 1 2 3 90 90 90 new.mat": "--lambda is missing: the numbers of a matrix file depend",

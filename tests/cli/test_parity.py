@@ -139,7 +139,7 @@ def test_stored_images_which_differ(folder: Path, capsys: pytest.CaptureFixture[
     status, out, _ = told(["--cases", "golden", "--backend", "numpy"], capsys)
     assert status == 1
     assert "DIFFERENT: 1 of" in out
-    assert "a sample of the reference is stored, and the NumPy backend's image has others" in out
+    assert "the NumPy backend's image differs from the stored sample of the reference" in out
 
 
 def test_what_runs_leave_behind(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -298,8 +298,8 @@ def test_usage_is_no_reason(folder: Path, capsys: pytest.CaptureFixture[str]) ->
 ERRORS = {
     "--reference ./nowhere": "there is no program './nowhere'",
     "--reference ''": "there is no program ''",
-    "--cases list.txt": "a list has no stored images: --reference CMD names a program",
-    "-cell 50": "options are compared with a program: --reference CMD",
+    "--cases list.txt": "a list has no stored images; name a program with --reference CMD",
+    "-cell 50": "options need a program to compare with: --reference CMD",
     "--cases list.txt -cell 50": "--cases and options exclude each other",
     "--cases nowhere": "nowhere: No such file",
     "--cases empty.txt": "no cases in it",

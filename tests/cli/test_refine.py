@@ -137,7 +137,7 @@ def test_failure_is_said(images: Path, capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("hidden.img", "options which describe the start are needed"),
+        ("hidden.img", "options that describe the start are needed"),
         ("nothing.img", "nothing.img"),
         ("hidden.h5 --free weather", "there is no parameter 'weather'"),
         ("hidden.h5 --free misset --within misset", "--within misset: expected NAME=NUMBER"),

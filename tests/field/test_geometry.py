@@ -469,7 +469,7 @@ def test_a_header_without_wavelength(tmp_path: Path, run: Run) -> None:
     path.write_bytes(path.read_bytes().replace(b"WAVELENGTH=0.98;", b"UNUSED=1234567;;"))
     outcome = run(f"{WORDS} -img a_001.img")
     assert outcome.status == 0
-    assert "its header has no WAVELENGTH; 1 A is used, as by nanoBragg" in outcome.err
+    assert "its header has no WAVELENGTH; 1 A is used, as in nanoBragg" in outcome.err
     assert "WAVELENGTH" not in run(f"{WORDS} -img a_001.img -lambda 2").err
 
 

@@ -309,7 +309,7 @@ def test_flux_and_size_of_nxmx_beams(units: str, tmp_path: Path) -> None:
     assert beam.fluence == pytest.approx(1e11 * 0.5 / (20e-6) ** 2)
     beam = from_args(f"{words} -exposure 0.5 -beamsize 0.1").beam
     assert beam.fluence == pytest.approx(1e11 * 0.5 / 1e-8)
-    with pytest.warns(CupysimWarning, match="photons/s counts only with -exposure and -beamsize"):
+    with pytest.warns(CupysimWarning, match="photons/s is used only with -exposure and -beamsize"):
         assert from_args(words).beam.fluence == Beam().fluence
 
 
@@ -767,8 +767,8 @@ def test_images_of_lists_are_whole_pixels(tmp_path: Path) -> None:
 FLUX = {
     # photons/s, times s, over m^2
     "both options": ("-exposure 0.2 -beamsize 0.1", 1e12 * 0.2 / 1e-8, ""),
-    "no exposure": ("-beamsize 0.1", None, "its flux of 1e+12 photons/s counts only with"),
-    "none": ("", None, "its flux of 1e+12 photons/s counts only with"),
+    "no exposure": ("-beamsize 0.1", None, "its flux of 1e+12 photons/s is used only with"),
+    "none": ("", None, "its flux of 1e+12 photons/s is used only with"),
     "flux": ("-exposure 0.2 -beamsize 0.1 -flux 1e10", 1e10 * 0.2 / 1e-8, ""),
     "fluence": ("-exposure 0.2 -beamsize 0.1 -fluence 1e20", 1e20, ""),
 }
@@ -848,8 +848,8 @@ def test_lower_case_headers(tmp_path: Path) -> None:
     [
         ("AXIS=omega;\nKAPPA=40;", "", "stands at KAPPA 40"),
         ("SAMPLE_DISTANCE=999;", "", "DISTANCE=999 is read from another key"),
-        ("DIM=2;", "-xds", "do not count with -xds"),
-        ("DIM=2;", "-dials -corrected", "do not count with -dials"),
+        ("DIM=2;", "-xds", "are not used with -xds"),
+        ("DIM=2;", "-dials -corrected", "are not used with -dials"),
     ],
 )
 def test_what_headers_say_in_vain(

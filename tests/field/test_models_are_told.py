@@ -151,7 +151,7 @@ def test_cells_which_convert_does_not_use(
     save(tmp_path / "a.pdb", CRYST1 + atom_lines())
     outcome = run(f"convert a.pdb a.mtz --dmin 4 --cell {cell}")
     assert outcome.status == 0, outcome.err
-    told = "--cell: not used, since it is within 3% and 3 degrees of 30 34 38 90 90 90" in (
+    told = "--cell: not used, because it is within 3% and 3 degrees of 30 34 38 90 90 90" in (
         outcome.err
     )
     assert told == is_told

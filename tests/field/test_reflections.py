@@ -106,7 +106,7 @@ def test_cell_and_wavelength_are_those_of_the_dataset(tmp_path: Path, run: Run) 
     np.testing.assert_array_equal(named.factors.table, derivative.factors.table)
     outcome = run(f"-hkl a.mtz -mtzcol FPH {SMALL}")
     assert "wave=9.8e-11 meters" in outcome.out
-    assert "wavelength 0.98 A, of a.mtz, since there is no -lambda" in outcome.out
+    assert "wavelength 0.98 A, from a.mtz, because there is no -lambda" in outcome.out
     assert "wave=2e-10 meters" in run(f"-hkl a.mtz -mtzcol FPH {SMALL} -lambda 2").out
 
 
@@ -641,7 +641,7 @@ def test_repeated_lines_are_warned_of(run: Run) -> None:
     Path("a.hkl").write_text("1 0 0 5\n0 1 0 6\n1 0 0 7\n1 0 0 7\n")
     outcome = run(f"-hkl a.hkl -cell 30 -lambda 2 {SMALL}")
     assert outcome.status == 0
-    assert "a.hkl: 2 lines repeat a reflection, such as 1 0 0; of each the last" in outcome.err
+    assert "a.hkl: 2 lines repeat a reflection, such as 1 0 0; the last line" in outcome.err
     Path("a.hkl").write_text("1 0 0 5\n0 1 0 6\n")
     assert "repeat" not in run(f"-hkl a.hkl -cell 30 -lambda 2 {SMALL}").err
 

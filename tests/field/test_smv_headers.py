@@ -195,13 +195,13 @@ def test_keys_with_two_values(tmp_path: Path, run: Run) -> None:
 
 def test_headers_of_several_images(tmp_path: Path, run: Run) -> None:
     header_with(tmp_path / "a.img", {"DIM": "3", "SIZE3": "2"}, "DIM=2")
-    assert "of its SIZE3=2 images, the first" in run(f"{WORDS} -img a.img").err
+    assert "only the first of its SIZE3=2 images" in run(f"{WORDS} -img a.img").err
 
 
 @pytest.mark.parametrize(
     ("lines", "told", "overruled"),
     [
-        ({"ROTATION": "10 10.5 0.5"}, "ROTATION in its header, of d*TREK", "-phi 10 -osc 0.5"),
+        ({"ROTATION": "10 10.5 0.5"}, "d*TREK's ROTATION in its header", "-phi 10 -osc 0.5"),
         ({"SOURCE_WAVELENGTH": "1 1.1"}, "SOURCE_WAVELENGTH in its header", "-lambda 1.1"),
         ({"ENERGY": "8000"}, "ENERGY of 8000 eV is that of 1.5498 A", "-lambda 1"),
         ({"ENERGY": "12651.5"}, "", ""),

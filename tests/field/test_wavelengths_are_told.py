@@ -130,8 +130,8 @@ def test_the_command_tells_what_it_assumes(tmp_path: Path, run: Run) -> None:
     outcome = run(f"-hkl a.HKL {SMALL}")
     assert "wave=1e-10 meters" in outcome.out
     assert (
-        "a.HKL: its datasets have the wavelengths 0.9795, 1.5 A: none is taken, and 1 A is used; "
-        "give -lambda"
+        "a.HKL: its datasets have the wavelengths 0.9795, 1.5 A: none is taken, "
+        "and 1 A is used; give -lambda"
     ) in outcome.err
     assert "give -lambda" not in run(f"-hkl a.HKL {SMALL} -lambda 1.5").err
 

@@ -1,1 +1,1 @@
-"""What a campaign file says: base, distributions, shots."""
+"""Contents of a campaign file: base, distributions, shots."""

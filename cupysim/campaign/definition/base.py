@@ -1,4 +1,4 @@
-"""What all shots of a campaign are variations of: options of the drop-in command."""
+"""The base of a campaign: the experiment that all shots vary, given by options of the command."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from cupysim.campaign.definition.document import Document, Section
 from cupysim.errors import CupysimError, OptionError
 from cupysim.models.experiment import Experiment
 
-_OUTPUT = "campaigns write files of their own; [output] tells which"
+_OUTPUT = "campaigns write other files; [output] decides which"
 NOT_OF_A_BASE = {
     **dict.fromkeys(
         ("floatfile", "intfile", "noisefile", "pgmfile", "h5file", "cbffile", "pngfile",
          "provenance", "printout", "printout_pixel"), _OUTPUT,
     ),
-    "seed": "campaigns have a seed of their own in [campaign]",
+    "seed": "the seed of a campaign is in [campaign]",
     **dict.fromkeys(
         ("backend", "precision", "threads", "device"),
-        "how it is computed is told by [campaign] and the options of the run",
+        "[campaign] and the options of the run decide how images are computed",
     ),
 }  # fmt: skip
-"""Options which would be without effect, and what to do instead."""
+"""Options that would have no effect in a base, and what to do instead."""
 
 MODEL_SECTIONS = ("crystal", "beam", "detector", "sampling", "background")
-"""Tables whose keys are options of the drop-in command."""
+"""Tables that have options of the drop-in command as keys."""
 
 
 def base_words(document: Document) -> tuple[str, ...]:
-    """Options of the base: its arguments, then those of the model's tables.
+    """Read the options of the base: its arguments, then those of the model's tables.
 
     Parameters
     ----------
     document : Document
-        The campaign file.
+        Campaign file.
 
     Returns
     -------
     tuple of str
-        As on the command line.
+        Words as on the command line.
 
     Raises
     ------
     FileFormatError
-        If there are none, or no words.
+        If there are no options, or a value is of the wrong type.
     """
     base = document.section("base")
     given = base.take("arguments", [])
@@ -70,7 +70,7 @@ def base_words(document: Document) -> tuple[str, ...]:
             if key in NOT_OF_A_BASE:
                 section.fail(key, NOT_OF_A_BASE[key])
             if f"-{key}" in words:
-                section.fail(key, "is among the base's arguments too")
+                section.fail(key, "is also among the base's arguments")
             words.append(f"-{key}")
             if value is not True:
                 several = value if isinstance(value, list) else [value]
@@ -87,19 +87,19 @@ def _as_word(section: Section, key: str, value: Any) -> str:
 
 
 def base_experiment(document: Document, words: tuple[str, ...]) -> Experiment:
-    """The experiment of which all shots are variations.
+    """Make the experiment that all shots vary.
 
     Parameters
     ----------
     document : Document
-        The campaign file, whose line is told of what is wrong.
+        Campaign file, for the line in error messages.
     words : tuple of str
         Options of the base.
 
     Returns
     -------
     Experiment
-        The base.
+        Experiment of the base.
 
     Raises
     ------

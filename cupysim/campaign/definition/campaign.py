@@ -1,4 +1,4 @@
-"""A campaign: what is simulated, what varies from shot to shot, and what is written."""
+"""Data classes with the contents of a campaign file."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from cupysim.models.experiment import Experiment
 
 @dataclass(frozen=True)
 class Variation:
-    """A parameter which varies.
+    """A parameter that varies from shot to shot.
 
     Parameters
     ----------
     name : str
-        One of `VARIABLE`.
+        Name of the parameter, one of `VARIABLE`.
     distribution : Distribution
-        Its numbers, in units for people.
+        Distribution of the numbers, in the units of the campaign file.
     mode : str
-        One of `MODES`.
+        How a number changes the base's value, one of `MODES`.
     """
 
     name: str
@@ -37,19 +37,20 @@ class Variation:
 
 @dataclass(frozen=True)
 class Orientations:
-    """How crystals are oriented.
+    """Orientations of the crystals.
 
     Parameters
     ----------
     kind : str
-        "base": as the base is; "uniform": anyhow; "spread": the base turned by at most an angle;
-        "list": missetting angles one after the other; "columns": those of the table.
+        "base": that of the base; "uniform": random, all equally likely; "spread": the base turned
+        by at most an angle; "list": missetting angles, one shot after the other; "columns":
+        missetting angles from the table.
     spread : float
-        The angle (rad).
+        Largest angle (rad), for "spread".
     angles : tuple of tuple of 3 float
-        Missetting angles (rad).
+        Missetting angles (rad), for "list".
     columns : tuple of str
-        Columns of missetting angles (degrees).
+        Names of the table's columns with missetting angles (degrees), for "columns".
     """
 
     kind: str = "base"
@@ -60,44 +61,44 @@ class Orientations:
 
 @dataclass(frozen=True, eq=False)
 class CampaignDefinition:
-    """All that a campaign file says.
+    """Contents of a campaign file.
 
     Parameters
     ----------
     path : str
-        The file.
+        Name of the file.
     text : str
-        What is in it.
+        Text of the file.
     name : str
-        Of the campaign, and of its files.
+        Name of the campaign, and beginning of the names of its files.
     n_shots, chunk : int
-        Shots, and how many of them are in a file.
+        Number of shots, and number of shots in a chunk (an HDF5 file).
     seed : int
-        Of all that is drawn.
+        Seed of everything that is drawn.
     backend, precision : str
-        What computes the images.
+        Backend and precision that compute the images.
     counts, expected : bool
-        Write photons counted; expected photons.
+        Whether counted photons are written, and whether expected photons are.
     spots : float or None
-        Write predicted spots with so many photons at least; None for none.
+        Smallest number of expected photons of predicted spots that are written; None: no spots.
     noise : str
-        Whose generator counts photons, one of `NOISES`.
+        Generator of the counted photons, one of `NOISES`.
     words : tuple of str
         Options of the base.
     variations : tuple of Variation
-        What varies.
+        Parameters that vary.
     orientations : Orientations
-        Of the crystals.
+        Orientations of the crystals.
     n_crystals : Distribution
-        Crystals in a shot.
-    spectra : Spectra, optional
-        Of the shots.
-    table : mapping
-        Columns with a number for each shot.
+        Distribution of the number of crystals in a shot.
+    spectra : Spectra or None
+        Spectra of the shots; None for the sources of the base.
+    table : mapping of str to ndarray, shape (n_shots,)
+        Columns by name, with a number for each shot.
     files : tuple of str
-        Input files.
+        Names of the input files.
     experiment : Experiment
-        The base.
+        Experiment of the base.
     """
 
     path: str
@@ -123,16 +124,16 @@ class CampaignDefinition:
 
     @property
     def n_chunks(self) -> int:
-        """Files of the campaign."""
+        """Number of chunks (HDF5 files with images)."""
         return -(-self.n_shots // self.chunk)
 
     def shots_of(self, chunk: int) -> range:
-        """Shots which are in a file."""
+        """Numbers of the shots in a chunk."""
         return range(chunk * self.chunk, min((chunk + 1) * self.chunk, self.n_shots))
 
     @cached_property
     def digests(self) -> dict[str, str]:
-        """SHA-256 of the input files."""
+        """SHA-256 digests of the input files, by name."""
         return {path: _digest(path) for path in self.files}
 
 

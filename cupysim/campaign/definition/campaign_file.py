@@ -1,4 +1,4 @@
-"""The campaign file: what is simulated, what varies from shot to shot, and what is written."""
+"""Reader of campaign files: what is simulated, what varies from shot to shot, what is written."""
 
 from __future__ import annotations
 
@@ -28,15 +28,19 @@ from cupysim.campaign.definition.spectra import read_spectra
 from cupysim.models.experiment import Experiment
 
 LARGEST_SEED = 2**63 - 1
+"""Largest seed of a campaign: the largest 64-bit integer."""
+
 MOST_SHOTS = 10**9
+"""Largest number of shots in a campaign."""
+
 LARGEST_CHUNK = 10_000
-"""Images in a file; more are a burden for readers, and lost together."""
+"""Largest number of images in a file. More would be slow to read, and would be lost together."""
 
 NOISES = ("numpy", "nanobragg")
-"""Generators of noise: NumPy's, fast at all counts; the C program's, as of -seed and -noisefile."""
+"""Generators of noise: NumPy's, which is fast for all counts, or the C program's."""
 
 MODES = ("set", "plus", "times")
-"""What a number does with the base's value."""
+"""How a number changes the base's value: it replaces it, is added to it, or multiplies it."""
 
 
 def read_campaign(
@@ -50,23 +54,23 @@ def read_campaign(
     Parameters
     ----------
     path : path_like
-        The file.
+        File to read.
     folder : str, optional
-        Where the names of input files begin; where the file is without it.
+        Folder that names of input files are relative to; if not given, the folder of the file.
     name : str, optional
-        Of the campaign, if the file does not tell it; that of the file without it.
+        Name of the campaign, if the file does not give one; by default that of the file.
     text : str, optional
-        The content of the file, where there is none; `path` then gives the name and the folder.
+        Content, if there is no file; `path` then only gives the name and the folder.
 
     Returns
     -------
     CampaignDefinition
-        What it says, with the base experiment.
+        Contents of the file, with the experiment of the base.
 
     Raises
     ------
     CupysimError
-        If it cannot be read, or something in it is wrong; file and line are told.
+        If the file cannot be read or has an error; the message names file and line.
     """
     document = Document(path, text)
     folder = os.path.abspath(folder or os.path.dirname(os.path.abspath(path)))
@@ -105,21 +109,21 @@ def read_campaign(
 
 
 def read_outline(path: str, name: str, experiment: Experiment) -> CampaignDefinition:
-    """What a campaign file says of its output, without the input files, which may be gone.
+    """Read what a campaign file says of its output. The input files may be gone.
 
     Parameters
     ----------
     path : str
-        The file.
+        File to read.
     name : str
-        Of the campaign.
+        Name of the campaign, if the file does not give one.
     experiment : Experiment
-        The base, from an image.
+        Experiment of the base, from an image.
 
     Returns
     -------
     CampaignDefinition
-        One in which nothing varies.
+        Campaign without variations.
     """
     return CampaignDefinition(
         **_outline(Document(path), path, name), words=(), variations=(),
@@ -129,7 +133,7 @@ def read_outline(path: str, name: str, experiment: Experiment) -> CampaignDefini
 
 
 def _outline(document: Document, path: os.PathLike[str] | str, name: str | None) -> dict[str, Any]:
-    """All but what is simulated."""
+    """Read the tables [campaign] and [output]: everything except what is simulated."""
     head, output = document.section("campaign"), document.section("output")
     found = {
         "path": os.path.abspath(path),
@@ -153,7 +157,10 @@ def _outline(document: Document, path: os.PathLike[str] | str, name: str | None)
 def _name(head: Section, default: str) -> str:
     name = head.text("name", default)
     if not all(letter.isalnum() or letter in "._-" for letter in name) or name.startswith("."):
-        head.fail("name", f"letters, digits, dots and dashes make names of files, got {name!r}")
+        head.fail(
+            "name",
+            f"expected letters, digits, and . _ - (it begins names of files), got {name!r}",
+        )
     return name
 
 

@@ -1,4 +1,4 @@
-"""What a campaign file may say, but cannot mean."""
+"""Checks of a campaign file for values that cannot work or cannot be meant."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from cupysim.models.parameters import GROUPS, PARAMETERS, current, without_effec
 from cupysim.quirks import Quirk
 
 FAR = 10.0
-"""Times the base's length, or less than its tenth, from which on another unit was meant."""
+"""Largest factor between a typical length and that of the base; beyond it, the unit is wrong."""
 
 
 def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
-    """Refuse what cannot work in any shot, or was not meant.
+    """Reject values that cannot work in any shot or cannot be meant, and warn of odd rotations.
 
     Parameters
     ----------
     campaign : CampaignDefinition
-        All that its file says.
+        Contents of the campaign file.
     vary : Section
-        Where it says what varies.
+        Its table [vary], for error messages with the line.
 
     Raises
     ------
     FileFormatError
-        With the line.
+        If a value cannot work or cannot be meant; the message names the line.
     """
     base = campaign.experiment
     names = {variation.name: variation for variation in campaign.variations}
@@ -45,7 +45,7 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
         for part in SHARED.get(name, (name,)):
             reason = without_effect(base, part)
             if reason:
-                vary.fail(name, f"nothing changes with it: {reason}")
+                vary.fail(name, f"has no effect: {reason}")
         _check_size(base, variation, campaign.table, vary.subsection(name))
     spectra = campaign.spectra
     if spectra is not None and spectra.wavelengths is not None:
@@ -53,7 +53,9 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
         if not ((ratios > 1.0 / FAR) & (ratios < FAR)).all():
             vary.fail("spectrum", "wavelengths (Angstrom) are far from the base's")
     if spectra is not None and not np.allclose(base.sources.incident, base.frame.beam):
-        vary.fail("spectrum", "its sources are on the beam's axis; the base's are not, or diverge")
+        vary.fail(
+            "spectrum", "its sources are on the beam's axis; those of the base are not, or diverge"
+        )
     if campaign.spectra is not None and not base.corrects(Quirk.SOURCE_WEIGHTS_IGNORED):
         vary.fail(
             "spectrum", "nanoBragg ignores the weights of sources (Q13); add -corrected Q13 or all"
@@ -61,8 +63,8 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
     if "phi" in names and not _is_sweep(names["phi"], base):
         warnings.warn(
             CupysimWarning(
-                f"{campaign.path}: phi varies, but not by a range whose step is -osc; DIALS takes "
-                "images for a sweep which goes on from the first one's phi"
+                f"{campaign.path}: phi varies, but not as a range with the step of -osc; DIALS "
+                "reads the images as a sweep that continues from the first image's phi"
             ),
             stacklevel=3,
         )
@@ -71,7 +73,7 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
 def _check_size(
     base: Experiment, variation: Variation, table: Mapping[str, np.ndarray], section: Section
 ) -> None:
-    """A typical number in another unit, or without the mode which was meant."""
+    """Reject a typical number that is in another unit or lacks the mode that was meant."""
     name = SHARED.get(variation.name, (variation.name,))[0]
     if name not in (*GROUPS["cell"], *GROUPS["n_cells"], "mosaic_spread", "wavelength", "fluence"):
         return
@@ -84,13 +86,13 @@ def _check_size(
     if is_length and not 1.0 / FAR < after / before < FAR:
         section.fail(
             "",
-            f"a typical {variation.name} would be {after:g} {kind.shown_unit}, where the base's is "
+            f"a typical {variation.name} would be {after:g} {kind.shown_unit}, but the base's is "
             f'{before:g}; mode = "times" multiplies',
         )
 
 
 def _is_sweep(phi: Variation, base: Experiment) -> bool:
-    """Whether images adjoin each other."""
+    """Whether the rotation ranges of successive images adjoin each other."""
     distribution, oscillation = phi.distribution, np.degrees(base.scan.sweep.range)
     if distribution.kind == "constant" or len(distribution.values) != 2:
         return distribution.kind == "constant"

@@ -1,9 +1,9 @@
-"""What varies from shot to shot: a number of each shot, from its own random numbers.
+"""Distributions of the numbers that vary from shot to shot, and their random numbers.
 
-Random numbers are those of Philox (Salmon et al. (2011) Proc. SC11, 16), a counter which is
-enciphered: the key is the campaign's seed and the name of what is drawn, the counter the
-shot and the crystal. So each number depends on these alone, whoever draws it, and in which order.
-All distributions are quantiles of one uniform deviate.
+The random numbers come from Philox (Salmon et al. (2011) Proc. SC11, 16), which enciphers a
+counter. The key is the campaign's seed and the name of what is drawn. The counter is the shot and
+the crystal. Each number therefore depends only on these, and not on the process that draws it or on
+the order. Each distribution takes the quantile of one uniform deviate.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from cupysim.campaign.definition.document import LARGEST, Section
 
 ParameterTable = Mapping[str, np.ndarray]
-"""Columns with a number for each shot."""
+"""Columns by name; each is an array with one number for each shot."""
 
 
 def _philox(seed: int, name: str, shot: int, crystal: int) -> np.random.Philox:
@@ -28,58 +28,58 @@ def _philox(seed: int, name: str, shot: int, crystal: int) -> np.random.Philox:
 
 
 def uniform_deviates(seed: int, name: str, shot: int, crystal: int, count: int) -> np.ndarray:
-    """Random numbers of a shot.
+    """Draw random numbers for a shot.
 
     Parameters
     ----------
     seed : int
-        The campaign's.
+        Seed of the campaign.
     name : str
-        What they are for.
+        Name of what is drawn.
     shot, crystal : int
-        Of which shot, and of which crystal in it.
+        Number of the shot, and of the crystal in it, from 0.
     count : int
-        How many.
+        Number of deviates.
 
     Returns
     -------
-    ndarray, shape (count,)
-        Between 0 and 1, neither included, in steps of 2^-53.
+    ndarray of float64, shape (count,)
+        Uniform deviates between 0 and 1, both excluded, in steps of 2^-53.
     """
     raw = _philox(seed, name, shot, crystal).random_raw(count)
     return ((raw >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
 
 
 def photon_generator(seed: int, shot: int) -> np.random.Generator:
-    """NumPy's generator of a shot's photon noise.
+    """Make NumPy's generator of the photon noise of a shot.
 
     Parameters
     ----------
     seed : int
-        The campaign's.
+        Seed of the campaign.
     shot : int
-        Which shot.
+        Number of the shot, from 0.
 
     Returns
     -------
     numpy.random.Generator
-        Of its own for each shot.
+        Generator that is different for each shot.
     """
     return np.random.Generator(_philox(seed, "photons", shot, 0))
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """A number of each shot.
+    """Distribution that gives a number for each shot.
 
     Parameters
     ----------
     kind : str
-        One of `KINDS`.
+        Name of the distribution, one of `KINDS`.
     values : tuple of float
-        What it takes.
+        Numbers that define the distribution.
     column : str
-        Column of the table.
+        Name of the table's column, for the kind "column".
     """
 
     kind: str
@@ -88,25 +88,25 @@ class Distribution:
 
     @property
     def is_random(self) -> bool:
-        """Whether a deviate decides."""
+        """Whether the number depends on a random deviate."""
         return self.kind not in ("constant", "list", "range", "column")
 
     def at(self, shot: int, deviate: float, table: ParameterTable) -> float:
-        """The number of a shot.
+        """Number for a shot.
 
         Parameters
         ----------
         shot : int
             Number of the shot, from 0.
         deviate : float
-            Between 0 and 1; its quantile is taken.
+            Uniform deviate between 0 and 1.
         table : mapping
             Columns of the table.
 
         Returns
         -------
         float
-            The number.
+            Quantile at the deviate, or the number that the kind gives for the shot.
         """
         if self.kind == "column":
             return float(table[self.column][shot])
@@ -153,29 +153,32 @@ KINDS: dict[str, tuple[str, ...] | None] = {
     "range": ("first", "step"),
     "column": None,
 }
-"""Distributions and the numbers which they take, any where there is None: a choice is random, a
-list is gone through again and again, a range goes on with the shots, a column is the table's."""
+"""Distributions, and the meaning of the numbers that define them.
+
+None stands for any numbers. A choice picks one of them at random, a list repeats them in order, a
+range increases by its step from shot to shot, and a column is a column of the table.
+"""
 
 
 def read_distribution(section: Section, table: ParameterTable) -> Distribution:
-    """A distribution from a table of the campaign file.
+    """Read a distribution from a table of the campaign file.
 
     Parameters
     ----------
     section : Section
-        Has one key of `KINDS`.
+        Table with one key of `KINDS`.
     table : mapping
-        Columns of the campaign's table.
+        Columns of the campaign's table of parameters.
 
     Returns
     -------
     Distribution
-        As given there.
+        The distribution that the table describes.
 
     Raises
     ------
     FileFormatError
-        If there is none, or it is impossible.
+        If there is no distribution, or it is impossible.
     """
     kinds = [kind for kind in KINDS if kind in section]
     if len(kinds) != 1:
@@ -201,12 +204,26 @@ def read_distribution(section: Section, table: ParameterTable) -> Distribution:
 
 
 def read_numbers(section: Section, key: str, value: Any) -> tuple[float, ...]:
-    """One number or several.
+    """Read one number or several.
+
+    Parameters
+    ----------
+    section : Section
+        Table with the key, for error messages.
+    key : str
+        Name of the key.
+    value : object
+        Value of the key: a number or a list of numbers.
+
+    Returns
+    -------
+    tuple of float
+        The numbers.
 
     Raises
     ------
     FileFormatError
-        If they are none.
+        If a value is not a finite number, or there are no numbers.
     """
     several: Sequence[Any] = value if isinstance(value, list) else [value]
     for number in several:

@@ -1,4 +1,4 @@
-"""TOML files whose mistakes are told with their line."""
+"""TOML files, with error messages that name the line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cupysim.errors import FileFormatError
 from cupysim.storage.reading import opened
 
 LARGEST = 1e300
-"""Numbers are smaller."""
+"""Numbers must be smaller than this."""
 
 _HEADER = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(
@@ -24,19 +24,19 @@ Path = tuple[str, ...]
 
 
 class Document:
-    """A TOML file, and where its keys stand.
+    """A TOML file and the lines of its keys.
 
     Parameters
     ----------
     path : path_like
-        The file.
+        File to read, or file name for messages if `text` is given.
     text : str, optional
-        Its content, where it is not in a file.
+        Content, if it is not in a file.
 
     Raises
     ------
     FileFormatError
-        If it cannot be read, or is no TOML.
+        If the file cannot be read, or is not TOML.
     """
 
     def __init__(self, path: os.PathLike[str] | str, text: str | None = None) -> None:
@@ -50,18 +50,18 @@ class Document:
             self.text = content.decode()
             self.data: dict[str, Any] = tomllib.loads(self.text)
         except UnicodeDecodeError as error:
-            raise FileFormatError(path, "no text in UTF-8") from error
+            raise FileFormatError(path, "not a text in UTF-8") from error
         except tomllib.TOMLDecodeError as error:
             place = re.search(r"\s*\(at line (\d+), column \d+\)", str(error))
             message = str(error).replace(place[0], "") if place else str(error)
             raise FileFormatError(path, message, int(place[1]) if place else None) from error
         except (ValueError, RecursionError) as error:
-            # numbers of thousands of digits, thousands of brackets
+            # numbers with thousands of digits, or thousands of brackets
             raise FileFormatError(path, f"cannot be read: {error}") from error
         self._lines = dict(_key_lines(self.text))
 
     def fail(self, place: Path, problem: str) -> NoReturn:
-        """Raise what is wrong with a key, with the line of it or of what it is in."""
+        """Raise an error about a key, with the line of the key or of the table that it is in."""
         known = place
         while known and known not in self._lines:
             known = known[:-1]
@@ -70,26 +70,26 @@ class Document:
         raise FileFormatError(self.path, told, self._lines.get(known))
 
     def section(self, name: str) -> Section:
-        """A table of the file; an empty one where there is none."""
+        """Return a table of the file; an empty one if the file does not have it."""
         return Section(self, (name,), self.data.get(name, {}))
 
 
 class Section:
-    """A table of which keys are taken one by one, so that unknown ones are found.
+    """A table of a TOML file. Its keys are read one by one, so that unknown ones are found.
 
     Parameters
     ----------
     document : Document
-        The file.
+        File with the table.
     place : tuple of str
-        Where the table is in it.
+        Names of the table and of the tables that it is in, the outermost first.
     data : mapping
-        The table.
+        Content of the table.
 
     Raises
     ------
     FileFormatError
-        If it is not a table.
+        If the content is not a table.
     """
 
     def __init__(self, document: Document, place: Path, data: Any) -> None:
@@ -104,57 +104,57 @@ class Section:
         return key in self.data
 
     def fail(self, key: str, problem: str) -> NoReturn:
-        """Raise what is wrong with one of its keys."""
+        """Raise an error about a key of the table, or about the table if the key is empty."""
         self.document.fail((*self.place, key) if key else self.place, problem)
 
     def take(self, key: str, default: Any = None) -> Any:
-        """Whatever a key holds."""
+        """Return the value of a key, of any type, and mark the key as known."""
         self._taken.add(key)
         return self.data.get(key, default)
 
     def text(self, key: str, default: str | None = None) -> str:
-        """A text which a key must hold, unless there is a default."""
+        """Return the text of a key; the key may be missing if there is a default."""
         value = self._required(key, default)
         if not isinstance(value, str) or not value:
             self.fail(key, f"expected a text, got {value!r}")
         return value
 
     def truth(self, key: str, default: bool) -> bool:
-        """Whether a key is true."""
+        """Return the truth value of a key."""
         value = self.take(key, default)
         if not isinstance(value, bool):
             self.fail(key, f"expected true or false, got {value!r}")
         return value
 
     def fewest(self, key: str) -> float | None:
-        """A number from which on something counts: 0 for true, None for false."""
+        """Return the lower limit that a key gives: its number, 0 for true, None for false."""
         value = self.take(key, False)
         if isinstance(value, bool):
             return 0.0 if value else None
         if not isinstance(value, int | float) or not 0.0 <= value < LARGEST:
-            self.fail(key, f"expected true, false or a number from 0 on, got {value!r}")
+            self.fail(key, f"expected true, false or a number from 0, got {value!r}")
         return float(value)
 
     def whole(self, key: str, default: int | None, low: int, high: int) -> int:
-        """A whole number between two others, both included."""
+        """Return the integer of a key; it must be from `low` to `high`, both included."""
         value = self._required(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            self.fail(key, f"expected a whole number from {low} to {high}, got {value!r}")
+            self.fail(key, f"expected an integer from {low} to {high}, got {value!r}")
         return value
 
     def choice(self, key: str, default: str, choices: tuple[str, ...]) -> str:
-        """One of some words."""
+        """Return the word of a key; it must be one of `choices`."""
         value = self.take(key, default)
         if value not in choices:
             self.fail(key, f"expected {' or '.join(choices)}, got {value!r}")
         return str(value)
 
     def subsection(self, key: str) -> Section:
-        """A table in this one."""
+        """Return a table in this one; an empty one if the key is missing."""
         return Section(self.document, (*self.place, key), self.take(key, {}))
 
     def finish(self, known: tuple[str, ...] = ()) -> None:
-        """Refuse keys which nobody took."""
+        """Reject keys that have not been read; `known` names other keys for the hint."""
         for key in self.data:
             if key not in self._taken:
                 names = sorted({*self._taken, *known})
@@ -170,7 +170,7 @@ class Section:
 
 
 def _key_lines(text: str) -> Iterator[tuple[Path, int]]:
-    """Places of keys and tables, and their lines from 1; what lines of a value hold is left out."""
+    """Yield places of keys and tables, and their lines from 1; long values are skipped."""
     table: Path = ()
     depth, quote = 0, ""
     for number, line in enumerate(text.splitlines(), 1):
@@ -193,7 +193,7 @@ def _parts(key: str) -> Path:
 
 
 def _open_brackets(line: str, depth: int, quote: str) -> tuple[int, str]:
-    """How many brackets are open after a line, and which quotation marks."""
+    """Number of brackets that are open after a line, and the open quotation marks."""
     place = 0
     while place < len(line):
         if quote:

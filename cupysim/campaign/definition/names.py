@@ -1,14 +1,14 @@
-"""Names of what may vary from shot to shot, beside those of all parameters."""
+"""Names of what may vary from shot to shot: parameters, and groups with one number."""
 
 from __future__ import annotations
 
 from cupysim.models.parameters import GROUPS, PARAMETERS
 
 SHARED = {"edges": GROUPS["cell"][:3], "n_cells": GROUPS["n_cells"]}
-"""Names which stand for several parameters with one number."""
+"""Names that give several parameters the same number."""
 
 OF_CRYSTALS = {*(name for name, each in PARAMETERS.items() if each.of_crystal), *SHARED}
-"""What each crystal of a shot has its own number of."""
+"""Names that have a number for each crystal of a shot."""
 
 VARIABLE = (*(name for name, each in PARAMETERS.items() if each.varies), *SHARED)
-"""What may vary, beside orientation, spectrum and the number of crystals."""
+"""Names that may vary, in addition to orientation, spectrum and the number of crystals."""

@@ -1,4 +1,4 @@
-"""Tables with a number for each shot: CSV, or one-dimensional data sets of HDF5."""
+"""Reader of tables with a number for each shot: CSV, or one-dimensional data sets of HDF5."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from cupysim.storage.reading import opened
 
 
 def read_table(path: str) -> dict[str, np.ndarray]:
-    """Read a table.
+    """Read a table of parameters.
 
     Parameters
     ----------
     path : str
-        CSV with a line of names, or HDF5.
+        File to read: CSV with a line of names, or HDF5.
 
     Returns
     -------
-    dict of str to ndarray of float64
+    dict of str to ndarray of float64, shape (n_rows,)
         Columns by name.
 
     Raises
     ------
     FileFormatError
-        If it is neither, or a number is none.
+        If the file is neither, or a value is not a finite number.
     """
     columns = _from_hdf5(path) if is_hdf5(path) else _from_csv(path)
     if not columns or not min(map(len, columns.values())):
@@ -62,7 +62,7 @@ def _rows(path: str, rows: Any) -> Iterator[list[str]]:
 def _from_csv(path: str) -> dict[str, np.ndarray]:
     with opened(path) as stream:
         try:
-            # as spreadsheets write it, with a mark at the beginning
+            # spreadsheets write a byte order mark at the beginning
             text = stream.read().decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise FileFormatError(path, "neither CSV nor HDF5") from error

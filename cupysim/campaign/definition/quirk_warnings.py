@@ -1,4 +1,4 @@
-"""Which quirks of the C program act in a campaign."""
+"""Warnings of quirks of the C program that have an effect in a campaign."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from cupysim.plan.planning import make_plan
 from cupysim.quirks import warn_quirk
 
 SHOTS_LOOKED_AT = 10
-"""Enough to see what variations bring about."""
+"""Number of shots that are examined; they show the effects of the variations."""
 
 
 def warn_of_quirks(campaign: CampaignDefinition) -> None:
-    """Warn of quirks that act, each once: in the base, or in the first shots, which vary it.
+    """Warn once of each quirk that has an effect in the base or in one of the first shots.
 
     Parameters
     ----------
     campaign : CampaignDefinition
-        Before its shots are rendered.
+        Campaign to be rendered.
     """
     base = campaign.experiment
     plan = make_plan(base)
@@ -30,7 +30,7 @@ def warn_of_quirks(campaign: CampaignDefinition) -> None:
             experiment = draw_shot(campaign, number).experiment
             effects = quirk_effects(experiment, make_plan(experiment))
         except (ModelError, ArithmeticError, ValueError):
-            # the campaign tells of impossible shots when it comes to them
+            # the campaign reports impossible shots when it renders them
             continue
         for quirk in set(effects) - told:
             warn_quirk(quirk, f"shot {number}: {effects[quirk]}")

@@ -1,4 +1,4 @@
-"""From the number of a shot to its experiments, and to what is known of it."""
+"""Drawing of shots: from the number of a shot to its experiments and drawn values."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan
 
 NOISE_SEEDS = 2**31 - 2
-"""Seeds of the C program's generator from which one is drawn, from 1 on."""
+"""Number of seeds of the C program's generator; seeds are drawn from 1 to this number."""
 
 MOST_CRYSTALS = 1000
-"""In a shot."""
+"""Largest number of crystals in a shot."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +36,15 @@ class Shot:
     number : int
         Number of the shot, from 0.
     experiments : tuple of Experiment
-        One for each crystal; beam, detector and background are those of the first. Where there
-        is no crystal, one without structure factors.
+        One for each crystal; beam, detector and background are those of the first. Without
+        crystals, one experiment without structure factors.
     n_crystals : int
-        Crystals.
+        Number of crystals.
     drawn : dict of str to list of float
-        What was drawn, in units for people: one number, or one for each crystal.
+        Drawn values by name, in the units of the campaign file: one number, or one for each
+        crystal.
     noise_seed : int
-        Of the photons counted.
+        Seed of the counted photons, for the C program's generator.
     """
 
     number: int
@@ -54,39 +55,42 @@ class Shot:
 
     @property
     def experiment(self) -> Experiment:
-        """That of the first crystal."""
+        """Experiment of the first crystal."""
         return self.experiments[0]
 
     @property
     def a_matrices(self) -> np.ndarray:
-        """Columns a*, b*, c* (1/Angstrom) in the laboratory, shape (n_crystals, 3, 3)."""
+        """A matrices: columns a*, b*, c* (1/Angstrom) in the laboratory frame.
+
+        Their shape is (n_crystals, 3, 3).
+        """
         matrices = [each.lattice.reciprocal.T for each in self.experiments]
         return np.array(matrices[: self.n_crystals]).reshape(-1, 3, 3)
 
     def plan(self) -> RenderPlan:
-        """What a backend takes."""
+        """Make the plan for a backend; it adds the crystals."""
         return add_crystals([make_plan(each) for each in self.experiments])
 
 
 def draw_shot(campaign: CampaignDefinition, number: int) -> Shot:
-    """All of a shot.
+    """Draw all values of a shot, and make its experiments.
 
     Parameters
     ----------
     campaign : CampaignDefinition
-        Of which campaign.
+        Campaign that the shot belongs to.
     number : int
-        Which shot, from 0.
+        Number of the shot, from 0.
 
     Returns
     -------
     Shot
-        It depends on the campaign file and this number alone.
+        The shot. It depends only on the campaign file and on this number.
 
     Raises
     ------
     ModelError
-        If what was drawn is impossible.
+        If the drawn values are impossible.
     """
     drawn: dict[str, list[float]] = {}
     experiment = campaign.experiment
@@ -132,7 +136,7 @@ def _crystal(
     number: int,
     drawn: dict[str, list[float]],
 ) -> Experiment:
-    """The experiment with one of the shot's crystals."""
+    """Make the experiment with one of the shot's crystals, and add its drawn values."""
     for variation in campaign.variations:
         if variation.name in OF_CRYSTALS:
             value = _number(campaign, variation, shot, number)
@@ -176,7 +180,7 @@ def _with_spectrum(campaign: CampaignDefinition, experiment: Experiment, shot: i
 def _orientation(
     campaign: CampaignDefinition, experiment: Experiment, shot: int, crystal: int
 ) -> Sequence[float] | None:
-    """Missetting angles (rad) of a crystal; None for those of the base."""
+    """Draw the missetting angles (rad) of a crystal; None for those of the base."""
     given = campaign.orientations
     if given.kind == "list":
         return given.angles[shot % len(given.angles)]
@@ -192,17 +196,17 @@ def _orientation(
 
 
 def any_rotation(deviates: np.ndarray) -> np.ndarray:
-    """A rotation, all of which are equally likely.
+    """Draw a rotation; all rotations are equally likely.
 
     Parameters
     ----------
     deviates : ndarray, shape (3,)
-        Uniform deviates.
+        Uniform deviates between 0 and 1.
 
     Returns
     -------
     ndarray, shape (3, 3)
-        Its matrix, from the quaternion of Shoemake (1992) Graphics Gems III, 124.
+        Rotation matrix, from the quaternion of Shoemake (1992) Graphics Gems III, 124.
     """
     from scipy.spatial.transform import Rotation
 
@@ -216,21 +220,21 @@ def any_rotation(deviates: np.ndarray) -> np.ndarray:
 
 
 def turned(rows: np.ndarray, spread: float, deviates: np.ndarray) -> np.ndarray:
-    """Vectors turned about any axis, by angles up to the spread, as mosaic domains are.
+    """Turn vectors about a random axis, by an angle up to the spread, as mosaic domains are turned.
 
     Parameters
     ----------
     rows : ndarray, shape (3, 3)
-        Vectors.
+        Vectors, one in each row.
     spread : float
-        Largest angle (rad); its cube is evenly distributed.
+        Largest angle (rad). The cube of the angle is evenly distributed.
     deviates : ndarray, shape (3,)
-        Uniform deviates.
+        Uniform deviates between 0 and 1.
 
     Returns
     -------
     ndarray, shape (3, 3)
-        The vectors, all turned by one rotation.
+        The vectors, all turned by the same rotation.
     """
     height, azimuth = 2.0 * deviates[0] - 1.0, 2.0 * np.pi * deviates[1]
     in_plane = np.sqrt(1.0 - height * height)

@@ -1,4 +1,4 @@
-"""Spectra of shots: those of a free-electron laser, or of a file."""
+"""Spectra of shots, as those of a free-electron laser or from a file."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ from cupysim.constants import ANGSTROM
 from cupysim.formats.nexus.reader import hdf5_file
 
 MOST_CHANNELS = 10_000
+"""Largest number of wavelengths in a spectrum."""
 
 SIGMA_PER_WIDTH = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
-"""Of a Gaussian, from its full width at half height."""
+"""Standard deviation of a Gaussian, relative to its full width at half height."""
 
 REACH = 1.5
-"""Widths of the spectrum to either side of its centre which the channels cover."""
+"""Range of the channels to either side of the centre, in full widths of the spectrum."""
 
 
 @dataclass(frozen=True, eq=False)
 class Spectra:
-    """A spectrum for each shot.
+    """Spectra of the shots: a random spectrum for each, or those of a file.
 
     Parameters
     ----------
     channels : int
-        Wavelengths of a spectrum.
+        Number of wavelengths in a spectrum.
     bandwidth : float
         Full width at half height, relative to the wavelength.
     spikes : float
-        Spikes within that width; the fewer, the rougher.
+        Mean number of spikes within that width.
     file : str, optional
-        HDF5 file in place of these.
+        HDF5 file with spectra, in place of random ones.
     wavelengths : ndarray, shape (channels,), optional
-        Of the file (m).
+        Wavelengths from the file (m).
     weights : ndarray, shape (n_shots, channels), optional
-        Of the file.
+        Weights of the wavelengths for each shot, from the file.
     """
 
     channels: int = 0
@@ -48,29 +49,30 @@ class Spectra:
     weights: np.ndarray | None = None
 
     def of(self, seed: int, shot: int, wavelength: float) -> tuple[np.ndarray, np.ndarray]:
-        """The spectrum of a shot.
+        """Make the spectrum of a shot.
 
         Parameters
         ----------
         seed : int
-            The campaign's.
+            Seed of the campaign.
         shot : int
             Number of the shot, from 0.
         wavelength : float
-            Its centre (m).
+            Central wavelength (m).
 
         Returns
         -------
         wavelengths : ndarray, shape (channels,)
             Wavelengths (m).
         weights : ndarray, shape (channels,)
-            Parts of the fluence.
+            Source weights; their sum is 1.
 
         Notes
         -----
-        A field of random complex amplitudes, as correlated as the length of the pulse makes
-        neighbouring frequencies, within a Gaussian: self-amplified spontaneous emission
-        (Saldin, Schneidmiller & Yurkov (1998) Opt. Commun. 148, 383).
+        A random spectrum is that of self-amplified spontaneous emission (Saldin, Schneidmiller &
+        Yurkov (1998) Opt. Commun. 148, 383). It is the intensity of a field of random complex
+        amplitudes, multiplied by a Gaussian. The length of the pulse decides the correlation of
+        neighbouring frequencies.
         """
         if self.weights is not None and self.wavelengths is not None:
             weights = self.weights[shot]
@@ -85,29 +87,29 @@ class Spectra:
         field = [gaussian_filter1d(part, width, mode="wrap") for part in (real, imaginary)]
         envelope = np.exp(-0.5 * (places / SIGMA_PER_WIDTH) ** 2)
         weights = envelope * (field[0] ** 2 + field[1] ** 2)
-        # energies are equally far from each other
+        # energies are equally spaced
         return wavelength / (1.0 + self.bandwidth * places), weights / weights.sum()
 
 
 def read_spectra(section: Section, n_shots: int) -> Spectra:
-    """Spectra from a table of the campaign file.
+    """Read the spectra from a table of the campaign file.
 
     Parameters
     ----------
     section : Section
-        Either channels, bandwidth (per cent) and spikes, or file.
+        Table with either channels, bandwidth (per cent) and spikes, or file.
     n_shots : int
-        Shots for which there must be spectra.
+        Number of shots that need a spectrum.
 
     Returns
     -------
     Spectra
-        As given there.
+        Spectra that the table describes.
 
     Raises
     ------
     FileFormatError
-        If they are impossible, or the file has too few.
+        If spectra are impossible, or the file has too few.
     """
     if "file" in section:
         path = section.text("file")

@@ -1,4 +1,4 @@
-"""Campaign files from Python: a mapping as TOML."""
+"""Conversion of a mapping to TOML, for campaigns from Python."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def toml_text(content: Mapping[str, Any]) -> str:
     Parameters
     ----------
     content : mapping
-        Tables of keys and values; values are numbers, texts, truth values, sequences, arrays and
+        Tables of keys and values. Values are numbers, texts, truth values, sequences, arrays and
         mappings.
 
     Returns
     -------
     str
-        The file.
+        Text of the TOML file.
 
     Raises
     ------
     CupysimError
-        If a value is of another kind.
+        If a value has another type.
     """
     lines = []
     for name, table in content.items():

@@ -1,1 +1,1 @@
-"""Rendering the shots of a campaign: folder, processes, clusters, truth."""
+"""Rendering of the shots of a campaign: folder, processes, clusters, ground truth."""

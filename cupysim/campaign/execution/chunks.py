@@ -1,4 +1,4 @@
-"""Chunks are read as what they should be: of this campaign, with all their shots."""
+"""Reading of chunks, with a check that they belong to the campaign and have all their shots."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from cupysim.formats.nexus.series import SHOTS
 from cupysim.formats.nexus.tree import DATA
 
 NEEDED = ("failed", "crystals", "a_matrix", "wavelength", "phi", "photons", "noise_seed")
-"""Columns which every chunk has."""
+"""Columns that every chunk has."""
 
 IDENTITY = "campaign"
-"""Attribute of the truth: which campaign's it is."""
+"""Name of the attribute of the ground truth with the identity of its campaign."""
 
 
 @contextmanager
 def open_chunk(folder: Folder, number: int) -> Iterator[Any]:
-    """Open a chunk.
+    """Open a chunk for reading.
 
     Parameters
     ----------
     folder : Folder
-        The campaign's.
+        Folder of the campaign.
     number : int
-        Which chunk.
+        Number of the chunk.
 
     Yields
     ------
     h5py.File
-        To be read.
+        The open file.
 
     Raises
     ------
     FileFormatError
-        If it is damaged, or not what it should be.
+        If the file is damaged, or is not this chunk of the campaign.
     """
     path = folder.chunk(number)
     with hdf5_file(path) as file:
@@ -51,7 +51,7 @@ def _problem(folder: Folder, number: int, file: Any) -> str:
     campaign, truth = folder.campaign, file[SHOTS]
     wanted, size = campaign.shots_of(number), campaign.experiment.rendered_pixels.shape
     if truth.attrs.get(IDENTITY) != folder.identity:
-        return f"it is not of the campaign in {folder.path}"
+        return f"it does not belong to the campaign in {folder.path}"
     if file[DATA].shape != (len(wanted), *size) or file[DATA].dtype.kind not in "if":
         return f"images are {file[DATA].dtype} {file[DATA].shape}, not {(len(wanted), *size)}"
     for name in NEEDED:

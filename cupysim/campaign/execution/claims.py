@@ -1,9 +1,9 @@
-"""Who works on which chunk: files which can be made by one only.
+"""Claims of processes on chunks: files that only one process can create.
 
-A claim says who made it, and changes as long as its owner lives. Another takes it over if the
-owner's process is gone from this machine, or if it has not changed for a while by the other's own
-clock: clocks of two machines are never compared. Should two work on one chunk in spite of all,
-both make the same file, and the first one stays.
+A claim names its owner, and changes as long as the owner's process runs. Another process takes it
+over if the owner is gone from this machine, or if the claim has not changed for a while. That time
+is measured by the other process: clocks of two machines are never compared. If two processes
+nevertheless work on one chunk, both make the same file, and the first one stays.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from cupysim.campaign.execution.folder import Folder
 from cupysim.storage.safe_writing import OutputError
 
 HEARTBEAT = 5.0
-"""Seconds after which a claim changes."""
+"""Seconds between two changes of a claim."""
 
 MOST_PROCESSES = 2**31
-"""Numbers of processes are smaller."""
+"""Upper limit of process numbers."""
 
 SOON = 1.0
-"""Seconds after which what is told is written, if it changes."""
+"""Shortest time (s) between the last change of a claim and one with new progress."""
 
 GONE = (errno.ENOENT, errno.ESTALE)
-"""What systems say of a file which another machine has removed."""
+"""Error numbers for a file that another machine has removed."""
 
 STALE = 60.0
-"""Seconds without a change after which a claim is nobody's."""
+"""Seconds without a change after which a claim of another machine may be taken over."""
 
 
 @cache
 def this_machine() -> str:
-    """What tells machines, their boots and their containers apart."""
+    """Text that identifies this machine, its boot and its container."""
     parts = [socket.gethostname()]
     with contextlib.suppress(OSError):
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
@@ -51,25 +51,25 @@ def this_machine() -> str:
 
 
 def birth(process: int) -> str | None:
-    """When a process of this machine began; None if there is none."""
+    """Start time of a process of this machine, as the system counts it; None if it is gone."""
     try:
         with open(f"/proc/{process}/stat", encoding="ascii", errors="replace") as stream:
             fields = stream.read().rpartition(")")[2].split()
     except OSError:
         return None
-    # zombies do not work
+    # a zombie has ended
     return None if fields[0] in "ZX" else fields[19]
 
 
 class Claim:
-    """A claim of this process, which beats until it is released.
+    """A claim of this process. A thread changes its file until it is released.
 
     Parameters
     ----------
     path : str
-        Its file.
+        File of the claim.
     descriptor : int
-        The open file.
+        Descriptor of the open file.
     heartbeat : float
         Seconds between two changes.
     """
@@ -87,7 +87,7 @@ class Claim:
         self._thread.start()
 
     def tell(self, **facts: Any) -> None:
-        """What others may read of how far the work is."""
+        """Store the progress of the work in the claim, for other processes."""
         self._told = facts
         if time.monotonic() - self._last > SOON:
             with contextlib.suppress(OSError):
@@ -106,7 +106,7 @@ class Claim:
             os.ftruncate(self._descriptor, len(content))
 
     def release(self) -> None:
-        """Give the chunk back, if it was not taken away."""
+        """Remove the claim, if no other process has taken it over."""
         self._ended.set()
         self._thread.join()
         if self.is_mine():
@@ -115,8 +115,8 @@ class Claim:
         os.close(self._descriptor)
 
     def is_mine(self) -> bool:
-        """Whether it was not taken away while this process slept."""
-        # not by the file's number, which servers give to new files again
+        """Whether the claim still belongs to this object, and no process has taken it over."""
+        # not by the inode number, which servers reuse for new files
         try:
             with open(self.path, "rb") as stream:
                 owner = read_claim(stream.read())
@@ -126,7 +126,7 @@ class Claim:
 
     def _keep_beating(self, heartbeat: float) -> None:
         while not self._ended.wait(heartbeat):
-            # a full disk must not end the work: what matters is whether the chunk can be written
+            # a full disk must not end the work here; writing the chunk reports it
             with contextlib.suppress(OSError):
                 self.beat()
 
@@ -137,11 +137,12 @@ class Claims:
     Parameters
     ----------
     folder : Folder
-        The campaign's.
+        Folder of the campaign.
     heartbeat, stale : float, optional
-        Seconds after which claims change, and after which they should have.
+        Seconds between two changes of a claim, and seconds without a change after which a claim
+        may be taken over.
     clock : callable, optional
-        Seconds since some time.
+        Function that returns a time (s).
     """
 
     def __init__(
@@ -156,29 +157,29 @@ class Claims:
         self._seen: dict[int, tuple[bytes, float]] = {}
 
     def take(self, number: int) -> Claim | None:
-        """A claim on a chunk, or None if another works on it.
+        """Claim a chunk.
 
         Parameters
         ----------
         number : int
-            Which chunk.
+            Number of the chunk.
 
         Returns
         -------
         Claim or None
-            To be released.
+            Claim, to be released later; None if another process works on the chunk.
 
         Raises
         ------
         OutputError
-            If nothing can be written there.
+            If the claim cannot be written.
         """
         path = self.folder.claim(number)
         try:
             claim = self._make(path)
             if claim is None and self._is_abandoned(number, path):
                 with self._alone() as alone:
-                    # another may have taken it over meanwhile, or be about to
+                    # another process may have taken it over meanwhile, or be about to
                     if alone and self._is_abandoned(number, path):
                         with contextlib.suppress(FileNotFoundError):
                             os.unlink(path)
@@ -196,7 +197,7 @@ class Claims:
         try:
             return Claim(path, descriptor, self._heartbeat)
         except BaseException:
-            # a claim which does not beat would be its process' until that ends
+            # a claim that does not change would block the chunk until its process ends
             with contextlib.suppress(OSError):
                 os.unlink(path)
             os.close(descriptor)
@@ -204,9 +205,10 @@ class Claims:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[bool]:
-        """Of all processes, one at a time; the system lets go of it when the process ends.
+        """Lock the takeover of claims; yield whether this process has the lock.
 
-        Gives whether it is this one: nobody waits for a process which sleeps.
+        No process waits for the lock, because its owner may sleep. The system releases the lock
+        when its process ends.
         """
         descriptor = os.open(self.folder.takeovers, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         try:
@@ -216,7 +218,7 @@ class Claims:
             except BlockingIOError:
                 alone = False
             except OSError:
-                # without locks, two may work on one chunk, which does no harm
+                # without locks, two processes may work on one chunk, which does no harm
                 pass
             yield alone
         finally:
@@ -240,17 +242,17 @@ class Claims:
 
 
 def is_dead(owner: dict[str, Any]) -> bool:
-    """Whether who made a claim is gone from this machine; of others, nobody knows.
+    """Whether the owner of a claim is a process of this machine that has ended.
 
     Parameters
     ----------
     owner : dict
-        What the claim says.
+        Content of the claim, from `read_claim`.
 
     Returns
     -------
     bool
-        Whether the process ended.
+        True if the process has ended; False for processes of other machines.
     """
     if owner["machine"] != this_machine():
         return False
@@ -259,7 +261,7 @@ def is_dead(owner: dict[str, Any]) -> bool:
 
 
 def read_claim(content: bytes) -> dict[str, Any] | None:
-    """What a claim says; None if it was not written yet."""
+    """Read the content of a claim; None if it is not written yet, or is damaged."""
     try:
         owner = json.loads(content)
         found = {

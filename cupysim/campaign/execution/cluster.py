@@ -1,8 +1,8 @@
-"""Runs of a campaign with Dask: on this machine's cores or GPUs, or on a cluster which is there.
+"""Runs of a campaign with Dask: on this machine's cores or GPUs, or on a running cluster.
 
-A task is the number of a chunk; what comes back is a record of a few numbers. Images go from the
-process which renders them to the disk, never through Dask. Whatever Dask loses, doubles or
-repeats, chunks are claimed and appear as in any other run.
+A task is the number of a chunk, and its result is a record of a few numbers. The process that
+renders an image writes it to the disk; images never pass through Dask. If Dask loses or repeats
+tasks, chunks are claimed and written as in any other run.
 """
 
 from __future__ import annotations
@@ -27,21 +27,22 @@ from cupysim.errors import CupysimError
 from cupysim.optional_libraries import require
 
 RETRIES = 3
-"""Tries of a chunk after one which failed, or whose worker was lost."""
+"""Number of further tries of a chunk that failed or lost its worker."""
 
 LOST = 10.0
-"""Seconds without the scheduler after which it is taken for dead."""
+"""Seconds without a connection after which the scheduler counts as lost."""
 
 MOST_AT_ONCE = 1000
-"""Chunks of which the scheduler knows."""
+"""Largest number of chunks that are submitted to the scheduler at the same time."""
 
 LOCAL = "127.0.0.1"
+"""Address of this machine, for a cluster that the run starts."""
 
 DEVICES = "CUPYSIM_DEVICES"
-"""Variable with the GPUs which workers share, as CUDA_VISIBLE_DEVICES has them."""
+"""Environment variable with the GPUs that workers share, written as in CUDA_VISIBLE_DEVICES."""
 
 Record = dict[str, Any]
-"""Fields of `Times`."""
+"""Fields of `Times` by name: the result of a task."""
 
 
 def run_cluster(
@@ -53,29 +54,29 @@ def run_cluster(
     say: Callable[[str], object],
     listener: Callable[[], object],
 ) -> Times:
-    """Do a share of a campaign with Dask.
+    """Render a share of a campaign with Dask.
 
     Parameters
     ----------
     folder : Folder
-        The campaign's, which all workers see under this name.
+        Folder of the campaign; all workers must see it under the same name.
     shard : Shard
-        The share.
+        Share of the chunks.
     processes : int
-        Workers, where this starts some.
+        Number of workers to start, without a scheduler.
     threads : int or None
-        Of the host backend, in each.
+        Number of threads of the host backend in each worker.
     scheduler : str or None
-        Address or file of a scheduler which is there; None to start one with workers here.
+        Address or file of a running scheduler; None to start a scheduler and workers here.
     say : callable
-        Is told where Dask's dashboard is.
+        Function that prints the address of Dask's dashboard.
     listener : callable
-        Is called from time to time.
+        Function that is called from time to time.
 
     Returns
     -------
     Times
-        Where the seconds of all workers went.
+        Times of all workers, by stage.
 
     Raises
     ------
@@ -90,19 +91,19 @@ def run_cluster(
 
 
 class _Run:
-    """What a client has to do until all chunks are done."""
+    """Submits chunks to the scheduler until all are done."""
 
     def __init__(self, client: Any, folder: Folder, threads: int | None) -> None:
         from distributed import as_completed
 
         self._client, self._folder, self._threads = client, folder, threads
         self._numbers: dict[str, int] = {}
-        # the client is not the process' default, nor is its loop
+        # the loop is given, because the client is not the default one of the process
         self._futures: Any = as_completed(loop=client.loop)  # type: ignore[no-untyped-call]
         self._seen = time.monotonic()
 
     def until_done(self, chunks: Sequence[int], listener: Callable[[], object]) -> Times:
-        """Submit chunks, again if need be."""
+        """Submit chunks, some of them again if necessary, and return the times of all workers."""
         left, later, times = deque(chunks), deque[tuple[float, int]](), Times()
         while left or later or self._numbers:
             while later and later[0][0] < time.monotonic():
@@ -113,7 +114,7 @@ class _Run:
             time.sleep(LOOK / 10)
             for number, record in self._finished():
                 if record is None:
-                    # another works on it, or the scheduler has forgotten it
+                    # another process works on it, or the scheduler has lost it
                     later.append((time.monotonic() + PAUSE, number))
                 else:
                     times += Times(**record)
@@ -146,9 +147,9 @@ class _Run:
                     yield number, None
                 except KilledWorker as error:
                     raise CupysimError(
-                        f"chunk {number}: processes which worked on it were killed again and "
-                        "again; has the machine too little memory? What is done stays: cupysim "
-                        f"campaign resume {self._folder.path}"
+                        f"chunk {number}: processes that worked on it were killed again and "
+                        "again; is the memory of the machine too small? Finished files stay: "
+                        f"cupysim campaign resume {self._folder.path}"
                     ) from error
 
     def _is_connected(self) -> bool:
@@ -157,37 +158,37 @@ class _Run:
             self._seen = now
         elif self._client.status == "closed" or now - self._seen > LOST:
             raise CupysimError(
-                "Dask's scheduler is gone; what is done stays: cupysim campaign resume "
+                "Dask's scheduler is gone; finished files stay: cupysim campaign resume "
                 f"{self._folder.path}"
             )
         return connected
 
 
 def do_chunk(path: str, identity: str, number: int, threads: int | None) -> Record | None:
-    """Do a chunk, in a worker of Dask.
+    """Render a chunk in a worker of Dask.
 
     Parameters
     ----------
     path : str
-        The campaign's folder.
+        Folder of the campaign.
     identity : str
-        Of the campaign in it: workers outlive runs, and folders may be made anew.
+        Identity of the campaign. Workers outlive runs, and the folder may hold a new campaign.
     number : int
-        Which chunk.
+        Number of the chunk.
     threads : int or None
-        Of the host backend.
+        Number of threads of the host backend.
 
     Returns
     -------
     dict of str to float or None
-        Fields of `Times`; None if another works on the chunk.
+        Fields of `Times`; None if another process works on the chunk.
     """
     try:
         worker = _worker(path, identity, threads)
         worker.times = Times()
         worker.work([number], wait=False)
     except CupysimError as error:
-        # of those with other arguments, only this one crosses to another process
+        # errors with other arguments cannot be sent to another process
         raise CupysimError(str(error)) from None
     return dataclasses.asdict(worker.times) if worker.folder.is_done(number) else None
 
@@ -196,7 +197,7 @@ _kept = threading.local()
 
 
 def _worker(path: str, identity: str, threads: int | None) -> CampaignWorker:
-    """What stays from chunk to chunk, with its kernels and buffers; each thread has its own."""
+    """Worker of this thread. It is kept from chunk to chunk, with its kernels and buffers."""
     key = path, identity, threads
     if getattr(_kept, "key", None) != key:
         _pin_device()
@@ -206,7 +207,7 @@ def _worker(path: str, identity: str, threads: int | None) -> CampaignWorker:
 
 
 def _pin_device() -> None:
-    """Let this process see one GPU alone, if it was told which; before CuPy is there."""
+    """Let this process see only its own GPU, if `DEVICES` is set. CuPy must not be loaded yet."""
     from distributed import get_worker
 
     devices = os.environ.get(DEVICES, "")
@@ -221,7 +222,7 @@ def _pin_device() -> None:
 def _client(folder: Folder, processes: int, scheduler: str | None) -> Iterator[Any]:
     distributed = require("distributed", "running with Dask")
     for name in ("distributed", "distributed.client"):
-        # what it would write pages of is told in a line
+        # without this, Dask writes pages about errors that the caller reports in a line
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler is not None:
         is_file = "://" not in scheduler
@@ -232,7 +233,7 @@ def _client(folder: Folder, processes: int, scheduler: str | None) -> Iterator[A
                 raise FileNotFoundError(f"there is no such file{hint}")
             client = distributed.Client(**where, timeout=LOST, set_as_default=False)
         except Exception as error:
-            # those of Dask and of what it reads have no common parent
+            # errors of Dask and of the libraries that it uses have no common base class
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise CupysimError(f"--scheduler {scheduler}: {reason}") from error
         with client:
@@ -245,9 +246,9 @@ def _client(folder: Folder, processes: int, scheduler: str | None) -> Iterator[A
 
     with (
         dask.config.set({
-            # in the place of Dask's own, one of which gives memory back after each image
+            # replaces Dask's own variables, one of which frees memory after each image
             "distributed.nanny.pre-spawn-environ": ENVIRONMENT,
-            # looks what threads do a hundred times a second
+            # the profiler examines threads a hundred times a second
             "distributed.worker.profile.enabled": False,
         }),
         distributed.LocalCluster(

@@ -1,4 +1,4 @@
-"""What a campaign will take: from a few of its shots."""
+"""Estimate of the time, disk space and memory of a campaign, from a few of its shots."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from cupysim.storage.patient_file import PatientFile
 from cupysim.storage.safe_writing import OutputError
 
 TRIALS = 5
-"""Shots which are rendered, spread over the campaign."""
+"""Number of shots that are rendered, spread over the campaign."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a campaign will take.
+    """Estimated time, disk space and memory of a campaign.
 
     Parameters
     ----------
     shots : int
-        Shots of the campaign.
+        Number of shots of the campaign.
     render, noise, spots, write : float
-        Seconds for each.
+        Times for each shot (s): rendering, noise, predicted spots, writing.
     bytes_each : float
-        On the disk, for each.
+        Disk space for each shot (bytes).
     memory : int
-        Bytes of a process.
+        Memory of a process (bytes).
     """
 
     shots: int
@@ -50,24 +50,24 @@ class Estimate:
 
     @property
     def seconds_each(self) -> float:
-        """Of a process; rendering goes on while the shot before is written."""
+        """Time of a process for each shot (s). Rendering overlaps with writing of the last shot."""
         return max(self.render + self.spots, self.noise + self.write)
 
 
 def estimate(campaign: CampaignDefinition, threads: int | None = None) -> Estimate:
-    """Render a few shots, and tell what all will take.
+    """Render a few shots, and estimate time, disk space and memory of all.
 
     Parameters
     ----------
     campaign : CampaignDefinition
-        Which campaign.
+        Campaign to estimate.
     threads : int, optional
-        Of the host backend.
+        Number of threads of the host backend.
 
     Returns
     -------
     Estimate
-        Measured, but for the number of shots.
+        Means of the measured times and sizes, and the number of all shots.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def estimate(campaign: CampaignDefinition, threads: int | None = None) -> Estima
     """
     backend = Renderer(campaign.backend, campaign.precision, threads).render_plan
     numbers = np.unique(np.linspace(0, campaign.n_shots - 1, TRIALS).astype(int)).tolist()
-    render_shot(campaign, numbers[0], backend)  # compiles what is to be compiled
+    render_shot(campaign, numbers[0], backend)  # the first rendering may compile the kernels
     render = noise = spots = write = 0.0
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "trial.h5")
@@ -113,7 +113,7 @@ def estimate(campaign: CampaignDefinition, threads: int | None = None) -> Estima
 
 @contextmanager
 def _patient_file(path: str) -> Iterator[PatientFile]:
-    """A file which is not kept."""
+    """Open a file that is not kept; an error of the system becomes an `OutputError`."""
     try:
         with PatientFile(path) as file:
             yield file

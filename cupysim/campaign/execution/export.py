@@ -1,4 +1,4 @@
-"""The truth of a campaign as a table, and its shots as single files."""
+"""Export of a campaign: its ground truth as a table, and its shots as single files."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from cupysim.image import DEFAULT_OFFSET
 from cupysim.models.experiment import Experiment
 
 LEFT_OUT = ("spots", "spots_begin", "spectrum", "spectrum_wavelength")
-"""Of the truth, what is not a number of a shot or a crystal."""
+"""Names of the ground truth that are not numbers of a shot or a crystal."""
 
 
 def truth_rows(folder: Folder) -> Iterator[dict[str, Any]]:
-    """What is known of the shots of all finished chunks.
+    """Rows of the ground truth of all finished chunks.
 
     Parameters
     ----------
     folder : Folder
-        The campaign's.
+        Folder of the campaign.
 
     Yields
     ------
     dict
-        One for each crystal of each shot: names and numbers, file and image in it.
+        Row for one crystal of one shot: numbers by name, the file, and the image in it.
     """
     for number in folder.done():
         with open_chunk(folder, number) as file:
@@ -56,7 +56,7 @@ def truth_rows(folder: Folder) -> Iterator[dict[str, Any]]:
 
 
 def _cells(name: str, value: np.ndarray, crystal: int) -> dict[str, Any]:
-    """A number of the shot or of the crystal, or the nine of a matrix."""
+    """Cells of a row: the number of the shot or of the crystal, or nine numbers of a matrix."""
     if value.ndim == 3:
         matrix = value[crystal]
         return {f"{name}_{i + 1}{j + 1}": float(matrix[i, j]) for i in range(3) for j in range(3)}
@@ -64,17 +64,17 @@ def _cells(name: str, value: np.ndarray, crystal: int) -> dict[str, Any]:
 
 
 def truth_table(folder: Folder) -> bytes:
-    """All rows as CSV.
+    """Make the table of the ground truth as CSV.
 
     Parameters
     ----------
     folder : Folder
-        The campaign's.
+        Folder of the campaign.
 
     Returns
     -------
     bytes
-        The file.
+        Content of the CSV file.
 
     Raises
     ------
@@ -93,19 +93,19 @@ def truth_table(folder: Folder) -> bytes:
 
 
 def read_image(folder: Folder, shot: int) -> np.ndarray:
-    """The image of a shot.
+    """Read the image of a shot.
 
     Parameters
     ----------
     folder : Folder
-        The campaign's.
+        Folder of the campaign.
     shot : int
-        Which, from 0.
+        Number of the shot, from 0.
 
     Returns
     -------
-    ndarray, shape (n_slow, n_fast)
-        As it was written.
+    ndarray of int32 or float32, shape (n_slow, n_fast)
+        Counted or expected photons, as the campaign writes them.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def read_image(folder: Folder, shot: int) -> np.ndarray:
     """
     campaign = folder.campaign
     if not 0 <= shot < campaign.n_shots:
-        raise CupysimError(f"shot {shot}: there are {campaign.n_shots}, from 0")
+        raise CupysimError(f"shot {shot}: there are {campaign.n_shots} shots, from 0")
     number = shot // campaign.chunk
     if not folder.is_done(number):
         raise CupysimError(f"shot {shot}: chunk {number} is not finished")
@@ -128,11 +128,12 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
     Parameters
     ----------
     folder : Folder
-        The campaign's.
+        Folder of the campaign.
     shots : sequence of int
         Numbers of the shots, from 0.
     pattern : str
-        Their names: # stand for the number of the shot, .img or .cbf for the format.
+        Pattern of the file names: # stand for the digits of the number, and the ending .img or
+        .cbf is the format.
 
     Returns
     -------
@@ -142,15 +143,17 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
     Raises
     ------
     CupysimError
-        If the pattern has no #, the format is another, or a file cannot be written.
+        If the pattern has no #, its ending is another, or a file cannot be written.
     """
     kind, width = os.path.splitext(pattern)[1].lower(), pattern.count("#")
     if kind not in (".img", ".cbf"):
         raise CupysimError(f"--images {pattern}: expected a name that ends in .img or .cbf")
     if not width or "#" * width not in pattern:
-        raise CupysimError(f"--images {pattern}: expected # for the digits of the number, together")
+        raise CupysimError(f"--images {pattern}: expected one row of # for the shot's number")
     if not folder.campaign.counts:
-        raise CupysimError("--images: SMV and CBF hold counts, but these are expected photons")
+        raise CupysimError(
+            "--images: SMV and CBF hold counted photons, but these are expected photons"
+        )
     names = [pattern.replace("#" * width, f"{number:0{width}d}") for number in shots]
     for name in names:
         refuse_own_files(folder, name)
@@ -173,19 +176,19 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
 
 
 def refuse_own_files(folder: Folder, path: str) -> None:
-    """Refuse to write where a campaign's own files are.
+    """Reject an output file that is among a campaign's own files.
 
     Parameters
     ----------
     folder : Folder
-        The campaign's.
+        Folder of the campaign.
     path : str
-        The file which is to be written.
+        File to be written.
 
     Raises
     ------
     CupysimError
-        If it is in the folder, by whatever name, or an input file.
+        If the file is in the folder, under any name, or is an input file.
     """
     target, home = os.path.realpath(path), os.path.realpath(folder.path)
     inputs = {os.path.realpath(each) for each in folder.campaign.files}
@@ -194,7 +197,7 @@ def refuse_own_files(folder: Folder, path: str) -> None:
 
 
 def _as_known(folder: Folder, shot: int) -> Experiment:
-    """What an experiment knows of an image: as in the master file, no jitter of the detector."""
+    """Experiment with what an image's header tells, as in the master file: no detector jitter."""
     campaign, base = folder.campaign, folder.campaign.experiment
     number = shot // campaign.chunk
     place = shot - campaign.shots_of(number)[0]

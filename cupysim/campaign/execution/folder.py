@@ -1,7 +1,7 @@
-"""The folder of a campaign: which files are where, and which chunks are done.
+"""The folder of a campaign: places of its files, and chunks that are done.
 
-A chunk is done when its file exists, which gets its name, whole, by one link; nothing else is to be
-remembered, so nothing can be forgotten.
+A chunk is done when its file exists. The file gets its name by one link, after it is complete. No
+other record of finished chunks is needed.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from cupysim.storage.safe_writing import OutputError, OutputFiles
 FILE, RECORD = "campaign.toml", "campaign.json"
 CHUNKS, CLAIMS, FAILURES = "chunks", "claims", "failures"
 PART = ".part"
-"""Suffix of what is not whole yet."""
+"""Suffix of files that are not complete yet."""
 
 
 class Folder:
-    """Where a campaign is written.
+    """Folder that a campaign is written to.
 
     Parameters
     ----------
     path : str
-        The folder.
+        Name of the folder.
     campaign : CampaignDefinition
-        What is in it.
+        Contents of the campaign file.
     identity : str
-        Digest of the campaign's file and inputs.
+        Digest of the campaign file and of the input files.
     has_inputs : bool, optional
-        Whether the input files are there, without which nothing can be rendered.
+        Whether the input files are there; shots cannot be rendered without them.
     """
 
     def __init__(
@@ -60,34 +60,34 @@ class Folder:
 
     @property
     def master(self) -> str:
-        """The file which shows all images."""
+        """Name of the file that shows all images."""
         return os.path.join(self.path, f"{self.campaign.name}.h5")
 
     def chunk(self, number: int) -> str:
-        """The file of a chunk."""
+        """Name of the file of a chunk."""
         name = f"{self.campaign.name}_{number:0{self._digits}d}.h5"
         return os.path.join(self.path, CHUNKS, name)
 
     def claim(self, number: int) -> str:
-        """The file which says who works on a chunk; beyond the last one, on the master file."""
+        """Name of the claim on a chunk; the number after the last chunk is for the master file."""
         return os.path.join(self.path, CLAIMS, f"{number:0{self._digits}d}")
 
     @property
     def takeovers(self) -> str:
-        """The file which is locked while a claim is taken over."""
+        """Name of the file that is locked while a claim is taken over."""
         return os.path.join(self.path, CLAIMS, "takeovers")
 
     def failure(self, number: int) -> str:
-        """The file with the shots of a chunk which could not be rendered."""
+        """Name of the file with the shots of a chunk that could not be rendered."""
         return os.path.join(self.path, FAILURES, f"{number:0{self._digits}d}.json")
 
     def prepare(self) -> None:
-        """Make what the folder consists of.
+        """Make the folder and its subfolders.
 
         Raises
         ------
         OutputError
-            If it cannot be made.
+            If a folder cannot be made.
         """
         for name in ("", CHUNKS, CLAIMS):
             path = os.path.join(self.path, name)
@@ -97,11 +97,11 @@ class Folder:
                 raise OutputError(path, error.strerror or str(error)) from error
 
     def is_done(self, number: int) -> bool:
-        """Whether a chunk is whole."""
+        """Whether a chunk is complete."""
         return os.path.lexists(self.chunk(number))
 
     def done(self) -> list[int]:
-        """Chunks which are whole."""
+        """Numbers of the chunks that are complete."""
         found = []
         before, after = f"{self.campaign.name}_", ".h5"
         for name in _listed(os.path.join(self.path, CHUNKS)):
@@ -111,7 +111,7 @@ class Folder:
         return sorted(number for number in found if number < self.campaign.n_chunks)
 
     def claimed(self) -> list[int]:
-        """Chunks on which somebody works, or did."""
+        """Numbers of the chunks that have a claim, even an abandoned one."""
         found = []
         for name in _listed(os.path.join(self.path, CLAIMS)):
             if name.isdecimal():
@@ -119,7 +119,7 @@ class Folder:
         return sorted(found)
 
     def failures(self) -> list[dict[str, Any]]:
-        """All shots which could not be rendered: number and error."""
+        """All shots that could not be rendered: their numbers and error messages."""
         found: list[dict[str, Any]] = []
         folder = os.path.join(self.path, FAILURES)
         for name in sorted(_listed(folder)):
@@ -138,27 +138,27 @@ class Folder:
         return found
 
     def forget_failures(self, number: int) -> None:
-        """A chunk is done once more."""
+        """Remove the failures of a chunk, before it is rendered again."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.failure(number))
 
     def remove_parts(self, target: str) -> None:
-        """Remove what others left of a file which they did not finish."""
+        """Remove incomplete versions of a file that other processes left."""
         folder, name = os.path.split(target)
         _remove(folder, f".{name}.")
 
     def remove_all_parts(self) -> None:
-        """The same of all chunks, when they are done."""
+        """Remove incomplete versions of all chunks, when all chunks are done."""
         _remove(os.path.join(self.path, CHUNKS), ".")
 
     @contextlib.contextmanager
     def new_file(self, target: str) -> Iterator[PatientFile]:
-        """A file which gets its name if nothing goes wrong and nobody was faster.
+        """Open a new file. It gets its name at the end, unless an error occurs or the name exists.
 
         Raises
         ------
         OutputError
-            If it cannot be written.
+            If the file cannot be written.
         """
         folder, name = os.path.split(target)
         part = os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}{PART}")
@@ -175,7 +175,7 @@ class Folder:
             raise OutputError(target, error.strerror or str(error)) from error
 
     def write(self, path: str, writer: Callable[[BinaryIO], object]) -> None:
-        """Write another file, whole or not at all, and see it on the disk."""
+        """Write another file, completely or not at all, and wait until it is on the disk."""
         os.makedirs(os.path.dirname(path), exist_ok=True)
 
         def write(stream: BinaryIO) -> None:
@@ -188,7 +188,7 @@ class Folder:
 
 
 def _publish(part: str, target: str) -> None:
-    """Give a file its name, unless another has it, which is then the same."""
+    """Give a file its name. If another file has the name, it has the same content and stays."""
     try:
         os.link(part, target)
     except FileExistsError:
@@ -216,38 +216,38 @@ def _listed(folder: str) -> list[str]:
 
 
 def create_folder(path: str, campaign: CampaignDefinition) -> Folder:
-    """Make the folder of a campaign, or find that it is there.
+    """Make the folder of a campaign, or open it if it exists.
 
     Parameters
     ----------
     path : str
-        The folder.
+        Name of the folder.
     campaign : CampaignDefinition
-        What is to be in it.
+        Contents of the campaign file.
 
     Returns
     -------
     Folder
-        With the campaign's file and the digests of its inputs.
+        Folder with the campaign file and the digests of its inputs.
 
     Raises
     ------
     CupysimError
-        If it holds another campaign, or cannot be made.
+        If the folder holds another campaign, or cannot be made.
     """
     path = os.path.abspath(path)
     if os.path.exists(os.path.join(path, RECORD)):
         there = open_folder(path)
         if there.campaign.text != campaign.text:
             raise CupysimError(
-                f"{path} holds another campaign than {campaign.path}; take another folder (-o), "
-                f"or go on with it: cupysim campaign resume {path}"
+                f"{path} holds another campaign than {campaign.path}; choose another folder (-o), "
+                f"or continue that campaign: cupysim campaign resume {path}"
             )
         return there
     # another run may make it at the same time
     ours = {FILE, RECORD, CHUNKS, CLAIMS, FAILURES}
     if any(name not in ours and not name.startswith(".") for name in _listed(path)):
-        raise CupysimError(f"{path} is not empty, and holds no campaign")
+        raise CupysimError(f"{path} is not empty and holds no campaign")
     record = {
         "cupysim": cupysim.__version__,
         "numpy": np.__version__,
@@ -257,14 +257,14 @@ def create_folder(path: str, campaign: CampaignDefinition) -> Folder:
         "file_sha256": hashlib.sha256(campaign.text.encode()).hexdigest(),
     }
     folder = Folder(path, campaign, _identity(record))
-    # what cannot be read cannot be written either, which is told next
+    # a file that cannot be read cannot be written either; the next lines report that
     with contextlib.suppress(OSError), open(os.path.join(path, FILE), "rb") as file:
         if file.read() != campaign.text.encode():
-            raise CupysimError(f"{path} holds another {FILE}; take another folder (-o)")
+            raise CupysimError(f"{path} holds another {FILE}; choose another folder (-o)")
     folder.prepare()
     folder.write(os.path.join(path, FILE), lambda stream: stream.write(campaign.text.encode()))
     text = json.dumps(record, indent=1) + "\n"
-    # the last one: with it, the folder is a campaign's
+    # the record is the last file: a folder with it is that of a campaign
     folder.write(os.path.join(path, RECORD), lambda stream: stream.write(text.encode()))
     with open(os.path.join(path, FILE), encoding="utf-8") as stream:
         if stream.read() != campaign.text:
@@ -273,25 +273,25 @@ def create_folder(path: str, campaign: CampaignDefinition) -> Folder:
 
 
 def open_folder(path: str, inputs: bool = True) -> Folder:
-    """A folder in which a campaign was begun.
+    """Open the folder of a campaign that was begun.
 
     Parameters
     ----------
     path : str
-        The folder.
+        Name of the folder.
     inputs : bool, optional
-        Whether shots are to be rendered. If not, input files may be gone or have changed:
-        what is known of the base is then in the images.
+        Whether the input files are needed, to render shots. If not, they may be gone or have
+        changed; the experiment of the base is then read from an image.
 
     Returns
     -------
     Folder
-        With its campaign.
+        Folder with its campaign.
 
     Raises
     ------
     CupysimError
-        If it holds none, or its input files have changed.
+        If the folder holds no campaign, or its input files have changed.
     """
     record, file = os.path.join(path, RECORD), os.path.join(path, FILE)
     try:
@@ -311,7 +311,7 @@ def open_folder(path: str, inputs: bool = True) -> Folder:
         campaign = read_campaign(file, place, name)
         _check_inputs(path, campaign, digests)
     except FileNotFoundError as error:
-        raise CupysimError(f"{path} cannot go on: there is no {error.filename}") from error
+        raise CupysimError(f"{path} cannot be continued: there is no {error.filename}") from error
     except CupysimError:
         if inputs or (experiment := _experiment_of_an_image(path)) is None:
             raise
@@ -320,8 +320,8 @@ def open_folder(path: str, inputs: bool = True) -> Folder:
         if known.get(package) != version:
             warnings.warn(
                 CupysimWarning(
-                    f"{path} was begun with {package} {known.get(package)}; this is {version}, "
-                    "whose numbers may differ"
+                    f"{path} was begun with {package} {known.get(package)}; this is {version}, and "
+                    "its numbers may differ"
                 ),
                 stacklevel=2,
             )
@@ -329,7 +329,7 @@ def open_folder(path: str, inputs: bool = True) -> Folder:
 
 
 def _identity(record: dict[str, Any]) -> str:
-    """Of what makes the images: the file, and what it names, wherever that is."""
+    """Digest of what decides the images: the campaign file and the contents of its input files."""
     parts = [record["file_sha256"], *sorted(record["sha256"].values())]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
@@ -338,13 +338,13 @@ def _check_inputs(path: str, campaign: CampaignDefinition, digests: dict[str, st
     for name, digest in digests.items():
         if campaign.digests.get(name) != digest:
             raise CupysimError(
-                f"{name} has changed, or is gone, since the campaign in {path} began; its other "
-                "images would not fit to those which are there"
+                f"{name} has changed or is gone since the campaign in {path} began; further images "
+                "would not fit those that exist"
             )
 
 
 def _experiment_of_an_image(path: str) -> Experiment | None:
-    """The base of a campaign, from any of its chunks."""
+    """Read the experiment of the base from any chunk of a campaign; None if there is none."""
     folder = os.path.join(path, CHUNKS)
     for name in sorted(_listed(folder)):
         if name.endswith(".h5"):

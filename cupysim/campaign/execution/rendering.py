@@ -1,4 +1,4 @@
-"""From numbers of shots to their images: several small ones at once, and their photons counted."""
+"""Rendering of shots, several small ones at once, and counting of their photons."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from cupysim.plan.joining import add_shots, groups_of_alike
 from cupysim.plan.render_plan import RenderPlan
 
 MOST = 1e18
-"""Photons in a pixel, from which on NumPy draws none."""
+"""Largest number of expected photons in a pixel that is drawn; NumPy rejects much larger ones."""
 
 BATCH_PIXELS, BATCH_SHOTS = 2**18, 64
-"""Small images are rendered together, so many pixels and shots at most."""
+"""Largest numbers of pixels and of shots in a batch of images that are rendered together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +32,10 @@ class RenderedShot:
     Parameters
     ----------
     shot : Shot
-        The shot.
+        Number and experiments of the shot.
     image : Image
-        Expected photons.
-    spots : ndarray, optional
+        Its expected photons.
+    spots : structured ndarray, shape (n_spots,), optional
         Predicted spots.
     """
 
@@ -45,17 +45,17 @@ class RenderedShot:
 
 
 def shots_in_chunk(campaign: CampaignDefinition) -> int:
-    """How many shots of a campaign are rendered together.
+    """Number of shots of a campaign that are rendered together.
 
     Parameters
     ----------
     campaign : CampaignDefinition
-        The campaign.
+        Campaign, for the size of its images.
 
     Returns
     -------
     int
-        One, if they are large.
+        Number of shots; 1 for large images.
     """
     detector = campaign.experiment.detector
     pixels = max(1, detector.n_slow * detector.n_fast)
@@ -65,29 +65,30 @@ def shots_in_chunk(campaign: CampaignDefinition) -> int:
 def render_shots(
     campaign: CampaignDefinition, numbers: Sequence[int], render: RenderFunction
 ) -> list[tuple[RenderedShot | None, str]]:
-    """Render several shots together, as far as they are alike.
+    """Render several shots, those with similar plans together.
 
     Parameters
     ----------
     campaign : CampaignDefinition
-        Of which campaign.
+        Campaign that the shots belong to.
     numbers : sequence of int
-        Which shots.
+        Numbers of the shots.
     render : RenderFunction
-        What computes them.
+        Function that renders a plan.
 
     Returns
     -------
     list of tuple of RenderedShot or None, and str
-        Each shot with its image, or why it has none: what was drawn is impossible.
+        Each shot with its image and an empty text; or None and the reason, if the drawn values are
+        impossible.
 
     Raises
     ------
     CupysimError
-        If it is not the shot's fault: a device which does not work must not pass for shots which
-        cannot be rendered.
+        If rendering fails for a reason that is not in the shot, such as a device that does not
+        work. Such a shot does not count as one that cannot be rendered.
     MemoryError
-        If there is too little memory also for half as many at once.
+        If the memory is too small even for half as many shots at once.
     """
     found: dict[int, tuple[RenderedShot | None, str]] = {}
     planned: list[tuple[Shot, RenderPlan]] = []
@@ -96,7 +97,7 @@ def render_shots(
             shot = draw_shot(campaign, number)
             plan = shot.plan()
         except (ModelError, ArithmeticError, ValueError) as error:
-            # numbers so large or small that they cannot be computed with
+            # numbers too large or too small to compute with
             reason = str(error) if isinstance(error, ModelError) else f"impossible: {error}"
             found[number] = None, reason
             continue
@@ -109,7 +110,7 @@ def render_shots(
 def _render_together(
     group: Sequence[tuple[Shot, RenderPlan]], render: RenderFunction, halve: bool = True
 ) -> dict[int, tuple[RenderedShot | None, str]]:
-    """Render shots which are alike; if memory runs out, one half after the other."""
+    """Render shots with similar plans; if memory runs out, one half after the other."""
     try:
         rendered = render(add_shots([plan for _, plan in group]), Observer())
     except MemoryError:
@@ -122,7 +123,7 @@ def _render_together(
     except ModelError as error:
         if len(group) == 1:
             return {group[0][0].number: (None, str(error))}
-        # who is to blame shows one by one
+        # one by one, to find the shot that has the error
         return {k: v for one in group for k, v in _render_together([one], render).items()}
     return {
         shot.number: (RenderedShot(shot, Image(shot.experiment, plan, rendered.of_shot(place))), "")
@@ -136,11 +137,11 @@ def render_shot(campaign: CampaignDefinition, number: int, render: RenderFunctio
     Parameters
     ----------
     campaign : CampaignDefinition
-        Of which campaign.
+        Campaign that the shot belongs to.
     number : int
-        Which shot.
+        Number of the shot, from 0.
     render : RenderFunction
-        What computes it.
+        Function that renders a plan.
 
     Returns
     -------
@@ -150,7 +151,7 @@ def render_shot(campaign: CampaignDefinition, number: int, render: RenderFunctio
     Raises
     ------
     CupysimError
-        If what was drawn is impossible.
+        If the drawn values are impossible.
     """
     ((rendered, error),) = render_shots(campaign, [number], render)
     if rendered is None:
@@ -159,26 +160,26 @@ def render_shot(campaign: CampaignDefinition, number: int, render: RenderFunctio
 
 
 def count_photons(campaign: CampaignDefinition, shot: Shot, image: Image) -> np.ndarray:
-    """Photons counted in a shot.
+    """Draw the counted photons of a shot.
 
     Parameters
     ----------
     campaign : CampaignDefinition
-        Whose generator.
+        Campaign, for its generator of noise and its seed.
     shot : Shot
-        The shot.
+        Shot, for its number and its seed.
     image : Image
         Expected photons.
 
     Returns
     -------
     ndarray of int32, shape (n_slow, n_fast)
-        Photons.
+        Counted photons.
 
     Raises
     ------
     ModelError
-        If numbers of expected photons are not numbers.
+        If numbers of expected photons are not finite.
     """
     expected = image.array
     if not np.isfinite(expected).all():

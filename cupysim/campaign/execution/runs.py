@@ -1,4 +1,4 @@
-"""Runs of a campaign: in this process, in several, or a share of it on each of many machines."""
+"""Runs of a campaign in this process or in several, progress of a campaign, and its master file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from cupysim.formats.nexus.tree import Frames
 from cupysim.storage.safe_writing import OutputError
 
 LOOK = 1.0
-"""Seconds between two looks at how far processes are."""
+"""Time (s) in which a run checks its processes several times."""
 
 ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
@@ -36,30 +36,33 @@ ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(2**25),
     "MALLOC_TRIM_THRESHOLD_": str(2**28),
 }
-"""Variables of processes, where nobody has set them. Each has its cores, and linear algebra would
-start threads on all of them; images are as large as glibc gives back to the system at once, whose
-pages it has to clear for the next image."""
+"""Environment variables of processes, used unless the user has set them.
+
+Linear algebra must not start a thread on each core, because the processes share the cores. The
+others make glibc keep the memory of images. Otherwise it gives such large blocks back to the
+system, which must then clear the pages again for the next image.
+"""
 
 MOST_DEATHS = 5
-"""Processes which may be killed while no chunk is finished, before a run gives up."""
+"""Number of processes that may be killed while no chunk is finished, before the run stops."""
 
 
 @dataclass(frozen=True)
 class CampaignProgress:
-    """How far a campaign is.
+    """Progress of a campaign.
 
     Parameters
     ----------
     done : int
-        Shots in chunks which are whole.
+        Number of shots in finished chunks.
     begun : int
-        Shots in those on which somebody works.
+        Number of rendered shots in chunks that processes work on.
     failed : int
-        Shots which could not be rendered.
+        Number of shots that could not be rendered.
     workers : tuple of str
-        Who works on what.
+        Processes that work, with their chunks.
     dead : tuple of str
-        Who worked on what, but is gone from this machine.
+        Processes that are gone from this machine, with their unfinished chunks.
     """
 
     done: int
@@ -70,17 +73,17 @@ class CampaignProgress:
 
 
 def progress(folder: Folder) -> CampaignProgress:
-    """How far a campaign is, by what is in its folder.
+    """Read the progress of a campaign from the files in its folder.
 
     Parameters
     ----------
     folder : Folder
-        The campaign's.
+        Folder of the campaign.
 
     Returns
     -------
     CampaignProgress
-        At this moment.
+        The present progress.
     """
     campaign = folder.campaign
     done = sum(len(campaign.shots_of(number)) for number in folder.done())
@@ -111,30 +114,30 @@ def run_here(
     threads: int | None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Times:
-    """Do a share of a campaign in this process.
+    """Render a share of a campaign in this process.
 
     Parameters
     ----------
     folder : Folder
-        The campaign's.
+        Folder of the campaign.
     shard : Shard
-        The share.
+        Share of the chunks.
     threads : int or None
-        Of the host backend.
+        Number of threads of the host backend.
     should_stop : callable, optional
-        Whether to end after this shot.
+        Function that says whether to end after the present shot.
 
     Returns
     -------
     Times
-        Where the seconds went.
+        Times of the process, by stage.
 
     Raises
     ------
     CupysimError
-        If something cannot be written.
+        If a file cannot be written.
     Stopped
-        If it was to end.
+        If the process was asked to end.
     """
     worker = CampaignWorker(folder, threads, should_stop=should_stop)
     worker.work(shard.chunks(folder))
@@ -148,30 +151,30 @@ def run_processes(
     threads: int | None,
     listener: Callable[[], object],
 ) -> Times:
-    """Do a share of a campaign in several processes.
+    """Render a share of a campaign in several processes.
 
     Parameters
     ----------
     folder : Folder
-        The campaign's.
+        Folder of the campaign.
     shard : Shard
-        The share.
+        Share of the chunks.
     processes : int
-        How many.
+        Number of processes.
     threads : int or None
-        Of the host backend, in each.
+        Number of threads of the host backend in each process.
     listener : callable
-        Is called from time to time.
+        Function that is called from time to time.
 
     Returns
     -------
     Times
-        Where the seconds of all processes went.
+        Times of all processes, by stage.
 
     Raises
     ------
     CupysimError
-        If one of them ends with an error, or too many are killed.
+        If a process ends with an error, or too many are killed.
     """
     devices = pinned_devices(folder)
     children: dict[int, subprocess.Popen[bytes]] = {}
@@ -187,7 +190,7 @@ def run_processes(
             words += ["--threads", str(threads)]
         environment = ENVIRONMENT | dict(os.environ)
         if devices:
-            # before CuPy is there, which then sees this GPU alone
+            # set before the process loads CuPy, which then sees only this GPU
             environment["CUDA_VISIBLE_DEVICES"] = devices[number % len(devices)]
         children[number] = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
@@ -214,12 +217,12 @@ def run_processes(
                     if deaths > MOST_DEATHS:
                         name = signal.Signals(-status).name
                         raise CupysimError(
-                            f"{deaths} processes were killed, the last one by {name}; what is "
-                            f"done stays: cupysim campaign resume {folder.path}"
+                            f"{deaths} processes were killed, the last one by {name}; finished "
+                            f"files stay: cupysim campaign resume {folder.path}"
                         )
                     start(number)
                 elif status != 0:
-                    raise CupysimError("a process ended with an error, which it told above")
+                    raise CupysimError("a process ended with an error; its message is above")
                 else:
                     times += Times(**json.loads(told))
             listener()
@@ -232,24 +235,24 @@ def run_processes(
 
 
 def _let_go(child: subprocess.Popen[bytes]) -> None:
-    """Close a process' standard input, which it takes for the end."""
+    """Close the standard input of a process; the process ends when it sees this."""
     assert child.stdin is not None
     with contextlib.suppress(OSError):
         child.stdin.close()
 
 
 def pinned_devices(folder: Folder) -> list[str]:
-    """GPUs of which each process gets one.
+    """Find the GPUs that are shared out among processes, one for each process.
 
     Parameters
     ----------
     folder : Folder
-        The campaign's.
+        Folder of the campaign, for its backend.
 
     Returns
     -------
     list of str
-        As CUDA_VISIBLE_DEVICES has them; none where processors compute.
+        GPUs, written as in CUDA_VISIBLE_DEVICES; empty if another backend computes.
     """
     from cupysim.backends.select import backend_in_use
 
@@ -264,11 +267,11 @@ def pinned_devices(folder: Folder) -> list[str]:
 
 
 def parent_is_gone() -> Callable[[], bool]:
-    """Whether whoever holds the other end of standard input has let go of it."""
+    """Return a function that says whether the parent process has closed standard input."""
     gone = threading.Event()
 
     def listen() -> None:
-        # not through Python's stream, which is locked while it waits
+        # not by Python's stream, which is locked while it waits
         with contextlib.suppress(OSError):
             while os.read(0, 1):
                 pass
@@ -279,27 +282,27 @@ def parent_is_gone() -> Callable[[], bool]:
 
 
 def finish(folder: Folder) -> bool:
-    """Write the file which shows all images, if all chunks are done.
+    """Write the file that shows all images, if all chunks are done.
 
     Parameters
     ----------
     folder : Folder
-        The campaign's.
+        Folder of the campaign.
 
     Returns
     -------
     bool
-        Whether all are done.
+        Whether all chunks are done.
 
     Raises
     ------
     CupysimError
-        If it cannot be written.
+        If the file cannot be written.
     """
     campaign = folder.campaign
     if len(folder.done()) < campaign.n_chunks:
         return False
-    # to read all chunks is work, which one process does for all who end at the same time
+    # reading all chunks takes time; one process does it for all that end at the same time
     claims, pause = Claims(folder), PAUSE
     while not os.path.lexists(folder.master):
         if claim := claims.take(campaign.n_chunks):
@@ -316,7 +319,7 @@ def finish(folder: Folder) -> bool:
 
 
 def _tidy(folder: Folder, claims: Claims) -> None:
-    """Remove what processes left which were killed between the last two steps of a chunk."""
+    """Remove files left by processes that were killed between the last two steps of a chunk."""
     for number in folder.claimed():
         if claim := claims.take(number):
             claim.release()
@@ -339,6 +342,6 @@ def _write_master(folder: Folder) -> None:
                 frames,
             )  # fmt: skip
     except OutputError:
-        # another took it over while this process slept, and was faster
+        # another process took the claim over while this one slept, and was faster
         if not os.path.exists(folder.master):
             raise

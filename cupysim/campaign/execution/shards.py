@@ -1,4 +1,4 @@
-"""Which chunks a process does, by what it was told or what SLURM and MPI say."""
+"""Shares of the chunks of a campaign, given by an option or by variables of SLURM and MPI."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from cupysim.campaign.execution.folder import Folder
 from cupysim.errors import CupysimError
 
 LONGEST = 20
-"""Letters of a share."""
+"""Largest number of characters of a share."""
 
 ARRAY = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_MAX")
-"""Variables which tell a job of an array its number, and the first and the last one.
+"""Environment variables with the number of a job in an array, and the first and last number.
 
-Not how many there are: arrays may have gaps.
+The number of jobs is not used, because arrays may have gaps.
 """
 
 RANKS = (
@@ -23,22 +23,22 @@ RANKS = (
     ("PMI_RANK", "PMI_SIZE"),
     ("SLURM_PROCID", "SLURM_NTASKS"),
 )
-"""Variables which tell a process of a job its number, and how many there are.
+"""Environment variables with the number of a process in its job, and the number of processes.
 
-SLURM's last: to processes of mpirun, they tell the number of what started them.
+SLURM's variables are the last: in a process of mpirun, they describe the process that started it.
 """
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Which chunks a process does, and with which of them it begins.
+    """Share of the chunks that a process renders, and the place where it begins.
 
     Parameters
     ----------
     number, count : int
-        The share: which, from 0, of how many. All other chunks are left to others.
+        Number of the share, from 0, and number of shares. Other processes render the other shares.
     place, places : int
-        Where in the share to begin: at which part, from 0, of how many.
+        Part of the share to begin with, from 0, and number of parts.
     """
 
     number: int = 0
@@ -47,39 +47,51 @@ class Shard:
     places: int = 1
 
     def chunks(self, folder: Folder) -> list[int]:
-        """Chunks of this share, in order."""
+        """Numbers of the chunks of this share, in the order of the work."""
         share = list(range(self.number, folder.campaign.n_chunks, self.count))
         begin = len(share) * self.place // self.places
         return share[begin:] + share[:begin]
 
     def part(self, place: int, places: int) -> Shard:
-        """The same chunks, for one of several processes which do them together."""
+        """Return the same share for one of several processes that render it together.
+
+        Parameters
+        ----------
+        place, places : int
+            Number of the process, from 0, and number of processes.
+
+        Returns
+        -------
+        Shard
+            Share with another beginning.
+        """
         return Shard(self.number, self.count, self.place * places + place, self.places * places)
 
 
 def read_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard:
-    """A share from "k/n", k from 0, or "auto": all, beginning where SLURM or MPI say.
+    """Read a share: "k/n", with k from 0, or "auto".
 
-    What they say is no promise that the others are there: a batch script is process 0 of all of
-    its job, jobs of an array may be cancelled, or never start. So it only decides where a process
-    begins; it goes on with what the others have not claimed, and waits for what they have.
+    "auto" means all chunks; the variables of SLURM or MPI only decide where a process begins.
+    They do not say whether the other processes run: a batch script is process 0 of its whole job,
+    and jobs of an array may be cancelled or never start. Each process continues with chunks that
+    the others have not claimed, and waits for those that they have.
 
     Parameters
     ----------
     text : str
-        One of the two.
+        Value of --shard.
     environment : mapping, optional
-        Variables of the process.
+        Environment variables of the process.
 
     Returns
     -------
     Shard
-        All, from the first one on, where "auto" finds nothing.
+        The share; all chunks from the first one on, if "auto" finds no variables.
 
     Raises
     ------
     CupysimError
-        If it is neither, or impossible.
+        If the text has neither form, or the share is impossible.
     """
     if text == "auto":
         return _place(environment)
@@ -87,12 +99,12 @@ def read_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard:
     if not (number.isdecimal() and count.isdecimal()) or len(text) > LONGEST:
         raise CupysimError(f"--shard {text}: expected k/n, such as 0/8, or auto")
     if not int(number) < int(count):
-        raise CupysimError(f"--shard {text}: number {number} of {count}; they begin with 0")
+        raise CupysimError(f"--shard {text}: number {number} of {count}; numbers begin with 0")
     return Shard(int(number), int(count))
 
 
 def _place(environment: Mapping[str, str]) -> Shard:
-    """All chunks, from the place of this process on: jobs of an array first, then its own."""
+    """All chunks, from the place of this process on: by its job in an array, then by its rank."""
 
     def values(*names: str) -> list[int]:
         found = [environment.get(name, "") for name in names]

@@ -1,4 +1,4 @@
-"""What is known of the shots of a chunk, as columns."""
+"""Ground truth of the shots of a chunk, as columns."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, PARAMETERS, current
 
 TruthColumn = tuple[np.ndarray, str]
-"""Numbers and their unit."""
+"""Array of numbers, and their unit."""
 
 OF_SHOTS, OF_CRYSTALS = (
     tuple(name for name, each in PARAMETERS.items() if each.told and each.of_crystal is of_crystal)
     for of_crystal in (False, True)
 )
-"""What the values are which the images were made with, of shots and of their crystals."""
+"""Names of the parameters that are stored for each shot, and for each crystal of a shot."""
 
 SPOTS_BEGIN = "spots_begin"
-"""Where the spots of each shot begin among those of a chunk."""
+"""Name of the column with the place where the spots of each shot begin among those of a chunk."""
 
 DRAWN = "drawn_"
-"""Before the names of what was drawn."""
+"""Prefix of the names of columns with drawn values."""
 
 
 class Truth:
-    """Collects what is known of shots.
+    """Collects the ground truth of the shots of a chunk.
 
     Parameters
     ----------
     campaign : CampaignDefinition
-        Of which campaign.
+        Campaign that the shots belong to.
     count : int
-        Shots.
+        Number of shots.
     """
 
     def __init__(self, campaign: CampaignDefinition, count: int) -> None:
@@ -47,11 +47,11 @@ class Truth:
         self._known: list[Written | None] = [None] * count
 
     def put(self, place: int, number: int, written: Written | None) -> None:
-        """What is known of a shot, nothing if it could not be rendered."""
+        """Add a shot at a place in the chunk; `written` is None if it could not be rendered."""
         self._shots[place], self._known[place] = number, written
 
     def frames(self) -> Frames:
-        """What readers of images are told."""
+        """Spindle angles and wavelengths of the images, for programs that read them."""
         base = self.campaign.experiment
         starts, wavelengths = [], []
         for written in self._known:
@@ -61,7 +61,7 @@ class Truth:
         return Frames(len(starts), starts, np.array(wavelengths))
 
     def arrays(self) -> dict[str, TruthColumn]:
-        """All columns; of crystals, the second axis, and NaN where there are fewer."""
+        """Make all columns. Numbers of crystals are along the second axis; missing ones are NaN."""
         known, count = self._known, len(self._known)
         shots = [written and written.shot for written in known]
         crystals = [shot.n_crystals if shot else 0 for shot in shots]
@@ -128,24 +128,25 @@ class Truth:
 
 
 def joined_truth(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The truth of several chunks as one.
+    """Join the ground truth of several chunks.
 
     Parameters
     ----------
     parts : sequence of mapping
-        That of each chunk, as `cupysim.formats.nexus.series.read_truth` gives it.
+        Ground truth of each chunk, from `cupysim.formats.nexus.series.read_truth`.
 
     Returns
     -------
     dict of str to ndarray
-        Along the first axis all shots; where a shot has fewer crystals than another, NaN.
+        Arrays by name, with all shots along the first axis. If a shot has fewer crystals than
+        another, the missing numbers are NaN.
     """
     names = dict.fromkeys(name for part in parts for name in part)
     found = {}
     for name in names:
         arrays = [part[name] for part in parts if name in part]
         if name == SPOTS_BEGIN:
-            # each begins at zero, and ends with the number of spots
+            # each array begins with zero and ends with the number of spots
             ends = np.cumsum([0, *(int(array[-1]) for array in arrays)])
             begins = [array[:-1] + end for array, end in zip(arrays, ends, strict=False)]
             found[name] = np.concatenate([*begins, ends[-1:]])
@@ -155,7 +156,7 @@ def joined_truth(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndar
 
 
 def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """Arrays one after the other, filled up with NaN to the longest along other axes."""
+    """Concatenate arrays; shorter ones are filled up with NaN along the other axes."""
     n_axes = max(array.ndim for array in arrays)
     arrays = [array[:, None] if array.ndim < n_axes else array for array in arrays]
     lengths = np.max([array.shape[1:] for array in arrays], axis=0, initial=0)
@@ -172,7 +173,7 @@ def _value(experiment: Experiment, name: str) -> float:
 
 
 def _column(values: Sequence[Sequence[float]]) -> np.ndarray:
-    """A number of each shot, or one of each crystal, NaN where there are fewer."""
+    """Make a column with a number of each shot or of each crystal; missing ones are NaN."""
     column = np.full((len(values), max(1, *map(len, values))), np.nan)
     for place, numbers in enumerate(values):
         column[place, : len(numbers)] = numbers

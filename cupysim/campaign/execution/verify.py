@@ -1,4 +1,4 @@
-"""Whether what is in a campaign's folder is what its file says."""
+"""Check that the folder of a campaign contains what the campaign file describes."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from cupysim.renderer import Renderer
 
 @dataclass(frozen=True)
 class Verified:
-    """What a look at a campaign found.
+    """Result of the check of a campaign.
 
     Parameters
     ----------
     chunks, shots : int
-        Chunks and images which were read.
+        Numbers of chunks and of images that were read.
     rendered : int
-        Shots which were rendered again.
+        Number of shots that were rendered again.
     problems : tuple of str
-        What is wrong.
+        Descriptions of what is wrong.
     """
 
     chunks: int
@@ -48,18 +48,18 @@ def verify(
     Parameters
     ----------
     folder : Folder
-        The campaign's.
+        Folder of the campaign.
     samples : int
-        Shots to be rendered again, spread over the campaign.
+        Number of shots to render again, spread over the campaign.
     threads : int or None
-        Of the host backend.
+        Number of threads of the host backend.
     tell : callable
-        Is told what is done.
+        Function that prints a line of progress.
 
     Returns
     -------
     Verified
-        What was found; images which are rendered again must be equal in each pixel.
+        Result of the check. Images that are rendered again must be equal in each pixel.
     """
     campaign = folder.campaign
     problems, shots, readable = [], 0, []
@@ -77,7 +77,7 @@ def verify(
     places = np.linspace(0, len(readable) - 1, samples if readable else 0).astype(int)
     chosen = [readable[place] for place in np.unique(places).tolist()]
     failed = {failure["shot"] for failure in folder.failures()}
-    # what is only read may come from machines with another backend
+    # without samples no backend is needed: the images may come from another machine
     backend = None
     if chosen:
         backend = Renderer(campaign.backend, campaign.precision, threads).render_plan
@@ -90,7 +90,7 @@ def verify(
 
 
 def _problems(folder: Folder, number: int) -> Iterator[str]:
-    """What is wrong with a chunk."""
+    """Describe what is wrong with a chunk."""
     try:
         with open_chunk(folder, number) as file:
             for place in range(len(folder.campaign.shots_of(number))):
@@ -103,7 +103,7 @@ def _problems(folder: Folder, number: int) -> Iterator[str]:
 
 
 def _master_problems(folder: Folder) -> Iterator[str]:
-    """What is wrong with the file which shows all images."""
+    """Describe what is wrong with the file that shows all images."""
     campaign, path = folder.campaign, folder.master
     if not os.path.exists(path):
         yield f"{path} is missing; resume makes it"
@@ -118,11 +118,11 @@ def _master_problems(folder: Folder) -> Iterator[str]:
         return
     wanted = [os.path.relpath(folder.chunk(n), folder.path) for n in range(campaign.n_chunks)]
     if parts != wanted or count != campaign.n_shots or np.shape(wavelengths) != (count,):
-        yield f"{path} does not show the images of this campaign; delete it, and resume"
+        yield f"{path} does not show the images of this campaign; delete it and resume"
 
 
 def _difference(folder: Folder, number: int, failed: bool, backend: object) -> str:
-    """How a shot differs when it is rendered again; nothing if it does not."""
+    """Describe how a shot differs when it is rendered again; empty if it does not differ."""
     campaign = folder.campaign
     there = read_image(folder, number)
     try:

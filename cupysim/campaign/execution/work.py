@@ -1,4 +1,4 @@
-"""What a process does in a campaign: it takes chunks until there are none left."""
+"""Work of one process in a campaign: it renders chunks until none is left."""
 
 from __future__ import annotations
 
@@ -33,29 +33,31 @@ from cupysim.renderer import Renderer
 from cupysim.storage.safe_writing import OutputError
 
 AHEAD = 2
-"""Images which are rendered before the first of them is written, if they are large."""
+"""Number of large images that may wait for writing while others are rendered."""
 
 PAUSE, LONGEST_PAUSE = 0.5, 10.0
-"""Seconds between two looks at chunks on which others work; the second is far below what a claim
-may take to go stale."""
+"""Shortest and longest time (s) between two checks of chunks that other processes work on.
+
+The longest one is far below the time after which a claim is stale.
+"""
 
 LOOKED_AT = 16
-"""Chunks of others which are looked at each time."""
+"""Number of chunks of other processes that are tried each time."""
 
 
 @dataclass
 class Times:
-    """Where the seconds of a process went.
+    """Times of a process, by stage.
 
     Parameters
     ----------
     shots : int
-        Shots which were finished.
+        Number of finished shots.
     render, noise, spots, compress, write : float
-        Seconds of planning and rendering, of noise, of predicted spots, of HDF5 and its
-        compression, of writing.
+        Times of planning and rendering, of noise, of predicted spots, of HDF5 and its
+        compression, and of writing (s).
     wall : float
-        Seconds altogether.
+        Wall time (s).
     """
 
     shots: int = 0
@@ -72,8 +74,8 @@ class Times:
         )
 
 
-class Stopped(Exception):  # noqa: N818  # a request, no error
-    """Somebody asked the work to end."""
+class Stopped(Exception):  # noqa: N818  # a request, not an error
+    """The work was asked to end."""
 
 
 @dataclass(eq=False)
@@ -83,13 +85,15 @@ class CampaignWorker:
     Parameters
     ----------
     folder : Folder
-        The campaign's.
+        Folder of the campaign.
     threads : int, optional
-        Of the host backend.
+        Number of threads of the host backend.
     claims : Claims, optional
-        How chunks are claimed.
+        Object that claims chunks; by default one for the folder.
     should_stop : callable, optional
-        Whether the work is to end after this shot.
+        Function that says whether the work must end after the present shot.
+    times : Times, optional
+        Times of the work so far, by stage.
     """
 
     folder: Folder
@@ -108,21 +112,22 @@ class CampaignWorker:
         self._base = campaign.experiment
 
     def work(self, chunks: Sequence[int], wait: bool = True) -> None:
-        """Do chunks until all are done.
+        """Render chunks until all are done.
 
         Parameters
         ----------
         chunks : sequence of int
-            Which, the first of them first.
+            Numbers of the chunks, in the order of the work.
         wait : bool, optional
-            Wait for those on which others work, and take them over if those are gone.
+            Whether to wait for chunks that other processes work on, and to take them over if those
+            processes are gone.
 
         Raises
         ------
         CupysimError
             If a chunk cannot be written.
         Stopped
-            If the work was to end.
+            If the work was asked to end.
         """
         pause = PAUSE
         while left := self._left(chunks):
@@ -135,14 +140,14 @@ class CampaignWorker:
                 continue
             if not wait:
                 return
-            # many may wait for the last chunks, and all look into the same folder
+            # many processes may wait for the last chunks, and all read the same folder
             self._sleep(pause)
             pause = min(2.0 * pause, LONGEST_PAUSE)
 
     def _left(self, chunks: Sequence[int]) -> tuple[list[int], list[int]] | None:
-        """Chunks on which nobody works, and those on which somebody does; None if all are done.
+        """Free chunks, and chunks that are claimed; None if all are done.
 
-        Two listings, where to ask for each chunk would be a burden for a file system which
+        This lists two folders. To check the file of each chunk would slow down a file system that
         thousands of processes share.
         """
         done = set(self.folder.done())
@@ -162,7 +167,7 @@ class CampaignWorker:
             raise Stopped
 
     def _try(self, number: int) -> bool:
-        """Do a chunk, unless it is done or another does it; whether it was tried."""
+        """Render a chunk, unless it is done or claimed; return whether it was free."""
         assert self.claims is not None
         self._check()
         if self.folder.is_done(number) or (claim := self.claims.take(number)) is None:
@@ -178,7 +183,7 @@ class CampaignWorker:
                 f"chunk {number}: out of memory{reason and f' ({reason})'}"
             ) from error
         except OutputError:
-            # another took it over while this process slept, and has removed what it had written
+            # while this process slept, another took the chunk over and removed the unfinished file
             if claim.is_mine():
                 raise
         finally:
@@ -213,12 +218,12 @@ class CampaignWorker:
             if failures:
                 text = json.dumps(failures, indent=1) + "\n"
                 self.folder.write(self.folder.failure(number), lambda out: out.write(text.encode()))
-        # while images were compressed, they also went to the disk
+        # the compression times include writing to the disk at the same time
         self.times.write += file.seconds
         self.times.compress -= seconds
 
     def _pipeline(self, shots: range, series: Series) -> Iterator[tuple[int, Written | None, str]]:
-        """Render shots while the ones before get their noise and are written."""
+        """Render shots, while a thread adds noise to earlier ones and writes them."""
         at_once = shots_in_chunk(self.folder.campaign)
         waiting: queue.Queue[tuple[int, RenderedShot | None, str] | None] = queue.Queue(
             max(AHEAD, at_once)
@@ -261,7 +266,7 @@ class CampaignWorker:
                 yield _checked(item)
         finally:
             gone.set()
-            # the file must not be closed under it
+            # the caller closes the file, so the thread must have ended
             with_nothing: tuple[int, RenderedShot | None, str] | None = None
             while writer.is_alive():
                 try:
@@ -272,13 +277,13 @@ class CampaignWorker:
                 writer.join(PAUSE)
 
     def _rendered(self, numbers: Sequence[int]) -> list[tuple[RenderedShot | None, str]]:
-        """Shots with their images and spots, or why there are none."""
+        """Render shots; each has its image and spots, or the reason why it has none."""
         began, fewest = time.perf_counter(), self.folder.campaign.spots
         found = render_shots(self.folder.campaign, numbers, self._render)
         rendered = time.perf_counter()
         self.times.render += rendered - began
         if fewest is not None:
-            # here, as beside the render two threads of Python would share one lock
+            # not in the other thread, because two threads of Python would share one lock
             found = [(each and _with_spots(each, fewest), error) for each, error in found]
             self.times.spots += time.perf_counter() - rendered
         return found
@@ -301,7 +306,7 @@ class CampaignWorker:
 
 
 def _with_spots(rendered: RenderedShot, fewest: float) -> RenderedShot:
-    """With its predicted spots, those which have so many photons at least."""
+    """Add the predicted spots that have at least `fewest` expected photons."""
     spots = predict_spots(rendered.image.plan)
     return replace(rendered, spots=spots[spots["photons"] >= fewest])
 

@@ -1,4 +1,4 @@
-"""What is kept of a shot when its image is in the file."""
+"""Facts about a shot that stay in memory after its image is written."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from cupysim.campaign.definition.shots import Shot
 
 @dataclass(frozen=True, eq=False)
 class Written:
-    """What is kept of a shot when its image is in the file.
+    """Facts about a shot that stay in memory after its image is written.
 
     Parameters
     ----------
     shot : Shot
-        The shot.
+        Experiments and drawn values of the shot.
     photons, brightest : float
-        All photons, and those of the brightest pixel.
-    spots : ndarray, optional
-        Predicted spots.
+        Photons in all pixels, and in the brightest pixel.
+    spots : structured ndarray, shape (n_spots,), or None
+        Predicted spots; None if they are not written.
     """
 
     shot: Shot

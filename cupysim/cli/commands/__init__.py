@@ -1,4 +1,4 @@
-"""The sub-commands: what ``cupysim NAME ...`` does beside simulating."""
+"""The sub-commands: ``cupysim NAME ...``."""
 
 from __future__ import annotations
 
@@ -16,31 +16,35 @@ EXIT_ERROR = 2
 """Exit status of sub-commands after an error."""
 
 EXIT_INTERRUPTED = 130
+"""Exit status after an interrupt from the keyboard, as shells have it: 128 + 2."""
 
 COMMANDS = {
-    "campaign": "Make data sets of many shots from one file, which survive whatever happens.",
+    "campaign": "Make data sets of many shots from one file; finished shots survive any failure.",
     "compare": "Compare two images or two traces, and find where they differ first.",
     "convert": "Write structure factors of any file as h k l F, MTZ or resolution bins.",
-    "info": "Tell in a few lines what is in image files.",
+    "info": "Describe the contents of image files in a few lines.",
     "orient": "Make orientation matrices from a cell and angles, or at random, and read them.",
     "parity": "Run argument lists through a reference program and cupysim, and compare images.",
-    "refine": "Fit an experiment to an image, and tell the uncertainties.",
-    "rerun": "Render again what an earlier run made, and compare.",
+    "refine": "Fit an experiment to an image, and report the uncertainties.",
+    "rerun": "Render an earlier run again, and compare the images.",
     "trace": "Print the whole computation of pixels, every number with its unit.",
     "show": "Show images: resolution rings, predicted spots, comparison side by side.",
 }
-"""Names and what they do; each is a module here with `add_arguments` and `run`, and
-perhaps `TAKES_OPTIONS`: other words are options of the drop-in command."""
+"""Names and descriptions of the sub-commands.
+
+Each is a module of this package with `add_arguments` and `run`. If a module has `TAKES_OPTIONS`,
+its other words are options of the drop-in command.
+"""
 
 
 T = TypeVar("T")
 
 NEGATIVE_NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
-"""Negative numbers, which are not options: argparse alone knows none with exponents."""
+"""Negative numbers, which are not options; argparse alone does not recognise exponents."""
 
 
 class _Parser(ArgumentParser):
-    """Tells a mistake in one line; numbers are those of other programs too."""
+    """Parser that reports an error in one line, and accepts only plain numbers (`_plain`)."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -53,7 +57,7 @@ class _Parser(ArgumentParser):
 
 
 def _plain(kind: Callable[[str], T], text: str) -> T:
-    """A number without underscores and in digits of ASCII, unlike Python's."""
+    """Convert a text to a number; unlike Python, accept no underscores and only ASCII digits."""
     if "_" in text or not text.isascii():
         raise ValueError(text)
     return kind(text)
@@ -65,7 +69,7 @@ def run_command(words: Sequence[str]) -> int:
     Parameters
     ----------
     words : sequence of str
-        Its name, and its arguments.
+        Name of the sub-command, and its arguments.
 
     Returns
     -------
@@ -110,7 +114,7 @@ def run_command(words: Sequence[str]) -> int:
         say(f"cupysim {name}: error: out of memory\n")
         return EXIT_ERROR
     except BrokenPipeError:
-        # the reader has had enough; nothing more can be told it
+        # the reader has closed the pipe, so nothing more can be written
         sys.stdout = None
         return 0
     except KeyboardInterrupt:
@@ -118,6 +122,6 @@ def run_command(words: Sequence[str]) -> int:
 
 
 def _with_two_dashes(parser: ArgumentParser, word: str) -> str:
-    """A word with the dashes of an option of ours: in the main command, options have one."""
+    """Add a second dash to an option with one dash, as in the main command."""
     known = {name for action in parser._actions for name in action.option_strings}
     return f"-{word}" if f"-{word}" in known else word

@@ -1,12 +1,12 @@
-"""Data sets of many shots from one file, which survive whatever ends the program.
+"""Make data sets of many shots from one file; finished shots survive any failure.
 
     cupysim campaign plan serial.toml
     cupysim campaign run serial.toml -o serial
     cupysim campaign status serial
 
-A run may be killed at any moment, also by a full disk; `resume` goes on where it was. Several
+A run may be killed at any moment, or stop because the disk is full; `resume` continues it. Several
 runs may work in one folder, also on several machines. Exit status 0 if all is done, 1 if shots
-could not be rendered or something is wrong with what is there, 2 after an error.
+could not be rendered or files in the folder are wrong, 2 after an error.
 """
 
 from __future__ import annotations
@@ -43,30 +43,34 @@ from cupysim.storage.safe_writing import OutputFiles, check_writable
 from cupysim.terminal import say, tell
 
 IMPERFECT = 1
-"""Exit status where shots could not be rendered, or something is wrong."""
+"""Exit status if shots could not be rendered, or `verify` found a problem."""
 
 STOPPED = 143
-"""Exit status of a process which was asked to end."""
+"""Exit status of a process that was asked to end."""
 
 MOST_PROCESSES = 1024
+"""Largest accepted number of processes."""
 
 ENGINES = ("auto", "processes", "dask")
+"""What may start processes: Dask, cupysim itself, or the first that is there."""
 
-PLACES = {"FILE": "the campaign file", "FOLDER": "where a campaign was begun"}
+PLACES = {"FILE": "campaign file", "FOLDER": "folder of a campaign that was begun"}
+"""Positional arguments and their help texts."""
 
 QUIET = 10.0
-"""Seconds between two lines of progress where nobody looks at a terminal."""
+"""Seconds between two lines of progress if standard error is not a terminal."""
 
 GIGABYTE = 1e9
+"""Bytes in a gigabyte."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the arguments of the command to its parser."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
     def action(name: str, what: str | None, place: str) -> argparse.ArgumentParser:
         if what is None:
-            # with any help, even none, it would be listed
+            # a help text, even an empty one, would list it
             added = actions.add_parser(name, allow_abbrev=False)
         else:
             added = actions.add_parser(name, help=what, description=what, allow_abbrev=False)
@@ -75,35 +79,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     def with_work(added: argparse.ArgumentParser) -> argparse.ArgumentParser:
         added.add_argument("--processes", type=int, metavar="N",
-            help="that many; default: one on each core, or for each GPU")  # fmt: skip
+            help="number of processes; default: one for each core, or for each GPU")  # fmt: skip
         added.add_argument("--threads", type=int, metavar="N",
-            help="of the host backend in each process; default: the cores' share")  # fmt: skip
+            help="threads of the host backend in each process; default: cores divided by "
+            "processes")  # fmt: skip
         added.add_argument("--engine", choices=ENGINES, default="auto",
-            help="who starts processes: dask, if it is installed and there are several, or "
-            "cupysim itself (processes); default: %(default)s")  # fmt: skip
+            help="what starts processes: dask or cupysim itself (processes); auto: dask if it is "
+            "installed and there are several processes; default: %(default)s")  # fmt: skip
         added.add_argument("--scheduler", metavar="FILE|ADDRESS",
-            help="of a Dask cluster which is there, such as tcp://host:8786")  # fmt: skip
+            help="scheduler of a running Dask cluster, such as tcp://host:8786")  # fmt: skip
         added.add_argument("--shard", default="0/1", metavar="K/N",
-            help="the K-th of N shares alone, from 0; auto: all, with others of a SLURM job or "
-            "array or of mpirun, which may come and go")  # fmt: skip
+            help="render only the K-th of N shares, from 0; auto: all, together with the other "
+            "processes of a SLURM job or array or of mpirun, which may come and go")  # fmt: skip
         return added
 
-    plan = action("plan", "tell what a campaign will take, from a few of its shots", "FILE")
-    plan.add_argument("--processes", type=int, metavar="N")
-    run = with_work(action("run", "begin a campaign, or go on with it", "FILE"))
-    run.add_argument("-o", "--out", metavar="FOLDER", help="default: the file's name")
-    with_work(action("resume", "go on with a campaign", "FOLDER"))
-    status = action("status", "tell how far a campaign is", "FOLDER")
+    plan = action("plan", "estimate time, disk and memory from a few shots", "FILE")
+    plan.add_argument("--processes", type=int, metavar="N",
+        help="number of processes; default: one for each core, or for each GPU")  # fmt: skip
+    run = with_work(action("run", "begin or continue a campaign", "FILE"))
+    run.add_argument("-o", "--out", metavar="FOLDER",
+        help="folder for the images; default: the file's name")  # fmt: skip
+    with_work(action("resume", "continue a campaign", "FOLDER"))
+    status = action("status", "report the progress of a campaign", "FOLDER")
     status.add_argument("--json", action="store_true", help="write JSON, not lines")
     check = action("verify", "read all images, and render some again", "FOLDER")
     check.add_argument("--samples", type=int, default=10, metavar="N",
-        help="shots to be rendered again; default: %(default)s")  # fmt: skip
-    export = action("export", "write the truth as a table, or shots as single files", "FOLDER")
+        help="number of shots to render again; default: %(default)s")  # fmt: skip
+    export = action("export", "write the ground truth as a table, or shots as files", "FOLDER")
     export.add_argument("--table", metavar="FILE", help="CSV with a line for each crystal")
     export.add_argument("--images", metavar="NAME",
         help="SMV or CBF files, such as shot_####.img")  # fmt: skip
     export.add_argument("--shots", default=":", metavar="A:B",
-        help="from shot A to before shot B; default: all")  # fmt: skip
+        help="shots from A to B - 1; default: all")  # fmt: skip
     work = action("work", None, "FOLDER")
     work.add_argument("--shard", default="0/1")
     work.add_argument("--part", default="0/1")
@@ -111,7 +118,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do what is asked for."""
+    """Run the requested action, and return the exit status."""
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
         "plan": _plan, "run": _run, "resume": _resume, "status": _status, "verify": _verify,
         "export": _export, "work": _work,
@@ -140,7 +147,7 @@ def _plan(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     campaign = read_campaign(arguments.place)
     shard = read_shard(arguments.shard)
-    # before anything is made
+    # options are checked before the folder is made
     _threads(arguments, _processes(arguments.processes, campaign))
     _engine(arguments, 1)
     return _go_on(create_folder(arguments.out or campaign.name, campaign), shard, arguments)
@@ -166,16 +173,16 @@ def _go_on(folder: Folder, shard: Shard, arguments: argparse.Namespace) -> int:
 
             scheduler = arguments.scheduler
             if scheduler is not None:
-                # its workers have cores of their own
+                # workers of a cluster run on their own cores
                 threads = arguments.threads
-            times = run_cluster(folder, shard, processes, threads, scheduler, say, teller.hear)
+            times = run_cluster(folder, shard, processes, threads, scheduler, say, teller.update)
         elif left and processes == 1:
             with teller:
                 times = run_here(folder, shard, threads)
         elif left:
-            times = run_processes(folder, shard, processes, threads, teller.hear)
+            times = run_processes(folder, shard, processes, threads, teller.update)
     except KeyboardInterrupt:
-        say(f"\nwhat is done stays; go on with: cupysim campaign resume {folder.path}\n")
+        say(f"\nfinished files stay; continue with: cupysim campaign resume {folder.path}\n")
         raise
     finally:
         teller.end()
@@ -188,7 +195,7 @@ def _go_on(folder: Folder, shard: Shard, arguments: argparse.Namespace) -> int:
     tell(f"{folder.campaign.n_shots} shots in {folder.master}" if whole else
          f"{done} of {folder.campaign.n_chunks} chunks are done in {folder.path}")  # fmt: skip
     if failures:
-        tell(f"{len(failures)} shots could not be rendered; failures/ tells why")
+        tell(f"{len(failures)} shots could not be rendered; files in failures/ say why")
     return IMPERFECT if failures else 0
 
 
@@ -197,7 +204,7 @@ def _threads(arguments: argparse.Namespace, processes: int) -> int:
     if threads is None:
         threads = max(1, usable_cores() // processes)
     if not 1 <= threads <= MOST_THREADS:
-        raise CupysimError(f"--threads {threads}: from 1 to {MOST_THREADS} are possible")
+        raise CupysimError(f"--threads {threads}: expected a number from 1 to {MOST_THREADS}")
     return threads
 
 
@@ -207,7 +214,7 @@ def _engine(arguments: argparse.Namespace, processes: int) -> str:
         there = arguments.scheduler is not None or find_spec("distributed") is not None
         engine = "dask" if there else "processes"
     if engine != "dask" and arguments.scheduler is not None:
-        raise CupysimError(f"--scheduler is Dask's, but --engine is {engine}")
+        raise CupysimError(f"--scheduler needs --engine dask, but --engine is {engine}")
     return engine
 
 
@@ -221,12 +228,12 @@ def _processes(wanted: int | None, campaign: CampaignDefinition) -> int:
             return int(cupy.cuda.runtime.getDeviceCount())
         return usable_cores()
     if not 1 <= wanted <= MOST_PROCESSES:
-        raise CupysimError(f"--processes {wanted}: from 1 to {MOST_PROCESSES} are possible")
+        raise CupysimError(f"--processes {wanted}: expected a number from 1 to {MOST_PROCESSES}")
     return wanted
 
 
 class _Teller:
-    """Says on standard error how far a campaign is."""
+    """Reports the progress of a campaign on standard error."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
@@ -245,8 +252,8 @@ class _Teller:
         if self._thread:
             self._thread.join()
 
-    def hear(self) -> None:
-        """Look how far it is, and say so, if it is time."""
+    def update(self) -> None:
+        """Read the progress from the folder and print it, if enough time has passed."""
         now = time.monotonic()
         if self._first is not None and now - self._told < (1.0 if self._terminal else QUIET):
             return
@@ -264,13 +271,13 @@ class _Teller:
         say(f"\r{line:<70}" if self._terminal else f"{line}\n")
 
     def end(self) -> None:
-        """End the line."""
+        """End the line of progress."""
         if self._terminal and self._told:
             say("\n")
 
     def _look(self) -> None:
         while not self._ended.wait(1.0):
-            self.hear()
+            self.update()
 
 
 def _shares(times: Times) -> str:
@@ -284,7 +291,7 @@ def _shares(times: Times) -> str:
     beside = ", ".join(f"{name} {each / wall:.0%}" for name, each in shares.items() if each > 0.0)
     return (
         f"{times.shots} shots, {times.shots / wall:.3g} images/s in each process: rendering "
-        f"{times.render / wall:.0%} of the time{spots}; beside it {beside}\n"
+        f"{times.render / wall:.0%} of the time{spots}; at the same time {beside}\n"
     )
 
 
@@ -311,30 +318,30 @@ def _status(arguments: argparse.Namespace) -> int:
     for line in at.workers:
         tell(line)
     for line in at.dead:
-        tell(f"{line}, which is gone")
+        tell(f"{line}; this process is gone")
     if failures:
         tell(f"{len(failures)} shots could not be rendered")
     if at.done == campaign.n_shots:
         tell(f"all is done: {folder.master}")
     elif not at.workers:
-        tell(f"nobody works on it; cupysim campaign resume {arguments.place}")
+        tell(f"no process works on it; continue with: cupysim campaign resume {arguments.place}")
     return 0
 
 
 def _verify(arguments: argparse.Namespace) -> int:
     if arguments.samples < 0:
-        raise CupysimError(f"--samples {arguments.samples}: at least 0")
+        raise CupysimError(f"--samples {arguments.samples}: expected a number from 0")
     folder, samples = open_folder(arguments.place, inputs=False), arguments.samples
     if not folder.has_inputs and samples:
-        say("input files have changed, or are gone: images are read, but none is rendered again\n")
+        say("input files have changed or are gone: images are read, but not rendered again\n")
         samples = 0
     found = verify(folder, samples, None, lambda line: say(f"{line}\n"))
     for problem in found.problems:
         tell(problem)
     if found.problems:
-        say(f"delete files which are damaged; then: cupysim campaign resume {arguments.place}\n")
+        say(f"delete damaged files; then: cupysim campaign resume {arguments.place}\n")
         return IMPERFECT
-    tell(f"{found.shots} images can be read; {found.rendered} were rendered again, and are equal")
+    tell(f"{found.shots} images can be read; {found.rendered} were rendered again and are equal")
     return 0
 
 
@@ -348,7 +355,7 @@ def _export(arguments: argparse.Namespace) -> int:
         table = truth_table(folder)
         with OutputFiles() as files:
             files.write(arguments.table, lambda stream: stream.write(table))
-        tell(f"truth in {arguments.table}")
+        tell(f"ground truth in {arguments.table}")
     if arguments.images is not None:
         check_writable(os.path.join(os.path.dirname(arguments.images) or ".", "shot"))
         names = export_images(folder, _shots(arguments.shots, folder.campaign), arguments.images)

@@ -1,8 +1,8 @@
 """Compare two images, or two traces of pixels.
 
-Images (float, SMV, CBF, NeXus/HDF5): correlation, sums, the pixels which differ most, peaks, a
-table of regions. Traces, of cupysim trace, of instrumented programs (TRACE_C, TRACE_PY) or of
--printout: the first value in the order of the computation which differs, and what it looks like.
+For images (float, SMV, CBF, NeXus/HDF5): correlation, sums, the pixels that differ most, peaks, a
+table of regions. For traces from cupysim trace, from instrumented programs (TRACE_C, TRACE_PY) or
+from -printout: the first value that differs, in the order of the computation, and a likely cause.
 Exit status 0 if both are the same within the thresholds, 1 if they differ, 2 after an error.
 """
 
@@ -35,39 +35,39 @@ from cupysim.storage.safe_writing import refuse_inputs
 from cupysim.terminal import Report, tell
 
 DIFFERENT = 1
-"""Exit status."""
+"""Exit status if the images or traces differ."""
 
 HEAD = 4096
-"""Bytes which tell a trace from an image."""
+"""Number of bytes at the beginning of a file that are read to distinguish a trace from an image."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the arguments of the command to its parser."""
     add = parser.add_argument
     add("first", metavar="A")
     add("second", metavar="B")
     add("--rtol", type=float, metavar="R",
         help=f"largest relative difference of a value or a pixel; default {RTOL:g}, for images "
-        f"unless --corr or --peaks is given. Pixels may differ by {FLOOR:g} of the largest in any "
-        "case")  # fmt: skip
+        f"unless --corr or --peaks is given. Differences up to {FLOOR:g} of the largest pixel are "
+        "always accepted")  # fmt: skip
     add("--corr", type=float, metavar="C", help="images: smallest correlation")
-    add("--peaks", type=float, metavar="P", help="images: smallest part of the peaks which match")
+    add("--peaks", type=float, metavar="P", help="images: smallest fraction of peaks that match")
     add("--regions", type=int, default=4, metavar="N",
         help="images: a table of N x N regions, or none with 0; default: %(default)s")  # fmt: skip
     add("--picture", metavar="FILE",
         help=f"images: write a picture of B - A ({', '.join(PICTURES)})")  # fmt: skip
     add("--shape", nargs=2, type=int, metavar=("FAST", "SLOW"),
-        help="pixels of raw float32 images; squares without it")  # fmt: skip
-    add("--image", type=int, default=0, metavar="N", help="which image of HDF5 files, from 0")
-    add("--table", action="store_true", help="traces: list all values, not only what differs")
+        help="size of raw float32 images in pixels; default: a square")  # fmt: skip
+    add("--image", type=int, default=0, metavar="N", help="image number in HDF5 files, from 0")
+    add("--table", action="store_true", help="traces: list all values, not only those that differ")
     add("--json", action="store_true", help="write JSON, not lines")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compare, and say what came out."""
+    """Compare two files, print the result, and return the exit status."""
     _check_numbers(arguments)
     paths = (arguments.first, arguments.second)
-    # what has a shape is an image, whatever its first bytes look like
+    # with --shape, files are images, whatever their first bytes look like
     kinds = [arguments.shape is None and _is_trace(path) for path in paths]
     if kinds[0] != kinds[1]:
         which = arguments.first if kinds[0] else arguments.second
@@ -90,7 +90,7 @@ def _is_trace(path: str) -> bool:
     if os.path.isdir(path):
         raise CupysimError(f"{path}: it is a directory")
     if os.path.exists(path) and not os.path.isfile(path):
-        # images are looked at more than once, which a pipe does not allow
+        # images are read more than once, which a pipe does not allow
         return True
     with opened(path) as stream:
         return looks_like_trace(stream.read(HEAD))
@@ -98,7 +98,7 @@ def _is_trace(path: str) -> bool:
 
 def _compare_traces(arguments: argparse.Namespace) -> int:
     if arguments.picture is not None:
-        raise CupysimError("--picture: only of images")
+        raise CupysimError("--picture: only for images")
     rtol = RTOL if arguments.rtol is None else arguments.rtol
     first, second = read_trace(arguments.first), read_trace(arguments.second)
     found = compare_traces(first, second, rtol)
@@ -136,7 +136,7 @@ def _compare_images(arguments: argparse.Namespace) -> int:
     if first.shape == second.shape:
         masked = images[0].masked | images[1].masked
         finite = [np.isfinite(pixels) for pixels in (first, second)]
-        # a raw image has no other mask than what is not finite
+        # a raw image has no mask except pixels that are not finite
         hidden = [image.masked & good for image, good in zip(images, finite, strict=True)]
         unlike = int(np.count_nonzero((finite[0] != finite[1]) & ~(hidden[0] | hidden[1])))
         masked |= ~(finite[0] & finite[1])
@@ -145,7 +145,7 @@ def _compare_images(arguments: argparse.Namespace) -> int:
     )
     failures = list(_failures(found, rtol, arguments))
     if unlike:
-        failures.insert(0, f"{unlike} pixels are finite in one of the images only")
+        failures.insert(0, f"{unlike} pixels are finite in only one of the images")
     if arguments.picture is not None:
         show.save_difference(images, arguments.picture)
     if arguments.json:
@@ -158,7 +158,7 @@ def _compare_images(arguments: argparse.Namespace) -> int:
 
 
 def _open(arguments: argparse.Namespace) -> list[ImageFile]:
-    """Both images; the size of a raw float image may be that of the other."""
+    """Open both images; a raw float image may have the size of the other one."""
     paths, shape, failed = (arguments.first, arguments.second), arguments.shape, None
     images: dict[int, ImageFile] = {}
     for number in (0, 1, 0):
@@ -184,7 +184,7 @@ def _failures(
     overall = found.overall
     if rtol is not None and overall.n_beyond:
         yield f"{overall.n_beyond} of {overall.n_pixels} pixels differ by more than {rtol:g}"
-    # images which are the same everywhere, and equal, have no correlation
+    # two equal images of one constant value have no correlation
     alike = overall.n_equal == overall.n_pixels
     if arguments.corr is not None and not (alike or overall.correlation >= arguments.corr):
         yield f"the correlation {overall.correlation:.9g} is below {arguments.corr:g}"

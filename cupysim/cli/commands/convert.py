@@ -1,4 +1,4 @@
-"""Structure factors from any file which -hkl and -pdb read, written as a list.
+"""Convert structure factors of any file that -hkl or -pdb reads to a list.
 
     cupysim convert data.mtz P1.hkl                    h k l F in P1, for nanoBragg
     cupysim convert data.mtz data.stol                 F against sin(theta)/lambda, for nonBragg
@@ -6,7 +6,7 @@
     cupysim convert P1.hkl data.mtz --cell 34 39 48 90 90 90
     cupysim convert shelx.hkl P1.hkl --shelx 4 --cell 5.6 5.6 4.7 90 90 90 --group 'P -4 21 m'
 
-The content of IN decides how it is read. The ending of OUT decides what is written: .hkl or .txt,
+The content of IN decides how the file is read. The ending of OUT decides the format: .hkl or .txt,
 .stol, .mtz. Options may have one dash, as in the main command.
 """
 
@@ -40,40 +40,44 @@ BIN_WIDTH = 0.001
 """Width of resolution bins (1/Angstrom), as in nanoBragg's mtz_to_stol.com."""
 
 SAME_CELL = 1e-6
-"""Difference of edges (relative) and angles (rad) up to which two cells are the same."""
+"""Largest difference of edges (relative) and angles (rad) between two cells that are the same."""
 
 ENDINGS = (".hkl", ".txt", ".stol", ".mtz")
+"""Endings of output files; each stands for a format."""
 
 HKLF_AMPLITUDES, HKLF_INTENSITIES = 3, 4
-"""SHELX's numbers of formats."""
+"""Numbers of SHELX's formats with amplitudes and with intensities."""
 
 REFLECTION_LOOP = re.compile(rb"^\s*_(diffrn_)?refln[._]index_h\b", re.MULTILINE)
-"""What only CIF files with reflections have."""
+"""Data name that only CIF files with reflections have."""
 
 MODEL_RECORDS = (b"ATOM  ", b"HETATM", b"CRYST1", b"HEADER", b"REMARK", b"MODEL ")
-"""How lines of PDB files begin."""
+"""Beginnings of lines of PDB files."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the arguments of the command to its parser."""
     add = parser.add_argument
     add("source", metavar="IN", help="reflections or a model")
     add("target", metavar="OUT", help="NAME.hkl, NAME.txt, NAME.stol or NAME.mtz")
     add(
-        "--mtzcol", "-mtzcol", metavar="F[,SIG]", help="column, or two of Friedel mates, or F and D"
-    )
-    add("--merge", action="store_true", help="take means of repeated reflections")
+        "--mtzcol", "-mtzcol", metavar="F[,SIG]",
+        help="column of reflections; two columns are Friedel mates, or F and D",
+    )  # fmt: skip
+    add("--merge", action="store_true", help="average repeated reflections")
     add("--cell", nargs=6, type=float, metavar=("A", "B", "C", "AL", "BE", "GA"),
-        help="cell of a list without one; of a model, a P1 box (A, degrees)")  # fmt: skip
+        help="cell of a list without one; for a model, a P1 box (A, degrees)")  # fmt: skip
     add("--shelx", type=int, choices=(HKLF_AMPLITUDES, HKLF_INTENSITIES), metavar="N",
-        help="IN is a SHELX list: 4 for F^2 (HKLF 4), 3 for F; with --cell, --group")  # fmt: skip
+        help="IN is a SHELX list: 4 for F^2 (HKLF 4), 3 for F; needs --cell, --group")  # fmt: skip
     add("--group", metavar="NAME", help="space group of a SHELX list")
     add("--dmin", type=float, metavar="A",
-        help="resolution limit (A); models need one, finer reflections are left out")  # fmt: skip
+        help="resolution limit (A), needed for models; finer reflections are left out")  # fmt: skip
     add("--k_sol", type=float, metavar="K",
-        help=f"electrons/A^3 of a model's bulk solvent ({K_SOL}); 0 for none")  # fmt: skip
+        help="electron density of a model's bulk solvent (electrons/A^3); 0 for none; default: "
+        f"{K_SOL}")  # fmt: skip
     add("--b_sol", type=float, metavar="B",
-        help=f"B factor which smooths its boundary ({B_SOL:g} A^2)")  # fmt: skip
+        help="B factor that smooths the boundary of the bulk solvent (A^2); default: "
+        f"{B_SOL:g}")  # fmt: skip
     add(
         "--hydrogens",
         "-hydrogens",
@@ -81,13 +85,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="add hydrogen atoms to a model without them",
     )
     add("--F000", dest="f000", metavar="F|contrast",
-        help="F(0,0,0), or that of the model less the solvent which it displaces")  # fmt: skip
+        help="F(0,0,0) (electrons); 'contrast' is that of the model minus the solvent that it "
+        "displaces")  # fmt: skip
     add("--bs", type=float, metavar="WIDTH",
-        help=f"width of the bins of a .stol file (1/A, {BIN_WIDTH})")  # fmt: skip
+        help=f"width of the bins of a .stol file (1/A); default: {BIN_WIDTH}")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read, and write in another form."""
+    """Read structure factors, write them in another format, and return the exit status."""
     _check(arguments)
     structure = _read(arguments)
     f000 = f000_value(arguments.f000)
@@ -105,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     if Path(arguments.target).suffix.lower() not in ENDINGS:
         raise CupysimError(
-            f"{arguments.target}: its ending must say what to write: {', '.join(ENDINGS)}"
+            f"{arguments.target}: its ending must name the format: {', '.join(ENDINGS)}"
         )
     for name in ("dmin", "bs"):
         value = getattr(arguments, name)
@@ -116,11 +121,11 @@ def _check(arguments: argparse.Namespace) -> None:
         if value is not None and not (np.isfinite(value) and value >= 0.0):
             raise CupysimError(f"--{name}: must not be negative, got {value:g}")
     if arguments.shelx is not None and (arguments.cell is None or arguments.group is None):
-        raise CupysimError("--shelx: needs --cell and --group, which the list does not tell")
+        raise CupysimError("--shelx: needs --cell and --group, which are not in the list")
     if arguments.bs is not None and Path(arguments.target).suffix.lower() != ".stol":
-        raise CupysimError("--bs: is for .stol files")
+        raise CupysimError("--bs: only for .stol files")
     if arguments.group is not None and arguments.shelx is None:
-        raise CupysimError("--group: is for SHELX lists, together with --shelx")
+        raise CupysimError("--group: only for SHELX lists, together with --shelx")
     refuse_inputs(arguments.target, [arguments.source])
 
 
@@ -138,7 +143,7 @@ def _read(arguments: argparse.Namespace) -> Structure:
     if _is_model(path, data):
         _refuse(arguments, ("mtzcol", "merge"), f"{path} is a model")
         if arguments.dmin is None:
-            raise CupysimError("--dmin: the resolution limit of a model is needed")
+            raise CupysimError("--dmin: a model needs a resolution limit")
         recipe = Recipe(
             arguments.k_sol,
             B_SOL if arguments.b_sol is None else arguments.b_sol,
@@ -168,7 +173,7 @@ def _read(arguments: argparse.Namespace) -> Structure:
 
 
 def _warn_of_other_cell(path: str, asked: UnitCell, structure: Structure) -> None:
-    """Tell that a model's own cell counts, since the one which was asked for is nearly the same."""
+    """Warn that a model's own cell is used, because the given one is nearly the same."""
     used = structure.cell
     assert used is not None
     edges = np.array(asked.lengths_angstrom) / used.lengths_angstrom - 1.0
@@ -178,9 +183,9 @@ def _warn_of_other_cell(path: str, asked: UnitCell, structure: Structure) -> Non
     degrees = np.degrees(used.angles)
     warnings.warn(
         CupysimWarning(
-            f"--cell: not used, since it is within {SAME_EDGE:.0%} and {SAME_ANGLE:g} degrees of "
+            f"--cell: not used, because it is within {SAME_EDGE:.0%} and {SAME_ANGLE:g} degrees of "
             f"{cell_text([*used.lengths_angstrom, *degrees.round(6)])}, the cell of {path}, which "
-            "counts; another box is one which differs more"
+            "is used; another box must differ more"
         ),
         stacklevel=2,
     )
@@ -202,7 +207,7 @@ def _refuse(arguments: argparse.Namespace, names: tuple[str, ...], reason: str) 
 
 
 def _within(structure: Structure, found: lists.ReflectionList, dmin: float) -> lists.ReflectionList:
-    """Reflections up to a resolution limit (Angstrom)."""
+    """Select reflections up to a resolution limit (Angstrom)."""
     kept = lists.inverse_d2(structure, found.hkl) <= 1.0 / dmin**2
     if not kept.any():
         raise CupysimError(f"--dmin: no reflection is as coarse as {dmin:g} A")
@@ -210,7 +215,7 @@ def _within(structure: Structure, found: lists.ReflectionList, dmin: float) -> l
 
 
 def _write(arguments: argparse.Namespace, structure: Structure, found: lists.ReflectionList) -> str:
-    """Write the file; what is to be said of it."""
+    """Write the file; return the line to print."""
     path, ending = arguments.target, Path(arguments.target).suffix.lower()
     replaced = os.path.exists(path) and not is_special(Path(path))
     word = "replaced" if replaced else "written"

@@ -1,4 +1,4 @@
-"""Tell in a few lines what is in image files: SMV, CBF, NeXus/HDF5 or raw float32."""
+"""Describe the contents of image files in a few lines: SMV, CBF, NeXus/HDF5 or raw float32."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from cupysim.formats.nexus import Content
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument(
         "--shape", nargs=2, type=int, metavar=("FAST", "SLOW"),
-        help="pixels of raw float32 images; squares without it",
+        help="size of raw float32 images in pixels; default: a square",
     )  # fmt: skip
     parser.add_argument(
-        "--image", type=int, default=0, metavar="N", help="which image of HDF5 files, from 0"
+        "--image", type=int, default=0, metavar="N", help="image number in HDF5 files, from 0"
     )
 
 
@@ -36,7 +36,18 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def describe(image: ImageFile) -> Iterator[tuple[str, str]]:
-    """Names and values worth telling of an image."""
+    """Names and values that describe an image.
+
+    Parameters
+    ----------
+    image : ImageFile
+        Image to describe.
+
+    Yields
+    ------
+    tuple of 2 str
+        Name and value.
+    """
     n_slow, n_fast = image.pixels.shape
     yield "file", image.path
     yield "kind", f"{image.kind}, {image.pixels.dtype}, {n_fast} x {n_slow} pixels (fast x slow)"

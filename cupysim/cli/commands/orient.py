@@ -1,4 +1,4 @@
-"""Orientations: from a cell and angles, or at random, to a MOSFLM matrix file, and back.
+"""Make a MOSFLM matrix file from a cell and angles, or at random, or read such a file.
 
     cupysim orient --cell A B C AL BE GA --misset X Y Z --lambda A NEW.mat
     cupysim orient --cell A B C AL BE GA --random --lambda A NEW.mat
@@ -6,9 +6,10 @@
     cupysim orient OLD.mat
     cupysim orient --random --number 100
 
-The start is a cell with a* along x and b* in the xy plane, turned by --umatrix, or a matrix. It is
-turned about x, then y, then z by --misset, as by the drop-in command's -misset, or at random. Then
-cell and orientation are told, and written if a file is named. A file alone is read.
+The start is a matrix, or a cell with a* along x and b* in the xy plane, turned by --umatrix. It is
+turned about x, then y, then z by --misset, as by the drop-in command's -misset, or at random. The
+cell and the orientation are printed, and written if a file is named. With a file alone, its matrix
+is read and printed.
 """
 
 from __future__ import annotations
@@ -37,50 +38,50 @@ from cupysim.storage.safe_writing import OutputFiles, is_special, refuse_inputs
 from cupysim.terminal import Report, say, tell
 
 SAME = 1e-6
-"""Relative difference of cells beyond which -cell is told to need quirk Q5 corrected."""
+"""Relative difference of cells beyond which the printed options include -corrected Q5."""
 
 NOT_A_ROTATION = 1e-3
-"""Departure of a U matrix from a rotation which is more than rounding."""
+"""Largest departure of a U matrix from a rotation that may be rounding."""
 
 DRAWN_SEEDS = 2**31
-"""Seeds are drawn below this, so that people can type them."""
+"""Upper limit of seeds that are drawn; they are short enough to type."""
 
 MOST = 10_000_000
-"""Rotations which are printed at most."""
+"""Largest number of rotations that are printed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the arguments of the command to its parser."""
     add = parser.add_argument
     add("file", nargs="?", metavar="FILE",
-        help="the matrix to write with --cell or --matrix, else the matrix to read")  # fmt: skip
+        help="matrix to write with --cell or --matrix; otherwise the matrix to read")  # fmt: skip
     add("--cell", nargs=6, type=float, metavar=("A", "B", "C", "AL", "BE", "GA"),
         help="start with this cell (A, degrees)")  # fmt: skip
     add("--matrix", metavar="FILE", help="start with this matrix")
     add("--matrix-lambda", type=float, metavar="A",
-        help="for which it was made; default: what its cell tells, else --lambda")  # fmt: skip
+        help="its wavelength (A); default: from the cell in its file, or --lambda")  # fmt: skip
     add("--umatrix", nargs=9, type=float, metavar="U",
         help="turn the cell by this rotation: rows of the U matrix of a MOSFLM file")  # fmt: skip
     add("--misset", nargs=3, type=float, metavar=("X", "Y", "Z"),
         help="then turn about x, y and z (degrees)")  # fmt: skip
     add("--random", action="store_true",
-        help="any orientation in place of the start's, all equally likely")  # fmt: skip
+        help="replace the start's orientation by a random one, all equally likely")  # fmt: skip
     add("--spread", type=float, metavar="DEG",
-        help="with --random: turn the start about any axis by at most so much")  # fmt: skip
+        help="with --random: turn the start about any axis, by at most this angle")  # fmt: skip
     add("--seed", type=int, metavar="N",
-        help="of --random; without it one is drawn, and told")  # fmt: skip
+        help="seed of --random; without it, a seed is drawn and printed")  # fmt: skip
     add("--number", type=int, metavar="N",
-        help="with --random alone: print so many rotations, three lines each, as "
+        help="with --random alone: print N rotations, three lines each, as "
         "random_orientations.com does: the number and a row of the matrix")  # fmt: skip
     add("--lambda", type=float, dest="wavelength", metavar="A",
-        help="wavelength (A) of the file which is written or read; default: that of the matrix, as "
-        "the cell in its file tells")  # fmt: skip
+        help="wavelength (A) of the file to write or read; default: that of the matrix, from the "
+        "cell in its file")  # fmt: skip
     add("--mosflm", action="store_true",
-        help="write eight decimals in columns of 12, for programs which read columns")  # fmt: skip
+        help="write eight decimals in columns of 12, for programs that read columns")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make, turn or read a matrix."""
+    """Make, turn or read a matrix, and return the exit status."""
     _check(arguments)
     if arguments.number is not None:
         _print_rotations(arguments)
@@ -106,7 +107,7 @@ def _makes(arguments: argparse.Namespace) -> bool:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Refuse numbers which are not possible, and what does not go together."""
+    """Reject impossible numbers, and options that cannot be combined."""
     _check_numbers(arguments)
     for name in _given(arguments, "spread", "seed", "number"):
         if not arguments.random:
@@ -138,7 +139,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _given(arguments: argparse.Namespace, *names: str) -> list[str]:
-    """Those of some options which are given, as they are written."""
+    """Those of the named options that are given, as written on the command line."""
     values = ((name, getattr(arguments, name)) for name in names)
     return [
         f"--{name.replace('_', '-')}"
@@ -184,32 +185,30 @@ def _of_cell(cell: Sequence[float], umatrix: Sequence[float] | None) -> np.ndarr
         )
     if np.linalg.det(u_matrix) < 0.0:
         raise CupysimError("--umatrix: not a rotation but left-handed: its determinant is -1")
-    # the next rotation, so that rounded numbers do not change the cell
+    # the nearest rotation, so that rounded numbers do not change the cell
     left, _, right = np.linalg.svd(u_matrix)
     return reciprocal @ (left @ right).T
 
 
 def _of_matrix(arguments: argparse.Namespace) -> tuple[np.ndarray, float, list[str]]:
-    """Rows a*, b*, c* (1/Angstrom) of a matrix, the wavelength in use (A), what is to be told."""
+    """Rows a*, b*, c* (1/Angstrom) of a matrix, the wavelength in use (A), lines to print."""
     path = arguments.file if arguments.matrix is None else arguments.matrix
     file = mosflm_matrix.read(path)
     wavelength, made_for = arguments.wavelength, arguments.matrix_lambda
     if made_for is None and arguments.matrix is None:
-        # a file alone is looked at as the drop-in command reads it
+        # a file alone is read as the drop-in command reads it
         made_for = wavelength
     notes = []
     if made_for is None:
         told = file.wavelength()
         made_for = wavelength if told is None else told / ANGSTROM.to_si(1.0)
         if made_for is None:
-            raise CupysimError(
-                f"--lambda is missing: {path} does not tell its wavelength by its cell"
-            )
+            raise CupysimError(f"--lambda is missing: {path} has no cell that gives its wavelength")
         if wavelength is not None and _same(made_for, wavelength):
-            # which has more digits
+            # the given wavelength has more digits
             made_for = wavelength
         elif told is not None:
-            notes = [f"{path} was made for {made_for:.6g} A, as its cell tells"]
+            notes = [f"{path} was made for {made_for:.6g} A, according to its cell"]
     reciprocal = matrix_checks.checked_reciprocal(file, ANGSTROM.to_si(made_for))
     return reciprocal, wavelength or made_for, notes
 
@@ -230,7 +229,7 @@ def _turned(reciprocal: np.ndarray, arguments: argparse.Namespace, seed: int | N
 
 
 def _rotation(seed: int, number: int, spread: float | None) -> np.ndarray:
-    """The rotation which a campaign with this seed draws for a shot of this number."""
+    """The rotation that a campaign with this seed draws for the shot with this number."""
     deviates = uniform_deviates(seed, "orientation", number, 0, 3)
     if spread is None:
         return any_rotation(deviates)
@@ -249,12 +248,12 @@ def _print_rotations(arguments: argparse.Namespace) -> None:
 
 
 def _numbers(values: Iterable[float], width: int, decimals: int) -> str:
-    """Numbers in columns, without the sign of what is rounded to zero."""
+    """Format numbers in columns, without the sign of numbers that are rounded to zero."""
     return " ".join(f"{round(float(v), decimals) + 0.0:{width}.{decimals}f}" for v in values)
 
 
 def _report(reciprocal: np.ndarray, wavelength: float | None, seed: int | None) -> Iterator[str]:
-    """Lines which tell cell and orientation."""
+    """Lines that describe cell and orientation."""
     edges, angles, u_matrix = mosflm_matrix.decomposed(reciprocal)
     degrees = angles * DEGREES_PER_RADIAN
     yield f"cell          {_numbers(edges, 0, 4)} A, {_numbers(degrees, 0, 4)} degrees"
@@ -263,7 +262,7 @@ def _report(reciprocal: np.ndarray, wavelength: float | None, seed: int | None) 
     for name, row in zip(("U", "", ""), u_matrix, strict=True):
         yield f"{name:13}{_numbers(row, 12, 8)}"
     if np.linalg.det(u_matrix) < 0.0:
-        yield "hand          left: no missetting angles turn a cell so"
+        yield "hand          left: no missetting angles give this orientation"
     else:
         missets = xyz_angles(u_matrix) * DEGREES_PER_RADIAN
         yield "hand          right"
@@ -274,16 +273,16 @@ def _report(reciprocal: np.ndarray, wavelength: float | None, seed: int | None) 
 
 
 def _options(edges: np.ndarray, angles: np.ndarray, missets: np.ndarray) -> str:
-    """Options of the drop-in command which make the same crystal; missetting angles in degrees."""
+    """Options of the drop-in command that make the same crystal; missetting angles in degrees."""
     cell = " ".join(f"{value:.9g}" for value in (*edges, *(angles * DEGREES_PER_RADIAN)))
     turn = " ".join(f"{round(float(angle), 8) + 0.0:.10g}" for angle in missets)
-    # without correction, -cell makes another cell of this one
+    # without this correction, -cell gives another cell
     correct = reciprocal_from_cell(edges, angles)[2, 2] * edges[2]
     return f"-cell {cell} -misset {turn}{'' if abs(correct - 1.0) <= SAME else ' -corrected Q5'}"
 
 
 def _write(arguments: argparse.Namespace, reciprocal: np.ndarray, wavelength: float) -> str:
-    """Write the matrix; what is to be said of it."""
+    """Write the matrix; return the line to print."""
     path = arguments.file
     refuse_inputs(path, [] if arguments.matrix is None else [arguments.matrix])
     decimals = mosflm_matrix.MOSFLM if arguments.mosflm else mosflm_matrix.FULL

@@ -2,9 +2,10 @@
 
     cupysim parity --reference ./nanoBragg [--cases LIST] [--backend B ...] [OPTIONS]
 
-The lists are those of --cases: a text file with lines of NAME: OPTIONS, or a folder like
-tests/golden; or OPTIONS of the drop-in command; or 38 which cover its features. Without
---reference, the images are compared with those stored in a checkout. Each run has a fresh folder.
+The argument lists come from --cases (a text file with lines of NAME: OPTIONS, or a folder like
+tests/golden), or are the OPTIONS of the drop-in command. Without both, 38 lists that cover its
+features are used. Without --reference, the images are compared with those stored in a checkout.
+Each run has a fresh folder.
 Exit status 0 if all images are the same, 1 if one differs or fails, 2 after an error.
 """
 
@@ -35,41 +36,59 @@ from cupysim.terminal import tell
 TAKES_OPTIONS = True
 
 DIFFERENT = 1
-"""Exit status."""
+"""Exit status if an image differs or a run fails."""
 
 SMALLEST_CORRELATION = 0.999999
+"""Smallest correlation of two images that count as the same."""
+
 LARGEST_SUM_ERROR = 1e-6
+"""Largest relative difference of the sums of two images that count as the same."""
 
 TIMEOUT = 3600.0
-"""Seconds which a run may take."""
+"""Default of the longest time of a run (s)."""
 
 LONGEST_TIMEOUT = 1e6
-"""More than a week is no limit."""
+"""Largest accepted limit of the time of a run (s): more than a week."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the arguments of the command to its parser."""
     parser.usage = "cupysim parity [--reference CMD] [--cases PATH] [--backend B ...] [OPTIONS]"
     add = parser.add_argument
-    add("--reference", metavar="CMD", help="a program which takes nanoBragg's options")
+    add("--reference", metavar="CMD", help="a program that accepts nanoBragg's options")
     add("--cases", metavar="PATH", help="a list, or a folder with stored cases")
-    add("--only", metavar="NAME", action="append", help="only cases whose names contain this")
+    add("--only", metavar="NAME", action="append",
+        help="run only cases that have NAME in their names; may be repeated")  # fmt: skip
     add("--backend", action="append", choices=BACKENDS,
-        help="may be given more than once; default: all which work here")  # fmt: skip
+        help="may be repeated; default: all backends that work here")  # fmt: skip
     add("--precision", action="append", choices=tuple(PRECISIONS),
-        help="may be given more than once; default: double")  # fmt: skip
+        help="may be repeated; default: double")  # fmt: skip
     add("--rtol", type=float, default=RTOL, metavar="R",
-        help="largest difference of a pixel: relative or, in mixed precision, of the largest "
-        "pixel; default: %(default)g")  # fmt: skip
+        help="largest difference of a pixel, relative to the pixel or, in mixed precision, to the "
+        "largest pixel; default: %(default)g")  # fmt: skip
     add("--timeout", type=float, default=TIMEOUT, metavar="S",
-        help="seconds which a run may take; default: %(default)g")  # fmt: skip
-    add("--keep", metavar="FOLDER", help="keep what the runs wrote in this new folder")
+        help="longest time of a run (s); default: %(default)g")  # fmt: skip
+    add("--keep", metavar="FOLDER", help="keep the files of the runs in this new folder")
     add("--json", action="store_true", help="write JSON, not a table")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A case by one backend, against the reference."""
+    """Comparison of one case, rendered by one backend, with the reference.
+
+    Parameters
+    ----------
+    case : Case
+        The case.
+    backend, precision : str
+        Backend and precision of cupysim's run.
+    reference, ours : Outcome
+        Results of the reference and of cupysim.
+    found : Agreement or None
+        Agreement of the two images; None if there are not two images of one size.
+    problem : str
+        Why the images do not count as the same; empty if they do.
+    """
 
     case: Case
     backend: str
@@ -86,7 +105,7 @@ class Row:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run all, and print a table."""
+    """Run all cases, print a table, and return the exit status."""
     _check_numbers(arguments)
     cases = _cases(arguments)
     programs = [
@@ -137,7 +156,7 @@ def _cases(arguments: argparse.Namespace) -> list[Case]:
         raise CupysimError(f"--cases and options exclude each other: {arguments.words[0]}")
     if arguments.words:
         if arguments.reference is None:
-            raise CupysimError("options are compared with a program: --reference CMD")
+            raise CupysimError("options need a program to compare with: --reference CMD")
         cases = [given_case(arguments.words)]
     elif arguments.cases is not None:
         cases = read_cases(Path(arguments.cases))
@@ -148,7 +167,7 @@ def _cases(arguments: argparse.Namespace) -> list[Case]:
         if not cases:
             raise CupysimError(f"--only: no case has {' or '.join(arguments.only)} in its name")
     if arguments.reference is None and not all(case.image or case.sample for case in cases):
-        raise CupysimError("a list has no stored images: --reference CMD names a program")
+        raise CupysimError("a list has no stored images; name a program with --reference CMD")
     return cases
 
 
@@ -199,7 +218,7 @@ def _run_case(
 
 
 def _stored(case: Case, folder: Path, timeout: float) -> Outcome:
-    """The stored image; where a sample alone is stored, the NumPy backend's which has it."""
+    """The stored image, or the NumPy backend's image if it has the stored sample of pixels."""
     image = case.stored_image()
     if image is not None:
         return Outcome(image, math.nan)
@@ -207,7 +226,7 @@ def _stored(case: Case, folder: Path, timeout: float) -> Outcome:
     if made.image is not None and not case.stands_for_reference(made.image):
         return Outcome(
             None, made.seconds,
-            "a sample of the reference is stored, and the NumPy backend's image has others",
+            "the NumPy backend's image differs from the stored sample of the reference",
         )  # fmt: skip
     return Outcome(made.image, math.nan, made.problem)
 
@@ -240,7 +259,7 @@ def _lines(row: Row) -> Iterator[str]:
     found = row.found
     if found is not None:
         worst = _worst(row.precision, found)
-        # a hundred per cent are all
+        # rounded down, so that 100 % means all
         equal = math.floor(1000.0 * found.n_equal / found.n_pixels) / 10.0
         name += (
             f"{found.n_pixels:9}{equal:7.1f}%{max(0.0, 1.0 - found.correlation):10.1e}"
@@ -260,15 +279,15 @@ def _lines(row: Row) -> Iterator[str]:
 
 
 def _worst(precision: str, found: Agreement) -> float:
-    """The largest difference: of the pixel or, with mixed precision, of the largest pixel."""
+    """Largest difference, relative to the pixel or, in mixed precision, to the largest pixel."""
     if precision != "double":
         return 0.0 if found.absolute is None else found.absolute.difference / found.largest
-    # zeros of the interference function, to which no pixel is held, are not among them
+    # pixels at zeros of the interference function are not compared, and are not among these
     return 0.0 if found.relative is None else found.relative.difference
 
 
 def _files(row: Row) -> str:
-    """How many files are equal byte for byte, of those which both wrote."""
+    """Number of files that are equal byte for byte, and of files that both programs wrote."""
     theirs, ours = row.reference.digests, row.ours.digests
     both = set(theirs) & set(ours)
     return f"{sum(theirs[name] == ours[name] for name in both)}/{len(both)}" if both else ""
@@ -321,5 +340,5 @@ def _as_json(row: Row) -> dict[str, Any]:
 
 
 def _finite(number: float) -> float | None:
-    """A number for JSON."""
+    """A number for JSON; None if it is not finite."""
     return number if math.isfinite(number) else None

@@ -1,14 +1,14 @@
-"""Fit an experiment to an image, with the derivatives of its photons.
+"""Fit an experiment to an image, with derivatives with respect to its parameters.
 
     cupysim refine IMAGE OPTIONS --free misset,cell
 
-OPTIONS are those of the drop-in command and describe the start; for an HDF5 file of cupysim they
-may be left out, which starts with the experiment in it. All quirks are corrected; what they made
-of the options of a stored experiment stays as its image has it. If the start does not lead to a
-solution, the orientation is scanned with few cells, whose wide spots overlap those of the image.
-Parameters: misset, cell, n_cells, beam_centre, rotation, or single ones such as cell_a, misset_x,
-beam_fast, rotation_z, distance, wavelength, mosaic_spread, twotheta, phi, scale. Exit status 0 if
-this is a solution, 1 if not, 2 after an error.
+OPTIONS are those of the drop-in command and describe the start. For an HDF5 file of cupysim they
+may be left out; the fit then starts with the experiment in the file. All quirks are corrected.
+What quirks made of the options of a stored experiment stays as it is in its image. If the start
+does not lead to a solution, the orientation is scanned with few unit cells, because their wide
+spots overlap those of the image. Parameters: misset, cell, n_cells, beam_centre, rotation, or
+single ones such as cell_a, misset_x, beam_fast, rotation_z, distance, wavelength, mosaic_spread,
+twotheta, phi, scale. Exit status 0 if the result is a solution, 1 if not, 2 after an error.
 """
 
 from __future__ import annotations
@@ -50,47 +50,49 @@ from cupysim.terminal import say, tell
 TAKES_OPTIONS = True
 
 NOT_CONVERGED = 1
-"""Exit status."""
+"""Exit status if the fit did not find a solution."""
 
 FREE = "misset,cell,scale"
+"""Parameters that are free by default."""
 
 PICTURE_DPI = 100
 """Dots per inch of the picture."""
 
 CRYSTAL_FROM = {"-cell", "-mat", "-hkl", "-pdb"}
-"""Options one of which a start has."""
+"""Options that describe a crystal; options for the start include at least one of them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the arguments of the command to its parser."""
     parser.usage = "cupysim refine IMAGE [OPTIONS] [--free NAMES] [--region ...] [--picture FILE]"
     add = parser.add_argument
     add("image", metavar="IMAGE", help="SMV, CBF, HDF5 or raw float image; the first argument")
     add("--free", default=FREE, metavar="NAMES",
-        help="parameters to refine, with commas between; default: %(default)s")  # fmt: skip
+        help="free parameters, with commas between; default: %(default)s")  # fmt: skip
     add("--within", metavar="NAME=X,...",
-        help="how far parameters may go from their start, in the units of the report")  # fmt: skip
+        help="largest changes of parameters, in the units of the report")  # fmt: skip
     add("--search", type=float, default=1.0, metavar="DEG",
-        help="scan the orientation so far; 0: do not; default: %(default)g")  # fmt: skip
+        help="range of the orientation scan; 0: no scan; default: %(default)g")  # fmt: skip
     add("--target", choices=TARGETS, default="poisson",
         help="likelihood of counts, or weighted squares; default: %(default)s")  # fmt: skip
     add("--region", type=int, nargs=4, action="append", metavar=("FMIN", "FMAX", "SMIN", "SMAX"),
-        help="use these pixels alone, both ends included; may be repeated")  # fmt: skip
+        help="use only these pixels, including both ends; may be repeated")  # fmt: skip
     add("--offset", type=float, metavar="N",
-        help="of the image's numbers; default: -adc's for SMV images, 0 for others")  # fmt: skip
+        help="offset of the pixel values; default: that of -adc for SMV images, 0 for "
+        "others")  # fmt: skip
     add("--saturation", type=float, metavar="N",
-        help="pixels of this number or more do not take part; default: the largest which whole "
-        "numbers of the image can be")  # fmt: skip
+        help="ignore pixels with this value or more; default: the largest integer of the image's "
+        "number type")  # fmt: skip
     add("--shape", nargs=2, type=int, metavar=("FAST", "SLOW"),
-        help="pixels of raw float32 images; squares without it")  # fmt: skip
+        help="size of raw float32 images in pixels; default: a square")  # fmt: skip
     add(
         "--image", type=int, default=0, metavar="N", dest="image_number",
-        help="which image of HDF5 files, from 0",
+        help="image number in HDF5 files, from 0",
     )  # fmt: skip
     add("--evaluations", type=int, default=EVALUATIONS, metavar="N",
-        help="images of the last fit, at most; default: %(default)s")  # fmt: skip
+        help="largest number of images of the last fit; default: %(default)s")  # fmt: skip
     add("--chi-squared", type=float, metavar="X",
-        help="up to which a fit is taken for a solution, 1 where noise alone is left; default: "
+        help="largest reduced chi-squared of a solution; it is 1 if only noise is left; default: "
         f"{UNLIKELY:g} standard deviations above 1")  # fmt: skip
     add("--matrix", metavar="FILE", help="write the refined orientation, as -mat reads it")
     add("--picture", metavar="FILE",
@@ -99,7 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Refine, and say what came out."""
+    """Fit the experiment, print the report, and return the exit status."""
     names = free_parameters(arguments.free)
     settings = Settings(
         arguments.target,
@@ -139,17 +141,17 @@ def run(arguments: argparse.Namespace) -> int:
 def _start(
     arguments: argparse.Namespace, image: ImageFile
 ) -> tuple[Experiment, str, int | None, Sequence[int] | None, list[str]]:
-    """The experiment to start with; what computes it; files which were read."""
+    """The experiment to start with, backend, threads and devices, and files that were read."""
     words: list[str] = arguments.words
     with warnings.catch_warnings():
-        # those which are built say it again
+        # `build` gives the same warnings again
         warnings.simplefilter("ignore")
         given, seen = scan(words)
     used = [option for option in OPTIONS if option.name in seen]
     unused = [each.name for each in used if each.group == OUTPUT and each.kind is Kind.PATH]
     if unused:
         warnings.warn(
-            CupysimWarning(f"{', '.join(unused)}: refine writes --matrix and --picture alone"),
+            CupysimWarning(f"{', '.join(unused)}: refine writes only --matrix and --picture"),
             stacklevel=2,
         )
     if given.get("quirks", CORRECTED) != CORRECTED:
@@ -157,15 +159,15 @@ def _start(
     if all(option.group in (COMPUTING, OUTPUT) for option in used):
         if image.content is None:
             raise CupysimError(
-                f"{image.path}: options which describe the start are needed, a unit cell at "
-                "least; only HDF5 files of cupysim hold an experiment"
+                f"{image.path}: options that describe the start are needed, at least a unit cell; "
+                "only HDF5 files of cupysim hold an experiment"
             )
         scan(words)
         stored = replace(image.content.experiment, quirks=CORRECTED)
         if not image.content.experiment.policy.is_right:
             warnings.warn(
                 CupysimWarning(
-                    f"{image.path} was made with quirks of nanoBragg which this model has not "
+                    f"{image.path} was made with quirks of nanoBragg that this model does not have "
                     "(docs/quirks.md); -corrected makes images without them"
                 ),
                 stacklevel=2,
@@ -174,8 +176,8 @@ def _start(
         return stored, how["backend"], how["threads"], how["devices"], []
     if image.content is not None and not seen & CRYSTAL_FROM:
         raise CupysimError(
-            f"{used[0].name}: where there are options, they describe the whole start, the crystal "
-            f"included; the experiment in {image.path} is used without options alone"
+            f"{used[0].name}: if options are given, they describe the whole start, including the "
+            f"crystal; the experiment in {image.path} is used only without options"
         )
     job = build([*words, "-corrected"])
     args = job.arguments
@@ -230,13 +232,13 @@ def _observation(
         inside &= chosen
     used &= inside
     if not used.any():
-        raise CupysimError(f"{image.path}: no pixel is left which could take part")
-    # an offset which counts for less than rounding leaves no negative photons
+        raise CupysimError(f"{image.path}: no pixel is left to fit")
+    # subtracting the offset may give negative numbers of photons, which become 0
     return Observation(np.maximum(np.where(used, counts, 0.0), 0.0), used)
 
 
 def _within(text: str | None) -> Mapping[str, float]:
-    """Limits by name."""
+    """Read the limits of --within, by the names of the parameters."""
     limits = {}
     for part in filter(None, (text or "").split(",")):
         name, _, number = part.partition("=")

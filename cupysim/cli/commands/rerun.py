@@ -1,7 +1,8 @@
-"""Render again what an earlier run made, and compare.
+"""Render an earlier run again, and compare the images.
 
-FILE is what -provenance wrote, or an HDF5 file of cupysim. Inputs must be the files they were; no
-file is written. Exit status 0 if the image is the same, 1 if it differs, 2 after an error.
+FILE is a record written by -provenance, or an HDF5 file of cupysim. The input files must not have
+changed. No file is written. Exit status 0 if the image is the same, 1 if it differs, 2 after an
+error.
 """
 
 from __future__ import annotations
@@ -34,36 +35,36 @@ from cupysim.storage.reading import check_regular, opened
 from cupysim.terminal import tell
 
 DIFFERENT = 1
-"""Exit status."""
+"""Exit status if the image differs."""
 
 ABSENT = "is not there"
 
 STATISTICS = ("maximum", "mean", "rms", "rmsd", "solid_angle")
-"""What is compared where the pixels are gone."""
+"""Numbers that are compared if the pixels of the earlier image are gone."""
 
 LARGEST = 2**26
-"""Bytes; more is not the record of a run."""
+"""Largest number of bytes that are read as the record of a run."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the arguments of the command to its parser."""
     add = parser.add_argument
     add("file", metavar="FILE")
-    add("--backend", choices=BACKENDS, help="not that of the earlier run")
-    add("--precision", choices=tuple(PRECISIONS), help="not that of the earlier run")
+    add("--backend", choices=BACKENDS, help="default: that of the earlier run")
+    add("--precision", choices=tuple(PRECISIONS), help="default: that of the earlier run")
     add("--threads", type=int, metavar="N", help="threads of the host backend")
     add("--rtol", type=float, default=RTOL, metavar="R",
-        help="largest difference of a pixel: relative or, in mixed precision, of the largest "
-        "pixel; default: %(default)g")  # fmt: skip
+        help="largest difference of a pixel, relative to the pixel or, in mixed precision, to the "
+        "largest pixel; default: %(default)g")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Render again, and say what came out."""
+    """Render the run again, print the comparison, and return the exit status."""
     if not 0.0 <= arguments.rtol < math.inf:
         raise CupysimError(f"--rtol: expected a number from 0, got {arguments.rtol}")
     path = Path(arguments.file)
     record, original = _read(path)
-    # found from here, before the folder of the inputs is entered
+    # absolute paths, before the working directory changes to the folder of the inputs
     folders = (os.getcwd(), record["folder"], str(path.resolve().parent))
     with _folder_of_inputs(record, folders) as folder, contextlib.chdir(folder):
         tell(f"rendering again: {record['command']}")
@@ -87,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], np.ndarray | None]:
-    """The record of a run, and its image where the file has it."""
+    """Read the record of a run, and its image if the file has it."""
     check_regular(path)
     with opened(path) as stream:
         head = stream.read(LARGEST)
@@ -97,7 +98,9 @@ def _read(path: Path) -> tuple[dict[str, Any], np.ndarray | None]:
         content = nexus.read(path)
         original, text = content.expected, content.record
         if "arguments" not in content.provenance:
-            raise FileFormatError(path, "it was not written by the command, which could run again")
+            raise FileFormatError(
+                path, "it was not written by the cupysim command; only its runs can be repeated"
+            )
     try:
         record = json.loads(text)
         layout = record["layout"]
@@ -106,12 +109,12 @@ def _read(path: Path) -> tuple[dict[str, Any], np.ndarray | None]:
     except (*WRONG_JSON, AttributeError) as error:
         raise FileFormatError(path, "no record of a run, as -provenance writes it") from error
     if layout != LAYOUT:
-        raise FileFormatError(path, f"layout {layout}, which another version of cupysim reads")
+        raise FileFormatError(path, f"its layout is {layout}; another version of cupysim reads it")
     return record, original
 
 
 def _check(record: dict[str, Any]) -> None:
-    """Touch all that is needed, so that what is missing or of another kind shows at once."""
+    """Raise an error if an entry that is needed later is missing or has another type."""
     texts = [
         record["command"], record["folder"], record["computed_by"]["backend"],
         record["computed_by"]["precision"], record["image"]["expected_photons"],
@@ -135,10 +138,10 @@ def _check(record: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _folder_of_inputs(record: dict[str, Any], folders: Sequence[str]) -> Iterator[str]:
-    """The folder in which the inputs are what they were: here, there, or beside the record."""
+    """Find the folder with unchanged inputs: the present one, the run's, or that of the record."""
     inputs = record["inputs"]
     if not inputs:
-        # so that no file which lies about is read
+        # an empty folder, so that no other file is read by chance
         with tempfile.TemporaryDirectory() as empty:
             yield empty
         return
@@ -147,7 +150,7 @@ def _folder_of_inputs(record: dict[str, Any], folders: Sequence[str]) -> Iterato
         if not wrong:
             yield folder
             return
-    # of the folder which has most of them
+    # report the folder that has most of the inputs
     raise CupysimError(min(problems, key=lambda wrong: sum(ABSENT in text for text in wrong))[0])
 
 
@@ -156,14 +159,14 @@ def _changed_inputs(inputs: list[dict[str, Any]], folder: str) -> Iterator[str]:
         path = os.path.join(folder, entry["path"])
         shown = f"{entry['path']} ({entry['option']})"
         if entry["sha256"] is None:
-            yield f"{shown} was not a file which can be read again"
+            yield f"{shown} was not a file that can be read again"
             continue
         now = file_record(path)
         if now["sha256"] is None:
             yield f"{shown} {ABSENT}; run this where it is"
         elif now["sha256"] != entry["sha256"]:
             yield (
-                f"{shown} is not the file it was: its SHA-256 does not begin with "
+                f"{shown} has changed since the earlier run: its SHA-256 does not begin with "
                 + (entry["sha256"][:12])
             )
 
@@ -172,13 +175,15 @@ def _check_same_inputs(job: Job, record: dict[str, Any]) -> None:
     before = {(entry["option"], entry["path"]) for entry in record["inputs"]}
     for option, path in input_files(job.arguments).items():
         if (option, path) not in before:
-            raise CupysimError(f"{path} ({option}) would be read, which the earlier run did not")
+            raise CupysimError(
+                f"{path} ({option}) would be read, but the earlier run did not read it"
+            )
 
 
 def _render(job: Job, record: dict[str, Any], arguments: argparse.Namespace) -> Image:
     backend = arguments.backend or record["computed_by"]["backend"]
     if arguments.backend is None and backend not in available_backends():
-        tell(f"backend {backend} does not work here; taking another")
+        tell(f"backend {backend} does not work here; another one is used")
         backend = "auto"
     args = job.arguments
     return simulate(
@@ -193,7 +198,7 @@ def _render(job: Job, record: dict[str, Any], arguments: argparse.Namespace) -> 
 def _original(
     record: dict[str, Any], folders: Sequence[str], shape: tuple[int, ...]
 ) -> np.ndarray | None:
-    """The image of the earlier run, if a file still has it."""
+    """Read the image of the earlier run, if a file still has it."""
     wanted = record["image"]["expected_photons"]
     for entry in record.get("outputs", []):
         for folder in folders:
@@ -228,25 +233,25 @@ def _compare(
 
 
 def _compare_statistics(record: dict[str, Any], image: Image, rtol: float) -> bool:
-    """Where the earlier image is gone."""
+    """Compare the statistics of the images, because the earlier image is gone."""
     before, now = record["image"]["statistics"], vars(image.statistics)
     for name in STATISTICS:
         if not abs(now[name] - before[name]) <= rtol * max(abs(now[name]), abs(before[name])):
             tell(f"different: {name} {before[name]:.9g}, now {now[name]:.9g}")
             return False
     raise CupysimError(
-        f"maximum, mean and spread are the same within {rtol:g}, last bits differ; the earlier "
+        f"maximum, mean and spread are the same within {rtol:g}, but last bits differ; the earlier "
         "image is gone, so its pixels cannot be compared"
     )
 
 
 def _compare_counts(job: Job, record: dict[str, Any], image: Image) -> bool:
     if digest(image.array) != record["image"]["expected_photons"]:
-        tell("counts are not compared: the last bits of the expected photons decide them")
+        tell("counts are not compared: they depend on the last bits of the expected photons")
         return True
     counts = image.counts(job.noise_stream)
     same = digest(counts) == record["image"]["counted_photons"]
-    tell("the same counts of photons" if same else "different: other counts of photons")
+    tell("the same counted photons" if same else "different: other counted photons")
     return same
 
 

@@ -31,29 +31,30 @@ from cupysim.plotting.windows import (
 )
 
 SMALLEST_DPI, LARGEST_DPI = 10, 1200
-"""Dots per inch of a picture that can be looked at."""
+"""Limits of the dots per inch of a picture."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the arguments of the command to its parser."""
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE")
-    add("--save", metavar="FILE", help=f"write a picture ({', '.join(PICTURES)}), open no window")
+    add("--save", metavar="FILE", help=f"write a picture ({', '.join(PICTURES)}); open no window")
     add("--scale", choices=SCALES, default=Style.scale, help="default: %(default)s")
     add("--vmin", type=float, help="photons shown white; default: the median")
     add("--vmax", type=float, help="photons shown black; default: a high percentile")
     add("--same-scale", action="store_true", help="show several images on one scale")
     add("--cmap", default=Style.cmap, help="a colour map of matplotlib; default: %(default)s")
     add("--rings", nargs="*", type=float, metavar="D",
-        help="resolution rings at these resolutions (A); without a number no rings")  # fmt: skip
+        help="draw rings at these resolutions (A); without a number, no rings")  # fmt: skip
     add("--spots", action="store_true", help="mark predicted spots (files of cupysim)")
-    add("--hkl", action="store_true", help="mark them and write their indices")
+    add("--hkl", action="store_true", help="mark predicted spots and write their Miller indices")
     add("--difference", action="store_true", help="show the second minus the first of two files")
     add("--ratio", action="store_true", help="show the second divided by the first of two files")
     add("--shape", nargs=2, type=int, metavar=("FAST", "SLOW"),
-        help="pixels of raw float32 images; default: a square")  # fmt: skip
-    add("--image", type=int, default=0, metavar="N", help="which image of HDF5 files, from 0")
-    add("--dpi", type=int, default=USUAL_DPI, help="of the picture; default: %(default)s")
+        help="size of raw float32 images in pixels; default: a square")  # fmt: skip
+    add("--image", type=int, default=0, metavar="N", help="image number in HDF5 files, from 0")
+    add("--dpi", type=int, default=USUAL_DPI,
+        help="dots per inch of the picture; default: %(default)s")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -81,7 +82,7 @@ def save_difference(images: Sequence[ImageFile], path: str) -> None:
 
 
 def picture_of(image: ImageFile) -> Picture:
-    """An image that was read, to be drawn."""
+    """Make the description of an image for drawing."""
     spots = None if image.content is None else image.content.spots
     return Picture(os.path.basename(image.path), image.pixels, image.masked, image.geometry, spots)
 

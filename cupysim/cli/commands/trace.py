@@ -2,9 +2,9 @@
 
     cupysim trace OPTIONS --pixel FAST SLOW [--pixel FAST SLOW ...]
 
-OPTIONS are those of the drop-in command. One line for each value, TRACE: name = numbers unit, in
-the order of the physics; lengths in m, scattering vectors in m^-1, 15 significant digits. Numbers
-are those of the NumPy backend for this pixel of the whole image.
+OPTIONS are those of the drop-in command. Each value is a line, TRACE: name = numbers unit, in the
+order of the computation. Lengths are in m, scattering vectors in m^-1, with 15 significant digits.
+The numbers are those that the NumPy backend computes for this pixel of the whole image.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ TAKES_OPTIONS = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the arguments of the command to its parser."""
     parser.usage = (
         "cupysim trace OPTIONS --pixel FAST SLOW [--pixel ...] [--step ... | --strongest]"
     )
     add = parser.add_argument
     add("--pixel", nargs=2, type=int, action="append", metavar=("FAST", "SLOW"), required=True)
     names = ", ".join(PLACES)
-    add("--step", metavar="NAME=N,...", help=f"only steps with these numbers, from 0: {names}; or "
-        "subpixel=F,S")  # fmt: skip
+    add("--step", metavar="NAME=N,...", help="show only steps with these numbers, from 0: "
+        f"{names}; or subpixel=F,S")  # fmt: skip
     add("--strongest", action="store_true", help="show only the step with the largest intensity")
     add("--json", action="store_true", help="write JSON, not lines")
-    add("--out", metavar="FILE", help="where to; standard output without it")
+    add("--out", metavar="FILE", help="file to write; default: standard output")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Trace the pixels and write what was found."""
+    """Trace the pixels and write the traces."""
     if arguments.step is not None and arguments.strongest:
         raise CupysimError("--step and --strongest exclude each other")
     choice = STRONGEST if arguments.strongest else parse_step(arguments.step)
@@ -60,22 +60,22 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def parse_step(text: str | None) -> dict[str, int] | None:
-    """Numbers of a step from ``source=3,phi=0,subpixel=1,1``.
+    """Read the numbers of a step from ``source=3,phi=0,subpixel=1,1``.
 
     Parameters
     ----------
     text : str or None
-        What the user wrote.
+        Value of --step.
 
     Returns
     -------
     dict of str to int, or None
-        By the names of `cupysim.parity.traces.pixel_trace.PLACES`; None for no choice.
+        Numbers by the names of `cupysim.parity.traces.pixel_trace.PLACES`; None without --step.
 
     Raises
     ------
     CupysimError
-        If it is not of this form.
+        If the text does not have this form.
 
     Examples
     --------
