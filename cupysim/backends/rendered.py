@@ -94,7 +94,7 @@ class Rendered:
 
 
 class Observer:
-    """Receives the progress of a render. The methods do nothing unless a subclass overrides them."""
+    """Receives the progress of a render. Methods do nothing unless a subclass overrides them."""
 
     def pixels_done(self, count: int) -> None:
         """Called when `count` more pixels are done."""
