@@ -1,1 +1,1 @@
-"""Backends: they turn a render plan into an image."""
+"""Backends: the code that computes an image, or its derivatives, from a render plan."""

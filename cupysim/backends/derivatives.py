@@ -1,4 +1,4 @@
-"""What is given back of an image's derivatives."""
+"""The result of differentiating an image: its derivatives with respect to parameters."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from cupysim.plan.gradient_plan import FACTORS, UNITS
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Gradients:
-    """An image and its derivatives.
+    """An image and its derivatives with respect to parameters.
 
     Parameters
     ----------
     names : tuple of str
-        The parameters.
+        Names of the parameters, in the order of `values`.
     values : ndarray or cupy.ndarray of float64, shape (n_parameters, n_slow, n_fast)
-        Derivative of each pixel's photons with each of them, in photons per its unit
-        (`cupysim.plan.gradient_plan.UNITS`); zero where nothing was computed.
+        Derivative of each pixel's expected photons with respect to each parameter, in photons per
+        unit of the parameter (`cupysim.plan.gradient_plan.UNITS`); zero in pixels that were not
+        computed.
     photons : ndarray or cupy.ndarray of float64, shape (n_slow, n_fast)
-        The image before it is rounded to float32.
+        Expected photons, before they are rounded to float32.
     structure_factors : FactorGradient or None
-        Derivatives with structure factors, where they were wanted.
+        Derivatives with respect to structure factors, if they were requested.
     """
 
     names: tuple[str, ...]
@@ -39,20 +40,22 @@ class Gradients:
 
     @property
     def units(self) -> tuple[str, ...]:
-        """Unit of each parameter, SI but for cell edges (Angstrom); empty for ratios.
+        """Unit of each parameter: SI units, Angstrom for cell edges, empty for ratios.
 
-        A derivative has the unit photons divided by this.
+        The unit of a derivative is photons divided by the unit of the parameter.
         """
         return tuple(UNITS[name] for name in self.names)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """The derivative with one parameter, shape (n_slow, n_fast), or with those of a group.
+        """Derivatives with respect to one parameter, or to all parameters of a group.
 
-        A `KeyError` tells which ones there are.
+        The shape is (n_slow, n_fast) for a parameter, (n_members, n_slow, n_fast) for a group. If
+        there is no such derivative, a `KeyError` lists the names that exist.
         """
         members = GROUPS.get(name, (name,))
         if not set(members) <= set(self.names):
             hint = "; .structure_factors has them" if name == FACTORS else ""
-            raise KeyError(f"no derivative with {name}; there are {', '.join(self.names)}{hint}")
+            known = ", ".join(self.names)
+            raise KeyError(f"no derivative with respect to {name}; there are {known}{hint}")
         places = [self.names.index(member) for member in members]
         return self.values[places] if name in GROUPS else self.values[places[0]]

@@ -1,4 +1,7 @@
-"""Derivatives with structure factors: few of them for each pixel, kept as a sparse matrix."""
+"""Derivatives with respect to structure factors, as a sparse matrix.
+
+A pixel depends on few structure factors, so most of the matrix is zero.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,21 @@ from cupysim.maths.interpolation import NODES, node_weights
 from cupysim.plan.render_plan import RenderPlan
 
 ENTRIES_AT_ONCE = 2**22
-"""Entries which are collected before those of the same pixel and reflection are added up."""
+"""Number of entries that are collected before entries of the same pixel and reflection are summed.
+It limits the memory that the entries need."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FactorGradient:
-    """Derivatives of photons with structure factors.
+    """Derivatives of expected photons with respect to structure factors.
 
     Parameters
     ----------
     matrix : scipy.sparse.csr_array, shape (n_slow * n_fast, n_reflections)
-        Photons per electron, of pixel slow * n_fast + fast with each reflection of the table.
+        Derivatives in photons per electron. A row is a pixel, slow * n_fast + fast; a column is a
+        reflection of the table.
     hkl : ndarray of int, shape (n_reflections, 3)
-        Miller indices of the columns.
+        Miller indices of the matrix's columns.
     """
 
     matrix: Any
@@ -40,12 +45,12 @@ class FactorGradient:
 
 
 class FactorSums:
-    """Adds up entries of pixels and reflections.
+    """Sums derivatives by pixel and reflection.
 
     Parameters
     ----------
     plan : RenderPlan
-        The image; its table says which reflections there are.
+        Plan of the image. Its table of structure factors defines the reflections.
     """
 
     def __init__(self, plan: RenderPlan) -> None:
@@ -57,7 +62,7 @@ class FactorSums:
         self._places: list[np.ndarray] = []
         self._values: list[np.ndarray] = []
         self._count = 0
-        # devices which share an image add their entries when they have them
+        # several devices may share an image, each in its own thread
         self._lock = threading.Lock()
 
     def add(
@@ -68,18 +73,18 @@ class FactorSums:
         interpolated: np.ndarray | None,
         slopes: np.ndarray,
     ) -> None:
-        """Add derivatives with F of some steps.
+        """Add derivatives of some steps with respect to the structure factor F.
 
         Parameters
         ----------
         pixels : ndarray of int
-            Numbers of pixels.
+            Pixel numbers, slow * n_fast + fast.
         indices, nearest : list of 3 ndarray
-            Fractional h, k, l, and those of the nearest reflection.
+            Fractional h, k, l, and h, k, l of the nearest reflection.
         interpolated : ndarray of bool or None
-            Where F is interpolated, and so depends on 64 reflections; None for nowhere.
+            True where F is interpolated and depends on 64 reflections; None if it never is.
         slopes : ndarray
-            Derivatives with F, all of one shape.
+            Derivatives with respect to F (photons per electron). All arrays have the same shape.
         """
         if interpolated is None:
             interpolated = np.zeros(slopes.shape, dtype=bool)
@@ -102,7 +107,7 @@ class FactorSums:
             self._append(pixels[interpolated], places, slopes[interpolated] * weight)
 
     def _append(self, pixels: np.ndarray, places: list[np.ndarray], values: np.ndarray) -> None:
-        """Keep entries of reflections which are in the table."""
+        """Keep the entries of reflections that are in the table."""
         shifted = [place - start for place, start in zip(places, self.first, strict=True)]
         known = values != 0.0
         for place, length in zip(shifted, self.shape, strict=True):
@@ -111,7 +116,7 @@ class FactorSums:
         self.add_flat(pixels[known], flat, values[known])
 
     def add_flat(self, pixels: np.ndarray, places: np.ndarray, values: np.ndarray) -> None:
-        """Add entries by the places of reflections in the table."""
+        """Add entries; `places` are flat positions of reflections in the table."""
         with self._lock:
             self._pixels.append(np.asarray(pixels))
             self._places.append(np.asarray(places))
@@ -121,6 +126,7 @@ class FactorSums:
                 self._merge()
 
     def _merge(self) -> Any:
+        """Sum all entries so far into one sparse matrix."""
         from scipy.sparse import coo_array
 
         pixels, places, values = (
@@ -136,7 +142,7 @@ class FactorSums:
         return merged
 
     def result(self, scale: float) -> FactorGradient:
-        """The sums, times a number."""
+        """The sums, multiplied by `scale`."""
         merged = self._merge().tocsr()
         hkl = np.stack(np.unravel_index(np.arange(merged.shape[1]), self.shape), axis=-1)
         return FactorGradient(merged * scale, hkl + np.array(self.first))

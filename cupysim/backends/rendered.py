@@ -1,4 +1,4 @@
-"""What a backend gives back."""
+"""What a backend must provide, and the results that it returns."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from cupysim.plan.render_plan import RenderPlan
 
 @dataclass(frozen=True)
 class InterpolationStop:
-    """The step which switched interpolation off (quirk Q23).
+    """The step that switched interpolation of structure factors off (quirk Q23).
 
     Parameters
     ----------
     panel : int
-        Its panel.
+        Number of the panel.
     pixel : int
-        Its pixel, slow * n_fast + fast.
+        Number of the pixel, slow * n_fast + fast.
     step : int
         Serial number of the step within the pixel.
     indices : tuple of 3 float
-        Fractional h, k, l which lie outside the table.
+        Fractional h, k, l of the step. Their neighbours lie outside the table.
     """
 
     panel: int
@@ -38,16 +38,17 @@ class InterpolationStop:
 
 @dataclass(frozen=True)
 class MadeBy:
-    """What computed an image.
+    """The backend, precision and devices that computed an image.
 
     Parameters
     ----------
     backend : str
-        Its name.
+        Name of the backend.
     precision : str
-        In which numbers: double, mixed, or what mixed became on the device.
+        Precision of the numbers: "double", "mixed" or "pairs". On GPUs with few float64 units,
+        mixed precision becomes pairs of floats.
     devices : tuple of str
-        The processor's instructions and threads, or the GPUs.
+        Instruction set and threads of the processor, or names of the GPUs.
     """
 
     backend: str
@@ -56,25 +57,25 @@ class MadeBy:
 
 
 BY_NUMPY = MadeBy("numpy", "double", ("1 thread",))
-"""What computes the images of the readable backend."""
+"""Backend, precision and device of the NumPy backend."""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """Images and what is reported of them.
+    """Rendered images, and what reports need to know of them.
 
     Parameters
     ----------
     image : ndarray of float32, shape (n_shots, n_panels, n_slow, n_fast)
-        Expected photons in each pixel; zero where nothing was computed.
+        Expected photons in each pixel; zero in pixels that were not computed.
     omega_sum : ndarray, shape (n_shots, n_panels)
-        Sum of solid angles over pixels, layers and sub-pixels (sr).
+        Sum of the solid angles of all pixels, layers and sub-pixels (sr).
     n_rendered : ndarray of int, shape (n_shots, n_panels)
         Number of pixels computed.
     interpolation_stops : list of InterpolationStop or None
-        For each shot, where interpolation ended, if it did.
+        For each shot, the step that ended interpolation, or None.
     made_by : MadeBy
-        What computed them.
+        The backend, precision and devices that computed the images.
     """
 
     image: np.ndarray
@@ -84,7 +85,7 @@ class Rendered:
     made_by: MadeBy
 
     def of_shot(self, shot: int) -> Rendered:
-        """What belongs to one of several shots."""
+        """The part of the result that belongs to one shot."""
         only = slice(shot, shot + 1)
         return Rendered(
             self.image[only], self.omega_sum[only], self.n_rendered[only],
@@ -93,13 +94,13 @@ class Rendered:
 
 
 class Observer:
-    """Hears how far a render is; the methods do nothing unless overridden."""
+    """Receives the progress of a render. Methods do nothing unless a subclass overrides them."""
 
     def pixels_done(self, count: int) -> None:
-        """So many pixels more are done."""
+        """Called when `count` more pixels are done."""
 
     def interpolation_stopped(self, stop: InterpolationStop) -> None:
-        """Interpolation ends for all later steps (quirk Q23)."""
+        """Called when a step ends interpolation (quirk Q23)."""
 
 
 RenderFunction: TypeAlias = Callable[[RenderPlan, Observer], Rendered]
@@ -111,13 +112,13 @@ GradientFunction: TypeAlias = Callable[[GradientPlan, Observer], Gradients]
 
 
 class OpenBackend(Protocol):
-    """A backend that keeps its devices, and what lies on them, from image to image."""
+    """A backend that keeps its devices, and the arrays on them, from image to image."""
 
     name: str
 
     @property
     def n_devices(self) -> int:
-        """GPUs that may share an image; results can stay on the first one, if there is one."""
+        """Number of GPUs that may share an image. Results can stay on the first one."""
 
     def render(self, plan: RenderPlan, observer: Observer, image: Any = None) -> Rendered:
         """Render a plan.
@@ -125,11 +126,11 @@ class OpenBackend(Protocol):
         Parameters
         ----------
         plan : RenderPlan
-            What to render.
+            Plan of the images.
         observer : Observer
-            Hears how far the render is.
+            Receives the progress.
         image : ndarray of float32, shape plan.shape, optional
-            Zeros, where the images go; a CuPy array stays on its device.
+            Array of zeros to write the images to. A CuPy array stays on its device.
         """
 
     def differentiate(
@@ -140,31 +141,31 @@ class OpenBackend(Protocol):
         Parameters
         ----------
         plan : GradientPlan
-            What to differentiate.
+            Plan of the image and its derivatives.
         observer : Observer
-            Hears how far it is.
+            Receives the progress.
         device_arrays : bool, optional
-            Leave the results on the first device.
+            Leave the results on the first device, as CuPy arrays.
         """
 
     def new_device_array(self, shape: tuple[int, ...], dtype: type, /) -> Any:
-        """Zeros on the first device."""
+        """An array of zeros on the first device."""
 
     def close(self) -> None:
-        """Let all of it go."""
+        """Release the devices and the arrays on them."""
 
 
 def without_device(name: str) -> CupysimError:
-    """The error of a backend which has no device.
+    """Make the error of a backend that has no device.
 
     Parameters
     ----------
     name : str
-        The backend.
+        Name of the backend.
 
     Returns
     -------
     CupysimError
-        To be raised.
+        The error; the caller raises it.
     """
     return CupysimError(f"device_arrays: the {name} backend has no device; use cuda")

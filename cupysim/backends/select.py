@@ -1,4 +1,4 @@
-"""Which backend computes an image."""
+"""Choice of the backend that computes an image."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.models.checks import whole
 
 BACKENDS = ("cuda", "host", "numpy")
-"""The backends, the fastest first."""
+"""Names of the backends, the fastest first."""
 
 PRECISIONS = {"double": Precision.DOUBLE, "mixed": Precision.MIXED}
-"""Precisions which users choose from."""
+"""Precisions that users can choose, by name."""
 
 
 @cache
 def why_not(name: str) -> str | None:
-    """Why a backend cannot be used on this machine; None if it can.
+    """The reason why a backend cannot be used on this machine; None if it can.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def why_not(name: str) -> str | None:
     Returns
     -------
     str or None
-        The reason and what would help.
+        The reason, and what to install or change.
     """
     if name == "cuda":
         from cupysim.backends.compiled import cuda
@@ -46,7 +46,7 @@ def why_not(name: str) -> str | None:
 
 
 def available_backends() -> list[str]:
-    """Names of the backends which work on this machine, the fastest first."""
+    """Names of the backends that work on this machine, the fastest first."""
     return [name for name in BACKENDS if why_not(name) is None]
 
 
@@ -56,25 +56,26 @@ def open_backend(
     threads: int | None = None,
     devices: Sequence[int] | None = None,
 ) -> OpenBackend:
-    """A backend by its name.
+    """Open a backend by its name.
 
     Parameters
     ----------
     name : str, optional
-        One of `BACKENDS`, or "auto" for the first of them which works.
+        One of `BACKENDS`, or "auto" for the first of them that works.
     precision : str, optional
-        "double": within 1e-6 of each pixel. "mixed": within 1e-6 of the image's
-        maximum, and faster; the numpy backend computes in double precision all the same.
+        "double": each pixel is right within 1e-6. "mixed": each pixel is right within 1e-6 of the
+        image's maximum, and rendering is faster. The numpy backend always computes in double
+        precision.
     threads : int, optional
-        Threads of the host backend; one on each core without it.
+        Threads of the host backend; by default, one for each core.
     devices : sequence of int, optional
-        GPUs which share the work of the cuda backend; all without it.
+        Numbers of the GPUs that share the work of the cuda backend; by default, all.
 
     Returns
     -------
     OpenBackend
-        It keeps its devices, and what lies on them, from image to image, and so serves one thread
-        at a time.
+        The backend. It keeps its devices, and the arrays on them, from image to image. It must
+        not be used by several threads at once.
 
     Raises
     ------
@@ -96,14 +97,14 @@ def open_backend(
 
 
 def backend_in_use(name: str, threads: int | None) -> str:
-    """The name of a backend which works here.
+    """The name of a backend that works here.
 
     Parameters
     ----------
     name : str
-        One of `BACKENDS`, or "auto" for the first of them which works.
+        One of `BACKENDS`, or "auto" for the first of them that works.
     threads : int or None
-        Threads which are asked for.
+        Number of threads that the user asks for.
 
     Returns
     -------
@@ -113,7 +114,7 @@ def backend_in_use(name: str, threads: int | None) -> str:
     Raises
     ------
     CupysimError
-        If there is no such backend, or it does not work here, or the threads are too many.
+        If there is no such backend, it does not work here, or the number of threads is impossible.
     """
     if threads is not None and not 1 <= whole(threads, "threads") <= MOST_THREADS:
         raise CupysimError(f"threads: from 1 to {MOST_THREADS} are possible, got {threads}")
@@ -131,12 +132,12 @@ def backend_in_use(name: str, threads: int | None) -> str:
 
 @cache
 def _say_how_to_be_faster() -> None:
-    """Once in a process: the readable backend is the slow one."""
+    """Warn, once in a process, that the NumPy backend is slow."""
     warnings.warn(
         CupysimWarning(
-            f"rendering with NumPy, some 30 times slower than compiled code ({why_not('host')}); "
-            "a C++ compiler, such as Debian's package g++, and a folder to keep what it makes "
-            "(CUPYSIM_CACHE_DIR) change that"
+            f"rendering with NumPy, about 30 times slower than compiled code ({why_not('host')}); "
+            "compiled code needs a C++ compiler, such as Debian's package g++, and a folder for "
+            "the compiled library (CUPYSIM_CACHE_DIR)"
         ),
         stacklevel=3,
     )

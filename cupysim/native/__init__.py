@@ -1,1 +1,1 @@
-"""Compiled code for the CPU: how it is built, found and called."""
+"""Compiled code for the CPU: building, finding and calling its libraries."""

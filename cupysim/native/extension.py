@@ -1,6 +1,6 @@
-"""The setuptools command which builds the libraries when cupysim is installed.
+"""The setuptools command that builds the libraries when cupysim is installed.
 
-Installation goes on without them if there is no compiler.
+If there is no compiler, the installation continues without them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from setuptools.command.build_ext import build_ext
 
 
 def _load_recipe() -> ModuleType:
-    # the package is not importable while it is built
+    # the package cannot be imported while it is built
     path = Path(__file__).with_name("recipe.py")
     spec = importlib.util.spec_from_file_location("cupysim_recipe", path)
     assert spec is not None
@@ -25,10 +25,10 @@ def _load_recipe() -> ModuleType:
 
 
 class BuildLibraries(build_ext):  # type: ignore[misc]
-    """Builds plain shared libraries, for ctypes, in place of extension modules."""
+    """Builds plain shared libraries for ctypes instead of extension modules."""
 
     def run(self) -> None:
-        """Build all libraries, or say why there are none."""
+        """Build all libraries. If one cannot be built, print the reason and continue."""
         recipe = _load_recipe()
         source = Path("cuda_src").resolve()
         wanted = [(recipe.TOOLS, recipe.BASELINE)]
@@ -37,7 +37,7 @@ class BuildLibraries(build_ext):  # type: ignore[misc]
         def build(what: tuple[str, str]) -> str:
             target = self._folder() / recipe.file_name(*what)
             if target.exists() and recipe.source_digest(source).encode() in target.read_bytes():
-                return f"{target.name} is of these sources"
+                return f"{target.name} is up to date"
             try:
                 recipe.compile_library(*what, source, target)
             except recipe.BuildError as error:
@@ -53,9 +53,9 @@ class BuildLibraries(build_ext):  # type: ignore[misc]
         return Path("." if in_place else self.build_lib) / "cupysim" / "native"
 
     def get_outputs(self) -> list[str]:
-        """Files which belong to the installation."""
+        """The files that belong to the installation."""
         return [str(path) for path in self._folder().glob("*.so")]
 
     def get_output_mapping(self) -> dict[str, str]:
-        """Where an editable installation finds them: in place."""
+        """No mapping: an editable installation has the libraries in place."""
         return {}

@@ -1,4 +1,4 @@
-"""Finding, or compiling at first use, the libraries for this processor."""
+"""Access to the libraries for this processor. They are compiled at first use if necessary."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pathlib import Path
 from cupysim.native import recipe, sources
 
 LEVEL_VARIABLE = "CUPYSIM_HOST_LEVEL"
-"""Environment variable which asks for a lower level of instructions."""
+"""Environment variable that selects a lower level of instructions."""
 
 CACHE_VARIABLE = "CUPYSIM_CACHE_DIR"
-"""Environment variable with the folder for libraries compiled at first use."""
+"""Environment variable that names the folder for libraries compiled at first use."""
 
 
 class NoLibraryError(Exception):
-    """There is no library for this machine; says why."""
+    """There is no library for this machine. The message gives the reason."""
 
 
 @cache
 def load(library: str) -> ctypes.CDLL:
-    """A library of compiled code.
+    """Load a library of compiled code.
 
     Parameters
     ----------
@@ -35,13 +35,12 @@ def load(library: str) -> ctypes.CDLL:
     Returns
     -------
     ctypes.CDLL
-        The library: as installed, from the cache of an earlier use, or compiled
-        now.
+        The library: the installed one, one from the cache, or one that is compiled now.
 
     Raises
     ------
     NoLibraryError
-        If none can be had.
+        If there is none and it cannot be compiled.
     """
     problem = _failed.get(library)
     if problem is None:
@@ -53,17 +52,18 @@ def load(library: str) -> ctypes.CDLL:
 
 
 _failed: dict[str, str] = {}
+"""Reasons why libraries could not be loaded, by library. They are not tried again."""
 
 
 def level() -> str:
-    """The level of instructions in use: the best here, unless the environment asks for a lower."""
+    """The level of instructions in use: the best one here, or a lower one from the environment."""
     supported = recipe.supported_levels()
     wanted = os.environ.get(LEVEL_VARIABLE)
     return wanted if wanted in supported else supported[0]
 
 
 def usable_levels() -> list[str]:
-    """Levels of instructions from `level` downwards."""
+    """Levels of instructions from that of `level` downwards."""
     supported = recipe.supported_levels()
     return supported[supported.index(level()) :]
 
@@ -81,7 +81,7 @@ def _load(library: str) -> ctypes.CDLL:
             found = _open(cached, digest) if _is_whole(cached) else None
             if found is not None:
                 return found
-            # compilers older than a level do not know it: then the next lower level serves
+            # a compiler that is older than a level does not know it: try the next lower level
             try:
                 return _compile(library, wanted, folder, cached, digest)
             except recipe.BuildError as error:
@@ -104,7 +104,7 @@ def _compile(library: str, wanted: str, folder: Path, cached: Path, digest: str)
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a library is as it was compiled: a damaged one would crash who loads it."""
+    """Whether a cached library is undamaged. A damaged one would crash the process."""
     try:
         return _sum_path(path).read_text() == _checksum(path)
     except (OSError, UnicodeDecodeError):
@@ -120,7 +120,10 @@ def _checksum(path: Path) -> str:
 
 
 def _open(path: Path, digest: str) -> ctypes.CDLL | None:
-    """A library, if it is there, ours, and made of the present sources."""
+    """Open a library; None if it is missing, not made from these sources, or not trusted.
+
+    Trusted files belong to the administrator, the user, or the owner of the installation.
+    """
     try:
         if not path.is_file() or path.stat().st_uid not in (0, os.getuid(), _owner()):
             return None
@@ -132,17 +135,17 @@ def _open(path: Path, digest: str) -> ctypes.CDLL | None:
 
 
 def _owner() -> int:
-    """Who owns the installation."""
+    """The user number of the installation's owner."""
     return Path(__file__).stat().st_uid
 
 
 def cache_folder() -> Path:
-    """Where libraries compiled at first use are kept.
+    """The folder of libraries that are compiled at first use.
 
     Raises
     ------
     OSError
-        If the user has no home and no variable names a folder.
+        If the user has no home folder and `CACHE_VARIABLE` names no folder.
     """
     given = os.environ.get(CACHE_VARIABLE)
     if given:
@@ -150,4 +153,6 @@ def cache_folder() -> Path:
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cupysim"
     except RuntimeError as error:
-        raise OSError(f"no home folder to compile into; {CACHE_VARIABLE} can name one") from error
+        raise OSError(
+            f"there is no home folder for compiled libraries; set {CACHE_VARIABLE} to a folder"
+        ) from error

@@ -1,7 +1,7 @@
-"""How the sources in `cuda_src` become shared libraries for the CPU.
+"""Compilation of the sources in `cuda_src` to shared libraries for the CPU.
 
-The installation and the first use on a machine share this recipe, so it imports the
-standard library alone.
+The installation and the first use on a machine share this module, so it imports only the standard
+library.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 RENDER = "render"
-"""Library of the hot loop, built for each level of instructions."""
+"""Name of the library with the rendering kernels, built for each level of instructions."""
 
 TOOLS = "tools"
-"""Library of what surrounds it: text, noise, statistics."""
+"""Name of the library for other slow work: text, photon noise, statistics."""
 
 SOURCES = {RENDER: "host.cpp", TOOLS: "tools.cpp"}
+"""Source file of each library."""
 
 BASELINE = "baseline"
-"""The instructions which every machine of its kind has."""
+"""The level of instructions that every machine of its kind has."""
 
 LEVELS = {
     "x86_64": {
@@ -36,41 +37,42 @@ LEVELS = {
         "x86-64-v3": frozenset({"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe"}),
     }
 }
-"""Levels of instructions by machine, the best first, and the processor's flags they need. Each
-includes the next."""
+"""Levels of instructions by machine, the best first, with the processor flags that they need.
+Each level includes the next."""
 
 FLAGS = (
     "-std=c++17",
     "-O3",
     "-fPIC",
     "-shared",
-    # results must not depend on where a compiler sees a multiplication beside a sum
+    # results must not depend on whether a compiler fuses a multiplication with a sum
     "-ffp-contract=off",
-    # these two let rounding and square roots be vectorised
+    # these two let the compiler vectorise rounding and square roots
     "-fno-math-errno",
     "-fno-trapping-math",
 )
+"""Options of the compiler for all libraries and levels."""
 
 THREADS = (("-fopenmp",), ("-fopenmp-simd",), ())
-"""Ways to ask for OpenMP, the first which works is taken."""
+"""Options for OpenMP. The first ones that work are used."""
 
 
 class BuildError(Exception):
-    """No library could be built; says why."""
+    """A library could not be built. The message gives the reason."""
 
 
 def machine() -> str:
-    """The kind of processor: x86_64, aarch64 or another."""
+    """The kind of processor, for example x86_64 or aarch64."""
     return {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
 
 
 def levels() -> list[str]:
-    """Levels of instructions for which libraries are built here, the best first."""
+    """Levels of instructions that libraries are built for on this machine, the best first."""
     return [*LEVELS.get(machine(), {}), BASELINE]
 
 
 def supported_levels() -> list[str]:
-    """Those of `levels` which this processor has."""
+    """The levels that this processor has, the best first."""
     flags: set[str] = set()
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as stream:
@@ -89,12 +91,12 @@ def supported_levels() -> list[str]:
 
 
 def file_name(library: str, level: str) -> str:
-    """Name of a library's file; the tools have one level."""
+    """File name of a library. The library `TOOLS` has only one level."""
     return f"libcupysim_{library}_{level}.so" if library == RENDER else f"libcupysim_{library}.so"
 
 
 def source_digest(folder: Path) -> str:
-    """What tells one version of the sources from another."""
+    """A digest of the sources, to recognise the version that a library was made from."""
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in (".cpp", ".cu", ".cuh"):
@@ -103,12 +105,12 @@ def source_digest(folder: Path) -> str:
 
 
 def find_compiler() -> list[str]:
-    """The C++ compiler and its own options: ``CXX``, or the first of the usual names.
+    """The C++ compiler with its own options: that of ``CXX``, or the first of the usual names.
 
     Raises
     ------
     BuildError
-        If there is none.
+        If there is no compiler, or ``CXX`` cannot be read.
     """
     given = os.environ.get("CXX", "")
     try:
@@ -141,9 +143,9 @@ def compile_library(
     sources : Path
         Folder of the sources.
     target : Path
-        File to make; it appears whole or not at all.
+        File to make. It appears complete or not at all.
     extra : sequence of str, optional
-        More options for the compiler.
+        Further options for the compiler.
 
     Raises
     ------
@@ -167,7 +169,7 @@ def compile_library(
             except OSError as error:
                 raise BuildError(f"{compiler[0]} cannot be run: {error.strerror}") from error
             if status == 0 and made.exists():
-                # a library cut short by a power failure would crash whoever loads it
+                # a power failure must not leave a truncated library, which crashes when loaded
                 with open(made, "rb+") as stream:
                     os.fsync(stream.fileno())
                 os.replace(made, target)
@@ -178,7 +180,10 @@ def compile_library(
 
 
 def _run(command: Sequence[str], folder: str) -> tuple[int, str]:
-    """Run a compiler; its exit status and messages. An interruption ends what it started, too."""
+    """Run a compiler. Returns its exit status and messages.
+
+    An interruption also ends the processes that the compiler started.
+    """
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         text=True, errors="replace", start_new_session=True,

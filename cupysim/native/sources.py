@@ -1,4 +1,4 @@
-"""Where the sources of compiled code are."""
+"""The folder of the sources of compiled code."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 
 def folder() -> Traversable:
-    """The folder ``cuda_src``: of the checkout which this file is in, or of the installation.
+    """The folder ``cuda_src`` of this checkout, or of the installation.
 
     Returns
     -------
     Traversable
-        What `importlib.resources` knows of it.
+        The folder, for `importlib.resources`.
     """
-    # a checkout on PYTHONPATH must not take the sources of another one which is installed
+    # a checkout on PYTHONPATH must not use the sources of another, installed version
     beside = Path(__file__).parents[2] / "cuda_src"
     return beside if (beside / "launch.cuh").exists() else files("cupysim.cuda_src")

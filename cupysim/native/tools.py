@@ -1,7 +1,7 @@
-"""What surrounds a render, in compiled code: text with numbers, noise, sums, integers.
+"""Compiled code for work before and after a render: reading numbers, noise, sums, integers.
 
-Each function has a counterpart in NumPy or Python beside its use, for machines
-without a compiler; `available` tells which to use. Results are the same to the last bit.
+Each function has a counterpart in NumPy or Python, next to the place that uses it, for machines
+without a compiler. `available` decides which one is used. Results are equal to the last bit.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ NOISE_STATE = np.dtype(
         ("spare", np.float64),
     ]
 )
-"""What photon noise keeps from one pixel to the next."""
+"""State of the photon noise between pixels: the random number generator and a spare deviate."""
 
 
 @cache
 def available() -> bool:
-    """Whether the compiled code can be had."""
+    """Whether the compiled library can be loaded."""
     try:
         _library()
     except NoLibraryError:
@@ -54,22 +54,20 @@ def _library() -> ctypes.CDLL:
 
 
 def read_reflections(text: bytes, largest_index: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Lines of h k l F.
+    """Read reflections from lines of h k l F.
 
     Parameters
     ----------
     text : bytes
-        The text.
+        Text of the lines.
     largest_index : int
-        Largest Miller index.
+        Largest Miller index that is accepted.
 
     Returns
     -------
-    hkl : ndarray of int64, shape (n, 3)
-        Miller indices.
-    values : ndarray of float64, shape (n,)
-        Amplitudes.
-        None where anything is unusual.
+    tuple of 2 ndarray, or None
+        Miller indices (int64, shape (n, 3)) and amplitudes (electrons, shape (n,)). None if a line
+        is unusual; Python code then reads the text.
     """
     lines = text.count(b"\n") + 1
     hkl, values = np.empty((lines, 3), dtype=np.int64), np.empty(lines)
@@ -80,19 +78,19 @@ def read_reflections(text: bytes, largest_index: int) -> tuple[np.ndarray, np.nd
 
 
 def draw_photons(state: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Photon counts, one pixel after the other.
+    """Draw counted photons, one pixel after the other.
 
     Parameters
     ----------
     state : ndarray of NOISE_STATE, shape (1,)
-        State of the noise, which moves on.
+        State of the photon noise. The function updates it.
     expected : ndarray of float32
         Expected photons.
 
     Returns
     -------
     ndarray of float64, same shape
-        Counts.
+        Counted photons.
     """
     means = np.ascontiguousarray(expected, dtype=np.float32)
     counts = np.empty(means.shape)
@@ -103,21 +101,21 @@ def draw_photons(state: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 
 def add_up(pixels: np.ndarray) -> tuple[float, tuple[int, int], float, float]:
-    """Largest value, its row and column, sum and sum of squares, in serial order.
+    """Largest value of an image, its place, the sum and the sum of squares, in serial order.
 
     Parameters
     ----------
     pixels : ndarray of float32, shape (n_rows, n_columns)
-        Rows whose pixels follow each other in memory.
+        Pixels. Those of a row must be contiguous in memory.
 
     Returns
     -------
     maximum : float
-        0 if nothing is larger.
+        Largest value; 0 if no value is above zero.
     where : tuple of 2 int
-        Row and column.
+        Row and column of the largest value.
     total, squares : float
-        Sums; squares are taken in single precision.
+        Sum of the values and of their squares. Squares are computed in single precision.
     """
     sums, largest, place = np.zeros(2), np.zeros(1, dtype=np.float32), np.zeros(1, dtype=np.int64)
     _library().cupysim_add_up(
@@ -133,35 +131,35 @@ def add_deviations(pixels: np.ndarray, mean: float) -> float:
     Parameters
     ----------
     pixels : ndarray of float32, shape (n_rows, n_columns)
-        Rows whose pixels follow each other in memory.
+        Pixels. Those of a row must be contiguous in memory.
     mean : float
-        The mean.
+        Mean of the pixels.
 
     Returns
     -------
     float
-        The sum.
+        Sum of the squared differences.
     """
     return float(_library().cupysim_add_deviations(*_rows(pixels), mean))
 
 
 def scale(pixels: np.ndarray, scale: float, offset: float, result: np.ndarray) -> None:
-    """Scaled 16-bit integers, rounded half up.
+    """Convert photons to scaled 16-bit integers, rounded half up.
 
     Parameters
     ----------
     pixels : ndarray of float32, shape (n_rows, n_columns)
         Photons.
     scale, offset : float
-        value = photons scale + offset.
+        Scale (per photon) and offset: value = photons * scale + offset.
     result : ndarray of uint16, same shape
-        Where the integers go.
+        Array to write the integers to.
     """
     address, _, _, stride = _rows(result)
     _library().cupysim_scale(*_rows(pixels), scale, offset, address, stride)
 
 
 def _rows(pixels: np.ndarray) -> tuple[int, int, int, int]:
-    """Address, rows, columns and stride of an image or a region of one."""
+    """Address, number of rows and columns, and row stride (pixels) of an image or a region."""
     assert pixels.size == 0 or pixels.strides[1] == pixels.itemsize
     return pixels.ctypes.data, *pixels.shape, pixels.strides[0] // pixels.itemsize

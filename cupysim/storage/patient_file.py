@@ -1,7 +1,7 @@
-"""A file which takes everything, and tells afterwards what the disk did not take.
+"""A file that accepts all writes, and reports failed writes afterwards.
 
-Where a write fails, HDF5 cannot close its file any more, and may end the process. So it must not
-see that: what cannot be written is kept in memory until the file is given up.
+If a write fails, HDF5 cannot close its file any more and may end the process. So HDF5 must not see
+the failure. Data that cannot be written stay in memory until the file is given up.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Self
 
 
 class PatientFile:
-    """A new file, as HDF5 wants it from Python.
+    """A new file, with the methods that HDF5 needs of a Python file object.
 
     Parameters
     ----------
     path : path_like
-        Its name, which nothing may have.
+        Name of the file to make. It must not exist yet.
 
     Raises
     ------
     OSError
-        If it cannot be made.
+        If the file cannot be made.
     """
 
     def __init__(self, path: os.PathLike[str] | str) -> None:
@@ -31,7 +31,7 @@ class PatientFile:
         self._place = self._size = 0
         self._error: OSError | None = None
         self.seconds = 0.0
-        """Which went by while it was written to the disk."""
+        """Time spent writing to the disk (s)."""
         self._kept: list[tuple[int, bytes]] = []
 
     def __enter__(self) -> Self:
@@ -46,23 +46,23 @@ class PatientFile:
         os.close(self._descriptor)
 
     def check(self) -> None:
-        """Raise what went wrong, if anything did.
+        """Raise the first failure of a write, if there was one.
 
         Raises
         ------
         OSError
-            The first failure of a write.
+            If a write failed.
         """
         if self._error is not None:
             raise self._error
 
     def finish(self) -> None:
-        """Wait until all is on the disk.
+        """Wait until all data are on the disk.
 
         Raises
         ------
         OSError
-            If it could not be written.
+            If a write failed.
         """
         self.check()
         began = time.perf_counter()
@@ -70,17 +70,17 @@ class PatientFile:
         self.seconds += time.perf_counter() - began
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place."""
+        """Set the position for the next read or write. Returns the position (bytes)."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
         self._place = base + offset
         return self._place
 
     def tell(self) -> int:
-        """The present place."""
+        """The current position (bytes)."""
         return self._place
 
     def write(self, data: bytes | memoryview) -> int:
-        """Write all, or keep it."""
+        """Write data. Data that cannot be written are kept in memory."""
         view = memoryview(data).cast("B")
         begin, length, began = self._place, len(view), time.perf_counter()
         while view and self._error is None:
@@ -97,12 +97,12 @@ class PatientFile:
         return length
 
     def read(self, size: int) -> bytes:
-        """Read what was written."""
+        """Read `size` bytes that were written before."""
         buffer = bytearray(size)
         return bytes(buffer[: self.readinto(buffer)])
 
     def readinto(self, buffer: bytearray | memoryview) -> int:
-        """Read what was written, wherever it is."""
+        """Read bytes that were written before, from the disk or from memory."""
         view = memoryview(buffer).cast("B")
         length = max(0, min(len(view), self._size - self._place))
         try:
@@ -120,7 +120,7 @@ class PatientFile:
         return length
 
     def truncate(self, size: int | None = None) -> int:
-        """Make the file as long as this."""
+        """Set the length of the file (bytes); by default, up to the current position."""
         size = self._place if size is None else size
         self._size = size
         if self._error is None:
@@ -131,4 +131,4 @@ class PatientFile:
         return size
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: writes are not buffered."""

@@ -1,4 +1,4 @@
-"""Opening files, packed ones too: what the operating system complains of becomes our error."""
+"""Opening and reading files, also packed ones. Errors of the system become errors of cupysim."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import BinaryIO
 from cupysim.errors import FileFormatError
 
 LARGEST_FILE = 2**30
-"""Bytes, unpacked; no structure has more."""
+"""Largest size of a file (bytes, unpacked). No structure is larger."""
 
 GZIP = b"\x1f\x8b"
-"""How packed files begin."""
+"""First bytes of files packed by gzip."""
 
 OTHER_PACKINGS = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip"}
-"""How other packed files begin, which are not unpacked."""
+"""First bytes of files with other packings, which are rejected."""
 
 
 @contextmanager
@@ -28,17 +28,17 @@ def opened(path: os.PathLike[str] | str) -> Iterator[BinaryIO]:
     Parameters
     ----------
     path : path_like
-        The file.
+        File to read.
 
     Yields
     ------
     binary stream
-        Its content.
+        Content of the file.
 
     Raises
     ------
     FileFormatError
-        If it cannot be opened or read.
+        If the file cannot be opened or read.
     """
     try:
         with open(path, "rb") as stream:
@@ -49,35 +49,40 @@ def opened(path: os.PathLike[str] | str) -> Iterator[BinaryIO]:
 
 
 def check_regular(path: os.PathLike[str] | str) -> None:
-    """Refuse pipes and devices, where a file is read more than once or has no end.
+    """Reject pipes and devices: they cannot be read twice, or have no end.
 
     Raises
     ------
     FileFormatError
-        If it is there, but no regular file.
+        If the path exists, but is no regular file.
     """
     try:
         if os.path.exists(path) and not os.path.isfile(path):
             raise FileFormatError(path, "not a regular file")
     except ValueError:
-        # the name is impossible, which opening it tells
+        # the name is impossible; opening it raises the error
         return
 
 
 def content(path: os.PathLike[str] | str, size: int = -1) -> bytes:
-    """The first bytes of a file, or all, unpacked if it was packed by gzip.
+    """Read a file, or its first bytes. A file packed by gzip is unpacked.
 
     Parameters
     ----------
     path : path_like
-        The file.
+        File to read.
     size : int, optional
-        How many bytes at most.
+        Largest number of bytes to read; by default, the whole file.
+
+    Returns
+    -------
+    bytes
+        Content of the file, unpacked.
 
     Raises
     ------
     FileFormatError
-        If it cannot be read.
+        If the file cannot be read, is packed in another way, or is larger than `LARGEST_FILE`.
     """
     check_regular(path)
     with opened(path) as stream:

@@ -1,8 +1,8 @@
-"""Files which appear whole or not at all.
+"""Writing files so that they appear complete or not at all.
 
-Outputs are written under temporary names beside their targets, while the program
-goes on, and put in place together at the end. What is not a regular file, like /dev/null or a
-pipe, is written to directly, when all others are complete but not yet in place.
+Outputs are written under temporary names in the folders of their targets, in other threads. At the
+end they are renamed together. Targets that are not regular files, like /dev/null or a pipe, are
+written directly, when all other files are complete but not yet renamed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import BinaryIO, Self
 from cupysim.errors import CupysimError
 
 WRITERS = 2
-"""Files which are filled at the same time: one is computed while another is copied."""
+"""Number of files that are filled at the same time: one is computed while another is copied."""
 
 
 class OutputError(CupysimError):
@@ -32,9 +32,9 @@ class OutputError(CupysimError):
     Parameters
     ----------
     path : path_like
-        The file.
+        Name of the file.
     reason : str
-        Reason of the system.
+        Reason, for the message.
     """
 
     def __init__(self, path: object, reason: str) -> None:
@@ -43,11 +43,11 @@ class OutputError(CupysimError):
 
 
 class OutputFiles:
-    """Several files which are put in place together, or none of them.
+    """Several output files that appear together, or none of them.
 
-    Use it as a context manager: leaving it without an error puts the files in
-    place, leaving it by an error removes what was written. What a writer writes
-    must not change any more: it does so in another thread.
+    Use it as a context manager. Leaving it without an error puts the files in place. Leaving it
+    by an error removes the temporary files. A writer runs in another thread, so the data that it
+    writes must not change any more.
 
     Examples
     --------
@@ -77,7 +77,7 @@ class OutputFiles:
         try:
             if kind is None:
                 self._wait_for_writers()
-                # a pipe may wait for its reader, which the user must be able to end
+                # a pipe may wait for its reader; the user must be able to interrupt that
                 self._fill_special_files()
                 with signals_deferred():
                     self._put_in_place()
@@ -100,14 +100,14 @@ class OutputFiles:
         Parameters
         ----------
         path : path_like
-            Where the file shall be in the end.
+            Final name of the file.
         writer : callable
-            Writes the content to the binary stream it is given.
+            Writes the content to the binary stream that it gets.
 
         Raises
         ------
         OutputError
-            If the file cannot be made. That it cannot be filled shows at the end.
+            If the file cannot be made. Errors of the writer are raised at the end.
         """
         target = check_writable(path)
         special = is_special(target)
@@ -128,12 +128,12 @@ class OutputFiles:
         Returns
         -------
         list of tuple of path_like and Path
-            Each file, and where its content is until it is put in place.
+            Final name of each file, and the temporary file with its content.
 
         Raises
         ------
         OutputError
-            If one cannot be filled.
+            If a file cannot be filled.
         """
         self._wait_for_writers()
         names = [name for name, _, _ in self._writers]
@@ -147,20 +147,20 @@ class OutputFiles:
                 raise OutputError(path, error.strerror or str(error)) from error
 
     def _fill_special_files(self) -> None:
-        """Devices and pipes, before the others are put in place: they are the ones which fail."""
+        """Write devices and pipes before other files are put in place, because they may fail."""
         for temporary, target, special in self._staged:
             if special:
                 try:
                     with temporary.open("rb") as source, target.open("wb") as sink:
                         shutil.copyfileobj(source, sink)
                 except BrokenPipeError:
-                    # the reader has had enough
+                    # the reader closed the pipe
                     continue
                 except OSError as error:
                     raise OutputError(target, error.strerror or str(error)) from error
 
     def _put_in_place(self) -> None:
-        """Rename all files; if one cannot be, those before it get their old content back."""
+        """Rename all files. If one fails, the files before it get their old content back."""
         done: list[tuple[Path, Path | None]] = []
         try:
             for temporary, target, special in self._staged:
@@ -189,7 +189,7 @@ def _fill(descriptor: int, writer: Callable[[BinaryIO], object]) -> None:
 
 
 def _keep(target: Path, temporary: Path) -> Path | None:
-    """A second name for a file which is about to be replaced, where that is possible."""
+    """Give a file that will be replaced a second name; None if that is not possible."""
     backup = temporary.with_name(f"{temporary.name}.old")
     try:
         os.link(target, backup)
@@ -200,12 +200,12 @@ def _keep(target: Path, temporary: Path) -> Path | None:
 
 @contextlib.contextmanager
 def signals_deferred() -> Iterator[None]:
-    """Let interruptions wait until something which must not be cut in two is done."""
+    """Defer interruptions until the end of a block that must not be interrupted."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     caught: list[int] = []
-    # not by blocking them, since other threads would then be asked to handle them
+    # blocking the signals would let other threads handle them
     before = {
         number: signal.signal(number, lambda received, _: caught.append(received))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -220,22 +220,22 @@ def signals_deferred() -> Iterator[None]:
 
 
 def check_writable(path: os.PathLike[str] | str) -> Path:
-    """Find out before the work whether a file can be written after it.
+    """Check, before the work, that a file can be written after it.
 
     Parameters
     ----------
     path : path_like
-        The file; a symbolic link means the file it points to.
+        File to write. A symbolic link stands for the file it points to.
 
     Returns
     -------
     Path
-        The file itself.
+        The file itself, with symbolic links resolved.
 
     Raises
     ------
     OutputError
-        If it is a directory, or its directory is missing or not writable.
+        If the path is a directory, or its directory is missing or not writable.
     """
     if not os.fspath(path):
         raise OutputError("''", "the file name is empty")
@@ -261,19 +261,19 @@ def check_writable(path: os.PathLike[str] | str) -> Path:
 
 
 def refuse_inputs(path: os.PathLike[str] | str, inputs: Iterable[object]) -> None:
-    """Refuse to replace a file which was read.
+    """Refuse to replace an input file.
 
     Parameters
     ----------
     path : path_like
-        Where to write.
+        File to write.
     inputs : iterable of path_like
-        What was read.
+        Files that were read.
 
     Raises
     ------
     OutputError
-        If it is one of them, or cannot be written.
+        If `path` is one of the inputs, or cannot be written.
     """
     target = check_writable(path)
     if not is_special(target) and str(target) in {os.path.realpath(str(name)) for name in inputs}:
@@ -281,14 +281,14 @@ def refuse_inputs(path: os.PathLike[str] | str, inputs: Iterable[object]) -> Non
 
 
 def is_special(target: Path) -> bool:
-    """Whether a file must be written to, not replaced: devices, pipes, open files."""
+    """Whether a file must be written to directly, not replaced: devices, pipes, open files."""
     if not target.exists() or target.is_dir():
         return False
     return not target.is_file() or target.absolute().parts[1] in ("dev", "proc")
 
 
 def _permissions(target: Path) -> int:
-    """Those of the file which is replaced, else what a new file would have."""
+    """Permissions of the file that is replaced, or those of a new file."""
     if target.exists():
         return stat.S_IMODE(target.stat().st_mode)
     mask = os.umask(0)

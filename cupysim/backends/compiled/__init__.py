@@ -1,1 +1,1 @@
-"""Compiled backends: one kernel source for GPUs and CPUs."""
+"""Compiled backends: one kernel source serves GPUs and CPUs."""

@@ -1,10 +1,9 @@
-"""Rendering with compiled kernels: what the GPU and the host backend have in common.
+"""Rendering with compiled kernels: the part that the cuda and the host backend have in common.
 
-An image is worked through in bands of pixels which take a fraction of a second, so that
-progress shows and an interruption is heard. What depends on the order of the
-C program's serial loops is found out beforehand by searches, and the pixels concerned
-are rendered in parts: orientations of the first sweep (quirk Q3), and the end of
-interpolation (quirk Q23).
+An image is rendered in bands of pixels. A band takes a fraction of a second, so that progress can
+be shown and an interruption takes effect. Two things depend on the order of the C program's serial
+loops: the orientations of the first sweep (quirk Q3) and the end of interpolation (quirk Q23).
+Searches find them before the render, and the pixels concerned are rendered in parts.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ from cupysim.maths.arrays import array_namespace
 from cupysim.plan.render_plan import RenderPlan
 
 LARGEST_TABLE = 2**31 - 1
-"""Entries of a table of structure factors which the kernel can count."""
+"""Largest number of entries in a table of structure factors: GPUs count them in 32 bits."""
 
 
 @dataclass
 class _Shot:
-    """What is found out in one image of a shot and holds for the next."""
+    """What the search in one panel of a shot found; it also holds for the next panels."""
 
     first_sweep_pending: bool
     stop: InterpolationStop | None = None
@@ -41,19 +40,20 @@ class _Shot:
 
 @dataclass
 class Panel:
-    """Pixels of one image, and the special ones among them."""
+    """The pixels to render of one panel, and the special pixels among them."""
 
     plan: RenderPlan
     panel: int
     workers: list[BandWorker]
     count: int
     first_sweep: tuple[int, int] | None = None
-    """Place of the pixel and its ray."""
+    """Place of the pixel with the first executed sweep, and the ray (quirk Q3)."""
     stop: tuple[int, int] | None = None
-    """Place of the pixel and its step; everything, if interpolation ended before."""
+    """Place of the pixel where interpolation ends, and the step (quirk Q23). (-1, 0) if it ended in
+    an earlier panel."""
 
     def find_first_sweep(self, shot: _Shot) -> None:
-        """Find the first sweep which is executed at all."""
+        """Find the first sweep over the spindle that is executed at all (quirk Q3)."""
         if not shot.first_sweep_pending:
             return
         worker, first = self.workers[0], 0
@@ -69,7 +69,7 @@ class Panel:
         shot.first_sweep_pending = self.first_sweep is None
 
     def find_stop(self, shot: _Shot, observer: Observer) -> None:
-        """Find the step which ends interpolation."""
+        """Find the step that ends interpolation (quirk Q23)."""
         if not (self.plan.factors.interpolate and self.plan.factors.stops):
             return
         if shot.stop is not None:
@@ -91,7 +91,7 @@ class Panel:
                     return
 
     def _pieces(self) -> list[Piece]:
-        """Runs of pixels with the same spans; special pixels are runs of their own."""
+        """Runs of pixels with the same spans. A special pixel is a run of its own."""
         special = {place for place, _ in filter(None, (self.first_sweep, self.stop)) if place >= 0}
         edges = sorted({0, self.count, *special, *(place + 1 for place in special)})
         pieces = []
@@ -105,7 +105,7 @@ class Panel:
         return pieces
 
     def render(self, sink: Any, observer: Observer) -> float:
-        """Let the workers render all pixels into a sink; gives the sum of solid angles."""
+        """Let the workers render all pixels into a sink. Returns the sum of solid angles (sr)."""
         bands = _Bands(self._pieces())
         if len(self.workers) == 1:
             total = 0.0
@@ -117,14 +117,14 @@ class Panel:
 
 
 class _Bands:
-    """Hands out the pixels of an image in bands, each as large as its worker is fast."""
+    """Hands out the pixels of an image in bands. Faster workers get larger bands."""
 
     def __init__(self, pieces: list[Piece]) -> None:
         self._pieces = list(reversed(pieces))
         self._lock = threading.Lock()
 
     def take(self, worker: BandWorker) -> Piece | None:
-        """The next band, or None when all are taken."""
+        """Take the next band; None when all are taken."""
         with self._lock:
             if not self._pieces:
                 return None
@@ -137,7 +137,7 @@ class _Bands:
             return piece
 
     def drop(self) -> None:
-        """Hand out nothing more."""
+        """Hand out no more bands."""
         with self._lock:
             self._pieces.clear()
 
@@ -145,7 +145,7 @@ class _Bands:
 def _render_together(
     workers: Sequence[BandWorker], bands: _Bands, sink: Any, observer: Observer
 ) -> float:
-    """Let several devices share an image; its sum of solid angles."""
+    """Let several devices share an image. Returns the sum of its solid angles (sr)."""
     done: queue.Queue[tuple[int, float] | BaseException | None] = queue.Queue()
 
     def work(worker: BandWorker) -> None:
@@ -187,23 +187,23 @@ def render(plan: RenderPlan, observer: Observer, engines: Sequence[Engine], imag
     Parameters
     ----------
     plan : RenderPlan
-        What to render.
+        Plan of the images.
     observer : Observer
-        Hears how far the render is.
+        Receives the progress.
     engines : sequence of Engine
-        Devices which share the work.
+        Devices that share the work.
     image : ndarray or cupy.ndarray of float32, shape plan.shape
-        Zeros, where the images go.
+        Array of zeros to write the images to.
 
     Returns
     -------
     Rendered
-        The images and what is reported of them.
+        The images, and what reports need to know of them.
 
     Raises
     ------
     CupysimError
-        If the table of structure factors is too large to be counted.
+        If the table of structure factors has more than `LARGEST_TABLE` entries.
     """
     check_table(plan)
     omega_sum = array_namespace(image).zeros(plan.shape[:2])
@@ -240,20 +240,20 @@ def render(plan: RenderPlan, observer: Observer, engines: Sequence[Engine], imag
 
 
 def check_table(plan: RenderPlan) -> None:
-    """Refuse a table of structure factors which the kernel cannot count.
+    """Reject a table of structure factors that is too large for the kernel.
 
     Parameters
     ----------
     plan : RenderPlan
-        The image.
+        Plan of the image.
 
     Raises
     ------
     CupysimError
-        If it has too many entries.
+        If the table has more than `LARGEST_TABLE` entries.
     """
     if plan.factors.table.size > LARGEST_TABLE:
         raise CupysimError(
-            f"the table of structure factors has {plan.factors.table.size} entries, compiled "
-            f"backends take {LARGEST_TABLE}; use the numpy backend"
+            f"the table of structure factors has {plan.factors.table.size} entries; compiled "
+            f"backends accept at most {LARGEST_TABLE}; use the numpy backend"
         )

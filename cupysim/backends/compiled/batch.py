@@ -1,4 +1,4 @@
-"""Several small images in one launch, which would not keep a device busy one by one."""
+"""Rendering several small images in one launch. A single one would not keep a device busy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cupysim.backends.compiled.worker import SECONDS_AT_ONCE, cells_of, variant_
 from cupysim.plan.render_plan import RenderPlan
 
 MOST_SHOTS = 65535
-"""Rows of blocks which a GPU takes."""
+"""Largest number of shots in a launch: a GPU accepts at most so many rows of blocks."""
 
 
 def shots_at_once(plan: RenderPlan, engines: Sequence[Engine]) -> int:
@@ -25,15 +25,16 @@ def shots_at_once(plan: RenderPlan, engines: Sequence[Engine]) -> int:
     Parameters
     ----------
     plan : RenderPlan
-        What to render.
+        Plan of the images.
     engines : sequence of Engine
-        What is to render it.
+        Devices that render them.
 
     Returns
     -------
     int
-        With 0, they are rendered one after the other, in bands, with the same result. So are those
-        in which something depends on the order of the C program's loops (quirks Q3, Q23).
+        Number of shots. 0 means that shots are rendered one after the other, in bands, with the
+        same result. It is 0 if something depends on the order of the C program's loops (quirks
+        Q3, Q23).
     """
     n_shots, n_panels = plan.shape[:2]
     factors, crystals = plan.factors, plan.crystals
@@ -55,7 +56,7 @@ def shots_at_once(plan: RenderPlan, engines: Sequence[Engine]) -> int:
     if wanted < engine.smallest_batch:
         return 0
     if n_shots > 1:
-        # the only thing by which shots of a plan may need several variants
+        # only very large crystals can make shots of one plan need several variants
         enormous = crystals.largest_counts > LARGEST_MIXED
         if enormous.any() and not enormous.all():
             return 0
@@ -70,20 +71,20 @@ def render_at_once(
     Parameters
     ----------
     plan : RenderPlan
-        What to render.
+        Plan of the images.
     engine : Engine
-        What renders it.
+        Device that renders them.
     numbers : ndarray of int or None
-        Pixels to render, in raster order; None for all of the region.
+        Numbers of the pixels to render, in raster order; None for the whole region.
     image : ndarray or cupy.ndarray of float32, shape plan.shape
-        Where the images go.
+        Array to write the images to.
     shots : slice
-        Which shots.
+        Numbers of the shots to render.
 
     Returns
     -------
     ndarray, shape (n_shots,)
-        Sums of solid angles (sr).
+        Sum of the solid angles of each shot (sr).
     """
     count = plan.n_region if numbers is None else len(numbers)
     n_shots = shots.stop - shots.start
@@ -117,7 +118,7 @@ def render_at_once(
 def _matrices(
     plan: RenderPlan, engine: Engine, precision: Precision, shots: slice
 ) -> np.ndarray | int:
-    """Where the orientations of each shot lie."""
+    """Addresses of the orientations of each shot."""
     count = count_orientations(plan)
     n_shots = shots.stop - shots.start
 
@@ -138,7 +139,7 @@ def _matrices(
 
 
 def listed(plan: RenderPlan, panel: int) -> np.ndarray | None:
-    """Numbers of the pixels in region and mask, in raster order; None for the whole region."""
+    """Numbers of the region's pixels that the mask keeps, in raster order; None without a mask."""
     if plan.mask is None or plan.n_region == 0:
         return None
     rows, columns = np.nonzero(plan.mask[panel][plan.rows, plan.columns])

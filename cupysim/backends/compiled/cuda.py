@@ -1,6 +1,6 @@
-"""The CUDA backend: the kernel on NVIDIA GPUs, through CuPy.
+"""The cuda backend: the kernel on NVIDIA GPUs, through CuPy.
 
-CuPy is imported where it is used; nothing here needs it to be installed.
+CuPy is imported where it is used, so this module can be imported without CuPy.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan
 
 STEPS_WORTH_A_DEVICE = 1e9
-"""Images with fewer steps are not shared among devices, unless they are named."""
+"""Steps for which one more device is worth it. Images with fewer steps are not shared among
+devices, unless the user names the devices."""
 
 INSTALL = "pip install 'cupy-cuda13x[ctk]' (or cuda12x, by the driver's CUDA version)"
 
 
 @cache
 def problem() -> str | None:
-    """Why this backend cannot be used; None if it can."""
+    """The reason why this backend cannot be used; None if it can."""
     if importlib.util.find_spec("cupy") is None:
         return f"CuPy is not installed: {INSTALL}"
     if not _driver_is_there():
@@ -40,11 +41,11 @@ def problem() -> str | None:
         count = cupy.cuda.runtime.getDeviceCount()
     except Exception as error:
         # CuPy's errors have no common parent, and a broken installation raises anything
-        return f"no device answers: {_first_line(error)}"
+        return f"no GPU responds: {_first_line(error)}"
     if not count:
-        return "there is no device"
+        return "no GPU was found"
     try:
-        # kept on disk, so that only the first run takes time for it
+        # CuPy keeps the result on disk, so only the first run takes time for it
         cupy.RawKernel('extern "C" __global__ void cupysim_probe() {}', "cupysim_probe").compile()
     except Exception as error:
         return f"CuPy cannot compile ({_first_line(error)}): {INSTALL} brings what it needs"
@@ -52,7 +53,7 @@ def problem() -> str | None:
 
 
 def _driver_is_there() -> bool:
-    # far faster than to import CuPy only to learn it
+    # this is far faster than importing CuPy
     try:
         ctypes.CDLL("libcuda.so.1")
     except OSError:
@@ -61,22 +62,22 @@ def _driver_is_there() -> bool:
 
 
 def devices(wanted: Sequence[int] | None) -> list[int]:
-    """Which devices to use.
+    """The numbers of the devices to use.
 
     Parameters
     ----------
     wanted : sequence of int or None
-        Their numbers; None for all.
+        Numbers that the user names; None for all devices.
 
     Returns
     -------
     list of int
-        Numbers.
+        Each number once.
 
     Raises
     ------
     CupysimError
-        If one does not exist.
+        If a device does not exist.
     """
     import cupy
 
@@ -90,7 +91,7 @@ def devices(wanted: Sequence[int] | None) -> list[int]:
 
 
 def versions() -> dict[str, str]:
-    """Of CuPy and CUDA."""
+    """Versions of CuPy, the CUDA runtime and the driver."""
     import cupy
 
     runtime = cupy.cuda.runtime
@@ -102,14 +103,15 @@ def versions() -> dict[str, str]:
 
 
 class CudaBackend:
-    """The kernel on GPUs; devices and what lies on them stay from image to image.
+    """The cuda backend. It keeps its devices, and the arrays on them, from image to image.
 
     Parameters
     ----------
     precision : Precision
-        In which numbers images are computed: mixed precision becomes that which suits the device.
+        Precision of images. On GPUs with few float64 units, mixed precision becomes pairs of
+        floats.
     wanted : sequence of int or None
-        Numbers of the devices; None for all.
+        Numbers of the devices to use; None for all.
     """
 
     name = "cuda"
@@ -122,7 +124,7 @@ class CudaBackend:
     def render(self, plan: RenderPlan, observer: Observer, image: Any = None) -> Rendered:
         """Compute images; see `cupysim.backends.rendered.OpenBackend`.
 
-        Into an image on a device, the first of the devices renders alone.
+        If the image lies on a device, the first device renders it alone.
         """
         with explained():
             used = self.engines(plan, self._precision)
@@ -138,7 +140,8 @@ class CudaBackend:
         """Compute an image's derivatives; see `cupysim.backends.rendered.OpenBackend`."""
         if device_arrays and plan.wants_factors:
             raise CupysimError(
-                "device_arrays: derivatives with structure factors are collected on the host"
+                "device_arrays: derivatives with respect to structure factors are collected on "
+                "the host"
             )
         with explained():
             engines = self.engines(plan.plan, Precision.DOUBLE)
@@ -147,7 +150,7 @@ class CudaBackend:
             return differentiation.differentiate(plan, observer, engines[:1], self.new_device_array)
 
     def new_device_array(self, shape: tuple[int, ...], dtype: type, /) -> Any:
-        """Zeros on the first device."""
+        """An array of zeros on the first device."""
         with explained():
             import cupy
 
@@ -156,24 +159,25 @@ class CudaBackend:
 
     @property
     def n_devices(self) -> int:
-        """GPUs that may share an image."""
+        """Number of GPUs that may share an image."""
         with explained():
             return len(devices(self._wanted))
 
     def engines(self, plan: RenderPlan, precision: Precision) -> list[CudaEngine]:
-        """Engines of the wanted devices, or of as many as an image is worth.
+        """Engines of the devices that render an image.
 
         Parameters
         ----------
         plan : RenderPlan
-            The image.
+            Plan of the image.
         precision : Precision
-            In which numbers.
+            Precision of the computation.
 
         Returns
         -------
         list of CudaEngine
-            At least one.
+            One engine for each device that the user names. If the user names none, one for each
+            `STEPS_WORTH_A_DEVICE` steps of the image; at least one.
 
         Raises
         ------
@@ -190,13 +194,13 @@ class CudaBackend:
         return [self._kept[number, precision] for number in numbers]
 
     def close(self) -> None:
-        """Let devices and what lies on them go."""
+        """Release the devices and the arrays on them."""
         self._kept.clear()
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn CuPy's errors into ours, its absence included."""
+    """Turn CuPy's errors, and the error that CuPy is missing, into errors of cupysim."""
     reason = problem()
     if reason is not None:
         raise DeviceError(f"backend cuda: {reason}")
@@ -216,7 +220,7 @@ def explained() -> Iterator[None]:
     except cupy.cuda.runtime.CUDARuntimeError as error:
         raise DeviceError(f"backend cuda: {_first_line(error)}") from error
     except (cupy.cuda.driver.CUDADriverError, RuntimeError) as error:
-        # CuPy tells of missing headers and libraries by plain errors
+        # CuPy raises plain errors if headers or libraries are missing
         raise DeviceError(f"backend cuda: {_first_line(error)}") from error
 
 

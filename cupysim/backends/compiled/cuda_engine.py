@@ -1,6 +1,6 @@
 """One GPU as an engine: kernels, memory and launches, through CuPy.
 
-CuPy is imported where it is used; nothing here needs it to be installed.
+CuPy is imported where it is used, so this module can be imported without CuPy.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from cupysim.backends.compiled.variants import Precision, Variant
 from cupysim.native import sources
 
 STEPS_PER_SECOND = 1e10
-"""Of a device, as a first guess."""
+"""First guess of a device's speed, in steps per second."""
 
 SMALLEST_BAND = 2**16
-"""Pixels which keep a device busy."""
+"""Number of pixels that keeps a device busy."""
 
 LARGEST_BAND = 2**23
-"""Pixels whose results fit any device, if it has memory for them."""
+"""Largest number of pixels of a band. A device with little free memory gets fewer."""
 
 BYTES_PER_PIXEL = 4 + 8 + 8 * STATE_SIZE
-"""Of results and state on the device."""
+"""Bytes that the results and the state of a pixel need on the device."""
 
 LARGEST_SHARE = 0.25
-"""Of the free memory, for a band and for orientations."""
+"""Largest part of the free memory for a band, and for orientations."""
 
 SLOW_FLOAT64 = 8
-"""Devices with so few float64 units compute mixed precision in pairs of floats."""
+"""Ratio of float32 to float64 speed from which on mixed precision becomes pairs of floats."""
 
 PRECISION_RATIO = 87
-"""The runtime's number of the device attribute: float32 operations in the time of one float64."""
+"""The CUDA runtime's number of the device attribute "ratio of float32 to float64 speed"."""
 
 
 @cache
@@ -56,7 +56,7 @@ def kernel_source() -> str:
 
 @cache
 def _kernel(_: int, program: KernelProgram) -> Callable[..., None]:
-    """A compiled kernel, loaded on the device which is current: its number is the cache's key."""
+    """A compiled kernel, loaded on the current device. The device number is a key of the cache."""
     import cupy
 
     module = cupy.RawModule(code=kernel_source(), options=program.options)
@@ -64,7 +64,7 @@ def _kernel(_: int, program: KernelProgram) -> Callable[..., None]:
 
 
 def on_device(image: Any) -> bool:
-    """Whether an image lies on a device already, where results then go directly."""
+    """Whether an array lies on a device. Kernels write to such an array directly."""
     return hasattr(image, "__cuda_array_interface__")
 
 
@@ -74,9 +74,9 @@ class CudaEngine:
     Parameters
     ----------
     number : int
-        Which device.
+        Number of the device.
     precision : Precision
-        In which numbers.
+        Precision of images.
     """
 
     backend = "cuda"
@@ -101,7 +101,7 @@ class CudaEngine:
         self.tables = DeviceTables()
 
     def _release(self) -> None:
-        """Let the buffers of a band, of a batch or of slopes go."""
+        """Release the buffers of a band, a batch or derivatives."""
         self._image: Any = None
         self._omega: Any = None
         self._state: Any = None
@@ -109,37 +109,37 @@ class CudaEngine:
         self._results: dict[str, Any] = {}
 
     def _device(self) -> Any:
-        """The device, as a context in which it is current."""
+        """The device, as a context manager that makes it current."""
         import cupy
 
         return cupy.cuda.Device(self.number)
 
     @property
     def largest_band(self) -> int:
-        """Pixels whose results the device has room for, beside what it holds now."""
+        """Number of pixels for which the device has memory now."""
         with self._device():
             most = int(self._free_bytes() * LARGEST_SHARE) // BYTES_PER_PIXEL
         return max(THREADS, min(LARGEST_BAND, most))
 
     @property
     def largest_batch(self) -> int:
-        """Pixels of all images of a batch, whose results must have room."""
+        """Largest number of pixels of all images of a batch, limited by memory."""
         return self.largest_band
 
     @property
     def smallest_band(self) -> int:
-        """Pixels which keep the device busy."""
+        """Number of pixels that keeps the device busy."""
         return min(SMALLEST_BAND, self.largest_band)
 
     def _free_bytes(self) -> int:
-        """Free memory of the current device, CuPy's reserve included."""
+        """Free memory of the current device (bytes), including CuPy's reserve."""
         import cupy
 
         reserve = cupy.get_default_memory_pool().free_bytes()
         return int(cupy.cuda.runtime.memGetInfo()[0] + reserve)
 
     def empty_image(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Zeros in memory to which the device copies directly, if there is enough of it."""
+        """Zeros in pinned memory, which the device copies to directly; else in ordinary memory."""
         import cupy
         import cupyx
 
@@ -150,10 +150,10 @@ class CudaEngine:
                 return np.zeros(shape, dtype=np.float32)
 
     def replace(self, name: str, array: np.ndarray) -> int:
-        """Copy an array in the place of an earlier one of this name; its address.
+        """Copy an array to the device, replacing the earlier one of this name. Returns its address.
 
-        One for which the device has no room stays in the computer's memory, where the device
-        reads the parts it needs.
+        If the device has too little memory, the array stays in the computer's memory. The device
+        then reads the parts that it needs from there.
         """
         import cupy
         import cupyx
@@ -162,7 +162,7 @@ class CudaEngine:
         with self._device():
             try:
                 kept = cupy.empty(array.shape, dtype=array.dtype)
-                # not asarray, whose detour over pinned memory takes twice the array's size
+                # not asarray: its detour over pinned memory needs twice the array's size
                 kept.set(array)
                 address = kept.data.ptr
             except cupy.cuda.memory.OutOfMemoryError:
@@ -175,7 +175,7 @@ class CudaEngine:
     def open_band(
         self, launch: np.ndarray, image: Any, numbers: tuple[int, int], in_parts: bool
     ) -> None:
-        """Make room for a band's results on the device, unless the image lies there."""
+        """Allocate memory for a band's results on the device, unless the image lies there."""
         import cupy
 
         n_pixels = int(launch["n_pixels"])
@@ -195,11 +195,14 @@ class CudaEngine:
         self._sink = None if on_device(image) else image.reshape(-1)[first : last + 1]
 
     def render(self, launch: np.ndarray, variant: Variant) -> None:
-        """Carry out a launch, and wait for it: launches are short and errors appear in place."""
+        """Carry out a launch and wait for its end, so that its errors appear here."""
         self._run(render_program(variant), launch)
 
     def close_band(self) -> Any:
-        """Copy photons to the image; the sum of solid angles, on the device if the image is."""
+        """Copy photons to the image. Returns the sum of solid angles (sr).
+
+        The sum stays on the device if the image lies there.
+        """
         with self._device():
             total = self._omega.sum()
             if self._sink is not None:
@@ -209,7 +212,7 @@ class CudaEngine:
         return total
 
     def open_batch(self, launches: np.ndarray, images: Any, numbers: tuple[int, int]) -> None:
-        """Make room for the results of several images on the device, unless they lie there."""
+        """Allocate memory for the results of several images, unless they lie on the device."""
         import cupy
 
         first, last = numbers
@@ -230,11 +233,14 @@ class CudaEngine:
         self._sink = images.reshape(count, -1)[:, first : last + 1]
 
     def render_batch(self, launches: np.ndarray, variant: Variant) -> None:
-        """Carry out launches of the same numbers of pixels together."""
+        """Carry out several launches together. All must have the same number of pixels."""
         self._run(render_program(variant, is_batch=True), launches)
 
     def close_batch(self) -> Any:
-        """Copy photons to the images; the sums of solid angles, on the device if they are."""
+        """Copy photons to the images. Returns the sums of solid angles (sr).
+
+        The sums stay on the device if the images lie there.
+        """
         with self._device():
             if self._sink is None:
                 sums = self._omega.sum(axis=1)
@@ -247,7 +253,7 @@ class CudaEngine:
     def open_slopes(
         self, launch: np.ndarray, slopes: Any, numbers: tuple[int, int], state: int
     ) -> None:
-        """Make room for a band's slopes on the device, unless their array lies there."""
+        """Allocate memory for a band's derivatives, unless their array lies on the device."""
         import cupy
 
         first, last = numbers
@@ -266,14 +272,14 @@ class CudaEngine:
                 launch["state"] = self._state.data.ptr
 
     def close_slopes(self) -> None:
-        """Copy slopes to their array, unless it lies on the device."""
+        """Copy derivatives to their array, unless it lies on the device."""
         if self._sink is not None:
             with self._device():
                 self._sink[...] = self._image.get()
         self._release()
 
     def open_results(self, launch: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
-        """Copy the arrays to the device, where results go."""
+        """Copy the arrays to the device. The kernel writes its results to the copies."""
         import cupy
 
         self._release()
@@ -285,18 +291,18 @@ class CudaEngine:
                 launch[name] = copy.data.ptr
 
     def differentiate(self, launch: np.ndarray, variant: Variant, entries: bool) -> None:
-        """Carry out a launch for slopes with parameters, or for entries of structure factors."""
+        """Carry out a launch for derivatives with respect to parameters or structure factors."""
         self._run(gradient_program(variant, entries), launch)
 
     def close_results(self) -> dict[str, np.ndarray]:
-        """The arrays, copied back."""
+        """Copy the results back. Returns them by the names of their fields."""
         with self._device():
             found = {name: copy.get() for name, copy in self._results.items()}
         self._release()
         return found
 
     def find_first_ray(self, launch: np.ndarray) -> np.ndarray:
-        """For each pixel of a launch the first ray within the resolution limit, or -1."""
+        """Number of the first ray within the resolution limit for each pixel of a launch, or -1."""
         import cupy
 
         with self._device():
@@ -308,7 +314,7 @@ class CudaEngine:
     def find_interpolation_stop(
         self, launch: np.ndarray, variant: Variant
     ) -> tuple[np.ndarray, np.ndarray]:
-        """For each pixel the first step which leaves the table, or -1, and its h, k, l."""
+        """Number of the first step that leaves the table for each pixel, or -1, and its h, k, l."""
         import cupy
 
         n_pixels = int(launch["n_pixels"])
@@ -319,7 +325,7 @@ class CudaEngine:
             return found.get(), indices.get()
 
     def _run(self, program: KernelProgram, launch: np.ndarray) -> None:
-        """Launch a kernel; of several launches, there is a row of blocks for each."""
+        """Launch a kernel. Several launches run as rows of blocks, one row for each launch."""
         import cupy
 
         several = launch.ndim > 0

@@ -1,4 +1,4 @@
-"""What lies on a device and may serve the next image too."""
+"""Arrays on a device that several images may share."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cupysim.backends.compiled.variants import Precision
 from cupysim.plan.render_plan import RenderPlan
 
 Put = Callable[[str, np.ndarray], int]
-"""An engine's way to copy an array to its device, in the place of one of this name."""
+"""Copies an array to a device, replacing the earlier one of this name. Returns its address."""
 
 
 class Same:
-    """Equal to what holds the very same object, which it keeps alive."""
+    """Wraps an object for comparison by identity. It keeps the object alive, so its id is valid."""
 
     def __init__(self, held: object) -> None:
         self.held = held
@@ -29,34 +29,37 @@ class Same:
 
 
 class DeviceTables:
-    """Arrays on a device by their names, with their contents and addresses, and the last launch."""
+    """The arrays on a device, by name, with their contents and addresses.
+
+    It also keeps the last launch, to describe the next one faster.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[object, int]] = {}
         self.describe = LaunchMaker()
 
     def address(self, put: Put, name: str, contents: object, make: Callable[[], np.ndarray]) -> int:
-        """Where the array with these contents lies; it is made and put there if it is not."""
+        """The address of the array with these contents. It is made and copied if necessary."""
         if name not in self._kept or self._kept[name][0] != contents:
-            # the array before is gone, even if there is no room for the new one
+            # `put` drops the earlier array, even if there is no memory for the new one
             self._kept.pop(name, None)
             self._kept[name] = contents, put(name, make())
         return self._kept[name][1]
 
     def sources(self, put: Put, plan: RenderPlan, shots: slice) -> int:
-        """Where the sources of some shots of a plan lie."""
+        """The address of the sources of some shots of a plan."""
         contents = Same(plan.sources), shots.start, shots.stop
         return self.address(put, "sources", contents, lambda: source_records(plan, shots))
 
     def crystals(self, put: Put, plan: RenderPlan, shots: slice) -> int:
-        """Where the crystals of some shots of a plan lie, without their orientations."""
+        """The address of the crystals of some shots of a plan, without their orientations."""
         crystals = plan.crystals
         shared = (crystals.n_cells, crystals.spot_axes, crystals.spot_counts)
         contents = *map(Same, shared), shots.start, shots.stop
         return self.address(put, "crystals", contents, lambda: crystal_records(plan, shots))
 
     def factors(self, put: Put, plan: RenderPlan, precision: Precision) -> int:
-        """Where the structure factors of a plan lie."""
+        """The address of the structure factors of a plan."""
         factors = plan.factors
         contents = Same(factors.owner), factors.address, factors.table.shape, precision
         return self.address(put, "table", contents, lambda: factor_records(plan, precision))

@@ -1,7 +1,9 @@
-"""Gradients with compiled kernels: what the GPU and the host backend have in common.
+"""Derivatives with compiled kernels: the part that the cuda and the host backend have in common.
 
-Bands, parts and several devices are those of images (`cupysim.backends.compiled.bands`); what is
-kept of a pixel between the launches of a band are its columns, or its list of structure factors.
+Bands, parts and several devices work as for images (`cupysim.backends.compiled.bands`). Between the
+launches of a band, a pixel's columns are kept, or its list of structure factors. Columns are the
+derivatives with respect to the intermediates through which all parameters act
+(`cuda_src/gradient.cuh`).
 """
 
 from __future__ import annotations
@@ -45,21 +47,24 @@ GROUP_BITS = (
     (16, COUNTS, SPREAD),
     (32, SPREAD, PHOTONS),
 )
-"""Bits of the kernel's groups of columns, and where they begin and end."""
+"""The kernel's groups of columns: bit, first column, and the column after the last."""
 
 SLOWNESS = 4
-"""How many times slower slopes are than an image, as a first guess."""
+"""First guess of how many times slower derivatives are than an image."""
 
 FIRST_CAPACITY = {Factors.NEAREST: 8, Factors.TRICUBIC: 128}
-"""Entries of structure factors for which there is room at first."""
+"""Number of structure factors for which a pixel's list has room at first."""
 
 BAND_BYTES = 2**28
-"""Of a band's results."""
+"""Largest size of a band's results (bytes)."""
 
 
 @dataclass
 class _Sink:
-    """Where results go: slopes, with photons as the last, by pixel number, and entries."""
+    """Where results are written: derivatives by pixel number, and sums for structure factors.
+
+    The last row of `values` holds the photons.
+    """
 
     values: Any
     sums: FactorSums | None
@@ -77,7 +82,7 @@ class _GradientWorker(BandWorker):
         super().__init__(engine, gradient_plan.plan, (0, 0), numbers)
         self.rate /= SLOWNESS
         self.gradient_plan = gradient_plan
-        # the last row gives the photons
+        # the last row yields the photons
         rows = np.vstack([gradient_plan.rows, np.eye(COLUMNS)[PHOTONS]])
         used = rows != 0.0
         first = np.argmax(used, axis=1)
@@ -95,7 +100,7 @@ class _GradientWorker(BandWorker):
             base[name] = engine.replace(name, array)
 
     def band_size(self, span_list: list[Span], slowness: int = 1) -> int:
-        """Pixels which take as long as a band should, and whose results fit."""
+        """Number of pixels of a band, limited by its duration and the size of its results."""
         size = super().band_size(span_list, slowness)
         per_pixel = 8 * (COLUMNS + int(self._base["n_parameters"]))
         return max(1, min(size, BAND_BYTES // per_pixel))
@@ -113,7 +118,7 @@ class _GradientWorker(BandWorker):
         return 0.0
 
     def _carry_out(self, piece: Piece, launch: np.ndarray, entries: bool) -> None:
-        """All launches of a band; how long they take is how fast the device is."""
+        """Carry out all launches of a band, and measure the speed of the device."""
         with self.timed(piece):
             parts = list(self._parts(piece))
             for number, span in enumerate(parts):
@@ -124,7 +129,11 @@ class _GradientWorker(BandWorker):
                 launch["is_first_part"] = False
 
     def _collect(self, piece: Piece, sums: FactorSums) -> None:
-        """Entries of structure factors; pixels which have too many are asked again."""
+        """Collect derivatives with respect to structure factors.
+
+        Pixels with more structure factors than their lists hold are computed again with longer
+        lists.
+        """
         interpolate = self.plan.factors.interpolate
         capacity = FIRST_CAPACITY[Factors.TRICUBIC if interpolate else Factors.NEAREST]
         waiting = np.array([self.number(piece.first + place) for place in range(piece.count)])
@@ -140,7 +149,7 @@ class _GradientWorker(BandWorker):
     def _collect_some(
         self, numbers: np.ndarray, capacity: int, piece: Piece, sums: FactorSums
     ) -> np.ndarray:
-        """Add the entries of some pixels; gives the numbers of those which have too many."""
+        """Add the entries of some pixels. Returns the numbers of pixels that have too many."""
         count = len(numbers)
         launch = self._launch(0, count)
         launch["numbers"] = self.engine.replace("some", np.ascontiguousarray(numbers))
@@ -162,17 +171,17 @@ class _GradientWorker(BandWorker):
     def _add(
         self, pixels: np.ndarray, places: np.ndarray, values: np.ndarray, sums: FactorSums
     ) -> None:
-        """Add the entries of pixels, given by number, without those of the table's border."""
+        """Add the entries of pixels, given by number. Entries of the table's border are dropped."""
         used = places >= 0
         shape = self.plan.factors.table.shape[1:]
-        # without the border, whose factor is the default
+        # the border holds the default factor, which is no reflection
         hkl = [place - 1 for place in np.unravel_index(places[used], shape)]
         known = np.ones(len(hkl[0]), dtype=bool)
         for place, length in zip(hkl, sums.shape, strict=True):
             known &= (place >= 0) & (place < length)
         flat = np.ravel_multi_index([place[known] for place in hkl], sums.shape)
         owners = np.broadcast_to(pixels[:, None], places.shape)
-        # the kernel's table is divided by its largest entry, and its terms multiplied by the square
+        # the kernel divides its table by the largest entry, and multiplies terms by its square
         values = values[used][known] / self.plan.factors.largest
         sums.add_flat(owners[used][known], flat, values)
 
@@ -209,13 +218,13 @@ def differentiate(
     Parameters
     ----------
     gradient_plan : GradientPlan
-        What to differentiate.
+        Plan of the image and its derivatives.
     observer : Observer
-        Hears how far it is.
+        Receives the progress.
     engines : sequence of Engine
-        Devices which share the work.
+        Devices that share the work.
     new_array : callable, optional
-        Makes zeros, of a shape and a type, where the results go.
+        Makes an array of zeros for the results, from a shape and a type.
 
     Returns
     -------
@@ -225,7 +234,7 @@ def differentiate(
     Raises
     ------
     CupysimError
-        If the table of structure factors is too large to be counted.
+        If the table of structure factors is too large for the kernel.
     """
     plan = gradient_plan.plan
     bands.check_table(plan)

@@ -1,4 +1,4 @@
-"""What a device must do to carry out launches of compiled kernels."""
+"""The interface of a device that carries out launches of compiled kernels."""
 
 from __future__ import annotations
 
@@ -11,89 +11,92 @@ from cupysim.backends.compiled.device_tables import DeviceTables
 from cupysim.backends.compiled.variants import Precision, Variant
 
 STATE_SIZE = 5
-"""Numbers which are kept of a pixel from launch to launch."""
+"""Number of float64 values that are kept for a pixel between launches."""
 
 
 class Engine(Protocol):
-    """A device which carries out launches."""
+    """A device that carries out launches."""
 
     backend: str
-    """To which backend it belongs."""
+    """Name of the backend."""
     name: str
-    """For people: the device."""
+    """Description of the device, for reports."""
     precision: Precision
+    """Precision of images on this device."""
     rate: float
-    """Steps in a second, a first guess."""
+    """First guess of the speed, in steps per second."""
     matrices_at_once: int
-    """Orientations which it holds."""
+    """Largest number of orientations that the device holds at once."""
     tables: DeviceTables
-    """What lies on it from image to image."""
+    """Arrays that stay on the device from image to image."""
 
     @property
     def smallest_band(self) -> int:
-        """Pixels below which the device is not busy."""
+        """Number of pixels below that the device is not busy."""
 
     @property
     def largest_band(self) -> int:
-        """Pixels whose results it holds."""
+        """Largest number of pixels whose results the device holds."""
 
     smallest_batch: int
-    """Images from which a batch is worth it: 1 where it is the same kernel."""
+    """Number of images from which on a batch is faster. It is 1 if a batch uses the same kernel."""
 
     @property
     def largest_batch(self) -> int:
-        """Pixels of all images of a batch, at most."""
+        """Largest number of pixels of all images of a batch."""
 
     def replace(self, name: str, array: np.ndarray) -> int:
-        """Copy an array to the device, in the place of an earlier one of this name; its address."""
+        """Copy an array to the device, replacing the one of this name. Returns its address."""
 
     def open_band(
         self, launch: np.ndarray, image: Any, numbers: tuple[int, int], in_parts: bool
     ) -> None:
-        """Fill in where a band's results go: pixels of an image from the first to the last.
+        """Tell a launch where to write a band's results.
 
-        Between several launches, what is known of the pixels is kept too.
+        `numbers` are the band's first and last pixel number in the image. If the band is rendered
+        in parts, the state of its pixels is kept between launches.
         """
 
     def render(self, launch: np.ndarray, variant: Variant) -> None:
         """Carry out a launch."""
 
     def close_band(self) -> Any:
-        """Wait for a band; its photons are in the image. Gives the sum of solid angles."""
+        """Write a band's photons to the image. Returns the sum of its solid angles (sr)."""
 
     def open_batch(self, launches: np.ndarray, images: Any, numbers: tuple[int, int]) -> None:
-        """Fill in where the results of several images go, one for each launch."""
+        """Tell several launches where to write their results, an image for each launch."""
 
     def render_batch(self, launches: np.ndarray, variant: Variant) -> None:
-        """Carry out launches of the same numbers of pixels together."""
+        """Carry out several launches together. All must have the same number of pixels."""
 
     def close_batch(self) -> Any:
-        """Wait for a batch; photons are in the images. Gives the sums of solid angles."""
+        """Write a batch's photons to the images. Returns the sums of their solid angles (sr)."""
 
     def open_slopes(
         self, launch: np.ndarray, slopes: Any, numbers: tuple[int, int], state: int
     ) -> None:
-        """Fill in where slopes go: by parameter, for pixels from the first to the last number.
+        """Tell a launch where to write derivatives.
 
-        Between several launches, so many numbers of each pixel are kept.
+        `slopes` has a row for each parameter; `numbers` are the band's first and last pixel
+        number. Between launches, `state` values are kept for each pixel.
         """
 
     def close_slopes(self) -> None:
-        """Wait for a band; its slopes are in their array."""
+        """Write a band's derivatives to their array."""
 
     def open_results(self, launch: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
-        """Fill in where results go which are not an image: copies of arrays, by field."""
+        """Tell a launch where to write results that are no image: copies of arrays, by field."""
 
     def differentiate(self, launch: np.ndarray, variant: Variant, entries: bool) -> None:
-        """Carry out a launch for slopes with parameters, or for entries of structure factors."""
+        """Carry out a launch for derivatives with respect to parameters or structure factors."""
 
     def close_results(self) -> dict[str, np.ndarray]:
-        """Wait for a band; its results, by field."""
+        """Return a band's results, by the names of their fields."""
 
     def find_first_ray(self, launch: np.ndarray) -> np.ndarray:
-        """For each pixel of a launch the first ray within the resolution limit, or -1."""
+        """Number of the first ray within the resolution limit for each pixel of a launch, or -1."""
 
     def find_interpolation_stop(
         self, launch: np.ndarray, variant: Variant
     ) -> tuple[np.ndarray, np.ndarray]:
-        """For each pixel the first step which leaves the table, or -1, and its h, k, l."""
+        """Number of the first step that leaves the table for each pixel, or -1, and its h, k, l."""

@@ -25,23 +25,23 @@ from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan
 
 MOST_THREADS = 1024
-"""More are not asked for: where they cannot be had, OpenMP ends the process."""
+"""Largest number of threads. OpenMP ends the process if it cannot start as many as requested."""
 
 STEPS_PER_SECOND = 5e7
-"""Of one thread, as a first guess."""
+"""First guess of the speed of one thread, in steps per second."""
 
 LARGEST_BAND = 2**18
-"""Pixels whose results and state fit the cache."""
+"""Largest number of pixels of a band. Their results and state fit the processor's cache."""
 
 LARGEST_BATCH = 2**31
-"""Pixels of the images of a batch, to which the kernel writes directly."""
+"""Largest number of pixels of all images of a batch. The kernel writes to the images directly."""
 
 MATRICES_AT_ONCE = 2**20
-"""Orientations which are kept (75 MB)."""
+"""Largest number of orientations that are kept at once (75 MB)."""
 
 
 def problem() -> str | None:
-    """Why this backend cannot be used; None if it can."""
+    """The reason why this backend cannot be used; None if it can."""
     try:
         _library()
     except NoLibraryError as error:
@@ -50,14 +50,14 @@ def problem() -> str | None:
 
 
 class HostBackend:
-    """The kernel on the processor's cores; engines and their tables stay from image to image.
+    """The host backend. It keeps its engines and their tables from image to image.
 
     Parameters
     ----------
     precision : Precision
-        In which numbers images are computed.
+        Precision of images.
     threads : int or None
-        How many threads; None for one on each core this process may use.
+        Number of threads; None for one on each core that this process may use.
     """
 
     name = "host"
@@ -77,8 +77,8 @@ class HostBackend:
         return bands.render(plan, observer, self.engines(plan, self._precision), image)
 
     def engines(self, _: RenderPlan, precision: Precision) -> list[HostEngine]:
-        """The one engine for a precision."""
-        # a forked process has other threads
+        """The engine for a precision, in a list."""
+        # a forked process needs an engine with threads of its own
         key = precision, os.getpid()
         if key not in self._kept:
             self._kept[key] = engine(precision, self._threads)
@@ -94,18 +94,18 @@ class HostBackend:
         return differentiation.differentiate(plan, observer, engines)
 
     def new_device_array(self, _shape: tuple[int, ...], _type: type, /) -> Any:
-        """There is none."""
+        """Raise an error: the host backend has no device."""
         raise without_device(self.name)
 
     def close(self) -> None:
-        """Let engines and their tables go."""
+        """Release the engines and their tables."""
         self._kept.clear()
 
 
 class _Team:
-    """Whether OpenMP's threads can be had.
+    """Tracks whether this process can use OpenMP's threads.
 
-    They do not survive a fork, and a forked process which asks for them waits for ever.
+    The threads do not survive a fork. A forked process that uses them would wait forever.
     """
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ class _Team:
         self._lost = self._started
 
     def size(self, wanted: int) -> int:
-        """How many threads to use."""
+        """Number of threads to use."""
         if self._lost and wanted > 1:
             warnings.warn(
                 CupysimWarning(
@@ -136,7 +136,7 @@ _team = _Team()
 
 
 def usable_cores() -> int:
-    """Threads to use if nobody says: the cores of this process, or ``OMP_NUM_THREADS``."""
+    """Default number of threads: ``OMP_NUM_THREADS``, or the cores that this process may use."""
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     if wanted.isdecimal() and int(wanted) > 0:
         return min(int(wanted), MOST_THREADS)
@@ -151,7 +151,7 @@ def _library() -> ctypes.CDLL:
 
 
 def _check_variant(status: int, *_: object) -> int:
-    """Refuse what the library answers to a variant which it does not have."""
+    """Raise an error if the library reports that it lacks a variant of the kernel."""
     if status != 0:
         raise CupysimError("backend host: the compiled library does not have this kernel")
     return status
@@ -163,23 +163,23 @@ def prepare(library: ctypes.CDLL) -> ctypes.CDLL:
     Parameters
     ----------
     library : ctypes.CDLL
-        The library.
+        A library of kernels.
 
     Returns
     -------
     ctypes.CDLL
-        The same.
+        The same library.
 
     Raises
     ------
     NoLibraryError
-        If it takes another struct than the header declares.
+        If a struct of the library differs in size from the header's.
     """
     for name in ("Launch", "Source", "Crystal"):
         size = getattr(library, f"cupysim_{name.lower()}_size")
         size.restype = ctypes.c_longlong
         if size() != struct_type(name).itemsize:
-            raise NoLibraryError("the compiled library has another struct than this version")
+            raise NoLibraryError("the compiled library is not of this version: a struct differs")
     pointer, number = ctypes.c_void_p, ctypes.c_int
     library.cupysim_render.argtypes = [pointer, *[number] * 6]
     library.cupysim_gradient.argtypes = [pointer, *[number] * 4]
@@ -192,19 +192,19 @@ def prepare(library: ctypes.CDLL) -> ctypes.CDLL:
 
 
 def engine(precision: Precision, threads: int | None) -> HostEngine:
-    """The engine for a render.
+    """Make an engine.
 
     Parameters
     ----------
     precision : Precision
-        In which numbers.
+        Precision of images.
     threads : int or None
-        How many threads; None for one on each core this process may use.
+        Number of threads; None for one on each core that this process may use.
 
     Returns
     -------
     HostEngine
-        An engine that renders at once.
+        An engine that is ready to render.
 
     Raises
     ------
@@ -225,9 +225,9 @@ class HostEngine:
     library : ctypes.CDLL
         The library of kernels.
     precision : Precision
-        In which numbers.
+        Precision of images.
     threads : int
-        How many threads.
+        Number of threads.
     """
 
     backend = "host"
@@ -250,7 +250,7 @@ class HostEngine:
         self._results: dict[str, np.ndarray] = {}
 
     def replace(self, name: str, array: np.ndarray) -> int:
-        """Keep an array in the place of an earlier one of this name; its address."""
+        """Keep an array, replacing the earlier one of this name. Returns its address."""
         assert array.flags.c_contiguous
         self._kept[name] = array
         return array.ctypes.data
@@ -258,7 +258,7 @@ class HostEngine:
     def open_band(
         self, launch: np.ndarray, image: np.ndarray, _: tuple[int, int], in_parts: bool
     ) -> None:
-        """Let results go into the image itself."""
+        """Let the launch write a band's results to the image directly."""
         n_pixels = int(launch["n_pixels"])
         launch["image"] = image.ctypes.data
         self._omega = np.empty(-(-n_pixels // self._lanes))
@@ -271,7 +271,7 @@ class HostEngine:
         self.render_batch(launch.reshape(1), variant)
 
     def render_batch(self, launches: np.ndarray, variant: Variant) -> None:
-        """Carry out launches of the same numbers of pixels together."""
+        """Carry out several launches together. All must have the same number of pixels."""
         self.library.cupysim_render(
             launches.ctypes.data,
             len(launches),
@@ -283,11 +283,11 @@ class HostEngine:
         )
 
     def close_band(self) -> float:
-        """The sum of solid angles."""
+        """The sum of the solid angles of a band (sr)."""
         return float(self._omega.sum())
 
     def open_batch(self, launches: np.ndarray, images: np.ndarray, _: tuple[int, int]) -> None:
-        """Let results go into the images themselves."""
+        """Let the launches write their results to the images directly."""
         n_pixels = int(launches["n_pixels"][0])
         self._omega = np.empty((len(launches), -(-n_pixels // self._lanes)))
         for name, array in (("image", images), ("omega_sums", self._omega)):
@@ -296,13 +296,13 @@ class HostEngine:
             launches[name] = addresses(array.ctypes.data, count, array.nbytes // count)
 
     def close_batch(self) -> np.ndarray:
-        """The sums of solid angles."""
+        """The sums of the solid angles of the images (sr)."""
         return self._omega.sum(axis=1)
 
     def open_slopes(
         self, launch: np.ndarray, slopes: np.ndarray, _: tuple[int, int], state: int
     ) -> None:
-        """Let slopes go into their array itself."""
+        """Let the launch write derivatives to their array directly."""
         assert slopes.flags.c_contiguous
         launch["derivatives"], launch["derivatives_stride"] = slopes.ctypes.data, slopes.shape[1]
         launch["image_first"] = 0
@@ -311,17 +311,17 @@ class HostEngine:
             launch["state"] = self.replace("state", np.empty(state * n_pixels))
 
     def close_slopes(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: derivatives are in their array already."""
 
     def open_results(self, launch: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
-        """Let results go into the arrays."""
+        """Let the launch write its results to the arrays directly."""
         self._results = dict(arrays)
         for name, array in arrays.items():
             assert array.flags.c_contiguous
             launch[name] = array.ctypes.data
 
     def differentiate(self, launch: np.ndarray, variant: Variant, entries: bool) -> None:
-        """Carry out a launch for slopes with parameters, or for entries of structure factors."""
+        """Carry out a launch for derivatives with respect to parameters or structure factors."""
         self.library.cupysim_gradient(
             launch.ctypes.data,
             shape_number(variant.shape),
@@ -331,11 +331,11 @@ class HostEngine:
         )
 
     def close_results(self) -> dict[str, np.ndarray]:
-        """The arrays, filled."""
+        """The filled arrays, by the names of their fields."""
         return self._results
 
     def find_first_ray(self, launch: np.ndarray) -> np.ndarray:
-        """For each pixel of a launch the first ray within the resolution limit, or -1."""
+        """Number of the first ray within the resolution limit for each pixel of a launch, or -1."""
         found = np.empty(int(launch["n_pixels"]), dtype=np.int64)
         launch["found"] = found.ctypes.data
         self.library.cupysim_find_first_ray(launch.ctypes.data, self.threads)
@@ -344,7 +344,7 @@ class HostEngine:
     def find_interpolation_stop(
         self, launch: np.ndarray, variant: Variant
     ) -> tuple[np.ndarray, np.ndarray]:
-        """For each pixel the first step which leaves the table, or -1, and its h, k, l."""
+        """Number of the first step that leaves the table for each pixel, or -1, and its h, k, l."""
         found = np.empty(int(launch["n_pixels"]), dtype=np.int64)
         indices = np.zeros((len(found), 3))
         launch["found"], launch["found_indices"] = found.ctypes.data, indices.ctypes.data

@@ -1,7 +1,7 @@
-"""The kernel's source as one text, as CuPy compiles and caches it.
+"""The kernel's source as one text, for CuPy to compile and cache.
 
-CuPy's cache of compiled kernels does not see headers which are included from
-elsewhere; a text which contains them is its own key.
+CuPy's cache of compiled kernels ignores changes in included headers. So the text contains the
+headers themselves, and serves as the key of the cache.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from cupysim.models.crystal import Shape
 INCLUDE = re.compile(r'#include "([^"]+)"')
 
 POLICIES = {Precision.DOUBLE: "Double", Precision.MIXED: "Mixed", Precision.PAIRS: "Pairs"}
-"""Names of the kernel's sets of types."""
+"""Names of the kernel's sets of types (`cuda_src/policies.cuh`)."""
 
 THREADS = 128
-"""Threads of a block."""
+"""Number of threads of a block."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class KernelProgram:
     Parameters
     ----------
     block : str
-        The function with its template arguments.
+        The block function with its template arguments.
     resident_blocks : int
-        Blocks of threads for which a multiprocessor must have registers.
+        Number of blocks of threads for which a multiprocessor must have registers.
     is_batch : bool
-        It renders several images in one launch.
+        True if the kernel renders several images in one launch.
     """
 
     block: str
@@ -60,7 +60,7 @@ class KernelProgram:
 
 
 MANY, FEW = 4, 2
-"""Resident blocks of a simple kernel, and of one that needs more registers."""
+"""Number of resident blocks of a simple kernel, and of a kernel that needs more registers."""
 
 
 def render_program(variant: Variant, is_batch: bool = False) -> KernelProgram:
@@ -89,19 +89,19 @@ def stop_program(shape: Shape) -> KernelProgram:
 
 
 def joined_source(read: Callable[[str], str], name: str = "render.cu") -> str:
-    """A source file with its headers in the places where they are included first.
+    """A source file with each header in the place of its first ``#include``.
 
     Parameters
     ----------
     read : callable
-        Takes a file name, gives its text.
+        Returns the text of a file, given its name.
     name : str, optional
-        The file to begin with.
+        Name of the source file.
 
     Returns
     -------
     str
-        The text; ``#line`` lets a compiler name the right file and line.
+        The text. ``#line`` directives let a compiler name the right file and line.
     """
     seen: set[str] = set()
 

@@ -1,4 +1,4 @@
-"""The launch of an image: the struct of `cuda_src/launch.cuh`, filled from a plan."""
+"""The launch of an image: the struct ``Launch`` of `cuda_src/launch.cuh`, filled from a plan."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ OF_EACH_LAUNCH = frozenset(
         "capacity", "entry_places", "entry_values",
     )
 )  # fmt: skip
-"""Members that workers and engines fill: addresses, pixels and steps. The plan fills all others."""
+"""Members that workers and engines fill: addresses, pixels and steps. The plan fills the others."""
 
 
 class LaunchMaker:
-    """Describes launches one after the other; what they share with the last is not done again."""
+    """Describes launches one after the other. It reuses what a launch shares with the last one."""
 
     def __init__(self) -> None:
         self._last: tuple[RenderPlan, int, np.ndarray] | None = None
@@ -34,23 +34,23 @@ class LaunchMaker:
     def __call__(
         self, plan: RenderPlan, shots: slice, panel: int, precision: Precision
     ) -> np.ndarray:
-        """The part of launches that is the same for all pixels and steps of an image.
+        """Make the part of launches that is the same for all pixels and steps of an image.
 
         Parameters
         ----------
         plan : RenderPlan
-            What to render.
+            Plan of the images.
         shots : slice
-            Which shots.
+            Numbers of the shots.
         panel : int
-            Which panel.
+            Number of the panel.
         precision : Precision
-            The engine's.
+            Precision of the engine.
 
         Returns
         -------
         ndarray of ``Launch``, shape (n_shots,)
-            Addresses, pixels and steps are zero.
+            Launches in which addresses, pixels and steps are still zero.
         """
         count = len(plan.background[shots])
         if count == 1 and self._last is not None:
@@ -79,12 +79,12 @@ def _fill(launch: np.ndarray, values: dict[str, Any]) -> None:
 
 
 def _of_same_name(table: Table, shots: slice, panel: int) -> dict[str, Any]:
-    """Numbers of a plan, or of one of its tables, that the launch has too."""
+    """Numbers of a plan, or of one of its tables, that the launch has under the same name."""
     found: dict[str, Any] = {}
     for name, axes in _shared_names(type(table)):
         value = getattr(table, name)
         if axes:
-            # one number, or vector, for each of the shots
+            # a number or a vector for each shot
             place: dict[str | int, Any] = {"shots": shots, "panels": panel}
             value = value[tuple(place.get(axis, slice(None)) for axis in axes)]
         found[name] = value
@@ -95,7 +95,7 @@ _shared: dict[type, list[tuple[str, tuple[str | int, ...]]]] = {}
 
 
 def _shared_names(kind: type[Table]) -> list[tuple[str, tuple[str | int, ...]]]:
-    """Names that a class of a plan has in common with the launch, and axes of arrays."""
+    """Names that a class of the plan has in common with the launch, and the axes of its arrays."""
     if kind not in _shared:
         axes, members = arrays_of(kind), number_members("Launch")
         names = [name for name in kind.__annotations__ if name in members]
@@ -145,8 +145,8 @@ def _others(plan: RenderPlan) -> dict[str, Any]:
 def _grids(plan: RenderPlan, shots: slice) -> np.ndarray:
     """1.5 2^23 times the grid to which pairs of floats round products of vectors, for each shot.
 
-    The grid is as fine as the largest Miller index allows: partial sums stay
-    below 2^21 grid steps, half of what floats hold exactly.
+    The grid is as fine as the largest Miller index allows. Partial sums stay below 2^21 grid
+    steps, half of what floats hold exactly.
     """
     cells = plan.crystals.phi_cells[shots]
     lengths = np.sqrt((cells**2).sum(axis=-1)).reshape(len(cells), -1)

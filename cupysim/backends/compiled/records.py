@@ -1,4 +1,4 @@
-"""What the kernel reads: the structs of `cuda_src/launch.cuh` as NumPy types, and arrays for it."""
+"""The structs of `cuda_src/launch.cuh` as NumPy types, and the arrays that the kernel reads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def struct_type(name: str) -> np.dtype:
     Parameters
     ----------
     name : str
-        "Launch", "Source" or "Crystal".
+        Name of the struct: "Launch", "Source" or "Crystal".
     """
     members = dict(STRUCT.findall(sources.folder().joinpath("launch.cuh").read_text()))[name]
     fields = []
@@ -43,27 +43,27 @@ def number_members(name: str) -> frozenset[str]:
 
 
 def copied(records: np.ndarray) -> np.ndarray:
-    """A copy of records, byte by byte: NumPy copies structs member by member."""
+    """A copy of records, byte by byte. NumPy would copy member by member, which is slower."""
     made = np.frombuffer(bytearray(records.tobytes()), dtype=records.dtype)
     return made.reshape(records.shape)
 
 
 def addresses(start: int, count: int, size: int) -> np.ndarray | int:
-    """Where the parts of an array lie, a member of several launches.
+    """Addresses of the equal parts of an array, one for each launch.
 
     Parameters
     ----------
     start : int
-        Where the array lies.
+        Address of the array.
     count : int
-        How many parts it has, one for each launch.
+        Number of parts.
     size : int
-        Bytes of a part.
+        Size of a part (bytes).
 
     Returns
     -------
     ndarray of uintp, shape (n,), or int
-        Addresses; a number where there is one launch.
+        Addresses; a number if there is one part.
     """
     if count == 1:
         return start
@@ -76,13 +76,14 @@ def source_records(plan: RenderPlan, shots: slice) -> np.ndarray:
     Parameters
     ----------
     plan : RenderPlan
-        What to render.
+        Plan of the images.
     shots : slice
-        Which shots.
+        Numbers of the shots.
 
     Returns
     -------
     ndarray of ``Source``, shape (n_shots, n_sources)
+        Directions, wavelengths, polarization forms, source weights and channels.
     """
     table = plan.sources
     incident = table.incident[shots]
@@ -100,14 +101,15 @@ def crystal_records(plan: RenderPlan, shots: slice) -> np.ndarray:
     Parameters
     ----------
     plan : RenderPlan
-        What to render.
+        Plan of the images.
     shots : slice
-        Which shots.
+        Numbers of the shots.
 
     Returns
     -------
     ndarray of ``Crystal``, shape (n_shots, n_crystals)
-        Spot axes are the plan's, scaled so that Gaussian spots fall off as exp(-y).
+        Numbers of cells and spot axes. The spot axes are those of the plan, scaled so that
+        Gaussian spots fall off as exp(-y).
     """
     crystals = plan.crystals
     counts = np.prod(np.asarray(crystals.spot_counts[shots], dtype=np.float64), axis=-1)
@@ -124,14 +126,14 @@ def factor_records(plan: RenderPlan, precision: Precision) -> np.ndarray:
     Parameters
     ----------
     plan : RenderPlan
-        What to render.
+        Plan of the images.
     precision : Precision
-        Decides their type.
+        Precision of the kernel: float64 for double precision, otherwise float32.
 
     Returns
     -------
     ndarray
-        Of the shape of the plan's table.
+        Array with the shape of the plan's table.
     """
     kind = np.float64 if precision is Precision.DOUBLE else np.float32
     table = plan.factors.table / plan.factors.largest
@@ -139,7 +141,7 @@ def factor_records(plan: RenderPlan, precision: Precision) -> np.ndarray:
 
 
 def matrix_bytes(precision: Precision) -> int:
-    """Bytes of an orientation of `matrix_records`."""
+    """Size (bytes) of an orientation of `matrix_records`."""
     return 9 * (2 * 4 if precision is Precision.PAIRS else 8)
 
 
@@ -149,14 +151,14 @@ def matrix_records(cells: np.ndarray, precision: Precision) -> np.ndarray:
     Parameters
     ----------
     cells : ndarray, shape (n, 3, 3)
-        Rows a, b, c (m).
+        Cell vectors: rows a, b, c (m).
     precision : Precision
-        Decides their type.
+        Precision of the kernel.
 
     Returns
     -------
     ndarray
-        Float64 of shape (n, 9), or high and low parts as float32 of shape (n, 18).
+        Float64 of shape (n, 9); for pairs, high and low parts as float32 of shape (n, 18).
     """
     matrices = np.ascontiguousarray(cells, dtype=np.float64).reshape(-1, 9)
     if precision is not Precision.PAIRS:

@@ -1,7 +1,7 @@
-"""Steps of a pixel in parts: which a launch carries out, in which way.
+"""Division of the steps of a pixel into parts that launches carry out.
 
-Steps are numbered within a pixel: ray times all orientations plus orientation,
-where rays count layer, slow and fast sub-pixel and source, and orientations count
+The number of a step within a pixel is its ray times the number of all orientations, plus its
+orientation. Rays count layer, slow sub-pixel, fast sub-pixel and source. Orientations count
 crystal, spindle angle and mosaic domain.
 """
 
@@ -21,13 +21,13 @@ class Span:
     Parameters
     ----------
     first_ray, n_rays : int
-        Rays.
+        First ray and number of rays.
     first_orientation, n_orientations : int
-        Orientations of each of them.
+        First orientation of each ray, and number of orientations.
     untouched : bool
-        Orientations are those of the first sweep (quirk Q3).
+        True if the orientations are those of the first sweep (quirk Q3).
     interpolate : bool
-        Structure factors are interpolated.
+        True if structure factors are interpolated.
     """
 
     first_ray: int
@@ -39,36 +39,37 @@ class Span:
 
     @property
     def n_steps(self) -> int:
-        """Steps of a pixel."""
+        """Number of steps of a pixel."""
         return self.n_rays * self.n_orientations
 
 
 def count_rays(plan: RenderPlan) -> int:
-    """Rays of a pixel."""
+    """Number of rays of a pixel."""
     return plan.panels.n_layers * plan.oversample**2 * len(plan.sources.channel)
 
 
 def count_orientations(plan: RenderPlan) -> int:
-    """Orientations of all crystals of a shot."""
+    """Number of orientations of all crystals of a shot."""
     return plan.crystals.n_crystals * plan.crystals.n_orientations
 
 
 def spans(plan: RenderPlan, first_sweep: int | None, stop: int | None) -> list[Span]:
-    """All steps of a pixel, in order.
+    """Divide all steps of a pixel into spans, in order.
 
     Parameters
     ----------
     plan : RenderPlan
-        What to render.
+        Plan of the images.
     first_sweep : int or None
-        Ray of the first sweep which is executed at all, if it is of this pixel.
+        Ray of the first executed sweep if it belongs to this pixel (quirk Q3); otherwise None.
     stop : int or None
-        Step from which on structure factors are not interpolated; None for none.
+        Step from which on structure factors are not interpolated (quirk Q23); None if there is
+        none.
 
     Returns
     -------
     list of Span
-        As few as do.
+        As few spans as possible.
     """
     crystals = plan.crystals
     total = count_orientations(plan)
@@ -95,7 +96,7 @@ def spans(plan: RenderPlan, first_sweep: int | None, stop: int | None) -> list[S
 
 
 def _blocks(first: int, last: int, total: int) -> Iterator[Span]:
-    """Steps from first to last, as a broken ray, whole rays and a broken ray."""
+    """Divide the steps from `first` to `last` into a part of a ray, whole rays, a part of a ray."""
     ray, orientation = divmod(first, total)
     if orientation:
         count = min(total - orientation, last - first)
@@ -110,21 +111,21 @@ def _blocks(first: int, last: int, total: int) -> Iterator[Span]:
 
 
 def portions(span: Span, at_once: int, matrices: int) -> Iterator[Span]:
-    """A span in portions.
+    """Divide a span into portions.
 
     Parameters
     ----------
     span : Span
-        What to divide.
+        Span to divide.
     at_once : int
         Largest number of steps of a portion.
     matrices : int
-        Largest number of its orientations.
+        Largest number of orientations of a portion.
 
     Yields
     ------
     Span
-        In order.
+        Portions, in order.
     """
     most = min(at_once, matrices)
     if span.n_orientations <= most:

@@ -1,4 +1,4 @@
-"""Variants of the kernel: what is known when it is compiled."""
+"""Variants of the kernel: the choices that are made when it is compiled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LISTED = re.compile(r"SHAPE\((\w+)\)")
 
 
 class Precision(IntEnum):
-    """In which numbers a kernel computes, as the kernel counts them."""
+    """Precision of a kernel's numbers, with the kernel's own numbering."""
 
     DOUBLE = 0
     MIXED = 1
@@ -24,7 +24,7 @@ class Precision(IntEnum):
 
 
 class Factors(IntEnum):
-    """Where structure factors come from, as the kernel counts them."""
+    """Source of structure factors, with the kernel's own numbering."""
 
     CONSTANT = 0
     NEAREST = 1
@@ -33,18 +33,18 @@ class Factors(IntEnum):
 
 @dataclass(frozen=True)
 class Variant:
-    """What is known of a kernel when it is compiled.
+    """The choices with which a kernel is compiled.
 
     Parameters
     ----------
     precision : Precision
-        Types of the numbers.
+        Precision of the numbers.
     shape : Shape
-        Lattice transform.
+        Spot shape, which decides the lattice transform.
     factors : Factors
-        Structure factors.
+        Source of structure factors.
     running : bool
-        Factors multiply the running sum at each step (quirk Q14).
+        True if factors multiply the running sum at each step (quirk Q14).
     """
 
     precision: Precision
@@ -54,17 +54,33 @@ class Variant:
 
 
 LARGEST_MIXED = 2**18
-"""Cells along an axis up to which mixed precision reads phases off the low word of N h."""
+"""Largest number of cells along an axis for mixed precision, which reads phases off the low word
+of N h."""
 
 
 def suited_precision(
     precision: Precision, factors: Factors, largest_count: float = 1.0
 ) -> Precision:
-    """The precision in which structure factors of this kind are computed.
+    """The precision in which a kernel computes.
 
-    Interpolation sums large terms of both signs, of which floats lose too much; it gains
-    nothing from them either, since it waits for its table. Crystals of very many cells, the
-    largest number of which along an axis is given, ask for more digits than floats have.
+    Interpolation of structure factors always uses double precision. It sums large terms of both
+    signs, so floats would lose too many digits. Floats would not be faster either, since
+    interpolation waits for its table. Crystals with more than `LARGEST_MIXED` cells along an axis
+    need more digits than floats have.
+
+    Parameters
+    ----------
+    precision : Precision
+        Precision of the engine.
+    factors : Factors
+        Source of structure factors.
+    largest_count : float, optional
+        Largest number of cells along an axis.
+
+    Returns
+    -------
+    Precision
+        The given precision, or double precision.
     """
     if factors is Factors.TRICUBIC or largest_count > LARGEST_MIXED:
         return Precision.DOUBLE
@@ -78,12 +94,12 @@ def _shape_names() -> tuple[str, ...]:
 
 
 def shape_number(shape: Shape) -> int:
-    """The kernel's number of a shape.
+    """The kernel's number of a spot shape.
 
     Raises
     ------
     CupysimError
-        If the kernel does not have it.
+        If the kernel does not have this shape.
     """
     if shape.name not in _shape_names():
         raise CupysimError(f"compiled backends have no spots of the shape {shape.value!r}")

@@ -1,4 +1,4 @@
-"""One image's launches on one device: how pixels and steps are divided among them."""
+"""The launches of one image on one device: division of its pixels and steps."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.render_plan import RenderPlan, Use
 
 SECONDS_AT_ONCE = 0.3
-"""How long a band should take; at most half a second goes by without a sign."""
+"""Time that a band should take (s), so that at most half a second passes without progress."""
 
 SEARCH_SLOWNESS = 20
-"""How many times slower a search is than a render, at most."""
+"""Largest ratio of the time of a search to the time of a render."""
 
 
 @dataclass
 class Piece:
-    """Pixels which follow each other and have the same spans."""
+    """Consecutive pixels that have the same spans."""
 
     first: int
     count: int
@@ -59,13 +59,13 @@ class BandWorker:
             self._base["numbers"] = engine.replace("numbers", numbers)
 
     def band_size(self, span_list: list[Span], slowness: int = 1) -> int:
-        """Pixels which take as long as a band should."""
+        """Number of pixels that takes `SECONDS_AT_ONCE`, within the engine's limits."""
         steps = max(1, sum(span.n_steps for span in span_list)) * slowness
         wanted = int(self.rate * SECONDS_AT_ONCE / steps)
         return min(max(wanted, self.engine.smallest_band), self.engine.largest_band)
 
     def render_band(self, piece: Piece, sink: Any) -> Any:
-        """Render some pixels completely into an image; gives the sum of their solid angles."""
+        """Render some pixels completely into an image. Returns their sum of solid angles (sr)."""
         launch = self._launch(piece.first, piece.count)
         last = piece.first + piece.count - 1
         parts = self._parts(piece)
@@ -86,23 +86,23 @@ class BandWorker:
 
     @contextmanager
     def timed(self, piece: Piece) -> Iterator[None]:
-        """Learn from how long a band takes how fast the device is."""
+        """Measure the time of a band, and update the speed of the device from it."""
         started = time.perf_counter()
         yield
         taken = time.perf_counter() - started
         steps = piece.count * sum(span.n_steps for span in piece.spans)
         if taken > SECONDS_AT_ONCE / 30:
-            # the first band starts threads or compiles; what it shows is not believed whole
+            # the first band starts threads or compiles, so its speed counts with limits only
             self.rate = min(max(steps / taken, self.rate / 8), self.rate * 8)
 
     def first_ray(self, first: int, count: int) -> np.ndarray:
-        """For each pixel the first ray within the resolution limit, or -1."""
+        """Number of the first ray within the resolution limit for each pixel, or -1."""
         launch = self._launch(first, count)
         launch["n_rays"] = count_rays(self.plan)
         return self.engine.find_first_ray(launch)
 
     def interpolation_stop(self, piece: Piece) -> tuple[np.ndarray, np.ndarray]:
-        """For each pixel the first step which leaves the table, or -1, and its h, k, l."""
+        """Number of the first step that leaves the table for each pixel, or -1, and its h, k, l."""
         found = np.full(piece.count, -1, dtype=np.int64)
         indices = np.zeros((piece.count, 3))
         for span in self._parts(piece, SEARCH_SLOWNESS):
@@ -163,18 +163,18 @@ def cells_of(plan: RenderPlan, shot: int, which: range, untouched: bool) -> np.n
     Parameters
     ----------
     plan : RenderPlan
-        What to render.
+        Plan of the images.
     shot : int
-        Of which shot.
-    which : range
-        Numbers of the orientations, through all crystals.
+        Number of the shot.
+    that : range
+        Numbers of the orientations, counted through all crystals.
     untouched : bool
-        Those of the first sweep (quirk Q3).
+        True for the orientations of the first sweep (quirk Q3).
 
     Returns
     -------
     ndarray, shape (n, 3, 3)
-        Rows a, b, c (m).
+        Cell vectors: rows a, b, c (m).
     """
     crystals, each = plan.crystals, plan.crystals.n_orientations
     first, last = which.start, which.stop
@@ -193,23 +193,23 @@ def cells_of(plan: RenderPlan, shot: int, which: range, untouched: bool) -> np.n
 
 
 def variant_of(plan: RenderPlan, shot: int, precision: Precision, interpolate: bool) -> Variant:
-    """The kernel for a shot.
+    """The variant of the kernel that renders a shot.
 
     Parameters
     ----------
     plan : RenderPlan
-        What to render.
+        Plan of the images.
     shot : int
-        Which shot.
+        Number of the shot.
     precision : Precision
-        The engine's.
+        Precision of the engine.
     interpolate : bool
-        Structure factors are interpolated.
+        True if structure factors are interpolated.
 
     Returns
     -------
     Variant
-        What is known of the kernel.
+        The choices with which the kernel is compiled.
     """
     factors = Factors.NEAREST
     if plan.factors.is_constant:

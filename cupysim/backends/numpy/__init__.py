@@ -1,1 +1,1 @@
-"""The NumPy backend: readable, in double precision; the oracle."""
+"""The NumPy backend: readable code in double precision, the reference for the other backends."""

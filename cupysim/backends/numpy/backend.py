@@ -1,4 +1,4 @@
-"""The NumPy backend, which keeps nothing from image to image."""
+"""The NumPy backend as an object. It keeps nothing from image to image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cupysim.plan.render_plan import RenderPlan
 
 
 class NumpyBackend:
-    """Readable, in double precision, the oracle of the others."""
+    """The NumPy backend: double precision, the reference for the other backends."""
 
     name = "numpy"
     n_devices = 0
@@ -35,8 +35,8 @@ class NumpyBackend:
         return differentiation.differentiate(plan, observer)
 
     def new_device_array(self, _shape: tuple[int, ...], _type: type, /) -> Any:
-        """There is none."""
+        """Raise an error: the NumPy backend has no device."""
         raise without_device(self.name)
 
     def close(self) -> None:
-        """Nothing is kept."""
+        """Do nothing: the NumPy backend keeps nothing."""

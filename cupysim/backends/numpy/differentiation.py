@@ -1,8 +1,8 @@
-"""Gradients of images with NumPy: readable, and the oracle of the compiled ones.
+"""Derivatives of images with NumPy: readable, and the reference for the compiled backends.
 
-This one goes forward: for each parameter, a step's change of h, k, l and of the
-factors gives its change of photons. Compiled backends go backward (`cuda_src/gradient.cuh`), so
-that the two share little but the plan.
+This code differentiates forward: for each parameter, it computes how h, k, l and the factors of a
+step change, and from that how the photons change. Compiled backends differentiate backward
+(`cuda_src/gradient.cuh`). The two share little more than the plan, so they test each other.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ def differentiate(gradient_plan: GradientPlan, observer: Observer) -> Gradients:
     Parameters
     ----------
     gradient_plan : GradientPlan
-        What to differentiate.
+        Plan of the image and its derivatives.
     observer : Observer
-        Hears how far it is.
+        Receives the progress.
 
     Returns
     -------
     Gradients
-        Exact but for rounding.
+        The image and its derivatives, exact except for rounding.
     """
     plan = gradient_plan.plan
     shape = plan.shape[2:]
@@ -74,7 +74,19 @@ def differentiate(gradient_plan: GradientPlan, observer: Observer) -> Gradients:
 
 @dataclass
 class _Terms:
-    """Some orientations of a ray: h, k, l and squares of F and F_latt with slopes along them."""
+    """Terms of the sum for some orientations of a ray, and their derivatives.
+
+    Parameters
+    ----------
+    indices : list of 3 ndarray, shape (n_orientations, n_active)
+        Fractional h, k, l.
+    square : ndarray, shape (n_orientations, n_active)
+        F_cell squared times F_latt squared (electrons squared).
+    along : list of 3 ndarray, shape (n_orientations, n_active)
+        Derivatives of `square` with respect to h, k, l.
+    counts : list of 3 ndarray, shape (n_orientations, n_active)
+        Derivatives of `square` with respect to the numbers of cells Na, Nb, Nc.
+    """
 
     indices: list[np.ndarray]
     square: np.ndarray
@@ -83,7 +95,7 @@ class _Terms:
 
 
 class _Differentiator:
-    """Adds up the photons of a block of pixels and their slopes, ray by ray."""
+    """Sums the photons of a block of pixels and their derivatives, ray by ray."""
 
     def __init__(
         self, gradient_plan: GradientPlan, block: PixelBlock, sums: FactorSums | None
@@ -96,7 +108,7 @@ class _Differentiator:
         self.slopes = np.zeros((len(gradient_plan.names), len(block.numbers)))
 
     def add_ray(self, ray: Ray) -> None:
-        """Add a ray's terms and background."""
+        """Add the terms and the background of a ray."""
         plan, block = self.plan, self.block
         n = len(block.numbers)
         weight = np.ones(n) if ray.weight is None else ray.weight
@@ -126,7 +138,7 @@ class _Differentiator:
         )
 
     def _growth(self, ray: Ray, first: int, count: int) -> np.ndarray | None:
-        """Slopes of h, k, l with the mosaic spread, shape (n, 3, n_active)."""
+        """Derivatives of h, k, l with respect to the mosaic spread, shape (n, 3, n_active)."""
         if not self.gradient_plan.rows[:, SPREAD].any():
             return None
         crystals = self.plan.crystals
@@ -175,7 +187,7 @@ class _Differentiator:
         ray: Ray,
         active: np.ndarray,
     ) -> np.ndarray:
-        """Slope of the sum of some terms of a ray with one parameter, shape (n_active,)."""
+        """Derivative of the sum of some terms with respect to one parameter, shape (n_active,)."""
         row = change.row
         indices = np.stack(part.indices)
         moved = np.tensordot(row[INDICES:ORIGIN].reshape(3, 3), indices, axes=1)
@@ -192,9 +204,11 @@ class _Differentiator:
 
 
 class _RayChange:
-    """How scattering vectors and weights of a ray change with one parameter.
+    """How the scattering vectors and weights of a ray change with one parameter.
 
-    `scattering` is dq, shape (3, n), or None; `weight` is dw/w, of shape (n,) or a number.
+    `scattering` is the derivative of the scattering vector q (1/m), shape (3, n), or None if q
+    does not change. `weight` is the derivative of the weight w divided by w, of shape (n,) or a
+    number.
     """
 
     def __init__(self, plan: RenderPlan, block: PixelBlock, ray: Ray, row: np.ndarray) -> None:

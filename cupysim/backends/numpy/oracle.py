@@ -1,9 +1,8 @@
-"""The NumPy backend: readable, in double precision, the oracle of all others.
+"""Rendering with NumPy: readable, in double precision, the reference for all other backends.
 
-Pixels are worked through in blocks which fit the processor's cache, each step
-of a block as array operations in the C program's order: running products,
-kept factors and the end of interpolation come out as its serial loops have
-them.
+The code works through the pixels in blocks that fit the processor's cache. Each step of a block is
+computed with array operations in the order of the C program. So running products, kept factors and
+the end of interpolation are those of the C program's serial loops.
 """
 
 from __future__ import annotations
@@ -23,11 +22,12 @@ from cupysim.plan.spot_shapes import SPOT_SHAPES, Indices
 from cupysim.plan.structure_factor import nearest_factor, structure_factor
 
 BLOCK_SIZE = 8192
-"""Pixels times orientations in one array operation; a dozen such arrays of
-float64 fit a second-level cache."""
+"""Pixels times orientations in one array operation. A dozen such arrays of float64 fit a
+second-level cache."""
 
 KEPT_ORIENTATIONS = 100_000
-"""Orientations whose cell vectors are kept; more are made again when needed."""
+"""Largest number of orientations for which cell vectors are kept. If there are more, they are
+computed again when needed."""
 
 
 def render(plan: RenderPlan, observer: Observer) -> Rendered:
@@ -36,14 +36,14 @@ def render(plan: RenderPlan, observer: Observer) -> Rendered:
     Parameters
     ----------
     plan : RenderPlan
-        What to render.
+        Plan of the images.
     observer : Observer
-        Hears how far the render is; a `Tap` hears every step.
+        Receives the progress; a `Tap` also receives every step.
 
     Returns
     -------
     Rendered
-        The images and what is reported of them.
+        The images, and what reports need to know of them.
     """
     image = np.zeros(plan.shape, dtype=np.float32)
     omega_sum = np.zeros(plan.shape[:2])
@@ -64,14 +64,14 @@ def render(plan: RenderPlan, observer: Observer) -> Rendered:
 
 
 def pixel_blocks(plan: RenderPlan, shot: int, panel: int) -> Iterator[PixelBlock]:
-    """The pixels to compute, in raster order, a block at a time.
+    """The pixels to compute, in raster order, one block at a time.
 
     Parameters
     ----------
     plan : RenderPlan
-        What to render.
+        Plan of the images.
     shot, panel : int
-        Which image.
+        Numbers of the shot and of the panel.
 
     Yields
     ------
@@ -95,16 +95,16 @@ def pixel_blocks(plan: RenderPlan, shot: int, panel: int) -> Iterator[PixelBlock
 
 
 class BlockRenderer:
-    """Renders blocks one after the other, with the state which spans them.
+    """Renders blocks one after the other, and keeps the state that passes from block to block.
 
     Parameters
     ----------
     plan : RenderPlan
-        What to render.
+        Plan of the images.
     shot : int
-        Which shot; its panels follow each other.
+        Number of the shot. Its panels are rendered one after the other.
     observer : Observer
-        Hears how far the render is.
+        Receives the progress; a `Tap` also receives every step.
     """
 
     def __init__(self, plan: RenderPlan, shot: int, observer: Observer) -> None:
@@ -119,11 +119,11 @@ class BlockRenderer:
 
     @property
     def may_stop(self) -> bool:
-        """Whether interpolation can still end, by quirk Q23."""
+        """Whether interpolation can still end (quirk Q23)."""
         return self.interpolating and self.plan.factors.stops
 
     def render_block(self, block: PixelBlock) -> np.ndarray:
-        """Photons in the pixels of a block, float32."""
+        """Expected photons in the pixels of a block, as float32, shape (n,)."""
         plan = self.plan
         patch = self.first_sweep(block) if self.first_sweep_pending else None
         stop = self.find_interpolation_stop(block, patch) if self.may_stop else None
@@ -185,7 +185,11 @@ class BlockRenderer:
         crystal: int,
         patch: tuple[int, int] | None,
     ) -> tuple[Indices, tuple[int, np.ndarray] | None]:
-        """Fractional h, k, l of a ray, shape (n_orientations, n_active), and Q3's exception."""
+        """Fractional h, k, l of a ray, shape (n_orientations, n_active), and Q3's exception.
+
+        The exception is the column of the first executed pixel, and its cell vectors, which the
+        spindle has not turned yet (quirk Q3); None if the pixel or ray is another one.
+        """
         h, k, l = (_miller_index(cells[:, axis], ray.scattering) for axis in range(3))
         if patch is None or patch[1] != ray.number:
             return (h, k, l), None
@@ -200,7 +204,10 @@ class BlockRenderer:
         return (h, k, l), (column, untouched)
 
     def first_sweep(self, block: PixelBlock) -> tuple[int, int] | None:
-        """Pixel of the block and ray of the first sweep which is executed (quirk Q3)."""
+        """Place of the pixel in the block, and ray number, of the first executed sweep (quirk Q3).
+
+        None if no ray of the block is within the resolution limit.
+        """
         earliest = None
         for ray in rays(self.plan, block):
             pixels = np.arange(len(block.numbers)) if ray.active is None else ray.active
@@ -225,7 +232,7 @@ class BlockRenderer:
     def _structure_factor(
         self, indices: Indices, ray: Ray, step: int, stop: tuple[int, int] | None
     ) -> np.ndarray:
-        """F of the unit cell, interpolated where interpolation is still on (quirk Q23)."""
+        """Structure factors, interpolated as long as interpolation is on (quirk Q23)."""
         factors = self.plan.factors
         channel = int(self.plan.sources.channel[ray.source])
         if not factors.stops or factors.is_constant:
@@ -245,19 +252,20 @@ class BlockRenderer:
     def find_interpolation_stop(
         self, block: PixelBlock, patch: tuple[int, int] | None
     ) -> tuple[int, int] | None:
-        """Pixel of the block and step at which interpolation ends, if it does.
+        """The pixel and step at which interpolation ends (quirk Q23).
 
         Parameters
         ----------
         block : PixelBlock
             The pixels.
         patch : tuple of 2 int or None
-            What `first_sweep` gave for it.
+            Result of `first_sweep` for this block.
 
         Returns
         -------
         tuple of 2 int or None
-            Place in the block, and serial number of the step.
+            Place of the pixel in the block, and serial number of the step; None if interpolation
+            does not end in this block.
         """
         factors = self.plan.factors
         lengths = [n - 2 for n in factors.table.shape[1:]]
@@ -269,7 +277,7 @@ class BlockRenderer:
                     indices, _ = self._indices(ray, cells, first, crystal, patch)
                     outside = interpolation.out_of_range(indices, factors.first, lengths)
                     if outside.any() and not self.plan.has_background:
-                        # a lattice factor of zero ends a step before its table is looked at
+                        # a step with a lattice factor of zero ends before the table is read
                         outside &= self._lattice_factor(indices, crystal) != 0.0
                     if not outside.any():
                         continue
@@ -294,9 +302,9 @@ class BlockRenderer:
         block: PixelBlock,
         ray: Ray,
     ) -> list[np.ndarray]:
-        """Add the terms to the pixels' sums, one orientation after the other.
+        """Add the terms to the sums of the pixels, one orientation after the other.
 
-        Gives the sums after each of them, for a tap.
+        Returns the sums after each orientation if there is a tap.
         """
         plan = self.plan
         chosen = slice(None) if ray.active is None else ray.active
@@ -324,7 +332,7 @@ class BlockRenderer:
         return after
 
     def _photons(self, block: PixelBlock, total: np.ndarray) -> np.ndarray:
-        """Photons in the pixels from their sums."""
+        """Expected photons in the pixels, from their sums of squared amplitudes."""
         plan = self.plan
         photons = plan.photons_per_squared_electron[self.shot] * total / plan.n_steps
         for use, factor in zip(plan.uses, (block.capture, block.polar, block.omega), strict=True):
@@ -335,7 +343,10 @@ class BlockRenderer:
 
 
 def _miller_index(vectors: np.ndarray, scattering: list[np.ndarray]) -> np.ndarray:
-    """Scalar products of cell vectors (n, 3) with scattering vectors: (n, n_pixels)."""
+    """Scalar products of cell vectors, shape (n, 3), with scattering vectors.
+
+    The result has the shape (n, n_pixels).
+    """
     q = scattering
     index = vectors[:, 0, None] * q[0]
     index += vectors[:, 1, None] * q[1]

@@ -1,8 +1,8 @@
-"""Rays from the crystal to the sub-pixels: geometry of the NumPy backend.
+"""Rays from the crystal to the sub-pixels: the geometry of the NumPy backend.
 
-For each sensor layer, sub-pixel and source, `rays` gives the scattering
-vectors of a block of pixels, and keeps in the block what the C program keeps
-for a pixel: solid angle, absorption and polarization.
+For each sensor layer, sub-pixel and source, `rays` yields the scattering vectors of a block of
+pixels. It keeps in the block what the C program keeps for a pixel: the solid angle, the absorbed
+fraction and the polarization factor.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from cupysim.plan.weights import RayPath, plane_distance, term_weight
 
 @dataclass
 class PixelBlock:
-    """Some pixels in raster order, and what is kept for each of them.
+    """Some pixels in raster order, and the factors kept for each of them.
 
     Parameters
     ----------
     shot, panel : int
-        Which image.
+        Numbers of the shot and of the panel.
     numbers : ndarray of int, shape (n,)
-        slow * n_fast + fast.
+        Pixel numbers, slow * n_fast + fast.
     fast, slow : ndarray, shape (n,)
-        Pixel coordinates as float64.
+        Pixel coordinates as float64 (pixels).
     airpath : ndarray, shape (n,)
-        Length of the way from the sample to the present sub-pixels (m).
+        Distance from the crystal to the current sub-pixels (m).
     omega, polar, capture : ndarray, shape (n,)
-        Solid angle (sr), polarization factor and absorbed fraction, those of
-        the first sub-pixel, source and (absorption) of the current layer
-        where the plan uses them once (quirk Q21).
+        Solid angle (sr), polarization factor and absorbed fraction. If the plan uses a factor
+        once, it is that of the first sub-pixel and source; the absorbed fraction is then that of
+        the current layer (quirk Q21).
     omega_sum : ndarray, shape (n,)
         Sum of the solid angles over layers and sub-pixels (sr).
     """
@@ -54,7 +54,7 @@ class PixelBlock:
     omega_sum: np.ndarray = field(init=False)
 
     def reset(self, plan: RenderPlan) -> None:
-        """Forget what was kept; done when the rays start."""
+        """Forget the kept factors, before the first ray."""
         n = len(self.numbers)
         self.omega = np.zeros(n)
         self.omega_sum = np.zeros(n)
@@ -69,22 +69,22 @@ class Ray:
     Parameters
     ----------
     number : int
-        Serial number: layer, slow and fast sub-pixel, source (fastest).
+        Serial number. It counts layer, slow sub-pixel, fast sub-pixel and source (fastest).
     source, layer : int
-        Numbers of the source and of the sensor's layer.
+        Numbers of the source and of the sensor layer.
     along : tuple of 2 ndarray, shape (n,)
-        Where the sub-pixels are along the panel's fast and slow axis (m).
+        Coordinates of the sub-pixels along the panel's fast and slow axis (m).
     active : ndarray of int or None
-        Pixels of the block within the resolution limit; None for all.
+        Places, in the block, of the pixels within the resolution limit; None for all.
     scattering : list of 3 arrays, shape (n_active,)
-        Scattering vector (1/m).
+        Components of the scattering vectors of active pixels (1/m).
     position : list of 3 arrays, shape (n,)
-        Where the sub-pixel is (m).
+        Components of the positions of the sub-pixels (m).
     scattering_of_all : list of 3 arrays, shape (n,)
-        Scattering vector (1/m) of pixels beyond the resolution limit too.
+        Components of the scattering vectors of all pixels, active or not (1/m).
     weight : ndarray, shape (n,), or None
-        What multiplies each term: the source's brightness and the factors which the plan uses
-        for each; None for 1.
+        Factor of each term: the source weight times the factors that the plan uses for each
+        term; None for 1.
     """
 
     number: int
@@ -104,14 +104,14 @@ def rays(plan: RenderPlan, block: PixelBlock) -> Iterator[Ray]:
     Parameters
     ----------
     plan : RenderPlan
-        What to render.
+        Plan of the images.
     block : PixelBlock
-        The pixels; its kept factors hold for the ray just given.
+        The pixels. Its kept factors are those of the ray that was yielded last.
 
     Yields
     ------
     Ray
-        One for each layer, sub-pixel and source.
+        The ray of each layer, sub-pixel and source.
     """
     panels, at = plan.panels, (block.shot, block.panel)
     axes = np.stack([panels.fast[at], panels.slow[at], panels.normal[at]])
@@ -149,8 +149,8 @@ def _ray(
 ) -> tuple[Ray, list[np.ndarray]]:
     """One ray, and the diffracted directions for the next source.
 
-    The C program's polarization routine normalises the diffracted vector in
-    place, so that later sources see other last bits.
+    The C program's polarization routine normalises the diffracted vector in place. So the vector
+    of later sources differs in its last bits.
     """
     number, source, layer = numbers
     incident = plan.sources.incident[block.shot, source]
@@ -219,7 +219,7 @@ def _keep_polarization(
 ) -> list[np.ndarray]:
     again = plan.polar_use is not Use.ONCE
     needed = np.full(len(block.polar), True) if again else block.polar == 0.0
-    # a background scatters beyond the resolution limit too
+    # a background also scatters beyond the resolution limit
     if active is not None and plan.polar_use is not Use.EACH:
         reached = np.zeros(len(needed), dtype=bool)
         reached[active] = True

@@ -1,7 +1,7 @@
-"""One pixel of an image, computed as within the image.
+"""One pixel of an image, computed as it is within the image.
 
-Two things in a pixel depend on the pixels before it: which sweep over the spindle is the first
-which is executed (quirk Q3), and whether interpolation has ended (quirk Q23).
+A pixel depends in two ways on the pixels before it. The first executed sweep over the spindle may
+lie in one of them (quirk Q3), and interpolation may have ended in one of them (quirk Q23).
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from cupysim.plan.render_plan import RenderPlan
 
 
 def single_pixel(plan: RenderPlan, fast: int, slow: int) -> RenderPlan:
-    """A plan of one pixel.
+    """Make the plan of one pixel.
 
     Parameters
     ----------
     plan : RenderPlan
-        Plan of the whole image, of one shot and one panel.
+        Plan of the whole image, with one shot and one panel.
     fast, slow : int
-        The pixel.
+        Coordinates of the pixel, counted from 0.
 
     Returns
     -------
     RenderPlan
-        Whose image is the whole image's in this pixel, to the last bit.
+        A plan that computes this pixel as the whole image has it, to the last bit.
 
     Raises
     ------
     CupysimError
-        If the pixel is not computed: outside of the image, of the region, or masked.
+        If the pixel lies outside the image or the region, or is masked.
     """
     plan.refuse_panels("a single pixel")
     rows, columns = plan.rows, plan.columns
@@ -73,7 +73,7 @@ def single_pixel(plan: RenderPlan, fast: int, slow: int) -> RenderPlan:
 def _order_effects(
     renderer: BlockRenderer, block: PixelBlock
 ) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
-    """First executed sweep and end of interpolation in a block, if they are there."""
+    """The first executed sweep (Q3) and the end of interpolation (Q23) in a block, or None."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
         sweep = renderer.first_sweep(block) if renderer.first_sweep_pending else None
         stop = renderer.find_interpolation_stop(block, sweep) if renderer.may_stop else None

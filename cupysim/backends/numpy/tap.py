@@ -1,4 +1,4 @@
-"""What can be seen of the steps of the NumPy backend while it renders."""
+"""Access to the intermediate values of the NumPy backend while it renders."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from cupysim.plan.spot_shapes import Indices
 
 @dataclass(frozen=True)
 class Step:
-    """Some orientations of a ray, as a tap sees them.
+    """Intermediate values for some orientations of a ray.
 
     Parameters
     ----------
     block : PixelBlock
-        The pixels.
+        The pixels and their kept factors.
     ray : Ray
-        Layer, sub-pixel and source.
+        The ray: layer, sub-pixel and source.
     crystal : int
         Number of the crystal.
     first : int
-        Number of the first orientation, spindle angle times number of domains
-        plus domain.
+        Number of the first orientation: number of the spindle angle times the number of domains,
+        plus the number of the domain.
     cells : ndarray, shape (n_orientations, 3, 3)
-        Rows a, b, c (m).
+        Cell vectors: rows a, b, c (m).
     exception : tuple of int and ndarray, or None
-        Column of the one pixel which has other cell vectors, and these, shape
+        Column of the one pixel that has other cell vectors, and these vectors (m), shape
         (n, 3, 3), for the first n orientations (quirk Q3).
     indices : tuple of 3 ndarray, shape (n_orientations, n_active)
         Fractional h, k, l.
     cell_factor, lattice_factor : ndarray, shape (n_orientations, n_active)
-        F_cell and F_latt.
+        F_cell (electrons) and F_latt.
     sums : ndarray, shape (n_orientations, n_active)
-        The pixels' sums after each of the steps.
+        Sums of the pixels after each of the steps (electrons squared).
     """
 
     block: PixelBlock
@@ -52,10 +52,10 @@ class Step:
 
 
 class Tap(Observer):
-    """Listens to the steps of a render; the methods do nothing unless overridden."""
+    """Receives the steps of a render. Its methods do nothing unless a subclass overrides them."""
 
     def step(self, step: Step) -> None:
-        """Some orientations of a ray were computed."""
+        """Called when some orientations of a ray have been computed."""
 
     def finished(self, block: PixelBlock, total: np.ndarray, photons: np.ndarray) -> None:
-        """All of a block was computed: its sums and its photons."""
+        """Called with the sums (electrons squared) and photons of a block that is complete."""
