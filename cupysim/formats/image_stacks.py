@@ -58,7 +58,7 @@ def stacks(file: Any) -> list[Any]:
 
 
 def _of_detectors(file: Any) -> list[Any]:
-    """Images that a detector has itself, where the entry has none."""
+    """Images in the group of a detector, for an entry without images."""
     found = []
     for entry in file.values():
         instrument = entry.get("instrument") if hasattr(entry, "keys") else None

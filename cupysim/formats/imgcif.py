@@ -92,7 +92,7 @@ def read(
 
 
 def _frame(tables: ImgcifTables) -> str | None:
-    """The frame of the file's image, by the identifier of its binary section."""
+    """Identifier of the frame of the image, from the identifier of its binary section."""
     frames = [row for row in tables.rows("diffrn_data_frame") if "id" in row]
     binaries = {row["binary_id"] for row in tables.rows("array_data") if "binary_id" in row}
     if len(binaries) == 1:

@@ -79,7 +79,7 @@ def header(experiment: Experiment) -> bytes:
 
 
 LARGEST_SURPLUS = 2**26
-"""Bytes behind the pixels that are counted."""
+"""Largest number of bytes after the pixels that are counted."""
 
 OTHERS = {
     b"II*\0": "a TIFF file",

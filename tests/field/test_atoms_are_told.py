@@ -355,8 +355,8 @@ def test_anomalous_differences_are_named(tmp_path: Path) -> None:
         "\n".join(reflections.read(tmp_path / "a.mtz", names).notes)
         for names in ((), ("F", "DANO"))
     )
-    assert "not taken: DANO" in plain
-    assert "not taken" not in with_differences
+    assert "not used: DANO" in plain
+    assert "not used" not in with_differences
 
 
 def test_cells_of_datasets_are_told(tmp_path: Path) -> None:
@@ -389,7 +389,7 @@ def test_ions_of_molecular_dynamics(
     path = save(tmp_path / "a.pdb", text)
     found = amplitudes(coordinates.read(path, 3e-10, VACUUM), np.zeros((1, 3), dtype=int))
     assert found[0] == pytest.approx(4 * electrons, rel=2e-3)
-    assert ("taken for ions by the names of their residues" in warned(path)) == (residue != "ALA")
+    assert ("read as ions, by the names of their residues" in warned(path)) == (residue != "ALA")
 
 
 @pytest.mark.parametrize(

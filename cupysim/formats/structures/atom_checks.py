@@ -28,7 +28,7 @@ SPECIAL = 0.2
 """Largest distance (Angstrom) between an atom and a symmetry element it lies on."""
 
 CLOSEST = 0.7
-"""Distance (Angstrom) below which no two atoms are."""
+"""Smallest possible distance (Angstrom) between two atoms."""
 
 SEARCHED = 1.0
 """Smallest radius (Angstrom) of the search for symmetry equivalents."""

@@ -32,7 +32,7 @@ OTHER_SYMMETRY = {
     "_space_group_symop_magn": "magnetic",
     "_space_group_magn": "magnetic",
 }
-"""Items of symmetry that is no space group's, by their beginnings."""
+"""Prefixes of items with a symmetry that is not a space group, and its name."""
 
 NUMBER = ("_space_group_it_number", "_symmetry_int_tables_number")
 CELL = (

@@ -9,7 +9,7 @@ from cupysim.formats.structures.table import listed
 
 CORRECTED_ITEMS = ("_diffrn_refln_intensity_net", "_refln_f_squared_meas", "_refln_f_meas",
                    "_refln_intensity_meas")  # fmt: skip
-"""Items beside which raw counts are not taken."""
+"""Items that are used in place of raw counts."""
 
 RAW_COUNTS, WITH_ATTENUATORS = "_diffrn_refln_counts_net", "_diffrn_refln_intensity_net"
 """Items without and with the scales of attenuators, as the core dictionary defines them."""

@@ -61,13 +61,13 @@ PARTIAL = 256
 PARTS = "some rows are parts of reflections (M/ISYM above 256); scale and merge them before"
 
 WORDS_BEFORE = 20
-"""Words of four bytes before the first reflection."""
+"""Number of words (four bytes) before the first reflection."""
 
 RECORD, OPERATOR = 80, b"SYMM "
 """Length (bytes) of each record of the header, and first bytes of records with operators."""
 
 END_OF_HEADER = b"MTZENDOFHEADERS"
-"""The last record of a header, behind the history."""
+"""Last record of a header, after the history."""
 
 HEADER = b"VERS MTZ"
 """First bytes of the header at the end of a file."""
@@ -115,7 +115,7 @@ def _in_ascii(data: bytes) -> bytes:
 
 
 def _check_size(path: object, mtz: Any, data: bytes) -> None:
-    """Refuse a file with more data than its header promises, or whose header is cut off."""
+    """Reject a file with more data than its header promises, or with a header that is cut off."""
     if END_OF_HEADER not in data[max(data.rfind(HEADER), 0) :]:
         raise FileFormatError(path, f"the MTZ file is cut off: it has no {END_OF_HEADER.decode()}")
     # the header follows the last reflection

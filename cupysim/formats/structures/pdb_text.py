@@ -42,7 +42,7 @@ LARGEST_COORDINATE = 1e6
 """Largest possible coordinate (Angstrom)."""
 
 RESIDUE = (17, 27)
-"""Columns of name, chain and number of a residue."""
+"""Columns with the name, chain and number of a residue, counted from 0."""
 
 IONS = {
     **{name: name for name in ("LI", "NA", "MG", "CL", "CA", "MN", "FE", "CO", "NI", "CU", "ZN",
@@ -50,7 +50,7 @@ IONS = {
     "K": "K", "F": "F", "I": "I", "SOD": "NA", "CLA": "CL", "POT": "K", "CAL": "CA", "CES": "CS",
     "RUB": "RB", "LIT": "LI", "BAR": "BA", "CAD": "CD", "NA+": "NA", "CL-": "CL", "K+": "K",
 }  # fmt: skip
-"""Elements of ions by the names that GROMACS, AMBER and CHARMM give them."""
+"""Names of ions in GROMACS, AMBER and CHARMM, and their elements."""
 
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
@@ -126,14 +126,16 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
     remarks = [f"{after_end} atoms after an END record are used too"] if after_end else []
     warnings = []
     if is_identity:
-        warnings.append("its SCALE records are the identity, of no cell, and are not applied")
+        warnings.append(
+            "its SCALE records are the identity, not those of its cell, and are not applied"
+        )
     told = _count_told(lines)
     count = sum(line.startswith(ATOM_RECORDS) for line in lines)
     if told is not None and told != count:
         warnings.append(f"MASTER counts {told} atoms, but there are {count}: is it cut off?")
     if ions:
         warnings.append(
-            f"{len(ions)} atoms without an element are taken for ions by the names of their "
+            f"{len(ions)} atoms without an element are read as ions, by the names of their "
             f"residues: {', '.join(dict.fromkeys(ions))}"
         )
     if without_occupancy:
@@ -149,10 +151,11 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
 
 
 def _with_ions_named(lines: list[str]) -> tuple[list[str], list[str]]:
-    """Lines with the elements of ions that only the names of atom and residue tell; their names.
+    """Add the elements of ions that follow from the names of atom and residue.
 
-    Programs of molecular dynamics write no elements. An atom that is alone in a residue of its own
-    name is the ion of this name, not carbon (CA), nitrogen (NA) or sulphur (SOD).
+    Programs of molecular dynamics write no elements. If an atom is alone in a residue of the same
+    name, it is the ion of this name, not carbon (CA), nitrogen (NA) or sulphur (SOD). The result
+    has the new lines and the names of the ions.
     """
     sizes = Counter(line[slice(*RESIDUE)] for line in lines if line.startswith(ATOM_RECORDS))
     changed, found = [], []
@@ -167,7 +170,7 @@ def _with_ions_named(lines: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _count_told(lines: list[str]) -> int | None:
-    """How many atoms the MASTER record counts, if there is one."""
+    """Number of atoms in the MASTER record; None without one."""
     for line in lines:
         if line.startswith("MASTER") and line[50:55].strip().isdecimal():
             return int(line[50:55])

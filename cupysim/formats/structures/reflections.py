@@ -26,8 +26,7 @@ HEAD = 2**16
 """Number of bytes that are read to recognise a file."""
 
 SAME_EDGE, SAME_ANGLE = 0.01, 1.0
-"""Relative difference of edges, and difference of angles (degrees), up to which two cells are one
-crystal's."""
+"""Relative difference of edges, and difference of angles (degrees), of cells that are equal."""
 
 NOT_MEASURED = -999.0
 """Value that some programs write for reflections without a measurement."""
@@ -180,7 +179,7 @@ def structure_of(
 
 
 def _other_cell(of_column: Cell | None, of_file: Cell | None) -> list[str]:
-    """What to say of a dataset whose cell is not that of the file."""
+    """Remark about a dataset with another cell than the file."""
     if of_column is None or of_file is None:
         return []
     edges = np.abs(np.array(of_column[:3]) / of_file[:3] - 1.0).max()

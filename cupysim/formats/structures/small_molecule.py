@@ -15,12 +15,12 @@ from cupysim.formats.structures.symmetry import Symmetry
 from cupysim.formats.structures.table import Cell, listed
 
 FARTHEST = 10.0
-"""Cells from the origin beyond which fractional coordinates are in another unit."""
+"""Largest possible fractional coordinate: larger ones are in another unit."""
 
 EIGHT_PI_SQUARED = 8.0 * np.pi**2
 
 LARGEST_USUAL_B = EIGHT_PI_SQUARED
-"""B factor (Angstrom^2) of U = 1 Angstrom^2, beyond which no atom of a crystal moves."""
+"""B factor (Angstrom^2) of U = 1 Angstrom^2: displacements in crystals are smaller."""
 
 SAME_PLACE = 0.1
 """Largest distance (Angstrom) between a site on a special position and its image. The rounding of
@@ -51,10 +51,10 @@ sites."""
 ATTACHED = "_atom_site_attached_hydrogens"
 
 KINDS = ("_atom_site_adp_type", "_atom_site_thermal_displace_type")
-"""Types of displacement: the present name, and that of before 1998."""
+"""Items with types of displacement: the present name, and that of before 1998."""
 
 OF_MMCIF = "_atom_site_anisotrop_"
-"""How names of tensors begin in mmCIF, which go with Cartesian coordinates."""
+"""Prefix of items with tensors in mmCIF. They belong to Cartesian coordinates."""
 
 ANISO_LABEL = "_atom_site_aniso_label"
 
@@ -317,7 +317,7 @@ def _displacements(
     repeated, incomplete, alarms = [], [], []
     if any(name.startswith(OF_MMCIF) for name in block.columns):
         alarms.append(
-            f"anisotropic displacements of mmCIF ({OF_MMCIF}...) are left out beside fractional "
+            f"anisotropic displacements of mmCIF ({OF_MMCIF}...) are left out with fractional "
             "coordinates"
         )
     for kind, scale in (
