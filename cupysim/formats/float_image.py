@@ -17,7 +17,7 @@ def write(stream: BinaryIO, image: np.ndarray) -> None:
     Parameters
     ----------
     stream : binary stream
-        Where to.
+        Stream to write to.
     image : ndarray, shape (n_slow, n_fast)
         Expected photons.
     """

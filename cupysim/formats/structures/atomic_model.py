@@ -93,7 +93,7 @@ def read(path: os.PathLike[str] | str) -> AtomicModel:
     Returns
     -------
     AtomicModel
-        The model.
+        Atoms and crystal of the file.
 
     Raises
     ------

@@ -59,7 +59,7 @@ def warnings_of(
     path : path_like
         File. Its name may show that the model is predicted.
     structure : gemmi.Structure
-        The model.
+        Structure with the model.
     has_cell : bool
         Whether the model has a crystal.
     is_small_molecule : bool

@@ -82,8 +82,8 @@ def read(
     default : float, optional
         Amplitude beyond the resolution limit (electrons).
     box : UnitCell, optional
-        The crystal's cell. If it differs from the model's by more than 3 % or 3 degrees, or if the
-        model has none, the model stands alone in a P1 cell of this size.
+        The crystal's cell. The model stands alone in a P1 cell of this size if it has no cell, or
+        if its cell differs by more than 3 % or 3 degrees.
 
     Returns
     -------
