@@ -79,7 +79,7 @@ def test_sections_of_models(tmp_path: Path) -> None:
         (text(more="[beam]\nhdiv = [[1]]"), 13, "expected a text, numbers or true"),
         (text(more="[beam]\nlambda = 2"), 13, "is also among the base's arguments"),
         (text(more="[sampling]\nseed = 2"), 13, "the seed of a campaign is in [campaign]"),
-        (text(base="-cell 50 -default_F 1 -h5file x.h5"), 5, "-h5file: campaigns write their own files"),
+        (text(base="-cell 50 -default_F 1 -h5file x.h5"), 5, "-h5file: campaigns write their"),
         (text(vary="edges = { normal = [1, 0.1] }"), 7, 'mode = "times" multiplies'),
         (text(vary="cell_b = { constant = 3.4 }"), 7, "a typical cell_b would be 3.4 A, but"),
         (text(vary="wavelength = { normal = [12398, 1] }"), 7, "would be 12398 A, but the"),
