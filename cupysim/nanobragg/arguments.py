@@ -33,7 +33,7 @@ RANDOM = "random"
 
 CORRECTED = "-corrected"
 
-MEANT_BY_NO_ONE = {
+FOUND_IN_LONGER_OPTIONS = {
     ("-twotheta_axis", "-twotheta"): Quirk.TWOTHETA_AXIS_SETS_TWOTHETA,
     ("-misset_seed", "-misset"): Quirk.MISSET_SEED_SETS_MISSET,
 }
@@ -165,7 +165,7 @@ class _Scanner:
         for each in matching:
             option = each if meant else in_named_unit(each, word, self.quirks)
             primary = option in meant or not meant
-            quirk = MEANT_BY_NO_ONE.get((plain(word), option.name))
+            quirk = FOUND_IN_LONGER_OPTIONS.get((plain(word), option.name))
             if not primary and quirk is not None and self.quirks.corrects(quirk):
                 continue
             if primary:

@@ -75,11 +75,11 @@ def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: boo
                 f"detector about the {PIVOTS[convention]}",
             )
     elif vectors and not quirks.corrects(Quirk.VECTORS_SWITCH_CONVENTION):
-        dropped = f"; {conventions[-1]} is ignored" if conventions else ""
+        dropped = f" in place of {conventions[-1]}" if conventions else ""
         warn_quirk(
             Quirk.VECTORS_SWITCH_CONVENTION,
-            f"{vectors[-1]} switches to the CUSTOM convention, its beam centre, and its defaults "
-            f"for vectors that are not given{dropped}",
+            f"{vectors[-1]} switches to the CUSTOM convention{dropped}, with its beam centre, and "
+            "with its vectors if no others are given",
         )
     if "-pix0_vector" in args.seen and not quirks.corrects(Quirk.PIX0_VECTOR_UNUSED):
         warn_quirk(Quirk.PIX0_VECTOR_UNUSED, "-pix0_vector only switches to the CUSTOM convention")

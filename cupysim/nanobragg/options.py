@@ -235,7 +235,7 @@ OPTIONS: tuple[Option, ...] = (
     path("-mat", CRYSTAL, "MOSFLM A matrix: nine numbers, columns a*, b*, c* times wavelength.",
           "matrix_file", extensions=("-matrix", "-matfile")),
     path("-hkl", CRYSTAL, "Structure factors: lines of h k l F in P1; or an MTZ, CIF, .fcf, "
-          "XDS_ASCII, Scalepack or CrystFEL file, which also gives unit cell and wavelength.",
+          "XDS_ASCII, Scalepack or CrystFEL file, which may also give unit cell and wavelength.",
           "hkl_file"),
     new_path("-pdb", CRYSTAL, "Calculate structure factors of this model, a PDB or CIF file, with "
               "its unit cell. With another -cell or -mat, the model stands alone in a P1 box.",

@@ -120,7 +120,7 @@ def test_failures_are_told(command: Command) -> None:
         ("status small.toml", "small.toml holds no campaign"),
         ("export data", "give --table or --images"),
         ("export data --table no/t.csv", "no/t.csv"),
-        ("export data --images shot.img", "expected # for the digits"),
+        ("export data --images shot.img", "expected one row of # for"),
         ("export data --images shot_#.png", "ends in .img or .cbf"),
         ("export data --images s_#.img --shots 5:2", "--shots 5:2: there are 7 shots"),
         ("export data --images s_#.img --shots x", "--shots x: expected A:B"),

@@ -11,7 +11,7 @@ from cupysim.campaign.definition.document import Document, Section
 from cupysim.errors import CupysimError, OptionError
 from cupysim.models.experiment import Experiment
 
-_OUTPUT = "campaigns write other files; [output] decides which"
+_OUTPUT = "campaigns write their own files; [output] decides which"
 NOT_OF_A_BASE = {
     **dict.fromkeys(
         ("floatfile", "intfile", "noisefile", "pgmfile", "h5file", "cbffile", "pngfile",

@@ -160,7 +160,7 @@ def _resume(arguments: argparse.Namespace) -> int:
 def _go_on(folder: Folder, shard: Shard, arguments: argparse.Namespace) -> int:
     processes = _processes(arguments.processes, folder.campaign)
     threads = _threads(arguments, processes)
-    teller = _Teller(folder)
+    report = _ProgressReport(folder)
     left = [number for number in shard.chunks(folder) if not folder.is_done(number)]
     if left:
         warn_of_quirks(folder.campaign)
@@ -175,17 +175,17 @@ def _go_on(folder: Folder, shard: Shard, arguments: argparse.Namespace) -> int:
             if scheduler is not None:
                 # workers of a cluster run on their own cores
                 threads = arguments.threads
-            times = run_cluster(folder, shard, processes, threads, scheduler, say, teller.update)
+            times = run_cluster(folder, shard, processes, threads, scheduler, say, report.update)
         elif left and processes == 1:
-            with teller:
+            with report:
                 times = run_here(folder, shard, threads)
         elif left:
-            times = run_processes(folder, shard, processes, threads, teller.update)
+            times = run_processes(folder, shard, processes, threads, report.update)
     except KeyboardInterrupt:
         say(f"\nfinished files stay; continue with: cupysim campaign resume {folder.path}\n")
         raise
     finally:
-        teller.end()
+        report.end()
     say(_shares(times))
     whole = finish(folder)
     failures = folder.failures()
@@ -232,7 +232,7 @@ def _processes(wanted: int | None, campaign: CampaignDefinition) -> int:
     return wanted
 
 
-class _Teller:
+class _ProgressReport:
     """Reports the progress of a campaign on standard error."""
 
     def __init__(self, folder: Folder) -> None:
@@ -288,10 +288,10 @@ def _shares(times: Times) -> str:
         "noise": times.noise, "compression": times.compress, "writing": times.write,
     }  # fmt: skip
     spots = f", spots {times.spots / wall:.0%}" if times.spots > 0.0 else ""
-    beside = ", ".join(f"{name} {each / wall:.0%}" for name, each in shares.items() if each > 0.0)
+    others = ", ".join(f"{name} {each / wall:.0%}" for name, each in shares.items() if each > 0.0)
     return (
         f"{times.shots} shots, {times.shots / wall:.3g} images/s in each process: rendering "
-        f"{times.render / wall:.0%} of the time{spots}; at the same time {beside}\n"
+        f"{times.render / wall:.0%} of the time{spots}; at the same time {others}\n"
     )
 
 

@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--free", default=FREE, metavar="NAMES",
         help="free parameters, with commas between; default: %(default)s")  # fmt: skip
     add("--within", metavar="NAME=X,...",
-        help="largest changes of parameters, in the units of the report")  # fmt: skip
+        help="largest changes from the start, in the units of the report")  # fmt: skip
     add("--search", type=float, default=1.0, metavar="DEG",
         help="range of the orientation scan; 0: no scan; default: %(default)g")  # fmt: skip
     add("--target", choices=TARGETS, default="poisson",
