@@ -13,7 +13,7 @@ OPTIONS_PAGE = Path(__file__).parent.parent / "docs" / "options.md"
 
 
 def options_page() -> str:
-    """Text of docs/options.md."""
+    """The text of docs/options.md."""
     lines = [
         "# Options",
         "",
@@ -23,12 +23,11 @@ def options_page() -> str:
         usage(),
         "```",
         "",
-        "Options are recognised as nanoBragg recognises them: most may be lengthened",
-        "(`-wavelength`) or start with two dashes. Of options given twice the last one counts.",
-        "A unit stands behind each option which has one. With `-corrected`, another one of its",
-        "kind may be part of the name: `-distance_m 0.1`, `-pix0_vector_mm 20 -1.6 1.6`,",
-        "`-phi_rad 0.1`. An option without its value, one whose value is not a number, and an",
-        "unknown option are errors (exit status 9).",
+        "cupysim recognises options as nanoBragg does: most names may be longer (`-wavelength`)",
+        "or start with two dashes. If an option is given twice, the last one counts. The table",
+        "shows the unit of a value. With `-corrected`, the name may contain another unit of the",
+        "same kind: `-distance_m 0.1`, `-pix0_vector_mm 20 -1.6 1.6`, `-phi_rad 0.1`. A missing",
+        "value, a value that is not a number, and an unknown option are errors (exit status 9).",
     ]
     for group in GROUPS:
         options = [option for option in OPTIONS if option.group == group]
@@ -37,10 +36,10 @@ def options_page() -> str:
             lines += [_row(option) for option in options]
     lines += [
         "",
-        "## Words which are ignored",
+        "## Ignored words",
         "",
-        "nanoBragg's documentation has them, nanoBragg itself ignores them; so does cupysim, with",
-        "a warning.",
+        "nanoBragg's documentation has these words, but nanoBragg ignores them. cupysim ignores",
+        "them too, with a warning.",
         "",
         "| word | instead |",
         "|---|---|",
