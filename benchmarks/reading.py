@@ -1,6 +1,6 @@
 """Time the reading of half a million reflections by cupysim and by numpy.loadtxt.
 
-    python -m benchmarks.reading
+python -m benchmarks.reading
 """
 
 from __future__ import annotations

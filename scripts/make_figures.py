@@ -172,7 +172,7 @@ def draw_curved() -> None:
 
 
 def draw_solid_angle() -> None:
-    """Draw large pixels with the solid angle of a corner, of all sub-pixels, and the ratio (Q21)."""
+    """Draw large pixels with the solid angle of a corner or of all sub-pixels, and their ratio."""
     default, corrected = images = pair(21)
     figure, axes = panels(3, right=70)
     show(axes[0], default, "default", images.max())
