@@ -100,7 +100,7 @@ def resemblance(
 def _scaled(
     first: np.ndarray, second: np.ndarray, good: np.ndarray, overall: Agreement
 ) -> list[str]:
-    """The factor and offset that nearly all pixels, not only the brightest, have; else empty."""
+    """The factor and offset of nearly all pixels, in words; empty if only bright pixels fit."""
     slope, offset = overall.fit
     if not overall.correlation > 1.0 - ALIKE or slope == 0.0:
         return []
