@@ -1,1 +1,1 @@
-"""What is timed, how, and the results."""
+"""Benchmarks: the timed cases, the programs that time them, and results."""

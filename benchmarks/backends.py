@@ -1,13 +1,14 @@
-"""Time images by each backend and precision which works here, in the same run.
+"""Time images by each backend and precision that works here, in the same run.
 
     python -m benchmarks.backends [CASE ...] [--out FILE.json]
 
 A step is one (pixel, layer, sub-pixel, source, spindle angle, domain). The time is that of
-rendering one image: launches, copies and statistics which the backend keeps, without the start of
-the program, the experiment and the files. The shortest of the repeats counts; the first use of each
-variant, which may compile it, is not timed. For the cuda backend the time in kernels is
-measured apart; the rest is the fixed cost. Ratios are to the slowest of a case, differences from
-the image of the last backend in double precision, of its maximum.
+rendering one image. It contains launches, copies and statistics of the backend, but not the start
+of the program, the experiment and the files. The shortest of the repeats counts. The first use of
+each variant is not timed, because it may compile the variant. For the cuda backend, the time in
+kernels is measured separately; the rest is the fixed cost. "Times faster" is relative to the
+slowest backend of a case. "Difference" is the largest difference from the image of the last
+backend in double precision, divided by the maximum of that image.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan
 
 ENOUGH_SECONDS = 5.0
-"""After so long a backend is not run again on a case."""
+"""Time after which a backend is not run again on a case (s)."""
 
 NUMPY_STEPS = 5e8
-"""More are left out for NumPy."""
+"""Largest number of steps of a case for the numpy backend."""
 
 
 @contextmanager
 def time_in_kernels(backend: str) -> Iterator[list[float]]:
-    """Collects the time of each launch of the cuda backend, which waits for its end."""
+    """Collect the time of each launch of the cuda backend (s). A launch waits for its end."""
     times: list[float] = []
     if backend != "cuda":
         yield times
@@ -63,7 +64,7 @@ def time_in_kernels(backend: str) -> Iterator[list[float]]:
 def time_image(
     backend: str, render: RenderFunction, plan: RenderPlan, repeats: int
 ) -> tuple[float, float | None, np.ndarray]:
-    """Shortest time of an image, of it in kernels, and the image."""
+    """Shortest time of an image (s), the part of it in kernels (s), and the image."""
     best, inside, image = np.inf, None, None
     begun = time.perf_counter()
     with time_in_kernels(backend) as launches:
@@ -72,7 +73,7 @@ def time_image(
             start = time.perf_counter()
             image = render(plan, Observer()).image
             taken = time.perf_counter() - start
-            # NumPy has nothing to warm up, and takes long
+            # NumPy has nothing to warm up and takes long, so its first run counts
             if attempt == 0 and backend != "numpy":
                 begun = time.perf_counter()
                 continue
@@ -88,7 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("cases", nargs="*", help=f"of {', '.join(CASES)}; all by default")
+    parser.add_argument("cases", nargs="*", help=f"cases of {', '.join(CASES)}; default: all")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--backends", nargs="+", default=available_backends(), choices=BACKENDS)
@@ -97,7 +98,7 @@ def main() -> None:
         type=float,
         default=NUMPY_STEPS,
         metavar="STEPS",
-        help="leave out NumPy where there are more; default: %(default)g",
+        help="leave out NumPy for cases with more steps; default: %(default)g",
     )
     parser.add_argument("--out", type=lambda name: Path(name).resolve())
     arguments = parser.parse_args()
@@ -115,7 +116,7 @@ def main() -> None:
         for backend in arguments.backends:
             if backend == "numpy" and steps > arguments.numpy_steps:
                 continue
-            # one GPU, so that the time in its kernels is that of the image
+            # with one GPU, the time in its kernels is that of the image
             for precision in ("double",) if backend == "numpy" else ("double", "mixed"):
                 threads = arguments.threads if backend == "host" else None
                 render = open_backend(backend, precision, threads, devices=[0]).render
@@ -133,7 +134,7 @@ def main() -> None:
 
 
 def print_case(found: Sequence[tuple[dict[str, Any], np.ndarray]]) -> None:
-    """Rows of a case's table, and differences from the image of the last backend in double."""
+    """Print the rows of a case, with differences from the last backend in double precision."""
     slowest = max(row["seconds"] for row, _ in found)
     reference = next(image for row, image in reversed(found) if row["precision"] == "double")
     for row, image in found:

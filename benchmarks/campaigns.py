@@ -2,12 +2,13 @@
 
     python -m benchmarks.campaigns [FILE ...] [--shots 400] [--memory] [--out FILE.json]
 
-The bare work is a loop which renders, counts photons, predicts spots if they are asked for,
-compresses and writes, one shot after the other in one thread of each process: nothing is claimed,
-no truth is kept, nothing survives. "Images/s" is that of a whole run, from the start of the first
-process to the file which shows all images; with Dask, its cluster is started and ended as well.
-"Kept" is how fast each process is while it works, over the bare one of as many processes. With
---memory, how much a process of many small shots grows.
+The bare work is a loop that renders, counts photons, predicts spots if the campaign asks for them,
+compresses and writes. It does one shot after the other in one thread of each process. It claims no
+chunks, records no ground truth, and cannot be resumed. "Images/s" is the speed of a whole run, from
+the start of the first process to the file that shows all images. With Dask, starting and ending
+the cluster is included. "Kept" is the speed of each process while it works, divided by that of the
+bare loop with the same number of processes. --memory shows how much the memory of a process with
+many small shots grows.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from cupysim.prediction.spots import predict_spots
 EXAMPLES = ROOT / "examples" / "campaigns"
 
 ENGINES = (("here", 1), ("processes", 2), ("dask", 2))
-"""And their numbers of processes."""
+"""Ways to run a campaign, with their numbers of processes."""
 
 SMALL = """
 [campaign]
@@ -55,13 +56,14 @@ fluence = {{ gamma = [1.0, 3], mode = "times" }}
 [output]
 images_per_file = 500
 """.replace("64\n", "64 ")
-"""Many small shots."""
+"""Campaign file with many small shots."""
 
 STAGES = ("render", "noise", "spots", "compress", "write")
+"""Parts of the work that are timed separately."""
 
 
 def shortened(path: Path, shots: int, folder: Path) -> CampaignDefinition:
-    """An example with fewer shots, in as many files as two processes want."""
+    """An example campaign with fewer shots, in enough files for two processes."""
     lines = []
     for line in path.read_text().splitlines():
         name = line.partition("=")[0].strip()
@@ -69,7 +71,7 @@ def shortened(path: Path, shots: int, folder: Path) -> CampaignDefinition:
         lines.append(f"{name} = {replaced[name]}" if name in replaced else line)
     made = folder / path.name
     made.write_text("\n".join(lines) + "\n")
-    # names of input files begin where the file is
+    # names of input files are relative to the campaign file
     for beside in path.parent.parent.iterdir():
         if not (link := folder.parent / beside.name).exists():
             link.symlink_to(beside.resolve())
@@ -77,7 +79,7 @@ def shortened(path: Path, shots: int, folder: Path) -> CampaignDefinition:
 
 
 def bare_rates(file: str, folder: Path, processes: int) -> list[float]:
-    """Images in a second, of loops in several processes at once."""
+    """Images per second of bare loops in several processes at the same time."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context) as pool, context.Manager() as manager:
         ready = manager.Barrier(processes)
@@ -89,7 +91,7 @@ def bare_rates(file: str, folder: Path, processes: int) -> list[float]:
 
 
 def bare_rate(file: str, folder: Path, ready: Any) -> float:
-    """Images in a second, of a loop which begins with others."""
+    """Images per second of a bare loop, which begins together with the others."""
     folder.mkdir()
     campaign = read_campaign(file)
     backend = open_backend(campaign.backend, campaign.precision, 1).render
@@ -115,7 +117,7 @@ def bare_rate(file: str, folder: Path, ready: Any) -> float:
 def campaign_rate(
     campaign: CampaignDefinition, folder: Path, engine: str, processes: int
 ) -> tuple[float, Times]:
-    """Images in a second, and where the seconds went."""
+    """Images per second of a campaign, and the times of its stages."""
     began = time.perf_counter()
     made = create_folder(str(folder / f"{engine}_{processes}"), campaign)
     if engine == "here":
@@ -129,7 +131,7 @@ def campaign_rate(
 
 
 def memory(shots: int, folder: Path) -> list[tuple[int, float]]:
-    """Shots which are done, and megabytes of the process which did them."""
+    """Numbers of finished shots, and the memory (MB) of their process at that time."""
     file = folder / "small.toml"
     file.write_text(SMALL.format(shots=shots))
     out = folder / "small"

@@ -1,4 +1,4 @@
-"""What is timed: arguments, as nanoBragg and cupysim take them."""
+"""The timed cases, as options of nanoBragg and cupysim."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ CASES = {
     "still_4096": "-cell 100 100 100 90 90 90 -default_F 100 -lambda 0.5 -N 5 -distance 500 "
     "-detpixels 4096 -pixel 0.05",
 }
-"""Images, the first with 36 sub-pixels chosen by the program."""
+"""Images. The first one has 36 sub-pixels per pixel, chosen by the program."""
 
 COMMANDS = {
     name: f"{CASES[name]} -nonoise -nopgm"
     for name in ("mosaic", "protein", "sources", "round", "still_4096")
 } | {"noise": f"{PROTEIN} -detpixels 1024 -pixel 0.1 -fluence 1e27 -water 1.8 -seed 1 -nopgm"}
-"""Whole commands, with their files."""
+"""Whole commands, including their files."""

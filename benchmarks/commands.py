@@ -2,10 +2,10 @@
 
     NANOBRAGG_C=/path/to/nanoBragg python -m benchmarks.commands [CASE ...]
 
-Each case is run by both programs, alternately, with the same number of threads, in an empty folder;
-the shortest of the wall-clock times counts. A build of nanoBragg with OpenMP is a fair peer
-(``gcc -O3 -fopenmp``). Without NANOBRAGG_C only cupysim is timed. The table is printed and, with
-``--out``, kept as JSON with the machine's description.
+Both programs run each case alternately, with the same number of threads, in an empty folder. The
+shortest of the wall-clock times counts. For a fair comparison, build nanoBragg with OpenMP
+(``gcc -O3 -fopenmp``). Without NANOBRAGG_C, only cupysim is timed. The script prints a table. With
+``--out``, it also writes a JSON file with a description of the machine.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from benchmarks.machine import ROOT, describe, keep, program_facts
 
 @dataclass(frozen=True)
 class Program:
-    """What is run, and what its column is called."""
+    """A program to time, and its name in the table."""
 
     name: str
     words: tuple[str, ...]
 
 
 def run(program: Program, case: str, threads: int) -> tuple[float, np.ndarray]:
-    """Wall-clock time of a command, and its float image."""
+    """Wall-clock time of a command (s), and its float image (photons)."""
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     environment["PYTHONPATH"] = str(ROOT)
-    # an installed package has its bytecode; what changes that is no user's setting
+    # these variables would slow cupysim down; a usual installation has bytecode and buffers output
     for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
         environment.pop(name, None)
     with tempfile.TemporaryDirectory() as folder:
@@ -56,7 +56,7 @@ def run(program: Program, case: str, threads: int) -> tuple[float, np.ndarray]:
 
 
 def programs(threads: int, backends: list[str]) -> list[Program]:
-    """The peer, if one is named, and cupysim in its ways."""
+    """The C program, if the environment names one, and cupysim with each backend."""
     peer = os.environ.get("NANOBRAGG_C")
     found = [Program("C program", (peer,))] if peer else []
     for text in backends:
@@ -72,7 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("cases", nargs="*", help=f"of {', '.join(COMMANDS)}; all by default")
+    parser.add_argument("cases", nargs="*", help=f"cases of {', '.join(COMMANDS)}; default: all")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument(

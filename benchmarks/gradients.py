@@ -2,10 +2,11 @@
 
     python -m benchmarks.gradients [CASE ...] [--out FILE.json]
 
-Twelve parameters together: three angles of the crystal, six of its cell, distance and beam centre.
-The time is that of a whole pass, with its arrays, in double precision; that of the image likewise,
-by the same backend. The shortest of the repeats counts. "Difference" is the largest of all twelve
-from the last backend's derivatives, relative to the largest of each.
+The derivatives are with respect to twelve parameters together: three angles of the crystal, six of
+its cell, distance and beam centre. The time is that of all derivatives in double precision,
+including their arrays. The image is timed in the same way, with the same backend. The shortest of
+the repeats counts. "Difference" is the largest difference from the derivatives of the last
+backend, relative to the largest derivative with respect to the same parameter.
 """
 
 from __future__ import annotations
@@ -29,15 +30,17 @@ from cupysim.plan.planning import make_plan
 from cupysim.renderer import Renderer
 
 NAMES = "misset, cell, distance, beam_centre"
+"""Parameters and groups of parameters to differentiate with respect to."""
 
 CHOSEN = ("mosaic", "protein", "sources", "round", "gauss", "tricubic", "still_1024")
+"""Default cases."""
 
 NUMPY_STEPS = 5e7
-"""More are left out for NumPy."""
+"""Largest number of steps of a case for the numpy backend."""
 
 
 def shortest(work: Callable[[], object], repeats: int) -> float:
-    """Seconds, after one run which warms up."""
+    """Shortest time of a function (s), after a run that is not timed."""
     work()
     times = []
     for _ in range(repeats):
@@ -51,14 +54,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("cases", nargs="*", help=f"of {', '.join(CASES)}")
+    parser.add_argument("cases", nargs="*", help=f"cases of {', '.join(CASES)}")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument(
         "--numpy-steps",
         type=float,
         default=NUMPY_STEPS,
         metavar="STEPS",
-        help="leave out NumPy where there are more; default: %(default)g",
+        help="leave out NumPy for cases with more steps; default: %(default)g",
     )
     parser.add_argument("--out", type=lambda name: Path(name).resolve())
     arguments = parser.parse_args()

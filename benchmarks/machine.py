@@ -1,4 +1,4 @@
-"""On what a benchmark ran: machine, versions, and a digest of the sources."""
+"""Description of a benchmark's machine: hardware, versions, and a digest of the sources."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PACKAGES = ("numpy", "scipy", "h5py", "cupy-cuda13x", "cupy-cuda12x", "cupy")
+"""Packages with versions that results record."""
 
 
 def describe() -> dict[str, str]:
-    """Machine and versions; GPUs where the cuda backend works."""
+    """Describe the machine and the versions, and GPUs if the cuda backend works."""
     import cupysim
     from cupysim.backends.select import available_backends
     from cupysim.native.library import level
@@ -47,7 +48,7 @@ def device_name(facts: dict[str, str]) -> str:
 
 
 def keep(path: Path, facts: dict[str, str], rows: Sequence[dict[str, object]]) -> None:
-    """Write results as JSON, whole or not at all."""
+    """Write results as JSON. The file appears complete or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps({"machine": facts, "rows": list(rows)}, indent=1) + "\n")
@@ -55,7 +56,7 @@ def keep(path: Path, facts: dict[str, str], rows: Sequence[dict[str, object]]) -
 
 
 def program_facts(program: str) -> dict[str, str]:
-    """What is known of a peer: its digest."""
+    """File name and digest of the program that cupysim is compared with."""
     return {
         "peer": Path(program).name,
         "peer_digest": hashlib.sha256(Path(program).read_bytes()).hexdigest()[:16],

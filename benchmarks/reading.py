@@ -1,4 +1,4 @@
-"""Time the reading of half a million reflections against numpy.loadtxt, in the same run.
+"""Time the reading of half a million reflections by cupysim and by numpy.loadtxt.
 
 python -m benchmarks.reading
 """
@@ -21,7 +21,7 @@ REPEATS = 5
 
 
 def write_reflections(path: Path) -> None:
-    """Distinct indices in random order, amplitudes with the usual digits."""
+    """Write distinct Miller indices in random order, with amplitudes of usual precision."""
     random = np.random.default_rng(1)
     half = 40
     numbers = random.permutation((2 * half) ** 3)[:ROWS]

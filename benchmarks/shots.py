@@ -1,9 +1,10 @@
-"""Many small shots through one renderer, against what their kernels alone take.
+"""Time many small shots with one renderer, and compare with the time in their kernels.
 
     python -m benchmarks.shots
 
-A thousand shots of 256 x 256 pixels, one step for each pixel, with a table of structure factors, in
-random orientations: one by one, in batches of 100, and by `simulate`, which keeps nothing.
+A thousand shots have 256 x 256 pixels, one step for each pixel, a table of structure factors, and
+random orientations. They are rendered one by one, in batches of 100, and by `simulate`, which
+keeps nothing between shots.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ from cupysim import (
 from cupysim.backends.compiled.host import HostEngine
 
 BATCH = 100
+"""Number of shots of a batch."""
 
 
 def base() -> Experiment:
-    """What all shots are variations of."""
+    """The experiment that all shots vary."""
     axis = np.arange(-20, 21)
     hkl = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
     amplitudes = np.random.default_rng(1).uniform(1.0, 100.0, len(hkl))
@@ -47,14 +49,14 @@ def base() -> Experiment:
 
 
 def shots(start: Experiment, count: int, seed: int) -> list[Experiment]:
-    """Shots in random orientations."""
+    """Make shots in random orientations."""
     missets = np.random.default_rng(seed).uniform(0.0, 6.0, (count, 3)).tolist()
     return [replace(start, crystal=replace(start.crystal, misset=misset)) for misset in missets]
 
 
 @contextmanager
 def kernels_timed() -> Iterator[list[float]]:
-    """Seconds of each launch of the host backend."""
+    """Collect the time of each launch of the host backend (s)."""
     seconds: list[float] = []
     launch = HostEngine.render_batch
 
@@ -71,7 +73,7 @@ def kernels_timed() -> Iterator[list[float]]:
 
 
 def main() -> None:
-    """Print milliseconds of a shot, and the ratio to those of its kernel."""
+    """Print the time of a shot (ms), of its kernel (ms), and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shots", type=int, default=1000)
     parser.add_argument("--threads", type=int)

@@ -4,11 +4,11 @@
 
 namespace cupysim {
 
-// Where exp(-y) is rounded to zero.
+// Smallest y for which exp(-y) is rounded to zero.
 constexpr double EXP_UNDERFLOW = 745.1332191019412;
 
-// exp(-y), relative error 1e-15; zero where the result has no normal number,
-// and no larger than exp(708).
+// exp(-y), with a relative error of 1e-15. It is zero if the result is no normal number, and
+// at most exp(708).
 CUPYSIM_FUNCTION double exp_minus(double y) {
 #if defined(__CUDACC__)
     return exp(-y);
@@ -33,7 +33,7 @@ CUPYSIM_FUNCTION double exp_minus(double y) {
     p = multiply_add(p, r, 0.5);
     p = multiply_add(p, r, 1.0);
     p = multiply_add(p, r, 1.0);
-    // n sits in the low bits of `shifted`; moved to the exponent it is 2^n
+    // n is in the low bits of `shifted`; moved to the exponent it becomes 2^n
     std::int64_t bits;
     std::memcpy(&bits, &shifted, sizeof bits);
     bits = static_cast<std::int64_t>(static_cast<std::uint64_t>(bits + 1023) << 52);

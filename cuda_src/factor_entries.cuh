@@ -6,7 +6,7 @@
 
 namespace cupysim {
 
-// Adds to the entry of a place. `found` marks a pixel whose list is full.
+// Adds to the entry of a place in the table. `found` marks a pixel with a full list.
 CUPYSIM_FUNCTION void add_entry(const Launch& launch, Int pixel, int place, double value) {
     if (value == 0.0) return;
     const Int capacity = launch.capacity;
@@ -46,7 +46,7 @@ CUPYSIM_FUNCTION void add_entries(const Launch& launch, const FactorTable<Double
     add_entry(launch, pixel, place, scale * table.values[place]);
 }
 
-// All rays and orientations of the launch, for the block of pixels from `first` on.
+// Collects the entries of a block of pixels, which begins at `first`, over all rays and orientations.
 template <Shape shape, Factors factors>
 CUPYSIM_FUNCTION void collect_block(const Launch& launch, Int first) {
     static_assert(SpotShape<shape>::HAS_DERIVATIVES, "this shape has none");

@@ -1,26 +1,26 @@
-// From the pixels of a block to directions and scattering vectors. The order of operations is the C
-// program's, but where it divides by what many numbers are divided by, a reciprocal multiplies: divisions
-// were a third of the time of images of one step.
+// Directions and scattering vectors of the pixels of a block. The order of operations is that of the C
+// program. But if many numbers have the same divisor, they are multiplied by its reciprocal, because
+// divisions took a third of the time of images with one step per pixel.
 #pragma once
 #include "launch.cuh"
 #include "miller_index.cuh"
 
 namespace cupysim {
 
-// Pixels that are computed together, and what is known of them.
+// Pixels that are computed together, and their state.
 struct PixelBlock {
     Int numbers[LANES];  // slow*n_fast + fast
     double fast[LANES], slow[LANES];  // pixel coordinates
     double x[LANES], y[LANES], z[LANES];  // unit vector from sample to sub-pixel
     double airpath[LANES];  // its length (m)
-    // solid angle, polarization factor and absorbed fraction; those of the first sub-pixel and source (of
-    // the current layer for `capture`) where they are used once
+    // solid angle, polarization factor and absorbed fraction; if a factor is used once, it is that of the
+    // first sub-pixel and source (for `capture`, of the current layer)
     double omega[LANES], polar[LANES], capture[LANES];
     double omega_sum[LANES];  // over layers and sub-pixels (sr)
     double total[LANES];  // the sum of squared amplitudes (electron^2)
 };
 
-// A ray: which layer, slow and fast sub-pixel, source.
+// A ray: numbers of its layer, slow and fast sub-pixel, and source.
 struct Ray {
     Int layer, sub_slow, sub_fast, source;
 };
@@ -42,14 +42,14 @@ CUPYSIM_FUNCTION void next_ray(const Launch& launch, Ray& ray) {
     ++ray.layer;
 }
 
-// Lanes that are pixels of the launch.
+// Number of lanes that are pixels of the launch.
 CUPYSIM_FUNCTION int lanes_in_use(const Launch& launch, Int first) {
     if (LANES == 1) return 1;
     const Int left = launch.n_pixels - first;
     return left < LANES ? static_cast<int>(left) : LANES;
 }
 
-// The block of pixels from `first` on; lanes beyond the launch's last pixel repeat it.
+// Numbers the pixels of the block that begins at `first`. Lanes after the last pixel repeat it.
 CUPYSIM_FUNCTION void number_pixels(const Launch& launch, PixelBlock& pixels, Int first) {
     const int n = lanes_in_use(launch, first);
     const Int index = launch.first_pixel + first, n_fast = launch.n_fast;
@@ -62,7 +62,7 @@ CUPYSIM_FUNCTION void number_pixels(const Launch& launch, PixelBlock& pixels, In
         }
         return;
     }
-    // divisions of integers are slow: one, then steps
+    // divisions of integers are slow, so only the first pixel needs one
     const Int n_columns = launch.n_columns;
     Int row = index / n_columns, column = index % n_columns;
     for (int i = 0; i < LANES; ++i) {
@@ -94,8 +94,8 @@ CUPYSIM_FUNCTION void rotate_axis(double v[3], const double axis[3], double angl
     v[2] = z;
 }
 
-// The curved detector: a point on the beam turned about two axes, by ways on the flat panel
-// divided by the radius.
+// The curved detector: a point on the beam is rotated about two axes. The angles are coordinates on the
+// flat panel divided by the radius.
 CUPYSIM_FUNCTION void bend(const Launch& launch, PixelBlock& pixels) {
     const double radius = launch.bend_radius;
     for (int i = 0; i < LANES; ++i) {
@@ -128,7 +128,7 @@ CUPYSIM_FUNCTION void pixel_position(const Launch& launch, PixelBlock& pixels, c
     FOR_LANES(i) {
         const double x = pixels.x[i], y = pixels.y[i], z = pixels.z[i];
         const double length = square_root(x * x + y * y + z * z);
-        // to the last bit, so that a pixel on the beam scatters exactly by zero
+        // exact to the last bit, so that a pixel on the beam has a scattering vector of exactly zero
         const double inverse = reciprocal(length);
         pixels.x[i] = divided(x, length, inverse);
         pixels.y[i] = divided(y, length, inverse);
@@ -148,7 +148,7 @@ CUPYSIM_FUNCTION void scattering_vector(const PixelBlock& pixels, const Source& 
     }
 }
 
-// Whether a ray is within the resolution limit: 1 or 0 for each lane. Gives whether any is.
+// Sets each lane to 1 if its ray is within the resolution limit, otherwise 0. Returns whether any is.
 CUPYSIM_FUNCTION bool within_resolution(const Launch& launch, const Scattering<Double>& q, double active[LANES]) {
     const double dmin = launch.dmin;
     FOR_LANES(i) active[i] = 1.0;

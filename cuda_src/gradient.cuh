@@ -1,10 +1,10 @@
 // Photons of a pixel and their derivatives with respect to parameters, in double precision.
 //
-// All parameters act through few intermediates: Miller indices, the place of the panel, wavelengths, numbers
-// of cells, the mosaic spread. The derivatives of a pixel's photons with respect to these, its columns, are
-// added up over the steps, and multiplied by the Jacobian of the intermediates with respect to the
-// parameters at the end, so that more parameters cost little. Factors that vary within a pixel multiply
-// each term (`EACH`). With T = F_cell^2 F_latt^2 w, a term of the sum:
+// All parameters act through few intermediates: Miller indices, the position of the panel, wavelengths,
+// numbers of cells, the mosaic spread. The derivatives of a pixel's photons with respect to them are its
+// columns. They are summed over the steps. At the end, the Jacobian of the intermediates with respect to the
+// parameters multiplies them, so more parameters cost little. Factors that vary within a pixel multiply each
+// term (`EACH`). With T = F_cell^2 F_latt^2 w, a term of the sum:
 //
 //     dT/dh = w (F_cell^2 d(F_latt^2)/dh + 2 F_cell dF_cell/dh F_latt^2)
 #pragma once
@@ -28,14 +28,14 @@ enum Column {
     COLUMNS = 28,
 };
 
-// Which groups of columns are wanted.
+// Groups of columns, as bits.
 enum Group { OF_INDICES = 1, OF_PANEL = 2, OF_AXES = 4, OF_WAVELENGTH = 8, OF_COUNTS = 16, OF_SPREAD = 32 };
 
 struct Columns {
     double of[COLUMNS][LANES];
 };
 
-// What the orientations of a ray add up, for the panel's columns.
+// Sums over the orientations of a ray, for the columns of the panel.
 struct RaySums {
     double terms[LANES];  // squared electrons
     double scattering[3][LANES];  // derivatives with respect to the scattering vector q
@@ -47,7 +47,7 @@ struct FactorDerivatives {
     double along[3][LANES];
 };
 
-// Miller indices of a lane, and F.
+// Miller indices of a lane, its offset from the nearest reflection, and F.
 template <Factors factors>
 CUPYSIM_FUNCTION void index_of_lane(const RayConstants<Double>& ray, const double* matrix, int i,
                                     double indices[3][LANES], Offsets<Double>& offsets, FactorDerivatives& factor) {
@@ -107,7 +107,7 @@ CUPYSIM_FUNCTION void add_count_columns(const LatticeDerivatives& term, const do
     }
 }
 
-// The spread turns the domain: dT/dspread = dT/dh (da/dspread).q + ...
+// The mosaic spread turns the domain: dT/dspread = dT/dh (da/dspread).q + ...
 CUPYSIM_FUNCTION void add_spread_column(const LatticeDerivatives& term, const Scattering<Double>& q,
                                         const double* matrix_derivatives, Columns& columns) {
     double* column = columns.of[SPREAD];
@@ -117,7 +117,7 @@ CUPYSIM_FUNCTION void add_spread_column(const LatticeDerivatives& term, const Sc
     }
 }
 
-// One orientation: its terms T, and what they add to the columns.
+// Adds the terms T of one orientation, and their derivatives, to the sums and columns.
 template <Shape shape, Factors factors>
 CUPYSIM_FUNCTION void add_orientation(const Launch& launch, const RayConstants<Double>& ray,
                                       const CrystalConstants<Double>& crystal, const double* matrix,
@@ -142,7 +142,7 @@ CUPYSIM_FUNCTION void add_orientation(const Launch& launch, const RayConstants<D
     if (groups & OF_COUNTS) {
         FOR_LANES(i) SpotShape<shape>::count_derivatives(crystal, offsets.at(i), i, term);
     }
-    // from derivatives of F_latt^2 to those of T
+    // turn derivatives of F_latt^2 into those of T
     FOR_LANES(i) {
         const double f = factor.value[i];
         // rays beyond the resolution limit must not add 0 times infinity
@@ -164,10 +164,10 @@ CUPYSIM_FUNCTION void add_orientation(const Launch& launch, const RayConstants<D
     if (groups & OF_SPREAD) add_spread_column(term, ray.q, matrix_derivatives, columns);
 }
 
-// The columns of the panel, from a ray's photons I and their derivatives with respect to q and to what
-// the weight depends on. A point of the panel at r = R d, moved by dr, changes
-//     d by (dr - d (d.dr))/R, q by that over lambda, and log R by d.dr/R;
-// with G = dI/dd at constant R: dI/dr = (G - d (d.G) + d dI/dlog R)/R.
+// The columns of the panel, from a ray's photons I and their derivatives with respect to q and to the
+// variables of the weight. If a point of the panel at r = R d moves by dr,
+//     d changes by (dr - d (d.dr))/R, q by that divided by lambda, and log R by d.dr/R.
+// With G = dI/dd at constant R: dI/dr = (G - d (d.G) + d dI/dlog R)/R.
 CUPYSIM_FUNCTION void add_panel_columns(const Launch& launch, const PixelBlock& pixels, const Ray& ray,
                                         const Source& source, const double background[LANES], const RaySums& sums,
                                         Columns& columns) {
@@ -212,7 +212,7 @@ CUPYSIM_FUNCTION void copy_columns(const Launch& launch, Columns& columns, Int f
     for (int column = 0; column < COLUMNS; ++column) copy_state<save>(launch, first, column, columns.of[column]);
 }
 
-// dI/dparameter: the sum over the columns of Jacobian times column.
+// Writes dI/dparameter, the sum over the columns of Jacobian times column.
 CUPYSIM_FUNCTION void store_derivatives(const Launch& launch, const PixelBlock& pixels, const Columns& columns,
                                         Int first) {
     const double scale = launch.photons_per_squared_electron / launch.n_steps;
@@ -235,7 +235,7 @@ CUPYSIM_FUNCTION void store_derivatives(const Launch& launch, const PixelBlock& 
     }
 }
 
-// The block of pixels from `first` on: all rays and orientations of the launch.
+// Differentiates a block of pixels, which begins at `first`, over all rays and orientations of the launch.
 template <Shape shape, Factors factors>
 CUPYSIM_FUNCTION void differentiate_block(const Launch& launch, Int first) {
     static_assert(SpotShape<shape>::HAS_DERIVATIVES, "this shape has none");
@@ -249,7 +249,7 @@ CUPYSIM_FUNCTION void differentiate_block(const Launch& launch, Int first) {
     if (!launch.is_first_part) copy_columns<false>(launch, columns, first);
     Ray ray = ray_of(launch, launch.first_ray);
     for (Int n = 0; n < launch.n_rays; ++n, next_ray(launch, ray)) {
-        // what it holds after `prepare_ray` is the ray's background
+        // after `prepare_ray`, `total` is the background of the ray
         FOR_LANES(i) pixels.total[i] = 0.0;
         RayConstants<Double> constants;
         const bool is_reached = prepare_ray(launch, pixels, ray, n == 0, constants);

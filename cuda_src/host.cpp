@@ -1,4 +1,4 @@
-// Entries on a CPU: OpenMP threads share the blocks of pixels. Called through ctypes.
+// Entry points on a CPU, for ctypes. OpenMP threads share the blocks of pixels.
 #include <type_traits>
 
 #include "factor_entries.cuh"
@@ -11,7 +11,7 @@ namespace {
 
 using Block = void (*)(const Launch&, Int);
 
-// Each calls `visit` with the number as a constant of the compiler; unknown numbers call nothing.
+// Each function calls `visit` with the number as a compile-time constant. Unknown numbers call nothing.
 template <class Visit>
 void with_shape(int number, Visit visit) {
     switch (number) {
@@ -54,7 +54,7 @@ Block choose_render(int precision, int shape, int factors, bool running) {
             with_factors(factors, [&](auto factors) {
                 constexpr Shape SHAPE = decltype(shape)::value;
                 constexpr Factors FACTORS = decltype(factors)::value;
-                // floats lose too much in interpolation
+                // floats lose too many digits in interpolation
                 using Policy = std::conditional_t<FACTORS == TRICUBIC, Double, decltype(policy)>;
                 block = running ? render<Policy, SHAPE, FACTORS, true> : render<Policy, SHAPE, FACTORS, false>;
             });
@@ -100,13 +100,13 @@ Block choose_search(int shape) {
 
 void search_first_ray(const Launch& launch, Int first) { find_first_ray(launch, first); }
 
-// Launches that are carried out together have the same number of pixels. Without a block, the variant is
-// not known: 1.
+// Carries out launches together; all have the same number of pixels. Returns 1 if there is no block, because
+// the variant is not known, and otherwise 0.
 int run(Block block, const Launch* launches, Int n_launches, int threads) {
     if (block == nullptr) return 1;
     const Int each = (launches->n_pixels + LANES - 1) / LANES, n_blocks = each * n_launches;
     if (threads > n_blocks) threads = static_cast<int>(n_blocks);
-    // so many at a time that threads seldom meet, and few wait for the last
+    // enough blocks at a time to keep contention low, but few enough to keep all threads busy to the end
     const Int at_once = n_blocks < 64 * threads ? 1 : 8;
     (void)at_once;
 #pragma omp parallel for num_threads(threads) schedule(dynamic, at_once)
@@ -123,21 +123,21 @@ extern "C" {
 
 const char* cupysim_digest() { return CUPYSIM_DIGEST; }
 
-// Pixels of a block.
+// Number of pixels of a block.
 int cupysim_lanes() { return LANES; }
 
-// Sizes of the structs, for the Python side to check.
+// Sizes of the structs (bytes), which the Python code checks.
 long long cupysim_launch_size() { return sizeof(Launch); }
 long long cupysim_source_size() { return sizeof(Source); }
 long long cupysim_crystal_size() { return sizeof(Crystal); }
 
-// These give 1 where a variant is not known, else 0.
+// The following functions return 1 if a variant is not known, and otherwise 0.
 int cupysim_render(const Launch* launches, int n_launches, int precision, int shape, int factors, int running,
                    int threads) {
     return run(choose_render(precision, shape, factors, running != 0), launches, n_launches, threads);
 }
 
-// Derivatives with respect to parameters, or lists of those with respect to structure factors.
+// Computes derivatives with respect to parameters, or lists of derivatives with respect to structure factors.
 int cupysim_gradient(const Launch* launch, int shape, int factors, int entries, int threads) {
     return run(choose_gradient(shape, factors, entries != 0), launch, 1, threads);
 }

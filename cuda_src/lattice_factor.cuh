@@ -1,5 +1,5 @@
-// What the transforms of finite crystals have in common. The lattice factor F_latt is a function of the
-// offsets h - h0, k - k0, l - l0 from the nearest reflection; spot_shapes.cuh has it for each shape.
+// Functions that the transforms of finite crystals have in common. The lattice factor F_latt is a function of
+// the offsets h - h0, k - k0, l - l0 from the nearest reflection. spot_shapes.cuh defines it for each shape.
 #pragma once
 #include "exponential.cuh"
 #include "launch.cuh"
@@ -12,14 +12,14 @@ namespace cupysim {
 constexpr double PI = 3.14159265358979323846;
 // Amplitude of a round crystal relative to the square one it is cut from.
 constexpr double SPHERE_IN_CUBE = 0.723601254558268;
-// Width of Gaussian spots; the spot axes of a launch are divided by its root.
+// Width of Gaussian spots. The spot axes of a launch are divided by its square root.
 constexpr double GAUSS_WIDTH = 0.63;
 // Squared distance at which top-hat spots end.
 constexpr double TOPHAT_EDGE = 0.3969;
-// 2^-26.5: below, sin x/x and cos x are both rounded to 1.
+// 2^-26.5. For smaller x, sin x/x and cos x are both rounded to 1.
 constexpr double CANCELLATION = 1.0536712127723509e-08;
 
-// What the transforms need to know of a crystal.
+// Constants of a crystal for the transforms.
 template <class Policy>
 struct CrystalConstants {
     Triple<typename Policy::Number> n_cells;
@@ -45,14 +45,14 @@ CUPYSIM_FUNCTION CrystalConstants<Policy> crystal_constants(const Launch& launch
     return constants;
 }
 
-// Rows a, b, c of an orientation, those of the next ones after them.
+// Address of the rows a, b, c of an orientation. Orientations follow each other in memory.
 template <class Policy>
 CUPYSIM_FUNCTION const typename Policy::Element* matrix_of(const Launch& launch, Int orientation) {
     return static_cast<const typename Policy::Element*>(launch.matrices) +
            (orientation - launch.first_matrix) * Policy::MATRIX_SIZE;
 }
 
-// F_latt squared of a block of pixels, and its derivatives.
+// F_latt^2 of a block of pixels, and its derivatives.
 struct LatticeDerivatives {
     double square[LANES];
     double along[3][LANES];  // with respect to h, k, l
@@ -61,8 +61,8 @@ struct LatticeDerivatives {
 
 // ---- sin(pi N x)/sin(pi x) ---------------------------------------------------
 
-// Added to offsets, so that sin(pi N x)/sin(pi x) of zero becomes N without a comparison. The product of
-// three must not underflow.
+// Adds a tiny number to offsets, so that sin(pi N x)/sin(pi x) at zero becomes N without a comparison. The
+// product of three such numbers must not underflow.
 CUPYSIM_FUNCTION double nudge(double x, double) { return x + 1e-30; }
 CUPYSIM_FUNCTION double nudge(double x, float) { return x + 1e-12; }
 CUPYSIM_FUNCTION Pair nudge(Pair x, float) { return exact_sum(x.hi, sum(x.lo, 1e-12f)); }
@@ -75,7 +75,7 @@ CUPYSIM_FUNCTION Pair times_integer(Pair x, float n) {
 
 // N x - nearest(N x)
 CUPYSIM_FUNCTION double reduced_multiple(double x, double n) {
-    // the product is formed twice, but rounded once
+    // N x is computed twice, but the difference is rounded only once
 #ifdef __CUDACC__
     return fma(x, n, -__dadd_rn(fma(x, n, WHOLE), -WHOLE));
 #else
@@ -97,9 +97,9 @@ CUPYSIM_FUNCTION Grating<Real> grating(Offset offset, Number n) {
 }
 
 #ifdef __CUDACC__
-// Where float64 costs twice as much as float32, and conversions more: what is left of N x beyond the
-// nearest integer is read off the low word of a sum with 1.5 2^20, in units of 2^-32, but for the
-// innermost lobe, where its ratio to x counts.
+// For mixed precision, where float64 costs twice as much as float32, and conversions cost more. The rest of
+// N x beyond the nearest integer is read from the low word of a sum with 1.5 2^20, in units of 2^-32. The
+// innermost lobe is an exception, because there the ratio of the rest to x matters.
 template <>
 CUPYSIM_FUNCTION Grating<float> grating<float, double, double>(double offset, double n) {
     const float x = sum(to_float(offset), 1e-12f);
@@ -110,7 +110,7 @@ CUPYSIM_FUNCTION Grating<float> grating<float, double, double>(double offset, do
 }
 #endif
 
-// The same with
+// The same functions and two more,
 //     along = N cos(pi N x) sin(pi x) - sin(pi N x) cos(pi x),
 // so that the derivative of sin(pi N x)/sin(pi x) with respect to x is pi along / below^2, and
 //     count = x cos(pi N x),
@@ -124,8 +124,8 @@ CUPYSIM_FUNCTION GratingDerivatives grating_derivatives(double offset, double n)
     const double reduced = reduced_multiple(x, n);
     const double above = sine_of_pi(reduced), below = sine_of_pi(x), cosine = cosine_of_pi(reduced);
     const double far = n * cosine * below - above * cosine_of_pi(x);
-    // the difference cancels near the reflection: there -(N^3 - N) y^3/3 (1 - (N^2 + 1) y^2/10) with
-    // y = pi x, of which the next term is 3e-10
+    // near the reflection, the difference cancels; there it is -(N^3 - N) y^3/3 (1 - (N^2 + 1) y^2/10) with
+    // y = pi x, and the next term of the series is 3e-10
     const double y = PI * x, v = y * y, squared = n * n;
     const double near = n * (squared - 1.0) * (-1.0 / 3.0) * y * v * (1.0 - (squared + 1.0) * 0.1 * v);
     return {above, below, v * squared < 3e-4 ? near : far, x * cosine};
@@ -133,15 +133,15 @@ CUPYSIM_FUNCTION GratingDerivatives grating_derivatives(double offset, double n)
 
 // ---- 3 (sin x/x - cos x)/x^2 -------------------------------------------------
 
-// S(x), x = pi rho, and dS/d(x^2) where it is wanted.
+// S(x) with x = pi rho, and dS/d(x^2) if it is needed.
 template <class Real>
 struct BallTransform {
     Real value, derivative;
 };
 
-// S is the sum of 6 (k+1) (-x^2)^k/(2k+3)! where the difference cancels, near the reflection.
-// dS/dx = 3 (sin x/x - S)/x. The reduced argument u = rho - nearest(rho) gives sine and cosine up to a
-// sign they have in common, which is lost in S^2 and in S dS/d(x^2).
+// Near the reflection, where the difference cancels, S is the sum of 6 (k+1) (-x^2)^k/(2k+3)!. Elsewhere,
+// dS/dx = 3 (sin x/x - S)/x. The reduced argument u = rho - nearest(rho) yields sine and cosine except for a
+// common sign, which S^2 and S dS/d(x^2) do not contain.
 template <bool differentiate, class Real>
 CUPYSIM_FUNCTION BallTransform<Real> ball_transform(Real x, Real u, bool is_cancelled) {
     const Real z = x * x;
@@ -157,7 +157,7 @@ CUPYSIM_FUNCTION BallTransform<Real> ball_transform(Real x, Real u, bool is_canc
     const Real inverse = reciprocal(larger(x, Real(1)));
     const Real sine = sine_of_pi(u) * inverse;
     const Real far = Real(3) * (sine - cosine_of_pi(u)) * inverse * inverse;
-    // the C program's difference is zero so close to a reflection, but not on it
+    // the difference of the C program is zero so close to a reflection, but not exactly on it
     const Real innermost = is_cancelled ? Real(0) : near;
     BallTransform<Real> transform = {is_near ? innermost : far, Real(0)};
     if constexpr (differentiate) {
@@ -181,7 +181,7 @@ CUPYSIM_FUNCTION Offset dot(Triple<Offset> u, Triple<Offset> v) {
     return add(add(multiply(u.h, v.h), multiply(u.k, v.k)), multiply(u.l, v.l));
 }
 
-// Squared distance over GAUSS_WIDTH, in which Gaussian spots are exp(-y).
+// Squared distance y divided by GAUSS_WIDTH. Gaussian spots are exp(-y).
 template <class Policy>
 CUPYSIM_FUNCTION typename Policy::Offset reciprocal_distance_squared(const CrystalConstants<Policy>& crystal,
                                                                      Triple<typename Policy::Offset> offsets) {
@@ -191,7 +191,7 @@ CUPYSIM_FUNCTION typename Policy::Offset reciprocal_distance_squared(const Cryst
     return multiply(add(add(multiply(x, x), multiply(y, y)), multiply(z, z)), crystal.fudge);
 }
 
-// r^2, the sum of (N offset)^2.
+// r^2, the sum of (N offset)^2 over the axes.
 template <class Policy>
 CUPYSIM_FUNCTION typename Policy::Offset radius_squared(const CrystalConstants<Policy>& crystal,
                                                         Triple<typename Policy::Offset> offsets) {

@@ -1,6 +1,6 @@
-// What a launch is told: the numbers of a render plan for one image, and the pixels and steps to work
-// through. `cupysim/backends/compiled/records.py` reads these structs, so a member stands on a line of
-// its own. It fills members that have the name of a field of the plan by themselves.
+// The arguments of a launch: the numbers of a render plan for one image, and the pixels and steps to compute.
+// `cupysim/backends/compiled/records.py` reads these structs, so each member needs a line of its own. Members
+// with the name of a field of the plan are filled automatically.
 //
 // Lengths are in m, scattering vectors in 1/m, solid angles in sr.
 #pragma once
@@ -8,8 +8,9 @@
 
 namespace cupysim {
 
-// How a factor that varies within a pixel enters the pixel's sum: the first one multiplies the
-// whole sum (quirks Q15, Q21), each multiplies the sum so far (quirk Q14), or each its own term.
+// How a factor that varies within a pixel enters the sum of the pixel. ONCE: its first value multiplies the
+// whole sum (quirks Q15, Q21). RUNNING: each value multiplies the sum so far (quirk Q14). EACH: each value
+// multiplies its own term.
 enum Use { ONCE, RUNNING, EACH };
 
 struct Source {
@@ -22,14 +23,14 @@ struct Source {
 
 struct Crystal {
     double n_cells[3];
-    // Rows by which Gaussian and top-hat spots are measured: a*, b*, c* (1/Angstrom) times
-    // Na Nb Nc / sqrt(0.63) (quirk Q6), or a diagonal of Na, Nb, Nc over sqrt(0.63).
+    // Rows of the matrix that measures distances for Gaussian and top-hat spots: a*, b*, c* (1/Angstrom)
+    // times Na Nb Nc / sqrt(0.63) (quirk Q6), or the diagonal Na, Nb, Nc divided by sqrt(0.63).
     double spot_axes[9];
 };
 
 struct Launch {
-    // results: photons by pixel number, from image_first on; solid angles by block of pixels; the others
-    // by place in the launch
+    // results: photons by pixel number, beginning with image_first; solid angles by block of pixels; the
+    // others by place in the launch
     float* image;
     Int image_first;
     double* omega_sums;
@@ -37,7 +38,7 @@ struct Launch {
     Int* found;
     double* found_indices;
 
-    // pixels: a list of numbers slow*n_fast + fast, or the region if there is none
+    // pixels: a list of numbers slow*n_fast + fast; without a list, the region
     const Int* numbers;
     Int first_pixel;
     Int n_pixels;
@@ -46,8 +47,8 @@ struct Launch {
     Int n_columns;
     Int n_fast;
 
-    // steps: rays count layer, slow and fast sub-pixel, source (fastest); orientations count crystal,
-    // spindle angle, domain (fastest)
+    // steps: rays count layer, slow sub-pixel, fast sub-pixel and source (fastest); orientations count
+    // crystal, spindle angle and domain (fastest)
     Int first_ray;
     Int n_rays;
     Int first_orientation;
@@ -79,7 +80,7 @@ struct Launch {
     double bend_measures[6];
     double bend_offsets[2];
 
-    // what multiplies the terms
+    // factors of the terms
     Int capture_use;
     Int polar_use;
     Int omega_use;
@@ -89,7 +90,7 @@ struct Launch {
     const Source* sources;
     Int n_sources;
 
-    // orientations: rows a, b, c of those from first_matrix on, as double or as pairs of float
+    // orientations: their rows a, b, c (m), beginning with number first_matrix, as double or pairs of float
     const Crystal* crystals;
     Int n_crystals;
     Int orientations_each;
@@ -98,7 +99,7 @@ struct Launch {
     double fudge;
     double grid;  // 1.5 2^23 times that to which pairs of floats round products
 
-    // structure factors divided by the largest, with a border, and the square of the largest
+    // structure factors divided by the largest one, with a border, and the square of the largest one
     const void* table;
     Int channel_size;
     Int table_shape[3];
@@ -106,8 +107,8 @@ struct Launch {
     double constant_factor;
     double term_scale;
 
-    // gradients: groups of columns, rows of the Jacobian with COLUMNS numbers, and the first and last
-    // column of a row that is not zero; results by parameter and pixel number, from image_first on
+    // derivatives: groups of columns, rows of the Jacobian with COLUMNS numbers, and the first and last
+    // column of a row that is not zero; results by parameter and pixel number, beginning with image_first
     Int groups;
     Int n_parameters;
     const double* parameters;
@@ -117,13 +118,13 @@ struct Launch {
     double* derivatives;
     Int derivatives_stride;
 
-    // lists of structure factors by place in the launch: so many entries, places in the table (negative
-    // where there is none yet), derivatives
+    // lists of structure factors by place in the launch: number of entries of a list, their places in the
+    // table (negative if unused), and derivatives
     Int capacity;
     Int* entry_places;
     double* entry_values;
 
-    // from sums to photons
+    // conversion of sums to photons
     double background;
     double ray_background;
     Int has_background;

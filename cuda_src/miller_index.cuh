@@ -1,5 +1,5 @@
-// Fractional Miller indices of a ray, h = a.q with q = (d - i)/lambda, as the
-// nearest reflection and the offset from it.
+// Fractional Miller indices of a ray, h = a.q with q = (d - i)/lambda. They are split into the nearest
+// reflection and the offset from it.
 #pragma once
 #include "policies.cuh"
 
@@ -7,7 +7,7 @@ namespace cupysim {
 
 template <class Policy>
 struct Index {
-    typename Policy::Number nearest;  // integer; halves go down, as in the C program
+    typename Policy::Number nearest;  // integer; halves are rounded down, as in the C program
     typename Policy::Offset offset;  // in (-1/2, 1/2]
 };
 
@@ -48,9 +48,9 @@ CUPYSIM_FUNCTION Index<Policy> miller_index(const Scattering<Policy>& q, int i, 
     return {nearest, h - nearest};
 }
 
-// In pairs: the sum of the three products is rounded to a grid so coarse that
-// it is exact, by adding 1.5 2^23 times the grid first; what the grid cuts off
-// is found without error by fused multiplications and summed apart.
+// The index in pairs of floats. The sum of the three products is rounded to a coarse grid, on which it is
+// exact, by adding 1.5 2^23 times the grid first. Fused multiplications find the rest without error, and it
+// is summed separately.
 CUPYSIM_FUNCTION Index<Pairs> miller_index(const Scattering<Pairs>& q, int i, const float* row, float grid) {
     const float* low = row + 9;
     const float s1 = fused(row[0], q.x[i], grid);
@@ -65,7 +65,7 @@ CUPYSIM_FUNCTION Index<Pairs> miller_index(const Scattering<Pairs>& q, int i, co
     const float on_grid = sum(s3, -grid);
     float nearest = nearest_even(on_grid);
     float fine = sum(on_grid, -nearest);
-    // the rest may carry it over the edge between two reflections
+    // the rest may move the index across the limit between two reflections
     const float up = rest > sum(0.5f, -fine) ? 1.0f : 0.0f;
     const float down = rest <= sum(-0.5f, -fine) ? 1.0f : 0.0f;
     const float carry = sum(up, -down);

@@ -1,6 +1,6 @@
-// Numbers with about 46 bits as unevaluated sums of two floats: for GPUs whose
-// float64 units are few. Error-free sums and products after Dekker (1971)
-// Numer. Math. 18, 224 and Ogita, Rump & Oishi (2005) SIAM J. Sci. Comput. 26, 1955.
+// Numbers with about 46 bits, as unevaluated sums of two floats, for GPUs with few float64 units. Error-free
+// sums and products follow Dekker (1971) Numer. Math. 18, 224 and Ogita, Rump & Oishi (2005) SIAM J. Sci.
+// Comput. 26, 1955.
 #pragma once
 #include "portable.cuh"
 
@@ -45,16 +45,16 @@ CUPYSIM_FUNCTION Pair multiply(Pair a, Pair b) {
 CUPYSIM_FUNCTION double add(double a, double b) { return a + b; }
 CUPYSIM_FUNCTION double multiply(double a, double b) { return a * b; }
 
-// The square root; zero of zero.
+// The square root. The root of zero is zero.
 CUPYSIM_FUNCTION Pair square_root(Pair a) {
     const float root = square_root(a.hi);
     if (root == 0.0f) return {root, 0.0f};
-    // one Newton step, its residual without error
+    // one Newton step, with an error-free residual
     const float residual = sum(fused(-root, root, a.hi), a.lo);
     return exact_sum_ordered(root, residual / sum(root, root));
 }
 
-// To the precision in which sines and sums are computed.
+// Converts to the precision of sines and sums.
 template <class Real>
 struct Narrow {
     static CUPYSIM_FUNCTION Real of(double x) { return static_cast<Real>(x); }
@@ -71,14 +71,14 @@ CUPYSIM_FUNCTION bool below(Pair x, double limit) {
     return sum(sum(x.hi, -edge.hi), sum(x.lo, -edge.lo)) < 0.0f;
 }
 
-// What is left of x beyond the nearest integer, in [-1/2, 1/2].
+// The difference of x from the nearest integer, in [-1/2, 1/2].
 CUPYSIM_FUNCTION double fraction(double x) { return x - nearest_even(x); }
 CUPYSIM_FUNCTION float fraction(Pair x) {
     const float near = nearest_even(x.hi);
     return sum(sum(x.hi, -near), x.lo);
 }
 
-// A double, as precisely as T can.
+// Converts a double to T, as precisely as possible.
 template <class T>
 struct Widen;
 template <>

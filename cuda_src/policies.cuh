@@ -1,14 +1,13 @@
-// In which types a variant of the kernel computes.
+// Types of the numbers in a variant of the kernel.
 //
-// Miller indices need more digits than a float has: sin(pi N h) of a crystal of
-// N = 1000 cells at h = 50 loses 4 % of a peak's height in single precision. What is left of
-// them once the nearest reflection is subtracted does not.
+// Miller indices need more digits than a float has: sin(pi N h) of a crystal of N = 1000 cells at h = 50
+// loses 4 % of a peak's height in single precision. Offsets from the nearest reflection need fewer digits.
 #pragma once
 #include "pairs.cuh"
 
 namespace cupysim {
 
-// All in double precision: 1e-6 of every pixel, weak ones included.
+// All numbers in double precision: accurate to 1e-6 of each pixel, including weak ones.
 struct Double {
     using Real = double;  // sines, structure factors
     using Offset = double;  // fractional Miller indices
@@ -18,8 +17,8 @@ struct Double {
     static constexpr int TILE = 1 << 30;  // steps added up in Real
 };
 
-// Miller indices in double precision, the rest in single: 1e-6 of the image's
-// maximum. For CPUs, and GPUs whose float64 units are half as many.
+// Miller indices in double precision, other numbers in single precision: accurate to 1e-6 of the image's
+// maximum. For CPUs, and for GPUs with half as many float64 units as float32 units.
 struct Mixed {
     using Real = float;
     using Offset = double;
@@ -29,8 +28,8 @@ struct Mixed {
     static constexpr int TILE = 16;
 };
 
-// The same with pairs of floats: no float64 in the inner loop. For GPUs with
-// one float64 unit for 32 or 64 others.
+// The same with pairs of floats, without float64 in the inner loop. For GPUs with one float64 unit for 32 or
+// 64 float32 units.
 struct Pairs {
     using Real = float;
     using Offset = Pair;
@@ -40,11 +39,11 @@ struct Pairs {
     static constexpr int TILE = 16;
 };
 
-// Precisions, and their types.
+// Precisions and their types.
 #ifdef CUPYSIM_WITH_PAIRS
 #define CUPYSIM_PRECISIONS(PRECISION) PRECISION(DOUBLE, Double) PRECISION(MIXED, Mixed) PRECISION(PAIRS, Pairs)
 #else
-// pairs of floats are for GPUs; a CPU computes them in tests alone
+// pairs of floats are for GPUs; a CPU uses them only in tests
 #define CUPYSIM_PRECISIONS(PRECISION) PRECISION(DOUBLE, Double) PRECISION(MIXED, Mixed)
 #endif
 

@@ -1,8 +1,8 @@
-// What makes one source serve NVRTC, nvcc, g++ and clang++.
+// Definitions that let NVRTC, nvcc, g++ and clang++ compile the same source.
 //
-// On a GPU a thread works on one pixel. On a CPU a thread works on a block of
-// pixels, the lanes of its vector instructions. Code below is written for a
-// block of LANES pixels; on a GPU that is one, and loops over lanes vanish.
+// On a GPU, a thread works on one pixel. On a CPU, a thread works on a block of pixels, which are the lanes of
+// its vector instructions. The code is written for a block of LANES pixels. On a GPU, LANES is 1, and loops
+// over lanes disappear.
 #pragma once
 
 #ifdef __CUDACC__
@@ -26,14 +26,14 @@ constexpr int LANES = 64;
 
 using Int = long long;
 
-// Of the three axes h, k, l. Members have names, not numbers: compilers do not
-// vectorise across lanes where a lane has arrays of its own.
+// Values along the three axes h, k, l. Members have names, not numbers, because compilers do not vectorise
+// across lanes if a lane has arrays of its own.
 template <class T>
 struct Triple {
     T h, k, l;
 };
 
-// a*b + c, fused where that is as fast.
+// a*b + c, fused if that is as fast.
 CUPYSIM_FUNCTION double multiply_add(double a, double b, double c) {
 #if defined(__CUDACC__)
     return fma(a, b, c);
@@ -54,7 +54,7 @@ CUPYSIM_FUNCTION float multiply_add(float a, float b, float c) {
 #endif
 }
 
-// a*b + c with one rounding, whatever it costs: error-free products need it.
+// a*b + c with one rounding, even if it is slow: error-free products need it.
 CUPYSIM_FUNCTION float fused(float a, float b, float c) {
 #if defined(__CUDACC__)
     return __fmaf_rn(a, b, c);
@@ -63,7 +63,7 @@ CUPYSIM_FUNCTION float fused(float a, float b, float c) {
 #endif
 }
 
-// Products and sums which no compiler may fuse with their neighbours.
+// Products and sums that no compiler may fuse with their neighbours.
 CUPYSIM_FUNCTION double product(double a, double b) {
 #if defined(__CUDACC__)
     return __dmul_rn(a, b);
@@ -96,9 +96,8 @@ CUPYSIM_FUNCTION float sum(float a, float b) {
 #endif
 }
 
-// 1.5 * 2^52 and 1.5 * 2^23: added to a smaller number, they leave its nearest
-// integer in the low bits. Two additions are faster on a GPU than its
-// rounding instruction, and the oldest x86 has none.
+// 1.5 * 2^52 and 1.5 * 2^23. Adding them to a smaller number leaves its nearest integer in the low bits. On a
+// GPU, two additions are faster than the rounding instruction, and the oldest x86 processors have none.
 constexpr double WHOLE = 6755399441055744.0;
 constexpr float WHOLE_FLOAT = 12582912.0f;
 
@@ -106,7 +105,7 @@ constexpr float WHOLE_FLOAT = 12582912.0f;
 #define CUPYSIM_ROUNDS_FAST 1
 #endif
 
-// The nearest integer, halves to even; |x| < 2^51.
+// The nearest integer, halves rounded to even; |x| < 2^51.
 CUPYSIM_FUNCTION double nearest_even(double x) {
 #ifdef CUPYSIM_ROUNDS_FAST
     return __builtin_rint(x);
@@ -115,7 +114,7 @@ CUPYSIM_FUNCTION double nearest_even(double x) {
 #endif
 }
 
-// The nearest integer, halves to even; |x| < 2^22.
+// The nearest integer, halves rounded to even; |x| < 2^22.
 CUPYSIM_FUNCTION float nearest_even(float x) {
 #ifdef CUPYSIM_ROUNDS_FAST
     return __builtin_rintf(x);
@@ -124,7 +123,7 @@ CUPYSIM_FUNCTION float nearest_even(float x) {
 #endif
 }
 
-// The nearest integer, halves downwards, as the C program takes it: ceil(x - 0.5).
+// The nearest integer, halves rounded down as in the C program: ceil(x - 0.5).
 CUPYSIM_FUNCTION double nearest_index(double x) {
     const double shifted = x - 0.5;
 #if defined(__CUDACC__)
@@ -137,9 +136,9 @@ CUPYSIM_FUNCTION double nearest_index(double x) {
 #endif
 }
 
-// An integer as a place in a table wants it: on a GPU an int, which the low
-// bits of the sum with WHOLE hold already; on a CPU as it is, since doubles and
-// floats are limited to the table before they are converted, many at a time.
+// An integer as a place in a table. On a GPU it is an int, which the low bits of the sum with WHOLE hold
+// already. On a CPU it keeps its type, since doubles and floats are limited to the table before many are
+// converted at a time.
 #ifdef __CUDACC__
 template <class Number>
 struct Place {
@@ -160,8 +159,8 @@ CUPYSIM_FUNCTION Number place_of(Number whole) {
 }
 #endif
 
-// The nearest float. CuPy compiles with -ftz=true, which would add a comparison
-// in float64 only to flush denormal results to zero.
+// The nearest float. CuPy compiles with -ftz=true, which would add a comparison in float64 only to round
+// denormal results to zero.
 CUPYSIM_FUNCTION float to_float(double x) {
 #if defined(__CUDACC__)
     float y;
@@ -172,7 +171,7 @@ CUPYSIM_FUNCTION float to_float(double x) {
 #endif
 }
 
-// 1/x to the last bit or two; x is neither zero nor infinite.
+// 1/x, accurate to the last bit or two. x must be neither zero nor infinite.
 CUPYSIM_FUNCTION double reciprocal(double x) {
 #if defined(__CUDACC__)
     double y;
@@ -194,8 +193,8 @@ CUPYSIM_FUNCTION float reciprocal(float x) {
 #endif
 }
 
-// x/y where 1/y is known: the product, corrected by its own remainder (Markstein (1990) IBM J.
-// Res. Dev. 34, 111), is the quotient to the last bit.
+// x/y if 1/y is known. The product, corrected by its own remainder, is the quotient to the last bit
+// (Markstein (1990) IBM J. Res. Dev. 34, 111).
 CUPYSIM_FUNCTION double divided(double x, double y, double inverse) {
 #if defined(__CUDACC__) || defined(__FMA__) || defined(__aarch64__)
     const double near = product(x, inverse);
@@ -209,7 +208,7 @@ CUPYSIM_FUNCTION double divided(double x, double y, double inverse) {
 CUPYSIM_FUNCTION double square_root(double x) { return sqrt(x); }
 CUPYSIM_FUNCTION float square_root(float x) { return sqrtf(x); }
 
-// The larger and the smaller; if `a` is not a number, `b`.
+// The larger and the smaller of two numbers; `b` if `a` is not a number.
 template <class T>
 CUPYSIM_FUNCTION T larger(T a, T b) {
     return a > b ? a : b;

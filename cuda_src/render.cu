@@ -1,4 +1,4 @@
-// Entries on a GPU: a thread for each pixel. Macros say which block function runs:
+// Entry points on a GPU, with a thread for each pixel. Macros select the block function:
 //     CUPYSIM_BLOCK            for example render_block<Double, SQUARE, NEAREST, false>
 //     CUPYSIM_RESIDENT_BLOCKS  of threads on a multiprocessor; 4 of 128 leave 128 registers for a thread
 //     CUPYSIM_THREADS          threads of a block
@@ -27,8 +27,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, CUPYSIM_RESIDENT_BLOCKS) c
 
 #else
 
-// An image for each row of blocks. Its launch is read from shared memory, which takes registers that
-// parameters do not.
+// Each row of blocks renders an image. Its launch is read from shared memory, which needs registers that
+// kernel parameters do not need.
 extern "C" __global__ void __launch_bounds__(THREADS, CUPYSIM_RESIDENT_BLOCKS)
     cupysim_run_batch(const Launch* launches) {
     static_assert(sizeof(Launch) % sizeof(Int) == 0, "it is copied by integers");

@@ -3,12 +3,13 @@
 //     I = r_e^2 Phi/n  W1 ( B + sum over layers, sub-pixels, sources of
 //                               w ( b + sum over crystals, spindle angles, domains of F_cell^2 F_latt^2 ) )
 //
-// with F_cell and F_latt at h = a.q, k = b.q, l = c.q, q = (d - i)/lambda. B and b are backgrounds. Of solid
-// angle, absorbed fraction and polarization factor, W1 holds those used once, and w, with the weight of the
-// source, those that each term has; or a factor multiplies the running sum at each step (quirk Q14).
+// with F_cell and F_latt at h = a.q, k = b.q, l = c.q, q = (d - i)/lambda. B and b are backgrounds. W1 is the
+// product of those factors that are used once, among solid angle, absorbed fraction and polarization factor.
+// w is the source weight times the factors that each term has. A factor may also multiply the running sum at
+// each step (quirk Q14).
 //
-// A launch may cover a part of the steps; what is known of the pixels is then kept in the launch's state,
-// and the next launch goes on. The NumPy backend has the same functions in `backends/numpy/rays.py` and
+// A launch may compute a part of the steps. The launch's state then keeps the state of the pixels, and the
+// next launch continues. The NumPy backend has the same functions in `backends/numpy/rays.py` and
 // `backends/numpy/oracle.py`.
 #pragma once
 #include "geometry.cuh"
@@ -29,7 +30,7 @@ CUPYSIM_FUNCTION void reset(const Launch& launch, PixelBlock& pixels) {
     }
 }
 
-// Copies one of the kept numbers of a block from or to a launch's state.
+// Copies one of the kept numbers of a block to or from the launch's state.
 template <bool save>
 CUPYSIM_FUNCTION void copy_state(const Launch& launch, Int first, int which, double kept[LANES]) {
     double* state = launch.state + which * launch.n_pixels + first;
@@ -44,7 +45,7 @@ CUPYSIM_FUNCTION void copy_state(const Launch& launch, Int first, int which, dou
     }
 }
 
-// What is known of pixels between the launches that share their steps.
+// State of the pixels between launches that share their steps.
 constexpr int STATE_SIZE = 5;
 
 template <bool save>
@@ -56,7 +57,7 @@ CUPYSIM_FUNCTION void copy_state(const Launch& launch, PixelBlock& pixels, Int f
     copy_state<save>(launch, first, 4, pixels.total);
 }
 
-// The sum over the first n lanes, in pairs, so that it is vectorised.
+// The sum over the first n lanes, computed in pairs so that compilers vectorise it.
 CUPYSIM_FUNCTION double sum_of_lanes(const double values[LANES], int n) {
     double sums[LANES];
     FOR_LANES(i) sums[i] = i < n ? values[i] : 0.0;
@@ -85,12 +86,12 @@ CUPYSIM_FUNCTION void store_photons(const Launch& launch, const PixelBlock& pixe
     launch.omega_sums[first / LANES] = sum_of_lanes(pixels.omega_sum, n);
 }
 
-// What the orientations of a ray have in common.
+// Values that the orientations of a ray have in common.
 template <class Policy>
 struct RayConstants {
     Scattering<Policy> q;
     FactorTable<Policy> table;
-    double active[LANES];  // 1 within the resolution limit, else 0
+    double active[LANES];  // 1 within the resolution limit, otherwise 0
     double scale[LANES];  // of the terms, which are sums of squares of table entries
     typename Policy::Real constant_factor;
     typename Policy::Real grid;
@@ -101,8 +102,8 @@ CUPYSIM_FUNCTION void to_policy(const Scattering<Double>& wide, Scattering<Polic
     FOR_LANES(i) set_scattering(q, i, wide.x[i], wide.y[i], wide.z[i]);
 }
 
-// Directions and kept factors for a ray. Rays of one sub-pixel share them; `is_first` if no ray of the
-// launch came before.
+// Computes directions and kept factors for a ray. Rays of one sub-pixel share them. `is_first` is true for
+// the first ray of the launch.
 CUPYSIM_FUNCTION void aim_at(const Launch& launch, PixelBlock& pixels, const Ray& ray, bool is_first) {
     if (ray.source != 0 && !is_first) return;
     if (ray.sub_slow == 0 && ray.sub_fast == 0) {
@@ -114,7 +115,8 @@ CUPYSIM_FUNCTION void aim_at(const Launch& launch, PixelBlock& pixels, const Ray
     if (!launch.absorbs_all || launch.capture_use != ONCE) keep_capture(launch, pixels, ray.layer);
 }
 
-// All of a ray that is the same for its orientations; whether any pixel is within the resolution limit.
+// Computes the values of a ray that its orientations have in common. Returns whether any pixel is within the
+// resolution limit.
 template <class Policy>
 CUPYSIM_FUNCTION bool prepare_ray(const Launch& launch, PixelBlock& pixels, const Ray& ray, bool is_first,
                                   RayConstants<Policy>& constants) {
@@ -173,12 +175,12 @@ CUPYSIM_FUNCTION Term<Policy, shape> table_term(const CrystalConstants<Policy>& 
     return times_factor(SpotShape<shape>::squared(crystal, offsets.at(i)), cell[i] * cell[i]);
 }
 
-// Offsets and F of all lanes; gives whether any F is not zero.
+// Computes offsets and F of all lanes. Returns whether any F is not zero.
 template <class Policy, Factors factors>
 CUPYSIM_FUNCTION bool structure_factors(const RayConstants<Policy>& ray, const typename Policy::Element* matrix,
                                         Offsets<Policy>& offsets, typename Policy::Real cell[LANES]) {
     if constexpr (factors == TRICUBIC) {
-        // 64 entries of the table for each lane leave little to vectorise
+        // with 64 table entries for each lane, vectorising gains little
         for (int i = 0; i < LANES; ++i) factor_of_lane<Policy, factors>(ray, matrix, i, offsets, cell);
     } else {
         FOR_LANES(i) factor_of_lane<Policy, factors>(ray, matrix, i, offsets, cell);
@@ -220,7 +222,7 @@ CUPYSIM_FUNCTION void accumulate(const Launch&, PixelBlock& pixels, const RayCon
     }
 }
 
-// The same where factors multiply the running sum at each step (quirk Q14).
+// The same, but factors multiply the running sum at each step (quirk Q14).
 template <class Policy, Shape shape, Factors factors>
 CUPYSIM_FUNCTION void accumulate_running(const Launch& launch, PixelBlock& pixels, const RayConstants<Policy>& ray,
                                          const CrystalConstants<Policy>& crystal,
@@ -241,7 +243,7 @@ CUPYSIM_FUNCTION void accumulate_running(const Launch& launch, PixelBlock& pixel
     }
 }
 
-// All orientations of the launch for one ray, crystal by crystal.
+// Adds all orientations of the launch for one ray, crystal by crystal.
 template <class Policy, Shape shape, Factors factors, bool running>
 CUPYSIM_FUNCTION void sum_orientations(const Launch& launch, PixelBlock& pixels, const RayConstants<Policy>& ray) {
     const Int each = launch.orientations_each;
@@ -261,7 +263,7 @@ CUPYSIM_FUNCTION void sum_orientations(const Launch& launch, PixelBlock& pixels,
     }
 }
 
-// The block of pixels from `first` on: all rays and orientations of the launch.
+// Renders a block of pixels, which begins at `first`, over all rays and orientations of the launch.
 template <class Policy, Shape shape, Factors factors, bool running>
 CUPYSIM_FUNCTION void render_block(const Launch& launch, Int first) {
     PixelBlock pixels;

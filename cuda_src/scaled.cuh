@@ -1,15 +1,15 @@
-// The terms of a pixel's sum, and how they are added up within the inner loop.
+// The terms of a pixel's sum, and their summation in the inner loop.
 //
-// Floats hold the terms of most crystal shapes. Those of Gaussian spots fall off
-// beyond the range of floats, and an image far from any reflection consists of
-// nothing else: they get doubles, or floats with an exponent of their own.
+// Floats can hold the terms of most spot shapes. Terms of Gaussian spots fall below the range of floats, and
+// an image far from any reflection has no other terms. So these terms are doubles, or floats with a separate
+// exponent.
 #pragma once
 #include "exponential.cuh"
 #include "policies.cuh"
 
 namespace cupysim {
 
-// mantissa 2^exponent
+// The number mantissa * 2^exponent.
 struct Scaled {
     float mantissa;
     int exponent;
@@ -37,7 +37,7 @@ CUPYSIM_FUNCTION Scaled no_term<Scaled>() {
     return {0.0f, -100000};
 }
 
-// 2^k for k <= 0, zero where floats end.
+// 2^k for k <= 0; zero below the range of floats.
 CUPYSIM_FUNCTION float power_of_two(int k) {
 #ifdef __CUDACC__
     return k > -126 ? __int_as_float((k + 127) << 23) : 0.0f;

@@ -1,5 +1,5 @@
-// Searches that come before a render: what the C program does at one step of its serial loops, and depends
-// on all steps before it.
+// Searches before a render. They find steps of the C program's serial loops that depend on all steps before
+// them.
 #pragma once
 #include "render_block.cuh"
 
@@ -29,7 +29,7 @@ CUPYSIM_FUNCTION void find_first_ray(const Launch& launch, Int first) {
     for (int i = 0; i < lanes_in_use(launch, first); ++i) launch.found[first + i] = found[i];
 }
 
-// The C program's test for too few neighbours, one wider than four nodes need (quirk Q23).
+// The C program's test for missing neighbours. It is wider by one than four nodes need (quirk Q23).
 CUPYSIM_FUNCTION bool out_of_range(const Launch& launch, int axis, double index) {
     const double first = static_cast<double>(launch.first_index[axis]);
     const double length = static_cast<double>(launch.table_shape[axis] - 2);
@@ -63,7 +63,7 @@ CUPYSIM_FUNCTION void find_interpolation_stop(const Launch& launch, Int first) {
                 double at[3];
                 for (int axis = 0; axis < 3; ++axis) {
                     const double* row = matrix + 3 * axis;
-                    // in the C program's order, that the edge is where it has it
+                    // in the order of the C program, so that the limit is at the same place
                     at[axis] = sum(sum(product(row[0], q.x[i]), product(row[1], q.y[i])), product(row[2], q.z[i]));
                     leaves = leaves || out_of_range(launch, axis, at[axis]);
                 }

@@ -1,5 +1,5 @@
-// Sines of multiples of pi. Arguments are reduced before they are multiplied by
-// pi, which is exact, so that short polynomials do.
+// Sines of multiples of pi. Arguments are reduced before they are multiplied by pi. The reduction is exact, so
+// short polynomials are enough.
 #pragma once
 #include "portable.cuh"
 
@@ -18,7 +18,7 @@ CUPYSIM_FUNCTION double sine_of_pi(double x) {
     return p * x;
 }
 
-// The same in single precision: relative error 5e-9 and rounding.
+// The same in single precision, with a relative error of 5e-9 plus rounding.
 CUPYSIM_FUNCTION float sine_of_pi(float x) {
     const float z = x * x;
     float p = 7.755672538797781097e-2f;

@@ -1,5 +1,5 @@
-// The shapes of spots, each with its lattice factor squared. A shape is a line of the list below and a
-// specialisation of `SpotShape`; one that is missing does not compile.
+// The spot shapes, each with its squared lattice factor. A shape needs a line in the list below and a
+// specialisation of `SpotShape`. If one is missing, the code does not compile.
 #pragma once
 #include "lattice_factor.cuh"
 
@@ -13,17 +13,17 @@ enum Shape { CUPYSIM_SHAPES(CUPYSIM_DECLARE) };
 
 // Members of each shape:
 //     HAS_DERIVATIVES  `derivatives` and `count_derivatives` exist
-//     IS_WIDE          its squares fall off beyond the range of floats, and need another type
-//     squared          F_latt^2, in the type in which terms are added up
-//     vanishes         F_latt is zero, so that the C program leaves the step out. Square and round
-//                      crystals' never is: the C program's sines of unreduced arguments miss zero
+//     IS_WIDE          F_latt^2 falls below the range of floats, and needs another type
+//     squared          F_latt^2, in the type of the terms
+//     vanishes         F_latt is zero, so that the C program skips the step. This never happens for
+//                      square and round crystals: the C program's sines of unreduced arguments miss zero
 //     derivatives      F_latt^2, and its derivatives with respect to h, k, l
-//     count_derivatives  those with respect to Na, Nb, Nc, after `derivatives`. Here N may be
-//                      non-integer: F_latt is a function of the offset from the nearest reflection
+//     count_derivatives  derivatives with respect to Na, Nb, Nc, after `derivatives`. N need not be an
+//                      integer here: F_latt is a function of the offset from the nearest reflection
 template <Shape shape>
 struct SpotShape;
 
-// In which type the terms of a shape are added up.
+// The type of the terms of a shape.
 template <class Policy, Shape shape>
 using Term = typename TermOf<Policy, SpotShape<shape>::IS_WIDE>::Type;
 
@@ -54,7 +54,7 @@ struct SpotShape<SQUARE> {
         const auto h = grating_derivatives(offsets.h, crystal.n_cells.h);
         const auto k = grating_derivatives(offsets.k, crystal.n_cells.k);
         const auto l = grating_derivatives(offsets.l, crystal.n_cells.l);
-        // one division for all
+        // a single division for all three
         const double hk = h.below * k.below, inverse = reciprocal(hk * l.below);
         const double kl = k.below * l.below, lh = l.below * h.below;
         const double amplitude = h.above * k.above * l.above * inverse;
@@ -79,8 +79,8 @@ struct SpotShape<SQUARE> {
     }
 };
 
-// Ellipsoid: F_latt = Na Nb Nc 0.7236 S(x), S = 3 (sin x/x - cos x)/x^2, x = pi sqrt(fudge r^2), r^2 the
-// sum of (N offset)^2.
+// Ellipsoid: F_latt = Na Nb Nc 0.7236 S(x) with S = 3 (sin x/x - cos x)/x^2 and x = pi sqrt(fudge r^2). r^2
+// is the sum of (N offset)^2.
 template <>
 struct SpotShape<ROUND> {
     static constexpr bool HAS_DERIVATIVES = true, IS_WIDE = false;
@@ -149,7 +149,7 @@ struct SpotShape<GAUSS> {
     }
 };
 
-// Top-hat spots: F_latt = Na Nb Nc where the squared distance is below 0.3969, else zero.
+// Top-hat spots: F_latt = Na Nb Nc if the squared distance is below 0.3969, otherwise zero.
 template <>
 struct SpotShape<TOPHAT> {
     static constexpr bool HAS_DERIVATIVES = false, IS_WIDE = false;

@@ -1,5 +1,5 @@
-// Structure factors at Miller indices, divided by the table's largest: constant, of the nearest reflection,
-// or interpolated.
+// Structure factors at Miller indices, divided by the largest one of the table. They are constant, those of
+// the nearest reflection, or interpolated.
 #pragma once
 #include "launch.cuh"
 #include "miller_index.cuh"
@@ -12,8 +12,8 @@ namespace cupysim {
 enum Factors { CUPYSIM_FACTORS(CUPYSIM_DECLARE) };
 #undef CUPYSIM_DECLARE
 
-// The table of a source's channel. Its border, one entry wide, holds the value outside; an index beyond
-// it is moved there, so that no comparison is needed.
+// The table of a source's channel. Its border is one entry wide and holds the value outside the table. An
+// index beyond the border is moved to it, so no comparison is needed.
 template <class Policy>
 struct FactorTable {
     using Number = typename Place<typename Policy::Number>::Type;
@@ -40,7 +40,7 @@ CUPYSIM_FUNCTION FactorTable<Policy> factor_table(const Launch& launch, const So
     return table;
 }
 
-// Place in the table along one axis.
+// The place in the table along one axis.
 template <class Number>
 CUPYSIM_FUNCTION int place_in_table(Number index, Number before, Number last) {
     return static_cast<int>(smaller(larger(index - before, Number(0)), last));
@@ -99,8 +99,8 @@ CUPYSIM_FUNCTION bool has_neighbours(const FactorTable<Policy>& table, const Tri
            has_neighbours(indices.l, table.before.l, table.last.l);
 }
 
-// The 4 x 4 x 4 table points about Miller indices: the first place along h, k, l, the weights of the four
-// along each, and how these change with the index.
+// The 4 x 4 x 4 table entries around Miller indices: the first place along h, k, l, the weights of the four
+// entries along each axis, and the derivatives of the weights with respect to the index.
 template <class Number, bool differentiate>
 struct Nodes {
     int first[3];
@@ -131,15 +131,15 @@ CUPYSIM_FUNCTION Nodes<typename Policy::Number, differentiate> nodes_of(const Fa
     return nodes;
 }
 
-// F, and its derivatives with respect to h, k, l where they are wanted.
+// F, and its derivatives with respect to h, k, l if they are needed.
 template <class Real>
 struct Factor {
     Real value;
     Triple<Real> along;
 };
 
-// F interpolated through 4 x 4 x 4 table points: along l, then k, then h. F of the nearest reflection where
-// the table does not hold them.
+// F interpolated in 4 x 4 x 4 table entries: along l, then k, then h. If the table does not hold them, F of
+// the nearest reflection.
 template <bool differentiate, class Policy>
 CUPYSIM_FUNCTION Factor<typename Policy::Real> tricubic(const FactorTable<Policy>& table,
                                                         const Triple<Index<Policy>>& indices) {

@@ -1,6 +1,6 @@
-// What surrounds the hot loop and is slow in Python: text with numbers, photon
-// noise, sums in serial order, integer images. Called through ctypes; built
-// without fused multiplications, so that roundings are those of the C program.
+// Work before and after a render that would be slow in Python: reading numbers, photon noise, sums in serial
+// order, integer images. Python calls it through ctypes. It is built without fused multiplications, so
+// rounding is that of the C program.
 #include <cfloat>
 #include <cmath>
 #include <cstdint>
@@ -14,7 +14,7 @@ bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' |
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool ends_field(char c) { return is_blank(c) || c == '\n' || c == '\0'; }
 
-// A whole number of at most nine digits; null if the field is anything else.
+// Reads an integer of at most nine digits. Returns null if the field is anything else.
 const char* read_whole(const char* at, std::int64_t* number) {
     const bool negative = *at == '-';
     if (*at == '-' || *at == '+') ++at;
@@ -26,7 +26,7 @@ const char* read_whole(const char* at, std::int64_t* number) {
     return at;
 }
 
-// A decimal number; null if the field is anything else or too large.
+// Reads a decimal number. Returns null if the field is anything else or too large.
 const char* read_number(const char* at, double* number) {
     static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
@@ -60,12 +60,12 @@ const char* read_number(const char* at, double* number) {
     }
     if (!ends_field(*at)) return nullptr;
     if (n_digits <= 19 && digits < (std::uint64_t{1} << 53) && scale >= -22 && scale <= 22) {
-        // both numbers are exact, so that the one rounding is right
+        // both numbers are exact, so the result is rounded correctly
         const double whole = static_cast<double>(digits);
         const double value = scale < 0 ? whole / powers[-scale] : whole * powers[scale];
         *number = negative ? -value : value;
     } else {
-        // which stops early at a point where the locale has a comma
+        // strtod stops at the point if the locale has a decimal comma
         char* stop;
         *number = std::strtod(start, &stop);
         if (stop != at) return nullptr;
@@ -79,8 +79,8 @@ constexpr std::int64_t MODULUS = 2147483647;
 constexpr int TABLE_SIZE = 32;
 constexpr std::int64_t TABLE_STEP = 1 + (MODULUS - 1) / TABLE_SIZE;
 
-// Park and Miller's generator with a Bays-Durham shuffle, and what photon noise
-// keeps from one pixel to the next.
+// State of photon noise between pixels: Park and Miller's generator with a Bays-Durham shuffle, and a spare
+// deviate.
 struct NoiseState {
     std::int64_t seed;
     std::int64_t last;
@@ -121,7 +121,7 @@ float log_gamma(double x) {
     return static_cast<float>(-shifted + std::log(2.5066282746310005 * series / x));
 }
 
-// A normal deviate by the polar method, section 7.2; every second one is kept.
+// A normal deviate by the polar method, section 7.2. Every second deviate is kept for the next call.
 float gaussian(NoiseState& state) {
     if (state.has_spare) {
         state.has_spare = 0;
@@ -140,7 +140,7 @@ float gaussian(NoiseState& state) {
     return second * factor;
 }
 
-// What depends on the mean alone; a run of equal means finds it made.
+// Values that depend only on the mean. Consecutive pixels with the same mean share them.
 struct Rejection {
     float mean = -1.0f;
     float width = 0.0f, log_mean = 0.0f, constant = 0.0f;
@@ -154,14 +154,14 @@ struct Rejection {
     }
 };
 
-// Deviates are multiplied until they fall below exp(-mean).
+// Multiplies uniform deviates until the product falls below exp(-mean).
 double draw_direct(NoiseState& state, float limit) {
     double count = 0.0;
     for (float product = uniform(state); product > limit; product *= uniform(state)) count += 1.0;
     return count;
 }
 
-// Trials are compared with a Lorentzian until one is accepted.
+// Draws trials from a Lorentzian until one is accepted.
 double draw_rejected(NoiseState& state, const Rejection& trial) {
     for (;;) {
         float y, count;
@@ -187,8 +187,8 @@ extern "C" {
 
 const char* cupysim_digest() { return CUPYSIM_DIGEST; }
 
-// Reads lines of h k l F; returns their number, or -1 where anything is unusual.
-// The text ends with a zero byte, and hkl and values hold one reflection a line.
+// Reads lines of h k l F. Returns their number, or -1 if a line is unusual. The text must end with a zero byte,
+// and `hkl` and `values` must have room for one reflection per line.
 std::int64_t cupysim_read_reflections(const char* text, std::int64_t size, std::int64_t largest_index,
                                       std::int64_t* hkl, double* values) {
     const char* const end = text + size;
@@ -214,7 +214,7 @@ std::int64_t cupysim_read_reflections(const char* text, std::int64_t size, std::
     return n;
 }
 
-// Photon counts for expected photons, in their order.
+// Draws counted photons for expected photons, in the order of the pixels.
 void cupysim_draw_photons(NoiseState* state, const float* expected, std::int64_t n, double* counts) {
     Rejection trial;
     float mean_before = -2.0f, limit = 0.0f;
@@ -236,8 +236,8 @@ void cupysim_draw_photons(NoiseState* state, const float* expected, std::int64_t
     }
 }
 
-// Largest value and its place, sum and sum of squares (squared in single
-// precision) of rows of pixels, one after the other. sums[0] and [1] go on.
+// Largest value and its place, sum and sum of squares of rows of pixels, in serial order. Squares are computed
+// in single precision. The sums are added to sums[0] and sums[1].
 void cupysim_add_up(const float* pixels, std::int64_t n_rows, std::int64_t n_columns, std::int64_t stride, double* sums,
                     float* largest, std::int64_t* place) {
     double total = sums[0], squares = sums[1];
@@ -262,7 +262,7 @@ void cupysim_add_up(const float* pixels, std::int64_t n_rows, std::int64_t n_col
     sums[1] = squares;
 }
 
-// Sum of squared differences from the mean, one after the other.
+// Sum of squared differences from the mean, in serial order.
 double cupysim_add_deviations(const float* pixels, std::int64_t n_rows, std::int64_t n_columns, std::int64_t stride,
                               double mean) {
     double total = 0.0;
@@ -275,7 +275,7 @@ double cupysim_add_deviations(const float* pixels, std::int64_t n_rows, std::int
     return total;
 }
 
-// The scaled image: clipped to 16 bits, then rounded in single precision.
+// The scaled image: values are clipped to 16 bits, then rounded in single precision.
 void cupysim_scale(const float* pixels, std::int64_t n_rows, std::int64_t n_columns, std::int64_t stride, double scale,
                    double offset, std::uint16_t* result, std::int64_t result_stride) {
     for (std::int64_t row = 0; row < n_rows; ++row, pixels += stride, result += result_stride) {
@@ -283,7 +283,7 @@ void cupysim_scale(const float* pixels, std::int64_t n_rows, std::int64_t n_colu
             double value = static_cast<double>(pixels[i]) * scale + offset;
             value = value > 0.0 ? value : 0.0;
             value = value < 65535.0 ? value : 65535.0;
-            // truncation is floor: nothing is negative here
+            // truncation equals floor, since no value is negative here
             result[i] = static_cast<std::uint16_t>(static_cast<std::int32_t>(static_cast<float>(value + 0.5)));
         }
     }

@@ -1,6 +1,6 @@
-// What multiplies the terms of a pixel's sum: solid angle, absorbed fraction, polarization factor, each
-// used as the launch says (`Use`), and weights that every term has. Formulas stand here once for images
-// and derivatives.
+// Factors of the terms of a pixel's sum: solid angle, absorbed fraction and polarization factor, which the
+// launch uses in different ways (`Use`), and weights that each term has. Images and derivatives share these
+// formulas.
 #pragma once
 #include "exponential.cuh"
 #include "geometry.cuh"
@@ -22,15 +22,15 @@ CUPYSIM_FUNCTION double capture_fraction(double layer, double layer_step, double
 
 // K, the polarization factor of Kahn et al. (1982) J. Appl. Cryst. 15, 330:
 //     (1 + cos^2 2theta - K cos(2 psi) sin^2 2theta)/2,
-// psi the angle of the scattered ray d about the incident beam i. With E along the electric and B along
-// the magnetic field, cos 2theta = i.d and cos(2 psi) sin^2 2theta = (E.d)^2 - (B.d)^2: a quadratic form
-// in d, whose coefficients of xx, yy, zz, xy, xz, yz are made once for each source.
+// where psi is the angle of the scattered ray d about the incident beam i. With E along the electric field and
+// B along the magnetic field, cos 2theta = i.d and cos(2 psi) sin^2 2theta = (E.d)^2 - (B.d)^2. The factor is a
+// quadratic form in d. Its coefficients of xx, yy, zz, xy, xz, yz are computed once for each source.
 CUPYSIM_FUNCTION double polarization_factor(const double* form, double x, double y, double z) {
     return x * (form[0] * x + form[3] * y + form[4] * z) + y * (form[1] * y + form[5] * z) + z * (form[2] * z);
 }
 
-// The distance of the layer's own plane, where each term has its own solid angle; the C program takes the
-// first layer's for all.
+// The distance of the layer's plane. If each term has its own solid angle, it is that of its own layer. The C
+// program uses that of the first layer for all.
 CUPYSIM_FUNCTION double plane_distance(const Launch& launch, Int layer) {
     const bool own = launch.omega_use == EACH && !launch.bend_radial;
     return launch.close_distance + (own ? static_cast<double>(layer) * launch.layer_step : 0.0);
@@ -64,8 +64,8 @@ CUPYSIM_FUNCTION void keep_capture(const Launch& launch, PixelBlock& pixels, Int
     }
 }
 
-// Keeps the factor of rays within the resolution limit, where none is kept yet; that of all rays where
-// each is used, since a background scatters beyond the limit too.
+// Keeps the factor of rays within the resolution limit if none is kept yet. If each term has its own factor,
+// it keeps those of all rays, since a background also scatters beyond the limit.
 CUPYSIM_FUNCTION void keep_polarization(const Launch& launch, PixelBlock& pixels, const Source& source,
                                         const double active[LANES]) {
     if (!launch.polarized && launch.polar_use == ONCE) return;
@@ -80,13 +80,13 @@ CUPYSIM_FUNCTION void keep_polarization(const Launch& launch, PixelBlock& pixels
     }
 }
 
-// Weights that every term has, whatever the quirks. One that depends on the direction d or the airpath R
-// of the ray has a part in `weight_derivatives` too.
+// Weights that each term has, with any quirks. A weight that depends on the direction d or the airpath R of
+// the ray also needs a part in `weight_derivatives`.
 CUPYSIM_FUNCTION double term_weight(const Launch&, const PixelBlock&, const Source& source, int) {
     return source.weight;
 }
 
-// Which of the factors that a pixel keeps are used in one way.
+// The factors of a pixel that are used in the same way.
 struct UsedFactors {
     bool capture, polar, omega;
 };
@@ -101,8 +101,8 @@ CUPYSIM_FUNCTION double times_factors(UsedFactors used, const PixelBlock& pixels
            (used.omega ? pixels.omega[i] : 1.0);
 }
 
-// What multiplies the terms of a ray: the weights that every term has, and the factors used for each term.
-// Both multiply a background too, once for a ray.
+// The factor of the terms of a ray: the weights that each term has, times the factors used for each term. It
+// also multiplies a background, once for a ray.
 CUPYSIM_FUNCTION void ray_weight(const Launch& launch, PixelBlock& pixels, const Source& source, double scale[LANES]) {
     const UsedFactors each = used_as(launch, EACH);
     const double term_scale = launch.term_scale;
@@ -114,7 +114,7 @@ CUPYSIM_FUNCTION void ray_weight(const Launch& launch, PixelBlock& pixels, const
     }
 }
 
-// How a ray's photons change with what its weight depends on.
+// Derivatives of a ray's photons with respect to the variables of its weight.
 struct WeightDerivatives {
     Triple<double> direction;  // components of d, at the same airpath
     double airpath;  // log R
@@ -122,13 +122,13 @@ struct WeightDerivatives {
     double normal;  // along d: the change of the normal is multiplied by d
 };
 
-// Divides a factor out of photons again, which are zero if it is.
+// Divides photons by a factor; zero if the factor is zero.
 CUPYSIM_FUNCTION double divided_out(double total, double factor) {
     const bool none = factor == 0.0;
     return none ? 0.0 : total * reciprocal(none ? 1.0 : factor);
 }
 
-// The derivatives of `total` photons of a ray, each term of which has its own factors:
+// The derivatives of `total` photons of a ray if each term has its own factors:
 //     dK/dd = 2 form d;
 //     dA/dcos = (t0 exp(-t0) - t1 exp(-t1))/cos,  t0, t1 = layer step mu/cos, (layer+1) step mu/cos;
 //     dOmega/dlog R = -3 Omega (-2 for point pixels), dOmega/dclose = Omega/close.

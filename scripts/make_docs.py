@@ -13,7 +13,7 @@ OPTIONS_PAGE = Path(__file__).parent.parent / "docs" / "options.md"
 
 
 def options_page() -> str:
-    """Text of docs/options.md."""
+    """The text of docs/options.md."""
     lines = [
         "# Options",
         "",

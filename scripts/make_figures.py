@@ -1,9 +1,9 @@
 """Draw the pictures of the documentation: ``python scripts/make_figures.py``.
 
-Makes ``docs/images/quirks/qNN.png``, which show what quirks of the C program do to an image and
-what ``-corrected`` makes of it; small images are simulated for them, in seconds. Makes
-``docs/images/1orc.png``, the picture of the README, if the output of ``scripts/demo`` is there.
-Needs ``pip install matplotlib``.
+The script makes ``docs/images/quirks/qNN.png``. They show the effect of quirks of the C program on
+an image, and the image with ``-corrected``. It simulates small images for them, which takes
+seconds. It also makes ``docs/images/1orc.png``, the picture of the README, if the output of
+``scripts/demo`` exists. It needs ``pip install matplotlib``.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ OFFSET = 40.0
 BRIGHTEST = 100.0
 
 PANEL, GAP, HEAD, DPI = 240, 10, 22, 100
-"""Sides of panels, gaps and titles in pixels of the picture, of which there are DPI to an inch."""
+"""Sizes of panels, gaps and titles (pixels), and the resolution (dots per inch)."""
 
 GREYS = plt.get_cmap("gray_r", 40)
 SIGNED = plt.get_cmap("RdBu_r", 41)
-"""Few colours, which keep files small."""
+"""Colour maps with few colours, which keep files small."""
 
 SATURATED = 0.997
-"""Share of the pixels which are not black."""
+"""Part of the pixels that are not black."""
 
 COMMON = "-default_F 100 -lambda 1 -oversample 2"
 OPTIONS = {
@@ -62,14 +62,14 @@ OPTIONS = {
     "-misset 45 0 0 -detpixels 120 -lambda 1 -oversample 1 -pixel 0.15 -distance 100 "
     "-Xbeam 1 -Ybeam 17",
 }
-"""Options which show a quirk, by its number."""
+"""Options that show a quirk, by its number."""
 
 
 def main() -> None:
-    """Draw all."""
+    """Draw all pictures."""
     (IMAGES / "quirks").mkdir(parents=True, exist_ok=True)
     with contextlib.chdir(ROOT), warnings.catch_warnings():
-        # what the quirks do is what is drawn
+        # the pictures show quirks, so warnings about them are of no use
         warnings.simplefilter("ignore", CupysimWarning)
         draw_difference(3)
         draw_difference(5, root=False)
@@ -82,7 +82,7 @@ def main() -> None:
     if (OUTPUT / "float.bin").exists():
         draw_demo()
     else:
-        print("docs/images/1orc.png is as it was: run scripts/demo before")
+        print("docs/images/1orc.png was not made again: run scripts/demo first")
 
 
 def draw_demo() -> None:
@@ -100,7 +100,10 @@ def draw_demo() -> None:
 
 
 def draw_difference(number: int, root: bool = True, saturated: float = SATURATED) -> None:
-    """Draw the default, the corrected, and the difference, of square roots or as they are."""
+    """Draw the default image, the corrected image, and their difference.
+
+    If `root` is true, the images are square roots of the photons.
+    """
     default, corrected = images = np.sqrt(pair(number)) if root else pair(number)
     top = brightest(images, saturated)
     figure, axes = panels(3)
@@ -112,7 +115,7 @@ def draw_difference(number: int, root: bool = True, saturated: float = SATURATED
 
 
 def draw_widths() -> None:
-    """Draw Gaussian spots of a smaller and a larger crystal, each from white to black."""
+    """Draw Gaussian spots of a small and a large crystal, each image with its own grey scale."""
     figure, axes = panels(4)
     for n_cells, two in ((6, axes[:2]), (16, axes[2:])):
         for axis, image, name in zip(
@@ -123,7 +126,7 @@ def draw_widths() -> None:
 
 
 def draw_last_terms() -> None:
-    """Draw what is left where the last of nine sub-pixels survives alone."""
+    """Draw an image with only the last of nine sub-pixels, and the corrected image (Q14)."""
     default, corrected = roots = np.sqrt(pair(14))
     share = (default**2).sum() / (corrected**2).sum()
     figure, axes = panels(2)
@@ -133,7 +136,7 @@ def draw_last_terms() -> None:
 
 
 def draw_layers() -> None:
-    """Plot the fraction of the photons which a sensor of more and more layers counts."""
+    """Plot the fraction of counted photons as a function of the number of sensor layers (Q15)."""
     whole = photons(f"{OPTIONS[15]} -detector_thick 0").sum()
     counts = [2, 3, 4, 5, 7, 10, 14, 20, 30, 50]
     figure, axis = plt.subplots(figsize=(5.4, 3.2), dpi=DPI, layout="constrained")
@@ -156,7 +159,7 @@ def draw_layers() -> None:
 
 
 def draw_curved() -> None:
-    """Draw a curved detector beside the flat one, which it should resemble near the beam."""
+    """Draw images of a curved and a flat detector, which should be similar near the beam (Q19)."""
     flat = photons(OPTIONS[19].replace("-curved_det ", ""))
     roots = np.sqrt([*pair(19), flat])
     figure, axes = panels(3)
@@ -169,7 +172,7 @@ def draw_curved() -> None:
 
 
 def draw_solid_angle() -> None:
-    """Draw large pixels by the solid angle of a corner and of all their parts, and the ratio."""
+    """Draw large pixels with the solid angle of a corner or of all sub-pixels, and their ratio."""
     default, corrected = images = pair(21)
     figure, axes = panels(3, right=70)
     show(axes[0], default, "default", images.max())
@@ -195,12 +198,12 @@ def pair(number: int, more: str = "") -> np.ndarray:
 
 
 def brightest(images: np.ndarray, saturated: float = SATURATED) -> float:
-    """Value from which pixels are black."""
+    """Value above that pixels are black."""
     return float(np.quantile(images, saturated))
 
 
 def panels(count: int, right: int = 0) -> tuple[Figure, list[Axes]]:
-    """Square axes side by side, of whole pixels, with room on the right."""
+    """Make square axes side by side, aligned with pixels, with free space on the right (pixels)."""
     width, height = count * (PANEL + GAP) + GAP + right, PANEL + HEAD + GAP
     figure = plt.figure(figsize=(width / DPI, height / DPI), dpi=DPI)
     axes = []
@@ -219,7 +222,7 @@ def show(
     bottom: float = 0.0,
     colours: Colormap = GREYS,
 ) -> AxesImage:
-    """Draw an image; without other colours, the bottom is white and the top black."""
+    """Draw an image. By default, `bottom` is white and `top` is black."""
     axis.set_title(title, fontsize=9)
     return axis.imshow(image, cmap=colours, vmin=bottom, vmax=top)
 

@@ -1,8 +1,9 @@
 """Draw the gallery of the documentation: ``python scripts/make_gallery.py``.
 
-Makes ``docs/images/gallery/*.png``, a row of images for each parameter; ``docs/gallery.md``, which
-shows them; ``docs/images/first.png`` and ``docs/images/conventions.png``. Images are simulated in
-some seconds. Needs ``pip install ".[files]"``.
+The script makes ``docs/images/gallery/*.png``, a row of images for each parameter, and
+``docs/gallery.md``, which shows them. It also makes ``docs/images/first.png`` and
+``docs/images/conventions.png``. It simulates the images, which takes some seconds. It needs
+``pip install ".[files]"``.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ BASE = (
     "-cell 25 30 35 -default_F 100 -N 12 -lambda 1 -distance 100 -detpixels 180 -pixel 0.5 "
     "-misset 12 25 8 -oversample 3 -mosaic 0.5 -mosaic_dom 60 -fluence 1e25 -corrected"
 )
-"""What all rows share, but for what they change; a later option overrules an earlier one."""
+"""Options that all images share. Options of a row follow them and overrule them."""
 
 
 BLACKEST = 99.0
@@ -45,15 +46,15 @@ class Row:
     Parameters
     ----------
     name : str
-        Of the picture.
+        File name of the picture, without its suffix.
     title : str
-        Of the section.
+        Title of the section.
     text : str
-        What to see.
+        Description of the images.
     options : tuple of str
-        Options of each image, beside `BASE`.
+        Options of each image, in addition to `BASE`.
     python : str
-        Where Python has the parameter.
+        Class, parameter or method that sets the parameter in Python.
     seed : int, optional
         Show counted photons, drawn with this seed.
     one_scale : bool
@@ -145,7 +146,7 @@ ROWS = (
 
 
 def main() -> None:
-    """Draw all."""
+    """Make all pictures and the page."""
     (IMAGES / "gallery").mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CupysimWarning)
@@ -157,7 +158,7 @@ def main() -> None:
 
 
 def draw_row(row: Row) -> None:
-    """The images of a row, side by side."""
+    """Draw the images of a row side by side."""
     found = []
     for options in row.options:
         image = simulate(from_args(f"{BASE} {options}"))
@@ -184,7 +185,7 @@ def save(figure: Figure, path: Path, dpi: int) -> None:
 
 
 def told(options: str) -> str:
-    """Options of an image as its title; those that a row shares are in its section."""
+    """The title of an image: its options, without those that all images of the row share."""
     words = options.replace("-mosaic 0 -mosaic_dom 1 ", "").replace("-N 5 ", "")
     words = words.replace("-mosaic 180 -mosaic_dom 2000 -distance 30 -N 2 ", "")
     words = words.replace(" -nopolar", "")
@@ -192,14 +193,14 @@ def told(options: str) -> str:
 
 
 def draw_first() -> None:
-    """The image of docs/start/python.md."""
+    """Draw the image of docs/start/python.md."""
     words = "-cell 70 80 90 -default_F 100 -N 20 -lambda 1 -distance 100 -detpixels 512 -pixel 0.2"
     image = simulate(from_args(f"{words} -fluence 1e25 -corrected"))
     image.show(IMAGES / "first.png", spots=True)
 
 
 def draw_conventions() -> None:
-    """The laboratory in MOSFLM's convention, and how pixels are counted."""
+    """Draw the laboratory frame of MOSFLM's convention, and the coordinates of pixels."""
     figure = plt.figure(figsize=(11, 5), layout="constrained")
     laboratory, grid = figure.subplots(1, 2, width_ratios=(1.6, 1.0))
     draw_laboratory(laboratory)
@@ -208,9 +209,9 @@ def draw_conventions() -> None:
 
 
 def seen(point: tuple[float, float, float]) -> np.ndarray:
-    """Where a point (x along the beam, y, z) of the laboratory is drawn.
+    """The position in the drawing of a laboratory point (x along the beam, y, z).
 
-    x goes to the right, z away from the reader to the upper right, y upwards.
+    x points to the right, y upwards, and z away from the reader to the upper right.
     """
     x, y, z = point
     return np.array([x + 0.45 * z, y + 0.38 * z])
@@ -220,7 +221,7 @@ def arrow(
     axis: Axes, start: tuple[float, float, float], end: tuple[float, float, float], colour: str,
     text: str = "", shift: tuple[float, float] = (0.1, 0.1),
 ) -> None:  # fmt: skip
-    """An arrow of the laboratory with a name at its end."""
+    """Draw an arrow of the laboratory with a name at its end."""
     begin, tip = tuple(seen(start)), tuple(seen(end))
     axis.annotate(
         "", tip, begin, arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 1.8, "shrinkA": 0}
@@ -229,7 +230,7 @@ def arrow(
 
 
 def draw_laboratory(axis: Axes) -> None:
-    """Beam, crystal, spindle and a tilted panel."""
+    """Draw beam, crystal, spindle and a tilted panel."""
     tilt = np.radians(25.0)
     spot = np.array([6.0, 0.0, 0.0])
     fast = np.array([np.sin(tilt) * 0.0, 0.0, 1.0])
@@ -268,7 +269,7 @@ def draw_laboratory(axis: Axes) -> None:
 
 
 def draw_pixels(axis: Axes) -> None:
-    """The first pixels of an image, as they are counted."""
+    """Draw the first pixels of an image with their coordinates."""
     for number in range(5):
         axis.plot([0, 4], [number, number], color="0.6", lw=0.8)
         axis.plot([number, number], [0, 4], color="0.6", lw=0.8)
@@ -290,7 +291,7 @@ def draw_pixels(axis: Axes) -> None:
 
 
 def write_page() -> None:
-    """The page that shows all rows."""
+    """Write the page that shows all rows."""
     lines = [
         "# Gallery",
         "",

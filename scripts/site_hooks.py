@@ -1,7 +1,7 @@
-"""What the documentation site makes of pages that are written for the repository.
+"""Hooks of the documentation site, which adapt pages that are written for the repository.
 
-MkDocs calls these functions. Links that leave ``docs/`` become plain text, since the site has no
-such pages; CONTRIBUTING.md and CHANGELOG.md become pages.
+MkDocs calls these functions. Links to files outside ``docs/`` become plain text, since the site
+does not have these files. CONTRIBUTING.md and CHANGELOG.md become pages.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#:\s]+)(#[^)\s]*)?\)")
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """The text of a page, with links for the site."""
+    """Change the links of a page, so that they work on the site. Returns the text of the page."""
     name = page.file.src_uri
     folder = (ROOT / "docs" / name).parent
     if name in INCLUDED:

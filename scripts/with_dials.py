@@ -1,4 +1,4 @@
-"""What scripts share which let DIALS work: where it is, and how its programs and Python are run."""
+"""Functions for scripts that use DIALS: they find it, and run its programs and its Python."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 LEFT_OUT = "xfel_mono_sim_ext"
-"""A compiled module which Debian's package lacks. What DIALS needs to index stills is Python, but
-lies in a package which imports this module for others."""
+"""A compiled module that Debian's package lacks. DIALS does not need it to index stills, but a
+package that DIALS needs imports it."""
 
 
 def find_dials() -> str | None:
-    """Where DIALS' programs are; installs them where that is possible."""
+    """The path of dials.import, or None. DIALS is installed first if that is possible."""
     found = shutil.which("dials.import")
     if found is None and shutil.which("apt-get") and os.geteuid() == 0:
         print("installing Debian's package python3-dials ...", file=sys.stderr)
@@ -29,7 +29,7 @@ def find_dials() -> str | None:
 
 
 def environment() -> dict[str, str]:
-    """For DIALS' processes: filters of HDF5 which hdf5plugin brings, nothing of our own Python."""
+    """Environment for processes of DIALS: HDF5 filters of hdf5plugin, no settings of our Python."""
     import hdf5plugin
 
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
@@ -37,7 +37,7 @@ def environment() -> dict[str, str]:
 
 
 def dials(words: list[str], **more: str) -> str:
-    """Output of a program of DIALS, run with more variables."""
+    """Run a program of DIALS with additional environment variables. Returns its output."""
     done = subprocess.run(
         words, capture_output=True, text=True, check=False, env=environment() | more
     )
@@ -48,7 +48,7 @@ def dials(words: list[str], **more: str) -> str:
 
 
 def python_of_dials(program: str, code: str, arguments: list[str]) -> object:
-    """What code prints which runs in DIALS' Python."""
+    """Run code in the Python of DIALS. Returns the JSON in the last line that it prints."""
     beside = Path(program).with_name("dials.python")
     python = str(beside) if beside.exists() else "/usr/bin/python3"
     lines = dials([python, "-c", code, *arguments]).strip().splitlines()
@@ -56,23 +56,23 @@ def python_of_dials(program: str, code: str, arguments: list[str]) -> object:
 
 
 def for_stills(program: str, folder: Path) -> dict[str, str]:
-    """Variables with which dials.stills_process can work: an empty module for one left out.
+    """Environment variables for dials.stills_process, with an empty module for a missing one.
 
     Parameters
     ----------
     program : str
-        A program of DIALS.
+        Path of a program of DIALS.
     folder : Path
-        Where the module may be put.
+        Folder for the empty module.
 
     Returns
     -------
     dict of str to str
-        For `dials`; empty where nothing is left out.
+        Variables for `dials`; empty if no module is missing.
     """
     code = f"import importlib.util; print(int(importlib.util.find_spec('{LEFT_OUT}') is not None))"
     if python_of_dials(program, code, []):
         return {}
     folder.mkdir(exist_ok=True)
-    (folder / f"{LEFT_OUT}.py").write_text('"""Nothing which is needed."""\n')
+    (folder / f"{LEFT_OUT}.py").write_text('"""An empty replacement."""\n')
     return {"PYTHONPATH": str(folder)}

@@ -1,1 +1,1 @@
-"""What a detector makes of photons: counting noise and digitising."""
+"""Detection of photons: counting noise and digitising."""

@@ -1,4 +1,4 @@
-"""From photons to integers: scales, offsets and rounding of integer images."""
+"""Conversion of photons to integer images: scales, offsets and rounding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from cupysim.native import tools
 
 AUTOMATIC_MAXIMUM = 55000.0
-"""Where the largest value of an automatically scaled image goes."""
+"""Largest value of an automatically scaled image."""
 
 LARGEST_VALUE = 65535.0
 """Largest 16-bit value."""
@@ -18,10 +18,11 @@ LARGEST_GREY = 255.0
 """Largest 8-bit value."""
 
 ROWS_AT_ONCE = 256
+"""Number of rows that are converted together, to limit memory."""
 
 
 def automatic_scale(maximum: float) -> float:
-    """Scale of an image for which the user gave none.
+    """Scale of an integer image if the user gave none.
 
     Parameters
     ----------
@@ -31,25 +32,25 @@ def automatic_scale(maximum: float) -> float:
     Returns
     -------
     float
-        55000/maximum, or 1 for an empty image.
+        Scale per photon: 55000/maximum, or 1 for an empty image.
     """
     return AUTOMATIC_MAXIMUM / maximum if maximum > 0.0 else 1.0
 
 
 def automatic_grey_scale(rmsd: float, scale: float) -> float:
-    """Grey scale of an image for which the user gave none.
+    """Scale of an 8-bit image if the user gave none.
 
     Parameters
     ----------
     rmsd : float
         Standard deviation of the image (photons).
     scale : float
-        Scale of the integer image, used where `rmsd` is zero.
+        Scale of the integer image, used if `rmsd` is zero.
 
     Returns
     -------
     float
-        250/(5 rmsd).
+        Scale per photon: 250/(5 rmsd).
     """
     return 250.0 / (5.0 * rmsd) if rmsd > 0.0 else scale
 
@@ -57,22 +58,22 @@ def automatic_grey_scale(rmsd: float, scale: float) -> float:
 def scaled(
     image: np.ndarray, scale: float, offset: float, region: tuple[slice, slice]
 ) -> np.ndarray:
-    """Integer image without noise.
+    """Make the integer image without noise.
 
     Parameters
     ----------
     image : ndarray of float32, shape (n_slow, n_fast)
-        Photons.
+        Expected photons.
     scale, offset : float
-        value = photons scale + offset.
+        Scale (per photon) and offset: value = photons * scale + offset.
     region : tuple of 2 slices
-        Rows and columns; zero elsewhere (quirk Q49).
+        Rows and columns to convert. Other pixels are zero (quirk Q49).
 
     Returns
     -------
     ndarray of uint16, shape (n_slow, n_fast)
-        Clipped to 16 bits, then rounded half up, in single precision as the C
-        program does (quirk Q37).
+        Values clipped to 16 bits, then rounded half up in single precision, as in the C program
+        (quirk Q37).
     """
     if tools.available():
         result = np.zeros(image.shape, dtype=np.uint16)
@@ -87,21 +88,21 @@ def scaled(
 
 
 def grey(image: np.ndarray, scale: float, region: tuple[slice, slice]) -> np.ndarray:
-    """Eight-bit image.
+    """Make the 8-bit image.
 
     Parameters
     ----------
     image : ndarray of float32, shape (n_slow, n_fast)
-        Photons.
+        Expected photons.
     scale : float
-        value = photons scale.
+        Scale (per photon): value = photons * scale.
     region : tuple of 2 slices
-        Rows and columns; zero elsewhere.
+        Rows and columns to convert. Other pixels are zero.
 
     Returns
     -------
     ndarray of uint8, shape (n_slow, n_fast)
-        Clipped at 255, then truncated; negative values wrap as in C.
+        Values clipped at 255, then truncated. Negative values wrap as in C.
     """
 
     def convert(photons: np.ndarray) -> np.ndarray:
@@ -112,21 +113,21 @@ def grey(image: np.ndarray, scale: float, region: tuple[slice, slice]) -> np.nda
 
 
 def counted(counts: np.ndarray, offset: float) -> tuple[np.ndarray, int]:
-    """Integers of photon counts.
+    """Make the noise image from counted photons.
 
     Parameters
     ----------
     counts : ndarray
-        Photons counted.
+        Counted photons.
     offset : float
-        Added to them.
+        Offset that is added to each pixel.
 
     Returns
     -------
     image : ndarray of uint16
-        Truncated, not rounded (quirk Q37).
+        Values, truncated and not rounded (quirk Q37).
     overloads : int
-        Pixels clipped at 65535.
+        Number of pixels that are clipped at 65535.
     """
     values = counts + offset
     overloads = int(np.count_nonzero(values > LARGEST_VALUE))
@@ -139,7 +140,7 @@ def _by_rows(
     convert: Callable[[np.ndarray], np.ndarray],
     dtype: type[np.integer],
 ) -> np.ndarray:
-    """Convert the region, a few rows at a time to spare memory."""
+    """Convert the region, a few rows at a time to limit memory."""
     result = np.zeros(image.shape, dtype=dtype)
     source, sink = image[region], result[region]
     for row in range(0, len(source), ROWS_AT_ONCE):

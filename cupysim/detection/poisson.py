@@ -1,10 +1,9 @@
 """Photon counting noise: the C program's Poisson deviates, bit for bit.
 
-Numerical Recipes in C, 2nd edition, section 7.3 (poidev), with a Gaussian
-above a million photons (gasdev, section 7.2) and Lanczos' approximation of the
-log-gamma function (gammln, section 6.1). The draws follow each other from pixel to
-pixel, so they cannot be made at once; what does not depend on the order is
-computed in arrays beforehand.
+The algorithms are those of Numerical Recipes in C, 2nd edition: section 7.3 (poidev), with a
+Gaussian above a million photons (gasdev, section 7.2) and Lanczos' approximation of the log-gamma
+function (gammln, section 6.1). Each draw depends on the draws before it, so pixels cannot be drawn
+in parallel. Values that do not depend on the order are computed in arrays beforehand.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ from cupysim.maths.nr_random import RandomStream
 from cupysim.native import tools
 
 GAUSSIAN_ABOVE = 1.0e6
-"""Mean (photons) above which the deviate is Gaussian."""
+"""Mean (photons) above that the deviate is Gaussian."""
 
 DIRECT_BELOW = 12.0
-"""Mean (photons) below which uniform deviates are multiplied."""
+"""Mean (photons) below that counts come from products of uniform deviates."""
 
 LANCZOS = (
     76.18009172947146,
@@ -32,18 +31,22 @@ LANCZOS = (
     0.1208650973866179e-2,
     -0.5395239384953e-5,
 )
+"""Coefficients of Lanczos' approximation, as in the C program."""
 
 PIXELS_AT_ONCE = 65536
+"""Number of pixels that are prepared together, to limit memory."""
+
 DEVIATES_AT_ONCE = 16384
+"""Number of uniform deviates that are drawn together."""
 
 
 class PoissonNoise:
-    """Draws photon counts for expected photon numbers.
+    """Draws counted photons for expected photons.
 
     Parameters
     ----------
     stream : RandomStream
-        Where the uniform deviates come from.
+        Source of the uniform deviates.
     """
 
     def __init__(self, stream: RandomStream) -> None:
@@ -51,11 +54,11 @@ class PoissonNoise:
         self._deviates = _uniform_deviates(stream)
         self._spare: float | None = None
         self._log_gamma_table: list[float] = []
-        # storing a number in it rounds to single precision, faster than NumPy scalars do
+        # storing a number here rounds it to single precision, faster than a NumPy scalar
         self._float32 = array("f", [0.0])
 
     def draw(self, expected: np.ndarray) -> np.ndarray:
-        """Draw counts in storage order.
+        """Draw counted photons, pixel after pixel in storage order.
 
         Parameters
         ----------
@@ -65,7 +68,7 @@ class PoissonNoise:
         Returns
         -------
         ndarray of float64, same shape
-            Photon counts: whole numbers up to a million expected photons.
+            Counted photons: integers up to a million expected photons, Gaussian numbers above.
         """
         if self._state is not None:
             return tools.draw_photons(self._state, expected)
@@ -77,7 +80,7 @@ class PoissonNoise:
         return counts.reshape(expected.shape)
 
     def _draw_some(self, means: np.ndarray) -> list[float]:
-        """Counts for a few pixels; what depends on the mean alone is prepared at once."""
+        """Counted photons of some pixels. Values that need only the mean are computed first."""
         limits = _float32_list(map(math.exp, (-np.clip(means, -1.0, DIRECT_BELOW)).tolist()))
         clipped = np.clip(means, DIRECT_BELOW, GAUSSIAN_ABOVE)
         widths = np.sqrt(2.0 * clipped.astype(np.float64)).astype(np.float32).tolist()
@@ -143,7 +146,7 @@ class PoissonNoise:
         return log_gamma(float(np.float32(count + 1.0)))
 
     def _gaussian(self) -> float:
-        """A normal deviate by the polar method; every second one is kept."""
+        """A normal deviate by the polar method. Every second deviate is kept for the next call."""
         if self._spare is not None:
             spare, self._spare = self._spare, None
             return spare
@@ -168,7 +171,7 @@ def log_gamma(x: float) -> float:
     Returns
     -------
     float
-        Lanczos' approximation with the C program's coefficients and order.
+        Lanczos' approximation, with the coefficients and the order of operations of the C program.
     """
     return float(_log_gamma_array(np.array([x]))[0])
 
@@ -188,7 +191,7 @@ def _float32_list(values: Iterable[float]) -> list[float]:
 
 
 def _noise_state(stream: RandomStream) -> np.ndarray:
-    """The stream's state as compiled code keeps it."""
+    """The state of the random stream, in the form that compiled code keeps."""
     state = np.zeros(1, dtype=tools.NOISE_STATE)
     state["seed"], state["last"] = stream.state, stream.table.last
     state["table"] = stream.table.entries

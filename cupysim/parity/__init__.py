@@ -1,1 +1,1 @@
-"""Comparing with the C program: traces, images, whole runs."""
+"""Comparison with the C program: traces of pixels, images, whole runs."""

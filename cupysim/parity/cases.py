@@ -1,4 +1,4 @@
-"""Argument lists which are run through two programs, and where their reference images are."""
+"""Command lines that are run through two programs, and their stored reference images."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ OUTPUTS = (
     "float_file", "int_file", "pgm_file", "noise_file", "nexus_file", "cbf_file", "png_file",
     "provenance_file", "dump_file",
 )  # fmt: skip
-"""Values which name outputs."""
+"""Names of the arguments that are names of output files."""
 
 LARGEST = 2**24
-"""Bytes; more is not a list of arguments."""
+"""Largest size of a list of cases (bytes), and largest number of pixels along an edge."""
 
 
 @dataclass(frozen=True)
@@ -45,27 +45,28 @@ class Case:
     Parameters
     ----------
     name : str
-        For people.
+        Name of the case, for reports.
     words : tuple of str
-        The words after the program's name.
+        Words of the command line after the name of the program.
     folder : Path
-        Where its input files are.
+        Folder of the input files.
     inputs : tuple of str
-        Those to copy.
+        Names of the input files to copy.
     image : Path, optional
-        A stored reference image.
+        File of the stored reference image.
     sample : Path, optional
-        Of an image which is too large to be stored: a sample of its pixels, and sums of blocks.
+        File that stands for a reference image that is too large to be stored. It has a sample of
+        the pixels, and sums of blocks of pixels.
     reference_digest : str
         SHA-256 of the reference's float image.
     shape : tuple of 2 int
-        Slow and fast pixels.
+        Number of slow and fast pixels.
     problem : str
-        Why it cannot be run.
+        Reason why the case cannot be run; empty if it can.
     float_file : str
-        Where the float image is written.
+        Name of the float image that a run writes.
     files : tuple of str
-        Files which nanoBragg writes too, and the same ones each time.
+        Names of the files that nanoBragg writes too, and that are the same in each run.
     """
 
     name: str
@@ -91,18 +92,18 @@ class Case:
                 raise FileFormatError(self.folder / name, error.strerror or str(error)) from error
 
     def stands_for_reference(self, image: np.ndarray) -> bool:
-        """Whether an image is the one whose sample is stored, as far as that tells.
+        """Whether an image agrees with the digest or the sample of the reference image.
 
         Parameters
         ----------
         image : ndarray of float32, shape (n_slow, n_fast)
-            By the NumPy backend, which differs from the C program by a last bit here and there.
+            Image by the NumPy backend. Some pixels differ from the C program's in the last bit.
 
         Returns
         -------
         bool
-            Its digest is the same; or each pixel of the sample and the sums of all blocks of
-            pixels are, within what is promised.
+            True if the digest is the same, or if the pixels of the sample and the sums of all
+            blocks of pixels agree within the promised tolerance.
         """
         if digest(image) == self.reference_digest:
             return True
@@ -119,7 +120,7 @@ class Case:
         )
 
     def stored_image(self) -> np.ndarray | None:
-        """The stored reference image, if there is one."""
+        """The stored reference image, or None."""
         if self.image is None:
             return None
         try:
@@ -137,22 +138,23 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 
 
 def default_cases(with_reference: bool) -> list[Case]:
-    """What is run without --cases.
+    """The cases that are run without ``--cases``.
 
     Parameters
     ----------
     with_reference : bool
-        Whether there is a reference program; else, the golden cases of a checkout.
+        True for the cases of ``cases.txt``, which need a reference program. False for the golden
+        cases of a checkout.
 
     Returns
     -------
     list of Case
-        In their order.
+        Cases in the order of the file or folder.
 
     Raises
     ------
     CupysimError
-        If there are none.
+        If there are no golden cases here.
     """
     if with_reference:
         text = (files("cupysim.parity") / "cases.txt").read_text()
@@ -160,30 +162,30 @@ def default_cases(with_reference: bool) -> list[Case]:
     golden = Path(cupysim.__file__).parents[1] / "tests" / "golden"
     if not golden.is_dir():
         raise CupysimError(
-            "no stored images here: --cases FOLDER takes those of a checkout, tests/golden; "
+            "no stored images here: --cases FOLDER reads those of a checkout, tests/golden; "
             "--reference COMMAND compares with a program"
         )
     return read_cases(golden)
 
 
 def read_cases(path: Path) -> list[Case]:
-    """Cases of a folder or of a list.
+    """Read the cases of a folder or of a list.
 
     Parameters
     ----------
     path : Path
-        A folder with ``cases/NAME/case.json`` and ``inputs``, as tests/golden is, or a text file
-        with lines of ``NAME: OPTIONS``.
+        A folder with ``cases/NAME/case.json`` and ``inputs``, like tests/golden, or a text file
+        with lines ``NAME: OPTIONS``.
 
     Returns
     -------
     list of Case
-        In their order.
+        Cases in the order of the lines, or of their names.
 
     Raises
     ------
     FileFormatError
-        If there are none in it, or a line is wrong.
+        If there are no cases, or a line is wrong.
     """
     if path.is_dir():
         found = [_stored(file) for file in sorted(path.glob("cases/*/case.json"))]
@@ -197,7 +199,7 @@ def read_cases(path: Path) -> list[Case]:
 
 
 def given_case(words: Sequence[str]) -> Case:
-    """The options on the command line."""
+    """The case of the options on the command line."""
     case = _with_inputs(Case("options", tuple(words), Path.cwd()))
     if case.problem:
         raise CupysimError(case.problem)
@@ -221,7 +223,7 @@ def _listed(text: str, path: str, folder: Path) -> Iterator[Case]:
 
 
 def _with_inputs(case: Case) -> Case:
-    """The case with its input files, which are found where its words say."""
+    """The case with its input and output files, as its words name them."""
     with contextlib.chdir(case.folder):
         try:
             with warnings.catch_warnings():
@@ -234,7 +236,7 @@ def _with_inputs(case: Case) -> Case:
         words, inputs = list(case.words), []
         for option, name in input_files(job.arguments).items():
             if option == "-dump" and "-dump" not in job.arguments.seen:
-                # what happens to lie in the folder is none of the case's
+                # a dump file that happens to be in the folder is no input of the case
                 continue
             if not os.path.isabs(name) and ".." not in Path(name).parts:
                 inputs.append(name)
@@ -244,7 +246,7 @@ def _with_inputs(case: Case) -> Case:
     args, detector = job.arguments, job.experiment.detector
     names = [args.float_file, args.int_file]
     names += [args.pgm_file] if args.write_pgm else []
-    # noise whose seed is the clock is never the same
+    # noise is never the same if its seed is the clock
     names += [args.noise_file] if args.write_noise and args.noise_seed is not None else []
     return replace(
         case, words=tuple(words), inputs=tuple(inputs), shape=(detector.n_slow, detector.n_fast),
@@ -253,12 +255,12 @@ def _with_inputs(case: Case) -> Case:
 
 
 def check_repeatable(job: Job) -> None:
-    """Refuse what would differ by chance, or be written outside of the folder.
+    """Reject a run that differs by chance, or writes outside its folder.
 
     Raises
     ------
     CupysimError
-        If an orientation's seed is the clock, or an output is named with a folder.
+        If the clock is the seed of the orientation, or the name of an output has a folder.
     """
     args = job.arguments
     if args.misset == RANDOM and args.misset_seed is None:
@@ -297,7 +299,7 @@ def _stored(path: Path) -> Case:
 
 
 def _outputs_of(words: Sequence[str]) -> list[str]:
-    """Files which the words name for outputs."""
+    """Names of the output files in the words of a command line."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         values = {**default_values(), **scan(words)[0]}

@@ -1,4 +1,4 @@
-"""What comparisons say: lines for people, and JSON."""
+"""Reports of comparisons: lines of text, and JSON."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from cupysim.parity.traces.first_difference import Comparison, Pair
 from cupysim.parity.traces.vocabulary import RESULT, STEP
 
 MOST_NAMES = 12
-"""Names which are listed."""
+"""Largest number of names in a list."""
 
 
 def trace_lines(comparison: Comparison, first: str, second: str, table: bool) -> Iterator[str]:
-    """What came out for a pixel, for people."""
+    """The comparison of two traces of a pixel, as lines of text."""
     where = "" if comparison.pixel is None else "pixel {} {}: ".format(*comparison.pixel)
     divergence = comparison.first_divergence
     count = len(comparison.pairs)
@@ -81,12 +81,12 @@ def _listed(names: Sequence[str]) -> str:
 def image_lines(
     images: Sequence[ImageFile], found: ImageComparison, failures: Sequence[str]
 ) -> Iterator[str]:
-    """What came out, for people."""
+    """The comparison of two images, as lines of text."""
     overall, peaks = found.overall, found.peaks
     if failures:
         yield f"different: {'; '.join(failures)}"
     else:
-        yield "within the thresholds which were given" if overall.n_beyond else "the same"
+        yield "within the given thresholds" if overall.n_beyond else "the same"
     for hint in found.hints:
         yield f"hint           {hint}"
     masked = f", {found.n_masked} masked" if found.n_masked else ""
@@ -141,12 +141,12 @@ def _of_largest(overall: Agreement) -> str:
 
 
 def _above(overall: Agreement) -> str:
-    """Of which pixels the relative difference is told."""
+    """The pixels for which the relative difference is shown, in words."""
     return "" if overall.absolute is None else f", of differences above {FLOOR:g} of the largest"
 
 
 def _geometries(images: Sequence[ImageFile]) -> Iterator[tuple[str, str, str]]:
-    """What the files tell of themselves differently."""
+    """Geometry that differs in the headers of the two files: name, first and second value."""
     first, second = (image.geometry for image in images)
     if first is None or second is None:
         return
@@ -159,7 +159,7 @@ def _geometries(images: Sequence[ImageFile]) -> Iterator[tuple[str, str, str]]:
 
 
 def _told(geometry: ImageGeometry) -> tuple[str, str, str, str]:
-    """Distance, beam centre, wavelength and pixel size; empty where they are not known."""
+    """Distance, beam centre, wavelength and pixel size as text; empty if they are not known."""
     centre, wavelength = geometry.beam_centre, geometry.wavelength
     return (
         "" if centre is None else f"{1e3 * centre[2]:.6g} mm",
@@ -170,7 +170,7 @@ def _told(geometry: ImageGeometry) -> tuple[str, str, str, str]:
 
 
 def image_json(found: ImageComparison, failures: Sequence[str]) -> dict[str, Any]:
-    """A comparison of images for `json.dump`."""
+    """The comparison of two images, as content for `json.dump`."""
     return {
         "same": not failures,
         "failures": failures,

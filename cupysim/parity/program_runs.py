@@ -1,4 +1,4 @@
-"""Running a case through a program, in a folder of its own."""
+"""Running the command line of a case with a program, in its own folder."""
 
 from __future__ import annotations
 
@@ -23,25 +23,26 @@ from cupysim.parity.cases import Case
 from cupysim.provenance import file_record
 
 FLOAT_BYTES = 4
+"""Size of a pixel of the float image (bytes)."""
 
 TAIL = 20_000
-"""Bytes at the end of what a program prints which may say why it failed."""
+"""Number of bytes at the end of a program's output that are searched for the reason of an error."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left behind.
+    """The result of a run.
 
     Parameters
     ----------
     image : ndarray of float32, shape (n_slow, n_fast), or None
-        The float image; None if there is none.
+        The float image (photons); None if there is none.
     seconds : float
-        Wall time of the whole command.
+        Wall time of the whole command (s).
     problem : str
-        Why there is no image.
+        Reason why there is no image.
     digests : dict of str to str
-        SHA-256 of the files which nanoBragg writes too, by name.
+        SHA-256 of the files that nanoBragg writes too, by file name.
     """
 
     image: np.ndarray | None
@@ -52,17 +53,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Program:
-    """A command which takes nanoBragg's options.
+    """A command that accepts nanoBragg's options.
 
     Parameters
     ----------
     name : str
-        For people.
+        Name of the program, for reports.
     words : tuple of str
-        What comes before the options.
+        Words of the command before the options.
     path : str
-        Folder in which its Python finds cupysim; empty for a program of others, whose variables
-        are left alone.
+        Folder to add to PYTHONPATH, where Python finds cupysim. Empty for other programs: their
+        environment is not changed.
     """
 
     name: str
@@ -75,20 +76,20 @@ class Program:
         Parameters
         ----------
         case : Case
-            What to run.
+            Case to run.
         folder : Path
-            Where; its inputs are copied there.
+            Folder to make and run in. The inputs of the case are copied there.
         timeout : float
-            Seconds after which the program is stopped.
+            Time after which the program is stopped (s).
 
         Returns
         -------
         Outcome
-            With a problem where there is no image.
+            The image, or the problem if there is none.
         """
         folder.mkdir(parents=True)
         case.prepare(folder)
-        # beside the folder, in which all names are the case's
+        # not in the folder: the case may use any name there
         logs = [folder.with_name(f"{folder.name}.{name}") for name in ("out", "err")]
         began = time.perf_counter()
         try:
@@ -110,7 +111,10 @@ class Program:
     def _wait(
         self, words: Sequence[str], folder: Path, logs: tuple[IO[bytes], IO[bytes]], timeout: float
     ) -> int | None:
-        """Exit status; None if time is over. Its children end with it."""
+        """Wait for a program. Returns its exit status, or None if it takes too long.
+
+        The processes that it started end with it.
+        """
         process = subprocess.Popen(
             words, cwd=folder, stdin=subprocess.DEVNULL, stdout=logs[0], stderr=logs[1],
             env=_environment(self.path), start_new_session=True,
@@ -125,6 +129,7 @@ class Program:
             process.wait()
 
     def _outcome(self, case: Case, folder: Path, seconds: float) -> Outcome:
+        """Read the float image, and compute the digests of files."""
         path, count = folder / case.float_file, case.shape[0] * case.shape[1]
         if not path.is_file() or path.stat().st_size != FLOAT_BYTES * count:
             size = f"{case.shape[1]} x {case.shape[0]}"
@@ -142,24 +147,24 @@ class Program:
 
 
 def _tail(path: Path) -> str:
-    """The end of a log."""
+    """The last bytes of a log, as text."""
     with open(path, "rb") as stream:
         stream.seek(max(0, path.stat().st_size - TAIL))
         return stream.read(TAIL).decode("utf-8", "replace")
 
 
 def reference_program(command: str) -> Program:
-    """The program which a user names.
+    """The reference program that the user names.
 
     Parameters
     ----------
     command : str
-        As for a shell: the program, and words which come before the options.
+        Command as for a shell: the program, and words before the options.
 
     Returns
     -------
     Program
-        It runs in other folders than this one.
+        The program, with absolute paths, since it runs in other folders than this one.
 
     Raises
     ------
@@ -173,7 +178,7 @@ def reference_program(command: str) -> Program:
     found = shutil.which(words[0]) if words else None
     if found is None:
         raise CupysimError(f"--reference: there is no program {words[0] if words else ''!r}")
-    # files among the words, which are here and not there
+    # words that are files of this folder need absolute paths
     rest = [os.path.abspath(word) if os.path.exists(word) else word for word in words[1:]]
     return Program(os.path.basename(found), (os.path.abspath(found), *rest))
 
@@ -188,6 +193,6 @@ def our_program(backend: str, precision: str, words: Sequence[str] = ()) -> Prog
 
 
 def _environment(path: str) -> dict[str, str]:
-    """The variables of this process, with which cupysim is found in a folder, if one is given."""
+    """The environment of this process, with a folder added to PYTHONPATH if one is given."""
     paths = [*filter(None, [path, os.environ.get("PYTHONPATH")])]
     return {**os.environ, **({"PYTHONPATH": os.pathsep.join(paths)} if path else {})}

@@ -1,1 +1,1 @@
-"""Figures of images, and what shows them: a window, a notebook, or a file."""
+"""Figures of images, shown in a window or a notebook, or written to a file."""

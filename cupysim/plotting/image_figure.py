@@ -15,16 +15,16 @@ from cupysim.formats.geometry import ImageGeometry
 from cupysim.optional_libraries import require
 
 RINGS = 4
-"""Resolution rings where none are named."""
+"""Number of resolution rings if the user names none."""
 
 LARGEST_RING = 1e6
-"""Resolution (A) that no detector comes near."""
+"""Upper limit of a ring's resolution (Angstrom), far above what detectors reach."""
 
 MOST_LABELS = 400
-"""Spots that get their indices written beside them."""
+"""Largest number of spots that are labelled with their Miller indices."""
 
 SCALES = ("log", "sqrt", "linear")
-"""How grey values follow photons."""
+"""Scales of grey values, as functions of photons."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +34,13 @@ class Picture:
     Parameters
     ----------
     title : str
-        What stands above it; messages name it too.
+        Title above the image. Messages name it too.
     pixels : ndarray, shape (n_slow, n_fast)
         Photons.
     masked : ndarray of bool, shape (n_slow, n_fast)
-        Pixels that are left blank.
+        True for pixels that are left blank.
     geometry : ImageGeometry, optional
-        Where the detector is: the beam centre and resolution rings.
+        Geometry of the detector, to draw the beam centre and resolution rings.
     spots : ndarray of `cupysim.prediction.spots.SPOT`, optional
         Predicted spots.
     """
@@ -54,29 +54,30 @@ class Picture:
 
 @dataclass(frozen=True)
 class Style:
-    """How images are drawn.
+    """Choices for drawing images.
 
     Parameters
     ----------
     scale : {"log", "sqrt", "linear"}
-        How grey values follow photons.
+        Scale of grey values, as a function of photons.
     vmin, vmax : float, optional
-        Photons that are white and black; by default the median and a high percentile.
+        Photons that are white and black. By default, the median and a high percentile.
     cmap : str
-        A colour map of matplotlib.
+        Name of a colour map of matplotlib.
     rings : sequence of float, optional
-        Resolutions (Angstrom) of the rings; an empty sequence for none; four rings by default.
+        Resolutions (Angstrom) of the rings. By default, there are four rings. An empty sequence
+        draws none.
     spots : bool
         Mark predicted spots.
     indices : bool
-        Mark them and write their Miller indices.
+        Mark predicted spots and label them with their Miller indices.
     same_scale : bool
         Draw several images on one scale.
 
     Raises
     ------
     CupysimError
-        If a number is impossible.
+        If the scale is unknown or a number is impossible.
     """
 
     scale: str = "log"
@@ -109,12 +110,13 @@ def draw_images(figure: Any, pictures: Sequence[Picture], style: Style) -> None:
     pictures : sequence of Picture
         The images.
     style : Style
-        How they are drawn.
+        Choices for drawing them.
 
     Raises
     ------
     CupysimError
-        If there are no spots to mark, or matplotlib is missing.
+        If there are no spots to mark, the colour map or its limits are impossible, or matplotlib
+        is not installed.
     """
     shown = [_visible(picture) for picture in pictures]
     scales = [_scale(shown if style.same_scale else [pixels], style) for pixels in shown]
@@ -133,14 +135,14 @@ def draw_difference(
     first, second : Picture
         Two images of one size.
     style : Style
-        How they are drawn; two colours on both sides of white, unless it names a colour map.
+        Choices for drawing it. The colour map is red, white and blue unless the style names one.
     ratio : bool, optional
-        Draw the second divided by the first.
+        Draw the second image divided by the first one.
 
     Raises
     ------
     CupysimError
-        If the images have different sizes, or matplotlib is missing.
+        If the images have different sizes, or matplotlib is not installed.
     """
     before, after = _visible(first), _visible(second)
     if before.shape != after.shape:
@@ -197,21 +199,21 @@ def _finite(pixels: np.ndarray) -> np.ndarray:
 
 
 def _scale(shown: Sequence[np.ndarray], style: Style) -> tuple[str, Any]:
-    """Colour map and normalisation."""
+    """Colour map and normalisation of images."""
     colors = require("matplotlib.colors", "a picture")
     low, high = _limits(style, *png.limits(np.concatenate([_finite(each) for each in shown])))
     if style.scale == "log":
-        # a thousandth of the range is one decade above white
+        # linear below a thousandth of the range, logarithmic above
         return style.cmap, colors.AsinhNorm((high - low) / 1000.0, vmin=low, vmax=high)
     return style.cmap, colors.PowerNorm(0.5 if style.scale == "sqrt" else 1.0, low, high)
 
 
 def _two_sided_scale(pixels: np.ndarray, style: Style, ratio: bool) -> tuple[str, Any]:
-    """Two colours on both sides of white, unless the user names a colour map."""
+    """Colour map and normalisation of a difference or ratio, symmetric about white."""
     colors = require("matplotlib.colors", "a picture")
     values = _finite(pixels)
     if ratio:
-        # as far below one as above it
+        # symmetric about one on a logarithmic scale
         positive = values[values > 0.0]
         reach = np.exp(np.percentile(np.abs(np.log(positive)), 99.0)) if positive.size else 1.0
         kind, low, high = colors.LogNorm, 1.0 / max(reach, 1.001), max(reach, 1.001)
@@ -231,7 +233,7 @@ def _limits(style: Style, low: float, high: float) -> tuple[float, float]:
 
 
 def _draw_geometry(axis: Any, geometry: ImageGeometry, rings: Sequence[float] | None) -> None:
-    """The beam centre, and rings of equal resolution."""
+    """Draw the beam centre and rings of equal resolution."""
     centre = geometry.beam_centre
     if centre is not None:
         axis.plot(centre[0], centre[1], marker="+", color="tab:red", markersize=10)
@@ -258,7 +260,7 @@ def _draw_geometry(axis: Any, geometry: ImageGeometry, rings: Sequence[float] | 
 
 
 def _draw_spots(axis: Any, picture: Picture, with_indices: bool) -> None:
-    """Circles around predicted spots, the strongest with their indices."""
+    """Draw circles around predicted spots, and label the strongest with their Miller indices."""
     spots = picture.spots
     if spots is None:
         raise CupysimError(f"{picture.title}: it holds no predicted spots; -h5file writes them")

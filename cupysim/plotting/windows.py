@@ -1,4 +1,4 @@
-"""Where figures go: into a file, a notebook, or a window."""
+"""Output of figures: a file, a notebook, or a window."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ PICTURES = (".png", ".pdf", ".svg", ".jpg")
 """Suffixes of the files that figures can be written to."""
 
 USUAL_DPI = 150
-"""Dots per inch of a picture."""
+"""Default resolution of a picture (dots per inch)."""
 
 NOTEBOOKS = ("inline", "ipympl", "nbagg", "widget")
 """Parts of the names of matplotlib's backends that need no display."""
 
 Draw = Callable[[Any], None]
-"""Draws into an empty figure of matplotlib."""
+"""A function that draws into an empty figure of matplotlib."""
 
 
 def check_picture(path: os.PathLike[str] | str, option: str) -> None:
-    """Refuse a file that no figure can be written to.
+    """Reject a file that no figure can be written to.
 
     Parameters
     ----------
     path : path_like
-        The file.
+        File to write.
     option : str
-        The option or argument that names it, for messages.
+        The option or argument that names the file, for messages.
 
     Raises
     ------
@@ -48,16 +48,16 @@ def check_picture(path: os.PathLike[str] | str, option: str) -> None:
 
 
 def save_figure(draw: Draw, path: os.PathLike[str] | str, dpi: int = USUAL_DPI) -> None:
-    """Draw a figure into a file; the suffix tells the format.
+    """Draw a figure into a file. The suffix decides the format.
 
     Parameters
     ----------
     draw : callable
-        Draws into an empty figure.
+        Function that draws into an empty figure.
     path : path_like
-        The file; see `check_picture`.
+        File to write; see `check_picture`.
     dpi : int, optional
-        Dots per inch.
+        Resolution (dots per inch).
     """
     # without pyplot, which would need a display or change the notebook's settings
     figure = require("matplotlib.figure", "a picture").Figure(layout="constrained")
@@ -68,12 +68,12 @@ def save_figure(draw: Draw, path: os.PathLike[str] | str, dpi: int = USUAL_DPI) 
 
 
 def check_display(instead: str) -> None:
-    """Refuse to open a window where there is no display.
+    """Raise an error if there is no display for a window.
 
     Parameters
     ----------
     instead : str
-        What writes a picture instead, for the message.
+        Command that writes a picture instead, for the message.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def open_window(draw: Draw) -> None:
     Parameters
     ----------
     draw : callable
-        Draws into an empty figure.
+        Function that draws into an empty figure.
     """
     pyplot = require("matplotlib.pyplot", "a window")
     draw(pyplot.figure(layout="constrained"))
@@ -109,11 +109,11 @@ def show_figure(draw: Draw, path: os.PathLike[str] | str | None, instead: str) -
     Parameters
     ----------
     draw : callable
-        Draws into an empty figure.
+        Function that draws into an empty figure.
     path : path_like, optional
-        The file; without it, a window is opened.
+        File to write. By default, a window opens.
     instead : str
-        What writes a picture, for the message where there is no display.
+        Command that writes a picture, for the message if there is no display.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""Fitting an experiment to an image which was measured, with derivatives."""
+"""Refinement: fitting parameters of an experiment to a measured image, with derivatives."""

@@ -1,8 +1,8 @@
-"""Crystals of few cells, whose wide spots find the way where narrow ones do not overlap.
+"""Search for the orientation with crystals of few cells, which have wide spots.
 
-A crystal of few cells has wide spots, which overlap those of the image even where the orientation
-is off by many widths of narrow ones. So the orientation is scanned with few cells, and then all
-parameters are fitted with more and more cells, the image blurred alike.
+Wide spots overlap the spots of the image even if the orientation is wrong by many widths of narrow
+spots. So the orientation is scanned with few cells. Then all parameters are fitted with more and
+more cells. At each level, the image is blurred as much as the spots are widened.
 """
 
 from __future__ import annotations
@@ -23,38 +23,40 @@ from cupysim.refine.deviance import FEWEST
 from cupysim.refine.problem import Observation, Problem
 
 SCAN_STEPS = 3
-"""Of the first scan, to either side."""
+"""Number of steps of the first scan, to either side of the start."""
 
 SCAN_CANDIDATES = 3
-"""Orientations from which fits begin."""
+"""Number of orientations that fits begin from at a time."""
 
 NARROW_SPOT = 0.4
-"""Standard deviation of a spot's profile in units of its width 1/(N a)."""
+"""Standard deviation of a spot's profile, in units of its width 1/(N a)."""
 
 OPENING = 3.0
-"""Standard deviations of a spot's profile to either side of what is wider than a spot."""
+"""Half the width of a filter that keeps what is wider than a spot, in standard deviations of the
+spot's profile."""
 
 FORWARD = 0.8
-"""Pixels nearer to the beam than this times the first reflections are left out."""
+"""Pixels with a scattering vector below this times 1/(largest cell edge) are not used."""
 
 
 class Level:
-    """The problem with fewer cells, and the image blurred as much as spots are wider then.
+    """The least-squares problem for a crystal with fewer cells and an equally blurred image.
 
-    Photons are scaled to those of the image, since a crystal of other size has another scale.
+    The photons of the model are scaled to those of the image, because a crystal of another size
+    has another scale.
 
     Parameters
     ----------
     experiment : Experiment
-        The start.
+        Experiment with the start values.
     observation : Observation
-        The image.
+        The measured image.
     names : sequence of str
-        Free parameters.
+        Names of the free parameters.
     differentiate : GradientFunction
-        What computes photons and their derivatives.
+        Function that computes photons and their derivatives.
     coarseness : float
-        Numbers of cells are divided by it.
+        Divisor of the numbers of cells.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class Level:
     ) -> None:
         sigma = spot_pixels(experiment, coarseness)
         counts, background = _spots_and_background(observation, sigma)
-        # of what is blurred, pixels are not needed beside each other
+        # neighbouring pixels of a blurred image hold the same information
         stride = max(1, int(sigma))
         used = np.zeros_like(observation.used)
         used[::stride, ::stride] = observation.used[::stride, ::stride]
@@ -79,7 +81,7 @@ class Level:
         self._scales = [names.index(name) for name in ("scale", "fluence") if name in names]
 
     def correlation(self, x: np.ndarray) -> float:
-        """Of the model and the blurred image."""
+        """Correlation of the model and the blurred image."""
         photons = self.problem.photons(x)
         counts, xp = self.problem.near.counts, array_namespace(photons)
         if not (xp.ptp(photons) > 0.0 and xp.ptp(counts) > 0.0):
@@ -98,7 +100,7 @@ class Level:
         return xp.maximum((self.problem.near.weights * photons**2).sum(), FEWEST)
 
     def residuals(self, x: np.ndarray) -> Any:
-        """Weighted differences, shape (n_pixels,); infinite where a model is impossible."""
+        """Weighted differences, shape (n_pixels,); infinite if the model is impossible."""
         try:
             photons, _ = self._scaled(x)
         except ModelError:
@@ -107,9 +109,10 @@ class Level:
         return (counts - photons) * array_namespace(photons).sqrt(weights)
 
     def jacobian(self, x: np.ndarray) -> Any:
-        """Their derivatives, where the scale follows the photons, shape (n_pixels, n_parameters).
+        """Derivatives of the residuals, shape (n_pixels, n_parameters).
 
-        Variable projection in the approximation of Kaufman (1975) BIT 15, 49.
+        The scale follows the other parameters: variable projection in the approximation of
+        Kaufman (1975) BIT 15, 49.
         """
         photons, slopes = self._scaled(x)
         weights = self.problem.near.weights
@@ -120,14 +123,14 @@ class Level:
 
 
 def _spots_and_background(observation: Observation, sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    """The blurred image in two parts: what is narrow, and what is wider than spots."""
+    """The blurred image in two parts: spots, and the background that is wider than spots."""
     from scipy.ndimage import gaussian_filter, grey_opening
 
     used = observation.used.astype(np.float64)
     weights = gaussian_filter(used, sigma)
     blurred = gaussian_filter(np.where(observation.used, observation.counts, 0.0), sigma)
     blurred /= np.maximum(weights, 1e-3)
-    # gaps must not look like dark holes in it
+    # gaps between used pixels must not look like dark holes
     filled = np.where(weights > 0.5, blurred, np.median(observation.counts[observation.used]))
     background = grey_opening(filled, size=2 * int(OPENING * sigma) + 3)
     background = gaussian_filter(background, OPENING * sigma)
@@ -135,7 +138,7 @@ def _spots_and_background(observation: Observation, sigma: float) -> tuple[np.nd
 
 
 def levels(experiment: Experiment, search: float) -> list[float]:
-    """Divisors of the numbers of cells, the last of them 1."""
+    """Divisors of the numbers of cells, from large to small. The last one is 1."""
     if search <= 0.0:
         return [1.0]
     # so few cells that a step of the scan moves spots by half their width
@@ -158,12 +161,12 @@ def scan_orientations(
     bounds: tuple[np.ndarray, np.ndarray],
     tell: Callable[[str], None],
 ) -> list[np.ndarray]:
-    """Orientations of a coarse grid, the best first."""
+    """Parameters at the orientations of a coarse grid, the best correlation first."""
     places = [names.index(name) for name in GROUPS["misset"]]
     offsets = np.linspace(-search, search, 2 * SCAN_STEPS + 1)
     found = []
     for turn in itertools.product(offsets, repeat=3):
-        # a ball, not a cube
+        # the grid fills a ball, not a cube
         if np.linalg.norm(turn) > search * 1.01:
             continue
         x = np.zeros(len(names))
@@ -181,7 +184,7 @@ def scan_orientations(
 
 
 def _typical_scattering(experiment: Experiment) -> float:
-    """Of the image's pixels, the median length of the scattering vector (1/Angstrom)."""
+    """Median length of the scattering vectors of the image's pixels (1/Angstrom)."""
     return float(np.median(_scattering(experiment)))
 
 
@@ -198,30 +201,30 @@ def _scattering(experiment: Experiment) -> np.ndarray:
 
 
 def angular_width(experiment: Experiment) -> float:
-    """By how much (degrees) a crystal is turned where spots move by their width, typically."""
+    """Typical angle (degrees) that turns the crystal so far that spots move by their width."""
     lengths, counts = experiment.lattice.lengths, np.array(experiment.cell_counts)
     width = 1.0 / float((lengths * counts).max())
     return width / _typical_scattering(experiment) / DEGREE
 
 
 def forward_pixels(experiment: Experiment) -> np.ndarray:
-    """Pixels in which the direct beam outshines all."""
+    """True for pixels so near the direct beam that it outshines everything else."""
     largest = float(experiment.lattice.lengths.max())
     return _scattering(experiment) < FORWARD / largest
 
 
 def spot_width(experiment: Experiment) -> float:
-    """Width (pixels) of the spots of all cells, at least one."""
+    """Width (pixels) of the spots of a crystal with all cells, at least 1."""
     return max(_width_pixels(experiment), 1.0)
 
 
 def spot_pixels(experiment: Experiment, coarseness: float) -> float:
-    """Standard deviation (pixels) by which spots of few cells are wider than those of all."""
+    """Standard deviation (pixels) of the blur that makes spots as wide as those of fewer cells."""
     return NARROW_SPOT * _width_pixels(experiment) * float(np.sqrt(coarseness**2 - 1.0))
 
 
 def _width_pixels(experiment: Experiment) -> float:
-    """1/(N a) of the longest edge, on the detector (pixels)."""
+    """Width 1/(N a) of a spot along the longest edge of the crystal, on the detector (pixels)."""
     detector = experiment.detector
     lengths, counts = experiment.lattice.lengths, np.array(experiment.cell_counts)
     width = 1e10 / float((lengths * counts).max())  # 1/m

@@ -1,10 +1,13 @@
-"""A least-squares problem of many pixels in as few rows as it has parameters, and one more.
+"""A least-squares problem of many pixels, condensed to one row more than it has parameters.
 
-SciPy's `least_squares` needs of residuals r and their Jacobian J only what does not change when
-both are turned by an orthogonal matrix: J^T J, J^T r and r^T r. With J^T J = V L V^T, the rows of
-L^1/2 V^T and the numbers L^-1/2 V^T J^T r have the same products, and one more number completes
-r^T r. The products are computed where the pixels lie, so that none of a GPU's pixels goes to the
-host; columns of J are scaled to length one before, lest their units cost digits.
+SciPy's `least_squares` uses only three products of the residuals r and their Jacobian J: J^T J,
+J^T r and r^T r. An orthogonal matrix that multiplies both r and J does not change them. With
+J^T J = V L V^T, the rows of L^1/2 V^T and the numbers L^-1/2 V^T J^T r have the same products. One
+more number completes r^T r.
+
+The products are computed on the device that holds the pixels, so no pixels of a GPU are copied to
+the host. The columns of J are scaled to length one first, because different units would cost
+digits.
 """
 
 from __future__ import annotations
@@ -18,13 +21,13 @@ from cupysim.maths.arrays import array_namespace, on_host
 
 
 class LeastSquares(Protocol):
-    """Residuals of pixels, NumPy or CuPy arrays, of which the squares are to become small."""
+    """A problem that minimises the squares of residuals of pixels (NumPy or CuPy arrays)."""
 
     def residuals(self, x: np.ndarray) -> Any:
-        """Residuals, shape (n_pixels,); infinite where a model is impossible."""
+        """Residuals, shape (n_pixels,); infinite if the model is impossible."""
 
     def jacobian(self, x: np.ndarray) -> Any:
-        """Their derivatives, shape (n_pixels, n_parameters)."""
+        """Derivatives of the residuals, shape (n_pixels, n_parameters)."""
 
 
 class Condensed:
@@ -33,7 +36,7 @@ class Condensed:
     Parameters
     ----------
     problem : LeastSquares
-        What is minimised.
+        The problem with all pixels.
     """
 
     def __init__(self, problem: LeastSquares) -> None:
@@ -41,7 +44,7 @@ class Condensed:
         self._last: tuple[bytes, np.ndarray] | None = None
 
     def residuals(self, x: np.ndarray) -> np.ndarray:
-        """As many numbers as parameters and one more; infinite where a model is impossible."""
+        """Condensed residuals, shape (n_parameters + 1,); infinite if the model is impossible."""
         self._last = None
         residuals = self._problem.residuals(x)
         xp = array_namespace(residuals)
@@ -56,7 +59,7 @@ class Condensed:
             return np.full(len(x) + 1, np.inf)
         values, vectors = np.linalg.eigh(products / np.outer(sizes, sizes))
         roots = np.sqrt(np.maximum(values, 0.0))
-        # directions in which nothing changes have no residual either
+        # directions of parameters that change nothing have no residual either
         is_known = values > len(x) * np.finfo(np.float64).eps
         turned = np.where(is_known, vectors.T @ (along / sizes), 0.0)
         turned /= np.where(is_known, roots, 1.0)
@@ -66,7 +69,7 @@ class Condensed:
         return np.append(turned, np.sqrt(rest))
 
     def jacobian(self, x: np.ndarray) -> np.ndarray:
-        """Derivatives of these numbers, shape (n_parameters + 1, n_parameters)."""
+        """Condensed Jacobian, shape (n_parameters + 1, n_parameters)."""
         if self._last is None or self._last[0] != x.tobytes():
             self.residuals(x)
         if self._last is None:

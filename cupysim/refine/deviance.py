@@ -1,4 +1,4 @@
-"""What counts of photons do by chance: how large misfits are which noise alone makes."""
+"""Statistics of counted photons: the size of misfits that noise alone causes."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ import numpy as np
 from cupysim.maths.arrays import Array, array_namespace
 
 FEWEST = 1e-12
-"""Photons expected in a pixel, at least, that its logarithm is finite."""
+"""Smallest number of expected photons in a pixel. It keeps the logarithm finite."""
 
 MANY = 300.0
-"""Photons from which on a deviance is distributed as chi-squared, within 1e-3."""
+"""Expected photons from which on the moments of a deviance are those of chi-squared, within
+1e-3."""
 
 TABLE_STEPS = 400
-"""Numbers of photons for which moments are summed up; between them they are interpolated."""
+"""Number of tabulated moments. Between the tabulated photons, moments are interpolated."""
 
 
 def deviance_residuals(counts: Array, expected: Array) -> Array:
-    """Signed roots of the deviance of counts.
+    """Deviance residuals of counted photons: signed square roots of the deviance.
 
     Parameters
     ----------
     counts : array
-        Photons counted.
+        Counted photons n.
     expected : array
-        Photons expected, above zero.
+        Expected photons m, above zero.
 
     Returns
     -------
     array
-        sign(n - m) sqrt(2 (m - n + n ln(n/m))), whose squares add up to -2 ln L but for a constant
+        sign(n - m) sqrt(2 (m - n + n ln(n/m))). The sum of squares is -2 ln L except for a constant
         (McCullagh & Nelder (1989) Generalized Linear Models, 2.4).
     """
     xp = array_namespace(counts, expected)
@@ -44,17 +45,17 @@ def deviance_residuals(counts: Array, expected: Array) -> Array:
 
 
 def deviance_moments(expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of the deviance of a pixel whose counts are Poisson's.
+    """Mean and variance of the deviance of a pixel with Poisson noise.
 
     Parameters
     ----------
     expected : ndarray
-        Photons expected, above zero.
+        Expected photons, above zero.
 
     Returns
     -------
     mean, variance : ndarray
-        About 1 and 2 where photons are many; less, where they are few.
+        About 1 and 2 for many photons, less for few photons.
     """
     photons, means, variances = _table()
     places = np.log(np.clip(expected, photons[0], photons[-1]))
@@ -66,18 +67,18 @@ def deviance_moments(expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def least_likely(counts: np.ndarray, expected: np.ndarray) -> tuple[float, float]:
-    """How likely the strangest of several counts is, were all of them Poisson's.
+    """Probability of the least likely of several counts, if all have Poisson noise.
 
     Parameters
     ----------
     counts, expected : ndarray, shape (n,)
-        Photons counted and expected.
+        Counted and expected photons.
 
     Returns
     -------
     too_many, too_few : float
-        Probability that the one which is too large by most, or too small, is one by chance
-        (Bonferroni's bound).
+        Upper bound (Bonferroni) of the probability that noise makes the count with the largest
+        excess, and the count with the largest deficit.
     """
     from scipy.special import gammainc, gammaincc
 

@@ -1,4 +1,4 @@
-"""From a start which is a little wrong to the parameters which an image has."""
+"""Refinement of parameters, from start values that are slightly wrong."""
 
 from __future__ import annotations
 
@@ -28,38 +28,39 @@ from cupysim.refine.problem import Observation, Problem
 from cupysim.refine.settings import Settings
 
 COARSE_EVALUATIONS = 12
-"""Of a fit with fewer cells, at most."""
+"""Largest number of evaluations of a fit with fewer cells."""
 
 WORTH_A_TRY = 1.5
-"""How much worse than the best a fit with fewer cells may be, relative to it."""
+"""Largest cost of a fit with fewer cells that is continued, relative to the best one."""
 
 ROUNDS = 3
-"""How often other orientations of the scan are tried if the best ones lead nowhere."""
+"""Number of times that orientations of the scan are tried, if the best ones lead to no solution."""
 
 HOPS = 16
-"""Fits beside the best which may be in vain, one after the other."""
+"""Number of consecutive fits from nearby orientations without improvement that ends the search."""
 
 HOP_WIDTHS = 4.0
-"""Of spots, by which they begin beside it at most."""
+"""Largest distance of a nearby orientation from the best one, in widths of a spot."""
 
 NOTICED = 0.5
-"""Half of the sum of squares, by which it varies where a parameter does by its deviation."""
+"""Change of half the sum of squares if a parameter changes by its standard deviation. Smaller
+improvements do not count."""
 
 GOOD = 0.98
-"""Part of a model's spots which an image has, if no other orientation need be tried; it must be
-known as well."""
+"""Part of the model's spots that the image must have if no other orientation is to be tried. One
+minus this is the largest standard deviation of the part."""
 
 REWEIGHED = 2
-"""Times that squares are weighted anew by the model which they led to."""
+"""Number of times that squares are weighted again, with variances of the model just fitted."""
 
 TRIAL_EVALUATIONS = 15
-"""Of a fit with all cells which shows whether it leads anywhere, at most."""
+"""Largest number of evaluations of a first fit with all cells, which shows if a start is good."""
 
 NEARLY_ALL = 0.99
-"""Part of a length which it may lose, however far it may go."""
+"""Largest part by which a length may become smaller, whatever its limit."""
 
 FitListener = Callable[[str], None]
-"""Is told what is done, in a line."""
+"""A function that reports a step of the refinement, given as a line of text."""
 
 
 def refine(
@@ -75,17 +76,17 @@ def refine(
     Parameters
     ----------
     experiment : Experiment
-        The start, with all quirks corrected.
+        Experiment with the start values. All quirks must be corrected.
     observation : Observation
-        The image.
+        The measured image.
     names : str or sequence of str
-        Free parameters and groups of them.
+        Names of free parameters and of groups of them.
     differentiate : GradientFunction
-        What computes photons and their derivatives.
+        Function that computes photons and their derivatives.
     settings : Settings
         Target, limits and number of images.
     tell : callable, optional
-        Is told what is done.
+        Function that reports each step, given as a line of text.
 
     Returns
     -------
@@ -95,7 +96,7 @@ def refine(
     Raises
     ------
     CupysimError
-        If nothing can be refined.
+        If a parameter cannot be refined, or the image or the model has nothing to fit.
     """
     names = free_parameters(names)
     strange = set(settings.within or {}) - set(names)
@@ -106,7 +107,7 @@ def refine(
         raise ModelError(f"refine: {n_used} pixels are too few for {len(names)} parameters")
     used = observation.used & ~forward_pixels(experiment)
     if not observation.counts[used].any():
-        raise CupysimError("refine: no photon was counted in the pixels which take part")
+        raise CupysimError("refine: no photon was counted in the used pixels")
     given, experiment = experiment, with_fixed_sampling(experiment)
     rendering = replace(experiment.rendering, mask=used, region=None)
     experiment = replace(experiment, rendering=rendering)
@@ -117,7 +118,7 @@ def refine(
     nowhere = np.zeros(len(names))
     before = on_host(problem.model(nowhere)[0])
     if not problem.spots(nowhere).any():
-        raise CupysimError("refine: the start has no spots in the pixels which take part")
+        raise CupysimError("refine: the start has no spots in the used pixels")
     at_first = min(TRIAL_EVALUATIONS, settings.evaluations)
     best = _fit(problem, _scaled(problem, nowhere), bounds, at_first)
     tell(f"from the start: {_shifts(names, best.x)}")
@@ -138,7 +139,7 @@ def refine(
                 break
         else:
             best = _hop(problem, best, bounds, at_first, settings)
-            tell(f"beside it: {_shifts(names, best.x)}")
+            tell(f"orientations nearby: {_shifts(names, best.x)}")
     if not np.isfinite(best.cost):
         raise CupysimError(f"refine: {best.message}")
     if not best.succeeded and at_first < settings.evaluations:
@@ -161,10 +162,10 @@ def _hop(
     evaluations: int,
     settings: Settings,
 ) -> Fit:
-    """The best of fits which begin some widths of a spot beside the best, again and again.
+    """Repeat fits from orientations some widths of a spot away from the best one.
 
-    Where spots are narrower than pixels, or hardly seen, there are many solutions which are none
-    near the right one.
+    If spots are narrower than pixels or very weak, there are many wrong solutions near the right
+    one. Returns the best fit.
     """
     from scipy.stats import qmc
 
@@ -185,7 +186,7 @@ def _hop(
 
 
 def _is_good(problem: Problem, fit: Fit, settings: Settings) -> bool:
-    """Whether no other orientation need be tried."""
+    """Whether a fit is so good that no other orientation must be tried."""
     if not np.isfinite(fit.cost):
         return False
     chi, sigma = problem.misfit(fit.x)
@@ -201,11 +202,11 @@ def _climb(
     bounds: tuple[np.ndarray, np.ndarray],
     tell: FitListener,
 ) -> list[np.ndarray]:
-    """Fits with more and more cells; those from which one with all cells is worth a try."""
+    """Fit with more and more cells. Returns starts that are worth a fit with all cells."""
     for level in ladder:
         fits = [_fit(level, x, bounds, COARSE_EVALUATIONS) for x in candidates]
         fits.sort(key=lambda fit: fit.cost)
-        # the best is not always the best of the next level
+        # the best fit of a level is not always the best one of the next level
         candidates = [fit.x for fit in fits if fit.cost <= WORTH_A_TRY * fits[0].cost]
         candidates = candidates[: max(1, len(fits) - 1)]
         problem = level.problem
@@ -238,7 +239,7 @@ def _fit(
 
 
 def _scaled(problem: Problem, x: np.ndarray) -> np.ndarray:
-    """With the scale at which the sums of model and image are the same."""
+    """The parameters, with the scale that makes the sums of model and image equal."""
     if "scale" not in problem.names:
         return x
     place = problem.names.index("scale")
@@ -253,12 +254,12 @@ def _scaled(problem: Problem, x: np.ndarray) -> np.ndarray:
 def _bounds(
     names: Sequence[str], start: np.ndarray, within: Mapping[str, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest and largest changes, in the units of `PARAMETERS`."""
+    """Smallest and largest changes of the parameters, in the units of `PARAMETERS`."""
     low, high = [], []
     for name, value in zip(names, start, strict=True):
         limit = PARAMETERS[name].limit
         most = within.get(name, limit.within * (abs(value) if limit.relative else 1.0))
-        # what is measured in parts of itself stays above zero
+        # a parameter with a relative limit stays above zero
         low.append(-min(most, NEARLY_ALL * abs(value)) if limit.relative else -most)
         high.append(most)
         if name == "scale":

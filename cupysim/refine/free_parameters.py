@@ -1,4 +1,4 @@
-"""Parameters which are refined: how far they may go, and plans with some of them changed."""
+"""Free parameters of a refinement, and plans with changed parameters."""
 
 from __future__ import annotations
 
@@ -20,41 +20,42 @@ def free_parameters(names: str | Sequence[str]) -> tuple[str, ...]:
     Parameters
     ----------
     names : str or sequence of str
-        As for `cupysim.plan.gradient_plan.expand`.
+        Names of parameters and groups, as for `cupysim.plan.gradient_plan.expand`.
 
     Returns
     -------
     tuple of str
-        Each once.
+        Names of parameters, each once.
 
     Raises
     ------
     ModelError
-        If there is no such parameter, or two which cannot be told apart.
+        If there is no such parameter, it cannot be refined, or an image cannot distinguish two of
+        them.
     """
     try:
         found = expand(names)
     except ModelError as error:
         raise ModelError(str(error).replace("gradients: ", "refine: ", 1)) from error
     if FACTORS in found:
-        raise ModelError(f"refine: {FACTORS} cannot be refined, they are too many")
+        raise ModelError(f"refine: {FACTORS} cannot be refined: there are too many")
     if {"fluence", "scale"} <= set(found):
-        raise ModelError("refine: fluence and scale are one and the same for an image")
+        raise ModelError("refine: fluence and scale have the same effect on an image; free one")
     return found
 
 
 def with_fixed_sampling(experiment: Experiment) -> Experiment:
-    """The experiment with its sampling as it is, lest it jump while parameters change.
+    """Fix the sampling of an experiment, so that it does not jump while parameters change.
 
     Parameters
     ----------
     experiment : Experiment
-        Whose sub-pixels and interpolation may follow from the rest.
+        Experiment. Its sub-pixels, interpolation and numbers of cells may be automatic.
 
     Returns
     -------
     Experiment
-        With the same of both, given.
+        The same experiment, with the automatic values given explicitly.
     """
     rendering = replace(
         experiment.rendering,
@@ -72,25 +73,25 @@ def gradient_plan(
     coarseness: float = 1.0,
     background: bool = True,
 ) -> GradientPlan:
-    """Prepare to differentiate an experiment of which some parameters are changed.
+    """Plan the derivatives of an experiment with some parameters changed.
 
     Parameters
     ----------
     experiment : Experiment
-        The start.
+        Experiment with the start values.
     shifts : mapping
-        Changes by name, in units of derivatives.
+        Changes of parameters by name, in the units of derivatives.
     names : sequence of str
-        With what to differentiate.
+        Names of the parameters to differentiate with respect to.
     coarseness : float, optional
-        Numbers of cells are divided by it, which makes spots wider.
+        Divisor of the numbers of cells. It makes spots wider.
     background : bool, optional
-        With the background, not the spots alone.
+        Include the background; otherwise, only spots.
 
     Returns
     -------
     GradientPlan
-        Without the factor by which the scale changes all photons.
+        The plan. It does not contain the factor of the parameter "scale".
 
     Raises
     ------

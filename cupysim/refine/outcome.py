@@ -1,4 +1,4 @@
-"""What a fit led to: parameters, their uncertainties, and whether they are a solution."""
+"""Result of a refinement: parameters, their uncertainties, and whether they are a solution."""
 
 from __future__ import annotations
 
@@ -20,39 +20,41 @@ from cupysim.refine.report import draw, report_lines
 from cupysim.refine.settings import UNLIKELY, Settings
 
 SMALLEST_MISFIT = 0.5
-"""Below, the image has less noise than counts have."""
+"""Chi-squared below that the image has less noise than counted photons have."""
 
 EXPLAINED = 0.5
-"""Part of a model's spots which an image has, if it is not a wrong one: half-way between an image
-with its spots and one without."""
+"""Smallest part of the model's spots that an image has if the solution is right: half-way between
+an image with all of the spots and one without them."""
 
 DETECTED = 5.0
-"""Standard deviations from which on it can be told whether an image has a model's spots."""
+"""Number of standard deviations from which on spots are significant. With fewer, an image does not
+show whether it has the model's spots."""
 
 EXCESS = 0.05
-"""Part by which spots may be more than the model's, beside noise."""
+"""Part by which the image's spots may exceed the model's, in addition to noise."""
 
 LEAST_LIKELY = 1e-5
-"""Probability of what is left over, below which it is not noise."""
+"""Probability of the remaining misfit below that it is not noise."""
 
 WORST_CONDITION = 1e12
-"""Of the curvature in units of its diagonal: beyond, parameters cannot be told apart."""
+"""Largest condition number of the curvature, in units of its diagonal. Above, parameters cannot be
+distinguished."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """Where a fit ended.
+    """The end point of a fit.
 
     Parameters
     ----------
     x : ndarray, shape (n_parameters,)
         Changes of the parameters, in the units of `PARAMETERS`.
     cost : float
-        What was minimised; infinite where a model was impossible.
+        Half of the minimised sum of squares; infinite if a model was impossible.
     succeeded : bool
-        Whether it is a minimum.
+        Whether the fit reached a minimum.
     message : str
-        How it ended.
+        Reason why the fit ended.
     """
 
     x: np.ndarray
@@ -68,35 +70,36 @@ class Refined:
     Parameters
     ----------
     experiment : Experiment
-        The start with the refined parameters; numbers of cells are rounded, and the scale has
-        become a part of the fluence.
+        Experiment with the refined parameters. Numbers of cells are rounded, and the scale is
+        included in the fluence.
     names : tuple of str
-        Free parameters.
+        Names of the free parameters.
     start, values, sigmas : ndarray, shape (n_parameters,)
-        Values before and after, and standard deviations, in the units of `PARAMETERS`. Standard
-        deviations are those of the curvature at the end, times the square root of the reduced
-        chi-squared where that is larger than one.
+        Values before and after, and standard deviations, in the units of `units`. Standard
+        deviations come from the curvature at the end. If the reduced chi-squared is above 1, they
+        are multiplied by its square root.
     correlations : ndarray, shape (n_parameters, n_parameters)
-        Of the parameters.
+        Correlation coefficients of the parameters.
     chi_squared : tuple of 2 float
-        Deviance or weighted squares over what noise alone makes of them, before and after.
+        Reduced chi-squared before and after: the deviance, or the weighted squares, divided by
+        what noise alone would give.
     chi_sigma : float
-        By how much the latter varies by chance.
+        Standard deviation of the reduced chi-squared after the fit, caused by noise.
     explained : tuple of 2 float
-        How much of the model's spots the image has, and its standard deviation, see
-        `Problem.explained`.
+        Part of the model's spots that the image has, and its standard deviation; see
+        `cupysim.refine.problem.Problem.explained`.
     converged : bool
-        Whether this is the solution.
+        Whether the values are a solution.
     reason : str
-        Why not, or how it ended.
+        Reason why they are not, or why the fit ended.
     evaluations : int
-        Images which were differentiated.
+        Number of images that were differentiated.
     used : ndarray of bool, shape (n_slow, n_fast)
-        Pixels which took part.
+        True for pixels that are used.
     counts : ndarray, shape (n_slow, n_fast)
-        Photons counted in the image.
+        Counted photons of the image.
     images : tuple of 2 ndarray, shape (n_slow, n_fast)
-        Expected photons of the used pixels before and after.
+        Expected photons of the used pixels, before and after.
     """
 
     experiment: Experiment
@@ -151,28 +154,28 @@ def outcome(
     evaluations: int,
     settings: Settings,
 ) -> Refined:
-    """Judge what a fit led to.
+    """Judge the result of a fit.
 
     Parameters
     ----------
     experiment : Experiment
-        The start as given.
+        Experiment with the start values, as the user gave it.
     observation : Observation
-        The image.
+        The measured image.
     problem : Problem
-        What was fitted.
+        The problem that was fitted.
     best : Fit
         The best fit.
     start : ndarray, shape (n_parameters,)
         Values at the start, in the units of `PARAMETERS`.
     bounds : tuple of 2 ndarray, shape (n_parameters,)
-        Smallest and largest changes.
+        Smallest and largest changes, in the same units.
     before : ndarray, shape (n_pixels,)
-        Photons of the start.
+        Expected photons of the start, in the used pixels.
     evaluations : int
-        Images which were differentiated.
+        Number of images that were differentiated.
     settings : Settings
-        What is taken for a solution.
+        Limits that a solution must keep.
 
     Returns
     -------
@@ -182,7 +185,7 @@ def outcome(
     x, names = best.x, problem.names
     chi, chi_sigma = problem.misfit(x)
     largest = settings.largest(chi_sigma)
-    # who accepts a larger chi-squared knows that something is left over
+    # a user who accepts a larger chi-squared expects a remaining misfit
     chance = 1.0 if settings.largest_misfit is not None else problem.chance(x)
     sigmas, correlations = _uncertainties(Condensed(problem).jacobian(x), max(chi, 1.0))
     explained, doubt = problem.explained(x, spot_width(experiment))
@@ -191,14 +194,14 @@ def outcome(
     stuck = [name for name, limit in zip(names, at_limit, strict=True) if limit]
     problems = (
         ("" if best.succeeded else best.message),
-        (f"{', '.join(stuck)} went to the limit of what is allowed" if stuck else ""),
+        (f"{', '.join(stuck)} reached the allowed limit" if stuck else ""),
         (
-            "some parameters have no influence, or cannot be told from others"
+            "some parameters have no influence, or cannot be distinguished from others"
             if not np.isfinite(sigmas).all()
             else ""
         ),
         (
-            "the spots hold too few photons to tell whether they are the model's"
+            "the spots have too few photons to decide whether they are those of the model"
             if DETECTED * doubt > 1.0
             else ""
         ),
@@ -209,26 +212,26 @@ def outcome(
             else ""
         ),
         (
-            f"chi-squared is {chi:.4g}, above {largest:.4g}: the model is not that of the image "
+            f"chi-squared is {chi:.4g}, above {largest:.4g}: the model does not describe the image "
             "(sampling, mosaicity, background), or this is a wrong solution"
             if chi > largest
             else ""
         ),
         (
-            f"the image's spots are {100 * explained:.0f} % of the model's, more than noise can "
-            "make of them: the model is not that of the image"
+            f"the image's spots are {100 * explained:.0f} % of the model's, more than noise "
+            "explains: the model does not describe the image"
             if explained > 1.0 + EXCESS + UNLIKELY * doubt
             else ""
         ),
         (
-            "spots are left over, of the image or of the model, which noise does not make: the "
-            "model is not that of the image, or this is a wrong solution"
+            "spots are left over, of the image or of the model, that noise does not explain: the "
+            "model does not describe the image, or this is a wrong solution"
             if chance < LEAST_LIKELY
             else ""
         ),
         (
-            f"chi-squared is {chi:.2g}: the image has less noise than counts of photons have; are "
-            "its numbers photons?"
+            f"chi-squared is {chi:.2g}: the image has less noise than counted photons have; are "
+            "its values photons?"
             if chi < min(SMALLEST_MISFIT, 1.0 - UNLIKELY * chi_sigma) and problem.has_counts
             else ""
         ),
@@ -251,7 +254,7 @@ def outcome(
 def _refined_experiment(
     experiment: Experiment, names: Sequence[str], shifts: np.ndarray
 ) -> Experiment:
-    """The start with all changes; numbers of cells are rounded, the scale goes into the fluence."""
+    """The experiment with all changes. Numbers of cells are rounded; the fluence has the scale."""
     counts = np.array(experiment.cell_counts)
     for name, shift in zip(names, shifts.tolist(), strict=True):
         if name == "scale":
@@ -267,7 +270,10 @@ def _refined_experiment(
 
 
 def _uncertainties(jacobian: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Standard deviations and correlations from the curvature; infinite where there is none."""
+    """Standard deviations and correlations from the curvature.
+
+    If the curvature is singular, standard deviations are infinite and correlations not a number.
+    """
     sizes = np.sqrt((jacobian**2).sum(axis=0))
     nothing = np.full(len(sizes), np.inf), np.full((len(sizes), len(sizes)), np.nan)
     if not (sizes > 0.0).all():

@@ -1,4 +1,4 @@
-"""What is minimised: how far the photons of a model are from those which were counted."""
+"""The function that a refinement minimises: the misfit of expected and counted photons."""
 
 from __future__ import annotations
 
@@ -22,28 +22,29 @@ from cupysim.refine.deviance import (
 from cupysim.refine.free_parameters import gradient_plan
 
 TARGETS = ("poisson", "squares")
-"""The likelihood of counts, or squares of differences which are weighted by their variance."""
+"""Targets of a fit: Poisson likelihood, or squares of differences divided by their variance."""
 
 BLUR = 5.0
-"""Widths of a spot by which spots are blurred until there are none any more."""
+"""Standard deviation, in widths of a spot, of the blur that makes spots disappear."""
 
 WINDOWS = (1, 2, 3)
-"""Edges (pixels) of what may hold a spot which is left over."""
+"""Edges (pixels) of the squares that are searched for remaining spots."""
 
 DARK = 1e-3
-"""Of the mean without spots: pixels which are darker do not count for more."""
+"""Smallest variance of a pixel, relative to the mean without spots. Darker pixels get no larger
+weight."""
 
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What was measured.
+    """The measured image.
 
     Parameters
     ----------
     counts : ndarray of float64, shape (n_slow, n_fast)
-        Photons counted, without offset.
+        Counted photons, without offset.
     used : ndarray of bool, shape (n_slow, n_fast)
-        Pixels which take part.
+        True for pixels to use.
     """
 
     counts: np.ndarray
@@ -52,16 +53,16 @@ class Observation:
 
 @dataclass(frozen=True, eq=False)
 class _PixelArrays:
-    """What images are compared with, in the memory in which they lie.
+    """Counts and weights of the used pixels, in the same memory as the images of the model.
 
     Parameters
     ----------
     places : array of int, shape (n_pixels,)
-        Of the used pixels in a flat image.
+        Numbers of the used pixels, slow * n_fast + fast.
     counts : array, shape (n_pixels,)
-        Photons counted.
+        Counted photons.
     weights : array, shape (n_pixels,)
-        One over the variance, for the squares.
+        Weights of the target "squares": one divided by the variance.
     """
 
     places: Any
@@ -69,7 +70,7 @@ class _PixelArrays:
     weights: Any
 
     def beside(self, other: Any) -> _PixelArrays:
-        """The same, where another array lies."""
+        """The same arrays, in the memory of another array."""
         xp = array_namespace(other)
         if array_namespace(self.counts) is xp:
             return self
@@ -78,30 +79,30 @@ class _PixelArrays:
 
 
 class Problem:
-    """A model with free parameters, and an image which it should become.
+    """A model with free parameters, and the image to fit it to.
 
     Parameters
     ----------
     experiment : Experiment
-        The start, whose mask are the pixels which take part.
+        Experiment with the start values. Its mask selects the used pixels.
     observation : Observation
-        The image.
+        The measured image.
     names : sequence of str
-        Free parameters.
+        Names of the free parameters.
     target : str
         One of `TARGETS`.
     differentiate : GradientFunction
-        What computes photons and their derivatives.
+        Function that computes photons and their derivatives.
     coarseness : float, optional
-        Numbers of cells are divided by it.
+        Divisor of the numbers of cells.
     variances : ndarray, shape (n_slow, n_fast), optional
-        Of the image's pixels, for the squares; without them the counts plus one.
+        Variances of the image's pixels, for the target "squares". By default, the counts plus 1.
 
     Notes
     -----
-    Pixels stay where the backend computes them: on a GPU, counts and weights follow the first
-    image there, and what is minimised is computed there. Only what judges a fit, once it has
-    ended, is computed on the host.
+    Pixels stay where the backend computes them. On a GPU, counts and weights are copied to the
+    device with the first image, and residuals are computed there. Only the judgement at the end of
+    a fit is computed on the host.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class Problem:
         self.target = target
         self.differentiate = differentiate
         self.coarseness = coarseness
-        self.background = coarseness == 1.0  # wide spots would drown in it
+        self.background = coarseness == 1.0  # with a background, wide spots would not show
         self.used = observation.used
         self.counts = observation.counts[observation.used]
         self.sizes = np.array([PARAMETERS[name].size for name in names])
@@ -133,7 +134,7 @@ class Problem:
 
     @property
     def has_counts(self) -> bool:
-        """Whether all numbers of the image are whole."""
+        """Whether all values of the image are integers."""
         return bool((self.counts == np.round(self.counts)).all())
 
     def model(self, x: np.ndarray) -> tuple[Any, Any]:
@@ -142,14 +143,14 @@ class Problem:
         Parameters
         ----------
         x : ndarray, shape (n_parameters,)
-            Changes of the parameters, in units for people.
+            Changes of the parameters, in the shown units of `PARAMETERS`.
 
         Returns
         -------
         photons : array, shape (n_pixels,)
-            What the model expects, where the backend computes it.
+            Expected photons, in the memory of the backend.
         slopes : array, shape (n_pixels, n_parameters)
-            Its derivatives.
+            Derivatives of the expected photons with respect to the parameters.
         """
         key = np.asarray(x, dtype=np.float64).tobytes()
         if self._last is None or self._last[0] != key:
@@ -169,13 +170,13 @@ class Problem:
         return self._last[1], self._last[2]
 
     def photons(self, x: np.ndarray) -> Any:
-        """Photons of the used pixels alone, shape (n_pixels,)."""
+        """Expected photons of the used pixels, shape (n_pixels,), without derivatives."""
         if self._last is not None and self._last[0] == np.asarray(x, dtype=np.float64).tobytes():
             return self._last[1]
         return self._render(x, self.background)
 
     def spots(self, x: np.ndarray) -> Any:
-        """Photons of the used pixels without the background, shape (n_pixels,)."""
+        """Expected photons of the used pixels without the background, shape (n_pixels,)."""
         return self._render(x, background=False)
 
     def _render(self, x: np.ndarray, background: bool) -> Any:
@@ -186,19 +187,20 @@ class Problem:
         return (1.0 + shifts.get("scale", 0.0)) * self._of_used(found.photons)
 
     def _judged(self, x: np.ndarray) -> np.ndarray:
-        """Photons on the host, where a fit is judged."""
+        """Expected photons of the used pixels, copied to the host."""
         return on_host(self.photons(x))
 
     def _of_used(self, images: Any) -> Any:
-        """Their used pixels, shape (..., n_pixels); what is compared with them follows them."""
+        """The used pixels of images, shape (..., n_pixels). Counts and weights move with them."""
         self.near = self.near.beside(images)
         return images.reshape(*images.shape[:-2], -1)[..., self.near.places]
 
     def residuals(self, x: np.ndarray) -> Any:
-        """Numbers whose squares are to become small, shape (n_pixels,).
+        """Residuals, shape (n_pixels,). The fit minimises the sum of their squares.
 
-        Of Poisson's likelihood the deviance residuals, else (n - m)/sqrt(v + 1), with the
-        variance v of `reweigh`. Infinite where a model is impossible.
+        For the target "poisson" they are deviance residuals. For "squares" they are
+        (n - m)/sqrt(v + 1), with the variance v of `reweigh`. They are infinite if the model is
+        impossible.
         """
         try:
             photons, _ = self.model(x)
@@ -220,7 +222,7 @@ class Problem:
         expected = xp.maximum(photons, FEWEST)
         residuals = deviance_residuals(counts, expected)
         small = xp.abs(residuals) < 1e-6
-        # d r/d m = (1 - n/m)/r, which is -1/sqrt(m) where n and m are the same
+        # dr/dm = (1 - n/m)/r; its limit is -1/sqrt(m) if n and m are equal
         steepness = xp.where(
             small,
             -1.0 / xp.sqrt(expected),
@@ -229,17 +231,17 @@ class Problem:
         return steepness[:, None] * slopes
 
     def reweigh(self, x: np.ndarray) -> None:
-        """Take the variance of squares from a model, no more from the counts themselves.
+        """Use variances of the model for the target "squares", instead of those of the counts.
 
-        Low counts would else weigh more than high ones of the same pixel, and the scale become
-        too small.
+        With variances of the counts, low counts have larger weights than high counts, and the scale
+        becomes too small.
         """
         weights = 1.0 / (np.maximum(self._judged(x), 0.0) + 1.0)
         here = _PixelArrays(np.flatnonzero(self.used), self.counts, weights)
         self.near = here.beside(self.near.counts)
 
     def chance(self, x: np.ndarray) -> float:
-        """How likely what is left over is noise, where it is least likely.
+        """Probability that noise causes the least likely of the remaining misfits.
 
         Parameters
         ----------
@@ -249,9 +251,9 @@ class Problem:
         Returns
         -------
         float
-            At most the probability of the strangest pixel, or 2 x 2 or 3 x 3 of them: a spot which
-            the model lacks, or which the image lacks, stands out of a background in which
-            chi-squared drowns.
+            Upper bound of the probability of the least likely pixel, or square of 2 x 2 or 3 x 3
+            pixels. It reveals a single spot that the model or the image lacks. Chi-squared does
+            not: a background of many pixels hides it.
         """
         from scipy.ndimage import uniform_filter
 
@@ -261,31 +263,32 @@ class Problem:
         found = 1.0
         for size in WINDOWS:
             sums = [size**2 * uniform_filter(image, size, mode="constant") for image in images]
-            # of whole numbers, which the filter has rounded
+            # sums of integers; the filter has rounding errors
             counts = np.maximum(np.round(sums[0][self.used], 6), 0.0)
             found = min(found, len(WINDOWS) * min(least_likely(counts, sums[1][self.used])))
         return found
 
     def misfit(self, x: np.ndarray, of: np.ndarray | None = None) -> tuple[float, float]:
-        """Squares of the residuals over those which the noise of counting alone makes.
+        """Reduced chi-squared: squares of the residuals divided by those that noise alone makes.
 
         Parameters
         ----------
         x : ndarray, shape (n_parameters,)
             Changes of the parameters.
         of : ndarray, shape (n_parameters,), optional
-            Changes of the model whose noise is meant; the same without it.
+            Changes of the parameters for the model that the noise is computed from; `x` by
+            default.
 
         Returns
         -------
         chi_squared : float
-            1 if nothing but noise is left, be photons many or few.
+            1 if only noise is left, for many and for few photons.
         sigma : float
-            By how much it varies by chance.
+            Standard deviation of `chi_squared`, caused by noise.
         """
         expected = np.maximum(self._judged(x if of is None else of), FEWEST)
         if self.target == "squares":
-            # moments of Poisson's distribution
+            # moments of the Poisson distribution
             weights = on_host(self.near.weights)
             mean, variance = expected * weights, (2.0 * expected**2 + expected)
             variance = variance * weights**2
@@ -297,27 +300,27 @@ class Problem:
         return squares / noise, float(np.sqrt(variance.sum())) / noise
 
     def explained(self, x: np.ndarray, spot_pixels: float) -> tuple[float, float]:
-        """How much of the model's spots the image has.
+        """Part of the model's spots that the image has.
 
         Parameters
         ----------
         x : ndarray, shape (n_parameters,)
             Changes of the parameters.
         spot_pixels : float
-            How wide spots are, roughly.
+            Approximate width of spots (pixels).
 
         Returns
         -------
         explained : float
-            1 if the image has all of them, 0 if it has none, or other ones.
+            1 if the image has all spots of the model, 0 if it has none or other ones.
         sigma : float
-            Its standard deviation, infinite where the model has no spots.
+            Standard deviation of `explained`; infinite if the model has no spots.
 
         Notes
         -----
-        The image is fitted by weighted linear least squares as a sum of the background, the spots
-        blurred until there are none, and what the spots are more than that; the last of the three
-        coefficients is the answer. So a smooth background which is a little wrong is no spot.
+        Weighted linear least squares fit the image as a sum of three parts: the background, the
+        blurred spots, and the spots minus the blurred spots. `explained` is the coefficient of the
+        last part. So a slightly wrong smooth background does not count as a spot.
         """
         from scipy.ndimage import gaussian_filter
 

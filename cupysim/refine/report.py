@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from cupysim.refine.outcome import Refined
 
 STRONG = 0.95
-"""Correlations of parameters beyond this are told."""
+"""Correlation of two parameters above that the report lists it."""
 
 WEAK = 0.02
-"""Deviation of the part of the spots which the image has, beyond which they are weak."""
+"""Standard deviation of the part of the spots that the image has, above that spots are weak."""
 
 DARKEST, BRIGHTEST = 20.0, 99.8
-"""Percentiles of the image which are white and black in the picture."""
+"""Percentiles of the image that are white and black in the figure."""
 
 LARGEST_PICTURE = 560
-"""Pixels of a picture's edge which are shown."""
+"""Largest number of pixels along an edge of a picture in the figure."""
 
 RESIDUAL = 5.0
-"""Standard deviations at which the picture of differences ends."""
+"""Limit of the colour scale of residuals, in standard deviations."""
 
 
 def report_lines(refined: Refined, seconds: float | None = None) -> Iterator[str]:
@@ -36,9 +36,9 @@ def report_lines(refined: Refined, seconds: float | None = None) -> Iterator[str
     Parameters
     ----------
     refined : Refined
-        The result.
+        Result of a refinement.
     seconds : float, optional
-        Time of the refinement.
+        Duration of the refinement (s).
 
     Yields
     ------
@@ -60,14 +60,14 @@ def report_lines(refined: Refined, seconds: float | None = None) -> Iterator[str
     before, after = refined.chi_squared
     yield f"chi-squared over that of noise: {before:.4g} -> {after:.4g} +- {refined.chi_sigma:.2g}"
     explained, doubt = refined.explained
-    yield f"spots of the model which the image has: {100 * explained:.1f} % +- {100 * doubt:.2g} %"
+    yield f"spots of the model that the image has: {100 * explained:.1f} % +- {100 * doubt:.2g} %"
     if doubt > WEAK:
         yield "weak spots: other solutions may be as good; try another start, or --search"
     for i, first in enumerate(names):
         for j, second in enumerate(names[:i]):
             correlation = refined.correlations[i, j]
             if abs(correlation) > STRONG:
-                yield f"hardly told apart: {second} and {first}, correlation {correlation:+.3f}"
+                yield f"strongly correlated: {second} and {first}, correlation {correlation:+.3f}"
     words = refined_options(refined)
     if words:
         yield f"as options: {' '.join(words)}"
@@ -75,17 +75,17 @@ def report_lines(refined: Refined, seconds: float | None = None) -> Iterator[str
 
 
 def refined_options(refined: Refined) -> list[str]:
-    """Options which make the refined parameters, without those of a cell, which a matrix has.
+    """Options for the refined parameters, except those of the cell, which a matrix file holds.
 
     Parameters
     ----------
     refined : Refined
-        The outcome.
+        Result of a refinement.
 
     Returns
     -------
     list of str
-        Words for the drop-in command.
+        Options and values for the drop-in command.
     """
     experiment, names = refined.experiment, set(refined.names)
     detector, angles = experiment.detector, experiment.detector.angles
@@ -125,17 +125,19 @@ def refined_options(refined: Refined) -> list[str]:
 
 
 def report_json(refined: Refined, seconds: float) -> dict[str, Any]:
-    """The same for programs.
+    """The result for programs, as JSON.
 
     Parameters
     ----------
-    refined, seconds
-        As for `report_lines`.
+    refined : Refined
+        Result of a refinement.
+    seconds : float
+        Duration of the refinement (s).
 
     Returns
     -------
     dict
-        For `json.dump`; numbers which do not exist are None.
+        Content for `json.dump`. Numbers that do not exist are None.
     """
     lattice = refined.experiment.lattice
     return {
@@ -170,14 +172,14 @@ def report_json(refined: Refined, seconds: float) -> dict[str, Any]:
 def draw(figure: Any, refined: Refined) -> None:
     """Draw the image, the refined model, and the residuals before and after.
 
-    Rows and columns that take no part are left out.
+    Rows and columns without used pixels are left out.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
         An empty figure.
     refined : Refined
-        The result.
+        Result of a refinement.
     """
     used = refined.used
     rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
@@ -201,7 +203,7 @@ def draw(figure: Any, refined: Refined) -> None:
 
 
 def _shrunk(picture: np.ndarray) -> np.ndarray:
-    """The brightest of some pixels each, that no spot falls between the picture's pixels."""
+    """Shrink a picture. Each new pixel is the brightest of its old ones, so no spot is lost."""
     step = -(-max(picture.shape) // LARGEST_PICTURE)
     rows, columns = (size - size % step for size in picture.shape)
     blocks = picture[:rows, :columns].reshape(rows // step, step, columns // step, step)

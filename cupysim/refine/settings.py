@@ -1,4 +1,4 @@
-"""How to refine, and what is taken for a solution."""
+"""Settings of a refinement: target, limits, search, and the largest chi-squared of a solution."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from cupysim.refine.free_parameters import free_parameters
 from cupysim.refine.problem import TARGETS
 
 UNLIKELY = 5.0
-"""Standard deviations by which chi-squared exceeds that of noise where a model is not the
-image's."""
+"""Number of standard deviations by which chi-squared exceeds 1 if the model does not describe the
+image."""
 
 LARGEST_SEARCH = 20.0
-"""Degrees; further away an image wants to be indexed."""
+"""Largest search range (degrees). If the start is further away, the image must be indexed."""
 
 EVALUATIONS = 60
-"""Of the last fit, at most."""
+"""Default for the largest number of evaluations of the last fit."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to refine.
+    """Settings of a refinement.
 
     Parameters
     ----------
     target : str
-        What is minimised, see `cupysim.refine.problem.TARGETS`.
+        Function to minimise; see `cupysim.refine.problem.TARGETS`.
     within : mapping
-        How far parameters, or those of a group, may go from their start, in the shown units of
-        `PARAMETERS`; the others as far as there.
+        Largest changes from the start, by name of a parameter or group, in the shown units of
+        `PARAMETERS`. Other parameters have the limits of `PARAMETERS`.
     search : float
-        How far (degrees) the orientation is scanned to either side; 0 for not at all.
+        Range (degrees) of the search for the orientation, to either side of the start; 0 for no
+        search.
     evaluations : int
-        Of the last fit, at most.
+        Largest number of evaluations of the last fit.
     largest_misfit : float, optional
-        Chi-squared up to which a fit is taken for a solution; without it, up to `UNLIKELY`
-        standard deviations above 1.
+        Largest chi-squared of a solution. By default, `UNLIKELY` standard deviations above 1.
 
     Raises
     ------
     ModelError
-        If one of them is impossible, or names no parameter.
+        If a setting is impossible, or `within` names no parameter.
     """
 
     target: str = "poisson"
@@ -64,7 +64,9 @@ class Settings:
                 f"search: from 0 to {LARGEST_SEARCH:g} degrees are possible, got {self.search:g}"
             )
         if self.largest_misfit is not None and not self.largest_misfit > 0.0:
-            raise ModelError(f"chi-squared: above zero is expected, got {self.largest_misfit:g}")
+            raise ModelError(
+                f"chi-squared: expected a number above zero, got {self.largest_misfit:g}"
+            )
         if self.evaluations < 1:
             raise ModelError(f"evaluations: at least 1, got {self.evaluations}")
         limits: dict[str, float] = {}
@@ -78,5 +80,5 @@ class Settings:
         object.__setattr__(self, "within", limits)
 
     def largest(self, sigma: float) -> float:
-        """Chi-squared of a solution, at most, if noise makes it vary so much."""
+        """Largest chi-squared of a solution, if noise gives it the standard deviation `sigma`."""
         return self.largest_misfit or 1.0 + UNLIKELY * sigma

@@ -89,7 +89,7 @@ def test_masked_pixels_do_not_count() -> None:
     b = a.copy()
     b[3, 4] = np.nan
     masked = np.zeros(a.shape, dtype=bool)
-    with pytest.raises(CupysimError, match="second image has 1 pixels which are not finite"):
+    with pytest.raises(CupysimError, match="second image has 1 pixels that are not finite"):
         compare_images(a, b)
     masked[3, 4] = True
     found = compare_images(a, b, masked)

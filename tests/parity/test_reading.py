@@ -169,9 +169,9 @@ DAMAGED = {
     "TRACE: pixel = 5\n": "line 1: expected pixel = FAST SLOW",
     "TRACE: step phi\n": "line 1: expected layer=0",
     "TRACE: a = 1 2\nTRACE: hkl = 1 x 3\n": "line 2: hkl: expected numbers and a unit",
-    "TRACE: a = \n": "line 1: a: nothing stands behind it",
-    "[1, 2]": "no JSON which cupysim trace wrote",
-    "[": "no JSON which cupysim trace wrote",
+    "TRACE: a = \n": "line 1: a: no value follows",
+    "[1, 2]": "not the JSON of cupysim trace",
+    "[": "not the JSON of cupysim trace",
     " 3 4 : stol = 1 or 2\nat 1 2\n": "line 1: a damaged -printout of pixel 3 4",
 }
 

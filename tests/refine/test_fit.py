@@ -309,7 +309,7 @@ class TestFailures:
         names = free_parameters("cell_c,scale")
         refined = refine(start, observed(TRUTH), names, BACKEND, settings)
         assert not refined.converged
-        assert refined.reason == "cell_c went to the limit of what is allowed"
+        assert refined.reason == "cell_c reached the allowed limit"
 
     def test_too_few_evaluations(self) -> None:
         start = away(TRUTH, {"cell_c": 0.05})
@@ -323,7 +323,7 @@ class TestFailures:
         names = free_parameters("misset_z,phi,scale")
         refined = refine(TRUTH, observed(TRUTH), names, BACKEND, Settings(search=0.0))
         assert not refined.converged
-        assert "cannot be told from others" in refined.reason
+        assert "cannot be distinguished from others" in refined.reason
         assert not np.isfinite(refined.sigmas).all()
 
     def test_no_photons(self) -> None:

@@ -16,8 +16,8 @@ def test_all_have_limits() -> None:
 @pytest.mark.parametrize(
     ("names", "told"),
     [
-        ("structure_factors", "cannot be refined, they are too many"),
-        ("fluence, scale", "one and the same"),
+        ("structure_factors", "cannot be refined: there are too many"),
+        ("fluence, scale", "have the same effect"),
         ("weather", "no parameter 'weather'"),
     ],
 )

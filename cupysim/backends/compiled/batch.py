@@ -33,8 +33,8 @@ def shots_at_once(plan: RenderPlan, engines: Sequence[Engine]) -> int:
     -------
     int
         Number of shots. 0 means that shots are rendered one after the other, in bands, with the
-        same result. It is 0 if something depends on the order of the C program's loops (quirks
-        Q3, Q23).
+        same result. It is always 0 if something depends on the order of the C program's loops
+        (quirks Q3, Q23).
     """
     n_shots, n_panels = plan.shape[:2]
     factors, crystals = plan.factors, plan.crystals

@@ -139,7 +139,7 @@ class CudaEngine:
         return int(cupy.cuda.runtime.memGetInfo()[0] + reserve)
 
     def empty_image(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Zeros in pinned memory, which the device copies to directly; else in ordinary memory."""
+        """Zeros in pinned memory, which a device copies to directly, or in ordinary memory."""
         import cupy
         import cupyx
 

@@ -1,1 +1,1 @@
-"""Images compared: how alike they are, and what the difference looks like."""
+"""Comparison of images: their agreement, and typical causes of their difference."""

@@ -1,4 +1,4 @@
-"""How alike two images are."""
+"""Measures of the agreement of two images."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Worst:
-    """The pixel which differs most.
+    """The pixel that differs most.
 
     Parameters
     ----------
     difference : float
-        By how much.
+        Its difference, absolute (in the unit of the pixels) or relative.
     fast, slow : int
-        The pixel, from 0.
+        Its coordinates (pixels, counted from 0).
     first, second : float
-        The two images there.
+        Its values in the two images.
     """
 
     difference: float
@@ -29,27 +29,27 @@ class Worst:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How alike two images, or parts of them, are.
+    """The agreement of two images, or of parts of them.
 
     Parameters
     ----------
     n_pixels : int
-        Pixels which were compared.
+        Number of compared pixels.
     n_equal : int
-        Pixels which are equal to the last bit.
+        Number of pixels that are equal to the last bit.
     n_beyond : int
-        Pixels beyond the tolerance.
+        Number of pixels that differ by more than the tolerance.
     correlation : float
-        Pearson's; not a number where an image is the same everywhere.
+        Pearson's correlation coefficient; not a number if an image is constant.
     sums : tuple of 2 float
-        Of the two images.
+        Sums of the pixels of the two images.
     rmse : float
-        Root of the mean squared difference.
+        Square root of the mean squared difference.
     absolute, relative : Worst or None
-        Where the difference is largest, and the relative difference of those which are not below
-        `FLOOR`; None without any.
+        Pixel with the largest difference, and with the largest relative difference. The latter
+        ignores differences below `FLOOR` times `largest`. None if no pixel differs.
     largest : float
-        Magnitude of the largest pixel of both whole images.
+        Largest magnitude of a pixel in the two whole images.
     fit : tuple of 2 float
         Slope and offset of the second image as a linear function of the first.
     """
@@ -67,7 +67,7 @@ class Agreement:
 
     @property
     def sum_ratio(self) -> float:
-        """Sum of the second divided by that of the first."""
+        """Sum of the second image divided by the sum of the first one."""
         first, second = self.sums
         if first == second:
             return 1.0

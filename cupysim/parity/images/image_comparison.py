@@ -1,4 +1,4 @@
-"""Two images of the same: how alike they are, and where not."""
+"""Comparison of two images of the same experiment, as a whole and by region."""
 
 from __future__ import annotations
 
@@ -16,16 +16,24 @@ from cupysim.parity.images.peaks import PeakMatch, match_peaks
 from cupysim.parity.images.resemblance import resemblance
 
 FLOOR = 1e-9
-"""Part of the largest pixel which no pixel is held to: at zeros of the interference function
-rounding errors are of this size."""
+"""Smallest tolerance of a pixel, as a part of the largest pixel. At zeros of the interference
+function, rounding errors have this size."""
 
 ROWS_AT_ONCE = 64
-"""Rows which are converted to float64 together, to spare memory."""
+"""Number of rows that are converted to float64 together, to limit memory."""
 
 
 @dataclass(frozen=True)
 class RegionAgreement:
-    """A part of the images, with its first and last pixels."""
+    """The agreement of a region of the images.
+
+    Parameters
+    ----------
+    fast, slow : tuple of 2 int
+        First and last pixel of the region along each axis.
+    agreement : Agreement
+        Agreement of its pixels.
+    """
 
     fast: tuple[int, int]
     slow: tuple[int, int]
@@ -34,20 +42,20 @@ class RegionAgreement:
 
 @dataclass(frozen=True)
 class ImageComparison:
-    """What came out.
+    """The result of a comparison of images.
 
     Parameters
     ----------
     overall : Agreement
-        Of all pixels.
+        Agreement of all pixels.
     regions : list of RegionAgreement
-        Row after row.
+        Agreement of regions, row after row.
     peaks : PeakMatch
-        Of the strongest peaks.
+        Agreement of the strongest peaks.
     n_masked : int
-        Pixels which either image masks.
+        Number of pixels that either image masks.
     hints : list of str
-        What the difference looks like.
+        Possible causes of the difference.
     """
 
     overall: Agreement
@@ -59,7 +67,7 @@ class ImageComparison:
 
 @dataclass(frozen=True)
 class _Limits:
-    """By how much a pixel may differ: of itself, and of the largest."""
+    """The tolerance of a pixel: a part of its own value plus a part of the largest pixel."""
 
     rtol: float
     floor: float
@@ -67,7 +75,7 @@ class _Limits:
 
     @property
     def absolute(self) -> float:
-        """The second of them, in the pixels' unit."""
+        """The second part of the tolerance, in the unit of the pixels."""
         return self.floor * self.largest
 
 
@@ -84,20 +92,20 @@ def compare_images(
     Parameters
     ----------
     first, second : ndarray, shape (n_slow, n_fast)
-        Of any number type.
+        The images, of any number type.
     masked : ndarray of bool, shape (n_slow, n_fast), optional
-        Pixels to leave out.
+        True for pixels to leave out.
     rtol : float, optional
-        Relative difference beyond which a pixel differs.
+        Tolerance as a part of the pixel's own value.
     floor : float, optional
-        What may differ in any case, as part of the largest pixel.
+        Tolerance as a part of the largest pixel, in addition to `rtol`.
     regions : int, optional
-        Into how many parts each edge is cut.
+        Number of regions along each edge; 0 for no regions.
 
     Returns
     -------
     ImageComparison
-        Overall, by region, peaks, and what the difference looks like.
+        Agreement overall, by region and of peaks, and possible causes of the difference.
 
     Raises
     ------
@@ -115,7 +123,7 @@ def compare_images(
 def agreement(
     first: np.ndarray, second: np.ndarray, rtol: float = RTOL, floor: float = FLOOR
 ) -> Agreement:
-    """How alike two images are as a whole; see `compare_images`."""
+    """The agreement of two whole images; see `compare_images` for the parameters."""
     return _agreement(first, second, *_prepared(first, second, None, rtol, floor))
 
 
@@ -126,7 +134,7 @@ def _prepared(
     rtol: float,
     floor: float,
 ) -> tuple[np.ndarray, _Limits]:
-    """Pixels to compare, and what they may differ by."""
+    """Check two images. Returns the pixels to compare, and their tolerance."""
     if first.shape != second.shape:
         sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in (first, second))
         raise CupysimError(f"images of {sizes} pixels (fast x slow) cannot be compared")
@@ -136,7 +144,7 @@ def _prepared(
     for which, image in (("first", first), ("second", second)):
         wrong = int(np.count_nonzero(~np.isfinite(image) & good))
         if wrong:
-            raise CupysimError(f"the {which} image has {wrong} pixels which are not finite")
+            raise CupysimError(f"the {which} image has {wrong} pixels that are not finite")
     largest = max(_largest(image, good) for image in (first, second))
     return good, _Limits(rtol, floor, largest)
 

@@ -1,4 +1,4 @@
-"""Peaks of two images, matched."""
+"""Matching the peaks of two images."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from dataclasses import dataclass
 import numpy as np
 
 MOST_PEAKS = 200
-"""The strongest peaks of an image which are looked at."""
+"""Largest number of peaks of an image that are used, the strongest ones."""
 
 NEIGHBOURHOOD = 5
-"""Edge (pixels) of the square in which a peak is the largest."""
+"""Edge (pixels) of the square in which a peak must be the largest pixel."""
 
 FARTHEST = 2.0
-"""Pixels between two peaks which are still the same."""
+"""Largest distance (pixels) of two peaks that match."""
 
 STANDING_OUT = 5.0
-"""How many times the median deviation a peak stands above the median."""
+"""Smallest height of a peak above the median, in units of the median absolute deviation."""
 
 
 @dataclass(frozen=True)
 class PeakMatch:
-    """Which peaks two images share.
+    """The matched peaks of two images.
 
     Parameters
     ----------
     n_first, n_second : int
-        The strongest peaks of each, at most `MOST_PEAKS`.
+        Number of peaks of each image, at most `MOST_PEAKS`.
     n_matched : int
-        Those of the first image which the second has too.
+        Number of peaks that both images have.
     mean_distance, largest_distance : float
-        Between matched peaks (pixels).
+        Mean and largest distance of matched peaks (pixels).
     shift : tuple of 2 float
-        Median of the second's positions minus the first's, fast and slow (pixels).
+        Median of the positions in the second image minus those in the first, fast and slow
+        (pixels).
     """
 
     n_first: int
@@ -44,12 +45,12 @@ class PeakMatch:
 
     @property
     def n_most(self) -> int:
-        """Peaks of the image which has more of them."""
+        """Number of peaks of the image that has more of them."""
         return max(self.n_first, self.n_second)
 
     @property
     def fraction(self) -> float:
-        """Part of the peaks of either image which were matched; 1 if neither has any."""
+        """Number of matched peaks divided by `n_most`; 1 if neither image has peaks."""
         return self.n_matched / self.n_most if self.n_most else 1.0
 
 
@@ -64,12 +65,12 @@ def match_peaks(first: np.ndarray, second: np.ndarray) -> PeakMatch:
     Returns
     -------
     PeakMatch
-        How many are matched, and how far apart they are.
+        Number of matched peaks, their distances and their shift.
     """
     from scipy.spatial import cKDTree
 
     ours = find_peaks(first)[:MOST_PEAKS]
-    # the last of the strongest in one image may be just beyond them in the other
+    # a weak peak may be among the strongest in one image, but not in the other
     candidates = find_peaks(second)[: 2 * MOST_PEAKS]
     n_first, n_second = len(ours), min(len(candidates), MOST_PEAKS)
     if n_first == 0 or n_second == 0:
@@ -77,7 +78,7 @@ def match_peaks(first: np.ndarray, second: np.ndarray) -> PeakMatch:
     distance, partner = cKDTree(candidates).query(ours, distance_upper_bound=FARTHEST)
     back = cKDTree(ours).query(candidates)[1]
     found = np.isfinite(distance)
-    # each is the nearest of the other
+    # matched peaks are the nearest of each other
     found[found] = back[partner[found]] == np.flatnonzero(found)
     if not found.any():
         return PeakMatch(n_first, n_second, 0)
@@ -99,8 +100,8 @@ def find_peaks(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n, 2)
-        Fast and slow (pixels, whole numbers at pixel centres), the strongest first. Between
-        pixels, peaks are taken for Gaussians above the lowest pixel of the neighbourhood.
+        Fast and slow coordinates (pixels, integers at pixel centres), the strongest first. For
+        fractions of a pixel, a peak is a Gaussian above the lowest pixel of the neighbourhood.
     """
     from scipy import ndimage
 
@@ -109,7 +110,7 @@ def find_peaks(image: np.ndarray) -> np.ndarray:
     deviation = np.median(np.abs(values - median))
     highest = ndimage.maximum_filter(values, NEIGHBOURHOOD, mode="nearest")
     is_peak = (values == highest) & (values > median + STANDING_OUT * deviation)
-    # a peak cut off by saturation is a plateau
+    # a saturated peak is a plateau
     plateaus, count = ndimage.label(is_peak, structure=np.ones((3, 3)))
     if count == 0:
         return np.zeros((0, 2))
@@ -121,7 +122,7 @@ def find_peaks(image: np.ndarray) -> np.ndarray:
 
 
 def _centre(values: np.ndarray, slow: float, fast: float) -> tuple[float, float]:
-    """Where a parabola through the logarithms of three pixels is highest, along each axis."""
+    """Maximum of a parabola through the logarithms of three pixels, along each axis (pixels)."""
     at = round(slow), round(fast)
     rows, columns = (
         slice(max(place - NEIGHBOURHOOD // 2, 0), place + NEIGHBOURHOOD // 2 + 1) for place in at
@@ -134,7 +135,7 @@ def _centre(values: np.ndarray, slow: float, fast: float) -> tuple[float, float]
 
 
 def _vertex(line: np.ndarray, at: int) -> float:
-    """The offset of a peak from its highest pixel; none at an edge or on a plateau."""
+    """Offset of a peak from its highest pixel (pixels); 0 at an edge or on a plateau."""
     if not 0 < at < len(line) - 1:
         return 0.0
     three = line[at - 1 : at + 2]

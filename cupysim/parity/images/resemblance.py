@@ -1,4 +1,4 @@
-"""What the difference of two images looks like: scaled, shifted, turned over."""
+"""Typical causes of the difference of two images: a scale, a shift, an exchange of axes."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ from cupysim.parity.images.peaks import PeakMatch
 from cupysim.parity.traces.hints import telling
 
 ALIKE = 1e-7
-"""How far the correlation of images may be from one which differ by a scale and an offset, and by
-the rounding to whole numbers."""
+"""Largest deviation from 1 of the correlation of images that differ by a scale, an offset and
+rounding to integers."""
 
 RECOGNISED = 0.98
-"""Correlation of the ranks of an image's pixels with those of another which was turned over or
-shifted."""
+"""Smallest correlation of the ranks of pixels that identifies a turned or shifted image."""
 
 SAME_FACTOR = 1e-4
-"""Relative difference of pixels from the first image's, times a factor and plus an offset."""
+"""Largest relative difference of a pixel from the scaled pixel of the first image."""
 
 MOST_PIXELS = 0.9
-"""Part of the pixels which must have them."""
+"""Smallest part of the pixels that must have the same scale and offset."""
 
 MOST_PEAKS_MATCH = 0.5
-"""Part of the peaks which must be matched for their shift to mean anything."""
+"""Smallest part of matched peaks for which their shift is reported."""
 
 LARGEST_EDGE = 2048
-"""Pixels of the middle of an image which are looked at for more than a factor."""
+"""Edge (pixels) of the middle part of an image that is searched for turns and shifts."""
 
 NOTICEABLE_SHIFT = 0.02
-"""Pixels."""
+"""Smallest shift of peaks that is reported (pixels)."""
 
 TURNS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "upside down: the slow axis reversed": lambda image: image[::-1],
@@ -43,6 +42,7 @@ TURNS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "turned by 270 degrees": lambda image: np.rot90(image, 3),
     "with fast and slow exchanged and both reversed": lambda image: image[::-1, ::-1].T,
 }
+"""Turns and reflections of an image, by their descriptions."""
 
 
 def resemblance(
@@ -52,23 +52,23 @@ def resemblance(
     overall: Agreement,
     peaks: PeakMatch,
 ) -> list[str]:
-    """What the difference of two images looks like.
+    """Find typical causes of the difference of two images.
 
     Parameters
     ----------
     first, second : ndarray, shape (n_slow, n_fast)
-        Images which differ.
+        Images that differ.
     good : ndarray of bool, shape (n_slow, n_fast)
-        Pixels which count.
+        True for pixels to compare.
     overall : Agreement
-        What is known of them.
+        Agreement of the images.
     peaks : PeakMatch
-        Their peaks.
+        Their matched peaks.
 
     Returns
     -------
     list of str
-        Perhaps empty.
+        Descriptions of the difference; empty if no cause is found.
     """
     scaled = _scaled(first, second, good, overall)
     if scaled:
@@ -100,7 +100,7 @@ def resemblance(
 def _scaled(
     first: np.ndarray, second: np.ndarray, good: np.ndarray, overall: Agreement
 ) -> list[str]:
-    """Whether nearly all pixels, not only the brightest, have one factor and one offset."""
+    """The factor and offset of nearly all pixels, in words; empty if only bright pixels fit."""
     slope, offset = overall.fit
     if not overall.correlation > 1.0 - ALIKE or slope == 0.0:
         return []
@@ -121,13 +121,13 @@ def _scaled(
 
 
 def _levelled(image: np.ndarray, good: np.ndarray) -> np.ndarray:
-    """The ranks of the pixels: a few bright ones, such as the direct beam, must not decide."""
+    """The ranks of the pixels, so that a few bright ones like the direct beam do not dominate."""
     from scipy.stats import rankdata
 
     ranks = np.zeros(image.shape)
     if good.any():
         ranks[good] = rankdata(image[good], method="average")
-        # masked pixels say nothing
+        # with a mean of zero, masked pixels do not contribute
         ranks[good] -= ranks[good].mean()
     return ranks
 

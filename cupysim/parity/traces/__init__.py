@@ -1,1 +1,1 @@
-"""Traces of a pixel: written, read and compared."""
+"""Traces of the computation of a pixel: writing, reading and comparing them."""

@@ -1,4 +1,4 @@
-"""Where two traces of a pixel differ first."""
+"""Comparison of two traces of a pixel, to find the first difference."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from cupysim.parity.traces.values import PixelTrace, Value
 from cupysim.parity.traces.vocabulary import FLOAT32_TINY, INSTEAD, PHOTONS, RESULT, SETUP
 
 DECISIVE = ("scattering_vector", "a", "b", "c", "hkl", "F_cell", "F_latt")
-"""Values of a step on which its intensity depends."""
+"""Names of the values of a step that decide its intensity."""
 
 AXES = ("F_latt_a", "F_latt_b", "F_latt_c")
+"""Names of the lattice factors along the cell's axes."""
 
 VANISHING = 1e-3
-"""Part of its peak below which a lattice factor is near one of its zeros, where the last bits of
-h, k, l decide how near. There it is held to this part of the peak, not to itself."""
+"""Part of its peak below that a lattice factor is near one of its zeros. There, the last bits of
+h, k, l decide its value. So its tolerance is relative to this part of the peak, not to itself."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,14 @@ class Pair:
     Parameters
     ----------
     part : str
-        "setup", "result", or which step.
+        Part of the trace: "setup", "result", or the step.
     first, second : Value
-        As the traces have it, in SI units.
+        The value in each trace, in SI units.
     difference : float
-        Largest difference of the numbers, relative to the largest of them; infinite for other
-        units, words or lengths.
+        Largest difference of the numbers, relative to the largest number. Infinite if units, words
+        or numbers of components differ.
     same : bool
-        Within the tolerance.
+        Whether the difference is within the tolerance.
     """
 
     part: str
@@ -50,22 +51,22 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came out for one pixel.
+    """The comparison of two traces of a pixel.
 
     Parameters
     ----------
     pixel : tuple of 2 int or None
-        Fast and slow number.
+        Fast and slow coordinate of the pixel; None if neither trace has them.
     pairs : list of Pair
-        In the order of the computation.
+        Compared values, in the order of the computation.
     only_first, only_second : list of str
-        Names which one trace has alone.
+        Names of values that only one trace has.
     remarks : list of str
-        What could not be compared, and why.
+        Parts that could not be compared, with the reason.
     hints : list of str
-        What may have caused the first divergence.
+        Possible causes of the first divergence.
     lacking : list of str
-        Parts which one trace has alone: a file may have been cut off.
+        Parts that only one trace has, for example because a file is cut off.
     """
 
     pixel: tuple[int, int] | None
@@ -78,17 +79,17 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Nothing differs, and neither trace lacks a part which the other has."""
+        """Whether no value differs, and neither trace lacks a part that the other has."""
         return not self.lacking and self.first_divergence is None
 
     @property
     def first_divergence(self) -> Pair | None:
-        """The first pair which differs, if any."""
+        """The first pair that differs, or None."""
         return next((pair for pair in self.pairs if not pair.same), None)
 
     @property
     def largest(self) -> Pair:
-        """The pair which differs most."""
+        """The pair that differs most."""
         return max(self.pairs, key=lambda pair: pair.difference)
 
 
@@ -100,15 +101,15 @@ def compare_traces(
     Parameters
     ----------
     first, second : sequence of PixelTrace
-        Of two programs, versions or runs.
+        Traces of two programs, versions or runs.
     rtol : float, optional
-        Relative difference beyond which values diverge; of vectors and matrices, relative to
+        Relative difference above that values diverge. For vectors and matrices, it is relative to
         their largest number.
 
     Returns
     -------
     list of Comparison
-        One for each pixel which both have.
+        One comparison for each pixel that both have.
 
     Raises
     ------
@@ -166,15 +167,15 @@ def _compare_pixel(first: PixelTrace, second: PixelTrace, rtol: float) -> Compar
 
 
 def _unseen(found: Comparison) -> Iterator[str]:
-    """What may have gone wrong before the result, where it does not show."""
+    """Values before the result that were not compared and may have diverged."""
     lonely = [name for name in (*found.only_first, *found.only_second) if name in DECISIVE]
     places = [*found.remarks, *([f"{', '.join(lonely)} in one trace alone"] if lonely else [])]
     if places:
-        yield f"it may have begun in what was not compared: {'; '.join(places)}"
+        yield f"the divergence may have begun in values not compared: {'; '.join(places)}"
 
 
 def _step_of(trace: PixelTrace, divergence: Pair) -> Sequence[Value]:
-    """All values of the step in which traces diverge, or of the only one."""
+    """All values of the step in which the traces diverge, or of the only step."""
     for step in trace.steps:
         if any(value is divergence.first for value in step.values):
             return step.values
@@ -189,7 +190,10 @@ def _pairs(
     allowance: _Allowance,
     lonely: tuple[list[str], list[str]],
 ) -> Iterator[Pair]:
-    """Values of the same name, in the order of the first trace; names of one alone are kept."""
+    """Pairs of values with the same name, in the order of the first trace.
+
+    Names that only one trace has are added to `lonely`.
+    """
     theirs = _by_name(second)
     ours = _by_name(first)
     for name, values in ours.items():
@@ -233,7 +237,7 @@ def _difference(
         if len(first.numbers) == 1:
             allowance.note(first.name, first.numbers[0], second.numbers[0], 0.0)
         return 0.0, True
-    # in Python, since arrays of three numbers cost more to make than to compare
+    # without NumPy: making arrays of three numbers takes longer than comparing them
     size = max(map(abs, filter(math.isfinite, (*first.numbers, *second.numbers))), default=0.0)
     limit = allowance.limit(first.name, size, rtol)
     tiny = FLOAT32_TINY if first.name in PHOTONS else 0.0
@@ -243,7 +247,7 @@ def _difference(
             continue
         if not (math.isfinite(x) and math.isfinite(y)):
             return math.inf, False
-        # numbers of few digits differ by less than is known
+        # the rounding of printed numbers does not count as a difference
         slack = _resolution(first, place) + _resolution(second, place) + tiny
         beyond = abs(x - y) - slack
         largest = max(largest, beyond / size)
@@ -259,10 +263,10 @@ def _resolution(value: Value, place: int) -> float:
 
 
 class _Allowance:
-    """What near the zeros of the lattice factor may differ, and what follows from it.
+    """Tolerances of values, which are larger near the zeros of the lattice factor.
 
-    There the last bits of h, k, l decide how near; intensities, sums and photons may differ by
-    what such differences make of them, and by no more.
+    Near a zero, the last bits of h, k, l decide the value of the lattice factor. Intensities, sums
+    and photons may differ only by as much as these differences cause.
     """
 
     def __init__(self, traces: Sequence[PixelTrace]) -> None:
@@ -272,7 +276,7 @@ class _Allowance:
         self.factor = self.total = self.sum = 0.0
 
     def limit(self, name: str, size: float, rtol: float) -> float:
-        """By how much a value of a size may differ."""
+        """The largest difference of the value `name`, for numbers of magnitude `size`."""
         if name in AXES:
             return rtol * max(size, VANISHING * self.cells[AXES.index(name)])
         if name == "F_latt":
@@ -286,7 +290,7 @@ class _Allowance:
         return (rtol + self.sum) * size if name in PHOTONS else rtol * size
 
     def note(self, name: str, first: float, second: float, difference: float) -> None:
-        """Keep what a value brings with it."""
+        """Record the difference of a value, for the tolerances of later values."""
         if name in AXES:
             if name == AXES[0]:
                 self.axes = []
@@ -300,7 +304,7 @@ class _Allowance:
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """A comparison for `json.dump`."""
+    """A comparison as content for `json.dump`."""
     divergence = comparison.first_divergence
     return {
         "pixel": comparison.pixel,
@@ -328,5 +332,5 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def _listed(value: Value) -> list[float | None]:
-    """Numbers for JSON, which has no others than finite ones."""
+    """Numbers for JSON; None for those that are not finite, which JSON does not have."""
     return [number if math.isfinite(number) else None for number in value.numbers]

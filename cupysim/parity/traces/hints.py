@@ -1,4 +1,4 @@
-"""What a difference between two traces looks like: units, factors, half pixels, orders."""
+"""Typical causes of a difference between two traces: units, factors, half pixels, orders."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 from cupysim.parity.traces.values import Value
 
 TELLING = 1e-5
-"""Relative precision to which a ratio must be a known number."""
+"""Largest relative difference of a ratio from a known number."""
 
 NEGLIGIBLE = 1e-9
-"""Part of a vector's largest number below which a component says nothing about a ratio."""
+"""Part of a vector's largest number below that a component is ignored for a ratio."""
 
 Known = Mapping[str, tuple[float, ...]]
+"""Other values of the pixel and the step, by name, in SI units."""
 
 RATIOS = (
     (-1.0, "the sign is reversed"),
@@ -38,7 +39,7 @@ RATIOS = (
     (1e4, "a factor of 10^4: Angstrom against micrometres, or areas in cm^2"),
     (12398.42, "a factor of 12398.42: energy against wavelength"),
 )
-"""Telling ratios; their inverses are looked for too."""
+"""Known ratios with their meaning. Their inverses are recognised too."""
 
 _RAY = ("pixel_size", "airpath", "distance", "close_distance", "wavelength", "obliquity_factor")
 _LATTICE = ("F_latt_a", "F_latt_b", "F_latt_c", "n_cells")
@@ -53,10 +54,10 @@ FACTORS = {
     **dict.fromkeys(("step_intensity", "running_sum", "intensity_sum"), _SUM),
     **dict.fromkeys(("photons", "photons_before_rounding"), _SUM),
 }
-"""Values by which another may have been multiplied, or not."""
+"""For each value, names of values that may be a missing or additional factor."""
 
 SQUARED = ("pixel_size", "oversample", "airpath", "distance", "F_latt", "F_cell")
-"""Those which may come in as squares."""
+"""Factors that may also occur as squares."""
 
 SUSPECTS = {
     "convention": "naming any vector or axis switches to the custom convention",
@@ -82,39 +83,40 @@ SUSPECTS = {
     "scattering_vector": "(diffracted - incident) / wavelength, in 1/m",
     "phi_rotation": "the spindle axis, its length, or the sense of the rotation",
     "mosaic_rotation": "the seed, its sign, the generator, or rows taken for columns",
-    "a": "another spindle angle, mosaic seed or spread, missetting or cell; a rotation which is "
-    "left from the pixel before (Q3)",
+    "a": "another spindle angle, mosaic seed or spread, missetting or cell; a rotation left from "
+    "the pixel before (Q3)",
     "hkl_rounded": "a half goes down: ceil(h - 0.5)",
-    "F_cell": "nearest or interpolated; the box of the table; -default_F; a table which was left "
-    "in the folder (Fdump.bin)",
+    "F_cell": "nearest or interpolated; the box of the table; -default_F; an old table in the "
+    "folder (Fdump.bin)",
     "F_latt": "the crystal's shape, or the number of cells",
     "step_intensity": "the square of F_cell times F_latt",
     "intensity_sum": "which steps are summed; the background; running factors of oversampling",
     "steps": "sources times domains times spindle angles times sub-pixels; layers do not count",
     "fluence": "flux times exposure over the beam's area, if all three are given; the beam clips "
     "the crystal, not the fluence",
-    "photons": "the factors in the end: steps, r_e squared, fluence, and what is not oversampled",
+    "photons": "the factors at the end: steps, r_e squared, fluence, and factors that are not "
+    "oversampled",
 }
-"""Where such a value goes wrong most often."""
+"""Frequent causes of a difference, by name of the value."""
 
 
 def hints(first: Value, second: Value, known: Known) -> list[str]:
-    """What may be behind the difference of a value between two traces.
+    """Possible causes of the difference of a value between two traces.
 
     Parameters
     ----------
     first, second : Value
-        The value, as two programs have it.
+        The value in the two traces.
     known : mapping of str to tuple of float
-        The other values of the pixel and the step, by name, in SI units.
+        Other values of the pixel and the step, by name, in SI units.
 
     Returns
     -------
     list of str
-        The most telling first; without any, where such a value goes wrong most often.
+        Causes, the most likely first. If the numbers show none, a frequent cause for such a value.
     """
     found = list(_findings(first, second, known))
-    # what holds for a holds for b and c
+    # b and c have the same causes as a
     suspect = SUSPECTS.get(re.sub(r"(^|_)[bc](?=$|_)", r"\1a", first.name))
     if not found and suspect is not None:
         found.append(f"often: {suspect}")
@@ -130,7 +132,7 @@ def _findings(first: Value, second: Value, known: Known) -> Sequence[str]:
     if len(a) != len(b):
         return [f"{len(a)} numbers against {len(b)}"]
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return ["a number which is not finite"]
+        return ["a number that is not finite"]
     return [
         *_rotation_order(first.name, a, b, known),
         *_pixels_apart(first.name, a, b, known),
@@ -141,7 +143,7 @@ def _findings(first: Value, second: Value, known: Known) -> Sequence[str]:
 
 
 def _common_ratio(a: np.ndarray, b: np.ndarray) -> float | None:
-    """The factor between two vectors, if there is one."""
+    """The factor between two vectors, or None if they are not parallel."""
     large = np.abs(a) > NEGLIGIBLE * np.abs(a).max(initial=0.0)
     if not large.any() or not b[large].all():
         return None
@@ -156,7 +158,7 @@ def _is(ratio: float, number: float) -> bool:
 
 
 def _power(number: float, power: int) -> float:
-    """A power, zero where it is none which a ratio could be."""
+    """A power of a number; 0 if it overflows, since no ratio equals it then."""
     try:
         return number**power
     except OverflowError:
@@ -164,7 +166,7 @@ def _power(number: float, power: int) -> float:
 
 
 def telling(ratio: float) -> list[str]:
-    """What a ratio of two numbers is known for.
+    """Meanings of a ratio of two numbers, if it is a known one.
 
     Parameters
     ----------
@@ -174,7 +176,7 @@ def telling(ratio: float) -> list[str]:
     Returns
     -------
     list of str
-        Perhaps empty.
+        Meanings; empty if the ratio is not known.
     """
     return [text for number, text in RATIOS if _is(ratio, number) or _is(ratio, 1.0 / number)]
 
@@ -208,7 +210,7 @@ def _ratio(name: str, a: np.ndarray, b: np.ndarray, known: Known) -> list[str]:
 
 
 def _pixels_apart(name: str, a: np.ndarray, b: np.ndarray, known: Known) -> list[str]:
-    """Shifts by halves of a pixel."""
+    """Shifts by multiples of half a pixel."""
     size = next(iter(known.get("pixel_size", ())), 0.0)
     if not 0.0 < size < math.inf:
         return []
@@ -237,7 +239,7 @@ def _in_pixels(shift: float) -> str:
 
 
 def _rotation_order(name: str, a: np.ndarray, b: np.ndarray, known: Known) -> list[str]:
-    """Which of the rotations a cell vector has seen, and in which order."""
+    """Rotations that were applied to a cell vector, and their order."""
     needed = (f"cell_{name}", "phi_rotation", "mosaic_rotation")
     sizes = [len(known.get(each, ())) for each in needed]
     if name not in ("a", "b", "c") or sizes != [3, 9, 9] or len(a) != 3:
@@ -266,7 +268,7 @@ def _rotation_order(name: str, a: np.ndarray, b: np.ndarray, known: Known) -> li
 
 
 def _arrangement(a: np.ndarray, b: np.ndarray) -> list[str]:
-    """The same numbers, elsewhere or with other signs."""
+    """The same numbers in other places or with other signs."""
     if len(a) < 2:
         return []
     size = float(np.abs(a).max())
@@ -286,7 +288,7 @@ def _arrangement(a: np.ndarray, b: np.ndarray) -> list[str]:
 
 
 def _half_rounded(name: str, a: np.ndarray, b: np.ndarray, known: Known) -> list[str]:
-    """Rounding of halves."""
+    """Differences in rounding Miller indices that are half-integers, or all of them."""
     if name != "hkl_rounded" or len(known.get("hkl", ())) != len(a) or np.abs(a - b).max() > 1.0:
         return []
     exact = np.array(known["hkl"])

@@ -1,4 +1,4 @@
-"""Which pixels and steps of two traces are the same ones."""
+"""Finding the common pixels and steps of two traces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COUNTS = {
     "layer": "n_layers", "sub_slow": "oversample", "sub_fast": "oversample",
     "source": "n_sources", "phi": "n_phi", "domain": "n_domains",
 }  # fmt: skip
-"""The value which tells how many of each there are."""
+"""For each number of a step, the name of the value that counts them."""
 
 
 def matching_pixels(
@@ -23,23 +23,24 @@ def matching_pixels(
     Parameters
     ----------
     first, second : sequence of PixelTrace
-        Of two programs, versions or runs; one of each is paired even if its pixel is not known.
+        Traces of two programs, versions or runs. If there is one trace in each, they form a pair
+        even if their pixel is not known.
 
     Returns
     -------
     list of tuple of PixelTrace
-        In the order of the first.
+        Pairs of traces, in the order of `first`.
 
     Raises
     ------
     CupysimError
-        If they have none in common, or one has a pixel twice.
+        If they have no pixel in common, or one has a pixel twice.
     """
     for traces in (first, second):
         numbers = [trace.pixel for trace in traces if trace.pixel is not None]
         twice = next((pixel for pixel in numbers if numbers.count(pixel) > 1), None)
         if twice is not None:
-            raise CupysimError(f"pixel {twice[0]} {twice[1]} stands twice in one of the traces")
+            raise CupysimError(f"pixel {twice[0]} {twice[1]} is twice in one of the traces")
     if len(first) == len(second) == 1:
         pairs = [(first[0], second[0])]
         pixels = first[0].pixel, second[0].pixel
@@ -57,7 +58,7 @@ def matching_pixels(
 def unpaired_pixels(
     first: Sequence[PixelTrace], second: Sequence[PixelTrace]
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Pixels of each file which the other does not have; none where each has one pixel."""
+    """Pixels of each file that the other does not have; empty if each file has one pixel."""
     if len(first) == len(second) == 1:
         return [], []
     ours, theirs = (
@@ -69,24 +70,24 @@ def unpaired_pixels(
 def matching_steps(
     first: PixelTrace, second: PixelTrace, remarks: list[str]
 ) -> Iterator[tuple[StepTrace, StepTrace]]:
-    """Steps which are the same one in both traces.
+    """Pairs of the same step in both traces.
 
     Parameters
     ----------
     first, second : PixelTrace
-        Of the same pixel.
+        Traces of the same pixel.
     remarks : list of str
-        Gets a line where some steps are shown by one of them only.
+        The function adds a line if only one of the traces shows some steps.
 
     Yields
     ------
     tuple of StepTrace
-        In the order of the first.
+        Pairs, in the order of `first`.
 
     Raises
     ------
     CupysimError
-        If both tell all numbers of their steps, and have none in common.
+        If both traces have all numbers of their steps, and no step in common.
     """
     if not first.steps or not second.steps:
         return
@@ -101,7 +102,7 @@ def matching_steps(
         remarks.append("no step is known to be the same: one trace shows some of its steps only")
         return
     for step in first.steps:
-        # steps of the same numbers, or the first which may be it
+        # a step with the same numbers, or the first one that may be the same
         exact = named.get(tuple(sorted(step.where.items())), [])
         order = [number for number in exact if number in free] or (() if whole else free)
         partner = next((n for n in order if _may_be_same(step, first, free[n], second)), None)
@@ -136,7 +137,7 @@ def _may_be_same(
 
 
 def _shows_all(trace: PixelTrace, other: PixelTrace) -> bool:
-    """Whether a trace shows all steps which another, which tells less of its own, may show."""
+    """Whether a trace shows all steps that match the known step numbers of another trace."""
     known = other.steps[0].where
     counts = {value.name: value.numbers for value in trace.setup if value.numbers}
     if other.steps[0].is_last or not trace.steps[0].where.keys() >= COUNTS.keys():
@@ -149,7 +150,7 @@ def _shows_all(trace: PixelTrace, other: PixelTrace) -> bool:
 
 
 def _is_last(step: StepTrace, trace: PixelTrace) -> bool:
-    """Whether a step is the last of its pixel, as far as can be known."""
+    """Whether a step is known to be the last one of its pixel."""
     if step.is_last:
         return True
     if step is not trace.steps[-1]:

@@ -1,4 +1,4 @@
-"""Tracing a pixel: a run of the NumPy backend, listened to."""
+"""Tracing a pixel: a run of the NumPy backend that records intermediate values."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
 
 PLACES = ("layer", "sub_slow", "sub_fast", "source", "phi", "domain")
-"""What counts the steps of a pixel, the slowest first."""
+"""Names of the numbers of a step. The first one varies slowest."""
 
 STRONGEST = "strongest"
+"""Choice of the step with the largest intensity."""
 
 MOST_STEPS = 200_000
-"""More steps of a pixel are not kept: choose some."""
+"""Largest number of steps of a trace. If a pixel has more, the user must choose some."""
 
 
 def trace_pixel(
@@ -36,27 +37,27 @@ def trace_pixel(
     slow: int,
     choice: Mapping[str, int] | str | None = None,
 ) -> PixelTrace:
-    """The whole computation of a pixel.
+    """Trace the whole computation of a pixel.
 
     Parameters
     ----------
     experiment : Experiment
-        What is simulated.
+        Experiment to simulate.
     fast, slow : int
-        The pixel.
+        Coordinates of the pixel, counted from 0.
     choice : mapping, str or None
-        Numbers, from 0, of those of `PLACES` which are to be shown; "strongest" for the one step
-        with the largest intensity; None for all steps.
+        Steps to show. A mapping gives numbers, counted from 0, by names of `PLACES`. "strongest"
+        selects the step with the largest intensity, None all steps.
 
     Returns
     -------
     PixelTrace
-        Numbers which the NumPy backend computed for this pixel of the whole image.
+        Values that the NumPy backend computes for this pixel within the whole image.
 
     Raises
     ------
     CupysimError
-        If there is no such pixel or step, or there are too many to be kept.
+        If there is no such pixel or step, or there are more than `MOST_STEPS` steps.
     """
     plan = single_pixel(make_plan(experiment), fast, slow)
     counts = _counts(plan)
@@ -94,7 +95,7 @@ def _numbers(array: object) -> tuple[float, ...]:
 
 
 def _columns(rotate: Callable[..., np.ndarray], *arguments: object) -> np.ndarray:
-    """The matrix of a rotation: its columns are the turned axes."""
+    """The matrix of a rotation. Its columns are the rotated axes."""
     return np.stack([rotate(axis, *arguments) for axis in np.eye(3)], axis=1)
 
 
@@ -147,7 +148,7 @@ def _setup(experiment: Experiment, plan: RenderPlan) -> tuple[Value, ...]:
 
 
 class _PixelTap(Tap):
-    """Keeps the steps of the one pixel of a plan."""
+    """Records the steps of the only pixel of a plan."""
 
     def __init__(
         self,
@@ -170,9 +171,9 @@ class _PixelTap(Tap):
         self._spindle_matrices = [_columns(rotate_axis, spindle, angle) for angle in angles]
 
     def step(self, step: Step) -> None:
-        """Keep what is wanted of some orientations of a ray."""
+        """Record the chosen steps among some orientations of a ray."""
         if step.indices[0].shape[1] == 0:
-            # beyond -dmin
+            # the resolution is beyond -dmin
             return
         intensities = (step.cell_factor * step.lattice_factor)[:, 0] ** 2
         if self.strongest:
@@ -187,7 +188,7 @@ class _PixelTap(Tap):
                 self.steps.append(self._trace(step, number))
 
     def finished(self, block: PixelBlock, total: np.ndarray, photons: np.ndarray) -> None:
-        """Keep how the sum becomes photons."""
+        """Record the factors that turn the sum into photons."""
         plan, rendering = self.plan, self.experiment.rendering
         self.photons = photons[0]
         self.result = (
@@ -270,7 +271,7 @@ class _PixelTap(Tap):
         return [Value(f"{name}_star", _numbers(star[i]), "m^-1") for i, name in enumerate("abc")]
 
     def _lattice_axes(self, indices: tuple[float, float, float], crystal: int) -> list[Value]:
-        """The factors of a parallelepiped by axis; other shapes have none."""
+        """The lattice factors along each axis of a parallelepiped; empty for other shapes."""
         if SPOT_SHAPES[self.plan.crystals.shape].measure is not Measure.INDICES:
             return []
         return [
@@ -282,6 +283,6 @@ class _PixelTap(Tap):
 
 
 def _axis_factor(index: float, count: float) -> float:
-    """F_latt of a row of cells."""
+    """The lattice factor of a row of cells along one axis."""
     indices = np.array([index]), np.zeros(1), np.zeros(1)
     return float(lattice_factor.square(indices, np.array([count, 1.0, 1.0]))[0])

@@ -1,4 +1,4 @@
-"""Reading pixel traces: ours, those of instrumented programs, and -printout."""
+"""Reading traces of pixels: of cupysim, of instrumented programs, and of -printout."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from cupysim.parity.traces.vocabulary import (
 from cupysim.storage.reading import opened
 
 LARGEST = 2**28
-"""Bytes; more is not a trace which anybody reads."""
+"""Largest size of a trace file (bytes)."""
 
 LONGEST_INTEGER = 16
-"""Digits which float64 has; longer numbers are not counts."""
+"""Number of characters from which on a number is read as float64, not as an integer."""
 
 FIRST_OF_RESULT = "intensity_sum"
-"""The value with which our results begin."""
+"""Name of the first value of the result in traces of cupysim."""
 
 WRONG_JSON = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
-"""What JSON of another kind leads to."""
+"""Errors that JSON of another kind may cause."""
 
 _OURS = re.compile(r"^TRACE: (?:step (?P<where>.*)|(?P<name>\S+) = ?(?P<rest>.*))$")
 _OTHER = re.compile(r"^(?P<kind>TRACE_(?:C|PY)): ?(?P<name>[^\s=]+)(?:\s*=\s*|\s+)(?P<rest>.*)$")
@@ -43,11 +43,11 @@ _KEYED = re.compile(r"^([A-Za-z_]\w*):(.*)$")
 
 
 def looks_like_trace(head: bytes) -> bool:
-    """Whether a file which begins so is a trace rather than an image."""
+    """Whether a file with these first bytes is a trace and not an image."""
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:
-        # a character may be cut in two at the end
+        # the last character may be incomplete
         if error.start < len(head) - 4:
             return False
         text = head[: error.start].decode("utf-8")
@@ -60,19 +60,19 @@ def read(path: os.PathLike[str] | str) -> list[PixelTrace]:
     Parameters
     ----------
     path : path_like
-        What ``cupysim trace`` wrote, as lines or JSON; a log with lines ``TRACE_C:`` or
-        ``TRACE_PY:``; or standard output with nanoBragg's ``-printout``.
+        File to read: output of ``cupysim trace``, as lines or JSON; a log with lines ``TRACE_C:``
+        or ``TRACE_PY:``; or standard output of nanoBragg with ``-printout``.
 
     Returns
     -------
     list of PixelTrace
-        One for each pixel, with our names and SI units. The `Value.source` tells where each
-        number was read.
+        A trace for each pixel, with the names of cupysim and SI units. `Value.source` is the place
+        of a value in the file.
 
     Raises
     ------
     FileFormatError
-        If there is no trace in it, or a line of one is damaged.
+        If the file has no trace, or a line of one is damaged.
     """
     with opened(path) as stream:
         data = stream.read(LARGEST + 1)
@@ -95,7 +95,7 @@ def read(path: os.PathLike[str] | str) -> list[PixelTrace]:
 
 
 class _OurLog:
-    """Lines ``TRACE: name = numbers unit``."""
+    """Reader of lines ``TRACE: name = numbers unit``, the format of cupysim."""
 
     def __init__(self, path: object, lines: Sequence[str]) -> None:
         self.path, self.lines = path, lines
@@ -153,7 +153,10 @@ class _OurLog:
 
 
 class _OtherLog:
-    """Lines ``TRACE_C:name=value`` and ``TRACE_C: name v1 v2 v3`` of instrumented programs."""
+    """Reader of lines ``TRACE_C:name=value`` and ``TRACE_C: name v1 v2 v3``.
+
+    Instrumented programs print such lines.
+    """
 
     def __init__(self, path: object, lines: Sequence[str]) -> None:
         self.path, self.lines = path, lines
@@ -178,7 +181,7 @@ class _OtherLog:
         return self.traces
 
     def _end(self) -> None:
-        """The log of a pixel is complete."""
+        """Complete the trace of a pixel."""
         # these programs show the first source, spindle angle and domain of each sub-pixel
         where = {"source": 0, "phi": 0, "domain": 0}
         steps = [StepTrace(where, tuple(values)) for values in self.steps]
@@ -207,7 +210,7 @@ class _OtherLog:
         if alias.name == "photons" and value.numbers:
             value = _with_resolution(value, FLOAT32_RESOLUTION * abs(value.numbers[0]))
         if self.in_result and alias.part != RESULT:
-            # another log follows
+            # the trace of another pixel follows
             self._end()
         if alias.part == SETUP:
             self.setup.append(value)
@@ -219,14 +222,14 @@ class _OtherLog:
 
     def _add_to_step(self, value: Value) -> None:
         known = {each.name for each in self.steps[-1]} if self.steps else set()
-        # the pixel's position begins a step; a wavelength may stand there twice, in two units
+        # a repeated value begins a new step; only a wavelength may occur twice, in two units
         if not self.steps or (value.name in known and value.name != "wavelength"):
             self.steps.append([])
         self.steps[-1].append(value)
 
 
 def _read_printout(path: object, lines: Sequence[str]) -> list[PixelTrace]:
-    """What -printout prints: the last step of each pixel, with few digits."""
+    """Read the output of -printout: the last step of each pixel, with few digits."""
     traces, place = [], 0
     while place < len(lines):
         head = _PRINTOUT.search(lines[place])
@@ -290,7 +293,7 @@ def _printed_pixel(head: re.Match[str], lines: Sequence[str], place: int) -> Pix
 
 
 def _half_digit(number: float, digits: int) -> float:
-    """Half of the last of so many significant digits."""
+    """Half a unit of the last significant digit of a number with `digits` digits."""
     if number == 0.0 or not math.isfinite(number):
         return 0.0
     return 0.5 * 10.0 ** (math.floor(math.log10(abs(number))) - digits + 1)
@@ -301,7 +304,7 @@ def _read_json(path: object, text: str) -> list[PixelTrace]:
         content = json.loads(text)
         return [_pixel_from_json(entry) for entry in content]
     except (*WRONG_JSON, AttributeError) as error:
-        raise FileFormatError(path, f"no JSON which cupysim trace wrote ({error})") from error
+        raise FileFormatError(path, f"not the JSON of cupysim trace ({error})") from error
 
 
 def _pixel_from_json(entry: dict[str, Any]) -> PixelTrace:
@@ -350,7 +353,7 @@ def _pixel(path: object, text: str, line: int) -> tuple[int, int]:
 def _our_value(path: object, name: str, rest: str, line: int) -> Value:
     words, source = rest.split(), f"line {line}"
     if not words:
-        raise FileFormatError(path, f"{name}: nothing stands behind it", line)
+        raise FileFormatError(path, f"{name}: no value follows", line)
     try:
         return _converted(name, tuple(map(_parsed, words)), "", source)
     except ValueError:
@@ -365,7 +368,7 @@ def _our_value(path: object, name: str, rest: str, line: int) -> Value:
 
 
 def _numbers(text: str) -> tuple[float, ...] | None:
-    """Numbers between blanks, commas, semicolons and brackets; ``word:`` before one is skipped."""
+    """Numbers between blanks, commas, semicolons and brackets, without ``word:`` before them."""
     words = re.sub(r"[\[\]();,]", " ", text).split()
     try:
         return tuple(_parsed(word.split(":")[-1]) for word in words) or None

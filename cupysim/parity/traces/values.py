@@ -1,4 +1,4 @@
-"""What a trace consists of, as text and as JSON."""
+"""The parts of a trace, and their forms as text and JSON."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class Value:
     Parameters
     ----------
     name : str
-        Its name.
+        Name of the quantity.
     numbers : tuple of float or int
         A number, a vector, or the rows of a matrix one after the other.
     unit : str
-        Its unit in SI; empty for pure numbers.
+        SI unit; empty for pure numbers.
     text : str
-        What it is, if it is a word and no number.
+        The value, if it is a word and no number.
     resolution : float or tuple of float
-        How far a printed number may be from the computed one, of each number or of all; zero
-        where all digits are there.
+        Largest rounding error of a printed number, one for all numbers or for each; zero if all
+        digits are printed.
     source : str
-        Where it was read: line, and the name it has there.
+        Place in the file: the line, and the name of the quantity there.
     """
 
     name: str
@@ -39,12 +39,12 @@ class Value:
     source: str = ""
 
     def shown(self) -> str:
-        """The numbers and the unit."""
+        """The numbers and the unit, as text."""
         numbers = self.text or " ".join(_shown(number) for number in self.numbers)
         return f"{numbers} {self.unit}".rstrip()
 
     def line(self) -> str:
-        """``TRACE: name = numbers unit``."""
+        """The line ``TRACE: name = numbers unit``."""
         return f"TRACE: {self.name} = {self.shown()}"
 
 
@@ -55,11 +55,11 @@ class StepTrace:
     Parameters
     ----------
     where : dict of str to int
-        Layer, slow and fast sub-pixel, source, phi, domain; those which are known.
+        Numbers of layer, slow and fast sub-pixel, source, phi and domain, as far as they are known.
     values : tuple of Value
-        In the order of the computation.
+        Values in the order of the computation.
     is_last : bool
-        It is the last step of the pixel, whichever that is.
+        True if it is the last step of the pixel, whatever its numbers are.
     """
 
     where: dict[str, int]
@@ -74,13 +74,13 @@ class PixelTrace:
     Parameters
     ----------
     pixel : tuple of 2 int or None
-        Fast and slow number; None where a log does not tell.
+        Fast and slow coordinate; None if a log does not have them.
     setup : tuple of Value
-        What is the same for all its steps.
+        Values that are the same for all steps.
     steps : list of StepTrace
-        Those which were chosen.
+        The chosen steps.
     result : tuple of Value
-        From the sum to the photons.
+        Values from the sum to the photons.
     """
 
     pixel: tuple[int, int] | None
@@ -89,7 +89,7 @@ class PixelTrace:
     result: tuple[Value, ...] = ()
 
     def lines(self) -> Iterator[str]:
-        """The trace as text."""
+        """The trace as lines of text."""
         if self.pixel is not None:
             yield f"TRACE: pixel = {self.pixel[0]} {self.pixel[1]}"
         for value in self.setup:
@@ -103,7 +103,7 @@ class PixelTrace:
             yield value.line()
 
     def as_json(self) -> dict[str, Any]:
-        """The trace for `json.dump`."""
+        """The trace as content for `json.dump`."""
 
         def listed(values: Sequence[Value]) -> dict[str, Any]:
             return {
@@ -123,5 +123,5 @@ class PixelTrace:
 
 
 def _shown(number: float) -> str:
-    """A number with fifteen digits, a whole one without a point."""
+    """A number as text with fifteen digits; an integer has no decimal point."""
     return str(number) if isinstance(number, int) else f"{number:.{DIGITS}g}"

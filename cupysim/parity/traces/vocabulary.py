@@ -1,4 +1,4 @@
-"""Names and units of pixel traces: ours, and what other programs call the same."""
+"""Names and units in traces of pixels: those of cupysim, and those of other programs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ SETUP, STEP, RESULT = "setup", "step", "result"
 
 @dataclass(frozen=True)
 class Alias:
-    """What another program's name stands for.
+    """The meaning of another program's name.
 
     Parameters
     ----------
     name : str
-        Our name.
+        The name in cupysim.
     part : str
-        "setup", "step" or "result".
+        Part of the trace: "setup", "step" or "result".
     unit : str
-        The unit of its numbers, whatever the name says.
+        Unit of the numbers, even if the other program's name says otherwise.
     """
 
     name: str
@@ -101,34 +101,34 @@ ALIASES = {
     | {f"rot_{x}_star_A_inv": Alias(f"cell_{x}_star", SETUP, PER_ANGSTROM) for x in "abc"},
     "TRACE_PY": _COMMON,
 }
-"""Names of other programs, by the prefix of their lines."""
+"""Names of other programs and their meanings, by the prefix of the lines."""
 
 KEYED_ALIASES = {
-    # metres which were divided by a thousand once more
+    # the program divides metres by a thousand
     "beam_center_m.X": Alias("beam_centre_x", SETUP, "km"),
     "beam_center_m.Y": Alias("beam_centre_y", SETUP, "km"),
     "beam_center_m.pixel_mm": Alias("pixel_size", SETUP, "mm"),
 }
-"""Numbers with a word of their own, in lines of several."""
+"""Names of numbers in lines that hold several numbers, each with its own word."""
 
 INSTEAD = {"photons_before_rounding": "photons"}
-"""What stands for a value which only one of two traces has."""
+"""Value to compare with instead, if the other trace does not have this one."""
 
 FLOAT32_RESOLUTION = 2.0**-24
-"""Of numbers which one program rounds to float32, relative."""
+"""Relative rounding error of float32, for numbers that one program rounds to it."""
 
 FLOAT32_TINY = 2.0**-126
-"""What float32 cannot tell from zero with all its digits."""
+"""Smallest normal number of float32. Below it, digits are lost."""
 
 PHOTONS = ("photons", "photons_before_rounding")
-"""Values which end as float32."""
+"""Names of values that end as float32."""
 
 _LENGTHS = {
     "km": 3, "m": 0, "meter": 0, "meters": 0, "metre": 0, "metres": 0, "mm": -3, "um": -6,
     "micron": -6, "microns": -6, "nm": -9, "A": -10, "\u00c5": -10, "\u212b": -10,
     "angstrom": -10, "angstroms": -10, "Angstrom": -10, "Angstroms": -10,
 }  # fmt: skip
-"""Powers of ten, so that powers of a unit are exact."""
+"""Units of length as powers of ten in metres, so that powers of a unit are exact."""
 
 DEGREE = math.pi / 180.0
 
@@ -145,17 +145,18 @@ _POWER = re.compile(r"(?:(?:photons?|1)/)?(?P<unit>[^\W\d_]+)(?:_inv|(?:\^|\*\*)
 
 @cache
 def to_si(unit: str) -> tuple[str, float] | None:
-    """The SI unit of a unit, and the factor which converts to it.
+    """The SI unit for a unit, and the factor that converts to it.
 
     Parameters
     ----------
     unit : str
-        Such as ``mm``, ``1/A``, ``A^-1``, ``photons/m^2``, ``deg``; empty for pure numbers.
+        A unit such as ``mm``, ``1/A``, ``A^-1``, ``photons/m^2`` or ``deg``; empty for pure
+        numbers.
 
     Returns
     -------
     tuple of str and float, or None
-        None for a unit which is not known.
+        SI unit and factor; None for an unknown unit.
 
     Examples
     --------
