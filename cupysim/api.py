@@ -184,7 +184,7 @@ def fit(
     evaluations : int, optional
         Largest number of images of the last fit.
     largest_misfit : float, optional
-        Largest reduced chi-squared with which the fit counts as a solution. By default the
+        Largest reduced chi-squared with which the fit may count as a solution. By default the
         largest value that noise alone may give: 5 standard deviations above 1.
     backend, threads, devices : optional
         As for `simulate`.

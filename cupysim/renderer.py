@@ -26,7 +26,7 @@ from cupysim.plan.render_plan import RenderPlan
 
 
 class Renderer:
-    """Renders many experiments, and keeps device, kernels, buffers and tables between calls.
+    """Renders experiments, and keeps device, kernels, buffers and tables between calls.
 
     Structure factors and orientations stay on the device as long as the experiments share them.
     Make variations of an experiment with `dataclasses.replace`, which keeps the other parts.

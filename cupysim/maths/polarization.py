@@ -8,7 +8,7 @@ from cupysim.maths.arrays import Array, Components, array_namespace, cross, unit
 def polarization_factor(
     kahn: float, incident: Array, diffracted: list[Array], axis: Array
 ) -> Array:
-    """Polarization factor: ratio of the scattering to that without polarization effects.
+    """Polarization factor: the factor of r_e^2 in the scattering of an electron.
 
     Parameters
     ----------
