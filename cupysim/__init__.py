@@ -1,7 +1,6 @@
 """Simulate X-ray diffraction images of small crystals on an absolute scale.
 
-The names below are loaded when they are first used, so that the command's
-help does not wait for NumPy.
+Each name below is loaded on its first use. The command's help therefore does not wait for NumPy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The Python way in: describe an experiment, simulate it, save the image."""
+"""The main functions for Python users: simulate an experiment, differentiate it, fit it."""
 
 from __future__ import annotations
 
@@ -30,42 +30,45 @@ def simulate(
     devices: Sequence[int] | None = None,
     gradients: str | Iterable[str] | None = None,
 ) -> Image:
-    """Simulate an experiment.
+    """Simulate the image of an experiment.
 
     Parameters
     ----------
     experiment : Experiment
-        What to simulate.
+        Experiment to simulate.
     backend : str, optional
-        Which backend computes it: "cuda", "host", "numpy", or "auto" for the first of
-        these which works.
+        Backend that computes the image: "cuda", "host", "numpy", or "auto" for the first of
+        these that works.
     observer : Observer, optional
-        Hears how far the render is; a `cupysim.backends.numpy.tap.Tap` hears every
-        step of the NumPy backend, which is then used.
+        Object that receives the progress of the render. A
+        `cupysim.backends.numpy.tap.Tap` receives every step; it needs the NumPy backend,
+        and "auto" then chooses that backend.
     precision : str, optional
-        "double": within 1e-6 of each pixel. "mixed": within 1e-6 of the image's
+        "double": errors below 1e-6 of each pixel. "mixed": errors below 1e-6 of the image's
         maximum, and faster.
     threads : int, optional
-        Threads of the host backend; one on each core without it.
+        Number of threads of the host backend. By default one for each core.
     devices : sequence of int, optional
-        GPUs which share the work of the cuda backend; all without it.
+        Numbers of the GPUs that share the work of the cuda backend. By default all GPUs.
     gradients : str or iterable of str, optional
-        Parameters with which the image is differentiated, see `render_gradients`; the result
-        is the image's ``gradients``. All quirks must be corrected, as they are by default.
+        Parameters with respect to which the image is differentiated, see `render_gradients`.
+        The derivatives are in the image's ``gradients``. All quirks must be corrected, as they
+        are by default.
 
     Returns
     -------
     Image
-        Expected photons, with statistics and ways to save it.
+        Expected photons, with statistics and methods to save them.
 
     Raises
     ------
     CupysimError
-        If the experiment is impossible, or there is no such backend here.
+        If the experiment is impossible, or the backend does not exist or does not work on this
+        computer.
 
     Examples
     --------
-    A cubic crystal of 5 x 5 x 5 cells, all structure factors 100 electrons:
+    A cubic crystal of 5 x 5 x 5 cells; all structure factors are 100 electrons:
 
     >>> from cupysim import Beam, Crystal, Detector, Experiment, StructureFactors, UnitCell
     >>> experiment = Experiment(
@@ -96,38 +99,40 @@ def render_gradients(
     threads: int | None = None,
     devices: Sequence[int] | None = None,
 ) -> Gradients:
-    """Differentiate an image with parameters of the experiment.
+    """Differentiate an image with respect to parameters of the experiment.
 
     Parameters
     ----------
     experiment : Experiment
-        What is simulated, with all quirks corrected, as they are by default.
+        Experiment to simulate. All quirks must be corrected, as they are by default.
     names : str or iterable of str
-        Parameters: misset_x, misset_y, misset_z, cell_a, cell_b, cell_c, cell_alpha, cell_beta,
-        cell_gamma, n_a, n_b, n_c, mosaic_spread, wavelength, distance, beam_fast, beam_slow,
-        rotation_x, rotation_y, rotation_z, twotheta, phi, fluence, scale, structure_factors;
-        misset, cell, n_cells, beam_centre and rotation for all of a group. A text has commas
-        between them. Units are SI, but Angstrom for cell edges.
+        Names of parameters: misset_x, misset_y, misset_z, cell_a, cell_b, cell_c, cell_alpha,
+        cell_beta, cell_gamma, n_a, n_b, n_c, mosaic_spread, wavelength, distance, beam_fast,
+        beam_slow, rotation_x, rotation_y, rotation_z, twotheta, phi, fluence, scale,
+        structure_factors. The names misset, cell, n_cells, beam_centre and rotation stand for
+        all parameters of their group. A string has commas between the names. Units are SI,
+        except for cell edges, which are in Angstrom.
     backend : str, optional
-        Which backend computes it, as for `simulate`.
+        Backend that computes the derivatives, as for `simulate`.
     observer : Observer, optional
-        Hears how far it is.
+        Object that receives the progress.
     threads, devices : optional
         As for `simulate`.
 
     Returns
     -------
     Gradients
-        The image in double precision, and its derivative with each parameter.
+        The image in double precision, and its derivative with respect to each parameter.
 
     Raises
     ------
     CupysimError
-        If an image of this kind has no derivatives, or not with one of the parameters.
+        If an image of this kind has no derivatives, or none with respect to one of the
+        parameters.
 
     Examples
     --------
-    How the photons change when the crystal turns, and when the detector moves away:
+    Change of the photons when the crystal turns, and when the detector moves away:
 
     >>> experiment = from_args("-cell 100 -default_F 100 -N 5 -detpixels 64 -corrected")
     >>> gradients = render_gradients(experiment, "misset, distance")
@@ -156,33 +161,35 @@ def fit(
     devices: Sequence[int] | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Refined:
-    """Fit an experiment to an image.
+    """Fit parameters of an experiment to an image.
 
     Parameters
     ----------
     experiment : Experiment
-        The start, with all quirks corrected, as they are by default.
+        Start of the fit. All quirks must be corrected, as they are by default.
     counts : ndarray, shape (n_slow, n_fast)
-        Photons counted, without offset.
+        Counted photons, without offset.
     names : str or sequence of str, optional
         Free parameters, as for `render_gradients`.
     used : ndarray of bool, shape (n_slow, n_fast), optional
-        Pixels which take part; those next to the beam never do.
+        Pixels to fit. Pixels next to the direct beam are never used. By default all pixels with
+        finite counts.
     target : str, optional
-        "poisson", the likelihood of counts; or "squares", differences weighted by them.
-    within : mapping, optional
-        How far parameters may go from their start, in the units of `Refined`.
+        "poisson": likelihood of the counts. "squares": squared differences, weighted by the
+        counts.
+    within : mapping of str to float, optional
+        Largest change of each parameter from its start, in the units of `Refined`.
     search : float, optional
-        How far (degrees) the orientation is scanned first; 0 for not at all.
+        Largest misorientation that is scanned before the fit (degrees). 0 for no scan.
     evaluations : int, optional
-        Images of the last fit, at most.
+        Largest number of images of the last fit.
     largest_misfit : float, optional
-        Chi-squared, over that of noise, up to which a fit is taken for a solution; without it,
-        as far as noise alone may take it.
+        Largest reduced chi-squared with which the fit may count as a solution. By default the
+        largest value that noise alone may give: 5 standard deviations above 1.
     backend, threads, devices : optional
         As for `simulate`.
     tell : callable, optional
-        Is told in lines what is done.
+        Function that receives lines of text about the progress.
 
     Returns
     -------
@@ -192,7 +199,7 @@ def fit(
     Raises
     ------
     CupysimError
-        If the image has another size than the detector, or nothing can be refined.
+        If the image and the detector differ in size, or nothing can be refined.
     """
     if not isinstance(experiment, Experiment):
         raise CupysimError(f"fit: expected an Experiment, got a {type(experiment).__name__}")
@@ -217,17 +224,17 @@ def fit(
 
 
 def from_args(words: str | Sequence[str]) -> Experiment:
-    """An experiment from command-line options.
+    """Make an experiment from command-line options.
 
     Parameters
     ----------
     words : str or sequence of str
-        Options as for the command; a text is split like a shell does it.
+        Options of the drop-in command. A string is split as a shell splits it.
 
     Returns
     -------
     Experiment
-        What the command would simulate.
+        The experiment that the command would simulate.
 
     Raises
     ------

@@ -1,14 +1,14 @@
 """The errors and warnings of cupysim.
 
-Every message says what was wrong, where, and what is accepted. A
-`CupysimError` is the user's to mend; anything else which escapes is a defect.
+Every message says what is wrong, where it is wrong, and what is accepted. The user can fix the
+cause of a `CupysimError`. Any other exception is a defect of cupysim.
 """
 
 from __future__ import annotations
 
 
 class CupysimError(Exception):
-    """Base of all errors which the user's input or machine can cause."""
+    """Base class of all errors that the user's input or computer can cause."""
 
 
 class OptionError(CupysimError):
@@ -17,9 +17,9 @@ class OptionError(CupysimError):
     Parameters
     ----------
     option : str
-        The option as the user wrote it.
+        Option as the user wrote it.
     problem : str
-        What is wrong and what is accepted.
+        What is wrong, and what is accepted.
     """
 
     def __init__(self, option: str, problem: str) -> None:
@@ -29,16 +29,16 @@ class OptionError(CupysimError):
 
 
 class FileFormatError(CupysimError):
-    """A file cannot be read as what it should be.
+    """A file does not have the expected format.
 
     Parameters
     ----------
     path : str
-        The file.
+        File name, for the message.
     problem : str
-        What is wrong and what is accepted.
+        What is wrong, and what is accepted.
     line : int, optional
-        The line of the file, counted from 1.
+        Line of the file, counted from 1.
     """
 
     def __init__(self, path: object, problem: str, line: int | None = None) -> None:
@@ -49,16 +49,16 @@ class FileFormatError(CupysimError):
 
 
 class ModelError(CupysimError):
-    """Parts of an experiment are impossible or do not fit each other."""
+    """Parts of an experiment are impossible, or do not fit together."""
 
 
 class DeviceError(CupysimError):
-    """What computes does not work, whatever it is to compute."""
+    """A backend or its device does not work, independent of the experiment."""
 
 
 class OutOfMemory(DeviceError, MemoryError):  # noqa: N818  # as Python's own
-    """A device has too little memory, of which another image may take less."""
+    """A device has too little memory for this image; another image may need less."""
 
 
 class CupysimWarning(UserWarning):
-    """Something the user ought to know, with which the run goes on."""
+    """A message that the user should know; the run continues."""

@@ -1,4 +1,4 @@
-"""A simulated image: statistics, integers, noise, files."""
+"""A simulated image: its statistics, integer images, noise, spots and files."""
 
 from __future__ import annotations
 
@@ -33,29 +33,29 @@ from cupysim.provenance import image_record
 from cupysim.storage.safe_writing import OutputFiles
 
 ROWS_AT_ONCE = 64
-"""Rows to which noise is applied together, to spare memory."""
+"""Rows that get noise at the same time; few, to save memory."""
 
 LARGEST_EXPECTATION = 2.0**60
-"""Expected photons beyond which NumPy draws none; such a pixel is saturated anyway."""
+"""Largest expected photons for which NumPy draws counts; such a pixel is saturated anyway."""
 
 DEFAULT_OFFSET = 40.0
-"""Offset of integer images, as of the command line."""
+"""Offset of integer images (counts), as on the command line."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Image:
-    """A simulated image.
+    """A simulated image of expected photons, as `simulate` returns it.
 
     Parameters
     ----------
     experiment : Experiment
-        What was simulated.
+        Experiment that was simulated.
     plan : RenderPlan
-        How it was computed.
+        Plan from which the backend computed the image.
     rendered : Rendered
-        What the backend gave back.
+        Result of the backend.
     gradients : Gradients, optional
-        Derivatives of the image, where they were wanted.
+        Derivatives of the image, if they were requested.
     """
 
     experiment: Experiment
@@ -76,26 +76,26 @@ class Image:
 
     @property
     def array(self) -> np.ndarray:
-        """Expected photons in each pixel, float32, shape (n_slow, n_fast)."""
+        """Expected photons in each pixel: ndarray of float32, shape (n_slow, n_fast)."""
         return self.rendered.image[0, 0]
 
     @property
     def region(self) -> tuple[slice, slice]:
-        """Rows and columns which were computed."""
+        """Rows and columns that were computed, as slices of `array`."""
         return self.plan.rows, self.plan.columns
 
     @cached_property
     def statistics(self) -> Statistics:
-        """Maximum, mean and spread."""
+        """Maximum, mean and standard deviation of the expected photons."""
         return image_statistics(self.plan, self.rendered, self.experiment.policy)
 
     def integers(self, scale: float = 0.0, offset: float = DEFAULT_OFFSET) -> np.ndarray:
-        """The image without noise, scaled to 16 bits.
+        """The image without noise, scaled to 16-bit integers.
 
         Parameters
         ----------
         scale : float, optional
-            Counts per photon; automatic if not above zero.
+            Counts per photon. Automatic if it is not above zero.
         offset : float, optional
             Counts of a pixel without photons.
 
@@ -112,17 +112,16 @@ class Image:
         Parameters
         ----------
         scale : float, optional
-            Grey values per photon; automatic if not above zero.
+            Grey values per photon. Automatic if it is not above zero.
         fallback : float, optional
-            Automatic scale of an image which is the same everywhere; that of
-            the scaled integers without it.
+            Automatic scale of an image with one value everywhere. By default that of `integers`.
 
         Returns
         -------
         grey : ndarray of uint8, shape (n_slow, n_fast)
             Grey values.
         scale : float
-            The scale which was used.
+            Grey values per photon that were used.
         """
         if scale <= 0.0:
             flat = self.scale() if fallback is None else fallback
@@ -130,37 +129,42 @@ class Image:
         return digitising.grey(self.array, scale, self.region), scale
 
     def scale(self, scale: float = 0.0) -> float:
-        """The given scale, or the automatic one if it is not above zero."""
+        """The given scale (counts per photon), or the automatic scale if it is not above zero."""
         return scale if scale > 0.0 else digitising.automatic_scale(self.statistics.maximum)
 
     @cached_property
     def spots(self) -> Spots:
-        """Predicted spots, the strongest first, as a structured array.
+        """Predicted spots as a structured array, the strongest first.
 
-        Columns: Miller indices ``h``, ``k``, ``l``; position ``fast``, ``slow`` (pixels from the
-        outer corner of the first pixel); ``F`` (electrons); ``excitation``, the partiality of a
-        still; expected ``photons``; ``panel``. ``spots.to_dataframe()`` makes a pandas table.
+        The columns are:
+
+        * ``h``, ``k``, ``l``: Miller indices;
+        * ``fast``, ``slow``: position (pixels from the outer corner of the first pixel);
+        * ``F``: structure factor (electrons); ``excitation``: partiality of a still;
+        * ``photons``: expected photons; ``panel``: number of the panel.
+
+        ``spots.to_dataframe()`` returns a pandas table.
         """
         return predict_spots(self.plan)
 
     def counts(self, rng: int | RandomStream | np.random.Generator) -> np.ndarray:
-        """Photons counted in each pixel: expected photons with Poisson noise.
+        """Counted photons in each pixel: expected photons with Poisson noise.
 
         Parameters
         ----------
         rng : int, RandomStream or numpy.random.Generator
-            A seed of the C program's generator, its state, or a generator of NumPy, which is
-            faster where many photons are counted.
+            Seed of the C program's generator, its state, or a NumPy generator. The latter is
+            faster if the image has many photons.
 
         Returns
         -------
         ndarray of int32, shape (n_slow, n_fast)
-            Photons; zero where nothing was computed.
+            Counted photons. Zero in pixels that were not computed.
 
         Raises
         ------
         CupysimError
-            If the generator is none of these.
+            If `rng` has another type.
 
         Examples
         --------
@@ -177,19 +181,19 @@ class Image:
         return self.count_photons(rng)[0]
 
     def count_photons(self, seed: int | RandomStream) -> tuple[np.ndarray, float]:
-        """Photons counted in each pixel with the C program's noise, and their sum.
+        """Counted photons in each pixel with the C program's noise, and their sum.
 
         Parameters
         ----------
         seed : int or RandomStream
-            Seed of the C program's generator, or its state.
+            Seed of the C program's generator, or state of that generator.
 
         Returns
         -------
         counts : ndarray of int32, shape (n_slow, n_fast)
-            Photons; zero where nothing was computed.
+            Counted photons. Zero in pixels that were not computed.
         photons : float
-            Photons counted altogether, also those that do not fit an int32.
+            Sum of all counted photons, including those that do not fit into an int32.
 
         Raises
         ------
@@ -225,24 +229,24 @@ class Image:
         spots: bool = False,
         indices: bool = False,
     ) -> None:
-        """Show the image in a window or a notebook, or write a picture.
+        """Show the image in a window or a notebook, or write it as a picture.
 
         Parameters
         ----------
         path : path_like, optional
-            Write a picture (.png, .pdf, .svg, .jpg) instead of opening a window.
+            Picture file to write (.png, .pdf, .svg, .jpg). By default a window opens.
         counts : ndarray, shape (n_slow, n_fast), optional
-            Show these photons, as from `counts`, instead of the expected ones.
+            Counted photons to show, for example from `counts`. By default the expected photons.
         scale : {"log", "sqrt", "linear"}, optional
-            How grey values follow photons.
+            Scale between photons and grey values.
         vmin, vmax : float, optional
-            Photons shown white and black; by default the median and a high percentile.
+            Photons shown as white and as black. By default the median and a high percentile.
         cmap : str, optional
-            A colour map of matplotlib.
+            Name of a matplotlib colour map.
         rings : sequence of float, optional
-            Resolutions of the rings (Angstrom); an empty sequence for none; four by default.
+            Resolutions of the rings (Angstrom). By default four; an empty sequence draws none.
         spots, indices : bool, optional
-            Mark predicted spots, and write their Miller indices.
+            Mark the predicted spots; write their Miller indices.
 
         Raises
         ------
@@ -268,7 +272,7 @@ class Image:
         show_figure(draw, path, "image.show(path)")
 
     def _repr_png_(self) -> bytes | None:
-        """A quick look for notebooks."""
+        """The image as a PNG picture, which notebooks show."""
         if find_spec("PIL") is None:
             return None
         stream = BytesIO()
@@ -278,12 +282,12 @@ class Image:
     def noisy(
         self, seed: int | RandomStream, offset: float = DEFAULT_OFFSET
     ) -> tuple[np.ndarray, float, int]:
-        """The image with photon noise.
+        """The image with photon noise as 16-bit integers.
 
         Parameters
         ----------
         seed : int or RandomStream
-            Seed of the C program's generator, or its state.
+            Seed of the C program's generator, or state of that generator.
         offset : float, optional
             Counts of a pixel without photons.
 
@@ -292,9 +296,9 @@ class Image:
         image : ndarray of uint16, shape (n_slow, n_fast)
             Counts.
         photons : float
-            Photons counted altogether.
+            Sum of all counted photons.
         overloads : int
-            Pixels clipped at 65535.
+            Number of pixels clipped at 65535.
         """
         counts, photons = self.count_photons(seed)
         image, overloads = self.digitized(counts, offset)
@@ -303,12 +307,12 @@ class Image:
     def digitized(
         self, counts: np.ndarray, offset: float = DEFAULT_OFFSET
     ) -> tuple[np.ndarray, int]:
-        """Photon counts as a detector with an offset and 16 bits gives them.
+        """Convert counted photons to the counts of a 16-bit detector with an offset.
 
         Parameters
         ----------
         counts : ndarray of int32, shape (n_slow, n_fast)
-            What `counts` gave.
+            Counted photons, as from `counts`.
         offset : float, optional
             Counts of a pixel without photons.
 
@@ -317,7 +321,7 @@ class Image:
         image : ndarray of uint16, shape (n_slow, n_fast)
             Counts.
         overloads : int
-            Pixels clipped at 65535.
+            Number of pixels clipped at 65535.
         """
         image = np.zeros(self.array.shape, dtype=np.uint16)
         source, sink, overloads = counts[self.region], image[self.region], 0
@@ -333,21 +337,21 @@ class Image:
         provenance: Mapping[str, str | int | float] | None = None,
         record: Mapping[str, Any] | None = None,
     ) -> nexus.Content:
-        """What goes into a NeXus/HDF5 file.
+        """Collect the content of a NeXus/HDF5 file.
 
         Parameters
         ----------
         counts : ndarray of int32, shape (n_slow, n_fast), optional
-            Photons counted.
+            Counted photons.
         provenance : mapping, optional
-            How the image was made, in a few words.
+            Short entries on how the image was made.
         record : mapping, optional
-            All that is known of it; without, versions, digests and what computed it.
+            Full record of how the image was made. By default versions, digests and the backend.
 
         Returns
         -------
         Content
-            With predicted spots.
+            Experiment, image, counted photons, predicted spots and record.
         """
         if record is None:
             record = image_record(self.rendered.made_by, self.array, counts, self.statistics)
@@ -357,21 +361,21 @@ class Image:
         )  # fmt: skip
 
     def save(self, path: os.PathLike[str] | str, seed: int | None = None) -> None:
-        """Write the image; the name's suffix tells the format.
+        """Write the image to a file. The suffix of the name chooses the format.
 
         Parameters
         ----------
         path : path_like
-            ``.bin``: float image; ``.img``: SMV; ``.pgm``: greymap; ``.h5``: NeXus/HDF5;
-            ``.png``: a quick look.
+            File to write. ``.bin``: float image; ``.img``: SMV; ``.pgm``: greymap; ``.h5``:
+            NeXus/HDF5; ``.png``: picture.
         seed : int, optional
-            Write photons counted with noise of this seed, as SMV or HDF5, not a scaled image
-            or expected photons.
+            Seed of the noise. With a seed, an SMV file has counted photons instead of the scaled
+            image, and an HDF5 file has counted photons in addition to the expected photons.
 
         Raises
         ------
         CupysimError
-            If the suffix is another, or the file cannot be written.
+            If the name has another suffix, or the file cannot be written.
         """
         suffix = Path(path).suffix.lower()
         if suffix not in (".bin", ".img", ".pgm", ".h5", ".png"):

@@ -14,24 +14,27 @@ from cupysim.plan.render_plan import RenderPlan
 from cupysim.quirks import Quirk, Quirks
 
 ROWS_AT_ONCE = 256
+"""Rows that are summed together; few, to save memory."""
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of the rendered pixels of one image.
+    """Statistics of the rendered pixels of one image.
 
     Parameters
     ----------
     maximum : float
-        Largest value, 0 if nothing is above zero (photons).
+        Largest value (photons). 0 if no pixel is above zero.
     maximum_at : tuple of 2 float
-        Fast and slow position (m) of the largest value's last sub-pixel.
+        Fast and slow position (m) of the last sub-pixel of the pixel with the largest value.
     mean, rms : float
-        Over the rendered pixels (photons); rms divides by n - 1.
+        Mean and root mean square of the rendered pixels (photons). The rms divides by n - 1.
     rmsd : float
-        Standard deviation over the region, masked pixels included (quirk Q44).
+        Standard deviation (photons) over the region, including masked pixels unless quirk Q44 is
+        corrected.
     solid_angle : float
-        Sum of solid angles over steps (sr; quirk Q35).
+        Sum of the solid angles of all pixels (sr), with the C program's count of steps unless
+        quirk Q35 is corrected.
     """
 
     maximum: float
@@ -43,21 +46,21 @@ class Statistics:
 
 
 def image_statistics(plan: RenderPlan, rendered: Rendered, quirks: Quirks) -> Statistics:
-    """Statistics of the first shot's first panel.
+    """Compute the statistics of the first panel of the first shot.
 
     Parameters
     ----------
     plan : RenderPlan
-        What was rendered.
+        Plan that was rendered.
     rendered : Rendered
-        The result.
-    quirks : Quirks, optional
-        Which quirks are corrected: Q35, Q44.
+        Result of the backend.
+    quirks : Quirks
+        Corrected quirks of nanoBragg; Q35 and Q44 matter here.
 
     Returns
     -------
     Statistics
-        Sums are taken in raster order, so that they are the C program's.
+        Statistics from sums in raster order. Their rounding is that of the C program.
     """
     image = rendered.image[0, 0]
     region = image[plan.rows, plan.columns]
@@ -98,7 +101,7 @@ def serial_sum(start: float, values: np.ndarray) -> float:
     Returns
     -------
     float
-        The sum; its rounding depends on the order, unlike that of `np.sum`.
+        Sum of all. Its rounding depends on the order of the numbers, unlike that of `np.sum`.
     """
     if len(values) == 0:
         return start
@@ -106,7 +109,7 @@ def serial_sum(start: float, values: np.ndarray) -> float:
 
 
 def _add_up(region: np.ndarray) -> tuple[float, tuple[int, int], float, float]:
-    """What `cupysim.native.tools.add_up` does, in NumPy."""
+    """Maximum, its place, sum and sum of squares: `cupysim.native.tools.add_up` in NumPy."""
     total = squares = 0.0
     for rows in _bands(region):
         values = region[rows].reshape(-1)
@@ -117,7 +120,7 @@ def _add_up(region: np.ndarray) -> tuple[float, tuple[int, int], float, float]:
 
 
 def _add_deviations(region: np.ndarray, mean: float) -> float:
-    """What `cupysim.native.tools.add_deviations` does, in NumPy."""
+    """Sum of squared deviations: `cupysim.native.tools.add_deviations` in NumPy."""
     deviations = 0.0
     for rows in _bands(region):
         difference = region[rows].reshape(-1).astype(np.float64) - mean

@@ -1,4 +1,4 @@
-"""Libraries which only some file formats need."""
+"""Optional libraries, which only some functions and file formats need."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXTRAS = {
     "torch": "torch",
     "distributed": "dask",
 }
-"""Which extra of the package brings a library."""
+"""Extra of the package that installs each library."""
 
 
 def require(library: str, purpose: str) -> Any:
@@ -28,19 +28,19 @@ def require(library: str, purpose: str) -> Any:
     Parameters
     ----------
     library : str
-        Its module, perhaps with a submodule.
+        Name of the module, with or without a submodule.
     purpose : str
-        What cannot be done without it, as the beginning of a sentence.
+        Function that needs the library, as the beginning of the error message.
 
     Returns
     -------
     module
-        The module.
+        Imported module.
 
     Raises
     ------
     CupysimError
-        If it is not installed; the message says how to install it.
+        If the library is not installed. The message says how to install it.
     """
     name = library.split(".")[0]
     try:

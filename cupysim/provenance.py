@@ -1,4 +1,4 @@
-"""How an image was made: versions, digests, and what computed it."""
+"""Records of how an image was made: versions, digests, backend and devices."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from cupysim.image_statistics import Statistics
 from cupysim.native import sources
 
 PACKAGES = ("numpy", "scipy", "h5py", "gemmi", "hdf5plugin")
-"""Libraries on whose versions a result may depend."""
+"""Libraries that can affect a result; a record has their versions."""
 
 KERNELS = (".cu", ".cuh", ".cpp")
+"""Suffixes of the compiled kernels' source files."""
 
 CHUNK = 2**20
-"""Bytes of a file which are read together."""
+"""Bytes of a file that are read at a time."""
 
 
 def image_record(
@@ -32,23 +33,23 @@ def image_record(
     counts: np.ndarray | None,
     statistics: Statistics,
 ) -> dict[str, Any]:
-    """What is known of an image, however it came about.
+    """Record of one image: versions, backend, digests and statistics.
 
     Parameters
     ----------
     made_by : MadeBy
-        What computed it.
+        Backend and devices that computed the image.
     expected : ndarray of float32, shape (n_slow, n_fast)
         Expected photons.
     counts : ndarray of int32, shape (n_slow, n_fast), or None
-        Photons counted.
+        Counted photons.
     statistics : Statistics
-        Of the expected photons.
+        Statistics of the expected photons.
 
     Returns
     -------
     dict
-        For `json.dump`.
+        Record that `json.dump` can write.
     """
     return {
         "cupysim": cupysim.__version__,
@@ -63,7 +64,7 @@ def image_record(
 
 
 def versions(made_by: MadeBy) -> dict[str, str]:
-    """Versions of all that a result may depend on."""
+    """Versions of cupysim, its sources, Python, the system and the libraries a result uses."""
     found = {
         "cupysim": cupysim.__version__,
         "sources": sources_digest(),
@@ -84,7 +85,10 @@ def versions(made_by: MadeBy) -> dict[str, str]:
 
 @cache
 def sources_digest() -> str:
-    """Of the package and of the kernel's sources: tells versions with one number apart."""
+    """Digest of the sources of the package and of the kernels.
+
+    It distinguishes versions of the sources that have the same version number.
+    """
     found = hashlib.sha256()
     parts: list[Any] = sorted(Path(cupysim.__file__).parent.rglob("*.py"))
     kernels = [each for each in sources.folder().iterdir() if each.name.endswith(KERNELS)]
@@ -94,24 +98,24 @@ def sources_digest() -> str:
 
 
 def digest(array: np.ndarray) -> str:
-    """SHA-256 of the numbers of an array, row after row, little-endian."""
+    """SHA-256 of the numbers of an array, in row order and little-endian."""
     little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     return hashlib.sha256(little.data).hexdigest()
 
 
 def file_record(path: os.PathLike[str] | str) -> dict[str, Any]:
-    """Name, size and SHA-256 of a file; no digest of what can be read but once.
+    """Record of a file: its name, size and SHA-256.
 
     Parameters
     ----------
     path : path_like
-        The file.
+        File to describe. A pipe is not read, because it can be read only once.
 
     Returns
     -------
     dict
-        With ``path``, ``bytes`` and ``sha256``; the last two None for pipes and files which are
-        gone.
+        ``path``, ``bytes`` and ``sha256``. The last two are None for pipes and for files that no
+        longer exist.
     """
     record: dict[str, Any] = {"path": os.fspath(path), "bytes": None, "sha256": None}
     if not os.path.isfile(path):

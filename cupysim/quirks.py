@@ -1,8 +1,8 @@
-"""The numbered behaviours of nanoBragg that surprise its users, and which of them are corrected.
+"""The quirks of nanoBragg: surprising behaviours with numbers, reproduced or corrected.
 
-The drop-in command reproduces them, because files must come out equal; experiments made in Python
-are right unless told otherwise. A run in which one of them has an effect says so once. Numbers are
-those of docs/quirks.md, which describes each in full.
+The drop-in command reproduces quirks, because it must write the same files as nanoBragg.
+Experiments made in Python correct them by default. If a quirk has an effect on a run, cupysim warns
+once. docs/quirks.md describes each quirk under the same number.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Policy = Literal["reproduced", "reproduced with a warning", "error", "mended"]
 
 
 class Quirk(IntEnum):
-    """One behaviour of nanoBragg, by its number in docs/quirks.md."""
+    """One surprising behaviour of nanoBragg. The value is its number in docs/quirks.md."""
 
     TWOTHETA_AXIS_SETS_TWOTHETA = 1
     MISSET_SEED_SETS_MISSET = 2
@@ -77,31 +77,33 @@ class Quirk(IntEnum):
 
     @property
     def title(self) -> str:
-        """The behaviour in a few words."""
+        """Title of the quirk: the behaviour in a few words."""
         return TABLE[self][0]
 
     @property
     def policy(self) -> Policy:
-        """What the drop-in command does about it."""
+        """Policy of the drop-in command: reproduced, with or without a warning, error or mended."""
         return TABLE[self][1]
 
 
 class QuirkWarning(CupysimWarning):
-    """A quirk of the C program has an effect on this run.
+    """Warning that a quirk of the C program has an effect on this run.
+
+    The attribute ``number`` is the number of the quirk.
 
     Parameters
     ----------
     quirk : Quirk
-        The quirk.
+        Quirk that has the effect.
     effect : str
-        What it does to this run, and what the user can do.
+        Effect on this run, and what the user can do.
     can_be_mended : bool, optional
-        Correcting the quirk changes this effect, which is then said.
+        Whether a correction of the quirk removes this effect. The message then names the option.
     """
 
     def __init__(self, quirk: Quirk, effect: str, can_be_mended: bool = True) -> None:
-        mends = can_be_mended and quirk in CORRECTABLE
-        remedy = f"; -corrected Q{quirk:d} mends it" if mends else ""
+        is_correctable = can_be_mended and quirk in CORRECTABLE
+        remedy = f"; -corrected Q{quirk:d} corrects it" if is_correctable else ""
         super().__init__(f"Q{quirk:d}: {effect}{remedy}")
         self.number = int(quirk)
 
@@ -167,31 +169,31 @@ TABLE: dict[Quirk, tuple[str, Policy]] = {
     Quirk.EXIT_STATUS: ("exit status 0 after nonsense", _E),
     Quirk.OPTION_UNITS: ("a unit in an option's name does not count", _W),
 }
-"""Title and policy of each."""
+"""Title and policy of each quirk."""
 
 CORRECTABLE = frozenset(
     Quirk(number) for number in (*range(1, 22), 23, 25, 26, 27, 29, 35, 44, 46, 51)
 )
-"""Those that can be corrected. Where others make files different, users rely on it; errors are
+"""Quirks that can be corrected. Users rely on the other quirks that change files. Errors remain
 errors in any case."""
 
 OF_WORDS = frozenset(
     {Quirk.TWOTHETA_AXIS_SETS_TWOTHETA, Quirk.MISSET_SEED_SETS_MISSET, Quirk.OPTION_UNITS}
 )
-"""Those of them that only concern how the words of the command line are read: an experiment is
-right without their correction."""
+"""Correctable quirks that only affect how the command line is read. An experiment is right without
+their correction."""
 
 _NUMBER = re.compile(r"[Qq]([0-9]{1,3})")
 
 
 @dataclass(frozen=True)
 class Quirks:
-    """Which quirks are corrected; all others act as in nanoBragg.
+    """A choice of quirks that are corrected. All others act as in nanoBragg.
 
     Parameters
     ----------
     corrected : frozenset of Quirk
-        Members of `CORRECTABLE`.
+        Corrected quirks; all must be in `CORRECTABLE`. By default all of `CORRECTABLE`.
 
     Examples
     --------
@@ -205,18 +207,18 @@ class Quirks:
 
     @classmethod
     def of(cls, wanted: Quirks | str | Iterable[int]) -> Self:
-        """The policy of a name or of numbers.
+        """Make the choice of quirks from a name or from numbers.
 
         Parameters
         ----------
         wanted : Quirks, str or iterable of int
-            A policy; a name of `POLICIES`; quirks to correct as numbers or as a text such as
-            "Q3,Q5".
+            A choice of quirks; a name from `POLICIES`; or the quirks to correct, as numbers or as
+            a string such as "Q3,Q5".
 
         Raises
         ------
         ModelError
-            If there is no such policy or quirk, or a quirk that cannot be corrected.
+            If the name or a quirk does not exist, or a quirk cannot be corrected.
         """
         if isinstance(wanted, Quirks):
             return cls(wanted.corrected)
@@ -247,14 +249,15 @@ POLICIES: dict[str, frozenset[Quirk]] = {
         {Quirk.STALE_ORIENTATION, Quirk.CURVED_AS_LAST_ARGUMENT, Quirk.RUNNING_PRODUCTS}
     ),
 }
-"""Names of policies: what is right, also called "all"; nanoBragg; and nanoBragg with the three
-fixes that the tests of its GPU version take as their reference."""
+"""Corrected quirks by name. "corrected" and "all" correct all that can be corrected. "nanobragg"
+corrects none. "nanobragg-gpu" corrects three: the tests of nanoBragg's GPU version use nanoBragg
+with these three fixes as their reference."""
 
 CORRECTED, NANOBRAGG = Quirks.of("corrected"), Quirks.of("nanobragg")
 
 
 def _numbered(wanted: str | Iterable[int]) -> list[Quirk]:
-    """Quirks by numbers, or by a text such as "Q3,Q5"; see `Quirks.of` for the errors."""
+    """Quirks from numbers or from a string such as "Q3,Q5"; `Quirks.of` describes the errors."""
     expected = f"{', '.join(map(repr, POLICIES))} or numbers like Q3,Q5"
     if isinstance(wanted, str):
         matches = [_NUMBER.fullmatch(word.strip()) for word in wanted.split(",")]
@@ -273,26 +276,26 @@ def _numbered(wanted: str | Iterable[int]) -> list[Quirk]:
         raise ModelError(f"quirks: expected {expected}, got {wanted!r}") from None
     for number in numbers:
         if number not in Quirk._value2member_map_:
-            raise ModelError(f"quirks: there is no quirk Q{number}; they end with Q{len(Quirk)}")
+            raise ModelError(f"quirks: there is no quirk Q{number}; the last is Q{len(Quirk)}")
         quirk = Quirk(number)
         if quirk not in CORRECTABLE:
             raise ModelError(
-                f"quirks: Q{number} ({quirk.title}) is {quirk.policy}, which does not change; "
-                "docs/quirks.md tells which do"
+                f"quirks: Q{number} ({quirk.title}) is {quirk.policy} and cannot be corrected; "
+                "docs/quirks.md lists the quirks that can"
             )
     return [Quirk(number) for number in numbers]
 
 
 def warn_quirk(quirk: Quirk, effect: str, can_be_mended: bool = True) -> None:
-    """Tell the user, once, that a quirk has an effect on this run.
+    """Warn that a quirk has an effect on this run.
 
     Parameters
     ----------
     quirk : Quirk
-        The quirk.
+        Quirk that has the effect.
     effect : str
-        What it does to this run, and what the user can do.
+        Effect on this run, and what the user can do.
     can_be_mended : bool, optional
-        Correcting the quirk changes this effect, which is then said.
+        Whether a correction of the quirk removes this effect. The message then names the option.
     """
     warnings.warn(QuirkWarning(quirk, effect, can_be_mended), stacklevel=3)

@@ -1,4 +1,4 @@
-"""Files of other programs for Python users: structures, experiments, images, matrices."""
+"""Functions that read structures, experiments, images and matrices from files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cupysim.nanobragg.build import build
 from cupysim.nanobragg.structure_files import read_text
 
 PLACEHOLDER = ("-cell", "100", "-default_F", "1", "-N", "1")
-"""A crystal that is replaced, for files that tell the geometry alone."""
+"""Options of a crystal that is replaced later, for files that contain only the geometry."""
 
 
 def read_structure(
@@ -41,22 +41,23 @@ def read_structure(
     Parameters
     ----------
     path : path_like
-        Reflections (MTZ, mmCIF, CIF, SHELX .fcf, XDS_ASCII, CrystFEL or merged Scalepack), or
-        with `dmin` coordinates (PDB, mmCIF, CIF of a small molecule).
+        File to read: reflections (MTZ, mmCIF, CIF, SHELX .fcf, XDS_ASCII, CrystFEL or merged
+        Scalepack), or, with `dmin`, coordinates (PDB, mmCIF, CIF of a small molecule).
     columns : sequence of str, optional
-        Columns of a reflection file; the usual ones without it.
+        Columns of a reflection file. By default the usual ones.
     dmin : float, optional
-        Resolution limit (m) for structure factors of coordinates.
+        Resolution limit (m) of structure factors from coordinates.
     default : float, optional
-        Amplitude of reflections that are not in the file (electrons).
+        Amplitude (electrons) of reflections that are not in the file.
     merge : bool, optional
         Average reflections that occur more than once.
     solvent : bool, optional
-        Add bulk solvent to coordinates; by default for macromolecules.
+        Add bulk solvent to coordinates. By default only for macromolecules.
     hydrogens : bool, optional
         Add hydrogen atoms to residues that have none.
     cell : UnitCell, optional
-        A cell for coordinates; if it is another crystal's, the model stands alone in a P1 box.
+        Unit cell for coordinates. If it is the cell of another crystal, the model stands alone
+        in a P1 box.
 
     Returns
     -------
@@ -67,11 +68,11 @@ def read_structure(
     Raises
     ------
     CupysimError
-        If the file cannot be read as such, or gemmi is not installed.
+        If the file cannot be read, or gemmi is not installed.
 
     Examples
     --------
-    A model's crystal, to 3 A::
+    A crystal of a model, with structure factors to 3 A::
 
         structure = read_structure("1orc.pdb", dmin=3e-10)
         crystal = Crystal(structure.cell, n_cells=(20, 20, 20))
@@ -92,33 +93,34 @@ def read_experiment(
     structure_factors: StructureFactors | None = None,
     wavelength: float | None = None,
 ) -> Experiment:
-    """Read an experiment: geometry, beam, rotation, and the crystal where the file has one.
+    """Read an experiment: geometry, beam, rotation, and the crystal if the file has one.
 
     Parameters
     ----------
     path : path_like
-        A DIALS experiment list (.expt), an NXmx file, a CBF or SMV image, or an HDF5 file of
-        cupysim.
+        File to read: a DIALS experiment list (.expt), an NXmx file, a CBF or SMV image, or an
+        HDF5 file of cupysim.
     image : int, optional
-        Which image of several, from 0.
+        Number of the image in the file, from 0.
     crystal : Crystal, optional
-        The crystal, in MOSFLM's frame (beam along x, spindle along z); needed where the file has
-        none. It replaces the file's.
+        Crystal in MOSFLM's frame (beam along x, spindle along z). It replaces the crystal of the
+        file, and is needed if the file has none.
     structure_factors : StructureFactors, optional
-        Structure factors; 1 electron for every reflection without them, or those in a file of
-        cupysim.
+        Structure factors. By default those of a cupysim file; with other files, 1 electron for
+        every reflection.
     wavelength : float, optional
-        Wavelength (m); needed where the file has none.
+        Wavelength (m). Needed if the file has none.
 
     Returns
     -------
     Experiment
-        With all quirks corrected; that of a file of cupysim is the stored one.
+        Experiment with all quirks corrected. A cupysim file gives the stored experiment, with
+        its own quirks.
 
     Raises
     ------
     CupysimError
-        If the file cannot be read, or tells no crystal and none is given.
+        If the file cannot be read, or if neither the file nor `crystal` gives a crystal.
     """
     stored = _stored_experiment(path)
     if stored is None:
@@ -138,7 +140,7 @@ def read_experiment(
 
 
 def _stored_experiment(path: os.PathLike[str] | str) -> Experiment | None:
-    """The experiment of an HDF5 file of cupysim."""
+    """The experiment in an HDF5 file of cupysim, or None for other files."""
     if Path(path).suffix.lower() not in (".h5", ".hdf5", ".nxs"):
         return None
     found = open_image(path)
@@ -148,7 +150,7 @@ def _stored_experiment(path: os.PathLike[str] | str) -> Experiment | None:
 def _inherited_experiment(
     path: os.PathLike[str] | str, image: int, has_crystal: bool, wavelength: float | None
 ) -> Experiment:
-    """The experiment of a file of another program, by the options of the drop-in command."""
+    """The experiment in a file of another program, read with the drop-in command's options."""
     option = "-expt" if Path(path).suffix.lower() in (".expt", ".json") else "-img"
     words = [option, os.fspath(path), "-corrected", "-nodump"]
     if image:
@@ -161,57 +163,58 @@ def _inherited_experiment(
         return build([*words, "-default_F", "1", "-N", "1"]).experiment
     except CupysimError as error:
         if "-cell" in str(error):
-            raise CupysimError(f"{path}: it tells no crystal; give one by crystal=") from error
+            raise CupysimError(f"{path}: it has no crystal; give one with crystal=") from error
         raise
 
 
 def read_image(
     path: os.PathLike[str] | str, image: int = 0, *, shape: tuple[int, int] | None = None
 ) -> ImageFile:
-    """Read an image.
+    """Read an image file.
 
     Parameters
     ----------
     path : path_like
-        SMV, CBF, NXmx HDF5 or raw float32.
+        File to read: SMV, CBF, NXmx HDF5 or raw float32.
     image : int, optional
-        Which image of an HDF5 file, from 0.
+        Number of the image in an HDF5 file, from 0.
     shape : tuple of 2 int, optional
-        Fast and slow pixels of a raw float image; a square without it.
+        Numbers of fast and slow pixels of a raw float image. By default the image is square.
 
     Returns
     -------
     ImageFile
-        ``pixels`` and ``masked`` (shape (n_slow, n_fast)), ``geometry`` where the file tells it,
-        and ``content`` for files of cupysim.
+        ``pixels`` and ``masked`` (shape (n_slow, n_fast)), ``geometry`` if the file has it, and
+        ``content`` if cupysim wrote the file.
 
     Raises
     ------
     CupysimError
-        If the file is none of these, damaged, or of another shape.
+        If the file has none of these formats, is damaged, or has another shape.
     """
     return open_image(path, shape, image)
 
 
 def read_structure_factors(path: os.PathLike[str] | str, default: float = 0.0) -> StructureFactors:
-    """Read structure factors which nanoBragg reads.
+    """Read structure factors from nanoBragg's files, MTZ or mmCIF.
 
     Parameters
     ----------
     path : path_like
-        Text with lines of ``h k l F``, a dump file if the name ends in ``.bin``, MTZ or mmCIF.
+        File to read: text with lines of ``h k l F``, a dump file if the name ends in ``.bin``,
+        MTZ or mmCIF.
     default : float, optional
-        Amplitude of reflections which are not in the file (electrons).
+        Amplitude (electrons) of reflections that are not in the file.
 
     Returns
     -------
     StructureFactors
-        The table.
+        Table of the amplitudes in the file.
 
     Raises
     ------
     CupysimError
-        If the file cannot be read as such.
+        If the file cannot be read.
     """
     if Path(path).suffix.lower() == ".bin":
         return fdump.read(path, default)
@@ -223,17 +226,21 @@ def read_structure_factors(path: os.PathLike[str] | str, default: float = 0.0) -
 def read_orientation(path: os.PathLike[str] | str, wavelength: float) -> np.ndarray:
     """Read a MOSFLM orientation matrix.
 
-    A `CupysimWarning` tells if the file holds a cell which the matrix does not have at this
-    wavelength, a U matrix of another orientation, missetting angles, which are not applied, or a
-    left-handed matrix. The vectors are those of MOSFLM's laboratory frame, whose beam is along x.
+    The vectors are in MOSFLM's laboratory frame: the beam is along x. A `CupysimWarning` names
+    each of these problems:
+
+    * the cell in the file is not the cell of the matrix at this wavelength;
+    * the U matrix in the file has another orientation;
+    * the file has missetting angles, which are not applied;
+    * the matrix is left-handed.
 
     Parameters
     ----------
     path : path_like
-        The file: nine numbers, rows x, y, z, columns a*, b*, c* times the
+        File to read. It has nine numbers: rows x, y, z, and columns a*, b*, c* times the
         wavelength.
     wavelength : float
-        The wavelength (m).
+        Wavelength (m).
 
     Returns
     -------

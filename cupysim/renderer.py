@@ -1,4 +1,4 @@
-"""The renderer: from experiments to images, with everything kept from call to call."""
+"""The renderer: computes images of experiments, and keeps what further calls can use again."""
 
 from __future__ import annotations
 
@@ -26,28 +26,30 @@ from cupysim.plan.render_plan import RenderPlan
 
 
 class Renderer:
-    """Renders experiments, and keeps device, kernels, buffers and tables from call to call.
+    """Renders experiments, and keeps device, kernels, buffers and tables between calls.
 
-    Structure factors and orientations stay on the device as long as experiments share them: make
-    variations by `dataclasses.replace`, which leaves the other parts as they are. Several threads
-    may use a renderer; they take turns.
+    Structure factors and orientations stay on the device as long as the experiments share them.
+    Make variations of an experiment with `dataclasses.replace`, which keeps the other parts.
+    Several threads may use one renderer; it serves them one after the other.
 
     Parameters
     ----------
     backend : str, optional
-        "cuda", "host", "numpy", or "auto" for the first of these that works.
+        Backend that computes the images: "cuda", "host", "numpy", or "auto" for the first of
+        these that works.
     precision : str, optional
-        "double": within 1e-6 of each pixel. "mixed": within 1e-6 of the image's maximum, and
-        faster. Derivatives are computed in double precision.
+        "double": errors below 1e-6 of each pixel. "mixed": errors below 1e-6 of the image's
+        maximum, and faster. Derivatives are always computed in double precision.
     threads : int, optional
-        Threads of the host backend; one on each core without it.
+        Number of threads of the host backend. By default one for each core.
     devices : sequence of int, optional
-        GPUs that share the work of the cuda backend; all without it.
+        Numbers of the GPUs that share the work of the cuda backend. By default all GPUs.
 
     Raises
     ------
     CupysimError
-        If there is no such backend or precision, or it does not work here.
+        If the backend or the precision does not exist, or the backend does not work on this
+        computer.
 
     Examples
     --------
@@ -79,7 +81,7 @@ class Renderer:
 
     @property
     def has_one_device(self) -> bool:
-        """Whether one GPU computes everything, so that results on it leave no other one idle."""
+        """Whether one GPU computes everything; results on it then leave no other GPU idle."""
         return self._backend.n_devices == 1
 
     def __enter__(self) -> Self:
@@ -94,7 +96,7 @@ class Renderer:
         self.close()
 
     def close(self) -> None:
-        """Let device and buffers go. A closed renderer renders nothing more."""
+        """Release the device and the buffers. A closed renderer raises an error when it is used."""
         with self._alone(closing=True):
             self._is_closed = True
             self._backend.close()
@@ -109,28 +111,28 @@ class Renderer:
         out: np.ndarray | None = None,
         device_arrays: bool = False,
     ) -> Any:
-        """Render an experiment.
+        """Render the image of an experiment.
 
         Parameters
         ----------
         experiment : Experiment
-            What to simulate.
+            Experiment to simulate.
         observer : Observer, optional
-            Hears how far the render is; a `cupysim.backends.numpy.tap.Tap` hears every step of
-            the NumPy backend.
+            Object that receives the progress of the render. A `cupysim.backends.numpy.tap.Tap`
+            receives every step; it needs the NumPy backend.
         gradients : str or iterable of str, optional
-            Parameters with respect to which the image is differentiated, see `gradients`; the
-            result is the image's ``gradients``.
+            Parameters with respect to which the image is differentiated, see
+            `cupysim.render_gradients`. The derivatives are in the image's ``gradients``.
         out : ndarray of float32, shape (n_slow, n_fast), optional
-            Where the photons go; it becomes the image's array.
+            Array for the expected photons. It becomes the image's array.
         device_arrays : bool, optional
-            Return a CuPy array on the device, and send nothing to the host.
+            Return a CuPy array on the device, and copy nothing to the host.
 
         Returns
         -------
         Image or cupy.ndarray of float32, shape (n_slow, n_fast)
-            Expected photons, with statistics and ways to save them; the bare array with
-            `device_arrays`, on which ``__dlpack__`` works.
+            Expected photons, with statistics and methods to save them. With `device_arrays`, the
+            array alone; it supports ``__dlpack__``.
 
         Raises
         ------
@@ -138,11 +140,11 @@ class Renderer:
             If the experiment is impossible, `out` does not fit, or the backend has no device.
         """
         plan = self.plan(experiment)
-        # before the image, so that what cannot be differentiated is told at once
+        # before the image: an error about derivatives should not wait for the render
         gradient_plan = None if gradients is None else plan_gradients(experiment, plan, gradients)
         if device_arrays:
             if out is not None or gradients is not None:
-                raise CupysimError("device_arrays: neither out nor gradients go with it")
+                raise CupysimError("device_arrays: not possible together with out or gradients")
             return self._on_device(plan, observer or Observer())[0, 0]
         image = self.image(experiment, plan, observer, out)
         if gradient_plan is None:
@@ -150,17 +152,22 @@ class Renderer:
         return Image(experiment, plan, image.rendered, self.differentiate(gradient_plan))
 
     def plan(self, experiment: Experiment) -> RenderPlan:
-        """Plan an experiment, and warn of quirks that change its image.
+        """Make the render plan of an experiment, and warn of quirks that change its image.
 
         Parameters
         ----------
         experiment : Experiment
-            What to simulate.
+            Experiment to simulate.
 
         Returns
         -------
         RenderPlan
-            For `image`.
+            Plan for `image`.
+
+        Raises
+        ------
+        CupysimError
+            If the experiment is impossible.
         """
         if not isinstance(experiment, Experiment):
             raise CupysimError(f"expected an Experiment, got a {type(experiment).__name__}")
@@ -176,21 +183,26 @@ class Renderer:
         observer: Observer | None = None,
         out: np.ndarray | None = None,
     ) -> Image:
-        """Render what was planned, and warn of what is odd in the image.
+        """Render a plan, and warn of an empty image or an end of interpolation (quirk Q23).
 
         Parameters
         ----------
         experiment : Experiment
-            What to simulate.
+            Experiment to simulate.
         plan : RenderPlan
-            From `plan`.
+            Plan of this experiment, from `plan`.
         observer : Observer, optional
-            Hears how far the render is.
+            Object that receives the progress of the render.
         out : ndarray of float32, shape (n_slow, n_fast), optional
-            Where the photons go.
+            Array for the expected photons.
+
+        Returns
+        -------
+        Image
+            Expected photons, with statistics and methods to save them.
         """
         if isinstance(observer, Tap) and self.backend != "numpy":
-            raise CupysimError(f"backend {self.backend!r}: only numpy can be tapped")
+            raise CupysimError(f"backend {self.backend!r}: a Tap needs the backend 'numpy'")
         rendered = self.render_plan(plan, observer or Observer(), _zeroed(out, plan.shape))
         warn_of_interpolation_stop(rendered)
         warn_of_empty_image(experiment, rendered)
@@ -203,25 +215,25 @@ class Renderer:
         out: np.ndarray | None = None,
         device_arrays: bool = False,
     ) -> Any:
-        """Render several experiments; those that are alike in one launch.
+        """Render several experiments. Similar experiments share one launch.
 
-        Experiments are alike if they differ in orientations, cells, wavelengths, fluence and
-        distances alone. Quirks that act are told for the first experiment.
+        Experiments are similar if they differ only in orientations, cells, wavelengths, fluence
+        and distances. Warnings of quirks are given only for the first experiment.
 
         Parameters
         ----------
         experiments : iterable of Experiment
-            What to simulate; all detectors have the same number of pixels where `out` or
-            `device_arrays` is given.
+            Experiments to simulate. With `out` or `device_arrays`, all detectors must have the
+            same number of pixels.
         out : ndarray of float32, shape (n, n_slow, n_fast), optional
-            Where the photons go.
+            Array for the expected photons.
         device_arrays : bool, optional
-            Return one CuPy array on the device, and send nothing to the host.
+            Return one CuPy array on the device, and copy nothing to the host.
 
         Returns
         -------
         list of Image, or cupy.ndarray of float32, shape (n, n_slow, n_fast)
-            In the order of the experiments.
+            Images in the order of the experiments.
 
         Raises
         ------
@@ -242,7 +254,7 @@ class Renderer:
         whole = None
         if device_arrays:
             if out is not None:
-                raise CupysimError("device_arrays: out does not go with it")
+                raise CupysimError("device_arrays: not possible together with out")
             shape = (len(plans), 1, *first.shape[2:])
             whole = self._backend.new_device_array(shape, np.float32)
         elif out is not None:
@@ -281,13 +293,13 @@ class Renderer:
         Parameters
         ----------
         experiment : Experiment
-            What is simulated, with all quirks corrected, as they are by default.
+            Experiment to simulate. All quirks must be corrected, as they are by default.
         names : str or iterable of str
-            Parameters, see `cupysim.render_gradients`.
+            Names of parameters, see `cupysim.render_gradients`.
         observer : Observer, optional
-            Hears how far it is.
+            Object that receives the progress.
         device_arrays : bool, optional
-            Give CuPy arrays on the device, and send no pixel to the host.
+            Return CuPy arrays on the device, and copy no pixel to the host.
 
         Returns
         -------
@@ -315,11 +327,16 @@ class Renderer:
         Parameters
         ----------
         plan : RenderPlan
-            What to render.
+            Plan to render.
         observer : Observer, optional
-            Hears how far the render is.
+            Object that receives the progress of the render.
         image : ndarray of float32, shape plan.shape, optional
-            Zeros, where the images go.
+            Array of zeros for the images.
+
+        Returns
+        -------
+        Rendered
+            Result of the backend.
         """
         with self._alone():
             return self._backend.render(plan, observer or Observer(), image)
@@ -327,16 +344,21 @@ class Renderer:
     def differentiate(
         self, plan: GradientPlan, observer: Observer | None = None, *, device_arrays: bool = False
     ) -> Gradients:
-        """Differentiate what was planned.
+        """Compute the derivatives of a gradient plan.
 
         Parameters
         ----------
         plan : GradientPlan
-            What to differentiate.
+            Plan of the derivatives.
         observer : Observer, optional
-            Hears how far it is.
+            Object that receives the progress.
         device_arrays : bool, optional
-            Give CuPy arrays on the device.
+            Return CuPy arrays on the device.
+
+        Returns
+        -------
+        Gradients
+            The image in double precision, and its derivatives.
         """
         with self._alone():
             return self._backend.differentiate(plan, observer or Observer(), device_arrays)
@@ -348,10 +370,10 @@ class Renderer:
 
     @contextmanager
     def _alone(self, closing: bool = False) -> Iterator[None]:
-        """One thread at a time; an observer that calls its own renderer is told so."""
+        """Let one thread work at a time; raise an error if an observer calls its own renderer."""
         me = threading.get_ident()
         if self._busy == me:
-            raise CupysimError("a renderer cannot be called while it renders, by its observer")
+            raise CupysimError("a renderer cannot be called while it renders, here by its observer")
         with self._lock:
             if self._is_closed and not closing:
                 raise CupysimError("this renderer is closed")
@@ -363,7 +385,7 @@ class Renderer:
 
 
 def _zeroed(out: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None:
-    """An array of the user's as the backend takes it, filled with zeros."""
+    """Check an output array, fill it with zeros, and give it the shape that backends use."""
     if out is None:
         return None
     wanted = shape[2:] if shape[0] == 1 and np.ndim(out) == 2 else (shape[0], *shape[2:])

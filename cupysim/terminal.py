@@ -1,4 +1,4 @@
-"""Standard output and standard error, which may be closed or full."""
+"""Output to standard output and standard error, which may be closed or full."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from cupysim.errors import CupysimError
 class Report:
     """Writes lines to standard output.
 
-    A reader which goes away, as ``head`` does, ends the report but not the
-    run.
+    If the reader closes the pipe, as ``head`` does, the report ends but the run continues.
 
     Parameters
     ----------
     stream : text stream or None
-        Where to; None, as for a closed standard output, for nowhere.
+        Stream to write to. None, as for a closed standard output, writes nothing.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -30,7 +29,7 @@ class Report:
         self._guarded(line + "\n")
 
     def flush(self) -> None:
-        """Show what was written."""
+        """Flush the stream."""
         self._guarded("", flush=True)
 
     def _guarded(self, text: str, flush: bool = False) -> None:
@@ -47,24 +46,24 @@ class Report:
             raise CupysimError(f"cannot write to standard output: {error.strerror}") from error
 
     def _give_up(self) -> None:
-        """Write no more; the interpreter's own flush at its end must not fail either."""
+        """Stop writing; the interpreter's flush at its end must not fail either."""
         self._stream = None
         with contextlib.suppress(OSError, AttributeError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def tell(line: str) -> None:
-    """Write a line to standard output at once; a reader which has gone away is no matter.
+    """Write a line to standard output at once, and ignore a closed pipe.
 
     Parameters
     ----------
     line : str
-        Without its end.
+        Line to write, without its line end.
 
     Raises
     ------
     CupysimError
-        If it cannot be written.
+        If the line cannot be written for another reason.
     """
     report = Report(sys.stdout)
     report(line)
@@ -72,17 +71,17 @@ def tell(line: str) -> None:
 
 
 def printable(text: str) -> str:
-    """A text in which line ends and control characters are escaped."""
+    """Escape line ends and control characters of a text."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def say(text: str) -> None:
-    """Write to standard error; a run never fails because nobody can read it.
+    """Write to standard error, and ignore errors: they must not stop a run.
 
     Parameters
     ----------
     text : str
-        What to write, with its line end.
+        Text to write, with its line end.
     """
     if sys.stderr is None:
         return
@@ -92,5 +91,5 @@ def say(text: str) -> None:
 
 
 def show_warning(message: Warning | str, *_: object) -> None:
-    """A warning as one line on standard error, in the place of `warnings.showwarning`."""
+    """Write a warning as one line to standard error; this replaces `warnings.showwarning`."""
     say(f"cupysim: warning: {message}\n")

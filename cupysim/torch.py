@@ -1,8 +1,9 @@
-"""Images as a function which PyTorch differentiates: ``pip install 'cupysim[torch]'``.
+"""Images as a function that PyTorch differentiates: ``pip install 'cupysim[torch]'``.
 
-The forward pass is a render in double precision, the backward pass its derivatives, both on the
-fastest backend there is (`cupysim.render_gradients`). Where the shifts are a tensor on a GPU which
-the backend uses, images and derivatives stay there: only the shifts are read by the host.
+The forward pass renders the image in double precision. The backward pass computes its derivatives
+(`cupysim.render_gradients`). By default both use the fastest backend of this computer. If the
+shifts are a tensor on a GPU that the backend uses, images and derivatives stay on this GPU: the
+host reads only the shifts.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ from cupysim.renderer import Renderer
 
 @cache
 def _renderer(backend: str, device: int | None) -> Renderer:
-    """One renderer for each backend and GPU, which keeps tables from call to call."""
+    """One renderer for each backend and GPU, which keeps its tables between calls."""
     return Renderer(backend, devices=None if device is None else [device])
 
 
 def _gpu_of(tensor: Any) -> int | None:
-    """Number of the GPU on which a tensor lies."""
+    """Number of the GPU that holds a tensor; None for a tensor of the host."""
     return tensor.device.index if tensor.device.type == "cuda" else None
 
 
 @cache
 def _function() -> Any:
-    """PyTorch's function of the shifts of parameters; made when it is first used."""
+    """The PyTorch function of the shifts; it is made on first use, because it imports torch."""
     torch = require("torch", "cupysim.torch")
 
     def forward(
@@ -45,7 +46,7 @@ def _function() -> Any:
         renderer = _renderer(backend, _gpu_of(shifts))
         context.of = experiment, names, values, renderer
         context.like = shifts
-        # no parameter: photons alone
+        # without parameters, only photons are computed
         found, scale = _differentiated(experiment, names, values, renderer, ())
         return scale * torch.from_dlpack(found.photons).to(shifts.device)
 
@@ -71,7 +72,10 @@ def _differentiated(
     renderer: Renderer,
     wanted: Sequence[str],
 ) -> tuple[Gradients, float]:
-    """Derivatives with respect to some parameters of which all are shifted, without the scale."""
+    """Derivatives with respect to the wanted parameters, after all are shifted, and the scale.
+
+    Photons and derivatives are those of a scale of 1.
+    """
     shifts = dict(zip(names, values.tolist(), strict=True))
     plan = gradient_plan(with_fixed_sampling(experiment), shifts, wanted or ("scale",))
     if not wanted:
@@ -83,33 +87,36 @@ def _differentiated(
 def simulate(
     experiment: Experiment, names: str | Sequence[str], shifts: Any, backend: str = "auto"
 ) -> Any:
-    """Simulate an experiment of which some parameters are changed, differentiably.
+    """Simulate an experiment with shifted parameters, as a differentiable function of the shifts.
 
     Parameters
     ----------
     experiment : Experiment
-        With all quirks corrected.
+        Experiment to simulate. All quirks must be corrected, as they are by default.
     names : str or sequence of str
-        Parameters, see `cupysim.render_gradients`; a group stands for all of it.
+        Names of the shifted parameters, see `cupysim.render_gradients`. The name of a group
+        stands for all its parameters.
     shifts : torch.Tensor, shape (n_parameters,)
-        Their changes, in the units of derivatives (rad, m, Angstrom for cell edges); the scale's
-        is added to one.
+        Change of each parameter, in the unit of its derivative (rad, m, Angstrom for cell edges).
+        The scale is 1 plus its shift.
     backend : str, optional
-        Which backend computes it, as for `cupysim.simulate`.
+        Backend that computes the image, as for `cupysim.simulate`.
 
     Returns
     -------
     torch.Tensor of float64, shape (n_slow, n_fast)
-        Expected photons, on the device of `shifts`: without a copy if the backend computes there.
+        Expected photons, on the device of `shifts`. There is no copy if the backend uses this
+        device.
 
     Raises
     ------
     CupysimError
-        If there is no such parameter, the shape is another, or the experiment is impossible.
+        If a parameter does not exist, the shifts have another shape, or the experiment is
+        impossible.
 
     Notes
     -----
-    Derivatives are those of the first order; PyTorch refuses a second.
+    There are only first derivatives. PyTorch raises an error for second derivatives.
     """
     single = free_parameters(names)
     if tuple(shifts.shape) != (len(single),):

@@ -265,7 +265,7 @@ def test_read_experiment_of_a_list(tmp_path: Path) -> None:
 
 def test_read_experiment_of_an_image(tmp_path: Path) -> None:
     path = nxmx_files.write(tmp_path / "a.nxs", omega=[20.0, 20.5])
-    with pytest.raises(CupysimError, match="it tells no crystal; give one by crystal="):
+    with pytest.raises(CupysimError, match="it has no crystal; give one with crystal="):
         read_experiment(path)
     experiment = read_experiment(path, 1, crystal=Crystal(CELL))
     assert experiment.geometry.distance == pytest.approx(nxmx_files.DISTANCE)

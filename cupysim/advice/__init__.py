@@ -1,1 +1,1 @@
-"""Warnings: quirks which act on an image, and why an image is empty."""
+"""Warnings about images: quirks that have an effect, and likely reasons of empty images."""

@@ -1,4 +1,4 @@
-"""Images without a photon, and the likeliest reason."""
+"""Warnings about images without photons, with the most likely reason."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from cupysim.maths.resolution import resolution_at
 from cupysim.models.experiment import Experiment
 
 USUAL_WAVELENGTHS = (0.05, 20.0)
-"""Wavelengths (Angstrom) outside of which the unit may be another."""
+"""Shortest and longest usual wavelength (Angstrom). Beyond them, the unit may be wrong."""
 
 LOOKED_AT = 65
-"""Points along each edge of a panel at which its resolution is calculated."""
+"""Number of points along each edge of a panel at which resolutions are calculated."""
 
 COARSEST = 1e5
-"""Resolution (Angstrom) beyond which a place is that of the direct beam."""
+"""Resolution (Angstrom) above which a point counts as the direct beam."""
 
 MOST_REFLECTIONS = 1_000_000
-"""Reflections whose resolution is calculated; more are thinned out."""
+"""Largest number of reflections for which resolutions are calculated. Of more, only some are
+used."""
 
 
 def warn_of_empty_image(experiment: Experiment, rendered: Rendered) -> None:
-    """Warn if no pixel has a photon, and say why that may be.
+    """Warn if no pixel has a photon, with the most likely reason.
 
     Parameters
     ----------
     experiment : Experiment
-        What was simulated.
+        Experiment that was simulated.
     rendered : Rendered
-        What a backend gave back.
+        Result of the backend.
     """
     # most images show in their middle that they are not empty
     rows = rendered.image.reshape(-1, rendered.image.shape[-1])
@@ -47,19 +48,24 @@ def warn_of_empty_image(experiment: Experiment, rendered: Rendered) -> None:
 
 
 def likeliest_reason(experiment: Experiment) -> str:
-    """Why an image may have no photon.
+    """Find the most likely reason why an image has no photon.
 
     Parameters
     ----------
     experiment : Experiment
-        What was simulated.
+        Experiment that was simulated.
+
+    Returns
+    -------
+    str
+        Reason, as the end of a message.
     """
     factors, beam = experiment.structure_factors, experiment.beam
     sensor = experiment.detector.sensor
     if beam.fluence == 0.0:
         return "the fluence is zero"
     if not experiment.rendered_pixels.any():
-        return "mask and region of interest leave no pixel"
+        return "mask and region of interest exclude every pixel"
     if sensor.layers.range > 0.0 and sensor.attenuation == 0.0:
         return "the sensor absorbs nothing"
     has_default = factors.default != 0.0
@@ -90,9 +96,9 @@ def likeliest_reason(experiment: Experiment) -> str:
 
 
 def _seen(experiment: Experiment) -> tuple[float, float]:
-    """The finest and the coarsest resolution (Angstrom) which the detector sees.
+    """Finest and coarsest resolution (Angstrom) on the detector.
 
-    The direct beam, whose resolution has no end, is left out.
+    The direct beam is left out, because its resolution is infinite.
     """
     detector = experiment.detector
     geometry, sources = experiment.geometry, experiment.sources
@@ -117,7 +123,7 @@ def _seen(experiment: Experiment) -> tuple[float, float]:
 
 
 def _tabulated(experiment: Experiment) -> tuple[float, float]:
-    """The finest and the coarsest resolution (Angstrom) of reflections with an amplitude."""
+    """Finest and coarsest resolution (Angstrom) of the reflections with an amplitude."""
     factors = experiment.structure_factors
     assert factors.table is not None
     hkl = np.argwhere(factors.table) + np.array(factors.first)

@@ -1,6 +1,6 @@
-"""Which quirks of the C program have an effect on an image as a whole, and ranges without one.
+"""Warnings about quirks of the C program that change an image, and about steps off their range.
 
-Other quirks act where an option or a model is read, and tell of it there.
+Other quirks act on a single option or model. The code that reads the option or model warns of them.
 """
 
 from __future__ import annotations
@@ -22,27 +22,29 @@ from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
 from cupysim.quirks import Quirk, warn_quirk
 
 NOTICEABLE = 1e-3
-"""Relative change of all of an image's photons which is worth a warning."""
+"""Relative change of an image's photons above which cupysim warns."""
 
 NOTICEABLE_IN_CORNERS = 1e-2
-"""The same of pixels in the corners alone, as it happens in nearly all images a little."""
+"""Relative change of pixels in the corners above which cupysim warns. It is larger, because nearly
+all images have a small change there."""
 
 ROUNDING = 1e-9
-"""Relative differences below this are none."""
+"""Largest relative difference that counts as rounding."""
 
 COVERED = 1e-6
-"""The same of spindle angles, which headers and files have rounded."""
+"""Largest relative difference of spindle angles that counts as rounding. It is larger, because
+headers and files have rounded angles."""
 
 
 def warn_of_effects(experiment: Experiment, plan: RenderPlan) -> None:
-    """Warn of each quirk which is not corrected and changes this image, and of steps off a range.
+    """Warn of uncorrected quirks that change this image, and of steps that do not cover a range.
 
     Parameters
     ----------
     experiment : Experiment
-        What is simulated.
+        Experiment to simulate.
     plan : RenderPlan
-        How it is rendered.
+        Render plan of the experiment.
     """
     for text in filter(None, (_scan(experiment), _layers_of_models(experiment))):
         warnings.warn(CupysimWarning(text), stacklevel=2)
@@ -51,19 +53,19 @@ def warn_of_effects(experiment: Experiment, plan: RenderPlan) -> None:
 
 
 def quirk_effects(experiment: Experiment, plan: RenderPlan) -> dict[Quirk, str]:
-    """What each quirk which is not corrected does to this image.
+    """Find the effects of uncorrected quirks on this image.
 
     Parameters
     ----------
     experiment : Experiment
-        What is simulated.
+        Experiment to simulate.
     plan : RenderPlan
-        How it is rendered.
+        Render plan of the experiment.
 
     Returns
     -------
     dict of Quirk to str
-        Those alone which change it.
+        Description of the effect for each quirk that changes the image.
     """
     if experiment.policy.is_right:
         return {}
@@ -82,12 +84,12 @@ def quirk_effects(experiment: Experiment, plan: RenderPlan) -> dict[Quirk, str]:
 
 
 def warn_of_interpolation_stop(rendered: Rendered) -> None:
-    """Warn of the step which ended interpolation, if there was one (quirk Q23).
+    """Warn of the step that ended interpolation, if there was one (quirk Q23).
 
     Parameters
     ----------
     rendered : Rendered
-        What a backend gave back.
+        Result of the backend.
     """
     for stop in rendered.interpolation_stops:
         if stop is not None:
@@ -95,8 +97,8 @@ def warn_of_interpolation_stop(rendered: Rendered) -> None:
             warn_quirk(
                 Quirk.INTERPOLATION_STOPS,
                 f"interpolation of structure factors ends at pixel {fast} {slow} (fast, slow), "
-                "whose indices leave the table; -nointerpolate, or more structure factors, avoid "
-                "the seam",
+                "because its indices leave the table; -nointerpolate, or more structure factors, "
+                "avoid the seam",
             )
 
 
@@ -132,8 +134,8 @@ def _distance(experiment: Experiment) -> str:
     if abs(right - geometry.distance) <= ROUNDING * abs(right):
         return ""
     return (
-        f"the reported distance is {1e3 * geometry.distance:.6g} mm, not {1e3 * right:.6g} mm, "
-        "which headers, automatic oversampling and curved detectors use"
+        f"the reported distance is {1e3 * geometry.distance:.6g} mm, not {1e3 * right:.6g} mm; "
+        "headers, automatic oversampling and curved detectors use the reported one"
     )
 
 
@@ -160,7 +162,7 @@ def _thick_sensor(plan: RenderPlan) -> str:
         return ""
     return (
         f"the sensor counts {100 * panels.n_layers * last:.3g} % of the photons, not "
-        f"{100 * right:.3g} %: all {panels.n_layers} layers get the last one's absorbed part"
+        f"{100 * right:.3g} %: all {panels.n_layers} layers count what the last one absorbs"
     )
 
 
@@ -174,7 +176,7 @@ def _background(experiment: Experiment) -> str:
 
 
 def _kept_factors(plan: RenderPlan) -> str:
-    """Of the image's corners, where the factors change most across a pixel."""
+    """Effect of quirk Q21 in the image's corners, where factors change most across a pixel."""
     one_ray = plan.oversample == 1 and len(plan.sources.channel) == 1
     if one_ray or (plan.omega_use is not Use.ONCE and plan.polar_use is not Use.ONCE):
         return ""
@@ -228,18 +230,19 @@ def _layers(experiment: Experiment) -> str:
 
 
 def _layers_of_models(experiment: Experiment) -> str:
-    """The same where this quirk is corrected, of layers which a user of Python gives so."""
+    """Message about layers of a Python user, which do not cover the sensor even without Q26."""
     return _layers(experiment) if experiment.corrects(Quirk.LAYER_SPACING) else ""
 
 
 def _scan(experiment: Experiment) -> str:
-    """What to say of spindle angles which do not cover their range.
+    """Message about spindle angles that do not cover their range; empty if they do.
 
-    The last step may go beyond it: a step which does not divide a range is counted up.
+    The last step may go beyond the range: if the step does not divide the range, the number of
+    steps is rounded up.
     """
     sweep = experiment.scan.sweep
     covered = sweep.step * sweep.count
-    # both may go backwards
+    # range and step may be negative
     least, step = abs(sweep.range), abs(sweep.step)
     is_covered = least <= abs(covered) * (1.0 + COVERED)
     if (

@@ -1,1 +1,1 @@
-"""Pure functions on arrays, written once for NumPy and CuPy."""
+"""Mathematical functions of arrays, written once for NumPy and CuPy."""

@@ -1,7 +1,7 @@
-"""What lets one function serve NumPy and CuPy arrays.
+"""Vector functions and helpers for functions of NumPy and CuPy arrays.
 
-Functions in `cupysim.maths` find the array module of their arguments with
-`array_namespace` and call it `xp`. CuPy is never imported to find out.
+Functions in `cupysim.maths` find the array module of their arguments with `array_namespace`, and
+call it `xp`. The search never imports CuPy.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 
 Array = Any
-"""A NumPy or CuPy array; CuPy has no type which can be named without it."""
+"""A NumPy or CuPy array. CuPy's type cannot be named without importing CuPy."""
 
 Components = tuple[Any, Any, Any]
-"""x, y, z of a vector: numbers, which are quick for a single one, or arrays of one shape."""
+"""Components x, y, z of vectors: numbers, which are fast for a single vector, or arrays of one
+shape."""
 
 
 def array_namespace(*arrays: Array) -> ModuleType:
-    """The module whose arrays these are: CuPy if one is a CuPy array.
+    """Return the array module of the arguments: CuPy if one of them is a CuPy array.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ def array_namespace(*arrays: Array) -> ModuleType:
 
 
 def on_host(array: Array) -> np.ndarray:
-    """The same numbers as a NumPy array; only a CuPy array is copied.
+    """Convert an array to a NumPy array; only a CuPy array is copied.
 
     Parameters
     ----------
@@ -49,23 +50,23 @@ def on_host(array: Array) -> np.ndarray:
     Returns
     -------
     ndarray
-        In the computer's memory.
+        The same numbers in the host's memory.
     """
     return np.asarray(array if array_namespace(array) is np else array.get())
 
 
 def components(v: Array) -> Components:
-    """Components of vectors along the last axis."""
+    """Return the components of vectors that lie along the last axis."""
     return v[..., 0], v[..., 1], v[..., 2]
 
 
 def dot_of(u: Components, v: Components) -> Any:
-    """Scalar product, summed in the order x, y, z; a library's sum may use another order."""
+    """Scalar product, always summed in the order x, y, z, unlike the sum of a library."""
     return u[0] * v[0] + u[1] * v[1] + u[2] * v[2]
 
 
 def cross_of(u: Components, v: Components) -> Components:
-    """Vector product of two vectors."""
+    """Vector product of vectors given by their components."""
     return (
         u[1] * v[2] - u[2] * v[1],
         u[2] * v[0] - u[0] * v[2],
@@ -74,7 +75,7 @@ def cross_of(u: Components, v: Components) -> Components:
 
 
 def multiplied(v: Components, factor: Any) -> Components:
-    """A vector times a number."""
+    """Vector, given by its components, times a number."""
     return factor * v[0], factor * v[1], factor * v[2]
 
 
@@ -89,7 +90,7 @@ def dot(u: Array, v: Array) -> Array:
     Returns
     -------
     array, shape (...)
-        Products.
+        Scalar products.
     """
     return dot_of(components(u), components(v))
 

@@ -1,7 +1,7 @@
-"""Unit cells: from lengths and angles to vectors, and back.
+"""Unit cells: vectors from lengths and angles, and lengths and angles from vectors.
 
-This module works in Angstrom: the C program does, and another unit would
-round differently. `cupysim.models.crystal` converts the result to metres.
+This module works in Angstrom like the C program, because another unit would round differently.
+`cupysim.models.crystal` converts the result to metres.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from cupysim.maths.rotations import rotate_xyz_each, turned_xyz
 LARGEST_NUMBER = sys.float_info.max
 
 FLATTEST_CELL = 1e-14
-"""Below this, the product of sines in the volume is rounding of a flat cell's zero."""
+"""Smallest product of sines of a possible cell. A flat cell has zero, or less than this by
+rounding."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Lattice:
     volume : float
         Cell volume (Angstrom^3).
     reciprocal_volume : float
-        Its inverse as it was computed (1/Angstrom^3).
+        Inverse of the volume as it was computed (1/Angstrom^3).
     """
 
     direct: np.ndarray
@@ -67,12 +68,12 @@ class Lattice:
 
     @property
     def angle_functions(self) -> list[tuple[float, float]]:
-        """Sine and cosine of alpha, beta, gamma, from volume and scalar products."""
+        """Sines and cosines of alpha, beta, gamma, from volume and scalar products."""
         return _angle_functions(self.direct, self.reciprocal_lengths, self.volume)
 
     @property
     def reciprocal_angle_functions(self) -> list[tuple[float, float]]:
-        """Sine and cosine of alpha*, beta*, gamma*."""
+        """Sines and cosines of alpha*, beta*, gamma*."""
         return _angle_functions(self.reciprocal, self.lengths, self.reciprocal_volume)
 
     @property
@@ -92,16 +93,15 @@ def cell_volume(lengths: Array, angles: Array) -> float:
     Parameters
     ----------
     lengths : sequence of 3 float
-        a, b, c.
+        Edges a, b, c, in any unit.
     angles : sequence of 3 float
-        alpha, beta, gamma (rad).
+        Angles alpha, beta, gamma (rad).
 
     Returns
     -------
     float
-        2abc sqrt(sin s sin(s-alpha) sin(s-beta) sin(s-gamma)), s half the sum
-        of the angles (International Tables B, 1.1), in the cubed unit of the
-        lengths.
+        Volume in the cubed unit of the lengths: 2abc sqrt(sin s sin(s-alpha) sin(s-beta)
+        sin(s-gamma)), where s is half the sum of the angles (International Tables B, 1.1).
 
     Raises
     ------
@@ -128,9 +128,9 @@ def reciprocal_from_cell(lengths: Array, angles: Array) -> np.ndarray:
     Parameters
     ----------
     lengths : sequence of 3 float
-        a, b, c (Angstrom).
+        Edges a, b, c (Angstrom).
     angles : sequence of 3 float
-        alpha, beta, gamma (rad).
+        Angles alpha, beta, gamma (rad).
 
     Returns
     -------
@@ -139,8 +139,8 @@ def reciprocal_from_cell(lengths: Array, angles: Array) -> np.ndarray:
 
     Notes
     -----
-    The z component of c* is the C program's, which is wrong for cells with two
-    or three oblique angles (quirk Q5); the right one is 1/c.
+    The z component of c* is that of the C program. It is wrong for cells with two or three oblique
+    angles (quirk Q5); the right one is 1/c.
     """
     a, b, c = lengths
     alpha, beta, gamma = angles
@@ -176,20 +176,20 @@ def reciprocal_from_cell(lengths: Array, angles: Array) -> np.ndarray:
 
 
 def upright_reciprocal(lengths: Array, angles: Array) -> np.ndarray:
-    """Reciprocal vectors of a cell, right for all angles.
+    """Reciprocal vectors of a cell in the default orientation, right for all angles.
 
     Parameters
     ----------
     lengths : sequence of 3 float
-        a, b, c (Angstrom).
+        Edges a, b, c (Angstrom).
     angles : sequence of 3 float
-        alpha, beta, gamma (rad).
+        Angles alpha, beta, gamma (rad).
 
     Returns
     -------
     ndarray, shape (3, 3)
-        Rows a*, b*, c* (1/Angstrom): a* along x, b* in the xy plane, and so c along z:
-        Busing & Levy (1967) Acta Cryst. 22, 457, equation 3.
+        Rows a*, b*, c* (1/Angstrom): a* is along x, b* in the xy plane, and therefore c along z
+        (Busing & Levy (1967) Acta Cryst. 22, 457, equation 3).
     """
     reciprocal = reciprocal_from_cell(lengths, angles)
     reciprocal[2, 2] = 1.0 / lengths[2]
@@ -203,7 +203,7 @@ def oriented_lattice(
     volume: float | None = None,
     consistent: bool = False,
 ) -> Lattice:
-    """Turn a crystal and make its two bases consistent.
+    """Make the direct and reciprocal vectors of a crystal after a missetting rotation.
 
     Parameters
     ----------
@@ -212,18 +212,18 @@ def oriented_lattice(
     misset : sequence of 3 float, optional
         Missetting angles about x, y, z (rad).
     lengths : sequence of 3 float, optional
-        a, b, c (Angstrom) to impose on the direct vectors.
+        Lengths a, b, c (Angstrom) that the direct vectors get.
     volume : float, optional
-        Cell volume (Angstrom^3) to impose; goes with `lengths`.
+        Cell volume (Angstrom^3) that the lattice gets, together with `lengths`.
     consistent : bool, optional
-        Let the volume and the reciprocal vectors be those of the direct vectors, also where the
-        directions do not belong to a cell of this volume (quirk Q5 corrected).
+        Compute volume and reciprocal vectors from the direct vectors, even if the directions do
+        not belong to a cell of the given volume (quirk Q5 corrected).
 
     Returns
     -------
     Lattice
-        Direct vectors from vector products of the reciprocal ones, then
-        reciprocal vectors made again from these.
+        Lattice with direct vectors from vector products of the reciprocal ones, and reciprocal
+        vectors computed again from the direct ones.
 
     Raises
     ------
@@ -244,7 +244,7 @@ def missetted_lattices(
     volume: float,
     consistent: bool = False,
 ) -> list[Lattice]:
-    """What `oriented_lattice` gives for each of several missetting rotations.
+    """Make the lattices of a crystal after each of several missetting rotations.
 
     Parameters
     ----------
@@ -252,6 +252,11 @@ def missetted_lattices(
         As for `oriented_lattice`.
     missets : array, shape (n, 3)
         Missetting angles about x, y, z (rad).
+
+    Returns
+    -------
+    list of Lattice
+        The same as `oriented_lattice` gives for each rotation.
     """
     turned = rotate_xyz_each(reciprocal, missets)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -264,7 +269,7 @@ def missetted_lattices(
 def _bases(
     rows: Sequence[Components], lengths: Array | None, volume: Any, consistent: bool
 ) -> tuple[list[Components], list[Components], Any, Any]:
-    """Direct and reciprocal vectors, volume and its inverse, of one lattice or of several."""
+    """Direct vectors, reciprocal vectors, volume and its inverse, of one lattice or several."""
     along = _products(rows)
     inverse = dot_of(rows[0], along[0])
     if lengths is not None and volume is not None:
@@ -280,20 +285,20 @@ def _bases(
 
 
 def _products(rows: Sequence[Components]) -> list[Components]:
-    """B x c, c x a, a x b."""
+    """Vector products b x c, c x a, a x b."""
     a, b, c = rows
     return [cross_of(b, c), cross_of(c, a), cross_of(a, b)]
 
 
 def _rescaled(v: Components, length: float) -> Components:
-    """A vector made as long as asked; a zero vector stays zero."""
+    """Scale a vector to a length; a zero vector stays zero."""
     squared = dot_of(v, v)
     old = math.sqrt(squared) if isinstance(squared, float) else np.sqrt(squared)
     return multiplied(v, length / (old + (old == 0.0)))
 
 
 def _inverse_volume(volume: Any) -> Any:
-    """The inverse of a volume; zero and numbers without an inverse raise `ModelError`."""
+    """Inverse of a volume; zero and numbers without an inverse raise `ModelError`."""
     possible = (abs(volume) >= SMALLEST_NORMAL) & (abs(volume) <= LARGEST_NUMBER)
     if not (possible if isinstance(possible, bool) else possible.all()):
         raise ModelError("crystal: the three reciprocal cell vectors span no volume")
@@ -301,12 +306,12 @@ def _inverse_volume(volume: Any) -> Any:
 
 
 def clamp_sine(sine: float) -> float:
-    """A sine which rounding may have put beyond one, brought back to [-1, 1]."""
+    """Limit a sine to [-1, 1], because rounding may exceed one."""
     return min(max(sine, -1.0), 1.0)
 
 
 def clamp_cosine(cosine: float) -> float:
-    """A cosine out of range, of either sign, becomes +1 as in the C program."""
+    """Replace a cosine out of range, of either sign, by +1 as in the C program."""
     return 1.0 if cosine * cosine > 1.0 else cosine
 
 

@@ -1,7 +1,7 @@
-"""Derivatives of cells, rotations and panels with what describes them.
+"""Derivatives of cells, rotations and panels with respect to their parameters.
 
-A rotation which changes by a small angle about an axis w turns each vector v which it has
-turned by w x v; this alone is what all derivatives with angles here are made of.
+If a rotation changes by a small angle about an axis w, each rotated vector v changes by w x v times
+this angle. All derivatives with respect to angles in this module follow from this rule.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from cupysim.maths.rotations import rotate_axis, rotate_xyz
 
 
 def cross_matrix(axis: np.ndarray) -> np.ndarray:
-    """The matrix of the vector product with an axis.
+    """Return the matrix of the vector product with an axis.
 
     Parameters
     ----------
     axis : ndarray, shape (3,)
-        The axis w.
+        Axis w.
 
     Returns
     -------
     ndarray, shape (3, 3)
-        Of v -> w x v.
+        Matrix of the map v -> w x v.
     """
     x, y, z = axis
     return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
 
 
 def turning_axes(angles: np.ndarray) -> np.ndarray:
-    """Axes about which vectors turn when one of three angles about x, y, z grows.
+    """Axes about which rotated vectors turn when an angle about x, y or z grows.
 
     Parameters
     ----------
     angles : ndarray, shape (3,)
-        Angles (rad) of `rotate_xyz`.
+        Angles of `rotate_xyz` about x, y and z (rad).
 
     Returns
     -------
     ndarray, shape (3, 3)
-        Rz Ry x, Rz y, z: the rotations which come later turn the axis too.
+        Rows Rz Ry x, Rz y, z: later rotations turn the axis too.
     """
     later = ((0.0, angles[1], angles[2]), (0.0, 0.0, angles[2]), (0.0, 0.0, 0.0))
     return np.array([rotate_xyz(axis, after) for axis, after in zip(np.eye(3), later, strict=True)])
@@ -55,23 +55,23 @@ def upright_cell(lengths: np.ndarray, angles: np.ndarray) -> tuple[np.ndarray, n
     Parameters
     ----------
     lengths : ndarray, shape (3,)
-        a, b, c, in any unit.
+        Edges a, b, c, in any unit.
     angles : ndarray, shape (3,)
-        alpha, beta, gamma (rad).
+        Angles alpha, beta, gamma (rad).
 
     Returns
     -------
     vectors : ndarray, shape (3, 3)
         Rows a, b, c, in the unit of the lengths.
     slopes : ndarray, shape (6, 3, 3)
-        Derivatives with a, b, c, alpha, beta, gamma.
+        Derivatives with respect to a, b, c, alpha, beta, gamma.
 
     Notes
     -----
-    c is along z, b in the yz plane, and a has the components a v/sin alpha,
-    a (cos gamma - cos alpha cos beta)/sin alpha, a cos beta, where v^2 = 1 - cos^2 alpha -
+    c is along z, and b in the yz plane. The components of a are a v/sin alpha,
+    a (cos gamma - cos alpha cos beta)/sin alpha, a cos beta. Here v^2 = 1 - cos^2 alpha -
     cos^2 beta - cos^2 gamma + 2 cos alpha cos beta cos gamma is the squared volume of a cell with
-    edges of 1: Busing & Levy (1967) Acta Cryst. 22, 457.
+    edges of 1 (Busing & Levy (1967) Acta Cryst. 22, 457).
     """
     a, b, c = lengths
     (sa, sb, sg), (ca, cb, cg) = np.sin(angles), np.cos(angles)
@@ -93,17 +93,17 @@ def upright_cell(lengths: np.ndarray, angles: np.ndarray) -> tuple[np.ndarray, n
 
 
 def rotation_growth(rotations: np.ndarray) -> np.ndarray:
-    """Derivatives of rotations with a factor by which all their angles grow, at 1.
+    """Derivatives of rotations with respect to a common factor of all rotation angles, at 1.
 
     Parameters
     ----------
     rotations : ndarray, shape (n, 3, 3)
-        Rotation matrices.
+        Rotation matrices R.
 
     Returns
     -------
     ndarray, shape (n, 3, 3)
-        [angle axis]x R.
+        Derivatives [angle axis]x R, where [w]x is the matrix of `cross_matrix`.
     """
     from scipy.spatial.transform import Rotation
 
@@ -125,34 +125,35 @@ def panel_slopes(
     near_slopes: tuple[float, float],
     placed: bool,
 ) -> dict[str, np.ndarray]:
-    """Derivatives of a panel with distance, beam centre and angles.
+    """Derivatives of a panel with respect to distance, beam centre and angles.
 
     Parameters
     ----------
     geometry : PanelGeometry
-        The turned panel.
+        Panel after the detector rotations.
     rest : tuple of 3 ndarray, shape (3,)
-        Fast, slow and normal unit vectors before turning.
+        Fast, slow and normal unit vectors before the rotations.
     beam : ndarray, shape (3,)
-        Unit vector.
+        Direction of the beam, unit vector.
     twotheta_axis : ndarray, shape (3,)
-        Unit vector.
+        Axis of the two-theta swing, unit vector.
     angles : DetectorAngles
-        Angles of the detector.
+        Detector rotations.
     distance : float or None
-        Distance along the beam (m) by which it was placed; None if by its near distance.
+        Given distance along the beam (m); None if the close distance was given.
     about_sample : bool
-        The sample is the pivot, not the beam.
+        Whether the pivot is the sample; otherwise it is the direct beam.
     near_slopes : tuple of 2 float
-        How the near point at rest, along fast and slow, changes with the near distance.
+        Derivatives of the point of normal incidence before the rotations, along fast and slow,
+        with respect to the close distance.
     placed : bool
-        The origin was given; then nothing but the vectors turns.
+        Whether the origin was given. Rotations then turn only the vectors.
 
     Returns
     -------
     dict of ndarray, shape (13,)
-        By name of the parameter: derivatives of origin (3), near distance (1), fast, slow and
-        normal (3 each).
+        For each name of a parameter: derivatives of origin (3), close distance (1), and fast,
+        slow and normal (3 each).
     """
     lab_axes = turning_axes(np.array(angles.lab))
     after = [rotate_axis(axis, twotheta_axis, angles.twotheta) for axis in lab_axes]
@@ -170,7 +171,7 @@ def panel_slopes(
         close = dot(origin, geometry.normal) + dot(geometry.origin, vectors[2])
         return np.concatenate([origin, [close], *vectors])
 
-    # which way the origin moves when the near distance at rest grows
+    # derivative of the origin with respect to the close distance before the rotations
     forward = geometry.normal - near_slopes[0] * geometry.fast - near_slopes[1] * geometry.slow
     found: dict[str, np.ndarray] = {}
     for name, (axis, lab_axis) in turns.items():
@@ -179,7 +180,7 @@ def panel_slopes(
         if placed:
             origin = np.zeros(3)
         elif about_sample:
-            # a distance along the beam makes the near one depend on the angles
+            # with a given distance along the beam, the close distance depends on the angles
             close_slope = 0.0 if distance is None else at_rest * ratio_slope
             origin = cross(axis, geometry.origin) + close_slope * forward
         else:

@@ -1,4 +1,4 @@
-"""Where a detector is: from distances, pivot and angles to origin and axes."""
+"""Detector geometry: origin and axes of a panel from distances, pivot and angles."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from cupysim.maths.arrays import Array, array_namespace, cross, dot, norm, unit
 from cupysim.maths.rotations import rotate_axis, rotate_xyz
 
 EDGE_ON = 1e-9
-"""Distance of a panel's plane, relative to its origin's, below which it is seen edge-on."""
+"""Distance of a panel's plane, relative to the distance of its origin, below which the panel is
+edge-on."""
 
 
 @dataclass(frozen=True)
 class DetectorAngles:
-    """How the detector is turned from its rest position.
+    """Detector rotations: about the laboratory axes, then about the two-theta axis.
 
     Parameters
     ----------
     lab : tuple of 3 float
         Rotations about the lab axes x, y, z (rad), in this order.
     twotheta : float
-        Swing about the two-theta axis (rad), after them.
+        Rotation about the two-theta axis (rad), after the others.
     """
 
     lab: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -32,20 +33,22 @@ class DetectorAngles:
 
     def __post_init__(self) -> None:
         if len(self.lab) != 3 or not np.isfinite([*self.lab, self.twotheta]).all():
-            raise ModelError(f"detector: angles must be three and one finite numbers, got {self}")
+            raise ModelError(
+                f"detector: expected three finite angles in lab and a finite twotheta, got {self}"
+            )
 
     @classmethod
     def from_degrees(
         cls, x: float = 0.0, y: float = 0.0, z: float = 0.0, twotheta: float = 0.0
     ) -> DetectorAngles:
-        """Rotations in degrees.
+        """Make detector rotations from angles in degrees.
 
         Parameters
         ----------
         x, y, z : float, optional
             Rotations about the lab axes (degrees), in this order.
         twotheta : float, optional
-            Swing about the two-theta axis (degrees), after them.
+            Rotation about the two-theta axis (degrees), after the others.
         """
         x, y, z, twotheta = (angle / DEGREES_PER_RADIAN for angle in (x, y, z, twotheta))
         return cls((x, y, z), twotheta)
@@ -53,24 +56,25 @@ class DetectorAngles:
 
 @dataclass(frozen=True)
 class PanelGeometry:
-    """A flat panel in the laboratory, and what is reported of it.
+    """A flat panel in the laboratory: origin and axes, and the numbers that reports give.
 
     Parameters
     ----------
     origin : ndarray, shape (3,)
         Outer corner of the first pixel (m).
     fast, slow, normal : ndarray, shape (3,)
-        Unit vectors.
+        Unit vectors of the panel's axes.
     close_distance : float
         Distance of the panel's plane from the sample (m).
     distance : float
-        Distance along the beam as the C program reports it (m), unless quirk Q7 is corrected.
+        Distance along the beam (m), as the C program reports it unless quirk Q7 is corrected.
     beam_fast, beam_slow : float
-        Direct beam from the outer corner of the first pixel (m), likewise.
+        Direct beam along fast and slow, from the outer corner of the first pixel (m). It depends
+        on `distance`, and so on quirk Q7.
     close_fast, close_slow : float
-        Near point likewise (m).
+        Point of normal incidence along fast and slow, from the same corner (m).
     distance_at_rest : float
-        Distance along the beam by which the panel was placed, before it was turned (m).
+        Distance along the beam that places the panel, before the detector rotations (m).
     """
 
     origin: np.ndarray
@@ -87,19 +91,19 @@ class PanelGeometry:
 
 
 def beam_ratio(beam: Array, normal: Array, angles: DetectorAngles) -> float:
-    """Cosine between beam and detector normal, without two-theta (quirk Q7).
+    """Cosine of the angle between beam and detector normal, without two-theta (quirk Q7).
 
     Parameters
     ----------
     beam, normal : array, shape (3,)
         Unit vectors.
     angles : DetectorAngles
-        Angles of the detector.
+        Detector rotations.
 
     Returns
     -------
     float
-        Near distance divided by distance along the beam, never zero.
+        Close distance divided by distance along the beam, never zero.
     """
     ratio = float(dot(beam, rotate_xyz(normal, angles.lab)))
     return ratio if ratio != 0.0 else SMALLEST_NORMAL
@@ -117,46 +121,46 @@ def place_panel(
     origin: Array | None = None,
     right_distance: bool = False,
 ) -> PanelGeometry:
-    """Turn a panel about the sample or about the direct-beam spot.
+    """Place a panel, and turn it about the sample or about the direct beam.
 
     Parameters
     ----------
     axes : tuple of 3 arrays, shape (3,)
-        Fast, slow and normal unit vectors before turning.
+        Fast, slow and normal unit vectors before the rotations.
     beam : array, shape (3,)
-        Beam direction, unit vector.
+        Direction of the beam, unit vector.
     twotheta_axis : array, shape (3,)
-        Axis of the two-theta swing, used as it is (quirk Q4).
+        Axis of the two-theta swing; its length is not changed (quirk Q4).
     angles : DetectorAngles
-        Angles of the detector.
+        Detector rotations.
     close_distance : float
-        Distance of the plane from the sample before turning (m).
+        Distance of the plane from the sample before the rotations (m).
     near_point : tuple of 2 float or None
-        Near point along fast and slow (m), with the sample as pivot; None for
-        the direct-beam spot as pivot.
+        Point of normal incidence along fast and slow (m) if the pivot is the sample; None if the
+        pivot is the direct beam.
     beam_spot : tuple of 2 float
-        Direct-beam spot along fast and slow (m).
+        Direct beam along fast and slow (m).
     origin : array, shape (3,), optional
-        Where the outer corner of the first pixel is in the end (m), whatever distance, pivot and
-        beam spot say.
+        Outer corner of the first pixel after the rotations (m). It overrides distance, pivot and
+        direct beam.
     right_distance : bool, optional
-        Report distance and beam spot of the turned panel (quirk Q7 corrected).
+        Report distance and direct beam of the turned panel (quirk Q7 corrected).
 
     Returns
     -------
     PanelGeometry
-        The turned panel.
+        Panel after the rotations.
 
     Raises
     ------
     ModelError
-        If the panel's plane goes through the sample, or the panel turns its back to it; of what
-        the C program can be told, only where quirk Q7 is corrected.
+        If the panel's plane contains the sample, or the sample is behind the panel. Without
+        `origin`, only if quirk Q7 is corrected.
 
     Notes
     -----
-    About the sample, the origin is made first and turned with the axes; about
-    the beam, it is made from the turned axes and the unturned beam.
+    With the sample as pivot, the origin is computed first and turns with the axes. With the direct
+    beam as pivot, the origin is computed from the turned axes and the beam.
     """
 
     def turn(vector: Array) -> Array:
@@ -178,16 +182,16 @@ def place_panel(
         at_zero = beam_ratio(beam, axes[2], DetectorAngles())
         if at_zero * ratio < 0.0:
             raise ModelError(
-                f"detector: its rotations turn it by more than 90 degrees about the direct beam's "
-                f"place, which would put it at {distance_at_rest:g} m along the beam"
+                "detector: its rotations turn it by more than 90 degrees about the direct beam; "
+                f"this would place it at {distance_at_rest:g} m along the beam"
             )
     close_distance = float(dot(origin, normal))
     if (placed or right_distance) and not close_distance > EDGE_ON * float(norm(origin)):
         place = ", ".join(f"{coordinate:.6g}" for coordinate in origin.tolist())
         raise ModelError(
             f"detector: its origin ({place}) m puts its plane at a distance of "
-            f"{close_distance:g} m along the normal; it must be positive: it would be seen from "
-            "behind, or its normal (-odet_vector) is another"
+            f"{close_distance:g} m along the normal; it must be positive. Otherwise the panel is "
+            "seen from behind, or its normal (-odet_vector) is wrong"
         )
     if right_distance:
         ratio = float(dot(beam, normal)) or SMALLEST_NORMAL
@@ -211,23 +215,23 @@ def place_panel(
 def pixel_position(
     fast_position: Array, slow_position: Array, depth: float, axes: Array, origin: Array
 ) -> list[Array]:
-    """Positions on a flat panel.
+    """Convert positions on a flat panel to laboratory coordinates.
 
     Parameters
     ----------
     fast_position, slow_position : array, shape (n,)
-        Along the axes from the panel's origin (m).
+        Positions along fast and slow from the panel's origin (m).
     depth : float
-        Into the sensor, along the normal (m).
+        Depth in the sensor, along the normal (m).
     axes : array, shape (3, 3)
-        Rows fast, slow, normal.
+        Rows fast, slow, normal: unit vectors.
     origin : array, shape (3,)
         Outer corner of the first pixel (m).
 
     Returns
     -------
     list of 3 arrays, shape (n,)
-        x, y, z (m).
+        Coordinates x, y, z in the laboratory (m).
     """
     fast, slow, normal = axes
     return [
@@ -238,22 +242,25 @@ def pixel_position(
 
 @dataclass(frozen=True)
 class Bend:
-    """How a flat panel is bent about the sample: two turns of a point on the beam.
+    """Bend of a flat panel about the sample: two rotations of a point on the beam.
+
+    The two rotation angles of a position on the flat panel are (measure . position - offset) /
+    radius.
 
     Parameters
     ----------
     centre : ndarray, shape (3,)
-        The point, at the radius of the detector (m).
+        Point on the beam, at the radius of the detector (m).
     axes : ndarray, shape (2, 3)
-        Unit vectors about which it is turned, one after the other.
+        Unit vectors of the two rotation axes, in the order of the rotations.
     measures : ndarray, shape (2, 3)
-        Scalar products with a position on the flat panel give the two ways (m) which
+        Vectors of the scalar products with a position on the flat panel.
     offsets : ndarray, shape (2,)
-        are subtracted from; divided by the radius they are the angles.
+        Lengths (m) subtracted from these scalar products.
     radius : float
-        Radius (m).
+        Radius of the bent panel (m).
     radial : bool
-        Rays fall on the sensor at right angles.
+        Whether rays meet the sensor at right angles.
     """
 
     centre: np.ndarray
@@ -265,7 +272,7 @@ class Bend:
 
 
 def mirrored_bend(radius: float, beam: Array, fast: Array, slow: Array) -> Bend:
-    """The C program's way to bend a panel (quirk Q19).
+    """Return the bend of the C program, which mirrors the image (quirk Q19).
 
     Parameters
     ----------
@@ -277,8 +284,8 @@ def mirrored_bend(radius: float, beam: Array, fast: Array, slow: Array) -> Bend:
     Returns
     -------
     Bend
-        About the slow axis by y/radius and about the fast axis by z/radius: lab components with
-        the angles exchanged, so that the image is mirrored.
+        Rotations about the slow axis by y/radius, and about the fast axis by z/radius. The
+        C program uses the lab components y and z and exchanges the angles.
     """
     return Bend(
         centre=radius * beam,
@@ -291,7 +298,7 @@ def mirrored_bend(radius: float, beam: Array, fast: Array, slow: Array) -> Bend:
 
 
 def right_bend(radius: float, beam: Array, fast: Array, slow: Array) -> Bend:
-    """The right way to bend a panel.
+    """Return the right bend, for panels of either handedness.
 
     Parameters
     ----------
@@ -303,13 +310,14 @@ def right_bend(radius: float, beam: Array, fast: Array, slow: Array) -> Bend:
     Returns
     -------
     Bend
-        About beam x fast by the way along fast from the direct beam, and about beam x slow by
-        that along slow: near the beam the flat panel's pixels, whatever the handedness.
+        Rotations about beam x fast by the distance from the direct beam along fast, and about
+        beam x slow by the distance along slow. Near the beam, pixels stay where they are on the
+        flat panel.
 
     Raises
     ------
     ModelError
-        If the beam does not hit the flat panel, whose distance along it is the radius.
+        If the beam does not hit the flat panel: the radius is the distance along the beam.
     """
     ratio = float(dot(beam, cross(fast, slow)))
     if not radius > 0.0 or abs(ratio) < EDGE_ON:
@@ -329,19 +337,19 @@ def right_bend(radius: float, beam: Array, fast: Array, slow: Array) -> Bend:
 
 
 def bend(position: list[Array], bending: Bend) -> Array:
-    """Positions on a curved detector from those on the flat one.
+    """Convert positions on a flat panel to positions on the curved detector.
 
     Parameters
     ----------
     position : list of 3 arrays, shape (n,)
-        x, y, z on the flat panel (m).
+        Coordinates x, y, z on the flat panel (m).
     bending : Bend
         Centre, radius and axes of the cylinder.
 
     Returns
     -------
     array, shape (n, 3)
-        Positions (m); the depth in the sensor does not change them.
+        Positions (m). The depth in the sensor does not change them.
     """
     xp = array_namespace(position[1])
     flat = xp.stack(position, axis=-1)
@@ -353,23 +361,23 @@ def bend(position: list[Array], bending: Bend) -> Array:
 
 
 def sub_pixel_centre(pixel: Array, sub_pixel: int, oversample: int, pixel_size: float) -> Array:
-    """Where a sub-pixel's middle is along an axis of its panel.
+    """Position of a sub-pixel's centre along an axis of its panel.
 
     Parameters
     ----------
     pixel : array or int
         Number of the pixel along the axis.
     sub_pixel : int
-        Number of the sub-pixel in it.
+        Number of the sub-pixel in the pixel.
     oversample : int
-        Sub-pixels of a pixel along the axis.
+        Number of sub-pixels of a pixel along the axis.
     pixel_size : float
-        Edge of a pixel (m).
+        Pixel edge (m).
 
     Returns
     -------
     array or float
-        From the panel's corner (m).
+        Position from the panel's corner (m).
     """
     size = pixel_size / oversample
     return size * (pixel * oversample + sub_pixel) + size / 2.0

@@ -1,4 +1,4 @@
-"""Source points of a divergent beam with a bandwidth."""
+"""Sources of a divergent beam with a bandwidth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cupysim.maths.arrays import Array
 from cupysim.maths.rotations import rotate_axis
 
 ROUND_CUT = 1.1
-"""Grid points beyond this squared distance, in units of the radius, are cut."""
+"""Largest squared distance of a grid point of a round beam, in units of the squared radius."""
 
 
 def deviations(
@@ -17,7 +17,7 @@ def deviations(
     vertical: tuple[float, float, int],
     round_spot: bool,
 ) -> np.ndarray:
-    """Angular grid of the source points.
+    """Make the angular grid of the sources.
 
     Parameters
     ----------
@@ -29,12 +29,11 @@ def deviations(
     Returns
     -------
     ndarray, shape (n, 2)
-        Horizontal and vertical deviation (rad), the vertical one varying
-        faster.
+        Horizontal and vertical deviations (rad). The vertical one varies faster.
 
     Notes
     -----
-    With a range of zero the test for the ellipse is 0/0, which cuts nothing.
+    With a range of zero, the test for the ellipse is 0/0 and cuts nothing.
     """
     angles, distances = [], []
     for range_, step, count in (horizontal, vertical):
@@ -53,20 +52,20 @@ def deviations(
 
 
 def source_positions(deviation: Array, beam: Array, polarization: Array, vertical: Array) -> Array:
-    """Source points of given deviations.
+    """Positions of sources with given deviations from the beam.
 
     Parameters
     ----------
     deviation : array, shape (n, 2)
-        Horizontal and vertical deviation (rad).
+        Horizontal and vertical deviations (rad).
     beam, polarization, vertical : array, shape (3,)
-        Unit vectors; "horizontal" is a turn about `vertical`, "vertical" one
-        about `polarization`, which comes first.
+        Unit vectors. A vertical deviation turns the source about `polarization`, and is applied
+        first. A horizontal deviation turns it about `vertical`.
 
     Returns
     -------
     array, shape (n, 3)
-        Positions (m), at 10 m from the sample.
+        Positions (m), 10 m from the sample.
     """
     straight = -SOURCE_DISTANCE * beam
     lifted = rotate_axis(straight, polarization, deviation[:, 1])
@@ -81,12 +80,12 @@ def wavelengths(centre: float, dispersion: tuple[float, float, int]) -> np.ndarr
     centre : float
         Central wavelength (m).
     dispersion : tuple of float, float, int
-        Relative range and step, and count.
+        Range and step, relative to the centre, and count.
 
     Returns
     -------
     ndarray, shape (count,)
-        centre (1 + step k - range/2) (m).
+        Wavelengths centre (1 + step k - range/2) (m), for k = 0, 1, ...
     """
     range_, step, count = dispersion
     return centre * (1.0 + step * np.arange(count, dtype=np.float64) - range_ / 2.0)

@@ -1,4 +1,4 @@
-"""Structure factors at fractional Miller indices: nearest and tricubic."""
+"""Structure factors at fractional Miller indices: nearest reflection and tricubic."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import itertools
 from cupysim.maths.arrays import Array, array_namespace
 
 NODES = (-1, 0, 1, 2)
-"""Table points of a one-dimensional interpolation, counted from floor(x)."""
+"""Nodes (table points) of a one-dimensional interpolation at x, counted from floor(x)."""
 
 OTHERS = ((1, 2, 3), (0, 2, 3), (0, 1, 3), (0, 1, 2))
-"""For each of the four nodes, the other three."""
+"""For each of the four nodes, the numbers of the other three."""
 
 DENOMINATORS = (-6.0, 2.0, -2.0, 6.0)
-"""Products of the distances between a node and the other three."""
+"""For each node, the product of its distances from the other three."""
 
 
 def nearest_index(index: Array) -> Array:
-    """The nearest whole number; halves go down.
+    """Return the nearest integer; halves are rounded down.
 
     Parameters
     ----------
@@ -33,16 +33,16 @@ def nearest_index(index: Array) -> Array:
 
 
 def nearest(nearest_indices: tuple[Array, Array, Array], table: Array, first: Array) -> Array:
-    """Structure factors of whole Miller indices.
+    """Structure factors of integer Miller indices.
 
     Parameters
     ----------
     nearest_indices : tuple of 3 arrays
-        Whole h, k, l as float64.
+        Integer h, k, l as float64.
     table : array, shape (n_h + 2, n_k + 2, n_l + 2)
         Structure factors with a border of the value outside the table.
     first : sequence of 3 int
-        Smallest h, k, l of the table, border not counted.
+        Smallest h, k, l of the table without its border.
 
     Returns
     -------
@@ -52,37 +52,13 @@ def nearest(nearest_indices: tuple[Array, Array, Array], table: Array, first: Ar
     xp = array_namespace(table)
     flat: Array = 0.0
     for index, start, length in zip(nearest_indices, first, table.shape, strict=True):
-        # unlike clip, these two turn NaN into a place in the border
+        # fmin and fmax turn NaN into a place in the border; clip does not
         flat = flat * length + xp.fmin(xp.fmax(index - (start - 1), 0.0), length - 1.0)
     return xp.take(table.reshape(-1), flat.astype(xp.intp))
 
 
 def has_neighbours(indices: tuple[Array, Array, Array], first: Array, lengths: Array) -> Array:
-    """Where the four table points which interpolation takes along each axis exist.
-
-    Parameters
-    ----------
-    indices : tuple of 3 arrays
-        Fractional h, k, l.
-    first : sequence of 3 int
-        Smallest h, k, l of the table.
-    lengths : sequence of 3 int
-        Numbers of h, k, l.
-
-    Returns
-    -------
-    array of bool
-        True from the second to the last but one table point.
-    """
-    inside: Array = True
-    for index, start, length in zip(indices, first, lengths, strict=True):
-        floor = array_namespace(index).floor(index)
-        inside = inside & (floor + NODES[0] >= start) & (floor + NODES[3] <= start + length - 1)
-    return inside
-
-
-def out_of_range(indices: tuple[Array, Array, Array], first: Array, lengths: Array) -> Array:
-    """Where the C program's test finds too few neighbours to interpolate.
+    """Whether all table points exist that the interpolation needs: four along each axis.
 
     Parameters
     ----------
@@ -96,7 +72,31 @@ def out_of_range(indices: tuple[Array, Array, Array], first: Array, lengths: Arr
     Returns
     -------
     array of bool
-        x - first + 3 > length or x - 2 < first, for any of the three: one
+        True between the second and the last but one table point.
+    """
+    inside: Array = True
+    for index, start, length in zip(indices, first, lengths, strict=True):
+        floor = array_namespace(index).floor(index)
+        inside = inside & (floor + NODES[0] >= start) & (floor + NODES[3] <= start + length - 1)
+    return inside
+
+
+def out_of_range(indices: tuple[Array, Array, Array], first: Array, lengths: Array) -> Array:
+    """Whether the C program's test finds too few neighbours to interpolate.
+
+    Parameters
+    ----------
+    indices : tuple of 3 arrays
+        Fractional h, k, l.
+    first : sequence of 3 int
+        Smallest h, k, l of the table.
+    lengths : sequence of 3 int
+        Numbers of h, k, l in the table.
+
+    Returns
+    -------
+    array of bool
+        True if x - first + 3 > length or x - 2 < first, for any of h, k, l. This margin is one
         wider than the four nodes need (quirk Q23).
     """
     outside: Array = False
@@ -111,12 +111,12 @@ def tricubic(indices: tuple[Array, Array, Array], table: Array, first: Array) ->
     Parameters
     ----------
     indices : tuple of 3 arrays, shape (n,)
-        Fractional h, k, l. Those without enough neighbours give nonsense; their
-        lattice factor must be zero.
+        Fractional h, k, l. Results without enough neighbours are meaningless; their lattice
+        factor must be zero.
     table : array, shape (n_h + 2, n_k + 2, n_l + 2)
         Structure factors with a border, as in `nearest`.
     first : sequence of 3 int
-        Smallest h, k, l of the table, border not counted.
+        Smallest h, k, l of the table without its border.
 
     Returns
     -------
@@ -125,8 +125,8 @@ def tricubic(indices: tuple[Array, Array, Array], table: Array, first: Array) ->
 
     Notes
     -----
-    Along l, then k, then h, each as a sum of four terms in node order; the
-    result has the C program's bits.
+    The interpolation runs along l, then k, then h. Each sum of four terms is in node order, so that
+    the result has the C program's bits.
     """
     xp = array_namespace(table)
     floors = [xp.floor(index) for index in indices]
@@ -155,17 +155,17 @@ def _weights(x: Array, floor: Array) -> list[Array]:
 
 
 def node_weights(x: Array, floor: Array) -> list[Array]:
-    """Lagrange polynomials of the four nodes about x, which interpolation multiplies them by.
+    """Lagrange polynomials at x: the weights of the four nodes in an interpolation.
 
     Parameters
     ----------
     x, floor : array
-        Where, and the next whole number below.
+        Position, and the next integer below.
 
     Returns
     -------
     list of 4 arrays
-        Their sum is 1.
+        Weights. Their sum is 1.
     """
     numerators = _weights(x, floor)
     return [above / below for above, below in zip(numerators, DENOMINATORS, strict=True)]
@@ -179,7 +179,7 @@ def _combine(weights: list[Array], values: list[Array]) -> Array:
 def tricubic_slopes(
     indices: tuple[Array, Array, Array], table: Array, first: Array
 ) -> tuple[Array, list[Array]]:
-    """Structure factors interpolated as by `tricubic`, and their slopes along h, k, l.
+    """Structure factors as from `tricubic`, and their derivatives with respect to h, k, l.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def tricubic_slopes(
     value : array
         Structure factors (electrons).
     along : list of 3 arrays
-        Their derivatives.
+        Derivatives with respect to h, k, l (electrons).
     """
     xp = array_namespace(table)
     floors = [xp.floor(index) for index in indices]

@@ -1,8 +1,8 @@
-"""Fourier transforms of finite crystals: the lattice factor F_latt.
+"""The lattice factor F_latt: Fourier transforms of finite crystals.
 
-Each function takes fractional Miller indices, arrays of one shape, and the
-numbers of cells. The forms are those of the C program, unreduced arguments
-included, so that its rounding is reproduced (quirk Q34).
+The arguments of each function are fractional Miller indices, as arrays of one shape, and the
+numbers of cells. The formulas are those of the C program, even their large arguments of sines, so
+that they reproduce its rounding (quirk Q34).
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from collections.abc import Callable
 from cupysim.maths.arrays import Array, array_namespace
 
 SPHERE_IN_CUBE = 0.723601254558268
-"""Amplitude of a round crystal relative to the square one it is cut from."""
+"""Amplitude of a round crystal at a reflection, relative to the square crystal around it."""
 
 GAUSS_WIDTH = 0.63
 """Width constant of Gaussian spots."""
 
 TOPHAT_EDGE = 0.3969
-"""Edge of top-hat spots, the square of `GAUSS_WIDTH`."""
+"""Squared distance of the edge of top-hat spots: the square of `GAUSS_WIDTH`."""
 
 
 def square(indices: tuple[Array, Array, Array], n_cells: Array) -> Array:
-    """Parallelepiped: the product of sin(pi N h)/sin(pi h) over the axes.
+    """Lattice factor of a parallelepiped: the product of sin(pi N h)/sin(pi h) over the axes.
 
     Parameters
     ----------
     indices : tuple of 3 arrays
         Fractional h, k, l.
     n_cells : sequence of 3 float
-        Na, Nb, Nc; an axis of one cell has the factor 1.
+        Cells along a, b, c. An axis of one cell has the factor 1.
 
     Returns
     -------
     array
-        F_latt, of the indices' shape.
+        F_latt, in the shape of the indices.
     """
     factor: Array = 1.0
     for index, count in zip(indices, n_cells, strict=True):
@@ -47,44 +47,44 @@ def square(indices: tuple[Array, Array, Array], n_cells: Array) -> Array:
 
 
 def grating(x: Array, count: float) -> Array:
-    """sin(N x)/sin(x), the transform of N equal steps; N where x is zero.
+    """Transform of a row of N points: sin(N x)/sin(x), which is N at x = 0.
 
     Parameters
     ----------
     x : array
         Phase (rad).
     count : float
-        Number of steps.
+        Number of points, N.
 
     Returns
     -------
     array
-        Of the shape of `x`.
+        Transform, in the shape of `x`.
     """
     xp = array_namespace(x)
     ratio = xp.sin(x * count) / xp.sin(x)
-    # the only 0/0; a look at one element in millions is dearer than this test
+    # the only 0/0; it is so rare that this test is cheaper than a where for all elements
     if not x.all():
         ratio = xp.where(x == 0.0, count, ratio)
     return ratio
 
 
 def round_crystal(offsets: tuple[Array, Array, Array], n_cells: Array, fudge: float) -> Array:
-    """Ellipsoid: 3 (sin x/x - cos x)/x^2 with x = pi sqrt(fudge r^2).
+    """Lattice factor of an ellipsoid: 3 (sin x/x - cos x)/x^2 with x = pi sqrt(fudge r^2).
 
     Parameters
     ----------
     offsets : tuple of 3 arrays
-        Distances h-h0, k-k0, l-l0 from the nearest reflection.
+        Offsets h-h0, k-k0, l-l0 from the nearest reflection.
     n_cells : sequence of 3 float
-        Na, Nb, Nc.
+        Cells along a, b, c.
     fudge : float
-        Scale of r^2 = sum of (N offset)^2.
+        Factor of r^2, the sum of (N offset)^2.
 
     Returns
     -------
     array
-        F_latt, of the offsets' shape.
+        F_latt, in the shape of the offsets.
     """
     xp = array_namespace(offsets[0])
     (dh, dk, dl), (na, nb, nc) = offsets, n_cells
@@ -97,17 +97,17 @@ def round_crystal(offsets: tuple[Array, Array, Array], n_cells: Array, fudge: fl
 def reciprocal_distance_squared(
     offsets: tuple[Array, Array, Array], axes: Array, counts: Array
 ) -> Array:
-    """Squared distance from the reflection, by which gauss and tophat spots are measured.
+    """Squared distance from the nearest reflection, for Gaussian and top-hat spots.
 
     Parameters
     ----------
     offsets : tuple of 3 arrays
-        Distances h-h0, k-k0, l-l0 from the nearest reflection.
+        Offsets dh = h-h0, dk = k-k0, dl = l-l0 from the nearest reflection.
     axes : array, shape (3, 3)
-        Rows a*, b*, c* (1/Angstrom) before phi and mosaic rotations (quirk Q6), or a diagonal of
-        Na, Nb, Nc.
+        Rows a*, b*, c* (1/Angstrom) before spindle and mosaic rotations (quirk Q6), or a diagonal
+        matrix of Na, Nb, Nc (quirk Q6 corrected).
     counts : sequence of 3 float
-        Na, Nb, Nc, or ones.
+        Na, Nb, Nc, or ones (quirk Q6 corrected).
 
     Returns
     -------
@@ -121,16 +121,16 @@ def reciprocal_distance_squared(
 
 
 def gauss(distance_squared: Array, n_cells: Array, fudge: float) -> Array:
-    """Gaussian spots: Na Nb Nc exp(-(d^2/0.63) fudge).
+    """Lattice factor of Gaussian spots: Na Nb Nc exp(-(d^2/0.63) fudge).
 
     Parameters
     ----------
     distance_squared : array
-        From `reciprocal_distance_squared`.
+        Squared distance d^2 from `reciprocal_distance_squared`.
     n_cells : sequence of 3 float
-        Na, Nb, Nc.
+        Cells along a, b, c: Na, Nb, Nc.
     fudge : float
-        Scale of the squared distance.
+        Factor of the squared distance.
 
     Returns
     -------
@@ -143,16 +143,16 @@ def gauss(distance_squared: Array, n_cells: Array, fudge: float) -> Array:
 
 
 def tophat(distance_squared: Array, n_cells: Array, fudge: float) -> Array:
-    """Flat spots: Na Nb Nc within d^2 fudge < 0.3969, else zero.
+    """Lattice factor of top-hat spots: Na Nb Nc if d^2 fudge < 0.3969, otherwise zero.
 
     Parameters
     ----------
     distance_squared : array
-        From `reciprocal_distance_squared`.
+        Squared distance d^2 from `reciprocal_distance_squared`.
     n_cells : sequence of 3 float
-        Na, Nb, Nc.
+        Cells along a, b, c: Na, Nb, Nc.
     fudge : float
-        Scale of the squared distance.
+        Factor of the squared distance.
 
     Returns
     -------
@@ -164,11 +164,11 @@ def tophat(distance_squared: Array, n_cells: Array, fudge: float) -> Array:
 
 
 Offsets = tuple[Array, Array, Array]
-"""Distances h-h0, k-k0, l-l0 from the nearest reflection."""
+"""Offsets h-h0, k-k0, l-l0 from the nearest reflection."""
 
 Slopes = tuple[Array, list[Array], list[Array]]
-"""F_latt squared, and its derivatives with respect to h, k, l and to Na, Nb, Nc. Here N may be
-non-integer: the factor is a function of the offset."""
+"""F_latt squared, and its derivatives with respect to h, k, l and to Na, Nb, Nc. Here N need not be
+an integer, because F_latt is a function of the offset."""
 
 
 def square_slopes(offsets: Offsets, n_cells: Array, fudge: float) -> Slopes:
@@ -177,11 +177,11 @@ def square_slopes(offsets: Offsets, n_cells: Array, fudge: float) -> Slopes:
     Parameters
     ----------
     offsets : tuple of 3 arrays
-        Distances from the nearest reflection.
+        Offsets h-h0, k-k0, l-l0 from the nearest reflection.
     n_cells : sequence of 3 float
-        Na, Nb, Nc.
+        Cells along a, b, c.
     fudge : float
-        Does not act on this shape.
+        Not used for this shape.
     """
     del fudge
     xp = array_namespace(offsets[0])
@@ -206,7 +206,10 @@ def round_slopes(offsets: Offsets, n_cells: Array, fudge: float) -> Slopes:
 
 
 def gauss_slopes(offsets: Offsets, n_cells: Array, fudge: float) -> Slopes:
-    """The same of Gaussian spots as wide as the others', with quirk Q6 corrected."""
+    """F_latt squared of Gaussian spots with quirk Q6 corrected, and its derivatives.
+
+    See `square_slopes`.
+    """
     return _radial_slopes(_gauss_slopes, offsets, n_cells, fudge)
 
 
@@ -216,7 +219,10 @@ def _radial_slopes(
     n_cells: Array,
     fudge: float,
 ) -> Slopes:
-    """Of (Na Nb Nc)^2 times a profile, a function of r^2, the sum of (N offset)^2."""
+    """F_latt squared as (Na Nb Nc)^2 times a profile of r^2, and its derivatives.
+
+    r^2 is the sum of (N offset)^2.
+    """
     scaled = [offset * count for offset, count in zip(offsets, n_cells, strict=True)]
     radius_squared = scaled[0] ** 2 + scaled[1] ** 2 + scaled[2] ** 2
     value, slope = profile(radius_squared, fudge)
@@ -231,14 +237,14 @@ def _radial_slopes(
 
 
 NEAR_REFLECTION = 0.05
-"""Phase N x (rad) below which slopes of sin(N x)/sin(x) are those of its series."""
+"""Phase N x (rad) below which derivatives of sin(N x)/sin(x) come from its series."""
 
 NEAR_CENTRE = 0.5
-"""The same for round crystals."""
+"""Argument x of round crystals below which the transform and its derivative come from a series."""
 
 
 def _grating_slopes(offset: Array, count: float) -> tuple[Array, Array, Array]:
-    """sin(pi N x)/sin(pi x), its slope along x and with N."""
+    """sin(pi N x)/sin(pi x), and its derivatives with respect to x and N."""
     xp = array_namespace(offset)
     y = math.pi * offset
     near = xp.abs(y * count) < NEAR_REFLECTION
@@ -262,14 +268,17 @@ def _grating_slopes(offset: Array, count: float) -> tuple[Array, Array, Array]:
 
 
 def _ball_slopes(radius_squared: Array, fudge: float) -> tuple[Array, Array]:
-    """0.5236 S^2 with S = 3 (sin x/x - cos x)/x^2, and its slope with r^2 = x^2/(pi^2 fudge)."""
+    """Profile 0.5236 S^2 of a round crystal, and its derivative with respect to r^2.
+
+    S = 3 (sin x/x - cos x)/x^2 and r^2 = x^2/(pi^2 fudge).
+    """
     xp = array_namespace(radius_squared)
     x = math.pi * xp.sqrt(radius_squared * fudge)
     near = x < NEAR_CENTRE
     far = xp.where(near, 1.0, x)
     transform = 3.0 * (xp.sin(far) / far - xp.cos(far)) / far**2
     slope = 1.5 * (xp.sin(far) / far - transform) / far**2
-    # sum of 6 (k+1) (-x^2)^k/(2k+3)!, and its slope with x^2
+    # sum of 6 (k+1) (-x^2)^k/(2k+3)!, and its derivative with respect to x^2
     z = x * x
     terms = [6.0 * (k + 1) * (-1) ** k / math.factorial(2 * k + 3) for k in range(8)]
     series = sum(term * z**k for k, term in enumerate(terms))
@@ -280,7 +289,7 @@ def _ball_slopes(radius_squared: Array, fudge: float) -> tuple[Array, Array]:
 
 
 def _gauss_slopes(radius_squared: Array, fudge: float) -> tuple[Array, Array]:
-    """exp(-2 r^2 fudge/0.63), and its slope with r^2."""
+    """Profile exp(-2 r^2 fudge/0.63), and its derivative with respect to r^2."""
     sharpness = 2.0 * fudge / GAUSS_WIDTH
     value = array_namespace(radius_squared).exp(-sharpness * radius_squared)
     return value, -sharpness * value

@@ -18,16 +18,16 @@ RANDOM_MISSET_CAP = 90.0
 
 
 def draw_rotations(spread: float, count: int, stream: RandomStream) -> np.ndarray:
-    """Random rotations about isotropic axes, by at most `spread`.
+    """Draw random rotations about isotropic axes, by at most `spread`.
 
     Parameters
     ----------
     spread : float
-        Largest rotation angle (rad); used as a float32, as in the C program.
+        Largest rotation angle (rad), used as a float32 as in the C program.
     count : int
         Number of rotations.
     stream : RandomStream
-        Where the random numbers come from, three for a rotation.
+        Source of the random numbers: three for each rotation.
 
     Returns
     -------
@@ -41,21 +41,21 @@ def draw_rotations(spread: float, count: int, stream: RandomStream) -> np.ndarra
 
 
 def rotation_matrices(azimuth: Array, height: Array, angle: Array) -> Array:
-    """Matrices of rotations about axes given by two deviates.
+    """Make rotation matrices from axes that are given by azimuth and height.
 
     Parameters
     ----------
     azimuth : array, shape (n,)
-        Azimuth of the axis divided by pi, in [-1, 1], counted from y towards x.
+        Azimuth of the axis divided by pi, in [-1, 1], measured from y towards x.
     height : array, shape (n,)
-        z component of the unit axis, in [-1, 1].
+        z component of the axis as a unit vector, in [-1, 1].
     angle : array, shape (n,)
         Rotation angle (rad).
 
     Returns
     -------
     array, shape (n, 3, 3)
-        Rodrigues' matrices, with the products in the C program's order.
+        Rotation matrices by Rodrigues' formula, with the products in the C program's order.
     """
     xp = array_namespace(azimuth, height, angle)
     in_plane = xp.sqrt(1.0 - height * height)
@@ -74,12 +74,12 @@ def rotation_matrices(azimuth: Array, height: Array, angle: Array) -> Array:
 
 
 def random_misset(stream: RandomStream) -> np.ndarray:
-    """Missetting angles of a random orientation.
+    """Draw the missetting angles of a random orientation.
 
     Parameters
     ----------
     stream : RandomStream
-        Where the random numbers come from.
+        Source of the random numbers.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def random_misset(stream: RandomStream) -> np.ndarray:
 
 
 def cube_root_float32(values: np.ndarray) -> np.ndarray:
-    """Raise to the power of the float32 nearest 1/3, rounded as the C library does.
+    """Raise numbers to the power of the float32 nearest 1/3, rounded as by the C library.
 
     Parameters
     ----------
@@ -100,8 +100,8 @@ def cube_root_float32(values: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (n,)
-        Powers. NumPy's own float32 power differs from the C library's in the
-        last bit of one value in six on machines with AVX-512.
+        Powers. NumPy's own float32 power differs from the C library's in the last bit of one value
+        in six, on processors with AVX-512.
     """
     power = _c_library_powf()
     third = float(np.float32(1.0 / 3.0))
@@ -110,7 +110,7 @@ def cube_root_float32(values: np.ndarray) -> np.ndarray:
 
 @cache
 def _c_library_powf() -> Callable[[float, float], float]:
-    """The C library's powf; without one, the power in double precision."""
+    """Return the C library's powf, or the power in double precision if there is no powf."""
     try:
         powf = ctypes.CDLL(None).powf
     except (OSError, AttributeError, TypeError):

@@ -1,10 +1,10 @@
 """The C program's uniform random numbers, bit for bit.
 
-Park and Miller's minimal standard generator with a Bays-Durham shuffle
-(Numerical Recipes in C, 2nd edition, section 7.1, routine ran1). One shuffle
-table serves every user of random numbers in a run, each with a seed of its
-own: that is how the C program's static variables work, and why a negative
-noise seed continues the table which the mosaic domains left (quirk Q36).
+This is Park and Miller's minimal standard generator with a Bays-Durham shuffle (Numerical Recipes
+in C, 2nd edition, section 7.1, routine ran1). All random numbers of a run share one shuffle table,
+but orientation, mosaic domains and noise have their own seeds: the C program keeps the table in
+static variables. A negative noise seed therefore continues the table that the mosaic domains left
+(quirk Q36).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ for _index in range(_JUMP):
 
 
 class ShuffleTable:
-    """The shuffle table and last output, shared by all streams of a run."""
+    """The shuffle table and the last output, which all streams of a run share."""
 
     def __init__(self) -> None:
         self.entries = [0] * TABLE_SIZE
@@ -35,16 +35,15 @@ class ShuffleTable:
 
 
 class RandomStream:
-    """Uniform deviates from one seed.
+    """A stream of the C program's uniform random numbers from one seed.
 
     Parameters
     ----------
     seed : int
-        The number a user gives to a seed option, reduced to 32 bits as the C
-        program does. A positive one starts the stream afresh, 0 counts as 1, a
-        negative one continues the table as it is.
+        Seed, as in a seed option. It is reduced to 32 bits as in the C program. A positive seed
+        starts a new stream, 0 means 1, and a negative seed continues the table as it is.
     table : ShuffleTable, optional
-        The table shared with other streams; a new one without it.
+        Table to share with other streams. By default a new one.
     """
 
     def __init__(self, seed: int, table: ShuffleTable | None = None) -> None:
@@ -52,7 +51,7 @@ class RandomStream:
         self.state = wrap_int32(-wrap_int32(seed))
 
     def _congruential(self, count: int) -> np.ndarray:
-        """The next states of the congruential generator, int64."""
+        """Compute the next states of the congruential generator: ndarray of int64."""
         states = np.empty(count, dtype=np.int64)
         for start in range(0, count, _JUMP):
             powers = _POWERS[: min(_JUMP, count - start)]
@@ -69,24 +68,24 @@ class RandomStream:
         self.table.last = self.table.entries[0]
 
     def uniform(self, count: int) -> np.ndarray:
-        """Draw deviates in (0, 1).
+        """Draw uniform random numbers in (0, 1).
 
         Parameters
         ----------
         count : int
-            How many.
+            Number of random numbers.
 
         Returns
         -------
         ndarray of float32, shape (count,)
-            The deviates in the order of drawing.
+            Random numbers in the order of drawing.
         """
         if count <= 0:
             return np.empty(0, dtype=np.float32)
         if self.state <= 0 or self.table.last == 0:
             self._start()
             if self.state == 0:
-                # the modulus as seed: one zero, then the stream starts again as that of seed 1
+                # the seed is the modulus: one zero, then the stream of seed 1
                 rest = self.uniform(count - 1)
                 return np.concatenate([np.zeros(1, dtype=np.float32), rest])
         entries, last, outputs = self.table.entries, self.table.last, []
@@ -101,5 +100,5 @@ class RandomStream:
 
 
 def wrap_int32(number: int) -> int:
-    """A number as a 32-bit signed integer keeps it."""
+    """Reduce an integer to a 32-bit signed integer, with overflow."""
     return (int(number) + INT32_RANGE // 2) % INT32_RANGE - INT32_RANGE // 2

@@ -1,4 +1,4 @@
-"""Orientations of the crystal: spindle angles times mosaic domains."""
+"""Orientations of the crystal: each spindle angle with each mosaic domain."""
 
 from __future__ import annotations
 
@@ -13,28 +13,26 @@ from cupysim.maths.rotations import apply_matrix, rotate_axis
 def spindle_cells(
     direct: np.ndarray, axis: np.ndarray, angles: np.ndarray, stale_at_zero: bool = True
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Cell vectors at each spindle angle, with or without the C program's slip at zero.
+    """Cell vectors at each spindle angle, with or without the C program's error at zero.
 
     Parameters
     ----------
     direct : ndarray, shape (3, 3)
         Rows a, b, c (m) at angle zero.
     axis : ndarray, shape (3,)
-        Spindle, unit vector.
+        Spindle axis, unit vector.
     angles : ndarray, shape (n,)
         Spindle angles (rad).
     stale_at_zero : bool, optional
-        Have the slip (quirk Q3).
+        Reproduce the error (quirk Q3): at an angle of exactly zero, the crystal keeps the
+        orientation of the previous step.
 
     Returns
     -------
     cells : ndarray, shape (n, 3, 3)
-        Rows a, b, c (m). Where an angle is exactly zero the C program leaves
-        the crystal as the step before it did (quirk Q3); the sweeps follow
-        each other, so the step before the first is the last.
+        Rows a, b, c (m). Sweeps follow each other, so the step before the first is the last.
     first : ndarray, shape (3, 3), or None
-        Cell vectors at the first angle of the very first sweep, where they
-        differ from `cells`.
+        Cell vectors at the first angle of the very first sweep, if they differ from `cells`.
     """
     if len(angles) == 1 and angles[0] == 0.0:
         return direct[None], None
@@ -52,7 +50,7 @@ def spindle_cells(
 
 
 def orientations(cells: Array, rotations: Array, first: int, last: int) -> Array:
-    """Cell vectors of some orientations.
+    """Cell vectors of a range of orientations.
 
     Parameters
     ----------
@@ -61,7 +59,8 @@ def orientations(cells: Array, rotations: Array, first: int, last: int) -> Array
     rotations : array, shape (n_mosaic, 3, 3)
         Rotations of the mosaic domains, applied after the spindle.
     first, last : int
-        Numbers of orientations, spindle angle times number of domains plus domain.
+        First orientation, and the one after the last. The number of an orientation is spindle
+        angle times number of domains plus domain.
 
     Returns
     -------
@@ -78,7 +77,7 @@ def orientations(cells: Array, rotations: Array, first: int, last: int) -> Array
 
 
 def orientation_blocks(cells: Array, rotations: Array, size: int) -> Iterator[tuple[int, Array]]:
-    """Cell vectors of all orientations, a block at a time, in the C program's order.
+    """Cell vectors of all orientations in the C program's order, in blocks.
 
     Parameters
     ----------
@@ -90,7 +89,7 @@ def orientation_blocks(cells: Array, rotations: Array, size: int) -> Iterator[tu
     Yields
     ------
     first : int
-        Number of the first orientation.
+        Number of the first orientation in the block.
     cells : array, shape (n, 3, 3)
         Rows a, b, c (m).
     """

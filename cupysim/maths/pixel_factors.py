@@ -1,4 +1,4 @@
-"""What a pixel does to the photons that reach it: solid angle and absorption in the sensor."""
+"""Factors of a pixel: its solid angle, and the absorption in its sensor."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ def solid_angle(area: float, airpath: Array, close_distance: float, point_pixel:
     Parameters
     ----------
     area : float
-        Area of a pixel (m^2); 1 for point pixels without one (quirk Q20).
+        Area of a pixel (m^2). 1 for point pixels, unless quirk Q20 is corrected.
     airpath : array
         Distance of the pixel from the sample (m).
     close_distance : float
-        Distance of the panel's plane (m).
+        Distance of the panel's plane from the sample (m).
     point_pixel : bool
-        Inverse-square law alone, without the slant.
+        Use only the inverse-square law, without the obliquity of the pixel.
 
     Returns
     -------
@@ -35,33 +35,33 @@ def solid_angle_slopes(close_distance: float, point_pixel: bool) -> tuple[float,
     Parameters
     ----------
     close_distance : float
-        Distance of the panel's plane (m).
+        Distance of the panel's plane from the sample (m).
     point_pixel : bool
-        Inverse-square law alone, without the slant.
+        Use only the inverse-square law, without the obliquity of the pixel.
 
     Returns
     -------
     airpath : float
-        With respect to the logarithm of the pixel's distance.
+        Derivative with respect to the logarithm of the pixel's distance.
     close : float
-        With respect to the distance of the plane (1/m).
+        Derivative with respect to the distance of the plane (1/m).
     """
     return (-2.0, 0.0) if point_pixel else (-3.0, 1.0 / close_distance)
 
 
 def capture_fraction(layer: int, layer_step: float, attenuation: float, parallax: Array) -> Array:
-    """Fraction of the photons which a layer of the sensor absorbs.
+    """Fraction of the photons that a layer of the sensor absorbs.
 
     Parameters
     ----------
     layer : int
         Number of the layer, from 0 at the front.
     layer_step : float
-        Distance of layers (m).
+        Distance between layers (m).
     attenuation : float
         Attenuation coefficient mu (1/m).
     parallax : array
-        Cosine between the photon's path and the detector normal.
+        Cosine of the angle between the photon's path and the detector normal.
 
     Returns
     -------

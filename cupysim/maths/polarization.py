@@ -8,12 +8,12 @@ from cupysim.maths.arrays import Array, Components, array_namespace, cross, unit
 def polarization_factor(
     kahn: float, incident: Array, diffracted: list[Array], axis: Array
 ) -> Array:
-    """Fraction of the Thomson scattering which polarization lets through.
+    """Polarization factor: the factor of r_e^2 in the scattering of an electron.
 
     Parameters
     ----------
     kahn : float
-        Kahn factor: 1 fully polarized along `axis`, 0 not polarized.
+        Kahn factor: 1 for a beam polarized along `axis`, 0 for an unpolarized beam.
     incident : array, shape (3,)
         Direction of the incident photons, unit vector.
     diffracted : list of 3 arrays, shape (n,)
@@ -24,7 +24,7 @@ def polarization_factor(
     Returns
     -------
     array, shape (n,)
-        (1 + cos^2 2theta - K cos(2 psi) sin^2 2theta)/2, psi the angle of the
+        Factor (1 + cos^2 2theta - K cos(2 psi) sin^2 2theta)/2, where psi is the angle of the
         scattered ray about the beam.
     """
     xp = array_namespace(diffracted[0])
@@ -44,7 +44,7 @@ def polarization_factor(
 
 
 def polarization_form(kahn: float, incident: Array, axis: Array) -> Array:
-    """The same factor as a quadratic form in the direction of the scattered photons.
+    """The polarization factor as a quadratic form in the direction of the scattered photons.
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ def polarization_form(kahn: float, incident: Array, axis: Array) -> Array:
 
     Notes
     -----
-    cos(2 psi) sin^2 2theta is (E.d)^2 - (B.d)^2 with E and B along the fields. Where the
-    beam runs along the axis there are none, and psi is zero.
+    cos(2 psi) sin^2 2theta is (E.d)^2 - (B.d)^2 with E and B along the fields. If the beam is along
+    the axis, E and B do not exist, and psi is zero.
     """
     xp = array_namespace(incident)
     magnetic = unit(cross(xp.broadcast_to(axis, incident.shape), incident))
@@ -102,7 +102,7 @@ def polarization_of_form(form: Array, direction: Components) -> Array:
 
 
 def polarization_slopes(form: Array, direction: Components) -> list[Array]:
-    """Derivatives of the polarization factor with respect to the components of the direction.
+    """Derivatives of the polarization factor with respect to the direction's components.
 
     Parameters
     ----------
@@ -114,7 +114,8 @@ def polarization_slopes(form: Array, direction: Components) -> list[Array]:
     Returns
     -------
     list of 3 arrays, shape (n,)
-        dK/dx, dK/dy, dK/dz of the form, in all directions of space.
+        Derivatives of the quadratic form with respect to x, y, z, also for vectors of other
+        lengths than one.
     """
     x, y, z = direction
     return [

@@ -1,4 +1,4 @@
-"""Resolution, and where the beam goes, on a flat detector."""
+"""Resolution at points of a flat panel, and the direct beam on it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def resolution_at(
     Parameters
     ----------
     fast_place, slow_place : ndarray
-        Positions (m) from the outer corner of the first pixel.
+        Positions along fast and slow, from the outer corner of the first pixel (m).
     panel : ndarray, shape (3, 3)
         Rows origin (m), fast and slow unit vectors.
     beam : ndarray, shape (3,)
@@ -27,7 +27,7 @@ def resolution_at(
     Returns
     -------
     ndarray
-        wavelength/|diffracted - incident| (m), infinite in the direct beam.
+        Resolution wavelength/|diffracted - incident| (m), infinite in the direct beam.
     """
     origin, fast, slow = panel
     points = origin + fast_place[..., None] * fast + slow_place[..., None] * slow
@@ -37,7 +37,7 @@ def resolution_at(
 
 
 def beam_spot(panel: np.ndarray, beam: np.ndarray) -> tuple[float, float, float] | None:
-    """Where the direct beam hits a panel.
+    """Find the place where the direct beam meets a panel.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ def beam_spot(panel: np.ndarray, beam: np.ndarray) -> tuple[float, float, float]
     Returns
     -------
     tuple of 3 float, or None
-        Positions along fast and slow and the distance along the beam (m); None if it
-        does not.
+        Positions along fast and slow, and the distance along the beam (m). None if the beam is
+        parallel to the panel.
     """
     origin, fast, slow = panel
     normal = np.cross(fast, slow)
@@ -64,14 +64,14 @@ def beam_spot(panel: np.ndarray, beam: np.ndarray) -> tuple[float, float, float]
 def largest_scattering(
     panel: np.ndarray, size: tuple[float, float], incident: np.ndarray, wavelengths: np.ndarray
 ) -> float:
-    """The longest scattering vector which a panel sees, in one of its corners.
+    """Length of the longest scattering vector at the corners of a panel.
 
     Parameters
     ----------
     panel : ndarray, shape (3, 3)
         As for `resolution_at`.
     size : tuple of 2 float
-        Size along fast and slow (m).
+        Size of the panel along fast and slow (m).
     incident : ndarray, shape (n, 3)
         Directions of the photons, unit vectors.
     wavelengths : ndarray, shape (n,)
@@ -80,7 +80,7 @@ def largest_scattering(
     Returns
     -------
     float
-        Its length (1/m).
+        Largest length (1/m).
     """
     origin, fast, slow = panel
     corners = np.array(

@@ -1,4 +1,4 @@
-"""Rotations of vectors and the angles which describe them (right-handed)."""
+"""Right-handed rotations of vectors, and the angles that describe them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from cupysim.maths.arrays import Array, Components, array_namespace, components, dot, norm, unit
 
 QUARTER_TURN = 1e-12
-"""Cosine of the angle about y below which it is a quarter turn: the rest is rounding."""
+"""Cosine of the angle about y below which the angle is a quarter turn, except for rounding."""
 
 
 def rotate_xyz(v: Array, angles: Array) -> Array:
@@ -29,14 +29,14 @@ def rotate_xyz(v: Array, angles: Array) -> Array:
 
     Notes
     -----
-    MOSFLM's missetting angles and the C program's detector rotations. An angle
-    of zero leaves the vector alone, so no rounding is added.
+    MOSFLM's missetting angles and the C program's detector rotations use this order. An angle of
+    zero does not change the vector, and so adds no rounding.
     """
     return array_namespace(v).stack(turned_xyz(components(v), angles), axis=-1)
 
 
 def turned_xyz(v: Components, angles: Array) -> Components:
-    """What `rotate_xyz` does, on components."""
+    """Rotate vectors, given by their components, as `rotate_xyz` does."""
     x, y, z = v
     about_x, about_y, about_z = (float(angle) for angle in angles)
     if about_x != 0.0:
@@ -52,7 +52,7 @@ def turned_xyz(v: Components, angles: Array) -> Components:
 
 
 def rotate_xyz_each(v: np.ndarray, angles: np.ndarray) -> np.ndarray:
-    """What `rotate_xyz` gives for each of several sets of angles.
+    """Rotate vectors as `rotate_xyz` does, by each of several sets of angles.
 
     Parameters
     ----------
@@ -64,9 +64,9 @@ def rotate_xyz_each(v: np.ndarray, angles: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n, m, 3)
-        The vectors, turned by each set.
+        Vectors after each rotation.
     """
-    # the functions of the C library, which NumPy's may not equal to the last bit
+    # sine and cosine of the C library; those of NumPy may differ in the last bit
     rows = np.asarray(angles, dtype=np.float64).tolist()
     sines = np.array([[math.sin(angle) for angle in row] for row in rows])[:, :, None]
     cosines = np.array([[math.cos(angle) for angle in row] for row in rows])[:, :, None]
@@ -98,14 +98,14 @@ def rotate_axis(v: Array, axis: Array, angle: Array) -> Array:
     v : array, shape (..., 3)
         Vectors.
     axis : array, shape (3,) or (..., 3)
-        Axis; used as it is, so a length other than one distorts (quirk Q4).
+        Axis. Its length is not changed: a length other than one distorts (quirk Q4).
     angle : array, shape (...)
         Angles (rad), broadcast against the vectors.
 
     Returns
     -------
     array, shape (..., 3)
-        v cos + (n x v) sin + n (n.v)(1 - cos).
+        Rotated vectors v cos + (n x v) sin + n (n.v)(1 - cos), where n is the axis.
     """
     xp = array_namespace(v, axis, angle)
     sine, cosine = xp.sin(angle), xp.cos(angle)
@@ -134,13 +134,13 @@ def apply_matrix(matrix: Array, v: Array) -> Array:
     Returns
     -------
     array, shape (..., 3)
-        matrix v.
+        Products of matrix and vector.
     """
     return dot(matrix, v[..., None, :])
 
 
 def misset_angles(matrix: Array) -> np.ndarray:
-    """Angles about x, y and z which make a rotation matrix.
+    """Angles about x, y and z of a rotation matrix, as the C program computes them.
 
     Parameters
     ----------
@@ -154,8 +154,7 @@ def misset_angles(matrix: Array) -> np.ndarray:
 
     Notes
     -----
-    Rows are normalised twice, as in the C program; the second time only the
-    last bits can change, and they do.
+    Rows are normalised twice, as in the C program. The second time changes the last bits.
     """
     u = unit(unit(np.asarray(matrix, dtype=np.float64)))
     if u[2, 0] * u[2, 0] < 1.0:
@@ -172,7 +171,7 @@ def misset_angles(matrix: Array) -> np.ndarray:
 
 
 def xyz_angles(matrix: Array) -> np.ndarray:
-    """Angles about x, y and z which make a rotation matrix, whatever the rotation.
+    """Angles about x, y and z of any rotation matrix.
 
     Parameters
     ----------
@@ -182,13 +181,14 @@ def xyz_angles(matrix: Array) -> np.ndarray:
     Returns
     -------
     ndarray, shape (3,)
-        Angles (rad) for `rotate_xyz`; y lies in [-pi/2, pi/2].
+        Angles (rad) for `rotate_xyz`. The angle about y is in [-pi/2, pi/2].
 
     Notes
     -----
-    Where y is a quarter turn, x and z turn about the same axis, and x is zero. There
-    `misset_angles` has the C program's angles, which do not give the rotation back.
-    The angle about z follows from that about x, so that both fit each other also near there.
+    If the angle about y is a quarter turn, the rotations about x and z have the same axis, and the
+    angle about x is set to zero. In this case the angles of `misset_angles`, those of the
+    C program, do not reproduce the rotation. The angle about z is computed from the angle about x,
+    so that both are consistent even near a quarter turn.
     """
     u = np.asarray(matrix, dtype=np.float64)
     across = math.hypot(u[2, 1], u[2, 2])
@@ -211,11 +211,11 @@ def is_unit(v: Array, tolerance: float = 1e-6) -> bool:
     v : array, shape (3,)
         Vector.
     tolerance : float, optional
-        Largest accepted departure from one.
+        Largest accepted difference from one.
 
     Returns
     -------
     bool
-        True if it has.
+        True if the length is one.
     """
     return abs(float(norm(v)) - 1.0) <= tolerance

@@ -1,9 +1,9 @@
-"""Spots as a whole: where the Ewald sphere cuts a lattice transform, and what it cuts out of it.
+"""Whole spots: position and integral of a lattice transform on the Ewald sphere.
 
-Near a reflection the sphere is a plane, at the distance zeta from it, with the unit normal n. The
-integral of |F_latt|^2 over that plane is the Fourier transform, along n, of the overlap of the
-crystal with itself when it is shifted along n (Patterson's theorem, Guinier (1963) X-ray
-Diffraction, 3.2): polynomials for the shapes here.
+Near a reflection, the sphere is nearly a plane with the unit normal n, at the distance zeta from
+the reflection. The integral of |F_latt|^2 over this plane is a Fourier transform along n. It is the
+transform of the overlap of the crystal with itself after a shift along n (Patterson's theorem,
+Guinier (1963) X-ray Diffraction, 3.2). For the shapes here, this overlap is a polynomial.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 from cupysim.maths.lattice_factor import GAUSS_WIDTH, SPHERE_IN_CUBE, TOPHAT_EDGE
 
 NODES = 14
-"""Of the quadrature where the wave is long."""
+"""Number of nodes of the quadrature, which is used for long waves."""
 
 SHORT_WAVE = 4.0
-"""Phase (rad) over the whole range from which on the closed form loses no digits."""
+"""Phase (rad) over the whole range above which the closed form loses no digits."""
 
 _NODES, _WEIGHTS = (np.polynomial.legendre.leggauss(NODES)[i] for i in range(2))
 _NODES, _WEIGHTS = (_NODES + 1.0) / 2.0, _WEIGHTS / 2.0
@@ -25,21 +25,24 @@ _NODES, _WEIGHTS = (_NODES + 1.0) / 2.0, _WEIGHTS / 2.0
 def cosine_transform(
     e1: np.ndarray, e2: np.ndarray, e3: np.ndarray, phase: np.ndarray
 ) -> np.ndarray:
-    """int_0^1 (1 - e1 t + e2 t^2 - e3 t^3) cos(phase t) dt of polynomials which vanish at 1.
+    """Integral of (1 - e1 t + e2 t^2 - e3 t^3) cos(phase t) dt from 0 to 1.
+
+    The polynomial must be zero at t = 1.
 
     Parameters
     ----------
     e1, e2, e3 : ndarray, shape (n,)
-        Coefficients.
+        Coefficients of the polynomials.
     phase : ndarray, shape (n,)
-        Phases (rad).
+        Phases at t = 1 (rad).
 
     Returns
     -------
     ndarray, shape (n,)
-        By quadrature for long waves, by repeated partial integration for short ones.
+        Integrals, by quadrature for long waves, and by repeated partial integration for short
+        waves.
     """
-    result = 1.0 - e1 / 2.0 + e2 / 3.0 - e3 / 4.0  # without any wave
+    result = 1.0 - e1 / 2.0 + e2 / 3.0 - e3 / 4.0  # for a phase of zero
     long = (phase != 0.0) & (np.abs(phase) < SHORT_WAVE)
     short = ~(np.abs(phase) < SHORT_WAVE)
     if long.any():
@@ -65,21 +68,21 @@ def _by_parts(e1: np.ndarray, e2: np.ndarray, e3: np.ndarray, x: np.ndarray) -> 
 
 
 def nearest_offset(projections: np.ndarray, zeta: np.ndarray, n_cells: np.ndarray) -> np.ndarray:
-    """Offset from a reflection to the highest point of its transform's core on the sphere.
+    """Offset from a reflection to the highest point of its lattice transform on the sphere.
 
     Parameters
     ----------
     projections : ndarray, shape (n, 3)
-        n.a*, n.b*, n.c* (1/m).
+        Scalar products n.a*, n.b*, n.c* (1/m).
     zeta : ndarray, shape (n,)
-        Distance of the reflection beyond the sphere (1/m).
+        Distance of the reflection from the sphere (1/m), positive outside.
     n_cells : ndarray, shape (3,)
         Cells along a, b, c.
 
     Returns
     -------
     ndarray, shape (n, 3)
-        Fractional Miller indices which minimise sum (N dh)^2 on the plane.
+        Offsets dh, dk, dl that minimise the sum of (N dh)^2 on the plane.
     """
     weighted = projections / n_cells**2
     total = (projections * weighted).sum(axis=1)
@@ -101,8 +104,9 @@ def square_section(
     Returns
     -------
     ndarray, shape (n,)
-        (Na Nb Nc/V) 2 int_0^T prod (1 - |n.a_i*| t/N_i) cos(2 pi zeta t) dt (1/m^2), T where
-        the first factor vanishes. Lobes beyond half-way to the next reflection count too.
+        (Na Nb Nc/V) 2 int_0^T prod (1 - |n.a_i*| t/N_i) cos(2 pi zeta t) dt (1/m^2). The first
+        factor that becomes zero does so at T. The integral includes lobes that are more than
+        half-way to the next reflection.
     """
     slopes = np.abs(projections) / n_cells
     end = 1.0 / slopes.max(axis=1)
@@ -122,19 +126,19 @@ def round_section(
     cell_volume: float,
     fudge: float,
 ) -> np.ndarray:
-    """The same for an ellipsoid.
+    """Integral of |F_latt|^2 over the plane, for an ellipsoid.
 
     Parameters
     ----------
     projections, zeta, n_cells, cell_volume
         As for `square_section`.
     fudge : float
-        Scale of the squared spot radius.
+        Factor of the squared distance from a reflection.
 
     Returns
     -------
     ndarray, shape (n,)
-        1/m^2, from the overlap 1 - 3t/2 + t^3/2 of two balls.
+        Integrals (1/m^2), from the overlap 1 - 3t/2 + t^3/2 of two balls.
     """
     widths = n_cells * np.sqrt(fudge)
     length = np.sqrt(((projections / widths) ** 2).sum(axis=1))
@@ -146,19 +150,22 @@ def round_section(
 
 
 def gauss_section(distance: np.ndarray, n_cells: np.ndarray, fudge: float) -> np.ndarray:
-    """Integral of |F_latt|^2 over a plane, for Gaussian spots, in the space where they are balls.
+    """Integral of |F_latt|^2 over a plane, for Gaussian spots in scaled coordinates.
+
+    In these coordinates, a spot is a ball.
 
     Parameters
     ----------
     distance : ndarray, shape (n,)
-        Of the plane from the middle, as `lattice_factor.reciprocal_distance_squared` measures.
+        Distance of the plane from the reflection, in the coordinates of
+        `lattice_factor.reciprocal_distance_squared`.
     n_cells, fudge
         As for `round_section`.
 
     Returns
     -------
     ndarray, shape (n,)
-        Of (Na Nb Nc)^2 exp(-2 d^2 fudge/0.63).
+        Integrals of (Na Nb Nc)^2 exp(-2 d^2 fudge/0.63).
     """
     kappa = fudge / GAUSS_WIDTH
     height = np.prod(n_cells) ** 2
@@ -166,7 +173,9 @@ def gauss_section(distance: np.ndarray, n_cells: np.ndarray, fudge: float) -> np
 
 
 def tophat_section(distance: np.ndarray, n_cells: np.ndarray, fudge: float) -> np.ndarray:
-    """The same for flat spots: the disc which the plane cuts out of a ball.
+    """Integral of |F_latt|^2 over a plane, for top-hat spots in scaled coordinates.
+
+    The plane cuts a disc out of a ball.
 
     Parameters
     ----------
@@ -176,7 +185,7 @@ def tophat_section(distance: np.ndarray, n_cells: np.ndarray, fudge: float) -> n
     Returns
     -------
     ndarray, shape (n,)
-        Of (Na Nb Nc)^2 where d^2 fudge < 0.3969.
+        Integrals of (Na Nb Nc)^2 over the disc where d^2 fudge < 0.3969.
     """
     radius_squared = TOPHAT_EDGE / fudge
     return np.prod(n_cells) ** 2 * np.pi * np.maximum(radius_squared - distance**2, 0.0)

@@ -1,1 +1,1 @@
-"""What is simulated: frozen descriptions in SI units."""
+"""Models of what is simulated: frozen dataclasses in SI units."""

@@ -1,4 +1,4 @@
-"""Scattering from what surrounds the crystal."""
+"""Background: scattering from the water around the crystal."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from cupysim.errors import ModelError
 
 @dataclass(frozen=True)
 class Water:
-    """A droplet of water.
+    """Water around the crystal. Its scattering amplitude is the same at all angles.
 
     Parameters
     ----------
     size : float
-        Edge of the cube (m) which the formula takes; 0 for none.
+        Edge of a cube of water (m). 0 for no water.
 
     Raises
     ------
@@ -37,23 +37,26 @@ class Water:
 
     @property
     def squared_amplitude(self) -> float:
-        """F^2 size^3 density Avogadro / molar mass, of all molecules together (electron^2)."""
+        """Squared amplitude of all molecules together (electron^2).
+
+        It is F^2 size^3 density Avogadro / molar mass.
+        """
         molecules = self.size**3 * WATER_DENSITY * AVOGADRO / WATER_MOLAR_MASS
         return WATER_STRUCTURE_FACTOR**2 * molecules
 
     def intensity(self, fluence: float) -> float:
-        """What each pixel's sum starts with in the C program.
+        """Start value of each pixel's sum in the C program.
 
         Parameters
         ----------
         fluence : float
-            Photons/m^2.
+            Fluence (photons/m^2).
 
         Returns
         -------
         float
-            F^2 r_e^2 fluence size^3 density Avogadro / molar mass. r_e^2 fluence
-            multiplies the sum once more, and the number of steps divides it (quirk Q17).
+            F^2 r_e^2 fluence size^3 density Avogadro / molar mass. The C program then multiplies
+            the sum by r_e^2 fluence again, and divides it by the number of steps (quirk Q17).
         """
         amplitude = WATER_STRUCTURE_FACTOR
         scattering = amplitude * amplitude * CLASSICAL_ELECTRON_RADIUS_SQUARED * fluence

@@ -1,4 +1,4 @@
-"""The X-ray beam: wavelength, fluence, polarization, and its source points."""
+"""The X-ray beam: wavelength, fluence, polarization, and sources."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from cupysim.models.sampling import Sweep
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 
 DEFAULT_FLUENCE = 125932015286227086360700780544.0
-"""Photons/m^2 for which the fluence cancels r_e^2."""
+"""Fluence (photons/m^2) whose product with r_e^2 is 1."""
 
 LARGEST_SOURCE_COUNT = 1_000_000
-"""More source points than this do not fit into a table."""
+"""Largest number of sources; a table cannot hold more."""
 
 PLAUSIBLE_WAVELENGTHS = (1e-12, 1e-8)
-"""Wavelengths (m) outside of which the unit is most likely another."""
+"""Shortest and longest plausible wavelength (m). Beyond them, the unit is probably wrong."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sources:
-    """A table of point sources, each of one wavelength.
+    """The sources of a beam: each has one wavelength and one direction.
 
     Parameters
     ----------
     positions : ndarray, shape (n, 3)
-        From the sample to the source (m); only the direction counts.
+        Vectors from the sample to the sources (m). Only their directions matter.
     wavelengths : ndarray, shape (n,)
         Wavelengths (m).
     weights : ndarray, shape (n,)
-        Relative brightness, which is reported but not used unless quirk Q13 is corrected.
+        Source weights as given, for reports.
     brightness : ndarray, shape (n,)
-        What their terms are multiplied by, 1 on average: all 1, or the weights over their mean
-        where quirk Q13 is corrected.
+        Factors of the sources' intensities, 1 on average. They are the weights divided by their
+        mean if the weights count (quirk Q13 corrected, or `Beam.weights_count`), otherwise 1.
     deviations : ndarray, shape (m, 2), optional
-        Horizontal and vertical deviations (rad) a divergence was made of.
+        Horizontal and vertical deviations (rad) of a divergent beam.
     spectrum : ndarray, shape (k,), optional
-        Wavelengths (m) a bandwidth was made of.
+        Wavelengths (m) of a bandwidth.
     """
 
     positions: np.ndarray
@@ -56,7 +56,7 @@ class Sources:
 
     @property
     def mean_wavelength(self) -> float:
-        """The mean over the photons (m), which files with one wavelength are given."""
+        """Mean wavelength of the photons (m), for files that store one wavelength."""
         first = self.wavelengths[0]
         if (self.wavelengths == first).all():
             return float(first)
@@ -64,41 +64,42 @@ class Sources:
 
     @property
     def incident(self) -> np.ndarray:
-        """Directions of the photons, unit vectors, shape (n, 3)."""
+        """Directions of flight of the photons: unit vectors, shape (n, 3)."""
         return -unit(self.positions)
 
 
 @dataclass(frozen=True, eq=False)
 class Beam:
-    """An X-ray beam.
+    """The X-ray beam: wavelength, fluence, polarization, divergence and spectrum.
 
     Parameters
     ----------
     wavelength : float
         Central wavelength (m).
     fluence : float
-        Photons per area (1/m^2); the default makes r_e^2 times fluence one.
+        Photons per area during the exposure (photons/m^2). With the default, r_e^2 times fluence
+        is 1.
     polarization : float
-        Kahn factor, from 1 (fully along the frame's polarization axis) to -1.
+        Kahn factor, from 1 (fully polarized along the frame's polarization axis) to -1.
     polarized : bool
-        Whether there is a polarization factor at all.
+        Whether intensities are multiplied by the polarization factor.
     horizontal, vertical : Sweep
-        Divergence (rad).
+        Horizontal and vertical divergence (rad).
     dispersion : Sweep
-        Relative bandwidth.
+        Bandwidth, relative to the central wavelength.
     round_divergence : bool
-        Cut the grid of source points to an ellipse.
+        Cut the grid of sources to an ellipse.
     source_table : ndarray, shape (n, 5), optional
-        Columns x, y, z (m), weight, wavelength (m) in place of divergence and
-        dispersion; NaN where a default is wanted.
+        Sources that replace divergence and dispersion. Columns: x, y, z (m), weight, wavelength
+        (m). NaN stands for a default.
     weights_count : bool
-        The weights of the table multiply whatever quirk Q13 is, as those of a spectrum from a
-        file do.
+        Use the weights of the table even if quirk Q13 is not corrected, as for a spectrum from a
+        file.
 
     Raises
     ------
     ModelError
-        If wavelength or fluence are impossible.
+        If wavelength, fluence, dispersion or source table are impossible.
     """
 
     wavelength: float = 1e-10
@@ -120,7 +121,8 @@ class Beam:
         table = None if self.source_table is None else frozen(self.source_table, np.float64)
         if table is not None and (table.ndim != 2 or table.shape[1] != 5 or len(table) == 0):
             raise ModelError(
-                f"beam: a source table has five columns and some rows, not the shape {table.shape}"
+                "beam: expected a source table with five columns and at least one row, got the "
+                f"shape {table.shape}"
             )
         assign(self, source_table=table)
         shortest, longest = PLAUSIBLE_WAVELENGTHS
@@ -141,30 +143,30 @@ class Beam:
 
     @property
     def photons_per_squared_electron(self) -> float:
-        """Scattering of an electron, r_e^2 times fluence (1/sr)."""
+        """Photons scattered by one electron: r_e^2 times fluence (1/sr)."""
         return CLASSICAL_ELECTRON_RADIUS_SQUARED * self.fluence
 
     def sources(self, frame: UnitFrame, quirks: Quirks = CORRECTED) -> Sources:
-        """The source points.
+        """Make the sources of this beam.
 
         Parameters
         ----------
         frame : UnitFrame
-            Directions of beam, polarization and the vertical.
+            Directions of beam, polarization and the vertical in the laboratory.
         quirks : Quirks, optional
-            Which quirks of nanoBragg are corrected.
+            Corrected quirks of nanoBragg.
 
         Returns
         -------
         Sources
-            From the table if there is one, else from divergence and
-            dispersion, wavelength varying fastest.
+            Sources of the table if there is one, otherwise of divergence and dispersion. The
+            wavelength varies fastest.
 
         Raises
         ------
         ModelError
-            If a source of the table has no direction or no wavelength, or
-            there are too many.
+            If a source of the table has no direction or no wavelength, or there are too many
+            sources.
         """
         if self.source_table is not None:
             return self._tabulated(frame, quirks)

@@ -1,4 +1,4 @@
-"""Checks of what Python users pass to the models."""
+"""Checks of the values that Python users pass to the models."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ Member = TypeVar("Member", bound=StrEnum)
 
 
 def member(kind: type[Member], value: Any, name: str) -> Member:
-    """A member of an enumeration from itself or its value.
+    """Convert a value to a member of an enumeration.
 
     Parameters
     ----------
     kind : type
         The enumeration.
     value : object
-        A member, or the text which stands for it.
+        A member, or its value as a string.
     name : str
-        What it is, for the message.
+        Name of the quantity, for the message.
 
     Returns
     -------
     member
-        Of `kind`.
+        Member of `kind`.
 
     Raises
     ------
     ModelError
-        If there is no such member.
+        If the enumeration has no such member.
     """
     try:
         return kind(value)
@@ -45,40 +45,40 @@ def member(kind: type[Member], value: Any, name: str) -> Member:
 
 
 def whole(value: Any, name: str) -> int:
-    """A whole number.
+    """Convert an integer of Python or NumPy to an int.
 
     Parameters
     ----------
     value : object
         An integer of Python or NumPy.
     name : str
-        What it is, for the message.
+        Name of the quantity, for the message.
 
     Returns
     -------
     int
-        The number.
+        The integer.
 
     Raises
     ------
     ModelError
-        If it is none.
+        If the value is not an integer.
     """
     try:
         return operator.index(value)
     except TypeError:
-        raise ModelError(f"{name}: expected a whole number, got {value!r}") from None
+        raise ModelError(f"{name}: expected an integer, got {value!r}") from None
 
 
 def number(value: Any, name: str) -> float:
-    """A number.
+    """Convert a number of Python or NumPy to a float.
 
     Parameters
     ----------
     value : object
         A number of Python or NumPy.
     name : str
-        What it is, for the message.
+        Name of the quantity, for the message.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def number(value: Any, name: str) -> float:
     Raises
     ------
     ModelError
-        If it is none.
+        If the value is not a number.
     """
     if isinstance(value, str):
         raise ModelError(f"{name}: expected a number, got {value!r}")
@@ -99,14 +99,14 @@ def number(value: Any, name: str) -> float:
 
 
 def finite(value: Any, name: str) -> float:
-    """A finite number.
+    """Convert a finite number of Python or NumPy to a float.
 
     Parameters
     ----------
     value : object
         A number of Python or NumPy.
     name : str
-        What it is, for the message.
+        Name of the quantity, for the message.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def finite(value: Any, name: str) -> float:
     Raises
     ------
     ModelError
-        If it is none, or not finite.
+        If the value is not a number, or not finite.
     """
     result = number(value, name)
     if not math.isfinite(result):
@@ -125,14 +125,14 @@ def finite(value: Any, name: str) -> float:
 
 
 def three(values: Any, name: str) -> tuple[Any, Any, Any]:
-    """Three values.
+    """Convert an iterable of three values to a tuple.
 
     Parameters
     ----------
     values : iterable
-        The values.
+        Three values.
     name : str
-        What they are, for the message.
+        Name of the quantity, for the message.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def three(values: Any, name: str) -> tuple[Any, Any, Any]:
     Raises
     ------
     ModelError
-        If they are not three.
+        If there are not exactly three values.
     """
     items = tuple(values) if isinstance(values, Iterable) and not isinstance(values, str) else ()
     if len(items) != 3:
@@ -151,19 +151,24 @@ def three(values: Any, name: str) -> tuple[Any, Any, Any]:
 
 
 def direction(values: Any, what: str) -> np.ndarray:
-    """A unit vector.
+    """Convert a vector to a unit vector.
 
     Parameters
     ----------
     values : sequence of 3 float
-        A vector of any length.
+        A vector of any length above zero.
     what : str
-        What it is, for messages.
+        Name of the vector, for messages.
+
+    Returns
+    -------
+    ndarray, shape (3,)
+        Unit vector.
 
     Raises
     ------
     ModelError
-        If it is not three finite numbers, or zero.
+        If the vector does not have three finite numbers, or is zero.
     """
     vector = np.array([finite(value, what) for value in three(values, what)])
     if not norm(vector) > 0.0:
@@ -172,31 +177,31 @@ def direction(values: Any, what: str) -> np.ndarray:
 
 
 def vector_of(array: np.ndarray) -> tuple[float, float, float]:
-    """Three numbers of an array as a tuple of Python's floats."""
+    """Convert an array of three numbers to a tuple of floats."""
     x, y, z = map(float, array)
     return x, y, z
 
 
 def assign(model: object, **values: Any) -> None:
-    """Put checked values into a frozen dataclass while it is made."""
+    """Set checked values in a frozen dataclass during its construction."""
     for name, value in values.items():
         object.__setattr__(model, name, value)
 
 
 def frozen(values: Any, kind: Any = None) -> np.ndarray:
-    """An array which nobody changes: renderers keep what they made of it.
+    """Make a read-only array. Renderers keep results of it, so it must not change.
 
     Parameters
     ----------
     values : array_like
-        The numbers.
+        Numbers of the array.
     kind : dtype, optional
-        Their type.
+        Type of the numbers.
 
     Returns
     -------
     ndarray
-        Read-only; a copy, unless the array is read-only already.
+        Read-only array. It is a copy, unless the array is already read-only.
     """
     array = np.asarray(values, kind)
     owner = array if array.base is None else array.base

@@ -1,8 +1,8 @@
 """Laboratory frames and beam centres of the five beam-centre conventions.
 
-A convention is a set of lab vectors, a pivot about which the detector turns,
-and a meaning of "beam centre". A user who gives any vector gets CUSTOM, which
-starts from vectors of its own (quirk Q10).
+A convention is a set of lab vectors, a pivot for detector rotations, and a meaning of "beam
+centre". If a user gives any vector, the convention becomes CUSTOM, which has its own default
+vectors (quirk Q10).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from cupysim.quirks import Quirk, warn_quirk
 Vector = tuple[float, float, float]
 
 NOTICEABLE_SKEW = 1e-3
-"""Detector axes whose cosines are beyond this are worth a warning."""
+"""Cosine of the angle between two detector axes above which cupysim warns."""
 
 
 class Convention(StrEnum):
-    """Whose beam centre it is."""
+    """Beam-centre convention: how a beam centre is counted, with lab vectors and pivot."""
 
     CUSTOM = "custom"
     ADXV = "adxv"
@@ -36,7 +36,7 @@ class Convention(StrEnum):
 
 
 class Pivot(StrEnum):
-    """What stays in place when the detector turns."""
+    """The point about which detector rotations turn the panel: the sample or the direct beam."""
 
     SAMPLE = "sample"
     BEAM = "beam"
@@ -44,19 +44,19 @@ class Pivot(StrEnum):
 
 @dataclass(frozen=True)
 class Frame:
-    """Directions in the laboratory, before the detector is turned.
+    """Directions of beam, detector axes and rotation axes, before the detector is turned.
 
     Parameters
     ----------
     beam : tuple of 3 float
-        Direction in which the photons fly.
+        Direction of flight of the photons.
     fast, slow, normal : tuple of 3 float
-        Detector axes: of growing fast and slow pixel number, and away from the
+        Detector axes. Pixel numbers increase along fast and slow; the normal points away from the
         sample.
     twotheta_axis : tuple of 3 float
         Axis of the two-theta swing.
     polarization : tuple of 3 float
-        Direction of the electric field for which the Kahn factor is meant.
+        Polarization axis: direction of the electric field for a Kahn factor of 1.
     spindle : tuple of 3 float
         Rotation axis of the crystal.
     """
@@ -70,17 +70,17 @@ class Frame:
     spindle: Vector
 
     def with_vectors(self, **vectors: Vector) -> Frame:
-        """A frame with some of the vectors replaced."""
+        """Return a frame with some of the vectors replaced."""
         return replace(self, **vectors)
 
 
 @dataclass(frozen=True)
 class UnitFrame:
-    """A frame whose vectors were made unit vectors, as arrays of shape (3,).
+    """A laboratory frame of unit vectors, as arrays of shape (3,).
 
     The two-theta axis stays as given, unless quirk Q4 is corrected. `vertical` is perpendicular
-    to beam and polarization. `made_normal` tells that the normal was made from
-    the fast and slow axes since the given one had not exactly length one.
+    to beam and polarization. `made_normal` is true if the normal is the vector product of the fast
+    and slow axes, because the given one did not have exactly length one.
     """
 
     beam: np.ndarray
@@ -105,6 +105,7 @@ FRAMES: dict[Convention, Frame] = {
     Convention.DIALS: Frame(_Z, _X, _Y, _Z, _Y, _Y, _Y),
     Convention.CUSTOM: Frame(_X, _Z, _MINUS_Y, _X, _Y, _Z, _Z),
 }
+"""Laboratory frame of each convention."""
 
 PIVOTS: dict[Convention, Pivot] = {
     Convention.MOSFLM: Pivot.BEAM,
@@ -113,6 +114,7 @@ PIVOTS: dict[Convention, Pivot] = {
     Convention.XDS: Pivot.SAMPLE,
     Convention.DIALS: Pivot.SAMPLE,
 }
+"""Pivot of each convention; CUSTOM has no fixed one."""
 
 
 def unit_frame(frame: Frame, twotheta: float, unit_axis: bool = False) -> UnitFrame:
@@ -121,22 +123,22 @@ def unit_frame(frame: Frame, twotheta: float, unit_axis: bool = False) -> UnitFr
     Parameters
     ----------
     frame : Frame
-        The frame.
+        Frame with vectors of any length.
     twotheta : float
-        Two-theta angle (rad); only for the warning about its axis.
+        Two-theta angle (rad), only for the warning about its axis.
     unit_axis : bool, optional
         Make the two-theta axis a unit vector too (quirk Q4 corrected).
 
     Returns
     -------
     UnitFrame
-        Unit vectors, a normal where none of length one was given, and the
-        vertical direction.
+        Unit vectors and the vertical direction. The normal is new if the given one does not have
+        length one.
 
     Raises
     ------
     ModelError
-        If a vector which is needed is zero.
+        If a vector is zero and needed.
     """
     vectors = {
         name: np.array(getattr(frame, name), dtype=np.float64)
@@ -178,19 +180,20 @@ def unit_frame(frame: Frame, twotheta: float, unit_axis: bool = False) -> UnitFr
 
 @dataclass(frozen=True)
 class BeamCentre:
-    """Where the beam and the near point are, in the terms of every convention.
+    """Beam centre and point of normal incidence, as the convention and the panel count them.
 
     Parameters
     ----------
     x, y : float
-        Beam centre in the convention's own terms, for image headers (m).
+        Beam centre as the convention counts it (m), for image headers.
     close_x, close_y : float
-        Near point as given, for the report (m).
+        Point of normal incidence as given (m), for the report.
     fast, slow : float
-        Direct beam along the fast and slow axes from the outer corner of the
-        first pixel (m); used when the beam is the pivot.
+        Direct beam along the fast and slow axes, from the outer corner of the first pixel (m).
+        Used if the pivot is the beam.
     close_fast, close_slow : float
-        Near point likewise (m); used when the sample is the pivot.
+        Point of normal incidence along the fast and slow axes, from the same corner (m). Used if
+        the pivot is the sample.
     """
 
     x: float
@@ -216,23 +219,23 @@ def beam_centre(
     Parameters
     ----------
     convention : Convention
-        Whose rules.
+        Convention with the rules.
     size : tuple of 2 float
         Detector size along fast and slow (m).
     pixel_size : float
         Pixel edge (m).
     beam : tuple of 2 float or None
-        Beam centre X, Y as the convention means them (m).
+        Beam centre X, Y as the convention counts them (m).
     close : tuple of 2 float or None
-        Near point X, Y (m).
+        Point of normal incidence X, Y (m).
     origin : tuple of 2 float or None
-        XDS ORGX, ORGY (pixels, the first pixel's centre is 1).
+        XDS ORGX, ORGY (pixels; the centre of the first pixel is at 1).
 
     Returns
     -------
     BeamCentre
-        The half pixel is added in MOSFLM even to a given centre; the defaults
-        differ by convention (docs/physics.md, section 1).
+        Complete beam centre. MOSFLM adds half a pixel even to a given centre. The defaults depend
+        on the convention (docs/physics.md, section 1).
     """
     size_fast, size_slow = size
     close_fast = (origin[0] - 0.5) * pixel_size if origin[0] is not None else size_fast / 2.0

@@ -18,14 +18,18 @@ from cupysim.models.mosaicity import Mosaicity
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 
 DEFAULT_MOSAIC_DOMAINS = 10
-"""Domains where a spread is given without a number."""
+"""Number of mosaic domains if only a spread is given."""
 
 NOTICEABLE_ANGLE = 0.001 / DEGREES_PER_RADIAN
-"""Cells whose angles move by more than this (rad) are worth a warning (Q5)."""
+"""Change of a cell angle (rad) above which cupysim warns of quirk Q5."""
 
 
 class Shape(StrEnum):
-    """Shape of the crystal, and so of its spots."""
+    """Spot shape: the lattice transform of a mosaic domain.
+
+    ``SQUARE`` is a parallelepiped, ``ROUND`` ellipsoidal, ``GAUSS`` Gaussian and ``TOPHAT`` a
+    top-hat.
+    """
 
     SQUARE = "square"
     ROUND = "round"
@@ -40,9 +44,9 @@ class UnitCell:
     Parameters
     ----------
     lengths_angstrom : tuple of 3 float
-        a, b, c (Angstrom, the unit in which the C program computes cells).
+        Edges a, b, c (Angstrom, because the C program computes cells in this unit).
     angles : tuple of 3 float
-        alpha, beta, gamma (rad).
+        Angles alpha, beta, gamma (rad).
 
     Raises
     ------
@@ -60,7 +64,7 @@ class UnitCell:
         if not all(length > 0.0 and math.isfinite(length) for length in self.lengths_angstrom):
             raise ModelError(f"unit cell: edges must be positive, got {self.lengths_angstrom}")
         if not all(angle > 0.0 for angle in self.angles):
-            # cosines, by which volumes are calculated, do not tell the sign
+            # volumes are calculated from cosines, which do not depend on the sign
             degrees = ", ".join(f"{angle * DEGREES_PER_RADIAN:g}" for angle in self.angles)
             raise ModelError(f"unit cell: angles must be positive, got {degrees} degrees")
         cell_maths.cell_volume(self.lengths_angstrom, self.angles)
@@ -69,7 +73,14 @@ class UnitCell:
     def from_degrees(
         cls, a: float, b: float, c: float, alpha: float, beta: float, gamma: float
     ) -> UnitCell:
-        """A cell from edges in Angstrom and angles in degrees, as papers print it.
+        """Make a cell from edges in Angstrom and angles in degrees, as papers print them.
+
+        Parameters
+        ----------
+        a, b, c : float
+            Edges (Angstrom).
+        alpha, beta, gamma : float
+            Angles (degrees).
 
         Examples
         --------
@@ -87,34 +98,34 @@ class UnitCell:
 
 @dataclass(frozen=True, eq=False)
 class Crystal:
-    """A crystal in its orientation at spindle angle zero.
+    """A crystal: unit cell, orientation at spindle angle zero, size, shape and mosaicity.
 
     Parameters
     ----------
     cell : UnitCell, optional
-        Unit cell. Without `reciprocal` it is put into the default orientation
-        (a* along x, b* in the xy plane, quirk Q5); with it, directions come from
-        `reciprocal` and lengths from here.
+        Unit cell. Without `reciprocal`, the cell has the default orientation: a* along x, b* in
+        the xy plane (quirk Q5). With `reciprocal`, the cell gives the lengths, and `reciprocal`
+        the directions.
     reciprocal : ndarray, shape (3, 3), optional
-        Rows a*, b*, c* (1/Angstrom).
+        Orientation matrix: rows a*, b*, c* (1/Angstrom).
     misset : sequence of 3 float, optional
-        Rotations of the reciprocal vectors about the lab axes x, y, z (rad).
+        Missetting angles: rotations of the reciprocal vectors about the lab axes x, y, z (rad).
     n_cells : tuple of 3 int
-        Cells along a, b, c.
+        Number of cells along a, b, c in one mosaic domain.
     size : tuple of 3 float
-        Edges (m) along a, b, c which overrule `n_cells` where positive.
+        Edges of the crystal along a, b, c (m). A positive edge replaces the number in `n_cells`.
     shape : Shape
-        Shape of the crystal.
+        Spot shape.
     fudge : float
-        Scale of the squared spot radius, except for square crystals.
+        Factor of the squared distance from a reflection: spots are narrower above 1. Square
+        crystals do not use it.
     mosaicity : Mosaicity
         Mosaic domains.
 
     Raises
     ------
     ModelError
-        If neither a cell nor reciprocal vectors are given, or they are
-        impossible.
+        If neither a cell nor reciprocal vectors are given, or they are impossible.
     """
 
     cell: UnitCell | None = None
@@ -153,43 +164,48 @@ class Crystal:
             assign(self, misset=tuple(finite(angle, "crystal: misset") for angle in angles))
 
     def with_misset(self, x: float, y: float, z: float) -> Crystal:
-        """The same crystal with other missetting angles, in degrees.
+        """Return the same crystal with other missetting angles, in degrees.
 
         Parameters
         ----------
         x, y, z : float
             Rotations about the lab axes (degrees), in this order.
-        """
-        return replace(self, misset=tuple(angle / DEGREES_PER_RADIAN for angle in (x, y, z)))
-
-    def with_cells(self, counts: Sequence[float]) -> Crystal:
-        """The same crystal of another size.
-
-        Parameters
-        ----------
-        counts : sequence of 3 float
-            Cells along a, b, c, rounded to whole ones, at least one.
 
         Returns
         -------
         Crystal
-            Whose `size` follows from them.
+            Crystal in the new orientation.
+        """
+        return replace(self, misset=tuple(angle / DEGREES_PER_RADIAN for angle in (x, y, z)))
+
+    def with_cells(self, counts: Sequence[float]) -> Crystal:
+        """Return the same crystal with another number of cells.
+
+        Parameters
+        ----------
+        counts : sequence of 3 float
+            Cells along a, b, c. They are rounded to integers of at least 1.
+
+        Returns
+        -------
+        Crystal
+            Crystal with these `n_cells`, and a `size` of zero that does not replace them.
         """
         a, b, c = (max(round(count), 1) for count in counts)
         return replace(self, n_cells=(a, b, c), size=(0.0, 0.0, 0.0))
 
     def oriented(self, quirks: Quirks = CORRECTED) -> OrientedCrystal:
-        """The crystal's lattice at spindle angle zero.
+        """Return the crystal's lattice at spindle angle zero.
 
         Parameters
         ----------
         quirks : Quirks, optional
-            Which quirks of nanoBragg are corrected.
+            Corrected quirks of nanoBragg.
 
         Returns
         -------
         OrientedCrystal
-            Made once for each policy.
+            Crystal with its lattice. It is made once for each choice of quirks.
         """
         found = self._oriented.get(quirks)
         if found is None:
@@ -198,16 +214,16 @@ class Crystal:
 
 
 class OrientedCrystal:
-    """A crystal's lattice at spindle angle zero, as a policy of quirks has it.
+    """A crystal's lattice at spindle angle zero, for a choice of corrected quirks.
 
     Parameters
     ----------
     crystal : Crystal
-        The crystal.
+        Crystal with cell and orientation.
     quirks : Quirks
-        Which quirks of nanoBragg are corrected.
+        Corrected quirks of nanoBragg.
     lattice : Lattice, optional
-        Its lattice, where it is known already.
+        Lattice of the crystal, if it is already known.
     """
 
     def __init__(
@@ -254,7 +270,7 @@ class OrientedCrystal:
 
     @cached_property
     def cell_counts(self) -> tuple[float, float, float]:
-        """Cells along a, b, c: from the size where given, at least 1."""
+        """Cells along a, b, c: from the size if it is given, at least 1."""
         if not any(size > 0.0 for size in self.crystal.size):
             a, b, c = (max(float(count), 1.0) for count in self.crystal.n_cells)
             return a, b, c
@@ -269,14 +285,16 @@ class OrientedCrystal:
 
 
 def orient_together(crystals: Sequence[Crystal], quirks: Quirks) -> None:
-    """Make the lattices of crystals that differ in their missetting angles alone.
+    """Make the lattices of crystals that differ only in their missetting angles, all at once.
 
     Parameters
     ----------
     crystals : sequence of Crystal
-        Others are left as they are.
+        Crystals. Those without a cell and missetting angles, or with reciprocal vectors, are
+        skipped.
     quirks : Quirks
-        Which quirks of nanoBragg are corrected; with quirk Q5, each is made and warned of apart.
+        Corrected quirks of nanoBragg. If Q5 is not corrected, nothing is done: each crystal then
+        makes its lattice later, and warns.
     """
     by_cell: dict[UnitCell, list[Crystal]] = {}
     for crystal in crystals:
@@ -299,7 +317,7 @@ def orient_together(crystals: Sequence[Crystal], quirks: Quirks) -> None:
 
 @lru_cache(maxsize=64)
 def _upright(cell: UnitCell, right_angles: bool) -> np.ndarray:
-    """Reciprocal vectors of a cell in the default orientation, which shots of a series share."""
+    """Reciprocal vectors of a cell in the default orientation; shots of a series share them."""
     made = cell_maths.upright_reciprocal if right_angles else cell_maths.reciprocal_from_cell
     found = made(cell.lengths_angstrom, cell.angles)
     found.setflags(write=False)

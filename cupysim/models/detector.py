@@ -36,53 +36,57 @@ from cupysim.models.sensor import Sensor
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 
 MOST_PIXELS = 2**31 - 1
-"""The C program counts pixels with 32 bits."""
+"""Largest number of pixels, because the C program counts them with 32 bits."""
 
 LARGEST_SKEW = 1e-6
-"""Cosine of the angle between fast and slow axis up to which it is a right one."""
+"""Largest cosine of the angle between fast and slow axis that counts as a right angle."""
 
 OptionalPair = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
 class Detector:
-    """A flat (or curved) panel of square pixels.
+    """A detector: one flat or curved panel of square pixels.
 
     Parameters
     ----------
     n_fast, n_slow : int
-        Number of pixels.
+        Number of pixels along the fast and slow axes.
     pixel_size : float
         Pixel edge (m).
     distance : float
-        Distance along the beam (m); not used if `close_distance` is given.
+        Distance along the beam (m). Not used if `close_distance` is given.
     close_distance : float, optional
-        Distance of the detector plane from the sample (m).
+        Distance of the panel's plane from the sample (m).
     convention : Convention
-        Whose beam centre, vectors and pivot.
+        Convention of beam centre, lab vectors and pivot.
     frame : Frame, optional
-        Lab vectors; the convention's own without it. Used in the CUSTOM
-        convention, and where quirk Q10 is corrected.
+        Lab vectors. By default those of the convention. Used in the CUSTOM convention, and in
+        all conventions if quirk Q10 is corrected.
     pivot : Pivot, optional
-        What stays in place when the detector turns; only the CUSTOM convention
-        obeys it, unless quirk Q8 is corrected.
-    beam_centre, close_point, origin_pixels : tuple of 2 float or None
-        Beam centre (m) as the convention means it, near point (m), and XDS
-        ORGX, ORGY (pixels); see `cupysim.models.conventions.beam_centre`.
+        Point about which the detector rotations turn the panel. Only the CUSTOM convention uses
+        it, unless quirk Q8 is corrected.
+    beam_centre : tuple of 2 float or None
+        Beam centre (m) as the convention counts it, see
+        `cupysim.models.conventions.beam_centre`.
+    close_point : tuple of 2 float or None
+        Point of normal incidence (m).
+    origin_pixels : tuple of 2 float or None
+        XDS ORGX, ORGY (pixels).
     angles : DetectorAngles
-        How the detector is turned.
+        Detector rotations.
     sensor : Sensor
-        Thickness and absorption.
+        Thickness and absorption of the sensor.
     curved : bool
-        All pixels at the same distance (mirrored, unless quirk Q19 is corrected).
+        Bend the panel so that all pixels have the same distance from the sample (mirrored, unless
+        quirk Q19 is corrected).
     point_pixel : bool
-        Inverse-square law in place of the solid angle (quirk Q20).
+        Count the solid angle of a pixel as 1/distance^2 (quirk Q20).
     size : tuple of 2 float, optional
-        Detector size along fast and slow (m), where it is not a whole number
-        of pixels.
+        Detector size along fast and slow (m), if it is not a multiple of the pixel size.
     origin : tuple of 3 float, optional
-        Outer corner of the first pixel in the laboratory (m), after all rotations, in place of
-        what distance, beam centre and pivot would make it.
+        Outer corner of the first pixel in the laboratory after all rotations (m). It overrides
+        distance, beam centre and pivot.
 
     Raises
     ------
@@ -140,7 +144,7 @@ class Detector:
 
     @property
     def extent(self) -> tuple[float, float]:
-        """Size along fast and slow (m)."""
+        """Size of the panel along fast and slow (m)."""
         if self.size is not None:
             return self.size
         return self.pixel_size * self.n_fast, self.pixel_size * self.n_slow
@@ -160,38 +164,41 @@ class Detector:
         polarization: Sequence[float] | None = None,
         sensor: Sensor | None = None,
     ) -> Detector:
-        """A panel where its axes are, as in dxtbx, NeXus and CrystFEL geometry files.
+        """Make a panel from its origin and axes, as in dxtbx, NeXus and CrystFEL geometry files.
+
+        All vectors are in one laboratory frame, and so are the vectors of the crystal.
 
         Parameters
         ----------
         origin : sequence of 3 float
-            Outer corner of the first pixel (m), from the crystal.
+            Vector from the crystal to the outer corner of the first pixel (m).
         fast, slow : sequence of 3 float
-            Directions of the fast and slow axis, at right angles; they need not be unit vectors.
+            Directions of the fast and slow axes, perpendicular to each other. They need not be
+            unit vectors.
         pixel_size : float
-            Edge of a pixel (m).
+            Pixel edge (m).
         n_fast, n_slow : int
-            Pixels.
+            Number of pixels along the fast and slow axes.
         beam : sequence of 3 float, optional
-            Direction in which the photons fly.
+            Direction of flight of the photons.
         spindle : sequence of 3 float, optional
             Rotation axis of the crystal.
         polarization : sequence of 3 float, optional
-            Direction of the electric field; by default the spindle, or the fast axis if the
+            Direction of the electric field. By default the spindle, or the fast axis if the
             spindle is along the beam.
         sensor : Sensor, optional
-            Thickness and attenuation.
+            Thickness and absorption of the sensor.
 
         Returns
         -------
         Detector
-            In the CUSTOM convention. The crystal's vectors are in the frame of these axes.
+            Detector in the CUSTOM convention.
 
         Raises
         ------
         ModelError
-            If a vector has no direction, the axes are not at right angles, or the panel's plane
-            goes through the crystal.
+            If a vector has no direction, the axes are not perpendicular, or the panel's plane
+            contains the crystal.
 
         Examples
         --------
@@ -244,36 +251,38 @@ class Detector:
         )
 
     def placed(self, quirks: Quirks = CORRECTED) -> PlacedDetector:
-        """The detector in the laboratory.
+        """Place the detector in the laboratory.
 
         Parameters
         ----------
         quirks : Quirks, optional
-            Which quirks of nanoBragg are corrected.
+            Corrected quirks of nanoBragg.
 
         Returns
         -------
         PlacedDetector
-            Made once for each policy.
+            Detector with its geometry. It is made once for each choice of quirks.
         """
         if quirks not in self._placed:
             self._placed[quirks] = PlacedDetector(self, quirks)
         return self._placed[quirks]
 
     def with_beam_moved(self, fast: float, slow: float, quirks: Quirks = CORRECTED) -> Detector:
-        """The detector with its beam centre moved along its axes.
+        """Return the detector with its beam centre moved along its axes.
 
         Parameters
         ----------
         fast, slow : float
-            How far (m): the direct beam where the panel turns about it, else the near point.
+            Shift along the fast and slow axes (m). It moves the direct beam if the pivot is the
+            beam, otherwise the point of normal incidence.
         quirks : Quirks, optional
-            Which quirks of nanoBragg are corrected.
+            Corrected quirks of nanoBragg.
 
         Returns
         -------
         Detector
-            With the beam centre given in the way which its convention and pivot obey.
+            Detector with the new beam centre, given in the form that its convention and pivot
+            use.
         """
         placed, by_origin = self.placed(quirks), (Convention.XDS, Convention.DIALS)
         centre = placed.centre
@@ -290,14 +299,14 @@ class Detector:
 
 
 class PlacedDetector:
-    """A detector in the laboratory, as a policy of quirks has it.
+    """A detector placed in the laboratory, for a choice of corrected quirks.
 
     Parameters
     ----------
     detector : Detector
-        The detector.
+        Detector to place.
     quirks : Quirks
-        Which quirks of nanoBragg are corrected.
+        Corrected quirks of nanoBragg.
     """
 
     def __init__(self, detector: Detector, quirks: Quirks) -> None:
@@ -306,7 +315,7 @@ class PlacedDetector:
 
     @property
     def pivot(self) -> Pivot:
-        """The pivot that acts: the convention's, or in CUSTOM the given one."""
+        """The pivot in use: that of the convention, or the given one if it is obeyed."""
         detector = self.detector
         if self.quirks.corrects(Quirk.PIVOT_IN_CUSTOM_ONLY) and detector.pivot is not None:
             return detector.pivot
@@ -314,7 +323,7 @@ class PlacedDetector:
 
     @cached_property
     def frame(self) -> UnitFrame:
-        """Unit vectors of the lab frame."""
+        """Unit vectors of the laboratory frame."""
         detector, frame = self.detector, FRAMES[self.detector.convention]
         obeyed = self.quirks.corrects(Quirk.VECTORS_SWITCH_CONVENTION)
         if (obeyed or detector.convention is Convention.CUSTOM) and detector.frame is not None:
@@ -324,12 +333,12 @@ class PlacedDetector:
 
     @cached_property
     def centre(self) -> BeamCentre:
-        """Beam centre and near point, completed by the convention's rules."""
+        """Beam centre and point of normal incidence, completed by the convention's rules."""
         detector = self.detector
         beam, pivot = detector.beam_centre, PIVOTS.get(detector.convention)
         ignored = self.quirks.corrects(Quirk.BEAM_CENTRE_WITHOUT_EFFECT)
         if ignored and self.pivot is pivot is Pivot.SAMPLE:
-            # it has no effect, and so no place in a header
+            # it has no effect, so headers must not contain it
             beam = (None, None)
         return beam_centre(
             detector.convention,
@@ -342,7 +351,7 @@ class PlacedDetector:
 
     @cached_property
     def geometry(self) -> PanelGeometry:
-        """Where the panel is."""
+        """Geometry of the panel: origin, axes, distances and beam centre."""
         detector, frame, centre = self.detector, self.frame, self.centre
         corrects = self.quirks.corrects
         close_distance = detector.close_distance
@@ -361,7 +370,7 @@ class PlacedDetector:
         if self.pivot is Pivot.SAMPLE:
             near_point = (centre.close_fast, centre.close_slow)
             if PIVOTS.get(detector.convention) is Pivot.BEAM:
-                # unturned, the panel is where the other pivot has it
+                # before the rotations, the panel has the place that the other pivot gives
                 rest = close_distance / beam_ratio(frame.beam, frame.normal, DetectorAngles())
                 near_point = (
                     centre.fast - rest * float(dot(frame.beam, frame.fast)),
@@ -381,7 +390,7 @@ class PlacedDetector:
 
     @cached_property
     def bend(self) -> Bend | None:
-        """How the panel is bent about the sample; None if it is flat."""
+        """Bend of the panel about the sample; None if the panel is flat."""
         if not self.detector.curved:
             return None
         frame, geometry = self.frame, self.geometry

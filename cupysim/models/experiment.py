@@ -1,4 +1,4 @@
-"""The experiment: all models together, checked against each other once."""
+"""The experiment: all models together, with a check that they fit each other."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from cupysim.models.structure_factors import StructureFactors
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 
 SMALL_CRYSTAL = 2
-"""Up to this many cells along an axis, structure factors are interpolated."""
+"""Largest number of cells along an axis with which structure factors are interpolated."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle of pixels, both ends included; beyond the image is allowed.
+    """A rectangle of pixels that are computed. It may extend beyond the image.
 
     Parameters
     ----------
     fast_min, fast_max, slow_min, slow_max : int
-        Pixel numbers from 0.
+        First and last pixel numbers along fast and slow, from 0. The last ones are included.
     """
 
     fast_min: int
@@ -44,11 +44,17 @@ class Region:
 
     @property
     def n_pixels(self) -> int:
-        """Pixels, those beyond the image included."""
+        """Number of pixels, including those beyond the image."""
         return (self.fast_max - self.fast_min + 1) * (self.slow_max - self.slow_min + 1)
 
     def slices(self, n_slow: int, n_fast: int) -> tuple[slice, slice]:
-        """Rows and columns of this region in an image of this size."""
+        """Return the rows and columns of this region in an image.
+
+        Parameters
+        ----------
+        n_slow, n_fast : int
+            Size of the image (pixels).
+        """
         return (
             slice(max(self.slow_min, 0), max(min(self.slow_max + 1, n_slow), 0)),
             slice(max(self.fast_min, 0), max(min(self.fast_max + 1, n_fast), 0)),
@@ -57,23 +63,23 @@ class Region:
 
 @dataclass(frozen=True, eq=False)
 class Rendering:
-    """What of the image is computed, and how finely.
+    """Which pixels of an image are computed, and how finely.
 
     Parameters
     ----------
     oversample : int, optional
-        Sub-pixels along an edge; chosen from the crystal's size without it.
+        Number of sub-pixels along a pixel edge. By default it depends on the crystal's size.
     oversample_thick, oversample_polar, oversample_omega : bool
-        Apply absorption, polarization and solid angle at each step instead of
-        once for the pixel (quirk Q14).
+        Apply absorption, polarization and solid angle at each step, instead of once for a pixel
+        (quirk Q14).
     region : Region, optional
-        The part of the image to compute.
+        Part of the image to compute. By default all of it.
     mask : ndarray of bool, shape (n_slow, n_fast), optional
-        Pixels to compute.
+        True for pixels to compute. By default all pixels.
     dmin : float
-        No scattering beyond this resolution (m); 0 for no limit.
+        Resolution limit (m): nothing scatters at finer resolution. 0 for no limit.
     interpolate : bool, optional
-        Interpolate structure factors; without it, for small crystals.
+        Interpolate structure factors. By default only for small crystals.
 
     Raises
     ------
@@ -101,28 +107,28 @@ class Rendering:
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
-    """Everything which determines an image.
+    """Everything that determines an image: beam, crystal, detector and further parts.
 
     Parameters
     ----------
     beam : Beam
-        The X-ray beam.
+        X-ray beam.
     crystal : Crystal
-        The crystal.
+        Crystal with cell, orientation, size and mosaicity.
     detector : Detector
-        The detector, whose convention sets the lab frame.
+        Detector. Its convention sets the laboratory frame.
     structure_factors : StructureFactors
-        Amplitudes.
+        Amplitudes of the reflections.
     scan : Scan
-        Spindle rotation.
+        Rotation of the crystal during the image. By default a still.
     water : Water
-        Background.
+        Background from water. By default none.
     rendering : Rendering
         Region, mask and sampling.
     quirks : Quirks, str or iterable of int
-        Which quirks of nanoBragg are corrected (docs/quirks.md): "corrected", the default, for all;
-        "nanobragg" for none, so that images are nanoBragg's; "nanobragg-gpu"; or numbers, also
-        as "Q3,Q5". Becomes a `Quirks`.
+        Corrected quirks of nanoBragg (docs/quirks.md). "corrected", the default, corrects all.
+        "nanobragg" corrects none: the image is nanoBragg's. "nanobragg-gpu" corrects three.
+        Numbers, also as "Q3,Q5", correct these quirks. The attribute becomes a `Quirks`.
 
     Raises
     ------
@@ -168,7 +174,7 @@ class Experiment:
 
     @property
     def policy(self) -> Quirks:
-        """Which quirks are corrected."""
+        """The corrected quirks."""
         return cast(Quirks, self.quirks)
 
     def corrects(self, *quirks: Quirk) -> bool:
@@ -177,17 +183,17 @@ class Experiment:
 
     @property
     def placed(self) -> PlacedDetector:
-        """The detector in the laboratory."""
+        """The detector, placed in the laboratory."""
         return self.detector.placed(self.policy)
 
     @property
     def frame(self) -> UnitFrame:
-        """Unit vectors of the lab frame."""
+        """Unit vectors of the laboratory frame."""
         return self.placed.frame
 
     @property
     def geometry(self) -> PanelGeometry:
-        """Where the panel is."""
+        """Geometry of the panel: origin, axes, distances and beam centre."""
         return self.placed.geometry
 
     @property
@@ -202,23 +208,23 @@ class Experiment:
 
     @property
     def cell_counts(self) -> tuple[float, float, float]:
-        """Unit cells along a, b, c."""
+        """Number of unit cells along a, b, c."""
         return self.oriented.cell_counts
 
     @cached_property
     def sources(self) -> Sources:
-        """The source points."""
+        """The sources of the beam."""
         return self.beam.sources(self.frame, self.policy)
 
     @property
     def region(self) -> Region:
-        """The region to compute, the whole image by default."""
+        """The region to compute; by default the whole image."""
         detector = self.detector
         return self.rendering.region or Region(0, detector.n_fast, 0, detector.n_slow)
 
     @property
     def rendered_pixels(self) -> np.ndarray:
-        """Pixels which are computed, bool, shape (n_slow, n_fast)."""
+        """Pixels that are computed: ndarray of bool, shape (n_slow, n_fast)."""
         result = np.zeros((self.detector.n_slow, self.detector.n_fast), dtype=bool)
         region, mask = self.region.slices(*result.shape), self.rendering.mask
         result[region] = True if mask is None else mask[region]
@@ -233,7 +239,7 @@ class Experiment:
 
     @cached_property
     def recommended_oversample(self) -> int:
-        """Sub-pixels along an edge which the crystal's size asks for."""
+        """Number of sub-pixels along a pixel edge that the crystal's size needs."""
         return recommended_oversample(
             max(self.crystal_size),
             self.beam.wavelength,
@@ -243,15 +249,16 @@ class Experiment:
 
     @property
     def oversample(self) -> int:
-        """Sub-pixels along an edge."""
+        """Number of sub-pixels along a pixel edge."""
         return self.rendering.oversample or self.recommended_oversample
 
     @property
     def interpolation_wanted(self) -> bool:
-        """Whether to interpolate if there is a table.
+        """Whether to interpolate structure factors if there is a table.
 
-        By default when the crystal has at most two cells along any axis, as
-        given before its size overrules them (unless quirk Q25 is corrected).
+        By default, structure factors are interpolated if the crystal has at most two cells along
+        at least one axis. This means `Crystal.n_cells`, even if the size replaces them, unless
+        quirk Q25 is corrected.
         """
         if self.rendering.interpolate is not None:
             return self.rendering.interpolate
@@ -266,7 +273,7 @@ class Experiment:
 
     @property
     def n_steps(self) -> int:
-        """Steps by which a pixel's sum is divided (sensor layers do not count)."""
+        """Number of steps that divides a pixel's sum (sensor layers do not count)."""
         return (
             len(self.sources.wavelengths)
             * self.crystal.mosaicity.n_domains

@@ -15,23 +15,26 @@ from cupysim.models.checks import assign, frozen
 from cupysim.models.sampling import LARGEST_COUNT
 
 DEFAULT_MOSAIC_SEED = 12345678
+"""Default seed of the mosaic domains, that of the C program."""
 
 
 @dataclass(frozen=True, eq=False)
 class Mosaicity:
-    """Orientations of the blocks of which a crystal consists; see `Mosaicity.draw`.
+    """The orientations of the mosaic domains of a crystal.
+
+    `Mosaicity.from_degrees` and `Mosaicity.draw` make random domains.
 
     Parameters
     ----------
     spread : float
-        Largest misorientation (rad); 0 for a perfect crystal.
+        Largest misorientation of the domains (rad). 0 for a perfect crystal.
     rotations : ndarray, shape (n_domains, 3, 3), optional
-        Rotation of each domain; a single aligned one without it.
+        Rotation matrix of each domain. By default one domain without rotation.
 
     Raises
     ------
     ModelError
-        If there is a spread but no rotations, or they have another shape.
+        If there is a spread but no rotations, or the rotations have another shape.
     """
 
     spread: float = 0.0
@@ -50,21 +53,26 @@ class Mosaicity:
 
     @property
     def n_domains(self) -> int:
-        """Number of domains."""
+        """Number of mosaic domains."""
         return len(self.rotations)
 
     @classmethod
     def from_degrees(cls, spread: float, n_domains: int, seed: int | None = None) -> Mosaicity:
-        """Random domains, with the spread in degrees.
+        """Make random domains, with the spread in degrees.
 
         Parameters
         ----------
         spread : float
             Largest misorientation (degrees).
         n_domains : int
-            Number of domains.
+            Number of mosaic domains.
         seed : int, optional
-            Seed of the C program's generator; its default without it.
+            Seed of the C program's random generator. By default the seed of the C program.
+
+        Returns
+        -------
+        Mosaicity
+            Random domains; the first one is not rotated.
 
         Raises
         ------
@@ -76,23 +84,23 @@ class Mosaicity:
 
     @classmethod
     def draw(cls, spread: float, n_domains: int, stream: RandomStream | None = None) -> Mosaicity:
-        """Random domains, the C program's for the same seed.
+        """Make random domains from a stream of random numbers, as the C program does.
+
+        The same seed gives the domains of the C program.
 
         Parameters
         ----------
         spread : float
             Largest misorientation (rad).
         n_domains : int
-            Number of domains.
+            Number of mosaic domains.
         stream : RandomStream, optional
-            Source of the random numbers; that of the C program's default seed
-            without it.
+            Source of the random numbers. By default a stream with the C program's default seed.
 
         Returns
         -------
         Mosaicity
-            Domains drawn in order; the first is drawn too and then made the
-            identity.
+            Random domains. The first one is drawn too, and then replaced by the identity.
 
         Raises
         ------

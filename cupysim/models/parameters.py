@@ -1,4 +1,4 @@
-"""Parameters of an experiment by name: their values, their units, and how it changes with them."""
+"""Parameters of an experiment by name: their values, units and limits, and how to change them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.mosaicity import Mosaicity
 
 DEGREE = math.pi / 180.0
+"""One degree (rad)."""
+
 MILLIMETRE = 1e-3
+"""One millimetre (m)."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "misset": ("misset_x", "misset_y", "misset_z"),
@@ -28,19 +31,19 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "beam_centre": ("beam_fast", "beam_slow"),
     "rotation": ("rotation_x", "rotation_y", "rotation_z"),
 }
-"""Names which stand for several parameters."""
+"""Names that stand for several parameters."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """How far a refinement may go from a parameter's start, unless it is told.
+    """Default for the largest change of a parameter in a fit.
 
     Parameters
     ----------
     within : float
-        In the parameter's shown unit.
+        Largest change from the start, in the parameter's shown unit.
     relative : bool
-        It is a part of the start's value.
+        Whether `within` is a fraction of the start value instead.
     """
 
     within: float
@@ -49,26 +52,26 @@ class Limit:
 
 @dataclass(frozen=True)
 class Parameter:
-    """All that is known of a parameter but how it acts.
+    """Units, limit and use of a parameter of an experiment.
 
     Parameters
     ----------
     unit : str
         Unit of its value, and of derivatives with respect to it.
     shown_unit : str
-        Unit in which people are told its value.
+        Unit of its value in reports and options.
     size : float
-        The shown unit in `unit`.
+        One shown unit, expressed in `unit`.
     limit : Limit
-        How far a refinement may go.
+        Default for its largest change in a fit.
     decimals : int
-        Of its shown value.
+        Number of decimals of its shown value.
     of_crystal : bool
-        Each crystal of a shot has one of its own; else it is the shot's.
+        Whether each crystal of a shot has its own value; otherwise a shot has one value.
     varies : bool
-        It may vary from shot to shot of a campaign by its own name.
+        Whether it may vary between the shots of a campaign under its own name.
     told : bool
-        Campaigns write its value for each shot, or crystal.
+        Whether campaigns write its value for each shot or crystal.
     """
 
     unit: str
@@ -115,19 +118,19 @@ row of slopes in `cupysim.plan.gradient_plan`."""
 
 
 def current(experiment: Experiment, name: str) -> float:
-    """The value of a parameter, in the unit of its derivative.
+    """Value of a parameter, in the unit of its derivative.
 
     Parameters
     ----------
     experiment : Experiment
-        Of which experiment.
+        Experiment that has the parameter.
     name : str
         One of `PARAMETERS`.
 
     Returns
     -------
     float
-        The value; 1 for the scale.
+        The value. 1 for the scale.
     """
     crystal, detector, beam = experiment.crystal, experiment.detector, experiment.beam
     if name in GROUPS["misset"]:
@@ -142,7 +145,7 @@ def current(experiment: Experiment, name: str) -> float:
     if detector.origin is not None and name in PLACING:
         return _of_origin(experiment, name)
     if name in GROUPS["beam_centre"]:
-        # where the beam hits a panel which turns about it, else the near point
+        # the direct beam if it is the pivot, otherwise the point of normal incidence
         centre, geometry = experiment.placed.centre, experiment.geometry
         about_sample = experiment.placed.pivot is Pivot.SAMPLE
         pair = (geometry.close_fast, geometry.close_slow)
@@ -160,26 +163,26 @@ def current(experiment: Experiment, name: str) -> float:
 
 
 def without_effect(experiment: Experiment, name: str) -> str:
-    """Why an experiment does not change with a parameter; empty if it does.
+    """Reason why a parameter has no effect on an experiment; empty if it has one.
 
     Parameters
     ----------
     experiment : Experiment
-        Of which experiment.
+        Experiment that has the parameter.
     name : str
         One of `PARAMETERS`.
     """
     if experiment.detector.origin is not None and name in PLACING:
-        return "the detector's origin is given, which counts"
+        return "the detector's origin is given and overrides it"
     return ""
 
 
 def _of_origin(experiment: Experiment, name: str) -> float:
-    """Distance, or where the beam hits the plane (m), of a detector whose origin is given."""
+    """Distance, or place of the direct beam (m), of a detector with a given origin."""
     geometry, beam = experiment.geometry, experiment.frame.beam
     if name == "distance":
         return geometry.distance
-    # infinitely far where the detector is edge-on
+    # infinitely far if the detector is edge-on
     approach = float(dot(beam, geometry.normal))
     way = float(dot(geometry.origin, geometry.normal)) / approach if approach else math.inf
     axis = geometry.fast if name == "beam_fast" else geometry.slow
@@ -187,27 +190,27 @@ def _of_origin(experiment: Experiment, name: str) -> float:
 
 
 def changed(experiment: Experiment, name: str, by: float) -> Experiment:
-    """The experiment with a parameter changed.
+    """Return the experiment with one parameter changed.
 
     Parameters
     ----------
     experiment : Experiment
-        Of which experiment.
+        Experiment to start from.
     name : str
-        One of `PARAMETERS`, but neither the scale nor a number of cells, which are not whole
-        numbers and so belong to plans alone.
+        One of `PARAMETERS`, except the scale and the numbers of cells. A changed number of cells
+        is not an integer, so only plans can have it.
     by : float
-        How much, in the unit of its derivative.
+        Change, in the unit of the parameter's derivative.
 
     Returns
     -------
     Experiment
-        The other one.
+        Changed experiment.
 
     Raises
     ------
     ModelError
-        If it is impossible, or no experiment changes with the parameter.
+        If the change is impossible, or the parameter has no effect.
     """
     crystal, beam = experiment.crystal, experiment.beam
     if name in GROUPS["misset"]:
@@ -230,7 +233,7 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
 
 
 def _other_cell(experiment: Experiment, which: int, by: float) -> Crystal:
-    """The crystal with an edge or an angle changed, in the orientation which it has."""
+    """Return the crystal with one edge or angle of its cell changed, in the same orientation."""
     crystal = experiment.crystal
     if crystal.cell is not None and crystal.reciprocal is None:
         numbers = [*crystal.cell.lengths_angstrom, *crystal.cell.angles]
@@ -250,7 +253,7 @@ def _other_cell(experiment: Experiment, which: int, by: float) -> Crystal:
 
 
 def _grown(mosaicity: Mosaicity, by: float) -> Mosaicity:
-    """All domains turned away in proportion to the spread."""
+    """Mosaic domains with a larger spread; all rotation angles grow in proportion."""
     from scipy.spatial.transform import Rotation
 
     vectors = Rotation.from_matrix(mosaicity.rotations).as_rotvec()

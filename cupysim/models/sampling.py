@@ -1,4 +1,4 @@
-"""How many steps of each kind, and how many sub-pixels."""
+"""Sampling: equally spaced steps, and the number of sub-pixels."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ SAMPLING_FACTOR = 3.0
 """Sub-pixels for each interference fringe that falls into a pixel."""
 
 LARGEST_OVERSAMPLE = 10_000
-"""More sub-pixels along an edge than this are never chosen automatically."""
+"""Limit of the number of sub-pixels along an edge that is chosen automatically."""
 
 LARGEST_COUNT = 1_000_000
-"""Longer tables of angles, wavelengths or domains are refused: nobody can mean them."""
+"""Largest number of angles, wavelengths or domains. Larger numbers are certainly mistakes."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Equally spaced steps.
+    """A range of a quantity with equally spaced steps: its range, step and count.
 
     Parameters
     ----------
     range : float
         Full range, in the unit of the quantity.
     step : float
-        Distance of neighbours; needed where there are several.
+        Distance between neighbouring steps, in the same unit. Needed if there are several steps.
     count : int
         Number of steps.
 
@@ -57,14 +57,18 @@ class Sweep:
 def recommended_oversample(
     crystal_size: float, wavelength: float, distance: float, pixel_size: float
 ) -> int:
-    """Sub-pixels along an edge which resolve the interference fringes.
+    """Number of sub-pixels along a pixel edge that resolves the interference fringes.
 
     Parameters
     ----------
     crystal_size : float
         Largest edge of the crystal (m).
-    wavelength, distance, pixel_size : float
-        Of the experiment (m).
+    wavelength : float
+        Wavelength (m).
+    distance : float
+        Distance along the beam (m).
+    pixel_size : float
+        Pixel edge (m).
 
     Returns
     -------
@@ -74,10 +78,10 @@ def recommended_oversample(
     Raises
     ------
     ModelError
-        If it is beyond any use.
+        If the number reaches `LARGEST_OVERSAMPLE`.
     """
     fringe = wavelength * distance / pixel_size
-    # a detector edge-on to the beam has no distance along it; the C program then takes 1
+    # a detector edge-on to the beam has no distance along it; the C program then uses 1
     wanted = SAMPLING_FACTOR * crystal_size / fringe if fringe != 0.0 else 0.0
     if not wanted < LARGEST_OVERSAMPLE:
         raise ModelError(

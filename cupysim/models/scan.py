@@ -15,16 +15,18 @@ from cupysim.models.sampling import Sweep
 
 @dataclass(frozen=True)
 class Scan:
-    """Spindle angles during one image.
+    """The rotation of the crystal about the spindle during one image.
+
+    Only step and count of the sweep determine the image, as in the C program. The range is only
+    for image headers: 3 steps of 0.2 degrees cover 0.6 degrees, independent of the range. cupysim
+    warns if the steps do not cover the range.
 
     Parameters
     ----------
     start : float
-        First angle (rad).
+        First spindle angle (rad).
     sweep : Sweep
-        Oscillation range (rad), step (rad) and count; the default is a still. As in the C program,
-        step and count alone are rendered, and the range is what headers tell: 3 steps of 0.2
-        degrees cover 0.6 degrees, whatever the range. A warning tells where they do not cover it.
+        Oscillation range (rad), step (rad) and count. The default is a still.
     """
 
     start: float = 0.0
@@ -35,21 +37,27 @@ class Scan:
 
     @classmethod
     def from_degrees(cls, start: float = 0.0, width: float = 0.0, count: int = 1) -> Scan:
-        """A rotation in degrees, as papers give it.
+        """Make a scan from start and width in degrees.
 
         Parameters
         ----------
         start : float, optional
             Spindle angle at the beginning (degrees).
         width : float, optional
-            Oscillation (degrees); 0 for a still.
+            Oscillation range (degrees). 0 for a still.
         count : int, optional
-            Steps, at the beginnings of as many equal parts of the oscillation.
+            Number of steps. The oscillation has this number of equal parts, with one step at the
+            beginning of each.
+
+        Returns
+        -------
+        Scan
+            Scan with these angles.
 
         Raises
         ------
         ModelError
-            If there is no step, or several without a width.
+            If there is no step, or there are several steps without a width.
 
         Examples
         --------
@@ -64,6 +72,6 @@ class Scan:
 
     @cached_property
     def angles(self) -> np.ndarray:
-        """Spindle angles (rad), left edges of the steps, shape (count,)."""
+        """Spindle angles at the beginnings of the steps (rad), shape (count,)."""
         steps = np.arange(self.sweep.count, dtype=np.float64)
         return frozen(self.start + self.sweep.step * steps)

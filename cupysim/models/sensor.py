@@ -11,23 +11,24 @@ from cupysim.models.sampling import Sweep
 
 @dataclass(frozen=True)
 class Sensor:
-    """The layer in which the photons are absorbed.
+    """The sensor of a detector, which absorbs the photons.
+
+    The default sensor has no thickness and absorbs every photon.
 
     Parameters
     ----------
     layers : Sweep
-        Thickness (m), distance of the layers (m) and their number; the default
-        is a sensor of no thickness which absorbs everything. A single layer without a distance
-        is the whole sensor.
+        Sensor layers: total thickness (m), distance between the layers (m) and their number. A
+        single layer without a distance is as thick as the sensor.
     attenuation : float
-        Attenuation coefficient mu (1/m); negative where it does not matter, since there is no
-        thickness.
+        Attenuation coefficient mu (1/m). A sensor without thickness does not use it; the default
+        is negative.
 
     Raises
     ------
     ModelError
-        If the thickness is negative, or a sensor of some thickness has layers in one place or no
-        attenuation coefficient.
+        If the thickness is negative. Also if a sensor with a thickness has no distance between
+        its layers, or no attenuation coefficient.
     """
 
     layers: Sweep = field(default_factory=Sweep)
@@ -41,13 +42,13 @@ class Sensor:
             if not attenuation >= 0.0:
                 raise ModelError(
                     f"sensor: a thickness of {1e6 * layers.range:g} um needs an attenuation "
-                    f"coefficient which is not negative (1/m), got {attenuation:g}"
+                    f"coefficient that is not negative (1/m), got {attenuation:g}"
                 )
             if layers.count == 1 and layers.step == 0.0:
                 layers = replace(layers, step=layers.range)
             if not layers.step > 0.0:
                 raise ModelError(
-                    f"sensor: {layers.count} layers which are {1e6 * layers.step:g} um apart, in a "
-                    f"sensor of {1e6 * layers.range:g} um"
+                    f"sensor: {layers.count} layers at a distance of {1e6 * layers.step:g} um, in "
+                    f"a sensor of {1e6 * layers.range:g} um; the distance must be positive"
                 )
         assign(self, layers=layers, attenuation=attenuation)

@@ -1,4 +1,4 @@
-"""Structure factors: a dense table of F(hkl) in P1, and F elsewhere."""
+"""Structure factors: a dense table of F(hkl) in P1, and a default outside the table."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from cupysim.errors import ModelError
 from cupysim.models.checks import assign, finite, frozen
 
 LARGEST_TABLE = 4 * 2**30
-"""Largest table of structure factors in bytes."""
+"""Largest size of a table of structure factors (bytes)."""
 
 
 @dataclass(frozen=True, eq=False)
 class StructureFactors:
-    """Amplitudes on a box of Miller indices.
+    """A table of structure factors (amplitudes) for a box of Miller indices.
 
-    No symmetry is implied, not even Friedel's: each reflection with an
-    intensity must be in the table.
+    The table has no symmetry, not even that of Friedel mates: it must contain each reflection
+    with an intensity.
 
     Parameters
     ----------
     table : ndarray, shape (n_h, n_k, n_l), optional
-        Amplitudes (electrons); without it every reflection has `default`.
+        Amplitudes (electrons). Without a table, every reflection has the amplitude `default`.
     first : tuple of 3 int
-        Smallest h, k, l.
+        Smallest h, k, l of the table.
     default : float
-        Amplitude outside the table (electrons).
+        Amplitude of reflections outside the table (electrons).
     n_given : int
-        Number of reflections the user gave, for the report.
+        Number of reflections that the user gave, for the report.
     """
 
     table: np.ndarray | None = None
@@ -55,25 +55,26 @@ class StructureFactors:
 
     @cached_property
     def bordered(self) -> np.ndarray:
-        """The table with a border of `default`, shape (n_h + 2, n_k + 2, n_l + 2)."""
+        """The table with a border of `default`: shape (n_h + 2, n_k + 2, n_l + 2)."""
         if self.table is None:
             return np.full((1, 1, 1), self.default)
         return np.pad(self.table, 1, constant_values=self.default)
 
     def with_value(self, index: tuple[int, int, int], value: float) -> StructureFactors:
-        """The same with another amplitude of one reflection.
+        """Return structure factors with another amplitude for one reflection.
 
         Parameters
         ----------
         index : tuple of 3 int
-            Its h, k, l.
+            Miller indices h, k, l of the reflection.
         value : float
-            Its amplitude (electrons).
+            New amplitude of the reflection (electrons).
 
         Returns
         -------
         StructureFactors
-            The table, which grows if the reflection is not in it.
+            Structure factors with the new amplitude. The table grows if the reflection is
+            outside.
         """
         if self.table is None:
             table = np.full((1, 1, 1), float(value))
@@ -96,33 +97,34 @@ class StructureFactors:
     def from_list(
         cls, hkl: np.ndarray, values: np.ndarray, default: float = 0.0
     ) -> StructureFactors:
-        """A table from a list of reflections.
+        """Make a table from a list of reflections.
 
         Parameters
         ----------
         hkl : ndarray of int, shape (n, 3)
-            Miller indices, in any order; of duplicates the last counts.
+            Miller indices in any order. If one occurs several times, the last amplitude is used.
         values : ndarray, shape (n,)
             Amplitudes (electrons).
         default : float, optional
-            Amplitude of what is not in the list.
+            Amplitude of reflections that are not in the list (electrons).
 
         Returns
         -------
         StructureFactors
-            The smallest box which holds the list.
+            Structure factors with the smallest table that contains the list.
 
         Raises
         ------
         ModelError
-            If the list is empty, or the box does not fit into memory.
+            If the list is empty, or the table would be larger than `LARGEST_TABLE`.
         """
         hkl, values = np.asarray(hkl), np.asarray(values, dtype=np.float64)
         if len(hkl) == 0:
             raise ModelError("structure factors: no reflections")
         if hkl.dtype.kind not in "iu" or hkl.shape != (len(values), 3):
             raise ModelError(
-                "structure factors: expected whole Miller indices of shape (n, 3) and n amplitudes"
+                "structure factors: expected integer Miller indices of shape (n, 3) and n "
+                "amplitudes"
             )
         low, high = hkl.min(axis=0), hkl.max(axis=0)
         shape = tuple(int(n) for n in high - low + 1)
@@ -136,12 +138,12 @@ class StructureFactors:
 
 
 def check_table_size(shape: tuple[int, ...]) -> None:
-    """Refuse a table which cannot be meant.
+    """Reject a table that is too large.
 
     Parameters
     ----------
     shape : tuple of 3 int
-        Numbers of h, k, l.
+        Numbers of h, k, l in the table.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""The render plan: flat arrays and numbers, made from experiments."""
+"""The render plan: arrays and numbers for backends, made from experiments."""

@@ -1,6 +1,6 @@
-"""Axes of a plan's arrays, declared beside each field: what is one for each shot, panel, crystal.
+"""Named axes of a plan's arrays (shots, panels, crystals, ...), declared with each field.
 
-Checks of shapes, joined plans and the part of a plan in a launch follow from the declarations.
+Checks of shapes, joined plans and the part of a plan in a launch use these declarations.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ class Axes(tuple[str | int, ...]):
     Parameters
     ----------
     axes : str or int
-        Names of axes, which have one length throughout a plan, and lengths of the others.
+        Name of each named axis, and length of each other axis. A named axis has the same length in
+        the whole plan.
     """
 
     def __new__(cls, *axes: str | int) -> Axes:
-        """Make them from separate arguments."""
+        """Make the tuple from separate arguments."""
         return super().__new__(cls, axes)
 
 
@@ -29,7 +30,7 @@ _declared: dict[type, dict[str, Axes]] = {}
 
 
 def arrays_of(kind: type) -> dict[str, Axes]:
-    """Names and axes of the arrays which a class of a plan declares."""
+    """Names and axes of the arrays that a class declares."""
     if kind not in _declared:
         hints = get_type_hints(kind, include_extras=True)
         _declared[kind] = {
@@ -45,18 +46,18 @@ _tables: dict[type, tuple[str, ...]] = {}
 
 
 class Table:
-    """What holds arrays with declared axes, a plan or a part of one; it is a frozen dataclass."""
+    """Base of frozen dataclasses with arrays of declared axes: plans and parts of plans."""
 
     def with_same_axes(self, **changed: Any) -> Self:
-        """A copy with other fields, whose axes are not checked again.
+        """Return a copy with some fields replaced, without another check of the axes.
 
         Parameters
         ----------
         **changed
-            Fields. What is known of the table must hold for the copy too.
+            New values of fields. The cached properties of this table must hold for them too.
         """
         made = object.__new__(type(self))
-        # several times as fast as `dataclasses.replace` or `copy.copy`, once for each shot
+        # called for each shot; several times as fast as `dataclasses.replace` or `copy.copy`
         made.__dict__.update(self.__dict__)
         made.__dict__.update(changed)
         return made
@@ -96,7 +97,7 @@ class Table:
 
 
 def table_names(kind: type) -> tuple[str, ...]:
-    """Names of the fields of a plan that are tables."""
+    """Names of the fields of a class that are tables."""
     if kind not in _tables:
         hints = get_type_hints(kind)
         _tables[kind] = tuple(
@@ -108,7 +109,7 @@ def table_names(kind: type) -> tuple[str, ...]:
 
 
 def tables_of(plan: Table) -> list[Table]:
-    """A plan itself and its tables."""
+    """Return a plan itself and all its tables."""
     return [plan, *(getattr(plan, name) for name in table_names(type(plan)))]
 
 
@@ -127,14 +128,14 @@ def check_axes(plan: Table, lengths: dict[str, int]) -> None:
     Parameters
     ----------
     plan : Table
-        The plan.
+        Plan to check.
     lengths : dict of str to int
-        Lengths of axes that are known.
+        Known lengths of axes.
 
     Raises
     ------
     ModelError
-        If an array does not fit.
+        If an axis has two lengths.
     """
     known = {axis: (length, "the image") for axis, length in lengths.items()}
     for table in tables_of(plan):

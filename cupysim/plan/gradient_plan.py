@@ -1,4 +1,4 @@
-"""Parameters with which photons can be differentiated, and rows of slopes for an experiment."""
+"""The gradient plan: parameters of derivatives, and what backends need to compute them."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.spot_shapes import SPOT_SHAPES
 
 FACTORS = "structure_factors"
-"""The parameter of which there is one for each reflection."""
+"""Name of the parameter that has one value for each reflection."""
 
 UNITS = {name: each.unit for name, each in PARAMETERS.items()} | {FACTORS: "electrons"}
-"""All parameters, and their units."""
+"""Unit of each parameter."""
 
 INDICES, ORIGIN, AXES, WAVELENGTH, COUNTS, SPREAD, PHOTONS, COLUMNS = 0, 9, 13, 22, 23, 26, 27, 28
-"""Columns of the kernel, see `cuda_src/gradient.cuh`: where groups of them begin."""
+"""First column of each group of the kernel's columns, and their number; see
+`cuda_src/gradient.cuh`."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,19 @@ class GradientPlan:
     Parameters
     ----------
     plan : RenderPlan
-        The image: one shot, one panel, one crystal, each term with its own factors.
+        Plan of the image: one shot, one panel and one crystal. Each term must have its own
+        factors.
     names : tuple of str
-        The parameters.
+        Names of the parameters, without structure factors.
     rows : ndarray, shape (n_parameters, 28)
-        How the kernel's columns change with each parameter.
+        Derivatives of the kernel's columns with respect to each parameter.
     rotation_slopes : ndarray, shape (n_mosaic, 3, 3)
-        Derivatives of the mosaic rotations with the spread.
+        Derivatives of the mosaic rotations with respect to the spread (1/rad).
     source_slopes : ndarray, shape (n_sources,)
-        Derivatives of each source's wavelength with the beam's, relative to the former (1/m).
+        Derivative of each source's wavelength with respect to that of the beam, divided by the
+        source's wavelength (1/m).
     wants_factors : bool
-        Differentiate with structure factors too.
+        Whether to differentiate with respect to structure factors too.
     """
 
     plan: RenderPlan
@@ -62,22 +65,22 @@ class GradientPlan:
 
 
 def expand(names: str | Iterable[str]) -> tuple[str, ...]:
-    """Names of single parameters.
+    """Replace names of groups by the names of their parameters.
 
     Parameters
     ----------
     names : str or iterable of str
-        Names of parameters and of `GROUPS`; a text has commas between them.
+        Names of parameters and of `GROUPS`. A string has commas between the names.
 
     Returns
     -------
     tuple of str
-        In the given order, each once.
+        Names of single parameters in the given order, each once.
 
     Raises
     ------
     ModelError
-        If there is no such parameter.
+        If a parameter does not exist, or there is no name.
 
     Examples
     --------
@@ -101,31 +104,31 @@ def expand(names: str | Iterable[str]) -> tuple[str, ...]:
 def plan_gradients(
     experiment: Experiment, plan: RenderPlan, names: str | Iterable[str]
 ) -> GradientPlan:
-    """Prepare to differentiate an image.
+    """Make the gradient plan of an experiment.
 
     Parameters
     ----------
     experiment : Experiment
-        What is simulated, with all quirks corrected.
+        Experiment to simulate, with all quirks corrected.
     plan : RenderPlan
-        How it is rendered.
+        Render plan of the experiment.
     names : str or iterable of str
-        The parameters, see `expand`.
+        Names of the parameters, see `expand`.
 
     Returns
     -------
     GradientPlan
-        What a backend takes.
+        Plan that backends differentiate.
 
     Raises
     ------
     ModelError
-        If an image of this kind has no derivatives, or not with one of the parameters.
+        If an image of this kind has no derivatives, or none with respect to one of the parameters.
     """
     wanted = expand(names)
     if not experiment.policy.is_right:
         raise ModelError(
-            "gradients: they are those of the corrected image: Experiment(quirks='corrected') "
+            "gradients: only the corrected image has them: use Experiment(quirks='corrected') "
             "or -corrected"
         )
     if SPOT_SHAPES[experiment.crystal.shape].squared_slopes is None:
@@ -158,7 +161,7 @@ def plan_gradients(
 
 
 def _set_crystal(rows: dict[str, np.ndarray], experiment: Experiment) -> None:
-    """Slopes E of h -> (1 + E) h, which are (dB) B^-1 for cell vectors B."""
+    """Set derivatives E of Miller indices, h -> (1 + E) h: E is (dB) B^-1 for cell vectors B."""
     crystal, beam_frame = experiment.crystal, experiment.frame
     lattice, direct = experiment.lattice, experiment.oriented.direct
     inverse = np.linalg.inv(direct)
@@ -166,7 +169,7 @@ def _set_crystal(rows: dict[str, np.ndarray], experiment: Experiment) -> None:
     axes = dict(zip(GROUPS["misset"], turning_axes(misset), strict=True))
     axes["phi"] = beam_frame.spindle
     for name, axis in axes.items():
-        # the crystal turns, and so does B^T; q, as the crystal sees it, turns back
+        # the crystal and B^T turn; in the crystal's frame, q turns back
         rows[name][INDICES:ORIGIN] = (-direct @ cross_matrix(axis) @ inverse).reshape(-1)
     upright, slopes = upright_cell(lattice.lengths, lattice.angles)
     for name, slope in zip(GROUPS["cell"], slopes, strict=True):
@@ -177,11 +180,11 @@ def _set_crystal(rows: dict[str, np.ndarray], experiment: Experiment) -> None:
 
 
 def _set_panel(rows: dict[str, np.ndarray], experiment: Experiment) -> dict[str, str]:
-    """Slopes of the panel's place; gives names without any, and why."""
+    """Set derivatives of the panel's geometry; return parameters without any, with the reason."""
     detector = experiment.detector
     names = (*GROUPS["rotation"], "twotheta", "distance", *GROUPS["beam_centre"])
     if detector.curved:
-        return dict.fromkeys(names, "a curved detector has none")
+        return dict.fromkeys(names, "a curved detector has no such derivative")
     frame, about_sample = experiment.frame, experiment.placed.pivot is Pivot.SAMPLE
     near = (0.0, 0.0)
     if about_sample and PIVOTS.get(detector.convention) is Pivot.BEAM:
@@ -214,15 +217,15 @@ def _set_scales(
     if fluence > 0.0:
         rows["fluence"][PHOTONS] = 1.0 / fluence
     else:
-        unavailable["fluence"] = "it is zero, so that there are no photons"
+        unavailable["fluence"] = "it is zero, so there are no photons"
     if not _source_slopes(experiment).any():
-        unavailable["wavelength"] = "the source table gives that of every source"
+        unavailable["wavelength"] = "the source table gives the wavelength of every source"
     if not experiment.crystal.mosaicity.spread > 0.0:
-        unavailable["mosaic_spread"] = "the crystal has none"
+        unavailable["mosaic_spread"] = "the crystal has no mosaic spread"
 
 
 def _source_slopes(experiment: Experiment) -> np.ndarray:
-    """Of each source's wavelength with the beam's, relative to the former (1/m)."""
+    """Derivatives of the sources' wavelengths, as in `GradientPlan.source_slopes` (1/m)."""
     beam = experiment.beam
     slopes = np.full(len(experiment.sources.wavelengths), 1.0 / beam.wavelength)
     if beam.source_table is not None:

@@ -1,4 +1,4 @@
-"""Plans of several crystals in a shot, and of several shots."""
+"""Join plans: several crystals in one shot, and several shots in one plan."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from cupysim.plan.render_plan import RenderPlan
 
 
 def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
-    """A shot of several crystals, whose photons add up.
+    """Join the plans of several crystals to one shot; the photons of the crystals add up.
 
     Parameters
     ----------
     plans : sequence of RenderPlan
-        One for each crystal, equal in all that is not the crystal's.
+        One plan for each crystal. All must be equal, except for the crystals.
 
     Returns
     -------
     RenderPlan
-        All of them.
+        Plan with all crystals.
 
     Raises
     ------
     ModelError
-        If they have other numbers of steps, other shapes, only some are interpolated, or
-        anything else differs that a shot has once.
+        If the crystals differ in the number of steps or in shape, if only some are interpolated,
+        or if anything differs that a shot has once.
     """
     first = plans[0]
     if len(plans) == 1:
@@ -38,34 +38,38 @@ def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
     for plan in plans:
         alike = plan.crystals.mosaic_rotations.shape == first.crystals.mosaic_rotations.shape
         if not alike or plan.n_steps != first.n_steps:
-            raise ModelError("crystals of a shot have the same numbers of domains and sub-pixels")
+            raise ModelError(
+                "crystals of a shot must have the same numbers of domains and sub-pixels"
+            )
         if (plan.crystals.shape, plan.crystals.fudge) != (
             first.crystals.shape,
             first.crystals.fudge,
         ):
-            raise ModelError("crystals of a shot have the same shape and fudge")
+            raise ModelError("crystals of a shot must have the same shape and fudge")
         if plan.factors.interpolate != first.factors.interpolate:
-            raise ModelError("crystals of a shot are interpolated all or none; give -interpolate")
+            raise ModelError(
+                "crystals of a shot must be interpolated all or none; give -interpolate"
+            )
         if not _alike(first, plan, "crystals"):
             raise ModelError(
-                "crystals of a shot have the same beam, detector, scan, structure factors and "
-                "background"
+                "crystals of a shot must have the same beam, detector, scan, structure factors "
+                "and background"
             )
     return replace(first, crystals=_joined([plan.crystals for plan in plans], "crystals"))
 
 
 def add_shots(plans: Sequence[RenderPlan]) -> RenderPlan:
-    """Several shots as one plan.
+    """Join the plans of several shots to one plan.
 
     Parameters
     ----------
     plans : sequence of RenderPlan
-        One for each shot, `alike` the first.
+        One plan for each shot, `alike` the first.
 
     Returns
     -------
     RenderPlan
-        All of them.
+        Plan with all shots.
     """
     if len(plans) == 1:
         return plans[0]
@@ -74,7 +78,7 @@ def add_shots(plans: Sequence[RenderPlan]) -> RenderPlan:
 
 
 def _joined(parts: Sequence[Any], along: str, **changed: Any) -> Any:
-    """A plan, or a table of one, whose arrays are joined along an axis where they have it."""
+    """Join plans, or their tables: arrays that have the axis are joined along it."""
     kind = type(parts[0])
     for name, axes in arrays_of(kind).items():
         if along not in axes:
@@ -88,17 +92,17 @@ def _joined(parts: Sequence[Any], along: str, **changed: Any) -> Any:
 
 
 def groups_of_alike(plans: Sequence[RenderPlan]) -> list[list[int]]:
-    """Which plans can be one.
+    """Group the plans that can be joined.
 
     Parameters
     ----------
     plans : sequence of RenderPlan
-        Of one shot each.
+        Plans of one shot each.
 
     Returns
     -------
     list of list of int
-        Places of those which are alike, in their order.
+        For each group, the places of its plans in `plans`, in order.
     """
     groups: list[list[int]] = []
     for place, plan in enumerate(plans):
@@ -111,17 +115,17 @@ def groups_of_alike(plans: Sequence[RenderPlan]) -> list[list[int]]:
 
 
 def alike(plan: RenderPlan, other: RenderPlan) -> bool:
-    """Whether two shots can be in one plan: all that has no axis of shots is the same.
+    """Whether two shots can be joined: everything without an axis of shots is the same.
 
     Parameters
     ----------
     plan, other : RenderPlan
-        The shots.
+        Plans of the shots.
 
     Returns
     -------
     bool
-        Whether they can.
+        True if the shots can be in one plan.
     """
     if plan.series is other.series and plan.crystals.series is other.crystals.series:
         # only orientations differ, as in most batches
@@ -157,11 +161,11 @@ def _alike(one: Any, other: Any, along: str) -> bool:
 
 
 def _without(array: np.ndarray, axis: int) -> tuple[int, ...]:
-    """Lengths of an array along all axes but one."""
+    """Shape of an array without one axis."""
     return array.shape[:axis] + array.shape[axis + 1 :]
 
 
 def _are_equal(one: np.ndarray, other: np.ndarray) -> bool:
-    # structure factors are large, and the same array in all shots
+    # structure factors are large, but usually the same array in all shots
     at_one_place = one.ctypes.data == other.ctypes.data and one.strides == other.strides
     return one.shape == other.shape and (at_one_place or bool(np.array_equal(one, other)))

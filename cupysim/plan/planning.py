@@ -1,4 +1,4 @@
-"""From an experiment to a render plan: which number goes where, and which quirks are corrected."""
+"""Make the render plan of an experiment, with or without the quirks of nanoBragg."""
 
 from __future__ import annotations
 
@@ -22,32 +22,33 @@ APART_FROM_CRYSTAL = attrgetter(
 """Gives the parts of an experiment that are the same objects if only its crystal differs."""
 
 ONES = np.ones(3)
+"""Three ones, read-only, which plans share."""
 ONES.setflags(write=False)
 
 NO_SIZE = (0.0, 0.0, 0.0)
 """Size of a crystal that is given by its number of cells."""
 
 LARGEST_STEP_COUNT = 10**16
-"""Steps of a whole image which no machine works off in a lifetime."""
+"""Largest number of steps of a whole image. More steps would take longer than a lifetime."""
 
 
 def make_plan(experiment: Experiment) -> RenderPlan:
-    """Flatten an experiment into what backends take.
+    """Make the render plan of an experiment.
 
     Parameters
     ----------
     experiment : Experiment
-        What to simulate.
+        Experiment to simulate.
 
     Returns
     -------
     RenderPlan
-        Arrays with shot, panel, crystal and channel axes of length one.
+        Plan with axes of length one for shots, panels, crystals and channels.
 
     Raises
     ------
     ModelError
-        If the experiment is impossible, or so large that nobody can mean it.
+        If the experiment is impossible, or has more than `LARGEST_STEP_COUNT` steps.
     """
     detector, rendering = experiment.detector, experiment.rendering
     rows, columns = experiment.region.slices(detector.n_slow, detector.n_fast)
@@ -91,7 +92,7 @@ def make_plan(experiment: Experiment) -> RenderPlan:
 
 
 def _uses(experiment: Experiment) -> tuple[Use, Use, Use]:
-    """How absorption, polarization and solid angle enter the sum."""
+    """Use of absorption, polarization and solid angle in the sum."""
     rendering = experiment.rendering
     flagged = Use.EACH if experiment.corrects(Quirk.RUNNING_PRODUCTS) else Use.RUNNING
     kept = Use.EACH if experiment.corrects(Quirk.FIRST_SUB_PIXEL) else Use.ONCE
@@ -107,13 +108,13 @@ def _uses(experiment: Experiment) -> tuple[Use, Use, Use]:
         capture = Use.ONCE
     polar = flagged if rendering.oversample_polar else kept
     if not experiment.beam.polarized and polar is Use.EACH:
-        # without polarization every factor is 1; the running product is one of the factor itself
+        # without polarization, each term's own factor is 1; only a running product computes it
         polar = Use.ONCE
     return capture, polar, flagged if rendering.oversample_omega else kept
 
 
 def _background(experiment: Experiment) -> float:
-    """What the background adds to a pixel's sum, were all factors 1 (electron^2)."""
+    """Contribution of the background to a pixel's sum (electron^2), if all factors are 1."""
     water = experiment.water
     if experiment.corrects(Quirk.WATER_SCALE):
         return water.squared_amplitude * experiment.n_steps
@@ -177,7 +178,7 @@ def _crystals(experiment: Experiment) -> CrystalTable:
 
 
 def _phi_cells(experiment: Experiment) -> tuple[np.ndarray, np.ndarray | None]:
-    """Cell vectors at the spindle angles, and before the first one, for `CrystalTable`."""
+    """Arrays `phi_cells` and `first_cell` of `CrystalTable`: cell vectors at the spindle angles."""
     cells, first = spindle_cells(
         experiment.oriented.direct,
         experiment.frame.spindle,
@@ -189,7 +190,7 @@ def _phi_cells(experiment: Experiment) -> tuple[np.ndarray, np.ndarray | None]:
 
 @lru_cache(maxsize=64)
 def _cell_counts(counts: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Na, Nb, Nc as an array and as a diagonal, which shots of a series share."""
+    """Na, Nb, Nc as an array and as a diagonal matrix; shots of a series share them."""
     found = np.array(counts), np.diag(counts)
     for array in found:
         array.setflags(write=False)
@@ -197,19 +198,19 @@ def _cell_counts(counts: tuple[float, float, float]) -> tuple[np.ndarray, np.nda
 
 
 def with_cell_counts(plan: RenderPlan, counts: np.ndarray) -> RenderPlan:
-    """The plan of a crystal of another size, which need not have whole cells.
+    """Return the plan with other numbers of cells, which need not be integers.
 
     Parameters
     ----------
     plan : RenderPlan
-        One shot of one crystal, with quirk Q6 corrected.
+        Plan of one shot of one crystal, with quirk Q6 corrected.
     counts : ndarray, shape (3,)
         Cells along a, b, c.
 
     Returns
     -------
     RenderPlan
-        The same otherwise.
+        Plan with these numbers of cells, otherwise the same.
     """
     crystals = replace(
         plan.crystals,
@@ -233,13 +234,13 @@ def _factors(experiment: Experiment) -> FactorTable:
 
 
 class Planner:
-    """Plans experiments one after the other; what they share with the last is not made again."""
+    """Makes plans of experiments, and uses again what an experiment shares with the last one."""
 
     def __init__(self) -> None:
         self._last: tuple[Experiment, RenderPlan] | None = None
 
     def __call__(self, experiment: Experiment) -> RenderPlan:
-        """Plan an experiment; see `make_plan`."""
+        """Make the plan of an experiment; see `make_plan`."""
         plan = None
         if self._last is not None:
             plan = _with_crystal(*self._last, experiment)
@@ -248,7 +249,7 @@ class Planner:
         return plan
 
     def several(self, experiments: Sequence[Experiment]) -> list[RenderPlan]:
-        """Plans of several experiments; see `make_plan`."""
+        """Make the plans of several experiments; see `make_plan`."""
         for policy in {experiment.policy for experiment in experiments}:
             crystals = [each.crystal for each in experiments if each.policy == policy]
             orient_together(crystals, policy)
@@ -258,7 +259,7 @@ class Planner:
 def _with_crystal(
     before: Experiment, plan: RenderPlan, experiment: Experiment
 ) -> RenderPlan | None:
-    """The plan of an experiment that differs in its crystal alone; None if it differs in more."""
+    """Plan of an experiment that differs only in its crystal; None if it differs in more."""
     if (
         not all(map(is_, APART_FROM_CRYSTAL(before), APART_FROM_CRYSTAL(experiment)))
         or before.quirks != experiment.quirks
@@ -274,7 +275,7 @@ def _with_crystal(
 
 
 def _same_transform(one: Experiment, other: Experiment) -> bool:
-    """Whether two crystals have one lattice transform and one size, whatever their orientations."""
+    """Whether two crystals have the same lattice transform and size; orientations may differ."""
     some, others = one.crystal, other.crystal
     return (
         (some.n_cells, some.size, some.shape, some.fudge)

@@ -1,9 +1,8 @@
-"""The render plan: the flat arrays and numbers which every backend takes.
+"""The render plan: the arrays and numbers from which every backend computes images.
 
-It is the one contract between what is simulated and how it is computed. Axes
-which are to grow are there already, with length one: shots in a batch, panels
-of a detector, crystals in a shot, and channels of structure factors which a
-source may choose by its wavelength.
+It is the only interface between models and backends. It has axes for shots of a batch, panels of a
+detector, crystals of a shot, and channels of structure factors, which sources may choose by their
+wavelength. In the plan of one experiment, these axes have length one.
 """
 
 from __future__ import annotations
@@ -24,42 +23,44 @@ IDENTITY = np.eye(3)
 
 
 class Use(IntEnum):
-    """How a factor which varies within a pixel enters the pixel's sum, as the kernel counts it."""
+    """Use of a factor that varies within a pixel in the pixel's sum; the kernel has the values."""
 
     ONCE = 0
-    """The factor of the first sub-pixel, or layer, multiplies the whole sum (quirks Q15, Q21)."""
+    """The factor of one sub-pixel, or layer, multiplies the whole sum (quirks Q15, Q21)."""
     RUNNING = 1
     """The factor of each step multiplies the sum so far (quirk Q14)."""
     EACH = 2
-    """Each term is multiplied by its own factor, which is right."""
+    """The factor of each step multiplies the term of this step, which is right."""
 
 
 @dataclass(frozen=True)
 class Panels(Table):
-    """Geometry of the pixels.
+    """Geometry and sensor of the panels.
 
     Parameters
     ----------
-    origin, fast, slow, normal : ndarray, shape (n_shots, n_panels, 3)
-        Outer corner of the first pixel (m), and unit vectors.
+    origin : ndarray, shape (n_shots, n_panels, 3)
+        Outer corner of each panel's first pixel (m).
+    fast, slow, normal : ndarray, shape (n_shots, n_panels, 3)
+        Unit vectors of each panel's axes.
     close_distance : ndarray, shape (n_shots, n_panels)
         Distance of each panel's plane from the sample (m).
     bend : Bend or None
-        How a curved detector is bent.
+        Bend of a curved detector; None for a flat one.
     pixel_size : float
         Pixel edge (m).
     pixel_area : float
-        Area of a pixel in its solid angle (m^2); 1 for point pixels without one (quirk Q20).
+        Area of a pixel in its solid angle (m^2). 1 for point pixels, unless quirk Q20 is corrected.
     point_pixel : bool
-        Inverse-square law alone, without the slant.
+        Use only the inverse-square law, without the obliquity of the pixel.
     n_layers : int
-        Sensor layers.
+        Number of sensor layers.
     layer_step : float
-        Their distance (m).
+        Distance between sensor layers (m).
     attenuation : float
         Attenuation coefficient (1/m).
     absorbs_all : bool
-        The sensor has no thickness and absorbs every photon.
+        Whether the sensor has no thickness and absorbs every photon.
     """
 
     origin: Annotated[np.ndarray, Axes("shots", "panels", 3)]
@@ -79,23 +80,23 @@ class Panels(Table):
 
 @dataclass(frozen=True)
 class SourceTable(Table):
-    """Where the photons come from.
+    """Sources of the beam, and its polarization.
 
     Parameters
     ----------
     incident : ndarray, shape (n_shots, n_sources, 3)
-        Directions of flight, unit vectors.
+        Directions of flight of the photons, unit vectors.
     wavelength : ndarray, shape (n_shots, n_sources)
         Wavelengths (m).
     weight : ndarray, shape (n_shots, n_sources)
-        Brightness, 1 on average; 1 for all unless quirk Q13 is corrected.
+        Factor of each source's intensity, 1 on average: `brightness` of `Sources`.
     channel : ndarray of int, shape (n_sources,)
-        Which table of structure factors a source uses.
+        Number of the table of structure factors that each source uses.
     kahn : float
         Kahn factor.
     polarized : bool
-        Whether the polarization factor is applied; where it is oversampled it
-        is in any case.
+        Whether the polarization factor is applied. A running product (quirk Q14) applies it in any
+        case.
     polarization_axis : ndarray, shape (3,)
         Direction of the electric field.
     """
@@ -111,30 +112,31 @@ class SourceTable(Table):
 
 @dataclass(frozen=True)
 class CrystalTable(Table):
-    """Orientations and lattice transforms.
+    """Orientations and lattice transforms of the crystals.
 
     Parameters
     ----------
     phi_cells : ndarray, shape (n_shots, n_crystals, n_phi, 3, 3)
-        Rows a, b, c (m) at each spindle angle, where an angle of exactly zero
-        has the previous angle's (quirk Q3), unless that is corrected.
+        Rows a, b, c (m) at each spindle angle. At an angle of exactly zero, they are those of the
+        previous angle, unless quirk Q3 is corrected.
     first_cell : ndarray, shape (n_shots, n_crystals, 3, 3), or None
-        Rows a, b, c (m) for spindle angle 0 in the first sweep which is
-        executed at all, where no previous angle exists; None where the table
-        holds for it too.
+        Rows a, b, c (m) for spindle angle 0 in the very first sweep, where no previous angle
+        exists. None if `phi_cells` holds for this sweep too.
     mosaic_rotations : ndarray, shape (n_shots, n_crystals, n_mosaic, 3, 3)
         Rotations of the mosaic domains, applied after the spindle.
     spot_axes : ndarray, shape (n_shots, n_crystals, 3, 3)
-        Gauss and tophat spots: offsets from a reflection times these rows are its distance, rows
-        a*, b*, c* (1/Angstrom) before both rotations (quirk Q6) or a diagonal of Na, Nb, Nc.
+        For Gaussian and top-hat spots: vectors that the offsets from a reflection multiply to give
+        its distance. Rows a*, b*, c* (1/Angstrom) before spindle and mosaic rotations, or a
+        diagonal matrix of Na, Nb, Nc if quirk Q6 is corrected.
     spot_counts : ndarray, shape (n_shots, n_crystals, 3)
-        Three numbers whose product multiplies the distance: Na, Nb, Nc or ones.
+        Three numbers; their product multiplies this distance. Na, Nb, Nc, or ones if quirk Q6 is
+        corrected.
     n_cells : ndarray, shape (n_shots, n_crystals, 3)
         Cells along a, b, c.
     shape : Shape
-        Which lattice transform, the same for all crystals.
+        Spot shape, the same for all crystals.
     fudge : float
-        Scale of the squared spot radius.
+        Factor of the squared distance from a reflection.
     """
 
     phi_cells: Annotated[np.ndarray, Axes("shots", "crystals", "spindle angles", 3, 3)]
@@ -148,7 +150,7 @@ class CrystalTable(Table):
 
     @property
     def n_orientations(self) -> int:
-        """Spindle angles times mosaic domains."""
+        """Number of orientations: spindle angles times mosaic domains."""
         return self.phi_cells.shape[2] * self.mosaic_rotations.shape[2]
 
     @cached_property
@@ -164,16 +166,16 @@ class CrystalTable(Table):
 
     @property
     def n_crystals(self) -> int:
-        """Crystals in each shot."""
+        """Number of crystals in each shot."""
         return self.phi_cells.shape[1]
 
     def turned(self, phi_cells: np.ndarray, first_cell: np.ndarray | None) -> CrystalTable:
-        """The same crystals in other orientations, which keep what is known of the others.
+        """Return the same crystals in other orientations, without another check of the axes.
 
         Parameters
         ----------
         phi_cells, first_cell
-            As in the table, of the same shapes.
+            New arrays, of the same shapes as in this table.
         """
         return self.with_same_axes(series=self.series, phi_cells=phi_cells, first_cell=first_cell)
 
@@ -185,22 +187,23 @@ class CrystalTable(Table):
 
 @dataclass(frozen=True)
 class FactorTable(Table):
-    """Structure factors.
+    """Tables of structure factors, and their interpolation.
 
     Parameters
     ----------
     table : ndarray, shape (n_channels, n_h + 2, n_k + 2, n_l + 2)
         Amplitudes (electrons) with a border of the value outside the table.
     first : tuple of 3 int
-        Smallest h, k, l, border not counted.
+        Smallest h, k, l of the table without its border.
     default : float
-        Amplitude outside the table.
+        Amplitude outside the table (electrons).
     is_constant : bool
-        There is no table: every reflection has the default.
+        Whether there is no table, so that every reflection has the default.
     interpolate : bool
-        Interpolate where the table has the neighbours which that takes.
+        Whether to interpolate wherever the table has the necessary neighbours.
     stops : bool
-        The first step which leaves the table ends interpolation for all later ones (quirk Q23).
+        Whether the first step that leaves the table ends interpolation for all later steps
+        (quirk Q23).
     """
 
     table: Annotated[np.ndarray, Axes("channels", "h", "k", "l")]
@@ -212,12 +215,12 @@ class FactorTable(Table):
 
     @cached_property
     def owner(self) -> np.ndarray:
-        """The array of which the table is a view, and which the experiment keeps."""
+        """The array that the experiment keeps; the table is a view of it."""
         return self.table if self.table.base is None else self.table.base
 
     @cached_property
     def address(self) -> int:
-        """Where the table begins in memory."""
+        """Address of the table in memory."""
         return int(self.table.ctypes.data)
 
     @cached_property
@@ -235,30 +238,37 @@ class RenderPlan(Table):
     Parameters
     ----------
     shape : tuple of 4 int
-        Shots, panels, slow and fast pixels of the image.
+        Numbers of shots, panels, slow pixels and fast pixels.
     rows, columns : slice
         Region to compute.
     mask : ndarray of bool, shape (n_panels, n_slow, n_fast), or None
-        Pixels to compute.
+        Pixels to compute; None for all.
     oversample : int
-        Sub-pixels along an edge.
+        Number of sub-pixels along a pixel edge.
     capture_use, polar_use, omega_use : Use
-        How absorption, polarization and solid angle enter the sum.
+        Use of absorption, polarization and solid angle in the sum.
     dmin : float
-        Steps beyond this resolution (m) are skipped; 0 for no limit.
+        Resolution limit (m): steps at finer resolution are skipped. 0 for no limit.
     background : ndarray, shape (n_shots,)
-        What each pixel's sum starts with.
+        Start value of each pixel's sum (electron^2).
     ray_background : ndarray, shape (n_shots,)
-        What each ray adds, multiplied by the same factors as its terms; where there are any.
+        Background that each ray adds (electron^2), multiplied by the same factors as its terms.
+        Not zero only if a factor has the use `Use.EACH`.
     has_background : bool
-        Steps whose lattice factor is zero are still carried out.
+        Whether there is a background. Steps with a lattice factor of zero are then not skipped.
     photons_per_squared_electron : ndarray, shape (n_shots,)
         r_e^2 times fluence (1/sr).
     n_steps : int
-        Steps by which a pixel's sum is divided: sources, spindle angles, domains
-        and sub-pixels. The images of several crystals add up.
-    panels, sources, crystals, factors
-        See their classes.
+        Number of steps that divides a pixel's sum: sources, spindle angles, domains and
+        sub-pixels. It does not count crystals, because their images add up.
+    panels : Panels
+        Geometry and sensor of the panels.
+    sources : SourceTable
+        Sources of the beam, and its polarization.
+    crystals : CrystalTable
+        Orientations and lattice transforms of the crystals.
+    factors : FactorTable
+        Structure factors.
     """
 
     shape: tuple[int, int, int, int]
@@ -286,13 +296,15 @@ class RenderPlan(Table):
         if len(sources.channel) and not (
             sources.channel.min() >= 0 and sources.channel.max() < len(self.factors.table)
         ):
-            raise ModelError("render plan: a source uses structure factors that are not there")
+            raise ModelError(
+                "render plan: a source uses a channel of structure factors that does not exist"
+            )
 
     def _check_axes(self) -> None:
         check_axes(self, dict(zip(("shots", "panels", "slow", "fast"), self.shape, strict=True)))
 
     def with_crystals(self, crystals: CrystalTable) -> RenderPlan:
-        """A plan like this one, with other crystals; it is checked again only where it must be."""
+        """Return this plan with other crystals; axes are checked only if a shape differs."""
         changed = self.with_same_axes(series=self.series, crystals=crystals)
         is_turned = crystals.series is self.crystals.series
         if not is_turned and not same_shapes(crystals, self.crystals):
@@ -306,21 +318,21 @@ class RenderPlan(Table):
 
     @property
     def uses(self) -> tuple[Use, Use, Use]:
-        """How absorption, polarization and solid angle enter the sum."""
+        """Uses of absorption, polarization and solid angle in the sum."""
         return self.capture_use, self.polar_use, self.omega_use
 
     def refuse_panels(self, purpose: str) -> None:
-        """Refuse several shots or panels where only one of each is known.
+        """Raise an error if the plan has several shots or panels.
 
         Parameters
         ----------
         purpose : str
-            What they are refused for.
+            Feature that supports only one shot of one panel, for the message.
 
         Raises
         ------
         ModelError
-            If there are several.
+            If there are several shots or panels.
         """
         if self.shape[:2] != (1, 1):
             raise ModelError(
@@ -329,17 +341,17 @@ class RenderPlan(Table):
             )
 
     def refuse_channels(self, purpose: str) -> None:
-        """Refuse several channels of structure factors where only one is known.
+        """Raise an error if the plan has several channels of structure factors.
 
         Parameters
         ----------
         purpose : str
-            What they are refused for.
+            Feature that supports only one channel, for the message.
 
         Raises
         ------
         ModelError
-            If there are several.
+            If there are several channels.
         """
         if len(self.factors.table) > 1:
             raise ModelError(
@@ -355,6 +367,6 @@ class RenderPlan(Table):
 
     @property
     def n_region(self) -> int:
-        """Pixels in the region, masked ones included."""
+        """Number of pixels in the region, including masked pixels."""
         rows = max(self.rows.stop - self.rows.start, 0)
         return rows * max(self.columns.stop - self.columns.start, 0)

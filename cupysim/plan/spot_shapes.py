@@ -1,4 +1,4 @@
-"""What each shape of a crystal makes of its spots: one entry for each member of `Shape`."""
+"""Spot shapes: the lattice factor and its integrals for each member of `Shape`."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ Indices = tuple[Any, Any, Any]
 
 
 class Measure(Enum):
-    """Of what a lattice factor is a function."""
+    """The variable of a lattice factor: indices, offsets or distance."""
 
     INDICES = "indices"
-    """Of h, k, l themselves, as sines are."""
+    """The fractional Miller indices h, k, l themselves."""
     OFFSETS = "offsets"
-    """Of their offsets from the nearest reflection."""
+    """The offsets of h, k, l from the nearest reflection."""
     DISTANCE = "distance"
-    """Of the squared distance from it, as `CrystalTable.spot_axes` measures it."""
+    """The squared distance from the nearest reflection, measured with `CrystalTable.spot_axes`."""
 
 
 @dataclass(frozen=True)
 class SpotShape:
-    """A shape of spots.
+    """Functions of one spot shape.
 
     Parameters
     ----------
     measure : Measure
-        Of what the lattice factor is a function.
+        Variable of the lattice factor.
     amplitude : callable
-        F_latt of that, the numbers of cells and fudge.
+        Function of this variable, the numbers of cells and fudge; returns F_latt.
     section : callable
-        Integral of F_latt^2 over the Ewald sphere near a reflection. Of a measured distance:
-        distance, numbers of cells, fudge; else projections, distance, numbers of cells, volume,
-        fudge.
+        Integral of F_latt^2 over the Ewald sphere near a reflection. The arguments are distance,
+        numbers of cells and fudge if `measure` is DISTANCE. Otherwise they are projections,
+        distance, numbers of cells, volume and fudge.
     squared_slopes : callable, optional
-        F_latt^2 and its derivatives, of offsets, numbers of cells and fudge; None of a shape that
-        has none.
+        Function of offsets, numbers of cells and fudge; returns F_latt^2 and its derivatives. None
+        if the shape has no derivatives.
     """
 
     measure: Measure
@@ -55,7 +55,7 @@ class SpotShape:
     def lattice_factor(
         self, indices: Indices, n_cells: np.ndarray, fudge: float, axes: np.ndarray, counts: Any
     ) -> Any:
-        """F_latt at fractional Miller indices.
+        """Compute the lattice factor F_latt at fractional Miller indices.
 
         Parameters
         ----------
@@ -64,9 +64,9 @@ class SpotShape:
         n_cells : ndarray, shape (3,)
             Cells along a, b, c.
         fudge : float
-            Scale of the squared spot radius.
+            Factor of the squared distance from a reflection.
         axes, counts : ndarray
-            `spot_axes` and `spot_counts` of the crystal (quirk Q6).
+            `spot_axes` and `spot_counts` of the crystal, see `CrystalTable` (quirk Q6).
         """
         if self.measure is Measure.INDICES:
             return self.amplitude(indices, n_cells, fudge)
@@ -108,4 +108,4 @@ SPOT_SHAPES: dict[Shape, SpotShape] = {
     ),
     Shape.TOPHAT: SpotShape(Measure.DISTANCE, lattice_factor.tophat, spot_profiles.tophat_section),
 }
-"""A shape without an entry here cannot be rendered."""
+"""Functions of each spot shape. A shape without an entry cannot be rendered."""

@@ -1,6 +1,7 @@
-"""F of the unit cell at fractional Miller indices, as the kernel's `structure_factor.cuh` has it.
+"""Structure factor F_cell at fractional Miller indices.
 
-One place for the NumPy backend, its gradients and predicted spots.
+The NumPy backend, its gradients and predicted spots use this module. The kernels have the same in
+`structure_factor.cuh`.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ Slopes = list[np.ndarray]
 
 
 def nearest_factor(factors: FactorTable, channel: int, indices: Indices) -> np.ndarray:
-    """F of the nearest reflections.
+    """Structure factors of the nearest reflections.
 
     Parameters
     ----------
     factors : FactorTable
-        Structure factors.
+        Tables of structure factors.
     channel : int
-        Which channel of them.
+        Number of the channel (table) to use.
     indices : tuple of 3 ndarray
         Fractional h, k, l.
 
     Returns
     -------
     ndarray
-        Structure factors (electrons), the default outside of the table.
+        Structure factors (electrons). Outside the table, they are the default.
     """
     if factors.is_constant:
         return np.full_like(indices[0], factors.default)
@@ -38,7 +39,9 @@ def nearest_factor(factors: FactorTable, channel: int, indices: Indices) -> np.n
 
 
 def structure_factor(factors: FactorTable, channel: int, indices: Indices) -> np.ndarray:
-    """F as the plan wants it: of the nearest reflections, or interpolated where neighbours exist.
+    """Structure factors as the plan specifies: of the nearest reflections, or interpolated.
+
+    They are interpolated only where the table has the necessary neighbours.
 
     Parameters
     ----------
@@ -61,7 +64,7 @@ def structure_factor(factors: FactorTable, channel: int, indices: Indices) -> np
 def structure_factor_slopes(
     factors: FactorTable, channel: int, indices: Indices
 ) -> tuple[np.ndarray, Slopes]:
-    """F as by `structure_factor`, and its derivatives with respect to h, k, l.
+    """Structure factors as from `structure_factor`, and derivatives with respect to h, k, l.
 
     Parameters
     ----------
@@ -73,7 +76,7 @@ def structure_factor_slopes(
     value : ndarray
         Structure factors (electrons).
     slopes : list of 3 ndarray
-        Derivatives, zero where F is that of the nearest reflection.
+        Derivatives (electrons). Zero where the nearest reflection is used.
     """
     values = nearest_factor(factors, channel, indices)
     slopes = [np.zeros_like(index) for index in indices]
@@ -89,7 +92,7 @@ def structure_factor_slopes(
 
 
 def interpolated_where(factors: FactorTable, indices: Indices) -> np.ndarray | None:
-    """Where F is interpolated: where the table has all neighbours; None for nowhere."""
+    """Mask of indices at which F is interpolated; None if the plan does not interpolate."""
     if factors.is_constant or not factors.interpolate:
         return None
     lengths = [n - 2 for n in factors.table.shape[1:]]

@@ -1,7 +1,7 @@
-"""What multiplies the terms of a pixel's sum, and how it changes with geometry.
+"""Weights of the terms of a pixel's sum, and their derivatives with respect to the geometry.
 
-One place for the NumPy backend, predicted spots and NumPy gradients; `cuda_src/weights.cuh` is its
-twin for compiled kernels.
+The NumPy backend, its gradients and predicted spots use this module. The compiled kernels have the
+same in `cuda_src/weights.cuh`.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from cupysim.plan.render_plan import RenderPlan, Use
 
 @dataclass(frozen=True)
 class RayPath:
-    """The way of a ray from the sample to a layer of a panel.
+    """The path of rays from the sample to a sensor layer of a panel.
 
     Parameters
     ----------
     shot, panel, source, layer : int
-        Of which shot, to which panel, from which source, into which layer.
+        Numbers of shot, panel, source and sensor layer.
     airpath : ndarray, shape (n,)
-        Its length (m).
+        Length of the path of each ray (m).
     direction : tuple of 3 ndarray, shape (n,)
-        Unit vectors.
+        Components x, y, z of the directions of the rays, unit vectors.
     """
 
     shot: int
@@ -44,18 +44,18 @@ class RayPath:
 
 @dataclass(frozen=True)
 class WeightSlopes:
-    """Derivatives of the logarithm of what multiplies the terms of a ray.
+    """Derivatives of the logarithm of the weight of a ray's terms.
 
     Parameters
     ----------
     airpath : ndarray, shape (n,)
-        With respect to the logarithm of the airpath.
+        Derivatives with respect to the logarithm of the airpath.
     direction : list of 3 ndarray, shape (n,)
-        With respect to the components of the direction, at the same airpath.
+        Derivatives with respect to the components of the direction, at constant airpath.
     close : float
-        With respect to the distance of the panel's plane (1/m).
+        Derivative with respect to the distance of the panel's plane (1/m).
     normal : ndarray, shape (n,)
-        With respect to the cosine between direction and normal, for a normal which turns.
+        Derivatives with respect to the cosine between direction and normal, when the normal turns.
     """
 
     airpath: np.ndarray
@@ -65,31 +65,31 @@ class WeightSlopes:
 
 
 def term_weight(plan: RenderPlan, path: RayPath) -> tuple[np.ndarray, np.ndarray]:
-    """What every term of a ray is multiplied by, whatever the quirks.
+    """Weight of every term of a ray, independent of the use of other factors.
 
     Parameters
     ----------
     plan : RenderPlan
-        What to render.
+        Plan to render.
     path : RayPath
-        The ray.
+        Path of the ray.
 
     Returns
     -------
     weight : ndarray, shape (n,)
-        The source's brightness (quirk Q13).
+        Brightness of the source (quirk Q13).
     derivative : ndarray, shape (n,)
-        That of the weight's logarithm with respect to the airpath (1/m).
+        Derivative of the weight's logarithm with respect to the airpath (1/m).
     """
     brightness = plan.sources.weight[path.shot, path.source]
     return np.full_like(path.airpath, brightness), np.zeros_like(path.airpath)
 
 
 def plane_distance(plan: RenderPlan, shot: int, panel: int, layer: int) -> float:
-    """Distance of the plane by which solid angles are slanted (m).
+    """Distance of the plane for the obliquity in solid angles (m).
 
-    The layer's own, where each term has its own solid angle; the C program takes the first
-    layer's for all.
+    It is that of the layer if each term has its own solid angle, otherwise that of the first
+    layer, as in the C program.
     """
     panels = plan.panels
     close_distance = float(panels.close_distance[shot, panel])
@@ -99,19 +99,19 @@ def plane_distance(plan: RenderPlan, shot: int, panel: int, layer: int) -> float
 
 
 def weight_slopes(plan: RenderPlan, path: RayPath) -> WeightSlopes:
-    """How photons of a ray change with its way, where each term has its own factors.
+    """Derivatives of the weights of rays whose terms have their own factors.
 
     Parameters
     ----------
     plan : RenderPlan
-        What is differentiated; its detector is flat.
+        Plan to differentiate. Its detector must be flat.
     path : RayPath
-        The ray.
+        Path of the rays.
 
     Returns
     -------
     WeightSlopes
-        Of solid angle, absorbed fraction, polarization factor and `term_weight`.
+        Derivatives of solid angle, absorbed fraction, polarization factor and `term_weight`.
     """
     panels = plan.panels
     distance = plane_distance(plan, path.shot, path.panel, path.layer)

@@ -1,1 +1,1 @@
-"""Which reflections contribute, where, and how many photons they bring."""
+"""Prediction of spots: positions and expected photons of the reflections in an image."""

@@ -1,4 +1,4 @@
-"""Which reflections contribute to an image, where, and how many photons they bring."""
+"""Predicted spots of an image: reflections with their positions and expected photons."""
 
 from __future__ import annotations
 
@@ -34,30 +34,31 @@ SPOT = np.dtype(
         ("panel", np.int32),
     ]
 )
-"""A spot: Miller indices; position in pixels from the outer corner of the first pixel; structure
-factor (electrons); excitation, the mean over the steps of what is cut out of the lattice transform
-by the sphere, relative to that with the reflection on it; expected photons; panel."""
+"""Data type of a spot: Miller indices, position (pixels from the outer corner of the first pixel),
+structure factor (electrons), excitation, expected photons and panel. The excitation is a mean over
+the steps: the part of the lattice transform that the Ewald sphere cuts out, relative to what it
+cuts out with the reflection exactly on it."""
 
 UNITS = {
     "fast": "pixels", "slow": "pixels", "F": "electrons", "photons": "photons",
 }  # fmt: skip
-"""Units of a spot's numbers; the others have none."""
+"""Units of a spot's columns; the others have none."""
 
 
 class Spots(np.ndarray):
     """Predicted spots: a structured array of `SPOT`, the strongest first.
 
-    ``spots["photons"]`` is a column, ``spots[:10]`` the ten strongest, and
-    ``spots[spots["photons"] > 100]`` those with more than 100 photons.
+    ``spots["photons"]`` is a column, ``spots[:10]`` are the ten strongest spots, and
+    ``spots[spots["photons"] > 100]`` are the spots with more than 100 photons.
     """
 
     def to_dataframe(self) -> Any:
-        """The spots as a table with a row for each.
+        """Convert the spots to a pandas table with a row for each spot.
 
         Returns
         -------
         pandas.DataFrame
-            Columns as in `SPOT`, with units in ``attrs["units"]``.
+            Table with the columns of `SPOT`, and units in ``attrs["units"]``.
 
         Raises
         ------
@@ -71,31 +72,32 @@ class Spots(np.ndarray):
 
 
 WEAKEST = 1e-4
-"""Spots with fewer photons than this part of the strongest one's do not count as contributions."""
+"""Smallest photons of a spot, relative to the strongest spot; weaker spots are left out."""
 
 LOBES = 8.0
-"""Distance from the sphere, in widths of the transform's core, beyond which a spot is neglected."""
+"""Largest distance of a spot from the sphere, in widths of the transform's central peak."""
 
 LARGEST_WORK = 4e6
-"""Reflections times steps; beyond it, steps are taken at even distances."""
+"""Largest product of reflections and steps. Above it, only some evenly spaced steps are used."""
 
 MOST_STEPS = 1000
-"""Of all steps, so many are taken at most: enough for a mean."""
+"""Largest number of steps that are used. It is enough for a mean."""
 
 MOST_INDICES = 2e8
-"""Indices which are looked through, in some seconds."""
+"""Largest number of Miller indices that are searched; the search takes some seconds."""
 
 MOST_CANDIDATES = 1e6
-"""Reflections near the sphere; more are no spots, since they overlap everywhere."""
+"""Largest number of reflections near the sphere. More of them overlap everywhere: no spots."""
 
 INDICES_AT_ONCE = 2**20
+"""Number of Miller indices that are searched at a time."""
 
 
 @dataclass(frozen=True)
 class _Steps:
-    """Some of the steps of a crystal: rows a, b, c (m); sources, their beams and polarization.
+    """Some steps of a crystal: cell vectors (rows a, b, c in m), sources and their polarization.
 
-    `spot_axes` are the rows by which Gaussian and flat spots are measured.
+    `spot_axes` are the vectors that measure distances for Gaussian and top-hat spots.
     """
 
     cells: np.ndarray
@@ -110,21 +112,21 @@ class _Steps:
 
 
 def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
-    """Spots of an image.
+    """Predict the spots of an image.
 
     Parameters
     ----------
     plan : RenderPlan
-        What is rendered.
+        Plan of the image.
     shot : int, optional
-        Which image.
+        Number of the shot in the plan.
 
     Returns
     -------
     Spots
-        The strongest first. None on a curved detector, whose pixels have no common plane, and
-        none of point pixels, which count no photons; none, with a warning, where so many
-        reflections contribute that there are no spots, or where quirk Q14 acts.
+        Spots, the strongest first. There are none on a curved detector, because its pixels have no
+        common plane, and none with point pixels, because these count no photons. There are none,
+        and a warning, if too many reflections contribute, or if quirk Q14 acts.
 
     Raises
     ------
@@ -134,9 +136,10 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
     Notes
     -----
     A spot's photons are r_e^2 Phi F^2 P lambda^2 J, averaged over sources, spindle angles and
-    domains, where J is the section of the lattice transform (`cupysim.maths.spot_profiles`).
-    The position is the mean over these steps of the transform's highest point on the Ewald
-    sphere, weighted by photons. Photons beyond the image's edges count too.
+    domains. Phi is the fluence, P the polarization factor, and J the integral of the lattice
+    transform over the Ewald sphere (`cupysim.maths.spot_profiles`). The position is the mean over
+    these steps of the transform's highest point on the sphere, weighted by photons. Photons beyond
+    the image's edges count too.
     """
     plan.refuse_channels("predicted spots")
     if plan.panels.bend is not None or plan.panels.point_pixel:
@@ -189,7 +192,7 @@ def _panel_spots(plan: RenderPlan, shot: int, panel: int, crystal: int) -> np.nd
 
 
 def _steps(plan: RenderPlan, shot: int, crystal: int, most: int) -> _Steps:
-    """So many steps at most, evenly spread over orientations and sources; one is the middle."""
+    """Choose at most `most` steps, evenly spaced over orientations and sources; 1 is the middle."""
     crystals, sources = plan.crystals, plan.sources
     n_sources = len(sources.channel)
     total = crystals.n_orientations * n_sources
@@ -224,7 +227,7 @@ def _candidates(
     if (low > high).any():
         return np.empty((0, 3), dtype=np.int64), np.empty(0)
     star = np.linalg.inv(cell)
-    # how far from the middle's the reflections of other steps may be
+    # largest relative distance between the reflections of other steps and of the middle step
     swing = (norm(crystals.phi_cells[shot, crystal] - cell) / norm(cell)).max()
     tilt = np.arccos(
         np.clip(
@@ -237,7 +240,7 @@ def _candidates(
     width = LOBES / (n_cells * norm(cell)).min()
     shape = tuple(int(n) for n in high - low + 1)
     total = float(np.prod([float(n) for n in shape]))
-    # a shell about the part of the sphere which the detector sees
+    # volume of a shell around the part of the sphere that the detector covers
     spread = 2.0 * swing + tilt + cone + band
     volume = abs(float(np.linalg.det(cell)))
     expected = np.pi * limit**2 * 2.0 * (width + limit * spread) * volume
@@ -269,7 +272,7 @@ def _candidates(
 
 
 def _largest_scattering(plan: RenderPlan, shot: int, panel: int) -> float:
-    """The longest scattering vector (1/m) of the image's corners and all sources."""
+    """Length of the longest scattering vector (1/m) of the image's corners and all sources."""
     panels, at = plan.panels, (shot, panel)
     size = plan.shape[3] * panels.pixel_size, plan.shape[2] * panels.pixel_size
     axes = np.stack([panels.origin[at], panels.fast[at], panels.slow[at]])
@@ -288,7 +291,7 @@ def _add_step(
     n_cells: np.ndarray,
     sums: np.ndarray,
 ) -> None:
-    """Add what one orientation and source contribute to each reflection."""
+    """Add the contribution of one orientation and source to the sums of each reflection."""
     cell, wavenumber = steps.cells[number], steps.wavenumbers[number]
     star = np.linalg.inv(cell)
     ray = hkl @ star.T + steps.incident[number] * wavenumber
@@ -301,7 +304,7 @@ def _add_step(
     volume = abs(float(np.linalg.det(cell)))
     measure = SPOT_SHAPES[plan.crystals.shape].measure
     if measure is Measure.DISTANCE:
-        # from dq to the vector whose length tells how far from the reflection it is
+        # matrix from dq to the vector that measures the distance from the reflection
         to_spot = steps.spot_axes.T @ cell
         from_spot = np.linalg.inv(to_spot)
         slopes = normal @ from_spot
@@ -353,17 +356,16 @@ def _spot_section(plan: RenderPlan, distance: np.ndarray, n_cells: np.ndarray) -
 def _on_panel(
     plan: RenderPlan, shot: int, panel: int, direction: np.ndarray
 ) -> tuple[np.ndarray, ...]:
-    """Fast and slow position (pixels), whether the panel is hit, the absorbed part, the way (m)."""
+    """Fast and slow positions (pixels), hits of the panel, absorbed fractions and paths (m)."""
     panels, at = plan.panels, (shot, panel)
     parallax = direction @ panels.normal[at]
-    # layers count alike (quirk Q15), so that the mean photon is absorbed half-way between first and
-    # last; or as much as they absorb
+    # the mean depth: with quirk Q15 all layers count equally, otherwise by what they absorb
     layer = np.full(len(direction), 0.5 * (panels.n_layers - 1))
     if plan.capture_use is Use.EACH:
         slant = panels.layer_step * panels.attenuation / parallax
         layer = _mean_layer(slant, panels.n_layers)
     origin = panels.origin[at] + (layer * panels.layer_step)[:, None] * panels.normal[at]
-    # origin + f fast + s slow = r direction, also where fast and slow are not at right angles
+    # origin + f fast + s slow = r direction, even if fast and slow are not perpendicular
     across = np.cross(panels.fast[at], panels.slow[at])
     approach = direction @ across
     solvable = np.abs(approach) > 1e-9
@@ -378,7 +380,7 @@ def _on_panel(
             if plan.capture_use is Use.EACH:
                 captured = capture_fraction(0, n_layers * step, attenuation, parallax)
             else:
-                # all layers get the last one's absorbed part (quirk Q15)
+                # all layers get the absorbed fraction of the last layer (quirk Q15)
                 last = capture_fraction(n_layers - 1, step, attenuation, parallax)
                 captured = n_layers * last
             captured = np.nan_to_num(captured, posinf=0.0, neginf=0.0)
@@ -387,7 +389,7 @@ def _on_panel(
 
 
 def _mean_layer(slant: np.ndarray, n_layers: int) -> np.ndarray:
-    """The mean number of the layer in which photons are absorbed, by its optical thickness."""
+    """Mean number of the layer that absorbs a photon, from the optical thickness of a layer."""
     layers = np.arange(n_layers)
     with np.errstate(over="ignore", invalid="ignore"):
         reached = np.exp(-np.abs(slant)[:, None] * layers)

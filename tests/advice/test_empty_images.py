@@ -15,7 +15,7 @@ ASIDE = "-N 30 -detpixels 4 -pixel 0.1 -distance 100 -Xbeam 20 -Ybeam 20 -binary
 CASES = {
     "too fine": ("-hkl far.hkl", "the structure factors reach from 0.24 to 0.24 A, the detec"),
     "no photons": ("-default_F 5 -fluence 0", "the fluence is zero"),
-    "no pixels": ("-default_F 5 -roi 40 50 40 50", "mask and region of interest leave no pixel"),
+    "no pixels": ("-default_F 5 -roi 40 50 40 50", "mask and region of interest exclude every"),
     "no amplitudes": ("-hkl zero.hkl", "all structure factors are zero"),
     "limit": ("-default_F 5 -dmin 5000", "nothing finer than 5000 A scatters (-dmin)"),
     "wavelength": ("-hkl near.hkl -lambda 12398", "a wavelength of 12398 A; -lambda is in Ang"),

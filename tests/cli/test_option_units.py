@@ -488,7 +488,8 @@ class TestUnitsInNames:
         own = option.name == "-cell" or SIZES[word] == SIZES[option.unit.name]
         warned = [text for text in told if text.startswith("Q51: ")]
         assert bool(warned) == (not own and option.name != "-pix0_vector"), told
-        assert all(f", in {option.unit.name}; -corrected Q51 mends it" in text for text in warned)
+        expected = f", in {option.unit.name}; -corrected Q51 corrects it"
+        assert all(expected in text for text in warned)
 
 
 def test_all_words_for_units_are_tried() -> None:
@@ -537,7 +538,7 @@ TOLD = [
     ("-sample_thickness_um 5 -corrected", ("sample_x", 5e-6),
      ["'-sample_thickness_um' is read as -sample_thick, in um"]),
     ("-sample_thickness_um 5", ("sample_x", 5e-3),
-     ["Q51: -sample_thickness_um is read as -sample_thick, in mm; -corrected Q51 mends it"]),
+     ["Q51: -sample_thickness_um is read as -sample_thick, in mm; -corrected Q51 corrects it"]),
     ("-distance_m_mm 5", ("distance", 5e-3), ["Q51: -distance_m_mm is read as -distance, in mm"]),
     ("-imgfile_mm x", ("image_file", "x"), ["'-imgfile_mm' is read as -img"]),
     # the C program does not use these numbers

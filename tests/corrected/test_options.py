@@ -123,7 +123,7 @@ class TestTheSwitch:
         assert outcome.err == ""
 
     def test_a_warning_names_it(self) -> None:
-        with pytest.warns(QuirkWarning, match="; -corrected Q10 mends it$") as caught:
+        with pytest.warns(QuirkWarning, match="; -corrected Q10 corrects it$") as caught:
             from_args(f"{BASE} -spindle_axis 0 1 0")
         assert [each.message.number for each in caught] == [10]
 

@@ -278,9 +278,9 @@ class TestNames:
             ("colour", "", "there is no parameter 'colour'; there are misset, cell"),
             ("", "", "there is no parameter ''"),
             ([], "", "no parameter is named"),
-            ("mosaic_spread", "", "mosaic_spread: the crystal has none"),
+            ("mosaic_spread", "", "mosaic_spread: the crystal has no mosaic spread"),
             ("structure_factors", "", "structure_factors: there is no table"),
-            ("distance", "-curved_det -oversample 1", "distance: a curved detector has none"),
+            ("distance", "-curved_det -oversample 1", "distance: a curved detector has no"),
             ("distance", "-pix0_vector 0.1 0 0", "distance: the detector's origin is given"),
             ("fluence", "-fluence 0", "fluence: it is zero"),
             ("misset", "-tophat_spots", "flat spots (tophat) have edges"),
@@ -300,7 +300,7 @@ class TestNames:
     def test_the_image_must_be_the_right_one(self) -> None:
         for words in ("", "-corrected Q3,Q5"):
             experiment = experiment_of(f"{BASE} -default_F 1 {words}")
-            with pytest.raises(CupysimError, match="those of the corrected image"):
+            with pytest.raises(CupysimError, match="only the corrected image has them"):
                 simulate(experiment, gradients=["misset"])
         with pytest.raises(CupysimError, match="expected an Experiment, got a str"):
             render_gradients("words", "misset")  # type: ignore[arg-type]

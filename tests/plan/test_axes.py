@@ -197,7 +197,7 @@ def test_several_channels_are_used_or_refused() -> None:
     )
     with pytest.raises(ModelError, match="gradients: 2 channels"):
         plan_gradients(experiment, double, "misset")
-    with pytest.raises(ModelError, match="structure factors that are not there"):
+    with pytest.raises(ModelError, match="channel of structure factors that does not exist"):
         replace(base, sources=replace(base.sources, channel=base.sources.channel + 1))
 
 
