@@ -11,7 +11,7 @@ import numpy as np
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
 from cupysim.formats.dials_remarks import LEFT_HANDED, WIDTH, left_out, stands, still
-from cupysim.formats.dials_scan import oscillation
+from cupysim.formats.dials_scan import ScanPoint, count_images, oscillation
 from cupysim.formats.geometry import ImageGeometry, is_x_ray
 from cupysim.formats.rotation import forward
 from cupysim.maths.arrays import cross, norm, unit
@@ -133,15 +133,17 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
     probe = str(beam.get("probe", "x-ray"))
     if not is_x_ray(probe):
         raise FileFormatError(path, f"its beam is of {probe}s; only X-rays are simulated")
-    to_source, wave = _beam(path, beam, number)
-    goniometer = model("goniometer")
-    spindle, fixed, setting = _goniometer(path, goniometer, number)
     start = width = None
-    of_scan = ""
+    count, of_scan = 1, ""
     if scan is not None:
+        count = count_images(path, scan)
         start, width, of_scan = oscillation(path, scan, number)
     elif number != 0:
         raise FileFormatError(path, f"there is no image {number}; the experiment is a still")
+    point = ScanPoint(path, number, count)
+    to_source, wave = _beam(beam, point)
+    goniometer = model("goniometer")
+    spindle, fixed, setting = _goniometer(path, goniometer, point)
     of_still = tuple(still(goniometer, start, width, crystal is not None))
     if of_still or abs(width or 0.0) < WIDTH:
         # in dxtbx, a still needs no goniometer, and no spindle angle turns its crystal
@@ -149,7 +151,7 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
     axis, start, width = forward(setting @ spindle, start, width)
     reciprocal = None
     if crystal is not None:
-        reciprocal = _reciprocal(path, crystal, setting @ fixed, number)
+        reciprocal = _reciprocal(path, crystal, setting @ fixed, point)
     is_left_handed = reciprocal is not None and np.linalg.det(reciprocal) < 0.0
     polarization, of_polarization = _polarization(path, beam, to_source)
     limits = beam.get("wavelength_range")
@@ -183,18 +185,11 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
     )
 
 
-def _at_scan_point(path: object, points: Any, number: int, name: str) -> np.ndarray:
-    """Value of a varying model at the beginning of an image."""
-    if number >= len(points):
-        raise FileFormatError(path, f"{len(points)} {name}, none for image {number}")
-    return np.array(points[number], dtype=np.float64)
-
-
-def _beam(path: object, beam: Any, number: int) -> tuple[np.ndarray, float | None]:
+def _beam(beam: Any, point: ScanPoint) -> tuple[np.ndarray, float | None]:
     """Direction to the source, and wavelength (Angstrom), at the beginning of an image."""
     varying = beam.get("s0_at_scan_points")
     if varying:
-        s0 = _at_scan_point(path, varying, number, "beam directions")
+        s0 = point.of(varying, "beam directions")
         return -unit(s0), 1.0 / float(norm(s0))
     to_source = unit(np.array(beam["direction"], dtype=np.float64))
     wavelength = beam.get("wavelength")
@@ -275,7 +270,9 @@ def _flux(path: object, beam: Any) -> float | None:
     return flux if flux > 0.0 and transmission == 1.0 else None
 
 
-def _goniometer(path: object, model: Any, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _goniometer(
+    path: object, model: Any, point: ScanPoint
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rotation axis, fixed rotation and setting rotation.
 
     Several axes are stored from the crystal outwards. Those before the scan axis are the fixed
@@ -285,9 +282,7 @@ def _goniometer(path: object, model: Any, number: int) -> tuple[np.ndarray, np.n
         return np.array([1.0, 0.0, 0.0]), np.eye(3), np.eye(3)
     varying = model.get("setting_rotation_at_scan_points")
     at_image = (
-        None
-        if not varying
-        else _rotation(path, _at_scan_point(path, varying, number, "setting rotations"), "setting")
+        None if not varying else _rotation(path, point.of(varying, "setting rotations"), "setting")
     )
     if "axes" not in model:
         fixed, setting = (
@@ -330,16 +325,17 @@ def _rotation(path: object, values: Any, name: str) -> np.ndarray:
     return matrix
 
 
-def _reciprocal(path: object, crystal: Any, rotation: np.ndarray, number: int) -> np.ndarray:
+def _reciprocal(path: object, crystal: Any, rotation: np.ndarray, point: ScanPoint) -> np.ndarray:
     """Matrix with rows a*, b*, c* (1/Angstrom) at spindle angle zero, turned by the goniometer.
 
     A model that varies during the scan is that at the beginning of the image.
     """
     varying = crystal.get("A_at_scan_points")
     if varying:
-        a_matrix = _at_scan_point(path, varying, number, "A matrices")
+        a_matrix = point.of(varying, "A matrices")
         return np.ascontiguousarray((rotation @ a_matrix.reshape(3, 3)).T)
     direct = np.array([crystal[f"real_space_{axis}"] for axis in "abc"], dtype=np.float64)
-    if abs(np.linalg.det(direct)) < SMALLEST_VOLUME:
+    # written so that nan is also rejected
+    if not abs(np.linalg.det(direct)) >= SMALLEST_VOLUME:
         raise FileFormatError(path, "its crystal's cell vectors span no volume")
     return np.ascontiguousarray(np.linalg.inv(direct @ rotation.T).T)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,68 @@ from cupysim.errors import FileFormatError
 UNEVEN, STILL = 1e-3, 1e-5
 """Largest relative and absolute (degrees) difference between the width of an image and the step to
 the next one."""
+
+
+@dataclass(frozen=True)
+class ScanPoint:
+    """Beginning of an image, where a model that varies during the scan has a value.
+
+    Parameters
+    ----------
+    path : path_like
+        File name, for messages.
+    number : int
+        Number of the image, counted from 0.
+    count : int
+        Number of images in the scan.
+    """
+
+    path: object
+    number: int
+    count: int
+
+    def of(self, values: Any, name: str) -> np.ndarray:
+        """Return the value of a model here.
+
+        Parameters
+        ----------
+        values : sequence
+            Values at the beginning of each image and at the end of the last one.
+        name : str
+            Name of the values, for messages.
+
+        Raises
+        ------
+        FileFormatError
+            If the scan has another number of images.
+        """
+        if len(values) != self.count + 1:
+            raise FileFormatError(
+                self.path,
+                f"{len(values)} {name} for {self.count} images; DIALS writes {self.count + 1}",
+            )
+        return np.array(values[self.number], dtype=np.float64)
+
+
+def count_images(path: object, scan: Any) -> int:
+    """Return the number of images in a scan.
+
+    Parameters
+    ----------
+    path : path_like
+        File name, for messages.
+    scan : dict
+        Scan of the list.
+
+    Raises
+    ------
+    FileFormatError
+        If its range ends before it begins.
+    """
+    first, last = scan.get("image_range", (1, 1))
+    if last < first:
+        raise FileFormatError(path, f"its image_range goes from {first} to {last}")
+    return int(last) - int(first) + 1
 
 
 def oscillation(path: object, scan: Any, number: int) -> tuple[float | None, float | None, str]:
@@ -38,10 +101,7 @@ def oscillation(path: object, scan: Any, number: int) -> tuple[float | None, flo
     FileFormatError
         If there is no such image, or the lists of the scan have other lengths.
     """
-    first, last = scan.get("image_range", (1, 1))
-    if last < first:
-        raise FileFormatError(path, f"its image_range goes from {first} to {last}")
-    count = max(int(last) - int(first) + 1, 1)
+    count = count_images(path, scan)
     if not 0 <= number < count:
         raise FileFormatError(path, f"there is no image {number}; the scan has {count}")
     properties, remark = scan.get("properties"), ""

@@ -33,7 +33,7 @@ def chain_of(path: object, axis: Any) -> list[Any]:
     Raises
     ------
     FileFormatError
-        If axes depend on each other in a circle.
+        If an axis depends on one that is missing, or on itself in a circle.
     """
     found: list[Any] = []
     seen: set[str | None] = set()
@@ -42,8 +42,20 @@ def chain_of(path: object, axis: Any) -> list[Any]:
             raise FileFormatError(path, f"axes depend on each other in a circle: {axis.path}")
         seen.add(axis.path)
         found.append(axis)
-        axis = axis.depends_on
+        axis = _next(path, axis)
     return found
+
+
+def _next(path: object, axis: Any) -> Any:
+    """The axis that an axis depends on; None if it is the last."""
+    try:
+        return axis.depends_on
+    except KeyError as error:
+        name = axis._handle.attrs.get("depends_on")
+        named = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+        raise FileFormatError(
+            path, f"{axis.path} depends on {named!a:.80}, which is not in the file"
+        ) from error
 
 
 def of_image(path: object, values: np.ndarray, number: int, name: str) -> float:
@@ -63,14 +75,15 @@ def of_image(path: object, values: np.ndarray, number: int, name: str) -> float:
     Raises
     ------
     FileFormatError
-        If there are several values, but none for this image.
+        If there are several values, but none for this image, or if the value is not finite.
     """
     values = np.ravel(values)
-    if len(values) == 1:
-        return float(values[0])
-    if number >= len(values):
+    if len(values) > 1 and number >= len(values):
         raise FileFormatError(path, f"{name} has {len(values)} values, none for image {number}")
-    return float(values[number])
+    value = float(values[number if len(values) > 1 else 0])
+    if not np.isfinite(value):
+        raise FileFormatError(path, f"{name} is {value} at image {number}")
+    return value
 
 
 def counts_told(chain: list[Any], n_images: int) -> Iterator[str]:

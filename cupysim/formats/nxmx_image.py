@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from typing import Any
 
@@ -29,7 +30,6 @@ from cupysim.optional_libraries import require
 
 SQUARE = 1e-6
 """Largest relative difference of the edges of a square pixel."""
-
 
 MASKS = ("pixel_mask", "detectorSpecific/pixel_mask")
 """Names of masks below a detector. Further masks have a number after the name."""
@@ -173,7 +173,7 @@ def _bits(path: object, stored: Any) -> np.ndarray:
 def _good(path: object, detector: Any, file: Any, size: tuple[int, int], number: int) -> np.ndarray:
     """Pixels that the mask does not exclude; without a mask, those that were measured."""
     handle = detector._handle
-    numbered = sorted(each for each in handle if each.startswith("pixel_mask_"))
+    numbered = sorted(each for each in handle if re.fullmatch(r"pixel_mask_\d+", each))
     name = next(
         (each for each in (*MASKS, *numbered) if handle.get(each, getlink=True) is not None), None
     )
@@ -188,9 +188,13 @@ def _good(path: object, detector: Any, file: Any, size: tuple[int, int], number:
     for each in masks[1:]:
         more = _bits(path, handle[each])
         if more.shape != good.shape:
-            raise FileFormatError(path, f"its {each} has the shape {more.shape}")
+            raise FileFormatError(
+                path, f"its {each} has the shape {more.shape}, but its {name} has {good.shape}"
+            )
         good &= np.bitwise_and(more, BAD) == 0
     planes = good.reshape(-1, *good.shape[-2:]) if good.ndim >= 2 else good[np.newaxis]
     if planes.shape[1:] != size or len(planes) not in (1, count_images(file)):
-        raise FileFormatError(path, f"its {name} has the shape {good.shape}")
+        raise FileFormatError(
+            path, f"its {name} has the shape {good.shape}, but the images have {size}"
+        )
     return np.asarray(planes[number if len(planes) > 1 else 0])

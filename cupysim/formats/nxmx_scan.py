@@ -44,6 +44,9 @@ EVEN = 0.02
 GONIOMETERS = ("goniometer", "transformations")
 """Groups of a sample or an instrument that can hold these axes."""
 
+AVERAGE = "_range_average"
+"""End of the name of the mean width of an image in Eiger masters."""
+
 SEVERAL = "several axes turn during an image; the one with the largest rotation is used"
 
 UNPLACED = "the file does not place its {name} axis; it is assumed to be horizontal"
@@ -231,10 +234,11 @@ def stand_of(
     FileFormatError
         If the file has angles of the axis, but none for this image.
     """
-    axis, begin, step = (
+    axis, begin, increment, average = (
         each if getattr(each, "size", 0) > 0 else None
-        for each in (group.get(name + end) for end in ("", "_start", "_increment"))
+        for each in (group.get(name + end) for end in ("", "_start", "_increment", AVERAGE))
     )
+    step = average if increment is None else increment
     if axis is not None and (axis.size > 1 or begin is None or step is None):
         width, remark = _width(nxmx, path, axis, number, ())
         start = _start(nxmx, path, axis, width, number, n_images)
@@ -247,9 +251,8 @@ def stand_of(
     if begin is None and step is None:
         return None
     if begin is None:
-        remark = (
-            f"its {name}_increment is {width:g} degrees, but the file has no first angle of {name}"
-        )
+        told = name + (AVERAGE if increment is None else "_increment")
+        remark = f"its {told} is {width:g} degrees, but the file has no first angle of {name}"
         return Stand(name, 0.0, 0.0, remark if abs(width) > STILL else "")
     # a start for each image already includes the steps
     start = first if begin.size > 1 else first + number * width
@@ -325,7 +328,7 @@ def _width(
             last = of_image(path, _degrees(nxmx, ends, axis), number, ends.name)
             end = _not_round(last - of_image(path, angles, number, axis.name))
     for group, label in beside:
-        for suffix in ("_increment_set", "_increment", "_range_average"):
+        for suffix in ("_increment_set", "_increment", AVERAGE):
             stored = group.get(label + suffix)
             if stored is not None and stored.size > 0:
                 width = of_image(path, _degrees(nxmx, stored, axis), number, stored.name)

@@ -208,8 +208,12 @@ def _spectrum(
     wavelengths, parts = rows
     usable = np.isfinite(parts).all() and parts.min() >= 0.0 and parts.any()
     used = parts > 0.0
-    if not usable or not (np.isfinite(wavelengths[used]).all() and wavelengths[used].min() > 0.0):
-        return None, None, "incident_wavelength or its weights are impossible"
+    if not usable:
+        reason = "its incident_wavelength_weights are zero, negative or not finite"
+        return None, None, f"{reason} for image {number}"
+    if not (np.isfinite(wavelengths[used]).all() and wavelengths[used].min() > 0.0):
+        reason = "its incident_wavelength is not positive, or not finite"
+        return None, None, f"{reason}, for image {number}"
     if np.count_nonzero(used) == 1:
         return float(wavelengths[used][0]), None, ""
     spectrum = Spectrum(wavelengths[used], parts[used] / parts.sum())

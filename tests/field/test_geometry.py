@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cupysim.api import from_args, simulate
-from cupysim.errors import CupysimWarning
+from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats import dials, nxmx_image, smv
 from cupysim.formats.any_image import open_image
 from tests.conftest import Run
@@ -356,12 +356,33 @@ def test_varying_crystals_count_at_the_image(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.reciprocal, matrices[1].T, atol=1e-12)
 
 
+@pytest.mark.parametrize("n_points", [1, 2, 4])
+@pytest.mark.parametrize("kind", ["crystal", "beam", "goniometer"])
+def test_varying_models_of_another_scan(kind: str, n_points: int, tmp_path: Path) -> None:
+    """It is unknown which value belongs to which image."""
+    content = expt(scan=[{"image_range": [1, 2], "oscillation": [0.0, 1.0]}])
+    name, value = {
+        "crystal": ("A_at_scan_points", np.diag([0.02, 0.025, 0.01]).ravel().tolist()),
+        "beam": ("s0_at_scan_points", [0.0, 0.0, -0.8]),
+        "goniometer": ("setting_rotation_at_scan_points", np.eye(3).ravel().tolist()),
+    }[kind]
+    content[kind][0][name] = [value] * n_points
+    (tmp_path / "a.expt").write_text(json.dumps(content))
+    with pytest.raises(FileFormatError, match=f"{n_points} .* for 2 images; DIALS writes 3"):
+        dials.read(tmp_path / "a.expt", 0)
+
+
 def test_varying_beams_and_settings_count_at_the_image(tmp_path: Path) -> None:
     content = expt(scan=[{"image_range": [1, 2], "oscillation": [0.0, 1.0]}])
-    content["beam"][0]["s0_at_scan_points"] = [[0.0, 0.0, -0.8], [0.0, 0.3, -0.4]]
+    content["beam"][0]["s0_at_scan_points"] = [
+        [0.0, 0.0, -0.8],
+        [0.0, 0.3, -0.4],
+        [0.0, 0.3, -0.4],
+    ]
     quarter = [0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
     content["goniometer"][0]["setting_rotation_at_scan_points"] = [
         np.eye(3).ravel().tolist(),
+        quarter,
         quarter,
     ]
     (tmp_path / "a.expt").write_text(json.dumps(content))
@@ -627,6 +648,35 @@ def test_masters_which_do_not_place_their_axes(axis: str, tmp_path: Path) -> Non
     assert np.degrees(found.sweep.range) == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize(
+    ("names", "start", "width", "message"),
+    [
+        (("_start", "_range_average"), 91.4, 0.2, ""),
+        (("_start", "_increment", "_range_average"), 91.4, 0.2, ""),
+        (("_range_average",), 0.0, 0.0, "omega_range_average is 0.2 degrees, but the file has no"),
+        (("_increment",), 0.0, 0.0, "omega_increment is 0.2 degrees, but the file has no first"),
+    ],
+)
+def test_masters_without_a_list_of_angles(
+    names: tuple[str, ...], start: float, width: float, message: str, tmp_path: Path
+) -> None:
+    """Image 7 of a scan in steps of 0.2 degrees from 90."""
+    values = {"_start": 90.0, "_increment": 0.2, "_range_average": 0.2}
+
+    def change(file: Any) -> None:
+        sample = file["entry/sample"]
+        del sample["depends_on"], sample["transformations"]
+        for name in names:
+            sample[f"goniometer/omega{name}"] = values[name]
+            sample[f"goniometer/omega{name}"].attrs["units"] = "degree"
+
+    path = edited(tmp_path / "a.h5", change, omega=[0.0] * 10)
+    geometry = nxmx_image.read(path, 7)[1]
+    assert np.degrees(geometry.phi) == pytest.approx(start)
+    assert np.degrees(geometry.oscillation or 0.0) == pytest.approx(width)
+    assert message in "\n".join(geometry.remarks)
+
+
 def test_ends_without_a_unit_have_that_of_the_axis(tmp_path: Path) -> None:
     def change(file: Any) -> None:
         moved = file["entry/sample/transformations"]
@@ -653,6 +703,29 @@ def test_masks_of_all_kinds(tmp_path: Path, run: Run) -> None:
         path = edited(tmp_path / "a.h5", change, omega=[0.0, 1.0, 2.0])
         good, _ = nxmx_image.read(path, number)
         assert np.argwhere(~good).tolist() == [[5, 7]]
+
+
+@pytest.mark.parametrize("applied", [True, np.int32(0), [1]])
+def test_a_note_about_the_mask_is_not_a_mask(applied: Any, tmp_path: Path) -> None:
+    def change(file: Any) -> None:
+        file[f"{DETECTOR}/pixel_mask_applied"] = applied
+        file[f"{DETECTOR}/pixel_mask"][5, 7] = 1
+
+    good, _ = nxmx_image.read(edited(tmp_path / "a.h5", change), 0)
+    assert np.argwhere(~good).tolist() == [[5, 7]]
+
+
+def test_angles_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.h5", omega=[0.0, np.nan, 2.0])
+    with pytest.raises(FileFormatError, match="transformations/omega is nan at image 1"):
+        nxmx_image.read(path, 1)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "/entry/nowhere/omega"])
+def test_axes_that_depend_on_missing_ones_are_named(name: str, tmp_path: Path) -> None:
+    change = set_attribute("entry/sample/transformations/omega", "depends_on", name)
+    with pytest.raises(FileFormatError, match=f"omega depends on '{name}', which is not"):
+        nxmx_image.read(edited(tmp_path / "a.h5", change), 0)
 
 
 @pytest.mark.parametrize("unit", ["A", "Angstrom", "angstroms", "nm"])

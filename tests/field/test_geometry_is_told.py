@@ -738,7 +738,7 @@ BAD_GONIOMETERS = {
     "scaled": ({"fixed_rotation": [2, 0, 0, 0, 2, 0, 0, 0, 2]}, "fixed rotation is not a rotation"),
     "mirror": ({"setting_rotation": [-1, 0, 0, 0, 1, 0, 0, 0, 1]}, "setting rotation is not a"),
     "no number": ({"setting_rotation": [float("nan")] * 9}, "setting rotation is not a rotation"),
-    "varying": ({"setting_rotation_at_scan_points": [[0.0] * 9]}, "setting rotation is not a"),
+    "varying": ({"setting_rotation_at_scan_points": [[0.0] * 9] * 2}, "setting rotation is not a"),
     "no axis": ({"rotation_axis": [0, 0, 0]}, "a goniometer axis has no direction"),
     "scan axis": (SEVERAL_AXES | {"scan_axis": -1}, "its scan_axis is -1, of 2"),
     "too many": (SEVERAL_AXES | {"scan_axis": 2}, "its scan_axis is 2, of 2"),
