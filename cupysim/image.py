@@ -246,7 +246,7 @@ class Image:
         rings : sequence of float, optional
             Resolutions of the rings (Angstrom). By default four; an empty sequence draws none.
         spots, indices : bool, optional
-            Mark the predicted spots; write their Miller indices.
+            Mark the strongest predicted spots; write their Miller indices.
 
         Raises
         ------

@@ -17,7 +17,7 @@ from typing import Literal, Self
 
 from cupysim.errors import CupysimWarning, ModelError
 
-Policy = Literal["reproduced", "reproduced with a warning", "error", "mended"]
+Policy = Literal["reproduced", "reproduced with a warning", "error", "always corrected"]
 
 
 class Quirk(IntEnum):
@@ -82,7 +82,7 @@ class Quirk(IntEnum):
 
     @property
     def policy(self) -> Policy:
-        """Policy of the drop-in command: reproduced, with or without a warning, error or mended."""
+        """Policy of the drop-in command, one of those in `Policy`."""
         return TABLE[self][1]
 
 
@@ -97,12 +97,12 @@ class QuirkWarning(CupysimWarning):
         Quirk that has the effect.
     effect : str
         Effect on this run, and what the user can do.
-    can_be_mended : bool, optional
+    can_be_corrected : bool, optional
         Whether a correction of the quirk removes this effect. The message then names the option.
     """
 
-    def __init__(self, quirk: Quirk, effect: str, can_be_mended: bool = True) -> None:
-        is_correctable = can_be_mended and quirk in CORRECTABLE
+    def __init__(self, quirk: Quirk, effect: str, can_be_corrected: bool = True) -> None:
+        is_correctable = can_be_corrected and quirk in CORRECTABLE
         remedy = f"; -corrected Q{quirk:d} corrects it" if is_correctable else ""
         super().__init__(f"Q{quirk:d}: {effect}{remedy}")
         self.number = int(quirk)
@@ -111,7 +111,7 @@ class QuirkWarning(CupysimWarning):
 _R: Policy = "reproduced"
 _W: Policy = "reproduced with a warning"
 _E: Policy = "error"
-_F: Policy = "mended"
+_F: Policy = "always corrected"
 
 TABLE: dict[Quirk, tuple[str, Policy]] = {
     Quirk.TWOTHETA_AXIS_SETS_TWOTHETA: ("-twotheta_axis also sets -twotheta", _W),
@@ -144,7 +144,7 @@ TABLE: dict[Quirk, tuple[str, Policy]] = {
     Quirk.INTERPOLATION_BY_N: ("automatic interpolation looks at N before the crystal's size", _W),
     Quirk.LAYER_SPACING: ("sensor layers are thickness/(count-1) apart", _W),
     Quirk.SWEEP_COMPLETION: ("how counts, ranges and steps complete each other", _W),
-    Quirk.DUMP_WHITE_SPACE: ("reading a dump file skips bytes which look like white space", _F),
+    Quirk.DUMP_WHITE_SPACE: ("reading a dump file skips bytes that look like white space", _F),
     Quirk.HEADER_READING: ("what is taken from -img and -mask headers", _W),
     Quirk.HKL_READING_STOPS: ("text after which the HKL file is silently not read", _E),
     Quirk.SOURCE_FILE: ("what a source file may hold", _F),
@@ -155,10 +155,10 @@ TABLE: dict[Quirk, tuple[str, Policy]] = {
     Quirk.SEEDS: ("seeds", _R),
     Quirk.INTEGER_ROUNDING: ("rounding of the integer images", _R),
     Quirk.STEP_OVERFLOW: ("the number of steps overflows 32 bits", _F),
-    Quirk.UNREADABLE_IMAGES: ("mask and image files which cannot be read", _E),
+    Quirk.UNREADABLE_IMAGES: ("mask and image files that cannot be read", _E),
     Quirk.MISSING_VALUE: ("an option without its value", _E),
-    Quirk.MATRIX_FILE: ("a matrix file which is missing or short", _E),
-    Quirk.IMPOSSIBLE_NUMBERS: ("numbers which are not finite or not possible", _E),
+    Quirk.MATRIX_FILE: ("a matrix file that is missing or short", _E),
+    Quirk.IMPOSSIBLE_NUMBERS: ("numbers that are not finite or not possible", _E),
     Quirk.NO_DETECTOR_SIZE: ("detectors without size", _E),
     Quirk.MASKED_PIXELS_IN_RMSD: ("masked pixels count in rmsd but not in mean and rms", _R),
     Quirk.ZERO_CELLS: ("-N 0 means 1", _R),
@@ -286,7 +286,7 @@ def _numbered(wanted: str | Iterable[int]) -> list[Quirk]:
     return [Quirk(number) for number in numbers]
 
 
-def warn_quirk(quirk: Quirk, effect: str, can_be_mended: bool = True) -> None:
+def warn_quirk(quirk: Quirk, effect: str, can_be_corrected: bool = True) -> None:
     """Warn that a quirk has an effect on this run.
 
     Parameters
@@ -295,7 +295,7 @@ def warn_quirk(quirk: Quirk, effect: str, can_be_mended: bool = True) -> None:
         Quirk that has the effect.
     effect : str
         Effect on this run, and what the user can do.
-    can_be_mended : bool, optional
+    can_be_corrected : bool, optional
         Whether a correction of the quirk removes this effect. The message then names the option.
     """
-    warnings.warn(QuirkWarning(quirk, effect, can_be_mended), stacklevel=3)
+    warnings.warn(QuirkWarning(quirk, effect, can_be_corrected), stacklevel=3)

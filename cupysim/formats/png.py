@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,33 @@ LARGEST_EDGE = 2048
 
 BLACKEST = 99.5
 """Percentile of the pixels above the background. Brighter pixels are black."""
+
+
+DECADES = 1000.0
+"""Ratio of the photons shown as black to the fewest that are told from white."""
+
+SPREAD = 16.0
+"""Percentile of the image. The background reaches as far above the median as this is below it:
+pixels below the median are no spots."""
+
+FURTHEST = 10.0
+"""Least ratio of the photons shown as black to the spread of the background, both above white."""
+
+
+class Scale(NamedTuple):
+    """Photons that are shown as white and as black, and between which of them grey begins.
+
+    Parameters
+    ----------
+    white, black : float
+        Limits (photons).
+    knee : float
+        Photons above white up to that the scale is linear. Above, it is logarithmic.
+    """
+
+    white: float
+    black: float
+    knee: float
 
 
 def write(stream: BinaryIO, image: np.ndarray) -> None:
@@ -58,8 +85,8 @@ def reduced(image: np.ndarray, largest_edge: int = LARGEST_EDGE) -> np.ndarray:
     return padded.reshape(rows // size, size, columns // size, size).max(axis=(1, 3))
 
 
-def limits(image: np.ndarray) -> tuple[float, float]:
-    """Photons that are shown as white and as black.
+def scale_of(image: np.ndarray) -> Scale:
+    """Choose a scale that shows spots, and an even or uneven background as light grey.
 
     Parameters
     ----------
@@ -68,17 +95,21 @@ def limits(image: np.ndarray) -> tuple[float, float]:
 
     Returns
     -------
-    white, black : float
-        Median, and a high percentile of the pixels above it (photons).
+    Scale
+        White is the median. Black is a high percentile of the pixels above it.
     """
-    white = max(float(np.median(image)), 0.0)
+    white, faint = (max(float(each), 0.0) for each in np.percentile(image, (50.0, SPREAD)))
+    spread = white - faint
     above = image[image > white]
     black = float(np.percentile(above, BLACKEST)) if above.size else white + 1.0
-    return white, max(black, np.nextafter(white, np.inf))
+    # with few spots, the percentile is still background
+    black = min(max(black, white + FURTHEST * spread), max(float(image.max(initial=0.0)), black))
+    black = max(black, np.nextafter(white, np.inf))
+    return Scale(white, black, max((black - white) / DECADES, spread))
 
 
 def tones(image: np.ndarray) -> np.ndarray:
-    """Convert photons to grey values, on a logarithmic scale over three decades.
+    """Convert photons to grey values, on a logarithmic scale over at most three decades.
 
     Parameters
     ----------
@@ -90,6 +121,9 @@ def tones(image: np.ndarray) -> np.ndarray:
     ndarray of uint8, shape of `image`
         Grey values; 255 is white.
     """
-    white, black = limits(image)
-    share = np.clip((image.astype(np.float64) - white) / (black - white), 0.0, 1.0)
-    return (255.0 * (1.0 - np.log1p(999.0 * share) / np.log(1000.0)) + 0.5).astype(np.uint8)
+    scale = scale_of(image)
+    reach = scale.black - scale.white
+    share = np.clip((image.astype(np.float64) - scale.white) / reach, 0.0, 1.0)
+    steepness = reach / scale.knee
+    darkness = np.log1p(steepness * share) / np.log1p(steepness)
+    return (255.0 * (1.0 - darkness) + 0.5).astype(np.uint8)

@@ -90,7 +90,7 @@ def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: boo
             Quirk.BEAM_CENTRE_WITHOUT_EFFECT,
             f"{', '.join(ineffective)}: no effect on the image in the {convention} convention; "
             f"{remedy}",
-            can_be_mended=False,
+            can_be_corrected=False,
         )
     if (
         header_sets_close_distance

@@ -76,7 +76,7 @@ def complete_sweep(
         if kind != "sensor":
             unit = "a 100 % bandwidth" if kind == "dispersion" else "1 radian"
             effect = f"{kind}: a number of steps without a range means {unit}"
-            warn_quirk(Quirk.SWEEP_COMPLETION, effect, can_be_mended=False)
+            warn_quirk(Quirk.SWEEP_COMPLETION, effect, can_be_corrected=False)
     elif not has_range:
         range_, step, steps = 0.0, 0.0, 1
     elif not has_count and has_step:

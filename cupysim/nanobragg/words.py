@@ -120,7 +120,7 @@ def in_named_unit(option: Option, word: str, quirks: Quirks) -> Option:
     elif units:
         meaning = f"in {own.name}" if own.name else "which has no unit"
         effect = f"{shown(word)} is read as {option.name}, {meaning}"
-        warn_quirk(Quirk.OPTION_UNITS, effect, can_be_mended=named is not None)
+        warn_quirk(Quirk.OPTION_UNITS, effect, can_be_corrected=named is not None)
         return option
     if not units or len(parts) > 1:
         meaning = f", in {option.unit.name}" if option.unit.name else ""

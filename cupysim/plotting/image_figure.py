@@ -23,6 +23,9 @@ LARGEST_RING = 1e6
 MOST_LABELS = 400
 """Largest number of spots that are labelled with their Miller indices."""
 
+MOST_MARKED = 500
+"""Largest number of spots that are marked: the strongest. More would hide the image."""
+
 SCALES = ("log", "sqrt", "linear")
 """Scales of grey values, as functions of photons."""
 
@@ -188,9 +191,14 @@ def _draw(
             _draw_spots(axis, picture, style.indices)
         axis.set(xlim=(0, pixels.shape[1]), ylim=(pixels.shape[0], 0))
         if not style.same_scale:
-            figure.colorbar(drawn, ax=axis, shrink=0.8)
+            figure.colorbar(drawn, ax=axis, shrink=0.8, format=_short)
     if style.same_scale:
-        figure.colorbar(drawn, ax=list(axes[0]), shrink=0.8)
+        figure.colorbar(drawn, ax=list(axes[0]), shrink=0.8, format=_short)
+
+
+def _short(number: float, _: int | None = None) -> str:
+    """Label of the colour bar."""
+    return f"{number:.4g}"
 
 
 def _finite(pixels: np.ndarray) -> np.ndarray:
@@ -201,10 +209,11 @@ def _finite(pixels: np.ndarray) -> np.ndarray:
 def _scale(shown: Sequence[np.ndarray], style: Style) -> tuple[str, Any]:
     """Colour map and normalisation of images."""
     colors = require("matplotlib.colors", "a picture")
-    low, high = _limits(style, *png.limits(np.concatenate([_finite(each) for each in shown])))
+    scale = png.scale_of(np.concatenate([_finite(each) for each in shown]))
+    low, high = _limits(style, scale.white, scale.black)
     if style.scale == "log":
-        # linear below a thousandth of the range, logarithmic above
-        return style.cmap, colors.AsinhNorm((high - low) / 1000.0, vmin=low, vmax=high)
+        width = max(scale.knee, (high - low) / png.DECADES)
+        return style.cmap, colors.AsinhNorm(width, vmin=low, vmax=high)
     return style.cmap, colors.PowerNorm(0.5 if style.scale == "sqrt" else 1.0, low, high)
 
 
@@ -269,6 +278,7 @@ def _draw_spots(axis: Any, picture: Picture, with_indices: bool) -> None:
             f"{picture.title}: no spots are predicted for it, as for curved detectors and point "
             "pixels"
         )
+    spots = spots[np.argsort(-spots["photons"], kind="stable")[:MOST_MARKED]]
     axis.scatter(
         spots["fast"], spots["slow"], s=40, facecolors="none", edgecolors="tab:orange",
         linewidths=0.6,

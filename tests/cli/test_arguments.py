@@ -123,7 +123,8 @@ def test_twotheta_axis_is_also_twotheta() -> None:
         ("-Na 2.7", "-Na 2.7: an integer is expected; 2 is used"),
         (
             "-curved_det",
-            "Q12: -curved_det is ignored since it is the last argument; -corrected Q12 corrects it",
+            "Q12: -curved_det is ignored because it is the last argument; "
+            "-corrected Q12 corrects it",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from PIL import Image as Picture
 
 from cupysim.cli.main import main
 from cupysim.errors import CupysimError
-from cupysim.formats import png
+from cupysim.formats import png, smv
 from tests.conftest import Run
 
 WORDS = (
@@ -153,8 +153,8 @@ def test_quick_look(command: Command) -> None:
         assert picture.size == (60, 40)
         assert picture.mode == "L"
         tones = np.asarray(picture)
-    image = np.fromfile("floatimage.bin", dtype=np.float32).reshape(40, 60)
-    brightest = np.unravel_index(np.argmax(image), image.shape)
+    counted = smv.read("noiseimage.img").image
+    brightest = np.unravel_index(np.argmax(counted), counted.shape)
     assert tones[brightest] < 20  # spots are black
     assert np.median(tones) > 200  # the background is white
 
@@ -166,6 +166,18 @@ def test_pictures_have_a_limit_and_lose_no_spot() -> None:
     assert max(small.shape) <= png.LARGEST_EDGE
     assert np.count_nonzero(small) == 2
     assert png.tones(small)[small > 0].max() == 0
+
+
+@pytest.mark.parametrize("background", [0.01, 1.0, 3000.0])
+def test_spots_stand_out_of_an_uneven_background(background: float) -> None:
+    """The background falls by a third from the middle to the edge, as that of water does."""
+    slow, fast = np.mgrid[-100:101, -100:101]
+    image = background * (1.0 - (fast**2 + slow**2) / 60000.0)
+    is_spot = (fast % 20 == 0) & (slow % 20 == 0)
+    image[is_spot] += 10.0 * background
+    tones = png.tones(image)
+    assert tones[is_spot].max() < 30
+    assert tones[~is_spot].min() > 150
 
 
 @pytest.mark.parametrize("value", [0.0, 5.0])

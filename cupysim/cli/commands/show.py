@@ -46,7 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--cmap", default=Style.cmap, help="a colour map of matplotlib; default: %(default)s")
     add("--rings", nargs="*", type=float, metavar="D",
         help="draw rings at these resolutions (A); without a number, no rings")  # fmt: skip
-    add("--spots", action="store_true", help="mark predicted spots (files of cupysim)")
+    add(
+        "--spots",
+        action="store_true",
+        help="mark the 500 strongest predicted spots",
+    )
     add("--hkl", action="store_true", help="mark predicted spots and write their Miller indices")
     add("--difference", action="store_true", help="show the second minus the first of two files")
     add("--ratio", action="store_true", help="show the second divided by the first of two files")
