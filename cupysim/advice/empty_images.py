@@ -12,6 +12,7 @@ from cupysim.errors import CupysimWarning
 from cupysim.maths.arrays import norm
 from cupysim.maths.resolution import resolution_at
 from cupysim.models.experiment import Experiment
+from cupysim.quirks import Quirk
 
 USUAL_WAVELENGTHS = (0.05, 20.0)
 """Shortest and longest usual wavelength (Angstrom). Beyond them, the unit may be wrong."""
@@ -47,6 +48,25 @@ def warn_of_empty_image(experiment: Experiment, rendered: Rendered) -> None:
     )
 
 
+def warn_of_empty_counts(expected: np.ndarray) -> None:
+    """Warn that noise left no photon of an image that has some.
+
+    Parameters
+    ----------
+    expected : ndarray
+        Expected photons.
+    """
+    total = float(expected.sum(dtype=np.float64))
+    if total > 0.0:
+        warnings.warn(
+            CupysimWarning(
+                f"no photon was counted: {total:.3g} photons are expected in the whole image; "
+                "-fluence, -flux or more cells (-N) give more"
+            ),
+            stacklevel=3,
+        )
+
+
 def likeliest_reason(experiment: Experiment) -> str:
     """Find the most likely reason why an image has no photon.
 
@@ -68,6 +88,9 @@ def likeliest_reason(experiment: Experiment) -> str:
         return "mask and region of interest exclude every pixel"
     if sensor.layers.range > 0.0 and sensor.attenuation == 0.0:
         return "the sensor absorbs nothing"
+    is_thin = sensor.layers.range == 0.0 and experiment.rendering.oversample_thick
+    if is_thin and not experiment.corrects(Quirk.NO_SENSOR_NO_IMAGE):
+        return "a sensor without thickness absorbs nothing (-oversample_thick)"
     has_default = factors.default != 0.0
     known = factors.table is not None and bool(factors.table.any())
     if not has_default and not known:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cupysim.advice.empty_images import warn_of_empty_counts
 from cupysim.errors import CupysimError
 from cupysim.formats import cbf, fdump, float_image, nexus, pgm, png, smv
 from cupysim.formats.pixels import GAP, LARGEST_PIXEL_VALUE
@@ -119,6 +120,8 @@ def write_outputs(
 
         if args.write_noise:
             counts, photons = image.count_photons(job.noise_stream)
+            if photons == 0.0:
+                warn_of_empty_counts(image.array)
             noisy, overloads = image.digitized(counts, args.adc_offset)
             report(f"{photons:.0f} photons on noise image ({overloads} overloads)")
             report(f"writing {args.noise_file} as 2-byte integers")

@@ -20,6 +20,9 @@ CASES = {
     "limit": ("-default_F 5 -dmin 5000", "nothing finer than 5000 A scatters (-dmin)"),
     "wavelength": ("-hkl near.hkl -lambda 12398", "a wavelength of 12398 A; -lambda is in Ang"),
     "sensor": ("-default_F 5 -detector_abs inf -detector_thick 100", "the sensor absorbs nothing"),
+    "no sensor": (
+        "-default_F 5 -oversample_thick", "a sensor without thickness absorbs nothing (-oversam",
+    ),
     "orientation": (
         f"-hkl near.hkl {ASIDE} -misset 11 12 13", "no reflection is near the Ewald sphere",
     ),
@@ -48,6 +51,13 @@ def test_python_warns_too() -> None:
 
     with pytest.warns(CupysimWarning, match="the image is zero everywhere: the fluence is zero"):
         simulate(from_args(f"{WORDS} -default_F 5 -fluence 0"))
+
+
+def test_noise_that_leaves_no_photon(run: Run) -> None:
+    noisy = WORDS.replace("-nonoise ", "")
+    assert "no photon was counted: " in run(f"{noisy} -default_F 5 -fluence 1e3").err
+    assert "no photon was counted" not in run(f"{noisy} -default_F 5").err
+    assert "no photon was counted" not in run(f"{WORDS} -default_F 5 -fluence 1e3").err
 
 
 def test_a_background_alone_is_an_image(run: Run) -> None:
