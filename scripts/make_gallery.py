@@ -9,6 +9,7 @@ The script makes ``docs/images/gallery/*.png``, a row of images for each paramet
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,9 +53,11 @@ class Row:
     text : str
         Description of the images.
     options : tuple of str
-        Options of each image, in addition to `BASE`.
+        Options of each image, in addition to `BASE` and `common`.
     python : str
-        Class, parameter or method that sets the parameter in Python.
+        Expression that sets the parameter in Python.
+    common : str
+        Options of all images of the row, in addition to `BASE`.
     seed : int, optional
         Show counted photons, drawn with this seed.
     one_scale : bool
@@ -66,33 +69,33 @@ class Row:
     text: str
     options: tuple[str, ...]
     python: str
+    common: str = ""
     seed: int | None = None
     one_scale: bool = False
 
 
 ROWS = (
     Row(
-        "cells", "Number of unit cells", "Spots get narrower and brighter; between them there are "
-        "fringes. With three cells, spots are a third of the distance between them wide.",
+        "cells", "Number of unit cells", "Spots become narrower and brighter. Between them are "
+        "fringes. A spot's width is the distance between spots divided by the number of cells.",
         ("-N 3", "-N 6", "-N 12", "-N 24"), "Crystal(n_cells=)",
     ),
     Row(
         "shape", "Spot shape", "A square crystal has fringes along the axes of its cell. A "
-        "round one has weaker fringes. Gaussian and top-hat spots have none. Here N = 5, without "
-        "mosaicity.",
-        tuple(f"-N 5 -mosaic 0 -mosaic_dom 1 {shape}" for shape in
-              ("-square_xtal", "-round_xtal", "-gauss_xtal", "-tophat_spots")), "Crystal(shape=)",
+        "round one has weaker fringes. Gaussian and top-hat spots have none.",
+        ("-square_xtal", "-round_xtal", "-gauss_xtal", "-tophat_spots"),
+        'Crystal(shape="square")`, `"round"`, `"gauss"`, `"tophat"', "-N 5 -mosaic 0 -mosaic_dom 1",
     ),
     Row(
         "mosaic", "Mosaicity", "Spots become arcs around the beam centre, and more reflections "
         "touch the Ewald sphere.",
         ("-mosaic 0 -mosaic_dom 1", "-mosaic 1 -mosaic_dom 200", "-mosaic 4 -mosaic_dom 1000",
-         "-mosaic 16 -mosaic_dom 4000"), "Crystal(mosaicity=)",
+         "-mosaic 16 -mosaic_dom 4000"), "Crystal(mosaicity=Mosaicity.from_degrees(1, 200))",
     ),
     Row(
-        "misset", "Orientation", "The crystal turns about the laboratory's x axis, the beam: the "
-        "pattern turns with it.",
-        tuple(f"-misset {angle} 25 8" for angle in (12, 27, 42, 57)), "Crystal.with_misset",
+        "misset", "Orientation", "The crystal turns about the laboratory's z axis, the last of the "
+        "three missetting angles. Other reflections meet the Ewald sphere, and the lunes move.",
+        tuple(f"-misset 12 25 {angle}" for angle in (8, 10, 12, 14)), "Crystal.with_misset",
     ),
     Row(
         "wavelength", "Wavelength", "A shorter wavelength moves spots towards the beam and reaches "
@@ -103,12 +106,14 @@ ROWS = (
         "dispersion", "Bandwidth", "Spots become streaks along the radius, and more reflections "
         "are there at once.",
         ("", "-dispersion 1 -dispsteps 10", "-dispersion 5 -dispsteps 30",
-         "-dispersion 20 -dispsteps 80"), "Beam(...)",
+         "-dispersion 20 -dispsteps 80"),
+        "Beam(dispersion=Sweep.across(0.05, 30))",
     ),
     Row(
-        "divergence", "Divergence", "Spots get as wide as the range of directions of the beam.",
+        "divergence", "Divergence", "Spots become as wide as the range of directions of the beam.",
         ("", *(f"-divergence {mrad} -hdivsteps {steps} -vdivsteps {steps}"
-               for mrad, steps in ((5, 5), (20, 11), (50, 21)))), "Beam(...)",
+               for mrad, steps in ((5, 5), (20, 11), (50, 21)))),
+        "Beam(horizontal=Sweep.across(0.02, 11), vertical=Sweep.across(0.02, 11))",
     ),
     Row(
         "oscillation", "Rotation", "The crystal turns about the spindle (z) during the exposure, "
@@ -127,18 +132,21 @@ ROWS = (
         "DetectorAngles.from_degrees",
     ),
     Row(
-        "polarization", "Polarization", "Kahn factors -1, 0 and 1, with powder-like mosaicity: "
-        "scattering along the electric field vanishes.",
-        tuple(f"-mosaic 180 -mosaic_dom 2000 -distance 30 -N 2 -polar {factor}"
-              for factor in (-1, 0, 1)), "Beam(polarization=)",
+        "polarization", "Polarization", "Kahn factors -1, 0 and 1, with domains of all "
+        "orientations. Along the electric field, scattering is weaker by a factor of cos² 2θ, "
+        "which is about 0.3 at the edges. With a Kahn factor of 1, the field is along z (horizontal).",
+        tuple(f"-polar {factor}" for factor in (-1, 0, 1)), "Beam(polarization=)",
+        "-mosaic 180 -mosaic_dom 2000 -distance 30 -N 2",
     ),
     Row(
-        "water", "Water", "Cubes of water with edges of 0, 0.02, 0.04 and 0.06 µm: a background.",
-        tuple(f"-water {size} -nopolar" for size in (0, 0.02, 0.04, 0.06)),
-        "Experiment(water=)", one_scale=True,
+        "water", "Water", "The background of cubes of water with edges of 0 to 0.06 µm. All images "
+        "have the grey scale of the first.",
+        tuple(f"-water {size}" for size in (0, 0.02, 0.04, 0.06)),
+        "Experiment(water=Water(0.02e-6))", "-nopolar", one_scale=True,
     ),
     Row(
-        "noise", "Fluence and noise", "Counted photons at 1e25, 1e26, 1e27 and 1e28 photons/m².",
+        "noise", "Fluence and noise", "Counted photons. At the lowest fluence, most pixels "
+        "count none.",
         tuple(f"-fluence {fluence}" for fluence in ("1e25", "1e26", "1e27", "1e28")),
         "image.counts", seed=1,
     ),
@@ -161,7 +169,7 @@ def draw_row(row: Row) -> None:
     """Draw the images of a row side by side."""
     found = []
     for options in row.options:
-        image = simulate(from_args(f"{BASE} {options}"))
+        image = simulate(from_args(f"{BASE} {row.common} {options}"))
         found.append(image.array if row.seed is None else image.counts(row.seed))
     figure, axes = plt.subplots(
         1, len(found), figsize=(2.5 * len(found), 2.75), layout="constrained"
@@ -180,23 +188,30 @@ def save(figure: Figure, path: Path, dpi: int) -> None:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=dpi)
     plt.close(figure)
-    picture = Image.open(stream).convert("RGB")
-    picture.quantize(48).save(path, optimize=True)
+    reduce_picture(stream, path, colours=48)
+
+
+def reduce_picture(
+    source: io.BytesIO | Path, path: Path, size: tuple[int, int] | None = None, colours: int = 128
+) -> None:
+    """Write a picture with few colours, and smaller if a size is given."""
+    picture = Image.open(source).convert("RGB")
+    if size is not None:
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    picture.quantize(colours).save(path, optimize=True)
 
 
 def told(options: str) -> str:
-    """The title of an image: its options, without those that all images of the row share."""
-    words = options.replace("-mosaic 0 -mosaic_dom 1 ", "").replace("-N 5 ", "")
-    words = words.replace("-mosaic 180 -mosaic_dom 2000 -distance 30 -N 2 ", "")
-    words = words.replace(" -nopolar", "")
-    return words.split(" -mosaic_dom")[0].split(" -hdivsteps")[0].split(" -dispsteps")[0] or "none"
+    """The title of an image: its options, without numbers of steps."""
+    return re.split(r" -(?:mosaic_dom|hdivsteps|dispsteps|phisteps)", options)[0] or "none"
 
 
 def draw_first() -> None:
     """Draw the image of docs/start/python.md."""
     words = "-cell 70 80 90 -default_F 100 -N 20 -lambda 1 -distance 100 -detpixels 512 -pixel 0.2"
-    image = simulate(from_args(f"{words} -fluence 1e25 -corrected"))
+    image = simulate(from_args(f"{words} -misset 10 20 30 -fluence 1e25 -corrected"))
     image.show(IMAGES / "first.png", spots=True)
+    reduce_picture(IMAGES / "first.png", IMAGES / "first.png", (740, 640))
 
 
 def draw_conventions() -> None:
@@ -298,8 +313,9 @@ def write_page() -> None:
         "<!-- made by scripts/make_gallery.py -->",
         "",
         "Each row changes one parameter and keeps the others. The images show expected photons on",
-        "a square-root scale, each on its own; darker is more. `python scripts/make_gallery.py`",
-        "makes them, with these options and those above each image:",
+        "a square-root scale; darker is more. Unless a row says otherwise, each image has its own",
+        "grey scale. `python scripts/make_gallery.py` makes them with these options, those of",
+        "the row, and those above each image:",
         "",
         "```sh",
         f"cupysim {BASE}",
@@ -312,6 +328,7 @@ def write_page() -> None:
             "",
             f"{row.text} In Python: `{row.python}`.",
             "",
+            *((f"Options of the row: `{row.common}`.", "") if row.common else ()),
             f"![{row.title}: {row.text}](images/gallery/{row.name}.png)",
             "",
         ]

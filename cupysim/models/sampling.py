@@ -53,6 +53,32 @@ class Sweep:
                 "are possible"
             )
 
+    @classmethod
+    def across(cls, full_range: float, count: int) -> Sweep:
+        """Return steps across a range, with the first and the last at its ends.
+
+        Parameters
+        ----------
+        full_range : float
+            Range from the first to the last step, in the unit of the quantity.
+        count : int
+            Number of steps.
+
+        Raises
+        ------
+        ModelError
+            If there are no steps, or more than a table can hold.
+
+        Examples
+        --------
+        A beam of 5 % bandwidth:
+
+        >>> from cupysim import Beam, Sweep
+        >>> Beam(wavelength=1e-10, dispersion=Sweep.across(0.05, 11)).dispersion.step
+        0.005
+        """
+        return cls(full_range, full_range / (count - 1) if count > 1 else math.nan, count)
+
 
 def recommended_oversample(
     crystal_size: float, wavelength: float, distance: float, pixel_size: float
