@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,17 @@ BASE = (
 )
 """Options that all images share. Options of a row follow them and overrule them."""
 
+
+INTRODUCTION = (
+    "Each row changes one parameter and keeps the others. The images show expected photons on a "
+    "square-root scale; darker is more. Unless a row says otherwise, each image has its own grey "
+    "scale. `python scripts/make_gallery.py` makes them with these options, those of the row, and "
+    "those above each image:"
+)
+"""First paragraph of the page."""
+
+WIDTH = 120
+"""Longest line of text on the page."""
 
 BLACKEST = 99.0
 """Percentile of the pixels that are black."""
@@ -134,7 +146,8 @@ ROWS = (
     Row(
         "polarization", "Polarization", "Kahn factors -1, 0 and 1, with domains of all "
         "orientations. Along the electric field, scattering is weaker by a factor of cos² 2θ, "
-        "which is about 0.3 at the edges. With a Kahn factor of 1, the field is along z (horizontal).",
+        "which is about 0.3 at the edges. With a Kahn factor of 1, the field is along z, which "
+        "is horizontal here.",
         tuple(f"-polar {factor}" for factor in (-1, 0, 1)), "Beam(polarization=)",
         "-mosaic 180 -mosaic_dom 2000 -distance 30 -N 2",
     ),
@@ -312,10 +325,7 @@ def write_page() -> None:
         "",
         "<!-- made by scripts/make_gallery.py -->",
         "",
-        "Each row changes one parameter and keeps the others. The images show expected photons on",
-        "a square-root scale; darker is more. Unless a row says otherwise, each image has its own",
-        "grey scale. `python scripts/make_gallery.py` makes them with these options, those of",
-        "the row, and those above each image:",
+        *textwrap.wrap(INTRODUCTION, WIDTH),
         "",
         "```sh",
         f"cupysim {BASE}",
@@ -326,7 +336,7 @@ def write_page() -> None:
         lines += [
             f"## {row.title}",
             "",
-            f"{row.text} In Python: `{row.python}`.",
+            *textwrap.wrap(f"{row.text} In Python: `{row.python}`.", WIDTH, break_on_hyphens=False),
             "",
             *((f"Options of the row: `{row.common}`.", "") if row.common else ()),
             f"![{row.title}: {row.text}](images/gallery/{row.name}.png)",

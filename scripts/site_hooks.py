@@ -14,6 +14,11 @@ ROOT = Path(__file__).parent.parent
 INCLUDED = {"contributing.md": "CONTRIBUTING.md", "changes.md": "CHANGELOG.md"}
 """Pages of the site, and the files of the repository that they show."""
 
+RECIPROCAL = re.compile(
+    r"```.*?```|`[^`]*`|(?<![\w\\])([abc])\*(?=[,.;:) ]|$)", re.DOTALL | re.MULTILINE
+)
+"""Code, or a reciprocal vector, whose asterisk must not make text italic."""
+
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#:\s]+)(#[^)\s]*)?\)")
 
 
@@ -38,4 +43,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
             return f"[{text}]({'../' * (len(Path(name).parts) - 1)}index.md)"
         return text if "`" in text else f"{text} (`{path.relative_to(ROOT)}` in the repository)"
 
-    return LINK.sub(rewritten, markdown)
+    return RECIPROCAL.sub(
+        lambda found: found[0] if found[1] is None else f"{found[1]}\\*",
+        LINK.sub(rewritten, markdown),
+    )

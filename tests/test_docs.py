@@ -16,6 +16,21 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
 
 
+LONGEST_LINE = 120
+"""Characters of a line of prose; tables, code and pictures may be longer."""
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+def test_lines_have_one_width(page: Path) -> None:
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
+    too_long = [
+        line
+        for line in prose.splitlines()
+        if len(line) > LONGEST_LINE and not line.startswith(("|", "!["))
+    ]
+    assert not too_long
+
+
 def test_options_page_is_current() -> None:
     page = runpy.run_path(str(ROOT / "scripts" / "make_docs.py"))["options_page"]()
     assert (ROOT / "docs" / "options.md").read_text() == page, "run scripts/make_docs.py"

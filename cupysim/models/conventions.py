@@ -28,18 +28,26 @@ class Convention(StrEnum):
     """Beam-centre convention: how a beam centre is counted, with lab vectors and pivot."""
 
     CUSTOM = "custom"
+    """Vectors as given, and the point of normal incidence from the first pixel's outer corner."""
     ADXV = "adxv"
+    """Beam centre (fast, and slow from the last row) from the outer corner, beam along z."""
     MOSFLM = "mosflm"
+    """Beam centre from the middle of the first pixel, beam along x. The default."""
     XDS = "xds"
+    """Point of normal incidence in pixels, ORGX and ORGY; beam along z, spindle along x."""
     DIALS = "dials"
+    """As XDS, with the spindle along y."""
     DENZO = "denzo"
+    """Beam centre from the outer corner of the first pixel, beam along x."""
 
 
 class Pivot(StrEnum):
     """The point about which detector rotations turn the panel: the sample or the direct beam."""
 
     SAMPLE = "sample"
+    """The crystal: the point of normal incidence stays where it is on the panel."""
     BEAM = "beam"
+    """The place where the direct beam meets the panel, which stays where it is."""
 
 
 @dataclass(frozen=True)

@@ -25,16 +25,16 @@ NOTICEABLE_ANGLE = 0.001 / DEGREES_PER_RADIAN
 
 
 class Shape(StrEnum):
-    """Spot shape: the lattice transform of a mosaic domain.
-
-    ``SQUARE`` is a parallelepiped, ``ROUND`` ellipsoidal, ``GAUSS`` Gaussian and ``TOPHAT`` a
-    top-hat.
-    """
+    """Spot shape: the lattice transform of a mosaic domain."""
 
     SQUARE = "square"
+    """That of a parallelepiped."""
     ROUND = "round"
+    """That of an ellipsoid."""
     GAUSS = "gauss"
+    """Gaussian, without fringes."""
     TOPHAT = "tophat"
+    """Constant within an ellipsoid, zero outside."""
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ def draw_images(figure: Any, pictures: Sequence[Picture], style: Style) -> None:
         is not installed.
     """
     shown = [_visible(picture) for picture in pictures]
-    scales = [_scale(shown if style.same_scale else [pixels], style) for pixels in shown]
+    scales = [colour_scale(shown if style.same_scale else [pixels], style) for pixels in shown]
     _draw(figure, pictures, shown, scales, style)
 
 
@@ -206,8 +206,28 @@ def _finite(pixels: np.ndarray) -> np.ndarray:
     return values if values.size else np.zeros(1)
 
 
-def _scale(shown: Sequence[np.ndarray], style: Style) -> tuple[str, Any]:
-    """Colour map and normalisation of images."""
+def colour_scale(shown: Sequence[np.ndarray], style: Style) -> tuple[str, Any]:
+    """Choose a colour map and a normalisation that show spots and background of images.
+
+    Parameters
+    ----------
+    shown : sequence of ndarray
+        Photons of images on one scale; NaN in pixels that are left out.
+    style : Style
+        Scale, limits and colour map.
+
+    Returns
+    -------
+    colours : str
+        Name of the colour map.
+    norm : matplotlib.colors.Normalize
+        Normalisation.
+
+    Raises
+    ------
+    CupysimError
+        If the limits of the style are impossible, or matplotlib is not installed.
+    """
     colors = require("matplotlib.colors", "a picture")
     scale = png.scale_of(np.concatenate([_finite(each) for each in shown]))
     low, high = _limits(style, scale.white, scale.black)

@@ -10,6 +10,7 @@ import numpy as np
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.models.conventions import Convention, Pivot
 from cupysim.models.parameters import GROUPS, PARAMETERS
+from cupysim.plotting.image_figure import Style, colour_scale
 
 if TYPE_CHECKING:
     from cupysim.refine.outcome import Refined
@@ -19,9 +20,6 @@ STRONG = 0.95
 
 WEAK = 0.02
 """Standard deviation of the part of the spots that the image has, above that spots are weak."""
-
-DARKEST, BRIGHTEST = 20.0, 99.8
-"""Percentiles of the image that are white and black in the figure."""
 
 LARGEST_PICTURE = 560
 """Largest number of pixels along an edge of a picture in the figure."""
@@ -189,9 +187,9 @@ def draw(figure: Any, refined: Refined) -> None:
     )
     figure.set_size_inches(12, 11)
     axes = figure.subplots(2, 2)
-    dark, bright = np.nanpercentile(counts, DARKEST), np.nanpercentile(counts, BRIGHTEST)
+    colours, norm = colour_scale([counts], Style())
     for axis, picture, title in zip(axes[0], (counts, after), ("image", "refined"), strict=True):
-        axis.imshow(_shrunk(picture), cmap="gray_r", vmin=dark, vmax=max(bright, dark + 1.0))
+        axis.imshow(_shrunk(picture), cmap=colours, norm=norm)
         axis.set_title(title)
     for axis, picture, title in zip(axes[1], (before, after), ("start", "refined"), strict=True):
         left = (counts - picture) / np.sqrt(np.maximum(picture, 1.0))

@@ -86,13 +86,13 @@ class Truth:
         }
         for name in OF_SHOTS:
             values = [[_value(shot.experiment, name)] if shot else [] for shot in shots]
-            found[name] = (_column(values), PARAMETERS[name].shown_unit)
+            found[name] = (_column(values), _unit(name))
         for name in OF_CRYSTALS:
             values = [
                 [_value(each, name) for each in shot.experiments[: shot.n_crystals]] if shot else []
                 for shot in shots
             ]
-            found[name] = (_column(values), PARAMETERS[name].shown_unit)
+            found[name] = (_column(values), _unit(name))
         factors = {each.name for each in self.campaign.variations if each.mode == "times"}
         for name in sorted({name for shot in shots if shot for name in shot.drawn}):
             values = [shot.drawn.get(name, []) if shot else [] for shot in shots]
@@ -181,5 +181,7 @@ def _column(values: Sequence[Sequence[float]]) -> np.ndarray:
 
 
 def _unit(name: str) -> str:
+    """Unit of a parameter as NeXus writes it, where A is the ampere."""
     name = SHARED.get(name, (name,))[0]
-    return PARAMETERS[name if name in PARAMETERS else GROUPS["misset"][0]].shown_unit
+    shown = PARAMETERS[name if name in PARAMETERS else GROUPS["misset"][0]].shown_unit
+    return "angstrom" if shown == "A" else shown
