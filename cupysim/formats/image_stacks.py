@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -34,7 +35,7 @@ def stacks(file: Any) -> list[Any]:
     signal = group.attrs.get("signal", "data")
     names = [signal.decode() if isinstance(signal, bytes) else str(signal), "data"]
     name = next((each for each in names if each in group), None)
-    wanted = [name] if name else sorted(each for each in group if each.startswith("data_"))
+    wanted = [name] if name else _in_order_of_numbers(group)
     found: list[Any] = []
     missing = ""
     for each in wanted:
@@ -55,6 +56,12 @@ def stacks(file: Any) -> list[Any]:
         if hasattr(stack, "shape"):
             found.append(stack)
     return found
+
+
+def _in_order_of_numbers(group: Any) -> list[str]:
+    """Names of data sets such as data_2 and data_10, in the order of their numbers."""
+    names = sorted(each for each in group if each.startswith("data_"))
+    return sorted(names, key=lambda name: [int(each) for each in re.findall(r"\d+", name)])
 
 
 def _of_detectors(file: Any) -> list[Any]:
@@ -237,6 +244,27 @@ def read_image(path: object, file: Any, number: int) -> np.ndarray:
             path, f"there is no image {number}: by image_nr_low, it is in a file that is missing"
         )
     raise FileFormatError(path, f"there is no image {number}; the file has 0 to {total - 1}")
+
+
+def image_shape(path: object, file: Any) -> tuple[int, int]:
+    """Shape (n_slow, n_fast) of the images, which need not be there.
+
+    Parameters
+    ----------
+    path : path_like
+        File name, for messages.
+    file : h5py.File
+        Open file.
+
+    Raises
+    ------
+    FileFormatError
+        If the file has no images.
+    """
+    found = stacks(file)
+    if not found or found[0].ndim < 2:
+        return read_image(path, file, 0).shape
+    return int(found[0].shape[-2]), int(found[0].shape[-1])
 
 
 def _check_sources(path: object, stack: Any, place: int) -> None:

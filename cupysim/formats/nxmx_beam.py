@@ -37,6 +37,7 @@ _PHOTONS = re.compile(r"photons?|ph|[\s.*]")
 LEFT_OUT = {
     "incident_beam_divergence": "-divergence gives one",
     "incident_wavelength_spread": "-dispersion gives a bandwidth",
+    "incident_wavelength_spectrum": "-sourcefile and -dispersion give wavelengths",
     "incident_energy_spread": "-dispersion gives a bandwidth",
     "incident_polarization": "-polar gives a factor",
     "flux": "-fluence gives the photons per area",
@@ -168,7 +169,10 @@ def _row_of_image(stored: Any, number: int, n_images: int, length: int) -> np.nd
     values = np.ravel(np.asarray(stored[()], dtype=np.float64))
     if values.size == length:
         return values
-    return values.reshape(n_images, length)[number] if values.size == length * n_images else None
+    has_rows = length == 1 or stored.shape[-1] == length
+    if values.size != length * n_images or not has_rows:
+        return None
+    return values.reshape(n_images, length)[number]
 
 
 def _polarization(

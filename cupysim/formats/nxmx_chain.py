@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,9 +13,13 @@ from cupysim.errors import FileFormatError
 from cupysim.formats.rotation import SETTING
 from cupysim.maths.arrays import norm, unit
 from cupysim.maths.rotations import rotate_axis
+from cupysim.optional_libraries import require
 
 LONGEST_CHAIN = 100
 """Largest number of transformations in a chain."""
+
+ROUNDED = 1e-3
+"""Largest difference of a vector's length from 1 that comes from rounding."""
 
 SMALLEST_SHIFT = 1e-7
 """Largest shift (m) that is ignored without a warning."""
@@ -41,21 +46,73 @@ def chain_of(path: object, axis: Any) -> list[Any]:
         if axis.path in seen or len(found) >= LONGEST_CHAIN:
             raise FileFormatError(path, f"axes depend on each other in a circle: {axis.path}")
         seen.add(axis.path)
-        found.append(axis)
+        if not _is_reference(axis):
+            found.append(axis)
         axis = _next(path, axis)
     return found
 
 
+def _is_reference(axis: Any) -> bool:
+    """Whether an axis has neither a motion nor an offset: it only names the end of a chain."""
+    attributes = axis._handle.attrs
+    return "transformation_type" not in attributes and not np.any(attributes.get("offset", 0))
+
+
 def _next(path: object, axis: Any) -> Any:
     """The axis that an axis depends on; None if it is the last."""
-    try:
-        return axis.depends_on
-    except KeyError as error:
-        name = axis._handle.attrs.get("depends_on")
-        named = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+    handle = axis._handle
+    stored = handle.attrs.get("depends_on")
+    return None if stored is None else _named(path, handle, handle.parent, stored, type(axis))
+
+
+def depends_on(path: object, component: Any) -> Any:
+    """Find the axis that a component depends on.
+
+    Parameters
+    ----------
+    path : path_like
+        File name, for messages.
+    component : nxmx.NXsample or nxmx.NXdetector
+        Component with a field ``depends_on``.
+
+    Returns
+    -------
+    nxmx.NXtransformationsAxis or None
+        The axis; None if it depends on nothing.
+
+    Raises
+    ------
+    FileFormatError
+        If the axis is missing.
+    """
+    handle = component._handle
+    if "depends_on" not in handle:
+        return None
+    nxmx = require("nxmx", "reading the geometry of HDF5 images")
+    stored = np.ravel(np.asarray(handle["depends_on"][()], dtype=object))
+    return _named(path, handle, handle, stored[0], nxmx.NXtransformationsAxis)
+
+
+def _named(path: object, holder: Any, group: Any, stored: Any, kind: Any) -> Any:
+    """The axis that a holder names, absolute or relative to a group; None for "."."""
+    name = stored.decode(errors="replace") if isinstance(stored, bytes) else str(stored)
+    if name in (".", ""):
+        return None
+    # HDF5 does not know ".."
+    place = posixpath.normpath(posixpath.join(group.name, name))
+    found = group.file.get(place)
+    if not hasattr(found, "shape"):
         raise FileFormatError(
-            path, f"{axis.path} depends on {named!a:.80}, which is not in the file"
-        ) from error
+            path, f"{holder.name} depends on {name!a:.80}, which is not in the file"
+        )
+    return kind(found)
+
+
+def has_unit(data: Any) -> bool:
+    """Whether a data set has a unit that is not blank."""
+    stored = data.attrs.get("units", "")
+    name = stored.decode(errors="replace") if isinstance(stored, bytes) else str(stored)
+    return bool(name.strip())
 
 
 def of_image(path: object, values: np.ndarray, number: int, name: str) -> float:
@@ -166,6 +223,44 @@ def direction(path: object, axis: Any) -> np.ndarray:
     return np.asarray(unit(vector))
 
 
+def shift_vector(path: object, axis: Any, value: float) -> np.ndarray:
+    """The vector that the value of a translation is multiplied by. NeXus wants a unit vector.
+
+    Raises
+    ------
+    FileFormatError
+        If the vector has no length, but the value is not zero.
+    """
+    vector = np.asarray(axis.vector, dtype=np.float64).squeeze()
+    if vector.shape != (3,) or not np.isfinite(vector).all():
+        raise FileFormatError(path, f"{axis.path} has no direction")
+    if not norm(vector) > 0.0:
+        if value != 0.0:
+            raise FileFormatError(path, f"{axis.path} has no direction")
+        return np.zeros(3)
+    # a rounded unit vector is meant to have the length 1
+    return vector if abs(norm(vector) - 1.0) > ROUNDED else unit(vector)
+
+
+def lengths_told(path: object, chain: list[Any]) -> Iterator[str]:
+    """Warnings about translations along vectors that are not unit vectors.
+
+    Parameters
+    ----------
+    path : path_like
+        File name, for messages.
+    chain : list of nxmx.NXtransformationsAxis
+        Axes, from `chain_of`.
+    """
+    for axis in chain:
+        if is_rotation(path, axis):
+            continue
+        length = float(norm(shift_vector(path, axis, 0.0)))
+        if length > 0.0 and abs(length - 1.0) > ROUNDED:
+            name = axis.path.rsplit("/", 1)[-1]
+            yield f"the vector of its {name} has the length {length:g}, which multiplies its value"
+
+
 def values_of(path: object, axis: Any, turns: bool) -> np.ndarray:
     """Values of an axis: in degrees for a rotation, in metres for a translation.
 
@@ -184,7 +279,7 @@ def values_of(path: object, axis: Any, turns: bool) -> np.ndarray:
         If the values have no unit, or a unit of another kind.
     """
     handle = axis._handle
-    if "units" not in handle.attrs:
+    if not has_unit(handle):
         raise FileFormatError(path, f"{axis.path} has no units")
     try:
         quantity = axis[()].to("degree" if turns else "meter")
@@ -223,13 +318,14 @@ def offset_of(path: object, axis: Any) -> np.ndarray:
 
 
 def _matrix(path: object, axis: Any, number: int) -> np.ndarray:
-    matrix, along = np.eye(4), direction(path, axis)
+    matrix = np.eye(4)
     turns = is_rotation(path, axis)
     value = of_image(path, values_of(path, axis, turns), number, axis.path)
     if turns:
+        along = direction(path, axis)
         angle = np.float64(value / DEGREES_PER_RADIAN)
         matrix[:3, :3] = np.stack([rotate_axis(v, along, angle) for v in np.eye(3)], axis=1)
     else:
-        matrix[:3, 3] = value * along
+        matrix[:3, 3] = value * shift_vector(path, axis, value)
     matrix[:3, 3] += offset_of(path, axis)
     return matrix

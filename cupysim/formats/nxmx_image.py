@@ -31,7 +31,7 @@ from cupysim.optional_libraries import require
 SQUARE = 1e-6
 """Largest relative difference of the edges of a square pixel."""
 
-MASKS = ("pixel_mask", "detectorSpecific/pixel_mask")
+MASKS = ("pixel_mask", "detectorSpecific/pixel_mask", "detector_specific/pixel_mask")
 """Names of masks below a detector. Further masks have a number after the name."""
 
 BAD = 0xFFFF
@@ -81,9 +81,11 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
     instrument = entry.instruments[0]
     detectors = list(instrument.detectors)
     if len(detectors) > 1:
-        detectors = [each for each in detectors if len(each.modules) > 0]
+        # others are diodes or cameras
+        placed = [each for each in detectors if len(each.modules) > 0]
+        detectors = placed or [each for each in detectors if "x_pixel_size" in each._handle]
     if len(detectors) != 1 or len(detectors[0].modules) > 1:
-        count = sum(len(detector.modules) for detector in detectors)
+        count = max(sum(len(each.modules) for each in detectors), len(detectors))
         raise FileFormatError(
             path, f"a detector of {count} panels; only single panels are supported so far"
         )
@@ -152,6 +154,13 @@ def _sensor(nxmx: Any, detector: Any) -> tuple[str, ...]:
 def _entry(nxmx: Any, path: object, file: Any) -> tuple[Any, tuple[str, ...]]:
     """The entry that has the images, and a warning about others."""
     entries = list(nxmx.NXmx(file).entries)
+    if not entries:
+        # files of early firmware do not say which definition they follow
+        entries = [
+            nxmx.NXentry(each)
+            for each in nxmx.find_class(file, "NXentry")
+            if "definition" not in each and "instrument" in each
+        ]
     if not entries:
         raise FileFormatError(path, "no NXmx entry")
     wanted = entry_path(file)

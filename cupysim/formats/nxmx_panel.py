@@ -10,19 +10,21 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
-from cupysim.formats.image_stacks import count_images, read_image
+from cupysim.formats.image_stacks import count_images, image_shape
 from cupysim.formats.nxmx_chain import (
     chain_of,
     counts_told,
     cumulative,
+    depends_on,
     direction,
     is_rotation,
+    lengths_told,
     of_image,
     offset_of,
     stands_elsewhere,
     values_of,
 )
-from cupysim.formats.nxmx_scan import ALONG_X, stand_of
+from cupysim.formats.nxmx_master import ALONG_X, stand_of
 from cupysim.formats.rotation import SETTING
 from cupysim.maths.arrays import cross, dot, norm, unit
 from cupysim.maths.rotations import rotate_axis
@@ -47,6 +49,9 @@ DISTANCES = ("distance", "detector_distance")
 
 ARMS = ("goniometer", "transformations")
 """Groups of a detector that can hold an arm (two_theta) without its axis."""
+
+SAME_FRAME = 1e-6
+"""Largest difference of the elements of two equal rotation matrices."""
 
 SAME_TURN = 0.1
 """Difference of angles (degrees) up to which an arm agrees with the transformations."""
@@ -106,7 +111,7 @@ def panel_of(
     if len(detector.modules) == 0:
         panel = _unplaced_panel(nxmx, path, file, handle, number)
         panel = _swung(panel, arm) if arm else panel
-        if detector.depends_on is None:
+        if depends_on(path, detector) is None:
             return panel
         remark = "it has no module, and the transformations of its detector are not applied"
         return replace(panel, remarks=(*panel.remarks, remark))
@@ -141,7 +146,7 @@ def _placed_panel(path: object, file: Any, module: Any, number: int) -> Panel:
             )
     n_slow, n_fast = (int(n) for n in module.data_size[-2:])
     remarks: tuple[str, ...] = ()
-    shape = read_image(path, file, 0).shape if count_images(file) else (n_slow, n_fast)
+    shape = image_shape(path, file) if count_images(file) else (n_slow, n_fast)
     if shape == (n_fast, n_slow) and n_fast != n_slow:
         remarks = ("data_size has fast before slow, unlike the images; their order is used",)
         n_slow, n_fast = shape
@@ -186,11 +191,20 @@ def _left_out(
     """Warnings about transformations that are not used, or have a wrong number of values."""
     chain = chain_of(path, module.fast_pixel_direction)
     yield from counts_told(chain, n_images)
+    yield from lengths_told(path, chain[1:])
     slow = module.slow_pixel_direction
+    of_slow = chain_of(path, slow)[1:]
+    turns = [cumulative(path, each, number)[:3, :3] for each in (chain[1:], of_slow)]
+    if of_slow != chain[1:] and np.abs(turns[0] - turns[1]).max() > SAME_FRAME and chain[1:]:
+        yield (
+            "its fast_pixel_direction and slow_pixel_direction depend on axes that turn them "
+            "differently"
+        )
     if offset_of(path, slow).any() and all(axis.path != slow.path for axis in chain):
         yield "the offset of its slow_pixel_direction is not applied: that of the fast one counts"
     used = {axis.path for axis in [*chain, slow]}
-    others = [] if detector.depends_on is None else chain_of(path, detector.depends_on)
+    first = depends_on(path, detector)
+    others = [] if first is None else chain_of(path, first)
     if "module_offset" in module._handle:
         others += chain_of(path, module.module_offset)
     moved = [
@@ -358,7 +372,7 @@ def _unplaced_panel(nxmx: Any, path: object, file: Any, detector: Any, number: i
         else:
             value = float((value * nxmx.units(stored)).to("meter").magnitude)
         centre.append(value)
-    shape = read_image(path, file, 0).shape
+    shape = image_shape(path, file)
     return Panel(
         origin=np.array([centre[0], centre[1], metres["distance"]]),
         fast=np.array([-metres["x_pixel_size"], 0.0, 0.0]),

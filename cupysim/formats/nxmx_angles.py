@@ -1,0 +1,190 @@
+"""Angles of an axis in NXmx files: first angle and width of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cupysim.errors import FileFormatError
+from cupysim.formats.nxmx_chain import has_unit, of_image
+
+STILL = 1e-9
+"""Width (degrees) below which an axis does not turn."""
+
+LIKE = 0.1
+"""Largest relative difference of steps in one sweep."""
+
+EVEN = 0.02
+"""Largest relative difference of even steps: encoders are read during the movement."""
+
+JUMP = 20.0
+"""Largest width (degrees) of an image that passes 360 degrees with an angle that starts again at 0.
+A difference of angles such as 270 degrees is a width."""
+
+AVERAGE = "_range_average"
+"""End of the name of the mean width of an image in Eiger masters."""
+
+
+def unit_told(angles: Any) -> str:
+    """Warning about angles without a unit; empty if they have one.
+
+    Parameters
+    ----------
+    angles : h5py.Dataset
+        Angles of an axis.
+    """
+    name = angles.name.rsplit("/", 1)[-1]
+    return "" if has_unit(angles) else f"its {name} has no unit; degrees are assumed"
+
+
+def degrees_of(nxmx: Any, data: Any, axis: Any) -> np.ndarray:
+    """Angles in degrees.
+
+    Parameters
+    ----------
+    nxmx : module
+        The nxmx module.
+    data : h5py.Dataset
+        Angles. Without their own unit, they have that of the axis, or are degrees.
+    axis : h5py.Dataset
+        Angles of the axis.
+    """
+    values = np.ravel(np.asarray(data[()], dtype=np.float64))
+    with_unit = data if has_unit(data) else axis
+    if not has_unit(with_unit):
+        return values
+    return np.asarray((values * nxmx.units(with_unit)).to("degree").magnitude)
+
+
+def start_of(nxmx: Any, path: object, axis: Any, width: float, number: int, n_images: int) -> float:
+    """First angle of an image (degrees).
+
+    Parameters
+    ----------
+    nxmx : module
+        The nxmx module.
+    path : path_like
+        File name, for messages.
+    axis : h5py.Dataset
+        Angles of the axis.
+    width : float
+        Width of the image (degrees).
+    number : int
+        Number of the image, counted from 0.
+    n_images : int
+        Number of images in the file.
+
+    Raises
+    ------
+    FileFormatError
+        If the axis turns and has no angle for this image.
+    """
+    angles = degrees_of(nxmx, axis, axis)
+    if len(angles) == 1 and number > 0 and n_images > 1 and abs(width) > STILL:
+        raise FileFormatError(path, f"{axis.name} has one value, none for image {number}")
+    return of_image(path, angles, number, axis.name)
+
+
+def width_of(
+    nxmx: Any, path: object, axis: Any, number: int, groups: Sequence[Any]
+) -> tuple[float, str]:
+    """Width of an image (degrees), and a warning; empty if there is none.
+
+    Data sets next to an axis give the width: increments, otherwise ends. They may be next to a link
+    to the axis. Without them, the images of a sweep are assumed to adjoin each other.
+
+    Parameters
+    ----------
+    nxmx : module
+        The nxmx module.
+    path : path_like
+        File name, for messages.
+    axis : h5py.Dataset
+        Angles of the axis.
+    number : int
+        Number of the image, counted from 0.
+    groups : sequence of h5py.Group
+        Groups with links to the axis.
+    """
+    angles = degrees_of(nxmx, axis, axis)
+    name = axis.name.rsplit("/", 1)[-1]
+    linked = [
+        (group, each)
+        for group in groups
+        for each in group
+        if hasattr(group.get(each), "shape") and group[each] == axis
+    ]
+    beside = [(axis.parent, name), *linked]
+    end = None
+    for group, label in beside:
+        ends = group.get(f"{label}_end")
+        # one end next to many angles is that of the scan
+        if end is None and ends is not None and ends.size == len(angles):
+            last = of_image(path, degrees_of(nxmx, ends, axis), number, ends.name)
+            end = _not_round(last - of_image(path, angles, number, axis.name))
+    for group, label in beside:
+        for suffix in ("_increment_set", "_increment", AVERAGE):
+            stored = group.get(label + suffix)
+            if stored is not None and stored.size > 0:
+                width = of_image(path, degrees_of(nxmx, stored, axis), number, stored.name)
+                return _checked_width(label + suffix, width, angles, number, end)
+    if end is not None:
+        return _checked_width(f"{name}_end", end, angles, number, None)
+    if len(angles) < 2:
+        return 0.0, ""
+    return _to_the_next(np.array([_not_round(step) for step in np.diff(angles)]), number, name)
+
+
+def _checked_width(
+    name: str, width: float, angles: np.ndarray, number: int, end: float | None
+) -> tuple[float, str]:
+    """A width from the file, and a warning if ends or angles contradict it.
+
+    The size of an increment counts, and the direction of the angles.
+    """
+    if end is not None and not _are_like(width, end):
+        remark = f"its {name} is {width:g} degrees, but by its end image {number} turns by {end:g}"
+        return width, remark
+    if end is not None or len(angles) < 2:
+        return width, ""
+    last = number + 1 >= len(angles)
+    first = len(angles) - 2 if last else number
+    step = _not_round(float(angles[first + 1] - angles[first]))
+    if step * width < 0.0 and min(abs(step), abs(width)) > STILL:
+        remark = (
+            f"its {name} turns image {number} by {width:g} degrees, but its angles advance by "
+            f"{step:g}: the direction of the angles counts"
+        )
+        return -width, remark
+    if not last and STILL < abs(step) < (1.0 - LIKE) * abs(width):
+        remark = f"its {name} turns image {number} by {width:g} degrees, but the next image begins"
+        return width, f"{remark} after {step:g}"
+    return width, ""
+
+
+def _to_the_next(steps: np.ndarray, number: int, name: str) -> tuple[float, str]:
+    """Width of an image from the steps between images, and a warning about uneven steps."""
+    width = float(steps[min(number, len(steps) - 1)])
+    if 0 < number < len(steps) - 1:
+        before, after = steps[number - 1], steps[number + 1]
+        if _are_like(before, after) and not _are_like(before, width):
+            # a jump to another sweep is not a part of the image
+            width = float(before)
+    if np.abs(steps - width).max() <= max(EVEN * abs(width), STILL):
+        return width, ""
+    return width, (
+        f"its {name} advances by {steps.min():g} to {steps.max():g} degrees from image to image, "
+        f"and the file has no widths: image {number} is assumed to be {width:g} degrees wide"
+    )
+
+
+def _are_like(first: float, second: float) -> bool:
+    return abs(first - second) <= LIKE * max(abs(first), abs(second))
+
+
+def _not_round(width: float) -> float:
+    """A width without a jump at 360 degrees: from 359.9 to 0 it is 0.1."""
+    wrapped = (width + 180.0) % 360.0 - 180.0
+    return wrapped if abs(width) > 180.0 and STILL < abs(wrapped) <= JUMP else width

@@ -1,0 +1,211 @@
+"""Axes that NXmx files name without their directions, as some master files do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.formats.nxmx_angles import (
+    AVERAGE,
+    STILL,
+    degrees_of,
+    start_of,
+    unit_told,
+    width_of,
+)
+from cupysim.formats.nxmx_chain import of_image
+from cupysim.formats.rotation import SETTING, settings_remark
+
+ALONG_X = np.array([-1.0, 0.0, 0.0])
+"""Default spindle in the frame of NeXus: that of most beamlines."""
+
+AXES = ("omega", "phi", "chi", "kappa")
+"""Axes of a goniometer that some files name without giving their directions."""
+
+GONIOMETERS = ("goniometer", "transformations")
+"""Groups of an instrument that can hold these axes."""
+
+SEVERAL = "several axes turn during an image; the one with the largest rotation is used"
+
+UNPLACED = "the file does not place its {name} axis; it is assumed to be horizontal"
+
+ScanAngles = tuple[float | None, float | None, np.ndarray, tuple[str, ...]]
+
+
+def goniometers(entry: Any) -> list[Any]:
+    """Groups of samples, then of instruments, that can hold axes without directions.
+
+    Parameters
+    ----------
+    entry : nxmx.NXentry
+        Entry with the images.
+    """
+    of_samples = [
+        group
+        for sample in entry.samples
+        for group in (sample._handle.get(name) for name in sample._handle)
+        if hasattr(group, "keys")
+    ]
+    return of_samples + [
+        instrument._handle[place]
+        for instrument in entry.instruments
+        for place in GONIOMETERS
+        if hasattr(instrument._handle.get(place), "keys")
+    ]
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Angle of an axis at the beginning of an image, and its rotation during the image.
+
+    Parameters
+    ----------
+    name : str
+        Name of the axis.
+    start, width : float
+        First angle and width of the rotation (degrees).
+    remark : str
+        Warning for the user; empty if there is none.
+    """
+
+    name: str
+    start: float
+    width: float
+    remark: str = ""
+
+
+def stand_of(
+    nxmx: Any, path: object, group: Any, name: str, number: int, n_images: int
+) -> Stand | None:
+    """Read an axis of a group, from its angles, or from the first angle and the increment.
+
+    Parameters
+    ----------
+    nxmx : module
+        The nxmx module.
+    path : path_like
+        File name, for messages.
+    group : h5py.Group
+        Goniometer or detector arm.
+    name : str
+        Name of the axis.
+    number : int
+        Number of the image, counted from 0.
+    n_images : int
+        Number of images in the file.
+
+    Returns
+    -------
+    Stand or None
+        The axis; None if the group has no angle of it.
+
+    Raises
+    ------
+    FileFormatError
+        If the file has angles of the axis, but none for this image.
+    """
+    axis, begin, increment, average = (
+        each if getattr(each, "size", 0) > 0 else None
+        for each in (group.get(name + end) for end in ("", "_start", "_increment", AVERAGE))
+    )
+    step = average if increment is None else increment
+    if axis is not None and (axis.size > 1 or begin is None or step is None):
+        width, remark = width_of(nxmx, path, axis, number, ())
+        start = start_of(nxmx, path, axis, width, number, n_images)
+        of_unit = unit_told(axis) if max(abs(start), abs(width)) > STILL else ""
+        return Stand(name, start, width, remark or of_unit)
+    first, width = (
+        0.0 if each is None else of_image(path, degrees_of(nxmx, each, each), number, each.name)
+        for each in (axis if begin is None else begin, step)
+    )
+    if begin is None and step is None:
+        return None
+    if begin is None:
+        told = name + (AVERAGE if increment is None else "_increment")
+        remark = f"its {told} is {width:g} degrees, but the file has no first angle of {name}"
+        return Stand(name, 0.0, 0.0, remark if abs(width) > STILL else "")
+    # a start for each image already includes the steps
+    start = first if begin.size > 1 else first + number * width
+    told = unit_told(begin) if abs(start) > STILL else ""
+    if axis is not None and abs(degrees_of(nxmx, axis, axis)[0] - first) > SETTING:
+        angle = degrees_of(nxmx, axis, axis)[0]
+        told = f"its {name} is {angle:g} degrees, but its {name}_start is {first:g} and counts"
+    return Stand(name, start, width, told)
+
+
+def stands_of(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -> Iterator[Stand]:
+    """Axes of all goniometers.
+
+    If there are links to an axis, the one that has increments next to it counts.
+
+    Parameters
+    ----------
+    nxmx : module
+        The nxmx module.
+    path : path_like
+        File name, for messages.
+    entry : nxmx.NXentry
+        Entry with the images.
+    number : int
+        Number of the image, counted from 0.
+    n_images : int
+        Number of images in the file.
+
+    Yields
+    ------
+    Stand
+        One for each axis that the file names.
+    """
+    groups = goniometers(entry)
+    for name in AXES:
+        told = [stand_of(nxmx, path, group, name, number, n_images) for group in groups]
+        known = [each for each in told if each is not None]
+        if known:
+            yield max(known, key=lambda each: abs(each.width))
+
+
+def without_chain(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -> ScanAngles:
+    """First angle and width of an image from axes without directions.
+
+    Parameters
+    ----------
+    nxmx : module
+        The nxmx module.
+    path : path_like
+        File name, for messages.
+    entry : nxmx.NXentry
+        Entry with the images.
+    number : int
+        Number of the image, counted from 0.
+    n_images : int
+        Number of images in the file.
+
+    Returns
+    -------
+    start, width : float or None
+        Angles (rad); None if the file has none.
+    spindle : ndarray, shape (3,)
+        Unit vector in the frame of NeXus.
+    remarks : tuple of str
+        Warnings for the user.
+    """
+    found = list(stands_of(nxmx, path, entry, number, n_images))
+    if not found:
+        return None, None, ALONG_X, ()
+    turns = max(abs(each.width) for each in found) > STILL
+    turning = max(found, key=lambda each: abs(each.width if turns else each.start))
+    remarks = [each.remark for each in found if each.remark and (each is turning or not each.width)]
+    if turns or abs(turning.start) > SETTING:
+        remarks.insert(0, UNPLACED.format(name=turning.name))
+    if sum(abs(each.width) > STILL for each in found) > 1:
+        remarks.append(SEVERAL)
+    others = {each.name: each.start for each in found if each is not turning}
+    remark = settings_remark(others)
+    return (
+        turning.start / DEGREES_PER_RADIAN, turning.width / DEGREES_PER_RADIAN, ALONG_X,
+        (*remarks, *((remark,) if remark else ())),
+    )  # fmt: skip
