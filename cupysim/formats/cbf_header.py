@@ -91,6 +91,10 @@ def geometry(path: object, text: str, n_fast: int, n_slow: int) -> ImageGeometry
     spindle, start, width = _rotation(header)
     panel = np.stack([distance * beam - sizes[0] * (x * X - y * Y), X, -Y])
     panel = _swung(header, panel, np.abs(spindle))
+    for name, used in (("Beam_x", x), ("Beam_y", y)):
+        other = header.number(name, PIXELS, "pixels")
+        if other is not None and abs(other - used) > 1.0:
+            header.remarks.append(f"{name} is {other:g}, but Beam_xy has {used:g} and counts")
     offset = header.number("Detector_Voffset", LENGTHS, "m")
     if offset:
         header.remarks.append(
@@ -237,13 +241,20 @@ def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | Non
             f"Oscillation_axis {text} in its header gives no direction; the axis is assumed to be "
             "horizontal (1 0 0)"
         )
-    if vector is None and re.match(r"\s*-\s*[XY]", text.upper()):
+    if vector is None and re.match(r"\s*-\s*[A-Z]", text.upper()):
         spindle = -spindle
-    if not {"CCW", "ACW"}.isdisjoint(words):
+    if any(word.startswith(("CCW", "ACW", "COUNTER", "ANTI")) for word in words):
         spindle = -spindle
         remarks.append(f"Oscillation_axis {text} in its header is assumed to be the opposite of CW")
-    if width:
-        # a still has no rotation axis
+    others = [
+        f"{name}_increment {widths[name]:g}"
+        for name in SETTINGS
+        if name != turning and widths[name] and not _same_angle(widths[name], width or 0.0)
+    ]
+    if others:
+        header.remarks.append(f"{', '.join(others)} is not used: another axis turns")
+    if width or abs(start or 0.0) > SETTING:
+        # a still at zero needs no rotation axis
         header.remarks.extend(remarks)
     return forward(spindle, start, width)
 

@@ -191,7 +191,10 @@ def _beam(beam: Any, point: ScanPoint) -> tuple[np.ndarray, float | None]:
     if varying:
         s0 = point.of(varying, "beam directions")
         return -unit(s0), 1.0 / float(norm(s0))
-    to_source = unit(np.array(beam["direction"], dtype=np.float64))
+    direction = np.array(beam["direction"], dtype=np.float64)
+    if not norm(direction) > 0.0:
+        raise ValueError(f"the direction of its beam is {direction.tolist()}")
+    to_source = unit(direction)
     wavelength = beam.get("wavelength")
     return to_source, None if wavelength is None else float(wavelength)
 
@@ -208,13 +211,16 @@ def _groups_above(hierarchy: Any) -> list[Any]:
         children = group.get("children")
         if children is None:
             return within
+        held = []
         for child in children:
             found = within if child.get("panel") == 0 else None
             if found is None and "panel" not in child:
                 found = above(child, within)
             if found is not None:
-                return found
-        return None
+                held.append(found)
+        if len(held) > 1:
+            raise ValueError("its detector's hierarchy holds the panel more than once")
+        return held[0] if held else None
 
     found = above(hierarchy, [])
     if found is None:

@@ -22,6 +22,9 @@ between its edges."""
 TURNING = 1e-9
 """Smallest step (degrees) of an axis that turns."""
 
+OTHER_POLARIZATIONS = ("polarizn_stokes", "polarisn_", "polarizn_ratio")
+"""Beginnings of items that give a polarization in other ways; they are not used."""
+
 NOWHERE = np.zeros(3)
 
 
@@ -64,10 +67,10 @@ def read(
     frame = _frame(tables)
     axes = ImgcifAxes(tables, frame)
     panel, pixel_size = _panel(tables, axes, (n_fast, n_slow))
-    spindle, start, width, settings = _rotation(axes)
-    sources = [axis for axis in axes.axes.values() if axis.equipment == "source"]
-    to_source = sources[0].vector if sources else np.array([0.0, 0.0, 1.0])
+    spindle, start, width, settings = _rotation(axes, _goniometer(tables, axes))
+    to_source = _to_source(axes)
     wavelength, reason, mean = _wavelength(tables)
+    polarization, of_polarization = _polarization(tables, to_source)
     undefined = next(
         (row for row in tables.rows("array_intensities") if "undefined_value" in row), None
     )
@@ -83,9 +86,9 @@ def read(
         wavelength=wavelength,
         phi=None if start is None else start / DEGREES_PER_RADIAN,
         oscillation=None if width is None else width / DEGREES_PER_RADIAN,
-        polarization=_polarization(tables, to_source),
+        polarization=polarization,
         no_wavelength=reason,
-        remarks=tuple(filter(None, (settings, mean))),
+        remarks=tuple(filter(None, (settings, mean, of_polarization))),
     )
     geometry = replace(geometry, remarks=(*geometry.remarks, *of_other_tables(tables, geometry)))
     return geometry, None if undefined is None else tables.number(undefined, "undefined_value")
@@ -176,14 +179,46 @@ def _surface_axis(tables: ImgcifTables, axes: ImgcifAxes, set_id: str) -> tuple[
     return name, tables.number(rows[0], "displacement", 0.0), step
 
 
-def _rotation(axes: ImgcifAxes) -> tuple[np.ndarray, float | None, float | None, str]:
-    """Spindle, first angle and width (degrees), and a remark on other axes."""
-    rotations = [
+def _to_source(axes: ImgcifAxes) -> np.ndarray:
+    """Direction to the source, with its own rotations; along z if no axis gives it."""
+    sources = [name for name, axis in axes.axes.items() if axis.equipment == "source"]
+    # a rotation of the source is an axis of that equipment too
+    sources = [name for name in sources if axes[name].kind != "rotation"] or sources
+    found = [axes.place(axes.chain(name), NOWHERE, axes[name].vector)[1] for name in sources]
+    found = [unit(vector) for vector in found if norm(vector) > 0.0]
+    if not found:
+        return np.array([0.0, 0.0, 1.0])
+    if any(np.abs(vector - found[0]).max() > SQUARE for vector in found[1:]):
+        raise FileFormatError(axes.path, f"axes {' and '.join(sources)[:80]} give two beams")
+    return found[0]
+
+
+def _goniometer(tables: ImgcifTables, axes: ImgcifAxes) -> list[str]:
+    """Names of the goniometer's axes, from their equipment or from the table of measurements."""
+    listed = {row.get("axis_id") for row in tables.rows("diffrn_measurement_axis")}
+    return [
         name for name, axis in axes.axes.items()
-        if axis.equipment == "goniometer" and axis.kind == "rotation"
+        if axis.equipment == "goniometer" or (axis.equipment == "general" and name in listed)
     ]  # fmt: skip
+
+
+def _rotation(
+    axes: ImgcifAxes, goniometer: list[str]
+) -> tuple[np.ndarray, float | None, float | None, str]:
+    """Spindle, first angle and width (degrees), and a warning about other axes."""
+    rotations = [name for name in goniometer if axes[name].kind == "rotation"]
+    shifts = [
+        f"{name} {axes.settings[name]:g}"
+        for name in goniometer
+        if axes[name].kind == "translation" and axes.settings.get(name, 0.0) != 0.0
+    ]
+    shifted = (
+        f"its sample is shifted by {', '.join(shifts)} mm; this is not used: it is at the origin"
+        if shifts
+        else ""
+    )
     if not rotations:
-        return np.array([1.0, 0.0, 0.0]), None, None, ""
+        return np.array([1.0, 0.0, 0.0]), None, None, shifted
     turning = [name for name in rotations if abs(axes.widths.get(name, 0.0)) > TURNING]
     if len(turning) > 1:
         raise FileFormatError(
@@ -195,7 +230,7 @@ def _rotation(axes: ImgcifAxes) -> tuple[np.ndarray, float | None, float | None,
     _, spindle = axes.place(chains[axis], NOWHERE, axes[axis].vector)
     others = {name: axes.settings.get(name, 0.0) for name in rotations if name != axis}
     turned = forward(spindle, axes.settings.get(axis, 0.0), axes.widths.get(axis, 0.0))
-    return *turned, settings_remark(others)
+    return *turned, "; ".join(filter(None, (settings_remark(others), shifted)))
 
 
 def _wavelength(tables: ImgcifTables) -> tuple[float | None, str, str]:
@@ -229,18 +264,40 @@ def _wavelength(tables: ImgcifTables) -> tuple[float | None, str, str]:
     return mean * ANGSTROM, "", remark if len(values) > 1 else ""
 
 
-def _polarization(tables: ImgcifTables, to_source: np.ndarray) -> tuple[float, np.ndarray] | None:
-    """Kahn factor and electric field, from (Ip - In)/(Ip + In) and the normal's angle to y."""
-    for row in tables.rows("diffrn_radiation"):
-        if "polarizn_source_ratio" not in row:
-            continue
+def _polarization(
+    tables: ImgcifTables, to_source: np.ndarray
+) -> tuple[tuple[float, np.ndarray] | None, str]:
+    """Kahn factor and electric field, from (Ip - In)/(Ip + In) and the normal's angle to y.
+
+    The second item is a warning; it is empty if there is none.
+    """
+    radiation = tables.rows("diffrn_radiation")
+    stated = [row for row in radiation if "polarizn_source_ratio" in row]
+    if not stated:
+        others = [
+            name
+            for rows in (radiation, tables.rows("diffrn_scan_frame"))
+            for row in rows
+            for name in row
+            if name.startswith(OTHER_POLARIZATIONS)
+        ]
+        return None, f"its {others[0]} is not used; -polar gives a factor" if others else ""
+    found = []
+    for row in stated:
         ratio = tables.number(row, "polarizn_source_ratio")
-        angle = tables.number(row, "polarizn_source_norm", 0.0) / DEGREES_PER_RADIAN
-        field = cross(np.array([np.sin(angle), np.cos(angle), 0.0]), to_source)
+        angle = tables.number(row, "polarizn_source_norm", 0.0)
         if abs(ratio) > 1.0:
             raise FileFormatError(
                 tables.path, f"polarizn_source_ratio {ratio:g} is not between -1 and 1"
             )
-        if abs(ratio) <= 1.0 and norm(field) > 0.0:
-            return ratio, unit(field)
-    return None
+        found.append((ratio, angle))
+    if len(set(found)) > 1:
+        raise FileFormatError(
+            tables.path, f"_diffrn_radiation has {len(found)} polarizations; one is expected"
+        )
+    ratio, angle = found[0]
+    turn = angle / DEGREES_PER_RADIAN
+    field = cross(np.array([np.sin(turn), np.cos(turn), 0.0]), to_source)
+    if not norm(field) > 0.0:
+        return None, "its polarizn_source_norm is along the beam; -polar gives a factor"
+    return (ratio, unit(field)), ""

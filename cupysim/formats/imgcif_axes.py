@@ -97,9 +97,9 @@ class ImgcifAxes:
                 if scan is not None and row.get("scan_id", scan) != scan:
                     continue
                 name = row.get("axis_id", "")
-                # an axis turns or shifts: one of the two numbers is zero
-                angle = tables.number(row, f"angle{suffix}", 0.0)
-                self.settings[name] = angle or tables.number(row, f"displacement{suffix}", 0.0)
+                is_shift = name in self.axes and self.axes[name].kind == "translation"
+                quantity = "displacement" if is_shift else "angle"
+                self.settings[name] = tables.number(row, f"{quantity}{suffix}", 0.0)
                 width = self.widths.get(name, 0.0)
                 self.widths[name] = tables.number(row, "angle_increment", width)
                 if n_images >= 1.0 and self.widths[name] == 0.0:
@@ -184,6 +184,11 @@ def _axis(tables: ImgcifTables, row: Mapping[str, str]) -> tuple[str, Axis]:
     name, kind = row.get("id", ""), row.get("type", "general").lower()
     if kind not in ("rotation", "translation", "general"):
         raise FileFormatError(tables.path, f"axis {name[:40]!a} of the unknown type {kind[:40]!a}")
+    system = row.get("system", "laboratory").lower()
+    if system not in ("laboratory", ".", "?"):
+        raise FileFormatError(
+            tables.path, f"axis {name[:40]!a} is in the system {system[:20]!a}, not the laboratory"
+        )
     if tables.number(row, "rotation", 0.0) != 0.0:
         raise FileFormatError(tables.path, f"axis {name[:40]!a}: _axis.rotation is not supported")
     vector, offset = (

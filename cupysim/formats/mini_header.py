@@ -38,12 +38,17 @@ KNOWN = (
     *NEEDED, "Wavelength", "Energy", "Photon_energy", "Energy_range", "Detector_2theta",
     "Detector_Voffset", "Polarization", "Start_angle", "Angle_increment", "Oscillation_axis",
     *SETTINGS,
-    *(f"{name}_increment" for name in SETTINGS), "Flux", "Filter_transmission",
+    *(f"{name}_increment" for name in SETTINGS), "Flux", "Filter_transmission", "Beam_x", "Beam_y",
 )  # fmt: skip
 """Lines that describe the geometry."""
 
 NOT_SET = ("", "(nil)", "nil", "none", "n/a", "na", "unknown", "undefined", "unset", "not set", "?")
 """Values of lines that a beamline did not fill."""
+
+MINUS = "\N{MINUS SIGN}"
+
+_SIGN = re.compile(r"^([-+])\s+(?=[\d.])")
+"""Pattern of a sign that is apart from its number."""
 
 _LINE = re.compile(r"\s*#[\s#]*([A-Za-z]\w*)(?=[\s:=,(]|$)(.*)")
 """Pattern of a line. Dectris separates words by blanks and ``# = : , ( )``."""
@@ -79,7 +84,8 @@ class MiniHeader:
             if match is None or match[1].lower() not in known:
                 continue
             name = known[match[1].lower()]
-            value = unicodedata.normalize("NFKC", match[2]).strip(" \t:=,")
+            value = unicodedata.normalize("NFKC", match[2]).replace(MINUS, "-").strip(" \t:=,")
+            value = _SIGN.sub(r"\1", value)
             if name in lines and lines[name][0] != value:
                 remarks.append(f"{name} occurs more than once in its header; the last one counts")
             lines[name] = value, number

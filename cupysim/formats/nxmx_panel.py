@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,61 +24,28 @@ from cupysim.formats.nxmx_chain import (
     stands_elsewhere,
     values_of,
 )
-from cupysim.formats.nxmx_master import ALONG_X, stand_of
-from cupysim.formats.rotation import SETTING
+from cupysim.formats.nxmx_unplaced import (
+    DISTANCES,
+    NOTICEABLE_DISTANCE,
+    SAME_FRAME,
+    Panel,
+    swung,
+    two_theta,
+    unplaced_panel,
+)
 from cupysim.maths.arrays import cross, dot, norm, unit
-from cupysim.maths.rotations import rotate_axis
 
 EDGE_ON = 1e-6
 """Cosine of the angle between beam and panel normal, below which the beam misses the panel."""
 
-NOTICEABLE_PIXELS, NOTICEABLE_DISTANCE = 1.0, 0.01
-"""Differences of beam centres (pixels) and of distances (relative) that are worth a warning."""
-
-NORMAL = (
-    "the file has beam centre and distance only; the detector is assumed to be normal to the beam"
-)
-
-NEVER_SET = "its beam centre is 0 0 or negative, as in files where it was never set"
+NOTICEABLE_PIXELS = 1.0
+"""Difference of beam centres (pixels) that is worth a warning."""
 
 SAME_SIZE = 1e-3
 """Relative difference of pixel sizes that is worth a warning."""
 
-DISTANCES = ("distance", "detector_distance")
-"""Names of a distance that a file gives in addition to transformations."""
-
-ARMS = ("goniometer", "transformations")
-"""Groups of a detector that can hold an arm (two_theta) without its axis."""
-
-SAME_FRAME = 1e-6
-"""Largest difference of the elements of two equal rotation matrices."""
-
 SAME_TURN = 0.1
 """Difference of angles (degrees) up to which an arm agrees with the transformations."""
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A panel in the frame of NeXus.
-
-    Parameters
-    ----------
-    origin : ndarray, shape (3,)
-        Outer corner of the first pixel (m).
-    fast, slow : ndarray, shape (3,)
-        Vectors from a pixel to the next one (m).
-    n_fast, n_slow : int
-        Number of pixels along the fast and slow axis.
-    remarks : tuple of str
-        Warnings for the user.
-    """
-
-    origin: np.ndarray
-    fast: np.ndarray
-    slow: np.ndarray
-    n_fast: int
-    n_slow: int
-    remarks: tuple[str, ...] = ()
 
 
 def panel_of(
@@ -107,10 +74,10 @@ def panel_of(
         If the file does not place the detector, or the module is only a part of the image.
     """
     handle = detector._handle
-    arm = _two_theta(nxmx, path, handle, number, n_images)
+    arm = two_theta(nxmx, path, handle, number, n_images)
     if len(detector.modules) == 0:
-        panel = _unplaced_panel(nxmx, path, file, handle, number)
-        panel = _swung(panel, arm) if arm else panel
+        panel = unplaced_panel(nxmx, path, file, handle, number)
+        panel = swung(panel, arm) if arm else panel
         if depends_on(path, detector) is None:
             return panel
         remark = "it has no module, and the transformations of its detector are not applied"
@@ -303,32 +270,6 @@ def _told_centre(
     return (found[0], found[1]) if found[0] > 0.0 and found[1] > 0.0 else None
 
 
-def _two_theta(nxmx: Any, path: object, detector: Any, number: int, n_images: int) -> float:
-    """Angle (degrees) of the detector's arm. Eiger master files give it without its axis."""
-    for place in ARMS:
-        group = detector.get(place)
-        if group is not None:
-            stand = stand_of(nxmx, path, group, "two_theta", number, n_images)
-            if stand is not None:
-                return 0.0 if abs(stand.start) <= SETTING else stand.start
-    return 0.0
-
-
-def _swung(panel: Panel, degrees: float) -> Panel:
-    """Turn a panel from two_theta zero about the horizontal spindle, upwards."""
-    angle = np.float64(degrees / DEGREES_PER_RADIAN)
-    origin, fast, slow = (
-        rotate_axis(vector, ALONG_X, angle) for vector in (panel.origin, panel.fast, panel.slow)
-    )
-    remark = (
-        f"the file has beam centre, distance and a two_theta of {degrees:g} degrees only, without "
-        "axis and sign: a detector normal to the beam is assumed, and turned about the horizontal "
-        "axis through the sample, upwards"
-    )
-    others = tuple(each for each in panel.remarks if each != NORMAL)
-    return replace(panel, origin=origin, fast=fast, slow=slow, remarks=(*others, remark))
-
-
 def _is_swung(path: object, module: Any, panel: Panel, degrees: float, number: int) -> bool:
     """Whether one axis of a panel, or all together, turn it by an angle (degrees)."""
     chain = chain_of(path, module.fast_pixel_direction)
@@ -340,44 +281,3 @@ def _is_swung(path: object, module: Any, panel: Panel, degrees: float, number: i
     normal = unit(cross(panel.fast, panel.slow))
     tilt = DEGREES_PER_RADIAN * float(np.arccos(min(abs(normal[2]), 1.0)))
     return any(abs(turn - abs(degrees)) <= SAME_TURN for turn in (*turns, tilt))
-
-
-def _unplaced_panel(nxmx: Any, path: object, file: Any, detector: Any, number: int) -> Panel:
-    """Panel of a detector if the file has only beam centre and distance."""
-    metres = {}
-    for name, spellings in (
-        ("x_pixel_size", ("x_pixel_size",)),
-        ("y_pixel_size", ("y_pixel_size",)),
-        ("distance", DISTANCES),
-    ):
-        stored = next((detector[each] for each in spellings if each in detector), None)
-        if stored is None:
-            raise FileFormatError(path, f"neither a module nor {name} in {detector.name}")
-        if "units" not in stored.attrs:
-            raise FileFormatError(path, f"{stored.name} has no unit")
-        lengths = np.asarray((stored[()] * nxmx.units(stored)).to("meter").magnitude)
-        metres[name] = of_image(path, lengths, number, stored.name)
-        if not metres[name] > 0.0:
-            raise FileFormatError(path, f"{stored.name} is {metres[name]:g} m, not above zero")
-    centre = []
-    for name, size in (("beam_center_x", "x_pixel_size"), ("beam_center_y", "y_pixel_size")):
-        if name not in detector:
-            raise FileFormatError(path, f"neither a module nor {name} in {detector.name}")
-        stored = detector[name]
-        value = of_image(path, stored[()], number, stored.name)
-        unit_name = stored.attrs.get("units", "pixel")
-        text = unit_name.decode() if isinstance(unit_name, bytes) else str(unit_name)
-        if text.lower().startswith("pixel") or text in ("", "px"):
-            value *= metres[size]
-        else:
-            value = float((value * nxmx.units(stored)).to("meter").magnitude)
-        centre.append(value)
-    shape = image_shape(path, file)
-    return Panel(
-        origin=np.array([centre[0], centre[1], metres["distance"]]),
-        fast=np.array([-metres["x_pixel_size"], 0.0, 0.0]),
-        slow=np.array([0.0, -metres["y_pixel_size"], 0.0]),
-        n_fast=int(shape[1]),
-        n_slow=int(shape[0]),
-        remarks=(NORMAL, *((NEVER_SET,) if max(centre) <= 0.0 else ())),
-    )

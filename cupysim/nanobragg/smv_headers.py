@@ -171,10 +171,19 @@ def warn_of_what_is_left_out(
         if not any(name in header or name in given for name in names):
             warnings.warn(
                 CupysimWarning(
-                    f"{image.path}: its header has no {key}; {default} is used, as in nanoBragg"
+                    f"{image.path}: its header has no {key}{_other_case(image, key)}; {default} is "
+                    "used, as in nanoBragg"
                 ),
                 stacklevel=3,
             )
+
+    if not quirks.corrects(Quirk.HEADER_READING):
+        for key, name in (("PHI", "phi"), ("OSC_RANGE", "oscillation")):
+            other = _other_case(image, key)
+            if other and name not in header and name not in given:
+                warnings.warn(
+                    CupysimWarning(f"{image.path}: its header has no {key}{other}"), stacklevel=3
+                )
 
 
 def _warn_of_angles(image: smv.SmvFile, is_read: bool, is_corrected: bool) -> None:
@@ -204,9 +213,10 @@ def _warn_of_angles(image: smv.SmvFile, is_read: bool, is_corrected: bool) -> No
                     f"{key}={angle:g} in the header of {image.path} is not used",
                 )
     turning = image.word("AXIS").upper()
-    if turning not in GONIOMETER:
-        return
-    angles = {key: image.number(key, whole_key=True) for key in GONIOMETER if key != turning}
+    named = turning in GONIOMETER
+    # without an axis, PHI and OMEGA are the first angle
+    settings = GONIOMETER if named else ("KAPPA", "CHI")
+    angles = {key: image.number(key, whole_key=True) for key in settings if key != turning}
     # PHI may be a copy of the first angle, whatever axis turns
     copy = starts.get(counts, 0.0)
     remark = settings_remark(
@@ -269,6 +279,12 @@ def check_numbers(image: smv.SmvFile, given: Collection[str], whole_keys: bool) 
         # quirk Q29 finds the key at the end of a longer one, such as UNIT_DISTANCE=mm
         if names.isdisjoint(given) and image.number(key, whole_keys) == 0.0:
             raise FileFormatError(image.path, f"{key} in its header is read as 0")
+
+
+def _other_case(image: smv.SmvFile, key: str) -> str:
+    """Words that say that a header has a key in lower case; empty if it does not."""
+    match = re.search(rf"\b{key}\s*=", image.text, re.IGNORECASE)
+    return f" in capital letters (-corrected reads {match[0]})" if match else ""
 
 
 def _is_own(image: smv.SmvFile, key: str) -> bool:

@@ -333,8 +333,10 @@ def test_rotations(
 
 
 def test_stills_need_no_axis(tmp_path: Path) -> None:
-    lines = {"Angle_increment": "0.0 deg.", "Oscillation_axis": "CHI"}
+    lines = {"Angle_increment": "0.0 deg.", "Oscillation_axis": "CHI", "Start_angle": "0.0 deg."}
     assert geometry_of(mini(tmp_path, **lines)).remarks == ()
+    lines["Start_angle"] = "90.0 deg."
+    assert "gives no direction" in geometry_of(mini(tmp_path, **lines)).remarks[0]
 
 
 def test_a_backward_rotation_is_rendered(tmp_path: Path) -> None:
