@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 from cupysim.nanobragg.manual import describe, usage, value_names
 from cupysim.nanobragg.option_kinds import GROUPS, Option
 from cupysim.nanobragg.options import OPTIONS
 from cupysim.nanobragg.words import LEGACY_WORDS
+
+WIDTH = 120
+"""Longest line of text on the page."""
+
+INTRODUCTION = (
+    "cupysim recognises options as nanoBragg does: most options may be longer (`-wavelength`) or "
+    "start with two dashes. If an option is given twice, the last one counts. The unit of an "
+    "option "
+    "follows its help text in parentheses. With `-corrected`, another unit of the same kind may be "
+    "part of the name: `-distance_m 0.1`, `-pix0_vector_mm 20 -1.6 1.6`, `-phi_rad 0.1`. An option "
+    "without its value, a value that is not a number, and an unknown option are errors (exit "
+    "status "
+    "9). The [glossary](glossary.md) explains the terms, and [conventions](conventions.md) the "
+    "laboratory frames and beam centres."
+)
+"""First paragraph of the page."""
+
+IGNORED = (
+    "nanoBragg's documentation lists these words, but nanoBragg ignores them. cupysim also ignores "
+    "them, with a warning."
+)
+"""Paragraph about words that have no effect."""
 
 OPTIONS_PAGE = Path(__file__).parent.parent / "docs" / "options.md"
 
@@ -23,12 +46,7 @@ def options_page() -> str:
         usage(),
         "```",
         "",
-        "Options are recognised as nanoBragg recognises them: most may be lengthened",
-        "(`-wavelength`) or start with two dashes. If an option is given twice, the last one",
-        "counts. The unit of an option follows its help text in parentheses. With `-corrected`,",
-        "another unit of the same kind may be part of the name: `-distance_m 0.1`,",
-        "`-pix0_vector_mm 20 -1.6 1.6`, `-phi_rad 0.1`. An option without its value, a value that",
-        "is not a number, and an unknown option are errors (exit status 9).",
+        *textwrap.wrap(INTRODUCTION, WIDTH),
     ]
     for group in GROUPS:
         options = [option for option in OPTIONS if option.group == group]
@@ -39,8 +57,7 @@ def options_page() -> str:
         "",
         "## Ignored words",
         "",
-        "nanoBragg's documentation lists these words, but nanoBragg ignores them. cupysim ignores",
-        "them with a warning.",
+        *textwrap.wrap(IGNORED, WIDTH),
         "",
         "| word | instead |",
         "|---|---|",

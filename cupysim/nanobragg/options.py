@@ -67,13 +67,13 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         ("-cell",), CRYSTAL,
-        "Unit cell. Lengths that are left out equal a; angles that are left out are 90. With -mat, "
-        "the matrix gives directions and this option gives lengths.",
+        "Unit cell. Edges that are not given equal a; angles that are not given are 90. With -mat, "
+        "the matrix gives the directions of the axes, and this option gives their lengths.",
         Kind.FLOAT, 6, ANGSTROM_CELL, ("cell",), metavar="A [B C [AL BE GA]]",
     ),
     Option(
         ("-misset",), CRYSTAL,
-        "Rotate the crystal about the lab axes x, y, z; or 'random' for a random orientation.",
+        "Rotate the crystal about the lab axes x, y, z; 'random': a random orientation.",
         Kind.FLOAT, 3, DEGREE, ("misset",), metavar="X Y Z | random",
     ),
     number(
@@ -101,32 +101,38 @@ OPTIONS: tuple[Option, ...] = (
             "close_x", sets=_SAMPLE_PIVOT),
     number("-Yclose", DETECTOR, "Y of the point of normal incidence (CUSTOM convention only).", MM,
             "close_y", sets=_SAMPLE_PIVOT),
-    number("-ORGX", DETECTOR, "XDS beam centre X (XDS, DIALS and CUSTOM conventions).", PIXEL,
+    number("-ORGX", DETECTOR, "ORGX of XDS (in the XDS, DIALS and CUSTOM conventions).", PIXEL,
             "origin_x", sets=_SAMPLE_PIVOT),
-    number("-ORGY", DETECTOR, "XDS beam centre Y (XDS, DIALS and CUSTOM conventions).", PIXEL,
+    number("-ORGY", DETECTOR, "ORGY of XDS (in the XDS, DIALS and CUSTOM conventions).", PIXEL,
             "origin_y", sets=_SAMPLE_PIVOT),
     Option(
         ("-pivot",), DETECTOR,
-        "Point about which the detector turns: 'sample' or 'beam' (CUSTOM convention only).",
+        "Point about which the detector turns, 'sample' or 'beam'. It acts in the CUSTOM "
+        "convention only; with -corrected, in every convention.",
         Kind.TEXT, 1, NONE, ("pivot",), "beam", metavar="sample|beam",
     ),
-    flag("-mosflm", DETECTOR, "MOSFLM's beam centre (the default).",
+    flag("-mosflm", DETECTOR, "MOSFLM convention (the default): sets the laboratory frame, the "
+          "meaning of the beam centre, and the pivot (beam).",
           {"convention": "mosflm", "pivot": "beam"}),
-    flag("-xds", DETECTOR, "XDS' beam centre.", {"convention": "xds", "pivot": "sample"}),
-    flag("-adxv", DETECTOR, "ADXV's beam centre.", {"convention": "adxv", "pivot": "beam"}),
-    flag("-denzo", DETECTOR, "DENZO's beam centre.", {"convention": "denzo", "pivot": "beam"}),
-    flag("-dials", DETECTOR, "DIALS' beam centre.", {"convention": "dials", "pivot": "beam"}),
+    flag("-xds", DETECTOR, "XDS convention: sets the laboratory frame, the meaning of the beam "
+          "centre, and the pivot (sample).", {"convention": "xds", "pivot": "sample"}),
+    flag("-adxv", DETECTOR, "ADXV convention: sets the laboratory frame, the meaning of the beam "
+          "centre, and the pivot (beam).", {"convention": "adxv", "pivot": "beam"}),
+    flag("-denzo", DETECTOR, "DENZO convention: sets the laboratory frame, the meaning of the beam "
+          "centre, and the pivot (beam).", {"convention": "denzo", "pivot": "beam"}),
+    flag("-dials", DETECTOR, "DIALS convention: sets the laboratory frame, the meaning of the beam "
+          "centre, and the pivot (sample).", {"convention": "dials", "pivot": "beam"}),
     vector("-fdet_vector", "Direction of the fast axis.", "fast_vector"),
     vector("-sdet_vector", "Direction of the slow axis.", "slow_vector"),
     vector("-odet_vector", "Direction of the detector normal.", "normal_vector"),
     vector("-beam_vector", "Direction of the beam.", "beam_vector"),
     vector("-polar_vector", "Direction of the electric field.", "polar_vector"),
     vector("-spindle_axis", "Axis of the crystal's rotation.", "spindle_axis"),
-    vector("-twotheta_axis",
-            "Axis of the two-theta swing. Also sets -twotheta to its first number.",
-            "twotheta_axis"),
-    vector("-pix0_vector", "Only switches to the CUSTOM convention. With -corrected: the first "
-            "pixel's outer corner, and no switch.", "pix0_vector", METRE, free_unit=True),
+    vector("-twotheta_axis", "Axis of the two-theta swing. Also sets -twotheta to its first "
+            "number; with -corrected, it does not.", "twotheta_axis"),
+    vector("-pix0_vector", "Only selects the CUSTOM convention. With -corrected, it gives the "
+            "outer corner of the first pixel, and the convention stays.", "pix0_vector", METRE,
+            free_unit=True),
     number("-distance", DETECTOR, "Distance along the beam.", MM, "distance", "100",
             sets=_BEAM_PIVOT, limit="not zero"),
     number("-close_distance", DETECTOR,
@@ -134,7 +140,7 @@ OPTIONS: tuple[Option, ...] = (
             "close_distance", sets=_SAMPLE_PIVOT, limit="not zero"),
     Option(
         ("-detector_abs",), DETECTOR,
-        "Attenuation depth of the sensor; 'inf' or 0 for a sensor without thickness.",
+        "Attenuation depth of the sensor; 'inf' or 0 means a sensor without thickness.",
         Kind.FLOAT, 1, MICRON, ("attenuation",), extensions=("-detector_absorb",),
         metavar="DEPTH|inf",
     ),
@@ -163,11 +169,12 @@ OPTIONS: tuple[Option, ...] = (
     integer("-detpixels_s -detpixels_y", DETECTOR, "Pixels along the slow axis.", "n_slow", "0",
              limit="not negative"),
     flag("-curved_det", DETECTOR,
-          "All pixels at the same distance. Ignored if it is the last argument.",
+          "All pixels at the same distance. Ignored if it is the last argument, and the image is "
+          "mirrored; both are right with -corrected.",
           {"curved": True}, extensions=("-curved_detector",)),
     number("-pixel", DETECTOR, "Pixel size.", MM, "pixel", "0.1", extensions=("-pixel_size",),
             limit="positive"),
-    flag("-point_pixel", DETECTOR, "Inverse-square law in place of the pixel's solid angle.",
+    flag("-point_pixel", DETECTOR, "Solid angle by the inverse-square law, without obliquity.",
           {"point_pixel": True}),
     number("-polar", BEAM, "Kahn polarization factor, from -1 to 1.", NONE, "polarization", "0",
             sets={"polarized": True}, match=Match.LENGTH),
@@ -190,8 +197,8 @@ OPTIONS: tuple[Option, ...] = (
             extensions=("-wavelength",), limit="positive"),
     number("-energy", BEAM, "Photon energy, in place of -lambda.", ELECTRONVOLT, "wavelength",
             limit="positive"),
-    number("-fluence", BEAM, "Photons per area; the default cancels r_e^2.", PER_AREA, "fluence",
-            "125932015286227086360700780544", limit="not negative"),
+    number("-fluence", BEAM, "Photons per area; by default, r_e^2 fluence is 1.", PER_AREA,
+            "fluence", "125932015286227086360700780544", limit="not negative"),
     number("-flux", BEAM, "Photons per second; with -exposure and -beamsize overrules -fluence.",
             PER_SECOND, "flux", "0", limit="not negative"),
     number("-exposure", BEAM, "Exposure time.", SECOND, "exposure", "1"),
@@ -255,13 +262,13 @@ OPTIONS: tuple[Option, ...] = (
         "minus the solvent that it displaces.",
         Kind.TEXT, 1, NONE, ("f000",), match=Match.EXACT, metavar="F|contrast", is_new=True,
     ),
-    new_number("-k_sol", "Electron density of -pdb's bulk solvent; 0 for none.",
+    new_number("-k_sol", "Electron density of -pdb's bulk solvent; 0 means no solvent.",
                 ELECTRON_DENSITY, "k_sol", "0.35"),
     new_number("-b_sol", "B factor that smooths the bulk solvent.", B_FACTOR, "b_sol", "46"),
-    number("-default_F", CRYSTAL, "Structure factor of reflections that are not in the file.",
+    number("-default_F", CRYSTAL, "Structure factor of all reflections that are not in the table.",
             ELECTRON, "default_F", "0"),
-    path("-dump", CRYSTAL,
-          "Binary table of structure factors: written with -hkl, read without it.",
+    path("-dump", CRYSTAL, "Binary table of structure factors: written with -hkl, read without "
+          "-hkl and -pdb.",
           "dump_file", "Fdump.bin", extensions=("-dumpfile",)),
     path("-img", INPUT, "Read detector, wavelength and rotation from this image: SMV, CBF or "
           "NXmx HDF5.", "image_file", extensions=("-imgfile",)),
@@ -272,15 +279,15 @@ OPTIONS: tuple[Option, ...] = (
         limit="not negative", is_new=True,
     ),
     path("-mask", INPUT, "Render only pixels that are not zero in this image, or not masked in "
-          "this HDF5 file. Its header is used too.", "mask_file", extensions=("-maskfile",)),
+          "this HDF5 file. The file's header is used too.", "mask_file", extensions=("-maskfile",)),
     new_path("-expt", INPUT, "Read beam, detector, rotation and crystal from this DIALS "
               "experiment list.", "experiment_file"),
     path("-stolout", INPUT, "Read but not used.", "stol_output", no_effect=True),
     path("-stol", INPUT, "Amorphous scattering F against sin(theta)/lambda; read but not used.",
           "stol_file", match=Match.LENGTH, no_effect=True),
-    path("-4stol", INPUT, "The same against 4 sin(theta)/lambda; read but not used.", "stol_file",
+    path("-4stol", INPUT, "F against 4 sin(theta)/lambda; read but not used.", "stol_file",
           match=Match.LENGTH, no_effect=True),
-    path("-Q", INPUT, "The same against Q; read but not used.", "stol_file", match=Match.LENGTH,
+    path("-Q", INPUT, "F against Q; read but not used.", "stol_file", match=Match.LENGTH,
           no_effect=True),
     path("-sourcefile", BEAM,
           "Sources: lines of x y z (m, from the sample), weight, wavelength (m).",
@@ -316,15 +323,15 @@ OPTIONS: tuple[Option, ...] = (
     flag("-noprogress", OUTPUT, "No progress reports.", {"progress": False}),
     flag("-progress", OUTPUT, "Progress reports (the default).", {"progress": True}),
     flag("-interpolate", CRYSTAL,
-          "Interpolate structure factors; by default with at most 2 cells along an axis.",
-          {"interpolate": True}),
+          "Interpolate structure factors: the default if there is a table and the crystal has 1 or "
+          "2 cells along any axis.", {"interpolate": True}),
     flag("-nointerpolate", CRYSTAL, "Use the nearest structure factor.", {"interpolate": False}),
     flag("-round_xtal", CRYSTAL, "Ellipsoidal crystal.", {"shape": "round"}),
     flag("-square_xtal", CRYSTAL, "Parallelepiped crystal (the default).", {"shape": "square"}),
     flag("-gauss_xtal", CRYSTAL, "Gaussian spots.", {"shape": "gauss"}),
-    flag("-binary_spots -tophat_spots", CRYSTAL, "Flat spots.", {"shape": "tophat"}),
-    number("-fudge", CRYSTAL, "Scale of the squared spot radius of the round, gauss and tophat "
-            "shapes.", NONE, "fudge", "1"),
+    flag("-binary_spots -tophat_spots", CRYSTAL, "Top-hat spots.", {"shape": "tophat"}),
+    number("-fudge", CRYSTAL, "Factor of the squared distance from a reflection (round, gauss and "
+            "tophat shapes). A larger factor makes smaller spots.", NONE, "fudge", "1"),
     Option(
         ("-printout_pixel",), OUTPUT, "Print only this pixel; switches -printout on.",
         Kind.INTEGER, 2, NONE, ("printout_pixel",), metavar="FAST SLOW",
@@ -335,7 +342,7 @@ OPTIONS: tuple[Option, ...] = (
              kind=Kind.SEED),
     integer("-misset_seed", CRYSTAL,
              "Seed of a random orientation; the clock if not given. Put it before -misset random. "
-             "If three more arguments follow, it is also read as -misset.",
+             "Without -corrected, it is also read as -misset if three more arguments follow it.",
              "misset_seed", kind=Kind.SEED),
     number("-water", CRYSTAL, "Add the scattering of a cube of water with this edge.",
             MICRON_WATER, "water", "0", limit="not negative"),
@@ -344,7 +351,7 @@ OPTIONS: tuple[Option, ...] = (
     choice("-backend", "What computes the image: cuda on GPUs, host on the processor's cores, "
             "numpy without compiled code, auto the first of these that works.",
             "backend", ("auto", "cuda", "host", "numpy"), "auto"),
-    choice("-precision", "double: within 1e-6 of each pixel of nanoBragg's image; mixed: within "
+    choice("-precision", "double: each pixel within 1e-6 of nanoBragg's; mixed: each pixel within "
             "1e-6 of the image's maximum, and faster.",
             "precision", ("double", "mixed"), "double"),
     Option(
@@ -354,7 +361,7 @@ OPTIONS: tuple[Option, ...] = (
         Kind.TEXT, 1, NONE, ("quirks",), match=Match.EXACT, metavar="[all | Q3,Q5,...]",
         is_new=True,
     ),
-    integer("-threads", COMPUTING, "Threads of the host backend; one for each core if not given.",
+    integer("-threads", COMPUTING, "Threads of the host backend; by default, one for each core.",
              "threads", match=Match.EXACT, limit="positive", is_new=True),
     Option(
         ("-device",), COMPUTING,
