@@ -38,10 +38,10 @@ BASE = (
 
 
 INTRODUCTION = (
-    "Each row changes one parameter and keeps the others. The images show expected photons on a "
-    "square-root scale; darker is more. Unless a row says otherwise, each image has its own grey "
-    "scale. `python scripts/make_gallery.py` makes them with these options, those of the row, and "
-    "those above each image:"
+    "Each row of images changes one parameter and keeps the others. The images show expected "
+    "photons on a square-root scale; darker pixels have more photons. Unless a row says otherwise, "
+    "each image has its own grey scale. `python scripts/make_gallery.py` makes the images with the "
+    "following options, then those of the row, and then those above the image:"
 )
 """First paragraph of the page."""
 
@@ -88,8 +88,9 @@ class Row:
 
 ROWS = (
     Row(
-        "cells", "Number of unit cells", "Spots become narrower and brighter. Between them are "
-        "fringes. A spot's width is the distance between spots divided by the number of cells.",
+        "cells", "Number of unit cells", "With more cells, spots become narrower and brighter. "
+        "Between the spots are fringes (subsidiary maxima). A spot's width is the distance between "
+        "spots divided by the number of cells.",
         ("-N 3", "-N 6", "-N 12", "-N 24"), "Crystal(n_cells=)",
     ),
     Row(
@@ -99,14 +100,15 @@ ROWS = (
         'Crystal(shape="square")`, `"round"`, `"gauss"`, `"tophat"', "-N 5 -mosaic 0 -mosaic_dom 1",
     ),
     Row(
-        "mosaic", "Mosaicity", "Spots become arcs around the beam centre, and more reflections "
-        "touch the Ewald sphere.",
+        "mosaic", "Mosaicity", "With a larger mosaic spread, spots become arcs around the beam "
+        "centre, and more reflections touch the Ewald sphere.",
         ("-mosaic 0 -mosaic_dom 1", "-mosaic 1 -mosaic_dom 200", "-mosaic 4 -mosaic_dom 1000",
          "-mosaic 16 -mosaic_dom 4000"), "Crystal(mosaicity=Mosaicity.from_degrees(1, 200))",
     ),
     Row(
         "misset", "Orientation", "The crystal turns about the laboratory's z axis, the last of the "
-        "three missetting angles. Other reflections meet the Ewald sphere, and the lunes move.",
+        "three missetting angles. Other reflections meet the Ewald sphere, and the lunes "
+        "(crescents of spots) move.",
         tuple(f"-misset 12 25 {angle}" for angle in (8, 10, 12, 14)), "Crystal.with_misset",
     ),
     Row(
@@ -115,51 +117,53 @@ ROWS = (
         ("-lambda 2", "-lambda 1.5", "-lambda 1", "-lambda 0.7"), "Beam(wavelength=)",
     ),
     Row(
-        "dispersion", "Bandwidth", "Spots become streaks along the radius, and more reflections "
-        "are there at once.",
+        "dispersion", "Bandwidth", "With a larger bandwidth, spots become streaks along the "
+        "radius, and more reflections appear in one image.",
         ("", "-dispersion 1 -dispsteps 10", "-dispersion 5 -dispsteps 30",
          "-dispersion 20 -dispsteps 80"),
         "Beam(dispersion=Sweep.across(0.05, 30))",
     ),
     Row(
-        "divergence", "Divergence", "Spots become as wide as the range of directions of the beam.",
+        "divergence", "Divergence", "With a larger divergence, spots become as wide as the range "
+        "of directions of the beam.",
         ("", *(f"-divergence {mrad} -hdivsteps {steps} -vdivsteps {steps}"
                for mrad, steps in ((5, 5), (20, 11), (50, 21)))),
         "Beam(horizontal=Sweep.across(0.02, 11), vertical=Sweep.across(0.02, 11))",
     ),
     Row(
         "oscillation", "Rotation", "The crystal turns about the spindle (z) during the exposure, "
-        "and more reflections pass the Ewald sphere.",
+        "and more reflections pass through the Ewald sphere.",
         ("", "-osc 2 -phisteps 20", "-osc 8 -phisteps 60", "-osc 30 -phisteps 200"),
         "Scan.from_degrees",
     ),
     Row(
-        "distance", "Distance", "Spots spread out; the detector's corner has a lower resolution.",
+        "distance", "Distance", "At a larger distance, spots are farther apart, and the detector "
+        "covers only low resolution.",
         ("-distance 50", "-distance 100", "-distance 200", "-distance 400"), "Detector(distance=)",
     ),
     Row(
-        "tilt", "Tilt of the detector", "Rotation about the laboratory's z axis: the side that is "
-        "farther away sees wider distances between spots.",
+        "tilt", "Tilt of the detector", "The detector turns about the laboratory's z axis. On the "
+        "side that is farther away, spots are farther apart.",
         tuple(f"-detector_rotz {angle}" for angle in (0, 15, 30, 45)),
         "DetectorAngles.from_degrees",
     ),
     Row(
-        "polarization", "Polarization", "Kahn factors -1, 0 and 1, with domains of all "
-        "orientations. Along the electric field, scattering is weaker by a factor of cos² 2θ, "
-        "which is about 0.3 at the edges. With a Kahn factor of 1, the field is along z, which "
-        "is horizontal here.",
+        "polarization", "Polarization", "The Kahn factors are -1, 0 and 1, and the domains "
+        "have all orientations. In the direction of the electric field, scattering is weaker by a "
+        "factor of cos² 2θ, about 0.3 at the edges. With a Kahn factor of 1, the field is along z, "
+        "which is horizontal here.",
         tuple(f"-polar {factor}" for factor in (-1, 0, 1)), "Beam(polarization=)",
         "-mosaic 180 -mosaic_dom 2000 -distance 30 -N 2",
     ),
     Row(
-        "water", "Water", "The background of cubes of water with edges of 0 to 0.06 µm. All images "
-        "have the grey scale of the first.",
+        "water", "Water", "The images have the background of cubes of water with edges of 0 to "
+        "0.06 µm. All of them have the grey scale of the first.",
         tuple(f"-water {size}" for size in (0, 0.02, 0.04, 0.06)),
         "Experiment(water=Water(0.02e-6))", "-nopolar", one_scale=True,
     ),
     Row(
-        "noise", "Fluence and noise", "Counted photons. At the lowest fluence, most pixels "
-        "count none.",
+        "noise", "Fluence and noise", "The images show counted photons. At the lowest fluence, "
+        "most pixels count no photon.",
         tuple(f"-fluence {fluence}" for fluence in ("1e25", "1e26", "1e27", "1e28")),
         "image.counts", seed=1,
     ),
