@@ -175,8 +175,8 @@ def fit(
         Pixels to fit. Pixels next to the direct beam are never used. By default all pixels with
         finite counts.
     target : str, optional
-        "poisson": likelihood of the counts. "squares": squared differences, weighted by the
-        counts.
+        "poisson": likelihood of the counts. "squares": squared differences, divided by their
+        variances.
     within : mapping of str to float, optional
         Largest change of each parameter from its start, in the units of `Refined`.
     search : float, optional

@@ -79,7 +79,8 @@ class Rendering:
     dmin : float
         Resolution limit (m): nothing scatters at finer resolution. 0 for no limit.
     interpolate : bool, optional
-        Interpolate structure factors. By default only for small crystals.
+        Interpolate structure factors. By default only if there is a table, and the crystal has
+        one or two cells along any axis.
 
     Raises
     ------
