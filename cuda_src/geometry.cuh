@@ -94,24 +94,30 @@ CUPYSIM_FUNCTION void rotate_axis(double v[3], const double axis[3], double angl
     v[2] = z;
 }
 
-// The curved detector: a point on the beam is rotated about two axes. The angles are coordinates on the
-// flat panel divided by the radius.
-CUPYSIM_FUNCTION void bend(const Launch& launch, PixelBlock& pixels) {
-    const double radius = launch.bend_radius;
-    for (int i = 0; i < LANES; ++i) {
-        double v[3] = {launch.bend_centre[0], launch.bend_centre[1], launch.bend_centre[2]};
-        for (int n = 0; n < 2; ++n) {
-            const double* measure = launch.bend_measures + 3 * n;
-            const double way = measure[0] * pixels.x[i] + measure[1] * pixels.y[i] + measure[2] * pixels.z[i];
-            rotate_axis(v, launch.bend_axes + 3 * n, (way - launch.bend_offsets[n]) / radius);
-        }
-        pixels.x[i] = v[0];
-        pixels.y[i] = v[1];
-        pixels.z[i] = v[2];
-    }
+// A point of the flat panel (m), f fast + s slow + depth normal + origin.
+CUPYSIM_FUNCTION void panel_point(const Launch& launch, double f, double s, double depth, double& x, double& y,
+                                  double& z) {
+    x = f * launch.fast[0] + s * launch.slow[0] + depth * launch.normal[0] + launch.origin[0];
+    y = f * launch.fast[1] + s * launch.slow[1] + depth * launch.normal[1] + launch.origin[1];
+    z = f * launch.fast[2] + s * launch.slow[2] + depth * launch.normal[2] + launch.origin[2];
 }
 
-// Positions of the ray's sub-pixels, f fast + s slow + depth normal + origin, as unit vectors and lengths.
+// The curved detector: a point on the beam is rotated about two axes. The angles are coordinates on the
+// flat panel divided by the radius.
+CUPYSIM_FUNCTION void bend(const Launch& launch, double& x, double& y, double& z) {
+    const double radius = launch.bend_radius;
+    double v[3] = {launch.bend_centre[0], launch.bend_centre[1], launch.bend_centre[2]};
+    for (int n = 0; n < 2; ++n) {
+        const double* measure = launch.bend_measures + 3 * n;
+        const double way = measure[0] * x + measure[1] * y + measure[2] * z;
+        rotate_axis(v, launch.bend_axes + 3 * n, (way - launch.bend_offsets[n]) / radius);
+    }
+    x = v[0];
+    y = v[1];
+    z = v[2];
+}
+
+// Positions of the ray's sub-pixels, as unit vectors and lengths.
 CUPYSIM_FUNCTION void pixel_position(const Launch& launch, PixelBlock& pixels, const Ray& ray) {
     const double oversample = static_cast<double>(launch.oversample);
     const double size = launch.pixel_size / oversample;
@@ -120,11 +126,11 @@ CUPYSIM_FUNCTION void pixel_position(const Launch& launch, PixelBlock& pixels, c
     FOR_LANES(i) {
         const double f = sub_pixel_position(pixels.fast[i], oversample, sub_fast, size);
         const double s = sub_pixel_position(pixels.slow[i], oversample, sub_slow, size);
-        pixels.x[i] = f * launch.fast[0] + s * launch.slow[0] + depth * launch.normal[0] + launch.origin[0];
-        pixels.y[i] = f * launch.fast[1] + s * launch.slow[1] + depth * launch.normal[1] + launch.origin[1];
-        pixels.z[i] = f * launch.fast[2] + s * launch.slow[2] + depth * launch.normal[2] + launch.origin[2];
+        panel_point(launch, f, s, depth, pixels.x[i], pixels.y[i], pixels.z[i]);
     }
-    if (launch.is_curved) bend(launch, pixels);
+    if (launch.is_curved) {
+        for (int i = 0; i < LANES; ++i) bend(launch, pixels.x[i], pixels.y[i], pixels.z[i]);
+    }
     FOR_LANES(i) {
         const double x = pixels.x[i], y = pixels.y[i], z = pixels.z[i];
         const double length = square_root(x * x + y * y + z * z);

@@ -1,6 +1,7 @@
 // Entry points on a CPU, for ctypes. OpenMP threads share the blocks of pixels.
 #include <type_traits>
 
+#include "culled_block.cuh"
 #include "factor_entries.cuh"
 #include "gradient.cuh"
 #include "search.cuh"
@@ -57,6 +58,26 @@ Block choose_render(int precision, int shape, int factors, bool running) {
                 // floats lose too many digits in interpolation
                 using Policy = std::conditional_t<FACTORS == TRICUBIC, Double, decltype(policy)>;
                 block = running ? render<Policy, SHAPE, FACTORS, true> : render<Policy, SHAPE, FACTORS, false>;
+            });
+        });
+    });
+    return block;
+}
+
+template <class Policy, Shape shape, Factors factors>
+void render_culled(const Launch& launch, Int first) {
+    render_tile<Policy, shape, factors>(launch, first);
+}
+
+Block choose_culled(int precision, int shape, int factors) {
+    Block block = nullptr;
+    with_policy(precision, [&](auto policy) {
+        with_shape(shape, [&](auto shape) {
+            with_factors(factors, [&](auto factors) {
+                constexpr Factors FACTORS = decltype(factors)::value;
+                // floats lose too many digits in interpolation
+                using Policy = std::conditional_t<FACTORS == TRICUBIC, Double, decltype(policy)>;
+                block = render_culled<Policy, decltype(shape)::value, FACTORS>;
             });
         });
     });
@@ -135,6 +156,11 @@ long long cupysim_crystal_size() { return sizeof(Crystal); }
 int cupysim_render(const Launch* launches, int n_launches, int precision, int shape, int factors, int running,
                    int threads) {
     return run(choose_render(precision, shape, factors, running != 0), launches, n_launches, threads);
+}
+
+// Renders tiles within a tolerance. Each launch has 64 places for a tile.
+int cupysim_render_culled(const Launch* launches, int n_launches, int precision, int shape, int factors, int threads) {
+    return run(choose_culled(precision, shape, factors), launches, n_launches, threads);
 }
 
 // Computes derivatives with respect to parameters, or lists of derivatives with respect to structure factors.

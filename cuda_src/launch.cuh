@@ -26,6 +26,20 @@ struct Crystal {
     // Rows of the matrix that measures distances for Gaussian and top-hat spots: a*, b*, c* (1/Angstrom)
     // times Na Nb Nc / sqrt(0.63) (quirk Q6), or the diagonal Na, Nb, Nc divided by sqrt(0.63).
     double spot_axes[9];
+    // lower bounds of the squared distance y (without fudge) for offsets of at least h, k, l: the sum of
+    // distance_sum h^2, ..., and each of distance_each h^2, ...
+    double distance_sum[3];
+    double distance_each[3];
+};
+
+// Neighbouring orientations of one crystal, which a render within a tolerance tests together.
+struct OrientationGroup {
+    Int first;
+    Int count;
+    Int crystal;
+    double reference[9];  // rows a, b, c (m) of one of them
+    double lengths[3];  // largest |a|, |b|, |c|
+    double spreads[3];  // largest distance of a, b, c from the reference
 };
 
 struct Launch {
@@ -130,6 +144,22 @@ struct Launch {
     Int has_background;
     double photons_per_squared_electron;
     double n_steps;
+
+    // a render within a tolerance (photons): numbers of tiles and the bits of their pixels; groups of
+    // orientations, whose matrices follow each other element by element; the largest factors of blocks of
+    // the table; the number of terms computed for each tile
+    double tolerance;
+    double kahn;
+    const Int* tiles;
+    const Int* tile_lanes;
+    Int tiles_across;
+    const OrientationGroup* orientation_groups;
+    Int n_orientation_groups;
+    const float* compact_matrices;
+    Int compact_stride;
+    const float* block_maxima;
+    Int blocks_of_channel;
+    Int* computed_terms;
 };
 
 }  // namespace cupysim

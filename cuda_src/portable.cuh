@@ -7,14 +7,17 @@
 
 #ifdef __CUDACC__
 #define CUPYSIM_FUNCTION __device__ __forceinline__
-#define FOR_LANES(i) for (int i = 0; i < LANES; ++i)
+#define FOR_SOME_LANES(i, n) for (int i = 0; i < (n); ++i)
 #else
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #define CUPYSIM_FUNCTION inline __attribute__((always_inline))
-#define FOR_LANES(i) _Pragma("omp simd") for (int i = 0; i < LANES; ++i)
+// for large functions that are called seldom: compilation takes less time
+#define CUPYSIM_OUTLINE inline __attribute__((noinline))
+#define FOR_SOME_LANES(i, n) _Pragma("omp simd") for (int i = 0; i < (n); ++i)
 #endif
+#define FOR_LANES(i) FOR_SOME_LANES(i, LANES)
 
 namespace cupysim {
 

@@ -67,16 +67,21 @@ CUPYSIM_FUNCTION double sum_of_lanes(const double values[LANES], int n) {
     return sums[0];
 }
 
-// Writes the photons, and the sum of the solid angles.
-CUPYSIM_FUNCTION void store_photons(const Launch& launch, const PixelBlock& pixels, Int first) {
+// The photons of a block, from its sums.
+CUPYSIM_FUNCTION void photons_of(const Launch& launch, const PixelBlock& pixels, float photons[LANES]) {
     const double scale = launch.photons_per_squared_electron, n_steps = launch.n_steps;
     const UsedFactors once = used_as(launch, ONCE);
-    float photons[LANES];
     FOR_LANES(i) {
         const double value = times_factors(once, pixels, i, scale * pixels.total[i] / n_steps);
         // added to the empty image, so that -0 becomes 0
         photons[i] = static_cast<float>(0.0 + value);
     }
+}
+
+// Writes the photons, and the sum of the solid angles.
+CUPYSIM_FUNCTION void store_photons(const Launch& launch, const PixelBlock& pixels, Int first) {
+    float photons[LANES];
+    photons_of(launch, pixels, photons);
     const int n = lanes_in_use(launch, first);
     float* image = launch.image - launch.image_first;
     for (int i = 0; i < LANES; ++i) {
@@ -115,13 +120,12 @@ CUPYSIM_FUNCTION void aim_at(const Launch& launch, PixelBlock& pixels, const Ray
     if (!launch.absorbs_all || launch.capture_use != ONCE) keep_capture(launch, pixels, ray.layer);
 }
 
-// Computes the values of a ray that its orientations have in common. Returns whether any pixel is within the
-// resolution limit.
+// Computes the values of a ray that its orientations have in common, after `aim_at`. Returns whether any pixel
+// is within the resolution limit.
 template <class Policy>
-CUPYSIM_FUNCTION bool prepare_ray(const Launch& launch, PixelBlock& pixels, const Ray& ray, bool is_first,
-                                  RayConstants<Policy>& constants) {
-    aim_at(launch, pixels, ray, is_first);
-    const Source& source = launch.sources[ray.source];
+CUPYSIM_FUNCTION bool prepare_source(const Launch& launch, PixelBlock& pixels, Int number,
+                                     RayConstants<Policy>& constants) {
+    const Source& source = launch.sources[number];
     Scattering<Double> q;
     scattering_vector(pixels, source, q);
     const bool is_reached = within_resolution(launch, q, constants.active);
@@ -133,6 +137,14 @@ CUPYSIM_FUNCTION bool prepare_ray(const Launch& launch, PixelBlock& pixels, cons
     constants.constant_factor = static_cast<typename Policy::Real>(launch.constant_factor);
     constants.grid = static_cast<typename Policy::Real>(launch.grid);
     return true;
+}
+
+// Aims at a ray and prepares its source.
+template <class Policy>
+CUPYSIM_FUNCTION bool prepare_ray(const Launch& launch, PixelBlock& pixels, const Ray& ray, bool is_first,
+                                  RayConstants<Policy>& constants) {
+    aim_at(launch, pixels, ray, is_first);
+    return prepare_source(launch, pixels, ray.source, constants);
 }
 
 // Offsets of a block of pixels from their nearest reflections.
@@ -149,13 +161,13 @@ struct Offsets {
 };
 
 // Bodies of the loops over lanes are functions of their own: compilers do not vectorise loops with
-// temporary structs.
+// temporary structs. The lanes are those of a ray from `begin` on.
 
 // Offsets and F of a lane.
 template <class Policy, Factors factors>
-CUPYSIM_FUNCTION void factor_of_lane(const RayConstants<Policy>& ray, const typename Policy::Element* matrix, int i,
-                                     Offsets<Policy>& offsets, typename Policy::Real cell[LANES]) {
-    const auto indices = miller_indices(ray.q, i, matrix, ray.grid);
+CUPYSIM_FUNCTION void factor_of_lane(const RayConstants<Policy>& ray, const typename Policy::Element* matrix, int begin,
+                                     int i, Offsets<Policy>& offsets, typename Policy::Real cell[LANES]) {
+    const auto indices = miller_indices(ray.q, begin + i, matrix, ray.grid);
     offsets.set(i, offsets_of(indices));
     cell[i] = structure_factor<factors, false>(ray.table, ray.constant_factor, indices).value;
 }
@@ -164,8 +176,8 @@ CUPYSIM_FUNCTION void factor_of_lane(const RayConstants<Policy>& ray, const type
 template <class Policy, Shape shape>
 CUPYSIM_FUNCTION Term<Policy, shape> constant_term(const RayConstants<Policy>& ray,
                                                    const CrystalConstants<Policy>& crystal,
-                                                   const typename Policy::Element* matrix, int i) {
-    return SpotShape<shape>::squared(crystal, offsets_of(miller_indices(ray.q, i, matrix, ray.grid)));
+                                                   const typename Policy::Element* matrix, int lane) {
+    return SpotShape<shape>::squared(crystal, offsets_of(miller_indices(ray.q, lane, matrix, ray.grid)));
 }
 
 // F_cell^2 F_latt^2 of a lane.
@@ -175,19 +187,60 @@ CUPYSIM_FUNCTION Term<Policy, shape> table_term(const CrystalConstants<Policy>& 
     return times_factor(SpotShape<shape>::squared(crystal, offsets.at(i)), cell[i] * cell[i]);
 }
 
-// Computes offsets and F of all lanes. Returns whether any F is not zero.
-template <class Policy, Factors factors>
+// Computes offsets and F of `width` lanes. Returns whether any F is not zero.
+template <class Policy, Factors factors, int width>
 CUPYSIM_FUNCTION bool structure_factors(const RayConstants<Policy>& ray, const typename Policy::Element* matrix,
-                                        Offsets<Policy>& offsets, typename Policy::Real cell[LANES]) {
+                                        int begin, Offsets<Policy>& offsets, typename Policy::Real cell[LANES]) {
     if constexpr (factors == TRICUBIC) {
         // with 64 table entries for each lane, vectorising gains little
-        for (int i = 0; i < LANES; ++i) factor_of_lane<Policy, factors>(ray, matrix, i, offsets, cell);
+        for (int i = 0; i < width; ++i) factor_of_lane<Policy, factors>(ray, matrix, begin, i, offsets, cell);
     } else {
-        FOR_LANES(i) factor_of_lane<Policy, factors>(ray, matrix, i, offsets, cell);
+        FOR_SOME_LANES(i, width) factor_of_lane<Policy, factors>(ray, matrix, begin, i, offsets, cell);
     }
     typename Policy::Real largest = typename Policy::Real(0);
-    for (int i = 0; i < LANES; ++i) largest = larger(cell[i] * cell[i], largest);
+    for (int i = 0; i < width; ++i) largest = larger(cell[i] * cell[i], largest);
     return largest > typename Policy::Real(0);
+}
+
+// Orientations that follow each other.
+template <class Policy>
+struct Consecutive {
+    const typename Policy::Element* matrices;
+
+    CUPYSIM_FUNCTION const typename Policy::Element* operator[](Int j) const {
+        return matrices + j * Policy::MATRIX_SIZE;
+    }
+};
+
+// Adds the terms of some orientations of one crystal to `sums`, the sums of `width` lanes.
+template <class Policy, Shape shape, Factors factors, int width, class Matrices>
+CUPYSIM_FUNCTION void add_terms(const RayConstants<Policy>& ray, const CrystalConstants<Policy>& crystal,
+                                const Matrices& matrices, Int count, int begin, double sums[]) {
+    for (Int first = 0; first < count; first += Policy::TILE) {
+        const Int last = count - first < Policy::TILE ? count : first + Policy::TILE;
+        Term<Policy, shape> partial[width];
+        FOR_SOME_LANES(i, width) partial[i] = no_term<Term<Policy, shape>>();
+        for (Int j = first; j < last; ++j) {
+            const typename Policy::Element* matrix = matrices[j];
+            if constexpr (factors == CONSTANT) {
+                FOR_SOME_LANES(i, width) {
+                    partial[i] = add_term(partial[i], constant_term<Policy, shape>(ray, crystal, matrix, begin + i));
+                }
+            } else {
+                Offsets<Policy> offsets;
+                typename Policy::Real cell[LANES];
+                if (!structure_factors<Policy, factors, width>(ray, matrix, begin, offsets, cell)) continue;
+                FOR_SOME_LANES(i, width) {
+                    partial[i] = add_term(partial[i], table_term<Policy, shape>(crystal, offsets, cell, i));
+                }
+            }
+        }
+        FOR_SOME_LANES(i, width) {
+            // rays beyond the resolution limit must not add 0 times infinity
+            const double term = in_double(partial[i]) * ray.scale[begin + i];
+            sums[i] += ray.active[begin + i] != 0.0 ? term : 0.0;
+        }
+    }
 }
 
 // Adds the terms of some orientations of one crystal to the pixels' sums.
@@ -195,31 +248,7 @@ template <class Policy, Shape shape, Factors factors>
 CUPYSIM_FUNCTION void accumulate(const Launch&, PixelBlock& pixels, const RayConstants<Policy>& ray,
                                  const CrystalConstants<Policy>& crystal, const typename Policy::Element* matrices,
                                  Int count) {
-    for (Int first = 0; first < count; first += Policy::TILE) {
-        const Int last = count - first < Policy::TILE ? count : first + Policy::TILE;
-        Term<Policy, shape> partial[LANES];
-        FOR_LANES(i) partial[i] = no_term<Term<Policy, shape>>();
-        for (Int j = first; j < last; ++j) {
-            const typename Policy::Element* matrix = matrices + j * Policy::MATRIX_SIZE;
-            if constexpr (factors == CONSTANT) {
-                FOR_LANES(i) {
-                    partial[i] = add_term(partial[i], constant_term<Policy, shape>(ray, crystal, matrix, i));
-                }
-            } else {
-                Offsets<Policy> offsets;
-                typename Policy::Real cell[LANES];
-                if (!structure_factors<Policy, factors>(ray, matrix, offsets, cell)) continue;
-                FOR_LANES(i) {
-                    partial[i] = add_term(partial[i], table_term<Policy, shape>(crystal, offsets, cell, i));
-                }
-            }
-        }
-        FOR_LANES(i) {
-            // rays beyond the resolution limit must not add 0 times infinity
-            const double term = in_double(partial[i]) * ray.scale[i];
-            pixels.total[i] += ray.active[i] != 0.0 ? term : 0.0;
-        }
-    }
+    add_terms<Policy, shape, factors, LANES>(ray, crystal, Consecutive<Policy>{matrices}, count, 0, pixels.total);
 }
 
 // The same, but factors multiply the running sum at each step (quirk Q14).
@@ -232,7 +261,7 @@ CUPYSIM_FUNCTION void accumulate_running(const Launch& launch, PixelBlock& pixel
     for (Int j = 0; j < count; ++j) {
         Offsets<Policy> offsets;
         typename Policy::Real cell[LANES];
-        structure_factors<Policy, factors>(ray, matrices + j * Policy::MATRIX_SIZE, offsets, cell);
+        structure_factors<Policy, factors, LANES>(ray, matrices + j * Policy::MATRIX_SIZE, 0, offsets, cell);
         FOR_LANES(i) {
             const double term = in_double(table_term<Policy, shape>(crystal, offsets, cell, i)) * ray.scale[i];
             const double before = pixels.total[i];

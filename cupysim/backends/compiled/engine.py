@@ -100,3 +100,13 @@ class Engine(Protocol):
         self, launch: np.ndarray, variant: Variant
     ) -> tuple[np.ndarray, np.ndarray]:
         """Number of the first step that leaves the table for each pixel, or -1, and its h, k, l."""
+
+
+class TileEngine(Engine, Protocol):
+    """A device that also renders tiles within a tolerance."""
+
+    def render_tiles(self, launch: np.ndarray, image: Any, variant: Variant) -> tuple[float, int]:
+        """Render tiles into an image.
+
+        Returns the sum of their solid angles (sr), and the number of computed terms.
+        """

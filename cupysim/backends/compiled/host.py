@@ -182,10 +182,11 @@ def prepare(library: ctypes.CDLL) -> ctypes.CDLL:
             raise NoLibraryError("the compiled library is not of this version: a struct differs")
     pointer, number = ctypes.c_void_p, ctypes.c_int
     library.cupysim_render.argtypes = [pointer, *[number] * 6]
+    library.cupysim_render_culled.argtypes = [pointer, *[number] * 5]
     library.cupysim_gradient.argtypes = [pointer, *[number] * 4]
     library.cupysim_find_first_ray.argtypes = [pointer, number]
     library.cupysim_find_interpolation_stop.argtypes = [pointer, number, number]
-    for name in ("render", "gradient", "find_first_ray", "find_interpolation_stop"):
+    for name in ("render", "render_culled", "gradient", "find_first_ray", "find_interpolation_stop"):
         function = getattr(library, f"cupysim_{name}")
         function.restype, function.errcheck = ctypes.c_int, _check_variant
     return library
@@ -298,6 +299,18 @@ class HostEngine:
     def close_batch(self) -> np.ndarray:
         """The sums of the solid angles of the images (sr)."""
         return self._omega.sum(axis=1)
+
+    def render_tiles(self, launch: np.ndarray, image: Any, variant: Variant) -> tuple[float, int]:
+        """Render tiles within a tolerance; see `cupysim.backends.compiled.engine.TileEngine`."""
+        n_tiles = int(launch["n_pixels"]) // self._lanes
+        omega, computed = np.empty(n_tiles), np.empty(n_tiles, dtype=np.int64)
+        launch["image"], launch["omega_sums"] = image.ctypes.data, omega.ctypes.data
+        launch["computed_terms"] = computed.ctypes.data
+        self.library.cupysim_render_culled(
+            launch.ctypes.data, 1, int(variant.precision), shape_number(variant.shape),
+            int(variant.factors), self.threads,
+        )  # fmt: skip
+        return float(omega.sum()), int(computed.sum())
 
     def open_slopes(
         self, launch: np.ndarray, slopes: np.ndarray, _: tuple[int, int], state: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -10,12 +11,14 @@ import numpy as np
 from cupysim.backends.compiled.variants import Precision
 from cupysim.maths.lattice_factor import GAUSS_WIDTH
 from cupysim.maths.polarization import polarization_form
+from cupysim.maths.spot_bounds import distance_factors
 from cupysim.native import sources
+from cupysim.plan.culling import OrientationGroup
 from cupysim.plan.render_plan import RenderPlan
 
 STRUCT = re.compile(r"^struct (\w+) \{$(.*?)^\};$", re.MULTILINE | re.DOTALL)
 MEMBER = re.compile(r"^    ((?:const )?\w+\*?) (\w+)(?:\[(\d+)\])?;", re.MULTILINE)
-KINDS = {"double": np.float64, "Int": np.int64}
+KINDS: dict[str, type] = {"double": np.float64, "Int": np.int64}
 
 
 @cache
@@ -117,6 +120,28 @@ def crystal_records(plan: RenderPlan, shots: slice) -> np.ndarray:
     records = np.empty(counts.shape, dtype=struct_type("Crystal"))
     records["n_cells"] = crystals.n_cells[shots]
     records["spot_axes"] = axes.reshape(*counts.shape, 9)
+    records["distance_sum"], records["distance_each"] = distance_factors(axes)
+    return records
+
+
+def group_records(groups: Sequence[OrientationGroup]) -> np.ndarray:
+    """Groups of orientations as the kernel reads them.
+
+    Parameters
+    ----------
+    groups : sequence of OrientationGroup
+        The groups.
+
+    Returns
+    -------
+    ndarray of ``OrientationGroup``, shape (n,)
+        Their numbers, references, lengths and spreads.
+    """
+    records = np.empty(len(groups), dtype=struct_type("OrientationGroup"))
+    for record, group in zip(records, groups, strict=True):
+        record["first"], record["count"] = group.first, group.count
+        record["crystal"], record["reference"] = group.crystal, group.reference.reshape(9)
+        record["lengths"], record["spreads"] = group.lengths, group.spreads
     return records
 
 

@@ -1,0 +1,101 @@
+// Upper bounds of F_latt^2 from lower bounds of the offsets |h - h0|, |k - k0|, |l - l0| from the nearest
+// reflection. Each bound falls with each offset, so it holds wherever the offsets are larger. The bounds are
+// floats, relative to the height of a spot. `docs/tolerance.md` has the proofs.
+#pragma once
+#include "spot_shapes.cuh"
+
+namespace cupysim {
+
+// Rounding of the bounds in single precision: every bound is multiplied by it.
+constexpr float BOUND_SLACK = 1.0001f;
+
+// Sizes of a crystal for the bounds.
+struct SpotSize {
+    float counts[3];  // Na, Nb, Nc
+    float sum[3], each[3];  // y >= sum of (sum_i offset_i^2), y >= each_i offset_i^2; see `Crystal`
+    float fudge;
+};
+
+CUPYSIM_FUNCTION SpotSize spot_size(const Launch& launch, const Crystal& crystal) {
+    SpotSize size;
+    for (int axis = 0; axis < 3; ++axis) {
+        size.counts[axis] = static_cast<float>(crystal.n_cells[axis]);
+        size.sum[axis] = static_cast<float>(crystal.distance_sum[axis] * launch.fudge);
+        size.each[axis] = static_cast<float>(crystal.distance_each[axis] * launch.fudge);
+    }
+    size.fudge = static_cast<float>(launch.fudge);
+    return size;
+}
+
+// The lower bound of y, the squared distance divided by GAUSS_WIDTH.
+CUPYSIM_FUNCTION float least_distance(const SpotSize& size, float h, float k, float l) {
+    const float hh = h * h, kk = k * k, ll = l * l;
+    const float together = size.sum[0] * hh + size.sum[1] * kk + size.sum[2] * ll;
+    const float alone = larger(size.each[0] * hh, larger(size.each[1] * kk, size.each[2] * ll));
+    return larger(together, alone) * (1.0f / BOUND_SLACK);
+}
+
+// Members of each shape: `height`, the largest F_latt^2, and `relative`, the bound of F_latt^2 / height.
+template <Shape shape>
+struct SpotBound;
+
+CUPYSIM_FUNCTION double squared_volume(const Crystal& crystal) {
+    const double volume = crystal.n_cells[0] * crystal.n_cells[1] * crystal.n_cells[2];
+    return volume * volume;
+}
+
+// The square of N sin(pi x) as a lower bound, at least 1: sin(pi x) >= 3x - 4x^3 for 0 <= x <= 1/2.
+CUPYSIM_FUNCTION float grating_bound(float x, float n) {
+    const float sine = x * (3.0f - 4.0f * x * x) * n;
+    // 1e12, so that the product of three is finite
+    return smaller(larger(sine * sine, 1.0f), 1e12f);
+}
+
+template <>
+struct SpotBound<SQUARE> {
+    static CUPYSIM_FUNCTION double height(const Crystal& crystal) { return squared_volume(crystal); }
+    static CUPYSIM_FUNCTION float relative(const SpotSize& size, float h, float k, float l) {
+        return 1.0f / (grating_bound(h, size.counts[0]) * grating_bound(k, size.counts[1]) *
+                       grating_bound(l, size.counts[2]));
+    }
+};
+
+// S(x)^2 <= min(1, 9 (1 + x^2)/x^6), because sin x - x cos x = sqrt(1 + x^2) sin(x - atan x), and S is a mean
+// of cosines.
+template <>
+struct SpotBound<ROUND> {
+    static CUPYSIM_FUNCTION double height(const Crystal& crystal) {
+        return squared_volume(crystal) * SPHERE_IN_CUBE * SPHERE_IN_CUBE;
+    }
+    static CUPYSIM_FUNCTION float relative(const SpotSize& size, float h, float k, float l) {
+        const float nh = size.counts[0] * h, nk = size.counts[1] * k, nl = size.counts[2] * l;
+        const float z = static_cast<float>(PI * PI) * size.fudge * (nh * nh + nk * nk + nl * nl);
+        const float bounded = smaller(larger(z, 1.0f), 1e12f);
+        return smaller(9.0f * (1.0f + bounded) / (bounded * bounded * bounded), 1.0f);
+    }
+};
+
+template <>
+struct SpotBound<GAUSS> {
+    static CUPYSIM_FUNCTION double height(const Crystal& crystal) { return squared_volume(crystal); }
+    // exp(-2 y) from above: between two powers of two, the chord of 2^x is above the curve, and a linear
+    // function of the bits of a float is this chord
+    static CUPYSIM_FUNCTION float relative(const SpotSize& size, float h, float k, float l) {
+        const float power = smaller(2.885390082f * least_distance(size, h, k, l), 126.0f);
+        const auto bits = static_cast<std::int32_t>((127.0f - power) * 8388608.0f);
+        float bound;
+        std::memcpy(&bound, &bits, sizeof bound);
+        return bound;
+    }
+};
+
+template <>
+struct SpotBound<TOPHAT> {
+    static CUPYSIM_FUNCTION double height(const Crystal& crystal) { return squared_volume(crystal); }
+    static CUPYSIM_FUNCTION float relative(const SpotSize& size, float h, float k, float l) {
+        const float edge = static_cast<float>(TOPHAT_EDGE / GAUSS_WIDTH) * BOUND_SLACK;
+        return least_distance(size, h, k, l) < edge ? 1.0f : 0.0f;
+    }
+};
+
+}  // namespace cupysim

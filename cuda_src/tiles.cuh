@@ -1,0 +1,222 @@
+// Tiles of 8 x 8 pixels, which a render within a tolerance tests as a whole, and the scattering vectors in
+// reach of a tile.
+#pragma once
+#include "render_block.cuh"
+
+namespace cupysim {
+
+constexpr int TILE_EDGE = 8;
+
+// The row and the column of a lane within its tile. Lanes of 4 x 4 and of 2 x 2 pixels follow each other.
+CUPYSIM_FUNCTION int row_of_lane(int lane) { return (lane >> 5 & 1) * 4 + (lane >> 3 & 1) * 2 + (lane >> 1 & 1); }
+CUPYSIM_FUNCTION int column_of_lane(int lane) { return (lane >> 4 & 1) * 4 + (lane >> 2 & 1) * 2 + (lane & 1); }
+
+// A tile: its first row and column on the panel, and the lanes that are pixels to compute, as bits.
+struct Tile {
+    Int row, column;
+    unsigned long long lanes;
+
+    CUPYSIM_FUNCTION bool has(int lane) const { return lanes >> lane & 1; }
+    CUPYSIM_FUNCTION bool is_whole() const { return lanes == ~0ull; }
+};
+
+CUPYSIM_FUNCTION Tile tile_of(const Launch& launch, Int place) {
+    const Int number = launch.tiles[place];
+    return {number / launch.tiles_across * TILE_EDGE, number % launch.tiles_across * TILE_EDGE,
+            static_cast<unsigned long long>(launch.tile_lanes[place])};
+}
+
+// Numbers the pixels of a tile. Lanes that are no pixels of the launch are numbered too.
+CUPYSIM_FUNCTION void number_pixels(const Launch& launch, PixelBlock& pixels, const Tile& tile) {
+    for (int i = 0; i < LANES; ++i) {
+        const Int slow = tile.row + row_of_lane(i), fast = tile.column + column_of_lane(i);
+        pixels.numbers[i] = slow * launch.n_fast + fast;
+        pixels.slow[i] = static_cast<double>(slow);
+        pixels.fast[i] = static_cast<double>(fast);
+    }
+}
+
+// Half the distance between the outermost of n sub-pixels in a row, in pixels.
+CUPYSIM_FUNCTION double half_extent(const Launch& launch, int n_pixels) {
+    return 0.5 * (static_cast<double>(n_pixels) - 1.0 / static_cast<double>(launch.oversample));
+}
+
+// Positions of five points of a layer: the centre, two along the fast axis, and two along the slow axis.
+struct Cross {
+    double x[5], y[5], z[5];  // unit vectors from the sample
+    double airpath[5];  // (m)
+};
+
+// The five points at a distance of `half` pixels around panel coordinates in pixels.
+CUPYSIM_OUTLINE Cross cross_of(const Launch& launch, double fast, double slow, double half, Int layer) {
+    const double size = launch.pixel_size, depth = static_cast<double>(layer) * launch.layer_step;
+    const double along_fast[5] = {0.0, half, -half, 0.0, 0.0}, along_slow[5] = {0.0, 0.0, 0.0, half, -half};
+    Cross cross;
+    for (int i = 0; i < 5; ++i) {
+        const double f = (fast + along_fast[i]) * size, s = (slow + along_slow[i]) * size;
+        panel_point(launch, f, s, depth, cross.x[i], cross.y[i], cross.z[i]);
+        if (launch.is_curved) bend(launch, cross.x[i], cross.y[i], cross.z[i]);
+    }
+    for (int i = 0; i < 5; ++i) {
+        const double x = cross.x[i], y = cross.y[i], z = cross.z[i];
+        const double length = square_root(x * x + y * y + z * z), inverse = 1.0 / length;
+        cross.x[i] = x * inverse;
+        cross.y[i] = y * inverse;
+        cross.z[i] = z * inverse;
+        cross.airpath[i] = length;
+    }
+    return cross;
+}
+
+// Directions d of the sub-pixels of a tile in one layer: d = centre + s u + t v + e, where s and t are pixels
+// along the axes, and |e| <= error.
+struct TileDirections {
+    double centre[3], u[3], v[3];
+    double size_u, size_v;  // |u|, |v|
+    double error;
+    double shortest;  // least distance from the sample (m)
+};
+
+// With `rate` the largest |d''| along a line of the panel (1/m^2) and rho half the tile's diagonal, the
+// remainder of the first-order series is at most rate rho^2/2, and so is the error of u and v together. For a
+// line at distance R, |d''| <= sqrt(4/3)/R^2; for two rotations, the square of the sum of their rates.
+CUPYSIM_OUTLINE TileDirections directions_of(const Launch& launch, const Cross& cross, double half) {
+    TileDirections tile;
+    const double inverse = 1.0 / (2.0 * half);
+    const double centre[3] = {cross.x[0], cross.y[0], cross.z[0]};
+    const double fast[3] = {cross.x[1] - cross.x[2], cross.y[1] - cross.y[2], cross.z[1] - cross.z[2]};
+    const double slow[3] = {cross.x[3] - cross.x[4], cross.y[3] - cross.y[4], cross.z[3] - cross.z[4]};
+    for (int axis = 0; axis < 3; ++axis) {
+        tile.centre[axis] = centre[axis];
+        tile.u[axis] = fast[axis] * inverse;
+        tile.v[axis] = slow[axis] * inverse;
+    }
+    tile.size_u = square_root(tile.u[0] * tile.u[0] + tile.u[1] * tile.u[1] + tile.u[2] * tile.u[2]);
+    tile.size_v = square_root(tile.v[0] * tile.v[0] + tile.v[1] * tile.v[1] + tile.v[2] * tile.v[2]);
+    const double rho_squared = 2.0 * half * half * launch.pixel_size * launch.pixel_size;
+    double rate = 0.0;
+    if (launch.is_curved) {
+        // on a curved detector every point has the same distance from the sample
+        tile.shortest = cross.airpath[0] * (1.0 - 1e-12);
+        for (int n = 0; n < 2; ++n) {
+            const double* m = launch.bend_measures + 3 * n;
+            rate += square_root(m[0] * m[0] + m[1] * m[1] + m[2] * m[2]) / launch.bend_radius;
+        }
+        rate *= rate;
+    } else {
+        tile.shortest = cross.airpath[0] - square_root(rho_squared);
+        rate = 1.1547005383792517 / (tile.shortest * tile.shortest);
+    }
+    // unit vectors and their differences are never farther apart than 4
+    tile.error = tile.shortest > 0.0 ? smaller(rate * rho_squared, 4.0) : 4.0;
+    return tile;
+}
+
+// The sum of the solid angles of a whole tile in one layer, over its pixels (`n` along an edge) or sub-pixels:
+// that of n x n equidistant points. The sum over n points with distance g of a function of degree 3 is
+// n (f + (n^2 - 1) g^2 f''/24), and f'' follows from the cross.
+CUPYSIM_OUTLINE double solid_angle_of_tile(const Launch& launch, const Cross& cross, double half, double n,
+                                            Int layer) {
+    const double close = plane_distance(launch, layer), gap = TILE_EDGE / n;
+    const bool point = launch.point_pixel != 0;
+    double omega[5];
+    for (int i = 0; i < 5; ++i) omega[i] = solid_angle(launch.pixel_area, cross.airpath[i], close, point);
+    const double second = (omega[1] + omega[2] + omega[3] + omega[4] - 4.0 * omega[0]) / (half * half);
+    return n * n * (omega[0] + (n * n - 1.0) * gap * gap / 24.0 * second);
+}
+
+// Largest number of sub-pixels whose directions are kept at once.
+constexpr int MOST_SUB_PIXELS = 16;
+
+// The pixels of a tile. Directions and factors are computed only if they are needed.
+class TilePixels {
+   public:
+    PixelBlock pixels;  // after `begin`
+    PixelBlock aimed[MOST_SUB_PIXELS];  // at the sub-pixels of the last `aim`
+    int n_aimed;
+
+    CUPYSIM_FUNCTION TilePixels(const Launch& launch, const Tile& tile)
+        : launch(launch), tile(tile), is_begun(false), aimed_layer(-1) {}
+
+    // Whether a background, or the sum of the solid angles of a part of a tile, needs all rays.
+    CUPYSIM_FUNCTION bool needs_all_rays() const { return launch.ray_background != 0.0 || !tile.is_whole(); }
+
+    // The centre of the tile and four points around it, at a distance of `half` pixels; `shift` pixels from
+    // there along both axes.
+    CUPYSIM_FUNCTION Cross cross(double half, Int layer, double shift = 0.0) const {
+        const double middle = 0.5 * TILE_EDGE + shift;
+        return cross_of(launch, static_cast<double>(tile.column) + middle, static_cast<double>(tile.row) + middle, half,
+                        layer);
+    }
+
+    // Numbers the pixels, and computes the factors that are used once, and the background, if it is not done.
+    CUPYSIM_OUTLINE void begin() {
+        if (is_begun) return;
+        is_begun = true;
+        number_pixels(launch, pixels, tile);
+        reset(launch, pixels);
+        const bool all = needs_all_rays();
+        const Int n_rays = launch.n_layers * launch.oversample * launch.oversample * launch.n_sources;
+        Ray ray = ray_of(launch, 0);
+        for (Int n = 0; n < n_rays; ++n, next_ray(launch, ray)) {
+            RayConstants<Double> constants;
+            prepare_ray(launch, pixels, ray, n == 0, constants);
+            bool is_kept = !all;
+            for (int i = 0; i < LANES; ++i) is_kept = is_kept && pixels.polar[i] != 0.0 && pixels.omega[i] != 0.0;
+            if (is_kept) break;
+        }
+        if (!all && launch.n_layers > 1 && launch.capture_use == ONCE) {
+            const Ray last = {launch.n_layers - 1, 0, 0, 0};
+            aim_at(launch, pixels, last, true);
+        }
+    }
+
+    // Aims at the sub-pixels of a layer from number `first` on, after `begin`.
+    CUPYSIM_OUTLINE void aim(Int layer, Int first) {
+        if (aimed_layer == layer && aimed_first == first) return;
+        const Int oversample = launch.oversample, left = oversample * oversample - first;
+        n_aimed = static_cast<int>(left < MOST_SUB_PIXELS ? left : MOST_SUB_PIXELS);
+        for (int i = 0; i < n_aimed; ++i) {
+            const Int sub_pixel = first + i;
+            aimed[i] = pixels;
+            aim_at(launch, aimed[i], {layer, sub_pixel / oversample, sub_pixel % oversample, 0}, true);
+        }
+        aimed_layer = layer;
+        aimed_first = first;
+    }
+
+    // Writes the photons. Returns the sum of the solid angles; `sum_of_terms` is that of all rays of a whole
+    // tile, if each term has its own.
+    CUPYSIM_OUTLINE double store(double sum_of_terms) {
+        float* image = launch.image - launch.image_first;
+        if (!is_begun) {
+            for (int i = 0; i < LANES; ++i) {
+                image[(tile.row + row_of_lane(i)) * launch.n_fast + tile.column + column_of_lane(i)] = 0.0f;
+            }
+        } else {
+            float photons[LANES];
+            photons_of(launch, pixels, photons);
+            for (int i = 0; i < LANES; ++i) {
+                if (tile.has(i)) image[pixels.numbers[i]] = photons[i];
+            }
+        }
+        if (needs_all_rays()) {
+            double sum = 0.0;
+            for (int i = 0; i < LANES; ++i) sum += tile.has(i) ? pixels.omega_sum[i] : 0.0;
+            return sum;
+        }
+        if (launch.omega_use != ONCE) return sum_of_terms;
+        // each ray has the solid angle of the first sub-pixel
+        const double half = 0.5 * (TILE_EDGE - 1);
+        const double n_rays = static_cast<double>(launch.oversample * launch.oversample * launch.n_layers);
+        return n_rays * solid_angle_of_tile(launch, cross(half, 0, -half_extent(launch, 1)), half, TILE_EDGE, 0);
+    }
+
+   private:
+    const Launch& launch;
+    const Tile tile;
+    bool is_begun;
+    Int aimed_layer, aimed_first;
+};
+
+}  // namespace cupysim
