@@ -21,7 +21,8 @@ constexpr int WIDTH = 16;
 // If more than this share of the orientations of a node is left in its first quarter, the other quarters are
 // not tested: a test of a quad takes longer, compared with its terms.
 constexpr float LARGE_SHARE = 0.9f, LARGE_SHARE_OF_QUADS = 0.7f;
-// Bounds of a single orientation relative to the tolerance are limited to it.
+// Largest ratio of a bound and the tolerance. If it is larger, or the tolerance is zero, only terms of zero are
+// left out.
 constexpr double LARGEST_BOUND = 1e30;
 // Rounding of Miller indices in single precision, relative to |a| |q|.
 constexpr double INDEX_ROUNDING = 6e-7;
@@ -124,7 +125,8 @@ CUPYSIM_OUTLINE void set_bounds(Candidates& all, const SpotSize& size, const flo
     FOR_SOME_LANES(i, all.count) {
         const float relative = SpotBound<shape>::relative(local, least_offset(all.h[i], wh), least_offset(all.k[i], wk),
                                                           least_offset(all.l[i], wl));
-        all.bound[i] = relative * all.factor[i] * scale;
+        // in this order, because the product of the first two may be too small for a float
+        all.bound[i] = relative * (all.factor[i] * scale);
     }
 }
 
@@ -299,8 +301,8 @@ class TileRenderer {
         const double photons = launch.photons_per_squared_electron / launch.n_steps * launch.term_scale * factor *
                                source.weight * SpotBound<shape>::height(crystal) *
                                static_cast<double>(n_sub_pixels) * static_cast<double>(BOUND_SLACK);
-        // the tolerance may be zero: then only terms of zero are left out
-        const double relative = photons < LARGEST_BOUND * launch.tolerance ? photons / launch.tolerance : LARGEST_BOUND;
+        const bool is_relative = photons < LARGEST_BOUND * launch.tolerance;
+        const double relative = is_relative ? photons / launch.tolerance : LARGEST_BOUND;
         float q[3], centre[3], group_widths[3];
         const GroupReach reach = reach_of(directions, source, group, relative, q, centre, group_widths);
         const FactorTable<Policy> table = factor_table<Policy>(launch, source);
@@ -311,7 +313,7 @@ class TileRenderer {
         float widths[3];
         reach.half_widths(static_cast<float>(half_extent(launch, TILE_EDGE)), widths);
         set_bounds<shape>(whole, size, widths, reach.scale);
-        const float budget = static_cast<float>(share * (1.0 - 1e-4));
+        const float budget = is_relative ? static_cast<float>(share * (1.0 - 1e-4)) : 0.0f;
         const float spent = keep_largest(whole, budget);
         survivors.n_nodes = survivors.n_numbers = 0;
         float most_spent = spent;
@@ -442,7 +444,8 @@ class TileRenderer {
                 const Listed<Policy> listed = {matrices, survivors.numbers + node.first};
                 int begin = node.first_quad * each;
                 const int end = begin + node.n_quads * each;
-                computed += static_cast<Int>(end - begin) * node.count;
+                const int n_pixels = pixels.count(node.first_quad * QUAD_LANES, node.n_quads * QUAD_LANES);
+                computed += static_cast<Int>(n_pixels) * pixels.n_aimed * node.count;
                 for (; begin < end; begin += WIDTH) add_lanes(constants, listed, node.count, begin);
             }
         }

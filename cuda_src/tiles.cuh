@@ -138,8 +138,19 @@ class TilePixels {
     CUPYSIM_FUNCTION TilePixels(const Launch& launch, const Tile& tile)
         : launch(launch), tile(tile), is_begun(false), aimed_layer(-1) {}
 
-    // Whether a background, or the sum of the solid angles of a part of a tile, needs all rays.
-    CUPYSIM_FUNCTION bool needs_all_rays() const { return launch.ray_background != 0.0 || !tile.is_whole(); }
+    // Whether a background, or the sum of the solid angles, needs all rays. The sum does for parts of tiles, and
+    // for tiles so wide that `solid_angle_of_tile` would differ by more than 1e-6.
+    CUPYSIM_FUNCTION bool needs_all_rays() const {
+        const double half = 0.5 * TILE_EDGE * launch.pixel_size, close = launch.close_distance;
+        return launch.ray_background != 0.0 || !tile.is_whole() || 2.0 * half * half > 9e-4 * close * close;
+    }
+
+    // Number of pixels to compute among `n` lanes from `first` on.
+    CUPYSIM_FUNCTION int count(int first, int n) const {
+        int found = 0;
+        for (int i = first; i < first + n; ++i) found += tile.has(i) ? 1 : 0;
+        return found;
+    }
 
     // The centre of the tile and four points around it, at a distance of `half` pixels; `shift` pixels from
     // there along both axes.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -61,6 +61,36 @@ BY_NUMPY = MadeBy("numpy", "double", ("1 thread",))
 
 
 @dataclass(frozen=True)
+class Culled:
+    """What a render within a tolerance left out.
+
+    Parameters
+    ----------
+    tolerances : ndarray, shape (n_shots,)
+        Photons by which a pixel of each shot may be below the exact image.
+    n_computed, n_terms : int
+        Number of terms computed, and of those of the exact images.
+    """
+
+    tolerances: np.ndarray
+    n_computed: int
+    n_terms: int
+
+    @classmethod
+    def of(cls, plan: RenderPlan, n_pixels: int, n_computed: int) -> Culled:
+        """Describe the render of a plan with tolerances, with this number of pixels."""
+        assert plan.tolerances is not None
+        rays = plan.panels.n_layers * plan.oversample**2 * len(plan.sources.channel)
+        steps = rays * plan.crystals.n_crystals * plan.crystals.n_orientations
+        return cls(plan.tolerances, n_computed, n_pixels * steps)
+
+    @property
+    def share(self) -> float:
+        """Share of the terms that were computed."""
+        return self.n_computed / max(self.n_terms, 1)
+
+
+@dataclass(frozen=True)
 class Rendered:
     """Rendered images, and what reports need to know of them.
 
@@ -76,6 +106,8 @@ class Rendered:
         For each shot, the step that ended interpolation, or None.
     made_by : MadeBy
         The backend, precision and devices that computed the images.
+    culled : Culled or None
+        What a render within a tolerance left out; None for exact images.
     """
 
     image: np.ndarray
@@ -83,13 +115,17 @@ class Rendered:
     n_rendered: np.ndarray
     interpolation_stops: list[InterpolationStop | None]
     made_by: MadeBy
+    culled: Culled | None = None
 
     def of_shot(self, shot: int) -> Rendered:
-        """The part of the result that belongs to one shot."""
+        """The part of the result that belongs to one shot. Counts of terms are those of all."""
         only = slice(shot, shot + 1)
+        culled = self.culled
+        if culled is not None:
+            culled = replace(culled, tolerances=culled.tolerances[only])
         return Rendered(
             self.image[only], self.omega_sum[only], self.n_rendered[only],
-            self.interpolation_stops[only], self.made_by,
+            self.interpolation_stops[only], self.made_by, culled,
         )  # fmt: skip
 
 

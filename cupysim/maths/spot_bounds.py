@@ -16,7 +16,7 @@ SLACK = 1.0 + 1e-9
 def square(offsets: np.ndarray, n_cells: np.ndarray) -> np.ndarray:
     """Bound for a parallelepiped.
 
-    \\|sin(pi N x)/sin(pi x)\\| is at most N, a sum of N numbers of length one, and at most
+    |sin(pi N x)/sin(pi x)| is at most N, a sum of N numbers of length one, and at most
     1/sin(pi x) <= 1/(3x - 4x^3) for 0 <= x <= 1/2.
 
     Parameters
@@ -65,10 +65,10 @@ def round_crystal(offsets: np.ndarray, n_cells: np.ndarray, fudge: float) -> np.
 
 
 def distance_factors(axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Factors of lower bounds of a squared distance \\|x g_h + y g_k + z g_l\\|^2.
+    """Factors of lower bounds of a squared distance |x g_h + y g_k + z g_l|^2.
 
     With Q the matrix of the products g_i.g_j, and s the smallest eigenvalue of Q with a diagonal
-    of ones, the distance is at least s sum of \\|g_i\\|^2 x_i^2. With Q^-1 the products of the
+    of ones, the distance is at least s sum of |g_i|^2 x_i^2. With Q^-1 the products of the
     reciprocal vectors, it is also at least x_i^2/(Q^-1)_ii for each axis.
 
     Parameters

@@ -110,9 +110,7 @@ def _group(cells: np.ndarray, first: int, count: int, crystal: int) -> Orientati
     return OrientationGroup(first, count, crystal, reference, lengths, spreads)
 
 
-def _divided(
-    cells: np.ndarray, first: int, count: int, crystal: int
-) -> Iterator[OrientationGroup]:
+def _divided(cells: np.ndarray, first: int, count: int, crystal: int) -> Iterator[OrientationGroup]:
     """Halve a group as long as this brings its orientations closer together."""
     group = _group(cells, first, count, crystal)
     wide = (group.spreads / group.lengths).max()
@@ -168,6 +166,18 @@ class Tiles:
     numbers: np.ndarray
     pixels: np.ndarray | None
 
+    @property
+    def n_pixels(self) -> int:
+        """Number of pixels to compute."""
+        if self.pixels is None:
+            return len(self.numbers) * TILE_EDGE**2
+        return int(self.pixels.sum())
+
+    def some(self, which: np.ndarray) -> Tiles:
+        """Some of the tiles, by their places in the list."""
+        pixels = None if self.pixels is None else self.pixels[which]
+        return Tiles(self.across, self.numbers[which], pixels)
+
 
 def tiles_of(plan: RenderPlan, panel: int) -> Tiles:
     """The tiles of a panel that have pixels to compute.
@@ -200,7 +210,7 @@ def tiles_of(plan: RenderPlan, panel: int) -> Tiles:
         : rows.stop - rows.start, : columns.stop - columns.start
     ]
     inside[...] = True if plan.mask is None else plan.mask[panel][rows, columns]
-    pixels = wanted.reshape(n_down, TILE_EDGE, n_across, TILE_EDGE).transpose(0, 2, 1, 3)
-    pixels = pixels.reshape(-1, TILE_EDGE, TILE_EDGE)
+    by_tile = wanted.reshape(n_down, TILE_EDGE, n_across, TILE_EDGE).transpose(0, 2, 1, 3)
+    pixels = by_tile.reshape(-1, TILE_EDGE, TILE_EDGE)
     used = pixels.any(axis=(1, 2))
     return Tiles(across, numbers[used], pixels[used])

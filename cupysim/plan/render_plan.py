@@ -269,8 +269,8 @@ class RenderPlan(Table):
         Orientations and lattice transforms of the crystals.
     factors : FactorTable
         Structure factors.
-    tolerance : float or None
-        Photons by which each pixel may be below the exact image; None for an exact image.
+    tolerances : ndarray, shape (n_shots,), or None
+        Photons by which each pixel may be below the exact image; None for exact images.
     """
 
     shape: tuple[int, int, int, int]
@@ -291,7 +291,7 @@ class RenderPlan(Table):
     sources: SourceTable
     crystals: CrystalTable
     factors: FactorTable
-    tolerance: float | None = None
+    tolerances: Annotated[np.ndarray | None, Axes("shots")] = None
 
     def __post_init__(self) -> None:
         self._check_axes()

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 import numpy as np
 
-from cupysim.maths import lattice_factor, spot_profiles
+from cupysim.maths import lattice_factor, spot_bounds, spot_profiles
 from cupysim.maths.interpolation import nearest_index
 from cupysim.models.crystal import Shape
 
@@ -42,6 +42,9 @@ class SpotShape:
         Integral of F_latt^2 over the Ewald sphere near a reflection. The arguments are distance,
         numbers of cells and fudge if `measure` is DISTANCE. Otherwise they are projections,
         distance, numbers of cells, volume and fudge.
+    bound : callable
+        Upper bound of F_latt^2, from a lower bound of the distance and V if `measure` is DISTANCE.
+        Otherwise from lower bounds of the offsets, numbers of cells and fudge.
     squared_slopes : callable, optional
         Function of offsets, numbers of cells and fudge; returns F_latt^2 and its derivatives. None
         if the shape has no derivatives.
@@ -50,6 +53,7 @@ class SpotShape:
     measure: Measure
     amplitude: Callable[[Any, Any, float], Any]
     section: Callable[..., np.ndarray]
+    bound: Callable[..., np.ndarray]
     squared_slopes: Callable[[Indices, Any, float], lattice_factor.Slopes] | None = None
 
     def lattice_factor(
@@ -80,6 +84,29 @@ class SpotShape:
             case _:
                 assert_never(self.measure)
 
+    def square_bound(
+        self, offsets: np.ndarray, n_cells: np.ndarray, fudge: float, axes: np.ndarray, counts: Any
+    ) -> np.ndarray:
+        """Compute an upper bound of F_latt^2.
+
+        Parameters
+        ----------
+        offsets : ndarray, shape (3, ...)
+            Lower bounds of the offsets of h, k, l from the nearest reflection.
+        n_cells, fudge, axes, counts
+            As for `lattice_factor`.
+
+        Returns
+        -------
+        ndarray
+            Bound for any offsets that are at least as large.
+        """
+        if self.measure is not Measure.DISTANCE:
+            return self.bound(offsets, n_cells, fudge)
+        factors = spot_bounds.distance_factors(axes * np.prod(np.asarray(counts, dtype=float)))
+        distance = spot_bounds.least_distance(offsets, factors, fudge)
+        return self.bound(distance, float(np.prod(np.asarray(n_cells, dtype=float))))
+
 
 def _square(indices: Indices, n_cells: Any, _: float) -> Any:
     return lattice_factor.square(indices, n_cells)
@@ -90,22 +117,30 @@ def _square_section(*where: Any) -> np.ndarray:
     return spot_profiles.square_section(*others)
 
 
+def _square_bound(offsets: np.ndarray, n_cells: Any, _: float) -> np.ndarray:
+    return spot_bounds.square(offsets, n_cells)
+
+
 SPOT_SHAPES: dict[Shape, SpotShape] = {
     Shape.SQUARE: SpotShape(
-        Measure.INDICES, _square, _square_section, lattice_factor.square_slopes
+        Measure.INDICES, _square, _square_section, _square_bound, lattice_factor.square_slopes
     ),
     Shape.ROUND: SpotShape(
         Measure.OFFSETS,
         lattice_factor.round_crystal,
         spot_profiles.round_section,
+        spot_bounds.round_crystal,
         lattice_factor.round_slopes,
     ),
     Shape.GAUSS: SpotShape(
         Measure.DISTANCE,
         lattice_factor.gauss,
         spot_profiles.gauss_section,
+        spot_bounds.gauss,
         lattice_factor.gauss_slopes,
     ),
-    Shape.TOPHAT: SpotShape(Measure.DISTANCE, lattice_factor.tophat, spot_profiles.tophat_section),
+    Shape.TOPHAT: SpotShape(
+        Measure.DISTANCE, lattice_factor.tophat, spot_profiles.tophat_section, spot_bounds.tophat
+    ),
 }
 """Functions of each spot shape. A shape without an entry cannot be rendered."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from cupysim.backends.compiled.batch import listed, render_at_once, shots_at_once
 from cupysim.backends.compiled.engine import Engine
-from cupysim.backends.compiled.spans import Span, count_rays, spans
+from cupysim.backends.compiled.spans import spans
 from cupysim.backends.compiled.worker import SEARCH_SLOWNESS, BandWorker, Piece
 from cupysim.backends.rendered import InterpolationStop, MadeBy, Observer, Rendered
 from cupysim.errors import CupysimError
@@ -56,16 +56,7 @@ class Panel:
         """Find the first sweep over the spindle that is executed at all (quirk Q3)."""
         if not shot.first_sweep_pending:
             return
-        worker, first = self.workers[0], 0
-        if not self.plan.dmin > 0.0:
-            self.first_sweep = 0, 0
-        while self.first_sweep is None and first < self.count:
-            size = worker.band_size([Span(0, count_rays(self.plan), 0, 1)], SEARCH_SLOWNESS)
-            rays = worker.first_ray(first, min(size, self.count - first))
-            hits = np.flatnonzero(rays >= 0)
-            if len(hits):
-                self.first_sweep = first + int(hits[0]), int(rays[hits[0]])
-            first += size
+        self.first_sweep = self.workers[0].first_sweep(self.count)
         shot.first_sweep_pending = self.first_sweep is None
 
     def find_stop(self, shot: _Shot, observer: Observer) -> None:
@@ -233,10 +224,13 @@ def render(plan: RenderPlan, observer: Observer, engines: Sequence[Engine], imag
             omega_sum[shot, number] = panel.render(image[shot, number], observer)
             n_rendered[shot, number] = count
         stops.append(state.stop)
-    made_by = MadeBy(
-        engines[0].backend, engines[0].precision.name.lower(), tuple(each.name for each in engines)
-    )
-    return Rendered(image, omega_sum, n_rendered, stops, made_by)
+    return Rendered(image, omega_sum, n_rendered, stops, made_by(engines))
+
+
+def made_by(engines: Sequence[Engine]) -> MadeBy:
+    """The backend, precision and devices that compute an image, for reports."""
+    names = tuple(each.name for each in engines)
+    return MadeBy(engines[0].backend, engines[0].precision.name.lower(), names)
 
 
 def check_table(plan: RenderPlan) -> None:

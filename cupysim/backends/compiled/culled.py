@@ -8,13 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.backends.compiled import records
+from cupysim.backends.compiled import bands, records
+from cupysim.backends.compiled.batch import listed
 from cupysim.backends.compiled.device_tables import Same
 from cupysim.backends.compiled.engine import TileEngine
+from cupysim.backends.compiled.spans import spans
 from cupysim.backends.compiled.variants import Factors
-from cupysim.backends.compiled.worker import SECONDS_AT_ONCE, cells_of, variant_of
-from cupysim.backends.rendered import Observer
-from cupysim.plan.culling import Tiles, block_maxima, orientation_groups
+from cupysim.backends.compiled.worker import (
+    SECONDS_AT_ONCE,
+    BandWorker,
+    Piece,
+    cells_of,
+    variant_of,
+)
+from cupysim.backends.rendered import Culled, InterpolationStop, Observer, Rendered
+from cupysim.plan.culling import Tiles, block_maxima, orientation_groups, tiles_of
 from cupysim.plan.render_plan import RenderPlan
 
 LANES = 64
@@ -107,7 +115,8 @@ class TileWorker:
             maxima = block_maxima(plan.factors)
             launch["block_maxima"] = put("block_maxima", maxima)
             launch["blocks_of_channel"] = maxima[0].size
-        launch["tolerance"] = plan.tolerance
+        assert plan.tolerances is not None
+        launch["tolerance"] = plan.tolerances[shot]
         launch["is_first_part"] = launch["is_last_part"] = True
         self._launch = launch
         self.rate: float | None = None
@@ -149,3 +158,78 @@ class TileWorker:
             observer.pixels_done(done)
             first = last
         return omega, computed
+
+
+def render(
+    plan: RenderPlan, observer: Observer, engines: Sequence[TileEngine], image: Any
+) -> Rendered:
+    """Compute images within the plan's tolerances.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        Plan of the images.
+    observer : Observer
+        Receives the progress.
+    engines : sequence of TileEngine
+        Devices; the first one renders all tiles.
+    image : ndarray of float32, shape plan.shape
+        Array of zeros to write the images to.
+
+    Returns
+    -------
+    Rendered
+        The images, and what reports need to know of them.
+
+    Raises
+    ------
+    CupysimError
+        If the table of structure factors has too many entries.
+    """
+    bands.check_table(plan)
+    omega_sum = np.zeros(plan.shape[:2])
+    n_rendered = np.zeros(plan.shape[:2], dtype=np.int64)
+    n_computed = 0
+    for shot in range(plan.shape[0]):
+        state = FirstSweep(plan)
+        for panel in range(plan.shape[1]):
+            tiles = tiles_of(plan, panel)
+            if len(tiles.numbers) == 0:
+                continue
+            sink = image[shot, panel]
+            worker = TileWorker(engines[0], plan, (shot, panel))
+            omega_sum[shot, panel], computed = worker.render(tiles, sink, observer)
+            n_rendered[shot, panel] = tiles.n_pixels
+            n_computed += computed
+            state.render(engines[0], (shot, panel), sink)
+    culled = Culled.of(plan, int(n_rendered.sum()), n_computed)
+    stops: list[InterpolationStop | None] = [None] * plan.shape[0]
+    return Rendered(image, omega_sum, n_rendered, stops, bands.made_by(engines), culled)
+
+
+class FirstSweep:
+    """Renders the pixel of the first executed sweep of a shot exactly (quirk Q3).
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        Plan of the images.
+    """
+
+    def __init__(self, plan: RenderPlan) -> None:
+        self._plan = plan
+        self._is_pending = plan.crystals.first_cell is not None
+
+    def render(self, engine: TileEngine, image: tuple[int, int], sink: Any) -> None:
+        """Render the pixel into a panel's image, if it is in this panel and not rendered yet."""
+        if not self._is_pending:
+            return
+        numbers = listed(self._plan, image[1])
+        count = self._plan.n_region if numbers is None else len(numbers)
+        worker = BandWorker(engine, self._plan, image, numbers)
+        found = worker.first_sweep(count)
+        if found is None:
+            return
+        self._is_pending = False
+        place, ray = found
+        worker.render_band(Piece(place, 1, spans(self._plan, ray, None)), sink)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.backends.compiled import bands, differentiation
+from cupysim.backends.compiled import bands, culled, differentiation
 from cupysim.backends.compiled.device_tables import DeviceTables
 from cupysim.backends.compiled.engine import STATE_SIZE
 from cupysim.backends.compiled.records import addresses, struct_type
@@ -74,7 +74,10 @@ class HostBackend:
         """Compute images; see `cupysim.backends.rendered.OpenBackend`."""
         if image is None:
             image = (np.empty if plan.is_whole else np.zeros)(plan.shape, dtype=np.float32)
-        return bands.render(plan, observer, self.engines(plan, self._precision), image)
+        engines = self.engines(plan, self._precision)
+        if plan.tolerances is None:
+            return bands.render(plan, observer, engines, image)
+        return culled.render(plan, observer, engines, image)
 
     def engines(self, _: RenderPlan, precision: Precision) -> list[HostEngine]:
         """The engine for a precision, in a list."""
@@ -186,7 +189,13 @@ def prepare(library: ctypes.CDLL) -> ctypes.CDLL:
     library.cupysim_gradient.argtypes = [pointer, *[number] * 4]
     library.cupysim_find_first_ray.argtypes = [pointer, number]
     library.cupysim_find_interpolation_stop.argtypes = [pointer, number, number]
-    for name in ("render", "render_culled", "gradient", "find_first_ray", "find_interpolation_stop"):
+    for name in (
+        "render",
+        "render_culled",
+        "gradient",
+        "find_first_ray",
+        "find_interpolation_stop",
+    ):
         function = getattr(library, f"cupysim_{name}")
         function.restype, function.errcheck = ctypes.c_int, _check_variant
     return library

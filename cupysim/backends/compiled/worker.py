@@ -95,7 +95,31 @@ class BandWorker:
             # the first band starts threads or compiles, so its speed counts with limits only
             self.rate = min(max(steps / taken, self.rate / 8), self.rate * 8)
 
-    def first_ray(self, first: int, count: int) -> np.ndarray:
+    def first_sweep(self, count: int) -> tuple[int, int] | None:
+        """Find the first sweep over the spindle that is executed at all (quirk Q3).
+
+        Parameters
+        ----------
+        count : int
+            Number of pixels.
+
+        Returns
+        -------
+        tuple of 2 int or None
+            Place of the pixel and number of the ray; None if no ray is within the resolution
+            limit.
+        """
+        if not self.plan.dmin > 0.0:
+            return 0, 0
+        size = self.band_size([Span(0, count_rays(self.plan), 0, 1)], SEARCH_SLOWNESS)
+        for first in range(0, count, size):
+            rays = self._first_ray(first, min(size, count - first))
+            hits = np.flatnonzero(rays >= 0)
+            if len(hits):
+                return first + int(hits[0]), int(rays[hits[0]])
+        return None
+
+    def _first_ray(self, first: int, count: int) -> np.ndarray:
         """Number of the first ray within the resolution limit for each pixel, or -1."""
         launch = self._launch(first, count)
         launch["n_rays"] = count_rays(self.plan)

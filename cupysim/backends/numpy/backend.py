@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from cupysim.backends.derivatives import Gradients
-from cupysim.backends.numpy import differentiation, oracle
+from cupysim.backends.numpy import culled, differentiation, oracle
 from cupysim.backends.rendered import Observer, Rendered, without_device
 from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan
@@ -20,7 +20,8 @@ class NumpyBackend:
 
     def render(self, plan: RenderPlan, observer: Observer, image: Any = None) -> Rendered:
         """Compute images; see `cupysim.backends.rendered.OpenBackend`."""
-        rendered = oracle.render(plan, observer)
+        function = oracle.render if plan.tolerances is None else culled.render
+        rendered = function(plan, observer)
         if image is None:
             return rendered
         image[...] = rendered.image

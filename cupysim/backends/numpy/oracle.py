@@ -132,7 +132,7 @@ class BlockRenderer:
             if ray.weight is not None:
                 total += plan.ray_background[self.shot] * ray.weight
             for crystal in range(plan.crystals.n_crystals):
-                for first, cells in self._orientations(crystal, len(block.numbers)):
+                for first, cells in self._orientations(ray, crystal, len(block.numbers)):
                     indices, exception = self._indices(ray, cells, first, crystal, patch)
                     lattice = self._lattice_factor(indices, crystal)
                     cell_factor = self._structure_factor(
@@ -160,7 +160,9 @@ class BlockRenderer:
         rank = ray.number * crystals.n_crystals + crystal
         return rank * crystals.n_orientations + first
 
-    def _orientations(self, crystal: int, n_pixels: int) -> Iterator[tuple[int, np.ndarray]]:
+    def _orientations(
+        self, _ray: Ray, crystal: int, n_pixels: int
+    ) -> Iterator[tuple[int, np.ndarray]]:
         """Cell vectors of all orientations, in blocks of shape (n, 3, 3)."""
         size = max(1, BLOCK_SIZE // n_pixels)
         crystals = self.plan.crystals
@@ -273,7 +275,7 @@ class BlockRenderer:
         at = (0.0, 0.0, 0.0)
         for ray in rays(self.plan, block):
             for crystal in range(self.plan.crystals.n_crystals):
-                for first, cells in self._orientations(crystal, len(block.numbers)):
+                for first, cells in self._orientations(ray, crystal, len(block.numbers)):
                     indices, _ = self._indices(ray, cells, first, crystal, patch)
                     outside = interpolation.out_of_range(indices, factors.first, lengths)
                     if outside.any() and not self.plan.has_background:
