@@ -14,10 +14,10 @@ WIDTH = 120
 """Longest line of text on the page."""
 
 INTRODUCTION = (
-    "cupysim recognises options as nanoBragg does: most options may be longer (`-wavelength`) or "
-    "start with two dashes. If an option is given twice, the last one counts. The unit of an "
-    "option "
-    "follows its help text in parentheses. With `-corrected`, another unit of the same kind may be "
+    "cupysim recognises options as nanoBragg does: a longer word that contains an option's name "
+    "is usually taken for this option (`-wavelength` for `-wave`), and an option may begin with "
+    "two dashes. If an option is given twice, the last one counts. The unit of an option follows "
+    "its help text in parentheses. With `-corrected`, another unit of the same kind may be "
     "part of the name: `-distance_m 0.1`, `-pix0_vector_mm 20 -1.6 1.6`, `-phi_rad 0.1`. An option "
     "without its value, a value that is not a number, and an unknown option are errors (exit "
     "status "

@@ -243,10 +243,10 @@ def draw_conventions() -> None:
 def seen(point: tuple[float, float, float]) -> np.ndarray:
     """The position in the drawing of a laboratory point (x along the beam, y, z).
 
-    x points to the right, y upwards, and z away from the reader to the upper right.
+    x points to the right, y upwards, and z towards the reader to the lower left.
     """
     x, y, z = point
-    return np.array([x + 0.45 * z, y + 0.38 * z])
+    return np.array([x - 0.45 * z, y - 0.38 * z])
 
 
 def arrow(
@@ -263,20 +263,20 @@ def arrow(
 
 def draw_laboratory(axis: Axes) -> None:
     """Draw beam, crystal, spindle and a tilted panel."""
-    tilt = np.radians(25.0)
+    tilt = np.radians(18.0)
     spot = np.array([6.0, 0.0, 0.0])
-    fast = np.array([np.sin(tilt) * 0.0, 0.0, 1.0])
+    fast = np.array([0.0, 0.0, 1.0])
     slow = np.array([np.sin(tilt), -np.cos(tilt), 0.0])
     normal = np.cross(fast, slow)
-    corner = spot - 1.8 * fast - 1.9 * slow
-    panel = [corner, corner + 3.6 * fast, corner + 3.6 * fast + 3.8 * slow, corner + 3.8 * slow]
+    corner = spot - 1.8 * fast - 2.4 * slow
+    panel = [corner, corner + 3.6 * fast, corner + 3.6 * fast + 4.6 * slow, corner + 4.6 * slow]
     axis.fill(*np.array([seen(tuple(each)) for each in panel]).T, color="tab:blue", alpha=0.15)
     axis.plot(*np.array([seen(tuple(each)) for each in [*panel, panel[0]]]).T, color="tab:blue")
     arrow(axis, (-3.0, 0, 0), (8.0, 0, 0), "tab:red", "beam (x)", (-0.2, 0.25))
-    arrow(axis, (0, 0, -2.2), (0, 0, 2.4), "tab:green", "spindle (z)", (-2.0, 0.1))
+    arrow(axis, (0, 0, -2.2), (0, 0, 2.4), "tab:green", "spindle (z)", (-0.9, -0.45))
     arrow(axis, (0, 0, 0), (0, 2.4, 0), "0.4", "y", (0.1, 0.0))
-    arrow(axis, tuple(corner), tuple(corner + 1.5 * fast), "tab:blue", "fast", (-0.2, 0.2))
-    arrow(axis, tuple(corner), tuple(corner + 1.5 * slow), "tab:blue", "slow", (-0.75, -0.1))
+    arrow(axis, tuple(corner), tuple(corner + 1.5 * fast), "tab:blue", "fast", (-0.3, 0.25))
+    arrow(axis, tuple(corner), tuple(corner + 1.5 * slow), "tab:blue", "slow", (0.15, 0.0))
     distance = float(spot @ normal)
     near = distance * normal
     axis.plot(*np.array([seen((0, 0, 0)), seen(tuple(near))]).T, color="tab:purple", ls="--")
@@ -285,15 +285,15 @@ def draw_laboratory(axis: Axes) -> None:
     axis.plot(*seen(tuple(corner)), "s", color="tab:blue")
     axis.plot(*seen((0, 0, 0)), "D", color="black", ms=8)
     for text, place, colour in (
-        ("crystal", (-1.15, -0.55), "black"),
-        ("direct beam", seen(tuple(spot)) - [-0.15, 0.5], "tab:red"),
-        ("point of normal\nincidence", seen(tuple(near)) - [1.4, -0.2], "tab:purple"),
-        ("close distance", 0.35 * seen(tuple(near)) - [0.2, -0.85], "tab:purple"),
-        ("distance", (2.6, -0.5), "tab:red"),
-        ("origin: outer corner\nof the first pixel", (1.6, -2.2), "tab:blue"),
+        ("crystal", (0.1, -0.5), "black"),
+        ("direct beam", seen(tuple(spot)) - [0.68, 0.55], "tab:red"),
+        ("point of normal\nincidence", (2.5, 2.6), "tab:purple"),
+        ("close distance", (1.4, 1.15), "tab:purple"),
+        ("distance", (2.6, -0.45), "tab:red"),
+        ("origin: outer corner\nof the first pixel", (7.0, 2.9), "tab:blue"),
     ):  # fmt: skip
         axis.text(place[0], place[1], text, color=colour, fontsize=9)
-    axis.plot(*np.array([seen(tuple(corner)), (3.2, -1.5)]).T, color="tab:blue", lw=0.8, ls=":")
+    axis.plot(*np.array([seen(tuple(near)), (4.0, 2.5)]).T, color="tab:purple", lw=0.8, ls=":")
     axis.set(xlim=(-3.6, 9.6), ylim=(-3.4, 3.6), aspect="equal", xticks=[], yticks=[])
     axis.set_title("MOSFLM's laboratory frame; a panel tilted about z", fontsize=10)
     for side in axis.spines.values():
