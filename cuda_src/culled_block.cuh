@@ -21,6 +21,8 @@ constexpr int WIDTH = 16;
 // If more than this share of the orientations of a node is left in its first quarter, the other quarters are
 // not tested: a test of a quad takes longer, compared with its terms.
 constexpr float LARGE_SHARE = 0.9f, LARGE_SHARE_OF_QUADS = 0.7f;
+// Largest number of pairs of source and group with which the brightest tiles are found.
+constexpr Int MOST_COMBINATIONS = 4;
 // Largest ratio of a bound and the tolerance. If it is larger, or the tolerance is zero, only terms of zero are
 // left out.
 constexpr double LARGEST_BOUND = 1e30;
@@ -216,6 +218,25 @@ class TileRenderer {
         launch.computed_terms[place] = computed;
     }
 
+    // Estimates the photons of the brightest pixel, up to a factor that all tiles have in common, from some
+    // sources and groups, evenly spread. Zero near the direct beam.
+    CUPYSIM_FUNCTION void estimate() {
+        const double half = half_extent(launch, TILE_EDGE);
+        const TileDirections directions = directions_of(launch, pixels.cross(half, 0), half);
+        const double factor = largest_factors(directions, directions.shortest, half, 0);
+        const Int total = launch.n_sources * launch.n_orientation_groups;
+        const Int count = total < MOST_COMBINATIONS ? total : MOST_COMBINATIONS;
+        double sum = 0.0;
+        for (Int i = 0; i < count; ++i) {
+            const Int number = (i * total + total / 2) / count;
+            const Source& source = launch.sources[number / launch.n_orientation_groups];
+            const OrientationGroup& group = launch.orientation_groups[number % launch.n_orientation_groups];
+            sum += source.weight * factor * estimate_group(directions, source, group, half);
+        }
+        const bool is_usable = sum < LARGEST_BOUND && !is_near_direct_beam(directions, half);
+        launch.omega_sums[place] = is_usable ? sum : 0.0;
+    }
+
    private:
     const Launch& launch;
     const Int place;
@@ -291,6 +312,38 @@ class TileRenderer {
         return reach;
     }
 
+    // F^2 F_latt^2 of the nearest reflection, at the least distance from it in the tile.
+    CUPYSIM_OUTLINE double estimate_group(const TileDirections& directions, const Source& source,
+                                          const OrientationGroup& group, double half) const {
+        float q[3], centre[3], group_widths[3], widths[3];
+        const GroupReach reach = reach_of(directions, source, group, 1.0, q, centre, group_widths);
+        const FactorTable<Policy> table = factor_table<Policy>(launch, source);
+        const float nothing[3] = {0.0f, 0.0f, 0.0f};
+        const float squared = largest_factor_squared<factors>(launch, table, source.channel, centre, nothing);
+        const Crystal& crystal = launch.crystals[group.crystal];
+        reach.half_widths(static_cast<float>(half), widths);
+        float offsets[3];
+        for (int axis = 0; axis < 3; ++axis) offsets[axis] = least_offset(centre[axis], widths[axis]);
+        const float relative =
+            SpotBound<shape>::relative(spot_size(launch, crystal), offsets[0], offsets[1], offsets[2]);
+        return SpotBound<shape>::height(crystal) * static_cast<double>(squared * relative);
+    }
+
+    // Whether 0 0 0 may be the nearest reflection somewhere in the tile, in any orientation.
+    CUPYSIM_OUTLINE bool is_near_direct_beam(const TileDirections& directions, double half) const {
+        const double size = half * (directions.size_u + directions.size_v) + directions.error;
+        for (Int number = 0; number < launch.n_sources; ++number) {
+            const Source& source = launch.sources[number];
+            double squared = 0.0;
+            for (int axis = 0; axis < 3; ++axis) {
+                const double change = directions.centre[axis] - source.incident[axis];
+                squared += change * change;
+            }
+            if (square_root(squared) - size <= launch.largest_direct * source.wavelength) return true;
+        }
+        return false;
+    }
+
     // Tests a group for a source and a layer, and computes the terms that are left.
     CUPYSIM_FUNCTION void render_group(const TileDirections& directions, double factor, Int layer, Int number,
                                        const OrientationGroup& group) {
@@ -301,8 +354,8 @@ class TileRenderer {
         const double photons = launch.photons_per_squared_electron / launch.n_steps * launch.term_scale * factor *
                                source.weight * SpotBound<shape>::height(crystal) *
                                static_cast<double>(n_sub_pixels) * static_cast<double>(BOUND_SLACK);
-        const bool is_relative = photons < LARGEST_BOUND * launch.tolerance;
-        const double relative = is_relative ? photons / launch.tolerance : LARGEST_BOUND;
+        const bool is_relative = photons < LARGEST_BOUND * launch.tolerated;
+        const double relative = is_relative ? photons / launch.tolerated : LARGEST_BOUND;
         float q[3], centre[3], group_widths[3];
         const GroupReach reach = reach_of(directions, source, group, relative, q, centre, group_widths);
         const FactorTable<Policy> table = factor_table<Policy>(launch, source);
@@ -466,6 +519,12 @@ template <class Policy, Shape shape, Factors factors>
 CUPYSIM_FUNCTION void render_tile(const Launch& launch, Int first) {
     TileRenderer<Policy, shape, factors> renderer(launch, first / LANES);
     renderer.render();
+}
+
+template <class Policy, Shape shape, Factors factors>
+CUPYSIM_FUNCTION void estimate_tile(const Launch& launch, Int first) {
+    TileRenderer<Policy, shape, factors> renderer(launch, first / LANES);
+    renderer.estimate();
 }
 
 }  // namespace cupysim

@@ -69,15 +69,21 @@ void render_culled(const Launch& launch, Int first) {
     render_tile<Policy, shape, factors>(launch, first);
 }
 
-Block choose_culled(int precision, int shape, int factors) {
+template <class Policy, Shape shape, Factors factors>
+void estimate(const Launch& launch, Int first) {
+    estimate_tile<Policy, shape, factors>(launch, first);
+}
+
+Block choose_tile(int precision, int shape, int factors, bool estimates) {
     Block block = nullptr;
     with_policy(precision, [&](auto policy) {
         with_shape(shape, [&](auto shape) {
             with_factors(factors, [&](auto factors) {
+                constexpr Shape SHAPE = decltype(shape)::value;
                 constexpr Factors FACTORS = decltype(factors)::value;
                 // floats lose too many digits in interpolation
                 using Policy = std::conditional_t<FACTORS == TRICUBIC, Double, decltype(policy)>;
-                block = render_culled<Policy, decltype(shape)::value, FACTORS>;
+                block = estimates ? estimate<Policy, SHAPE, FACTORS> : render_culled<Policy, SHAPE, FACTORS>;
             });
         });
     });
@@ -160,7 +166,12 @@ int cupysim_render(const Launch* launches, int n_launches, int precision, int sh
 
 // Renders tiles within a tolerance. Each launch has 64 places for a tile.
 int cupysim_render_culled(const Launch* launches, int n_launches, int precision, int shape, int factors, int threads) {
-    return run(choose_culled(precision, shape, factors), launches, n_launches, threads);
+    return run(choose_tile(precision, shape, factors, false), launches, n_launches, threads);
+}
+
+// Estimates the brightest pixels of tiles.
+int cupysim_estimate_tiles(const Launch* launch, int shape, int factors, int precision, int threads) {
+    return run(choose_tile(precision, shape, factors, true), launch, 1, threads);
 }
 
 // Computes derivatives with respect to parameters, or lists of derivatives with respect to structure factors.

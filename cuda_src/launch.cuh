@@ -37,7 +37,7 @@ struct OrientationGroup {
     Int first;
     Int count;
     Int crystal;
-    double reference[9];  // rows a, b, c (m) of one of them
+    double reference[9];  // rows a, b, c (m), their means
     double lengths[3];  // largest |a|, |b|, |c|
     double spreads[3];  // largest distance of a, b, c from the reference
 };
@@ -145,10 +145,10 @@ struct Launch {
     double photons_per_squared_electron;
     double n_steps;
 
-    // a render within a tolerance (photons): numbers of tiles and the bits of their pixels; groups of
+    // a render within `tolerated` photons: numbers of tiles and the bits of their pixels; groups of
     // orientations, whose matrices follow each other element by element; the largest factors of blocks of
     // the table; the number of terms computed for each tile
-    double tolerance;
+    double tolerated;
     double kahn;
     const Int* tiles;
     const Int* tile_lanes;
@@ -160,6 +160,7 @@ struct Launch {
     const float* block_maxima;
     Int blocks_of_channel;
     Int* computed_terms;
+    double largest_direct;  // the largest q at which 0 0 0 is the nearest reflection
 };
 
 }  // namespace cupysim

@@ -13,6 +13,7 @@ from cupysim.backends.rendered import Observer
 from cupysim.errors import CupysimError
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
+from cupysim.models.tolerance import Tolerance
 from cupysim.refine.fit import refine
 from cupysim.refine.outcome import Refined
 from cupysim.refine.problem import Observation
@@ -29,6 +30,7 @@ def simulate(
     threads: int | None = None,
     devices: Sequence[int] | None = None,
     gradients: str | Iterable[str] | None = None,
+    tolerance: Tolerance | float | str | None = None,
 ) -> Image:
     """Simulate the image of an experiment.
 
@@ -54,6 +56,10 @@ def simulate(
         Parameters with respect to which the image is differentiated, see `render_gradients`.
         The derivatives are in the image's ``gradients``. All quirks must be corrected, as they
         are by default.
+    tolerance : float, str or Tolerance, optional
+        Photons that each pixel may lack, or a text such as "1e-6peak": a fraction of the brightest
+        Bragg pixel. Terms that are together below it are left out, which is much faster. By
+        default, the image is exact.
 
     Returns
     -------
@@ -85,7 +91,7 @@ def simulate(
     """
     if isinstance(observer, Tap) and backend == "auto":
         backend = "numpy"
-    with Renderer(backend, precision, threads, devices) as renderer:
+    with Renderer(backend, precision, threads, devices, tolerance) as renderer:
         image: Image = renderer(experiment, observer=observer, gradients=gradients)
     return image
 

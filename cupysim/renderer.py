@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -16,9 +17,11 @@ from cupysim.backends.derivatives import Gradients
 from cupysim.backends.numpy.tap import Tap
 from cupysim.backends.rendered import Observer, Rendered
 from cupysim.backends.select import open_backend
-from cupysim.errors import CupysimError
+from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
+from cupysim.models.tolerance import Tolerance
+from cupysim.plan.culling import reason_for_exact
 from cupysim.plan.gradient_plan import GradientPlan, plan_gradients
 from cupysim.plan.joining import add_shots, groups_of_alike
 from cupysim.plan.planning import Planner
@@ -44,12 +47,16 @@ class Renderer:
         Number of threads of the host backend. By default one for each core.
     devices : sequence of int, optional
         Numbers of the GPUs that share the work of the cuda backend. By default all GPUs.
+    tolerance : float, str or Tolerance, optional
+        Photons that each pixel may lack, or a text such as "1e-6peak": a fraction of the brightest
+        Bragg pixel. Terms that are together below it are left out, which is much faster. By
+        default, images are exact. Derivatives are always exact.
 
     Raises
     ------
     CupysimError
-        If the backend or the precision does not exist, or the backend does not work on this
-        computer.
+        If the backend or the precision does not exist, the tolerance is not possible, or the
+        backend does not work on this computer.
 
     Examples
     --------
@@ -67,7 +74,9 @@ class Renderer:
         precision: str = "double",
         threads: int | None = None,
         devices: Sequence[int] | None = None,
+        tolerance: Tolerance | float | str | None = None,
     ) -> None:
+        self.tolerance = Tolerance.read(tolerance)
         self._backend = open_backend(backend, precision, threads, devices)
         self._planner = Planner()
         self._lock = threading.Lock()
@@ -338,8 +347,24 @@ class Renderer:
         Rendered
             Result of the backend.
         """
+        observer = observer or Observer()
         with self._alone():
-            return self._backend.render(plan, observer or Observer(), image)
+            if self.tolerance is None or self._is_exact(plan, observer):
+                return self._backend.render(plan, observer, image)
+            limited = plan.with_same_axes(tolerance=self.tolerance)
+            return self._backend.render(limited, observer, image)
+
+    def _is_exact(self, plan: RenderPlan, observer: Observer) -> bool:
+        """Whether something forbids a tolerance. Warns that the image is exact."""
+        reason = reason_for_exact(plan)
+        if isinstance(observer, Tap):
+            reason = "a trace needs every step"
+        if not self._backend.renders_within_tolerance:
+            reason = f"the backend {self.backend} has no images within a tolerance"
+        if reason is not None:
+            message = f"tolerance {self.tolerance} is not used, and the image is exact: {reason}"
+            warnings.warn(CupysimWarning(message), stacklevel=4)
+        return reason is not None
 
     def differentiate(
         self, plan: GradientPlan, observer: Observer | None = None, *, device_arrays: bool = False

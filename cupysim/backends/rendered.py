@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 
@@ -70,24 +70,34 @@ class Culled:
         Photons by which a pixel of each shot may be below the exact image.
     n_computed, n_terms : int
         Number of terms computed, and of those of the exact images.
+    peaks : ndarray, shape (n_shots,), or None
+        Photons of the brightest Bragg pixel of each shot, if the tolerances are relative to it.
     """
 
     tolerances: np.ndarray
     n_computed: int
     n_terms: int
+    peaks: np.ndarray | None = None
 
     @classmethod
-    def of(cls, plan: RenderPlan, n_pixels: int, n_computed: int) -> Culled:
-        """Describe the render of a plan with tolerances, with this number of pixels."""
-        assert plan.tolerances is not None
-        rays = plan.panels.n_layers * plan.oversample**2 * len(plan.sources.channel)
-        steps = rays * plan.crystals.n_crystals * plan.crystals.n_orientations
-        return cls(plan.tolerances, n_computed, n_pixels * steps)
+    def of(
+        cls, limits: Sequence[tuple[float, float | None]], n_computed: int, n_terms: int
+    ) -> Culled:
+        """Describe a render from the results of `tolerance_in_photons` of its shots."""
+        tolerances = np.array([photons for photons, _ in limits])
+        peaks = [peak for _, peak in limits if peak is not None]
+        return cls(tolerances, n_computed, n_terms, np.array(peaks) if peaks else None)
 
     @property
     def share(self) -> float:
         """Share of the terms that were computed."""
         return self.n_computed / max(self.n_terms, 1)
+
+
+def n_terms(plan: RenderPlan) -> int:
+    """Number of terms of each pixel in an exact image."""
+    rays = plan.panels.n_layers * plan.oversample**2 * len(plan.sources.channel)
+    return rays * plan.crystals.n_crystals * plan.crystals.n_orientations
 
 
 @dataclass(frozen=True)
@@ -122,7 +132,8 @@ class Rendered:
         only = slice(shot, shot + 1)
         culled = self.culled
         if culled is not None:
-            culled = replace(culled, tolerances=culled.tolerances[only])
+            peaks = None if culled.peaks is None else culled.peaks[only]
+            culled = replace(culled, tolerances=culled.tolerances[only], peaks=peaks)
         return Rendered(
             self.image[only], self.omega_sum[only], self.n_rendered[only],
             self.interpolation_stops[only], self.made_by, culled,
@@ -151,6 +162,8 @@ class OpenBackend(Protocol):
     """A backend that keeps its devices, and the arrays on them, from image to image."""
 
     name: str
+    renders_within_tolerance: bool
+    """Whether the backend renders plans with tolerances."""
 
     @property
     def n_devices(self) -> int:

@@ -53,6 +53,12 @@ def reason_for_exact(plan: RenderPlan) -> str | None:
     return None
 
 
+def without_background(plan: RenderPlan) -> RenderPlan:
+    """The plan of the same images without a background."""
+    zeros = np.zeros(plan.shape[0])
+    return plan.with_same_axes(background=zeros, ray_background=zeros, has_background=False)
+
+
 @dataclass(frozen=True)
 class OrientationGroup:
     """Neighbouring orientations of one crystal.
@@ -64,7 +70,7 @@ class OrientationGroup:
     crystal : int
         Number of the crystal.
     reference : ndarray, shape (3, 3)
-        Rows a, b, c (m) of the orientation in the middle.
+        Rows a, b, c (m), the means of those of the orientations.
     lengths : ndarray, shape (3,)
         Upper bounds of the lengths of a, b, c (m).
     spreads : ndarray, shape (3,)
@@ -104,7 +110,7 @@ def orientation_groups(cells: np.ndarray, each: int) -> list[OrientationGroup]:
 
 def _group(cells: np.ndarray, first: int, count: int, crystal: int) -> OrientationGroup:
     some = cells[first : first + count]
-    reference = some[count // 2]
+    reference = some.mean(axis=0)
     spreads = np.sqrt(((some - reference) ** 2).sum(axis=-1)).max(axis=0) * (1.0 + 1e-9)
     lengths = np.sqrt((some**2).sum(axis=-1)).max(axis=0) * (1.0 + 1e-9)
     return OrientationGroup(first, count, crystal, reference, lengths, spreads)

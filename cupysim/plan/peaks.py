@@ -6,7 +6,7 @@ import numpy as np
 
 from cupysim.maths.interpolation import nearest_index
 from cupysim.maths.orientations import orientations
-from cupysim.plan.culling import TILE_EDGE, Tiles, tiles_of
+from cupysim.plan.culling import TILE_EDGE, Tiles
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.structure_factor import nearest_factor
 from cupysim.plan.tile_bounds import (
@@ -20,41 +20,31 @@ from cupysim.plan.tile_bounds import (
 MOST_COMBINATIONS = 16
 """Largest number of pairs of source and orientation with which tiles are compared."""
 
-MOST_TILES = 64
-"""Number of tiles that are rendered to find the brightest pixel."""
 
-
-def brightest_tiles(plan: RenderPlan, shot: int) -> list[Tiles]:
-    """The tiles of each panel that probably have the brightest spots.
-
-    Tiles near the direct beam, where h k l = 0 0 0 may be the nearest reflection, are left out.
+def estimates(plan: RenderPlan, image: tuple[int, int], tiles: Tiles) -> np.ndarray:
+    """Estimates of the photons of the brightest pixel of each tile, up to a common factor.
 
     Parameters
     ----------
     plan : RenderPlan
         Plan of the images.
-    shot : int
-        Number of the shot.
+    image : tuple of 2 int
+        Numbers of the shot and of the panel.
+    tiles : Tiles
+        Tiles of the panel.
 
     Returns
     -------
-    list of Tiles
-        For each panel, at most `MOST_TILES` tiles, the brightest first.
+    ndarray, shape (n,)
+        Estimates; zero near the direct beam, where h k l = 0 0 0 may be the nearest reflection.
     """
-    found = []
-    for panel in range(plan.shape[1]):
-        tiles = tiles_of(plan, panel)
-        if len(tiles.numbers) == 0:
-            found.append(tiles)
-            continue
-        rows, columns = np.divmod(tiles.numbers, tiles.across)
-        image = shot, panel
-        here = tile_directions(plan, image, 0, (rows * TILE_EDGE, columns * TILE_EDGE))
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            estimates = _estimates(plan, image, here)
-        estimates[_near_direct_beam(plan, shot, here)] = 0.0
-        order = np.argsort(-estimates, kind="stable")[:MOST_TILES]
-        found.append(tiles.some(order[estimates[order] > 0.0]))
+    if len(tiles.numbers) == 0:
+        return np.empty(0)
+    rows, columns = np.divmod(tiles.numbers, tiles.across)
+    here = tile_directions(plan, image, 0, (rows * TILE_EDGE, columns * TILE_EDGE))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        found = _estimates(plan, image, here)
+    found[_near_direct_beam(plan, image[0], here)] = 0.0
     return found
 
 
@@ -90,19 +80,21 @@ def _estimates(plan: RenderPlan, image: tuple[int, int], here: TileDirections) -
     return np.where(np.isfinite(estimates), estimates, 0.0)
 
 
-def _near_direct_beam(plan: RenderPlan, shot: int, here: TileDirections) -> np.ndarray:
-    """Whether 0 0 0 may be the nearest reflection somewhere in a tile, in any orientation.
+def largest_direct(plan: RenderPlan, shot: int) -> float:
+    """The largest q (1/m) at which 0 0 0 is the nearest reflection, in any orientation.
 
-    It is the nearest one only where |h|, |k| and |l| are at most 1/2, so q is at most
-    half the sum of the lengths of the reciprocal vectors.
+    |h|, |k| and |l| are then at most 1/2, so q is at most half the sum of the lengths of the
+    reciprocal vectors.
     """
-    cells = plan.crystals.phi_cells[shot]
-    inverse = np.linalg.inv(cells.reshape(-1, 3, 3))
-    farthest = 0.5 * np.linalg.norm(inverse, axis=1).sum(axis=-1).max()
+    inverse = np.linalg.inv(plan.crystals.phi_cells[shot].reshape(-1, 3, 3))
+    return float(0.5 * np.linalg.norm(inverse, axis=1).sum(axis=-1).max())
+
+
+def _near_direct_beam(plan: RenderPlan, shot: int, here: TileDirections) -> np.ndarray:
+    """Whether 0 0 0 may be the nearest reflection somewhere in a tile, in any orientation."""
+    farthest = largest_direct(plan, shot)
     near = np.zeros(len(here.error), dtype=bool)
-    sizes = (
-        np.linalg.norm(here.u, axis=-1) + np.linalg.norm(here.v, axis=-1) + here.error
-    )
+    sizes = np.linalg.norm(here.u, axis=-1) + np.linalg.norm(here.v, axis=-1) + here.error
     for incident, wavelength in zip(
         plan.sources.incident[shot], plan.sources.wavelength[shot], strict=True
     ):

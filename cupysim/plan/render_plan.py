@@ -17,6 +17,7 @@ import numpy as np
 from cupysim.errors import ModelError
 from cupysim.maths.detector_geometry import Bend
 from cupysim.models.crystal import Shape
+from cupysim.models.tolerance import Tolerance
 from cupysim.plan.axes import Axes, Table, check_axes, same_shapes
 
 IDENTITY = np.eye(3)
@@ -269,7 +270,7 @@ class RenderPlan(Table):
         Orientations and lattice transforms of the crystals.
     factors : FactorTable
         Structure factors.
-    tolerances : ndarray, shape (n_shots,), or None
+    tolerance : Tolerance or None
         Photons by which each pixel may be below the exact image; None for exact images.
     """
 
@@ -291,7 +292,7 @@ class RenderPlan(Table):
     sources: SourceTable
     crystals: CrystalTable
     factors: FactorTable
-    tolerances: Annotated[np.ndarray | None, Axes("shots")] = None
+    tolerance: Tolerance | None = None
 
     def __post_init__(self) -> None:
         self._check_axes()

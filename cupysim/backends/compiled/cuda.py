@@ -115,6 +115,7 @@ class CudaBackend:
     """
 
     name = "cuda"
+    renders_within_tolerance = False
 
     def __init__(self, precision: Precision, wanted: Sequence[int] | None) -> None:
         self._precision = precision

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from cupysim.backends.brightest import tolerance_in_photons
 from cupysim.backends.compiled import bands, records
 from cupysim.backends.compiled.batch import listed
 from cupysim.backends.compiled.device_tables import Same
 from cupysim.backends.compiled.engine import TileEngine
-from cupysim.backends.compiled.spans import spans
+from cupysim.backends.compiled.spans import count_orientations, spans
 from cupysim.backends.compiled.variants import Factors
 from cupysim.backends.compiled.worker import (
     SECONDS_AT_ONCE,
@@ -21,8 +23,9 @@ from cupysim.backends.compiled.worker import (
     cells_of,
     variant_of,
 )
-from cupysim.backends.rendered import Culled, InterpolationStop, Observer, Rendered
-from cupysim.plan.culling import Tiles, block_maxima, orientation_groups, tiles_of
+from cupysim.backends.rendered import Culled, InterpolationStop, Observer, Rendered, n_terms
+from cupysim.plan.culling import TILE_EDGE, Tiles, orientation_groups, tiles_of
+from cupysim.plan.peaks import largest_direct
 from cupysim.plan.render_plan import RenderPlan
 
 LANES = 64
@@ -66,68 +69,94 @@ def lane_masks(tiles: Tiles) -> np.ndarray:
 
 
 class TileWorker:
-    """Renders tiles of one panel of one shot on one engine.
+    """Renders tiles of one panel of one shot on one engine; see `TilePanel`.
 
     Parameters
     ----------
     engine : TileEngine
         The device.
     plan : RenderPlan
-        Plan of the images, with a tolerance.
+        Plan of the images.
     image : tuple of 2 int
         Numbers of the shot and of the panel.
     """
 
     def __init__(self, engine: TileEngine, plan: RenderPlan, image: tuple[int, int]) -> None:
         shot, panel = image
-        self.engine = engine
+        self._engine, self._plan, self._shot = engine, plan, shot
+        self.tiles = tiles_of(plan, panel)
+        self._variant = variant_of(plan, shot, engine.precision, plan.factors.interpolate)
         only = slice(shot, shot + 1)
-        self.variant = variant_of(plan, shot, engine.precision, plan.factors.interpolate)
         launch = engine.tables.describe(plan, only, panel, engine.precision).reshape(())
-        put, tables = engine.replace, engine.tables
-        launch["sources"] = tables.sources(put, plan, only)
-        launch["crystals"] = tables.crystals(put, plan, only)
-        total = plan.crystals.n_crystals * plan.crystals.n_orientations
-        contents = Same(plan), shot, 0, total, False, self.variant.precision
-        cells: list[np.ndarray] = []
-
-        def all_cells() -> np.ndarray:
-            if not cells:
-                cells.append(cells_of(plan, shot, range(total), False))
-            return cells[0]
-
-        launch["matrices"] = tables.address(
-            put, "matrices", contents,
-            lambda: records.matrix_records(all_cells(), self.variant.precision),
-        )  # fmt: skip
-        launch["compact_matrices"] = tables.address(
-            put, "compact_matrices", contents,
-            lambda: np.ascontiguousarray(all_cells().reshape(-1, 9).T, dtype=np.float32),
-        )  # fmt: skip
-        launch["compact_stride"] = launch["n_orientations"] = total
-        groups = records.group_records(
-            orientation_groups(all_cells(), plan.crystals.n_orientations)
-        )
-        launch["orientation_groups"] = put("orientation_groups", groups)
-        launch["n_orientation_groups"] = len(groups)
-        if self.variant.factors is not Factors.CONSTANT:
-            launch["table"] = tables.factors(put, plan, self.variant.precision)
-            maxima = block_maxima(plan.factors)
-            launch["block_maxima"] = put("block_maxima", maxima)
-            launch["blocks_of_channel"] = maxima[0].size
-        assert plan.tolerances is not None
-        launch["tolerance"] = plan.tolerances[shot]
-        launch["is_first_part"] = launch["is_last_part"] = True
         self._launch = launch
-        self.rate: float | None = None
+        launch["sources"] = engine.tables.sources(engine.replace, plan, only)
+        launch["crystals"] = engine.tables.crystals(engine.replace, plan, only)
+        total = count_orientations(plan)
+        launch["compact_stride"] = launch["n_orientations"] = total
+        precision = self._variant.precision
+        launch["matrices"] = self._kept(
+            "matrices", precision, lambda: records.matrix_records(self._cells, precision)
+        )
+        launch["compact_matrices"] = self._kept("compact_matrices", 0, self._compact_matrices)
+        launch["orientation_groups"] = self._kept("orientation_groups", 0, self._groups)
+        launch["n_orientation_groups"] = engine.tables.length("orientation_groups")
+        if self._variant.factors is not Factors.CONSTANT:
+            launch["table"] = engine.tables.factors(engine.replace, plan, precision)
+            blocks = engine.tables.block_maxima(engine.replace, plan)
+            launch["block_maxima"], launch["blocks_of_channel"] = blocks
+        launch["is_first_part"] = launch["is_last_part"] = True
+        launch["largest_direct"] = largest_direct(plan, shot)
+        self._rate: float | None = None
 
-    def render(self, tiles: Tiles, sink: Any, observer: Observer) -> tuple[float, int]:
-        """Render some tiles into an image.
+    @cached_property
+    def _cells(self) -> np.ndarray:
+        return cells_of(self._plan, self._shot, range(count_orientations(self._plan)), False)
+
+    def _kept(self, name: str, kind: object, make: Callable[[], np.ndarray]) -> int:
+        """The address of an array of the shot's orientations, which its panels share."""
+        contents = Same(self._plan.crystals), self._shot, kind
+        return self._engine.tables.address(self._engine.replace, name, contents, make)
+
+    def _compact_matrices(self) -> np.ndarray:
+        return np.ascontiguousarray(self._cells.reshape(-1, 9).T, dtype=np.float32)
+
+    def _groups(self) -> np.ndarray:
+        groups = orientation_groups(self._cells, self._plan.crystals.n_orientations)
+        return records.group_records(groups)
+
+    def _launch_of(self, tiles: Tiles) -> np.ndarray:
+        launch = records.copied(self._launch)
+        launch["tiles"] = self._engine.replace("tiles", tiles.numbers)
+        launch["tile_lanes"] = self._engine.replace("tile_lanes", lane_masks(tiles))
+        launch["tiles_across"] = tiles.across
+        launch["n_pixels"] = LANES * len(tiles.numbers)
+        return launch
+
+    def estimates(self) -> np.ndarray:
+        """Estimates of the photons of each tile's brightest pixel."""
+        return self._engine.estimate_tiles(self._launch_of(self.tiles), self._variant)
+
+    def largest_of(self, tiles: Tiles, tolerance: float) -> float:
+        """Photons of the brightest pixel of some tiles, without a background."""
+        launch = self._launch_of(tiles)
+        for name in ("background", "ray_background", "has_background"):
+            launch[name] = 0
+        launch["tolerated"] = tolerance
+        sink = np.zeros(self._plan.shape[2:], dtype=np.float32)
+        self._engine.render_tiles(launch, sink, self._variant)
+        rows, columns = (place * TILE_EDGE for place in np.divmod(tiles.numbers, tiles.across))
+        return max(
+            float(sink[row : row + TILE_EDGE, column : column + TILE_EDGE].max())
+            for row, column in zip(rows, columns, strict=True)
+        )
+
+    def render(self, tolerance: float, sink: Any, observer: Observer) -> tuple[float, int]:
+        """Render all tiles into an image.
 
         Parameters
         ----------
-        tiles : Tiles
-            The tiles.
+        tolerance : float
+            Photons by which each pixel may be below the exact image.
         sink : ndarray of float32, shape (n_slow, n_fast)
             Image to write to.
         observer : Observer
@@ -138,21 +167,18 @@ class TileWorker:
         tuple of float and int
             Sum of the solid angles (sr), and number of computed terms.
         """
-        launch = records.copied(self._launch)
-        masks = lane_masks(tiles)
-        launch["tiles"] = self.engine.replace("tiles", tiles.numbers)
-        launch["tile_lanes"] = self.engine.replace("tile_lanes", masks)
-        launch["tiles_across"] = tiles.across
+        tiles = self.tiles
+        launch = self._launch_of(tiles)
+        launch["tolerated"] = tolerance
         counts = None if tiles.pixels is None else tiles.pixels.sum(axis=(1, 2))
         omega, computed, first = 0.0, 0, 0
         while first < len(tiles.numbers):
-            wanted = FIRST_TILES if self.rate is None else int(self.rate * SECONDS_AT_ONCE)
+            wanted = FIRST_TILES if self._rate is None else int(self._rate * SECONDS_AT_ONCE)
             last = min(first + max(wanted, FIRST_TILES), len(tiles.numbers))
             launch["first_pixel"], launch["n_pixels"] = LANES * first, LANES * (last - first)
             started = time.perf_counter()
-            part = self.engine.render_tiles(launch, sink, self.variant)
-            taken = time.perf_counter() - started
-            self.rate = (last - first) / max(taken, 1e-6)
+            part = self._engine.render_tiles(launch, sink, self._variant)
+            self._rate = (last - first) / max(time.perf_counter() - started, 1e-6)
             omega, computed = omega + part[0], computed + part[1]
             done = LANES * (last - first) if counts is None else int(counts[first:last].sum())
             observer.pixels_done(done)
@@ -163,7 +189,7 @@ class TileWorker:
 def render(
     plan: RenderPlan, observer: Observer, engines: Sequence[TileEngine], image: Any
 ) -> Rendered:
-    """Compute images within the plan's tolerances.
+    """Compute images within the plan's tolerance.
 
     Parameters
     ----------
@@ -187,22 +213,22 @@ def render(
         If the table of structure factors has too many entries.
     """
     bands.check_table(plan)
+    assert plan.tolerance is not None
     omega_sum = np.zeros(plan.shape[:2])
     n_rendered = np.zeros(plan.shape[:2], dtype=np.int64)
-    n_computed = 0
+    n_computed, limits = 0, []
     for shot in range(plan.shape[0]):
-        state = FirstSweep(plan)
-        for panel in range(plan.shape[1]):
-            tiles = tiles_of(plan, panel)
-            if len(tiles.numbers) == 0:
-                continue
+        first_sweep = FirstSweep(plan)
+        workers = [TileWorker(engines[0], plan, (shot, panel)) for panel in range(plan.shape[1])]
+        limits.append(tolerance_in_photons(plan.tolerance, workers))
+        for panel, worker in enumerate(workers):
             sink = image[shot, panel]
-            worker = TileWorker(engines[0], plan, (shot, panel))
-            omega_sum[shot, panel], computed = worker.render(tiles, sink, observer)
-            n_rendered[shot, panel] = tiles.n_pixels
+            found = worker.render(limits[-1][0], sink, observer)
+            omega_sum[shot, panel], computed = found
+            n_rendered[shot, panel] = worker.tiles.n_pixels
             n_computed += computed
-            state.render(engines[0], (shot, panel), sink)
-    culled = Culled.of(plan, int(n_rendered.sum()), n_computed)
+            first_sweep.render(engines[0], (shot, panel), sink)
+    culled = Culled.of(limits, n_computed, n_terms(plan) * int(n_rendered.sum()))
     stops: list[InterpolationStop | None] = [None] * plan.shape[0]
     return Rendered(image, omega_sum, n_rendered, stops, bands.made_by(engines), culled)
 

@@ -9,6 +9,7 @@ import numpy as np
 from cupysim.backends.compiled.launch import LaunchMaker
 from cupysim.backends.compiled.records import crystal_records, factor_records, source_records
 from cupysim.backends.compiled.variants import Precision
+from cupysim.plan.culling import BLOCK_EDGE, block_maxima
 from cupysim.plan.render_plan import RenderPlan
 
 Put = Callable[[str, np.ndarray], int]
@@ -36,6 +37,7 @@ class DeviceTables:
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[object, int]] = {}
+        self._lengths: dict[str, int] = {}
         self.describe = LaunchMaker()
 
     def address(self, put: Put, name: str, contents: object, make: Callable[[], np.ndarray]) -> int:
@@ -43,8 +45,14 @@ class DeviceTables:
         if name not in self._kept or self._kept[name][0] != contents:
             # `put` drops the earlier array, even if there is no memory for the new one
             self._kept.pop(name, None)
-            self._kept[name] = contents, put(name, make())
+            made = make()
+            self._kept[name] = contents, put(name, made)
+            self._lengths[name] = len(made)
         return self._kept[name][1]
+
+    def length(self, name: str) -> int:
+        """Number of entries of the array of this name."""
+        return self._lengths[name]
 
     def sources(self, put: Put, plan: RenderPlan, shots: slice) -> int:
         """The address of the sources of some shots of a plan."""
@@ -63,3 +71,16 @@ class DeviceTables:
         factors = plan.factors
         contents = Same(factors.owner), factors.address, factors.table.shape, precision
         return self.address(put, "table", contents, lambda: factor_records(plan, precision))
+
+    def block_maxima(self, put: Put, plan: RenderPlan) -> tuple[int, int]:
+        """The address of the largest factors of a plan's blocks, and their number in a channel."""
+        factors = plan.factors
+        contents = Same(factors.owner), factors.address, factors.table.shape
+
+        def make() -> np.ndarray:
+            maxima = block_maxima(factors)
+            return maxima.reshape(len(maxima), -1)
+
+        address = self.address(put, "block_maxima", contents, make)
+        edges = [-(-length // BLOCK_EDGE) for length in factors.table.shape[1:]]
+        return address, int(np.prod(edges))

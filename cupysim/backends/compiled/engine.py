@@ -110,3 +110,6 @@ class TileEngine(Engine, Protocol):
 
         Returns the sum of their solid angles (sr), and the number of computed terms.
         """
+
+    def estimate_tiles(self, launch: np.ndarray, variant: Variant) -> np.ndarray:
+        """Estimate the photons of each tile's brightest pixel, see `TilePanel.estimates`."""

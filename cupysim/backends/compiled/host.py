@@ -62,6 +62,7 @@ class HostBackend:
 
     name = "host"
     n_devices = 0
+    renders_within_tolerance = True
 
     def __init__(self, precision: Precision, threads: int | None) -> None:
         self._precision = precision
@@ -75,7 +76,7 @@ class HostBackend:
         if image is None:
             image = (np.empty if plan.is_whole else np.zeros)(plan.shape, dtype=np.float32)
         engines = self.engines(plan, self._precision)
-        if plan.tolerances is None:
+        if plan.tolerance is None:
             return bands.render(plan, observer, engines, image)
         return culled.render(plan, observer, engines, image)
 
@@ -186,6 +187,7 @@ def prepare(library: ctypes.CDLL) -> ctypes.CDLL:
     pointer, number = ctypes.c_void_p, ctypes.c_int
     library.cupysim_render.argtypes = [pointer, *[number] * 6]
     library.cupysim_render_culled.argtypes = [pointer, *[number] * 5]
+    library.cupysim_estimate_tiles.argtypes = [pointer, *[number] * 4]
     library.cupysim_gradient.argtypes = [pointer, *[number] * 4]
     library.cupysim_find_first_ray.argtypes = [pointer, number]
     library.cupysim_find_interpolation_stop.argtypes = [pointer, number, number]
@@ -320,6 +322,16 @@ class HostEngine:
             int(variant.factors), self.threads,
         )  # fmt: skip
         return float(omega.sum()), int(computed.sum())
+
+    def estimate_tiles(self, launch: np.ndarray, variant: Variant) -> np.ndarray:
+        """Estimate the brightest pixels; see `cupysim.backends.compiled.engine.TileEngine`."""
+        estimates = np.empty(int(launch["n_pixels"]) // self._lanes)
+        launch["omega_sums"] = estimates.ctypes.data
+        self.library.cupysim_estimate_tiles(
+            launch.ctypes.data, shape_number(variant.shape), int(variant.factors),
+            int(variant.precision), self.threads,
+        )  # fmt: skip
+        return estimates
 
     def open_slopes(
         self, launch: np.ndarray, slopes: np.ndarray, _: tuple[int, int], state: int

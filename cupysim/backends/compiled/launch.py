@@ -20,9 +20,9 @@ OF_EACH_LAUNCH = frozenset(
         "groups", "n_parameters", "parameters", "parameter_columns", "matrix_derivatives",
         "source_derivatives", "derivatives", "derivatives_stride",
         "capacity", "entry_places", "entry_values",
-        "tolerance", "tiles", "tile_lanes", "tiles_across", "orientation_groups",
+        "tolerated", "tiles", "tile_lanes", "tiles_across", "orientation_groups",
         "n_orientation_groups", "compact_matrices", "compact_stride", "block_maxima",
-        "blocks_of_channel", "computed_terms",
+        "blocks_of_channel", "computed_terms", "largest_direct",
     )
 )  # fmt: skip
 """Members that workers and engines fill: addresses, pixels and steps. The plan fills the others."""

@@ -17,10 +17,11 @@ class NumpyBackend:
 
     name = "numpy"
     n_devices = 0
+    renders_within_tolerance = True
 
     def render(self, plan: RenderPlan, observer: Observer, image: Any = None) -> Rendered:
         """Compute images; see `cupysim.backends.rendered.OpenBackend`."""
-        function = oracle.render if plan.tolerances is None else culled.render
+        function = oracle.render if plan.tolerance is None else culled.render
         rendered = function(plan, observer)
         if image is None:
             return rendered

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from cupysim.backends.brightest import tolerance_in_photons
 from cupysim.backends.numpy import oracle
 from cupysim.backends.numpy.rays import PixelBlock, Ray
-from cupysim.backends.rendered import BY_NUMPY, Culled, Observer, Rendered
+from cupysim.backends.rendered import BY_NUMPY, Culled, Observer, Rendered, n_terms
 from cupysim.maths.orientations import orientations
-from cupysim.plan import tile_bounds
-from cupysim.plan.culling import TILE_EDGE, Tiles, tiles_of
+from cupysim.plan import peaks, tile_bounds
+from cupysim.plan.culling import TILE_EDGE, Tiles, tiles_of, without_background
 from cupysim.plan.render_plan import RenderPlan
 
 QUIET = {"divide": "ignore", "invalid": "ignore", "over": "ignore", "under": "ignore"}
@@ -27,16 +28,21 @@ class TileRenderer(oracle.BlockRenderer):
     Parameters
     ----------
     plan : RenderPlan
-        Plan of the images, with tolerances.
+        Plan of the images.
     shot, panel : int
         Numbers of the shot and of the panel.
+    tolerance : float
+        Photons by which each pixel may be below the exact image.
     observer : Observer
         Receives the progress.
     """
 
-    def __init__(self, plan: RenderPlan, shot: int, panel: int, observer: Observer) -> None:
+    def __init__(
+        self, plan: RenderPlan, image: tuple[int, int], tolerance: float, observer: Observer
+    ) -> None:
+        shot, self.panel = image
         super().__init__(plan, shot, observer)
-        self.panel = panel
+        self.tolerance = tolerance
         self.first_sweep_pending = False
         self.n_computed = 0
         self._left: dict[tuple[int, int, int], np.ndarray] = {}
@@ -99,7 +105,6 @@ class TileRenderer(oracle.BlockRenderer):
         """Choose the orientations of each layer, source and crystal to compute in a tile."""
         plan, image = self.plan, (self.shot, self.panel)
         sources, crystals = plan.sources, plan.crystals
-        assert plan.tolerances is not None
         scale = plan.photons_per_squared_electron[self.shot] / plan.n_steps * plan.oversample**2
         bounds, keys = [], []
         for layer, here in enumerate(directions):
@@ -119,9 +124,9 @@ class TileRenderer(oracle.BlockRenderer):
                     # 0 times infinity is not a number, and is not left out
                     bounds.append(weight * factor * factor * spots)
                     keys.append((layer, source, crystal))
-        skipped = tile_bounds.left_out(
-            np.concatenate(bounds), float(plan.tolerances[self.shot])
-        ).reshape(len(keys), crystals.n_orientations)
+        skipped = tile_bounds.left_out(np.concatenate(bounds), self.tolerance).reshape(
+            len(keys), crystals.n_orientations
+        )
         self._left = {key: np.flatnonzero(~skip) for key, skip in zip(keys, skipped, strict=True)}
 
     def _orientations(
@@ -136,8 +141,36 @@ class TileRenderer(oracle.BlockRenderer):
             yield first, self._cells[crystal][some]
 
 
+class Panel:
+    """A panel of a shot; see `cupysim.backends.brightest.TilePanel`.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        Plan of the images.
+    image : tuple of 2 int
+        Numbers of the shot and of the panel.
+    """
+
+    def __init__(self, plan: RenderPlan, image: tuple[int, int]) -> None:
+        self._plan = plan
+        self._image = image
+        self.tiles = tiles_of(plan, image[1])
+
+    def estimates(self) -> np.ndarray:
+        """Estimates of the photons of each tile's brightest pixel."""
+        return peaks.estimates(self._plan, self._image, self.tiles)
+
+    def largest_of(self, tiles: Tiles, tolerance: float) -> float:
+        """Photons of the brightest pixel of some tiles, without a background."""
+        pixels = np.zeros(self._plan.shape[2] * self._plan.shape[3], dtype=np.float32)
+        plan = without_background(self._plan)
+        TileRenderer(plan, self._image, tolerance, Observer()).render(tiles, pixels)
+        return float(pixels.max())
+
+
 def render(plan: RenderPlan, observer: Observer) -> Rendered:
-    """Compute images within the plan's tolerances.
+    """Compute images within the plan's tolerance.
 
     Parameters
     ----------
@@ -151,22 +184,24 @@ def render(plan: RenderPlan, observer: Observer) -> Rendered:
     Rendered
         The images, and what reports need to know of them.
     """
+    assert plan.tolerance is not None
     image = np.zeros(plan.shape, dtype=np.float32)
     omega_sum = np.zeros(plan.shape[:2])
     n_rendered = np.zeros(plan.shape[:2], dtype=np.int64)
-    n_computed = 0
+    n_computed, limits = 0, []
     for shot in range(plan.shape[0]):
         is_pending = plan.crystals.first_cell is not None
-        for panel in range(plan.shape[1]):
-            pixels = image[shot, panel].reshape(-1)
-            tiles = tiles_of(plan, panel)
-            renderer = TileRenderer(plan, shot, panel, observer)
-            omega_sum[shot, panel] = renderer.render(tiles, pixels)
-            n_rendered[shot, panel] = tiles.n_pixels
+        panels = [Panel(plan, (shot, panel)) for panel in range(plan.shape[1])]
+        limits.append(tolerance_in_photons(plan.tolerance, panels))
+        for number, panel in enumerate(panels):
+            pixels = image[shot, number].reshape(-1)
+            renderer = TileRenderer(plan, (shot, number), limits[-1][0], observer)
+            omega_sum[shot, number] = renderer.render(panel.tiles, pixels)
+            n_rendered[shot, number] = panel.tiles.n_pixels
             n_computed += renderer.n_computed
             if is_pending:
-                is_pending = not _render_first_sweep(plan, shot, panel, pixels)
-    culled = Culled.of(plan, int(n_rendered.sum()), n_computed)
+                is_pending = not _render_first_sweep(plan, shot, number, pixels)
+    culled = Culled.of(limits, n_computed, n_terms(plan) * int(n_rendered.sum()))
     return Rendered(image, omega_sum, n_rendered, [None] * plan.shape[0], BY_NUMPY, culled)
 
 
