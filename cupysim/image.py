@@ -354,7 +354,7 @@ class Image:
             Experiment, image, counted photons, predicted spots and record.
         """
         if record is None:
-            record = image_record(self.rendered.made_by, self.array, counts, self.statistics)
+            record = image_record(self.rendered, self.array, counts, self.statistics)
         return nexus.Content(
             self.experiment, self.array, counts, self.spots, provenance or {},
             json.dumps(record, indent=1),

@@ -184,6 +184,8 @@ def _start(
     files = [str(path) for path in input_files(args).values()]
     if image.kind == "SMV" and arguments.offset is None:
         arguments.offset = args.adc_offset
+    if job.tolerance is not None:
+        raise OptionError("-tolerance", "a fit needs exact images and derivatives")
     return job.experiment, args.backend, args.threads, args.devices, files
 
 
