@@ -40,10 +40,11 @@ PROTEIN = (
     "-cell 40 50 60 80 95 100 -misset 10 20 30 -lambda 1 -distance 100 -pixel 0.4 -detpixels 64 "
     f"-hkl {INPUTS / 'few.hkl'} -default_F 20 -fluence 1e24 -beamsize 0.02 -nodump -corrected"
 )
-FINE = PROTEIN.replace(
-    "-distance 100 -pixel 0.4 -detpixels 64", "-distance 300 -pixel 0.15 -detpixels 128"
+FINE = (
+    "-cell 40 50 60 80 95 100 -misset 10 20 30 -lambda 1 -distance 200 -pixel 0.15 -detpixels 128 "
+    "-default_F 20 -fluence 1e24 -beamsize 0.02 -corrected -osc 2 -phisteps 9"
 )
-"""The same with tiles that are small compared with the distances between reflections."""
+"""An experiment with tiles that are small compared with the distances between reflections."""
 
 
 def chosen(*texts: str) -> st.SearchStrategy[str]:
