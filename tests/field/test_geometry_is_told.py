@@ -510,7 +510,9 @@ OTHER_WIDTHS = {
         {"omega_increment_set": [0.1] * 3, "omega_end": [30.5, 31.0, 31.5]}, 0.1,
         "its omega_increment_set is 0.1 degrees, but by its end image 1 turns by 0.5",
     ),
-    "gaps": ({"omega_range_average": 0.1}, 0.1, ""),
+    "gaps": (
+        {"omega_range_average": 0.1}, 0.1, "by 0.1 degrees, but the next image begins after 0.5",
+    ),
     "both": ({"omega_increment_set": [0.1] * 3, "omega_end": [30.1, 30.6, 31.1]}, 0.1, ""),
 }  # fmt: skip
 
