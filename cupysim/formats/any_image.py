@@ -17,7 +17,6 @@ from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.writer import OURS
 from cupysim.formats.pixels import measured
-from cupysim.models.conventions import Convention
 from cupysim.models.experiment import Experiment
 from cupysim.storage.reading import check_regular, opened
 
@@ -170,9 +169,6 @@ def _open_smv(path: str) -> ImageFile:
             "incidence; the header does not say how the detector is tilted",
             "wavelength": f"{wavelength:g} A" if wavelength else "the file has none",
         }
-    contradiction = smv_geometry.contradiction(image, Convention.MOSFLM)
-    if contradiction:
-        facts["note"] = f"for -img, {contradiction}"
     # the largest number of 16 bits is a saturated pixel of a CCD, not a gap
     has_gaps = image.image.dtype in (np.uint32, np.float32, np.float64)
     masked = ~measured(image.image) if has_gaps else np.zeros(image.image.shape, dtype=bool)

@@ -16,6 +16,7 @@ from cupysim.formats.cbf_binary import pack, split, unpack
 from cupysim.formats.cbf_remarks import of_header, of_tables
 from cupysim.formats.frames import to_imgcif
 from cupysim.formats.geometry import ImageGeometry
+from cupysim.formats.geometry_checks import with_doubts
 from cupysim.formats.imgcif_tables import is_full
 from cupysim.formats.pixels import GAP, LARGEST_PIXEL_VALUE, THINNEST_SENSOR, measured
 from cupysim.maths.arrays import dot
@@ -65,7 +66,8 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, ImageGeometry]:
     pixels, more = unpack(path, section)
     if is_full(text):
         pixels = _undefined_marked(pixels, undefined)
-    return pixels, replace(geometry, remarks=(*geometry.remarks, *doubts, *more))
+    remarks = (*geometry.remarks, *doubts, *more)
+    return pixels, with_doubts(replace(geometry, remarks=remarks))
 
 
 def good_pixels(image: np.ndarray) -> np.ndarray:

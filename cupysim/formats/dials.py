@@ -13,6 +13,7 @@ from cupysim.errors import FileFormatError
 from cupysim.formats.dials_remarks import LEFT_HANDED, WIDTH, left_out, stands, still
 from cupysim.formats.dials_scan import ScanPoint, count_images, oscillation
 from cupysim.formats.geometry import ImageGeometry, is_x_ray
+from cupysim.formats.geometry_checks import with_doubts
 from cupysim.formats.rotation import forward
 from cupysim.maths.arrays import cross, norm, unit
 from cupysim.maths.rotations import rotate_axis
@@ -84,7 +85,7 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> ImageGeometry:
     try:
         with np.errstate(all="ignore"):
             # impossible numbers are rejected where they are used
-            return _geometry(path, content, experiments[0], number)
+            return with_doubts(_geometry(path, content, experiments[0], number))
     except KeyError as error:
         raise FileFormatError(path, f"a model is incomplete: no {error}") from error
     except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:

@@ -12,6 +12,7 @@ import numpy as np
 from cupysim.errors import FileFormatError
 from cupysim.formats.frames import FLIP
 from cupysim.formats.geometry import ImageGeometry
+from cupysim.formats.geometry_checks import with_doubts
 from cupysim.formats.image_stacks import (
     count_images,
     entry_path,
@@ -116,7 +117,7 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
     start, width, axis, of_scan = read_scan(nxmx, path, entry, at, n_images)
     spindle, phi, oscillation = forward(axis, start, width)
     size = panel.n_slow, panel.n_fast
-    return _good(path, detector, file, size, number), ImageGeometry(
+    geometry = ImageGeometry(
         n_fast=panel.n_fast,
         n_slow=panel.n_slow,
         pixel_size=float(sizes[0]),
@@ -143,6 +144,7 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
         flux=beam.flux,
         beam_size=beam.size,
     )
+    return _good(path, detector, file, size, number), with_doubts(geometry)
 
 
 def _sensor(nxmx: Any, detector: Any) -> tuple[str, ...]:

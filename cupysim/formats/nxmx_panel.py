@@ -207,11 +207,6 @@ def _with_beam_centre(nxmx: Any, path: object, panel: Panel, detector: Any, numb
     panel = replace(panel, remarks=(*panel.remarks, *doubts))
     normal = unit(cross(panel.fast, panel.slow))
     along = float(normal[2])
-    if told is None and not panel.origin[:2].any():
-        remark = (
-            "its transformations put the first pixel on the beam, as in files without a beam centre"
-        )
-        return replace(panel, remarks=(*panel.remarks, remark))
     if told is None or abs(along) < EDGE_ON:
         return panel
     distance = float(dot(panel.origin, normal)) / along

@@ -21,8 +21,6 @@ NORMAL = (
     "the file has beam centre and distance only; the detector is assumed to be normal to the beam"
 )
 
-NEVER_SET = "its beam centre is 0 0 or negative, as in files where it was never set"
-
 DISTANCES = ("distance", "detector_distance")
 """Names of a distance that a file gives in addition to transformations."""
 
@@ -114,7 +112,6 @@ def unplaced_panel(nxmx: Any, path: object, file: Any, detector: Any, number: in
         remarks=(
             NORMAL,
             *remarks,
-            *((NEVER_SET,) if max(centre) <= 0.0 else ()),
             *_not_read(nxmx, path, detector, number),
         ),
     )

@@ -163,8 +163,7 @@ class SmvFile:
             not occur.
         """
         if whole_key:
-            pattern = rf"(?<![^\s;{{]){re.escape(key)}\s*=([^;\n]*)"
-            values = re.findall(pattern, self.text, re.IGNORECASE)
+            values = _words(self.text, key)
             return _number(f"{key}={values[-1]}", key) if values else None
         return _number(self.text, key)
 
@@ -225,7 +224,9 @@ def _pixel_type(path: os.PathLike[str] | str, text: str) -> np.dtype:
 
 
 def _words(text: str, key: str) -> list[str]:
-    values = re.findall(rf"(?<![^\s;{{]){re.escape(key)}\s*=([^;\n]*)", text, re.IGNORECASE)
+    # a key in the value of another one, such as COMMENT=old DISTANCE=300, is none
+    pattern = rf"(?:^|[;{{\r\n\f])\s*{re.escape(key)}\s*=([^;\r\n]*)"
+    values = re.findall(pattern, text, re.IGNORECASE)
     return [value.strip().lower() for value in values]
 
 

@@ -104,14 +104,6 @@ def inherit(
             found |= header
             # a mask's header places the detector if nothing else does
             is_used = "experiment_file" not in given and is_alone
-            if smv_image.surplus:
-                warnings.warn(
-                    CupysimWarning(
-                        f"{path}: {smv_image.surplus} bytes behind its pixels are not read; are "
-                        "HEADER_BYTES, SIZE1, SIZE2 and TYPE right?"
-                    ),
-                    stacklevel=2,
-                )
             if is_used and not (is_mask and placed_by_options):
                 warn_of_what_is_left_out(smv_image, header, given, quirks)
                 if is_mask and "beam_y" in header and not whole_keys:

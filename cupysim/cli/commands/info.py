@@ -8,9 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
+from cupysim.formats import smv
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.nexus import Content
+from cupysim.nanobragg.header_remarks import header_remarks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +35,9 @@ def run(arguments: argparse.Namespace) -> None:
             print()
         for name, text in describe(image):
             print(f"{name:13} {text}")
+        if image.kind == "SMV":
+            for remark in header_remarks(smv.read(path)):
+                print(f"{'note':13} for -img, {remark}")
 
 
 def describe(image: ImageFile) -> Iterator[tuple[str, str]]:
