@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from cupysim.errors import CupysimWarning, OptionError
-from cupysim.formats import cbf, dials, nxmx_image, smv
+from cupysim.errors import CupysimWarning, FileFormatError, OptionError
+from cupysim.formats import cbf, dials, nexus, nxmx_image, smv
 from cupysim.formats.geometry import ImageGeometry, Spectrum
 from cupysim.formats.image_stacks import count_images
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.nexus.reader import hdf5_file
+from cupysim.formats.nexus.writer import OURS
+from cupysim.formats.stored_geometry import contradiction_of
 from cupysim.nanobragg.exact_geometry import geometry_values
 from cupysim.nanobragg.smv_headers import (
     check_numbers,
@@ -180,6 +182,21 @@ def _open(
             with hdf5_file(path) as file:
                 number = number if count_images(file) > 1 else 0
         good, geometry = nxmx_image.read(path, number)
+        contradiction = _of_stored(path, geometry)
+        if contradiction:
+            geometry = replace(geometry, remarks=(*geometry.remarks, contradiction))
         return good, geometry, None, True
     smv_image = smv.read(path)
     return (smv_image.image != 0 if is_mask else None), None, smv_image, False
+
+
+def _of_stored(path: str, geometry: ImageGeometry) -> str:
+    """Words about the experiment in a file of cupysim, if it differs from the file's geometry."""
+    with hdf5_file(path) as file:
+        if OURS not in file or count_images(file) > 1:
+            return ""
+    try:
+        stored = nexus.read(path).experiment
+    except FileFormatError as error:
+        return f"the experiment that cupysim stored is not compared ({error})"
+    return contradiction_of(stored, geometry)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
+from cupysim.errors import CupysimWarning
 from cupysim.formats import cbf, dials, nxmx_image
 from cupysim.formats.any_image import open_image
+from cupysim.readers import read_experiment
 from tests.conftest import Run
 from tests.field.cbf_files import AXES, full_cbf, imgcif_text, mini_cbf, section
 from tests.field.nxmx_files import DISTANCE, PIXEL, write
-from tests.field.test_geometry import DETECTOR, WORDS, edited
+from tests.field.test_geometry import CRYSTAL, DETECTOR, WORDS, edited
 from tests.formats.test_inherited import expt
 
 PIXELS = np.ones((40, 60), np.int32)
@@ -190,3 +194,24 @@ def test_decimal_commas(key: str, value: str, told: str, tmp_path: Path, run: Ru
 
 def test_usual_files_need_no_word(tmp_path: Path) -> None:
     assert nxmx_image.read(write(tmp_path / "a.h5"))[1].remarks == ()
+
+
+# files of cupysim whose geometry was changed later
+
+
+def test_changed_files_of_cupysim(tmp_path: Path, run: Run) -> None:
+    made = f"{CRYSTAL} -lambda 1 -distance 100 -detpixels 40 -pixel 0.1 -phi 3 -osc 1"
+    assert run(f"{made} -h5file a.h5 -nonoise -nopgm").status == 0
+    assert "stored" not in run("info a.h5").out
+    assert "stored" not in run(f"{WORDS} -img a.h5").err
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file[f"{DETECTOR}/transformations/det_z"][...] = 0.2
+        file["entry/instrument/beam/incident_wavelength"][...] = 1.5
+    told = "distance 200 and 100 mm; wavelength 1.5 and 1 A"
+    out = run("info a.h5").out
+    assert told in out
+    assert re.search(r"^distance +200 mm", out, re.MULTILINE)
+    assert told in run(f"{WORDS} -img a.h5").err
+    with pytest.warns(CupysimWarning, match=f"{told}; the latter is read"):
+        experiment = read_experiment(tmp_path / "a.h5")
+    assert experiment.beam.wavelength == pytest.approx(1e-10)

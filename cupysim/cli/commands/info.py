@@ -74,6 +74,8 @@ def describe(image: ImageFile) -> Iterator[tuple[str, str]]:
     yield from image.facts.items()
     if image.geometry is not None:
         yield from _geometry(image.geometry)
+    if image.contradiction:
+        yield "note", image.contradiction
     if image.content is not None:
         yield from _content(image.content)
 
