@@ -95,6 +95,8 @@ def _of_numbers(geometry: ImageGeometry) -> Iterator[str]:
     ]
     if wave is not None:
         told.append(("wavelength", f"{wave / ANGSTROM:g} A", wave, WAVELENGTHS))
+    if near == 0.0:
+        yield "the distance of its detector is 0: a translation or its value may be missing"
     for name, number, value, (least, most) in told:
         if value and not least <= abs(value) <= most:
             yield f"its {name} of {number} is unusual: is its unit wrong?"

@@ -182,12 +182,6 @@ def _panel(
         )
     if abs(dot(fast, slow)) > SQUARE:
         raise FileFormatError(tables.path, "fast and slow axis are not at right angles")
-    distance = float(dot(origin, cross(fast, slow)))
-    if distance == 0.0:
-        raise FileFormatError(
-            tables.path,
-            f"the distance of its detector is 0, by the axes {', '.join(deepest)[:120]}",
-        )
     return np.stack([origin, fast, slow]), sizes[0], list(settings)
 
 
