@@ -16,9 +16,10 @@ from cupysim.formats.image_stacks import count_images, read_image
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.writer import OURS
+from cupysim.formats.other_files import HEAD, kind_of_other
 from cupysim.formats.pixels import measured
 from cupysim.formats.stored_geometry import contradiction_of, geometry_of
-from cupysim.storage.reading import check_regular, opened
+from cupysim.storage.reading import check_regular, content, opened
 
 NO_IMAGES = (b"MTZ ", b"data_", b"CRYST1", b"HEADER", b"ATOM  ", b"!FORMAT=XDS_ASCII")
 """First bytes of files that are not images, but are often given as such."""
@@ -163,12 +164,14 @@ def _open_smv(path: str) -> ImageFile:
 
 
 def _open_float(path: str, shape: Sequence[int] | None) -> ImageFile:
-    with opened(path) as stream:
-        data = stream.read()
+    data = content(path)
     if data.startswith(NO_IMAGES):
         raise FileFormatError(
             path, "no image, but structure factors or a model: give it by -hkl or -pdb"
         )
+    kind = kind_of_other(data[:HEAD]) if any(data[:HEAD]) or not data else ""
+    if kind:
+        raise FileFormatError(path, f"{kind}; it is not read")
     count = len(data) // 4
     if shape is None:
         edge = round(count**0.5)
@@ -184,4 +187,5 @@ def _open_float(path: str, shape: Sequence[int] | None) -> ImageFile:
             f"{wanted}; --shape FAST SLOW gives its size",
         )
     pixels = np.frombuffer(data, dtype=np.float32).reshape(n_slow, n_fast)
-    return ImageFile(path, "raw float32", pixels, ~np.isfinite(pixels))
+    facts = {} if any(data) else {"note": "all its bytes are zero: was it written completely?"}
+    return ImageFile(path, "raw float32", pixels, ~np.isfinite(pixels), facts=facts)

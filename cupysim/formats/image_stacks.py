@@ -237,7 +237,9 @@ def read_image(path: object, file: Any, number: int) -> np.ndarray:
                 raise FileFormatError(path, f"pixels of the type {pixels.dtype} are not an image")
             return pixels
     if not found:
-        raise FileFormatError(path, "it holds no images, or the files with them are missing")
+        others = [f"/{name}" for name in file if name != "entry"][:3]
+        held = f"; it holds {', '.join(others)}, not an NXmx entry" if others else ""
+        raise FileFormatError(path, f"it holds no images, or the files with them are missing{held}")
     total = count_images(file)
     if 0 <= number < total:
         raise FileFormatError(

@@ -13,7 +13,7 @@ from cupysim.formats.cbf_remarks import MILLIMETRE, of_other_tables
 from cupysim.formats.geometry import ImageGeometry, is_x_ray
 from cupysim.formats.imgcif_axes import ImgcifAxes
 from cupysim.formats.imgcif_tables import ImgcifTables, Row
-from cupysim.formats.rotation import forward, settings_remark
+from cupysim.formats.rotation import forward, is_backward, settings_remark
 from cupysim.maths.arrays import cross, dot, norm, unit
 
 SQUARE = 1e-6
@@ -72,7 +72,7 @@ def read(
     axes = ImgcifAxes(tables, frame)
     panel, pixel_size, surface = _panel(tables, axes, (n_fast, n_slow))
     goniometer = _goniometer(tables, axes)
-    spindle, start, width, settings = _rotation(axes, goniometer)
+    spindle, start, width, settings, turns_back = _rotation(axes, goniometer)
     to_source = _to_source(axes)
     wavelength, reason, mean = _wavelength(tables)
     polarization, of_polarization = _polarization(tables, to_source)
@@ -93,6 +93,7 @@ def read(
         oscillation=None if width is None else width / DEGREES_PER_RADIAN,
         polarization=polarization,
         no_wavelength=reason,
+        is_reversed=turns_back,
         remarks=(
             *filter(None, (settings, mean, of_polarization)),
             *axes.remarks,
@@ -232,8 +233,8 @@ def _goniometer(tables: ImgcifTables, axes: ImgcifAxes) -> list[str]:
 
 def _rotation(
     axes: ImgcifAxes, goniometer: list[str]
-) -> tuple[np.ndarray, float | None, float | None, str]:
-    """Spindle, first angle and width (degrees), and a warning about other axes."""
+) -> tuple[np.ndarray, float | None, float | None, str, bool]:
+    """Spindle, first angle and width (degrees), a warning, and whether the axis is reversed."""
     rotations = [name for name in goniometer if axes[name].kind == "rotation"]
     shifts = [
         f"{name} {axes.settings[name]:g}"
@@ -246,7 +247,7 @@ def _rotation(
         else ""
     )
     if not rotations:
-        return np.array([1.0, 0.0, 0.0]), None, None, shifted
+        return np.array([1.0, 0.0, 0.0]), None, None, shifted, False
     turning = [name for name in rotations if abs(axes.widths.get(name, 0.0)) > TURNING]
     if len(turning) > 1:
         raise FileFormatError(
@@ -257,8 +258,10 @@ def _rotation(
     axis = turning[0] if turning else min(rotations, key=lambda name: len(chains[name]))
     _, spindle = axes.place(chains[axis], NOWHERE, axes[axis].vector)
     others = {name: axes.settings.get(name, 0.0) for name in rotations if name != axis}
-    turned = forward(spindle, axes.settings.get(axis, 0.0), axes.widths.get(axis, 0.0))
-    return *turned, "; ".join(filter(None, (settings_remark(others), shifted)))
+    width = axes.widths.get(axis, 0.0)
+    turned = forward(spindle, axes.settings.get(axis, 0.0), width)
+    remark = "; ".join(filter(None, (settings_remark(others), shifted)))
+    return *turned, remark, is_backward(width)
 
 
 def _wavelength(tables: ImgcifTables) -> tuple[float | None, str, str]:

@@ -27,7 +27,7 @@ from cupysim.formats.nxmx_scan import count_angles, read_scan
 from cupysim.formats.nxmx_tree import broken_at, entry_of
 from cupysim.formats.nxmx_units import in_unit, unit_of
 from cupysim.formats.pixels import THINNEST_SENSOR, measured
-from cupysim.formats.rotation import forward
+from cupysim.formats.rotation import forward, is_backward
 from cupysim.maths.arrays import norm, unit
 from cupysim.optional_libraries import require
 
@@ -143,6 +143,7 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
         ),
         flux=beam.flux,
         beam_size=beam.size,
+        is_reversed=is_backward(width),
     )
     return _good(path, detector, file, size, number), with_doubts(geometry)
 

@@ -90,10 +90,11 @@ def inherit(
         path = given.get(name)
         if path is None:
             continue
-        good, geometry, smv_image, holds_several = _open(path, is_mask, number)
-        several |= holds_several
         # what a mask's file says counts if nothing else places the detector
         is_alone = not (is_mask and ({"image_file", "experiment_file"} & set(given)))
+        only_pixels = is_mask and (placed_by_options or not is_alone)
+        good, geometry, smv_image, holds_several = _open(path, is_mask, number, only_pixels)
+        several |= holds_several
         if smv_image is not None:
             whole_keys = quirks.corrects(Quirk.HEADER_READING)
             check_numbers(smv_image, given, whole_keys)
@@ -115,8 +116,10 @@ def inherit(
                     lacking = f"{path}: its header has no WAVELENGTH"
         mask = good if is_mask else mask
         if geometry is None:
+            if smv_image is None and mask is not None:
+                found |= {"n_fast": mask.shape[1], "n_slow": mask.shape[0]}
             continue
-        if is_mask and (placed_by_options or not is_alone):
+        if only_pixels:
             found |= {"n_fast": geometry.n_fast, "n_slow": geometry.n_slow}
         else:
             placed.append((path, geometry))
@@ -167,12 +170,17 @@ def _photons(
 
 
 def _open(
-    path: str, is_mask: bool, number: int
+    path: str, is_mask: bool, number: int, only_pixels: bool
 ) -> tuple[np.ndarray | None, ImageGeometry | None, smv.SmvFile | None, bool]:
-    """Read good pixels, geometry, or an SMV image, and whether the file holds several images."""
+    """Read good pixels, geometry, or an SMV image, and whether the file holds several images.
+
+    A mask that does not place the detector needs only pixels.
+    """
     check_regular(path)
     with opened(path) as stream:
         head = stream.read(8)
+    if head.startswith(cbf.SIGNATURE) and only_pixels:
+        return cbf.good_pixels(cbf.read_pixels(path)), None, None, False
     if head.startswith(cbf.SIGNATURE):
         image, geometry = cbf.read(path)
         return cbf.good_pixels(image), geometry, None, False
