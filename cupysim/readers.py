@@ -156,7 +156,8 @@ def _inherited_experiment(
     path: os.PathLike[str] | str, image: int, has_crystal: bool, wavelength: float | None
 ) -> Experiment:
     """The experiment in a file of another program, read with the drop-in command's options."""
-    option = "-expt" if Path(path).suffix.lower() in (".expt", ".json") else "-img"
+    unpacked = os.fspath(path).lower().removesuffix(".gz")
+    option = "-expt" if unpacked.endswith((".expt", ".json")) else "-img"
     words = [option, os.fspath(path), "-corrected", "-nodump"]
     if image:
         words += ["-image", str(image)]

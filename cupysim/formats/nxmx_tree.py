@@ -16,6 +16,7 @@ USUAL = {
     "NXdetector": ("detector",),
     "NXdetector_module": ("module",),
     "NXbeam": ("beam",),
+    "NXdata": ("data",),
 }
 """Usual beginnings of the names of groups, in lower case, by class."""
 
@@ -139,7 +140,8 @@ def entry_of(path: object, file: Any, wanted: str | None) -> tuple[Component, tu
         others = ", ".join(f"{name} {told!a:.40}" for name, told in definitions.items() if told)
         hint = f"; its definition is that of {others}" if others else ""
         if not found:
-            hint = f"; it holds {', '.join(f'/{name}' for name in list(file)[:3]) or 'nothing'}"
+            held = ", ".join(f"/{name}" for name in list(file)[:3]) or "nothing"
+            hint = broken_at(file, ("",)) or f"; it holds {held}"
         raise FileFormatError(path, f"no NXmx entry{hint}")
     entry = next((each for each in entries if each.name == wanted), entries[0])
     told = [each.name for each in entries if each is not entry]

@@ -16,6 +16,7 @@ from cupysim.formats.smv_geometry import (
     BY_ORIGIN,
     GONIOMETER,
     contradiction,
+    contradictory_distances,
     first_angles,
     is_tilted,
 )
@@ -365,6 +366,9 @@ def meant_values(image: smv.SmvFile) -> dict[str, Any]:
     if values.get("oscillation") == 0.0:
         # a still; an option of zero would mean two equal angles
         del values["oscillation"]
+    if contradictory_distances(image):
+        # as without -corrected, the other one counts
+        del values["distance"]
     swing = values.get("twotheta", 0.0)
     cosine = math.cos(swing)
     has_distance = "distance" in values and swing == 0.0

@@ -171,6 +171,14 @@ def test_info_says_what_img_says(case: str, tmp_path: Path, run: Run) -> None:
     assert message in err
 
 
+@pytest.mark.parametrize("corrected", ["", "-corrected"])
+def test_of_two_distances_one_counts(corrected: str, tmp_path: Path, run: Run) -> None:
+    lines, _ = HEADERS["an edited distance"]
+    smv_of(tmp_path / "a.img", **lines)
+    assert "distance=0.1 " in run(f"{WORDS} -img a.img {corrected}").out
+    assert re.search(r"^distance +100 mm along", run("info a.img").out, re.MULTILINE)
+
+
 def test_keys_in_comments_do_not_count(tmp_path: Path) -> None:
     geometry = open_image(smv_of(tmp_path / "a.img", COMMENT="old DISTANCE=300")).geometry
     assert geometry is not None

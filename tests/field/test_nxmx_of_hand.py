@@ -83,6 +83,7 @@ def test_links_that_place_nothing_need_no_word(place: str, tmp_path: Path) -> No
     ("place", "message"),
     [
         (DETECTOR, "has no detector; /entry/instrument/detector is a link to elsewhere.h5"),
+        ("entry", "no NXmx entry; /entry is a link to elsewhere.h5, which is missing"),
         ("entry/instrument", "has no instrument; /entry/instrument is a link to elsewhere.h5"),
         (OMEGA, "depends on '/entry/sample/transformations/omega', which is not in the file, but "
                 "in elsewhere.h5"),

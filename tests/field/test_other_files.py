@@ -15,6 +15,7 @@ import pytest
 from cupysim.errors import FileFormatError
 from cupysim.formats import cbf, dials
 from cupysim.formats.any_image import open_image
+from cupysim.readers import read_experiment
 from tests.conftest import Run
 from tests.field.cbf_files import HEADER, MARKER, mini_cbf, section
 from tests.field.nxmx_files import N_FAST, N_SLOW, write
@@ -77,6 +78,10 @@ def test_packed_images_and_lists(tmp_path: Path, run: Run) -> None:
     plain, of_list = dials.read(tmp_path / "a.expt"), dials.read(packed(tmp_path / "a.expt"))
     np.testing.assert_array_equal(plain.panel, of_list.panel)
     assert run(f"{WORDS} -img a.img.gz").status == 0
+    of_python = read_experiment(tmp_path / "a.expt.gz").geometry
+    np.testing.assert_array_equal(
+        of_python.origin, read_experiment(tmp_path / "a.expt").geometry.origin
+    )
 
 
 def test_packed_hdf5_files_and_damaged_ones(tmp_path: Path) -> None:
