@@ -164,6 +164,11 @@ def _start(
             )
         scan(words)
         stored = replace(image.content.experiment, quirks=CORRECTED)
+        if image.contradiction:
+            warnings.warn(
+                CupysimWarning(f"{image.path}: {image.contradiction}; the latter counts here"),
+                stacklevel=2,
+            )
         if not image.content.experiment.policy.is_right:
             warnings.warn(
                 CupysimWarning(
