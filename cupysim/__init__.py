@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cupysim.api import fit, from_args, render_gradients, simulate
     from cupysim.backends.derivatives import Gradients
     from cupysim.campaign.data_set import Campaign
+    from cupysim.detection.photon_noise import PhotonNoise
     from cupysim.errors import CupysimError, CupysimWarning
     from cupysim.image import Image
     from cupysim.maths.detector_geometry import DetectorAngles
@@ -51,6 +52,7 @@ _HOMES = {
     "errors": ("CupysimError", "CupysimWarning"),
     "backends.derivatives": ("Gradients",),
     "campaign.data_set": ("Campaign",),
+    "detection.photon_noise": ("PhotonNoise",),
     "image": ("Image",),
     "maths.detector_geometry": ("DetectorAngles",),
     "maths.nr_random": ("RandomStream",),
@@ -93,6 +95,7 @@ __all__ = [
     "Gradients",
     "Image",
     "Mosaicity",
+    "PhotonNoise",
     "Pivot",
     "Quirk",
     "QuirkWarning",

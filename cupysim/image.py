@@ -17,12 +17,12 @@ import numpy as np
 from cupysim.backends.derivatives import Gradients
 from cupysim.backends.rendered import Rendered
 from cupysim.detection import digitising
-from cupysim.detection.poisson import PoissonNoise
+from cupysim.detection.counting import ROWS_AT_ONCE, count_photons, counts_of_numpy
+from cupysim.detection.photon_noise import PhotonNoise
 from cupysim.errors import CupysimError
 from cupysim.formats import float_image, nexus, pgm, png, smv
-from cupysim.formats.pixels import LARGEST_PIXEL_VALUE
 from cupysim.formats.stored_geometry import geometry_of
-from cupysim.image_statistics import Statistics, image_statistics, serial_sum
+from cupysim.image_statistics import Statistics, image_statistics
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.experiment import Experiment
 from cupysim.plan.render_plan import RenderPlan
@@ -31,12 +31,6 @@ from cupysim.plotting.windows import show_figure
 from cupysim.prediction.spots import Spots, predict_spots
 from cupysim.provenance import image_record
 from cupysim.storage.safe_writing import OutputFiles
-
-ROWS_AT_ONCE = 64
-"""Rows that get noise at the same time; few, to save memory."""
-
-LARGEST_EXPECTATION = 2.0**60
-"""Largest expected photons for which NumPy draws counts; such a pixel is saturated anyway."""
 
 DEFAULT_OFFSET = 40.0
 """Offset of integer images (counts), as on the command line."""
@@ -147,14 +141,14 @@ class Image:
         """
         return predict_spots(self.plan)
 
-    def counts(self, rng: int | RandomStream | np.random.Generator) -> np.ndarray:
+    def counts(self, rng: int | RandomStream | PhotonNoise | np.random.Generator) -> np.ndarray:
         """Counted photons in each pixel: expected photons with Poisson noise.
 
         Parameters
         ----------
-        rng : int, RandomStream or numpy.random.Generator
-            Seed of the C program's generator, its state, or a NumPy generator. The latter is
-            faster if the image has many photons.
+        rng : int, RandomStream, PhotonNoise or numpy.random.Generator
+            Seed of the C program's generator, or its state; or a `PhotonNoise`, which is the
+            fastest; or a NumPy generator.
 
         Returns
         -------
@@ -174,19 +168,16 @@ class Image:
         dtype('int32')
         """
         if isinstance(rng, np.random.Generator):
-            counts = np.zeros(self.array.shape, dtype=np.int32)
-            expected = np.clip(self.array[self.region], 0.0, LARGEST_EXPECTATION)
-            counts[self.region] = np.minimum(rng.poisson(expected), LARGEST_PIXEL_VALUE)
-            return counts
+            return counts_of_numpy(self.array, self.region, rng)
         return self.count_photons(rng)[0]
 
-    def count_photons(self, seed: int | RandomStream) -> tuple[np.ndarray, float]:
-        """Counted photons in each pixel with the C program's noise, and their sum.
+    def count_photons(self, seed: int | RandomStream | PhotonNoise) -> tuple[np.ndarray, float]:
+        """Counted photons in each pixel, and their sum.
 
         Parameters
         ----------
-        seed : int or RandomStream
-            Seed of the C program's generator, or state of that generator.
+        seed : int, RandomStream or PhotonNoise
+            Seed of the C program's generator, or state of that generator; or other noise.
 
         Returns
         -------
@@ -198,23 +189,9 @@ class Image:
         Raises
         ------
         CupysimError
-            If the seed is neither an integer nor a `RandomStream`.
+            If the seed has another type.
         """
-        if not isinstance(seed, RandomStream | int | np.integer):
-            raise CupysimError(
-                "counts: expected an integer, a RandomStream or a numpy.random.Generator, got a "
-                f"{type(seed).__name__}"
-            )
-        stream = seed if isinstance(seed, RandomStream) else RandomStream(int(seed))
-        noise, expected = PoissonNoise(stream), self.array[self.region]
-        image = np.zeros(self.array.shape, dtype=np.int32)
-        counted, photons = image[self.region], 0.0
-        for row in range(0, len(expected), ROWS_AT_ONCE):
-            rows = slice(row, row + ROWS_AT_ONCE)
-            drawn = noise.draw(expected[rows])
-            photons = serial_sum(photons, drawn.reshape(-1))
-            counted[rows] = np.clip(drawn, 0.0, LARGEST_PIXEL_VALUE)
-        return image, photons
+        return count_photons(self.array, self.region, seed)
 
     def show(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -12,16 +11,16 @@ from typing import Any, Self
 import numpy as np
 
 from cupysim.advice.empty_images import warn_of_empty_image
+from cupysim.advice.exact_images import warn_of_exact_image
 from cupysim.advice.quirk_effects import warn_of_effects, warn_of_interpolation_stop
 from cupysim.backends.derivatives import Gradients
 from cupysim.backends.numpy.tap import Tap
 from cupysim.backends.rendered import Observer, Rendered
 from cupysim.backends.select import open_backend
-from cupysim.errors import CupysimError, CupysimWarning
+from cupysim.errors import CupysimError
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.models.tolerance import Tolerance
-from cupysim.plan.culling import reason_for_exact
 from cupysim.plan.gradient_plan import GradientPlan, plan_gradients
 from cupysim.plan.joining import add_shots, groups_of_alike
 from cupysim.plan.planning import Planner
@@ -349,22 +348,12 @@ class Renderer:
         """
         observer = observer or Observer()
         with self._alone():
-            if self.tolerance is None or self._is_exact(plan, observer):
+            if self.tolerance is None or warn_of_exact_image(
+                plan, self.tolerance, self._backend, isinstance(observer, Tap)
+            ):
                 return self._backend.render(plan, observer, image)
             limited = plan.with_same_axes(tolerance=self.tolerance)
             return self._backend.render(limited, observer, image)
-
-    def _is_exact(self, plan: RenderPlan, observer: Observer) -> bool:
-        """Whether something forbids a tolerance. Warns that the image is exact."""
-        reason = reason_for_exact(plan)
-        if isinstance(observer, Tap):
-            reason = "a trace needs every step"
-        if not self._backend.renders_within_tolerance:
-            reason = f"the backend {self.backend} has no images within a tolerance"
-        if reason is not None:
-            message = f"tolerance {self.tolerance} is not used, and the image is exact: {reason}"
-            warnings.warn(CupysimWarning(message), stacklevel=4)
-        return reason is not None
 
     def differentiate(
         self, plan: GradientPlan, observer: Observer | None = None, *, device_arrays: bool = False

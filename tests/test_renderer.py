@@ -58,9 +58,9 @@ def test_batches_are_their_images(experiment: Experiment, backend: str) -> None:
 def test_structure_factors_are_uploaded_once(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cupysim.backends.compiled import host
+    from cupysim.backends.compiled import host, host_library
 
-    if host.problem() is not None:
+    if host_library.problem() is not None:
         pytest.skip("no compiled library")
     uploaded: list[str] = []
     put = host.HostEngine.replace

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from functools import cache
 
-from cupysim.backends.compiled.host import MOST_THREADS
+from cupysim.backends.compiled.host_library import MOST_THREADS
 from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.numpy.backend import NumpyBackend
 from cupysim.backends.rendered import OpenBackend
@@ -39,9 +39,9 @@ def why_not(name: str) -> str | None:
 
         return cuda.problem()
     if name == "host":
-        from cupysim.backends.compiled import host
+        from cupysim.backends.compiled import host_library
 
-        return host.problem()
+        return host_library.problem()
     return None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -35,6 +34,7 @@ from cupysim.nanobragg.consequences import (
     warn_of_matrix_frame,
 )
 from cupysim.nanobragg.headers import Inherited, inherit
+from cupysim.nanobragg.job import Job
 from cupysim.nanobragg.structure_files import (
     given_cell,
     measured_structure,
@@ -51,46 +51,6 @@ SPECTRAL_OPTIONS = frozenset(
      "-vdivrange", "-hdivstep", "-vdivstep", "-hdivsteps", "-vdivsteps", "-divsteps"}
 )  # fmt: skip
 """Options that describe the sources of the beam. They replace a spectrum from a file."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a command line asks for.
-
-    Parameters
-    ----------
-    arguments : Arguments
-        Values of the command line.
-    experiment : Experiment
-        Experiment to simulate.
-    noise_seed : int
-        Seed of the noise.
-    noise_stream : RandomStream
-        Random numbers of the noise; they continue those of the orientations.
-    words : tuple of str
-        Words of the command line.
-    clock : int
-        Time of the clock (s). It is the seed where no seed is given.
-    notes : tuple of str
-        Lines that say what was read from files.
-    tolerance : Tolerance or None
-        Photons that each pixel may lack; None for an exact image.
-    """
-
-    arguments: Arguments
-    experiment: Experiment
-    noise_seed: int
-    noise_stream: RandomStream
-    words: tuple[str, ...]
-    clock: int
-    notes: tuple[str, ...] = ()
-    tolerance: Tolerance | None = None
-
-    @property
-    def misset_seed(self) -> int:
-        """Seed of a random orientation."""
-        given = self.arguments.misset_seed
-        return self.clock if given is None else int(given)
 
 
 def build(words: Sequence[str], clock: int | None = None) -> Job:

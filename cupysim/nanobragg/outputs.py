@@ -17,7 +17,7 @@ from cupysim.formats import cbf, fdump, float_image, nexus, pgm, png, smv
 from cupysim.formats.pixels import GAP, LARGEST_PIXEL_VALUE
 from cupysim.image import Image
 from cupysim.nanobragg.arguments import Arguments
-from cupysim.nanobragg.build import Job
+from cupysim.nanobragg.job import Job
 from cupysim.nanobragg.report import statistics_lines
 from cupysim.nanobragg.run_record import Stopwatch, input_files, run_record, write_record
 from cupysim.optional_libraries import require
@@ -119,7 +119,7 @@ def write_outputs(
             files.write(args.pgm_file, lambda stream: pgm.write(stream, grey, scale))
 
         if args.write_noise:
-            counts, photons = image.count_photons(job.noise_stream)
+            counts, photons = image.count_photons(job.noise)
             if photons == 0.0:
                 warn_of_empty_counts(image.array)
             noisy, overloads = image.digitized(counts, args.adc_offset)

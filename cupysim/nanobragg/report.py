@@ -16,7 +16,8 @@ from cupysim.models.conventions import Pivot
 from cupysim.models.crystal import DEFAULT_MOSAIC_DOMAINS
 from cupysim.models.experiment import Experiment
 from cupysim.nanobragg.arguments import RANDOM, Arguments
-from cupysim.nanobragg.build import Job, detector_size
+from cupysim.nanobragg.build import detector_size
+from cupysim.nanobragg.job import Job
 
 BANNER = "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Frankel 5-17-17"
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from cupysim.image import Image
 from cupysim.nanobragg.arguments import RANDOM, Arguments
-from cupysim.nanobragg.build import Job
+from cupysim.nanobragg.job import Job
 from cupysim.provenance import file_record, image_record
 from cupysim.quirks import Quirks
 from cupysim.storage.safe_writing import OutputFiles

@@ -21,7 +21,8 @@ import cupysim
 from cupysim.constants import RTOL
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.nanobragg.arguments import RANDOM, default_values, scan
-from cupysim.nanobragg.build import Job, build
+from cupysim.nanobragg.build import build
+from cupysim.nanobragg.job import Job
 from cupysim.nanobragg.run_record import input_files
 from cupysim.parity.images.image_comparison import FLOOR
 from cupysim.parity.traces.trace_files import WRONG_JSON

@@ -10,7 +10,7 @@ import pytest
 
 from cupysim.api import from_args
 from cupysim.backends.compiled import bands as compiled
-from cupysim.backends.compiled import batch, host
+from cupysim.backends.compiled import batch, host, host_library
 from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.rendered import Observer
 from cupysim.models.background import Water
@@ -123,7 +123,7 @@ def test_order_of_serial_loops(
         )
 
 
-@pytest.mark.skipif(host.problem() is not None, reason="no compiled library")
+@pytest.mark.skipif(host_library.problem() is not None, reason="no compiled library")
 @pytest.mark.parametrize("limit", ["largest_batch", "matrices_at_once", "rate"])
 def test_what_is_too_much_for_one_launch(limit: str) -> None:
     plan, engine = add_shots(plans_of("constant")), host.engine(Precision.DOUBLE, 1)

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from cupysim.api import from_args, simulate
-from cupysim.backends.compiled import host
+from cupysim.backends.compiled import host_library
 from cupysim.backends.compiled.records import struct_type
 from cupysim.errors import CupysimError
 from tests.conftest import Renderer, Run
 
-pytestmark = pytest.mark.skipif(host.problem() is not None, reason="no compiled library")
+pytestmark = pytest.mark.skipif(host_library.problem() is not None, reason="no compiled library")
 
 WORDS = "-cell 100 -default_F 100 -N 5 -lambda 1.5 -detpixels 64"
 FORK = f"""
@@ -76,7 +76,7 @@ def test_more_threads_than_blocks_of_pixels() -> None:
 
 def test_environment_asks_for_too_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "999999999999")
-    assert host.usable_cores() == host.MOST_THREADS
+    assert host_library.usable_cores() == host_library.MOST_THREADS
 
 
 def test_one_pixel_and_none(run: Run) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cupysim.api import from_args
 from cupysim.backends.compiled import bands as compiled
-from cupysim.backends.compiled import host, worker
+from cupysim.backends.compiled import host, host_library, worker
 from cupysim.backends.compiled.spans import Span, count_orientations, count_rays, portions, spans
 from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.rendered import Observer
@@ -68,7 +68,7 @@ def test_spans_hold_each_step_once(case: str, data: st.DataObject) -> None:
         assert swept == list(range(sweep * total, sweep * total + domains))
 
 
-@pytest.mark.skipif(host.problem() is not None, reason="no compiled library")
+@pytest.mark.skipif(host_library.problem() is not None, reason="no compiled library")
 @pytest.mark.parametrize("case", CASES)
 @settings(max_examples=8)
 @given(st.data())
@@ -76,7 +76,7 @@ def test_parts_make_the_same_image(case: str, data: st.DataObject) -> None:
     plan = plan_of(case)
 
     def engine() -> host.HostEngine:
-        library = host.prepare(load(recipe.RENDER))
+        library = host_library.prepare(load(recipe.RENDER))
         return host.HostEngine(library, Precision.DOUBLE, data.draw(st.integers(1, 3)))
 
     def image(engines: list[host.HostEngine]) -> np.ndarray:

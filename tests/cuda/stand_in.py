@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.backends.compiled.host import prepare
+from cupysim.backends.compiled.host_library import prepare
 from cupysim.backends.compiled.kernel_source import POLICIES
 from cupysim.backends.compiled.records import struct_type
 from cupysim.backends.compiled.variants import Factors, Precision, shape_number

@@ -16,7 +16,7 @@ import pytest
 import cupysim.torch
 from cupysim.api import from_args
 from cupysim.backends import select
-from cupysim.backends.compiled import cuda, cuda_engine, host
+from cupysim.backends.compiled import cuda, cuda_engine, host, host_library
 from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.derivatives import Gradients
 from cupysim.backends.rendered import MadeBy, Observer
@@ -34,7 +34,7 @@ from tests.conftest import INPUTS
 from tests.cuda.stand_in import Machine
 from tests.tolerances import FLOAT32_BITS
 
-pytestmark = pytest.mark.skipif(host.problem() is not None, reason="no compiled library")
+pytestmark = pytest.mark.skipif(host_library.problem() is not None, reason="no compiled library")
 
 CASES = {
     "sweep": "-default_F 10 -osc 1 -phisteps 3 -mosaic 1 -mosaic_dom 40 -dmin 2",

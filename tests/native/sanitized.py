@@ -19,7 +19,8 @@ import numpy as np
 
 from cupysim.api import from_args
 from cupysim.backends.compiled import differentiation as compiled
-from cupysim.backends.compiled.host import HostEngine, prepare
+from cupysim.backends.compiled.host import HostEngine
+from cupysim.backends.compiled.host_library import prepare
 from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.numpy import differentiation as reference
 from cupysim.backends.rendered import Observer

@@ -13,7 +13,8 @@ import pytest
 
 from cupysim.api import from_args
 from cupysim.backends.compiled import bands as compiled
-from cupysim.backends.compiled.host import HostEngine, prepare
+from cupysim.backends.compiled.host import HostEngine
+from cupysim.backends.compiled.host_library import prepare
 from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.rendered import Observer
 from cupysim.native import recipe

@@ -346,7 +346,7 @@ def test_another_struct_is_refused(
     )
     made = tmp_path / "other.so"
     compile_library(RENDER, BASELINE, sources, made, FAST)
-    from cupysim.backends.compiled import host
+    from cupysim.backends.compiled import host_library
 
     with pytest.raises(library.NoLibraryError, match="a struct differs"):
-        host.prepare(ctypes.CDLL(str(made)))
+        host_library.prepare(ctypes.CDLL(str(made)))

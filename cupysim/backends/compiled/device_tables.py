@@ -63,7 +63,7 @@ class DeviceTables:
         """The address of the crystals of some shots of a plan, without their orientations."""
         crystals = plan.crystals
         shared = (crystals.n_cells, crystals.spot_axes, crystals.spot_counts)
-        contents = *map(Same, shared), shots.start, shots.stop
+        contents = *map(Same, shared), shots.start, shots.stop, plan.tolerance is None
         return self.address(put, "crystals", contents, lambda: crystal_records(plan, shots))
 
     def factors(self, put: Put, plan: RenderPlan, precision: Precision) -> int:

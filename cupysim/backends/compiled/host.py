@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-import warnings
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,18 +12,15 @@ import numpy as np
 from cupysim.backends.compiled import bands, culled, differentiation
 from cupysim.backends.compiled.device_tables import DeviceTables
 from cupysim.backends.compiled.engine import STATE_SIZE
-from cupysim.backends.compiled.records import addresses, struct_type
+from cupysim.backends.compiled.host_library import library, problem, team, usable_cores
+from cupysim.backends.compiled.records import addresses
 from cupysim.backends.compiled.variants import Precision, Variant, shape_number
 from cupysim.backends.derivatives import Gradients
 from cupysim.backends.rendered import Observer, Rendered, without_device
-from cupysim.errors import CupysimError, CupysimWarning
-from cupysim.native import recipe
-from cupysim.native.library import NoLibraryError, level, load
+from cupysim.errors import CupysimError
+from cupysim.native.library import level
 from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan
-
-MOST_THREADS = 1024
-"""Largest number of threads. OpenMP ends the process if it cannot start as many as requested."""
 
 STEPS_PER_SECOND = 5e7
 """First guess of the speed of one thread, in steps per second."""
@@ -38,15 +33,6 @@ LARGEST_BATCH = 2**31
 
 MATRICES_AT_ONCE = 2**20
 """Largest number of orientations that are kept at once (75 MB)."""
-
-
-def problem() -> str | None:
-    """The reason why this backend cannot be used; None if it can."""
-    try:
-        _library()
-    except NoLibraryError as error:
-        return str(error)
-    return None
 
 
 class HostBackend:
@@ -106,103 +92,6 @@ class HostBackend:
         self._kept.clear()
 
 
-class _Team:
-    """Tracks whether this process can use OpenMP's threads.
-
-    The threads do not survive a fork. A forked process that uses them would wait forever.
-    """
-
-    def __init__(self) -> None:
-        self._started = False
-        self._lost = False
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._after_fork)
-
-    def _after_fork(self) -> None:
-        self._lost = self._started
-
-    def size(self, wanted: int) -> int:
-        """Number of threads to use."""
-        if self._lost and wanted > 1:
-            warnings.warn(
-                CupysimWarning(
-                    "one thread is used: this process was forked after another render; "
-                    "multiprocessing's start method 'spawn' or 'forkserver' avoids it"
-                ),
-                stacklevel=4,
-            )
-            return 1
-        self._started = self._started or wanted > 1
-        return wanted
-
-
-_team = _Team()
-
-
-def usable_cores() -> int:
-    """Default number of threads: ``OMP_NUM_THREADS``, or the cores that this process may use."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    if wanted.isdecimal() and int(wanted) > 0:
-        return min(int(wanted), MOST_THREADS)
-    if hasattr(os, "sched_getaffinity"):
-        return min(len(os.sched_getaffinity(0)), MOST_THREADS)
-    return os.cpu_count() or 1
-
-
-@cache
-def _library() -> ctypes.CDLL:
-    return prepare(load(recipe.RENDER))
-
-
-def _check_variant(status: int, *_: object) -> int:
-    """Raise an error if the library reports that it lacks a variant of the kernel."""
-    if status != 0:
-        raise CupysimError("backend host: the compiled library does not have this kernel")
-    return status
-
-
-def prepare(library: ctypes.CDLL) -> ctypes.CDLL:
-    """Declare the functions of a library of kernels.
-
-    Parameters
-    ----------
-    library : ctypes.CDLL
-        A library of kernels.
-
-    Returns
-    -------
-    ctypes.CDLL
-        The same library.
-
-    Raises
-    ------
-    NoLibraryError
-        If a struct of the library differs in size from the header's.
-    """
-    for name in ("Launch", "Source", "Crystal"):
-        size = getattr(library, f"cupysim_{name.lower()}_size")
-        size.restype = ctypes.c_longlong
-        if size() != struct_type(name).itemsize:
-            raise NoLibraryError("the compiled library is not of this version: a struct differs")
-    pointer, number = ctypes.c_void_p, ctypes.c_int
-    library.cupysim_render.argtypes = [pointer, *[number] * 6]
-    library.cupysim_render_culled.argtypes = [pointer, *[number] * 5]
-    library.cupysim_estimate_tiles.argtypes = [pointer, *[number] * 4]
-    library.cupysim_gradient.argtypes = [pointer, *[number] * 4]
-    library.cupysim_find_first_ray.argtypes = [pointer, number]
-    library.cupysim_find_interpolation_stop.argtypes = [pointer, number, number]
-    for name in (
-        "render",
-        "render_culled",
-        "gradient",
-        "find_first_ray",
-        "find_interpolation_stop",
-    ):
-        function = getattr(library, f"cupysim_{name}")
-        function.restype, function.errcheck = ctypes.c_int, _check_variant
-    return library
-
-
 def engine(precision: Precision, threads: int | None) -> HostEngine:
     """Make an engine.
 
@@ -226,7 +115,7 @@ def engine(precision: Precision, threads: int | None) -> HostEngine:
     reason = problem()
     if reason is not None:
         raise CupysimError(f"backend host: {reason}")
-    return HostEngine(_library(), precision, _team.size(threads or usable_cores()))
+    return HostEngine(library(), precision, team.size(threads or usable_cores()))
 
 
 class HostEngine:

@@ -12,6 +12,7 @@ from cupysim.backends.compiled.variants import Precision
 from cupysim.maths.lattice_factor import GAUSS_WIDTH
 from cupysim.maths.polarization import polarization_form
 from cupysim.maths.spot_bounds import distance_factors
+from cupysim.models.crystal import Shape
 from cupysim.native import sources
 from cupysim.plan.culling import OrientationGroup
 from cupysim.plan.render_plan import RenderPlan
@@ -120,7 +121,9 @@ def crystal_records(plan: RenderPlan, shots: slice) -> np.ndarray:
     records = np.empty(counts.shape, dtype=struct_type("Crystal"))
     records["n_cells"] = crystals.n_cells[shots]
     records["spot_axes"] = axes.reshape(*counts.shape, 9)
-    records["distance_sum"], records["distance_each"] = distance_factors(axes)
+    records["distance_sum"] = records["distance_each"] = 0.0
+    if plan.tolerance is not None and crystals.shape in (Shape.GAUSS, Shape.TOPHAT):
+        records["distance_sum"], records["distance_each"] = distance_factors(axes)
     return records
 
 

@@ -38,8 +38,8 @@ MOST_SHOTS = 10**9
 LARGEST_CHUNK = 10_000
 """Largest number of images in a file. More would be slow to read, and would be lost together."""
 
-NOISES = ("numpy", "nanobragg")
-"""Generators of noise: NumPy's, which is fast for all counts, or the C program's."""
+NOISES = ("fast", "numpy", "nanobragg")
+"""Generators of noise: `PhotonNoise`, NumPy's, or the C program's."""
 
 MODES = ("set", "plus", "times")
 """How a number changes the base's value: it replaces it, is added to it, or multiplies it."""

@@ -12,6 +12,7 @@ from cupysim.backends.rendered import Observer, RenderFunction
 from cupysim.campaign.definition.campaign import CampaignDefinition
 from cupysim.campaign.definition.distributions import photon_generator
 from cupysim.campaign.definition.shots import Shot, draw_shot
+from cupysim.detection.photon_noise import PhotonNoise
 from cupysim.errors import CupysimError, ModelError
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE
 from cupysim.image import Image
@@ -201,5 +202,7 @@ def count_photons(campaign: CampaignDefinition, shot: Shot, image: Image) -> np.
         raise ModelError("the image is not finite")
     if campaign.noise == "nanobragg":
         return image.counts(shot.noise_seed)
+    if campaign.noise == "fast":
+        return image.counts(PhotonNoise(campaign.seed, shot.number))
     counted = photon_generator(campaign.seed, shot.number).poisson(np.clip(expected, 0.0, MOST))
     return np.minimum(counted, LARGEST_PIXEL_VALUE).astype(np.int32)

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 
-from cupysim.backends.compiled.host import MOST_THREADS, usable_cores
+from cupysim.backends.compiled.host_library import MOST_THREADS, usable_cores
 from cupysim.campaign.definition.campaign import CampaignDefinition
 from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.campaign.definition.quirk_warnings import warn_of_quirks

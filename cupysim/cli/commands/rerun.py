@@ -26,7 +26,8 @@ from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats import nexus
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.image import Image
-from cupysim.nanobragg.build import Job, build
+from cupysim.nanobragg.build import build
+from cupysim.nanobragg.job import Job
 from cupysim.nanobragg.run_record import LAYOUT, input_files
 from cupysim.parity.images.image_comparison import FLOOR, agreement
 from cupysim.parity.traces.trace_files import WRONG_JSON
@@ -254,7 +255,7 @@ def _compare_counts(job: Job, record: dict[str, Any], image: Image) -> bool:
     if digest(image.array) != record["image"]["expected_photons"]:
         tell("counts are not compared: they depend on the last bits of the expected photons")
         return True
-    counts = image.counts(job.noise_stream)
+    counts = image.counts(job.noise)
     same = digest(counts) == record["image"]["counted_photons"]
     tell("the same counted photons" if same else "different: other counted photons")
     return same

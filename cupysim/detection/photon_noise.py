@@ -1,0 +1,286 @@
+"""Photon noise that depends only on seed, shot and pixel, and is drawn in parallel.
+
+The random numbers are those of Philox4x32-10 (Salmon et al. (2011) Proc. SC11, 16), counted by
+pixel, draw and shot. So a pixel's counts depend neither on other pixels nor on regions, threads or
+the machine. Below a mean of 40, the distribution function is inverted; from there on, trials are
+drawn by PTRS (Hoermann (1993) Insurance Math. Econ. 12, 39). Both are exact at every mean.
+
+The compiled code is `cuda_src/photon_noise.cuh`. This module has the same operations in the same
+order, so both draw the same counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.backends.compiled import host_library
+from cupysim.errors import CupysimError
+
+TRIALS_FROM = 40.0
+"""Mean from which on trials are drawn."""
+
+LARGEST_MEAN = 2.0**52
+"""Mean from which on noise is smaller than the rounding of the mean. The count is then the mean."""
+
+LARGEST_SEED = 2**64 - 1
+"""Largest seed, and largest number of a shot."""
+
+MOST_COUNTS = 250
+"""More counts than a mean below `TRIALS_FROM` ever has."""
+
+HALF_LOG_TWO_PI = 0.9189385332046727
+LOW = np.uint64(0xFFFFFFFF)
+HALF = np.uint64(32)
+WHOLE = 1.5 * 2.0**52
+
+STIRLING_ERRORS = np.array(
+    [
+        0.0, 0.08106146679532726, 0.04134069595540929, 0.02767792568499834, 0.02079067210376509,
+        0.01664469118982119, 0.01387612882307075, 0.01189670994589177, 0.01041126526197209,
+        0.009255462182712733, 0.008330563433362871, 0.007573675487951841, 0.006942840107209530,
+        0.006408994188004207, 0.005951370112758848, 0.005554733551962801,
+    ]
+)  # fmt: skip
+"""log k! - (k log k - k + log(2 pi k)/2) for k below 16."""
+
+
+@dataclass(frozen=True)
+class PhotonNoise:
+    """Poisson noise for a seed and a shot, for `Image.counts`.
+
+    Parameters
+    ----------
+    seed : int
+        Seed, from 0 to 2^64 - 1.
+    shot : int, optional
+        Number of the shot. Shots of one seed are independent.
+
+    Raises
+    ------
+    CupysimError
+        If a number is out of range.
+
+    Examples
+    --------
+    >>> from cupysim import PhotonNoise, from_args, simulate
+    >>> image = simulate(from_args("-cell 100 -default_F 1e3 -N 5 -detpixels 64"))
+    >>> image.counts(PhotonNoise(seed=1)).shape
+    (64, 64)
+    """
+
+    seed: int
+    shot: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("seed", "shot"):
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or not 0 <= value <= LARGEST_SEED:
+                raise CupysimError(f"photon noise: {name} {value!r} is not from 0 to 2^64 - 1")
+
+    def draw(
+        self, expected: np.ndarray, first: int, n_fast: int, largest: int, threads: int = 0
+    ) -> tuple[np.ndarray, float]:
+        """Draw counted photons for rows of pixels.
+
+        Parameters
+        ----------
+        expected : ndarray of float32, shape (n_rows, n_columns)
+            Expected photons. Numbers that are not positive count nothing.
+        first : int
+            Number of the first pixel, slow * n_fast + fast.
+        n_fast : int
+            Difference of the numbers of a pixel and of the one below it.
+        largest : int
+            Larger counts are stored as this number.
+        threads : int, optional
+            Number of threads; 0 for one on each core.
+
+        Returns
+        -------
+        counts : ndarray of int32, shape (n_rows, n_columns)
+            Counted photons.
+        photons : float
+            Sum of all counts, including those that are larger than `largest`.
+        """
+        if host_library.problem() is None:
+            return host_library.count_photons(
+                expected, (int(self.seed), int(self.shot)), first, n_fast, largest, threads
+            )
+        counts = np.zeros(expected.shape, dtype=np.int32)
+        photons = 0.0
+        for row, means in enumerate(expected):
+            pixels = np.uint64(first + row * n_fast) + np.arange(len(means), dtype=np.uint64)
+            drawn = self.draw_pixels(means.astype(np.float64), pixels)
+            photons += float(drawn.sum())
+            counts[row] = np.minimum(drawn, largest)
+        return counts, photons
+
+    def draw_pixels(self, means: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+        """Draw counts with NumPy.
+
+        Parameters
+        ----------
+        means : ndarray of float64, shape (n,)
+            Expected photons.
+        pixels : ndarray of uint64, shape (n,)
+            Numbers of the pixels.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            Counts.
+        """
+        with np.errstate(invalid="ignore"):
+            means = np.where(means > 0.0, means, 0.0)
+        u, v = self._deviates(pixels, 0)
+        counts = np.where(means < LARGEST_MEAN, 0.0, means)
+        few = means < TRIALS_FROM
+        counts[few] = _inverted(means[few], u[few])
+        waiting = np.flatnonzero((means >= TRIALS_FROM) & (means < LARGEST_MEAN))
+        draw = 0
+        while len(waiting):
+            if draw:
+                u, v = self._deviates(pixels[waiting], draw)
+            else:
+                u, v = u[waiting], v[waiting]
+            found, is_accepted = _trials(means[waiting], u, v)
+            counts[waiting[is_accepted]] = found[is_accepted]
+            waiting = waiting[~is_accepted]
+            draw += 1
+        return counts
+
+    def _deviates(self, pixels: np.ndarray, draw: int) -> tuple[np.ndarray, np.ndarray]:
+        """Two deviates between 0 and 1 for each pixel."""
+        words = philox(pixels, draw, int(self.shot), int(self.seed))
+        return _deviate(words[0], words[1]), _deviate(words[2], words[3])
+
+
+def philox(pixels: np.ndarray, draw: int, shot: int, seed: int) -> list[np.ndarray]:
+    """Random words of Philox4x32-10.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint64
+        Numbers of pixels: words 0 and 1 of the counter.
+    draw : int
+        Number of the draw; its bits, moved by 8, change word 1.
+    shot : int
+        Number of the shot: words 2 and 3.
+    seed : int
+        Key.
+
+    Returns
+    -------
+    list of 4 ndarray of uint64
+        Words of 32 bits.
+    """
+    zeros = np.zeros_like(pixels)
+    w0, w1 = pixels & LOW, (pixels >> HALF) ^ np.uint64(draw << 8 & 0xFFFFFFFF)
+    w2, w3 = zeros + np.uint64(shot & 0xFFFFFFFF), zeros + np.uint64(shot >> 32)
+    k0, k1 = seed & 0xFFFFFFFF, seed >> 32
+    for _ in range(10):
+        even, odd = w0 * np.uint64(0xD2511F53), w2 * np.uint64(0xCD9E8D57)
+        w0, w2 = (odd >> HALF) ^ w1 ^ np.uint64(k0), (even >> HALF) ^ w3 ^ np.uint64(k1)
+        w1, w3 = odd & LOW, even & LOW
+        k0, k1 = k0 + 0x9E3779B9 & 0xFFFFFFFF, k1 + 0xBB67AE85 & 0xFFFFFFFF
+    return [w0, w1, w2, w3]
+
+
+def _deviate(high: np.ndarray, low: np.ndarray) -> np.ndarray:
+    six = np.uint64(6)
+    whole = (high >> six).astype(np.float64) * 67108864.0 + (low >> six).astype(np.float64)
+    return np.asarray((whole + 0.5) * 2.220446049250313e-16)
+
+
+def _polynomial(coefficients: list[float], x: np.ndarray) -> np.ndarray:
+    value = np.full_like(x, coefficients[0])
+    for coefficient in coefficients[1:]:
+        value = value * x + coefficient
+    return value
+
+
+FACTORIALS = [
+    1.0 / 6227020800.0, 1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0, 1.0 / 362880.0,
+    1.0 / 40320.0, 1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0,
+]  # fmt: skip
+"""Coefficients of the exponential series, from the 13th power on."""
+
+
+def _exp_of_mean(m: np.ndarray) -> np.ndarray:
+    """exp(-m) for 0 <= m < 64, with the operations of the compiled code."""
+    n = (m * 1.4426950408889634 + WHOLE) - WHOLE
+    r = (n * 6.93147180369123816490e-01 - m) + n * 1.90821492927058770002e-10
+    return np.asarray(_polynomial(FACTORIALS, r) * np.exp2(-n))
+
+
+def _log(x: np.ndarray) -> np.ndarray:
+    """Log x for positive normal x, with the operations of the compiled code."""
+    bits = x.view(np.int64)
+    exponent = (bits - 0x3FE6A09E667F3BCD) >> 52
+    fraction = (bits - (exponent << 52)).view(np.float64)
+    f = (fraction - 1.0) / (fraction + 1.0)
+    z = f * f
+    p = _polynomial([1.0 / odd for odd in range(21, 1, -2)], z)
+    return np.asarray(exponent * 0.69314718055994531 + (2.0 * f + 2.0 * (f * z * p)))
+
+
+def _stirling_error(k: np.ndarray) -> np.ndarray:
+    q = 1.0 / np.maximum(k, 1.0)
+    z = q * q
+    p = -1.0 / 1680.0 + z * (1.0 / 1188.0)
+    p = 1.0 / 1260.0 + z * p
+    p = -1.0 / 360.0 + z * p
+    p = 1.0 / 12.0 + z * p
+    few = STIRLING_ERRORS[np.minimum(k, 15.0).astype(int)]
+    return np.where(k < 16.0, few, p * q)
+
+
+def _deviance(k: np.ndarray, m: np.ndarray) -> np.ndarray:
+    """K log(k/m) + m - k, accurate for k near m."""
+    difference = k - m
+    ratio = difference / (k + m)
+    z = ratio * ratio
+    p = _polynomial([1.0 / odd for odd in range(19, 1, -2)], z)
+    near = difference * ratio + 2.0 * k * (ratio * z * p)
+    far = k * _log(k / m) + m - k
+    return np.where((ratio < 0.1) & (ratio > -0.1), near, far)
+
+
+def _log_probability(k: np.ndarray, m: np.ndarray) -> np.ndarray:
+    """Log of the probability of k counts (Loader (2000))."""
+    some = np.maximum(k, 1.0)
+    found = -_stirling_error(some) - _deviance(some, m) - (HALF_LOG_TWO_PI + 0.5 * _log(some))
+    return np.where(k < 0.5, -m, found)
+
+
+def _inverted(m: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """The numbers of counts k with u > sum of the probabilities of 0 to k."""
+    probability = _exp_of_mean(m)
+    total, counts = probability, np.zeros_like(m)
+    for k in range(1, MOST_COUNTS + 1):
+        more = u > total
+        if not more.any():
+            break
+        counts += more
+        probability = probability * (m * (1.0 / k))
+        total = total + probability
+    return counts
+
+
+def _trials(m: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of one trial for each mean, and whether they are accepted."""
+    b = 0.931 + 2.53 * np.sqrt(m)
+    a = 0.02483 * b - 0.059
+    inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
+    accepted = 0.9277 - 3.6224 / (b - 2.0)
+    centred = u - 0.5
+    edge = 0.5 - np.abs(centred)
+    k = np.floor((2.0 * a / edge + b) * centred + m + 0.43)
+    at_once = (edge >= 0.07) & (v <= accepted)
+    possible = ~((k < 0.0) | ((edge < 0.013) & (v > edge)))
+    height = v * inverse_alpha / (a / (edge * edge) + b)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        likely = _log(height) <= _log_probability(np.maximum(k, 0.0), m)
+    return k, at_once | (possible & likely)
