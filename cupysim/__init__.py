@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cupysim.models.scan import Scan
     from cupysim.models.sensor import Sensor
     from cupysim.models.structure_factors import StructureFactors
+    from cupysim.models.tolerance import Tolerance
     from cupysim.quirks import Quirk, Quirks, QuirkWarning
     from cupysim.readers import (
         read_experiment,
@@ -64,6 +65,7 @@ _HOMES = {
     "models.scan": ("Scan",),
     "models.sensor": ("Sensor",),
     "models.structure_factors": ("StructureFactors",),
+    "models.tolerance": ("Tolerance",),
     "readers": (
         "read_experiment",
         "read_image",
@@ -106,6 +108,7 @@ __all__ = [
     "Sources",
     "StructureFactors",
     "Sweep",
+    "Tolerance",
     "UnitCell",
     "Water",
     "__version__",

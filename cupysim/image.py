@@ -20,8 +20,8 @@ from cupysim.detection import digitising
 from cupysim.detection.poisson import PoissonNoise
 from cupysim.errors import CupysimError
 from cupysim.formats import float_image, nexus, pgm, png, smv
-from cupysim.formats.any_image import geometry_of
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE
+from cupysim.formats.stored_geometry import geometry_of
 from cupysim.image_statistics import Statistics, image_statistics, serial_sum
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.experiment import Experiment
@@ -354,7 +354,7 @@ class Image:
             Experiment, image, counted photons, predicted spots and record.
         """
         if record is None:
-            record = image_record(self.rendered.made_by, self.array, counts, self.statistics)
+            record = image_record(self.rendered, self.array, counts, self.statistics)
         return nexus.Content(
             self.experiment, self.array, counts, self.spots, provenance or {},
             json.dumps(record, indent=1),

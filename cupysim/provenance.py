@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import cupysim
-from cupysim.backends.rendered import MadeBy
+from cupysim.backends.rendered import MadeBy, Rendered
 from cupysim.image_statistics import Statistics
 from cupysim.native import sources
 
@@ -28,7 +28,7 @@ CHUNK = 2**20
 
 
 def image_record(
-    made_by: MadeBy,
+    rendered: Rendered,
     expected: np.ndarray,
     counts: np.ndarray | None,
     statistics: Statistics,
@@ -37,8 +37,8 @@ def image_record(
 
     Parameters
     ----------
-    made_by : MadeBy
-        Backend and devices that computed the image.
+    rendered : Rendered
+        Result of the backend that computed the image.
     expected : ndarray of float32, shape (n_slow, n_fast)
         Expected photons.
     counts : ndarray of int32, shape (n_slow, n_fast), or None
@@ -51,9 +51,18 @@ def image_record(
     dict
         Record that `json.dump` can write.
     """
+    made_by, culled = rendered.made_by, rendered.culled
+    within = None
+    if culled is not None:
+        within = {
+            "photons": float(culled.tolerances[0]),
+            "brightest_bragg_pixel": None if culled.peaks is None else float(culled.peaks[0]),
+            "share_of_terms": culled.share,
+        }
     return {
         "cupysim": cupysim.__version__,
         "computed_by": {**vars(made_by), "devices": list(made_by.devices)},
+        "tolerance": within,
         "versions": versions(made_by),
         "image": {
             "expected_photons": digest(expected),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cupysim.constants import ANGSTROM
-from cupysim.errors import CupysimError
+from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.formats import fdump, matrix_checks
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.formats.structures import coordinates, reflections
@@ -115,7 +116,7 @@ def read_experiment(
     -------
     Experiment
         Experiment with all quirks corrected. A cupysim file gives the stored experiment, with
-        its own quirks.
+        its own quirks. A `CupysimWarning` says if the geometry beside it was changed later.
 
     Raises
     ------
@@ -144,6 +145,10 @@ def _stored_experiment(path: os.PathLike[str] | str) -> Experiment | None:
     if Path(path).suffix.lower() not in (".h5", ".hdf5", ".nxs"):
         return None
     found = open_image(path)
+    if found.contradiction:
+        warnings.warn(
+            CupysimWarning(f"{found.path}: {found.contradiction}; the latter is read"), stacklevel=3
+        )
     return None if found.content is None else found.content.experiment
 
 
@@ -151,7 +156,8 @@ def _inherited_experiment(
     path: os.PathLike[str] | str, image: int, has_crystal: bool, wavelength: float | None
 ) -> Experiment:
     """The experiment in a file of another program, read with the drop-in command's options."""
-    option = "-expt" if Path(path).suffix.lower() in (".expt", ".json") else "-img"
+    unpacked = os.fspath(path).lower().removesuffix(".gz")
+    option = "-expt" if unpacked.endswith((".expt", ".json")) else "-img"
     words = [option, os.fspath(path), "-corrected", "-nodump"]
     if image:
         words += ["-image", str(image)]

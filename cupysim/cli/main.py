@@ -106,7 +106,7 @@ def _run(words: Sequence[str]) -> None:
     from cupysim.nanobragg.outputs import check_libraries, check_outputs, write_outputs
     from cupysim.nanobragg.printout import Printout
     from cupysim.nanobragg.progress import Listener, Progress
-    from cupysim.nanobragg.report import setup_lines, solid_angle_line
+    from cupysim.nanobragg.report import setup_lines, solid_angle_line, tolerance_line
     from cupysim.nanobragg.run_record import Stopwatch
     from cupysim.renderer import Renderer
 
@@ -117,7 +117,7 @@ def _run(words: Sequence[str]) -> None:
     if args.printout and args.backend not in ("auto", "numpy"):
         raise OptionError("-printout", f"needs -backend numpy, not {args.backend}")
     name = "numpy" if args.printout else args.backend
-    renderer = Renderer(name, args.precision, args.threads, args.devices)
+    renderer = Renderer(name, args.precision, args.threads, args.devices, job.tolerance)
     with watch.stage("planning"):
         plan = renderer.plan(experiment)
     dump_problem = check_outputs(args)
@@ -141,6 +141,8 @@ def _run(words: Sequence[str]) -> None:
     _check_finite(image)
     report(listener.unfinished_line)
     report(solid_angle_line(image.statistics))
+    if image.rendered.culled is not None:
+        report(tolerance_line(image.rendered.culled))
     write_outputs(job, image, dump_problem, report, watch)
     report.flush()
 

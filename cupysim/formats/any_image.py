@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats import cbf, nexus, nxmx_image, smv, smv_geometry
-from cupysim.formats.frames import to_imgcif
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.image_stacks import count_images, read_image
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.writer import OURS
+from cupysim.formats.other_files import HEAD, kind_of_other
 from cupysim.formats.pixels import measured
-from cupysim.models.conventions import Convention
-from cupysim.models.experiment import Experiment
-from cupysim.storage.reading import check_regular, opened
+from cupysim.formats.stored_geometry import contradiction_of, geometry_of
+from cupysim.storage.reading import check_regular, content, opened
 
 NO_IMAGES = (b"MTZ ", b"data_", b"CRYST1", b"HEADER", b"ATOM  ", b"!FORMAT=XDS_ASCII")
 """First bytes of files that are not images, but are often given as such."""
@@ -51,6 +51,9 @@ class ImageFile:
         Further content of a file that cupysim wrote.
     facts : dict
         Names and texts of further facts to show, in order.
+    contradiction : str
+        Differences between the experiment in a file of cupysim and the geometry beside it, which
+        was changed later; empty if there are none.
     """
 
     path: str
@@ -60,6 +63,7 @@ class ImageFile:
     geometry: ImageGeometry | None = None
     content: nexus.Content | None = None
     facts: dict[str, str] = field(default_factory=dict)
+    contradiction: str = ""
 
 
 def open_image(
@@ -110,14 +114,17 @@ def _open_hdf5(path: str, number: int) -> ImageFile:
     with hdf5_file(path) as file:
         pixels = read_image(path, file, number)
         ours, count = OURS in file, count_images(file)
-    content = nexus.read(path) if ours else None
+    content, contradiction = nexus.read(path) if ours else None, ""
     if content is None:
         good, geometry = nxmx_image.read(path, number)
     else:
         good, geometry = content.rendered, geometry_of(content.experiment)
-        if count > 1:
-            # the stored experiment is that of the first image
-            geometry = nxmx_image.read(path, number)[1]
+        if find_spec("nxmx") is not None:
+            written = nxmx_image.read(path, number)[1]
+            # with several images, the stored experiment is that of the first one
+            contradiction = "" if count > 1 else contradiction_of(content.experiment, written)
+            if count > 1 or contradiction:
+                geometry = written
     if good.shape != pixels.shape:
         raise FileFormatError(
             path, f"an image of the shape {pixels.shape} with a mask of {good.shape}"
@@ -125,27 +132,7 @@ def _open_hdf5(path: str, number: int) -> ImageFile:
     if pixels.dtype.kind == "u":
         good = good & measured(pixels)
     facts = {} if count == 1 else {"images": f"{count}; this is number {number}"}
-    return ImageFile(path, "NeXus/HDF5", pixels, ~good, geometry, content, facts)
-
-
-def geometry_of(experiment: Experiment) -> ImageGeometry:
-    """Geometry of an experiment, in the frame of imgCIF."""
-    detector, scan = experiment.detector, experiment.scan
-    frame, panel = experiment.frame, experiment.geometry
-    rotation = to_imgcif(frame)
-    return ImageGeometry(
-        n_fast=detector.n_fast,
-        n_slow=detector.n_slow,
-        pixel_size=detector.pixel_size,
-        origin=rotation @ panel.origin,
-        fast=rotation @ panel.fast,
-        slow=rotation @ panel.slow,
-        beam=rotation @ frame.beam,
-        spindle=rotation @ frame.spindle,
-        wavelength=experiment.sources.mean_wavelength,
-        phi=scan.start,
-        oscillation=scan.sweep.range,
-    )
+    return ImageFile(path, "NeXus/HDF5", pixels, ~good, geometry, content, facts, contradiction)
 
 
 def _open_smv(path: str) -> ImageFile:
@@ -170,9 +157,6 @@ def _open_smv(path: str) -> ImageFile:
             "incidence; the header does not say how the detector is tilted",
             "wavelength": f"{wavelength:g} A" if wavelength else "the file has none",
         }
-    contradiction = smv_geometry.contradiction(image, Convention.MOSFLM)
-    if contradiction:
-        facts["note"] = f"for -img, {contradiction}"
     # the largest number of 16 bits is a saturated pixel of a CCD, not a gap
     has_gaps = image.image.dtype in (np.uint32, np.float32, np.float64)
     masked = ~measured(image.image) if has_gaps else np.zeros(image.image.shape, dtype=bool)
@@ -180,12 +164,14 @@ def _open_smv(path: str) -> ImageFile:
 
 
 def _open_float(path: str, shape: Sequence[int] | None) -> ImageFile:
-    with opened(path) as stream:
-        data = stream.read()
+    data = content(path)
     if data.startswith(NO_IMAGES):
         raise FileFormatError(
             path, "no image, but structure factors or a model: give it by -hkl or -pdb"
         )
+    kind = kind_of_other(data[:HEAD]) if any(data[:HEAD]) or not data else ""
+    if kind:
+        raise FileFormatError(path, f"{kind}; it is not read")
     count = len(data) // 4
     if shape is None:
         edge = round(count**0.5)
@@ -201,4 +187,5 @@ def _open_float(path: str, shape: Sequence[int] | None) -> ImageFile:
             f"{wanted}; --shape FAST SLOW gives its size",
         )
     pixels = np.frombuffer(data, dtype=np.float32).reshape(n_slow, n_fast)
-    return ImageFile(path, "raw float32", pixels, ~np.isfinite(pixels))
+    facts = {} if any(data) else {"note": "all its bytes are zero: was it written completely?"}
+    return ImageFile(path, "raw float32", pixels, ~np.isfinite(pixels), facts=facts)

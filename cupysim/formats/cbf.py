@@ -12,10 +12,11 @@ import numpy as np
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats import cbf_header, imgcif
-from cupysim.formats.cbf_binary import pack, split, unpack
+from cupysim.formats.cbf_binary import BinarySection, pack, split, unpack
 from cupysim.formats.cbf_remarks import of_header, of_tables
 from cupysim.formats.frames import to_imgcif
 from cupysim.formats.geometry import ImageGeometry
+from cupysim.formats.geometry_checks import with_doubts
 from cupysim.formats.imgcif_tables import is_full
 from cupysim.formats.pixels import GAP, LARGEST_PIXEL_VALUE, THINNEST_SENSOR, measured
 from cupysim.maths.arrays import dot
@@ -51,10 +52,7 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, ImageGeometry]:
     CupysimError
         If a library is not installed.
     """
-    text, sections = split(path)
-    if len(sections) > 1:
-        raise FileFormatError(path, f"{len(sections)} images or panels; one is expected")
-    section = sections[0]
+    text, section = _single(path)
     undefined = None
     if is_full(text):
         geometry, undefined = imgcif.read(path, text, section.n_fast, section.n_slow)
@@ -65,7 +63,43 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, ImageGeometry]:
     pixels, more = unpack(path, section)
     if is_full(text):
         pixels = _undefined_marked(pixels, undefined)
-    return pixels, replace(geometry, remarks=(*geometry.remarks, *doubts, *more))
+    remarks = (*geometry.remarks, *doubts, *more)
+    return pixels, with_doubts(replace(geometry, remarks=remarks))
+
+
+def read_pixels(path: os.PathLike[str] | str) -> np.ndarray:
+    """Read the pixels of an image whose geometry is not needed, such as a mask without header.
+
+    Parameters
+    ----------
+    path : path_like
+        File to read.
+
+    Returns
+    -------
+    ndarray, shape (n_slow, n_fast)
+        Numbers in the pixels.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is damaged, or holds several images.
+    CupysimError
+        If a library is not installed.
+    """
+    text, section = _single(path)
+    if is_full(text):
+        # the tables say which pixels are undefined
+        return read(path)[0]
+    return unpack(path, section)[0]
+
+
+def _single(path: os.PathLike[str] | str) -> tuple[str, BinarySection]:
+    """Text and the only binary section of a file."""
+    text, sections = split(path)
+    if len(sections) > 1:
+        raise FileFormatError(path, f"{len(sections)} images or panels; one is expected")
+    return text, sections[0]
 
 
 def good_pixels(image: np.ndarray) -> np.ndarray:

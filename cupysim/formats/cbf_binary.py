@@ -83,6 +83,13 @@ class BinarySection:
     packed: bytes
 
 
+BY_EDITORS = (MARKER[:3] + b"\xc3\x95", MARKER[:3] + b"\xef\xbf\xbd", MARKER[:3] + b"?")
+"""What editors make of the marker when they save a file as text."""
+
+NUL_TAIL = 64
+"""Number of bytes at the end of a file that are zero if it was not written completely."""
+
+
 def split(path: os.PathLike[str] | str) -> tuple[str, list[BinarySection]]:
     """Split a CBF file into text and binary sections.
 
@@ -122,8 +129,20 @@ def split(path: os.PathLike[str] | str) -> tuple[str, list[BinarySection]]:
         else:
             place = end + len(END)
     if not sections:
-        raise FileFormatError(path, "the CBF holds no image")
+        raise FileFormatError(path, f"the CBF holds no image{_why_no_image(data)}")
     return _decoded(b"".join([*pieces, data[place:]])), sections
+
+
+def _why_no_image(data: bytes) -> str:
+    """Words about a section whose marker is missing; empty if there is no section."""
+    begin = data.find(BEGIN)
+    if begin < 0:
+        return ""
+    if any(each in data[begin:] for each in BY_EDITORS):
+        return ": an editor or a transfer changed its bytes as if they were text; copy it again"
+    if not any(data[-NUL_TAIL:]):
+        return ": it ends with zeros, as if it had not been written completely"
+    return ": its binary section has no marker of the beginning of pixels"
 
 
 def unpack(

@@ -20,7 +20,7 @@ from cupysim.formats.mini_header import (
     MiniHeader,
 )
 from cupysim.formats.pixels import THINNEST_SENSOR
-from cupysim.formats.rotation import SETTING, forward, settings_remark
+from cupysim.formats.rotation import SETTING, forward, is_backward, settings_remark
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.maths.rotations import rotate_axis
 
@@ -88,7 +88,7 @@ def geometry(path: object, text: str, n_fast: int, n_slow: int) -> ImageGeometry
         for value, unit in header.numbers("Beam_xy", 2, PIXELS | LENGTHS, "pixels")
     )
     beam = np.array([0.0, 0.0, -1.0])
-    spindle, start, width = _rotation(header)
+    spindle, start, width, turns_back = _rotation(header)
     panel = np.stack([distance * beam - sizes[0] * (x * X - y * Y), X, -Y])
     panel = _swung(header, panel, np.abs(spindle))
     for name, used in (("Beam_x", x), ("Beam_y", y)):
@@ -130,6 +130,7 @@ def geometry(path: object, text: str, n_fast: int, n_slow: int) -> ImageGeometry
         oscillation=None if width is None else width / DEGREES_PER_RADIAN,
         no_wavelength=reason,
         remarks=tuple(header.remarks),
+        is_reversed=turns_back,
     )
 
 
@@ -185,8 +186,8 @@ def _in_metres(value: float, unit: str) -> float:
     return value * WAVELENGTHS[unit]
 
 
-def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | None]:
-    """Spindle, first angle and width (degrees) of the rotation."""
+def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | None, bool]:
+    """Spindle, first angle and width (degrees), and whether the axis is the opposite one."""
     text = header.lines["Oscillation_axis"][0][:40] if header.has("Oscillation_axis") else ""
     words = re.findall(r"[A-Z]+", text.upper()) or ["X"]
     named = next((name for name in SETTINGS if name.upper() in words), None)
@@ -256,7 +257,7 @@ def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | Non
     if width or abs(start or 0.0) > SETTING:
         # a still at zero needs no rotation axis
         header.remarks.extend(remarks)
-    return forward(spindle, start, width)
+    return *forward(spindle, start, width), is_backward(width)
 
 
 def _direction(text: str) -> np.ndarray | None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
+from cupysim.formats.dials_json import experiments_of, pair, parsed
 from cupysim.formats.dials_remarks import LEFT_HANDED, WIDTH, left_out, stands, still
 from cupysim.formats.dials_scan import ScanPoint, count_images, oscillation
 from cupysim.formats.geometry import ImageGeometry, is_x_ray
-from cupysim.formats.rotation import forward
+from cupysim.formats.geometry_checks import with_doubts
+from cupysim.formats.rotation import forward, is_backward
 from cupysim.maths.arrays import cross, norm, unit
 from cupysim.maths.rotations import rotate_axis
 from cupysim.storage.reading import opened
@@ -69,14 +71,8 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> ImageGeometry:
     """
     with opened(path) as stream:
         text = stream.read(LARGEST_FILE)
-    try:
-        content = json.loads(text)
-        experiments = list(content["experiment"])
-        if content.get("__id__") != "ExperimentList" or not experiments:
-            raise KeyError("experiment")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        hint = ": give it by -img" if text.startswith((b"\x89HDF", b"###CBF", b"{\nHEADER")) else ""
-        raise FileFormatError(path, f"no experiment list of DIALS{hint}") from error
+    content, repeated = parsed(path, text)
+    experiments = experiments_of(path, content)
     if len(experiments) > 1:
         raise FileFormatError(
             path, f"{len(experiments)} experiments; one is expected (dials.split_experiments)"
@@ -84,7 +80,9 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> ImageGeometry:
     try:
         with np.errstate(all="ignore"):
             # impossible numbers are rejected where they are used
-            return _geometry(path, content, experiments[0], number)
+            geometry = _geometry(path, content, experiments[0], number)
+            remarks = (*geometry.remarks, *repeated)
+            return with_doubts(replace(geometry, remarks=remarks))
     except KeyError as error:
         raise FileFormatError(path, f"a model is incomplete: no {error}") from error
     except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
@@ -122,12 +120,12 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
             path, f"a detector of {len(panels)} panels; only single panels are supported so far"
         )
     panel = _placed(panels[0], _groups_above(detector.get("hierarchy")))
-    sizes = panels[0]["pixel_size"]
+    sizes = pair(path, panels[0], "pixel_size")
     if abs(sizes[0] - sizes[1]) > 1e-9:
         raise FileFormatError(
             path, f"pixels of {sizes[0]} x {sizes[1]} mm; square ones are expected"
         )
-    n_fast, n_slow = panels[0]["image_size"]
+    n_fast, n_slow = pair(path, panels[0], "image_size")
     if int(n_fast) != n_fast or int(n_slow) != n_slow:
         raise FileFormatError(path, f"image_size {n_fast} x {n_slow}: integers are expected")
     probe = str(beam.get("probe", "x-ray"))
@@ -148,13 +146,14 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
     if of_still or abs(width or 0.0) < WIDTH:
         # in dxtbx, a still needs no goniometer, and no spindle angle turns its crystal
         start, width = None if of_still else start, None
+    turns_back = is_backward(width)
     axis, start, width = forward(setting @ spindle, start, width)
     reciprocal = None
     if crystal is not None:
         reciprocal = _reciprocal(path, crystal, setting @ fixed, point)
     is_left_handed = reciprocal is not None and np.linalg.det(reciprocal) < 0.0
     polarization, of_polarization = _polarization(path, beam, to_source)
-    limits = beam.get("wavelength_range")
+    limits = pair(path, beam, "wavelength_range") if "wavelength_range" in beam else None
     reason = "the experiment has no wavelength"
     if wave is None and limits is not None:
         reason = f"its beam is polychromatic, from {limits[0]:g} to {limits[1]:g} A"
@@ -182,6 +181,7 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
             *stands(goniometer, setting @ fixed, width is None, crystal is not None),
         ),
         flux=_flux(path, beam),
+        is_reversed=turns_back,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
+from cupysim.formats.dials_json import pair
 
 UNEVEN, STILL = 1e-3, 1e-5
 """Largest relative and absolute (degrees) difference between the width of an image and the step to
@@ -71,7 +72,7 @@ def count_images(path: object, scan: Any) -> int:
     FileFormatError
         If its range ends before it begins.
     """
-    first, last = scan.get("image_range", (1, 1))
+    first, last = pair(path, scan, "image_range") if "image_range" in scan else (1, 1)
     if last < first:
         raise FileFormatError(path, f"its image_range goes from {first} to {last}")
     return int(last) - int(first) + 1
@@ -111,7 +112,7 @@ def oscillation(path: object, scan: Any, number: int) -> tuple[float | None, flo
             return None, None, ""
         start, width, remark = _of_properties(path, properties, count, number)
     elif "oscillation" in scan:
-        start, width = map(float, scan["oscillation"])
+        start, width = map(float, pair(path, scan, "oscillation"))
         start += number * width
     else:
         return None, None, ""

@@ -78,6 +78,8 @@ class ImageGeometry:
         Photons per second in the whole beam.
     beam_size : float, optional
         Edge (m) of a square beam of uniform intensity.
+    is_reversed : bool
+        Whether the spindle is the opposite of that in the file, whose angles decrease.
     """
 
     n_fast: int
@@ -98,6 +100,7 @@ class ImageGeometry:
     remarks: tuple[str, ...] = ()
     flux: float | None = None
     beam_size: float | None = None
+    is_reversed: bool = False
 
     @property
     def panel(self) -> np.ndarray:

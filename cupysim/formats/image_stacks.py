@@ -237,7 +237,9 @@ def read_image(path: object, file: Any, number: int) -> np.ndarray:
                 raise FileFormatError(path, f"pixels of the type {pixels.dtype} are not an image")
             return pixels
     if not found:
-        raise FileFormatError(path, "it holds no images, or the files with them are missing")
+        others = [f"/{name}" for name in file if name != "entry"][:3]
+        held = f"; it holds {', '.join(others)}, not an NXmx entry" if others else ""
+        raise FileFormatError(path, f"it holds no images, or the files with them are missing{held}")
     total = count_images(file)
     if 0 <= number < total:
         raise FileFormatError(
@@ -264,6 +266,13 @@ def image_shape(path: object, file: Any) -> tuple[int, int]:
     found = stacks(file)
     if not found or found[0].ndim < 2:
         return read_image(path, file, 0).shape
+    for stack in found[1:]:
+        if stack.shape[-2:] != found[0].shape[-2:]:
+            sizes = [f"{each.shape[-1]} x {each.shape[-2]}" for each in (stack, found[0])]
+            name = os.path.basename(stack.file.filename)
+            raise FileFormatError(
+                path, f"the images in {name} have {sizes[0]} pixels, others have {sizes[1]}"
+            )
     return int(found[0].shape[-2]), int(found[0].shape[-1])
 
 
@@ -278,6 +287,33 @@ def _check_sources(path: object, stack: Any, place: int) -> None:
             raise FileFormatError(
                 path, f"image {place} is in a file that is missing: {source.file_name}"
             )
+        if covers and source.file_name != ".":
+            _check_source(path, stack, source, place)
+
+
+def _check_source(path: object, stack: Any, source: Any, place: int) -> None:
+    """Reject an image that the file of a virtual source does not have."""
+    import h5py
+
+    name = os.path.join(os.path.dirname(os.path.abspath(stack.file.filename)), source.file_name)
+    if not os.path.exists(name):
+        return
+    with h5py.File(name, "r") as file:
+        held = file.get(source.dset_name)
+        if held is None:
+            raise FileFormatError(
+                path,
+                f"image {place} is in a data set that {source.file_name} does not have: "
+                f"{source.dset_name}",
+            )
+        if held.ndim < 3 or stack.ndim < 3:
+            return
+        whole = source.src_space.get_select_type() == h5py.h5s.SEL_ALL
+        offset = 0 if whole else int(source.src_space.get_select_bounds()[0][0])
+        at = place - int(source.vspace.get_select_bounds()[0][0]) + offset
+        if at >= held.shape[0]:
+            told = f"{source.file_name}, which has {held.shape[0]} images"
+            raise FileFormatError(path, f"image {place} is not in {told}")
 
 
 def _length(stack: Any) -> int:

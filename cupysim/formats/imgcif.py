@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from cupysim.formats.cbf_remarks import MILLIMETRE, of_other_tables
 from cupysim.formats.geometry import ImageGeometry, is_x_ray
 from cupysim.formats.imgcif_axes import ImgcifAxes
 from cupysim.formats.imgcif_tables import ImgcifTables, Row
-from cupysim.formats.rotation import forward, settings_remark
+from cupysim.formats.rotation import forward, is_backward, settings_remark
 from cupysim.maths.arrays import cross, dot, norm, unit
 
 SQUARE = 1e-6
@@ -24,6 +25,9 @@ TURNING = 1e-9
 
 OTHER_POLARIZATIONS = ("polarizn_stokes", "polarisn_", "polarizn_ratio")
 """Beginnings of items that give a polarization in other ways; they are not used."""
+
+OTHERS = ("detector", "source", "gravity")
+"""Equipment in the imgCIF dictionary apart from goniometers and general axes."""
 
 NOWHERE = np.zeros(3)
 
@@ -66,8 +70,9 @@ def read(
     _check_one_panel(tables)
     frame = _frame(tables)
     axes = ImgcifAxes(tables, frame)
-    panel, pixel_size = _panel(tables, axes, (n_fast, n_slow))
-    spindle, start, width, settings = _rotation(axes, _goniometer(tables, axes))
+    panel, pixel_size, surface = _panel(tables, axes, (n_fast, n_slow))
+    goniometer = _goniometer(tables, axes)
+    spindle, start, width, settings, turns_back = _rotation(axes, goniometer)
     to_source = _to_source(axes)
     wavelength, reason, mean = _wavelength(tables)
     polarization, of_polarization = _polarization(tables, to_source)
@@ -88,7 +93,12 @@ def read(
         oscillation=None if width is None else width / DEGREES_PER_RADIAN,
         polarization=polarization,
         no_wavelength=reason,
-        remarks=tuple(filter(None, (settings, mean, of_polarization))),
+        is_reversed=turns_back,
+        remarks=(
+            *filter(None, (settings, mean, of_polarization)),
+            *axes.remarks,
+            *_of_axes(axes, goniometer, surface),
+        ),
     )
     geometry = replace(geometry, remarks=(*geometry.remarks, *of_other_tables(tables, geometry)))
     return geometry, None if undefined is None else tables.number(undefined, "undefined_value")
@@ -118,10 +128,29 @@ def _check_one_panel(tables: ImgcifTables) -> None:
         )
 
 
+def _of_axes(axes: ImgcifAxes, goniometer: list[str], surface: list[str]) -> Iterator[str]:
+    """Warnings about axes without a setting, and about axes that belong to nothing."""
+    carried = [name for each in surface for name in axes.chain(each)]
+    turning = [name for each in goniometer for name in axes.chain(each)]
+    sources = [name for name, axis in axes.axes.items() if axis.equipment == "source"]
+    at_source = [name for each in sources for name in axes.chain(each)]
+    yield from axes.not_set(name for name in (*carried, *turning) if name not in surface)
+    yield from axes.not_used({*carried, *turning, *at_source})
+    odd = [name for name in goniometer if axes[name].equipment not in ("goniometer", "general")]
+    if odd:
+        yield (
+            f"its axes {', '.join(odd)[:80]} are of the equipment {axes[odd[0]].equipment[:20]!a}; "
+            "a goniometer is assumed"
+        )
+
+
 def _panel(
     tables: ImgcifTables, axes: ImgcifAxes, size: tuple[int, int]
-) -> tuple[np.ndarray, float]:
-    """Rows origin (mm), fast and slow, and the pixel's edge (mm); `size` is (n_fast, n_slow)."""
+) -> tuple[np.ndarray, float, list[str]]:
+    """Rows origin (mm), fast and slow, the pixel's edge (mm), and the names of fast and slow.
+
+    `size` is (n_fast, n_slow).
+    """
     surface = []
     for precedence, count in enumerate(size, 1):
         lists = [
@@ -154,7 +183,7 @@ def _panel(
         )
     if abs(dot(fast, slow)) > SQUARE:
         raise FileFormatError(tables.path, "fast and slow axis are not at right angles")
-    return np.stack([origin, fast, slow]), sizes[0]
+    return np.stack([origin, fast, slow]), sizes[0], list(settings)
 
 
 def _surface_axis(tables: ImgcifTables, axes: ImgcifAxes, set_id: str) -> tuple[str, float, float]:
@@ -198,14 +227,14 @@ def _goniometer(tables: ImgcifTables, axes: ImgcifAxes) -> list[str]:
     listed = {row.get("axis_id") for row in tables.rows("diffrn_measurement_axis")}
     return [
         name for name, axis in axes.axes.items()
-        if axis.equipment == "goniometer" or (axis.equipment == "general" and name in listed)
+        if axis.equipment == "goniometer" or (axis.equipment not in OTHERS and name in listed)
     ]  # fmt: skip
 
 
 def _rotation(
     axes: ImgcifAxes, goniometer: list[str]
-) -> tuple[np.ndarray, float | None, float | None, str]:
-    """Spindle, first angle and width (degrees), and a warning about other axes."""
+) -> tuple[np.ndarray, float | None, float | None, str, bool]:
+    """Spindle, first angle and width (degrees), a warning, and whether the axis is reversed."""
     rotations = [name for name in goniometer if axes[name].kind == "rotation"]
     shifts = [
         f"{name} {axes.settings[name]:g}"
@@ -218,7 +247,7 @@ def _rotation(
         else ""
     )
     if not rotations:
-        return np.array([1.0, 0.0, 0.0]), None, None, shifted
+        return np.array([1.0, 0.0, 0.0]), None, None, shifted, False
     turning = [name for name in rotations if abs(axes.widths.get(name, 0.0)) > TURNING]
     if len(turning) > 1:
         raise FileFormatError(
@@ -229,8 +258,10 @@ def _rotation(
     axis = turning[0] if turning else min(rotations, key=lambda name: len(chains[name]))
     _, spindle = axes.place(chains[axis], NOWHERE, axes[axis].vector)
     others = {name: axes.settings.get(name, 0.0) for name in rotations if name != axis}
-    turned = forward(spindle, axes.settings.get(axis, 0.0), axes.widths.get(axis, 0.0))
-    return *turned, "; ".join(filter(None, (settings_remark(others), shifted)))
+    width = axes.widths.get(axis, 0.0)
+    turned = forward(spindle, axes.settings.get(axis, 0.0), width)
+    remark = "; ".join(filter(None, (settings_remark(others), shifted)))
+    return *turned, remark, is_backward(width)
 
 
 def _wavelength(tables: ImgcifTables) -> tuple[float | None, str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,15 +90,26 @@ class ImgcifAxes:
         n_images = counts[0] if len(counts) == 1 else float(not counts and len(scans) == 1)
         framed: set[str] = set()
         advances: dict[str, float] = {}
+        self.remarks: list[str] = []
+        unknown: dict[str, float] = {}
         for category, suffix in (("diffrn_scan_axis", "_start"), ("diffrn_scan_frame_axis", "")):
             for row in tables.rows(category):
                 if frame is not None and row.get("frame_id", frame) != frame:
                     continue
                 if scan is not None and row.get("scan_id", scan) != scan:
                     continue
-                name = row.get("axis_id", "")
-                is_shift = name in self.axes and self.axes[name].kind == "translation"
+                name = self._known(row.get("axis_id", ""))
+                if name not in self.axes:
+                    items = (f"angle{suffix}", f"displacement{suffix}", "angle_increment")
+                    numbers = [tables.number(row, item, 0.0) for item in items]
+                    unknown[name] = max([unknown.get(name, 0.0), *numbers], key=abs)
+                    continue
+                is_shift = self.axes[name].kind == "translation"
                 quantity = "displacement" if is_shift else "angle"
+                if not suffix and f"{quantity}{suffix}" not in row and name in self.settings:
+                    # the row is there, but has no value: that of the scan counts
+                    self._tell_of_scan(name)
+                    continue
                 self.settings[name] = tables.number(row, f"{quantity}{suffix}", 0.0)
                 width = self.widths.get(name, 0.0)
                 self.widths[name] = tables.number(row, "angle_increment", width)
@@ -112,10 +123,69 @@ class ImgcifAxes:
                 )
                 if not suffix:
                     framed.add(name)
+        told = [f"{name} {value:g}" for name, value in unknown.items() if value]
+        if told:
+            self.remarks.append(
+                f"the settings {', '.join(told)[:120]} are not used: its tables have no such axis"
+            )
         number = _frame_number(tables, scans, frame)
         for name, advance in advances.items():
             if name not in framed:
                 self.settings[name] += (number - 1.0) * advance
+
+    def _known(self, name: str) -> str:
+        """The axis that a row means: names differ in upper and lower case."""
+        if name in self.axes:
+            return name
+        alike = [each for each in self.axes if each.lower() == name.lower()]
+        if len(alike) != 1:
+            return name
+        remark = f"the settings of {name[:40]} are taken for those of its axis {alike[0][:40]}"
+        if remark not in self.remarks:
+            self.remarks.append(remark)
+        return alike[0]
+
+    def _tell_of_scan(self, name: str) -> None:
+        if self.settings[name]:
+            self.remarks.append(
+                f"its frame has no setting of {name[:40]}; the start of the scan, "
+                f"{self.settings[name]:g}, counts"
+            )
+
+    def not_set(self, names: Iterable[str]) -> Iterator[str]:
+        """Warning about axes without a setting.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Axes that are used.
+        """
+        found = [
+            name for name in dict.fromkeys(names)
+            if self[name].kind in ("rotation", "translation") and name not in self.settings
+        ]  # fmt: skip
+        if found:
+            yield f"its tables have no setting of {', '.join(found)[:80]}; zero is assumed"
+
+    def not_used(self, names: Collection[str]) -> Iterator[str]:
+        """Warning about axes that turn or stand somewhere, but belong to nothing.
+
+        Parameters
+        ----------
+        names : collection of str
+            Axes that are used.
+        """
+        found = [
+            f"{name} ({axis.equipment})"
+            for name, axis in self.axes.items()
+            if name not in names
+            and (self.settings.get(name, 0.0) or self.widths.get(name, 0.0))
+        ]  # fmt: skip
+        if found:
+            yield (
+                f"its axes {', '.join(found)[:80]} are not at zero, but belong neither to the "
+                "detector nor to the goniometer: they are not used"
+            )
 
     def __getitem__(self, name: str) -> Axis:
         try:

@@ -6,6 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -145,7 +146,38 @@ def _other_cell(
             f"{cells}; UBtoA.awk writes such matrices for cells with oblique angles, by a wrong "
             "formula; the matrix counts; cupysim orient makes a correct one"
         )
-    return f"{cells}; they do not belong together; the matrix counts"
+    told = "; its cell is that of the transposed matrix" if is_transposed(file) else ""
+    return f"{cells}; they do not belong together{told}; the matrix counts"
+
+
+def is_transposed(file: MatrixFile) -> bool:
+    """Whether the cell in a file is that of the matrix with rows and columns exchanged."""
+    if file.cell is None or file.wavelength() is not None:
+        return False
+    return replace(file, a_matrix=file.a_matrix.T).wavelength() is not None
+
+
+def why_no_wavelength(file: MatrixFile) -> str:
+    """Words about a file whose cell does not give a wavelength.
+
+    Parameters
+    ----------
+    file : MatrixFile
+        Matrix file without a wavelength.
+    """
+    if file.cell is None and file.odd_cell_line:
+        return (
+            f"has six numbers, as a cell, in line {file.odd_cell_line}; in MOSFLM's files, the "
+            "cell is the eighth line of numbers: a line is missing or added"
+        )
+    if file.cell is None:
+        return "has no cell that gives its wavelength"
+    if is_transposed(file):
+        return (
+            f"has the cell of the transposed matrix in line {file.cell_line}: rows and columns are "
+            "exchanged"
+        )
+    return f"has a cell in line {file.cell_line} that its matrix has at no wavelength"
 
 
 def _is_of_wrong_formula(file: MatrixFile, lattice: Lattice) -> bool:

@@ -23,6 +23,7 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
+from cupysim.formats.other_files import HEAD, kind_of_other
 from cupysim.formats.text_numbers import NUMBER, read_text
 from cupysim.maths.cell import (
     Lattice,
@@ -76,6 +77,8 @@ class MatrixFile:
         False if the first line holds six numbers, as in an old XPARM.XDS.
     first_counts : tuple of int
         Number of words in each of the lines that hold the nine numbers.
+    odd_cell_line : int
+        Line with six numbers in another place than that of the cell; 0 for none.
     """
 
     path: str
@@ -88,6 +91,7 @@ class MatrixFile:
     u_line: int = 0
     is_mosflm: bool = True
     first_counts: tuple[int, ...] = ()
+    odd_cell_line: int = 0
 
     def wavelength(self) -> float | None:
         """Wavelength (m) that the matrix was made for, from the cell in the file.
@@ -132,7 +136,9 @@ def read(path: os.PathLike[str] | str) -> MatrixFile:
     fields = content.split()[:9]
     for field in fields:
         if not _is_number(field):
-            raise FileFormatError(path, f"not a number: {field[:40]!a}; nine are expected")
+            kind = kind_of_other(content[:HEAD].encode())
+            hint = f"; it is {kind}" if kind else ""
+            raise FileFormatError(path, f"not a number: {field[:40]!a}; nine are expected{hint}")
     if len(fields) < 9:
         raise FileFormatError(path, f"{len(fields)} numbers, but an A matrix has nine")
     rows = _complete_rows(content)
@@ -161,6 +167,7 @@ def read(path: os.PathLike[str] | str) -> MatrixFile:
         u_line=u_line,
         is_mosflm=not _XPARM.match(content),
         first_counts=tuple(_first_counts(content)),
+        odd_cell_line=0 if cell is not None else _line_of_six(content),
     )
 
 
@@ -176,6 +183,15 @@ def _first_counts(content: str) -> Iterator[int]:
 
 def _is_number(field: str) -> bool:
     return NUMBER.fullmatch(field) is not None and bool(np.isfinite(float(field)))
+
+
+def _line_of_six(content: str) -> int:
+    """Line of the first six numbers after the matrix, as in a cell; 0 if there is none."""
+    for number, line in enumerate(content.splitlines(), 1):
+        words = line.split()
+        if number > 3 and len(words) == 6 and all(_is_number(word) for word in words):
+            return number
+    return 0
 
 
 def _complete_rows(content: str) -> list[tuple[int, list[float]]]:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from cupysim.errors import FileFormatError
-from cupysim.formats.nxmx_chain import has_unit, of_image
+from cupysim.formats.nxmx_chain import of_image
+from cupysim.formats.nxmx_units import has_unit, in_unit, unit_of
 
 STILL = 1e-9
 """Width (degrees) below which an axis does not turn."""
@@ -55,7 +56,12 @@ def degrees_of(nxmx: Any, data: Any, axis: Any) -> np.ndarray:
     with_unit = data if has_unit(data) else axis
     if not has_unit(with_unit):
         return values
-    return np.asarray((values * nxmx.units(with_unit)).to("degree").magnitude)
+    degrees = in_unit(nxmx, with_unit, values, "degree")
+    if degrees is None:
+        raise FileFormatError(
+            data.file.filename, f"{data.name} has the unit {unit_of(with_unit)!a:.40}, no angle"
+        )
+    return degrees
 
 
 def start_of(nxmx: Any, path: object, axis: Any, width: float, number: int, n_images: int) -> float:
@@ -158,9 +164,12 @@ def _checked_width(
             f"{step:g}: the direction of the angles counts"
         )
         return -width, remark
-    if not last and STILL < abs(step) < (1.0 - LIKE) * abs(width):
-        remark = f"its {name} turns image {number} by {width:g} degrees, but the next image begins"
-        return width, f"{remark} after {step:g}"
+    # ends, or uneven steps, are those of separate images
+    sweeps = not name.endswith("_end") and np.ptp(np.diff(angles)) <= max(EVEN * abs(step), STILL)
+    gap = sweeps and (1.0 + LIKE) * abs(width) < abs(step) <= JUMP
+    if not last and abs(step) > STILL and (gap or abs(step) < (1.0 - LIKE) * abs(width)):
+        turned = f"its {name} turns image {number} by {width:g} degrees"
+        return width, f"{turned}, but the next image begins after {step:g}"
     return width, ""
 
 

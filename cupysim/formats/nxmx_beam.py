@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 
 from cupysim.formats.geometry import Spectrum, is_x_ray
-from cupysim.formats.nxmx_wavelength import (
-    in_unit,
-    other_wavelengths,
-    read_wavelength,
-    text_of,
-)
+from cupysim.formats.nxmx_tree import broken_at, groups_of, is_group, members
+from cupysim.formats.nxmx_units import attribute, in_unit, text_of, unit_of
+from cupysim.formats.nxmx_wavelength import other_wavelengths, read_wavelength
 
 MOST_POLARIZED = 1.001
 """Largest possible degree of polarization. Stokes parameters are rounded."""
@@ -87,7 +84,7 @@ def read_beam(nxmx: Any, entry: Any, number: int, n_images: int) -> FileBeam:
     ----------
     nxmx : module
         The nxmx module.
-    entry : nxmx.NXentry
+    entry : Component
         Entry with the images.
     number : int
         Number of the image, counted from 0.
@@ -99,15 +96,11 @@ def read_beam(nxmx: Any, entry: Any, number: int, n_images: int) -> FileBeam:
     FileBeam
         Beam of the image.
     """
-    holders = [each._handle for each in (*entry.instruments, *entry.samples)]
-    beams = [
-        group
-        for holder in holders
-        for group in (holder[name] for name in holder if name in holder)
-        if hasattr(group, "keys") and text_of(group.attrs.get("NX_class", "")) == "NXbeam"
-    ]
+    holders = [each.handle for each in (*entry.instruments, *entry.samples)]
+    beams = [group for holder in holders for group in groups_of(holder, "NXbeam")]
     wavelength, spectrum, reason = None, None, "the file has no NXbeam group"
-    remarks: list[str] = _probes([entry._handle, *holders])
+    reason += next(filter(None, (broken_at(each, ("beam",)) for each in holders)), "")
+    remarks: list[str] = _probes([entry.handle, *holders])
     for beam in beams:
         wavelength, spectrum, reason = read_wavelength(nxmx, beam, number, n_images)
         if wavelength is None:
@@ -142,12 +135,11 @@ def _probes(holders: Sequence[Any]) -> list[str]:
     """Warnings about sources of other radiation than X-rays."""
     found = []
     for holder in holders:
-        for name in holder:
-            group: Any = holder.get(name)
-            if not hasattr(group, "keys") or "probe" not in group:
+        for _, group in members(holder):
+            if not is_group(group) or "probe" not in group:
                 continue
             probe = text_of(group["probe"][()])
-            if text_of(group.attrs.get("NX_class", "")) == "NXsource" and not is_x_ray(probe):
+            if attribute(group, "NX_class") == "NXsource" and not is_x_ray(probe):
                 found.append(
                     f"the probe of its source is {probe[:20]!a}; only X-rays are simulated"
                 )
@@ -203,8 +195,8 @@ def _polarization(
 def _attenuators(entry: Any, number: int, n_images: int) -> str:
     """Warning about an attenuator: the flux may or may not include it."""
     for instrument in entry.instruments:
-        for group in instrument._handle.values():
-            stored = group.get(TRANSMISSION) if hasattr(group, "keys") else None
+        for _, group in members(instrument.handle):
+            stored = group.get(TRANSMISSION) if is_group(group) else None
             values = None if stored is None else _row_of_image(stored, number, n_images, 1)
             if values is not None and values[0] != 1.0:
                 return (
@@ -220,7 +212,7 @@ def _flux(beams: Sequence[Any], number: int, n_images: int) -> tuple[float | Non
     if beam is None:
         return None, []
     stored = beam["total_flux"]
-    unit_name = text_of(stored.attrs.get("units", ""))
+    unit_name = unit_of(stored)
     values = _row_of_image(stored, number, n_images, 1)
     if values is None or not (np.isfinite(values[0]) and values[0] >= 0.0):
         return None, ["total_flux is impossible and is not used; use -flux"]

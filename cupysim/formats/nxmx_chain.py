@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,109 +9,17 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
+from cupysim.formats.nxmx_axis import Axis, is_rotation, library
+from cupysim.formats.nxmx_units import attribute, converted, has_unit, unit_of
 from cupysim.formats.rotation import SETTING
 from cupysim.maths.arrays import norm, unit
 from cupysim.maths.rotations import rotate_axis
-from cupysim.optional_libraries import require
-
-LONGEST_CHAIN = 100
-"""Largest number of transformations in a chain."""
 
 ROUNDED = 1e-3
 """Largest difference of a vector's length from 1 that comes from rounding."""
 
 SMALLEST_SHIFT = 1e-7
 """Largest shift (m) that is ignored without a warning."""
-
-
-def chain_of(path: object, axis: Any) -> list[Any]:
-    """An axis and those that it depends on, the nearest first.
-
-    Parameters
-    ----------
-    path : path_like
-        File name, for messages.
-    axis : nxmx.NXtransformationsAxis
-        Axis at the beginning of the chain.
-
-    Raises
-    ------
-    FileFormatError
-        If an axis depends on one that is missing, or on itself in a circle.
-    """
-    found: list[Any] = []
-    seen: set[str | None] = set()
-    while axis is not None:
-        if axis.path in seen or len(found) >= LONGEST_CHAIN:
-            raise FileFormatError(path, f"axes depend on each other in a circle: {axis.path}")
-        seen.add(axis.path)
-        if not _is_reference(axis):
-            found.append(axis)
-        axis = _next(path, axis)
-    return found
-
-
-def _is_reference(axis: Any) -> bool:
-    """Whether an axis has neither a motion nor an offset: it only names the end of a chain."""
-    attributes = axis._handle.attrs
-    return "transformation_type" not in attributes and not np.any(attributes.get("offset", 0))
-
-
-def _next(path: object, axis: Any) -> Any:
-    """The axis that an axis depends on; None if it is the last."""
-    handle = axis._handle
-    stored = handle.attrs.get("depends_on")
-    return None if stored is None else _named(path, handle, handle.parent, stored, type(axis))
-
-
-def depends_on(path: object, component: Any) -> Any:
-    """Find the axis that a component depends on.
-
-    Parameters
-    ----------
-    path : path_like
-        File name, for messages.
-    component : nxmx.NXsample or nxmx.NXdetector
-        Component with a field ``depends_on``.
-
-    Returns
-    -------
-    nxmx.NXtransformationsAxis or None
-        The axis; None if it depends on nothing.
-
-    Raises
-    ------
-    FileFormatError
-        If the axis is missing.
-    """
-    handle = component._handle
-    if "depends_on" not in handle:
-        return None
-    nxmx = require("nxmx", "reading the geometry of HDF5 images")
-    stored = np.ravel(np.asarray(handle["depends_on"][()], dtype=object))
-    return _named(path, handle, handle, stored[0], nxmx.NXtransformationsAxis)
-
-
-def _named(path: object, holder: Any, group: Any, stored: Any, kind: Any) -> Any:
-    """The axis that a holder names, absolute or relative to a group; None for "."."""
-    name = stored.decode(errors="replace") if isinstance(stored, bytes) else str(stored)
-    if name in (".", ""):
-        return None
-    # HDF5 does not know ".."
-    place = posixpath.normpath(posixpath.join(group.name, name))
-    found = group.file.get(place)
-    if not hasattr(found, "shape"):
-        raise FileFormatError(
-            path, f"{holder.name} depends on {name!a:.80}, which is not in the file"
-        )
-    return kind(found)
-
-
-def has_unit(data: Any) -> bool:
-    """Whether a data set has a unit that is not blank."""
-    stored = data.attrs.get("units", "")
-    name = stored.decode(errors="replace") if isinstance(stored, bytes) else str(stored)
-    return bool(name.strip())
 
 
 def of_image(path: object, values: np.ndarray, number: int, name: str) -> float:
@@ -143,19 +50,21 @@ def of_image(path: object, values: np.ndarray, number: int, name: str) -> float:
     return value
 
 
-def counts_told(chain: list[Any], n_images: int) -> Iterator[str]:
+def counts_told(chain: list[Axis], n_images: int, spare: int = 1) -> Iterator[str]:
     """Warnings about axes with several values, but not one for each image.
 
     Parameters
     ----------
-    chain : list of nxmx.NXtransformationsAxis
+    chain : list of Axis
         Axes, from `chain_of`.
     n_images : int
         Number of images in the file.
+    spare : int, optional
+        Number of values after that of the last image that need no warning, such as its end.
     """
     for axis in chain:
-        count = int(axis._handle.size)
-        if count not in (1, n_images, n_images + 1):
+        count = int(axis.handle.size)
+        if count != 1 and not n_images <= count <= n_images + spare:
             name = axis.path.rsplit("/", 1)[-1]
             yield f"its {name} has {count} values for {n_images} images; the first ones count"
 
@@ -167,20 +76,6 @@ def stands_elsewhere(path: object, axis: Any, number: int) -> bool:
     return abs(value) > (SETTING if turns else SMALLEST_SHIFT) or bool(offset_of(path, axis).any())
 
 
-def is_rotation(path: object, axis: Any) -> bool:
-    """Whether an axis is a rotation (true) or a translation (false).
-
-    Raises
-    ------
-    FileFormatError
-        If the file does not give the type.
-    """
-    kind = str(axis._handle.attrs.get("transformation_type", "")).lower().strip("b'\"")
-    if kind not in ("rotation", "translation"):
-        raise FileFormatError(path, f"{axis.path} has no transformation_type")
-    return kind == "rotation"
-
-
 def cumulative(path: object, chain: list[Any], number: int) -> np.ndarray:
     """Transformation of points by a chain, for an image.
 
@@ -188,7 +83,7 @@ def cumulative(path: object, chain: list[Any], number: int) -> np.ndarray:
     ----------
     path : path_like
         File name, for messages.
-    chain : list of nxmx.NXtransformationsAxis
+    chain : list of Axis
         Axes, from `chain_of`. The first one acts first.
     number : int
         Number of the image, counted from 0.
@@ -217,7 +112,7 @@ def direction(path: object, axis: Any) -> np.ndarray:
     FileFormatError
         If the vector has no length.
     """
-    vector = np.asarray(axis.vector, dtype=np.float64).squeeze()
+    vector = np.asarray(axis.handle.attrs.get("vector", ()), dtype=np.float64).squeeze()
     if vector.shape != (3,) or not norm(vector) > 0.0:
         raise FileFormatError(path, f"{axis.path} has no direction")
     return np.asarray(unit(vector))
@@ -231,7 +126,7 @@ def shift_vector(path: object, axis: Any, value: float) -> np.ndarray:
     FileFormatError
         If the vector has no length, but the value is not zero.
     """
-    vector = np.asarray(axis.vector, dtype=np.float64).squeeze()
+    vector = np.asarray(axis.handle.attrs.get("vector", ()), dtype=np.float64).squeeze()
     if vector.shape != (3,) or not np.isfinite(vector).all():
         raise FileFormatError(path, f"{axis.path} has no direction")
     if not norm(vector) > 0.0:
@@ -249,7 +144,7 @@ def lengths_told(path: object, chain: list[Any]) -> Iterator[str]:
     ----------
     path : path_like
         File name, for messages.
-    chain : list of nxmx.NXtransformationsAxis
+    chain : list of Axis
         Axes, from `chain_of`.
     """
     for axis in chain:
@@ -268,7 +163,7 @@ def values_of(path: object, axis: Any, turns: bool) -> np.ndarray:
     ----------
     path : path_like
         File name, for messages.
-    axis : nxmx.NXtransformationsAxis
+    axis : Axis
         Axis to read.
     turns : bool
         Whether the axis is a rotation.
@@ -278,19 +173,17 @@ def values_of(path: object, axis: Any, turns: bool) -> np.ndarray:
     FileFormatError
         If the values have no unit, or a unit of another kind.
     """
-    handle = axis._handle
+    handle = axis.handle
     if not has_unit(handle):
         raise FileFormatError(path, f"{axis.path} has no units")
-    try:
-        quantity = axis[()].to("degree" if turns else "meter")
-    except Exception as error:
-        # the library of units raises its own exceptions
+    values = np.atleast_1d(np.asarray(handle[()], dtype=np.float64))
+    found = converted(library(), values, unit_of(handle), "degree" if turns else "meter")
+    if found is None:
         kind = "an angle" if turns else "a length"
-        told = str(handle.attrs["units"])[:40]
         raise FileFormatError(
-            path, f"{axis.path} has the units {told!a}; those of {kind} are expected"
-        ) from error
-    return np.asarray(quantity.magnitude, dtype=np.float64)
+            path, f"{axis.path} has the units {unit_of(handle)!a:.40}; those of {kind} are expected"
+        )
+    return found
 
 
 def offset_of(path: object, axis: Any) -> np.ndarray:
@@ -301,20 +194,38 @@ def offset_of(path: object, axis: Any) -> np.ndarray:
     FileFormatError
         If it is not three lengths.
     """
-    stored = np.ravel(axis._handle.attrs.get("offset", np.zeros(3)))
+    stored = np.ravel(axis.handle.attrs.get("offset", np.zeros(3)))
     if stored.dtype.kind in "fiu" and not stored.any():
         # zero needs no unit
         return np.zeros(3)
-    try:
-        metres = np.asarray(axis.offset.to("meter").magnitude, dtype=np.float64).ravel()
-    except Exception as error:
-        # the library of units raises its own exceptions
-        raise FileFormatError(
-            path, f"the offset of {axis.path} has no offset_units of length"
-        ) from error
+    metres = converted(library(), stored, _unit_of_offset(axis), "meter")
+    if metres is None:
+        raise FileFormatError(path, f"the offset of {axis.path} has no offset_units of length")
     if metres.shape != (3,):
         raise FileFormatError(path, f"the offset of {axis.path} is not three lengths")
     return metres
+
+
+def _unit_of_offset(axis: Axis) -> str:
+    """Unit of an offset. Beamlines leave it out, and mean that of the axis' value."""
+    return attribute(axis.handle, "offset_units") or unit_of(axis.handle)
+
+
+def offsets_told(chain: list[Axis]) -> Iterator[str]:
+    """Warnings about offsets without a unit.
+
+    Parameters
+    ----------
+    chain : list of Axis
+        Axes, from `chain_of`.
+    """
+    for axis in chain:
+        attributes = axis.handle.attrs
+        if np.any(attributes.get("offset", 0)) and not attribute(axis.handle, "offset_units"):
+            yield (
+                f"the offset of its {axis.name} has no offset_units; {unit_of(axis.handle)}, the "
+                "unit of its value, is assumed"
+            )
 
 
 def _matrix(path: object, axis: Any, number: int) -> np.ndarray:

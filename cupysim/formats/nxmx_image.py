@@ -12,6 +12,7 @@ import numpy as np
 from cupysim.errors import FileFormatError
 from cupysim.formats.frames import FLIP
 from cupysim.formats.geometry import ImageGeometry
+from cupysim.formats.geometry_checks import with_doubts
 from cupysim.formats.image_stacks import (
     count_images,
     entry_path,
@@ -23,8 +24,10 @@ from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nxmx_beam import read_beam
 from cupysim.formats.nxmx_panel import panel_of
 from cupysim.formats.nxmx_scan import count_angles, read_scan
+from cupysim.formats.nxmx_tree import broken_at, entry_of
+from cupysim.formats.nxmx_units import in_unit, unit_of
 from cupysim.formats.pixels import THINNEST_SENSOR, measured
-from cupysim.formats.rotation import forward
+from cupysim.formats.rotation import forward, is_backward
 from cupysim.maths.arrays import norm, unit
 from cupysim.optional_libraries import require
 
@@ -77,13 +80,19 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> tuple[np.ndarray, Ima
 
 
 def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, ImageGeometry]:
-    entry, remarks = _entry(nxmx, path, file)
+    entry, remarks = entry_of(path, file, entry_path(file))
+    if not entry.instruments:
+        broken = broken_at(entry.handle, ("instrument",))
+        raise FileFormatError(path, f"{entry.path} has no instrument{broken}")
     instrument = entry.instruments[0]
     detectors = list(instrument.detectors)
+    if not detectors:
+        broken = broken_at(instrument.handle, ("detector",))
+        raise FileFormatError(path, f"{instrument.path} has no detector{broken}")
     if len(detectors) > 1:
         # others are diodes or cameras
         placed = [each for each in detectors if len(each.modules) > 0]
-        detectors = placed or [each for each in detectors if "x_pixel_size" in each._handle]
+        detectors = placed or [each for each in detectors if "x_pixel_size" in each.handle]
     if len(detectors) != 1 or len(detectors[0].modules) > 1:
         count = max(sum(len(each.modules) for each in detectors), len(detectors))
         raise FileFormatError(
@@ -108,7 +117,7 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
     start, width, axis, of_scan = read_scan(nxmx, path, entry, at, n_images)
     spindle, phi, oscillation = forward(axis, start, width)
     size = panel.n_slow, panel.n_fast
-    return _good(path, detector, file, size, number), ImageGeometry(
+    geometry = ImageGeometry(
         n_fast=panel.n_fast,
         n_slow=panel.n_slow,
         pixel_size=float(sizes[0]),
@@ -130,44 +139,28 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
             *panel.remarks,
             *beam.remarks,
             *of_scan,
-            *_sensor(nxmx, detector._handle),
+            *_sensor(nxmx, detector.handle),
         ),
         flux=beam.flux,
         beam_size=beam.size,
+        is_reversed=is_backward(width),
     )
+    return _good(path, detector, file, size, number), with_doubts(geometry)
 
 
 def _sensor(nxmx: Any, detector: Any) -> tuple[str, ...]:
     """Warning about the sensor: it is not simulated unless options ask for it."""
     stored = detector.get("sensor_thickness")
-    if stored is None or "units" not in stored.attrs or getattr(stored, "size", 0) != 1:
+    if getattr(stored, "size", 0) != 1 or not np.any(stored[()]):
         return ()
-    metres = float(np.ravel((stored[()] * nxmx.units(stored)).to("meter").magnitude)[0])
-    if not metres > THINNEST_SENSOR:
+    metres = in_unit(nxmx, stored, stored[()], "meter")
+    if metres is not None and not metres.ravel()[0] > THINNEST_SENSOR:
         return ()
+    number = float(np.ravel(stored[()])[0]) if metres is None else 1e6 * float(metres.ravel()[0])
+    told = (unit_of(stored) or "(no unit)") if metres is None else "um"
     return (
-        f"its sensor of {1e6 * metres:g} um is not simulated; use -detector_thick and "
-        "-detector_abs",
+        f"its sensor of {number:g} {told} is not simulated; use -detector_thick and -detector_abs",
     )
-
-
-def _entry(nxmx: Any, path: object, file: Any) -> tuple[Any, tuple[str, ...]]:
-    """The entry that has the images, and a warning about others."""
-    entries = list(nxmx.NXmx(file).entries)
-    if not entries:
-        # files of early firmware do not say which definition they follow
-        entries = [
-            nxmx.NXentry(each)
-            for each in nxmx.find_class(file, "NXentry")
-            if "definition" not in each and "instrument" in each
-        ]
-    if not entries:
-        raise FileFormatError(path, "no NXmx entry")
-    wanted = entry_path(file)
-    entry = next((each for each in entries if each.path == wanted), entries[0])
-    others = [each.path for each in entries if each is not entry]
-    remark = f"entry {entry.path} is read; others: {', '.join(others)}"
-    return entry, (remark,) if others else ()
 
 
 def _bits(path: object, stored: Any) -> np.ndarray:
@@ -181,7 +174,7 @@ def _bits(path: object, stored: Any) -> np.ndarray:
 
 def _good(path: object, detector: Any, file: Any, size: tuple[int, int], number: int) -> np.ndarray:
     """Pixels that the mask does not exclude; without a mask, those that were measured."""
-    handle = detector._handle
+    handle = detector.handle
     numbered = sorted(each for each in handle if re.fullmatch(r"pixel_mask_\d+", each))
     name = next(
         (each for each in (*MASKS, *numbered) if handle.get(each, getlink=True) is not None), None

@@ -17,7 +17,9 @@ from cupysim.formats.nxmx_angles import (
     unit_told,
     width_of,
 )
-from cupysim.formats.nxmx_chain import of_image
+from cupysim.formats.nxmx_axis import Axis, chain_of
+from cupysim.formats.nxmx_chain import counts_told, cumulative, direction, of_image
+from cupysim.formats.nxmx_tree import is_group, member, members
 from cupysim.formats.rotation import SETTING, settings_remark
 
 ALONG_X = np.array([-1.0, 0.0, 0.0])
@@ -33,6 +35,8 @@ SEVERAL = "several axes turn during an image; the one with the largest rotation 
 
 UNPLACED = "the file does not place its {name} axis; it is assumed to be horizontal"
 
+NOT_NAMED = "its sample does not depend on its {name} axis (depends_on); the axis is used"
+
 ScanAngles = tuple[float | None, float | None, np.ndarray, tuple[str, ...]]
 
 
@@ -41,21 +45,18 @@ def goniometers(entry: Any) -> list[Any]:
 
     Parameters
     ----------
-    entry : nxmx.NXentry
+    entry : Component
         Entry with the images.
     """
     of_samples = [
-        group
-        for sample in entry.samples
-        for group in (sample._handle.get(name) for name in sample._handle)
-        if hasattr(group, "keys")
+        group for sample in entry.samples for _, group in members(sample.handle) if is_group(group)
     ]
-    return of_samples + [
-        instrument._handle[place]
+    of_instruments = [
+        member(instrument.handle, place)
         for instrument in entry.instruments
         for place in GONIOMETERS
-        if hasattr(instrument._handle.get(place), "keys")
     ]
+    return of_samples + [group for group in of_instruments if is_group(group)]
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,15 @@ class Stand:
         First angle and width of the rotation (degrees).
     remark : str
         Warning for the user; empty if there is none.
+    axis : Axis or None
+        The axis, if the file gives its direction.
     """
 
     name: str
     start: float
     width: float
     remark: str = ""
+    axis: Axis | None = None
 
 
 def stand_of(
@@ -116,8 +120,11 @@ def stand_of(
     if axis is not None and (axis.size > 1 or begin is None or step is None):
         width, remark = width_of(nxmx, path, axis, number, ())
         start = start_of(nxmx, path, axis, width, number, n_images)
-        of_unit = unit_told(axis) if max(abs(start), abs(width)) > STILL else ""
-        return Stand(name, start, width, remark or of_unit)
+        doubts = [remark]
+        if max(abs(start), abs(width)) > STILL:
+            doubts += [unit_told(axis), *counts_told([Axis(axis)], n_images, spare=0)]
+        placed = Axis(axis) if "vector" in axis.attrs else None
+        return Stand(name, start, width, "; ".join(filter(None, doubts)), placed)
     first, width = (
         0.0 if each is None else of_image(path, degrees_of(nxmx, each, each), number, each.name)
         for each in (axis if begin is None else begin, step)
@@ -148,7 +155,7 @@ def stands_of(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
         The nxmx module.
     path : path_like
         File name, for messages.
-    entry : nxmx.NXentry
+    entry : Component
         Entry with the images.
     number : int
         Number of the image, counted from 0.
@@ -177,7 +184,7 @@ def without_chain(nxmx: Any, path: object, entry: Any, number: int, n_images: in
         The nxmx module.
     path : path_like
         File name, for messages.
-    entry : nxmx.NXentry
+    entry : Component
         Entry with the images.
     number : int
         Number of the image, counted from 0.
@@ -199,13 +206,18 @@ def without_chain(nxmx: Any, path: object, entry: Any, number: int, n_images: in
     turns = max(abs(each.width) for each in found) > STILL
     turning = max(found, key=lambda each: abs(each.width if turns else each.start))
     remarks = [each.remark for each in found if each.remark and (each is turning or not each.width)]
+    spindle = ALONG_X
+    if turning.axis is not None:
+        chain = chain_of(path, turning.axis)
+        spindle = cumulative(path, chain[1:], number)[:3, :3] @ direction(path, turning.axis)
     if turns or abs(turning.start) > SETTING:
-        remarks.insert(0, UNPLACED.format(name=turning.name))
+        told = UNPLACED if turning.axis is None else NOT_NAMED
+        remarks.insert(0, told.format(name=turning.name))
     if sum(abs(each.width) > STILL for each in found) > 1:
         remarks.append(SEVERAL)
     others = {each.name: each.start for each in found if each is not turning}
     remark = settings_remark(others)
     return (
-        turning.start / DEGREES_PER_RADIAN, turning.width / DEGREES_PER_RADIAN, ALONG_X,
+        turning.start / DEGREES_PER_RADIAN, turning.width / DEGREES_PER_RADIAN, spindle,
         (*remarks, *((remark,) if remark else ())),
     )  # fmt: skip

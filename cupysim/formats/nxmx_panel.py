@@ -11,38 +11,37 @@ import numpy as np
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
 from cupysim.formats.image_stacks import count_images, image_shape
-from cupysim.formats.nxmx_chain import (
+from cupysim.formats.nxmx_axis import (
+    axes_below,
     chain_of,
+    depends_on,
+    is_rotation,
+    kinds_told,
+    part_axis,
+)
+from cupysim.formats.nxmx_chain import (
     counts_told,
     cumulative,
-    depends_on,
     direction,
-    is_rotation,
     lengths_told,
     of_image,
     offset_of,
+    offsets_told,
     stands_elsewhere,
     values_of,
 )
+from cupysim.formats.nxmx_compared import EDGE_ON, other_distance, other_sizes, told_centre
 from cupysim.formats.nxmx_unplaced import (
-    DISTANCES,
-    NOTICEABLE_DISTANCE,
     SAME_FRAME,
     Panel,
     swung,
     two_theta,
     unplaced_panel,
 )
-from cupysim.maths.arrays import cross, dot, norm, unit
-
-EDGE_ON = 1e-6
-"""Cosine of the angle between beam and panel normal, below which the beam misses the panel."""
+from cupysim.maths.arrays import cross, dot, unit
 
 NOTICEABLE_PIXELS = 1.0
 """Difference of beam centres (pixels) that is worth a warning."""
-
-SAME_SIZE = 1e-3
-"""Relative difference of pixel sizes that is worth a warning."""
 
 SAME_TURN = 0.1
 """Difference of angles (degrees) up to which an arm agrees with the transformations."""
@@ -61,7 +60,7 @@ def panel_of(
         File name, for messages.
     file : h5py.File
         Open file. Its images give the number of pixels.
-    detector : nxmx.NXdetector
+    detector : Component
         Detector with one module, or with none.
     number : int
         Number of the image, counted from 0.
@@ -73,7 +72,7 @@ def panel_of(
     FileFormatError
         If the file does not place the detector, or the module is only a part of the image.
     """
-    handle = detector._handle
+    handle = detector.handle
     arm = two_theta(nxmx, path, handle, number, n_images)
     if len(detector.modules) == 0:
         panel = unplaced_panel(nxmx, path, file, handle, number)
@@ -89,8 +88,8 @@ def panel_of(
         panel,
         remarks=(
             *panel.remarks,
-            *_other_distance(nxmx, path, panel, handle, number),
-            *_other_sizes(nxmx, panel, handle),
+            *other_distance(nxmx, path, panel, handle, number),
+            *other_sizes(nxmx, panel, handle),
             *_left_out(path, detector, module, number, n_images),
         ),
     )
@@ -106,12 +105,12 @@ def panel_of(
 def _placed_panel(path: object, file: Any, module: Any, number: int) -> Panel:
     """Panel of a detector that a chain of transformations places."""
     for name, expected in (("data_origin", 0), ("data_stride", 1)):
-        stored = module._handle.get(name)
+        stored = module.handle.get(name)
         if stored is not None and np.any(np.ravel(stored[()])[-2:] != expected):
             raise FileFormatError(
                 path, f"its one module is a part of the image ({name}); not supported so far"
             )
-    n_slow, n_fast = (int(n) for n in module.data_size[-2:])
+    n_slow, n_fast = (int(n) for n in _data_size(path, module))
     remarks: tuple[str, ...] = ()
     shape = image_shape(path, file) if count_images(file) else (n_slow, n_fast)
     if shape == (n_fast, n_slow) and n_fast != n_slow:
@@ -121,15 +120,15 @@ def _placed_panel(path: object, file: Any, module: Any, number: int) -> Panel:
         raise FileFormatError(
             path, f"a module of {n_fast} x {n_slow} pixels in images of {shape[1]} x {shape[0]}"
         )
-    chain = chain_of(path, module.fast_pixel_direction)
-    slow_name = module.slow_pixel_direction.path
+    chain = chain_of(path, part_axis(path, module, "fast_pixel_direction"))
+    slow_name = part_axis(path, module, "slow_pixel_direction").path
     if any(axis.path == slow_name for axis in chain[1:]):
         remarks += ("fast_pixel_direction depends on slow_pixel_direction, and is shifted by the "
                     "edge of a pixel",)  # fmt: skip
     above = chain[1:]
-    if not above and "module_offset" in module._handle:
+    if not above and "module_offset" in module.handle:
         # in files of early firmware, the chains of the directions end here
-        above = chain_of(path, module.module_offset)
+        above = chain_of(path, part_axis(path, module, "module_offset"))
     begin = offset_of(path, chain[0])
     if not any(not is_rotation(path, axis) for axis in above) and not begin.any():
         raise FileFormatError(
@@ -137,7 +136,7 @@ def _placed_panel(path: object, file: Any, module: Any, number: int) -> Panel:
         )
     frame = cumulative(path, above, number)
     fast, slow = (
-        _pixel_edge(path, getattr(module, name), number)
+        _pixel_edge(path, part_axis(path, module, name), number)
         for name in ("fast_pixel_direction", "slow_pixel_direction")
     )
     if not chain[1:] and above:
@@ -152,17 +151,28 @@ def _pixel_edge(path: object, axis: Any, number: int) -> np.ndarray:
     return np.asarray(frame[:3, :3] @ direction(path, axis) * length)
 
 
+def _data_size(path: object, module: Any) -> Any:
+    stored = module.handle.get("data_size")
+    if not hasattr(stored, "shape") or stored.size < 2:
+        raise FileFormatError(path, f"{module.path} has no data_size")
+    return np.ravel(stored[()])[-2:]
+
+
 def _left_out(
     path: object, detector: Any, module: Any, number: int, n_images: int
 ) -> Iterator[str]:
     """Warnings about transformations that are not used, or have a wrong number of values."""
-    chain = chain_of(path, module.fast_pixel_direction)
+    fast, slow = (part_axis(path, module, f"{name}_pixel_direction") for name in ("fast", "slow"))
+    chain = chain_of(path, fast)
     yield from counts_told(chain, n_images)
     yield from lengths_told(path, chain[1:])
-    slow = module.slow_pixel_direction
+    yield from kinds_told(path, fast)
+    yield from offsets_told(chain)
     of_slow = chain_of(path, slow)[1:]
     turns = [cumulative(path, each, number)[:3, :3] for each in (chain[1:], of_slow)]
-    if of_slow != chain[1:] and np.abs(turns[0] - turns[1]).max() > SAME_FRAME and chain[1:]:
+    if [axis.path for axis in of_slow] != [axis.path for axis in chain[1:]] and (
+        np.abs(turns[0] - turns[1]).max() > SAME_FRAME and chain[1:]
+    ):
         yield (
             "its fast_pixel_direction and slow_pixel_direction depend on axes that turn them "
             "differently"
@@ -172,36 +182,18 @@ def _left_out(
     used = {axis.path for axis in [*chain, slow]}
     first = depends_on(path, detector)
     others = [] if first is None else chain_of(path, first)
-    if "module_offset" in module._handle:
-        others += chain_of(path, module.module_offset)
+    if "module_offset" in module.handle:
+        others += chain_of(path, part_axis(path, module, "module_offset"))
+    others += axes_below(detector.handle)
     moved = [
-        axis.path.rsplit("/", 1)[-1]
-        for axis in others
-        if axis.path not in used and len(chain) > 1 and stands_elsewhere(path, axis, number)
+        axis.name
+        for axis in {axis.path: axis for axis in others if axis.path not in used}.values()
+        if len(chain) > 1 and stands_elsewhere(path, axis, number)
     ]
     if moved:
         yield (
             f"{', '.join(dict.fromkeys(moved))} of its detector is not at zero, but the "
             "pixel directions do not depend on it: it is not applied"
-        )
-
-
-def _other_distance(
-    nxmx: Any, path: object, panel: Panel, detector: Any, number: int
-) -> Iterator[str]:
-    """Warning about a distance that differs from that of the transformations."""
-    normal = unit(cross(panel.fast, panel.slow))
-    along = float(normal[2])
-    stored = next((detector[each] for each in DISTANCES if each in detector), None)
-    if abs(along) < EDGE_ON or stored is None or "units" not in stored.attrs:
-        return
-    distance = abs(float(dot(panel.origin, normal)) / along)
-    lengths = np.asarray((stored[()] * nxmx.units(stored)).to("meter").magnitude)
-    metres = of_image(path, lengths, number, stored.name)
-    if metres > 0.0 and abs(distance - metres) > NOTICEABLE_DISTANCE * metres:
-        yield (
-            f"its distance is {1e3 * metres:.6g} mm, but its transformations have "
-            f"{1e3 * distance:.6g} mm and count"
         )
 
 
@@ -211,14 +203,10 @@ def _with_beam_centre(nxmx: Any, path: object, panel: Panel, detector: Any, numb
     Files of early firmware put the first pixel on the beam, and give the beam centre in addition to
     the transformations.
     """
-    told = _told_centre(nxmx, path, panel, detector, number)
+    told, doubts = told_centre(nxmx, path, panel, detector, number)
+    panel = replace(panel, remarks=(*panel.remarks, *doubts))
     normal = unit(cross(panel.fast, panel.slow))
     along = float(normal[2])
-    if told is None and not panel.origin[:2].any():
-        remark = (
-            "its transformations put the first pixel on the beam, as in files without a beam centre"
-        )
-        return replace(panel, remarks=(*panel.remarks, remark))
     if told is None or abs(along) < EDGE_ON:
         return panel
     distance = float(dot(panel.origin, normal)) / along
@@ -238,41 +226,9 @@ def _with_beam_centre(nxmx: Any, path: object, panel: Panel, detector: Any, numb
     return panel
 
 
-def _other_sizes(nxmx: Any, panel: Panel, detector: Any) -> Iterator[str]:
-    """Warnings about pixel sizes that differ from those of the pixel directions."""
-    for name, edge in (("x_pixel_size", panel.fast), ("y_pixel_size", panel.slow)):
-        stored, used = detector.get(name), float(norm(edge))
-        if stored is None or "units" not in stored.attrs or getattr(stored, "size", 0) != 1:
-            continue
-        metres = float(np.ravel((stored[()] * nxmx.units(stored)).to("meter").magnitude)[0])
-        if abs(metres / used - 1.0) > SAME_SIZE:
-            yield (
-                f"its {name} is {1e3 * metres:.6g} mm, but its pixel directions have the length "
-                f"{1e3 * used:.6g} mm and count"
-            )
-
-
-def _told_centre(
-    nxmx: Any, path: object, panel: Panel, detector: Any, number: int
-) -> tuple[float, float] | None:
-    """beam_center_x and beam_center_y in pixels; None if the file has none above zero."""
-    found = []
-    for name, edge in (("beam_center_x", panel.fast), ("beam_center_y", panel.slow)):
-        stored = detector.get(name)
-        if stored is None or getattr(stored, "size", 0) == 0:
-            return None
-        value = of_image(path, stored[()], number, stored.name)
-        unit_name = stored.attrs.get("units", "pixel")
-        text = unit_name.decode() if isinstance(unit_name, bytes) else str(unit_name)
-        if not (text.lower().startswith("pixel") or text in ("", "px")):
-            value = float((value * nxmx.units(stored)).to("meter").magnitude) / norm(edge)
-        found.append(value)
-    return (found[0], found[1]) if found[0] > 0.0 and found[1] > 0.0 else None
-
-
 def _is_swung(path: object, module: Any, panel: Panel, degrees: float, number: int) -> bool:
     """Whether one axis of a panel, or all together, turn it by an angle (degrees)."""
-    chain = chain_of(path, module.fast_pixel_direction)
+    chain = chain_of(path, part_axis(path, module, "fast_pixel_direction"))
     turns = [
         abs(of_image(path, values_of(path, axis, turns=True), number, axis.path))
         for axis in chain

@@ -8,13 +8,11 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.formats.nxmx_angles import STILL, degrees_of, start_of, unit_told, width_of
+from cupysim.formats.nxmx_axis import Axis, chain_of, depends_on, is_rotation, kinds_told
 from cupysim.formats.nxmx_chain import (
-    chain_of,
     counts_told,
     cumulative,
-    depends_on,
     direction,
-    is_rotation,
     of_image,
     offset_of,
     values_of,
@@ -27,6 +25,7 @@ from cupysim.formats.nxmx_master import (
     stands_of,
     without_chain,
 )
+from cupysim.formats.nxmx_tree import Component, groups_of, is_group, members
 from cupysim.formats.rotation import settings_remark
 from cupysim.maths.arrays import norm
 
@@ -43,7 +42,7 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
         The nxmx module.
     path : path_like
         File name, for messages.
-    entry : nxmx.NXentry
+    entry : Component
         Entry with the images.
     number : int
         Number of the image, counted from 0.
@@ -70,13 +69,16 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
     placed = all_placed[0]
     chain = chain_of(path, depends_on(path, placed))
     rotations = [axis for axis in chain if is_rotation(path, axis)]
+    of_kinds = tuple(kinds_told(path, depends_on(path, placed)))
     if not rotations:
-        return without_chain(nxmx, path, entry, number, n_images)
+        begin, turn, along_x, more = without_chain(nxmx, path, entry, number, n_images)
+        return begin, turn, along_x, (*of_kinds, *more)
     groups = _groups(placed)
-    told = [width_of(nxmx, path, axis._handle, number, groups) for axis in rotations]
+    values = {axis: _of_images(entry, axis, n_images) for axis in rotations}
+    told = [width_of(nxmx, path, values[axis], number, groups) for axis in rotations]
     widths = [width for width, _ in told]
     stands = [
-        of_image(path, degrees_of(nxmx, axis._handle, axis._handle), number, axis.path)
+        of_image(path, degrees_of(nxmx, values[axis], axis.handle), number, axis.path)
         for axis in rotations
     ]
     # the axis that turns; in a still, the axis farthest from zero
@@ -84,7 +86,7 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
     turning = rotations[int(np.argmax(np.abs(widths if turns else stands)))]
     width = widths[rotations.index(turning)]
     several = sum(abs(each) > STILL for each in widths) > 1
-    remarks: tuple[str, ...] = (SEVERAL,) if several else ()
+    remarks = (*of_kinds, *((SEVERAL,) if several else ()))
     remark = settings_remark(
         {
             axis.path.rsplit("/", 1)[-1]: angle
@@ -92,12 +94,13 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
             if axis is not turning
         }
     )
-    count = int(turning._handle.size)
-    of_count = ""
-    if count not in (1, n_images, n_images + 1):
-        name = turning.path.rsplit("/", 1)[-1]
-        of_count = f"its {name} has {count} values for {n_images} images; the first ones count"
-    of_unit = unit_told(turning._handle) if max(map(abs, (width, *stands))) > STILL else ""
+    of_count = list(counts_told([turning], n_images))
+    if values[turning] is not turning.handle:
+        of_count.append(
+            f"its {turning.name} has one value for {n_images} images; their angles are those of "
+            f"{values[turning].name}"
+        )
+    of_unit = unit_told(turning.handle) if max(map(abs, (width, *stands))) > STILL else ""
     shift = _shift_told(path, chain, number)
     of_master = "" if turns else _master_told(nxmx, path, entry, number, n_images)
     of_samples = ""
@@ -107,13 +110,24 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
     of_width = told[rotations.index(turning)][1]
     remarks += tuple(
         each
-        for each in (remark, of_width, of_unit, of_count, shift, of_master, of_samples, *of_others)
+        for each in (remark, of_width, of_unit, *of_count, shift, of_master, of_samples, *of_others)
         if each
     )
     turned = cumulative(path, chain[chain.index(turning) + 1 :], number)
-    start = start_of(nxmx, path, turning._handle, width, number, n_images)
+    start = start_of(nxmx, path, values[turning], width, number, n_images)
     spindle = turned[:3, :3] @ direction(path, turning)
     return start / DEGREES_PER_RADIAN, width / DEGREES_PER_RADIAN, spindle, remarks
+
+
+def _of_images(entry: Component, axis: Axis, n_images: int) -> Any:
+    """Angles of the images: those of an axis, or of its namesake beside the images.
+
+    An axis with a single value can be the start of a scan, with the angles only in NXdata.
+    """
+    beside = [group[axis.name] for group in groups_of(entry.handle, "NXdata") if axis.name in group]
+    if axis.handle.size != 1 or n_images < 2:
+        return axis.handle
+    return next((each for each in beside if getattr(each, "size", 0) == n_images), axis.handle)
 
 
 def _master_told(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -> str:
@@ -147,9 +161,7 @@ def _shift_told(path: object, chain: list[Any], number: int) -> str:
 
 def _groups(sample: Any) -> list[Any]:
     """Groups that hold the axes of a sample, also as links."""
-    handle = sample._handle
-    members = [handle[name] for name in handle if handle.get(name) is not None]
-    return [handle, *(each for each in members if hasattr(each, "keys"))]
+    return [sample.handle, *(each for _, each in members(sample.handle) if is_group(each))]
 
 
 def count_angles(path: object, entry: Any) -> int:
@@ -159,12 +171,12 @@ def count_angles(path: object, entry: Any) -> int:
     ----------
     path : path_like
         File name, for messages.
-    entry : nxmx.NXentry
+    entry : Component
         Entry with the goniometer.
     """
     for sample in entry.samples:
         first = depends_on(path, sample)
         if first is not None:
-            return max(int(axis._handle.size) for axis in chain_of(path, first))
+            return max(int(axis.handle.size) for axis in chain_of(path, first))
     axes = [group[name] for group in goniometers(entry) for name in AXES if name in group]
     return max((int(axis.size) for axis in axes if getattr(axis, "size", 0) > 0), default=1)

@@ -11,16 +11,15 @@ import numpy as np
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
 from cupysim.formats.image_stacks import image_shape
-from cupysim.formats.nxmx_chain import has_unit, of_image
+from cupysim.formats.nxmx_chain import of_image
 from cupysim.formats.nxmx_master import ALONG_X, stand_of
+from cupysim.formats.nxmx_units import has_unit, in_unit, lengths_of, unit_of
 from cupysim.formats.rotation import SETTING
 from cupysim.maths.rotations import rotate_axis
 
 NORMAL = (
     "the file has beam centre and distance only; the detector is assumed to be normal to the beam"
 )
-
-NEVER_SET = "its beam centre is 0 0 or negative, as in files where it was never set"
 
 DISTANCES = ("distance", "detector_distance")
 """Names of a distance that a file gives in addition to transformations."""
@@ -92,25 +91,17 @@ def unplaced_panel(nxmx: Any, path: object, file: Any, detector: Any, number: in
         stored = next((detector[each] for each in spellings if each in detector), None)
         if stored is None:
             raise FileFormatError(path, f"neither a module nor {name} in {detector.name}")
-        if "units" not in stored.attrs:
-            raise FileFormatError(path, f"{stored.name} has no unit")
-        lengths = np.asarray((stored[()] * nxmx.units(stored)).to("meter").magnitude)
-        metres[name] = of_image(path, lengths, number, stored.name)
+        metres[name] = of_image(path, lengths_of(nxmx, path, stored), number, stored.name)
         if not metres[name] > 0.0:
             raise FileFormatError(path, f"{stored.name} is {metres[name]:g} m, not above zero")
-    centre = []
+    centre: list[float] = []
+    remarks: list[str] = []
     for name, size in (("beam_center_x", "x_pixel_size"), ("beam_center_y", "y_pixel_size")):
         if name not in detector:
             raise FileFormatError(path, f"neither a module nor {name} in {detector.name}")
-        stored = detector[name]
-        value = of_image(path, stored[()], number, stored.name)
-        unit_name = stored.attrs.get("units", "pixel")
-        text = unit_name.decode() if isinstance(unit_name, bytes) else str(unit_name)
-        if text.lower().startswith("pixel") or text in ("", "px"):
-            value *= metres[size]
-        else:
-            value = float((value * nxmx.units(stored)).to("meter").magnitude)
-        centre.append(value)
+        value, doubt = centre_of(nxmx, path, detector[name], number, metres[size])
+        centre.append(value * metres[size])
+        remarks += [doubt] if doubt else []
     shape = image_shape(path, file)
     return Panel(
         origin=np.array([centre[0], centre[1], metres["distance"]]),
@@ -120,10 +111,39 @@ def unplaced_panel(nxmx: Any, path: object, file: Any, detector: Any, number: in
         n_slow=int(shape[0]),
         remarks=(
             NORMAL,
-            *((NEVER_SET,) if max(centre) <= 0.0 else ()),
+            *remarks,
             *_not_read(nxmx, path, detector, number),
         ),
     )
+
+
+def centre_of(
+    nxmx: Any, path: object, stored: Any, number: int, pixel_size: float
+) -> tuple[float, str]:
+    """Coordinate of a beam centre in pixels, and a warning; empty if there is none.
+
+    Parameters
+    ----------
+    nxmx : module
+        The nxmx module.
+    path : path_like
+        File name, for messages.
+    stored : h5py.Dataset
+        ``beam_center_x`` or ``beam_center_y``: a length, or a number of pixels.
+    number : int
+        Number of the image, counted from 0.
+    pixel_size : float
+        Edge of a pixel (m) along this coordinate.
+    """
+    value = of_image(path, stored[()], number, stored.name)
+    unit_name = unit_of(stored)
+    if unit_name.lower().startswith("pixel") or unit_name in ("", "px"):
+        return value, ""
+    metres = in_unit(nxmx, stored, value, "meter")
+    if metres is not None:
+        return float(metres) / pixel_size, ""
+    name = stored.name.rsplit("/", 1)[-1]
+    return value, f"its {name} has the unit {unit_name!a:.40}; pixels are assumed"
 
 
 def _not_read(nxmx: Any, path: object, detector: Any, number: int) -> Iterator[str]:
@@ -133,15 +153,15 @@ def _not_read(nxmx: Any, path: object, detector: Any, number: int) -> Iterator[s
         told = np.ravel(np.asarray(stored[()], dtype=np.float64))
         if np.abs(told - UPRIGHT).max() > SAME_FRAME:
             yield f"its geometry/orientation {' '.join(f'{each:g}' for each in told)} is not used"
-    metres = {
-        name: of_image(
-            path,
-            np.asarray((detector[name][()] * nxmx.units(detector[name])).to("meter").magnitude),
-            number,
-            detector[name].name,
-        )
+    lengths = {
+        name: in_unit(nxmx, detector[name], detector[name][()], "meter")
         for name in DISTANCES
         if name in detector and has_unit(detector[name])
+    }
+    metres = {
+        name: of_image(path, values, number, name)
+        for name, values in lengths.items()
+        if values is not None
     }
     known = np.array(list(metres.values()))
     if len(known) > 1 and np.ptp(known) > NOTICEABLE_DISTANCE * known.max():

@@ -9,9 +9,7 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
 from cupysim.formats.geometry import Spectrum
-
-ANGSTROMS = ("a", "ang", "angstrom", "angstroms", "\u00e5", "\u212b")
-"""Spellings of the unit, in lower case."""
+from cupysim.formats.nxmx_units import has_unit, in_unit, text_of, unit_of
 
 LARGEST_SPECTRUM = 100_000
 """Largest number of channels of a spectrum."""
@@ -61,11 +59,11 @@ def read_wavelength(
         if variant not in beam:
             break
         stored, weights = beam[variant], _weights(beam, variant)
-    if "units" not in stored.attrs:
+    if not has_unit(stored):
         return None, None, "incident_wavelength has no unit"
     metres = _metres(nxmx, stored)
     if metres is None:
-        return None, None, f"incident_wavelength has the unit {text_of(stored.attrs['units'])!r}"
+        return None, None, f"incident_wavelength has the unit {unit_of(stored)!r}"
     if metres.size > LARGEST_SPECTRUM * max(n_images, 1):
         return None, None, f"incident_wavelength has {metres.size} numbers"
     if weights is None:
@@ -87,7 +85,7 @@ def other_wavelengths(
     ----------
     nxmx : module
         The nxmx module.
-    entry : nxmx.NXentry
+    entry : Component
         Entry with the images.
     beam : h5py.Group
         NXbeam group.
@@ -111,12 +109,12 @@ def other_wavelengths(
         places += [(beam, name, SAME_WAVELENGTH) for name in names if name in beam]
     for instrument in entry.instruments:
         places += [
-            (each._handle, name, SAME_SETTING)
+            (each.handle, name, SAME_SETTING)
             for each in instrument.detectors
             for name in ("photon_energy", "detectorSpecific/photon_energy")
-            if name in each._handle
+            if name in each.handle
         ]
-        handle = instrument._handle
+        handle = instrument.handle
         places += [
             (handle, name, SAME_WAVELENGTH)
             for name in ("monochromator/energy", "monochromator/wavelength")
@@ -135,14 +133,12 @@ def _told(nxmx: Any, stored: Any, name: str, number: int, n_images: int) -> floa
     """Wavelength (m) from a data set of energies or wavelengths; None if it has none."""
     if name.endswith("energy"):
         return _of_energies(nxmx, stored, name, number, n_images)[0]
-    metres = _metres(nxmx, stored) if "units" in stored.attrs else None
+    metres = _metres(nxmx, stored) if has_unit(stored) else None
     return None if metres is None else _of_image(metres, number, n_images)[0]
 
 
 def _metres(nxmx: Any, stored: Any) -> np.ndarray | None:
     """Lengths of a data set in metres; None if its unit is unknown or not one of length."""
-    if text_of(stored.attrs["units"]).lower() in ANGSTROMS:
-        return np.asarray(ANGSTROM * np.asarray(stored[()], dtype=np.float64))
     return in_unit(nxmx, stored, stored[()], "meter")
 
 
@@ -160,11 +156,11 @@ def _of_energies(
     nxmx: Any, stored: Any, name: str, number: int, n_images: int
 ) -> tuple[float | None, Spectrum | None, str]:
     """Wavelength (m) from a data set of energies."""
-    if "units" not in stored.attrs:
+    if not has_unit(stored):
         return None, None, f"the file has no incident_wavelength, and its {name} has no unit"
     energies = in_unit(nxmx, stored, stored[()], "electron_volt")
     if energies is None:
-        return None, None, f"{name} has the unit {text_of(stored.attrs['units'])!r}"
+        return None, None, f"{name} has the unit {unit_of(stored)!r}"
     with np.errstate(divide="ignore"):
         metres = ANGSTROM * ELECTRONVOLT_ANGSTROM / energies
     return _of_image(metres, number, n_images)
@@ -218,37 +214,3 @@ def _spectrum(
         return float(wavelengths[used][0]), None, ""
     spectrum = Spectrum(wavelengths[used], parts[used] / parts.sum())
     return spectrum.mean, spectrum, ""
-
-
-def in_unit(nxmx: Any, stored: Any, values: Any, unit: str) -> np.ndarray | None:
-    """Convert numbers of a data set to a unit.
-
-    Parameters
-    ----------
-    nxmx : module
-        The nxmx module.
-    stored : h5py.Dataset
-        Data set with the unit of the numbers.
-    values : array_like
-        Numbers to convert.
-    unit : str
-        Name of the new unit.
-
-    Returns
-    -------
-    ndarray or None
-        Converted numbers; None if the data set's unit is unknown or of another kind.
-    """
-    if "units" not in stored.attrs:
-        return None
-    try:
-        return np.asarray((values * nxmx.units(stored)).to(unit).magnitude, dtype=np.float64)
-    except Exception:
-        # the library of units raises its own exceptions
-        return None
-
-
-def text_of(value: Any) -> str:
-    """A stored text, or the first one of an array, as str."""
-    value = np.ravel(value)[0] if isinstance(value, np.ndarray) and np.size(value) else value
-    return value.decode() if isinstance(value, bytes) else str(value)

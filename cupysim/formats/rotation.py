@@ -29,9 +29,14 @@ def forward(
     start, width : float or None
         First angle and width about the returned axis.
     """
-    if width is None or width >= 0.0:
+    if width is None or not is_backward(width):
         return spindle, start, width
     return -spindle, None if start is None else -start, -width
+
+
+def is_backward(width: float | None) -> bool:
+    """Whether `forward` takes the opposite axis."""
+    return width is not None and width < 0.0
 
 
 def settings_remark(angles: Mapping[str, float]) -> str:

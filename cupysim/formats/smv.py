@@ -17,9 +17,10 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
+from cupysim.formats.other_files import kind_of_other
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.models.experiment import Experiment
-from cupysim.storage.reading import GZIP, opened
+from cupysim.storage.reading import opened
 
 HEADER_BLOCK = 512
 """Length (bytes) of the usual header. Other headers are a multiple of it."""
@@ -80,24 +81,6 @@ def header(experiment: Experiment) -> bytes:
 
 LARGEST_SURPLUS = 2**26
 """Largest number of bytes after the pixels that are counted."""
-
-OTHERS = {
-    b"II*\0": "a TIFF file",
-    b"MM\0*": "a TIFF file",
-    b"RAXIS": "an R-AXIS image",
-    b"R-AXIS": "an R-AXIS image",
-    b"FORMAT :": "a Bruker image (.sfrm)",
-    b"mar": "a mar345 image",
-    b"\xd2\x04\0\0": "a mar345 image",
-    b"\0\0\x04\xd2": "a mar345 image",
-    b"BZh": "a packed file (bzip2); unpack it first",
-    b"\xfd7zXZ": "a packed file (xz); unpack it first",
-    b"{\nHeaderID": "an EDF image",
-    b"{\r\nHeaderID": "an EDF image",
-    b"{\nEDF_": "an EDF image",
-    b"\xef\xbb\xbf": "a file that begins with a byte order mark; remove it",
-}
-"""First bytes of files of other kinds that are often given as images."""
 
 
 def write(stream: BinaryIO, header_bytes: bytes, image: np.ndarray) -> None:
@@ -163,8 +146,7 @@ class SmvFile:
             not occur.
         """
         if whole_key:
-            pattern = rf"(?<![^\s;{{]){re.escape(key)}\s*=([^;\n]*)"
-            values = re.findall(pattern, self.text, re.IGNORECASE)
+            values = _words(self.text, key)
             return _number(f"{key}={values[-1]}", key) if values else None
         return _number(self.text, key)
 
@@ -225,7 +207,9 @@ def _pixel_type(path: os.PathLike[str] | str, text: str) -> np.dtype:
 
 
 def _words(text: str, key: str) -> list[str]:
-    values = re.findall(rf"(?<![^\s;{{]){re.escape(key)}\s*=([^;\n]*)", text, re.IGNORECASE)
+    # a key in the value of another one, such as COMMENT=old DISTANCE=300, is none
+    pattern = rf"(?:^|[;{{\r\n\f])\s*{re.escape(key)}\s*=([^;\r\n]*)"
+    values = re.findall(pattern, text, re.IGNORECASE)
     return [value.strip().lower() for value in values]
 
 
@@ -234,12 +218,10 @@ def _word(text: str, key: str) -> str:
 
 
 def _check_header(path: os.PathLike[str] | str, start: bytes) -> str:
-    if start.startswith(GZIP):
-        raise FileFormatError(path, "a compressed image; unpack it first (gunzip)")
     if len(start) < HEADER_BLOCK or not START.match(start):
-        for magic, kind in OTHERS.items():
-            if start.startswith(magic):
-                raise FileFormatError(path, f"{kind}; it is not read")
+        kind = kind_of_other(start)
+        if kind:
+            raise FileFormatError(path, f"{kind}; it is not read")
         hint = ""
         if start.lstrip().startswith(b"{") and b'"' in start:
             hint = "; give a DIALS experiment list by -expt"

@@ -21,6 +21,9 @@ panel, of a tilted detector."""
 NOTICEABLE_PIXELS = 1.0
 """Largest difference (pixels) of beam centres: programs count from centres or from corners."""
 
+SAME_PIXEL = 0.05
+"""Largest difference (pixels) of two places that a header rounds."""
+
 BY_ORIGIN = (Convention.XDS, Convention.DIALS)
 """Conventions that use XDS_ORGX in place of BEAM_CENTER_X."""
 
@@ -38,10 +41,47 @@ def is_tilted(image: SmvFile) -> bool:
     image : SmvFile
         Image with its header.
     """
+    return _distances_differ(image) and not _is_seen_untilted(image)
+
+
+def _distances_differ(image: SmvFile) -> bool:
     near, far = (image.number(key, whole_key=True) for key in ("CLOSE_DISTANCE", "DISTANCE"))
     if near is None or far is None:
         return False
     return abs(abs(far) - abs(near)) > TILTED * max(abs(far), abs(near))
+
+
+def _is_seen_untilted(image: SmvFile) -> bool:
+    """Whether direct beam and point of normal incidence are the same pixel."""
+    pixel = image.number("PIXEL_SIZE", whole_key=True)
+    near = _pair(image, ("XDS_ORGX", "XDS_ORGY"))
+    spot = _pair(image, ("DENZO_Y_BEAM", "DENZO_X_BEAM"))
+    if near is None or spot is None or not pixel or image.number("TWOTHETA", whole_key=True):
+        return False
+    places = [(at / pixel, origin - 0.5) for at, origin in zip(spot, near, strict=True)]
+    return all(abs(at - origin) <= SAME_PIXEL for at, origin in places)
+
+
+def contradictory_distances(image: SmvFile) -> str:
+    """Warning about two distances of a detector that is not tilted.
+
+    Parameters
+    ----------
+    image : SmvFile
+        Image with its header.
+
+    Returns
+    -------
+    str
+        Warning; empty if the header has one distance, or those of a tilted detector.
+    """
+    if not (_distances_differ(image) and _is_seen_untilted(image)):
+        return ""
+    near, far = (image.number(key, whole_key=True) for key in ("CLOSE_DISTANCE", "DISTANCE"))
+    return (
+        f"its DISTANCE is {far:g} mm, but its CLOSE_DISTANCE is {near:g} mm and counts: its beam "
+        "centres are those of a detector that is not tilted"
+    )
 
 
 def first_angles(image: SmvFile) -> dict[str, float]:

@@ -8,6 +8,7 @@ import re
 import numpy as np
 
 from cupysim.errors import FileFormatError
+from cupysim.formats.other_files import HEAD, kind_of_other
 from cupysim.storage.reading import opened
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -73,7 +74,7 @@ def read_text(path: os.PathLike[str] | str) -> str:
     if len(data) > LARGEST_FILE:
         raise FileFormatError(path, f"larger than {LARGEST_FILE >> 20} MiB")
     if b"\0" in data:
-        raise FileFormatError(path, "a binary file, not a text")
+        raise FileFormatError(path, kind_of_other(data[:HEAD]) or "a binary file, not a text")
     return data.decode("utf-8-sig", errors="replace")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
-from cupysim.errors import CupysimError, FileFormatError, OptionError
+from cupysim.errors import CupysimError, FileFormatError, ModelError, OptionError
 from cupysim.formats import matrix_checks, source_table, stol_table
 from cupysim.formats.structures.symmetry import check_cell
 from cupysim.maths.cell import upright_reciprocal
@@ -26,6 +26,7 @@ from cupysim.models.experiment import Experiment, Region, Rendering
 from cupysim.models.mosaicity import Mosaicity
 from cupysim.models.scan import Scan
 from cupysim.models.sensor import Sensor
+from cupysim.models.tolerance import Tolerance
 from cupysim.nanobragg.arguments import RANDOM, Arguments, default_values, scan
 from cupysim.nanobragg.consequences import (
     first_placing,
@@ -74,6 +75,8 @@ class Job:
         Time of the clock (s). It is the seed where no seed is given.
     notes : tuple of str
         Lines that say what was read from files.
+    tolerance : Tolerance or None
+        Photons that each pixel may lack; None for an exact image.
     """
 
     arguments: Arguments
@@ -83,6 +86,7 @@ class Job:
     words: tuple[str, ...]
     clock: int
     notes: tuple[str, ...] = ()
+    tolerance: Tolerance | None = None
 
     @property
     def misset_seed(self) -> int:
@@ -167,7 +171,14 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     noise_seed = clock if args.noise_seed is None else args.noise_seed
     notes = (*structure.notes, *([wavelength_note] if wavelength_note else []))
     stream = RandomStream(noise_seed, table)
-    return Job(args, experiment, noise_seed, stream, tuple(words), clock, notes)
+    return Job(args, experiment, noise_seed, stream, tuple(words), clock, notes, _tolerance(args))
+
+
+def _tolerance(args: Arguments) -> Tolerance | None:
+    try:
+        return Tolerance.read(args.tolerance)
+    except ModelError as error:
+        raise OptionError("-tolerance", str(error).removeprefix("tolerance: ")) from error
 
 
 def detector_size(args: Arguments) -> tuple[float, float]:

@@ -52,7 +52,8 @@ def geometry_values(path: object, geometry: ImageGeometry) -> dict[str, Any]:
     normal = _exactly_unit(normal)
     numbers = [*fast, *slow, *origin, *beam, *spindle, geometry.pixel_size]
     if not np.isfinite(numbers).all() or not (distance > 0.0 and geometry.pixel_size > 0.0):
-        raise FileFormatError(path, "its detector has an impossible position")
+        reason = ": the distance is 0" if distance == 0.0 else ""
+        raise FileFormatError(path, f"its detector has an impossible position{reason}")
     values: dict[str, Any] = {
         "convention": "custom",
         "pivot": "sample",

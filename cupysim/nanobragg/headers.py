@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from cupysim.errors import CupysimWarning, OptionError
-from cupysim.formats import cbf, dials, nxmx_image, smv
+from cupysim.errors import CupysimWarning, FileFormatError, OptionError
+from cupysim.formats import cbf, dials, nexus, nxmx_image, smv
 from cupysim.formats.geometry import ImageGeometry, Spectrum
 from cupysim.formats.image_stacks import count_images
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.nexus.reader import hdf5_file
+from cupysim.formats.nexus.writer import OURS
+from cupysim.formats.stored_geometry import contradiction_of
 from cupysim.nanobragg.exact_geometry import geometry_values
 from cupysim.nanobragg.smv_headers import (
     check_numbers,
@@ -88,10 +90,11 @@ def inherit(
         path = given.get(name)
         if path is None:
             continue
-        good, geometry, smv_image, holds_several = _open(path, is_mask, number)
-        several |= holds_several
         # what a mask's file says counts if nothing else places the detector
         is_alone = not (is_mask and ({"image_file", "experiment_file"} & set(given)))
+        only_pixels = is_mask and (placed_by_options or not is_alone)
+        good, geometry, smv_image, holds_several = _open(path, is_mask, number, only_pixels)
+        several |= holds_several
         if smv_image is not None:
             whole_keys = quirks.corrects(Quirk.HEADER_READING)
             check_numbers(smv_image, given, whole_keys)
@@ -104,14 +107,6 @@ def inherit(
             found |= header
             # a mask's header places the detector if nothing else does
             is_used = "experiment_file" not in given and is_alone
-            if smv_image.surplus:
-                warnings.warn(
-                    CupysimWarning(
-                        f"{path}: {smv_image.surplus} bytes behind its pixels are not read; are "
-                        "HEADER_BYTES, SIZE1, SIZE2 and TYPE right?"
-                    ),
-                    stacklevel=2,
-                )
             if is_used and not (is_mask and placed_by_options):
                 warn_of_what_is_left_out(smv_image, header, given, quirks)
                 if is_mask and "beam_y" in header and not whole_keys:
@@ -121,8 +116,10 @@ def inherit(
                     lacking = f"{path}: its header has no WAVELENGTH"
         mask = good if is_mask else mask
         if geometry is None:
+            if smv_image is None and mask is not None:
+                found |= {"n_fast": mask.shape[1], "n_slow": mask.shape[0]}
             continue
-        if is_mask and (placed_by_options or not is_alone):
+        if only_pixels:
             found |= {"n_fast": geometry.n_fast, "n_slow": geometry.n_slow}
         else:
             placed.append((path, geometry))
@@ -173,12 +170,17 @@ def _photons(
 
 
 def _open(
-    path: str, is_mask: bool, number: int
+    path: str, is_mask: bool, number: int, only_pixels: bool
 ) -> tuple[np.ndarray | None, ImageGeometry | None, smv.SmvFile | None, bool]:
-    """Read good pixels, geometry, or an SMV image, and whether the file holds several images."""
+    """Read good pixels, geometry, or an SMV image, and whether the file holds several images.
+
+    A mask that does not place the detector needs only pixels.
+    """
     check_regular(path)
     with opened(path) as stream:
         head = stream.read(8)
+    if head.startswith(cbf.SIGNATURE) and only_pixels:
+        return cbf.good_pixels(cbf.read_pixels(path)), None, None, False
     if head.startswith(cbf.SIGNATURE):
         image, geometry = cbf.read(path)
         return cbf.good_pixels(image), geometry, None, False
@@ -188,6 +190,21 @@ def _open(
             with hdf5_file(path) as file:
                 number = number if count_images(file) > 1 else 0
         good, geometry = nxmx_image.read(path, number)
+        contradiction = _of_stored(path, geometry)
+        if contradiction:
+            geometry = replace(geometry, remarks=(*geometry.remarks, contradiction))
         return good, geometry, None, True
     smv_image = smv.read(path)
     return (smv_image.image != 0 if is_mask else None), None, smv_image, False
+
+
+def _of_stored(path: str, geometry: ImageGeometry) -> str:
+    """Words about the experiment in a file of cupysim, if it differs from the file's geometry."""
+    with hdf5_file(path) as file:
+        if OURS not in file or count_images(file) > 1:
+            return ""
+    try:
+        stored = nexus.read(path).experiment
+    except FileFormatError as error:
+        return f"the experiment that cupysim stored is not compared ({error})"
+    return contradiction_of(stored, geometry)

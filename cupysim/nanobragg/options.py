@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from cupysim.nanobragg.computing_options import COMPUTING_OPTIONS
 from cupysim.nanobragg.option_kinds import (
     BEAM,
-    COMPUTING,
     CRYSTAL,
     DETECTOR,
     INPUT,
@@ -20,7 +20,6 @@ from cupysim.nanobragg.option_kinds import (
     Kind,
     Match,
     Option,
-    choice,
     flag,
     integer,
     new_flag,
@@ -349,27 +348,7 @@ OPTIONS: tuple[Option, ...] = (
             MICRON_WATER, "water", "0", limit="not negative"),
     flag("-nodump", CRYSTAL, "Neither write nor read the binary table of structure factors.",
           {"use_dump": False}, match=Match.EXACT, is_new=True),
-    choice("-backend", "What computes the image: cuda on GPUs, host on the processor's cores, "
-            "numpy without compiled code, auto the first of these that works.",
-            "backend", ("auto", "cuda", "host", "numpy"), "auto"),
-    choice("-precision", "double: each pixel within 1e-6 of nanoBragg's; mixed: each pixel within "
-            "1e-6 of the image's maximum, and faster.",
-            "precision", ("double", "mixed"), "double"),
-    Option(
-        ("-corrected",), COMPUTING,
-        "Correct the numbered quirks of nanoBragg (docs/quirks.md): all, or the named ones, such "
-        "as Q3,Q5. The image is then no longer nanoBragg's.",
-        Kind.TEXT, 1, NONE, ("quirks",), match=Match.EXACT, metavar="[all | Q3,Q5,...]",
-        is_new=True,
-    ),
-    integer("-threads", COMPUTING, "Threads of the host backend; by default, one for each core.",
-             "threads", match=Match.EXACT, limit="positive", is_new=True),
-    Option(
-        ("-device",), COMPUTING,
-        "GPUs of the cuda backend: numbers with commas between them. They share the image.",
-        Kind.DEVICES, 1, NONE, ("devices",), "all", match=Match.EXACT, metavar="N[,N...]|all",
-        is_new=True,
-    ),
+    *COMPUTING_OPTIONS,
 )  # fmt: skip
 """All options, in the order in which the C program tests them."""
 

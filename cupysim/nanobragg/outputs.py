@@ -184,7 +184,7 @@ def _write_new_formats(
         files.write(args.png_file, lambda stream: png.write(stream, measured))
 
 
-def _provenance(job: Job, image: Image) -> dict[str, str | int]:
+def _provenance(job: Job, image: Image) -> dict[str, str | int | float]:
     """Short record of how an image was made, for HDF5 files."""
     args, made_by = job.arguments, image.rendered.made_by
     return {
@@ -193,8 +193,15 @@ def _provenance(job: Job, image: Image) -> dict[str, str | int]:
         .decode(),
         "backend": made_by.backend,
         "precision": made_by.precision,
+        **_tolerance(image),
         "noise_seed": job.noise_seed,
         "mosaic_seed": args.mosaic_seed,
         "shape": str(job.experiment.crystal.shape),
         **({} if args.misset_seed is None else {"misset_seed": args.misset_seed}),
     }
+
+
+def _tolerance(image: Image) -> dict[str, float]:
+    """The tolerance of an image in photons, for HDF5 files; nothing for exact images."""
+    culled = image.rendered.culled
+    return {} if culled is None else {"tolerance": float(culled.tolerances[0])}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from cupysim.backends.rendered import InterpolationStop
+from cupysim.backends.rendered import Culled, InterpolationStop
 from cupysim.constants import AVOGADRO, DEGREES_PER_RADIAN, PROTEIN_CRYSTAL_DENSITY
 from cupysim.formats.smv import dials_origin
 from cupysim.image_statistics import Statistics
@@ -76,6 +76,19 @@ def solid_angle_line(statistics: Statistics) -> str:
     return (
         f"solid angle subtended by detector = {angle:g} steradian "
         f"( {100 * angle / 4 / math.pi:g}% sphere)"
+    )
+
+
+def tolerance_line(culled: Culled) -> str:
+    """The line about the tolerance of an image, after rendering."""
+    (photons,) = culled.tolerances
+    of_peak = ""
+    if culled.peaks is not None:
+        (peak,) = culled.peaks
+        of_peak = f" (brightest Bragg pixel: {peak:g} photons)"
+    return (
+        f"tolerance: each pixel lacks at most {photons:g} photons{of_peak}; "
+        f"{100 * culled.share:.3g}% of the terms were computed"
     )
 
 

@@ -119,7 +119,7 @@ def run_record(
             "mosaic": args.mosaic_seed,
             **({"misset": job.misset_seed} if args.misset == RANDOM else {}),
         },
-        **image_record(image.rendered.made_by, image.array, counts, image.statistics),
+        **image_record(image.rendered, image.array, counts, image.statistics),
         "inputs": [
             {"option": option, **file_record(path)} for option, path in input_files(args).items()
         ],

@@ -16,9 +16,11 @@ from cupysim.formats.smv_geometry import (
     BY_ORIGIN,
     GONIOMETER,
     contradiction,
+    contradictory_distances,
     first_angles,
     is_tilted,
 )
+from cupysim.formats.smv_remarks import remarks
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.models.conventions import Convention
 from cupysim.nanobragg.arguments import LARGEST_FLOAT
@@ -94,7 +96,7 @@ def warn_of_what_is_left_out(
         Corrected quirks. With Q29, headers are read as they are meant.
     """
     _warn_of_angles(image, "phi" in header, quirks.corrects(Quirk.HEADER_READING))
-    for remark in _of_other_programs(image, given):
+    for remark in (*remarks(image), *_of_other_programs(image, given)):
         warnings.warn(CupysimWarning(f"{image.path}: {remark}"), stacklevel=3)
     turned = {"rotate_x", "rotate_y", "rotate_z", "twotheta"} & set(given)
     if is_tilted(image) and not image.number("TWOTHETA", whole_key=True) and not turned:
@@ -140,13 +142,6 @@ def warn_of_what_is_left_out(
                 Quirk.HEADER_READING,
                 f"TWOTHETA={swing:g} in the header of {image.path} is not used",
             )
-    if (image.number("SIZE3", whole_key=True) or 1.0) > 1.0:
-        warnings.warn(
-            CupysimWarning(
-                f"{image.path}: only the first of its SIZE3={image.word('SIZE3')} images is read"
-            ),
-            stacklevel=3,
-        )
     for key, name, unit_of_key in (*((size, size, None) for size in ("SIZE1", "SIZE2")), *KEYS):
         values = image.words(key)
         if len(set(values)) > 1 and name not in given:
@@ -278,7 +273,14 @@ def check_numbers(image: smv.SmvFile, given: Collection[str], whole_keys: bool) 
     for key, names in (("DISTANCE", {"distance", "close_distance"}), ("PIXEL_SIZE", {"pixel"})):
         # quirk Q29 finds the key at the end of a longer one, such as UNIT_DISTANCE=mm
         if names.isdisjoint(given) and image.number(key, whole_keys) == 0.0:
-            raise FileFormatError(image.path, f"{key} in its header is read as 0")
+            hint = _decimal_hint(image, key)
+            raise FileFormatError(image.path, f"{key} in its header is read as 0{hint}")
+
+
+def _decimal_hint(image: smv.SmvFile, key: str) -> str:
+    """Words about a decimal comma in a value; empty if it has none."""
+    word = image.word(key)
+    return f", from {word!a:.40}: decimal points are expected" if "," in word else ""
 
 
 def _other_case(image: smv.SmvFile, key: str) -> str:
@@ -364,6 +366,9 @@ def meant_values(image: smv.SmvFile) -> dict[str, Any]:
     if values.get("oscillation") == 0.0:
         # a still; an option of zero would mean two equal angles
         del values["oscillation"]
+    if contradictory_distances(image):
+        # as without -corrected, the other one counts
+        del values["distance"]
     swing = values.get("twotheta", 0.0)
     cosine = math.cos(swing)
     has_distance = "distance" in values and swing == 0.0
@@ -375,5 +380,6 @@ def meant_values(image: smv.SmvFile) -> dict[str, Any]:
 def _header_value(image: smv.SmvFile, key: str, number: float, measure: Unit | None) -> float:
     """Convert a number of a header to SI units."""
     if abs(number) > LARGEST_FLOAT or (key in POSITIVE and not number > 0.0):
-        raise FileFormatError(image.path, f"{key}={number:g} is not possible")
+        hint = _decimal_hint(image, key)
+        raise FileFormatError(image.path, f"{key}={number:g} is not possible{hint}")
     return number if measure is None else measure.to_si(number)

@@ -7,23 +7,33 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from cupysim.errors import FileFormatError
 
 LARGEST_FILE = 2**30
 """Largest size of a file (bytes, unpacked). No structure is larger."""
 
-GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b\x08"
 """First bytes of files packed by gzip."""
 
 OTHER_PACKINGS = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip"}
 """First bytes of files with other packings, which are rejected."""
 
 
+def is_packed(path: os.PathLike[str] | str) -> bool:
+    """Whether a file is packed by gzip."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(len(GZIP)) == GZIP
+    except OSError:
+        # opening the file for reading raises the error
+        return False
+
+
 @contextmanager
 def opened(path: os.PathLike[str] | str) -> Iterator[BinaryIO]:
-    """Open a file for reading.
+    """Open a file for reading. A file packed by gzip is unpacked.
 
     Parameters
     ----------
@@ -33,7 +43,7 @@ def opened(path: os.PathLike[str] | str) -> Iterator[BinaryIO]:
     Yields
     ------
     binary stream
-        Content of the file.
+        Content of the file, unpacked.
 
     Raises
     ------
@@ -42,7 +52,12 @@ def opened(path: os.PathLike[str] | str) -> Iterator[BinaryIO]:
     """
     try:
         with open(path, "rb") as stream:
-            yield stream
+            packed = stream.seekable() and stream.read(len(GZIP)) == GZIP
+            if stream.seekable():
+                stream.seek(0)
+            yield cast(BinaryIO, gzip.GzipFile(fileobj=stream)) if packed else stream
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise FileFormatError(path, f"damaged gzip file ({error})") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error) or "cannot be read"
         raise FileFormatError(ascii(path) if "\0" in str(path) else path, reason) from error
@@ -90,13 +105,8 @@ def content(path: os.PathLike[str] | str, size: int = -1) -> bytes:
         for magic, kind in OTHER_PACKINGS.items():
             if head.startswith(magic):
                 raise FileFormatError(path, f"packed by {kind}; unpack it first")
-        head = head[: len(GZIP)]
         stream.seek(0)
-        most = LARGEST_FILE + 1 if size < 0 else size
-        try:
-            data = stream.read(most) if head != GZIP else gzip.GzipFile(fileobj=stream).read(most)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise FileFormatError(path, f"damaged gzip file ({error})") from error
+        data = stream.read(LARGEST_FILE + 1 if size < 0 else size)
     if len(data) > LARGEST_FILE:
         raise FileFormatError(path, f"larger than {LARGEST_FILE >> 20} MiB")
     return data

@@ -497,7 +497,7 @@ def test_axes_by_hand(tmp_path: Path) -> None:
 def test_dxtbx_writes_corners(tmp_path: Path) -> None:
     path = full(tmp_path)
     path.write_bytes(path.read_bytes().replace(b"_diffrn.id D1", b"_diffrn.id dxtbx_FormatNXmx"))
-    assert geometry_of(path).remarks == ()
+    assert "corner" not in "\n".join(geometry_of(path).remarks)
 
 
 def test_full_cbf_is_rendered(tmp_path: Path, run: Run) -> None:

@@ -563,8 +563,8 @@ MISTAKES = {
         {}, "axes depend on each other in a circle",
     ),
     "no kind": (
-        set_attribute(f"{DETECTOR}/transformations/det_z", "transformation_type", ""),
-        {}, "has no transformation_type",
+        set_attribute(f"{DETECTOR}/transformations/det_z", "transformation_type", "shear"),
+        {}, "has the transformation_type 'shear'",
     ),
     "no direction": (
         set_attribute(f"{DETECTOR}/transformations/det_z", "vector", [0.0, 0.0, 0.0]),

@@ -385,7 +385,7 @@ def test_widths_of_uneven_angles(case: str, placed: bool, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("angles", "beside"),
     [
-        ([0.0, 45.0, 90.0], {}),
+        ([0.0, 4.5, 9.0], {}),
         ([0.0, 0.1001, 0.2], {}),
         ([0.0, 1.0, 3.0], {"omega_end": [0.5, 1.5, 3.5]}),
         ([0.0, 1.0, 3.0], {"omega_increment_set": [0.1]}),
@@ -510,7 +510,9 @@ OTHER_WIDTHS = {
         {"omega_increment_set": [0.1] * 3, "omega_end": [30.5, 31.0, 31.5]}, 0.1,
         "its omega_increment_set is 0.1 degrees, but by its end image 1 turns by 0.5",
     ),
-    "gaps": ({"omega_range_average": 0.1}, 0.1, ""),
+    "gaps": (
+        {"omega_range_average": 0.1}, 0.1, "by 0.1 degrees, but the next image begins after 0.5",
+    ),
     "both": ({"omega_increment_set": [0.1] * 3, "omega_end": [30.1, 30.6, 31.1]}, 0.1, ""),
 }  # fmt: skip
 
@@ -528,7 +530,7 @@ def test_increments_which_contradict(case: str, tmp_path: Path) -> None:
 def test_beam_centres_of_masters_which_were_never_set(tmp_path: Path) -> None:
     detector = EIGER | {"beam_center_x": (-1.0, "pixel"), "beam_center_y": (0.0, "pixel")}
     path = write(tmp_path / "a.h5", chain=False, detector=detector)
-    assert "as in files where it was never set" in told(path)[1]
+    assert "as in files where the beam centre was never set" in told(path)[1]
 
 
 EIGER = {
@@ -1107,7 +1109,7 @@ def test_images_are_numbered_by_image_nr_low(
 
 def test_beam_centres_which_were_never_set(tmp_path: Path) -> None:
     path = edited(tmp_path / "a.h5", both(beam_on_the_corner, centre(0.0, 0.0)))
-    assert "as in files without a beam centre" in told(path)[1]
+    assert "as in files where the beam centre was never set" in told(path)[1]
 
 
 def test_sensors_of_mini_headers(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ NOT_OF_A_BASE = {
     ),
     "seed": "the seed of a campaign is in [campaign]",
     **dict.fromkeys(
-        ("backend", "precision", "threads", "device"),
+        ("backend", "precision", "tolerance", "threads", "device"),
         "[campaign] and the options of the run decide how images are computed",
     ),
 }  # fmt: skip

@@ -14,6 +14,7 @@ from cupysim.campaign.definition.distributions import (
 )
 from cupysim.campaign.definition.spectra import Spectra
 from cupysim.models.experiment import Experiment
+from cupysim.models.tolerance import Tolerance
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ class CampaignDefinition:
         Seed of everything that is drawn.
     backend, precision : str
         Backend and precision that compute the images.
+    tolerance : Tolerance or None
+        Photons that each pixel may lack; None for exact images.
     counts, expected : bool
         Whether counted photons are written, and whether expected photons are.
     spots : float or None
@@ -109,6 +112,7 @@ class CampaignDefinition:
     seed: int
     backend: str
     precision: str
+    tolerance: Tolerance | None
     counts: bool
     expected: bool
     spots: float | None

@@ -25,7 +25,9 @@ from cupysim.campaign.definition.document import Document, Section
 from cupysim.campaign.definition.names import VARIABLE
 from cupysim.campaign.definition.parameter_tables import read_table
 from cupysim.campaign.definition.spectra import read_spectra
+from cupysim.errors import ModelError
 from cupysim.models.experiment import Experiment
+from cupysim.models.tolerance import Tolerance
 
 LARGEST_SEED = 2**63 - 1
 """Largest seed of a campaign: the largest 64-bit integer."""
@@ -144,6 +146,7 @@ def _outline(document: Document, path: os.PathLike[str] | str, name: str | None)
         "seed": head.whole("seed", 0, 0, LARGEST_SEED),
         "backend": head.choice("backend", "auto", ("auto", *BACKENDS)),
         "precision": head.choice("precision", "double", tuple(PRECISIONS)),
+        "tolerance": _tolerance(head),
         "counts": output.truth("counts", True),
         "expected": output.truth("expected", False),
         "spots": output.fewest("spots"),
@@ -152,6 +155,17 @@ def _outline(document: Document, path: os.PathLike[str] | str, name: str | None)
     head.finish()
     output.finish()
     return found
+
+
+def _tolerance(head: Section) -> Tolerance | None:
+    """Read a tolerance, a number of photons or a text such as "1e-6peak"."""
+    given = head.take("tolerance", None)
+    if isinstance(given, bool) or not isinstance(given, int | float | str | None):
+        head.fail("tolerance", f"expected a number or a text such as '1e-6peak', got {given!r}")
+    try:
+        return Tolerance.read(given)
+    except ModelError as error:
+        head.fail("tolerance", str(error).removeprefix("tolerance: "))
 
 
 def _name(head: Section, default: str) -> str:

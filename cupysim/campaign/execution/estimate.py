@@ -13,10 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.campaign.definition.campaign import CampaignDefinition
-from cupysim.campaign.execution.rendering import count_photons, render_shot
+from cupysim.campaign.execution.rendering import count_photons, open_renderer, render_shot
 from cupysim.formats.nexus.series import Series
 from cupysim.prediction.spots import predict_spots
-from cupysim.renderer import Renderer
 from cupysim.storage.patient_file import PatientFile
 from cupysim.storage.safe_writing import OutputError
 
@@ -74,7 +73,7 @@ def estimate(campaign: CampaignDefinition, threads: int | None = None) -> Estima
     CupysimError
         If a shot cannot be rendered.
     """
-    backend = Renderer(campaign.backend, campaign.precision, threads).render_plan
+    backend = open_renderer(campaign, threads)
     numbers = np.unique(np.linspace(0, campaign.n_shots - 1, TRIALS).astype(int)).tolist()
     render_shot(campaign, numbers[0], backend)  # the first rendering may compile the kernels
     render = noise = spots = write = 0.0

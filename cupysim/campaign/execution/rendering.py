@@ -17,6 +17,7 @@ from cupysim.formats.pixels import LARGEST_PIXEL_VALUE
 from cupysim.image import Image
 from cupysim.plan.joining import add_shots, groups_of_alike
 from cupysim.plan.render_plan import RenderPlan
+from cupysim.renderer import Renderer
 
 MOST = 1e18
 """Largest number of expected photons in a pixel that is drawn; NumPy rejects much larger ones."""
@@ -60,6 +61,20 @@ def shots_in_chunk(campaign: CampaignDefinition) -> int:
     detector = campaign.experiment.detector
     pixels = max(1, detector.n_slow * detector.n_fast)
     return max(1, min(BATCH_SHOTS, BATCH_PIXELS // pixels))
+
+
+def open_renderer(campaign: CampaignDefinition, threads: int | None) -> RenderFunction:
+    """The function that renders a campaign's plans, with its backend, precision and tolerance.
+
+    Parameters
+    ----------
+    campaign : CampaignDefinition
+        The campaign.
+    threads : int or None
+        Number of threads of the host backend.
+    """
+    options = campaign.backend, campaign.precision, threads, None, campaign.tolerance
+    return Renderer(*options).render_plan
 
 
 def render_shots(

@@ -11,13 +11,12 @@ import numpy as np
 from cupysim.campaign.execution.chunks import open_chunk
 from cupysim.campaign.execution.export import read_image
 from cupysim.campaign.execution.folder import Folder
-from cupysim.campaign.execution.rendering import count_photons, render_shot
+from cupysim.campaign.execution.rendering import count_photons, open_renderer, render_shot
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.series import SHOTS
 from cupysim.formats.nexus.tree import DATA
 from cupysim.formats.pixels import GAP
-from cupysim.renderer import Renderer
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def verify(
     # without samples no backend is needed: the images may come from another machine
     backend = None
     if chosen:
-        backend = Renderer(campaign.backend, campaign.precision, threads).render_plan
+        backend = open_renderer(campaign, threads)
     for number in chosen:
         tell(f"shot {number} is rendered again")
         if difference := _difference(folder, number, number in failed, backend):

@@ -20,6 +20,7 @@ from cupysim.campaign.execution.folder import Folder
 from cupysim.campaign.execution.rendering import (
     RenderedShot,
     count_photons,
+    open_renderer,
     render_shots,
     shots_in_chunk,
 )
@@ -29,7 +30,6 @@ from cupysim.errors import CupysimError, ModelError
 from cupysim.formats.nexus.series import Series
 from cupysim.formats.pixels import GAP
 from cupysim.prediction.spots import predict_spots
-from cupysim.renderer import Renderer
 from cupysim.storage.safe_writing import OutputError
 
 AHEAD = 2
@@ -106,9 +106,7 @@ class CampaignWorker:
         campaign = self.folder.campaign
         self.folder.prepare()
         self.claims = self.claims or Claims(self.folder)
-        self._render: RenderFunction = Renderer(
-            campaign.backend, campaign.precision, self.threads
-        ).render_plan
+        self._render: RenderFunction = open_renderer(campaign, self.threads)
         self._base = campaign.experiment
 
     def work(self, chunks: Sequence[int], wait: bool = True) -> None:

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
+from cupysim.formats import smv
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.nexus import Content
+from cupysim.nanobragg.header_remarks import header_remarks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +35,9 @@ def run(arguments: argparse.Namespace) -> None:
             print()
         for name, text in describe(image):
             print(f"{name:13} {text}")
+        if image.kind == "SMV":
+            for remark in header_remarks(smv.read(path)):
+                print(f"{'note':13} for -img, {remark}")
 
 
 def describe(image: ImageFile) -> Iterator[tuple[str, str]]:
@@ -68,12 +73,15 @@ def describe(image: ImageFile) -> Iterator[tuple[str, str]]:
         )
     yield from image.facts.items()
     if image.geometry is not None:
-        yield from _geometry(image.geometry)
+        # SMV headers give no directions
+        yield from _geometry(image.geometry, image.kind != "SMV")
+    if image.contradiction:
+        yield "note", image.contradiction
     if image.content is not None:
         yield from _content(image.content)
 
 
-def _geometry(geometry: ImageGeometry) -> Iterator[tuple[str, str]]:
+def _geometry(geometry: ImageGeometry, has_directions: bool) -> Iterator[tuple[str, str]]:
     yield "pixel", f"{1e3 * geometry.pixel_size:g} mm"
     centre = geometry.beam_centre
     if centre is not None:
@@ -94,10 +102,36 @@ def _geometry(geometry: ImageGeometry) -> Iterator[tuple[str, str]]:
         yield "wavelength", geometry.no_wavelength or "the file has none"
     for remark in geometry.remarks:
         yield "note", remark
+    yield from _rotation(geometry)
+    if has_directions:
+        yield from _directions(geometry)
+
+
+def _directions(geometry: ImageGeometry) -> Iterator[tuple[str, str]]:
+    """Directions of the detector and of a spindle that turns, in the frame of imgCIF."""
+    fast, slow, beam = map(_vector, (geometry.fast, geometry.slow, geometry.beam))
+    yield "directions", f"fast {fast}, slow {slow}, beam {beam} (imgCIF: z to the source)"
     if geometry.oscillation:
-        start = (geometry.phi or 0.0) * DEGREES_PER_RADIAN
-        width = geometry.oscillation * DEGREES_PER_RADIAN
-        yield "rotation", f"from {start:g} by {width:g} degrees"
+        back = " (the opposite axis: angles in the file decrease)" if geometry.is_reversed else ""
+        yield "spindle", f"{_vector(geometry.spindle)}{back}"
+
+
+def _rotation(geometry: ImageGeometry) -> Iterator[tuple[str, str]]:
+    """The rotation of the crystal, or the angle at which it stands."""
+    start = (geometry.phi or 0.0) * DEGREES_PER_RADIAN
+    if not geometry.oscillation:
+        if geometry.phi is None:
+            yield "rotation", "the file has none"
+        else:
+            yield "rotation", f"none: a still at {start:g} degrees"
+        return
+    width = geometry.oscillation * DEGREES_PER_RADIAN
+    yield "rotation", f"from {start:g} by {width:g} degrees"
+
+
+def _vector(vector: np.ndarray) -> str:
+    """A unit vector; adding zero makes a negative zero positive."""
+    return " ".join(f"{component:.6g}" for component in np.round(vector, 6) + 0.0)
 
 
 def _content(content: Content) -> Iterator[tuple[str, str]]:

@@ -203,7 +203,8 @@ def _of_matrix(arguments: argparse.Namespace) -> tuple[np.ndarray, float, list[s
         told = file.wavelength()
         made_for = wavelength if told is None else told / ANGSTROM.to_si(1.0)
         if made_for is None:
-            raise CupysimError(f"--lambda is missing: {path} has no cell that gives its wavelength")
+            reason = matrix_checks.why_no_wavelength(file)
+            raise CupysimError(f"--lambda is missing: {path} {reason}")
         if wavelength is not None and _same(made_for, wavelength):
             # the given wavelength has more digits
             made_for = wavelength

@@ -164,6 +164,11 @@ def _start(
             )
         scan(words)
         stored = replace(image.content.experiment, quirks=CORRECTED)
+        if image.contradiction:
+            warnings.warn(
+                CupysimWarning(f"{image.path}: {image.contradiction}; the latter counts here"),
+                stacklevel=2,
+            )
         if not image.content.experiment.policy.is_right:
             warnings.warn(
                 CupysimWarning(
@@ -184,6 +189,8 @@ def _start(
     files = [str(path) for path in input_files(args).values()]
     if image.kind == "SMV" and arguments.offset is None:
         arguments.offset = args.adc_offset
+    if job.tolerance is not None:
+        raise OptionError("-tolerance", "a fit needs exact images and derivatives")
     return job.experiment, args.backend, args.threads, args.devices, files
 
 

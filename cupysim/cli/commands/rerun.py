@@ -192,6 +192,7 @@ def _render(job: Job, record: dict[str, Any], arguments: argparse.Namespace) -> 
         precision=arguments.precision or args.precision,
         threads=arguments.threads or args.threads,
         devices=args.devices,
+        tolerance=job.tolerance,
     )
 
 
@@ -218,6 +219,10 @@ def _compare(
     mixed = "double" not in (record["computed_by"]["precision"], image.rendered.made_by.precision)
     mixed |= record["computed_by"]["precision"] != image.rendered.made_by.precision
     limits = (0.0, rtol) if mixed else (rtol, FLOOR)
+    culled = image.rendered.culled
+    if culled is not None:
+        # two images within the tolerance of the exact one
+        limits = limits[0], limits[1] + float(culled.tolerances[0] / max(image.array.max(), FLOOR))
     if original is None:
         return _compare_statistics(record, image, rtol)
     found = agreement(original, image.array, *limits)

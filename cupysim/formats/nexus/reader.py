@@ -15,7 +15,7 @@ from cupysim.formats.nexus.stored_models import restore
 from cupysim.formats.nexus.tree import ENTRY
 from cupysim.formats.nexus.writer import OURS
 from cupysim.models.experiment import Experiment
-from cupysim.storage.reading import opened
+from cupysim.storage.reading import is_packed, opened
 
 SPOT_FIELDS = {"h", "k", "l", "fast", "slow", "F", "photons"}
 """Fields that a table of spots must have."""
@@ -49,6 +49,10 @@ def hdf5_file(path: os.PathLike[str] | str) -> Iterator[Any]:
     with suppress(ImportError):
         import hdf5plugin  # noqa: F401  # lets h5py read what it compressed
 
+    if is_packed(path):
+        raise FileFormatError(
+            path, "packed by gzip, which HDF5 cannot read; unpack it first (gunzip)"
+        )
     if not is_hdf5(path):
         raise FileFormatError(path, "no HDF5 file")
     try:

@@ -1,0 +1,117 @@
+"""Numbers of NXmx files that are only compared with the transformations of the detector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cupysim.formats.nxmx_chain import of_image
+from cupysim.formats.nxmx_units import in_unit, not_compared
+from cupysim.formats.nxmx_unplaced import DISTANCES, NOTICEABLE_DISTANCE, Panel, centre_of
+from cupysim.maths.arrays import cross, dot, norm, unit
+
+EDGE_ON = 1e-6
+"""Cosine of the angle between beam and panel normal, below which the beam misses the panel."""
+
+SAME_SIZE = 1e-3
+"""Relative difference of pixel sizes that is worth a warning."""
+
+
+def other_distance(
+    nxmx: Any, path: object, panel: Panel, detector: Any, number: int
+) -> Iterator[str]:
+    """Warning about a distance that differs from that of the transformations.
+
+    Parameters
+    ----------
+    nxmx : module
+        The nxmx module.
+    path : path_like
+        File name, for messages.
+    panel : Panel
+        Panel from the transformations.
+    detector : h5py.Group
+        Group of the detector.
+    number : int
+        Number of the image, counted from 0.
+    """
+    normal = unit(cross(panel.fast, panel.slow))
+    along = float(normal[2])
+    stored: Any = next((detector[each] for each in DISTANCES if each in detector), None)
+    if abs(along) < EDGE_ON or not hasattr(stored, "shape"):
+        return
+    distance = abs(float(dot(panel.origin, normal)) / along)
+    lengths = in_unit(nxmx, stored, stored[()], "meter")
+    if lengths is None:
+        yield not_compared(stored)
+        return
+    metres = of_image(path, lengths, number, stored.name)
+    if metres > 0.0 and abs(distance - metres) > NOTICEABLE_DISTANCE * metres:
+        yield (
+            f"its distance is {1e3 * metres:.6g} mm, but its transformations have "
+            f"{1e3 * distance:.6g} mm and count"
+        )
+
+
+def other_sizes(nxmx: Any, panel: Panel, detector: Any) -> Iterator[str]:
+    """Warnings about pixel sizes that differ from those of the pixel directions.
+
+    Parameters
+    ----------
+    nxmx : module
+        The nxmx module.
+    panel : Panel
+        Panel from the transformations.
+    detector : h5py.Group
+        Group of the detector.
+    """
+    for name, edge in (("x_pixel_size", panel.fast), ("y_pixel_size", panel.slow)):
+        stored, used = detector.get(name), float(norm(edge))
+        if getattr(stored, "size", 0) != 1:
+            continue
+        metres = in_unit(nxmx, stored, stored[()], "meter")
+        if metres is None:
+            yield not_compared(stored)
+        elif abs(float(metres.ravel()[0]) / used - 1.0) > SAME_SIZE:
+            yield (
+                f"its {name} is {1e3 * float(metres.ravel()[0]):.6g} mm, but its pixel directions "
+                f"have the length {1e3 * used:.6g} mm and count"
+            )
+
+
+def told_centre(
+    nxmx: Any, path: object, panel: Panel, detector: Any, number: int
+) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
+    """Beam centre in pixels that a file gives in addition to transformations.
+
+    Parameters
+    ----------
+    nxmx : module
+        The nxmx module.
+    path : path_like
+        File name, for messages.
+    panel : Panel
+        Panel from the transformations.
+    detector : h5py.Group
+        Group of the detector.
+    number : int
+        Number of the image, counted from 0.
+
+    Returns
+    -------
+    centre : tuple of 2 float, or None
+        Fast and slow pixel; None if the file has none above zero.
+    remarks : tuple of str
+        Warnings about units.
+    """
+    found: list[float] = []
+    remarks: list[str] = []
+    for name, edge in (("beam_center_x", panel.fast), ("beam_center_y", panel.slow)):
+        stored = detector.get(name)
+        if stored is None or getattr(stored, "size", 0) == 0:
+            return None, tuple(remarks)
+        value, doubt = centre_of(nxmx, path, stored, number, float(norm(edge)))
+        found.append(value)
+        remarks += [doubt] if doubt else []
+    usable = found[0] > 0.0 and found[1] > 0.0
+    return (found[0], found[1]) if usable else None, tuple(remarks)

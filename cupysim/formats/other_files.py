@@ -1,0 +1,79 @@
+"""Kinds of files that are often given as images or geometry, but are none."""
+
+from __future__ import annotations
+
+HEAD = 512
+"""Number of bytes that the kind of a file is recognised by."""
+
+BEGINNINGS = {
+    b"II*\0": "a TIFF file",
+    b"MM\0*": "a TIFF file",
+    b"\x89PNG": "a picture (PNG)",
+    b"\xff\xd8\xff": "a picture (JPEG)",
+    b"%PDF": "a PDF file",
+    b"RAXIS": "an R-AXIS image",
+    b"R-AXIS": "an R-AXIS image",
+    b"FORMAT :": "a Bruker image (.sfrm)",
+    b"mar": "a mar345 image",
+    b"\xd2\x04\0\0": "a mar345 image",
+    b"\0\0\x04\xd2": "a mar345 image",
+    b"BZh": "a packed file (bzip2); unpack it first",
+    b"\xfd7zXZ": "a packed file (xz); unpack it first",
+    b"PK\x03\x04": "a packed file (zip); unpack it first",
+    b"{\nHeaderID": "an EDF image",
+    b"{\r\nHeaderID": "an EDF image",
+    b"{\nEDF_": "an EDF image",
+    b"version https://git-lfs": "a pointer of git-lfs in place of the file (git lfs pull)",
+    b"\x93\xaddials::af::reflection_table": "a reflection table of DIALS (.refl)",
+    b"!FORMAT=XDS_ASCII": "reflections of XDS; give them by -hkl",
+}
+"""First bytes of files, and their kinds."""
+
+WORDS = {
+    b"<!doctype html": "a web page in place of the file",
+    b"<html": "a web page in place of the file",
+    b"xparm.xds": "geometry of XDS (XPARM.XDS); dials.import_xds makes an experiment list of it",
+    b"gxparm": "geometry of XDS (GXPARM.XDS); dials.import_xds makes an experiment list of it",
+    b"detector_distance=": "input of XDS (XDS.INP)",
+    b"x-ray_wavelength=": "input of XDS (XDS.INP)",
+}
+"""Words in lower case in the first lines of text files, and their kinds."""
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+OURS = {b"###CBF": "a CBF file", b"{\nHEADER_BYTES": "an SMV image", b"\x89HDF": "an HDF5 file"}
+"""First bytes of files that are read, unless something stands before them."""
+
+
+def kind_of_other(head: bytes) -> str:
+    """Kind of a file that is not read, from its first bytes.
+
+    Parameters
+    ----------
+    head : bytes
+        The first `HEAD` bytes; fewer if the file is shorter.
+
+    Returns
+    -------
+    str
+        Kind, as words; empty if it is unknown.
+    """
+    if not head:
+        return "an empty file"
+    if len(head) == HEAD and not any(head):
+        return "a file that begins with zeros, as if it had not been written completely"
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") and head.count(0) >= len(head) // 3:
+        return "text in UTF-16; save it as UTF-8"
+    for begin, kind in BEGINNINGS.items():
+        if head.startswith(begin):
+            return kind
+    rest = head.removeprefix(BYTE_ORDER_MARK).lstrip()
+    for begin, kind in OURS.items():
+        if rest.startswith(begin) and rest != head:
+            return f"{kind} with a byte order mark or blanks before it; remove them"
+    if head.startswith(BYTE_ORDER_MARK):
+        return "a file that begins with a byte order mark; remove it"
+    if b"\0" in head.rstrip(b"\0"):
+        return ""
+    text = head.lower()
+    return next((kind for word, kind in WORDS.items() if word in text), "")
