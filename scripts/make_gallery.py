@@ -1,15 +1,16 @@
 """Draw the gallery of the documentation: ``python scripts/make_gallery.py``.
 
 The script makes ``docs/images/gallery/*.png``, a row of images for each parameter, and
-``docs/gallery.md``, which shows them. It also makes ``docs/images/first.png`` and
-``docs/images/conventions.png``. It simulates the images, which takes some seconds. It needs
-``pip install ".[files]"``.
+``docs/gallery.md``, which shows them. It also makes ``first.png``,
+``command_line.png`` and ``conventions.png`` in ``docs/images``. It simulates the images, which
+takes some minutes. It needs ``pip install ".[files]"``.
 """
 
 from __future__ import annotations
 
 import io
 import re
+import tempfile
 import textwrap
 import warnings
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from cupysim import CupysimWarning, from_args, simulate
+from cupysim.cli.main import main as main_command
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -37,11 +39,19 @@ BASE = (
 """Options that all images share. Options of a row follow them and overrule them."""
 
 
+COMMAND_LINE = (
+    f"-pdb {ROOT}/examples/1orc/1orc.pdb -misset 10 20 30 -lambda 1 -distance 100 -detpixels 512 "
+    "-pixel 0.2 -N 20 -mosaic 0.3 -mosaic_dom 20 -fluence 1e27 -F000 0 -corrected -nodump"
+)
+"""Options of the image of docs/start/command_line.md."""
+
 INTRODUCTION = (
     "Each row of images changes one parameter and keeps the others. The images show expected "
     "photons on a square-root scale; darker pixels have more photons. Unless a row says otherwise, "
     "each image has its own grey scale. `python scripts/make_gallery.py` makes the images with the "
-    "following options, then those of the row, and then those above the image:"
+    "following options, then those of the row, and then those of the image. The options of the "
+    "images are below each picture, from left to right. The titles in the pictures omit numbers of "
+    "steps, but the options need them: `-osc 30` alone, for example, is sampled at 2 angles only."
 )
 """First paragraph of the page."""
 
@@ -90,8 +100,9 @@ ROWS = (
     Row(
         "cells", "Number of unit cells", "With more cells, spots become narrower and brighter. "
         "Between the spots are fringes (subsidiary maxima). A spot's width is the distance between "
-        "spots divided by the number of cells.",
-        ("-N 3", "-N 6", "-N 12", "-N 24"), "Crystal(n_cells=)",
+        "spots divided by the number of cells. Here it is about 2 pixels with 3 cells, and less "
+        "than a pixel with 8 or more.",
+        ("-N 3", "-N 5", "-N 8", "-N 12"), "Crystal(n_cells=)",
     ),
     Row(
         "shape", "Spot shape", "A square crystal has fringes along the axes of its cell. A "
@@ -119,16 +130,16 @@ ROWS = (
     Row(
         "dispersion", "Bandwidth", "With a larger bandwidth, spots become streaks along the "
         "radius, and more reflections appear in one image.",
-        ("", "-dispersion 1 -dispsteps 10", "-dispersion 5 -dispsteps 30",
+        ("", "-dispersion 3 -dispsteps 20", "-dispersion 8 -dispsteps 40",
          "-dispersion 20 -dispsteps 80"),
-        "Beam(dispersion=Sweep.across(0.05, 30))",
+        "Beam(dispersion=Sweep.across(0.08, 40))",
     ),
     Row(
         "divergence", "Divergence", "With a larger divergence, spots become as wide as the range "
         "of directions of the beam.",
-        ("", *(f"-divergence {mrad} -hdivsteps {steps} -vdivsteps {steps}"
-               for mrad, steps in ((5, 5), (20, 11), (50, 21)))),
-        "Beam(horizontal=Sweep.across(0.02, 11), vertical=Sweep.across(0.02, 11))",
+        ("", *(f"-divergence {mrad} -divsteps {steps}"
+               for mrad, steps in ((5, 5), (10, 9), (20, 15)))),
+        "Beam(horizontal=Sweep.across(0.02, 15), vertical=Sweep.across(0.02, 15))",
     ),
     Row(
         "oscillation", "Rotation", "The crystal turns about the spindle (z) during the exposure, "
@@ -178,6 +189,7 @@ def main() -> None:
         for row in ROWS:
             draw_row(row)
         draw_first()
+        draw_command_line()
     draw_conventions()
     write_page()
 
@@ -220,7 +232,24 @@ def reduce_picture(
 
 def told(options: str) -> str:
     """The title of an image: its options, without numbers of steps."""
-    return re.split(r" -(?:mosaic_dom|hdivsteps|dispsteps|phisteps)", options)[0] or "none"
+    return re.split(r" -(?:mosaic_dom|divsteps|dispsteps|phisteps)", options)[0] or "none"
+
+
+def listed(options: tuple[str, ...]) -> list[str]:
+    """Lines with the options of the images of a row; no line ends within the options of one."""
+    kept = "\0"
+    told = [f"`{each}`".replace(" ", kept) if each else "no further option" for each in options]
+    lines = textwrap.wrap(f"Images: {'; '.join(told)}.", WIDTH, break_on_hyphens=False)
+    return [line.replace(kept, " ") for line in lines]
+
+
+def draw_command_line() -> None:
+    """Draw the image of docs/start/command_line.md, with its options."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, picture = Path(folder) / "shot.h5", IMAGES / "command_line.png"
+        simulate(from_args(COMMAND_LINE)).save(file, seed=1)
+        main_command(["show", str(file), "--spots", "--save", str(picture)])
+    reduce_picture(picture, picture, (740, 640))
 
 
 def draw_first() -> None:
@@ -344,6 +373,8 @@ def write_page() -> None:
             "",
             *((f"Options of the row: `{row.common}`.", "") if row.common else ()),
             f"![{row.title}: {row.text}](images/gallery/{row.name}.png)",
+            "",
+            *listed(row.options),
             "",
         ]
     PAGE.write_text("\n".join(lines))

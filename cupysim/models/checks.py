@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 import operator
+import warnings
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, TypeVar
 
 import numpy as np
 
-from cupysim.errors import ModelError
+from cupysim.errors import CupysimWarning, ModelError
 from cupysim.maths.arrays import norm, unit
 
 Member = TypeVar("Member", bound=StrEnum)
+
+LARGEST_LENGTHS = {"distance": 50.0, "pixel size": 0.05}
+"""Largest plausible lengths (m) of a detector. Above them, the unit is probably wrong."""
 
 
 def member(kind: type[Member], value: Any, name: str) -> Member:
@@ -209,3 +213,23 @@ def frozen(values: Any, kind: Any = None) -> np.ndarray:
         array = array.copy()
         array.setflags(write=False)
     return array
+
+
+def warn_of_length(name: str, metres: float) -> None:
+    """Warn of a length that is implausible, because its unit is probably wrong.
+
+    Parameters
+    ----------
+    name : str
+        Name of the length in `LARGEST_LENGTHS`.
+    metres : float
+        Length (m).
+    """
+    if metres > LARGEST_LENGTHS[name]:
+        warnings.warn(
+            CupysimWarning(
+                f"a {name} of {metres:g} m is implausible; the unit is metres in Python, and mm on "
+                "the command line"
+            ),
+            stacklevel=4,
+        )

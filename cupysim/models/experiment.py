@@ -14,7 +14,7 @@ from cupysim.maths.cell import Lattice
 from cupysim.maths.detector_geometry import PanelGeometry
 from cupysim.models.background import Water
 from cupysim.models.beam import Beam, Sources
-from cupysim.models.checks import assign, finite, frozen, whole
+from cupysim.models.checks import assign, finite, frozen, warn_of_length, whole
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.crystal import Crystal, OrientedCrystal
 from cupysim.models.detector import Detector, PlacedDetector
@@ -158,6 +158,10 @@ class Experiment:
         ):
             if not isinstance(getattr(self, name), kind):
                 raise ModelError(f"experiment: {name} must be a {kind.__name__}")
+        detector = self.detector
+        distance = detector.close_distance or detector.distance
+        warn_of_length("distance", abs(distance))
+        warn_of_length("pixel size", detector.pixel_size)
         policy = Quirks.of(self.quirks)
         assign(self, quirks=policy)
         mask = self.rendering.mask

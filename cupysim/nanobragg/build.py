@@ -30,7 +30,9 @@ from cupysim.nanobragg.arguments import RANDOM, Arguments, default_values, scan
 from cupysim.nanobragg.consequences import (
     first_placing,
     refuse_placing,
+    warn_of_few_steps,
     warn_of_ineffective_options,
+    warn_of_late_size,
     warn_of_matrix_frame,
 )
 from cupysim.nanobragg.headers import Inherited, inherit
@@ -122,7 +124,8 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
         rendering=_rendering(args, mask),
         quirks=quirks,
     )
-    _warn_of_late_size(args, experiment)
+    warn_of_late_size(args, experiment)
+    warn_of_few_steps(args, experiment)
     if inherited.exact is None:
         warn_of_matrix_frame(args, experiment.frame)
     noise_seed = clock if args.noise_seed is None else args.noise_seed
@@ -352,19 +355,3 @@ def _rendering(args: Arguments, mask: np.ndarray | None) -> Rendering:
         dmin=args.dmin,
         interpolate=args.interpolate,
     )
-
-
-def _warn_of_late_size(args: Arguments, experiment: Experiment) -> None:
-    crystal = experiment.crystal
-    if (
-        args.interpolate is None
-        and not experiment.corrects(Quirk.INTERPOLATION_BY_N)
-        and experiment.interpolate
-        and max(crystal.size) > 0.0
-        and min(experiment.cell_counts) > 2
-    ):
-        warn_quirk(
-            Quirk.INTERPOLATION_BY_N,
-            "structure factors are interpolated because the crystal's size is not yet known when "
-            "this is decided; -nointerpolate prevents it",
-        )

@@ -9,6 +9,8 @@ import numpy as np
 
 from cupysim.errors import CupysimWarning, OptionError
 from cupysim.models.conventions import PIVOTS, Convention, UnitFrame
+from cupysim.models.experiment import Experiment
+from cupysim.models.sampling import Sweep
 from cupysim.nanobragg.arguments import Arguments
 from cupysim.quirks import Quirk, warn_quirk
 
@@ -109,6 +111,61 @@ def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: boo
         warn_quirk(
             Quirk.INFINITE_ABSORPTION,
             "-detector_abs inf before -detector_thick: the whole image is zero",
+        )
+
+
+def warn_of_few_steps(args: Arguments, experiment: Experiment) -> None:
+    """Warn of ranges that are sampled at two points only, because no number of steps is given.
+
+    Parameters
+    ----------
+    args : Arguments
+        Values of the command line.
+    experiment : Experiment
+        Experiment of the command line.
+    """
+    beam = experiment.beam
+    ranges: list[tuple[Sweep, str, str, tuple[str, ...]]] = [
+        (experiment.scan.sweep, "rotation", "angles", ("-phisteps", "-phistep"))
+    ]
+    if beam.source_table is None:
+        ranges += [
+            (beam.dispersion, "bandwidth", "wavelengths", ("-dispsteps",)),
+            (beam.horizontal, "horizontal divergence", "angles",
+             ("-hdivsteps", "-hdivstep", "-divsteps")),
+            (beam.vertical, "vertical divergence", "angles",
+             ("-vdivsteps", "-vdivstep", "-divsteps")),
+        ]  # fmt: skip
+    for sweep, name, points, options in ranges:
+        if sweep.range != 0.0 and sweep.count == 2 and args.seen.isdisjoint(options):
+            warnings.warn(
+                CupysimWarning(f"the {name} is sampled at 2 {points} only; give {options[0]}"),
+                stacklevel=2,
+            )
+
+
+def warn_of_late_size(args: Arguments, experiment: Experiment) -> None:
+    """Warn of interpolation that a crystal's size should prevent (quirk Q25).
+
+    Parameters
+    ----------
+    args : Arguments
+        Values of the command line.
+    experiment : Experiment
+        Experiment of the command line.
+    """
+    crystal = experiment.crystal
+    if (
+        args.interpolate is None
+        and not experiment.corrects(Quirk.INTERPOLATION_BY_N)
+        and experiment.interpolate
+        and max(crystal.size) > 0.0
+        and min(experiment.cell_counts) > 2
+    ):
+        warn_quirk(
+            Quirk.INTERPOLATION_BY_N,
+            "structure factors are interpolated because the crystal's size is not yet known when "
+            "this is decided; -nointerpolate prevents it",
         )
 
 

@@ -19,7 +19,7 @@ from cupysim.formats.structures.coordinates import Recipe
 from cupysim.formats.structures.structure import Structure
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.maths.resolution import largest_scattering
-from cupysim.models.beam import Beam
+from cupysim.models.beam import PLAUSIBLE_WAVELENGTHS, Beam
 from cupysim.models.crystal import Crystal, UnitCell
 from cupysim.models.detector import Detector
 from cupysim.models.structure_factors import StructureFactors
@@ -150,6 +150,9 @@ def structure_factors(
     """
     f000 = f000_value(args.f000)
     if args.model_file is not None:
+        if args.dmin <= 0.0 and beam.wavelength < PLAUSIBLE_WAVELENGTHS[0]:
+            told = f"{beam.wavelength / ANGSTROM:g} A is not the wavelength of X-rays"
+            raise OptionError("-lambda", f"{told}; the unit is Angstrom (of -energy, eV)")
         dmin = args.dmin if args.dmin > 0.0 else resolution_limit(beam, detector, args.quirks)
         k_sol = args.k_sol if "-k_sol" in args.seen else None
         recipe = Recipe(k_sol, args.b_sol, args.hydrogens, args.f000 == CONTRAST)

@@ -292,7 +292,10 @@ def _draw_spots(axis: Any, picture: Picture, with_indices: bool) -> None:
     """Draw circles around predicted spots, and label the strongest with their Miller indices."""
     spots = picture.spots
     if spots is None:
-        raise CupysimError(f"{picture.title}: it holds no predicted spots; -h5file writes them")
+        raise CupysimError(
+            f"{picture.title}: it holds no predicted spots that can be shown; -h5file writes them; "
+            "for images of a campaign, use Campaign('FOLDER').truth['spots'] in Python"
+        )
     if len(spots) == 0:
         raise CupysimError(
             f"{picture.title}: no spots are predicted for it, as for curved detectors and point "

@@ -45,6 +45,7 @@ def test_sections_of_models(tmp_path: Path) -> None:
     [
         ("[campaign]\nshots = 1\nshots = 2\n", 3, "Cannot overwrite"),
         ("[campaign]\nseed = 1\n", 1, "campaign.shots: is missing"),
+        ("[campaign]\nseed = 1\nshot = 10\n", 3, "campaign.shot: unknown; did you mean shots?"),
         ("[campaign]\nshots = 1.5\n", 2, "campaign.shots: expected an integer from 1"),
         (text(shots=0), 2, "expected an integer from 1"),
         (text() + "[weather]\n", 13, "weather: unknown table; there are campaign, base"),

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image as Picture
@@ -58,6 +59,10 @@ def test_info(command: Command) -> None:
     assert "5 x 5 x 5 cells, square" in about["h5"]
     assert "-water 3" in about["h5"]
     assert "noise seed    1" in about["h5"]
+    with h5py.File("shot.h5") as file:
+        h, k, l, *_, photons, _ = max(file["entry/cupysim/spots"][()].tolist(), key=lambda s: s[-2])
+    assert f"; the strongest, {h} {k} {l} at " in about["h5"]
+    assert f", has {photons:.3g} expected photons" in about["h5"]
     maximum = np.fromfile("floatimage.bin", dtype=np.float32).max()
     assert f"to {maximum:g} (at" in about["float"]
 

@@ -209,6 +209,16 @@ def test_command_writes_counts_with_noise_and_none_without(run: Run) -> None:
     assert nexus.read("shot.h5").counts is None
 
 
+def test_mask_is_compressed_in_one_chunk(tmp_path: Path) -> None:
+    simulate(from_args(f"{COMMON} -detpixels 400")).save(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5") as file:
+        mask, image = file["entry/instrument/detector/pixel_mask"], file["entry/data/data"]
+        assert mask.chunks == mask.shape == (400, 400)
+        assert mask.id.get_storage_size() < 0.05 * mask.size * mask.dtype.itemsize
+        assert mask.compression == image.compression
+        assert not mask[()].any()
+
+
 def test_rotation_matrix_of_the_crystal(tmp_path: Path) -> None:
     experiment = from_args(f"{COMMON} {KINDS['still']}")
     written(tmp_path / "a.h5", experiment)

@@ -191,3 +191,19 @@ def test_read_only_arrays_are_not_copied() -> None:
     table = np.ones((3, 3, 3))
     table.setflags(write=False)
     assert StructureFactors(table).table is table
+
+
+@pytest.mark.parametrize(
+    ("lengths", "told"),
+    [
+        ({"distance": 150.0}, "a distance of 150 m is implausible"),
+        ({"close_distance": 150.0}, "a distance of 150 m is implausible"),
+        ({"pixel_size": 0.172}, "a pixel size of 0.172 m is implausible"),
+    ],
+)
+def test_lengths_in_millimetres(
+    lengths: dict[str, float], told: str, small_experiment: Experiment
+) -> None:
+    detector = replace(small_experiment.detector, **lengths)
+    with pytest.warns(CupysimWarning, match=told):
+        replace(small_experiment, detector=detector)

@@ -15,6 +15,9 @@ from cupysim.storage.reading import opened
 LARGEST = 1e300
 """Numbers must be smaller than this."""
 
+CLOSE = 0.6
+"""Smallest similarity of an unknown name to a known one that a message suggests."""
+
 _HEADER = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(
     r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*[A-Za-z0-9_-]+)*)\s*=(.*)$"""
@@ -158,13 +161,16 @@ class Section:
         for key in self.data:
             if key not in self._taken:
                 names = sorted({*self._taken, *known})
-                close = difflib.get_close_matches(key, names, n=1, cutoff=0.6)
+                close = difflib.get_close_matches(key, names, n=1, cutoff=CLOSE)
                 hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
                 self.fail(key, f"unknown; {hint}")
 
     def _required(self, key: str, default: Any) -> Any:
         value = self.take(key, default)
         if value is None:
+            others = sorted(set(self.data) - self._taken)
+            for close in difflib.get_close_matches(key, others, n=1, cutoff=CLOSE):
+                self.fail(close, f"unknown; did you mean {key}?")
             self.fail(key, "is missing")
         return value
 

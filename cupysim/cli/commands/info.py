@@ -150,8 +150,19 @@ def _content(content: Content) -> Iterator[tuple[str, str]]:
         ),
     )
     if content.spots is not None:
-        yield "spots", f"{len(content.spots)} predicted"
+        yield "spots", f"{len(content.spots)} predicted{_strongest(content.spots)}"
     yield "contents", "photon counts" if content.counts is not None else "expected photons"
     for name in ("arguments", "backend", "precision", "noise_seed"):
         if name in content.provenance:
             yield name.replace("_", " "), str(content.provenance[name])
+
+
+def _strongest(spots: np.ndarray) -> str:
+    """The strongest spot, as the end of a text; empty if there are no spots."""
+    if len(spots) == 0:
+        return ""
+    spot = spots[np.argmax(spots["photons"])]
+    return (
+        f"; the strongest, {spot['h']} {spot['k']} {spot['l']} at {spot['fast']:.1f} "
+        f"{spot['slow']:.1f}, has {spot['photons']:.3g} expected photons"
+    )

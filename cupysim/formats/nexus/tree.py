@@ -202,8 +202,9 @@ class Tree:
             group["distance_derived"] = True
         for name in ("x_pixel_size", "y_pixel_size"):
             self.number(f"{path}/{name}", detector.pixel_size, "m")
-        # contiguous: some readers accept nothing else
-        group["pixel_mask"] = np.where(self.rendered, 0, 1).astype(np.uint32)
+        # one chunk with the filters of the images, as detectors write it: readers of XDS need this
+        mask = np.where(self.rendered, 0, 1).astype(np.uint32)
+        group.create_dataset("pixel_mask", data=mask, chunks=mask.shape, **self.compression)
         group["data"] = self._link(DATA)
         specific = self.group(f"{path}/detectorSpecific", "NXcollection")
         specific["nimages"], specific["ntrigger"] = self.frames.count, 1

@@ -131,6 +131,7 @@ def write_mtz(stream: BinaryIO, structure: Structure, reflections: ReflectionLis
     """
     gemmi = require("gemmi", "writing MTZ files")
     group = None if structure.symmetry is None else structure.symmetry.group
+    has_operators = structure.symmetry is not None
     if group is None:
         # the header needs a group with a name: write all reflections of P1 otherwise
         structure = replace(structure, symmetry=None)
@@ -155,8 +156,12 @@ def write_mtz(stream: BinaryIO, structure: Structure, reflections: ReflectionLis
         path = Path(folder) / "new.mtz"
         mtz.write_to_file(str(path))
         stream.write(path.read_bytes())
-    name = structure.space_group if group is not None else "P 1, since its group has no name"
-    return f"{' '.join(columns)}, {name}"
+    name = f"space group {structure.space_group}"
+    if group is None:
+        name = "space group P 1"
+        if has_operators:
+            name += " (its operators are those of no space group with a name)"
+    return f"columns {' '.join(columns)}; {name}"
 
 
 @dataclass(frozen=True, eq=False)
