@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.backends.rendered import Rendered
+from cupysim.maths.arrays import serial_sum
 from cupysim.maths.detector_geometry import sub_pixel_centre
 from cupysim.native import tools
 from cupysim.plan.render_plan import RenderPlan
@@ -86,26 +87,6 @@ def image_statistics(plan: RenderPlan, rendered: Rendered, quirks: Quirks) -> St
         rmsd=math.sqrt(deviations / ((n_deviating if n_deviating > 1 else 2) - 1)),
         solid_angle=float(rendered.omega_sum[0, 0]) / samples,
     )
-
-
-def serial_sum(start: float, values: np.ndarray) -> float:
-    """Add numbers one after the other, as a loop in C would.
-
-    Parameters
-    ----------
-    start : float
-        Sum so far.
-    values : ndarray of float64, shape (n,)
-        Numbers to add.
-
-    Returns
-    -------
-    float
-        Sum of all. Its rounding depends on the order of the numbers, unlike that of `np.sum`.
-    """
-    if len(values) == 0:
-        return start
-    return float(np.add.accumulate(np.concatenate([[start], values]))[-1])
 
 
 def _add_up(region: np.ndarray) -> tuple[float, tuple[int, int], float, float]:

@@ -15,7 +15,7 @@ from cupysim.advice.exact_images import warn_of_exact_image
 from cupysim.advice.quirk_effects import warn_of_effects, warn_of_interpolation_stop
 from cupysim.backends.derivatives import Gradients
 from cupysim.backends.numpy.tap import Tap
-from cupysim.backends.rendered import Observer, Rendered
+from cupysim.backends.rendered import Observer, Rendered, zeroed_output
 from cupysim.backends.select import open_backend
 from cupysim.errors import CupysimError
 from cupysim.image import Image
@@ -211,7 +211,7 @@ class Renderer:
         """
         if isinstance(observer, Tap) and self.backend != "numpy":
             raise CupysimError(f"backend {self.backend!r}: a Tap needs the backend 'numpy'")
-        rendered = self.render_plan(plan, observer or Observer(), _zeroed(out, plan.shape))
+        rendered = self.render_plan(plan, observer or Observer(), zeroed_output(out, plan.shape))
         warn_of_interpolation_stop(rendered)
         warn_of_empty_image(experiment, rendered)
         return Image(experiment, plan, rendered)
@@ -266,7 +266,7 @@ class Renderer:
             shape = (len(plans), 1, *first.shape[2:])
             whole = self._backend.new_device_array(shape, np.float32)
         elif out is not None:
-            whole = _zeroed(out, (len(plans), 1, *first.shape[2:]))
+            whole = zeroed_output(out, (len(plans), 1, *first.shape[2:]))
         images: list[Image | None] = [None] * len(plans)
         for places in groups:
             joined = add_shots([plans[place] for place in places])
@@ -396,18 +396,3 @@ class Renderer:
                 yield
             finally:
                 self._busy = None
-
-
-def _zeroed(out: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Check an output array, fill it with zeros, and give it the shape that backends use."""
-    if out is None:
-        return None
-    wanted = shape[2:] if shape[0] == 1 and np.ndim(out) == 2 else (shape[0], *shape[2:])
-    fits = isinstance(out, np.ndarray) and out.shape == wanted and out.dtype == np.float32
-    if not fits or not out.flags.c_contiguous or not out.flags.writeable:
-        raise CupysimError(
-            f"out: expected a contiguous, writeable float32 array of the shape {wanted}, got "
-            f"{getattr(out, 'dtype', type(out).__name__)} of the shape {np.shape(out)}"
-        )
-    out.fill(0.0)
-    return out.reshape(shape)

@@ -218,3 +218,36 @@ def without_device(name: str) -> CupysimError:
         The error; the caller raises it.
     """
     return CupysimError(f"device_arrays: the {name} backend has no device; use cuda")
+
+
+def zeroed_output(out: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Check an output array, fill it with zeros, and give it the shape that backends use.
+
+    Parameters
+    ----------
+    out : ndarray of float32 or None
+        Array that the user gives; None for none.
+    shape : tuple of 4 int
+        Shape of the plan.
+
+    Returns
+    -------
+    ndarray or None
+        A view of the array.
+
+    Raises
+    ------
+    CupysimError
+        If the array does not fit.
+    """
+    if out is None:
+        return None
+    wanted = shape[2:] if shape[0] == 1 and np.ndim(out) == 2 else (shape[0], *shape[2:])
+    fits = isinstance(out, np.ndarray) and out.shape == wanted and out.dtype == np.float32
+    if not fits or not out.flags.c_contiguous or not out.flags.writeable:
+        raise CupysimError(
+            f"out: expected a contiguous, writeable float32 array of the shape {wanted}, got "
+            f"{getattr(out, 'dtype', type(out).__name__)} of the shape {np.shape(out)}"
+        )
+    out.fill(0.0)
+    return out.reshape(shape)

@@ -8,7 +8,7 @@ from cupysim.detection.photon_noise import PhotonNoise
 from cupysim.detection.poisson import PoissonNoise
 from cupysim.errors import CupysimError
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE
-from cupysim.image_statistics import serial_sum
+from cupysim.maths.arrays import serial_sum
 from cupysim.maths.nr_random import RandomStream
 
 ROWS_AT_ONCE = 64

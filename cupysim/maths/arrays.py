@@ -143,3 +143,23 @@ def unit(v: Array) -> Array:
     xp = array_namespace(v)
     length = norm(v)[..., None]
     return v / xp.where(length == 0.0, 1.0, length)
+
+
+def serial_sum(start: float, values: np.ndarray) -> float:
+    """Add numbers one after the other, as a loop in C would.
+
+    Parameters
+    ----------
+    start : float
+        Sum so far.
+    values : ndarray of float64, shape (n,)
+        Numbers to add.
+
+    Returns
+    -------
+    float
+        Sum of all. Its rounding depends on the order of the numbers, unlike that of `np.sum`.
+    """
+    if len(values) == 0:
+        return start
+    return float(np.add.accumulate(np.concatenate([[start], values]))[-1])
