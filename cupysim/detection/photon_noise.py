@@ -217,9 +217,9 @@ def _exp_of_mean(m: np.ndarray) -> np.ndarray:
 
 def _log(x: np.ndarray) -> np.ndarray:
     """Log x for positive normal x, with the operations of the compiled code."""
-    bits = x.view(np.int64)
-    exponent = (bits - 0x3FE6A09E667F3BCD) >> 52
-    fraction = (bits - (exponent << 52)).view(np.float64)
+    fraction, exponent = np.frexp(x)
+    small = fraction < 0.70710678118654755
+    fraction, exponent = np.where(small, 2.0 * fraction, fraction), exponent - small
     f = (fraction - 1.0) / (fraction + 1.0)
     z = f * f
     p = _polynomial([1.0 / odd for odd in range(21, 1, -2)], z)

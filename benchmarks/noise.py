@@ -1,0 +1,67 @@
+"""Time photon noise: nanoBragg's, NumPy's, and that by seed, shot and pixel, in the same run.
+
+    python -m benchmarks.noise [--out FILE.json]
+
+The unit is a million pixels per second. All pixels of an image have the same mean, except in the
+last row. The shortest of the repeats counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.machine import describe, keep
+from cupysim.detection.counting import count_photons, counts_of_numpy
+from cupysim.detection.photon_noise import PhotonNoise
+
+SIZE = 2048
+MEANS = (0.01, 0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, 1e5, 1e7)
+REPEATS = 3
+
+
+def rate(draw: Callable[[], object]) -> float:
+    """Million pixels per second."""
+    times = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        draw()
+        times.append(time.perf_counter() - began)
+    return SIZE * SIZE / min(times) / 1e6
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure all means, print a table, and keep the results."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="file to keep results in")
+    options = parser.parse_args(words)
+    rng = np.random.default_rng(1)
+    images = {f"{mean:g}": np.full((SIZE, SIZE), mean, dtype=np.float32) for mean in MEANS}
+    mixed = rng.uniform(2.0, 4.0, (SIZE, SIZE)).astype(np.float32)
+    bright = rng.random((SIZE, SIZE)) < 0.01
+    mixed[bright] = 10.0 ** rng.uniform(1, 5, int(bright.sum()))
+    images["3, and 1 % of 10 to 1e5"] = mixed
+    region = slice(0, SIZE), slice(0, SIZE)
+    print("| mean | fast | numpy | nanobragg |")
+    print("|---|---|---|---|")
+    rows: list[dict[str, object]] = []
+    for name, image in images.items():
+        row = {
+            "fast": rate(lambda image=image: count_photons(image, region, PhotonNoise(1))),
+            "numpy": rate(lambda image=image: counts_of_numpy(image, region, rng)),
+            "nanobragg": rate(lambda image=image: count_photons(image, region, 1)),
+        }
+        rows.append({"mean": name, **row})
+        print(
+            f"| {name} | " + " | ".join(f"{value:.0f}" for value in row.values()) + " |", flush=True
+        )
+    if options.out is not None:
+        keep(options.out, describe(), rows)
+
+
+if __name__ == "__main__":
+    main()
