@@ -183,7 +183,7 @@ struct Listed {
 // Renders one tile.
 template <class Policy, Shape shape, Factors factors>
 class TileRenderer {
-   public:
+  public:
     CUPYSIM_FUNCTION TileRenderer(const Launch& launch, Int place)
         : launch(launch), place(place), pixels(launch, tile_of(launch, launch.first_pixel / LANES + place)) {
         n_sub_pixels = launch.oversample * launch.oversample;
@@ -194,7 +194,8 @@ class TileRenderer {
     CUPYSIM_FUNCTION void render() {
         if (launch.has_background || pixels.needs_all_rays()) pixels.begin();
         n_left = 0;
-        for (Int group = 0; group < launch.n_orientation_groups; ++group) n_left += launch.orientation_groups[group].count;
+        for (Int group = 0; group < launch.n_orientation_groups; ++group)
+            n_left += launch.orientation_groups[group].count;
         n_left *= launch.n_layers * launch.n_sources;
         budget_left = 1.0;
         const double half = half_extent(launch, TILE_EDGE);
@@ -237,7 +238,7 @@ class TileRenderer {
         launch.omega_sums[place] = is_usable ? sum : 0.0;
     }
 
-   private:
+  private:
     const Launch& launch;
     const Int place;
     TilePixels pixels;
@@ -252,12 +253,13 @@ class TileRenderer {
 
     // The largest product of solid angle, polarization factor and absorbed fraction in the tile.
     CUPYSIM_OUTLINE double largest_factors(const TileDirections& directions, double first_shortest, double half,
-                                            Int layer) const {
+                                           Int layer) const {
         const bool each = launch.omega_use == EACH;
         const double shortest = each ? directions.shortest : first_shortest;
         const double close = plane_distance(launch, each ? layer : 0);
         if (!(shortest > 0.0)) return LARGEST_BOUND;
-        const double omega = solid_angle(launch.pixel_area, shortest, close < 0.0 ? -close : close, launch.point_pixel != 0);
+        const double omega =
+            solid_angle(launch.pixel_area, shortest, close < 0.0 ? -close : close, launch.point_pixel != 0);
         const double kahn = launch.kahn < 0.0 ? -launch.kahn : launch.kahn;
         return omega * larger(1.0, 0.5 * (1.0 + kahn)) * largest_capture(directions, half, layer);
     }
@@ -279,8 +281,8 @@ class TileRenderer {
 
     // The reach of a group for a source, and the indices of its reference at the tile's centre.
     CUPYSIM_OUTLINE GroupReach reach_of(const TileDirections& directions, const Source& source,
-                                         const OrientationGroup& group, double scale, float q[3], float centre[3],
-                                         float group_widths[3]) const {
+                                        const OrientationGroup& group, double scale, float q[3], float centre[3],
+                                        float group_widths[3]) const {
         GroupReach reach;
         const double wavenumber = 1.0 / source.wavelength, half = half_extent(launch, TILE_EDGE);
         double exact_q[3];
@@ -293,16 +295,16 @@ class TileRenderer {
         for (int axis = 0; axis < 3; ++axis) {
             const double* row = group.reference + 3 * axis;
             const double size = group.lengths[axis], spread = group.spreads[axis];
-            const double u = (row[0] * directions.u[0] + row[1] * directions.u[1] + row[2] * directions.u[2]) * wavenumber;
-            const double v = (row[0] * directions.v[0] + row[1] * directions.v[1] + row[2] * directions.v[2]) * wavenumber;
+            const double u =
+                (row[0] * directions.u[0] + row[1] * directions.u[1] + row[2] * directions.u[2]) * wavenumber;
+            const double v =
+                (row[0] * directions.v[0] + row[1] * directions.v[1] + row[2] * directions.v[2]) * wavenumber;
             reach.along_u[axis] = static_cast<float>(u);
             reach.along_v[axis] = static_cast<float>(v);
             reach.per_pixel[axis] = static_cast<float>((u < 0.0 ? -u : u) + (v < 0.0 ? -v : v));
-            reach.margin[axis] =
-                static_cast<float>(spread * change * half + size * directions.error * wavenumber +
-                                   INDEX_ROUNDING * size * (length + change * half));
-            centre[axis] =
-                static_cast<float>(row[0] * exact_q[0] + row[1] * exact_q[1] + row[2] * exact_q[2]);
+            reach.margin[axis] = static_cast<float>(spread * change * half + size * directions.error * wavenumber +
+                                                    INDEX_ROUNDING * size * (length + change * half));
+            centre[axis] = static_cast<float>(row[0] * exact_q[0] + row[1] * exact_q[1] + row[2] * exact_q[2]);
             group_widths[axis] = static_cast<float>(spread * length);
         }
         reach.scale = static_cast<float>(scale);
@@ -352,15 +354,14 @@ class TileRenderer {
         const double share = budget_left * static_cast<double>(group.count) / static_cast<double>(n_left);
         n_left -= group.count;
         const double photons = launch.photons_per_squared_electron / launch.n_steps * launch.term_scale * factor *
-                               source.weight * SpotBound<shape>::height(crystal) *
-                               static_cast<double>(n_sub_pixels) * static_cast<double>(BOUND_SLACK);
+                               source.weight * SpotBound<shape>::height(crystal) * static_cast<double>(n_sub_pixels) *
+                               static_cast<double>(BOUND_SLACK);
         const bool is_relative = photons < LARGEST_BOUND * launch.tolerated;
         const double relative = is_relative ? photons / launch.tolerated : LARGEST_BOUND;
         float q[3], centre[3], group_widths[3];
         const GroupReach reach = reach_of(directions, source, group, relative, q, centre, group_widths);
         const FactorTable<Policy> table = factor_table<Policy>(launch, source);
-        const float group_factor =
-            largest_factor_squared<factors>(launch, table, source.channel, centre, group_widths);
+        const float group_factor = largest_factor_squared<factors>(launch, table, source.channel, centre, group_widths);
         const SpotSize size = spot_size(launch, crystal);
         find_indices(group, q, group_factor);
         float widths[3];
@@ -394,7 +395,7 @@ class TileRenderer {
 
     // Fills the candidates of a part of a node, at an offset in pixels.
     CUPYSIM_OUTLINE void move_to(const GroupReach& reach, const Candidates& from, float fast, float slow,
-                                  Candidates& to) const {
+                                 Candidates& to) const {
         const float h = fast * reach.along_u[0] + slow * reach.along_v[0];
         const float k = fast * reach.along_u[1] + slow * reach.along_v[1];
         const float l = fast * reach.along_u[2] + slow * reach.along_v[2];
@@ -437,8 +438,7 @@ class TileRenderer {
                 move_to(reach, quarter, piece & 1 ? 1.0f : -1.0f, piece & 2 ? 1.0f : -1.0f, quad);
                 set_bounds<shape>(quad, size, quad_widths, reach.scale);
                 const float spent_in_quad = spent_here + keep_largest(quad, budget - spent_here);
-                const bool is_useless =
-                    piece == 0 && static_cast<float>(quad.count) > LARGE_SHARE_OF_QUADS * left;
+                const bool is_useless = piece == 0 && static_cast<float>(quad.count) > LARGE_SHARE_OF_QUADS * left;
                 if (n_sub_pixels == 1 || is_useless) {
                     survivors.add(4 * part, 4, quarter);
                     break;
@@ -461,8 +461,7 @@ class TileRenderer {
         RayConstants<Policy> ray;
         for (int sub_pixel = 0; sub_pixel < rays.n_sub_pixels; ++sub_pixel) {
             const bool is_filling = sub_pixel >= pixels.n_aimed;
-            const bool is_reached =
-                !is_filling && prepare_source(launch, pixels.aimed[sub_pixel], source, ray);
+            const bool is_reached = !is_filling && prepare_source(launch, pixels.aimed[sub_pixel], source, ray);
             if (!is_reached) {
                 FOR_LANES(i) {
                     set_scattering(ray.q, i, 0.0, 0.0, 0.0);

@@ -193,10 +193,10 @@ void cupysim_count_photons(const float* means, long long stride, long long n_row
         for (long long column = 0; column < n_columns; column += NOISE_LANES) {
             const long long left = n_columns - column;
             const int n = static_cast<int>(left < NOISE_LANES ? left : NOISE_LANES);
-            const unsigned long long number = first + static_cast<unsigned long long>(row) * n_fast +
-                                              static_cast<unsigned long long>(column);
-            sum += count_lanes(key, number, means + row * stride + column, n, largest,
-                               counts + row * n_columns + column);
+            const unsigned long long number =
+                first + static_cast<unsigned long long>(row) * n_fast + static_cast<unsigned long long>(column);
+            sum +=
+                count_lanes(key, number, means + row * stride + column, n, largest, counts + row * n_columns + column);
         }
         sums[row] = sum;
     }

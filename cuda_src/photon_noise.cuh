@@ -103,11 +103,22 @@ CUPYSIM_FUNCTION double stirling_error(double k) {
 
 // The same for fewer counts, from a table.
 CUPYSIM_FUNCTION double stirling_error_of_few(double k) {
-    constexpr double ERRORS[16] = {
-        0.0, 0.08106146679532726, 0.04134069595540929, 0.02767792568499834, 0.02079067210376509,
-        0.01664469118982119, 0.01387612882307075, 0.01189670994589177, 0.01041126526197209, 0.009255462182712733,
-        0.008330563433362871, 0.007573675487951841, 0.006942840107209530, 0.006408994188004207, 0.005951370112758848,
-        0.005554733551962801};
+    constexpr double ERRORS[16] = {0.0,
+                                   0.08106146679532726,
+                                   0.04134069595540929,
+                                   0.02767792568499834,
+                                   0.02079067210376509,
+                                   0.01664469118982119,
+                                   0.01387612882307075,
+                                   0.01189670994589177,
+                                   0.01041126526197209,
+                                   0.009255462182712733,
+                                   0.008330563433362871,
+                                   0.007573675487951841,
+                                   0.006942840107209530,
+                                   0.006408994188004207,
+                                   0.005951370112758848,
+                                   0.005554733551962801};
     return ERRORS[static_cast<int>(k)];
 }
 
@@ -300,8 +311,8 @@ CUPYSIM_OUTLINE void draw_trials(const NoiseKey& key, Waiting& waiting, double* 
 
 // Counts of up to NOISE_LANES pixels with consecutive numbers. Means that are not positive count nothing.
 // Returns the sum of the counts.
-CUPYSIM_OUTLINE double count_lanes(const NoiseKey& key, std::uint64_t first, const float* means, int n,
-                                   double largest, std::int32_t* counts) {
+CUPYSIM_OUTLINE double count_lanes(const NoiseKey& key, std::uint64_t first, const float* means, int n, double largest,
+                                   std::int32_t* counts) {
     double mean[NOISE_LANES], u[NOISE_LANES], v[NOISE_LANES], drawn[NOISE_LANES];
     std::uint64_t pixel[NOISE_LANES];
     const int n_full = (n + INVERTED_LANES - 1) / INVERTED_LANES * INVERTED_LANES;

@@ -55,8 +55,8 @@ template <>
 struct SpotBound<SQUARE> {
     static CUPYSIM_FUNCTION double height(const Crystal& crystal) { return squared_volume(crystal); }
     static CUPYSIM_FUNCTION float relative(const SpotSize& size, float h, float k, float l) {
-        return 1.0f / (grating_bound(h, size.counts[0]) * grating_bound(k, size.counts[1]) *
-                       grating_bound(l, size.counts[2]));
+        return 1.0f /
+               (grating_bound(h, size.counts[0]) * grating_bound(k, size.counts[1]) * grating_bound(l, size.counts[2]));
     }
 };
 

@@ -115,8 +115,7 @@ CUPYSIM_OUTLINE TileDirections directions_of(const Launch& launch, const Cross& 
 // The sum of the solid angles of a whole tile in one layer, over its pixels (`n` along an edge) or sub-pixels:
 // that of n x n equidistant points. The sum over n points with distance g of a function of degree 3 is
 // n (f + (n^2 - 1) g^2 f''/24), and f'' follows from the cross.
-CUPYSIM_OUTLINE double solid_angle_of_tile(const Launch& launch, const Cross& cross, double half, double n,
-                                            Int layer) {
+CUPYSIM_OUTLINE double solid_angle_of_tile(const Launch& launch, const Cross& cross, double half, double n, Int layer) {
     const double close = plane_distance(launch, layer), gap = TILE_EDGE / n;
     const bool point = launch.point_pixel != 0;
     double omega[5];
@@ -130,7 +129,7 @@ constexpr int MOST_SUB_PIXELS = 16;
 
 // The pixels of a tile. Directions and factors are computed only if they are needed.
 class TilePixels {
-   public:
+  public:
     PixelBlock pixels;  // after `begin`
     PixelBlock aimed[MOST_SUB_PIXELS];  // at the sub-pixels of the last `aim`
     int n_aimed;
@@ -223,7 +222,7 @@ class TilePixels {
         return n_rays * solid_angle_of_tile(launch, cross(half, 0, -half_extent(launch, 1)), half, TILE_EDGE, 0);
     }
 
-   private:
+  private:
     const Launch& launch;
     const Tile tile;
     bool is_begun;
