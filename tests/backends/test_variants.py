@@ -6,13 +6,14 @@ import re
 
 import pytest
 
+from cupysim.backends.compiled.culled import lanes_of_pixels
 from cupysim.backends.compiled.differentiation import GROUP_BITS
 from cupysim.backends.compiled.engine import STATE_SIZE
 from cupysim.backends.compiled.variants import Factors, Precision, shape_number
 from cupysim.maths import lattice_factor
 from cupysim.models.crystal import Shape
 from cupysim.native import sources
-from cupysim.plan import gradient_plan
+from cupysim.plan import culling, gradient_plan
 from cupysim.plan.render_plan import Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES
 
@@ -88,3 +89,26 @@ def test_constants() -> None:
     for name in ("SPHERE_IN_CUBE", "GAUSS_WIDTH", "TOPHAT_EDGE"):
         (number,) = re.findall(rf"constexpr double {name} = (\S+);", text)
         assert float(number) == getattr(lattice_factor, name)
+
+
+def constant(name: str, variable: str) -> int:
+    (found,) = re.findall(rf"constexpr int {variable} = (\d+);", header(name))
+    return int(found)
+
+
+def test_tiles_and_groups() -> None:
+    assert constant("tiles.cuh", "TILE_EDGE") == culling.TILE_EDGE
+    assert constant("culled_block.cuh", "MOST_TESTED") == culling.LARGEST_GROUP
+    assert constant("factor_bounds.cuh", "BLOCK_EDGE") == culling.BLOCK_EDGE
+
+
+def test_lanes_of_a_tile() -> None:
+    """The lanes of 2 x 2, and of 4 x 4 pixels follow each other."""
+    lanes = lanes_of_pixels()
+    assert sorted(lanes.reshape(-1)) == list(range(64))
+    for edge in (2, 4):
+        for row in range(0, 8, edge):
+            for column in range(0, 8, edge):
+                some = sorted(lanes[row : row + edge, column : column + edge].reshape(-1))
+                assert some == list(range(some[0], some[0] + edge * edge))
+                assert some[0] % (edge * edge) == 0

@@ -152,7 +152,7 @@ def _content(content: Content) -> Iterator[tuple[str, str]]:
     if content.spots is not None:
         yield "spots", f"{len(content.spots)} predicted{_strongest(content.spots)}"
     yield "contents", "photon counts" if content.counts is not None else "expected photons"
-    for name in ("arguments", "backend", "precision", "noise_seed"):
+    for name in ("arguments", "backend", "precision", "tolerance", "noise_seed"):
         if name in content.provenance:
             yield name.replace("_", " "), str(content.provenance[name])
 
