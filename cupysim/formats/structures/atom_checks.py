@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures.atomic_model import AtomicModel
@@ -142,6 +141,9 @@ def _counted_twice(model: Any) -> list[str]:
             for key, sum_ in occupancies.items() if sum_ > FULL]  # fmt: skip
     if over:
         return [f"occupancies of {len(over)} atoms add up to more than one: {listed(over, 3)}"]
+    # imported here: the import takes longer than a small image
+    from scipy.spatial import cKDTree
+
     pairs = cKDTree(places).query_pairs(SAME_PLACE)
     same = sorted(i for i, j in pairs if weights[i] + weights[j] > FULL)
     if same:

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from cupysim.maths.arrays import cross, norm, unit
 from cupysim.optional_libraries import require
@@ -116,6 +115,9 @@ class Bonds:
     """
 
     def __init__(self, sites: Sequence[Site]) -> None:
+        # imported here: the import takes longer than a small image
+        from scipy.spatial import cKDTree
+
         self._sites = sites
         self._tree = cKDTree([site.place for site in sites])
 
