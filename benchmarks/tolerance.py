@@ -37,7 +37,7 @@ CASES = {
     "Gaussian, N 50, 512 x 512": "-gauss_xtal -N 50 -mosaic_dom 100 -detpixels 512",
     "Gaussian, N 50, 10 domains": "-gauss_xtal -N 50 -mosaic_dom 10 -detpixels 1024",
     "Gaussian, N 50, 100 wavelengths": (
-        "-gauss_xtal -N 50 -mosaic_dom 10 -dispersion 0.2 -dispsteps 100 -detpixels 512"
+        "-gauss_xtal -N 50 -mosaic_dom 10 -dispersion 0.2 -dispsteps 100 -detpixels 1024"
     ),
     "round, N 20": "-round_xtal -N 20 -mosaic_dom 100 -detpixels 512",
     "top-hat, N 20": "-tophat_spots -N 20 -mosaic_dom 100 -detpixels 512",
