@@ -56,6 +56,8 @@ class PhotonNoise:
         Seed, from 0 to 2^64 - 1.
     shot : int, optional
         Number of the shot. Shots of one seed are independent.
+    threads : int, optional
+        Number of threads; by default one on each core. It does not change the counts.
 
     Raises
     ------
@@ -72,6 +74,7 @@ class PhotonNoise:
 
     seed: int
     shot: int = 0
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("seed", "shot"):
@@ -80,7 +83,7 @@ class PhotonNoise:
                 raise CupysimError(f"photon noise: {name} {value!r} is not from 0 to 2^64 - 1")
 
     def draw(
-        self, expected: np.ndarray, first: int, n_fast: int, largest: int, threads: int = 0
+        self, expected: np.ndarray, first: int, n_fast: int, largest: int
     ) -> tuple[np.ndarray, float]:
         """Draw counted photons for rows of pixels.
 
@@ -94,8 +97,6 @@ class PhotonNoise:
             Difference of the numbers of a pixel and of the one below it.
         largest : int
             Larger counts are stored as this number.
-        threads : int, optional
-            Number of threads; 0 for one on each core.
 
         Returns
         -------
@@ -106,7 +107,7 @@ class PhotonNoise:
         """
         if host_library.problem() is None:
             return host_library.count_photons(
-                expected, (int(self.seed), int(self.shot)), first, n_fast, largest, threads
+                expected, (int(self.seed), int(self.shot)), first, n_fast, largest, self.threads
             )
         counts = np.zeros(expected.shape, dtype=np.int32)
         photons = 0.0

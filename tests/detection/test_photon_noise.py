@@ -76,8 +76,8 @@ def test_threads_and_regions_change_nothing() -> None:
     rng = np.random.default_rng(1)
     means = rng.exponential(30.0, (77, 133)).astype(np.float32)
     noise = PhotonNoise(3, 4)
-    whole, photons = noise.draw(means, 0, 133, LARGEST, threads=1)
-    again, same = noise.draw(means, 0, 133, LARGEST, threads=3)
+    whole, photons = replace(noise, threads=1).draw(means, 0, 133, LARGEST)
+    again, same = replace(noise, threads=3).draw(means, 0, 133, LARGEST)
     assert (whole == again).all()
     assert photons == same
     part, _ = noise.draw(means[5:70, 9:121], 5 * 133 + 9, 133, LARGEST)

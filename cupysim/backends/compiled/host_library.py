@@ -137,7 +137,7 @@ def count_photons(
     first: int,
     n_fast: int,
     largest: int,
-    threads: int,
+    threads: int | None,
 ) -> tuple[np.ndarray, float]:
     """Draw counted photons; see `cupysim.detection.photon_noise.PhotonNoise.draw`.
 

@@ -90,7 +90,11 @@ def estimate(campaign: CampaignDefinition, threads: int | None = None) -> Estima
                 rendered = render_shot(campaign, number, backend)
                 ready = time.perf_counter()
                 image, shot = rendered.image, rendered.shot
-                pixels = count_photons(campaign, shot, image) if campaign.counts else image.array
+                pixels = (
+                    count_photons(campaign, shot, image, threads)
+                    if campaign.counts
+                    else image.array
+                )
                 noisy = time.perf_counter()
                 series.put(place, pixels, image.array)
                 file.check()

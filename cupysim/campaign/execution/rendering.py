@@ -175,7 +175,9 @@ def render_shot(campaign: CampaignDefinition, number: int, render: RenderFunctio
     return rendered
 
 
-def count_photons(campaign: CampaignDefinition, shot: Shot, image: Image) -> np.ndarray:
+def count_photons(
+    campaign: CampaignDefinition, shot: Shot, image: Image, threads: int | None
+) -> np.ndarray:
     """Draw the counted photons of a shot.
 
     Parameters
@@ -186,6 +188,8 @@ def count_photons(campaign: CampaignDefinition, shot: Shot, image: Image) -> np.
         Shot, for its number and its seed.
     image : Image
         Expected photons.
+    threads : int or None
+        Number of threads; None for one on each core.
 
     Returns
     -------
@@ -203,6 +207,6 @@ def count_photons(campaign: CampaignDefinition, shot: Shot, image: Image) -> np.
     if campaign.noise == "nanobragg":
         return image.counts(shot.noise_seed)
     if campaign.noise == "fast":
-        return image.counts(PhotonNoise(campaign.seed, shot.number))
+        return image.counts(PhotonNoise(campaign.seed, shot.number, threads))
     counted = photon_generator(campaign.seed, shot.number).poisson(np.clip(expected, 0.0, MOST))
     return np.minimum(counted, LARGEST_PIXEL_VALUE).astype(np.int32)

@@ -131,7 +131,7 @@ def _difference(folder: Folder, number: int, failed: bool, backend: object) -> s
     image = rendered.image
     again = image.array
     if campaign.counts:
-        counts = count_photons(campaign, rendered.shot, image)
+        counts = count_photons(campaign, rendered.shot, image, None)
         again = np.where(campaign.experiment.rendered_pixels, counts, GAP)
     different = int(np.count_nonzero(there != again))
     return f"{different} pixels differ" if different else ""

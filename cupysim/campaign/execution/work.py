@@ -293,7 +293,9 @@ class CampaignWorker:
             series.put(place, np.full(size, GAP if campaign.counts else np.nan))
             return None
         shot, image = rendered.shot, rendered.image
-        pixels = count_photons(campaign, shot, image) if campaign.counts else image.array
+        pixels = (
+            count_photons(campaign, shot, image, self.threads) if campaign.counts else image.array
+        )
         noisy = time.perf_counter()
         series.put(place, pixels, image.array)
         self.times.noise += noisy - began
