@@ -254,7 +254,7 @@ def test_reading_needs_no_backend(command: Command, monkeypatch: pytest.MonkeyPa
     def none(*arguments: object) -> None:
         raise AssertionError("nothing is to be rendered")
 
-    monkeypatch.setattr("cupysim.campaign.execution.verify.Renderer", none)
+    monkeypatch.setattr("cupysim.campaign.execution.verify.open_renderer", none)
     status, told = command("verify out --samples 0")
     assert status == 0
     assert "7 images can be read" in told
