@@ -10,7 +10,9 @@ import pytest
 
 from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.campaign.definition.document import Document
+from cupysim.campaign.execution.rendering import open_renderer, render_shot
 from cupysim.errors import FileFormatError
+from cupysim.models.tolerance import Tolerance
 from tests.campaign.campaigns import BASE, campaign_of, text
 
 
@@ -22,6 +24,27 @@ def test_all_that_is_said(tmp_path: Path) -> None:
     assert {each.name for each in campaign.variations} == {"edges", "fluence"}
     assert campaign.orientations.kind == "uniform"
     assert campaign.experiment.detector.n_fast == 24
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("0.1", Tolerance(0.1)), ("'1e-6peak'", Tolerance(1e-6, True)), (None, None)],
+)
+def test_tolerance(tmp_path: Path, given: str | None, expected: Tolerance | None) -> None:
+    line = "" if given is None else f"tolerance = {given}\n"
+    content = text().replace("[campaign]\n", f"[campaign]\n{line}")
+    campaign = campaign_of(tmp_path, content)
+    assert campaign.tolerance == expected
+    render = open_renderer(campaign, 1)
+    exact = open_renderer(campaign_of(tmp_path), 1)
+    found, reference = (render_shot(campaign, 2, each).image for each in (render, exact))
+    lost = reference.array.astype(float) - found.array
+    if expected is None:
+        assert (lost == 0.0).all()
+    else:
+        culled = found.rendered.culled
+        assert culled is not None
+        assert lost.max() <= culled.tolerances[0] + 1e-6 * reference.array.max()
 
 
 def test_sections_of_models(tmp_path: Path) -> None:
@@ -46,6 +69,9 @@ def test_sections_of_models(tmp_path: Path) -> None:
         ("[campaign]\nshots = 1\nshots = 2\n", 3, "Cannot overwrite"),
         ("[campaign]\nseed = 1\n", 1, "campaign.shots: is missing"),
         ("[campaign]\nseed = 1\nshot = 10\n", 3, "campaign.shot: unknown; did you mean shots?"),
+        ("[campaign]\nshots = 1\ntolerance = -1\n", 3, "campaign.tolerance: -1.0 is not possible"),
+        ("[campaign]\nshots = 1\ntolerance = 'x'\n", 3, "campaign.tolerance: expected photons"),
+        ("[campaign]\nshots = 1\ntolerance = true\n", 3, "campaign.tolerance: expected a number"),
         ("[campaign]\nshots = 1.5\n", 2, "campaign.shots: expected an integer from 1"),
         (text(shots=0), 2, "expected an integer from 1"),
         (text() + "[weather]\n", 13, "weather: unknown table; there are campaign, base"),
@@ -75,7 +101,7 @@ def test_sections_of_models(tmp_path: Path) -> None:
         (text(base="-cell 50"), 5, "no structure factors"),
         (text(output="images_per_file = 0"), 11, "expected an integer from 1"),
         (text(output="counts = 1"), 11, "expected true or false"),
-        (text(output="noise = 'loud'"), 11, "expected numpy or nanobragg"),
+        (text(output="noise = 'loud'"), 11, "expected fast or numpy or nanobragg"),
         (text(more="[beam]\ndispersion = 'blue'"), 13, "-dispersion"),
         (text(more="[beam]\nhdiv = [[1]]"), 13, "expected a text, numbers or true"),
         (text(more="[beam]\nlambda = 2"), 13, "is also among the base's arguments"),
