@@ -117,8 +117,11 @@ def stand_of(
         for each in (group.get(name + end) for end in ("", "_start", "_increment", AVERAGE))
     )
     step = average if increment is None else increment
+    if axis is None and step is None:
+        # the end, or the rotation of all images, gives the width
+        axis, begin = begin, None
     if axis is not None and (axis.size > 1 or begin is None or step is None):
-        width, remark = width_of(nxmx, path, axis, number, ())
+        width, remark = width_of(nxmx, path, axis, number, (), n_images)
         start = start_of(nxmx, path, axis, width, number, n_images)
         doubts = [remark]
         if max(abs(start), abs(width)) > STILL:

@@ -75,7 +75,7 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
         return begin, turn, along_x, (*of_kinds, *more)
     groups = _groups(placed)
     values = {axis: _of_images(entry, axis, n_images) for axis in rotations}
-    told = [width_of(nxmx, path, values[axis], number, groups) for axis in rotations]
+    told = [width_of(nxmx, path, values[axis], number, groups, n_images) for axis in rotations]
     widths = [width for width, _ in told]
     stands = [
         of_image(path, degrees_of(nxmx, values[axis], axis.handle), number, axis.path)
