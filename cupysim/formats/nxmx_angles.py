@@ -9,7 +9,7 @@ import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.nxmx_chain import of_image
-from cupysim.formats.nxmx_units import has_unit, in_unit, unit_of
+from cupysim.formats.nxmx_units import has_angle_unit, has_unit, in_unit, unit_of
 
 STILL = 1e-9
 """Width (degrees) below which an axis does not turn."""
@@ -43,7 +43,10 @@ def unit_told(angles: Any) -> str:
         Angles of an axis.
     """
     name = angles.name.rsplit("/", 1)[-1]
-    return "" if has_unit(angles) else f"its {name} has no unit; degrees are assumed"
+    if has_angle_unit(angles):
+        return ""
+    told = f"the unit {unit_of(angles)!a:.40}, no angle" if has_unit(angles) else "no unit"
+    return f"its {name} has {told}; degrees are assumed"
 
 
 def degrees_of(nxmx: Any, data: Any, axis: Any) -> np.ndarray:
@@ -59,8 +62,8 @@ def degrees_of(nxmx: Any, data: Any, axis: Any) -> np.ndarray:
         Angles of the axis.
     """
     values = np.ravel(np.asarray(data[()], dtype=np.float64))
-    with_unit = data if has_unit(data) else axis
-    if not has_unit(with_unit):
+    with_unit = data if has_angle_unit(data) else axis
+    if not has_angle_unit(with_unit):
         return values
     degrees = in_unit(nxmx, with_unit, values, "degree")
     if degrees is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -60,8 +60,17 @@ def class_of(group: Any) -> str:
 
 
 def groups_of(group: Any, kind: str) -> list[Any]:
-    """Groups of a class in a group."""
-    return [item for _, item in members(group) if is_group(item) and class_of(item) == kind]
+    """Groups of a class in a group. A group with several names counts once."""
+    return distinct(item for _, item in members(group) if is_group(item) and class_of(item) == kind)
+
+
+def distinct(items: Iterable[Any]) -> list[Any]:
+    """Items of a file without those that are links to another one."""
+    found: list[Any] = []
+    for item in items:
+        if item not in found:
+            found.append(item)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +139,7 @@ def entry_of(path: object, file: Any, wanted: str | None) -> tuple[Component, tu
     FileFormatError
         If there is no entry of the definition NXmx.
     """
-    found = [each for _, each in members(file) if is_group(each) and _is_entry(each)]
+    found = distinct(each for _, each in members(file) if is_group(each) and _is_entry(each))
     definitions = {each.name: _definition(each) for each in found}
     # files of early firmware do not say which definition they follow
     entries = [each for each in found if definitions[each.name].lower() == "nxmx"] or [
