@@ -146,7 +146,8 @@ def width_of(
     for group, label in beside:
         for suffix in WIDTHS:
             stored = group.get(label + suffix)
-            if stored is not None and stored.size > 0:
+            # null data sets have no size
+            if stored is not None and stored.size:
                 width = of_image(path, degrees_of(nxmx, stored, axis), number, stored.name)
                 return _checked_width(label + suffix, width, angles, number, end)
     if end is not None:
@@ -171,8 +172,7 @@ def _of_one_angle(
             (each for group, label in beside if (each := group.get(label + suffix)) is not None),
             None,
         )
-        if getattr(stored, "size", 0) > 0:
-            assert stored is not None
+        if stored is not None and stored.size:
             known[suffix] = stored, degrees_of(nxmx, stored, axis)
     first = of_image(path, degrees_of(nxmx, axis, axis), number, axis.name)
     widths = {}

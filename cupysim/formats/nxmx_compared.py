@@ -39,7 +39,7 @@ def no_number(path: object, stored: Any, number: int) -> str:
         of_image(path, np.asarray(stored[()], dtype=np.float64), number, stored.name)
     except (FileFormatError, ValueError, TypeError, IndexError):
         values = np.ravel(np.asarray(stored[()]))
-        told = ", ".join(text_of(each) for each in values[:3]) or "nothing"
+        told = ", ".join(text_of(each) for each in values[:3]) or "without a value"
         held = f"has {len(values)} values, none for image {number}," if len(values) > 1 else ""
         return f"its {_name_of(stored)} {held or f'is {told[:40]}'} and is not compared"
     return ""

@@ -26,7 +26,7 @@ from cupysim.formats.nxmx_compared import no_number
 from cupysim.formats.nxmx_elsewhere import arms_told
 from cupysim.formats.nxmx_panel import panel_of
 from cupysim.formats.nxmx_scan import count_angles, read_scan
-from cupysim.formats.nxmx_tree import broken_at, entry_of
+from cupysim.formats.nxmx_tree import broken_at, entry_of, is_null
 from cupysim.formats.nxmx_units import in_unit, unit_of
 from cupysim.formats.pixels import THINNEST_SENSOR, measured
 from cupysim.formats.rotation import forward, is_backward
@@ -183,9 +183,12 @@ def _good(path: object, detector: Any, file: Any, size: tuple[int, int], number:
     """Pixels that the mask does not exclude; without a mask, those that were measured."""
     handle = detector.handle
     numbered = sorted(each for each in handle if re.fullmatch(r"pixel_mask_\d+", each))
-    name = next(
-        (each for each in (*MASKS, *numbered) if handle.get(each, getlink=True) is not None), None
-    )
+    held = (
+        each for each in (*MASKS, *numbered)
+        if handle.get(each, getlink=True) is not None
+        and not (each in handle and is_null(handle[each]))
+    )  # fmt: skip
+    name = next(held, None)
     if name is None:
         if count_images(file) == 0:
             return np.ones(size, dtype=bool)

@@ -114,7 +114,7 @@ def stand_of(
         If the file has angles of the axis, but none for this image.
     """
     axis, begin, increment, average = (
-        each if getattr(each, "size", 0) > 0 else None
+        each if getattr(each, "size", 0) else None
         for each in (group.get(name + end) for end in ("", "_start", "_increment", AVERAGE))
     )
     step = average if increment is None else increment

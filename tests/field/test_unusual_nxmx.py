@@ -154,7 +154,7 @@ def test_transformations_beyond_the_end_of_a_chain(tmp_path: Path) -> None:
 UNUSABLE = {
     "nan": (np.nan, "is nan"),
     "a text": (np.bytes_("unknown"), "is unknown"),
-    "nothing": (np.zeros(0), "is nothing"),
+    "nothing": (np.zeros(0), "is without a value"),
     "too few": ([1.0, 1.0], "has 2 values, none for image 2,"),
     "null": (h5py.Empty("f8"), "is empty"),
 }
@@ -211,8 +211,41 @@ def test_second_names_of_groups(place: str, name: str, hard: bool, tmp_path: Pat
 @pytest.mark.parametrize("angle", [20.0, 0.0])
 def test_arms_that_are_not_read(place: str, angle: float, tmp_path: Path) -> None:
     def change(file: Any) -> None:
+        file["entry/instrument"].require_group("detector_arm").attrs["NX_class"] = "NXpositioner"
         file[place] = angle
         file[place].attrs["units"] = "deg"
 
     told = read(tmp_path / "a.h5", change)[1]
     assert told == (f"/{place} has an angle of 20 degrees; it is not used" if angle else "")
+
+
+# null data sets
+
+
+@pytest.mark.parametrize(
+    "place",
+    [f"{SAMPLE}/transformations/omega_increment", f"{SAMPLE}/transformations/omega_end",
+     "entry/instrument/beam/total_flux", "entry/instrument/beam/incident_polarisation_stokes",
+     "entry/instrument/beam/incident_beam_size", "entry/instrument/beam/incident_energy",
+     f"{DETECTOR}/pixel_mask"],
+)  # fmt: skip
+def test_null_data_sets_are_missing(place: str, tmp_path: Path) -> None:
+    def change(file: Any) -> None:
+        if place in file:
+            del file[place]
+        file[place] = h5py.Empty("f8")
+
+    geometry, told = read(tmp_path / "a.h5", change)
+    assert turned(geometry) == pytest.approx([10.0, 0.5])
+    assert (geometry.wavelength, told) == (pytest.approx(0.98e-10), "")
+
+
+def test_a_null_wavelength_is_missing(tmp_path: Path) -> None:
+    def change(file: Any) -> None:
+        del file["entry/instrument/beam/incident_wavelength"]
+        file["entry/instrument/beam/incident_wavelength"] = h5py.Empty("f8")
+
+    geometry = read(tmp_path / "a.h5", change)[0]
+    assert (geometry.wavelength, geometry.no_wavelength) == (
+        None, "the file has no incident_wavelength",
+    )  # fmt: skip
