@@ -19,15 +19,18 @@ DEEPEST = 3
 
 NO_SAMPLE = (
     "NXdetector", "NXdetector_group", "NXbeam", "NXsource", "NXattenuator", "NXmonochromator",
-    "NXsensor", "NXlog", "NXmonitor",
+    "NXsensor", "NXlog", "NXmonitor", "NXmirror", "NXcrystal", "NXslit", "NXaperture",
+    "NXcollimator", "NXinsertion_device",
 )  # fmt: skip
 """Classes of groups whose angles do not turn the sample."""
 
 ARM_NAMES = ("two_theta", "polar_angle", "azimuthal_angle")
 """Angles of a detector or its arm, in lower case."""
 
-NO_ANGLES = ("time", "date", "count", "flux", "energy", "wavelength", "temperature", "current")
-"""Parts of names, in lower case, of data sets that change from image to image but are no angles."""
+NO_ANGLES = (
+    "time", "date", "count", "flux", "energy", "wavelength", "temperature", "current", "unit_cell",
+)  # fmt: skip
+"""Parts of names, in lower case, of data sets that are no angles of a goniometer."""
 
 SAME_TILT = 0.1
 """Difference of angles (degrees) up to which an arm agrees with the detector's direction."""

@@ -249,3 +249,17 @@ def test_a_null_wavelength_is_missing(tmp_path: Path) -> None:
     assert (geometry.wavelength, geometry.no_wavelength) == (
         None, "the file has no incident_wavelength",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [("sample/unit_cell_alphabetagamma", [90.0, 90.0, 90.0]),
+     ("sample/temperature", [100.0, 101.0, 102.0]), ("data/x", [1.0, 1.0, 1.0]),
+     ("sample/transformations/omega_range_total", 0.3)],
+)  # fmt: skip
+def test_what_is_no_angle_needs_no_word(place: str, value: Any, tmp_path: Path) -> None:
+    def change(file: Any) -> None:
+        file["entry"][place] = value
+        file["entry"][place].attrs["units"] = "deg" if "cell" in place else ""
+
+    assert read(tmp_path / "a.h5", change, omega=[0.0, 0.0, 0.0])[1] == ""
