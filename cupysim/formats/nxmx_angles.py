@@ -154,7 +154,20 @@ def width_of(
         return _checked_width(f"{name}_end", end, angles, number, None)
     if len(angles) < 2:
         return 0.0, ""
-    return _to_the_next(np.array([_not_round(step) for step in np.diff(angles)]), number, name)
+    steps = np.array([_not_round(step) for step in np.diff(angles)])
+    width, remark = _to_the_next(steps, number, name)
+    total = next(
+        (each for group, label in beside if (each := group.get(label + TOTAL)) is not None),
+        None,
+    )
+    if total is not None and total.size and not np.abs(steps).max() > STILL:
+        turned = float(degrees_of(nxmx, total, axis)[0])
+        if abs(turned) > STILL:
+            remark = (
+                f"its {name} is the same at all images and counts, but its {name}{TOTAL} is "
+                f"{turned:g} degrees"
+            )
+    return width, remark
 
 
 def _of_one_angle(

@@ -254,8 +254,7 @@ def test_a_null_wavelength_is_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "value"),
     [("sample/unit_cell_alphabetagamma", [90.0, 90.0, 90.0]),
-     ("sample/temperature", [100.0, 101.0, 102.0]), ("data/x", [1.0, 1.0, 1.0]),
-     ("sample/transformations/omega_range_total", 0.3)],
+     ("sample/temperature", [100.0, 101.0, 102.0]), ("data/x", [1.0, 1.0, 1.0])],
 )  # fmt: skip
 def test_what_is_no_angle_needs_no_word(place: str, value: Any, tmp_path: Path) -> None:
     def change(file: Any) -> None:
@@ -263,3 +262,13 @@ def test_what_is_no_angle_needs_no_word(place: str, value: Any, tmp_path: Path) 
         file["entry"][place].attrs["units"] = "deg" if "cell" in place else ""
 
     assert read(tmp_path / "a.h5", change, omega=[0.0, 0.0, 0.0])[1] == ""
+
+
+@pytest.mark.parametrize(
+    ("total", "message"), [(0.3, "omega_range_total is 0.3 degrees"), (0.0, "")]
+)
+def test_totals_of_angles_that_do_not_change(total: float, message: str, tmp_path: Path) -> None:
+    beside = {"omega_range_total": total}
+    told = read(tmp_path / "a.h5", lambda file: None, omega=[0.0] * 3, beside_omega=beside)[1]
+    assert message in told
+    assert bool(told) == bool(message)
