@@ -55,7 +55,9 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, ImageGeometry]:
     text, section = _single(path)
     undefined = None
     if is_full(text):
-        geometry, undefined = imgcif.read(path, text, section.n_fast, section.n_slow)
+        geometry, undefined = imgcif.read(
+            path, text, section.n_fast, section.n_slow, section.identifier
+        )
         doubts = of_header(path, text, geometry)
     else:
         geometry = cbf_header.geometry(path, text, section.n_fast, section.n_slow)

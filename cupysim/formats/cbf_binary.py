@@ -71,6 +71,8 @@ class BinarySection:
         Checksum; empty if there is none.
     packed : bytes
         Packed pixels.
+    identifier : str
+        Number of the section in the file (X-Binary-ID); empty if there is none.
     """
 
     n_fast: int
@@ -81,6 +83,7 @@ class BinarySection:
     big_endian: bool
     digest: str
     packed: bytes
+    identifier: str = ""
 
 
 BY_EDITORS = (MARKER[:3] + b"\xc3\x95", MARKER[:3] + b"\xef\xbf\xbd", MARKER[:3] + b"?")
@@ -298,6 +301,7 @@ def _section(path: object, head: bytes, data: bytes, start: int) -> BinarySectio
         big_endian=field("X-Binary-Element-Byte-Order").upper() == "BIG_ENDIAN",
         digest=field("Content-MD5"),
         packed=data[start : start + size],
+        identifier=field("X-Binary-ID"),
     )
 
 

@@ -220,6 +220,11 @@ def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | Non
             header.remarks.append(
                 f"Start_angle is {start:g}, but {turning} is {stands[turning]:g}: the former counts"
             )
+    if start is None and width:
+        header.remarks.append(
+            f"its header has an Angle_increment of {width:g} degrees, but no Start_angle; 0 is "
+            "assumed"
+        )
     settings = {name: a for name, a in stands.items() if a is not None and name != turning}
     remark = settings_remark(settings)
     if remark:
@@ -242,6 +247,8 @@ def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | Non
             f"Oscillation_axis {text} in its header gives no direction; the axis is assumed to be "
             "horizontal (1 0 0)"
         )
+    if vector is None and NUMBER.search(text):
+        remarks.append(f"the numbers in Oscillation_axis {text} in its header are not used")
     if vector is None and re.match(r"\s*-\s*[A-Z]", text.upper()):
         spindle = -spindle
     if any(word.startswith(("CCW", "ACW", "COUNTER", "ANTI")) for word in words):

@@ -121,6 +121,8 @@ def _geometry(path: object, content: Any, experiment: Any, number: int) -> Image
         )
     panel = _placed(panels[0], _groups_above(detector.get("hierarchy")))
     sizes = pair(path, panels[0], "pixel_size")
+    if not all(float(size) > 0.0 for size in sizes):
+        raise FileFormatError(path, f"pixel_size is {list(sizes)}, not above zero")
     if abs(sizes[0] - sizes[1]) > 1e-9:
         raise FileFormatError(
             path, f"pixels of {sizes[0]} x {sizes[1]} mm; square ones are expected"

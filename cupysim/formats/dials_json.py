@@ -56,6 +56,11 @@ def parsed(path: object, text: bytes) -> tuple[Any, tuple[str, ...]]:
     try:
         return json.loads(text, object_pairs_hook=joined), tuple(remarks)
     except json.JSONDecodeError as error:
+        if not is_list:
+            begin = error.doc.strip().partition("\n")[0]
+            raise FileFormatError(
+                path, f"{NO_LIST}, and not JSON: it begins {begin!a:.40}"
+            ) from error
         if not error.doc.rstrip(" \t\r\n\0").endswith(("}", "]")):
             raise FileFormatError(path, f"{NO_LIST}: the file is cut off", error.lineno) from error
         reason = f"not JSON: {error.msg} at column {error.colno}"

@@ -33,7 +33,7 @@ NOWHERE = np.zeros(3)
 
 
 def read(
-    path: object, text: str, n_fast: int, n_slow: int
+    path: object, text: str, n_fast: int, n_slow: int, identifier: str = ""
 ) -> tuple[ImageGeometry, float | None]:  # fmt: skip
     """Read the geometry from the tables of a full imgCIF file.
 
@@ -45,6 +45,8 @@ def read(
         Text of the file.
     n_fast, n_slow : int
         Number of pixels along the fast and slow axis.
+    identifier : str, optional
+        Number of the binary section in its own header; empty if it has none.
 
     Returns
     -------
@@ -68,7 +70,7 @@ def read(
     """
     tables = ImgcifTables(path, text)
     _check_one_panel(tables)
-    frame = _frame(tables)
+    frame = _frame(tables, identifier)
     axes = ImgcifAxes(tables, frame)
     panel, pixel_size, surface = _panel(tables, axes, (n_fast, n_slow))
     goniometer = _goniometer(tables, axes)
@@ -104,10 +106,15 @@ def read(
     return geometry, None if undefined is None else tables.number(undefined, "undefined_value")
 
 
-def _frame(tables: ImgcifTables) -> str | None:
-    """Identifier of the frame of the image, from the identifier of its binary section."""
+def _frame(tables: ImgcifTables, identifier: str) -> str | None:
+    """Identifier of the frame of the image, from the identifier of its binary section.
+
+    If the tables do not give it, that of the section's own header counts.
+    """
     frames = [row for row in tables.rows("diffrn_data_frame") if "id" in row]
     binaries = {row["binary_id"] for row in tables.rows("array_data") if "binary_id" in row}
+    if not binaries and identifier:
+        binaries = {identifier}
     if len(binaries) == 1:
         of_image = [row for row in frames if row.get("binary_id") in binaries]
         if len({row["id"] for row in of_image}) > 1:

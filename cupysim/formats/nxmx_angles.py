@@ -9,7 +9,7 @@ import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.nxmx_chain import of_image
-from cupysim.formats.nxmx_units import has_unit, in_unit, unit_of
+from cupysim.formats.nxmx_units import has_angle_unit, has_unit, in_unit, unit_of
 
 STILL = 1e-9
 """Width (degrees) below which an axis does not turn."""
@@ -27,6 +27,12 @@ A difference of angles such as 270 degrees is a width."""
 AVERAGE = "_range_average"
 """End of the name of the mean width of an image in Eiger masters."""
 
+TOTAL = "_range_total"
+"""End of the name of the rotation during all images in Eiger masters."""
+
+WIDTHS = ("_increment_set", "_increment", "_step", AVERAGE)
+"""Ends of the names of the width of an image."""
+
 
 def unit_told(angles: Any) -> str:
     """Warning about angles without a unit; empty if they have one.
@@ -37,7 +43,10 @@ def unit_told(angles: Any) -> str:
         Angles of an axis.
     """
     name = angles.name.rsplit("/", 1)[-1]
-    return "" if has_unit(angles) else f"its {name} has no unit; degrees are assumed"
+    if has_angle_unit(angles):
+        return ""
+    told = f"the unit {unit_of(angles)!a:.40}, no angle" if has_unit(angles) else "no unit"
+    return f"its {name} has {told}; degrees are assumed"
 
 
 def degrees_of(nxmx: Any, data: Any, axis: Any) -> np.ndarray:
@@ -53,8 +62,8 @@ def degrees_of(nxmx: Any, data: Any, axis: Any) -> np.ndarray:
         Angles of the axis.
     """
     values = np.ravel(np.asarray(data[()], dtype=np.float64))
-    with_unit = data if has_unit(data) else axis
-    if not has_unit(with_unit):
+    with_unit = data if has_angle_unit(data) else axis
+    if not has_angle_unit(with_unit):
         return values
     degrees = in_unit(nxmx, with_unit, values, "degree")
     if degrees is None:
@@ -65,7 +74,7 @@ def degrees_of(nxmx: Any, data: Any, axis: Any) -> np.ndarray:
 
 
 def start_of(nxmx: Any, path: object, axis: Any, width: float, number: int, n_images: int) -> float:
-    """First angle of an image (degrees).
+    """First angle of an image (degrees). After a single angle, images of one width follow.
 
     Parameters
     ----------
@@ -88,18 +97,18 @@ def start_of(nxmx: Any, path: object, axis: Any, width: float, number: int, n_im
         If the axis turns and has no angle for this image.
     """
     angles = degrees_of(nxmx, axis, axis)
-    if len(angles) == 1 and number > 0 and n_images > 1 and abs(width) > STILL:
-        raise FileFormatError(path, f"{axis.name} has one value, none for image {number}")
-    return of_image(path, angles, number, axis.name)
+    first = of_image(path, angles, number, axis.name)
+    return first + number * width if len(angles) == 1 and n_images > 1 else first
 
 
 def width_of(
-    nxmx: Any, path: object, axis: Any, number: int, groups: Sequence[Any]
+    nxmx: Any, path: object, axis: Any, number: int, groups: Sequence[Any], n_images: int
 ) -> tuple[float, str]:
     """Width of an image (degrees), and a warning; empty if there is none.
 
     Data sets next to an axis give the width: increments, otherwise ends. They may be next to a link
-    to the axis. Without them, the images of a sweep are assumed to adjoin each other.
+    to the axis. Without them, the images of a sweep are assumed to adjoin each other. A single
+    angle of several images is that of the first one, and a single end that of the last one.
 
     Parameters
     ----------
@@ -113,9 +122,11 @@ def width_of(
         Number of the image, counted from 0.
     groups : sequence of h5py.Group
         Groups with links to the axis.
+    n_images : int
+        Number of images in the file.
     """
     angles = degrees_of(nxmx, axis, axis)
-    name = axis.name.rsplit("/", 1)[-1]
+    name = axis.name.rsplit("/", 1)[-1].removesuffix("_start")
     linked = [
         (group, each)
         for group in groups
@@ -123,6 +134,8 @@ def width_of(
         if hasattr(group.get(each), "shape") and group[each] == axis
     ]
     beside = [(axis.parent, name), *linked]
+    if len(angles) == 1 and n_images > 1:
+        return _of_one_angle(nxmx, path, axis, number, beside, n_images)
     end = None
     for group, label in beside:
         ends = group.get(f"{label}_end")
@@ -131,16 +144,80 @@ def width_of(
             last = of_image(path, degrees_of(nxmx, ends, axis), number, ends.name)
             end = _not_round(last - of_image(path, angles, number, axis.name))
     for group, label in beside:
-        for suffix in ("_increment_set", "_increment", AVERAGE):
+        for suffix in WIDTHS:
             stored = group.get(label + suffix)
-            if stored is not None and stored.size > 0:
+            # null data sets have no size
+            if stored is not None and stored.size:
                 width = of_image(path, degrees_of(nxmx, stored, axis), number, stored.name)
                 return _checked_width(label + suffix, width, angles, number, end)
     if end is not None:
         return _checked_width(f"{name}_end", end, angles, number, None)
     if len(angles) < 2:
         return 0.0, ""
-    return _to_the_next(np.array([_not_round(step) for step in np.diff(angles)]), number, name)
+    steps = np.array([_not_round(step) for step in np.diff(angles)])
+    width, remark = _to_the_next(steps, number, name)
+    total = next(
+        (each for group, label in beside if (each := group.get(label + TOTAL)) is not None),
+        None,
+    )
+    if total is not None and total.size and not np.abs(steps).max() > STILL:
+        turned = float(degrees_of(nxmx, total, axis)[0])
+        if abs(turned) > STILL:
+            remark = (
+                f"its {name} is the same at all images and counts, but its {name}{TOTAL} is "
+                f"{turned:g} degrees"
+            )
+    return width, remark
+
+
+def _of_one_angle(
+    nxmx: Any,
+    path: object,
+    axis: Any,
+    number: int,
+    beside: Sequence[tuple[Any, str]],
+    n_images: int,
+) -> tuple[float, str]:
+    """Width of an image of a scan of which the file has the first angle only, and a warning."""
+    known = {}
+    for suffix in (*WIDTHS, "_end", TOTAL):
+        stored = next(
+            (each for group, label in beside if (each := group.get(label + suffix)) is not None),
+            None,
+        )
+        if stored is not None and stored.size:
+            known[suffix] = stored, degrees_of(nxmx, stored, axis)
+    first = of_image(path, degrees_of(nxmx, axis, axis), number, axis.name)
+    widths = {}
+    for suffix, (stored, values) in known.items():
+        # one value of the whole scan, or one for each image
+        last = len(values) - 1 if suffix == "_end" else number
+        value = of_image(path, values, last, stored.name)
+        whole = {"_end": value - first, TOTAL: value}
+        widths[stored] = whole[suffix] / n_images if suffix in whole else value
+    if not widths:
+        return 0.0, ""
+    counts, width = next(iter(widths.items()))
+    if max(map(abs, widths.values())) <= STILL:
+        return width, ""
+    told = (
+        f"its {_last_part(axis)} has one value for {n_images} images; by "
+        f"{_last_part(counts)}, each image is assumed to be {width:g} degrees wide, and to follow "
+        "the one before it"
+    )
+    others = [
+        f"{_last_part(stored)} {other:g}"
+        for stored, other in widths.items()
+        # the end may be that of the first image
+        if not _are_like(other, width) and not _are_like(other * n_images, width)
+    ]
+    if others:
+        told += f"; the widths of other data sets differ: {', '.join(others)}"
+    return width, told
+
+
+def _last_part(stored: Any) -> str:
+    return str(stored.name).rsplit("/", 1)[-1]
 
 
 def _checked_width(

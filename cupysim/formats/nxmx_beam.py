@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cupysim.formats.geometry import Spectrum, is_x_ray
-from cupysim.formats.nxmx_tree import broken_at, groups_of, is_group, members
+from cupysim.formats.nxmx_tree import Present, broken_at, distinct, groups_of, is_group, members
 from cupysim.formats.nxmx_units import attribute, in_unit, text_of, unit_of
 from cupysim.formats.nxmx_wavelength import other_wavelengths, read_wavelength
 
@@ -97,7 +97,8 @@ def read_beam(nxmx: Any, entry: Any, number: int, n_images: int) -> FileBeam:
         Beam of the image.
     """
     holders = [each.handle for each in (*entry.instruments, *entry.samples)]
-    beams = [group for holder in holders for group in groups_of(holder, "NXbeam")]
+    found = distinct(group for holder in holders for group in groups_of(holder, "NXbeam"))
+    beams = [Present(each) for each in found]
     wavelength, spectrum, reason = None, None, "the file has no NXbeam group"
     reason += next(filter(None, (broken_at(each, ("beam",)) for each in holders)), "")
     remarks: list[str] = _probes([entry.handle, *holders])

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
+from cupysim.errors import FileFormatError
 from cupysim.formats.nxmx_chain import of_image
-from cupysim.formats.nxmx_units import in_unit, not_compared
+from cupysim.formats.nxmx_units import in_unit, not_compared, text_of
 from cupysim.formats.nxmx_unplaced import DISTANCES, NOTICEABLE_DISTANCE, Panel, centre_of
 from cupysim.maths.arrays import cross, dot, norm, unit
 
@@ -15,6 +18,35 @@ EDGE_ON = 1e-6
 
 SAME_SIZE = 1e-3
 """Relative difference of pixel sizes that is worth a warning."""
+
+
+def no_number(path: object, stored: Any, number: int) -> str:
+    """Warning about a data set without a usable number for an image; empty if it has one.
+
+    Parameters
+    ----------
+    path : path_like
+        File name.
+    stored : h5py.Dataset
+        Data set that is only compared.
+    number : int
+        Number of the image, counted from 0.
+    """
+    if getattr(stored, "shape", None) is None:
+        # a null data set counts as missing
+        return f"its {_name_of(stored)} is empty and is not compared"
+    try:
+        of_image(path, np.asarray(stored[()], dtype=np.float64), number, stored.name)
+    except (FileFormatError, ValueError, TypeError, IndexError):
+        values = np.ravel(np.asarray(stored[()]))
+        told = ", ".join(text_of(each) for each in values[:3]) or "without a value"
+        held = f"has {len(values)} values, none for image {number}," if len(values) > 1 else ""
+        return f"its {_name_of(stored)} {held or f'is {told[:40]}'} and is not compared"
+    return ""
+
+
+def _name_of(stored: Any) -> str:
+    return str(stored.name).rsplit("/", 1)[-1]
 
 
 def other_distance(
@@ -41,6 +73,10 @@ def other_distance(
     if abs(along) < EDGE_ON or not hasattr(stored, "shape"):
         return
     distance = abs(float(dot(panel.origin, normal)) / along)
+    unusable = no_number(path, stored, number)
+    if unusable:
+        yield unusable
+        return
     lengths = in_unit(nxmx, stored, stored[()], "meter")
     if lengths is None:
         yield not_compared(stored)
@@ -69,8 +105,11 @@ def other_sizes(nxmx: Any, panel: Panel, detector: Any) -> Iterator[str]:
         stored, used = detector.get(name), float(norm(edge))
         if getattr(stored, "size", 0) != 1:
             continue
-        metres = in_unit(nxmx, stored, stored[()], "meter")
-        if metres is None:
+        unusable = no_number(None, stored, 0)
+        metres = None if unusable else in_unit(nxmx, stored, stored[()], "meter")
+        if unusable:
+            yield unusable
+        elif metres is None:
             yield not_compared(stored)
         elif abs(float(metres.ravel()[0]) / used - 1.0) > SAME_SIZE:
             yield (
@@ -108,8 +147,11 @@ def told_centre(
     remarks: list[str] = []
     for name, edge in (("beam_center_x", panel.fast), ("beam_center_y", panel.slow)):
         stored = detector.get(name)
-        if stored is None or getattr(stored, "size", 0) == 0:
+        if stored is None:
             return None, tuple(remarks)
+        unusable = no_number(path, stored, number)
+        if unusable:
+            return None, (*remarks, unusable)
         value, doubt = centre_of(nxmx, path, stored, number, float(norm(edge)))
         found.append(value)
         remarks += [doubt] if doubt else []

@@ -22,13 +22,15 @@ from cupysim.formats.image_stacks import (
 from cupysim.formats.image_stacks import remarks as remarks_of_images
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nxmx_beam import read_beam
+from cupysim.formats.nxmx_compared import no_number
+from cupysim.formats.nxmx_elsewhere import arms_told
 from cupysim.formats.nxmx_panel import panel_of
 from cupysim.formats.nxmx_scan import count_angles, read_scan
-from cupysim.formats.nxmx_tree import broken_at, entry_of
+from cupysim.formats.nxmx_tree import broken_at, entry_of, is_null
 from cupysim.formats.nxmx_units import in_unit, unit_of
 from cupysim.formats.pixels import THINNEST_SENSOR, measured
 from cupysim.formats.rotation import forward, is_backward
-from cupysim.maths.arrays import norm, unit
+from cupysim.maths.arrays import cross, norm, unit
 from cupysim.optional_libraries import require
 
 SQUARE = 1e-6
@@ -116,6 +118,7 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
     beam = read_beam(nxmx, entry, at, n_images)
     start, width, axis, of_scan = read_scan(nxmx, path, entry, at, n_images)
     spindle, phi, oscillation = forward(axis, start, width)
+    tilt = float(np.degrees(np.arccos(min(abs(unit(cross(panel.fast, panel.slow))[2]), 1.0))))
     size = panel.n_slow, panel.n_fast
     geometry = ImageGeometry(
         n_fast=panel.n_fast,
@@ -140,6 +143,7 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
             *beam.remarks,
             *of_scan,
             *_sensor(nxmx, detector.handle),
+            *arms_told(nxmx, entry, detector.handle, tilt),
         ),
         flux=beam.flux,
         beam_size=beam.size,
@@ -153,6 +157,9 @@ def _sensor(nxmx: Any, detector: Any) -> tuple[str, ...]:
     stored = detector.get("sensor_thickness")
     if getattr(stored, "size", 0) != 1 or not np.any(stored[()]):
         return ()
+    unusable = no_number(None, stored, 0)
+    if unusable:
+        return (unusable,)
     metres = in_unit(nxmx, stored, stored[()], "meter")
     if metres is not None and not metres.ravel()[0] > THINNEST_SENSOR:
         return ()
@@ -176,9 +183,12 @@ def _good(path: object, detector: Any, file: Any, size: tuple[int, int], number:
     """Pixels that the mask does not exclude; without a mask, those that were measured."""
     handle = detector.handle
     numbered = sorted(each for each in handle if re.fullmatch(r"pixel_mask_\d+", each))
-    name = next(
-        (each for each in (*MASKS, *numbered) if handle.get(each, getlink=True) is not None), None
-    )
+    held = (
+        each for each in (*MASKS, *numbered)
+        if handle.get(each, getlink=True) is not None
+        and not (each in handle and is_null(handle[each]))
+    )  # fmt: skip
+    name = next(held, None)
     if name is None:
         if count_images(file) == 0:
             return np.ones(size, dtype=bool)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from cupysim.formats.nxmx_angles import (
 )
 from cupysim.formats.nxmx_axis import Axis, chain_of
 from cupysim.formats.nxmx_chain import counts_told, cumulative, direction, of_image
+from cupysim.formats.nxmx_elsewhere import angles_elsewhere, unread_told
 from cupysim.formats.nxmx_tree import is_group, member, members
 from cupysim.formats.rotation import SETTING, settings_remark
 
@@ -113,12 +114,15 @@ def stand_of(
         If the file has angles of the axis, but none for this image.
     """
     axis, begin, increment, average = (
-        each if getattr(each, "size", 0) > 0 else None
+        each if getattr(each, "size", 0) else None
         for each in (group.get(name + end) for end in ("", "_start", "_increment", AVERAGE))
     )
     step = average if increment is None else increment
+    if axis is None and step is None:
+        # the end, or the rotation of all images, gives the width
+        axis, begin = begin, None
     if axis is not None and (axis.size > 1 or begin is None or step is None):
-        width, remark = width_of(nxmx, path, axis, number, ())
+        width, remark = width_of(nxmx, path, axis, number, (), n_images)
         start = start_of(nxmx, path, axis, width, number, n_images)
         doubts = [remark]
         if max(abs(start), abs(width)) > STILL:
@@ -175,6 +179,24 @@ def stands_of(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
             yield max(known, key=lambda each: abs(each.width))
 
 
+def _with_other_places(
+    nxmx: Any, path: object, entry: Any, found: list[Stand], number: int, n_images: int
+) -> list[Stand]:
+    """Axes of the goniometers; if none turns or stands off zero, also those in other places."""
+    if any(abs(each.width) > STILL or abs(each.start) > SETTING for each in found):
+        return found
+    taken = {each.name for each in found}
+    made = list(found)
+    for group, name, usual in angles_elsewhere(entry, goniometers(entry), AXES):
+        stand = stand_of(nxmx, path, group, name, number, n_images)
+        if stand is None or usual in taken or max(abs(stand.start), abs(stand.width)) <= SETTING:
+            continue
+        taken.add(usual)
+        told = f"its angles of {usual} are in {group.name.rstrip('/')}/{name}, and are used"
+        made.append(replace(stand, remark="; ".join(filter(None, (told, stand.remark)))))
+    return made
+
+
 def without_chain(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -> ScanAngles:
     """First angle and width of an image from axes without directions.
 
@@ -201,8 +223,13 @@ def without_chain(nxmx: Any, path: object, entry: Any, number: int, n_images: in
         Warnings for the user.
     """
     found = list(stands_of(nxmx, path, entry, number, n_images))
+    found = _with_other_places(nxmx, path, entry, found, number, n_images)
+    unread = ""
+    if all(max(abs(each.width), abs(each.start)) <= STILL for each in found):
+        used = [(group, each.name) for group in goniometers(entry) for each in found]
+        unread = unread_told(nxmx, entry, used, n_images)
     if not found:
-        return None, None, ALONG_X, ()
+        return None, None, ALONG_X, (unread,) if unread else ()
     turns = max(abs(each.width) for each in found) > STILL
     turning = max(found, key=lambda each: abs(each.width if turns else each.start))
     remarks = [each.remark for each in found if each.remark and (each is turning or not each.width)]
@@ -219,5 +246,5 @@ def without_chain(nxmx: Any, path: object, entry: Any, number: int, n_images: in
     remark = settings_remark(others)
     return (
         turning.start / DEGREES_PER_RADIAN, turning.width / DEGREES_PER_RADIAN, spindle,
-        (*remarks, *((remark,) if remark else ())),
+        (*remarks, *(each for each in (remark, unread) if each)),
     )  # fmt: skip

@@ -180,6 +180,8 @@ def _left_out(
     if offset_of(path, slow).any() and all(axis.path != slow.path for axis in chain):
         yield "the offset of its slow_pixel_direction is not applied: that of the fast one counts"
     used = {axis.path for axis in [*chain, slow]}
+    if len(chain) == 1 and "module_offset" in module.handle:
+        used |= {axis.path for axis in chain_of(path, part_axis(path, module, "module_offset"))}
     first = depends_on(path, detector)
     others = [] if first is None else chain_of(path, first)
     if "module_offset" in module.handle:
@@ -188,7 +190,7 @@ def _left_out(
     moved = [
         axis.name
         for axis in {axis.path: axis for axis in others if axis.path not in used}.values()
-        if len(chain) > 1 and stands_elsewhere(path, axis, number)
+        if stands_elsewhere(path, axis, number)
     ]
     if moved:
         yield (

@@ -17,6 +17,7 @@ from cupysim.formats.nxmx_chain import (
     offset_of,
     values_of,
 )
+from cupysim.formats.nxmx_elsewhere import unread_told
 from cupysim.formats.nxmx_master import (
     AXES,
     SEVERAL,
@@ -75,7 +76,7 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
         return begin, turn, along_x, (*of_kinds, *more)
     groups = _groups(placed)
     values = {axis: _of_images(entry, axis, n_images) for axis in rotations}
-    told = [width_of(nxmx, path, values[axis], number, groups) for axis in rotations]
+    told = [width_of(nxmx, path, values[axis], number, groups, n_images) for axis in rotations]
     widths = [width for width, _ in told]
     stands = [
         of_image(path, degrees_of(nxmx, values[axis], axis.handle), number, axis.path)
@@ -103,6 +104,10 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
     of_unit = unit_told(turning.handle) if max(map(abs, (width, *stands))) > STILL else ""
     shift = _shift_told(path, chain, number)
     of_master = "" if turns else _master_told(nxmx, path, entry, number, n_images)
+    of_unread = ""
+    if not turns and not of_master:
+        used = [(axis.handle.parent, axis.name) for axis in chain]
+        of_unread = unread_told(nxmx, entry, used, n_images)
     of_samples = ""
     if len(all_placed) > 1:
         of_samples = f"{len(all_placed)} samples; the axes are those of {placed.path}"
@@ -110,9 +115,19 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
     of_width = told[rotations.index(turning)][1]
     remarks += tuple(
         each
-        for each in (remark, of_width, of_unit, *of_count, shift, of_master, of_samples, *of_others)
+        for each in (
+            remark,
+            of_width,
+            of_unit,
+            *of_count,
+            shift,
+            of_master,
+            of_unread,
+            of_samples,
+            *of_others,
+        )
         if each
-    )
+    )  # fmt: skip
     turned = cumulative(path, chain[chain.index(turning) + 1 :], number)
     start = start_of(nxmx, path, values[turning], width, number, n_images)
     spindle = turned[:3, :3] @ direction(path, turning)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -59,9 +59,52 @@ def class_of(group: Any) -> str:
     return next((kind for kind, begins in USUAL.items() if name.startswith(begins)), "")
 
 
+class Present:
+    """A group in which null data sets are missing.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        Group of the file.
+    """
+
+    def __init__(self, group: Any) -> None:
+        self.group = group
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.group, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self.group if name in self)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.group and not is_null(self.group[name])
+
+    def __getitem__(self, name: str) -> Any:
+        return self.group[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """An item, or the default if it is missing."""
+        return self.group[name] if name in self else default
+
+
+def is_null(item: Any) -> bool:
+    """Whether an item is a data set without a shape, which holds nothing."""
+    return not is_group(item) and getattr(item, "shape", None) is None
+
+
 def groups_of(group: Any, kind: str) -> list[Any]:
-    """Groups of a class in a group."""
-    return [item for _, item in members(group) if is_group(item) and class_of(item) == kind]
+    """Groups of a class in a group. A group with several names counts once."""
+    return distinct(item for _, item in members(group) if is_group(item) and class_of(item) == kind)
+
+
+def distinct(items: Iterable[Any]) -> list[Any]:
+    """Items of a file without those that are links to another one."""
+    found: list[Any] = []
+    for item in items:
+        if item not in found:
+            found.append(item)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +173,7 @@ def entry_of(path: object, file: Any, wanted: str | None) -> tuple[Component, tu
     FileFormatError
         If there is no entry of the definition NXmx.
     """
-    found = [each for _, each in members(file) if is_group(each) and _is_entry(each)]
+    found = distinct(each for _, each in members(file) if is_group(each) and _is_entry(each))
     definitions = {each.name: _definition(each) for each in found}
     # files of early firmware do not say which definition they follow
     entries = [each for each in found if definitions[each.name].lower() == "nxmx"] or [

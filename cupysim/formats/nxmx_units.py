@@ -12,6 +12,9 @@ from cupysim.errors import FileFormatError
 ANGSTROMS = ("a", "ang", "angstrom", "angstroms", "\u00e5", "\u212b")
 """Spellings of the unit, in lower case."""
 
+PURE_NUMBERS = ("1", "dimensionless", "count", "counts", "%", "percent")
+"""Units of pure numbers, in lower case."""
+
 
 def text_of(value: Any) -> str:
     """A stored text, or the first one of an array, without the blanks around it.
@@ -55,6 +58,11 @@ def has_unit(data: Any) -> bool:
     return bool(unit_of(data))
 
 
+def has_angle_unit(data: Any) -> bool:
+    """Whether a data set of angles has a unit: a pure number, such as "1" or "counts", is none."""
+    return unit_of(data).lower() not in ("", *PURE_NUMBERS)
+
+
 def converted(nxmx: Any, values: Any, unit: str, to: str) -> np.ndarray | None:
     """Convert numbers from a unit to another one.
 
@@ -75,6 +83,9 @@ def converted(nxmx: Any, values: Any, unit: str, to: str) -> np.ndarray | None:
         Converted numbers; None if the unit is unknown or of another kind.
     """
     numbers = np.asarray(values, dtype=np.float64)
+    if to == "degree" and unit.lower() in PURE_NUMBERS:
+        # the library of units takes pure numbers for radians
+        return None
     if to == "meter" and unit.lower() in ANGSTROMS:
         return numbers * ANGSTROM
     for spelling in dict.fromkeys((unit, unit.lower())):

@@ -25,6 +25,9 @@ BEGINNINGS = {
     b"{\nEDF_": "an EDF image",
     b"version https://git-lfs": "a pointer of git-lfs in place of the file (git lfs pull)",
     b"\x93\xaddials::af::reflection_table": "a reflection table of DIALS (.refl)",
+    b"CrystFEL stream": "a stream of CrystFEL",
+    b"ESPERANTO FORMAT": "an Esperanto image",
+    b"FILEID Bruker": "an orientation of Bruker (.p4p)",
     b"!FORMAT=XDS_ASCII": "reflections of XDS; give them by -hkl",
 }
 """First bytes of files, and their kinds."""
@@ -34,6 +37,10 @@ WORDS = {
     b"<html": "a web page in place of the file",
     b"xparm.xds": "geometry of XDS (XPARM.XDS); dials.import_xds makes an experiment list of it",
     b"gxparm": "geometry of XDS (GXPARM.XDS); dials.import_xds makes an experiment list of it",
+    b"integrate.lp": "output of XDS (INTEGRATE.LP)",
+    b"poni_version": "geometry of pyFAI (.poni)",
+    b"poni1:": "geometry of pyFAI (.poni)",
+    b"/min_fs": "geometry of CrystFEL (.geom)",
     b"detector_distance=": "input of XDS (XDS.INP)",
     b"x-ray_wavelength=": "input of XDS (XDS.INP)",
 }

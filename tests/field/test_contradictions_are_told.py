@@ -587,6 +587,15 @@ def test_frames_by_their_binary_sections(tmp_path: Path) -> None:
         cbf.read(both)
 
 
+@pytest.mark.parametrize(("identifier", "angle"), [("1", 5.0), ("2", 5.5), (None, 5.0)])
+def test_frames_by_headers_of_binary_sections(
+    identifier: str | None, angle: float, tmp_path: Path
+) -> None:
+    text = frames("1", "2").replace("_array_data.binary_id 2\n", "")
+    path = full_cbf(tmp_path / "a.cbf", text, section(PIXELS, X_Binary_ID=identifier))
+    assert np.degrees(cbf.read(path)[1].phi) == pytest.approx(angle)
+
+
 def test_axes_that_are_there_twice(tmp_path: Path) -> None:
     axes = [*AXES, AXES[-1].replace("1 0 0 0 0 0", "1 0 0 5 0 0")]
     path = full_cbf(tmp_path / "a.cbf", imgcif_text((3, 3), axes=axes), section(PIXELS))

@@ -574,11 +574,6 @@ MISTAKES = {
         replace_dataset(f"{DETECTOR}/transformations/det_z", [0.1, 0.2]),
         {"omega": [0.0, 1.0, 2.0]}, "det_z has 2 values, none for image 2",
     ),
-    "one angle for a sweep": (
-        replace_dataset("entry/sample/transformations/omega", [5.0]),
-        {"omega": [0.0, 1.0, 2.0], "beside_omega": {"omega_increment_set": 0.1}},
-        "omega has one value, none for image 2",
-    ),
     "part of an image": (
         replace_dataset(f"{DETECTOR}/module/data_size", [20, 30]),
         {"omega": [0.0, 1.0, 2.0]}, "a module of 30 x 20 pixels in images of 80 x 64",

@@ -1147,3 +1147,17 @@ def test_other_radiation_than_x_rays_is_told(probe: str, remark: str, tmp_path: 
         source["probe"] = probe
     remarks = told(path)[1]
     assert remark in remarks if remark else "probe" not in remarks
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ({"Start_angle": None, "Angle_increment": "0.1 deg."}, "no Start_angle; 0 is assumed"),
+        ({"Oscillation_axis": "omega (-1,0,0)", "Start_angle": "5 deg."},
+         "the numbers in Oscillation_axis omega (-1,0,0) in its header are not used"),
+    ],
+)  # fmt: skip
+def test_rotations_that_are_told_in_part(
+    lines: dict[str, str | None], message: str, tmp_path: Path
+) -> None:
+    assert message in "\n".join(mini_of(tmp_path, **lines).remarks)

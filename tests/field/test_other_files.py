@@ -99,8 +99,13 @@ LISTS = {
     "cut": (LIST[: len(LIST) // 2], r"line \d+: no experiment list of DIALS: the file is cut off"),
     "comma": (LIST.replace("0.9795", "0,9795").replace('"beam": 0,', '"beam": 0,,'),
               r"line \d+: .*not JSON: Expecting property name enclosed in double quotes at column"),
-    "comment": ("// refined\n" + LIST, "line 1: .*not JSON: Expecting value at column 1"),
+    "comment": ("// refined\n" + LIST, "not JSON: it begins '// refined'"),
     "empty": ("", "no experiment list of DIALS, but an empty file"),
+    "stream": ("CrystFEL stream format 2.3\n", "DIALS, but a stream of CrystFEL"),
+    "geom": ("p0/min_fs = 0\n", r"DIALS, but geometry of CrystFEL \(.geom\)"),
+    "poni": ("Distance: 0.15\nPoni1: 0.01\n", r"DIALS, but geometry of pyFAI \(.poni\)"),
+    "output": (" INTEGRATE.LP\n", r"DIALS, but output of XDS \(INTEGRATE.LP\)"),
+    "old xparm": ("     1   10.0   0.1  1.0\n", "not JSON: it begins '1   10.0   0.1  1.0'"),
     "web page": ("<html>", "no experiment list of DIALS, but a web page"),
     "old": (json.dumps([{"__id__": "DataBlock"}]), "but a DataBlock of old DIALS"),
     "another": (json.dumps({"__id__": "ReflectionList"}), "its __id__ is 'ReflectionList'"),
@@ -246,3 +251,11 @@ def test_info_shows_directions_and_angles(tmp_path: Path, run: Run) -> None:
     out = run("info b.h5").out
     assert re.search(r"^rotation +from -10 by 0\.5 degrees$", out, re.MULTILINE)
     assert re.search(r"^spindle +-1 0 0 \(the opposite axis", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("sizes", [[0.0, 0.0], [-0.1, -0.1]])
+def test_impossible_pixels_of_lists(sizes: list[float], tmp_path: Path) -> None:
+    content = changed("detector", "pixel_size", sizes)
+    (tmp_path / "a.expt").write_text(json.dumps(content))
+    with pytest.raises(FileFormatError, match=r"pixel_size is .*, not above zero"):
+        dials.read(tmp_path / "a.expt")
