@@ -232,7 +232,7 @@ class TileRenderer {
             const Int number = (i * total + total / 2) / count;
             const Source& source = launch.sources[number / launch.n_orientation_groups];
             const OrientationGroup& group = launch.orientation_groups[number % launch.n_orientation_groups];
-            sum += source.weight * factor * estimate_group(directions, source, group, half);
+            sum += largest_term_weight(launch, source) * factor * estimate_group(directions, source, group, half);
         }
         const bool is_usable = sum < LARGEST_BOUND && !is_near_direct_beam(directions, half);
         launch.omega_sums[place] = is_usable ? sum : 0.0;
@@ -354,8 +354,8 @@ class TileRenderer {
         const double share = budget_left * static_cast<double>(group.count) / static_cast<double>(n_left);
         n_left -= group.count;
         const double photons = launch.photons_per_squared_electron / launch.n_steps * launch.term_scale * factor *
-                               source.weight * SpotBound<shape>::height(crystal) * static_cast<double>(n_sub_pixels) *
-                               static_cast<double>(BOUND_SLACK);
+                               largest_term_weight(launch, source) * SpotBound<shape>::height(crystal) *
+                               static_cast<double>(n_sub_pixels) * static_cast<double>(BOUND_SLACK);
         const bool is_relative = photons < LARGEST_BOUND * launch.tolerated;
         const double relative = is_relative ? photons / launch.tolerated : LARGEST_BOUND;
         float q[3], centre[3], group_widths[3];

@@ -35,14 +35,18 @@ CUPYSIM_FUNCTION float least_distance(const SpotSize& size, float h, float k, fl
     return larger(together, alone) * (1.0f / BOUND_SLACK);
 }
 
-// Members of each shape: `height`, the largest F_latt^2, and `relative`, the bound of F_latt^2 / height.
-template <Shape shape>
-struct SpotBound;
-
 CUPYSIM_FUNCTION double squared_volume(const Crystal& crystal) {
     const double volume = crystal.n_cells[0] * crystal.n_cells[1] * crystal.n_cells[2];
     return volume * volume;
 }
+
+// Members of each shape: `height`, the largest F_latt^2, and `relative`, the bound of F_latt^2 / height. A shape
+// without a specialisation has only the bound (Na Nb Nc)^2, so that nothing is left out.
+template <Shape shape>
+struct SpotBound {
+    static CUPYSIM_FUNCTION double height(const Crystal& crystal) { return squared_volume(crystal); }
+    static CUPYSIM_FUNCTION float relative(const SpotSize&, float, float, float) { return 1.0f; }
+};
 
 // The square of N sin(pi x) as a lower bound, at least 1: sin(pi x) >= 3x - 4x^3 for 0 <= x <= 1/2.
 CUPYSIM_FUNCTION float grating_bound(float x, float n) {

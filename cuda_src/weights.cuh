@@ -86,6 +86,9 @@ CUPYSIM_FUNCTION double term_weight(const Launch&, const PixelBlock&, const Sour
     return source.weight;
 }
 
+// An upper bound of `term_weight` for all directions, for images within a tolerance.
+CUPYSIM_FUNCTION double largest_term_weight(const Launch&, const Source& source) { return source.weight; }
+
 // The factors of a pixel that are used in the same way.
 struct UsedFactors {
     bool capture, polar, omega;

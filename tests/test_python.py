@@ -182,7 +182,7 @@ def test_counts_of_numpys_generators(image: Image) -> None:
     expected = np.random.default_rng(3).poisson(image.array.astype(np.float64))
     assert counts.dtype == np.int32
     np.testing.assert_array_equal(counts, expected)
-    with pytest.raises(CupysimError, match="counts: expected an integer, a RandomStream or"):
+    with pytest.raises(CupysimError, match="counts: expected an integer, a RandomStream, a Phot"):
         image.counts("seed")  # type: ignore[arg-type]
 
 

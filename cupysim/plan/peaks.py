@@ -16,6 +16,7 @@ from cupysim.plan.tile_bounds import (
     spot_bounds,
     tile_directions,
 )
+from cupysim.plan.weights import largest_term_weight
 
 MOST_COMBINATIONS = 16
 """Largest number of pairs of source and orientation with which tiles are compared."""
@@ -76,7 +77,7 @@ def _estimates(plan: RenderPlan, image: tuple[int, int], here: TileDirections) -
         h, k, l = (nearest_index(centre) for centre in centres)
         factors = nearest_factor(plan.factors, int(sources.channel[source]), (h, k, l))
         spots = spot_bounds(plan, (shot, crystal), centres, widths)
-        estimates += sources.weight[shot, source] * weights * factors**2 * spots
+        estimates += largest_term_weight(plan, shot, source) * weights * factors**2 * spots
     return np.where(np.isfinite(estimates), estimates, 0.0)
 
 

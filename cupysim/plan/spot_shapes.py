@@ -42,19 +42,20 @@ class SpotShape:
         Integral of F_latt^2 over the Ewald sphere near a reflection. The arguments are distance,
         numbers of cells and fudge if `measure` is DISTANCE. Otherwise they are projections,
         distance, numbers of cells, volume and fudge.
-    bound : callable
-        Upper bound of F_latt^2, from a lower bound of the distance and V if `measure` is DISTANCE.
-        Otherwise from lower bounds of the offsets, numbers of cells and fudge.
     squared_slopes : callable, optional
         Function of offsets, numbers of cells and fudge; returns F_latt^2 and its derivatives. None
         if the shape has no derivatives.
+    bound : callable, optional
+        Upper bound of F_latt^2, from a lower bound of the distance and V if `measure` is DISTANCE.
+        Otherwise from lower bounds of the offsets, numbers of cells and fudge. None if the only
+        bound is V^2, so that nothing is left out of images within a tolerance.
     """
 
     measure: Measure
     amplitude: Callable[[Any, Any, float], Any]
     section: Callable[..., np.ndarray]
-    bound: Callable[..., np.ndarray]
     squared_slopes: Callable[[Indices, Any, float], lattice_factor.Slopes] | None = None
+    bound: Callable[..., np.ndarray] | None = None
 
     def lattice_factor(
         self, indices: Indices, n_cells: np.ndarray, fudge: float, axes: np.ndarray, counts: Any
@@ -101,11 +102,14 @@ class SpotShape:
         ndarray
             Bound for any offsets that are at least as large.
         """
+        volume = float(np.prod(np.asarray(n_cells, dtype=float)))
+        if self.bound is None:
+            return np.full(offsets.shape[1:], volume**2)
         if self.measure is not Measure.DISTANCE:
             return self.bound(offsets, n_cells, fudge)
         factors = spot_bounds.distance_factors(axes * np.prod(np.asarray(counts, dtype=float)))
         distance = spot_bounds.least_distance(offsets, factors, fudge)
-        return self.bound(distance, float(np.prod(np.asarray(n_cells, dtype=float))))
+        return self.bound(distance, volume)
 
 
 def _square(indices: Indices, n_cells: Any, _: float) -> Any:
@@ -123,24 +127,31 @@ def _square_bound(offsets: np.ndarray, n_cells: Any, _: float) -> np.ndarray:
 
 SPOT_SHAPES: dict[Shape, SpotShape] = {
     Shape.SQUARE: SpotShape(
-        Measure.INDICES, _square, _square_section, _square_bound, lattice_factor.square_slopes
+        Measure.INDICES,
+        _square,
+        _square_section,
+        lattice_factor.square_slopes,
+        _square_bound,
     ),
     Shape.ROUND: SpotShape(
         Measure.OFFSETS,
         lattice_factor.round_crystal,
         spot_profiles.round_section,
-        spot_bounds.round_crystal,
         lattice_factor.round_slopes,
+        spot_bounds.round_crystal,
     ),
     Shape.GAUSS: SpotShape(
         Measure.DISTANCE,
         lattice_factor.gauss,
         spot_profiles.gauss_section,
-        spot_bounds.gauss,
         lattice_factor.gauss_slopes,
+        spot_bounds.gauss,
     ),
     Shape.TOPHAT: SpotShape(
-        Measure.DISTANCE, lattice_factor.tophat, spot_profiles.tophat_section, spot_bounds.tophat
+        Measure.DISTANCE,
+        lattice_factor.tophat,
+        spot_profiles.tophat_section,
+        bound=spot_bounds.tophat,
     ),
 }
 """Functions of each spot shape. A shape without an entry cannot be rendered."""

@@ -85,6 +85,11 @@ def term_weight(plan: RenderPlan, path: RayPath) -> tuple[np.ndarray, np.ndarray
     return np.full_like(path.airpath, brightness), np.zeros_like(path.airpath)
 
 
+def largest_term_weight(plan: RenderPlan, shot: int, source: int) -> float:
+    """An upper bound of `term_weight` for all directions, for images within a tolerance."""
+    return float(plan.sources.weight[shot, source])
+
+
 def plane_distance(plan: RenderPlan, shot: int, panel: int, layer: int) -> float:
     """Distance of the plane for the obliquity in solid angles (m).
 

@@ -18,6 +18,7 @@ from cupysim.maths.orientations import orientations
 from cupysim.plan import peaks, tile_bounds
 from cupysim.plan.culling import TILE_EDGE, Tiles, tiles_of, without_background
 from cupysim.plan.render_plan import RenderPlan
+from cupysim.plan.weights import largest_term_weight
 
 QUIET = {"divide": "ignore", "invalid": "ignore", "over": "ignore", "under": "ignore"}
 
@@ -110,7 +111,7 @@ class TileRenderer(oracle.BlockRenderer):
         for layer, here in enumerate(directions):
             weights = tile_bounds.largest_weights(plan, image, layer, here, directions[0])
             for source, channel in enumerate(sources.channel):
-                weight = scale * weights[tile] * sources.weight[self.shot, source]
+                weight = scale * weights[tile] * largest_term_weight(plan, self.shot, source)
                 for crystal, cells in enumerate(self._cells):
                     box = tile_bounds.index_boxes(
                         here,
