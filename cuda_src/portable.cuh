@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <cstring>
 #define CUPYSIM_FUNCTION inline __attribute__((always_inline))
-// for large functions that are called seldom: compilation takes less time
+// for large functions that are called seldom, and only on a CPU: compilation takes less time
 #define CUPYSIM_OUTLINE inline __attribute__((noinline))
 #define FOR_SOME_LANES(i, n) _Pragma("omp simd") for (int i = 0; i < (n); ++i)
 #endif

@@ -94,12 +94,6 @@ class Culled:
         return self.n_computed / max(self.n_terms, 1)
 
 
-def n_terms(plan: RenderPlan) -> int:
-    """Number of terms of each pixel in an exact image."""
-    rays = plan.panels.n_layers * plan.oversample**2 * len(plan.sources.channel)
-    return rays * plan.crystals.n_crystals * plan.crystals.n_orientations
-
-
 @dataclass(frozen=True)
 class Rendered:
     """Rendered images, and what reports need to know of them.

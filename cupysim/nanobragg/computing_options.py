@@ -20,8 +20,6 @@ COMPUTING_OPTIONS: tuple[Option, ...] = (
         Kind.TEXT, 1, NONE, ("tolerance",), match=Match.EXACT, metavar="PHOTONS|FRACTIONpeak",
         is_new=True,
     ),
-    choice("-noise", "Random numbers of the photon noise: those of nanobragg, or fast ones, which "
-            "are drawn in parallel.", "noise", ("nanobragg", "fast"), "nanobragg"),
     Option(
         ("-corrected",), COMPUTING,
         "Correct the numbered quirks of nanoBragg (docs/quirks.md): all, or the named ones, such "

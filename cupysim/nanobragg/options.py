@@ -312,6 +312,11 @@ OPTIONS: tuple[Option, ...] = (
     new_path("-provenance", OUTPUT, "JSON file that records how the files were made: arguments as "
               "given and as resolved, seeds, versions, digests of inputs and outputs, times. "
               "'cupysim rerun' repeats the run.", "provenance_file"),
+    Option(
+        ("-noise",), OUTPUT, "Random numbers of the photon noise: those of nanobragg, or fast "
+        "ones, which are drawn in parallel.", Kind.CHOICE, 1, NONE, ("noise",), "nanobragg",
+        match=Match.EXACT, metavar="nanobragg|fast", choices=("nanobragg", "fast"), is_new=True,
+    ),
     flag("-nonoise", OUTPUT, "No noise image.", {"write_noise": False}),
     flag("-nopgm", OUTPUT, "No greymap.", {"write_pgm": False}),
     number("-scale", OUTPUT, "Scale of the SMV image without noise; 0 or less: automatic.",

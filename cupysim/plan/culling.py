@@ -47,9 +47,8 @@ def reason_for_exact(plan: RenderPlan) -> str | None:
         )
     if plan.factors.interpolate and plan.factors.stops and not plan.factors.is_constant:
         return "interpolation ends at a step that only an exact render finds (quirk Q23)"
-    orientations = plan.crystals.n_crystals * plan.crystals.n_orientations
-    if orientations > MOST_ORIENTATIONS:
-        return f"there are {orientations} orientations, more than {MOST_ORIENTATIONS}"
+    if plan.n_orientations > MOST_ORIENTATIONS:
+        return f"there are {plan.n_orientations} orientations, more than {MOST_ORIENTATIONS}"
     return None
 
 
@@ -101,7 +100,7 @@ def orientation_groups(cells: np.ndarray, each: int) -> list[OrientationGroup]:
         Groups in order.
     """
     groups = []
-    for first in range(0, len(cells), LARGEST_GROUP if each == 0 else each):
+    for first in range(0, len(cells), each):
         for start in range(first, first + each, LARGEST_GROUP):
             count = min(LARGEST_GROUP, first + each - start)
             groups += list(_divided(cells, start, count, first // each))

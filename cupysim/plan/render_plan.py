@@ -364,6 +364,16 @@ class RenderPlan(Table):
             )
 
     @property
+    def n_rays(self) -> int:
+        """Number of rays of a pixel: layers, sub-pixels and sources."""
+        return self.panels.n_layers * self.oversample**2 * len(self.sources.channel)
+
+    @property
+    def n_orientations(self) -> int:
+        """Number of orientations of all crystals of a shot."""
+        return self.crystals.n_crystals * self.crystals.n_orientations
+
+    @property
     def is_whole(self) -> bool:
         """Whether every pixel is computed."""
         whole = (slice(0, self.shape[2]), slice(0, self.shape[3]))

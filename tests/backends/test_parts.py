@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cupysim.api import from_args
 from cupysim.backends.compiled import bands as compiled
 from cupysim.backends.compiled import host, host_library, worker
-from cupysim.backends.compiled.spans import Span, count_orientations, count_rays, portions, spans
+from cupysim.backends.compiled.spans import Span, portions, spans
 from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.rendered import Observer
 from cupysim.native import recipe
@@ -50,7 +50,7 @@ def plan_of(case: str) -> RenderPlan:
 @given(st.sampled_from(sorted(CASES)), st.data())
 def test_spans_hold_each_step_once(case: str, data: st.DataObject) -> None:
     plan = plan_of(case)
-    rays, total = count_rays(plan), count_orientations(plan)
+    rays, total = plan.n_rays, plan.n_orientations
     sweep = data.draw(st.none() | st.integers(0, rays - 1))
     stop = data.draw(st.none() | st.integers(0, rays * total))
     numbers, swept = [], []

@@ -10,7 +10,6 @@ import numpy as np
 from cupysim.backends.compiled import records
 from cupysim.backends.compiled.device_tables import Same
 from cupysim.backends.compiled.engine import Engine
-from cupysim.backends.compiled.spans import count_orientations, count_rays
 from cupysim.backends.compiled.variants import LARGEST_MIXED, Factors, Precision
 from cupysim.backends.compiled.worker import SECONDS_AT_ONCE, cells_of, variant_of
 from cupysim.plan.render_plan import RenderPlan
@@ -42,10 +41,10 @@ def shots_at_once(plan: RenderPlan, engines: Sequence[Engine]) -> int:
         return 0
     if crystals.first_cell is not None or (factors.interpolate and factors.stops):
         return 0
-    engine, orientations = engines[0], count_orientations(plan)
+    engine, orientations = engines[0], plan.n_orientations
     if n_shots < engine.smallest_batch or plan.n_region > engine.largest_band:
         return 0
-    steps = plan.n_region * count_rays(plan) * orientations
+    steps = plan.n_region * plan.n_rays * orientations
     wanted = min(
         n_shots,
         MOST_SHOTS,
@@ -107,8 +106,8 @@ def render_at_once(
     if numbers is not None:
         several["numbers"] = engine.replace("numbers", numbers)
         first, last = int(numbers[0]), int(numbers[-1])
-    several["n_pixels"], several["n_rays"] = count, count_rays(plan)
-    several["n_orientations"] = count_orientations(plan)
+    several["n_pixels"], several["n_rays"] = count, plan.n_rays
+    several["n_orientations"] = plan.n_orientations
     several["is_first_part"] = several["is_last_part"] = True
     engine.open_batch(several, image[shots], (first, last))
     engine.render_batch(several, variant)
@@ -119,7 +118,7 @@ def _matrices(
     plan: RenderPlan, engine: Engine, precision: Precision, shots: slice
 ) -> np.ndarray | int:
     """Addresses of the orientations of each shot."""
-    count = count_orientations(plan)
+    count = plan.n_orientations
     n_shots = shots.stop - shots.start
 
     def make() -> np.ndarray:

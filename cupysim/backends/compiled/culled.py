@@ -14,7 +14,7 @@ from cupysim.backends.compiled import bands, records
 from cupysim.backends.compiled.batch import listed
 from cupysim.backends.compiled.device_tables import Same
 from cupysim.backends.compiled.engine import TileEngine
-from cupysim.backends.compiled.spans import count_orientations, spans
+from cupysim.backends.compiled.spans import spans
 from cupysim.backends.compiled.variants import Factors
 from cupysim.backends.compiled.worker import (
     SECONDS_AT_ONCE,
@@ -23,7 +23,7 @@ from cupysim.backends.compiled.worker import (
     cells_of,
     variant_of,
 )
-from cupysim.backends.rendered import Culled, InterpolationStop, Observer, Rendered, n_terms
+from cupysim.backends.rendered import Culled, InterpolationStop, Observer, Rendered
 from cupysim.plan.culling import TILE_EDGE, Tiles, orientation_groups, tiles_of
 from cupysim.plan.peaks import largest_direct
 from cupysim.plan.render_plan import RenderPlan
@@ -91,8 +91,8 @@ class TileWorker:
         self._launch = launch
         launch["sources"] = engine.tables.sources(engine.replace, plan, only)
         launch["crystals"] = engine.tables.crystals(engine.replace, plan, only)
-        total = count_orientations(plan)
-        launch["compact_stride"] = launch["n_orientations"] = total
+        total = plan.n_orientations
+        launch["compact_stride"] = total
         precision = self._variant.precision
         launch["matrices"] = self._kept(
             "matrices", precision, lambda: records.matrix_records(self._cells, precision)
@@ -104,13 +104,11 @@ class TileWorker:
             launch["table"] = engine.tables.factors(engine.replace, plan, precision)
             blocks = engine.tables.block_maxima(engine.replace, plan)
             launch["block_maxima"], launch["blocks_of_channel"] = blocks
-        launch["is_first_part"] = launch["is_last_part"] = True
-        launch["largest_direct"] = largest_direct(plan, shot)
         self._rate: float | None = None
 
     @cached_property
     def _cells(self) -> np.ndarray:
-        return cells_of(self._plan, self._shot, range(count_orientations(self._plan)), False)
+        return cells_of(self._plan, self._shot, range(self._plan.n_orientations), False)
 
     def _kept(self, name: str, kind: object, make: Callable[[], np.ndarray]) -> int:
         """The address of an array of the shot's orientations, which its panels share."""
@@ -134,7 +132,9 @@ class TileWorker:
 
     def estimates(self) -> np.ndarray:
         """Estimates of the photons of each tile's brightest pixel."""
-        return self._engine.estimate_tiles(self._launch_of(self.tiles), self._variant)
+        launch = self._launch_of(self.tiles)
+        launch["largest_direct"] = largest_direct(self._plan, self._shot)
+        return self._engine.estimate_tiles(launch, self._variant)
 
     def largest_of(self, tiles: Tiles, tolerance: float) -> float:
         """Photons of the brightest pixel of some tiles, without a background."""
@@ -228,7 +228,8 @@ def render(
             n_rendered[shot, panel] = worker.tiles.n_pixels
             n_computed += computed
             first_sweep.render(engines[0], (shot, panel), sink)
-    culled = Culled.of(limits, n_computed, n_terms(plan) * int(n_rendered.sum()))
+    n_terms = int(n_rendered.sum()) * plan.n_rays * plan.n_orientations
+    culled = Culled.of(limits, n_computed, n_terms)
     stops: list[InterpolationStop | None] = [None] * plan.shape[0]
     return Rendered(image, omega_sum, n_rendered, stops, bands.made_by(engines), culled)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from cupysim.backends.compiled.records import struct_type
 from cupysim.errors import CupysimError, CupysimWarning
+from cupysim.maths.arrays import serial_sum
 from cupysim.native import recipe
 from cupysim.native.library import NoLibraryError, load
 
@@ -152,4 +153,4 @@ def count_photons(
         float(largest), counts.ctypes.data, sums.ctypes.data,
         team.size(threads or usable_cores()),
     )  # fmt: skip
-    return counts, float(np.add.accumulate(sums)[-1]) if len(sums) else 0.0
+    return counts, serial_sum(0.0, sums)

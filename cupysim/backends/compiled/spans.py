@@ -43,16 +43,6 @@ class Span:
         return self.n_rays * self.n_orientations
 
 
-def count_rays(plan: RenderPlan) -> int:
-    """Number of rays of a pixel."""
-    return plan.panels.n_layers * plan.oversample**2 * len(plan.sources.channel)
-
-
-def count_orientations(plan: RenderPlan) -> int:
-    """Number of orientations of all crystals of a shot."""
-    return plan.crystals.n_crystals * plan.crystals.n_orientations
-
-
 def spans(plan: RenderPlan, first_sweep: int | None, stop: int | None) -> list[Span]:
     """Divide all steps of a pixel into spans, in order.
 
@@ -72,8 +62,8 @@ def spans(plan: RenderPlan, first_sweep: int | None, stop: int | None) -> list[S
         As few spans as possible.
     """
     crystals = plan.crystals
-    total = count_orientations(plan)
-    end = count_rays(plan) * total
+    total = plan.n_orientations
+    end = plan.n_rays * total
     edges = {0, end}
     swept: list[tuple[int, int]] = []
     if first_sweep is not None:

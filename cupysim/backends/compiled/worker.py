@@ -13,7 +13,7 @@ import numpy as np
 from cupysim.backends.compiled import records
 from cupysim.backends.compiled.device_tables import Same
 from cupysim.backends.compiled.engine import Engine
-from cupysim.backends.compiled.spans import Span, count_rays, portions
+from cupysim.backends.compiled.spans import Span, portions
 from cupysim.backends.compiled.variants import Factors, Precision, Variant, suited_precision
 from cupysim.maths.orientations import orientations
 from cupysim.maths.rotations import apply_matrix
@@ -111,7 +111,7 @@ class BandWorker:
         """
         if not self.plan.dmin > 0.0:
             return 0, 0
-        size = self.band_size([Span(0, count_rays(self.plan), 0, 1)], SEARCH_SLOWNESS)
+        size = self.band_size([Span(0, self.plan.n_rays, 0, 1)], SEARCH_SLOWNESS)
         for first in range(0, count, size):
             rays = self._first_ray(first, min(size, count - first))
             hits = np.flatnonzero(rays >= 0)
@@ -122,7 +122,7 @@ class BandWorker:
     def _first_ray(self, first: int, count: int) -> np.ndarray:
         """Number of the first ray within the resolution limit for each pixel, or -1."""
         launch = self._launch(first, count)
-        launch["n_rays"] = count_rays(self.plan)
+        launch["n_rays"] = self.plan.n_rays
         return self.engine.find_first_ray(launch)
 
     def interpolation_stop(self, piece: Piece) -> tuple[np.ndarray, np.ndarray]:

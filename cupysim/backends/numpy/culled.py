@@ -13,7 +13,7 @@ import numpy as np
 from cupysim.backends.brightest import tolerance_in_photons
 from cupysim.backends.numpy import oracle
 from cupysim.backends.numpy.rays import PixelBlock, Ray
-from cupysim.backends.rendered import BY_NUMPY, Culled, Observer, Rendered, n_terms
+from cupysim.backends.rendered import BY_NUMPY, Culled, Observer, Rendered
 from cupysim.maths.orientations import orientations
 from cupysim.plan import peaks, tile_bounds
 from cupysim.plan.culling import TILE_EDGE, Tiles, tiles_of, without_background
@@ -202,7 +202,8 @@ def render(plan: RenderPlan, observer: Observer) -> Rendered:
             n_computed += renderer.n_computed
             if is_pending:
                 is_pending = not _render_first_sweep(plan, shot, number, pixels)
-    culled = Culled.of(limits, n_computed, n_terms(plan) * int(n_rendered.sum()))
+    n_terms = int(n_rendered.sum()) * plan.n_rays * plan.n_orientations
+    culled = Culled.of(limits, n_computed, n_terms)
     return Rendered(image, omega_sum, n_rendered, [None] * plan.shape[0], BY_NUMPY, culled)
 
 

@@ -18,6 +18,7 @@ NOT_OF_A_BASE = {
          "provenance", "printout", "printout_pixel"), _OUTPUT,
     ),
     "seed": "the seed of a campaign is in [campaign]",
+    "noise": "[output] has noise",
     **dict.fromkeys(
         ("backend", "precision", "tolerance", "threads", "device"),
         "[campaign] and the options of the run decide how images are computed",

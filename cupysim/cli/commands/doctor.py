@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -18,9 +17,11 @@ import numpy as np
 
 import cupysim
 from cupysim.api import from_args
+from cupysim.backends.compiled.host_library import usable_cores
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import BACKENDS, PRECISIONS, available_backends, open_backend, why_not
 from cupysim.detection.photon_noise import PhotonNoise
+from cupysim.formats.pixels import LARGEST_PIXEL_VALUE
 from cupysim.native.library import NoLibraryError, cache_folder, level
 from cupysim.optional_libraries import EXTRAS
 from cupysim.plan.planning import make_plan
@@ -66,8 +67,7 @@ def _line(name: str, text: str) -> str:
 def _versions() -> Iterator[str]:
     yield f"cupysim {cupysim.__version__} (sources {sources_digest()})"
     yield _line("python", f"{platform.python_version()}, {platform.system()} {platform.machine()}")
-    yield _line("cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else
-                             os.cpu_count()))  # fmt: skip
+    yield _line("cores", str(usable_cores()))
     try:
         yield _line("instructions", level())
         yield _line("cache", f"{cache_folder()} (variable CUPYSIM_CACHE_DIR)")
@@ -106,7 +106,7 @@ def _speeds() -> Iterator[str]:
             yield _line(f"{name} {precision}", f"{rate / 1e6:.0f} million steps per second")
     means = np.full((1024, 1024), 3.0, dtype=np.float32)
     noise = PhotonNoise(1)
-    rate = means.size / _fastest(partial(noise.draw, means, 0, 1024, 2**31 - 1))
+    rate = means.size / _fastest(partial(noise.draw, means, 0, 1024, LARGEST_PIXEL_VALUE))
     yield _line("photon noise", f"{rate / 1e6:.0f} million pixels per second, 3 photons in each")
 
 

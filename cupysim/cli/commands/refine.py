@@ -156,6 +156,8 @@ def _start(
         )
     if given.get("quirks", CORRECTED) != CORRECTED:
         raise OptionError("-corrected", "refine corrects all quirks")
+    if "-tolerance" in seen:
+        raise OptionError("-tolerance", "a fit needs exact images and derivatives")
     if all(option.group in (COMPUTING, OUTPUT) for option in used):
         if image.content is None:
             raise CupysimError(
@@ -189,8 +191,6 @@ def _start(
     files = [str(path) for path in input_files(args).values()]
     if image.kind == "SMV" and arguments.offset is None:
         arguments.offset = args.adc_offset
-    if job.tolerance is not None:
-        raise OptionError("-tolerance", "a fit needs exact images and derivatives")
     return job.experiment, args.backend, args.threads, args.devices, files
 
 

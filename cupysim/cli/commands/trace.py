@@ -12,8 +12,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import warnings
 
-from cupysim.errors import CupysimError
+from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.nanobragg.build import build
 from cupysim.nanobragg.run_record import input_files
 from cupysim.parity.traces.pixel_trace import PLACES, STRONGEST, trace_pixel
@@ -44,6 +45,10 @@ def run(arguments: argparse.Namespace) -> None:
         raise CupysimError("--step and --strongest exclude each other")
     choice = STRONGEST if arguments.strongest else parse_step(arguments.step)
     job = build(arguments.words)
+    if job.tolerance is not None:
+        warnings.warn(
+            CupysimWarning("-tolerance has no effect: a trace shows every step"), stacklevel=2
+        )
     if arguments.out is not None:
         refuse_inputs(arguments.out, input_files(job.arguments).values())
     experiment = job.experiment
