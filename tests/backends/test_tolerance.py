@@ -272,6 +272,12 @@ def test_command(run: Run) -> None:
     assert "-tolerance" in wrong.err
 
 
+def test_traces_are_exact(run: Run) -> None:
+    outcome = run("trace --pixel 3 4 -cell 40 -default_F 5 -N 3 -detpixels 8 -tolerance 1")
+    assert outcome.status == 0
+    assert "-tolerance has no effect" in outcome.err
+
+
 @pytest.mark.parametrize("shape", Shape)
 @pytest.mark.parametrize("axes", ["counts", "cell"])
 def test_bounds_of_shapes(shape: Shape, axes: str) -> None:

@@ -105,6 +105,7 @@ def test_sections_of_models(tmp_path: Path) -> None:
         (text(more="[beam]\ndispersion = 'blue'"), 13, "-dispersion"),
         (text(more="[beam]\nhdiv = [[1]]"), 13, "expected a text, numbers or true"),
         (text(more="[beam]\nlambda = 2"), 13, "is also among the base's arguments"),
+        (text(base="-cell 50 -default_F 1 -noise fast"), 5, "[output] has noise"),
         (text(more="[sampling]\nseed = 2"), 13, "the seed of a campaign is in [campaign]"),
         (text(base="-cell 50 -default_F 1 -h5file x.h5"), 5, "-h5file: campaigns write their"),
         (text(vary="edges = { normal = [1, 0.1] }"), 7, 'mode = "times" multiplies'),

@@ -20,7 +20,7 @@ from cupysim.backends.compiled import cuda, cuda_engine, host, host_library
 from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.derivatives import Gradients
 from cupysim.backends.rendered import MadeBy, Observer
-from cupysim.errors import CupysimError
+from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.plan.gradient_plan import GradientPlan, plan_gradients
 from cupysim.plan.joining import add_shots
 from cupysim.plan.planning import make_plan
@@ -90,6 +90,17 @@ def test_image(case: str, devices: int, machine: MachineMaker) -> None:
     np.testing.assert_allclose(rendered.omega_sum, reference.omega_sum, rtol=1e-12)
     assert rendered.interpolation_stops == reference.interpolation_stops
     assert made.used == [0] * devices, "memory is given back"
+
+
+def test_images_within_a_tolerance_are_exact(machine: MachineMaker) -> None:
+    """The backend has none, and says so."""
+    machine()
+    experiment = from_args(f"{COMMON} -oversample 2 {CASES['table']} -corrected")
+    exact = Renderer("cuda")(experiment).array
+    with pytest.warns(CupysimWarning, match="the backend cuda has no images within a tolerance"):
+        found = Renderer("cuda", tolerance=1.0)(experiment)
+    np.testing.assert_array_equal(found.array, exact)
+    assert found.rendered.culled is None
 
 
 def test_several_images_in_one_launch(machine: MachineMaker) -> None:
