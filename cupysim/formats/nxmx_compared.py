@@ -103,7 +103,10 @@ def other_sizes(nxmx: Any, panel: Panel, detector: Any) -> Iterator[str]:
     """
     for name, edge in (("x_pixel_size", panel.fast), ("y_pixel_size", panel.slow)):
         stored, used = detector.get(name), float(norm(edge))
-        if getattr(stored, "size", 0) != 1:
+        if stored is None:
+            continue
+        if (stored.size or 0) > 1:
+            yield f"its {name} has {stored.size} values and is not compared"
             continue
         unusable = no_number(None, stored, 0)
         metres = None if unusable else in_unit(nxmx, stored, stored[()], "meter")

@@ -473,6 +473,19 @@ def test_mask_of_unsigned_pixels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(cbf.good_pixels(image), [[True, True, False]])
 
 
+@pytest.mark.parametrize(("largest", "told"), [(1, False), (255, True)])
+def test_masks_that_exclude_nothing_are_told(
+    largest: int, told: bool, tmp_path: Path, run: Run
+) -> None:
+    """0 and 255 mean what pixels of an image mean, unlike 0 and 1."""
+    pixels = np.full((40, 60), largest, dtype=np.int32)
+    pixels[3:5] = 0
+    mini_cbf(tmp_path / "mask.cbf", section(pixels))
+    outcome = run(f"{CRYSTAL} -nonoise -noprogress -roi 0 3 0 3 -mask mask.cbf")
+    assert outcome.status == 0
+    assert ("mask.cbf: the mask excludes no pixel" in outcome.err) is told
+
+
 # full imgCIF
 
 
