@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
-from cupysim.errors import CupysimError, FileFormatError, ModelError, OptionError
+from cupysim.errors import CupysimError, CupysimWarning, FileFormatError, ModelError, OptionError
 from cupysim.formats import matrix_checks, source_table, stol_table
 from cupysim.formats.structures.symmetry import check_cell
 from cupysim.maths.cell import upright_reciprocal
@@ -114,6 +115,9 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
             f"the mask has {mask.shape[1]} x {mask.shape[0]} pixels, "
             f"but the detector has {detector.n_fast} x {detector.n_slow}",
         )
+    if mask is not None and mask.all():
+        remark = f"{args.mask_file}: the mask excludes no pixel"
+        warnings.warn(CupysimWarning(remark), stacklevel=2)
     experiment = Experiment(
         beam=beam,
         crystal=crystal,

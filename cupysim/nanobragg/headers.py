@@ -116,8 +116,6 @@ def inherit(
                     lacking = f"{path}: its header has no WAVELENGTH"
         if is_mask:
             mask = good
-            if good is not None and good.all():
-                warnings.warn(CupysimWarning(f"{path}: the mask excludes no pixel"), stacklevel=2)
         if geometry is None:
             if smv_image is None and mask is not None:
                 found |= {"n_fast": mask.shape[1], "n_slow": mask.shape[0]}
