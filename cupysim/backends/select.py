@@ -63,8 +63,8 @@ def open_backend(
     name : str, optional
         One of `BACKENDS`, or "auto" for the first of them that works.
     precision : str, optional
-        "double": each pixel is right within 1e-6. "mixed": each pixel is right within 1e-6 of the
-        image's maximum, and rendering is faster. The numpy backend always computes in double
+        "double": the error of each pixel is at most 1e-6 of its value. "mixed": it is at most 1e-6
+        of the image's maximum, and rendering is faster. The numpy backend always computes in double
         precision.
     threads : int, optional
         Threads of the host backend; by default, one for each core.

@@ -9,8 +9,8 @@ COMPUTING_OPTIONS: tuple[Option, ...] = (
     choice("-backend", "What computes the image: cuda on GPUs, host on the processor's cores, "
             "numpy without compiled code, auto the first of these that works.",
             "backend", ("auto", "cuda", "host", "numpy"), "auto"),
-    choice("-precision", "double: each pixel within 1e-6 of nanoBragg's; mixed: each pixel within "
-            "1e-6 of the image's maximum, and faster.",
+    choice("-precision", "double: each pixel differs from nanoBragg's by at most 1e-6 of "
+            "its value; mixed: by at most 1e-6 of the image's maximum, and faster.",
             "precision", ("double", "mixed"), "double"),
     Option(
         ("-tolerance",), COMPUTING,

@@ -168,8 +168,8 @@ OPTIONS: tuple[Option, ...] = (
     integer("-detpixels_s -detpixels_y", DETECTOR, "Pixels along the slow axis.", "n_slow", "0",
              limit="not negative"),
     flag("-curved_det", DETECTOR,
-          "All pixels at the same distance. Ignored if it is the last argument, and the image is "
-          "mirrored; both are right with -corrected.",
+          "Put all pixels at the same distance. Without -corrected, the image is mirrored (Q19), "
+          "and the option has no effect as the last argument (Q12).",
           {"curved": True}, extensions=("-curved_detector",)),
     number("-pixel", DETECTOR, "Pixel size.", MM, "pixel", "0.1", extensions=("-pixel_size",),
             limit="positive"),
@@ -198,7 +198,8 @@ OPTIONS: tuple[Option, ...] = (
             limit="positive"),
     number("-fluence", BEAM, "Photons per area; by default, r_e^2 fluence is 1.", PER_AREA,
             "fluence", "125932015286227086360700780544", limit="not negative"),
-    number("-flux", BEAM, "Photons per second; with -exposure and -beamsize overrules -fluence.",
+    number("-flux", BEAM, "Photons per second. Overrules -fluence: the fluence is "
+            "flux x exposure/beamsize^2.",
             PER_SECOND, "flux", "0", limit="not negative"),
     number("-exposure", BEAM, "Exposure time.", SECOND, "exposure", "1"),
     number("-beamsize", BEAM, "Beam edge; also clips the crystal's y and z size.", MM, "beamsize",
@@ -278,8 +279,9 @@ OPTIONS: tuple[Option, ...] = (
         Kind.INTEGER, 1, NONE, ("image_number",), "0", match=Match.EXACT, metavar="N",
         limit="not negative", is_new=True,
     ),
-    path("-mask", INPUT, "Render only pixels that are not zero in this image, or not masked in "
-          "this HDF5 file. The file's header is used too.", "mask_file", extensions=("-maskfile",)),
+    path("-mask", INPUT, "Render only pixels that this file does not exclude. An SMV image "
+          "excludes zeros; for CBF and HDF5, see docs/formats.md. The file's header is used too.",
+          "mask_file", extensions=("-maskfile",)),
     new_path("-expt", INPUT, "Read beam, detector, rotation and crystal from this DIALS "
               "experiment list.", "experiment_file"),
     path("-stolout", INPUT, "Read but not used.", "stol_output", no_effect=True),
