@@ -63,24 +63,27 @@ CUPYSIM_FUNCTION float largest_of(const Real* values, const PlaceRange& range, i
 template <Factors factors, class Policy>
 CUPYSIM_FUNCTION float largest_factor_squared(const Launch& launch, const FactorTable<Policy>& table, Int channel,
                                               const float centre[3], const float half[3]) {
-    if constexpr (factors == CONSTANT) return 1.0f;
-    PlaceRange range;
-    for (int axis = 0; axis < 3; ++axis) {
-        reach_along<factors>(launch, axis, centre[axis] - half[axis], centre[axis] + half[axis], range);
-    }
-    float largest = 1.0f;
-    if (range.size() <= MOST_COMPARED) {
-        largest = largest_of(table.values, range, table.n_k, table.n_l);
+    if constexpr (factors == CONSTANT) {
+        return 1.0f;
     } else {
-        const PlaceRange blocks = range.in_blocks();
-        const int n_k = (table.n_k - 1) / BLOCK_EDGE + 1, n_l = (table.n_l - 1) / BLOCK_EDGE + 1;
-        if (blocks.size() <= MOST_COMPARED) {
-            largest = largest_of(launch.block_maxima + channel * launch.blocks_of_channel, blocks, n_k, n_l);
+        PlaceRange range;
+        for (int axis = 0; axis < 3; ++axis) {
+            reach_along<factors>(launch, axis, centre[axis] - half[axis], centre[axis] + half[axis], range);
         }
+        float largest = 1.0f;
+        if (range.size() <= MOST_COMPARED) {
+            largest = largest_of(table.values, range, table.n_k, table.n_l);
+        } else {
+            const PlaceRange blocks = range.in_blocks();
+            const int n_k = (table.n_k - 1) / BLOCK_EDGE + 1, n_l = (table.n_l - 1) / BLOCK_EDGE + 1;
+            if (blocks.size() <= MOST_COMPARED) {
+                largest = largest_of(launch.block_maxima + channel * launch.blocks_of_channel, blocks, n_k, n_l);
+            }
+        }
+        const float weights = factors == TRICUBIC ? CUBIC_WEIGHTS * CUBIC_WEIGHTS * CUBIC_WEIGHTS : 1.0f;
+        // a float next to the largest one may be rounded down
+        return largest * largest * weights * weights * 1.000001f;
     }
-    const float weights = factors == TRICUBIC ? CUBIC_WEIGHTS * CUBIC_WEIGHTS * CUBIC_WEIGHTS : 1.0f;
-    // a float next to the largest one may be rounded down
-    return largest * largest * weights * weights * 1.000001f;
 }
 
 }  // namespace cupysim

@@ -7,13 +7,14 @@
 
 #ifdef __CUDACC__
 #define CUPYSIM_FUNCTION __device__ __forceinline__
+#define CUPYSIM_OUTLINE CUPYSIM_FUNCTION
 #define FOR_SOME_LANES(i, n) for (int i = 0; i < (n); ++i)
 #else
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #define CUPYSIM_FUNCTION inline __attribute__((always_inline))
-// for large functions that are called seldom, and only on a CPU: compilation takes less time
+// for large functions that are called seldom: compilation takes less time
 #define CUPYSIM_OUTLINE inline __attribute__((noinline))
 #define FOR_SOME_LANES(i, n) _Pragma("omp simd") for (int i = 0; i < (n); ++i)
 #endif
@@ -96,6 +97,17 @@ CUPYSIM_FUNCTION float sum(float a, float b) {
     return __fadd_rn(a, b);
 #else
     return a + b;
+#endif
+}
+
+// The float with these bits.
+CUPYSIM_FUNCTION float float_of_bits(int bits) {
+#ifdef __CUDACC__
+    return __int_as_float(bits);
+#else
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
 #endif
 }
 

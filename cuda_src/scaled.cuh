@@ -38,16 +38,7 @@ CUPYSIM_FUNCTION Scaled no_term<Scaled>() {
 }
 
 // 2^k for k <= 0; zero below the range of floats.
-CUPYSIM_FUNCTION float power_of_two(int k) {
-#ifdef __CUDACC__
-    return k > -126 ? __int_as_float((k + 127) << 23) : 0.0f;
-#else
-    const std::int32_t bits = k > -126 ? (k + 127) << 23 : 0;
-    float power;
-    std::memcpy(&power, &bits, sizeof power);
-    return power;
-#endif
-}
+CUPYSIM_FUNCTION float power_of_two(int k) { return k > -126 ? float_of_bits((k + 127) << 23) : 0.0f; }
 
 template <class Real>
 CUPYSIM_FUNCTION Real add_term(Real total, Real term) {

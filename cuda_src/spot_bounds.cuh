@@ -86,10 +86,7 @@ struct SpotBound<GAUSS> {
     // function of the bits of a float is this chord
     static CUPYSIM_FUNCTION float relative(const SpotSize& size, float h, float k, float l) {
         const float power = smaller(2.885390082f * least_distance(size, h, k, l), 126.0f);
-        const auto bits = static_cast<std::int32_t>((127.0f - power) * 8388608.0f);
-        float bound;
-        std::memcpy(&bound, &bits, sizeof bound);
-        return bound;
+        return float_of_bits(static_cast<int>((127.0f - power) * 8388608.0f));
     }
 };
 

@@ -6,8 +6,11 @@
 namespace cupysim {
 
 constexpr int TILE_EDGE = 8;
+// The pixels of a tile are its lanes. A thread has LANES of them: all 64 on a CPU, one on a GPU.
+constexpr int TILE_LANES = TILE_EDGE * TILE_EDGE;
 
-// The row and the column of a lane within its tile. Lanes of 4 x 4 and of 2 x 2 pixels follow each other.
+// The row and the column of a lane within its tile. Lanes of 8 x 4, of 4 x 4 and of 2 x 2 pixels follow each
+// other.
 CUPYSIM_FUNCTION int row_of_lane(int lane) { return (lane >> 5 & 1) * 4 + (lane >> 3 & 1) * 2 + (lane >> 1 & 1); }
 CUPYSIM_FUNCTION int column_of_lane(int lane) { return (lane >> 4 & 1) * 4 + (lane >> 2 & 1) * 2 + (lane & 1); }
 
@@ -21,15 +24,15 @@ struct Tile {
 };
 
 CUPYSIM_FUNCTION Tile tile_of(const Launch& launch, Int place) {
-    const Int number = launch.tiles[place];
+    const Int index = launch.first_pixel / TILE_LANES + place, number = launch.tiles[index];
     return {number / launch.tiles_across * TILE_EDGE, number % launch.tiles_across * TILE_EDGE,
-            static_cast<unsigned long long>(launch.tile_lanes[place])};
+            static_cast<unsigned long long>(launch.tile_lanes[index])};
 }
 
-// Numbers the pixels of a tile. Lanes that are no pixels of the launch are numbered too.
-CUPYSIM_FUNCTION void number_pixels(const Launch& launch, PixelBlock& pixels, const Tile& tile) {
+// Numbers the pixels of a tile from lane `first` on. Lanes that are no pixels of the launch are numbered too.
+CUPYSIM_FUNCTION void number_pixels(const Launch& launch, PixelBlock& pixels, const Tile& tile, int first) {
     for (int i = 0; i < LANES; ++i) {
-        const Int slow = tile.row + row_of_lane(i), fast = tile.column + column_of_lane(i);
+        const Int slow = tile.row + row_of_lane(first + i), fast = tile.column + column_of_lane(first + i);
         pixels.numbers[i] = slow * launch.n_fast + fast;
         pixels.slow[i] = static_cast<double>(slow);
         pixels.fast[i] = static_cast<double>(fast);
@@ -124,18 +127,13 @@ CUPYSIM_OUTLINE double solid_angle_of_tile(const Launch& launch, const Cross& cr
     return n * n * (omega[0] + (n * n - 1.0) * gap * gap / 24.0 * second);
 }
 
-// Largest number of sub-pixels whose directions are kept at once.
-constexpr int MOST_SUB_PIXELS = 16;
-
-// The pixels of a tile. Directions and factors are computed only if they are needed.
+// The pixels of a tile from lane `first` on. Factors are computed only if they are needed.
 class TilePixels {
   public:
     PixelBlock pixels;  // after `begin`
-    PixelBlock aimed[MOST_SUB_PIXELS];  // at the sub-pixels of the last `aim`
-    int n_aimed;
 
-    CUPYSIM_FUNCTION TilePixels(const Launch& launch, const Tile& tile)
-        : launch(launch), tile(tile), is_begun(false), aimed_layer(-1) {}
+    CUPYSIM_FUNCTION TilePixels(const Launch& launch, const Tile& tile, int first)
+        : launch(launch), tile(tile), first(first), is_begun(false) {}
 
     // Whether a background, or the sum of the solid angles, needs all rays. The sum does for parts of tiles, and
     // for tiles so wide that `solid_angle_of_tile` would differ by more than 1e-6.
@@ -144,10 +142,10 @@ class TilePixels {
         return launch.ray_background != 0.0 || !tile.is_whole() || 2.0 * half * half > 9e-4 * close * close;
     }
 
-    // Number of pixels to compute among `n` lanes from `first` on.
-    CUPYSIM_FUNCTION int count(int first, int n) const {
+    // Number of pixels to compute among `n` lanes of the tile, counted from `lane` on.
+    CUPYSIM_FUNCTION int count(int lane, int n) const {
         int found = 0;
-        for (int i = first; i < first + n; ++i) found += tile.has(i) ? 1 : 0;
+        for (int i = lane; i < lane + n; ++i) found += tile.has(i) ? 1 : 0;
         return found;
     }
 
@@ -163,7 +161,7 @@ class TilePixels {
     CUPYSIM_OUTLINE void begin() {
         if (is_begun) return;
         is_begun = true;
-        number_pixels(launch, pixels, tile);
+        number_pixels(launch, pixels, tile, first);
         reset(launch, pixels);
         const bool all = needs_all_rays();
         const Int n_rays = launch.n_layers * launch.oversample * launch.oversample * launch.n_sources;
@@ -181,40 +179,27 @@ class TilePixels {
         }
     }
 
-    // Aims at the sub-pixels of a layer from number `first` on, after `begin`.
-    CUPYSIM_OUTLINE void aim(Int layer, Int first) {
-        if (aimed_layer == layer && aimed_first == first) return;
-        const Int oversample = launch.oversample, left = oversample * oversample - first;
-        n_aimed = static_cast<int>(left < MOST_SUB_PIXELS ? left : MOST_SUB_PIXELS);
-        for (int i = 0; i < n_aimed; ++i) {
-            const Int sub_pixel = first + i;
-            aimed[i] = pixels;
-            aim_at(launch, aimed[i], {layer, sub_pixel / oversample, sub_pixel % oversample, 0}, true);
-        }
-        aimed_layer = layer;
-        aimed_first = first;
-    }
-
-    // Writes the photons. Returns the sum of the solid angles; `sum_of_terms` is that of all rays of a whole
-    // tile, if each term has its own.
+    // Writes the photons. Returns the sum of the solid angles of the thread's pixels, or of the whole tile.
+    // `sum_of_terms` is that of all rays of a whole tile, if each term has its own.
     CUPYSIM_OUTLINE double store(double sum_of_terms) {
         float* image = launch.image - launch.image_first;
-        if (!is_begun) {
-            for (int i = 0; i < LANES; ++i) {
-                image[(tile.row + row_of_lane(i)) * launch.n_fast + tile.column + column_of_lane(i)] = 0.0f;
-            }
-        } else {
-            float photons[LANES];
+        float photons[LANES];
+        if (is_begun) {
             photons_of(launch, pixels, photons);
-            for (int i = 0; i < LANES; ++i) {
-                if (tile.has(i)) image[pixels.numbers[i]] = photons[i];
-            }
+        } else {
+            number_pixels(launch, pixels, tile, first);
+            for (int i = 0; i < LANES; ++i) photons[i] = 0.0f;
+        }
+        for (int i = 0; i < LANES; ++i) {
+            if (tile.has(first + i)) image[pixels.numbers[i]] = photons[i];
         }
         if (needs_all_rays()) {
             double sum = 0.0;
-            for (int i = 0; i < LANES; ++i) sum += tile.has(i) ? pixels.omega_sum[i] : 0.0;
+            for (int i = 0; i < LANES; ++i) sum += tile.has(first + i) ? pixels.omega_sum[i] : 0.0;
             return sum;
         }
+        // the thread of the first lane has the sum of the whole tile
+        if (first != 0) return 0.0;
         if (launch.omega_use != ONCE) return sum_of_terms;
         // each ray has the solid angle of the first sub-pixel
         const double half = 0.5 * (TILE_EDGE - 1);
@@ -225,8 +210,8 @@ class TilePixels {
   private:
     const Launch& launch;
     const Tile tile;
+    const int first;
     bool is_begun;
-    Int aimed_layer, aimed_first;
 };
 
 }  // namespace cupysim

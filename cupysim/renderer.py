@@ -348,9 +348,8 @@ class Renderer:
         """
         observer = observer or Observer()
         with self._alone():
-            if self.tolerance is None or warn_of_exact_image(
-                plan, self.tolerance, self._backend, isinstance(observer, Tap)
-            ):
+            is_traced = isinstance(observer, Tap)
+            if self.tolerance is None or warn_of_exact_image(plan, self.tolerance, is_traced):
                 return self._backend.render(plan, observer, image)
             limited = plan.with_same_axes(tolerance=self.tolerance)
             return self._backend.render(limited, observer, image)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import warnings
 
-from cupysim.backends.rendered import OpenBackend
 from cupysim.errors import CupysimWarning
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.culling import reason_for_exact
 from cupysim.plan.render_plan import RenderPlan
 
 
-def warn_of_exact_image(
-    plan: RenderPlan, tolerance: Tolerance, backend: OpenBackend, is_traced: bool
-) -> bool:
+def warn_of_exact_image(plan: RenderPlan, tolerance: Tolerance, is_traced: bool) -> bool:
     """Warn if something forbids a tolerance. Returns whether the image is exact.
 
     Parameters
@@ -22,16 +19,12 @@ def warn_of_exact_image(
         Plan of the image.
     tolerance : Tolerance
         Tolerance that the user gave.
-    backend : OpenBackend
-        Backend that renders the image.
     is_traced : bool
         Whether every step is traced.
     """
     reason = reason_for_exact(plan)
     if is_traced:
         reason = "a trace needs every step"
-    if not backend.renders_within_tolerance:
-        reason = f"the backend {backend.name} has no images within a tolerance"
     if reason is not None:
         message = f"tolerance {tolerance} is not used, and the image is exact: {reason}"
         warnings.warn(CupysimWarning(message), stacklevel=5)

@@ -156,8 +156,6 @@ class OpenBackend(Protocol):
     """A backend that keeps its devices, and the arrays on them, from image to image."""
 
     name: str
-    renders_within_tolerance: bool
-    """Whether the backend renders plans with tolerances."""
 
     @property
     def n_devices(self) -> int:

@@ -24,6 +24,7 @@ from cupysim.backends.compiled.variants import Factors, Precision, shape_number
 from cupysim.models.crystal import Shape
 from cupysim.native import recipe
 from cupysim.native.library import load
+from tests.cuda import simt
 
 
 class OutOfMemoryError(MemoryError):
@@ -120,6 +121,10 @@ class DeviceArray:
 
     def sum(self, axis: int | None = None) -> DeviceArray:
         return self._of(np.asarray(self._array.sum(axis=axis)))
+
+    def __int__(self) -> int:
+        self._copied(self.nbytes)
+        return int(self._array)
 
     def __float__(self) -> float:
         self._copied(self.nbytes)
@@ -218,7 +223,7 @@ class Machine:
 
         return DeviceArray(array, free, copied)
 
-    def launch(self, options: tuple[str, ...], launch: np.ndarray) -> None:
+    def launch(self, options: tuple[str, ...], launch: np.ndarray, n_blocks: int) -> None:
         assert launch.ndim == 1
         self.launches.append((self.current, options))
         at = launch.ctypes.data
@@ -232,6 +237,8 @@ class Machine:
             shape, factors = shape_number(Shape[words[0]]), Factors[words[1]]
             entries = function == "collect_block"
             self._library.cupysim_gradient(at, shape, int(factors), entries, 1)
+        elif function in ("render_tile", "estimate_tile"):
+            simt.run(options, n_blocks, launch)
         else:
             assert function == "render_block"
             precision = next(p for p, name in POLICIES.items() if name == words[0])
@@ -278,7 +285,7 @@ class Machine:
                         assert len(grid) == 1
                     n_pixels = int(launch["n_pixels"][0])
                     assert 0 <= grid[0] * block[0] - n_pixels < block[0]
-                    self.launch(options, launch)
+                    self.launch(options, launch, grid[0])
 
                 return kernel
 

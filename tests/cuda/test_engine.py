@@ -5,9 +5,7 @@ On a machine with a GPU, the tests of all backends use the real one.
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -15,12 +13,11 @@ import pytest
 
 import cupysim.torch
 from cupysim.api import from_args
-from cupysim.backends import select
 from cupysim.backends.compiled import cuda, cuda_engine, host, host_library
 from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.derivatives import Gradients
 from cupysim.backends.rendered import MadeBy, Observer
-from cupysim.errors import CupysimError, CupysimWarning
+from cupysim.errors import CupysimError
 from cupysim.plan.gradient_plan import GradientPlan, plan_gradients
 from cupysim.plan.joining import add_shots
 from cupysim.plan.planning import make_plan
@@ -31,6 +28,7 @@ from cupysim.refine.condensed import Condensed
 from cupysim.refine.problem import TARGETS, Observation, Problem
 from cupysim.renderer import Renderer
 from tests.conftest import INPUTS
+from tests.cuda.conftest import MachineMaker
 from tests.cuda.stand_in import Machine
 from tests.tolerances import FLOAT32_BITS
 
@@ -42,32 +40,12 @@ CASES = {
     "interpolation": f"-hkl {INPUTS / 'few.hkl'} -interpolate",
 }
 
-MachineMaker = Callable[..., Machine]
-
 
 COMMON = "-cell 30 40 50 80 95 100 -N 5 -lambda 1.3 -distance 60 -detpixels 40 -pixel 1 -nodump"
 
 
 def plan_of(case: str) -> RenderPlan:
     return make_plan(from_args(f"{COMMON} -oversample 2 {CASES[case]}"))
-
-
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> MachineMaker:
-    """Makes machines, the last of which is this one."""
-
-    def make(**properties: int) -> Machine:
-        made = Machine(**properties)
-        for name, module in made.modules().items():
-            monkeypatch.setitem(sys.modules, name, module)
-        # kernels of other machines are not kept
-        cuda_engine._kernel.cache_clear()
-        monkeypatch.setattr(cuda, "problem", lambda: None)
-        monkeypatch.setattr(select, "why_not", lambda _: None)
-        return made
-
-    yield make
-    cuda_engine._kernel.cache_clear()
 
 
 def gradients_of(case: str, names: str) -> GradientPlan:
@@ -90,17 +68,6 @@ def test_image(case: str, devices: int, machine: MachineMaker) -> None:
     np.testing.assert_allclose(rendered.omega_sum, reference.omega_sum, rtol=1e-12)
     assert rendered.interpolation_stops == reference.interpolation_stops
     assert made.used == [0] * devices, "memory is given back"
-
-
-def test_images_within_a_tolerance_are_exact(machine: MachineMaker) -> None:
-    """The backend has none, and says so."""
-    machine()
-    experiment = from_args(f"{COMMON} -oversample 2 {CASES['table']} -corrected")
-    exact = Renderer("cuda")(experiment).array
-    with pytest.warns(CupysimWarning, match="the backend cuda has no images within a tolerance"):
-        found = Renderer("cuda", tolerance=1.0)(experiment)
-    np.testing.assert_array_equal(found.array, exact)
-    assert found.rendered.culled is None
 
 
 def test_several_images_in_one_launch(machine: MachineMaker) -> None:

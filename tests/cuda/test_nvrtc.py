@@ -23,6 +23,7 @@ from tests.cuda.nvrtc import (
     search_programs,
     step_loops,
     supported_architectures,
+    tile_programs,
     why_not,
 )
 
@@ -34,6 +35,8 @@ GRADIENTS = "gradients"
 INTERPOLATION_SPILLS = 256
 """Bytes, stores and loads together: weights and sums of interpolated slopes are a few more than the
 registers, of which a thread has as many as it can."""
+TILE_SPILLS = 512
+"""Bytes, stores and loads together. These programs spill outside their loops over orientations."""
 ONE_ARCHITECTURE = "sm_90"
 SIMPLE = render_program(Variant(Precision.DOUBLE, Shape.SQUARE, Factors.CONSTANT, False))
 
@@ -82,6 +85,12 @@ def test_batches_are_as_good(precision: Precision) -> None:
     spilled = {name: program.spilled for name, program in found.items()}
     limit = {name: INTERPOLATION_SPILLS if "TRICUBIC" in name else 0 for name in found}
     assert_nothing({name: n for name, n in spilled.items() if n > limit[name]})
+
+
+def test_tiles_within_a_tolerance() -> None:
+    found = compile_all(ONE_ARCHITECTURE, tile_programs())
+    assert_nothing({name: program.complaints for name, program in found.items()})
+    assert_nothing({n: p.spilled for n, p in found.items() if p.spilled > TILE_SPILLS})
 
 
 def float64_in_steps(architecture: str, precision: Precision) -> dict[str, list[str]]:

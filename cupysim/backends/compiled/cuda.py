@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from cupysim.backends.compiled import bands, differentiation
+from cupysim.backends.compiled import bands, culled, differentiation
 from cupysim.backends.compiled.cuda_engine import CudaEngine, on_device
 from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.derivatives import Gradients
@@ -115,7 +115,6 @@ class CudaBackend:
     """
 
     name = "cuda"
-    renders_within_tolerance = False
 
     def __init__(self, precision: Precision, wanted: Sequence[int] | None) -> None:
         self._precision = precision
@@ -133,6 +132,8 @@ class CudaBackend:
                 image = used[0].empty_image(plan.shape)
             elif on_device(image):
                 used = used[:1]
+            if plan.tolerance is not None:
+                return culled.render(plan, observer, used[:1], image)
             return bands.render(plan, observer, used, image)
 
     def differentiate(

@@ -21,10 +21,12 @@ from cupysim.backends.compiled.kernel_source import (
     joined_source,
     render_program,
     stop_program,
+    tile_program,
 )
-from cupysim.backends.compiled.records import addresses
+from cupysim.backends.compiled.records import addresses, copied
 from cupysim.backends.compiled.variants import Precision, Variant
 from cupysim.native import sources
+from cupysim.plan.culling import TILE_EDGE
 
 STEPS_PER_SECOND = 1e10
 """First guess of a device's speed, in steps per second."""
@@ -250,6 +252,54 @@ class CudaEngine:
         self._release()
         return sums
 
+    def open_tiles(self, launch: np.ndarray, image: Any) -> None:
+        """Allocate memory for a panel's pixels on the device, unless the image lies there."""
+        import cupy
+
+        self._release()
+        launch["image_first"] = 0
+        if on_device(image):
+            launch["image"] = image.data.ptr
+            return
+        with self._device():
+            self._image = cupy.zeros(image.shape, dtype=np.float32)
+            launch["image"] = self._image.data.ptr
+        self._sink = image
+
+    def render_tiles(self, launch: np.ndarray, variant: Variant) -> tuple[float, int]:
+        """Render tiles within a tolerance; see `cupysim.backends.compiled.engine.TileEngine`."""
+        import cupy
+
+        n_pixels = int(launch["n_pixels"])
+        with self._device():
+            omega, computed = cupy.empty(n_pixels), cupy.empty(n_pixels, dtype=np.int64)
+            launch["omega_sums"], launch["computed_terms"] = omega.data.ptr, computed.data.ptr
+            self._run(tile_program(variant), launch)
+            return float(omega.sum()), int(computed.sum())
+
+    def close_tiles(self, tiles: np.ndarray) -> None:
+        """Copy the rows of pixels that tiles cover to the image, unless it lies on the device."""
+        if self._sink is not None and len(tiles):
+            across = -(-self._sink.shape[1] // TILE_EDGE)
+            first, last = int(tiles.min()) // across, int(tiles.max()) // across
+            rows = slice(first * TILE_EDGE, (last + 1) * TILE_EDGE)
+            with self._device():
+                self._image[rows].get(out=self._sink[rows])
+        self._release()
+
+    def estimate_tiles(self, launch: np.ndarray, variant: Variant) -> np.ndarray:
+        """Estimate the brightest pixels; see `cupysim.backends.compiled.engine.TileEngine`."""
+        import cupy
+
+        # one thread for each tile, where other programs have one for each pixel
+        launch = copied(launch)
+        launch["n_pixels"] = int(launch["n_pixels"]) // TILE_EDGE**2
+        with self._device():
+            estimates = cupy.empty(int(launch["n_pixels"]))
+            launch["omega_sums"] = estimates.data.ptr
+            self._run(tile_program(variant, estimates=True), launch)
+            return estimates.get()
+
     def open_slopes(
         self, launch: np.ndarray, slopes: Any, numbers: tuple[int, int], state: int
     ) -> None:
@@ -329,13 +379,13 @@ class CudaEngine:
         import cupy
 
         several = launch.ndim > 0
-        blocks = -(-int(launch["n_pixels"].flat[0]) // THREADS)
+        blocks = -(-int(launch["n_pixels"].flat[0]) // program.threads)
         with self._device() as device:
             kernel = _kernel(self.number, program)
             if several:
                 told = cupy.empty(launch.nbytes, dtype=np.uint8)
                 told.set(launch.view(np.uint8))
-                kernel((blocks, len(launch)), (THREADS,), (told,))
+                kernel((blocks, len(launch)), (program.threads,), (told,))
             else:
-                kernel((blocks,), (THREADS,), (launch.reshape(1),))
+                kernel((blocks,), (program.threads,), (launch.reshape(1),))
             device.synchronize()

@@ -143,7 +143,9 @@ class TileWorker:
             launch[name] = 0
         launch["tolerated"] = tolerance
         sink = np.zeros(self._plan.shape[2:], dtype=np.float32)
-        self._engine.render_tiles(launch, sink, self._variant)
+        self._engine.open_tiles(launch, sink)
+        self._engine.render_tiles(launch, self._variant)
+        self._engine.close_tiles(tiles.numbers)
         rows, columns = (place * TILE_EDGE for place in np.divmod(tiles.numbers, tiles.across))
         return max(
             float(sink[row : row + TILE_EDGE, column : column + TILE_EDGE].max())
@@ -172,17 +174,19 @@ class TileWorker:
         launch["tolerated"] = tolerance
         counts = None if tiles.pixels is None else tiles.pixels.sum(axis=(1, 2))
         omega, computed, first = 0.0, 0, 0
+        self._engine.open_tiles(launch, sink)
         while first < len(tiles.numbers):
             wanted = FIRST_TILES if self._rate is None else int(self._rate * SECONDS_AT_ONCE)
             last = min(first + max(wanted, FIRST_TILES), len(tiles.numbers))
             launch["first_pixel"], launch["n_pixels"] = LANES * first, LANES * (last - first)
             started = time.perf_counter()
-            part = self._engine.render_tiles(launch, sink, self._variant)
+            part = self._engine.render_tiles(launch, self._variant)
             self._rate = (last - first) / max(time.perf_counter() - started, 1e-6)
             omega, computed = omega + part[0], computed + part[1]
             done = LANES * (last - first) if counts is None else int(counts[first:last].sum())
             observer.pixels_done(done)
             first = last
+        self._engine.close_tiles(tiles.numbers)
         return omega, computed
 
 

@@ -105,11 +105,17 @@ class Engine(Protocol):
 class TileEngine(Engine, Protocol):
     """A device that also renders tiles within a tolerance."""
 
-    def render_tiles(self, launch: np.ndarray, image: Any, variant: Variant) -> tuple[float, int]:
-        """Render tiles into an image.
+    def open_tiles(self, launch: np.ndarray, image: Any) -> None:
+        """Tell a launch the image of one panel to which it writes tiles."""
+
+    def render_tiles(self, launch: np.ndarray, variant: Variant) -> tuple[float, int]:
+        """Render tiles.
 
         Returns the sum of their solid angles (sr), and the number of computed terms.
         """
+
+    def close_tiles(self, tiles: np.ndarray) -> None:
+        """Write the photons of tiles, given by their numbers, to the image."""
 
     def estimate_tiles(self, launch: np.ndarray, variant: Variant) -> np.ndarray:
         """Estimate the photons of each tile's brightest pixel, see `TilePanel.estimates`."""

@@ -48,7 +48,6 @@ class HostBackend:
 
     name = "host"
     n_devices = 0
-    renders_within_tolerance = True
 
     def __init__(self, precision: Precision, threads: int | None) -> None:
         self._precision = precision
@@ -200,17 +199,23 @@ class HostEngine:
         """The sums of the solid angles of the images (sr)."""
         return self._omega.sum(axis=1)
 
-    def render_tiles(self, launch: np.ndarray, image: Any, variant: Variant) -> tuple[float, int]:
+    def open_tiles(self, launch: np.ndarray, image: np.ndarray) -> None:
+        """Let the launch write tiles to the image directly."""
+        launch["image"] = image.ctypes.data
+
+    def render_tiles(self, launch: np.ndarray, variant: Variant) -> tuple[float, int]:
         """Render tiles within a tolerance; see `cupysim.backends.compiled.engine.TileEngine`."""
         n_tiles = int(launch["n_pixels"]) // self._lanes
         omega, computed = np.empty(n_tiles), np.empty(n_tiles, dtype=np.int64)
-        launch["image"], launch["omega_sums"] = image.ctypes.data, omega.ctypes.data
-        launch["computed_terms"] = computed.ctypes.data
+        launch["omega_sums"], launch["computed_terms"] = omega.ctypes.data, computed.ctypes.data
         self.library.cupysim_render_culled(
             launch.ctypes.data, 1, int(variant.precision), shape_number(variant.shape),
             int(variant.factors), self.threads,
         )  # fmt: skip
         return float(omega.sum()), int(computed.sum())
+
+    def close_tiles(self, _: np.ndarray) -> None:
+        """Do nothing: the tiles are in the image already."""
 
     def estimate_tiles(self, launch: np.ndarray, variant: Variant) -> np.ndarray:
         """Estimate the brightest pixels; see `cupysim.backends.compiled.engine.TileEngine`."""

@@ -22,6 +22,9 @@ POLICIES = {Precision.DOUBLE: "Double", Precision.MIXED: "Mixed", Precision.PAIR
 THREADS = 128
 """Number of threads of a block."""
 
+WARP_SIZE = 32
+"""Number of threads that work in step. A block of this size renders half a tile."""
+
 
 @dataclass(frozen=True)
 class KernelProgram:
@@ -35,11 +38,14 @@ class KernelProgram:
         Number of blocks of threads for which a multiprocessor must have registers.
     is_batch : bool
         True if the kernel renders several images in one launch.
+    threads : int
+        Number of threads of a block.
     """
 
     block: str
     resident_blocks: int
     is_batch: bool = False
+    threads: int = THREADS
 
     @property
     def entry(self) -> str:
@@ -51,7 +57,7 @@ class KernelProgram:
         """The compiler's options."""
         return (
             "-std=c++17",
-            f"-DCUPYSIM_THREADS={THREADS}",
+            f"-DCUPYSIM_THREADS={self.threads}",
             f"-DCUPYSIM_LAUNCH_SIZE={struct_type('Launch').itemsize}",
             f"-DCUPYSIM_BLOCK={self.block}",
             f"-DCUPYSIM_RESIDENT_BLOCKS={self.resident_blocks}",
@@ -59,7 +65,7 @@ class KernelProgram:
         )
 
 
-MANY, FEW = 4, 2
+MANY, SOME, FEW = 4, 3, 2
 """Number of resident blocks of a simple kernel, and of a kernel that needs more registers."""
 
 
@@ -69,6 +75,15 @@ def render_program(variant: Variant, is_batch: bool = False) -> KernelProgram:
     block = f"{POLICIES[variant.precision]},{variant.shape.name},{variant.factors.name},{running}"
     crowded = is_batch or variant.factors is Factors.TRICUBIC
     return KernelProgram(f"render_block<{block}>", FEW if crowded else MANY, is_batch)
+
+
+def tile_program(variant: Variant, estimates: bool = False) -> KernelProgram:
+    """The program that renders tiles within a tolerance, or estimates their brightest pixels."""
+    function = "estimate_tile" if estimates else "render_tile"
+    block = f"{POLICIES[variant.precision]},{variant.shape.name},{variant.factors.name}"
+    # threads of a block share their memory, so a block is one warp
+    blocks = (FEW if variant.factors is Factors.TRICUBIC else SOME) * THREADS // WARP_SIZE
+    return KernelProgram(f"{function}<{block}>", blocks, threads=WARP_SIZE)
 
 
 def gradient_program(variant: Variant, entries: bool) -> KernelProgram:

@@ -17,7 +17,6 @@ class NumpyBackend:
 
     name = "numpy"
     n_devices = 0
-    renders_within_tolerance = True
 
     def render(self, plan: RenderPlan, observer: Observer, image: Any = None) -> Rendered:
         """Compute images; see `cupysim.backends.rendered.OpenBackend`."""
