@@ -14,7 +14,7 @@ import numpy as np
 from cupysim.advice.empty_images import warn_of_empty_counts
 from cupysim.errors import CupysimError
 from cupysim.formats import cbf, fdump, float_image, nexus, pgm, png, smv
-from cupysim.formats.pixels import GAP, LARGEST_PIXEL_VALUE
+from cupysim.formats.pixels import LARGEST_PIXEL_VALUE, with_gaps
 from cupysim.image import Image
 from cupysim.nanobragg.arguments import Arguments
 from cupysim.nanobragg.job import Job
@@ -170,13 +170,11 @@ def _write_new_formats(
     if args.nexus_file is not None:
         content = image.content(counts, _provenance(job, image), record)
         yield f"writing {args.nexus_file} as NeXus/HDF5"
-        files.write(args.nexus_file, lambda stream: nexus.write(stream, content))
+        files.write(args.nexus_file, lambda stream: nexus.write(stream, content, args.threads))
     if args.cbf_file is not None:
         # in float64, since float32 has no number just below 2^31
         pixels = np.clip(np.rint(measured.astype(np.float64)), 0, LARGEST_PIXEL_VALUE)
-        pixels = np.where(nexus.Content(experiment, image.array).rendered, pixels, GAP).astype(
-            np.int32
-        )
+        pixels = with_gaps(pixels, experiment.rendered_pixels)
         yield f"writing {args.cbf_file} as CBF"
         files.write(args.cbf_file, lambda stream: cbf.write(stream, experiment, pixels))
     if args.png_file is not None:

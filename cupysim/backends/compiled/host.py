@@ -12,12 +12,13 @@ import numpy as np
 from cupysim.backends.compiled import bands, culled, differentiation
 from cupysim.backends.compiled.device_tables import DeviceTables
 from cupysim.backends.compiled.engine import STATE_SIZE
-from cupysim.backends.compiled.host_library import library, problem, team, usable_cores
+from cupysim.backends.compiled.host_library import library, problem, team
 from cupysim.backends.compiled.records import addresses
 from cupysim.backends.compiled.variants import Precision, Variant, shape_number
 from cupysim.backends.derivatives import Gradients
 from cupysim.backends.rendered import Observer, Rendered, without_device
 from cupysim.errors import CupysimError
+from cupysim.native.cores import usable_cores
 from cupysim.native.library import level
 from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan
