@@ -17,7 +17,6 @@ import numpy as np
 from cupysim.image import Image
 from cupysim.nanobragg.arguments import RANDOM, Arguments
 from cupysim.nanobragg.job import Job
-from cupysim.provenance import file_record, image_record
 from cupysim.quirks import Quirks
 from cupysim.storage.safe_writing import OutputFiles
 
@@ -80,6 +79,8 @@ def run_record(
     dict
         Record for `json.dump`: arguments as given and as resolved, seeds, versions, digests.
     """
+    from cupysim.provenance import file_record, image_record
+
     args, experiment = job.arguments, job.experiment
     given = [_printable(word) for word in job.words]
     return {
@@ -145,6 +146,8 @@ def write_record(
     began : float
         Time when writing began, from `time.perf_counter` (s).
     """
+    from cupysim.provenance import file_record
+
     outputs = [
         {**file_record(staged), "path": _printable(str(name))}
         for name, staged in files.staged_files()

@@ -11,7 +11,7 @@ import hdf5plugin
 import numpy as np
 import pytest
 
-from cupysim.formats.nexus import chunks, filters
+from cupysim.formats.nexus import filters
 from cupysim.formats.nexus.chunks import ImageSet
 
 FILTERS: dict[str, dict[str, Any]] = {
@@ -56,12 +56,10 @@ def test_chunks_are_those_of_hdf5(
     shape: tuple[int, int],
     threads: int,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(chunks, "compression", lambda: FILTERS[name])
     image = images(shape)[kind]
     with h5py.File(tmp_path / "ours.h5", "w") as file:
-        stack = ImageSet(file, "d", (2, *shape), image.dtype.type, threads)
+        stack = ImageSet(file, "d", (2, *shape), image.dtype.type, threads, FILTERS[name])
         stack.write(image, 1)
     with h5py.File(tmp_path / "ours.h5") as file:
         data = file["d"]
@@ -80,14 +78,11 @@ def test_chunks_are_those_of_hdf5(
 
 
 @pytest.mark.parametrize("keywords", OTHERS.values(), ids=OTHERS.keys())
-def test_other_filters_are_left_to_hdf5(
-    keywords: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chunks, "compression", lambda: keywords)
+def test_other_filters_are_left_to_hdf5(keywords: dict[str, Any], tmp_path: Path) -> None:
     image = images((63, 65))["counts"]
     with h5py.File(tmp_path / "ours.h5", "w") as file:
-        ImageSet(file, "d", (1, 63, 65), np.int32).write(image)
-        ImageSet(file, "mask", (63, 65), np.uint32).write(image > 3)
+        ImageSet(file, "d", (1, 63, 65), np.int32, filters=keywords).write(image)
+        ImageSet(file, "mask", (63, 65), np.uint32, filters=keywords).write(image > 3)
     with h5py.File(tmp_path / "ours.h5") as file:
         np.testing.assert_array_equal(file["d"][0], image)
         np.testing.assert_array_equal(file["mask"][()], image > 3)
@@ -99,19 +94,16 @@ def test_without_functions_of_the_plugin_hdf5_compresses(
     monkeypatch.setattr(filters, "_bitshuffle", lambda: None)
     image = images((63, 65))["photons"]
     with h5py.File(tmp_path / "ours.h5", "w") as file:
-        stack = ImageSet(file, "d", (1, 63, 65), np.float32)
+        stack = ImageSet(file, "d", (1, 63, 65), np.float32, filters=FILTERS["bitshuffle"])
         stack.write(image)
         chunk = bytes(stack.data.id.read_direct_chunk((0, 0, 0))[1])
     assert chunk == by_hdf5(tmp_path / "hdf5.h5", image, FILTERS["bitshuffle"])
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_pixels_of_another_type_and_order_are_converted(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chunks, "compression", lambda: FILTERS[name])
+def test_pixels_of_another_type_and_order_are_converted(name: str, tmp_path: Path) -> None:
     image = np.asfortranarray(np.arange(63.0 * 65.0).reshape(63, 65))[::-1]
     with h5py.File(tmp_path / "ours.h5", "w") as file:
-        ImageSet(file, "d", (1, 63, 65), np.int32).write(image)
+        ImageSet(file, "d", (1, 63, 65), np.int32, filters=FILTERS[name]).write(image)
     with h5py.File(tmp_path / "ours.h5") as file:
         np.testing.assert_array_equal(file["d"][0], image)

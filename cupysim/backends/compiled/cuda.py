@@ -10,16 +10,18 @@ import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cupysim.backends.compiled import bands, differentiation
+from cupysim.backends.compiled import bands
 from cupysim.backends.compiled.cuda_engine import CudaEngine, on_device
 from cupysim.backends.compiled.variants import Precision
-from cupysim.backends.derivatives import Gradients
 from cupysim.backends.rendered import Observer, Rendered
 from cupysim.errors import CupysimError, DeviceError, OutOfMemory
-from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan
+
+if TYPE_CHECKING:
+    from cupysim.backends.derivatives import Gradients
+    from cupysim.plan.gradient_plan import GradientPlan
 
 STEPS_WORTH_A_DEVICE = 1e9
 """Steps for which one more device is worth it. Images with fewer steps are not shared among
@@ -139,6 +141,8 @@ class CudaBackend:
         self, plan: GradientPlan, observer: Observer, device_arrays: bool = False
     ) -> Gradients:
         """Compute an image's derivatives; see `cupysim.backends.rendered.OpenBackend`."""
+        from cupysim.backends.compiled import differentiation
+
         if device_arrays and plan.wants_factors:
             raise CupysimError(
                 "device_arrays: derivatives with respect to structure factors are collected on "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ class ImageSet:
         Type of the pixels.
     threads : int, optional
         Number of threads that compress; by default, one for each core.
+    filters : mapping of str to object, optional
+        Keywords of h5py for the compression; by default those of `compression`.
     """
 
     def __init__(
@@ -35,16 +38,21 @@ class ImageSet:
         shape: tuple[int, ...],
         kind: type[np.generic],
         threads: int | None = None,
+        filters: Mapping[str, Any] | None = None,
     ) -> None:
         before = len(shape) - 2
         self.data = file.create_dataset(
-            path, shape, kind, chunks=(*(1,) * before, *shape[before:]), **compression()
+            path,
+            shape,
+            kind,
+            chunks=(*(1,) * before, *shape[before:]),
+            **(compression() if filters is None else filters),
         )
         """The data set of h5py."""
         self._before, self._threads = before, threads
         properties = self.data.id.get_create_plist()
-        filters = [properties.get_filter(n) for n in range(properties.get_nfilters())]
-        self._pack = packer([(number, options) for number, _, options, _ in filters])
+        pipeline = [properties.get_filter(n) for n in range(properties.get_nfilters())]
+        self._pack = packer([(number, options) for number, _, options, _ in pipeline])
 
     def write(self, image: np.ndarray, place: int = 0) -> None:
         """Write an image.
