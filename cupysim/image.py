@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -338,6 +337,8 @@ class Image:
         Content
             Experiment, image, counted photons, predicted spots and record.
         """
+        import json
+
         from cupysim.formats import nexus
 
         if record is None:

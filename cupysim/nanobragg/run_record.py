@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import time
@@ -158,6 +157,8 @@ def write_record(
         "outputs": outputs,
         "seconds": {name: round(value, 6) for name, value in seconds.items()},
     }
+    import json
+
     text = json.dumps(whole, indent=1) + "\n"
     files.write(path, lambda stream: stream.write(text.encode()))
 

@@ -7,7 +7,6 @@ import hashlib
 import os
 import sys
 from functools import cache
-from importlib.resources import as_file
 from pathlib import Path
 
 from cupysim.native import recipe, sources
@@ -69,7 +68,7 @@ def usable_levels() -> list[str]:
 
 
 def _load(library: str) -> ctypes.CDLL:
-    with as_file(sources.folder()) as folder:
+    with sources.folder_on_disk() as folder:
         digest = _digest(folder)
         problem: Exception | None = None
         for wanted in usable_levels() if library == recipe.RENDER else [recipe.BASELINE]:

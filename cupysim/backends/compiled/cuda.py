@@ -13,13 +13,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cupysim.backends.compiled import bands
-from cupysim.backends.compiled.cuda_engine import CudaEngine, on_device
 from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.rendered import Observer, Rendered
 from cupysim.errors import CupysimError, DeviceError, OutOfMemory
 from cupysim.plan.render_plan import RenderPlan
 
 if TYPE_CHECKING:
+    from cupysim.backends.compiled.cuda_engine import CudaEngine
     from cupysim.backends.derivatives import Gradients
     from cupysim.plan.gradient_plan import GradientPlan
 
@@ -129,6 +129,8 @@ class CudaBackend:
 
         If the image lies on a device, the first device renders it alone.
         """
+        from cupysim.backends.compiled.cuda_engine import on_device
+
         with explained():
             used = self.engines(plan, self._precision)
             if image is None:
@@ -189,6 +191,8 @@ class CudaBackend:
         CupysimError
             If a device does not exist.
         """
+        from cupysim.backends.compiled.cuda_engine import CudaEngine
+
         numbers = devices(self._wanted)
         if self._wanted is None:
             steps = plan.n_region * plan.n_steps * plan.panels.n_layers
