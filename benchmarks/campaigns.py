@@ -101,7 +101,7 @@ def bare_rate(file: str, folder: Path, ready: Any) -> float:
     for chunk in range(campaign.n_chunks):
         shots = campaign.shots_of(chunk)
         with Series(
-            folder / f"bare_{chunk}.h5", base, len(shots), campaign.counts, campaign.expected
+            folder / f"bare_{chunk}.h5", base, len(shots), campaign.counts, campaign.expected, 1
         ) as series:
             for first in range(0, len(shots), at_once):
                 for place, (rendered, error) in enumerate(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,27 +9,27 @@ from functools import cached_property, partial
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from cupysim.backends.derivatives import Gradients
 from cupysim.backends.rendered import Rendered
 from cupysim.detection import digitising
 from cupysim.detection.counting import ROWS_AT_ONCE, count_photons, counts_of_numpy
 from cupysim.detection.photon_noise import PhotonNoise
 from cupysim.errors import CupysimError
-from cupysim.formats import float_image, nexus, pgm, png, smv
-from cupysim.formats.stored_geometry import geometry_of
+from cupysim.formats import float_image, pgm, smv
 from cupysim.image_statistics import Statistics, image_statistics
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.experiment import Experiment
 from cupysim.plan.render_plan import RenderPlan
-from cupysim.plotting.image_figure import Picture, Style, draw_images
-from cupysim.plotting.windows import show_figure
-from cupysim.prediction.spots import Spots, predict_spots
-from cupysim.provenance import image_record
+from cupysim.plotting.style import Style
 from cupysim.storage.safe_writing import OutputFiles
+
+if TYPE_CHECKING:
+    from cupysim.backends.derivatives import Gradients
+    from cupysim.formats import nexus
+    from cupysim.prediction.spots import Spots
 
 DEFAULT_OFFSET = 40.0
 """Offset of integer images (counts), as on the command line."""
@@ -139,6 +138,8 @@ class Image:
 
         ``spots.to_dataframe()`` returns a pandas table.
         """
+        from cupysim.prediction.spots import predict_spots
+
         return predict_spots(self.plan)
 
     def counts(self, rng: int | RandomStream | PhotonNoise | np.random.Generator) -> np.ndarray:
@@ -231,6 +232,10 @@ class Image:
             If there is no display, the file cannot be written, a number is impossible, or
             matplotlib is not installed.
         """
+        from cupysim.formats.stored_geometry import geometry_of
+        from cupysim.plotting.image_figure import Picture, draw_images
+        from cupysim.plotting.windows import show_figure
+
         pixels = self.array if counts is None else np.asarray(counts)
         if pixels.shape != self.array.shape:
             raise CupysimError(
@@ -252,6 +257,8 @@ class Image:
         """The image as a PNG picture, which notebooks show."""
         if find_spec("PIL") is None:
             return None
+        from cupysim.formats import png
+
         stream = BytesIO()
         png.write(stream, self.array)
         return stream.getvalue()
@@ -330,7 +337,13 @@ class Image:
         Content
             Experiment, image, counted photons, predicted spots and record.
         """
+        import json
+
+        from cupysim.formats import nexus
+
         if record is None:
+            from cupysim.provenance import image_record
+
             record = image_record(self.rendered, self.array, counts, self.statistics)
         return nexus.Content(
             self.experiment, self.array, counts, self.spots, provenance or {},
@@ -366,8 +379,12 @@ class Image:
             elif suffix == ".pgm":
                 pgm.write(stream, *self.grey())
             elif suffix == ".png":
+                from cupysim.formats import png
+
                 png.write(stream, self.array)
             elif suffix == ".h5":
+                from cupysim.formats import nexus
+
                 nexus.write(stream, self.content(None if seed is None else self.counts(seed)))
             else:
                 pixels = self.integers() if seed is None else self.noisy(seed)[0]

@@ -12,7 +12,7 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError, CupysimWarning
-from cupysim.formats import fdump, matrix_checks
+from cupysim.formats import fdump, hkl_text, matrix_checks
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.formats.structures import coordinates, reflections
 from cupysim.formats.structures.structure import Structure
@@ -20,7 +20,6 @@ from cupysim.models.crystal import Crystal, UnitCell
 from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.nanobragg.build import build
-from cupysim.nanobragg.structure_files import read_text
 
 PLACEHOLDER = ("-cell", "100", "-default_F", "1", "-N", "1")
 """Options of a crystal that is replaced later, for files that contain only the geometry."""
@@ -226,7 +225,7 @@ def read_structure_factors(path: os.PathLike[str] | str, default: float = 0.0) -
         return fdump.read(path, default)
     if reflections.kind_of(path) is not None:
         return reflections.read(path, (), default).factors
-    return StructureFactors.from_list(*read_text(os.fspath(path)), default)
+    return StructureFactors.from_list(*hkl_text.read_with_warning(path), default)
 
 
 def read_orientation(path: os.PathLike[str] | str, wavelength: float) -> np.ndarray:

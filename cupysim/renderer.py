@@ -6,25 +6,26 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from cupysim.advice.empty_images import warn_of_empty_image
 from cupysim.advice.exact_images import warn_of_exact_image
 from cupysim.advice.quirk_effects import warn_of_effects, warn_of_interpolation_stop
-from cupysim.backends.derivatives import Gradients
-from cupysim.backends.numpy.tap import Tap
 from cupysim.backends.rendered import Observer, Rendered, zeroed_output
 from cupysim.backends.select import open_backend
 from cupysim.errors import CupysimError
 from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.models.tolerance import Tolerance
-from cupysim.plan.gradient_plan import GradientPlan, plan_gradients
 from cupysim.plan.joining import add_shots, groups_of_alike
 from cupysim.plan.planning import Planner
 from cupysim.plan.render_plan import RenderPlan
+
+if TYPE_CHECKING:
+    from cupysim.backends.derivatives import Gradients
+    from cupysim.plan.gradient_plan import GradientPlan
 
 
 class Renderer:
@@ -149,7 +150,9 @@ class Renderer:
         """
         plan = self.plan(experiment)
         # before the image: an error about derivatives should not wait for the render
-        gradient_plan = None if gradients is None else plan_gradients(experiment, plan, gradients)
+        gradient_plan = None
+        if gradients is not None:
+            gradient_plan = self._planner.gradients(experiment, plan, gradients)
         if device_arrays:
             if out is not None or gradients is not None:
                 raise CupysimError("device_arrays: not possible together with out or gradients")
@@ -209,7 +212,7 @@ class Renderer:
         Image
             Expected photons, with statistics and methods to save them.
         """
-        if isinstance(observer, Tap) and self.backend != "numpy":
+        if observer is not None and observer.needs_numpy and self.backend != "numpy":
             raise CupysimError(f"backend {self.backend!r}: a Tap needs the backend 'numpy'")
         rendered = self.render_plan(plan, observer or Observer(), zeroed_output(out, plan.shape))
         warn_of_interpolation_stop(rendered)
@@ -324,7 +327,7 @@ class Renderer:
             raise CupysimError(f"expected an Experiment, got a {type(experiment).__name__}")
         with self._alone():
             plan = self._planner(experiment)
-        gradient_plan = plan_gradients(experiment, plan, names)
+        gradient_plan = self._planner.gradients(experiment, plan, names)
         return self.differentiate(gradient_plan, observer, device_arrays=device_arrays)
 
     def render_plan(
@@ -348,11 +351,10 @@ class Renderer:
         """
         observer = observer or Observer()
         with self._alone():
-            is_traced = isinstance(observer, Tap)
-            if self.tolerance is None or warn_of_exact_image(plan, self.tolerance, is_traced):
-                return self._backend.render(plan, observer, image)
-            limited = plan.with_same_axes(tolerance=self.tolerance)
-            return self._backend.render(limited, observer, image)
+            limit = self.tolerance
+            if limit is not None and not warn_of_exact_image(plan, limit, observer.needs_numpy):
+                plan = plan.with_same_axes(tolerance=limit)
+            return self._backend.render(plan, observer, image)
 
     def differentiate(
         self, plan: GradientPlan, observer: Observer | None = None, *, device_arrays: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -86,3 +87,43 @@ def test_modules_can_be_held_in_the_head() -> None:
     for path in MODULES:
         name = str(path.relative_to(PACKAGE))
         assert len(path.read_text().splitlines()) <= 400, name
+
+
+UNNEEDED = (
+    "argparse",
+    "difflib",
+    "subprocess",
+    "json",
+    "importlib.metadata",
+    "h5py",
+    "scipy",
+    "cupysim.backends.derivatives",
+    "cupysim.backends.compiled.culled",
+    "cupysim.backends.compiled.cuda_engine",
+    "cupysim.formats.cbf",
+    "cupysim.formats.geometry",
+    "cupysim.formats.nexus",
+    "cupysim.formats.png",
+    "cupysim.formats.structures.reflections",
+    "cupysim.formats.structures.symmetry",
+    "cupysim.nanobragg.headers",
+    "cupysim.nanobragg.printout",
+    "cupysim.plan.gradient_plan",
+    "cupysim.prediction",
+    "cupysim.provenance",
+)
+"""Modules that a run of the command without input files, HDF5 and derivatives does not need."""
+
+
+def test_a_simple_run_loads_only_what_it_needs(tmp_path: Path) -> None:
+    words = "-cell 70 80 90 90 90 90 -default_F 100 -N 5 -lambda 1 -distance 100 -detpixels 16"
+    script = (
+        "import sys; from cupysim.cli.main import main; status = main(sys.argv[2:]);"
+        "loaded = set(sys.argv[1].split()) & set(sys.modules); assert not loaded, loaded;"
+        "sys.exit(status)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", script, " ".join(UNNEEDED), *words.split()],
+        check=True, capture_output=True, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+    )  # fmt: skip

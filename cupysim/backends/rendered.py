@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
-from cupysim.backends.derivatives import Gradients
 from cupysim.errors import CupysimError
-from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan
+
+if TYPE_CHECKING:
+    from cupysim.backends.derivatives import Gradients
+    from cupysim.plan.gradient_plan import GradientPlan
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,9 @@ class Rendered:
 class Observer:
     """Receives the progress of a render. Methods do nothing unless a subclass overrides them."""
 
+    needs_numpy = False
+    """Whether only the NumPy backend can show what the observer asks for."""
+
     def pixels_done(self, count: int) -> None:
         """Called when `count` more pixels are done."""
 
@@ -148,7 +153,7 @@ RenderFunction: TypeAlias = Callable[[RenderPlan, Observer], Rendered]
 """Renders a plan, reports progress to the observer, and returns the images."""
 
 
-GradientFunction: TypeAlias = Callable[[GradientPlan, Observer], Gradients]
+GradientFunction: TypeAlias = "Callable[[GradientPlan, Observer], Gradients]"
 """Differentiates a plan, reports progress to the observer, and returns the derivatives."""
 
 

@@ -6,12 +6,11 @@ import warnings
 from collections.abc import Sequence
 from functools import cache
 
-from cupysim.backends.compiled.host_library import MOST_THREADS
 from cupysim.backends.compiled.variants import Precision
-from cupysim.backends.numpy.backend import NumpyBackend
 from cupysim.backends.rendered import OpenBackend
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.models.checks import whole
+from cupysim.native.cores import MOST_THREADS
 
 BACKENDS = ("cuda", "host", "numpy")
 """Names of the backends, the fastest first."""
@@ -93,6 +92,8 @@ def open_backend(
         from cupysim.backends.compiled.host import HostBackend
 
         return HostBackend(PRECISIONS[precision], threads)
+    from cupysim.backends.numpy.backend import NumpyBackend
+
     return NumpyBackend()
 
 

@@ -11,13 +11,12 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from cupysim.cli.commands import COMMANDS, run_command
-from cupysim.nanobragg.help import format_help
-from cupysim.nanobragg.manual import usage
+from cupysim.cli.commands import COMMANDS
 from cupysim.terminal import Report, printable, say, show_warning
 
 if TYPE_CHECKING:
     from cupysim.image import Image
+    from cupysim.nanobragg.printout import Printout
 
 EXIT_ERROR = 9
 """Exit status of the C program after an error that it finds."""
@@ -48,10 +47,16 @@ def main(words: Sequence[str] | None = None) -> int:
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     if not words:
+        from cupysim.nanobragg.manual import usage
+
         say(f"usage: {usage()}\n       cupysim -h lists the options\n")
         return EXIT_ERROR
     with _terminable():
-        return run_command(words) if words[0] in COMMANDS else _run_guarded(words)
+        if words[0] in COMMANDS:
+            from cupysim.cli.running import run_command
+
+            return run_command(words)
+        return _run_guarded(words)
 
 
 def _run_guarded(words: Sequence[str]) -> int:
@@ -60,6 +65,8 @@ def _run_guarded(words: Sequence[str]) -> int:
 
     try:
         if any(word in HELP_WORDS for word in words):
+            from cupysim.nanobragg.help import format_help
+
             _tell(format_help())
         elif any(word in VERSION_WORDS for word in words):
             from cupysim import __version__
@@ -104,7 +111,6 @@ def _run(words: Sequence[str]) -> None:
     from cupysim.errors import OptionError
     from cupysim.nanobragg.build import build
     from cupysim.nanobragg.outputs import check_libraries, check_outputs, write_outputs
-    from cupysim.nanobragg.printout import Printout
     from cupysim.nanobragg.progress import Listener, Progress
     from cupysim.nanobragg.report import setup_lines, solid_angle_line, tolerance_line
     from cupysim.nanobragg.run_record import Stopwatch
@@ -129,6 +135,8 @@ def _run(words: Sequence[str]) -> None:
 
     listener: Printout | Progress | Listener = Listener()
     if args.printout:
+        from cupysim.nanobragg.printout import Printout
+
         listener = Printout(plan, experiment.beam.wavelength, args.printout_pixel, report)
     elif args.progress:
         listener = Progress(experiment.region.n_pixels, report)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from cupysim.native import tools
@@ -19,6 +17,9 @@ LARGEST_GREY = 255.0
 
 ROWS_AT_ONCE = 256
 """Number of rows that are converted together, to limit memory."""
+
+GREY_ROWS_AT_ONCE = 16
+"""Number of rows that become grey values together. Their numbers fit the processor's cache."""
 
 
 def automatic_scale(maximum: float) -> float:
@@ -75,16 +76,16 @@ def scaled(
         Values clipped to 16 bits, then rounded half up in single precision, as in the C program
         (quirk Q37).
     """
+    result = np.zeros(image.shape, dtype=np.uint16)
+    source, sink = image[region], result[region]
     if tools.available():
-        result = np.zeros(image.shape, dtype=np.uint16)
-        tools.scale(image[region], scale, offset, result[region])
+        tools.scale(source, scale, offset, sink)
         return result
-
-    def convert(photons: np.ndarray) -> np.ndarray:
-        value = np.clip(photons.astype(np.float64) * scale + offset, 0.0, LARGEST_VALUE)
-        return np.floor((value + 0.5).astype(np.float32))
-
-    return _by_rows(image, region, convert, np.uint16)
+    for row in range(0, len(source), ROWS_AT_ONCE):
+        rows = slice(row, row + ROWS_AT_ONCE)
+        value = np.clip(source[rows].astype(np.float64) * scale + offset, 0.0, LARGEST_VALUE)
+        sink[rows] = np.floor((value + 0.5).astype(np.float32)).astype(np.uint16)
+    return result
 
 
 def grey(image: np.ndarray, scale: float, region: tuple[slice, slice]) -> np.ndarray:
@@ -104,12 +105,20 @@ def grey(image: np.ndarray, scale: float, region: tuple[slice, slice]) -> np.nda
     ndarray of uint8, shape (n_slow, n_fast)
         Values clipped at 255, then truncated. Negative values wrap as in C.
     """
-
-    def convert(photons: np.ndarray) -> np.ndarray:
-        value = np.minimum(photons.astype(np.float64) * scale, LARGEST_GREY)
-        return np.maximum(value, -(2.0**31)).astype(np.int64)
-
-    return _by_rows(image, region, convert, np.uint8)
+    result = np.zeros(image.shape, dtype=np.uint8)
+    source, sink = image[region], result[region]
+    buffer = np.empty((GREY_ROWS_AT_ONCE, source.shape[1]))
+    for row in range(0, len(source), GREY_ROWS_AT_ONCE):
+        rows = slice(row, row + GREY_ROWS_AT_ONCE)
+        values = buffer[: len(source[rows])]
+        np.multiply(source[rows], scale, out=values, dtype=np.float64)
+        np.minimum(values, LARGEST_GREY, out=values)
+        if not values.min(initial=0.0) >= 0.0:
+            np.maximum(values, -(2.0**31), out=values)
+            sink[rows] = values.astype(np.int64)
+        else:
+            sink[rows] = values
+    return result
 
 
 def counted(counts: np.ndarray, offset: float) -> tuple[np.ndarray, int]:
@@ -132,18 +141,3 @@ def counted(counts: np.ndarray, offset: float) -> tuple[np.ndarray, int]:
     values = counts + offset
     overloads = int(np.count_nonzero(values > LARGEST_VALUE))
     return np.clip(values, 0.0, LARGEST_VALUE).astype(np.uint16), overloads
-
-
-def _by_rows(
-    image: np.ndarray,
-    region: tuple[slice, slice],
-    convert: Callable[[np.ndarray], np.ndarray],
-    dtype: type[np.integer],
-) -> np.ndarray:
-    """Convert the region, a few rows at a time to limit memory."""
-    result = np.zeros(image.shape, dtype=dtype)
-    source, sink = image[region], result[region]
-    for row in range(0, len(source), ROWS_AT_ONCE):
-        rows = slice(row, row + ROWS_AT_ONCE)
-        sink[rows] = convert(source[rows]).astype(dtype)
-    return result

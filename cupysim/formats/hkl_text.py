@@ -9,7 +9,8 @@ import warnings
 
 import numpy as np
 
-from cupysim.errors import FileFormatError
+from cupysim.errors import CupysimWarning, FileFormatError
+from cupysim.formats.index_lists import first_repeated
 from cupysim.formats.structures.intensity_lists import looks_like
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.native import tools
@@ -65,6 +66,40 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, np.ndarray]:
     if len(found[1]) == 0:
         raise FileFormatError(path, "no reflections; lines of h k l F are expected")
     return found
+
+
+def read_with_warning(path: os.PathLike[str] | str) -> tuple[np.ndarray, np.ndarray]:
+    """Read a list of structure factors, and warn of reflections that it repeats.
+
+    Parameters
+    ----------
+    path : path_like
+        File to read.
+
+    Returns
+    -------
+    hkl : ndarray of int64, shape (n, 3)
+        Miller indices.
+    values : ndarray, shape (n,)
+        Amplitudes (electrons).
+
+    Raises
+    ------
+    FileFormatError
+        If the file does not consist of such lines.
+    """
+    hkl, values = read(path)
+    repeated = first_repeated(hkl)
+    if repeated is not None:
+        count, index = repeated
+        warnings.warn(
+            CupysimWarning(
+                f"{path}: {count} lines repeat a reflection, such as "
+                f"{' '.join(map(str, index))}; the last line of each reflection counts"
+            ),
+            stacklevel=2,
+        )
+    return hkl, values
 
 
 def _read_plain(data: bytes) -> np.ndarray | None:

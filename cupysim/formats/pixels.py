@@ -33,3 +33,22 @@ def measured(pixels: np.ndarray) -> np.ndarray:
     if pixels.dtype.kind == "i":
         return np.asarray(pixels >= 0)
     return np.asarray(np.isfinite(pixels))
+
+
+def with_gaps(counts: np.ndarray, rendered: np.ndarray) -> np.ndarray:
+    """Mark the pixels that were not computed.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (n_slow, n_fast)
+        Counted photons, in numbers of any type.
+    rendered : ndarray of bool, shape (n_slow, n_fast)
+        Pixels that were computed.
+
+    Returns
+    -------
+    ndarray of int32, shape (n_slow, n_fast)
+        Counts, and `GAP` in the other pixels. This is `counts` itself if nothing changes.
+    """
+    marked = counts if rendered.all() else np.where(rendered, counts, GAP)
+    return marked.astype(np.int32, copy=False)

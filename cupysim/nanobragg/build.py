@@ -11,8 +11,6 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import CupysimError, CupysimWarning, FileFormatError, ModelError, OptionError
-from cupysim.formats import matrix_checks, source_table, stol_table
-from cupysim.formats.structures.symmetry import check_cell
 from cupysim.maths.cell import upright_reciprocal
 from cupysim.maths.detector_geometry import DetectorAngles
 from cupysim.maths.mosaic import random_misset
@@ -36,7 +34,7 @@ from cupysim.nanobragg.consequences import (
     warn_of_late_size,
     warn_of_matrix_frame,
 )
-from cupysim.nanobragg.headers import Inherited, inherit
+from cupysim.nanobragg.inherited import INHERITABLE, NOTHING, Inherited
 from cupysim.nanobragg.job import Job
 from cupysim.nanobragg.structure_files import (
     given_cell,
@@ -80,7 +78,11 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     values = default_values()
     quirks = given.get("quirks", NANOBRAGG)
     placed = first_placing(seen) is not None
-    inherited = inherit(values, given, placed, quirks)
+    inherited = NOTHING
+    if not INHERITABLE.isdisjoint(given):
+        from cupysim.nanobragg.headers import inherit
+
+        inherited = inherit(values, given, placed, quirks)
     mask = inherited.mask
     refuse_placing(seen, inherited.exact)
     from_header = values["close_distance"] is not None
@@ -96,6 +98,8 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
         _settle_distance(args)
     warn_of_ineffective_options(args, from_header and "close_distance" not in given)
     if args.stol_file is not None:
+        from cupysim.formats import stol_table
+
         stol_table.read(args.stol_file)
 
     table, clock = ShuffleTable(), int(time.time()) if clock is None else clock
@@ -105,6 +109,8 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     detector = _detector(args)
     structure = structure_factors(args, beam, detector, measured)
     if args.cell is not None and structure.cell is None and structure.symmetry is not None:
+        from cupysim.formats.structures.symmetry import check_cell
+
         known = given_cell(args.cell)
         degrees = [angle * DEGREES_PER_RADIAN for angle in known.angles]
         check_cell(args.hkl_file, [*known.lengths_angstrom, *degrees], structure.symmetry)
@@ -161,7 +167,11 @@ def clipped_size(args: Arguments) -> tuple[float, float, float]:
 
 
 def _beam(args: Arguments, inherited: Inherited) -> Beam:
-    table = None if args.source_file is None else source_table.read(args.source_file)
+    table = None
+    if args.source_file is not None:
+        from cupysim.formats import source_table
+
+        table = source_table.read(args.source_file)
     spectrum = inherited.spectrum if SPECTRAL_OPTIONS.isdisjoint(args.seen) else None
     if spectrum is not None:
         nowhere = np.full((len(spectrum.weights), 3), np.nan)
@@ -194,6 +204,8 @@ def _crystal(
     cell = None if args.cell is None else given_cell(args.cell)
     reciprocal = args.values.get("reciprocal")
     if args.matrix_file is not None:
+        from cupysim.formats import matrix_checks
+
         reciprocal = matrix_checks.read_reciprocal(args.matrix_file, wavelength, cell is None)
         if args.cell is not None:
             matrix_checks.warn_of_other_angles(args.matrix_file, reciprocal, args.cell)

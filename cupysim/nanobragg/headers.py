@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from cupysim.errors import CupysimWarning, FileFormatError, OptionError
 from cupysim.formats import cbf, dials, nexus, nxmx_image, smv
-from cupysim.formats.geometry import ImageGeometry, Spectrum
+from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.image_stacks import count_images
 from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.writer import OURS
 from cupysim.formats.stored_geometry import contradiction_of
 from cupysim.nanobragg.exact_geometry import geometry_values
+from cupysim.nanobragg.inherited import Inherited
 from cupysim.nanobragg.smv_headers import (
     check_numbers,
     header_values,
@@ -26,31 +27,6 @@ from cupysim.nanobragg.smv_headers import (
 )
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 from cupysim.storage.reading import check_regular, opened
-
-
-@dataclass(frozen=True)
-class Inherited:
-    """What mask, image and experiment list give in addition to values of options.
-
-    Parameters
-    ----------
-    mask : ndarray of bool, shape (n_slow, n_fast), or None
-        Pixels to compute.
-    exact : str or None
-        File that places the detector exactly, if there is one.
-    names : frozenset of str
-        Names of the values that the files set.
-    no_wavelength : str
-        Why a file gives no wavelength, with the file's name; empty if no wavelength is missing.
-    spectrum : Spectrum or None
-        Wavelengths and weights of a beam of several wavelengths.
-    """
-
-    mask: np.ndarray | None
-    exact: str | None
-    names: frozenset[str]
-    no_wavelength: str
-    spectrum: Spectrum | None
 
 
 def inherit(

@@ -13,8 +13,8 @@ import numpy as np
 
 from cupysim.advice.empty_images import warn_of_empty_counts
 from cupysim.errors import CupysimError
-from cupysim.formats import cbf, fdump, float_image, nexus, pgm, png, smv
-from cupysim.formats.pixels import GAP, LARGEST_PIXEL_VALUE
+from cupysim.formats import float_image, pgm, smv
+from cupysim.formats.pixels import LARGEST_PIXEL_VALUE, with_gaps
 from cupysim.image import Image
 from cupysim.nanobragg.arguments import Arguments
 from cupysim.nanobragg.job import Job
@@ -96,6 +96,8 @@ def write_outputs(
     header = smv.header(job.experiment)
     with OutputFiles() as files:
         if args.hkl_file is not None and args.use_dump and not dump_problem:
+            from cupysim.formats import fdump
+
             files.write(args.dump_file, lambda stream: fdump.write(stream, factors))
         report(f"writing {args.float_file} as {image.array.size} 4-byte floats")
         files.write(args.float_file, lambda stream: float_image.write(stream, image.array))
@@ -151,6 +153,8 @@ def check_libraries(job: Job) -> None:
     """
     args = job.arguments
     if args.cbf_file is not None:
+        from cupysim.formats import cbf
+
         require("fabio.compression", "-cbffile")
         cbf.check_geometry(job.experiment)
     if args.png_file is not None:
@@ -168,18 +172,22 @@ def _write_new_formats(
     args, experiment = job.arguments, job.experiment
     measured = image.array if counts is None else counts
     if args.nexus_file is not None:
+        from cupysim.formats import nexus
+
         content = image.content(counts, _provenance(job, image), record)
         yield f"writing {args.nexus_file} as NeXus/HDF5"
-        files.write(args.nexus_file, lambda stream: nexus.write(stream, content))
+        files.write(args.nexus_file, lambda stream: nexus.write(stream, content, args.threads))
     if args.cbf_file is not None:
+        from cupysim.formats import cbf
+
         # in float64, since float32 has no number just below 2^31
         pixels = np.clip(np.rint(measured.astype(np.float64)), 0, LARGEST_PIXEL_VALUE)
-        pixels = np.where(nexus.Content(experiment, image.array).rendered, pixels, GAP).astype(
-            np.int32
-        )
+        pixels = with_gaps(pixels, experiment.rendered_pixels)
         yield f"writing {args.cbf_file} as CBF"
         files.write(args.cbf_file, lambda stream: cbf.write(stream, experiment, pixels))
     if args.png_file is not None:
+        from cupysim.formats import png
+
         yield f"writing {args.png_file} as PNG"
         files.write(args.png_file, lambda stream: png.write(stream, measured))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import time
@@ -17,7 +16,6 @@ import numpy as np
 from cupysim.image import Image
 from cupysim.nanobragg.arguments import RANDOM, Arguments
 from cupysim.nanobragg.job import Job
-from cupysim.provenance import file_record, image_record
 from cupysim.quirks import Quirks
 from cupysim.storage.safe_writing import OutputFiles
 
@@ -80,6 +78,8 @@ def run_record(
     dict
         Record for `json.dump`: arguments as given and as resolved, seeds, versions, digests.
     """
+    from cupysim.provenance import file_record, image_record
+
     args, experiment = job.arguments, job.experiment
     given = [_printable(word) for word in job.words]
     return {
@@ -145,6 +145,8 @@ def write_record(
     began : float
         Time when writing began, from `time.perf_counter` (s).
     """
+    from cupysim.provenance import file_record
+
     outputs = [
         {**file_record(staged), "path": _printable(str(name))}
         for name, staged in files.staged_files()
@@ -155,6 +157,8 @@ def write_record(
         "outputs": outputs,
         "seconds": {name: round(value, 6) for name, value in seconds.items()},
     }
+    import json
+
     text = json.dumps(whole, indent=1) + "\n"
     files.write(path, lambda stream: stream.write(text.encode()))
 

@@ -12,10 +12,6 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
-from cupysim.formats import fdump, hkl_text, mosflm_matrix
-from cupysim.formats.index_lists import first_repeated
-from cupysim.formats.structures import coordinates, reflections
-from cupysim.formats.structures.coordinates import Recipe
 from cupysim.formats.structures.structure import Structure
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.maths.resolution import largest_scattering
@@ -25,7 +21,7 @@ from cupysim.models.detector import Detector
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.nanobragg import units
 from cupysim.nanobragg.arguments import LARGEST_FLOAT, Arguments
-from cupysim.nanobragg.headers import Inherited
+from cupysim.nanobragg.inherited import Inherited
 from cupysim.quirks import Quirk, Quirks, warn_quirk
 
 BEYOND_THE_CORNERS = 0.97
@@ -77,6 +73,8 @@ def measured_structure(args: Arguments) -> Structure | None:
     _check_options(args)
     if args.hkl_file is None:
         return None
+    from cupysim.formats.structures import reflections
+
     if reflections.kind_of(args.hkl_file) is None:
         for option in OPTIONS_OF_REFLECTIONS:
             if option in args.seen:
@@ -84,44 +82,14 @@ def measured_structure(args: Arguments) -> Structure | None:
                     option, f"{args.hkl_file} is neither an MTZ nor a CIF file, nor another file "
                     "with symmetry"
                 )  # fmt: skip
-        factors = StructureFactors.from_list(*read_text(args.hkl_file), args.default_F)
+        from cupysim.formats import hkl_text
+
+        factors = StructureFactors.from_list(
+            *hkl_text.read_with_warning(args.hkl_file), args.default_F
+        )
         return Structure(factors, None, "P 1", "h k l F")
     columns = [] if args.columns is None else args.columns.split(",")
     return reflections.read(args.hkl_file, columns, args.default_F, args.merge)
-
-
-def read_text(path: str) -> tuple[np.ndarray, np.ndarray]:
-    """Read lines of h k l F, and warn of reflections that occur more than once.
-
-    Parameters
-    ----------
-    path : str
-        File to read.
-
-    Returns
-    -------
-    hkl : ndarray of int64, shape (n, 3)
-        Miller indices.
-    values : ndarray, shape (n,)
-        Amplitudes (electrons).
-
-    Raises
-    ------
-    FileFormatError
-        If the file does not consist of such lines.
-    """
-    hkl, values = hkl_text.read(path)
-    repeated = first_repeated(hkl)
-    if repeated is not None:
-        count, index = repeated
-        warnings.warn(
-            CupysimWarning(
-                f"{path}: {count} lines repeat a reflection, such as "
-                f"{' '.join(map(str, index))}; the last line of each reflection counts"
-            ),
-            stacklevel=2,
-        )
-    return hkl, values
 
 
 def structure_factors(
@@ -150,12 +118,14 @@ def structure_factors(
     """
     f000 = f000_value(args.f000)
     if args.model_file is not None:
+        from cupysim.formats.structures import coordinates
+
         if args.dmin <= 0.0 and beam.wavelength < PLAUSIBLE_WAVELENGTHS[0]:
             told = f"{beam.wavelength / ANGSTROM:g} A is not the wavelength of X-rays"
             raise OptionError("-lambda", f"{told}; the unit is Angstrom (of -energy, eV)")
         dmin = args.dmin if args.dmin > 0.0 else resolution_limit(beam, detector, args.quirks)
         k_sol = args.k_sol if "-k_sol" in args.seen else None
-        recipe = Recipe(k_sol, args.b_sol, args.hydrogens, args.f000 == CONTRAST)
+        recipe = coordinates.Recipe(k_sol, args.b_sol, args.hydrogens, args.f000 == CONTRAST)
         box = _requested_cell(args, beam.wavelength)
         structure = coordinates.read(args.model_file, dmin, recipe, args.default_F, box)
         if box is not None and structure.own_cell is not None:
@@ -219,6 +189,8 @@ def _requested_cell(args: Arguments, wavelength: float) -> UnitCell | None:
     if args.cell is not None:
         return given_cell(args.cell)
     if args.matrix_file is not None:
+        from cupysim.formats import mosflm_matrix
+
         matrix = mosflm_matrix.read(args.matrix_file).a_matrix
         reciprocal = mosflm_matrix.reciprocal_vectors(matrix, wavelength)
         lattice = Crystal(reciprocal=reciprocal).oriented().lattice
@@ -264,6 +236,8 @@ def _tabulated(args: Arguments) -> StructureFactors:
                 f"structure factors are read from {args.dump_file} in this folder; with -nodump, "
                 "it is not read",
             )
+        from cupysim.formats import fdump
+
         return fdump.read(args.dump_file, args.default_F)
     missing = "-dump" in args.seen and args.use_dump
     problem = f"{args.dump_file} does not exist"

@@ -6,7 +6,6 @@ millimetres. This module examines the unit that such a word names (quirk Q51).
 
 from __future__ import annotations
 
-import difflib
 import re
 import warnings
 from dataclasses import replace
@@ -189,6 +188,8 @@ def _hint(word: str, quirks: Quirks) -> str:
             reads = option.unit.called(unit) is not None and not quirks.corrects(Quirk.OPTION_UNITS)
             remedy = f"; with -corrected Q51 it may be in {unit}" if reads else ""
             return f"{name} is in {option.unit.name}{remedy}"
+    import difflib
+
     names = [name for option in OPTIONS for name in option.spellings]
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.7)
     return f"did you mean {close[0]}?" if close else "cupysim -h lists the options"

@@ -7,7 +7,6 @@ import hashlib
 import os
 import sys
 from functools import cache
-from importlib.resources import as_file
 from pathlib import Path
 
 from cupysim.native import recipe, sources
@@ -69,8 +68,8 @@ def usable_levels() -> list[str]:
 
 
 def _load(library: str) -> ctypes.CDLL:
-    with as_file(sources.folder()) as folder:
-        digest = recipe.source_digest(folder)
+    with sources.folder_on_disk() as folder:
+        digest = _digest(folder)
         problem: Exception | None = None
         for wanted in usable_levels() if library == recipe.RENDER else [recipe.BASELINE]:
             name = recipe.file_name(library, wanted)
@@ -88,6 +87,11 @@ def _load(library: str) -> ctypes.CDLL:
                 problem = problem or error
         assert problem is not None
         raise problem
+
+
+@cache
+def _digest(folder: Path) -> str:
+    return recipe.source_digest(folder)
 
 
 def _compile(library: str, wanted: str, folder: Path, cached: Path, digest: str) -> ctypes.CDLL:

@@ -13,7 +13,6 @@ import platform
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -184,6 +183,8 @@ def _run(command: Sequence[str], folder: str) -> tuple[int, str]:
 
     An interruption also ends the processes that the compiler started.
     """
+    import subprocess
+
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         text=True, errors="replace", start_new_session=True,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+NAME = "cuda_src"
 
 
 def folder() -> Traversable:
@@ -16,5 +22,22 @@ def folder() -> Traversable:
         The folder, for `importlib.resources`.
     """
     # a checkout on PYTHONPATH must not use the sources of another, installed version
-    beside = Path(__file__).parents[2] / "cuda_src"
-    return beside if (beside / "launch.cuh").exists() else files("cupysim.cuda_src")
+    for above in Path(__file__).parents[2:0:-1]:
+        if (above / NAME / "launch.cuh").exists():
+            return above / NAME
+    from importlib.resources import files
+
+    return files(f"cupysim.{NAME}")
+
+
+@contextmanager
+def folder_on_disk() -> Iterator[Path]:
+    """The same folder as files on the disk, which an installation inside an archive lacks."""
+    found = folder()
+    if isinstance(found, Path):
+        yield found
+        return
+    from importlib.resources import as_file
+
+    with as_file(found) as copied:
+        yield copied

@@ -5,7 +5,7 @@ Checks of shapes, joined plans and the part of a plan in a launch use these decl
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Self, get_type_hints
 
 from cupysim.errors import ModelError
@@ -26,13 +26,18 @@ class Axes(tuple[str | int, ...]):
         return super().__new__(cls, axes)
 
 
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
 _declared: dict[type, dict[str, Axes]] = {}
 
 
 def arrays_of(kind: type) -> dict[str, Axes]:
     """Names and axes of the arrays that a class declares."""
     if kind not in _declared:
-        hints = get_type_hints(kind, include_extras=True)
+        hints = _hints(kind)
         _declared[kind] = {
             name: axes
             for name, hint in hints.items()
@@ -99,7 +104,7 @@ class Table:
 def table_names(kind: type) -> tuple[str, ...]:
     """Names of the fields of a class that are tables."""
     if kind not in _tables:
-        hints = get_type_hints(kind)
+        hints = _hints(kind)
         _tables[kind] = tuple(
             name
             for name, hint in hints.items()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from functools import lru_cache
 from operator import attrgetter, is_
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from cupysim.models.crystal import orient_together
 from cupysim.models.experiment import Experiment
 from cupysim.plan.render_plan import CrystalTable, FactorTable, Panels, RenderPlan, SourceTable, Use
 from cupysim.quirks import Quirk
+
+if TYPE_CHECKING:
+    from cupysim.plan.gradient_plan import GradientPlan
 
 APART_FROM_CRYSTAL = attrgetter(
     *sorted({item.name for item in fields(Experiment)} - {"crystal", "quirks"})
@@ -254,6 +258,14 @@ class Planner:
             crystals = [each.crystal for each in experiments if each.policy == policy]
             orient_together(crystals, policy)
         return [self(experiment) for experiment in experiments]
+
+    def gradients(
+        self, experiment: Experiment, plan: RenderPlan, names: str | Iterable[str]
+    ) -> GradientPlan:
+        """Plan the derivatives of an image; see `cupysim.plan.gradient_plan.plan_gradients`."""
+        from cupysim.plan.gradient_plan import plan_gradients
+
+        return plan_gradients(experiment, plan, names)
 
 
 def _with_crystal(

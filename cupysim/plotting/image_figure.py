@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError
 from cupysim.formats import png
-from cupysim.formats.geometry import ImageGeometry
 from cupysim.optional_libraries import require
+from cupysim.plotting.style import Style
+
+if TYPE_CHECKING:
+    from cupysim.formats.geometry import ImageGeometry
 
 RINGS = 4
 """Number of resolution rings if the user names none."""
-
-LARGEST_RING = 1e6
-"""Upper limit of a ring's resolution (Angstrom), far above what detectors reach."""
 
 MOST_LABELS = 400
 """Largest number of spots that are labelled with their Miller indices."""
 
 MOST_MARKED = 500
 """Largest number of spots that are marked: the strongest. More would hide the image."""
-
-SCALES = ("log", "sqrt", "linear")
-"""Scales of grey values, as functions of photons."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,54 +50,6 @@ class Picture:
     masked: np.ndarray
     geometry: ImageGeometry | None = None
     spots: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class Style:
-    """Choices for drawing images.
-
-    Parameters
-    ----------
-    scale : {"log", "sqrt", "linear"}
-        Scale of grey values, as a function of photons.
-    vmin, vmax : float, optional
-        Photons that are white and black. By default, the median and a high percentile.
-    cmap : str
-        Name of a colour map of matplotlib.
-    rings : sequence of float, optional
-        Resolutions (Angstrom) of the rings. By default, there are four rings. An empty sequence
-        draws none.
-    spots : bool
-        Mark predicted spots.
-    indices : bool
-        Mark predicted spots and label them with their Miller indices.
-    same_scale : bool
-        Draw several images on one scale.
-
-    Raises
-    ------
-    CupysimError
-        If the scale is unknown or a number is impossible.
-    """
-
-    scale: str = "log"
-    vmin: float | None = None
-    vmax: float | None = None
-    cmap: str = "gray_r"
-    rings: Sequence[float] | None = field(default=None)
-    spots: bool = False
-    indices: bool = False
-    same_scale: bool = False
-
-    def __post_init__(self) -> None:
-        if self.scale not in SCALES:
-            raise CupysimError(f"scale: expected one of {', '.join(SCALES)}, got {self.scale!r}")
-        for name in ("vmin", "vmax"):
-            number = getattr(self, name)
-            if number is not None and not np.isfinite(number):
-                raise CupysimError(f"{name}: expected a finite number, got {number}")
-        if not all(0.0 < ring < LARGEST_RING for ring in self.rings or ()):
-            raise CupysimError(f"rings: expected resolutions (A) between 0 and {LARGEST_RING:g}")
 
 
 def draw_images(figure: Any, pictures: Sequence[Picture], style: Style) -> None:

@@ -13,6 +13,7 @@ from cupysim.api import from_args, simulate
 from cupysim.backends.compiled import host_library
 from cupysim.backends.compiled.records import struct_type
 from cupysim.errors import CupysimError
+from cupysim.native.cores import MOST_THREADS, usable_cores
 from tests.conftest import Renderer, Run
 
 pytestmark = pytest.mark.skipif(host_library.problem() is not None, reason="no compiled library")
@@ -76,7 +77,7 @@ def test_more_threads_than_blocks_of_pixels() -> None:
 
 def test_environment_asks_for_too_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "999999999999")
-    assert host_library.usable_cores() == host_library.MOST_THREADS
+    assert usable_cores() == MOST_THREADS
 
 
 def test_one_pixel_and_none(run: Run) -> None:

@@ -137,11 +137,11 @@ def small_bands(made: Machine, devices: int, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(cuda_engine, "LARGEST_BAND", 20)
     meeting, met, launch = threading.Barrier(devices, timeout=60), set[int](), made.launch
 
-    def wait(options: tuple[str, ...], record: np.ndarray) -> None:
+    def wait(options: tuple[str, ...], record: np.ndarray, n_blocks: int) -> None:
         if "render_block" in " ".join(options) and made.current not in met:
             met.add(made.current)
             meeting.wait()
-        launch(options, record)
+        launch(options, record, n_blocks)
 
     monkeypatch.setattr(made, "launch", wait)
 

@@ -128,6 +128,20 @@ def test_rounding_of_integers() -> None:
     np.testing.assert_array_equal(grey, [[0, 1, 255, 253]])
 
 
+@pytest.mark.parametrize("n_slow", [1, 15, 16, 17, 40])
+@pytest.mark.parametrize("lowest", [0.0, -700.0])
+def test_grey_values_are_those_of_c(lowest: float, n_slow: int) -> None:
+    rng = np.random.default_rng(n_slow)
+    image = rng.uniform(lowest, 900.0, (n_slow, 7)).astype(np.float32)
+    image[0, :3] = 255.0 / 2.3, 0.0, 3e9
+    found = digitising.grey(image, 2.3, (slice(0, n_slow), slice(1, 6)))
+    for row, line in enumerate(image):
+        for column, photons in enumerate(line):
+            # as a C program converts: to an int, which truncates, then to its lowest byte
+            value = int(min(float(photons) * 2.3, 255.0)) & 0xFF
+            assert found[row, column] == (value if 1 <= column < 6 else 0)
+
+
 def test_outside_the_region_there_is_no_offset() -> None:
     image = np.ones((4, 5), dtype=np.float32)
     region = (slice(1, 3), slice(2, 9))

@@ -10,16 +10,18 @@ import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cupysim.backends.compiled import bands, culled, differentiation
-from cupysim.backends.compiled.cuda_engine import CudaEngine, on_device
+from cupysim.backends.compiled import bands
 from cupysim.backends.compiled.variants import Precision
-from cupysim.backends.derivatives import Gradients
 from cupysim.backends.rendered import Observer, Rendered
 from cupysim.errors import CupysimError, DeviceError, OutOfMemory
-from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan
+
+if TYPE_CHECKING:
+    from cupysim.backends.compiled.cuda_engine import CudaEngine
+    from cupysim.backends.derivatives import Gradients
+    from cupysim.plan.gradient_plan import GradientPlan
 
 STEPS_WORTH_A_DEVICE = 1e9
 """Steps for which one more device is worth it. Images with fewer steps are not shared among
@@ -126,20 +128,26 @@ class CudaBackend:
 
         If the image lies on a device, the first device renders it alone.
         """
+        from cupysim.backends.compiled.cuda_engine import on_device
+
         with explained():
             used = self.engines(plan, self._precision)
             if image is None:
                 image = used[0].empty_image(plan.shape)
             elif on_device(image):
                 used = used[:1]
-            if plan.tolerance is not None:
-                return culled.render(plan, observer, used[:1], image)
-            return bands.render(plan, observer, used, image)
+            if plan.tolerance is None:
+                return bands.render(plan, observer, used, image)
+            from cupysim.backends.compiled import culled
+
+            return culled.render(plan, observer, used[:1], image)
 
     def differentiate(
         self, plan: GradientPlan, observer: Observer, device_arrays: bool = False
     ) -> Gradients:
         """Compute an image's derivatives; see `cupysim.backends.rendered.OpenBackend`."""
+        from cupysim.backends.compiled import differentiation
+
         if device_arrays and plan.wants_factors:
             raise CupysimError(
                 "device_arrays: derivatives with respect to structure factors are collected on "
@@ -186,6 +194,8 @@ class CudaBackend:
         CupysimError
             If a device does not exist.
         """
+        from cupysim.backends.compiled.cuda_engine import CudaEngine
+
         numbers = devices(self._wanted)
         if self._wanted is None:
             steps = plan.n_region * plan.n_steps * plan.panels.n_layers

@@ -5,22 +5,25 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cupysim.backends.compiled import bands, culled, differentiation
+from cupysim.backends.compiled import bands
 from cupysim.backends.compiled.device_tables import DeviceTables
 from cupysim.backends.compiled.engine import STATE_SIZE
-from cupysim.backends.compiled.host_library import library, problem, team, usable_cores
+from cupysim.backends.compiled.host_library import library, problem, team
 from cupysim.backends.compiled.records import addresses
 from cupysim.backends.compiled.variants import Precision, Variant, shape_number
-from cupysim.backends.derivatives import Gradients
 from cupysim.backends.rendered import Observer, Rendered, without_device
 from cupysim.errors import CupysimError
+from cupysim.native.cores import usable_cores
 from cupysim.native.library import level
-from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan
+
+if TYPE_CHECKING:
+    from cupysim.backends.derivatives import Gradients
+    from cupysim.plan.gradient_plan import GradientPlan
 
 STEPS_PER_SECOND = 5e7
 """First guess of the speed of one thread, in steps per second."""
@@ -63,6 +66,8 @@ class HostBackend:
         engines = self.engines(plan, self._precision)
         if plan.tolerance is None:
             return bands.render(plan, observer, engines, image)
+        from cupysim.backends.compiled import culled
+
         return culled.render(plan, observer, engines, image)
 
     def engines(self, _: RenderPlan, precision: Precision) -> list[HostEngine]:
@@ -77,6 +82,8 @@ class HostBackend:
         self, plan: GradientPlan, observer: Observer, device_arrays: bool = False
     ) -> Gradients:
         """Compute an image's derivatives; see `cupysim.backends.rendered.OpenBackend`."""
+        from cupysim.backends.compiled import differentiation
+
         if device_arrays:
             raise without_device(self.name)
         engines = self.engines(plan.plan, Precision.DOUBLE)

@@ -13,10 +13,8 @@ from cupysim.backends.compiled.records import struct_type
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.maths.arrays import serial_sum
 from cupysim.native import recipe
+from cupysim.native.cores import usable_cores
 from cupysim.native.library import NoLibraryError, load
-
-MOST_THREADS = 1024
-"""Largest number of threads. OpenMP ends the process if it cannot start as many as requested."""
 
 
 def problem() -> str | None:
@@ -60,16 +58,6 @@ class _Team:
 
 team = _Team()
 """The threads of this process."""
-
-
-def usable_cores() -> int:
-    """Default number of threads: ``OMP_NUM_THREADS``, or the cores that this process may use."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    if wanted.isdecimal() and int(wanted) > 0:
-        return min(int(wanted), MOST_THREADS)
-    if hasattr(os, "sched_getaffinity"):
-        return min(len(os.sched_getaffinity(0)), MOST_THREADS)
-    return os.cpu_count() or 1
 
 
 @cache

@@ -54,6 +54,8 @@ class Step:
 class Tap(Observer):
     """Receives the steps of a render. Its methods do nothing unless a subclass overrides them."""
 
+    needs_numpy = True
+
     def step(self, step: Step) -> None:
         """Called when some orientations of a ray have been computed."""
 

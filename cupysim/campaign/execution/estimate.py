@@ -82,7 +82,7 @@ def estimate(campaign: CampaignDefinition, threads: int | None = None) -> Estima
         base = campaign.experiment
         with (
             _patient_file(path) as file,
-            Series(file, base, len(numbers), campaign.counts, campaign.expected) as series,
+            Series(file, base, len(numbers), campaign.counts, campaign.expected, threads) as series,
         ):
             empty = os.path.getsize(path)
             for place, number in enumerate(numbers):

@@ -16,7 +16,7 @@ from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.series import SHOTS
 from cupysim.formats.nexus.tree import DATA
-from cupysim.formats.pixels import GAP
+from cupysim.formats.pixels import with_gaps
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,6 @@ def _difference(folder: Folder, number: int, failed: bool, backend: object) -> s
     again = image.array
     if campaign.counts:
         counts = count_photons(campaign, rendered.shot, image, None)
-        again = np.where(campaign.experiment.rendered_pixels, counts, GAP)
+        again = with_gaps(counts, campaign.experiment.rendered_pixels)
     different = int(np.count_nonzero(there != again))
     return f"{different} pixels differ" if different else ""

@@ -198,7 +198,7 @@ class CampaignWorker:
         with (
             self.folder.new_file(self.folder.chunk(number)) as file,
             Series(
-                file, self._base, len(shots), campaign.counts, campaign.expected
+                file, self._base, len(shots), campaign.counts, campaign.expected, self.threads
             ) as series,
         ):  # fmt: skip
             for done, (place, written, error) in enumerate(self._pipeline(shots, series)):

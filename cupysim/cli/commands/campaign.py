@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 
-from cupysim.backends.compiled.host_library import MOST_THREADS, usable_cores
 from cupysim.campaign.definition.campaign import CampaignDefinition
 from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.campaign.definition.quirk_warnings import warn_of_quirks
@@ -39,6 +38,7 @@ from cupysim.campaign.execution.shards import Shard, read_shard
 from cupysim.campaign.execution.verify import verify
 from cupysim.campaign.execution.work import Stopped, Times
 from cupysim.errors import CupysimError
+from cupysim.native.cores import MOST_THREADS, usable_cores
 from cupysim.storage.safe_writing import OutputFiles, check_writable
 from cupysim.terminal import say, tell
 

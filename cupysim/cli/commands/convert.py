@@ -24,6 +24,7 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError, CupysimWarning
+from cupysim.formats import hkl_text
 from cupysim.formats.structures import coordinates, lists, reflections, shelx_list
 from cupysim.formats.structures.columns import choose
 from cupysim.formats.structures.coordinates import B_SOL, K_SOL, SAME_ANGLE, SAME_EDGE, Recipe
@@ -31,7 +32,7 @@ from cupysim.formats.structures.structure import Structure
 from cupysim.formats.structures.symmetry import cell_text, check_cell
 from cupysim.models.crystal import UnitCell
 from cupysim.models.structure_factors import StructureFactors
-from cupysim.nanobragg.structure_files import CONTRAST, f000_value, read_text, with_f000
+from cupysim.nanobragg.structure_files import CONTRAST, f000_value, with_f000
 from cupysim.storage.reading import content
 from cupysim.storage.safe_writing import OutputFiles, is_special, refuse_inputs
 from cupysim.terminal import tell
@@ -159,7 +160,7 @@ def _read(arguments: argparse.Namespace) -> Structure:
         raise CupysimError(f"--F000: '{CONTRAST}' needs a model, which {path} is not")
     if reflections.kind_of(path) is None:
         _refuse(arguments, ("mtzcol", "merge"), f"{path} has lines of h k l F")
-        factors = StructureFactors.from_list(*read_text(path), lists.UNKNOWN)
+        factors = StructureFactors.from_list(*hkl_text.read_with_warning(path), lists.UNKNOWN)
         return Structure(factors, known, "P 1", "h k l F")
     columns = [] if arguments.mtzcol is None else arguments.mtzcol.split(",")
     structure = reflections.read(path, columns, lists.UNKNOWN, arguments.merge)

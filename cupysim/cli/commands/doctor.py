@@ -17,11 +17,11 @@ import numpy as np
 
 import cupysim
 from cupysim.api import from_args
-from cupysim.backends.compiled.host_library import usable_cores
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import BACKENDS, PRECISIONS, available_backends, open_backend, why_not
 from cupysim.detection.photon_noise import PhotonNoise
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE
+from cupysim.native.cores import usable_cores
 from cupysim.native.library import NoLibraryError, cache_folder, level
 from cupysim.optional_libraries import EXTRAS
 from cupysim.plan.planning import make_plan

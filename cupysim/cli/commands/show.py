@@ -15,12 +15,11 @@ from typing import Any
 from cupysim.errors import CupysimError
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.plotting.image_figure import (
-    SCALES,
     Picture,
-    Style,
     draw_difference,
     draw_images,
 )
+from cupysim.plotting.style import SCALES, Style
 from cupysim.plotting.windows import (
     PICTURES,
     USUAL_DPI,

@@ -11,9 +11,11 @@ from typing import Any, Self
 import numpy as np
 
 import cupysim
+from cupysim.formats.nexus.chunks import ImageSet
+from cupysim.formats.nexus.filters import compression
 from cupysim.formats.nexus.stored_models import store
 from cupysim.formats.nexus.tree import DATA, Frames, Tree
-from cupysim.formats.pixels import GAP
+from cupysim.formats.pixels import with_gaps
 from cupysim.models.experiment import Experiment
 
 SHOTS = "/entry/cupysim_shots"
@@ -37,21 +39,33 @@ class Series:
         Whether images are counted photons, not expected photons.
     expected : bool
         Keep expected photons in addition to counted photons.
+    threads : int, optional
+        Number of threads that compress; by default, one for each core.
     """
 
     def __init__(
-        self, file: Any, experiment: Experiment, count: int, counted: bool, expected: bool
+        self,
+        file: Any,
+        experiment: Experiment,
+        count: int,
+        counted: bool,
+        expected: bool,
+        threads: int | None = None,
     ) -> None:
         import h5py
 
         self.experiment, self.counted = experiment, counted
         self.rendered = experiment.rendered_pixels
-        self._count = count
         self._file = h5py.File(file, "w")
-        self._filters = Tree(self._file, experiment, self.rendered, counted).compression
-        self._stack(DATA, np.int32 if counted else np.float32)
-        if counted and expected:
-            self._stack(EXPECTED, np.float32)
+        self._threads = threads
+        shape = (count, *self.rendered.shape)
+        kind = np.int32 if counted else np.float32
+        self._images = ImageSet(self._file, DATA, shape, kind, threads)
+        self._expected = (
+            ImageSet(self._file, EXPECTED, shape, np.float32, threads)
+            if counted and expected
+            else None
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -77,10 +91,10 @@ class Series:
             Expected photons, in addition to counted ones.
         """
         if self.counted:
-            image = np.where(self.rendered, image, GAP).astype(np.int32)
-        self._file[DATA][place] = image
-        if EXPECTED in self._file and expected is not None:
-            self._file[EXPECTED][place] = expected
+            image = with_gaps(image, self.rendered)
+        self._images.write(image, place)
+        if self._expected is not None and expected is not None:
+            self._expected.write(expected, place)
 
     def finish(
         self,
@@ -102,23 +116,17 @@ class Series:
         attributes : mapping of str to str, optional
             Attributes of the group with the ground truth.
         """
-        tree = Tree(self._file, self.experiment, self.rendered, self.counted, frames)
+        tree = Tree(self._file, self.experiment, self.rendered, self.counted, frames, self._threads)
         tree.write(title)
         ours = self._file.require_group(SHOTS)
         ours.attrs["NX_class"], ours.attrs["version"] = "NXcollection", cupysim.__version__
         for name, text in (attributes or {}).items():
             ours.attrs[name] = text
-        store(ours.create_group("experiment"), self.experiment, **tree.compression)
+        store(ours.create_group("experiment"), self.experiment, **compression())
         for name, (values, unit) in truth.items():
             ours.create_dataset(name, data=values)
             if unit:
                 ours[name].attrs["units"] = unit
-
-    def _stack(self, path: str, kind: type) -> None:
-        shape = self.rendered.shape
-        self._file.create_dataset(
-            path, (self._count, *shape), kind, chunks=(1, *shape), **self._filters
-        )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ import numpy as np
 import cupysim
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.formats.frames import to_nexus
+from cupysim.formats.nexus.chunks import ImageSet
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE, THINNEST_SENSOR
 from cupysim.maths.arrays import norm
 from cupysim.maths.resolution import beam_spot
@@ -25,29 +25,6 @@ MODULE = "/entry/instrument/detector/module"
 SENSOR_MATERIAL = "Si"
 """Material of the sensor, as in most detectors. NXmx requires one. The simulated sensor has no
 material, but an attenuation; this is stored with the experiment."""
-
-
-def compression() -> dict[str, Any]:
-    """Keywords of h5py for images: Bitshuffle-LZ4 if hdf5plugin works, otherwise gzip."""
-    slow = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-    if importlib.util.find_spec("hdf5plugin") is None:
-        return slow
-    import hdf5plugin
-
-    fast = dict(hdf5plugin.Bitshuffle(cname="lz4"))
-    return fast if _works(fast) else slow
-
-
-def _works(filters: dict[str, Any]) -> bool:
-    """Whether HDF5 accepts these filters. With HDF5_PLUGIN_PATH set, it may find others first."""
-    import h5py
-
-    try:
-        with h5py.File("trial", "w", driver="core", backing_store=False) as file:
-            file.create_dataset("data", data=np.zeros((1, 16, 16)), chunks=(1, 16, 16), **filters)
-    except (ValueError, OSError):
-        return False
-    return True
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +61,8 @@ class Tree:
         Whether images are counted photons, not expected photons.
     frames : Frames, optional
         Values of the images; a single image by default.
+    threads : int, optional
+        Number of threads that compress; by default, one for each core.
     """
 
     def __init__(
@@ -93,14 +72,15 @@ class Tree:
         rendered: np.ndarray,
         counted: bool,
         frames: Frames | None = None,
+        threads: int | None = None,
     ) -> None:
         self.file = file
         self.experiment = experiment
         self.rendered = rendered
         self.counted = counted
         self.frames = frames or Frames()
+        self.threads = threads
         self.rotation = to_nexus(experiment.frame)
-        self.compression = compression()
 
     def write(self, title: str) -> None:
         """Write all groups. The images belong to `DATA`."""
@@ -203,8 +183,10 @@ class Tree:
         for name in ("x_pixel_size", "y_pixel_size"):
             self.number(f"{path}/{name}", detector.pixel_size, "m")
         # one chunk with the filters of the images, as detectors write it: readers of XDS need this
-        mask = np.where(self.rendered, 0, 1).astype(np.uint32)
-        group.create_dataset("pixel_mask", data=mask, chunks=mask.shape, **self.compression)
+        mask = ImageSet(group, "pixel_mask", self.rendered.shape, np.uint32, self.threads)
+        # new zeros take no memory until they are written
+        nothing = np.zeros(self.rendered.shape, dtype=np.uint32)
+        mask.write(nothing if self.rendered.all() else ~self.rendered)
         group["data"] = self._link(DATA)
         specific = self.group(f"{path}/detectorSpecific", "NXcollection")
         specific["nimages"], specific["ntrigger"] = self.frames.count, 1

@@ -7,15 +7,17 @@ from typing import Any, BinaryIO
 import numpy as np
 
 import cupysim
+from cupysim.formats.nexus.chunks import ImageSet
 from cupysim.formats.nexus.content import Content
+from cupysim.formats.nexus.filters import compression
 from cupysim.formats.nexus.stored_models import store
 from cupysim.formats.nexus.tree import DATA, Tree
-from cupysim.formats.pixels import GAP
+from cupysim.formats.pixels import with_gaps
 
 OURS = "/entry/cupysim"
 
 
-def write(stream: BinaryIO, content: Content) -> None:
+def write(stream: BinaryIO, content: Content, threads: int | None = None) -> None:
     """Write an image with its experiment, ground truth and provenance.
 
     Parameters
@@ -24,21 +26,24 @@ def write(stream: BinaryIO, content: Content) -> None:
         Stream to write to, open for reading and writing.
     content : Content
         Image, experiment and ground truth to write.
+    threads : int, optional
+        Number of threads that compress; by default, one for each core.
     """
     import h5py
 
     with h5py.File(stream, "w") as file:
-        tree = Tree(file, content.experiment, content.rendered, content.counts is not None)
+        rendered, counted = content.rendered, content.counts is not None
+        tree = Tree(file, content.experiment, rendered, counted, threads=threads)
         tree.write(str(content.provenance.get("arguments", "simulated image")))
-        image = content.expected
-        if content.counts is not None:
-            image = np.where(content.rendered, content.counts, GAP).astype(np.int32)
-        _add_image(tree, DATA, image)
+        if content.counts is None:
+            _add_image(tree, DATA, content.expected, np.float32)
+        else:
+            _add_image(tree, DATA, with_gaps(content.counts, rendered), np.int32)
         _add_ours(tree, content)
 
 
-def _add_image(tree: Tree, path: str, image: np.ndarray) -> None:
-    tree.file.create_dataset(path, data=image[None], chunks=(1, *image.shape), **tree.compression)
+def _add_image(tree: Tree, path: str, image: np.ndarray, kind: type[np.generic]) -> None:
+    ImageSet(tree.file, path, (1, *image.shape), kind, tree.threads).write(image)
 
 
 def _add_ours(tree: Tree, content: Content) -> None:
@@ -50,11 +55,11 @@ def _add_ours(tree: Tree, content: Content) -> None:
     if content.record:
         ours["provenance"] = content.record
     if content.counts is not None:
-        _add_image(tree, f"{OURS}/expected_photons", content.expected)
+        _add_image(tree, f"{OURS}/expected_photons", content.expected, np.float32)
     tree.number(f"{OURS}/a_matrix", experiment.lattice.reciprocal.T, "1/angstrom")
     ours["a_matrix"].attrs["columns"] = "a*, b*, c* in the laboratory, at spindle angle zero"
     tree.number(f"{OURS}/laboratory_to_nexus", tree.rotation, "")
-    store(ours.create_group("experiment"), experiment, **tree.compression)
+    store(ours.create_group("experiment"), experiment, **compression())
     if content.spots is not None:
         ours.create_dataset("spots", data=content.spots)
         ours["spots"].attrs["position"] = (

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from cupysim.formats.structures.symmetry import Symmetry
 from cupysim.models.crystal import UnitCell
 from cupysim.models.structure_factors import StructureFactors
+
+if TYPE_CHECKING:
+    from cupysim.formats.structures.symmetry import Symmetry
 
 
 @dataclass(frozen=True, eq=False)
