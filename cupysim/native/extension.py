@@ -1,15 +1,17 @@
-"""The setuptools command that builds the libraries when cupysim is installed.
+"""The setuptools commands that build the libraries, and the wheel that holds them.
 
-If there is no compiler, the installation continues without them.
+If there is no compiler, the installation continues without the libraries.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 
@@ -32,21 +34,26 @@ class BuildLibraries(build_ext):  # type: ignore[misc]
         recipe = _load_recipe()
         source = Path("cuda_src").resolve()
         wanted = [(recipe.TOOLS, recipe.BASELINE)]
-        wanted += [(recipe.RENDER, level) for level in recipe.levels()]
+        wanted += [(recipe.RENDER, level) for level in recipe.levels(self._machine())]
 
-        def build(what: tuple[str, str]) -> str:
+        def build(what: tuple[str, str]) -> tuple[int, str]:
             target = self._folder() / recipe.file_name(*what)
             if target.exists() and recipe.source_digest(source).encode() in target.read_bytes():
-                return f"{target.name} is up to date"
+                return logging.INFO, f"{target.name} is up to date"
             try:
                 recipe.compile_library(*what, source, target)
             except recipe.BuildError as error:
-                return f"cupysim: {target.name} was not built: {error}"
-            return f"built {target.name}"
+                return logging.WARNING, f"cupysim: {target.name} was not built: {error}"
+            return logging.INFO, f"built {target.name}"
 
         with ThreadPoolExecutor(len(wanted)) as pool:
-            for message in pool.map(build, wanted):
-                self.announce(message, level=3)
+            for level, message in pool.map(build, wanted):
+                self.announce(message, level)
+
+    def _machine(self) -> str | None:
+        """The machine that the libraries are for. It is another than this one in a cross build."""
+        name: str = self.plat_name.rsplit("-", 1)[-1]
+        return None if name == _load_recipe().UNIVERSAL else name
 
     def _folder(self) -> Path:
         in_place = self.inplace or self.editable_mode
@@ -59,3 +66,13 @@ class BuildLibraries(build_ext):  # type: ignore[misc]
     def get_output_mapping(self) -> dict[str, str]:
         """No mapping: an editable installation has the libraries in place."""
         return {}
+
+
+class PlatformWheel(bdist_wheel):  # type: ignore[misc]
+    """Names the wheel after the machine only: Python loads the libraries with ctypes."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        """The tag of the wheel: Python, its binary interface, and the platform."""
+        *_, platform = super().get_tag()
+        tag: tuple[str, str, str] = _load_recipe().wheel_tag(platform)
+        return tag

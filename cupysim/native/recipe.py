@@ -56,6 +56,10 @@ THREADS = (("-fopenmp",), ("-fopenmp-simd",), ())
 """Options for OpenMP. The first ones that work are used."""
 
 
+UNIVERSAL = "universal2"
+"""The machine in the name of the platform of a Python for macOS that runs on two machines."""
+
+
 class BuildError(Exception):
     """A library could not be built. The message gives the reason."""
 
@@ -65,9 +69,40 @@ def machine() -> str:
     return {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
 
 
-def levels() -> list[str]:
-    """Levels of instructions that libraries are built for on this machine, the best first."""
-    return [*LEVELS.get(machine(), {}), BASELINE]
+def levels(kind: str | None = None) -> list[str]:
+    """Levels of instructions that libraries are built for, the best first.
+
+    Parameters
+    ----------
+    kind : str, optional
+        The kind of processor, as `machine` gives it. Default: that of this machine.
+
+    Returns
+    -------
+    list of str
+        The levels.
+    """
+    return [*LEVELS.get(kind or machine(), {}), BASELINE]
+
+
+def wheel_tag(platform_tag: str) -> tuple[str, str, str]:
+    """The tag of a wheel whose libraries do not depend on Python's version.
+
+    Parameters
+    ----------
+    platform_tag : str
+        The platform's tag, for example ``linux_x86_64``.
+
+    Returns
+    -------
+    tuple of str
+        Tags of Python, of its binary interface and of the platform. On macOS, the libraries are for
+        one machine, even if Python runs on two.
+    """
+    if platform_tag.endswith(UNIVERSAL):
+        name = {"aarch64": "arm64"}.get(machine(), machine())
+        platform_tag = platform_tag.removesuffix(UNIVERSAL) + name
+    return "py3", "none", platform_tag
 
 
 def supported_levels() -> list[str]:
