@@ -1,11 +1,14 @@
 """Time images within a tolerance against exact ones, in the same run, and check their errors.
 
-    python -m benchmarks.tolerance [--out FILE.json] [--threads N]
+    python -m benchmarks.tolerance [--out FILE.json] [--plot FILE.png] [--threads N]
 
 The host backend renders the example's protein crystal exactly and within tolerances, in turn. The
 shortest of the repeats counts. The time of an image within a tolerance contains the search for the
 brightest Bragg pixel. "Share" is the share of the terms that were computed. "Error" is the largest
 difference from the exact image, divided by the tolerance; it must be at most 1.
+
+``--plot`` also renders series of images with more and more mosaic domains. It draws the time
+against the number of terms of the exact image.
 """
 
 from __future__ import annotations
@@ -49,6 +52,15 @@ CASES = {
 TOLERANCES = ("1e-6peak", "1e-4peak")
 REPEATS = 3
 
+SERIES = {
+    "Gaussian, N 50": ("-gauss_xtal -N 50 -detpixels 512", "1e-6peak"),
+    "square, N 20": ("-square_xtal -N 20 -detpixels 512", "1e-4peak"),
+}
+"""Options of each series of the plot, and its tolerance."""
+
+DOMAINS = (1, 3, 10, 30, 100, 300, 1000)
+"""Numbers of mosaic domains of the images of a series."""
+
 
 def fastest(render: Callable[[Experiment], Image], experiment: Experiment) -> tuple[float, Image]:
     """The shortest time of some renders (s), and the last image."""
@@ -60,14 +72,16 @@ def fastest(render: Callable[[Experiment], Image], experiment: Experiment) -> tu
     return min(times), image
 
 
-def measure(name: str, threads: int | None) -> list[dict[str, object]]:
+def measure(
+    name: str, words: str, tolerances: Sequence[str], threads: int | None
+) -> list[dict[str, object]]:
     """The rows of a case, one for each tolerance."""
-    experiment = from_args(f"{BASE} {CASES[name]}")
+    experiment = from_args(f"{BASE} {words}")
     rows: list[dict[str, object]] = []
     with Renderer("host", threads=threads) as exact:
         exact(experiment)
         seconds, reference = fastest(exact, experiment)
-    for tolerance in TOLERANCES:
+    for tolerance in tolerances:
         with Renderer("host", threads=threads, tolerance=tolerance) as within:
             within(experiment)
             taken, image = fastest(within, experiment)
@@ -81,6 +95,7 @@ def measure(name: str, threads: int | None) -> list[dict[str, object]]:
                 "exact_seconds": seconds,
                 "seconds": taken,
                 "times_faster": seconds / taken,
+                "terms": culled.n_terms,
                 "share": culled.share,
                 "error": float(lost / max(culled.tolerances[0], 1e-300)),
             }
@@ -88,10 +103,41 @@ def measure(name: str, threads: int | None) -> list[dict[str, object]]:
     return rows
 
 
+def measure_series(threads: int | None) -> list[dict[str, object]]:
+    """The rows of all series."""
+    return [
+        row
+        for name, (words, tolerance) in SERIES.items()
+        for domains in DOMAINS
+        for row in measure(name, f"{words} -mosaic_dom {domains}", [tolerance], threads)
+    ]
+
+
+def draw(rows: Sequence[dict[str, object]], path: Path) -> None:
+    """Draw the times of series against the numbers of terms."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for number, (name, (_, tolerance)) in enumerate(SERIES.items()):
+        some = [row for row in rows if row["case"] == name]
+        terms = [row["terms"] for row in some]
+        for key, label, style in (
+            ("exact_seconds", "exact", "o--"), ("seconds", tolerance, "o-"),
+        ):  # fmt: skip
+            axes.plot(terms, [row[key] for row in some], style, color=f"C{number}",
+                      label=f"{name}, {label}")  # fmt: skip
+    axes.set(xscale="log", yscale="log", xlabel="terms of the exact image", ylabel="time (s)")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """Measure all cases, print a table, and keep the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="file to keep results in")
+    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="picture to draw")
     parser.add_argument("--threads", type=int, metavar="N", help="default: one for each core")
     options = parser.parse_args(words)
     warnings.simplefilter("ignore", CupysimWarning)
@@ -99,7 +145,7 @@ def main(words: Sequence[str] | None = None) -> None:
     print("|---|---|---|---|---|---|---|")
     rows = []
     for name in CASES:
-        for row in measure(name, options.threads):
+        for row in measure(name, CASES[name], TOLERANCES, options.threads):
             rows.append(row)
             print(
                 f"| {name} | {row['tolerance']} | {row['exact_seconds']:.3f} s | "
@@ -107,6 +153,10 @@ def main(words: Sequence[str] | None = None) -> None:
                 f"{100 * float(str(row['share'])):.2g} % | {row['error']:.2f} |",
                 flush=True,
             )
+    if options.plot is not None:
+        series = measure_series(options.threads)
+        draw(series, options.plot)
+        rows += series
     if options.out is not None:
         keep(options.out, describe(), rows)
 
