@@ -3,51 +3,13 @@
 // Only a CPU uses this file. A word of 32 bits is the lower half of a lane of 64 bits; the upper half has no
 // meaning. Multiplications ignore it.
 #pragma once
-#include "portable.cuh"
-#ifdef __SSE2__
-#include <immintrin.h>
-#endif
+#include "vectors.cuh"
 
 namespace cupysim {
 
 constexpr int PHILOX_ROUNDS = 10;
 constexpr std::uint32_t PHILOX_EVEN = 0xD2511F53, PHILOX_ODD = 0xCD9E8D57;
 constexpr std::uint32_t PHILOX_STEP_0 = 0x9E3779B9, PHILOX_STEP_1 = 0xBB67AE85;
-
-// The size of vectors (bytes). Compilers compare larger ones than a processor has lane by lane.
-#if defined(__AVX2__)
-constexpr int VECTOR_SIZE = 32;
-#else
-constexpr int VECTOR_SIZE = 16;
-#endif
-constexpr int WORD_LANES = VECTOR_SIZE / 8;
-typedef std::uint64_t Words __attribute__((vector_size(VECTOR_SIZE)));
-
-constexpr std::uint64_t LOW_WORD = 0xFFFFFFFFull;
-
-// The vector that begins at a place in memory.
-template <class Vector, class Number>
-CUPYSIM_FUNCTION Vector vector_at(const Number* place) {
-    Vector vector;
-    std::memcpy(&vector, place, sizeof vector);
-    return vector;
-}
-
-template <class Vector, class Number>
-CUPYSIM_FUNCTION void store(Vector vector, Number* place) {
-    std::memcpy(place, &vector, sizeof vector);
-}
-
-// Products of the lower halves.
-CUPYSIM_FUNCTION Words product(Words a, std::uint32_t b) {
-#if defined(__AVX2__)
-    return reinterpret_cast<Words>(_mm256_mul_epu32(reinterpret_cast<__m256i>(a), _mm256_set1_epi64x(b)));
-#elif defined(__SSE2__)
-    return reinterpret_cast<Words>(_mm_mul_epu32(reinterpret_cast<__m128i>(a), _mm_set1_epi64x(b)));
-#else
-    return (a & LOW_WORD) * static_cast<std::uint64_t>(b);
-#endif
-}
 
 struct PhiloxWords {
     Words w0, w1, w2, w3;
@@ -84,8 +46,6 @@ CUPYSIM_FUNCTION PhiloxWords philox(const PhiloxKey& key, Words w0, Words w1) {
     }
     return w;
 }
-
-typedef double Doubles __attribute__((vector_size(VECTOR_SIZE)));
 
 // Deviates between 0 and 1, from 52 bits of two words. The 26 + 26 bits are the fraction of a number from 1 to 2.
 CUPYSIM_FUNCTION Doubles deviates_of(Words high, Words low) {

@@ -13,10 +13,6 @@ constexpr int NOISE_LANES = 512;
 // A count is first drawn in single precision, for a deviate that is a little smaller and for one that is a little
 // larger. If both give the same count, so does the deviate in double precision. Otherwise the count is drawn again.
 
-constexpr int FLOAT_LANES = VECTOR_SIZE / 4;
-typedef float Floats __attribute__((vector_size(VECTOR_SIZE)));
-typedef std::int32_t Integers __attribute__((vector_size(VECTOR_SIZE)));
-
 // Whether a lane of a comparison's result is true.
 CUPYSIM_FUNCTION bool is_any(Integers lanes) {
 #if defined(__AVX2__)
@@ -141,19 +137,6 @@ CUPYSIM_FUNCTION void draw_deviates(const PhiloxKey& key, const Waiting& waiting
         store(deviates_of(words.w0, words.w1), drawn.u + i);
         store(deviates_of(words.w2, words.w3), drawn.v + i);
     }
-}
-
-// log x for positive normal x, with an error of 2^-22 max(1, |log x|).
-CUPYSIM_FUNCTION float short_log(float x) {
-    std::int32_t bits;
-    std::memcpy(&bits, &x, sizeof bits);
-    // the exponent of x times sqrt 2, and a fraction from sqrt(1/2) to sqrt 2
-    const std::int32_t exponent = (bits - 0x3F3504F3) >> 23, below = bits - (exponent << 23);
-    float fraction;
-    std::memcpy(&fraction, &below, sizeof fraction);
-    const float f = (fraction - 1.0f) / (fraction + 1.0f), z = f * f;
-    const float p = ((1.0f / 9.0f * z + 1.0f / 7.0f) * z + 1.0f / 5.0f) * z + 1.0f / 3.0f;
-    return static_cast<float>(exponent) * 0.69314718f + (2.0f * f + 2.0f * (f * z * p));
 }
 
 // How far the limit of a trial is above the logarithm of its probability, in single precision: accepted trials

@@ -82,6 +82,19 @@ CUPYSIM_FUNCTION double log_of(double x) {
     return e * 0.69314718055994531 + (2.0 * f + 2.0 * tail);
 }
 
+// log x for positive normal x, with an error of 2^-22 max(1, |log x|).
+CUPYSIM_FUNCTION float short_log(float x) {
+    std::int32_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    // the exponent of x times sqrt 2, and a fraction from sqrt(1/2) to sqrt 2
+    const std::int32_t exponent = (bits - 0x3F3504F3) >> 23, below = bits - (exponent << 23);
+    float fraction;
+    std::memcpy(&fraction, &below, sizeof fraction);
+    const float f = (fraction - 1.0f) / (fraction + 1.0f), z = f * f;
+    const float p = ((1.0f / 9.0f * z + 1.0f / 7.0f) * z + 1.0f / 5.0f) * z + 1.0f / 3.0f;
+    return static_cast<float>(exponent) * 0.69314718f + (2.0f * f + 2.0f * (f * z * p));
+}
+
 // Counts from which on the series is accurate.
 constexpr double SERIES_FROM = 16.0;
 
