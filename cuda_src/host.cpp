@@ -4,7 +4,7 @@
 #include "culled_block.cuh"
 #include "factor_entries.cuh"
 #include "gradient.cuh"
-#include "photon_noise.cuh"
+#include "photon_lanes.cuh"
 #include "search.cuh"
 
 using namespace cupysim;
@@ -181,24 +181,17 @@ int cupysim_gradient(const Launch* launch, int shape, int factors, int entries, 
 }
 
 // Draws counted photons of rows of pixels, the first of which has the number `first`. Rows of `means` are
-// `stride` apart, and their numbers n_fast. `sums` has the sum of each row's counts; counts above `largest` are
-// stored as `largest`.
+// `stride` apart, rows of `counts` `counts_stride`, and their numbers n_fast. `sums` has the sum of each row's
+// counts; counts above `largest` are stored as `largest`.
 void cupysim_count_photons(const float* means, long long stride, long long n_rows, long long n_columns,
                            unsigned long long seed, unsigned long long shot, unsigned long long first,
-                           unsigned long long n_fast, double largest, std::int32_t* counts, double* sums, int threads) {
-    const NoiseKey key = {seed, shot};
+                           unsigned long long n_fast, double largest, std::int32_t* counts, long long counts_stride,
+                           double* sums, int threads) {
+    const PhiloxKey key(seed, shot);
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 4)
     for (long long row = 0; row < n_rows; ++row) {
-        double sum = 0.0;
-        for (long long column = 0; column < n_columns; column += NOISE_LANES) {
-            const long long left = n_columns - column;
-            const int n = static_cast<int>(left < NOISE_LANES ? left : NOISE_LANES);
-            const unsigned long long number =
-                first + static_cast<unsigned long long>(row) * n_fast + static_cast<unsigned long long>(column);
-            sum +=
-                count_lanes(key, number, means + row * stride + column, n, largest, counts + row * n_columns + column);
-        }
-        sums[row] = sum;
+        sums[row] = count_row(key, first + static_cast<unsigned long long>(row) * n_fast, means + row * stride,
+                              n_columns, largest, counts + row * counts_stride);
     }
     (void)threads;
 }

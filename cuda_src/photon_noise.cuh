@@ -1,6 +1,6 @@
 // Counted photons for expected photons: Poisson deviates that depend only on seed, shot and pixel.
 //
-// The random numbers are those of Philox4x32-10 (Salmon et al. (2011) Proc. SC11, 16). Below a mean of 40, the
+// The random numbers are those of `philox.cuh`. Below a mean of 40, the
 // distribution function is inverted; from there on, trials are drawn by PTRS (Hoermann (1993) Insurance Math.
 // Econ. 12, 39). Every operation is rounded once, in the order written here, so that counts are equal on all
 // machines. `cupysim/detection/photon_noise.py` has the same operations.
@@ -11,27 +11,9 @@ namespace cupysim {
 
 // Means from which on trials are drawn, and from which on noise is smaller than the rounding of the mean.
 constexpr double TRIALS_FROM = 40.0, LARGEST_MEAN = 4503599627370496.0;
-// Pixels whose distribution functions are inverted together.
-constexpr int INVERTED_LANES = 32;
 // More counts than a mean below TRIALS_FROM ever has.
 constexpr int MOST_COUNTS = 250;
 constexpr double HALF_LOG_TWO_PI = 0.9189385332046727;
-
-constexpr int PHILOX_ROUNDS = 10;
-constexpr std::uint32_t PHILOX_EVEN = 0xD2511F53, PHILOX_ODD = 0xCD9E8D57;
-constexpr std::uint32_t PHILOX_STEP_0 = 0x9E3779B9, PHILOX_STEP_1 = 0xBB67AE85;
-
-struct NoiseKey {
-    std::uint64_t seed, shot;
-};
-
-// A deviate between 0 and 1, from 52 bits of two words. The 26 + 26 bits are the fraction of a number from 1 to 2.
-CUPYSIM_FUNCTION double deviate_of(std::uint64_t high, std::uint64_t low) {
-    const std::uint64_t bits = (high >> 6) << 26 | low >> 6 | 0x3FF0000000000000ull;
-    double number;
-    std::memcpy(&number, &bits, sizeof number);
-    return (number - 1.0) + 1.1102230246251565e-16;
-}
 
 // exp(-m) for 0 <= m < 64, with a relative error of 1e-15. `exp_minus` is not used, because it fuses operations on
 // some machines.
@@ -57,6 +39,18 @@ CUPYSIM_FUNCTION double exp_of_mean(double m) {
     double power;
     std::memcpy(&power, &bits, sizeof power);
     return p * power;
+}
+
+// Counts by inversion: the number of k with u > sum of the probabilities of 0 to k.
+CUPYSIM_FUNCTION double inverted(double m, double u) {
+    double probability = exp_of_mean(m), total = probability;
+    int k = 0;
+    while (u > total && k < MOST_COUNTS) {
+        ++k;
+        probability = probability * (m * (1.0 / static_cast<double>(k)));
+        total = total + probability;
+    }
+    return static_cast<double>(k);
 }
 
 // 1/3 + z/5 + z^2/7 + ... up to 1/last, a part of the series of atanh.
@@ -86,6 +80,19 @@ CUPYSIM_FUNCTION double log_of(double x) {
     const double p = odd_series<21>(z);
     const double tail = f * z * p;
     return e * 0.69314718055994531 + (2.0 * f + 2.0 * tail);
+}
+
+// log x for positive normal x, with an error of 2^-22 max(1, |log x|).
+CUPYSIM_FUNCTION float short_log(float x) {
+    std::int32_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    // the exponent of x times sqrt 2, and a fraction from sqrt(1/2) to sqrt 2
+    const std::int32_t exponent = (bits - 0x3F3504F3) >> 23, below = bits - (exponent << 23);
+    float fraction;
+    std::memcpy(&fraction, &below, sizeof fraction);
+    const float f = (fraction - 1.0f) / (fraction + 1.0f), z = f * f;
+    const float p = ((1.0f / 9.0f * z + 1.0f / 7.0f) * z + 1.0f / 5.0f) * z + 1.0f / 3.0f;
+    return static_cast<float>(exponent) * 0.69314718f + (2.0f * f + 2.0f * (f * z * p));
 }
 
 // Counts from which on the series is accurate.
@@ -182,167 +189,5 @@ CUPYSIM_FUNCTION bool are_few_accepted(const Trials& trials, double m, double k,
     const double probability = k < 0.5 ? -m : log_probability(k, m, stirling_error_of_few(k));
     return limit_of(trials, edge, v) <= probability;
 }
-
-#ifndef __CUDACC__
-
-// Pixels that are computed together.
-constexpr int NOISE_LANES = 256;
-
-// Deviates of pixels for a draw.
-CUPYSIM_OUTLINE void draw_deviates(const NoiseKey& key, const std::uint64_t* pixels, int n, std::uint32_t draw,
-                                   double* u, double* v) {
-    std::uint32_t w0[NOISE_LANES], w1[NOISE_LANES], w2[NOISE_LANES], w3[NOISE_LANES];
-    FOR_SOME_LANES(i, n) {
-        w0[i] = static_cast<std::uint32_t>(pixels[i]);
-        w1[i] = static_cast<std::uint32_t>(pixels[i] >> 32) ^ (draw << 8);
-        w2[i] = static_cast<std::uint32_t>(key.shot);
-        w3[i] = static_cast<std::uint32_t>(key.shot >> 32);
-    }
-    std::uint32_t k0 = static_cast<std::uint32_t>(key.seed), k1 = static_cast<std::uint32_t>(key.seed >> 32);
-    for (int round = 0; round < PHILOX_ROUNDS; ++round) {
-        FOR_SOME_LANES(i, n) {
-            const std::uint64_t even = static_cast<std::uint64_t>(w0[i]) * PHILOX_EVEN;
-            const std::uint64_t odd = static_cast<std::uint64_t>(w2[i]) * PHILOX_ODD;
-            const std::uint32_t next_0 = static_cast<std::uint32_t>(odd >> 32) ^ w1[i] ^ k0;
-            const std::uint32_t next_2 = static_cast<std::uint32_t>(even >> 32) ^ w3[i] ^ k1;
-            w1[i] = w2[i] * PHILOX_ODD;
-            w3[i] = w0[i] * PHILOX_EVEN;
-            w0[i] = next_0;
-            w2[i] = next_2;
-        }
-        k0 += PHILOX_STEP_0;
-        k1 += PHILOX_STEP_1;
-    }
-    FOR_SOME_LANES(i, n) {
-        u[i] = deviate_of(w0[i], w1[i]);
-        v[i] = deviate_of(w2[i], w3[i]);
-    }
-}
-
-// Counts by inversion: the number of k with u > sum of the probabilities of 0 to k.
-CUPYSIM_OUTLINE void invert(const double* means, const double* u, double* counts) {
-    double probability[INVERTED_LANES], total[INVERTED_LANES], drawn[INVERTED_LANES];
-    FOR_SOME_LANES(i, INVERTED_LANES) {
-        probability[i] = exp_of_mean(means[i]);
-        total[i] = probability[i];
-        drawn[i] = 0.0;
-    }
-    for (int k = 1; k <= MOST_COUNTS; ++k) {
-        const double inverse = 1.0 / static_cast<double>(k);
-        double more = 0.0;
-#pragma omp simd reduction(+ : more)
-        for (int i = 0; i < INVERTED_LANES; ++i) {
-            const double step = u[i] > total[i] ? 1.0 : 0.0;
-            more += step;
-            drawn[i] += step;
-            probability[i] = probability[i] * (means[i] * inverse);
-            total[i] = total[i] + probability[i];
-        }
-        if (more == 0.0) break;
-    }
-    FOR_SOME_LANES(i, INVERTED_LANES) counts[i] = drawn[i];
-}
-
-// Pixels that wait for an accepted trial, and their trials.
-struct Waiting {
-    int n;
-    int place[NOISE_LANES];
-    std::uint64_t pixel[NOISE_LANES];
-    double mean[NOISE_LANES], k[NOISE_LANES], edge[NOISE_LANES], v[NOISE_LANES], accepted[NOISE_LANES];
-
-    CUPYSIM_FUNCTION void move(int from, int to) {
-        place[to] = place[from];
-        pixel[to] = pixel[from];
-        mean[to] = mean[from];
-        k[to] = k[from];
-        edge[to] = edge[from];
-        v[to] = v[from];
-    }
-
-    // Stores the counts of accepted trials, and keeps the others.
-    CUPYSIM_FUNCTION void settle(double* counts) {
-        int kept = 0;
-        for (int i = 0; i < n; ++i) {
-            if (accepted[i] != 0.0) {
-                counts[place[i]] = k[i];
-            } else {
-                move(i, kept++);
-            }
-        }
-        n = kept;
-    }
-};
-
-// Counts by trials, which are drawn together for all pixels that wait.
-CUPYSIM_OUTLINE void draw_trials(const NoiseKey& key, Waiting& waiting, double* counts) {
-    double u[NOISE_LANES];
-    for (std::uint32_t draw = 0; waiting.n > 0; ++draw) {
-        draw_deviates(key, waiting.pixel, waiting.n, draw, u, waiting.v);
-        FOR_SOME_LANES(i, waiting.n) {
-            const Trials trials = Trials::of(waiting.mean[i]);
-            draw_trial(trials, waiting.mean[i], u[i], waiting.k[i], waiting.edge[i]);
-            waiting.accepted[i] = is_accepted_at_once(trials, waiting.edge[i], waiting.v[i]) ? 1.0 : 0.0;
-        }
-        waiting.settle(counts);
-        FOR_SOME_LANES(i, waiting.n) {
-            const double m = waiting.mean[i];
-            const bool is_good = is_accepted(Trials::of(m), m, waiting.k[i], waiting.edge[i], waiting.v[i]);
-            waiting.accepted[i] = is_good ? 1.0 : 0.0;
-        }
-        for (int i = 0; i < waiting.n; ++i) {
-            const double m = waiting.mean[i];
-            if (waiting.k[i] < SERIES_FROM) {
-                const Trials trials = Trials::of(m);
-                const bool is_good = are_few_accepted(trials, m, waiting.k[i], waiting.edge[i], waiting.v[i]);
-                waiting.accepted[i] = is_good ? 1.0 : 0.0;
-            }
-        }
-        waiting.settle(counts);
-    }
-}
-
-// Counts of up to NOISE_LANES pixels with consecutive numbers. Means that are not positive count nothing.
-// Returns the sum of the counts.
-CUPYSIM_OUTLINE double count_lanes(const NoiseKey& key, std::uint64_t first, const float* means, int n, double largest,
-                                   std::int32_t* counts) {
-    double mean[NOISE_LANES], u[NOISE_LANES], v[NOISE_LANES], drawn[NOISE_LANES];
-    std::uint64_t pixel[NOISE_LANES];
-    const int n_full = (n + INVERTED_LANES - 1) / INVERTED_LANES * INVERTED_LANES;
-    float brightest = 0.0f, faintest = TRIALS_FROM;
-    for (int i = 0; i < n_full; ++i) {
-        const float given = i < n ? means[i] : 0.0f, positive = given > 0.0f ? given : 0.0f;
-        brightest = larger(brightest, positive);
-        faintest = i < n ? smaller(faintest, positive) : faintest;
-        // the others are drawn by trials
-        mean[i] = positive < static_cast<float>(TRIALS_FROM) ? static_cast<double>(positive) : 0.0;
-        pixel[i] = first + static_cast<std::uint64_t>(i);
-    }
-    if (faintest < static_cast<float>(TRIALS_FROM)) {
-        draw_deviates(key, pixel, n_full, 0, u, v);
-        for (int i = 0; i < n_full; i += INVERTED_LANES) invert(mean + i, u + i, drawn + i);
-    }
-    if (brightest >= static_cast<float>(TRIALS_FROM)) {
-        Waiting waiting;
-        waiting.n = 0;
-        for (int i = 0; i < n; ++i) {
-            if (!(means[i] >= static_cast<float>(TRIALS_FROM))) continue;
-            // smaller noise than the rounding of the mean, and infinity
-            drawn[i] = static_cast<double>(means[i]);
-            if (!(drawn[i] < LARGEST_MEAN)) continue;
-            waiting.place[waiting.n] = i;
-            waiting.pixel[waiting.n] = pixel[i];
-            waiting.mean[waiting.n++] = drawn[i];
-        }
-        draw_trials(key, waiting, drawn);
-    }
-    double sum_of_counts = 0.0;
-    for (int i = 0; i < n; ++i) {
-        sum_of_counts += drawn[i];
-        counts[i] = static_cast<std::int32_t>(smaller(drawn[i], largest));
-    }
-    return sum_of_counts;
-}
-
-#endif
 
 }  // namespace cupysim

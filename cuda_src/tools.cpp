@@ -1,10 +1,13 @@
 // Work before and after a render that would be slow in Python: reading numbers, photon noise, sums in serial
 // order, integer images. Python calls it through ctypes. It is built without fused multiplications, so
 // rounding is that of the C program.
-#include <cfloat>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+
+#include "stream_noise.cuh"
+
+using namespace cupysim;
 
 namespace {
 
@@ -73,114 +76,6 @@ const char* read_number(const char* at, double* number) {
     return std::isfinite(*number) ? at : nullptr;
 }
 
-// ---- random numbers ---------------------------------------------------------
-
-constexpr std::int64_t MODULUS = 2147483647;
-constexpr int TABLE_SIZE = 32;
-constexpr std::int64_t TABLE_STEP = 1 + (MODULUS - 1) / TABLE_SIZE;
-
-// State of photon noise between pixels: Park and Miller's generator with a Bays-Durham shuffle, and a spare
-// deviate.
-struct NoiseState {
-    std::int64_t seed;
-    std::int64_t last;
-    std::int64_t table[TABLE_SIZE];
-    std::int64_t has_spare;
-    double spare;
-};
-
-float uniform(NoiseState& state) {
-    const auto step = [&state] { return state.seed = state.seed * 16807 % MODULUS; };
-    if (state.seed <= 0 || state.last == 0) {
-        state.seed = -state.seed > 1 ? -state.seed : 1;
-        for (int i = TABLE_SIZE + 7; i >= 0; --i) {
-            const std::int64_t value = step();
-            if (i < TABLE_SIZE) state.table[i] = value;
-        }
-        state.last = state.table[0];
-    }
-    const std::int64_t value = step();
-    const std::int64_t place = state.last / TABLE_STEP;
-    state.last = state.table[place];
-    state.table[place] = value;
-    const float deviate = static_cast<float>(static_cast<double>(state.last) * (1.0 / MODULUS));
-    const float largest = static_cast<float>(1.0 - 1.2e-7);
-    return deviate > largest ? largest : deviate;
-}
-
-// ---- photon noise -----------------------------------------------------------
-
-// Lanczos' approximation of log Gamma, Numerical Recipes in C, section 6.1.
-float log_gamma(double x) {
-    static const double coefficients[] = {76.18009172947146,  -86.50532032941677,    24.01409824083091,
-                                          -1.231739572450155, 0.1208650973866179e-2, -0.5395239384953e-5};
-    double shifted = x + 5.5;
-    shifted -= (x + 0.5) * std::log(shifted);
-    double series = 1.000000000190015;
-    for (int i = 0; i < 6; ++i) series += coefficients[i] / (x + (i + 1));
-    return static_cast<float>(-shifted + std::log(2.5066282746310005 * series / x));
-}
-
-// A normal deviate by the polar method, section 7.2. Every second deviate is kept for the next call.
-float gaussian(NoiseState& state) {
-    if (state.has_spare) {
-        state.has_spare = 0;
-        return static_cast<float>(state.spare);
-    }
-    float first, second, radius;
-    do {
-        first = static_cast<float>(2.0 * uniform(state) - 1.0);
-        second = static_cast<float>(2.0 * uniform(state) - 1.0);
-        radius = first * first + second * second;
-    } while (!(radius > 0.0f && radius < 1.0f));
-    const double length = radius;
-    const float factor = static_cast<float>(std::sqrt(-2.0 * std::log(length) / length));
-    state.spare = first * factor;
-    state.has_spare = 1;
-    return second * factor;
-}
-
-// Values that depend only on the mean. Consecutive pixels with the same mean share them.
-struct Rejection {
-    float mean = -1.0f;
-    float width = 0.0f, log_mean = 0.0f, constant = 0.0f;
-
-    void prepare(float wanted) {
-        if (wanted == mean) return;
-        mean = wanted;
-        width = static_cast<float>(std::sqrt(2.0 * mean));
-        log_mean = static_cast<float>(std::log(static_cast<double>(mean)));
-        constant = mean * log_mean - log_gamma(mean + 1.0f);
-    }
-};
-
-// Multiplies uniform deviates until the product falls below exp(-mean).
-double draw_direct(NoiseState& state, float limit) {
-    double count = 0.0;
-    for (float product = uniform(state); product > limit; product *= uniform(state)) count += 1.0;
-    return count;
-}
-
-// Draws trials from a Lorentzian until one is accepted.
-double draw_rejected(NoiseState& state, const Rejection& trial) {
-    for (;;) {
-        float y, count;
-        do {
-            y = static_cast<float>(std::tan(3.14159265358979323846 * uniform(state)));
-            count = trial.width * y;
-            count = count + trial.mean;
-        } while (count < 0.0f);
-        count = std::floor(count);
-        float exponent = count * trial.log_mean;
-        exponent = exponent - log_gamma(count + 1.0f);
-        exponent = exponent - trial.constant;
-        const float squared = y * y;
-        const double bounded = exponent < 700.0f ? exponent : 700.0;
-        const float threshold = static_cast<float>(0.9 * (1.0 + squared) * std::exp(bounded));
-        if (!(uniform(state) > threshold)) return count;
-    }
-}
-
 }  // namespace
 
 extern "C" {
@@ -216,24 +111,7 @@ std::int64_t cupysim_read_reflections(const char* text, std::int64_t size, std::
 
 // Draws counted photons for expected photons, in the order of the pixels.
 void cupysim_draw_photons(NoiseState* state, const float* expected, std::int64_t n, double* counts) {
-    Rejection trial;
-    float mean_before = -2.0f, limit = 0.0f;
-    for (std::int64_t i = 0; i < n; ++i) {
-        const float mean = expected[i];
-        if (mean < 12.0f) {
-            if (mean != mean_before) {
-                mean_before = mean;
-                limit = static_cast<float>(std::exp(-static_cast<double>(mean > -1.0f ? mean : -1.0f)));
-            }
-            counts[i] = draw_direct(*state, limit);
-        } else if (mean > 1.0e6f) {
-            const double width = std::sqrt(static_cast<double>(mean));
-            counts[i] = static_cast<float>(mean + width * gaussian(*state));
-        } else {
-            trial.prepare(mean);
-            counts[i] = draw_rejected(*state, trial);
-        }
-    }
+    draw_stream(*state, expected, n, counts);
 }
 
 // Largest value and its place, sum and sum of squares of rows of pixels, in serial order. Squares are computed

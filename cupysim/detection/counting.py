@@ -52,7 +52,7 @@ def count_photons(
     if isinstance(seed, PhotonNoise):
         n_fast = expected.shape[1]
         first = region[0].start * n_fast + region[1].start
-        counted[...], photons = seed.draw(means, first, n_fast, LARGEST_PIXEL_VALUE)
+        _, photons = seed.draw(means, first, n_fast, LARGEST_PIXEL_VALUE, out=counted)
         return image, photons
     if not isinstance(seed, RandomStream | int | np.integer):
         raise CupysimError(

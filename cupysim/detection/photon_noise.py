@@ -5,8 +5,9 @@ pixel, draw and shot. So a pixel's counts depend neither on other pixels nor on 
 the machine. Below a mean of 40, the distribution function is inverted; from there on, trials are
 drawn by PTRS (Hoermann (1993) Insurance Math. Econ. 12, 39). Both are exact at every mean.
 
-The compiled code is `cuda_src/photon_noise.cuh`. This module has the same operations in the same
-order, so both draw the same counts.
+The compiled code has the same formulas in `cuda_src/photon_noise.cuh`. This module has the same
+operations in the same order, so both draw the same counts. `cuda_src/photon_lanes.cuh` draws most
+counts in single precision; where rounding could change a count, it uses the formulas.
 """
 
 from __future__ import annotations
@@ -83,7 +84,12 @@ class PhotonNoise:
                 raise CupysimError(f"photon noise: {name} {value!r} is not from 0 to 2^64 - 1")
 
     def draw(
-        self, expected: np.ndarray, first: int, n_fast: int, largest: int
+        self,
+        expected: np.ndarray,
+        first: int,
+        n_fast: int,
+        largest: int,
+        out: np.ndarray | None = None,
     ) -> tuple[np.ndarray, float]:
         """Draw counted photons for rows of pixels.
 
@@ -97,6 +103,8 @@ class PhotonNoise:
             Difference of the numbers of a pixel and of the one below it.
         largest : int
             Larger counts are stored as this number.
+        out : ndarray of int32, shape (n_rows, n_columns), optional
+            Array for the counts, with contiguous rows. By default a new one.
 
         Returns
         -------
@@ -105,11 +113,13 @@ class PhotonNoise:
         photons : float
             Sum of all counts, including those that are larger than `largest`.
         """
+        counts = np.empty(expected.shape, dtype=np.int32) if out is None else out
         if host_library.problem() is None:
-            return host_library.count_photons(
-                expected, (int(self.seed), int(self.shot)), first, n_fast, largest, self.threads
+            key = int(self.seed), int(self.shot)
+            photons = host_library.count_photons(
+                expected, key, first, n_fast, largest, self.threads, counts
             )
-        counts = np.zeros(expected.shape, dtype=np.int32)
+            return counts, photons
         photons = 0.0
         for row, means in enumerate(expected):
             pixels = np.uint64(first + row * n_fast) + np.arange(len(means), dtype=np.uint64)

@@ -72,6 +72,25 @@ def test_compiled_code_and_numpy_draw_the_same_counts() -> None:
 
 
 @needs_library
+@pytest.mark.parametrize("first", [0, 2**32 - 300])
+def test_single_precision_changes_no_count(first: int) -> None:
+    """Compiled code draws in single precision first. Rows have an odd length."""
+    rng = np.random.default_rng(2)
+    means = rng.uniform(0, 45, (40, 5003)).astype(np.float32)
+    means[30:] = 10.0 ** rng.uniform(1.5, 12, (10, 5003))
+    noise = PhotonNoise(9)
+    out = np.full((40, 5010), -1, dtype=np.int32)
+    counts, photons = noise.draw(means, first, 5003, LARGEST, out=out[:, 2:5005])
+    assert (out[:, 2:5005] == counts).all()
+    assert (out[:, :2] == -1).all()
+    assert (out[:, 5005:] == -1).all()
+    pixels = np.uint64(first) + np.arange(means.size, dtype=np.uint64)
+    alone = noise.draw_pixels(means.reshape(-1).astype(float), pixels)
+    assert (counts.reshape(-1) == np.minimum(alone, LARGEST)).all()
+    assert photons == alone.sum()
+
+
+@needs_library
 def test_threads_and_regions_change_nothing() -> None:
     rng = np.random.default_rng(1)
     means = rng.exponential(30.0, (77, 133)).astype(np.float32)

@@ -88,6 +88,13 @@ def test_photons_of_one_mean(mean: float) -> None:
     assert_same_bits(*both(lambda: PoissonNoise(RandomStream(5)).draw(means)))
 
 
+@pytest.mark.parametrize(("lowest", "highest"), [(0.0, 3.0), (0.0, 12.0), (12.0, 3000.0)])
+def test_photons_of_many_pixels(lowest: float, highest: float) -> None:
+    """Several blocks of random numbers, and means that all differ."""
+    means = np.random.default_rng(8).uniform(lowest, highest, 20_000).astype(np.float32)
+    assert_same_bits(*both(lambda: PoissonNoise(RandomStream(17)).draw(means)))
+
+
 def test_photons_in_parts_and_after_other_draws() -> None:
     """The state goes on: the table, the last output and the spare normal deviate."""
     means = some_means()[:601].reshape(-1, 1)

@@ -102,7 +102,8 @@ def prepare(library: ctypes.CDLL) -> ctypes.CDLL:
     library.cupysim_estimate_tiles.argtypes = [pointer, *[number] * 4]
     size, word = ctypes.c_longlong, ctypes.c_ulonglong
     library.cupysim_count_photons.argtypes = [
-        pointer, size, size, size, word, word, word, word, ctypes.c_double, pointer, pointer, number
+        pointer, size, size, size, word, word, word, word, ctypes.c_double, pointer, size, pointer,
+        number,
     ]  # fmt: skip
     library.cupysim_count_photons.restype = None
     library.cupysim_gradient.argtypes = [pointer, *[number] * 4]
@@ -127,18 +128,20 @@ def count_photons(
     n_fast: int,
     largest: int,
     threads: int | None,
-) -> tuple[np.ndarray, float]:
+    counts: np.ndarray,
+) -> float:
     """Draw counted photons; see `cupysim.detection.photon_noise.PhotonNoise.draw`.
 
-    `key` has the seed and the number of the shot.
+    `key` has the seed and the number of the shot. `counts` (int32) receives the result; its rows
+    are contiguous.
     """
     means = np.asarray(expected, dtype=np.float32)
     if means.strides[1] != means.itemsize or means.strides[0] % means.itemsize:
         means = np.ascontiguousarray(means)
-    counts, sums = np.empty(means.shape, dtype=np.int32), np.empty(len(means))
+    sums = np.empty(len(means))
     library().cupysim_count_photons(
         means.ctypes.data, means.strides[0] // means.itemsize, *means.shape, *key, first, n_fast,
-        float(largest), counts.ctypes.data, sums.ctypes.data,
+        float(largest), counts.ctypes.data, counts.strides[0] // counts.itemsize, sums.ctypes.data,
         team.size(threads or usable_cores()),
     )  # fmt: skip
-    return counts, serial_sum(0.0, sums)
+    return serial_sum(0.0, sums)
