@@ -99,6 +99,7 @@ CUPYSIM_OUTLINE void set_bounds(Candidates& all, const SpotSize& size, const flo
 template <class Policy>
 struct TileRays {
     RayConstants<Policy> blocks[MOST_SUB_PIXELS];
+    unsigned char lanes[MOST_SUB_PIXELS * LANES];  // of the tile, by place
     int n_sub_pixels;
 
     // `is_only` tells that a pixel has no other sub-pixels. No node is then a single quad.
@@ -109,9 +110,6 @@ struct TileRays {
 
     CUPYSIM_FUNCTION int place(int lane, int sub_pixel) const {
         return (lane / QUAD_LANES * n_sub_pixels + sub_pixel) * QUAD_LANES + lane % QUAD_LANES;
-    }
-    CUPYSIM_FUNCTION int lane(int place) const {
-        return place / (QUAD_LANES * n_sub_pixels) * QUAD_LANES + place % QUAD_LANES;
     }
 };
 
@@ -147,7 +145,12 @@ class TileRenderer {
           budget(launch) {}
 
     CUPYSIM_FUNCTION void render() {
-        if (launch.has_background || pixels.needs_all_rays()) pixels.begin();
+        const bool is_dense = pixels.needs_all_rays() && launch.n_sources == 1 && n_sub_pixels <= MOST_SUB_PIXELS;
+        if (is_dense) {
+            pixels.begin_without_rays();
+        } else if (launch.has_background || pixels.needs_all_rays()) {
+            pixels.begin();
+        }
         const double half = half_extent(launch, TILE_EDGE);
         double omega_sum = 0.0, first_shortest = 0.0;
         for (Int layer = 0; layer < launch.n_layers; ++layer) {
@@ -159,6 +162,7 @@ class TileRenderer {
                 omega_sum += solid_angle_of_tile(launch, cross, half, n, layer);
             }
             const double weights = bounds.largest_factors(directions, first_shortest, layer);
+            if (is_dense) prepare_all(layer);
             for (Int source = 0; source < launch.n_sources; ++source) {
                 for (Int group = 0; group < launch.n_orientation_groups; ++group) {
                     render_group(directions, weights, layer, source, launch.orientation_groups[group]);
@@ -192,16 +196,32 @@ class TileRenderer {
         const GroupTest test = bounds.test_of(directions, weights, source, group);
         const float share = budget.next(group.count), limit = test.is_relative ? share : 0.0f;
         find_indices(group, test);
+        survivors.n_nodes = survivors.n_numbers = 0;
+        if (is_hopeless(test, limit)) {
+            survivors.add(0, QUADS, whole);
+            compute_nodes(layer, number, group);
+            return;
+        }
         float widths[3];
         const double half = half_extent(launch, TILE_EDGE);
         test.reach.half_widths(half, half, widths);
         set_bounds<shape>(whole, test.size, widths, test.reach.scale);
         const float spent = keep_largest(whole, limit);
-        survivors.n_nodes = survivors.n_numbers = 0;
         float most_spent = spent;
         if (whole.count > 0) most_spent = larger(test_quarters(test, source, limit, spent), spent);
         budget.spend(most_spent);
         if (survivors.n_nodes > 0) compute_nodes(layer, number, group);
+    }
+
+    // Whether the smallest nodes are so large that even indices as far from reflections as possible have bounds
+    // above the limit. Tests would then only find small structure factors.
+    CUPYSIM_FUNCTION bool is_hopeless(const GroupTest& test, float limit) const {
+        const double half = half_extent(launch, n_sub_pixels == 1 ? 4 : 2);
+        float widths[3];
+        test.reach.half_widths(half, half, widths);
+        const float middle = 0.5f;
+        return bound_of<shape>(test.size, middle, middle, middle, widths[0], widths[1], widths[2], test.factor,
+                               test.reach.scale) > limit;
     }
 
     // Miller indices of all orientations at the tile's centre.
@@ -293,37 +313,64 @@ class TileRenderer {
         aimed_first = first;
     }
 
-    // Computes the rays of a source to the sub-pixels from `first` on.
-    CUPYSIM_OUTLINE void prepare(Int layer, Int source, Int first) {
-        aim(layer, first);
-        if (prepared_layer == layer && prepared_source == source && prepared_first == first) return;
-        prepared_layer = layer;
-        prepared_source = source;
-        prepared_first = first;
-        rays.set_count(n_aimed, n_sub_pixels == 1);
-        RayConstants<Policy> ray;
-        for (int sub_pixel = 0; sub_pixel < rays.n_sub_pixels; ++sub_pixel) {
-            const bool is_filling = sub_pixel >= n_aimed;
-            const bool is_reached = !is_filling && prepare_source(launch, aimed[sub_pixel], source, ray);
-            if (!is_reached) {
-                FOR_LANES(i) {
-                    set_scattering(ray.q, i, 0.0, 0.0, 0.0);
-                    ray.active[i] = 0.0;
-                }
-            }
-            for (int i = 0; i < LANES; ++i) {
-                const int at = rays.place(i, sub_pixel);
-                RayConstants<Policy>& block = rays.blocks[at / LANES];
-                copy_lane(block.q, at % LANES, ray.q, i);
-                block.active[at % LANES] = ray.active[i];
-                block.scale[at % LANES] = ray.scale[i];
+    // Puts a ray in its place. A ray that reaches no pixel adds nothing.
+    CUPYSIM_FUNCTION void put_ray(RayConstants<Policy>& ray, int sub_pixel, bool is_reached) {
+        if (!is_reached) {
+            FOR_LANES(i) {
+                set_scattering(ray.q, i, 0.0, 0.0, 0.0);
+                ray.active[i] = 0.0;
             }
         }
+        for (int i = 0; i < LANES; ++i) {
+            const int at = rays.place(i, sub_pixel);
+            rays.lanes[at] = static_cast<unsigned char>(i);
+            RayConstants<Policy>& block = rays.blocks[at / LANES];
+            copy_lane(block.q, at % LANES, ray.q, i);
+            block.active[at % LANES] = ray.active[i];
+            block.scale[at % LANES] = ray.scale[i];
+        }
+    }
+
+    // Fills the rays that are missing up to the number of rays, and what all rays have in common.
+    CUPYSIM_FUNCTION void complete_rays(RayConstants<Policy>& ray, Int source) {
+        for (int sub_pixel = n_aimed; sub_pixel < rays.n_sub_pixels; ++sub_pixel) put_ray(ray, sub_pixel, false);
         for (int block = 0; block < rays.n_sub_pixels; ++block) {
             rays.blocks[block].table = bounds.table_of(launch.sources[source]);
             rays.blocks[block].constant_factor = static_cast<typename Policy::Real>(launch.constant_factor);
             rays.blocks[block].grid = static_cast<typename Policy::Real>(launch.grid);
         }
+    }
+
+    // Computes the rays of a source to the sub-pixels from `first` on.
+    CUPYSIM_OUTLINE void prepare(Int layer, Int source, Int first) {
+        if (prepared_layer == layer && prepared_source == source && prepared_first == first) return;
+        prepared_layer = layer;
+        prepared_source = source;
+        prepared_first = first;
+        aim(layer, first);
+        rays.set_count(n_aimed, n_sub_pixels == 1);
+        RayConstants<Policy> ray;
+        for (int sub_pixel = 0; sub_pixel < n_aimed; ++sub_pixel) {
+            put_ray(ray, sub_pixel, prepare_source(launch, aimed[sub_pixel], source, ray));
+        }
+        complete_rays(ray, source);
+    }
+
+    // Computes all rays of a layer in the order of `render_block`, with the background and the factors that are
+    // used once, for an only source.
+    CUPYSIM_OUTLINE void prepare_all(Int layer) {
+        prepared_layer = layer;
+        prepared_source = 0;
+        prepared_first = 0;
+        n_aimed = static_cast<int>(n_sub_pixels);
+        rays.set_count(n_aimed, n_sub_pixels == 1);
+        RayConstants<Policy> ray;
+        Ray number = ray_of(launch, layer * n_sub_pixels);
+        for (int sub_pixel = 0; sub_pixel < n_aimed; ++sub_pixel, next_ray(launch, number)) {
+            const bool is_first = layer == 0 && sub_pixel == 0;
+            put_ray(ray, sub_pixel, prepare_ray(launch, pixels.pixels, number, is_first, ray));
+        }
+        complete_rays(ray, 0);
     }
 
     // Adds the terms of the nodes that are left to their pixels.
@@ -353,7 +400,7 @@ class TileRenderer {
         FOR_SOME_LANES(i, WIDTH) sums[i] = 0.0;
         add_terms<Policy, shape, factors, WIDTH>(rays.blocks[begin / LANES], constants, listed, count, begin % LANES,
                                                  sums);
-        for (int i = 0; i < WIDTH; ++i) pixels.pixels.total[rays.lane(begin + i)] += sums[i];
+        for (int i = 0; i < WIDTH; ++i) pixels.pixels.total[rays.lanes[begin + i]] += sums[i];
     }
 };
 

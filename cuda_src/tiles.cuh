@@ -157,12 +157,17 @@ class TilePixels {
                         layer);
     }
 
-    // Numbers the pixels, and computes the factors that are used once, and the background, if it is not done.
-    CUPYSIM_OUTLINE void begin() {
-        if (is_begun) return;
+    // Numbers the pixels. The caller then computes all rays in order.
+    CUPYSIM_FUNCTION void begin_without_rays() {
         is_begun = true;
         number_pixels(launch, pixels, tile, first);
         reset(launch, pixels);
+    }
+
+    // Numbers the pixels, and computes the factors that are used once, and the background, if it is not done.
+    CUPYSIM_OUTLINE void begin() {
+        if (is_begun) return;
+        begin_without_rays();
         const bool all = needs_all_rays();
         const Int n_rays = launch.n_layers * launch.oversample * launch.oversample * launch.n_sources;
         Ray ray = ray_of(launch, 0);
