@@ -13,8 +13,7 @@ from cupysim.errors import FileFormatError
 from cupysim.formats import cbf, nexus, nxmx_image, smv, smv_geometry
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.image_stacks import count_images, read_image
-from cupysim.formats.nexus.reader import SIGNATURE as HDF5
-from cupysim.formats.nexus.reader import hdf5_file
+from cupysim.formats.nexus.reader import hdf5_file, is_hdf5
 from cupysim.formats.nexus.writer import OURS
 from cupysim.formats.other_files import HEAD, kind_of_other
 from cupysim.formats.pixels import measured
@@ -94,7 +93,7 @@ def open_image(
     with opened(path) as stream:
         head = stream.read(16)
     name = os.fspath(path)
-    if head.startswith(HDF5):
+    if is_hdf5(path):
         return _open_hdf5(name, number)
     if number != 0:
         raise FileFormatError(path, f"there is no image {number}; the file holds only one")
@@ -112,7 +111,7 @@ def open_image(
 
 def _open_hdf5(path: str, number: int) -> ImageFile:
     with hdf5_file(path) as file:
-        pixels = read_image(path, file, number)
+        pixels, has_source = read_image(path, file, number)
         ours, count = OURS in file, count_images(file)
     content, contradiction = nexus.read(path) if ours else None, ""
     if content is None:
@@ -131,6 +130,7 @@ def _open_hdf5(path: str, number: int) -> ImageFile:
         )
     if pixels.dtype.kind == "u":
         good = good & measured(pixels)
+    good = good & has_source
     facts = {} if count == 1 else {"images": f"{count}; this is number {number}"}
     return ImageFile(path, "NeXus/HDF5", pixels, ~good, geometry, content, facts, contradiction)
 

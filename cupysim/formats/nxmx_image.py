@@ -43,7 +43,9 @@ BAD = 0xFFFF
 """Bits of a mask that exclude a pixel. The other bits of NXdetector only describe it."""
 
 
-def read(path: os.PathLike[str] | str, number: int = 0) -> tuple[np.ndarray, ImageGeometry]:
+def read(
+    path: os.PathLike[str] | str, number: int = 0, with_pixels: bool = True
+) -> tuple[np.ndarray, ImageGeometry]:
     """Read the good pixels and the geometry of an image.
 
     Parameters
@@ -52,6 +54,8 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> tuple[np.ndarray, Ima
         File, or master file of several.
     number : int, optional
         Number of the image, counted from 0.
+    with_pixels : bool, optional
+        Read the image if the file has no mask. If only the geometry is used, pixels may be missing.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> tuple[np.ndarray, Ima
     with hdf5_file(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return _read(nxmx, path, file, number)
+            return _read(nxmx, path, file, number, with_pixels)
         except FileFormatError:
             raise
         except Exception as error:
@@ -81,7 +85,9 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> tuple[np.ndarray, Ima
             raise FileFormatError(path, f"its NXmx geometry cannot be read: {reason}") from error
 
 
-def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, ImageGeometry]:
+def _read(
+    nxmx: Any, path: object, file: Any, number: int, with_pixels: bool
+) -> tuple[np.ndarray, ImageGeometry]:
     entry, remarks = entry_of(path, file, entry_path(file))
     if not entry.instruments:
         broken = broken_at(entry.handle, ("instrument",))
@@ -149,7 +155,7 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
         beam_size=beam.size,
         is_reversed=is_backward(width),
     )
-    return _good(path, detector, file, size, number), with_doubts(geometry)
+    return _good(path, detector, file, size, number, with_pixels), with_doubts(geometry)
 
 
 def _sensor(nxmx: Any, detector: Any) -> tuple[str, ...]:
@@ -179,7 +185,9 @@ def _bits(path: object, stored: Any) -> np.ndarray:
     return bits
 
 
-def _good(path: object, detector: Any, file: Any, size: tuple[int, int], number: int) -> np.ndarray:
+def _good(
+    path: object, detector: Any, file: Any, size: tuple[int, int], number: int, with_pixels: bool
+) -> np.ndarray:
     """Pixels that the mask does not exclude; without a mask, those that were measured."""
     handle = detector.handle
     numbered = sorted(each for each in handle if re.fullmatch(r"pixel_mask_\d+", each))
@@ -192,7 +200,10 @@ def _good(path: object, detector: Any, file: Any, size: tuple[int, int], number:
     if name is None:
         if count_images(file) == 0:
             return np.ones(size, dtype=bool)
-        return measured(read_image(path, file, number))
+        if not with_pixels:
+            return np.ones(size, dtype=bool)
+        pixels, has_source = read_image(path, file, number)
+        return measured(pixels) & has_source
     if name not in handle:
         raise FileFormatError(path, f"its {name} is in a file that is missing")
     masks = [name, *(each for each in numbered if each != name)]
