@@ -15,7 +15,7 @@ from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.image_stacks import count_images, read_image
 from cupysim.formats.nexus.reader import hdf5_file, is_hdf5
 from cupysim.formats.nexus.writer import OURS
-from cupysim.formats.other_files import HEAD, kind_of_other
+from cupysim.formats.other_files import HEAD, IMGCIF, kind_of_other
 from cupysim.formats.pixels import measured
 from cupysim.formats.stored_geometry import contradiction_of, geometry_of
 from cupysim.storage.reading import check_regular, content, opened
@@ -165,11 +165,11 @@ def _open_smv(path: str) -> ImageFile:
 
 def _open_float(path: str, shape: Sequence[int] | None) -> ImageFile:
     data = content(path)
-    if data.startswith(NO_IMAGES):
+    kind = kind_of_other(data[:HEAD]) if any(data[:HEAD]) or not data else ""
+    if data.startswith(NO_IMAGES) and kind != IMGCIF:
         raise FileFormatError(
             path, "no image, but structure factors or a model: give it by -hkl or -pdb"
         )
-    kind = kind_of_other(data[:HEAD]) if any(data[:HEAD]) or not data else ""
     if kind:
         raise FileFormatError(path, f"{kind}; it is not read")
     count = len(data) // 4

@@ -12,7 +12,6 @@ import numpy as np
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import CupysimError, CupysimWarning, FileFormatError, ModelError, OptionError
 from cupysim.formats import matrix_checks, source_table, stol_table
-from cupysim.formats.structures.symmetry import check_cell
 from cupysim.maths.cell import upright_reciprocal
 from cupysim.maths.detector_geometry import DetectorAngles
 from cupysim.maths.mosaic import random_misset
@@ -36,15 +35,14 @@ from cupysim.nanobragg.consequences import (
     warn_of_late_size,
     warn_of_matrix_frame,
 )
+from cupysim.nanobragg.given_cells import check_given_cell, given_cell, warn_of_other_cell
 from cupysim.nanobragg.headers import Inherited, inherit
 from cupysim.nanobragg.job import Job
 from cupysim.nanobragg.structure_files import (
-    given_cell,
     measured_structure,
     reads_dump,
     structure_factors,
     take_wavelength,
-    warn_of_other_cell,
 )
 from cupysim.nanobragg.sweeps import complete_oscillation, complete_sweep
 from cupysim.quirks import NANOBRAGG, Quirk, warn_quirk
@@ -104,10 +102,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     beam = _beam(args, inherited)
     detector = _detector(args)
     structure = structure_factors(args, beam, detector, measured)
-    if args.cell is not None and structure.cell is None and structure.symmetry is not None:
-        known = given_cell(args.cell)
-        degrees = [angle * DEGREES_PER_RADIAN for angle in known.angles]
-        check_cell(args.hkl_file, [*known.lengths_angstrom, *degrees], structure.symmetry)
+    check_given_cell(args, structure, beam.wavelength)
     crystal = _crystal(args, beam.wavelength, table, clock, structure.cell)
     if mask is not None and mask.shape != (detector.n_slow, detector.n_fast):
         raise FileFormatError(
