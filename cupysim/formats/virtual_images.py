@@ -155,11 +155,8 @@ def find_sources(path: object, stack: Any, place: int) -> tuple[np.ndarray, str]
 
     if not is_virtual(stack):
         return np.ones(stack.shape[1:] if stack.ndim == 3 else stack.shape, dtype=bool), ""
-    with ExitStack() as files:
-        memory = files.enter_context(
-            h5py.File(f"{id(stack)}.marks", "w", driver="core", backing_store=False)
-        )
-        copy = _Copy(path, memory, files)
+    with h5py.File(f"{id(stack)}.marks", "w", driver="core", backing_store=False) as memory:
+        copy = _Copy(path, memory)
         top = memory[copy.virtual(stack, place if stack.ndim == 3 else None)]
         marks = np.asarray(top[place] if stack.ndim == 3 else top[()])
     lacking = np.unique(marks[(marks != NO_SOURCE) & (marks != HELD)])
@@ -175,10 +172,8 @@ class _Copy:
 
     path: object
     memory: Any
-    files: ExitStack
     reasons: dict[int, str] = field(default_factory=dict)
     sources: dict[object, str] = field(default_factory=dict)
-    open_files: dict[str, Any] = field(default_factory=dict)
     under_way: list[tuple[str, str]] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -198,14 +193,15 @@ class _Copy:
 
     def _source(self, stack: Any, mapping: Mapping) -> tuple[str, Any]:
         """Marks in place of a source, and the pixels of them that count."""
-        held, lacking = self._opened(stack, mapping)
-        selection, extent = mapping.chosen(held)
-        key = (stack.file.filename, mapping.file_name, mapping.name, extent)
-        if key not in self.sources:
-            number = next(self.numbers)
-            self.sources[key] = self._marks(held, extent, number)
-            self.reasons[number] = lacking or self._too_small(held, extent, mapping)
-        return self.sources[key], selection
+        with ExitStack() as files:
+            held, lacking = self._opened(stack, mapping, files)
+            selection, extent = mapping.chosen(held)
+            key = (stack.file.filename, mapping.file_name, mapping.name, extent)
+            if key not in self.sources:
+                number = next(self.numbers)
+                self.sources[key] = self._marks(held, extent, number)
+                self.reasons[number] = lacking or _too_small(held, extent, mapping)
+            return self.sources[key], selection
 
     def _marks(self, held: Any, extent: tuple[int, ...], number: int) -> str:
         """A data set with `HELD` where a source has pixels, and the source's number elsewhere."""
@@ -215,15 +211,7 @@ class _Copy:
         inner = self.virtual(held, None) if is_virtual(held) else self._made(held.shape, HELD)
         return self._made(extent, number, [(_box(extent, shared), inner, _box(held.shape, shared))])
 
-    def _too_small(self, held: Any, extent: tuple[int, ...], mapping: Mapping) -> str:
-        """Words for an image that is not in its source."""
-        name = mapping.file_name
-        name = os.path.basename(held.file.filename) if name == SAME_FILE else name
-        if held.ndim == len(extent) and np.all(np.greater_equal(held.shape[1:], extent[1:])):
-            return f"not in {name}, which has {held.shape[0]} images"
-        return f"not in {name}, whose {mapping.name} has the unexpected shape {held.shape}"
-
-    def _opened(self, stack: Any, mapping: Mapping) -> tuple[Any, str]:
+    def _opened(self, stack: Any, mapping: Mapping, files: ExitStack) -> tuple[Any, str]:
         """The data set of a source; None and words for its images if there is none."""
         import h5py
 
@@ -232,15 +220,13 @@ class _Copy:
             place = source_path(stack, name)
             if place is None:
                 return None, f"in a file that is missing: {name}"
-            if place not in self.open_files:
-                if not h5py.is_hdf5(place):
-                    raise FileFormatError(self.path, f"its source {place} is no HDF5 file")
-                self.open_files[place] = self.files.enter_context(h5py.File(place, "r"))
-            file = self.open_files[place]
+            if not h5py.is_hdf5(place):
+                raise FileFormatError(self.path, f"its source {place} is no HDF5 file")
+            file = files.enter_context(h5py.File(place, "r"))
         else:
             name = os.path.basename(file.filename)
         held = file.get(mapping.name)
-        if not hasattr(held, "shape"):
+        if getattr(held, "shape", None) is None:
             return None, f"in a data set that {name} does not have: {mapping.name}"
         return held, ""
 
@@ -259,6 +245,15 @@ class _Copy:
             self.memory.id, name.encode(), h5py.h5t.py_create(MARK), _box(shape, shape), layout
         )
         return name
+
+
+def _too_small(held: Any, extent: tuple[int, ...], mapping: Mapping) -> str:
+    """Words for an image that is not in its source."""
+    name = mapping.file_name
+    name = os.path.basename(held.file.filename) if name == SAME_FILE else name
+    if held.ndim == len(extent) and np.all(np.greater_equal(held.shape[1:], extent[1:])):
+        return f"not in {name}, which has {held.shape[0]} images"
+    return f"not in {name}, whose {mapping.name} has the unexpected shape {held.shape}"
 
 
 def _mappings(stack: Any) -> Iterator[Mapping]:

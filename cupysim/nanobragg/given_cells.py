@@ -36,13 +36,17 @@ def requested_cell(args: Arguments, wavelength: float) -> UnitCell | None:
     if args.cell is not None:
         return given_cell(args.cell)
     if args.matrix_file is not None:
-        matrix = mosflm_matrix.read(args.matrix_file).a_matrix
-        reciprocal = mosflm_matrix.reciprocal_vectors(matrix, wavelength)
-        lattice = Crystal(reciprocal=reciprocal).oriented().lattice
-        a, b, c = lattice.lengths.tolist()
-        alpha, beta, gamma = lattice.angles.tolist()
+        a, b, c, alpha, beta, gamma = _cell_of_matrix(args.matrix_file, wavelength)
         return UnitCell((a, b, c), (alpha, beta, gamma))
     return None
+
+
+def _cell_of_matrix(path: str, wavelength: float) -> list[float]:
+    """Edges (Angstrom) and angles (rad) of a matrix; those of left-handed axes are negative."""
+    matrix = mosflm_matrix.read(path).a_matrix
+    reciprocal = mosflm_matrix.reciprocal_vectors(matrix, wavelength)
+    lattice = Crystal(reciprocal=reciprocal).oriented().lattice
+    return [*lattice.lengths.tolist(), *lattice.angles.tolist()]
 
 
 def given_cell(values: Sequence[float]) -> UnitCell:
@@ -78,16 +82,20 @@ def check_given_cell(args: Arguments, structure: Structure, wavelength: float) -
         If the space group forbids the cell of -cell. That of -mat, which may be indexed without the
         symmetry, gives a warning.
     """
-    cell = None if structure.cell is not None else requested_cell(args, wavelength)
-    if cell is None or structure.symmetry is None:
+    symmetry = structure.symmetry
+    if structure.cell is not None or symmetry is None:
         return
-    degrees = [angle * DEGREES_PER_RADIAN for angle in cell.angles]
-    try:
-        check_cell(args.hkl_file, [*cell.lengths_angstrom, *degrees], structure.symmetry)
-    except FileFormatError as error:
-        if args.cell is not None:
-            raise
-        warnings.warn(CupysimWarning(f"-mat: {error}"), stacklevel=2)
+    if args.cell is not None:
+        cell = given_cell(args.cell)
+        degrees = [angle * DEGREES_PER_RADIAN for angle in cell.angles]
+        check_cell(args.hkl_file, [*cell.lengths_angstrom, *degrees], symmetry)
+    elif args.matrix_file is not None:
+        numbers = np.abs(_cell_of_matrix(args.matrix_file, wavelength))
+        edges, degrees = numbers[:3], (numbers[3:] * DEGREES_PER_RADIAN).tolist()
+        try:
+            check_cell(args.hkl_file, [*edges.tolist(), *degrees], symmetry)
+        except FileFormatError as error:
+            warnings.warn(CupysimWarning(f"-mat: {error}"), stacklevel=2)
 
 
 def _one_factor(

@@ -85,6 +85,10 @@ def test_cells_given_by_options(tmp_path: Path, run: Run) -> None:
     warned = run(f"-hkl a.cif -mat a.mat {words}")
     assert warned.status == 0
     assert "-mat: a.cif: its space group P 21 21 21 forbids its cell 30 40 50 90 80" in warned.err
+    (tmp_path / "left.mat").write_text("0.01 0 0\n0 0.01 0\n0 0 -0.01\n")
+    warned = run(f"-hkl a.cif -mat left.mat {words}")
+    assert warned.status == 0
+    assert "forbids" not in warned.err
     assert run(f"convert a.cif a.mtz --cell {cell}").status == 0
     assert gemmi.read_mtz_file(str(tmp_path / "a.mtz")).cell.parameters == pytest.approx(CELL)
 

@@ -133,6 +133,18 @@ def test_virtual_sources(tmp_path: Path) -> None:
     assert "image 1 is in a file that is missing: a.h5" in refusal(path, 1)
 
 
+def test_sources_in_the_file_itself(tmp_path: Path) -> None:
+    def fill(layout: Any) -> None:
+        layout[:2] = h5py.VirtualSource("v.h5", "raw", (2, *SHAPE))
+        layout[2:] = h5py.VirtualSource(".", "raw", (2, *SHAPE))
+
+    path = virtual(tmp_path / "v.h5", 4, fill)
+    with h5py.File(path, "a") as file:
+        file["raw"] = np.ones((2, *SHAPE), np.uint32)
+        file["raw"][1] = 2
+    assert numbers(path, 4) == [1, 2, 1, 2]
+
+
 def test_random_parts(tmp_path: Path) -> None:
     """Regular selections, also of virtual sources, against slices of NumPy."""
     random = np.random.default_rng(7)
@@ -233,6 +245,15 @@ def test_sources_that_are_none(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_group("data")
     assert "image 0 is in a data set that a.h5 does not have: data" in refusal(path, 0)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data"] = h5py.Empty("u4")
+    assert "image 0 is in a data set that a.h5 does not have: data" in refusal(path, 0)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data"] = np.ones((0, *SHAPE), np.uint32)
+    assert "image 0 is not in a.h5, which has 0 images" in refusal(path, 0)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data"] = np.uint32(1)
+    assert "whose data has the unexpected shape ()" in refusal(path, 0)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["data"] = np.ones((2, 5, 5), np.uint32)
     assert "whose data has the unexpected shape (2, 5, 5)" in refusal(path, 0)
