@@ -30,6 +30,7 @@ from cupysim.formats.nxmx_tree import broken_at, entry_of, is_null
 from cupysim.formats.nxmx_units import in_unit, unit_of
 from cupysim.formats.pixels import THINNEST_SENSOR, measured
 from cupysim.formats.rotation import forward, is_backward
+from cupysim.formats.virtual_images import find_sources, is_virtual, numbers_told
 from cupysim.maths.arrays import cross, norm, unit
 from cupysim.optional_libraries import require
 
@@ -148,6 +149,7 @@ def _read(
             *panel.remarks,
             *beam.remarks,
             *of_scan,
+            *numbers_told(path, entry.handle),
             *_sensor(nxmx, detector.handle),
             *arms_told(nxmx, entry, detector.handle, tilt),
         ),
@@ -176,8 +178,14 @@ def _sensor(nxmx: Any, detector: Any) -> tuple[str, ...]:
     )
 
 
-def _bits(path: object, stored: Any) -> np.ndarray:
+def _bits(path: object, stored: Any, with_pixels: bool) -> np.ndarray:
     """A mask as integers."""
+    for place in range(len(stored) if with_pixels and is_virtual(stored) else 0):
+        lacking = find_sources(path, stored, place)[1]
+        if lacking:
+            raise FileFormatError(path, f"its {stored.name} is {lacking}")
+        if stored.ndim < 3:
+            break
     values = np.asarray(stored[()])
     bits = values.astype(np.int64)
     if values.dtype.kind not in "iub" and not np.array_equal(bits, values):
@@ -207,9 +215,9 @@ def _good(
     if name not in handle:
         raise FileFormatError(path, f"its {name} is in a file that is missing")
     masks = [name, *(each for each in numbered if each != name)]
-    good = np.bitwise_and(_bits(path, handle[name]), BAD) == 0
+    good = np.bitwise_and(_bits(path, handle[name], with_pixels), BAD) == 0
     for each in masks[1:]:
-        more = _bits(path, handle[each])
+        more = _bits(path, handle[each], with_pixels)
         if more.shape != good.shape:
             raise FileFormatError(
                 path, f"its {each} has the shape {more.shape}, but its {name} has {good.shape}"

@@ -166,6 +166,28 @@ def find_sources(path: object, stack: Any, place: int) -> tuple[np.ndarray, str]
     return has_source, "" if has_source.any() else "not in any source of its virtual data set"
 
 
+def numbers_told(path: object, group: Any) -> tuple[str, ...]:
+    """Warnings about virtual lists of numbers, such as angles, whose sources lack some.
+
+    Parameters
+    ----------
+    path : path_like
+        File name, for messages.
+    group : h5py.Group
+        Group with the data sets, in any depth.
+    """
+    told = []
+
+    def look(_: str, item: Any) -> None:
+        if is_virtual(item) and item.ndim == 1:
+            lacking = find_sources(path, item, 0)[1]
+            if lacking:
+                told.append(f"its {item.name} is {lacking}; {item.fillvalue:g} is read there")
+
+    group.visititems(look)
+    return tuple(told)
+
+
 @dataclass
 class _Copy:
     """A copy of virtual data sets in memory, with marks in place of pixels."""

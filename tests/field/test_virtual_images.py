@@ -279,6 +279,33 @@ def test_geometry_does_not_need_pixels(mask: bool, tmp_path: Path) -> None:
     assert "images in files that are missing are left out: absent.h5" in str(told[0].message)
 
 
+def test_virtual_masks_and_angles(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.h5", omega=[1.0, 1.1])
+    mask = h5py.VirtualLayout(SHAPE, np.uint32)
+    mask[...] = h5py.VirtualSource("a.h5", "mask", SHAPE)
+    angles = h5py.VirtualLayout((2,), np.float64)
+    angles[...] = h5py.VirtualSource("a.h5", "omega", (2,))
+    with h5py.File(path, "a") as file:
+        moved = file["entry/sample/transformations"]
+        attributes = dict(moved["omega"].attrs)
+        del moved["omega"], file["entry/instrument/detector/pixel_mask"]
+        moved.create_virtual_dataset("omega", angles)
+        moved["omega"].attrs.update(attributes)
+        file["entry/instrument/detector"].create_virtual_dataset("pixel_mask", mask)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["mask"] = np.eye(*SHAPE, dtype=np.uint32)
+        file["omega"] = [1.0, 1.1]
+    good, geometry = nxmx_image.read(path, 1)
+    np.testing.assert_array_equal(good, np.eye(*SHAPE) == 0)
+    assert np.degrees(geometry.phi) == pytest.approx(1.1)
+    assert "missing" not in "; ".join(geometry.remarks)
+    (tmp_path / "a.h5").unlink()
+    with pytest.raises(FileFormatError, match=r"pixel_mask is in a file that is missing: a\.h5"):
+        nxmx_image.read(path, 1)
+    remarks = "; ".join(nxmx_image.read(path, 1, with_pixels=False)[1].remarks)
+    assert "transformations/omega is in a file that is missing: a.h5; 0 is read there" in remarks
+
+
 # where HDF5 looks for sources
 
 

@@ -40,8 +40,12 @@ def kind_of(data: bytes) -> str:
         return "BinaryCIF (.bcif); give the mmCIF file"
     for begin, kind in BEGINNINGS.items():
         if any(line.startswith(begin) for line in text.split(b"\n")):
-            return kind
+            return _with_advice(kind)
     for pattern, kind in _KINDS.items():
         if pattern.search(text):
-            return kind if ";" in kind else f"{kind}; convert it to PDB or CIF"
+            return _with_advice(kind)
     return kind_of_other(data[:HEAD])
+
+
+def _with_advice(kind: str) -> str:
+    return kind if ";" in kind else f"{kind}; convert it to PDB or CIF"

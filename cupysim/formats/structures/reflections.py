@@ -28,7 +28,7 @@ HEAD = 2**16
 SAME_EDGE, SAME_ANGLE = 0.01, 1.0
 """Relative difference of edges, and difference of angles (degrees), of cells that are equal."""
 
-OF_SHELXL = "; SHELXL writes CIF with LIST 4 and LIST 6, and other lists with LIST 1, 2, 3, 5"
+OF_SHELXL = "; SHELXL writes CIF with LIST 4 and LIST 6, and other lists with LIST 1, 2, 5"
 
 NOT_MEASURED = -999.0
 """Value that some programs write for reflections without a measurement."""
