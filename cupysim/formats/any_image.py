@@ -13,10 +13,9 @@ from cupysim.errors import FileFormatError
 from cupysim.formats import cbf, nexus, nxmx_image, smv, smv_geometry
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.image_stacks import count_images, read_image
-from cupysim.formats.nexus.reader import SIGNATURE as HDF5
-from cupysim.formats.nexus.reader import hdf5_file
+from cupysim.formats.nexus.reader import hdf5_file, is_hdf5
 from cupysim.formats.nexus.writer import OURS
-from cupysim.formats.other_files import HEAD, kind_of_other
+from cupysim.formats.other_files import HEAD, IMGCIF, kind_of_other
 from cupysim.formats.pixels import measured
 from cupysim.formats.stored_geometry import contradiction_of, geometry_of
 from cupysim.storage.reading import check_regular, content, opened
@@ -94,7 +93,7 @@ def open_image(
     with opened(path) as stream:
         head = stream.read(16)
     name = os.fspath(path)
-    if head.startswith(HDF5):
+    if is_hdf5(path):
         return _open_hdf5(name, number)
     if number != 0:
         raise FileFormatError(path, f"there is no image {number}; the file holds only one")
@@ -112,7 +111,7 @@ def open_image(
 
 def _open_hdf5(path: str, number: int) -> ImageFile:
     with hdf5_file(path) as file:
-        pixels = read_image(path, file, number)
+        pixels, has_source = read_image(path, file, number)
         ours, count = OURS in file, count_images(file)
     content, contradiction = nexus.read(path) if ours else None, ""
     if content is None:
@@ -131,6 +130,7 @@ def _open_hdf5(path: str, number: int) -> ImageFile:
         )
     if pixels.dtype.kind == "u":
         good = good & measured(pixels)
+    good = good & has_source
     facts = {} if count == 1 else {"images": f"{count}; this is number {number}"}
     return ImageFile(path, "NeXus/HDF5", pixels, ~good, geometry, content, facts, contradiction)
 
@@ -165,11 +165,11 @@ def _open_smv(path: str) -> ImageFile:
 
 def _open_float(path: str, shape: Sequence[int] | None) -> ImageFile:
     data = content(path)
-    if data.startswith(NO_IMAGES):
+    kind = kind_of_other(data[:HEAD]) if any(data[:HEAD]) or not data else ""
+    if data.startswith(NO_IMAGES) and kind != IMGCIF:
         raise FileFormatError(
             path, "no image, but structure factors or a model: give it by -hkl or -pdb"
         )
-    kind = kind_of_other(data[:HEAD]) if any(data[:HEAD]) or not data else ""
     if kind:
         raise FileFormatError(path, f"{kind}; it is not read")
     count = len(data) // 4

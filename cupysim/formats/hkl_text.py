@@ -141,20 +141,25 @@ def _read_line_by_line(path: os.PathLike[str] | str, data: bytes) -> np.ndarray:
         if not fields or fields[0].startswith(b"#"):
             continue
         if len(fields) != 4:
-            known = looks_like(data)
-            hint = "" if known is None else f"; it looks like {known}"
-            raise FileFormatError(path, f"expected h k l F, got {len(fields)} fields{hint}", number)
+            told = f"expected h k l F, got {len(fields)} fields{_hint(data)}"
+            raise FileFormatError(path, told, number)
         for name, field in zip("hkl", fields[:3], strict=True):
             if re.fullmatch(rb"[+-]?\d{19,}", field):
                 raise FileFormatError(path, f"{name} is out of range: {_shown(field)}", number)
             if not _INTEGER.fullmatch(field):
-                raise FileFormatError(path, f"{name} is not an integer: {_shown(field)}", number)
+                told = f"{name} is not an integer: {_shown(field)}{_hint(data)}"
+                raise FileFormatError(path, told, number)
             if abs(int(field)) > LARGEST_INDEX:
                 raise FileFormatError(path, f"{name} is out of range: {_shown(field)}", number)
         if not _NUMBER.fullmatch(fields[3]) or not np.isfinite(float(fields[3])):
             raise FileFormatError(path, f"F is not a number: {_shown(fields[3])}", number)
         rows.append([float(field) for field in fields])
     return np.array(rows, dtype=np.float64).reshape(-1, 4)
+
+
+def _hint(data: bytes) -> str:
+    known = looks_like(data)
+    return "" if known is None else f"; it looks like {known}"
 
 
 def _shown(field: bytes) -> str:

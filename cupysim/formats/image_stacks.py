@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cupysim.errors import FileFormatError
+from cupysim.formats.virtual_images import find_sources, missing_files
 
 
 def stacks(file: Any) -> list[Any]:
@@ -111,7 +112,8 @@ def remarks(file: Any) -> tuple[str, ...]:
     """
     found = stacks(file)
     told = []
-    missing = [*_broken_links(file), *_missing_sources(found)]
+    sources = dict.fromkeys(name for stack in found for name in missing_files(stack))
+    missing = [*_broken_links(file), *sources]
     if found and missing:
         told.append(f"images in files that are missing are left out: {', '.join(missing[:3])}")
     lows = [_low(stack) for stack in found]
@@ -186,24 +188,7 @@ def _leads_somewhere(group: Any, name: str) -> bool:
         return False
 
 
-def _missing_sources(found: Sequence[Any]) -> list[str]:
-    """Names of missing files of virtual data sets."""
-    names: dict[str, None] = {}
-    for stack in found:
-        if getattr(stack, "is_virtual", False):
-            names |= dict.fromkeys(source.file_name for source in stack.virtual_sources()
-                                   if _is_missing(stack, source))  # fmt: skip
-    return list(names)
-
-
-def _is_missing(stack: Any, source: Any) -> bool:
-    folder = os.path.dirname(os.path.abspath(stack.file.filename))
-    name = source.file_name
-    is_file = name != "." and "%" not in name
-    return is_file and not os.path.exists(os.path.join(folder, name))
-
-
-def read_image(path: object, file: Any, number: int) -> np.ndarray:
+def read_image(path: object, file: Any, number: int) -> tuple[np.ndarray, np.ndarray]:
     """Read one image.
 
     Parameters
@@ -217,25 +202,30 @@ def read_image(path: object, file: Any, number: int) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (n_slow, n_fast)
+    pixels : ndarray, shape (n_slow, n_fast)
         Numbers in the pixels, as in the file.
+    has_source : ndarray of bool, shape (n_slow, n_fast)
+        False for pixels of a virtual data set that no source holds, such as gaps between modules.
 
     Raises
     ------
     FileFormatError
-        If there is no such image, or it does not hold numbers.
+        If there is no such image, it does not hold numbers, or it is virtual and its sources lack
+        pixels.
     """
     found = stacks(file)
     for start, stack in zip(_starts(found), found, strict=True):
         place = number - start
         if 0 <= place < _length(stack):
-            _check_sources(path, stack, place)
+            has_source, lacking = find_sources(path, stack, place)
+            if lacking:
+                raise FileFormatError(path, f"image {number} is {lacking}")
             pixels = np.asarray(stack[place] if stack.ndim == 3 else stack[()])
             if pixels.ndim != 2:
                 raise FileFormatError(path, f"an image of the shape {pixels.shape}")
             if pixels.dtype.kind not in "iufb":
                 raise FileFormatError(path, f"pixels of the type {pixels.dtype} are not an image")
-            return pixels
+            return pixels, has_source
     if not found:
         others = [f"/{name}" for name in file if name != "entry"][:3]
         held = f"; it holds {', '.join(others)}, not an NXmx entry" if others else ""
@@ -265,7 +255,7 @@ def image_shape(path: object, file: Any) -> tuple[int, int]:
     """
     found = stacks(file)
     if not found or found[0].ndim < 2:
-        return read_image(path, file, 0).shape
+        return read_image(path, file, 0)[0].shape
     for stack in found[1:]:
         if stack.shape[-2:] != found[0].shape[-2:]:
             sizes = [f"{each.shape[-1]} x {each.shape[-2]}" for each in (stack, found[0])]
@@ -274,46 +264,6 @@ def image_shape(path: object, file: Any) -> tuple[int, int]:
                 path, f"the images in {name} have {sizes[0]} pixels, others have {sizes[1]}"
             )
     return int(found[0].shape[-2]), int(found[0].shape[-1])
-
-
-def _check_sources(path: object, stack: Any, place: int) -> None:
-    """Reject an image if its virtual source is missing: HDF5 would fill it with zeros."""
-    if not getattr(stack, "is_virtual", False):
-        return
-    for source in stack.virtual_sources():
-        first, last = source.vspace.get_select_bounds()
-        covers = stack.ndim < 3 or first[0] <= place <= last[0]
-        if covers and _is_missing(stack, source):
-            raise FileFormatError(
-                path, f"image {place} is in a file that is missing: {source.file_name}"
-            )
-        if covers and source.file_name != ".":
-            _check_source(path, stack, source, place)
-
-
-def _check_source(path: object, stack: Any, source: Any, place: int) -> None:
-    """Reject an image that the file of a virtual source does not have."""
-    import h5py
-
-    name = os.path.join(os.path.dirname(os.path.abspath(stack.file.filename)), source.file_name)
-    if not os.path.exists(name):
-        return
-    with h5py.File(name, "r") as file:
-        held = file.get(source.dset_name)
-        if held is None:
-            raise FileFormatError(
-                path,
-                f"image {place} is in a data set that {source.file_name} does not have: "
-                f"{source.dset_name}",
-            )
-        if held.ndim < 3 or stack.ndim < 3:
-            return
-        whole = source.src_space.get_select_type() == h5py.h5s.SEL_ALL
-        offset = 0 if whole else int(source.src_space.get_select_bounds()[0][0])
-        at = place - int(source.vspace.get_select_bounds()[0][0]) + offset
-        if at >= held.shape[0]:
-            told = f"{source.file_name}, which has {held.shape[0]} images"
-            raise FileFormatError(path, f"image {place} is not in {told}")
 
 
 def _length(stack: Any) -> int:

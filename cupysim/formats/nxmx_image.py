@@ -30,6 +30,7 @@ from cupysim.formats.nxmx_tree import broken_at, entry_of, is_null
 from cupysim.formats.nxmx_units import in_unit, unit_of
 from cupysim.formats.pixels import THINNEST_SENSOR, measured
 from cupysim.formats.rotation import forward, is_backward
+from cupysim.formats.virtual_images import find_sources, is_virtual, numbers_told
 from cupysim.maths.arrays import cross, norm, unit
 from cupysim.optional_libraries import require
 
@@ -43,7 +44,9 @@ BAD = 0xFFFF
 """Bits of a mask that exclude a pixel. The other bits of NXdetector only describe it."""
 
 
-def read(path: os.PathLike[str] | str, number: int = 0) -> tuple[np.ndarray, ImageGeometry]:
+def read(
+    path: os.PathLike[str] | str, number: int = 0, with_pixels: bool = True
+) -> tuple[np.ndarray, ImageGeometry]:
     """Read the good pixels and the geometry of an image.
 
     Parameters
@@ -52,6 +55,8 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> tuple[np.ndarray, Ima
         File, or master file of several.
     number : int, optional
         Number of the image, counted from 0.
+    with_pixels : bool, optional
+        Read the image if the file has no mask. If only the geometry is used, pixels may be missing.
 
     Returns
     -------
@@ -72,7 +77,7 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> tuple[np.ndarray, Ima
     with hdf5_file(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return _read(nxmx, path, file, number)
+            return _read(nxmx, path, file, number, with_pixels)
         except FileFormatError:
             raise
         except Exception as error:
@@ -81,7 +86,9 @@ def read(path: os.PathLike[str] | str, number: int = 0) -> tuple[np.ndarray, Ima
             raise FileFormatError(path, f"its NXmx geometry cannot be read: {reason}") from error
 
 
-def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, ImageGeometry]:
+def _read(
+    nxmx: Any, path: object, file: Any, number: int, with_pixels: bool
+) -> tuple[np.ndarray, ImageGeometry]:
     entry, remarks = entry_of(path, file, entry_path(file))
     if not entry.instruments:
         broken = broken_at(entry.handle, ("instrument",))
@@ -142,6 +149,7 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
             *panel.remarks,
             *beam.remarks,
             *of_scan,
+            *numbers_told(path, entry.handle),
             *_sensor(nxmx, detector.handle),
             *arms_told(nxmx, entry, detector.handle, tilt),
         ),
@@ -149,7 +157,7 @@ def _read(nxmx: Any, path: object, file: Any, number: int) -> tuple[np.ndarray, 
         beam_size=beam.size,
         is_reversed=is_backward(width),
     )
-    return _good(path, detector, file, size, number), with_doubts(geometry)
+    return _good(path, detector, file, size, number, with_pixels), with_doubts(geometry)
 
 
 def _sensor(nxmx: Any, detector: Any) -> tuple[str, ...]:
@@ -170,8 +178,14 @@ def _sensor(nxmx: Any, detector: Any) -> tuple[str, ...]:
     )
 
 
-def _bits(path: object, stored: Any) -> np.ndarray:
+def _bits(path: object, stored: Any, with_pixels: bool) -> np.ndarray:
     """A mask as integers."""
+    for place in range(len(stored) if with_pixels and is_virtual(stored) else 0):
+        lacking = find_sources(path, stored, place)[1]
+        if lacking:
+            raise FileFormatError(path, f"its {stored.name} is {lacking}")
+        if stored.ndim < 3:
+            break
     values = np.asarray(stored[()])
     bits = values.astype(np.int64)
     if values.dtype.kind not in "iub" and not np.array_equal(bits, values):
@@ -179,7 +193,9 @@ def _bits(path: object, stored: Any) -> np.ndarray:
     return bits
 
 
-def _good(path: object, detector: Any, file: Any, size: tuple[int, int], number: int) -> np.ndarray:
+def _good(
+    path: object, detector: Any, file: Any, size: tuple[int, int], number: int, with_pixels: bool
+) -> np.ndarray:
     """Pixels that the mask does not exclude; without a mask, those that were measured."""
     handle = detector.handle
     numbered = sorted(each for each in handle if re.fullmatch(r"pixel_mask_\d+", each))
@@ -192,13 +208,16 @@ def _good(path: object, detector: Any, file: Any, size: tuple[int, int], number:
     if name is None:
         if count_images(file) == 0:
             return np.ones(size, dtype=bool)
-        return measured(read_image(path, file, number))
+        if not with_pixels:
+            return np.ones(size, dtype=bool)
+        pixels, has_source = read_image(path, file, number)
+        return measured(pixels) & has_source
     if name not in handle:
         raise FileFormatError(path, f"its {name} is in a file that is missing")
     masks = [name, *(each for each in numbered if each != name)]
-    good = np.bitwise_and(_bits(path, handle[name]), BAD) == 0
+    good = np.bitwise_and(_bits(path, handle[name], with_pixels), BAD) == 0
     for each in masks[1:]:
-        more = _bits(path, handle[each])
+        more = _bits(path, handle[each], with_pixels)
         if more.shape != good.shape:
             raise FileFormatError(
                 path, f"its {each} has the shape {more.shape}, but its {name} has {good.shape}"

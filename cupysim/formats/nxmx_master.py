@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.errors import FileFormatError
 from cupysim.formats.nxmx_angles import (
     AVERAGE,
+    LIKE,
     STILL,
     degrees_of,
     start_of,
@@ -177,6 +179,45 @@ def stands_of(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
         known = [each for each in told if each is not None]
         if known:
             yield max(known, key=lambda each: abs(each.width))
+
+
+def other_angles_told(
+    nxmx: Any, path: object, entry: Any, used: Stand, number: int, n_images: int
+) -> str:
+    """Warning about a goniometer that turns by other angles than the axis that is used.
+
+    Parameters
+    ----------
+    nxmx : module
+        The nxmx module.
+    path : path_like
+        File name, for messages.
+    entry : Component
+        Entry with the images.
+    used : Stand
+        The axis on which the sample depends.
+    number : int
+        Number of the image, counted from 0.
+    n_images : int
+        Number of images in the file.
+    """
+    for group in goniometers(entry):
+        try:
+            other = stand_of(nxmx, path, group, used.name, number, n_images)
+        except FileFormatError:
+            # it has angles of other images
+            continue
+        if other is None or abs(other.width) <= STILL:
+            continue
+        step = (other.start - used.start + 180.0) % 360.0 - 180.0
+        differs = abs(step) > max(SETTING, LIKE * abs(used.width))
+        if differs or abs(other.width - used.width) > LIKE * abs(used.width):
+            return (
+                f"its {group.name}/{used.name} turns from {other.start:g} by {other.width:g} "
+                f"degrees, but the axis on which its sample depends turns from {used.start:g} by "
+                f"{used.width:g}, and counts"
+            )
+    return ""
 
 
 def _with_other_places(

@@ -22,7 +22,9 @@ from cupysim.formats.nxmx_master import (
     AXES,
     SEVERAL,
     ScanAngles,
+    Stand,
     goniometers,
+    other_angles_told,
     stands_of,
     without_chain,
 )
@@ -103,7 +105,12 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
         )
     of_unit = unit_told(turning.handle) if max(map(abs, (width, *stands))) > STILL else ""
     shift = _shift_told(path, chain, number)
-    of_master = "" if turns else _master_told(nxmx, path, entry, number, n_images)
+    start = start_of(nxmx, path, values[turning], width, number, n_images)
+    if turns:
+        used_stand = Stand(turning.name, start, width)
+        of_master = other_angles_told(nxmx, path, entry, used_stand, number, n_images)
+    else:
+        of_master = _master_told(nxmx, path, entry, number, n_images)
     of_unread = ""
     if not turns and not of_master:
         used = [(axis.handle.parent, axis.name) for axis in chain]
@@ -129,7 +136,6 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
         if each
     )  # fmt: skip
     turned = cumulative(path, chain[chain.index(turning) + 1 :], number)
-    start = start_of(nxmx, path, values[turning], width, number, n_images)
     spindle = turned[:3, :3] @ direction(path, turning)
     return start / DEGREES_PER_RADIAN, width / DEGREES_PER_RADIAN, spindle, remarks
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 HEAD = 512
 """Number of bytes that the kind of a file is recognised by."""
 
+IMGCIF = "an imgCIF file without pixels; its pixels may be in other files"
+
 BEGINNINGS = {
     b"II*\0": "a TIFF file",
     b"MM\0*": "a TIFF file",
@@ -23,14 +25,28 @@ BEGINNINGS = {
     b"{\nHeaderID": "an EDF image",
     b"{\r\nHeaderID": "an EDF image",
     b"{\nEDF_": "an EDF image",
+    b"\x93NUMPY": "an array of NumPy (.npy)",
+    b"OD SAPPHIRE": "an image of Rigaku (.img, .rodhypix of CrysAlisPro)",
+    b"<?xml": "an XML file",
     b"version https://git-lfs": "a pointer of git-lfs in place of the file (git lfs pull)",
-    b"\x93\xaddials::af::reflection_table": "a reflection table of DIALS (.refl)",
     b"CrystFEL stream": "a stream of CrystFEL",
     b"ESPERANTO FORMAT": "an Esperanto image",
     b"FILEID Bruker": "an orientation of Bruker (.p4p)",
     b"!FORMAT=XDS_ASCII": "reflections of XDS; give them by -hkl",
 }
 """First bytes of files, and their kinds."""
+
+LATER = {
+    2: (b"dials::af::reflection_table", "a reflection table of DIALS (.refl)"),
+    208: (b"MAP ", "a map (CCP4, MRC)"),
+}
+"""Bytes at other places, and their kinds."""
+
+PICKLES = {2: b"", 3: b"", 4: b"\x95", 5: b"\x95"}
+"""Versions of Python's pickles, and the byte that follows the version."""
+
+PICKLED = (b"dxtbx", b"scitbx", b"cctbx", b"dials", b"numpy")
+"""Modules in pickles without a frame."""
 
 WORDS = {
     b"<!doctype html": "a web page in place of the file",
@@ -43,8 +59,16 @@ WORDS = {
     b"/min_fs": "geometry of CrystFEL (.geom)",
     b"detector_distance=": "input of XDS (XDS.INP)",
     b"x-ray_wavelength=": "input of XDS (XDS.INP)",
+    b"_array_data.external": IMGCIF,
+    b"_array_structure": IMGCIF,
+    b"_diffrn_detector.diffrn_id": IMGCIF,
+    b"_diffrn_radiation.diffrn_id": IMGCIF,
+    b"_diffrn_source.diffrn_id": IMGCIF,
 }
 """Words in lower case in the first lines of text files, and their kinds."""
+
+CIF = (b"data_", rb"#\#CIF")
+"""First bytes of CIF files."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -74,6 +98,11 @@ def kind_of_other(head: bytes) -> str:
     for begin, kind in BEGINNINGS.items():
         if head.startswith(begin):
             return kind
+    for place, (magic, kind) in LATER.items():
+        if head.startswith(magic, place):
+            return kind
+    if _is_pickle(head):
+        return "a pickle of Python (DIALS writes masks so)"
     rest = head.removeprefix(BYTE_ORDER_MARK).lstrip()
     for begin, kind in OURS.items():
         if rest.startswith(begin) and rest != head:
@@ -83,4 +112,16 @@ def kind_of_other(head: bytes) -> str:
     if b"\0" in head.rstrip(b"\0"):
         return ""
     text = head.lower()
-    return next((kind for word, kind in WORDS.items() if word in text), "")
+    kind = "a CIF file without pixels" if rest.startswith(CIF) else ""
+    return next((kind for word, kind in WORDS.items() if word in text), kind)
+
+
+def _is_pickle(head: bytes) -> bool:
+    """Whether a file is a pickle; numbers of an image may begin with the same two bytes."""
+    if head[:1] != b"\x80" or len(head) < 3 or head[1] not in PICKLES:
+        return False
+    frame = PICKLES[head[1]]
+    if frame:
+        # the length of the frame has eight bytes
+        return head.startswith(frame, 2) and not any(head[7:11])
+    return any(name in head for name in PICKLED)

@@ -31,6 +31,8 @@ LARGEST_HEADER = 2**20
 START = re.compile(rb"\{\s*HEADER_BYTES\s*=")
 """First bytes of an SMV file."""
 
+CUT_OFF = "the file is cut off inside its header"
+
 PIXEL_TYPES = {
     "unsigned_short": "u2",
     "unsigned_short_int": "u2",
@@ -176,6 +178,8 @@ def read(path: os.PathLike[str] | str) -> SmvFile:
         if not HEADER_BLOCK <= size <= LARGEST_HEADER:
             raise FileFormatError(path, f"HEADER_BYTES={size:g} is not the length of a header")
         rest = stream.read(int(size) - HEADER_BLOCK)
+        if len(rest) < int(size) - HEADER_BLOCK:
+            raise FileFormatError(path, f"{HEADER_BLOCK + len(rest)} bytes: {CUT_OFF}")
         text += rest.decode("latin-1").split("\0")[0]
         shape, kind = _shape(path, text), _pixel_type(path, text)
         needed = kind.itemsize * shape[0] * shape[1]
@@ -218,7 +222,9 @@ def _word(text: str, key: str) -> str:
 
 
 def _check_header(path: os.PathLike[str] | str, start: bytes) -> str:
-    if len(start) < HEADER_BLOCK or not START.match(start):
+    if len(start) < HEADER_BLOCK and START.match(start):
+        raise FileFormatError(path, f"{len(start)} bytes: {CUT_OFF}")
+    if not START.match(start):
         kind = kind_of_other(start)
         if kind:
             raise FileFormatError(path, f"{kind}; it is not read")

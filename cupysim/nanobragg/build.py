@@ -34,15 +34,14 @@ from cupysim.nanobragg.consequences import (
     warn_of_late_size,
     warn_of_matrix_frame,
 )
+from cupysim.nanobragg.given_cells import check_given_cell, given_cell, warn_of_other_cell
 from cupysim.nanobragg.inherited import INHERITABLE, NOTHING, Inherited
 from cupysim.nanobragg.job import Job
 from cupysim.nanobragg.structure_files import (
-    given_cell,
     measured_structure,
     reads_dump,
     structure_factors,
     take_wavelength,
-    warn_of_other_cell,
 )
 from cupysim.nanobragg.sweeps import complete_oscillation, complete_sweep
 from cupysim.quirks import NANOBRAGG, Quirk, warn_quirk
@@ -108,12 +107,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     beam = _beam(args, inherited)
     detector = _detector(args)
     structure = structure_factors(args, beam, detector, measured)
-    if args.cell is not None and structure.cell is None and structure.symmetry is not None:
-        from cupysim.formats.structures.symmetry import check_cell
-
-        known = given_cell(args.cell)
-        degrees = [angle * DEGREES_PER_RADIAN for angle in known.angles]
-        check_cell(args.hkl_file, [*known.lengths_angstrom, *degrees], structure.symmetry)
+    check_given_cell(args, structure, beam.wavelength)
     crystal = _crystal(args, beam.wavelength, table, clock, structure.cell)
     if mask is not None and mask.shape != (detector.n_slow, detector.n_fast):
         raise FileFormatError(

@@ -13,8 +13,7 @@ from cupysim.errors import CupysimWarning, FileFormatError, OptionError
 from cupysim.formats import cbf, dials, nexus, nxmx_image, smv
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.image_stacks import count_images
-from cupysim.formats.nexus.reader import SIGNATURE as HDF5
-from cupysim.formats.nexus.reader import hdf5_file
+from cupysim.formats.nexus.reader import hdf5_file, is_hdf5
 from cupysim.formats.nexus.writer import OURS
 from cupysim.formats.stored_geometry import contradiction_of
 from cupysim.nanobragg.exact_geometry import geometry_values
@@ -161,12 +160,13 @@ def _open(
     if head.startswith(cbf.SIGNATURE):
         image, geometry = cbf.read(path)
         return cbf.good_pixels(image), geometry, None, False
-    if head == HDF5:
+    if is_hdf5(path):
         if is_mask and number != 0:
             # one mask serves all images of a series
             with hdf5_file(path) as file:
                 number = number if count_images(file) > 1 else 0
-        good, geometry = nxmx_image.read(path, number)
+        # of -img, only the geometry is used
+        good, geometry = nxmx_image.read(path, number, with_pixels=is_mask)
         contradiction = _of_stored(path, geometry)
         if contradiction:
             geometry = replace(geometry, remarks=(*geometry.remarks, contradiction))

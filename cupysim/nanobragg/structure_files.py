@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
+from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
 from cupysim.formats.structures.structure import Structure
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.maths.resolution import largest_scattering
 from cupysim.models.beam import PLAUSIBLE_WAVELENGTHS, Beam
-from cupysim.models.crystal import Crystal, UnitCell
 from cupysim.models.detector import Detector
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.nanobragg import units
 from cupysim.nanobragg.arguments import LARGEST_FLOAT, Arguments
+from cupysim.nanobragg.given_cells import requested_cell, warn_of_box
 from cupysim.nanobragg.inherited import Inherited
 from cupysim.quirks import Quirk, Quirks, warn_quirk
 
@@ -30,11 +28,6 @@ BEYOND_THE_CORNERS = 0.97
 It is finer than the corners, so that spots there are whole.
 """
 
-NOTICEABLE_CELL = 0.005
-"""Difference between two cells that is worth a warning: edges relative, angles in rad."""
-
-ONE_FACTOR = 1e-3
-"""Relative spread of the ratios of edges, up to which the edges differ by one factor."""
 
 CONTRAST = "contrast"
 """Value of -F000 for the model's electrons minus those of the displaced solvent."""
@@ -126,10 +119,10 @@ def structure_factors(
         dmin = args.dmin if args.dmin > 0.0 else resolution_limit(beam, detector, args.quirks)
         k_sol = args.k_sol if "-k_sol" in args.seen else None
         recipe = coordinates.Recipe(k_sol, args.b_sol, args.hydrogens, args.f000 == CONTRAST)
-        box = _requested_cell(args, beam.wavelength)
+        box = requested_cell(args, beam.wavelength)
         structure = coordinates.read(args.model_file, dmin, recipe, args.default_F, box)
         if box is not None and structure.own_cell is not None:
-            _warn_of_box(args, box, structure.own_cell, beam.wavelength)
+            warn_of_box(args, box, structure.own_cell, beam.wavelength)
     elif measured is not None:
         structure = measured
     else:
@@ -182,37 +175,6 @@ def f000_value(text: str | None) -> float | None:
     if float(text) < 0.0:
         raise OptionError("-F000", f"must be not negative, got {text}")
     return float(text)
-
-
-def _requested_cell(args: Arguments, wavelength: float) -> UnitCell | None:
-    """The cell that the command line gives; None if it gives none."""
-    if args.cell is not None:
-        return given_cell(args.cell)
-    if args.matrix_file is not None:
-        from cupysim.formats import mosflm_matrix
-
-        matrix = mosflm_matrix.read(args.matrix_file).a_matrix
-        reciprocal = mosflm_matrix.reciprocal_vectors(matrix, wavelength)
-        lattice = Crystal(reciprocal=reciprocal).oriented().lattice
-        a, b, c = lattice.lengths.tolist()
-        alpha, beta, gamma = lattice.angles.tolist()
-        return UnitCell((a, b, c), (alpha, beta, gamma))
-    return None
-
-
-def given_cell(values: Sequence[float]) -> UnitCell:
-    """Complete the values of -cell. If b, c or angles are missing or not above zero: a, or 90.
-
-    Parameters
-    ----------
-    values : sequence of float
-        One to six values: edges (Angstrom), then angles (degrees).
-    """
-    given = [*values, *[0.0] * (6 - len(values))]
-    a, b, c = (length if length > 0.0 else given[0] for length in given[:3])
-    angles = [angle / DEGREES_PER_RADIAN for angle in given[3:]]
-    alpha, beta, gamma = (angle if angle > 0.0 else math.pi / 2 for angle in angles)
-    return UnitCell((a, b, c), (alpha, beta, gamma))
 
 
 def _check_options(args: Arguments) -> None:
@@ -316,57 +278,3 @@ def _demand_wavelength(inherited: Inherited) -> None:
     warnings.warn(
         CupysimWarning(f"{inherited.no_wavelength}; 1 A is used, as in nanoBragg"), stacklevel=2
     )
-
-
-def _one_factor(
-    edges: np.ndarray, angles: np.ndarray, known: UnitCell, wavelength: float
-) -> float | None:
-    """Wavelength (Angstrom) at which a matrix has a known cell; None if there is none."""
-    ratios = edges / known.lengths_angstrom
-    if np.ptp(ratios) / ratios.mean() > ONE_FACTOR:
-        return None
-    if np.abs(np.abs(angles) - known.angles).max() > NOTICEABLE_CELL:
-        return None
-    return wavelength / float(ratios.mean()) / ANGSTROM
-
-
-def _warn_of_box(args: Arguments, box: UnitCell, own: UnitCell, wavelength: float) -> None:
-    """Warn if a model's box has the shape of its cell: the matrix may be for another wavelength."""
-    edges, angles = np.array(box.lengths_angstrom), np.array(box.angles)
-    made_for = _one_factor(edges, angles, own, wavelength)
-    if made_for is None or args.cell is not None:
-        return
-    factor = float((edges / own.lengths_angstrom).mean())
-    warnings.warn(
-        CupysimWarning(
-            f"-mat: all edges of its cell are {factor:.4g} times those of {args.model_file}: was "
-            f"the matrix made for {made_for:.4g} A? At {wavelength / ANGSTROM:.6g} A it gives "
-            "another cell, and the model stands alone in a P 1 box"
-        ),
-        stacklevel=2,
-    )
-
-
-def warn_of_other_cell(
-    args: Arguments, known: UnitCell, crystal: Crystal, beam_wavelength: float
-) -> None:
-    """Warn if the crystal has another cell than `known`, that of the structure factors' file."""
-    lattice = crystal.oriented(args.quirks).lattice
-    lengths = np.abs(lattice.lengths / known.lengths_angstrom - 1.0).max()
-    angles = np.abs(lattice.angles - known.angles).max()
-    if max(lengths, angles) > NOTICEABLE_CELL:
-        made_for = _one_factor(lattice.lengths, lattice.angles, known, beam_wavelength)
-        hint = (
-            f"; all edges differ by one factor: was the matrix made for {made_for:.4g} A?"
-            if made_for is not None and args.matrix_file is not None
-            else ""
-        )
-        edges = " ".join(f"{length:g}" for length in known.lengths_angstrom)
-        degrees = " ".join(f"{angle * DEGREES_PER_RADIAN:g}" for angle in known.angles)
-        warnings.warn(
-            CupysimWarning(
-                f"the crystal's cell is not that of {args.model_file or args.hkl_file}, "
-                f"{edges} {degrees}{hint}"
-            ),
-            stacklevel=2,
-        )

@@ -272,3 +272,31 @@ def test_totals_of_angles_that_do_not_change(total: float, message: str, tmp_pat
     told = read(tmp_path / "a.h5", lambda file: None, omega=[0.0] * 3, beside_omega=beside)[1]
     assert message in told
     assert bool(told) == bool(message)
+
+
+# a goniometer that turns in another way than the chain
+
+
+@pytest.mark.parametrize(
+    ("angles", "message"),
+    [
+        ([90.0, 90.2, 90.4, 90.6], "turns from 90.4 by 0.2 degrees"),
+        ([10.0, 10.2, 10.4, 10.6], "turns from 10.4 by 0.2 degrees"),
+        ([90.0, 90.1, 90.2, 90.3], "turns from 90.2 by 0.1 degrees"),
+        ([10.0, 10.1, 10.2, 10.3], ""),
+        ([370.0, 370.1, 370.2, 370.3], ""),
+        ([90.0], ""),
+    ],
+)
+def test_goniometers_that_contradict_the_chain(
+    angles: list[float], message: str, tmp_path: Path
+) -> None:
+    def change(file: Any) -> None:
+        beside = group(file[SAMPLE], "goniometer", "NXtransformations")
+        beside["omega"] = angles
+        beside["omega"].attrs["units"] = "deg"
+
+    geometry, told = read(tmp_path / "a.h5", change, 2, omega=[10.0, 10.1, 10.2, 10.3])
+    assert turned(geometry) == pytest.approx([10.2, 0.1])
+    assert ("goniometer/omega turns" in told) == bool(message)
+    assert message in told

@@ -114,7 +114,7 @@ def test_numbers_of_data_sets_count(tmp_path: Path) -> None:
 
     path = edited(tmp_path / "a.h5", change, omega=[float(n) for n in range(12)])
     with h5py.File(path) as file:
-        assert [nxmx_image.read_image(path, file, n)[0, 0] for n in range(12)] == list(range(12))
+        assert [nxmx_image.read_image(path, file, n)[0][0, 0] for n in range(12)] == list(range(12))
 
 
 def test_positioners_of_a_sample(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from cupysim.backends.select import BACKENDS, PRECISIONS, available_backends
 from cupysim.constants import RTOL
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats import nexus
-from cupysim.formats.nexus.reader import SIGNATURE as HDF5
 from cupysim.image import Image
 from cupysim.nanobragg.build import build
 from cupysim.nanobragg.job import Job
@@ -95,7 +94,7 @@ def _read(path: Path) -> tuple[dict[str, Any], np.ndarray | None]:
         head = stream.read(LARGEST)
     original = None
     text = head.decode("utf-8-sig", "replace")
-    if head.startswith(HDF5):
+    if nexus.is_hdf5(path):
         content = nexus.read(path)
         original, text = content.expected, content.record
         if "arguments" not in content.provenance:

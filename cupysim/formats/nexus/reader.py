@@ -22,17 +22,30 @@ SPOT_FIELDS = {"h", "k", "l", "fast", "slow", "F", "photons"}
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
+FIRST_PLACE = 512
+"""Smallest size (bytes) of a block of the user before the signature. Other sizes are this one,
+doubled again and again."""
+
 
 def is_hdf5(path: os.PathLike[str] | str) -> bool:
-    """Whether a file is an HDF5 file.
+    """Whether a file is an HDF5 file, perhaps with a block of the user before it.
 
     Raises
     ------
     FileFormatError
         If it cannot be read.
     """
+    # pipes and packed files are only looked at where they begin
+    is_plain = os.path.isfile(path) and not is_packed(path)
+    size = os.path.getsize(path) if is_plain else 0
+    place = 0
     with opened(path) as stream:
-        return stream.read(len(SIGNATURE)) == SIGNATURE
+        while stream.read(len(SIGNATURE)) != SIGNATURE:
+            place = max(2 * place, FIRST_PLACE)
+            if place >= size:
+                return False
+            stream.seek(place)
+    return True
 
 
 @contextmanager

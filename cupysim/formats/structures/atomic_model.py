@@ -19,6 +19,7 @@ from cupysim.formats.structures.mmcif_atoms import (
     complete_atom_loop,
     take_displacements,
 )
+from cupysim.formats.structures.other_models import kind_of as kind_of_other_model
 from cupysim.formats.structures.pdb_text import LARGEST_COORDINATE, prepared
 from cupysim.formats.structures.reflections import is_cif
 from cupysim.formats.structures.small_molecule import small_molecule
@@ -104,7 +105,10 @@ def read(path: os.PathLike[str] | str) -> AtomicModel:
     data = content(path)
     if data.startswith(mtz.SIGNATURE):
         raise FileFormatError(path, "an MTZ file, without atoms: give it by -hkl")
-    found = _read_cif(path, data) if is_cif(data) else _read_pdb(path, *prepared(path, data))
+    if is_cif(data):
+        found = _read_cif(path, data)
+    else:
+        found = _read_pdb(path, *prepared(path, data), kind_of_other_model(data))
     found = _with_b_factors_told(path, _with_one_model(_with_ncs(path, found)))
     if found.cell is not None and found.symmetry is not None:
         check_cell(path, found.cell, found.symmetry)
@@ -166,9 +170,9 @@ def _read_cif(path: object, data: bytes) -> AtomicModel:
     raise FileFormatError(path, NO_ATOMS)
 
 
-def _check_atoms(path: object, structure: Any) -> None:
+def _check_atoms(path: object, structure: Any, kind: str = "") -> None:
     if len(structure) == 0 or structure[0].count_atom_sites() == 0:
-        raise FileFormatError(path, NO_ATOMS)
+        raise FileFormatError(path, f"{NO_ATOMS}; it looks like {kind}" if kind else NO_ATOMS)
 
 
 def _macromolecule(
@@ -207,14 +211,14 @@ def _macromolecule(
 
 
 def _read_pdb(
-    path: object, text: str, remarks: Sequence[str], alarms: Sequence[str]
+    path: object, text: str, remarks: Sequence[str], alarms: Sequence[str], kind: str
 ) -> AtomicModel:
     gemmi = require("gemmi", "reading coordinates")
     try:
         structure = gemmi.read_pdb_string(text)
     except (RuntimeError, ValueError, IndexError) as error:
         raise FileFormatError(path, f"cannot be read: {str(error).splitlines()[0]}") from error
-    _check_atoms(path, structure)
+    _check_atoms(path, structure, kind)
     alarms = (*alarms, *_pdb_alarms(text))
     cells = {line[6:54].strip() for line in text.splitlines() if line.startswith("CRYST1")}
     if len(cells) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
@@ -39,6 +39,10 @@ CELL = (
     "_cell_length_a", "_cell_length_b", "_cell_length_c", "_cell_angle_alpha", "_cell_angle_beta",
     "_cell_angle_gamma",
 )  # fmt: skip
+CIF_2 = r"#\#CIF_2"
+"""First words of CIF 2.0 files."""
+
+NO_CIF_2 = "a CIF 2.0 file with lists, tables or triple quotes; save it as CIF 1.1"
 UNKNOWN = ("?", ".", "")
 
 
@@ -211,8 +215,27 @@ def read_blocks(path: os.PathLike[str] | str, data: bytes) -> list[CifBlock]:
         document = gemmi.cif.read_string(text)
     except (RuntimeError, ValueError, IndexError) as error:
         reason = str(error).splitlines()[0].removeprefix("string:")
+        if text.startswith(CIF_2):
+            raise FileFormatError(path, NO_CIF_2) from error
         raise FileFormatError(path, f"cannot be read as CIF: {reason}") from error
+    if text.startswith(CIF_2) and any(map(_is_of_cif_2, _values(document))):
+        raise FileFormatError(path, NO_CIF_2)
     return [_block(block) for block in document]
+
+
+def _values(document: Any) -> Iterator[str]:
+    """All values of a CIF file, as they are written."""
+    for block in document:
+        for item in block:
+            if item.pair is not None:
+                yield item.pair[1]
+            elif item.loop is not None:
+                yield from item.loop.values
+
+
+def _is_of_cif_2(value: str) -> bool:
+    """Whether a value means something else in CIF 1.1: a list, a table, or triple quotes."""
+    return value.startswith(("[", "{", '"""', "'''"))
 
 
 def _block(block: Any) -> CifBlock:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 
+from cupysim.formats.other_files import HEAD, kind_of_other
 from cupysim.formats.structures import crystfel_list, scalepack, xds_ascii
 from cupysim.formats.structures.table import ReflectionTable
 from cupysim.formats.text_numbers import lines_of
@@ -14,6 +15,10 @@ PACKED, PDB_RECORDS = b"\x1f\x8b", (b"HEADER", b"CRYST1", b"REMARK", b"ATOM  ", 
 """First bytes of files that are not lists."""
 
 _UNMERGED_SCALEPACK = re.compile(rb"\A *\d+ [a-zA-Z]\d\S*\s*\n( *-?[01]\.?\d*){3}")
+_CNS = re.compile(rb"\s*(NREF\w*\s*=|ANOM\w*\s*=|DECL\w*\s+NAME\s*=|INDE\w*(\s+-?\d+){3}\s)", re.I)
+_PHASES = re.compile(
+    rb"( {0,3}-?\d{1,4}){3} +-?\d+\.\d* +[01]?\.\d+ +-?\d+\.\d*( +-?\d+\.?\d*)?\s*\Z"
+)
 _SHELX = re.compile(
     rb"( {0,3}-?\d{1,4}){3} {0,7}-?\d+\.?\d* +\d+\.?\d*( +-?\d+)?( +-?\d*\.\d+)*\s*\Z"
 )
@@ -52,14 +57,21 @@ def looks_like(head: bytes) -> str | None:
         return "a file compressed with gzip; through a pipe, only text is read"
     if head.startswith(PDB_RECORDS):
         return "a model (PDB): give it by -pdb"
+    if _CNS.match(head):
+        return "a list of CNS or X-PLOR; convert it to MTZ"
     line = next((line for line in head.splitlines() if line.strip()), b"")
+    if _PHASES.match(line):
+        return (
+            "a list of h k l, F, figure of merit and phase (.phs), without cell and symmetry; "
+            "convert it to MTZ"
+        )
     if _SHELX.match(line):
         return (
             "a SHELX list of h k l, F^2 (HKLF 4) or F (HKLF 3), and sigma, without cell and "
             "symmetry: 'cupysim convert FILE P1.hkl --shelx 4 --cell A B C AL BE GA "
             "--group NAME' makes a list for -hkl"
         )
-    return None
+    return kind_of_other(head[:HEAD]) or None
 
 
 def read(path: os.PathLike[str] | str, data: bytes) -> ReflectionTable:

@@ -72,6 +72,7 @@ END_OF_HEADER = b"MTZENDOFHEADERS"
 HEADER = b"VERS MTZ"
 """First bytes of the header at the end of a file."""
 
+_SIZE = re.compile(rb"NCOL +(\d{1,9}) +(\d{1,12})")
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
 
@@ -103,6 +104,7 @@ def read(path: os.PathLike[str] | str, data: bytes) -> ReflectionTable:
         try:
             mtz = gemmi.read_mtz_file(str(unpacked))
         except (RuntimeError, ValueError, IndexError, MemoryError) as error:
+            _check_length(path, data)
             reason = (str(error).splitlines() or ["too large"])[0].replace(str(unpacked), "MTZ")
             raise FileFormatError(path, f"cannot be read: {reason}") from error
     return _table(path, mtz, data)
@@ -112,6 +114,22 @@ def _in_ascii(data: bytes) -> bytes:
     """The file with an ASCII header: gemmi rejects other letters."""
     start = max(data.rfind(HEADER), 0)
     return data[:start] + _BEYOND_ASCII.sub(b"?", data[start:]) if start else data
+
+
+def _check_length(path: object, data: bytes) -> None:
+    """Reject a file whose data end before its header, or do not fill it."""
+    place = data.find(HEADER)
+    if place < 0:
+        raise FileFormatError(path, "the MTZ file is cut off: it has no header, which stands last")
+    promised = _SIZE.search(data, place)
+    numbers = place // 4 - WORDS_BEFORE
+    if promised and int(promised[1]) * int(promised[2]) > numbers:
+        columns, rows = int(promised[1]), int(promised[2])
+        raise FileFormatError(
+            path,
+            f"its header promises {columns} columns of {rows} reflections (NCOL), but there are "
+            f"{numbers} numbers, not {columns * rows}: it is cut off or damaged",
+        )
 
 
 def _check_size(path: object, mtz: Any, data: bytes) -> None:

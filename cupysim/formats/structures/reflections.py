@@ -28,6 +28,8 @@ HEAD = 2**16
 SAME_EDGE, SAME_ANGLE = 0.01, 1.0
 """Relative difference of edges, and difference of angles (degrees), of cells that are equal."""
 
+OF_SHELXL = "; SHELXL writes CIF with LIST 4 and LIST 6, and other lists with LIST 1, 2, 5"
+
 NOT_MEASURED = -999.0
 """Value that some programs write for reflections without a measurement."""
 
@@ -68,7 +70,13 @@ def kind_of(path: os.PathLike[str] | str) -> str | None:
     name = os.fspath(path).lower().removesuffix(".gz")
     for suffix, wanted in SUFFIXES.items():
         if name.endswith(suffix) and kind != wanted:
-            raise FileFormatError(path, f"no {wanted.upper()} file, though its name says so")
+            told = f"no {wanted.upper()} file, though its name says so"
+            known = intensity_lists.looks_like(head)
+            if suffix == ".fcf":
+                told += OF_SHELXL
+            elif known is not None:
+                told += f"; it looks like {known}"
+            raise FileFormatError(path, told)
     return kind
 
 
@@ -133,8 +141,6 @@ def structure_of(
         raise FileFormatError(path, table.refused)
     if table.symmetry is None:
         raise FileFormatError(path, "it has no space group and no symmetry operators")
-    if cell is None and table.kind != "CrystFEL list":
-        raise FileFormatError(path, "it has no unit cell")
     if cell is not None:
         check_cell(path, cell, table.symmetry)
     observations, remarks = _observations(path, table, chosen)
@@ -232,7 +238,13 @@ def _selected(
         except FileFormatError as error:
             problem = problem or error
             continue
-        others = [other.block for other in tables if other is not table]
+        # a table of one loop names the other datasets of this loop
+        loop = table.block.rpartition(":")[0]
+        others = [
+            other.block
+            for other in tables
+            if other is not table and not (loop and other.block.startswith(f"{loop}:"))
+        ]
         if others:
             remark = f"other blocks with reflections: {listed(others)}"
             table = replace(table, remarks=(*table.remarks, remark))
