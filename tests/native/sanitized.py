@@ -3,6 +3,7 @@
 usage: python -m tests.native.sanitized TOOLS
        python -m tests.native.sanitized TOOLS RENDER PRECISION CASE ...
        python -m tests.native.sanitized TOOLS RENDER GRADIENTS
+       python -m tests.native.sanitized TOOLS RENDER TOLERANCE
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from cupysim.api import from_args
+from cupysim.backends.compiled import bands, culled
 from cupysim.backends.compiled import differentiation as compiled
 from cupysim.backends.compiled.host import HostEngine
 from cupysim.backends.compiled.host_library import prepare
@@ -26,6 +28,7 @@ from cupysim.backends.numpy import differentiation as reference
 from cupysim.backends.rendered import Observer
 from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats import hkl_text
+from cupysim.models.tolerance import Tolerance
 from cupysim.native import tools
 from cupysim.plan.gradient_plan import plan_gradients
 from cupysim.plan.planning import make_plan
@@ -127,12 +130,44 @@ def differentiate(library: str) -> None:
         print(name)
 
 
+def render_within_tolerances(library: str) -> None:
+    """Render small images within a tolerance, and compare with exact ones."""
+    warnings.simplefilter("ignore", CupysimWarning)
+    common = (
+        "-cell 50 60 70 80 95 100 -N 20 -lambda 1 -distance 200 -pixel 0.3 -detpixels 37 "
+        "-mosaic 0.3 -corrected"
+    )
+    table = f"-hkl {GOLDEN / 'inputs' / 'orc.hkl'} -nodump"
+    engine = HostEngine(prepare(ctypes.CDLL(library)), Precision.DOUBLE, 1)
+    for name, words in {
+        "constant": "-default_F 10 -gauss_xtal -mosaic_dom 1100 -oversample 1",
+        "nearest": f"{table} -nointerpolate -mosaic_dom 3 -oversample 7 -roi 3 30 5 33",
+        "tricubic": f"{table} -interpolate -tophat_spots -mosaic_dom 3 -oversample 5 -water 1",
+        "layers": (
+            f"{table} -gauss_xtal -mosaic_dom 20 -oversample 2 -hdivrange 2 -hdivsteps 2 "
+            "-detector_abs 90 -detector_thick 100 -thicksteps 3"
+        ),
+    }.items():
+        exact = make_plan(from_args(f"{common} {words}"))
+        image = bands.render(exact, Observer(), [engine], np.zeros(exact.shape, np.float32)).image
+        for fraction in (0.0, 1e-4, 1e-1):
+            tolerance = fraction * float(image.max())
+            plan = exact.with_same_axes(tolerance=Tolerance(tolerance))
+            sink = np.zeros(plan.shape, dtype=np.float32)
+            found = culled.render(plan, Observer(), [engine], sink).image
+            rounding = 1e-6 * image + 1e-9 * image.max()
+            assert (np.abs(found - image) <= tolerance + rounding).all(), (name, fraction)
+        print(name)
+
+
 if __name__ == "__main__":
     tools_library, *others = sys.argv[1:]
     tools.load = lambda _: ctypes.CDLL(tools_library)
     assert tools.available()
     if others[1:] == ["GRADIENTS"]:
         differentiate(others[0])
+    elif others[1:] == ["TOLERANCE"]:
+        render_within_tolerances(others[0])
     elif others:
         render_cases(others[0], Precision[others[1]], others[2:])
     else:

@@ -36,9 +36,9 @@ OTHER_SHAPES = ("curved_detector", "dmin", "shape_gauss_fudge", "shape_tophat")
 
 EDITS = {
     "out of range": (
-        "tools.cpp",
-        "i < n; ++i) {\n        const float mean",
-        "i <= n; ++i) {\n        const float mean",
+        "stream_noise.cuh",
+        "i < some; ++i) {\n            const float mean",
+        "i <= some; ++i) {\n            const float mean",
     ),
     "overflow": ("tools.cpp", "10 * value + ", "INT64_MAX * value + "),
     "out of table": (
@@ -129,11 +129,19 @@ def test_render(precision: str, libraries: dict[str, Path], tmp_path: Path) -> N
     assert result.stdout.split() == list(cases)
 
 
-def test_gradients(libraries: dict[str, Path], tmp_path: Path) -> None:
-    words = ("tools", "render")
-    result = run(*(libraries[name] for name in words), "GRADIENTS", folder=tmp_path)
+@pytest.mark.parametrize(
+    ("work", "cases"),
+    [
+        ("GRADIENTS", ["constant", "nearest", "tricubic"]),
+        ("TOLERANCE", ["constant", "nearest", "tricubic", "layers"]),
+    ],
+)
+def test_other_kernels(
+    work: str, cases: list[str], libraries: dict[str, Path], tmp_path: Path
+) -> None:
+    result = run(libraries["tools"], libraries["render"], work, folder=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.split() == ["constant", "nearest", "tricubic"]
+    assert result.stdout.split() == cases
 
 
 @pytest.mark.parametrize(
