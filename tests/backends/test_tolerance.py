@@ -49,6 +49,11 @@ FINE = (
 )
 """An experiment with tiles that are small compared with the distances between reflections."""
 
+TABLE = f"-hkl {INPUTS / 'few.hkl'} -nodump"
+
+AWAY = f"{FINE} -Xbeam 25 -Ybeam 20 -osc 20 -phisteps 200"
+"""Many spots, and no direct beam."""
+
 
 def chosen(*texts: str) -> st.SearchStrategy[str]:
     return st.sampled_from(texts)
@@ -147,6 +152,22 @@ def test_weak_terms_are_left_out(backend: tuple[str, str]) -> None:
     found = rendered(within(plan, "1e-4peak"), backend)
     assert found.culled is not None
     assert found.culled.share < 0.25
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "words", ["-oversample 2 -detpixels 48", f"{TABLE} -oversample 1 -detpixels 64"]
+)
+def test_sharp_spots_stay(words: str, backend: tuple[str, str]) -> None:
+    """If a spot that is narrower than a pixel were left out, the error would be large."""
+    plan = make_plan(from_args(f"{AWAY} {words} -N 60 -gauss_xtal"))
+    exact = rendered(plan, backend)
+    for fraction in (1e-9, 1e-4):
+        tolerance = fraction * float(exact.image.max())
+        found = rendered(within(plan, tolerance), backend)
+        assert_within(found.image, exact.image, tolerance, backend[1])
+        assert found.culled is not None
+        assert found.culled.share < 0.1
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

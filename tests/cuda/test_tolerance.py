@@ -19,19 +19,25 @@ from cupysim.plan.joining import add_shots
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.renderer import Renderer
-from tests.backends.test_tolerance import FINE, WORDS, assert_within, within
-from tests.conftest import INPUTS
+from tests.backends.test_tolerance import (
+    AWAY,
+    FINE,
+    TABLE,
+    WORDS,
+    assert_within,
+    within,
+)
 from tests.cuda.conftest import MachineMaker
 
 pytestmark = pytest.mark.skipif(host_library.problem() is not None, reason="no compiled library")
 
-EXPERIMENTS = 20
-STEPS = 200_000
+EXPERIMENTS = 50
+STEPS = 400_000
 """Largest number of steps of an image: threads that take turns are slow."""
 
-TABLE = f"-hkl {INPUTS / 'few.hkl'} -nodump"
-
 CASES = {
+    "sharp": f"{AWAY} -N 60 -gauss_xtal -oversample 2 -detpixels 48",
+    "sharp, table": f"{AWAY} {TABLE} -N 60 -gauss_xtal -oversample 1 -detpixels 64",
     "sweep": f"{FINE} -N 20 -gauss_xtal -oversample 2 -roi 3 100 5 60",
     "table": f"{FINE} {TABLE} -N 30 -oversample 2 -mosaic_dom 5 -mosaic_spread 0.1 -detpixels 40",
     "interpolation": f"{FINE} {TABLE} -N 30 -gauss_xtal -interpolate -oversample 1 -detpixels 40",
