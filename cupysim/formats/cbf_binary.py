@@ -86,6 +86,8 @@ class BinarySection:
     identifier: str = ""
 
 
+TRANSFER_ENCODING = re.compile(rb"Content-Transfer-Encoding:\s*\"?([\w-]+)", re.IGNORECASE)
+
 BY_EDITORS = (MARKER[:3] + b"\xc3\x95", MARKER[:3] + b"\xef\xbf\xbd", MARKER[:3] + b"?")
 """What editors make of the marker when they save a file as text."""
 
@@ -143,6 +145,10 @@ def _why_no_image(data: bytes) -> str:
         return ""
     if any(each in data[begin:] for each in BY_EDITORS):
         return ": an editor or a transfer changed its bytes as if they were text; copy it again"
+    encoding = TRANSFER_ENCODING.search(data, begin)
+    if encoding is not None and encoding[1].upper() != b"BINARY":
+        name = encoding[1].decode("ascii", "replace")
+        return f": its pixels are encoded as {name}; BINARY can be read"
     if not any(data[-NUL_TAIL:]):
         return ": it ends with zeros, as if it had not been written completely"
     return ": its binary section has no marker of the beginning of pixels"

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.formats.nxmx_tree import class_of, groups_of, is_group, members
+from cupysim.formats.nxmx_axis import Axis, chain_of, depends_on
+from cupysim.formats.nxmx_tree import class_of, groups_of, is_group, member, members
 from cupysim.formats.nxmx_units import converted, has_unit, unit_of
 from cupysim.formats.rotation import SETTING
 
@@ -74,13 +75,17 @@ def angles_elsewhere(entry: Any, goniometers: list[Any], names: tuple[str, ...])
                 yield group, name, usual
 
 
-def unread_told(nxmx: Any, entry: Any, read: Sequence[tuple[Any, str]], n_images: int) -> str:
+def unread_told(
+    nxmx: Any, path: object, entry: Any, read: Sequence[tuple[Any, str]], n_images: int
+) -> str:
     """Warning about angles that are not used; empty if there are none.
 
     Parameters
     ----------
     nxmx : module
         The nxmx module.
+    path : path_like
+        File name, for messages.
     entry : Component
         Entry with the images.
     read : sequence of tuple of (h5py.Group, str)
@@ -92,12 +97,13 @@ def unread_told(nxmx: Any, entry: Any, read: Sequence[tuple[Any, str]], n_images
         *(each.handle for each in (*entry.samples, *entry.instruments)),
         *groups_of(entry.handle, "NXdata"),
     ]
-    found: list[Any] = []
+    found = list[Any]()
+    of_detectors = list(_axes_of_detectors(path, entry))
     for item in (each for group in groups for each in _data_sets(group)):
         name = str(item.name).rsplit("/", 1)[-1].lower()
         if name.startswith(ARM_NAMES) or any(part in name for part in NO_ANGLES):
             continue
-        used = any(
+        used = item in of_detectors or any(
             group.get(usual) == item or (name.startswith(usual.lower()) and item.parent == group)
             for group, usual in read
         )
@@ -111,6 +117,18 @@ def unread_told(nxmx: Any, entry: Any, read: Sequence[tuple[Any, str]], n_images
         f"no axis of its goniometer turns; the angles or changing numbers in {told}{more} are not "
         "used"
     )
+
+
+def _axes_of_detectors(path: object, entry: Any) -> Iterator[Any]:
+    """Data sets of the axes that place detectors."""
+    for detector in (each for instrument in entry.instruments for each in instrument.detectors):
+        for component in (detector, *detector.modules):
+            first = depends_on(path, component)
+            chain = [] if first is None else chain_of(path, first)
+            pixels = member(component.handle, "fast_pixel_direction")
+            if hasattr(pixels, "shape"):
+                chain += chain_of(path, Axis(pixels))
+            yield from (axis.handle for axis in chain)
 
 
 def arms_told(nxmx: Any, entry: Any, detector: Any, tilt: float) -> Iterator[str]:

@@ -268,7 +268,7 @@ def without_chain(nxmx: Any, path: object, entry: Any, number: int, n_images: in
     unread = ""
     if all(max(abs(each.width), abs(each.start)) <= STILL for each in found):
         used = [(group, each.name) for group in goniometers(entry) for each in found]
-        unread = unread_told(nxmx, entry, used, n_images)
+        unread = unread_told(nxmx, path, entry, used, n_images)
     if not found:
         return None, None, ALONG_X, (unread,) if unread else ()
     turns = max(abs(each.width) for each in found) > STILL

@@ -177,7 +177,8 @@ def _left_out(
             "its fast_pixel_direction and slow_pixel_direction depend on axes that turn them "
             "differently"
         )
-    if offset_of(path, slow).any() and all(axis.path != slow.path for axis in chain):
+    differs = np.abs(offset_of(path, slow) - offset_of(path, chain[0])).max() > 0.0
+    if differs and offset_of(path, slow).any() and all(axis.path != slow.path for axis in chain):
         yield "the offset of its slow_pixel_direction is not applied: that of the fast one counts"
     used = {axis.path for axis in [*chain, slow]}
     if len(chain) == 1 and "module_offset" in module.handle:

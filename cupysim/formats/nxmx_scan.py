@@ -114,7 +114,7 @@ def read_scan(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -
     of_unread = ""
     if not turns and not of_master:
         used = [(axis.handle.parent, axis.name) for axis in chain]
-        of_unread = unread_told(nxmx, entry, used, n_images)
+        of_unread = unread_told(nxmx, path, entry, used, n_images)
     of_samples = ""
     if len(all_placed) > 1:
         of_samples = f"{len(all_placed)} samples; the axes are those of {placed.path}"

@@ -130,8 +130,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     )
     warn_of_late_size(args, experiment)
     warn_of_few_steps(args, experiment)
-    if inherited.exact is None:
-        warn_of_matrix_frame(args, experiment.frame)
+    warn_of_matrix_frame(args, experiment.frame, inherited.exact)
     noise_seed = clock if args.noise_seed is None else args.noise_seed
     notes = (*structure.notes, *([wavelength_note] if wavelength_note else []))
     stream = RandomStream(noise_seed, table)

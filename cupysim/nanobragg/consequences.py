@@ -169,8 +169,8 @@ def warn_of_late_size(args: Arguments, experiment: Experiment) -> None:
         )
 
 
-def warn_of_matrix_frame(args: Arguments, frame: UnitFrame) -> None:
-    """Warn of an orientation matrix in a laboratory frame other than MOSFLM's.
+def warn_of_matrix_frame(args: Arguments, frame: UnitFrame, placed_by: str | None) -> None:
+    """Warn of an orientation in a laboratory frame other than MOSFLM's.
 
     Parameters
     ----------
@@ -178,19 +178,28 @@ def warn_of_matrix_frame(args: Arguments, frame: UnitFrame) -> None:
         Values of the command line.
     frame : UnitFrame
         Laboratory frame in use: directions of beam and spindle.
+    placed_by : str or None
+        File that places the detector by axes.
     """
-    if args.matrix_file is None:
+    is_matrix = args.matrix_file is not None
+    # the missetting angles of a convention are about its own axes, as in nanoBragg
+    if not is_matrix and (placed_by is None or "-misset" not in args.seen):
         return
     along = abs(float(frame.beam[0])), abs(float(frame.spindle[2]))
     if frame.beam[0] > 0.0 and min(along) > SAME_DIRECTION:
         return
+    axes = f"with the beam along {_told(frame.beam)} and the spindle along {_told(frame.spindle)}"
+    if placed_by is not None:
+        what = "-mat: the matrix is" if is_matrix else "-misset: the angles are"
+        told = f"{what} used in the laboratory frame of {placed_by}, {axes}"
+    else:
+        told = (
+            "-mat: as in nanoBragg, the matrix is used in the laboratory frame of the "
+            f"{Convention(args.convention)} convention, {axes}"
+        )
+    rule = "MOSFLM's matrices are" if is_matrix else "MOSFLM's frame is"
     warnings.warn(
-        CupysimWarning(
-            f"-mat: as in nanoBragg, the matrix is used in the laboratory frame of the "
-            f"{Convention(args.convention)} convention, with the beam along {_told(frame.beam)} "
-            f"and the spindle along {_told(frame.spindle)}; MOSFLM's matrices are for the beam "
-            "along 1 0 0 and the spindle along 0 0 1"
-        ),
+        CupysimWarning(f"{told}; {rule} for the beam along 1 0 0 and the spindle along 0 0 1"),
         stacklevel=2,
     )
 

@@ -773,6 +773,13 @@ def test_dummies_of_small_molecules(tmp_path: Path) -> None:
     assert "1 dummies (not atoms) are left out" in "\n".join(structure.notes)
 
 
+def test_labels_of_dummies_are_no_elements(tmp_path: Path) -> None:
+    rows = [("C1", 0.1, 0.2, 0.3, 0.02, "d"), ("Cg1", 0.5, 0.5, 0.5, 0.02, "dum")]
+    text = triclinic(loop([SITE[0], *SITE[2:], "_atom_site_calc_flag"], rows))
+    with pytest.warns(CupysimWarning, match="labels are read as elements: C1 as C$"):
+        read(write_cif(tmp_path / "a.cif", {"x": text}), 0.9e-10)
+
+
 @pytest.mark.parametrize(
     ("label", "formula", "electrons"),
     [

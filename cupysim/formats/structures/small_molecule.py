@@ -113,7 +113,8 @@ def small_molecule(
     labels = _texts(block, "_atom_site_label", len(fractions))
     flags = _texts(block, "_atom_site_calc_flag", len(fractions))
     occupancies = _numbers(path, block, "_atom_site_occupancy", len(fractions))
-    elements, charges, warnings = _elements(gemmi, block, labels)
+    is_dummy = np.array([flag.lower() == DUMMY for flag in flags])
+    elements, charges, warnings = _elements(gemmi, block, labels, is_dummy)
     b_iso, tensors, alarms = _displacements(path, block, labels, structure.cell)
     warnings += alarms
     if tensors and block.texts(ANISO_LABEL) and len(set(labels)) < len(labels):
@@ -122,7 +123,6 @@ def small_molecule(
         warnings.append("anharmonic displacements are not used")
     if "_cell_modulation_dimension" in block.columns:
         warnings.append("the crystal is modulated: its average structure is used")
-    is_dummy = np.array([flag.lower() == DUMMY for flag in flags])
     unplaced = ~np.isfinite(fractions).all(axis=1) & ~is_dummy
     model, chain = gemmi.Model(1), gemmi.Chain("A")
     orders = _numbers(path, block, ORDER, len(fractions))
@@ -245,7 +245,7 @@ def _numbers(path: object, block: CifBlock, name: str, count: int) -> np.ndarray
 
 
 def _elements(
-    gemmi: Any, block: CifBlock, labels: Sequence[str]
+    gemmi: Any, block: CifBlock, labels: Sequence[str], is_dummy: np.ndarray
 ) -> tuple[list[Any], list[int], list[str]]:
     """Elements and charges of the sites, and warnings about guessed elements."""
     symbols = _texts(block, "_atom_site_type_symbol", len(labels))
@@ -254,7 +254,7 @@ def _elements(
     charges: list[int] = []
     guessed: dict[str, str] = {}
     odd: dict[str, str] = {}
-    for symbol, label in zip(symbols, labels, strict=True):
+    for symbol, label, ignored in zip(symbols, labels, is_dummy, strict=True):
         is_known = symbol not in ("", "?", ".")
         symbol = symbol.replace(" ", "")
         match = _SYMBOL.match(symbol if is_known else label)
@@ -273,7 +273,7 @@ def _elements(
         elements.append(element)
         sign = {"+": 1, "-": -1}.get(match[3] or "", 0) if match and is_known else 0
         charges.append(sign * int((match[2] or match[4] if match else "") or 1) if sign else 0)
-        if not is_known:
+        if not is_known and not ignored:
             guessed.setdefault(element.name, label)
     warnings = [
         f"{what} are read as elements: "
