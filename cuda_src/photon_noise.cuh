@@ -87,7 +87,7 @@ CUPYSIM_FUNCTION float short_log(float x) {
     std::int32_t bits;
     std::memcpy(&bits, &x, sizeof bits);
     // the exponent of x times sqrt 2, and a fraction from sqrt(1/2) to sqrt 2
-    const std::int32_t exponent = (bits - 0x3F3504F3) >> 23, below = bits - (exponent << 23);
+    const std::int32_t exponent = (bits - 0x3F3504F3) >> 23, below = bits - exponent * (1 << 23);
     float fraction;
     std::memcpy(&fraction, &below, sizeof fraction);
     const float f = (fraction - 1.0f) / (fraction + 1.0f), z = f * f;

@@ -98,7 +98,7 @@ def constant(name: str, variable: str) -> int:
 
 def test_tiles_and_groups() -> None:
     assert constant("tiles.cuh", "TILE_EDGE") == culling.TILE_EDGE
-    assert constant("culled_block.cuh", "MOST_TESTED") == culling.LARGEST_GROUP
+    assert constant("tile_bounds.cuh", "MOST_TESTED") == culling.LARGEST_GROUP
     assert constant("factor_bounds.cuh", "BLOCK_EDGE") == culling.BLOCK_EDGE
 
 
