@@ -36,6 +36,42 @@ def resolution_at(
         return np.asarray(wavelength / norm(directions - beam))
 
 
+NEGLIGIBLE_SKEW = 1e-10
+"""Cosine of the angle between two axes up to which they count as perpendicular."""
+
+
+def are_skewed(fast: np.ndarray, slow: np.ndarray) -> bool:
+    """Whether two axes are not perpendicular."""
+    return abs(float(dot(fast, slow))) > NEGLIGIBLE_SKEW * float(norm(fast) * norm(slow))
+
+
+def along_axes(vector: np.ndarray, fast: np.ndarray, slow: np.ndarray) -> tuple[float, float]:
+    """Coordinates of a vector along the axes of a panel, which may be skewed.
+
+    Parameters
+    ----------
+    vector : ndarray, shape (3,)
+        Vector (m). Its part along the panel's normal does not count.
+    fast, slow : ndarray, shape (3,)
+        Axes.
+
+    Returns
+    -------
+    tuple of 2 float
+        f and s, so that the vector is f fast + s slow plus a part along the normal (m).
+    """
+    on_fast, on_slow = dot(vector, fast), dot(vector, slow)
+    size_fast, size_slow = dot(fast, fast), dot(slow, slow)
+    if not are_skewed(fast, slow):
+        return float(on_fast / size_fast), float(on_slow / size_slow)
+    both = dot(fast, slow)
+    area = size_fast * size_slow - both * both
+    return (
+        float((on_fast * size_slow - on_slow * both) / area),
+        float((on_slow * size_fast - on_fast * both) / area),
+    )
+
+
 def beam_spot(panel: np.ndarray, beam: np.ndarray) -> tuple[float, float, float] | None:
     """Find the place where the direct beam meets a panel.
 
@@ -57,8 +93,7 @@ def beam_spot(panel: np.ndarray, beam: np.ndarray) -> tuple[float, float, float]
         return None
     distance = float(dot(origin, normal)) / along
     hit = distance * beam - origin
-    places = [float(dot(hit, axis) / dot(axis, axis)) for axis in (fast, slow)]
-    return places[0], places[1], distance
+    return *along_axes(hit, fast, slow), distance
 
 
 def largest_scattering(

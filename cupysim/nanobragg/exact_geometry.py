@@ -9,6 +9,7 @@ import numpy as np
 from cupysim.errors import FileFormatError
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.maths.arrays import cross, dot, norm, unit
+from cupysim.maths.resolution import along_axes, are_skewed
 
 TO_MOSFLM = np.array([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
 """Rotation from imgCIF's frame to MOSFLM's, with the beam along x and the spindle along z.
@@ -54,6 +55,9 @@ def geometry_values(path: object, geometry: ImageGeometry) -> dict[str, Any]:
     if not np.isfinite(numbers).all() or not (distance > 0.0 and geometry.pixel_size > 0.0):
         reason = ": the distance is 0" if distance == 0.0 else ""
         raise FileFormatError(path, f"its detector has an impossible position{reason}")
+    beam_x, beam_y = -float(dot(origin, fast)), -float(dot(origin, slow))
+    if are_skewed(fast, slow):
+        beam_x, beam_y = along_axes(-origin, fast, slow)
     values: dict[str, Any] = {
         "convention": "custom",
         "pivot": "sample",
@@ -66,8 +70,8 @@ def geometry_values(path: object, geometry: ImageGeometry) -> dict[str, Any]:
         "beam_vector": tuple(map(float, beam)),
         "spindle_axis": tuple(map(float, spindle)),
         # in this convention, the beam centre gives the point of normal incidence
-        "beam_x": -float(dot(origin, fast)),
-        "beam_y": -float(dot(origin, slow)),
+        "beam_x": beam_x,
+        "beam_y": beam_y,
         "close_distance": distance,
     }
     values |= _vector_values(geometry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from cupysim.errors import FileFormatError
 from cupysim.formats import cbf
+from cupysim.maths.resolution import beam_spot
+from cupysim.nanobragg.exact_geometry import TO_MOSFLM, geometry_values
 from tests.conftest import INPUTS, Run
 from tests.field.nxmx_files import PIXEL, dataset, group, text, write
 from tests.field.test_nxmx_of_hand import MOVED, SAMPLE, read
@@ -82,3 +85,22 @@ def test_transfer_encodings_are_named(tmp_path: Path) -> None:
     )
     with pytest.raises(FileFormatError, match="encoded as BASE64; BINARY can be read"):
         cbf.read_pixels(path)
+
+
+@pytest.mark.parametrize("cosine", [0.0, 1e-12, 1e-4, 1e-3, -1e-3, 0.05])
+def test_skewed_axes_keep_the_first_pixel(cosine: float, tmp_path: Path) -> None:
+    """The corner of the first pixel is where the file says, whatever the angle of the axes."""
+    geometry = read(tmp_path / "a.h5", lambda file: None)[0]
+    slow = np.array([cosine, -np.sqrt(1.0 - cosine**2), 0.0])
+    origin = np.array([-0.15, 0.14, -0.1])
+    placed = replace(geometry, fast=np.array([1.0, 0.0, 0.0]), slow=slow, origin=origin)
+    values = geometry_values("a.h5", placed)
+    fast, along, normal = (
+        np.array(values[f"{name}_vector"]) for name in ("fast", "slow", "normal")
+    )
+    corner = values["close_distance"] * normal - values["beam_x"] * fast - values["beam_y"] * along
+    np.testing.assert_allclose(corner, TO_MOSFLM @ origin, rtol=0.0, atol=1e-12)
+    # the beam along -z meets the panel where x = y = 0
+    f, s, distance = beam_spot(np.stack([origin, placed.fast, slow]), np.array([0.0, 0.0, -1.0]))
+    np.testing.assert_allclose(origin + f * placed.fast + s * slow, [0.0, 0.0, -0.1], atol=1e-12)
+    assert distance == pytest.approx(0.1)
