@@ -145,6 +145,7 @@ class TileRenderer {
           budget(launch) {}
 
     CUPYSIM_FUNCTION void render() {
+        // all rays are needed, and can be kept: none is computed twice
         const bool is_dense = pixels.needs_all_rays() && launch.n_sources == 1 && n_sub_pixels <= MOST_SUB_PIXELS;
         if (is_dense) {
             pixels.begin_without_rays();
@@ -357,7 +358,7 @@ class TileRenderer {
     }
 
     // Computes all rays of a layer in the order of `render_block`, with the background and the factors that are
-    // used once, for an only source.
+    // used once. There must be only one source.
     CUPYSIM_OUTLINE void prepare_all(Int layer) {
         prepared_layer = layer;
         prepared_source = 0;

@@ -76,13 +76,13 @@ class WarpRenderer {
     // Tests a group for a source and a layer, and computes the terms that are left.
     CUPYSIM_FUNCTION void render_group(Int layer, Int number, const OrientationGroup& group) {
         const Source& source = launch.sources[number];
-        // one thread computes what the others read, which need no registers for it
+        // one thread computes the test; the others read it from shared memory, and need no registers for it
         if (thread == 0) memory.test = bounds.test_of(memory.directions, memory.weights, source, group);
         __syncwarp();
         const GroupTest& test = memory.test;
         const float share = budget.next(group.count), limit = test.is_relative ? share : 0.0f;
-        const float shift =
-            lane < WARP_SIZE ? -0.5f * static_cast<float>(HALF_TILE) : 0.5f * static_cast<float>(HALF_TILE);
+        const float half_height = 0.5f * static_cast<float>(HALF_TILE);
+        const float shift = lane < WARP_SIZE ? -half_height : half_height;
         float widths[3];
         test.reach.half_widths(half_extent(launch, TILE_EDGE), half_extent(launch, HALF_TILE), widths);
         int count = static_cast<int>(group.count);

@@ -20,6 +20,7 @@ from cupysim.models.crystal import Crystal, UnitCell
 from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.nanobragg.build import build
+from cupysim.nanobragg.consequences import other_frame
 
 PLACEHOLDER = ("-cell", "100", "-default_F", "1", "-N", "1")
 """Options of a crystal that is replaced later, for files that contain only the geometry."""
@@ -103,8 +104,9 @@ def read_experiment(
     image : int, optional
         Number of the image in the file, from 0.
     crystal : Crystal, optional
-        Crystal in MOSFLM's frame (beam along x, spindle along z). It replaces the crystal of the
-        file, and is needed if the file has none.
+        Crystal in the laboratory frame of the experiment. It replaces the crystal of the file, and
+        is needed if the file has none. The frame is MOSFLM's (beam along x, spindle along z) in
+        most files; for others, a `CupysimWarning` gives the directions.
     structure_factors : StructureFactors, optional
         Structure factors. By default those of a cupysim file; with other files, 1 electron for
         every reflection.
@@ -134,6 +136,10 @@ def read_experiment(
             experiment = replace(experiment, beam=beam)
     if crystal is not None:
         experiment = replace(experiment, crystal=crystal)
+        axes = other_frame(experiment.frame)
+        if axes:
+            told = f"{path}: the crystal is used in the laboratory frame of the file, {axes}"
+            warnings.warn(CupysimWarning(told), stacklevel=2)
     if structure_factors is not None:
         experiment = replace(experiment, structure_factors=structure_factors)
     return experiment

@@ -206,9 +206,7 @@ def _good(
     )  # fmt: skip
     name = next(held, None)
     if name is None:
-        if count_images(file) == 0:
-            return np.ones(size, dtype=bool)
-        if not with_pixels:
+        if not with_pixels or count_images(file) == 0:
             return np.ones(size, dtype=bool)
         pixels, has_source = read_image(path, file, number)
         return measured(pixels) & has_source

@@ -179,7 +179,7 @@ def numbers_told(path: object, group: Any) -> tuple[str, ...]:
     told = []
 
     def look(_: str, item: Any) -> None:
-        if is_virtual(item) and item.ndim == 1:
+        if is_virtual(item) and item.ndim == 1 and item.dtype.kind in "iuf":
             lacking = find_sources(path, item, 0)[1]
             if lacking:
                 told.append(f"its {item.name} is {lacking}; {item.fillvalue:g} is read there")

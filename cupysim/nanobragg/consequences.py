@@ -169,6 +169,20 @@ def warn_of_late_size(args: Arguments, experiment: Experiment) -> None:
         )
 
 
+def other_frame(frame: UnitFrame) -> str:
+    """Directions of beam and spindle; empty if they are those of MOSFLM's laboratory frame.
+
+    Parameters
+    ----------
+    frame : UnitFrame
+        Laboratory frame.
+    """
+    along = abs(float(frame.beam[0])), abs(float(frame.spindle[2]))
+    if frame.beam[0] > 0.0 and min(along) > SAME_DIRECTION:
+        return ""
+    return f"with the beam along {_told(frame.beam)} and the spindle along {_told(frame.spindle)}"
+
+
 def warn_of_matrix_frame(args: Arguments, frame: UnitFrame, placed_by: str | None) -> None:
     """Warn of an orientation in a laboratory frame other than MOSFLM's.
 
@@ -185,10 +199,9 @@ def warn_of_matrix_frame(args: Arguments, frame: UnitFrame, placed_by: str | Non
     # the missetting angles of a convention are about its own axes, as in nanoBragg
     if not is_matrix and (placed_by is None or "-misset" not in args.seen):
         return
-    along = abs(float(frame.beam[0])), abs(float(frame.spindle[2]))
-    if frame.beam[0] > 0.0 and min(along) > SAME_DIRECTION:
+    axes = other_frame(frame)
+    if not axes:
         return
-    axes = f"with the beam along {_told(frame.beam)} and the spindle along {_told(frame.spindle)}"
     if placed_by is not None:
         what = "-mat: the matrix is" if is_matrix else "-misset: the angles are"
         told = f"{what} used in the laboratory frame of {placed_by}, {axes}"

@@ -55,6 +55,7 @@ def geometry_values(path: object, geometry: ImageGeometry) -> dict[str, Any]:
     if not np.isfinite(numbers).all() or not (distance > 0.0 and geometry.pixel_size > 0.0):
         reason = ": the distance is 0" if distance == 0.0 else ""
         raise FileFormatError(path, f"its detector has an impossible position{reason}")
+    # for perpendicular unit vectors, projections are as exact as they can be
     beam_x, beam_y = -float(dot(origin, fast)), -float(dot(origin, slow))
     if are_skewed(fast, slow):
         beam_x, beam_y = along_axes(-origin, fast, slow)

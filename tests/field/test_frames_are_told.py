@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from cupysim import Crystal, UnitCell, read_experiment
 from cupysim.errors import FileFormatError
 from cupysim.formats import cbf
 from cupysim.maths.resolution import beam_spot
@@ -47,6 +49,17 @@ def test_orientations_with_another_spindle(
     assert (RULE in outcome.err) is (vertical and told != "")
     if vertical:
         assert told in outcome.err
+
+
+@pytest.mark.parametrize("vertical", [True, False])
+def test_crystals_of_python_with_another_spindle(vertical: bool, tmp_path: Path) -> None:
+    path = with_spindle(tmp_path / "a.h5", [0.0, 1.0, 0.0] if vertical else [-1.0, 0.0, 0.0])
+    crystal = Crystal(cell=UnitCell.from_degrees(70, 80, 90, 90, 90, 90), n_cells=(4, 4, 4))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        read_experiment(path, crystal=crystal)
+    told = "; ".join(str(each.message) for each in caught)
+    assert ("the spindle along 0 1 0" in told) is vertical
 
 
 def test_an_arm_of_the_detector_is_no_unused_angle(tmp_path: Path) -> None:

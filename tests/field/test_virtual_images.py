@@ -28,6 +28,14 @@ from tests.field.nxmx_files import N_FAST, N_SLOW, write
 SHAPE = (N_SLOW, N_FAST)
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty current folder, because HDF5 looks for sources there too."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("empty"))
+
+
 def source(path: Path, numbers: Sequence[int]) -> Path:
     """A file with images that are full of their numbers."""
     path.parent.mkdir(exist_ok=True)
@@ -304,6 +312,16 @@ def test_virtual_masks_and_angles(tmp_path: Path) -> None:
         nxmx_image.read(path, 1)
     remarks = "; ".join(nxmx_image.read(path, 1, with_pixels=False)[1].remarks)
     assert "transformations/omega is in a file that is missing: a.h5; 0 is read there" in remarks
+
+
+def test_virtual_texts_need_no_source(tmp_path: Path) -> None:
+    """Times and other texts are not used, whether their sources are there or not."""
+    path = write(tmp_path / "v.h5", omega=[1.0, 1.1])
+    times = h5py.VirtualLayout((2,), "S20")
+    times[...] = h5py.VirtualSource("a.h5", "times", (2,))
+    with h5py.File(path, "a") as file:
+        file["entry/sample"].create_virtual_dataset("times", times)
+    assert np.degrees(nxmx_image.read(path, 1)[1].phi) == pytest.approx(1.1)
 
 
 # where HDF5 looks for sources
