@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +55,27 @@ TABLE = f"-hkl {INPUTS / 'few.hkl'} -nodump"
 
 AWAY = f"{FINE} -Xbeam 25 -Ybeam 20 -osc 20 -phisteps 200"
 """Many spots, and no direct beam."""
+
+
+EVEN = (
+    "-cell 40 50 60 -lambda 1 -distance 1000 -pixel 0.001 -detpixels 16 -Xbeam 180 -Ybeam 130 "
+    "-gauss_xtal -N 4 -nopolar -point_pixel -default_F 20 -fluence 1e24 -beamsize 0.02 -corrected "
+    "-oversample 1 -mosaic_dom 30 -mosaic_spread 1e-9"
+)
+"""Pixels so small, and domains so alike, that all terms of a source are nearly equal."""
+
+WEIGHTS = [(1,), (1, 3)]
+"""Weights of sources in one place. A weak source leaves less of the tolerance to a strong one."""
+
+FRACTIONS = (0.3, 0.6, 0.8, 0.95, 1.2)
+"""Tolerances, of the photons of a pixel. Only above 1, all terms can be left out."""
+
+
+def even_plan(folder: Path, weights: Sequence[int]) -> RenderPlan:
+    """The plan of an image of `EVEN`."""
+    file = folder / "sources.txt"
+    file.write_text("".join(f"-10 0 0 {weight} 1e-10\n" for weight in weights))
+    return make_plan(from_args(f"{EVEN} -sourcefile {file}"))
 
 
 def chosen(*texts: str) -> st.SearchStrategy[str]:
@@ -168,6 +191,22 @@ def test_sharp_spots_stay(words: str, backend: tuple[str, str]) -> None:
         assert_within(found.image, exact.image, tolerance, backend[1])
         assert found.culled is not None
         assert found.culled.share < 0.1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_the_whole_tolerance_is_used(
+    weights: tuple[int, ...], backend: tuple[str, str], tmp_path: Path
+) -> None:
+    """Used, and not exceeded: the bounds are as large as the terms."""
+    plan = even_plan(tmp_path, weights)
+    exact = rendered(plan, backend)
+    for fraction in FRACTIONS:
+        tolerance = fraction * float(exact.image.max())
+        found = rendered(within(plan, tolerance), backend)
+        assert_within(found.image, exact.image, tolerance, backend[1])
+        assert found.culled is not None
+        assert (found.culled.n_computed == 0) is (fraction > 1.0)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,9 +23,12 @@ from cupysim.renderer import Renderer
 from tests.backends.test_tolerance import (
     AWAY,
     FINE,
+    FRACTIONS,
     TABLE,
+    WEIGHTS,
     WORDS,
     assert_within,
+    even_plan,
     within,
 )
 from tests.cuda.conftest import MachineMaker
@@ -74,6 +78,21 @@ def test_the_brightest_bragg_pixel(machine: MachineMaker) -> None:
     assert of_host.culled.tolerances[0] > 0.0
     np.testing.assert_allclose(found.culled.tolerances, of_host.culled.tolerances, rtol=1e-3)
     assert found.culled.n_terms == of_host.culled.n_terms
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_the_whole_tolerance_is_used(
+    weights: tuple[int, ...], machine: MachineMaker, tmp_path: Path
+) -> None:
+    machine()
+    plan = even_plan(tmp_path, weights)
+    reference = exact(plan).image
+    for fraction in FRACTIONS:
+        tolerance = fraction * float(reference.max())
+        found = cuda.CudaBackend(Precision.DOUBLE, None).render(within(plan, tolerance), Observer())
+        assert_within(found.image, reference, tolerance, "double")
+        assert found.culled is not None
+        assert (found.culled.n_computed == 0) is (fraction > 1.0)
 
 
 def test_pairs_of_floats(machine: MachineMaker) -> None:

@@ -29,9 +29,7 @@ SHAPE = (N_SLOW, N_FAST)
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty current folder, because HDF5 looks for sources there too."""
     monkeypatch.chdir(tmp_path_factory.mktemp("empty"))
 
