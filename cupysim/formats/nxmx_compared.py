@@ -1,4 +1,4 @@
-"""Numbers of NXmx files that are only compared with the transformations of the detector."""
+"""Numbers of NXmx files that serve only as a cross-check of the detector's transformations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def no_number(path: object, stored: Any, number: int) -> str:
     path : path_like
         File name.
     stored : h5py.Dataset
-        Data set that is only compared.
+        Data set that serves only as a cross-check.
     number : int
         Number of the image, counted from 0.
     """

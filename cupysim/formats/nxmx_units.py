@@ -149,7 +149,7 @@ def lengths_of(nxmx: Any, path: object, stored: Any) -> np.ndarray:
 
 
 def not_compared(stored: Any) -> str:
-    """Warning about a data set whose unit is not one of length, and that is only compared."""
+    """Warning about a cross-check whose unit is not one of length."""
     name = stored.name.rsplit("/", 1)[-1]
     told = f"the unit {unit_of(stored)!a:.40}, no length," if has_unit(stored) else "no unit"
     return f"its {name} has {told} and is not compared"

@@ -10,13 +10,14 @@ COMPUTING_OPTIONS: tuple[Option, ...] = (
             "numpy without compiled code, auto the first of these that works.",
             "backend", ("auto", "cuda", "host", "numpy"), "auto"),
     choice("-precision", "double: each pixel differs from nanoBragg's by at most 1e-6 of "
-            "its value; mixed: by at most 1e-6 of the image's maximum, and faster.",
+            "its value plus 1e-9 of the image's maximum; mixed: by at most 1e-6 of the maximum, "
+            "and faster.",
             "precision", ("double", "mixed"), "double"),
     Option(
         ("-tolerance",), COMPUTING,
         "Photons that each pixel may lack, such as 0.01, or a fraction of the brightest Bragg "
-        "pixel, such as 1e-6peak. Weak terms are left out, which is much faster. Exact if not "
-        "given.",
+        "pixel (without background and the reflection 0 0 0), such as 1e-6peak. Weak terms are "
+        "left out, which is much faster. Exact if not given.",
         Kind.TEXT, 1, NONE, ("tolerance",), match=Match.EXACT, metavar="PHOTONS|FRACTIONpeak",
         is_new=True,
     ),

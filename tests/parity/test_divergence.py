@@ -73,7 +73,7 @@ def mosaic_before_phi(patch: pytest.MonkeyPatch) -> None:
 
 FAULTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str, str]] = {
     "scattering vector in 1/A": (scattering_in_per_angstrom, "scattering_vector", "10^10"),
-    "half a pixel": (half_a_pixel, "pixel_position", "+half a pixel along fast"),
+    "half a pixel": (half_a_pixel, "pixel_position", "shifted by +0.5 pixels along fast"),
     "F_latt without b": (one_axis_missing, "F_latt", "lacks a factor: F_latt_b"),
     "mosaic before phi": (mosaic_before_phi, "a", "the domain's rotation before the spindle's"),
 }
@@ -138,9 +138,9 @@ HINTS = [
     ("intensity_sum", (3.3,), (3.3**2,), "square of the first"),
     ("intensity_sum", (3.3**2,), (3.3,), "square root of the first"),
     ("F_latt", (7.7,), (7.7 / 7.0,), "lacks a factor: n_cells[2] (7)"),
-    ("pix0", (0.1, 0.2, 0.3), (0.1, 0.2, 0.30005), "+half a pixel along fast and +0 pixels"),
+    ("pix0", (0.1, 0.2, 0.3), (0.1, 0.2, 0.30005), "by +0.5 pixels along fast and +0 pixels"),
     ("pix0", (0.1, 0.2, 0.3), (0.1, 0.2001, 0.3), "along fast and -1 pixels along slow"),
-    ("beam_slow", (0.05,), (0.04995,), "-half a pixel apart"),
+    ("beam_slow", (0.05,), (0.04995,), "shifted by -0.5 pixels"),
     ("pixel_position", (1.0, 2.0, 3.0), (1.0, 3.0, 2.0), "axes swapped"),
     ("diffracted", (1.0, 2.0, 3.0), (1.0, -2.0, 3.0), "sign of component 1 is reversed"),
     ("phi_rotation", tuple(range(9)), (0, 3, 6, 1, 4, 7, 2, 5, 8), "transposed"),

@@ -121,7 +121,7 @@ def _scaled(
 
 
 def _levelled(image: np.ndarray, good: np.ndarray) -> np.ndarray:
-    """The ranks of the pixels, so that a few bright ones like the direct beam do not dominate."""
+    """The ranks of the pixels, so that a few bright ones, such as 0 0 0, do not dominate."""
     from scipy.stats import rankdata
 
     ranks = np.zeros(image.shape)

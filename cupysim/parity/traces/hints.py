@@ -227,15 +227,13 @@ def _pixels_apart(name: str, a: np.ndarray, b: np.ndarray, known: Known) -> list
     if any(abs(2.0 * s - round(2.0 * s)) > TELLING * max(1.0, abs(s)) for s in shift):
         return []
     if len(shift) == 1:
-        return [f"{_in_pixels(shift[0])} apart"]
-    return [f"{_in_pixels(shift[0])} along fast and {_in_pixels(shift[1])} along slow"]
+        return [f"the second is shifted by {_in_pixels(shift[0])}"]
+    fast, slow = map(_in_pixels, shift)
+    return [f"the second is shifted by {fast} along fast and {slow} along slow"]
 
 
 def _in_pixels(shift: float) -> str:
-    halves = round(2.0 * shift)
-    if abs(halves) == 1:
-        return f"{'+' if halves > 0 else '-'}half a pixel"
-    return f"{halves / 2.0:+g} pixels"
+    return f"{round(2.0 * shift) / 2.0:+g} pixels"
 
 
 def _rotation_order(name: str, a: np.ndarray, b: np.ndarray, known: Known) -> list[str]:
