@@ -5,7 +5,7 @@
 // quarters of these, each time with the orientations that are left. Tests compute in single precision, with
 // margins for rounding. The terms that are left are those of `render_block`.
 #pragma once
-#include "tile_bounds.cuh"
+#include "candidates.cuh"
 
 namespace cupysim {
 
@@ -19,16 +19,6 @@ constexpr int WIDTH = 16;
 constexpr float LARGE_SHARE = 0.9f, LARGE_SHARE_OF_QUADS = 0.7f;
 // Largest number of sub-pixels whose directions are kept at once.
 constexpr int MOST_SUB_PIXELS = 16;
-
-// Orientations under test: Miller indices at the centre of a node, bounds of F^2 and of their photons, and
-// their numbers in the group.
-struct Candidates {
-    float h[MOST_TESTED], k[MOST_TESTED], l[MOST_TESTED];
-    float factor[MOST_TESTED];
-    float bound[MOST_TESTED];
-    short number[MOST_TESTED];
-    int count;
-};
 
 // A node with the orientations that are left: its quads, and the place of its list.
 struct Node {
@@ -48,50 +38,6 @@ struct Survivors {
         n_numbers += left.count;
     }
 };
-
-// Keeps the candidates above the water level. Returns the sum of the bounds of the others.
-CUPYSIM_OUTLINE float keep_largest(Candidates& all, float budget) {
-    const float* bounds = all.bound;
-    const int n = all.count;
-    const auto sum_below = [bounds, n](float level, float& sum, int& number) {
-        float total = 0.0f;
-        int below = 0;
-#pragma omp simd reduction(+ : total, below)
-        for (int i = 0; i < n; ++i) {
-            const bool is_below = bounds[i] <= level;
-            total += is_below ? bounds[i] : 0.0f;
-            below += is_below ? 1 : 0;
-        }
-        sum = total;
-        number = below;
-    };
-    const float level = water_level(sum_below, n, budget);
-    float spent = 0.0f;
-    int kept = 0;
-    for (int i = 0; i < n; ++i) {
-        const float bound = all.bound[i];
-        all.h[kept] = all.h[i];
-        all.k[kept] = all.k[i];
-        all.l[kept] = all.l[i];
-        all.factor[kept] = all.factor[i];
-        all.number[kept] = all.number[i];
-        // a bound that is not a number is kept
-        const bool is_spent = bound <= level;
-        spent += is_spent ? bound : 0.0f;
-        kept += is_spent ? 0 : 1;
-    }
-    all.count = kept;
-    return spent;
-}
-
-template <Shape shape>
-CUPYSIM_OUTLINE void set_bounds(Candidates& all, const SpotSize& size, const float widths[3], float scale) {
-    const float wh = widths[0], wk = widths[1], wl = widths[2];
-    const SpotSize local = size;
-    FOR_SOME_LANES(i, all.count) {
-        all.bound[i] = bound_of<shape>(local, all.h[i], all.k[i], all.l[i], wh, wk, wl, all.factor[i], scale);
-    }
-}
 
 // The rays of a tile for one layer, source and range of sub-pixels. The lanes of a quad of pixels follow each
 // other: all pixels of its first sub-pixel, of the next one, and so on. Several sub-pixels are filled up to a
@@ -136,8 +82,9 @@ class TileRenderer {
     CUPYSIM_FUNCTION TileRenderer(const Launch& launch, Int place)
         : launch(launch),
           place(place),
+          tile(tile_of(launch, place)),
           bounds(launch),
-          pixels(launch, tile_of(launch, place), 0),
+          pixels(launch, tile, 0),
           n_sub_pixels(launch.oversample * launch.oversample),
           aimed_layer(-1),
           prepared_source(-1),
@@ -155,7 +102,7 @@ class TileRenderer {
         const double half = half_extent(launch, TILE_EDGE);
         double omega_sum = 0.0, first_shortest = 0.0;
         for (Int layer = 0; layer < launch.n_layers; ++layer) {
-            const Cross cross = pixels.cross(half, layer);
+            const Cross cross = cross_of(launch, tile, half, layer);
             const TileDirections directions = directions_of(launch, cross, half);
             if (layer == 0) first_shortest = directions.shortest;
             if (launch.omega_use == EACH) {
@@ -177,6 +124,7 @@ class TileRenderer {
   private:
     const Launch& launch;
     const Int place;
+    const Tile tile;
     const TileBounds<Policy, shape, factors> bounds;
     TilePixels pixels;
     const Int n_sub_pixels;
@@ -196,7 +144,7 @@ class TileRenderer {
         const Source& source = launch.sources[number];
         const GroupTest test = bounds.test_of(directions, weights, source, group);
         const float share = budget.next(group.count), limit = test.is_relative ? share : 0.0f;
-        find_indices(group, test);
+        find_indices(launch, group, test, whole);
         survivors.n_nodes = survivors.n_numbers = 0;
         if (is_hopeless(test, limit)) {
             survivors.add(0, QUADS, whole);
@@ -206,7 +154,7 @@ class TileRenderer {
         float widths[3];
         const double half = half_extent(launch, TILE_EDGE);
         test.reach.half_widths(half, half, widths);
-        set_bounds<shape>(whole, test.size, widths, test.reach.scale);
+        set_bounds<SpotBound<shape>>(whole, test.size, widths, test.reach.scale);
         const float spent = keep_largest(whole, limit);
         float most_spent = spent;
         if (whole.count > 0) most_spent = larger(test_quarters(test, source, limit, spent), spent);
@@ -221,23 +169,8 @@ class TileRenderer {
         float widths[3];
         test.reach.half_widths(half, half, widths);
         const float middle = 0.5f;
-        return bound_of<shape>(test.size, middle, middle, middle, widths[0], widths[1], widths[2], test.factor,
-                               test.reach.scale) > limit;
-    }
-
-    // Miller indices of all orientations at the tile's centre.
-    CUPYSIM_OUTLINE void find_indices(const OrientationGroup& group, const GroupTest& test) {
-        const Int stride = launch.compact_stride;
-        const float* m = launch.compact_matrices + group.first;
-        const float x = test.q[0], y = test.q[1], z = test.q[2], factor = test.factor;
-        whole.count = static_cast<int>(group.count);
-        FOR_SOME_LANES(i, whole.count) {
-            whole.h[i] = m[i] * x + m[i + stride] * y + m[i + 2 * stride] * z;
-            whole.k[i] = m[i + 3 * stride] * x + m[i + 4 * stride] * y + m[i + 5 * stride] * z;
-            whole.l[i] = m[i + 6 * stride] * x + m[i + 7 * stride] * y + m[i + 8 * stride] * z;
-            whole.factor[i] = factor;
-            whole.number[i] = static_cast<short>(i);
-        }
+        return bound_of<SpotBound<shape>>(test.size, middle, middle, middle, widths[0], widths[1], widths[2],
+                                          test.factor, test.reach.scale) > limit;
     }
 
     // Fills the candidates of a part of a node, at an offset in pixels.
@@ -275,7 +208,7 @@ class TileRenderer {
                     quarter.factor[i] = largest_factor_squared<factors>(launch, table, source.channel, centre, widths);
                 }
             }
-            set_bounds<shape>(quarter, size, widths, reach.scale);
+            set_bounds<SpotBound<shape>>(quarter, size, widths, reach.scale);
             const float spent_here = spent + keep_largest(quarter, limit - spent);
             const float left = static_cast<float>(quarter.count);
             if (part == 0 && left > LARGE_SHARE * static_cast<float>(whole.count)) {
@@ -286,7 +219,7 @@ class TileRenderer {
             if (quarter.count == 0) continue;
             for (int piece = 0; piece < 4; ++piece) {
                 move_to(reach, quarter, piece & 1 ? 1.0f : -1.0f, piece & 2 ? 1.0f : -1.0f, quad);
-                set_bounds<shape>(quad, size, quad_widths, reach.scale);
+                set_bounds<SpotBound<shape>>(quad, size, quad_widths, reach.scale);
                 const float spent_in_quad = spent_here + keep_largest(quad, limit - spent_here);
                 const bool is_useless = piece == 0 && static_cast<float>(quad.count) > LARGE_SHARE_OF_QUADS * left;
                 if (n_sub_pixels == 1 || is_useless) {

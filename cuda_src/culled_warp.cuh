@@ -20,61 +20,52 @@ struct WarpMemory {
     short numbers[MOST_TESTED];  // of those that are left
 };
 
-template <class Policy, Shape shape, Factors factors>
-class WarpRenderer {
+// Tests the orientations of half a tile with the bounds of the type `Bound`.
+template <class Policy, Shape shape, Factors factors, class Bound>
+class WarpTests {
   public:
-    CUPYSIM_FUNCTION WarpRenderer(const Launch& launch, WarpMemory& memory, Int place)
+    CUPYSIM_FUNCTION WarpTests(const Launch& launch, WarpMemory& memory, Int place)
         : launch(launch),
           memory(memory),
-          place(place),
           lane(static_cast<int>(place % TILE_LANES)),
           thread(lane % WARP_SIZE),
           tile(tile_of(launch, place / TILE_LANES)),
           bounds(launch),
-          pixels(launch, tile, lane),
-          n_sub_pixels(launch.oversample * launch.oversample),
-          computed(0),
           budget(launch) {}
 
-    CUPYSIM_FUNCTION void render() {
-        if (launch.has_background || pixels.needs_all_rays()) pixels.begin();
+    // Tests all layers, sources and groups. One thread calls `work.begin_layer(cross, layer)` for each layer, and all
+    // call `work.compute(layer, source, group, count)` for the orientations that are left, in `WarpMemory::numbers`.
+    template <class Work>
+    CUPYSIM_FUNCTION void visit(Work& work) {
         const double half = half_extent(launch, TILE_EDGE);
-        double omega_sum = 0.0, first_shortest = 0.0;
+        double first_shortest = 0.0;
         for (Int layer = 0; layer < launch.n_layers; ++layer) {
             if (thread == 0) {
-                const Cross cross = pixels.cross(half, layer);
+                const Cross cross = cross_of(launch, tile, half, layer);
                 memory.directions = directions_of(launch, cross, half);
                 if (layer == 0) first_shortest = memory.directions.shortest;
-                if (launch.omega_use == EACH && lane == 0) {
-                    const double n = static_cast<double>(TILE_EDGE * launch.oversample);
-                    omega_sum += solid_angle_of_tile(launch, cross, half, n, layer);
-                }
+                work.begin_layer(cross, layer);
                 memory.weights = bounds.largest_factors(memory.directions, first_shortest, layer);
             }
             for (Int source = 0; source < launch.n_sources; ++source) {
                 for (Int group = 0; group < launch.n_orientation_groups; ++group) {
-                    render_group(layer, source, launch.orientation_groups[group]);
+                    test_group(work, layer, source, launch.orientation_groups[group]);
                 }
             }
         }
-        launch.omega_sums[place] = pixels.store(omega_sum);
-        launch.computed_terms[place] = tile.has(lane) ? computed : 0;
     }
 
-  private:
     const Launch& launch;
     WarpMemory& memory;
-    const Int place;
     const int lane, thread;  // of the tile and of the warp
     const Tile tile;
+
+  private:
     const TileBounds<Policy, shape, factors> bounds;
-    TilePixels pixels;
-    const Int n_sub_pixels;
-    Int computed;  // terms of this thread
     Budget budget;
 
-    // Tests a group for a source and a layer, and computes the terms that are left.
-    CUPYSIM_FUNCTION void render_group(Int layer, Int number, const OrientationGroup& group) {
+    template <class Work>
+    CUPYSIM_FUNCTION void test_group(Work& work, Int layer, Int number, const OrientationGroup& group) {
         const Source& source = launch.sources[number];
         // one thread computes the test; the others read it from shared memory, and need no registers for it
         if (thread == 0) memory.test = bounds.test_of(memory.directions, memory.weights, source, group);
@@ -100,7 +91,11 @@ class WarpRenderer {
             spent += keep_largest(count, false, limit - spent);
         }
         budget.spend(spent);
-        if (count > 0) compute(layer, number, group, count);
+        if (count > 0) {
+            work.compute(layer, number, group, count);
+            // the list may be replaced
+            __syncwarp();
+        }
     }
 
     // Miller indices of an orientation at the centre of the half tile, `shift` rows from that of the tile.
@@ -119,7 +114,7 @@ class WarpRenderer {
                                     float shift, const float widths[3], float factor) {
         float indices[3];
         find_indices(test, group, orientation, shift, indices);
-        memory.bounds[place] = bound_of<shape>(test.size, indices[0], indices[1], indices[2], widths[0], widths[1],
+        memory.bounds[place] = bound_of<Bound>(test.size, indices[0], indices[1], indices[2], widths[0], widths[1],
                                                widths[2], factor, test.reach.scale);
     }
 
@@ -162,12 +157,38 @@ class WarpRenderer {
         count = kept;
         return sum_of_warp(spent);
     }
+};
+
+template <class Policy, Shape shape, Factors factors>
+class WarpRenderer {
+  public:
+    CUPYSIM_FUNCTION WarpRenderer(const Launch& launch, WarpMemory& memory, Int place)
+        : launch(launch),
+          place(place),
+          tests(launch, memory, place),
+          pixels(launch, tests.tile, tests.lane),
+          n_sub_pixels(launch.oversample * launch.oversample),
+          omega_sum(0.0),
+          computed(0) {}
+
+    CUPYSIM_FUNCTION void render() {
+        if (launch.has_background || pixels.needs_all_rays()) pixels.begin();
+        tests.visit(*this);
+        launch.omega_sums[place] = pixels.store(omega_sum);
+        launch.computed_terms[place] = tests.tile.has(tests.lane) ? computed : 0;
+    }
+
+    CUPYSIM_FUNCTION void begin_layer(const Cross& cross, Int layer) {
+        if (launch.omega_use != EACH || tests.lane != 0) return;
+        const double n = static_cast<double>(TILE_EDGE * launch.oversample);
+        omega_sum += solid_angle_of_tile(launch, cross, half_extent(launch, TILE_EDGE), n, layer);
+    }
 
     // Adds the terms that are left to the pixel of this thread.
     CUPYSIM_FUNCTION void compute(Int layer, Int source, const OrientationGroup& group, int count) {
         pixels.begin();
         const auto constants = crystal_constants<Policy>(launch, group.crystal);
-        const Listed<Policy> listed = {matrix_of<Policy>(launch, group.first), memory.numbers};
+        const Listed<Policy> listed = {matrix_of<Policy>(launch, group.first), tests.memory.numbers};
         for (Int sub_pixel = 0; sub_pixel < n_sub_pixels; ++sub_pixel) {
             PixelBlock aimed = pixels.pixels;
             aim_at(launch, aimed, {layer, sub_pixel / launch.oversample, sub_pixel % launch.oversample, 0}, true);
@@ -176,9 +197,16 @@ class WarpRenderer {
             add_terms<Policy, shape, factors, LANES>(ray, constants, listed, count, 0, pixels.pixels.total);
         }
         computed += n_sub_pixels * count;
-        // the list may be replaced
-        __syncwarp();
     }
+
+  private:
+    const Launch& launch;
+    const Int place;
+    WarpTests<Policy, shape, factors, SpotBound<shape>> tests;
+    TilePixels pixels;
+    const Int n_sub_pixels;
+    double omega_sum;  // of the whole tile, in the thread of its first lane
+    Int computed;  // terms of this thread
 };
 
 // Renders the pixel with number `place` of the launch, together with the others of its half tile.

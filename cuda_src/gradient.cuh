@@ -28,9 +28,6 @@ enum Column {
     COLUMNS = 28,
 };
 
-// Groups of columns, as bits.
-enum Group { OF_INDICES = 1, OF_PANEL = 2, OF_AXES = 4, OF_WAVELENGTH = 8, OF_COUNTS = 16, OF_SPREAD = 32 };
-
 struct Columns {
     double of[COLUMNS][LANES];
 };
@@ -212,11 +209,10 @@ CUPYSIM_FUNCTION void copy_columns(const Launch& launch, Columns& columns, Int f
     for (int column = 0; column < COLUMNS; ++column) copy_state<save>(launch, first, column, columns.of[column]);
 }
 
-// Writes dI/dparameter, the sum over the columns of Jacobian times column.
+// Writes dI/dparameter, the sum over the columns of Jacobian times column, for the lanes whose bits are set.
 CUPYSIM_FUNCTION void store_derivatives(const Launch& launch, const PixelBlock& pixels, const Columns& columns,
-                                        Int first) {
+                                        unsigned long long lanes) {
     const double scale = launch.photons_per_squared_electron / launch.n_steps;
-    const int n = lanes_in_use(launch, first);
     for (Int number = 0; number < launch.n_parameters; ++number) {
         const double* row = launch.parameters + number * COLUMNS;
         const Int begin = launch.parameter_columns[2 * number], end = launch.parameter_columns[2 * number + 1];
@@ -229,10 +225,28 @@ CUPYSIM_FUNCTION void store_derivatives(const Launch& launch, const PixelBlock& 
         }
         double* out = launch.derivatives + number * launch.derivatives_stride - launch.image_first;
         for (int i = 0; i < LANES; ++i) {
-            if (i >= n) break;
-            out[pixels.numbers[i]] = derivatives[i];
+            if (lanes >> i & 1) out[pixels.numbers[i]] = derivatives[i];
         }
     }
+}
+
+CUPYSIM_FUNCTION void clear(Columns& columns) {
+    for (int column = 0; column < COLUMNS; ++column) {
+        FOR_LANES(i) columns.of[column][i] = 0.0;
+    }
+}
+
+CUPYSIM_FUNCTION void clear(RaySums& sums) {
+    FOR_LANES(i) sums.terms[i] = sums.scattering[0][i] = sums.scattering[1][i] = sums.scattering[2][i] = 0.0;
+}
+
+// Adds a ray, or a part of it, to the columns, after its orientations.
+CUPYSIM_FUNCTION void add_ray(const Launch& launch, const PixelBlock& pixels, const Ray& ray,
+                              const double background[LANES], const RaySums& sums, Columns& columns) {
+    if (launch.groups & OF_PANEL) {
+        add_panel_columns(launch, pixels, ray, launch.sources[ray.source], background, sums, columns);
+    }
+    FOR_LANES(i) columns.of[PHOTONS][i] += sums.terms[i] + background[i];
 }
 
 // Differentiates a block of pixels, which begins at `first`, over all rays and orientations of the launch.
@@ -243,9 +257,7 @@ CUPYSIM_FUNCTION void differentiate_block(const Launch& launch, Int first) {
     number_pixels(launch, pixels, first);
     reset(launch, pixels);
     Columns columns;
-    for (int column = 0; column < COLUMNS; ++column) {
-        FOR_LANES(i) columns.of[column][i] = 0.0;
-    }
+    clear(columns);
     if (!launch.is_first_part) copy_columns<false>(launch, columns, first);
     Ray ray = ray_of(launch, launch.first_ray);
     for (Int n = 0; n < launch.n_rays; ++n, next_ray(launch, ray)) {
@@ -253,13 +265,10 @@ CUPYSIM_FUNCTION void differentiate_block(const Launch& launch, Int first) {
         FOR_LANES(i) pixels.total[i] = 0.0;
         RayConstants<Double> constants;
         const bool is_reached = prepare_ray(launch, pixels, ray, n == 0, constants);
-        const Source& source = launch.sources[ray.source];
         double background[LANES];
         RaySums sums;
-        FOR_LANES(i) {
-            background[i] = pixels.total[i];
-            sums.terms[i] = sums.scattering[0][i] = sums.scattering[1][i] = sums.scattering[2][i] = 0.0;
-        }
+        FOR_LANES(i) background[i] = pixels.total[i];
+        clear(sums);
         const double wavelength_derivative = launch.source_derivatives[ray.source];
         CrystalConstants<Double> crystal;
         for (Int j = 0; is_reached && j < launch.n_orientations; ++j) {
@@ -271,11 +280,11 @@ CUPYSIM_FUNCTION void differentiate_block(const Launch& launch, Int first) {
             add_orientation<shape, factors>(launch, constants, crystal, matrix, derivatives, wavelength_derivative,
                                             sums, columns);
         }
-        if (launch.groups & OF_PANEL) add_panel_columns(launch, pixels, ray, source, background, sums, columns);
-        FOR_LANES(i) columns.of[PHOTONS][i] += sums.terms[i] + background[i];
+        add_ray(launch, pixels, ray, background, sums, columns);
     }
     if (launch.is_last_part) {
-        store_derivatives(launch, pixels, columns, first);
+        const int n = lanes_in_use(launch, first);
+        store_derivatives(launch, pixels, columns, n < 64 ? (1ull << n) - 1 : ~0ull);
     } else {
         copy_columns<true>(launch, columns, first);
     }

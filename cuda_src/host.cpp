@@ -2,6 +2,7 @@
 #include <type_traits>
 
 #include "culled_block.cuh"
+#include "culled_gradient.cuh"
 #include "factor_entries.cuh"
 #include "gradient.cuh"
 #include "photon_lanes.cuh"
@@ -101,14 +102,27 @@ void collect(const Launch& launch, Int first) {
     collect_block<shape, factors>(launch, first);
 }
 
-Block choose_gradient(int shape, int factors, bool entries) {
+template <Shape shape, Factors factors>
+void differentiate_culled(const Launch& launch, Int first) {
+    differentiate_tile<shape, factors>(launch, first);
+}
+
+// What derivatives are computed of: pixels with respect to parameters, tiles within a tolerance, or pixels with
+// respect to structure factors.
+enum Derivatives { OF_PIXELS, OF_TILES, OF_FACTORS };
+
+Block choose_gradient(int shape, int factors, int kind) {
     Block block = nullptr;
     with_shape(shape, [&](auto shape) {
         with_factors(factors, [&](auto factors) {
             constexpr Shape SHAPE = decltype(shape)::value;
             constexpr Factors FACTORS = decltype(factors)::value;
             if constexpr (SpotShape<SHAPE>::HAS_DERIVATIVES) {
-                block = entries ? collect<SHAPE, FACTORS> : differentiate<SHAPE, FACTORS>;
+                switch (kind) {
+                    case OF_PIXELS: block = differentiate<SHAPE, FACTORS>; break;
+                    case OF_TILES: block = differentiate_culled<SHAPE, FACTORS>; break;
+                    case OF_FACTORS: block = collect<SHAPE, FACTORS>; break;
+                }
             }
         });
     });
@@ -175,9 +189,9 @@ int cupysim_estimate_tiles(const Launch* launch, int shape, int factors, int pre
     return run(choose_tile(precision, shape, factors, true), launch, 1, threads);
 }
 
-// Computes derivatives with respect to parameters, or lists of derivatives with respect to structure factors.
-int cupysim_gradient(const Launch* launch, int shape, int factors, int entries, int threads) {
-    return run(choose_gradient(shape, factors, entries != 0), launch, 1, threads);
+// Computes derivatives; `kind` is one of `Derivatives`.
+int cupysim_gradient(const Launch* launch, int shape, int factors, int kind, int threads) {
+    return run(choose_gradient(shape, factors, kind), launch, 1, threads);
 }
 
 // Draws counted photons of rows of pixels, the first of which has the number `first`. Rows of `means` are

@@ -13,6 +13,9 @@ namespace cupysim {
 // multiplies its own term.
 enum Use { ONCE, RUNNING, EACH };
 
+// Groups of derivatives, as bits; see `Column` in `gradient.cuh`.
+enum Group { OF_INDICES = 1, OF_PANEL = 2, OF_AXES = 4, OF_WAVELENGTH = 8, OF_COUNTS = 16, OF_SPREAD = 32 };
+
 struct Source {
     double incident[3];  // direction of flight
     double wavelength;

@@ -4,7 +4,7 @@
 //     CUPYSIM_THREADS          threads of a block
 //     CUPYSIM_LAUNCH_SIZE      bytes of the struct as the program fills it
 //     CUPYSIM_BATCH            several images in one launch
-#include "culled_warp.cuh"
+#include "culled_gradient_warp.cuh"
 #include "factor_entries.cuh"
 #include "gradient.cuh"
 #include "search.cuh"

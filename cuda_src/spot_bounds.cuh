@@ -14,6 +14,7 @@ struct SpotSize {
     float counts[3];  // Na, Nb, Nc
     float sum[3], each[3];  // y >= sum of (sum_i offset_i^2), y >= each_i offset_i^2; see `Crystal`
     float fudge;
+    bool with_counts;  // whether bounds of derivatives are also those with respect to Na, Nb, Nc
 };
 
 CUPYSIM_FUNCTION SpotSize spot_size(const Launch& launch, const Crystal& crystal) {
@@ -24,6 +25,7 @@ CUPYSIM_FUNCTION SpotSize spot_size(const Launch& launch, const Crystal& crystal
         size.each[axis] = static_cast<float>(crystal.distance_each[axis] * launch.fudge);
     }
     size.fudge = static_cast<float>(launch.fudge);
+    size.with_counts = (launch.groups & OF_COUNTS) != 0;
     return size;
 }
 
@@ -64,6 +66,13 @@ struct SpotBound<SQUARE> {
     }
 };
 
+// x^2, the square of the argument of S(x), from 1 to 1e12.
+CUPYSIM_FUNCTION float ball_argument(const SpotSize& size, float h, float k, float l) {
+    const float nh = size.counts[0] * h, nk = size.counts[1] * k, nl = size.counts[2] * l;
+    const float z = static_cast<float>(PI * PI) * size.fudge * (nh * nh + nk * nk + nl * nl);
+    return smaller(larger(z, 1.0f), 1e12f);
+}
+
 // S(x)^2 <= min(1, 9 (1 + x^2)/x^6), because sin x - x cos x = sqrt(1 + x^2) sin(x - atan x), and S is a mean
 // of cosines.
 template <>
@@ -72,21 +81,23 @@ struct SpotBound<ROUND> {
         return squared_volume(crystal) * SPHERE_IN_CUBE * SPHERE_IN_CUBE;
     }
     static CUPYSIM_FUNCTION float relative(const SpotSize& size, float h, float k, float l) {
-        const float nh = size.counts[0] * h, nk = size.counts[1] * k, nl = size.counts[2] * l;
-        const float z = static_cast<float>(PI * PI) * size.fudge * (nh * nh + nk * nk + nl * nl);
-        const float bounded = smaller(larger(z, 1.0f), 1e12f);
-        return smaller(9.0f * (1.0f + bounded) / (bounded * bounded * bounded), 1.0f);
+        const float z = ball_argument(size, h, k, l);
+        return smaller(9.0f * (1.0f + z) / (z * z * z), 1.0f);
     }
 };
+
+// exp(-2 y) from above: between two powers of two, the chord of 2^x is above the curve, and a linear function of
+// the bits of a float is this chord
+CUPYSIM_FUNCTION float exp_bound(float y) {
+    const float power = smaller(2.885390082f * y, 126.0f);
+    return float_of_bits(static_cast<int>((127.0f - power) * 8388608.0f));
+}
 
 template <>
 struct SpotBound<GAUSS> {
     static CUPYSIM_FUNCTION double height(const Crystal& crystal) { return squared_volume(crystal); }
-    // exp(-2 y) from above: between two powers of two, the chord of 2^x is above the curve, and a linear
-    // function of the bits of a float is this chord
     static CUPYSIM_FUNCTION float relative(const SpotSize& size, float h, float k, float l) {
-        const float power = smaller(2.885390082f * least_distance(size, h, k, l), 126.0f);
-        return float_of_bits(static_cast<int>((127.0f - power) * 8388608.0f));
+        return exp_bound(least_distance(size, h, k, l));
     }
 };
 

@@ -86,12 +86,11 @@ CUPYSIM_FUNCTION float least_offset(float index, float width) {
     return larger((offset < 0.0f ? -offset : offset) - width, 0.0f);
 }
 
-// The bound of an orientation's terms, from its indices at the centre of a node.
-template <Shape shape>
+// The bound of an orientation's terms, or of their derivatives, from its indices at the centre of a node.
+template <class Bound>
 CUPYSIM_FUNCTION float bound_of(const SpotSize& size, float h, float k, float l, float wh, float wk, float wl,
                                 float factor, float scale) {
-    const float relative =
-        SpotBound<shape>::relative(size, least_offset(h, wh), least_offset(k, wk), least_offset(l, wl));
+    const float relative = Bound::relative(size, least_offset(h, wh), least_offset(k, wk), least_offset(l, wl));
     // in this order, because the product of the first two may be too small for a float
     return relative * (factor * scale);
 }
@@ -263,9 +262,8 @@ class TileBounds {
 template <class Policy, Shape shape, Factors factors>
 CUPYSIM_FUNCTION void estimate_tile(const Launch& launch, Int first) {
     const Int place = first / LANES;
-    const TilePixels pixels(launch, tile_of(launch, place), 0);
     const double half = half_extent(launch, TILE_EDGE);
-    const TileDirections directions = directions_of(launch, pixels.cross(half, 0), half);
+    const TileDirections directions = directions_of(launch, cross_of(launch, tile_of(launch, place), half, 0), half);
     launch.omega_sums[place] = TileBounds<Policy, shape, factors>(launch).estimate(directions);
 }
 

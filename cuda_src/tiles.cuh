@@ -71,6 +71,14 @@ CUPYSIM_OUTLINE Cross cross_of(const Launch& launch, double fast, double slow, d
     return cross;
 }
 
+// The centre of the tile and four points around it, at a distance of `half` pixels; `shift` pixels from there
+// along both axes.
+CUPYSIM_FUNCTION Cross cross_of(const Launch& launch, const Tile& tile, double half, Int layer, double shift = 0.0) {
+    const double middle = 0.5 * TILE_EDGE + shift;
+    return cross_of(launch, static_cast<double>(tile.column) + middle, static_cast<double>(tile.row) + middle, half,
+                    layer);
+}
+
 // Directions d of the sub-pixels of a tile in one layer: d = centre + s u + t v + e, where s and t are pixels
 // along the axes, and |e| <= error.
 struct TileDirections {
@@ -149,14 +157,6 @@ class TilePixels {
         return found;
     }
 
-    // The centre of the tile and four points around it, at a distance of `half` pixels; `shift` pixels from
-    // there along both axes.
-    CUPYSIM_FUNCTION Cross cross(double half, Int layer, double shift = 0.0) const {
-        const double middle = 0.5 * TILE_EDGE + shift;
-        return cross_of(launch, static_cast<double>(tile.column) + middle, static_cast<double>(tile.row) + middle, half,
-                        layer);
-    }
-
     // Numbers the pixels. The caller then computes all rays in order.
     CUPYSIM_FUNCTION void begin_without_rays() {
         is_begun = true;
@@ -209,7 +209,8 @@ class TilePixels {
         // each ray has the solid angle of the first sub-pixel
         const double half = 0.5 * (TILE_EDGE - 1);
         const double n_rays = static_cast<double>(launch.oversample * launch.oversample * launch.n_layers);
-        return n_rays * solid_angle_of_tile(launch, cross(half, 0, -half_extent(launch, 1)), half, TILE_EDGE, 0);
+        return n_rays * solid_angle_of_tile(launch, cross_of(launch, tile, half, 0, -half_extent(launch, 1)), half,
+                                            TILE_EDGE, 0);
     }
 
   private:

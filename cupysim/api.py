@@ -46,8 +46,8 @@ def simulate(
         `cupysim.backends.numpy.tap.Tap` receives every step; it needs the NumPy backend,
         and "auto" then chooses that backend.
     precision : str, optional
-        "double": errors below 1e-6 of each pixel. "mixed": errors below 1e-6 of the image's
-        maximum, and faster.
+        "double": errors below 1e-6 of each pixel plus 1e-9 of the image's maximum. "mixed": errors
+        below 1e-6 of the maximum, and faster.
     threads : int, optional
         Number of threads of the host backend. By default one for each core.
     devices : sequence of int, optional
@@ -104,6 +104,7 @@ def render_gradients(
     *,
     threads: int | None = None,
     devices: Sequence[int] | None = None,
+    tolerance: Tolerance | float | str | None = None,
 ) -> Gradients:
     """Differentiate an image with respect to parameters of the experiment.
 
@@ -124,6 +125,10 @@ def render_gradients(
         Object that receives the progress.
     threads, devices : optional
         As for `simulate`.
+    tolerance : float, str or Tolerance, optional
+        Photons that each pixel may lack, as for `simulate`. `Gradients.limits` has the largest
+        errors of the derivatives. By default, derivatives are exact. Derivatives with respect to
+        structure factors are always exact, and those requested together with them.
 
     Returns
     -------
@@ -147,7 +152,7 @@ def render_gradients(
     >>> gradients["misset_z"].shape
     (64, 64)
     """
-    with Renderer(backend, threads=threads, devices=devices) as renderer:
+    with Renderer(backend, threads=threads, devices=devices, tolerance=tolerance) as renderer:
         return renderer.gradients(experiment, names, observer)
 
 
@@ -165,6 +170,7 @@ def fit(
     backend: str = "auto",
     threads: int | None = None,
     devices: Sequence[int] | None = None,
+    tolerance: Tolerance | float | str | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Refined:
     """Fit parameters of an experiment to an image.
@@ -194,6 +200,9 @@ def fit(
         largest value that noise alone may give: 5 standard deviations above 1.
     backend, threads, devices : optional
         As for `simulate`.
+    tolerance : float, str or Tolerance, optional
+        Tolerance of the images of all fits but the last, as for `simulate`; photons such as 0.001
+        make a fit faster if spots are small. By default, all images are exact.
     tell : callable, optional
         Function that receives lines of text about the progress.
 
@@ -220,7 +229,7 @@ def fit(
         np.isfinite(measured) if used is None else (np.asarray(used) != 0) & np.isfinite(measured)
     )
     observation = Observation(np.where(taken, np.maximum(measured, 0.0), 0.0), taken)
-    settings = Settings(target, within, search, evaluations, largest_misfit)
+    settings = Settings(target, within, search, evaluations, largest_misfit, tolerance)
     with Renderer(backend, threads=threads, devices=devices) as renderer:
         return refine(
             experiment, observation, names,

@@ -27,12 +27,19 @@ class Gradients:
         Expected photons, before they are rounded to float32.
     structure_factors : FactorGradient or None
         Derivatives with respect to structure factors, if they were requested.
+    limits : ndarray of float64, shape (n_parameters,), or None
+        Within a tolerance, the largest error of the derivatives with respect to each parameter, in
+        photons per unit of the parameter; None if they are exact.
+    share : float
+        Fraction of the terms that were computed.
     """
 
     names: tuple[str, ...]
     values: np.ndarray
     photons: np.ndarray
     structure_factors: FactorGradient | None = None
+    limits: np.ndarray | None = None
+    share: float = 1.0
 
     def __repr__(self) -> str:
         n_slow, n_fast = self.photons.shape

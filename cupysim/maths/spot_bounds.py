@@ -146,3 +146,82 @@ def tophat(distance: np.ndarray, volume: float) -> np.ndarray:
         Upper bound of F_latt^2.
     """
     return np.where(distance < TOPHAT_EDGE * SLACK, volume**2, 0.0)
+
+
+def square_slopes(offsets: np.ndarray, n_cells: np.ndarray, with_counts: bool) -> np.ndarray:
+    """Bound of derivatives for a parallelepiped.
+
+    A factor g = (sin(pi N x)/(N sin(pi x)))^2 has |dg/dx|/N <= 3 pi min(1, 1/q) with
+    q = (N sin(pi x))^2. N |dg/dN| is at most pi/sqrt(q) if q > 1, otherwise 3 pi.
+
+    Parameters
+    ----------
+    offsets : ndarray, shape (3, ...)
+        Lower bounds of the offsets of h, k, l, from 0 to 1/2.
+    n_cells : ndarray, shape (3,)
+        Cells along a, b, c.
+    with_counts : bool
+        Whether the bound is also one of derivatives with respect to Na, Nb, Nc.
+
+    Returns
+    -------
+    ndarray
+        Upper bound of F_latt^2, of |dF_latt^2/dh|/Na and the same for k and l, and with
+        `with_counts` of Na |dF_latt^2/dNa| and the same for Nb and Nc.
+    """
+    bound = 3.0 * np.pi * square(offsets, n_cells)
+    if with_counts:
+        sines = np.stack(
+            [n * x * (3.0 - 4.0 * x * x) for x, n in zip(offsets, n_cells, strict=True)]
+        )
+        bound = bound * np.maximum(sines.max(axis=0) / 3.0, 1.0)
+    return bound * SLACK
+
+
+def round_slopes(
+    offsets: np.ndarray, n_cells: np.ndarray, fudge: float, with_counts: bool
+) -> np.ndarray:
+    """Bound of derivatives for an ellipsoid; see `square_slopes`.
+
+    |S'(x)| <= min(3/8, 3 sqrt(x^4 + 3 x^2 + 9)/x^4), because S is a mean of cosines cos(t x) with
+    a mean |t| of 3/8.
+    """
+    radius = sum((n * x) ** 2 for x, n in zip(offsets, n_cells, strict=True))
+    z = np.maximum(np.pi**2 * fudge * radius, 1.0)
+    height = (np.prod(np.asarray(n_cells, dtype=np.float64)) * SPHERE_IN_CUBE) ** 2
+    root = np.sqrt(z * z + 3.0 * z + 9.0)
+    square = np.minimum(9.0 * (1.0 + z) / z**3, 1.0)
+    steep = np.minimum(3.0 * root / z**2, 0.375)
+    bound = np.maximum(square, 2.0 * np.pi * np.sqrt(fudge * square) * steep)
+    if with_counts:
+        # x |S S'| falls
+        far = np.where(z < 9.0, 9.0 / 8.0, 9.0 * np.sqrt(1.0 + z) * root / z**3)
+        bound = np.maximum(bound, 2.0 * (square + far))
+    return np.asarray(height * bound * SLACK)
+
+
+def gauss_slopes(
+    distance: np.ndarray, volume: float, fudge: float, with_counts: bool
+) -> np.ndarray:
+    """Bound of derivatives for Gaussian spots V^2 exp(-2 y); see `square_slopes`.
+
+    |dF_latt^2/dh|/Na <= 4 sqrt(fudge y/0.63) V^2 exp(-2 y), which falls from y = 1/4 on, and
+    Na |dF_latt^2/dNa| <= max(2, 4 y) V^2 exp(-2 y), which falls from y = 1/2 on.
+
+    Parameters
+    ----------
+    distance : ndarray
+        Lower bound of the squared distance, with fudge: 0.63 y.
+    volume : float
+        Product of the numbers of cells.
+    fudge : float
+        Factor of the squared distance from a reflection.
+    with_counts : bool
+        Whether the bound is also one of derivatives with respect to Na, Nb, Nc.
+    """
+    y = np.asarray(distance) / GAUSS_WIDTH
+    z, w = np.maximum(y, 0.25), np.maximum(y, 0.5)
+    bound = np.maximum(np.exp(-2.0 * y), 4.0 * np.sqrt(fudge * z / GAUSS_WIDTH) * np.exp(-2.0 * z))
+    if with_counts:
+        bound = np.maximum(bound, np.maximum(2.0 * np.exp(-2.0 * y), 4.0 * w * np.exp(-2.0 * w)))
+    return np.asarray(volume**2 * bound * SLACK)

@@ -134,12 +134,20 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     noise_seed = clock if args.noise_seed is None else args.noise_seed
     notes = (*structure.notes, *([wavelength_note] if wavelength_note else []))
     stream = RandomStream(noise_seed, table)
-    return Job(args, experiment, noise_seed, stream, tuple(words), clock, notes, _tolerance(args))
+    tolerance = read_tolerance(args.tolerance)
+    return Job(args, experiment, noise_seed, stream, tuple(words), clock, notes, tolerance)
 
 
-def _tolerance(args: Arguments) -> Tolerance | None:
+def read_tolerance(given: str | None) -> Tolerance | None:
+    """Read the value of -tolerance.
+
+    Raises
+    ------
+    OptionError
+        If it is no tolerance.
+    """
     try:
-        return Tolerance.read(args.tolerance)
+        return Tolerance.read(given)
     except ModelError as error:
         raise OptionError("-tolerance", str(error).removeprefix("tolerance: ")) from error
 

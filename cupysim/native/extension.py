@@ -33,8 +33,8 @@ class BuildLibraries(build_ext):  # type: ignore[misc]
         """Build all libraries. If one cannot be built, print the reason and continue."""
         recipe = _load_recipe()
         source = Path("cuda_src").resolve()
-        wanted = [(recipe.TOOLS, recipe.BASELINE)]
-        wanted += [(recipe.RENDER, level) for level in recipe.levels(self._machine())]
+        levels = recipe.levels(self._machine())
+        wanted = [(name, level) for name in (recipe.RENDER, recipe.TOOLS) for level in levels]
 
         def build(what: tuple[str, str]) -> tuple[int, str]:
             target = self._folder() / recipe.file_name(*what)

@@ -71,7 +71,7 @@ def _load(library: str) -> ctypes.CDLL:
     with sources.folder_on_disk() as folder:
         digest = _digest(folder)
         problem: Exception | None = None
-        for wanted in usable_levels() if library == recipe.RENDER else [recipe.BASELINE]:
+        for wanted in usable_levels():
             name = recipe.file_name(library, wanted)
             found = _open(Path(__file__).with_name(name), digest)
             if found is not None:

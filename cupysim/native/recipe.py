@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 RENDER = "render"
-"""Name of the library with the rendering kernels, built for each level of instructions."""
+"""Name of the library with the rendering kernels."""
 
 TOOLS = "tools"
 """Name of the library for other slow work: text, photon noise, statistics."""
@@ -125,8 +125,8 @@ def supported_levels() -> list[str]:
 
 
 def file_name(library: str, level: str) -> str:
-    """File name of a library. The library `TOOLS` has only one level."""
-    return f"libcupysim_{library}_{level}.so" if library == RENDER else f"libcupysim_{library}.so"
+    """File name of a library for a level of instructions."""
+    return f"libcupysim_{library}_{level}.so"
 
 
 def source_digest(folder: Path) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from cupysim.maths.derivatives import (
 from cupysim.models.conventions import PIVOTS, Pivot
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, PARAMETERS, without_effect
+from cupysim.models.tolerance import Tolerance
+from cupysim.plan.culling import reason_for_exact
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plan.spot_shapes import SPOT_SHAPES
 
@@ -62,6 +65,26 @@ class GradientPlan:
     rotation_slopes: np.ndarray
     source_slopes: np.ndarray
     wants_factors: bool
+
+    def within(self, tolerance: Tolerance | None) -> GradientPlan:
+        """The same derivatives within a tolerance; exact if it is None.
+
+        Derivatives with respect to structure factors, and images that no tolerance is possible
+        for, stay exact.
+        """
+        if self.wants_factors or reason_for_exact(self.plan) is not None:
+            tolerance = None
+        return replace(self, plan=self.plan.with_same_axes(tolerance=tolerance))
+
+    @cached_property
+    def sensitivities(self) -> np.ndarray:
+        """Largest error of each derivative for a tolerance of one photon, shape (n_parameters,).
+
+        See `cupysim.plan.sensitivities.sensitivities`.
+        """
+        from cupysim.plan.sensitivities import sensitivities
+
+        return sensitivities(self)
 
 
 def expand(names: str | Iterable[str]) -> tuple[str, ...]:

@@ -49,6 +49,9 @@ class SpotShape:
         Upper bound of F_latt^2, from a lower bound of the distance and V if `measure` is DISTANCE.
         Otherwise from lower bounds of the offsets, numbers of cells and fudge. None if the only
         bound is V^2, so that nothing is left out of images within a tolerance.
+    slope_bound : callable, optional
+        The same for the derivatives of F_latt^2, with `fudge` and whether those with respect to
+        the numbers of cells count as further arguments. None if the shape has no derivatives.
     """
 
     measure: Measure
@@ -56,6 +59,7 @@ class SpotShape:
     section: Callable[..., np.ndarray]
     squared_slopes: Callable[[Indices, Any, float], lattice_factor.Slopes] | None = None
     bound: Callable[..., np.ndarray] | None = None
+    slope_bound: Callable[..., np.ndarray] | None = None
 
     def lattice_factor(
         self, indices: Indices, n_cells: np.ndarray, fudge: float, axes: np.ndarray, counts: Any
@@ -102,14 +106,50 @@ class SpotShape:
         ndarray
             Bound for any offsets that are at least as large.
         """
-        volume = float(np.prod(np.asarray(n_cells, dtype=float)))
+        volume = _volume(n_cells)
         if self.bound is None:
             return np.full(offsets.shape[1:], volume**2)
         if self.measure is not Measure.DISTANCE:
             return self.bound(offsets, n_cells, fudge)
-        factors = spot_bounds.distance_factors(axes * np.prod(np.asarray(counts, dtype=float)))
-        distance = spot_bounds.least_distance(offsets, factors, fudge)
-        return self.bound(distance, volume)
+        return self.bound(_least_distance(offsets, fudge, axes, counts), volume)
+
+    def slopes_bound(
+        self,
+        offsets: np.ndarray,
+        n_cells: np.ndarray,
+        fudge: float,
+        axes: np.ndarray,
+        counts: Any,
+        with_counts: bool,
+    ) -> np.ndarray:
+        """Compute an upper bound of the derivatives of F_latt^2.
+
+        Parameters
+        ----------
+        offsets, n_cells, fudge, axes, counts
+            As for `square_bound`.
+        with_counts : bool
+            Whether the bound is also one of the derivatives with respect to Na, Nb, Nc.
+
+        Returns
+        -------
+        ndarray
+            Bound as of `cupysim.maths.spot_bounds.square_slopes`.
+        """
+        assert self.slope_bound is not None, "planned for shapes that have derivatives"
+        if self.measure is not Measure.DISTANCE:
+            return self.slope_bound(offsets, n_cells, fudge, with_counts)
+        distance = _least_distance(offsets, fudge, axes, counts)
+        return self.slope_bound(distance, _volume(n_cells), fudge, with_counts)
+
+
+def _volume(n_cells: np.ndarray) -> float:
+    return float(np.prod(np.asarray(n_cells, dtype=float)))
+
+
+def _least_distance(offsets: np.ndarray, fudge: float, axes: np.ndarray, counts: Any) -> np.ndarray:
+    factors = spot_bounds.distance_factors(axes * np.prod(np.asarray(counts, dtype=float)))
+    return spot_bounds.least_distance(offsets, factors, fudge)
 
 
 def _square(indices: Indices, n_cells: Any, _: float) -> Any:
@@ -125,6 +165,12 @@ def _square_bound(offsets: np.ndarray, n_cells: Any, _: float) -> np.ndarray:
     return spot_bounds.square(offsets, n_cells)
 
 
+def _square_slope_bound(
+    offsets: np.ndarray, n_cells: Any, _: float, with_counts: bool
+) -> np.ndarray:
+    return spot_bounds.square_slopes(offsets, n_cells, with_counts)
+
+
 SPOT_SHAPES: dict[Shape, SpotShape] = {
     Shape.SQUARE: SpotShape(
         Measure.INDICES,
@@ -132,6 +178,7 @@ SPOT_SHAPES: dict[Shape, SpotShape] = {
         _square_section,
         lattice_factor.square_slopes,
         _square_bound,
+        _square_slope_bound,
     ),
     Shape.ROUND: SpotShape(
         Measure.OFFSETS,
@@ -139,6 +186,7 @@ SPOT_SHAPES: dict[Shape, SpotShape] = {
         spot_profiles.round_section,
         lattice_factor.round_slopes,
         spot_bounds.round_crystal,
+        spot_bounds.round_slopes,
     ),
     Shape.GAUSS: SpotShape(
         Measure.DISTANCE,
@@ -146,6 +194,7 @@ SPOT_SHAPES: dict[Shape, SpotShape] = {
         spot_profiles.gauss_section,
         lattice_factor.gauss_slopes,
         spot_bounds.gauss,
+        spot_bounds.gauss_slopes,
     ),
     Shape.TOPHAT: SpotShape(
         Measure.DISTANCE,

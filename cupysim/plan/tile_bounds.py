@@ -22,6 +22,10 @@ from cupysim.plan.weights import plane_distance
 CUBIC_WEIGHTS = 1.25
 """Largest sum of the absolute weights of cubic interpolation along an axis, at x = 1/2."""
 
+CUBIC_STEEPNESS = 2.0 * (7.0 / 3.0) / CUBIC_WEIGHTS * (1.0 + 1e-9)
+"""Largest |dF^2/dh|, divided by the bound of F^2: 2 |F dF/dh|, with 7/3 the largest sum of the
+absolute derivatives of the weights along an axis."""
+
 ROUNDING = 1e-12
 """Rounding of Miller indices, relative to |a| |q|."""
 
@@ -137,7 +141,7 @@ def largest_weights(
         cosine = here.centre @ panels.normal[image] - change
     usable = (shortest > 0.0) & (cosine > 0.0)
     thickness = panels.layer_step * panels.attenuation / np.where(usable, cosine, 1.0)
-    capture = np.minimum(thickness, n**n / (n + 1.0) ** (n + 1))
+    capture = np.minimum(thickness, (n / (n + 1.0)) ** n / (n + 1.0))
     return np.where(usable, omega * polar * capture, np.inf)
 
 
@@ -206,8 +210,47 @@ def spot_bounds(
         Bounds.
     """
     crystals = plan.crystals
+    return SPOT_SHAPES[crystals.shape].square_bound(*_spots_at(plan, at, centres, widths))
+
+
+def slope_bounds(
+    plan: RenderPlan,
+    at: tuple[int, int],
+    centres: np.ndarray,
+    widths: np.ndarray,
+    with_counts: bool,
+) -> np.ndarray:
+    """Upper bounds of derivatives of F_cell^2 F_latt^2, divided by the bound of F_cell^2.
+
+    Parameters
+    ----------
+    plan, at, centres, widths
+        As for `spot_bounds`.
+    with_counts : bool
+        Whether the bounds are also those of derivatives with respect to the numbers of cells.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Bounds of F_latt^2, of derivatives with respect to h, k, l divided by Na, Nb, Nc, and with
+        `with_counts` of those with respect to Na, Nb, Nc times Na, Nb, Nc.
+    """
+    crystals = plan.crystals
+    spots = _spots_at(plan, at, centres, widths)
+    bounds = SPOT_SHAPES[crystals.shape].slopes_bound(*spots, with_counts)
+    if plan.factors.interpolate and not plan.factors.is_constant:
+        steepness = CUBIC_STEEPNESS / float(np.min(crystals.n_cells[at]))
+        bounds = bounds + steepness * spot_bounds(plan, at, centres, widths)
+    return bounds
+
+
+def _spots_at(
+    plan: RenderPlan, at: tuple[int, int], centres: np.ndarray, widths: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float, np.ndarray, np.ndarray]:
+    """Arguments of the bounds of a shape: least offsets, and the crystal's sizes."""
+    crystals = plan.crystals
     offsets = np.maximum(np.abs(centres - nearest_index(centres)) - widths, 0.0)
-    return SPOT_SHAPES[crystals.shape].square_bound(
+    return (
         offsets,
         crystals.n_cells[at],
         crystals.fudge,

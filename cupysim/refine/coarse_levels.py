@@ -208,7 +208,7 @@ def angular_width(experiment: Experiment) -> float:
 
 
 def forward_pixels(experiment: Experiment) -> np.ndarray:
-    """True for pixels so near the direct beam that it outshines everything else."""
+    """True for pixels so near the beam that the reflection 0 0 0 outshines everything else."""
     largest = float(experiment.lattice.lengths.max())
     return _scattering(experiment) < FORWARD / largest
 

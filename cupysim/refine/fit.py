@@ -12,6 +12,7 @@ from cupysim.errors import CupysimError, ModelError
 from cupysim.maths.arrays import on_host
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, PARAMETERS, current
+from cupysim.models.tolerance import Tolerance
 from cupysim.refine.coarse_levels import (
     SCAN_CANDIDATES,
     Level,
@@ -119,6 +120,7 @@ def refine(
     before = on_host(problem.model(nowhere)[0])
     if not problem.spots(nowhere).any():
         raise CupysimError("refine: the start has no spots in the used pixels")
+    problem.tolerance = Tolerance.read(settings.tolerance)
     at_first = min(TRIAL_EVALUATIONS, settings.evaluations)
     best = _fit(problem, _scaled(problem, nowhere), bounds, at_first)
     tell(f"from the start: {_shifts(names, best.x)}")
@@ -143,16 +145,27 @@ def refine(
     if not np.isfinite(best.cost):
         raise CupysimError(f"refine: {best.message}")
     if not best.succeeded and at_first < settings.evaluations:
-        found = _fit(problem, best.x, bounds, settings.evaluations)
-        if not found.succeeded and best.cost - found.cost < NOTICED:
-            found = replace(found, succeeded=True, message="chi-squared hardly falls any more")
-        best = found
+        best = _continued(problem, best, bounds, settings)
+    if problem.tolerance is not None:
+        tell(f"within {problem.tolerance}: {_shifts(names, best.x)}")
+        problem.tolerance = None
+        best = _continued(problem, best, bounds, settings)
     if settings.target == "squares":
         for _ in range(REWEIGHED):
             problem.reweigh(best.x)
             best = _fit(problem, best.x, bounds, settings.evaluations)
     evaluations = problem.evaluations + sum(level.problem.evaluations for level in ladder)
     return outcome(given, observation, problem, best, start, bounds, before, evaluations, settings)
+
+
+def _continued(
+    problem: Problem, best: Fit, bounds: tuple[np.ndarray, np.ndarray], settings: Settings
+) -> Fit:
+    """Continue a fit, with as many evaluations as the user allows."""
+    found = _fit(problem, best.x, bounds, settings.evaluations)
+    if not found.succeeded and best.cost - found.cost < NOTICED:
+        found = replace(found, succeeded=True, message="chi-squared hardly falls any more")
+    return found
 
 
 def _hop(

@@ -13,6 +13,7 @@ from cupysim.errors import ModelError
 from cupysim.maths.arrays import array_namespace, on_host
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import PARAMETERS
+from cupysim.models.tolerance import Tolerance
 from cupysim.refine.deviance import (
     FEWEST,
     deviance_moments,
@@ -98,6 +99,11 @@ class Problem:
     variances : ndarray, shape (n_slow, n_fast), optional
         Variances of the image's pixels, for the target "squares". By default, the counts plus 1.
 
+    Attributes
+    ----------
+    tolerance : Tolerance or None
+        Tolerance of the photons and derivatives from now on; None for exact ones.
+
     Notes
     -----
     Pixels stay where the backend computes them. On a GPU, counts and weights are copied to the
@@ -125,7 +131,8 @@ class Problem:
         self.counts = observation.counts[observation.used]
         self.sizes = np.array([PARAMETERS[name].size for name in names])
         self.evaluations = 0
-        self._last: tuple[bytes, Any, Any] | None = None
+        self.tolerance: Tolerance | None = None
+        self._last: tuple[object, Any, Any] | None = None
         if variances is None:
             variances = observation.counts + 1.0
         self.near = _PixelArrays(
@@ -152,14 +159,14 @@ class Problem:
         slopes : array, shape (n_pixels, n_parameters)
             Derivatives of the expected photons with respect to the parameters.
         """
-        key = np.asarray(x, dtype=np.float64).tobytes()
+        key = self._key(x)
         if self._last is None or self._last[0] != key:
             shifts = dict(zip(self.names, (np.asarray(x) * self.sizes).tolist(), strict=True))
             scale = 1.0 + shifts.get("scale", 0.0)
             plan = gradient_plan(
                 self.experiment, shifts, self.names, self.coarseness, self.background
             )
-            found = self.differentiate(plan, Observer())
+            found = self.differentiate(plan.within(self.tolerance), Observer())
             unscaled = self._of_used(found.photons)
             sizes = array_namespace(unscaled).asarray(scale * self.sizes)
             slopes = sizes * self._of_used(found.values).T
@@ -169,9 +176,13 @@ class Problem:
             self._last = key, scale * unscaled, slopes
         return self._last[1], self._last[2]
 
+    def _key(self, x: np.ndarray) -> object:
+        """What photons and derivatives depend on."""
+        return np.asarray(x, dtype=np.float64).tobytes(), self.tolerance
+
     def photons(self, x: np.ndarray) -> Any:
         """Expected photons of the used pixels, shape (n_pixels,), without derivatives."""
-        if self._last is not None and self._last[0] == np.asarray(x, dtype=np.float64).tobytes():
+        if self._last is not None and self._last[0] == self._key(x):
             return self._last[1]
         return self._render(x, self.background)
 
@@ -183,7 +194,7 @@ class Problem:
         shifts = dict(zip(self.names, (np.asarray(x) * self.sizes).tolist(), strict=True))
         plan = gradient_plan(self.experiment, shifts, ("scale",), self.coarseness, background)
         self.evaluations += 1
-        found = self.differentiate(plan, Observer())
+        found = self.differentiate(plan.within(self.tolerance), Observer())
         return (1.0 + shifts.get("scale", 0.0)) * self._of_used(found.photons)
 
     def _judged(self, x: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from cupysim.errors import ModelError
 from cupysim.models.checks import finite, whole
+from cupysim.models.tolerance import Tolerance
 from cupysim.refine.free_parameters import free_parameters
 from cupysim.refine.problem import TARGETS
 
@@ -41,6 +42,9 @@ class Settings:
         Largest number of evaluations of the last fit.
     largest_misfit : float, optional
         Largest chi-squared of a solution. By default, `UNLIKELY` standard deviations above 1.
+    tolerance : Tolerance, float or str, optional
+        Tolerance of the images of all fits but the last, as `Tolerance.read` reads it. By default,
+        all images are exact.
 
     Raises
     ------
@@ -53,9 +57,11 @@ class Settings:
     search: float = 1.0
     evaluations: int = EVALUATIONS
     largest_misfit: float | None = None
+    tolerance: Tolerance | float | str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "search", finite(self.search, "search"))
+        object.__setattr__(self, "tolerance", Tolerance.read(self.tolerance))
         object.__setattr__(self, "evaluations", whole(self.evaluations, "evaluations"))
         if self.target not in TARGETS:
             raise ModelError(f"target: expected {' or '.join(TARGETS)}, got {self.target!r}")

@@ -161,7 +161,7 @@ def test_failure_is_said(images: Path, capsys: pytest.CaptureFixture[str]) -> No
         ("hidden.h5 --region 0 9 0 9 --free misset", "no spots in the used pixels"),
         ("hidden.h5 -misset 1 2 3", "they describe the whole start"),
         ("hidden.h5 -corrected Q3", "refine corrects all quirks"),
-        ("hidden.h5 -tolerance 0.1", "a fit needs exact images"),
+        ("hidden.h5 -tolerance much", "-tolerance: expected photons, such as 0.01"),
         ("hidden.h5 --matrix a.png --picture ./a.png", "--matrix and --picture are one file"),
         ("hidden.h5 --target foo", "argument --target: invalid choice: 'foo'"),
         ("hidden.h5 --region 1 2 3", "--region: expected 4 arguments"),

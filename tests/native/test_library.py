@@ -62,7 +62,8 @@ def start(house: Path, cache: Path, tmp_path: Path) -> Python:
             name: value for name, value in os.environ.items() if not name.startswith("CUPYSIM_")
         }
         environment |= {"PYTHONPATH": str(house), "CUPYSIM_CACHE_DIR": str(cache)}
-        environment |= {"CXX": compiler, "PYTHONDONTWRITEBYTECODE": "1", **variables}
+        environment |= {"CXX": compiler, "PYTHONDONTWRITEBYTECODE": "1"}
+        environment |= {"CUPYSIM_HOST_LEVEL": BASELINE, **variables}
         return subprocess.Popen(
             [sys.executable, *words],
             cwd=house / "empty",
@@ -165,7 +166,7 @@ def test_a_library_in_the_cache_which_was_cut_short(
 def test_an_old_compiler_makes_a_lower_level(start: Python, cache: Path, tmp_path: Path) -> None:
     rejected = 'case "$*" in *-march=*) echo error: bad value for -march >&2; exit 1;; esac'
     old = make_compiler(tmp_path, rejected, "-O0", name="old")
-    path, said = loaded(start, RENDER, CXX=old)
+    path, said = loaded(start, RENDER, CXX=old, CUPYSIM_HOST_LEVEL="")
     assert path.name == recipe.file_name(RENDER, BASELINE)
     assert MESSAGE.format(path.name) in said
 

@@ -190,6 +190,5 @@ def test_levels() -> None:
     supported = recipe.supported_levels()
     assert supported[-1] == BASELINE
     assert set(supported) <= set(recipe.levels())
-    names = {recipe.file_name(RENDER, level) for level in recipe.levels()}
-    assert len(names) == len(recipe.levels())
-    assert recipe.file_name(TOOLS, BASELINE) not in names
+    names = {recipe.file_name(name, level) for name in (RENDER, TOOLS) for level in recipe.levels()}
+    assert len(names) == 2 * len(recipe.levels())

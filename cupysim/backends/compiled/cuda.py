@@ -146,8 +146,10 @@ class CudaBackend:
         self, plan: GradientPlan, observer: Observer, device_arrays: bool = False
     ) -> Gradients:
         """Compute an image's derivatives; see `cupysim.backends.rendered.OpenBackend`."""
-        from cupysim.backends.compiled import differentiation
+        from cupysim.backends.compiled import culled_differentiation, differentiation
 
+        exact = plan.plan.tolerance is None
+        module = differentiation if exact else culled_differentiation
         if device_arrays and plan.wants_factors:
             raise CupysimError(
                 "device_arrays: derivatives with respect to structure factors are collected on "
@@ -156,8 +158,8 @@ class CudaBackend:
         with explained():
             engines = self.engines(plan.plan, Precision.DOUBLE)
             if not device_arrays:
-                return differentiation.differentiate(plan, observer, engines)
-            return differentiation.differentiate(plan, observer, engines[:1], self.new_device_array)
+                return module.differentiate(plan, observer, engines)
+            return module.differentiate(plan, observer, engines[:1], self.new_device_array)
 
     def new_device_array(self, shape: tuple[int, ...], dtype: type, /) -> Any:
         """An array of zeros on the first device."""

@@ -21,6 +21,7 @@ from cupysim.backends.compiled.kernel_source import (
     joined_source,
     render_program,
     stop_program,
+    tile_gradient_program,
     tile_program,
 )
 from cupysim.backends.compiled.records import addresses, copied
@@ -47,7 +48,7 @@ SLOW_FLOAT64 = 8
 """Ratio of float32 to float64 speed from which on mixed precision becomes pairs of floats."""
 
 PRECISION_RATIO = 87
-"""The CUDA runtime's number of the device attribute "ratio of float32 to float64 speed"."""
+"""Number of the device attribute "ratio of float32 to float64 speed" in the CUDA runtime."""
 
 
 @cache
@@ -111,7 +112,6 @@ class CudaEngine:
         self._results: dict[str, Any] = {}
 
     def _device(self) -> Any:
-        """The device, as a context manager that makes it current."""
         import cupy
 
         return cupy.cuda.Device(self.number)
@@ -344,6 +344,16 @@ class CudaEngine:
         """Carry out a launch for derivatives with respect to parameters or structure factors."""
         self._run(gradient_program(variant, entries), launch)
 
+    def differentiate_tiles(self, launch: np.ndarray, variant: Variant) -> int:
+        """Differentiate tiles; see `cupysim.backends.compiled.engine.TileEngine`."""
+        import cupy
+
+        with self._device():
+            computed = cupy.empty(int(launch["n_pixels"]), dtype=np.int64)
+            launch["computed_terms"] = computed.data.ptr
+            self._run(tile_gradient_program(variant), launch)
+            return int(computed.sum())
+
     def close_results(self) -> dict[str, np.ndarray]:
         """Copy the results back. Returns them by the names of their fields."""
         with self._device():
@@ -378,11 +388,10 @@ class CudaEngine:
         """Launch a kernel. Several launches run as rows of blocks, one row for each launch."""
         import cupy
 
-        several = launch.ndim > 0
         blocks = -(-int(launch["n_pixels"].flat[0]) // program.threads)
         with self._device() as device:
             kernel = _kernel(self.number, program)
-            if several:
+            if launch.ndim > 0:
                 told = cupy.empty(launch.nbytes, dtype=np.uint8)
                 told.set(launch.view(np.uint8))
                 kernel((blocks, len(launch)), (program.threads,), (told,))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -130,6 +131,19 @@ class TileWorker:
         launch["n_pixels"] = LANES * len(tiles.numbers)
         return launch
 
+    def _most_tiles(self) -> int:
+        """Number of tiles of a launch that takes about `SECONDS_AT_ONCE`."""
+        if self._rate is None:
+            return FIRST_TILES
+        return max(int(self._rate * SECONDS_AT_ONCE), FIRST_TILES)
+
+    @contextmanager
+    def _timed(self, n_tiles: int) -> Iterator[None]:
+        """Measure the speed of the device from the time of some tiles."""
+        started = time.perf_counter()
+        yield
+        self._rate = n_tiles / max(time.perf_counter() - started, 1e-6)
+
     def estimates(self) -> np.ndarray:
         """Estimates of the photons of each tile's brightest pixel."""
         launch = self._launch_of(self.tiles)
@@ -176,12 +190,10 @@ class TileWorker:
         omega, computed, first = 0.0, 0, 0
         self._engine.open_tiles(launch, sink)
         while first < len(tiles.numbers):
-            wanted = FIRST_TILES if self._rate is None else int(self._rate * SECONDS_AT_ONCE)
-            last = min(first + max(wanted, FIRST_TILES), len(tiles.numbers))
+            last = min(first + self._most_tiles(), len(tiles.numbers))
             launch["first_pixel"], launch["n_pixels"] = LANES * first, LANES * (last - first)
-            started = time.perf_counter()
-            part = self._engine.render_tiles(launch, self._variant)
-            self._rate = (last - first) / max(time.perf_counter() - started, 1e-6)
+            with self._timed(last - first):
+                part = self._engine.render_tiles(launch, self._variant)
             omega, computed = omega + part[0], computed + part[1]
             done = LANES * (last - first) if counts is None else int(counts[first:last].sum())
             observer.pixels_done(done)

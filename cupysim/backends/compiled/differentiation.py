@@ -70,6 +70,62 @@ class _Sink:
     sums: FactorSums | None
 
 
+def describe_derivatives(launch: np.ndarray, engine: Engine, gradient_plan: GradientPlan) -> None:
+    """Tell a launch the parameters, and the columns that they need.
+
+    Parameters
+    ----------
+    launch : ndarray of ``Launch``
+        Launch to fill. The results have a row for each parameter, and a last one for photons.
+    engine : Engine
+        Device of the launch.
+    gradient_plan : GradientPlan
+        Plan of the derivatives.
+    """
+    rows = np.vstack([gradient_plan.rows, np.eye(COLUMNS)[PHOTONS]])
+    used = rows != 0.0
+    first = np.argmax(used, axis=1)
+    last = COLUMNS - np.argmax(used[:, ::-1], axis=1)
+    ranges = np.where(used.any(axis=1)[:, None], np.stack([first, last], axis=1), 0)
+    launch["n_parameters"] = len(rows)
+    launch["groups"] = sum(bit for bit, low, high in GROUP_BITS if used[:, low:high].any())
+    for name, array in (
+        ("parameters", np.ascontiguousarray(rows)),
+        ("parameter_columns", np.ascontiguousarray(ranges, dtype=np.int64)),
+        ("source_derivatives", gradient_plan.source_slopes),
+    ):
+        launch[name] = engine.replace(name, array)
+
+
+def rotation_derivatives(
+    launch: np.ndarray, engine: Engine, gradient_plan: GradientPlan, first: int, last: int
+) -> None:
+    """Tell a launch the derivatives of orientations with respect to the mosaic spread.
+
+    Parameters
+    ----------
+    launch : ndarray of ``Launch``
+        Launch to fill.
+    engine : Engine
+        Device of the launch.
+    gradient_plan : GradientPlan
+        Plan of the derivatives.
+    first, last : int
+        Number of the first orientation, and one more than that of the last.
+    """
+    if not gradient_plan.rows[:, SPREAD].any():
+        return
+    cells = gradient_plan.plan.crystals.phi_cells[0, 0]
+    launch["matrix_derivatives"] = engine.tables.address(
+        engine.replace,
+        "matrix_derivatives",
+        (Same(gradient_plan), first, last),
+        lambda: matrix_records(
+            orientations(cells, gradient_plan.rotation_slopes, first, last), Precision.DOUBLE
+        ),
+    )
+
+
 class _GradientWorker(BandWorker):
     """Differentiates parts of an image on one engine."""
 
@@ -82,22 +138,7 @@ class _GradientWorker(BandWorker):
         super().__init__(engine, gradient_plan.plan, (0, 0), numbers)
         self.rate /= SLOWNESS
         self.gradient_plan = gradient_plan
-        # the last row yields the photons
-        rows = np.vstack([gradient_plan.rows, np.eye(COLUMNS)[PHOTONS]])
-        used = rows != 0.0
-        first = np.argmax(used, axis=1)
-        last = COLUMNS - np.argmax(used[:, ::-1], axis=1)
-        ranges = np.where(used.any(axis=1)[:, None], np.stack([first, last], axis=1), 0)
-        base = self._base
-        base["n_parameters"] = len(rows)
-        base["groups"] = sum(bit for bit, low, high in GROUP_BITS if used[:, low:high].any())
-        self.grows = bool(used[:, SPREAD].any())
-        for name, array in (
-            ("parameters", np.ascontiguousarray(rows)),
-            ("parameter_columns", np.ascontiguousarray(ranges, dtype=np.int64)),
-            ("source_derivatives", gradient_plan.source_slopes),
-        ):
-            base[name] = engine.replace(name, array)
+        describe_derivatives(self._base, engine, gradient_plan)
 
     def band_size(self, span_list: list[Span], slowness: int = 1) -> int:
         """Number of pixels of a band, limited by its duration and the size of its results."""
@@ -188,19 +229,7 @@ class _GradientWorker(BandWorker):
     def _set_span(self, launch: np.ndarray, span: Span, variant: Variant) -> None:
         super()._set_span(launch, span, variant)
         first, last = span.first_orientation, span.first_orientation + span.n_orientations
-        if self.grows:
-            crystals = self.plan.crystals
-            launch["matrix_derivatives"] = self.engine.tables.address(
-                self.engine.replace,
-                "matrix_derivatives",
-                (Same(self.gradient_plan), first, last),
-                lambda: matrix_records(
-                    orientations(
-                        crystals.phi_cells[0, 0], self.gradient_plan.rotation_slopes, first, last
-                    ),
-                    Precision.DOUBLE,
-                ),
-            )
+        rotation_derivatives(launch, self.engine, self.gradient_plan, first, last)
 
     def _variant(self, interpolate: bool) -> Variant:
         variant = super()._variant(interpolate)

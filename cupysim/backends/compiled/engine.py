@@ -117,5 +117,8 @@ class TileEngine(Engine, Protocol):
     def close_tiles(self, tiles: np.ndarray) -> None:
         """Write the photons of tiles, given by their numbers, to the image."""
 
+    def differentiate_tiles(self, launch: np.ndarray, variant: Variant) -> int:
+        """Differentiate tiles, after `open_slopes`. Returns the number of computed terms."""
+
     def estimate_tiles(self, launch: np.ndarray, variant: Variant) -> np.ndarray:
         """Estimate the photons of each tile's brightest pixel, see `TilePanel.estimates`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Mapping
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +37,17 @@ LARGEST_BATCH = 2**31
 
 MATRICES_AT_ONCE = 2**20
 """Largest number of orientations that are kept at once (75 MB)."""
+
+
+class Derivatives(IntEnum):
+    """What derivatives are computed of; the numbers are those of `cuda_src/host.cpp`."""
+
+    PIXELS = 0
+    """Pixels, with respect to parameters."""
+    TILES = 1
+    """Tiles of pixels within a tolerance, with respect to parameters."""
+    FACTORS = 2
+    """Pixels, with respect to structure factors."""
 
 
 class HostBackend:
@@ -82,12 +94,14 @@ class HostBackend:
         self, plan: GradientPlan, observer: Observer, device_arrays: bool = False
     ) -> Gradients:
         """Compute an image's derivatives; see `cupysim.backends.rendered.OpenBackend`."""
-        from cupysim.backends.compiled import differentiation
+        from cupysim.backends.compiled import culled_differentiation, differentiation
 
         if device_arrays:
             raise without_device(self.name)
         engines = self.engines(plan.plan, Precision.DOUBLE)
-        return differentiation.differentiate(plan, observer, engines)
+        exact = plan.plan.tolerance is None
+        module = differentiation if exact else culled_differentiation
+        return module.differentiate(plan, observer, engines)
 
     def new_device_array(self, _shape: tuple[int, ...], _type: type, /) -> Any:
         """Raise an error: the host backend has no device."""
@@ -257,13 +271,20 @@ class HostEngine:
 
     def differentiate(self, launch: np.ndarray, variant: Variant, entries: bool) -> None:
         """Carry out a launch for derivatives with respect to parameters or structure factors."""
+        self._differentiate(launch, variant, Derivatives.FACTORS if entries else Derivatives.PIXELS)
+
+    def differentiate_tiles(self, launch: np.ndarray, variant: Variant) -> int:
+        """Differentiate tiles; see `cupysim.backends.compiled.engine.TileEngine`."""
+        computed = np.empty(int(launch["n_pixels"]) // self._lanes, dtype=np.int64)
+        launch["computed_terms"] = computed.ctypes.data
+        self._differentiate(launch, variant, Derivatives.TILES)
+        return int(computed.sum())
+
+    def _differentiate(self, launch: np.ndarray, variant: Variant, kind: Derivatives) -> None:
         self.library.cupysim_gradient(
-            launch.ctypes.data,
-            shape_number(variant.shape),
-            int(variant.factors),
-            int(entries),
+            launch.ctypes.data, shape_number(variant.shape), int(variant.factors), int(kind),
             self.threads,
-        )
+        )  # fmt: skip
 
     def close_results(self) -> dict[str, np.ndarray]:
         """The filled arrays, by the names of their fields."""

@@ -93,6 +93,12 @@ def gradient_program(variant: Variant, entries: bool) -> KernelProgram:
     return KernelProgram(f"{function}<{variant.shape.name},{variant.factors.name}>", FEW)
 
 
+def tile_gradient_program(variant: Variant) -> KernelProgram:
+    """The program that differentiates tiles within a tolerance."""
+    block = f"differentiate_tile<{variant.shape.name},{variant.factors.name}>"
+    return KernelProgram(block, FEW * THREADS // WARP_SIZE, threads=WARP_SIZE)
+
+
 def first_ray_program() -> KernelProgram:
     """The program that searches for first rays."""
     return KernelProgram("find_first_ray", MANY)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from cupysim.backends.derivatives import Gradients
-from cupysim.backends.numpy import culled, differentiation, oracle
+from cupysim.backends.numpy import culled, culled_differentiation, differentiation, oracle
 from cupysim.backends.rendered import Observer, Rendered, without_device
 from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.plan.render_plan import RenderPlan
@@ -33,7 +33,9 @@ class NumpyBackend:
         """Compute an image's derivatives; see `cupysim.backends.rendered.OpenBackend`."""
         if device_arrays:
             raise without_device(self.name)
-        return differentiation.differentiate(plan, observer)
+        exact = plan.plan.tolerance is None
+        module = differentiation if exact else culled_differentiation
+        return module.differentiate(plan, observer)
 
     def new_device_array(self, _shape: tuple[int, ...], _type: type, /) -> Any:
         """Raise an error: the NumPy backend has no device."""

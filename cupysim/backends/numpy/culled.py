@@ -13,12 +13,11 @@ import numpy as np
 from cupysim.backends.brightest import tolerance_in_photons
 from cupysim.backends.numpy import oracle
 from cupysim.backends.numpy.rays import PixelBlock, Ray
+from cupysim.backends.numpy.survivors import Survivors
 from cupysim.backends.rendered import BY_NUMPY, Culled, Observer, Rendered
-from cupysim.maths.orientations import orientations
-from cupysim.plan import peaks, tile_bounds
-from cupysim.plan.culling import TILE_EDGE, Tiles, tiles_of, without_background
+from cupysim.plan import peaks
+from cupysim.plan.culling import Tiles, tiles_of, without_background
 from cupysim.plan.render_plan import RenderPlan
-from cupysim.plan.weights import largest_term_weight
 
 QUIET = {"divide": "ignore", "invalid": "ignore", "over": "ignore", "under": "ignore"}
 
@@ -47,16 +46,7 @@ class TileRenderer(oracle.BlockRenderer):
         self.first_sweep_pending = False
         self.n_computed = 0
         self._left: dict[tuple[int, int, int], np.ndarray] = {}
-        crystals = plan.crystals
-        self._cells = [
-            orientations(
-                crystals.phi_cells[shot, crystal],
-                crystals.mosaic_rotations[shot, crystal],
-                0,
-                crystals.n_orientations,
-            )
-            for crystal in range(crystals.n_crystals)
-        ]
+        self._cells: list[np.ndarray] = []
 
     def render(self, tiles: Tiles, pixels: np.ndarray) -> float:
         """Render tiles into a panel's pixels.
@@ -73,62 +63,16 @@ class TileRenderer(oracle.BlockRenderer):
         float
             Sum of the solid angles (sr).
         """
-        n_fast, omega_sum = self.plan.shape[3], 0.0
-        rows, columns = np.divmod(tiles.numbers, tiles.across)
-        directions = [
-            tile_bounds.tile_directions(
-                self.plan,
-                (self.shot, self.panel),
-                layer,
-                (rows * TILE_EDGE, columns * TILE_EDGE),
-            )
-            for layer in range(self.plan.panels.n_layers)
-        ]
-        place = np.arange(TILE_EDGE)
+        survivors = Survivors(self.plan, (self.shot, self.panel), tiles, self.tolerance)
+        self._cells, omega_sum = survivors.cells, 0.0
         for tile in range(len(tiles.numbers)):
-            slow, fast = np.meshgrid(
-                rows[tile] * TILE_EDGE + place, columns[tile] * TILE_EDGE + place, indexing="ij"
-            )
-            wanted = slice(None) if tiles.pixels is None else tiles.pixels[tile]
-            slow, fast = slow[wanted].reshape(-1), fast[wanted].reshape(-1)
-            numbers = slow * n_fast + fast
-            block = PixelBlock(
-                self.shot, self.panel, numbers, fast.astype(float), slow.astype(float)
-            )
+            block = survivors.pixels(tile)
             with np.errstate(**QUIET):  # type: ignore[arg-type]
-                self._choose(directions, tile)
-                pixels[numbers] = self.render_block(block)
+                self._left = survivors.of_tile(tile)
+                pixels[block.numbers] = self.render_block(block)
             omega_sum += float(block.omega_sum.sum())
-            self.observer.pixels_done(len(numbers))
+            self.observer.pixels_done(len(block.numbers))
         return omega_sum
-
-    def _choose(self, directions: list[tile_bounds.TileDirections], tile: int) -> None:
-        """Choose the orientations of each layer, source and crystal to compute in a tile."""
-        plan, image = self.plan, (self.shot, self.panel)
-        sources, crystals = plan.sources, plan.crystals
-        scale = plan.photons_per_squared_electron[self.shot] / plan.n_steps * plan.oversample**2
-        bounds, keys = [], []
-        for layer, here in enumerate(directions):
-            weights = tile_bounds.largest_weights(plan, image, layer, here, directions[0])
-            for source, channel in enumerate(sources.channel):
-                weight = scale * weights[tile] * largest_term_weight(plan, self.shot, source)
-                for crystal, cells in enumerate(self._cells):
-                    box = tile_bounds.index_boxes(
-                        here,
-                        tile,
-                        sources.incident[self.shot, source],
-                        sources.wavelength[self.shot, source],
-                        cells,
-                    )
-                    factor = tile_bounds.largest_factor(plan.factors, int(channel), *box)
-                    spots = tile_bounds.spot_bounds(plan, (self.shot, crystal), *box)
-                    # 0 times infinity is not a number, and is not left out
-                    bounds.append(weight * factor * factor * spots)
-                    keys.append((layer, source, crystal))
-        skipped = tile_bounds.left_out(np.concatenate(bounds), self.tolerance).reshape(
-            len(keys), crystals.n_orientations
-        )
-        self._left = {key: np.flatnonzero(~skip) for key, skip in zip(keys, skipped, strict=True)}
 
     def _orientations(
         self, ray: Ray, crystal: int, n_pixels: int

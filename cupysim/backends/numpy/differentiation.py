@@ -57,7 +57,7 @@ def differentiate(gradient_plan: GradientPlan, observer: Observer) -> Gradients:
     sums = FactorSums(plan) if gradient_plan.wants_factors else None
     scale = plan.photons_per_squared_electron[0] / plan.n_steps
     for block in pixel_blocks(plan, 0, 0):
-        differentiator = _Differentiator(gradient_plan, block, sums)
+        differentiator = Differentiator(gradient_plan, block, sums)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
             for ray in rays(plan, block):
                 differentiator.add_ray(ray)
@@ -94,8 +94,18 @@ class _Terms:
     counts: list[np.ndarray]
 
 
-class _Differentiator:
-    """Sums the photons of a block of pixels and their derivatives, ray by ray."""
+class Differentiator:
+    """Sums the photons of a block of pixels and their derivatives, ray by ray.
+
+    Parameters
+    ----------
+    gradient_plan : GradientPlan
+        Plan of the image and its derivatives.
+    block : PixelBlock
+        The pixels.
+    sums : FactorSums or None
+        Where to add derivatives with respect to structure factors.
+    """
 
     def __init__(
         self, gradient_plan: GradientPlan, block: PixelBlock, sums: FactorSums | None
@@ -116,10 +126,10 @@ class _Differentiator:
         changes = [_RayChange(plan, block, ray, row) for row in self.gradient_plan.rows]
         terms = np.full(n, plan.ray_background[0])
         term_slopes = np.zeros_like(self.slopes)
-        for first, cells in self._orientations(len(active)):
+        for numbers, cells in self._orientations(ray, len(active)):
             part = self._terms(ray, cells, active)
             terms[active] += part.square.sum(axis=0)
-            growth = self._growth(ray, first, len(cells))
+            growth = self._growth(ray, numbers)
             for number, change in enumerate(changes):
                 term_slopes[number, active] += self._slope(part, change, cells, growth, ray, active)
         self.photons += weight * terms
@@ -129,20 +139,22 @@ class _Differentiator:
                 term_slopes[number] + terms * (change.weight + row[PHOTONS])
             )
 
-    def _orientations(self, n_pixels: int) -> Iterator[tuple[int, np.ndarray]]:
+    def _orientations(self, _: Ray, n_pixels: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Numbers and cell vectors of the orientations to compute, in blocks."""
         crystals = self.plan.crystals
-        return orientation_blocks(
+        blocks = orientation_blocks(
             crystals.phi_cells[0, 0],
             crystals.mosaic_rotations[0, 0],
             max(1, BLOCK_SIZE // max(n_pixels, 1)),
         )
+        for first, cells in blocks:
+            yield np.arange(first, first + len(cells)), cells
 
-    def _growth(self, ray: Ray, first: int, count: int) -> np.ndarray | None:
+    def _growth(self, ray: Ray, numbers: np.ndarray) -> np.ndarray | None:
         """Derivatives of h, k, l with respect to the mosaic spread, shape (n, 3, n_active)."""
         if not self.gradient_plan.rows[:, SPREAD].any():
             return None
         crystals = self.plan.crystals
-        numbers = np.arange(first, first + count)
         phi, domain = np.divmod(numbers, crystals.mosaic_rotations.shape[2])
         turned = apply_matrix(
             self.gradient_plan.rotation_slopes[domain][:, None], crystals.phi_cells[0, 0, phi]

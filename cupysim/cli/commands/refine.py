@@ -20,7 +20,7 @@ import os
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -30,8 +30,9 @@ from cupysim.formats import mosflm_matrix
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.image import DEFAULT_OFFSET
 from cupysim.models.experiment import Experiment
+from cupysim.models.tolerance import Tolerance
 from cupysim.nanobragg.arguments import default_values, scan
-from cupysim.nanobragg.build import build
+from cupysim.nanobragg.build import build, read_tolerance
 from cupysim.nanobragg.option_kinds import COMPUTING, OUTPUT, Kind
 from cupysim.nanobragg.options import OPTIONS
 from cupysim.nanobragg.run_record import input_files
@@ -111,18 +112,19 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.chi_squared,
     )
     image = open_image(arguments.image, arguments.shape, arguments.image_number)
-    experiment, backend, threads, devices, inputs = _start(arguments, image)
+    start = _start(arguments, image)
+    experiment, settings = start.experiment, replace(settings, tolerance=start.tolerance)
     outputs = [path for path in (arguments.matrix, arguments.picture) if path is not None]
     if len({os.path.realpath(path) for path in outputs}) < len(outputs):
         raise CupysimError(f"--matrix and --picture are one file: {arguments.matrix}")
     for path in (arguments.matrix, arguments.picture):
         if path is not None:
-            refuse_inputs(path, [arguments.image, *inputs])
+            refuse_inputs(path, [arguments.image, *start.inputs])
             check_writable(path)
     if arguments.picture is not None:
         check_picture(arguments.picture, "--picture")
     observation = _observation(arguments, image, experiment)
-    renderer = Renderer(backend, threads=threads, devices=devices)
+    renderer = Renderer(start.backend, threads=start.threads, devices=start.devices)
     differentiate = partial(renderer.differentiate, device_arrays=renderer.has_one_device)
     started = time.perf_counter()
     refined = refine(
@@ -138,10 +140,19 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if refined.converged else NOT_CONVERGED
 
 
-def _start(
-    arguments: argparse.Namespace, image: ImageFile
-) -> tuple[Experiment, str, int | None, Sequence[int] | None, list[str]]:
-    """The experiment to start with, backend, threads and devices, and files that were read."""
+@dataclass(frozen=True)
+class _Start:
+    """The experiment to start with, how to compute it, and the files that were read."""
+
+    experiment: Experiment
+    backend: str
+    threads: int | None
+    devices: Sequence[int] | None
+    tolerance: Tolerance | None
+    inputs: list[str]
+
+
+def _start(arguments: argparse.Namespace, image: ImageFile) -> _Start:
     words: list[str] = arguments.words
     with warnings.catch_warnings():
         # `build` gives the same warnings again
@@ -156,8 +167,6 @@ def _start(
         )
     if given.get("quirks", CORRECTED) != CORRECTED:
         raise OptionError("-corrected", "refine corrects all quirks")
-    if "-tolerance" in seen:
-        raise OptionError("-tolerance", "a fit needs exact images and derivatives")
     if all(option.group in (COMPUTING, OUTPUT) for option in used):
         if image.content is None:
             raise CupysimError(
@@ -180,7 +189,8 @@ def _start(
                 stacklevel=2,
             )
         how = default_values() | given
-        return stored, how["backend"], how["threads"], how["devices"], []
+        tolerance = read_tolerance(how["tolerance"])
+        return _Start(stored, how["backend"], how["threads"], how["devices"], tolerance, [])
     if image.content is not None and not seen & CRYSTAL_FROM:
         raise CupysimError(
             f"{used[0].name}: if options are given, they describe the whole start, including the "
@@ -191,7 +201,7 @@ def _start(
     files = [str(path) for path in input_files(args).values()]
     if image.kind == "SMV" and arguments.offset is None:
         arguments.offset = args.adc_offset
-    return job.experiment, args.backend, args.threads, args.devices, files
+    return _Start(job.experiment, args.backend, args.threads, args.devices, job.tolerance, files)
 
 
 def _observation(

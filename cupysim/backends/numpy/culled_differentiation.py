@@ -1,0 +1,85 @@
+"""Derivatives within a tolerance with NumPy: simple, the reference for the compiled kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from cupysim.backends.brightest import tolerance_in_photons
+from cupysim.backends.derivatives import Gradients
+from cupysim.backends.numpy.culled import QUIET, Panel
+from cupysim.backends.numpy.differentiation import Differentiator
+from cupysim.backends.numpy.oracle import BLOCK_SIZE
+from cupysim.backends.numpy.rays import Ray, rays
+from cupysim.backends.numpy.survivors import Survivors
+from cupysim.backends.rendered import Observer
+from cupysim.plan import tile_bounds
+from cupysim.plan.gradient_plan import COUNTS, SPREAD, GradientPlan
+
+
+class _TileDifferentiator(Differentiator):
+    """Sums the photons of a tile and their derivatives over the orientations that are left."""
+
+    left: dict[tuple[int, int, int], np.ndarray]
+    cells: np.ndarray
+    n_computed = 0
+
+    def _orientations(self, ray: Ray, n_pixels: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        left = self.left[ray.layer, ray.source, 0]
+        size = max(1, BLOCK_SIZE // max(n_pixels, 1))
+        for first in range(0, len(left), size):
+            some = left[first : first + size]
+            self.n_computed += n_pixels * len(some)
+            yield some, self.cells[some]
+
+
+def differentiate(gradient_plan: GradientPlan, observer: Observer) -> Gradients:
+    """Differentiate an image within the plan's tolerance.
+
+    Parameters
+    ----------
+    gradient_plan : GradientPlan
+        Plan of the image and its derivatives, without structure factors.
+    observer : Observer
+        Receives the progress.
+
+    Returns
+    -------
+    Gradients
+        The image and its derivatives.
+    """
+    plan = gradient_plan.plan
+    assert plan.tolerance is not None
+    assert not gradient_plan.wants_factors
+    shape = plan.shape[2:]
+    values = np.zeros((len(gradient_plan.names), shape[0] * shape[1]))
+    photons = np.zeros(shape[0] * shape[1])
+    panel = Panel(plan, (0, 0))
+    tolerance, _ = tolerance_in_photons(plan.tolerance, [panel])
+    with_counts = bool(gradient_plan.rows[:, COUNTS:SPREAD].any())
+    bound = partial(tile_bounds.slope_bounds, with_counts=with_counts)
+    survivors = Survivors(plan, (0, 0), panel.tiles, tolerance, bound)
+    scale = plan.photons_per_squared_electron[0] / plan.n_steps
+    n_computed = 0
+    for tile in range(len(panel.tiles.numbers)):
+        block = survivors.pixels(tile)
+        differentiator = _TileDifferentiator(gradient_plan, block, None)
+        differentiator.cells = survivors.cells[0]
+        with np.errstate(**QUIET):  # type: ignore[arg-type]
+            differentiator.left = survivors.of_tile(tile)
+            for ray in rays(plan, block):
+                differentiator.add_ray(ray)
+        values[:, block.numbers] = scale * differentiator.slopes
+        photons[block.numbers] = scale * differentiator.photons
+        n_computed += differentiator.n_computed
+        observer.pixels_done(len(block.numbers))
+    n_terms = panel.tiles.n_pixels * plan.n_rays * plan.n_orientations
+    return Gradients(
+        gradient_plan.names,
+        values.reshape(-1, *shape),
+        photons.reshape(shape),
+        limits=tolerance * gradient_plan.sensitivities,
+        share=n_computed / max(n_terms, 1),
+    )

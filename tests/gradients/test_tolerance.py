@@ -1,0 +1,224 @@
+"""Derivatives within a tolerance: none differs from the exact one by more than its limit."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cupysim import Experiment, Renderer, from_args, render_gradients
+from cupysim.backends.derivatives import Gradients
+from cupysim.backends.rendered import Observer
+from cupysim.backends.select import available_backends, open_backend
+from cupysim.errors import CupysimWarning, ModelError
+from cupysim.maths import spot_bounds
+from cupysim.maths.pixel_factors import capture_fraction, capture_slope
+from cupysim.models.crystal import Shape
+from cupysim.models.tolerance import Tolerance
+from cupysim.plan.gradient_plan import GradientPlan, plan_gradients
+from cupysim.plan.planning import make_plan
+from cupysim.plan.spot_shapes import SPOT_SHAPES
+from cupysim.plan.tile_bounds import CUBIC_STEEPNESS, CUBIC_WEIGHTS
+from tests.backends.test_tolerance import AWAY, FINE, PROTEIN, TABLE, WORDS
+from tests.tolerances import GOLDEN_RELATIVE
+
+EXPERIMENTS = 60
+STEPS = {"numpy": 30_000, "host": 2_000_000, "cuda": 2_000_000}
+"""Largest number of steps of an image, so that a backend differentiates it in a moment."""
+
+ROUNDING = 1e-9
+"""Rounding of sums in another order, relative to the largest derivative of the image."""
+
+BACKENDS = [name for name in ("numpy", "host", "cuda") if name in available_backends()]
+
+CRYSTAL = "misset, cell, n_cells, scale, fluence, wavelength"
+PANEL = "distance, beam_centre, rotation"
+
+ANY_SHAPE = [shape for shape in Shape if SPOT_SHAPES[shape].slope_bound is not None]
+
+TINY = 1e-300
+"""Numbers near the smallest float64 have few digits."""
+
+OFFSETS = np.linspace(0.0, 0.5, 4001)
+
+
+def available(experiment: Experiment) -> str:
+    """Parameters that an experiment has."""
+    names = [CRYSTAL]
+    if not experiment.detector.curved:
+        names.append(PANEL)
+    if experiment.crystal.mosaicity.spread > 0.0:
+        names.append("mosaic_spread")
+    return ", ".join(names)
+
+
+def planned(words: str, names: str | None = None) -> GradientPlan:
+    experiment = from_args(words)
+    return plan_gradients(experiment, make_plan(experiment), names or available(experiment))
+
+
+def differentiated(plan: GradientPlan, backend: str, tolerance: float | str | None) -> Gradients:
+    within = plan.within(Tolerance.read(tolerance))
+    return open_backend(backend, "double", None).differentiate(within, Observer())
+
+
+def assert_within(found: Gradients, exact: Gradients, tolerance: float) -> None:
+    """Check photons and each derivative."""
+    assert found.limits is not None
+    rounding = GOLDEN_RELATIVE * np.abs(exact.photons) + ROUNDING * np.abs(exact.photons).max()
+    lacking = exact.photons - found.photons
+    assert (lacking <= tolerance + rounding).all()
+    assert (lacking >= -rounding).all()
+    for name, limit in zip(exact.names, found.limits, strict=True):
+        difference = np.abs(found[name] - exact[name])
+        rounding = ROUNDING * np.abs(exact[name]).max() + GOLDEN_RELATIVE * np.abs(exact[name])
+        assert (difference <= limit + rounding).all(), (name, (difference - rounding).max() / limit)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@settings(max_examples=EXPERIMENTS)
+@given(words=WORDS, exponent=st.integers(-9, -1))
+def test_random_experiments(backend: str, words: str, exponent: int) -> None:
+    words = words.replace("-tophat_spots", "-gauss_xtal") + " -corrected"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CupysimWarning)
+        plan = planned(words)
+    if plan.plan.n_region * plan.plan.n_steps > STEPS[backend]:
+        return
+    exact = differentiated(plan, backend, None)
+    assert exact.limits is None
+    tolerance = 10.0**exponent * float(exact.photons.max())
+    assert_within(differentiated(plan, backend, tolerance), exact, tolerance)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("shape", "names", "share"),
+    [
+        ("-gauss_xtal -N 20", "misset, cell, n_cells, distance", 0.35),
+        ("-gauss_xtal -N 60", "misset", 0.15),
+        ("-round_xtal -N 40", "misset", 0.85),
+        ("-square_xtal -N 40", "misset", 0.85),
+    ],
+)
+def test_weak_terms_are_left_out(shape: str, names: str, share: float, backend: str) -> None:
+    plan = planned(f"{FINE} -Xbeam 25 -Ybeam 20 {shape} -detpixels 64", names)
+    found = differentiated(plan, backend, "1e-4peak")
+    assert 0.0 < found.share < share
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_sharp_spots_stay(backend: str) -> None:
+    plan = planned(f"{AWAY} {TABLE} -N 60 -gauss_xtal -oversample 1 -detpixels 64")
+    exact = differentiated(plan, backend, None)
+    tolerance = 1e-6 * float(exact.photons.max())
+    found = differentiated(plan, backend, tolerance)
+    assert_within(found, exact, tolerance)
+    for name in ("misset_x", "n_a", "distance"):
+        assert np.abs(found[name]).max() > 0.999 * np.abs(exact[name]).max()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_backgrounds_and_masks(backend: str) -> None:
+    words = f"{PROTEIN} -N 20 -gauss_xtal -water 0.1 -roi 3 41 5 30 -detector_thick 300 "
+    words += "-detector_abs 500 -thicksteps 2 -mosaic_dom 3 -mosaic_spread 0.3 -oversample 1"
+    plan = planned(words)
+    exact = differentiated(plan, backend, None)
+    tolerance = 1e-4 * float(exact.photons.max())
+    found = differentiated(plan, backend, tolerance)
+    assert_within(found, exact, tolerance)
+    assert (found.photons[:5] == 0.0).all()
+    # a tolerance of everything leaves the background, which is exact
+    nothing = differentiated(plan, backend, 1e9)
+    assert nothing.share == 0.0
+    assert nothing.photons[10, 10] > 0.0
+
+
+def test_the_renderer_and_the_function_take_a_tolerance() -> None:
+    experiment = from_args(f"{FINE} -N 20 -gauss_xtal -detpixels 32")
+    found = render_gradients(experiment, "misset", tolerance="1e-3peak")
+    assert found.limits is not None
+    with Renderer(tolerance="1e-3peak") as renderer:
+        same = renderer.gradients(experiment, "misset")
+        image = renderer(experiment, gradients="misset")
+    np.testing.assert_array_equal(same.values, found.values)
+    assert image.gradients is not None
+    np.testing.assert_array_equal(image.gradients.values, found.values)
+    with pytest.raises(ModelError, match="tolerance"):
+        render_gradients(experiment, "misset", tolerance=-1.0)
+
+
+def test_structure_factors_stay_exact() -> None:
+    experiment = from_args(f"{PROTEIN} -N 10 -detpixels 16")
+    found = render_gradients(experiment, "misset, structure_factors", tolerance=0.1)
+    assert found.limits is None
+    assert found.structure_factors is not None
+
+
+def test_tiles_of_a_device_agree_with_those_of_numpy() -> None:
+    """Each backend leaves out other terms, but with a tolerance of zero none that is not zero."""
+    plan = planned(f"{FINE} {TABLE} -N 20 -oversample 2 -detpixels 32 -water 0.1")
+    exact = differentiated(plan, "numpy", None)
+    for backend in BACKENDS:
+        found = differentiated(plan, backend, 0.0)
+        for name in exact.names:
+            largest = np.abs(exact[name]).max()
+            np.testing.assert_allclose(found[name], exact[name], atol=1e-9 * largest, rtol=1e-6)
+
+
+@pytest.mark.parametrize("with_counts", [False, True])
+@pytest.mark.parametrize("fudge", [0.6, 1.0, 1.7])
+@pytest.mark.parametrize("count", [1.0, 2.0, 3.5, 20.0, 151.0])
+@pytest.mark.parametrize("shape", ANY_SHAPE)
+def test_bounds_of_slopes(shape: Shape, count: float, fudge: float, with_counts: bool) -> None:
+    """Bounds against derivatives by the formulas, along a line, and that they fall."""
+    functions, n_cells = SPOT_SHAPES[shape], np.array([count, 2.0, 5.0])
+    for other in (0.0, 0.013, 0.31):
+        offsets = np.stack([OFFSETS, np.full_like(OFFSETS, other), np.full_like(OFFSETS, 0.002)])
+        axes = np.diag(n_cells)
+        bound = functions.slopes_bound(offsets, n_cells, fudge, axes, np.ones(3), with_counts)
+        assert (np.diff(bound) <= 1e-12 * bound[:-1] + TINY).all()
+        assert functions.squared_slopes is not None
+        with np.errstate(divide="ignore", invalid="ignore"):
+            square, along, counts = functions.squared_slopes(tuple(offsets), n_cells, fudge)
+        assert (square <= bound * (1.0 + 1e-9) + TINY).all()
+        for n, slope, of_count in zip(n_cells, along, counts, strict=True):
+            assert (np.abs(slope) / n <= bound * (1.0 + 1e-9) + TINY).all()
+            if with_counts:
+                assert (np.abs(of_count) * n <= bound * (1.0 + 1e-9) + TINY).all()
+
+
+def test_cubic_steepness() -> None:
+    """The derivatives of the weights of cubic interpolation, from Lagrange's formula."""
+    nodes, x = np.array([-1.0, 0.0, 1.0, 2.0]), np.linspace(0.0, 1.0, 1001)
+    total = np.zeros_like(x)
+    for node in nodes:
+        others = nodes[nodes != node]
+        polynomial = np.poly1d(others, r=True) / np.prod(node - others)
+        total += np.abs(np.polyder(polynomial)(x))
+    assert 2.0 * total.max() / CUBIC_WEIGHTS <= CUBIC_STEEPNESS
+    assert 2.0 * total.max() / CUBIC_WEIGHTS > 0.999 * CUBIC_STEEPNESS
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2, 5, 40, 300])
+def test_absorption_changes_less_than_its_bound(layer: int) -> None:
+    """|t dA/dt| <= min(t, n^n/(n+1)^(n+1)), the bound of A."""
+    t = 10.0 ** np.linspace(-6.0, 1.5, 20001)
+    bound = np.minimum(t, (layer / (layer + 1.0)) ** layer / (layer + 1.0))
+    # at a cosine of 1, d/dcos is -t d/dt
+    slope = capture_slope(layer, t, 1.0, np.ones_like(t))
+    assert (np.abs(slope) <= bound * (1.0 + 1e-12)).all()
+    assert (capture_fraction(layer, t, 1.0, np.ones_like(t)) <= bound * (1.0 + 1e-12)).all()
+
+
+def test_bounds_of_images_are_not_above_those_of_slopes() -> None:
+    offsets = np.stack([OFFSETS, OFFSETS, OFFSETS])
+    counts = np.array([5.0, 9.0, 20.0])
+    images, slopes = (
+        spot_bounds.square(offsets, counts),
+        spot_bounds.square_slopes(offsets, counts, False),
+    )
+    assert (images <= slopes).all()
