@@ -4,6 +4,9 @@
 
 namespace cupysim {
 
+// If more than this share of the orientations of a node is left in its first quarter, the other quarters are
+// not tested: a test of a quad takes longer, compared with its terms.
+constexpr float LARGE_SHARE = 0.9f, LARGE_SHARE_OF_QUADS = 0.7f;
 // Orientations under test: Miller indices at the centre of a node, bounds of F^2 and of their photons, and
 // their numbers in the group.
 struct Candidates {
@@ -47,6 +50,32 @@ CUPYSIM_OUTLINE float keep_largest(Candidates& all, float budget) {
     }
     all.count = kept;
     return spent;
+}
+
+// Fills the candidates of a part of a node, at an offset in pixels.
+CUPYSIM_OUTLINE void move_to(const GroupReach& reach, const Candidates& from, float fast, float slow, Candidates& to) {
+    const float h = fast * reach.along_u[0] + slow * reach.along_v[0];
+    const float k = fast * reach.along_u[1] + slow * reach.along_v[1];
+    const float l = fast * reach.along_u[2] + slow * reach.along_v[2];
+    to.count = from.count;
+    FOR_SOME_LANES(i, from.count) {
+        to.h[i] = from.h[i] + h;
+        to.k[i] = from.k[i] + k;
+        to.l[i] = from.l[i] + l;
+        to.factor[i] = from.factor[i];
+        to.number[i] = from.number[i];
+    }
+}
+
+// Gives each candidate the bound of its own F^2.
+template <Factors factors, class Policy>
+CUPYSIM_OUTLINE void set_factors(Candidates& all, const Launch& launch, const FactorTable<Policy>& table, Int channel,
+                                 const float widths[3]) {
+    if constexpr (factors == CONSTANT) return;
+    for (int i = 0; i < all.count; ++i) {
+        const float centre[3] = {all.h[i], all.k[i], all.l[i]};
+        all.factor[i] = largest_factor_squared<factors>(launch, table, channel, centre, widths);
+    }
 }
 
 template <class Bound>

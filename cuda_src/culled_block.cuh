@@ -14,9 +14,6 @@ constexpr int QUADS = 16;
 constexpr int QUAD_LANES = LANES / QUADS;
 // Rays that are computed together.
 constexpr int WIDTH = 16;
-// If more than this share of the orientations of a node is left in its first quarter, the other quarters are
-// not tested: a test of a quad takes longer, compared with its terms.
-constexpr float LARGE_SHARE = 0.9f, LARGE_SHARE_OF_QUADS = 0.7f;
 // Largest number of sub-pixels whose directions are kept at once.
 constexpr int MOST_SUB_PIXELS = 16;
 
@@ -173,22 +170,6 @@ class TileRenderer {
                                           test.factor, test.reach.scale) > limit;
     }
 
-    // Fills the candidates of a part of a node, at an offset in pixels.
-    CUPYSIM_OUTLINE void move_to(const GroupReach& reach, const Candidates& from, float fast, float slow,
-                                 Candidates& to) const {
-        const float h = fast * reach.along_u[0] + slow * reach.along_v[0];
-        const float k = fast * reach.along_u[1] + slow * reach.along_v[1];
-        const float l = fast * reach.along_u[2] + slow * reach.along_v[2];
-        to.count = from.count;
-        FOR_SOME_LANES(i, from.count) {
-            to.h[i] = from.h[i] + h;
-            to.k[i] = from.k[i] + k;
-            to.l[i] = from.l[i] + l;
-            to.factor[i] = from.factor[i];
-            to.number[i] = from.number[i];
-        }
-    }
-
     // Tests the quarters of the tile, and their quads. Returns the largest sum of bounds left out in a node.
     CUPYSIM_FUNCTION float test_quarters(const GroupTest& test, const Source& source, float limit, float spent) {
         const GroupReach& reach = test.reach;
@@ -202,12 +183,7 @@ class TileRenderer {
         for (int part = 0; part < 4; ++part) {
             const float fast = part & 1 ? 2.0f : -2.0f, slow = part & 2 ? 2.0f : -2.0f;
             move_to(reach, whole, fast, slow, quarter);
-            if constexpr (factors != CONSTANT) {
-                for (int i = 0; i < quarter.count; ++i) {
-                    const float centre[3] = {quarter.h[i], quarter.k[i], quarter.l[i]};
-                    quarter.factor[i] = largest_factor_squared<factors>(launch, table, source.channel, centre, widths);
-                }
-            }
+            set_factors<factors>(quarter, launch, table, source.channel, widths);
             set_bounds<SpotBound<shape>>(quarter, size, widths, reach.scale);
             const float spent_here = spent + keep_largest(quarter, limit - spent);
             const float left = static_cast<float>(quarter.count);

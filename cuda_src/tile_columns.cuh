@@ -20,9 +20,6 @@ class TileColumns {
 
     // Adds the orientations of a list, numbers in a group, for a layer and a source.
     CUPYSIM_OUTLINE void add(Int layer, Int source, const OrientationGroup& group, const short* numbers, int count) {
-        const auto crystal = crystal_constants<Double>(launch, group.crystal);
-        const double* matrices = matrix_of<Double>(launch, group.first);
-        const double wavelength_derivative = launch.source_derivatives[source];
         double nothing[LANES];
         FOR_LANES(i) nothing[i] = 0.0;
         for (Int sub_pixel = 0; sub_pixel < n_sub_pixels; ++sub_pixel) {
@@ -31,20 +28,14 @@ class TileColumns {
             if (!aim(ray, constants)) continue;
             RaySums sums;
             clear(sums);
-            for (int j = 0; j < count; ++j) {
-                const Int place = static_cast<Int>(numbers[j]) * Double::MATRIX_SIZE;
-                const double* derivatives =
-                    launch.matrix_derivatives + (group.first - launch.first_matrix) * Double::MATRIX_SIZE + place;
-                add_orientation<shape, factors>(launch, constants, crystal, matrices + place, derivatives,
-                                                wavelength_derivative, sums, columns);
-            }
+            add_list(constants, source, group, numbers, count, sums, columns);
             add_ray(launch, aimed, ray, nothing, sums, columns);
         }
     }
 
     CUPYSIM_FUNCTION void store() const { store_derivatives(launch, pixels, columns, lanes); }
 
-  private:
+  protected:
     const Launch& launch;
     const unsigned long long lanes;  // bits of those that are pixels to compute
     const Int n_sub_pixels;
@@ -61,6 +52,20 @@ class TileColumns {
         aim_at(launch, aimed, ray, true);
         FOR_LANES(i) aimed.total[i] = 0.0;
         return prepare_source(launch, aimed, ray.source, constants);
+    }
+
+    // Adds the orientations of a list for one ray.
+    CUPYSIM_FUNCTION void add_list(const RayConstants<Double>& constants, Int source, const OrientationGroup& group,
+                                   const short* numbers, int count, RaySums& sums, Columns& to) const {
+        const auto crystal = crystal_constants<Double>(launch, group.crystal);
+        const double* matrices = matrix_of<Double>(launch, group.first);
+        const double* derivatives =
+            launch.matrix_derivatives + (group.first - launch.first_matrix) * Double::MATRIX_SIZE;
+        for (int j = 0; j < count; ++j) {
+            const Int place = static_cast<Int>(numbers[j]) * Double::MATRIX_SIZE;
+            add_orientation<shape, factors>(launch, constants, crystal, matrices + place, derivatives + place,
+                                            launch.source_derivatives[source], sums, to);
+        }
     }
 
     // Adds the background of all rays.

@@ -19,6 +19,7 @@ from cupysim.backends.compiled.kernel_source import (
     first_ray_program,
     gradient_program,
     stop_program,
+    tile_gradient_program,
     tile_program,
 )
 from cupysim.backends.compiled.variants import Factors, Precision, Variant, suited_precision
@@ -111,13 +112,15 @@ def render_variants(precision: Precision) -> list[Variant]:
 
 
 def tile_programs() -> list[KernelProgram]:
-    """Some of the programs for images within a tolerance. All take long to compile."""
+    """Some of the programs that work within a tolerance. All take long to compile."""
     variants = [
         Variant(Precision.DOUBLE, Shape.GAUSS, Factors.NEAREST, False),
         Variant(Precision.DOUBLE, Shape.SQUARE, Factors.TRICUBIC, False),
         Variant(Precision.PAIRS, Shape.SQUARE, Factors.CONSTANT, False),
     ]
-    return [*(tile_program(variant) for variant in variants), tile_program(variants[0], True)]
+    programs = [tile_program(variant) for variant in variants]
+    programs += [tile_program(variants[0], True), tile_gradient_program(variants[0])]
+    return programs
 
 
 def search_programs() -> list[KernelProgram]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from cupysim.backends.compiled.host import Derivatives
 from cupysim.backends.compiled.host_library import prepare
 from cupysim.backends.compiled.kernel_source import POLICIES
 from cupysim.backends.compiled.records import struct_type
@@ -235,9 +236,9 @@ class Machine:
             self._library.cupysim_find_interpolation_stop(at, shape_number(Shape[words[0]]), 1)
         elif function in ("differentiate_block", "collect_block"):
             shape, factors = shape_number(Shape[words[0]]), Factors[words[1]]
-            entries = function == "collect_block"
-            self._library.cupysim_gradient(at, shape, int(factors), entries, 1)
-        elif function in ("render_tile", "estimate_tile"):
+            kind = {"differentiate_block": Derivatives.PIXELS, "collect_block": Derivatives.FACTORS}
+            self._library.cupysim_gradient(at, shape, int(factors), int(kind[function]), 1)
+        elif function in ("render_tile", "estimate_tile", "differentiate_tile"):
             simt.run(options, n_blocks, launch)
         else:
             assert function == "render_block"

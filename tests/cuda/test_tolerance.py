@@ -15,6 +15,7 @@ from cupysim.backends.compiled import cuda, host, host_library
 from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.rendered import Observer, Rendered
 from cupysim.errors import CupysimWarning
+from cupysim.models.tolerance import Tolerance
 from cupysim.plan.culling import reason_for_exact
 from cupysim.plan.joining import add_shots
 from cupysim.plan.planning import make_plan
@@ -32,6 +33,8 @@ from tests.backends.test_tolerance import (
     within,
 )
 from tests.cuda.conftest import MachineMaker
+from tests.gradients.test_tolerance import assert_within as assert_slopes_within
+from tests.gradients.test_tolerance import differentiated, planned
 
 pytestmark = pytest.mark.skipif(host_library.problem() is not None, reason="no compiled library")
 
@@ -136,6 +139,23 @@ def test_the_image_may_stay_on_the_device(machine: MachineMaker) -> None:
         assert made.copied_back < image.nbytes
         found = renderer(experiment)
     np.testing.assert_array_equal(image.get()[0, 0], found.array)
+
+
+@pytest.mark.parametrize("case", ["sharp, table", "sweep", "interpolation"])
+def test_derivatives(case: str, machine: MachineMaker) -> None:
+    made = machine()
+    plan = planned(f"{CASES[case]} -detpixels 40 -water 0.01")
+    reference = differentiated(plan, "host", None)
+    tolerance = 1e-5 * float(reference.photons.max())
+    backend = cuda.CudaBackend(Precision.DOUBLE, None)
+    found = backend.differentiate(plan.within(Tolerance(tolerance)), Observer())
+    assert_slopes_within(found, reference, tolerance)
+    assert 0.0 < found.share < 0.95
+    kept = backend.differentiate(plan.within(Tolerance(tolerance)), Observer(), True)
+    np.testing.assert_array_equal(kept.values.get(), found.values)
+    backend.close()
+    del kept
+    assert made.used == [0], "memory is given back"
 
 
 @settings(max_examples=EXPERIMENTS, suppress_health_check=[HealthCheck.function_scoped_fixture])
