@@ -7,10 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cupysim import Experiment, fit, simulate
+from cupysim import Experiment, Tolerance, fit, simulate
+from cupysim.backends.derivatives import Gradients
+from cupysim.backends.rendered import Observer
 from cupysim.errors import CupysimError
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.parameters import GROUPS, PARAMETERS, changed, current
+from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.refine.fit import refine
 from cupysim.refine.free_parameters import free_parameters
 from cupysim.refine.outcome import Refined
@@ -109,6 +112,32 @@ def test_other_parameters(names: str, shifts: dict[str, float]) -> None:
     for name, apart in off(found).items():
         # photons are rounded to 32 bits
         assert abs(apart) < 1e-3 * max(found.sigmas[found.names.index(name)], 1e-6) + 1e-5
+
+
+def test_only_the_last_fit_is_exact() -> None:
+    tolerances: list[Tolerance | None] = []
+
+    def differentiate(plan: GradientPlan, observer: Observer) -> Gradients:
+        tolerances.append(plan.plan.tolerance)
+        return BACKEND(plan, observer)
+
+    start = away(TRUTH, {"misset_x": 0.05, "cell_a": 0.05})
+    names = free_parameters("misset,cell_a,scale")
+    observation = observed(TRUTH)
+    exact = refine(start, observation, names, BACKEND, Settings(search=0.0))
+    settings = Settings(search=0.0, tolerance=0.01)
+    found = refine(start, observation, names, differentiate, settings)
+    assert found.converged, found.reason
+    # the minimum is the same, as exactly as fits end
+    assert (np.abs(found.values - exact.values) < 0.02 * exact.sigmas).all()
+    np.testing.assert_allclose(found.sigmas, exact.sigmas, rtol=1e-3)
+    assert found.chi_squared[0] == exact.chi_squared[0]
+    # the start is exact, because reports show it
+    within = [tolerance is not None for tolerance in tolerances]
+    first, last = within.index(True), len(within) - 1 - within[::-1].index(True)
+    assert all(within[first : last + 1])
+    assert first <= 2
+    assert last < len(within) - 2
 
 
 def test_numbers_of_cells() -> None:
