@@ -5,7 +5,8 @@
 The host backend renders the example's protein crystal exactly and within tolerances, in turn. The
 shortest of the repeats counts. The time of an image within a tolerance contains the search for the
 brightest Bragg pixel. "Share" is the share of the terms that were computed. "Error" is the largest
-difference from the exact image, divided by the tolerance; it must be at most 1.
+difference from the exact image, divided by the tolerance; it must be at most 1. For derivatives, it
+is that of a parameter from the exact derivative, divided by its limit.
 
 ``--plot`` also renders series of images with more and more mosaic domains. It draws the time
 against the number of terms of the exact image.
@@ -18,6 +19,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -25,7 +27,6 @@ from benchmarks.cases import EXAMPLE
 from benchmarks.machine import describe, keep
 from cupysim.api import from_args
 from cupysim.errors import CupysimWarning
-from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.renderer import Renderer
 
@@ -49,6 +50,9 @@ CASES = {
 }
 """Options of each case, after `BASE`."""
 
+DERIVED = ("Gaussian, N 50", "Gaussian, N 50, 512 x 512", "round, N 20", "square, N 20")
+"""Cases whose derivatives are measured too."""
+
 TOLERANCES = ("1e-6peak", "1e-4peak")
 REPEATS = 3
 
@@ -62,14 +66,23 @@ DOMAINS = (1, 3, 10, 30, 100, 300, 1000)
 """Numbers of mosaic domains of the images of a series."""
 
 
-def fastest(render: Callable[[Experiment], Image], experiment: Experiment) -> tuple[float, Image]:
-    """The shortest time of some renders (s), and the last image."""
+PARAMETERS = "misset, cell, scale"
+"""Parameters of derivatives."""
+
+Result = TypeVar("Result")
+
+
+def fastest(
+    compute: Callable[[Experiment], Result], experiment: Experiment
+) -> tuple[float, Result]:
+    """The shortest time of some computations (s), and the last result, after one without a watch."""
+    compute(experiment)
     times = []
     for _ in range(REPEATS):
         began = time.perf_counter()
-        image = render(experiment)
+        result = compute(experiment)
         times.append(time.perf_counter() - began)
-    return min(times), image
+    return min(times), result
 
 
 def measure(
@@ -79,11 +92,9 @@ def measure(
     experiment = from_args(f"{BASE} {words}")
     rows: list[dict[str, object]] = []
     with Renderer("host", threads=threads) as exact:
-        exact(experiment)
         seconds, reference = fastest(exact, experiment)
     for tolerance in tolerances:
         with Renderer("host", threads=threads, tolerance=tolerance) as within:
-            within(experiment)
             taken, image = fastest(within, experiment)
         culled = image.rendered.culled
         assert culled is not None
@@ -98,6 +109,33 @@ def measure(
                 "terms": culled.n_terms,
                 "share": culled.share,
                 "error": float(lost / max(culled.tolerances[0], 1e-300)),
+            }
+        )
+    return rows
+
+
+def measure_derivatives(
+    name: str, words: str, tolerances: Sequence[str], threads: int | None
+) -> list[dict[str, object]]:
+    """The rows of a case for derivatives. The error is relative to the limit of each parameter."""
+    experiment = from_args(f"{BASE} {words}")
+    rows: list[dict[str, object]] = []
+    with Renderer("host", threads=threads) as exact:
+        seconds, reference = fastest(lambda each: exact.gradients(each, PARAMETERS), experiment)
+    for tolerance in tolerances:
+        with Renderer("host", threads=threads, tolerance=tolerance) as within:
+            taken, found = fastest(lambda each: within.gradients(each, PARAMETERS), experiment)
+        assert found.limits is not None
+        errors = np.abs(found.values - reference.values).max(axis=(1, 2)) / found.limits
+        rows.append(
+            {
+                "case": f"derivatives: {name}",
+                "tolerance": tolerance,
+                "exact_seconds": seconds,
+                "seconds": taken,
+                "times_faster": seconds / taken,
+                "share": found.share,
+                "error": float(errors.max()),
             }
         )
     return rows
@@ -144,11 +182,12 @@ def main(words: Sequence[str] | None = None) -> None:
     print("| case | tolerance | exact | within | times faster | share | error |")
     print("|---|---|---|---|---|---|---|")
     rows = []
-    for name in CASES:
-        for row in measure(name, CASES[name], TOLERANCES, options.threads):
+    work = [(measure, name) for name in CASES] + [(measure_derivatives, name) for name in DERIVED]
+    for function, name in work:
+        for row in function(name, CASES[name], TOLERANCES, options.threads):
             rows.append(row)
             print(
-                f"| {name} | {row['tolerance']} | {row['exact_seconds']:.3f} s | "
+                f"| {row['case']} | {row['tolerance']} | {row['exact_seconds']:.3f} s | "
                 f"{row['seconds']:.4f} s | {row['times_faster']:.1f} | "
                 f"{100 * float(str(row['share'])):.2g} % | {row['error']:.2f} |",
                 flush=True,

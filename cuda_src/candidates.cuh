@@ -7,6 +7,8 @@ namespace cupysim {
 // If more than this share of the orientations of a node is left in its first quarter, the other quarters are
 // not tested: a test of a quad takes longer, compared with its terms.
 constexpr float LARGE_SHARE = 0.9f, LARGE_SHARE_OF_QUADS = 0.7f;
+// Number of orientations that tell whether a node has such a share. Most tiles with many have it everywhere.
+constexpr int SAMPLE = 16;
 // Orientations under test: Miller indices at the centre of a node, bounds of F^2 and of their photons, and
 // their numbers in the group.
 struct Candidates {
@@ -52,13 +54,14 @@ CUPYSIM_OUTLINE float keep_largest(Candidates& all, float budget) {
     return spent;
 }
 
-// Fills the candidates of a part of a node, at an offset in pixels.
-CUPYSIM_OUTLINE void move_to(const GroupReach& reach, const Candidates& from, float fast, float slow, Candidates& to) {
+// Fills the candidates of a part of a node, at an offset in pixels, from the first `count` of the node.
+CUPYSIM_OUTLINE void move_to(const GroupReach& reach, const Candidates& from, int count, float fast, float slow,
+                             Candidates& to) {
     const float h = fast * reach.along_u[0] + slow * reach.along_v[0];
     const float k = fast * reach.along_u[1] + slow * reach.along_v[1];
     const float l = fast * reach.along_u[2] + slow * reach.along_v[2];
-    to.count = from.count;
-    FOR_SOME_LANES(i, from.count) {
+    to.count = count;
+    FOR_SOME_LANES(i, count) {
         to.h[i] = from.h[i] + h;
         to.k[i] = from.k[i] + k;
         to.l[i] = from.l[i] + l;

@@ -170,6 +170,16 @@ class TileRenderer {
                                           test.factor, test.reach.scale) > limit;
     }
 
+    // Whether a large share of the first orientations of the tile are left in its first quarter.
+    CUPYSIM_FUNCTION bool is_sample_left(const GroupTest& test, const FactorTable<Policy>& table, Int channel,
+                                         const float widths[3], float limit) {
+        move_to(test.reach, whole, SAMPLE, -2.0f, -2.0f, quarter);
+        set_factors<factors>(quarter, launch, table, channel, widths);
+        set_bounds<SpotBound<shape>>(quarter, test.size, widths, test.reach.scale);
+        keep_largest(quarter, limit * static_cast<float>(SAMPLE) / static_cast<float>(whole.count));
+        return static_cast<float>(quarter.count) > LARGE_SHARE * static_cast<float>(SAMPLE);
+    }
+
     // Tests the quarters of the tile, and their quads. Returns the largest sum of bounds left out in a node.
     CUPYSIM_FUNCTION float test_quarters(const GroupTest& test, const Source& source, float limit, float spent) {
         const GroupReach& reach = test.reach;
@@ -180,9 +190,13 @@ class TileRenderer {
         float widths[3], quad_widths[3];
         reach.half_widths(half, half, widths);
         reach.half_widths(quad_half, quad_half, quad_widths);
+        if (whole.count > 2 * SAMPLE && is_sample_left(test, table, source.channel, widths, limit - spent)) {
+            survivors.add(0, QUADS, whole);
+            return spent;
+        }
         for (int part = 0; part < 4; ++part) {
             const float fast = part & 1 ? 2.0f : -2.0f, slow = part & 2 ? 2.0f : -2.0f;
-            move_to(reach, whole, fast, slow, quarter);
+            move_to(reach, whole, whole.count, fast, slow, quarter);
             set_factors<factors>(quarter, launch, table, source.channel, widths);
             set_bounds<SpotBound<shape>>(quarter, size, widths, reach.scale);
             const float spent_here = spent + keep_largest(quarter, limit - spent);
@@ -194,7 +208,7 @@ class TileRenderer {
             most_spent = larger(most_spent, spent_here);
             if (quarter.count == 0) continue;
             for (int piece = 0; piece < 4; ++piece) {
-                move_to(reach, quarter, piece & 1 ? 1.0f : -1.0f, piece & 2 ? 1.0f : -1.0f, quad);
+                move_to(reach, quarter, quarter.count, piece & 1 ? 1.0f : -1.0f, piece & 2 ? 1.0f : -1.0f, quad);
                 set_bounds<SpotBound<shape>>(quad, size, quad_widths, reach.scale);
                 const float spent_in_quad = spent_here + keep_largest(quad, limit - spent_here);
                 const bool is_useless = piece == 0 && static_cast<float>(quad.count) > LARGE_SHARE_OF_QUADS * left;

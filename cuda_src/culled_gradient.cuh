@@ -155,7 +155,7 @@ class TileDifferentiator {
             test.reach.half_widths(half, half, widths);
             for (int part = 0; part < QUARTERS && in_quarters; ++part) {
                 Candidates& quarter = quarters[part];
-                move_to(test.reach, whole, part & 1 ? 2.0f : -2.0f, part & 2 ? 2.0f : -2.0f, quarter);
+                move_to(test.reach, whole, whole.count, part & 1 ? 2.0f : -2.0f, part & 2 ? 2.0f : -2.0f, quarter);
                 set_factors<factors>(quarter, launch, table, channel, widths);
                 set_bounds<Bound>(quarter, test.size, widths, test.reach.scale);
                 const float here = of_tile + keep_largest(quarter, limit - of_tile);
