@@ -75,7 +75,7 @@ Result = TypeVar("Result")
 def fastest(
     compute: Callable[[Experiment], Result], experiment: Experiment
 ) -> tuple[float, Result]:
-    """The shortest time of some computations (s), and the last result, after one without a watch."""
+    """The shortest time of some computations (s), after one that does not count, and a result."""
     compute(experiment)
     times = []
     for _ in range(REPEATS):
