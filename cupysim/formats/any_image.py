@@ -12,6 +12,7 @@ import numpy as np
 from cupysim.errors import FileFormatError
 from cupysim.formats import cbf, nexus, nxmx_image, smv, smv_geometry
 from cupysim.formats.geometry import ImageGeometry
+from cupysim.formats.image_scaling import scaled
 from cupysim.formats.image_stacks import count_images, read_image
 from cupysim.formats.nexus.reader import hdf5_file, is_hdf5
 from cupysim.formats.nexus.writer import OURS
@@ -41,7 +42,7 @@ class ImageFile:
     kind : str
         Kind of the file, for messages.
     pixels : ndarray, shape (n_slow, n_fast)
-        Numbers in the pixels, as in the file.
+        Numbers in the pixels, as in the file; values, if an NXmx file scales its numbers.
     masked : ndarray of bool, shape (n_slow, n_fast)
         Pixels without a measurement.
     geometry : ImageGeometry, optional
@@ -111,8 +112,9 @@ def open_image(
 
 def _open_hdf5(path: str, number: int) -> ImageFile:
     with hdf5_file(path) as file:
-        pixels, has_source = read_image(path, file, number)
+        stored, has_source = read_image(path, file, number)
         ours, count = OURS in file, count_images(file)
+        pixels, scaling = scaled(path, file, stored, (number, count))
     content, contradiction = nexus.read(path) if ours else None, ""
     if content is None:
         good, geometry = nxmx_image.read(path, number)
@@ -124,14 +126,15 @@ def _open_hdf5(path: str, number: int) -> ImageFile:
             contradiction = "" if count > 1 else contradiction_of(content.experiment, written)
             if count > 1 or contradiction:
                 geometry = written
-    if good.shape != pixels.shape:
+    if good.shape != stored.shape:
         raise FileFormatError(
-            path, f"an image of the shape {pixels.shape} with a mask of {good.shape}"
+            path, f"an image of the shape {stored.shape} with a mask of {good.shape}"
         )
-    if pixels.dtype.kind == "u":
-        good = good & measured(pixels)
+    if stored.dtype.kind == "u":
+        good = good & measured(stored)
     good = good & has_source
     facts = {} if count == 1 else {"images": f"{count}; this is number {number}"}
+    facts |= {"scaling": scaling} if scaling else {}
     return ImageFile(path, "NeXus/HDF5", pixels, ~good, geometry, content, facts, contradiction)
 
 

@@ -230,12 +230,14 @@ def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | Non
     if remark:
         header.remarks.append(remark)
     spindle, remarks = X, []
+    is_negative = vector is None and re.match(r"\s*-\s*[A-Z]", text.upper()) is not None
     tilted = any(abs(settings.get(name, 0.0)) > SETTING for name in ("Kappa", "Chi"))
     if vector is not None:
         spindle = vector
     elif words[0] == "Y":
         spindle = Y
-        remarks.append(f"Oscillation_axis {text} in its header is assumed to be (0 1 0), upwards")
+        turned = "(0 -1 0), downwards" if is_negative else "(0 1 0), upwards"
+        remarks.append(f"Oscillation_axis {text} in its header is assumed to be {turned}")
     elif not text:
         remarks.append(
             "its header has no Oscillation_axis; the axis is assumed to be horizontal (1 0 0)"
@@ -249,7 +251,7 @@ def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | Non
         )
     if vector is None and NUMBER.search(text):
         remarks.append(f"the numbers in Oscillation_axis {text} in its header are not used")
-    if vector is None and re.match(r"\s*-\s*[A-Z]", text.upper()):
+    if is_negative:
         spindle = -spindle
     if any(word.startswith(("CCW", "ACW", "COUNTER", "ANTI")) for word in words):
         spindle = -spindle

@@ -77,9 +77,20 @@ def _of_detectors(file: Any) -> list[Any]:
 
 
 def entry_path(file: Any) -> str | None:
-    """Path of the entry with images: /entry, or the first other one."""
+    """Path of the entry with images: one of the definition NXmx, /entry, or the first other one."""
     names = ["entry", *(name for name in file if name != "entry")]
-    return next((f"/{name}" for name in names if f"{name}/data" in file), None)
+    with_images = [name for name in names if f"{name}/data" in file]
+    wanted = [name for name in with_images if _is_nxmx(file[name])] or with_images
+    return f"/{wanted[0]}" if wanted else None
+
+
+def _is_nxmx(entry: Any) -> bool:
+    definition = entry.get("definition")
+    if getattr(definition, "size", 0) != 1:
+        return False
+    told = np.ravel(definition[()])[0]
+    text = told.decode("latin-1") if isinstance(told, bytes) else str(told)
+    return text.strip().lower() == "nxmx"
 
 
 def count_images(file: Any) -> int:

@@ -33,6 +33,7 @@ from cupysim.nanobragg.consequences import (
     warn_of_ineffective_options,
     warn_of_late_size,
     warn_of_matrix_frame,
+    warn_of_sources_elsewhere,
 )
 from cupysim.nanobragg.given_cells import check_given_cell, given_cell, warn_of_other_cell
 from cupysim.nanobragg.inherited import INHERITABLE, NOTHING, Inherited
@@ -130,6 +131,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     )
     warn_of_late_size(args, experiment)
     warn_of_few_steps(args, experiment)
+    warn_of_sources_elsewhere(args, experiment)
     warn_of_matrix_frame(args, experiment.frame, inherited.exact)
     noise_seed = clock if args.noise_seed is None else args.noise_seed
     notes = (*structure.notes, *([wavelength_note] if wavelength_note else []))

@@ -14,6 +14,9 @@ from cupysim.models.sampling import Sweep
 from cupysim.nanobragg.arguments import Arguments
 from cupysim.quirks import Quirk, warn_quirk
 
+ALONG_THE_BEAM = 0.9
+"""Smallest cosine between a source and the beam that no warning is given for: 26 degrees."""
+
 SAME_DIRECTION = 0.99
 """Smallest cosine for a direction to count as MOSFLM's: beam and spindle may be off by degrees."""
 
@@ -142,6 +145,31 @@ def warn_of_few_steps(args: Arguments, experiment: Experiment) -> None:
                 CupysimWarning(f"the {name} is sampled at 2 {points} only; give {options[0]}"),
                 stacklevel=2,
             )
+
+
+def warn_of_sources_elsewhere(args: Arguments, experiment: Experiment) -> None:
+    """Warn of sources that are far from the direction of the beam.
+
+    Parameters
+    ----------
+    args : Arguments
+        Values of the command line.
+    experiment : Experiment
+        Experiment that was made from them.
+    """
+    if experiment.beam.source_table is None:
+        return
+    beam = experiment.frame.beam
+    cosine = float(np.clip((experiment.sources.incident @ beam).min(), -1.0, 1.0))
+    if cosine < ALONG_THE_BEAM:
+        warnings.warn(
+            CupysimWarning(
+                f"{args.source_file}: a source is {np.degrees(np.arccos(cosine)):.0f} degrees away "
+                f"from the beam, which flies along {_told(beam)}; positions of sources are in this "
+                "frame"
+            ),
+            stacklevel=3,
+        )
 
 
 def warn_of_late_size(args: Arguments, experiment: Experiment) -> None:

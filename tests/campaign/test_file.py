@@ -219,6 +219,11 @@ def test_what_dials_would_misunderstand(
         ("distance = { uniform = [90, 110] }", "-pix0_vector_mm 60 -3 3", "origin is given"),
         ("beam_fast = { uniform = [1, 2] }", "-pix0_vector_mm 60 -3 3", "origin is given"),
         ("spectrum = { file = 's.h5' }", "-hdivrange 1 -hdivsteps 3", "or diverge"),
+        (
+            "spectrum = { file = 's.h5' }\nwavelength = { normal = [1.0, 0.001] }",
+            "",
+            "wavelength: has no effect: the file of spectra gives all wavelengths",
+        ),
     ],
 )
 def test_what_would_change_nothing_or_be_lost(

@@ -52,6 +52,8 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
         ratios = spectra.wavelengths / base.beam.wavelength
         if not ((ratios > 1.0 / FAR) & (ratios < FAR)).all():
             vary.fail("spectrum", "wavelengths (Angstrom) are far from the base's")
+        if "wavelength" in names:
+            vary.fail("wavelength", "has no effect: the file of spectra gives all wavelengths")
     if spectra is not None and not np.allclose(base.sources.incident, base.frame.beam):
         vary.fail(
             "spectrum", "its sources are on the beam's axis; those of the base are not, or diverge"
