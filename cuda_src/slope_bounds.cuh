@@ -11,8 +11,11 @@ constexpr float CUBIC_STEEPNESS = 2.0f * (7.0f / 3.0f) / 1.25f * BOUND_SLACK;
 
 // Member of each shape: `relative`, a bound of F_latt^2, of |dF_latt^2/dh|/Na and the same for k and l, and with
 // `SpotSize::with_counts` also of Na |dF_latt^2/dNa| and the same for Nb and Nc; all divided by the height of a spot.
+// A shape without a specialisation has none, so that nothing is left out.
 template <Shape shape>
-struct LatticeSlopeBound;
+struct LatticeSlopeBound {
+    static CUPYSIM_FUNCTION float relative(const SpotSize&, float, float, float) { return 1e30f; }
+};
 
 // A factor g <= min(1, 1/q), q = (N sin(pi x))^2, has |dg/dx|/N <= 3 pi min(1, 1/q), and N |dg/dN| is at most
 // pi/sqrt(q) if q > 1.

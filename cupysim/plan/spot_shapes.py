@@ -51,7 +51,8 @@ class SpotShape:
         bound is V^2, so that nothing is left out of images within a tolerance.
     slope_bound : callable, optional
         The same for the derivatives of F_latt^2, with `fudge` and whether those with respect to
-        the numbers of cells count as further arguments. None if the shape has no derivatives.
+        the numbers of cells count as further arguments. None if there is none, so that nothing is
+        left out of derivatives within a tolerance.
     """
 
     measure: Measure
@@ -136,7 +137,8 @@ class SpotShape:
         ndarray
             Bound as of `cupysim.maths.spot_bounds.square_slopes`.
         """
-        assert self.slope_bound is not None, "planned for shapes that have derivatives"
+        if self.slope_bound is None:
+            return np.full(offsets.shape[1:], np.inf)
         if self.measure is not Measure.DISTANCE:
             return self.slope_bound(offsets, n_cells, fudge, with_counts)
         distance = _least_distance(offsets, fudge, axes, counts)

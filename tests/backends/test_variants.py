@@ -72,7 +72,7 @@ def test_columns_of_gradients() -> None:
 
 
 def test_groups_of_columns() -> None:
-    columns, groups = members("gradient.cuh", "Column"), members("gradient.cuh", "Group")
+    columns, groups = members("gradient.cuh", "Column"), members("launch.cuh", "Group")
     begins = {"OF_AXES": "FAST", "OF_PANEL": "ORIGIN"}
     for bit, first, _ in GROUP_BITS:
         name = next(name for name, value in groups.items() if value == bit)

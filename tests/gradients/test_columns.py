@@ -10,7 +10,8 @@ from cupysim.plan import gradient_plan as parameters
 
 
 def enumerators(name: str) -> dict[str, int]:
-    text = sources.folder().joinpath("gradient.cuh").read_text()
+    folder = sources.folder()
+    text = "".join(folder.joinpath(f"{each}.cuh").read_text() for each in ("launch", "gradient"))
     body = re.search(rf"enum {name} {{(.*?)}}", text, re.S)
     assert body is not None
     return {key: int(value) for key, value in re.findall(r"(\w+) = (\d+)", body[1])}
