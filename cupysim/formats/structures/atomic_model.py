@@ -13,7 +13,7 @@ import numpy as np
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures import b_factors, mtz
 from cupysim.formats.structures.b_factors import CONFIDENCE
-from cupysim.formats.structures.cif_blocks import UNKNOWN, CifBlock, read_blocks
+from cupysim.formats.structures.cif_blocks import CELL, UNKNOWN, CifBlock, read_blocks
 from cupysim.formats.structures.mmcif_atoms import (
     check_ncs,
     complete_atom_loop,
@@ -149,11 +149,11 @@ def _read_cif(path: object, data: bytes) -> AtomicModel:
             raise FileFormatError(path, f"{len(cells)} different unit cells; one is expected")
         told = block.symmetry(path)
         symmetry, notes = told.symmetry, (*told.assumptions, *told.contradictions)
-        cell = block.cell(path)
+        cell, doubts = block.cell(path), block.doubts_of_cell(path)
         if is_core:
             if cell is None and len(cells) == 1:
                 owner = next(each for each in blocks if "_cell_length_a" in each.columns)
-                cell = owner.cell(path)
+                cell, doubts = owner.cell(path), owner.doubts_of_cell(path)
                 if symmetry is None:
                     told = owner.symmetry(path)
                     symmetry, notes = told.symmetry, (*told.assumptions, *told.contradictions)
@@ -161,10 +161,10 @@ def _read_cif(path: object, data: bytes) -> AtomicModel:
             if cell is None or min(cell[:3]) < SMALLEST_CELL:
                 raise FileFormatError(path, "fractional coordinates without a possible unit cell")
             structure, more, alarms = small_molecule(path, gemmi, block, cell, symmetry)
-            remarks = (*remarks, *more)
-            return AtomicModel(structure, cell, symmetry, remarks, (*notes, *alarms), True)
+            remarks, alarms = (*remarks, *more), [*notes, *doubts, *alarms]
+            return AtomicModel(structure, cell, symmetry, remarks, tuple(alarms), True)
         found = _macromolecule(path, gemmi, block, symmetry, remarks)
-        return replace(found, warnings=(*notes, *found.warnings))
+        return replace(found, warnings=(*notes, *doubts, *found.warnings))
     if any(name.startswith("_refln_index") for block in blocks for name in block.columns):
         raise FileFormatError(path, "no atoms, but reflections: give it by -hkl")
     raise FileFormatError(path, NO_ATOMS)
@@ -190,7 +190,8 @@ def _macromolecule(
         raise FileFormatError(path, f"cannot be read: {str(error).splitlines()[0]}") from error
     _check_atoms(path, structure)
     told = block.cell(path)
-    if told is not None and not structure.cell.is_crystal():
+    is_written = all(block.text(name) for name in CELL)
+    if told is not None and not (is_written and structure.cell.is_crystal()):
         # gemmi ignores a cell if the file does not write its right angles
         structure.cell = gemmi.UnitCell(*told)
     cell = _crystal(path, structure)

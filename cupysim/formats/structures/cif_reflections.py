@@ -106,7 +106,11 @@ def read(path: os.PathLike[str] | str, data: bytes) -> list[ReflectionTable]:
     tables = [table for block in blocks for table in _tables(path, block)]
     if not tables:
         raise FileFormatError(path, _nothing(blocks))
-    cells = [each for block in blocks if (each := block.cell(path)) is not None]
+    cells = [
+        (each, block.doubts_of_cell(path))
+        for block in blocks
+        if (each := block.cell(path)) is not None
+    ]
     groups = [each.symmetry for each in tables if each.symmetry is not None]
     if not groups:
         told = (block.symmetry(path).symmetry for block in blocks)
@@ -117,18 +121,24 @@ def read(path: os.PathLike[str] | str, data: bytes) -> list[ReflectionTable]:
 
 def _completed(
     table: ReflectionTable,
-    cells: Sequence[Cell],
+    cells: Sequence[tuple[Cell, list[str]]],
     groups: Sequence[Symmetry],
     waves: Sequence[ToldWavelength],
 ) -> ReflectionTable:
-    """The table, completed by cell, space group and wavelength of other blocks."""
+    """The table, completed by cell, space group and wavelength of other blocks.
+
+    `cells` has each block's cell, with doubts about it.
+    """
     borrowed, alarms = [], []
     if table.cell is None and cells:
         borrowed.append("unit cell")
-        if len(set(cells)) > 1:
-            shown = "; ".join(cell_text(each) for each in dict.fromkeys(cells))
+        different = dict.fromkeys(cell for cell, _ in cells)
+        if len(different) > 1:
+            shown = "; ".join(cell_text(each) for each in different)
             alarms.append(f"its blocks have different cells, the first one counts: {shown}")
-        table = replace(table, cell=cells[0])
+        cell, doubts = cells[0]
+        alarms += doubts
+        table = replace(table, cell=cell)
     if table.symmetry is None and groups:
         borrowed.append("space group")
         if not all(each.has_operators(groups[0]) for each in groups):
@@ -219,7 +229,7 @@ def _table(path: object, block: CifBlock, category: str, indices: list[str]) -> 
         wavelength=wave.value,
         unclear_wavelength=wave.unclear,
         remarks=told.assumptions,
-        warnings=(*told.contradictions, *_other_radiation(block)),
+        warnings=(*told.contradictions, *block.doubts_of_cell(path), *_other_radiation(block)),
     )
 
 
