@@ -12,7 +12,7 @@ from cupysim.errors import FileFormatError
 from cupysim.formats.structures import coordinates, reflections
 from cupysim.formats.structures.structure import Structure
 from tests.field.test_coordinates import SITE, VACUUM
-from tests.field.writers import loop, write_cif
+from tests.field.writers import amplitudes, loop, write_cif
 
 BETA = 104.5
 VOLUME = 8.0 * 9.0 * 10.0 * np.sin(np.radians(BETA))
@@ -43,10 +43,7 @@ def read(tmp_path: Path, kind: str, text: str) -> tuple[Structure, str]:
     path = write_cif(tmp_path / "a.cif", {"x": text})
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        if kind == "atoms":
-            found = coordinates.read(path, 3e-10, VACUUM)
-        else:
-            found = reflections.read(path)
+        found = coordinates.read(path, 3e-10, VACUUM) if kind == "atoms" else reflections.read(path)
     return found, "\n".join(str(each.message) for each in caught)
 
 
@@ -57,7 +54,7 @@ def angles_of(found: Structure) -> list[float]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_unknown_angles(kind: str, tmp_path: Path) -> None:
-    """An angle that the group leaves free is an error, and one that it fixes is that of the group."""
+    """An angle that the group leaves free is an error; others are those of the group."""
     for group, angles, item in (
         ("P 1 21 1", (90, "?", 90), "beta"),
         ("P 1 21 1", ("?", "?", "?"), "beta"),
@@ -106,3 +103,41 @@ def test_volume_of_another_block(tmp_path: Path) -> None:
     path = write_cif(tmp_path / "a.cif", {"cell": cell, "data": "loop_" + rest})
     with pytest.warns(match=r"_cell_volume is 650 A\^3, but its cell has 720 A\^3"):
         reflections.read(path)
+
+
+SETTING = np.array([[0, 0, 1], [0, -1, 0], [1, 1, 0]])
+"""A matrix of determinant 1 that is not its own transpose."""
+
+
+@pytest.mark.parametrize(
+    ("matrix", "error"),
+    [
+        (SETTING, ""),
+        (np.eye(3), ""),
+        (SETTING * [[2], [1], [1]], "does not turn each of them"),
+        (SETTING * 0.5, "does not turn each of them"),
+        (None, "lacks elements"),
+    ],
+)
+def test_indices_of_another_cell(matrix: np.ndarray | None, error: str, tmp_path: Path) -> None:
+    """The row (h k l) times the matrix has the indices of the cell (core CIF dictionary)."""
+    text = text_of("reflections of core CIF", "P 1", (90, 100, 95))
+    text = text.replace("_refln_", "_diffrn_refln_").replace("F_meas_au", "intensity_net")
+    numbers = SETTING if matrix is None else matrix
+    items = [
+        f"_diffrn_reflns_transf_matrix_{i + 1}{j + 1} {numbers[i, j]:g}"
+        for i in range(3)
+        for j in range(3)
+    ]
+    head = "\n".join(items[:8] if matrix is None else items)
+    path = write_cif(tmp_path / "a.cif", {"x": head + "\n" + text})
+    if error:
+        with pytest.raises(FileFormatError, match=error):
+            reflections.read(path)
+        return
+    with pytest.warns(match="square roots"):
+        found = reflections.read(path)
+    # by hand: (1 2 3) -> (0 + 0 + 3, 0 - 2 + 3, 1) and (2 1 1) -> (1, -1 + 1, 2)
+    moved = [(3, 1, 1), (1, 0, 2)] if numbers is SETTING else [(1, 2, 3), (2, 1, 1)]
+    np.testing.assert_allclose(amplitudes(found, np.array(moved)) ** 2, [10.0, 20.0], rtol=1e-6)
+    assert ("multiplied by" in "\n".join(found.notes)) is (numbers is SETTING)

@@ -12,6 +12,7 @@ from cupysim.constants import ANGSTROM
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures.cif_blocks import CifBlock, read_blocks
 from cupysim.formats.structures.cif_scales import of_reflections
+from cupysim.formats.structures.cif_transform import transformed
 from cupysim.formats.structures.symmetry import Symmetry, cell_text
 from cupysim.formats.structures.table import (
     Cell,
@@ -194,7 +195,7 @@ def _tables(path: object, block: CifBlock) -> Iterator[ReflectionTable]:
 def _table(path: object, block: CifBlock, category: str, indices: list[str]) -> ReflectionTable:
     if f"{category}index_m_1" in block.columns:
         raise FileFormatError(path, "reflections of a modulated crystal, with more than 3 indices")
-    hkl = block.number_rows(path, indices)
+    hkl, turned = transformed(path, block, category, block.number_rows(path, indices))
     columns = []
     for name in block.columns:
         item = name.removeprefix(category)
@@ -228,7 +229,7 @@ def _table(path: object, block: CifBlock, category: str, indices: list[str]) -> 
         symmetry=told.symmetry,
         wavelength=wave.value,
         unclear_wavelength=wave.unclear,
-        remarks=told.assumptions,
+        remarks=(*told.assumptions, *filter(None, [turned])),
         warnings=(*told.contradictions, *block.doubts_of_cell(path), *_other_radiation(block)),
     )
 
