@@ -13,6 +13,7 @@ import numpy as np
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures import b_factors, mtz
 from cupysim.formats.structures.b_factors import CONFIDENCE
+from cupysim.formats.structures.cell_content import other_content
 from cupysim.formats.structures.cif_blocks import CELL, UNKNOWN, CifBlock, read_blocks
 from cupysim.formats.structures.mmcif_atoms import (
     check_ncs,
@@ -162,6 +163,7 @@ def _read_cif(path: object, data: bytes) -> AtomicModel:
                 raise FileFormatError(path, "fractional coordinates without a possible unit cell")
             structure, more, alarms = small_molecule(path, gemmi, block, cell, symmetry)
             remarks, alarms = (*remarks, *more), [*notes, *doubts, *alarms]
+            alarms += other_content(path, block, structure, symmetry)
             return AtomicModel(structure, cell, symmetry, remarks, tuple(alarms), True)
         found = _macromolecule(path, gemmi, block, symmetry, remarks)
         return replace(found, warnings=(*notes, *doubts, *found.warnings))
