@@ -10,7 +10,7 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import FileFormatError
-from cupysim.formats.structures.cif_blocks import CifBlock, read_blocks
+from cupysim.formats.structures.cif_blocks import UNKNOWN, CifBlock, read_blocks
 from cupysim.formats.structures.cif_scales import of_reflections
 from cupysim.formats.structures.cif_transform import transformed
 from cupysim.formats.structures.symmetry import Symmetry, cell_text
@@ -59,7 +59,8 @@ UNRELIABLE = "x"
 
 STATUS = ("status", "include_status", "observed_status")
 
-SETS = ("wavelength_id", "crystal_id", "diffrn_id")
+CRYSTAL = "crystal_id"
+SETS = ("wavelength_id", CRYSTAL, "diffrn_id")
 """Items that distinguish the datasets in one loop."""
 
 PHASE = "_pd_refln_phase_id"
@@ -282,6 +283,11 @@ def _split(
     waves_differ = by_wavelength and len(set(next(iter(columns.values())).tolist())) > 1
     phases_differ = len(set(columns.get(PHASE, np.array([])).tolist())) > 1
     if len(different) < 2 or not (waves_differ or phases_differ or _overlap(table.hkl)):
+        several = dict.fromkeys(columns.get(category + CRYSTAL, np.array([])).tolist())
+        named = [name for name in several if name not in UNKNOWN]
+        if len(named) > 1:
+            alarm = f"its reflections are those of {len(named)} crystals ({CRYSTAL}), used as one: "
+            table = replace(table, warnings=(*table.warnings, alarm + listed(named)))
         yield table, np.ones(len(table.hkl), dtype=bool)
         return
     for label in different:

@@ -346,13 +346,20 @@ def _notes(
     places = [table.kind]
     places += [f"block {table.block}"] if table.block else []
     places += [f"dataset {chosen.plus.dataset}"] if chosen.plus.dataset else []
-    others = [each.name for each in choices(table) if each.plus is not chosen.plus]
+    labels = [each.name for each in choices(table)]
+
+    def name_of(each: Chosen) -> str:
+        """Labels of columns, or the item if several of a CIF file have the same usual label."""
+        is_same = labels.count(each.name) > 1
+        return each.plus.other_names[-1] if is_same and each.plus.other_names else each.name
+
+    others = [name_of(each) for each in choices(table) if each.plus is not chosen.plus]
     if chosen.difference is None and chosen.minus is None:
         others += [each.label for each in table.columns if each.quantity is Quantity.DIFFERENCE]
     also = f" (not used: {listed(others)})" if others else ""
     lines = [
         f"structure factors from {path}: {', '.join(places)}, "
-        f"{chosen.plus.quantity.value} {chosen.name}{also}",
+        f"{chosen.plus.quantity.value} {name_of(chosen)}{also}",
         f"space group {table.symmetry.name}, {len(table.symmetry.operators)} operators; "
         + ("no unit cell" if cell is None else f"unit cell {cell_text(cell)}")
         + ("" if wavelength is None else f"; wavelength {wavelength / ANGSTROM:g} A"),
