@@ -71,6 +71,7 @@ def test_mmcif(tmp_path: Path) -> None:
         ("CA", [("CA", "CA")], 20, False),
         ("GLU", [("CA", "C"), ("HG2", "H"), ("1HB", "H"), ("DG3", "D")], 9, False),
         ("GLU", [("CB", "N")], 7, True),
+        ("ALA", [("NA", "NA")], 11, True),
         ("XYZ", [("CD", "CD"), ("CA", "CA")], 68, False),
     ],
 )

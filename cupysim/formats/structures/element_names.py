@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,9 @@ RESIDUES = frozenset(
 
 ELEMENTS = {"C": "C", "N": "N", "O": "O", "S": "S", "P": "P", "H": "H", "D": "H"}
 """First letters of the names of their atoms, and the elements."""
+
+_TWO_LETTERS = re.compile("C[ABGDEZH]|N[DEHZ]|O[DEGHX]|S[DG]|H[ABDEGHZO]")
+"""First two letters of names in these residues. NA is not among them: it can only be sodium."""
 
 
 def corrected(gemmi: Any, structure: Any) -> Iterator[str]:
@@ -51,7 +55,7 @@ def corrected(gemmi: Any, structure: Any) -> Iterator[str]:
                     ):
                         continue
                     name = f"{atom.name} of {residue.name} {residue.seqid} ({atom.element.name})"
-                    if len(found) == 2 and letters.startswith(found):
+                    if letters.startswith(found) and _TWO_LETTERS.fullmatch(found):
                         atom.element = gemmi.Element(expected)
                         misread.append(name)
                     else:
