@@ -18,7 +18,7 @@ from cupysim.formats.frames import to_imgcif
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.geometry_checks import with_doubts
 from cupysim.formats.imgcif_tables import is_full
-from cupysim.formats.pixels import GAP, LARGEST_PIXEL_VALUE, THINNEST_SENSOR, measured
+from cupysim.formats.pixels import LARGEST_PIXEL_VALUE, THINNEST_SENSOR, measured
 from cupysim.maths.arrays import dot
 from cupysim.maths.resolution import beam_spot
 from cupysim.models.experiment import Experiment
@@ -40,8 +40,8 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, ImageGeometry]:
     Returns
     -------
     image : ndarray, shape (n_slow, n_fast)
-        Counts, with the type in the file. `cupysim.formats.pixels.measured` finds the pixels that
-        were measured.
+        Counts, with the type in the file; float64 if its tables scale them.
+        `cupysim.formats.pixels.measured` finds the pixels that were measured.
     geometry : ImageGeometry
         Geometry, in the frame of imgCIF.
 
@@ -53,9 +53,9 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, ImageGeometry]:
         If a library is not installed.
     """
     text, section = _single(path)
-    undefined = None
+    stored = None
     if is_full(text):
-        geometry, undefined = imgcif.read(
+        geometry, stored = imgcif.read(
             path, text, section.n_fast, section.n_slow, section.identifier
         )
         doubts = of_header(path, text, geometry)
@@ -63,8 +63,8 @@ def read(path: os.PathLike[str] | str) -> tuple[np.ndarray, ImageGeometry]:
         geometry = cbf_header.geometry(path, text, section.n_fast, section.n_slow)
         doubts = of_tables(text, geometry)
     pixels, more = unpack(path, section)
-    if is_full(text):
-        pixels = _undefined_marked(pixels, undefined)
+    if stored is not None:
+        pixels = stored.intensities(pixels)
     remarks = (*geometry.remarks, *doubts, *more)
     return pixels, with_doubts(replace(geometry, remarks=remarks))
 
@@ -120,17 +120,6 @@ def good_pixels(image: np.ndarray) -> np.ndarray:
     good = measured(image)
     is_image = not good.all() or image.max() > 1
     return good if is_image else image > 0
-
-
-def _undefined_marked(pixels: np.ndarray, undefined: float | None) -> np.ndarray:
-    """Replace the undefined value of the tables by the usual mark of a gap."""
-    if pixels.dtype in (np.uint8, np.uint16):
-        # the largest number is a saturated pixel of a CCD, not a gap
-        pixels = pixels.astype(np.int32)
-    if undefined is not None:
-        gap = {"i": GAP, "u": np.iinfo(np.uint64).max, "f": np.nan}[pixels.dtype.kind]
-        pixels[pixels == undefined] = np.array(gap).astype(pixels.dtype)
-    return pixels
 
 
 def check_geometry(experiment: Experiment) -> None:

@@ -12,6 +12,7 @@ from cupysim.errors import FileFormatError
 from cupysim.formats.cbf_remarks import MILLIMETRE, of_other_tables
 from cupysim.formats.geometry import ImageGeometry, is_x_ray
 from cupysim.formats.imgcif_axes import ImgcifAxes
+from cupysim.formats.imgcif_intensities import StoredNumbers, of_tables
 from cupysim.formats.imgcif_tables import ImgcifTables, Row
 from cupysim.formats.rotation import forward, is_backward, settings_remark
 from cupysim.maths.arrays import cross, dot, norm, unit
@@ -34,7 +35,7 @@ NOWHERE = np.zeros(3)
 
 def read(
     path: object, text: str, n_fast: int, n_slow: int, identifier: str = ""
-) -> tuple[ImageGeometry, float | None]:  # fmt: skip
+) -> tuple[ImageGeometry, StoredNumbers]:  # fmt: skip
     """Read the geometry from the tables of a full imgCIF file.
 
     Parameters
@@ -52,8 +53,8 @@ def read(
     -------
     geometry : ImageGeometry
         Geometry of the image.
-    undefined : float or None
-        Number in pixels without a measurement, if the tables give it.
+    stored : StoredNumbers
+        Meaning of the numbers in the pixels.
 
     Raises
     ------
@@ -78,9 +79,7 @@ def read(
     to_source = _to_source(axes)
     wavelength, reason, mean = _wavelength(tables)
     polarization, of_polarization = _polarization(tables, to_source)
-    undefined = next(
-        (row for row in tables.rows("array_intensities") if "undefined_value" in row), None
-    )
+    stored = of_tables(tables)
     geometry = ImageGeometry(
         n_fast=n_fast,
         n_slow=n_slow,
@@ -98,12 +97,13 @@ def read(
         is_reversed=turns_back,
         remarks=(
             *filter(None, (settings, mean, of_polarization)),
+            *stored.remarks,
             *axes.remarks,
             *_of_axes(axes, goniometer, surface),
         ),
     )
     geometry = replace(geometry, remarks=(*geometry.remarks, *of_other_tables(tables, geometry)))
-    return geometry, None if undefined is None else tables.number(undefined, "undefined_value")
+    return geometry, stored
 
 
 def _frame(tables: ImgcifTables, identifier: str) -> str | None:

@@ -13,16 +13,19 @@ import numpy as np
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures import b_factors, mtz
 from cupysim.formats.structures.b_factors import CONFIDENCE
-from cupysim.formats.structures.cif_blocks import UNKNOWN, CifBlock, read_blocks
+from cupysim.formats.structures.cell_content import other_content
+from cupysim.formats.structures.cif_blocks import CELL, UNKNOWN, CifBlock, read_blocks
+from cupysim.formats.structures.element_names import corrected
 from cupysim.formats.structures.mmcif_atoms import (
     check_ncs,
     complete_atom_loop,
     take_displacements,
 )
 from cupysim.formats.structures.other_models import kind_of as kind_of_other_model
-from cupysim.formats.structures.pdb_text import LARGEST_COORDINATE, prepared
+from cupysim.formats.structures.pdb_text import prepared
 from cupysim.formats.structures.reflections import is_cif
 from cupysim.formats.structures.small_molecule import small_molecule
+from cupysim.formats.structures.strict_ncs import with_copies
 from cupysim.formats.structures.symmetry import Symmetry, cell_text, check_cell
 from cupysim.formats.structures.table import Cell, listed
 from cupysim.formats.structures.told_symmetry import by_name_or_operators
@@ -109,7 +112,8 @@ def read(path: os.PathLike[str] | str) -> AtomicModel:
         found = _read_cif(path, data)
     else:
         found = _read_pdb(path, *prepared(path, data), kind_of_other_model(data))
-    found = _with_b_factors_told(path, _with_one_model(_with_ncs(path, found)))
+    found = _with_one_model(_with_ncs(path, _with_elements(found)))
+    found = _with_b_factors_told(path, found)
     if found.cell is not None and found.symmetry is not None:
         check_cell(path, found.cell, found.symmetry)
     return found
@@ -149,11 +153,11 @@ def _read_cif(path: object, data: bytes) -> AtomicModel:
             raise FileFormatError(path, f"{len(cells)} different unit cells; one is expected")
         told = block.symmetry(path)
         symmetry, notes = told.symmetry, (*told.assumptions, *told.contradictions)
-        cell = block.cell(path)
+        cell, doubts = block.cell(path), block.doubts_of_cell(path)
         if is_core:
             if cell is None and len(cells) == 1:
                 owner = next(each for each in blocks if "_cell_length_a" in each.columns)
-                cell = owner.cell(path)
+                cell, doubts = owner.cell(path), owner.doubts_of_cell(path)
                 if symmetry is None:
                     told = owner.symmetry(path)
                     symmetry, notes = told.symmetry, (*told.assumptions, *told.contradictions)
@@ -161,10 +165,11 @@ def _read_cif(path: object, data: bytes) -> AtomicModel:
             if cell is None or min(cell[:3]) < SMALLEST_CELL:
                 raise FileFormatError(path, "fractional coordinates without a possible unit cell")
             structure, more, alarms = small_molecule(path, gemmi, block, cell, symmetry)
-            remarks = (*remarks, *more)
-            return AtomicModel(structure, cell, symmetry, remarks, (*notes, *alarms), True)
+            remarks, alarms = (*remarks, *more), [*notes, *doubts, *alarms]
+            alarms += other_content(path, block, structure, symmetry)
+            return AtomicModel(structure, cell, symmetry, remarks, tuple(alarms), True)
         found = _macromolecule(path, gemmi, block, symmetry, remarks)
-        return replace(found, warnings=(*notes, *found.warnings))
+        return replace(found, warnings=(*notes, *doubts, *found.warnings))
     if any(name.startswith("_refln_index") for block in blocks for name in block.columns):
         raise FileFormatError(path, "no atoms, but reflections: give it by -hkl")
     raise FileFormatError(path, NO_ATOMS)
@@ -190,7 +195,8 @@ def _macromolecule(
         raise FileFormatError(path, f"cannot be read: {str(error).splitlines()[0]}") from error
     _check_atoms(path, structure)
     told = block.cell(path)
-    if told is not None and not structure.cell.is_crystal():
+    is_written = all(block.text(name) for name in CELL)
+    if told is not None and not (is_written and structure.cell.is_crystal()):
         # gemmi ignores a cell if the file does not write its right angles
         structure.cell = gemmi.UnitCell(*told)
     cell = _crystal(path, structure)
@@ -305,19 +311,17 @@ def _crystal(path: object, structure: Any) -> Cell | None:
 
 def _with_ncs(path: object, found: AtomicModel) -> AtomicModel:
     """Add the copies that strict non-crystallographic symmetry generates."""
-    gemmi = require("gemmi", "reading coordinates")
-    operators = [op for op in found.structure.ncs if not op.given]
-    if not operators:
+    remarks, alarms = with_copies(path, found.structure)
+    return replace(found, remarks=(*found.remarks, *remarks), warnings=(*found.warnings, *alarms))
+
+
+def _with_elements(found: AtomicModel) -> AtomicModel:
+    """Correct elements that contradict the names of atoms."""
+    if found.is_small_molecule:
         return found
-    matrices = np.array([op.tr.mat.tolist() for op in operators])
-    shifts = np.array([op.tr.vec.tolist() for op in operators])
-    if not (np.isfinite(matrices).all() and np.abs(shifts).max() <= LARGEST_COORDINATE):
-        raise FileFormatError(path, "a matrix of its strict NCS (MTRIX) is impossible")
-    if np.abs(matrices @ matrices.transpose(0, 2, 1) - np.eye(3)).max() > 1e-2:
-        raise FileFormatError(path, "a matrix of its strict NCS (MTRIX) is not a rotation")
-    found.structure.expand_ncs(gemmi.HowToNameCopiedChain.Dup)
-    remark = f"{len(operators)} copies by strict NCS (MTRIX, struct_ncs_oper) are added"
-    return replace(found, remarks=(*found.remarks, remark))
+    gemmi = require("gemmi", "reading coordinates")
+    alarms = corrected(gemmi, found.structure)
+    return replace(found, warnings=(*found.warnings, *alarms))
 
 
 def _with_one_model(found: AtomicModel) -> AtomicModel:

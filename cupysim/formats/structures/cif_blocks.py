@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cupysim.errors import FileFormatError, ModelError
+from cupysim.formats.structures.cif_cell import angles_of_group, other_volume
 from cupysim.formats.structures.table import Cell
 from cupysim.formats.structures.told_symmetry import ToldSymmetry, Words, symmetry_of
 from cupysim.formats.text_numbers import plain_number
@@ -39,6 +40,7 @@ CELL = (
     "_cell_length_a", "_cell_length_b", "_cell_length_c", "_cell_angle_alpha", "_cell_angle_beta",
     "_cell_angle_gamma",
 )  # fmt: skip
+VOLUME = "_cell_volume"
 CIF_2 = r"#\#CIF_2"
 """First words of CIF 2.0 files."""
 
@@ -119,7 +121,14 @@ class CifBlock:
         return np.stack([self.numbers(path, name) for name in names], axis=1)
 
     def cell(self, path: object) -> Cell | None:
-        """The unit cell, or None if it is not complete."""
+        """The unit cell, or None if it is not complete.
+
+        Raises
+        ------
+        FileFormatError
+            If a value is not a number or impossible, there are several values, or an angle is
+            unknown that the space group does not fix.
+        """
         self._demand_one(path, *CELL)
         values = [self.text(name) for name in CELL]
         for name in CELL:
@@ -131,6 +140,8 @@ class CifBlock:
                 )
         if not all(values[:3]):
             return None
+        fixed = self._angles_of_group(path, values)
+        values = [value or each for value, each in zip(values, ("", "", "", *fixed), strict=True)]
         # by the dictionary, a missing angle is a right angle
         a, b, c, *angles = (
             cif_number(path, name, value or "90") for name, value in zip(CELL, values, strict=True)
@@ -143,6 +154,35 @@ class CifBlock:
             raise FileFormatError(path, str(error)) from error
         return (a, b, c, *angles)  # type: ignore[return-value]
 
+    def doubts_of_cell(self, path: object) -> list[str]:
+        """Warnings about a volume that is not that of the cell."""
+        try:
+            told = cif_number(path, VOLUME, self.text(VOLUME)) if self.text(VOLUME) else None
+        except FileFormatError:
+            told = None
+        return list(other_volume(self.cell(path), told))
+
+    def _angles_of_group(self, path: object, values: Sequence[str]) -> list[str]:
+        """Angles that the file calls unknown, but the space group fixes; otherwise empty texts."""
+        unknown = [
+            not value and "?" in self.columns.get(name, ())
+            for name, value in zip(CELL[3:], values[3:], strict=True)
+        ]
+        if not any(unknown):
+            return ["", "", ""]
+        symmetry = symmetry_of(path, self._words(path), None).symmetry
+        fixed = [None, None, None] if symmetry is None else angles_of_group(symmetry)
+        for name, is_unknown, angle in zip(CELL[3:], unknown, fixed, strict=True):
+            if is_unknown and angle is None:
+                raise FileFormatError(
+                    path, f"block {self.name}: {name} is unknown (?), and its space group does not "
+                    "fix this angle: write it into the file"
+                )  # fmt: skip
+        return [
+            f"{angle:g}" if is_unknown else ""
+            for is_unknown, angle in zip(unknown, fixed, strict=True)
+        ]
+
     def symmetry(self, path: object) -> ToldSymmetry:
         """The space group, with assumptions and contradictions.
 
@@ -151,6 +191,17 @@ class CifBlock:
         FileFormatError
             If the file names different groups, or only groups that cupysim does not know.
         """
+        words = self._words(path)
+        if not (words.operators or words.hall or words.names or words.numbers):
+            for item, kind in OTHER_SYMMETRY.items():
+                if any(name.startswith(item) for name in self.columns):
+                    raise FileFormatError(
+                        path, f"block {self.name}: {kind} symmetry ({item}...) is not supported"
+                    )
+        return symmetry_of(path, words, self.cell(path))
+
+    def _words(self, path: object) -> Words:
+        """All statements about the space group."""
         self._demand_one(path, *OPERATORS, *HALL, *HERMANN_MAUGUIN, REFERENCE, *NUMBER)
         lists = [[text for text in self.texts(name) if text not in UNKNOWN] for name in OPERATORS]
         operators = [(name, each) for name, each in zip(OPERATORS, lists, strict=True) if each]
@@ -163,15 +214,7 @@ class CifBlock:
             types=self._known((REFERENCE,)),
             numbers=self._known(NUMBER),
         )
-        if not words.names:
-            words = replace(words, names=words.types)
-        if not (words.operators or words.hall or words.names or words.numbers):
-            for item, kind in OTHER_SYMMETRY.items():
-                if any(name.startswith(item) for name in self.columns):
-                    raise FileFormatError(
-                        path, f"block {self.name}: {kind} symmetry ({item}...) is not supported"
-                    )
-        return symmetry_of(path, words, self.cell(path))
+        return words if words.names else replace(words, names=words.types)
 
     def _demand_one(self, path: object, *names: str) -> None:
         """Reject items that the file has twice, with different values."""

@@ -10,8 +10,9 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import FileFormatError
-from cupysim.formats.structures.cif_blocks import CifBlock, read_blocks
+from cupysim.formats.structures.cif_blocks import UNKNOWN, CifBlock, read_blocks
 from cupysim.formats.structures.cif_scales import of_reflections
+from cupysim.formats.structures.cif_transform import transformed
 from cupysim.formats.structures.symmetry import Symmetry, cell_text
 from cupysim.formats.structures.table import (
     Cell,
@@ -58,7 +59,8 @@ UNRELIABLE = "x"
 
 STATUS = ("status", "include_status", "observed_status")
 
-SETS = ("wavelength_id", "crystal_id", "diffrn_id")
+CRYSTAL = "crystal_id"
+SETS = ("wavelength_id", CRYSTAL, "diffrn_id")
 """Items that distinguish the datasets in one loop."""
 
 PHASE = "_pd_refln_phase_id"
@@ -106,7 +108,11 @@ def read(path: os.PathLike[str] | str, data: bytes) -> list[ReflectionTable]:
     tables = [table for block in blocks for table in _tables(path, block)]
     if not tables:
         raise FileFormatError(path, _nothing(blocks))
-    cells = [each for block in blocks if (each := block.cell(path)) is not None]
+    cells = [
+        (each, block.doubts_of_cell(path))
+        for block in blocks
+        if (each := block.cell(path)) is not None
+    ]
     groups = [each.symmetry for each in tables if each.symmetry is not None]
     if not groups:
         told = (block.symmetry(path).symmetry for block in blocks)
@@ -117,18 +123,24 @@ def read(path: os.PathLike[str] | str, data: bytes) -> list[ReflectionTable]:
 
 def _completed(
     table: ReflectionTable,
-    cells: Sequence[Cell],
+    cells: Sequence[tuple[Cell, list[str]]],
     groups: Sequence[Symmetry],
     waves: Sequence[ToldWavelength],
 ) -> ReflectionTable:
-    """The table, completed by cell, space group and wavelength of other blocks."""
+    """The table, completed by cell, space group and wavelength of other blocks.
+
+    `cells` has each block's cell, with doubts about it.
+    """
     borrowed, alarms = [], []
     if table.cell is None and cells:
         borrowed.append("unit cell")
-        if len(set(cells)) > 1:
-            shown = "; ".join(cell_text(each) for each in dict.fromkeys(cells))
+        different = dict.fromkeys(cell for cell, _ in cells)
+        if len(different) > 1:
+            shown = "; ".join(cell_text(each) for each in different)
             alarms.append(f"its blocks have different cells, the first one counts: {shown}")
-        table = replace(table, cell=cells[0])
+        cell, doubts = cells[0]
+        alarms += doubts
+        table = replace(table, cell=cell)
     if table.symmetry is None and groups:
         borrowed.append("space group")
         if not all(each.has_operators(groups[0]) for each in groups):
@@ -184,7 +196,7 @@ def _tables(path: object, block: CifBlock) -> Iterator[ReflectionTable]:
 def _table(path: object, block: CifBlock, category: str, indices: list[str]) -> ReflectionTable:
     if f"{category}index_m_1" in block.columns:
         raise FileFormatError(path, "reflections of a modulated crystal, with more than 3 indices")
-    hkl = block.number_rows(path, indices)
+    hkl, turned = transformed(path, block, category, block.number_rows(path, indices))
     columns = []
     for name in block.columns:
         item = name.removeprefix(category)
@@ -218,8 +230,8 @@ def _table(path: object, block: CifBlock, category: str, indices: list[str]) -> 
         symmetry=told.symmetry,
         wavelength=wave.value,
         unclear_wavelength=wave.unclear,
-        remarks=told.assumptions,
-        warnings=(*told.contradictions, *_other_radiation(block)),
+        remarks=(*told.assumptions, *filter(None, [turned])),
+        warnings=(*told.contradictions, *block.doubts_of_cell(path), *_other_radiation(block)),
     )
 
 
@@ -271,6 +283,11 @@ def _split(
     waves_differ = by_wavelength and len(set(next(iter(columns.values())).tolist())) > 1
     phases_differ = len(set(columns.get(PHASE, np.array([])).tolist())) > 1
     if len(different) < 2 or not (waves_differ or phases_differ or _overlap(table.hkl)):
+        several = dict.fromkeys(columns.get(category + CRYSTAL, np.array([])).tolist())
+        named = [name for name in several if name not in UNKNOWN]
+        if len(named) > 1:
+            alarm = f"its reflections are those of {len(named)} crystals ({CRYSTAL}), used as one: "
+            table = replace(table, warnings=(*table.warnings, alarm + listed(named)))
         yield table, np.ones(len(table.hkl), dtype=bool)
         return
     for label in different:

@@ -26,6 +26,10 @@ DIFFERENCE_MAPS = ("DELFWT", "FOFCWT", "FDELWT")
 SIGNS = (("(+)", "(-)"), ("plus", "minus"), ("pos", "neg"), ("+", "-"))
 """Parts of labels that distinguish Friedel mates: of h k l, and of -h -k -l."""
 
+LETTERS = (("p", "m"), ("p", "n"))
+"""Letters with the same meaning, in labels such as Ip and Im. They count only in columns that the
+file declares to hold one mate."""
+
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
@@ -85,6 +89,18 @@ def choices(table: ReflectionTable) -> list[Chosen]:
             found.append(replace(chosen, mean=_mean_of(plus, means)))
         found += [_with_deviations(table, each) for each in means]
     return found
+
+
+def is_measured(chosen: Chosen) -> bool:
+    """Whether columns hold measured data, by their label.
+
+    Parameters
+    ----------
+    chosen : Chosen
+        Columns of a table.
+    """
+    label = chosen.plus.label.upper()
+    return not CALCULATED.fullmatch(label) and label not in DIFFERENCE_MAPS
 
 
 def _mean_of(plus: Column, means: Sequence[Column]) -> Column | None:
@@ -205,7 +221,7 @@ def _named(
 
 
 def _mates(columns: Sequence[Column]) -> Iterator[tuple[Column, Column]]:
-    """Pairs of columns, h k l first: paired by the signs of labels, otherwise by their order."""
+    """Pairs of columns, h k l first: paired by signs, or letters, of labels, or by their order."""
     left = list(columns)
     for column in columns:
         mate = next((each for each in left if _is_mate(column, each)), None)
@@ -213,6 +229,11 @@ def _mates(columns: Sequence[Column]) -> Iterator[tuple[Column, Column]]:
             yield column, mate
             left = [each for each in left if each not in (column, mate)]
     unsigned = [each for each in left if each.of_one_mate and _signs(each.label) == []]
+    for plus in list(unsigned):
+        minus = next((each for each in unsigned if _is_lettered(plus, each)), None)
+        if plus in unsigned and minus is not None:
+            yield plus, minus
+            unsigned = [each for each in unsigned if each not in (plus, minus)]
     yield from zip(unsigned[::2], unsigned[1::2], strict=False)
 
 
@@ -220,6 +241,14 @@ def _is_mate(plus: Column, minus: Column) -> bool:
     """Whether labels name a reflection and its Friedel mate, in the same dataset."""
     same = plus.dataset == minus.dataset
     return same and minus.label.lower() in _signs(plus.label)
+
+
+def _is_lettered(plus: Column, minus: Column) -> bool:
+    """Whether labels differ only in a letter that tells the sign, in the same dataset."""
+    pairs = zip(plus.label.lower(), minus.label.lower(), strict=False)
+    different = [(one, other) for one, other in pairs if one != other]
+    is_same = plus.dataset == minus.dataset and len(plus.label) == len(minus.label)
+    return is_same and len(different) == 1 and different[0] in LETTERS
 
 
 def _signs(label: str) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -13,8 +12,9 @@ from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimWarning, FileFormatError, ModelError
 from cupysim.formats.index_lists import count_distinct
 from cupysim.formats.structures import cif_reflections, intensity_lists, mtz
-from cupysim.formats.structures.columns import Chosen, choices, choose
+from cupysim.formats.structures.columns import Chosen, choices
 from cupysim.formats.structures.merging import Observations, are_different, expanded, merged
+from cupysim.formats.structures.selection import doubts, selected
 from cupysim.formats.structures.structure import Structure
 from cupysim.formats.structures.symmetry import Symmetry, cell_text, check_cell
 from cupysim.formats.structures.table import Cell, Column, Quantity, ReflectionTable, listed
@@ -124,7 +124,7 @@ def read(
     CupysimError
         If gemmi is not installed.
     """
-    table, chosen = _selected(path, _tables(path), columns)
+    table, chosen = selected(path, _tables(path), columns)
     return structure_of(path, table, chosen, default, merge)
 
 
@@ -157,7 +157,9 @@ def structure_of(
             ),
             stacklevel=2,
         )
-    for text in table.warnings:
+    of_type, alarms = doubts(chosen)
+    remarks += of_type
+    for text in (*table.warnings, *alarms):
         warnings.warn(CupysimWarning(f"{path}: {text}"), stacklevel=2)
     amplitudes, what = _amplitudes(unique.values, chosen.is_intensity)
     hkl, values = expanded(Observations(unique.hkl, amplitudes), table.symmetry)
@@ -216,40 +218,6 @@ def _tables(path: os.PathLike[str] | str) -> list[ReflectionTable]:
     if kind == "cif":
         return cif_reflections.read(path, data)
     return [intensity_lists.read(path, data)]
-
-
-def _selected(
-    path: object, tables: Sequence[ReflectionTable], wanted: Sequence[str]
-) -> tuple[ReflectionTable, Chosen]:
-    """The first table with usable data, or with the columns that the user names."""
-    problem: FileFormatError | None = None
-    for table in tables:
-        names = [name.removeprefix(f"{table.block}/") for name in wanted]
-        elsewhere = {other.block for other in tables if other is not table}
-        if any(name.split("/")[0] in elsewhere for name in names if "/" in name):
-            continue
-        usable = table.symmetry is not None and any(
-            np.isfinite(each.plus.values).any() for each in choices(table)
-        )
-        if not usable and table is not tables[-1] and not names:
-            continue
-        try:
-            chosen = choose(path, table, names)
-        except FileFormatError as error:
-            problem = problem or error
-            continue
-        # a table of one loop names the other datasets of this loop
-        loop = table.block.rpartition(":")[0]
-        others = [
-            other.block
-            for other in tables
-            if other is not table and not (loop and other.block.startswith(f"{loop}:"))
-        ]
-        if others:
-            remark = f"other blocks with reflections: {listed(others)}"
-            table = replace(table, remarks=(*table.remarks, remark))
-        return table, chosen
-    raise problem or FileFormatError(path, f"no column {wanted[0]}")
 
 
 def _observations(
@@ -378,13 +346,20 @@ def _notes(
     places = [table.kind]
     places += [f"block {table.block}"] if table.block else []
     places += [f"dataset {chosen.plus.dataset}"] if chosen.plus.dataset else []
-    others = [each.name for each in choices(table) if each.plus is not chosen.plus]
+    labels = [each.name for each in choices(table)]
+
+    def name_of(each: Chosen) -> str:
+        """Labels of columns, or the item if several of a CIF file have the same usual label."""
+        is_same = labels.count(each.name) > 1
+        return each.plus.other_names[-1] if is_same and each.plus.other_names else each.name
+
+    others = [name_of(each) for each in choices(table) if each.plus is not chosen.plus]
     if chosen.difference is None and chosen.minus is None:
         others += [each.label for each in table.columns if each.quantity is Quantity.DIFFERENCE]
     also = f" (not used: {listed(others)})" if others else ""
     lines = [
         f"structure factors from {path}: {', '.join(places)}, "
-        f"{chosen.plus.quantity.value} {chosen.name}{also}",
+        f"{chosen.plus.quantity.value} {name_of(chosen)}{also}",
         f"space group {table.symmetry.name}, {len(table.symmetry.operators)} operators; "
         + ("no unit cell" if cell is None else f"unit cell {cell_text(cell)}")
         + ("" if wavelength is None else f"; wavelength {wavelength / ANGSTROM:g} A"),

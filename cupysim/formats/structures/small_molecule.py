@@ -48,6 +48,11 @@ ORDER = "_atom_site_site_symmetry_order"
 symmetry_multiplicity, is not read: some programs write this number, others the number of equivalent
 sites."""
 
+GROUP = "_atom_site_disorder_group"
+ABOUT_A_SITE = re.compile(r"-\d+")
+"""Item with the group of a disordered site, and groups of disorder about a special position. All
+copies of such a site count with its occupancy, even if they coincide."""
+
 ATTACHED = "_atom_site_attached_hydrogens"
 
 KINDS = ("_atom_site_adp_type", "_atom_site_thermal_displace_type")
@@ -88,7 +93,7 @@ def small_molecule(
     -------
     structure : gemmi.Structure
         One model. The occupancies of special positions are divided by the number of operators that
-        leave them in place.
+        leave them in place, except for sites that are disordered about them.
     remarks, warnings : list of str
         Notes on what was done, and warnings for the user.
 
@@ -126,12 +131,15 @@ def small_molecule(
     unplaced = ~np.isfinite(fractions).all(axis=1) & ~is_dummy
     model, chain = gemmi.Model(1), gemmi.Chain("A")
     orders = _numbers(path, block, ORDER, len(fractions))
+    groups = _texts(block, GROUP, len(fractions))
     special = without_b = 0
     wrong_order: list[str] = []
     for number in np.flatnonzero(~is_dummy & ~unplaced).tolist():
         images = 1
         if symmetry is not None:
             images, is_possible = _images(fractions[number], symmetry, orthogonal, orders[number])
+            if ABOUT_A_SITE.fullmatch(groups[number]):
+                images, is_possible = 1, not orders[number] > 1.0
             wrong_order += [] if is_possible else [labels[number]]
         special += images > 1
         atom = gemmi.Atom()
@@ -175,8 +183,8 @@ def small_molecule(
         remarks.append("anomalous scattering (scat_dispersion) is not calculated")
     if wrong_order:
         warnings.append(
-            f"site_symmetry_order is impossible at the places of the atoms, but the places count: "
-            f"{listed(wrong_order)}"
+            "site_symmetry_order is impossible at the places of the atoms, or in their disorder "
+            f"groups, but these count: {listed(wrong_order)}"
         )
     if without_b:
         warnings.append(f"{without_b} atoms have no displacement parameter: {ASSUMED}")
