@@ -23,6 +23,33 @@ settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
 GOLDEN = Path(__file__).parent / "golden"
+
+SLOW_FILES = (
+    "native/test_sanitizers.py",
+    "campaign/test_runs.py",
+    "refine/test_fit.py",
+    "cuda/test_nvrtc.py",
+    "backends/test_tolerance.py",
+    "test_tutorials.py",
+    "native/test_library.py",
+    "native/test_recipe.py",
+    "gradients/test_gradients.py",
+    "cuda/test_tolerance.py",
+    "test_recipes.py",
+)
+"""Files that take minutes. They come first, so that no process is left with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the slow files come first."""
+
+    def place(item: pytest.Item) -> int:
+        ends = (n for n, name in enumerate(SLOW_FILES) if item.path.as_posix().endswith(name))
+        return next(ends, len(SLOW_FILES))
+
+    items.sort(key=place)
+
+
 INPUTS = GOLDEN / "inputs"
 
 

@@ -249,7 +249,7 @@ def test_threads_do_not_change_the_image() -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_region_has_the_pixels_of_the_whole_image(backend: tuple[str, str]) -> None:
-    words = f"{PROTEIN} -N 20 -mosaic_dom 5 -mosaic_spread 0.5"
+    words = f"{PROTEIN} -N 20 -mosaic_dom 5 -mosaic_spread 0.5 -oversample 2"
     peak = float(rendered(make_plan(from_args(words)), backend).image.max())
     whole = rendered(within(make_plan(from_args(words)), 1e-4 * peak), backend).image[0, 0]
     plan = make_plan(from_args(f"{words} -roi 11 40 3 29"))
@@ -260,7 +260,7 @@ def test_a_region_has_the_pixels_of_the_whole_image(backend: tuple[str, str]) ->
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_several_shots_have_their_own_tolerances(backend: tuple[str, str]) -> None:
-    words = f"{PROTEIN} -N 20 -gauss_xtal"
+    words = f"{PROTEIN} -N 20 -gauss_xtal -oversample 2 -detpixels 40"
     plans = [make_plan(from_args(f"{words} -misset {angle} 20 30")) for angle in (10, 40, 70)]
     found = rendered(within(add_shots(plans), "1e-3peak"), backend)
     assert found.culled is not None

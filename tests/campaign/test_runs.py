@@ -236,7 +236,7 @@ def test_a_chunk_which_was_taken_away(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_torture() -> None:
     """A round of each kind of violence."""
-    words = [sys.executable, ROOT / "scripts" / "torture", "--rounds", "1", "--shots", "40"]
+    words = [sys.executable, ROOT / "scripts" / "torture", "--rounds", "1", "--shots", "16"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Nothing was lost, doubled or different." in done.stdout

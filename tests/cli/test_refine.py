@@ -118,8 +118,13 @@ def test_regions(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_what_is_no_solution(
-    images: Path, words: str, told_why: str, capsys: pytest.CaptureFixture[str]
+    images: Path,
+    words: str,
+    told_why: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("cupysim.refine.fit.HOPS", 2)
     filled = words.format(model=f"-cell 34.77 39.17 48.31 {MODEL}", right=f"{CELL} {MODEL}")
     status, out, _ = told(filled, capsys)
     assert status == 1
@@ -128,7 +133,10 @@ def test_what_is_no_solution(
     assert told_why in last
 
 
-def test_failure_is_said(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_failure_is_said(
+    images: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cupysim.refine.fit.HOPS", 2)
     status, out, _ = told(f"hidden.img -cell 34.77 39.17 48.31 {MODEL} --free misset", capsys)
     assert status == 1
     assert out.splitlines()[-1].startswith("NOT CONVERGED: ")

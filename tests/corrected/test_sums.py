@@ -116,8 +116,9 @@ def test_q15_a_thick_sensor_absorbs_everything(renderer: Renderer) -> None:
 
 @pytest.mark.parametrize("fluence", [1e20, 1e24, 3e30])
 @pytest.mark.parametrize(
-    "steps", ["-oversample 1", "-oversample 3 -mosaic 1 -mosaic_dom 4", "-hdivrange 1 -hdivsteps 3",
-              "-osc 1 -phisteps 3 -dmin 3", f"{SENSOR} -thicksteps 4 -oversample 2"],
+    "steps", ["-oversample 1", "-oversample 3 -mosaic 1 -mosaic_dom 4",
+              "-hdivrange 1 -hdivsteps 3 -oversample 2",
+              "-osc 1 -phisteps 3 -dmin 3 -oversample 2", f"{SENSOR} -thicksteps 4 -oversample 2"],
 )  # fmt: skip
 @pytest.mark.parametrize("fixes", ["Q17,Q21", "all"])
 def test_q17_water_by_hand(fluence: float, steps: str, fixes: str, renderer: Renderer) -> None:

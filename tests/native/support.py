@@ -44,6 +44,15 @@ CXX = shlex.join(COMPILER)
 needs_compiler = pytest.mark.skipif(not COMPILER, reason="no C++ compiler here")
 
 
+def only_shape(sources: Path, shape: str) -> Path:
+    """Leave all kernels but those of one shape out of a copy of the sources, which is faster."""
+    host = sources / "host.cpp"
+    text = host.read_text()
+    assert text.count("CUPYSIM_SHAPES(CUPYSIM_CASE)") == 1
+    host.write_text(text.replace("CUPYSIM_SHAPES(CUPYSIM_CASE)", f"CUPYSIM_CASE({shape})"))
+    return sources
+
+
 def make_program(path: Path, text: str) -> str:
     """A shell script; gives its path."""
     path.write_text(f"#!/bin/sh\n{text}\n")

@@ -27,6 +27,7 @@ from tests.native.support import (
     make_compiler,
     make_program,
     needs_compiler,
+    only_shape,
 )
 
 WHICH = "from cupysim.native.library import load\nprint(load({!r})._name)"
@@ -43,8 +44,15 @@ def house(tmp_path: Path) -> Path:
     ignored = shutil.ignore_patterns("*.so", "__pycache__")
     shutil.copytree(Path(library.__file__).parents[1], folder / "cupysim", ignore=ignored)
     shutil.copytree(SOURCES, folder / "cupysim" / "cuda_src", ignore=ignored, dirs_exist_ok=True)
+    only_shape(folder / "cupysim" / "cuda_src", "SQUARE")
     (folder / "empty").mkdir()
     return folder
+
+
+@pytest.fixture
+def digest(house: Path) -> str:
+    """The digest of its sources."""
+    return recipe.source_digest(house / "cupysim" / "cuda_src")
 
 
 @pytest.fixture
@@ -104,9 +112,9 @@ def refused(start: Python, **variables: str) -> tuple[str, str]:
 
 
 @needs_compiler
-def test_compiled_once(start: Python, cache: Path) -> None:
+def test_compiled_once(start: Python, cache: Path, digest: str) -> None:
     name = recipe.file_name(TOOLS, BASELINE)
-    expected = cache / recipe.source_digest(SOURCES) / name
+    expected = cache / digest / name
     assert loaded(start) == (expected, MESSAGE.format(name))
     assert loaded(start, CXX="false") == (expected, "")
     kept = [path.name for path in cache.rglob("*") if path.is_file()]
@@ -125,7 +133,7 @@ def test_an_installed_library_of_these_sources(house: Path, start: Python, cache
 
 @needs_compiler
 def test_an_installed_library_of_other_sources(
-    house: Path, start: Python, cache: Path, tmp_path: Path
+    house: Path, start: Python, cache: Path, tmp_path: Path, digest: str
 ) -> None:
     other = shutil.copytree(SOURCES, tmp_path / "other")
     header = other / "launch.cuh"
@@ -133,15 +141,17 @@ def test_an_installed_library_of_other_sources(
     name = recipe.file_name(TOOLS, BASELINE)
     compile_library(TOOLS, BASELINE, other, house / "cupysim" / "native" / name, FAST)
     path, said = loaded(start)
-    assert path == cache / recipe.source_digest(SOURCES) / name
+    assert path == cache / digest / name
     assert said == MESSAGE.format(name)
 
 
 @needs_compiler
 @pytest.mark.parametrize("content", [b"", b"garbage" * 99, b"\x7fELF" + bytes(500)])
-def test_a_corrupt_file_in_the_cache(content: bytes, start: Python, cache: Path) -> None:
+def test_a_corrupt_file_in_the_cache(
+    content: bytes, start: Python, cache: Path, digest: str
+) -> None:
     name = recipe.file_name(TOOLS, BASELINE)
-    path = cache / recipe.source_digest(SOURCES) / name
+    path = cache / digest / name
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     assert loaded(start) == (path, MESSAGE.format(name))
@@ -187,10 +197,12 @@ def test_an_interrupted_compilation_leaves_no_process(
 
 
 @needs_compiler
-def test_a_foreign_library_in_the_cache(start: Python, cache: Path, tmp_path: Path) -> None:
+def test_a_foreign_library_in_the_cache(
+    start: Python, cache: Path, tmp_path: Path, digest: str
+) -> None:
     """It is not even opened: what is not known to be whole is compiled anew."""
     name = recipe.file_name(TOOLS, BASELINE)
-    path = cache / recipe.source_digest(SOURCES) / name
+    path = cache / digest / name
     path.parent.mkdir(parents=True)
     source = tmp_path / "another.cpp"
     source.write_text("int another;\n")
@@ -244,7 +256,9 @@ def test_cache_folder(
 
 
 @needs_compiler
-def test_two_processes_compile_at_once(start: Python, cache: Path, tmp_path: Path) -> None:
+def test_two_processes_compile_at_once(
+    start: Python, cache: Path, tmp_path: Path, digest: str
+) -> None:
     """Each compiler waits until the other has begun."""
     before = (
         f"touch {tmp_path}/began-$$\n"
@@ -255,7 +269,7 @@ def test_two_processes_compile_at_once(start: Python, cache: Path, tmp_path: Pat
     processes = [start("-c", WHICH.format(TOOLS), CXX=compiler) for _ in range(2)]
     ends = [end(process) for process in processes]
     name = recipe.file_name(TOOLS, BASELINE)
-    path = cache / recipe.source_digest(SOURCES) / name
+    path = cache / digest / name
     assert ends == [(f"{path}\n", MESSAGE.format(name))] * 2
     assert len(list(tmp_path.glob("began-*"))) == 2
     kept = sorted(path.parent.iterdir())

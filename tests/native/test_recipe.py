@@ -20,6 +20,7 @@ from tests.native.support import (
     make_compiler,
     make_program,
     needs_compiler,
+    only_shape,
     render,
 )
 
@@ -104,15 +105,16 @@ def test_rejected_source(sources: Path, tmp_path: Path, monkeypatch: pytest.Monk
 @needs_compiler
 @pytest.mark.parametrize("rejected", ["-fopenmp", "-fopenmp*"])
 def test_compilers_without_openmp(
-    rejected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rejected: str, sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fewer threads, the same image."""
+    only_shape(sources, "SQUARE")
     without = f'for a in "$@"; do case $a in {rejected}) echo error: $a >&2; exit 1;; esac; done'
     images = []
     for name, before in (("with", ""), ("without", without)):
         monkeypatch.setenv("CXX", make_compiler(tmp_path, before, name=name))
         library = tmp_path / f"{name}.so"
-        compile_library(RENDER, BASELINE, SOURCES, library, FAST)
+        compile_library(RENDER, BASELINE, sources, library, FAST)
         images.append(render(library))
     assert images[0].max() > 0.0
     np.testing.assert_array_equal(images[0], images[1])
@@ -169,6 +171,7 @@ def test_an_edited_header_gives_another_image(
 ) -> None:
     """Twice the amplitude of round crystals, four times the photons."""
     monkeypatch.setenv("CXX", CXX)
+    only_shape(sources, "ROUND")
     header = sources / "lattice_factor.cuh"
     joined, images = [], []
     for name in ("before", "after"):

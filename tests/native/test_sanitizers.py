@@ -50,6 +50,13 @@ EDITS = {
 }
 """Mistakes to be found: the file, what is right, and what is wrong."""
 
+ONE_PRECISION = (
+    "host.cpp",
+    "decltype(policy)>;\n                block = estimates",
+    "Double>;\n                block = estimates",
+)
+"""An edit that leaves out tiles in other precisions, which differ only in the types of numbers."""
+
 ONE_SHAPE = ("host.cpp", "CUPYSIM_SHAPES(CUPYSIM_CASE)", "CUPYSIM_CASE(SQUARE)")
 """An edit that leaves out what a mistake does not need: compilation takes less time."""
 
@@ -104,8 +111,8 @@ def build(
 def libraries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """All libraries, right and wrong ones, compiled side by side."""
     wanted = {
-        "render": (RENDER, (), "-DCUPYSIM_WITH_PAIRS"),
-        "out of table": (RENDER, [EDITS["out of table"], ONE_SHAPE]),
+        "render": (RENDER, [ONE_PRECISION], "-DCUPYSIM_WITH_PAIRS"),
+        "out of table": (RENDER, [EDITS["out of table"], ONE_SHAPE, ONE_PRECISION]),
         "tools": (TOOLS, ()),
         "out of range": (TOOLS, [EDITS["out of range"]]),
         "overflow": (TOOLS, [EDITS["overflow"]]),

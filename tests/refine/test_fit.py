@@ -152,7 +152,7 @@ def test_numbers_of_cells() -> None:
 def test_sampling_does_not_jump() -> None:
     """Sub-pixels and cells which follow from sizes are those of the start."""
     automatic = experiment_of(
-        f"{WORDS} -N 1 -samplesize 0.00035 -lambda 1 -distance 60 -detpixels 60 -pixel 0.9 "
+        f"{WORDS} -N 1 -samplesize 0.00035 -lambda 1 -distance 60 -detpixels 30 -pixel 0.9 "
         "-fluence 1e30 -corrected"
     )
     step = automatic.oversample
@@ -271,6 +271,11 @@ def test_near_an_edge_of_the_profile() -> None:
 
 
 class TestFailures:
+    @pytest.fixture(autouse=True)
+    def _few_hops(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without a solution, tries at nearby orientations take most of the time."""
+        monkeypatch.setattr("cupysim.refine.fit.HOPS", 2)
+
     def test_another_spot_in_a_background(self) -> None:
         """One which the model lacks is seen, though it changes chi-squared by little."""
         observation = observed(experiment_of(f"{WORDS} {REST} -water 2 -fluence 1e27"))
