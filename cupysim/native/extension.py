@@ -33,7 +33,10 @@ class BuildLibraries(build_ext):  # type: ignore[misc]
         """Build all libraries. If one cannot be built, print the reason and continue."""
         recipe = _load_recipe()
         source = Path("cuda_src").resolve()
+        # an installation in place stays on this machine
         levels = recipe.levels(self._machine())
+        if self._is_in_place():
+            levels = recipe.supported_levels()[:1]
         wanted = [(name, level) for name in (recipe.RENDER, recipe.TOOLS) for level in levels]
 
         def build(what: tuple[str, str]) -> tuple[int, str]:
@@ -55,9 +58,11 @@ class BuildLibraries(build_ext):  # type: ignore[misc]
         name: str = self.plat_name.rsplit("-", 1)[-1]
         return None if name == _load_recipe().UNIVERSAL else name
 
+    def _is_in_place(self) -> bool:
+        return bool(self.inplace or self.editable_mode)
+
     def _folder(self) -> Path:
-        in_place = self.inplace or self.editable_mode
-        return Path("." if in_place else self.build_lib) / "cupysim" / "native"
+        return Path("." if self._is_in_place() else self.build_lib) / "cupysim" / "native"
 
     def get_outputs(self) -> list[str]:
         """The files that belong to the installation."""
