@@ -54,6 +54,8 @@ class ImageFile:
     contradiction : str
         Differences between the experiment in a file of cupysim and the geometry beside it, which
         was changed later; empty if there are none.
+    pedestal : float, optional
+        Offset of the numbers, if the file tells it (``IMAGE_PEDESTAL`` of SMV files).
     """
 
     path: str
@@ -64,6 +66,7 @@ class ImageFile:
     content: nexus.Content | None = None
     facts: dict[str, str] = field(default_factory=dict)
     contradiction: str = ""
+    pedestal: float | None = None
 
 
 def open_image(
@@ -163,7 +166,10 @@ def _open_smv(path: str) -> ImageFile:
     # the largest number of 16 bits is a saturated pixel of a CCD, not a gap
     has_gaps = image.image.dtype in (np.uint32, np.float32, np.float64)
     masked = ~measured(image.image) if has_gaps else np.zeros(image.image.shape, dtype=bool)
-    return ImageFile(path, "SMV", image.image, masked, geometry, None, facts)
+    pedestal = image.number("IMAGE_PEDESTAL", whole_key=True)
+    if pedestal:
+        facts["pedestal"] = f"{pedestal:g}, the offset of the pixels"
+    return ImageFile(path, "SMV", image.image, masked, geometry, None, facts, pedestal=pedestal)
 
 
 def _open_float(path: str, shape: Sequence[int] | None) -> ImageFile:

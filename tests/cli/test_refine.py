@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cupysim.cli.main import main
@@ -140,6 +141,28 @@ def test_failure_is_said(
     status, out, _ = told(f"hidden.img -cell 34.77 39.17 48.31 {MODEL} --free misset", capsys)
     assert status == 1
     assert out.splitlines()[-1].startswith("NOT CONVERGED: ")
+
+
+def test_the_pedestal_of_a_header(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = (images / "hidden.img").read_bytes()
+    added = b"IMAGE_PEDESTAL=140;\n"
+    head = raw[:512].replace(b"}", added + b"}", 1)
+    assert head[512:].strip(b" \n\x0c\0") == b""
+    # saturated pixels stay so
+    numbers = np.minimum(np.frombuffer(raw[512:], dtype="<u2").astype(np.int64) + 100, 65535)
+    (images / "pedestal.img").write_bytes(head[:512] + numbers.astype("<u2").tobytes())
+    words = f"pedestal.img {CELL} {MODEL} --free scale --search 0"
+    status, out, err = told(words, capsys)
+    assert status == 0, out
+    assert "140" in err
+    status, same, _ = told(words.replace("pedestal", "hidden"), capsys)
+    assert status == 0
+    pick = [line for line in out.splitlines() if line.startswith("scale")]
+    assert pick == [line for line in same.splitlines() if line.startswith("scale")]
+    # an option overrules the header, and 100 counts are then too many
+    _, out, err = told(f"{words} -adc 40 --json", capsys)
+    assert values(out)["scale"] > 1.01
+    assert "pedestal" not in err.replace("pedestal.img", "")
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--region", type=int, nargs=4, action="append", metavar=("FMIN", "FMAX", "SMIN", "SMAX"),
         help="use only these pixels, including both ends; may be repeated")  # fmt: skip
     add("--offset", type=float, metavar="N",
-        help="offset of the pixel values; default: that of -adc for SMV images, 0 for "
+        help="offset of the pixel values; default: for SMV images that of -adc, or the header's "
+        "IMAGE_PEDESTAL, or 40; 0 for "
         "others")  # fmt: skip
     add("--saturation", type=float, metavar="N",
         help="ignore pixels with this value or more; default: the largest integer of the image's "
@@ -199,7 +200,7 @@ def _start(arguments: argparse.Namespace, image: ImageFile) -> _Start:
     job = build([*words, "-corrected"])
     args = job.arguments
     files = [str(path) for path in input_files(args).values()]
-    if image.kind == "SMV" and arguments.offset is None:
+    if image.kind == "SMV" and arguments.offset is None and "-adc" in seen:
         arguments.offset = args.adc_offset
     return _Start(job.experiment, args.backend, args.threads, args.devices, job.tolerance, files)
 
@@ -216,6 +217,9 @@ def _observation(
     offset = arguments.offset
     if offset is None:
         offset = DEFAULT_OFFSET if image.kind == "SMV" else 0.0
+        if image.pedestal is not None:
+            offset = image.pedestal
+            say(f"the pedestal of {image.path}, {offset:g}, is subtracted\n")
     if not math.isfinite(offset):
         raise CupysimError(f"--offset: expected a finite number, got {offset}")
     counts = image.pixels.astype(np.float64) - offset
