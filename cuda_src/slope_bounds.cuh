@@ -17,7 +17,7 @@ struct LatticeSlopeBound {
     static CUPYSIM_FUNCTION float relative(const SpotSize&, float, float, float) { return 1e30f; }
 };
 
-// A factor g <= min(1, 1/q), q = (N sin(pi x))^2, has |dg/dx|/N <= 3 pi min(1, 1/q), and N |dg/dN| is at most
+// A factor g <= min(1, 1/q), q = (N sin(pi x))^2, has |dg/dx|/N <= 3 pi min(1, 1/q), and |d(N^2 g)/dN|/N is at most
 // pi/sqrt(q) if q > 1.
 template <>
 struct LatticeSlopeBound<SQUARE> {

@@ -152,7 +152,7 @@ def square_slopes(offsets: np.ndarray, n_cells: np.ndarray, with_counts: bool) -
     """Bound of derivatives for a parallelepiped.
 
     A factor g = (sin(pi N x)/(N sin(pi x)))^2 has |dg/dx|/N <= 3 pi min(1, 1/q) with
-    q = (N sin(pi x))^2. N |dg/dN| is at most pi/sqrt(q) if q > 1, otherwise 3 pi.
+    q = (N sin(pi x))^2. |d(N^2 g)/dN|/N is at most pi/sqrt(q) if q > 1, otherwise 3 pi.
 
     Parameters
     ----------
