@@ -206,7 +206,12 @@ def _pixel_type(path: os.PathLike[str] | str, text: str) -> np.dtype:
         raise FileFormatError(
             path, f"pixels of the type {name!r}; known are {', '.join(PIXEL_TYPES)}"
         )
-    order = ">" if "big" in _word(text, "BYTE_ORDER") else "<"
+    said = _word(text, "BYTE_ORDER")
+    if said and not re.search("big|little", said) and np.dtype(kind).itemsize > 1:
+        raise FileFormatError(
+            path, f"BYTE_ORDER {said!r} is not known; known are big_endian and little_endian"
+        )
+    order = ">" if "big" in said else "<"
     return np.dtype(order + kind)
 
 

@@ -38,6 +38,15 @@ IDENTIFIER, LINE_NUMBER = (72, 76), (76, 80)
 ASSUMED_OCCUPANCY, ASSUMED_B = "  1.00", " 20.00"
 """Values for records without an occupancy or B factor (Angstrom^2)."""
 
+READ_RECORDS = (*ATOM_RECORDS, "ANISOU", "MTRIX", "SCALE", "CRYST1", "MODEL ")
+"""Records that are read; they must begin in column 1."""
+
+END = re.compile(r"END(\s|$)")
+"""The record END, also with text after it."""
+
+JOINED = re.compile(r"(ATOM  |HETATM)[ \d]{5} ")
+"""The beginning of another atom's record within a line."""
+
 LARGEST_COORDINATE = 1e6
 """Largest possible coordinate (Angstrom)."""
 
@@ -75,14 +84,16 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
     Raises
     ------
     FileFormatError
-        If a position, an occupancy, a B factor or a displacement is not a number, an ANISOU record
-        does not belong to the atom before it, or a matrix lacks a row. The message gives the line.
+        If a record does not begin in column 1, a position, an occupancy, a B factor or a
+        displacement is not a number, an ANISOU record does not belong to the atom before it, or a
+        matrix lacks a row. The message gives the line.
     """
     # PDB files count columns in bytes
     text = _BEYOND_ASCII.sub(b"?", data.removeprefix(b"\xef\xbb\xbf")).decode("ascii")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     # gemmi accepts lower case names of records
     lines = [line[:RECORD].upper() + line[RECORD:] for line in lines]
+    _check_places(path, lines)
     is_old = _is_old(lines)
     scales = [line for line in lines if line.startswith("SCALE")]
     is_identity = len(scales) == 3 and [
@@ -95,7 +106,7 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
     _check_matrices(path, lines)
     renumbered = _check_tensors(path, lines)
     for number, line in enumerate(lines, 1):
-        if line.rstrip() == "END":
+        if END.match(line):
             ended = True
             continue
         if is_identity and line.startswith("SCALE"):
@@ -183,6 +194,17 @@ def _is_old(lines: list[str]) -> bool:
     names = {line[slice(*IDENTIFIER)].strip() for line in atoms}
     numbers = [line[slice(*LINE_NUMBER)].strip() for line in atoms]
     return len(names) == 1 and "" not in names and all(each.isdecimal() for each in numbers)
+
+
+def _check_places(path: object, lines: list[str]) -> None:
+    """Reject records that do not begin in column 1, because nothing would be read from them."""
+    for number, line in enumerate(lines, 1):
+        inner = line.lstrip()
+        if inner != line and inner[:RECORD].upper().startswith(READ_RECORDS):
+            name = inner[:RECORD].split()[0]
+            raise FileFormatError(path, f"the record {name} does not begin in column 1", number)
+        if line.startswith(ATOM_RECORDS) and JOINED.search(line, RECORD):
+            raise FileFormatError(path, "two atoms are in one line", number)
 
 
 def _check_tensors(path: object, lines: list[str]) -> int:

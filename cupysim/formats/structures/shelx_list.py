@@ -69,6 +69,9 @@ def read(
         batch = line[28:32].strip()
         if re.fullmatch(r"-?\d+", batch):
             batches.setdefault(int(batch), number)
+        elif re.fullmatch(r"-?\d*\.\d*", batch):
+            reason = f"columns 29 to 32 hold {batch!r}, no batch number: are its columns wider?"
+            raise FileFormatError(path, reason, number)
         for place, begin in ((3, 12), (4, 20)):
             if "." not in line[begin : begin + 8]:
                 # a Fortran format with two implicit decimals
