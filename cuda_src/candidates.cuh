@@ -9,6 +9,7 @@ namespace cupysim {
 constexpr float LARGE_SHARE = 0.9f, LARGE_SHARE_OF_QUADS = 0.7f;
 // Number of orientations that tell whether a node has such a share. Most tiles with many have it everywhere.
 constexpr int SAMPLE = 16;
+
 // Orientations under test: Miller indices at the centre of a node, bounds of F^2 and of their photons, and
 // their numbers in the group.
 struct Candidates {
@@ -88,6 +89,20 @@ CUPYSIM_OUTLINE void set_bounds(Candidates& all, const SpotSize& size, const flo
     FOR_SOME_LANES(i, all.count) {
         all.bound[i] = bound_of<Bound>(local, all.h[i], all.k[i], all.l[i], wh, wk, wl, all.factor[i], scale);
     }
+}
+
+// Whether a large share of the first orientations of a tile is left in its first quarter, whose half widths are
+// `widths`. Its other quarters then need no tests.
+template <class Bound, Factors factors, class Policy>
+CUPYSIM_OUTLINE bool is_sample_left(const Launch& launch, const FactorTable<Policy>& table, Int channel,
+                                    const GroupTest& test, const float widths[3], float limit, const Candidates& whole,
+                                    Candidates& sample) {
+    if (whole.count <= 2 * SAMPLE) return false;
+    move_to(test.reach, whole, SAMPLE, -2.0f, -2.0f, sample);
+    set_factors<factors>(sample, launch, table, channel, widths);
+    set_bounds<Bound>(sample, test.size, widths, test.reach.scale);
+    keep_largest(sample, limit * static_cast<float>(SAMPLE) / static_cast<float>(whole.count));
+    return static_cast<float>(sample.count) > LARGE_SHARE * static_cast<float>(SAMPLE);
 }
 
 // Miller indices of all orientations at the tile's centre.

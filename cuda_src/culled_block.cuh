@@ -170,16 +170,6 @@ class TileRenderer {
                                           test.factor, test.reach.scale) > limit;
     }
 
-    // Whether a large share of the first orientations of the tile are left in its first quarter.
-    CUPYSIM_FUNCTION bool is_sample_left(const GroupTest& test, const FactorTable<Policy>& table, Int channel,
-                                         const float widths[3], float limit) {
-        move_to(test.reach, whole, SAMPLE, -2.0f, -2.0f, quarter);
-        set_factors<factors>(quarter, launch, table, channel, widths);
-        set_bounds<SpotBound<shape>>(quarter, test.size, widths, test.reach.scale);
-        keep_largest(quarter, limit * static_cast<float>(SAMPLE) / static_cast<float>(whole.count));
-        return static_cast<float>(quarter.count) > LARGE_SHARE * static_cast<float>(SAMPLE);
-    }
-
     // Tests the quarters of the tile, and their quads. Returns the largest sum of bounds left out in a node.
     CUPYSIM_FUNCTION float test_quarters(const GroupTest& test, const Source& source, float limit, float spent) {
         const GroupReach& reach = test.reach;
@@ -190,7 +180,8 @@ class TileRenderer {
         float widths[3], quad_widths[3];
         reach.half_widths(half, half, widths);
         reach.half_widths(quad_half, quad_half, quad_widths);
-        if (whole.count > 2 * SAMPLE && is_sample_left(test, table, source.channel, widths, limit - spent)) {
+        if (is_sample_left<SpotBound<shape>, factors>(launch, table, source.channel, test, widths, limit - spent, whole,
+                                                      quarter)) {
             survivors.add(0, QUADS, whole);
             return spent;
         }
@@ -310,7 +301,7 @@ class TileRenderer {
                 const Listed<Policy> listed = {matrices, survivors.numbers + node.first};
                 int begin = node.first_quad * each;
                 const int end = begin + node.n_quads * each;
-                const int n_pixels = pixels.count(node.first_quad * QUAD_LANES, node.n_quads * QUAD_LANES);
+                const int n_pixels = tile.count(node.first_quad * QUAD_LANES, node.n_quads * QUAD_LANES);
                 computed += static_cast<Int>(n_pixels) * n_aimed * node.count;
                 for (; begin < end; begin += WIDTH) add_lanes(constants, listed, node.count, begin);
             }

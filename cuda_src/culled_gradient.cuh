@@ -36,6 +36,9 @@ class QuarterColumns : public TileColumns<shape, factors> {
     // Adds a list for each quarter of the tile.
     CUPYSIM_OUTLINE void add_quarters(Int layer, Int source, const OrientationGroup& group,
                                       const Candidates lists[QUARTERS]) {
+        bool is_empty = true;
+        for (int part = 0; part < QUARTERS; ++part) is_empty = is_empty && lists[part].count == 0;
+        if (is_empty) return;
         for (Int first = 0; first < n_sub_pixels; first += AT_ONCE) {
             const int n = static_cast<int>(n_sub_pixels - first < AT_ONCE ? n_sub_pixels - first : AT_ONCE);
             for (int s = 0; s < AT_ONCE; ++s) {
@@ -138,46 +141,57 @@ class TileDifferentiator {
 
     CUPYSIM_FUNCTION void differentiate_group(const TileDirections& directions, double weights, Int layer, Int number,
                                               const OrientationGroup& group) {
-        const GroupTest test = bounds.test_of(directions, weights, launch.sources[number], group);
+        const Source& source = launch.sources[number];
+        const GroupTest test = bounds.test_of(directions, weights, source, group);
         const float share = budget.next(group.count), limit = test.is_relative ? share : 0.0f;
-        const FactorTable<Double> table = bounds.table_of(launch.sources[number]);
-        const Int channel = launch.sources[number].channel;
         find_indices(launch, group, test, whole);
         float widths[3];
-        double half = half_extent(launch, TILE_EDGE);
+        const double half = half_extent(launch, TILE_EDGE);
         test.reach.half_widths(half, half, widths);
         set_bounds<Bound>(whole, test.size, widths, test.reach.scale);
         float spent = keep_largest(whole, limit);
-        bool in_quarters = launch.oversample > 1 && whole.count > 0;
-        if (in_quarters) {
-            const float of_tile = spent;
-            half = half_extent(launch, TILE_EDGE / 2);
-            test.reach.half_widths(half, half, widths);
-            for (int part = 0; part < QUARTERS && in_quarters; ++part) {
-                Candidates& quarter = quarters[part];
-                move_to(test.reach, whole, whole.count, part & 1 ? 2.0f : -2.0f, part & 2 ? 2.0f : -2.0f, quarter);
-                set_factors<factors>(quarter, launch, table, channel, widths);
-                set_bounds<Bound>(quarter, test.size, widths, test.reach.scale);
-                const float here = of_tile + keep_largest(quarter, limit - of_tile);
-                const float most = LARGE_SHARE * static_cast<float>(whole.count);
-                in_quarters = part > 0 || static_cast<float>(quarter.count) <= most;
-                if (in_quarters) spent = larger(spent, here);
+        const bool in_quarters = launch.oversample > 1 && whole.count > 0;
+        if (in_quarters && test_quarters(test, source, limit, spent)) {
+            columns.add_quarters(layer, number, group, quarters);
+            constexpr int EACH = TILE_LANES / QUARTERS;
+            for (int part = 0; part < QUARTERS; ++part) {
+                computed += quarters[part].count * tile.count(part * EACH, EACH);
             }
         } else {
-            set_factors<factors>(whole, launch, table, channel, widths);
-            set_bounds<Bound>(whole, test.size, widths, test.reach.scale);
-            spent += keep_largest(whole, limit - spent);
+            // with one sub-pixel, a quarter fills too few lanes: the tile is tested again, each orientation with its F
+            if (!in_quarters) {
+                set_factors<factors>(whole, launch, bounds.table_of(source), source.channel, widths);
+                set_bounds<Bound>(whole, test.size, widths, test.reach.scale);
+                spent += keep_largest(whole, limit - spent);
+            }
+            if (whole.count > 0) columns.add(layer, number, group, whole.number, whole.count);
+            computed += whole.count * tile.count(0, TILE_LANES);
         }
         budget.spend(spent);
-        if (in_quarters) {
-            Int left = 0;
-            for (const Candidates& quarter : quarters) left += quarter.count;
-            if (left > 0) columns.add_quarters(layer, number, group, quarters);
-            computed += left * (TILE_LANES / QUARTERS);
-        } else if (whole.count > 0) {
-            columns.add(layer, number, group, whole.number, whole.count);
-            computed += whole.count * TILE_LANES;
+    }
+
+    // Tests the quarters of the tile. Returns false if nearly all orientations are left; otherwise, `spent` becomes the
+    // largest sum of bounds left out in a quarter.
+    CUPYSIM_FUNCTION bool test_quarters(const GroupTest& test, const Source& source, float limit, float& spent) {
+        const FactorTable<Double> table = bounds.table_of(source);
+        const double half = half_extent(launch, TILE_EDGE / 2);
+        const float left = limit - spent, most = LARGE_SHARE * static_cast<float>(whole.count);
+        float widths[3], most_spent = 0.0f;
+        test.reach.half_widths(half, half, widths);
+        if (is_sample_left<Bound, factors>(launch, table, source.channel, test, widths, left, whole, quarters[0])) {
+            return false;
         }
+        for (int part = 0; part < QUARTERS; ++part) {
+            Candidates& quarter = quarters[part];
+            move_to(test.reach, whole, whole.count, part & 1 ? 2.0f : -2.0f, part & 2 ? 2.0f : -2.0f, quarter);
+            set_factors<factors>(quarter, launch, table, source.channel, widths);
+            set_bounds<Bound>(quarter, test.size, widths, test.reach.scale);
+            const float spent_here = keep_largest(quarter, left);
+            if (part == 0 && static_cast<float>(quarter.count) > most) return false;
+            most_spent = larger(most_spent, spent_here);
+        }
+        spent += most_spent;
+        return true;
     }
 };
 

@@ -16,7 +16,7 @@ class WarpDifferentiator {
     CUPYSIM_FUNCTION Int differentiate() {
         tests.visit(*this);
         columns.store();
-        return computed;
+        return tests.tile.has(tests.lane) ? computed : 0;
     }
 
     CUPYSIM_FUNCTION void begin_layer(const Cross&, Int) {}

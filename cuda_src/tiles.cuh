@@ -21,6 +21,13 @@ struct Tile {
 
     CUPYSIM_FUNCTION bool has(int lane) const { return lanes >> lane & 1; }
     CUPYSIM_FUNCTION bool is_whole() const { return lanes == ~0ull; }
+
+    // Number of pixels to compute among `n` lanes, counted from `lane` on.
+    CUPYSIM_FUNCTION int count(int lane, int n) const {
+        int found = 0;
+        for (int i = lane; i < lane + n; ++i) found += has(i) ? 1 : 0;
+        return found;
+    }
 };
 
 CUPYSIM_FUNCTION Tile tile_of(const Launch& launch, Int place) {
@@ -148,13 +155,6 @@ class TilePixels {
     CUPYSIM_FUNCTION bool needs_all_rays() const {
         const double half = 0.5 * TILE_EDGE * launch.pixel_size, close = launch.close_distance;
         return launch.ray_background != 0.0 || !tile.is_whole() || 2.0 * half * half > 9e-4 * close * close;
-    }
-
-    // Number of pixels to compute among `n` lanes of the tile, counted from `lane` on.
-    CUPYSIM_FUNCTION int count(int lane, int n) const {
-        int found = 0;
-        for (int i = lane; i < lane + n; ++i) found += tile.has(i) ? 1 : 0;
-        return found;
     }
 
     // Numbers the pixels. The caller then computes all rays in order.

@@ -123,14 +123,19 @@ def test_sharp_spots_stay(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_backgrounds_and_masks(backend: str) -> None:
-    words = f"{PROTEIN} -N 20 -gauss_xtal -water 0.1 -roi 3 41 5 30 -detector_thick 300 "
-    words += "-detector_abs 500 -thicksteps 2 -mosaic_dom 3 -mosaic_spread 0.3 -oversample 1"
+    words = f"{AWAY} -N 40 -gauss_xtal -water 0.001 -roi 3 41 5 30 -detpixels 64 "
+    words += "-detector_thick 300 -detector_abs 500 -thicksteps 2 -oversample 1 "
+    words += "-phisteps 20 -osc 4 -mosaic_dom 3 -mosaic_spread 0.1"
     plan = planned(words)
     exact = differentiated(plan, backend, None)
     tolerance = 1e-4 * float(exact.photons.max())
     found = differentiated(plan, backend, tolerance)
     assert_within(found, exact, tolerance)
     assert (found.photons[:5] == 0.0).all()
+    assert 0.0 < found.share < 1.0
+    # without a tolerance, all terms of the region are computed, and no others count
+    everything = planned(f"{words} -round_xtal", "misset")
+    assert differentiated(everything, backend, 0.0).share == 1.0
     # a tolerance of everything leaves the background, which is exact
     nothing = differentiated(plan, backend, 1e9)
     assert nothing.share == 0.0

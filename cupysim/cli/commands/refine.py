@@ -80,8 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="use only these pixels, including both ends; may be repeated")  # fmt: skip
     add("--offset", type=float, metavar="N",
         help="offset of the pixel values; default: for SMV images that of -adc, or the header's "
-        "IMAGE_PEDESTAL, or 40; 0 for "
-        "others")  # fmt: skip
+        "IMAGE_PEDESTAL, or 40; 0 for others")  # fmt: skip
     add("--saturation", type=float, metavar="N",
         help="ignore pixels with this value or more; default: the largest integer of the image's "
         "number type")  # fmt: skip
