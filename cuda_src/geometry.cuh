@@ -120,12 +120,12 @@ CUPYSIM_FUNCTION void bend(const Launch& launch, double& x, double& y, double& z
 // Positions of the ray's sub-pixels, as unit vectors and lengths.
 CUPYSIM_FUNCTION void pixel_position(const Launch& launch, PixelBlock& pixels, const Ray& ray) {
     const double oversample = static_cast<double>(launch.oversample);
-    const double size = launch.pixel_size / oversample;
+    const double fast_size = launch.pixel_fast / oversample, slow_size = launch.pixel_slow / oversample;
     const double depth = static_cast<double>(ray.layer) * launch.layer_step;
     const double sub_fast = static_cast<double>(ray.sub_fast), sub_slow = static_cast<double>(ray.sub_slow);
     FOR_LANES(i) {
-        const double f = sub_pixel_position(pixels.fast[i], oversample, sub_fast, size);
-        const double s = sub_pixel_position(pixels.slow[i], oversample, sub_slow, size);
+        const double f = sub_pixel_position(pixels.fast[i], oversample, sub_fast, fast_size);
+        const double s = sub_pixel_position(pixels.slow[i], oversample, sub_slow, slow_size);
         panel_point(launch, f, s, depth, pixels.x[i], pixels.y[i], pixels.z[i]);
     }
     if (launch.is_curved) {

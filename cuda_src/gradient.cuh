@@ -169,7 +169,8 @@ CUPYSIM_FUNCTION void add_panel_columns(const Launch& launch, const PixelBlock& 
                                         const Source& source, const double background[LANES], const RaySums& sums,
                                         Columns& columns) {
     const double wavenumber = 1.0 / source.wavelength;
-    const double oversample = static_cast<double>(launch.oversample), size = launch.pixel_size / oversample;
+    const double oversample = static_cast<double>(launch.oversample);
+    const double fast_size = launch.pixel_fast / oversample, slow_size = launch.pixel_slow / oversample;
     const double depth = static_cast<double>(ray.layer) * launch.layer_step;
     double origin[3][LANES], normal[LANES];
     FOR_LANES(i) {
@@ -193,8 +194,8 @@ CUPYSIM_FUNCTION void add_panel_columns(const Launch& launch, const PixelBlock& 
     const double sub_fast = static_cast<double>(ray.sub_fast), sub_slow = static_cast<double>(ray.sub_slow);
     FOR_LANES(i) {
         const double d[3] = {pixels.x[i], pixels.y[i], pixels.z[i]};
-        const double f = sub_pixel_position(pixels.fast[i], oversample, sub_fast, size);
-        const double s = sub_pixel_position(pixels.slow[i], oversample, sub_slow, size);
+        const double f = sub_pixel_position(pixels.fast[i], oversample, sub_fast, fast_size);
+        const double s = sub_pixel_position(pixels.slow[i], oversample, sub_slow, slow_size);
         for (int axis = 0; axis < 3; ++axis) {
             columns.of[FAST + axis][i] += f * origin[axis][i];
             columns.of[SLOW + axis][i] += s * origin[axis][i];

@@ -79,7 +79,8 @@ struct Launch {
     double slow[3];
     double normal[3];
     double close_distance;
-    double pixel_size;
+    double pixel_fast;
+    double pixel_slow;
     double pixel_area;
     double layer_step;
     double attenuation;

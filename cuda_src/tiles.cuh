@@ -59,11 +59,11 @@ struct Cross {
 
 // The five points at a distance of `half` pixels around panel coordinates in pixels.
 CUPYSIM_OUTLINE Cross cross_of(const Launch& launch, double fast, double slow, double half, Int layer) {
-    const double size = launch.pixel_size, depth = static_cast<double>(layer) * launch.layer_step;
+    const double depth = static_cast<double>(layer) * launch.layer_step;
     const double along_fast[5] = {0.0, half, -half, 0.0, 0.0}, along_slow[5] = {0.0, 0.0, 0.0, half, -half};
     Cross cross;
     for (int i = 0; i < 5; ++i) {
-        const double f = (fast + along_fast[i]) * size, s = (slow + along_slow[i]) * size;
+        const double f = (fast + along_fast[i]) * launch.pixel_fast, s = (slow + along_slow[i]) * launch.pixel_slow;
         panel_point(launch, f, s, depth, cross.x[i], cross.y[i], cross.z[i]);
         if (launch.is_curved) bend(launch, cross.x[i], cross.y[i], cross.z[i]);
     }
@@ -76,6 +76,14 @@ CUPYSIM_OUTLINE Cross cross_of(const Launch& launch, double fast, double slow, d
         cross.airpath[i] = length;
     }
     return cross;
+}
+
+// The square of the distance from the centre of a tile, whose axes reach `half` pixels, to its farther corners.
+CUPYSIM_FUNCTION double corner_distance_squared(const Launch& launch, double half) {
+    const double fast = half * launch.pixel_fast, slow = half * launch.pixel_slow;
+    const double cosine =
+        launch.fast[0] * launch.slow[0] + launch.fast[1] * launch.slow[1] + launch.fast[2] * launch.slow[2];
+    return fast * fast + slow * slow + 2.0 * fast * slow * (cosine < 0.0 ? -cosine : cosine);
 }
 
 // The centre of the tile and four points around it, at a distance of `half` pixels; `shift` pixels from there
@@ -111,7 +119,7 @@ CUPYSIM_OUTLINE TileDirections directions_of(const Launch& launch, const Cross& 
     }
     tile.size_u = square_root(tile.u[0] * tile.u[0] + tile.u[1] * tile.u[1] + tile.u[2] * tile.u[2]);
     tile.size_v = square_root(tile.v[0] * tile.v[0] + tile.v[1] * tile.v[1] + tile.v[2] * tile.v[2]);
-    const double rho_squared = 2.0 * half * half * launch.pixel_size * launch.pixel_size;
+    const double rho_squared = corner_distance_squared(launch, half);
     double rate = 0.0;
     if (launch.is_curved) {
         // on a curved detector every point has the same distance from the sample
@@ -153,8 +161,9 @@ class TilePixels {
     // Whether a background, or the sum of the solid angles, needs all rays. The sum does for parts of tiles, and
     // for tiles so wide that `solid_angle_of_tile` would differ by more than 1e-6.
     CUPYSIM_FUNCTION bool needs_all_rays() const {
-        const double half = 0.5 * TILE_EDGE * launch.pixel_size, close = launch.close_distance;
-        return launch.ray_background != 0.0 || !tile.is_whole() || 2.0 * half * half > 9e-4 * close * close;
+        const double close = launch.close_distance;
+        return launch.ray_background != 0.0 || !tile.is_whole() ||
+               corner_distance_squared(launch, 0.5 * TILE_EDGE) > 9e-4 * close * close;
     }
 
     // Numbers the pixels. The caller then computes all rays in order.

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from cupysim.models.detector import Detector
     from cupysim.models.experiment import Experiment, Region, Rendering
     from cupysim.models.mosaicity import Mosaicity
+    from cupysim.models.panel import Panel
+    from cupysim.models.panel_detector import PanelDetector
+    from cupysim.models.panel_group import PanelGroup
     from cupysim.models.sampling import Sweep
     from cupysim.models.scan import Scan
     from cupysim.models.sensor import Sensor
@@ -63,6 +66,9 @@ _HOMES = {
     "models.detector": ("Detector",),
     "models.experiment": ("Experiment", "Region", "Rendering"),
     "models.mosaicity": ("Mosaicity",),
+    "models.panel": ("Panel",),
+    "models.panel_detector": ("PanelDetector",),
+    "models.panel_group": ("PanelGroup",),
     "models.sampling": ("Sweep",),
     "models.scan": ("Scan",),
     "models.sensor": ("Sensor",),
@@ -95,6 +101,9 @@ __all__ = [
     "Gradients",
     "Image",
     "Mosaicity",
+    "Panel",
+    "PanelDetector",
+    "PanelGroup",
     "PhotonNoise",
     "Pivot",
     "Quirk",

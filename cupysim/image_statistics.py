@@ -121,8 +121,8 @@ def _maximum(region: np.ndarray) -> tuple[float, tuple[int, int]]:
 
 
 def _last_sub_pixel(plan: RenderPlan, fast: int, slow: int) -> tuple[float, float]:
-    oversample, size = plan.oversample, plan.panels.pixel_size
+    oversample, panels = plan.oversample, plan.panels
     return (
-        sub_pixel_centre(fast, oversample - 1, oversample, size),
-        sub_pixel_centre(slow, oversample - 1, oversample, size),
+        sub_pixel_centre(fast, oversample - 1, oversample, float(panels.pixel_fast[0, 0])),
+        sub_pixel_centre(slow, oversample - 1, oversample, float(panels.pixel_slow[0, 0])),
     )

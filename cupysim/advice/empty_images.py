@@ -10,8 +10,9 @@ from cupysim.backends.rendered import Rendered
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimWarning
 from cupysim.maths.arrays import norm
-from cupysim.maths.resolution import resolution_at
+from cupysim.maths.resolution import resolution_of
 from cupysim.models.experiment import Experiment
+from cupysim.models.panel import Panel
 from cupysim.quirks import Quirk
 
 USUAL_WAVELENGTHS = (0.05, 20.0)
@@ -81,7 +82,7 @@ def likeliest_reason(experiment: Experiment) -> str:
         Reason, as the end of a message.
     """
     factors, beam = experiment.structure_factors, experiment.beam
-    sensor = experiment.detector.sensor
+    sensor = experiment.sensor
     if beam.fluence == 0.0:
         return "the fluence is zero"
     if not experiment.rendered_pixels.any():
@@ -123,26 +124,29 @@ def _seen(experiment: Experiment) -> tuple[float, float]:
 
     The direct beam is left out, because its resolution is infinite.
     """
-    detector = experiment.detector
-    geometry, sources = experiment.geometry, experiment.sources
-    panel = np.stack([geometry.origin, geometry.fast, geometry.slow])
-    fast, slow = np.meshgrid(
-        *(np.linspace(0.0, n * detector.pixel_size, LOOKED_AT)
-          for n in (detector.n_fast, detector.n_slow))
-    )  # fmt: skip
+    sources = experiment.sources
+    points = np.concatenate([_points_of(panel) for panel in experiment.flat_panels])
     found = [
-        resolution_at(fast, slow, panel, incident, wavelength)
+        resolution_of(points, incident, wavelength)
         for incident, wavelength in zip(
             sources.incident[:: max(len(sources.wavelengths) // 16, 1)],
             sources.wavelengths[:: max(len(sources.wavelengths) // 16, 1)],
             strict=True,
         )
     ]
-    seen = np.concatenate([each.ravel() for each in found]) / ANGSTROM
+    seen = np.concatenate(found) / ANGSTROM
     seen = seen[seen < COARSEST]
     if len(seen) == 0:
         return COARSEST, COARSEST
     return float(seen.min()), float(seen.max())
+
+
+def _points_of(panel: Panel) -> np.ndarray:
+    """Points all over a panel (m), shape (n, 3)."""
+    fast, slow = np.meshgrid(
+        *(np.linspace(0.0, n, LOOKED_AT) for n in (panel.n_fast, panel.n_slow))
+    )
+    return panel.position(fast.ravel(), slow.ravel())
 
 
 def _tabulated(experiment: Experiment) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from cupysim.errors import CupysimWarning
 from cupysim.maths.arrays import dot, norm
 from cupysim.maths.pixel_factors import capture_fraction, solid_angle
 from cupysim.maths.polarization import polarization_form, polarization_of_form
+from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.sampling import Sweep
 from cupysim.plan.render_plan import RenderPlan, Use
@@ -129,6 +130,8 @@ def _spot_widths(experiment: Experiment) -> str:
 
 
 def _distance(experiment: Experiment) -> str:
+    if not isinstance(experiment.detector, Detector):
+        return ""
     geometry, beam = experiment.geometry, experiment.frame.beam
     right = geometry.close_distance / float(dot(beam, geometry.normal) or np.inf)
     if abs(right - geometry.distance) <= ROUNDING * abs(right):
@@ -155,7 +158,7 @@ def _thick_sensor(plan: RenderPlan) -> str:
     if plan.capture_use is not Use.ONCE or plan.panels.absorbs_all:
         return ""
     panels = plan.panels
-    step, attenuation = panels.layer_step, panels.attenuation
+    step, attenuation = float(panels.layer_step[0, 0]), float(panels.attenuation[0, 0])
     last = capture_fraction(panels.n_layers - 1, step, attenuation, 1.0)
     right = capture_fraction(0, panels.n_layers * step, attenuation, 1.0)
     if right <= 0.0 or abs(panels.n_layers * last / right - 1.0) < NOTICEABLE:
@@ -183,17 +186,19 @@ def _kept_factors(plan: RenderPlan) -> str:
     panels = plan.panels
     if plan.n_region == 0 or panels.bend is not None:
         return ""
-    at, size = (0, 0), panels.pixel_size
-    axes = np.stack([panels.fast[at], panels.slow[at]])
+    at = 0, 0
+    axes = np.stack(
+        [panels.fast[at] * panels.pixel_fast[at], panels.slow[at] * panels.pixel_slow[at]]
+    )
     forms = polarization_form(
         plan.sources.kahn, plan.sources.incident[0], plan.sources.polarization_axis
     )
     worst = 0.0
     for row in (plan.rows.start, plan.rows.stop - 1):
         for column in (plan.columns.start, plan.columns.stop - 1):
-            corner = np.array([column, row]) * size @ axes + panels.origin[at]
-            first = corner + size / plan.oversample / 2.0 * axes.sum(axis=0)
-            middle = corner + size / 2.0 * axes.sum(axis=0)
+            corner = np.array([column, row]) @ axes + panels.origin[at]
+            first = corner + axes.sum(axis=0) / plan.oversample / 2.0
+            middle = corner + axes.sum(axis=0) / 2.0
             ratio = 1.0
             if plan.omega_use is Use.ONCE:
                 of_first, of_middle = (
@@ -219,7 +224,7 @@ def _polarization(form: np.ndarray, position: np.ndarray) -> float:
 
 
 def _layers(experiment: Experiment) -> str:
-    layers = experiment.detector.sensor.layers
+    layers = experiment.sensor.layers
     covered = layers.step * layers.count
     if layers.range <= 0.0 or abs(covered - layers.range) <= ROUNDING * layers.range:
         return ""

@@ -8,7 +8,7 @@ import numpy as np
 
 from cupysim.backends.factor_derivatives import FactorGradient
 from cupysim.models.parameters import GROUPS
-from cupysim.plan.gradient_plan import FACTORS, UNITS
+from cupysim.plan.gradient_plan import FACTORS, UNITS, GradientPlan
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -19,11 +19,11 @@ class Gradients:
     ----------
     names : tuple of str
         Names of the parameters, in the order of `values`.
-    values : ndarray or cupy.ndarray of float64, shape (n_parameters, n_slow, n_fast)
+    values : ndarray or cupy.ndarray of float64, shape (n_parameters, [n_panels,] n_slow, n_fast)
         Derivative of each pixel's expected photons with respect to each parameter, in photons per
         unit of the parameter (`cupysim.plan.gradient_plan.UNITS`); zero in pixels that were not
-        computed.
-    photons : ndarray or cupy.ndarray of float64, shape (n_slow, n_fast)
+        computed. Detectors of panels have an axis of panels.
+    photons : ndarray or cupy.ndarray of float64, shape ([n_panels,] n_slow, n_fast)
         Expected photons, before they are rounded to float32.
     structure_factors : FactorGradient or None
         Derivatives with respect to structure factors, if they were requested.
@@ -41,9 +41,36 @@ class Gradients:
     limits: np.ndarray | None = None
     share: float = 1.0
 
+    @classmethod
+    def of_panels(
+        cls,
+        gradient_plan: GradientPlan,
+        values: np.ndarray,
+        *,
+        structure_factors: FactorGradient | None = None,
+        limits: np.ndarray | None = None,
+        share: float = 1.0,
+    ) -> Gradients:
+        """Arrange what backends compute panel by panel.
+
+        Parameters
+        ----------
+        gradient_plan : GradientPlan
+            Plan of the derivatives.
+        values : ndarray or cupy.ndarray, shape (n_panels, n_parameters + 1, n_slow * n_fast)
+            Derivatives, and photons in the last row of each panel.
+        structure_factors, limits, share
+            As in `Gradients`.
+        """
+        n_panels, n_rows, _ = values.shape
+        images = values.reshape(n_panels, n_rows, *gradient_plan.plan.shape[2:]).swapaxes(0, 1)
+        if not gradient_plan.plan.has_panels:
+            images = images[:, 0]
+        return cls(gradient_plan.names, images[:-1], images[-1], structure_factors, limits, share)
+
     def __repr__(self) -> str:
-        n_slow, n_fast = self.photons.shape
-        return f"<cupysim.Gradients: {n_fast} x {n_slow} pixels with {', '.join(self.names)}>"
+        size = " x ".join(str(length) for length in reversed(self.photons.shape))
+        return f"<cupysim.Gradients: {size} pixels with {', '.join(self.names)}>"
 
     @property
     def units(self) -> tuple[str, ...]:

@@ -26,9 +26,9 @@ class FactorGradient:
 
     Parameters
     ----------
-    matrix : scipy.sparse.csr_array, shape (n_slow * n_fast, n_reflections)
-        Derivatives in photons per electron. A row is a pixel, slow * n_fast + fast; a column is a
-        reflection of the table.
+    matrix : scipy.sparse.csr_array, shape (n_panels * n_slow * n_fast, n_reflections)
+        Derivatives in photons per electron. A row is a pixel, (panel * n_slow + slow) * n_fast +
+        fast; a column is a reflection of the table.
     hkl : ndarray of int, shape (n_reflections, 3)
         Miller indices of the matrix's columns.
     """
@@ -55,7 +55,7 @@ class FactorSums:
 
     def __init__(self, plan: RenderPlan) -> None:
         plan.refuse_channels("derivatives with respect to structure factors")
-        self.n_pixels = plan.shape[2] * plan.shape[3]
+        self.n_pixels = plan.shape[1] * plan.shape[2] * plan.shape[3]
         self.shape = tuple(n - 2 for n in plan.factors.table.shape[1:])
         self.first = plan.factors.first
         self._pixels: list[np.ndarray] = []
@@ -78,7 +78,7 @@ class FactorSums:
         Parameters
         ----------
         pixels : ndarray of int
-            Pixel numbers, slow * n_fast + fast.
+            Pixel numbers, (panel * n_slow + slow) * n_fast + fast.
         indices, nearest : list of 3 ndarray
             Fractional h, k, l, and h, k, l of the nearest reflection.
         interpolated : ndarray of bool or None

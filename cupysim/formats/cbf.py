@@ -188,7 +188,7 @@ def write(stream: BinaryIO, experiment: Experiment, image: np.ndarray) -> None:
 
 
 def _header_lines(experiment: Experiment) -> list[str]:
-    detector, scan = experiment.detector, experiment.scan
+    detector, scan = experiment.one_panel("mini-CBF files"), experiment.scan
     geometry, frame = experiment.geometry, experiment.frame
     spot = beam_spot(np.stack([geometry.origin, geometry.fast, geometry.slow]), frame.beam)
     assert spot is not None

@@ -270,8 +270,9 @@ def _number(text: str, key: str) -> float | None:
 
 
 def _header_text(experiment: Experiment, size: int) -> str:
-    detector, scan = experiment.detector, experiment.scan
-    geometry, centre, pixel = experiment.geometry, experiment.placed.centre, detector.pixel_size
+    detector, scan = experiment.one_panel("SMV files"), experiment.scan
+    geometry, pixel = experiment.geometry, detector.pixel_size
+    centre = experiment.placed_panel.centre
     near_x, near_y = (geometry.close_fast / pixel + 0.5, geometry.close_slow / pixel + 0.5)
     start = scan.start * DEGREES_PER_RADIAN
     origin = dials_origin(experiment)

@@ -10,7 +10,7 @@ from cupysim.models.experiment import Experiment
 
 def geometry_of(experiment: Experiment) -> ImageGeometry:
     """Geometry of an experiment, in the frame of imgCIF."""
-    detector, scan = experiment.detector, experiment.scan
+    detector, scan = experiment.one_panel("an image's geometry"), experiment.scan
     frame, panel = experiment.frame, experiment.geometry
     rotation = to_imgcif(frame)
     return ImageGeometry(

@@ -31,6 +31,24 @@ def resolution_at(
     """
     origin, fast, slow = panel
     points = origin + fast_place[..., None] * fast + slow_place[..., None] * slow
+    return resolution_of(points, beam, wavelength)
+
+
+def resolution_of(points: np.ndarray, beam: np.ndarray, wavelength: float) -> np.ndarray:
+    """Resolution d at points in the laboratory.
+
+    Parameters
+    ----------
+    points : ndarray, shape (..., 3)
+        Positions from the crystal (m).
+    beam, wavelength
+        As for `resolution_at`.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        Resolution wavelength/|diffracted - incident| (m), infinite in the direct beam.
+    """
     directions = points / norm(points)[..., None]
     with np.errstate(divide="ignore"):
         return np.asarray(wavelength / norm(directions - beam))

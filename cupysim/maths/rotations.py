@@ -121,6 +121,25 @@ def rotate_axis(v: Array, axis: Array, angle: Array) -> Array:
     )
 
 
+def rotation_of_vector(vector: np.ndarray) -> np.ndarray:
+    """Rotation matrix of a rotation vector.
+
+    Parameters
+    ----------
+    vector : ndarray, shape (3,)
+        Axis times angle (rad). Zero means no rotation.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        Matrix that multiplies column vectors (Rodrigues' formula, `rotate_axis`).
+    """
+    angle = float(norm(vector))
+    if angle == 0.0:
+        return np.eye(3)
+    return np.stack([rotate_axis(axis, vector / angle, angle) for axis in np.eye(3)], axis=1)
+
+
 def apply_matrix(matrix: Array, v: Array) -> Array:
     """Multiply vectors by rotation matrices, summed in the order x, y, z.
 

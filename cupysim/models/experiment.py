@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
@@ -14,12 +14,15 @@ from cupysim.maths.cell import Lattice
 from cupysim.maths.detector_geometry import PanelGeometry
 from cupysim.models.background import Water
 from cupysim.models.beam import Beam, Sources
-from cupysim.models.checks import assign, finite, frozen, warn_of_length, whole
+from cupysim.models.checks import assign, finite, frozen, vector_of, warn_of_length, whole
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.crystal import Crystal, OrientedCrystal
 from cupysim.models.detector import Detector, PlacedDetector
+from cupysim.models.panel import Panel
+from cupysim.models.panel_detector import PanelDetector, PlacedPanels
 from cupysim.models.sampling import recommended_oversample
 from cupysim.models.scan import Scan
+from cupysim.models.sensor import Sensor
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 
@@ -72,9 +75,11 @@ class Rendering:
     oversample_thick, oversample_polar, oversample_omega : bool
         Apply absorption, polarization and solid angle at each step, instead of once for a pixel
         (quirk Q14).
-    region : Region, optional
-        Part of the image to compute. By default all of it.
-    mask : ndarray of bool, shape (n_slow, n_fast), optional
+    region : Region or mapping of str to Region, optional
+        Part of the image to compute. By default all of it. With a detector of panels, a `Region`
+        holds for every panel; a mapping gives the regions of some panels by name, and the others
+        are not computed.
+    mask : ndarray of bool, shape ([n_panels,] n_slow, n_fast), optional
         True for pixels to compute. By default all pixels.
     dmin : float
         Resolution limit (m): nothing scatters at finer resolution. 0 for no limit.
@@ -92,7 +97,7 @@ class Rendering:
     oversample_thick: bool = False
     oversample_polar: bool = False
     oversample_omega: bool = False
-    region: Region | None = None
+    region: Region | Mapping[str, Region] | None = None
     mask: np.ndarray | None = None
     dmin: float = 0.0
     interpolate: bool | None = None
@@ -116,8 +121,8 @@ class Experiment:
         X-ray beam.
     crystal : Crystal
         Crystal with cell, orientation, size and mosaicity.
-    detector : Detector
-        Detector. Its convention sets the laboratory frame.
+    detector : Detector or PanelDetector
+        Detector of one panel, whose convention sets the laboratory frame, or detector of panels.
     structure_factors : StructureFactors
         Amplitudes of the reflections.
     scan : Scan
@@ -139,7 +144,7 @@ class Experiment:
 
     beam: Beam
     crystal: Crystal
-    detector: Detector
+    detector: Detector | PanelDetector
     structure_factors: StructureFactors
     scan: Scan = field(default_factory=Scan)
     water: Water = field(default_factory=Water)
@@ -150,32 +155,43 @@ class Experiment:
         for name, kind in (
             ("beam", Beam),
             ("crystal", Crystal),
-            ("detector", Detector),
+            ("detector", (Detector, PanelDetector)),
             ("structure_factors", StructureFactors),
             ("scan", Scan),
             ("water", Water),
             ("rendering", Rendering),
         ):
             if not isinstance(getattr(self, name), kind):
-                raise ModelError(f"experiment: {name} must be a {kind.__name__}")
-        detector = self.detector
-        distance = detector.close_distance or detector.distance
-        warn_of_length("distance", abs(distance))
-        warn_of_length("pixel size", detector.pixel_size)
+                kinds = kind if isinstance(kind, tuple) else (kind,)
+                expected = " or a ".join(each.__name__ for each in kinds)
+                raise ModelError(f"experiment: {name} must be a {expected}")
         policy = Quirks.of(self.quirks)
         assign(self, quirks=policy)
-        mask = self.rendering.mask
-        size = (self.detector.n_slow, self.detector.n_fast)
-        if mask is not None and mask.shape != size:
-            raise ModelError(
-                f"mask: {mask.shape[1]} x {mask.shape[0]} pixels, "
-                f"but the detector has {size[1]} x {size[0]}"
-            )
-        thin = self.detector.sensor.layers.range == 0.0
+        self._check_detector()
+        mask, shape = self.rendering.mask, self.image_shape
+        if mask is not None and mask.shape != shape:
+            given, wanted = (" x ".join(map(str, each[::-1])) for each in (mask.shape, shape))
+            raise ModelError(f"mask: {given} pixels, but the detector has {wanted}")
+        thin = self.sensor.layers.range == 0.0
         is_empty = self.rendering.oversample_thick and thin
         if is_empty and not policy.corrects(Quirk.NO_SENSOR_NO_IMAGE):
             effect = "-oversample_thick without -detector_thick: the whole image is zero"
             warn_quirk(Quirk.NO_SENSOR_NO_IMAGE, effect)
+
+    def _check_detector(self) -> None:
+        """Warn of lengths that are implausible, and check regions of panels."""
+        detector, region = self.detector, self.rendering.region
+        if isinstance(detector, Detector):
+            warn_of_length("distance", abs(detector.close_distance or detector.distance))
+            warn_of_length("pixel size", detector.pixel_size)
+            if isinstance(region, Mapping):
+                raise ModelError("rendering: regions by name need a detector of panels")
+            return
+        warn_of_length("distance", max(panel.close_distance for panel in detector))
+        warn_of_length("pixel size", max(max(panel.edges) for panel in detector))
+        if isinstance(region, Mapping):
+            for name in region:
+                detector.number_of(name)
 
     @property
     def policy(self) -> Quirks:
@@ -187,7 +203,7 @@ class Experiment:
         return self.policy.corrects(*quirks)
 
     @property
-    def placed(self) -> PlacedDetector:
+    def placed(self) -> PlacedDetector | PlacedPanels:
         """The detector, placed in the laboratory."""
         return self.detector.placed(self.policy)
 
@@ -197,9 +213,66 @@ class Experiment:
         return self.placed.frame
 
     @property
+    def sensor(self) -> Sensor:
+        """The sensor; that of the first panel of a detector of panels."""
+        detector = self.detector
+        return detector.sensor if isinstance(detector, Detector) else detector.panels[0].sensor
+
+    def one_panel(self, purpose: str) -> Detector:
+        """The detector, if it is one panel in a convention of nanoBragg.
+
+        Parameters
+        ----------
+        purpose : str
+            Feature that needs such a detector, for the message.
+
+        Raises
+        ------
+        ModelError
+            If it is a detector of panels.
+        """
+        if not isinstance(self.detector, Detector):
+            raise ModelError(f"{purpose}: not possible with a detector of panels")
+        return self.detector
+
+    def panel_detector(self, purpose: str) -> PanelDetector:
+        """The detector, if it is one of panels.
+
+        Parameters
+        ----------
+        purpose : str
+            Feature that needs panels, for the message.
+
+        Raises
+        ------
+        ModelError
+            If it is one panel in a convention of nanoBragg.
+        """
+        if not isinstance(self.detector, PanelDetector):
+            raise ModelError(f"{purpose}: the detector is one panel, not a PanelDetector")
+        return self.detector
+
+    @property
+    def placed_panel(self) -> PlacedDetector:
+        """The detector of one panel, placed in the laboratory.
+
+        Raises
+        ------
+        ModelError
+            If it is a detector of panels.
+        """
+        return self.one_panel("geometry of one panel").placed(self.policy)
+
+    @property
     def geometry(self) -> PanelGeometry:
-        """Geometry of the panel: origin, axes, distances and beam centre."""
-        return self.placed.geometry
+        """Geometry of the only panel: origin, axes, distances and beam centre.
+
+        Raises
+        ------
+        ModelError
+            If it is a detector of panels.
+        """
+        return self.placed_panel.geometry
 
     @property
     def oriented(self) -> OrientedCrystal:
@@ -222,16 +295,54 @@ class Experiment:
         return self.beam.sources(self.frame, self.policy)
 
     @property
-    def region(self) -> Region:
-        """The region to compute; by default the whole image."""
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of the image: (n_slow, n_fast), or (n_panels, n_slow, n_fast)."""
         detector = self.detector
-        return self.rendering.region or Region(0, detector.n_fast, 0, detector.n_slow)
+        size = detector.n_slow, detector.n_fast
+        return size if isinstance(detector, Detector) else (len(detector), *size)
+
+    @cached_property
+    def flat_panels(self) -> tuple[Panel, ...]:
+        """The panels in the laboratory. A curved detector is the flat panel before its bend."""
+        detector = self.detector
+        if isinstance(detector, PanelDetector):
+            return detector.panels
+        geometry, size = self.geometry, detector.pixel_size
+        panel = Panel(
+            "p0", detector.n_fast, detector.n_slow, vector_of(geometry.origin),
+            vector_of(geometry.fast), vector_of(geometry.slow), size, detector.sensor,
+        )  # fmt: skip
+        return (panel,)
+
+    @property
+    def region(self) -> Region:
+        """The rectangle that contains all pixels to compute, of every panel."""
+        detector, region = self.detector, self.rendering.region
+        if isinstance(region, Region):
+            return region
+        return Region(0, detector.n_fast, 0, detector.n_slow)
+
+    @cached_property
+    def mask(self) -> np.ndarray | None:
+        """Pixels of `region` to compute, shape `image_shape`; None for all."""
+        mask, detector, region = self.rendering.mask, self.detector, self.rendering.region
+        if isinstance(detector, Detector):
+            return mask
+        if detector.existing is not None:
+            mask = detector.existing if mask is None else mask & detector.existing
+        if isinstance(region, Mapping):
+            chosen = np.zeros(self.image_shape, dtype=bool)
+            for name, part in region.items():
+                place = (detector.number_of(name), *part.slices(*chosen.shape[1:]))
+                chosen[place] = True if mask is None else mask[place]
+            mask = chosen
+        return mask
 
     @property
     def rendered_pixels(self) -> np.ndarray:
-        """Pixels that are computed: ndarray of bool, shape (n_slow, n_fast)."""
-        result = np.zeros((self.detector.n_slow, self.detector.n_fast), dtype=bool)
-        region, mask = self.region.slices(*result.shape), self.rendering.mask
+        """Pixels that are computed: ndarray of bool, shape `image_shape`."""
+        result = np.zeros(self.image_shape, dtype=bool)
+        region, mask = (..., *self.region.slices(*result.shape[-2:])), self.mask
         result[region] = True if mask is None else mask[region]
         return result
 
@@ -245,12 +356,12 @@ class Experiment:
     @cached_property
     def recommended_oversample(self) -> int:
         """Number of sub-pixels along a pixel edge that the crystal's size needs."""
-        return recommended_oversample(
-            max(self.crystal_size),
-            self.beam.wavelength,
-            self.geometry.distance,
-            self.detector.pixel_size,
-        )
+        if isinstance(self.detector, Detector):
+            pixels = [(self.geometry.distance, self.detector.pixel_size)]
+        else:
+            pixels = [(panel.close_distance, max(panel.edges)) for panel in self.detector]
+        size, wavelength = max(self.crystal_size), self.beam.wavelength
+        return max(recommended_oversample(size, wavelength, *pixel) for pixel in pixels)
 
     @property
     def oversample(self) -> int:

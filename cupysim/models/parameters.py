@@ -17,6 +17,7 @@ from cupysim.models.crystal import Crystal, UnitCell
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.mosaicity import Mosaicity
+from cupysim.models.panel_motion import TURNS, motion_of, moved, panels_of
 
 DEGREE = math.pi / 180.0
 """One degree (rad)."""
@@ -117,6 +118,28 @@ PARAMETERS: dict[str, Parameter] = {
 row of slopes in `cupysim.plan.gradient_plan`."""
 
 
+_OF_DETECTOR = {*PLACING, *GROUPS["rotation"], "twotheta"}
+
+
+def parameter(name: str) -> Parameter:
+    """Units, limit and use of a parameter.
+
+    Parameters
+    ----------
+    name : str
+        One of `PARAMETERS`, or a motion of panels (`cupysim.models.panel_motion`).
+
+    Raises
+    ------
+    KeyError
+        If there is no such parameter.
+    """
+    motion = motion_of(name)
+    if motion is None:
+        return PARAMETERS[name]
+    return replace(_TURN if motion[0] in TURNS else _PLACE, varies=False, told=False)
+
+
 def current(experiment: Experiment, name: str) -> float:
     """Value of a parameter, in the unit of its derivative.
 
@@ -125,14 +148,24 @@ def current(experiment: Experiment, name: str) -> float:
     experiment : Experiment
         Experiment that has the parameter.
     name : str
-        One of `PARAMETERS`.
+        One of `PARAMETERS`, or a motion of panels.
 
     Returns
     -------
     float
-        The value. 1 for the scale.
+        The value. 1 for the scale, and 0 for motions, which count from where the panels are.
+
+    Raises
+    ------
+    ModelError
+        If the experiment has no such parameter.
     """
-    crystal, detector, beam = experiment.crystal, experiment.detector, experiment.beam
+    crystal, beam = experiment.crystal, experiment.beam
+    if motion_of(name) is not None:
+        panels_of(experiment, name)
+        return 0.0
+    if name in _OF_DETECTOR:
+        return _of_detector(experiment, name)
     if name in GROUPS["misset"]:
         return float((crystal.misset or (0.0, 0.0, 0.0))[GROUPS["misset"].index(name)])
     if name in GROUPS["cell"]:
@@ -140,25 +173,33 @@ def current(experiment: Experiment, name: str) -> float:
         return float([*lattice.lengths, *lattice.angles][GROUPS["cell"].index(name)])
     if name in GROUPS["n_cells"]:
         return experiment.cell_counts[GROUPS["n_cells"].index(name)]
+    return {
+        "mosaic_spread": crystal.mosaicity.spread,
+        "wavelength": beam.wavelength,
+        "phi": experiment.scan.start,
+        "fluence": beam.fluence,
+        "scale": 1.0,
+    }[name]
+
+
+def _of_detector(experiment: Experiment, name: str) -> float:
+    """Value of a parameter of a detector of one panel."""
+    detector = experiment.one_panel(f"parameter {name!r}")
     if name in GROUPS["rotation"]:
         return detector.angles.lab[GROUPS["rotation"].index(name)]
     if detector.origin is not None and name in PLACING:
         return _of_origin(experiment, name)
     if name in GROUPS["beam_centre"]:
         # the direct beam if it is the pivot, otherwise the point of normal incidence
-        centre, geometry = experiment.placed.centre, experiment.geometry
-        about_sample = experiment.placed.pivot is Pivot.SAMPLE
+        placed, geometry = experiment.placed_panel, experiment.geometry
         pair = (geometry.close_fast, geometry.close_slow)
-        return (pair if about_sample else (centre.fast, centre.slow))[name == "beam_slow"]
+        if placed.pivot is not Pivot.SAMPLE:
+            pair = (placed.centre.fast, placed.centre.slow)
+        return pair[name == "beam_slow"]
     close = detector.close_distance
     return {
-        "mosaic_spread": crystal.mosaicity.spread,
-        "wavelength": beam.wavelength,
         "distance": detector.distance if close is None else close,
         "twotheta": detector.angles.twotheta,
-        "phi": experiment.scan.start,
-        "fluence": beam.fluence,
-        "scale": 1.0,
     }[name]
 
 
@@ -172,7 +213,10 @@ def without_effect(experiment: Experiment, name: str) -> str:
     name : str
         One of `PARAMETERS`.
     """
-    if experiment.detector.origin is not None and name in PLACING:
+    detector = experiment.detector
+    if name in _OF_DETECTOR and not isinstance(detector, Detector):
+        return "the detector has panels; move them with shift_x:GROUP, turn_x:GROUP and so on"
+    if isinstance(detector, Detector) and detector.origin is not None and name in PLACING:
         return "the detector's origin is given and overrides it"
     return ""
 
@@ -197,8 +241,8 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
     experiment : Experiment
         Experiment to start from.
     name : str
-        One of `PARAMETERS`, except the scale and the numbers of cells. A changed number of cells
-        is not an integer, so only plans can have it.
+        One of `PARAMETERS`, except the scale and the numbers of cells, or a motion of panels. A
+        changed number of cells is not an integer, so only plans can have it.
     by : float
         Change, in the unit of the parameter's derivative.
 
@@ -213,6 +257,8 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
         If the change is impossible, or the parameter has no effect.
     """
     crystal, beam = experiment.crystal, experiment.beam
+    if motion_of(name) is not None:
+        return moved(experiment, name, by)
     if name in GROUPS["misset"]:
         misset = list(crystal.misset or (0.0, 0.0, 0.0))
         misset[GROUPS["misset"].index(name)] += by
@@ -262,10 +308,10 @@ def _grown(mosaicity: Mosaicity, by: float) -> Mosaicity:
 
 
 def _moved(experiment: Experiment, name: str, by: float) -> Detector:
-    detector = experiment.detector
     reason = without_effect(experiment, name)
     if reason:
         raise ModelError(f"parameter {name!r}: nothing changes with it: {reason}")
+    detector = experiment.one_panel(f"parameter {name!r}")
     if name == "distance":
         if detector.close_distance is None:
             return replace(detector, distance=detector.distance + by)

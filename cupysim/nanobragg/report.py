@@ -117,7 +117,7 @@ def _reading_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
 
 
 def _sampling_warnings(args: Arguments, experiment: Experiment) -> Iterator[str]:
-    sensor = experiment.detector.sensor
+    sensor = experiment.sensor
     if sensor.layers.range > 0.0 and (args.attenuation is None or args.attenuation < 0.0):
         yield f"WARNING: setting detector attenuation depth to {sensor.attenuation:g} m"
     spread = -1.0 if args.mosaic_spread is None else args.mosaic_spread
@@ -134,10 +134,10 @@ def _sampling_warnings(args: Arguments, experiment: Experiment) -> Iterator[str]
 
 
 def _geometry_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
-    detector = experiment.detector
+    detector = experiment.one_panel("nanoBragg's report")
     geometry, beam = experiment.geometry, experiment.frame.beam
     yield f"{detector.convention} convention selected."
-    if experiment.placed.pivot is Pivot.SAMPLE:
+    if experiment.placed_panel.pivot is Pivot.SAMPLE:
         yield "pivoting detector around sample"
     else:
         yield "pivoting detector around direct beam spot"
@@ -208,8 +208,8 @@ def _size_lines(experiment: Experiment) -> Iterator[str]:
     if experiment.rendering.oversample is None:
         yield f"auto-selected {oversample}-fold oversampling"
     elif oversample < recommended:
-        detector = experiment.detector
-        pixel = experiment.beam.wavelength * experiment.geometry.distance / detector.pixel_size
+        pixel_size = experiment.one_panel("nanoBragg's report").pixel_size
+        pixel = experiment.beam.wavelength * experiment.geometry.distance / pixel_size
         yield f"WARNING: maximum dimension of sample is {max(sizes) * 1e10:g} A"
         yield f"         but reciprocal pixel size is {pixel * 1e10:g} A"
         yield "         intensity may vary significantly across a pixel!"
@@ -237,7 +237,7 @@ def _structure_factor_lines(args: Arguments, dump_problem: bool) -> Iterator[str
 
 
 def _sweep_lines(experiment: Experiment) -> Iterator[str]:
-    layers, sources = experiment.detector.sensor.layers, experiment.sources
+    layers, sources = experiment.sensor.layers, experiment.sources
     for layer in range(layers.count):
         yield f"thick{layer} = {layers.step * layer * 1e6:g} um"
     for number, angle in enumerate(experiment.scan.angles.tolist()):
@@ -286,8 +286,8 @@ def _summary_lines(job: Job) -> Iterator[str]:
 
 
 def _detector_summary(args: Arguments, experiment: Experiment) -> Iterator[str]:
-    detector = experiment.detector
-    frame, geometry, centre = experiment.frame, experiment.geometry, experiment.placed.centre
+    detector = experiment.one_panel("nanoBragg's report")
+    frame, geometry, centre = experiment.frame, experiment.geometry, experiment.placed_panel.centre
     if detector.curved:
         yield "  curved detector: all pixels same distance from origin"
     if detector.point_pixel:

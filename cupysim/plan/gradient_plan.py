@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from cupysim.errors import ModelError
-from cupysim.maths.arrays import dot
+from cupysim.maths.arrays import cross, dot
 from cupysim.maths.derivatives import (
     cross_matrix,
     panel_slopes,
@@ -19,7 +19,9 @@ from cupysim.maths.derivatives import (
     upright_cell,
 )
 from cupysim.models.conventions import PIVOTS, Pivot
+from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
+from cupysim.models.panel_motion import TURNS, axis_of, expanded, motion_of, panels_of
 from cupysim.models.parameters import GROUPS, PARAMETERS, without_effect
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.culling import reason_for_exact
@@ -44,12 +46,12 @@ class GradientPlan:
     Parameters
     ----------
     plan : RenderPlan
-        Plan of the image: one shot, one panel and one crystal. Each term must have its own
-        factors.
+        Plan of the image: one shot of one crystal. Each term must have its own factors.
     names : tuple of str
         Names of the parameters, without structure factors.
-    rows : ndarray, shape (n_parameters, 28)
-        Derivatives of the kernel's columns with respect to each parameter.
+    rows : ndarray, shape (n_panels, n_parameters, 28)
+        Derivatives of the kernel's columns with respect to each parameter. Panels differ in the
+        columns of their origin and axes.
     rotation_slopes : ndarray, shape (n_mosaic, 3, 3)
         Derivatives of the mosaic rotations with respect to the spread (1/rad).
     source_slopes : ndarray, shape (n_sources,)
@@ -113,12 +115,13 @@ def expand(names: str | Iterable[str]) -> tuple[str, ...]:
     words = names.split(",") if isinstance(names, str) else list(names)
     found: list[str] = []
     for word in (str(word).strip() for word in words):
-        if word not in UNITS and word not in GROUPS:
+        motions = expanded(word)
+        if not motions and word not in UNITS and word not in GROUPS:
             known = [*GROUPS, *UNITS]
             close = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
             hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
             raise ModelError(f"gradients: there is no parameter {word!r}; {hint}")
-        found += GROUPS.get(word, (word,))
+        found += motions or GROUPS.get(word, (word,))
     if not found:
         raise ModelError("gradients: no parameter is named")
     return tuple(dict.fromkeys(found))
@@ -157,8 +160,8 @@ def plan_gradients(
     if SPOT_SHAPES[experiment.crystal.shape].squared_slopes is None:
         raise ModelError("gradients: flat spots (tophat) have edges, and so no derivatives")
     plan.refuse_channels("gradients")
-    if plan.shape[:2] != (1, 1) or plan.crystals.n_crystals != 1:
-        raise ModelError("gradients: one shot, one panel and one crystal at a time")
+    if plan.shape[0] != 1 or plan.crystals.n_crystals != 1:
+        raise ModelError("gradients: one shot and one crystal at a time")
     rows = {name: np.zeros(COLUMNS) for name in UNITS}
     _set_crystal(rows, experiment)
     unavailable = _set_panel(rows, experiment)
@@ -169,6 +172,9 @@ def plan_gradients(
         if name in unavailable:
             raise ModelError(f"gradients: {name}: {unavailable[name]}")
     single = tuple(name for name in wanted if name != FACTORS)
+    motions = {
+        name: motion_rows(experiment, name) for name in single if motion_of(name) is not None
+    }
     mosaicity = experiment.crystal.mosaicity
     growth = np.zeros_like(mosaicity.rotations)
     if "mosaic_spread" in single:
@@ -176,7 +182,12 @@ def plan_gradients(
     return GradientPlan(
         plan=plan,
         names=single,
-        rows=np.array([rows[name] for name in single]).reshape(-1, COLUMNS),
+        rows=np.array(
+            [
+                [motions[name][panel] if name in motions else rows[name] for name in single]
+                for panel in range(plan.shape[1])
+            ]
+        ).reshape(plan.shape[1], -1, COLUMNS),
         rotation_slopes=growth,
         source_slopes=_source_slopes(experiment),
         wants_factors=FACTORS in wanted,
@@ -206,9 +217,11 @@ def _set_panel(rows: dict[str, np.ndarray], experiment: Experiment) -> dict[str,
     """Set derivatives of the panel's geometry; return parameters without any, with the reason."""
     detector = experiment.detector
     names = (*GROUPS["rotation"], "twotheta", "distance", *GROUPS["beam_centre"])
+    if not isinstance(detector, Detector):
+        return {name: without_effect(experiment, name) for name in names}
     if detector.curved:
         return dict.fromkeys(names, "a curved detector has no such derivative")
-    frame, about_sample = experiment.frame, experiment.placed.pivot is Pivot.SAMPLE
+    frame, about_sample = experiment.frame, experiment.placed_panel.pivot is Pivot.SAMPLE
     near = (0.0, 0.0)
     if about_sample and PIVOTS.get(detector.convention) is Pivot.BEAM:
         at_rest = float(dot(frame.beam, frame.normal))
@@ -229,6 +242,45 @@ def _set_panel(rows: dict[str, np.ndarray], experiment: Experiment) -> dict[str,
         rows[name][ORIGIN:WAVELENGTH] = slopes
     lacking = set(names) - set(found)
     return {name: without_effect(experiment, name) for name in lacking}
+
+
+def motion_rows(experiment: Experiment, name: str) -> np.ndarray:
+    """Derivatives of the panels' geometry with respect to a motion of a group or panel.
+
+    A shift along e moves the origin o by e. A turn about e through the group's centre c moves it
+    by e x (o - c), and each axis v by e x v. The close distance is o.n.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Experiment with a detector of panels.
+    name : str
+        Name of a motion.
+
+    Returns
+    -------
+    ndarray, shape (n_panels, 28)
+        Rows of `GradientPlan.rows`; zero for panels that do not move.
+
+    Raises
+    ------
+    ModelError
+        If there is no such group or panel.
+    """
+    motion, detector = motion_of(name), panels_of(experiment, name)
+    assert motion is not None
+    kind, group = motion
+    axis, centre = axis_of(kind), detector.centre(group)
+    rows = np.zeros((len(detector), COLUMNS))
+    for number in detector.group_panels(group):
+        panel = detector.panels[number]
+        origin, normal = np.array(panel.origin), panel.axes[2]
+        moved, turned = axis, np.zeros((3, 3))
+        if kind in TURNS:
+            moved, turned = cross(axis, origin - centre), cross(axis, panel.axes)
+        close = dot(moved, normal) + dot(origin, turned[2])
+        rows[number, ORIGIN:WAVELENGTH] = np.concatenate([moved, [close], turned.reshape(-1)])
+    return rows
 
 
 def _set_scales(

@@ -91,6 +91,31 @@ def _joined(parts: Sequence[Any], along: str, **changed: Any) -> Any:
     return replace(parts[0], **changed)
 
 
+def of_panel(plan: RenderPlan, panel: int) -> RenderPlan:
+    """The plan of one panel.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        Plan of all panels.
+    panel : int
+        Number of the panel.
+
+    Returns
+    -------
+    RenderPlan
+        Plan that has only this panel.
+    """
+    only = slice(panel, panel + 1)
+    shape = (plan.shape[0], 1, *plan.shape[2:])
+    mask = None if plan.mask is None else plan.mask[only]
+    arrays = {}
+    for name, axes in arrays_of(type(plan.panels)).items():
+        place = tuple(only if axis == "panels" else slice(None) for axis in axes)
+        arrays[name] = getattr(plan.panels, name)[place]
+    return replace(plan, shape=shape, mask=mask, panels=replace(plan.panels, **arrays))
+
+
 def groups_of_alike(plans: Sequence[RenderPlan]) -> list[list[int]]:
     """Group the plans that can be joined.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from functools import lru_cache
 from operator import attrgetter, is_
@@ -14,6 +14,8 @@ from cupysim.errors import ModelError
 from cupysim.maths.orientations import spindle_cells
 from cupysim.models.crystal import orient_together
 from cupysim.models.experiment import Experiment
+from cupysim.models.panel import Panel
+from cupysim.models.panel_detector import PanelDetector
 from cupysim.plan.render_plan import CrystalTable, FactorTable, Panels, RenderPlan, SourceTable, Use
 from cupysim.quirks import Quirk
 
@@ -54,7 +56,8 @@ def make_plan(experiment: Experiment) -> RenderPlan:
     ModelError
         If the experiment is impossible, or has more than `LARGEST_STEP_COUNT` steps.
     """
-    detector, rendering = experiment.detector, experiment.rendering
+    detector, rendering, mask = experiment.detector, experiment.rendering, experiment.mask
+    has_panels, panels = isinstance(detector, PanelDetector), _panels(experiment)
     rows, columns = experiment.region.slices(detector.n_slow, detector.n_fast)
     oversample = experiment.oversample
     capture_use, polar_use, omega_use = _uses(experiment)
@@ -63,12 +66,12 @@ def make_plan(experiment: Experiment) -> RenderPlan:
     rays_per_layer = oversample**2 * len(experiment.sources.wavelengths)
     counted_rays = rays_per_layer
     if capture_use is not Use.EACH:
-        counted_rays *= detector.sensor.layers.count
+        counted_rays *= experiment.sensor.layers.count
     plan = RenderPlan(
-        shape=(1, 1, detector.n_slow, detector.n_fast),
+        shape=(1, len(panels.origin[0]), detector.n_slow, detector.n_fast),
         rows=rows,
         columns=columns,
-        mask=None if rendering.mask is None else rendering.mask[None],
+        mask=mask if mask is None or has_panels else mask[None],
         oversample=oversample,
         capture_use=capture_use,
         polar_use=polar_use,
@@ -79,15 +82,17 @@ def make_plan(experiment: Experiment) -> RenderPlan:
         has_background=background != 0.0,
         photons_per_squared_electron=np.array([experiment.beam.photons_per_squared_electron]),
         n_steps=experiment.n_steps,
-        panels=_panels(experiment),
+        panels=panels,
         sources=_sources(experiment),
         crystals=_crystals(experiment),
         factors=_factors(experiment),
+        has_panels=has_panels,
     )
-    total = plan.n_region * plan.n_steps * plan.panels.n_layers
+    n_pixels = plan.n_region * plan.shape[1]
+    total = n_pixels * plan.n_steps * plan.panels.n_layers
     if total > LARGEST_STEP_COUNT:
         raise ModelError(
-            f"this image needs {total:.3g} steps ({plan.n_region} pixels x {plan.n_steps} steps "
+            f"this image needs {total:.3g} steps ({n_pixels} pixels x {plan.n_steps} steps "
             f"x {plan.panels.n_layers} sensor layers); at most {LARGEST_STEP_COUNT:.0e} are "
             f"possible. Reduce -oversample (now {oversample}), -mosaic_dom, -phisteps, sources "
             "or the region"
@@ -106,7 +111,7 @@ def _uses(experiment: Experiment) -> tuple[Use, Use, Use]:
         if rendering.oversample_thick and not experiment.corrects(Quirk.THICK_SENSOR)
         else layers
     )
-    if experiment.detector.sensor.layers.range == 0.0 and (
+    if experiment.sensor.layers.range == 0.0 and (
         experiment.corrects(Quirk.NO_SENSOR_NO_IMAGE) or not rendering.oversample_thick
     ):
         capture = Use.ONCE
@@ -127,8 +132,10 @@ def _background(experiment: Experiment) -> float:
 
 def _panels(experiment: Experiment) -> Panels:
     detector = experiment.detector
-    geometry, sensor = experiment.geometry, detector.sensor
     has_area = experiment.corrects(Quirk.POINT_PIXEL_AREA) or not detector.point_pixel
+    if isinstance(detector, PanelDetector):
+        return _several_panels(detector, has_area)
+    geometry, sensor = experiment.geometry, detector.sensor
     close_distance = geometry.close_distance
     if experiment.placed.bend is not None and experiment.placed.bend.radial:
         close_distance = geometry.distance
@@ -139,13 +146,38 @@ def _panels(experiment: Experiment) -> Panels:
         normal=geometry.normal[None, None],
         close_distance=np.full((1, 1), close_distance),
         bend=experiment.placed.bend,
-        pixel_size=detector.pixel_size,
-        pixel_area=detector.pixel_size * detector.pixel_size if has_area else 1.0,
+        pixel_fast=np.full((1, 1), detector.pixel_size),
+        pixel_slow=np.full((1, 1), detector.pixel_size),
+        pixel_area=np.full((1, 1), detector.pixel_size**2 if has_area else 1.0),
         point_pixel=detector.point_pixel,
         n_layers=sensor.layers.count,
-        layer_step=sensor.layers.step,
-        attenuation=sensor.attenuation,
+        layer_step=np.full((1, 1), sensor.layers.step),
+        attenuation=np.full((1, 1), sensor.attenuation),
         absorbs_all=sensor.layers.range == 0.0,
+    )
+
+
+def _several_panels(detector: PanelDetector, has_area: bool) -> Panels:
+    panels, layers = detector.panels, detector.panels[0].sensor.layers
+
+    def table(of_panel: Callable[[Panel], object]) -> np.ndarray:
+        return np.array([[of_panel(panel) for panel in panels]], dtype=np.float64)
+
+    return Panels(
+        origin=table(lambda panel: panel.origin),
+        fast=table(lambda panel: panel.axes[0]),
+        slow=table(lambda panel: panel.axes[1]),
+        normal=table(lambda panel: panel.axes[2]),
+        close_distance=table(lambda panel: panel.close_distance),
+        bend=None,
+        pixel_fast=table(lambda panel: panel.edges[0]),
+        pixel_slow=table(lambda panel: panel.edges[1]),
+        pixel_area=table(lambda panel: panel.pixel_area if has_area else 1.0),
+        point_pixel=detector.point_pixel,
+        n_layers=layers.count,
+        layer_step=table(lambda panel: panel.sensor.layers.step),
+        attenuation=table(lambda panel: panel.sensor.attenuation),
+        absorbs_all=layers.range == 0.0,
     )
 
 

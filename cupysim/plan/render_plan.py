@@ -43,23 +43,24 @@ class Panels(Table):
     origin : ndarray, shape (n_shots, n_panels, 3)
         Outer corner of each panel's first pixel (m).
     fast, slow, normal : ndarray, shape (n_shots, n_panels, 3)
-        Unit vectors of each panel's axes.
+        Unit vectors of each panel's axes. Fast and slow need not be perpendicular; the normal is
+        perpendicular to both.
     close_distance : ndarray, shape (n_shots, n_panels)
         Distance of each panel's plane from the sample (m).
     bend : Bend or None
         Bend of a curved detector; None for a flat one.
-    pixel_size : float
-        Pixel edge (m).
-    pixel_area : float
+    pixel_fast, pixel_slow : ndarray, shape (n_shots, n_panels)
+        Pixel edges along fast and slow (m).
+    pixel_area : ndarray, shape (n_shots, n_panels)
         Area of a pixel in its solid angle (m^2). 1 for point pixels, unless quirk Q20 is corrected.
     point_pixel : bool
         Use only the inverse-square law, without the obliquity of the pixel.
     n_layers : int
         Number of sensor layers.
-    layer_step : float
+    layer_step : ndarray, shape (n_shots, n_panels)
         Distance between sensor layers (m).
-    attenuation : float
-        Attenuation coefficient (1/m).
+    attenuation : ndarray, shape (n_shots, n_panels)
+        Attenuation coefficients (1/m).
     absorbs_all : bool
         Whether the sensor has no thickness and absorbs every photon.
     """
@@ -70,12 +71,13 @@ class Panels(Table):
     normal: Annotated[np.ndarray, Axes("shots", "panels", 3)]
     close_distance: Annotated[np.ndarray, Axes("shots", "panels")]
     bend: Bend | None
-    pixel_size: float
-    pixel_area: float
+    pixel_fast: Annotated[np.ndarray, Axes("shots", "panels")]
+    pixel_slow: Annotated[np.ndarray, Axes("shots", "panels")]
+    pixel_area: Annotated[np.ndarray, Axes("shots", "panels")]
     point_pixel: bool
     n_layers: int
-    layer_step: float
-    attenuation: float
+    layer_step: Annotated[np.ndarray, Axes("shots", "panels")]
+    attenuation: Annotated[np.ndarray, Axes("shots", "panels")]
     absorbs_all: bool
 
 
@@ -272,6 +274,8 @@ class RenderPlan(Table):
         Structure factors.
     tolerance : Tolerance or None
         Photons by which each pixel may be below the exact image; None for exact images.
+    has_panels : bool
+        Whether the detector is one of panels, so that its images have an axis of panels.
     """
 
     shape: tuple[int, int, int, int]
@@ -293,6 +297,7 @@ class RenderPlan(Table):
     crystals: CrystalTable
     factors: FactorTable
     tolerance: Tolerance | None = None
+    has_panels: bool = False
 
     def __post_init__(self) -> None:
         self._check_axes()
@@ -325,24 +330,21 @@ class RenderPlan(Table):
         """Uses of absorption, polarization and solid angle in the sum."""
         return self.capture_use, self.polar_use, self.omega_use
 
-    def refuse_panels(self, purpose: str) -> None:
-        """Raise an error if the plan has several shots or panels.
+    def refuse_shots(self, purpose: str) -> None:
+        """Raise an error if the plan has several shots.
 
         Parameters
         ----------
         purpose : str
-            Feature that supports only one shot of one panel, for the message.
+            Feature that supports only one shot, for the message.
 
         Raises
         ------
         ModelError
-            If there are several shots or panels.
+            If there are several shots.
         """
-        if self.shape[:2] != (1, 1):
-            raise ModelError(
-                f"{purpose}: {self.shape[0]} shots of {self.shape[1]} panels; one shot of one "
-                "panel is possible so far"
-            )
+        if self.shape[0] != 1:
+            raise ModelError(f"{purpose}: {self.shape[0]} shots; one at a time")
 
     def refuse_channels(self, purpose: str) -> None:
         """Raise an error if the plan has several channels of structure factors.

@@ -37,7 +37,7 @@ def sensitivities(gradient_plan: GradientPlan) -> np.ndarray:
 
         |dT/dp| <= B (sum over i of Ni |dhi/dp| + |dNi/dp|/Ni, + |dlog w/dp|).
 
-    The sum in parentheses is bounded for all pixels of the panel.
+    The sum in parentheses is bounded for all pixels of all panels.
 
     Parameters
     ----------
@@ -49,13 +49,15 @@ def sensitivities(gradient_plan: GradientPlan) -> np.ndarray:
     ndarray, shape (n_parameters,)
         Bounds, in photons per unit of each parameter and photon of the tolerance.
     """
-    plan, rows = gradient_plan.plan, gradient_plan.rows
+    plan = gradient_plan.plan
     n_cells = np.asarray(plan.crystals.n_cells[0, 0], dtype=np.float64)
     # rotations keep the lengths of a, b, c
     lengths = np.linalg.norm(plan.crystals.phi_cells[0, 0], axis=-1).max(axis=0) * (1.0 + 1e-9)
     shortest_wave = float(plan.sources.wavelength[0].min())
     largest_q = LARGEST_DIRECTION_CHANGE / shortest_wave
     largest_indices = lengths * largest_q
+    # columns without the panel's place are the same for all panels
+    rows = gradient_plan.rows[0]
     changes = np.abs(rows[:, INDICES:ORIGIN]).reshape(-1, 3, 3) @ largest_indices
     changes += np.outer(
         np.abs(rows[:, WAVELENGTH]) * np.abs(gradient_plan.source_slopes).max(), largest_indices
@@ -64,32 +66,31 @@ def sensitivities(gradient_plan: GradientPlan) -> np.ndarray:
     turning = np.linalg.norm(gradient_plan.rotation_slopes, ord=2, axis=(1, 2)).max()
     changes += np.outer(np.abs(rows[:, SPREAD]) * turning, largest_indices)
     found = np.abs(rows[:, PHOTONS]) + np.abs(rows[:, COUNTS:SPREAD]) @ (1.0 / n_cells)
-    for number, row in enumerate(rows):
-        if row[ORIGIN:WAVELENGTH].any():
-            turned, weight = _panel_changes(plan, row)
-            changes[number] += lengths * turned / shortest_wave
-            found[number] += weight
-    return np.asarray(found + changes @ n_cells)
+    largest = found + changes @ n_cells
+    for panel, rows_of_panel in enumerate(gradient_plan.rows):
+        for number, row in enumerate(rows_of_panel):
+            if row[ORIGIN:WAVELENGTH].any():
+                turned, weight = _panel_changes(plan, panel, row)
+                moved = changes[number] + lengths * turned / shortest_wave
+                largest[number] = max(largest[number], found[number] + weight + moved @ n_cells)
+    return np.asarray(largest)
 
 
-def _panel_changes(plan: RenderPlan, row: np.ndarray) -> tuple[float, float]:
-    """Largest changes of the direction d (1/unit), and of log w, with a parameter of the panel."""
-    panels = plan.panels
+def _panel_changes(plan: RenderPlan, panel: int, row: np.ndarray) -> tuple[float, float]:
+    """Largest changes of the direction d (1/unit), and of log w, with a parameter of a panel."""
+    panels, at = plan.panels, (0, panel)
     close = row[ORIGIN + 3]
     fast, slow, normal = row[AXES:WAVELENGTH].reshape(3, 3)
     # the length of a change is a convex function of the position, so its maximum is at a corner
     moved = max(
         float(np.linalg.norm(row[ORIGIN : ORIGIN + 3] + f * fast + s * slow + depth * normal))
-        for f, s, depth in _corners(plan)
+        for f, s, depth in _corners(plan, panel)
     )
     points = [
-        panels.origin[0, 0]
-        + f * panels.fast[0, 0]
-        + s * panels.slow[0, 0]
-        + depth * panels.normal[0, 0]
-        for f, s, depth in _corners(plan)
+        panels.origin[at] + f * panels.fast[at] + s * panels.slow[at] + depth * panels.normal[at]
+        for f, s, depth in _corners(plan, panel)
     ]
-    upright = np.cross(panels.fast[0, 0], panels.slow[0, 0])
+    upright = np.cross(panels.fast[at], panels.slow[at])
     upright /= np.linalg.norm(upright)
     nearest = min(abs(float(point @ upright)) for point in points)
     if nearest == 0.0:
@@ -97,23 +98,22 @@ def _panel_changes(plan: RenderPlan, row: np.ndarray) -> tuple[float, float]:
     turned = moved / nearest
     weight = (2.0 if panels.point_pixel else 3.0) * turned
     if not panels.point_pixel:
-        weight += abs(close / plane_distance(plan, 0, 0, 0))
+        weight += abs(close / plane_distance(plan, *at, 0))
     if plan.polar_use is Use.EACH:
         weight += POLARIZATION_CHANGE * turned
     if plan.capture_use is Use.EACH:
         # t is proportional to 1/cos, and |t dA/dt| is at most the bound of A
         cosine = min(
-            abs(float(point @ panels.normal[0, 0])) / float(np.linalg.norm(point))
-            for point in points
+            abs(float(point @ panels.normal[at])) / float(np.linalg.norm(point)) for point in points
         )
         weight += (turned + float(np.linalg.norm(normal))) / cosine
     return turned, weight
 
 
-def _corners(plan: RenderPlan) -> list[tuple[float, float, float]]:
+def _corners(plan: RenderPlan, panel: int) -> list[tuple[float, float, float]]:
     """Positions along the axes and depths of the corners of the first and the last layer (m)."""
-    panels = plan.panels
+    panels, at = plan.panels, (0, panel)
     n_slow, n_fast = plan.shape[2:]
-    depths = (0.0, (panels.n_layers - 1) * panels.layer_step)
-    edges = itertools.product((0, n_fast), (0, n_slow), depths)
-    return [(f * panels.pixel_size, s * panels.pixel_size, depth) for f, s, depth in edges]
+    depths = (0.0, (panels.n_layers - 1) * float(panels.layer_step[at]))
+    edges = float(panels.pixel_fast[at]) * n_fast, float(panels.pixel_slow[at]) * n_slow
+    return list(itertools.product((0.0, edges[0]), (0.0, edges[1]), depths))

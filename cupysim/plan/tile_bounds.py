@@ -76,17 +76,22 @@ def tile_directions(
     """
     panels = plan.panels
     axes = np.stack([panels.fast[image], panels.slow[image], panels.normal[image]])
-    half = 0.5 * (TILE_EDGE - 1.0 / plan.oversample) * panels.pixel_size
-    slow, fast = ((corner + 0.5 * TILE_EDGE) * panels.pixel_size for corner in corners)
+    sizes = float(panels.pixel_fast[image]), float(panels.pixel_slow[image])
+    half_fast, half_slow = (0.5 * (TILE_EDGE - 1.0 / plan.oversample) * size for size in sizes)
+    fast, slow = (
+        (corner + 0.5 * TILE_EDGE) * size
+        for corner, size in zip(reversed(corners), sizes, strict=True)
+    )
     points, lengths = [], []
-    for f, s in ((0, 0), (half, 0), (-half, 0), (0, half), (0, -half)):
-        depth = layer * panels.layer_step
+    for f, s in ((0, 0), (half_fast, 0), (-half_fast, 0), (0, half_slow), (0, -half_slow)):
+        depth = layer * float(panels.layer_step[image])
         position = pixel_position(fast + f, slow + s, depth, axes, panels.origin[image])
         point = np.stack(position, axis=-1) if panels.bend is None else bend(position, panels.bend)
         length = np.linalg.norm(point, axis=-1)
         points.append(point / length[:, None])
         lengths.append(length)
-    rho_squared = 2.0 * half * half
+    skew = abs(float(axes[0] @ axes[1]))
+    rho_squared = half_fast**2 + half_slow**2 + 2.0 * half_fast * half_slow * skew
     if panels.bend is None:
         shortest = lengths[0] - np.sqrt(rho_squared)
         rate = np.sqrt(4.0 / 3.0) / shortest**2
@@ -129,7 +134,7 @@ def largest_weights(
     each = plan.omega_use is Use.EACH
     shortest = (here if each else front).shortest
     close = abs(plane_distance(plan, *image, layer if each else 0))
-    omega = solid_angle(panels.pixel_area, shortest, close, panels.point_pixel)
+    omega = solid_angle(float(panels.pixel_area[image]), shortest, close, panels.point_pixel)
     polar = max(1.0, 0.5 * (1.0 + abs(plan.sources.kahn)))
     if panels.absorbs_all:
         return np.where(shortest > 0.0, omega * polar, np.inf)
@@ -140,7 +145,8 @@ def largest_weights(
         change = np.linalg.norm(here.u, axis=-1) + np.linalg.norm(here.v, axis=-1) + here.error
         cosine = here.centre @ panels.normal[image] - change
     usable = (shortest > 0.0) & (cosine > 0.0)
-    thickness = panels.layer_step * panels.attenuation / np.where(usable, cosine, 1.0)
+    of_layer = float(panels.layer_step[image] * panels.attenuation[image])
+    thickness = of_layer / np.where(usable, cosine, 1.0)
     capture = np.minimum(thickness, (n / (n + 1.0)) ** n / (n + 1.0))
     return np.where(usable, omega * polar * capture, np.inf)
 

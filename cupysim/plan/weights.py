@@ -100,7 +100,7 @@ def plane_distance(plan: RenderPlan, shot: int, panel: int, layer: int) -> float
     close_distance = float(panels.close_distance[shot, panel])
     is_radial = panels.bend is not None and panels.bend.radial
     own = plan.omega_use is Use.EACH and not is_radial
-    return close_distance + layer * panels.layer_step if own else close_distance
+    return close_distance + layer * float(panels.layer_step[shot, panel]) if own else close_distance
 
 
 def weight_slopes(plan: RenderPlan, path: RayPath) -> WeightSlopes:
@@ -125,9 +125,10 @@ def weight_slopes(plan: RenderPlan, path: RayPath) -> WeightSlopes:
     normal = np.zeros_like(path.airpath)
     direction = [np.zeros_like(path.airpath) for _ in range(3)]
     if plan.capture_use is Use.EACH:
-        axis = panels.normal[path.shot, path.panel]
+        at = path.shot, path.panel
+        axis = panels.normal[at]
         cosine = sum(x * n for x, n in zip(path.direction, axis, strict=True))
-        sensor = path.layer, panels.layer_step, panels.attenuation, cosine
+        sensor = path.layer, float(panels.layer_step[at]), float(panels.attenuation[at]), cosine
         normal = capture_slope(*sensor) / capture_fraction(*sensor)
         direction = [normal * component for component in axis]
     if plan.polar_use is Use.EACH:

@@ -274,7 +274,9 @@ def _candidates(
 def _largest_scattering(plan: RenderPlan, shot: int, panel: int) -> float:
     """Length of the longest scattering vector (1/m) of the image's corners and all sources."""
     panels, at = plan.panels, (shot, panel)
-    size = plan.shape[3] * panels.pixel_size, plan.shape[2] * panels.pixel_size
+    size = (
+        plan.shape[3] * float(panels.pixel_fast[at]), plan.shape[2] * float(panels.pixel_slow[at]),
+    )  # fmt: skip
     axes = np.stack([panels.origin[at], panels.fast[at], panels.slow[at]])
     return largest_scattering(
         axes, size, plan.sources.incident[shot], plan.sources.wavelength[shot]
@@ -359,12 +361,13 @@ def _on_panel(
     """Fast and slow positions (pixels), hits of the panel, absorbed fractions and paths (m)."""
     panels, at = plan.panels, (shot, panel)
     parallax = direction @ panels.normal[at]
+    step, attenuation = float(panels.layer_step[at]), float(panels.attenuation[at])
     # the mean depth: with quirk Q15 all layers count equally, otherwise by what they absorb
     layer = np.full(len(direction), 0.5 * (panels.n_layers - 1))
     if plan.capture_use is Use.EACH:
-        slant = panels.layer_step * panels.attenuation / parallax
+        slant = step * attenuation / parallax
         layer = _mean_layer(slant, panels.n_layers)
-    origin = panels.origin[at] + (layer * panels.layer_step)[:, None] * panels.normal[at]
+    origin = panels.origin[at] + (layer * step)[:, None] * panels.normal[at]
     # origin + f fast + s slow = r direction, even if fast and slow are not perpendicular
     across = np.cross(panels.fast[at], panels.slow[at])
     approach = direction @ across
@@ -376,7 +379,7 @@ def _on_panel(
     captured = np.full(len(direction), float(panels.n_layers))
     if not panels.absorbs_all:
         with np.errstate(over="ignore", invalid="ignore"):
-            step, attenuation, n_layers = panels.layer_step, panels.attenuation, panels.n_layers
+            n_layers = panels.n_layers
             if plan.capture_use is Use.EACH:
                 captured = capture_fraction(0, n_layers * step, attenuation, parallax)
             else:
@@ -385,7 +388,8 @@ def _on_panel(
                 captured = n_layers * last
             captured = np.nan_to_num(captured, posinf=0.0, neginf=0.0)
     hits = solvable & (distance > 0.0)
-    return fast / panels.pixel_size, slow / panels.pixel_size, hits, captured, distance
+    fast, slow = fast / float(panels.pixel_fast[at]), slow / float(panels.pixel_slow[at])
+    return fast, slow, hits, captured, distance
 
 
 def _mean_layer(slant: np.ndarray, n_layers: int) -> np.ndarray:

@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 
 from cupysim.backends.rendered import GradientFunction
+from cupysim.constants import ANGSTROM
 from cupysim.errors import ModelError
-from cupysim.maths.arrays import array_namespace, norm
+from cupysim.maths.arrays import array_namespace
+from cupysim.maths.resolution import resolution_of
+from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import DEGREE, GROUPS
 from cupysim.refine.deviance import FEWEST
@@ -189,15 +192,18 @@ def _typical_scattering(experiment: Experiment) -> float:
 
 
 def _scattering(experiment: Experiment) -> np.ndarray:
-    """Length of the scattering vector of each pixel (1/Angstrom), shape (n_slow, n_fast)."""
-    detector = experiment.detector
-    geometry, size = experiment.geometry, detector.pixel_size
-    fast = size * (np.arange(detector.n_fast) + 0.5)[None, :, None]
-    slow = size * (np.arange(detector.n_slow) + 0.5)[:, None, None]
-    position = geometry.origin + fast * geometry.fast + slow * geometry.slow
-    direction = position / norm(position)[..., None]
-    q = (direction - experiment.frame.beam) / experiment.beam.wavelength
-    return norm(q) * 1e-10
+    """Length of the scattering vector of each pixel (1/Angstrom), of the image's shape.
+
+    Pixels of the array beyond a small panel have those of the panel's plane.
+    """
+    shape = experiment.image_shape
+    slow, fast = np.indices(shape[-2:]) + 0.5
+    beam, wavelength = experiment.frame.beam, experiment.beam.wavelength
+    found = [
+        ANGSTROM / resolution_of(panel.position(fast, slow), beam, wavelength)
+        for panel in experiment.flat_panels
+    ]
+    return np.stack(found).reshape(shape)
 
 
 def angular_width(experiment: Experiment) -> float:
@@ -225,8 +231,11 @@ def spot_pixels(experiment: Experiment, coarseness: float) -> float:
 
 def _width_pixels(experiment: Experiment) -> float:
     """Width 1/(N a) of a spot along the longest edge of the crystal, on the detector (pixels)."""
-    detector = experiment.detector
     lengths, counts = experiment.lattice.lengths, np.array(experiment.cell_counts)
     width = 1e10 / float((lengths * counts).max())  # 1/m
-    pixels = width * experiment.beam.wavelength * abs(experiment.geometry.distance)
-    return pixels / detector.pixel_size
+    detector = experiment.detector
+    if isinstance(detector, Detector):
+        reach = abs(experiment.geometry.distance) / detector.pixel_size
+    else:
+        reach = max(panel.close_distance / max(panel.edges) for panel in detector)
+    return width * experiment.beam.wavelength * reach

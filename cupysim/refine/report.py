@@ -87,11 +87,12 @@ def refined_options(refined: Refined) -> list[str]:
         Options and values for the drop-in command.
     """
     experiment, names = refined.experiment, set(refined.names)
-    detector, angles = experiment.detector, experiment.detector.angles
+    detector = experiment.one_panel("options of refined parameters")
+    angles = detector.angles
     degree, by_cell = DEGREES_PER_RADIAN, bool({*GROUPS["cell"]} & names)
     close = detector.close_distance is not None
     xds = detector.convention in (Convention.XDS, Convention.DIALS)
-    origin = xds and experiment.placed.pivot is Pivot.SAMPLE
+    origin = xds and experiment.placed_panel.pivot is Pivot.SAMPLE
     centre = detector.origin_pixels if origin else detector.beam_centre
     unit = 1.0 if origin else 1e3
     words: list[str] = []

@@ -53,7 +53,7 @@ def test_every_source_and_crystal_has_all_its_members(monkeypatch: pytest.Monkey
 @dataclass(frozen=True)
 class Gains(Table):
     attenuation: Annotated[np.ndarray, Axes("panels")]
-    pixel_size: Annotated[np.ndarray, Axes("shots", "panels")]
+    pixel_fast: Annotated[np.ndarray, Axes("shots", "panels")]
     close_distance: Annotated[np.ndarray, Axes("shots")]
 
 
@@ -64,5 +64,5 @@ def test_arrays_are_sliced_by_the_names_of_their_axes() -> None:
     )
     found = launch._of_same_name(gains, slice(0, 3), 1)
     assert found["attenuation"] == 2.0
-    np.testing.assert_array_equal(found["pixel_size"], [1.0, 4.0, 7.0])
+    np.testing.assert_array_equal(found["pixel_fast"], [1.0, 4.0, 7.0])
     np.testing.assert_array_equal(found["close_distance"], [7.0, 8.0, 9.0])

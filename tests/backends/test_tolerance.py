@@ -386,8 +386,8 @@ def test_directions_in_a_tile(words: str) -> None:
     slow, fast = np.meshgrid(place, place, indexing="ij")
     half = 4.0 - 1.0 / 6.0
     for tile in range(3):
-        s = (corners[0][tile] + slow.reshape(-1)) * panels.pixel_size
-        f = (corners[1][tile] + fast.reshape(-1)) * panels.pixel_size
+        s = (corners[0][tile] + slow.reshape(-1)) * panels.pixel_slow[0, 0]
+        f = (corners[1][tile] + fast.reshape(-1)) * panels.pixel_fast[0, 0]
         flat = f[:, None] * axes[0] + s[:, None] * axes[1] + panels.origin[0, 0]
         if panels.bend is not None:
             from cupysim.maths.detector_geometry import bend

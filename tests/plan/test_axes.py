@@ -31,8 +31,9 @@ from cupysim.backends.select import open_backend
 from cupysim.errors import ModelError
 from cupysim.image import Image
 from cupysim.image_statistics import image_statistics
+from cupysim.plan.axes import arrays_of
 from cupysim.plan.gradient_plan import plan_gradients
-from cupysim.plan.joining import add_crystals
+from cupysim.plan.joining import add_crystals, add_shots
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.prediction.spots import predict_spots
@@ -118,7 +119,7 @@ def test_panels(backend: str) -> None:
     second = replace(first, panels=second.panels)
     joined = {
         name: np.concatenate([getattr(p.panels, name) for p in (first, second)], axis=1)
-        for name in ("origin", "fast", "slow", "normal", "close_distance")
+        for name in arrays_of(type(first.panels))
     }
     mask = np.random.default_rng(3).random((2, 7, 9)) < 0.7
     together = replace(first, shape=(1, 2, 7, 9), mask=mask, panels=replace(first.panels, **joined))
@@ -201,20 +202,14 @@ def test_several_channels_are_used_or_refused() -> None:
         replace(base, sources=replace(base.sources, channel=base.sources.channel + 1))
 
 
-def test_several_panels_are_refused_where_only_one_is_known() -> None:
-    base = plan(1)
-    axes = ("origin", "fast", "slow", "normal", "close_distance")
-    doubled = {name: np.repeat(getattr(base.panels, name), 2, axis=1) for name in axes}
-    two = replace(
-        base, shape=(1, 2, *base.shape[2:]), panels=replace(base.panels, **doubled), mask=None
-    )
+def test_several_shots_are_refused_where_only_one_is_known() -> None:
+    two = add_shots([plan(1), plan(1)])
     rendered = Renderer("numpy").render_plan(two)
-    assert rendered.image.shape[1] == 2
     for use in (
         lambda: Image(from_args("-cell 40 -default_F 1 -N 1"), two, rendered),
         lambda: single_pixel(two, 0, 0),
     ):
-        with pytest.raises(ModelError, match="1 shots of 2 panels; one shot of one panel"):
+        with pytest.raises(ModelError, match="2 shots; one at a time"):
             use()
 
 

@@ -23,13 +23,12 @@ from cupysim.plan.gradient_plan import GradientPlan
 
 
 class _GradientTiles(TileWorker):
-    """Differentiates tiles of an image on one engine."""
+    """Differentiates tiles of a panel on one engine."""
 
-    def __init__(self, engine: TileEngine, gradient_plan: GradientPlan) -> None:
-        super().__init__(engine, gradient_plan.plan, (0, 0))
-        describe_derivatives(self._launch, engine, gradient_plan)
-        total = gradient_plan.plan.n_orientations
-        rotation_derivatives(self._launch, engine, gradient_plan, 0, total)
+    def __init__(self, engine: TileEngine, gradient_plan: GradientPlan, panel: int) -> None:
+        super().__init__(engine, gradient_plan.plan, (0, panel))
+        self._gradient_plan = gradient_plan
+        self._panel = panel
 
     def differentiate(self, tolerance: float, values: Any, observer: Observer) -> int:
         """Differentiate all tiles. Returns the number of computed terms.
@@ -45,6 +44,10 @@ class _GradientTiles(TileWorker):
         """
         tiles, n_fast = self.tiles, self._plan.shape[3]
         launch = self._launch_of(tiles)
+        # here, because panels share the device's buffers of parameters
+        describe_derivatives(launch, self._engine, self._gradient_plan, self._panel)
+        total = self._plan.n_orientations
+        rotation_derivatives(launch, self._engine, self._gradient_plan, 0, total)
         launch["tolerated"] = tolerance
         rows = tiles.numbers // tiles.across
         # whole rows of tiles at a time, whose pixels follow each other in memory
@@ -100,17 +103,19 @@ def differentiate(
     assert plan.tolerance is not None
     assert not gradient_plan.wants_factors
     bands.check_table(plan)
-    shape = plan.shape[2:]
-    values = new_array((len(gradient_plan.names) + 1, shape[0] * shape[1]), np.float64)
-    worker = _GradientTiles(engines[0], gradient_plan)
-    tolerance, _ = tolerance_in_photons(plan.tolerance, [worker])
-    n_computed = worker.differentiate(tolerance, values, observer)
-    images = values.reshape(-1, *shape)
-    n_terms = worker.tiles.n_pixels * plan.n_rays * plan.n_orientations
-    return Gradients(
-        gradient_plan.names,
-        images[:-1],
-        images[-1],
+    _, n_panels, n_slow, n_fast = plan.shape
+    values = new_array((n_panels, len(gradient_plan.names) + 1, n_slow * n_fast), np.float64)
+    workers = [_GradientTiles(engines[0], gradient_plan, number) for number in range(n_panels)]
+    tolerance, _ = tolerance_in_photons(plan.tolerance, workers)
+    n_computed = sum(
+        worker.differentiate(tolerance, values[number], observer)
+        for number, worker in enumerate(workers)
+    )
+    n_pixels = sum(worker.tiles.n_pixels for worker in workers)
+    n_terms = n_pixels * plan.n_rays * plan.n_orientations
+    return Gradients.of_panels(
+        gradient_plan,
+        values,
         limits=tolerance * gradient_plan.sensitivities,
         share=n_computed / max(n_terms, 1),
     )

@@ -70,7 +70,9 @@ class _Sink:
     sums: FactorSums | None
 
 
-def describe_derivatives(launch: np.ndarray, engine: Engine, gradient_plan: GradientPlan) -> None:
+def describe_derivatives(
+    launch: np.ndarray, engine: Engine, gradient_plan: GradientPlan, panel: int
+) -> None:
     """Tell a launch the parameters, and the columns that they need.
 
     Parameters
@@ -81,8 +83,10 @@ def describe_derivatives(launch: np.ndarray, engine: Engine, gradient_plan: Grad
         Device of the launch.
     gradient_plan : GradientPlan
         Plan of the derivatives.
+    panel : int
+        Number of the panel.
     """
-    rows = np.vstack([gradient_plan.rows, np.eye(COLUMNS)[PHOTONS]])
+    rows = np.vstack([gradient_plan.rows[panel], np.eye(COLUMNS)[PHOTONS]])
     used = rows != 0.0
     first = np.argmax(used, axis=1)
     last = COLUMNS - np.argmax(used[:, ::-1], axis=1)
@@ -113,7 +117,7 @@ def rotation_derivatives(
     first, last : int
         Number of the first orientation, and one more than that of the last.
     """
-    if not gradient_plan.rows[:, SPREAD].any():
+    if not gradient_plan.rows[..., SPREAD].any():
         return
     cells = gradient_plan.plan.crystals.phi_cells[0, 0]
     launch["matrix_derivatives"] = engine.tables.address(
@@ -133,12 +137,15 @@ class _GradientWorker(BandWorker):
         self,
         engine: Engine,
         gradient_plan: GradientPlan,
+        panel: int,
         numbers: np.ndarray | None,
     ) -> None:
-        super().__init__(engine, gradient_plan.plan, (0, 0), numbers)
+        super().__init__(engine, gradient_plan.plan, (0, panel), numbers)
         self.rate /= SLOWNESS
         self.gradient_plan = gradient_plan
-        describe_derivatives(self._base, engine, gradient_plan)
+        plan = gradient_plan.plan
+        self._first_of_panel = panel * plan.shape[2] * plan.shape[3]
+        describe_derivatives(self._base, engine, gradient_plan, panel)
 
     def band_size(self, span_list: list[Span], slowness: int = 1) -> int:
         """Number of pixels of a band, limited by its duration and the size of its results."""
@@ -221,7 +228,7 @@ class _GradientWorker(BandWorker):
         for place, length in zip(hkl, sums.shape, strict=True):
             known &= (place >= 0) & (place < length)
         flat = np.ravel_multi_index([place[known] for place in hkl], sums.shape)
-        owners = np.broadcast_to(pixels[:, None], places.shape)
+        owners = np.broadcast_to(pixels[:, None] + self._first_of_panel, places.shape)
         # the kernel divides its table by the largest entry, and multiplies terms by its square
         values = values[used][known] / self.plan.factors.largest
         sums.add_flat(owners[used][known], flat, values)
@@ -267,18 +274,16 @@ def differentiate(
     """
     plan = gradient_plan.plan
     bands.check_table(plan)
-    shape = plan.shape[2:]
-    values = new_array((len(gradient_plan.names) + 1, shape[0] * shape[1]), np.float64)
+    _, n_panels, n_slow, n_fast = plan.shape
+    values = new_array((n_panels, len(gradient_plan.names) + 1, n_slow * n_fast), np.float64)
     sums = FactorSums(plan) if gradient_plan.wants_factors else None
-    numbers = listed(plan, 0)
-    count = plan.n_region if numbers is None else len(numbers)
-    if count:
-        workers = [_GradientWorker(engine, gradient_plan, numbers) for engine in engines]
-        bands.Panel(plan, 0, list(workers), count).render(_Sink(values, sums), observer)
-    images = values.reshape(-1, *shape)
-    return Gradients(
-        gradient_plan.names,
-        images[:-1],
-        images[-1],
-        None if sums is None else sums.result(1.0),
+    for panel in range(n_panels):
+        numbers = listed(plan, panel)
+        count = plan.n_region if numbers is None else len(numbers)
+        if count:
+            workers = [_GradientWorker(engine, gradient_plan, panel, numbers) for engine in engines]
+            sink = _Sink(values[panel], sums)
+            bands.Panel(plan, panel, list(workers), count).render(sink, observer)
+    return Gradients.of_panels(
+        gradient_plan, values, structure_factors=None if sums is None else sums.result(1.0)
     )

@@ -53,33 +53,32 @@ def differentiate(gradient_plan: GradientPlan, observer: Observer) -> Gradients:
     plan = gradient_plan.plan
     assert plan.tolerance is not None
     assert not gradient_plan.wants_factors
-    shape = plan.shape[2:]
-    values = np.zeros((len(gradient_plan.names), shape[0] * shape[1]))
-    photons = np.zeros(shape[0] * shape[1])
-    panel = Panel(plan, (0, 0))
-    tolerance, _ = tolerance_in_photons(plan.tolerance, [panel])
-    with_counts = bool(gradient_plan.rows[:, COUNTS:SPREAD].any())
+    _, n_panels, n_slow, n_fast = plan.shape
+    values = np.zeros((n_panels, len(gradient_plan.names) + 1, n_slow * n_fast))
+    panels = [Panel(plan, (0, number)) for number in range(n_panels)]
+    tolerance, _ = tolerance_in_photons(plan.tolerance, panels)
+    with_counts = bool(gradient_plan.rows[..., COUNTS:SPREAD].any())
     bound = partial(tile_bounds.slope_bounds, with_counts=with_counts)
-    survivors = Survivors(plan, (0, 0), panel.tiles, tolerance, bound)
     scale = plan.photons_per_squared_electron[0] / plan.n_steps
     n_computed = 0
-    for tile in range(len(panel.tiles.numbers)):
-        block = survivors.pixels(tile)
-        differentiator = _TileDifferentiator(gradient_plan, block, None)
-        differentiator.cells = survivors.cells[0]
-        with np.errstate(**QUIET):  # type: ignore[arg-type]
-            differentiator.left = survivors.of_tile(tile)
-            for ray in rays(plan, block):
-                differentiator.add_ray(ray)
-        values[:, block.numbers] = scale * differentiator.slopes
-        photons[block.numbers] = scale * differentiator.photons
-        n_computed += differentiator.n_computed
-        observer.pixels_done(len(block.numbers))
-    n_terms = panel.tiles.n_pixels * plan.n_rays * plan.n_orientations
-    return Gradients(
-        gradient_plan.names,
-        values.reshape(-1, *shape),
-        photons.reshape(shape),
+    for number, panel in enumerate(panels):
+        survivors = Survivors(plan, (0, number), panel.tiles, tolerance, bound)
+        for tile in range(len(panel.tiles.numbers)):
+            block = survivors.pixels(tile)
+            differentiator = _TileDifferentiator(gradient_plan, block, None)
+            differentiator.cells = survivors.cells[0]
+            with np.errstate(**QUIET):  # type: ignore[arg-type]
+                differentiator.left = survivors.of_tile(tile)
+                for ray in rays(plan, block):
+                    differentiator.add_ray(ray)
+            values[number, :, block.numbers] = scale * differentiator.results().T
+            n_computed += differentiator.n_computed
+            observer.pixels_done(len(block.numbers))
+    n_pixels = sum(panel.tiles.n_pixels for panel in panels)
+    n_terms = n_pixels * plan.n_rays * plan.n_orientations
+    return Gradients.of_panels(
+        gradient_plan,
+        values,
         limits=tolerance * gradient_plan.sensitivities,
         share=n_computed / max(n_terms, 1),
     )

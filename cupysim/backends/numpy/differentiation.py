@@ -51,24 +51,20 @@ def differentiate(gradient_plan: GradientPlan, observer: Observer) -> Gradients:
         The image and its derivatives, exact except for rounding.
     """
     plan = gradient_plan.plan
-    shape = plan.shape[2:]
-    values = np.zeros((len(gradient_plan.names), shape[0] * shape[1]))
-    photons = np.zeros(shape[0] * shape[1])
+    _, n_panels, n_slow, n_fast = plan.shape
+    values = np.zeros((n_panels, len(gradient_plan.names) + 1, n_slow * n_fast))
     sums = FactorSums(plan) if gradient_plan.wants_factors else None
     scale = plan.photons_per_squared_electron[0] / plan.n_steps
-    for block in pixel_blocks(plan, 0, 0):
-        differentiator = Differentiator(gradient_plan, block, sums)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-            for ray in rays(plan, block):
-                differentiator.add_ray(ray)
-        values[:, block.numbers] = scale * differentiator.slopes
-        photons[block.numbers] = scale * differentiator.photons
-        observer.pixels_done(len(block.numbers))
-    return Gradients(
-        gradient_plan.names,
-        values.reshape(-1, *shape),
-        photons.reshape(shape),
-        None if sums is None else sums.result(scale),
+    for panel in range(n_panels):
+        for block in pixel_blocks(plan, 0, panel):
+            differentiator = Differentiator(gradient_plan, block, sums)
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+                for ray in rays(plan, block):
+                    differentiator.add_ray(ray)
+            values[panel, :, block.numbers] = scale * differentiator.results().T
+            observer.pixels_done(len(block.numbers))
+    return Gradients.of_panels(
+        gradient_plan, values, structure_factors=None if sums is None else sums.result(scale)
     )
 
 
@@ -112,6 +108,7 @@ class Differentiator:
     ) -> None:
         self.plan = gradient_plan.plan
         self.gradient_plan = gradient_plan
+        self.rows = gradient_plan.rows[block.panel]
         self.block = block
         self.sums = sums
         self.photons = np.zeros(len(block.numbers))
@@ -123,7 +120,7 @@ class Differentiator:
         n = len(block.numbers)
         weight = np.ones(n) if ray.weight is None else ray.weight
         active = np.arange(n) if ray.active is None else ray.active
-        changes = [_RayChange(plan, block, ray, row) for row in self.gradient_plan.rows]
+        changes = [_RayChange(plan, block, ray, row) for row in self.rows]
         terms = np.full(n, plan.ray_background[0])
         term_slopes = np.zeros_like(self.slopes)
         for numbers, cells in self._orientations(ray, len(active)):
@@ -134,10 +131,13 @@ class Differentiator:
                 term_slopes[number, active] += self._slope(part, change, cells, growth, ray, active)
         self.photons += weight * terms
         for number, change in enumerate(changes):
-            row = self.gradient_plan.rows[number]
             self.slopes[number] += weight * (
-                term_slopes[number] + terms * (change.weight + row[PHOTONS])
+                term_slopes[number] + terms * (change.weight + change.row[PHOTONS])
             )
+
+    def results(self) -> np.ndarray:
+        """Derivatives, and photons in the last row, shape (n_parameters + 1, n)."""
+        return np.vstack([self.slopes, self.photons])
 
     def _orientations(self, _: Ray, n_pixels: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Numbers and cell vectors of the orientations to compute, in blocks."""
@@ -152,7 +152,7 @@ class Differentiator:
 
     def _growth(self, ray: Ray, numbers: np.ndarray) -> np.ndarray | None:
         """Derivatives of h, k, l with respect to the mosaic spread, shape (n, 3, n_active)."""
-        if not self.gradient_plan.rows[:, SPREAD].any():
+        if not self.rows[:, SPREAD].any():
             return None
         crystals = self.plan.crystals
         phi, domain = np.divmod(numbers, crystals.mosaic_rotations.shape[2])
@@ -176,7 +176,8 @@ class Differentiator:
         factor, factor_along = structure_factor_slopes(factors, channel, (h, k, l))
         if self.sums is not None:
             weight = 1.0 if ray.weight is None else ray.weight[active]
-            pixels = np.broadcast_to(self.block.numbers[active], lattice.shape)
+            first = self.block.panel * self.plan.shape[2] * self.plan.shape[3]
+            pixels = np.broadcast_to(self.block.numbers[active] + first, lattice.shape)
             interpolated = interpolated_where(factors, (h, k, l))
             self.sums.add(pixels, indices, nearest, interpolated, 2.0 * factor * lattice * weight)
         square = factor * factor
@@ -231,7 +232,8 @@ class _RayChange:
             return
         origin, close = row[ORIGIN : ORIGIN + 3], row[ORIGIN + 3]
         fast, slow, normal = row[ORIGIN + 4 : WAVELENGTH].reshape(3, 3)
-        at, depth = (block.shot, block.panel), ray.layer * plan.panels.layer_step
+        at = block.shot, block.panel
+        depth = ray.layer * float(plan.panels.layer_step[at])
         along_fast, along_slow = ray.along
         moved = (
             origin[:, None] + depth * normal[:, None]

@@ -115,15 +115,16 @@ def rays(plan: RenderPlan, block: PixelBlock) -> Iterator[Ray]:
     """
     panels, at = plan.panels, (block.shot, block.panel)
     axes = np.stack([panels.fast[at], panels.slow[at], panels.normal[at]])
+    fast_size, slow_size = float(panels.pixel_fast[at]), float(panels.pixel_slow[at])
     block.reset(plan)
     number = 0
     for layer in range(panels.n_layers):
         block.capture[:] = 1.0 if panels.absorbs_all else 0.0
         for sub_slow in range(plan.oversample):
-            slow = sub_pixel_centre(block.slow, sub_slow, plan.oversample, panels.pixel_size)
+            slow = sub_pixel_centre(block.slow, sub_slow, plan.oversample, slow_size)
             for sub_fast in range(plan.oversample):
-                fast = sub_pixel_centre(block.fast, sub_fast, plan.oversample, panels.pixel_size)
-                depth = layer * panels.layer_step
+                fast = sub_pixel_centre(block.fast, sub_fast, plan.oversample, fast_size)
+                depth = layer * float(panels.layer_step[at])
                 position = pixel_position(fast, slow, depth, axes, panels.origin[at])
                 if panels.bend is not None:
                     bent = bend(position, panels.bend)
@@ -185,9 +186,8 @@ def _ray_weight(plan: RenderPlan, block: PixelBlock, path: RayPath) -> np.ndarra
 def _keep_solid_angle(plan: RenderPlan, block: PixelBlock, layer: int) -> None:
     if plan.omega_use is not Use.ONCE or not block.omega.all():
         close_distance = plane_distance(plan, block.shot, block.panel, layer)
-        block.omega = solid_angle(
-            plan.panels.pixel_area, block.airpath, close_distance, plan.panels.point_pixel
-        )
+        area = float(plan.panels.pixel_area[block.shot, block.panel])
+        block.omega = solid_angle(area, block.airpath, close_distance, plan.panels.point_pixel)
     block.omega_sum += block.omega
 
 
@@ -206,7 +206,9 @@ def _keep_capture(
         parallax = x * normal[0] + y * normal[1] + z * normal[2]
         if panels.bend is not None and panels.bend.radial:
             parallax = np.ones_like(x)
-        fraction = capture_fraction(layer, panels.layer_step, panels.attenuation, parallax)
+        at = block.shot, block.panel
+        step, attenuation = float(panels.layer_step[at]), float(panels.attenuation[at])
+        fraction = capture_fraction(layer, step, attenuation, parallax)
         block.capture = np.where(needed, fraction, block.capture)
 
 

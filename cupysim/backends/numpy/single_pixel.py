@@ -14,30 +14,33 @@ from cupysim.backends.numpy.oracle import BlockRenderer, pixel_blocks
 from cupysim.backends.numpy.rays import PixelBlock
 from cupysim.backends.rendered import Observer
 from cupysim.errors import CupysimError
+from cupysim.plan.joining import of_panel
 from cupysim.plan.render_plan import RenderPlan
 
 
-def single_pixel(plan: RenderPlan, fast: int, slow: int) -> RenderPlan:
+def single_pixel(plan: RenderPlan, fast: int, slow: int, panel: int = 0) -> RenderPlan:
     """Make the plan of one pixel.
 
     Parameters
     ----------
     plan : RenderPlan
-        Plan of the whole image, with one shot and one panel.
+        Plan of the whole image, with one shot.
     fast, slow : int
         Coordinates of the pixel, counted from 0.
+    panel : int, optional
+        Number of its panel.
 
     Returns
     -------
     RenderPlan
-        A plan that computes this pixel as the whole image has it, to the last bit.
+        A plan of this panel that computes this pixel as the whole image has it, to the last bit.
 
     Raises
     ------
     CupysimError
         If the pixel lies outside the image or the region, or is masked.
     """
-    plan.refuse_panels("a single pixel")
+    plan.refuse_shots("a single pixel")
     rows, columns = plan.rows, plan.columns
     if not (0 <= slow < plan.shape[2] and 0 <= fast < plan.shape[3]):
         raise CupysimError(
@@ -46,23 +49,26 @@ def single_pixel(plan: RenderPlan, fast: int, slow: int) -> RenderPlan:
         )
     if not (rows.start <= slow < rows.stop and columns.start <= fast < columns.stop):
         raise CupysimError(f"pixel {fast} {slow}: it is outside of -roi")
-    if plan.mask is not None and not plan.mask[0, slow, fast]:
+    if plan.mask is not None and not plan.mask[panel, slow, fast]:
         raise CupysimError(f"pixel {fast} {slow}: it is masked")
     number = slow * plan.shape[3] + fast
     renderer = BlockRenderer(plan, 0, Observer())
     sweeps_before = stops_before = False
-    if renderer.first_sweep_pending or renderer.may_stop:
-        for block in pixel_blocks(plan, 0, 0):
-            if block.numbers[0] >= number or not (
-                renderer.first_sweep_pending or renderer.may_stop
-            ):
+    for before in range(panel + 1):
+        for block in pixel_blocks(plan, 0, before):
+            is_after = before == panel and block.numbers[0] >= number
+            if is_after or not (renderer.first_sweep_pending or renderer.may_stop):
                 break
             sweep, stop = _order_effects(renderer, block)
-            sweeps_before |= sweep is not None and int(block.numbers[sweep[0]]) < number
-            stops_before |= stop is not None and int(block.numbers[stop[0]]) < number
+            sweeps_before |= sweep is not None and (
+                before < panel or int(block.numbers[sweep[0]]) < number
+            )
+            stops_before |= stop is not None and (
+                before < panel or int(block.numbers[stop[0]]) < number
+            )
     crystals, factors = plan.crystals, plan.factors
     return replace(
-        plan,
+        of_panel(plan, panel),
         rows=slice(slow, slow + 1),
         columns=slice(fast, fast + 1),
         crystals=replace(crystals, first_cell=None) if sweeps_before else crystals,

@@ -161,7 +161,7 @@ class Tree:
 
     def _detector(self) -> None:
         experiment = self.experiment
-        detector, geometry = experiment.detector, experiment.geometry
+        detector, geometry = experiment.one_panel("NXmx files"), experiment.geometry
         path = f"{ENTRY}/instrument/detector"
         group = self.group(path, "NXdetector")
         group["depends_on"] = f"{TRANSFORMATIONS}/det_z"
@@ -193,7 +193,8 @@ class Tree:
         specific["pixel_mask"] = self._link(f"{path}/pixel_mask")
 
     def _module(self) -> None:
-        detector, geometry = self.experiment.detector, self.experiment.geometry
+        detector = self.experiment.one_panel("NXmx files")
+        geometry = self.experiment.geometry
         origin, fast, slow = (
             self.rotation @ v for v in (geometry.origin, geometry.fast, geometry.slow)
         )

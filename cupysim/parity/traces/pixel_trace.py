@@ -100,8 +100,8 @@ def _columns(rotate: Callable[..., np.ndarray], *arguments: object) -> np.ndarra
 
 
 def _setup(experiment: Experiment, plan: RenderPlan) -> tuple[Value, ...]:
-    detector, panels = experiment.detector, plan.panels
-    frame, centre, angles = experiment.frame, experiment.placed.centre, detector.angles
+    detector, panels = experiment.one_panel("the trace of a pixel"), plan.panels
+    frame, centre, angles = experiment.frame, experiment.placed_panel.centre, detector.angles
     lattice, counts = experiment.lattice, _counts(plan)
     return (
         Value("convention", text=str(detector.convention)),
@@ -128,7 +128,7 @@ def _setup(experiment: Experiment, plan: RenderPlan) -> tuple[Value, ...]:
         Value("detector_slow", _numbers(panels.slow[0, 0])),
         Value("detector_normal", _numbers(panels.normal[0, 0])),
         Value("pix0", _numbers(panels.origin[0, 0]), "m"),
-        Value("pixel_size", (panels.pixel_size,), "m"),
+        Value("pixel_size", (float(panels.pixel_fast[0, 0]),), "m"),
         Value("distance", (experiment.geometry.distance,), "m"),
         Value("close_distance", (float(panels.close_distance[0, 0]),), "m"),
         Value("n_cells", _numbers(plan.crystals.n_cells[0, 0])),

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from importlib.util import find_spec
 from io import BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,14 +16,11 @@ from cupysim.backends.rendered import Rendered
 from cupysim.detection import digitising
 from cupysim.detection.counting import ROWS_AT_ONCE, count_photons, counts_of_numpy
 from cupysim.detection.photon_noise import PhotonNoise
-from cupysim.errors import CupysimError
-from cupysim.formats import float_image, pgm, smv
 from cupysim.image_statistics import Statistics, image_statistics
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.experiment import Experiment
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.plotting.style import Style
-from cupysim.storage.safe_writing import OutputFiles
 
 if TYPE_CHECKING:
     from cupysim.backends.derivatives import Gradients
@@ -57,25 +53,68 @@ class Image:
     gradients: Gradients | None = None
 
     def __post_init__(self) -> None:
-        self.plan.refuse_panels("an image")
+        self.plan.refuse_shots("an image")
 
     def __repr__(self) -> str:
-        n_slow, n_fast = self.array.shape
-        statistics = self.statistics
+        size, statistics = " x ".join(map(str, self.array.shape[::-1])), self.statistics
         return (
-            f"<cupysim.Image: {n_fast} x {n_slow} pixels, maximum {statistics.maximum:.6g}, "
+            f"<cupysim.Image: {size} pixels, maximum {statistics.maximum:.6g}, "
             f"mean {statistics.mean:.6g} photons>"
         )
 
     @property
     def array(self) -> np.ndarray:
-        """Expected photons in each pixel: ndarray of float32, shape (n_slow, n_fast)."""
-        return self.rendered.image[0, 0]
+        """Expected photons in each pixel: ndarray of float32, shape ([n_panels,] n_slow, n_fast).
+
+        Detectors of panels have an axis of panels. Pixels of the array beyond a small panel are
+        zero; `panel` leaves them out.
+        """
+        return self.rendered.image[0] if self.plan.has_panels else self.rendered.image[0, 0]
+
+    def panel(self, which: int | str, pixels: np.ndarray | None = None) -> np.ndarray:
+        """Pixels of one panel.
+
+        Parameters
+        ----------
+        which : int or str
+            Name of the panel, or its number.
+        pixels : ndarray, shape (n_panels, n_slow, n_fast), optional
+            Array to take them from, for example counted photons. By default the expected photons.
+
+        Returns
+        -------
+        ndarray, shape (n_slow of the panel, n_fast of the panel)
+            View of the pixels.
+
+        Raises
+        ------
+        ModelError
+            If the detector has no panels, or no such panel.
+        """
+        detector = self.experiment.panel_detector("image.panel")
+        number = detector.number_of(which)
+        panel, array = detector.panels[number], self.array if pixels is None else pixels
+        return array[number, : panel.n_slow, : panel.n_fast]
 
     @property
     def region(self) -> tuple[slice, slice]:
-        """Rows and columns that were computed, as slices of `array`."""
+        """Rows and columns that were computed, as slices of the last axes of `array`."""
         return self.plan.rows, self.plan.columns
+
+    @property
+    def _table(self) -> tuple[np.ndarray, tuple[slice, slice]]:
+        """The array with two axes, panels below each other, and its region."""
+        if not self.plan.has_panels:
+            return self.array, self.region
+        table = self.rendered.image[0].reshape(-1, self.plan.shape[3])
+        return table, (slice(0, table.shape[0]), slice(0, table.shape[1]))
+
+    def _of_panels(self, table: np.ndarray) -> np.ndarray:
+        """Values made from `_table`, in the image's shape; zero in pixels that do not exist."""
+        values = table.reshape(self.array.shape)
+        if self.plan.has_panels:
+            values[~self.experiment.rendered_pixels] = 0
+        return values
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -94,10 +133,11 @@ class Image:
 
         Returns
         -------
-        ndarray of uint16, shape (n_slow, n_fast)
+        ndarray of uint16, shape of `array`
             Counts.
         """
-        return digitising.scaled(self.array, self.scale(scale), offset, self.region)
+        table, region = self._table
+        return self._of_panels(digitising.scaled(table, self.scale(scale), offset, region))
 
     def grey(self, scale: float = 0.0, fallback: float | None = None) -> tuple[np.ndarray, float]:
         """The image as eight-bit grey values.
@@ -112,14 +152,14 @@ class Image:
         Returns
         -------
         grey : ndarray of uint8, shape (n_slow, n_fast)
-            Grey values.
+            Grey values. Panels are below each other.
         scale : float
             Grey values per photon that were used.
         """
         if scale <= 0.0:
             flat = self.scale() if fallback is None else fallback
             scale = digitising.automatic_grey_scale(self.statistics.rmsd, flat)
-        return digitising.grey(self.array, scale, self.region), scale
+        return digitising.grey(self._table[0], scale, self._table[1]), scale
 
     def scale(self, scale: float = 0.0) -> float:
         """The given scale (counts per photon), or the automatic scale if it is not above zero."""
@@ -153,7 +193,7 @@ class Image:
 
         Returns
         -------
-        ndarray of int32, shape (n_slow, n_fast)
+        ndarray of int32, shape of `array`
             Counted photons. Zero in pixels that were not computed.
 
         Raises
@@ -169,7 +209,7 @@ class Image:
         dtype('int32')
         """
         if isinstance(rng, np.random.Generator):
-            return counts_of_numpy(self.array, self.region, rng)
+            return self._of_panels(counts_of_numpy(*self._table, rng))
         return self.count_photons(rng)[0]
 
     def count_photons(self, seed: int | RandomStream | PhotonNoise) -> tuple[np.ndarray, float]:
@@ -182,7 +222,7 @@ class Image:
 
         Returns
         -------
-        counts : ndarray of int32, shape (n_slow, n_fast)
+        counts : ndarray of int32, shape of `array`
             Counted photons. Zero in pixels that were not computed.
         photons : float
             Sum of all counted photons, including those that do not fit into an int32.
@@ -192,7 +232,8 @@ class Image:
         CupysimError
             If the seed has another type.
         """
-        return count_photons(self.array, self.region, seed)
+        counts, photons = count_photons(*self._table, seed)
+        return self._of_panels(counts), photons
 
     def show(
         self,
@@ -232,26 +273,9 @@ class Image:
             If there is no display, the file cannot be written, a number is impossible, or
             matplotlib is not installed.
         """
-        from cupysim.formats.stored_geometry import geometry_of
-        from cupysim.plotting.image_figure import Picture, draw_images
-        from cupysim.plotting.windows import show_figure
+        from cupysim.image.picture import show
 
-        pixels = self.array if counts is None else np.asarray(counts)
-        if pixels.shape != self.array.shape:
-            raise CupysimError(
-                f"show: expected counts of the shape {self.array.shape}, got {pixels.shape}"
-            )
-        style = Style(scale, vmin, vmax, cmap, rings, spots, indices)
-        title = "expected photons" if counts is None else "counted photons"
-        picture = Picture(
-            title,
-            pixels,
-            ~self.experiment.rendered_pixels,
-            geometry_of(self.experiment),
-            self.spots if spots or indices else None,
-        )
-        draw = partial(draw_images, pictures=[picture], style=style)
-        show_figure(draw, path, "image.show(path)")
+        show(self, path, counts, Style(scale, vmin, vmax, cmap, rings, spots, indices))
 
     def _repr_png_(self) -> bytes | None:
         """The image as a PNG picture, which notebooks show."""
@@ -277,7 +301,7 @@ class Image:
 
         Returns
         -------
-        image : ndarray of uint16, shape (n_slow, n_fast)
+        image : ndarray of uint16, shape of `array`
             Counts.
         photons : float
             Sum of all counted photons.
@@ -295,25 +319,26 @@ class Image:
 
         Parameters
         ----------
-        counts : ndarray of int32, shape (n_slow, n_fast)
+        counts : ndarray of int32, shape of `array`
             Counted photons, as from `counts`.
         offset : float, optional
             Counts of a pixel without photons.
 
         Returns
         -------
-        image : ndarray of uint16, shape (n_slow, n_fast)
+        image : ndarray of uint16, shape of `array`
             Counts.
         overloads : int
             Number of pixels clipped at 65535.
         """
-        image = np.zeros(self.array.shape, dtype=np.uint16)
-        source, sink, overloads = counts[self.region], image[self.region], 0
+        whole = np.zeros(self._table[0].shape, dtype=np.uint16)
+        _, region = self._table
+        source, sink, overloads = counts.reshape(whole.shape)[region], whole[region], 0
         for row in range(0, len(source), ROWS_AT_ONCE):
             rows = slice(row, row + ROWS_AT_ONCE)
             sink[rows], clipped = digitising.counted(source[rows], offset)
             overloads += clipped
-        return image, overloads
+        return self._of_panels(whole), overloads
 
     def content(
         self,
@@ -325,7 +350,7 @@ class Image:
 
         Parameters
         ----------
-        counts : ndarray of int32, shape (n_slow, n_fast), optional
+        counts : ndarray of int32, shape of `array`, optional
             Counted photons.
         provenance : mapping, optional
             Short entries on how the image was made.
@@ -367,28 +392,6 @@ class Image:
         CupysimError
             If the name has another suffix, or the file cannot be written.
         """
-        suffix = Path(path).suffix.lower()
-        if suffix not in (".bin", ".img", ".pgm", ".h5", ".png"):
-            raise CupysimError(
-                f"{path}: expected a name that ends in .bin, .img, .pgm, .h5 or .png"
-            )
+        from cupysim.image.files import save
 
-        def write(stream: BinaryIO) -> None:
-            if suffix == ".bin":
-                float_image.write(stream, self.array)
-            elif suffix == ".pgm":
-                pgm.write(stream, *self.grey())
-            elif suffix == ".png":
-                from cupysim.formats import png
-
-                png.write(stream, self.array)
-            elif suffix == ".h5":
-                from cupysim.formats import nexus
-
-                nexus.write(stream, self.content(None if seed is None else self.counts(seed)))
-            else:
-                pixels = self.integers() if seed is None else self.noisy(seed)[0]
-                smv.write(stream, smv.header(self.experiment), pixels)
-
-        with OutputFiles() as files:
-            files.write(path, write)
+        save(self, path, seed)
