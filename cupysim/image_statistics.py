@@ -28,6 +28,8 @@ class Statistics:
         Largest value (photons). 0 if no pixel is above zero.
     maximum_at : tuple of 2 float
         Fast and slow position (m) of the last sub-pixel of the pixel with the largest value.
+    maximum_panel : int
+        Number of the panel with the largest value.
     mean, rms : float
         Mean and root mean square of the rendered pixels (photons). The rms divides by n - 1.
     rmsd : float
@@ -44,10 +46,11 @@ class Statistics:
     rms: float
     rmsd: float
     solid_angle: float
+    maximum_panel: int = 0
 
 
 def image_statistics(plan: RenderPlan, rendered: Rendered, quirks: Quirks) -> Statistics:
-    """Compute the statistics of the first panel of the first shot.
+    """Compute the statistics of the first shot, over all its panels.
 
     Parameters
     ----------
@@ -63,11 +66,13 @@ def image_statistics(plan: RenderPlan, rendered: Rendered, quirks: Quirks) -> St
     Statistics
         Statistics from sums in raster order. Their rounding is that of the C program.
     """
-    image = rendered.image[0, 0]
-    region = image[plan.rows, plan.columns]
-    # masked pixels are zero and add nothing
+    n_panels, n_slow, n_fast = plan.shape[1:]
+    # panels follow each other, and pixels that were not computed are zero and add nothing
+    region = rendered.image[0].reshape(-1, n_fast)
+    rows = plan.rows if n_panels == 1 else slice(0, n_panels * n_slow)
+    region = region[rows, plan.columns]
     maximum, where, total, squares = (tools.add_up if tools.available() else _add_up)(region)
-    n = int(rendered.n_rendered[0, 0])
+    n = int(rendered.n_rendered[0].sum())
     mean = total / max(n, 1)
     deviations = (tools.add_deviations if tools.available() else _add_deviations)(region, mean)
     n_deviating = region.size
@@ -78,14 +83,17 @@ def image_statistics(plan: RenderPlan, rendered: Rendered, quirks: Quirks) -> St
     samples = plan.n_steps
     if quirks.corrects(Quirk.PRINTED_SOLID_ANGLE):
         samples = plan.oversample**2 * plan.panels.n_layers
-    slow, fast = where[0] + plan.rows.start, where[1] + plan.columns.start
+    panel, slow = divmod(where[0] + rows.start, n_slow)
+    fast = where[1] + plan.columns.start
+    place = _last_sub_pixel(plan, panel, fast, slow)
     return Statistics(
         maximum=maximum,
-        maximum_at=_last_sub_pixel(plan, fast, slow) if maximum > 0.0 else (0.0, 0.0),
+        maximum_at=place if maximum > 0.0 else (0.0, 0.0),
         mean=mean,
         rms=math.sqrt(squares / ((n if n > 1 else 2) - 1)),
         rmsd=math.sqrt(deviations / ((n_deviating if n_deviating > 1 else 2) - 1)),
-        solid_angle=float(rendered.omega_sum[0, 0]) / samples,
+        solid_angle=float(rendered.omega_sum[0].sum()) / samples,
+        maximum_panel=panel if maximum > 0.0 else 0,
     )
 
 
@@ -120,9 +128,9 @@ def _maximum(region: np.ndarray) -> tuple[float, tuple[int, int]]:
     return max(float(region[slow, fast]), 0.0), (int(slow), int(fast))
 
 
-def _last_sub_pixel(plan: RenderPlan, fast: int, slow: int) -> tuple[float, float]:
+def _last_sub_pixel(plan: RenderPlan, panel: int, fast: int, slow: int) -> tuple[float, float]:
     oversample, panels = plan.oversample, plan.panels
     return (
-        sub_pixel_centre(fast, oversample - 1, oversample, float(panels.pixel_fast[0, 0])),
-        sub_pixel_centre(slow, oversample - 1, oversample, float(panels.pixel_slow[0, 0])),
+        sub_pixel_centre(fast, oversample - 1, oversample, float(panels.pixel_fast[0, panel])),
+        sub_pixel_centre(slow, oversample - 1, oversample, float(panels.pixel_slow[0, panel])),
     )
