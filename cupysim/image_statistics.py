@@ -83,17 +83,18 @@ def image_statistics(plan: RenderPlan, rendered: Rendered, quirks: Quirks) -> St
     samples = plan.n_steps
     if quirks.corrects(Quirk.PRINTED_SOLID_ANGLE):
         samples = plan.oversample**2 * plan.panels.n_layers
-    panel, slow = divmod(where[0] + rows.start, n_slow)
-    fast = where[1] + plan.columns.start
-    place = _last_sub_pixel(plan, panel, fast, slow)
+    panel, place = 0, (0.0, 0.0)
+    if maximum > 0.0:
+        panel, slow = divmod(where[0] + rows.start, n_slow)
+        place = _last_sub_pixel(plan, panel, where[1] + plan.columns.start, slow)
     return Statistics(
         maximum=maximum,
-        maximum_at=place if maximum > 0.0 else (0.0, 0.0),
+        maximum_at=place,
         mean=mean,
         rms=math.sqrt(squares / ((n if n > 1 else 2) - 1)),
         rmsd=math.sqrt(deviations / ((n_deviating if n_deviating > 1 else 2) - 1)),
         solid_angle=float(rendered.omega_sum[0].sum()) / samples,
-        maximum_panel=panel if maximum > 0.0 else 0,
+        maximum_panel=panel,
     )
 
 

@@ -126,7 +126,7 @@ def _run(words: Sequence[str]) -> None:
     renderer = Renderer(name, args.precision, args.threads, args.devices, job.tolerance)
     with watch.stage("planning"):
         plan = renderer.plan(experiment)
-    dump_problem = check_outputs(args)
+    dump_problem = check_outputs(args, plan.has_panels)
     check_libraries(job)
     report = Report(sys.stdout)
     for line in list(setup_lines(job, dump_problem)):
@@ -139,7 +139,7 @@ def _run(words: Sequence[str]) -> None:
 
         listener = Printout(plan, experiment.beam.wavelength, args.printout_pixel, report)
     elif args.progress:
-        listener = Progress(experiment.region.n_pixels, report)
+        listener = Progress(experiment.region.n_pixels * plan.shape[1], report)
     try:
         with watch.stage("rendering"):
             image = renderer.image(experiment, plan, listener)
@@ -163,9 +163,11 @@ def _check_finite(image: Image) -> None:
     # a sum of finite 32-bit numbers is finite in 64 bits
     if not math.isfinite(image.statistics.mean):
         wrong = image.array.size - int(np.count_nonzero(np.isfinite(image.array)))
-        slow, fast = divmod(int(np.argmin(np.isfinite(image.array))), image.array.shape[1])
+        first = np.unravel_index(int(np.argmin(np.isfinite(image.array))), image.array.shape)
+        at = " ".join(str(place) for place in reversed(first))
+        axes = "fast, slow" if len(first) == 2 else "fast, slow, panel"
         raise CupysimError(
-            f"{wrong} pixels have no finite value, the first of them {fast} {slow} (fast, slow): "
+            f"{wrong} pixels have no finite value, the first of them {at} ({axes}): "
             "reduce what multiplies them (-fluence, structure factors, -N, -water), or correct the "
             "geometry"
         )

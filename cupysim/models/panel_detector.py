@@ -260,6 +260,23 @@ class PanelDetector:
         moved = _moved_within(self.members, name, turn, step, np.eye(3), np.zeros(3))
         return replace(self, members=moved)
 
+    def in_frame(self, turn: np.ndarray) -> PanelDetector:
+        """Return the same detector and beam in another laboratory frame.
+
+        Parameters
+        ----------
+        turn : ndarray, shape (3, 3)
+            Rotation: rows are the axes of the new frame in the present one.
+        """
+        assert self.polarization is not None
+        return replace(
+            self,
+            members=tuple(member.moved(turn, np.zeros(3)) for member in self.members),
+            beam=vector_of(turn @ np.array(self.beam)),
+            spindle=vector_of(turn @ np.array(self.spindle)),
+            polarization=vector_of(turn @ np.array(self.polarization)),
+        )
+
     def centre(self, name: str) -> np.ndarray:
         """Mean of the corners of the panels of a group (m), shape (3,)."""
         corners = [self.panels[number].corners for number in self.group_panels(name)]

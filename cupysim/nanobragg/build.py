@@ -22,6 +22,7 @@ from cupysim.models.crystal import DEFAULT_MOSAIC_DOMAINS, Crystal, Shape, UnitC
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment, Region, Rendering
 from cupysim.models.mosaicity import Mosaicity
+from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.scan import Scan
 from cupysim.models.sensor import Sensor
 from cupysim.models.tolerance import Tolerance
@@ -38,6 +39,7 @@ from cupysim.nanobragg.consequences import (
 from cupysim.nanobragg.given_cells import check_given_cell, given_cell, warn_of_other_cell
 from cupysim.nanobragg.inherited import INHERITABLE, NOTHING, Inherited
 from cupysim.nanobragg.job import Job
+from cupysim.nanobragg.panel_files import check_options, with_sensor
 from cupysim.nanobragg.structure_files import (
     measured_structure,
     reads_dump,
@@ -84,7 +86,9 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
 
         inherited = inherit(values, given, placed, quirks)
     mask = inherited.mask
-    refuse_placing(seen, inherited.exact)
+    refuse_placing(seen, inherited.exact, given)
+    if inherited.panels is not None:
+        check_options(str(inherited.exact), given, seen)
     from_header = values["close_distance"] is not None
     values.update(given)
     args = Arguments(values, seen)
@@ -106,7 +110,9 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     measured = measured_structure(args)
     wavelength_note = take_wavelength(args, measured, inherited)
     beam = _beam(args, inherited)
-    detector = _detector(args)
+    detector: Detector | PanelDetector = _detector(args)
+    if inherited.panels is not None:
+        detector = with_sensor(inherited.panels, given, _sensor(args))
     structure = structure_factors(args, beam, detector, measured)
     check_given_cell(args, structure, beam.wavelength)
     crystal = _crystal(args, beam.wavelength, table, clock, structure.cell)
@@ -273,14 +279,6 @@ def _detector(args: Arguments) -> Detector:
         vectors["spindle"] = tuple(-x for x in vectors.get("spindle", frame.spindle))
     size, quirks = detector_size(args), args.quirks
     n_fast, n_slow = (math.ceil(length / args.pixel - 0.5) for length in size)
-    thickness = args.sensor_thickness
-    if quirks.corrects(Quirk.INFINITE_ABSORPTION) and args.attenuation == 0.0:
-        # the attenuation depth is infinite, in whatever order the options come
-        thickness = 0.0
-    layers = complete_sweep(thickness, None, args.sensor_layers, "sensor", quirks)
-    attenuation = -1.0 if args.attenuation is None else args.attenuation
-    if layers.range > 0.0 and attenuation < 0.0:
-        attenuation = 1.0 / layers.range
     return Detector(
         n_fast=n_fast,
         n_slow=n_slow,
@@ -302,12 +300,24 @@ def _detector(args: Arguments) -> Detector:
         close_point=(args.close_x, args.close_y),
         origin_pixels=(args.origin_x, args.origin_y),
         angles=DetectorAngles((args.rotate_x, args.rotate_y, args.rotate_z), args.twotheta),
-        sensor=Sensor(layers, attenuation),
+        sensor=_sensor(args),
         curved=args.curved,
         point_pixel=args.point_pixel,
         size=size,
         origin=args.pix0_vector if quirks.corrects(Quirk.PIX0_VECTOR_UNUSED) else None,
     )
+
+
+def _sensor(args: Arguments) -> Sensor:
+    quirks, thickness = args.quirks, args.sensor_thickness
+    if quirks.corrects(Quirk.INFINITE_ABSORPTION) and args.attenuation == 0.0:
+        # the attenuation depth is infinite, in whatever order the options come
+        thickness = 0.0
+    layers = complete_sweep(thickness, None, args.sensor_layers, "sensor", quirks)
+    attenuation = -1.0 if args.attenuation is None else args.attenuation
+    if layers.range > 0.0 and attenuation < 0.0:
+        attenuation = 1.0 / layers.range
+    return Sensor(layers, attenuation)
 
 
 def _pivot(args: Arguments, convention: Convention) -> Pivot | None:

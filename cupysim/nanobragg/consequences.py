@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Set
+from collections.abc import Mapping, Set
 
 import numpy as np
 
@@ -261,7 +261,7 @@ def first_placing(seen: Set[str]) -> str | None:
     return next((name for name in PLACING_OPTIONS if name in seen), None)
 
 
-def refuse_placing(seen: Set[str], path: str | None) -> None:
+def refuse_placing(seen: Set[str], path: str | None, given: Mapping[str, object]) -> None:
     """Reject options that cannot be combined with a detector that a file places exactly.
 
     Parameters
@@ -270,13 +270,17 @@ def refuse_placing(seen: Set[str], path: str | None) -> None:
         Names of the options on the command line.
     path : str or None
         File that places the detector exactly, if there is one.
+    given : mapping
+        Values that the command line gives. Named detectors, and geometry files whose distance
+        is in another file, need -distance.
 
     Raises
     ------
     OptionError
         If one of `PLACING_OPTIONS` is given and there is such a file.
     """
-    name = first_placing(seen)
+    needs_distance = not {"geometry_file", "detector_name"}.isdisjoint(given)
+    name = first_placing(seen - {"-distance"} if needs_distance else seen)
     if path is not None and name is not None:
         raise OptionError(
             name,

@@ -11,11 +11,13 @@ import numpy as np
 
 from cupysim.errors import CupysimWarning, FileFormatError, OptionError
 from cupysim.formats import cbf, dials, nexus, nxmx_image, smv
+from cupysim.formats.detector_geometry import DetectorGeometry
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.image_stacks import count_images
 from cupysim.formats.nexus.reader import hdf5_file, is_hdf5
 from cupysim.formats.nexus.writer import OURS
 from cupysim.formats.stored_geometry import contradiction_of
+from cupysim.nanobragg import panel_files
 from cupysim.nanobragg.exact_geometry import geometry_values
 from cupysim.nanobragg.inherited import Inherited
 from cupysim.nanobragg.smv_headers import (
@@ -60,6 +62,15 @@ def inherit(
     mask, number = None, given.get("image_number", 0)
     placed: list[tuple[str, ImageGeometry]] = []
     found: dict[str, Any] = {}
+    of_panel: dict[str, Any] = {}
+    several_panels = panel_files.read_panels(given)
+    if several_panels is not None:
+        name_of_panels, geometry_of_panels = several_panels
+        panel = panel_files.only_panel(geometry_of_panels.detector)
+        if panel is None:
+            return _inherit_panels(values, name_of_panels, geometry_of_panels)
+        placed.append((name_of_panels, panel_files.as_image_geometry(geometry_of_panels, panel)))
+        mask, of_panel = panel.mask, panel_files.sensor_values(panel)
     lacking, several = "", False
     for name, is_mask in (("mask_file", True), ("image_file", False)):
         path = given.get(name)
@@ -108,7 +119,7 @@ def inherit(
     if placed:
         # of an exact geometry nothing is left to other files, what it does not say included
         path, geometry = placed[-1]
-        found = geometry_values(path, geometry)
+        found = geometry_values(path, geometry) | of_panel
         photons, of_photons = _photons(geometry, given)
         found |= photons
         for remark in (*geometry.remarks, *of_photons):
@@ -123,6 +134,25 @@ def inherit(
         names=frozenset(found),
         no_wavelength="" if "wavelength" in found else lacking,
         spectrum=placed[-1][1].spectrum if placed else None,
+    )
+
+
+def _inherit_panels(
+    values: MutableMapping[str, Any], path: str, geometry: DetectorGeometry
+) -> Inherited:
+    """Let a geometry of several panels set values."""
+    geometry = panel_files.in_mosflm_frame(geometry)
+    for remark in geometry.remarks:
+        warnings.warn(CupysimWarning(f"{path}: {remark}"), stacklevel=3)
+    found = panel_files.panel_values(path, geometry)
+    values.update(found)
+    return Inherited(
+        mask=None,
+        exact=path,
+        names=frozenset(found),
+        no_wavelength="" if "wavelength" in found else f"{path}: there is no wavelength",
+        spectrum=geometry.spectrum,
+        panels=geometry.detector,
     )
 
 

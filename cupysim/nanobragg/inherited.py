@@ -9,8 +9,11 @@ import numpy as np
 
 if TYPE_CHECKING:
     from cupysim.formats.geometry import Spectrum
+    from cupysim.models.panel_detector import PanelDetector
 
-INHERITABLE = frozenset({"mask_file", "image_file", "experiment_file", "image_number"})
+INHERITABLE = frozenset(
+    {"mask_file", "image_file", "experiment_file", "image_number", "geometry_file", "detector_name"}
+)
 """Values of options for which files are read, or that need such a file."""
 
 
@@ -30,6 +33,8 @@ class Inherited:
         Why a file gives no wavelength, with the file's name; empty if no wavelength is missing.
     spectrum : Spectrum or None
         Wavelengths and weights of a beam of several wavelengths.
+    panels : PanelDetector or None
+        Detector of several panels, in MOSFLM's frame.
     """
 
     mask: np.ndarray | None
@@ -37,6 +42,7 @@ class Inherited:
     names: frozenset[str]
     no_wavelength: str
     spectrum: Spectrum | None
+    panels: PanelDetector | None = None
 
 
 NOTHING = Inherited(None, None, frozenset(), "", None)

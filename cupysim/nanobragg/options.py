@@ -284,6 +284,14 @@ OPTIONS: tuple[Option, ...] = (
           "mask_file", extensions=("-maskfile",)),
     new_path("-expt", INPUT, "Read beam, detector, rotation and crystal from this DIALS "
               "experiment list.", "experiment_file"),
+    new_path("-geom", INPUT, "Read the panels of the detector, and the wavelength, from this "
+              "CrystFEL geometry file.", "geometry_file"),
+    Option(
+        ("-detector",), INPUT,
+        "Real detector, such as jungfrau-4m, with its panels, gaps and sensor, at -distance; "
+        "'cupysim detectors' lists them.",
+        Kind.TEXT, 1, NONE, ("detector_name",), match=Match.EXACT, metavar="NAME", is_new=True,
+    ),
     path("-stolout", INPUT, "Read but not used.", "stol_output", no_effect=True),
     path("-stol", INPUT, "Amorphous scattering F against sin(theta)/lambda; read but not used.",
           "stol_file", match=Match.LENGTH, no_effect=True),

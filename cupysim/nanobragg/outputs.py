@@ -16,21 +16,25 @@ from cupysim.errors import CupysimError
 from cupysim.formats import float_image, pgm, smv
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE, with_gaps
 from cupysim.image import Image
+from cupysim.models.panel_detector import PanelDetector
 from cupysim.nanobragg.arguments import Arguments
 from cupysim.nanobragg.job import Job
+from cupysim.nanobragg.panel_report import not_written
 from cupysim.nanobragg.report import statistics_lines
 from cupysim.nanobragg.run_record import Stopwatch, input_files, run_record, write_record
 from cupysim.optional_libraries import require
 from cupysim.storage.safe_writing import OutputError, OutputFiles, check_writable, is_special
 
 
-def check_outputs(args: Arguments) -> bool:
+def check_outputs(args: Arguments, has_panels: bool = False) -> bool:
     """Check before rendering that the output files can be written.
 
     Parameters
     ----------
     args : Arguments
         Values of the command line.
+    has_panels : bool, optional
+        Whether the detector has panels, so that files of one panel are not written.
 
     Returns
     -------
@@ -43,9 +47,11 @@ def check_outputs(args: Arguments) -> bool:
         If another file cannot be written, or would replace an input.
     """
     inputs = {os.path.realpath(name): name for name in input_files(args).values()}
-    names = [args.float_file, args.int_file]
-    names += [args.pgm_file] if args.write_pgm else []
-    names += [args.noise_file] if args.write_noise else []
+    names = [args.float_file]
+    if not has_panels:
+        names += [args.int_file]
+        names += [args.pgm_file] if args.write_pgm else []
+        names += [args.noise_file] if args.write_noise else []
     new = (args.nexus_file, args.cbf_file, args.png_file, args.provenance_file)
     names += [name for name in new if name is not None]
     outputs: dict[str, str] = {}
@@ -93,7 +99,8 @@ def write_outputs(
     began = time.perf_counter()
     args, factors = job.arguments, job.experiment.structure_factors
     counts = None
-    header = smv.header(job.experiment)
+    detector = job.experiment.detector
+    panels = detector if isinstance(detector, PanelDetector) else None
     with OutputFiles() as files:
         if args.hkl_file is not None and args.use_dump and not dump_problem:
             from cupysim.formats import fdump
@@ -101,33 +108,24 @@ def write_outputs(
             files.write(args.dump_file, lambda stream: fdump.write(stream, factors))
         report(f"writing {args.float_file} as {image.array.size} 4-byte floats")
         files.write(args.float_file, lambda stream: float_image.write(stream, image.array))
-        for line in statistics_lines(image.statistics):
+        for line in statistics_lines(image.statistics, panels):
             report(line)
-
-        report(f"intfile_scale = {image.scale(args.int_scale):g}")
-        report(f"writing {args.int_file} as 2-byte integers")
-        files.write(
-            args.int_file,
-            lambda stream: smv.write(
-                stream, header, image.integers(args.int_scale, args.adc_offset)
-            ),
-        )
-
-        if args.write_pgm:
-            # an empty image has no scale of its own and uses that of the SMV image
-            grey, scale = image.grey(args.pgm_scale, image.scale(args.int_scale))
-            report(f"pgm_scale = {scale:g}")
-            report(f"writing {args.pgm_file} as 1-byte integers")
-            files.write(args.pgm_file, lambda stream: pgm.write(stream, grey, scale))
-
+        if panels is None:
+            _write_without_noise(files, args, image, report)
         if args.write_noise:
             counts, photons = image.count_photons(job.noise)
             if photons == 0.0:
                 warn_of_empty_counts(image.array)
-            noisy, overloads = image.digitized(counts, args.adc_offset)
-            report(f"{photons:.0f} photons on noise image ({overloads} overloads)")
-            report(f"writing {args.noise_file} as 2-byte integers")
-            files.write(args.noise_file, lambda stream: smv.write(stream, header, noisy))
+            if panels is None:
+                noisy, overloads = image.digitized(counts, args.adc_offset)
+                report(f"{photons:.0f} photons on noise image ({overloads} overloads)")
+                report(f"writing {args.noise_file} as 2-byte integers")
+                header = smv.header(job.experiment)
+                files.write(args.noise_file, lambda stream: smv.write(stream, header, noisy))
+            else:
+                report(f"{photons:.0f} photons on noise image")
+        if panels is not None:
+            report(not_written([args.int_file, args.noise_file, args.pgm_file]))
         record = None
         if args.nexus_file is not None or args.provenance_file is not None:
             record = run_record(job, image, counts, watch.seconds)
@@ -136,6 +134,25 @@ def write_outputs(
         if record is not None and args.provenance_file is not None:
             report(f"writing {args.provenance_file} as JSON")
             write_record(files, args.provenance_file, record, watch, began)
+
+
+def _write_without_noise(
+    files: OutputFiles, args: Arguments, image: Image, report: Callable[[str], None]
+) -> None:
+    """Write the SMV image without noise, and the greymap."""
+    header = smv.header(image.experiment)
+    report(f"intfile_scale = {image.scale(args.int_scale):g}")
+    report(f"writing {args.int_file} as 2-byte integers")
+    files.write(
+        args.int_file,
+        lambda stream: smv.write(stream, header, image.integers(args.int_scale, args.adc_offset)),
+    )
+    if args.write_pgm:
+        # an empty image has no scale of its own and uses that of the SMV image
+        grey, scale = image.grey(args.pgm_scale, image.scale(args.int_scale))
+        report(f"pgm_scale = {scale:g}")
+        report(f"writing {args.pgm_file} as 1-byte integers")
+        files.write(args.pgm_file, lambda stream: pgm.write(stream, grey, scale))
 
 
 def check_libraries(job: Job) -> None:

@@ -14,10 +14,13 @@ from cupysim.maths.interpolation import nearest_index
 from cupysim.maths.nr_random import wrap_int32
 from cupysim.models.conventions import Pivot
 from cupysim.models.crystal import DEFAULT_MOSAIC_DOMAINS
+from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
+from cupysim.models.panel_detector import PanelDetector
 from cupysim.nanobragg.arguments import RANDOM, Arguments
 from cupysim.nanobragg.build import detector_size
 from cupysim.nanobragg.job import Job
+from cupysim.nanobragg.panel_report import panel_lines
 
 BANNER = "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Frankel 5-17-17"
 
@@ -51,7 +54,13 @@ def setup_lines(job: Job, dump_problem: bool) -> Iterator[str]:
     yield from _reading_lines(args, experiment)
     yield BANNER
     yield from _sampling_warnings(args, experiment)
-    yield from _geometry_lines(args, experiment)
+    if isinstance(experiment.detector, PanelDetector):
+        yield from panel_lines(experiment.detector, args)
+    else:
+        yield from _geometry_lines(experiment)
+    if args.interpolate is None:
+        kind = "tricubic interpolation of structure factors"
+        yield f"auto-selected {kind if experiment.interpolation_wanted else 'no interpolation'}"
     yield from _cell_lines(args, experiment)
     yield from _size_lines(experiment)
     yield from _structure_factor_lines(args, dump_problem)
@@ -93,11 +102,12 @@ def tolerance_line(culled: Culled) -> str:
     )
 
 
-def statistics_lines(statistics: Statistics) -> list[str]:
+def statistics_lines(statistics: Statistics, panels: PanelDetector | None = None) -> list[str]:
     """The lines about maximum and mean, after the float image is written."""
     fast, slow = statistics.maximum_at
+    where = "" if panels is None else f" in panel {panels[statistics.maximum_panel].name}"
     return [
-        f"max_I = {statistics.maximum:g}  at {fast:g} {slow:g}",
+        f"max_I = {statistics.maximum:g}  at {fast:g} {slow:g}{where}",
         f"mean= {statistics.mean:g} rms= {statistics.rms:g} rmsd= {statistics.rmsd:g}",
     ]
 
@@ -133,7 +143,7 @@ def _sampling_warnings(args: Arguments, experiment: Experiment) -> Iterator[str]
         yield "WARNING: zero mosaic spread specified.  setting mosaic_domains = 1"
 
 
-def _geometry_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
+def _geometry_lines(experiment: Experiment) -> Iterator[str]:
     detector = experiment.one_panel("nanoBragg's report")
     geometry, beam = experiment.geometry, experiment.frame.beam
     yield f"{detector.convention} convention selected."
@@ -143,9 +153,6 @@ def _geometry_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
         yield "pivoting detector around direct beam spot"
     in_frame = [float(dot(beam, v)) for v in (geometry.fast, geometry.slow, geometry.normal)]
     yield f"XDS incident beam: {_triple(in_frame)}"
-    if args.interpolate is None:
-        kind = "tricubic interpolation of structure factors"
-        yield f"auto-selected {kind if experiment.interpolation_wanted else 'no interpolation'}"
 
 
 def _cell_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
@@ -208,10 +215,11 @@ def _size_lines(experiment: Experiment) -> Iterator[str]:
     if experiment.rendering.oversample is None:
         yield f"auto-selected {oversample}-fold oversampling"
     elif oversample < recommended:
-        pixel_size = experiment.one_panel("nanoBragg's report").pixel_size
-        pixel = experiment.beam.wavelength * experiment.geometry.distance / pixel_size
         yield f"WARNING: maximum dimension of sample is {max(sizes) * 1e10:g} A"
-        yield f"         but reciprocal pixel size is {pixel * 1e10:g} A"
+        if isinstance(experiment.detector, Detector):
+            reach = experiment.geometry.distance / experiment.detector.pixel_size
+            pixel = experiment.beam.wavelength * reach
+            yield f"         but reciprocal pixel size is {pixel * 1e10:g} A"
         yield "         intensity may vary significantly across a pixel!"
         yield f"         recommend -oversample {recommended} to work around this"
     volume, counts = sizes[0] * sizes[1] * sizes[2], experiment.cell_counts
@@ -274,7 +282,8 @@ def _summary_lines(job: Job) -> Iterator[str]:
         yield f"  Kahn polarization factor: {beam.polarization:f}"
     else:
         yield "  polarization effect disabled"
-    yield from _detector_summary(args, experiment)
+    if isinstance(experiment.detector, Detector):
+        yield from _detector_summary(args, experiment)
     yield from _sampling_summary(experiment)
     if args.mask_file is not None:
         yield f"  skipping zero-flagged pixels in {args.mask_file}"

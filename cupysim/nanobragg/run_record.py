@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from cupysim.image import Image
+from cupysim.models.detector import Detector
+from cupysim.models.experiment import Experiment
 from cupysim.nanobragg.arguments import RANDOM, Arguments
 from cupysim.nanobragg.job import Job
 from cupysim.quirks import Quirks
@@ -25,6 +27,7 @@ LAYOUT = 1
 INPUTS = {
     "-hkl": "hkl_file", "-pdb": "model_file", "-mat": "matrix_file", "-sourcefile": "source_file",
     "-mask": "mask_file", "-img": "image_file", "-stol": "stol_file", "-expt": "experiment_file",
+    "-geom": "geometry_file",
 }  # fmt: skip
 """Options that name input files, and the values that hold the names."""
 
@@ -95,8 +98,7 @@ def run_record(
         "derived": {
             "n_fast": experiment.detector.n_fast,
             "n_slow": experiment.detector.n_slow,
-            "distance": experiment.geometry.distance,
-            "close_distance": experiment.geometry.close_distance,
+            **_distances(experiment),
             "fluence": experiment.beam.fluence,
             "cell_angstrom": [float(length) for length in experiment.lattice.lengths],
             "cell_angles": [float(angle) for angle in experiment.lattice.angles],
@@ -125,6 +127,14 @@ def run_record(
         ],
         "seconds": {name: round(value, 6) for name, value in seconds.items()},
     }
+
+
+def _distances(experiment: Experiment) -> dict[str, Any]:
+    """Distances of the detector, or of each of its panels (m)."""
+    if isinstance(experiment.detector, Detector):
+        geometry = experiment.geometry
+        return {"distance": geometry.distance, "close_distance": geometry.close_distance}
+    return {"panels": {panel.name: panel.close_distance for panel in experiment.detector}}
 
 
 def write_record(

@@ -14,7 +14,8 @@ from cupysim.formats.structures.structure import Structure
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.maths.resolution import largest_scattering
 from cupysim.models.beam import PLAUSIBLE_WAVELENGTHS, Beam
-from cupysim.models.detector import Detector
+from cupysim.models.detector import Detector, PlacedDetector
+from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.nanobragg import units
 from cupysim.nanobragg.arguments import LARGEST_FLOAT, Arguments
@@ -86,7 +87,7 @@ def measured_structure(args: Arguments) -> Structure | None:
 
 
 def structure_factors(
-    args: Arguments, beam: Beam, detector: Detector, measured: Structure | None
+    args: Arguments, beam: Beam, detector: Detector | PanelDetector, measured: Structure | None
 ) -> Structure:
     """Read or calculate structure factors, with the unit cell if their file has one.
 
@@ -218,13 +219,26 @@ def _tabulated(args: Arguments) -> StructureFactors:
     return StructureFactors(default=args.default_F)
 
 
-def resolution_limit(beam: Beam, detector: Detector, quirks: Quirks) -> float:
-    """Finest resolution (m) of spots at the detector's corners."""
+def resolution_limit(beam: Beam, detector: Detector | PanelDetector, quirks: Quirks) -> float:
+    """Finest resolution (m) of spots at the corners of the detector's panels."""
     placed = detector.placed(quirks)
-    geometry, sources = placed.geometry, beam.sources(placed.frame, quirks)
-    panel = np.stack([geometry.origin, geometry.fast, geometry.slow])
-    size = detector.n_fast * detector.pixel_size, detector.n_slow * detector.pixel_size
-    largest = largest_scattering(panel, size, sources.incident, sources.wavelengths)
+    sources = beam.sources(placed.frame, quirks)
+    if isinstance(placed, PlacedDetector):
+        geometry, size = placed.geometry, placed.detector.pixel_size
+        axes = [geometry.origin, geometry.fast, geometry.slow]
+        ends = [(axes, (size * placed.detector.n_fast, size * placed.detector.n_slow))]
+    else:
+        ends = [
+            (
+                [np.array(panel.origin), panel.axes[0], panel.axes[1]],
+                (panel.edges[0] * panel.n_fast, panel.edges[1] * panel.n_slow),
+            )
+            for panel in placed.detector
+        ]
+    largest = max(
+        largest_scattering(np.stack(axes), size, sources.incident, sources.wavelengths)
+        for axes, size in ends
+    )
     return BEYOND_THE_CORNERS / max(largest, 1e-3 / beam.wavelength)
 
 

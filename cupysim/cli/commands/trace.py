@@ -1,8 +1,9 @@
 """Print the whole computation of pixels, every number with its unit.
 
-    cupysim trace OPTIONS --pixel FAST SLOW [--pixel FAST SLOW ...]
+    cupysim trace OPTIONS --pixel [PANEL] FAST SLOW [--pixel ...]
 
-OPTIONS are those of the drop-in command. Each value is a line, TRACE: name = numbers unit, in the
+OPTIONS are those of the drop-in command. PANEL is the name or number of a panel; detectors of one
+panel need none. Each value is a line, TRACE: name = numbers unit, in the
 order of the computation. Lengths are in m, scattering vectors in m^-1, with 15 significant digits.
 The numbers are those that the NumPy backend computes for this pixel of the whole image.
 """
@@ -13,8 +14,10 @@ import argparse
 import json
 import sys
 import warnings
+from collections.abc import Sequence
 
 from cupysim.errors import CupysimError, CupysimWarning
+from cupysim.models.panel_detector import PanelDetector
 from cupysim.nanobragg.build import build
 from cupysim.nanobragg.run_record import input_files
 from cupysim.parity.traces.pixel_trace import PLACES, STRONGEST, trace_pixel
@@ -27,10 +30,10 @@ TAKES_OPTIONS = True
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
     parser.usage = (
-        "cupysim trace OPTIONS --pixel FAST SLOW [--pixel ...] [--step ... | --strongest]"
+        "cupysim trace OPTIONS --pixel [PANEL] FAST SLOW [--pixel ...] [--step ... | --strongest]"
     )
     add = parser.add_argument
-    add("--pixel", nargs=2, type=int, action="append", metavar=("FAST", "SLOW"), required=True)
+    add("--pixel", nargs="+", action="append", metavar="[PANEL] FAST SLOW", required=True)
     names = ", ".join(PLACES)
     add("--step", metavar="NAME=N,...", help="show only steps with these numbers, from 0: "
         f"{names}; or subpixel=F,S")  # fmt: skip
@@ -52,7 +55,11 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.out is not None:
         refuse_inputs(arguments.out, input_files(job.arguments).values())
     experiment = job.experiment
-    traces = [trace_pixel(experiment, fast, slow, choice) for fast, slow in arguments.pixel]
+    has_panels = isinstance(experiment.detector, PanelDetector)
+    traces = [
+        trace_pixel(experiment, fast, slow, choice, panel)
+        for panel, fast, slow in (parse_pixel(words, has_panels) for words in arguments.pixel)
+    ]
     if arguments.json:
         text = json.dumps([trace.as_json() for trace in traces], indent=1) + "\n"
     else:
@@ -62,6 +69,38 @@ def run(arguments: argparse.Namespace) -> None:
         return
     with OutputFiles() as files:
         files.write(arguments.out, lambda stream: stream.write(text.encode()))
+
+
+def parse_pixel(words: Sequence[str], has_panels: bool) -> tuple[str, int, int]:
+    """Read panel, fast and slow coordinate of a pixel.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Words of --pixel.
+    has_panels : bool
+        Whether the detector has panels.
+
+    Returns
+    -------
+    tuple of str, int and int
+        Panel, fast and slow. The panel is "0" for a detector of one panel.
+
+    Raises
+    ------
+    CupysimError
+        If there are other words.
+    """
+    expected = "PANEL FAST SLOW" if has_panels else "FAST SLOW"
+    *panel, fast, slow = ["", "", *words]
+    panel = panel[2:]
+    try:
+        pixel = int(fast), int(slow)
+    except ValueError:
+        pixel = None
+    if pixel is None or len(panel) != int(has_panels):
+        raise CupysimError(f"--pixel: expected {expected}, got {' '.join(words)!r}")
+    return (panel[0] if has_panels else "0"), *pixel
 
 
 def parse_step(text: str | None) -> dict[str, int] | None:

@@ -15,7 +15,9 @@ from cupysim.errors import CupysimError
 from cupysim.maths import interpolation, lattice_factor
 from cupysim.maths.arrays import norm
 from cupysim.maths.rotations import rotate_axis, rotate_xyz
+from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
+from cupysim.models.panel_detector import PanelDetector
 from cupysim.parity.traces.values import PixelTrace, StepTrace, Value
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan, Use
@@ -36,6 +38,7 @@ def trace_pixel(
     fast: int,
     slow: int,
     choice: Mapping[str, int] | str | None = None,
+    panel: int | str = 0,
 ) -> PixelTrace:
     """Trace the whole computation of a pixel.
 
@@ -48,6 +51,8 @@ def trace_pixel(
     choice : mapping, str or None
         Steps to show. A mapping gives numbers, counted from 0, by names of `PLACES`. "strongest"
         selects the step with the largest intensity, None all steps.
+    panel : int or str, optional
+        Number or name of the pixel's panel.
 
     Returns
     -------
@@ -59,7 +64,16 @@ def trace_pixel(
     CupysimError
         If there is no such pixel or step, or there are more than `MOST_STEPS` steps.
     """
-    plan = single_pixel(make_plan(experiment), fast, slow)
+    detector, number = experiment.detector, 0
+    if isinstance(detector, PanelDetector):
+        number = detector.number_of(panel)
+        placed = detector.panels[number]
+        if not (0 <= fast < placed.n_fast and 0 <= slow < placed.n_slow):
+            raise CupysimError(
+                f"pixel {fast} {slow}: panel {placed.name!r} has {placed.n_fast} x "
+                f"{placed.n_slow} pixels, counted from 0 (fast slow)"
+            )
+    plan = single_pixel(make_plan(experiment), fast, slow, number)
     counts = _counts(plan)
     wanted = {} if choice is None or isinstance(choice, str) else dict(choice)
     for name, number in wanted.items():
@@ -76,7 +90,8 @@ def trace_pixel(
     tap = _PixelTap(experiment, plan, counts, wanted, choice == STRONGEST)
     image = render(plan, tap).image[0, 0]
     assert tap.photons == image[slow, fast]
-    return PixelTrace((fast, slow), _setup(experiment, plan), tap.steps, tap.result)
+    setup = _setup(experiment, plan, number)
+    return PixelTrace((fast, slow), setup, tap.steps, tap.result)
 
 
 def _counts(plan: RenderPlan) -> dict[str, int]:
@@ -99,12 +114,18 @@ def _columns(rotate: Callable[..., np.ndarray], *arguments: object) -> np.ndarra
     return np.stack([rotate(axis, *arguments) for axis in np.eye(3)], axis=1)
 
 
-def _setup(experiment: Experiment, plan: RenderPlan) -> tuple[Value, ...]:
-    detector, panels = experiment.one_panel("the trace of a pixel"), plan.panels
-    frame, centre, angles = experiment.frame, experiment.placed_panel.centre, detector.angles
+def _setup(experiment: Experiment, plan: RenderPlan, number: int) -> tuple[Value, ...]:
+    panels, frame, detector = plan.panels, experiment.frame, experiment.detector
     lattice, counts = experiment.lattice, _counts(plan)
+    edges = float(panels.pixel_fast[0, 0]), float(panels.pixel_slow[0, 0])
+    is_alone = isinstance(detector, Detector)
+    named = (
+        Value("convention", text=str(detector.convention))
+        if isinstance(detector, Detector)
+        else Value("panel", text=detector.panels[number].name)
+    )
     return (
-        Value("convention", text=str(detector.convention)),
+        named,
         Value("n_layers", (counts["layer"],)),
         Value("oversample", (counts["sub_fast"],)),
         Value("n_sources", (counts["source"],)),
@@ -113,23 +134,13 @@ def _setup(experiment: Experiment, plan: RenderPlan) -> tuple[Value, ...]:
         Value("beam_direction", _numbers(frame.beam)),
         Value("polarization_axis", _numbers(frame.polarization)),
         Value("spindle_axis", _numbers(frame.spindle)),
-        Value("twotheta_axis", _numbers(frame.twotheta_axis)),
-        Value("detector_angles", _numbers([*angles.lab, angles.twotheta]), "rad"),
-        Value("detector_fast_at_rest", _numbers(frame.fast)),
-        Value("detector_slow_at_rest", _numbers(frame.slow)),
-        Value("detector_normal_at_rest", _numbers(frame.normal)),
-        Value("detector_rotation", _numbers(_columns(rotate_xyz, angles.lab))),
-        Value("beam_centre_x", (centre.x,), "m"),
-        Value("beam_centre_y", (centre.y,), "m"),
-        Value("beam_fast", (centre.fast,), "m"),
-        Value("beam_slow", (centre.slow,), "m"),
-        Value("distance_at_rest", (experiment.geometry.distance_at_rest,), "m"),
+        *(_at_rest(experiment, detector) if isinstance(detector, Detector) else ()),
         Value("detector_fast", _numbers(panels.fast[0, 0])),
         Value("detector_slow", _numbers(panels.slow[0, 0])),
         Value("detector_normal", _numbers(panels.normal[0, 0])),
         Value("pix0", _numbers(panels.origin[0, 0]), "m"),
-        Value("pixel_size", (float(panels.pixel_fast[0, 0]),), "m"),
-        Value("distance", (experiment.geometry.distance,), "m"),
+        Value("pixel_size", edges[:1] if is_alone else edges, "m"),
+        *([Value("distance", (experiment.geometry.distance,), "m")] if is_alone else []),
         Value("close_distance", (float(panels.close_distance[0, 0]),), "m"),
         Value("n_cells", _numbers(plan.crystals.n_cells[0, 0])),
         Value("cell_a", _numbers(experiment.oriented.direct[0]), "m"),
@@ -144,6 +155,24 @@ def _setup(experiment: Experiment, plan: RenderPlan) -> tuple[Value, ...]:
             if Use.EACH in plan.uses
             else []
         ),
+    )
+
+
+def _at_rest(experiment: Experiment, detector: Detector) -> tuple[Value, ...]:
+    """What places the only panel: angles, axes before the rotations, and beam centre."""
+    frame, centre, angles = experiment.frame, experiment.placed_panel.centre, detector.angles
+    return (
+        Value("twotheta_axis", _numbers(frame.twotheta_axis)),
+        Value("detector_angles", _numbers([*angles.lab, angles.twotheta]), "rad"),
+        Value("detector_fast_at_rest", _numbers(frame.fast)),
+        Value("detector_slow_at_rest", _numbers(frame.slow)),
+        Value("detector_normal_at_rest", _numbers(frame.normal)),
+        Value("detector_rotation", _numbers(_columns(rotate_xyz, angles.lab))),
+        Value("beam_centre_x", (centre.x,), "m"),
+        Value("beam_centre_y", (centre.y,), "m"),
+        Value("beam_fast", (centre.fast,), "m"),
+        Value("beam_slow", (centre.slow,), "m"),
+        Value("distance_at_rest", (experiment.geometry.distance_at_rest,), "m"),
     )
 
 

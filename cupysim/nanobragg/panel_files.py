@@ -1,0 +1,239 @@
+"""Detectors of panels on the command line: geometry files (-geom, -expt) and names (-detector)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cupysim.errors import FileFormatError, OptionError
+from cupysim.formats.detector_geometry import DetectorGeometry
+from cupysim.formats.frames import to_imgcif
+from cupysim.formats.geometry import ImageGeometry
+from cupysim.maths.resolution import are_skewed
+from cupysim.models.panel import Panel
+from cupysim.models.panel_detector import PanelDetector
+from cupysim.models.panel_group import PanelGroup
+from cupysim.models.sensor import Sensor
+from cupysim.nanobragg.exact_geometry import TO_MOSFLM
+
+SOURCES = ("geometry_file", "detector_name")
+"""Values that give a detector of panels; an experiment list may give one too."""
+
+DEFAULT_DISTANCE = 0.1
+"""Distance (m) of a named detector if -distance is not given, as in nanoBragg."""
+
+OTHER_OPTIONS = frozenset(
+    {"mask_file", "close_distance", "curved", "printout", "region", "pixel", "n_fast", "n_slow",
+     "size_fast", "size_slow", "rotate_x", "rotate_y", "rotate_z", "twotheta", "cbf_file"}
+)  # fmt: skip
+"""Values of options that have no meaning for a detector of several panels."""
+
+FILES_OF_ONE_PANEL = {"int_file": "-intfile", "noise_file": "-noisefile", "pgm_file": "-pgmfile"}
+"""Values and options of files that can hold only one panel."""
+
+
+def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None:
+    """Read the detector that -geom or -detector gives, in the frame of its format.
+
+    Parameters
+    ----------
+    given : mapping
+        Values that the command line gives.
+
+    Returns
+    -------
+    tuple of str and DetectorGeometry, or None
+        Name for messages, and the detector; None if no option gives one.
+
+    Raises
+    ------
+    CupysimError
+        If several options give a detector, or it cannot be read.
+    """
+    names = {"geometry_file": "-geom", "detector_name": "-detector", "experiment_file": "-expt",
+             "image_file": "-img"}  # fmt: skip
+    used = [option for value, option in names.items() if given.get(value) is not None]
+    if len(used) > 1 and not {"-geom", "-detector"}.isdisjoint(used):
+        raise OptionError(used[0], f"cannot be combined with {used[1]}: both give the detector")
+    if given.get("geometry_file") is not None:
+        from cupysim.formats.crystfel.geometry import read_geometry
+
+        path = given["geometry_file"]
+        geometry, _ = read_geometry(
+            path, wavelength=given.get("wavelength"), distance=given.get("distance")
+        )
+        return path, geometry
+    if given.get("detector_name") is not None:
+        from cupysim.detectors.named import named_detector
+
+        name = given["detector_name"]
+        distance = given.get("distance", DEFAULT_DISTANCE)
+        detector = named_detector(name, distance, wavelength=given.get("wavelength"))
+        return f"-detector {name}", DetectorGeometry(detector)
+    return None
+
+
+def in_mosflm_frame(geometry: DetectorGeometry) -> DetectorGeometry:
+    """Turn a detector, and the crystal if there is one, into MOSFLM's laboratory frame.
+
+    Orientations of the command line are in this frame: the beam along x, the spindle along z.
+    """
+    turn = TO_MOSFLM @ to_imgcif(geometry.detector.placed().frame)
+    reciprocal = geometry.reciprocal
+    return replace(
+        geometry,
+        detector=geometry.detector.in_frame(turn),
+        reciprocal=None if reciprocal is None else reciprocal @ turn.T,
+    )
+
+
+def panel_values(path: str, geometry: DetectorGeometry) -> dict[str, Any]:
+    """Values of options that a geometry file sets beside the detector.
+
+    Parameters
+    ----------
+    path : str
+        Name for messages.
+    geometry : DetectorGeometry
+        Geometry in MOSFLM's frame.
+
+    Returns
+    -------
+    dict
+        Values by the names of `cupysim.nanobragg.arguments`, in SI units.
+
+    Raises
+    ------
+    FileFormatError
+        If a number is impossible.
+    """
+    values: dict[str, Any] = {}
+    for name in ("wavelength", "phi", "oscillation", "polarization"):
+        number = getattr(geometry, name)
+        if number is None:
+            continue
+        if not np.isfinite(number) or (name == "wavelength" and not number > 0.0):
+            raise FileFormatError(path, f"{name} {number:g} is not possible")
+        values[name] = number
+    if values.get("oscillation") == 0.0:
+        # a still; an option of zero would mean two equal angles
+        del values["oscillation"]
+    if geometry.reciprocal is not None:
+        values["reciprocal"] = geometry.reciprocal
+    return values
+
+
+def as_image_geometry(geometry: DetectorGeometry, panel: Panel) -> ImageGeometry:
+    """Geometry of a detector whose only panel the C program could have, in imgCIF's frame."""
+    detector = geometry.detector
+    turn = to_imgcif(detector.placed().frame)
+    polarization = None
+    if geometry.polarization is not None:
+        polarization = geometry.polarization, turn @ np.array(detector.polarization)
+    return ImageGeometry(
+        n_fast=panel.n_fast,
+        n_slow=panel.n_slow,
+        pixel_size=panel.edges[0],
+        origin=turn @ np.array(panel.origin),
+        fast=turn @ panel.axes[0],
+        slow=turn @ panel.axes[1],
+        beam=turn @ np.array(detector.beam),
+        spindle=turn @ np.array(detector.spindle),
+        wavelength=geometry.wavelength,
+        phi=geometry.phi,
+        oscillation=geometry.oscillation,
+        polarization=polarization,
+        reciprocal=None if geometry.reciprocal is None else geometry.reciprocal @ turn.T,
+        spectrum=geometry.spectrum,
+        remarks=geometry.remarks,
+    )
+
+
+def sensor_values(panel: Panel) -> dict[str, Any]:
+    """Values of the options that describe a panel's sensor; none for one without thickness."""
+    layers = panel.sensor.layers
+    if layers.range == 0.0:
+        return {}
+    return {
+        "sensor_thickness": layers.range,
+        "sensor_layers": layers.count,
+        "attenuation": panel.sensor.attenuation,
+    }
+
+
+def check_options(path: str, given: Mapping[str, Any], seen: Set[str]) -> None:
+    """Reject options that have no meaning for a detector of several panels.
+
+    Parameters
+    ----------
+    path : str
+        File or option that gives the detector.
+    given : mapping
+        Values that the command line gives.
+    seen : set of str
+        Names of the options on the command line.
+
+    Raises
+    ------
+    OptionError
+        If there is such an option.
+    """
+    from cupysim.nanobragg.options import OPTIONS
+
+    for option in OPTIONS:
+        touched = {*option.dest, *option.sets}
+        if option.name in seen and touched & OTHER_OPTIONS & set(given):
+            raise OptionError(
+                option.name, f"not possible with the several panels of {path}; see docs/panels.md"
+            )
+    for name, word in FILES_OF_ONE_PANEL.items():
+        if name in given:
+            raise OptionError(
+                word, f"such a file holds one panel, but {path} has several; -h5file and "
+                "-cxifile hold them",
+            )  # fmt: skip
+
+
+def with_sensor(detector: PanelDetector, given: Mapping[str, Any], sensor: Sensor) -> PanelDetector:
+    """The detector with the sensor of -detector_thick and -detector_abs, if they are given.
+
+    Parameters
+    ----------
+    detector : PanelDetector
+        Detector with its own sensors.
+    given : mapping
+        Values that the command line gives.
+    sensor : Sensor
+        Sensor of the command line.
+    """
+    if {"sensor_thickness", "attenuation", "sensor_layers"}.isdisjoint(given):
+        return detector
+    return replace(detector, members=_with_sensor(detector.members, sensor))
+
+
+def _with_sensor(
+    members: Sequence[Panel | PanelGroup], sensor: Sensor
+) -> tuple[Panel | PanelGroup, ...]:
+    return tuple(
+        replace(member, sensor=sensor)
+        if isinstance(member, Panel)
+        else replace(member, members=_with_sensor(member.members, sensor))
+        for member in members
+    )
+
+
+def only_panel(detector: PanelDetector) -> Panel | None:
+    """The panel of a detector that a detector of the C program can be; None for any other.
+
+    It has one panel of square pixels, with perpendicular axes.
+    """
+    if len(detector) != 1:
+        return None
+    panel = detector.panels[0]
+    fast, slow = panel.axes[0], panel.axes[1]
+    if panel.edges[0] != panel.edges[1] or are_skewed(fast, slow):
+        return None
+    return panel
