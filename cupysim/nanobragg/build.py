@@ -39,7 +39,6 @@ from cupysim.nanobragg.consequences import (
 from cupysim.nanobragg.given_cells import check_given_cell, given_cell, warn_of_other_cell
 from cupysim.nanobragg.inherited import INHERITABLE, NOTHING, Inherited
 from cupysim.nanobragg.job import Job
-from cupysim.nanobragg.panel_files import check_options, with_sensor
 from cupysim.nanobragg.structure_files import (
     measured_structure,
     reads_dump,
@@ -88,6 +87,8 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     mask = inherited.mask
     refuse_placing(seen, inherited.exact, given)
     if inherited.panels is not None:
+        from cupysim.nanobragg.panel_files import check_options
+
         check_options(str(inherited.exact), given, seen)
     from_header = values["close_distance"] is not None
     values.update(given)
@@ -112,6 +113,8 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     beam = _beam(args, inherited)
     detector: Detector | PanelDetector = _detector(args)
     if inherited.panels is not None:
+        from cupysim.nanobragg.panel_files import with_sensor
+
         detector = with_sensor(inherited.panels, given, _sensor(args))
     structure = structure_factors(args, beam, detector, measured)
     check_given_cell(args, structure, beam.wavelength)
