@@ -218,7 +218,7 @@ def fit(
     """
     if not isinstance(experiment, Experiment):
         raise CupysimError(f"fit: expected an Experiment, got a {type(experiment).__name__}")
-    size = (experiment.detector.n_slow, experiment.detector.n_fast)
+    size = experiment.image_shape
     try:
         measured = np.ma.filled(np.ma.asarray(counts, dtype=np.float64), np.nan)
     except (TypeError, ValueError) as error:

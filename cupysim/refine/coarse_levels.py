@@ -22,6 +22,7 @@ from cupysim.maths.resolution import resolution_of
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import DEGREE, GROUPS
+from cupysim.refine import filters
 from cupysim.refine.deviance import FEWEST
 from cupysim.refine.problem import Observation, Problem
 
@@ -130,13 +131,14 @@ def _spots_and_background(observation: Observation, sigma: float) -> tuple[np.nd
     from scipy.ndimage import gaussian_filter, grey_opening
 
     used = observation.used.astype(np.float64)
-    weights = gaussian_filter(used, sigma)
-    blurred = gaussian_filter(np.where(observation.used, observation.counts, 0.0), sigma)
+    narrow, wide = (filters.sigmas(used.ndim, each) for each in (sigma, OPENING * sigma))
+    weights = gaussian_filter(used, narrow)
+    blurred = gaussian_filter(np.where(observation.used, observation.counts, 0.0), narrow)
     blurred /= np.maximum(weights, 1e-3)
     # gaps between used pixels must not look like dark holes
     filled = np.where(weights > 0.5, blurred, np.median(observation.counts[observation.used]))
-    background = grey_opening(filled, size=2 * int(OPENING * sigma) + 3)
-    background = gaussian_filter(background, OPENING * sigma)
+    window = filters.sizes(used.ndim, 2 * int(OPENING * sigma) + 3)
+    background = gaussian_filter(grey_opening(filled, size=window), wide)
     return np.maximum(blurred - background, 0.0), background
 
 

@@ -11,7 +11,7 @@ from cupysim.backends.rendered import GradientFunction
 from cupysim.errors import CupysimError, ModelError
 from cupysim.maths.arrays import on_host
 from cupysim.models.experiment import Experiment
-from cupysim.models.parameters import GROUPS, PARAMETERS, current
+from cupysim.models.parameters import GROUPS, current, parameter
 from cupysim.models.tolerance import Tolerance
 from cupysim.refine.coarse_levels import (
     SCAN_CANDIDATES,
@@ -113,7 +113,7 @@ def refine(
     rendering = replace(experiment.rendering, mask=used, region=None)
     experiment = replace(experiment, rendering=rendering)
     observation = Observation(observation.counts, used)
-    start = np.array([current(experiment, name) / PARAMETERS[name].size for name in names])
+    start = np.array([current(experiment, name) / parameter(name).size for name in names])
     bounds = _bounds(names, start, settings.within or {})
     problem = Problem(experiment, observation, names, settings.target, differentiate)
     nowhere = np.zeros(len(names))
@@ -270,7 +270,7 @@ def _bounds(
     """Smallest and largest changes of the parameters, in the units of `PARAMETERS`."""
     low, high = [], []
     for name, value in zip(names, start, strict=True):
-        limit = PARAMETERS[name].limit
+        limit = parameter(name).limit
         most = within.get(name, limit.within * (abs(value) if limit.relative else 1.0))
         # a parameter with a relative limit stays above zero
         low.append(-min(most, NEARLY_ALL * abs(value)) if limit.relative else -most)
@@ -284,7 +284,7 @@ def _bounds(
 
 def _shifts(names: Sequence[str], x: np.ndarray) -> str:
     return ", ".join(
-        f"{name} {value:+.4g} {PARAMETERS[name].shown_unit}".rstrip()
+        f"{name} {value:+.4g} {parameter(name).shown_unit}".rstrip()
         for name, value in zip(names, x, strict=True)
         if value != 0.0
     )

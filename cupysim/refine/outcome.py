@@ -11,7 +11,7 @@ import numpy as np
 
 from cupysim.maths.arrays import on_host
 from cupysim.models.experiment import Experiment
-from cupysim.models.parameters import GROUPS, PARAMETERS, changed
+from cupysim.models.parameters import GROUPS, changed, parameter
 from cupysim.plotting.windows import show_figure
 from cupysim.refine.coarse_levels import spot_width
 from cupysim.refine.condensed import Condensed
@@ -125,7 +125,7 @@ class Refined:
     @property
     def units(self) -> tuple[str, ...]:
         """Unit of each free parameter, as in `values`; empty for a ratio or a number."""
-        return tuple(PARAMETERS[name].shown_unit for name in self.names)
+        return tuple(parameter(name).shown_unit for name in self.names)
 
     def show(self, path: os.PathLike[str] | str | None = None) -> None:
         """Show the image, the refined model, and the residuals before and after.

@@ -12,8 +12,9 @@ from cupysim.backends.rendered import GradientFunction, Observer
 from cupysim.errors import ModelError
 from cupysim.maths.arrays import array_namespace, on_host
 from cupysim.models.experiment import Experiment
-from cupysim.models.parameters import PARAMETERS
+from cupysim.models.parameters import parameter
 from cupysim.models.tolerance import Tolerance
+from cupysim.refine import filters
 from cupysim.refine.deviance import (
     FEWEST,
     deviance_moments,
@@ -42,9 +43,9 @@ class Observation:
 
     Parameters
     ----------
-    counts : ndarray of float64, shape (n_slow, n_fast)
+    counts : ndarray of float64, shape ([n_panels,] n_slow, n_fast)
         Counted photons, without offset.
-    used : ndarray of bool, shape (n_slow, n_fast)
+    used : ndarray of bool, shape ([n_panels,] n_slow, n_fast)
         True for pixels to use.
     """
 
@@ -59,7 +60,7 @@ class _PixelArrays:
     Parameters
     ----------
     places : array of int, shape (n_pixels,)
-        Numbers of the used pixels, slow * n_fast + fast.
+        Numbers of the used pixels in the flattened image.
     counts : array, shape (n_pixels,)
         Counted photons.
     weights : array, shape (n_pixels,)
@@ -96,7 +97,7 @@ class Problem:
         Function that computes photons and their derivatives.
     coarseness : float, optional
         Divisor of the numbers of cells.
-    variances : ndarray, shape (n_slow, n_fast), optional
+    variances : ndarray, shape ([n_panels,] n_slow, n_fast), optional
         Variances of the image's pixels, for the target "squares". By default, the counts plus 1.
 
     Attributes
@@ -129,7 +130,7 @@ class Problem:
         self.background = coarseness == 1.0  # with a background, wide spots would not show
         self.used = observation.used
         self.counts = observation.counts[observation.used]
-        self.sizes = np.array([PARAMETERS[name].size for name in names])
+        self.sizes = np.array([parameter(name).size for name in names])
         self.evaluations = 0
         self.tolerance: Tolerance | None = None
         self._last: tuple[object, Any, Any] | None = None
@@ -204,7 +205,8 @@ class Problem:
     def _of_used(self, images: Any) -> Any:
         """The used pixels of images, shape (..., n_pixels). Counts and weights move with them."""
         self.near = self.near.beside(images)
-        return images.reshape(*images.shape[:-2], -1)[..., self.near.places]
+        kept = images.shape[: images.ndim - self.used.ndim]
+        return images.reshape(*kept, -1)[..., self.near.places]
 
     def residuals(self, x: np.ndarray) -> Any:
         """Residuals, shape (n_pixels,). The fit minimises the sum of their squares.
@@ -273,7 +275,8 @@ class Problem:
         images[1, self.used] = np.maximum(self._judged(x), 0.0)
         found = 1.0
         for size in WINDOWS:
-            sums = [size**2 * uniform_filter(image, size, mode="constant") for image in images]
+            window = filters.sizes(self.used.ndim, size)
+            sums = [size**2 * uniform_filter(image, window, mode="constant") for image in images]
             # sums of integers; the filter has rounding errors
             counts = np.maximum(np.round(sums[0][self.used], 6), 0.0)
             found = min(found, len(WINDOWS) * min(least_likely(counts, sums[1][self.used])))
@@ -339,8 +342,9 @@ class Problem:
         background = photons - spots
         image = np.zeros(self.used.shape)
         image[self.used] = spots
-        blurred = gaussian_filter(image, BLUR * spot_pixels)
-        weights = gaussian_filter(self.used.astype(np.float64), BLUR * spot_pixels)
+        sigma = filters.sigmas(image.ndim, BLUR * spot_pixels)
+        blurred = gaussian_filter(image, sigma)
+        weights = gaussian_filter(self.used.astype(np.float64), sigma)
         smooth = (blurred / np.maximum(weights, 1e-6))[self.used]
         peaks = spots - smooth
         if not peaks.any():

@@ -9,7 +9,9 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.models.conventions import Convention, Pivot
-from cupysim.models.parameters import GROUPS, PARAMETERS
+from cupysim.models.detector import Detector
+from cupysim.models.experiment import Experiment
+from cupysim.models.parameters import GROUPS, parameter
 from cupysim.plotting.image_figure import colour_scale
 from cupysim.plotting.style import Style
 
@@ -51,10 +53,10 @@ def report_lines(refined: Refined, seconds: float | None = None) -> Iterator[str
     yield f"{'parameter':14}{'start':>14}{'refined':>14}{'+-':>12}{'change':>14}  unit"
     rows = zip(names, refined.start, refined.values, refined.sigmas, strict=True)
     for name, start, value, sigma in rows:
-        places = PARAMETERS[name].decimals
+        places = parameter(name).decimals
         yield (
             f"{name:14}{start:14.{places}f}{value:14.{places}f}{sigma:12.2g}"
-            f"{value - start:+14.{places}f}  {PARAMETERS[name].shown_unit}".rstrip()
+            f"{value - start:+14.{places}f}  {parameter(name).shown_unit}".rstrip()
         )
     before, after = refined.chi_squared
     yield f"chi-squared over that of noise: {before:.4g} -> {after:.4g} +- {refined.chi_sigma:.2g}"
@@ -87,41 +89,53 @@ def refined_options(refined: Refined) -> list[str]:
         Options and values for the drop-in command.
     """
     experiment, names = refined.experiment, set(refined.names)
-    detector = experiment.one_panel("options of refined parameters")
-    angles = detector.angles
-    degree, by_cell = DEGREES_PER_RADIAN, bool({*GROUPS["cell"]} & names)
-    close = detector.close_distance is not None
-    xds = detector.convention in (Convention.XDS, Convention.DIALS)
-    origin = xds and experiment.placed_panel.pivot is Pivot.SAMPLE
-    centre = detector.origin_pixels if origin else detector.beam_centre
-    unit = 1.0 if origin else 1e3
-    words: list[str] = []
-    for wanted, option, numbers in (
+    detector, degree = experiment.detector, DEGREES_PER_RADIAN
+    by_cell = bool({*GROUPS["cell"]} & names)
+    wanted = [
         (
             bool({*GROUPS["misset"]} & names) and not by_cell,
             "-misset",
             [degree * angle for angle in experiment.crystal.misset or (0.0, 0.0, 0.0)],
         ),
+        # motions of panels have no options
+        *(_panel_options(experiment, detector, names) if isinstance(detector, Detector) else []),
+        ("wavelength" in names, "-lambda", [1e10 * experiment.beam.wavelength]),
+        ("phi" in names, "-phi", [degree * experiment.scan.start]),
+        ("mosaic_spread" in names, "-mosaic", [degree * experiment.crystal.mosaicity.spread]),
+        (bool({"fluence", "scale"} & names), "-fluence", [experiment.beam.fluence]),
+    ]
+    words: list[str] = []
+    for is_wanted, option, numbers in wanted:
+        if is_wanted:
+            words += [option, *(f"{number:.7g}" for number in numbers)]
+    return words
+
+
+def _panel_options(
+    experiment: Experiment, detector: Detector, names: set[str]
+) -> list[tuple[bool, str, list[float]]]:
+    """Whether an option that places the only panel is wanted, its name and its numbers."""
+    angles, degree = detector.angles, DEGREES_PER_RADIAN
+    close = detector.close_distance is not None
+    xds = detector.convention in (Convention.XDS, Convention.DIALS)
+    origin = xds and experiment.placed_panel.pivot is Pivot.SAMPLE
+    centre = detector.origin_pixels if origin else detector.beam_centre
+    unit = 1.0 if origin else 1e3
+    moved = "beam_fast" in names or "beam_slow" in names
+    return [
         (
             "distance" in names,
             "-close_distance" if close else "-distance",
             [1e3 * (detector.close_distance or detector.distance)],
         ),
-        ("wavelength" in names, "-lambda", [1e10 * experiment.beam.wavelength]),
-        ("beam_fast" in names or "beam_slow" in names, "-ORGX" if origin else "-Xbeam",
-         [unit * (centre[0] or 0.0)]),
-        ("beam_fast" in names or "beam_slow" in names, "-ORGY" if origin else "-Ybeam",
-         [unit * (centre[1] or 0.0)]),
-        *((name in names, f"-detector_rot{name[-1]}", [degree * angle])
-          for name, angle in zip(GROUPS["rotation"], angles.lab, strict=True)),
+        (moved, "-ORGX" if origin else "-Xbeam", [unit * (centre[0] or 0.0)]),
+        (moved, "-ORGY" if origin else "-Ybeam", [unit * (centre[1] or 0.0)]),
+        *(
+            (name in names, f"-detector_rot{name[-1]}", [degree * angle])
+            for name, angle in zip(GROUPS["rotation"], angles.lab, strict=True)
+        ),
         ("twotheta" in names, "-twotheta", [degree * angles.twotheta]),
-        ("phi" in names, "-phi", [degree * experiment.scan.start]),
-        ("mosaic_spread" in names, "-mosaic", [degree * experiment.crystal.mosaicity.spread]),
-        (bool({"fluence", "scale"} & names), "-fluence", [experiment.beam.fluence]),
-    ):  # fmt: skip
-        if wanted:
-            words += [option, *(f"{number:.7g}" for number in numbers)]
-    return words
+    ]
 
 
 def report_json(refined: Refined, seconds: float) -> dict[str, Any]:
@@ -145,7 +159,7 @@ def report_json(refined: Refined, seconds: float) -> dict[str, Any]:
         "reason": refined.reason,
         "parameters": {
             name: {
-                "unit": PARAMETERS[name].shown_unit,
+                "unit": parameter(name).shown_unit,
                 "start": float(start),
                 "value": float(value),
                 "sigma": float(sigma) if np.isfinite(sigma) else None,
@@ -181,11 +195,13 @@ def draw(figure: Any, refined: Refined) -> None:
     refined : Refined
         Result of a refinement.
     """
-    used = refined.used
+    # panels below each other
+    used = refined.used.reshape(-1, refined.used.shape[-1])
     rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
     part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     counts, before, after = (
-        np.where(used, image, np.nan)[part] for image in (refined.counts, *refined.images)
+        np.where(used, image.reshape(used.shape), np.nan)[part]
+        for image in (refined.counts, *refined.images)
     )
     figure.set_size_inches(12, 11)
     axes = figure.subplots(2, 2)

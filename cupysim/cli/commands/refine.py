@@ -207,12 +207,12 @@ def _start(arguments: argparse.Namespace, image: ImageFile) -> _Start:
 def _observation(
     arguments: argparse.Namespace, image: ImageFile, experiment: Experiment
 ) -> Observation:
-    size = (experiment.detector.n_slow, experiment.detector.n_fast)
-    if image.pixels.shape != size:
-        raise CupysimError(
-            f"{image.path} has {image.pixels.shape[1]} x {image.pixels.shape[0]} pixels, but the "
-            f"detector has {size[1]} x {size[0]}"
-        )
+    shape, size = experiment.image_shape, experiment.image_shape[-2:]
+    if image.pixels.shape != shape:
+        has, wanted = (" x ".join(map(str, each[::-1])) for each in (image.pixels.shape, shape))
+        raise CupysimError(f"{image.path} has {has} pixels, but the detector has {wanted}")
+    if arguments.region and len(shape) == 3:
+        raise CupysimError("--region: not possible with an image of several panels")
     offset = arguments.offset
     if offset is None:
         offset = DEFAULT_OFFSET if image.kind == "SMV" else 0.0
@@ -230,11 +230,7 @@ def _observation(
         if not saturation == saturation:
             raise CupysimError(f"--saturation: expected a number, got {saturation}")
         used &= image.pixels < saturation
-    if experiment.rendering.mask is not None:
-        used &= experiment.rendering.mask
-    rows, columns = experiment.region.slices(*size)
-    inside = np.zeros(size, dtype=bool)
-    inside[rows, columns] = True
+    inside = experiment.rendered_pixels
     if arguments.region:
         chosen = np.zeros(size, dtype=bool)
         for fast_min, fast_max, slow_min, slow_max in arguments.region:
