@@ -10,7 +10,7 @@ import numpy as np
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.models.conventions import Convention, Pivot
 from cupysim.models.parameters import GROUPS, PARAMETERS
-from cupysim.plotting.image_figure import colour_scale
+from cupysim.plotting.colours import colour_scale
 from cupysim.plotting.style import Style
 
 if TYPE_CHECKING:
