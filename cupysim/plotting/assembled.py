@@ -28,7 +28,7 @@ FLATTEST = 1e-3
 """Area of a panel in the view, relative to its own area, below which it is seen edge-on."""
 
 ROUNDING = 1e-6
-"""Part of a cell by which panels may reach beyond the array, because of rounding."""
+"""Part of a cell that may be an error of rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,13 +314,21 @@ def _insert(array: np.ndarray, pixels: np.ndarray, place: np.ndarray) -> None:
         inside = (fast >= 0) & (fast < n_fast) & (slow >= 0) & (slow < n_slow)
         box[rows][inside] = pixels[slow[inside], fast[inside]]
     flat = box.reshape(-1)
-    for rows in _bands(*pixels.shape):
+    for rows in [] if _every_pixel_has_a_cell(place) else _bands(*pixels.shape):
         column, row = _places(shifted, rows, n_fast)
         inside = (column >= 0) & (column < box.shape[1]) & (row >= 0) & (row < box.shape[0])
         cells = row[inside] * box.shape[1] + column[inside]
         np.fmax.at(flat, cells, pixels[rows][inside])
     target = array[top:bottom, left:right]
     np.copyto(target, box, where=~np.isnan(box))
+
+
+def _every_pixel_has_a_cell(place: np.ndarray) -> bool:
+    """Whether each pixel contains the centre of a cell, because their edges are parallel."""
+    sizes = np.sort(np.abs(place[:, :2]), axis=1)
+    across = np.argmax(np.abs(place[:, :2]), axis=1)
+    parallel = bool((sizes[:, 0] < ROUNDING * sizes[:, 1]).all()) and across[0] != across[1]
+    return parallel and bool((sizes[:, 1] > 1.0 - ROUNDING).all())
 
 
 def _bands(n_rows: int, n_columns: int) -> Iterator[slice]:
@@ -330,10 +338,14 @@ def _bands(n_rows: int, n_columns: int) -> Iterator[slice]:
 
 
 def _places(matrix: np.ndarray, rows: slice, n_columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """Whole numbers of the places of cell centres, along both axes of the other grid."""
+    """Whole numbers of the places of cell centres, along both axes of the other grid.
+
+    Centres on an edge count to the side of larger numbers, also with errors of rounding.
+    """
     column = np.arange(n_columns) + 0.5
     row = np.arange(rows.start, rows.stop)[:, None] + 0.5
     first, second = (
-        np.floor(line[0] * column + line[1] * row + line[2]).astype(np.int64) for line in matrix
+        np.floor(line[0] * column + line[1] * row + (line[2] + ROUNDING)).astype(np.int64)
+        for line in matrix
     )
     return first, second
