@@ -29,6 +29,9 @@ MARGIN = 0.02
 TALLEST = 3.0
 """Largest height of a stack of panels, relative to its width, with which the figure is narrow."""
 
+LABEL_BOX = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.5}
+"""Style of the background of labels."""
+
 OUTLINE = {"edgecolor": "0.75", "facecolor": "none", "linewidth": 0.4}
 """Style of the edges of panels."""
 
@@ -185,7 +188,7 @@ def _draw_outlines(axis: Any, panels: Sequence[Panel], layout: Layout, names: bo
             x, y = layout.place(number, wide / 2, high / 2)
             axis.text(
                 x, y, panels[number].name, fontsize=7, color="tab:green", ha="center", va="center",
-                clip_on=True,
+                clip_on=True, bbox=LABEL_BOX,
             )  # fmt: skip
 
 
@@ -233,7 +236,7 @@ def _draw_rings(
             axis.text(
                 *place, f"{1.0 / level:.2f} Å", fontsize=7, color="tab:blue", ha="center",
                 va="center", clip_on=True,
-                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.6, "pad": 0.5},
+                bbox=LABEL_BOX,
             )  # fmt: skip
 
 
