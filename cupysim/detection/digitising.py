@@ -18,6 +18,9 @@ LARGEST_GREY = 255.0
 ROWS_AT_ONCE = 256
 """Number of rows that are converted together, to limit memory."""
 
+COUNTED_ROWS_AT_ONCE = 64
+"""Number of rows of counted photons that are converted together, to limit memory."""
+
 GREY_ROWS_AT_ONCE = 16
 """Number of rows that become grey values together. Their numbers fit the processor's cache."""
 
@@ -141,3 +144,33 @@ def counted(counts: np.ndarray, offset: float) -> tuple[np.ndarray, int]:
     values = counts + offset
     overloads = int(np.count_nonzero(values > LARGEST_VALUE))
     return np.clip(values, 0.0, LARGEST_VALUE).astype(np.uint16), overloads
+
+
+def counted_region(
+    counts: np.ndarray, offset: float, region: tuple[slice, slice]
+) -> tuple[np.ndarray, int]:
+    """Make the noise image of a region from counted photons.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (n_slow, n_fast)
+        Counted photons.
+    offset : float
+        Offset that is added to each pixel of the region.
+    region : tuple of 2 slices
+        Rows and columns to convert. Other pixels are zero.
+
+    Returns
+    -------
+    image : ndarray of uint16, shape (n_slow, n_fast)
+        Values as of `counted`.
+    overloads : int
+        Number of pixels that are clipped at 65535.
+    """
+    whole = np.zeros(counts.shape, dtype=np.uint16)
+    source, sink, overloads = counts[region], whole[region], 0
+    for row in range(0, len(source), COUNTED_ROWS_AT_ONCE):
+        rows = slice(row, row + COUNTED_ROWS_AT_ONCE)
+        sink[rows], clipped = counted(source[rows], offset)
+        overloads += clipped
+    return whole, overloads

@@ -50,7 +50,7 @@ def write(stream: BinaryIO, image: np.ndarray) -> None:
     stream : binary stream
         Stream to write to.
     image : ndarray, shape (n_slow, n_fast)
-        Photons.
+        Photons; NaN between panels.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def reduced(image: np.ndarray, largest_edge: int = LARGEST_EDGE) -> np.ndarray:
     Parameters
     ----------
     image : ndarray, shape (n_slow, n_fast)
-        Photons.
+        Photons; NaN where there are no pixels.
     largest_edge : int, optional
         Largest number of pixels along the longer edge.
 
@@ -80,9 +80,11 @@ def reduced(image: np.ndarray, largest_edge: int = LARGEST_EDGE) -> np.ndarray:
     if size <= 1:
         return image
     rows, columns = (-(-n // size) * size for n in image.shape)
-    padded = np.full((rows, columns), image.min(initial=0), dtype=image.dtype)
+    least = np.fmin.reduce(image, axis=None, initial=0)
+    padded = np.full((rows, columns), least, dtype=image.dtype)
     padded[: image.shape[0], : image.shape[1]] = image
-    return padded.reshape(rows // size, size, columns // size, size).max(axis=(1, 3))
+    blocks = padded.reshape(rows // size, size, columns // size, size)
+    return np.fmax.reduce(blocks, axis=(1, 3))
 
 
 def scale_of(image: np.ndarray) -> Scale:
@@ -91,13 +93,15 @@ def scale_of(image: np.ndarray) -> Scale:
     Parameters
     ----------
     image : ndarray
-        Photons.
+        Photons; NaN where there are no pixels.
 
     Returns
     -------
     Scale
         White is the median. Black is a high percentile of the pixels above it.
     """
+    if image.dtype.kind == "f":
+        image = _numbers(image)
     white, faint = (max(float(each), 0.0) for each in np.percentile(image, (50.0, SPREAD)))
     spread = white - faint
     above = image[image > white]
@@ -108,22 +112,33 @@ def scale_of(image: np.ndarray) -> Scale:
     return Scale(white, black, max((black - white) / DECADES, spread))
 
 
+def _numbers(image: np.ndarray) -> np.ndarray:
+    """Pixels of an image without NaN; a single zero if there are none."""
+    missing = np.isnan(image)
+    if not missing.any():
+        return image
+    found = image[~missing]
+    return found if found.size else np.zeros(1, dtype=image.dtype)
+
+
 def tones(image: np.ndarray) -> np.ndarray:
     """Convert photons to grey values, on a logarithmic scale over at most three decades.
 
     Parameters
     ----------
     image : ndarray
-        Photons.
+        Photons; NaN where there are no pixels.
 
     Returns
     -------
     ndarray of uint8, shape of `image`
-        Grey values; 255 is white.
+        Grey values; 255 is white, which stands for NaN too.
     """
     scale = scale_of(image)
     reach = scale.black - scale.white
-    share = np.clip((image.astype(np.float64) - scale.white) / reach, 0.0, 1.0)
+    photons = image.astype(np.float64)
+    photons[np.isnan(photons)] = scale.white
+    share = np.clip((photons - scale.white) / reach, 0.0, 1.0)
     steepness = reach / scale.knee
     darkness = np.log1p(steepness * share) / np.log1p(steepness)
     return (255.0 * (1.0 - darkness) + 0.5).astype(np.uint8)

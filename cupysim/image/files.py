@@ -30,8 +30,9 @@ def save(image: Image, path: os.PathLike[str] | str, seed: int | None = None) ->
             pgm.write(stream, *image.grey())
         elif suffix == ".png":
             from cupysim.formats import png
+            from cupysim.image.picture import quick_look
 
-            png.write(stream, image.array)
+            png.write(stream, quick_look(image))
         elif suffix == ".h5":
             from cupysim.formats import nexus
 

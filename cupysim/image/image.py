@@ -6,15 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cupysim.backends.rendered import Rendered
 from cupysim.detection import digitising
-from cupysim.detection.counting import ROWS_AT_ONCE, count_photons, counts_of_numpy
+from cupysim.detection.counting import count_photons, counts_of_numpy
 from cupysim.detection.photon_noise import PhotonNoise
 from cupysim.image_statistics import Statistics, image_statistics
 from cupysim.maths.nr_random import RandomStream
@@ -247,14 +245,20 @@ class Image:
         rings: Sequence[float] | None = None,
         spots: bool = False,
         indices: bool = False,
+        stacked: bool = False,
+        names: bool = False,
+        up: Sequence[float] | None = None,
     ) -> None:
         """Show the image in a window or a notebook, or write it as a picture.
+
+        A detector of panels is drawn as seen along the beam from the source. Each panel is drawn
+        where it is, and the spindle points to the right.
 
         Parameters
         ----------
         path : path_like, optional
             Picture file to write (.png, .pdf, .svg, .jpg). By default a window opens.
-        counts : ndarray, shape (n_slow, n_fast), optional
+        counts : ndarray, shape of `array`, optional
             Counted photons to show, for example from `counts`. By default the expected photons.
         scale : {"log", "sqrt", "linear"}, optional
             Scale between photons and grey values.
@@ -266,26 +270,27 @@ class Image:
             Resolutions of the rings (Angstrom). By default four; an empty sequence draws none.
         spots, indices : bool, optional
             Mark the strongest predicted spots; write their Miller indices.
+        stacked, names : bool, optional
+            Draw panels below each other, as in the array; write their names.
+        up : sequence of 3 float, optional
+            Laboratory direction that points up in the view of panels.
 
         Raises
         ------
         CupysimError
-            If there is no display, the file cannot be written, a number is impossible, or
-            matplotlib is not installed.
+            If there is no display, the file cannot be written, a number is impossible, an option
+            needs panels, or matplotlib is not installed.
         """
         from cupysim.image.picture import show
 
-        show(self, path, counts, Style(scale, vmin, vmax, cmap, rings, spots, indices))
+        style = Style(scale, vmin, vmax, cmap, rings, spots, indices, False, stacked, names)
+        show(self, path, counts, style, up)
 
     def _repr_png_(self) -> bytes | None:
-        """The image as a PNG picture, which notebooks show."""
-        if find_spec("PIL") is None:
-            return None
-        from cupysim.formats import png
+        """The image as a PNG picture, which notebooks show; None if Pillow is not installed."""
+        from cupysim.image.picture import png_bytes
 
-        stream = BytesIO()
-        png.write(stream, self.array)
-        return stream.getvalue()
+        return png_bytes(self)
 
     def noisy(
         self, seed: int | RandomStream, offset: float = DEFAULT_OFFSET
@@ -331,13 +336,8 @@ class Image:
         overloads : int
             Number of pixels clipped at 65535.
         """
-        whole = np.zeros(self._table[0].shape, dtype=np.uint16)
-        _, region = self._table
-        source, sink, overloads = counts.reshape(whole.shape)[region], whole[region], 0
-        for row in range(0, len(source), ROWS_AT_ONCE):
-            rows = slice(row, row + ROWS_AT_ONCE)
-            sink[rows], clipped = digitising.counted(source[rows], offset)
-            overloads += clipped
+        table, region = self._table
+        whole, overloads = digitising.counted_region(counts.reshape(table.shape), offset, region)
         return self._of_panels(whole), overloads
 
     def content(

@@ -12,7 +12,7 @@ from cupysim.models.conventions import Convention, Pivot
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, parameter
-from cupysim.plotting.image_figure import colour_scale
+from cupysim.plotting.colours import colour_scale
 from cupysim.plotting.style import Style
 
 if TYPE_CHECKING:

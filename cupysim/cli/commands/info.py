@@ -7,11 +7,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from cupysim.cli.panel_lines import describe_panels, describe_values, detector_of
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.formats import smv
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.nexus import Content
+from cupysim.models.detector import Detector
+from cupysim.models.panel_detector import PanelDetector
 from cupysim.nanobragg.header_remarks import header_remarks
 
 
@@ -53,9 +56,32 @@ def describe(image: ImageFile) -> Iterator[tuple[str, str]]:
     tuple of 2 str
         Name and value.
     """
-    n_slow, n_fast = image.pixels.shape
+    *n_panels, n_slow, n_fast = image.pixels.shape
+    size = f"{n_fast} x {n_slow} pixels (fast x slow)"
+    if n_panels:
+        size = f"{n_panels[0]} panels of up to {size}"
     yield "file", image.path
-    yield "kind", f"{image.kind}, {image.pixels.dtype}, {n_fast} x {n_slow} pixels (fast x slow)"
+    yield "kind", f"{image.kind}, {image.pixels.dtype}, {size}"
+    detector = detector_of(image)
+    if detector is None:
+        yield from _values(image)
+    else:
+        yield from describe_values(detector.panels, image.pixels, image.masked)
+    yield from image.facts.items()
+    if image.content is not None and detector is not None:
+        wavelength = image.content.experiment.sources.mean_wavelength
+        yield from describe_panels(detector.panels, np.array(detector.beam), wavelength)
+    elif image.geometry is not None:
+        # SMV headers give no directions
+        yield from _geometry(image.geometry, image.kind != "SMV")
+    if image.contradiction:
+        yield "note", image.contradiction
+    if image.content is not None:
+        yield from _content(image.content)
+
+
+def _values(image: ImageFile) -> Iterator[tuple[str, str]]:
+    """The pixels that are masked, and the values of the others."""
     masked = int(np.count_nonzero(image.masked))
     if masked:
         yield "masked", f"{masked} pixels"
@@ -71,14 +97,6 @@ def describe(image: ImageFile) -> Iterator[tuple[str, str]]:
                 f"mean {values.mean(dtype=np.float64):g}"
             ),
         )
-    yield from image.facts.items()
-    if image.geometry is not None:
-        # SMV headers give no directions
-        yield from _geometry(image.geometry, image.kind != "SMV")
-    if image.contradiction:
-        yield "note", image.contradiction
-    if image.content is not None:
-        yield from _content(image.content)
 
 
 def _geometry(geometry: ImageGeometry, has_directions: bool) -> Iterator[tuple[str, str]]:
@@ -150,19 +168,25 @@ def _content(content: Content) -> Iterator[tuple[str, str]]:
         ),
     )
     if content.spots is not None:
-        yield "spots", f"{len(content.spots)} predicted{_strongest(content.spots)}"
+        yield (
+            "spots",
+            f"{len(content.spots)} predicted{_strongest(content.spots, experiment.detector)}",
+        )
     yield "contents", "photon counts" if content.counts is not None else "expected photons"
     for name in ("arguments", "backend", "precision", "tolerance", "noise_seed"):
         if name in content.provenance:
             yield name.replace("_", " "), str(content.provenance[name])
 
 
-def _strongest(spots: np.ndarray) -> str:
+def _strongest(spots: np.ndarray, detector: PanelDetector | Detector) -> str:
     """The strongest spot, as the end of a text; empty if there are no spots."""
     if len(spots) == 0:
         return ""
     spot = spots[np.argmax(spots["photons"])]
+    panel = ""
+    if isinstance(detector, PanelDetector):
+        panel = f" of panel {detector.panels[spot['panel']].name}"
     return (
         f"; the strongest, {spot['h']} {spot['k']} {spot['l']} at {spot['fast']:.1f} "
-        f"{spot['slow']:.1f}, has {spot['photons']:.3g} expected photons"
+        f"{spot['slow']:.1f}{panel}, has {spot['photons']:.3g} expected photons"
     )

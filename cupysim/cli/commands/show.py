@@ -12,13 +12,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from cupysim.cli.panel_lines import detector_of
 from cupysim.errors import CupysimError
 from cupysim.formats.any_image import ImageFile, open_image
+from cupysim.plotting.assembled import view_of
 from cupysim.plotting.image_figure import (
     Picture,
     draw_difference,
     draw_images,
 )
+from cupysim.plotting.panel_figure import PanelPicture
 from cupysim.plotting.style import SCALES, Style
 from cupysim.plotting.windows import (
     PICTURES,
@@ -51,6 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="mark the 500 strongest predicted spots",
     )
     add("--hkl", action="store_true", help="mark predicted spots and write their Miller indices")
+    add("--stacked", action="store_true",
+        help="show the panels of a detector below each other, not assembled")  # fmt: skip
+    add("--names", action="store_true", help="write the names of the panels")
     add("--difference", action="store_true", help="show the second minus the first of two files")
     add("--ratio", action="store_true", help="show the second divided by the first of two files")
     add("--shape", nargs=2, type=int, metavar=("FAST", "SLOW"),
@@ -84,10 +90,16 @@ def save_difference(images: Sequence[ImageFile], path: str) -> None:
     save_figure(draw, path)
 
 
-def picture_of(image: ImageFile) -> Picture:
+def picture_of(image: ImageFile) -> Picture | PanelPicture:
     """Make the description of an image for drawing."""
-    spots = None if image.content is None else image.content.spots
-    return Picture(os.path.basename(image.path), image.pixels, image.masked, image.geometry, spots)
+    content, name = image.content, os.path.basename(image.path)
+    spots, detector = None if content is None else content.spots, detector_of(image)
+    if content is None or detector is None:
+        return Picture(name, image.pixels, image.masked, image.geometry, spots)
+    return PanelPicture(
+        name, image.pixels, image.masked, detector.panels, view_of(detector),
+        content.experiment.sources.mean_wavelength, spots,
+    )  # fmt: skip
 
 
 def _draw(
@@ -114,6 +126,8 @@ def _style(arguments: argparse.Namespace) -> Style:
             spots=arguments.spots,
             indices=arguments.hkl,
             same_scale=arguments.same_scale,
+            stacked=arguments.stacked,
+            names=arguments.names,
         )
     except CupysimError as error:
         raise CupysimError(f"--{error}") from error
