@@ -184,7 +184,9 @@ def current(experiment: Experiment, name: str) -> float:
 
 def _of_detector(experiment: Experiment, name: str) -> float:
     """Value of a parameter of a detector of one panel."""
-    detector = experiment.one_panel(f"parameter {name!r}")
+    detector = experiment.detector
+    if not isinstance(detector, Detector):
+        raise ModelError(f"parameter {name!r}: {without_effect(experiment, name)}")
     if name in GROUPS["rotation"]:
         return detector.angles.lab[GROUPS["rotation"].index(name)]
     if detector.origin is not None and name in PLACING:

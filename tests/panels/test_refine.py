@@ -59,7 +59,7 @@ def test_names_of_motions() -> None:
     assert len(expand("motion:all")) == 6
     with pytest.raises(ModelError, match="no parameter 'slide:q0'"):
         expand("slide:q0")
-    with pytest.raises(ModelError, match="distance: the detector has panels; move them with"):
+    with pytest.raises(ModelError, match="'distance': the detector has panels; move them with"):
         fit(experiment(), np.ones(experiment().image_shape), "distance", backend="host")
     with pytest.raises(ModelError, match="no group or panel 'q7'"):
         fit(experiment(), np.ones(experiment().image_shape), "shift:q7", backend="host")
