@@ -14,8 +14,8 @@ DATA = "/data/data"
 DIMENSIONS = ("ss", "fs")
 """Axes of a data set for which a file names none."""
 
-MASK = "/mask"
-"""Data set for masks that are not a few rectangles."""
+MASK = "mask"
+"""Data set for masks, beside the data, unless a layout names another."""
 
 
 @dataclass(frozen=True)
@@ -130,3 +130,26 @@ class CrystfelLayout:
         if name not in self.panels:
             raise ModelError(f"layout: it has no panel {name!r}")
         return self.panels[name]
+
+
+def mask_path(place: PanelLayout) -> str:
+    """The data set of a panel's mask in an image file.
+
+    Parameters
+    ----------
+    place : PanelLayout
+        Layout of the panel.
+
+    Returns
+    -------
+    str
+        Path of the first mask that the layout has in the image file, otherwise `MASK` beside the
+        data.
+
+    Examples
+    --------
+    >>> mask_path(PanelLayout(data="/entry_1/data_1/data"))
+    '/entry_1/data_1/mask'
+    """
+    named = (mask.data for mask in place.masks if mask.file is None)
+    return next(named, f"{place.data.rpartition('/')[0]}/{MASK}")

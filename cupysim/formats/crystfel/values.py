@@ -218,5 +218,5 @@ class Values:
         return int(text, 0)
 
     def direction(self, key: str) -> tuple[float, float, float]:
-        """A direction."""
+        """A direction such as ``+0.5x -y``."""
         return direction(self.path, self.name(key), self.required(key))

@@ -11,7 +11,7 @@ import numpy as np
 from cupysim.constants import ANGSTROM
 from cupysim.errors import ModelError
 from cupysim.formats.crystfel.groups import ALL, Member
-from cupysim.formats.crystfel.layout import MASK, CrystfelLayout, PanelLayout
+from cupysim.formats.crystfel.layout import CrystfelLayout, PanelLayout, mask_path
 from cupysim.formats.crystfel.rectangles import rectangles_of
 from cupysim.formats.frames import to_nexus
 from cupysim.models.conventions import UnitFrame
@@ -71,30 +71,31 @@ def write_geometry(
     Returns
     -------
     tuple of str
-        Panels whose masks are too irregular for bad regions. Their geometry refers to a mask in
-        the image file (``mask0_data``), in which bad pixels have `BAD_BIT`; it must be written
-        there.
+        Panels whose masks must be in the image file, at `mask_path`, with `BAD_BIT` for bad pixels
+        and 0 for others: those that are too irregular for bad regions, and those for which the
+        layout names a mask in the image file.
 
     Raises
     ------
     ModelError
-        If the wavelength is impossible, the layout lacks a panel or needs a bad bandwidth, or a
-        name is not possible in CrystFEL.
+        If the wavelength is impossible, the layout lacks a panel, or a name is not possible in
+        CrystFEL.
 
     Notes
     -----
     The wavelength is written instead of the photon energy, because constants differ between
-    programs. Masks that the layout names are not written: panels have their masks.
+    programs. Masks of other files are not named: the panels have their masks.
     """
     if not 0.0 < wavelength < math.inf:
         raise ModelError(f"wavelength: must be positive, got {wavelength:g} m")
     _check_names(detector)
     rotation = to_crystfel(detector.placed().frame)
     panels = [panel.moved(rotation, np.zeros(3)) for panel in detector]
-    length = panels[0].origin[2]
+    heights = [panel.origin[2] for panel in panels]
+    length = next((height for height in heights if height > 0.0), heights[0])
     lines = [
         "; CrystFEL geometry file (0.11 or later), written by cupysim",
-        f"wavelength = {wavelength / ANGSTROM!r} A",
+        f"wavelength = {wavelength / ANGSTROM:.14g} A",
         f"clen = {length!r} m",
     ]
     if layout.bandwidth is not None:
@@ -105,16 +106,16 @@ def write_geometry(
     ):
         if text is not None:
             lines.append(f"{key} = {text}")
-    irregular = []
+    with_data = []
     for panel in panels:
         place = layout.of(panel.name)
         lines += ["", *_panel(panel, place, length)]
-        regions = _regions(panel, place)
+        has_data = any(mask.file is None for mask in place.masks)
+        regions = None if has_data else _regions(panel, place)
         if regions is None:
-            irregular.append(panel.name)
-            data = place.masks[0].data if place.masks else MASK
+            with_data.append(panel.name)
             lines += [
-                f"{panel.name}/mask0_data = {data}",
+                f"{panel.name}/mask0_data = {mask_path(place)}",
                 f"{panel.name}/mask0_badbits = 0x{BAD_BIT:x}",
             ]
         else:
@@ -123,7 +124,7 @@ def write_geometry(
     if groups:
         lines += ["", *groups]
     stream.write(("\n".join(lines) + "\n").encode())
-    return tuple(irregular)
+    return tuple(with_data)
 
 
 def _check_names(detector: PanelDetector) -> None:
