@@ -324,8 +324,8 @@ def test_the_last_of_two_equal_keys_counts(tmp_path: Path) -> None:
 def test_layouts(tmp_path: Path) -> None:
     text = (
         "peak_list = /p\npeak_list_type = cxi\nbandwidth = 0.01\ndata = /e/%/d\ndim0 = %\n"
-        "dim1 = 3\ndim2 = ss\ndim3 = fs\nflag_lessthan = -1\nmask2_data = /e/%/m\n"
-        f"mask2_goodbits = 0x1\nmask2_badbits = 6\n{TWO}p1/dim1 = 4\np1/no_index = true\n"
+        "dim1 = 3\ndim2 = ss\ndim3 = fs\nflag_lessthan = -1\nflag_equal = 3\nflag_equal = 4\n"
+        f"mask2_data = /e/%/m\nmask2_goodbits = 0x1\nmask2_badbits = 6\n{TWO}p1/dim1 = 4\np1/no_index = true\n"
     )
     layout = read(tmp_path, text)[1]
     assert (layout.peak_list, layout.peak_list_type, layout.bandwidth) == ("/p", "cxi", 0.01)
@@ -333,7 +333,7 @@ def test_layouts(tmp_path: Path) -> None:
     assert (first.data, first.dims, first.corner) == ("/e/%/d", ("%", "3", "ss", "fs"), (0, 0))
     assert (second.dims, second.corner) == (("%", "4", "ss", "fs"), (0, 6))
     assert (first.no_index, second.no_index) == (False, True)
-    assert first.flags == (("flag_lessthan", -1.0),)
+    assert first.flags == (("flag_lessthan", -1), ("flag_equal", 3), ("flag_equal", 4))
     (mask,) = first.masks
     assert (mask.number, mask.data, mask.good, mask.bad) == (2, "/e/%/m", 1, 6)
 

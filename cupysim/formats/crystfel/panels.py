@@ -26,7 +26,6 @@ MOST_MASKS, MOST_FLAGS = 8, 16
 
 _DIM = re.compile(r"dim(\d+)")
 _MASK = re.compile(r"mask(\d+)_(data|file|goodbits|badbits)")
-_FLAG = re.compile(r"flag_(lessthan|morethan|equal)")
 
 Direction = tuple[float, float, float]
 
@@ -154,7 +153,9 @@ def _layout(values: Values, corner: tuple[int, int]) -> tuple[PanelLayout, list[
         no_index = word == "true" if is_word else values.number("no_index") != 0.0
     if any(key.startswith("saturation_map") for key in settings):
         remarks.append(f"panel {values.owner}: its saturation_map is not used")
-    flags = tuple((key, values.number(key)) for key in settings if _FLAG.fullmatch(key) is not None)
+    flags = tuple(
+        (key.partition("#")[0], values.number(key)) for key in settings if key.startswith("flag_")
+    )
     if len(flags) > MOST_FLAGS:
         raise values.error(f"{values.owner}: more than {MOST_FLAGS} flags")
     masks = _masks(values, data)

@@ -244,7 +244,13 @@ class _Parser:
     def _put(
         self, settings: dict[str, Setting], key: str, setting: Setting, name: str, since: int = 0
     ) -> None:
-        """Set a value. Values from lines before `since` may be replaced without a remark."""
+        """Set a value. Values from lines before `since` may be replaced without a remark.
+
+        Flags do not replace each other: the next ones have the keys ``flag_equal#2`` and so on.
+        """
+        if key.startswith("flag_"):
+            alike = [other for other in settings if other.partition("#")[0] == key]
+            key = f"{key}#{len(alike) + 1}" if alike else key
         old = settings.get(key)
         if old is not None and old.line >= since:
             self.text.remarks.append(

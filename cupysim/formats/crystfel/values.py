@@ -14,6 +14,9 @@ from cupysim.formats.text_numbers import NUMBER
 LARGEST_WHOLE = 2**31 - 1
 """Largest pixel number."""
 
+LARGEST_STEP = 1e6
+"""Largest component of a direction (pixels). Larger ones are certainly mistakes."""
+
 _TERM = re.compile(r"[ \t]*([+-]?)[ \t]*([0-9]+\.?[0-9]*|\.[0-9]+)?[ \t]*([xyz])")
 """A term of a direction: sign, number, axis."""
 
@@ -147,6 +150,8 @@ def direction(path: object, name: str, setting: Setting) -> tuple[float, float, 
             raise FileFormatError(path, problem, setting.line)
         parts[found[3]] += (-1.0 if found[1] == "-" else 1.0) * float(found[2] or 1.0)
         at = found.end()
+    if not all(abs(part) < LARGEST_STEP for part in parts.values()):
+        raise FileFormatError(path, f"{name}: {text[:60]!r} is too long", setting.line)
     if not any(parts.values()):
         raise FileFormatError(path, f"{name}: {text[:60]!r} is no direction", setting.line)
     return parts["x"], parts["y"], parts["z"]
@@ -177,7 +182,7 @@ class Values:
 
     def name(self, key: str) -> str:
         """Name of a key for messages."""
-        return f"{self.owner}/{key}"
+        return f"{self.owner}/{key.partition('#')[0]}"
 
     def required(self, key: str) -> Setting:
         """The setting of a key; raises a `FileFormatError` if there is none."""

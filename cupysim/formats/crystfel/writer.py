@@ -169,13 +169,13 @@ def _panel(panel: Panel, place: PanelLayout, length: float) -> list[str]:
         "adu_per_photon": repr(panel.gain),
         "data": place.data,
         **{f"dim{number}": word for number, word in enumerate(place.dims)},
-        **dict(place.flags),
     }
     if math.isfinite(panel.saturation):
         values["max_adu"] = repr(panel.saturation)
     if place.no_index:
         values["no_index"] = "true"
-    return [f"{panel.name}/{key} = {value}" for key, value in values.items()]
+    lines = [*values.items(), *((key, repr(value)) for key, value in place.flags)]
+    return [f"{panel.name}/{key} = {value}" for key, value in lines]
 
 
 def _regions(panel: Panel, place: PanelLayout) -> list[str] | None:
