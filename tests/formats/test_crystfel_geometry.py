@@ -293,6 +293,10 @@ def test_errors_of_several_panels(lines: str, message: str, tmp_path: Path) -> N
 def test_given_values_must_be_possible(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="wavelength: must be positive"):
         read(tmp_path, MINIMAL, wavelength=-1.0)
+    with pytest.raises(ModelError, match="distance: must be finite"):
+        read(tmp_path, MINIMAL, distance=math.inf)
+    position = read(tmp_path, "coffset = 0.5\n" + MINIMAL, distance=-0.4)[0]
+    assert position.detector["p0"].origin[2] == pytest.approx(0.1)
     two = f"{TOP}{CLEN}{PANEL}{SECOND}p1/clen = 0.3\n"
     with pytest.raises(FileFormatError, match="a given distance cannot replace them"):
         read(tmp_path, two, distance=0.2)
@@ -325,7 +329,8 @@ def test_layouts(tmp_path: Path) -> None:
     text = (
         "peak_list = /p\npeak_list_type = cxi\nbandwidth = 0.01\ndata = /e/%/d\ndim0 = %\n"
         "dim1 = 3\ndim2 = ss\ndim3 = fs\nflag_lessthan = -1\nflag_equal = 3\nflag_equal = 4\n"
-        f"mask2_data = /e/%/m\nmask2_goodbits = 0x1\nmask2_badbits = 6\n{TWO}p1/dim1 = 4\np1/no_index = true\n"
+        f"mask2_data = /e/%/m\nmask2_goodbits = 0x1\nmask2_badbits = 6\n{TWO}"
+        "p1/dim1 = 4\np1/no_index = true\n"
     )
     layout = read(tmp_path, text)[1]
     assert (layout.peak_list, layout.peak_list_type, layout.bandwidth) == ("/p", "cxi", 0.01)

@@ -43,7 +43,8 @@ def read_geometry(
         Wavelength (m). It replaces that of the file, and is needed if the file has none, or names
         a header of the images.
     distance : float, optional
-        Camera length (m) in place of the key ``clen``. The offsets of the panels are added.
+        Camera length (m) in place of the key ``clen``. The offsets of the panels are added; at
+        some beamlines it is a motor position, which may be negative.
 
     Returns
     -------
@@ -55,6 +56,8 @@ def read_geometry(
 
     Raises
     ------
+    ModelError
+        If the given wavelength or distance is not possible.
     FileFormatError
         If CrystFEL refuses the file, crashes on it, or silently reads something else than is
         written; or if a value is in a header and not given.
@@ -65,9 +68,10 @@ def read_geometry(
     in files that the geometry names are read; a missing file is an error. Masks in the image files
     are not read; a remark says so.
     """
-    for name, value in (("wavelength", wavelength), ("distance", distance)):
-        if value is not None and not 0.0 < value < math.inf:
-            raise ModelError(f"{name}: must be positive, got {value:g} m")
+    if wavelength is not None and not 0.0 < wavelength < math.inf:
+        raise ModelError(f"wavelength: must be positive, got {wavelength:g} m")
+    if distance is not None and not math.isfinite(distance):
+        raise ModelError(f"distance: must be finite, got {distance:g} m")
     text = read_text(path)
     raw, remarks = _raw_panels(path, text)
     wave, of_wave = read_wavelength(path, text, wavelength)
