@@ -14,12 +14,21 @@ from cupysim.optional_libraries import require
 
 SIGNATURE = b"CrystFEL reflection list"
 
+VERSION = "CrystFEL reflection list version 2.0"
+"""First line of lists with a point group."""
+
+OLD_HEADING = "h k l I phase sigma(I) counts fs/px ss/px"
+"""Words of the first line of lists of version 1, which have no point group."""
+
 END = "End of reflections"
 """The line after the last reflection."""
 
 COLUMNS = ("h", "k", "l", "I", "sigma(I)")
 """Columns that are read."""
 
+_OLD = re.compile(
+    rb"[ \t]*" + rb"[ \t]+".join(map(re.escape, OLD_HEADING.encode().split())) + rb"\s"
+)
 _REFLECTION = re.compile(r"\s*(-?\d+\s+){3}-?\d+\.?\d*\s")
 
 POINT_GROUPS = {
@@ -46,6 +55,17 @@ _UNIQUE_B = ("2", "m", "2/m")
 """Groups with the unique axis b in their usual setting; in CrystFEL it is c."""
 
 
+def is_list(head: bytes) -> bool:
+    """Whether a file is a CrystFEL list, from its first bytes.
+
+    Parameters
+    ----------
+    head : bytes
+        First bytes of the file.
+    """
+    return head.startswith(SIGNATURE) or _OLD.match(head) is not None
+
+
 def read(path: object, lines: list[str]) -> ReflectionTable:
     """Read the lines of a CrystFEL list.
 
@@ -70,7 +90,10 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
     rows: list[list[float]] = []
     places: list[int] = []
     ended = False
-    for number, line in enumerate(lines[1:], 2):
+    is_old = lines[0].split() == OLD_HEADING.split()
+    if not is_old and lines[0].strip() != VERSION:
+        raise FileFormatError(path, f"its first line is not {VERSION!r}", 1)
+    for number, line in enumerate(lines[not is_old :], 1 + (not is_old)):
         words = line.split()
         if ended and _REFLECTION.match(line):
             raise FileFormatError(path, f"a reflection after {END!r}", number)
@@ -93,10 +116,14 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
     if len(groups) > 1:
         problem = f"two point groups: {', '.join(groups)}"
         raise FileFormatError(path, problem, list(groups.values())[1])
-    return list_table(
+    if not groups and not is_old:
+        raise FileFormatError(path, "the CrystFEL list has no point group (Symmetry: ...)")
+    table = list_table(
         path, "CrystFEL list", rows, ("I", "SIGI"), (Quantity.INTENSITY, Quantity.DEVIATION),
-        None, point_group_symmetry(path, next(iter(groups), "")),
+        None, point_group_symmetry(path, next(iter(groups), "1")),
     )  # fmt: skip
+    told = "a CrystFEL list of version 1 has no point group: it is taken as a list in P1"
+    return replace(table, warnings=(told,)) if is_old else table
 
 
 def _places(path: object, names: Sequence[str], line: int) -> list[int]:

@@ -34,7 +34,7 @@ def kind_of(head: bytes) -> str | None:
     """
     if head.startswith(xds_ascii.SIGNATURE):
         return "xds"
-    if head.startswith(crystfel_list.SIGNATURE):
+    if crystfel_list.is_list(head):
         return "crystfel"
     if scalepack.HEAD.match(head):
         return "scalepack"
