@@ -127,10 +127,10 @@ def test_order_of_serial_loops(
 @pytest.mark.parametrize("limit", ["largest_batch", "matrices_at_once", "rate"])
 def test_what_is_too_much_for_one_launch(limit: str) -> None:
     plan, engine = add_shots(plans_of("constant")), host.engine(Precision.DOUBLE, 1)
-    assert batch.shots_at_once(plan, [engine]) == plan.shape[0]
-    assert batch.shots_at_once(plan, [engine, engine]) == 0
+    assert batch.shots_at_once(plan, [engine], [None]) == plan.shape[0]
+    assert batch.shots_at_once(plan, [engine, engine], [None]) == 0
     setattr(engine, limit, 5)
-    assert batch.shots_at_once(plan, [engine]) < plan.shape[0]
+    assert batch.shots_at_once(plan, [engine], [None]) < plan.shape[0]
 
 
 def differing(part: Any) -> list[tuple[str, Any]]:

@@ -201,19 +201,19 @@ def render(plan: RenderPlan, observer: Observer, engines: Sequence[Engine], imag
     n_rendered = np.zeros(plan.shape[:2], dtype=np.int64)
     stops: list[InterpolationStop | None] = []
     shots = range(plan.shape[0])
-    at_once = shots_at_once(plan, engines)
+    lists = [listed(plan, panel) for panel in range(plan.shape[1])]
+    at_once = shots_at_once(plan, engines, lists)
     if at_once:
-        numbers = listed(plan, 0)
-        n_rendered[:] = plan.n_region if numbers is None else len(numbers)
+        n_rendered[:] = plan.n_region if lists[0] is None else len(lists[0])
         for first in range(0, len(shots), at_once):
             some = slice(first, min(first + at_once, len(shots)))
-            omega_sum[some, 0] = render_at_once(plan, engines[0], numbers, image, some)
+            omega_sum[some] = render_at_once(plan, engines[0], lists, image, some)
             observer.pixels_done(int(n_rendered[some].sum()))
         stops, shots = [None] * len(shots), range(0)
     for shot in shots:
         state = _Shot(plan.crystals.first_cell is not None)
         for number in range(plan.shape[1]):
-            numbers = listed(plan, number)
+            numbers = lists[number]
             count = plan.n_region if numbers is None else len(numbers)
             if count == 0:
                 continue

@@ -1,4 +1,7 @@
-"""Rendering several small images in one launch. A single one would not keep a device busy."""
+"""Rendering several small images, of shots and panels, in one launch.
+
+A single one would not keep a device busy.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,15 @@ from cupysim.backends.compiled.variants import LARGEST_MIXED, Factors, Precision
 from cupysim.backends.compiled.worker import SECONDS_AT_ONCE, cells_of, variant_of
 from cupysim.plan.render_plan import RenderPlan
 
-MOST_SHOTS = 65535
-"""Largest number of shots in a launch: a GPU accepts at most so many rows of blocks."""
+MOST_IMAGES = 65535
+"""Largest number of images in a launch: a GPU accepts at most so many rows of blocks."""
+
+Lists = list[np.ndarray | None]
+"""For each panel, the numbers of the pixels to render, in raster order; None for the region."""
 
 
-def shots_at_once(plan: RenderPlan, engines: Sequence[Engine]) -> int:
-    """How many shots of a plan are rendered in one launch.
+def shots_at_once(plan: RenderPlan, engines: Sequence[Engine], lists: Lists) -> int:
+    """How many shots of a plan, with all their panels, are rendered in one launch.
 
     Parameters
     ----------
@@ -27,32 +33,36 @@ def shots_at_once(plan: RenderPlan, engines: Sequence[Engine]) -> int:
         Plan of the images.
     engines : sequence of Engine
         Devices that render them.
+    lists : list of ndarray or None
+        Pixels of each panel, see `Lists`.
 
     Returns
     -------
     int
-        Number of shots. 0 means that shots are rendered one after the other, in bands, with the
+        Number of shots. 0 means that images are rendered one after the other, in bands, with the
         same result. It is always 0 if something depends on the order of the C program's loops
-        (quirks Q3, Q23).
+        (quirks Q3, Q23), or panels have different numbers of pixels.
     """
     n_shots, n_panels = plan.shape[:2]
     factors, crystals = plan.factors, plan.crystals
-    if n_panels != 1 or len(engines) != 1 or plan.n_region == 0:
+    counts = {_count(plan, numbers) for numbers in lists}
+    if len(counts) != 1 or len(engines) != 1 or plan.n_region == 0:
         return 0
     if crystals.first_cell is not None or (factors.interpolate and factors.stops):
         return 0
     engine, orientations = engines[0], plan.n_orientations
-    if n_shots < engine.smallest_batch or plan.n_region > engine.largest_band:
+    if n_shots * n_panels < engine.smallest_batch or plan.n_region > engine.largest_band:
         return 0
-    steps = plan.n_region * plan.n_rays * orientations
+    of_shot = plan.n_region * n_panels
+    steps = of_shot * plan.n_rays * orientations
     wanted = min(
         n_shots,
-        MOST_SHOTS,
-        engine.largest_batch // plan.n_region,
+        MOST_IMAGES // n_panels,
+        engine.largest_batch // of_shot,
         engine.matrices_at_once // orientations,
         int(engine.rate * SECONDS_AT_ONCE / steps),
     )
-    if wanted < engine.smallest_batch:
+    if wanted * n_panels < engine.smallest_batch:
         return 0
     if n_shots > 1:
         # only very large crystals can make shots of one plan need several variants
@@ -62,10 +72,12 @@ def shots_at_once(plan: RenderPlan, engines: Sequence[Engine]) -> int:
     return wanted
 
 
-def render_at_once(
-    plan: RenderPlan, engine: Engine, numbers: np.ndarray | None, image: Any, shots: slice
-) -> Any:
-    """Render several shots of a plan in one launch.
+def _count(plan: RenderPlan, numbers: np.ndarray | None) -> int:
+    return plan.n_region if numbers is None else len(numbers)
+
+
+def render_at_once(plan: RenderPlan, engine: Engine, lists: Lists, image: Any, shots: slice) -> Any:
+    """Render all panels of several shots of a plan in one launch.
 
     Parameters
     ----------
@@ -73,8 +85,8 @@ def render_at_once(
         Plan of the images.
     engine : Engine
         Device that renders them.
-    numbers : ndarray of int or None
-        Numbers of the pixels to render, in raster order; None for the whole region.
+    lists : list of ndarray or None
+        Pixels of each panel, see `Lists`; all have the same number.
     image : ndarray or cupy.ndarray of float32, shape plan.shape
         Array to write the images to.
     shots : slice
@@ -82,36 +94,39 @@ def render_at_once(
 
     Returns
     -------
-    ndarray, shape (n_shots,)
-        Sum of the solid angles of each shot (sr).
+    ndarray, shape (n_shots, n_panels)
+        Sum of the solid angles of each image (sr).
     """
-    count = plan.n_region if numbers is None else len(numbers)
+    count, n_panels = _count(plan, lists[0]), plan.shape[1]
     n_shots = shots.stop - shots.start
     if count == 0:
-        return np.zeros(n_shots)
+        return np.zeros((n_shots, n_panels))
     variant = variant_of(plan, 0, engine.precision, plan.factors.interpolate)
-    several = engine.tables.describe(plan, shots, 0, engine.precision)
-    several["matrices"] = _matrices(plan, engine, variant.precision, shots)
+    several = engine.tables.describe.of_panels(plan, shots, engine.precision)
+    several["matrices"] = np.repeat(_matrices(plan, engine, variant.precision, shots), n_panels)
     put, tables = engine.replace, engine.tables
     for name, struct, count_of_shot, at in (
         ("sources", "Source", len(plan.sources.channel), tables.sources(put, plan, shots)),
         ("crystals", "Crystal", plan.crystals.n_crystals, tables.crystals(put, plan, shots)),
     ):
         size = records.struct_type(struct).itemsize * count_of_shot
-        several[name] = records.addresses(at, n_shots, size)
+        several[name] = np.repeat(records.addresses(at, n_shots, size), n_panels)
     if variant.factors is not Factors.CONSTANT:
         several["table"] = tables.factors(put, plan, variant.precision)
     first = plan.rows.start * plan.shape[3] + plan.columns.start
     last = (plan.rows.stop - 1) * plan.shape[3] + plan.columns.stop - 1
-    if numbers is not None:
-        several["numbers"] = engine.replace("numbers", numbers)
-        first, last = int(numbers[0]), int(numbers[-1])
+    given = [numbers for numbers in lists if numbers is not None]
+    if given:
+        together = np.stack(given)
+        at = engine.replace("numbers", together.reshape(-1))
+        several["numbers"] = np.tile(records.addresses(at, n_panels, together[0].nbytes), n_shots)
+        first, last = int(together[:, 0].min()), int(together[:, -1].max())
     several["n_pixels"], several["n_rays"] = count, plan.n_rays
     several["n_orientations"] = plan.n_orientations
     several["is_first_part"] = several["is_last_part"] = True
-    engine.open_batch(several, image[shots], (first, last))
+    engine.open_batch(several, image[shots].reshape(-1, *plan.shape[2:]), (first, last))
     engine.render_batch(several, variant)
-    return engine.close_batch()
+    return engine.close_batch().reshape(n_shots, n_panels)
 
 
 def _matrices(

@@ -75,6 +75,30 @@ class LaunchMaker:
             self._last = plan, panel, copied(launch)
         return launch
 
+    def of_panels(self, plan: RenderPlan, shots: slice, precision: Precision) -> np.ndarray:
+        """Make the same part of launches for all panels of some shots.
+
+        Parameters
+        ----------
+        plan, shots, precision
+            As for a single panel.
+
+        Returns
+        -------
+        ndarray of ``Launch``, shape (n_shots * n_panels,)
+            Launches in the order of the images: the panels of a shot follow each other.
+        """
+        n_panels = plan.shape[1]
+        launches = self(plan, shots, 0, precision)
+        if n_panels == 1:
+            return launches
+        launches = np.repeat(launches, n_panels)
+        for name, axes in _shared_names(type(plan.panels)):
+            if "panels" in axes:
+                value = getattr(plan.panels, name)[shots]
+                launches[name] = value.reshape(-1, *value.shape[2:])
+        return launches
+
 
 def _fill(launch: np.ndarray, values: dict[str, Any]) -> None:
     for name, value in values.items():
