@@ -20,7 +20,7 @@ KINDS = ("counting", "integrating", "ccd")
 
 FIGURES = (
     "kind", "pixels", "pixel", "modules", "module_pixels", "gap", "chip_pixels", "chip_gap",
-    "diameter", "sensor", "thickness", "saturation", "frame_rate", "layout",
+    "diameter", "sensor", "thickness", "saturation", "gain", "frame_rate", "layout",
 )  # fmt: skip
 """Names of all figures that a detector may have, in the order in which they are printed."""
 
@@ -77,6 +77,11 @@ class Entry:
     def saturation(self) -> float:
         """Largest number of a pixel; infinite if the file does not give it."""
         return float(self.figures.get("saturation", float("inf")))
+
+    @property
+    def gain(self) -> float:
+        """Counts for a photon; 1 if the file does not give it."""
+        return float(self.figures.get("gain", 1.0))
 
 
 def detector_names() -> tuple[str, ...]:

@@ -88,7 +88,8 @@ def _whole_image(entry: Entry, sensor: Sensor) -> Panel:
     return Panel(
         entry.name, n_fast, n_slow,
         (0.5 * n_fast * entry.pixel, 0.5 * n_slow * entry.pixel, 0.0), (-1, 0, 0), (0, -1, 0),
-        entry.pixel, sensor=sensor, mask=existing_pixels(entry), saturation=entry.saturation,
+        entry.pixel, sensor=sensor, mask=existing_pixels(entry), gain=entry.gain,
+        saturation=entry.saturation,
     )  # fmt: skip
 
 
@@ -150,7 +151,8 @@ def _panels(
         panels.append(
             Panel(
                 name, *entry.pixels, _place(module, corner, fast, slow), fast, slow, entry.pixel,
-                sensor=sensor, mask=mask, saturation=entry.saturation, data_corner=first,
+                sensor=sensor, mask=mask, gain=entry.gain, saturation=entry.saturation,
+                data_corner=first,
             )
         )  # fmt: skip
     if "module" not in layout:

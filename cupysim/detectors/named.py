@@ -36,6 +36,7 @@ def named_detector(
     material: str | None = None,
     layers: int = 1,
     saturation: float | None = None,
+    gain: float | None = None,
 ) -> PanelDetector:
     """Return a real detector, perpendicular to the beam.
 
@@ -70,6 +71,8 @@ def named_detector(
         Number of layers of the sensor. One layer gives the right absorption but no parallax.
     saturation : float, optional
         Largest number of a pixel. By default that of the file.
+    gain : float, optional
+        Counts for a photon. By default that of the file, or 1.
 
     Returns
     -------
@@ -95,9 +98,9 @@ def named_detector(
     if not far > 0.0:
         raise ModelError(f"distance: expected metres above zero, got {far:g}")
     sensor = _sensor(entry, wavelength, thickness, material, layers)
-    if saturation is not None:
-        figures = {**entry.figures, "saturation": float(saturation)}
-        entry = replace(entry, figures=figures)
+    given = {"saturation": saturation, "gain": gain}
+    changed = {figure: float(value) for figure, value in given.items() if value is not None}
+    entry = replace(entry, figures={**entry.figures, **changed})
     x, y = _beam_centre(entry, beam_centre, beam_pixel)
     turn = _rotation_from_z(direction(beam, "beam"))
     shift = turn @ np.array([-x, -y, far])

@@ -10,7 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cupysim import PanelDetector, named_detector
+from cupysim import (
+    Beam,
+    Crystal,
+    Experiment,
+    PanelDetector,
+    StructureFactors,
+    UnitCell,
+    named_detector,
+    simulate,
+)
 from cupysim.detectors.catalogue import FIGURES, KINDS, detector_names, find_entry
 from cupysim.detectors.named import attenuation
 from cupysim.errors import CupysimError, ModelError
@@ -357,6 +366,12 @@ def test_saturation() -> None:
     assert named_detector("jungfrau-1m", 0.2, saturation=9000)[1].saturation == 9000
 
 
+def test_gain() -> None:
+    assert named_detector("rayonix-mx300", 0.2)[0].gain == 1.5
+    assert named_detector("eiger-4m", 0.2)[0].gain == 1.0
+    assert named_detector("cspad", 0.2, gain=2.5)[63].gain == 2.5
+
+
 @pytest.mark.parametrize("name", ["Eiger2 16M", "EIGER2_16M", "eiger2-16m"])
 def test_spellings_of_a_name(name: str) -> None:
     assert find_entry(name).name == "eiger2-16m"
@@ -403,3 +418,26 @@ def test_a_missing_xraydb_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CupysimError, match=r"pip install 'cupysim\[sensors\]'"):
         named_detector("eiger2-1m", 0.1, wavelength=1e-10)
     assert len(named_detector("eiger2-1m", 0.1)) == 1
+
+
+def test_images_are_empty_in_gaps_and_weaker_behind_a_sensor() -> None:
+    pytest.importorskip("xraydb")
+    cell = UnitCell.from_degrees(70, 80, 90, 90, 90, 90)
+    sums = []
+    for sensor in (False, True):
+        detector = named_detector("jungfrau-1m", 1.0, wavelength=1e-10, thickness=sensor)
+        image = simulate(
+            Experiment(
+                beam=Beam(wavelength=1e-10), crystal=Crystal(cell, n_cells=(2, 2, 2)),
+                detector=detector, structure_factors=StructureFactors(default=100.0),
+            )
+        ).array  # fmt: skip
+        assert image.shape == (2, 514, 1030)
+        mask = detector[0].mask
+        assert mask is not None
+        assert not image[:, ~mask].any()
+        assert (image[:, mask] > 0.0).all()
+        sums.append(image.sum())
+    # nearly normal incidence; NIST at 12.398 keV, interpolated from 10 and 15 keV: 18.1 cm2/g
+    absorbed = 1.0 - np.exp(-18.1 * 2.33 * 320e-4)
+    assert sums[1] / sums[0] == pytest.approx(absorbed, rel=0.02)
