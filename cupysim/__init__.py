@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cupysim.backends.derivatives import Gradients
     from cupysim.campaign.data_set import Campaign
     from cupysim.detection.photon_noise import PhotonNoise
+    from cupysim.detectors.named import named_detector
     from cupysim.errors import CupysimError, CupysimWarning
     from cupysim.image import Image
     from cupysim.maths.detector_geometry import DetectorAngles
@@ -56,6 +57,7 @@ _HOMES = {
     "backends.derivatives": ("Gradients",),
     "campaign.data_set": ("Campaign",),
     "detection.photon_noise": ("PhotonNoise",),
+    "detectors.named": ("named_detector",),
     "image": ("Image",),
     "maths.detector_geometry": ("DetectorAngles",),
     "maths.nr_random": ("RandomStream",),
@@ -126,6 +128,7 @@ __all__ = [
     "__version__",
     "fit",
     "from_args",
+    "named_detector",
     "read_experiment",
     "read_image",
     "read_orientation",

@@ -18,6 +18,7 @@ EXTRAS = {
     "pandas": "pandas",
     "torch": "torch",
     "distributed": "dask",
+    "xraydb": "sensors",
 }
 """Extra of the package that installs each library."""
 

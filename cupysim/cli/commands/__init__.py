@@ -6,6 +6,7 @@ COMMANDS = {
     "campaign": "Make data sets of many shots from one file; finished shots survive any failure.",
     "compare": "Compare two images or two traces, and find where they differ first.",
     "convert": "Write structure factors of any file as h k l F, MTZ or resolution bins.",
+    "detectors": "List real detectors, print their figures with sources, and draw their panels.",
     "doctor": "Say what works on this machine, what to install for the rest, and how fast it is.",
     "info": "Describe the contents of image files in a few lines.",
     "orient": "Make orientation matrices from a cell and angles, or at random, and read them.",

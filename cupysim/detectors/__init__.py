@@ -1,0 +1,1 @@
+"""Real detectors by name: their figures, with sources, and their panels."""
