@@ -41,7 +41,7 @@ def named_detector(
     """Return a real detector, perpendicular to the beam.
 
     The frame is that of CrystFEL: the beam along z, y upwards, x = y cross z (to the left for who
-    looks along the beam). The spindle and the electric field are along x. All figures and their
+    looks along the beam). The spindle and the electric field are along -x. All figures and their
     sources are printed by ``cupysim detectors NAME``.
 
     Parameters
@@ -106,7 +106,7 @@ def named_detector(
     shift = turn @ np.array([-x, -y, far])
     return PanelDetector(
         [member.moved(turn, shift) for member in members_of(entry, sensor)],
-        beam=vector_of(turn[:, 2]), spindle=vector_of(turn[:, 0]), name=entry.name,
+        beam=vector_of(turn[:, 2]), spindle=vector_of(-turn[:, 0]), name=entry.name,
     )  # fmt: skip
 
 

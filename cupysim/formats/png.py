@@ -15,6 +15,9 @@ BLACKEST = 99.5
 """Percentile of the pixels above the background. Brighter pixels are black."""
 
 
+GAP = 205
+"""Grey value between panels, and where a panel has no pixels."""
+
 DECADES = 1000.0
 """Ratio of the photons shown as black to the fewest that are told from white."""
 
@@ -132,13 +135,16 @@ def tones(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of uint8, shape of `image`
-        Grey values; 255 is white, which stands for NaN too.
+        Grey values; 255 is white. NaN becomes `GAP`.
     """
     scale = scale_of(image)
     reach = scale.black - scale.white
     photons = image.astype(np.float64)
-    photons[np.isnan(photons)] = scale.white
+    missing = np.isnan(photons)
+    photons[missing] = scale.white
     share = np.clip((photons - scale.white) / reach, 0.0, 1.0)
     steepness = reach / scale.knee
     darkness = np.log1p(steepness * share) / np.log1p(steepness)
-    return (255.0 * (1.0 - darkness) + 0.5).astype(np.uint8)
+    grey = (255.0 * (1.0 - darkness) + 0.5).astype(np.uint8)
+    grey[missing] = GAP
+    return grey

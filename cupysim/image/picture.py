@@ -56,13 +56,15 @@ def show(
     show_figure(draw, path, "image.show(path)")
 
 
-def quick_look(image: Image) -> np.ndarray:
+def quick_look(image: Image, counts: np.ndarray | None = None) -> np.ndarray:
     """Photons of an image as a flat array, for PNG pictures.
 
     Parameters
     ----------
     image : Image
         Simulated image.
+    counts : ndarray, optional
+        Counted photons to show, of the shape of the image. By default the expected photons.
 
     Returns
     -------
@@ -71,12 +73,13 @@ def quick_look(image: Image) -> np.ndarray:
         with at most `png.LARGEST_EDGE` cells along the longer edge.
     """
     detector = image.experiment.detector
+    pixels = image.array if counts is None else counts
     if not isinstance(detector, PanelDetector):
-        return image.array
+        return pixels
     view, panels = view_of(detector), detector.panels
     size = cell_size(panels, view.right, view.up, png.LARGEST_EDGE)
     masked = ~image.experiment.rendered_pixels
-    return assemble(panels, image.array, view.beam, view.right, view.up, size, masked)[0]
+    return assemble(panels, pixels, view.beam, view.right, view.up, size, masked)[0]
 
 
 def png_bytes(image: Image) -> bytes | None:

@@ -204,9 +204,10 @@ def _write_new_formats(
         files.write(args.cbf_file, lambda stream: cbf.write(stream, experiment, pixels))
     if args.png_file is not None:
         from cupysim.formats import png
+        from cupysim.image.picture import quick_look
 
         yield f"writing {args.png_file} as PNG"
-        files.write(args.png_file, lambda stream: png.write(stream, measured))
+        files.write(args.png_file, lambda stream: png.write(stream, quick_look(image, counts)))
 
 
 def _provenance(job: Job, image: Image) -> dict[str, str | int | float]:

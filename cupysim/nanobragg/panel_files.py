@@ -59,7 +59,7 @@ def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None
     if len(used) > 1 and not {"-geom", "-detector"}.isdisjoint(used):
         raise OptionError(used[0], f"cannot be combined with {used[1]}: both give the detector")
     if given.get("geometry_file") is not None:
-        from cupysim.formats.crystfel.geometry import read_geometry
+        from cupysim.formats.crystfel.reader import read_geometry
 
         path = given["geometry_file"]
         geometry, _ = read_geometry(

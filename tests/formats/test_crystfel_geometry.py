@@ -55,7 +55,8 @@ def test_a_minimal_file(tmp_path: Path) -> None:
     assert geometry.wavelength == pytest.approx(WAVELENGTH, rel=1e-14)
     assert geometry.remarks == ()
     assert geometry.detector.beam == (0, 0, 1)
-    assert geometry.detector.spindle == geometry.detector.polarization == (1, 0, 0)
+    assert geometry.detector.spindle == (-1, 0, 0)
+    assert geometry.detector.polarization == (1, 0, 0)
     assert layout.of("p0") == PanelLayout((0, 0), "/data/data", ("ss", "fs"))
 
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image as Pillow
 
 from cupysim import CupysimError, Detector, Experiment, Image, PanelDetector, simulate
+from cupysim.formats import png
 from cupysim.plotting.assembled import view_of
 from cupysim.plotting.image_figure import draw_difference, draw_images
 from cupysim.plotting.panel_figure import PanelPicture
@@ -214,7 +215,7 @@ def test_quick_looks_are_assembled(image: Image, tmp_path: Path) -> None:
     assert tones.shape == (cells, cells)
     assert (tones < 128).any()
     # nothing between the panels, and pixels of panel d where it is
-    assert (tones[int(reach - 1) : int(reach + 1), 41:43] == 255).all()
+    assert (tones[int(reach - 1) : int(reach + 1), 41:43] == png.GAP).all()
     d = tones[round(reach) + 2 :, 64:]
     assert (d[:39, :39] < 255).any()
     data = image._repr_png_()

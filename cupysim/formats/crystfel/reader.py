@@ -19,9 +19,9 @@ from cupysim.formats.detector_geometry import DetectorGeometry
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
 
-BEAM, ACROSS = (0.0, 0.0, 1.0), (1.0, 0.0, 0.0)
-"""Direction of flight in CrystFEL's frame, and that of spindle and electric field, which the files
-do not give."""
+BEAM, SPINDLE, ELECTRIC = (0.0, 0.0, 1.0), (-1.0, 0.0, 0.0), (1.0, 0.0, 0.0)
+"""Direction of flight in CrystFEL's frame, and those of spindle and electric field, which the files
+do not give. This spindle is that of imgCIF's frame: to the right as seen from the source."""
 
 PEAK_LISTS = ("auto", "cxi", "list3")
 """Formats of peak lists."""
@@ -87,7 +87,7 @@ def read_geometry(
     names = {*panels, *text.groups, *text.rigid_groups} - ({ALL} if ALL in text.groups else set())
     try:
         detector = PanelDetector(
-            members, BEAM, ACROSS, ACROSS, name="detector" if ALL in names else ALL
+            members, BEAM, SPINDLE, ELECTRIC, name="detector" if ALL in names else ALL
         )
     except ModelError as error:
         raise FileFormatError(path, str(error)) from error
