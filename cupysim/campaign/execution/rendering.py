@@ -59,8 +59,7 @@ def shots_in_chunk(campaign: CampaignDefinition) -> int:
     int
         Number of shots; 1 for large images.
     """
-    detector = campaign.experiment.detector
-    pixels = max(1, detector.n_slow * detector.n_fast)
+    pixels = int(np.prod(campaign.experiment.image_shape))
     return max(1, min(BATCH_SHOTS, BATCH_PIXELS // pixels))
 
 
@@ -193,7 +192,7 @@ def count_photons(
 
     Returns
     -------
-    ndarray of int32, shape (n_slow, n_fast)
+    ndarray of int32, shape of the image
         Counted photons.
 
     Raises
