@@ -133,7 +133,7 @@ class Renderer:
             Parameters with respect to which the image is differentiated, see
             `cupysim.render_gradients`. The derivatives are in the image's ``gradients``.
         out : ndarray of float32, shape (n_slow, n_fast), optional
-            Array for the expected photons. It becomes the image's array.
+            Array for the photons; it becomes the image's. With panels: (n_panels, n_slow, n_fast).
         device_arrays : bool, optional
             Return a CuPy array on the device, and copy nothing to the host.
 
@@ -155,7 +155,8 @@ class Renderer:
         if device_arrays:
             if out is not None or gradients is not None:
                 raise CupysimError("device_arrays: not possible together with out or gradients")
-            return self._on_device(plan, observer or Observer())[0, 0]
+            image = self._on_device(plan, observer or Observer())[0]
+            return image if plan.has_panels else image[0]
         image = self.image(experiment, plan, observer, out)
         if gradient_plan is None:
             return image
@@ -172,12 +173,7 @@ class Renderer:
         Returns
         -------
         RenderPlan
-            Plan for `image`.
-
-        Raises
-        ------
-        CupysimError
-            If the experiment is impossible.
+            Plan for `image`. An impossible experiment raises a `CupysimError`.
         """
         if not isinstance(experiment, Experiment):
             raise CupysimError(f"expected an Experiment, got a {type(experiment).__name__}")
@@ -213,7 +209,9 @@ class Renderer:
         """
         if observer is not None and observer.needs_numpy and self.backend != "numpy":
             raise CupysimError(f"backend {self.backend!r}: a Tap needs the backend 'numpy'")
-        rendered = self.render_plan(plan, observer or Observer(), zeroed_output(out, plan.shape))
+        rendered = self.render_plan(
+            plan, observer or Observer(), zeroed_output(out, plan.shape, plan.has_panels)
+        )
         warn_of_interpolation_stop(rendered)
         warn_of_empty_image(experiment, rendered)
         return Image(experiment, plan, rendered)
@@ -227,8 +225,8 @@ class Renderer:
     ) -> Any:
         """Render several experiments. Similar experiments share one launch.
 
-        Experiments are similar if they differ only in orientations, cells, wavelengths, fluence
-        and distances. Warnings of quirks are given only for the first experiment.
+        They are similar if they differ only in orientations, cells, wavelengths, fluence and
+        places of panels. Warnings of quirks are given only for the first experiment.
 
         Parameters
         ----------
@@ -258,17 +256,16 @@ class Renderer:
             plans = [first, *self._planner.several(wanted[1:])]
         groups = groups_of_alike(plans)
         if device_arrays or out is not None:
-            sizes = {plan.shape[2:] for plan in plans}
+            sizes = {(plan.shape[1:], plan.has_panels) for plan in plans}
             if len(sizes) > 1:
                 raise CupysimError("batch: detectors of different sizes do not fit one array")
-        whole = None
+        whole, shape = None, (len(plans), *first.shape[1:])
         if device_arrays:
             if out is not None:
                 raise CupysimError("device_arrays: not possible together with out")
-            shape = (len(plans), 1, *first.shape[2:])
             whole = self._backend.new_device_array(shape, np.float32)
         elif out is not None:
-            whole = zeroed_output(out, (len(plans), 1, *first.shape[2:]))
+            whole = zeroed_output(out, shape, first.has_panels)
         images: list[Image | None] = [None] * len(plans)
         for places in groups:
             joined = add_shots([plans[place] for place in places])
@@ -283,7 +280,7 @@ class Renderer:
                 images[place] = Image(wanted[place], plans[place], rendered.of_shot(number))
         if device_arrays:
             assert whole is not None
-            return whole[:, 0]
+            return whole if first.has_panels else whole[:, 0]
         for experiment, image in zip(wanted, images, strict=True):
             assert image is not None
             warn_of_interpolation_stop(image.rendered)

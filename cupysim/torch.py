@@ -57,7 +57,7 @@ def _function() -> Any:
         if "scale" in names:
             slopes[list(names).index("scale")] = torch.from_dlpack(found.photons)
         weights = gradient.detach().to(slopes.device, torch.float64)
-        worth = torch.tensordot(slopes, weights, dims=2)
+        worth = torch.tensordot(slopes, weights, dims=weights.ndim)
         return worth.to(context.like.device, context.like.dtype), None, None, None
 
     once = torch.autograd.function.once_differentiable(backward)
@@ -79,7 +79,7 @@ def _differentiated(
     shifts = dict(zip(names, values.tolist(), strict=True))
     plan = gradient_plan(with_fixed_sampling(experiment), shifts, wanted or ("scale",))
     if not wanted:
-        plan = replace(plan, names=(), rows=plan.rows[:0])
+        plan = replace(plan, names=(), rows=plan.rows[:, :0])
     found = renderer.differentiate(plan, device_arrays=renderer.has_one_device)
     return found, 1.0 + shifts.get("scale", 0.0)
 
@@ -104,7 +104,7 @@ def simulate(
 
     Returns
     -------
-    torch.Tensor of float64, shape (n_slow, n_fast)
+    torch.Tensor of float64, shape ([n_panels,] n_slow, n_fast)
         Expected photons, on the device of `shifts`. There is no copy if the backend uses this
         device.
 

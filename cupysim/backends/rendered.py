@@ -217,7 +217,9 @@ def without_device(name: str) -> CupysimError:
     return CupysimError(f"device_arrays: the {name} backend has no device; use cuda")
 
 
-def zeroed_output(out: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None:
+def zeroed_output(
+    out: np.ndarray | None, shape: tuple[int, ...], has_panels: bool = False
+) -> np.ndarray | None:
     """Check an output array, fill it with zeros, and give it the shape that backends use.
 
     Parameters
@@ -226,6 +228,8 @@ def zeroed_output(out: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray 
         Array that the user gives; None for none.
     shape : tuple of 4 int
         Shape of the plan.
+    has_panels : bool, optional
+        Whether images have an axis of panels.
 
     Returns
     -------
@@ -239,7 +243,9 @@ def zeroed_output(out: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray 
     """
     if out is None:
         return None
-    wanted = shape[2:] if shape[0] == 1 and np.ndim(out) == 2 else (shape[0], *shape[2:])
+    of_image = shape[1:] if has_panels else shape[2:]
+    is_one = shape[0] == 1 and np.ndim(out) == len(of_image)
+    wanted = of_image if is_one else (shape[0], *of_image)
     fits = isinstance(out, np.ndarray) and out.shape == wanted and out.dtype == np.float32
     if not fits or not out.flags.c_contiguous or not out.flags.writeable:
         raise CupysimError(

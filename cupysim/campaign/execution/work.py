@@ -289,7 +289,7 @@ class CampaignWorker:
     def _write(self, place: int, rendered: RenderedShot | None, series: Series) -> Written | None:
         campaign, began = self.folder.campaign, time.perf_counter()
         if rendered is None:
-            size = (self._base.detector.n_slow, self._base.detector.n_fast)
+            size = self._base.image_shape
             series.put(place, np.full(size, GAP if campaign.counts else np.nan))
             return None
         shot, image = rendered.shot, rendered.image
