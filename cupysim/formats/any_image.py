@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from cupysim.errors import FileFormatError
-from cupysim.formats import cbf, nexus, nxmx_image, smv, smv_geometry
+from cupysim.formats import cbf, nexus, nxmx_detector, nxmx_image, smv, smv_geometry
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.image_scaling import scaled
 from cupysim.formats.image_stacks import count_images, read_image
@@ -19,7 +19,7 @@ from cupysim.formats.nexus.reader import hdf5_file, is_hdf5
 from cupysim.formats.nexus.writer import OURS
 from cupysim.formats.other_files import HEAD, IMGCIF, kind_of_other
 from cupysim.formats.pixels import measured
-from cupysim.formats.stored_geometry import contradiction_of, geometry_of
+from cupysim.formats.stored_geometry import contradiction_of, geometry_of, panel_contradiction_of
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.storage.reading import check_regular, content, opened
 
@@ -127,6 +127,9 @@ def _open_hdf5(path: str, number: int) -> ImageFile:
         good, geometry = nxmx_image.read(path, number)
     elif isinstance(content.experiment.detector, PanelDetector):
         good, geometry = stacked(content.rendered), None
+        if find_spec("nxmx") is not None and count == 1:
+            there = nxmx_detector.read_detector(path, number)
+            contradiction = panel_contradiction_of(content.experiment, there)
     else:
         good, geometry = content.rendered, geometry_of(content.experiment)
         if find_spec("nxmx") is not None:

@@ -13,7 +13,7 @@ from cupysim.errors import FileFormatError
 from cupysim.formats.dials import DEEPEST, MILLIMETRE
 from cupysim.formats.dials_json import edges_of, image_size, pair
 from cupysim.formats.dials_remarks import offsets_left_out, pixels_left_out
-from cupysim.formats.panel_names import distinct, plain
+from cupysim.formats.panel_names import NamedPanels, distinct, order_told, plain
 from cupysim.models.panel import Panel
 from cupysim.models.panel_group import PanelGroup
 from cupysim.models.sampling import Sweep
@@ -24,25 +24,6 @@ UNLIMITED = 2**31 - 1
 
 LARGEST_TOTAL = 2**33
 """Largest number of pixels of a panel. A larger number is damaged."""
-
-
-@dataclass(frozen=True, eq=False)
-class ListedPanels:
-    """Panels of a list, with their hierarchy.
-
-    Parameters
-    ----------
-    name : str
-        Name of the detector.
-    members : tuple of Panel or PanelGroup
-        Panels and groups, in the laboratory frame of dxtbx.
-    remarks : tuple of str
-        Warnings for the user.
-    """
-
-    name: str
-    members: tuple[Panel | PanelGroup, ...]
-    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +42,7 @@ class _Node:
         return found
 
 
-def panels_of(path: object, detector: Any) -> ListedPanels:
+def panels_of(path: object, detector: Any) -> NamedPanels:
     """Panels of a detector in a list.
 
     Parameters
@@ -73,7 +54,7 @@ def panels_of(path: object, detector: Any) -> ListedPanels:
 
     Returns
     -------
-    ListedPanels
+    NamedPanels
         Panels and groups with their names and frames.
 
     Raises
@@ -116,14 +97,8 @@ def panels_of(path: object, detector: Any) -> ListedPanels:
     members, name = tuple(whole.members), whole.name
     if (whole.axes != np.eye(3)).any() or any(whole.origin):
         members, name = (whole,), "detector"
-    order = root.panels
-    of_order = (
-        ("the order of its panels is that of its hierarchy; in DIALS, they have other numbers",)
-        if order != sorted(order)
-        else ()
-    )
-    remarks = (*of_names, *of_sensors, *of_order, *_left_out(told))
-    return ListedPanels(name, members, remarks)
+    remarks = (*of_names, *of_sensors, *order_told(root.panels), *_left_out(told))
+    return NamedPanels(name, members, remarks)
 
 
 def _root(path: object, hierarchy: Any, count: int) -> _Node:

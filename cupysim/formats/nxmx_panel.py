@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -215,7 +215,14 @@ def data_size(path: object, module: Any) -> tuple[int, int]:
     return int(n_slow), int(n_fast)
 
 
-def left_out(path: object, detector: Any, module: Any, number: int, n_images: int) -> Iterator[str]:
+def left_out(
+    path: object,
+    detector: Any,
+    module: Any,
+    number: int,
+    n_images: int,
+    of_others: Collection[str] = (),
+) -> Iterator[str]:
     """Warnings about transformations that are not used, or have a wrong number of values.
 
     Parameters
@@ -228,6 +235,8 @@ def left_out(path: object, detector: Any, module: Any, number: int, n_images: in
         Number of the image, counted from 0.
     n_images : int
         Number of images in the file.
+    of_others : collection of str, optional
+        Paths of axes that move other modules.
     """
     fast, slow = (part_axis(path, module, f"{name}_pixel_direction") for name in ("fast", "slow"))
     chain = chain_of(path, fast)
@@ -247,7 +256,7 @@ def left_out(path: object, detector: Any, module: Any, number: int, n_images: in
     differs = np.abs(offset_of(path, slow) - offset_of(path, chain[0])).max() > 0.0
     if differs and offset_of(path, slow).any() and all(axis.path != slow.path for axis in chain):
         yield "the offset of its slow_pixel_direction is not applied: that of the fast one counts"
-    used = {axis.path for axis in [*chain, slow]}
+    used = {axis.path for axis in [*chain, slow]} | set(of_others)
     if len(chain) == 1 and "module_offset" in module.handle:
         used |= {axis.path for axis in chain_of(path, part_axis(path, module, "module_offset"))}
     first = depends_on(path, detector)

@@ -1,12 +1,48 @@
-"""Names of panels and groups in files of other programs, as names in a `PanelDetector`."""
+"""Names and order of panels and groups in files of other programs, for a `PanelDetector`."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cupysim.models.panel import Panel
+from cupysim.models.panel_group import PanelGroup
 
 MOST_NAMED = 3
 """Largest number of names in a warning."""
+
+
+@dataclass(frozen=True, eq=False)
+class NamedPanels:
+    """Panels of a file, in their groups.
+
+    Parameters
+    ----------
+    name : str
+        Name of the detector.
+    members : tuple of Panel or PanelGroup
+        Panels and groups, in the laboratory frame of the file's format.
+    remarks : tuple of str
+        Warnings for the user.
+    """
+
+    name: str
+    members: tuple[Panel | PanelGroup, ...]
+    remarks: tuple[str, ...]
+
+
+def order_told(numbers: Sequence[int]) -> tuple[str, ...]:
+    """Warning about panels in another order than in their file.
+
+    Parameters
+    ----------
+    numbers : sequence of int
+        Numbers of the panels in the file, in the order of the groups.
+    """
+    if list(numbers) == sorted(numbers):
+        return ()
+    return ("panels are numbered in the order of their groups; in DIALS they have other numbers",)
 
 
 def plain(told: object, usual: str) -> str:

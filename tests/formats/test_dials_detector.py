@@ -153,7 +153,7 @@ def test_another_order_in_the_hierarchy_is_told(path: Path) -> None:
     left["children"][1], right["children"][0] = right["children"][0], left["children"][1]
     geometry = read(path, told)
     assert [panel.name for panel in geometry.detector] == ["a", "c", "b", "d"]
-    assert "in DIALS, they have other numbers" in said(geometry)
+    assert "in DIALS they have other numbers" in said(geometry)
 
 
 def test_sensors_that_lack_a_number(path: Path) -> None:
