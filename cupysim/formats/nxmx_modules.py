@@ -14,7 +14,14 @@ from cupysim.formats.frames import FLIP
 from cupysim.formats.nxmx_axis import Axis, is_rotation
 from cupysim.formats.nxmx_chain import cumulative, of_image, values_of
 from cupysim.formats.nxmx_module_pixels import DetectorPixels
-from cupysim.formats.nxmx_panel import SAME_TURN, above_of, data_size, left_out, pixel_edges
+from cupysim.formats.nxmx_panel import (
+    SAME_TURN,
+    above_of,
+    data_size,
+    left_out,
+    not_applied,
+    pixel_edges,
+)
 from cupysim.formats.nxmx_tree import Component
 from cupysim.formats.nxmx_units import attribute
 from cupysim.formats.nxmx_unplaced import two_theta
@@ -148,10 +155,10 @@ def panels_of(
             held = [PanelGroup(names[len(modules) + len(levels) + place], held)]
         whole += held
     remarks = [remark for each in modules for remark in each.remarks]
-    used = {axis.path for each in modules for level in each.levels for axis in level}
     for each in modules:
-        remarks += left_out(path, each.detector, each.module, at, n_images, used)
+        remarks += left_out(path, each.module, at, n_images)
     for detector in detectors:
+        remarks += not_applied(path, detector, detector.modules, at)
         remarks += _arm_told(nxmx, path, detector, modules, at, n_images)
     if len(detectors) > 1:
         remarks.append(f"{len(detectors)} detectors with modules; each is a group of panels")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -91,7 +91,8 @@ def panel_of(
             *panel.remarks,
             *other_distance(nxmx, path, panel, handle, number),
             *other_sizes(nxmx, panel, handle),
-            *left_out(path, detector, module, number, n_images),
+            *left_out(path, module, number, n_images),
+            *not_applied(path, detector, [module], number),
         ),
     )
     if not arm or _is_swung(path, module, panel, arm, number):
@@ -167,7 +168,7 @@ def above_of(path: object, module: Any) -> tuple[list[Axis], np.ndarray, tuple[s
 
 
 def _of_early_firmware(path: object, module: Any) -> list[Axis]:
-    """Axes of the module's offset, in files where the chains of pixel directions end at once."""
+    """Axes of a module's offset. In early files, the chains of the pixel directions end at once."""
     if "module_offset" not in module.handle:
         return []
     return chain_of(path, part_axis(path, module, "module_offset"))
@@ -215,28 +216,19 @@ def data_size(path: object, module: Any) -> tuple[int, int]:
     return int(n_slow), int(n_fast)
 
 
-def left_out(
-    path: object,
-    detector: Any,
-    module: Any,
-    number: int,
-    n_images: int,
-    of_others: Collection[str] = (),
-) -> Iterator[str]:
-    """Warnings about transformations that are not used, or have a wrong number of values.
+def left_out(path: object, module: Any, number: int, n_images: int) -> Iterator[str]:
+    """Warnings about the axes of a module: their number of values, and what does not count.
 
     Parameters
     ----------
     path : path_like
         File name, for messages.
-    detector, module : Component
-        Detector and one of its modules.
+    module : Component
+        Module of a detector.
     number : int
         Number of the image, counted from 0.
     n_images : int
         Number of images in the file.
-    of_others : collection of str, optional
-        Paths of axes that move other modules.
     """
     fast, slow = (part_axis(path, module, f"{name}_pixel_direction") for name in ("fast", "slow"))
     chain = chain_of(path, fast)
@@ -256,13 +248,33 @@ def left_out(
     differs = np.abs(offset_of(path, slow) - offset_of(path, chain[0])).max() > 0.0
     if differs and offset_of(path, slow).any() and all(axis.path != slow.path for axis in chain):
         yield "the offset of its slow_pixel_direction is not applied: that of the fast one counts"
-    used = {axis.path for axis in [*chain, slow]} | set(of_others)
-    if len(chain) == 1 and "module_offset" in module.handle:
-        used |= {axis.path for axis in chain_of(path, part_axis(path, module, "module_offset"))}
+
+
+def not_applied(path: object, detector: Any, modules: Sequence[Any], number: int) -> Iterator[str]:
+    """Warning about axes of a detector that are not at zero, but move none of its modules.
+
+    Parameters
+    ----------
+    path : path_like
+        File name, for messages.
+    detector : Component
+        Detector.
+    modules : sequence of Component
+        Modules of the detector.
+    number : int
+        Number of the image, counted from 0.
+    """
     first = depends_on(path, detector)
     others = [] if first is None else chain_of(path, first)
-    if "module_offset" in module.handle:
-        others += chain_of(path, part_axis(path, module, "module_offset"))
+    used: set[str] = set()
+    for module in modules:
+        fast, slow = (
+            part_axis(path, module, f"{name}_pixel_direction") for name in ("fast", "slow")
+        )
+        chain = chain_of(path, fast)
+        of_offset = _of_early_firmware(path, module)
+        used |= {axis.path for axis in (*chain, slow, *(of_offset if len(chain) == 1 else ()))}
+        others += of_offset
     others += axes_below(detector.handle)
     moved = [
         axis.name
