@@ -10,15 +10,17 @@ from importlib.util import find_spec
 import numpy as np
 
 from cupysim.errors import FileFormatError
-from cupysim.formats import cbf, nexus, nxmx_image, smv, smv_geometry
+from cupysim.formats import cbf, nexus, nxmx_detector, nxmx_image, smv, smv_geometry
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.image_scaling import scaled
 from cupysim.formats.image_stacks import count_images, read_image
+from cupysim.formats.nexus.chunks import stacked
 from cupysim.formats.nexus.reader import hdf5_file, is_hdf5
 from cupysim.formats.nexus.writer import OURS
 from cupysim.formats.other_files import HEAD, IMGCIF, kind_of_other
 from cupysim.formats.pixels import measured
-from cupysim.formats.stored_geometry import contradiction_of, geometry_of
+from cupysim.formats.stored_geometry import contradiction_of, geometry_of, panel_contradiction_of
+from cupysim.models.panel_detector import PanelDetector
 from cupysim.storage.reading import check_regular, content, opened
 
 NO_IMAGES = (b"MTZ ", b"data_", b"CRYST1", b"HEADER", b"ATOM  ", b"!FORMAT=XDS_ASCII")
@@ -42,11 +44,12 @@ class ImageFile:
     kind : str
         Kind of the file, for messages.
     pixels : ndarray, shape (n_slow, n_fast)
-        Numbers in the pixels, as in the file; values, if an NXmx file scales its numbers.
+        Numbers in the pixels, as in the file; values, if an NXmx file scales its numbers. Panels
+        are below each other.
     masked : ndarray of bool, shape (n_slow, n_fast)
         Pixels without a measurement.
     geometry : ImageGeometry, optional
-        Geometry, if the file contains it.
+        Geometry, if the file contains it and the detector is one panel.
     content : Content, optional
         Further content of a file that cupysim wrote.
     facts : dict
@@ -119,8 +122,14 @@ def _open_hdf5(path: str, number: int) -> ImageFile:
         ours, count = OURS in file, count_images(file)
         pixels, scaling = scaled(path, file, stored, (number, count))
     content, contradiction = nexus.read(path) if ours else None, ""
+    geometry: ImageGeometry | None
     if content is None:
         good, geometry = nxmx_image.read(path, number)
+    elif isinstance(content.experiment.detector, PanelDetector):
+        good, geometry = stacked(content.rendered), None
+        if find_spec("nxmx") is not None and count == 1:
+            there = nxmx_detector.read_detector(path, number)
+            contradiction = panel_contradiction_of(content.experiment, there)
     else:
         good, geometry = content.rendered, geometry_of(content.experiment)
         if find_spec("nxmx") is not None:

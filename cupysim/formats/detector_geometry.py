@@ -30,6 +30,12 @@ class DetectorGeometry:
         Rows a*, b*, c* (1/Angstrom) of the crystal at spindle angle zero.
     remarks : tuple of str
         Warnings for the user about the reading of the file.
+    flux : float, optional
+        Photons per second in the whole beam.
+    beam_size : float, optional
+        Edge (m) of a square beam of uniform intensity.
+    is_reversed : bool
+        Whether the spindle is the opposite of that in the file, whose angles decrease.
     """
 
     detector: PanelDetector
@@ -40,3 +46,6 @@ class DetectorGeometry:
     oscillation: float | None = None
     reciprocal: np.ndarray | None = None
     remarks: tuple[str, ...] = ()
+    flux: float | None = None
+    beam_size: float | None = None
+    is_reversed: bool = False

@@ -112,3 +112,31 @@ def pair(path: object, model: Any, key: str) -> tuple[Any, Any]:
     if not isinstance(values, (list, tuple)) or len(values) != 2:
         raise FileFormatError(path, f"{key} is {str(values)[:60]}; two numbers are expected")
     return values[0], values[1]
+
+
+def edges_of(path: object, panel: Any) -> tuple[float, float]:
+    """Edges of a panel's pixels (mm) along fast and slow.
+
+    Raises
+    ------
+    FileFormatError
+        If there are not two above zero.
+    """
+    sizes = pair(path, panel, "pixel_size")
+    if not all(float(size) > 0.0 for size in sizes):
+        raise FileFormatError(path, f"pixel_size is {list(sizes)}, not above zero")
+    return float(sizes[0]), float(sizes[1])
+
+
+def image_size(path: object, panel: Any) -> tuple[int, int]:
+    """Number of a panel's pixels along fast and slow.
+
+    Raises
+    ------
+    FileFormatError
+        If there are not two integers.
+    """
+    n_fast, n_slow = pair(path, panel, "image_size")
+    if int(n_fast) != n_fast or int(n_slow) != n_slow:
+        raise FileFormatError(path, f"image_size {n_fast} x {n_slow}: integers are expected")
+    return int(n_fast), int(n_slow)

@@ -99,25 +99,67 @@ def stands(model: Any, rotation: np.ndarray, is_still: bool, has_crystal: bool) 
         )
 
 
-def left_out(beam: Any, panel: Any, crystal: Any, profile: Any, imageset: Any) -> Iterator[str]:
-    """Warnings about parts of the models that the simulation does not use.
+def offsets_left_out(panel: Any) -> Iterator[str]:
+    """Warning about offsets of a panel's pixels.
 
     Parameters
     ----------
-    beam, panel : dict
-        Models of the list.
-    crystal, profile, imageset : dict or None
-        Further models of the list.
+    panel : dict
+        Panel of the list.
     """
     strategy = panel.get("px_mm_strategy", {}).get("type", "")
     if strategy.startswith("Offset"):
         yield "its detector's pixel offsets (dx, dy) are not applied"
+
+
+def pixels_left_out(panel: Any, name: str, usual: float) -> Iterator[str]:
+    """Warning about a number that would change the counts of a panel.
+
+    Parameters
+    ----------
+    panel : dict
+        Panel of the list.
+    name : str
+        "gain" or "pedestal".
+    usual : float
+        Value that changes nothing.
+    """
+    value = float(panel.get(name) or usual)
+    if value != usual:
+        yield f"its detector's {name} of {value:g} is not used: pixels are photons"
+
+
+def panel_left_out(panel: Any) -> Iterator[str]:
+    """Warnings about parts of a single panel that the simulation does not use.
+
+    Parameters
+    ----------
+    panel : dict
+        Panel of the list.
+    """
+    yield from offsets_left_out(panel)
     thickness = float(panel.get("thickness") or 0.0)
     if thickness > 0.0:
         yield (
             f"its sensor of {1e3 * thickness:g} um is not simulated; use -detector_thick and "
             "-detector_abs"
         )
+    yield from pixels_left_out(panel, "gain", 1.0)
+    yield from pixels_left_out(panel, "pedestal", 0.0)
+    if panel.get("mask"):
+        yield f"its detector's mask of {len(panel['mask'])} rectangles is not applied; use -mask"
+
+
+def left_out(beam: Any, crystal: Any, profile: Any, imageset: Any) -> Iterator[str]:
+    """Warnings about parts of the models that the simulation does not use, except the panels'.
+
+    Parameters
+    ----------
+    beam : dict
+        Beam of the list.
+    crystal, profile, imageset : dict or None
+        Further models of the list.
+    """
     divergences = [name for name in ("divergence", "sigma_divergence") if beam.get(name)]
     if divergences:
         yield f"its beam's {' and '.join(divergences)} is not used; -divergence gives one"
@@ -128,12 +170,6 @@ def left_out(beam: Any, panel: Any, crystal: Any, profile: Any, imageset: Any) -
             f"{float(beam.get('flux') or 0.0):g} are not used, because it is not clear whether the "
             "flux includes the transmission; -fluence gives the photons"
         )
-    for name, usual in (("gain", 1.0), ("pedestal", 0.0)):
-        value = float(panel.get(name) or usual)
-        if value != usual:
-            yield f"its detector's {name} of {value:g} is not used: pixels are photons"
-    if panel.get("mask"):
-        yield f"its detector's mask of {len(panel['mask'])} rectangles is not applied; use -mask"
     held = {name for name, value in (crystal or {}).items() if value}
     spread = {name for name, value in (profile or {}).items() if value} & {"sigma_m", "parameters"}
     if held & {"mosaicity", "ML_half_mosaicity_deg", "mosaic_model"} or spread:

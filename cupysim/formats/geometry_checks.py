@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
+from cupysim.formats.detector_geometry import DetectorGeometry
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.maths.arrays import cross, dot
 
@@ -61,7 +64,9 @@ def doubts(geometry: ImageGeometry) -> Iterator[str]:
     geometry : ImageGeometry
         Geometry of a file.
     """
-    yield from _of_numbers(geometry)
+    yield from _of_numbers(
+        geometry.near_distance, geometry.pixel_size, geometry.wavelength, geometry.oscillation
+    )
     spot = geometry.beam_centre
     normal = cross(geometry.fast, geometry.slow)
     cosine = abs(float(dot(geometry.beam, normal)))
@@ -86,9 +91,10 @@ def doubts(geometry: ImageGeometry) -> Iterator[str]:
         )
 
 
-def _of_numbers(geometry: ImageGeometry) -> Iterator[str]:
+def _of_numbers(
+    near: float, size: float, wave: float | None, oscillation: float | None
+) -> Iterator[str]:
     """Warnings about numbers that are unusually small or large."""
-    near, size, wave = geometry.near_distance, geometry.pixel_size, geometry.wavelength
     told = [
         ("distance", f"{1e3 * near:g} mm", near, DISTANCES),
         ("pixel size", f"{1e6 * size:g} um", size, PIXELS),
@@ -100,9 +106,30 @@ def _of_numbers(geometry: ImageGeometry) -> Iterator[str]:
     for name, number, value, (least, most) in told:
         if value and not least <= abs(value) <= most:
             yield f"its {name} of {number} is unusual: is its unit wrong?"
-    if abs(geometry.oscillation or 0.0) > WIDEST:
-        degrees = abs(geometry.oscillation or 0.0) * DEGREES_PER_RADIAN
+    if abs(oscillation or 0.0) > WIDEST:
+        degrees = abs(oscillation or 0.0) * DEGREES_PER_RADIAN
         yield f"its crystal turns by {degrees:g} degrees during the image, which is unusual"
+
+
+def with_panel_doubts(geometry: DetectorGeometry) -> DetectorGeometry:
+    """The same geometry, with warnings about what is probably a mistake.
+
+    Parameters
+    ----------
+    geometry : DetectorGeometry
+        Geometry of a file with a detector of panels.
+    """
+    detector = geometry.detector
+    farthest = max(panel.close_distance for panel in detector)
+    widest = max(max(panel.edges) for panel in detector)
+    found = list(_of_numbers(farthest, widest, geometry.wavelength, geometry.oscillation))
+    beam = np.array(detector.beam)
+    if all(float(dot(panel.corners.mean(axis=0), beam)) < 0.0 for panel in detector):
+        found.append(
+            "all panels of its detector are upstream of the sample: is the sign of a distance or "
+            "direction wrong?"
+        )
+    return replace(geometry, remarks=(*geometry.remarks, *found))
 
 
 def differences(one: ImageGeometry, other: ImageGeometry) -> list[str]:

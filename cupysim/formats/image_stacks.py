@@ -72,7 +72,7 @@ def _of_detectors(file: Any) -> list[Any]:
         instrument = entry.get("instrument") if hasattr(entry, "keys") else None
         groups = list(instrument.values()) if instrument and hasattr(instrument, "keys") else []
         stacks_ = [group.get("data") for group in groups if hasattr(group, "keys")]
-        found += [each for each in stacks_ if getattr(each, "ndim", 0) in (2, 3)]
+        found += [each for each in stacks_ if getattr(each, "ndim", 0) in (2, 3, 4)]
     return found[:1]
 
 
@@ -231,7 +231,7 @@ def read_image(path: object, file: Any, number: int) -> tuple[np.ndarray, np.nda
             has_source, lacking = find_sources(path, stack, place)
             if lacking:
                 raise FileFormatError(path, f"image {number} is {lacking}")
-            pixels = np.asarray(stack[place] if stack.ndim == 3 else stack[()])
+            pixels = np.asarray(stack[place] if stack.ndim >= 3 else stack[()])
             if pixels.ndim != 2:
                 raise FileFormatError(path, f"an image of the shape {pixels.shape}")
             if pixels.dtype.kind not in "iufb":
@@ -278,4 +278,4 @@ def image_shape(path: object, file: Any) -> tuple[int, int]:
 
 
 def _length(stack: Any) -> int:
-    return int(stack.shape[0]) if stack.ndim == 3 else 1
+    return int(stack.shape[0]) if stack.ndim >= 3 else 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
 from cupysim.formats.image_stacks import count_images, image_shape
 from cupysim.formats.nxmx_axis import (
+    Axis,
     axes_below,
     chain_of,
     depends_on,
@@ -90,7 +91,8 @@ def panel_of(
             *panel.remarks,
             *other_distance(nxmx, path, panel, handle, number),
             *other_sizes(nxmx, panel, handle),
-            *_left_out(path, detector, module, number, n_images),
+            *left_out(path, module, number, n_images),
+            *not_applied(path, detector, [module], number),
         ),
     )
     if not arm or _is_swung(path, module, panel, arm, number):
@@ -110,7 +112,7 @@ def _placed_panel(path: object, file: Any, module: Any, number: int) -> Panel:
             raise FileFormatError(
                 path, f"its one module is a part of the image ({name}); not supported so far"
             )
-    n_slow, n_fast = (int(n) for n in _data_size(path, module))
+    n_slow, n_fast = data_size(path, module)
     remarks: tuple[str, ...] = ()
     shape = image_shape(path, file) if count_images(file) else (n_slow, n_fast)
     if shape == (n_fast, n_slow) and n_fast != n_slow:
@@ -120,28 +122,76 @@ def _placed_panel(path: object, file: Any, module: Any, number: int) -> Panel:
         raise FileFormatError(
             path, f"a module of {n_fast} x {n_slow} pixels in images of {shape[1]} x {shape[0]}"
         )
+    above, begin, of_slow = above_of(path, module)
+    fast, slow = pixel_edges(path, module, number)
+    corner = np.asarray(cumulative(path, above, number) @ [*begin, 1.0])[:3]
+    return Panel(corner, fast, slow, n_fast, n_slow, (*remarks, *of_slow))
+
+
+def above_of(path: object, module: Any) -> tuple[list[Axis], np.ndarray, tuple[str, ...]]:
+    """Axes that move a module's first pixel, the nearest first.
+
+    Parameters
+    ----------
+    path : path_like
+        File name, for messages.
+    module : Component
+        Module of a detector.
+
+    Returns
+    -------
+    axes : list of Axis
+        Axes on which the fast pixel direction depends.
+    begin : ndarray, shape (3,)
+        Corner of the first pixel (m) before these axes act.
+    remarks : tuple of str
+        Warning about a slow pixel direction among the axes.
+
+    Raises
+    ------
+    FileFormatError
+        If the axes do not place the module.
+    """
     chain = chain_of(path, part_axis(path, module, "fast_pixel_direction"))
     slow_name = part_axis(path, module, "slow_pixel_direction").path
+    remarks: tuple[str, ...] = ()
     if any(axis.path == slow_name for axis in chain[1:]):
-        remarks += ("fast_pixel_direction depends on slow_pixel_direction, and is shifted by the "
-                    "edge of a pixel",)  # fmt: skip
-    above = chain[1:]
-    if not above and "module_offset" in module.handle:
-        # in files of early firmware, the chains of the directions end here
-        above = chain_of(path, part_axis(path, module, "module_offset"))
+        remarks = ("fast_pixel_direction depends on slow_pixel_direction, and is shifted by the "
+                   "edge of a pixel",)  # fmt: skip
+    above = chain[1:] or _of_early_firmware(path, module)
     begin = offset_of(path, chain[0])
     if not any(not is_rotation(path, axis) for axis in above) and not begin.any():
         raise FileFormatError(
             path, f"the transformations of {chain[0].path} do not place it: there is no distance"
         )
-    frame = cumulative(path, above, number)
-    fast, slow = (
-        _pixel_edge(path, part_axis(path, module, name), number)
-        for name in ("fast_pixel_direction", "slow_pixel_direction")
-    )
-    if not chain[1:] and above:
-        fast, slow = frame[:3, :3] @ fast, frame[:3, :3] @ slow
-    return Panel(np.asarray(frame @ [*begin, 1.0])[:3], fast, slow, n_fast, n_slow, remarks)
+    return above, begin, remarks
+
+
+def _of_early_firmware(path: object, module: Any) -> list[Axis]:
+    """Axes of a module's offset. In early files, the chains of the pixel directions end at once."""
+    if "module_offset" not in module.handle:
+        return []
+    return chain_of(path, part_axis(path, module, "module_offset"))
+
+
+def pixel_edges(path: object, module: Any, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors from a pixel's corner to the next ones (m), along fast and slow, in NeXus' frame.
+
+    Parameters
+    ----------
+    path : path_like
+        File name, for messages.
+    module : Component
+        Module of a detector.
+    number : int
+        Number of the image, counted from 0.
+    """
+    axes = [part_axis(path, module, f"{name}_pixel_direction") for name in ("fast", "slow")]
+    fast, slow = (_pixel_edge(path, axis, number) for axis in axes)
+    if not chain_of(path, axes[0])[1:]:
+        turn = cumulative(path, _of_early_firmware(path, module), number)[:3, :3]
+        fast, slow = turn @ fast, turn @ slow
+    return fast, slow
 
 
 def _pixel_edge(path: object, axis: Any, number: int) -> np.ndarray:
@@ -151,17 +201,35 @@ def _pixel_edge(path: object, axis: Any, number: int) -> np.ndarray:
     return np.asarray(frame[:3, :3] @ direction(path, axis) * length)
 
 
-def _data_size(path: object, module: Any) -> Any:
+def data_size(path: object, module: Any) -> tuple[int, int]:
+    """Number of slow and fast pixels of a module.
+
+    Raises
+    ------
+    FileFormatError
+        If it is missing.
+    """
     stored = module.handle.get("data_size")
     if not hasattr(stored, "shape") or stored.size < 2:
         raise FileFormatError(path, f"{module.path} has no data_size")
-    return np.ravel(stored[()])[-2:]
+    n_slow, n_fast = np.ravel(stored[()])[-2:]
+    return int(n_slow), int(n_fast)
 
 
-def _left_out(
-    path: object, detector: Any, module: Any, number: int, n_images: int
-) -> Iterator[str]:
-    """Warnings about transformations that are not used, or have a wrong number of values."""
+def left_out(path: object, module: Any, number: int, n_images: int) -> Iterator[str]:
+    """Warnings about the axes of a module: their number of values, and what does not count.
+
+    Parameters
+    ----------
+    path : path_like
+        File name, for messages.
+    module : Component
+        Module of a detector.
+    number : int
+        Number of the image, counted from 0.
+    n_images : int
+        Number of images in the file.
+    """
     fast, slow = (part_axis(path, module, f"{name}_pixel_direction") for name in ("fast", "slow"))
     chain = chain_of(path, fast)
     yield from counts_told(chain, n_images)
@@ -180,13 +248,33 @@ def _left_out(
     differs = np.abs(offset_of(path, slow) - offset_of(path, chain[0])).max() > 0.0
     if differs and offset_of(path, slow).any() and all(axis.path != slow.path for axis in chain):
         yield "the offset of its slow_pixel_direction is not applied: that of the fast one counts"
-    used = {axis.path for axis in [*chain, slow]}
-    if len(chain) == 1 and "module_offset" in module.handle:
-        used |= {axis.path for axis in chain_of(path, part_axis(path, module, "module_offset"))}
+
+
+def not_applied(path: object, detector: Any, modules: Sequence[Any], number: int) -> Iterator[str]:
+    """Warning about axes of a detector that are not at zero, but move none of its modules.
+
+    Parameters
+    ----------
+    path : path_like
+        File name, for messages.
+    detector : Component
+        Detector.
+    modules : sequence of Component
+        Modules of the detector.
+    number : int
+        Number of the image, counted from 0.
+    """
     first = depends_on(path, detector)
     others = [] if first is None else chain_of(path, first)
-    if "module_offset" in module.handle:
-        others += chain_of(path, part_axis(path, module, "module_offset"))
+    used: set[str] = set()
+    for module in modules:
+        fast, slow = (
+            part_axis(path, module, f"{name}_pixel_direction") for name in ("fast", "slow")
+        )
+        chain = chain_of(path, fast)
+        of_offset = _of_early_firmware(path, module)
+        used |= {axis.path for axis in (*chain, slow, *(of_offset if len(chain) == 1 else ()))}
+        others += of_offset
     others += axes_below(detector.handle)
     moved = [
         axis.name

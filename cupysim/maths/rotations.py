@@ -140,6 +140,43 @@ def rotation_of_vector(vector: np.ndarray) -> np.ndarray:
     return np.stack([rotate_axis(axis, vector / angle, angle) for axis in np.eye(3)], axis=1)
 
 
+def axis_and_angle(matrix: np.ndarray) -> tuple[np.ndarray, float]:
+    """Axis and angle of a rotation.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (3, 3)
+        Rotation matrix.
+
+    Returns
+    -------
+    axis : ndarray, shape (3,)
+        Unit vector; z for a matrix that does not turn.
+    angle : float
+        Angle (rad), from 0 to pi, right-handed.
+
+    Notes
+    -----
+    With axis n and angle t, (M - M^T)/2 has the components of n sin t, and (M + M^T)/2 - cos t is
+    (1 - cos t) n n^T. The second one gives n without loss of digits near half a turn.
+    """
+    turned = 0.5 * np.array(
+        [
+            matrix[2, 1] - matrix[1, 2],
+            matrix[0, 2] - matrix[2, 0],
+            matrix[1, 0] - matrix[0, 1],
+        ]
+    )
+    sine, cosine = float(norm(turned)), 0.5 * (float(np.trace(matrix)) - 1.0)
+    angle = math.atan2(sine, cosine)
+    if cosine > 0.0:
+        return (turned / sine if sine > 0.0 else np.array([0.0, 0.0, 1.0])), angle
+    squares = 0.5 * (matrix + matrix.T) - cosine * np.eye(3)
+    column = squares[:, int(np.argmax(np.diag(squares)))]
+    axis = column / norm(column)
+    return (-axis if float(dot(axis, turned)) < 0.0 else axis), angle
+
+
 def apply_matrix(matrix: Array, v: Array) -> Array:
     """Multiply vectors by rotation matrices, summed in the order x, y, z.
 

@@ -16,6 +16,9 @@ from cupysim.maths.arrays import norm, unit
 
 Member = TypeVar("Member", bound=StrEnum)
 
+ROUNDED_UNIT = 4.0 * float(np.finfo(np.float64).eps)
+"""Largest difference of a unit vector's length from 1."""
+
 LARGEST_LENGTHS = {"distance": 50.0, "pixel size": 0.05}
 """Largest plausible lengths (m) of a detector. Above them, the unit is probably wrong."""
 
@@ -167,7 +170,7 @@ def direction(values: Any, what: str) -> np.ndarray:
     Returns
     -------
     ndarray, shape (3,)
-        Unit vector.
+        Unit vector. A vector that is already one, except for rounding, is not changed.
 
     Raises
     ------
@@ -175,9 +178,11 @@ def direction(values: Any, what: str) -> np.ndarray:
         If the vector does not have three finite numbers, or is zero.
     """
     vector = np.array([finite(value, what) for value in three(values, what)])
-    if not norm(vector) > 0.0:
+    length = float(norm(vector))
+    if not length > 0.0:
         raise ModelError(f"{what}: a vector without a direction")
-    return np.asarray(unit(vector))
+    # otherwise a model from a file would differ in the last bit from the one that was stored
+    return vector if abs(length - 1.0) <= ROUNDED_UNIT else np.asarray(unit(vector))
 
 
 def vector_of(array: np.ndarray) -> tuple[float, float, float]:

@@ -11,6 +11,22 @@ from cupysim.formats.nexus.filters import compression, packer
 from cupysim.native.cores import usable_cores
 
 
+def stacked(pixels: np.ndarray) -> np.ndarray:
+    """Pixels of an image as an array of two axes, with panels below each other.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape ([n_panels,] n_slow, n_fast)
+        Pixels.
+
+    Returns
+    -------
+    ndarray, shape ([n_panels times] n_slow, n_fast)
+        The same pixels.
+    """
+    return pixels.reshape(-1, pixels.shape[-1])
+
+
 class ImageSet:
     """A new data set with images.
 
@@ -59,13 +75,13 @@ class ImageSet:
 
         Parameters
         ----------
-        image : ndarray, shape (n_slow, n_fast)
-            Pixels.
+        image : ndarray, shape ([n_panels,] n_slow, n_fast)
+            Pixels. Panels are stored below each other.
         place : int, optional
             Number of the image, counted from 0.
         """
         where = (place,) * self._before
-        pixels = np.ascontiguousarray(image, dtype=self.data.dtype)
+        pixels = np.ascontiguousarray(stacked(image), dtype=self.data.dtype)
         assert pixels.shape == self.data.shape[self._before :]
         if self._pack is None:
             self.data[where or ...] = pixels

@@ -18,9 +18,9 @@ class Content:
     ----------
     experiment : Experiment
         Simulated experiment.
-    expected : ndarray of float32, shape (n_slow, n_fast)
+    expected : ndarray of float32, shape ([n_panels,] n_slow, n_fast)
         Expected photons.
-    counts : ndarray of int32, shape (n_slow, n_fast), optional
+    counts : ndarray of int32, shape of `expected`, optional
         Counted photons, with noise.
     spots : ndarray, optional
         Structured array of predicted spots; see `cupysim.prediction.spots`.
@@ -39,5 +39,5 @@ class Content:
 
     @property
     def rendered(self) -> np.ndarray:
-        """Pixels that were computed: ndarray of bool, shape (n_slow, n_fast)."""
+        """Pixels that were computed: ndarray of bool, shape of `expected`."""
         return self.experiment.rendered_pixels

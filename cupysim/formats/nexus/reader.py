@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -113,14 +114,12 @@ def read(path: os.PathLike[str] | str) -> Content:
         expected, counts = image, None
         if "expected_photons" in ours:
             expected, counts = ours["expected_photons"][0], image
-        size = (experiment.detector.n_slow, experiment.detector.n_fast)
-        if expected.shape != size:
-            raise FileFormatError(path, f"the image has the shape {expected.shape}, not {size}")
+        size = experiment.image_shape
+        expected = _of_panels(path, expected, size)
+        counts = None if counts is None else _of_panels(path, counts, size)
         spots = ours["spots"][()] if "spots" in ours else None
         if spots is not None and (spots.ndim != 1 or not set(spots.dtype.names) >= SPOT_FIELDS):
             raise FileFormatError(path, f"{OURS}/spots is not a table of spots")
-        if image.shape != size:
-            raise FileFormatError(path, f"the image has the shape {image.shape}, not {size}")
         provenance = {
             name: value.item() if isinstance(value, np.generic) else value
             for name, value in ours.attrs.items()
@@ -128,3 +127,11 @@ def read(path: os.PathLike[str] | str) -> Content:
         }
         record = ours["provenance"].asstr()[()] if "provenance" in ours else ""
     return Content(experiment, expected, counts, spots, provenance, record)
+
+
+def _of_panels(path: object, image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """The pixels of a file, where panels are below each other, in the shape of an image."""
+    wanted = (math.prod(size[:-1]), size[-1])
+    if image.shape != wanted:
+        raise FileFormatError(path, f"the image has the shape {image.shape}, not {wanted}")
+    return image.reshape(size)

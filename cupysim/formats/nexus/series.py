@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 import cupysim
-from cupysim.formats.nexus.chunks import ImageSet
+from cupysim.formats.nexus.chunks import ImageSet, stacked
 from cupysim.formats.nexus.filters import compression
 from cupysim.formats.nexus.stored_models import store
 from cupysim.formats.nexus.tree import DATA, Frames, Tree
@@ -58,7 +58,7 @@ class Series:
         self.rendered = experiment.rendered_pixels
         self._file = h5py.File(file, "w")
         self._threads = threads
-        shape = (count, *self.rendered.shape)
+        shape = (count, *stacked(self.rendered).shape)
         kind = np.int32 if counted else np.float32
         self._images = ImageSet(self._file, DATA, shape, kind, threads)
         self._expected = (
@@ -85,9 +85,9 @@ class Series:
         ----------
         place : int
             Number of the image, counted from 0.
-        image : ndarray, shape (n_slow, n_fast)
+        image : ndarray, shape ([n_panels,] n_slow, n_fast)
             Counted photons, or expected photons if the series has no counts.
-        expected : ndarray, shape (n_slow, n_fast), optional
+        expected : ndarray, shape of `image`, optional
             Expected photons, in addition to counted ones.
         """
         if self.counted:
@@ -177,7 +177,7 @@ def write_master(
 
     rendered = experiment.rendered_pixels
     with h5py.File(file, "w") as master:
-        shape = rendered.shape
+        shape = stacked(rendered).shape
         total = sum(part.count for part in parts)
         kind = np.int32 if counted else np.float32
         layout = h5py.VirtualLayout((total, *shape), kind)

@@ -1,6 +1,7 @@
 """Storage of models in HDF5: each dataclass is a group, each field an attribute or a data set.
 
-A number, a text or a tuple is an attribute; an array is a data set; None is an empty attribute.
+A number, a text or a tuple is an attribute; an array is a data set; None is an empty attribute. A
+tuple of models is a group with a numbered group for each, and so is a mapping from names to models.
 Numbers are exact to the last bit. An experiment from a file therefore renders the same image again.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args, get_type_hints
 
 import numpy as np
@@ -23,13 +25,21 @@ MODEL = "model"
 """Attribute with the name of a group's class."""
 
 
+ITEMS, KEYS = "items", "keys"
+"""Attributes of the group of a tuple or mapping of models: the number of items, and the names."""
+
+
 def _with_its_parts(kind: type) -> set[type]:
     """A class of models, and the classes of its fields."""
-    found = {kind}
-    for hint in get_type_hints(kind).values():
-        for part in (hint, *get_args(hint)):
-            if isinstance(part, type) and dataclasses.is_dataclass(part) and part is not Quirks:
-                found |= _with_its_parts(part)
+    found: set[type] = set()
+    hints: list[Any] = [kind]
+    while hints:
+        hint = hints.pop()
+        hints += get_args(hint)
+        is_model = isinstance(hint, type) and dataclasses.is_dataclass(hint)
+        if is_model and hint is not Quirks and hint not in found:
+            found.add(hint)
+            hints += get_type_hints(hint).values()
     return found
 
 
@@ -67,6 +77,11 @@ def store(group: Any, value: Any, **compression: Any) -> None:
             continue
         if dataclasses.is_dataclass(content):
             store(group.create_group(item.name), content, **compression)
+        elif isinstance(content, Mapping):
+            inner = _numbered(group, item.name, list(content.values()), compression)
+            inner.attrs[KEYS] = [str(name) for name in content]
+        elif isinstance(content, (tuple, list)) and any(map(dataclasses.is_dataclass, content)):
+            _numbered(group, item.name, content, compression)
         elif isinstance(content, np.ndarray):
             group.create_dataset(item.name, data=content, **compression)
         elif content is None:
@@ -117,13 +132,38 @@ def restore(group: Any) -> Any:
             values[item.name] = Quirks.of(numbers.tolist())
         elif item.name in group:
             inner = group[item.name]
-            values[item.name] = restore(inner) if MODEL in inner.attrs else inner[()]
+            is_several = ITEMS in inner.attrs
+            values[item.name] = (
+                restore(inner) if MODEL in inner.attrs
+                else _several(inner) if is_several
+                else inner[()]
+            )  # fmt: skip
         elif item.name in group.attrs:
             values[item.name] = _plain(group.attrs[item.name])
     try:
         return kind(**values)
     except (TypeError, ValueError, AttributeError, IndexError) as error:
         raise ModelError(f"{group.name}: {error}") from error
+
+
+def _numbered(group: Any, name: str, models: Sequence[Any], compression: Any) -> Any:
+    """Write models into a new group. Returns the group."""
+    inner = group.create_group(name)
+    inner.attrs[ITEMS] = len(models)
+    for number, model in enumerate(models):
+        store(inner.create_group(str(number)), model, **compression)
+    return inner
+
+
+def _several(group: Any) -> Any:
+    """Models of a group that `_numbered` wrote: a tuple, or a dict if they have names."""
+    count = int(group.attrs[ITEMS])
+    if set(group) != {str(number) for number in range(count)}:
+        raise ModelError(f"{group.name}: {len(group)} models, but {count} are expected")
+    models = tuple(restore(group[str(number)]) for number in range(count))
+    if KEYS not in group.attrs:
+        return models
+    return dict(zip((str(name) for name in group.attrs[KEYS]), models, strict=True))
 
 
 def _plain(value: Any) -> Any:

@@ -12,15 +12,24 @@ import numpy as np
 import cupysim
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.formats.frames import to_nexus
-from cupysim.formats.nexus.chunks import ImageSet
+from cupysim.formats.lab_panels import detector_in
+from cupysim.formats.nexus.chunks import ImageSet, stacked
+from cupysim.formats.nexus.panel_tree import (
+    DET_Z,
+    MODULE,
+    TRANSFORMATIONS,
+    ModulePlace,
+    shared_numbers,
+    write_panels,
+)
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE, THINNEST_SENSOR
 from cupysim.maths.arrays import norm
 from cupysim.maths.resolution import beam_spot
+from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
+from cupysim.models.panel_detector import PanelDetector
 
 ENTRY, DATA = "/entry", "/entry/data/data"
-TRANSFORMATIONS = "/entry/instrument/detector/transformations"
-MODULE = "/entry/instrument/detector/module"
 
 SENSOR_MATERIAL = "Si"
 """Material of the sensor, as in most detectors. NXmx requires one. The simulated sensor has no
@@ -55,7 +64,7 @@ class Tree:
         Open file to write to.
     experiment : Experiment
         Experiment with the beam, detector and spindle to write.
-    rendered : ndarray of bool, shape (n_slow, n_fast)
+    rendered : ndarray of bool, shape ([n_panels,] n_slow, n_fast)
         Pixels that were computed.
     counted : bool
         Whether images are counted photons, not expected photons.
@@ -103,7 +112,7 @@ class Tree:
         instrument["name"] = "cupysim"
         self._beam()
         self._detector()
-        self._module()
+        self._modules()
 
     def group(self, path: str, kind: str, **attributes: str) -> Any:
         """Make a group of a NeXus class."""
@@ -132,7 +141,7 @@ class Tree:
         spindle = self.rotation @ self.experiment.frame.spindle
         angles = [start * DEGREES_PER_RADIAN for start in starts]
         width = scan.sweep.range * DEGREES_PER_RADIAN
-        self._transformation(path, angles, "deg", "rotation", spindle, ".")
+        self.transformation(path, angles, "deg", "rotation", spindle, ".")
         ends = [angle + width for angle in angles]
         for name, value in (("omega_end", ends), ("omega_increment_set", [width])):
             self.number(f"{ENTRY}/sample/transformations/{name}", value, "deg")
@@ -161,76 +170,110 @@ class Tree:
 
     def _detector(self) -> None:
         experiment = self.experiment
-        detector, geometry = experiment.one_panel("NXmx files"), experiment.geometry
         path = f"{ENTRY}/instrument/detector"
         group = self.group(path, "NXdetector")
-        group["depends_on"] = f"{TRANSFORMATIONS}/det_z"
+        group["depends_on"] = DET_Z
         group["description"] = "simulated detector"
         group["sensor_material"] = SENSOR_MATERIAL
-        thickness = max(detector.sensor.layers.range, THINNEST_SENSOR)
-        self.number(f"{path}/sensor_thickness", thickness, "m")
-        largest = LARGEST_PIXEL_VALUE if self.counted else float(np.finfo(np.float32).max)
-        group["saturation_value"], group["underload_value"] = largest, 0
+        thickness, largest = experiment.sensor.layers.range, np.inf
+        if isinstance(experiment.detector, PanelDetector):
+            thickness, largest = shared_numbers(experiment.detector)
+        self.number(f"{path}/sensor_thickness", max(thickness, THINNEST_SENSOR), "m")
+        storable = LARGEST_PIXEL_VALUE if self.counted else float(np.finfo(np.float32).max)
+        group["saturation_value"], group["underload_value"] = min(largest, storable), 0
         if self.counted:
             group["bit_depth_readout"] = 32
-        panel = np.stack([geometry.origin, geometry.fast, geometry.slow])
-        spot = beam_spot(panel, experiment.frame.beam)
-        if spot is not None:
-            self.number(f"{path}/beam_center_x", spot[0] / detector.pixel_size, "pixel")
-            self.number(f"{path}/beam_center_y", spot[1] / detector.pixel_size, "pixel")
-            self.number(f"{path}/distance", spot[2], "m")
-            group["distance_derived"] = True
-        for name in ("x_pixel_size", "y_pixel_size"):
-            self.number(f"{path}/{name}", detector.pixel_size, "m")
+        if isinstance(experiment.detector, Detector):
+            self._beam_centre(path, experiment.detector)
+        rendered = stacked(self.rendered)
         # one chunk with the filters of the images, as detectors write it: readers of XDS need this
-        mask = ImageSet(group, "pixel_mask", self.rendered.shape, np.uint32, self.threads)
+        mask = ImageSet(group, "pixel_mask", rendered.shape, np.uint32, self.threads)
         # new zeros take no memory until they are written
-        nothing = np.zeros(self.rendered.shape, dtype=np.uint32)
-        mask.write(nothing if self.rendered.all() else ~self.rendered)
+        nothing = np.zeros(rendered.shape, dtype=np.uint32)
+        mask.write(nothing if rendered.all() else ~rendered)
         group["data"] = self._link(DATA)
         specific = self.group(f"{path}/detectorSpecific", "NXcollection")
         specific["nimages"], specific["ntrigger"] = self.frames.count, 1
         specific["pixel_mask"] = self._link(f"{path}/pixel_mask")
 
-    def _module(self) -> None:
-        detector = self.experiment.one_panel("NXmx files")
+    def _beam_centre(self, path: str, detector: Detector) -> None:
+        """Beam centre, distance and pixel size, for readers that know one flat panel."""
+        geometry = self.experiment.geometry
+        panel = np.stack([geometry.origin, geometry.fast, geometry.slow])
+        spot = beam_spot(panel, self.experiment.frame.beam)
+        if spot is not None:
+            self.number(f"{path}/beam_center_x", spot[0] / detector.pixel_size, "pixel")
+            self.number(f"{path}/beam_center_y", spot[1] / detector.pixel_size, "pixel")
+            self.number(f"{path}/distance", spot[2], "m")
+            self.file[path]["distance_derived"] = True
+        for name in ("x_pixel_size", "y_pixel_size"):
+            self.number(f"{path}/{name}", detector.pixel_size, "m")
+
+    def _modules(self) -> None:
+        self.group(TRANSFORMATIONS, "NXtransformations")
+        detector = self.experiment.detector
+        if isinstance(detector, PanelDetector):
+            write_panels(self, detector_in(self.experiment, self.rotation, "NXmx files"))
+            return
         geometry = self.experiment.geometry
         origin, fast, slow = (
             self.rotation @ v for v in (geometry.origin, geometry.fast, geometry.slow)
         )
-        self.group(TRANSFORMATIONS, "NXtransformations")
         along_z = np.array([0.0, 0.0, 1.0])
-        self._transformation(
-            f"{TRANSFORMATIONS}/det_z", [origin[2]], "m", "translation", along_z, "."
-        )
-        module = self.group(MODULE, "NXdetector_module")
-        module["data_origin"] = [0, 0]
-        module["data_size"] = [detector.n_slow, detector.n_fast]
-        # on module_offset, because readers ignore offsets of the pixel directions
-        self._transformation(
-            f"{MODULE}/module_offset", [0.0], "m", "translation", np.array([1.0, 0.0, 0.0]),
-            f"{TRANSFORMATIONS}/det_z", offset=np.array([origin[0], origin[1], 0.0]),
+        self.transformation(DET_Z, [origin[2]], "m", "translation", along_z, ".")
+        # a two-theta axis that is not a unit vector stretches the detector (quirk Q4)
+        edges = [detector.pixel_size * float(norm(axis)) for axis in (fast, slow)]
+        module = ModulePlace(
+            np.array([origin[0], origin[1], 0.0]), fast / norm(fast), slow / norm(slow),
+            (edges[0], edges[1]), DET_Z,
         )  # fmt: skip
-        for name, axis in (("fast_pixel_direction", fast), ("slow_pixel_direction", slow)):
-            # a two-theta axis that is not a unit vector stretches the detector (quirk Q4)
-            length = float(norm(axis))
-            self._transformation(
-                f"{MODULE}/{name}", [detector.pixel_size * length], "m", "translation",
-                axis / length, f"{MODULE}/module_offset", offset=np.zeros(3),
-            )  # fmt: skip
+        self.module(MODULE, module, (0, 0), (detector.n_slow, detector.n_fast))
+
+    def module(
+        self, path: str, place: ModulePlace, first: tuple[int, int], size: tuple[int, int]
+    ) -> None:
+        """Write a module.
+
+        Parameters
+        ----------
+        path : str
+            Path of its group.
+        place : ModulePlace
+            Where it is.
+        first, size : tuple of 2 int
+            First slow and fast pixel in the images, and number of slow and fast pixels.
+        """
+        module = self.group(path, "NXdetector_module")
+        module["data_origin"], module["data_size"] = list(first), list(size)
+        # on module_offset, because readers ignore offsets of the pixel directions
+        offset, nothing = f"{path}/module_offset", np.zeros(3)
+        self.transformation(
+            offset, [0.0], "m", "translation", np.array([1.0, 0.0, 0.0]), place.depends_on,
+            offset=place.origin, component=place.name,
+        )  # fmt: skip
+        for name, axis, edge in (
+            ("fast_pixel_direction", place.fast, place.edges[0]),
+            ("slow_pixel_direction", place.slow, place.edges[1]),
+        ):
+            self.transformation(
+                f"{path}/{name}", [edge], "m", "translation", axis, offset, offset=nothing
+            )
 
     def _link(self, path: str) -> Any:
         import h5py
 
         return h5py.SoftLink(path)
 
-    def _transformation(
+    def transformation(
         self, path: str, values: list[float], unit: str, kind: str, vector: np.ndarray,
-        depends_on: str, offset: np.ndarray | None = None,
+        depends_on: str, offset: np.ndarray | None = None, component: str = "",
     ) -> None:  # fmt: skip
+        """Write an axis of NXtransformations; the component is the part that it moves."""
         self.number(path, values, unit)
         attributes = self.file[path].attrs
         attributes["transformation_type"], attributes["vector"] = kind, vector
         attributes["depends_on"] = depends_on
         if offset is not None:
             attributes["offset"], attributes["offset_units"] = offset, "m"
+        if component:
+            attributes["equipment_component"] = component

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 import cupysim
-from cupysim.formats.nexus.chunks import ImageSet
+from cupysim.formats.nexus.chunks import ImageSet, stacked
 from cupysim.formats.nexus.content import Content
 from cupysim.formats.nexus.filters import compression
 from cupysim.formats.nexus.stored_models import store
@@ -43,7 +43,8 @@ def write(stream: BinaryIO, content: Content, threads: int | None = None) -> Non
 
 
 def _add_image(tree: Tree, path: str, image: np.ndarray, kind: type[np.generic]) -> None:
-    ImageSet(tree.file, path, (1, *image.shape), kind, tree.threads).write(image)
+    shape = (1, *stacked(image).shape)
+    ImageSet(tree.file, path, shape, kind, tree.threads).write(image)
 
 
 def _add_ours(tree: Tree, content: Content) -> None:
