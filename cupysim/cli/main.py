@@ -110,7 +110,7 @@ def _terminable() -> Iterator[None]:
 def _run(words: Sequence[str]) -> None:
     from cupysim.errors import OptionError
     from cupysim.nanobragg.build import build
-    from cupysim.nanobragg.outputs import check_libraries, check_outputs, write_outputs
+    from cupysim.nanobragg.outputs import check_libraries, check_outputs, is_flat, write_outputs
     from cupysim.nanobragg.progress import Listener, Progress
     from cupysim.nanobragg.report import setup_lines, solid_angle_line, tolerance_line
     from cupysim.nanobragg.run_record import Stopwatch
@@ -126,7 +126,7 @@ def _run(words: Sequence[str]) -> None:
     renderer = Renderer(name, args.precision, args.threads, args.devices, job.tolerance)
     with watch.stage("planning"):
         plan = renderer.plan(experiment)
-    dump_problem = check_outputs(args, plan.has_panels)
+    dump_problem = check_outputs(args, is_flat(experiment))
     check_libraries(job)
     report = Report(sys.stdout)
     for line in list(setup_lines(job, dump_problem)):

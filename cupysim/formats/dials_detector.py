@@ -13,6 +13,24 @@ from cupysim.models.checks import vector_of
 from cupysim.models.panel_detector import PanelDetector
 
 
+def count_panels(path: os.PathLike[str] | str) -> int:
+    """Number of panels of the detector of an experiment list.
+
+    Parameters
+    ----------
+    path : path_like
+        File to read.
+
+    Raises
+    ------
+    FileFormatError
+        If it is not an experiment list, or has several experiments.
+    """
+    with single_experiment(path) as listed:
+        panels = listed.detector.get("panels")
+        return len(panels) if isinstance(panels, list) else 0
+
+
 def read_detector(path: os.PathLike[str] | str, image: int = 0) -> DetectorGeometry:
     """Read the detector, beam, rotation and crystal of an experiment list.
 

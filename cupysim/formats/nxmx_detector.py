@@ -28,6 +28,25 @@ SAME_PLACE = 1e-9
 """Largest distance (m) of two descriptions of the same panel."""
 
 
+def count_modules(path: os.PathLike[str] | str, image: int = 0) -> int:
+    """Number of modules of the detectors of an image.
+
+    Parameters
+    ----------
+    path : path_like
+        NXmx file, or master file of several.
+    image : int, optional
+        Number of the image, counted from 0.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is damaged, is not an NXmx file, or has no such image.
+    """
+    with nxmx_file(path) as (_, file):
+        return sum(len(each.modules) for each in image_of(path, file, image).detectors)
+
+
 def read_detector(path: os.PathLike[str] | str, image: int = 0) -> DetectorGeometry:
     """Read the detector, beam and rotation of an image.
 

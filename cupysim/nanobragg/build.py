@@ -89,7 +89,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     if inherited.panels is not None:
         from cupysim.nanobragg.panel_files import check_options
 
-        check_options(str(inherited.exact), given, seen)
+        check_options(str(inherited.exact), inherited.panels, given, seen)
     from_header = values["close_distance"] is not None
     values.update(given)
     args = Arguments(values, seen)

@@ -68,7 +68,7 @@ def inherit(
         name_of_panels, geometry_of_panels = several_panels
         panel = panel_files.only_panel(geometry_of_panels.detector)
         if panel is None:
-            return _inherit_panels(values, name_of_panels, geometry_of_panels)
+            return _inherit_panels(values, given, name_of_panels, geometry_of_panels)
         placed.append((name_of_panels, panel_files.as_image_geometry(geometry_of_panels, panel)))
         mask, of_panel = panel.mask, panel_files.sensor_values(panel)
     lacking, several = "", False
@@ -138,13 +138,17 @@ def inherit(
 
 
 def _inherit_panels(
-    values: MutableMapping[str, Any], path: str, geometry: DetectorGeometry
+    values: MutableMapping[str, Any],
+    given: Mapping[str, Any],
+    path: str,
+    geometry: DetectorGeometry,
 ) -> Inherited:
     """Let a geometry of several panels set values."""
     geometry = panel_files.in_mosflm_frame(geometry)
-    for remark in geometry.remarks:
+    photons, of_photons = _photons(geometry, given)
+    for remark in (*geometry.remarks, *of_photons):
         warnings.warn(CupysimWarning(f"{path}: {remark}"), stacklevel=3)
-    found = panel_files.panel_values(path, geometry)
+    found = panel_files.panel_values(path, geometry) | photons
     values.update(found)
     return Inherited(
         mask=None,
@@ -157,7 +161,7 @@ def _inherit_panels(
 
 
 def _photons(
-    geometry: ImageGeometry, given: Mapping[str, Any]
+    geometry: ImageGeometry | DetectorGeometry, given: Mapping[str, Any]
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     """Flux and size of the beam, and a remark on a flux that is not used.
 

@@ -6,6 +6,7 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import numpy as np
 from cupysim.advice.empty_images import warn_of_empty_counts
 from cupysim.errors import CupysimError
 from cupysim.formats import float_image, pgm, smv
+from cupysim.formats.mosaic import Mosaic, mosaic_of
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE, with_gaps
 from cupysim.image import Image
+from cupysim.models.experiment import Experiment
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.nanobragg.arguments import Arguments
 from cupysim.nanobragg.job import Job
@@ -26,15 +29,16 @@ from cupysim.optional_libraries import require
 from cupysim.storage.safe_writing import OutputError, OutputFiles, check_writable, is_special
 
 
-def check_outputs(args: Arguments, has_panels: bool = False) -> bool:
+def check_outputs(args: Arguments, is_flat: bool = True) -> bool:
     """Check before rendering that the output files can be written.
 
     Parameters
     ----------
     args : Arguments
         Values of the command line.
-    has_panels : bool, optional
-        Whether the detector has panels, so that files of one panel are not written.
+    is_flat : bool, optional
+        Whether the detector is one panel, or a flat mosaic of panels. Otherwise, files of one panel
+        are not written.
 
     Returns
     -------
@@ -48,12 +52,16 @@ def check_outputs(args: Arguments, has_panels: bool = False) -> bool:
     """
     inputs = {os.path.realpath(name): name for name in input_files(args).values()}
     names = [args.float_file]
-    if not has_panels:
+    if is_flat:
         names += [args.int_file]
         names += [args.pgm_file] if args.write_pgm else []
         names += [args.noise_file] if args.write_noise else []
-    new = (args.nexus_file, args.cbf_file, args.png_file, args.provenance_file)
+    new = (
+        args.nexus_file, args.cbf_file, args.png_file, args.provenance_file, args.cxi_file,
+        args.geometry_output, args.experiment_output,
+    )  # fmt: skip
     names += [name for name in new if name is not None]
+    names += [] if args.cxi_file is None else [geometry_beside(args.cxi_file)]
     outputs: dict[str, str] = {}
     for name in names:
         target = str(check_writable(name))
@@ -101,6 +109,7 @@ def write_outputs(
     counts = None
     detector = job.experiment.detector
     panels = detector if isinstance(detector, PanelDetector) else None
+    flat = FlatImage.of(image)
     with OutputFiles() as files:
         if args.hkl_file is not None and args.use_dump and not dump_problem:
             from cupysim.formats import fdump
@@ -110,22 +119,25 @@ def write_outputs(
         files.write(args.float_file, lambda stream: float_image.write(stream, image.array))
         for line in statistics_lines(image.statistics, panels):
             report(line)
-        if panels is None:
-            _write_without_noise(files, args, image, report)
+        if flat is not None:
+            _write_without_noise(files, args, flat, report)
         if args.write_noise:
             counts, photons = image.count_photons(job.noise)
             if photons == 0.0:
                 warn_of_empty_counts(image.array)
-            if panels is None:
+            if flat is None:
+                report(f"{photons:.0f} photons on noise image")
+            else:
                 noisy, overloads = image.digitized(counts, args.adc_offset)
                 report(f"{photons:.0f} photons on noise image ({overloads} overloads)")
                 report(f"writing {args.noise_file} as 2-byte integers")
-                header = smv.header(job.experiment)
-                files.write(args.noise_file, lambda stream: smv.write(stream, header, noisy))
-            else:
-                report(f"{photons:.0f} photons on noise image")
-        if panels is not None:
-            report(not_written([args.int_file, args.noise_file, args.pgm_file]))
+                header, whole = smv.header(flat.experiment), flat.whole(noisy)
+                files.write(args.noise_file, lambda stream: smv.write(stream, header, whole))
+        if flat is None:
+            names = [args.int_file]
+            names += [args.pgm_file] if args.write_pgm else []
+            names += [args.noise_file] if args.write_noise else []
+            report(not_written(names))
         record = None
         if args.nexus_file is not None or args.provenance_file is not None:
             record = run_record(job, image, counts, watch.seconds)
@@ -136,23 +148,70 @@ def write_outputs(
             write_record(files, args.provenance_file, record, watch, began)
 
 
+def is_flat(experiment: Experiment) -> bool:
+    """Whether the detector is one panel, or a flat mosaic of panels."""
+    detector = experiment.detector
+    return not isinstance(detector, PanelDetector) or mosaic_of(detector) is not None
+
+
+def geometry_beside(path: str) -> str:
+    """Name of the geometry file beside a CXI file."""
+    return str(Path(path).with_suffix(".geom"))
+
+
+@dataclass(frozen=True)
+class FlatImage:
+    """An image as one panel, for formats that hold nothing else.
+
+    Parameters
+    ----------
+    image : Image
+        Image of a detector of one panel, or of a flat mosaic of panels.
+    experiment : Experiment
+        Experiment of the only panel.
+    mosaic : Mosaic or None
+        The panels; None if the detector is one panel.
+    """
+
+    image: Image
+    experiment: Experiment
+    mosaic: Mosaic | None
+
+    @classmethod
+    def of(cls, image: Image) -> FlatImage | None:
+        """The image as one panel; None if its panels are no flat mosaic."""
+        experiment = image.experiment
+        if not isinstance(experiment.detector, PanelDetector):
+            return cls(image, experiment, None)
+        mosaic = mosaic_of(experiment.detector)
+        return None if mosaic is None else cls(image, mosaic.experiment(experiment), mosaic)
+
+    def whole(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels in the array of the only panel."""
+        if self.mosaic is None:
+            return pixels
+        return self.mosaic.assembled(pixels.reshape(self.image.array.shape))
+
+
 def _write_without_noise(
-    files: OutputFiles, args: Arguments, image: Image, report: Callable[[str], None]
+    files: OutputFiles, args: Arguments, flat: FlatImage, report: Callable[[str], None]
 ) -> None:
     """Write the SMV image without noise, and the greymap."""
-    header = smv.header(image.experiment)
+    image, header = flat.image, smv.header(flat.experiment)
     report(f"intfile_scale = {image.scale(args.int_scale):g}")
     report(f"writing {args.int_file} as 2-byte integers")
     files.write(
         args.int_file,
-        lambda stream: smv.write(stream, header, image.integers(args.int_scale, args.adc_offset)),
+        lambda stream: smv.write(
+            stream, header, flat.whole(image.integers(args.int_scale, args.adc_offset))
+        ),
     )
     if args.write_pgm:
         # an empty image has no scale of its own and uses that of the SMV image
         grey, scale = image.grey(args.pgm_scale, image.scale(args.int_scale))
         report(f"pgm_scale = {scale:g}")
         report(f"writing {args.pgm_file} as 1-byte integers")
-        files.write(args.pgm_file, lambda stream: pgm.write(stream, grey, scale))
+        files.write(args.pgm_file, lambda stream: pgm.write(stream, flat.whole(grey), scale))
 
 
 def check_libraries(job: Job) -> None:
@@ -173,7 +232,12 @@ def check_libraries(job: Job) -> None:
         from cupysim.formats import cbf
 
         require("fabio.compression", "-cbffile")
-        cbf.check_geometry(job.experiment)
+        experiment = job.experiment
+        if isinstance(experiment.detector, PanelDetector):
+            mosaic = mosaic_of(experiment.detector)
+            assert mosaic is not None, "checked with the options"
+            experiment = mosaic.experiment(experiment)
+        cbf.check_geometry(experiment)
     if args.png_file is not None:
         require("PIL.Image", "-pngfile")
 
@@ -198,16 +262,50 @@ def _write_new_formats(
         from cupysim.formats import cbf
 
         # in float64, since float32 has no number just below 2^31
+        flat = FlatImage.of(image)
+        assert flat is not None, "checked with the options"
         pixels = np.clip(np.rint(measured.astype(np.float64)), 0, LARGEST_PIXEL_VALUE)
-        pixels = with_gaps(pixels, experiment.rendered_pixels)
+        pixels = with_gaps(flat.whole(pixels), flat.experiment.rendered_pixels)
         yield f"writing {args.cbf_file} as CBF"
-        files.write(args.cbf_file, lambda stream: cbf.write(stream, experiment, pixels))
+        files.write(args.cbf_file, lambda stream: cbf.write(stream, flat.experiment, pixels))
+    yield from _write_geometry(files, args, experiment, measured)
     if args.png_file is not None:
         from cupysim.formats import png
         from cupysim.image.picture import quick_look
 
         yield f"writing {args.png_file} as PNG"
         files.write(args.png_file, lambda stream: png.write(stream, quick_look(image, counts)))
+
+
+def _write_geometry(
+    files: OutputFiles, args: Arguments, experiment: Experiment, measured: np.ndarray
+) -> Iterator[str]:
+    """Write CXI, CrystFEL geometry and DIALS files; yield lines for standard output."""
+    if args.cxi_file is not None:
+        from cupysim.formats.crystfel import cxi
+
+        geometry = geometry_beside(args.cxi_file)
+        yield f"writing {args.cxi_file} as CXI, and {geometry}"
+        files.write(args.cxi_file, lambda stream: cxi.write_shot(stream, experiment, measured))
+        files.write(geometry, lambda stream: cxi.write_geometry_beside(stream, experiment))
+    if args.geometry_output is not None:
+        from cupysim.formats.crystfel import cxi
+
+        yield f"writing {args.geometry_output} as a CrystFEL geometry file"
+        files.write(
+            args.geometry_output,
+            lambda stream: cxi.write_geometry_beside(stream, experiment, with_wavelength=True),
+        )
+    if args.experiment_output is not None:
+        from cupysim.formats.dials_writer import write_experiments
+
+        images = args.nexus_file or args.cbf_file
+        images = None if images is None else os.path.abspath(images)
+        yield f"writing {args.experiment_output} as a DIALS experiment list"
+        files.write(
+            args.experiment_output,
+            lambda stream: write_experiments(stream, experiment, images),
+        )
 
 
 def _provenance(job: Job, image: Image) -> dict[str, str | int | float]:

@@ -12,6 +12,8 @@ from cupysim.errors import FileFormatError, OptionError
 from cupysim.formats.detector_geometry import DetectorGeometry
 from cupysim.formats.frames import to_imgcif
 from cupysim.formats.geometry import ImageGeometry
+from cupysim.formats.mosaic import mosaic_of
+from cupysim.formats.nexus.reader import is_hdf5
 from cupysim.maths.resolution import are_skewed
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
@@ -27,16 +29,19 @@ DEFAULT_DISTANCE = 0.1
 
 OTHER_OPTIONS = frozenset(
     {"mask_file", "close_distance", "curved", "printout", "region", "pixel", "n_fast", "n_slow",
-     "size_fast", "size_slow", "rotate_x", "rotate_y", "rotate_z", "twotheta", "cbf_file"}
+     "size_fast", "size_slow", "rotate_x", "rotate_y", "rotate_z", "twotheta"}
 )  # fmt: skip
 """Values of options that have no meaning for a detector of several panels."""
 
-FILES_OF_ONE_PANEL = {"int_file": "-intfile", "noise_file": "-noisefile", "pgm_file": "-pgmfile"}
+FILES_OF_ONE_PANEL = {
+    "int_file": "-intfile", "noise_file": "-noisefile", "pgm_file": "-pgmfile",
+    "cbf_file": "-cbffile",
+}  # fmt: skip
 """Values and options of files that can hold only one panel."""
 
 
 def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None:
-    """Read the detector that -geom or -detector gives, in the frame of its format.
+    """Read the detector of panels that a file or -detector gives, in the frame of its format.
 
     Parameters
     ----------
@@ -46,7 +51,8 @@ def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None
     Returns
     -------
     tuple of str and DetectorGeometry, or None
-        Name for messages, and the detector; None if no option gives one.
+        Name for messages, and the detector; None if no option gives one. Experiment lists and
+        NXmx files of one panel give None.
 
     Raises
     ------
@@ -73,6 +79,19 @@ def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None
         distance = given.get("distance", DEFAULT_DISTANCE)
         detector = named_detector(name, distance, wavelength=given.get("wavelength"))
         return f"-detector {name}", DetectorGeometry(detector)
+    number = given.get("image_number", 0)
+    if given.get("experiment_file") is not None:
+        from cupysim.formats import dials_detector
+
+        path = given["experiment_file"]
+        if dials_detector.count_panels(path) > 1:
+            return path, dials_detector.read_detector(path, number)
+    elif given.get("image_file") is not None and is_hdf5(given["image_file"]):
+        from cupysim.formats import nxmx_detector
+
+        path = given["image_file"]
+        if nxmx_detector.count_modules(path, number) > 1:
+            return path, nxmx_detector.read_detector(path, number)
     return None
 
 
@@ -164,13 +183,17 @@ def sensor_values(panel: Panel) -> dict[str, Any]:
     }
 
 
-def check_options(path: str, given: Mapping[str, Any], seen: Set[str]) -> None:
+def check_options(
+    path: str, detector: PanelDetector, given: Mapping[str, Any], seen: Set[str]
+) -> None:
     """Reject options that have no meaning for a detector of several panels.
 
     Parameters
     ----------
     path : str
         File or option that gives the detector.
+    detector : PanelDetector
+        The detector.
     given : mapping
         Values that the command line gives.
     seen : set of str
@@ -189,12 +212,12 @@ def check_options(path: str, given: Mapping[str, Any], seen: Set[str]) -> None:
             raise OptionError(
                 option.name, f"not possible with the several panels of {path}; see docs/panels.md"
             )
-    for name, word in FILES_OF_ONE_PANEL.items():
-        if name in given:
-            raise OptionError(
-                word, f"such a file holds one panel, but {path} has several; -h5file and "
-                "-cxifile hold them",
-            )  # fmt: skip
+    files = [word for name, word in FILES_OF_ONE_PANEL.items() if name in given]
+    if files and mosaic_of(detector) is None:
+        raise OptionError(
+            files[0], f"such a file holds one panel, and the panels of {path} are not on one grid "
+            "of pixels; -h5file and -cxifile hold them",
+        )  # fmt: skip
 
 
 def with_sensor(detector: PanelDetector, given: Mapping[str, Any], sensor: Sensor) -> PanelDetector:

@@ -53,7 +53,12 @@ def to_crystfel(frame: UnitFrame) -> np.ndarray:
 
 
 def write_geometry(
-    stream: BinaryIO, detector: PanelDetector, *, wavelength: float, layout: CrystfelLayout
+    stream: BinaryIO,
+    detector: PanelDetector,
+    *,
+    wavelength: float,
+    layout: CrystfelLayout,
+    energy: str | None = None,
 ) -> tuple[str, ...]:
     """Write a geometry file.
 
@@ -67,6 +72,9 @@ def write_geometry(
         Wavelength (m).
     layout : CrystfelLayout
         Where the panels are in the image files. `CrystfelLayout.slab` makes one.
+    energy : str, optional
+        Data set of the image files with the photon energy of each shot (eV). The geometry file
+        names it in place of the wavelength.
 
     Returns
     -------
@@ -95,7 +103,9 @@ def write_geometry(
     length = next((height for height in heights if height > 0.0), heights[0])
     lines = [
         "; CrystFEL geometry file (0.11 or later), written by cupysim",
-        f"wavelength = {wavelength / ANGSTROM:.14g} A",
+        f"wavelength = {wavelength / ANGSTROM:.14g} A"
+        if energy is None
+        else f"photon_energy = {energy} eV",
         f"clen = {length!r} m",
     ]
     if layout.bandwidth is not None:

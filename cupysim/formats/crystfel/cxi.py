@@ -1,0 +1,181 @@
+"""CXI files that CrystFEL reads: shots, with all panels below each other, compressed by gzip."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+
+import cupysim
+from cupysim.formats.crystfel.beam import CHARGE, energy_of
+from cupysim.formats.crystfel.layout import CrystfelLayout, MaskLocation, PanelLayout
+from cupysim.formats.crystfel.writer import BAD_BIT, to_crystfel, write_geometry
+from cupysim.formats.lab_panels import detector_in
+from cupysim.maths.rotations import rotate_axis
+from cupysim.models.experiment import Experiment
+from cupysim.models.panel_detector import PanelDetector
+
+DATA = "/entry_1/data_1/data"
+"""Data set of the images, shape (n_shots, n_slow, n_fast)."""
+
+MASK = "/entry_1/data_1/mask"
+"""Data set of the mask, shape (n_slow, n_fast): `BAD_BIT` in pixels that were not computed."""
+
+ENERGY = "/LCLS/photon_energy_eV"
+"""Photon energy of each shot (eV)."""
+
+OURS = "/cupysim"
+"""Group with the crystal's orientation: a*, b*, c* of each shot (1/m) in CrystFEL's frame, at the
+first spindle angle."""
+
+VERSION = 150
+"""Version of the CXI format."""
+
+
+def layout_of(detector: PanelDetector) -> CrystfelLayout:
+    """Where the panels are in a CXI file of `CxiFile`.
+
+    Parameters
+    ----------
+    detector : PanelDetector
+        The detector.
+    """
+    row, panels = 0, {}
+    masks = (MaskLocation(0, MASK, bad=BAD_BIT),)
+    for panel in detector:
+        panels[panel.name] = PanelLayout((0, row), DATA, ("%", "ss", "fs"), masks)
+        row += panel.n_slow
+    return CrystfelLayout(panels)
+
+
+def write_shot(stream: BinaryIO, experiment: Experiment, pixels: np.ndarray) -> None:
+    """Write a CXI file of one shot.
+
+    Parameters
+    ----------
+    stream : binary stream
+        Stream to write to, open for reading and writing.
+    experiment : Experiment
+        Experiment of the shot.
+    pixels : ndarray, shape ([n_panels,] n_slow, n_fast)
+        Photons: integers if counted, otherwise floating-point numbers.
+    """
+    kind = np.float32 if pixels.dtype.kind == "f" else np.int32
+    with CxiFile(stream, experiment, 1, kind) as file:
+        file.put(0, experiment, pixels)
+
+
+def write_geometry_beside(
+    stream: BinaryIO, experiment: Experiment, *, with_wavelength: bool = False
+) -> None:
+    """Write the CrystFEL geometry file for a CXI file of `CxiFile`.
+
+    Parameters
+    ----------
+    stream : binary stream
+        Stream to write to.
+    experiment : Experiment
+        Experiment with one flat panel, or a detector of panels.
+    with_wavelength : bool, optional
+        Write the wavelength, and a layout with one shot in a file and no mask. By default the
+        geometry file names the photon energies and the mask of the CXI file.
+
+    Raises
+    ------
+    ModelError
+        If the detector is curved, or a name of a panel is not possible in CrystFEL.
+    """
+    detector = detector_in(experiment, to_crystfel(experiment.frame), "CrystFEL geometry files")
+    layout = CrystfelLayout.slab(detector) if with_wavelength else layout_of(detector)
+    write_geometry(
+        stream,
+        detector,
+        wavelength=experiment.sources.mean_wavelength,
+        layout=layout,
+        energy=None if with_wavelength else ENERGY,
+    )
+
+
+class CxiFile:
+    """A CXI file of one or more shots of one detector.
+
+    Parameters
+    ----------
+    stream : binary stream
+        Stream to write to, open for reading and writing.
+    experiment : Experiment
+        Experiment with the detector of all shots.
+    n_shots : int
+        Number of shots.
+    kind : type
+        Type of the pixels: ``np.int32`` for counted photons, ``np.float32`` for expected ones.
+
+    Raises
+    ------
+    ModelError
+        If the detector is curved.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, experiment: Experiment, n_shots: int, kind: type[np.generic]
+    ) -> None:
+        import h5py
+
+        self._rotation = to_crystfel(experiment.frame)
+        self._detector = detector_in(experiment, self._rotation, "CXI files")
+        self._file: Any = h5py.File(stream, "w")
+        self._file["cxi_version"] = VERSION
+        self._file.attrs["creator"] = f"cupysim {cupysim.__version__}"
+        rendered = self._slab(experiment.rendered_pixels)
+        shape, packed = rendered.shape, {"compression": "gzip", "compression_opts": 1}
+        self._file.create_dataset(
+            DATA, (n_shots, *shape), kind, chunks=(1, *shape), shuffle=True, **packed
+        )
+        mask = np.where(rendered, 0, BAD_BIT).astype(np.uint8)
+        self._file.create_dataset(MASK, data=mask, chunks=shape, **packed)
+        self._file[ENERGY] = np.zeros(n_shots)
+        self._file["/entry_1/instrument_1/source_1/energy"] = np.zeros(n_shots)
+        for name in "abc":
+            self._file[f"{OURS}/{name}star"] = np.zeros((n_shots, 3))
+            self._file[f"{OURS}/{name}star"].attrs["units"] = "1/m"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def put(self, shot: int, experiment: Experiment, pixels: np.ndarray) -> None:
+        """Write a shot.
+
+        Parameters
+        ----------
+        shot : int
+            Number of the shot, from 0.
+        experiment : Experiment
+            Experiment of the shot: its wavelength and its crystal.
+        pixels : ndarray, shape ([n_panels,] n_slow, n_fast)
+            Photons.
+        """
+        self._file[DATA][shot] = self._slab(pixels)
+        energy = energy_of(experiment.sources.mean_wavelength)
+        self._file[ENERGY][shot] = energy
+        self._file["/entry_1/instrument_1/source_1/energy"][shot] = energy * CHARGE
+        spindle, angle = experiment.frame.spindle, np.float64(experiment.scan.start)
+        for name, vector in zip("abc", experiment.lattice.reciprocal, strict=True):
+            turned = rotate_axis(vector, spindle, angle)
+            self._file[f"{OURS}/{name}star"][shot] = 1e10 * (self._rotation @ turned)
+
+    def _slab(self, pixels: np.ndarray) -> np.ndarray:
+        """The panels below each other, without rows beyond a panel."""
+        of_panels = pixels.reshape(-1, *pixels.shape[-2:])
+        rows = [
+            array[: panel.n_slow] for array, panel in zip(of_panels, self._detector, strict=True)
+        ]
+        return np.concatenate(rows)
