@@ -91,6 +91,9 @@ def write_experiments(
     }
     first_image = 1
     if image_path is not None:
+        # the numbers of its images are photons
+        detector = detector.with_panels(Panel.counting_photons)
+        content["detector"] = [_detector(detector)]
         images, first_image = _images(os.fspath(image_path), is_still)
         content["imageset"].append(images)
         content["experiment"][0]["imageset"] = 0

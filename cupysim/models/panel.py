@@ -198,6 +198,10 @@ class Panel:
             slow=vector_of(rotation @ self.axes[1]),
         )  # fmt: skip
 
+    def counting_photons(self) -> Panel:
+        """Return the panel for files whose counts are photons: with a gain of one."""
+        return replace(self, gain=1.0, saturation=self.saturation / self.gain)
+
     def check_faces_crystal(self) -> None:
         """Raise a `ModelError` if the panel's plane goes through the crystal.
 

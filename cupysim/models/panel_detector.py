@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -248,17 +248,24 @@ class PanelDetector:
         ModelError
             If there is no such group or panel, or a moved panel is edge-on.
         """
-        turn = rotation_of_vector(
-            np.array([finite(x, "rotation") for x in three(rotation, "rotation")])
-        )
-        way = np.array([finite(x, "shift") for x in three(shift, "shift")])
-        point = self.centre(name) if about is None else np.array(three(about, "about"), dtype=float)
+        turn, way = rotation_of_vector(_vector(rotation, "rotation")), _vector(shift, "shift")
+        point = self.centre(name) if about is None else _vector(about, "about")
         step = point - turn @ point + way
         if name == self.name:
             return replace(self, members=tuple(each.moved(turn, step) for each in self.members))
         self.group_panels(name)
         moved = _moved_within(self.members, name, turn, step, np.eye(3), np.zeros(3))
         return replace(self, members=moved)
+
+    def with_panels(self, change: Callable[[Panel], Panel]) -> PanelDetector:
+        """Return the detector with each panel changed, in the frame of its group.
+
+        Parameters
+        ----------
+        change : callable
+            Function that returns the changed panel.
+        """
+        return replace(self, members=_changed(self.members, change))
 
     def in_frame(self, turn: np.ndarray) -> PanelDetector:
         """Return the same detector and beam in another laboratory frame.
@@ -285,6 +292,21 @@ class PanelDetector:
     def placed(self, _: Quirks = CORRECTED) -> PlacedPanels:
         """The detector in the laboratory; quirks of nanoBragg do not act on panels."""
         return PlacedPanels(self)
+
+
+def _changed(
+    members: Sequence[Panel | PanelGroup], change: Callable[[Panel], Panel]
+) -> tuple[Panel | PanelGroup, ...]:
+    return tuple(
+        change(member)
+        if isinstance(member, Panel)
+        else replace(member, members=_changed(member.members, change))
+        for member in members
+    )
+
+
+def _vector(values: Sequence[float] | np.ndarray, name: str) -> np.ndarray:
+    return np.array([finite(value, name) for value in three(values, name)])
 
 
 def _moved_within(

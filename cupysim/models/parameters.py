@@ -118,7 +118,8 @@ PARAMETERS: dict[str, Parameter] = {
 row of slopes in `cupysim.plan.gradient_plan`."""
 
 
-_OF_DETECTOR = {*PLACING, *GROUPS["rotation"], "twotheta"}
+OF_ONE_PANEL = frozenset((*PLACING, *GROUPS["rotation"], "twotheta"))
+"""Parameters that only detectors of one panel have; motions replace them for panels."""
 
 
 def parameter(name: str) -> Parameter:
@@ -164,7 +165,7 @@ def current(experiment: Experiment, name: str) -> float:
     if motion_of(name) is not None:
         panels_of(experiment, name)
         return 0.0
-    if name in _OF_DETECTOR:
+    if name in OF_ONE_PANEL:
         return _of_detector(experiment, name)
     if name in GROUPS["misset"]:
         return float((crystal.misset or (0.0, 0.0, 0.0))[GROUPS["misset"].index(name)])
@@ -216,7 +217,7 @@ def without_effect(experiment: Experiment, name: str) -> str:
         One of `PARAMETERS`.
     """
     detector = experiment.detector
-    if name in _OF_DETECTOR and not isinstance(detector, Detector):
+    if name in OF_ONE_PANEL and not isinstance(detector, Detector):
         return "the detector has panels; move them with shift_x:GROUP, turn_x:GROUP and so on"
     if isinstance(detector, Detector) and detector.origin is not None and name in PLACING:
         return "the detector's origin is given and overrides it"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,6 @@ from cupysim.formats.nexus.reader import is_hdf5
 from cupysim.maths.resolution import are_skewed
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
-from cupysim.models.panel_group import PanelGroup
 from cupysim.models.sensor import Sensor
 from cupysim.nanobragg.exact_geometry import TO_MOSFLM
 
@@ -234,18 +233,7 @@ def with_sensor(detector: PanelDetector, given: Mapping[str, Any], sensor: Senso
     """
     if {"sensor_thickness", "attenuation", "sensor_layers"}.isdisjoint(given):
         return detector
-    return replace(detector, members=_with_sensor(detector.members, sensor))
-
-
-def _with_sensor(
-    members: Sequence[Panel | PanelGroup], sensor: Sensor
-) -> tuple[Panel | PanelGroup, ...]:
-    return tuple(
-        replace(member, sensor=sensor)
-        if isinstance(member, Panel)
-        else replace(member, members=_with_sensor(member.members, sensor))
-        for member in members
-    )
+    return detector.with_panels(lambda panel: replace(panel, sensor=sensor))
 
 
 def only_panel(detector: PanelDetector) -> Panel | None:

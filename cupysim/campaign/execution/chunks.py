@@ -8,6 +8,7 @@ from typing import Any
 
 from cupysim.campaign.execution.folder import Folder
 from cupysim.errors import FileFormatError
+from cupysim.formats.nexus.chunks import stacked
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.series import SHOTS
 from cupysim.formats.nexus.tree import DATA
@@ -49,7 +50,7 @@ def open_chunk(folder: Folder, number: int) -> Iterator[Any]:
 
 def _problem(folder: Folder, number: int, file: Any) -> str:
     campaign, truth = folder.campaign, file[SHOTS]
-    wanted, size = campaign.shots_of(number), campaign.experiment.rendered_pixels.shape
+    wanted, size = campaign.shots_of(number), stacked(campaign.experiment.rendered_pixels).shape
     if truth.attrs.get(IDENTITY) != folder.identity:
         return f"it does not belong to the campaign in {folder.path}"
     if file[DATA].shape != (len(wanted), *size) or file[DATA].dtype.kind not in "if":

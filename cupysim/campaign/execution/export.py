@@ -7,20 +7,25 @@ import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from cupysim.campaign.definition.shots import draw_shot
 from cupysim.campaign.execution.chunks import open_chunk
 from cupysim.campaign.execution.folder import Folder
 from cupysim.constants import ANGSTROM
 from cupysim.detection import digitising
 from cupysim.errors import CupysimError
 from cupysim.formats import cbf, smv
+from cupysim.formats.mosaic import mosaic_of
 from cupysim.formats.nexus.series import SHOTS, read_truth
 from cupysim.formats.nexus.tree import DATA
+from cupysim.formats.pixels import with_gaps
 from cupysim.image import DEFAULT_OFFSET
 from cupysim.models.experiment import Experiment
+from cupysim.models.panel_detector import PanelDetector
+from cupysim.storage.safe_writing import OutputFiles
 
 LEFT_OUT = ("spots", "spots_begin", "spectrum", "spectrum_wavelength")
 """Names of the ground truth that are not numbers of a shot or a crystal."""
@@ -104,7 +109,7 @@ def read_image(folder: Folder, shot: int) -> np.ndarray:
 
     Returns
     -------
-    ndarray of int32 or float32, shape (n_slow, n_fast)
+    ndarray of int32 or float32, shape ([n_panels,] n_slow, n_fast)
         Counted or expected photons, as the campaign writes them.
 
     Raises
@@ -119,7 +124,8 @@ def read_image(folder: Folder, shot: int) -> np.ndarray:
     if not folder.is_done(number):
         raise CupysimError(f"shot {shot}: chunk {number} is not finished")
     with open_chunk(folder, number) as file:
-        return file[DATA][shot - campaign.shots_of(number)[0]]
+        pixels = file[DATA][shot - campaign.shots_of(number)[0]]
+    return pixels.reshape(campaign.experiment.image_shape)
 
 
 def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[str]:
@@ -154,12 +160,23 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
         raise CupysimError(
             "--images: SMV and CBF hold counted photons, but these are expected photons"
         )
+    detector, mosaic = folder.campaign.experiment.detector, None
+    if isinstance(detector, PanelDetector):
+        mosaic = mosaic_of(detector)
+        if mosaic is None:
+            raise CupysimError(
+                "--images: SMV and CBF files hold one panel, and the panels are not on one grid of "
+                "pixels; --cxi holds them"
+            )
     names = [pattern.replace("#" * width, f"{number:0{width}d}") for number in shots]
     for name in names:
         refuse_own_files(folder, name)
     for number, name in zip(shots, names, strict=True):
         pixels = read_image(folder, number)
         experiment = _as_known(folder, number)
+        if mosaic is not None:
+            experiment = mosaic.experiment(experiment)
+            pixels = with_gaps(mosaic.assembled(pixels), experiment.rendered_pixels)
         if kind == ".img":
             counts, _ = digitising.counted(np.maximum(pixels, 0), DEFAULT_OFFSET)
             header = smv.header(experiment)
@@ -173,6 +190,49 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
                 lambda stream, e=experiment, p=pixels: cbf.write(stream, e, p),  # type: ignore[misc]
             )
     return names
+
+
+def export_cxi(folder: Folder, shots: Sequence[int], path: str) -> str:
+    """Write shots to one CXI file for CrystFEL, and its geometry file beside it.
+
+    Parameters
+    ----------
+    folder : Folder
+        Folder of the campaign.
+    shots : sequence of int
+        Numbers of the shots, from 0. All their chunks must be finished.
+    path : str
+        CXI file to write.
+
+    Returns
+    -------
+    str
+        Name of the geometry file.
+
+    Raises
+    ------
+    CupysimError
+        If a chunk is not finished, or a file cannot be written.
+    """
+    from cupysim.formats.crystfel.cxi import CxiFile, write_geometry_beside
+
+    geometry = f"{os.path.splitext(path)[0]}.geom"
+    for name in (path, geometry):
+        refuse_own_files(folder, name)
+    base, kind = folder.campaign.experiment, np.int32 if folder.campaign.counts else np.float32
+
+    def write(stream: BinaryIO) -> None:
+        with CxiFile(stream, base, len(shots), kind) as file:
+            for place, number in enumerate(shots):
+                pixels = read_image(folder, number)
+                if pixels.dtype.kind == "i":
+                    pixels = np.maximum(pixels, 0)
+                file.put(place, draw_shot(folder.campaign, number).experiment, pixels)
+
+    with OutputFiles() as files:
+        files.write(path, write)
+        files.write(geometry, lambda stream: write_geometry_beside(stream, base))
+    return geometry
 
 
 def refuse_own_files(folder: Folder, path: str) -> None:

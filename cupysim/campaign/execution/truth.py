@@ -12,7 +12,8 @@ from cupysim.campaign.execution.written import Written
 from cupysim.constants import ANGSTROM
 from cupysim.formats.nexus.tree import Frames
 from cupysim.models.experiment import Experiment
-from cupysim.models.parameters import GROUPS, PARAMETERS, current
+from cupysim.models.panel_detector import PanelDetector
+from cupysim.models.parameters import GROUPS, OF_ONE_PANEL, PARAMETERS, current
 
 TruthColumn = tuple[np.ndarray, str]
 """Array of numbers, and their unit."""
@@ -169,6 +170,9 @@ def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _value(experiment: Experiment, name: str) -> float:
+    if name in OF_ONE_PANEL and isinstance(experiment.detector, PanelDetector):
+        # the file with the geometry places the panels
+        return float("nan")
     return current(experiment, name) / PARAMETERS[name].size
 
 

@@ -25,7 +25,12 @@ from cupysim.campaign.definition.campaign import CampaignDefinition
 from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.campaign.definition.quirk_warnings import warn_of_quirks
 from cupysim.campaign.execution.estimate import estimate
-from cupysim.campaign.execution.export import export_images, refuse_own_files, truth_table
+from cupysim.campaign.execution.export import (
+    export_cxi,
+    export_images,
+    refuse_own_files,
+    truth_table,
+)
 from cupysim.campaign.execution.folder import Folder, create_folder, open_folder
 from cupysim.campaign.execution.runs import (
     finish,
@@ -109,6 +114,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--table", metavar="FILE", help="CSV with a line for each crystal")
     export.add_argument("--images", metavar="NAME",
         help="SMV or CBF files, such as shot_####.img")  # fmt: skip
+    export.add_argument("--cxi", metavar="FILE",
+        help="CXI file for CrystFEL, with its geometry file beside it")  # fmt: skip
     export.add_argument("--shots", default=":", metavar="A:B",
         help="shots from A to B - 1; default: all")  # fmt: skip
     work = action("work", None, "FOLDER")
@@ -347,8 +354,8 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 def _export(arguments: argparse.Namespace) -> int:
     folder = open_folder(arguments.place, inputs=False)
-    if arguments.table is None and arguments.images is None:
-        raise CupysimError("nothing to export: give --table or --images")
+    if arguments.table is None and arguments.images is None and arguments.cxi is None:
+        raise CupysimError("nothing to export: give --table, --images or --cxi")
     if arguments.table is not None:
         check_writable(arguments.table)
         refuse_own_files(folder, arguments.table)
@@ -360,6 +367,10 @@ def _export(arguments: argparse.Namespace) -> int:
         check_writable(os.path.join(os.path.dirname(arguments.images) or ".", "shot"))
         names = export_images(folder, _shots(arguments.shots, folder.campaign), arguments.images)
         tell(f"{len(names)} images: {names[0]} to {names[-1]}" if names else "no images")
+    if arguments.cxi is not None:
+        check_writable(arguments.cxi)
+        geometry = export_cxi(folder, _shots(arguments.shots, folder.campaign), arguments.cxi)
+        tell(f"images in {arguments.cxi}, geometry in {geometry}")
     return 0
 
 

@@ -14,6 +14,7 @@ from cupysim.formats.crystfel.writer import BAD_BIT, to_crystfel, write_geometry
 from cupysim.formats.lab_panels import detector_in
 from cupysim.maths.rotations import rotate_axis
 from cupysim.models.experiment import Experiment
+from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
 
 DATA = "/entry_1/data_1/data"
@@ -87,7 +88,10 @@ def write_geometry_beside(
         If the detector is curved, or a name of a panel is not possible in CrystFEL.
     """
     detector = detector_in(experiment, to_crystfel(experiment.frame), "CrystFEL geometry files")
-    layout = CrystfelLayout.slab(detector) if with_wavelength else layout_of(detector)
+    layout = CrystfelLayout.slab(detector)
+    if not with_wavelength:
+        # the numbers of the CXI file are photons
+        detector, layout = detector.with_panels(Panel.counting_photons), layout_of(detector)
     write_geometry(
         stream,
         detector,

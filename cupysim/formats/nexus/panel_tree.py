@@ -54,7 +54,7 @@ class ModulePlace:
 
 
 def shared_numbers(detector: PanelDetector) -> tuple[float, float]:
-    """Thickness of the sensor (m) and saturation (counts), which NXmx has once for all panels.
+    """Thickness of the sensor (m) and saturation (photons), which NXmx has once for all panels.
 
     They are the largest thickness and the smallest saturation. A warning says if they differ.
 
@@ -64,7 +64,7 @@ def shared_numbers(detector: PanelDetector) -> tuple[float, float]:
         Detector of panels.
     """
     thicknesses = {panel.sensor.layers.range for panel in detector}
-    saturations = {panel.saturation for panel in detector}
+    saturations = {panel.counting_photons().saturation for panel in detector}
     if len(thicknesses) > 1 or len(saturations) > 1:
         warnings.warn(
             CupysimWarning(
