@@ -16,10 +16,7 @@ from cupysim.plotting.panel_layouts import beam_places
 
 def detector_of(image: ImageFile) -> PanelDetector | None:
     """Return the detector of panels of an image file, or None if its image is one array."""
-    if image.content is None:
-        return None
-    detector = image.content.experiment.detector
-    return detector if isinstance(detector, PanelDetector) else None
+    return None if image.panels is None else image.panels.detector
 
 
 def describe_values(

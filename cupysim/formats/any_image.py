@@ -11,15 +11,21 @@ import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats import cbf, nexus, nxmx_detector, nxmx_image, smv, smv_geometry
+from cupysim.formats.detector_geometry import DetectorGeometry
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.image_scaling import scaled
 from cupysim.formats.image_stacks import count_images, read_image
-from cupysim.formats.nexus.chunks import stacked
 from cupysim.formats.nexus.reader import hdf5_file, is_hdf5
 from cupysim.formats.nexus.writer import OURS
 from cupysim.formats.other_files import HEAD, IMGCIF, kind_of_other
+from cupysim.formats.panel_pixels import existing_pixels, pixels_of_panels
 from cupysim.formats.pixels import measured
-from cupysim.formats.stored_geometry import contradiction_of, geometry_of, panel_contradiction_of
+from cupysim.formats.stored_geometry import (
+    contradiction_of,
+    geometry_of,
+    panel_contradiction_of,
+    panels_of,
+)
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.storage.reading import check_regular, content, opened
 
@@ -43,11 +49,10 @@ class ImageFile:
         Name of the file.
     kind : str
         Kind of the file, for messages.
-    pixels : ndarray, shape (n_slow, n_fast)
-        Numbers in the pixels, as in the file; values, if an NXmx file scales its numbers. Panels
-        are below each other.
-    masked : ndarray of bool, shape (n_slow, n_fast)
-        Pixels without a measurement.
+    pixels : ndarray, shape ([n_panels,] n_slow, n_fast)
+        Numbers in the pixels, as in the file; values, if an NXmx file scales its numbers.
+    masked : ndarray of bool, shape of `pixels`
+        Pixels without a measurement. Pixels of the array beyond a small panel are masked.
     geometry : ImageGeometry, optional
         Geometry, if the file contains it and the detector is one panel.
     content : Content, optional
@@ -59,6 +64,8 @@ class ImageFile:
         was changed later; empty if there are none.
     pedestal : float, optional
         Offset of the numbers, if the file tells it (``IMAGE_PEDESTAL`` of SMV files).
+    panels : DetectorGeometry, optional
+        Geometry, if the detector has several panels. `pixels` then has an axis of panels.
     """
 
     path: str
@@ -70,6 +77,7 @@ class ImageFile:
     facts: dict[str, str] = field(default_factory=dict)
     contradiction: str = ""
     pedestal: float | None = None
+    panels: DetectorGeometry | None = None
 
 
 def open_image(
@@ -123,13 +131,23 @@ def _open_hdf5(path: str, number: int) -> ImageFile:
         pixels, scaling = scaled(path, file, stored, (number, count))
     content, contradiction = nexus.read(path) if ours else None, ""
     geometry: ImageGeometry | None
-    if content is None:
-        good, geometry = nxmx_image.read(path, number)
-    elif isinstance(content.experiment.detector, PanelDetector):
-        good, geometry = stacked(content.rendered), None
+    panels: DetectorGeometry | None = None
+    if content is not None and isinstance(content.experiment.detector, PanelDetector):
+        good, geometry, panels = content.rendered, None, panels_of(content.experiment)
+        pixels, stored, has_source = (
+            array.reshape(good.shape) for array in (pixels, stored, has_source)
+        )
         if find_spec("nxmx") is not None and count == 1:
             there = nxmx_detector.read_detector(path, number)
             contradiction = panel_contradiction_of(content.experiment, there)
+    elif content is None and nxmx_detector.count_modules(path, number) > 1:
+        panels, geometry = nxmx_detector.read_detector(path, number), None
+        good = existing_pixels(panels.detector)
+        pixels, stored, has_source = (
+            pixels_of_panels(path, panels.detector, array) for array in (pixels, stored, has_source)
+        )
+    elif content is None:
+        good, geometry = nxmx_image.read(path, number)
     else:
         good, geometry = content.rendered, geometry_of(content.experiment)
         if find_spec("nxmx") is not None:
@@ -147,7 +165,9 @@ def _open_hdf5(path: str, number: int) -> ImageFile:
     good = good & has_source
     facts = {} if count == 1 else {"images": f"{count}; this is number {number}"}
     facts |= {"scaling": scaling} if scaling else {}
-    return ImageFile(path, "NeXus/HDF5", pixels, ~good, geometry, content, facts, contradiction)
+    return ImageFile(
+        path, "NeXus/HDF5", pixels, ~good, geometry, content, facts, contradiction, panels=panels
+    )
 
 
 def _open_smv(path: str) -> ImageFile:

@@ -53,6 +53,17 @@ def contradiction_of(experiment: Experiment, written: ImageGeometry) -> str:
     return _told(differences(written, geometry_of(experiment)))
 
 
+def panels_of(experiment: Experiment) -> DetectorGeometry:
+    """Geometry of an experiment with a detector of panels, in its laboratory frame."""
+    scan = experiment.scan
+    return DetectorGeometry(
+        experiment.panel_detector("the geometry of panels"),
+        wavelength=experiment.sources.mean_wavelength,
+        phi=scan.start,
+        oscillation=scan.sweep.range,
+    )
+
+
 def panel_contradiction_of(experiment: Experiment, written: DetectorGeometry) -> str:
     """Words about an experiment with panels that differs from the geometry in the same file.
 

@@ -111,7 +111,7 @@ def image_lines(
             f"{'beyond':>8}{'difference':>14}"
         )
         for region in found.regions:
-            place = "{}-{}, {}-{}".format(*region.fast, *region.slow)
+            place = region.panel or "{}-{}, {}-{}".format(*region.fast, *region.slow)
             part = region.agreement
             worst = part.absolute.difference if part.absolute else 0.0
             yield (
@@ -129,7 +129,8 @@ def _worst(worst: Worst | None) -> str:
     if worst is None:
         return "no difference"
     return (
-        f"{worst.difference:.6g} at {worst.fast} {worst.slow} (fast slow): {worst.first:.9g} and "
+        f"{worst.difference:.6g} at {worst.fast} {worst.slow} (fast slow)"
+        f"{f' of panel {worst.panel}' if worst.panel else ''}: {worst.first:.9g} and "
         f"{worst.second:.9g}"
     )
 
@@ -183,7 +184,10 @@ def image_json(found: ImageComparison, failures: Sequence[str]) -> dict[str, Any
             "largest_distance": found.peaks.largest_distance, "shift": found.peaks.shift,
         },
         "regions": [
-            {"fast": region.fast, "slow": region.slow, **_agreement_json(region.agreement)}
+            {
+                "fast": region.fast, "slow": region.slow, **_panel_json(region.panel),
+                **_agreement_json(region.agreement),
+            }
             for region in found.regions
         ],
     }  # fmt: skip
@@ -201,6 +205,17 @@ def _agreement_json(part: Agreement) -> dict[str, Any]:
         "sums": part.sums,
         "sum_ratio": finite(part.sum_ratio),
         "rmse": part.rmse,
-        "absolute": part.absolute and vars(part.absolute),
-        "relative": part.relative and vars(part.relative),
+        "absolute": _worst_json(part.absolute),
+        "relative": _worst_json(part.relative),
     }
+
+
+def _worst_json(worst: Worst | None) -> dict[str, Any] | None:
+    if worst is None:
+        return None
+    numbers = {name: value for name, value in vars(worst).items() if name != "panel"}
+    return numbers | _panel_json(worst.panel)
+
+
+def _panel_json(panel: str) -> dict[str, str]:
+    return {"panel": panel} if panel else {}

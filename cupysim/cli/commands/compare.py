@@ -14,6 +14,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,12 @@ from cupysim.constants import RTOL
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.parity.comparison_report import image_json, image_lines, trace_lines
-from cupysim.parity.images.image_comparison import FLOOR, ImageComparison, compare_images
+from cupysim.parity.images.image_comparison import (
+    FLOOR,
+    ImageComparison,
+    compare_images,
+    compare_panels,
+)
 from cupysim.parity.traces import first_difference as traces
 from cupysim.parity.traces.first_difference import compare_traces
 from cupysim.parity.traces.matching import unpaired_pixels
@@ -140,9 +146,14 @@ def _compare_images(arguments: argparse.Namespace) -> int:
         hidden = [image.masked & good for image, good in zip(images, finite, strict=True)]
         unlike = int(np.count_nonzero((finite[0] != finite[1]) & ~(hidden[0] | hidden[1])))
         masked |= ~(finite[0] & finite[1])
-    found = compare_images(
-        first, second, masked, RTOL if rtol is None else rtol, regions=arguments.regions
-    )
+    limit = RTOL if rtol is None else rtol
+    panels = images[0].panels or images[1].panels
+    if panels is not None and first.ndim == second.ndim == 3:
+        names = [panel.name for panel in panels.detector]
+        none = np.zeros(first.shape, dtype=bool)
+        found = compare_panels(first, second, none if masked is None else masked, names, limit)
+    else:
+        found = compare_images(first, second, masked, limit, regions=arguments.regions)
     failures = list(_failures(found, rtol, arguments))
     if unlike:
         failures.insert(0, f"{unlike} pixels are finite in only one of the images")
@@ -171,11 +182,24 @@ def _open(arguments: argparse.Namespace) -> list[ImageFile]:
                 raise failed from error
             failed = error
         else:
-            shape = shape or images[number].pixels.shape[::-1]
+            size = images[number].pixels.shape
+            # panels are below each other in raw images
+            shape = shape or (size[-1], int(np.prod(size[:-1])))
     if len(images) < 2:
         assert failed is not None
         raise failed
-    return [images[0], images[1]]
+    return [_like(images[0], images[1]), _like(images[1], images[0])]
+
+
+def _like(image: ImageFile, other: ImageFile) -> ImageFile:
+    """A raw image with an axis of panels, if the other image has one and as many pixels."""
+    shape = other.pixels.shape
+    if image.pixels.ndim == 3 or len(shape) == 2 or image.kind != "raw float32":
+        return image
+    if image.pixels.shape != (shape[0] * shape[1], shape[2]):
+        return image
+    pixels, masked = (array.reshape(shape) for array in (image.pixels, image.masked))
+    return replace(image, pixels=pixels, masked=masked, panels=other.panels)
 
 
 def _failures(

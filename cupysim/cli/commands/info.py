@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cupysim.cli.panel_lines import describe_panels, describe_values, detector_of
+from cupysim.cli.panel_lines import describe_panels, describe_values
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.formats import smv
 from cupysim.formats.any_image import ImageFile, open_image
@@ -62,15 +62,16 @@ def describe(image: ImageFile) -> Iterator[tuple[str, str]]:
         size = f"{n_panels[0]} panels of up to {size}"
     yield "file", image.path
     yield "kind", f"{image.kind}, {image.pixels.dtype}, {size}"
-    detector = detector_of(image)
-    if detector is None:
+    if image.panels is None:
         yield from _values(image)
     else:
+        detector = image.panels.detector
         yield from describe_values(detector.panels, image.pixels, image.masked)
     yield from image.facts.items()
-    if image.content is not None and detector is not None:
-        wavelength = image.content.experiment.sources.mean_wavelength
-        yield from describe_panels(detector.panels, np.array(detector.beam), wavelength)
+    if image.panels is not None:
+        detector = image.panels.detector
+        beam, wavelength = np.array(detector.beam), image.panels.wavelength
+        yield from describe_panels(detector.panels, beam, wavelength)
     elif image.geometry is not None:
         # SMV headers give no directions
         yield from _geometry(image.geometry, image.kind != "SMV")

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from cupysim.cli.panel_lines import detector_of
 from cupysim.errors import CupysimError
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.plotting.assembled import view_of
@@ -93,12 +92,13 @@ def save_difference(images: Sequence[ImageFile], path: str) -> None:
 def picture_of(image: ImageFile) -> Picture | PanelPicture:
     """Make the description of an image for drawing."""
     content, name = image.content, os.path.basename(image.path)
-    spots, detector = None if content is None else content.spots, detector_of(image)
-    if content is None or detector is None:
+    spots = None if content is None else content.spots
+    if image.panels is None:
         return Picture(name, image.pixels, image.masked, image.geometry, spots)
+    detector = image.panels.detector
     return PanelPicture(
         name, image.pixels, image.masked, detector.panels, view_of(detector),
-        content.experiment.sources.mean_wavelength, spots,
+        image.panels.wavelength, spots,
     )  # fmt: skip
 
 

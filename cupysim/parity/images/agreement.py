@@ -18,6 +18,8 @@ class Worst:
         Its coordinates (pixels, counted from 0).
     first, second : float
         Its values in the two images.
+    panel : str
+        Name of its panel; empty for images of one panel.
     """
 
     difference: float
@@ -25,6 +27,7 @@ class Worst:
     slow: int
     first: float
     second: float
+    panel: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -33,11 +33,14 @@ class RegionAgreement:
         First and last pixel of the region along each axis.
     agreement : Agreement
         Agreement of its pixels.
+    panel : str
+        Name of the panel that is the region; empty for images of one panel.
     """
 
     fast: tuple[int, int]
     slow: tuple[int, int]
     agreement: Agreement
+    panel: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,65 @@ def compare_images(
     peaks = match_peaks(np.where(good, first, 0), np.where(good, second, 0))
     hints = resemblance(first, second, good, overall, peaks) if overall.n_beyond else []
     return ImageComparison(overall, parts, peaks, int(good.size - good.sum()), hints)
+
+
+def compare_panels(
+    first: np.ndarray,
+    second: np.ndarray,
+    masked: np.ndarray,
+    names: Sequence[str],
+    rtol: float = RTOL,
+    floor: float = FLOOR,
+) -> ImageComparison:
+    """Compare two images of a detector of panels.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (n_panels, n_slow, n_fast)
+        The images, of any number type.
+    masked : ndarray of bool, shape (n_panels, n_slow, n_fast)
+        True for pixels to leave out.
+    names : sequence of str
+        Names of the panels.
+    rtol, floor : float, optional
+        As for `compare_images`.
+
+    Returns
+    -------
+    ImageComparison
+        Agreement overall, of each panel and of peaks. Places are those in their panel.
+
+    Raises
+    ------
+    CupysimError
+        If the images differ in size, nothing is left to compare, or a number is not finite.
+    """
+    if first.shape != second.shape:
+        sizes = " and ".join(" x ".join(map(str, each.shape[::-1])) for each in (first, second))
+        raise CupysimError(f"images of {sizes} pixels (fast x slow x panels) cannot be compared")
+    n_slow, n_fast = first.shape[1:]
+    flat = [array.reshape(-1, n_fast) for array in (first, second, masked)]
+    good, limits = _prepared(flat[0], flat[1], flat[2], rtol, floor)
+    found = compare_images(*flat, rtol=rtol, floor=floor, regions=0)
+
+    def named(worst: Worst | None) -> Worst | None:
+        if worst is None:
+            return None
+        number, slow = divmod(worst.slow, n_slow)
+        return replace(worst, slow=slow, panel=names[number])
+
+    regions = []
+    for number, name in enumerate(names):
+        rows = slice(number * n_slow, (number + 1) * n_slow)
+        if good[rows].any():
+            part = _agreement(flat[0][rows], flat[1][rows], good[rows], limits)
+            regions.append(RegionAgreement((0, n_fast - 1), (0, n_slow - 1), part, name))
+    overall = replace(
+        found.overall,
+        absolute=named(found.overall.absolute),
+        relative=named(found.overall.relative),
+    )
+    return replace(found, overall=overall, regions=regions)
 
 
 def agreement(
