@@ -107,7 +107,7 @@ def image_lines(
         yield f"{name:14} {first} and {second}"
     if found.regions and overall.absolute is not None:
         yield (
-            f"{'region (fast, slow)':24}{'correlation':>15}{'sum ratio - 1':>18}"
+            f"{'panel' if found.regions[0].panel else 'region (fast, slow)':24}{'correlation':>15}{'sum ratio - 1':>18}"
             f"{'beyond':>8}{'difference':>14}"
         )
         for region in found.regions:

@@ -158,9 +158,9 @@ def compare_panels(
         sizes = " and ".join(" x ".join(map(str, each.shape[::-1])) for each in (first, second))
         raise CupysimError(f"images of {sizes} pixels (fast x slow x panels) cannot be compared")
     n_slow, n_fast = first.shape[1:]
-    flat = [array.reshape(-1, n_fast) for array in (first, second, masked)]
-    good, limits = _prepared(flat[0], flat[1], flat[2], rtol, floor)
-    found = compare_images(*flat, rtol=rtol, floor=floor, regions=0)
+    one, other, hidden = (array.reshape(-1, n_fast) for array in (first, second, masked))
+    good, limits = _prepared(one, other, hidden, rtol, floor)
+    found = compare_images(one, other, hidden, rtol, floor, regions=0)
 
     def named(worst: Worst | None) -> Worst | None:
         if worst is None:
@@ -172,13 +172,10 @@ def compare_panels(
     for number, name in enumerate(names):
         rows = slice(number * n_slow, (number + 1) * n_slow)
         if good[rows].any():
-            part = _agreement(flat[0][rows], flat[1][rows], good[rows], limits)
+            part = _agreement(one[rows], other[rows], good[rows], limits)
             regions.append(RegionAgreement((0, n_fast - 1), (0, n_slow - 1), part, name))
-    overall = replace(
-        found.overall,
-        absolute=named(found.overall.absolute),
-        relative=named(found.overall.relative),
-    )
+    worst = found.overall.absolute, found.overall.relative
+    overall = replace(found.overall, absolute=named(worst[0]), relative=named(worst[1]))
     return replace(found, overall=overall, regions=regions)
 
 
