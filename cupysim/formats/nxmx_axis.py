@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,12 +44,12 @@ class Axis:
         """Last part of the path."""
         return self.path.rsplit("/", 1)[-1]
 
-    @property
+    @cached_property
     def told_kind(self) -> str:
         """Type that the file gives, in lower case; empty if it gives none."""
         return attribute(self.handle, "transformation_type").strip("b'\"").lower()
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """Type of the axis: that of its unit, if the file gives none.
 

@@ -187,18 +187,17 @@ def pixel_edges(path: object, module: Any, number: int) -> tuple[np.ndarray, np.
         Number of the image, counted from 0.
     """
     axes = [part_axis(path, module, f"{name}_pixel_direction") for name in ("fast", "slow")]
-    fast, slow = (_pixel_edge(path, axis, number) for axis in axes)
-    if not chain_of(path, axes[0])[1:]:
+    chains = [chain_of(path, axis)[1:] for axis in axes]
+    alike = [axis.path for axis in chains[0]] == [axis.path for axis in chains[1]]
+    turns = [cumulative(path, chain, number)[:3, :3] for chain in chains[: 1 if alike else 2]]
+    fast, slow = (
+        turn @ direction(path, axis) * float(np.ravel(values_of(path, axis, turns=False))[0])
+        for axis, turn in zip(axes, turns * (2 if alike else 1), strict=True)
+    )
+    if not chains[0]:
         turn = cumulative(path, _of_early_firmware(path, module), number)[:3, :3]
         fast, slow = turn @ fast, turn @ slow
     return fast, slow
-
-
-def _pixel_edge(path: object, axis: Any, number: int) -> np.ndarray:
-    """Vector from a pixel's corner to the next one (m), in the frame of NeXus."""
-    length = float(np.ravel(values_of(path, axis, turns=False))[0])
-    frame = cumulative(path, chain_of(path, axis)[1:], number)
-    return np.asarray(frame[:3, :3] @ direction(path, axis) * length)
 
 
 def data_size(path: object, module: Any) -> tuple[int, int]:

@@ -106,9 +106,9 @@ def image_lines(
     for name, first, second in _geometries(images):
         yield f"{name:14} {first} and {second}"
     if found.regions and overall.absolute is not None:
+        heading = "panel" if found.regions[0].panel else "region (fast, slow)"
         yield (
-            f"{'panel' if found.regions[0].panel else 'region (fast, slow)':24}{'correlation':>15}{'sum ratio - 1':>18}"
-            f"{'beyond':>8}{'difference':>14}"
+            f"{heading:24}{'correlation':>15}{'sum ratio - 1':>18}{'beyond':>8}{'difference':>14}"
         )
         for region in found.regions:
             place = region.panel or "{}-{}, {}-{}".format(*region.fast, *region.slow)
