@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cupysim.models.tolerance import Tolerance
     from cupysim.quirks import Quirk, Quirks, QuirkWarning
     from cupysim.readers import (
+        read_detector,
         read_experiment,
         read_image,
         read_orientation,
@@ -77,6 +78,7 @@ _HOMES = {
     "models.structure_factors": ("StructureFactors",),
     "models.tolerance": ("Tolerance",),
     "readers": (
+        "read_detector",
         "read_experiment",
         "read_image",
         "read_orientation",
@@ -129,6 +131,7 @@ __all__ = [
     "fit",
     "from_args",
     "named_detector",
+    "read_detector",
     "read_experiment",
     "read_image",
     "read_orientation",

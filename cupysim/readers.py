@@ -14,6 +14,7 @@ from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.formats import fdump, hkl_text, matrix_checks
 from cupysim.formats.any_image import ImageFile, open_image
+from cupysim.formats.detector_geometry import DetectorGeometry
 from cupysim.formats.structures import coordinates, reflections
 from cupysim.formats.structures.structure import Structure
 from cupysim.models.crystal import Crystal, UnitCell
@@ -99,8 +100,8 @@ def read_experiment(
     Parameters
     ----------
     path : path_like
-        File to read: a DIALS experiment list (.expt), an NXmx file, a CBF or SMV image, or an
-        HDF5 file of cupysim.
+        File to read: a DIALS experiment list (.expt), a CrystFEL geometry file (.geom), an NXmx
+        file, a CBF or SMV image, or an HDF5 file of cupysim.
     image : int, optional
         Number of the image in the file, from 0.
     crystal : Crystal, optional
@@ -145,6 +146,66 @@ def read_experiment(
     return experiment
 
 
+def read_detector(
+    path: os.PathLike[str] | str,
+    image: int = 0,
+    *,
+    wavelength: float | None = None,
+    distance: float | None = None,
+) -> DetectorGeometry:
+    """Read a detector of any number of panels, and the beam.
+
+    Parameters
+    ----------
+    path : path_like
+        File to read: a DIALS experiment list (.expt), a CrystFEL geometry file (.geom) or an NXmx
+        file.
+    image : int, optional
+        Number of the image in the file, from 0.
+    wavelength : float, optional
+        Wavelength (m) in place of that of a .geom file, which may refer to image files.
+    distance : float, optional
+        Camera length ``clen`` (m) in place of that of a .geom file.
+
+    Returns
+    -------
+    DetectorGeometry
+        ``detector`` (a `PanelDetector` in the laboratory frame of the format), ``wavelength`` and
+        further numbers; ``remarks`` are warnings about the reading.
+
+    Raises
+    ------
+    CupysimError
+        If the file cannot be read, or a number is given that only .geom files need.
+
+    Examples
+    --------
+    >>> from cupysim import read_detector
+    >>> import pathlib, tempfile
+    >>> text = "wavelength = 1 A\nclen = 0.1 m\nres = 1e4\nadu_per_photon = 1\n"
+    >>> text += "p/min_fs = 0\np/max_fs = 9\np/min_ss = 0\np/max_ss = 4\n"
+    >>> text += "p/corner_x = -5\np/corner_y = 1\np/fs = x\np/ss = y\n"
+    >>> file = pathlib.Path(tempfile.mkdtemp(), "small.geom")
+    >>> _ = file.write_text(text)
+    >>> read_detector(file).detector["p"].origin
+    (-0.0005, 0.0001, 0.1)
+    """
+    name = os.fspath(path).lower().removesuffix(".gz")
+    if name.endswith(".geom"):
+        from cupysim.formats.crystfel.reader import read_geometry
+
+        return read_geometry(path, wavelength=wavelength, distance=distance)[0]
+    if wavelength is not None or distance is not None:
+        raise CupysimError(f"{path}: wavelength and distance can replace only those of .geom files")
+    if name.endswith((".expt", ".json")):
+        from cupysim.formats import dials_detector
+
+        return dials_detector.read_detector(path, image)
+    from cupysim.formats import nxmx_detector
+
+    return nxmx_detector.read_detector(path, image)
+
+
 def _stored_experiment(path: os.PathLike[str] | str) -> Experiment | None:
     """The experiment in an HDF5 file of cupysim, or None for other files."""
     if Path(path).suffix.lower() not in (".h5", ".hdf5", ".nxs"):
@@ -163,6 +224,7 @@ def _inherited_experiment(
     """The experiment in a file of another program, read with the drop-in command's options."""
     unpacked = os.fspath(path).lower().removesuffix(".gz")
     option = "-expt" if unpacked.endswith((".expt", ".json")) else "-img"
+    option = "-geom" if unpacked.endswith(".geom") else option
     words = [option, os.fspath(path), "-corrected", "-nodump"]
     if image:
         words += ["-image", str(image)]
@@ -195,8 +257,8 @@ def read_image(
     Returns
     -------
     ImageFile
-        ``pixels`` and ``masked`` (shape (n_slow, n_fast)), ``geometry`` if the file has it, and
-        ``content`` if cupysim wrote the file.
+        ``pixels`` and ``masked`` (shape ([n_panels,] n_slow, n_fast)), ``geometry`` of one panel
+        or ``panels`` if the file has them, and ``content`` if cupysim wrote the file.
 
     Raises
     ------
