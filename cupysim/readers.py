@@ -153,7 +153,7 @@ def read_detector(
     wavelength: float | None = None,
     distance: float | None = None,
 ) -> DetectorGeometry:
-    """Read a detector of any number of panels, and the beam.
+    r"""Read a detector of any number of panels, and the beam.
 
     Parameters
     ----------
@@ -180,7 +180,6 @@ def read_detector(
 
     Examples
     --------
-    >>> from cupysim import read_detector
     >>> import pathlib, tempfile
     >>> text = "wavelength = 1 A\nclen = 0.1 m\nres = 1e4\nadu_per_photon = 1\n"
     >>> text += "p/min_fs = 0\np/max_fs = 9\np/min_ss = 0\np/max_ss = 4\n"
