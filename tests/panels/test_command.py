@@ -268,3 +268,42 @@ def test_a_campaign(tmp_path: Path, geometry: Path, capsys: pytest.CaptureFixtur
     assert len(set(energies)) == 5
     assert main(["campaign", "export", folder, "--images", str(tmp_path / "s_#.img")]) == 2
     assert "not on one grid of pixels; --cxi holds them" in capsys.readouterr().err
+
+
+def test_options_that_act_on_any_detector(geometry: Path) -> None:
+    """None of them is ignored without a word."""
+    words = f"-geom {geometry} {CRYSTAL}"
+    detector = from_args(words).detector
+    assert isinstance(detector, PanelDetector)
+    assert not detector.point_pixel
+    points = from_args(f"{words} -point_pixel").detector
+    assert points.point_pixel
+    backward = from_args(f"{words} -osc -1 -phisteps 2").detector
+    assert isinstance(backward, PanelDetector)
+    np.testing.assert_allclose(backward.spindle, -np.array(detector.spindle))
+    thick = from_args(f"{words} -detector_thick 320 -detector_abs 100 -detector_thicksteps 4")
+    assert isinstance(thick.detector, PanelDetector)
+    for panel in thick.detector:
+        assert panel.sensor.layers.count == 4
+        assert panel.sensor.attenuation == pytest.approx(1e4)
+
+
+def test_masks_do_not_fill_gaps(run: Run, tmp_path: Path) -> None:
+    """A mask file beside a detector of one panel excludes pixels in addition to its gaps."""
+    path = tmp_path / "one.geom"
+    lines = GEOMETRY.format(corner=2, fast="+1.0x").splitlines()
+    kept = [line for line in lines if not line.startswith(("right", "group"))]
+    path.write_text("\n".join(kept) + "\n")
+    done = run(f"-geom {path} {CRYSTAL} -intfile mask.img -noisefile n.img -default_F 1")
+    assert done.status == 0, done.err
+    done = run(f"-geom {path} -mask mask.img {CRYSTAL} -floatfile m.bin -nonoise")
+    assert done.status == 0, done.err
+    image = np.frombuffer(done.files["m.bin"], dtype=np.float32).reshape(16, 20)
+    assert (image[1, 2:5] == 0.0).all()
+    assert np.count_nonzero(image == 0.0) == 3
+
+
+def test_an_image_number_needs_images(run: Run, geometry: Path) -> None:
+    done = run(f"-geom {geometry} -image 2 {CRYSTAL}")
+    assert done.status == 9
+    assert "-image: has no meaning with -geom" in done.err
