@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import Any, assert_never
 
 import numpy as np
@@ -12,14 +11,19 @@ from cupysim.errors import CupysimWarning
 from cupysim.maths import spot_profiles
 from cupysim.maths.arrays import norm
 from cupysim.maths.pixel_factors import capture_fraction
-from cupysim.maths.polarization import polarization_form, polarization_of_form
-from cupysim.maths.resolution import largest_scattering
-from cupysim.maths.rotations import apply_matrix
+from cupysim.maths.polarization import polarization_of_form
 from cupysim.optional_libraries import require
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
-from cupysim.plan.structure_factor import nearest_factor
 from cupysim.plan.weights import RayPath, term_weight
+from cupysim.prediction.candidates import (
+    LOBES,
+    Candidates,
+    Steps,
+    candidates_of,
+    steps_of,
+    toward_panel,
+)
 
 SPOT = np.dtype(
     [
@@ -74,41 +78,11 @@ class Spots(np.ndarray):
 WEAKEST = 1e-4
 """Smallest photons of a spot, relative to the strongest spot; weaker spots are left out."""
 
-LOBES = 8.0
-"""Largest distance of a spot from the sphere, in widths of the transform's central peak."""
-
 LARGEST_WORK = 4e6
 """Largest product of reflections and steps. Above it, only some evenly spaced steps are used."""
 
 MOST_STEPS = 1000
 """Largest number of steps that are used. It is enough for a mean."""
-
-MOST_INDICES = 2e8
-"""Largest number of Miller indices that are searched; the search takes some seconds."""
-
-MOST_CANDIDATES = 1e6
-"""Largest number of reflections near the sphere. More of them overlap everywhere: no spots."""
-
-INDICES_AT_ONCE = 2**20
-"""Number of Miller indices that are searched at a time."""
-
-
-@dataclass(frozen=True)
-class _Steps:
-    """Some steps of a crystal: cell vectors (rows a, b, c in m), sources and their polarization.
-
-    `spot_axes` are the vectors that measure distances for Gaussian and top-hat spots.
-    """
-
-    cells: np.ndarray
-    incident: np.ndarray
-    wavenumbers: np.ndarray
-    forms: np.ndarray
-    sources: np.ndarray
-    spot_axes: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.cells)
 
 
 def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
@@ -152,10 +126,11 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
             stacklevel=3,
         )
         return np.empty(0, dtype=SPOT).view(Spots)
+    near = [candidates_of(plan, shot, crystal) for crystal in range(plan.crystals.n_crystals)]
     tables = [
-        _panel_spots(plan, shot, panel, crystal)
+        _panel_spots(plan, shot, panel, crystal, of_crystal)
         for panel in range(plan.shape[1])
-        for crystal in range(plan.crystals.n_crystals)
+        for crystal, of_crystal in enumerate(near)
     ]
     spots = np.concatenate(tables)
     strongest = spots["photons"].max(initial=0.0)
@@ -163,14 +138,16 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
     return spots[np.argsort(-spots["photons"], kind="stable")].view(Spots)
 
 
-def _panel_spots(plan: RenderPlan, shot: int, panel: int, crystal: int) -> np.ndarray:
+def _panel_spots(
+    plan: RenderPlan, shot: int, panel: int, crystal: int, candidates: Candidates
+) -> np.ndarray:
     n_cells = np.asarray(plan.crystals.n_cells[shot, crystal], dtype=np.float64)
-    middle = _steps(plan, shot, crystal, 1)
-    hkl, amplitudes = _candidates(plan, shot, panel, crystal, middle, n_cells)
+    seen = toward_panel(plan, (shot, panel), candidates)
+    hkl, amplitudes = candidates.hkl[seen], candidates.amplitudes[seen]
     if len(hkl) == 0:
         return np.empty(0, dtype=SPOT)
     most = min(MOST_STEPS, max(1, int(LARGEST_WORK / len(hkl))))
-    steps = _steps(plan, shot, crystal, most)
+    steps = steps_of(plan, shot, crystal, most)
     sums = np.zeros((len(hkl), 4))  # photons, the same times fast and slow, excitation
     for number in range(len(steps)):
         _add_step(plan, shot, panel, steps, number, hkl, n_cells, sums)
@@ -191,103 +168,11 @@ def _panel_spots(plan: RenderPlan, shot: int, panel: int, crystal: int) -> np.nd
     return found[inside]
 
 
-def _steps(plan: RenderPlan, shot: int, crystal: int, most: int) -> _Steps:
-    """Choose at most `most` steps, evenly spaced over orientations and sources; 1 is the middle."""
-    crystals, sources = plan.crystals, plan.sources
-    n_sources = len(sources.channel)
-    total = crystals.n_orientations * n_sources
-    count = min(total, most)
-    numbers = ((np.arange(count) + 0.5) * total / count).astype(np.int64)
-    phi_cells = crystals.phi_cells[shot, crystal]
-    rotations = crystals.mosaic_rotations[shot, crystal]
-    phi, domain = np.divmod(numbers // n_sources, len(rotations))
-    cells = apply_matrix(rotations[domain][:, None], phi_cells[phi])
-    which = numbers % n_sources
-    wavenumbers = 1.0 / sources.wavelength[shot][which]
-    forms = polarization_form(sources.kahn, sources.incident[shot], sources.polarization_axis)
-    spot_axes = crystals.spot_axes[shot, crystal] * np.prod(crystals.spot_counts[shot, crystal])
-    return _Steps(cells, sources.incident[shot][which], wavenumbers, forms[which], which, spot_axes)
-
-
-def _candidates(
-    plan: RenderPlan, shot: int, panel: int, crystal: int, middle: _Steps, n_cells: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Miller indices near the Ewald sphere, and their structure factors."""
-    cell, sources, crystals = middle.cells[0], plan.sources, plan.crystals
-    limit = _largest_scattering(plan, shot, panel)
-    ends = np.floor(norm(cell) * limit).astype(np.int64)
-    factors = plan.factors
-    low, high = -ends, ends
-    if factors.is_constant and factors.default == 0.0:
-        return np.empty((0, 3), dtype=np.int64), np.empty(0)
-    if not factors.is_constant and factors.default == 0.0:
-        first = np.array(factors.first)
-        last = first + np.array(factors.table.shape[1:]) - 3
-        low, high = np.maximum(low, first), np.minimum(high, last)
-    if (low > high).any():
-        return np.empty((0, 3), dtype=np.int64), np.empty(0)
-    star = np.linalg.inv(cell)
-    # largest relative distance between the reflections of other steps and of the middle step
-    swing = (norm(crystals.phi_cells[shot, crystal] - cell) / norm(cell)).max()
-    tilt = np.arccos(
-        np.clip(
-            (np.trace(crystals.mosaic_rotations[shot, crystal], axis1=1, axis2=2) - 1) / 2, -1, 1
-        )
-    ).max()
-    cone = norm(sources.incident[shot] - middle.incident[0]).max()
-    wavenumbers = 1.0 / sources.wavelength[shot]
-    band = np.abs(wavenumbers - middle.wavenumbers[0]).max() / middle.wavenumbers[0]
-    width = LOBES / (n_cells * norm(cell)).min()
-    shape = tuple(int(n) for n in high - low + 1)
-    total = float(np.prod([float(n) for n in shape]))
-    # volume of a shell around the part of the sphere that the detector covers
-    spread = 2.0 * swing + tilt + cone + band
-    volume = abs(float(np.linalg.det(cell)))
-    expected = np.pi * limit**2 * 2.0 * (width + limit * spread) * volume
-    if total > MOST_INDICES or min(expected, total) > MOST_CANDIDATES:
-        warnings.warn(
-            CupysimWarning(
-                f"no spots are predicted: about {min(expected, total):.0e} reflections contribute"
-            ),
-            stacklevel=4,
-        )
-        return np.empty((0, 3), dtype=np.int64), np.empty(0)
-    found = []
-    for start in range(0, int(total), INDICES_AT_ONCE):
-        numbers = np.arange(start, min(start + INDICES_AT_ONCE, int(total)))
-        hkl = np.stack(np.unravel_index(numbers, shape), axis=-1) + low
-        q = hkl @ star.T
-        length = norm(q)
-        ray = q + middle.incident[0] * middle.wavenumbers[0]
-        zeta = norm(ray) - middle.wavenumbers[0]
-        near = (np.abs(zeta) <= width + length * spread) & (length <= limit + width)
-        near &= length > 0.0
-        if plan.dmin > 0.0:
-            near &= length <= 1.0 / plan.dmin
-        found.append(hkl[near])
-    hkl = np.concatenate(found)
-    h, k, l = hkl.T.astype(np.float64)
-    amplitudes = nearest_factor(plan.factors, 0, (h, k, l))
-    return hkl[amplitudes != 0.0], amplitudes[amplitudes != 0.0]
-
-
-def _largest_scattering(plan: RenderPlan, shot: int, panel: int) -> float:
-    """Length of the longest scattering vector (1/m) of the image's corners and all sources."""
-    panels, at = plan.panels, (shot, panel)
-    size = (
-        plan.shape[3] * float(panels.pixel_fast[at]), plan.shape[2] * float(panels.pixel_slow[at]),
-    )  # fmt: skip
-    axes = np.stack([panels.origin[at], panels.fast[at], panels.slow[at]])
-    return largest_scattering(
-        axes, size, plan.sources.incident[shot], plan.sources.wavelength[shot]
-    )
-
-
 def _add_step(
     plan: RenderPlan,
     shot: int,
     panel: int,
-    steps: _Steps,
+    steps: Steps,
     number: int,
     hkl: np.ndarray,
     n_cells: np.ndarray,

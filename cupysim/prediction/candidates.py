@@ -1,0 +1,241 @@
+"""Steps of an image, and the reflections that are near the Ewald sphere in any of them."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.errors import CupysimWarning
+from cupysim.maths.arrays import norm
+from cupysim.maths.polarization import polarization_form
+from cupysim.maths.resolution import largest_scattering
+from cupysim.maths.rotations import apply_matrix
+from cupysim.plan.render_plan import RenderPlan
+from cupysim.plan.structure_factor import nearest_factor
+
+LOBES = 8.0
+"""Largest distance of a spot from the sphere, in widths of the transform's central peak."""
+
+MOST_INDICES = 2e8
+"""Largest number of Miller indices that are searched; the search takes some seconds."""
+
+MOST_CANDIDATES = 1e6
+"""Largest number of reflections near the sphere. More of them overlap everywhere: no spots."""
+
+INDICES_AT_ONCE = 2**20
+"""Number of Miller indices that are searched at a time."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Some steps of a crystal: orientations and sources.
+
+    Parameters
+    ----------
+    cells : ndarray, shape (n, 3, 3)
+        Rows a, b, c (m).
+    incident : ndarray, shape (n, 3)
+        Directions of the photons, unit vectors.
+    wavenumbers : ndarray, shape (n,)
+        1/wavelength (1/m).
+    forms : ndarray, shape (n, 6)
+        Polarization factors as quadratic forms.
+    sources : ndarray of int, shape (n,)
+        Numbers of the sources.
+    spot_axes : ndarray, shape (3, 3)
+        Vectors that measure distances for Gaussian and top-hat spots, the same for all steps.
+    """
+
+    cells: np.ndarray
+    incident: np.ndarray
+    wavenumbers: np.ndarray
+    forms: np.ndarray
+    sources: np.ndarray
+    spot_axes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Reflections near the Ewald sphere.
+
+    Parameters
+    ----------
+    hkl : ndarray of int, shape (n, 3)
+        Miller indices.
+    amplitudes : ndarray, shape (n,)
+        Structure factors (electrons).
+    rays : ndarray, shape (n, 3)
+        Directions of their spots in the middle step, unit vectors.
+    spread : float
+        Largest angle (rad) between these directions and those of other steps.
+    """
+
+    hkl: np.ndarray
+    amplitudes: np.ndarray
+    rays: np.ndarray
+    spread: float
+
+    @classmethod
+    def none(cls) -> Candidates:
+        """No reflections."""
+        return cls(np.empty((0, 3), dtype=np.int64), np.empty(0), np.empty((0, 3)), 0.0)
+
+
+def steps_of(plan: RenderPlan, shot: int, crystal: int, most: int) -> Steps:
+    """Choose steps that are evenly spaced over orientations and sources.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        Plan of the image.
+    shot, crystal : int
+        Numbers of the shot and of the crystal.
+    most : int
+        Largest number of steps; 1 gives the middle step.
+    """
+    crystals, sources = plan.crystals, plan.sources
+    n_sources = len(sources.channel)
+    total = crystals.n_orientations * n_sources
+    count = min(total, most)
+    numbers = ((np.arange(count) + 0.5) * total / count).astype(np.int64)
+    phi_cells = crystals.phi_cells[shot, crystal]
+    rotations = crystals.mosaic_rotations[shot, crystal]
+    phi, domain = np.divmod(numbers // n_sources, len(rotations))
+    cells = apply_matrix(rotations[domain][:, None], phi_cells[phi])
+    which = numbers % n_sources
+    wavenumbers = 1.0 / sources.wavelength[shot][which]
+    forms = polarization_form(sources.kahn, sources.incident[shot], sources.polarization_axis)
+    spot_axes = crystals.spot_axes[shot, crystal] * np.prod(crystals.spot_counts[shot, crystal])
+    return Steps(cells, sources.incident[shot][which], wavenumbers, forms[which], which, spot_axes)
+
+
+def toward_panel(plan: RenderPlan, at: tuple[int, int], candidates: Candidates) -> np.ndarray:
+    """Which reflections may be on a panel in any step: those in a cone around its corners.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        Plan of the image.
+    at : tuple of 2 int
+        Numbers of the shot and of the panel.
+    candidates : Candidates
+        Reflections.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        False for reflections that are never on the panel.
+    """
+    panels = plan.panels
+    edges = plan.shape[3] * panels.pixel_fast[at], plan.shape[2] * panels.pixel_slow[at]
+    corners = np.array(
+        [
+            panels.origin[at] + f * edges[0] * panels.fast[at] + s * edges[1] * panels.slow[at]
+            for f in (0.0, 1.0)
+            for s in (0.0, 1.0)
+        ]
+    )
+    directions = corners / norm(corners)[:, None]
+    axis = directions.sum(axis=0)
+    axis /= norm(axis)
+    half = float(np.arccos(np.clip((directions @ axis).min(), -1.0, 1.0)))
+    if half > 0.5 * np.pi or half + candidates.spread >= np.pi:
+        # a wider cone need not contain the panel
+        return np.ones(len(candidates.hkl), dtype=bool)
+    return np.asarray(candidates.rays @ axis >= np.cos(half + candidates.spread))
+
+
+def candidates_of(plan: RenderPlan, shot: int, crystal: int) -> Candidates:
+    """Reflections near the Ewald sphere where any panel sees it.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        Plan of the image.
+    shot, crystal : int
+        Numbers of the shot and of the crystal.
+
+    Returns
+    -------
+    Candidates
+        Reflections; none, and a warning, if there are too many.
+    """
+    n_cells = np.asarray(plan.crystals.n_cells[shot, crystal], dtype=np.float64)
+    middle = steps_of(plan, shot, crystal, 1)
+    cell, sources, crystals = middle.cells[0], plan.sources, plan.crystals
+    limit = max(_largest_scattering(plan, shot, panel) for panel in range(plan.shape[1]))
+    ends = np.floor(norm(cell) * limit).astype(np.int64)
+    factors = plan.factors
+    low, high = -ends, ends
+    if factors.is_constant and factors.default == 0.0:
+        return Candidates.none()
+    if not factors.is_constant and factors.default == 0.0:
+        first = np.array(factors.first)
+        last = first + np.array(factors.table.shape[1:]) - 3
+        low, high = np.maximum(low, first), np.minimum(high, last)
+    if (low > high).any():
+        return Candidates.none()
+    star = np.linalg.inv(cell)
+    # largest relative distance between the reflections of other steps and of the middle step
+    swing = (norm(crystals.phi_cells[shot, crystal] - cell) / norm(cell)).max()
+    tilt = np.arccos(
+        np.clip(
+            (np.trace(crystals.mosaic_rotations[shot, crystal], axis1=1, axis2=2) - 1) / 2, -1, 1
+        )
+    ).max()
+    cone = norm(sources.incident[shot] - middle.incident[0]).max()
+    wavenumbers = 1.0 / sources.wavelength[shot]
+    band = np.abs(wavenumbers - middle.wavenumbers[0]).max() / middle.wavenumbers[0]
+    width = LOBES / (n_cells * norm(cell)).min()
+    shape = tuple(int(n) for n in high - low + 1)
+    total = float(np.prod([float(n) for n in shape]))
+    # volume of a shell around the part of the sphere that the detector covers
+    spread = 2.0 * swing + tilt + cone + band
+    volume = abs(float(np.linalg.det(cell)))
+    expected = np.pi * limit**2 * 2.0 * (width + limit * spread) * volume
+    if total > MOST_INDICES or min(expected, total) > MOST_CANDIDATES:
+        warnings.warn(
+            CupysimWarning(
+                f"no spots are predicted: about {min(expected, total):.0e} reflections contribute"
+            ),
+            stacklevel=3,
+        )
+        return Candidates.none()
+    found, rays = [], []
+    for start in range(0, int(total), INDICES_AT_ONCE):
+        numbers = np.arange(start, min(start + INDICES_AT_ONCE, int(total)))
+        hkl = np.stack(np.unravel_index(numbers, shape), axis=-1) + low
+        q = hkl @ star.T
+        length = norm(q)
+        ray = q + middle.incident[0] * middle.wavenumbers[0]
+        zeta = norm(ray) - middle.wavenumbers[0]
+        near = (np.abs(zeta) <= width + length * spread) & (length <= limit + width)
+        near &= length > 0.0
+        if plan.dmin > 0.0:
+            near &= length <= 1.0 / plan.dmin
+        found.append(hkl[near])
+        rays.append(ray[near] / norm(ray[near])[:, None])
+    hkl = np.concatenate(found)
+    h, k, l = hkl.T.astype(np.float64)
+    amplitudes = nearest_factor(plan.factors, 0, (h, k, l))
+    used = amplitudes != 0.0
+    # another orientation turns q, which is at most two wavenumbers long, and the ray with it
+    angle = 2.0 * spread + cone + width / middle.wavenumbers[0]
+    return Candidates(hkl[used], amplitudes[used], np.concatenate(rays)[used], 2.0 * angle)
+
+
+def _largest_scattering(plan: RenderPlan, shot: int, panel: int) -> float:
+    """Length of the longest scattering vector (1/m) of the image's corners and all sources."""
+    panels, at = plan.panels, (shot, panel)
+    size = (
+        plan.shape[3] * float(panels.pixel_fast[at]), plan.shape[2] * float(panels.pixel_slow[at]),
+    )  # fmt: skip
+    axes = np.stack([panels.origin[at], panels.fast[at], panels.slow[at]])
+    return largest_scattering(
+        axes, size, plan.sources.incident[shot], plan.sources.wavelength[shot]
+    )
