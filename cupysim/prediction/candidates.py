@@ -82,7 +82,7 @@ class Candidates:
 
     @classmethod
     def none(cls) -> Candidates:
-        """No reflections."""
+        """Return an empty list of reflections."""
         return cls(np.empty((0, 3), dtype=np.int64), np.empty(0), np.empty((0, 3)), 0.0)
 
 
