@@ -14,6 +14,7 @@ from cupysim.formats.frames import to_imgcif
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.mosaic import mosaic_of
 from cupysim.formats.nexus.reader import is_hdf5
+from cupysim.formats.poni_text import is_poni_name
 from cupysim.maths.resolution import are_skewed
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
@@ -64,13 +65,15 @@ def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None
     if len(used) > 1 and not {"-geom", "-detector"}.isdisjoint(used):
         raise OptionError(used[0], f"cannot be combined with {used[1]}: both give the detector")
     if given.get("geometry_file") is not None:
+        path = given["geometry_file"]
+        wavelength, distance = given.get("wavelength"), given.get("distance")
+        if is_poni_name(path):
+            from cupysim.formats.pyfai_detector import read_poni
+
+            return path, read_poni(path, wavelength=wavelength, distance=distance)
         from cupysim.formats.crystfel.reader import read_geometry
 
-        path = given["geometry_file"]
-        geometry, _ = read_geometry(
-            path, wavelength=given.get("wavelength"), distance=given.get("distance")
-        )
-        return path, geometry
+        return path, read_geometry(path, wavelength=wavelength, distance=distance)[0]
     if given.get("detector_name") is not None:
         from cupysim.detectors.named import named_detector
 
