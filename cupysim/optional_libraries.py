@@ -19,6 +19,8 @@ EXTRAS = {
     "torch": "torch",
     "distributed": "dask",
     "xraydb": "sensors",
+    "pyFAI": "pyfai",
+    "extra_geom": "extra-geom",
 }
 """Extra of the package that installs each library."""
 

@@ -100,8 +100,8 @@ def read_experiment(
     Parameters
     ----------
     path : path_like
-        File to read: a DIALS experiment list (.expt), a CrystFEL geometry file (.geom), an NXmx
-        file, a CBF or SMV image, or an HDF5 file of cupysim.
+        File to read: a DIALS experiment list (.expt), a geometry file of CrystFEL (.geom) or pyFAI
+        (.poni), an NXmx file, a CBF or SMV image, or an HDF5 file of cupysim.
     image : int, optional
         Number of the image in the file, from 0.
     crystal : Crystal, optional
@@ -158,14 +158,16 @@ def read_detector(
     Parameters
     ----------
     path : path_like
-        File to read: a DIALS experiment list (.expt), a CrystFEL geometry file (.geom) or an NXmx
-        file.
+        File to read: a DIALS experiment list (.expt), a geometry file of CrystFEL (.geom) or pyFAI
+        (.poni), or an NXmx file.
     image : int, optional
         Number of the image in the file, from 0.
     wavelength : float, optional
-        Wavelength (m) in place of that of a .geom file, which may refer to image files.
+        Wavelength (m) in place of that of a .geom file, which may refer to image files, or of a
+        .poni file.
     distance : float, optional
-        Camera length ``clen`` (m) in place of that of a .geom file.
+        Camera length ``clen`` (m) in place of that of a .geom file, or distance (m) in place of
+        that of a .poni file.
 
     Returns
     -------
@@ -176,7 +178,8 @@ def read_detector(
     Raises
     ------
     CupysimError
-        If the file cannot be read, or a number is given that only .geom files need.
+        If the file cannot be read, a number is given that only .geom and .poni files need, or the
+        file is a NeXus file of pyFAI, which has a detector without its place.
 
     Examples
     --------
@@ -194,14 +197,21 @@ def read_detector(
         from cupysim.formats.crystfel.reader import read_geometry
 
         return read_geometry(path, wavelength=wavelength, distance=distance)[0]
+    if name.endswith(".poni"):
+        from cupysim.formats.pyfai_detector import read_poni
+
+        return read_poni(path, wavelength=wavelength, distance=distance)
     if wavelength is not None or distance is not None:
-        raise CupysimError(f"{path}: wavelength and distance can replace only those of .geom files")
+        raise CupysimError(
+            f"{path}: wavelength and distance can replace only those of .geom and .poni files"
+        )
     if name.endswith((".expt", ".json")):
         from cupysim.formats import dials_detector
 
         return dials_detector.read_detector(path, image)
-    from cupysim.formats import nxmx_detector
+    from cupysim.formats import nxmx_detector, pyfai_pixels
 
+    pyfai_pixels.check_no_detector_file(path)
     return nxmx_detector.read_detector(path, image)
 
 
@@ -223,7 +233,7 @@ def _inherited_experiment(
     """The experiment in a file of another program, read with the drop-in command's options."""
     unpacked = os.fspath(path).lower().removesuffix(".gz")
     option = "-expt" if unpacked.endswith((".expt", ".json")) else "-img"
-    option = "-geom" if unpacked.endswith(".geom") else option
+    option = "-geom" if unpacked.endswith((".geom", ".poni")) else option
     words = [option, os.fspath(path), "-corrected", "-nodump"]
     if image:
         words += ["-image", str(image)]

@@ -285,7 +285,7 @@ OPTIONS: tuple[Option, ...] = (
     new_path("-expt", INPUT, "Read beam, detector, rotation and crystal from this DIALS "
               "experiment list.", "experiment_file"),
     new_path("-geom", INPUT, "Read the panels of the detector, and the wavelength, from this "
-              "CrystFEL geometry file.", "geometry_file"),
+              "geometry file of CrystFEL (.geom) or pyFAI (.poni).", "geometry_file"),
     Option(
         ("-detector",), INPUT,
         "Real detector, such as jungfrau-4m, with its panels, gaps and sensor, at -distance; "

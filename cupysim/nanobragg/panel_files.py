@@ -14,6 +14,7 @@ from cupysim.formats.frames import FLIP
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.mosaic import mosaic_of
 from cupysim.formats.nexus.reader import is_hdf5
+from cupysim.formats.poni_text import is_poni_name
 from cupysim.maths.resolution import are_skewed
 from cupysim.models.checks import vector_of
 from cupysim.models.detector import Detector
@@ -23,6 +24,7 @@ from cupysim.nanobragg.arguments import Arguments
 from cupysim.nanobragg.exact_geometry import TO_MOSFLM
 from cupysim.nanobragg.sweeps import turns_back
 from cupysim.quirks import Quirk, warn_quirk
+from cupysim.storage.reading import check_regular
 
 SOURCES = ("geometry_file", "detector_name")
 """Values that give a detector of panels; an experiment list may give one too."""
@@ -65,18 +67,23 @@ def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None
     names = {"geometry_file": "-geom", "detector_name": "-detector", "experiment_file": "-expt",
              "image_file": "-img"}  # fmt: skip
     used = [option for value, option in names.items() if given.get(value) is not None]
+    for value in ("geometry_file", "experiment_file", "image_file"):
+        if given.get(value) is not None:
+            check_regular(given[value])
     if given.get("image_number", 0) and not {"-geom", "-detector"}.isdisjoint(used):
         raise OptionError("-image", f"has no meaning with {used[0]}")
     if len(used) > 1 and not {"-geom", "-detector"}.isdisjoint(used):
         raise OptionError(used[0], f"cannot be combined with {used[1]}: both give the detector")
     if given.get("geometry_file") is not None:
+        path = given["geometry_file"]
+        wavelength, distance = given.get("wavelength"), given.get("distance")
+        if is_poni_name(path):
+            from cupysim.formats.pyfai_detector import read_poni
+
+            return path, read_poni(path, wavelength=wavelength, distance=distance)
         from cupysim.formats.crystfel.reader import read_geometry
 
-        path = given["geometry_file"]
-        geometry, _ = read_geometry(
-            path, wavelength=given.get("wavelength"), distance=given.get("distance")
-        )
-        return path, geometry
+        return path, read_geometry(path, wavelength=wavelength, distance=distance)[0]
     if given.get("detector_name") is not None:
         from cupysim.detectors.named import named_detector
 

@@ -294,8 +294,8 @@ BAD = {
         expt(experiment=[{"detector": 0}]), "the experiment has no beam or no detector"
     ),
     "panels": (
-        expt(detector=[{"panels": [PANEL] * 2}]),
-        "a detector of 2 panels; only single panels are supported so far",
+        expt(detector=[{"panels": [PANEL, {**PANEL, "image_size": [9, 0]}]}]),
+        "panel 'p1': image_size is 9 x 0",
     ),
     "experiments": (expt(experiment=expt()["experiment"] * 3), "3 experiments; one is expected"),
     "no list": ({"__id__": "ExperimentList", "experiment": 5}, "no experiment list of DIALS"),

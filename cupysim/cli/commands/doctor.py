@@ -31,7 +31,7 @@ from cupysim.terminal import tell
 LIBRARIES = ("numpy", "scipy", "h5py")
 """Libraries that cupysim always needs."""
 
-DISTRIBUTIONS = {"PIL": "pillow", "cupy": "cupy-cuda13x"}
+DISTRIBUTIONS = {"PIL": "pillow", "cupy": "cupy-cuda13x", "extra_geom": "extra-geom"}
 """Names of distributions that differ from those of their modules."""
 
 EXPERIMENT = (
