@@ -55,8 +55,8 @@ def from_pyfai(
     detector_or_name: Any,
     *,
     distance: float,
-    poni1: float,
-    poni2: float,
+    poni1: float | None = None,
+    poni2: float | None = None,
     rot1: float = 0.0,
     rot2: float = 0.0,
     rot3: float = 0.0,
@@ -71,9 +71,9 @@ def from_pyfai(
         that pyFAI wrote.
     distance : float
         Distance (m) from the sample to the detector's plane.
-    poni1, poni2 : float
+    poni1, poni2 : float, optional
         Point of normal incidence (m) along the slow and the fast axis of the detector in its
-        orientation 3.
+        orientation 3. By default, the middle of the detector.
     rot1, rot2, rot3 : float, optional
         Rotations (rad) about pyFAI's axes 1, 2 and 3, in this order. The first two are left-handed.
     wavelength : float, optional
@@ -95,6 +95,16 @@ def from_pyfai(
     CupysimError
         If a name or file is given and pyFAI is not installed.
     """
+    if wavelength is not None and not finite(wavelength, "wavelength") > 0.0:
+        raise ModelError(f"wavelength: must be positive, got {wavelength:g} m")
+    detector = detector_or_name
+    if isinstance(detector, str | os.PathLike):
+        detector = named(os.fspath(detector))
+    pixels = pixels_of(detector)
+    middle = (0.5 * count * edge for count, edge in zip(pixels.shape, pixels.edges, strict=True))
+    poni1, poni2 = (
+        half if given is None else given for given, half in zip((poni1, poni2), middle, strict=True)
+    )
     place = _Place(
         *(
             finite(value, name)
@@ -103,12 +113,7 @@ def from_pyfai(
             )
         )
     )
-    if wavelength is not None and not finite(wavelength, "wavelength") > 0.0:
-        raise ModelError(f"wavelength: must be positive, got {wavelength:g} m")
-    detector = detector_or_name
-    if isinstance(detector, str | os.PathLike):
-        detector = named(os.fspath(detector))
-    return _placed(pixels_of(detector), place, wavelength)
+    return _placed(pixels, place, wavelength)
 
 
 def read_poni(

@@ -289,7 +289,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         ("-detector",), INPUT,
         "Real detector, such as jungfrau-4m, with its panels, gaps and sensor, at -distance; "
-        "'cupysim detectors' lists them.",
+        "'cupysim detectors' lists them. pyfai:NAME is a detector of pyFAI.",
         Kind.TEXT, 1, NONE, ("detector_name",), match=Match.EXACT, metavar="NAME", is_new=True,
     ),
     path("-stolout", INPUT, "Read but not used.", "stol_output", no_effect=True),

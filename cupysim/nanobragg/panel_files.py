@@ -32,6 +32,9 @@ SOURCES = ("geometry_file", "detector_name")
 DEFAULT_DISTANCE = 0.1
 """Distance (m) of a named detector if -distance is not given, as in nanoBragg."""
 
+OF_PYFAI = "pyfai:"
+"""Beginning of names of detectors that pyFAI knows."""
+
 OTHER_OPTIONS = frozenset(
     {"mask_file", "close_distance", "curved", "printout", "region", "pixel", "n_fast", "n_slow",
      "size_fast", "size_slow", "rotate_x", "rotate_y", "rotate_z", "twotheta"}
@@ -85,12 +88,8 @@ def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None
 
         return path, read_geometry(path, wavelength=wavelength, distance=distance)[0]
     if given.get("detector_name") is not None:
-        from cupysim.detectors.named import named_detector
-
         name = given["detector_name"]
-        distance = given.get("distance", DEFAULT_DISTANCE)
-        detector = named_detector(name, distance, wavelength=given.get("wavelength"))
-        return f"-detector {name}", DetectorGeometry(detector)
+        return f"-detector {name}", _named(name, given)
     number = given.get("image_number", 0)
     if given.get("experiment_file") is not None:
         from cupysim.formats import dials_detector
@@ -105,6 +104,19 @@ def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None
         if nxmx_detector.count_modules(path, number) > 1:
             return path, nxmx_detector.read_detector(path, number)
     return None
+
+
+def _named(name: str, given: Mapping[str, Any]) -> DetectorGeometry:
+    """The detector of a name, in the middle of the beam."""
+    distance = given.get("distance", DEFAULT_DISTANCE)
+    wavelength = given.get("wavelength")
+    if name.startswith(OF_PYFAI):
+        from cupysim.formats.pyfai_detector import from_pyfai
+
+        return from_pyfai(name.removeprefix(OF_PYFAI), distance=distance, wavelength=wavelength)
+    from cupysim.detectors.named import named_detector
+
+    return DetectorGeometry(named_detector(name, distance, wavelength=wavelength))
 
 
 def in_mosflm_frame(geometry: DetectorGeometry) -> DetectorGeometry:

@@ -16,6 +16,7 @@ import pytest
 from cupysim import from_args, read_detector, read_experiment
 from cupysim.errors import CupysimError, FileFormatError, ModelError
 from cupysim.formats.pyfai_detector import from_pyfai, read_poni
+from tests.conftest import Run
 from tests.tolerances import LAST_BITS, POSITION
 
 SHAPE, EDGES = (30, 50), (1e-4, 2e-4)
@@ -295,6 +296,19 @@ def test_mask_is_that_of_pyfai(detectors: Any, name: str) -> None:
     (panel,) = from_pyfai(name, **PLACE).detector
     assert panel.mask is not None
     np.testing.assert_array_equal(panel.mask, detectors.detector_factory(name).mask == 0)
+
+
+def test_by_name_the_beam_meets_the_middle(detectors: Any, run: Run) -> None:
+    """981 x 1043 pixels of 172 um, 0.2 m away; the beam is along x in MOSFLM's frame."""
+    words = "-detector pyfai:Pilatus1M -distance 200 -lambda 1 -cell 70 80 90 90 90 90"
+    outcome = run(f"{words} -default_F 1 -N 1 -nonoise -corrected -oversample 1 -h5file a.h5")
+    assert outcome.status == 0, outcome.err
+    (panel,) = read_detector("a.h5").detector.panels
+    lengths = np.array([981, 1043]) * 172e-6
+    middle = np.array(panel.origin) + np.array(panel.axes[:2]).T @ lengths / 2.0
+    assert np.linalg.norm(middle) == pytest.approx(0.2, rel=0, abs=POSITION)
+    assert panel.axes[0] @ middle == pytest.approx(0.0, abs=POSITION)
+    assert panel.axes[1] @ middle == pytest.approx(0.0, abs=POSITION)
 
 
 def test_gap_of_a_pilatus(detectors: Any) -> None:
