@@ -16,7 +16,7 @@ DOCS = ROOT / "docs"
 TUTORIALS = sorted((DOCS / "tutorials").glob("*.md"))
 RUN = [
     *TUTORIALS, DOCS / "start" / "python.md", DOCS / "start" / "command_line.md",
-    *sorted((DOCS / "howto").glob("*.md")),
+    *sorted((DOCS / "howto").glob("*.md")), DOCS / "panels.md",
 ]  # fmt: skip
 OF_USERS = ("data_master.h5", "refined.expt")
 """Files of readers, with which commands cannot be run here."""

@@ -186,7 +186,18 @@ def _kept_factors(plan: RenderPlan) -> str:
     panels = plan.panels
     if plan.n_region == 0 or panels.bend is not None:
         return ""
-    at = 0, 0
+    worst = max(_first_to_mean(plan, (0, panel)) for panel in range(plan.shape[1]))
+    if not worst > NOTICEABLE_IN_CORNERS:
+        return ""
+    return (
+        f"solid angle and polarization of a pixel's first sub-pixel and source are up to "
+        f"{100 * worst:.2g} % off the mean"
+    )
+
+
+def _first_to_mean(plan: RenderPlan, at: tuple[int, int]) -> float:
+    """Largest relative error of the factors of the first sub-pixel in the corners of a panel."""
+    panels = plan.panels
     axes = np.stack(
         [panels.fast[at] * panels.pixel_fast[at], panels.slow[at] * panels.pixel_slow[at]]
     )
@@ -210,12 +221,7 @@ def _kept_factors(plan: RenderPlan) -> str:
                 right = float(np.mean([_polarization(form, middle) for form in forms]))
                 ratio *= _polarization(forms[0], first) / right
             worst = max(worst, abs(ratio - 1.0))
-    if not worst > NOTICEABLE_IN_CORNERS:
-        return ""
-    return (
-        f"solid angle and polarization of a pixel's first sub-pixel and source are up to "
-        f"{100 * worst:.2g} % off the mean"
-    )
+    return worst
 
 
 def _polarization(form: np.ndarray, position: np.ndarray) -> float:

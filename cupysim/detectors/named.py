@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
 from cupysim.detectors.catalogue import Entry, find_entry
 from cupysim.detectors.layout import members_of
 from cupysim.errors import ModelError
@@ -16,12 +15,7 @@ from cupysim.maths.arrays import cross, norm
 from cupysim.maths.rotations import rotation_of_vector
 from cupysim.models.checks import direction, finite, vector_of, whole
 from cupysim.models.panel_detector import PanelDetector
-from cupysim.models.sampling import Sweep
 from cupysim.models.sensor import Sensor
-from cupysim.optional_libraries import require
-
-PER_CM = 100.0
-"""Units of 1/m in 1/cm."""
 
 
 def named_detector(
@@ -110,47 +104,6 @@ def named_detector(
     )  # fmt: skip
 
 
-def attenuation(material: str, wavelength: float) -> float:
-    """Attenuation coefficient of a material, from the tables of Elam et al. in xraydb.
-
-    Parameters
-    ----------
-    material : str
-        Chemical formula, or a name that xraydb knows.
-    wavelength : float
-        Wavelength (m).
-
-    Returns
-    -------
-    float
-        Attenuation coefficient (1/m).
-
-    Raises
-    ------
-    CupysimError
-        If xraydb is not installed.
-    ModelError
-        If the wavelength is impossible or xraydb does not know the material's density.
-    """
-    metres = finite(wavelength, "wavelength")
-    if not metres > 0.0:
-        raise ModelError(f"wavelength: expected metres above zero, got {metres:g}")
-    xraydb = require("xraydb", "the attenuation of a sensor")
-    known = xraydb.find_material(material)
-    if known is None:
-        raise ModelError(
-            f"material: xraydb has no density of {material!r}; it knows Si, CdTe, GaAs and others"
-        )
-    energy = ELECTRONVOLT_ANGSTROM / (metres / ANGSTROM)
-    try:
-        per_cm = float(xraydb.material_mu(known.formula, energy, density=known.density))
-    except (ValueError, TypeError):
-        per_cm = math.nan
-    if not 0.0 < per_cm < math.inf:
-        raise ModelError(f"wavelength: xraydb has no attenuation of {material} at {energy:g} eV")
-    return PER_CM * per_cm
-
-
 def _sensor(
     entry: Entry,
     wavelength: float | None,
@@ -170,9 +123,7 @@ def _sensor(
         raise ModelError(f"thickness: expected metres above zero, True or False, got {metres:g}")
     if made_of is None:
         raise ModelError(f"{entry.name}: the sensor's material is not known; give it by material")
-    if count < 1:
-        raise ModelError(f"layers: expected at least 1, got {count}")
-    return Sensor(Sweep(metres, metres / count, count), attenuation(made_of, wavelength))
+    return Sensor.of_material(made_of, metres, wavelength, count)
 
 
 def _beam_centre(

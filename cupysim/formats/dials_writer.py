@@ -12,11 +12,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
-from cupysim.errors import CupysimError, CupysimWarning
+from cupysim.errors import CupysimError, CupysimWarning, ModelError
 from cupysim.formats.dials import MILLIMETRE
 from cupysim.formats.dials_panels import UNLIMITED
 from cupysim.formats.frames import to_imgcif
-from cupysim.formats.lab_panels import detector_in
+from cupysim.formats.lab_panels import detector_in, is_too_skew
 from cupysim.formats.rotation import forward
 from cupysim.maths.arrays import cross, dot, norm, unit
 from cupysim.maths.rotations import rotate_axis
@@ -36,6 +36,10 @@ MANY_IMAGES = (".h5", ".hdf5", ".nxs")
 
 PARALLEL = 1e-6
 """Sine of the angle between beam and electric field below which the field has no direction."""
+
+SMALLEST_TRUSTED = -0.5
+"""Smallest trusted count. DIALS 3.12 excludes the limit itself, and later versions include it: both
+then use pixels without photons, and not those with -1, which were not computed."""
 
 MOST_RECTANGLES = 1000
 """Largest number of rectangles of a panel's mask."""
@@ -61,7 +65,7 @@ def write_experiments(
     Raises
     ------
     ModelError
-        If the detector is curved.
+        If the detector is curved, or DIALS would refuse the angle between two axes.
     CupysimError
         If the image of a scan has a name without a number, but is no HDF5 file.
 
@@ -192,6 +196,11 @@ def _detector(detector: PanelDetector) -> dict[str, Any]:
     def children(members: Any) -> list[dict[str, Any]]:
         found = []
         for member in members:
+            if is_too_skew(*member.axes[:2]):
+                raise ModelError(
+                    f"experiment lists: DIALS refuses {member.name!r}, because its fast and slow "
+                    "axis are not perpendicular"
+                )
             if isinstance(member, PanelGroup):
                 found.append(group(member))
             else:
@@ -255,7 +264,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "raw_image_offset": list(panel.data_corner or (0, 0)),
         "image_size": [panel.n_fast, panel.n_slow],
         "pixel_size": _millimetres(panel.edges),
-        "trusted_range": [0.0, min(panel.saturation, float(UNLIMITED))],
+        "trusted_range": [SMALLEST_TRUSTED, min(panel.saturation, float(UNLIMITED))],
         "thickness": layers.range / MILLIMETRE if is_thick else 0.0,
         "mu": mu * MILLIMETRE if is_thick else 0.0,
         "mask": _rectangles(panel),

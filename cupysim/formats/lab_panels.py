@@ -5,12 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from cupysim.errors import ModelError
-from cupysim.maths.arrays import norm
+from cupysim.maths.arrays import dot, norm
 from cupysim.models.checks import vector_of
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
+
+LARGEST_COSINE = 1e-7
+"""Cosine of the angle between fast and slow axis from which dxtbx refuses a panel or group. It does
+not refuse angles above 90 degrees."""
+
+
+def is_too_skew(fast: np.ndarray, slow: np.ndarray) -> bool:
+    """Whether DIALS refuses a panel or group because of the angle between its axes.
+
+    Parameters
+    ----------
+    fast, slow : ndarray, shape (3,)
+        Unit vectors of the axes.
+    """
+    return float(dot(fast, slow)) >= LARGEST_COSINE
 
 
 def detector_in(experiment: Experiment, rotation: np.ndarray, purpose: str) -> PanelDetector:

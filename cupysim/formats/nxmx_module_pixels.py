@@ -9,7 +9,6 @@ import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.image_stacks import count_images, stacks
-from cupysim.formats.nxmx_chain import of_image
 from cupysim.formats.nxmx_mask import stored_mask
 from cupysim.formats.nxmx_tree import Component
 
@@ -66,9 +65,9 @@ class DetectorPixels:
         if len(ends) > 1:
             raise FileFormatError(path, f"its images have several sizes: {sorted(ends)}")
         shape = next(iter(ends), None)
-        stored = stored_mask(path, detector, with_pixels=False)
+        stored = stored_mask(path, detector, with_pixels=True)
         if stored is None:
-            return cls(shape, None, _saturation(path, detector, number))
+            return cls(shape, None, _saturation(detector))
         name, good = stored
         wanted = shape or good.shape
         if good.ndim == len(wanted) + 1 and len(good) in (1, count_images(file)):
@@ -77,7 +76,7 @@ class DetectorPixels:
             raise FileFormatError(
                 path, f"its {name} has the shape {good.shape}, but the images have {wanted}"
             )
-        return cls(shape, good, _saturation(path, detector, number))
+        return cls(shape, good, _saturation(detector))
 
     def of_module(
         self, path: object, module: Component, n_slow: int, n_fast: int
@@ -135,12 +134,13 @@ class DetectorPixels:
         return corner, None if good.all() else good.copy()
 
 
-def _saturation(path: object, detector: Component, number: int) -> float:
+def _saturation(detector: Component) -> float:
+    """Largest count of a pixel: the smallest one, if a file has several."""
     stored = detector.handle.get("saturation_value")
     if getattr(stored, "shape", None) is None or stored.dtype.kind not in "fiu":
         return np.inf
     values = np.ravel(np.asarray(stored[()], dtype=np.float64))
     if values.size == 0 or not np.isfinite(values).all():
         return np.inf
-    value = of_image(path, values, number, stored.name)
+    value = float(values.min())
     return np.inf if value >= UNLIMITED or value <= 0.0 else value

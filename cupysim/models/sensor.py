@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
+from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
 from cupysim.errors import ModelError
-from cupysim.models.checks import assign, number
+from cupysim.models.checks import assign, finite, number, whole
 from cupysim.models.sampling import Sweep
+
+PER_CM = 100.0
+"""Units of 1/m in 1/cm."""
 
 
 @dataclass(frozen=True)
@@ -52,3 +57,82 @@ class Sensor:
                     f"a sensor of {1e6 * layers.range:g} um; the distance must be positive"
                 )
         assign(self, layers=layers, attenuation=attenuation)
+
+    @classmethod
+    def of_material(
+        cls, material: str, thickness: float, wavelength: float, layers: int = 1
+    ) -> Sensor:
+        """Make a sensor of a material, whose attenuation xraydb knows.
+
+        Parameters
+        ----------
+        material : str
+            Chemical formula, or a name that xraydb knows, such as "Si" or "CdTe".
+        thickness : float
+            Thickness (m).
+        wavelength : float
+            Wavelength (m).
+        layers : int, optional
+            Number of layers. One layer gives absorption without parallax.
+
+        Returns
+        -------
+        Sensor
+            Sensor with equal layers.
+
+        Raises
+        ------
+        CupysimError
+            If xraydb is not installed.
+        ModelError
+            If a number is impossible, or xraydb does not know the material.
+        """
+        metres, count = finite(thickness, "sensor: thickness"), whole(layers, "sensor: layers")
+        if not metres > 0.0:
+            raise ModelError(f"sensor: the thickness must be positive, got {metres:g} m")
+        if count < 1:
+            raise ModelError(f"sensor: layers: at least 1, got {count}")
+        return cls(Sweep(metres, metres / count, count), attenuation(material, wavelength))
+
+
+def attenuation(material: str, wavelength: float) -> float:
+    """Attenuation coefficient of a material, from the tables of Elam et al. in xraydb.
+
+    Parameters
+    ----------
+    material : str
+        Chemical formula, or a name that xraydb knows.
+    wavelength : float
+        Wavelength (m).
+
+    Returns
+    -------
+    float
+        Attenuation coefficient (1/m).
+
+    Raises
+    ------
+    CupysimError
+        If xraydb is not installed.
+    ModelError
+        If the wavelength is impossible or xraydb does not know the material's density.
+    """
+    metres = finite(wavelength, "wavelength")
+    if not metres > 0.0:
+        raise ModelError(f"wavelength: expected metres above zero, got {metres:g}")
+    from cupysim.optional_libraries import require
+
+    xraydb = require("xraydb", "the attenuation of a sensor")
+    known = xraydb.find_material(material)
+    if known is None:
+        raise ModelError(
+            f"material: xraydb has no density of {material!r}; it knows Si, CdTe, GaAs and others"
+        )
+    energy = ELECTRONVOLT_ANGSTROM / (metres / ANGSTROM)
+    try:
+        per_cm = float(xraydb.material_mu(known.formula, energy, density=known.density))
+    except (ValueError, TypeError):
+        per_cm = math.nan
+    if not 0.0 < per_cm < math.inf:
+        raise ModelError(f"wavelength: xraydb has no attenuation of {material} at {energy:g} eV")
+    return PER_CM * per_cm

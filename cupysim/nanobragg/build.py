@@ -45,7 +45,7 @@ from cupysim.nanobragg.structure_files import (
     structure_factors,
     take_wavelength,
 )
-from cupysim.nanobragg.sweeps import complete_oscillation, complete_sweep
+from cupysim.nanobragg.sweeps import complete_oscillation, complete_sweep, turns_back
 from cupysim.quirks import NANOBRAGG, Quirk, warn_quirk
 
 SPECTRAL_OPTIONS = frozenset(
@@ -111,11 +111,12 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     measured = measured_structure(args)
     wavelength_note = take_wavelength(args, measured, inherited)
     beam = _beam(args, inherited)
-    detector: Detector | PanelDetector = _detector(args)
+    one_panel = _detector(args)
+    detector: Detector | PanelDetector = one_panel
     if inherited.panels is not None:
-        from cupysim.nanobragg.panel_files import with_sensor
+        from cupysim.nanobragg.panel_files import with_options
 
-        detector = with_sensor(inherited.panels, given, _sensor(args))
+        detector = with_options(inherited.panels, given, one_panel, args)
     structure = structure_factors(args, beam, detector, measured)
     check_given_cell(args, structure, beam.wavelength)
     crystal = _crystal(args, beam.wavelength, table, clock, structure.cell)
@@ -273,7 +274,7 @@ def _detector(args: Arguments) -> Detector:
         )
         if args.values[value] is not None
     }
-    if _turns_back(args):
+    if turns_back(args.oscillation, args.quirks):
         frame = FRAMES[
             convention
             if args.quirks.corrects(Quirk.VECTORS_SWITCH_CONVENTION)
@@ -344,18 +345,9 @@ def _settle_distance(args: Arguments) -> None:
         args.values["close_distance"] = None
 
 
-def _turns_back(args: Arguments) -> bool:
-    """Whether a negative rotation is made positive by inverting the spindle axis (quirk Q27)."""
-    return (
-        args.quirks.corrects(Quirk.SWEEP_COMPLETION)
-        and args.oscillation is not None
-        and args.oscillation < 0.0
-    )
-
-
 def _scan(args: Arguments) -> Scan:
     start, width = args.phi, args.oscillation
-    if _turns_back(args):
+    if turns_back(args.oscillation, args.quirks):
         start, width = -start, -width
     elif width is not None and width < 0.0:
         warn_quirk(

@@ -29,6 +29,9 @@ from cupysim.nanobragg.smv_headers import (
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 from cupysim.storage.reading import check_regular, opened
 
+OVERRULING = frozenset({"experiment_file", "geometry_file", "detector_name"})
+"""Values that place the detector, whatever images and masks say."""
+
 
 def inherit(
     values: MutableMapping[str, Any],
@@ -77,7 +80,7 @@ def inherit(
         if path is None:
             continue
         # what a mask's file says counts if nothing else places the detector
-        is_alone = not (is_mask and ({"image_file", "experiment_file"} & set(given)))
+        is_alone = not is_mask or ({"image_file"} | OVERRULING).isdisjoint(given)
         only_pixels = is_mask and (placed_by_options or not is_alone)
         good, geometry, smv_image, holds_several = _open(path, is_mask, number, only_pixels)
         several |= holds_several
@@ -92,7 +95,7 @@ def inherit(
             )
             found |= header
             # a mask's header places the detector if nothing else does
-            is_used = "experiment_file" not in given and is_alone
+            is_used = is_alone and OVERRULING.isdisjoint(given)
             if is_used and not (is_mask and placed_by_options):
                 warn_of_what_is_left_out(smv_image, header, given, quirks)
                 if is_mask and "beam_y" in header and not whole_keys:
@@ -100,7 +103,10 @@ def inherit(
                     warn_quirk(Quirk.HEADER_READING, effect)
                 if "wavelength" not in header:
                     lacking = f"{path}: its header has no WAVELENGTH"
-        if is_mask:
+        if is_mask and mask is not None and good is not None and good.shape == mask.shape:
+            # gaps of a named detector stay gaps
+            mask = mask & good
+        elif is_mask:
             mask = good
         if geometry is None:
             if smv_image is None and mask is not None:

@@ -10,15 +10,19 @@ import numpy as np
 
 from cupysim.errors import FileFormatError, OptionError
 from cupysim.formats.detector_geometry import DetectorGeometry
-from cupysim.formats.frames import to_imgcif
+from cupysim.formats.frames import FLIP
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.mosaic import mosaic_of
 from cupysim.formats.nexus.reader import is_hdf5
 from cupysim.maths.resolution import are_skewed
+from cupysim.models.checks import vector_of
+from cupysim.models.detector import Detector
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
-from cupysim.models.sensor import Sensor
+from cupysim.nanobragg.arguments import Arguments
 from cupysim.nanobragg.exact_geometry import TO_MOSFLM
+from cupysim.nanobragg.sweeps import turns_back
+from cupysim.quirks import Quirk, warn_quirk
 
 SOURCES = ("geometry_file", "detector_name")
 """Values that give a detector of panels; an experiment list may give one too."""
@@ -61,6 +65,8 @@ def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None
     names = {"geometry_file": "-geom", "detector_name": "-detector", "experiment_file": "-expt",
              "image_file": "-img"}  # fmt: skip
     used = [option for value, option in names.items() if given.get(value) is not None]
+    if given.get("image_number", 0) and not {"-geom", "-detector"}.isdisjoint(used):
+        raise OptionError("-image", f"has no meaning with {used[0]}")
     if len(used) > 1 and not {"-geom", "-detector"}.isdisjoint(used):
         raise OptionError(used[0], f"cannot be combined with {used[1]}: both give the detector")
     if given.get("geometry_file") is not None:
@@ -97,15 +103,24 @@ def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None
 def in_mosflm_frame(geometry: DetectorGeometry) -> DetectorGeometry:
     """Turn a detector, and the crystal if there is one, into MOSFLM's laboratory frame.
 
-    Orientations of the command line are in this frame: the beam along x, the spindle along z.
+    Orientations of the command line are in this frame: the beam along x, the spindle along z. A
+    beam or spindle that is not exactly along an axis of the file's frame stays so.
     """
-    turn = TO_MOSFLM @ to_imgcif(geometry.detector.placed().frame)
+    turn = TO_MOSFLM @ _to_imgcif(geometry.detector)
     reciprocal = geometry.reciprocal
     return replace(
         geometry,
         detector=geometry.detector.in_frame(turn),
         reciprocal=None if reciprocal is None else reciprocal @ turn.T,
     )
+
+
+def _to_imgcif(detector: PanelDetector) -> np.ndarray:
+    """The rotation from the frame of a file to that of imgCIF, which has the beam along -z.
+
+    Frames with the beam along +z are those of NeXus and CrystFEL.
+    """
+    return FLIP if detector.beam[2] > 0.0 else np.eye(3)
 
 
 def panel_values(path: str, geometry: DetectorGeometry) -> dict[str, Any]:
@@ -147,7 +162,7 @@ def panel_values(path: str, geometry: DetectorGeometry) -> dict[str, Any]:
 def as_image_geometry(geometry: DetectorGeometry, panel: Panel) -> ImageGeometry:
     """Geometry of a detector whose only panel the C program could have, in imgCIF's frame."""
     detector = geometry.detector
-    turn = to_imgcif(detector.placed().frame)
+    turn = _to_imgcif(detector)
     polarization = None
     if geometry.polarization is not None:
         polarization = geometry.polarization, turn @ np.array(detector.polarization)
@@ -219,21 +234,37 @@ def check_options(
         )  # fmt: skip
 
 
-def with_sensor(detector: PanelDetector, given: Mapping[str, Any], sensor: Sensor) -> PanelDetector:
-    """The detector with the sensor of -detector_thick and -detector_abs, if they are given.
+def with_options(
+    detector: PanelDetector, given: Mapping[str, Any], one_panel: Detector, args: Arguments
+) -> PanelDetector:
+    """The detector with what options say about any detector.
 
     Parameters
     ----------
     detector : PanelDetector
-        Detector with its own sensors.
+        Detector of a file.
     given : mapping
         Values that the command line gives.
-    sensor : Sensor
-        Sensor of the command line.
+    one_panel : Detector
+        Detector of one panel that the command line would make without the file. Its sensor
+        replaces those of the panels if options describe one.
+    args : Arguments
+        All values of the command line.
     """
+    quirks = args.quirks
+    if one_panel.point_pixel and not quirks.corrects(Quirk.POINT_PIXEL_AREA):
+        effect = "-point_pixel gives photons/m^2, not photons in a pixel"
+        warn_quirk(Quirk.POINT_PIXEL_AREA, effect)
+    spindle = np.array(detector.spindle)
+    detector = replace(
+        detector,
+        point_pixel=one_panel.point_pixel,
+        # a negative rotation is a positive one about the opposite axis (quirk Q27)
+        spindle=vector_of(-spindle if turns_back(args.oscillation, quirks) else spindle),
+    )
     if {"sensor_thickness", "attenuation", "sensor_layers"}.isdisjoint(given):
         return detector
-    return detector.with_panels(lambda panel: replace(panel, sensor=sensor))
+    return detector.with_panels(lambda panel: replace(panel, sensor=one_panel.sensor))
 
 
 def only_panel(detector: PanelDetector) -> Panel | None:

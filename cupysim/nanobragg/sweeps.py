@@ -146,6 +146,20 @@ def complete_oscillation(
     return Sweep(osc, step, count), False
 
 
+def turns_back(oscillation: float | None, quirks: Quirks) -> bool:
+    """Whether a negative rotation is made positive by inverting the spindle axis (quirk Q27).
+
+    Parameters
+    ----------
+    oscillation : float or None
+        Width of the rotation (rad), if it is given.
+    quirks : Quirks
+        Corrected quirks.
+    """
+    is_negative = oscillation is not None and oscillation < 0.0
+    return is_negative and quirks.corrects(Quirk.SWEEP_COMPLETION)
+
+
 def _count_steps(range_: float, step: float, exact: bool = False, nearest: bool = False) -> int:
     """Number of steps that cover a range; a number above the limit if there are too many.
 

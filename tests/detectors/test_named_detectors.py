@@ -21,8 +21,8 @@ from cupysim import (
     simulate,
 )
 from cupysim.detectors.catalogue import FIGURES, KINDS, detector_names, find_entry
-from cupysim.detectors.named import attenuation
 from cupysim.errors import CupysimError, ModelError
+from cupysim.models.sensor import attenuation
 
 ROOT = Path(__file__).parents[2]
 FAR = 0.15

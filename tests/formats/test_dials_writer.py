@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +19,7 @@ from cupysim.formats.dials_detector import read_detector
 from cupysim.formats.dials_writer import write_experiments
 from cupysim.formats.frames import to_imgcif
 from cupysim.models.experiment import Experiment
+from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.panel_group import PanelGroup
 from tests.formats.panel_files import PIXELS, THICK, expected, experiment, turn
@@ -69,6 +71,13 @@ def test_parallax_is_corrected_if_it_was_simulated() -> None:
     assert (told["panels"][0]["thickness"], told["panels"][0]["mu"]) == pytest.approx((0.32, 4.0))
     (told,) = content(experiment())["detector"]
     assert told["panels"][0]["px_mm_strategy"] == {"type": "SimplePxMmStrategy"}
+
+
+def test_pixels_without_photons_are_trusted() -> None:
+    """In DIALS 3.12, which excludes the limits, and in later versions, which include them."""
+    least, most = content(experiment(saturation=50.0))["detector"][0]["panels"][0]["trusted_range"]
+    assert -1.0 < least < 0.0
+    assert most == 50.0
 
 
 def test_masks_come_back(tmp_path: Path) -> None:
@@ -172,6 +181,14 @@ def test_images(width: float, image: str, entry: dict[str, Any]) -> None:
     if width:
         number = 17 if image.endswith(".cbf") else 1
         assert told["scan"][0]["image_range"] == [number, number]
+
+
+def test_skew_panels_are_errors() -> None:
+    made = experiment()
+    panel = Panel("skew", 4, 4, (0, 0, -0.1), (1, 0, 0), (1e-6, 1, 0), 1e-4)
+    skew = dataclasses.replace(made, detector=PanelDetector([panel], (0, 0, -1), (1, 0, 0)))
+    with pytest.raises(ModelError, match="DIALS refuses 'skew'"):
+        content(skew)
 
 
 def test_scans_need_a_number_in_their_names() -> None:

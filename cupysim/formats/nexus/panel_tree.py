@@ -12,6 +12,7 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import CupysimWarning
+from cupysim.formats.lab_panels import is_too_skew
 from cupysim.formats.panel_names import distinct
 from cupysim.maths.arrays import cross, dot, unit
 from cupysim.maths.rotations import axis_and_angle
@@ -101,7 +102,7 @@ def write_panels(tree: Tree, detector: PanelDetector) -> None:
         for name, identifier in zip(dict.fromkeys(groups), made, strict=True)
     }
     digits = len(str(len(detector)))
-    number = 0
+    number, skew = 0, list[str]()
 
     def write(members: Sequence[Panel | PanelGroup], above: str, rest: np.ndarray) -> None:
         """Write members. `rest` is unity, unless the axes of a group are skew by rounding."""
@@ -122,6 +123,8 @@ def write_panels(tree: Tree, detector: PanelDetector) -> None:
                 origin, unit(rest @ member.axes[0]), unit(rest @ member.axes[1]), member.edges,
                 above, member.name,
             )  # fmt: skip
+            if is_too_skew(place.fast, place.slow):
+                skew.append(member.name)
             tree.module(
                 f"{MODULE}_{number:0{digits}}", place, (number * detector.n_slow, 0),
                 (member.n_slow, member.n_fast),
@@ -129,6 +132,14 @@ def write_panels(tree: Tree, detector: PanelDetector) -> None:
             number += 1
 
     write(detector.members, DET_Z, np.eye(3))
+    if skew:
+        warnings.warn(
+            CupysimWarning(
+                f"DIALS will refuse the file: fast and slow axis of {', '.join(skew[:3])} are not "
+                "perpendicular"
+            ),
+            stacklevel=2,
+        )
 
 
 def _identifier(name: str) -> str:
