@@ -80,3 +80,10 @@ def test_point_pixels_in_the_way_of_nanobragg_are_told() -> None:
         warnings.simplefilter("always")
         from_args(words)
     assert any("-point_pixel gives photons/m^2" in str(each.message) for each in told)
+
+
+@pytest.mark.parametrize("option", ["-printout", "-printout_pixel 5 5"])
+def test_printouts_are_refused(option: str) -> None:
+    """A pixel is one of one panel."""
+    with pytest.raises(OptionError, match=option.split()[0]):
+        from_args(f"{SHOT} {option}")
