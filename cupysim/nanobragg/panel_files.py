@@ -31,8 +31,8 @@ DEFAULT_DISTANCE = 0.1
 """Distance (m) of a named detector if -distance is not given, as in nanoBragg."""
 
 OTHER_OPTIONS = frozenset(
-    {"mask_file", "close_distance", "curved", "printout", "printout_pixel", "region", "pixel", "n_fast", "n_slow",
-     "size_fast", "size_slow", "rotate_x", "rotate_y", "rotate_z", "twotheta"}
+    {"mask_file", "close_distance", "curved", "printout", "printout_pixel", "region", "pixel",
+     "n_fast", "n_slow", "size_fast", "size_slow", "rotate_x", "rotate_y", "rotate_z", "twotheta"}
 )  # fmt: skip
 """Values of options that have no meaning for a detector of several panels."""
 

@@ -532,3 +532,14 @@ def test_groups_hold_no_more_members_than_crystfel_reads(tmp_path: Path, in_grou
     assert len(again) == 130
     for panel in detector:
         assert np.abs(again[panel.name].corners - panel.corners).max() < 1e-15
+
+
+def test_doubtful_geometry_is_told(tmp_path: Path) -> None:
+    """As in other formats: a camera length in mm without its unit, axes that are not square."""
+    path = tmp_path / "doubtful.geom"
+    path.write_text(TWO.replace("p0/fs = x", "p0/fs = x +0.1y"))
+    assert "p0/fs = x" in TWO
+    (told,) = [each for each in read_geometry(path)[0].remarks if "degrees apart" in each]
+    assert told == "the fast and slow axes of panel 'p0' are 84.29 degrees apart, not 90"
+    remarks = read_geometry(path, distance=80.0)[0].remarks
+    assert any("distance of 80 m" in each or "distance of 80000 mm" in each for each in remarks)
