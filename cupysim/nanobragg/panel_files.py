@@ -23,6 +23,7 @@ from cupysim.nanobragg.arguments import Arguments
 from cupysim.nanobragg.exact_geometry import TO_MOSFLM
 from cupysim.nanobragg.sweeps import turns_back
 from cupysim.quirks import Quirk, warn_quirk
+from cupysim.storage.reading import check_regular
 
 SOURCES = ("geometry_file", "detector_name")
 """Values that give a detector of panels; an experiment list may give one too."""
@@ -94,11 +95,13 @@ def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None
         path = given["experiment_file"]
         if dials_detector.count_panels(path) > 1:
             return path, dials_detector.read_detector(path, number)
-    elif given.get("image_file") is not None and is_hdf5(given["image_file"]):
+    elif given.get("image_file") is not None:
         from cupysim.formats import nxmx_detector
 
         path = given["image_file"]
-        if nxmx_detector.count_modules(path, number) > 1:
+        # opening a pipe would wait for ever
+        check_regular(path)
+        if is_hdf5(path) and nxmx_detector.count_modules(path, number) > 1:
             return path, nxmx_detector.read_detector(path, number)
     return None
 

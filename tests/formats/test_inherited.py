@@ -293,10 +293,6 @@ BAD = {
     "no beam": (
         expt(experiment=[{"detector": 0}]), "the experiment has no beam or no detector"
     ),
-    "panels": (
-        expt(detector=[{"panels": [PANEL] * 2}]),
-        "a detector of 2 panels; only single panels are supported so far",
-    ),
     "experiments": (expt(experiment=expt()["experiment"] * 3), "3 experiments; one is expected"),
     "no list": ({"__id__": "ExperimentList", "experiment": 5}, "no experiment list of DIALS"),
     "infinite": (
