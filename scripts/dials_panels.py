@@ -1,4 +1,4 @@
-"""A detector of four panels in nested groups, for scripts/check_dials."""
+"""Detectors of panels for scripts/check_dials: four in nested groups, and a Jungfrau 4M."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.panel_group import PanelGroup
 
 EDGE, PIXEL = 512, 1e-4
-"""Pixels along an edge of a panel, and the edge of a pixel (m)."""
+"""Pixels along an edge of each of the four panels, and the edge of a pixel (m)."""
 
-CUT = 4.0
-"""Pixels from an edge of a panel up to which a spot can be cut off, so that its place is wrong."""
+CUT = 4
+"""Pixels from an edge or gap of a panel up to which a spot can be cut off, so that its place is
+wrong."""
 
 READ = """
 import hashlib, json, sys
@@ -43,8 +44,11 @@ for name in sys.argv[1:]:
     corners = []
     for panel in experiment.detector:
         n_fast, n_slow = panel.get_image_size()
-        places = [(0, 0), (n_fast, 0), (0, n_slow), (n_fast, n_slow)]
-        corners.append([list(panel.get_pixel_lab_coord(place)) for place in places])
+        fast, slow = panel.get_pixel_size()
+        # in mm: from pixels, DIALS would also correct the parallax of the sensor
+        places = [(x * fast, y * slow) for x in (0, n_fast) for y in (0, n_slow)]
+        first, second, third, last = [list(panel.get_lab_coord(place)) for place in places]
+        corners.append([first, third, second, last])
     beam = experiment.beam
     found[name] = {"corners": corners, "beam": [*beam.get_sample_to_source_direction()],
                    "wavelength": beam.get_wavelength()}
@@ -64,6 +68,35 @@ x, y, _ = table["xyzobs.px.value"].parts()
 panels = [int(panel) for panel in table["panel"]]
 print(json.dumps([list(x), list(y), panels, list(table["intensity.sum.value"])]))
 """
+
+
+@dataclass(frozen=True)
+class Case:
+    """A detector of panels that is checked.
+
+    Parameters
+    ----------
+    stem : str
+        Beginning of the names of files.
+    name : str
+        Name in the report.
+    made : Experiment
+        What is simulated, with a distance of 100 mm.
+    """
+
+    stem: str
+    name: str
+    made: Experiment
+
+    @property
+    def h5(self) -> str:
+        """Name of the image."""
+        return f"{self.stem}.h5"
+
+    @property
+    def expt(self) -> str:
+        """Name of the experiment list."""
+        return f"{self.stem}.expt"
 
 
 @dataclass(frozen=True)
@@ -132,15 +165,47 @@ def four_panels(words: str) -> Experiment:
     return replace(single, detector=detector)
 
 
+def jungfrau(words: str) -> Experiment:
+    """An experiment of options, with a Jungfrau 4M at 100 mm in place of their detector.
+
+    Parameters
+    ----------
+    words : str
+        Options of the command, see `four_panels`.
+    """
+    sizes = ("-detpixels", "-pixel")
+    given = words.split()
+    at = [given.index(option) for option in sizes]
+    kept = [word for number, word in enumerate(given) if number - 1 not in at and number not in at]
+    return from_args(["-detector", "jungfrau-4m", *kept])
+
+
 def check_panels(program: str, words: str, limits: Limits) -> bool:
-    """Corners, spots and indexing of a detector of panels."""
-    made = four_panels(words)
-    image = simulate(made)
-    image.save("panels.h5", seed=1)
-    with Path("panels.expt").open("wb") as stream:
-        write_experiments(stream, made, "panels.h5")
-    fine = _check_geometry(program, made, limits)
-    return _check_indexing(program, made, limits) and fine
+    """Corners, spots and indexing of two detectors of panels.
+
+    Parameters
+    ----------
+    program : str
+        Path of a program of DIALS.
+    words : str
+        Options of a crystal and a beam along x, with a distance of 100 mm.
+    limits : Limits
+        Limits of the differences.
+    """
+    cases = (
+        Case("panels", "four panels", four_panels(words)),
+        Case("jungfrau", "Jungfrau 4M", jungfrau(words)),
+    )
+    fine = [_check(program, case, limits) for case in cases]
+    return all(fine)
+
+
+def _check(program: str, case: Case, limits: Limits) -> bool:
+    simulate(case.made).save(case.h5, seed=1)
+    with Path(case.expt).open("wb") as stream:
+        write_experiments(stream, case.made, case.h5)
+    fine = _check_geometry(program, case, limits)
+    return _check_indexing(program, case, limits) and fine
 
 
 def _corners(experiment: Experiment) -> np.ndarray:
@@ -150,19 +215,20 @@ def _corners(experiment: Experiment) -> np.ndarray:
     return np.array([panel.corners @ rotation.T for panel in panels])
 
 
-def _check_geometry(program: str, made: Experiment, limits: Limits) -> bool:
-    found = python_of_dials(program, READ, ["panels.h5", "panels.expt"])
+def _check_geometry(program: str, case: Case, limits: Limits) -> bool:
+    made = case.made
+    found = python_of_dials(program, READ, [case.h5, case.expt])
     assert isinstance(found, dict)
     ours = _corners(made)
     wavelength = 1e10 * made.sources.mean_wavelength
-    counts = nexus.read("panels.h5").counts
+    counts = nexus.read(case.h5).counts
     assert counts is not None
     digests = [hashlib.sha256(panel.astype("<i4").tobytes()).hexdigest() for panel in counts]
     fine = True
-    print("\n| four panels | corners of each panel (m) | beam, wavelength | pixels | read again by "
-          "cupysim (m) |")  # fmt: skip
+    print(f"\n| {case.name} | corners of each panel (m) | beam, wavelength | pixels | read again "
+          "by cupysim (m) |")  # fmt: skip
     print("|---|---|---|---|---|")
-    for name, read in (("panels.h5", read_nxmx), ("panels.expt", read_list)):
+    for name, read in ((case.h5, read_nxmx), (case.expt, read_list)):
         apart = np.abs(1e-3 * np.array(found[name]["corners"]) - ours).max(axis=(1, 2))
         other = np.abs(np.array(found[name]["beam"]) - [0.0, 0.0, 1.0]).max()
         other = max(float(other), abs(found[name]["wavelength"] - wavelength))
@@ -177,32 +243,33 @@ def _check_geometry(program: str, made: Experiment, limits: Limits) -> bool:
     return fine
 
 
-def _check_indexing(program: str, made: Experiment, limits: Limits) -> bool:
-    folder = Path(program).parent
-    dials([program, "panels.h5", "output.experiments=panels_imported.expt"])
-    dials(
-        [str(folder / "dials.find_spots"), "panels_imported.expt",
-         "output.reflections=panels.refl"]
-    )  # fmt: skip
-    spots = nexus.read("panels.h5").spots
+def _check_indexing(program: str, case: Case, limits: Limits) -> bool:
+    folder, made = Path(program).parent, case.made
+    imported, table, result = (
+        f"{case.stem}_imported.expt",
+        f"{case.stem}.refl",
+        f"{case.stem}_indexed.expt",
+    )
+    dials([program, case.h5, f"output.experiments={imported}"])
+    dials([str(folder / "dials.find_spots"), imported, f"output.reflections={table}"])
+    spots = nexus.read(case.h5).spots
     assert spots is not None
-    x, y, panel, photons = np.array(python_of_dials(program, SPOTS, ["panels.refl"]))
+    x, y, panel, photons = np.array(python_of_dials(program, SPOTS, [table]))
     counted = _beam_apart(made, x, y, panel) > limits.direct_beam
     x, y, panel, photons = x[counted], y[counted], panel[counted], photons[counted]
     apart = np.hypot(spots["fast"][:, None] - x, spots["slow"][:, None] - y)
     apart = np.where(spots["panel"][:, None] == panel, apart, np.inf).min(axis=0)
-    whole = np.minimum(np.minimum(x, EDGE - x), np.minimum(y, EDGE - y)) > CUT
-    certain = (photons >= limits.certain) & whole
+    certain = (photons >= limits.certain) & _are_whole(made, x, y, panel)
     near = float(np.mean(apart[certain] < limits.near))
     text = dials(
-        [str(folder / "dials.index"), "panels_imported.expt", "panels.refl", "detector.fix=all",
-         "beam.fix=all", "stills.indexer=sequences", "output.experiments=panels_indexed.expt"]
+        [str(folder / "dials.index"), imported, table, "detector.fix=all",
+         "beam.fix=all", "stills.indexer=sequences", f"output.experiments={result}"]
     )  # fmt: skip
     cell = re.findall(r"Unit cell: (.*)", text)[-1]
     share = float(re.findall(r"\|\s+([\d.]+)%\s+\|", text)[-1]) / 100.0
     edges = [float(re.sub(r"\(.*", "", number)) for number in cell.split(", ")[:3]]
     error = float(np.abs(np.array(edges) / made.lattice.lengths - 1.0).max())
-    indexed, written = read_list("panels_indexed.expt"), read_list("panels.expt")
+    indexed, written = read_list(result), read_list(case.expt)
     assert indexed.reciprocal is not None
     assert written.reciprocal is not None
     # the same lattice in another basis: whole numbers but for the error of the orientation
@@ -211,16 +278,17 @@ def _check_indexing(program: str, made: Experiment, limits: Limits) -> bool:
     moved = np.abs(
         np.array([panel.corners for panel in indexed.detector]) - _corners(made)
     ).max()  # fmt: skip
-    per_panel = [int((panel == number).sum()) for number in range(4)]
+    per_panel = [int((panel == number).sum()) for number in range(len(indexed.detector))]
     print(
-        f"\n* four panels: {len(x)} spots found ({per_panel} on the panels), of which "
-        f"{certain.sum()} have at least {limits.certain} photons and are {CUT:g} pixels away from "
-        f"edges; of these {near:.1%} lie within "
+        f"\n* {case.name}: {len(x)} spots found ({per_panel} on the panels), of which "
+        f"{certain.sum()} have at least {limits.certain} photons and are {CUT} pixels away from "
+        f"edges and gaps; of these {near:.1%} lie within "
         f"{limits.near} pixels of a predicted spot, the median {np.median(apart[certain]):.3f} "
         f"pixels away, the farthest {apart[certain].max():.2f}"
     )
-    print(f"* four panels, indexed: {share:.1%}; cell {cell}; largest error of an edge {error:.2%}")
-    print(f"* four panels: the indexed basis is {basis.round(3).tolist()} times the one written; "
+    print(f"* {case.name}, indexed: {share:.1%}; cell {cell}; largest error of an edge "
+          f"{error:.2%}")  # fmt: skip
+    print(f"* {case.name}: the indexed basis is {basis.round(3).tolist()} times the one written; "
           f"corners in indexed.expt {moved:.0e} m apart")  # fmt: skip
     same = abs(abs(np.linalg.det(np.rint(basis))) - 1.0) < 1e-9
     return bool(
@@ -234,6 +302,21 @@ def _check_indexing(program: str, made: Experiment, limits: Limits) -> bool:
     )
 
 
+def _are_whole(made: Experiment, x: np.ndarray, y: np.ndarray, panel: np.ndarray) -> np.ndarray:
+    """Whether all pixels around spots exist, up to `CUT` away."""
+    detector = made.panel_detector("check_dials")
+    found = np.zeros(len(x), dtype=bool)
+    for number, each in enumerate(detector):
+        exists = np.zeros((each.n_slow + 2 * CUT, each.n_fast + 2 * CUT), dtype=bool)
+        exists[CUT:-CUT, CUT:-CUT] = True if each.mask is None else each.mask
+        size = 2 * CUT + 1
+        around = np.lib.stride_tricks.sliding_window_view(exists, (size, size))
+        here = panel == number
+        rows, columns = y[here].astype(int), x[here].astype(int)
+        found[here] = around[rows, columns].all(axis=(1, 2))
+    return found
+
+
 def _beam_apart(made: Experiment, x: np.ndarray, y: np.ndarray, panel: np.ndarray) -> np.ndarray:
     """Distances of spots from the direct beam, seen from the crystal, in pixels at the beam."""
     detector = detector_in(made, np.eye(3), "check_dials")
@@ -244,4 +327,4 @@ def _beam_apart(made: Experiment, x: np.ndarray, y: np.ndarray, panel: np.ndarra
         points = each.position(x[here], y[here])
         along = points @ beam
         found[here] = np.linalg.norm(cross(points, beam), axis=1) / np.abs(along)
-    return found * 0.1 / PIXEL
+    return found * 0.1 / detector.panels[0].edges[0]

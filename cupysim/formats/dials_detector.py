@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 
+from cupysim.constants import ANGSTROM
 from cupysim.errors import FileFormatError, ModelError
 from cupysim.formats.detector_geometry import DetectorGeometry
 from cupysim.formats.dials_experiment import single_experiment
@@ -74,6 +76,9 @@ def read_detector(path: os.PathLike[str] | str, image: int = 0) -> DetectorGeome
         except ModelError as error:
             raise FileFormatError(path, str(error)) from error
     remarks = (*found.remarks, *around.remarks)
+    if around.wavelength is not None and not 0.0 < around.wavelength < math.inf:
+        told = f"its wavelength is {around.wavelength / ANGSTROM:g} A; it must be positive"
+        raise FileFormatError(path, told)
     if around.no_wavelength:
         remarks += (around.no_wavelength,)
     return with_panel_doubts(

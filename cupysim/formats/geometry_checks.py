@@ -42,6 +42,9 @@ SAME = 1e-5
 SAME_SPOT = 0.01
 """Largest difference (pixels) of two beam centres that are the same."""
 
+SKEWED = 1e-3
+"""Largest cosine of the angle between the axes of a panel that is not told."""
+
 NEVER_SET = "as in files where the beam centre was never set"
 
 
@@ -123,6 +126,13 @@ def with_panel_doubts(geometry: DetectorGeometry) -> DetectorGeometry:
     farthest = max(panel.close_distance for panel in detector)
     widest = max(max(panel.edges) for panel in detector)
     found = list(_of_numbers(farthest, widest, geometry.wavelength, geometry.oscillation))
+    skews = [abs(float(dot(panel.axes[0], panel.axes[1]))) for panel in detector]
+    if max(skews) > SKEWED:
+        worst = detector.panels[int(np.argmax(skews))]
+        angle = DEGREES_PER_RADIAN * np.arccos(dot(worst.axes[0], worst.axes[1]))
+        found.append(
+            f"the fast and slow axes of panel {worst.name!r} are {angle:.4g} degrees apart, not 90"
+        )
     beam = np.array(detector.beam)
     if all(float(dot(panel.corners.mean(axis=0), beam)) < 0.0 for panel in detector):
         found.append(

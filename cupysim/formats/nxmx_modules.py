@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -160,11 +161,28 @@ def panels_of(
     for detector in detectors:
         remarks += not_applied(path, detector, detector.modules, at)
         remarks += _arm_told(nxmx, path, detector, modules, at, n_images)
+        remarks += _overlaps_told(
+            [p for p, m in zip(panels, modules, strict=True) if m.detector is detector]
+        )
     if len(detectors) > 1:
         remarks.append(f"{len(detectors)} detectors with modules; each is a group of panels")
     return NamedPanels(
         "detector", tuple(whole), (*of_names, *order_told(order), *dict.fromkeys(remarks))
     )
+
+
+def _overlaps_told(panels: Sequence[Panel]) -> Iterator[str]:
+    """A warning about the first panels of a detector that share pixels of its images."""
+    placed = [(panel, panel.data_corner) for panel in panels if panel.data_corner is not None]
+    for (one, (fast, slow)), (other, (second_fast, second_slow)) in combinations(placed, 2):
+        if (
+            fast < second_fast + other.n_fast
+            and second_fast < fast + one.n_fast
+            and slow < second_slow + other.n_slow
+            and second_slow < slow + one.n_slow
+        ):
+            yield f"panels {one.name!r} and {other.name!r} share pixels of its images"
+            return
 
 
 def _module(path: object, detector: Component, module: Component) -> _Module:

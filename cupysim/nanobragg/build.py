@@ -85,7 +85,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
 
         inherited = inherit(values, given, placed, quirks)
     mask = inherited.mask
-    refuse_placing(seen, inherited.exact, given)
+    refuse_placing(seen, inherited.exact, given, inherited.panels is None)
     if inherited.panels is not None:
         from cupysim.nanobragg.panel_files import check_options
 
@@ -111,12 +111,11 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     measured = measured_structure(args)
     wavelength_note = take_wavelength(args, measured, inherited)
     beam = _beam(args, inherited)
-    one_panel = _detector(args)
-    detector: Detector | PanelDetector = one_panel
+    detector: Detector | PanelDetector = _detector(args)
     if inherited.panels is not None:
         from cupysim.nanobragg.panel_files import with_options
 
-        detector = with_options(inherited.panels, given, one_panel, args)
+        detector = with_options(inherited.panels, given, args, _sensor)
     structure = structure_factors(args, beam, detector, measured)
     check_given_cell(args, structure, beam.wavelength)
     crystal = _crystal(args, beam.wavelength, table, clock, structure.cell)

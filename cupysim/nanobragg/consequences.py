@@ -261,7 +261,9 @@ def first_placing(seen: Set[str]) -> str | None:
     return next((name for name in PLACING_OPTIONS if name in seen), None)
 
 
-def refuse_placing(seen: Set[str], path: str | None, given: Mapping[str, object]) -> None:
+def refuse_placing(
+    seen: Set[str], path: str | None, given: Mapping[str, object], is_one_panel: bool
+) -> None:
     """Reject options that cannot be combined with a detector that a file places exactly.
 
     Parameters
@@ -273,6 +275,8 @@ def refuse_placing(seen: Set[str], path: str | None, given: Mapping[str, object]
     given : mapping
         Values that the command line gives. Named detectors, and geometry files whose distance
         is in another file, need -distance.
+    is_one_panel : bool
+        Whether the detector is one panel, which options can move.
 
     Raises
     ------
@@ -284,6 +288,6 @@ def refuse_placing(seen: Set[str], path: str | None, given: Mapping[str, object]
     if path is not None and name is not None:
         raise OptionError(
             name,
-            f"cannot be combined with {path}, which places the detector exactly; "
-            "-close_distance, -detector_rotx and the like move it",
+            f"cannot be combined with {path}, which places the detector exactly"
+            + ("; -close_distance, -detector_rotx and the like move it" if is_one_panel else ""),
         )

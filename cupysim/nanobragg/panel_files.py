@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +17,9 @@ from cupysim.formats.nexus.reader import is_hdf5
 from cupysim.formats.poni_text import is_poni_name
 from cupysim.maths.resolution import are_skewed
 from cupysim.models.checks import vector_of
-from cupysim.models.detector import Detector
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
+from cupysim.models.sensor import Sensor
 from cupysim.nanobragg.arguments import Arguments
 from cupysim.nanobragg.exact_geometry import TO_MOSFLM
 from cupysim.nanobragg.sweeps import turns_back
@@ -36,10 +36,13 @@ OF_PYFAI = "pyfai:"
 """Beginning of names of detectors that pyFAI knows."""
 
 OTHER_OPTIONS = frozenset(
-    {"mask_file", "close_distance", "curved", "printout", "region", "pixel", "n_fast", "n_slow",
-     "size_fast", "size_slow", "rotate_x", "rotate_y", "rotate_z", "twotheta"}
+    {"mask_file", "close_distance", "curved", "printout", "printout_pixel", "region", "pixel",
+     "n_fast", "n_slow", "size_fast", "size_slow", "rotate_x", "rotate_y", "rotate_z", "twotheta"}
 )  # fmt: skip
 """Values of options that have no meaning for a detector of several panels."""
+
+SENSOR_VALUES = ("sensor_thickness", "sensor_layers", "attenuation")
+"""Values of options that describe a sensor."""
 
 FILES_OF_ONE_PANEL = {
     "int_file": "-intfile", "noise_file": "-noisefile", "pgm_file": "-pgmfile",
@@ -97,11 +100,13 @@ def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None
         path = given["experiment_file"]
         if dials_detector.count_panels(path) > 1:
             return path, dials_detector.read_detector(path, number)
-    elif given.get("image_file") is not None and is_hdf5(given["image_file"]):
+    elif given.get("image_file") is not None:
         from cupysim.formats import nxmx_detector
 
         path = given["image_file"]
-        if nxmx_detector.count_modules(path, number) > 1:
+        # opening a pipe would wait for ever
+        check_regular(path)
+        if is_hdf5(path) and nxmx_detector.count_modules(path, number) > 1:
             return path, nxmx_detector.read_detector(path, number)
     return None
 
@@ -254,7 +259,10 @@ def check_options(
 
 
 def with_options(
-    detector: PanelDetector, given: Mapping[str, Any], one_panel: Detector, args: Arguments
+    detector: PanelDetector,
+    given: Mapping[str, Any],
+    args: Arguments,
+    sensor_of: Callable[[Arguments], Sensor],
 ) -> PanelDetector:
     """The detector with what options say about any detector.
 
@@ -264,26 +272,35 @@ def with_options(
         Detector of a file.
     given : mapping
         Values that the command line gives.
-    one_panel : Detector
-        Detector of one panel that the command line would make without the file. Its sensor
-        replaces those of the panels if options describe one.
     args : Arguments
         All values of the command line.
+    sensor_of : callable
+        Function that makes the sensor of a command line. An option replaces one number of each
+        panel's sensor, as with one panel; the panel keeps the others.
     """
     quirks = args.quirks
-    if one_panel.point_pixel and not quirks.corrects(Quirk.POINT_PIXEL_AREA):
+    if args.point_pixel and not quirks.corrects(Quirk.POINT_PIXEL_AREA):
         effect = "-point_pixel gives photons/m^2, not photons in a pixel"
         warn_quirk(Quirk.POINT_PIXEL_AREA, effect)
     spindle = np.array(detector.spindle)
     detector = replace(
         detector,
-        point_pixel=one_panel.point_pixel,
+        point_pixel=args.point_pixel,
         # a negative rotation is a positive one about the opposite axis (quirk Q27)
         spindle=vector_of(-spindle if turns_back(args.oscillation, quirks) else spindle),
     )
-    if {"sensor_thickness", "attenuation", "sensor_layers"}.isdisjoint(given):
+    if given.keys().isdisjoint(SENSOR_VALUES):
         return detector
-    return detector.with_panels(lambda panel: replace(panel, sensor=one_panel.sensor))
+    sensors: dict[tuple[Any, ...], Sensor] = {}
+
+    def changed(panel: Panel) -> Panel:
+        own = sensor_values(panel) | {name: given[name] for name in SENSOR_VALUES if name in given}
+        key = tuple(own.items())
+        if key not in sensors:
+            sensors[key] = sensor_of(Arguments({**args.values, **own}, args.seen))
+        return replace(panel, sensor=sensors[key])
+
+    return detector.with_panels(changed)
 
 
 def only_panel(detector: PanelDetector) -> Panel | None:

@@ -13,6 +13,7 @@ from cupysim.cli.commands.info import describe
 from cupysim.cli.commands.show import picture_of
 from cupysim.cli.panel_lines import describe_panels, describe_values, detector_of
 from cupysim.formats.any_image import ImageFile
+from cupysim.formats.stored_geometry import panels_of
 from cupysim.plotting.image_figure import draw_images
 from cupysim.plotting.panel_figure import PanelPicture
 from cupysim.plotting.style import Style
@@ -27,7 +28,10 @@ def image() -> Image:
 @pytest.fixture
 def file(image: Image) -> ImageFile:
     masked = ~image.experiment.rendered_pixels
-    return ImageFile("a.h5", "NeXus/HDF5", image.array, masked, content=image.content())
+    return ImageFile(
+        "a.h5", "NeXus/HDF5", image.array, masked, content=image.content(),
+        panels=panels_of(image.experiment),
+    )  # fmt: skip
 
 
 def test_values_say_where_the_largest_is() -> None:

@@ -507,3 +507,39 @@ def test_rectangles_cover_the_bad_pixels_once() -> None:
         np.testing.assert_array_equal(count, bad)
         assert rectangles_of(bad, len(found)) == found
         assert not found or rectangles_of(bad, len(found) - 1) is None
+
+
+@pytest.mark.parametrize("in_group", [False, True])
+def test_groups_hold_no_more_members_than_crystfel_reads(tmp_path: Path, in_group: bool) -> None:
+    """CrystFEL 0.12 refuses a group of more than 64 members, also its own group of all panels."""
+    panels = [
+        Panel(f"p{n}", 8, 4, (1e-3 * n, 0.0, 0.1), (1, 0, 0), (0, 1, 0), 1e-4) for n in range(130)
+    ]
+    members: list[Panel | PanelGroup] = [*panels]
+    if in_group:
+        # a group already has the first name that a part would get
+        members = [PanelGroup("q", panels[1:]), PanelGroup("q_0", panels[:1])]
+    detector = PanelDetector(members, (0, 0, 1), (1, 0, 0))
+    path = tmp_path / "many.geom"
+    with path.open("wb") as stream:
+        write_geometry(stream, detector, wavelength=1e-10, layout=CrystfelLayout.slab(detector))
+    lines = [line for line in path.read_text().splitlines() if line.startswith("group_")]
+    groups = {key: value.split(",") for key, value in (line.split(" = ") for line in lines)}
+    assert len(groups) == len(lines)
+    assert max(map(len, groups.values())) == 64
+    assert "group_all" in groups
+    again = read_geometry(path)[0].detector
+    assert len(again) == 130
+    for panel in detector:
+        assert np.abs(again[panel.name].corners - panel.corners).max() < 1e-15
+
+
+def test_doubtful_geometry_is_told(tmp_path: Path) -> None:
+    """As in other formats: a camera length in mm without its unit, axes that are not square."""
+    path = tmp_path / "doubtful.geom"
+    path.write_text(TWO.replace("p0/fs = x", "p0/fs = x +0.1y"))
+    assert "p0/fs = x" in TWO
+    (told,) = [each for each in read_geometry(path)[0].remarks if "degrees apart" in each]
+    assert told == "the fast and slow axes of panel 'p0' are 84.29 degrees apart, not 90"
+    remarks = read_geometry(path, distance=80.0)[0].remarks
+    assert any("distance of 80 m" in each or "distance of 80000 mm" in each for each in remarks)

@@ -221,3 +221,20 @@ def test_one_panel_is_that_of_the_other_reader(path: Path) -> None:
     np.testing.assert_allclose(panel.origin, one.origin, rtol=1e-15)
     np.testing.assert_array_equal(panel.fast, one.fast)
     assert (several.phi, several.oscillation) == (one.phi, one.oscillation)
+
+
+def test_skew_panels_are_told(path: Path) -> None:
+    """DIALS reads them without a word, although such an axis is often a mistake."""
+    told = listed()
+    panel = told["panels"][0]
+    fast, slow = np.array(panel["fast_axis"]), np.array(panel["slow_axis"])
+    panel["fast_axis"] = list(np.cos(0.01) * fast + np.sin(0.01) * slow)
+    assert "axes of panel 'a' are 89.43 degrees apart, not 90" in said(read(path, told))
+
+
+@pytest.mark.parametrize("wavelength", [-1.0, 0.0, math.nan, math.inf])
+def test_impossible_wavelengths_are_errors(wavelength: float, path: Path) -> None:
+    """A negative one would give an image without a word."""
+    beam = {"direction": [0.0, 0.0, 1.0], "wavelength": wavelength}
+    with pytest.raises(FileFormatError, match="wavelength"):
+        read(path, listed(), beam=[beam])

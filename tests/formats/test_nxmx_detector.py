@@ -354,3 +354,15 @@ def test_the_order_of_modules_is_told(tmp_path: Path) -> None:
 def test_single_panels_still_need_one_module(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match="a detector of 4 panels"):
         nxmx_image.read(write(tmp_path / "a.h5"))
+
+
+def test_modules_that_share_pixels_are_told(tmp_path: Path) -> None:
+    """Otherwise two panels would show the same photons without a word."""
+    path = tmp_path / "a.h5"
+    made = experiment()
+    simulate(made).save(str(path))
+    assert not any("share pixels" in each for each in read_detector(path).remarks)
+    with h5py.File(path, "r+") as file:
+        # the second of the panels, which are below each other
+        file["/entry/instrument/detector/module_1/data_origin"][...] = [10, 0]
+    assert "panels 'a' and 'b' share pixels of its images" in read_detector(path).remarks

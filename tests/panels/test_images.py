@@ -16,7 +16,8 @@ from cupysim import (
     render_gradients,
     simulate,
 )
-from cupysim.errors import ModelError
+from cupysim.errors import CupysimError, ModelError
+from cupysim.parity.images.image_comparison import agreement
 from tests import conftest
 from tests.panels.by_hand import Shot, grouped, random_panels, turned
 from tests.tolerances import FLOAT32_BITS, GOLDEN_ABSOLUTE, GOLDEN_RELATIVE, POSITION
@@ -224,3 +225,14 @@ def test_impossible_detectors() -> None:
         detector["q0"]
     with pytest.raises(ModelError, match="no group or panel 'q0'; there are no groups"):
         detector.moved("q0")
+
+
+def test_other_numbers_of_panels_cannot_be_compared() -> None:
+    """The message has the sizes of both images, also if one has no panels."""
+    for shapes, told in (
+        (((2, 4, 3), (4, 3)), r"3 x 4 x 2 and 3 x 4 pixels \(fast x slow x panels\)"),
+        (((4, 3), (3, 4)), r"3 x 4 and 4 x 3 pixels \(fast x slow\)"),
+    ):
+        first, second = (np.zeros(shape) for shape in shapes)
+        with pytest.raises(CupysimError, match=told):
+            agreement(first, second)

@@ -16,6 +16,7 @@ from cupysim.formats.crystfel.panels import RawPanel, check_arrays, read_panel
 from cupysim.formats.crystfel.syntax import GeometryText, read_text
 from cupysim.formats.crystfel.values import number
 from cupysim.formats.detector_geometry import DetectorGeometry
+from cupysim.formats.geometry_checks import with_panel_doubts
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
 
@@ -98,7 +99,8 @@ def read_geometry(
     remarks = [
         *text.remarks, *remarks, *of_wave, *of_length, *of_groups, *masks.remarks, *of_layout,
     ]  # fmt: skip
-    return DetectorGeometry(detector, wave, remarks=tuple(remarks)), layout
+    geometry = DetectorGeometry(detector, wave, remarks=tuple(remarks))
+    return with_panel_doubts(geometry), layout
 
 
 def _raw_panels(path: object, text: GeometryText) -> tuple[dict[str, RawPanel], list[str]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import numpy as np
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import ModelError
-from cupysim.formats.crystfel.groups import ALL, Member
+from cupysim.formats.crystfel.groups import ALL
 from cupysim.formats.crystfel.layout import CrystfelLayout, PanelLayout, mask_path
 from cupysim.formats.crystfel.rectangles import rectangles_of
 from cupysim.formats.frames import to_nexus
@@ -21,6 +21,9 @@ from cupysim.models.panel_group import PanelGroup
 
 MOST_RECTANGLES = 20
 """Largest number of bad regions of a panel. A mask that needs more belongs into a data set."""
+
+MOST_MEMBERS, MOST_GROUPS = 64, 512
+"""Largest numbers of members of a group, and of groups, which CrystFEL 0.12 reads."""
 
 RESERVED = ("bad", "group_", "rigid_group")
 """Beginnings of keys that CrystFEL takes for bad regions and groups."""
@@ -92,7 +95,9 @@ def write_geometry(
     Notes
     -----
     The wavelength is written instead of the photon energy, because constants differ between
-    programs. Masks of other files are not named: the panels have their masks.
+    programs. Masks of other files are not named: the panels have their masks. CrystFEL refuses
+    groups of more than 64 members, also its own group of all panels. Further groups with numbered
+    names then hold 64 members each; they do not act on images.
     """
     if not 0.0 < wavelength < math.inf:
         raise ModelError(f"wavelength: must be positive, got {wavelength:g} m")
@@ -130,7 +135,7 @@ def write_geometry(
             ]
         else:
             lines += regions
-    groups = list(_groups(detector.members))
+    groups = _groups(detector)
     if groups:
         lines += ["", *groups]
     stream.write(("\n".join(lines) + "\n").encode())
@@ -210,19 +215,46 @@ def _regions(panel: Panel, place: PanelLayout) -> list[str] | None:
     return lines
 
 
-def _groups(members: Sequence[Member]) -> Iterator[str]:
-    """Lines of groups, the innermost first."""
+def _groups(detector: PanelDetector) -> list[str]:
+    """Lines of groups, the innermost first.
 
-    def lines(group: PanelGroup) -> Iterator[str]:
+    Raises
+    ------
+    ModelError
+        If there are more groups than CrystFEL reads.
+    """
+    used = {panel.name for panel in detector} | {name for path in detector.paths for name in path}
+    lines: list[str] = []
+
+    def listed(name: str, members: Sequence[str]) -> None:
+        """Write a group; groups of their own hold members that are too many."""
+        number = 0
+        while len(members) > MOST_MEMBERS:
+            parts = []
+            for first in range(0, len(members), MOST_MEMBERS):
+                while f"{name}_{number}" in used:
+                    number += 1
+                part = f"{name}_{number}"
+                used.add(part)
+                parts.append(part)
+                lines.append(f"group_{part} = {','.join(members[first : first + MOST_MEMBERS])}")
+            members = parts
+        lines.append(f"group_{name} = {','.join(members)}")
+
+    def written(group: PanelGroup) -> None:
         for member in group.members:
             if isinstance(member, PanelGroup):
-                yield from lines(member)
-        yield f"group_{group.name} = {','.join(member.name for member in group.members)}"
+                written(member)
+        listed(group.name, [member.name for member in group.members])
 
+    members = detector.members
     groups = [member for member in members if isinstance(member, PanelGroup)]
-    if not groups:
-        return
+    if not groups and len(members) <= MOST_MEMBERS:
+        return []
     for group in groups:
-        yield from lines(group)
+        written(group)
     if len(members) > 1 or groups[0].name != ALL:
-        yield f"group_{ALL} = {','.join(member.name for member in members)}"
+        listed(ALL, [member.name for member in members])
+    if len(lines) > MOST_GROUPS:
+        raise ModelError(f"detector: {len(lines)} groups; CrystFEL reads at most {MOST_GROUPS}")
+    return lines

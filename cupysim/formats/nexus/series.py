@@ -13,6 +13,7 @@ import numpy as np
 import cupysim
 from cupysim.formats.nexus.chunks import ImageSet, stacked
 from cupysim.formats.nexus.filters import compression
+from cupysim.formats.nexus.parallax import warn_of_missing_parallax
 from cupysim.formats.nexus.stored_models import store
 from cupysim.formats.nexus.tree import DATA, Frames, Tree
 from cupysim.formats.pixels import with_gaps
@@ -189,6 +190,7 @@ def write_master(
             first += part.count
         master.create_virtual_dataset(DATA, layout, fillvalue=0)
         Tree(master, experiment, rendered, counted, frames).write(title)
+    warn_of_missing_parallax(experiment)
 
 
 def read_truth(file: Any) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ import cupysim
 from cupysim.formats.nexus.chunks import ImageSet, stacked
 from cupysim.formats.nexus.content import Content
 from cupysim.formats.nexus.filters import compression
+from cupysim.formats.nexus.parallax import warn_of_missing_parallax
 from cupysim.formats.nexus.stored_models import store
 from cupysim.formats.nexus.tree import DATA, Tree
 from cupysim.formats.pixels import with_gaps
@@ -31,6 +32,7 @@ def write(stream: BinaryIO, content: Content, threads: int | None = None) -> Non
     """
     import h5py
 
+    warn_of_missing_parallax(content.experiment)
     with h5py.File(stream, "w") as file:
         rendered, counted = content.rendered, content.counts is not None
         tree = Tree(file, content.experiment, rendered, counted, threads=threads)

@@ -195,8 +195,9 @@ def _prepared(
 ) -> tuple[np.ndarray, _Limits]:
     """Check two images. Returns the pixels to compare, and their tolerance."""
     if first.shape != second.shape:
-        sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in (first, second))
-        raise CupysimError(f"images of {sizes} pixels (fast x slow) cannot be compared")
+        sizes = " and ".join(" x ".join(map(str, each.shape[::-1])) for each in (first, second))
+        panels = "" if first.ndim == second.ndim == 2 else " x panels"
+        raise CupysimError(f"images of {sizes} pixels (fast x slow{panels}) cannot be compared")
     good = np.ones(first.shape, dtype=bool) if masked is None else ~masked
     if not good.any():
         raise CupysimError("all pixels are masked; nothing is left to compare")

@@ -1,0 +1,89 @@
+"""What options do with a detector of several panels: the same as with one panel."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from cupysim.api import from_args
+from cupysim.errors import OptionError
+from cupysim.models.detector import Detector
+from cupysim.models.panel_detector import PanelDetector
+
+PANELS = "-detector jungfrau-1m -distance 100"
+SHOT = f"{PANELS} -lambda 1.3 -cell 40 50 60 90 90 90 -default_F 100 -N 5 -oversample 1 -corrected"
+
+
+def panels_of(words: str) -> PanelDetector:
+    """The detector of a command line."""
+    detector = from_args(f"{SHOT} {words}").detector
+    assert isinstance(detector, PanelDetector)
+    return detector
+
+
+@pytest.mark.parametrize(
+    ("words", "thickness", "layers", "attenuation"),
+    [
+        ("", 320e-6, 1, None),
+        ("-detector_thicksteps 5", 320e-6, 5, None),
+        ("-detector_thick 450", 450e-6, 1, None),
+        ("-detector_abs 100", 320e-6, 1, 1e4),
+        ("-detector_thick 450 -detector_abs 100 -detector_thicksteps 3", 450e-6, 3, 1e4),
+        ("-detector_thick 0", 0.0, 1, None),
+    ],
+)
+def test_an_option_changes_one_number_of_the_sensor(
+    words: str, thickness: float, layers: int, attenuation: float | None
+) -> None:
+    """The others stay those of the panel."""
+    of_silicon = panels_of("")[0].sensor.attenuation
+    for panel in panels_of(words):
+        assert panel.sensor.layers.range == pytest.approx(thickness, rel=1e-12)
+        assert panel.sensor.layers.count == layers
+        expected = of_silicon if attenuation is None else attenuation
+        assert panel.sensor.attenuation == pytest.approx(expected, rel=1e-12)
+
+
+def test_point_pixels() -> None:
+    """A pixel has the solid angle area/R^2."""
+    assert panels_of("-point_pixel").point_pixel
+    assert not panels_of("").point_pixel
+
+
+def test_negative_rotations_invert_the_spindle() -> None:
+    """As with one panel; the electric field stays."""
+    words = "-osc -1 -phisteps 5"
+    turned, straight = panels_of(words), panels_of("-osc 1 -phisteps 5")
+    assert np.array_equal(turned.spindle, -np.array(straight.spindle))
+    assert turned.polarization == straight.polarization
+    single = from_args(f"{SHOT} {words}".replace(PANELS, "-distance 100")).detector
+    assert isinstance(single, Detector)
+    frame = single.placed(from_args(f"{SHOT} {words}").quirks).frame
+    assert np.array_equal(turned.spindle, frame.spindle)
+
+
+@pytest.mark.parametrize("option", ["-Xbeam 10", "-ORGX 10", "-mosflm", "-beam_vector 0 0 1"])
+def test_advice_names_no_option_that_is_refused(option: str) -> None:
+    """Options that move a single panel are not possible with several."""
+    with pytest.raises(OptionError) as caught:
+        from_args(f"{SHOT} {option}")
+    assert "-close_distance" not in str(caught.value)
+    assert "-detector_rotx" not in str(caught.value)
+
+
+def test_point_pixels_in_the_way_of_nanobragg_are_told() -> None:
+    """Quirk Q20 acts on panels too."""
+    words = f"{SHOT} -point_pixel".replace(" -corrected", "")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        from_args(words)
+    assert any("-point_pixel gives photons/m^2" in str(each.message) for each in told)
+
+
+@pytest.mark.parametrize("option", ["-printout", "-printout_pixel 5 5"])
+def test_printouts_are_refused(option: str) -> None:
+    """A pixel is one of one panel."""
+    with pytest.raises(OptionError, match=option.split()[0]):
+        from_args(f"{SHOT} {option}")
