@@ -22,6 +22,7 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.nanobragg.build import build
 from cupysim.nanobragg.consequences import other_frame
+from cupysim.storage.reading import check_regular
 
 PLACEHOLDER = ("-cell", "100", "-default_F", "1", "-N", "1")
 """Options of a crystal that is replaced later, for files that contain only the geometry."""
@@ -192,6 +193,8 @@ def read_detector(
     >>> read_detector(file).detector["p"].origin
     (-0.0005, 0.0001, 0.1)
     """
+    # opening a pipe would wait for ever
+    check_regular(path)
     name = os.fspath(path).lower().removesuffix(".gz")
     if name.endswith(".geom"):
         from cupysim.formats.crystfel.reader import read_geometry

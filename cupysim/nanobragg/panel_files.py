@@ -98,6 +98,7 @@ def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None
         from cupysim.formats import dials_detector
 
         path = given["experiment_file"]
+        check_regular(path)
         if dials_detector.count_panels(path) > 1:
             return path, dials_detector.read_detector(path, number)
     elif given.get("image_file") is not None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cupysim.api import from_args
-from cupysim.errors import OptionError
+from cupysim.errors import FileFormatError, OptionError
 from cupysim.models.detector import Detector
 from cupysim.models.panel_detector import PanelDetector
+from cupysim.readers import read_detector
 
 PANELS = "-detector jungfrau-1m -distance 100"
 SHOT = f"{PANELS} -lambda 1.3 -cell 40 50 60 90 90 90 -default_F 100 -N 5 -oversample 1 -corrected"
@@ -87,3 +90,15 @@ def test_printouts_are_refused(option: str) -> None:
     """A pixel is one of one panel."""
     with pytest.raises(OptionError, match=option.split()[0]):
         from_args(f"{SHOT} {option}")
+
+
+@pytest.mark.parametrize("ending", ["geom", "expt", "h5"])
+def test_pipes_are_refused(ending: str, tmp_path: Path) -> None:
+    """Opening one would wait for ever."""
+    path = tmp_path / f"a.{ending}"
+    os.mkfifo(path)
+    with pytest.raises(FileFormatError, match="not a regular file"):
+        read_detector(path)
+    option = {"geom": "-geom", "expt": "-expt", "h5": "-img"}[ending]
+    with pytest.raises(FileFormatError, match="not a regular file"):
+        from_args(f"{option} {path} -cell 40 50 60 90 90 90 -default_F 100 -N 5 -lambda 1")
