@@ -43,10 +43,9 @@ def warn_of_empty_image(experiment: Experiment, rendered: Rendered) -> None:
     rows = rendered.image.reshape(-1, rendered.image.shape[-1])
     if rows[len(rows) // 2].any() or any(row.any() for row in rows):
         return
-    warnings.warn(
-        CupysimWarning(f"the image is zero everywhere: {likeliest_reason(experiment)}"),
-        stacklevel=3,
-    )
+    tolerance = 0.0 if rendered.culled is None else float(rendered.culled.tolerances.max())
+    reason = likeliest_reason(experiment, tolerance)
+    warnings.warn(CupysimWarning(f"the image is zero everywhere: {reason}"), stacklevel=3)
 
 
 def warn_of_empty_counts(expected: np.ndarray) -> None:
@@ -68,13 +67,15 @@ def warn_of_empty_counts(expected: np.ndarray) -> None:
         )
 
 
-def likeliest_reason(experiment: Experiment) -> str:
+def likeliest_reason(experiment: Experiment, tolerance: float = 0.0) -> str:
     """Find the most likely reason why an image has no photon.
 
     Parameters
     ----------
     experiment : Experiment
         Experiment that was simulated.
+    tolerance : float, optional
+        Photons that a pixel may lack, if the image was rendered within a tolerance.
 
     Returns
     -------
@@ -113,6 +114,11 @@ def likeliest_reason(experiment: Experiment) -> str:
                 f"the structure factors reach from {worst:.3g} to {best:.3g} A, the detector sees "
                 f"{coarsest:.3g} to {finest:.3g} A"
             )
+    if tolerance > 0.0:
+        return (
+            f"no pixel has more than {tolerance:g} photons, the tolerance; a smaller -tolerance "
+            "shows weaker pixels"
+        )
     return (
         "no reflection is near the Ewald sphere where the detector sees it; check the crystal's "
         "orientation, the beam centre and the units of wavelength and cell"

@@ -17,7 +17,7 @@ from cupysim.formats.image_scaling import scaled
 from cupysim.formats.image_stacks import count_images, read_image
 from cupysim.formats.nexus.reader import hdf5_file, is_hdf5
 from cupysim.formats.nexus.writer import OURS
-from cupysim.formats.other_files import HEAD, IMGCIF, kind_of_other
+from cupysim.formats.other_files import HEAD, IMGCIF, kind_of_other, refusal
 from cupysim.formats.panel_pixels import existing_pixels, pixels_of_panels
 from cupysim.formats.pixels import measured
 from cupysim.formats.stored_geometry import (
@@ -209,7 +209,7 @@ def _open_float(path: str, shape: Sequence[int] | None) -> ImageFile:
             path, "no image, but structure factors or a model: give it by -hkl or -pdb"
         )
     if kind:
-        raise FileFormatError(path, f"{kind}; it is not read")
+        raise FileFormatError(path, refusal(kind))
     count = len(data) // 4
     if shape is None:
         edge = round(count**0.5)

@@ -56,7 +56,7 @@ WORDS = {
     b"integrate.lp": "output of XDS (INTEGRATE.LP)",
     b"poni_version": "geometry of pyFAI (.poni); give it by -geom",
     b"poni1:": "geometry of pyFAI (.poni); give it by -geom",
-    b"/min_fs": "geometry of CrystFEL (.geom)",
+    b"/min_fs": "geometry of CrystFEL (.geom); give it by -geom",
     b"detector_distance=": "input of XDS (XDS.INP)",
     b"x-ray_wavelength=": "input of XDS (XDS.INP)",
     b"_array_data.external": IMGCIF,
@@ -114,6 +114,22 @@ def kind_of_other(head: bytes) -> str:
     text = head.lower()
     kind = "a CIF file without pixels" if rest.startswith(CIF) else ""
     return next((kind for word, kind in WORDS.items() if word in text), kind)
+
+
+def refusal(kind: str) -> str:
+    """Message about a file of a kind that is not read; the kind may say what to do.
+
+    Parameters
+    ----------
+    kind : str
+        Kind from `kind_of_other`.
+
+    Returns
+    -------
+    str
+        End of the message.
+    """
+    return kind if ";" in kind else f"{kind}; it is not read"
 
 
 def _is_pickle(head: bytes) -> bool:

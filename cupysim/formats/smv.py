@@ -17,7 +17,7 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import FileFormatError
-from cupysim.formats.other_files import kind_of_other
+from cupysim.formats.other_files import kind_of_other, refusal
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.models.experiment import Experiment
 from cupysim.storage.reading import opened
@@ -232,7 +232,7 @@ def _check_header(path: os.PathLike[str] | str, start: bytes) -> str:
     if not START.match(start):
         kind = kind_of_other(start)
         if kind:
-            raise FileFormatError(path, f"{kind}; it is not read")
+            raise FileFormatError(path, refusal(kind))
         hint = ""
         if start.lstrip().startswith(b"{") and b'"' in start:
             hint = "; give a DIALS experiment list by -expt"

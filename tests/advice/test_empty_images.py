@@ -23,6 +23,9 @@ CASES = {
     "no sensor": (
         "-default_F 5 -oversample_thick", "a sensor without thickness absorbs nothing (-oversam",
     ),
+    "tolerance": (
+        "-default_F 5 -corrected -tolerance 1e9", "no pixel has more than 1e+09 photons, the tol",
+    ),
     "orientation": (
         f"-hkl near.hkl {ASIDE} -misset 11 12 13", "no reflection is near the Ewald sphere",
     ),
