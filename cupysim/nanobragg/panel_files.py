@@ -19,10 +19,12 @@ from cupysim.models.checks import vector_of
 from cupysim.models.detector import Detector
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
+from cupysim.models.sampling import Sweep
+from cupysim.models.sensor import Sensor
 from cupysim.nanobragg.arguments import Arguments
 from cupysim.nanobragg.exact_geometry import TO_MOSFLM
-from cupysim.nanobragg.sweeps import turns_back
-from cupysim.quirks import Quirk, warn_quirk
+from cupysim.nanobragg.sweeps import complete_sensor, turns_back
+from cupysim.quirks import Quirk, Quirks, warn_quirk
 
 SOURCES = ("geometry_file", "detector_name")
 """Values that give a detector of panels; an experiment list may give one too."""
@@ -35,6 +37,9 @@ OTHER_OPTIONS = frozenset(
      "size_fast", "size_slow", "rotate_x", "rotate_y", "rotate_z", "twotheta"}
 )  # fmt: skip
 """Values of options that have no meaning for a detector of several panels."""
+
+SENSOR_VALUES = frozenset({"sensor_thickness", "sensor_layers", "attenuation"})
+"""Values of options that describe a sensor. Each replaces that figure of all panels."""
 
 FILES_OF_ONE_PANEL = {
     "int_file": "-intfile", "noise_file": "-noisefile", "pgm_file": "-pgmfile",
@@ -246,8 +251,7 @@ def with_options(
     given : mapping
         Values that the command line gives.
     one_panel : Detector
-        Detector of one panel that the command line would make without the file. Its sensor
-        replaces those of the panels if options describe one.
+        Detector of one panel that the command line would make without the file.
     args : Arguments
         All values of the command line.
     """
@@ -262,9 +266,24 @@ def with_options(
         # a negative rotation is a positive one about the opposite axis (quirk Q27)
         spindle=vector_of(-spindle if turns_back(args.oscillation, quirks) else spindle),
     )
-    if {"sensor_thickness", "attenuation", "sensor_layers"}.isdisjoint(given):
+    if SENSOR_VALUES.isdisjoint(given):
         return detector
-    return detector.with_panels(lambda panel: replace(panel, sensor=one_panel.sensor))
+    return detector.with_panels(
+        lambda panel: replace(panel, sensor=_changed_sensor(panel, given, quirks))
+    )
+
+
+def _changed_sensor(panel: Panel, given: Mapping[str, Any], quirks: Quirks) -> Sensor:
+    """The sensor of a panel, with the figures that options give in place of its own."""
+    figures = dict.fromkeys(SENSOR_VALUES) | sensor_values(panel)
+    figures |= {name: given[name] for name in SENSOR_VALUES & set(given)}
+    thickness, layers = figures["sensor_thickness"] or 0.0, figures["sensor_layers"]
+    sensor = complete_sensor(thickness, layers, figures["attenuation"], quirks)
+    filled = sensor.layers.range
+    if "sensor_layers" in given or layers is None or filled == 0.0:
+        return sensor
+    # layers of the file fill the sensor, as they do without options
+    return replace(sensor, layers=Sweep(filled, filled / layers, layers))
 
 
 def only_panel(detector: PanelDetector) -> Panel | None:
