@@ -163,7 +163,7 @@ class PanelDetector:
             hint += ", ..." if not close and len(names) > 8 else ""
             raise ModelError(f"there is no panel {which!r}; {hint}") from None
         if not -len(names) <= number < len(names):
-            raise IndexError(f"there is no panel {number}; they are numbered 0 to {len(names) - 1}")
+            raise ModelError(f"there is no panel {number}; they are numbered 0 to {len(names) - 1}")
         return number % len(names)
 
     @property
