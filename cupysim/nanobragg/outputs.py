@@ -61,7 +61,10 @@ def check_outputs(args: Arguments, is_flat: bool = True) -> bool:
         args.geometry_output, args.experiment_output,
     )  # fmt: skip
     names += [name for name in new if name is not None]
-    names += [] if args.cxi_file is None else [geometry_beside(args.cxi_file)]
+    if args.cxi_file is not None:
+        from cupysim.formats.crystfel.cxi import geometry_beside
+
+        names.append(geometry_beside(args.cxi_file))
     outputs: dict[str, str] = {}
     for name in names:
         target = str(check_writable(name))
@@ -152,11 +155,6 @@ def is_flat(experiment: Experiment) -> bool:
     """Whether the detector is one panel, or a flat mosaic of panels."""
     detector = experiment.detector
     return not isinstance(detector, PanelDetector) or mosaic_of(detector) is not None
-
-
-def geometry_beside(path: str) -> str:
-    """Name of the geometry file beside a CXI file."""
-    return str(Path(path).with_suffix(".geom"))
 
 
 @dataclass(frozen=True)
@@ -284,7 +282,7 @@ def _write_geometry(
     if args.cxi_file is not None:
         from cupysim.formats.crystfel import cxi
 
-        geometry = geometry_beside(args.cxi_file)
+        geometry = cxi.geometry_beside(args.cxi_file)
         yield f"writing {args.cxi_file} as CXI, and {geometry}"
         files.write(args.cxi_file, lambda stream: cxi.write_shot(stream, experiment, measured))
         files.write(geometry, lambda stream: cxi.write_geometry_beside(stream, experiment))
