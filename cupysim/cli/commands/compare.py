@@ -59,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--corr", type=float, metavar="C", help="images: smallest correlation")
     add("--peaks", type=float, metavar="P", help="images: smallest fraction of peaks that match")
     add("--regions", type=int, default=4, metavar="N",
-        help="images: a table of N x N regions, or none with 0; default: %(default)s")  # fmt: skip
+        help="images: a table of N x N regions (of panels if there are several), or none with 0; "
+        "default: %(default)s")  # fmt: skip
     add("--picture", metavar="FILE",
         help=f"images: write a picture of B - A ({', '.join(PICTURES)})")  # fmt: skip
     add("--shape", nargs=2, type=int, metavar=("FAST", "SLOW"),
@@ -152,6 +153,7 @@ def _compare_images(arguments: argparse.Namespace) -> int:
         names = [panel.name for panel in panels.detector]
         none = np.zeros(first.shape, dtype=bool)
         found = compare_panels(first, second, none if masked is None else masked, names, limit)
+        found = found if arguments.regions else replace(found, regions=[])
     else:
         found = compare_images(first, second, masked, limit, regions=arguments.regions)
     failures = list(_failures(found, rtol, arguments))
