@@ -144,7 +144,7 @@ def write_outputs(
         record = None
         if args.nexus_file is not None or args.provenance_file is not None:
             record = run_record(job, image, counts, watch.seconds)
-        for line in _write_new_formats(files, job, image, counts, record):
+        for line in _write_new_formats(files, job, image, flat, counts, record):
             report(line)
         if record is not None and args.provenance_file is not None:
             report(f"writing {args.provenance_file} as JSON")
@@ -244,6 +244,7 @@ def _write_new_formats(
     files: OutputFiles,
     job: Job,
     image: Image,
+    flat: FlatImage | None,
     counts: np.ndarray | None,
     record: Mapping[str, Any] | None,
 ) -> Iterator[str]:
@@ -260,13 +261,12 @@ def _write_new_formats(
         from cupysim.formats import cbf
 
         # in float64, since float32 has no number just below 2^31
-        flat = FlatImage.of(image)
         assert flat is not None, "checked with the options"
         pixels = np.clip(np.rint(measured.astype(np.float64)), 0, LARGEST_PIXEL_VALUE)
         pixels = with_gaps(flat.whole(pixels), flat.experiment.rendered_pixels)
         yield f"writing {args.cbf_file} as CBF"
         files.write(args.cbf_file, lambda stream: cbf.write(stream, flat.experiment, pixels))
-    yield from _write_geometry(files, args, experiment, measured)
+    yield from _write_geometry(files, args, experiment, flat, measured)
     if args.png_file is not None:
         from cupysim.formats import png
         from cupysim.image.picture import quick_look
@@ -276,7 +276,11 @@ def _write_new_formats(
 
 
 def _write_geometry(
-    files: OutputFiles, args: Arguments, experiment: Experiment, measured: np.ndarray
+    files: OutputFiles,
+    args: Arguments,
+    experiment: Experiment,
+    flat: FlatImage | None,
+    measured: np.ndarray,
 ) -> Iterator[str]:
     """Write CXI, CrystFEL geometry and DIALS files; yield lines for standard output."""
     if args.cxi_file is not None:
@@ -297,12 +301,16 @@ def _write_geometry(
     if args.experiment_output is not None:
         from cupysim.formats.dials_writer import write_experiments
 
-        images = args.nexus_file or args.cbf_file
+        images, described = args.nexus_file, experiment
+        if images is None and args.cbf_file is not None:
+            # the CBF file holds a mosaic as one panel
+            assert flat is not None, "checked with the options"
+            images, described = args.cbf_file, flat.experiment
         images = None if images is None else os.path.abspath(images)
         yield f"writing {args.experiment_output} as a DIALS experiment list"
         files.write(
             args.experiment_output,
-            lambda stream: write_experiments(stream, experiment, images),
+            lambda stream: write_experiments(stream, described, images),
         )
 
 

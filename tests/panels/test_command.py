@@ -20,6 +20,7 @@ from cupysim import (
     simulate,
 )
 from cupysim.cli.main import main
+from cupysim.formats.dials_detector import count_panels
 from tests.conftest import Run
 
 CRYSTAL = "-cell 70 80 90 -default_F 50 -N 8 -misset 10 20 30 -corrected -noprogress -seed 1"
@@ -140,6 +141,17 @@ def test_flat_mosaics_are_written_as_one_panel(run: Run, tmp_path: Path) -> None
     # the same as the panel that spans both
     assert whole.geometry is not None
     assert whole.geometry.near_distance == pytest.approx(0.08)
+
+
+@pytest.mark.parametrize(("image", "count"), [("-h5file a.h5", 2), ("-cbffile a.cbf", 1)])
+def test_experiment_lists_have_the_panels_of_the_images_they_name(
+    run: Run, tmp_path: Path, image: str, count: int
+) -> None:
+    path = tmp_path / "flat.geom"
+    path.write_text(GEOMETRY.format(corner=2, fast="+1.0x"))
+    done = run(f"-geom {path} {CRYSTAL} {image} -exptfile a.expt")
+    assert done.status == 0, done.err
+    assert count_panels(tmp_path / "a.expt") == count
 
 
 def test_a_file_of_one_panel_is_a_detector_of_nanobragg(run: Run, tmp_path: Path) -> None:
