@@ -9,7 +9,9 @@ import pytest
 
 from cupysim import (
     Detector,
+    Panel,
     PanelDetector,
+    PanelGroup,
     PhotonNoise,
     Region,
     Renderer,
@@ -224,3 +226,17 @@ def test_impossible_detectors() -> None:
         detector["q0"]
     with pytest.raises(ModelError, match="no group or panel 'q0'; there are no groups"):
         detector.moved("q0")
+
+
+def test_a_part_with_the_name_of_the_detector_moves_alone() -> None:
+    first, second = (
+        Panel(name, 8, 8, (x, 0.0, 0.1), (1, 0, 0), (0, 1, 0), 1e-4)
+        for name, x in (("a", 0.0), ("b", 0.01))
+    )
+    detector = PanelDetector([PanelGroup("detector", [first]), second], beam=(0, 0, 1))
+    assert detector.group_panels("detector") == (0,)
+    moved = detector.moved("detector", shift=(0.0, 1e-3, 0.0))
+    assert moved["a"].origin == pytest.approx((0.0, 1e-3, 0.1))
+    assert moved["b"].origin == second.origin
+    with pytest.raises(ModelError, match="no panel 2"):
+        detector[2]
