@@ -23,6 +23,7 @@ from cupysim.cli.commands import show
 from cupysim.constants import RTOL
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats.any_image import ImageFile, open_image
+from cupysim.formats.panel_pixels import check_same_order
 from cupysim.parity.comparison_report import image_json, image_lines, trace_lines
 from cupysim.parity.images.image_comparison import (
     FLOOR,
@@ -150,6 +151,8 @@ def _compare_images(arguments: argparse.Namespace) -> int:
     limit = RTOL if rtol is None else rtol
     panels = images[0].panels or images[1].panels
     if panels is not None and first.ndim == second.ndim == 3:
+        if images[0].panels is not None and images[1].panels is not None:
+            check_same_order(images[0].panels.detector, images[1].panels.detector)
         names = [panel.name for panel in panels.detector]
         none = np.zeros(first.shape, dtype=bool)
         found = compare_panels(first, second, none if masked is None else masked, names, limit)
