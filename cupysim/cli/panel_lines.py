@@ -7,16 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from cupysim.constants import ANGSTROM
-from cupysim.formats.any_image import ImageFile
 from cupysim.maths.resolution import resolution_of
 from cupysim.models.panel import Panel
-from cupysim.models.panel_detector import PanelDetector
 from cupysim.plotting.panel_layouts import beam_places
-
-
-def detector_of(image: ImageFile) -> PanelDetector | None:
-    """Return the detector of panels of an image file, or None if its image is one array."""
-    return None if image.panels is None else image.panels.detector
 
 
 def describe_values(

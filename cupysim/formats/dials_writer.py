@@ -17,6 +17,7 @@ from cupysim.formats.dials import MILLIMETRE
 from cupysim.formats.dials_panels import UNLIMITED
 from cupysim.formats.frames import to_imgcif
 from cupysim.formats.lab_panels import detector_in, is_too_skew
+from cupysim.formats.rectangles import rectangles_of
 from cupysim.formats.rotation import forward
 from cupysim.maths.arrays import cross, dot, norm, unit
 from cupysim.maths.rotations import rotate_axis
@@ -277,24 +278,14 @@ def _rectangles(panel: Panel) -> list[list[int]]:
     """Rectangles of masked pixels: first fast and slow pixel, fast and slow end."""
     if panel.mask is None:
         return []
-    found: list[list[int]] = []
-    open_runs: dict[tuple[int, int], list[int]] = {}
-    for row, good in enumerate(panel.mask):
-        edges = np.flatnonzero(np.diff(np.concatenate([[True], good, [True]]).astype(np.int8)))
-        runs = {(int(a), int(b)) for a, b in edges.reshape(-1, 2)}
-        open_runs = {run: made for run, made in open_runs.items() if run in runs}
-        for run in sorted(runs):
-            if run not in open_runs:
-                open_runs[run] = [run[0], row, run[1], row]
-                found.append(open_runs[run])
-            open_runs[run][3] = row + 1
-        if len(found) > MOST_RECTANGLES:
-            warnings.warn(
-                CupysimWarning(
-                    f"panel {panel.name!r}: its mask has more than {MOST_RECTANGLES} rectangles "
-                    "and is left out of the experiment list; NXmx files hold it as pixel_mask"
-                ),
-                stacklevel=2,
-            )
-            return []
-    return found
+    found = rectangles_of(~panel.mask, MOST_RECTANGLES)
+    if found is None:
+        warnings.warn(
+            CupysimWarning(
+                f"panel {panel.name!r}: its mask has more than {MOST_RECTANGLES} rectangles and is "
+                "left out of the experiment list; NXmx files hold it as pixel_mask"
+            ),
+            stacklevel=2,
+        )
+        return []
+    return [[fast, slow, last + 1, end + 1] for fast, last, slow, end in found]

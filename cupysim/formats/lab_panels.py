@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from cupysim.errors import ModelError
-from cupysim.maths.arrays import dot, norm
+from cupysim.maths.arrays import dot
 from cupysim.models.checks import vector_of
-from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
-from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
 
 LARGEST_COSINE = 1e-7
@@ -51,25 +49,11 @@ def detector_in(experiment: Experiment, rotation: np.ndarray, purpose: str) -> P
         If the detector is curved.
     """
     detector, frame = experiment.detector, experiment.frame
-    beam, spindle, field = (
-        vector_of(rotation @ vector) for vector in (frame.beam, frame.spindle, frame.polarization)
-    )
     if isinstance(detector, PanelDetector):
-        members = [member.moved(rotation, np.zeros(3)) for member in detector.members]
-        return PanelDetector(
-            members, beam, spindle, field, detector.point_pixel, detector.name
-        )  # fmt: skip
+        return detector.in_frame(rotation)
     if detector.curved:
         raise ModelError(f"{purpose}: not possible with a curved detector")
-    panel = _single_panel(experiment, detector).moved(rotation, np.zeros(3))
-    return PanelDetector([panel], beam, spindle, field, detector.point_pixel)
-
-
-def _single_panel(experiment: Experiment, detector: Detector) -> Panel:
-    geometry, size = experiment.geometry, detector.pixel_size
-    # a two-theta axis that is not a unit vector stretches the detector (quirk Q4)
-    edges = [size * float(norm(axis)) for axis in (geometry.fast, geometry.slow)]
-    return Panel(
-        "p0", detector.n_fast, detector.n_slow, vector_of(geometry.origin),
-        vector_of(geometry.fast), vector_of(geometry.slow), edges, detector.sensor,
-    )  # fmt: skip
+    return PanelDetector(
+        experiment.flat_panels, vector_of(frame.beam), vector_of(frame.spindle),
+        vector_of(frame.polarization), detector.point_pixel,
+    ).in_frame(rotation)  # fmt: skip

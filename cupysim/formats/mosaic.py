@@ -84,6 +84,7 @@ def mosaic_of(detector: PanelDetector) -> Mosaic | None:
     Mosaic or None
         None if the panels are not in one plane with the same axes, their pixels are not squares of
         one size, they are not on one grid of pixels, overlap, or nearly all of the grid is empty.
+        Also if their sensors differ.
     """
     first = detector.panels[0]
     edge = first.edges[0]
@@ -97,7 +98,8 @@ def mosaic_of(detector: PanelDetector) -> Mosaic | None:
         off = max(abs(fast / edge - column), abs(slow / edge - row))
         same_axes = np.abs(panel.axes - first.axes).max() < SAME
         same_size = max(abs(size - edge) for size in panel.edges) < SAME * edge
-        if not (same_axes and same_size and abs(depth) < SAME and off < ON_GRID):
+        is_alike = same_axes and same_size and panel.sensor == first.sensor
+        if not (is_alike and abs(depth) < SAME and off < ON_GRID):
             return None
         corners.append((column, row))
     left, top = (min(place) for place in zip(*corners, strict=True))
@@ -112,7 +114,7 @@ def mosaic_of(detector: PanelDetector) -> Mosaic | None:
         origin, first.axes[0], first.axes[1], edge, n_fast, n_slow, beam=detector.beam,
         spindle=detector.spindle, polarization=detector.polarization, sensor=first.sensor,
     )  # fmt: skip
-    found = Mosaic(whole, detector, placed)
+    found = Mosaic(replace(whole, point_pixel=detector.point_pixel), detector, placed)
     counts = found.assembled(_ones(detector)).sum()
     return found if counts == n_pixels else None
 

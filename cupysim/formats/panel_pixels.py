@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cupysim.errors import FileFormatError
+from cupysim.errors import CupysimError, FileFormatError
 from cupysim.models.panel_detector import PanelDetector
 
 
@@ -13,6 +13,31 @@ def existing_pixels(detector: PanelDetector) -> np.ndarray:
     if detector.existing is not None:
         return detector.existing
     return np.ones((len(detector), detector.n_slow, detector.n_fast), dtype=bool)
+
+
+def check_same_order(first: PanelDetector, second: PanelDetector) -> None:
+    """Check that panels of two detectors are the same ones, where their numbers are equal.
+
+    Parameters
+    ----------
+    first, second : PanelDetector
+        Detectors whose pixels are compared panel by panel. Names may differ, as between formats.
+
+    Raises
+    ------
+    CupysimError
+        If the same panels are in another order, or panels have other numbers of pixels.
+    """
+    names = [[panel.name for panel in each] for each in (first, second)]
+    sizes = [[(panel.n_fast, panel.n_slow) for panel in each] for each in (first, second)]
+    if names[0] != names[1] and sorted(names[0]) == sorted(names[1]):
+        at = next(n for n, pair in enumerate(zip(*names, strict=True)) if pair[0] != pair[1])
+        raise CupysimError(
+            f"the panels are in another order: panel {at} is {names[0][at]!r} in the first, and "
+            f"{names[1][at]!r} in the second"
+        )
+    if sizes[0] != sizes[1]:
+        raise CupysimError("the panels differ in their number, or in their numbers of pixels")
 
 
 def pixels_of_panels(path: object, detector: PanelDetector, image: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 
 from cupysim.errors import ModelError
+from cupysim.maths.arrays import norm
 from cupysim.maths.cell import Lattice
 from cupysim.maths.detector_geometry import PanelGeometry
 from cupysim.models.background import Water
@@ -307,12 +308,13 @@ class Experiment:
         detector = self.detector
         if isinstance(detector, PanelDetector):
             return detector.panels
-        geometry, size = self.geometry, detector.pixel_size
-        panel = Panel(
+        geometry = self.geometry
+        # a two-theta axis that is not a unit vector stretches the detector (quirk Q4)
+        edges = [detector.pixel_size * float(norm(v)) for v in (geometry.fast, geometry.slow)]
+        return (Panel(
             "p0", detector.n_fast, detector.n_slow, vector_of(geometry.origin),
-            vector_of(geometry.fast), vector_of(geometry.slow), size, detector.sensor,
-        )  # fmt: skip
-        return (panel,)
+            vector_of(geometry.fast), vector_of(geometry.slow), edges, detector.sensor,
+        ),)  # fmt: skip
 
     @property
     def region(self) -> Region:

@@ -163,7 +163,7 @@ class PanelDetector:
             hint += ", ..." if not close and len(names) > 8 else ""
             raise ModelError(f"there is no panel {which!r}; {hint}") from None
         if not -len(names) <= number < len(names):
-            raise IndexError(f"there is no panel {number}; they are numbered 0 to {len(names) - 1}")
+            raise ModelError(f"there is no panel {number}; they are numbered 0 to {len(names) - 1}")
         return number % len(names)
 
     @property
@@ -202,25 +202,30 @@ class PanelDetector:
         Parameters
         ----------
         name : str
-            Name of a group or of a panel. The detector's own name stands for all panels.
+            Name of a group or of a panel. The detector's own name stands for all panels, unless
+            a group or panel has the same name.
 
         Raises
         ------
         ModelError
             If there is no such group or panel.
         """
-        if name == self.name:
+        found = self._part(name)
+        if not found and name == self.name:
             return tuple(range(len(self.panels)))
-        found = tuple(
-            number
-            for number, (panel, path) in enumerate(zip(self.panels, self.paths, strict=True))
-            if name == panel.name or name in path
-        )
         if not found:
             groups = sorted({each for path in self.paths for each in path})
             known = f"groups {', '.join(groups)}" if groups else "no groups, only panels"
             raise ModelError(f"detector: there is no group or panel {name!r}; there are {known}")
         return found
+
+    def _part(self, name: str) -> tuple[int, ...]:
+        """Numbers of the panels of a group, or of a single panel; none without such a part."""
+        return tuple(
+            number
+            for number, (panel, path) in enumerate(zip(self.panels, self.paths, strict=True))
+            if name == panel.name or name in path
+        )
 
     def moved(
         self,
@@ -234,7 +239,8 @@ class PanelDetector:
         Parameters
         ----------
         name : str
-            Name of the group or panel. The detector's own name moves all panels.
+            Name of the group or panel. The detector's own name moves all panels, see
+            `group_panels`.
         shift : sequence of 3 float, optional
             Shift after the rotation, in the laboratory (m).
         rotation : sequence of 3 float, optional
@@ -248,12 +254,12 @@ class PanelDetector:
         ModelError
             If there is no such group or panel, or a moved panel is edge-on.
         """
+        self.group_panels(name)
         turn, way = rotation_of_vector(_vector(rotation, "rotation")), _vector(shift, "shift")
         point = self.centre(name) if about is None else _vector(about, "about")
         step = point - turn @ point + way
-        if name == self.name:
+        if not self._part(name):
             return replace(self, members=tuple(each.moved(turn, step) for each in self.members))
-        self.group_panels(name)
         moved = _moved_within(self.members, name, turn, step, np.eye(3), np.zeros(3))
         return replace(self, members=moved)
 

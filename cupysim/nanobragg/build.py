@@ -24,7 +24,6 @@ from cupysim.models.experiment import Experiment, Region, Rendering
 from cupysim.models.mosaicity import Mosaicity
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.scan import Scan
-from cupysim.models.sensor import Sensor
 from cupysim.models.tolerance import Tolerance
 from cupysim.nanobragg.arguments import RANDOM, Arguments, default_values, scan
 from cupysim.nanobragg.consequences import (
@@ -45,7 +44,12 @@ from cupysim.nanobragg.structure_files import (
     structure_factors,
     take_wavelength,
 )
-from cupysim.nanobragg.sweeps import complete_oscillation, complete_sweep, turns_back
+from cupysim.nanobragg.sweeps import (
+    complete_oscillation,
+    complete_sensor,
+    complete_sweep,
+    turns_back,
+)
 from cupysim.quirks import NANOBRAGG, Quirk, warn_quirk
 
 SPECTRAL_OPTIONS = frozenset(
@@ -115,7 +119,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     if inherited.panels is not None:
         from cupysim.nanobragg.panel_files import with_options
 
-        detector = with_options(inherited.panels, given, args, _sensor)
+        detector = with_options(inherited.panels, given, args)
     structure = structure_factors(args, beam, detector, measured)
     check_given_cell(args, structure, beam.wavelength)
     crystal = _crystal(args, beam.wavelength, table, clock, structure.cell)
@@ -303,24 +307,12 @@ def _detector(args: Arguments) -> Detector:
         close_point=(args.close_x, args.close_y),
         origin_pixels=(args.origin_x, args.origin_y),
         angles=DetectorAngles((args.rotate_x, args.rotate_y, args.rotate_z), args.twotheta),
-        sensor=_sensor(args),
+        sensor=complete_sensor(args.sensor_thickness, args.sensor_layers, args.attenuation, quirks),
         curved=args.curved,
         point_pixel=args.point_pixel,
         size=size,
         origin=args.pix0_vector if quirks.corrects(Quirk.PIX0_VECTOR_UNUSED) else None,
     )
-
-
-def _sensor(args: Arguments) -> Sensor:
-    quirks, thickness = args.quirks, args.sensor_thickness
-    if quirks.corrects(Quirk.INFINITE_ABSORPTION) and args.attenuation == 0.0:
-        # the attenuation depth is infinite, in whatever order the options come
-        thickness = 0.0
-    layers = complete_sweep(thickness, None, args.sensor_layers, "sensor", quirks)
-    attenuation = -1.0 if args.attenuation is None else args.attenuation
-    if layers.range > 0.0 and attenuation < 0.0:
-        attenuation = 1.0 / layers.range
-    return Sensor(layers, attenuation)
 
 
 def _pivot(args: Arguments, convention: Convention) -> Pivot | None:

@@ -61,7 +61,10 @@ def check_outputs(args: Arguments, is_flat: bool = True) -> bool:
         args.geometry_output, args.experiment_output,
     )  # fmt: skip
     names += [name for name in new if name is not None]
-    names += [] if args.cxi_file is None else [geometry_beside(args.cxi_file)]
+    if args.cxi_file is not None:
+        from cupysim.formats.crystfel.cxi import geometry_beside
+
+        names.append(geometry_beside(args.cxi_file))
     outputs: dict[str, str] = {}
     for name in names:
         target = str(check_writable(name))
@@ -141,7 +144,7 @@ def write_outputs(
         record = None
         if args.nexus_file is not None or args.provenance_file is not None:
             record = run_record(job, image, counts, watch.seconds)
-        for line in _write_new_formats(files, job, image, counts, record):
+        for line in _write_new_formats(files, job, image, flat, counts, record):
             report(line)
         if record is not None and args.provenance_file is not None:
             report(f"writing {args.provenance_file} as JSON")
@@ -152,11 +155,6 @@ def is_flat(experiment: Experiment) -> bool:
     """Whether the detector is one panel, or a flat mosaic of panels."""
     detector = experiment.detector
     return not isinstance(detector, PanelDetector) or mosaic_of(detector) is not None
-
-
-def geometry_beside(path: str) -> str:
-    """Name of the geometry file beside a CXI file."""
-    return str(Path(path).with_suffix(".geom"))
 
 
 @dataclass(frozen=True)
@@ -246,6 +244,7 @@ def _write_new_formats(
     files: OutputFiles,
     job: Job,
     image: Image,
+    flat: FlatImage | None,
     counts: np.ndarray | None,
     record: Mapping[str, Any] | None,
 ) -> Iterator[str]:
@@ -262,13 +261,12 @@ def _write_new_formats(
         from cupysim.formats import cbf
 
         # in float64, since float32 has no number just below 2^31
-        flat = FlatImage.of(image)
         assert flat is not None, "checked with the options"
         pixels = np.clip(np.rint(measured.astype(np.float64)), 0, LARGEST_PIXEL_VALUE)
         pixels = with_gaps(flat.whole(pixels), flat.experiment.rendered_pixels)
         yield f"writing {args.cbf_file} as CBF"
         files.write(args.cbf_file, lambda stream: cbf.write(stream, flat.experiment, pixels))
-    yield from _write_geometry(files, args, experiment, measured)
+    yield from _write_geometry(files, args, experiment, flat, measured)
     if args.png_file is not None:
         from cupysim.formats import png
         from cupysim.image.picture import quick_look
@@ -278,13 +276,17 @@ def _write_new_formats(
 
 
 def _write_geometry(
-    files: OutputFiles, args: Arguments, experiment: Experiment, measured: np.ndarray
+    files: OutputFiles,
+    args: Arguments,
+    experiment: Experiment,
+    flat: FlatImage | None,
+    measured: np.ndarray,
 ) -> Iterator[str]:
     """Write CXI, CrystFEL geometry and DIALS files; yield lines for standard output."""
     if args.cxi_file is not None:
         from cupysim.formats.crystfel import cxi
 
-        geometry = geometry_beside(args.cxi_file)
+        geometry = cxi.geometry_beside(args.cxi_file)
         yield f"writing {args.cxi_file} as CXI, and {geometry}"
         files.write(args.cxi_file, lambda stream: cxi.write_shot(stream, experiment, measured))
         files.write(geometry, lambda stream: cxi.write_geometry_beside(stream, experiment))
@@ -299,12 +301,16 @@ def _write_geometry(
     if args.experiment_output is not None:
         from cupysim.formats.dials_writer import write_experiments
 
-        images = args.nexus_file or args.cbf_file
+        images, described = args.nexus_file, experiment
+        if images is None and args.cbf_file is not None:
+            # the CBF file holds a mosaic as one panel
+            assert flat is not None, "checked with the options"
+            images, described = args.cbf_file, flat.experiment
         images = None if images is None else os.path.abspath(images)
         yield f"writing {args.experiment_output} as a DIALS experiment list"
         files.write(
             args.experiment_output,
-            lambda stream: write_experiments(stream, experiment, images),
+            lambda stream: write_experiments(stream, described, images),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from typing import Any
 
@@ -19,11 +19,12 @@ from cupysim.maths.resolution import are_skewed
 from cupysim.models.checks import vector_of
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
+from cupysim.models.sampling import Sweep
 from cupysim.models.sensor import Sensor
 from cupysim.nanobragg.arguments import Arguments
 from cupysim.nanobragg.exact_geometry import TO_MOSFLM
-from cupysim.nanobragg.sweeps import turns_back
-from cupysim.quirks import Quirk, warn_quirk
+from cupysim.nanobragg.sweeps import complete_sensor, turns_back
+from cupysim.quirks import Quirk, Quirks, warn_quirk
 from cupysim.storage.reading import check_regular
 
 SOURCES = ("geometry_file", "detector_name")
@@ -41,8 +42,8 @@ OTHER_OPTIONS = frozenset(
 )  # fmt: skip
 """Values of options that have no meaning for a detector of several panels."""
 
-SENSOR_VALUES = ("sensor_thickness", "sensor_layers", "attenuation")
-"""Values of options that describe a sensor."""
+SENSOR_VALUES = frozenset({"sensor_thickness", "sensor_layers", "attenuation"})
+"""Values of options that describe a sensor. Each replaces that figure of all panels."""
 
 FILES_OF_ONE_PANEL = {
     "int_file": "-intfile", "noise_file": "-noisefile", "pgm_file": "-pgmfile",
@@ -263,7 +264,6 @@ def with_options(
     detector: PanelDetector,
     given: Mapping[str, Any],
     args: Arguments,
-    sensor_of: Callable[[Arguments], Sensor],
 ) -> PanelDetector:
     """The detector with what options say about any detector.
 
@@ -275,9 +275,8 @@ def with_options(
         Values that the command line gives.
     args : Arguments
         All values of the command line.
-    sensor_of : callable
-        Function that makes the sensor of a command line. An option replaces one number of each
-        panel's sensor, as with one panel; the panel keeps the others.
+        An option of the sensor replaces one figure of each panel's sensor, as with one panel; the
+        panel keeps the others.
     """
     quirks = args.quirks
     if args.point_pixel and not quirks.corrects(Quirk.POINT_PIXEL_AREA):
@@ -290,18 +289,24 @@ def with_options(
         # a negative rotation is a positive one about the opposite axis (quirk Q27)
         spindle=vector_of(-spindle if turns_back(args.oscillation, quirks) else spindle),
     )
-    if given.keys().isdisjoint(SENSOR_VALUES):
+    if SENSOR_VALUES.isdisjoint(given):
         return detector
-    sensors: dict[tuple[Any, ...], Sensor] = {}
+    return detector.with_panels(
+        lambda panel: replace(panel, sensor=_changed_sensor(panel, given, quirks))
+    )
 
-    def changed(panel: Panel) -> Panel:
-        own = sensor_values(panel) | {name: given[name] for name in SENSOR_VALUES if name in given}
-        key = tuple(own.items())
-        if key not in sensors:
-            sensors[key] = sensor_of(Arguments({**args.values, **own}, args.seen))
-        return replace(panel, sensor=sensors[key])
 
-    return detector.with_panels(changed)
+def _changed_sensor(panel: Panel, given: Mapping[str, Any], quirks: Quirks) -> Sensor:
+    """The sensor of a panel, with the figures that options give in place of its own."""
+    figures = dict.fromkeys(SENSOR_VALUES) | sensor_values(panel)
+    figures |= {name: given[name] for name in SENSOR_VALUES & set(given)}
+    thickness, layers = figures["sensor_thickness"] or 0.0, figures["sensor_layers"]
+    sensor = complete_sensor(thickness, layers, figures["attenuation"], quirks)
+    filled = sensor.layers.range
+    if "sensor_layers" in given or layers is None or filled == 0.0:
+        return sensor
+    # layers of the file fill the sensor, as they do without options
+    return replace(sensor, layers=Sweep(filled, filled / layers, layers))
 
 
 def only_panel(detector: PanelDetector) -> Panel | None:

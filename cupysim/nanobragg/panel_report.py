@@ -44,11 +44,14 @@ def panel_lines(detector: PanelDetector, args: Arguments) -> Iterator[str]:
         )
     if len(detector) > MOST_LISTED:
         yield f"  and {len(detector) - MOST_LISTED} more"
-    sensor = detector.panels[0].sensor
-    if sensor.layers.range > 0.0:
+    sensors = Counter(panel.sensor for panel in detector)
+    for sensor, count in sensors.items():
+        if sensor.layers.range == 0.0:
+            continue
+        of_panels = f" of {count} of the panels" if len(sensors) > 1 else ""
         yield (
-            f"  sensor is {sensor.layers.range:g} m thick in {sensor.layers.count} layers "
-            f"with mu= {sensor.attenuation:g}"
+            f"  sensor{of_panels} is {sensor.layers.range:g} m thick in {sensor.layers.count} "
+            f"layers with mu= {sensor.attenuation:g}"
         )
 
 

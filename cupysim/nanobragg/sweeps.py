@@ -10,6 +10,7 @@ from typing import Literal
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.models.sampling import LARGEST_COUNT, Sweep
+from cupysim.models.sensor import Sensor
 from cupysim.quirks import NANOBRAGG, Quirk, Quirks, warn_quirk
 
 DEFAULT_RANGE = 1.0
@@ -98,6 +99,32 @@ def complete_sweep(
     if range_ <= 0.0 or step <= 0.0 or steps <= 0:
         return Sweep()
     return Sweep(range_, step, steps)
+
+
+def complete_sensor(
+    thickness: float | None, layers: int | None, attenuation: float | None, quirks: Quirks
+) -> Sensor:
+    """Complete the sensor of a detector.
+
+    Parameters
+    ----------
+    thickness : float, optional
+        Thickness from the user (m).
+    layers : int, optional
+        Number of layers from the user.
+    attenuation : float, optional
+        Attenuation coefficient (1/m); by default, or if negative, 1/thickness.
+    quirks : Quirks
+        Corrected quirks, see `complete_sweep`. With Q18, no attenuation means no thickness.
+    """
+    if quirks.corrects(Quirk.INFINITE_ABSORPTION) and attenuation == 0.0:
+        # the attenuation depth is infinite, in whatever order the options come
+        thickness = 0.0
+    sweep = complete_sweep(thickness, None, layers, "sensor", quirks)
+    coefficient = -1.0 if attenuation is None else attenuation
+    if sweep.range > 0.0 and coefficient < 0.0:
+        coefficient = 1.0 / sweep.range
+    return Sensor(sweep, coefficient)
 
 
 def complete_oscillation(

@@ -30,8 +30,8 @@ from cupysim.provenance import digest
 from cupysim.storage.reading import opened
 
 OUTPUTS = (
-    "float_file", "int_file", "pgm_file", "noise_file", "nexus_file", "cbf_file", "png_file",
-    "provenance_file", "dump_file",
+    "float_file", "int_file", "pgm_file", "noise_file", "nexus_file", "cbf_file", "cxi_file",
+    "geometry_output", "experiment_output", "png_file", "provenance_file", "dump_file",
 )  # fmt: skip
 """Names of the arguments that are names of output files."""
 

@@ -8,11 +8,15 @@ import h5py
 import numpy as np
 import pytest
 
+from cupysim.campaign.definition.base import NOT_OF_A_BASE
 from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.campaign.definition.document import Document
 from cupysim.campaign.execution.rendering import open_renderer, render_shot
 from cupysim.errors import FileFormatError
 from cupysim.models.tolerance import Tolerance
+from cupysim.nanobragg.option_kinds import OUTPUT, Kind
+from cupysim.nanobragg.options import OPTIONS
+from cupysim.parity.cases import OUTPUTS
 from tests.campaign.campaigns import BASE, campaign_of, text
 
 
@@ -24,6 +28,14 @@ def test_all_that_is_said(tmp_path: Path) -> None:
     assert {each.name for each in campaign.variations} == {"edges", "fluence"}
     assert campaign.orientations.kind == "uniform"
     assert campaign.experiment.detector.n_fast == 24
+
+
+def test_every_option_that_names_an_output_is_refused() -> None:
+    """Otherwise a campaign would accept it, and write no such file."""
+    outputs = [each for each in OPTIONS if each.group == OUTPUT and each.kind is Kind.PATH]
+    assert len(outputs) > 10
+    assert {each.name.removeprefix("-") for each in outputs} <= set(NOT_OF_A_BASE)
+    assert {value for each in outputs for value in each.dest} <= set(OUTPUTS)
 
 
 @pytest.mark.parametrize(

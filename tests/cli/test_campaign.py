@@ -118,7 +118,7 @@ def test_failures_are_told(command: Command) -> None:
         ("run small.toml -o small.toml", "small.toml"),
         ("resume nowhere", "nowhere holds no campaign"),
         ("status small.toml", "small.toml holds no campaign"),
-        ("export data", "give --table or --images"),
+        ("export data", "give --table, --images or --cxi"),
         ("export data --table no/t.csv", "no/t.csv"),
         ("export data --images shot.img", "expected one row of # for"),
         ("export data --images shot_#.png", "ends in .img or .cbf"),

@@ -13,8 +13,8 @@ import pytest
 
 from cupysim.errors import FileFormatError, ModelError
 from cupysim.formats.crystfel import CrystfelLayout, PanelLayout, read_geometry, write_geometry
-from cupysim.formats.crystfel.rectangles import rectangles_of
 from cupysim.formats.detector_geometry import DetectorGeometry
+from cupysim.formats.rectangles import rectangles_of
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.panel_group import PanelGroup

@@ -20,6 +20,7 @@ from cupysim import (
     simulate,
 )
 from cupysim.cli.main import main
+from cupysim.formats.dials_detector import count_panels
 from tests.conftest import Run
 
 CRYSTAL = "-cell 70 80 90 -default_F 50 -N 8 -misset 10 20 30 -corrected -noprogress -seed 1"
@@ -142,6 +143,17 @@ def test_flat_mosaics_are_written_as_one_panel(run: Run, tmp_path: Path) -> None
     assert whole.geometry.near_distance == pytest.approx(0.08)
 
 
+@pytest.mark.parametrize(("image", "count"), [("-h5file a.h5", 2), ("-cbffile a.cbf", 1)])
+def test_experiment_lists_have_the_panels_of_the_images_they_name(
+    run: Run, tmp_path: Path, image: str, count: int
+) -> None:
+    path = tmp_path / "flat.geom"
+    path.write_text(GEOMETRY.format(corner=2, fast="+1.0x"))
+    done = run(f"-geom {path} {CRYSTAL} {image} -exptfile a.expt")
+    assert done.status == 0, done.err
+    assert count_panels(tmp_path / "a.expt") == count
+
+
 def test_a_file_of_one_panel_is_a_detector_of_nanobragg(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "one.geom"
     lines = GEOMETRY.format(corner=2, fast="+1.0x").splitlines()
@@ -157,6 +169,36 @@ def test_a_file_of_one_panel_is_a_detector_of_nanobragg(run: Run, tmp_path: Path
     experiment = replace(from_args(f"-lambda 1.3 {CRYSTAL}"), detector=detector)
     other = simulate(experiment).array
     np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-9 * other.max())
+
+
+@pytest.mark.parametrize(
+    ("options", "microns", "count", "depth"),
+    [
+        ("-detector_thicksteps 4", 320, 4, None),
+        ("-detector_abs 500", 320, 1, 500),
+        ("-detector_thick 450", 450, 1, None),
+        ("-detector_thick 450 -detector_abs 500 -detector_thicksteps 3", 450, 3, 500),
+        ("-detector_abs inf", 0, 1, None),
+    ],
+)
+def test_an_option_replaces_one_figure_of_the_sensors(
+    options: str, microns: float, count: int, depth: float | None
+) -> None:
+    pytest.importorskip("xraydb")
+    words = f"-detector jungfrau-1m -lambda 1 {CRYSTAL} -corrected"
+    before, after = (from_args(f"{words} {more}").sensor for more in ("", options))
+    assert after.layers.range == pytest.approx(1e-6 * microns)
+    assert after.layers.count == count
+    assert after.layers.count * after.layers.step == pytest.approx(1e-6 * microns)
+    if microns > 0:
+        wanted = before.attenuation if depth is None else 1e6 / depth
+        assert after.attenuation == pytest.approx(wanted)
+
+
+def test_known_attenuations_are_no_defaults(run: Run) -> None:
+    pytest.importorskip("xraydb")
+    done = run(f"-detector jungfrau-1m -lambda 1 {CRYSTAL} -oversample 1 -nonoise")
+    assert "setting detector attenuation" not in done.out
 
 
 def test_named_detectors(run: Run) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from cupysim import (
     Detector,
+    Panel,
     PanelDetector,
+    PanelGroup,
     PhotonNoise,
     Region,
     Renderer,
@@ -236,3 +238,17 @@ def test_other_numbers_of_panels_cannot_be_compared() -> None:
         first, second = (np.zeros(shape) for shape in shapes)
         with pytest.raises(CupysimError, match=told):
             agreement(first, second)
+
+
+def test_a_part_with_the_name_of_the_detector_moves_alone() -> None:
+    first, second = (
+        Panel(name, 8, 8, (x, 0.0, 0.1), (1, 0, 0), (0, 1, 0), 1e-4)
+        for name, x in (("a", 0.0), ("b", 0.01))
+    )
+    detector = PanelDetector([PanelGroup("detector", [first]), second], beam=(0, 0, 1))
+    assert detector.group_panels("detector") == (0,)
+    moved = detector.moved("detector", shift=(0.0, 1e-3, 0.0))
+    assert moved["a"].origin == pytest.approx((0.0, 1e-3, 0.1))
+    assert moved["b"].origin == second.origin
+    with pytest.raises(ModelError, match="no panel 2"):
+        detector[2]

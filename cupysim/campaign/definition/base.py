@@ -14,8 +14,8 @@ from cupysim.models.experiment import Experiment
 _OUTPUT = "campaigns write their own files; [output] decides which"
 NOT_OF_A_BASE = {
     **dict.fromkeys(
-        ("floatfile", "intfile", "noisefile", "pgmfile", "h5file", "cbffile", "pngfile",
-         "provenance", "printout", "printout_pixel"), _OUTPUT,
+        ("floatfile", "intfile", "noisefile", "pgmfile", "h5file", "cbffile", "cxifile",
+         "geomfile", "exptfile", "pngfile", "provenance", "printout", "printout_pixel"), _OUTPUT,
     ),
     "seed": "the seed of a campaign is in [campaign]",
     "noise": "[output] has noise",

@@ -214,9 +214,9 @@ def export_cxi(folder: Folder, shots: Sequence[int], path: str) -> str:
     CupysimError
         If a chunk is not finished, or a file cannot be written.
     """
-    from cupysim.formats.crystfel.cxi import CxiFile, write_geometry_beside
+    from cupysim.formats.crystfel.cxi import CxiFile, geometry_beside, write_geometry_beside
 
-    geometry = f"{os.path.splitext(path)[0]}.geom"
+    geometry = geometry_beside(path)
     for name in (path, geometry):
         refuse_own_files(folder, name)
     base, kind = folder.campaign.experiment, np.int32 if folder.campaign.counts else np.float32

@@ -23,6 +23,7 @@ from cupysim.cli.commands import show
 from cupysim.constants import RTOL
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats.any_image import ImageFile, open_image
+from cupysim.formats.panel_pixels import check_same_order
 from cupysim.parity.comparison_report import image_json, image_lines, trace_lines
 from cupysim.parity.images.image_comparison import (
     FLOOR,
@@ -59,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--corr", type=float, metavar="C", help="images: smallest correlation")
     add("--peaks", type=float, metavar="P", help="images: smallest fraction of peaks that match")
     add("--regions", type=int, default=4, metavar="N",
-        help="images: a table of N x N regions, or none with 0; default: %(default)s")  # fmt: skip
+        help="images: a table of N x N regions (of panels if there are several), or none with 0; "
+        "default: %(default)s")  # fmt: skip
     add("--picture", metavar="FILE",
         help=f"images: write a picture of B - A ({', '.join(PICTURES)})")  # fmt: skip
     add("--shape", nargs=2, type=int, metavar=("FAST", "SLOW"),
@@ -149,9 +151,12 @@ def _compare_images(arguments: argparse.Namespace) -> int:
     limit = RTOL if rtol is None else rtol
     panels = images[0].panels or images[1].panels
     if panels is not None and first.ndim == second.ndim == 3:
+        if images[0].panels is not None and images[1].panels is not None:
+            check_same_order(images[0].panels.detector, images[1].panels.detector)
         names = [panel.name for panel in panels.detector]
         none = np.zeros(first.shape, dtype=bool)
         found = compare_panels(first, second, none if masked is None else masked, names, limit)
+        found = found if arguments.regions else replace(found, regions=[])
     else:
         found = compare_images(first, second, masked, limit, regions=arguments.regions)
     failures = list(_failures(found, rtol, arguments))

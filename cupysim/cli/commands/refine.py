@@ -28,6 +28,7 @@ import numpy as np
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
 from cupysim.formats import mosflm_matrix
 from cupysim.formats.any_image import ImageFile, open_image
+from cupysim.formats.panel_pixels import check_same_order
 from cupysim.image import DEFAULT_OFFSET
 from cupysim.models.experiment import Experiment
 from cupysim.models.tolerance import Tolerance
@@ -211,6 +212,12 @@ def _observation(
     if image.pixels.shape != shape:
         has, wanted = (" x ".join(map(str, each[::-1])) for each in (image.pixels.shape, shape))
         raise CupysimError(f"{image.path} has {has} pixels, but the detector has {wanted}")
+    if image.panels is not None:
+        detector = experiment.panel_detector(image.path)
+        try:
+            check_same_order(image.panels.detector, detector)
+        except CupysimError as error:
+            raise CupysimError(f"{image.path} and the options: {error}") from error
     if arguments.region and len(shape) == 3:
         raise CupysimError("--region: not possible with an image of several panels")
     offset = arguments.offset

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -9,7 +10,7 @@ import numpy as np
 
 import cupysim
 from cupysim.formats.crystfel.beam import CHARGE, energy_of
-from cupysim.formats.crystfel.layout import CrystfelLayout, MaskLocation, PanelLayout
+from cupysim.formats.crystfel.layout import CrystfelLayout, MaskLocation
 from cupysim.formats.crystfel.writer import BAD_BIT, to_crystfel, write_geometry
 from cupysim.formats.lab_panels import detector_in
 from cupysim.maths.rotations import rotate_axis
@@ -42,12 +43,8 @@ def layout_of(detector: PanelDetector) -> CrystfelLayout:
     detector : PanelDetector
         The detector.
     """
-    row, panels = 0, {}
     masks = (MaskLocation(0, MASK, bad=BAD_BIT),)
-    for panel in detector:
-        panels[panel.name] = PanelLayout((0, row), DATA, ("%", "ss", "fs"), masks)
-        row += panel.n_slow
-    return CrystfelLayout(panels)
+    return CrystfelLayout.slab(detector, DATA, ("%", "ss", "fs"), masks)
 
 
 def write_shot(stream: BinaryIO, experiment: Experiment, pixels: np.ndarray) -> None:
@@ -65,6 +62,11 @@ def write_shot(stream: BinaryIO, experiment: Experiment, pixels: np.ndarray) -> 
     kind = np.float32 if pixels.dtype.kind == "f" else np.int32
     with CxiFile(stream, experiment, 1, kind) as file:
         file.put(0, experiment, pixels)
+
+
+def geometry_beside(path: str) -> str:
+    """Name of the geometry file beside a CXI file."""
+    return f"{os.path.splitext(path)[0]}.geom"
 
 
 def write_geometry_beside(

@@ -94,7 +94,11 @@ class CrystfelLayout:
 
     @classmethod
     def slab(
-        cls, detector: PanelDetector, data: str = DATA, dims: tuple[str, ...] = DIMENSIONS
+        cls,
+        detector: PanelDetector,
+        data: str = DATA,
+        dims: tuple[str, ...] = DIMENSIONS,
+        masks: tuple[MaskLocation, ...] = (),
     ) -> CrystfelLayout:
         """All panels below each other in one array.
 
@@ -106,11 +110,13 @@ class CrystfelLayout:
             Data set.
         dims : tuple of str, optional
             Axes of the data set, such as ``("%", "ss", "fs")`` for a file with many shots.
+        masks : tuple of MaskLocation, optional
+            Masks of all panels.
         """
         panels = {}
         row = 0
         for panel in detector:
-            panels[panel.name] = PanelLayout((0, row), data, dims)
+            panels[panel.name] = PanelLayout((0, row), data, dims, masks)
             row += panel.n_slow
         return cls(panels)
 

@@ -12,8 +12,8 @@ from cupysim.constants import ANGSTROM
 from cupysim.errors import ModelError
 from cupysim.formats.crystfel.groups import ALL
 from cupysim.formats.crystfel.layout import CrystfelLayout, PanelLayout, mask_path
-from cupysim.formats.crystfel.rectangles import rectangles_of
 from cupysim.formats.frames import to_nexus
+from cupysim.formats.rectangles import rectangles_of
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
