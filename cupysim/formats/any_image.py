@@ -209,7 +209,7 @@ def _open_float(path: str, shape: Sequence[int] | None) -> ImageFile:
             path, "no image, but structure factors or a model: give it by -hkl or -pdb"
         )
     if kind:
-        raise FileFormatError(path, f"{kind}; it is not read")
+        raise FileFormatError(path, kind if "; " in kind else f"{kind}; it is not read")
     count = len(data) // 4
     if shape is None:
         edge = round(count**0.5)

@@ -56,7 +56,7 @@ WORDS = {
     b"integrate.lp": "output of XDS (INTEGRATE.LP)",
     b"poni_version": "geometry of pyFAI (.poni); give it by -geom",
     b"poni1:": "geometry of pyFAI (.poni); give it by -geom",
-    b"/min_fs": "geometry of CrystFEL (.geom)",
+    b"/min_fs": "geometry of CrystFEL (.geom); give it by -geom",
     b"detector_distance=": "input of XDS (XDS.INP)",
     b"x-ray_wavelength=": "input of XDS (XDS.INP)",
     b"_array_data.external": IMGCIF,

@@ -232,7 +232,7 @@ def _check_header(path: os.PathLike[str] | str, start: bytes) -> str:
     if not START.match(start):
         kind = kind_of_other(start)
         if kind:
-            raise FileFormatError(path, f"{kind}; it is not read")
+            raise FileFormatError(path, kind if "; " in kind else f"{kind}; it is not read")
         hint = ""
         if start.lstrip().startswith(b"{") and b'"' in start:
             hint = "; give a DIALS experiment list by -expt"

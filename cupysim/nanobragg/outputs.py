@@ -61,12 +61,14 @@ def check_outputs(args: Arguments, is_flat: bool = True) -> bool:
         args.geometry_output, args.experiment_output,
     )  # fmt: skip
     names += [name for name in new if name is not None]
+    given = set(names)
     names += [] if args.cxi_file is None else [geometry_beside(args.cxi_file)]
     outputs: dict[str, str] = {}
     for name in names:
         target = str(check_writable(name))
         if target in inputs:
-            raise CupysimError(f"{name} would replace an input file of this run")
+            beside = "" if name in given else f", and -cxifile {args.cxi_file} writes it"
+            raise CupysimError(f"{name} would replace an input file of this run{beside}")
         if target in outputs and not is_special(Path(target)):
             raise CupysimError(f"{name} is named for two output files of this run")
         outputs[target] = name

@@ -128,7 +128,9 @@ def _reading_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
 
 def _sampling_warnings(args: Arguments, experiment: Experiment) -> Iterator[str]:
     sensor = experiment.sensor
-    if sensor.layers.range > 0.0 and (args.attenuation is None or args.attenuation < 0.0):
+    is_unset = args.attenuation is None or args.attenuation < 0.0
+    # panels bring their own attenuation
+    if isinstance(experiment.detector, Detector) and sensor.layers.range > 0.0 and is_unset:
         yield f"WARNING: setting detector attenuation depth to {sensor.attenuation:g} m"
     spread = -1.0 if args.mosaic_spread is None else args.mosaic_spread
     if args.mosaic_domains is None or args.mosaic_domains <= 0:
