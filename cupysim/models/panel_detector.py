@@ -219,7 +219,10 @@ class PanelDetector:
         if not found:
             groups = sorted({each for path in self.paths for each in path})
             known = f"groups {', '.join(groups)}" if groups else "no groups, only panels"
-            raise ModelError(f"detector: there is no group or panel {name!r}; there are {known}")
+            raise ModelError(
+                f"detector: there is no group or panel {name!r}; there are {known}; "
+                f"{self.name!r} is the whole detector"
+            )
         return found
 
     def moved(
