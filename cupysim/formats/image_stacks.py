@@ -237,6 +237,10 @@ def read_image(path: object, file: Any, number: int) -> tuple[np.ndarray, np.nda
             if pixels.dtype.kind not in "iufb":
                 raise FileFormatError(path, f"pixels of the type {pixels.dtype} are not an image")
             return pixels, has_source
+    if not found and "cxi_version" in file:
+        raise FileFormatError(
+            path, "a CXI file; it is not read: -h5file writes an image that cupysim reads"
+        )
     if not found:
         others = [f"/{name}" for name in file if name != "entry"][:3]
         held = f"; it holds {', '.join(others)}, not an NXmx entry" if others else ""

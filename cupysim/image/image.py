@@ -382,15 +382,17 @@ class Image:
         ----------
         path : path_like
             File to write. ``.bin``: float image; ``.img``: SMV; ``.pgm``: greymap; ``.h5``:
-            NeXus/HDF5; ``.png``: picture.
+            NeXus/HDF5; ``.cxi``: CXI for CrystFEL, with its geometry file ``.geom`` beside it;
+            ``.png``: picture.
         seed : int, optional
             Seed of the noise. With a seed, an SMV file has counted photons instead of the scaled
-            image, and an HDF5 file has counted photons in addition to the expected photons.
+            image, a CXI file instead of the expected photons, and an HDF5 file in addition to them.
 
         Raises
         ------
         CupysimError
-            If the name has another suffix, or the file cannot be written.
+            If the name has another suffix, the file cannot be written, or an SMV file or greymap
+            is to hold several panels that are not on one grid of pixels.
         """
         from cupysim.image.files import save
 

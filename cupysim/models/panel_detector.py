@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import index
 
 import numpy as np
 
@@ -68,8 +69,8 @@ class PanelDetector:
     """
 
     members: Sequence[Panel | PanelGroup]
-    beam: Sequence[float] = (1.0, 0.0, 0.0)
-    spindle: Sequence[float] = (0.0, 0.0, 1.0)
+    beam: Sequence[float]
+    spindle: Sequence[float]
     polarization: Sequence[float] | None = None
     point_pixel: bool = False
     name: str = "detector"
@@ -154,8 +155,8 @@ class PanelDetector:
         if isinstance(which, str) and which in names:
             return names.index(which)
         try:
-            number = int(which)
-        except ValueError:
+            number = index(which) if not isinstance(which, str) else int(which)
+        except (TypeError, ValueError):
             import difflib
 
             close = difflib.get_close_matches(str(which), names, n=1)
@@ -216,7 +217,10 @@ class PanelDetector:
         if not found:
             groups = sorted({each for path in self.paths for each in path})
             known = f"groups {', '.join(groups)}" if groups else "no groups, only panels"
-            raise ModelError(f"detector: there is no group or panel {name!r}; there are {known}")
+            raise ModelError(
+                f"detector: there is no group or panel {name!r}; there are {known}; "
+                f"{self.name!r} is the whole detector"
+            )
         return found
 
     def _part(self, name: str) -> tuple[int, ...]:

@@ -54,8 +54,9 @@ class PanelGroup:
     def __post_init__(self) -> None:
         what = f"group {self.name!r}"
         members = tuple(self.members)
-        if not self.name or "/" in self.name:
-            raise ModelError(f"{what}: a name has letters and no /")
+        name = str(self.name)
+        if not name or name != name.strip() or "/" in name:
+            raise ModelError(f"{what}: a name has letters, and no / or blanks at its ends")
         if not members:
             raise ModelError(f"{what}: it has no panels")
         if not all(isinstance(member, Panel | PanelGroup) for member in members):

@@ -6,7 +6,6 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,10 @@ import numpy as np
 from cupysim.advice.empty_images import warn_of_empty_counts
 from cupysim.errors import CupysimError
 from cupysim.formats import float_image, pgm, smv
-from cupysim.formats.mosaic import Mosaic, mosaic_of
+from cupysim.formats.mosaic import mosaic_of
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE, with_gaps
 from cupysim.image import Image
+from cupysim.image.flat import FlatImage
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.nanobragg.arguments import Arguments
@@ -61,6 +61,7 @@ def check_outputs(args: Arguments, is_flat: bool = True) -> bool:
         args.geometry_output, args.experiment_output,
     )  # fmt: skip
     names += [name for name in new if name is not None]
+    given = set(names)
     if args.cxi_file is not None:
         from cupysim.formats.crystfel.cxi import geometry_beside
 
@@ -69,7 +70,8 @@ def check_outputs(args: Arguments, is_flat: bool = True) -> bool:
     for name in names:
         target = str(check_writable(name))
         if target in inputs:
-            raise CupysimError(f"{name} would replace an input file of this run")
+            beside = "" if name in given else f", and -cxifile {args.cxi_file} writes it"
+            raise CupysimError(f"{name} would replace an input file of this run{beside}")
         if target in outputs and not is_special(Path(target)):
             raise CupysimError(f"{name} is named for two output files of this run")
         outputs[target] = name
@@ -155,40 +157,6 @@ def is_flat(experiment: Experiment) -> bool:
     """Whether the detector is one panel, or a flat mosaic of panels."""
     detector = experiment.detector
     return not isinstance(detector, PanelDetector) or mosaic_of(detector) is not None
-
-
-@dataclass(frozen=True)
-class FlatImage:
-    """An image as one panel, for formats that hold nothing else.
-
-    Parameters
-    ----------
-    image : Image
-        Image of a detector of one panel, or of a flat mosaic of panels.
-    experiment : Experiment
-        Experiment of the only panel.
-    mosaic : Mosaic or None
-        The panels; None if the detector is one panel.
-    """
-
-    image: Image
-    experiment: Experiment
-    mosaic: Mosaic | None
-
-    @classmethod
-    def of(cls, image: Image) -> FlatImage | None:
-        """The image as one panel; None if its panels are no flat mosaic."""
-        experiment = image.experiment
-        if not isinstance(experiment.detector, PanelDetector):
-            return cls(image, experiment, None)
-        mosaic = mosaic_of(experiment.detector)
-        return None if mosaic is None else cls(image, mosaic.experiment(experiment), mosaic)
-
-    def whole(self, pixels: np.ndarray) -> np.ndarray:
-        """Pixels in the array of the only panel."""
-        if self.mosaic is None:
-            return pixels
-        return self.mosaic.assembled(pixels.reshape(self.image.array.shape))
 
 
 def _write_without_noise(

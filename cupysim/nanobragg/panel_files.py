@@ -101,6 +101,8 @@ def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None
         path = given["experiment_file"]
         check_regular(path)
         if dials_detector.count_panels(path) > 1:
+            if given.get("image_file") is not None:
+                raise OptionError("-img", f"cannot be combined with the several panels of {path}")
             return path, dials_detector.read_detector(path, number)
     elif given.get("image_file") is not None:
         from cupysim.formats import nxmx_detector

@@ -178,14 +178,20 @@ def test_values_that_images_have_can_be_given(tmp_path: Path) -> None:
 
 
 ERRORS = {
-    "no wavelength": ("photon_energy = 8000\n", "", "it has no wavelength: give one (wavelength=)"),
+    "no wavelength": (
+        "photon_energy = 8000\n", "",
+        "it has no wavelength: give one (-lambda; wavelength= in Python)",
+    ),
     "energy in a header": (
         "= 8000", "= /LCLS/eV", "line 1: photon_energy is in the header of the images (/LCLS/eV)",
     ),
     "length in a header": (
         "clen = 0.1", "clen = /LCLS/z", "line 4: clen is in the header of the images (/LCLS/z)",
     ),
-    "no length": ("clen = 0.1\n", "", "clen is missing: give the camera length (distance=)"),
+    "no length": (
+        "clen = 0.1\n", "",
+        "clen is missing: give the camera length (-distance; distance= in Python)",
+    ),
     "two wavelengths": (
         "res", "wavelength = 1 A\nres",
         "line 3: two wavelengths: wavelength = 1 A, but line 1 has photon_energy = 8000",

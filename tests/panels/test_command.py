@@ -207,6 +207,7 @@ def test_named_detectors(run: Run) -> None:
     assert done.status == 0, done.err
     assert "detector jungfrau-1m: 2 panels (2 of 1030 x 514 pixels)" in done.out
     assert "sensor is 0.00032 m thick" in done.out
+    assert "attenuation depth" not in done.out + done.err, "the detector has its own"
     image = np.frombuffer(done.files["floatimage.bin"], dtype=np.float32).reshape(2, 514, 1030)
     assert image.max() > 0.0
     # the rows and columns between chips are no pixels
@@ -284,6 +285,23 @@ def test_sub_commands(run: Run, geometry: Path, capsys: pytest.CaptureFixture[st
     assert "--pixel: expected PANEL FAST SLOW" in capsys.readouterr().err
     assert main(["show", noisy, "--save", str(folder / "shown.png"), "--spots"]) == 0
     assert (folder / "shown.png").stat().st_size > 10_000
+
+
+def test_files_that_are_written_but_not_opened(
+    run: Run, geometry: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = run(f"-geom {geometry} {CRYSTAL} -cxifile a.cxi -nonoise")
+    assert done.status == 0, done.err
+    for command in ("info", "show"):
+        assert main([command, str(geometry.parent / "a.cxi")]) == 2
+        assert "a CXI file; it is not read: -h5file writes an image" in capsys.readouterr().err
+    assert main(["info", str(geometry)]) == 2
+    assert capsys.readouterr().err.strip().endswith("of CrystFEL (.geom); give it by -geom")
+    before = geometry.read_text()
+    done = run(f"-geom {geometry} {CRYSTAL} -cxifile {geometry.with_suffix('.cxi')}")
+    assert done.status == 9
+    assert "would replace an input file of this run, and -cxifile" in done.err
+    assert geometry.read_text() == before
 
 
 def test_a_campaign(tmp_path: Path, geometry: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,8 +74,8 @@ def read_wavelength(
         if given is not None:
             return given, []
         problem = (
-            "it has no wavelength: give one (wavelength=), or write photon_energy, wavelength or "
-            "electron_voltage"
+            "it has no wavelength: give one (-lambda; wavelength= in Python), or write "
+            "photon_energy, wavelength or electron_voltage"
         )
         raise FileFormatError(path, problem)
     setting = text.top[key]
@@ -85,7 +85,7 @@ def read_wavelength(
             return given, []
         problem = (
             f"{key} is in the header of the images ({value.place}): give a wavelength "
-            "(wavelength=), or write a number"
+            "(-lambda; wavelength= in Python), or write a number"
         )
         raise FileFormatError(path, problem, setting.line)
     if not value > 0.0:
@@ -160,11 +160,14 @@ def read_lengths(
             elif given is None:
                 problem = (
                     f"{name} is in the header of the images ({value.place}): give the camera "
-                    "length (distance=), or write a number"
+                    "length (-distance; distance= in Python), or write a number"
                 )
                 raise FileFormatError(path, problem, setting.line)
         elif given is None:
-            problem = f"{name} is missing: give the camera length (distance=), or write it"
+            problem = (
+                f"{name} is missing: give the camera length (-distance; distance= in Python), or "
+                "write it"
+            )
             raise FileFormatError(path, problem)
     differ = bool(numbers) and max(numbers) - min(numbers) > SAME * max(map(abs, numbers))
     if differ and (text.panel_clen is None or given is not None):
