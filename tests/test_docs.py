@@ -61,7 +61,7 @@ def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     monkeypatch.chdir(tmp_path)
     exec(compile("\n".join(blocks), "README.md", "exec"), {})
-    assert {path.name for path in tmp_path.iterdir()} == {"float.bin"}
+    assert {path.name for path in tmp_path.iterdir()} == {"float.bin", "noise.img"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

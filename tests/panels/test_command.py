@@ -20,6 +20,7 @@ from cupysim import (
     simulate,
 )
 from cupysim.cli.main import main
+from cupysim.errors import CupysimError
 from cupysim.formats.dials_detector import count_panels
 from tests.conftest import Run
 
@@ -141,6 +142,35 @@ def test_flat_mosaics_are_written_as_one_panel(run: Run, tmp_path: Path) -> None
     # the same as the panel that spans both
     assert whole.geometry is not None
     assert whole.geometry.near_distance == pytest.approx(0.08)
+
+
+def test_python_writes_the_files_of_the_command(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "flat.geom"
+    path.write_text(GEOMETRY.format(corner=2, fast="+1.0x"))
+    done = run(f"-geom {path} {CRYSTAL} -cxifile b.cxi -nonoise")
+    assert done.status == 0, done.err
+    image = simulate(from_args(f"-geom {path} {CRYSTAL} -nonoise"))
+    image.save(tmp_path / "a.img")
+    image.save(tmp_path / "a.pgm")
+    image.save(tmp_path / "a.cxi")
+    assert (tmp_path / "a.img").read_bytes() == done.files["intimage.img"]
+    assert (tmp_path / "a.pgm").read_bytes() == done.files["image.pgm"]
+    assert (tmp_path / "a.geom").read_bytes() == done.files["b.geom"]
+    with h5py.File(tmp_path / "a.cxi") as ours, h5py.File(tmp_path / "b.cxi") as other:
+        np.testing.assert_array_equal(ours["entry_1/data_1/data"], other["entry_1/data_1/data"])
+    path.write_text(GEOMETRY.format(corner=2.5, fast="+1.0x"))
+    image = simulate(from_args(f"-geom {path} {CRYSTAL}"))
+    for name in ("c.img", "c.pgm"):
+        with pytest.raises(CupysimError, match="such a file holds one panel"):
+            image.save(tmp_path / name)
+        assert not (tmp_path / name).exists()
+
+
+def test_an_image_beside_a_list_of_several_panels(run: Run, tmp_path: Path, geometry: Path) -> None:
+    assert run(f"-geom {geometry} {CRYSTAL} -exptfile a.expt -h5file a.h5").status == 0
+    done = run(f"-expt a.expt -img no.cbf {CRYSTAL} -floatfile b.bin")
+    assert done.status == 9
+    assert "-img: cannot be combined with the several panels of a.expt" in done.err
 
 
 @pytest.mark.parametrize(("image", "count"), [("-h5file a.h5", 2), ("-cbffile a.cbf", 1)])

@@ -214,11 +214,11 @@ def test_derivatives_of_motions(backend: str, group: str) -> None:
 def test_impossible_detectors() -> None:
     first, second = (panel.model() for panel in random_panels(np.random.default_rng(0), 2))
     with pytest.raises(ModelError, match="have the name 'p0'"):
-        PanelDetector([first, replace(second, name="p0")])
+        PanelDetector([first, replace(second, name="p0")], (0, 0, 1), (1, 0, 0))
     with pytest.raises(ModelError, match="panel 'p0': its fast and slow axes are parallel"):
         replace(first, slow=first.fast)
     with pytest.raises(ModelError, match="panel 'p1': its plane goes through the crystal"):
-        PanelDetector([first, replace(second, origin=second.fast)], beam=(0, 0, 1))
+        PanelDetector([first, replace(second, origin=second.fast)], (0, 0, 1), (1, 0, 0))
     thick = random_panels(np.random.default_rng(0), 1, thick=True)[0].model()
     with pytest.raises(ModelError, match="has 1 sensor layers, but panel 'p0' has 3"):
         PanelDetector([thick, second], beam=(0, 0, 1), spindle=(1, 0, 0))
@@ -245,10 +245,11 @@ def test_a_part_with_the_name_of_the_detector_moves_alone() -> None:
         Panel(name, 8, 8, (x, 0.0, 0.1), (1, 0, 0), (0, 1, 0), 1e-4)
         for name, x in (("a", 0.0), ("b", 0.01))
     )
-    detector = PanelDetector([PanelGroup("detector", [first]), second], beam=(0, 0, 1))
+    detector = PanelDetector([PanelGroup("detector", [first]), second], (0, 0, 1), (1, 0, 0))
     assert detector.group_panels("detector") == (0,)
     moved = detector.moved("detector", shift=(0.0, 1e-3, 0.0))
     assert moved["a"].origin == pytest.approx((0.0, 1e-3, 0.1))
     assert moved["b"].origin == second.origin
-    with pytest.raises(ModelError, match="no panel 2"):
-        detector[2]
+    for wrong, told in ((2, "no panel 2"), (1.7, "no panel 1.7"), ("c", "no panel 'c'")):
+        with pytest.raises(ModelError, match=told):
+            detector[wrong]  # type: ignore[index]
