@@ -55,9 +55,9 @@ class PanelGroup:
         what = f"group {self.name!r}"
         members = tuple(self.members)
         if not self.name or "/" in self.name:
-            raise ModelError(f"{what}: a name has letters and no /")
+            raise ModelError(f"{what}: the name must not be empty or contain /")
         if not members:
-            raise ModelError(f"{what}: it has no panels")
+            raise ModelError(f"{what}: it has no members; give at least one panel or group")
         if not all(isinstance(member, Panel | PanelGroup) for member in members):
             raise ModelError(f"{what}: its members must be panels or groups")
         fast, slow = direction(self.fast, f"{what}: fast"), direction(self.slow, f"{what}: slow")
