@@ -122,7 +122,7 @@ NUMBER = "_symmetry_Int_Tables_number"
         (operators(P212121) + f"{HM} 'P 21 21 21'\n{HALL} 'P 2 2'\n", "", "not its Hall symbol 'P 2 2'"),  # noqa: E501
         (operators(P212121) + f"{NUMBER} 4\n", "", "not its number 4"),
         # a group which has no name: the axes do not meet
-        (operators(("x,y,z", "-x+1/3,y+1/2,-z+1/4")) + f"{HM} 'P 1 21 1'\n", "", "count (a group without a name), not its name 'P 1 21 1'"),  # noqa: E501
+        (operators(("x,y,z", "-x+1/3,y+1/2,-z+1/4")) + f"{HM} 'P 1 21 1'\n", "", "are used (a group without a name), not its name 'P 1 21 1'"),  # noqa: E501
     ],
 )  # fmt: skip
 def test_words_which_contradict_each_other(
