@@ -7,7 +7,8 @@ namespace cupysim {
 // If more than this share of the orientations of a node is left in its first quarter, the other quarters are
 // not tested: a test of a quad takes longer, compared with its terms.
 constexpr float LARGE_SHARE = 0.9f, LARGE_SHARE_OF_QUADS = 0.7f;
-// Number of orientations that tell whether a node has such a share. Most tiles with many have it everywhere.
+// Number of orientations that show whether a node has such a share. If many orientations of a tile are left,
+// most of its nodes have such a share.
 constexpr int SAMPLE = 16;
 
 // Orientations under test: Miller indices at the centre of a node, bounds of F^2 and of their photons, and
@@ -20,7 +21,7 @@ struct Candidates {
     int count;
 };
 
-// Keeps the candidates above the water level. Returns the sum of the bounds of the others.
+// Keeps the candidates with bounds above `water_level`. Returns the sum of the bounds of the others.
 CUPYSIM_OUTLINE float keep_largest(Candidates& all, float budget) {
     const float* bounds = all.bound;
     const int n = all.count;

@@ -45,7 +45,7 @@ struct TileRays {
     unsigned char lanes[MOST_SUB_PIXELS * LANES];  // of the tile, by place
     int n_sub_pixels;
 
-    // `is_only` tells that a pixel has no other sub-pixels. No node is then a single quad.
+    // `is_only` means that a pixel has one sub-pixel only. No node is then a single quad.
     CUPYSIM_FUNCTION void set_count(int count, bool is_only) {
         constexpr int EACH_TIME = WIDTH / QUAD_LANES;
         n_sub_pixels = is_only ? 1 : (count + EACH_TIME - 1) / EACH_TIME * EACH_TIME;

@@ -118,8 +118,8 @@ class WarpTests {
                                                widths[2], factor, test.reach.scale);
     }
 
-    // Keeps the orientations above the water level in the list of numbers. Returns the sum of the bounds of the
-    // others. The first list has all orientations.
+    // Keeps the orientations with bounds above `water_level` in the list of numbers. Returns the sum of the bounds of
+    // the others. The first list has all orientations.
     CUPYSIM_FUNCTION float keep_largest(int& count, bool is_first, float limit) {
         const int n = count;
         __syncwarp();

@@ -49,7 +49,7 @@ CUPYSIM_FUNCTION void add_entries(const Launch& launch, const FactorTable<Double
 // Collects the entries of a block of pixels, which begins at `first`, over all rays and orientations.
 template <Shape shape, Factors factors>
 CUPYSIM_FUNCTION void collect_block(const Launch& launch, Int first) {
-    static_assert(SpotShape<shape>::HAS_DERIVATIVES, "this shape has none");
+    static_assert(SpotShape<shape>::HAS_DERIVATIVES, "this shape has no derivatives");
     PixelBlock pixels;
     number_pixels(launch, pixels, first);
     reset(launch, pixels);

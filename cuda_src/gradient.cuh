@@ -253,7 +253,7 @@ CUPYSIM_FUNCTION void add_ray(const Launch& launch, const PixelBlock& pixels, co
 // Differentiates a block of pixels, which begins at `first`, over all rays and orientations of the launch.
 template <Shape shape, Factors factors>
 CUPYSIM_FUNCTION void differentiate_block(const Launch& launch, Int first) {
-    static_assert(SpotShape<shape>::HAS_DERIVATIVES, "this shape has none");
+    static_assert(SpotShape<shape>::HAS_DERIVATIVES, "this shape has no derivatives");
     PixelBlock pixels;
     number_pixels(launch, pixels, first);
     reset(launch, pixels);

@@ -107,8 +107,8 @@ void differentiate_culled(const Launch& launch, Int first) {
     differentiate_tile<shape, factors>(launch, first);
 }
 
-// What derivatives are computed of: pixels with respect to parameters, tiles within a tolerance, or pixels with
-// respect to structure factors.
+// Kinds of derivatives: of pixels with respect to parameters, of tiles within a tolerance, or of pixels with respect
+// to structure factors.
 enum Derivatives { OF_PIXELS, OF_TILES, OF_FACTORS };
 
 Block choose_gradient(int shape, int factors, int kind) {

@@ -304,7 +304,7 @@ CUPYSIM_FUNCTION Bright count_faint(const PhiloxKey& key, std::uint64_t first, c
 }
 
 // Counts of up to NOISE_LANES pixels, whose consecutive numbers have the same upper half. Means that are not positive
-// count nothing. Returns the sum of the counts.
+// give a count of zero. Returns the sum of the counts.
 CUPYSIM_OUTLINE double count_lanes(const PhiloxKey& key, std::uint64_t first, const float* means, int n, double largest,
                                    std::int32_t* counts) {
     const std::int32_t most = static_cast<std::int32_t>(smaller(largest, static_cast<double>(MOST_COUNTS)));

@@ -11,7 +11,7 @@
 
 using namespace cupysim;
 
-static_assert(sizeof(Launch) == CUPYSIM_LAUNCH_SIZE, "the program fills another struct");
+static_assert(sizeof(Launch) == CUPYSIM_LAUNCH_SIZE, "the program fills a struct of another size");
 
 constexpr int THREADS = CUPYSIM_THREADS;
 
@@ -32,7 +32,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, CUPYSIM_RESIDENT_BLOCKS) c
 // kernel parameters do not need.
 extern "C" __global__ void __launch_bounds__(THREADS, CUPYSIM_RESIDENT_BLOCKS)
     cupysim_run_batch(const Launch* launches) {
-    static_assert(sizeof(Launch) % sizeof(Int) == 0, "it is copied by integers");
+    static_assert(sizeof(Launch) % sizeof(Int) == 0, "the launch is copied integer by integer");
     constexpr int WORDS = sizeof(Launch) / sizeof(Int);
     __shared__ Int words[WORDS];
     const Int* source = reinterpret_cast<const Int*>(launches + blockIdx.y);

@@ -45,8 +45,8 @@ struct LatticeSlopeBound<ROUND> {
     }
 };
 
-// With F_latt^2 = exp(-2 y): |dF_latt^2/dh|/Na <= 4 sqrt(fudge/0.63 y) exp(-2 y), which falls from y = 1/4 on, and
-// Na |dF_latt^2/dNa| <= max(2, 4 y) exp(-2 y), which falls from y = 1/2 on.
+// With F_latt^2 = exp(-2 y): |dF_latt^2/dh|/Na <= 4 sqrt(fudge/0.63 y) exp(-2 y), which decreases from y = 1/4 on, and
+// Na |dF_latt^2/dNa| <= max(2, 4 y) exp(-2 y), which decreases from y = 1/2 on.
 template <>
 struct LatticeSlopeBound<GAUSS> {
     static CUPYSIM_FUNCTION float relative(const SpotSize& size, float h, float k, float l) {

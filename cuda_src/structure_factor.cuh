@@ -186,7 +186,7 @@ CUPYSIM_FUNCTION Factor<typename Policy::Real> structure_factor(const FactorTabl
     } else if constexpr (factors == NEAREST) {
         return {nearest(table, nearest_of(indices)), {Real(0), Real(0), Real(0)}};
     } else {
-        static_assert(factors == TRICUBIC, "a rule for each kind of structure factors");
+        static_assert(factors == TRICUBIC, "there is no rule for this kind of structure factors");
         return tricubic<differentiate>(table, indices);
     }
 }

@@ -19,9 +19,9 @@ constexpr double INDEX_ROUNDING = 6e-7;
 // Rounding of sums of bounds in single precision.
 constexpr double SUM_ROUNDING = 1e-4;
 
-// A level t so that the sum of the bounds up to t is at most `budget`. With S the sum and m the number of
-// those up to the last level, t = (budget - S)/(n - m): at most n - m bounds are between the levels, and each
-// is at most the new one. `sum_below(level, total, below)` finds S and m among n bounds.
+// A level t so that the sum of the bounds up to t is at most `budget`. S is the sum and m the number of the bounds
+// up to the last level. The new level is t = (budget - S)/(n - m): at most n - m bounds are between the two levels,
+// and each of them is at most t. `sum_below(level, total, below)` finds S and m among n bounds.
 template <class SumBelow>
 CUPYSIM_FUNCTION float water_level(const SumBelow& sum_below, int n, float budget) {
     float level = 0.0f;

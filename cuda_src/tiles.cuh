@@ -103,9 +103,9 @@ struct TileDirections {
     double shortest;  // least distance from the sample (m)
 };
 
-// With `rate` the largest |d''| along a line of the panel (1/m^2) and rho half the tile's diagonal, the
-// remainder of the first-order series is at most rate rho^2/2, and so is the error of u and v together. For a
-// line at distance R, |d''| <= sqrt(4/3)/R^2; for two rotations, the square of the sum of their rates.
+// `rate` is the largest |d''| along a line of the panel (1/m^2), and rho is half the tile's diagonal. The remainder
+// of the first-order series is at most rate rho^2/2. The error of u and v together is at most the same. For a line
+// at the distance R, |d''| <= sqrt(4/3)/R^2. For two rotations, |d''| is at most the square of the sum of their rates.
 CUPYSIM_OUTLINE TileDirections directions_of(const Launch& launch, const Cross& cross, double half) {
     TileDirections tile;
     const double inverse = 1.0 / (2.0 * half);

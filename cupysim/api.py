@@ -58,7 +58,7 @@ def simulate(
         are by default.
     tolerance : float, str or Tolerance, optional
         Photons that each pixel may lack, or a text such as "1e-6peak": a fraction of the brightest
-        Bragg pixel. Terms that are together below it are left out, which is much faster. By
+        Bragg pixel. Weak terms whose sum is below it are left out, which is much faster. By
         default, the image is exact.
 
     Returns
@@ -128,7 +128,7 @@ def render_gradients(
     tolerance : float, str or Tolerance, optional
         Photons that each pixel may lack, as for `simulate`. `Gradients.limits` has the largest
         errors of the derivatives. By default, derivatives are exact. Derivatives with respect to
-        structure factors are always exact, and those requested together with them.
+        structure factors, and all that are requested together with them, are always exact.
 
     Returns
     -------
@@ -209,7 +209,7 @@ def fit(
     Returns
     -------
     Refined
-        Parameters with uncertainties, the refined experiment, and whether it is a solution.
+        Parameters with uncertainties, the refined experiment, and whether the fit is a solution.
 
     Raises
     ------

@@ -225,7 +225,8 @@ def _stored_experiment(path: os.PathLike[str] | str) -> Experiment | None:
     found = open_image(path)
     if found.contradiction:
         warnings.warn(
-            CupysimWarning(f"{found.path}: {found.contradiction}; the latter is read"), stacklevel=3
+            CupysimWarning(f"{found.path}: {found.contradiction}; the stored experiment is read"),
+            stacklevel=3,
         )
     return None if found.content is None else found.content.experiment
 

@@ -49,7 +49,7 @@ class Renderer:
         Numbers of the GPUs that share the work of the cuda backend. By default all GPUs.
     tolerance : float, str or Tolerance, optional
         Photons that each pixel may lack, or a text such as "1e-6peak": a fraction of the brightest
-        Bragg pixel. Terms that are together below it are left out, which is much faster. By
+        Bragg pixel. Weak terms whose sum is below it are left out, which is much faster. By
         default, images are exact. Derivatives are within `Gradients.limits`.
 
     Raises
@@ -386,7 +386,9 @@ class Renderer:
         """Let one thread work at a time; raise an error if an observer calls its own renderer."""
         me = threading.get_ident()
         if self._busy == me:
-            raise CupysimError("a renderer cannot be called while it renders, here by its observer")
+            raise CupysimError(
+                "a renderer cannot be called while it renders; its observer called it"
+            )
         with self._lock:
             if self._is_closed and not closing:
                 raise CupysimError("this renderer is closed")

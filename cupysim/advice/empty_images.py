@@ -25,8 +25,8 @@ COARSEST = 1e5
 """Resolution (Angstrom) above which a point counts as the direct beam."""
 
 MOST_REFLECTIONS = 1_000_000
-"""Largest number of reflections for which resolutions are calculated. Of more, only some are
-used."""
+"""Largest number of reflections for which resolutions are calculated. If there are more, only some
+are used."""
 
 
 def warn_of_empty_image(experiment: Experiment, rendered: Rendered) -> None:

@@ -1,4 +1,4 @@
-"""Warnings about quirks of the C program that change an image, and about steps off their range.
+"""Warnings about quirks of the C program that change an image, and about ranges not covered.
 
 Other quirks act on a single option or model. The code that reads the option or model warns of them.
 """
@@ -99,7 +99,7 @@ def warn_of_interpolation_stop(rendered: Rendered) -> None:
                 Quirk.INTERPOLATION_STOPS,
                 f"interpolation of structure factors ends at pixel {fast} {slow} (fast, slow), "
                 "because its indices leave the table; -nointerpolate, or more structure factors, "
-                "avoid the seam",
+                "avoid this",
             )
 
 
@@ -165,7 +165,7 @@ def _thick_sensor(plan: RenderPlan) -> str:
         return ""
     return (
         f"the sensor counts {100 * panels.n_layers * last:.3g} % of the photons, not "
-        f"{100 * right:.3g} %: all {panels.n_layers} layers count what the last one absorbs"
+        f"{100 * right:.3g} %: all {panels.n_layers} layers have the absorption of the last one"
     )
 
 

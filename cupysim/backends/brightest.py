@@ -62,8 +62,8 @@ def tolerance_in_photons(
 def brightest_pixel(panels: Sequence[TilePanel]) -> float:
     """Photons of the brightest Bragg pixel of a shot, without any background.
 
-    The reflection 0 0 0 is left out. The pixels are those of the tiles that have
-    probably the brightest spots, so the result is never above the right one.
+    The reflection 0 0 0 is left out. The pixels are those of the tiles that
+    probably have the brightest spots, so the result is never above the right one.
 
     Parameters
     ----------

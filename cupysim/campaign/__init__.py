@@ -1,1 +1,1 @@
-"""Campaigns: data sets of many shots from one file. Finished shots survive any failure."""
+"""Campaigns: data sets of many shots from one file. Finished shots are kept after any failure."""

@@ -96,11 +96,11 @@ class PhotonNoise:
         Parameters
         ----------
         expected : ndarray of float32, shape (n_rows, n_columns)
-            Expected photons. Numbers that are not positive count nothing.
+            Expected photons. Numbers that are not positive give a count of zero.
         first : int
             Number of the first pixel, slow * n_fast + fast.
         n_fast : int
-            Difference of the numbers of a pixel and of the one below it.
+            Difference between the number of a pixel and that of the pixel in the next row.
         largest : int
             Larger counts are stored as this number.
         out : ndarray of int32, shape (n_rows, n_columns), optional
@@ -227,7 +227,7 @@ def _exp_of_mean(m: np.ndarray) -> np.ndarray:
 
 
 def _log(x: np.ndarray) -> np.ndarray:
-    """Log x for positive normal x, with the operations of the compiled code."""
+    """Logarithm of positive normal numbers, with the operations of the compiled code."""
     fraction, exponent = np.frexp(x)
     small = fraction < 0.70710678118654755
     fraction, exponent = np.where(small, 2.0 * fraction, fraction), exponent - small
@@ -249,7 +249,7 @@ def _stirling_error(k: np.ndarray) -> np.ndarray:
 
 
 def _deviance(k: np.ndarray, m: np.ndarray) -> np.ndarray:
-    """K log(k/m) + m - k, accurate for k near m."""
+    """Half the deviance, k log(k/m) + m - k, accurate for k near m."""
     difference = k - m
     ratio = difference / (k + m)
     z = ratio * ratio

@@ -18,10 +18,10 @@ from cupysim.maths.nr_random import RandomStream
 from cupysim.native import tools
 
 GAUSSIAN_ABOVE = 1.0e6
-"""Mean (photons) above that the deviate is Gaussian."""
+"""Mean (photons) above which the deviate is Gaussian."""
 
 DIRECT_BELOW = 12.0
-"""Mean (photons) below that counts come from products of uniform deviates."""
+"""Mean (photons) below which counts come from products of uniform deviates."""
 
 LANCZOS = (
     76.18009172947146,

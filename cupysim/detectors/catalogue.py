@@ -40,7 +40,7 @@ class Entry:
     sources : mapping of str
         Source of each figure.
     note : str
-        How cupysim treats what panels cannot describe.
+        Treatment of properties that panels cannot describe.
     layout : mapping of str, optional
         Places of the modules of a detector with several panels, as the file has them.
     """
@@ -80,7 +80,7 @@ class Entry:
 
     @property
     def gain(self) -> float:
-        """Counts for a photon; 1 if the file does not give it."""
+        """Counts per photon; 1 if the file does not give it."""
         return float(self.figures.get("gain", 1.0))
 
 

@@ -1,7 +1,7 @@
 """The panels of a real detector, in its own plane.
 
 The frame is that of CrystFEL: the beam along z, y upwards, and x = y cross z, which is to the left
-for who looks along the beam. The direct beam passes the origin.
+if one looks along the beam. The direct beam passes the origin.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def named_detector(
 ) -> PanelDetector:
     """Return a real detector, perpendicular to the beam.
 
-    The frame is that of CrystFEL: the beam along z, y upwards, x = y cross z (to the left for who
+    The frame is that of CrystFEL: the beam along z, y upwards, x = y cross z (to the left if one
     looks along the beam). The spindle and the electric field are along -x. All figures and their
     sources are printed by ``cupysim detectors NAME``.
 
@@ -66,7 +66,7 @@ def named_detector(
     saturation : float, optional
         Largest number of a pixel. By default that of the file.
     gain : float, optional
-        Counts for a photon. By default that of the file, or 1.
+        Counts per photon. By default that of the file, or 1.
 
     Returns
     -------

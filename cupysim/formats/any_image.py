@@ -102,7 +102,7 @@ def open_image(
     Raises
     ------
     FileFormatError
-        If it is none of these, damaged, or of another shape.
+        If the file is of no such kind, is damaged, or has another shape.
     """
     check_regular(path)
     with opened(path) as stream:
@@ -158,7 +158,7 @@ def _open_hdf5(path: str, number: int) -> ImageFile:
                 geometry = written
     if good.shape != stored.shape:
         raise FileFormatError(
-            path, f"an image of the shape {stored.shape} with a mask of {good.shape}"
+            path, f"its image has the shape {stored.shape}, but its mask has {good.shape}"
         )
     if stored.dtype.kind == "u":
         good = good & measured(stored)
@@ -216,7 +216,7 @@ def _open_float(path: str, shape: Sequence[int] | None) -> ImageFile:
         shape = (edge, edge)
     n_fast, n_slow = shape
     if min(shape) < 1:
-        raise FileFormatError(path, f"an image of {n_fast} x {n_slow} pixels")
+        raise FileFormatError(path, f"{n_fast} x {n_slow} pixels; at least 1 x 1 are expected")
     if len(data) % 4 or count == 0 or n_fast * n_slow != count:
         wanted = "a square" if n_fast == n_slow else f"{n_fast} x {n_slow} pixels"
         raise FileFormatError(

@@ -268,7 +268,9 @@ def _section(path: object, head: bytes, data: bytes, start: int) -> BinarySectio
         if value == "" and default is not None:
             return default
         if not re.fullmatch(r"\d{1,15}", value, re.ASCII):
-            raise FileFormatError(path, f"its binary section has no {name}, or no number there")
+            raise FileFormatError(
+                path, f"its binary section has no {name}, or its value is no number"
+            )
         return int(value)
 
     size = whole("X-Binary-Size")
@@ -315,7 +317,9 @@ def _byte_offset(path: object, section: BinarySection, dtype: np.dtype) -> tuple
     """Unpacked pixels, and the number of surplus pixels."""
     compression = require("fabio.compression", "reading CBF images")
     if dtype.kind == "f":
-        raise FileFormatError(path, f"pixels of the type {section.type_name}, packed as integers")
+        raise FileFormatError(
+            path, f"pixels of the type {section.type_name} cannot be packed as integers"
+        )
     # the padding shows how many pixels there really are
     values = np.asarray(
         compression.decByteOffset(section.packed + bytes(PADDING), size=None, dtype="int64")

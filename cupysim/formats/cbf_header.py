@@ -94,7 +94,7 @@ def geometry(path: object, text: str, n_fast: int, n_slow: int) -> ImageGeometry
     for name, used in (("Beam_x", x), ("Beam_y", y)):
         other = header.number(name, PIXELS, "pixels")
         if other is not None and abs(other - used) > 1.0:
-            header.remarks.append(f"{name} is {other:g}, but Beam_xy has {used:g} and counts")
+            header.remarks.append(f"{name} is {other:g}, but Beam_xy has {used:g} and is used")
     offset = header.number("Detector_Voffset", LENGTHS, "m")
     if offset:
         header.remarks.append(
@@ -174,7 +174,7 @@ def wavelength_of(header: MiniHeader) -> tuple[float | None, str]:
         if abs(other - wavelength) > ALIKE * wavelength:
             header.remarks.append(
                 f"{name} in its header is {other / ANGSTROM:g} A, but "
-                f"{next(iter(found))} differs and counts"
+                f"{next(iter(found))} differs and is used"
             )
     return wavelength, ""
 
@@ -208,17 +208,18 @@ def _rotation(header: MiniHeader) -> tuple[np.ndarray, float | None, float | Non
         if not width and widths[turning]:
             if width is not None:
                 header.remarks.append(
-                    f"Angle_increment is 0, but {turning}_increment is not: the latter counts"
+                    f"Angle_increment is 0, but {turning}_increment is not: it is used"
                 )
             width = widths[turning]
         elif width and widths[turning] and not _same_angle(widths[turning], width):
             header.remarks.append(
                 f"Angle_increment is {width:g}, but {turning}_increment is {widths[turning]:g}: "
-                "the former counts"
+                "Angle_increment is used"
             )
         if start is not None and not _same_angle(stands[turning], start) and stands[turning]:
             header.remarks.append(
-                f"Start_angle is {start:g}, but {turning} is {stands[turning]:g}: the former counts"
+                f"Start_angle is {start:g}, but {turning} is {stands[turning]:g}: "
+                "Start_angle is used"
             )
     if start is None and width:
         header.remarks.append(

@@ -54,7 +54,7 @@ def of_header(path: object, text: str, geometry: ImageGeometry) -> list[str]:
     )
     return [
         f"its mini-CBF line {name} says {told / scale:g} {unit}, but its tables say "
-        f"{taken / scale:g} and count"
+        f"{taken / scale:g} and are used"
         for name, unit, told, taken, scale in pairs
         if told and taken and abs(abs(told) - abs(taken)) > SAME * abs(taken)
     ]
@@ -65,7 +65,7 @@ def of_tables(text: str, geometry: ImageGeometry) -> list[str]:
     told = [float(match[1]) * ANGSTROM for match in _TABLE_WAVELENGTH.finditer(text)]
     return [
         f"its _diffrn_radiation_wavelength is {other / ANGSTROM:g} A, but its header's Wavelength "
-        f"is {geometry.wavelength / ANGSTROM:g} A and counts"
+        f"is {geometry.wavelength / ANGSTROM:g} A and is used"
         for other in told
         if geometry.wavelength and abs(other - geometry.wavelength) > SAME * geometry.wavelength
     ]
@@ -141,7 +141,7 @@ def _size_remark(tables: ImgcifTables, pixel_size: float) -> str:
         return ""
     return (
         f"its array_element_size is {' x '.join(others)} mm, but the steps from pixel to pixel are "
-        f"{pixel_size:g} mm and count"
+        f"{pixel_size:g} mm and are used"
     )
 
 
@@ -169,7 +169,7 @@ def _place_remarks(tables: ImgcifTables, geometry: ImageGeometry) -> Iterator[st
         if told and abs(told - distance) > NOTICEABLE_DISTANCE * distance:
             yield (
                 f"its sample_detector_distance is {told:g} mm, but its axes have {distance:g} mm "
-                "and count"
+                "and are used"
             )
     for row in tables.rows("diffrn_detector_element"):
         if not {"reference_center_fast", "reference_center_slow"} <= set(row):
@@ -180,5 +180,5 @@ def _place_remarks(tables: ImgcifTables, geometry: ImageGeometry) -> Iterator[st
         if abs(centre[0] - fast) > NOTICEABLE_PIXELS or abs(centre[1] - slow) > NOTICEABLE_PIXELS:
             yield (
                 f"its reference_center is {centre[0]:.1f} {centre[1]:.1f} pixels, but its axes put "
-                f"the beam at {fast:.1f} {slow:.1f} and count"
+                f"the beam at {fast:.1f} {slow:.1f} and are used"
             )

@@ -96,7 +96,7 @@ def _groups_above(hierarchy: Any) -> list[Any]:
 
     def above(group: Any, outer: list[Any]) -> list[Any] | None:
         if len(outer) > DEEPEST:
-            raise ValueError("its detector's hierarchy has no end")
+            raise ValueError("its detector's hierarchy contains itself")
         within = [group, *outer]
         children = group.get("children")
         if children is None:

@@ -116,7 +116,7 @@ class ListedExperiment:
         if isinstance(number, str):
             raise FileFormatError(
                 self.path,
-                f"its {kind} is in another file, {number}; one file with all is expected",
+                f"its {kind} is in another file, {number}; one file with all models is expected",
             )
         if not 0 <= int(number) < len(self.content[kind]):
             raise FileFormatError(self.path, f"there is no {kind} {number}")
@@ -137,7 +137,7 @@ class ListedExperiment:
         return detector
 
     def _unused(self, kind: str) -> Any:
-        """A model that is only looked at for warnings; None if it is missing."""
+        """A model that only warnings need; None if it is missing."""
         models, number = self.content.get(kind), self.experiment.get(kind)
         if isinstance(models, list) and isinstance(number, int) and 0 <= number < len(models):
             return models[number] if isinstance(models[number], dict) else None
@@ -282,7 +282,9 @@ def _flux(path: object, beam: Any) -> float | None:
     """Photons per second; None if the list does not say how many reach the crystal."""
     flux, transmission = float(beam.get("flux") or 0.0), float(beam.get("transmission", 1.0) or 0.0)
     if not (np.isfinite([flux, transmission]).all() and min(flux, transmission) >= 0.0):
-        raise FileFormatError(path, f"flux {flux:g}, transmission {transmission:g}: not possible")
+        raise FileFormatError(
+            path, f"a flux of {flux:g} or a transmission of {transmission:g} is impossible"
+        )
     return flux if flux > 0.0 and transmission == 1.0 else None
 
 
@@ -310,7 +312,9 @@ def _goniometer(
     axes = [_axis(path, axis) for axis in model["axes"]]
     turning = int(model["scan_axis"])
     if not 0 <= turning < len(axes):
-        raise FileFormatError(path, f"its scan_axis is {turning}, of {len(axes)} goniometer axes")
+        raise FileFormatError(
+            path, f"its scan_axis is {turning}, but it has {len(axes)} goniometer axes"
+        )
     matrices = [
         np.stack(
             [rotate_axis(v, axis, np.float64(angle / DEGREES_PER_RADIAN)) for v in np.eye(3)], 1
@@ -344,7 +348,7 @@ def _rotation(path: object, values: Any, name: str) -> np.ndarray:
 def _reciprocal(path: object, crystal: Any, rotation: np.ndarray, point: ScanPoint) -> np.ndarray:
     """Matrix with rows a*, b*, c* (1/Angstrom) at spindle angle zero, turned by the goniometer.
 
-    A model that varies during the scan is that at the beginning of the image.
+    If the crystal varies during the scan, the matrix is that at the beginning of the image.
     """
     varying = crystal.get("A_at_scan_points")
     if varying:

@@ -43,7 +43,7 @@ def parsed(path: object, text: bytes) -> tuple[Any, tuple[str, ...]]:
         if len(made) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = sorted({key for key in keys if keys.count(key) > 1})
-            remarks.append(f"the key {', '.join(twice)[:80]} occurs twice; the last value counts")
+            remarks.append(f"the key {', '.join(twice)[:80]} occurs twice; the last value is used")
         return made
 
     if text.startswith(IMAGES):

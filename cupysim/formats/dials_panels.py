@@ -109,7 +109,7 @@ def _root(path: object, hierarchy: Any, count: int) -> _Node:
 
     def node(told: Any, depth: int) -> _Node:
         if depth > DEEPEST:
-            raise FileFormatError(path, "its detector's hierarchy has no end")
+            raise FileFormatError(path, "its detector's hierarchy contains itself")
         children: list[int | _Node] = []
         for child in told["children"]:
             if "panel" not in child:
@@ -118,7 +118,9 @@ def _root(path: object, hierarchy: Any, count: int) -> _Node:
                 continue
             number = int(child["panel"])
             if not 0 <= number < count:
-                raise FileFormatError(path, f"its hierarchy has a panel {number}, of {count}")
+                raise FileFormatError(
+                    path, f"its hierarchy has a panel {number}; there are {count}"
+                )
             used.append(number)
             children.append(number)
         children.sort(key=lambda each: each if isinstance(each, int) else min(each.panels))
@@ -144,7 +146,9 @@ def _panel(path: object, told: Any, name: str, sensor: Sensor, has_corner: bool)
     """A panel, in the frame of its group."""
     n_fast, n_slow = image_size(path, told)
     if not (min(n_fast, n_slow) > 0 and n_fast * n_slow <= LARGEST_TOTAL):
-        raise FileFormatError(path, f"panel {name!r}: image_size is {n_fast} x {n_slow}")
+        raise FileFormatError(
+            path, f"panel {name!r}: image_size is {n_fast} x {n_slow}; at least 1 x 1 is expected"
+        )
     edges = edges_of(path, told)
     corner = None
     if has_corner:
@@ -174,7 +178,7 @@ def _saturation(path: object, told: Any) -> float:
     if least == most == 0.0 or most >= UNLIMITED:
         return math.inf
     if not most > max(least, 0.0):
-        raise FileFormatError(path, f"a trusted_range from {least:g} to {most:g}")
+        raise FileFormatError(path, f"a trusted_range from {least:g} to {most:g} is impossible")
     return most
 
 

@@ -39,13 +39,13 @@ def still(
     first, step = start * DEGREES_PER_RADIAN, width * DEGREES_PER_RADIAN
     if goniometer is None:
         yield (
-            f"it has a scan, from {first:g} by {step:g} degrees, but no goniometer: a still, as in "
-            "dxtbx"
+            f"it has a scan, from {first:g} by {step:g} degrees, but no goniometer: it is a still, "
+            "as in dxtbx"
         )
     elif abs(width) < WIDTH and has_crystal and abs(first) > SETTING:
         yield (
-            f"its scan has no width: a still. As in dxtbx, its angle of {first:g} degrees does not "
-            "turn the crystal; use -phi"
+            f"its scan has no width: it is a still. As in dxtbx, its angle of {first:g} degrees "
+            "does not turn the crystal; use -phi"
         )
 
 
@@ -74,8 +74,8 @@ def stands(model: Any, rotation: np.ndarray, is_still: bool, has_crystal: bool) 
     if "axes" not in model:
         if turns and not has_crystal:
             yield (
-                "its goniometer has a fixed or setting rotation that orients the crystal: the "
-                "orientation given must be the one after it"
+                "its goniometer has a fixed or setting rotation that orients the crystal: give "
+                "the orientation of the crystal after this rotation"
             )
     else:
         turning = int(model["scan_axis"])

@@ -61,7 +61,7 @@ def read(path: os.PathLike[str] | str, default: float) -> StructureFactors:
     Raises
     ------
     FileFormatError
-        If the file cannot be read, has no proper header, or is cut off (Q32).
+        If the file cannot be read, has no header with index limits, or is cut off (Q32).
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Warnings about geometry that is possible, but probably a mistake: one place for all formats."""
+"""Warnings about geometry of any format that is possible, but probably a mistake."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ UNTILTED = 0.98
 """Cosine of the angle between beam and normal, above which the beam should hit the panel."""
 
 FACING = 0.5
-"""Cosine of this angle, above which a detector that the beam does not reach is upstream."""
+"""Cosine of this angle above which a detector counts as upstream if the beam does not reach it."""
 
 WIDTHS_AWAY = 3.0
-"""Distance of the beam from the panel, in widths of the panel, that is probably a wrong unit."""
+"""Distance of the beam from the panel, in its widths, above which a unit is probably wrong."""
 
 CORNER = (-2.0, 0.5)
-"""Pixels around the first pixel's corner, fast and slow, where a centre that was never set is."""
+"""Smallest and largest coordinate (pixels) of a beam centre that was probably never set."""
 
 SAME = 1e-5
-"""Largest relative difference of two numbers that are the same."""
+"""Largest relative difference of two numbers that count as equal."""
 
 SAME_SPOT = 0.01
-"""Largest difference (pixels) of two beam centres that are the same."""
+"""Largest difference (pixels) of two beam centres that count as equal."""
 
 SKEWED = 1e-3
 """Largest cosine of the angle between the axes of a panel that is not told."""
@@ -143,7 +143,7 @@ def with_panel_doubts(geometry: DetectorGeometry) -> DetectorGeometry:
 
 
 def differences(one: ImageGeometry, other: ImageGeometry) -> list[str]:
-    """Words about numbers that differ between two descriptions of an image.
+    """Texts about numbers that differ between two descriptions of an image.
 
     Parameters
     ----------

@@ -95,7 +95,7 @@ def read_with_warning(path: os.PathLike[str] | str) -> tuple[np.ndarray, np.ndar
         warnings.warn(
             CupysimWarning(
                 f"{path}: {count} lines repeat a reflection, such as "
-                f"{' '.join(map(str, index))}; the last line of each reflection counts"
+                f"{' '.join(map(str, index))}; the last line of each reflection is used"
             ),
             stacklevel=2,
         )

@@ -25,7 +25,7 @@ def stacks(file: Any) -> list[Any]:
     Raises
     ------
     FileFormatError
-        If a file is missing that others follow.
+        If a missing file is followed by other files.
     """
     entry = entry_path(file)
     group = None if entry is None else file.get(f"{entry}/data")
@@ -144,7 +144,7 @@ def remarks(file: Any) -> tuple[str, ...]:
         told.append("images are missing between its data sets, by image_nr_low")
     elif found and None not in lows and _by_low(found) is None:
         told.append(
-            "image_nr_low of its data sets overlap and do not count; images are in the order of "
+            "image_nr_low of its data sets overlap and are not used; images are in the order of "
             "the names"
         )
     return tuple(told)
@@ -233,7 +233,9 @@ def read_image(path: object, file: Any, number: int) -> tuple[np.ndarray, np.nda
                 raise FileFormatError(path, f"image {number} is {lacking}")
             pixels = np.asarray(stack[place] if stack.ndim >= 3 else stack[()])
             if pixels.ndim != 2:
-                raise FileFormatError(path, f"an image of the shape {pixels.shape}")
+                raise FileFormatError(
+                    path, f"an image has the shape {pixels.shape}; two axes are expected"
+                )
             if pixels.dtype.kind not in "iufb":
                 raise FileFormatError(path, f"pixels of the type {pixels.dtype} are not an image")
             return pixels, has_source
@@ -254,7 +256,7 @@ def read_image(path: object, file: Any, number: int) -> tuple[np.ndarray, np.nda
 
 
 def image_shape(path: object, file: Any) -> tuple[int, int]:
-    """Shape (n_slow, n_fast) of the images, which need not be there.
+    """Shape (n_slow, n_fast) of the images. The files with the images may be missing.
 
     Parameters
     ----------

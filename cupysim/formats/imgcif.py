@@ -109,7 +109,7 @@ def read(
 def _frame(tables: ImgcifTables, identifier: str) -> str | None:
     """Identifier of the frame of the image, from the identifier of its binary section.
 
-    If the tables do not give it, that of the section's own header counts.
+    If the tables do not give it, the identifier in the section's own header is used.
     """
     frames = [row for row in tables.rows("diffrn_data_frame") if "id" in row]
     binaries = {row["binary_id"] for row in tables.rows("array_data") if "binary_id" in row}
@@ -249,7 +249,7 @@ def _rotation(
         if axes[name].kind == "translation" and axes.settings.get(name, 0.0) != 0.0
     ]
     shifted = (
-        f"its sample is shifted by {', '.join(shifts)} mm; this is not used: it is at the origin"
+        f"its sample is shifted by {', '.join(shifts)} mm; this is not used: it stays at the origin"
         if shifts
         else ""
     )

@@ -107,7 +107,7 @@ class ImgcifAxes:
                 is_shift = self.axes[name].kind == "translation"
                 quantity = "displacement" if is_shift else "angle"
                 if not suffix and f"{quantity}{suffix}" not in row and name in self.settings:
-                    # the row is there, but has no value: that of the scan counts
+                    # the row has no value: the value of the scan is used
                     self._tell_of_scan(name)
                     continue
                 self.settings[name] = tables.number(row, f"{quantity}{suffix}", 0.0)
@@ -134,7 +134,7 @@ class ImgcifAxes:
                 self.settings[name] += (number - 1.0) * advance
 
     def _known(self, name: str) -> str:
-        """The axis that a row means: names differ in upper and lower case."""
+        """The axis that a row means. The names may differ in upper and lower case."""
         if name in self.axes:
             return name
         alike = [each for each in self.axes if each.lower() == name.lower()]
@@ -149,7 +149,7 @@ class ImgcifAxes:
         if self.settings[name]:
             self.remarks.append(
                 f"its frame has no setting of {name[:40]}; the start of the scan, "
-                f"{self.settings[name]:g}, counts"
+                f"{self.settings[name]:g}, is used"
             )
 
     def not_set(self, names: Iterable[str]) -> Iterator[str]:

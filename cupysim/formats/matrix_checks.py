@@ -140,14 +140,14 @@ def _other_cell(
     factor = common_factor(file, lattice)
     if factor is not None:
         made_for = factor * wavelength / ANGSTROM
-        return f"{cells}: one factor, so it was made for the wavelength {made_for:.6g} A"
+        return f"{cells}: edges differ by one factor, so it was made for {made_for:.6g} A"
     if _is_of_wrong_formula(file, lattice):
         return (
             f"{cells}; UBtoA.awk writes such matrices for cells with oblique angles, by a wrong "
-            "formula; the matrix counts; cupysim orient makes a correct one"
+            "formula; the matrix is used; cupysim orient makes a correct one"
         )
     told = "; its cell is that of the transposed matrix" if is_transposed(file) else ""
-    return f"{cells}; they do not belong together{told}; the matrix counts"
+    return f"{cells}; they do not belong together{told}; the matrix is used"
 
 
 def is_transposed(file: MatrixFile) -> bool:
@@ -200,7 +200,7 @@ def _other_rotation(file: MatrixFile, lattice: Lattice) -> str | None:
     where = f"the U matrix in lines {file.u_line} to {file.u_line + 2}"
     skew = np.abs(file.u_matrix @ file.u_matrix.T - np.eye(3)).max()
     if skew > NOT_A_ROTATION or np.linalg.det(file.u_matrix) < 0.0:
-        return f"{where} is not a rotation; the first nine numbers count"
+        return f"{where} is not a rotation; the first nine numbers are used"
     angle = min(_angle_between(file.u_matrix, each) for each in _orientations(lattice))
     scale = np.linalg.norm(lattice.reciprocal) / np.linalg.norm(file.a_matrix)
     doubt = 6.0 * file.rounding * scale * np.linalg.norm(lattice.direct)
@@ -208,7 +208,7 @@ def _other_rotation(file: MatrixFile, lattice: Lattice) -> str | None:
         return None
     return (
         f"{where} is another orientation than the first nine numbers, "
-        f"{angle * DEGREES_PER_RADIAN:.3g} degrees away; the first nine numbers count"
+        f"{angle * DEGREES_PER_RADIAN:.3g} degrees away; the first nine numbers are used"
     )
 
 
@@ -254,8 +254,8 @@ def warn_of_other_angles(
     ours, others = (" ".join(f"{angle:.5g}" for angle in each) for each in (given[3:], angles))
     warnings.warn(
         CupysimWarning(
-            f"-cell: its angles {ours} are not used with -mat; the angles of {path} count, "
-            f"{others} degrees; only the edges of -cell count"
+            f"-cell: its angles {ours} are not used with -mat; the angles of {path} are used, "
+            f"{others} degrees; only the edges of -cell are used"
         ),
         stacklevel=2,
     )

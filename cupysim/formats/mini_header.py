@@ -87,7 +87,7 @@ class MiniHeader:
             value = unicodedata.normalize("NFKC", match[2]).replace(MINUS, "-").strip(" \t:=,")
             value = _SIGN.sub(r"\1", value)
             if name in lines and lines[name][0] != value:
-                remarks.append(f"{name} occurs more than once in its header; the last one counts")
+                remarks.append(f"{name} occurs more than once in its header; the last one is used")
             lines[name] = value, number
         return cls(path, lines, remarks)
 

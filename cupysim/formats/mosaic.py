@@ -11,7 +11,7 @@ from cupysim.models.experiment import Experiment, Rendering
 from cupysim.models.panel_detector import PanelDetector
 
 SAME = 1e-9
-"""Largest difference of unit vectors, and of lengths (m), that counts as none."""
+"""Largest difference of unit vectors, and of lengths (m), that count as equal."""
 
 ON_GRID = 1e-3
 """Largest distance (pixels) of a panel from the common grid of pixels."""
@@ -82,9 +82,9 @@ def mosaic_of(detector: PanelDetector) -> Mosaic | None:
     Returns
     -------
     Mosaic or None
-        None if the panels are not in one plane with the same axes, their pixels are not squares of
-        one size, they are not on one grid of pixels, overlap, or nearly all of the grid is empty.
-        Also if their sensors differ.
+        None if the panels are not in one plane with the same axes, if their pixels are not squares
+        of one size on one grid, if their sensors differ, if panels overlap, or if nearly all of the
+        grid is empty.
     """
     first = detector.panels[0]
     edge = first.edges[0]

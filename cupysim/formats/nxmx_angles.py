@@ -15,14 +15,14 @@ STILL = 1e-9
 """Width (degrees) below which an axis does not turn."""
 
 LIKE = 0.1
-"""Largest relative difference of steps in one sweep."""
+"""Largest relative difference between the steps of one sweep."""
 
 EVEN = 0.02
 """Largest relative difference of even steps: encoders are read during the movement."""
 
 JUMP = 20.0
-"""Largest width (degrees) of an image that passes 360 degrees with an angle that starts again at 0.
-A difference of angles such as 270 degrees is a width."""
+"""Largest width (degrees) of an image during which the angle passes from 360 to 0. A larger
+difference of angles, such as 270 degrees, is itself the width."""
 
 AVERAGE = "_range_average"
 """End of the name of the mean width of an image in Eiger masters."""
@@ -164,7 +164,7 @@ def width_of(
         turned = float(degrees_of(nxmx, total, axis)[0])
         if abs(turned) > STILL:
             remark = (
-                f"its {name} is the same at all images and counts, but its {name}{TOTAL} is "
+                f"its {name} is the same at all images and is used, but its {name}{TOTAL} is "
                 f"{turned:g} degrees"
             )
     return width, remark
@@ -225,7 +225,7 @@ def _checked_width(
 ) -> tuple[float, str]:
     """A width from the file, and a warning if ends or angles contradict it.
 
-    The size of an increment counts, and the direction of the angles.
+    The size of the result is that of the increment; its sign is that of the angles.
     """
     if end is not None and not _are_like(width, end):
         remark = f"its {name} is {width:g} degrees, but by its end image {number} turns by {end:g}"
@@ -238,7 +238,7 @@ def _checked_width(
     if step * width < 0.0 and min(abs(step), abs(width)) > STILL:
         remark = (
             f"its {name} turns image {number} by {width:g} degrees, but its angles advance by "
-            f"{step:g}: the direction of the angles counts"
+            f"{step:g}: the direction of the angles is used"
         )
         return -width, remark
     # ends, or uneven steps, are those of separate images
@@ -271,6 +271,6 @@ def _are_like(first: float, second: float) -> bool:
 
 
 def _not_round(width: float) -> float:
-    """A width without a jump at 360 degrees: from 359.9 to 0 it is 0.1."""
+    """A width without a jump at 360 degrees: from 359.9 to 0, the width is 0.1."""
     wrapped = (width + 180.0) % 360.0 - 180.0
     return wrapped if abs(width) > 180.0 and STILL < abs(wrapped) <= JUMP else width

@@ -66,7 +66,7 @@ def counts_told(chain: list[Axis], n_images: int, spare: int = 1) -> Iterator[st
         count = int(axis.handle.size)
         if count != 1 and not n_images <= count <= n_images + spare:
             name = axis.path.rsplit("/", 1)[-1]
-            yield f"its {name} has {count} values for {n_images} images; the first ones count"
+            yield f"its {name} has {count} values for {n_images} images; the first ones are used"
 
 
 def stands_elsewhere(path: object, axis: Any, number: int) -> bool:

@@ -85,7 +85,7 @@ def other_distance(
     if metres > 0.0 and abs(distance - metres) > NOTICEABLE_DISTANCE * metres:
         yield (
             f"its distance is {1e3 * metres:.6g} mm, but its transformations have "
-            f"{1e3 * distance:.6g} mm and count"
+            f"{1e3 * distance:.6g} mm and are used"
         )
 
 
@@ -117,7 +117,7 @@ def other_sizes(nxmx: Any, panel: Panel, detector: Any) -> Iterator[str]:
         elif abs(float(metres.ravel()[0]) / used - 1.0) > SAME_SIZE:
             yield (
                 f"its {name} is {1e3 * float(metres.ravel()[0]):.6g} mm, but its pixel directions "
-                f"have the length {1e3 * used:.6g} mm and count"
+                f"have the length {1e3 * used:.6g} mm and are used"
             )
 
 

@@ -146,14 +146,14 @@ def stand_of(
     told = unit_told(begin) if abs(start) > STILL else ""
     if axis is not None and abs(degrees_of(nxmx, axis, axis)[0] - first) > SETTING:
         angle = degrees_of(nxmx, axis, axis)[0]
-        told = f"its {name} is {angle:g} degrees, but its {name}_start is {first:g} and counts"
+        told = f"its {name} is {angle:g} degrees, but its {name}_start is {first:g} and is used"
     return Stand(name, start, width, told)
 
 
 def stands_of(nxmx: Any, path: object, entry: Any, number: int, n_images: int) -> Iterator[Stand]:
     """Axes of all goniometers.
 
-    If there are links to an axis, the one that has increments next to it counts.
+    If there are links to an axis, the link that has increments next to it is used.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def other_angles_told(
             return (
                 f"its {group.name}/{used.name} turns from {other.start:g} by {other.width:g} "
                 f"degrees, but the axis on which its sample depends turns from {used.start:g} by "
-                f"{used.width:g}, and counts"
+                f"{used.width:g}, and is used"
             )
     return ""
 

@@ -18,7 +18,7 @@ UNLIMITED = 2**31 - 1
 
 @dataclass(frozen=True, eq=False)
 class DetectorPixels:
-    """What a detector has once for all of its modules.
+    """Properties that all modules of a detector share.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class DetectorPixels:
     def of(
         cls, path: object, file: Any, detector: Component, number: int, n_detectors: int
     ) -> DetectorPixels:
-        """Read what a detector has for all of its modules.
+        """Read the properties that all modules of a detector share.
 
         Parameters
         ----------

@@ -295,5 +295,5 @@ def _arm_told(
     if arm and not any(abs(turn - abs(arm)) <= SAME_TURN for turn in turns):
         yield (
             f"its two_theta is {arm:g} degrees, but its transformations do not turn the detector "
-            "by this angle and count"
+            "by this angle and are used"
         )

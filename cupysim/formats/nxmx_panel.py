@@ -99,7 +99,7 @@ def panel_of(
         return panel
     remark = (
         f"its two_theta is {arm:g} degrees, but its transformations do not turn the detector by "
-        "this angle and count"
+        "this angle and are used"
     )
     return replace(panel, remarks=(*panel.remarks, remark))
 
@@ -216,7 +216,7 @@ def data_size(path: object, module: Any) -> tuple[int, int]:
 
 
 def left_out(path: object, module: Any, number: int, n_images: int) -> Iterator[str]:
-    """Warnings about the axes of a module: their number of values, and what does not count.
+    """Warnings about the axes of a module: their number of values, and what is not applied.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ def left_out(path: object, module: Any, number: int, n_images: int) -> Iterator[
         )
     differs = np.abs(offset_of(path, slow) - offset_of(path, chain[0])).max() > 0.0
     if differs and offset_of(path, slow).any() and all(axis.path != slow.path for axis in chain):
-        yield "the offset of its slow_pixel_direction is not applied: that of the fast one counts"
+        yield "the offset of its slow_pixel_direction is not applied: that of the fast one is used"
 
 
 def not_applied(path: object, detector: Any, modules: Sequence[Any], number: int) -> Iterator[str]:
@@ -305,12 +305,14 @@ def _with_beam_centre(nxmx: Any, path: object, panel: Panel, detector: Any, numb
     off = float(np.hypot(at[0] - told[0], at[1] - told[1]))
     if not panel.origin[:2].any() and off > NOTICEABLE_PIXELS:
         origin = panel.origin - told[0] * panel.fast - told[1] * panel.slow
-        remark = "its transformations put the first pixel on the beam: beam_center_x and _y count"
+        remark = (
+            "its transformations put the first pixel on the beam: beam_center_x and _y are used"
+        )
         return replace(panel, origin=origin, remarks=(*panel.remarks, remark))
     if off > NOTICEABLE_PIXELS:
         remark = (
             f"its beam_center_x and _y are {told[0]:.2f} {told[1]:.2f} pixels, but its "
-            f"transformations have {at[0]:.2f} {at[1]:.2f} and count"
+            f"transformations have {at[0]:.2f} {at[1]:.2f} and are used"
         )
         panel = replace(panel, remarks=(*panel.remarks, remark))
     return panel

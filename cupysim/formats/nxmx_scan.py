@@ -162,7 +162,7 @@ def _master_told(nxmx: Any, path: object, entry: Any, number: int, n_images: int
         return ""
     return (
         f"its goniometer turns {', '.join(turning)} degrees, but the axes that its sample depends "
-        "on do not turn, and count"
+        "on do not turn, and are used"
     )
 
 
@@ -177,7 +177,9 @@ def _shift_told(path: object, chain: list[Any], number: int) -> str:
     shown = [f"{name} {1e3 * shift:g}" for name, shift in shifts.items() if abs(shift) > SHIFT]
     if not shown:
         return ""
-    return f"its sample is shifted by {', '.join(shown)} mm; this is not used: it is at the origin"
+    return (
+        f"its sample is shifted by {', '.join(shown)} mm; this is not used: it stays at the origin"
+    )
 
 
 def _groups(sample: Any) -> list[Any]:

@@ -60,7 +60,7 @@ def class_of(group: Any) -> str:
 
 
 class Present:
-    """A group in which null data sets are missing.
+    """A group in which null data sets count as missing.
 
     Parameters
     ----------

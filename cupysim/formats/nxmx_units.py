@@ -143,7 +143,7 @@ def lengths_of(nxmx: Any, path: object, stored: Any) -> np.ndarray:
     metres = in_unit(nxmx, stored, stored[()], "meter")
     if metres is None:
         raise FileFormatError(
-            path, f"{stored.name} has the unit {unit_of(stored)!a:.40}, no length"
+            path, f"{stored.name} has the unit {unit_of(stored)!a:.40}, which is no unit of length"
         )
     return metres
 

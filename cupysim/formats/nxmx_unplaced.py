@@ -166,7 +166,7 @@ def _not_read(nxmx: Any, path: object, detector: Any, number: int) -> Iterator[s
     known = np.array(list(metres.values()))
     if len(known) > 1 and np.ptp(known) > NOTICEABLE_DISTANCE * known.max():
         both = " and ".join(f"{name} {1e3 * each:.6g} mm" for name, each in metres.items())
-        yield f"it has {both}; {DISTANCES[0]} counts"
+        yield f"it has {both}; {DISTANCES[0]} is used"
 
 
 def two_theta(nxmx: Any, path: object, detector: Any, number: int, n_images: int) -> float:

@@ -90,7 +90,7 @@ def other_wavelengths(
     beam : h5py.Group
         NXbeam group.
     wavelength : float
-        Wavelength of the beam (m). It counts.
+        Wavelength of the beam (m). It is used; the others are compared with it.
     number : int
         Number of the image, counted from 0.
     n_images : int
@@ -125,7 +125,7 @@ def other_wavelengths(
         if other is not None and abs(other / wavelength - 1.0) > tolerance:
             yield (
                 f"its {name} is that of {other / ANGSTROM:.6g} A, but its wavelength is "
-                f"{wavelength / ANGSTROM:.6g} A and counts"
+                f"{wavelength / ANGSTROM:.6g} A and is used"
             )
 
 

@@ -102,7 +102,7 @@ def kind_of_other(head: bytes) -> str:
         if head.startswith(magic, place):
             return kind
     if _is_pickle(head):
-        return "a pickle of Python (DIALS writes masks so)"
+        return "a pickle of Python, such as a mask of DIALS"
     rest = head.removeprefix(BYTE_ORDER_MARK).lstrip()
     for begin, kind in OURS.items():
         if rest.startswith(begin) and rest != head:

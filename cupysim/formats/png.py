@@ -19,25 +19,26 @@ GAP = 205
 """Grey value between panels, and where a panel has no pixels."""
 
 DECADES = 1000.0
-"""Ratio of the photons shown as black to the fewest that are told from white."""
+"""Ratio of the photons shown as black to the fewest photons that do not look white."""
 
 SPREAD = 16.0
 """Percentile of the image. The background reaches as far above the median as this is below it:
 pixels below the median are no spots."""
 
 FURTHEST = 10.0
-"""Least ratio of the photons shown as black to the spread of the background, both above white."""
+"""Smallest ratio of the photons shown as black to the spread of the background. Both are counted
+from white."""
 
 
 class Scale(NamedTuple):
-    """Photons that are shown as white and as black, and between which of them grey begins.
+    """Scale of grey values: photons that are shown as white and as black, and the linear part.
 
     Parameters
     ----------
     white, black : float
         Limits (photons).
     knee : float
-        Photons above white up to that the scale is linear. Above, it is logarithmic.
+        Photons above white up to which the scale is linear. Beyond, it is logarithmic.
     """
 
     white: float

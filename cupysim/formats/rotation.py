@@ -56,6 +56,6 @@ def settings_remark(angles: Mapping[str, float]) -> str:
     if not set_:
         return ""
     return (
-        f"its goniometer stands at {', '.join(set_)} degrees. These angles orient the crystal: the "
-        "orientation given must be the one at these angles"
+        f"its goniometer stands at {', '.join(set_)} degrees. These angles orient the crystal: "
+        "give its orientation at these angles"
     )

@@ -216,7 +216,7 @@ def _pixel_type(path: os.PathLike[str] | str, text: str) -> np.dtype:
 
 
 def _words(text: str, key: str) -> list[str]:
-    # a key in the value of another one, such as COMMENT=old DISTANCE=300, is none
+    # a key inside the value of another key is ignored, such as in COMMENT=old DISTANCE=300
     pattern = rf"(?:^|[;{{\r\n\f])\s*{re.escape(key)}\s*=([^;\r\n]*)"
     values = re.findall(pattern, text, re.IGNORECASE)
     return [value.strip().lower() for value in values]

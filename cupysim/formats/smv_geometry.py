@@ -15,8 +15,8 @@ from cupysim.models.conventions import Convention, beam_centre
 MILLIMETRE = 1e-3
 
 TILTED = 1e-4
-"""Smallest relative difference of a header's distances, or cosine of the angle between beam and
-panel, of a tilted detector."""
+"""Limit above which a detector is tilted: relative difference of the header's distances, or cosine
+of the angle between beam and panel."""
 
 NOTICEABLE_PIXELS = 1.0
 """Largest difference (pixels) of beam centres: programs count from centres or from corners."""
@@ -79,7 +79,7 @@ def contradictory_distances(image: SmvFile) -> str:
         return ""
     near, far = (image.number(key, whole_key=True) for key in ("CLOSE_DISTANCE", "DISTANCE"))
     return (
-        f"its DISTANCE is {far:g} mm, but its CLOSE_DISTANCE is {near:g} mm and counts: its beam "
+        f"its DISTANCE is {far:g} mm, but its CLOSE_DISTANCE is {near:g} mm and is used: its beam "
         "centres are those of a detector that is not tilted"
     )
 

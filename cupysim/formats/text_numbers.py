@@ -115,5 +115,5 @@ def read_columns(path: os.PathLike[str] | str, n_columns: int) -> np.ndarray:
             values.append(float(field))
         rows.append(values + [np.nan] * (n_columns - len(values)))
     if not rows:
-        raise FileFormatError(path, "no numbers in it")
+        raise FileFormatError(path, "it has no numbers; lines of numbers are expected")
     return np.array(rows)

@@ -67,7 +67,7 @@ class Mapping:
             last = self.selection.get_select_bounds()[1]
             ends = (int(each) + 1 for each in last)
             return self.selection, tuple(map(max, map(int, self.selection.shape), ends))
-        # the file does not say how large a source is that is used wholly
+        # if all of a source is used, the file does not give its size
         total = int(self.target.get_select_npoints())
         plane = () if held is None or held.ndim == 0 else held.shape[1:]
         size = int(np.prod(plane))
@@ -107,10 +107,10 @@ def source_path(stack: Any, file_name: str) -> str | None:
 
     Notes
     -----
-    The order is that of ``H5Pset_virtual_prefix``: an absolute name as it is; then, for an absolute
-    name its last part, otherwise the whole name, in the folders of HDF5_VDS_PREFIX, in the folder
-    of the file, in the current folder, and in the folder of the file to which a symbolic link
-    leads.
+    The order is that of ``H5Pset_virtual_prefix``. An absolute name is tried as it is; then only
+    its last part is used. HDF5 looks for this part, or for a relative name, in the folders of
+    HDF5_VDS_PREFIX, in the folder of the file, in the current folder, and in the folder of the file
+    to which a symbolic link points.
     """
     opened = stack.file.filename
     folder = os.path.dirname(os.path.abspath(opened))
@@ -143,8 +143,8 @@ def find_sources(path: object, stack: Any, place: int) -> tuple[np.ndarray, str]
     has_source : ndarray of bool, shape of the image
         Pixels that a source holds.
     lacking : str
-        Where pixels should be that are missing, as words after "the image is"; empty if all
-        sources hold their pixels.
+        Place where missing pixels should be, as the end of a sentence that begins "the image is";
+        empty if all sources hold their pixels.
 
     Raises
     ------
@@ -214,7 +214,7 @@ class _Copy:
         return self._made(stack.shape, NO_SOURCE, parts)
 
     def _source(self, stack: Any, mapping: Mapping) -> tuple[str, Any]:
-        """Marks in place of a source, and the pixels of them that count."""
+        """Marks in place of a source, and the selection of marks that is used."""
         with ExitStack() as files:
             held, lacking = self._opened(stack, mapping, files)
             selection, extent = mapping.chosen(held)

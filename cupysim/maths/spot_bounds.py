@@ -41,8 +41,8 @@ def square(offsets: np.ndarray, n_cells: np.ndarray) -> np.ndarray:
 def round_crystal(offsets: np.ndarray, n_cells: np.ndarray, fudge: float) -> np.ndarray:
     """Bound for an ellipsoid.
 
-    With S(x) = 3 (sin x - x cos x)/x^3, a mean of cosines, and sin x - x cos x = sqrt(1 + x^2)
-    sin(x - atan x): S^2 <= min(1, 9 (1 + x^2)/x^6).
+    S(x) = 3 (sin x - x cos x)/x^3 is a mean of cosines, so S^2 <= 1. Because sin x - x cos x =
+    sqrt(1 + x^2) sin(x - atan x), S^2 <= 9 (1 + x^2)/x^6 as well.
 
     Parameters
     ----------
@@ -67,9 +67,9 @@ def round_crystal(offsets: np.ndarray, n_cells: np.ndarray, fudge: float) -> np.
 def distance_factors(axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Factors of lower bounds of a squared distance |x g_h + y g_k + z g_l|^2.
 
-    With Q the matrix of the products g_i.g_j, and s the smallest eigenvalue of Q with a diagonal
-    of ones, the distance is at least s sum of |g_i|^2 x_i^2. With Q^-1 the products of the
-    reciprocal vectors, it is also at least x_i^2/(Q^-1)_ii for each axis.
+    Q is the matrix of the products g_i.g_j. After scaling to a diagonal of ones, its smallest
+    eigenvalue is s. The squared distance is at least s times the sum of |g_i|^2 x_i^2. It is also
+    at least x_i^2/(Q^-1)_ii for each axis.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def distance_factors(axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     tuple of 2 ndarray, shape (..., 3)
-        The factors of x_i^2 in the sum, and alone.
+        The factors of x_i^2 in the bound by the sum, and in the bound by a single axis.
     """
     products = axes @ np.swapaxes(axes, -1, -2)
     squares = np.diagonal(products, axis1=-2, axis2=-1)
@@ -161,7 +161,7 @@ def square_slopes(offsets: np.ndarray, n_cells: np.ndarray, with_counts: bool) -
     n_cells : ndarray, shape (3,)
         Cells along a, b, c.
     with_counts : bool
-        Whether the bound is also one of derivatives with respect to Na, Nb, Nc.
+        Whether the bound must also hold for derivatives with respect to Na, Nb, Nc.
 
     Returns
     -------
@@ -194,7 +194,7 @@ def round_slopes(
     steep = np.minimum(3.0 * root / z**2, 0.375)
     bound = np.maximum(square, 2.0 * np.pi * np.sqrt(fudge * square) * steep)
     if with_counts:
-        # x |S S'| falls
+        # the bound of x |S S'| decreases with x
         far = np.where(z < 9.0, 9.0 / 8.0, 9.0 * np.sqrt(1.0 + z) * root / z**3)
         bound = np.maximum(bound, 2.0 * (square + far))
     return np.asarray(height * bound * SLACK)
@@ -205,8 +205,8 @@ def gauss_slopes(
 ) -> np.ndarray:
     """Bound of derivatives for Gaussian spots V^2 exp(-2 y); see `square_slopes`.
 
-    |dF_latt^2/dh|/Na <= 4 sqrt(fudge y/0.63) V^2 exp(-2 y), which falls from y = 1/4 on, and
-    Na |dF_latt^2/dNa| <= max(2, 4 y) V^2 exp(-2 y), which falls from y = 1/2 on.
+    |dF_latt^2/dh|/Na <= 4 sqrt(fudge y/0.63) V^2 exp(-2 y), which decreases from y = 1/4 on, and
+    Na |dF_latt^2/dNa| <= max(2, 4 y) V^2 exp(-2 y), which decreases from y = 1/2 on.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def gauss_slopes(
     fudge : float
         Factor of the squared distance from a reflection.
     with_counts : bool
-        Whether the bound is also one of derivatives with respect to Na, Nb, Nc.
+        Whether the bound must also hold for derivatives with respect to Na, Nb, Nc.
     """
     y = np.asarray(distance) / GAUSS_WIDTH
     z, w = np.maximum(y, 0.25), np.maximum(y, 0.5)

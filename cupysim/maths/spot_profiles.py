@@ -104,9 +104,9 @@ def square_section(
     Returns
     -------
     ndarray, shape (n,)
-        (Na Nb Nc/V) 2 int_0^T prod (1 - |n.a_i*| t/N_i) cos(2 pi zeta t) dt (1/m^2). The first
-        factor that becomes zero does so at T. The integral includes lobes that are more than
-        half-way to the next reflection.
+        (Na Nb Nc/V) 2 int_0^T prod (1 - |n.a_i*| t/N_i) cos(2 pi zeta t) dt (1/m^2). T is
+        the smallest t at which a factor becomes zero. The integral includes lobes that are more
+        than half-way to the next reflection.
     """
     slopes = np.abs(projections) / n_cells
     end = 1.0 / slopes.max(axis=1)

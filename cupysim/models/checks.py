@@ -198,7 +198,7 @@ def assign(model: object, **values: Any) -> None:
 
 
 def frozen(values: Any, kind: Any = None) -> np.ndarray:
-    """Make a read-only array. Renderers keep results of it, so it must not change.
+    """Make a read-only array. Renderers keep results that depend on it, so it must not change.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ class Convention(StrEnum):
     CUSTOM = "custom"
     """Vectors as given, and the point of normal incidence from the first pixel's outer corner."""
     ADXV = "adxv"
-    """Beam centre (fast, and slow from the last row) from the outer corner, beam along z."""
+    """Beam centre along fast from the first column, along slow from the last row; beam along z."""
     MOSFLM = "mosflm"
     """Beam centre from the middle of the first pixel, beam along x. The default."""
     XDS = "xds"

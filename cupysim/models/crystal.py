@@ -28,13 +28,13 @@ class Shape(StrEnum):
     """Spot shape: the lattice transform of a mosaic domain."""
 
     SQUARE = "square"
-    """That of a parallelepiped."""
+    """Lattice transform of a parallelepiped."""
     ROUND = "round"
-    """That of an ellipsoid."""
+    """Lattice transform of an ellipsoid."""
     GAUSS = "gauss"
-    """Gaussian, without fringes."""
+    """Gaussian lattice transform, without fringes."""
     TOPHAT = "tophat"
-    """Constant within an ellipsoid, zero outside."""
+    """Lattice transform that is constant within an ellipsoid, and zero outside."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +142,14 @@ class Crystal:
 
     def __post_init__(self) -> None:
         if self.cell is None and self.reciprocal is None:
-            raise ModelError("crystal: a unit cell or reciprocal vectors are needed")
+            raise ModelError("crystal: give a unit cell (cell) or reciprocal vectors (reciprocal)")
         if not isinstance(self.cell, UnitCell | None):
             raise ModelError(f"crystal: cell must be a UnitCell, got {self.cell!r}")
         if self.reciprocal is not None:
             if np.shape(self.reciprocal) != (3, 3):
-                raise ModelError("crystal: reciprocal must have the shape (3, 3), rows a*, b*, c*")
+                raise ModelError(
+                    "crystal: reciprocal must have the shape (3, 3), with rows a*, b*, c*"
+                )
             assign(self, reciprocal=frozen(self.reciprocal, np.float64))
         n_cells = three(self.n_cells, "crystal: n_cells")
         size = three(self.size, "crystal: size")

@@ -133,10 +133,12 @@ class Detector:
         if not 0.0 < self.pixel_size < math.inf:
             raise ModelError(f"pixel size: must be positive, got {1e3 * self.pixel_size:g} mm")
         if self.n_fast < 1 or self.n_slow < 1:
-            raise ModelError(f"detector: {self.n_fast} x {self.n_slow} pixels; at least 1 x 1")
+            raise ModelError(
+                f"detector: {self.n_fast} x {self.n_slow} pixels; it must have at least 1 x 1"
+            )
         if self.n_fast * self.n_slow > MOST_PIXELS:
             raise ModelError(
-                f"detector: {self.n_fast} x {self.n_slow} pixels; at most {MOST_PIXELS} altogether"
+                f"detector: {self.n_fast} x {self.n_slow} pixels; at most {MOST_PIXELS} in all"
             )
         distance = self.distance if self.close_distance is None else self.close_distance
         if distance == 0.0 or not math.isfinite(distance):
@@ -315,7 +317,7 @@ class PlacedDetector:
 
     @property
     def pivot(self) -> Pivot:
-        """The pivot in use: that of the convention, or the given one if it is obeyed."""
+        """The pivot in use: that of the convention, or the given one where it is allowed."""
         detector = self.detector
         if self.quirks.corrects(Quirk.PIVOT_IN_CUSTOM_ONLY) and detector.pivot is not None:
             return detector.pivot
@@ -338,7 +340,7 @@ class PlacedDetector:
         beam, pivot = detector.beam_centre, PIVOTS.get(detector.convention)
         ignored = self.quirks.corrects(Quirk.BEAM_CENTRE_WITHOUT_EFFECT)
         if ignored and self.pivot is pivot is Pivot.SAMPLE:
-            # it has no effect, so headers must not contain it
+            # the beam centre has no effect, so headers must not contain it
             beam = (None, None)
         return beam_centre(
             detector.convention,

@@ -215,7 +215,7 @@ class Experiment:
 
     @property
     def sensor(self) -> Sensor:
-        """The sensor; that of the first panel of a detector of panels."""
+        """The sensor of the only panel, or of the first panel of a detector of panels."""
         detector = self.detector
         return detector.sensor if isinstance(detector, Detector) else detector.panels[0].sensor
 

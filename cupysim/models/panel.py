@@ -83,7 +83,9 @@ class Panel:
         name = str(self.name)
         what = f"panel {name!r}"
         if not name or name != name.strip() or "/" in name:
-            raise ModelError(f"{what}: a name has letters, and no / or blanks at its ends")
+            raise ModelError(
+                f"{what}: the name must not be empty, contain / or have blanks at its ends"
+            )
         sizes = self.pixel_size
         if not isinstance(sizes, Sequence | np.ndarray):
             sizes = (sizes, sizes)
@@ -97,7 +99,7 @@ class Panel:
             whole(self.n_slow, f"{what}: n_slow"),
         )
         if n_fast < 1 or n_slow < 1:
-            raise ModelError(f"{what}: {n_fast} x {n_slow} pixels; at least 1 x 1")
+            raise ModelError(f"{what}: {n_fast} x {n_slow} pixels; it must have at least 1 x 1")
         fast, slow = direction(self.fast, f"{what}: fast"), direction(self.slow, f"{what}: slow")
         if float(norm(cross(fast, slow))) < PARALLEL:
             raise ModelError(f"{what}: its fast and slow axes are parallel")

@@ -135,7 +135,7 @@ class PanelDetector:
         return iter(self.panels)
 
     def __getitem__(self, which: int | str) -> Panel:
-        """The panel of a number or name."""
+        """The panel with this number or name."""
         return self.panels[self.number_of(which)]
 
     def number_of(self, which: int | str) -> int:
@@ -327,7 +327,7 @@ def _moved_within(
     axes: np.ndarray,
     origin: np.ndarray,
 ) -> tuple[Panel | PanelGroup, ...]:
-    """Members with one of them moved. `axes` (rows) and `origin` are the frame of the members.
+    """Return the members after one of them is moved. `axes` (rows) and `origin` are their frame.
 
     A motion x -> turn x + step of the laboratory becomes, for the members' coordinates u with
     x = axes^T u + origin, u -> axes turn axes^T u + axes (turn origin + step - origin).

@@ -56,9 +56,11 @@ class PanelGroup:
         members = tuple(self.members)
         name = str(self.name)
         if not name or name != name.strip() or "/" in name:
-            raise ModelError(f"{what}: a name has letters, and no / or blanks at its ends")
+            raise ModelError(
+                f"{what}: the name must not be empty, contain /, or have blanks at its ends"
+            )
         if not members:
-            raise ModelError(f"{what}: it has no panels")
+            raise ModelError(f"{what}: it has no members; give at least one panel or group")
         if not all(isinstance(member, Panel | PanelGroup) for member in members):
             raise ModelError(f"{what}: its members must be panels or groups")
         fast, slow = direction(self.fast, f"{what}: fast"), direction(self.slow, f"{what}: slow")

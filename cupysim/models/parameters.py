@@ -154,7 +154,7 @@ def current(experiment: Experiment, name: str) -> float:
     Returns
     -------
     float
-        The value. 1 for the scale, and 0 for motions, which count from where the panels are.
+        The value. It is 1 for the scale, and 0 for motions, which start at the present place.
 
     Raises
     ------
@@ -313,7 +313,7 @@ def _grown(mosaicity: Mosaicity, by: float) -> Mosaicity:
 def _moved(experiment: Experiment, name: str, by: float) -> Detector:
     reason = without_effect(experiment, name)
     if reason:
-        raise ModelError(f"parameter {name!r}: nothing changes with it: {reason}")
+        raise ModelError(f"parameter {name!r}: it has no effect: {reason}")
     detector = experiment.one_panel(f"parameter {name!r}")
     if name == "distance":
         if detector.close_distance is None:

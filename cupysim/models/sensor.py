@@ -91,7 +91,7 @@ class Sensor:
         if not metres > 0.0:
             raise ModelError(f"sensor: the thickness must be positive, got {metres:g} m")
         if count < 1:
-            raise ModelError(f"sensor: layers: at least 1, got {count}")
+            raise ModelError(f"sensor: layers must be at least 1, got {count}")
         return cls(Sweep(metres, metres / count, count), attenuation(material, wavelength))
 
 

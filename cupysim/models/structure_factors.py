@@ -120,7 +120,7 @@ class StructureFactors:
         """
         hkl, values = np.asarray(hkl), np.asarray(values, dtype=np.float64)
         if len(hkl) == 0:
-            raise ModelError("structure factors: no reflections")
+            raise ModelError("structure factors: the list has no reflections")
         if hkl.dtype.kind not in "iu" or hkl.shape != (len(values), 3):
             raise ModelError(
                 "structure factors: expected integer Miller indices of shape (n, 3) and n "

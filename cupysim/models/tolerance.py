@@ -40,9 +40,9 @@ class Tolerance:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.value) and self.value >= 0.0):
-            raise ModelError(f"tolerance: {self.value} is not possible; it is at least 0")
+            raise ModelError(f"tolerance: must be finite and not negative, got {self.value}")
         if self.of_peak and self.value >= 1.0:
-            raise ModelError(f"tolerance: {self} is not possible; a fraction is below 1")
+            raise ModelError(f"tolerance: a fraction must be below 1, got {self}")
 
     def __str__(self) -> str:
         return f"{self.value:g}{OF_PEAK if self.of_peak else ''}"
@@ -65,7 +65,7 @@ class Tolerance:
         Raises
         ------
         ModelError
-            If it is neither of them, or not possible.
+            If it is neither photons nor such a fraction, or the number is not possible.
         """
         if given is None or isinstance(given, Tolerance):
             return given

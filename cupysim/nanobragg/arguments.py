@@ -101,7 +101,7 @@ def scan(words: Sequence[str]) -> tuple[dict[str, Any], frozenset[str]]:
     Returns
     -------
     given : dict
-        Values that the words set, in SI units. If a value is set twice, the last setting counts.
+        Values that the words set, in SI units. If a value is set twice, the last setting is used.
     seen : frozenset of str
         Names of the options on the command line.
 

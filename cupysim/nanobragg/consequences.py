@@ -15,7 +15,7 @@ from cupysim.nanobragg.arguments import Arguments
 from cupysim.quirks import Quirk, warn_quirk
 
 ALONG_THE_BEAM = 0.9
-"""Smallest cosine between a source and the beam that no warning is given for: 26 degrees."""
+"""Smallest cosine of the angle between source and beam without a warning: that of 26 degrees."""
 
 SAME_DIRECTION = 0.99
 """Smallest cosine for a direction to count as MOSFLM's: beam and spindle may be off by degrees."""
@@ -36,11 +36,11 @@ CONVENTION_OPTIONS = ("-mosflm", "-xds", "-adxv", "-denzo", "-dials")
 INEFFECTIVE_CENTRES: dict[Convention, tuple[tuple[str, ...], str]] = {
     **dict.fromkeys(
         (Convention.MOSFLM, Convention.DENZO, Convention.ADXV),
-        (("-ORGX", "-ORGY", "-Xclose", "-Yclose"), "-Xbeam and -Ybeam do"),
+        (("-ORGX", "-ORGY", "-Xclose", "-Yclose"), "use -Xbeam and -Ybeam"),
     ),
     **dict.fromkeys(
         (Convention.XDS, Convention.DIALS),
-        (("-Xbeam", "-Ybeam", "-Xclose", "-Yclose"), "-ORGX and -ORGY do"),
+        (("-Xbeam", "-Ybeam", "-Xclose", "-Yclose"), "use -ORGX and -ORGY"),
     ),
     Convention.CUSTOM: ((), ""),
 }

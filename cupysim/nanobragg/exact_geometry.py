@@ -39,7 +39,11 @@ def geometry_values(path: object, geometry: ImageGeometry) -> dict[str, Any]:
         If the detector's plane goes through the sample, or numbers are impossible.
     """
     if min(geometry.n_fast, geometry.n_slow) < 1:
-        raise FileFormatError(path, f"a detector of {geometry.n_fast} x {geometry.n_slow} pixels")
+        raise FileFormatError(
+            path,
+            f"its detector has {geometry.n_fast} x {geometry.n_slow} pixels; at least 1 x 1 are "
+            "expected",
+        )
     fast, slow, origin, beam, spindle = (
         TO_MOSFLM @ vector
         for vector in (

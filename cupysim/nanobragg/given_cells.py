@@ -50,7 +50,7 @@ def _cell_of_matrix(path: str, wavelength: float) -> list[float]:
 
 
 def given_cell(values: Sequence[float]) -> UnitCell:
-    """Complete the values of -cell. If b, c or angles are missing or not above zero: a, or 90.
+    """Complete the values of -cell. Edges that are missing or not above zero become a, angles 90.
 
     Parameters
     ----------

@@ -79,7 +79,7 @@ def inherit(
         path = given.get(name)
         if path is None:
             continue
-        # what a mask's file says counts if nothing else places the detector
+        # a mask's file places the detector if nothing else does
         is_alone = not is_mask or ({"image_file"} | OVERRULING).isdisjoint(given)
         only_pixels = is_mask and (placed_by_options or not is_alone)
         good, geometry, smv_image, holds_several = _open(path, is_mask, number, only_pixels)
@@ -123,7 +123,7 @@ def inherit(
     if number != 0 and not several:
         raise OptionError("-image", "needs a file of several images, given by -img, -mask or -expt")
     if placed:
-        # of an exact geometry nothing is left to other files, what it does not say included
+        # an exact geometry replaces all values of other files, even those that it does not have
         path, geometry = placed[-1]
         found = geometry_values(path, geometry) | of_panel
         photons, of_photons = _photons(geometry, given)

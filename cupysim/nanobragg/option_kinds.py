@@ -70,7 +70,7 @@ class Option:
     no_effect : bool
         Whether the option is read but not used, as in the C program.
     free_unit : bool
-        Whether a unit in the option's name counts without a corrected quirk. The C program does
+        Whether a unit in the option's name is used without a corrected quirk. The C program does
         not use the numbers of such an option.
     is_new : bool
         Whether the C program lacks the option.

@@ -77,7 +77,7 @@ class Printout(Tap):
 
     def finished(self, block: PixelBlock, total: np.ndarray, photons: np.ndarray) -> None:
         """Print the pixels of a block."""
-        # values that a pixel does not compute are, in the C program, still those of the one before
+        # if a pixel does not compute a value, the C program still has that of the pixel before
         for name, carried in self._carried.items():
             self._values[name] = _carry(self._values[name], carried)
             self._carried[name] = self._values[name][-1]

@@ -51,7 +51,7 @@ WHOLE_KEYS: tuple[tuple[tuple[str, ...], str, Unit | None], ...] = (
     (("ORGY", "XDS_ORGY"), "origin_y", None),
     (("TWOTHETA",), "twotheta", DEGREE),
 )
-"""The same with quirk Q29 corrected: spellings of each key, the first one found counts.
+"""The same with quirk Q29 corrected: spellings of each key. The first one found is used.
 
 The first spindle angle comes from `first_angles`.
 """
@@ -146,7 +146,9 @@ def warn_of_what_is_left_out(
         values = image.words(key)
         if len(set(values)) > 1 and name not in given:
             warnings.warn(
-                CupysimWarning(f"{image.path}: {key} is {', then '.join(values)}; the last counts"),
+                CupysimWarning(
+                    f"{image.path}: {key} is {', then '.join(values)}; the last is used"
+                ),
                 stacklevel=3,
             )
         word = image.word(key)
@@ -195,9 +197,9 @@ def _warn_of_angles(image: smv.SmvFile, is_read: bool, is_corrected: bool) -> No
     if any(abs(angle - starts[counts]) > SETTING for angle in starts.values()):
         told = " and ".join(f"{key}={angle:g}" for key, angle in starts.items())
         first = next(iter(starts))
-        why = "" if counts == first else f", as in nanoBragg; with -corrected {first} does"
+        why = "" if counts == first else f", as in nanoBragg; with -corrected, {first} is used"
         warnings.warn(
-            CupysimWarning(f"{image.path}: its header has {told}; {counts} counts{why}"),
+            CupysimWarning(f"{image.path}: its header has {told}; {counts} is used{why}"),
             stacklevel=4,
         )
     if not is_corrected and not is_read:
@@ -239,7 +241,7 @@ def _of_other_programs(image: smv.SmvFile, given: Mapping[str, Any]) -> Iterator
         if abs(ratio - 1.0) > SAME_WAVELENGTH:
             yield (
                 f"its ENERGY of {energy:g} eV is that of {ratio * wavelength:.6g} A, but its "
-                f"WAVELENGTH, which counts, is {wavelength:g} A"
+                f"WAVELENGTH, which is used, is {wavelength:g} A"
             )
 
 
@@ -367,7 +369,7 @@ def meant_values(image: smv.SmvFile) -> dict[str, Any]:
         # a still; an option of zero would mean two equal angles
         del values["oscillation"]
     if contradictory_distances(image):
-        # as without -corrected, the other one counts
+        # as without -corrected, CLOSE_DISTANCE is used
         del values["distance"]
     swing = values.get("twotheta", 0.0)
     cosine = math.cos(swing)

@@ -41,7 +41,7 @@ def reads_dump(args: Arguments) -> bool:
     """Whether structure factors come from the table of an earlier run."""
     if args.hkl_file is not None or args.model_file is not None or not args.use_dump:
         return False
-    # without -dump, only a regular file counts: reading a pipe would wait for its writer
+    # without -dump, only a regular file is read: reading a pipe would wait for its writer
     exists = os.path.exists if "-dump" in args.seen else os.path.isfile
     return exists(args.dump_file)
 

@@ -89,7 +89,7 @@ def in_named_unit(option: Option, word: str, quirks: Quirks) -> Option:
     word : str
         Word of the command line that is not one of the option's spellings.
     quirks : Quirks
-        Corrected quirks. With Q51, units count.
+        Corrected quirks. With Q51, units are used.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""What a render within a tolerance needs to know: tiles, groups of orientations, bounds of tables.
+"""Data for a render within a tolerance: tiles, groups of orientations, bounds of tables.
 
-Such a render leaves out orientations that contribute next to nothing to a tile of pixels.
+Such a render leaves out orientations that contribute almost no photons to a tile of pixels.
 `docs/tolerance.md` derives its bounds.
 """
 
@@ -29,7 +29,7 @@ WIDE_GROUP = 0.02
 """Spread of a group's cell vectors, relative to their length, from which on it is divided."""
 
 MOST_ORIENTATIONS = 2**22
-"""Largest number of orientations, which are all kept in memory."""
+"""Largest number of orientations. All of them are kept in memory."""
 
 
 def reason_for_exact(plan: RenderPlan) -> str | None:

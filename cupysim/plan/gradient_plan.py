@@ -71,8 +71,8 @@ class GradientPlan:
     def within(self, tolerance: Tolerance | None) -> GradientPlan:
         """The same derivatives within a tolerance; exact if it is None.
 
-        Derivatives with respect to structure factors, and images that no tolerance is possible
-        for, stay exact.
+        Derivatives with respect to structure factors stay exact. So do the derivatives of images
+        for which no tolerance is possible.
         """
         if self.wants_factors or reason_for_exact(self.plan) is not None:
             tolerance = None
@@ -123,7 +123,7 @@ def expand(names: str | Iterable[str]) -> tuple[str, ...]:
             raise ModelError(f"gradients: there is no parameter {word!r}; {hint}")
         found += motions or GROUPS.get(word, (word,))
     if not found:
-        raise ModelError("gradients: no parameter is named")
+        raise ModelError("gradients: no parameter is named; give at least one name")
     return tuple(dict.fromkeys(found))
 
 
@@ -161,7 +161,7 @@ def plan_gradients(
         raise ModelError("gradients: flat spots (tophat) have edges, and so no derivatives")
     plan.refuse_channels("gradients")
     if plan.shape[0] != 1 or plan.crystals.n_crystals != 1:
-        raise ModelError("gradients: one shot and one crystal at a time")
+        raise ModelError("gradients: they are possible for one shot of one crystal at a time")
     rows = {name: np.zeros(COLUMNS) for name in UNITS}
     _set_crystal(rows, experiment)
     unavailable = _set_panel(rows, experiment)

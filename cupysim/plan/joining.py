@@ -48,7 +48,8 @@ def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
             raise ModelError("crystals of a shot must have the same shape and fudge")
         if plan.factors.interpolate != first.factors.interpolate:
             raise ModelError(
-                "crystals of a shot must be interpolated all or none; give -interpolate"
+                "structure factors of a shot must be interpolated for all crystals or for none; "
+                "give -interpolate"
             )
         if not _alike(first, plan, "crystals"):
             raise ModelError(

@@ -35,7 +35,7 @@ NO_SIZE = (0.0, 0.0, 0.0)
 """Size of a crystal that is given by its number of cells."""
 
 LARGEST_STEP_COUNT = 10**16
-"""Largest number of steps of a whole image. More steps would take longer than a lifetime."""
+"""Largest number of steps of a whole image. More steps would take years."""
 
 
 def make_plan(experiment: Experiment) -> RenderPlan:

@@ -344,7 +344,9 @@ class RenderPlan(Table):
             If there are several shots.
         """
         if self.shape[0] != 1:
-            raise ModelError(f"{purpose}: {self.shape[0]} shots; one at a time")
+            raise ModelError(
+                f"{purpose}: {self.shape[0]} shots; it is possible for one shot at a time"
+            )
 
     def refuse_channels(self, purpose: str) -> None:
         """Raise an error if the plan has several channels of structure factors.

@@ -1,4 +1,4 @@
-"""How large errors of derivatives within a tolerance can be, for each parameter.
+"""Largest errors of derivatives within a tolerance, for each parameter.
 
 `docs/tolerance.md` derives the formula.
 """
@@ -23,7 +23,7 @@ from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.weights import plane_distance
 
 LARGEST_DIRECTION_CHANGE = 2.0
-"""Length of q times the wavelength, at most."""
+"""Largest length of q times the wavelength."""
 
 POLARIZATION_CHANGE = 2.0
 """Largest |dK/dd|, divided by the bound of K: max(1, |k|) divided by max(1, (1 + |k|)/2)."""
@@ -32,8 +32,8 @@ POLARIZATION_CHANGE = 2.0
 def sensitivities(gradient_plan: GradientPlan) -> np.ndarray:
     """Largest error of each derivative for a tolerance of one photon.
 
-    With T a term that is left out, B its bound, which is also one of |dT/dh|/Na and Na |dT/dNa|,
-    and w the weight of T,
+    T is a term that is left out, and w its weight. B is an upper bound of T, of |dT/dh|/Na and of
+    Na |dT/dNa|. Then
 
         |dT/dp| <= B (sum over i of Ni |dhi/dp| + |dNi/dp|/Ni, + |dlog w/dp|).
 
@@ -62,7 +62,7 @@ def sensitivities(gradient_plan: GradientPlan) -> np.ndarray:
     changes += np.outer(
         np.abs(rows[:, WAVELENGTH]) * np.abs(gradient_plan.source_slopes).max(), largest_indices
     )
-    # a rotation R(s) turns a vector by the length of dR/ds times the vector, at most
+    # per unit of s, a rotation R(s) moves a vector by at most the norm of dR/ds times its length
     turning = np.linalg.norm(gradient_plan.rotation_slopes, ord=2, axis=(1, 2)).max()
     changes += np.outer(np.abs(rows[:, SPREAD]) * turning, largest_indices)
     found = np.abs(rows[:, PHOTONS]) + np.abs(rows[:, COUNTS:SPREAD]) @ (1.0 / n_cells)

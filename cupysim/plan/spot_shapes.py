@@ -46,13 +46,13 @@ class SpotShape:
         Function of offsets, numbers of cells and fudge; returns F_latt^2 and its derivatives. None
         if the shape has no derivatives.
     bound : callable, optional
-        Upper bound of F_latt^2, from a lower bound of the distance and V if `measure` is DISTANCE.
-        Otherwise from lower bounds of the offsets, numbers of cells and fudge. None if the only
-        bound is V^2, so that nothing is left out of images within a tolerance.
+        Upper bound of F_latt^2. The arguments are a lower bound of the distance, and V, if
+        `measure` is DISTANCE. Otherwise they are lower bounds of the offsets, numbers of cells and
+        fudge. None if the only bound is V^2; images within a tolerance then leave nothing out.
     slope_bound : callable, optional
-        The same for the derivatives of F_latt^2, with `fudge` and whether those with respect to
-        the numbers of cells count as further arguments. None if there is none, so that nothing is
-        left out of derivatives within a tolerance.
+        Upper bound of the derivatives of F_latt^2. Further arguments are `fudge`, and whether the
+        bound must hold for derivatives with respect to the numbers of cells. None if there is no
+        bound; derivatives within a tolerance then leave nothing out.
     """
 
     measure: Measure
@@ -130,12 +130,12 @@ class SpotShape:
         offsets, n_cells, fudge, axes, counts
             As for `square_bound`.
         with_counts : bool
-            Whether the bound is also one of the derivatives with respect to Na, Nb, Nc.
+            Whether the bound must also hold for derivatives with respect to Na, Nb, Nc.
 
         Returns
         -------
         ndarray
-            Bound as of `cupysim.maths.spot_bounds.square_slopes`.
+            Bound, defined as for `cupysim.maths.spot_bounds.square_slopes`.
         """
         if self.slope_bound is None:
             return np.full(offsets.shape[1:], np.inf)

@@ -23,8 +23,8 @@ CUBIC_WEIGHTS = 1.25
 """Largest sum of the absolute weights of cubic interpolation along an axis, at x = 1/2."""
 
 CUBIC_STEEPNESS = 2.0 * (7.0 / 3.0) / CUBIC_WEIGHTS * (1.0 + 1e-9)
-"""Largest |dF^2/dh|, divided by the bound of F^2: 2 |F dF/dh|, with 7/3 the largest sum of the
-absolute derivatives of the weights along an axis."""
+"""Largest |dF^2/dh| = 2 |F dF/dh|, divided by the bound of F^2. The largest sum of the absolute
+derivatives of the weights along an axis is 7/3."""
 
 ROUNDING = 1e-12
 """Rounding of Miller indices, relative to |a| |q|."""
@@ -58,10 +58,11 @@ def tile_directions(
 ) -> TileDirections:
     """Directions of the sub-pixels of tiles.
 
-    With `rate` the largest second derivative of d along a line of the panel (1/m^2) and rho half
-    the tile's diagonal, the remainder of the first-order series is at most rate rho^2/2. The error
-    of the differences u and v is at most the same. For a line at distance R, the second derivative
-    is at most sqrt(4/3)/R^2; for two rotations, the square of the sum of their rates.
+    `rate` is the largest second derivative of d along a line of the panel (1/m^2), and rho is half
+    the tile's diagonal. The remainder of the first-order series is at most rate rho^2/2. The
+    differences u and v have at most the same error. For a line at the distance R, the second
+    derivative is at most sqrt(4/3)/R^2. For two rotations, it is at most the square of the sum of
+    their rates.
 
     Parameters
     ----------
@@ -198,8 +199,9 @@ def spot_bounds(
 ) -> np.ndarray:
     """Upper bounds of F_latt^2 for Miller indices within boxes.
 
-    The distance from the nearest integer changes by at most the change of the index, so it is at
-    least that of the centre minus the half width, whichever reflection is the nearest.
+    The distance of an index from the nearest integer changes by at most the change of the index.
+    So it is at least the distance of the box's centre from its nearest integer, minus the half
+    width of the box.
 
     Parameters
     ----------

@@ -51,14 +51,14 @@ def view_of(detector: PanelDetector, up: Sequence[float] | None = None) -> View:
     """Choose the directions of the view of a detector.
 
     The spindle points to the right, or the electric field if the spindle is along the beam. Their
-    parts along the beam do not count.
+    parts along the beam are ignored.
 
     Parameters
     ----------
     detector : PanelDetector
         Detector with beam, spindle and polarization.
     up : sequence of 3 float, optional
-        Laboratory direction that points up instead. Its part along the beam does not count.
+        Laboratory direction that points up instead. Its part along the beam is ignored.
 
     Returns
     -------
@@ -188,7 +188,7 @@ def cell_size(
     right, up : ndarray, shape (3,)
         Unit vectors of the view.
     largest_edge : int, optional
-        Largest number of cells along the longer edge. By default only `MOST_CELLS` counts.
+        Largest number of cells along the longer edge. By default only `MOST_CELLS` is the limit.
 
     Returns
     -------
@@ -219,7 +219,7 @@ def assemble(
     panels : sequence of Panel
         Panels in the laboratory.
     images : ndarray, shape (n_panels, n_slow, n_fast), or sequence of ndarray
-        Pixels of each panel. Pixels beyond a small panel do not count.
+        Pixels of each panel. Pixels beyond a small panel are ignored.
     beam, right, up : ndarray, shape (3,)
         Unit vectors of the view, as of `View`.
     pixel : float, optional
@@ -340,7 +340,7 @@ def _bands(n_rows: int, n_columns: int) -> Iterator[slice]:
 def _places(matrix: np.ndarray, rows: slice, n_columns: int) -> tuple[np.ndarray, np.ndarray]:
     """Whole numbers of the places of cell centres, along both axes of the other grid.
 
-    Centres on an edge count to the side of larger numbers, also with errors of rounding.
+    A centre on an edge belongs to the side of larger numbers, in spite of rounding errors.
     """
     column = np.arange(n_columns) + 0.5
     row = np.arange(rows.start, rows.stop)[:, None] + 0.5

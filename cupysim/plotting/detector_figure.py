@@ -69,7 +69,7 @@ def draw_detector(figure: Any, detector: PanelDetector, title: str) -> None:
     axes.plot([], [], "+", color=BEAM, label="direct beam")
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=7)
     axes.set_aspect("equal")
-    # the spindle is to the left for who looks along the beam
+    # the spindle is to the left if one looks along the beam
     axes.invert_xaxis()
     axes.set(xlabel="x (mm)", ylabel="y (mm)", title=title)
 

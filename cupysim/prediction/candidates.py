@@ -115,7 +115,7 @@ def steps_of(plan: RenderPlan, shot: int, crystal: int, most: int) -> Steps:
 
 
 def toward_panel(plan: RenderPlan, at: tuple[int, int], candidates: Candidates) -> np.ndarray:
-    """Which reflections may be on a panel in any step: those in a cone around its corners.
+    """Find the reflections that may be on a panel in any step: those in a cone around its corners.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def toward_panel(plan: RenderPlan, at: tuple[int, int], candidates: Candidates) 
 
 
 def candidates_of(plan: RenderPlan, shot: int, crystal: int) -> Candidates:
-    """Reflections near the Ewald sphere where any panel sees it.
+    """Reflections near the part of the Ewald sphere that any panel covers.
 
     Parameters
     ----------

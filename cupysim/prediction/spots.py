@@ -40,8 +40,8 @@ SPOT = np.dtype(
 )
 """Data type of a spot: Miller indices, position (pixels from the outer corner of the first pixel),
 structure factor (electrons), excitation, expected photons and panel. The excitation is a mean over
-the steps: the part of the lattice transform that the Ewald sphere cuts out, relative to what it
-cuts out with the reflection exactly on it."""
+the steps: the integral of the lattice transform over the Ewald sphere, divided by the same integral
+with the reflection exactly on the sphere."""
 
 UNITS = {
     "fast": "pixels", "slow": "pixels", "F": "electrons", "photons": "photons",
@@ -113,7 +113,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
     domains. Phi is the fluence, P the polarization factor, and J the integral of the lattice
     transform over the Ewald sphere (`cupysim.maths.spot_profiles`). The position is the mean over
     these steps of the transform's highest point on the sphere, weighted by photons. Photons beyond
-    the image's edges count too.
+    the image's edges are included.
     """
     plan.refuse_channels("predicted spots")
     if plan.panels.bend is not None or plan.panels.point_pixel:
@@ -148,7 +148,7 @@ def _panel_spots(
         return np.empty(0, dtype=SPOT)
     most = min(MOST_STEPS, max(1, int(LARGEST_WORK / len(hkl))))
     steps = steps_of(plan, shot, crystal, most)
-    sums = np.zeros((len(hkl), 4))  # photons, the same times fast and slow, excitation
+    sums = np.zeros((len(hkl), 4))  # photons, photons x fast, photons x slow, excitation
     for number in range(len(steps)):
         _add_step(plan, shot, panel, steps, number, hkl, n_cells, sums)
     photons = plan.photons_per_squared_electron[shot] * amplitudes**2 * sums[:, 0] / len(steps)

@@ -216,7 +216,7 @@ def angular_width(experiment: Experiment) -> float:
 
 
 def forward_pixels(experiment: Experiment) -> np.ndarray:
-    """True for pixels so near the beam that the reflection 0 0 0 outshines everything else."""
+    """True for pixels so near the beam that the reflection 0 0 0 is brighter than all others."""
     largest = float(experiment.lattice.lengths.max())
     return _scattering(experiment) < FORWARD / largest
 

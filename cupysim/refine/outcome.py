@@ -20,7 +20,7 @@ from cupysim.refine.report import draw, report_lines
 from cupysim.refine.settings import UNLIKELY, Settings
 
 SMALLEST_MISFIT = 0.5
-"""Chi-squared below that the image has less noise than counted photons have."""
+"""Chi-squared below which the image has less noise than counted photons have."""
 
 EXPLAINED = 0.5
 """Smallest part of the model's spots that an image has if the solution is right: half-way between
@@ -34,7 +34,7 @@ EXCESS = 0.05
 """Part by which the image's spots may exceed the model's, in addition to noise."""
 
 LEAST_LIKELY = 1e-5
-"""Probability of the remaining misfit below that it is not noise."""
+"""Probability of the remaining misfit below which it is not noise."""
 
 WORST_CONDITION = 1e12
 """Largest condition number of the curvature, in units of its diagonal. Above, parameters cannot be
@@ -224,7 +224,7 @@ def outcome(
             else ""
         ),
         (
-            "spots are left over, of the image or of the model, that noise does not explain: the "
+            "spots are left over in the image or in the model that noise does not explain: the "
             "model does not describe the image, or this is a wrong solution"
             if chance < LEAST_LIKELY
             else ""

@@ -178,7 +178,7 @@ class Problem:
         return self._last[1], self._last[2]
 
     def _key(self, x: np.ndarray) -> object:
-        """What photons and derivatives depend on."""
+        """Values that determine photons and derivatives."""
         return np.asarray(x, dtype=np.float64).tobytes(), self.tolerance
 
     def photons(self, x: np.ndarray) -> Any:

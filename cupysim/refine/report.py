@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from cupysim.refine.outcome import Refined
 
 STRONG = 0.95
-"""Correlation of two parameters above that the report lists it."""
+"""Correlation of two parameters above which the report lists it."""
 
 WEAK = 0.02
-"""Standard deviation of the part of the spots that the image has, above that spots are weak."""
+"""Standard deviation of the part of the spots that the image has, above which spots are weak."""
 
 LARGEST_PICTURE = 560
 """Largest number of pixels along an edge of a picture in the figure."""
@@ -114,7 +114,7 @@ def refined_options(refined: Refined) -> list[str]:
 def _panel_options(
     experiment: Experiment, detector: Detector, names: set[str]
 ) -> list[tuple[bool, str, list[float]]]:
-    """Whether an option that places the only panel is wanted, its name and its numbers."""
+    """Options that place the only panel: whether each is wanted, its name and its numbers."""
     angles, degree = detector.angles, DEGREES_PER_RADIAN
     close = detector.close_distance is not None
     xds = detector.convention in (Convention.XDS, Convention.DIALS)

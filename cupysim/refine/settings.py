@@ -74,7 +74,7 @@ class Settings:
                 f"chi-squared: expected a number above zero, got {self.largest_misfit:g}"
             )
         if self.evaluations < 1:
-            raise ModelError(f"evaluations: at least 1, got {self.evaluations}")
+            raise ModelError(f"evaluations: must be at least 1, got {self.evaluations}")
         limits: dict[str, float] = {}
         if not isinstance(self.within or {}, Mapping):
             raise ModelError(f"within: expected names with numbers, got {self.within!r}")

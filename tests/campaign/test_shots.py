@@ -200,7 +200,7 @@ def test_crystals_which_cannot_be_together(tmp_path: Path) -> None:
         except ModelError as error:
             told.append(str(error))
     assert told
-    assert all("interpolated all or none" in each for each in told)
+    assert all("for all crystals or for none" in each for each in told)
 
 
 def test_spectra(tmp_path: Path) -> None:

@@ -266,7 +266,7 @@ ERRORS = {
     "a.bin nowhere": "nowhere: No such file",
     "a.bin a.bin --rtol -1": "--rtol: expected a number from 0",
     "a.bin a.bin --corr 2": "--corr: expected a number from 0 to 1, got 2",
-    "a.bin a.bin --regions 1000": "--regions: from 0 to 100",
+    "a.bin a.bin --regions 1000": "--regions: expected a number from 0 to 100",
     "a.bin a.bin --picture x.doc": "--picture: expected a name that ends in .png",
     "a.bin a.bin --picture no/x.png": "there is no directory",
     "a.bin a.bin --shape 3 4": "--shape FAST SLOW gives its size",

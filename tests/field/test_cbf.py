@@ -230,7 +230,7 @@ def test_lines_which_contradict_each_other(tmp_path: Path) -> None:
     geometry = geometry_of(mini(tmp_path, detector_distance="0.3 m"))
     assert geometry.origin[2] == -0.3
     assert geometry.remarks == (
-        "Detector_distance occurs more than once in its header; the last one counts",
+        "Detector_distance occurs more than once in its header; the last one is used",
     )
 
 

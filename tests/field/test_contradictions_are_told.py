@@ -90,7 +90,7 @@ def test_wavelengths_of_monochromators(wavelength: float, is_told: bool, tmp_pat
 
     geometry, remarks = read_nxmx(tmp_path / "a.h5", change)
     assert geometry.wavelength == pytest.approx(0.98e-10)
-    line = "monochromator/wavelength is that of 1.3 A, but its wavelength is 0.98 A and counts"
+    line = "monochromator/wavelength is that of 1.3 A, but its wavelength is 0.98 A and is used"
     assert (line in remarks) == is_told
 
 
@@ -161,7 +161,7 @@ def test_sizes_of_array_elements(size: str, is_told: bool, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("Wavelength 1.3 A", "line Wavelength says 1.3 A, but its tables say 0.98 and count"),
+        ("Wavelength 1.3 A", "line Wavelength says 1.3 A, but its tables say 0.98 and are used"),
         ("Wavelength 0.98 A", ""),
         ("Detector_distance 0.2 m", "line Detector_distance says 200 mm, but its tables"),
         ("Detector_distance 0.15 m", ""),
@@ -214,7 +214,7 @@ def test_increments_against_the_direction_of_the_angles(
     start, width = angles_of(geometry)
     assert start == pytest.approx(-omega[number])
     assert width == pytest.approx(0.1)
-    assert any("the direction of the angles counts" in each for each in geometry.remarks)
+    assert any("the direction of the angles is used" in each for each in geometry.remarks)
     forward = write(tmp_path / "b.h5", omega=omega[::-1], beside_omega={f"omega{suffix}": 0.1})
     other = nxmx_image.read(forward, number)[1]
     np.testing.assert_allclose(geometry.spindle, -other.spindle)
@@ -348,7 +348,7 @@ def variant(file: h5py.File) -> None:
 
 IN_VAIN = {
     "distance": (put(f"{DETECTOR}/distance", 500.0, units="mm"), 0,
-                 "its distance is 500 mm, but its transformations have 150 mm and count"),
+                 "its distance is 500 mm, but its transformations have 150 mm and are used"),
     "detector_distance": (put(f"{DETECTOR}/detector_distance", 0.7, units="m"), 0,
                           "its distance is 700 mm"),
     "distances of images": (put(f"{DETECTOR}/distance", [0.15, 0.2, 0.25], units="m"), 2,
@@ -394,7 +394,7 @@ def test_detectors_without_pixels(tmp_path: Path) -> None:
     content = expt()
     content["detector"][0]["panels"][0]["image_size"] = [0, 0]
     save(tmp_path / "a.expt", content)
-    with pytest.raises(CupysimError, match="a detector of 0 x 0 pixels"):
+    with pytest.raises(CupysimError, match="its detector has 0 x 0 pixels"):
         from_args(f"-default_F 1 -N 3 -expt {tmp_path / 'a.expt'}")
 
 
@@ -410,7 +410,7 @@ IMGCIF_IN_VAIN = {
     "divergence": ("_diffrn_radiation.div_x_source 0.1\n", "div_x_source is not used"),
     "distance": (
         "_diffrn_measurement.sample_detector_distance 100\n",
-        "sample_detector_distance is 100 mm, but its axes have 150 mm and count",
+        "sample_detector_distance is 100 mm, but its axes have 150 mm and are used",
     ),
     "centre": (
         "_diffrn_detector_element.reference_center_fast 500\n"
@@ -614,7 +614,7 @@ def test_impossible_polarization_of_tables(tmp_path: Path) -> None:
 def test_sizes_and_bytes_of_headers(tmp_path: Path, run: Run) -> None:
     header_with(tmp_path / "a.img", {"SIZE1": "40"})
     told = run(f"{WORDS} -img a.img").err
-    assert "SIZE1 is 80, then 40; the last counts" in told
+    assert "SIZE1 is 80, then 40; the last is used" in told
     assert f"{64 * 40 * 2} bytes behind its pixels are not read" in told
     header_with(tmp_path / "b.img", {})
     (tmp_path / "b.img").write_bytes((tmp_path / "b.img").read_bytes() + bytes(512))

@@ -317,7 +317,9 @@ def test_a_box_which_is_too_small(tmp_path: Path) -> None:
 def test_special_positions_with_full_occupancy(tmp_path: Path) -> None:
     text = CRYST1.replace("P 21 21 21", "P 2 2 2   ")
     path = save(tmp_path / "a.pdb", text + atom_lines([("O", "O", (0.0, 0.0, 9.0), 1.0, 20.0)]))
-    with pytest.warns(CupysimWarning, match="1 atoms on special positions count several times"):
+    with pytest.warns(
+        CupysimWarning, match="1 atoms on special positions are counted several times"
+    ):
         read(path)
 
 
@@ -1244,7 +1246,7 @@ LONELY = {
     "case of letters": (("Uiso", "Uiso"), [("c1", *BALL)], "to no atom in the file, .*: c1"),
     "said to be anisotropic": (("Uani", "Uiso"), [], "1 atoms should be anisotropic.*C1"),
     "two of an atom": (
-        ("Uani", "Uiso"), [("C1", *BALL), ("C1", 0.4, *BALL[1:])], "the first one counts: C1",
+        ("Uani", "Uiso"), [("C1", *BALL), ("C1", 0.4, *BALL[1:])], "the first one is used: C1",
     ),
 }  # fmt: skip
 

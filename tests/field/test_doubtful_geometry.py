@@ -132,7 +132,7 @@ def smv_of(path: Path, end: str = "}\n", **lines: str) -> Path:
 
 HEADERS = {
     "as it is": ({}, ""),
-    "twice": ({"OTHER": "1;\nDISTANCE=200"}, "DISTANCE is 150, then 200; the last counts"),
+    "twice": ({"OTHER": "1;\nDISTANCE=200"}, "DISTANCE is 150, then 200; the last is used"),
     "in a comment": (
         {"COMMENT": "old DISTANCE=300"}, "DISTANCE=300 is read from another key in a.img",
     ),
@@ -148,7 +148,7 @@ HEADERS = {
     "an edited distance": (
         {"DENZO_X_BEAM": "2.05", "DENZO_Y_BEAM": "3.05", "XDS_ORGX": "31", "XDS_ORGY": "21",
          "CLOSE_DISTANCE": "100"},
-        "its DISTANCE is 150 mm, but its CLOSE_DISTANCE is 100 mm and counts",
+        "its DISTANCE is 150 mm, but its CLOSE_DISTANCE is 100 mm and is used",
     ),
     "a tilt": (
         {"DENZO_X_BEAM": "2.05", "DENZO_Y_BEAM": "3.05", "XDS_ORGX": "31", "XDS_ORGY": "900",
@@ -220,6 +220,6 @@ def test_changed_files_of_cupysim(tmp_path: Path, run: Run) -> None:
     assert told in out
     assert re.search(r"^distance +200 mm", out, re.MULTILINE)
     assert told in run(f"{WORDS} -img a.h5").err
-    with pytest.warns(CupysimWarning, match=f"{told}; the latter is read"):
+    with pytest.warns(CupysimWarning, match=f"{told}; the stored experiment is read"):
         experiment = read_experiment(tmp_path / "a.h5")
     assert experiment.beam.wavelength == pytest.approx(1e-10)

@@ -72,7 +72,7 @@ def test_beam_centres_of_early_firmware(tmp_path: Path) -> None:
     path = edited(tmp_path / "a.h5", both(beam_on_the_corner, centre(37.79, 29.65)))
     geometry, remarks = told(path)
     np.testing.assert_allclose(spot_of(geometry), [37.79, 29.65, DISTANCE], rtol=1e-9)
-    assert "beam_center_x and _y count" in remarks
+    assert "beam_center_x and _y are used" in remarks
 
 
 def test_other_beam_centres_and_distances_are_told(tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ IN_VAIN = {
                "10 x 20 um (unknown profile) is not used"),
     "length without unit": (put("beam/incident_beam_size", [10.0, 20.0]), "lengths with a unit"),
     "energy": (put("beam/incident_energy", 12398.42, units="eV"),
-               "its incident_energy is that of 1 A, but its wavelength is 0.98 A and counts"),
+               "its incident_energy is that of 1 A, but its wavelength is 0.98 A and is used"),
     "photon energy": (put("detector/photon_energy", 12398.42, units="eV"),
                       "its photon_energy is that of 1 A"),
     "photon energy of Eiger": (put("detector/detectorSpecific/photon_energy", 12.39842,
@@ -487,11 +487,11 @@ PASSED_OVER = {
     ),
     "more angles": (
         replace_dataset(f"{SAMPLE}/transformations/omega", 30.0 + 0.5 * np.arange(8)),
-        "its omega has 8 values for 2 images; the first ones count",
+        "its omega has 8 values for 2 images; the first ones are used",
     ),
     "pixels": (put("detector/x_pixel_size", 100e-6, units="m"),
                "its x_pixel_size is 0.1 mm, but its pixel directions have the length "
-               "0.075 mm and count"),
+               "0.075 mm and are used"),
 }  # fmt: skip
 
 
@@ -696,7 +696,9 @@ def test_a_scan_without_a_goniometer_is_a_still(is_null: bool, tmp_path: Path) -
     path = save(tmp_path / "a.expt", content)
     geometry = dials.read(path, 3)
     assert (geometry.phi, geometry.oscillation) == (None, None)
-    with pytest.warns(CupysimWarning, match="from 31.5 by 0.5 degrees, but no goniometer: a still"):
+    with pytest.warns(
+        CupysimWarning, match="from 31.5 by 0.5 degrees, but no goniometer: it is a still"
+    ):
         found = from_args(f"-default_F 1 -N 2 -nodump -expt {path} -image 3")
     assert (found.scan.start, found.scan.sweep.range) == (0.0, 0.0)
 
@@ -742,8 +744,8 @@ BAD_GONIOMETERS = {
     "no number": ({"setting_rotation": [float("nan")] * 9}, "setting rotation is not a rotation"),
     "varying": ({"setting_rotation_at_scan_points": [[0.0] * 9] * 2}, "setting rotation is not a"),
     "no axis": ({"rotation_axis": [0, 0, 0]}, "a goniometer axis has no direction"),
-    "scan axis": (SEVERAL_AXES | {"scan_axis": -1}, "its scan_axis is -1, of 2"),
-    "too many": (SEVERAL_AXES | {"scan_axis": 2}, "its scan_axis is 2, of 2"),
+    "scan axis": (SEVERAL_AXES | {"scan_axis": -1}, "its scan_axis is -1, but it has 2"),
+    "too many": (SEVERAL_AXES | {"scan_axis": 2}, "its scan_axis is 2, but it has 2"),
     "one without direction": (
         SEVERAL_AXES | {"axes": [[1.0, 0, 0], [0, 0, 0]], "scan_axis": 0}, "has no direction",
     ),
@@ -1086,7 +1088,7 @@ def numbered(
         ([5, 7], 4, 1, 6, 0.1, "its first image is number 5 of a series"),
         ([5, 7], 12, 1, 6, 0.5, "its first image is number 5 of a series"),
         # each file counts from one
-        ([1, 1], 4, 3, 2, 0.3, "overlap and do not count"),
+        ([1, 1], 4, 3, 2, 0.3, "overlap and are not used"),
     ],
 )
 def test_images_are_numbered_by_image_nr_low(

@@ -72,11 +72,11 @@ CASES = {
     ),
     "unknown arm": (
         blank("F1 TWOTHETA 20.0 0.0", "?"), [30.0, 0.5, 20.0],
-        "its frame has no setting of TWOTHETA; the start of the scan, 20, counts",
+        "its frame has no setting of TWOTHETA; the start of the scan, 20, is used",
     ),
     "unknown angle": (
         blank("F1 OMEGA 30.0 0.0", "."), [30.0, 0.5, 20.0],
-        "its frame has no setting of OMEGA; the start of the scan, 30, counts",
+        "its frame has no setting of OMEGA; the start of the scan, 30, is used",
     ),
     "other equipment": (
         lambda text: text.replace("rotation goniometer", "rotation gonio"), [30.0, 0.5, 20.0],

@@ -132,18 +132,18 @@ def shelx_lines(*indices: tuple[int, int, int]) -> str:
         ("HKLF 4", "", ""),
         ("HKLF 4 1", "", ""),
         ("HKLF 4 1 1 0 0 0 1 0 0 0 1 1 0", "", ""),
-        ("HKLF 4 1 0 1 0 =\n 0 0 1 1 0 0", "with the matrix 0 1 0 0 0 1 1 0 0 itself", ""),
-        ("HKLF 4 1 0 1", "with the matrix 0 1 itself", ""),
-        ("hklf 4 2.0", "with the scale 2.0 itself", ""),
+        ("HKLF 4 1 0 1 0 =\n 0 0 1 1 0 0", "with the matrix 0 1 0 0 0 1 1 0 0.", ""),
+        ("HKLF 4 1 0 1", "with the matrix 0 1.", ""),
+        ("hklf 4 2.0", "with the scale 2.0.", ""),
         ("HKLF 4 1_0", "no numbers: HKLF 4 1_0", ""),
-        ("HKLF 3", "it says HKLF 3 itself", ""),
-        ("HKLF -5", "it says HKLF -5 itself: overlapped", ""),
+        ("HKLF 3", "it has HKLF 3", ""),
+        ("HKLF -5", "it has HKLF -5: overlapped", ""),
         ("CELL 0.71073 7 8 9 90 102 90", "", "it has the cell 7 8 9"),
         ("TWIN -1 0 0 0 -1 0 0 0 -1", "", "it has the instruction TWIN"),
         (
             "LATT 1\nSYMM -x, y+1/2, -z+1/2",
             "",
-            "LATT and SYMM are those of P 1 21/c 1; the given group counts, P 21 21 21",
+            "LATT and SYMM are those of P 1 21/c 1; the given group is used, P 21 21 21",
         ),
         ("LATT -1\nSYMM 0.5-X, -Y, 0.5+Z\nSYMM -X, 0.5+Y, 0.5-Z\nSYMM 0.5+X, 0.5-Y, -Z", "", ""),
         (ZERO, "", ""),
@@ -308,5 +308,5 @@ def test_blocks_of_different_cells(tmp_path: Path) -> None:
         assert structure.cell is not None
         assert structure.cell.lengths_angstrom[0] == 30.0
         if count:
-            assert "the first one counts: 30 40 50 90 90 90; 31 40 50" in told[0]
-            assert "the first one counts: P 21 21 21, P 2 2 2" in told[1]
+            assert "the first one is used: 30 40 50 90 90 90; 31 40 50" in told[0]
+            assert "the first one is used: P 21 21 21, P 2 2 2" in told[1]

@@ -314,7 +314,7 @@ def test_angles_beside_the_images(tmp_path: Path) -> None:
 def test_angles_of_masters_without_images(count: int, tmp_path: Path) -> None:
     images = np.zeros((count, N_SLOW, N_FAST), np.uint32)
     said = read(tmp_path / "a.h5", angles_only, images=images, omega=[0.0])[1]
-    assert f"its omega has 3 values for {count} images; the first ones count" in said
+    assert f"its omega has 3 values for {count} images; the first ones are used" in said
 
 
 def of_virtual(folder: Path, name: str, held: int) -> Path:

@@ -145,7 +145,7 @@ def test_keys_that_occur_twice_are_told(tmp_path: Path) -> None:
     assert '"wavelength": 3.0' in text
     (tmp_path / "a.expt").write_text(text)
     geometry = dials.read(tmp_path / "a.expt")
-    assert "the key wavelength occurs twice; the last value counts" in geometry.remarks
+    assert "the key wavelength occurs twice; the last value is used" in geometry.remarks
     (tmp_path / "b.expt").write_text(LIST)
     assert geometry.wavelength == dials.read(tmp_path / "b.expt").wavelength
 

@@ -686,7 +686,7 @@ def test_deviations_behind_both_mates(tmp_path: Path) -> None:
 
 
 def test_data_sets_told_by_diffrn_id(tmp_path: Path) -> None:
-    """They are not averaged; the first counts."""
+    """They are not averaged; the first is used."""
     rows = [(1, 2, 3, "peak", 10.0), (2, 2, 3, "peak", 20.0), (1, 2, 3, "remote", 30.0)]
     path = _refln(tmp_path, [*INDICES, "diffrn_id", "F_meas"], [(*row,) for row in rows])
     structure = reflections.read(path, merge=True)
@@ -695,7 +695,7 @@ def test_data_sets_told_by_diffrn_id(tmp_path: Path) -> None:
 
 
 def test_phases_of_a_powder(tmp_path: Path) -> None:
-    """Two crystals in one list: the first counts, though no index is repeated."""
+    """Two crystals in one list: the first is used, though no index is repeated."""
     rows = [(1, 2, 3, 1, 10.0), (2, 2, 3, 1, 20.0), (4, 2, 3, 2, 30.0)]
     path = _refln(tmp_path, [*INDICES, "phase_id", "F_meas"], [(*row,) for row in rows])
     path.write_text(path.read_text().replace("_refln_phase_id", "_pd_refln_phase_id"))

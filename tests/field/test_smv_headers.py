@@ -98,20 +98,20 @@ FIRST = {
     # said in both cases
     "named axis": (
         {"AXIS": "OMEGA", "OMEGA": "40", "PHI": "10"}, 10.0, 40.0,
-        "has OMEGA=40 and PHI=10; PHI counts, as in nanoBragg; with -corrected OMEGA does",
+        "has OMEGA=40 and PHI=10; PHI is used, as in nanoBragg; with -corrected, OMEGA is used",
         "stands at PHI 10",
     ),
     "kappa turns": (
         {"AXIS": "kappa", "KAPPA": "-40", "OMEGA": "5"}, 12.0, -40.0,
-        "has KAPPA=-40 and PHI=12; PHI counts", "stands at OMEGA 5, PHI 12",
+        "has KAPPA=-40 and PHI=12; PHI is used", "stands at OMEGA 5, PHI 12",
     ),
     "start of the named axis": (
         {"AXIS": "OMEGA", "OMEGA": "40", "OSC_START": "40"}, 12.0, 40.0,
-        "has OSC_START=40 and OMEGA=40 and PHI=12; PHI counts", "stands at PHI 12",
+        "has OSC_START=40 and OMEGA=40 and PHI=12; PHI is used", "stands at PHI 12",
     ),
     "another start": (
         {"AXIS": "OMEGA", "OMEGA": "40", "OSC_START": "45"}, 12.0, 45.0,
-        "OSC_START=45 and OMEGA=40 and PHI=12; PHI", "OSC_START=45 and OMEGA=40; OSC_START counts",
+        "OSC_START=45 and OMEGA=40 and PHI=12; PHI", "OSC_START=45 and OMEGA=40; OSC_START is used",
     ),
     "copy": ({"AXIS": "OMEGA", "OMEGA": "12", "PHI": "12"}, 12.0, 12.0, "", ""),
     "phi": ({"AXIS": "PHI", "OMEGA": "0", "PHI": "12"}, 12.0, 12.0, "", ""),
@@ -188,7 +188,7 @@ def test_negative_distances_of_our_own_headers(tmp_path: Path, run: Run) -> None
 def test_keys_with_two_values(tmp_path: Path, run: Run) -> None:
     header_with(tmp_path / "a.img", {"WAVELENGTH": "1.1"})
     outcome = run(f"{WORDS} -img a.img")
-    assert "WAVELENGTH is 0.98, then 1.1; the last counts" in outcome.err
+    assert "WAVELENGTH is 0.98, then 1.1; the last is used" in outcome.err
     assert "wave=1.1e-10 meters" in outcome.out
     assert "then" not in run(f"{WORDS} -img a.img -lambda 1").err
 

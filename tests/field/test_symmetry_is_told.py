@@ -107,22 +107,22 @@ NUMBER = "_symmetry_Int_Tables_number"
         # one after the other: what counts, and what is told
         (f"{HALL} 'P 2ac 2ab'\n{HM} 'P 21 21 21'\n{NUMBER} 19\n", "", ""),
         (f"{HM} 'P n n n'\n{HALL} '-P 2ab 2bc'\n{NUMBER} 48\n", "", ""),
-        (f"{HM} 'P 21 21 21'\n{NUMBER} 18\n", "", "its name 'P 21 21 21' counts (P 21 21 21), not its number 18"),  # noqa: E501
+        (f"{HM} 'P 21 21 21'\n{NUMBER} 18\n", "", "its name 'P 21 21 21' is used (P 21 21 21), not its number 18"),  # noqa: E501
         (f"{HALL} 'P 2ac 2ab'\n{NUMBER} 16\n", "", "not its number 16"),
         (f"{HALL} 'P 2 2'\n{HM} 'P 21 21 21'\n", "its Hall symbol 'P 2 2' and its name 'P 21 21 21' are of different space groups", ""),  # noqa: E501
         (f"{HALL} '-P 2ac 2n'\n{HM} 'P n m a'\n", "", ""),
-        (f"{HALL} '-P 2c 2ab'\n{HM} 'P n m a'\n", "", "its Hall symbol '-P 2c 2ab' counts (P b n m), not its name 'P n m a'"),  # noqa: E501
+        (f"{HALL} '-P 2c 2ab'\n{HM} 'P n m a'\n", "", "its Hall symbol '-P 2c 2ab' is used (P b n m), not its name 'P n m a'"),  # noqa: E501
         (f"{HM} 'P 21 21 21'\n_space_group_name_H-M_alt 'P 2 2 2'\n", "'P 2 2 2' and its name 'P 21 21 21' are of different", ""),  # noqa: E501
         ("_space_group_name_H-M_alt 'P b n m'\n_space_group_name_H-M_ref 'P n m a'\n", "", ""),
         (f"{HM} 'P 21 21 21'\n_space_group_name_H-M_ref 'P 2 2 2'\n", "are of different", ""),
         (f"{NUMBER} 19\n_space_group_IT_number 18\n", "two space group numbers: 18, 19", ""),
         (operators(P212121) + operators(P222, SYMOP), f"its {EQUIV} and its {SYMOP} are of different space groups: P 21 21 21, P 2 2 2", ""),  # noqa: E501
         (operators(P212121) + operators(P212121[::-1], SYMOP), "", ""),
-        (operators(P212121) + f"{HM} 'P 2 2 2'\n", "", "its operators count (P 21 21 21), not its name 'P 2 2 2'"),  # noqa: E501
+        (operators(P212121) + f"{HM} 'P 2 2 2'\n", "", "its operators are used (P 21 21 21), not its name 'P 2 2 2'"),  # noqa: E501
         (operators(P212121) + f"{HM} 'P 21 21 21'\n{HALL} 'P 2 2'\n", "", "not its Hall symbol 'P 2 2'"),  # noqa: E501
         (operators(P212121) + f"{NUMBER} 4\n", "", "not its number 4"),
         # a group which has no name: the axes do not meet
-        (operators(("x,y,z", "-x+1/3,y+1/2,-z+1/4")) + f"{HM} 'P 1 21 1'\n", "", "count (a group without a name), not its name 'P 1 21 1'"),  # noqa: E501
+        (operators(("x,y,z", "-x+1/3,y+1/2,-z+1/4")) + f"{HM} 'P 1 21 1'\n", "", "are used (a group without a name), not its name 'P 1 21 1'"),  # noqa: E501
     ],
 )  # fmt: skip
 def test_words_which_contradict_each_other(
@@ -151,8 +151,8 @@ def test_models_tell_contradictions_too(tmp_path: Path) -> None:
     ("triplets", "message"),
     [
         (P212121, ""),
-        (P222, "CRYST1 counts, P 21 21 21; the operators of REMARK 290 are those of P 2 2 2"),
-        (QUARTER, "CRYST1 counts, P 21 21 21; REMARK 290 has no group of operators"),
+        (P222, "CRYST1 is used, P 21 21 21; the operators of REMARK 290 are those of P 2 2 2"),
+        (QUARTER, "CRYST1 is used, P 21 21 21; REMARK 290 has no group of operators"),
     ],
 )
 def test_remark_290_of_another_group(
@@ -197,7 +197,7 @@ def test_operators_which_an_mtz_promises(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        (b"P    19", b"P    16", "its operators (SYMM) count (P 21 21 21), not its number 16"),
+        (b"P    19", b"P    16", "its operators (SYMM) are used (P 21 21 21), not its number 16"),
         (b"P    19", b"P  1019", ""),
         (b"'P 21 21 21'", b"'P 2 2 2'   ", "not its name 'P 2 2 2'"),
     ],

@@ -225,7 +225,7 @@ MASTER = {
     [
         ("geometry/orientation/value", [0.0, 1.0, 0.0, -1.0, 0.0, 0.0], "", "orientation 0 1 0 -1"),
         ("geometry/orientation/value", [-1.0, 0.0, 0.0, 0.0, -1.0, 0.0], "", ""),
-        ("distance", 2.0 * DISTANCE, "m", "detector_distance 150 mm; distance counts"),
+        ("distance", 2.0 * DISTANCE, "m", "detector_distance 150 mm; distance is used"),
         ("distance", DISTANCE, "m", ""),
     ],
 )
@@ -339,7 +339,7 @@ def test_signs_of_angles(start: str) -> None:
 def test_other_turning_axes_and_beam_centres_are_told() -> None:
     geometry = mini(Oscillation_axis="OMEGA", Phi_increment="2 deg.", Beam_x="9 pixels")
     assert "Phi_increment 2 is not used: another axis turns" in said(geometry)
-    assert "Beam_x is 9, but Beam_xy has 3.25 and counts" in said(geometry)
+    assert "Beam_x is 9, but Beam_xy has 3.25 and is used" in said(geometry)
     assert said(mini(Beam_x="3.25 pixels")) == ""
 
 

@@ -47,8 +47,8 @@ def test_what_a_cell_may_lack(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         (FIRST, "CRYST1\n", "line 1: no unit-cell file: its first line is not 'CrystFEL unit"),
-        ("a = 50.5 A", "a = 50.5", "line 8: a: the unit is missing; it is A or nm"),
-        ("a = 50.5 A", "a = 50.5 deg", "line 8: a: unknown unit 'deg'; it is A or nm"),
+        ("a = 50.5 A", "a = 50.5", "line 8: a: the unit is missing; expected A or nm"),
+        ("a = 50.5 A", "a = 50.5 deg", "line 8: a: unknown unit 'deg'; expected A or nm"),
         ("a = 50.5 A", "a = 50.5A", "line 8: a: the unit is missing"),
         ("a = 50.5 A", "a = 5x A", "line 8: a: 'x' follows the number"),
         ("a = 50.5 A", "a=50.5 A", "line 8: 'a=50.5 A': 'key = value' is expected"),

@@ -190,7 +190,7 @@ def test_impossible_panels_are_errors(change: dict[str, Any], words: str, path: 
     [
         ([{"panel": 0}], "does not hold panel 1"),
         ([{"panel": n} for n in (0, 1, 2, 3, 3)], "more than once"),
-        ([{"panel": 4}], "a panel 4, of 4"),
+        ([{"panel": 4}], "a panel 4; there are 4"),
     ],
 )
 def test_impossible_hierarchies_are_errors(children: Any, words: str, path: Path) -> None:

@@ -209,7 +209,7 @@ def test_another_wavelength(name: str, said: Said) -> None:
     longer = [edge * 1.25 / 0.9795 for edge in CELLS[name][:3]]
     np.testing.assert_allclose(shown, [*longer, *CELLS[name][3:]], rtol=PRINTED_DIGIT)
     told = " ".join(f"{value:g}" for value in CELLS[name])
-    assert f"but line 8 says {told}: one factor, so it was made for the wavelength 0.9795 A" in (
+    assert f"but line 8 says {told}: edges differ by one factor, so it was made for 0.9795 A" in (
         message
     )
     # with -cell, the matrix gives directions alone
@@ -240,7 +240,7 @@ def test_cells_which_do_not_belong_to_the_matrix(said: Said) -> None:
         (9.0,) * 3 + (170.0,) * 3,
     ):
         (message,) = said(mosflm_text(a_matrix, cell), 1.0)
-        assert message.endswith("; they do not belong together; the matrix counts")
+        assert message.endswith("; they do not belong together; the matrix is used")
     assert said(mosflm_text(a_matrix, (41.0, *OBLIQUE[1:])), 1.0, lengths_count=False) == []
 
 
@@ -274,7 +274,7 @@ def test_orientations_which_do_not_belong_to_the_matrix(name: str, said: Said) -
         (message,) = said(with_u(text, turned.as_matrix()), 0.9795)
         assert message == (
             "the U matrix in lines 5 to 7 is another orientation than the first nine numbers, "
-            f"{angle:g} degrees away; the first nine numbers count"
+            f"{angle:g} degrees away; the first nine numbers are used"
         )
     # for another Cartesian frame of the cell: a along x, c* along z
     columns = right.as_matrix() @ upright(CELLS[name])
@@ -297,9 +297,8 @@ def test_angles_beside_a_matrix(run: Run, tmp_path: Path) -> None:
     for cell in (edges, f"{edges} {degrees}", f"{edges} 0 0 0"):
         assert "are not used with -mat" not in run(f"{words} -cell {cell}").err
     right_angles = run(f"{words} -cell {edges} 90 90 90")
-    message = (
-        f"-cell: its angles 90 90 90 are not used with -mat; the angles of a.mat count, {degrees}"
-    )
+    message = "-cell: its angles 90 90 90 are not used with -mat; the angles of a.mat are used"
+    message += f", {degrees}"
     assert message in (right_angles.err)
 
 

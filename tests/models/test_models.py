@@ -102,7 +102,7 @@ def test_crystal_size_and_counts() -> None:
     cell = UnitCell.from_degrees(100, 100, 100, 90, 90, 90)
     assert Crystal(cell, n_cells=(0, -3, 5)).oriented().cell_counts == (1.0, 1.0, 5.0)
     assert Crystal(cell, size=(3.5e-8, 0.0, 1e-12)).oriented().cell_counts == (4.0, 1.0, 1.0)
-    with pytest.raises(ModelError, match="a unit cell or reciprocal vectors are needed"):
+    with pytest.raises(ModelError, match="or reciprocal vectors"):
         Crystal()
     for wrong in ((0, 1, 1, 90, 90, 90), (1, 1, 1, 200, 200, 20), (1, 1, 1, 120, 120, 120)):
         with pytest.raises(ModelError, match="unit cell"):

@@ -89,6 +89,6 @@ def test_an_origin_overrules_distance_and_beam_centre() -> None:
     assert current(placed, "beam_slow") == pytest.approx(-3e-3)
     for name in ("distance", "beam_fast", "beam_slow"):
         assert "origin is given" in without_effect(placed, name)
-        with pytest.raises(ModelError, match="nothing changes with it: the detector's origin"):
+        with pytest.raises(ModelError, match="it has no effect: the detector's origin"):
             changed(placed, name, 1e-3)
     assert without_effect(placed, "misset_x") == ""

@@ -209,7 +209,7 @@ def test_several_shots_are_refused_where_only_one_is_known() -> None:
         lambda: Image(from_args("-cell 40 -default_F 1 -N 1"), two, rendered),
         lambda: single_pixel(two, 0, 0),
     ):
-        with pytest.raises(ModelError, match="2 shots; one at a time"):
+        with pytest.raises(ModelError, match="2 shots; it is possible for one shot at a time"):
             use()
 
 

@@ -1,6 +1,6 @@
 """Rendering several small images, of shots and panels, in one launch.
 
-A single one would not keep a device busy.
+A single image would not keep a device busy.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from cupysim.backends.compiled.worker import SECONDS_AT_ONCE, cells_of, variant_
 from cupysim.plan.render_plan import RenderPlan
 
 MOST_IMAGES = 65535
-"""Largest number of images in a launch: a GPU accepts at most so many rows of blocks."""
+"""Largest number of images in a launch. A GPU accepts no more rows of blocks."""
 
 Lists = list[np.ndarray | None]
 """For each panel, the numbers of the pixels to render, in raster order; None for the region."""
 
 
 def shots_at_once(plan: RenderPlan, engines: Sequence[Engine], lists: Lists) -> int:
-    """How many shots of a plan, with all their panels, are rendered in one launch.
+    """Number of shots of a plan that are rendered in one launch, with all their panels.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ class Engine(Protocol):
 
     @property
     def smallest_band(self) -> int:
-        """Number of pixels below that the device is not busy."""
+        """Number of pixels below which the device is not busy."""
 
     @property
     def largest_band(self) -> int:

@@ -40,14 +40,14 @@ MATRICES_AT_ONCE = 2**20
 
 
 class Derivatives(IntEnum):
-    """What derivatives are computed of; the numbers are those of `cuda_src/host.cpp`."""
+    """Kinds of derivatives that are computed; the numbers are those of `cuda_src/host.cpp`."""
 
     PIXELS = 0
-    """Pixels, with respect to parameters."""
+    """Derivatives of pixels with respect to parameters."""
     TILES = 1
-    """Tiles of pixels within a tolerance, with respect to parameters."""
+    """Derivatives of tiles of pixels with respect to parameters, within a tolerance."""
     FACTORS = 2
-    """Pixels, with respect to structure factors."""
+    """Derivatives of pixels with respect to structure factors."""
 
 
 class HostBackend:

@@ -54,8 +54,8 @@ class Variant:
 
 
 LARGEST_MIXED = 2**18
-"""Largest number of cells along an axis for mixed precision, which reads phases off the low word
-of N h."""
+"""Largest number of cells along an axis for mixed precision, which takes phases from the low
+word of N h."""
 
 
 def suited_precision(

@@ -92,7 +92,7 @@ class BandWorker:
         taken = time.perf_counter() - started
         steps = piece.count * sum(span.n_steps for span in piece.spans)
         if taken > SECONDS_AT_ONCE / 30:
-            # the first band starts threads or compiles, so its speed counts with limits only
+            # the first band starts threads or compiles, so the change of the speed is limited
             self.rate = min(max(steps / taken, self.rate / 8), self.rate * 8)
 
     def first_sweep(self, count: int) -> tuple[int, int] | None:
@@ -190,7 +190,7 @@ def cells_of(plan: RenderPlan, shot: int, which: range, untouched: bool) -> np.n
         Plan of the images.
     shot : int
         Number of the shot.
-    that : range
+    which : range
         Numbers of the orientations, counted through all crystals.
     untouched : bool
         True for the orientations of the first sweep (quirk Q3).

@@ -29,7 +29,7 @@ class TileRenderer(oracle.BlockRenderer):
     ----------
     plan : RenderPlan
         Plan of the images.
-    shot, panel : int
+    image : tuple of 2 int
         Numbers of the shot and of the panel.
     tolerance : float
         Photons by which each pixel may be below the exact image.

@@ -190,7 +190,7 @@ class BlockRenderer:
         """Fractional h, k, l of a ray, shape (n_orientations, n_active), and Q3's exception.
 
         The exception is the column of the first executed pixel, and its cell vectors, which the
-        spindle has not turned yet (quirk Q3); None if the pixel or ray is another one.
+        spindle has not turned yet (quirk Q3). It is None for other pixels and rays.
         """
         h, k, l = (_miller_index(cells[:, axis], ray.scattering) for axis in range(3))
         if patch is None or patch[1] != ray.number:

@@ -33,7 +33,7 @@ def single_pixel(plan: RenderPlan, fast: int, slow: int, panel: int = 0) -> Rend
     Returns
     -------
     RenderPlan
-        A plan of this panel that computes this pixel as the whole image has it, to the last bit.
+        A plan of this panel. It computes the pixel as in the whole image, to the last bit.
 
     Raises
     ------

@@ -257,7 +257,7 @@ def refuse_own_files(folder: Folder, path: str) -> None:
 
 
 def _as_known(folder: Folder, shot: int) -> Experiment:
-    """Experiment with what an image's header tells, as in the master file: no detector jitter."""
+    """Experiment as in a header and in the master file: without variations of the detector."""
     campaign, base = folder.campaign, folder.campaign.experiment
     number = shot // campaign.chunk
     place = shot - campaign.shots_of(number)[0]

@@ -145,7 +145,7 @@ class CampaignWorker:
     def _left(self, chunks: Sequence[int]) -> tuple[list[int], list[int]] | None:
         """Free chunks, and chunks that are claimed; None if all are done.
 
-        This lists two folders. To check the file of each chunk would slow down a file system that
+        This lists two folders. A check of each chunk's file would slow down a file system that
         thousands of processes share.
         """
         done = set(self.folder.done())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 COMMANDS = {
-    "campaign": "Make data sets of many shots from one file; finished shots survive any failure.",
+    "campaign": "Make data sets of many shots from one file; finished shots are kept.",
     "compare": "Compare two images or two traces, and find where they differ first.",
     "convert": "Write structure factors of any file as h k l F, MTZ or resolution bins.",
     "detectors": "List real detectors, print their figures with sources, and draw their panels.",

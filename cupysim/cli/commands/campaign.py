@@ -1,4 +1,4 @@
-"""Make data sets of many shots from one file; finished shots survive any failure.
+"""Make data sets of many shots from one file; finished shots are kept.
 
     cupysim campaign plan serial.toml
     cupysim campaign run serial.toml -o serial

@@ -91,7 +91,7 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
     if arguments.shape is not None and min(arguments.shape) < 1:
         raise CupysimError("--shape: expected positive numbers of pixels")
     if not 0 <= arguments.regions <= 100:
-        raise CupysimError(f"--regions: from 0 to 100, got {arguments.regions}")
+        raise CupysimError(f"--regions: expected a number from 0 to 100, got {arguments.regions}")
 
 
 def _is_trace(path: str) -> bool:

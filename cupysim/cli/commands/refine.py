@@ -4,7 +4,7 @@
 
 OPTIONS are those of the drop-in command and describe the start. For an HDF5 file of cupysim they
 may be left out; the fit then starts with the experiment in the file. All quirks are corrected.
-What quirks made of the options of a stored experiment stays as it is in its image. If the start
+Values of a stored experiment that quirks changed stay as they are in its image. If the start
 does not lead to a solution, the orientation is scanned with few unit cells, because their wide
 spots overlap those of the image. Parameters: misset, cell, n_cells, beam_centre, rotation, or
 single ones such as cell_a, misset_x, beam_fast, rotation_z, distance, wavelength, mosaic_spread,
@@ -178,7 +178,7 @@ def _start(arguments: argparse.Namespace, image: ImageFile) -> _Start:
         stored = replace(image.content.experiment, quirks=CORRECTED)
         if image.contradiction:
             warnings.warn(
-                CupysimWarning(f"{image.path}: {image.contradiction}; the latter counts here"),
+                CupysimWarning(f"{image.path}: {image.contradiction}; the stored one is used"),
                 stacklevel=2,
             )
         if not image.content.experiment.policy.is_right:

@@ -119,7 +119,7 @@ def _hierarchy(
         if top:
             remarks.append(f"group_all does not contain {', '.join(top)}")
         if ALL in parents:
-            problem = f"group_{parents[ALL]}: group_all is the largest group"
+            problem = f"group_{parents[ALL]}: it cannot contain group_all, the largest group"
             raise FileFormatError(path, problem, groups[parents[ALL]].line)
         top = [*lists[ALL], *top]
     return tuple(made(name) for name in top), remarks

@@ -201,7 +201,7 @@ class MaskReader:
                 last = start + count
             elif word == "%":
                 if size != 1:
-                    problem = f"{what} is one for each of {size} shots"
+                    problem = f"{what} has {size} shots; one mask for all shots is expected"
                     raise FileFormatError(self.path, problem, panel.line)
                 place.append(0)
                 last = 1

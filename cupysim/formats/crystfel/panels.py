@@ -49,7 +49,7 @@ class RawPanel:
     pitch : float
         Pixel size (m): 1/res.
     offset : float
-        What is added to the camera length (m).
+        Length that is added to the camera length (m).
     gain : float
         ADU per photon, or per eV.
     gain_is_per_ev : bool

@@ -255,14 +255,14 @@ class _Parser:
         if old is not None and old.line >= since:
             self.text.remarks.append(
                 f"{name} is given in line {old.line} and again in line {setting.line}; the last "
-                "one counts"
+                "one is used"
             )
         settings[key] = setting
 
     def _replace_gain(
         self, settings: dict[str, Setting], key: str, since: int, setting: Setting, prefix: str
     ) -> None:
-        """Drop the other key of the gain: the last one counts."""
+        """Drop the other key of the gain: the last one is used."""
         if key not in GAINS:
             return
         other = GAINS[1 - GAINS.index(key)]

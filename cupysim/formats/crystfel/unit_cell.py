@@ -107,7 +107,7 @@ def read_cell(path: os.PathLike[str] | str) -> CrystfelCell:
         if key in found:
             remarks.append(
                 f"{key} is given in line {found[key].line} and again in line {place}; the last "
-                "one counts"
+                "one is used"
             )
         found[key] = Setting(words[2], place)
         units[key] = words[3] if len(words) > 3 else ""
@@ -117,7 +117,7 @@ def read_cell(path: os.PathLike[str] | str) -> CrystfelCell:
             raise FileFormatError(path, f"the cell has no {key}")
         if units[key] not in known:
             told = f"unknown unit {units[key]!r}" if units[key] else "the unit is missing"
-            problem = f"{key}: {told}; it is {' or '.join(known)}"
+            problem = f"{key}: {told}; expected {' or '.join(known)}"
             raise FileFormatError(path, problem, found[key].line)
         values.append(number(path, key, found[key]) * known[units[key]])
     lattice = _word(path, found, "lattice_type", LATTICES, "triclinic")

@@ -103,9 +103,9 @@ def measured(
     if text[0] not in "+-.0123456789":
         place, _, unit = text.partition(" ")
         if not unit and not default:
-            raise FileFormatError(path, f"{name}: the unit is missing; it is {known}", line)
+            raise FileFormatError(path, f"{name}: the unit is missing; expected {known}", line)
         if unit and unit not in units:
-            raise FileFormatError(path, f"{name}: unknown unit {unit!r}; it is {known}", line)
+            raise FileFormatError(path, f"{name}: unknown unit {unit!r}; expected {known}", line)
         return Location(place, unit)
     found = NUMBER.match(text)
     if found is None:
@@ -113,11 +113,11 @@ def measured(
     rest = text[found.end() :]
     unit = rest.removeprefix(" ") if rest else default
     if rest and (not rest.startswith(" ") or unit != unit.strip(" \t")):
-        problem = f"{name}: exactly one blank stands between number and unit, in {text[:40]!r}"
+        problem = f"{name}: exactly one blank must be between number and unit, got {text[:40]!r}"
         raise FileFormatError(path, problem, line)
     if unit not in units:
         told = f"unknown unit {unit[:20]!r}" if unit else "the unit is missing"
-        raise FileFormatError(path, f"{name}: {told}; it is {known}", line)
+        raise FileFormatError(path, f"{name}: {told}; expected {known}", line)
     return number(path, name, Setting(found.group(), line)) * units[unit]
 
 
@@ -218,7 +218,7 @@ class Values:
             return 0
         text = self.settings[key].text
         if not _BITS.fullmatch(text) or int(text, 0) >= 2**64:
-            told = f"{self.name(key)}: {text[:30]!r} is no bits such as 0x01 or 255"
+            told = f"{self.name(key)}: {text[:30]!r} is no mask of bits such as 0x01 or 255"
             raise self.error(told, key)
         return int(text, 0)
 

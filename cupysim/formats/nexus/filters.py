@@ -35,9 +35,9 @@ SAMPLE = 2**15
 """Bytes of a part that are compressed in several ways, to choose one."""
 
 INCOMPRESSIBLE, WITHOUT_SEARCH = 0.99, 1.02
-"""Compressed length of a sample, relative to its length, from which on bytes are stored as they
-are; and length without a search for repetitions, relative to that with a search, up to which
-repetitions are not searched for."""
+"""Limits for a sample. If its compressed length, relative to its length, reaches the first limit,
+bytes are stored as they are. If its length compressed without a search for repetitions, relative to
+that with a search, is at most the second limit, repetitions are not searched for."""
 
 CHECKSUM_BASE = 65521
 """Largest prime below 2^16, the modulus of Adler-32."""
@@ -62,7 +62,7 @@ def compression() -> dict[str, Any]:
 
 @cache
 def _works(filters: tuple[tuple[str, Any], ...]) -> bool:
-    """Whether HDF5 accepts these filters. With HDF5_PLUGIN_PATH set, it may find others first."""
+    """Whether HDF5 accepts these filters. HDF5_PLUGIN_PATH may lead it to other ones."""
     import h5py
 
     try:

@@ -24,19 +24,19 @@ SPOT_FIELDS = {"h", "k", "l", "fast", "slow", "F", "photons"}
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 FIRST_PLACE = 512
-"""Smallest size (bytes) of a block of the user before the signature. Other sizes are this one,
-doubled again and again."""
+"""Smallest size (bytes) of a user block before the signature. Other sizes are this size times a
+power of two."""
 
 
 def is_hdf5(path: os.PathLike[str] | str) -> bool:
-    """Whether a file is an HDF5 file, perhaps with a block of the user before it.
+    """Whether a file is an HDF5 file, possibly with a user block before it.
 
     Raises
     ------
     FileFormatError
         If it cannot be read.
     """
-    # pipes and packed files are only looked at where they begin
+    # only the first bytes of pipes and packed files are read
     is_plain = os.path.isfile(path) and not is_packed(path)
     size = os.path.getsize(path) if is_plain else 0
     place = 0

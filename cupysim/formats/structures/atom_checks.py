@@ -91,7 +91,7 @@ def checked(path: object, found: AtomicModel) -> tuple[list[str], list[str]]:
             f"{len(unknown)} atoms of unknown elements are treated as oxygen: {listed(unknown, 3)}"
         )
     if unoccupied:
-        notes.append(f"{unoccupied} atoms have no occupancy and do not count")
+        notes.append(f"{unoccupied} atoms have an occupancy of zero and are left out")
     if flattened:
         alarms.append(
             f"anisotropic B factors of {flattened} atoms are impossible; isotropic ones are used"
@@ -123,7 +123,7 @@ def _notes_of_ions(charged: Counter[tuple[str, int]]) -> list[str]:
 
 
 def _counted_twice(model: Any) -> list[str]:
-    """Warnings about atoms that count more than once."""
+    """Warnings about atoms that are counted more than once."""
     occupancies: dict[tuple[object, ...], float] = {}
     names, places, weights = [], [], []
     for number, chain in enumerate(model):
@@ -148,7 +148,7 @@ def _counted_twice(model: Any) -> list[str]:
     same = sorted(i for i, j in pairs if weights[i] + weights[j] > FULL)
     if same:
         shown = listed([names[i] for i in same], 3)
-        return [f"{len(same)} atoms lie in the place of another one, and both count: {shown}"]
+        return [f"{len(same)} atoms lie in the place of another one; both are used: {shown}"]
     return []
 
 
@@ -171,8 +171,8 @@ def counted_by_symmetry(gemmi: Any, structure: Any) -> list[str]:
     ]
     if doubled:
         alarms.append(
-            f"{len(doubled)} atoms on special positions count several times, since their "
-            f"occupancies do not say so: {listed(doubled, 3)}"
+            f"{len(doubled)} atoms on special positions are counted several times, because their "
+            f"occupancies are not divided by the multiplicity: {listed(doubled, 3)}"
         )
     close = [
         f"{each.atom.name} of {each.residue.name} {each.residue.seqid}"
@@ -184,14 +184,14 @@ def counted_by_symmetry(gemmi: Any, structure: Any) -> list[str]:
     if close:
         alarms.append(
             f"{len(close)} atoms are less than {CLOSEST:g} A from their own symmetry equivalents, "
-            f"and count with both: {listed(close, 3)}. Is their occupancy too large?"
+            f"and both are used: {listed(close, 3)}. Is their occupancy too large?"
         )
     repeated = _on_equivalents(gemmi, structure)
     if repeated:
         alarms.append(
-            f"{len(repeated)} atoms lie in the place of a symmetry equivalent of another one, and "
-            f"both count: {listed(repeated, 3)}. If the file holds all equivalents, its group is "
-            "P 1"
+            f"{len(repeated)} atoms lie in the place of a symmetry equivalent of another one; "
+            f"both are used: {listed(repeated, 3)}. If the file holds all equivalents, its group "
+            "is P 1"
         )
     return alarms
 

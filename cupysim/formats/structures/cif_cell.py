@@ -82,6 +82,6 @@ def other_volume(cell: Cell | None, told: float | None) -> Iterator[str]:
     own = volume(cell)
     if abs(own - told) > SAME_VOLUME * told:
         yield (
-            f"its _cell_volume is {told:g} A^3, but its cell has {own:.6g} A^3 and counts: is one "
+            f"its _cell_volume is {told:g} A^3, but its cell has {own:.6g} A^3 and is used: is one "
             "of the edges or angles wrong?"
         )

@@ -137,7 +137,7 @@ def _completed(
         different = dict.fromkeys(cell for cell, _ in cells)
         if len(different) > 1:
             shown = "; ".join(cell_text(each) for each in different)
-            alarms.append(f"its blocks have different cells, the first one counts: {shown}")
+            alarms.append(f"its blocks have different cells, the first one is used: {shown}")
         cell, doubts = cells[0]
         alarms += doubts
         table = replace(table, cell=cell)
@@ -145,7 +145,7 @@ def _completed(
         borrowed.append("space group")
         if not all(each.has_operators(groups[0]) for each in groups):
             shown = ", ".join(dict.fromkeys(each.name for each in groups))
-            alarms.append(f"its blocks have different groups, the first one counts: {shown}")
+            alarms.append(f"its blocks have different groups, the first one is used: {shown}")
         table = replace(table, symmetry=groups[0])
     if table.wavelength is None and not table.unclear_wavelength:
         wave = one_of([each.value / ANGSTROM for each in waves if each.value], "its blocks have")

@@ -28,7 +28,7 @@ SCALES = {
         ("_diffrn_attenuator_scale",),
     ),
 }
-"""Item with the codes of the reflections, with the codes of the list of scales, with the scales."""
+"""Three items: codes of the reflections, codes in the list of scales, and the scales."""
 
 MULTIPLIER = "_shelx_f_squared_multiplier"
 

@@ -27,8 +27,8 @@ SIGNS = (("(+)", "(-)"), ("plus", "minus"), ("pos", "neg"), ("+", "-"))
 """Parts of labels that distinguish Friedel mates: of h k l, and of -h -k -l."""
 
 LETTERS = (("p", "m"), ("p", "n"))
-"""Letters with the same meaning, in labels such as Ip and Im. They count only in columns that the
-file declares to hold one mate."""
+"""Letters with the same meaning, in labels such as Ip and Im. They are used only in columns that
+the file declares to hold one mate."""
 
 
 @dataclass(frozen=True, eq=False)

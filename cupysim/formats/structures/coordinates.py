@@ -177,7 +177,9 @@ def _placed(
     if box is not None and _is_box(found, box):
         degrees = [float(np.degrees(angle)) for angle in box.angles]
         if min(box.lengths_angstrom) < SMALLEST_CELL:
-            raise FileFormatError(path, f"a cell of {cell_text(box.lengths_angstrom)} A")
+            raise FileFormatError(
+                path, f"the box of {cell_text(box.lengths_angstrom)} A is too small"
+            )
         structure.cell = gemmi.UnitCell(*box.lengths_angstrom, *degrees)
         structure.spacegroup_hm = "P 1"
         _warn_of_tight_box(found, alarms)

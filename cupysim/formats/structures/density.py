@@ -113,7 +113,7 @@ def mask_spacing(edges: Sequence[float], limit: float) -> float:
 
 
 def _bytes(edges: Sequence[float], spacing: float) -> float:
-    """Memory of a grid and its transform, at most."""
+    """Upper bound of the memory (bytes) of a grid and its transform."""
     points = np.prod([ROUNDED_UP * edge / spacing + 2.0 for edge in edges])
     return float(BYTES_OF_A_POINT * points)
 

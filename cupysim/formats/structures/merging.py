@@ -58,9 +58,9 @@ def merged(
     merge : bool
         Use the mean of different values of a reflection.
     are_amplitudes : bool
-        The values are amplitudes. Unmerged data are intensities. A list of amplitudes may have
-        equivalents with different values, but no index twice: this is a list in a lower symmetry.
-        It is merged to means, with a warning.
+        Whether the values are amplitudes. Unmerged data are intensities. A list of amplitudes may
+        have equivalents with different values, but no index twice: this is a list in a lower
+        symmetry. It is merged to means, with a warning.
 
     Returns
     -------

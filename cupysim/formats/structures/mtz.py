@@ -163,9 +163,8 @@ def _table(path: object, mtz: Any, data: bytes) -> ReflectionTable:
     # the column has the wavelength of its own dataset
     holders = [*mtz.datasets, *mtz.batches]
     waves = dict.fromkeys(f"{each.wavelength:g}" for each in holders if each.wavelength > 0.0)
-    others = (
-        f"the dataset has none, but others or batches have the wavelengths {', '.join(waves)} A"
-    )
+    others = "the dataset has no wavelength, but others or batches have the wavelengths "
+    others += f"{', '.join(waves)} A"
     table = ReflectionTable(
         kind="MTZ",
         block="",
@@ -201,7 +200,7 @@ def _index_columns(path: object, mtz: Any) -> tuple[list[int], list[str]]:
         raise FileFormatError(
             path,
             f"its columns of Miller indices are labelled {' '.join(labels[:3])}, not H K L: it is "
-            "unclear which is which",
+            "unclear which column is h, k or l",
         )
     alarms = []
     if len(labels) > 3:
@@ -240,7 +239,7 @@ def _cell(cell: Any) -> Cell | None:
 
 
 def _symmetry(path: object, mtz: Any, data: bytes) -> ToldSymmetry:
-    """The space group: operators count before the name."""
+    """The space group. Operators have precedence over the name."""
     start = data.rfind(HEADER)
     end = data.find(END_OF_HEADER, start)
     records = (data[at : at + RECORD] for at in range(max(start, 0), end, RECORD))

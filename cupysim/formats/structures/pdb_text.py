@@ -143,7 +143,7 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
     told = _count_told(lines)
     count = sum(line.startswith(ATOM_RECORDS) for line in lines)
     if told is not None and told != count:
-        warnings.append(f"MASTER counts {told} atoms, but there are {count}: is it cut off?")
+        warnings.append(f"MASTER counts {told} atoms, but there are {count}: is the file cut off?")
     if ions:
         warnings.append(
             f"{len(ions)} atoms without an element are read as ions, by the names of their "
@@ -156,7 +156,7 @@ def prepared(path: object, data: bytes) -> tuple[str, list[str], list[str]]:
     if renumbered:
         warnings.append(
             f"{renumbered} ANISOU records have another serial number than the atom before them, "
-            "but its name and residue: they are used for it"
+            "but the same name and residue: they are used for this atom"
         )
     return "\n".join(kept) + "\nEND\n", remarks, warnings
 

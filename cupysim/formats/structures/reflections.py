@@ -114,7 +114,7 @@ def read(
     -------
     Structure
         Symmetry equivalents have equal amplitudes, and so have Friedel mates unless
-        the file tells them apart. Amplitudes are square roots of intensities.
+        the file distinguishes them. Amplitudes are square roots of intensities.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Which table of a reflection file is used, and doubts about columns that the user names."""
+"""Choice of the table of a reflection file, and doubts about columns that the user names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def selected(
 ) -> tuple[ReflectionTable, Chosen]:
     """The first table with measured data, or with the columns that the user names.
 
-    If no table has measured data, the first one with usable data counts.
+    If no table has measured data, the first one with usable data is returned.
 
     Parameters
     ----------

@@ -95,7 +95,7 @@ def check_trailer(
         told = _group(path, latt, operators)
         if not np.array_equal(told.rotations, symmetry.rotations):
             alarms.append(
-                f"its LATT and SYMM are those of {told.name}; the given group counts, "
+                f"its LATT and SYMM are those of {told.name}; the given group is used, "
                 f"{symmetry.name}"
             )
     for text in alarms:
@@ -120,10 +120,10 @@ def _check_format(path: object, words: Sequence[str], line: int, intensities: bo
     kind = words[1].lstrip("-")
     if kind in UNSUPPORTED:
         raise FileFormatError(
-            path, f"it says HKLF {words[1]} itself: {UNSUPPORTED[kind]}; not supported", line
+            path, f"it has HKLF {words[1]}: {UNSUPPORTED[kind]}; not supported", line
         )
     if kind in ("3", "4") and (kind == "4") is not intensities:
-        raise FileFormatError(path, f"it says HKLF {kind} itself: --shelx {kind}", line)
+        raise FileFormatError(path, f"it has HKLF {kind}: give --shelx {kind}", line)
     try:
         numbers = [plain_number(word) for word in words[2:]]
     except ValueError as error:
@@ -131,7 +131,7 @@ def _check_format(path: object, words: Sequence[str], line: int, intensities: bo
     if numbers and numbers[0] != 1.0:
         raise FileFormatError(
             path,
-            f"it says HKLF {kind} with the scale {words[2]} itself. It is not applied: scale "
+            f"it has HKLF {kind} with the scale {words[2]}. It is not applied: scale "
             "the list, and delete the number",
             line,
         )
@@ -139,7 +139,7 @@ def _check_format(path: object, words: Sequence[str], line: int, intensities: bo
     if matrix and matrix != np.eye(3).ravel().tolist():
         raise FileFormatError(
             path,
-            f"it says HKLF {kind} with the matrix {' '.join(words[PLACES_OF_MATRIX])} itself. It "
+            f"it has HKLF {kind} with the matrix {' '.join(words[PLACES_OF_MATRIX])}. It "
             "is not applied: transform the indices, and delete the matrix",
             line,
         )
@@ -151,7 +151,7 @@ def _other_cell(words: Sequence[str], cell: Cell) -> list[str]:
     except ValueError:
         return []
     is_same = np.abs(np.array(told) / cell - 1.0).max() <= SAME_CELL
-    return [] if is_same else [f"it has the cell {' '.join(words[2:])} itself"]
+    return [] if is_same else [f"it has the cell {' '.join(words[2:])}; the given cell is used"]
 
 
 def _group(path: object, latt: int, operators: Sequence[str]) -> Symmetry:

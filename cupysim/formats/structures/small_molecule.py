@@ -51,7 +51,7 @@ sites."""
 GROUP = "_atom_site_disorder_group"
 ABOUT_A_SITE = re.compile(r"-\d+")
 """Item with the group of a disordered site, and groups of disorder about a special position. All
-copies of such a site count with its occupancy, even if they coincide."""
+copies of such a site have its occupancy, even if they coincide."""
 
 ATTACHED = "_atom_site_attached_hydrogens"
 
@@ -123,7 +123,7 @@ def small_molecule(
     b_iso, tensors, alarms = _displacements(path, block, labels, structure.cell)
     warnings += alarms
     if tensors and block.texts(ANISO_LABEL) and len(set(labels)) < len(labels):
-        warnings.append("sites share a label: the first tensor of a label counts for all of them")
+        warnings.append("sites share a label: the first tensor of a label is used for all of them")
     if any(name.startswith("_atom_site_anharm_") for name in block.columns):
         warnings.append("anharmonic displacements are not used")
     if "_cell_modulation_dimension" in block.columns:
@@ -184,7 +184,7 @@ def small_molecule(
     if wrong_order:
         warnings.append(
             "site_symmetry_order is impossible at the places of the atoms, or in their disorder "
-            f"groups, but these count: {listed(wrong_order)}"
+            f"groups, but these are used: {listed(wrong_order)}"
         )
     if without_b:
         warnings.append(f"{without_b} atoms have no displacement parameter: {ASSUMED}")
@@ -234,7 +234,7 @@ def tensors_told(
         )
     if repeated:
         yield (
-            f"{len(repeated)} atoms have several anisotropic displacements, the first one counts: "
+            f"{len(repeated)} atoms have several anisotropic displacements, the first one is used: "
             f"{listed(repeated)}"
         )
 

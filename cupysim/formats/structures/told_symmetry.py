@@ -45,7 +45,7 @@ class Words:
     Parameters
     ----------
     operators : sequence of (str, sequence of str)
-        Lists of operators, each with a name for messages. They count first.
+        Lists of operators, each with a name for messages. They have precedence.
     hall : sequence of str
         Hall symbols.
     names : sequence of str
@@ -78,8 +78,8 @@ def symmetry_of(path: object, words: Words, cell: Sequence[float] | None) -> Tol
     Returns
     -------
     ToldSymmetry
-        The group. Operators count before a Hall symbol, then a Hermann-Mauguin symbol, then a
-        number. Statements about another group become contradictions.
+        The group. Precedence: operators, a Hall symbol, a Hermann-Mauguin symbol, a number.
+        Statements about another group become contradictions.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def symmetry_of(path: object, words: Words, cell: Sequence[float] | None) -> Tol
         if not words.operators and not any(_are_of_one_type(each, chosen) for each in others):
             raise FileFormatError(path, f"{what} and {other_what} are of different space groups")
     found = chosen.name if chosen.group is not None else "a group without a name"
-    counts = f"{what} {'count' if words.operators else 'counts'} ({found})"
+    counts = f"{what} {'are' if words.operators else 'is'} used ({found})"
     texts = [f"{counts}, not {each}" for each, _ in contradictions]
     texts += [
         f"{counts}, not its number {number}"
@@ -130,7 +130,7 @@ def symmetry_of(path: object, words: Words, cell: Sequence[float] | None) -> Tol
 def by_name_or_operators(
     path: object, name: str, triplets: Sequence[str], cell: Sequence[float] | None
 ) -> ToldSymmetry:
-    """Find the space group of a PDB file: CRYST1 counts before REMARK 290.
+    """Find the space group of a PDB file. CRYST1 has precedence over REMARK 290.
 
     Parameters
     ----------
@@ -162,12 +162,12 @@ def by_name_or_operators(
         whole = [each for each in settings if each.is_without_centring(given)]
         other = whole[0] if whole else of_operators(path, triplets)
     except FileFormatError:
-        contradiction = f"CRYST1 counts, {settings[0].name}; REMARK 290 has no group of operators"
+        contradiction = f"CRYST1 is used, {settings[0].name}; REMARK 290 has no group of operators"
         return ToldSymmetry(settings[0], (), (contradiction,))
     same = [each for each in settings if each.has_operators(other)]
     if same:
         return ToldSymmetry(same[0])
-    contradiction = f"CRYST1 counts, {settings[0].name}; the operators of REMARK 290 are those of "
+    contradiction = f"CRYST1 is used, {settings[0].name}; the operators of REMARK 290 are those of "
     return ToldSymmetry(settings[0], (), (contradiction + other.name,))
 
 

@@ -116,7 +116,7 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
         mates_are_equal=header.get("FRIEDEL'S_LAW", "").upper().startswith("T"),
     )  # fmt: skip
     told = tuple(
-        f"its header has two lines of {name}: the last one, {header[name]}, counts"
+        f"its header has two lines of {name}: the last one, {header[name]}, is used"
         for name in dict.fromkeys(repeated)
     )
     return replace(table, unclear_wavelength=wave.unclear, warnings=told)

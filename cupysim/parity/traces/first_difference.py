@@ -21,7 +21,7 @@ AXES = ("F_latt_a", "F_latt_b", "F_latt_c")
 """Names of the lattice factors along the cell's axes."""
 
 VANISHING = 1e-3
-"""Part of its peak below that a lattice factor is near one of its zeros. There, the last bits of
+"""Part of its peak below which a lattice factor is near one of its zeros. There, the last bits of
 h, k, l decide its value. So its tolerance is relative to this part of the peak, not to itself."""
 
 
@@ -103,7 +103,7 @@ def compare_traces(
     first, second : sequence of PixelTrace
         Traces of two programs, versions or runs.
     rtol : float, optional
-        Relative difference above that values diverge. For vectors and matrices, it is relative to
+        Relative difference above which values diverge. For vectors and matrices, it is relative to
         their largest number.
 
     Returns

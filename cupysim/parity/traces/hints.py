@@ -14,7 +14,7 @@ TELLING = 1e-5
 """Largest relative difference of a ratio from a known number."""
 
 NEGLIGIBLE = 1e-9
-"""Part of a vector's largest number below that a component is ignored for a ratio."""
+"""Part of a vector's largest number below which a component is ignored for a ratio."""
 
 Known = Mapping[str, tuple[float, ...]]
 """Other values of the pixel and the step, by name, in SI units."""
@@ -69,10 +69,10 @@ SUSPECTS = {
     "detector_rotation": "order, axes or sign of -detector_rotx, roty, rotz",
     "beam_fast": "the half pixel of MOSFLM and DENZO, X and Y swapped, or a flipped Y",
     "beam_slow": "the half pixel of MOSFLM and DENZO, X and Y swapped, or a flipped Y",
-    "distance": "which pivot is in force, or the two-theta swing in the ratio of the distances",
+    "distance": "the pivot in use, or the two-theta swing in the ratio of the distances",
     "distance_at_rest": "the cosine between beam and detector normal, without two-theta",
-    "pix0": "the pivot: about the beam the origin is made after the rotations, about the sample "
-    "before",
+    "pix0": "the pivot: with the beam as pivot, the origin is computed after the rotations; with "
+    "the sample, before them",
     "cell_a": "the cell's second pass: cross products with lengths forced to the given ones",
     "cell_a_star": "the missetting angles turn the reciprocal vectors, about x, then y, then z",
     "pixel_position": "the sub-pixel's centre, the layer's depth, a curved detector, or fast and "
