@@ -57,7 +57,7 @@ class PanelGroup:
         name = str(self.name)
         if not name or name != name.strip() or "/" in name:
             raise ModelError(
-                f"{what}: the name must not be empty, contain /, or have blanks at its ends"
+                f"{what}: the name must not be empty, contain / or have blanks at its ends"
             )
         if not members:
             raise ModelError(f"{what}: it has no members; give at least one panel or group")
