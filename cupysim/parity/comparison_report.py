@@ -20,7 +20,7 @@ MOST_NAMES = 12
 
 def trace_lines(comparison: Comparison, first: str, second: str, table: bool) -> Iterator[str]:
     """The comparison of two traces of a pixel, as lines of text."""
-    where = "" if comparison.pixel is None else "pixel {} {}: ".format(*comparison.pixel)
+    where = "" if comparison.place is None else f"pixel {comparison.place}: "
     divergence = comparison.first_divergence
     count = len(comparison.pairs)
     if divergence is None:

@@ -311,6 +311,19 @@ def test_sub_commands(run: Run, geometry: Path, capsys: pytest.CaptureFixture[st
     (photons_line,) = [line for line in lines if line.startswith("TRACE: photons = ")]
     plain = floats(run, f"-geom {geometry} {CRYSTAL} -backend numpy -floatfile n.bin", "n.bin")
     assert float(photons_line.split()[3]) == pytest.approx(plain[1, 4, 3], rel=1e-6)
+    both = [*words[:-5], "--pixel", "left", "3", "4", "--pixel", "right", "3", "4", "--strongest"]
+    texts = {}
+    for name, asked in (("both", both), ("right", words), ("left", [*both[:-5], "--strongest"])):
+        assert main(["trace", *asked]) == 0
+        texts[name] = str(folder / f"{name}.txt")
+        Path(texts[name]).write_text(capsys.readouterr().out)
+    assert main(["compare", texts["both"], texts["both"]]) == 0
+    assert "pixel left 3 4: the same" in capsys.readouterr().out
+    assert main(["compare", texts["both"], texts["right"]]) == 1
+    assert "pixel left 3 4: only in" in capsys.readouterr().out
+    assert main(["compare", texts["left"], texts["right"]]) == 2
+    told = "the traces are of different pixels: left 3 4 and right 3 4 (panel fast slow)"
+    assert told in capsys.readouterr().err
     assert main(["trace", *words[:-5], "--pixel", "3", "4"]) == 2
     assert "--pixel: expected PANEL FAST SLOW" in capsys.readouterr().err
     assert main(["show", noisy, "--save", str(folder / "shown.png"), "--spots"]) == 0

@@ -188,9 +188,9 @@ def test_pixels_are_paired() -> None:
     first = [traced((1, 2), 1.0), traced((3, 4), 2.0), traced((5, 6), 3.0)]
     second = [traced((5, 6), 3.1), traced((1, 2), 1.0)]
     found = compare_traces(first, second)
-    assert [(each.pixel, each.first_divergence is None) for each in found] == [
-        ((1, 2), True),
-        ((5, 6), False),
+    assert [(each.place, each.first_divergence is None) for each in found] == [
+        (("", 1, 2), True),
+        (("", 5, 6), False),
     ]
 
 

@@ -115,8 +115,8 @@ def _compare_traces(arguments: argparse.Namespace) -> int:
         _tell_json(
             {
                 "same": not any(unpaired) and all(each.same for each in found),
-                "only_first": unpaired[0],
-                "only_second": unpaired[1],
+                "only_first": [place.as_json() for place in unpaired[0]],
+                "only_second": [place.as_json() for place in unpaired[1]],
                 "pixels": [traces.as_json(comparison) for comparison in found],
             }
         )
@@ -125,8 +125,8 @@ def _compare_traces(arguments: argparse.Namespace) -> int:
             for line in trace_lines(comparison, arguments.first, arguments.second, arguments.table):
                 report(line)
         for name, pixels in zip((arguments.first, arguments.second), unpaired, strict=True):
-            for fast, slow in pixels:
-                report(f"pixel {fast} {slow}: only in {name}")
+            for pixel in pixels:
+                report(f"pixel {pixel}: only in {name}")
     whole = not any(unpaired) and all(each.same for each in found)
     return 0 if whole else DIFFERENT
 

@@ -11,7 +11,7 @@ from cupysim.constants import RTOL
 from cupysim.errors import CupysimError
 from cupysim.parity.traces.hints import hints
 from cupysim.parity.traces.matching import matching_pixels, matching_steps
-from cupysim.parity.traces.values import PixelTrace, Value
+from cupysim.parity.traces.values import PixelTrace, Place, Value
 from cupysim.parity.traces.vocabulary import FLOAT32_TINY, INSTEAD, PHOTONS, RESULT, SETUP
 
 DECISIVE = ("scattering_vector", "a", "b", "c", "hkl", "F_cell", "F_latt")
@@ -55,8 +55,8 @@ class Comparison:
 
     Parameters
     ----------
-    pixel : tuple of 2 int or None
-        Fast and slow coordinate of the pixel; None if neither trace has them.
+    place : Place or None
+        Panel, fast and slow coordinate of the pixel; None if neither trace has them.
     pairs : list of Pair
         Compared values, in the order of the computation.
     only_first, only_second : list of str
@@ -69,7 +69,7 @@ class Comparison:
         Parts that only one trace has, for example because a file is cut off.
     """
 
-    pixel: tuple[int, int] | None
+    place: Place | None
     pairs: list[Pair]
     only_first: list[str] = field(default_factory=list)
     only_second: list[str] = field(default_factory=list)
@@ -144,7 +144,7 @@ def _compare_pixel(first: PixelTrace, second: PixelTrace, rtol: float) -> Compar
         [name for name in dict.fromkeys(names) if name not in compared] for names in lonely
     )
     found = Comparison(
-        first.pixel or second.pixel, pairs, only_first, only_second, remarks, lacking=lacking
+        first.place or second.place, pairs, only_first, only_second, remarks, lacking=lacking
     )
     divergence = found.first_divergence
     if divergence is not None:
@@ -305,9 +305,10 @@ class _Allowance:
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
     """A comparison as content for `json.dump`."""
-    divergence = comparison.first_divergence
+    divergence, place = comparison.first_divergence, comparison.place
     return {
-        "pixel": comparison.pixel,
+        "panel": None if place is None or not place.panel else place.panel,
+        "pixel": None if place is None else (place.fast, place.slow),
         "same": comparison.same,
         "compared": len(comparison.pairs),
         "first_divergence": None if divergence is None else divergence.first.name,

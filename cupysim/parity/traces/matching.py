@@ -6,7 +6,7 @@ import math
 from collections.abc import Hashable, Iterator, Sequence
 
 from cupysim.errors import CupysimError
-from cupysim.parity.traces.values import PixelTrace, StepTrace
+from cupysim.parity.traces.values import PixelTrace, Place, StepTrace
 
 COUNTS = {
     "layer": "n_layers", "sub_slow": "oversample", "sub_fast": "oversample",
@@ -37,32 +37,31 @@ def matching_pixels(
         If they have no pixel in common, or one has a pixel twice.
     """
     for traces in (first, second):
-        numbers = [trace.pixel for trace in traces if trace.pixel is not None]
-        twice = next((pixel for pixel in numbers if numbers.count(pixel) > 1), None)
+        places = [trace.place for trace in traces if trace.place is not None]
+        twice = next((place for place in places if places.count(place) > 1), None)
         if twice is not None:
-            raise CupysimError(f"pixel {twice[0]} {twice[1]} is twice in one of the traces")
+            raise CupysimError(f"pixel {twice} is twice in one of the traces")
     if len(first) == len(second) == 1:
-        pairs = [(first[0], second[0])]
-        pixels = first[0].pixel, second[0].pixel
-        if None not in pixels and pixels[0] != pixels[1]:
-            shown = " and ".join(f"{pixel[0]} {pixel[1]}" for pixel in pixels if pixel)
-            raise CupysimError(f"the traces are of different pixels: {shown} (fast slow)")
-    else:
-        known = {trace.pixel: trace for trace in second if trace.pixel is not None}
-        pairs = [(trace, known[trace.pixel]) for trace in first if trace.pixel in known]
-        if not pairs:
-            raise CupysimError("the traces have no pixel in common")
+        ours, theirs = first[0].place, second[0].place
+        if ours is not None and theirs is not None and ours != theirs:
+            told = "fast slow" if not ours.panel and not theirs.panel else "panel fast slow"
+            raise CupysimError(f"the traces are of different pixels: {ours} and {theirs} ({told})")
+        return [(first[0], second[0])]
+    known = {trace.place: trace for trace in second if trace.place is not None}
+    pairs = [(trace, known[trace.place]) for trace in first if trace.place in known]
+    if not pairs:
+        raise CupysimError("the traces have no pixel in common")
     return pairs
 
 
 def unpaired_pixels(
     first: Sequence[PixelTrace], second: Sequence[PixelTrace]
-) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+) -> tuple[list[Place], list[Place]]:
     """Pixels of each file that the other does not have; empty if each file has one pixel."""
     if len(first) == len(second) == 1:
         return [], []
     ours, theirs = (
-        [trace.pixel for trace in traces if trace.pixel is not None] for traces in (first, second)
+        [trace.place for trace in traces if trace.place is not None] for traces in (first, second)
     )
     return [p for p in ours if p not in theirs], [p for p in theirs if p not in ours]
 

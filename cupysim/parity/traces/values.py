@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 DIGITS = 15
 """Significant digits of a number in a trace."""
@@ -67,6 +67,21 @@ class StepTrace:
     is_last: bool = False
 
 
+class Place(NamedTuple):
+    """Where a pixel is: the name of its panel, if there are several, and its coordinates."""
+
+    panel: str
+    fast: int
+    slow: int
+
+    def as_json(self) -> list[str | int]:
+        """Coordinates, after the panel if there are several, as content for `json.dump`."""
+        return [*([self.panel] if self.panel else []), self.fast, self.slow]
+
+    def __str__(self) -> str:
+        return f"{self.panel + ' ' if self.panel else ''}{self.fast} {self.slow}"
+
+
 @dataclass(frozen=True)
 class PixelTrace:
     """The whole computation of a pixel.
@@ -87,6 +102,16 @@ class PixelTrace:
     setup: tuple[Value, ...]
     steps: list[StepTrace] = field(default_factory=list)
     result: tuple[Value, ...] = ()
+
+    @property
+    def panel(self) -> str:
+        """Name of the pixel's panel; empty if the trace does not name one."""
+        return next((value.text for value in self.setup if value.name == "panel"), "")
+
+    @property
+    def place(self) -> Place | None:
+        """Panel, fast and slow coordinate; None if a log does not have the coordinates."""
+        return None if self.pixel is None else Place(self.panel, *self.pixel)
 
     def lines(self) -> Iterator[str]:
         """The trace as lines of text."""
