@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -98,14 +99,10 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     values.update(given)
     args = Arguments(values, seen)
     args.values["dump_was_read"] = reads_dump(args)
-    if (
-        from_header
-        and inherited.exact is None
-        and quirks.corrects(Quirk.HEADER_READING)
-        and "close_distance" not in given
-    ):
+    is_smv = from_header and inherited.exact is None
+    if is_smv and quirks.corrects(Quirk.HEADER_READING) and "close_distance" not in given:
         _settle_distance(args)
-    warn_of_ineffective_options(args, from_header and "close_distance" not in given)
+    warn_of_ineffective_options(args, is_smv and "close_distance" not in given)
     if args.stol_file is not None:
         from cupysim.formats import stol_table
 
@@ -115,11 +112,17 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     measured = measured_structure(args)
     wavelength_note = take_wavelength(args, measured, inherited)
     beam = _beam(args, inherited)
-    detector: Detector | PanelDetector = _detector(args)
+    one_panel = _detector(args)
+    detector: Detector | PanelDetector = one_panel
     if inherited.panels is not None:
         from cupysim.nanobragg.panel_files import with_options
 
         detector = with_options(inherited.panels, given, args)
+    elif inherited.sensor is not None:
+        from cupysim.nanobragg.panel_files import changed_sensor
+
+        sensor = changed_sensor(inherited.sensor, given, quirks)
+        detector = replace(one_panel, sensor=sensor)
     structure = structure_factors(args, beam, detector, measured)
     check_given_cell(args, structure, beam.wavelength)
     crystal = _crystal(args, beam.wavelength, table, clock, structure.cell)

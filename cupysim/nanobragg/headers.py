@@ -17,6 +17,7 @@ from cupysim.formats.image_stacks import count_images
 from cupysim.formats.nexus.reader import hdf5_file, is_hdf5
 from cupysim.formats.nexus.writer import OURS
 from cupysim.formats.stored_geometry import contradiction_of
+from cupysim.models.sensor import Sensor
 from cupysim.nanobragg import panel_files
 from cupysim.nanobragg.exact_geometry import geometry_values
 from cupysim.nanobragg.inherited import Inherited
@@ -65,7 +66,7 @@ def inherit(
     mask, number = None, given.get("image_number", 0)
     placed: list[tuple[str, ImageGeometry]] = []
     found: dict[str, Any] = {}
-    of_panel: dict[str, Any] = {}
+    sensor: Sensor | None = None
     several_panels = panel_files.read_panels(given)
     if several_panels is not None:
         name_of_panels, geometry_of_panels = several_panels
@@ -73,7 +74,8 @@ def inherit(
         if panel is None:
             return _inherit_panels(values, given, name_of_panels, geometry_of_panels)
         placed.append((name_of_panels, panel_files.as_image_geometry(geometry_of_panels, panel)))
-        mask, of_panel = panel.mask, panel_files.sensor_values(panel)
+        mask = panel.mask
+        sensor = panel.sensor if panel.sensor.layers.range > 0.0 else None
     lacking, several = "", False
     for name, is_mask in (("mask_file", True), ("image_file", False)):
         path = given.get(name)
@@ -125,7 +127,7 @@ def inherit(
     if placed:
         # an exact geometry replaces all values of other files, even those that it does not have
         path, geometry = placed[-1]
-        found = geometry_values(path, geometry) | of_panel
+        found = geometry_values(path, geometry)
         photons, of_photons = _photons(geometry, given)
         found |= photons
         for remark in (*geometry.remarks, *of_photons):
@@ -140,6 +142,7 @@ def inherit(
         names=frozenset(found),
         no_wavelength="" if "wavelength" in found else lacking,
         spectrum=placed[-1][1].spectrum if placed else None,
+        sensor=sensor,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from cupysim.formats.geometry import Spectrum
     from cupysim.models.panel_detector import PanelDetector
+from cupysim.models.sensor import Sensor
 
 INHERITABLE = frozenset(
     {"mask_file", "image_file", "experiment_file", "image_number", "geometry_file", "detector_name"}
@@ -35,6 +36,8 @@ class Inherited:
         Wavelengths and weights of a beam of several wavelengths.
     panels : PanelDetector or None
         Detector of several panels, in MOSFLM's frame.
+    sensor : Sensor or None
+        Sensor of a detector of one panel, if a file or a named detector describes it.
     """
 
     mask: np.ndarray | None
@@ -43,6 +46,7 @@ class Inherited:
     no_wavelength: str
     spectrum: Spectrum | None
     panels: PanelDetector | None = None
+    sensor: Sensor | None = None
 
 
 NOTHING = Inherited(None, None, frozenset(), "", None)

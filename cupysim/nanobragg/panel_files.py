@@ -213,18 +213,6 @@ def as_image_geometry(geometry: DetectorGeometry, panel: Panel) -> ImageGeometry
     )
 
 
-def sensor_values(panel: Panel) -> dict[str, Any]:
-    """Values of the options that describe a panel's sensor; none for one without thickness."""
-    layers = panel.sensor.layers
-    if layers.range == 0.0:
-        return {}
-    return {
-        "sensor_thickness": layers.range,
-        "sensor_layers": layers.count,
-        "attenuation": panel.sensor.attenuation,
-    }
-
-
 def check_options(
     path: str, detector: PanelDetector, given: Mapping[str, Any], seen: Set[str]
 ) -> None:
@@ -291,24 +279,41 @@ def with_options(
         # a negative rotation is a positive one about the opposite axis (quirk Q27)
         spindle=vector_of(-spindle if turns_back(args.oscillation, quirks) else spindle),
     )
-    if SENSOR_VALUES.isdisjoint(given):
-        return detector
     return detector.with_panels(
-        lambda panel: replace(panel, sensor=_changed_sensor(panel, given, quirks))
+        lambda panel: replace(panel, sensor=changed_sensor(panel.sensor, given, quirks))
     )
 
 
-def _changed_sensor(panel: Panel, given: Mapping[str, Any], quirks: Quirks) -> Sensor:
-    """The sensor of a panel, with the figures that options give in place of its own."""
-    figures = dict.fromkeys(SENSOR_VALUES) | sensor_values(panel)
+def changed_sensor(sensor: Sensor, given: Mapping[str, Any], quirks: Quirks) -> Sensor:
+    """The sensor of a panel, with the figures that options give in place of its own.
+
+    Parameters
+    ----------
+    sensor : Sensor
+        Sensor that a file or a named detector describes.
+    given : mapping
+        Values that the command line gives.
+    quirks : Quirks
+        Corrected quirks.
+    """
+    if SENSOR_VALUES.isdisjoint(given):
+        return sensor
+    own = sensor.layers
+    figures: dict[str, Any] = dict.fromkeys(SENSOR_VALUES)
+    if own.range > 0.0:
+        figures |= {
+            "sensor_thickness": own.range,
+            "sensor_layers": own.count,
+            "attenuation": sensor.attenuation,
+        }
     figures |= {name: given[name] for name in SENSOR_VALUES & set(given)}
     thickness, layers = figures["sensor_thickness"] or 0.0, figures["sensor_layers"]
-    sensor = complete_sensor(thickness, layers, figures["attenuation"], quirks)
-    filled = sensor.layers.range
+    changed = complete_sensor(thickness, layers, figures["attenuation"], quirks)
+    filled = changed.layers.range
     if "sensor_layers" in given or layers is None or filled == 0.0:
-        return sensor
+        return changed
     # layers of the file fill the sensor, as they do without options
-    return replace(sensor, layers=Sweep(filled, filled / layers, layers))
+    return replace(changed, layers=Sweep(filled, filled / layers, layers))
 
 
 def only_panel(detector: PanelDetector) -> Panel | None:

@@ -201,30 +201,6 @@ def test_a_file_of_one_panel_is_a_detector_of_nanobragg(run: Run, tmp_path: Path
     np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-9 * other.max())
 
 
-@pytest.mark.parametrize(
-    ("options", "microns", "count", "depth"),
-    [
-        ("-detector_thicksteps 4", 320, 4, None),
-        ("-detector_abs 500", 320, 1, 500),
-        ("-detector_thick 450", 450, 1, None),
-        ("-detector_thick 450 -detector_abs 500 -detector_thicksteps 3", 450, 3, 500),
-        ("-detector_abs inf", 0, 1, None),
-    ],
-)
-def test_an_option_replaces_one_figure_of_the_sensors(
-    options: str, microns: float, count: int, depth: float | None
-) -> None:
-    pytest.importorskip("xraydb")
-    words = f"-detector jungfrau-1m -lambda 1 {CRYSTAL} -corrected"
-    before, after = (from_args(f"{words} {more}").sensor for more in ("", options))
-    assert after.layers.range == pytest.approx(1e-6 * microns)
-    assert after.layers.count == count
-    assert after.layers.count * after.layers.step == pytest.approx(1e-6 * microns)
-    if microns > 0:
-        wanted = before.attenuation if depth is None else 1e6 / depth
-        assert after.attenuation == pytest.approx(wanted)
-
-
 def test_known_attenuations_are_no_defaults(run: Run) -> None:
     pytest.importorskip("xraydb")
     done = run(f"-detector jungfrau-1m -lambda 1 {CRYSTAL} -oversample 1 -nonoise")

@@ -13,10 +13,16 @@ from cupysim.api import from_args
 from cupysim.errors import FileFormatError, OptionError
 from cupysim.models.detector import Detector
 from cupysim.models.panel_detector import PanelDetector
+from cupysim.models.sensor import Sensor
 from cupysim.readers import read_detector
 
 PANELS = "-detector jungfrau-1m -distance 100"
 SHOT = f"{PANELS} -lambda 1.3 -cell 40 50 60 90 90 90 -default_F 100 -N 5 -oversample 1 -corrected"
+
+
+def sensors_of(words: str) -> list[Sensor]:
+    """Sensors of all panels of a command line."""
+    return [panel.sensor for panel in from_args(words).flat_panels]
 
 
 def panels_of(words: str) -> PanelDetector:
@@ -26,27 +32,46 @@ def panels_of(words: str) -> PanelDetector:
     return detector
 
 
+@pytest.mark.parametrize(("name", "own"), [("jungfrau-1m", 320e-6), ("eiger2-1m", 450e-6)])
 @pytest.mark.parametrize(
     ("words", "thickness", "layers", "attenuation"),
     [
-        ("", 320e-6, 1, None),
-        ("-detector_thicksteps 5", 320e-6, 5, None),
-        ("-detector_thick 450", 450e-6, 1, None),
-        ("-detector_abs 100", 320e-6, 1, 1e4),
-        ("-detector_thick 450 -detector_abs 100 -detector_thicksteps 3", 450e-6, 3, 1e4),
-        ("-detector_thick 0", 0.0, 1, None),
+        ("", None, 1, None),
+        ("-detector_thicksteps 5", None, 5, None),
+        ("-detector_thick 400", 400e-6, 1, None),
+        ("-detector_abs 100", None, 1, 1e4),
+        ("-detector_thick 400 -detector_abs 100 -detector_thicksteps 3", 400e-6, 3, 1e4),
     ],
 )
 def test_an_option_changes_one_number_of_the_sensor(
-    words: str, thickness: float, layers: int, attenuation: float | None
-) -> None:
+    words: str, thickness: float | None, layers: int, attenuation: float | None, name: str,
+    own: float,
+) -> None:  # fmt: skip
     """The others stay those of the panel."""
-    of_silicon = panels_of("")[0].sensor.attenuation
-    for panel in panels_of(words):
-        assert panel.sensor.layers.range == pytest.approx(thickness, rel=1e-12)
-        assert panel.sensor.layers.count == layers
+    shot = SHOT.replace("jungfrau-1m", name)
+    of_silicon = sensors_of(shot)[0].attenuation
+    for sensor in sensors_of(f"{shot} {words}"):
+        expected = own if thickness is None else thickness
+        assert sensor.layers.range == pytest.approx(expected, rel=1e-12)
+        assert sensor.layers.count * sensor.layers.step == pytest.approx(expected, rel=1e-12)
+        assert sensor.layers.count == layers
         expected = of_silicon if attenuation is None else attenuation
-        assert panel.sensor.attenuation == pytest.approx(expected, rel=1e-12)
+        assert sensor.attenuation == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["jungfrau-1m", "eiger2-1m"])
+@pytest.mark.parametrize("words", ["-detector_thick 0", "-detector_abs inf"])
+def test_options_can_take_the_thickness_away(words: str, name: str) -> None:
+    shot = SHOT.replace("jungfrau-1m", name)
+    assert {each.layers.range for each in sensors_of(f"{shot} {words}")} == {0.0}
+
+
+@pytest.mark.filterwarnings("error::cupysim.errors.CupysimWarning")
+@pytest.mark.parametrize("name", ["jungfrau-1m", "eiger2-1m"])
+def test_quirks_do_not_change_the_sensor_of_a_named_detector(name: str) -> None:
+    """Quirk Q26 would make two layers of one, and quirk Q15 another absorption."""
+    shot = SHOT.replace("jungfrau-1m", name)
+    assert sensors_of(shot.replace(" -corrected", "")) == sensors_of(shot)
 
 
 def test_point_pixels() -> None:
