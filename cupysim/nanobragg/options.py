@@ -319,7 +319,8 @@ OPTIONS: tuple[Option, ...] = (
               "or, with -nonoise, rounded expected photons.", "cbf_file"),
     new_path("-cxifile", OUTPUT, "CXI file for CrystFEL, and its geometry file beside it (.geom): "
               "counted photons or, with -nonoise, expected photons.", "cxi_file"),
-    new_path("-geomfile", OUTPUT, "CrystFEL geometry file of the detector.", "geometry_output"),
+    new_path("-geomfile", OUTPUT, "CrystFEL geometry file of the detector. It describes the HDF5 "
+              "file, if one is written.", "geometry_output"),
     new_path("-exptfile", OUTPUT, "DIALS experiment list: beam, detector, rotation and crystal. It "
               "refers to the HDF5 or CBF file, if one is written.", "experiment_output"),
     new_path("-pngfile", OUTPUT, "PNG picture: dark spots on white, logarithmic, at most 2048 "

@@ -261,10 +261,12 @@ def _write_geometry(
     if args.geometry_output is not None:
         from cupysim.formats.crystfel import cxi
 
-        yield f"writing {args.geometry_output} as a CrystFEL geometry file"
+        described_files: cxi.ImageFiles = "others" if args.nexus_file is None else "nxmx"
+        of = "" if args.nexus_file is None else f" of {args.nexus_file}"
+        yield f"writing {args.geometry_output} as a CrystFEL geometry file{of}"
         files.write(
             args.geometry_output,
-            lambda stream: cxi.write_geometry_beside(stream, experiment, with_wavelength=True),
+            lambda stream: cxi.write_geometry_beside(stream, experiment, described_files),
         )
     if args.experiment_output is not None:
         from cupysim.formats.dials_writer import write_experiments

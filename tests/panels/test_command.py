@@ -21,6 +21,7 @@ from cupysim import (
 )
 from cupysim.cli.main import main
 from cupysim.errors import CupysimError
+from cupysim.formats.crystfel.reader import read_geometry
 from cupysim.formats.dials_detector import count_panels
 from tests.conftest import Run
 
@@ -164,6 +165,30 @@ def test_python_writes_the_files_of_the_command(run: Run, tmp_path: Path) -> Non
         with pytest.raises(CupysimError, match="such a file holds one panel"):
             image.save(tmp_path / name)
         assert not (tmp_path / name).exists()
+
+
+def test_the_geometry_file_finds_the_panels_in_the_nexus_file(run: Run, tmp_path: Path) -> None:
+    """Panels of different sizes are in blocks of the largest width and height."""
+    text = GEOMETRY.format(corner=2, fast="+0.96x +0.28z")
+    (tmp_path / "in.geom").write_text(text.replace("right/max_ss = 31", "right/max_ss = 27"))
+    words = f"-geom in.geom {CRYSTAL} -nonoise"
+    assert run(f"{words} -h5file a.h5 -geomfile a.geom -cxifile b.cxi").status == 0
+    image = simulate(from_args(words))
+    for name, source in (("a", "a.h5"), ("b", "b.cxi")):
+        detector, layout = read_geometry(tmp_path / f"{name}.geom", wavelength=1.3e-10)[:2]
+        with h5py.File(tmp_path / source) as file:
+            for panel in detector.detector:
+                of = layout.of(panel.name)
+                assert of.dims == ("%", "ss", "fs")
+                fast, slow = of.corner
+                where = slice(slow, slow + panel.n_slow), slice(fast, fast + panel.n_fast)
+                np.testing.assert_array_equal(file[of.data][0][where], image.panel(panel.name))
+                (mask,) = of.masks
+                bad = file[mask.data][where] & mask.bad != 0
+                rendered = image.experiment.rendered_pixels[
+                    image.experiment.detector.number_of(panel.name)
+                ]
+                np.testing.assert_array_equal(bad, ~rendered[: panel.n_slow, : panel.n_fast])
 
 
 def test_an_image_beside_a_list_of_several_panels(run: Run, tmp_path: Path, geometry: Path) -> None:

@@ -1,18 +1,19 @@
-"""CXI files that CrystFEL reads: shots, with all panels below each other, compressed by gzip."""
+"""CXI files for CrystFEL, with all panels below each other, and geometry files of image files."""
 
 from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Literal, Self
 
 import numpy as np
 
 import cupysim
 from cupysim.formats.crystfel.beam import CHARGE, energy_of
-from cupysim.formats.crystfel.layout import CrystfelLayout, MaskLocation
+from cupysim.formats.crystfel.layout import CrystfelLayout, MaskLocation, PanelLayout
 from cupysim.formats.crystfel.writer import BAD_BIT, to_crystfel, write_geometry
 from cupysim.formats.lab_panels import detector_in
+from cupysim.formats.nexus.tree import DATA as NXMX_DATA
 from cupysim.maths.rotations import rotate_axis
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
@@ -34,6 +35,12 @@ first spindle angle."""
 VERSION = 150
 """Version of the CXI format."""
 
+ImageFiles = Literal["cxi", "nxmx", "others"]
+"""Image files that a geometry file describes: CXI or NXmx files of cupysim, or those of others."""
+
+NXMX_MASK = "/entry/instrument/detector/pixel_mask"
+"""Data set of the mask in NXmx files of cupysim, with `BAD_BIT` in pixels not computed."""
+
 
 def layout_of(detector: PanelDetector) -> CrystfelLayout:
     """Where the panels are in a CXI file of `CxiFile`.
@@ -45,6 +52,24 @@ def layout_of(detector: PanelDetector) -> CrystfelLayout:
     """
     masks = (MaskLocation(0, MASK, bad=BAD_BIT),)
     return CrystfelLayout.slab(detector, DATA, ("%", "ss", "fs"), masks)
+
+
+def nxmx_layout_of(detector: PanelDetector) -> CrystfelLayout:
+    """Where the panels are in an NXmx file of cupysim: in blocks of the largest width and height.
+
+    Parameters
+    ----------
+    detector : PanelDetector
+        The detector.
+    """
+    masks = (MaskLocation(0, NXMX_MASK, bad=BAD_BIT),)
+    dims = ("%", "ss", "fs")
+    return CrystfelLayout(
+        {
+            panel.name: PanelLayout((0, number * detector.n_slow), NXMX_DATA, dims, masks)
+            for number, panel in enumerate(detector)
+        }
+    )
 
 
 def write_shot(stream: BinaryIO, experiment: Experiment, pixels: np.ndarray) -> None:
@@ -70,9 +95,9 @@ def geometry_beside(path: str) -> str:
 
 
 def write_geometry_beside(
-    stream: BinaryIO, experiment: Experiment, *, with_wavelength: bool = False
+    stream: BinaryIO, experiment: Experiment, images: ImageFiles = "cxi"
 ) -> None:
-    """Write the CrystFEL geometry file for a CXI file of `CxiFile`.
+    """Write the CrystFEL geometry file for image files.
 
     Parameters
     ----------
@@ -80,9 +105,10 @@ def write_geometry_beside(
         Stream to write to.
     experiment : Experiment
         Experiment with one flat panel, or a detector of panels.
-    with_wavelength : bool, optional
-        Write the wavelength, and a layout with one shot in a file and no mask. By default the
-        geometry file names the photon energies and the mask of the CXI file.
+    images : {"cxi", "nxmx", "others"}, optional
+        Image files. For CXI files of `CxiFile`, the geometry file names their photon energies and
+        their mask. For the others, it has the wavelength of the experiment; for those of other
+        programs, a layout with one shot in a file and no mask.
 
     Raises
     ------
@@ -90,16 +116,16 @@ def write_geometry_beside(
         If the detector is curved, or a name of a panel is not possible in CrystFEL.
     """
     detector = detector_in(experiment, to_crystfel(experiment.frame), "CrystFEL geometry files")
-    layout = CrystfelLayout.slab(detector)
-    if not with_wavelength:
-        # the numbers of the CXI file are photons
-        detector, layout = detector.with_panels(Panel.counting_photons), layout_of(detector)
+    if images != "others":
+        # the numbers of these files are photons
+        detector = detector.with_panels(Panel.counting_photons)
+    layouts = {"cxi": layout_of, "nxmx": nxmx_layout_of, "others": CrystfelLayout.slab}
     write_geometry(
         stream,
         detector,
         wavelength=experiment.sources.mean_wavelength,
-        layout=layout,
-        energy=None if with_wavelength else ENERGY,
+        layout=layouts[images](detector),
+        energy=ENERGY if images == "cxi" else None,
     )
 
 

@@ -125,16 +125,15 @@ def write_geometry(
     for panel in panels:
         place = layout.of(panel.name)
         lines += ["", *_panel(panel, place, length)]
-        has_data = any(mask.file is None for mask in place.masks)
-        regions = None if has_data else _regions(panel, place)
-        if regions is None:
+        regions = _regions(panel, place)
+        if regions is None or any(mask.file is None for mask in place.masks):
             with_data.append(panel.name)
             lines += [
                 f"{panel.name}/mask0_data = {mask_path(place)}",
                 f"{panel.name}/mask0_badbits = 0x{BAD_BIT:x}",
             ]
-        else:
-            lines += regions
+        # programs without the image file need the regions too
+        lines += regions or ()
     groups = _groups(detector)
     if groups:
         lines += ["", *groups]
