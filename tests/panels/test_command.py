@@ -95,11 +95,14 @@ def test_all_files_hold_the_same_image(run: Run, geometry: Path) -> None:
     # lengths of a*, b*, c* of an orthorhombic cell, 1/m
     np.testing.assert_allclose(np.linalg.norm(star, axis=1), 1e10 / np.array([70, 80, 90]))
     beside = read_detector(folder / "a.geom", wavelength=1.3e-10).detector
-    alone = read_detector(folder / "b.geom").detector
+    of_nexus = read_detector(folder / "b.geom").detector
+    assert run(f"-geom {geometry} {CRYSTAL} -geomfile d.geom -nonoise").status == 0
+    alone = read_detector(folder / "d.geom").detector
     assert [panel.gain for panel in beside] == [1.0, 1.0], "CXI files hold photons"
+    assert [panel.gain for panel in of_nexus] == [1.0, 1.0], "HDF5 files hold photons"
     assert [panel.gain for panel in alone] == [3.0, 3.0]
     first = read_detector(geometry).detector
-    for one in (beside, alone):
+    for one in (beside, of_nexus, alone):
         for panel, known in zip(one, first, strict=True):
             np.testing.assert_allclose(panel.corners, known.corners, rtol=0.0, atol=1e-12)
             assert one.paths == first.paths
