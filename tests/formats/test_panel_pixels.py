@@ -17,18 +17,23 @@ SECOND = replace(FIRST, name="b", origin=(0.01, 0.0, 0.1))
 
 
 def test_panels_in_another_order_are_refused() -> None:
-    detector = PanelDetector([FIRST, SECOND], beam=(0, 0, 1))
+    detector = PanelDetector([FIRST, SECOND], beam=(0, 0, 1), spindle=(1, 0, 0))
     check_same_order(detector, detector)
     with pytest.raises(CupysimError, match="panel 0 is 'a' in the first, and 'b' in the second"):
-        check_same_order(detector, PanelDetector([SECOND, FIRST], beam=(0, 0, 1)))
+        check_same_order(
+            detector, PanelDetector([SECOND, FIRST], beam=(0, 0, 1), spindle=(1, 0, 0))
+        )
 
 
 def test_names_of_panels_may_differ_but_not_their_sizes() -> None:
-    detector = PanelDetector([FIRST, SECOND], beam=(0, 0, 1))
-    check_same_order(detector, PanelDetector([FIRST, replace(SECOND, name="c")], beam=(0, 0, 1)))
+    detector = PanelDetector([FIRST, SECOND], beam=(0, 0, 1), spindle=(1, 0, 0))
+    check_same_order(
+        detector,
+        PanelDetector([FIRST, replace(SECOND, name="c")], beam=(0, 0, 1), spindle=(1, 0, 0)),
+    )
     other = replace(SECOND, n_slow=5)
     with pytest.raises(CupysimError, match="differ"):
-        check_same_order(detector, PanelDetector([FIRST, other], beam=(0, 0, 1)))
+        check_same_order(detector, PanelDetector([FIRST, other], beam=(0, 0, 1), spindle=(1, 0, 0)))
 
 
 def test_panels_with_different_sensors_are_no_single_panel() -> None:
