@@ -67,6 +67,7 @@ def _save_cxi(image: Image, path: os.PathLike[str] | str, seed: int | None) -> N
     """Write a CXI file, and its geometry file beside it."""
     from cupysim.formats.crystfel import cxi
 
+    cxi.refuse_foreign_geometry(os.fspath(path))
     pixels = image.array if seed is None else image.counts(seed)
     with OutputFiles() as files:
         files.write(path, lambda stream: cxi.write_shot(stream, image.experiment, pixels))

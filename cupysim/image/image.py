@@ -391,8 +391,9 @@ class Image:
         Raises
         ------
         CupysimError
-            If the name has another suffix, the file cannot be written, or an SMV file or greymap
-            is to hold several panels that are not on one grid of pixels.
+            If the name has another suffix, the file cannot be written, an SMV file or greymap is to
+            hold several panels that are not on one grid of pixels, or the geometry file beside a
+            CXI file would replace one of another origin.
         """
         from cupysim.image.files import save
 

@@ -75,6 +75,10 @@ def check_outputs(args: Arguments, is_flat: bool = True) -> bool:
         if target in outputs and not is_special(Path(target)):
             raise CupysimError(f"{name} is named for two output files of this run")
         outputs[target] = name
+    if args.cxi_file is not None:
+        from cupysim.formats.crystfel.cxi import refuse_foreign_geometry
+
+        refuse_foreign_geometry(args.cxi_file)
     if args.hkl_file is None or not args.use_dump:
         return False
     try:

@@ -170,6 +170,23 @@ def test_python_writes_the_files_of_the_command(run: Run, tmp_path: Path) -> Non
         assert not (tmp_path / name).exists()
 
 
+def test_geometry_files_of_others_are_not_replaced(run: Run, geometry: Path) -> None:
+    """Users name only the CXI file. Files of cupysim may be written again."""
+    words, text = f"-geom {geometry} {CRYSTAL} -nonoise", geometry.read_text()
+    other = geometry.with_name("other.geom")
+    other.write_text(text)
+    image = simulate(from_args(words))
+    for beside in (geometry, other):
+        with pytest.raises(CupysimError, match="exists and is not of cupysim"):
+            image.save(beside.with_suffix(".cxi"))
+        assert beside.read_text() == text
+        assert not beside.with_suffix(".cxi").exists()
+    done = run(f"{words} -cxifile {other.with_suffix('.cxi')}")
+    assert (done.status, other.read_text()) == (9, text)
+    for _ in range(2):
+        image.save(geometry.with_name("ours.cxi"))
+
+
 def test_the_geometry_file_finds_the_panels_in_the_nexus_file(run: Run, tmp_path: Path) -> None:
     """Panels of different sizes are in blocks of the largest width and height."""
     text = GEOMETRY.format(corner=2, fast="+0.96x +0.28z")

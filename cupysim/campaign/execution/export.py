@@ -212,17 +212,19 @@ def export_cxi(folder: Folder, shots: Sequence[int], path: str) -> str:
     Raises
     ------
     CupysimError
-        If a chunk is not finished, or a file cannot be written.
+        If a chunk is not finished, a file cannot be written, or the geometry file would replace one
+        of another origin.
     """
-    from cupysim.formats.crystfel.cxi import CxiFile, geometry_beside, write_geometry_beside
+    from cupysim.formats.crystfel import cxi
 
-    geometry = geometry_beside(path)
+    geometry = cxi.geometry_beside(path)
     for name in (path, geometry):
         refuse_own_files(folder, name)
+    cxi.refuse_foreign_geometry(path)
     base, kind = folder.campaign.experiment, np.int32 if folder.campaign.counts else np.float32
 
     def write(stream: BinaryIO) -> None:
-        with CxiFile(stream, base, len(shots), kind) as file:
+        with cxi.CxiFile(stream, base, len(shots), kind) as file:
             for place, number in enumerate(shots):
                 pixels = read_image(folder, number)
                 if pixels.dtype.kind == "i":
@@ -231,7 +233,7 @@ def export_cxi(folder: Folder, shots: Sequence[int], path: str) -> str:
 
     with OutputFiles() as files:
         files.write(path, write)
-        files.write(geometry, lambda stream: write_geometry_beside(stream, base))
+        files.write(geometry, lambda stream: cxi.write_geometry_beside(stream, base))
     return geometry
 
 

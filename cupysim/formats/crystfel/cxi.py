@@ -9,9 +9,10 @@ from typing import Any, BinaryIO, Literal, Self
 import numpy as np
 
 import cupysim
+from cupysim.errors import CupysimError
 from cupysim.formats.crystfel.beam import CHARGE, energy_of
 from cupysim.formats.crystfel.layout import CrystfelLayout, MaskLocation, PanelLayout
-from cupysim.formats.crystfel.writer import BAD_BIT, to_crystfel, write_geometry
+from cupysim.formats.crystfel.writer import BAD_BIT, HEADING, to_crystfel, write_geometry
 from cupysim.formats.lab_panels import detector_in
 from cupysim.formats.nexus.tree import DATA as NXMX_DATA
 from cupysim.maths.rotations import rotate_axis
@@ -92,6 +93,31 @@ def write_shot(stream: BinaryIO, experiment: Experiment, pixels: np.ndarray) -> 
 def geometry_beside(path: str) -> str:
     """Name of the geometry file beside a CXI file."""
     return f"{os.path.splitext(path)[0]}.geom"
+
+
+def refuse_foreign_geometry(path: str) -> None:
+    """Reject a CXI file if a geometry file of another origin has the name of the one beside it.
+
+    Parameters
+    ----------
+    path : str
+        Name of the CXI file.
+
+    Raises
+    ------
+    CupysimError
+        If there is such a file. Users name only the CXI file, so theirs must not be replaced.
+    """
+    beside = geometry_beside(path)
+    if not os.path.isfile(beside):
+        return
+    with open(beside, "rb") as file:
+        is_ours = file.readline().decode(errors="replace").rstrip() == HEADING
+    if not is_ours:
+        raise CupysimError(
+            f"{path}: {beside} would be written beside it, but exists and is not of cupysim; "
+            "choose another name"
+        )
 
 
 def write_geometry_beside(

@@ -31,6 +31,9 @@ RESERVED = ("bad", "group_", "rigid_group")
 SAME_DIRECTION = 1e-12
 """Largest difference of a beam from z that is rounding."""
 
+HEADING = "; CrystFEL geometry file (0.11 or later), written by cupysim"
+"""First line of the files."""
+
 BAD_BIT = 1
 """Value of bad pixels in a mask that accompanies a written geometry."""
 
@@ -107,7 +110,7 @@ def write_geometry(
     heights = [panel.origin[2] for panel in panels]
     length = next((height for height in heights if height > 0.0), heights[0])
     lines = [
-        "; CrystFEL geometry file (0.11 or later), written by cupysim",
+        HEADING,
         f"wavelength = {wavelength / ANGSTROM:.14g} A"
         if energy is None
         else f"photon_energy = {energy} eV",
