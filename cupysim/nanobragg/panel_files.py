@@ -75,6 +75,7 @@ def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None
              "image_file": "-img"}  # fmt: skip
     used = [option for value, option in names.items() if given.get(value) is not None]
     for value in ("geometry_file", "experiment_file", "image_file"):
+        # opening a pipe would wait for ever
         if given.get(value) is not None:
             check_regular(given[value])
     if given.get("image_number", 0) and not {"-geom", "-detector"}.isdisjoint(used):
@@ -99,7 +100,6 @@ def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None
         from cupysim.formats import dials_detector
 
         path = given["experiment_file"]
-        check_regular(path)
         if dials_detector.count_panels(path) > 1:
             if given.get("image_file") is not None:
                 raise OptionError("-img", f"cannot be combined with the several panels of {path}")
@@ -108,8 +108,6 @@ def read_panels(given: Mapping[str, Any]) -> tuple[str, DetectorGeometry] | None
         from cupysim.formats import nxmx_detector
 
         path = given["image_file"]
-        # opening a pipe would wait for ever
-        check_regular(path)
         if is_hdf5(path) and nxmx_detector.count_modules(path, number) > 1:
             return path, nxmx_detector.read_detector(path, number)
     return None
