@@ -1,0 +1,179 @@
+"""Point spread functions, integrated over pixels.
+
+A point spread function is the density of light around the point where a photon arrives. Its
+integral over a pixel is the difference of a primitive function at the four corners. The functions
+are those of noisify and simtbx:
+
+* Gaussian: a product of two normal distributions;
+* fibre: the point spread of a fibre-optic taper, a Moffat function with the exponent 3/2 (Holton et
+  al. (2012) J. Synchrotron Rad. 19, 1006): g/(2 pi) (g^2 + r^2)^(-3/2).
+
+Lengths are in pixels. The order of the operations is that of noisify, so that kernels are equal
+bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+GAUSSIAN, FIBRE = "gaussian", "fibre"
+"""Names of the functions."""
+
+FIBRE_RADIUS = 0.652383013252053
+"""Radius g of the fibre function over its full width at half maximum: 1/(2 sqrt(2^(2/3) - 1))."""
+
+LOST_NOISE = 0.1
+"""Light that a pixel may lose beyond an automatic radius, over its photon noise."""
+
+_erf = np.frompyfunc(math.erf, 1, 1)
+_atan = np.frompyfunc(math.atan, 1, 1)
+
+
+def gaussian_primitive(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Primitive function of the Gaussian.
+
+    Parameters
+    ----------
+    x, y : ndarray
+        Place, over the full width at half maximum.
+
+    Returns
+    -------
+    ndarray
+        Integral of the density from the centre to (x, y).
+    """
+    # the C library's functions, which NumPy's may differ from in the last bit
+    first = _erf(2.0 * x * math.sqrt(math.log(2.0))).astype(np.float64)
+    second = _erf(y * math.sqrt(math.log(16.0))).astype(np.float64)
+    return np.asarray(0.125 * (first * second * math.sqrt(math.log(16.0) / math.log(2.0))))
+
+
+def fibre_primitive(x: np.ndarray, y: np.ndarray, g: float) -> np.ndarray:
+    """Primitive function of the fibre function.
+
+    Parameters
+    ----------
+    x, y : ndarray
+        Place (pixels).
+    g : float
+        Radius of the function (pixels).
+
+    Returns
+    -------
+    ndarray
+        Integral of the density from the centre to (x, y).
+    """
+    angles = _atan((x * y) / (g * np.sqrt(g * g + x * x + y * y))).astype(np.float64)
+    return np.asarray(angles / 2.0 / math.pi)
+
+
+def kernel(name: str, width: float, radius: int) -> np.ndarray:
+    """Fractions of a pixel's light that pixels around it get.
+
+    Parameters
+    ----------
+    name : str
+        `GAUSSIAN` or `FIBRE`.
+    width : float
+        Full width at half maximum (pixels), above zero.
+    radius : int
+        Radius of the kernel (pixels). Fractions beyond the circle are zero.
+
+    Returns
+    -------
+    ndarray, shape (2 radius + 1, 2 radius + 1)
+        Fractions [slow, fast]. Their sum is below 1.
+    """
+    offsets = np.arange(-radius, radius + 1, dtype=np.float64)
+    if name == GAUSSIAN:
+        places, half = offsets / width, 1.0 / width / 2.0
+    elif name == FIBRE:
+        places, half = offsets, 0.5
+    else:
+        raise ValueError(f"unknown point spread function {name!r}")
+    low, high = places - half, places + half
+
+    def primitive(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        x, y = np.meshgrid(x, y)
+        if name == GAUSSIAN:
+            return gaussian_primitive(x, y)
+        return fibre_primitive(x, y, FIBRE_RADIUS * width)
+
+    fractions = (
+        primitive(high, high) - primitive(high, low) - primitive(low, high) + primitive(low, low)
+    )
+    is_outside = offsets**2 + offsets[:, None] ** 2 > radius * radius
+    return np.where(is_outside, 0.0, fractions)
+
+
+def gaussian_weights(width: float, radius: int) -> np.ndarray:
+    """Fractions of light along one axis. The Gaussian is the product of those of two axes.
+
+    Parameters
+    ----------
+    width : float
+        Full width at half maximum (pixels), above zero.
+    radius : int
+        Largest distance (pixels).
+
+    Returns
+    -------
+    ndarray, shape (2 radius + 1,)
+        Fractions.
+    """
+    edges = (np.arange(2 * radius + 2) - radius - 0.5) * (2.0 * math.sqrt(math.log(2.0)) / width)
+    return np.asarray(np.diff(_erf(edges).astype(np.float64)) / 2.0)
+
+
+def light_outside(name: str, width: float, radius: float) -> float:
+    """Fraction of the light of a point that is farther away than a radius.
+
+    Parameters
+    ----------
+    name : str
+        `GAUSSIAN` or `FIBRE`.
+    width : float
+        Full width at half maximum (pixels).
+    radius : float
+        Radius (pixels).
+
+    Returns
+    -------
+    float
+        Fraction.
+    """
+    if name == GAUSSIAN:
+        return math.exp(-math.log(16.0) * (radius / width) ** 2)
+    if name == FIBRE:
+        g = FIBRE_RADIUS * width
+        return g / math.sqrt(g * g + radius * radius)
+    raise ValueError(f"unknown point spread function {name!r}")
+
+
+def automatic_radius(name: str, width: float, photons: float) -> int:
+    """Radius beyond which a pixel loses a tenth of its photon noise.
+
+    Parameters
+    ----------
+    name : str
+        `GAUSSIAN` or `FIBRE`.
+    width : float
+        Full width at half maximum (pixels).
+    photons : float
+        Photons in the pixel, above zero.
+
+    Returns
+    -------
+    int
+        Radius (pixels), at least 1.
+    """
+    lost = LOST_NOISE * math.sqrt(photons)
+    if lost >= photons:
+        return 1
+    if name == GAUSSIAN:
+        return 1 + math.ceil(math.sqrt(-math.log(lost / photons) / math.log(16.0)) * width)
+    if name == FIBRE:
+        return 1 + math.ceil(FIBRE_RADIUS * width * photons / lost)
+    raise ValueError(f"unknown point spread function {name!r}")
