@@ -15,6 +15,7 @@ bit for bit.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -27,8 +28,10 @@ FIBRE_RADIUS = 0.652383013252053
 LOST_NOISE = 0.1
 """Light that a pixel may lose beyond an automatic radius, over its photon noise."""
 
-_erf = np.frompyfunc(math.erf, 1, 1)
-_atan = np.frompyfunc(math.atan, 1, 1)
+
+def _with_c_library(function: Callable[[float], float], values: np.ndarray) -> np.ndarray:
+    """Values of a function of the C library; NumPy's and SciPy's may differ in the last bit."""
+    return np.asarray(np.frompyfunc(function, 1, 1)(values), dtype=np.float64)
 
 
 def gaussian_primitive(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -44,9 +47,8 @@ def gaussian_primitive(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     ndarray
         Integral of the density from the centre to (x, y).
     """
-    # the C library's functions, which NumPy's may differ from in the last bit
-    first = _erf(2.0 * x * math.sqrt(math.log(2.0))).astype(np.float64)
-    second = _erf(y * math.sqrt(math.log(16.0))).astype(np.float64)
+    first = _with_c_library(math.erf, 2.0 * x * math.sqrt(math.log(2.0)))
+    second = _with_c_library(math.erf, y * math.sqrt(math.log(16.0)))
     return np.asarray(0.125 * (first * second * math.sqrt(math.log(16.0) / math.log(2.0))))
 
 
@@ -65,7 +67,7 @@ def fibre_primitive(x: np.ndarray, y: np.ndarray, g: float) -> np.ndarray:
     ndarray
         Integral of the density from the centre to (x, y).
     """
-    angles = _atan((x * y) / (g * np.sqrt(g * g + x * x + y * y))).astype(np.float64)
+    angles = _with_c_library(math.atan, (x * y) / (g * np.sqrt(g * g + x * x + y * y)))
     return np.asarray(angles / 2.0 / math.pi)
 
 
@@ -124,7 +126,7 @@ def gaussian_weights(width: float, radius: int) -> np.ndarray:
         Fractions.
     """
     edges = (np.arange(2 * radius + 2) - radius - 0.5) * (2.0 * math.sqrt(math.log(2.0)) / width)
-    return np.asarray(np.diff(_erf(edges).astype(np.float64)) / 2.0)
+    return np.asarray(np.diff(_with_c_library(math.erf, edges)) / 2.0)
 
 
 def light_outside(name: str, width: float, radius: float) -> float:

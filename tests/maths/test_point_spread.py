@@ -53,7 +53,8 @@ def test_kernel_ends_at_the_circle() -> None:
     kernel = point_spread.kernel(point_spread.FIBRE, WIDTH, 5)
     offsets = np.arange(-5, 6)
     outside = offsets**2 + offsets[:, None] ** 2 > 25
-    assert (kernel[outside] == 0).all() and (kernel[~outside] > 0).all()
+    assert (kernel[outside] == 0).all()
+    assert (kernel[~outside] > 0).all()
 
 
 def test_gaussian_is_separable() -> None:
