@@ -5,7 +5,6 @@
 #include "culled_gradient.cuh"
 #include "factor_entries.cuh"
 #include "gradient.cuh"
-#include "photon_lanes.cuh"
 #include "search.cuh"
 
 using namespace cupysim;
@@ -192,22 +191,6 @@ int cupysim_estimate_tiles(const Launch* launch, int shape, int factors, int pre
 // Computes derivatives; `kind` is one of `Derivatives`.
 int cupysim_gradient(const Launch* launch, int shape, int factors, int kind, int threads) {
     return run(choose_gradient(shape, factors, kind), launch, 1, threads);
-}
-
-// Draws counted photons of rows of pixels, the first of which has the number `first`. Rows of `means` are
-// `stride` apart, rows of `counts` `counts_stride`, and their numbers n_fast. `sums` has the sum of each row's
-// counts; counts above `largest` are stored as `largest`.
-void cupysim_count_photons(const float* means, long long stride, long long n_rows, long long n_columns,
-                           unsigned long long seed, unsigned long long shot, unsigned long long first,
-                           unsigned long long n_fast, double largest, std::int32_t* counts, long long counts_stride,
-                           double* sums, int threads) {
-    const PhiloxKey key(seed, shot);
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 4)
-    for (long long row = 0; row < n_rows; ++row) {
-        sums[row] = count_row(key, first + static_cast<unsigned long long>(row) * n_fast, means + row * stride,
-                              n_columns, largest, counts + row * counts_stride);
-    }
-    (void)threads;
 }
 
 int cupysim_find_first_ray(const Launch* launch, int threads) { return run(search_first_ray, launch, 1, threads); }

@@ -15,11 +15,14 @@ struct PhiloxWords {
     Words w0, w1, w2, w3;
 };
 
-// Words that all pixels of a shot share: the words 2 and 3 of the counter, and the keys of the rounds.
+// Words that all pixels of a shot share: the words 2 and 3 of the counter, the keys of the rounds, and the stage
+// whose draws are counted.
 struct PhiloxKey {
     Words w2, w3, keys[2 * PHILOX_ROUNDS];
+    std::uint32_t stage;
 
-    PhiloxKey(std::uint64_t seed, std::uint64_t shot) : w2(Words{} + shot), w3(Words{} + (shot >> 32)) {
+    PhiloxKey(std::uint64_t seed, std::uint64_t shot, int stage = 0)
+        : w2(Words{} + shot), w3(Words{} + (shot >> 32)), stage(static_cast<std::uint32_t>(stage)) {
         std::uint32_t k0 = static_cast<std::uint32_t>(seed), k1 = static_cast<std::uint32_t>(seed >> 32);
         for (int round = 0; round < PHILOX_ROUNDS; ++round) {
             keys[2 * round] = Words{} + k0;
@@ -30,9 +33,13 @@ struct PhiloxKey {
     }
 };
 
-// Word 1 of the counter.
-CUPYSIM_FUNCTION Words word_1(std::uint64_t pixel, std::uint32_t draw) {
-    return Words{} + ((pixel >> 32) ^ static_cast<std::uint64_t>(draw << 8));
+// Word 1 of the counter, for draws below 65536.
+CUPYSIM_FUNCTION Words word_1(const PhiloxKey& key, std::uint64_t pixel, std::uint32_t draw) {
+    return Words{} + ((pixel >> 32) ^ static_cast<std::uint64_t>((key.stage << 16 | draw) << 8));
+}
+
+CUPYSIM_FUNCTION Words word_1(const PhiloxKey& key, Words pixels, std::uint32_t draw) {
+    return (pixels >> 32) ^ static_cast<std::uint64_t>((key.stage << 16 | draw) << 8);
 }
 
 // The random words of counters with the words w0 and w1. If w1 does not change, nor do two products of the first

@@ -68,7 +68,7 @@ constexpr int INVERTED_LANES = 2 * FLOAT_LANES;
 // Counts of INVERTED_LANES pixels with means below TRIALS_FROM.
 CUPYSIM_FUNCTION void invert(const PhiloxKey& key, std::uint64_t first, const Floats* means, Integers* counts) {
     static const Reciprocals reciprocals;
-    const Words w1 = word_1(first, 0);
+    const Words w1 = word_1(key, first, 0);
     const Floats m0 = means[0], m1 = means[1];
     const Floats u0 = short_deviates(key, first, w1), u1 = short_deviates(key, first + FLOAT_LANES, w1);
     const Floats guard0 = bound_of_errors(m0), guard1 = bound_of_errors(m1);
@@ -194,7 +194,7 @@ CUPYSIM_OUTLINE void draw_trials(const PhiloxKey& key, std::uint64_t first, Wait
             waiting.pixel[i] = 0;
             waiting.mean[i] = TRIALS_FROM;
         }
-        draw_deviates(key, waiting, n, word_1(first, draw), drawn);
+        draw_deviates(key, waiting, n, word_1(key, first, draw), drawn);
         FOR_SOME_LANES(i, n) {
             const Trials trials = Trials::of(waiting.mean[i]);
             draw_trial(trials, waiting.mean[i], drawn.u[i], drawn.k[i], drawn.edge[i]);

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cupysim.backends.compiled import host_library
+from cupysim.detection import detector_library
+from cupysim.detection.exact_functions import exp_of_mean, log_of, polynomial
+from cupysim.detection.random_numbers import deviate_of, philox
 from cupysim.errors import CupysimError
 
 TRIALS_FROM = 40.0
@@ -32,9 +34,6 @@ MOST_COUNTS = 250
 """More counts than a mean below `TRIALS_FROM` ever has."""
 
 HALF_LOG_TWO_PI = 0.9189385332046727
-LOW = np.uint64(0xFFFFFFFF)
-HALF = np.uint64(32)
-WHOLE = 1.5 * 2.0**52
 
 STIRLING_ERRORS = np.array(
     [
@@ -114,9 +113,9 @@ class PhotonNoise:
             Sum of all counts, including those that are larger than `largest`.
         """
         counts = np.empty(expected.shape, dtype=np.int32) if out is None else out
-        if host_library.problem() is None:
+        if detector_library.problem() is None:
             key = int(self.seed), int(self.shot)
-            photons = host_library.count_photons(
+            photons = detector_library.count_photons(
                 expected, key, first, n_fast, largest, self.threads, counts
             )
             return counts, photons
@@ -165,76 +164,7 @@ class PhotonNoise:
     def _deviates(self, pixels: np.ndarray, draw: int) -> tuple[np.ndarray, np.ndarray]:
         """Two deviates between 0 and 1 for each pixel."""
         words = philox(pixels, draw, int(self.shot), int(self.seed))
-        return _deviate(words[0], words[1]), _deviate(words[2], words[3])
-
-
-def philox(pixels: np.ndarray, draw: int, shot: int, seed: int) -> list[np.ndarray]:
-    """Random words of Philox4x32-10.
-
-    Parameters
-    ----------
-    pixels : ndarray of uint64
-        Numbers of pixels: words 0 and 1 of the counter.
-    draw : int
-        Number of the draw; its bits, moved by 8, change word 1.
-    shot : int
-        Number of the shot: words 2 and 3.
-    seed : int
-        Key.
-
-    Returns
-    -------
-    list of 4 ndarray of uint64
-        Words of 32 bits.
-    """
-    zeros = np.zeros_like(pixels)
-    w0, w1 = pixels & LOW, (pixels >> HALF) ^ np.uint64(draw << 8 & 0xFFFFFFFF)
-    w2, w3 = zeros + np.uint64(shot & 0xFFFFFFFF), zeros + np.uint64(shot >> 32)
-    k0, k1 = seed & 0xFFFFFFFF, seed >> 32
-    for _ in range(10):
-        even, odd = w0 * np.uint64(0xD2511F53), w2 * np.uint64(0xCD9E8D57)
-        w0, w2 = (odd >> HALF) ^ w1 ^ np.uint64(k0), (even >> HALF) ^ w3 ^ np.uint64(k1)
-        w1, w3 = odd & LOW, even & LOW
-        k0, k1 = k0 + 0x9E3779B9 & 0xFFFFFFFF, k1 + 0xBB67AE85 & 0xFFFFFFFF
-    return [w0, w1, w2, w3]
-
-
-def _deviate(high: np.ndarray, low: np.ndarray) -> np.ndarray:
-    six = np.uint64(6)
-    whole = (high >> six).astype(np.float64) * 67108864.0 + (low >> six).astype(np.float64)
-    return np.asarray((whole + 0.5) * 2.220446049250313e-16)
-
-
-def _polynomial(coefficients: list[float], x: np.ndarray) -> np.ndarray:
-    value = np.full_like(x, coefficients[0])
-    for coefficient in coefficients[1:]:
-        value = value * x + coefficient
-    return value
-
-
-FACTORIALS = [
-    1.0 / 6227020800.0, 1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0, 1.0 / 362880.0,
-    1.0 / 40320.0, 1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0,
-]  # fmt: skip
-"""Coefficients of the exponential series, from the 13th power on."""
-
-
-def _exp_of_mean(m: np.ndarray) -> np.ndarray:
-    """exp(-m) for 0 <= m < 64, with the operations of the compiled code."""
-    n = (m * 1.4426950408889634 + WHOLE) - WHOLE
-    r = (n * 6.93147180369123816490e-01 - m) + n * 1.90821492927058770002e-10
-    return np.asarray(_polynomial(FACTORIALS, r) * np.exp2(-n))
-
-
-def _log(x: np.ndarray) -> np.ndarray:
-    """Logarithm of positive normal numbers, with the operations of the compiled code."""
-    fraction, exponent = np.frexp(x)
-    small = fraction < 0.70710678118654755
-    fraction, exponent = np.where(small, 2.0 * fraction, fraction), exponent - small
-    f = (fraction - 1.0) / (fraction + 1.0)
-    z = f * f
-    p = _polynomial([1.0 / odd for odd in range(21, 1, -2)], z)
-    return np.asarray(exponent * 0.69314718055994531 + (2.0 * f + 2.0 * (f * z * p)))
+        return deviate_of(words[0], words[1]), deviate_of(words[2], words[3])
 
 
 def _stirling_error(k: np.ndarray) -> np.ndarray:
@@ -253,22 +183,22 @@ def _deviance(k: np.ndarray, m: np.ndarray) -> np.ndarray:
     difference = k - m
     ratio = difference / (k + m)
     z = ratio * ratio
-    p = _polynomial([1.0 / odd for odd in range(19, 1, -2)], z)
+    p = polynomial([1.0 / odd for odd in range(19, 1, -2)], z)
     near = difference * ratio + 2.0 * k * (ratio * z * p)
-    far = k * _log(k / m) + m - k
+    far = k * log_of(k / m) + m - k
     return np.where((ratio < 0.1) & (ratio > -0.1), near, far)
 
 
 def _log_probability(k: np.ndarray, m: np.ndarray) -> np.ndarray:
     """Log of the probability of k counts (Loader (2000))."""
     some = np.maximum(k, 1.0)
-    found = -_stirling_error(some) - _deviance(some, m) - (HALF_LOG_TWO_PI + 0.5 * _log(some))
+    found = -_stirling_error(some) - _deviance(some, m) - (HALF_LOG_TWO_PI + 0.5 * log_of(some))
     return np.where(k < 0.5, -m, found)
 
 
 def _inverted(m: np.ndarray, u: np.ndarray) -> np.ndarray:
     """The numbers of counts k with u > sum of the probabilities of 0 to k."""
-    probability = _exp_of_mean(m)
+    probability = exp_of_mean(m)
     total, counts = probability, np.zeros_like(m)
     for k in range(1, MOST_COUNTS + 1):
         more = u > total
@@ -293,5 +223,5 @@ def _trials(m: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np
     possible = ~((k < 0.0) | ((edge < 0.013) & (v > edge)))
     height = v * inverse_alpha / (a / (edge * edge) + b)
     with np.errstate(invalid="ignore", divide="ignore"):
-        likely = _log(height) <= _log_probability(np.maximum(k, 0.0), m)
+        likely = log_of(height) <= _log_probability(np.maximum(k, 0.0), m)
     return k, at_once | (possible & likely)

@@ -37,7 +37,7 @@ class BuildLibraries(build_ext):  # type: ignore[misc]
         levels = recipe.levels(self._machine())
         if self._is_in_place():
             levels = recipe.supported_levels()[:1]
-        wanted = [(name, level) for name in (recipe.RENDER, recipe.TOOLS) for level in levels]
+        wanted = [(name, level) for name in recipe.SOURCES for level in levels]
 
         def build(what: tuple[str, str]) -> tuple[int, str]:
             target = self._folder() / recipe.file_name(*what)

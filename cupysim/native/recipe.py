@@ -21,10 +21,13 @@ from pathlib import Path
 RENDER = "render"
 """Name of the library with the rendering kernels."""
 
-TOOLS = "tools"
-"""Name of the library for other slow work: text, photon noise, statistics."""
+DETECTOR = "detector"
+"""Name of the library with the responses of detectors."""
 
-SOURCES = {RENDER: "host.cpp", TOOLS: "tools.cpp"}
+TOOLS = "tools"
+"""Name of the library for other slow work: text, nanoBragg's photon noise, statistics."""
+
+SOURCES = {RENDER: "host.cpp", DETECTOR: "detector.cpp", TOOLS: "tools.cpp"}
 """Source file of each library."""
 
 BASELINE = "baseline"
@@ -171,7 +174,7 @@ def compile_library(
     Parameters
     ----------
     library : str
-        `RENDER` or `TOOLS`.
+        `RENDER`, `DETECTOR` or `TOOLS`.
     level : str
         Level of instructions.
     sources : Path

@@ -9,8 +9,9 @@ import pytest
 from scipy import stats
 
 from cupysim import PhotonNoise, Region, from_args, simulate
-from cupysim.backends.compiled import host_library
-from cupysim.detection.photon_noise import LARGEST_MEAN, TRIALS_FROM, philox
+from cupysim.detection import detector_library
+from cupysim.detection.photon_noise import LARGEST_MEAN, TRIALS_FROM
+from cupysim.detection.random_numbers import philox
 from cupysim.errors import CupysimError
 from tests.conftest import Run
 
@@ -20,7 +21,7 @@ DRAWS = 200_000
 SIGNIFICANCE = 1e-5
 """Of each chi-squared test. The seeds are fixed, so it is no matter of luck from run to run."""
 
-needs_library = pytest.mark.skipif(host_library.problem() is not None, reason="no compiled library")
+needs_library = pytest.mark.skipif(detector_library.problem() is not None, reason="no compiled library")
 
 
 def drawn(mean: float, seed: int = 11, shot: int = 0) -> np.ndarray:

@@ -193,5 +193,5 @@ def test_levels() -> None:
     supported = recipe.supported_levels()
     assert supported[-1] == BASELINE
     assert set(supported) <= set(recipe.levels())
-    names = {recipe.file_name(name, level) for name in (RENDER, TOOLS) for level in recipe.levels()}
+    names = {recipe.file_name(name, level) for name in recipe.SOURCES for level in recipe.levels()}
     assert len(names) == 2 * len(recipe.levels())

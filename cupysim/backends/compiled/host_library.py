@@ -7,13 +7,9 @@ import os
 import warnings
 from functools import cache
 
-import numpy as np
-
 from cupysim.backends.compiled.records import struct_type
 from cupysim.errors import CupysimError, CupysimWarning
-from cupysim.maths.arrays import serial_sum
 from cupysim.native import recipe
-from cupysim.native.cores import usable_cores
 from cupysim.native.library import NoLibraryError, load
 
 
@@ -100,12 +96,6 @@ def prepare(library: ctypes.CDLL) -> ctypes.CDLL:
     library.cupysim_render.argtypes = [pointer, *[number] * 6]
     library.cupysim_render_culled.argtypes = [pointer, *[number] * 5]
     library.cupysim_estimate_tiles.argtypes = [pointer, *[number] * 4]
-    size, word = ctypes.c_longlong, ctypes.c_ulonglong
-    library.cupysim_count_photons.argtypes = [
-        pointer, size, size, size, word, word, word, word, ctypes.c_double, pointer, size, pointer,
-        number,
-    ]  # fmt: skip
-    library.cupysim_count_photons.restype = None
     library.cupysim_gradient.argtypes = [pointer, *[number] * 4]
     library.cupysim_find_first_ray.argtypes = [pointer, number]
     library.cupysim_find_interpolation_stop.argtypes = [pointer, number, number]
@@ -119,29 +109,3 @@ def prepare(library: ctypes.CDLL) -> ctypes.CDLL:
         function = getattr(library, f"cupysim_{name}")
         function.restype, function.errcheck = ctypes.c_int, _check_variant
     return library
-
-
-def count_photons(
-    expected: np.ndarray,
-    key: tuple[int, int],
-    first: int,
-    n_fast: int,
-    largest: int,
-    threads: int | None,
-    counts: np.ndarray,
-) -> float:
-    """Draw counted photons; see `cupysim.detection.photon_noise.PhotonNoise.draw`.
-
-    `key` has the seed and the number of the shot. `counts` (int32) receives the result; its rows
-    are contiguous.
-    """
-    means = np.asarray(expected, dtype=np.float32)
-    if means.strides[1] != means.itemsize or means.strides[0] % means.itemsize:
-        means = np.ascontiguousarray(means)
-    sums = np.empty(len(means))
-    library().cupysim_count_photons(
-        means.ctypes.data, means.strides[0] // means.itemsize, *means.shape, *key, first, n_fast,
-        float(largest), counts.ctypes.data, counts.strides[0] // counts.itemsize, sums.ctypes.data,
-        team.size(threads or usable_cores()),
-    )  # fmt: skip
-    return serial_sum(0.0, sums)

@@ -23,15 +23,17 @@ KINDS: dict[str, type] = {"double": np.float64, "Int": np.int64}
 
 
 @cache
-def struct_type(name: str) -> np.dtype:
+def struct_type(name: str, header: str = "launch.cuh") -> np.dtype:
     """A struct of the kernel as a NumPy type, read from the header that declares it.
 
     Parameters
     ----------
     name : str
-        Name of the struct: "Launch", "Source" or "Crystal".
+        Name of the struct, for example "Launch".
+    header : str, optional
+        File of the header.
     """
-    members = dict(STRUCT.findall(sources.folder().joinpath("launch.cuh").read_text()))[name]
+    members = dict(STRUCT.findall(sources.folder().joinpath(header).read_text()))[name]
     fields = []
     for kind, member, count in MEMBER.findall(members):
         code = np.uintp if kind.endswith("*") else KINDS[kind]

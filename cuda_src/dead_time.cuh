@@ -1,0 +1,165 @@
+// Counts of a counter that needs some time for each photon.
+//
+// Photons arrive at random times. A non-paralysable counter ignores photons for a time after each count. A paralysable
+// counter ignores photons that arrive while the pulse of another photon lasts. A counter with instant retrigger counts
+// again, at the end of its dead time, if a pulse lasts then (Loeliger et al. (2012) IEEE NSS Conf. Rec., 610).
+//
+// `cupysim/detection/dead_time.py` has the same operations, so both draw the same counts.
+#pragma once
+#include "normal.cuh"
+#include "random_words.cuh"
+
+namespace cupysim {
+
+// Fewer photons than this are placed in time one by one.
+constexpr int FEW_PHOTONS = 64;
+
+// Below this probability of an overlap, at most two photons overlap with others, and each is alone.
+constexpr double RARE_OVERLAP = 0.005;
+
+// Lost counts of more than this mean are normal deviates.
+constexpr double NORMAL_LOSS = 10.0;
+
+// Mean and variance of the counts for a number of photons, when both are large. x is the number of photons in a pulse.
+// The counts of a Poisson process are a renewal process (Cox (1962) Renewal Theory, section 4.5). The variance here is
+// what remains if the number of photons is known.
+struct Counts {
+    double mean, variance;
+};
+
+CUPYSIM_FUNCTION Counts counts_of_many(const Response& response, double n) {
+    const double x = n * response.pulse;
+    if (response.dead_time == NON_PARALYSABLE) {
+        const double d = 1.0 + x, square = d * d;
+        return {n / d, n * x / (square * square)};
+    }
+    const double p = exp_of_mean(x < 63.0 ? x : 63.0);
+    if (response.dead_time == PARALYSABLE) return {n * p, n * p * (1.0 - (1.0 + x * x) * p)};
+    const double d = n * response.retrigger + p, square = d * d;
+    const double slope = p * (1.0 + x) / square;
+    return {n / d, n * ((2.0 * p - p * p) / (square * d) - slope * slope)};
+}
+
+// The deviates of a pixel that loses counts.
+class DeadTimeDeviates {
+  public:
+    CUPYSIM_FUNCTION DeadTimeDeviates(const Response& response, Word pixel)
+        : seed(static_cast<Word>(response.seed)), shot(static_cast<Word>(response.shot)), pixel(pixel) {}
+
+    CUPYSIM_FUNCTION double next() {
+        if (is_spare) {
+            is_spare = false;
+            return spare;
+        }
+        const PixelWords words = words_of(seed, shot, pixel, DEAD_TIMES, ++draw & 0xFFFFu);
+        spare = deviate_of_words(words.w2, words.w3);
+        is_spare = true;
+        return deviate_of_words(words.w0, words.w1);
+    }
+
+  private:
+    Word seed, shot, pixel;
+    Natural draw = 0;
+    bool is_spare = false;
+    double spare = 0.0;
+};
+
+// Lost counts of the mean and the variance of a binomial distribution, by inversion.
+CUPYSIM_FUNCTION double binomial_loss(double mean, double variance, double u) {
+    const double q = 1.0 - variance / mean;
+    const bool is_poisson = q < 1e-3;
+    const double trials = is_poisson ? 0.0 : mean / q;
+    const double start = is_poisson ? mean : -trials * log_of(1.0 - q);
+    double probability = exp_of_mean(start < 63.0 ? start : 63.0), total = probability;
+    double k = 0.0;
+    while (u > total && k < 200.0) {
+        const double odds = is_poisson ? mean : (trials - k) * q / (1.0 - q);
+        if (!(odds > 0.0)) break;
+        probability = probability * odds / (k + 1.0);
+        total = total + probability;
+        k = k + 1.0;
+    }
+    return k;
+}
+
+// Counts of photons at n ordered times.
+CUPYSIM_FUNCTION int count_times(const Response& response, const double* times, int n) {
+    if (response.dead_time == PARALYSABLE) {
+        int counts = 1;
+        for (int i = 1; i < n; ++i) counts += times[i] - times[i - 1] > response.pulse;
+        return counts;
+    }
+    const bool has_retrigger = response.dead_time == RETRIGGER;
+    const double busy = has_retrigger ? response.retrigger : response.pulse;
+    int counts = 1, at = 0;
+    double counted = times[0];
+    while (true) {
+        const double end = counted + busy;
+        double last = -1.0;
+        while (at < n && times[at] <= end) last = times[at++];
+        if (has_retrigger && last + response.pulse > end && end < 1.0) {
+            counted = end;
+        } else if (at < n) {
+            counted = times[at];
+        } else {
+            return counts;
+        }
+        ++counts;
+    }
+}
+
+// Counts of a pixel with n >= 2 photons, fewer than FEW_PHOTONS, some of which overlap.
+CUPYSIM_OUTLINE double count_few(const Response& response, Word pixel, int n, double u) {
+    DeadTimeDeviates deviates(response, pixel);
+    const double busy = response.dead_time == RETRIGGER ? response.retrigger : response.pulse;
+    if (1.0 - response.no_overlap[n] < RARE_OVERLAP) {
+        const int overlaps = u > response.one_overlap[n] && n > 2 ? 2 : 1;
+        if (response.dead_time != RETRIGGER) return n - overlaps;
+        // the counter sees a pulse at the end of its dead time if the photon came late enough
+        int lost = 0;
+        for (int i = 0; i < overlaps; ++i) lost += deviates.next() * busy > response.pulse;
+        return n - lost;
+    }
+    double times[FEW_PHOTONS + 1];
+    while (true) {
+        double sum = 0.0;
+        for (int i = 0; i <= n; ++i) {
+            sum = sum - log_of(deviates.next());
+            times[i] = sum;
+        }
+        bool is_overlapping = false;
+        for (int i = 0; i < n; ++i) {
+            times[i] = times[i] / sum;
+            is_overlapping = is_overlapping || (i > 0 && times[i] - times[i - 1] <= busy);
+        }
+        if (is_overlapping) return count_times(response, times, n);
+    }
+}
+
+// Counts of a pixel with many photons.
+CUPYSIM_OUTLINE double count_many(const Response& response, Word pixel, double n) {
+    const Counts counts = counts_of_many(response, n);
+    DeadTimeDeviates deviates(response, pixel);
+    const double u = deviates.next(), v = deviates.next();
+    const double loss = n - counts.mean;
+    if (!(loss > 0.0)) return n;
+    if (loss < NORMAL_LOSS && n * response.pulse < 1.0) {
+        return n - binomial_loss(loss, counts.variance, u);
+    }
+    double first, second;
+    normal_pair(u, v, first, second);
+    const double drawn = nearest_even(counts.mean + square_root(larger(counts.variance, 0.0)) * first);
+    return smaller(larger(drawn, 1.0), n);
+}
+
+// Counts of a pixel with n photons. u is the deviate that tells whether any of few photons overlap.
+CUPYSIM_FUNCTION bool has_no_overlap(const Response& response, double n, double u) {
+    return n < 2.0 || (n < static_cast<double>(FEW_PHOTONS) && u <= response.no_overlap[static_cast<int>(n)]);
+}
+
+CUPYSIM_FUNCTION double count_pulses(const Response& response, Word pixel, double n, double u) {
+    if (n < static_cast<double>(FEW_PHOTONS)) return count_few(response, pixel, static_cast<int>(n), u);
+    return count_many(response, pixel, n);
+}
+
+}  // namespace cupysim

@@ -1,0 +1,66 @@
+// How a signal becomes the number of a pixel: gains, offsets, noise and digits.
+//
+// `cupysim/detection/analogue.py` has the same operations, so both read the same numbers.
+#pragma once
+#include "dead_time.cuh"
+
+namespace cupysim {
+
+// The signal of some photons after conversion, which varies from photon to photon (Fano noise of silicon, electrons
+// for a photon of a phosphor).
+CUPYSIM_FUNCTION double converted(const Response& response, double photons, double normal) {
+    const double some = larger(photons, 0.0);
+    return photons + square_root(response.conversion * some) * normal;
+}
+
+// The gain that a pixel switches to.
+CUPYSIM_FUNCTION int gain_of(const Response& response, double signal) {
+    int number = 0;
+    for (int i = 0; i + 1 < static_cast<int>(response.n_gains); ++i) number += signal > response.range_end[i];
+    return number;
+}
+
+// The number of a pixel (ADU), before it is rounded. `pedestal_normal` and `gain_normal` belong to the pixel.
+CUPYSIM_FUNCTION double analogue_value(const Response& response, int number, double signal, double noise_normal,
+                                       double pedestal_normal, double gain_normal) {
+    const double limited = smaller(signal, response.range_end[response.n_gains - 1]);
+    const double read = limited + response.noise[number] * noise_normal;
+    const double pedestal = response.pedestal[number] + response.pedestal_spread[number] * pedestal_normal;
+    const double gain = response.gain[number] * (1.0 + response.gain_spread[number] * gain_normal);
+    return pedestal + gain * read;
+}
+
+// Whether the pixels of a gain differ from each other.
+CUPYSIM_FUNCTION bool has_spread(const Response& response, int number) {
+    return response.pedestal_spread[number] != 0.0 || response.gain_spread[number] != 0.0;
+}
+
+// Two normal deviates of a pixel and a stage.
+CUPYSIM_FUNCTION void pixel_normals(Word seed, Word shot, Word pixel, int stage, Natural draw, double& first,
+                                    double& second) {
+    const PixelWords words = words_of(seed, shot, pixel, stage, draw);
+    normal_pair(deviate_of_words(words.w0, words.w1), deviate_of_words(words.w2, words.w3), first, second);
+}
+
+// A number within the limits of the image's type, and whether it was too large. Numbers that are not finite are 0.
+CUPYSIM_FUNCTION double digitised(const Response& response, double value, bool& is_overload) {
+    const double rounded = response.pixel_type == FLOAT32 ? value : nearest_even(smaller(larger(value, -1e15), 1e15));
+    is_overload = rounded > response.largest_value;
+    return smaller(larger(rounded, response.least_value), response.largest_value);
+}
+
+// Whether a signal is beyond the range of the last gain.
+CUPYSIM_FUNCTION bool is_beyond_range(const Response& response, double signal) {
+    return signal > response.range_end[response.n_gains - 1];
+}
+
+CUPYSIM_FUNCTION void store_pixel(const Response& response, Int place, double value) {
+    switch (response.pixel_type) {
+        case FLOAT32: static_cast<float*>(response.image)[place] = static_cast<float>(value); break;
+        case UINT16: static_cast<unsigned short*>(response.image)[place] = static_cast<unsigned short>(value); break;
+        case INT32: static_cast<int*>(response.image)[place] = static_cast<int>(value); break;
+        case UINT32: static_cast<unsigned int*>(response.image)[place] = static_cast<unsigned int>(value); break;
+    }
+}
+
+}  // namespace cupysim
