@@ -152,6 +152,41 @@ CUPYSIM_OUTLINE double count_many(const Response& response, Word pixel, double n
     return smaller(larger(drawn, 1.0), n);
 }
 
+// The inverse of the largest mean count of a paralysable counter, over its dead time: Euler's number.
+constexpr double LARGEST_RATE = 2.718281828459045;
+
+// Steps of Newton's method for the correction of counts; the last one no longer changes the number.
+constexpr int CORRECTION_STEPS = 40;
+
+// The number of photons whose mean count is k; infinite if no number of photons has so many counts.
+CUPYSIM_OUTLINE double corrected_counts(const Response& response, double k) {
+    const double infinite = 1e30;
+    if (response.dead_time == NON_PARALYSABLE) {
+        const double live = 1.0 - k * response.pulse;
+        return live > 0.0 ? k / live : infinite;
+    }
+    const double fullest =
+        response.dead_time == PARALYSABLE ? k * response.pulse * LARGEST_RATE : k * response.retrigger;
+    if (!(fullest < 1.0)) return infinite;
+    double n = k;
+    for (int step = 0; step < CORRECTION_STEPS; ++step) {
+        const double x = n * response.pulse, p = exp_of_mean(x < 63.0 ? x : 63.0);
+        double slope, mean;
+        if (response.dead_time == PARALYSABLE) {
+            mean = n * p;
+            slope = (1.0 - x) * p;
+        } else {
+            const double d = n * response.retrigger + p;
+            mean = n / d;
+            slope = p * (1.0 + x) / (d * d);
+        }
+        // close to the largest count, the curve is flat
+        if (!(slope > 1e-9)) return infinite;
+        n = n + (k - mean) / slope;
+    }
+    return n;
+}
+
 // Counts of a pixel with n photons. u is the deviate that tells whether any of few photons overlap.
 CUPYSIM_FUNCTION bool has_no_overlap(const Response& response, double n, double u) {
     return n < 2.0 || (n < static_cast<double>(FEW_PHOTONS) && u <= response.no_overlap[static_cast<int>(n)]);

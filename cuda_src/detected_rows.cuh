@@ -117,7 +117,10 @@ class Detection {
         if (!shares) {
             for (Int row = rows.first; row < rows.end; ++row) {
                 const std::size_t place = static_cast<std::size_t>(row - rows.first) * n_fast;
-                count_row(keys[0], number_of(row), means.data() + place, response.n_fast, LARGEST_COUNT, counts.data());
+                const float probability = response.probabilities[0];
+                float* some = means.data() + place;
+                FOR_SOME_LANES(i, static_cast<int>(n_fast)) some[i] = some[i] * probability;
+                count_row(keys[0], number_of(row), some, response.n_fast, LARGEST_COUNT, counts.data());
                 float* sink = signals.data() + place;
                 FOR_SOME_LANES(i, static_cast<int>(n_fast))
                 sink[i] = static_cast<float>(counts[static_cast<std::size_t>(i)]);
@@ -196,6 +199,11 @@ class Detection {
                     values[i] = count_pulses(response, number + static_cast<Word>(i), values[i], u[i]);
                 }
             }
+            if (response.corrected_from > 0.0) {
+                for (int i = 0; i < n; ++i) {
+                    if (values[i] >= response.corrected_from) values[i] = corrected_counts(response, values[i]);
+                }
+            }
             overloads += store_all(row * response.image_stride + at, values, n);
         }
         return overloads;
@@ -203,13 +211,13 @@ class Detection {
 
     // Digitises and stores numbers, and counts those that are too large.
     Int store_all(Int place, double* values, int n) const {
-        const double largest = response.largest_value, least = response.least_value;
+        const double most = response.overload_value, least = response.least_value;
         Int overloads = 0;
         if (response.pixel_type != FLOAT32) {
-            FOR_SOME_LANES(i, n) values[i] = nearest_even(smaller(larger(values[i], -1e15), 1e15));
+            FOR_SOME_LANES(i, n) values[i] = nearest_even(rounded(values[i]));
         }
-        for (int i = 0; i < n; ++i) overloads += values[i] > largest;
-        FOR_SOME_LANES(i, n) values[i] = smaller(larger(values[i], least), largest);
+        for (int i = 0; i < n; ++i) overloads += values[i] >= most;
+        FOR_SOME_LANES(i, n) values[i] = smaller(larger(values[i], least), most);
         switch (response.pixel_type) {
             case FLOAT32: store_as<float>(place, values, n); break;
             case UINT16: store_as<std::uint16_t>(place, values, n); break;
@@ -233,7 +241,7 @@ class Detection {
         Int overloads = 0;
         double u[READ_LANES], v[READ_LANES], values[READ_LANES], noise[READ_LANES], pedestal[READ_LANES],
             spread[READ_LANES];
-        std::int64_t number[READ_LANES];
+        std::int64_t number[READ_LANES], beyond[READ_LANES];
         const bool has_first_spread = has_spread(response, 0);
         for (Int at = 0; at < response.n_fast; at += READ_LANES) {
             const int n = static_cast<int>(smaller(response.n_fast - at, static_cast<Int>(READ_LANES)));
@@ -248,7 +256,6 @@ class Detection {
             for (int i = 0; i < n; ++i) {
                 number[i] = gain_of(response, values[i]);
                 switched |= number[i];
-                overloads += is_beyond_range(response, values[i]);
             }
             if (has_first_spread) {
                 deviates(pixel_key, first, n, u, v);
@@ -257,8 +264,11 @@ class Detection {
                 FOR_SOME_LANES(i, n) pedestal[i] = spread[i] = 0.0;
             }
             if (switched == 0) {
-                FOR_SOME_LANES(i, n)
-                values[i] = analogue_value(response, 0, values[i], noise[i], pedestal[i], spread[i]);
+                FOR_SOME_LANES(i, n) {
+                    const double value = analogue_value(response, 0, values[i], noise[i], pedestal[i], spread[i]);
+                    beyond[i] = is_saturated(response, 0, values[i], value);
+                    values[i] = value;
+                }
             } else {
                 for (int i = 0; i < n; ++i) {
                     const int gain = static_cast<int>(number[i]);
@@ -266,9 +276,12 @@ class Detection {
                         pixel_normals(static_cast<Word>(response.serial), 0, first + static_cast<Word>(i), PIXELS,
                                       static_cast<Natural>(gain), pedestal[i], spread[i]);
                     }
-                    values[i] = analogue_value(response, gain, values[i], noise[i], pedestal[i], spread[i]);
+                    const double value = analogue_value(response, gain, values[i], noise[i], pedestal[i], spread[i]);
+                    beyond[i] = is_saturated(response, gain, values[i], value);
+                    values[i] = value;
                 }
             }
+            for (int i = 0; i < n; ++i) overloads += beyond[i];
             store_all(row * response.image_stride + at, values, n);
             if (switched != 0) add_gain_bits(row * response.image_stride + at, number, n);
         }

@@ -42,16 +42,23 @@ CUPYSIM_FUNCTION void pixel_normals(Word seed, Word shot, Word pixel, int stage,
     normal_pair(deviate_of_words(words.w0, words.w1), deviate_of_words(words.w2, words.w3), first, second);
 }
 
-// A number within the limits of the image's type, and whether it was too large. Numbers that are not finite are 0.
+// The nearest integer. Numbers that are too large to be rounded stay beyond all limits.
+CUPYSIM_FUNCTION double rounded(double value) { return nearest_even(smaller(larger(value, -1e15), 1e15)); }
+
+// A number within the limits of the image's type, and whether it is an overload.
 CUPYSIM_FUNCTION double digitised(const Response& response, double value, bool& is_overload) {
-    const double rounded = response.pixel_type == FLOAT32 ? value : nearest_even(smaller(larger(value, -1e15), 1e15));
-    is_overload = rounded > response.largest_value;
-    return smaller(larger(rounded, response.least_value), response.largest_value);
+    const double whole = response.pixel_type == FLOAT32 ? value : rounded(value);
+    is_overload = whole >= response.overload_value;
+    return smaller(larger(whole, response.least_value), response.overload_value);
 }
 
-// Whether a signal is beyond the range of the last gain.
-CUPYSIM_FUNCTION bool is_beyond_range(const Response& response, double signal) {
-    return signal > response.range_end[response.n_gains - 1];
+// Whether a pixel with this signal and this number says no more than that the signal is large.
+CUPYSIM_FUNCTION bool is_saturated(const Response& response, int number, double signal, double value) {
+    const int last = static_cast<int>(response.n_gains) - 1;
+    if (signal > response.range_end[last]) return true;
+    if (number < last) return false;
+    return response.gain[last] > 0.0 ? rounded(value) >= response.overload_value
+                                     : rounded(value) <= response.least_value;
 }
 
 CUPYSIM_FUNCTION void store_pixel(const Response& response, Int place, double value) {

@@ -73,6 +73,8 @@ struct Response {
     const double* no_overlap;
     const double* one_overlap;
     Int n_few;
+    // counts from which on they are corrected for lost ones; 0: never
+    double corrected_from;
 
     // analogue signals: variance of the conversion for each photon; for each gain, the end of its range (photons),
     // ADU per photon, noise (photons), pedestal (ADU), the spreads of gains and pedestals among pixels, and bits
@@ -92,7 +94,8 @@ struct Response {
     Int image_stride;
     Int pixel_type;
     double least_value;
-    double largest_value;
+    // numbers from here on are overloads, and stored as this number
+    double overload_value;
     Int* overloads;
 };
 

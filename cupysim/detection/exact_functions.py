@@ -13,6 +13,7 @@ WHOLE = 1.5 * 2.0**52
 
 
 def polynomial(coefficients: list[float], x: np.ndarray) -> np.ndarray:
+    """A polynomial by Horner's rule, the highest power first."""
     value = np.full_like(x, coefficients[0])
     for coefficient in coefficients[1:]:
         value = value * x + coefficient

@@ -142,29 +142,42 @@ class PhotonNoise:
         ndarray of float64, shape (n,)
             Counts.
         """
-        with np.errstate(invalid="ignore"):
-            means = np.where(means > 0.0, means, 0.0)
-        u, v = self._deviates(pixels, 0)
-        counts = np.where(means < LARGEST_MEAN, 0.0, means)
-        few = means < TRIALS_FROM
-        counts[few] = _inverted(means[few], u[few])
-        waiting = np.flatnonzero((means >= TRIALS_FROM) & (means < LARGEST_MEAN))
-        draw = 0
-        while len(waiting):
-            if draw:
-                u, v = self._deviates(pixels[waiting], draw)
-            else:
-                u, v = u[waiting], v[waiting]
-            found, is_accepted = _trials(means[waiting], u, v)
-            counts[waiting[is_accepted]] = found[is_accepted]
-            waiting = waiting[~is_accepted]
-            draw += 1
-        return counts
+        return draw_counts(means, pixels, int(self.shot), int(self.seed))
 
-    def _deviates(self, pixels: np.ndarray, draw: int) -> tuple[np.ndarray, np.ndarray]:
-        """Two deviates between 0 and 1 for each pixel."""
-        words = philox(pixels, draw, int(self.shot), int(self.seed))
+
+def draw_counts(
+    means: np.ndarray, pixels: np.ndarray, shot: int, seed: int, first_draw: int = 0
+) -> np.ndarray:
+    """Draw counts with NumPy, for random numbers from a draw on; parameters as above.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Counts.
+    """
+
+    def deviates(chosen: np.ndarray, draw: int) -> tuple[np.ndarray, np.ndarray]:
+        words = philox(chosen, first_draw + draw, shot, seed)
         return deviate_of(words[0], words[1]), deviate_of(words[2], words[3])
+
+    with np.errstate(invalid="ignore"):
+        means = np.where(means > 0.0, means, 0.0)
+    u, v = deviates(pixels, 0)
+    counts = np.where(means < LARGEST_MEAN, 0.0, means)
+    few = means < TRIALS_FROM
+    counts[few] = _inverted(means[few], u[few])
+    waiting = np.flatnonzero((means >= TRIALS_FROM) & (means < LARGEST_MEAN))
+    draw = 0
+    while len(waiting):
+        if draw:
+            u, v = deviates(pixels[waiting], draw)
+        else:
+            u, v = u[waiting], v[waiting]
+        found, is_accepted = _trials(means[waiting], u, v)
+        counts[waiting[is_accepted]] = found[is_accepted]
+        waiting = waiting[~is_accepted]
+        draw += 1
+    return counts
 
 
 def _stirling_error(k: np.ndarray) -> np.ndarray:

@@ -1,0 +1,129 @@
+"""A detected image: as it is read out, and as photons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.detection import compiled_stages, detector_library, stages
+from cupysim.detection.analogue import Analogue
+from cupysim.detection.defects import COLD_SIGNAL, Defect
+from cupysim.detection.pixel_grid import Exposure, PixelGrid
+from cupysim.detection.response import Response
+from cupysim.errors import CupysimError
+
+BACKENDS = ("auto", "host", "numpy")
+"""How a response can be computed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Detected:
+    """The image of a panel, as a detector reads it out.
+
+    Parameters
+    ----------
+    raw : ndarray, shape (n_slow, n_fast)
+        Numbers of the pixels: counts, or ADU with gain bits.
+    overloads : int
+        Number of pixels that were overloads when they were read.
+    has_value : ndarray of bool, shape (n_slow, n_fast)
+        Pixels that exist, are not masked and are no known defects.
+    response : Response
+        The response.
+    grid : PixelGrid
+        The pixels.
+    exposure : Exposure
+        The shot.
+    """
+
+    raw: np.ndarray
+    overloads: int
+    has_value: np.ndarray
+    response: Response
+    grid: PixelGrid
+    exposure: Exposure
+
+    def photons(self) -> np.ndarray:
+        """Photons of each pixel, by the calibration of the detector.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_slow, n_fast)
+            Photons; not-a-number in pixels without a value.
+        """
+        from cupysim.detection.calibration import photons_of
+
+        return photons_of(self.response, self.raw, self.grid, self.exposure, self.has_value).photons
+
+
+def detect(
+    response: Response,
+    expected: np.ndarray,
+    grid: PixelGrid,
+    exposure: Exposure,
+    exists: np.ndarray | None,
+    backend: str,
+    threads: int | None,
+) -> Detected:
+    """Detect the photons of a panel; see `Response.detect`."""
+    if backend not in BACKENDS:
+        raise CupysimError(f"response: backend: expected one of {', '.join(BACKENDS)}")
+    if expected.shape != grid.shape:
+        raise CupysimError(f"response: {expected.shape} expectations for {grid.shape} pixels")
+    if not np.isfinite(expected.sum(dtype=np.float64)):
+        raise CupysimError("response: the expected photons of some pixels are not finite")
+    problem = detector_library.problem() if backend in ("auto", "host") else None
+    if problem is not None and backend == "host":
+        raise CupysimError(f"response: compiled code cannot be used: {problem}")
+    if backend == "numpy" or problem is not None:
+        raw, overloads = stages.raw_image(response, expected, grid, exposure)
+    else:
+        raw, overloads = compiled_stages.raw_image(response, expected, grid, exposure, threads)
+    has_value = np.ones(grid.shape, dtype=bool) if exists is None else exists.copy()
+    _apply_defects(response, raw, grid, exposure, has_value)
+    raw[~has_value] = response.masked_value
+    return Detected(raw, overloads, has_value, response, grid, exposure)
+
+
+def _apply_defects(
+    response: Response,
+    raw: np.ndarray,
+    grid: PixelGrid,
+    exposure: Exposure,
+    has_value: np.ndarray,
+) -> None:
+    """Change pixels that do not work, and those of `has_value` if they are known."""
+    places = response.defects.places(grid.shape, grid.first_number, grid.row_step, response.serial)
+    flat = raw.reshape(-1)
+    numbers = grid.numbers().reshape(-1) if any(map(len, places.values())) else None
+    for defect, chosen in places.items():
+        if not len(chosen):
+            continue
+        if response.defects.are_masked:
+            has_value.reshape(-1)[chosen] = False
+        elif defect is Defect.HOT:
+            flat[chosen] = _hottest(response, exposure)
+        else:
+            assert numbers is not None
+            share = COLD_SIGNAL if defect is Defect.COLD else 0.0
+            flat[chosen] = _weakened(response, flat[chosen], numbers[chosen], exposure, share)
+
+
+def _hottest(response: Response, exposure: Exposure) -> int:
+    """The number of a pixel with the largest signal."""
+    readout, most = response.readout, response.overload_value(exposure)
+    if isinstance(readout, Analogue):
+        last = readout.gains[-1]
+        return (last.bits << readout.adc_bits) | (most if last.adu_per_ev > 0.0 else 0)
+    return most
+
+
+def _weakened(
+    response: Response, raw: np.ndarray, numbers: np.ndarray, exposure: Exposure, share: float
+) -> np.ndarray:
+    """Numbers of pixels that get only a share of their signal and noise."""
+    readout = response.readout
+    if isinstance(readout, Analogue):
+        return readout.weakened(raw, numbers, exposure.photon_energy, response.serial, share)
+    return np.asarray(np.floor(raw * share), dtype=raw.dtype)

@@ -1,0 +1,204 @@
+"""What a detector makes of photons: a pipeline of stages in the order of physics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cupysim.detection.analogue import Analogue
+from cupysim.detection.charge_sharing import ChargeSharing, Ways
+from cupysim.detection.counter import Counter
+from cupysim.detection.dead_layer import DeadLayer
+from cupysim.detection.defects import Defects
+from cupysim.detection.flicker import BeamFlicker
+from cupysim.detection.photon_noise import LARGEST_SEED
+from cupysim.detection.pixel_grid import Exposure, PixelGrid
+from cupysim.detection.point_spread import PointSpread
+from cupysim.errors import ModelError
+from cupysim.models.checks import finite
+
+if TYPE_CHECKING:
+    from cupysim.detection.detected import Detected
+
+PIXEL_TYPES = ("uint16", "int32", "uint32")
+"""Types of the numbers of raw images."""
+
+NO_DEFECTS = Defects()
+
+
+@dataclass(frozen=True)
+class Response:
+    """The response of a detector.
+
+    The stages act in this order: flicker of the beam, dead layer, point spread, charge sharing,
+    counting noise (always), point spread of counted photons (`PointSpread.after_counting`),
+    read-out, defects. A stage that is None does nothing.
+
+    Parameters
+    ----------
+    readout : Counter or Analogue
+        How a pixel becomes a number.
+    name : str, optional
+        Name.
+    flicker : BeamFlicker, optional
+        Fluence that differs from shot to shot.
+    dead_layer : DeadLayer, optional
+        Absorption in front of the sensor.
+    point_spread : PointSpread, optional
+        Spread of light or photons among pixels.
+    charge_cloud : float, optional
+        Standard deviation (m) of the charge of a photon along each axis, which neighbouring pixels
+        share; 0 for none.
+    defects : Defects, optional
+        Pixels that do not work.
+    serial : int, optional
+        Serial number, to which pedestals, gains and defects of pixels belong.
+    pixel_type : str, optional
+        Type of raw numbers: "uint16", "int32" or "uint32".
+    masked_value : int, optional
+        Number of pixels without a value. By default the largest of the type.
+    sources : mapping of str to str, optional
+        Source of each figure, by its name in a response file.
+
+    Raises
+    ------
+    ModelError
+        If stages or numbers do not fit together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cupysim.detection.counter import Counter
+    >>> from cupysim.detection.pixel_grid import Exposure, PixelGrid
+    >>> from cupysim.detection.response import Response
+    >>> response = Response(Counter(bits=16), pixel_type="uint16")
+    >>> grid = PixelGrid(64, 64, 75e-6, 75e-6)
+    >>> expected = np.full(grid.shape, 3.0, dtype=np.float32)
+    >>> response.detect(expected, grid, Exposure(12400.0, seed=1)).raw.dtype
+    dtype('uint16')
+    """
+
+    readout: Counter | Analogue
+    name: str = "custom"
+    flicker: BeamFlicker | None = None
+    dead_layer: DeadLayer | None = None
+    point_spread: PointSpread | None = None
+    charge_cloud: float = 0.0
+    defects: Defects = NO_DEFECTS
+    serial: int = 0
+    pixel_type: str = "uint32"
+    masked_value: int | None = None
+    sources: dict[str, str] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.pixel_type not in PIXEL_TYPES:
+            raise ModelError(
+                f"response: pixel_type: expected one of {', '.join(PIXEL_TYPES)}, got "
+                f"{self.pixel_type!r}"
+            )
+        if not isinstance(self.serial, int) or not 0 <= self.serial <= LARGEST_SEED:
+            raise ModelError(f"response: serial {self.serial!r} is not from 0 to 2^64 - 1")
+        if not finite(self.charge_cloud, "response: charge_cloud") >= 0.0:
+            raise ModelError(f"response: a charge cloud of {self.charge_cloud:g} m is impossible")
+        limits = np.iinfo(self.dtype)
+        if self.masked_value is None:
+            object.__setattr__(self, "masked_value", int(limits.max))
+        assert self.masked_value is not None
+        if not limits.min <= self.masked_value <= limits.max:
+            raise ModelError(
+                f"response: masked_value {self.masked_value} does not fit into {self.pixel_type}"
+            )
+        if isinstance(self.readout, Analogue):
+            if self.pixel_type != "uint16":
+                raise ModelError("response: pixel_type of analogue signals is uint16")
+        elif self.readout.bits > limits.bits - (limits.min < 0):
+            raise ModelError(
+                f"response: counts of {self.readout.bits} bits do not fit into {self.pixel_type}"
+            )
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of raw numbers."""
+        return np.dtype(self.pixel_type)
+
+    @cached_property
+    def sharing(self) -> ChargeSharing | None:
+        """Charge sharing; None if each photon is detected by its own pixel."""
+        if self.charge_cloud == 0.0:
+            return None
+        threshold = self.readout.threshold if isinstance(self.readout, Counter) else None
+        return ChargeSharing(self.charge_cloud, threshold)
+
+    def ways(self, grid: PixelGrid) -> Ways:
+        """Ways in which pixels of a grid share a photon."""
+        if self.sharing is not None:
+            return self.sharing.ways(grid)
+        alone = np.zeros((1, 3, 3), dtype=np.float32)
+        alone[0, 1, 1] = 1.0
+        return Ways(np.ones(1, dtype=np.float32), alone)
+
+    def absorption(self, photon_energy: float) -> float:
+        """Thickness of the dead layer over the attenuation length at a photon energy (eV)."""
+        return 0.0 if self.dead_layer is None else self.dead_layer.absorption(photon_energy)
+
+    def brightness(self, exposure: Exposure) -> float:
+        """Factor of the fluence of a shot."""
+        return 1.0 if self.flicker is None else self.flicker.factor(exposure)
+
+    def overload_value(self, exposure: Exposure) -> int:
+        """The number that stands for overloads; larger numbers do not occur."""
+        if isinstance(self.readout, Counter):
+            return min(self.readout.largest_count(exposure) + 1, 2**self.readout.bits - 1)
+        value = self.readout.largest_value
+        return value if self.readout.overload is None else min(value, int(self.readout.overload))
+
+    def detect(
+        self,
+        expected: np.ndarray,
+        grid: PixelGrid,
+        exposure: Exposure,
+        *,
+        exists: np.ndarray | None = None,
+        backend: str = "auto",
+        threads: int | None = None,
+    ) -> Detected:
+        """Detect the photons of one panel.
+
+        Parameters
+        ----------
+        expected : ndarray of float32, shape (n_slow, n_fast)
+            Expected photons.
+        grid : PixelGrid
+            The pixels.
+        exposure : Exposure
+            Photon energy, exposure time, seed and shot.
+        exists : ndarray of bool, shape (n_slow, n_fast), optional
+            Pixels that exist and are not masked. By default all.
+        backend : {"auto", "host", "numpy"}, optional
+            Compiled code, or NumPy, which is slow. The images are equal. "auto" uses compiled code
+            if there is any.
+        threads : int, optional
+            Number of threads; by default one on each core. It does not change the image.
+
+        Returns
+        -------
+        Detected
+            Raw image, and what is needed to calibrate it.
+
+        Raises
+        ------
+        CupysimError
+            If the backend cannot be used, or pixels have no finite expectation.
+        ModelError
+            If the stages do not fit the pixels.
+        """
+        from cupysim.detection import detected
+
+        return detected.detect(self, expected, grid, exposure, exists, backend, threads)
+
+    def with_serial(self, serial: int) -> Response:
+        """The same response for the detector with another serial number."""
+        return replace(self, serial=serial)
