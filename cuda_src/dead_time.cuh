@@ -137,17 +137,17 @@ CUPYSIM_OUTLINE double count_few(const Response& response, Word pixel, int n, do
 }
 
 // Counts of a pixel with many photons.
-CUPYSIM_OUTLINE double count_many(const Response& response, Word pixel, double n) {
+CUPYSIM_OUTLINE double count_many(const Response& response, Word pixel, double n, double u) {
     const Counts counts = counts_of_many(response, n);
-    DeadTimeDeviates deviates(response, pixel);
-    const double u = deviates.next(), v = deviates.next();
     const double loss = n - counts.mean;
     if (!(loss > 0.0)) return n;
     if (loss < NORMAL_LOSS && n * response.pulse < 1.0) {
         return n - binomial_loss(loss, counts.variance, u);
     }
+    DeadTimeDeviates deviates(response, pixel);
+    const double next = deviates.next();
     double first, second;
-    normal_pair(u, v, first, second);
+    normal_pair(next, deviates.next(), first, second);
     const double drawn = nearest_even(counts.mean + square_root(larger(counts.variance, 0.0)) * first);
     return smaller(larger(drawn, 1.0), n);
 }
@@ -187,14 +187,18 @@ CUPYSIM_OUTLINE double corrected_counts(const Response& response, double k) {
     return n;
 }
 
-// Counts of a pixel with n photons. u is the deviate that tells whether any of few photons overlap.
-CUPYSIM_FUNCTION bool has_no_overlap(const Response& response, double n, double u) {
-    return n < 2.0 || (n < static_cast<double>(FEW_PHOTONS) && u <= response.no_overlap[static_cast<int>(n)]);
+// A probability that is not above that of no lost counts: pixels whose deviate is below it keep their photons. The
+// bound of the mean loss is doubled, because lost counts may have another distribution than Poisson's.
+CUPYSIM_FUNCTION double certainty(const Response& response, double n) {
+    const double x = n * response.pulse;
+    const double excess = response.dead_time == RETRIGGER ? n * response.retrigger - x + 0.5 * x * x : x;
+    return n < 2.0 ? 1.0 : 1.0 - 2.0 * n * excess;
 }
 
+// Counts of a pixel with n photons, some of which overlap. u is the deviate that told so.
 CUPYSIM_FUNCTION double count_pulses(const Response& response, Word pixel, double n, double u) {
     if (n < static_cast<double>(FEW_PHOTONS)) return count_few(response, pixel, static_cast<int>(n), u);
-    return count_many(response, pixel, n);
+    return count_many(response, pixel, n, u);
 }
 
 }  // namespace cupysim

@@ -187,21 +187,28 @@ class Detection {
 
     Int read_counter(Int row, const float* signal) {
         Int overloads = 0;
-        double u[READ_LANES], v[READ_LANES], values[READ_LANES];
+        double u[READ_LANES], v[READ_LANES], values[READ_LANES], limits[READ_LANES];
         for (Int at = 0; at < response.n_fast; at += READ_LANES) {
             const int n = static_cast<int>(smaller(response.n_fast - at, static_cast<Int>(READ_LANES)));
             const Word number = number_of(row) + static_cast<Word>(at);
             FOR_SOME_LANES(i, n) values[i] = static_cast<double>(signal[at + i]);
             if (response.dead_time != NO_DEAD_TIME) {
                 deviates(dead_time_key, number, n, u, v);
+                FOR_SOME_LANES(i, n) limits[i] = certainty(response, values[i]);
                 for (int i = 0; i < n; ++i) {
-                    if (has_no_overlap(response, values[i], u[i])) continue;
+                    if (u[i] <= limits[i]) continue;
+                    if (values[i] < static_cast<double>(FEW_PHOTONS) &&
+                        u[i] <= response.no_overlap[static_cast<int>(values[i])]) {
+                        continue;
+                    }
                     values[i] = count_pulses(response, number + static_cast<Word>(i), values[i], u[i]);
                 }
             }
-            if (response.corrected_from > 0.0) {
+            if (response.n_corrected > 0) {
                 for (int i = 0; i < n; ++i) {
-                    if (values[i] >= response.corrected_from) values[i] = corrected_counts(response, values[i]);
+                    const Int count = static_cast<Int>(values[i]);
+                    values[i] = count < response.n_corrected ? response.corrected[count]
+                                                             : corrected_counts(response, values[i]);
                 }
             }
             overloads += store_all(row * response.image_stride + at, values, n);

@@ -73,8 +73,9 @@ struct Response {
     const double* no_overlap;
     const double* one_overlap;
     Int n_few;
-    // counts from which on they are corrected for lost ones; 0: never
-    double corrected_from;
+    // corrected counts, for counts below `n_corrected`; 0: counts are not corrected
+    const double* corrected;
+    Int n_corrected;
 
     // analogue signals: variance of the conversion for each photon; for each gain, the end of its range (photons),
     // ADU per photon, noise (photons), pedestal (ADU), the spreads of gains and pedestals among pixels, and bits

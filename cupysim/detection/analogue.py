@@ -6,7 +6,7 @@ The compiled code has the same operations in `cuda_src/readout.cuh`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,8 +18,11 @@ from cupysim.models.checks import finite, whole
 MOST_GAINS = 4
 """Most gains of a pixel."""
 
-MOST_BITS = 16
-"""Most bits of an analogue-to-digital converter and of the gain bits together."""
+MOST_BITS = 24
+"""Most bits of an analogue-to-digital converter."""
+
+RAW_BITS = 16
+"""Bits of a raw number that also tells the gain."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,10 @@ class Analogue:
     gain_jitter : float, optional
         Relative standard deviation of the gain from shot to shot, the same for all pixels.
     overload : float, optional
-        Largest number (ADU) that is trusted. By default that of the converter.
+        Number (ADU) that stands for overloads. By default the largest one of the converter.
+    knows_pixels : bool, optional
+        Whether the calibration knows the pedestals and gains of the pixels. Otherwise, their spread
+        is an error that calibrated images keep.
 
     Raises
     ------
@@ -104,10 +110,11 @@ class Analogue:
     pair_energy: float
     fano: float
     gains: tuple[Gain, ...]
-    adc_bits: int = MOST_BITS
+    adc_bits: int = RAW_BITS
     pedestal_drift: float = 0.0
     gain_jitter: float = 0.0
     overload: float | None = None
+    knows_pixels: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "gains", tuple(self.gains))
@@ -129,10 +136,10 @@ class Analogue:
         if len(codes) > 1 and len(set(codes)) < len(codes):
             raise ModelError("analogue: two gains have the same bits")
         for code in codes:
-            if not 0 <= code << self.adc_bits < 2**MOST_BITS:
+            if len(codes) > 1 and not 0 <= code << self.adc_bits < 2**RAW_BITS:
                 raise ModelError(
                     f"analogue: gain bits {code} above {self.adc_bits} bits of the converter need "
-                    f"more than {MOST_BITS} bits"
+                    f"more than {RAW_BITS} bits"
                 )
 
     @property
@@ -246,6 +253,8 @@ class Analogue:
             Number of the gain of each pixel; -1 where no gain has the bits.
         """
         gains = self.in_photons(photon_energy, (0.0, 1.0))
+        if not self.knows_pixels:
+            gains = [replace(gain, gain_spread=0.0, pedestal_spread=0.0) for gain in gains]
         values = (raw & self.largest_value).astype(np.float64)
         codes = raw.astype(np.int64) - (raw & self.largest_value)
         signal, which = np.full(raw.shape, np.nan), np.full(raw.shape, -1)
@@ -273,7 +282,7 @@ class Analogue:
             chosen = which == number
             pedestal, factor = pixel_calibration(gain, number, numbers[chosen], serial)
             value = np.rint(pedestal + gain.adu * factor * signal[chosen])
-            result[chosen] = np.clip(value, 0, self.largest_value).astype(np.uint16) | gain.bits
+            result[chosen] = np.clip(value, 0, self.largest_value).astype(raw.dtype) | gain.bits
         return result
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from cupysim.detection import detector_library
 from cupysim.detection.analogue import Analogue
 from cupysim.detection.counter import Counter
-from cupysim.detection.dead_time import FEW_PHOTONS, DeadTimeModel
+from cupysim.detection.dead_time import CORRECTED_COUNTS, FEW_PHOTONS, DeadTimeModel
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.point_spread import Border, PointSpread, kept_light
 from cupysim.detection.response import Response
@@ -111,16 +111,14 @@ def raw_image(
         As of `cupysim.detection.stages.raw_image`.
     """
     spread, photons, is_at_sensor, is_counted = response.point_spread, expected, False, False
-    if spread is not None and not spread.is_separable:
-        first = _Record(grid, exposure, response.serial)
-        first.set(readout=PHOTONS, least_value=0.0, overload_value=UNLIMITED)
-        _set_source(first, response, exposure)
-        if spread.after_counting:
-            _set_ways(first, response)
-        photons, _ = first.run(photons, "float32", threads)
-        photons = spread.apply(photons, grid)
-        is_at_sensor, is_counted = True, spread.after_counting
-        spread = None
+    if response.scan is not None:
+        photons = _photons(response, expected, grid, exposure, spread, threads)
+        photons = response.scan.apply(photons, grid, exposure)
+        spread, is_at_sensor, is_counted = None, True, True
+    elif spread is not None and not spread.is_separable:
+        is_counted = spread.after_counting
+        photons = _spread(response, expected, grid, exposure, spread, threads)
+        spread, is_at_sensor = None, True
     record = _Record(grid, exposure, response.serial)
     if not is_at_sensor:
         _set_source(record, response, exposure)
@@ -134,6 +132,49 @@ def raw_image(
     else:
         _set_analogue(record, response.readout, exposure)
     return record.run(photons, response.pixel_type, threads)
+
+
+def _photons(
+    response: Response,
+    expected: np.ndarray,
+    grid: PixelGrid,
+    exposure: Exposure,
+    spread: PointSpread | None,
+    threads: int | None,
+) -> np.ndarray:
+    """Counted photons after the point spread, before they are read."""
+    is_at_sensor = spread is not None and not spread.is_separable
+    photons = expected
+    if is_at_sensor:
+        assert spread is not None
+        photons = _spread(response, expected, grid, exposure, spread, threads)
+        if spread.after_counting:
+            return photons
+    record = _Record(grid, exposure, response.serial)
+    record.set(readout=PHOTONS, least_value=0.0, overload_value=UNLIMITED)
+    if not is_at_sensor:
+        _set_source(record, response, exposure)
+    _set_ways(record, response)
+    if spread is not None and spread.is_separable:
+        record.set_spread(spread, spread.after_counting)
+    return record.run(photons, "float32", threads)[0]
+
+
+def _spread(
+    response: Response,
+    expected: np.ndarray,
+    grid: PixelGrid,
+    exposure: Exposure,
+    spread: PointSpread,
+    threads: int | None,
+) -> np.ndarray:
+    """Expected or counted photons after a point spread that is not separable."""
+    record = _Record(grid, exposure, response.serial)
+    record.set(readout=PHOTONS, least_value=0.0, overload_value=UNLIMITED)
+    _set_source(record, response, exposure)
+    if spread.after_counting:
+        _set_ways(record, response)
+    return spread.apply(record.run(expected, "float32", threads)[0], grid)
 
 
 def _set_source(record: _Record, response: Response, exposure: Exposure) -> None:
@@ -161,7 +202,7 @@ def _set_counter(record: _Record, counter: Counter, exposure: Exposure) -> None:
         no_overlap=none, one_overlap=at_most_one, n_few=FEW_PHOTONS,
     )  # fmt: skip
     if counter.rate_correction:
-        record.set(corrected_from=times.corrected_from())
+        record.set(corrected=times.correction_table, n_corrected=CORRECTED_COUNTS)
 
 
 def _set_analogue(record: _Record, analogue: Analogue, exposure: Exposure) -> None:

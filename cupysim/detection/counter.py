@@ -100,6 +100,5 @@ class Counter:
             return counts
         counts = times.count(counts.reshape(-1), grid.numbers().reshape(-1), exposure)
         if self.rate_correction:
-            corrected = counts >= times.corrected_from()
-            counts[corrected] = times.corrected(counts[corrected])
+            counts = times.corrected(counts)
         return counts.reshape(photons.shape)

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 
@@ -38,10 +39,11 @@ MOST_LOST = 200
 CORRECTION_STEPS = 40
 """Steps of Newton's method for the correction of counts."""
 
+CORRECTED_COUNTS = 1 << 15
+"""Counts whose corrections are computed beforehand."""
+
 UNCOUNTABLE = 1e30
 """Corrected counts of more counts than any number of photons has on average."""
-
-ONE = np.array(1.0)
 
 
 class DeadTimeModel(StrEnum):
@@ -216,19 +218,10 @@ class PulseTimes:
             n = np.where(possible, n + step, n)
         return np.where(possible, n, UNCOUNTABLE)
 
-    def corrected_from(self) -> float:
-        """The least count that the correction changes after rounding."""
-
-        def is_changed(count: int) -> bool:
-            return bool(np.rint(self.corrected(np.array(float(count)))) > count)
-
-        low, high = 0, 1
-        while not is_changed(high):
-            high *= 2
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if is_changed(middle) else (middle, high)
-        return float(high)
+    @cached_property
+    def correction_table(self) -> np.ndarray:
+        """Corrected counts of 0, 1, ...: ndarray of float64, shape (CORRECTED_COUNTS,)."""
+        return self.corrected(np.arange(CORRECTED_COUNTS, dtype=np.float64))
 
     def count(self, photons: np.ndarray, pixels: np.ndarray, exposure: Exposure) -> np.ndarray:
         """Draw the counts of pixels.
@@ -257,7 +250,7 @@ class PulseTimes:
             deviates = _deviates(int(pixels[i]), exposure)
             n = float(photons[i])
             if n >= FEW_PHOTONS:
-                counts[i] = self._count_many(n, deviates)
+                counts[i] = self._count_many(n, float(u[i]), deviates)
             else:
                 several = u[i] > at_most_one[int(n)] and n > 2
                 counts[i] = self._count_few(int(n), none[int(n)], several, deviates)
@@ -313,16 +306,16 @@ class PulseTimes:
                 return counts
             counts += 1
 
-    def _count_many(self, n: float, deviates: Iterator[float]) -> float:
+    def _count_many(self, n: float, u: float, deviates: Iterator[float]) -> float:
+        """Counts of many photons; u is the deviate of lost counts if they are few."""
         means, variances = self.moments(np.array(n))
         mean, variance = float(means), float(variances)
-        u, v = next(deviates), next(deviates)
         loss = n - mean
         if not loss > 0.0:
             return n
         if loss < NORMAL_LOSS and n * self.pulse < 1.0:
             return n - _binomial_loss(loss, variance, u)
-        normal = float(normal_pair(np.array(u), np.array(v))[0])
+        normal = float(normal_pair(np.array(next(deviates)), np.array(next(deviates)))[0])
         drawn = float(np.rint(mean + np.sqrt(max(variance, 0.0)) * normal))
         return min(max(drawn, 1.0), n)
 

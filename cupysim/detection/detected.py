@@ -81,6 +81,8 @@ def detect(
     else:
         raw, overloads = compiled_stages.raw_image(response, expected, grid, exposure, threads)
     has_value = np.ones(grid.shape, dtype=bool) if exists is None else exists.copy()
+    if response.scan is not None:
+        has_value &= response.scan.covers(grid)
     _apply_defects(response, raw, grid, exposure, has_value)
     raw[~has_value] = response.masked_value
     return Detected(raw, overloads, has_value, response, grid, exposure)

@@ -17,6 +17,7 @@ from cupysim.detection.flicker import BeamFlicker
 from cupysim.detection.photon_noise import LARGEST_SEED
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.point_spread import PointSpread
+from cupysim.detection.spiral_scan import SpiralScan
 from cupysim.errors import ModelError
 from cupysim.models.checks import finite
 
@@ -34,7 +35,7 @@ class Response:
     """The response of a detector.
 
     The stages act in this order: flicker of the beam, dead layer, point spread, charge sharing,
-    counting noise (always), point spread of counted photons (`PointSpread.after_counting`),
+    counting noise (always), point spread of counted photons (`PointSpread.after_counting`), scan,
     read-out, defects. A stage that is None does nothing.
 
     Parameters
@@ -52,6 +53,8 @@ class Response:
     charge_cloud : float, optional
         Standard deviation (m) of the charge of a photon along each axis, which neighbouring pixels
         share; 0 for none.
+    scan : SpiralScan, optional
+        Scan of an image plate.
     defects : Defects, optional
         Pixels that do not work.
     serial : int, optional
@@ -87,6 +90,7 @@ class Response:
     dead_layer: DeadLayer | None = None
     point_spread: PointSpread | None = None
     charge_cloud: float = 0.0
+    scan: SpiralScan | None = None
     defects: Defects = NO_DEFECTS
     serial: int = 0
     pixel_type: str = "uint32"
@@ -112,8 +116,13 @@ class Response:
                 f"response: masked_value {self.masked_value} does not fit into {self.pixel_type}"
             )
         if isinstance(self.readout, Analogue):
-            if self.pixel_type != "uint16":
-                raise ModelError("response: pixel_type of analogue signals is uint16")
+            has_bits = len(self.readout.gains) > 1
+            if has_bits and self.pixel_type != "uint16":
+                raise ModelError("response: pixel_type is uint16 if numbers tell the gain")
+            if self.readout.adc_bits > limits.bits - (limits.min < 0):
+                raise ModelError(
+                    f"response: {self.readout.adc_bits} bits do not fit into {self.pixel_type}"
+                )
         elif self.readout.bits > limits.bits - (limits.min < 0):
             raise ModelError(
                 f"response: counts of {self.readout.bits} bits do not fit into {self.pixel_type}"

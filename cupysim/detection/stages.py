@@ -61,7 +61,7 @@ def signals(
     counts = shared_counts(response.ways(grid), means, grid, exposure)
     if spread is not None and spread.after_counting:
         counts = spread.apply(counts, grid)
-    return counts
+    return counts if response.scan is None else response.scan.apply(counts, grid, exposure)
 
 
 def at_sensor(
@@ -129,5 +129,5 @@ def digitised(
     values, last = np.rint(read), readout.gains[-1]
     in_last = bits == last.bits << readout.adc_bits
     at_limit = values >= most if last.adu_per_ev > 0.0 else values <= 0.0
-    raw = np.clip(values, 0.0, most).astype(np.uint16) | bits
+    raw = np.clip(values, 0.0, most).astype(response.dtype) | bits.astype(response.dtype)
     return raw, int(np.count_nonzero(is_beyond | (in_last & at_limit)))

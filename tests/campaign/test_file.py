@@ -10,7 +10,7 @@ import pytest
 
 from cupysim.campaign.definition.base import NOT_OF_A_BASE
 from cupysim.campaign.definition.campaign_file import read_campaign
-from cupysim.campaign.definition.document import Document
+from cupysim.storage.toml_document import Document
 from cupysim.campaign.execution.rendering import open_renderer, render_shot
 from cupysim.errors import FileFormatError
 from cupysim.models.tolerance import Tolerance

@@ -7,9 +7,9 @@ import warnings
 from typing import Any
 
 from cupysim.api import from_args
-from cupysim.campaign.definition.document import Document, Section
 from cupysim.errors import CupysimError, OptionError
 from cupysim.models.experiment import Experiment
+from cupysim.storage.toml_document import Document, Section
 
 _OUTPUT = "campaigns write their own files; [output] decides which"
 NOT_OF_A_BASE = {

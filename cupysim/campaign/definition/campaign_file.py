@@ -21,13 +21,13 @@ from cupysim.campaign.definition.distributions import (
     read_distribution,
     read_numbers,
 )
-from cupysim.campaign.definition.document import Document, Section
 from cupysim.campaign.definition.names import VARIABLE
 from cupysim.campaign.definition.parameter_tables import read_table
 from cupysim.campaign.definition.spectra import read_spectra
 from cupysim.errors import ModelError
 from cupysim.models.experiment import Experiment
 from cupysim.models.tolerance import Tolerance
+from cupysim.storage.toml_document import Document, Section
 
 LARGEST_SEED = 2**63 - 1
 """Largest seed of a campaign: the largest 64-bit integer."""

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from cupysim.campaign.definition.campaign import CampaignDefinition, Variation
-from cupysim.campaign.definition.document import Section
 from cupysim.campaign.definition.names import SHARED
 from cupysim.errors import CupysimWarning
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, PARAMETERS, current, without_effect
 from cupysim.quirks import Quirk
+from cupysim.storage.toml_document import Section
 
 FAR = 10.0
 """Largest factor between a typical length and that of the base; beyond it, the unit is wrong."""

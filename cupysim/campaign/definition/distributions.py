@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from cupysim.campaign.definition.document import LARGEST, Section
+from cupysim.storage.toml_document import LARGEST, Section
 
 ParameterTable = Mapping[str, np.ndarray]
 """Columns by name; each is an array with one number for each shot."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.campaign.definition.distributions import read_numbers, uniform_deviates
-from cupysim.campaign.definition.document import Section
 from cupysim.constants import ANGSTROM
 from cupysim.formats.nexus.reader import hdf5_file
+from cupysim.storage.toml_document import Section
 
 MOST_CHANNELS = 10_000
 """Largest number of wavelengths in a spectrum."""

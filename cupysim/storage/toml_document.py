@@ -145,6 +145,24 @@ class Section:
             self.fail(key, f"expected an integer from {low} to {high}, got {value!r}")
         return value
 
+    def number(
+        self, key: str, default: float | None, low: float = -LARGEST, high: float = LARGEST
+    ) -> float:
+        """Return the number of a key; it must be from `low` to `high`, both included."""
+        value = self._required(key, default)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not low <= value <= high:
+            limits = f" from {low:g}" if high >= LARGEST else f" from {low:g} to {high:g}"
+            self.fail(key, f"expected a number{'' if low <= -LARGEST else limits}, got {value!r}")
+        return float(value)
+
+    def sections(self, key: str) -> list[Section]:
+        """Return the tables of an array of tables; an empty list if the key is missing."""
+        value = self.take(key, [])
+        if not isinstance(value, list):
+            self.fail(key, f"expected tables [[{key}]], got {value!r}")
+        return [Section(self.document, (*self.place, key), item) for item in value]
+
     def choice(self, key: str, default: str, choices: tuple[str, ...]) -> str:
         """Return the word of a key; it must be one of `choices`."""
         value = self.take(key, default)

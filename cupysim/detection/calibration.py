@@ -1,0 +1,139 @@
+"""From raw numbers back to photons, and the noise that they have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.detection.analogue import Analogue
+from cupysim.detection.counter import Counter
+from cupysim.detection.pixel_grid import Exposure, PixelGrid
+from cupysim.detection.response import Response
+from cupysim.errors import CupysimError
+
+SURE = 5.0
+"""Standard deviations of the noise below the end of a range at which a signal is still trusted."""
+
+ROWS_AT_ONCE = 256
+"""Rows that are calibrated together, to limit memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """A calibrated image.
+
+    Parameters
+    ----------
+    photons : ndarray of float32, shape (n_slow, n_fast)
+        Photons; not-a-number in pixels without a value.
+    noise : ndarray of float32, shape (n_slow, n_fast)
+        Standard deviation of the read-out of each pixel (photons), without counting noise.
+    is_overload : ndarray of bool, shape (n_slow, n_fast)
+        Pixels whose signal may be larger than it seems.
+    """
+
+    photons: np.ndarray
+    noise: np.ndarray
+    is_overload: np.ndarray
+
+
+def photons_of(
+    response: Response,
+    raw: np.ndarray,
+    grid: PixelGrid,
+    exposure: Exposure,
+    has_value: np.ndarray | None = None,
+) -> Calibrated:
+    """Photons of a raw image, by pedestals, gains and the correction of rates.
+
+    Parameters
+    ----------
+    response : Response
+        The detector's response.
+    raw : ndarray, shape (n_slow, n_fast)
+        Raw numbers.
+    grid : PixelGrid
+        The pixels.
+    exposure : Exposure
+        Photon energy and exposure time. Flicker, drifts and jitter of the shot are unknown to the
+        calibration.
+    has_value : ndarray of bool, shape (n_slow, n_fast), optional
+        Pixels with a value. By default those without the response's `masked_value`.
+
+    Returns
+    -------
+    Calibrated
+        Photons that reached the sensor, on average.
+
+    Raises
+    ------
+    CupysimError
+        If the raw image does not fit the pixels or the response.
+    """
+    if raw.shape != grid.shape:
+        raise CupysimError(f"photons: {raw.shape} numbers for {grid.shape} pixels")
+    if not np.issubdtype(raw.dtype, np.integer):
+        raise CupysimError(f"photons: raw numbers are integers, not {raw.dtype}")
+    if has_value is None:
+        has_value = raw != response.masked_value
+    photons, noise = np.empty(raw.shape, dtype=np.float32), np.empty(raw.shape, dtype=np.float32)
+    is_overload = np.empty(raw.shape, dtype=bool)
+    for row in range(0, grid.n_slow, ROWS_AT_ONCE):
+        rows = slice(row, min(row + ROWS_AT_ONCE, grid.n_slow))
+        part = grid.part(rows, slice(0, grid.n_fast))
+        if isinstance(response.readout, Counter):
+            found = _of_counts(response, response.readout, raw[rows], exposure)
+        else:
+            found = _of_signals(response, response.readout, raw[rows], part, exposure)
+        photons[rows], noise[rows], is_overload[rows] = found
+    photons /= detected_fraction(response, grid)
+    photons[~has_value] = np.nan
+    return Calibrated(photons, noise, is_overload & has_value)
+
+
+def detected_fraction(response: Response, grid: PixelGrid) -> float:
+    """Mean signal of a photon: below 1 if photons between pixels are lost."""
+    ways = response.ways(grid)
+    return float(ways.probabilities.astype(np.float64) @ ways.shares.sum(axis=(1, 2)))
+
+
+def _of_counts(
+    response: Response, counter: Counter, raw: np.ndarray, exposure: Exposure
+) -> tuple[np.ndarray, np.ndarray | float, np.ndarray]:
+    is_overload = raw >= response.overload_value(exposure)
+    times = counter.pulse_times(exposure)
+    if times is None or counter.rate_correction:
+        return raw.astype(np.float64), 0.0, is_overload
+    photons = times.corrected(np.maximum(raw, 0))
+    return np.where(is_overload, raw, photons), 0.0, is_overload
+
+
+def _of_signals(
+    response: Response,
+    analogue: Analogue,
+    raw: np.ndarray,
+    grid: PixelGrid,
+    exposure: Exposure,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    energy = exposure.photon_energy
+    numbers = grid.numbers()
+    photons, which = analogue.photons(raw, numbers, energy, response.serial)
+    noises = np.array([gain.noise for gain in analogue.in_photons(energy, (0.0, 1.0))] + [np.nan])
+    largest = largest_photons(response, exposure)
+    last, values = analogue.gains[-1], raw & analogue.largest_value
+    most = response.overload_value(exposure)
+    at_limit = values >= most if last.adu_per_ev > 0.0 else values <= 0
+    is_overload = (photons > largest) | ((which == len(analogue.gains) - 1) & at_limit)
+    return photons, noises[which], is_overload
+
+
+def largest_photons(response: Response, exposure: Exposure) -> float:
+    """Largest number of photons of a calibrated pixel that is no overload."""
+    readout = response.readout
+    if isinstance(readout, Counter):
+        return float(response.overload_value(exposure) - 1)
+    last = readout.in_photons(exposure.photon_energy, (0.0, 1.0))[-1]
+    limit = float(response.overload_value(exposure)) - 1.0 if last.adu > 0.0 else 1.0
+    by_converter = (limit - last.pedestal) / last.adu
+    return min(last.range_end - SURE * last.noise, by_converter)

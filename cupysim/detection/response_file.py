@@ -1,0 +1,337 @@
+"""Responses of detectors from TOML files: those that cupysim knows by name, and a user's own."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cupysim.detection.analogue import MOST_BITS as MOST_ADC_BITS
+from cupysim.detection.analogue import RAW_BITS, Analogue, Gain
+from cupysim.detection.counter import MOST_BITS, Counter
+from cupysim.detection.dead_layer import DeadLayer
+from cupysim.detection.dead_time import DeadTime, DeadTimeModel
+from cupysim.detection.defects import Defects
+from cupysim.detection.flicker import BeamFlicker
+from cupysim.detection.photon_noise import LARGEST_SEED
+from cupysim.detection.point_spread import Border, PointSpread
+from cupysim.detection.response import PIXEL_TYPES, Response
+from cupysim.detection.spiral_scan import SpiralScan
+from cupysim.errors import CupysimError, FileFormatError, ModelError
+from cupysim.storage.toml_document import Document, Section
+
+FILE = "responses.toml"
+
+KINDS = ("counting", "analogue")
+"""Kinds of read-out."""
+
+POINT_SPREADS = ("gaussian", "fibre", "kernel")
+
+NOTES = ("title", "note", "source")
+"""Keys of a named response that describe it."""
+
+ASSUMED = "assumed"
+"""The source of figures for which no published one was found."""
+
+
+def response_names() -> tuple[str, ...]:
+    """Names of all responses that cupysim knows, in the order of its file.
+
+    Returns
+    -------
+    tuple of str
+        Names that `read_response` accepts.
+    """
+    return tuple(name for name in _named().data if name != "sources")
+
+
+def read_response(name: os.PathLike[str] | str) -> Response:
+    """Return the response of a name, or of a file.
+
+    Parameters
+    ----------
+    name : path_like
+        Name of a response, such as "eiger2"; or a TOML file, whose name ends in ``.toml``. In a
+        file, ``base`` names another response, whose figures hold unless the file has its own.
+
+    Returns
+    -------
+    Response
+        The response.
+
+    Raises
+    ------
+    CupysimError
+        If there is no such response.
+    FileFormatError
+        If the file cannot be read, has unknown keys, or impossible values.
+
+    Examples
+    --------
+    >>> from cupysim import read_response
+    >>> read_response("jungfrau").readout.gains[0].name
+    'high'
+    """
+    text = os.fspath(name)
+    if not text.lower().endswith(".toml"):
+        return _response(Section(_named(), (), _table(text)), text, None)
+    document = Document(text)
+    return _of_data(document, (), document.data, os.path.splitext(os.path.basename(text))[0])
+
+
+def response_of(section: Section, name: str) -> Response:
+    """The response of a table of another file, for example a campaign's.
+
+    Parameters
+    ----------
+    section : Section
+        The table; its key ``base`` may name a response or a file.
+    name : str
+        Name of the response.
+
+    Returns
+    -------
+    Response
+        The response.
+
+    Raises
+    ------
+    FileFormatError
+        If keys or values are impossible.
+    """
+    return _of_data(section.document, section.place, section.data, name)
+
+
+def figure_sources(name: str) -> dict[str, str]:
+    """Sources of the figures of a named response.
+
+    Parameters
+    ----------
+    name : str
+        Name of the response.
+
+    Returns
+    -------
+    dict of str to str
+        Source of each figure, by the figure's name.
+    """
+    known = _named().data["sources"]
+    return {figure: known[key] for figure, key in _table(name).get("source", {}).items()}
+
+
+def figures(name: str) -> dict[str, Any]:
+    """Title, note and figures of a named response, as its file has them."""
+    return {key: value for key, value in _table(name).items() if key != "source"}
+
+
+@cache
+def _named() -> Document:
+    text = resources.files("cupysim.detection").joinpath(FILE).read_text(encoding="utf-8")
+    return Document(FILE, text)
+
+
+def _table(name: str) -> dict[str, Any]:
+    """The figures of a named response, with those of its base."""
+    tables = _named().data
+    plain = "-".join(name.lower().replace("_", " ").replace("-", " ").split())
+    if plain == "sources" or plain not in tables:
+        names = response_names()
+        near = difflib.get_close_matches(plain, names, n=3, cutoff=0.5)
+        hint = f"similar names: {', '.join(near)}" if near else f"there are {', '.join(names)}"
+        raise CupysimError(
+            f"there is no response {name!r}; {hint}; the name of a file ends in .toml"
+        )
+    table = tables[plain]
+    return _merged(_table(table["base"]), table) if "base" in table else table
+
+
+def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures of a base, replaced by own ones; tables are merged, and arrays replaced."""
+    merged = {key: value for key, value in base.items() if key not in ("title", "note")}
+    for key, value in own.items():
+        if key == "base":
+            continue
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def _of_data(
+    document: Document, place: tuple[str, ...], data: Mapping[str, Any], name: str
+) -> Response:
+    """The response of a table, whose key `base` may name another response."""
+    table, folder = dict(data), os.path.dirname(os.path.abspath(document.path))
+    seen = {os.path.abspath(document.path)}
+    while "base" in table:
+        base = table.pop("base")
+        if not isinstance(base, str):
+            document.fail((*place, "base"), f"expected a text, got {base!r}")
+        if base.lower().endswith(".toml"):
+            path = os.path.abspath(os.path.join(folder, base))
+            if path in seen:
+                document.fail((*place, "base"), f"{base} is its own base")
+            seen.add(path)
+            other = Document(path).data
+            folder = os.path.dirname(path)
+        else:
+            try:
+                other = _table(base)
+            except CupysimError as error:
+                document.fail((*place, "base"), str(error))
+        further = other.get("base")
+        table = _merged(other, table)
+        if further is not None:
+            table["base"] = further
+    return _response(Section(document, place, table), name, folder)
+
+
+def _response(section: Section, name: str, folder: str | None) -> Response:
+    """The response of a table whose figures are complete."""
+    for key in NOTES:
+        section.take(key)
+    try:
+        response = Response(
+            readout=_readout(section),
+            name=section.text("name", name),
+            flicker=_flicker(section),
+            dead_layer=_dead_layer(section),
+            point_spread=_point_spread(section, folder),
+            charge_cloud=section.number("charge_cloud", 0.0, 0.0, 1e-3),
+            scan=_scan(section),
+            defects=_defects(section),
+            serial=section.whole("serial", 0, 0, LARGEST_SEED),
+            pixel_type=section.choice("pixel_type", "uint32", PIXEL_TYPES),
+            masked_value=section.take("masked_value"),
+        )
+    except ModelError as error:
+        section.fail("", str(error))
+    section.finish()
+    return response
+
+
+def _readout(section: Section) -> Counter | Analogue:
+    if section.choice("kind", "", KINDS) == "counting":
+        return Counter(
+            bits=section.whole("bits", MOST_BITS, 1, MOST_BITS),
+            threshold=section.number("threshold", 0.5, 0.0, 1.0),
+            dead_time=_dead_time(section),
+            largest_rate=section.number("largest_rate", None, 0.0)
+            if "largest_rate" in section
+            else None,
+            rate_correction=section.truth("rate_correction", False),
+        )
+    overload = section.take("overload")
+    if overload is not None:
+        overload = section.number("overload", None, 0.0)
+    return Analogue(
+        pair_energy=section.number("pair_energy", None, 0.0),
+        fano=section.number("fano", None, 0.0),
+        gains=tuple(_gain(each) for each in section.sections("gains")),
+        adc_bits=section.whole("adc_bits", RAW_BITS, 1, MOST_ADC_BITS),
+        pedestal_drift=section.number("pedestal_drift", 0.0, 0.0),
+        gain_jitter=section.number("gain_jitter", 0.0, 0.0),
+        overload=overload,
+        knows_pixels=section.truth("knows_pixels", True),
+    )
+
+
+def _gain(section: Section) -> Gain:
+    gain = Gain(
+        adu_per_ev=section.number("adu_per_kev", None) / 1e3,
+        noise=section.number("noise", None, 0.0),
+        pedestal=section.number("pedestal", None),
+        range_end=section.number("range_end", None, 0.0) * 1e3,
+        gain_spread=section.number("gain_spread", 0.0, 0.0),
+        pedestal_spread=section.number("pedestal_spread", 0.0, 0.0),
+        bits=section.whole("bits", 0, 0, 2**15),
+        name=section.text("name", "only"),
+    )
+    section.finish()
+    return gain
+
+
+def _flicker(section: Section) -> BeamFlicker | None:
+    rms = section.number("flicker", 0.0, 0.0)
+    return BeamFlicker(rms) if rms > 0.0 else None
+
+
+def _dead_layer(section: Section) -> DeadLayer | None:
+    if "dead_layer" not in section:
+        return None
+    table = section.subsection("dead_layer")
+    layer = DeadLayer(table.text("material"), table.number("thickness", None, 0.0))
+    table.finish()
+    return layer
+
+
+def _dead_time(section: Section) -> DeadTime | None:
+    if "dead_time" not in section:
+        return None
+    table = section.subsection("dead_time")
+    model = table.choice("model", "", tuple(DeadTimeModel))
+    dead_time = DeadTime(
+        DeadTimeModel(model),
+        table.number("pulse", None, 0.0),
+        table.number("retrigger", 0.0, 0.0),
+    )
+    table.finish()
+    return dead_time
+
+
+def _point_spread(section: Section, folder: str | None) -> PointSpread | None:
+    if "point_spread" not in section:
+        return None
+    table = section.subsection("point_spread")
+    function = table.choice("function", "", POINT_SPREADS)
+    width = table.number("width", 0.0 if function == "kernel" else None, 0.0)
+    spread = PointSpread(
+        function,
+        width,
+        table.whole("radius", 0, 0, 4096),
+        Border(table.choice("border", Border.LOST, tuple(Border))),
+        table.truth("after_counting", False),
+        _kernel(table, folder) if function == "kernel" else None,
+    )
+    table.finish()
+    return spread
+
+
+def _kernel(table: Section, folder: str | None) -> np.ndarray:
+    """A kernel from a NumPy file or from lines of numbers."""
+    path = Path(folder or "", table.text("kernel"))
+    try:
+        if path.suffix.lower() == ".npy":
+            return np.load(path, allow_pickle=False)
+        return np.loadtxt(path, ndmin=2)
+    except OSError as error:
+        raise FileFormatError(path, error.strerror or "cannot be read") from error
+    except ValueError as error:
+        raise FileFormatError(path, f"no table of numbers: {error}") from error
+
+
+def _scan(section: Section) -> SpiralScan | None:
+    if "scan" not in section:
+        return None
+    table = section.subsection("scan")
+    scan = SpiralScan(
+        turn=table.number("turn", None, 0.0),
+        step=table.number("step", None, 0.0),
+        diameter=table.number("diameter", None, 0.0),
+        noise=table.number("noise", 0.0, 0.0),
+    )
+    table.finish()
+    return scan
+
+
+def _defects(section: Section) -> Defects:
+    table = section.subsection("defects")
+    fractions = {name: table.number(name, 0.0, 0.0, 1.0) for name in ("dead", "hot", "cold")}
+    defects = Defects(**fractions, are_masked=table.truth("are_masked", True))
+    table.finish()
+    return defects
