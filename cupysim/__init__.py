@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from cupysim.backends.derivatives import Gradients
     from cupysim.campaign.data_set import Campaign
     from cupysim.detection.photon_noise import PhotonNoise
+    from cupysim.detection.response import Response
+    from cupysim.detection.response_file import read_response, response_names
     from cupysim.detectors.named import named_detector
     from cupysim.errors import CupysimError, CupysimWarning
     from cupysim.image import Image
@@ -58,6 +60,8 @@ _HOMES = {
     "backends.derivatives": ("Gradients",),
     "campaign.data_set": ("Campaign",),
     "detection.photon_noise": ("PhotonNoise",),
+    "detection.response": ("Response",),
+    "detection.response_file": ("read_response", "response_names"),
     "detectors.named": ("named_detector",),
     "image": ("Image",),
     "maths.detector_geometry": ("DetectorAngles",),
@@ -118,6 +122,7 @@ __all__ = [
     "Region",
     "Renderer",
     "Rendering",
+    "Response",
     "Scan",
     "Sensor",
     "Shape",
@@ -135,9 +140,11 @@ __all__ = [
     "read_experiment",
     "read_image",
     "read_orientation",
+    "read_response",
     "read_structure",
     "read_structure_factors",
     "render_gradients",
+    "response_names",
     "simulate",
 ]
 

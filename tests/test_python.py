@@ -454,7 +454,7 @@ def test_spots_of_campaigns(tmp_path: Path) -> None:
 
 
 def test_campaigns_of_files(tmp_path: Path) -> None:
-    from cupysim.campaign.definition.toml_text import toml_text
+    from cupysim.storage.toml_text import toml_text
 
     (tmp_path / "small.toml").write_text(toml_text(content_without("crystals")))
     campaign = Campaign(tmp_path / "small.toml", tmp_path / "out").run()
@@ -481,7 +481,7 @@ def test_impossible_campaigns(content: Any, message: str, tmp_path: Path) -> Non
 def test_mappings_as_toml() -> None:
     import tomllib
 
-    from cupysim.campaign.definition.toml_text import toml_text
+    from cupysim.storage.toml_text import toml_text
 
     content = {
         "a": {"text": 'quotes " and \\ and \u00c5\n', "number": 3, "real": 0.1, "yes": True,

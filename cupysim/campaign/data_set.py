@@ -14,7 +14,6 @@ from cupysim.campaign.definition.campaign import CampaignDefinition
 from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.campaign.definition.quirk_warnings import warn_of_quirks
 from cupysim.campaign.definition.shots import draw_shot
-from cupysim.campaign.definition.toml_text import toml_text
 from cupysim.campaign.execution.chunks import open_chunk
 from cupysim.campaign.execution.export import read_image
 from cupysim.campaign.execution.folder import RECORD, Folder, create_folder, open_folder
@@ -24,6 +23,7 @@ from cupysim.campaign.execution.truth import joined_truth
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.formats.nexus.series import read_truth, read_units
 from cupysim.models.experiment import Experiment
+from cupysim.storage.toml_text import toml_text
 
 NAME = "campaign"
 """Name of a campaign that is given as a mapping without a name."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from cupysim.detection import compiled_stages, detector_library, stages
 from cupysim.detection.analogue import Analogue
+from cupysim.detection.calibration import photons_of
 from cupysim.detection.defects import COLD_SIGNAL, Defect
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.response import Response
@@ -52,8 +53,6 @@ class Detected:
         ndarray of float32, shape (n_slow, n_fast)
             Photons; not-a-number in pixels without a value.
         """
-        from cupysim.detection.calibration import photons_of
-
         return photons_of(self.response, self.raw, self.grid, self.exposure, self.has_value).photons
 
 

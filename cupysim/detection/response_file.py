@@ -303,7 +303,12 @@ def _point_spread(section: Section, folder: str | None) -> PointSpread | None:
 
 
 def _kernel(table: Section, folder: str | None) -> np.ndarray:
-    """A kernel from a NumPy file or from lines of numbers."""
+    """A kernel from the table itself, from a NumPy file or from lines of numbers."""
+    if isinstance(table.data.get("kernel"), list):
+        try:
+            return np.array(table.take("kernel"), dtype=np.float64)
+        except (TypeError, ValueError):
+            table.fail("kernel", "expected rows of numbers, all of the same length")
     path = Path(folder or "", table.text("kernel"))
     try:
         if path.suffix.lower() == ".npy":

@@ -10,27 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cupysim.backends.rendered import Rendered
 from cupysim.detection import digitising
 from cupysim.detection.counting import count_photons, counts_of_numpy
 from cupysim.detection.photon_noise import PhotonNoise
-from cupysim.image_statistics import Statistics, image_statistics
+from cupysim.image.pixels import DEFAULT_OFFSET, ImagePixels
 from cupysim.maths.nr_random import RandomStream
-from cupysim.models.experiment import Experiment
-from cupysim.plan.render_plan import RenderPlan
 from cupysim.plotting.style import Style
 
 if TYPE_CHECKING:
-    from cupysim.backends.derivatives import Gradients
+    from cupysim.detection.response import Response
     from cupysim.formats import nexus
+    from cupysim.image.detected_image import DetectedImage
     from cupysim.prediction.spots import Spots
-
-DEFAULT_OFFSET = 40.0
-"""Offset of integer images (counts), as on the command line."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Image:
+class Image(ImagePixels):
     """A simulated image of expected photons, as `simulate` returns it.
 
     Parameters
@@ -44,124 +39,6 @@ class Image:
     gradients : Gradients, optional
         Derivatives of the image, if they were requested.
     """
-
-    experiment: Experiment
-    plan: RenderPlan
-    rendered: Rendered
-    gradients: Gradients | None = None
-
-    def __post_init__(self) -> None:
-        self.plan.refuse_shots("an image")
-
-    def __repr__(self) -> str:
-        size, statistics = " x ".join(map(str, self.array.shape[::-1])), self.statistics
-        return (
-            f"<cupysim.Image: {size} pixels, maximum {statistics.maximum:.6g}, "
-            f"mean {statistics.mean:.6g} photons>"
-        )
-
-    @property
-    def array(self) -> np.ndarray:
-        """Expected photons in each pixel: ndarray of float32, shape ([n_panels,] n_slow, n_fast).
-
-        Detectors of panels have an axis of panels. Pixels of the array beyond a small panel are
-        zero; `panel` leaves them out.
-        """
-        return self.rendered.image[0] if self.plan.has_panels else self.rendered.image[0, 0]
-
-    def panel(self, which: int | str, pixels: np.ndarray | None = None) -> np.ndarray:
-        """Pixels of one panel.
-
-        Parameters
-        ----------
-        which : int or str
-            Name of the panel, or its number.
-        pixels : ndarray, shape (n_panels, n_slow, n_fast), optional
-            Array to take them from, for example counted photons. By default the expected photons.
-
-        Returns
-        -------
-        ndarray, shape (n_slow of the panel, n_fast of the panel)
-            View of the pixels.
-
-        Raises
-        ------
-        ModelError
-            If the detector has no panels, or no such panel.
-        """
-        detector = self.experiment.panel_detector("image.panel")
-        number = detector.number_of(which)
-        panel, array = detector.panels[number], self.array if pixels is None else pixels
-        return array[number, : panel.n_slow, : panel.n_fast]
-
-    @property
-    def region(self) -> tuple[slice, slice]:
-        """Rows and columns that were computed, as slices of the last axes of `array`."""
-        return self.plan.rows, self.plan.columns
-
-    @property
-    def _table(self) -> tuple[np.ndarray, tuple[slice, slice]]:
-        """The array with two axes, panels below each other, and its region."""
-        if not self.plan.has_panels:
-            return self.array, self.region
-        table = self.rendered.image[0].reshape(-1, self.plan.shape[3])
-        return table, (slice(0, table.shape[0]), slice(0, table.shape[1]))
-
-    def _of_panels(self, table: np.ndarray) -> np.ndarray:
-        """Values made from `_table`, in the image's shape; zero in pixels that do not exist."""
-        values = table.reshape(self.array.shape)
-        if self.plan.has_panels:
-            values[~self.experiment.rendered_pixels] = 0
-        return values
-
-    @cached_property
-    def statistics(self) -> Statistics:
-        """Maximum, mean and standard deviation of the expected photons."""
-        return image_statistics(self.plan, self.rendered, self.experiment.policy)
-
-    def integers(self, scale: float = 0.0, offset: float = DEFAULT_OFFSET) -> np.ndarray:
-        """The image without noise, scaled to 16-bit integers.
-
-        Parameters
-        ----------
-        scale : float, optional
-            Counts per photon. Automatic if it is not above zero.
-        offset : float, optional
-            Counts of a pixel without photons.
-
-        Returns
-        -------
-        ndarray of uint16, shape of `array`
-            Counts.
-        """
-        table, region = self._table
-        return self._of_panels(digitising.scaled(table, self.scale(scale), offset, region))
-
-    def grey(self, scale: float = 0.0, fallback: float | None = None) -> tuple[np.ndarray, float]:
-        """The image as eight-bit grey values.
-
-        Parameters
-        ----------
-        scale : float, optional
-            Grey values per photon. Automatic if it is not above zero.
-        fallback : float, optional
-            Automatic scale of an image with one value everywhere. By default that of `integers`.
-
-        Returns
-        -------
-        grey : ndarray of uint8, shape (n_slow, n_fast)
-            Grey values. Panels are below each other.
-        scale : float
-            Grey values per photon that were used.
-        """
-        if scale <= 0.0:
-            flat = self.scale() if fallback is None else fallback
-            scale = digitising.automatic_grey_scale(self.statistics.rmsd, flat)
-        return digitising.grey(self._table[0], scale, self._table[1]), scale
-
-    def scale(self, scale: float = 0.0) -> float:
-        """The given scale (counts per photon), or the automatic scale if it is not above zero."""
-        return scale if scale > 0.0 else digitising.automatic_scale(self.statistics.maximum)
 
     @cached_property
     def spots(self) -> Spots:
@@ -232,6 +109,54 @@ class Image:
         """
         counts, photons = count_photons(*self._table, seed)
         return self._of_panels(counts), photons
+
+    def detect(
+        self,
+        response: Response | os.PathLike[str] | str,
+        seed: int = 0,
+        shot: int = 0,
+        *,
+        duration: float = 1.0,
+        threads: int | None = None,
+    ) -> DetectedImage:
+        """Detect the photons of the image, as a real detector does.
+
+        Parameters
+        ----------
+        response : Response or path_like
+            Response of the detector; or its name, such as "jungfrau"; or a file (`read_response`).
+        seed : int, optional
+            Seed of all random numbers, from 0 to 2^64 - 1.
+        shot : int, optional
+            Number of the shot. Shots of one seed are independent.
+        duration : float, optional
+            Exposure time (s), on which rates of photons depend.
+        threads : int, optional
+            Number of threads; by default one on each core. It does not change the image.
+
+        Returns
+        -------
+        DetectedImage
+            Raw numbers, and photons by the calibration of the detector.
+
+        Raises
+        ------
+        CupysimError
+            If there is no such response, or it does not fit the pixels.
+
+        Examples
+        --------
+        >>> from cupysim import from_args, simulate
+        >>> image = simulate(from_args("-cell 100 -default_F 1e3 -N 5 -detpixels 64"))
+        >>> image.detect("jungfrau", seed=1).raw.dtype
+        dtype('uint16')
+        """
+        from cupysim.detection.response import Response
+        from cupysim.detection.response_file import read_response
+        from cupysim.image.detected_image import detect
+
+        found = response if isinstance(response, Response) else read_response(response)
+        return detect(self, found, seed, shot, duration, threads)
 
     def show(
         self,

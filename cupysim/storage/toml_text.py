@@ -1,4 +1,4 @@
-"""Conversion of a mapping to TOML, for campaigns from Python."""
+"""Conversion of a mapping to TOML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from cupysim.errors import CupysimError
 
 
-def toml_text(content: Mapping[str, Any]) -> str:
+def toml_text(content: Mapping[str, Any], subject: str = "campaign") -> str:
     """Write a mapping of tables as TOML.
 
     Parameters
@@ -20,6 +20,8 @@ def toml_text(content: Mapping[str, Any]) -> str:
     content : mapping
         Tables of keys and values. Values are numbers, texts, truth values, sequences, arrays and
         mappings.
+    subject : str, optional
+        What the content is, for messages.
 
     Returns
     -------
@@ -34,9 +36,10 @@ def toml_text(content: Mapping[str, Any]) -> str:
     lines = []
     for name, table in content.items():
         if not isinstance(table, Mapping):
-            raise CupysimError(f"campaign: {name} must be a mapping, got {table!r:.60}")
-        lines += [f"[{_key(name)}]", *(f"{_key(key)} = {_value(table[key], f'{name}.{key}')}"
-                                       for key in table), ""]  # fmt: skip
+            raise CupysimError(f"{subject}: {name} must be a mapping, got {table!r:.60}")
+        place = f"{subject}: {name}"
+        keys = (f"{_key(key)} = {_value(table[key], f'{place}.{key}')}" for key in table)
+        lines += [f"[{_key(name)}]", *keys, ""]
     return "\n".join(lines)
 
 
@@ -62,4 +65,4 @@ def _value(value: Any, place: str) -> str:
         return f"{{ {', '.join(inner)} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(_value(each, place) for each in value)}]"
-    raise CupysimError(f"campaign: {place} cannot be a {type(value).__name__}")
+    raise CupysimError(f"{place} cannot be a {type(value).__name__}")
