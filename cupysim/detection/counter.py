@@ -28,8 +28,8 @@ class Counter:
     dead_time : DeadTime, optional
         Dead time; by default none.
     largest_rate : float, optional
-        Largest observed rate (counts/s/pixel) that the detector trusts. More counts are stored as
-        the largest number of counts of the exposure, and are overloads.
+        Largest rate of photons (1/s/pixel) that the detector trusts. Pixels with more counts than
+        this rate has on average are overloads.
     rate_correction : bool, optional
         Whether the detector corrects its counts for those that the dead time costs.
 
@@ -63,18 +63,14 @@ class Counter:
         return None if self.dead_time is None else self.dead_time.during(exposure.duration)
 
     def largest_count(self, exposure: Exposure) -> int:
-        """Largest number of a pixel that is not an overload.
-
-        The limit of the rate is one of observed counts. With a correction of rates, the number is
-        corrected too.
-        """
+        """Largest number of a pixel that is not an overload."""
         largest = float(2**self.bits - 1)
         if self.largest_rate is not None:
-            limit = np.floor(self.largest_rate * exposure.duration)
+            limit = self.largest_rate * exposure.duration
             times = self.pulse_times(exposure)
-            if self.rate_correction and times is not None:
-                limit = float(np.rint(times.corrected(np.array(limit))))
-            largest = min(largest, limit)
+            if times is not None and not self.rate_correction:
+                limit = float(times.moments(np.array(limit))[0])
+            largest = min(largest, np.floor(limit))
         return int(largest)
 
     def read(self, photons: np.ndarray, grid: PixelGrid, exposure: Exposure) -> np.ndarray:

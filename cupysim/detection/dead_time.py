@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -103,7 +103,7 @@ class DeadTime:
 
     def during(self, duration: float) -> PulseTimes:
         """The dead time as fractions of an exposure time (s)."""
-        return PulseTimes(self.model, self.pulse / duration, self.retrigger / duration)
+        return _pulse_times(self.model, self.pulse / duration, self.retrigger / duration)
 
 
 @dataclass(frozen=True)
@@ -318,6 +318,12 @@ class PulseTimes:
         normal = float(normal_pair(np.array(next(deviates)), np.array(next(deviates)))[0])
         drawn = float(np.rint(mean + np.sqrt(max(variance, 0.0)) * normal))
         return min(max(drawn, 1.0), n)
+
+
+@lru_cache(maxsize=16)
+def _pulse_times(model: DeadTimeModel, pulse: float, retrigger: float) -> PulseTimes:
+    """Dead times of an exposure, kept with their table for the next image."""
+    return PulseTimes(model, pulse, retrigger)
 
 
 def _deviates(pixel: int, exposure: Exposure) -> Iterator[float]:

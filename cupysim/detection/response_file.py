@@ -85,7 +85,7 @@ def read_response(name: os.PathLike[str] | str) -> Response:
     return _of_data(document, (), document.data, os.path.splitext(os.path.basename(text))[0])
 
 
-def response_of(section: Section, name: str) -> Response:
+def response_of(section: Section, name: str, folder: str | None = None) -> Response:
     """The response of a table of another file, for example a campaign's.
 
     Parameters
@@ -93,7 +93,9 @@ def response_of(section: Section, name: str) -> Response:
     section : Section
         The table; its key ``base`` may name a response or a file.
     name : str
-        Name of the response.
+        Name of the response, if the table does not give one.
+    folder : str, optional
+        Folder that names of files are relative to; by default that of the section's file.
 
     Returns
     -------
@@ -105,7 +107,25 @@ def response_of(section: Section, name: str) -> Response:
     FileFormatError
         If keys or values are impossible.
     """
-    return _of_data(section.document, section.place, section.data, name)
+    return _of_data(section.document, section.place, section.data, name, folder)
+
+
+def input_files(section: Section, folder: str) -> list[str]:
+    """Files that a table names: its bases, and the kernel of a point spread.
+
+    Parameters
+    ----------
+    section : Section
+        The table.
+    folder : str
+        Folder that names of files are relative to.
+
+    Returns
+    -------
+    list of str
+        Absolute names of the files.
+    """
+    return _completed(section.document, section.place, section.data, folder)[2]
 
 
 def figure_sources(name: str) -> dict[str, str]:
@@ -163,21 +183,33 @@ def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_data(
-    document: Document, place: tuple[str, ...], data: Mapping[str, Any], name: str
+    document: Document,
+    place: tuple[str, ...],
+    data: Mapping[str, Any],
+    name: str,
+    folder: str | None = None,
 ) -> Response:
     """The response of a table, whose key `base` may name another response."""
-    table, folder = dict(data), os.path.dirname(os.path.abspath(document.path))
-    seen = {os.path.abspath(document.path)}
+    table, where, _ = _completed(document, place, data, folder)
+    return _response(Section(document, place, table), name, where)
+
+
+def _completed(
+    document: Document, place: tuple[str, ...], data: Mapping[str, Any], folder: str | None
+) -> tuple[dict[str, Any], str, list[str]]:
+    """A table with the figures of its bases, their folder, and the files that they are in."""
+    table, folder = dict(data), folder or os.path.dirname(os.path.abspath(document.path))
+    files: list[str] = []
     while "base" in table:
         base = table.pop("base")
         if not isinstance(base, str):
             document.fail((*place, "base"), f"expected a text, got {base!r}")
         if base.lower().endswith(".toml"):
             path = os.path.abspath(os.path.join(folder, base))
-            if path in seen:
+            if path in (*files, os.path.abspath(document.path)):
                 document.fail((*place, "base"), f"{base} is its own base")
-            seen.add(path)
-            other = Document(path).data
+            files.append(path)
+            other: Mapping[str, Any] = Document(path).data
             folder = os.path.dirname(path)
         else:
             try:
@@ -188,7 +220,10 @@ def _of_data(
         table = _merged(other, table)
         if further is not None:
             table["base"] = further
-    return _response(Section(document, place, table), name, folder)
+    kernel = table.get("point_spread")
+    if isinstance(kernel, Mapping) and isinstance(kernel.get("kernel"), str):
+        files.append(os.path.abspath(os.path.join(folder, kernel["kernel"])))
+    return table, folder, files
 
 
 def _response(section: Section, name: str, folder: str | None) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,10 +15,16 @@ from cupysim.detection.detected import Detected
 from cupysim.detection.panel_grids import panel_grids
 from cupysim.detection.pixel_grid import Exposure
 from cupysim.detection.response import Response
+from cupysim.detection.response_text import response_text
+from cupysim.formats.nexus.content import DetectorRecord
+from cupysim.formats.pixels import LARGEST_PIXEL_VALUE, with_gaps
 from cupysim.models.panel_detector import PanelDetector
 
 if TYPE_CHECKING:
     from cupysim.image import Image
+
+UNLIKELY = 10.0
+"""Standard deviations of the noise below which no signal is trusted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +85,72 @@ class DetectedImage:
         return whole
 
     @property
+    def is_analogue(self) -> bool:
+        """Whether raw numbers are analogue signals, which need a calibration."""
+        return isinstance(self.response.readout, Analogue)
+
+    @cached_property
     def measured(self) -> np.ndarray:
-        """What files of measured images hold: counts, or photons of analogue signals."""
-        return self.photons if isinstance(self.response.readout, Analogue) else self.raw
+        """What files of measured images hold, with the shape of `raw`.
+
+        Counts as int32, -1 in pixels without a value; or, for analogue signals, `photons`.
+        """
+        if self.is_analogue:
+            return self.photons
+        return with_gaps(np.minimum(self.raw, LARGEST_PIXEL_VALUE).astype(np.int32), self.has_value)
 
     @property
     def saturation(self) -> float:
         """Largest trusted number of `measured`."""
         return largest_photons(self.response, self.exposure)
+
+    def content(self) -> dict[str, Any]:
+        """What HDF5 files hold in addition to `measured`, by the fields of `nexus.Content`."""
+        return {
+            "detector": detector_record(self.response, self.exposure),
+            "raw": self.raw if self.is_analogue else None,
+            "has_value": self.has_value,
+        }
+
+
+def photon_energy(wavelength: float) -> float:
+    """Photon energy (eV) of a wavelength (m)."""
+    return ELECTRONVOLT_ANGSTROM / (wavelength / ANGSTROM)
+
+
+def detector_record(response: Response, exposure: Exposure) -> DetectorRecord:
+    """What files say about a response.
+
+    Parameters
+    ----------
+    response : Response
+        The response.
+    exposure : Exposure
+        Photon energy, exposure time, seed and shot.
+
+    Returns
+    -------
+    DetectorRecord
+        Trusted range, bits, thresholds, gains, pedestals and all figures.
+    """
+    readout, energy = response.readout, exposure.photon_energy
+    shared: dict[str, Any] = {
+        "name": response.name, "text": response_text(response), "duration": exposure.duration,
+        "photon_energy": energy, "saturation": largest_photons(response, exposure),
+        "shot": {"seed": exposure.seed, "shot": exposure.shot},
+    }  # fmt: skip
+    if not isinstance(readout, Analogue):
+        return DetectorRecord(
+            **shared, underload=0.0, bit_depth=readout.bits,
+            threshold_energy=readout.threshold * energy, rate_corrected=readout.rate_correction,
+        )  # fmt: skip
+    gains = readout.in_photons(energy, (0.0, 1.0))
+    # noise and a drift of the pedestal make signals negative
+    deepest = abs(gains[0].noise) + readout.pedestal_drift / abs(gains[0].adu)
+    return DetectorRecord(
+        **shared, underload=-UNLIKELY * deepest, bit_depth=readout.adc_bits,
+        gains=tuple(gain.adu for gain in gains), pedestals=tuple(g.pedestal for g in gains),
+    )  # fmt: skip
 
 
 def detect(
@@ -98,8 +162,7 @@ def detect(
     threads: int | None,
 ) -> DetectedImage:
     """Detect an image; see `cupysim.Image.detect`."""
-    wavelength = image.experiment.sources.mean_wavelength
-    energy = ELECTRONVOLT_ANGSTROM / (wavelength / ANGSTROM)
+    energy = photon_energy(image.experiment.sources.mean_wavelength)
     exposure = Exposure(energy, duration, seed, shot)
     raw = np.full(image.array.shape, response.masked_value, dtype=response.dtype)
     has_value = np.zeros(image.array.shape, dtype=bool)

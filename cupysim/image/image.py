@@ -270,6 +270,7 @@ class Image(ImagePixels):
         counts: np.ndarray | None = None,
         provenance: Mapping[str, str | int | float] | None = None,
         record: Mapping[str, Any] | None = None,
+        detected: DetectedImage | None = None,
     ) -> nexus.Content:
         """Collect the content of a NeXus/HDF5 file.
 
@@ -281,6 +282,8 @@ class Image(ImagePixels):
             Short entries on how the image was made.
         record : mapping, optional
             Full record of how the image was made. By default versions, digests and the backend.
+        detected : DetectedImage, optional
+            The image as a detector reads it out, instead of counted photons.
 
         Returns
         -------
@@ -291,13 +294,15 @@ class Image(ImagePixels):
 
         from cupysim.formats import nexus
 
+        if detected is not None:
+            counts = detected.measured
         if record is None:
             from cupysim.provenance import image_record
 
             record = image_record(self.rendered, self.array, counts, self.statistics)
         return nexus.Content(
             self.experiment, self.array, counts, self.spots, provenance or {},
-            json.dumps(record, indent=1),
+            json.dumps(record, indent=1), **({} if detected is None else detected.content()),
         )  # fmt: skip
 
     def save(self, path: os.PathLike[str] | str, seed: int | None = None) -> None:

@@ -36,6 +36,7 @@ from cupysim.nanobragg.consequences import (
     warn_of_matrix_frame,
     warn_of_sources_elsewhere,
 )
+from cupysim.nanobragg.detection import chosen_response
 from cupysim.nanobragg.given_cells import check_given_cell, given_cell, warn_of_other_cell
 from cupysim.nanobragg.inherited import INHERITABLE, NOTHING, Inherited
 from cupysim.nanobragg.job import Job
@@ -153,7 +154,10 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     notes = (*structure.notes, *([wavelength_note] if wavelength_note else []))
     stream = RandomStream(noise_seed, table)
     tolerance = read_tolerance(args.tolerance)
-    return Job(args, experiment, noise_seed, stream, tuple(words), clock, notes, tolerance)
+    response = chosen_response(args)
+    return Job(
+        args, experiment, noise_seed, stream, tuple(words), clock, notes, tolerance, response
+    )
 
 
 def read_tolerance(given: str | None) -> Tolerance | None:

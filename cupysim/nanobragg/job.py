@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cupysim.detection.photon_noise import PhotonNoise
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.experiment import Experiment
 from cupysim.models.tolerance import Tolerance
 from cupysim.nanobragg.arguments import Arguments
+
+if TYPE_CHECKING:
+    from cupysim.detection.response import Response
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Job:
         Lines that say what was read from files.
     tolerance : Tolerance or None
         Photons that each pixel may lack; None for an exact image.
+    response : Response or None
+        What the detector makes of photons; None for nanoBragg's noise image.
     """
 
     arguments: Arguments
@@ -43,6 +49,7 @@ class Job:
     clock: int
     notes: tuple[str, ...] = ()
     tolerance: Tolerance | None = None
+    response: Response | None = None
 
     @property
     def noise(self) -> RandomStream | PhotonNoise:

@@ -333,6 +333,8 @@ OPTIONS: tuple[Option, ...] = (
         "ones, which are drawn in parallel.", Kind.CHOICE, 1, NONE, ("noise",), "nanobragg",
         match=Match.EXACT, metavar="nanobragg|fast", choices=("nanobragg", "fast"), is_new=True,
     ),
+    new_path("-response", OUTPUT, "Detector that reads the photons: a TOML file, or a name such as "
+              "jungfrau; 'cupysim detectors --responses' lists the names.", "response"),
     flag("-nonoise", OUTPUT, "No noise image.", {"write_noise": False}),
     flag("-nopgm", OUTPUT, "No greymap.", {"write_pgm": False}),
     number("-scale", OUTPUT, "Scale of the SMV image without noise; 0 or less: automatic.",

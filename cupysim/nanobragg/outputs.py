@@ -7,7 +7,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,18 +15,22 @@ from cupysim.advice.empty_images import warn_of_empty_counts
 from cupysim.errors import CupysimError
 from cupysim.formats import float_image, pgm, smv
 from cupysim.formats.mosaic import mosaic_of
-from cupysim.formats.pixels import LARGEST_PIXEL_VALUE, with_gaps
+from cupysim.formats.pixels import GAP, LARGEST_PIXEL_VALUE, with_gaps
 from cupysim.image import Image
 from cupysim.image.flat import FlatImage
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.nanobragg.arguments import Arguments
+from cupysim.nanobragg.detection import response_line, write_raw
 from cupysim.nanobragg.job import Job
 from cupysim.nanobragg.panel_report import not_written
 from cupysim.nanobragg.report import statistics_lines
 from cupysim.nanobragg.run_record import Stopwatch, input_files, run_record, write_record
 from cupysim.optional_libraries import require
 from cupysim.storage.safe_writing import OutputError, OutputFiles, check_writable, is_special
+
+if TYPE_CHECKING:
+    from cupysim.image.detected_image import DetectedImage
 
 
 def check_outputs(args: Arguments, is_flat: bool = True) -> bool:
@@ -130,7 +134,16 @@ def write_outputs(
             report(line)
         if flat is not None:
             _write_without_noise(files, args, flat, report)
-        if args.write_noise:
+        detected = None
+        if job.response is not None:
+            detected = image.detect(
+                job.response, job.noise_seed % 2**64, duration=args.exposure, threads=args.threads
+            )
+            counts = detected.measured
+            report(response_line(detected))
+            if flat is not None:
+                write_raw(files, args, flat, detected, report)
+        elif args.write_noise:
             counts, photons = image.count_photons(job.noise)
             if photons == 0.0:
                 warn_of_empty_counts(image.array)
@@ -150,7 +163,7 @@ def write_outputs(
         record = None
         if args.nexus_file is not None or args.provenance_file is not None:
             record = run_record(job, image, counts, watch.seconds)
-        for line in _write_new_formats(files, job, image, flat, counts, record):
+        for line in _write_new_formats(files, job, image, flat, counts, record, detected):
             report(line)
         if record is not None and args.provenance_file is not None:
             report(f"writing {args.provenance_file} as JSON")
@@ -219,6 +232,7 @@ def _write_new_formats(
     flat: FlatImage | None,
     counts: np.ndarray | None,
     record: Mapping[str, Any] | None,
+    detected: DetectedImage | None,
 ) -> Iterator[str]:
     """Write the files that nanoBragg does not have; yield lines for standard output."""
     args, experiment = job.arguments, job.experiment
@@ -226,7 +240,7 @@ def _write_new_formats(
     if args.nexus_file is not None:
         from cupysim.formats import nexus
 
-        content = image.content(counts, _provenance(job, image), record)
+        content = image.content(counts, _provenance(job, image), record, detected)
         yield f"writing {args.nexus_file} as NeXus/HDF5"
         files.write(args.nexus_file, lambda stream: nexus.write(stream, content, args.threads))
     if args.cbf_file is not None:
@@ -234,7 +248,8 @@ def _write_new_formats(
 
         # in float64, since float32 has no number just below 2^31
         assert flat is not None, "checked with the options"
-        pixels = np.clip(np.rint(measured.astype(np.float64)), 0, LARGEST_PIXEL_VALUE)
+        pixels = np.nan_to_num(np.rint(measured.astype(np.float64)), nan=GAP)
+        pixels = np.clip(pixels, 0 if detected is None else GAP, LARGEST_PIXEL_VALUE)
         pixels = with_gaps(flat.whole(pixels), flat.experiment.rendered_pixels)
         yield f"writing {args.cbf_file} as CBF"
         files.write(args.cbf_file, lambda stream: cbf.write(stream, flat.experiment, pixels))

@@ -55,6 +55,8 @@ def input_files(args: Arguments) -> dict[str, str]:
         for option, name in INPUTS.items()
         if args.values[name] is not None
     }
+    if args.response is not None and args.response.lower().endswith(".toml"):
+        found["-response"] = os.fspath(args.response)
     if args.dump_was_read:
         found["-dump"] = os.fspath(args.dump_file)
     return found

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from cupysim.campaign.definition.detection import CampaignDetection
 from cupysim.campaign.definition.distributions import (
     Distribution,
 )
@@ -102,6 +103,8 @@ class CampaignDefinition:
         Names of the input files.
     experiment : Experiment
         Experiment of the base.
+    detection : CampaignDetection, optional
+        How shots are detected; without one, photons are counted by `noise`.
     """
 
     path: str
@@ -125,6 +128,12 @@ class CampaignDefinition:
     table: Mapping[str, np.ndarray]
     files: tuple[str, ...]
     experiment: Experiment
+    detection: CampaignDetection | None = None
+
+    @property
+    def has_integers(self) -> bool:
+        """Whether images are integers, not photons as decimal numbers."""
+        return self.counts and (self.detection is None or self.detection.has_integers)
 
     @property
     def n_chunks(self) -> int:

@@ -13,6 +13,7 @@ from cupysim.backends.select import BACKENDS, PRECISIONS
 from cupysim.campaign.definition.base import MODEL_SECTIONS, base_experiment, base_words
 from cupysim.campaign.definition.campaign import CampaignDefinition, Orientations, Variation
 from cupysim.campaign.definition.consistency import check_campaign
+from cupysim.campaign.definition.detection import outline_of_detection, read_detection
 from cupysim.campaign.definition.distributions import (
     KINDS as DISTRIBUTIONS,
 )
@@ -24,6 +25,7 @@ from cupysim.campaign.definition.distributions import (
 from cupysim.campaign.definition.names import VARIABLE
 from cupysim.campaign.definition.parameter_tables import read_table
 from cupysim.campaign.definition.spectra import read_spectra
+from cupysim.detection.response import Response
 from cupysim.errors import ModelError
 from cupysim.models.experiment import Experiment
 from cupysim.models.tolerance import Tolerance
@@ -40,6 +42,9 @@ LARGEST_CHUNK = 10_000
 
 NOISES = ("fast", "numpy", "nanobragg")
 """Generators of noise: `PhotonNoise`, NumPy's, or the C program's."""
+
+TABLES = ("campaign", "base", *MODEL_SECTIONS, "vary", "table", "response", "output")
+"""Tables of a campaign file."""
 
 MODES = ("set", "plus", "times")
 """How a number changes the base's value: it replaces it, is added to it, or multiplies it."""
@@ -77,8 +82,8 @@ def read_campaign(
     document = Document(path, text)
     folder = os.path.abspath(folder or os.path.dirname(os.path.abspath(path)))
     for key in document.data:
-        if key not in ("campaign", "base", "vary", "table", "output", *MODEL_SECTIONS):
-            known = ", ".join(("campaign", "base", *MODEL_SECTIONS, "vary", "table", "output"))
+        if key not in TABLES:
+            known = ", ".join(TABLES)
             document.fail((key,), f"unknown table; there are {known}")
     outline = _outline(document, path, name)
     n_shots = outline["n_shots"]
@@ -92,6 +97,8 @@ def read_campaign(
         experiment = base_experiment(document, words)
         files = [os.path.abspath(word) for word in words if os.path.isfile(word)]
         files += [os.path.abspath(name) for name in (table_file, spectra and spectra.file) if name]
+    detection = read_detection(document, folder)
+    files += detection.files if detection is not None else ()
     campaign = CampaignDefinition(
         **outline,
         words=words,
@@ -104,13 +111,16 @@ def read_campaign(
         table=table,
         files=tuple(dict.fromkeys(files)),
         experiment=experiment,
+        detection=detection,
     )
     vary.finish(VARIABLE)
     check_campaign(campaign, vary)
     return campaign
 
 
-def read_outline(path: str, name: str, experiment: Experiment) -> CampaignDefinition:
+def read_outline(
+    path: str, name: str, experiment: Experiment, response: Response | None
+) -> CampaignDefinition:
     """Read what a campaign file says of its output. The input files may be gone.
 
     Parameters
@@ -121,16 +131,20 @@ def read_outline(path: str, name: str, experiment: Experiment) -> CampaignDefini
         Name of the campaign, if the file does not give one.
     experiment : Experiment
         Experiment of the base, from an image.
+    response : Response or None
+        Response of the detector, from an image.
 
     Returns
     -------
     CampaignDefinition
         Campaign without variations.
     """
+    document = Document(path)
     return CampaignDefinition(
-        **_outline(Document(path), path, name), words=(), variations=(),
+        **_outline(document, path, name), words=(), variations=(),
         orientations=Orientations(), n_crystals=Distribution("constant", (1.0,)), spectra=None,
         table={}, files=(), experiment=experiment,
+        detection=outline_of_detection(document, response),
     )  # fmt: skip
 
 

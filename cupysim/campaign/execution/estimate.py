@@ -13,7 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.campaign.definition.campaign import CampaignDefinition
-from cupysim.campaign.execution.rendering import count_photons, open_renderer, render_shot
+from cupysim.campaign.execution.rendering import (
+    detector_of,
+    open_renderer,
+    pixels_of,
+    render_shot,
+)
 from cupysim.formats.nexus.series import Series
 from cupysim.prediction.spots import predict_spots
 from cupysim.storage.patient_file import PatientFile
@@ -82,7 +87,15 @@ def estimate(campaign: CampaignDefinition, threads: int | None = None) -> Estima
         base = campaign.experiment
         with (
             _patient_file(path) as file,
-            Series(file, base, len(numbers), campaign.counts, campaign.expected, threads) as series,
+            Series(
+                file,
+                base,
+                len(numbers),
+                campaign.has_integers,
+                campaign.expected and campaign.counts,
+                threads,
+                detector_of(campaign),
+            ) as series,
         ):
             empty = os.path.getsize(path)
             for place, number in enumerate(numbers):
@@ -90,11 +103,7 @@ def estimate(campaign: CampaignDefinition, threads: int | None = None) -> Estima
                 rendered = render_shot(campaign, number, backend)
                 ready = time.perf_counter()
                 image, shot = rendered.image, rendered.shot
-                pixels = (
-                    count_photons(campaign, shot, image, threads)
-                    if campaign.counts
-                    else image.array
-                )
+                pixels = pixels_of(campaign, shot, image, threads)
                 noisy = time.perf_counter()
                 series.put(place, pixels, image.array)
                 file.check()

@@ -156,9 +156,10 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
         raise CupysimError(f"--images {pattern}: expected a name that ends in .img or .cbf")
     if not width or "#" * width not in pattern:
         raise CupysimError(f"--images {pattern}: expected one row of # for the shot's number")
-    if not folder.campaign.counts:
+    if not folder.campaign.has_integers:
         raise CupysimError(
-            "--images: SMV and CBF hold counted photons, but these are expected photons"
+            "--images: SMV and CBF files hold integers, but these images hold photons as decimal "
+            "numbers"
         )
     detector, mosaic = folder.campaign.experiment.detector, None
     if isinstance(detector, PanelDetector):
@@ -178,7 +179,9 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
             experiment = mosaic.experiment(experiment)
             pixels = with_gaps(mosaic.assembled(pixels), experiment.rendered_pixels)
         if kind == ".img":
-            counts, _ = digitising.counted(np.maximum(pixels, 0), DEFAULT_OFFSET)
+            # a detector has its own offset
+            offset = DEFAULT_OFFSET if folder.campaign.detection is None else 0.0
+            counts, _ = digitising.counted(np.maximum(pixels, 0), offset)
             header = smv.header(experiment)
             folder.write(
                 os.path.abspath(name),
@@ -221,7 +224,10 @@ def export_cxi(folder: Folder, shots: Sequence[int], path: str) -> str:
     for name in (path, geometry):
         refuse_own_files(folder, name)
     cxi.refuse_foreign_geometry(path)
-    base, kind = folder.campaign.experiment, np.int32 if folder.campaign.counts else np.float32
+    base, kind = (
+        folder.campaign.experiment,
+        np.int32 if folder.campaign.has_integers else np.float32,
+    )
 
     def write(stream: BinaryIO) -> None:
         with cxi.CxiFile(stream, base, len(shots), kind) as file:

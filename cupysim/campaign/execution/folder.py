@@ -20,10 +20,13 @@ import numpy as np
 import cupysim
 from cupysim.campaign.definition.campaign import CampaignDefinition
 from cupysim.campaign.definition.campaign_file import read_campaign, read_outline
+from cupysim.detection.response import Response
+from cupysim.detection.response_text import response_from_text
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.series import SHOTS
 from cupysim.formats.nexus.stored_models import restore
+from cupysim.formats.nexus.tree import RESPONSE
 from cupysim.models.experiment import Experiment
 from cupysim.storage.patient_file import PatientFile
 from cupysim.storage.safe_writing import OutputError, OutputFiles
@@ -313,9 +316,9 @@ def open_folder(path: str, inputs: bool = True) -> Folder:
     except FileNotFoundError as error:
         raise CupysimError(f"{path} cannot be continued: there is no {error.filename}") from error
     except CupysimError:
-        if inputs or (experiment := _experiment_of_an_image(path)) is None:
+        if inputs or (found := _models_of_an_image(path)) is None:
             raise
-        return Folder(path, read_outline(file, name, experiment), identity, has_inputs=False)
+        return Folder(path, read_outline(file, name, *found), identity, has_inputs=False)
     for package, version in (("cupysim", cupysim.__version__), ("numpy", np.__version__)):
         if known.get(package) != version:
             warnings.warn(
@@ -343,12 +346,15 @@ def _check_inputs(path: str, campaign: CampaignDefinition, digests: dict[str, st
             )
 
 
-def _experiment_of_an_image(path: str) -> Experiment | None:
-    """Read the experiment of the base from any chunk of a campaign; None if there is none."""
+def _models_of_an_image(path: str) -> tuple[Experiment, Response | None] | None:
+    """Read the experiment of the base and the response from any chunk; None if there is none."""
     folder = os.path.join(path, CHUNKS)
     for name in sorted(_listed(folder)):
         if name.endswith(".h5"):
             with contextlib.suppress(CupysimError), hdf5_file(os.path.join(folder, name)) as file:
-                found: Experiment = restore(file[f"{SHOTS}/experiment"])
-                return found
+                experiment: Experiment = restore(file[f"{SHOTS}/experiment"])
+                if RESPONSE not in file:
+                    return experiment, None
+                text = file[f"{RESPONSE}/parameters"].asstr()[()]
+                return experiment, response_from_text(text)
     return None

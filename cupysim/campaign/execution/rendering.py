@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,9 +13,12 @@ from cupysim.campaign.definition.campaign import CampaignDefinition
 from cupysim.campaign.definition.distributions import photon_generator
 from cupysim.campaign.definition.shots import Shot, draw_shot
 from cupysim.detection.photon_noise import PhotonNoise
+from cupysim.detection.pixel_grid import Exposure
 from cupysim.errors import CupysimError, ModelError
-from cupysim.formats.pixels import LARGEST_PIXEL_VALUE
+from cupysim.formats.nexus.content import DetectorRecord
+from cupysim.formats.pixels import GAP, LARGEST_PIXEL_VALUE
 from cupysim.image import Image
+from cupysim.image.detected_image import detector_record, photon_energy
 from cupysim.plan.joining import add_shots, groups_of_alike
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.renderer import Renderer
@@ -174,15 +177,15 @@ def render_shot(campaign: CampaignDefinition, number: int, render: RenderFunctio
     return rendered
 
 
-def count_photons(
+def pixels_of(
     campaign: CampaignDefinition, shot: Shot, image: Image, threads: int | None
 ) -> np.ndarray:
-    """Draw the counted photons of a shot.
+    """The pixels that a campaign writes of a shot.
 
     Parameters
     ----------
     campaign : CampaignDefinition
-        Campaign, for its generator of noise and its seed.
+        Campaign, for its response or its generator of noise, and its seed.
     shot : Shot
         Shot, for its number and its seed.
     image : Image
@@ -192,17 +195,51 @@ def count_photons(
 
     Returns
     -------
-    ndarray of int32, shape of the image
-        Counted photons.
+    ndarray of int32 or float32, shape of the image
+        Numbers that the detector reads out; photons of analogue signals; counted photons of
+        campaigns without a response; or expected photons.
 
     Raises
     ------
     ModelError
         If numbers of expected photons are not finite.
     """
-    expected = image.array
-    if not np.isfinite(expected).all():
+    if not campaign.counts:
+        return image.array
+    if not np.isfinite(image.array).all():
         raise ModelError("the image is not finite")
+    if campaign.detection is None:
+        return _count_photons(campaign, shot, image, threads)
+    detection = campaign.detection
+    detected = image.detect(
+        detection.response, campaign.seed, shot.number, duration=detection.duration,
+        threads=threads,
+    )  # fmt: skip
+    if not detection.is_raw:
+        return detected.measured
+    return np.where(detected.has_value, detected.raw, GAP).astype(np.int32)
+
+
+def detector_of(campaign: CampaignDefinition) -> DetectorRecord | None:
+    """What a campaign's files say about the response of the detector; None without a response."""
+    if campaign.detection is None or not campaign.counts:
+        return None
+    detection, wavelength = campaign.detection, campaign.experiment.sources.mean_wavelength
+    exposure = Exposure(photon_energy(wavelength), detection.duration, campaign.seed)
+    record = detector_record(detection.response, exposure)
+    if not detection.is_raw:
+        return record
+    most = np.iinfo(detection.response.dtype).max
+    if not detection.has_gain_bits:
+        most = detection.response.overload_value(exposure) - 1
+    return replace(record, saturation=float(most), underload=0.0)
+
+
+def _count_photons(
+    campaign: CampaignDefinition, shot: Shot, image: Image, threads: int | None
+) -> np.ndarray:
+    """Counted photons of a shot, with one of the generators of noise."""
+    expected = image.array
     if campaign.noise == "nanobragg":
         return image.counts(shot.noise_seed)
     if campaign.noise == "fast":

@@ -18,6 +18,7 @@ import numpy as np
 from cupysim.campaign.execution.chunks import open_chunk
 from cupysim.campaign.execution.claims import Claims, is_dead, read_claim
 from cupysim.campaign.execution.folder import Folder
+from cupysim.campaign.execution.rendering import detector_of
 from cupysim.campaign.execution.shards import Shard
 from cupysim.campaign.execution.work import LONGEST_PAUSE, PAUSE, CampaignWorker, Times
 from cupysim.constants import ANGSTROM
@@ -338,8 +339,8 @@ def _write_master(folder: Folder) -> None:
     try:
         with folder.new_file(folder.master) as file:
             write_master(
-                file, folder.path, campaign.experiment, parts, campaign.counts, campaign.name,
-                frames,
+                file, folder.path, campaign.experiment, parts, campaign.has_integers,
+                campaign.name, frames, detector_of(campaign),
             )  # fmt: skip
     except OutputError:
         # another process took the claim over while this one slept, and was faster

@@ -11,7 +11,7 @@ import numpy as np
 from cupysim.campaign.execution.chunks import open_chunk
 from cupysim.campaign.execution.export import read_image
 from cupysim.campaign.execution.folder import Folder
-from cupysim.campaign.execution.rendering import count_photons, open_renderer, render_shot
+from cupysim.campaign.execution.rendering import open_renderer, pixels_of, render_shot
 from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats.nexus.reader import hdf5_file
 from cupysim.formats.nexus.series import SHOTS
@@ -129,9 +129,9 @@ def _difference(folder: Folder, number: int, failed: bool, backend: object) -> s
     except CupysimError as error:
         return "" if failed else f"it cannot be rendered any more: {error}"
     image = rendered.image
-    again = image.array
-    if campaign.counts:
-        counts = count_photons(campaign, rendered.shot, image, None)
-        again = with_gaps(counts, campaign.experiment.rendered_pixels)
-    different = int(np.count_nonzero(there != again))
+    again = pixels_of(campaign, rendered.shot, image, None)
+    if campaign.has_integers:
+        again = with_gaps(again, campaign.experiment.rendered_pixels)
+    # pixels without a value are not-a-number in both
+    different = int(np.count_nonzero((there != again) & ~(np.isnan(there) & np.isnan(again))))
     return f"{different} pixels differ" if different else ""

@@ -19,8 +19,9 @@ from cupysim.campaign.execution.claims import Claim, Claims
 from cupysim.campaign.execution.folder import Folder
 from cupysim.campaign.execution.rendering import (
     RenderedShot,
-    count_photons,
+    detector_of,
     open_renderer,
+    pixels_of,
     render_shots,
     shots_in_chunk,
 )
@@ -198,7 +199,8 @@ class CampaignWorker:
         with (
             self.folder.new_file(self.folder.chunk(number)) as file,
             Series(
-                file, self._base, len(shots), campaign.counts, campaign.expected, self.threads
+                file, self._base, len(shots), campaign.has_integers,
+                campaign.expected and campaign.counts, self.threads, detector_of(campaign),
             ) as series,
         ):  # fmt: skip
             for done, (place, written, error) in enumerate(self._pipeline(shots, series)):
@@ -290,19 +292,21 @@ class CampaignWorker:
         campaign, began = self.folder.campaign, time.perf_counter()
         if rendered is None:
             size = self._base.image_shape
-            series.put(place, np.full(size, GAP if campaign.counts else np.nan))
+            series.put(place, np.full(size, GAP if campaign.has_integers else np.nan))
             return None
         shot, image = rendered.shot, rendered.image
-        pixels = (
-            count_photons(campaign, shot, image, self.threads) if campaign.counts else image.array
-        )
+        pixels = pixels_of(campaign, shot, image, self.threads)
         noisy = time.perf_counter()
         series.put(place, pixels, image.array)
         self.times.noise += noisy - began
         self.times.compress += time.perf_counter() - noisy
-        return Written(
-            shot, float(pixels.sum(dtype=np.float64)), float(pixels.max()), rendered.spots
-        )
+        return Written(shot, *_total_and_largest(pixels), rendered.spots)
+
+
+def _total_and_largest(pixels: np.ndarray) -> tuple[float, float]:
+    """Sum and largest number of pixels with a value."""
+    values = pixels[pixels >= 0] if pixels.dtype.kind == "i" else np.nan_to_num(pixels)
+    return float(values.sum(dtype=np.float64)), float(values.max(initial=0))
 
 
 def _with_spots(rendered: RenderedShot, fewest: float) -> RenderedShot:

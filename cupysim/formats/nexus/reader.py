@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from cupysim.errors import FileFormatError, ModelError
-from cupysim.formats.nexus.content import Content
+from cupysim.formats.nexus.content import Content, DetectorRecord
 from cupysim.formats.nexus.stored_models import restore
-from cupysim.formats.nexus.tree import ENTRY
-from cupysim.formats.nexus.writer import OURS
+from cupysim.formats.nexus.tree import ENTRY, RESPONSE
+from cupysim.formats.nexus.writer import OURS, RAW
 from cupysim.models.experiment import Experiment
 from cupysim.storage.reading import is_packed, opened
 
@@ -126,7 +126,29 @@ def read(path: os.PathLike[str] | str) -> Content:
             if name not in ("NX_class", "version")
         }
         record = ours["provenance"].asstr()[()] if "provenance" in ours else ""
-    return Content(experiment, expected, counts, spots, provenance, record)
+        detector = _detector(file) if RESPONSE in file else None
+        raw = _of_panels(path, file[RAW][0], size) if RAW in file else None
+    return Content(experiment, expected, counts, spots, provenance, record, detector, raw)
+
+
+def _detector(file: Any) -> DetectorRecord:
+    """What a file says about the response of the detector."""
+    group, own = file[f"{ENTRY}/instrument/detector"], file[RESPONSE]
+    has_threshold = "threshold_energy" in group
+    return DetectorRecord(
+        name=str(own.attrs["name"]),
+        text=own["parameters"].asstr()[()],
+        duration=float(np.ravel(group["count_time"][()])[0]),
+        photon_energy=float(own["photon_energy"][()]),
+        saturation=float(group["saturation_value"][()]),
+        underload=float(group["underload_value"][()]),
+        bit_depth=int(group["bit_depth_readout"][()]),
+        threshold_energy=float(group["threshold_energy"][()]) if has_threshold else None,
+        rate_corrected=bool(group["countrate_correction_applied"][()]),
+        gains=tuple(own["gain"][()].tolist()) if "gain" in own else (),
+        pedestals=tuple(own["pedestal"][()].tolist()) if "pedestal" in own else (),
+        shot={key: int(own.attrs[key]) for key in ("seed", "shot") if key in own.attrs},
+    )
 
 
 def _of_panels(path: object, image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 
 import cupysim
 from cupysim.formats.nexus.chunks import ImageSet, stacked
+from cupysim.formats.nexus.content import DetectorRecord
 from cupysim.formats.nexus.filters import compression
 from cupysim.formats.nexus.parallax import warn_of_missing_parallax
 from cupysim.formats.nexus.stored_models import store
@@ -42,6 +43,8 @@ class Series:
         Keep expected photons in addition to counted photons.
     threads : int, optional
         Number of threads that compress; by default, one for each core.
+    response : DetectorRecord, optional
+        The response of the detector.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Series:
         counted: bool,
         expected: bool,
         threads: int | None = None,
+        response: DetectorRecord | None = None,
     ) -> None:
         import h5py
 
@@ -59,13 +63,12 @@ class Series:
         self.rendered = experiment.rendered_pixels
         self._file = h5py.File(file, "w")
         self._threads = threads
+        self._response = response
         shape = (count, *stacked(self.rendered).shape)
         kind = np.int32 if counted else np.float32
         self._images = ImageSet(self._file, DATA, shape, kind, threads)
         self._expected = (
-            ImageSet(self._file, EXPECTED, shape, np.float32, threads)
-            if counted and expected
-            else None
+            ImageSet(self._file, EXPECTED, shape, np.float32, threads) if expected else None
         )
 
     def __enter__(self) -> Self:
@@ -117,7 +120,8 @@ class Series:
         attributes : mapping of str to str, optional
             Attributes of the group with the ground truth.
         """
-        tree = Tree(self._file, self.experiment, self.rendered, self.counted, frames, self._threads)
+        tree = Tree(self._file, self.experiment, self.rendered, self.counted, frames, self._threads,
+                    self._response)  # fmt: skip
         tree.write(title)
         ours = self._file.require_group(SHOTS)
         ours.attrs["NX_class"], ours.attrs["version"] = "NXcollection", cupysim.__version__
@@ -154,6 +158,7 @@ def write_master(
     counted: bool,
     title: str,
     frames: Frames,
+    response: DetectorRecord | None = None,
 ) -> None:
     """Write a master file: it shows the images of other files by virtual data sets.
 
@@ -173,6 +178,8 @@ def write_master(
         Title of the series.
     frames : Frames
         Values that change from image to image.
+    response : DetectorRecord, optional
+        The response of the detector.
     """
     import h5py
 
@@ -189,7 +196,7 @@ def write_master(
             layout[first : first + part.count] = source
             first += part.count
         master.create_virtual_dataset(DATA, layout, fillvalue=0)
-        Tree(master, experiment, rendered, counted, frames).write(title)
+        Tree(master, experiment, rendered, counted, frames, response=response).write(title)
     warn_of_missing_parallax(experiment)
 
 

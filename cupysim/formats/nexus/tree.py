@@ -14,6 +14,7 @@ from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.formats.frames import to_nexus
 from cupysim.formats.lab_panels import detector_in
 from cupysim.formats.nexus.chunks import ImageSet, stacked
+from cupysim.formats.nexus.content import DetectorRecord
 from cupysim.formats.nexus.panel_tree import (
     DET_Z,
     MODULE,
@@ -30,6 +31,9 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.panel_detector import PanelDetector
 
 ENTRY, DATA = "/entry", "/entry/data/data"
+
+RESPONSE = "/entry/instrument/detector/response"
+"""Group with the response of the detector."""
 
 SENSOR_MATERIAL = "Si"
 """Material of the sensor, as in most detectors. NXmx requires one. The simulated sensor has no
@@ -72,6 +76,8 @@ class Tree:
         Values of the images; a single image by default.
     threads : int, optional
         Number of threads that compress; by default, one for each core.
+    response : DetectorRecord, optional
+        The response of the detector.
     """
 
     def __init__(
@@ -82,7 +88,9 @@ class Tree:
         counted: bool,
         frames: Frames | None = None,
         threads: int | None = None,
+        response: DetectorRecord | None = None,
     ) -> None:
+        self.response = response
         self.file = file
         self.experiment = experiment
         self.rendered = rendered
@@ -180,9 +188,12 @@ class Tree:
             thickness, largest = shared_numbers(experiment.detector)
         self.number(f"{path}/sensor_thickness", max(thickness, THINNEST_SENSOR), "m")
         storable = LARGEST_PIXEL_VALUE if self.counted else float(np.finfo(np.float32).max)
-        group["saturation_value"], group["underload_value"] = min(largest, storable), 0
-        if self.counted:
-            group["bit_depth_readout"] = 32
+        if self.response is None:
+            group["saturation_value"], group["underload_value"] = min(largest, storable), 0
+            if self.counted:
+                group["bit_depth_readout"] = 32
+        else:
+            self._response(path, group, self.response, storable)
         if isinstance(experiment.detector, Detector):
             self._beam_centre(path, experiment.detector)
         rendered = stacked(self.rendered)
@@ -195,6 +206,24 @@ class Tree:
         specific = self.group(f"{path}/detectorSpecific", "NXcollection")
         specific["nimages"], specific["ntrigger"] = self.frames.count, 1
         specific["pixel_mask"] = self._link(f"{path}/pixel_mask")
+
+    def _response(self, path: str, group: Any, response: DetectorRecord, storable: float) -> None:
+        """What is known about the response of the detector."""
+        group["saturation_value"] = min(response.saturation, storable)
+        group["underload_value"] = response.underload
+        group["bit_depth_readout"] = response.bit_depth
+        group["countrate_correction_applied"] = response.rate_corrected
+        group["gain_setting"] = response.name
+        self.number(f"{path}/count_time", [response.duration] * self.frames.count, "s")
+        if response.threshold_energy is not None:
+            self.number(f"{path}/threshold_energy", response.threshold_energy, "eV")
+        own = self.group(RESPONSE, "NXcollection")
+        own.attrs.update({"name": response.name, **response.shot})
+        own["parameters"] = response.text
+        self.number(f"{RESPONSE}/photon_energy", response.photon_energy, "eV")
+        if response.gains:
+            self.number(f"{RESPONSE}/gain", list(response.gains), "ADU/photon")
+            self.number(f"{RESPONSE}/pedestal", list(response.pedestals), "ADU")
 
     def _beam_centre(self, path: str, detector: Detector) -> None:
         """Beam centre, distance and pixel size, for readers that know one flat panel."""

@@ -12,10 +12,13 @@ from cupysim.formats.nexus.content import Content
 from cupysim.formats.nexus.filters import compression
 from cupysim.formats.nexus.parallax import warn_of_missing_parallax
 from cupysim.formats.nexus.stored_models import store
-from cupysim.formats.nexus.tree import DATA, Tree
+from cupysim.formats.nexus.tree import DATA, RESPONSE, Tree
 from cupysim.formats.pixels import with_gaps
 
 OURS = "/entry/cupysim"
+
+RAW = f"{RESPONSE}/raw"
+"""Numbers as a detector reads them out."""
 
 
 def write(stream: BinaryIO, content: Content, threads: int | None = None) -> None:
@@ -34,13 +37,19 @@ def write(stream: BinaryIO, content: Content, threads: int | None = None) -> Non
 
     warn_of_missing_parallax(content.experiment)
     with h5py.File(stream, "w") as file:
-        rendered, counted = content.rendered, content.counts is not None
-        tree = Tree(file, content.experiment, rendered, counted, threads=threads)
+        counts, measured = content.counts, content.measured
+        counted = counts is not None and counts.dtype.kind == "i"
+        tree = Tree(file, content.experiment, measured, counted, threads=threads,
+                    response=content.detector)  # fmt: skip
         tree.write(str(content.provenance.get("arguments", "simulated image")))
-        if content.counts is None:
+        if counts is None:
             _add_image(tree, DATA, content.expected, np.float32)
+        elif counted:
+            _add_image(tree, DATA, with_gaps(counts, measured), np.int32)
         else:
-            _add_image(tree, DATA, with_gaps(content.counts, rendered), np.int32)
+            _add_image(tree, DATA, counts, np.float32)
+        if content.raw is not None:
+            _add_image(tree, RAW, content.raw, content.raw.dtype.type)
         _add_ours(tree, content)
 
 
