@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +21,10 @@ from cupysim.refine.outcome import Refined
 from cupysim.refine.problem import Observation
 from cupysim.refine.settings import EVALUATIONS, Settings
 from cupysim.renderer import Renderer
+
+if TYPE_CHECKING:
+    from cupysim.detection.response import Response
+    from cupysim.refine.detector_model import DetectorModel
 
 
 def simulate(
@@ -172,6 +178,8 @@ def fit(
     devices: Sequence[int] | None = None,
     tolerance: Tolerance | float | str | None = None,
     tell: Callable[[str], None] | None = None,
+    response: Response | os.PathLike[str] | str | None = None,
+    duration: float = 1.0,
 ) -> Refined:
     """Fit parameters of an experiment to an image.
 
@@ -180,7 +188,7 @@ def fit(
     experiment : Experiment
         Start of the fit. All quirks must be corrected, as they are by default.
     counts : ndarray, shape (n_slow, n_fast)
-        Counted photons, without offset.
+        Counted photons, without offset; or raw numbers, if the response of the detector is given.
     names : str or sequence of str, optional
         Free parameters, as for `render_gradients`.
     used : ndarray of bool, shape (n_slow, n_fast), optional
@@ -205,6 +213,11 @@ def fit(
         make a fit faster if spots are small. By default, all images are exact.
     tell : callable, optional
         Function that receives lines of text about the progress.
+    response : Response or path_like, optional
+        Response of the detector that read the raw numbers out: itself, its name, or its file.
+        Saturated pixels are left out, and the target follows from the noise.
+    duration : float, optional
+        Exposure time (s), for a response.
 
     Returns
     -------
@@ -219,6 +232,14 @@ def fit(
     if not isinstance(experiment, Experiment):
         raise CupysimError(f"fit: expected an Experiment, got a {type(experiment).__name__}")
     size = experiment.image_shape
+    detector = None
+    if response is not None:
+        detector = detector_model(experiment, response, duration)
+        raw = np.asarray(counts)
+        if raw.shape != size or raw.dtype.kind not in "iu":
+            raise CupysimError(f"fit: raw numbers are integers with the shape {size}")
+        counts, readable = detector.measured(raw)
+        used = readable if used is None else (np.asarray(used) != 0) & readable
     try:
         measured = np.ma.filled(np.ma.asarray(counts, dtype=np.float64), np.nan)
     except (TypeError, ValueError) as error:
@@ -228,7 +249,9 @@ def fit(
     taken = (
         np.isfinite(measured) if used is None else (np.asarray(used) != 0) & np.isfinite(measured)
     )
-    observation = Observation(np.where(taken, np.maximum(measured, 0.0), 0.0), taken)
+    if detector is None:
+        measured = np.maximum(measured, 0.0)
+    observation = Observation(np.where(taken, measured, 0.0), taken, detector)
     settings = Settings(target, within, search, evaluations, largest_misfit, tolerance)
     with Renderer(backend, threads=threads, devices=devices) as renderer:
         return refine(
@@ -236,6 +259,38 @@ def fit(
             partial(renderer.differentiate, device_arrays=renderer.has_one_device), settings,
             tell or (lambda _: None),
         )  # fmt: skip
+
+
+def detector_model(
+    experiment: Experiment, response: Response | os.PathLike[str] | str, duration: float
+) -> DetectorModel:
+    """The detector of an experiment with a response, for fits.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Experiment, for the pixels and the photon energy.
+    response : Response or path_like
+        Response: itself, its name, or its file.
+    duration : float
+        Exposure time (s).
+
+    Returns
+    -------
+    DetectorModel
+        The response of all panels.
+    """
+    from cupysim.detection.panel_grids import panel_grids
+    from cupysim.detection.pixel_grid import Exposure
+    from cupysim.detection.response import Response
+    from cupysim.detection.response_file import read_response
+    from cupysim.image.detected_image import photon_energy
+    from cupysim.plan.planning import make_plan
+    from cupysim.refine.detector_model import DetectorModel
+
+    found = response if isinstance(response, Response) else read_response(response)
+    exposure = Exposure(photon_energy(experiment.sources.mean_wavelength), duration)
+    return DetectorModel(found, exposure, panel_grids(make_plan(experiment)))
 
 
 def from_args(words: str | Sequence[str]) -> Experiment:

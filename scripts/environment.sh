@@ -9,6 +9,10 @@ make_environment() {
         echo "cupysim needs Python 3.11 or newer; name one with PYTHON=/path/to/python3" >&2
         exit 1
     fi
+    if [ -L .venv ]; then
+        echo ".venv is a link; installing would change the environment of another folder" >&2
+        exit 1
+    fi
     if [ ! -x .venv/bin/python ]; then
         echo "making .venv ..." >&2
         if ! "$python" -m venv .venv; then

@@ -28,18 +28,34 @@ def spread(image: np.ndarray, kernel: np.ndarray, border: Border) -> np.ndarray:
         Photons; the rounding of a sum never makes them negative.
     """
     if border is Border.KEPT:
-        inside = _convolved(np.ones(image.shape, dtype=np.float32), kernel, Border.LOST)
+        inside = convolved(np.ones(image.shape, dtype=np.float32), kernel, Border.LOST)
         image = np.divide(image, inside, out=np.zeros_like(image), where=inside > 0.0)
-    return np.maximum(_convolved(image, kernel, border), 0.0)
+    return np.maximum(convolved(image, kernel, border), 0.0)
 
 
-def _convolved(image: np.ndarray, kernel: np.ndarray, border: Border) -> np.ndarray:
+def convolved(image: np.ndarray, kernel: np.ndarray, border: Border) -> np.ndarray:
+    """Convolution of an image with a kernel.
+
+    Parameters
+    ----------
+    image : ndarray of float32 or float64, shape (n_slow, n_fast)
+        Image.
+    kernel : ndarray, shape (odd, odd)
+        Kernel.
+    border : Border
+        `Border.MIRRORED`, or anything else for zeros beyond the edge.
+
+    Returns
+    -------
+    ndarray, shape and type of the image
+        Convolution.
+    """
     from scipy import fft
 
     reach = [edge // 2 for edge in kernel.shape]
     sizes = [min(max(BLOCK, 4 * r), n) for r, n in zip(reach, image.shape, strict=True)]
     shape = [fft.next_fast_len(size + 2 * r, True) for size, r in zip(sizes, reach, strict=True)]
-    transform = fft.rfft2(kernel.astype(np.float32), shape)
+    transform = fft.rfft2(kernel.astype(image.dtype), shape)
     result = np.empty_like(image)
     for row in range(0, image.shape[0], sizes[0]):
         for column in range(0, image.shape[1], sizes[1]):

@@ -88,6 +88,30 @@ def least_likely(counts: np.ndarray, expected: np.ndarray) -> tuple[float, float
     return len(counts) * float(above.min()), len(counts) * float(below.min())
 
 
+def like_counts(
+    photons: np.ndarray, mean: np.ndarray, variance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers with the noise of counts, for photons with another noise.
+
+    A variance above that of counts is added to photons and mean, as counts of a light without
+    noise in its mean. A variance below it divides both.
+
+    Parameters
+    ----------
+    photons, mean, variance : ndarray, shape (n,)
+        Measured photons, their means and variances (photons^2), above zero.
+
+    Returns
+    -------
+    counts, expected : ndarray, shape (n,)
+        Numbers whose variance is `expected`.
+    """
+    more = np.maximum(variance - mean, 0.0)
+    divisor = np.where(more > 0.0, 1.0, variance / np.maximum(mean, FEWEST))
+    divisor = np.maximum(divisor, FEWEST)
+    return np.maximum((photons + more) / divisor, 0.0), (mean + more) / divisor
+
+
 @cache
 def _table() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from scipy.special import gammaln

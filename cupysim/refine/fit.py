@@ -107,12 +107,17 @@ def refine(
     if n_used <= len(names):
         raise ModelError(f"refine: {n_used} pixels are too few for {len(names)} parameters")
     used = observation.used & ~forward_pixels(experiment)
-    if not observation.counts[used].any():
+    if not (observation.counts[used] > 0.0).any():
         raise CupysimError("refine: no photon was counted in the used pixels")
     given, experiment = experiment, with_fixed_sampling(experiment)
-    rendering = replace(experiment.rendering, mask=used, region=None)
+    detector = observation.detector
+    # light of pixels that are not used reaches others
+    rendered = used if detector is None or not detector.spreads else experiment.rendered_pixels
+    rendering = replace(experiment.rendering, mask=rendered, region=None)
     experiment = replace(experiment, rendering=rendering)
-    observation = Observation(observation.counts, used)
+    observation = Observation(observation.counts, used, detector)
+    if detector is not None:
+        settings = replace(settings, target=detector.target(observation.counts[used]))
     start = np.array([current(experiment, name) / parameter(name).size for name in names])
     bounds = _bounds(names, start, settings.within or {})
     problem = Problem(experiment, observation, names, settings.target, differentiate)

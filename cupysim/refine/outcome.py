@@ -188,6 +188,9 @@ def outcome(
     # a user who accepts a larger chi-squared expects a remaining misfit
     chance = 1.0 if settings.largest_misfit is not None else problem.chance(x)
     sigmas, correlations = _uncertainties(Condensed(problem).jacobian(x), max(chi, 1.0))
+    shares_noise = problem.detector is not None and problem.detector.shares_noise
+    if shares_noise and np.isfinite(sigmas).all():
+        sigmas, correlations = _with_shared_noise(problem, x, max(chi, 1.0))
     explained, doubt = problem.explained(x, spot_width(experiment))
     nearest = 1e-6 * np.minimum(bounds[1] - bounds[0], 1.0)
     at_limit = (x - bounds[0] < nearest) | (bounds[1] - x < nearest)
@@ -249,6 +252,30 @@ def outcome(
         wrong[0] if wrong else best.message, evaluations, problem.used, observation.counts,
         (images[0], images[1]),
     )  # fmt: skip
+
+
+def _with_shared_noise(
+    problem: Problem, x: np.ndarray, scale: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Standard deviations and correlations if neighbouring pixels share their noise.
+
+    See `cupysim.refine.detector_model`.
+    """
+    assert problem.detector is not None
+    slopes = on_host(problem.model(x)[1])
+    weights = on_host(problem.near.weights)
+    weighted = np.zeros((len(x), *problem.used.shape))
+    weighted[:, problem.used] = (slopes * weights[:, None]).T
+    sizes = np.sqrt((slopes**2 * weights[:, None]).sum(axis=0))
+    curvature = (slopes / sizes).T @ (slopes / sizes * weights[:, None])
+    expected = problem.expected(x)
+    scores = problem.detector.covariance_of_scores(
+        weighted, expected, problem.detector.mean(expected)
+    )
+    inverse = np.linalg.inv(curvature)
+    covariance = inverse @ (scores / np.outer(sizes, sizes)) @ inverse
+    deviations = np.sqrt(np.diag(covariance))
+    return np.sqrt(scale) * deviations / sizes, covariance / np.outer(deviations, deviations)
 
 
 def _refined_experiment(

@@ -15,11 +15,13 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import parameter
 from cupysim.models.tolerance import Tolerance
 from cupysim.refine import filters
+from cupysim.refine.detector_model import DetectorModel
 from cupysim.refine.deviance import (
     FEWEST,
     deviance_moments,
     deviance_residuals,
     least_likely,
+    like_counts,
 )
 from cupysim.refine.free_parameters import gradient_plan
 
@@ -47,10 +49,13 @@ class Observation:
         Counted photons, without offset.
     used : ndarray of bool, shape ([n_panels,] n_slow, n_fast)
         True for pixels to use.
+    detector : DetectorModel, optional
+        The detector's response. By default, pixels count photons and no photon spreads.
     """
 
     counts: np.ndarray
     used: np.ndarray
+    detector: DetectorModel | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,13 +134,14 @@ class Problem:
         self.coarseness = coarseness
         self.background = coarseness == 1.0  # with a background, wide spots would not show
         self.used = observation.used
+        self.detector = observation.detector
         self.counts = observation.counts[observation.used]
         self.sizes = np.array([parameter(name).size for name in names])
         self.evaluations = 0
         self.tolerance: Tolerance | None = None
         self._last: tuple[object, Any, Any] | None = None
         if variances is None:
-            variances = observation.counts + 1.0
+            variances = np.maximum(observation.counts, 0.0) + 1.0
         self.near = _PixelArrays(
             np.flatnonzero(observation.used), self.counts, 1.0 / variances[observation.used]
         )
@@ -168,9 +174,9 @@ class Problem:
                 self.experiment, shifts, self.names, self.coarseness, self.background
             )
             found = self.differentiate(plan.within(self.tolerance), Observer())
-            unscaled = self._of_used(found.photons)
+            unscaled = self._of_used(self._detected(found.photons))
             sizes = array_namespace(unscaled).asarray(scale * self.sizes)
-            slopes = sizes * self._of_used(found.values).T
+            slopes = sizes * self._of_used(self._detected(found.values)).T
             if "scale" in self.names:
                 slopes[:, self.names.index("scale")] = unscaled
             self.evaluations += 1
@@ -196,7 +202,28 @@ class Problem:
         plan = gradient_plan(self.experiment, shifts, ("scale",), self.coarseness, background)
         self.evaluations += 1
         found = self.differentiate(plan.within(self.tolerance), Observer())
-        return (1.0 + shifts.get("scale", 0.0)) * self._of_used(found.photons)
+        return (1.0 + shifts.get("scale", 0.0)) * self._of_used(self._detected(found.photons))
+
+    def _detected(self, images: Any) -> Any:
+        """Mean photons of pixels for expected photons, or for their derivatives."""
+        if self.detector is None or not self.detector.spreads:
+            return images
+        return self.detector.mean(on_host(images))
+
+    def expected(self, x: np.ndarray) -> np.ndarray:
+        """Expected photons of all rendered pixels, before they spread, on the host."""
+        shifts = dict(zip(self.names, (np.asarray(x) * self.sizes).tolist(), strict=True))
+        plan = gradient_plan(self.experiment, shifts, ("scale",), self.coarseness, self.background)
+        self.evaluations += 1
+        found = self.differentiate(plan.within(self.tolerance), Observer())
+        photons = (1.0 + shifts.get("scale", 0.0)) * on_host(found.photons)
+        return np.asarray(photons.reshape(self.used.shape))
+
+    def variances(self, x: np.ndarray) -> np.ndarray:
+        """Variances of the used pixels of the model, by the detector's response."""
+        assert self.detector is not None
+        expected = self.expected(x)
+        return self.detector.variance(expected, self.detector.mean(expected))[self.used]
 
     def _judged(self, x: np.ndarray) -> np.ndarray:
         """Expected photons of the used pixels, copied to the host."""
@@ -249,7 +276,10 @@ class Problem:
         With variances of the counts, low counts have larger weights than high counts, and the scale
         becomes too small.
         """
-        weights = 1.0 / (np.maximum(self._judged(x), 0.0) + 1.0)
+        if self.detector is None:
+            weights = 1.0 / (np.maximum(self._judged(x), 0.0) + 1.0)
+        else:
+            weights = 1.0 / np.maximum(self.variances(x), FEWEST)
         here = _PixelArrays(np.flatnonzero(self.used), self.counts, weights)
         self.near = here.beside(self.near.counts)
 
@@ -271,16 +301,24 @@ class Problem:
         from scipy.ndimage import uniform_filter
 
         images = np.zeros((2, *self.used.shape))
-        images[0, self.used] = self.counts
-        images[1, self.used] = np.maximum(self._judged(x), 0.0)
+        images[:, self.used] = self._like_counts(x)
         found = 1.0
-        for size in WINDOWS:
+        # squares of several pixels are judged only if each pixel has its own noise
+        shares = self.detector is not None and self.detector.shares_noise
+        for size in WINDOWS[:1] if shares else WINDOWS:
             window = filters.sizes(self.used.ndim, size)
             sums = [size**2 * uniform_filter(image, window, mode="constant") for image in images]
             # sums of integers; the filter has rounding errors
             counts = np.maximum(np.round(sums[0][self.used], 6), 0.0)
             found = min(found, len(WINDOWS) * min(least_likely(counts, sums[1][self.used])))
         return found
+
+    def _like_counts(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers with the noise of counts: measured ones and their means."""
+        mean = np.maximum(self._judged(x), 0.0)
+        if self.detector is None or self.target == "poisson":
+            return self.counts, mean
+        return like_counts(self.counts, mean, np.maximum(self.variances(x), FEWEST))
 
     def misfit(self, x: np.ndarray, of: np.ndarray | None = None) -> tuple[float, float]:
         """Reduced chi-squared: squares of the residuals divided by those that noise alone makes.
@@ -302,10 +340,13 @@ class Problem:
         """
         expected = np.maximum(self._judged(x if of is None else of), FEWEST)
         if self.target == "squares":
-            # moments of the Poisson distribution
             weights = on_host(self.near.weights)
-            mean, variance = expected * weights, (2.0 * expected**2 + expected)
+            # moments of the Poisson distribution; its fourth cumulant is its mean
+            second = expected if self.detector is None else self.variances(x if of is None else of)
+            mean, variance = second * weights, (2.0 * second**2 + expected)
             variance = variance * weights**2
+            if self.detector is not None:
+                variance = variance * self.detector.correlation_of_squares()
         else:
             mean, variance = deviance_moments(expected)
         freedom = 1.0 - len(self.names) / len(self.counts)

@@ -1,0 +1,272 @@
+"""What a detector does to the photons of a model: their spread, and the variance of a pixel.
+
+The mean of a pixel is linear in the expected photons, so its derivatives are those of the photons,
+spread in the same way. If photons spread after they are counted, neighbouring pixels share their
+noise. Weights then still are those of single pixels; the covariance of the fitted parameters
+is that of the weighted least-squares estimate for the true covariance of pixels (White (1980)
+Econometrica 48, 817).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.detection.calibration import detected_fraction, photons_of
+from cupysim.detection.counter import Counter
+from cupysim.detection.pixel_grid import Exposure, PixelGrid
+from cupysim.detection.point_spread import Border
+from cupysim.detection.response import Response
+from cupysim.detection.wide_spread import convolved
+
+WHOLE_PHOTONS = 0.2
+"""Noise (photons) of pixels without signal below which whole photons are recognised."""
+
+OWN_VARIANCE = 0.02
+"""Largest variance of the read-out, over the photons, that a Poisson likelihood neglects."""
+
+
+@dataclass(frozen=True, eq=False)
+class DetectorModel:
+    """The response of a detector, for fits.
+
+    Parameters
+    ----------
+    response : Response
+        The response.
+    exposure : Exposure
+        Photon energy and exposure time.
+    grids : sequence of PixelGrid
+        The panels, or the only one, in the shape of the image.
+    """
+
+    response: Response
+    exposure: Exposure
+    grids: Sequence[PixelGrid]
+
+    def measured(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Photons of raw numbers, and which of them can be used.
+
+        Parameters
+        ----------
+        raw : ndarray of int, shape ([n_panels,] n_slow, n_fast)
+            Raw numbers.
+
+        Returns
+        -------
+        photons : ndarray of float64, same shape
+            Photons; zero in pixels that cannot be used. Numbers of photons are whole where the
+            noise is so small that they can be told.
+        used : ndarray of bool, same shape
+            Pixels with a value that are no overloads.
+        """
+        photons, used = np.zeros(raw.shape), np.zeros(raw.shape, dtype=bool)
+        panels = zip(_panels(raw), _panels(photons), _panels(used), self.grids, strict=True)
+        for numbers, sink, usable, grid in panels:
+            found = photons_of(self.response, numbers, grid, self.exposure)
+            usable[:] = np.isfinite(found.photons) & ~found.is_overload
+            whole = found.noise < WHOLE_PHOTONS if self.counts_photons else False
+            values = np.where(whole, np.maximum(np.rint(found.photons), 0.0), found.photons)
+            sink[usable] = values[usable]
+        return photons, used
+
+    @property
+    def counts_photons(self) -> bool:
+        """Whether pixels without signal show whole photons, whose noise is that of Poisson."""
+        if isinstance(self.response.readout, Counter):
+            return True
+        return self._first_noise < WHOLE_PHOTONS and not self.shares_noise
+
+    def target(self, photons: np.ndarray) -> str:
+        """The target that fits the noise of an image: one of `cupysim.refine.problem.TARGETS`."""
+        if not self.counts_photons:
+            return "squares"
+        most = np.array([float(photons.max(initial=1.0))])
+        return "poisson" if self._own_variance(most)[0] < OWN_VARIANCE * most[0] else "squares"
+
+    @property
+    def _first_noise(self) -> float:
+        """Noise of a pixel without signal (photons)."""
+        readout = self.response.readout
+        if isinstance(readout, Counter):
+            return 0.0
+        return readout.in_photons(self.exposure.photon_energy, (0.0, 1.0))[0].noise
+
+    @property
+    def spreads(self) -> bool:
+        """Whether photons reach other pixels than their own."""
+        return self.response.point_spread is not None or self.response.sharing is not None
+
+    @property
+    def shares_noise(self) -> bool:
+        """Whether neighbouring pixels share the noise of counted photons."""
+        spread = self.response.point_spread
+        return (spread is not None and spread.after_counting) or self.response.sharing is not None
+
+    def mean(self, images: np.ndarray) -> np.ndarray:
+        """Mean photons of pixels, by the calibration of the detector.
+
+        Parameters
+        ----------
+        images : ndarray, shape (..., [n_panels,] n_slow, n_fast)
+            Expected photons, or derivatives of them.
+
+        Returns
+        -------
+        ndarray of float64, same shape
+            Means, or derivatives of them.
+        """
+        if not self.spreads:
+            return images
+        return self._by_panels(images, self._mean_of_panel)
+
+    def _mean_of_panel(self, image: np.ndarray, grid: PixelGrid) -> np.ndarray:
+        spread = self.response.point_spread
+        if spread is not None:
+            image = spread.apply(image, grid)
+        if self.response.sharing is None:
+            return image
+        ways = self.response.ways(grid)
+        shares = np.einsum("w,wyx->yx", ways.probabilities.astype(np.float64), ways.shares)
+        return convolved(image, shares / detected_fraction(self.response, grid), Border.LOST)
+
+    def _by_panels(
+        self, images: np.ndarray, change: Callable[[np.ndarray, PixelGrid], np.ndarray]
+    ) -> np.ndarray:
+        shape = images.shape
+        stack = images.reshape(-1, len(self.grids), *shape[-2:])
+        result = np.empty(stack.shape)
+        for number, grid in enumerate(self.grids):
+            for place, image in enumerate(stack[:, number]):
+                part = image[: grid.n_slow, : grid.n_fast]
+                result[place, number] = 0.0
+                result[place, number, : grid.n_slow, : grid.n_fast] = change(part, grid)
+        return result.reshape(shape)
+
+    def variance(self, expected: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        """Variance of the photons of pixels.
+
+        Parameters
+        ----------
+        expected : ndarray, shape ([n_panels,] n_slow, n_fast)
+            Expected photons of the model.
+        mean : ndarray, same shape
+            Means of pixels, as of `mean`.
+
+        Returns
+        -------
+        ndarray of float64, same shape
+            Variances (photons^2).
+        """
+        mean = np.maximum(mean, 0.0)
+        counting = mean
+        if self.shares_noise:
+            source = expected if self._spreads_after else self._spread_before(expected)
+            counting = self._by_panels(np.maximum(source, 0.0), self._shared_variance)
+        return counting + self._own_variance(mean)
+
+    @property
+    def _spreads_after(self) -> bool:
+        spread = self.response.point_spread
+        return spread is not None and spread.after_counting
+
+    def _spread_before(self, expected: np.ndarray) -> np.ndarray:
+        spread = self.response.point_spread
+        return expected if spread is None else self._by_panels(expected, spread.apply)
+
+    def _shared_variance(self, counted: np.ndarray, grid: PixelGrid) -> np.ndarray:
+        total = np.zeros(counted.shape)
+        for probability, kernel in self._kernels(grid):
+            total += probability * convolved(counted, kernel**2, Border.LOST)
+        return np.maximum(total, 0.0)
+
+    def _kernels(self, grid: PixelGrid) -> list[tuple[float, np.ndarray]]:
+        """Signals that a counted photon makes around its pixel, with their probabilities."""
+        from scipy.signal import convolve2d
+
+        ways, spread = self.response.ways(grid), self.response.point_spread
+        fraction = detected_fraction(self.response, grid)
+        kernels = [shares.astype(np.float64) / fraction for shares in ways.shares]
+        if spread is not None and spread.after_counting:
+            table = spread.table(grid)
+            if ways.is_whole:
+                kernels = [table]
+            else:
+                kernels = [convolve2d(table, kernel) for kernel in kernels]
+        return list(zip(ways.probabilities.tolist(), kernels, strict=True))
+
+    def _own_variance(self, mean: np.ndarray) -> np.ndarray:
+        """Variance that a pixel does not share with others, without that of counted photons."""
+        readout, energy = self.response.readout, self.exposure.photon_energy
+        if isinstance(readout, Counter):
+            times = readout.pulse_times(self.exposure)
+            if times is None:
+                return np.zeros(mean.shape)
+            return np.asarray(times.moments(mean)[1] / times.slope(mean) ** 2)
+        gains = readout.in_photons(energy, (0.0, 1.0))
+        which = np.zeros(mean.shape, dtype=np.int64)
+        for gain in gains[:-1]:
+            which += mean > gain.range_end
+        noise = np.array([gain.noise**2 + 1.0 / (12.0 * gain.adu**2) for gain in gains])[which]
+        result = noise + readout.variance_per_photon(energy) * mean
+        if not readout.knows_pixels:
+            spreads = [(gain.gain_spread, gain.pedestal_spread / gain.adu) for gain in gains]
+            error = np.array(spreads)[which]
+            result = result + (error[..., 0] * mean) ** 2 + error[..., 1] ** 2
+        return np.asarray(result)
+
+    def correlation_of_squares(self) -> float:
+        """Sum of squared correlations of a pixel's noise with that of all pixels, at least 1.
+
+        The variance of chi-squared is larger by this factor.
+        """
+        if not self.shares_noise:
+            return 1.0
+        from scipy.signal import fftconvolve
+
+        covariance = None
+        for probability, kernel in self._kernels(self.grids[0]):
+            own = probability * fftconvolve(kernel, kernel[::-1, ::-1])
+            covariance = own if covariance is None else covariance + own
+        assert covariance is not None
+        return float((covariance**2).sum() / covariance.max() ** 2)
+
+    def covariance_of_scores(
+        self, weighted: np.ndarray, expected: np.ndarray, mean: np.ndarray
+    ) -> np.ndarray:
+        """Covariance of sums of weighted pixels.
+
+        Parameters
+        ----------
+        weighted : ndarray, shape (n_sums, [n_panels,] n_slow, n_fast)
+            Weights of pixels in each sum.
+        expected, mean : ndarray, shape ([n_panels,] n_slow, n_fast)
+            As for `variance`.
+
+        Returns
+        -------
+        ndarray, shape (n_sums, n_sums)
+            Covariance.
+        """
+        count = len(weighted)
+        own = self._own_variance(np.maximum(mean, 0.0))
+        flat = weighted.reshape(count, -1)
+        total = (flat * own.reshape(-1)) @ flat.T
+        source = np.maximum(expected if self._spreads_after else self._spread_before(expected), 0.0)
+        stack = weighted.reshape(count, len(self.grids), *weighted.shape[-2:])
+        for number, grid in enumerate(self.grids):
+            counted = _panels(source)[number][: grid.n_slow, : grid.n_fast].reshape(-1)
+            for probability, kernel in self._kernels(grid):
+                back = np.stack([
+                    convolved(each[: grid.n_slow, : grid.n_fast], kernel[::-1, ::-1], Border.LOST)
+                    for each in stack[:, number]
+                ]).reshape(count, -1)  # fmt: skip
+                total += probability * (back * counted) @ back.T
+        return np.asarray(total)
+
+
+def _panels(array: np.ndarray) -> np.ndarray:
+    """An array of all panels, with an axis of panels."""
+    return array if array.ndim == 3 else array[None]
