@@ -10,13 +10,13 @@ import pytest
 
 from cupysim.campaign.definition.base import NOT_OF_A_BASE
 from cupysim.campaign.definition.campaign_file import read_campaign
-from cupysim.storage.toml_document import Document
 from cupysim.campaign.execution.rendering import open_renderer, render_shot
 from cupysim.errors import FileFormatError
 from cupysim.models.tolerance import Tolerance
 from cupysim.nanobragg.option_kinds import OUTPUT, Kind
 from cupysim.nanobragg.options import OPTIONS
 from cupysim.parity.cases import OUTPUTS
+from cupysim.storage.toml_document import Document
 from tests.campaign.campaigns import BASE, campaign_of, text
 
 

@@ -21,7 +21,9 @@ DRAWS = 200_000
 SIGNIFICANCE = 1e-5
 """Of each chi-squared test. The seeds are fixed, so it is no matter of luck from run to run."""
 
-needs_library = pytest.mark.skipif(detector_library.problem() is not None, reason="no compiled library")
+needs_library = pytest.mark.skipif(
+    detector_library.problem() is not None, reason="no compiled library"
+)
 
 
 def drawn(mean: float, seed: int = 11, shot: int = 0) -> np.ndarray:
