@@ -59,6 +59,10 @@ integer has 32 bits."""
 
 NO_COMPRESSION = ("", "none")
 
+RATIO, HALF, LARGEST_RATIO = "RAXIS_COMPRESSION_RATIO", 2**15, 2**16
+"""Key of d*TREK, and limits of the ratio. Without the highest of its 16 bits, a value from `HALF`
+is a number in units of the ratio."""
+
 
 def header(experiment: Experiment) -> bytes:
     """Make the header of an image of an experiment.
@@ -192,7 +196,20 @@ def read(path: os.PathLike[str] | str) -> SmvFile:
             f"{needed}; the file is cut off",
         )
     image = np.frombuffer(data, dtype=kind).astype(kind.newbyteorder("=")).reshape(shape)
-    return SmvFile(os.fspath(path), text, image, surplus)
+    return SmvFile(os.fspath(path), text, _expanded(path, text, image), surplus)
+
+
+def _expanded(path: os.PathLike[str] | str, text: str, image: np.ndarray) -> np.ndarray:
+    """Pixels with the large values that d*TREK packs into 16 bits, as R-AXIS detectors do."""
+    word = _word(text, RATIO)
+    if not word or image.dtype != np.uint16:
+        return image
+    if not word.isdecimal() or not 1 <= int(word) <= LARGEST_RATIO:
+        raise FileFormatError(path, f"{RATIO}={word} is no ratio from 1 to {LARGEST_RATIO}")
+    if int(word) == 1:
+        return image
+    wide = image.astype(np.uint32)
+    return np.where(image < HALF, wide, (wide - HALF) * int(word)).astype(np.uint32)
 
 
 def _pixel_type(path: os.PathLike[str] | str, text: str) -> np.dtype:
