@@ -281,6 +281,9 @@ def take_wavelength(args: Arguments, measured: Structure | None, inherited: Inhe
         return ""
     # the same number as from -lambda, to the last bit
     number = f"{measured.wavelength / ANGSTROM:.10g}"
+    if inherited.no_wavelength:
+        told = f"{inherited.no_wavelength}; that of {args.hkl_file}, {number} A, is used"
+        warnings.warn(CupysimWarning(told), stacklevel=2)
     args.values["wavelength"] = units.ANGSTROM.to_si(float(number))
     return f"wavelength {number} A, from {args.hkl_file}, because there is no -lambda"
 
