@@ -178,7 +178,7 @@ def read(path: os.PathLike[str] | str) -> SmvFile:
     with opened(path) as stream:
         start = stream.read(HEADER_BLOCK)
         text = _check_header(path, start)
-        size = _number(text, "HEADER_BYTES") or 0.0
+        size = _layout(text, "HEADER_BYTES") or 0.0
         if not HEADER_BLOCK <= size <= LARGEST_HEADER:
             raise FileFormatError(path, f"HEADER_BYTES={size:g} is not the length of a header")
         rest = stream.read(int(size) - HEADER_BLOCK)
@@ -259,10 +259,17 @@ def _check_header(path: os.PathLike[str] | str, start: bytes) -> str:
     return start.decode("latin-1").split("\0")[0]
 
 
+def _layout(text: str, key: str) -> float | None:
+    """Number of a key that says where the pixels are.
+
+    A longer key that ends with this one counts only if there is no other (quirk Q29).
+    """
+    values = _words(text, key)
+    return _number(f"{key}={values[-1]}" if values else text, key)
+
+
 def _shape(path: os.PathLike[str] | str, text: str) -> tuple[int, int]:
-    n_fast, n_slow = (
-        _number(text, key) or _number(text.upper(), key) or 0.0 for key in ("SIZE1", "SIZE2")
-    )
+    n_fast, n_slow = (_layout(text, key) or 0.0 for key in ("SIZE1", "SIZE2"))
     if n_fast == 0.0:
         n_fast = n_slow = _number(text, "DETECTOR_DIMENSIONS") or 0.0
     if not (1.0 <= n_fast < 2**31 and 1.0 <= n_slow < 2**31 and n_fast * n_slow < 2**31):

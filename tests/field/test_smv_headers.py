@@ -237,6 +237,21 @@ def test_large_pixels_of_dtrek(ratio: str, kind: str, expected: int, tmp_path: P
     np.testing.assert_array_equal(any_image.open_image(tmp_path / "a.img").pixels, wanted)
 
 
+@pytest.mark.parametrize("words", ["", "-corrected"])
+def test_keys_of_the_layout_are_whole_keys(words: str, tmp_path: Path, run: Run) -> None:
+    """80 x 64 pixels after 512 bytes; the longer keys come later and have other numbers."""
+    lines = {"ORIGINAL_SIZE1": "40", "ORIGINAL_SIZE2": "4096", "OLD_HEADER_BYTES": "1024"}
+    header_with(tmp_path / "a.img", lines)
+    np.testing.assert_array_equal(any_image.open_image(tmp_path / "a.img").pixels, COUNTS)
+    outcome = run(f"{WORDS} -img a.img {words}")
+    assert outcome.status == 0
+    assert "behind its pixels" not in outcome.err
+    assert "writing intimage.img" in outcome.out
+    image = (tmp_path / "intimage.img").read_bytes()
+    assert b"SIZE1=80;" in image
+    assert b"SIZE2=64;" in image
+
+
 def test_ratios_that_are_none(tmp_path: Path) -> None:
     header_with(tmp_path / "a.img", {"RAXIS_COMPRESSION_RATIO": "eight"})
     with pytest.raises(FileFormatError, match="RAXIS_COMPRESSION_RATIO=eight is no ratio"):
