@@ -237,3 +237,17 @@ def test_wavelengths_of_data_in_place_of_unclear_ones(
     assert (said_so in outcome.err) == bool(told)
     outcome = run(f"-hkl a.mtz {image} -lambda 1.25 -N 2 -nodump -nonoise -nopgm -noprogress")
     assert said_so not in outcome.err
+
+
+@pytest.mark.parametrize(("angstroms", "told"), [(1.25, False), (4.9, False), (12.66, True)])
+def test_energies_in_place_of_wavelengths(
+    angstroms: float, told: bool, tmp_path: Path, run: Run
+) -> None:
+    """12.66 keV is a usual energy; as a wavelength, it is beyond X-ray crystallography."""
+    mtz = write_mtz(tmp_path / "a.mtz", np.array([[1, 2, 3]]), [("F", "F", np.array([10.0]))])
+    mtz.datasets[-1].wavelength = angstroms
+    mtz.write_to_file(str(tmp_path / "a.mtz"))
+    outcome = run(f"-hkl a.mtz {SMALL}")
+    assert outcome.status == 0
+    assert ("its wavelength of 12.66 A is unusual: is its unit wrong?" in outcome.err) is told
+    assert "is unusual" not in run(f"-hkl a.mtz {SMALL} -lambda 1").err
