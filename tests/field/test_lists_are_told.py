@@ -60,6 +60,13 @@ def test_xds_headers_which_say_it_twice(tmp_path: Path) -> None:
             assert "two lines of UNIT_CELL_CONSTANTS: the last one, 31 40 50" in told[0]
 
 
+def test_columns_which_xds_headers_name_twice(tmp_path: Path) -> None:
+    head = XDS_HEAD + "!ITEM_H=1\n!ITEM_K=2\n!ITEM_K=3\n"
+    (tmp_path / "a.HKL").write_text(head + XDS_ROWS + END)
+    with pytest.warns(CupysimWarning, match="two lines of ITEM_K: the last one, 3, is used"):
+        reflections.read(tmp_path / "a.HKL")
+
+
 CRYSTFEL = (
     "CrystFEL reflection list version 2.0\nSymmetry: mmm\n"
     "   h    k    l          I    phase   sigma(I)   nmeas\n"
