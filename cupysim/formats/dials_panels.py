@@ -152,6 +152,9 @@ def _panel(path: object, told: Any, name: str, sensor: Sensor, has_corner: bool)
     corner = None
     if has_corner:
         fast, slow = pair(path, told, "raw_image_offset")
+        if int(fast) != fast or int(slow) != slow:
+            problem = f"panel {name!r}: raw_image_offset {fast:g} {slow:g}: integers are expected"
+            raise FileFormatError(path, problem)
         corner = int(fast), int(slow)
     return Panel(
         name=name,
