@@ -71,6 +71,7 @@ def geometry(path: object, text: str, n_fast: int, n_slow: int) -> ImageGeometry
             "panels are supported so far"
         )  # fmt: skip
     header = MiniHeader.find(path, text)
+    header.join("Beam_xy", ("Beam_x", "Beam_y"))
     missing = [name for name in NEEDED if not header.has(name)]
     if missing:
         raise FileFormatError(path, f"its header has no line {' and no '.join(missing)}")
@@ -92,8 +93,11 @@ def geometry(path: object, text: str, n_fast: int, n_slow: int) -> ImageGeometry
     panel = np.stack([distance * beam - sizes[0] * (x * X - y * Y), X, -Y])
     panel = _swung(header, panel, np.abs(spindle))
     for name, used in (("Beam_x", x), ("Beam_y", y)):
-        other = header.number(name, PIXELS, "pixels")
-        if other is not None and abs(other - used) > 1.0:
+        if not header.has(name):
+            continue
+        ((value, unit),) = header.numbers(name, 1, PIXELS | LENGTHS, "pixels")
+        other = value if unit in PIXELS else value * LENGTHS[unit] / sizes[0]
+        if abs(other - used) > 1.0:
             header.remarks.append(f"{name} is {other:g}, but Beam_xy has {used:g} and is used")
     offset = header.number("Detector_Voffset", LENGTHS, "m")
     if offset:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.dials_experiment import ListedExperiment, single_experiment
-from cupysim.formats.dials_json import edges_of, image_size
+from cupysim.formats.dials_json import edges_of, has_frame, image_size
 from cupysim.formats.dials_remarks import panel_left_out
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.geometry_checks import with_doubts
@@ -60,7 +60,7 @@ def _geometry(path: object, listed: ListedExperiment, number: int) -> ImageGeome
         raise FileFormatError(
             path, f"a detector of {len(panels)} panels; only single panels are supported so far"
         )
-    fast, slow, origin = _placed(panels[0], _groups_above(detector.get("hierarchy")))
+    fast, slow, origin = _placed(path, panels[0], _groups_above(detector.get("hierarchy")))
     edges = edges_of(path, panels[0])
     if abs(edges[0] - edges[1]) > 1e-9:
         raise FileFormatError(
@@ -118,14 +118,15 @@ def _groups_above(hierarchy: Any) -> list[Any]:
     return found
 
 
-def _placed(panel: Any, groups: list[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _placed(
+    path: object, panel: Any, groups: list[Any]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fast axis, slow axis and origin (mm) of a panel in the laboratory frame."""
     fast, slow, origin = (
         np.array(panel[name], dtype=np.float64) for name in ("fast_axis", "slow_axis", "origin")
     )
     for group in groups:
-        if "fast_axis" not in group:
-            # a group without its own frame moves nothing
+        if not has_frame(path, group):
             continue
         x, y = (
             unit(np.array(group[name], dtype=np.float64)) for name in ("fast_axis", "slow_axis")

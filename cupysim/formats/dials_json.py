@@ -13,6 +13,9 @@ NO_LIST = "no experiment list of DIALS"
 IMAGES = (b"\x89HDF", b"###CBF", b"{\nHEADER")
 """First bytes of images that are given as lists."""
 
+FRAME = ("fast_axis", "slow_axis", "origin")
+"""Items of the frame of a group of panels."""
+
 
 def parsed(path: object, text: bytes) -> tuple[Any, tuple[str, ...]]:
     """Parse the text of a list.
@@ -140,3 +143,29 @@ def image_size(path: object, panel: Any) -> tuple[int, int]:
     if int(n_fast) != n_fast or int(n_slow) != n_slow:
         raise FileFormatError(path, f"image_size {n_fast} x {n_slow}: integers are expected")
     return int(n_fast), int(n_slow)
+
+
+def has_frame(path: object, group: Any) -> bool:
+    """Whether a group of a detector's hierarchy has a frame of its own.
+
+    A group without one moves nothing.
+
+    Parameters
+    ----------
+    path : path_like
+        File name, for messages.
+    group : dict
+        Group of the list.
+
+    Raises
+    ------
+    FileFormatError
+        If a part of the frame is missing. dxtbx would ignore the other parts.
+    """
+    given = [name for name in FRAME if group.get(name) is not None]
+    if given and len(given) < len(FRAME):
+        lacking = next(name for name in FRAME if name not in given)
+        raise FileFormatError(
+            path, f"a group of its detector has {' and '.join(given)}, but no {lacking}"
+        )
+    return bool(given)

@@ -11,7 +11,7 @@ import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.dials import DEEPEST, MILLIMETRE
-from cupysim.formats.dials_json import edges_of, image_size, pair
+from cupysim.formats.dials_json import edges_of, has_frame, image_size, pair
 from cupysim.formats.dials_remarks import offsets_left_out, pixels_left_out
 from cupysim.formats.panel_names import NamedPanels, distinct, order_told, plain
 from cupysim.models.panel import Panel
@@ -85,8 +85,7 @@ def panels_of(path: object, detector: Any) -> NamedPanels:
             panels[child] if isinstance(child, int) else made(child, names_of_groups[id(child)])
             for child in node.children
         ]
-        if "fast_axis" not in node.told:
-            # a group without its own frame moves nothing
+        if not has_frame(path, node.told):
             return PanelGroup(name, members)
         return PanelGroup(
             name, members, [MILLIMETRE * float(x) for x in node.told["origin"]],
@@ -153,6 +152,9 @@ def _panel(path: object, told: Any, name: str, sensor: Sensor, has_corner: bool)
     corner = None
     if has_corner:
         fast, slow = pair(path, told, "raw_image_offset")
+        if int(fast) != fast or int(slow) != slow:
+            problem = f"panel {name!r}: raw_image_offset {fast:g} {slow:g}: integers are expected"
+            raise FileFormatError(path, problem)
         corner = int(fast), int(slow)
     return Panel(
         name=name,

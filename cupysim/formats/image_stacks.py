@@ -245,8 +245,11 @@ def read_image(path: object, file: Any, number: int) -> tuple[np.ndarray, np.nda
         )
     if not found:
         others = [f"/{name}" for name in file if name != "entry"][:3]
-        held = f"; it holds {', '.join(others)}, not an NXmx entry" if others else ""
-        raise FileFormatError(path, f"it holds no images, or the files with them are missing{held}")
+        where = " in an NXmx entry" if others else ""
+        held = f"; it holds {', '.join(others)}" if others else ""
+        raise FileFormatError(
+            path, f"it holds no images{where}, or the files with them are missing{held}"
+        )
     total = count_images(file)
     if 0 <= number < total:
         raise FileFormatError(

@@ -95,6 +95,12 @@ class MiniHeader:
         """Whether a line exists and has a value."""
         return name in self.lines and self.lines[name][0].lower() not in NOT_SET
 
+    def join(self, name: str, parts: tuple[str, str]) -> None:
+        """Make a line of two numbers from two lines, if it is missing and both of them exist."""
+        if not self.has(name) and all(self.has(each) for each in parts):
+            texts, lines = zip(*(self.lines[each] for each in parts), strict=True)
+            self.lines = {**self.lines, name: (" ".join(texts), lines[0])}
+
     def numbers(
         self, name: str, count: int, units: Mapping[str, float], usual: str
     ) -> list[tuple[float, str]]:

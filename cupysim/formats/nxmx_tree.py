@@ -23,6 +23,9 @@ USUAL = {
 DEEPEST = 6
 """Number of levels below an entry in which links are checked."""
 
+IMAGES = "data/data"
+"""Data set of the images in an entry."""
+
 NOT_GEOMETRY = ("data", "flatfield", "pixel_mask", "countrate", "efficiency")
 """Beginnings of the names of links that place nothing. Images and masks are checked apart."""
 
@@ -183,8 +186,14 @@ def entry_of(path: object, file: Any, wanted: str | None) -> tuple[Component, tu
         others = ", ".join(f"{name} {told!a:.40}" for name, told in definitions.items() if told)
         hint = f"; its definition is that of {others}" if others else ""
         if not found:
-            held = ", ".join(f"/{name}" for name in list(file)[:3]) or "nothing"
-            hint = broken_at(file, ("",)) or f"; it holds {held}"
+            hint = broken_at(file, ("",))
+        if not hint and any(is_group(each) and IMAGES in each for _, each in members(file)):
+            hint = (
+                ", but images without geometry, as in the data files of Dectris detectors: give "
+                "the master file"
+            )
+        if not found and not hint:
+            hint = f"; it holds {', '.join(f'/{name}' for name in list(file)[:3]) or 'nothing'}"
         raise FileFormatError(path, f"no NXmx entry{hint}")
     entry = next((each for each in entries if each.name == wanted), entries[0])
     told = [each.name for each in entries if each is not entry]

@@ -22,6 +22,10 @@ BEGINNINGS = {
     b"BZh": "a packed file (bzip2); unpack it first",
     b"\xfd7zXZ": "a packed file (xz); unpack it first",
     b"PK\x03\x04": "a packed file (zip); unpack it first",
+    b"\x28\xb5\x2f\xfd": "a packed file (zstd); unpack it first",
+    b"7z\xbc\xaf": "a packed file (7z); unpack it first",
+    b"\x1f\x9d": "a packed file (compress, .Z); unpack it first",
+    b"\x89HDF\r\n": "an HDF5 file; give its images by -img",
     b"{\nHeaderID": "an EDF image",
     b"{\r\nHeaderID": "an EDF image",
     b"{\nEDF_": "an EDF image",
@@ -30,6 +34,7 @@ BEGINNINGS = {
     b"<?xml": "an XML file",
     b"version https://git-lfs": "a pointer of git-lfs in place of the file (git lfs pull)",
     b"CrystFEL stream": "a stream of CrystFEL",
+    b"CrystFEL unit cell": "a unit cell of CrystFEL (.cell); give its numbers by -cell",
     b"ESPERANTO FORMAT": "an Esperanto image",
     b"FILEID Bruker": "an orientation of Bruker (.p4p)",
     b"!FORMAT=XDS_ASCII": "reflections of XDS; give them by -hkl",
@@ -39,6 +44,7 @@ BEGINNINGS = {
 LATER = {
     2: (b"dials::af::reflection_table", "a reflection table of DIALS (.refl)"),
     208: (b"MAP ", "a map (CCP4, MRC)"),
+    257: (b"ustar", "an archive (tar); unpack it first"),
 }
 """Bytes at other places, and their kinds."""
 
@@ -57,6 +63,7 @@ WORDS = {
     b"poni_version": "geometry of pyFAI (.poni); give it by -geom",
     b"poni1:": "geometry of pyFAI (.poni); give it by -geom",
     b"/min_fs": "geometry of CrystFEL (.geom); give it by -geom",
+    b"dim_1": "an EDF image",
     b"detector_distance=": "input of XDS (XDS.INP)",
     b"x-ray_wavelength=": "input of XDS (XDS.INP)",
     b"_array_data.external": IMGCIF,

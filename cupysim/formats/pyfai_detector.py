@@ -16,9 +16,11 @@ azimuths but no scattering angles; a .poni file has the same numbers in both.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +28,7 @@ import numpy as np
 from cupysim.errors import FileFormatError, ModelError
 from cupysim.formats.crystfel.reader import BEAM, ELECTRIC, SPINDLE
 from cupysim.formats.detector_geometry import DetectorGeometry
+from cupysim.formats.geometry_checks import with_panel_doubts
 from cupysim.formats.poni_text import PoniText, number_of, read_text
 from cupysim.formats.pyfai_pixels import USUAL, Pixels, named, pixels_of, sensor_told
 from cupysim.models.checks import finite, vector_of
@@ -168,7 +171,7 @@ def read_poni(
         remarks.append("Parallax: pixels are where they are, not corrected for the parallax")
     try:
         pixels = _plain(path, text) if text.is_plain else pixels_of(_configured(path, text))
-        return _placed(pixels, place, wave, remarks)
+        return with_panel_doubts(_placed(pixels, place, wave, remarks))
     except ModelError as error:
         raise FileFormatError(path, str(error)) from error
 
@@ -255,11 +258,24 @@ def _plain(path: object, text: PoniText) -> Pixels:
     )  # fmt: skip
 
 
+@contextlib.contextmanager
+def _silent(library: str) -> Iterator[None]:
+    """Keep a library from writing pages about what the caller reports in a line."""
+    logger = logging.getLogger(library)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def _configured(path: object, text: PoniText) -> Any:
     """The detector of pyFAI that a file names and configures."""
     ponifile = require("pyFAI.io.ponifile", f"{path}: the detector {text.detector!r}")
     try:
-        return ponifile.PoniFile(data=dict(text.words)).detector
+        with _silent("pyFAI"):
+            return ponifile.PoniFile(data=dict(text.words)).detector
     except Exception as error:
         reason = str(error).split("\n")[0][:80]
         raise FileFormatError(

@@ -59,6 +59,10 @@ integer has 32 bits."""
 
 NO_COMPRESSION = ("", "none")
 
+RATIO, HALF, LARGEST_RATIO = "RAXIS_COMPRESSION_RATIO", 2**15, 2**16
+"""Key of d*TREK, and limits of the ratio. Without the highest of its 16 bits, a value from `HALF`
+is a number in units of the ratio."""
+
 
 def header(experiment: Experiment) -> bytes:
     """Make the header of an image of an experiment.
@@ -174,7 +178,7 @@ def read(path: os.PathLike[str] | str) -> SmvFile:
     with opened(path) as stream:
         start = stream.read(HEADER_BLOCK)
         text = _check_header(path, start)
-        size = _number(text, "HEADER_BYTES") or 0.0
+        size = _layout(text, "HEADER_BYTES") or 0.0
         if not HEADER_BLOCK <= size <= LARGEST_HEADER:
             raise FileFormatError(path, f"HEADER_BYTES={size:g} is not the length of a header")
         rest = stream.read(int(size) - HEADER_BLOCK)
@@ -192,7 +196,20 @@ def read(path: os.PathLike[str] | str) -> SmvFile:
             f"{needed}; the file is cut off",
         )
     image = np.frombuffer(data, dtype=kind).astype(kind.newbyteorder("=")).reshape(shape)
-    return SmvFile(os.fspath(path), text, image, surplus)
+    return SmvFile(os.fspath(path), text, _expanded(path, text, image), surplus)
+
+
+def _expanded(path: os.PathLike[str] | str, text: str, image: np.ndarray) -> np.ndarray:
+    """Pixels with the large values that d*TREK packs into 16 bits, as R-AXIS detectors do."""
+    word = _word(text, RATIO)
+    if not word or image.dtype != np.uint16:
+        return image
+    if not word.isdecimal() or not 1 <= int(word) <= LARGEST_RATIO:
+        raise FileFormatError(path, f"{RATIO}={word} is no ratio from 1 to {LARGEST_RATIO}")
+    if int(word) == 1:
+        return image
+    wide = image.astype(np.uint32)
+    return np.where(image < HALF, wide, (wide - HALF) * int(word)).astype(np.uint32)
 
 
 def _pixel_type(path: os.PathLike[str] | str, text: str) -> np.dtype:
@@ -242,10 +259,17 @@ def _check_header(path: os.PathLike[str] | str, start: bytes) -> str:
     return start.decode("latin-1").split("\0")[0]
 
 
+def _layout(text: str, key: str) -> float | None:
+    """Number of a key that says where the pixels are.
+
+    A longer key that ends with this one counts only if there is no other (quirk Q29).
+    """
+    values = _words(text, key)
+    return _number(f"{key}={values[-1]}" if values else text, key)
+
+
 def _shape(path: os.PathLike[str] | str, text: str) -> tuple[int, int]:
-    n_fast, n_slow = (
-        _number(text, key) or _number(text.upper(), key) or 0.0 for key in ("SIZE1", "SIZE2")
-    )
+    n_fast, n_slow = (_layout(text, key) or 0.0 for key in ("SIZE1", "SIZE2"))
     if n_fast == 0.0:
         n_fast = n_slow = _number(text, "DETECTOR_DIMENSIONS") or 0.0
     if not (1.0 <= n_fast < 2**31 and 1.0 <= n_slow < 2**31 and n_fast * n_slow < 2**31):

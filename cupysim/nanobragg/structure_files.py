@@ -281,6 +281,14 @@ def take_wavelength(args: Arguments, measured: Structure | None, inherited: Inhe
         return ""
     # the same number as from -lambda, to the last bit
     number = f"{measured.wavelength / ANGSTROM:.10g}"
+    if inherited.no_wavelength:
+        told = f"{inherited.no_wavelength}; that of {args.hkl_file}, {number} A, is used"
+        warnings.warn(CupysimWarning(told), stacklevel=2)
+    from cupysim.formats.geometry_checks import WAVELENGTHS
+
+    if not WAVELENGTHS[0] <= measured.wavelength <= WAVELENGTHS[1]:
+        told = f"{args.hkl_file}: its wavelength of {number} A is unusual: is its unit wrong?"
+        warnings.warn(CupysimWarning(told), stacklevel=2)
     args.values["wavelength"] = units.ANGSTROM.to_si(float(number))
     return f"wavelength {number} A, from {args.hkl_file}, because there is no -lambda"
 

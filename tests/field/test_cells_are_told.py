@@ -80,6 +80,25 @@ def test_missing_angles_are_right(kind: str, beta: object, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("group", "angles", "told"),
+    [
+        ("P 1 21 1", (90, None, 90), "_cell_angle_beta are missing"),
+        ("P 1 21 1", (90, ".", 90), "_cell_angle_beta are missing"),
+        ("P 1 21 1", (None, 90, None), ""),
+        ("P 21 21 21", (None, None, None), ""),
+        ("P 1", (95, None, None), "_cell_angle_beta, _cell_angle_gamma are missing"),
+    ],
+)
+def test_missing_angles_that_are_free_are_told(
+    kind: str, group: str, angles: tuple[object, ...], told: str, tmp_path: Path
+) -> None:
+    _, said = read(tmp_path, kind, text_of(kind, group, angles))
+    assert (f"{told}: 90 degrees are taken" in said) is bool(told)
+    assert ("are missing" in said) is bool(told)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_other_volumes(kind: str, tmp_path: Path) -> None:
     angles = (90, BETA, 90)
     for volume, is_told in (

@@ -14,12 +14,14 @@ import pytest
 from cupysim.errors import CupysimWarning
 from cupysim.formats import cbf, dials, nxmx_image
 from cupysim.formats.any_image import open_image
+from cupysim.formats.pyfai_detector import read_poni
 from cupysim.readers import read_experiment
 from tests.conftest import Run
 from tests.field.cbf_files import AXES, full_cbf, imgcif_text, mini_cbf, section
 from tests.field.nxmx_files import DISTANCE, PIXEL, write
 from tests.field.test_geometry import CRYSTAL, DETECTOR, WORDS, edited
 from tests.formats.test_inherited import expt
+from tests.formats.test_pyfai import written
 
 PIXELS = np.ones((40, 60), np.int32)
 NEVER_SET = "as in files where the beam centre was never set"
@@ -223,3 +225,33 @@ def test_changed_files_of_cupysim(tmp_path: Path, run: Run) -> None:
     with pytest.warns(CupysimWarning, match=f"{told}; the stored experiment is read"):
         experiment = read_experiment(tmp_path / "a.h5")
     assert experiment.beam.wavelength == pytest.approx(1e-10)
+
+
+PONI: dict[str, tuple[dict[str, Any], str]] = {
+    "as it is": ({}, ""),
+    "wavelength": ({"Wavelength": "1.266e-9"}, "its wavelength of 12.66 A is unusual"),
+    "distance": ({"Distance": "100"}, "its distance of 100000 mm is unusual"),
+    "pixel": ({"config": {"pixel1": 0.1}}, "its pixel size of 100000 um is unusual"),
+    "rotation": ({"Rot1": "3.0"}, "all panels of its detector are upstream of the sample"),
+}
+
+
+@pytest.mark.parametrize("case", PONI)
+def test_geometry_of_pyfai_is_checked(case: str, tmp_path: Path) -> None:
+    changes, told = PONI[case]
+    remarks = read_poni(written(tmp_path / "a.poni", **changes)).remarks
+    assert told in " ".join(remarks)
+    assert len(remarks) == bool(told)
+
+
+def test_pyfai_writes_nothing_itself(
+    tmp_path: Path, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """pyFAI logs the names of all detectors."""
+    pytest.importorskip("pyFAI")
+    written(tmp_path / "a.poni", Detector="Rayonix")
+    outcome = run("-geom a.poni -cell 9 -default_F 1 -nodump")
+    assert outcome.status == 9
+    assert "pyFAI cannot make the detector 'Rayonix'" in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert not [each for each in caplog.records if each.name.startswith("pyFAI")]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cupysim.errors import FileFormatError
 from cupysim.formats.structures import coordinates
 from tests.field.test_coordinates import (
     CARTESIAN,
@@ -110,3 +111,16 @@ def test_given_copies(flag: str, has_copy: bool, tmp_path: Path) -> None:
     assert total == pytest.approx(18 * (2 if is_doubled else 1), rel=3e-3)
     told = "the copies by strict NCS of operator 2 are not in the file"
     assert (told in said) is (flag == "1" and not has_copy)
+
+
+def test_operators_with_one_number(tmp_path: Path) -> None:
+    """A record that was copied and edited: both copies would be added."""
+    places = [(5.1, 6.2, 7.3), (6.5, 6.0, 7.7), (7.3, 7.2, 7.2)]
+    own = [(name, "C", place, 1.0, 20.0) for name, place in zip("NCO", places, strict=True)]
+    one = MTRIX.format(" ")
+    shifted = "".join(
+        f"{line[:45]}{float(line[45:55]) + 3.0:10.5f}{line[55:]}\n" for line in one.splitlines()
+    )
+    (tmp_path / "a.pdb").write_text(CRYST1 + one + shifted + atom_lines(own))
+    with pytest.raises(FileFormatError, match=r"strict NCS .* has operator .*2 more than once"):
+        electrons(tmp_path / "a.pdb")

@@ -12,7 +12,7 @@ import pytest
 
 from cupysim.api import from_args, simulate
 from cupysim.errors import CupysimWarning, FileFormatError
-from cupysim.formats import dials, nxmx_image, smv
+from cupysim.formats import dials, dials_detector, nxmx_image, smv
 from cupysim.formats.any_image import open_image
 from tests.conftest import Run
 from tests.field.nxmx_files import (
@@ -308,6 +308,28 @@ def test_every_level_of_a_hierarchy_counts(levels: int, tmp_path: Path) -> None:
     for _ in range(levels):
         origin = step @ origin + [5.0, 0.0, -10.0]
     np.testing.assert_allclose(found.origin, 1e-3 * origin, atol=1e-12)
+
+
+@pytest.mark.parametrize("lacking", ["fast_axis", "slow_axis", "origin"])
+@pytest.mark.parametrize("value", [None, "left out"])
+def test_frames_of_groups_are_complete(lacking: str, value: object, tmp_path: Path) -> None:
+    """dxtbx ignores a frame that lacks a part, and the panels are elsewhere."""
+    content = nested(2)
+    group = content["detector"][0]["hierarchy"]["children"][0]
+    group[lacking] = value
+    if value is not None:
+        del group[lacking]
+    (tmp_path / "a.expt").write_text(json.dumps(content))
+    for read in (dials.read, dials_detector.read_detector):
+        with pytest.raises(FileFormatError, match=f"a group of its detector has .*no {lacking}"):
+            read(tmp_path / "a.expt")
+    for name in ("fast_axis", "slow_axis", "origin"):
+        group.pop(name, None)
+    (tmp_path / "a.expt").write_text(json.dumps(content))
+    # without any of them, the group moves nothing
+    (tmp_path / "b.expt").write_text(json.dumps(nested(1)))
+    one, other = (dials.read(tmp_path / name) for name in ("a.expt", "b.expt"))
+    np.testing.assert_array_equal(one.origin, other.origin)
 
 
 def test_a_panel_outside_the_hierarchy(tmp_path: Path, run: Run) -> None:

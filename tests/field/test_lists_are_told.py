@@ -60,6 +60,13 @@ def test_xds_headers_which_say_it_twice(tmp_path: Path) -> None:
             assert "two lines of UNIT_CELL_CONSTANTS: the last one, 31 40 50" in told[0]
 
 
+def test_columns_which_xds_headers_name_twice(tmp_path: Path) -> None:
+    head = XDS_HEAD + "!ITEM_H=1\n!ITEM_K=2\n!ITEM_K=3\n"
+    (tmp_path / "a.HKL").write_text(head + XDS_ROWS + END)
+    with pytest.warns(CupysimWarning, match="two lines of ITEM_K: the last one, 3, is used"):
+        reflections.read(tmp_path / "a.HKL")
+
+
 CRYSTFEL = (
     "CrystFEL reflection list version 2.0\nSymmetry: mmm\n"
     "   h    k    l          I    phase   sigma(I)   nmeas\n"
@@ -115,6 +122,34 @@ def test_scalepack_files_which_are_cut_off(rest: str, tmp_path: Path) -> None:
     (tmp_path / "a.sca").write_text(SCALEPACK.format("30.000") + rest)
     with pytest.raises(FileFormatError, match="line 5: the file is cut off"):
         reflections.read(tmp_path / "a.sca")
+
+
+@pytest.mark.parametrize("place", [12, 28])
+def test_values_of_scalepack_that_are_too_wide(place: int, tmp_path: Path) -> None:
+    """The strongest reflections of all: Fortran writes stars in place of their digits."""
+    line = "   2   2   3  9000.0     9.0  8000.0     9.0\n"
+    text = SCALEPACK.format("30.000") + line[:place] + "*" * 8 + line[place + 8 :]
+    (tmp_path / "a.sca").write_text(text)
+    with pytest.warns(CupysimWarning, match="1 reflections, the first in line 5, have stars"):
+        reflections.read(tmp_path / "a.sca")
+    # a deviation is not used
+    text = SCALEPACK.format("30.000") + line[:20] + "*" * 8 + line[28:]
+    (tmp_path / "a.sca").write_text(text)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = amplitudes(reflections.read(tmp_path / "a.sca"), HKL)
+    assert not [each for each in caught if "stars" in str(each.message)]
+    np.testing.assert_allclose(found, [10.0, 9000.0**0.5])
+
+
+def test_values_of_shelx_that_are_too_wide(tmp_path: Path, run: Run) -> None:
+    rows = (
+        "   1   2   3  100.00    1.00\n   2   2   3********    1.00\n   0   0   0    0.00    0.00\n"
+    )
+    (tmp_path / "a.hkl").write_text(rows + "****  a comment\n")
+    outcome = run(f"convert a.hkl P1.hkl {SHELX}")
+    assert outcome.status == 0
+    assert "1 reflections, the first in line 2, have stars in place of a value" in outcome.err
 
 
 SHELX = "--shelx 4 --cell 30 40 50 90 90 90 --group P212121"

@@ -28,6 +28,8 @@ LIST = json.dumps(expt(), indent=1)
 XPARM = "XPARM.XDS    VERSION Jan 10, 2022\n     1       10.0000    0.5000  1.0  0.0  0.0\n"
 LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 
+CELL_FILE = b"CrystFEL unit cell file version 1.0\n\nlattice_type = cubic\na = 50 A\n"
+
 # files that are no images
 
 KINDS = {
@@ -38,6 +40,10 @@ KINDS = {
     "pointer": (LFS.encode(), "a pointer of git-lfs in place of the file"),
     "XPARM": (XPARM.encode(), "geometry of XDS (XPARM.XDS)"),
     "XDS.INP": (b"! XDS.INP\nDETECTOR_DISTANCE=150.0\nORGX=50\n", "input of XDS (XDS.INP)"),
+    "EDF": (b"{\nByteOrder = LowByteFirst ;\nDim_1 = 9 ;\n".ljust(1024), "an EDF image"),
+    "cell": (CELL_FILE, "a unit cell of CrystFEL (.cell); give its numbers by -cell"),
+    "zstd": (b"\x28\xb5\x2f\xfd" + bytes(99), "a packed file (zstd); unpack it first"),
+    "tar": (b"a.cbf".ljust(257, b"\0") + b"ustar\0" + bytes(99), "an archive (tar)"),
     "a line before": (b"\n###CBF: VERSION 1.5\n" + bytes(900), "a CBF file with a byte order mark"),
     "a mark before": (b"\xef\xbb\xbf###CBF: VERSION 1.5\n", "a CBF file with a byte order mark"),
 }  # fmt: skip
@@ -52,6 +58,38 @@ def test_kinds_are_named(case: str, words: str, tmp_path: Path, run: Run) -> Non
     assert outcome.status in (2, 9)
     assert f"a.cbf: {kind}" in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", ["-hkl {} -cell 9", "-pdb {} -cell 9", "-geom {}", "-mat {}"])
+@pytest.mark.parametrize("name", ["a.h5", "a.cell"])
+def test_kinds_are_named_by_other_options(words: str, name: str, tmp_path: Path, run: Run) -> None:
+    write(tmp_path / "a.h5")
+    (tmp_path / "a.cell").write_bytes(CELL_FILE)
+    outcome = run(f"{words.format(name)} -default_F 1 -nodump")
+    assert outcome.status == 9
+    kinds = {"a.h5": "an HDF5 file; give its images by -img", "a.cell": KINDS["cell"][1]}
+    assert kinds[name] in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_lists_given_by_geom(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "a.expt").write_text(LIST)
+    assert "give a DIALS experiment list by -expt" in run("-geom a.expt -cell 9 -default_F 1").err
+    (tmp_path / "XDS.INP").write_bytes(KINDS["XDS.INP"][0])
+    assert "input of XDS (XDS.INP)" in run("-geom XDS.INP -cell 9 -default_F 1").err
+
+
+def test_data_files_of_a_master(tmp_path: Path, run: Run) -> None:
+    with h5py.File(tmp_path / "a_data_000001.h5", "w") as file:
+        file["entry/data/data"] = np.zeros((2, 8, 8), dtype=np.uint32)
+        file["entry"].attrs["NX_class"] = "NXentry"
+    for words in ("info", f"{WORDS} -img"):
+        outcome = run(f"{words} a_data_000001.h5")
+        assert "no NXmx entry, but images without geometry" in outcome.err
+        assert "give the master file" in outcome.err
+    with h5py.File(tmp_path / "sacla.h5", "w") as file:
+        file["tag-1/detector_data"] = np.zeros((8, 8))
+    assert "it holds no images in an NXmx entry" in run("info sacla.h5").err
 
 
 def test_files_of_zeros(tmp_path: Path, run: Run) -> None:

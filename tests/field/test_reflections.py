@@ -74,6 +74,27 @@ def test_friedel_mates_by_their_labels(labels: tuple[str, str], kinds: str, tmp_
     assert all(label in said(structure).splitlines()[0] for label in labels)
 
 
+@pytest.mark.parametrize(
+    ("mean", "labels"),
+    [
+        ("IMEAN", ("I(+)", "I(-)")),
+        ("Imean", ("Iplus", "Iminus")),
+        ("I", ("I_plus", "I_minus")),
+        ("IMEAN", ("Ipos", "Ineg")),
+    ],
+)
+def test_mates_are_preferred_to_their_mean(
+    mean: str, labels: tuple[str, str], tmp_path: Path
+) -> None:
+    columns = [(mean, "J", 7.0 * np.ones(len(HKL))), (f"SIG{mean}", "Q", np.ones(len(HKL)))]
+    for label, values in zip(labels, (PLUS, MINUS), strict=True):
+        columns += [(label, "K", values**2), (f"SIG{label}", "M", np.ones(len(HKL)))]
+    write_mtz(tmp_path / "a.mtz", HKL, columns)
+    structure = reflections.read(tmp_path / "a.mtz")
+    check(structure, HKL, PLUS, MINUS)
+    assert mean in said(structure).splitlines()[0]
+
+
 def test_friedel_mates_as_rows(tmp_path: Path) -> None:
     acentric = (HKL != 0).all(axis=1)
     hkl = np.concatenate([HKL, -HKL[acentric]])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cupysim.api import from_args
+from cupysim.errors import FileFormatError
 from cupysim.formats import any_image
 from tests.conftest import Run
 from tests.field.test_geometry import COUNTS, CRYSTAL, WORDS, smv_file
@@ -217,3 +218,41 @@ def test_keys_of_other_programs(
         assert told not in run(f"{WORDS} -img a.img {overruled}").err
     else:
         assert "ENERGY" not in said
+
+
+@pytest.mark.parametrize(
+    ("ratio", "kind", "expected"),
+    [("8", "unsigned short int", 8000), ("1", "unsigned short int", 33768), ("8", "long", 33768)],
+)
+def test_large_pixels_of_dtrek(ratio: str, kind: str, expected: int, tmp_path: Path) -> None:
+    """d*TREK's Cimage::fCvtRAXIStoFloat: (short(33768) + 32768) * 8 is 8000."""
+    values = COUNTS.astype("<u4" if kind == "long" else "<u2")
+    values[3, 4] = 33768
+    lines = {"RAXIS_COMPRESSION_RATIO": ratio, "Data_type": kind}
+    header_with(tmp_path / "a.img", lines, leave_out="TYPE")
+    data = (tmp_path / "a.img").read_bytes()
+    (tmp_path / "a.img").write_bytes(data[: data.index(b"\f") + 1].ljust(512) + values.tobytes())
+    wanted = COUNTS.copy()
+    wanted[3, 4] = expected
+    np.testing.assert_array_equal(any_image.open_image(tmp_path / "a.img").pixels, wanted)
+
+
+@pytest.mark.parametrize("words", ["", "-corrected"])
+def test_keys_of_the_layout_are_whole_keys(words: str, tmp_path: Path, run: Run) -> None:
+    """80 x 64 pixels after 512 bytes; the longer keys come later and have other numbers."""
+    lines = {"ORIGINAL_SIZE1": "40", "ORIGINAL_SIZE2": "4096", "OLD_HEADER_BYTES": "1024"}
+    header_with(tmp_path / "a.img", lines)
+    np.testing.assert_array_equal(any_image.open_image(tmp_path / "a.img").pixels, COUNTS)
+    outcome = run(f"{WORDS} -img a.img {words}")
+    assert outcome.status == 0
+    assert "behind its pixels" not in outcome.err
+    assert "writing intimage.img" in outcome.out
+    image = (tmp_path / "intimage.img").read_bytes()
+    assert b"SIZE1=80;" in image
+    assert b"SIZE2=64;" in image
+
+
+def test_ratios_that_are_none(tmp_path: Path) -> None:
+    header_with(tmp_path / "a.img", {"RAXIS_COMPRESSION_RATIO": "eight"})
+    with pytest.raises(FileFormatError, match="RAXIS_COMPRESSION_RATIO=eight is no ratio"):
+        any_image.open_image(tmp_path / "a.img")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pytest
 
 from cupysim.formats.structures import reflections
 from tests.conftest import Run
+from tests.field.nxmx_files import LEAVE_OUT, write
 from tests.field.test_reflections import SMALL, said
 from tests.field.writers import cif_cell, loop, write_cif, write_mtz
+from tests.formats.test_inherited import expt
 
 XDS_HEAD = (
     "!FORMAT=XDS_ASCII    MERGE=TRUE    FRIEDEL'S_LAW=FALSE\n!SPACE_GROUP_NUMBER=   19\n"
@@ -203,3 +206,48 @@ def test_data_of_other_radiation(words: str, told: str, tmp_path: Path) -> None:
         reflections.read(path)
     assert len(caught) == bool(told)
     assert all(told in str(each.message) for each in caught)
+
+
+@pytest.mark.parametrize(
+    ("case", "told"),
+    [
+        ("polychromatic", "a.expt: its beam is polychromatic, from 0.9 to 1.1 A"),
+        ("counts", "a.h5: incident_wavelength has 2 numbers and no weights, but the file has 1"),
+        ("missing", "a.h5: the file has no incident_wavelength"),
+        ("known", ""),
+    ],
+)
+def test_wavelengths_of_data_in_place_of_unclear_ones(
+    case: str, told: str, tmp_path: Path, run: Run
+) -> None:
+    """The data were measured at 1.25 A, which need not be the wavelength of the image."""
+    write_mtz(tmp_path / "a.mtz", np.array([[1, 2, 3]]), [("F", "F", np.array([10.0]))])
+    content = expt()
+    if case == "polychromatic":
+        del content["beam"][0]["wavelength"]
+        content["beam"][0] |= {"__id__": "polychromatic", "wavelength_range": [0.9, 1.1]}
+    (tmp_path / "a.expt").write_text(json.dumps(content))
+    values = {"counts": [0.9, 1.1], "missing": LEAVE_OUT}
+    write(tmp_path / "a.h5", wavelength=values.get(case, 1.25))
+    image = "-expt a.expt" if told.startswith("a.expt") else "-img a.h5"
+    outcome = run(f"-hkl a.mtz {image} -N 2 -nodump -nonoise -nopgm -noprogress")
+    assert outcome.status == 0
+    said_so = "; that of a.mtz, 1.25 A, is used"
+    assert told in outcome.err
+    assert (said_so in outcome.err) == bool(told)
+    outcome = run(f"-hkl a.mtz {image} -lambda 1.25 -N 2 -nodump -nonoise -nopgm -noprogress")
+    assert said_so not in outcome.err
+
+
+@pytest.mark.parametrize(("angstroms", "told"), [(1.25, False), (4.9, False), (12.66, True)])
+def test_energies_in_place_of_wavelengths(
+    angstroms: float, told: bool, tmp_path: Path, run: Run
+) -> None:
+    """12.66 keV is a usual energy; as a wavelength, it is beyond X-ray crystallography."""
+    mtz = write_mtz(tmp_path / "a.mtz", np.array([[1, 2, 3]]), [("F", "F", np.array([10.0]))])
+    mtz.datasets[-1].wavelength = angstroms
+    mtz.write_to_file(str(tmp_path / "a.mtz"))
+    outcome = run(f"-hkl a.mtz {SMALL}")
+    assert outcome.status == 0
+    assert ("its wavelength of 12.66 A is unusual: is its unit wrong?" in outcome.err) is told
+    assert "is unusual" not in run(f"-hkl a.mtz {SMALL} -lambda 1").err

@@ -341,6 +341,19 @@ def test_other_turning_axes_and_beam_centres_are_told() -> None:
     assert "Phi_increment 2 is not used: another axis turns" in said(geometry)
     assert "Beam_x is 9, but Beam_xy has 3.25 and is used" in said(geometry)
     assert said(mini(Beam_x="3.25 pixels")) == ""
+    assert said(mini(Beam_x="0.559 mm")) == ""
+
+
+def test_beam_centres_in_two_lines() -> None:
+    """Dectris' lines Beam_x and Beam_y, without Beam_xy; 0.559 mm are 3.25 pixels."""
+    usual = mini()
+    for x, y in (("3.25 pixels", "1.5 pixels"), ("0.559 mm", "0.258 mm"), ("3.25", "1.5")):
+        geometry = mini(Beam_xy="", Beam_x=x, Beam_y=y)
+        assert geometry.origin[2] == usual.origin[2]
+        np.testing.assert_allclose(geometry.origin[:2], [-3.25 * 172e-6, 1.5 * 172e-6], rtol=1e-9)
+        assert ("has no unit" in said(geometry)) == (x == "3.25")
+    with pytest.raises(FileFormatError, match="its header has no line Beam_xy"):
+        mini(Beam_xy="", Beam_x="3.25 pixels")
 
 
 # SMV

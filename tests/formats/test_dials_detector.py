@@ -176,6 +176,7 @@ def test_sensors_that_lack_a_number(path: Path) -> None:
         ({"fast_axis": [0, 1, 0], "slow_axis": [0, 1, 0]}, "axes are parallel"),
         ({"origin": [0.0, 0.0]}, "expected three values"),
         ({"gain": -1.0}, "gain must be positive"),
+        ({"raw_image_offset": [1.5, 0]}, "raw_image_offset 1.5 0: integers are expected"),
     ],
 )
 def test_impossible_panels_are_errors(change: dict[str, Any], words: str, path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from cupysim.errors import FileFormatError
+from cupysim.formats.other_files import HEAD, kind_of_other
 from cupysim.storage.reading import content
 
 TOP_KEYS = frozenset(
@@ -149,12 +150,17 @@ def read_text(path: os.PathLike[str] | str) -> GeometryText:
     comments may hold other bytes.
     """
     data = content(path)
+    kind = kind_of_other(data[:HEAD])
     if b"\0" in data:
-        raise FileFormatError(path, "a binary file, not a geometry file of CrystFEL")
+        raise FileFormatError(path, kind or "a binary file, not a geometry file of CrystFEL")
     if data.startswith(b"\xef\xbb\xbf"):
         problem = "the file begins with a byte order mark, which CrystFEL takes for a part of a key"
         raise FileFormatError(path, problem, 1)
-    parser = _Parser(path)
+    # words of comments may look like those of another kind: they only explain an error
+    hint = f"; it looks like {kind}" if kind and "-geom" not in kind else ""
+    if not kind and data.lstrip().startswith(b"{"):
+        hint = "; give a DIALS experiment list by -expt"
+    parser = _Parser(path, hint)
     lines = _LINE_END.split(data.decode("utf-8", errors="surrogateescape"))
     for number, line in enumerate(lines, 1):
         parser.take(line, number)
@@ -168,10 +174,13 @@ class _Parser:
     ----------
     path : path_like
         File name, for messages.
+    hint : str
+        Words about the kind of the file, for messages about files that are no geometry.
     """
 
-    def __init__(self, path: object) -> None:
+    def __init__(self, path: object, hint: str) -> None:
         self.path = path
+        self.hint = hint
         self.text = GeometryText()
         self.defaults: dict[str, Setting] = {}
         self.unused: dict[str, int] = {}
@@ -185,7 +194,7 @@ class _Parser:
         if not words.isprintable() and not words.replace("\t", " ").isprintable():
             raise FileFormatError(self.path, "characters that are no text", number)
         if "=" not in words:
-            problem = f"no '=' in {words[:40]!r}; 'key = value' is expected"
+            problem = f"no '=' in {words[:40]!r}; 'key = value' is expected{self.hint}"
             raise FileFormatError(self.path, problem, number)
         key, value = (part.strip(BLANKS) for part in words.split("=", 1))
         setting = Setting(value, number)
@@ -287,7 +296,7 @@ class _Parser:
         """The content, after the last line."""
         text = self.text
         if not text.panels:
-            raise FileFormatError(self.path, "it has no panels (NAME/min_fs = ...)")
+            raise FileFormatError(self.path, f"it has no panels (NAME/min_fs = ...){self.hint}")
         if text.panel_clen is None:
             # a key of the file since CrystFEL 0.11, wherever it stands
             self.unused.pop("clen", None)

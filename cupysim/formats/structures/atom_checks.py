@@ -125,7 +125,7 @@ def _notes_of_ions(charged: Counter[tuple[str, int]]) -> list[str]:
 def _counted_twice(model: Any) -> list[str]:
     """Warnings about atoms that are counted more than once."""
     occupancies: dict[tuple[object, ...], float] = {}
-    names, places, weights = [], [], []
+    names, places, weights, is_light = [], [], [], []
     for number, chain in enumerate(model):
         for residue in chain:
             for atom in residue:
@@ -137,6 +137,7 @@ def _counted_twice(model: Any) -> list[str]:
                 names.append(name)
                 places.append(atom.pos.tolist())
                 weights.append(atom.occ)
+                is_light.append(atom.element.atomic_number == 1)
     over = [f"{key[3]} of {key[2]} {key[1]}".replace("  ", " ")
             for key, sum_ in occupancies.items() if sum_ > FULL]  # fmt: skip
     if over:
@@ -144,11 +145,24 @@ def _counted_twice(model: Any) -> list[str]:
     # imported here: the import takes longer than a small image
     from scipy.spatial import cKDTree
 
-    pairs = cKDTree(places).query_pairs(SAME_PLACE)
+    tree = cKDTree(places)
+    pairs = tree.query_pairs(SAME_PLACE)
     same = sorted(i for i, j in pairs if weights[i] + weights[j] > FULL)
     if same:
         shown = listed([names[i] for i in same], 3)
         return [f"{len(same)} atoms lie in the place of another one; both are used: {shown}"]
+    # bonds of hydrogen atoms may look shorter than they are
+    close = sorted(
+        (i, j)
+        for i, j in tree.query_pairs(CLOSEST)
+        if weights[i] + weights[j] > FULL and not (is_light[i] or is_light[j])
+    )
+    if close:
+        shown = listed([f"{names[i]} and {names[j]}" for i, j in close], 2)
+        return [
+            f"{len(close)} pairs of atoms are less than {CLOSEST:g} A apart, and both are used: "
+            f"{shown}. Are their occupancies too large?"
+        ]
     return []
 
 
@@ -186,32 +200,48 @@ def counted_by_symmetry(gemmi: Any, structure: Any) -> list[str]:
             f"{len(close)} atoms are less than {CLOSEST:g} A from their own symmetry equivalents, "
             f"and both are used: {listed(close, 3)}. Is their occupancy too large?"
         )
-    repeated = _on_equivalents(gemmi, structure)
+    repeated, crowded = _on_equivalents(gemmi, structure)
     if repeated:
         alarms.append(
             f"{len(repeated)} atoms lie in the place of a symmetry equivalent of another one; "
             f"both are used: {listed(repeated, 3)}. If the file holds all equivalents, its group "
             "is P 1"
         )
+    elif crowded:
+        alarms.append(
+            f"{len(crowded)} atoms are less than {CLOSEST:g} A from a symmetry equivalent of "
+            f"another one, and both are used: {listed(crowded, 3)}. Are their occupancies too "
+            "large, or is the space group given in another setting?"
+        )
     return alarms
 
 
-def _on_equivalents(gemmi: Any, structure: Any) -> list[str]:
-    """Names of atoms that lie in the place of a symmetry equivalent of another atom."""
+def _on_equivalents(gemmi: Any, structure: Any) -> tuple[list[str], list[str]]:
+    """Names of atoms in the place of a symmetry equivalent of another atom, and close to one."""
     if len(structure.cell.images) == 0:
-        return []
+        return [], []
     search = gemmi.NeighborSearch(structure[0], structure.cell, SEARCHED).populate()
-    contacts = gemmi.ContactSearch(SAME_PLACE)
+    contacts = gemmi.ContactSearch(CLOSEST)
     contacts.ignore = gemmi.ContactSearch.Ignore.Nothing
-    found = {}
+    found, crowded = {}, {}
     for each in contacts.find_contacts(search):
         one, other = each.partner1, each.partner2
+        name = f"{one.atom.name} of {one.residue.name} {one.residue.seqid}"
+        if each.image_idx == 0:
+            continue
+        if each.dist > SAME_PLACE:
+            is_light = 1 in (one.atom.element.atomic_number, other.atom.element.atomic_number)
+            is_own = (one.chain.name, str(one.residue.seqid), one.atom.serial) == (
+                other.chain.name, str(other.residue.seqid), other.atom.serial
+            )  # fmt: skip
+            if one.atom.occ + other.atom.occ > FULL and not (is_light or is_own):
+                crowded[one.chain.name, name, one.atom.altloc] = name
+            continue
         total = sum(
             # files may divide occupancies on special positions by the multiplicity
             atom.occ * (1 + structure.cell.is_special_position(atom.pos, SPECIAL))
             for atom in (one.atom, other.atom)
         )
-        if each.image_idx != 0 and total > FULL:
-            name = f"{one.atom.name} of {one.residue.name} {one.residue.seqid}"
+        if total > FULL:
             found[one.chain.name, name, one.atom.altloc] = name
-    return list(found.values())
+    return list(found.values()), list(crowded.values())

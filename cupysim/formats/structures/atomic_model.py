@@ -19,6 +19,7 @@ from cupysim.formats.structures.element_names import corrected
 from cupysim.formats.structures.mmcif_atoms import (
     check_ncs,
     complete_atom_loop,
+    other_places,
     take_displacements,
 )
 from cupysim.formats.structures.other_models import kind_of as kind_of_other_model
@@ -202,7 +203,10 @@ def _macromolecule(
     cell = _crystal(path, structure)
     if cell is None and told is not None:
         remarks = (*remarks, "its unit cell is a dummy")
-    alarms = take_displacements(path, block, structure)
+    alarms = (
+        *other_places(path, block, structure),
+        *take_displacements(path, block, structure),
+    )
     titles = block.text("_struct_title") + block.text("_ma_qa_metric_name")
     is_scored = "plddt" in "".join(block.texts("_ma_qa_metric_type")).lower()
     if is_scored or PREDICTED.search(titles.upper()):

@@ -19,6 +19,9 @@ from cupysim.models.crystal import UnitCell
 from cupysim.optional_libraries import require
 
 OPERATORS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
+HEXAGONAL = ":H"
+"""End of the name of a rhombohedral group with hexagonal axes, which fix all angles."""
+
 HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
 HERMANN_MAUGUIN = (
     "_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group_name_h-m_full",
@@ -155,12 +158,29 @@ class CifBlock:
         return (a, b, c, *angles)  # type: ignore[return-value]
 
     def doubts_of_cell(self, path: object) -> list[str]:
-        """Warnings about a volume that is not that of the cell."""
+        """Warnings about a volume that is not that of the cell, and about missing angles."""
         try:
             told = cif_number(path, VOLUME, self.text(VOLUME)) if self.text(VOLUME) else None
         except FileFormatError:
             told = None
-        return list(other_volume(self.cell(path), told))
+        cell = self.cell(path)
+        return [*other_volume(cell, told), *self._assumed_angles(path, cell)]
+
+    def _assumed_angles(self, path: object, cell: Cell | None) -> Iterator[str]:
+        """Warning about angles that are missing, and that the space group does not fix."""
+        lacking = [name for name in CELL[3:] if not self.text(name)]
+        if cell is None or not lacking:
+            return
+        symmetry = symmetry_of(path, self._words(path), None).symmetry
+        if symmetry is None or symmetry.name.endswith(HEXAGONAL):
+            return
+        fixed = dict(zip(CELL[3:], angles_of_group(symmetry), strict=True))
+        free = [name for name in lacking if fixed[name] is None]
+        if free:
+            yield (
+                f"{', '.join(free)} are missing: 90 degrees are taken, as the CIF dictionaries "
+                f"say, but its space group {symmetry.name} allows others"
+            )
 
     def _angles_of_group(self, path: object, values: Sequence[str]) -> list[str]:
         """Angles that the file calls unknown, but the space group fixes; otherwise empty texts."""

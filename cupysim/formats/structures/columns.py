@@ -105,13 +105,19 @@ def is_measured(chosen: Chosen) -> bool:
 
 def _mean_of(plus: Column, means: Sequence[Column]) -> Column | None:
     """The column with the mean of two mates, by its label."""
-    label = plus.label.lower()
-    bare = {
-        label[:at] + label[at + len(sign) :] for sign, _ in SIGNS if (at := label.rfind(sign)) >= 0
-    }
+    bare = _without_sign(plus.label)
     names = {*bare, *(f"{name}mean" for name in bare), *(f"{name}p" for name in bare)}
     same = [each for each in means if each.dataset == plus.dataset]
     return next((each for each in same if each.label.lower() in names), None)
+
+
+def _without_sign(label: str) -> set[str]:
+    """Possible labels, in lower case, without the part that tells a mate."""
+    lower = label.lower()
+    bare = {
+        lower[:at] + lower[at + len(sign) :] for sign, _ in SIGNS if (at := lower.rfind(sign)) >= 0
+    }
+    return bare | {each.rstrip("_-. ") for each in bare}
 
 
 def choose(path: object, table: ReflectionTable, wanted: Sequence[str]) -> Chosen:
@@ -179,8 +185,13 @@ def _can_serve(chosen: Chosen) -> bool:
 
 def _usual_place(chosen: Chosen) -> int | None:
     """Position of the label among the usual ones, or None."""
-    label = chosen.plus.label.lower()
-    return next((n for n, usual in enumerate(USUAL) if usual.lower() == label), None)
+    names = [{chosen.plus.label.lower()}]
+    # Iplus and Iminus are the mates of I
+    names += [] if chosen.minus is None else [_without_sign(chosen.plus.label)]
+    places = (
+        next((n for n, usual in enumerate(USUAL) if usual.lower() in each), None) for each in names
+    )
+    return next((place for place in places if place is not None), None)
 
 
 def _named(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -131,3 +131,32 @@ def fixed_numbers(path: object, line: str, number: int, widths: Sequence[int]) -
                 path, f"no number in columns {at - width + 1} to {at}: {line[:60]!r}", number
             ) from error
     return row
+
+
+def too_wide(lines: Iterable[tuple[int, str]], columns: Sequence[tuple[int, int]]) -> list[str]:
+    """Warning about values that were too wide for their columns. Fortran writes stars then.
+
+    Parameters
+    ----------
+    lines : iterable of (int, str)
+        Lines with reflections, with their numbers.
+    columns : sequence of (int, int)
+        First and last character of the values, as for a slice. Deviations need no warning.
+
+    Returns
+    -------
+    list of str
+        The warning; empty if all values are numbers.
+    """
+    found = [
+        number
+        for number, line in lines
+        if any(set(line[begin:end].strip()) == {"*"} for begin, end in columns)
+    ]
+    if not found:
+        return []
+    return [
+        f"{len(found)} reflections, the first in line {found[0]}, have stars in place of a value "
+        "that is too wide for its column: these values are the largest, but are left out; write "
+        "the list again with smaller numbers"
+    ]

@@ -10,12 +10,13 @@ import numpy as np
 
 from cupysim.errors import FileFormatError
 from cupysim.formats.structures.cif_blocks import UNKNOWN, CifBlock
-from cupysim.formats.structures.small_molecule import (
-    EIGHT_PI_SQUARED,
+from cupysim.formats.structures.small_molecule import EIGHT_PI_SQUARED, FRACTIONS
+from cupysim.formats.structures.table import listed
+from cupysim.formats.structures.told_displacements import (
+    isotropic_told,
     tensors_lack,
     tensors_told,
 )
-from cupysim.formats.structures.table import listed
 
 PAIRS = ("[1][1]", "[2][2]", "[3][3]", "[1][2]", "[1][3]", "[2][3]")
 
@@ -31,6 +32,9 @@ NCS = (
     *(f"_struct_ncs_oper_vector[{row}]" for row in (1, 2, 3)),
 )
 """Items of strict NCS. gemmi reads all of them or none."""
+
+FARTHEST_APART = 0.1
+"""Distance (Angstrom) up to which fractional and Cartesian coordinates are the same place."""
 
 _CHARGED = re.compile(r"[A-Za-z]{1,2}\s*(?:(\d*)[+-]|[+-](\d*))")
 
@@ -127,6 +131,45 @@ def _take_charges(block: CifBlock, atoms: Sequence[Any]) -> None:
             atom.charge = sign * int(match[1] or match[2] or 1)
 
 
+def other_places(path: object, block: CifBlock, structure: Any) -> tuple[str, ...]:
+    """Warning about fractional coordinates that contradict the Cartesian ones, which are used.
+
+    Parameters
+    ----------
+    path : path_like
+        File name, for messages.
+    block : CifBlock
+        Block with ``_atom_site_cartn_x``.
+    structure : gemmi.Structure
+        Model with its cell.
+
+    Returns
+    -------
+    tuple of str
+        The warning; empty if there is nothing to say.
+
+    Raises
+    ------
+    FileFormatError
+        If a coordinate is not a number.
+    """
+    count = len(block.columns["_atom_site_cartn_x"])
+    if not structure.cell.is_crystal() or any(
+        len(block.columns.get(name, ())) != count for name in FRACTIONS
+    ):
+        return ()
+    places = block.number_rows(path, [f"_atom_site_cartn_{axis}" for axis in "xyz"])
+    orthogonal = np.array(structure.cell.orth.mat.tolist())
+    apart = np.linalg.norm(block.number_rows(path, FRACTIONS) @ orthogonal.T - places, axis=1)
+    odd = int(np.count_nonzero(apart > FARTHEST_APART))
+    if not odd:
+        return ()
+    return (
+        f"fractional and Cartesian coordinates of {odd} atoms contradict each other in its unit "
+        "cell; the Cartesian ones are used",
+    )
+
+
 def take_displacements(path: object, block: CifBlock, structure: Any) -> tuple[str, ...]:
     """Give atoms the displacements that gemmi does not read.
 
@@ -158,8 +201,12 @@ def take_displacements(path: object, block: CifBlock, structure: Any) -> tuple[s
     atoms = [by_serial.get(serial) for serial in serials]
     stored = block.columns.get("_atom_site_b_iso_or_equiv", ["?"] * count)
     unknown = [row for row, text in enumerate(stored) if text in UNKNOWN]
-    if unknown and len(block.columns.get("_atom_site_u_iso_or_equiv", ())) == count:
+    contradictions: list[str] = []
+    if len(block.columns.get("_atom_site_u_iso_or_equiv", ())) == count:
         u_iso = block.numbers(path, "_atom_site_u_iso_or_equiv")
+        if "_atom_site_b_iso_or_equiv" in block.columns:
+            of_b = block.numbers(path, "_atom_site_b_iso_or_equiv")
+            contradictions = isotropic_told(names, EIGHT_PI_SQUARED * u_iso, of_b, "B")
         for row in unknown:
             atom = atoms[row]
             if np.isfinite(u_iso[row]) and atom is not None:
@@ -167,7 +214,7 @@ def take_displacements(path: object, block: CifBlock, structure: Any) -> tuple[s
         unknown = [row for row in unknown if not np.isfinite(u_iso[row])]
     _take_charges(block, atoms)
     alarms = [f"{len(unknown)} atoms have no B factor: 20 A^2 is assumed"] if unknown else []
-    return (*alarms, *_take_tensors(path, block, names, atoms))
+    return (*alarms, *contradictions, *_take_tensors(path, block, names, atoms))
 
 
 def _take_tensors(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 
 from cupysim.errors import FileFormatError
-from cupysim.formats.structures.list_lines import fixed_numbers, list_table
+from cupysim.formats.structures.list_lines import fixed_numbers, list_table, too_wide
 from cupysim.formats.structures.symmetry import named
 from cupysim.formats.structures.table import Quantity, ReflectionTable
 from cupysim.formats.text_numbers import plain_number
 
 HEAD = re.compile(rb"\A {4}1[ \t]*\r?\n *-?\d+[^\n]*\r?\n( *[\d.]+){6} +[a-z]\S*", re.IGNORECASE)
 """Beginning of a merged file: a 1, the number of the last run, cell and space group."""
+
+VALUES = ((12, 20), (28, 36))
+"""Characters of a line with the intensities of both mates."""
 
 WHOLE = {28, 44}
 """Lengths (characters) of lines with one mate and with both mates."""
@@ -66,7 +70,8 @@ def read(path: object, lines: list[str]) -> ReflectionTable:
     labels = ("I(+)", "SIGI(+)", "I(-)", "SIGI(-)") if has_mates else ("I", "SIGI")
     kinds = (Quantity.INTENSITY, Quantity.DEVIATION) * (2 if has_mates else 1)
     rows = [row if has_mates else row[:5] for row in rows]
-    return list_table(path, "Scalepack file", rows, labels, kinds, cell, symmetry)  # type: ignore[arg-type]
+    table = list_table(path, "Scalepack file", rows, labels, kinds, cell, symmetry)  # type: ignore[arg-type]
+    return replace(table, warnings=tuple(too_wide(enumerate(lines[3:], 4), VALUES)))
 
 
 def _spaced(name: str) -> str:

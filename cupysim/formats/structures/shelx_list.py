@@ -6,13 +6,17 @@ import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from cupysim.errors import CupysimWarning, FileFormatError
-from cupysim.formats.structures.list_lines import fixed_numbers, list_table
+from cupysim.formats.structures.list_lines import fixed_numbers, list_table, too_wide
 from cupysim.formats.structures.shelx_trailer import check_trailer
 from cupysim.formats.structures.symmetry import named
 from cupysim.formats.structures.table import Cell, Quantity, ReflectionTable
 from cupysim.formats.text_numbers import lines_of
+
+VALUE = (12, 20)
+"""Characters of a line with F or F^2."""
 
 LONGEST_WAVELENGTH = 20.0
 """Longest wavelength (Angstrom) of Laue data: longer waves of white beams do not reach a detector.
@@ -93,7 +97,9 @@ def read(
     names = ("I", "SIGI") if intensities else ("F", "SIGF")
     quantity = Quantity.INTENSITY if intensities else Quantity.AMPLITUDE
     kinds = (quantity, Quantity.DEVIATION)
-    return list_table(path, "SHELX list", rows, names, kinds, cell, symmetry)
+    table = list_table(path, "SHELX list", rows, names, kinds, cell, symmetry)
+    listed = enumerate(text_lines[: len(text_lines) if ending is None else ending], 1)
+    return replace(table, warnings=tuple(too_wide(listed, (VALUE,))))
 
 
 def _check_behind(path: object, behind: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,11 @@ from cupysim.formats.structures.b_factors import ASSUMED
 from cupysim.formats.structures.cif_blocks import CifBlock
 from cupysim.formats.structures.symmetry import Symmetry
 from cupysim.formats.structures.table import Cell, listed
+from cupysim.formats.structures.told_displacements import (
+    isotropic_told,
+    tensors_lack,
+    tensors_told,
+)
 
 FARTHEST = 10.0
 """Largest possible fractional coordinate: larger ones are in another unit."""
@@ -197,48 +202,6 @@ def small_molecule(
     return structure, remarks, warnings
 
 
-def tensors_lack(columns: Sequence[str]) -> str:
-    """Warning about displacement tensors with missing columns.
-
-    Parameters
-    ----------
-    columns : sequence of str
-        Missing columns.
-    """
-    return f"anisotropic displacements are left out, since the file lacks {listed(columns)}"
-
-
-def tensors_told(
-    lonely: Sequence[str], repeated: Sequence[str], incomplete: Sequence[str]
-) -> Iterator[str]:
-    """Warnings about tensors without an atom, repeated tensors, and tensors that lack numbers.
-
-    Parameters
-    ----------
-    lonely : sequence of str
-        Labels of tensors without an atom.
-    repeated : sequence of str
-        Labels of atoms with further tensors that differ from the first one.
-    incomplete : sequence of str
-        Labels of tensors that lack numbers.
-    """
-    if incomplete:
-        yield (
-            f"{len(incomplete)} anisotropic displacements lack numbers, and are left out: "
-            f"{listed(incomplete)}"
-        )
-    if lonely:
-        yield (
-            f"{len(lonely)} anisotropic displacements belong to no atom in the file, and are left "
-            f"out: {listed(lonely)}"
-        )
-    if repeated:
-        yield (
-            f"{len(repeated)} atoms have several anisotropic displacements, the first one is used: "
-            f"{listed(repeated)}"
-        )
-
-
 def _texts(block: CifBlock, name: str, count: int) -> list[str]:
     """A column of texts; empty texts if the column is missing."""
     values = block.texts(name)
@@ -311,6 +274,7 @@ def _displacements(
     count = len(labels)
     b_iso = EIGHT_PI_SQUARED * _numbers(path, block, "_atom_site_u_iso_or_equiv", count)
     stored = _numbers(path, block, "_atom_site_b_iso_or_equiv", count)
+    of_isotropic = isotropic_told(labels, b_iso, stored, "U")
     b_iso = np.where(np.isnan(b_iso), stored, b_iso)
     kind_of_site = next((name for name in KINDS if block.texts(name)), KINDS[0])
     kinds = [kind.lower() for kind in _texts(block, kind_of_site, count)]
@@ -322,7 +286,7 @@ def _displacements(
     # U and B refer to a*, b*, c* of unit length; beta includes their lengths
     lengths = np.outer(reciprocal, reciprocal)
     found: dict[str | int, np.ndarray] = {}
-    repeated, incomplete, alarms = [], [], []
+    repeated, incomplete, alarms = [], [], of_isotropic
     if any(name.startswith(OF_MMCIF) for name in block.columns):
         alarms.append(
             f"anisotropic displacements of mmCIF ({OF_MMCIF}...) are left out with fractional "

@@ -41,8 +41,15 @@ def with_copies(path: object, structure: Any) -> tuple[list[str], list[str]]:
     Raises
     ------
     FileFormatError
-        If a matrix is not a rotation.
+        If a matrix is not a rotation, or two operators have the same number.
     """
+    names = [op.id for op in structure.ncs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise FileFormatError(
+            path,
+            f"its strict NCS (MTRIX, struct_ncs_oper) has operator {listed(twice)} more than once",
+        )
     gemmi = require("gemmi", "reading coordinates")
     lacking = [f"operator {op.id}" for op in _lacking(structure)]
     alarms = [
