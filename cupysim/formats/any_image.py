@@ -160,7 +160,8 @@ def _open_hdf5(path: str, number: int) -> ImageFile:
         raise FileFormatError(
             path, f"its image has the shape {stored.shape}, but its mask has {good.shape}"
         )
-    if stored.dtype.kind == "u":
+    has_response = content is not None and content.detector is not None
+    if stored.dtype.kind == "u" or has_response:
         good = good & measured(stored)
     good = good & has_source
     facts = {} if count == 1 else {"images": f"{count}; this is number {number}"}

@@ -3,9 +3,11 @@
     cupysim detectors
     cupysim detectors NAME
     cupysim detectors NAME --draw FILE.png
+    cupysim detectors --responses [NAME]
 
 The names are those of cupysim.named_detector. The drawing shows the detector as seen from the
-crystal: outlines, gaps, names, and the fast and slow axes of each panel.
+crystal: outlines, gaps, names, and the fast and slow axes of each panel. --responses lists what
+detectors make of photons, or prints the figures of one response, for -response and Image.detect.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from cupysim.cli.response_lines import describe_response, response_table
 from cupysim.detectors.catalogue import Entry, detector_names, find_entry
 from cupysim.detectors.named import named_detector
 from cupysim.errors import CupysimError
@@ -42,12 +45,19 @@ LINE = 100
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="detector to describe")
+    parser.add_argument("--responses", action="store_true",
+                        help="responses, not panels; NAME is that of a response")  # fmt: skip
     parser.add_argument("--draw", metavar="FILE", help=f"draw its panels ({', '.join(PICTURES)})")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print a table of all detectors, or what is known of one."""
-    if arguments.name is None:
+    if arguments.responses:
+        if arguments.draw is not None:
+            raise CupysimError("--draw: responses have no panels to draw")
+        name = arguments.name
+        lines = response_table() if name is None else describe_response(name)
+    elif arguments.name is None:
         if arguments.draw is not None:
             raise CupysimError("--draw: give the NAME of the detector to draw")
         lines = table()

@@ -1,0 +1,162 @@
+"""Photons of a raw image, by pedestals, gains and the correction of rates.
+
+    cupysim photons image.h5 --out photons.npy
+    cupysim photons raw.img --response jungfrau --out photons.bin
+    cupysim photons raw.img --response own.toml --energy 9500 --duration 1e-3 --out photons.npy
+
+HDF5 files of cupysim name the response that made them; other raw images need --response. The ending
+of OUT decides the format: .npy (NumPy), .bin (raw float32), .h5 (for HDF5 files of cupysim). Pixels
+without a value, and overloads, are not-a-number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from cupysim.api import detector_model
+from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
+from cupysim.detection.calibration import photons_of
+from cupysim.detection.pixel_grid import Exposure, PixelGrid
+from cupysim.detection.response import Response
+from cupysim.detection.response_file import read_response
+from cupysim.detection.response_text import response_from_text
+from cupysim.errors import CupysimError
+from cupysim.formats import float_image, nexus
+from cupysim.formats.any_image import ImageFile, open_image
+from cupysim.storage.safe_writing import OutputFiles, check_writable, refuse_inputs
+from cupysim.terminal import tell
+
+ENDINGS = (".npy", ".bin", ".h5")
+"""Endings of output files; each stands for a format."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command to its parser."""
+    add = parser.add_argument
+    add("image", metavar="IMAGE", help="raw image: HDF5, SMV or CBF")
+    add("-o", "--out", required=True, metavar="OUT", help="NAME.npy, NAME.bin or NAME.h5")
+    add("--response", metavar="NAME|FILE", help="response of the detector; default: the file's")
+    add("--energy", type=float, metavar="EV", help="photon energy (eV); default: the file's")
+    add("--duration", type=float, metavar="S",
+        help="exposure time (s); default: the file's, or 1")  # fmt: skip
+    add("--image", type=int, default=0, metavar="N", dest="image_number",
+        help="image number in HDF5 files, from 0")  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Calibrate the image, write the photons, and return the exit status."""
+    ending = Path(arguments.out).suffix.lower()
+    if ending not in ENDINGS:
+        raise CupysimError(
+            f"{arguments.out}: its ending must name the format: {', '.join(ENDINGS)}"
+        )
+    refuse_inputs(arguments.out, [arguments.image])
+    check_writable(arguments.out)
+    image = open_image(arguments.image, None, arguments.image_number)
+    if ending == ".h5" and image.content is None:
+        raise CupysimError(f"{arguments.out}: only for HDF5 files of cupysim; use .npy or .bin")
+    response, exposure = _response(arguments, image), _exposure(arguments, image)
+    raw = _raw(image, response)
+    photons = np.full(raw.shape, np.nan, dtype=np.float32)
+    overloads = 0
+    stack, sink = (each if each.ndim == 3 else each[None] for each in (raw, photons))
+    has_value = (~image.masked).reshape(stack.shape) & (stack != response.masked_value)
+    for number, grid in enumerate(_grids(image, response, exposure, raw.shape)):
+        found = photons_of(response, stack[number], grid, exposure, has_value[number])
+        sink[number] = np.where(found.is_overload, np.nan, found.photons)
+        overloads += int(np.count_nonzero(found.is_overload))
+    _write(arguments.out, ending, image, raw, photons)
+    known = photons[np.isfinite(photons)]
+    tell(
+        f"response {response.name}, {exposure.photon_energy:.6g} eV, {exposure.duration:g} s: "
+        f"{float(known.sum(dtype=np.float64)):.6g} photons, {overloads} overloads, "
+        f"{photons.size - known.size - overloads} pixels without a value"
+    )
+    return 0
+
+
+def _response(arguments: argparse.Namespace, image: ImageFile) -> Response:
+    if arguments.response is not None:
+        return read_response(arguments.response)
+    if image.content is None or image.content.detector is None:
+        raise CupysimError(f"{image.path}: --response is missing; the file names none")
+    return response_from_text(image.content.detector.text)
+
+
+def _exposure(arguments: argparse.Namespace, image: ImageFile) -> Exposure:
+    known = None if image.content is None else image.content.detector
+    energy, duration = arguments.energy, arguments.duration
+    if energy is None:
+        wavelength = None
+        if image.content is not None:
+            wavelength = image.content.experiment.sources.mean_wavelength
+        elif image.geometry is not None:
+            wavelength = image.geometry.wavelength
+        if not wavelength:
+            raise CupysimError(f"{image.path}: --energy is missing; the file has no wavelength")
+        energy = ELECTRONVOLT_ANGSTROM / (wavelength / ANGSTROM)
+    if duration is None:
+        duration = 1.0 if known is None else known.duration
+    return Exposure(energy, duration)
+
+
+def _raw(image: ImageFile, response: Response) -> np.ndarray:
+    """Raw numbers of the image, in the type of the response."""
+    raw = image.pixels
+    if image.content is not None and image.content.raw is not None:
+        raw = image.content.raw
+    if raw.dtype.kind not in "iu":
+        raise CupysimError(f"{image.path}: it holds {raw.dtype} and no raw numbers (integers)")
+    limits = np.iinfo(response.dtype)
+    known = raw[~image.masked]
+    if known.size and (known.min() < limits.min or known.max() > limits.max):
+        raise CupysimError(
+            f"{image.path}: numbers from {known.min()} to {known.max()}, but those of the response "
+            f"{response.name} are {response.dtype}"
+        )
+    assert response.masked_value is not None, "filled in by the response"
+    filled = np.where(image.masked, response.masked_value, raw.astype(np.int64))
+    return np.asarray(filled, dtype=response.dtype)
+
+
+def _grids(
+    image: ImageFile, response: Response, exposure: Exposure, shape: tuple[int, ...]
+) -> list[PixelGrid]:
+    """Pixels of the panels of an image."""
+    if image.content is not None:
+        return list(detector_model(image.content.experiment, response, exposure.duration).grids)
+    if image.geometry is not None:
+        edge = image.geometry.pixel_size
+    elif image.panels is not None:
+        edge = image.panels.detector.panels[0].edges[0]
+    else:
+        raise CupysimError(f"{image.path}: the file does not tell the size of its pixels")
+    n_slow, n_fast = shape[-2:]
+    count = shape[0] if len(shape) == 3 else 1
+    return [
+        PixelGrid(n_slow, n_fast, edge, edge, first_number=number * n_slow * n_fast)
+        for number in range(count)
+    ]
+
+
+def _write(path: str, ending: str, image: ImageFile, raw: np.ndarray, photons: np.ndarray) -> None:
+    def write(stream: BinaryIO) -> None:
+        if ending == ".npy":
+            np.save(stream, photons)
+        elif ending == ".bin":
+            float_image.write(stream, photons)
+        else:
+            assert image.content is not None, "checked above"
+            content = replace(
+                image.content, counts=photons, raw=raw, has_value=np.isfinite(photons)
+            )
+            nexus.write(stream, content)
+
+    with OutputFiles() as files:
+        files.write(os.fspath(path), write)
