@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,4 +137,8 @@ def largest_photons(response: Response, exposure: Exposure) -> float:
     last = readout.in_photons(exposure.photon_energy, (0.0, 1.0))[-1]
     limit = float(response.overload_value(exposure)) - 1.0 if last.adu > 0.0 else 1.0
     by_converter = (limit - last.pedestal) / last.adu
-    return min(last.range_end - SURE * last.noise, by_converter)
+    # a clipped signal must not look like a trusted one, whatever the noise and the shot
+    doubt = math.hypot(
+        last.noise, readout.pedestal_drift / last.adu, readout.gain_jitter * last.range_end
+    )
+    return min(last.range_end - SURE * doubt, by_converter)

@@ -20,6 +20,7 @@ from typing import BinaryIO
 import numpy as np
 
 from cupysim.api import detector_model
+from cupysim.cli.raw_images import raw_numbers
 from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
 from cupysim.detection.calibration import photons_of
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     if ending == ".h5" and image.content is None:
         raise CupysimError(f"{arguments.out}: only for HDF5 files of cupysim; use .npy or .bin")
     response, exposure = _response(arguments, image), _exposure(arguments, image)
-    raw = _raw(image, response)
+    raw = raw_numbers(image, response)
     photons = np.full(raw.shape, np.nan, dtype=np.float32)
     overloads = 0
     stack, sink = (each if each.ndim == 3 else each[None] for each in (raw, photons))
@@ -104,25 +105,6 @@ def _exposure(arguments: argparse.Namespace, image: ImageFile) -> Exposure:
     if duration is None:
         duration = 1.0 if known is None else known.duration
     return Exposure(energy, duration)
-
-
-def _raw(image: ImageFile, response: Response) -> np.ndarray:
-    """Raw numbers of the image, in the type of the response."""
-    raw = image.pixels
-    if image.content is not None and image.content.raw is not None:
-        raw = image.content.raw
-    if raw.dtype.kind not in "iu":
-        raise CupysimError(f"{image.path}: it holds {raw.dtype} and no raw numbers (integers)")
-    limits = np.iinfo(response.dtype)
-    known = raw[~image.masked]
-    if known.size and (known.min() < limits.min or known.max() > limits.max):
-        raise CupysimError(
-            f"{image.path}: numbers from {known.min()} to {known.max()}, but those of the response "
-            f"{response.name} are {response.dtype}"
-        )
-    assert response.masked_value is not None, "filled in by the response"
-    filled = np.where(image.masked, response.masked_value, raw.astype(np.int64))
-    return np.asarray(filled, dtype=response.dtype)
 
 
 def _grids(

@@ -25,6 +25,9 @@ from functools import partial
 
 import numpy as np
 
+from cupysim.api import detector_model
+from cupysim.cli.raw_images import raw_numbers
+from cupysim.detection.response_text import response_from_text
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
 from cupysim.formats import mosflm_matrix
 from cupysim.formats.any_image import ImageFile, open_image
@@ -39,6 +42,7 @@ from cupysim.nanobragg.options import OPTIONS
 from cupysim.nanobragg.run_record import input_files
 from cupysim.plotting.windows import PICTURES, check_picture, save_figure
 from cupysim.quirks import CORRECTED
+from cupysim.refine.detector_model import DetectorModel
 from cupysim.refine.fit import refine
 from cupysim.refine.free_parameters import free_parameters
 from cupysim.refine.outcome import Refined
@@ -85,6 +89,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--saturation", type=float, metavar="N",
         help="ignore pixels with this value or more; default: the largest integer of the image's "
         "number type")  # fmt: skip
+    add("--response", metavar="NAME|FILE",
+        help="IMAGE is as this detector reads it out; default: what an HDF5 file of cupysim says; "
+        "'none': it has photons")  # fmt: skip
+    add("--duration", type=float, metavar="S",
+        help="exposure time (s) for --response; default: the file's, or 1")  # fmt: skip
     add("--shape", nargs=2, type=int, metavar=("FAST", "SLOW"),
         help="size of raw float32 images in pixels; default: a square")  # fmt: skip
     add(
@@ -208,7 +217,7 @@ def _start(arguments: argparse.Namespace, image: ImageFile) -> _Start:
 def _observation(
     arguments: argparse.Namespace, image: ImageFile, experiment: Experiment
 ) -> Observation:
-    shape, size = experiment.image_shape, experiment.image_shape[-2:]
+    shape = experiment.image_shape
     if image.pixels.shape != shape:
         has, wanted = (" x ".join(map(str, each[::-1])) for each in (image.pixels.shape, shape))
         raise CupysimError(f"{image.path} has {has} pixels, but the detector has {wanted}")
@@ -220,6 +229,9 @@ def _observation(
             raise CupysimError(f"{image.path} and the options: {error}") from error
     if arguments.region and len(shape) == 3:
         raise CupysimError("--region: not possible with an image of several panels")
+    reading = _detector(arguments, image, experiment)
+    if reading is not None:
+        return _detected(arguments, image, experiment, reading)
     offset = arguments.offset
     if offset is None:
         offset = DEFAULT_OFFSET if image.kind == "SMV" else 0.0
@@ -237,6 +249,54 @@ def _observation(
         if not saturation == saturation:
             raise CupysimError(f"--saturation: expected a number, got {saturation}")
         used &= image.pixels < saturation
+    used &= _inside(arguments, experiment)
+    if not used.any():
+        raise CupysimError(f"{image.path}: no pixel is left to fit")
+    # subtracting the offset may give negative numbers of photons, which become 0
+    return Observation(np.maximum(np.where(used, counts, 0.0), 0.0), used)
+
+
+def _detector(
+    arguments: argparse.Namespace, image: ImageFile, experiment: Experiment
+) -> DetectorModel | None:
+    """The detector that read the image out; None if the image has photons."""
+    known = None if image.content is None else image.content.detector
+    given, duration = arguments.response, arguments.duration
+    if given == "none":
+        return None
+    if given is None and known is None:
+        if duration is not None:
+            raise CupysimError("--duration: only with --response")
+        return None
+    if duration is None:
+        duration = 1.0 if known is None else known.duration
+    if given is not None:
+        return detector_model(experiment, given, duration)
+    assert known is not None, "one of them is given"
+    say(f"the response of {image.path} is used: {known.name}\n")
+    return detector_model(experiment, response_from_text(known.text), duration)
+
+
+def _detected(
+    arguments: argparse.Namespace,
+    image: ImageFile,
+    experiment: Experiment,
+    detector: DetectorModel,
+) -> Observation:
+    """Photons of a raw image."""
+    for name in ("offset", "saturation"):
+        if getattr(arguments, name) is not None:
+            raise CupysimError(f"--{name}: follows from the response; --response none ignores it")
+    photons, used = detector.measured(raw_numbers(image, detector.response))
+    used &= _inside(arguments, experiment)
+    if not used.any():
+        raise CupysimError(f"{image.path}: no pixel is left to fit")
+    return Observation(np.where(used, photons, 0.0), used, detector)
+
+
+def _inside(arguments: argparse.Namespace, experiment: Experiment) -> np.ndarray:
+    """Pixels that are rendered and in the regions."""
+    size = experiment.image_shape[-2:]
     inside = experiment.rendered_pixels
     if arguments.region:
         chosen = np.zeros(size, dtype=bool)
@@ -253,11 +313,7 @@ def _observation(
                 )
             chosen[slow_min : slow_max + 1, fast_min : fast_max + 1] = True
         inside &= chosen
-    used &= inside
-    if not used.any():
-        raise CupysimError(f"{image.path}: no pixel is left to fit")
-    # subtracting the offset may give negative numbers of photons, which become 0
-    return Observation(np.maximum(np.where(used, counts, 0.0), 0.0), used)
+    return np.asarray(inside)
 
 
 def _within(text: str | None) -> Mapping[str, float]:
