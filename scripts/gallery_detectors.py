@@ -86,8 +86,8 @@ VIEWS = (
         "jungfrau: raw numbers",
         "**Raw numbers of a Jungfrau**. Pixels with more than 24 photons switch to the medium gain "
         "(grey), and those with more than about 800 to the low gain (black). Their gain bits put "
-        "them far above the background. Below these bits, the number of a switched pixel falls with the "
-        "signal.",
+        "them far above the background. Below these bits, the number of a switched pixel falls "
+        "with the signal.",
         WIDE, "jungfrau", "raw", (0.0, 65535.0),
     ),
     View(
