@@ -5,7 +5,9 @@
 The unit is a million pixels per second. Images have 3 expected photons in a pixel, 30 % more or
 less, and 10 to 1e5 in one pixel of a thousand. All cases count photons, so the case "counting
 noise" is a part of each other one. All programs of a case take turns; the median of the repeats
-counts. The ratio is that of the medians. `benchmarks/noise_peers.py` describes the other programs.
+counts. Ratios are the times of another program over those of cupysim: wall time on one thread, wall
+time on two, and processor time, which other work of the machine changes less.
+`benchmarks/noise_peers.py` describes the other programs.
 
 The memory is that of a process beyond the expected photons and what `Response.detect` returns, over
 the memory of the expected photons (Linux only).
@@ -19,15 +21,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.machine import ROOT, describe, keep, program_facts
-from benchmarks.noise_peers import NOISIFY, Noise, missing, names, seconds
+from benchmarks.noise_peers import NOISIFY, Noise, Times, missing, names, seconds, timed
 from cupysim import read_response
 from cupysim.detection.analogue import Analogue, Gain
 from cupysim.detection.counter import Counter
@@ -159,18 +161,17 @@ def detect(case: Case, image: np.ndarray, threads: int | None) -> Detected:
     return response.detect(image, grid, EXPOSURE, threads=threads)
 
 
-def measure(case: Case, size: int, repeats: int, folder: Path) -> dict[str, list[float]]:
-    """Times of all programs (s), after a small image that is not counted."""
+def measure(case: Case, size: int, repeats: int, folder: Path) -> dict[str, list[Times]]:
+    """Times of all programs, after a small image that is not counted."""
     image = expected_photons(size)
     detect(case, image[:SMALL, :SMALL].copy(), None)
     image.tofile(folder / "expected.f32")
     peers = names(case.noise)
-    times: dict[str, list[float]] = {}
+    times: dict[str, list[Times]] = {}
     for _ in range(repeats):
         for threads in THREADS:
-            began = time.perf_counter()
-            detect(case, image, threads)
-            times.setdefault(f"cupysim, {threads}", []).append(time.perf_counter() - began)
+            taken = timed(partial(detect, case, image, threads))
+            times.setdefault(f"cupysim, {threads}", []).append(taken)
         for peer in peers:
             assert case.noise is not None
             taken = seconds(peer, case.noise, image, folder, 1e3 * case.pixel)
@@ -230,8 +231,11 @@ def main(words: Sequence[str] | None = None) -> None:
     if os.environ.get(NOISIFY):
         facts |= program_facts(os.environ[NOISIFY])
     rows = []
-    print("| case | size | cupysim, 1 | cupysim, 2 | memory | other programs: Mpx/s, ratios |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| case | size | 1 thread | 2 threads | 1 thread, processor time | memory "
+        "| other programs, ratios |"
+    )
+    print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for name in options.cases or known:
             for size in options.sizes:
@@ -244,19 +248,29 @@ def main(words: Sequence[str] | None = None) -> None:
     print_goals(rows)
 
 
+def median(times: Sequence[Times], which: int = 0) -> float:
+    """Median of wall times, or of processor times if `which` is 1 (s)."""
+    return statistics.median(each[which] for each in times)
+
+
 def table_line(row: dict) -> str:
     """A row of the table."""
-    taken = {name: statistics.median(times) for name, times in row["seconds"].items()}
-    speeds = {name: row["size"] ** 2 / 1e6 / middle for name, middle in taken.items()}
+    times = row["seconds"]
     ours = [f"cupysim, {threads}" for threads in THREADS]
-    peers = "; ".join(
-        f"{name} {speeds[name]:.3g}, "
-        + " and ".join(f"{taken[name] / taken[our]:.3g}" for our in ours)
-        for name in taken
-        if name not in ours
-    )
+    speeds = {name: row["size"] ** 2 / 1e6 / median(taken) for name, taken in times.items()}
+    peers = []
+    for name in times:
+        if name not in ours:
+            ratios = [median(times[name]) / median(times[our]) for our in ours]
+            ratios.append(median(times[name], 1) / median(times[ours[0]], 1))
+            told = ", ".join(f"{ratio:.3g}" for ratio in ratios)
+            peers.append(f"{name} {speeds[name]:.3g}: {told}")
     shown = " | ".join(f"{speeds[our]:.3g}" for our in ours)
-    return f"| {row['case']} | {row['size']} | {shown} | {row['memory']:.2f} | {peers} |"
+    processor = row["size"] ** 2 / 1e6 / median(times[ours[0]], 1)
+    return (
+        f"| {row['case']} | {row['size']} | {shown} | {processor:.3g} | {row['memory']:.2f} "
+        f"| {'; '.join(peers)} |"
+    )
 
 
 def print_goals(rows: Sequence[dict]) -> None:
@@ -264,7 +278,7 @@ def print_goals(rows: Sequence[dict]) -> None:
     for row in rows:
         goal = GOALS.get((row["case"], row["size"]))
         if goal is not None:
-            taken = statistics.median(row["seconds"]["cupysim, 2"])
+            taken = median(row["seconds"]["cupysim, 2"])
             verdict = "met" if taken <= goal else "missed"
             print(
                 f"{row['case']}, {row['size']}, 2 threads: {taken:.3f} s, goal {goal} s: {verdict}"

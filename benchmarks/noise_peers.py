@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,11 +44,14 @@ sim.detector_psf_kernel_radius_pixels = given["radius"]
 sim.detector_psf_type = {"": shapetype.Unknown, "gauss": shapetype.Gauss, "fiber": shapetype.Fiber}[
     given["spread"]
 ]
-began = time.perf_counter()
+began = time.perf_counter(), time.process_time()
 sim.add_noise()
-print(time.perf_counter() - began)
+print(time.perf_counter() - began[0], time.process_time() - began[1])
 """
-"""Adds noise to the photons of a file, and prints the seconds that this takes."""
+"""Adds noise to the photons of a file, and prints wall time and processor time (s)."""
+
+Times = tuple[float, float]
+"""Wall time and processor time of all threads (s)."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,15 @@ def names(noise: Noise | None) -> list[str]:
     ]
 
 
-def seconds(name: str, noise: Noise, image: np.ndarray, folder: Path, pixel: float) -> float:
-    """Time that a program takes for its noise (s).
+def timed(work: Callable[[], object]) -> Times:
+    """Times of a computation in this process."""
+    wall, processor = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - processor
+
+
+def seconds(name: str, noise: Noise, image: np.ndarray, folder: Path, pixel: float) -> Times:
+    """Times that a program takes for its noise.
 
     Parameters
     ----------
@@ -129,30 +140,32 @@ def seconds(name: str, noise: Noise, image: np.ndarray, folder: Path, pixel: flo
 
     Returns
     -------
-    float
-        Seconds. For noisify, the time of a run minus that of a run without noise, so that neither
-        the start nor the reading of the image counts. The second image of 16 bits, which only the
-        run with noise writes, counts.
+    Times
+        For noisify, the times of a run minus those of a run without noise, so that neither the
+        start nor the reading of the image counts. The second image of 16 bits, which only the run
+        with noise writes, counts.
     """
     if name == "numpy":
-        began = time.perf_counter()
-        np.random.default_rng(1).poisson(image)
-        return time.perf_counter() - began
+        rng = np.random.default_rng(1)
+        return timed(lambda: rng.poisson(image))
     file, size = folder / "expected.f32", len(image)
     if name == "simtbx":
         words = [os.environ[SIMTBX], "-c", SIMTBX_SCRIPT, str(file), str(size), str(pixel)]
         words.append(json.dumps(vars(noise)))
         environment = {key: value for key, value in os.environ.items() if "PYTHON" not in key}
         run = subprocess.run(words, check=True, text=True, env=environment, stdout=subprocess.PIPE)
-        return float(run.stdout.split()[-1])
+        wall, processor = map(float, run.stdout.split()[-2:])
+        return wall, processor
     command = [os.environ[NOISIFY], "-bin", str(file), "-detpixels", str(size), "-nopgm"]
     command += ["-pixel", str(pixel), "-seed", "1", "-intfile", str(folder / "exact.img")]
     command += ["-noisefile", str(folder / "noise.img")]
-    without, whole = (_taken([*command, *words]) for words in (["-nonoise"], noise.words()))
-    return whole - without
+    without, whole = (_of_process([*command, *words]) for words in (["-nonoise"], noise.words()))
+    return whole[0] - without[0], whole[1] - without[1]
 
 
-def _taken(words: list[str]) -> float:
-    began = time.perf_counter()
+def _of_process(words: list[str]) -> Times:
+    before, wall = os.times(), time.perf_counter()
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
+    wall, after = time.perf_counter() - wall, os.times()
+    user = after.children_user - before.children_user
+    return wall, user + after.children_system - before.children_system
