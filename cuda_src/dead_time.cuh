@@ -187,12 +187,14 @@ CUPYSIM_OUTLINE double corrected_counts(const Response& response, double k) {
     return n;
 }
 
-// A probability that is not above that of no lost counts: pixels whose deviate is below it keep their photons. The
-// bound of the mean loss is doubled, because lost counts may have another distribution than Poisson's.
+// A probability that is not above that of no lost counts: pixels whose deviate is below it keep their photons. Few
+// photons keep their number if none overlap. For many photons, the bound of the mean loss is doubled, because lost
+// counts may have another distribution than Poisson's.
 CUPYSIM_FUNCTION double certainty(const Response& response, double n) {
+    if (n < static_cast<double>(FEW_PHOTONS)) return response.no_overlap[static_cast<int>(n)];
     const double x = n * response.pulse;
     const double excess = response.dead_time == RETRIGGER ? n * response.retrigger - x + 0.5 * x * x : x;
-    return n < 2.0 ? 1.0 : 1.0 - 2.0 * n * excess;
+    return 1.0 - 2.0 * n * excess;
 }
 
 // Counts of a pixel with n photons, some of which overlap. u is the deviate that told so.

@@ -197,10 +197,6 @@ class Detection {
                 FOR_SOME_LANES(i, n) limits[i] = certainty(response, values[i]);
                 for (int i = 0; i < n; ++i) {
                     if (u[i] <= limits[i]) continue;
-                    if (values[i] < static_cast<double>(FEW_PHOTONS) &&
-                        u[i] <= response.no_overlap[static_cast<int>(values[i])]) {
-                        continue;
-                    }
                     values[i] = count_pulses(response, number + static_cast<Word>(i), values[i], u[i]);
                 }
             }

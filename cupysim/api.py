@@ -17,8 +17,8 @@ from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.models.tolerance import Tolerance
 from cupysim.refine.fit import refine
+from cupysim.refine.observation import Observation
 from cupysim.refine.outcome import Refined
-from cupysim.refine.problem import Observation
 from cupysim.refine.settings import EVALUATIONS, Settings
 from cupysim.renderer import Renderer
 
@@ -215,7 +215,8 @@ def fit(
         Function that receives lines of text about the progress.
     response : Response or path_like, optional
         Response of the detector that read the raw numbers out: itself, its name, or its file.
-        Saturated pixels are left out, and the target follows from the noise.
+        Of saturated pixels, only the least number of photons is used. The target follows from the
+        noise.
     duration : float, optional
         Exposure time (s), for a response.
 
@@ -232,14 +233,27 @@ def fit(
     if not isinstance(experiment, Experiment):
         raise CupysimError(f"fit: expected an Experiment, got a {type(experiment).__name__}")
     size = experiment.image_shape
-    detector = None
     if response is not None:
         detector = detector_model(experiment, response, duration)
         raw = np.asarray(counts)
         if raw.shape != size or raw.dtype.kind not in "iu":
             raise CupysimError(f"fit: raw numbers are integers with the shape {size}")
-        counts, readable = detector.measured(raw)
-        used = readable if used is None else (np.asarray(used) != 0) & readable
+        if used is not None and np.shape(used) != size:
+            raise CupysimError(f"fit: the image and its mask must have the shape {size}")
+        observation = detector.observed(raw, None if used is None else np.asarray(used) != 0)
+    else:
+        observation = _observed(counts, used, size)
+    settings = Settings(target, within, search, evaluations, largest_misfit, tolerance)
+    with Renderer(backend, threads=threads, devices=devices) as renderer:
+        return refine(
+            experiment, observation, names,
+            partial(renderer.differentiate, device_arrays=renderer.has_one_device), settings,
+            tell or (lambda _: None),
+        )  # fmt: skip
+
+
+def _observed(counts: np.ndarray, used: np.ndarray | None, size: tuple[int, ...]) -> Observation:
+    """The observation of counted photons."""
     try:
         measured = np.ma.filled(np.ma.asarray(counts, dtype=np.float64), np.nan)
     except (TypeError, ValueError) as error:
@@ -249,16 +263,7 @@ def fit(
     taken = (
         np.isfinite(measured) if used is None else (np.asarray(used) != 0) & np.isfinite(measured)
     )
-    if detector is None:
-        measured = np.maximum(measured, 0.0)
-    observation = Observation(np.where(taken, measured, 0.0), taken, detector)
-    settings = Settings(target, within, search, evaluations, largest_misfit, tolerance)
-    with Renderer(backend, threads=threads, devices=devices) as renderer:
-        return refine(
-            experiment, observation, names,
-            partial(renderer.differentiate, device_arrays=renderer.has_one_device), settings,
-            tell or (lambda _: None),
-        )  # fmt: skip
+    return Observation(np.where(taken, np.maximum(measured, 0.0), 0.0), taken)
 
 
 def detector_model(

@@ -75,7 +75,9 @@ def detect(
     problem = detector_library.problem() if backend in ("auto", "host") else None
     if problem is not None and backend == "host":
         raise CupysimError(f"response: compiled code cannot be used: {problem}")
-    if backend == "numpy" or problem is not None:
+    if expected.size == 0:
+        raw, overloads = np.empty(grid.shape, dtype=response.dtype), 0
+    elif backend == "numpy" or problem is not None:
         raw, overloads = stages.raw_image(response, expected, grid, exposure)
     else:
         raw, overloads = compiled_stages.raw_image(response, expected, grid, exposure, threads)

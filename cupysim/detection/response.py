@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,12 @@ PIXEL_TYPES = ("uint16", "int32", "uint32")
 """Types of the numbers of raw images."""
 
 NO_DEFECTS = Defects()
+
+
+@lru_cache(maxsize=16)
+def _shared(sharing: ChargeSharing, pixel_slow: float, pixel_fast: float) -> Ways:
+    """Ways of pixels of a size, kept for the next image."""
+    return sharing.ways(PixelGrid(1, 1, pixel_slow, pixel_fast))
 
 
 @dataclass(frozen=True)
@@ -144,7 +150,7 @@ class Response:
     def ways(self, grid: PixelGrid) -> Ways:
         """Ways in which pixels of a grid share a photon."""
         if self.sharing is not None:
-            return self.sharing.ways(grid)
+            return _shared(self.sharing, grid.pixel_slow, grid.pixel_fast)
         alone = np.zeros((1, 3, 3), dtype=np.float32)
         alone[0, 1, 1] = 1.0
         return Ways(np.ones(1, dtype=np.float32), alone)

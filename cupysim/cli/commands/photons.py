@@ -62,8 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     image = open_image(arguments.image, None, arguments.image_number)
     if ending == ".h5" and image.content is None:
         raise CupysimError(f"{arguments.out}: only for HDF5 files of cupysim; use .npy or .bin")
-    response, exposure = _response(arguments, image), _exposure(arguments, image)
-    raw = raw_numbers(image, response)
+    response = _response(arguments, image)
+    raw, exposure = raw_numbers(image, response), _exposure(arguments, image)
     photons = np.full(raw.shape, np.nan, dtype=np.float32)
     overloads = 0
     stack, sink = (each if each.ndim == 3 else each[None] for each in (raw, photons))
