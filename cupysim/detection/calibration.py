@@ -13,7 +13,7 @@ from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.response import Response
 from cupysim.errors import CupysimError
 
-SURE = 5.0
+SURE = 7.0
 """Standard deviations of the noise below the end of a range at which a signal is still trusted."""
 
 ROWS_AT_ONCE = 256

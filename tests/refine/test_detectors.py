@@ -82,7 +82,7 @@ def test_spread_photons_are_fitted(after: bool) -> None:
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_variance_of_the_model_is_that_of_images(shared: bool) -> None:
-    gains = (Gain(0.001, 20.0, 300.0, 1e7),)
+    gains = (Gain(0.001, 20.0, 300.0, 1e8),)
     analogue = Analogue(1500.0, 1.0, gains, 16)
     spread = PointSpread("gaussian", 150e-6, border=Border.MIRRORED, after_counting=True)
     response = Response(analogue, point_spread=spread if shared else None, pixel_type="uint16")
