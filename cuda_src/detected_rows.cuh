@@ -15,6 +15,17 @@ constexpr int READ_LANES = 256;
 // Largest count of a pixel before it is read.
 constexpr double LARGEST_COUNT = 2147483647.0;
 
+// Deviates of 52 bits of n pixels of a row: two for each.
+CUPYSIM_FUNCTION void row_deviates(const PhiloxKey& key, Word first, int n, double* u, double* v) {
+    for (int i = 0; i < n; i += WORD_LANES) {
+        Words pixels;
+        for (int j = 0; j < WORD_LANES; ++j) pixels[j] = first + static_cast<Word>(i + j);
+        const PhiloxWords words = philox(key, pixels, word_1(key, pixels, 0));
+        store(deviates_of(words.w0, words.w1), u + i);
+        store(deviates_of(words.w2, words.w3), v + i);
+    }
+}
+
 class Detection {
   public:
     explicit Detection(const Response& response)
@@ -174,17 +185,6 @@ class Detection {
         return overloads;
     }
 
-    // Deviates of 52 bits of n pixels of a row: two for each.
-    void deviates(const PhiloxKey& key, Word first, int n, double* u, double* v) const {
-        for (int i = 0; i < n; i += WORD_LANES) {
-            Words pixels;
-            for (int j = 0; j < WORD_LANES; ++j) pixels[j] = first + static_cast<Word>(i + j);
-            const PhiloxWords words = philox(key, pixels, word_1(key, pixels, 0));
-            store(deviates_of(words.w0, words.w1), u + i);
-            store(deviates_of(words.w2, words.w3), v + i);
-        }
-    }
-
     Int read_counter(Int row, const float* signal) {
         Int overloads = 0;
         double u[READ_LANES], v[READ_LANES], values[READ_LANES], limits[READ_LANES];
@@ -193,7 +193,7 @@ class Detection {
             const Word number = number_of(row) + static_cast<Word>(at);
             FOR_SOME_LANES(i, n) values[i] = static_cast<double>(signal[at + i]);
             if (response.dead_time != NO_DEAD_TIME) {
-                deviates(dead_time_key, number, n, u, v);
+                row_deviates(dead_time_key, number, n, u, v);
                 FOR_SOME_LANES(i, n) limits[i] = certainty(response, values[i]);
                 for (int i = 0; i < n; ++i) {
                     if (u[i] <= limits[i]) continue;
@@ -249,7 +249,7 @@ class Detection {
         for (Int at = 0; at < response.n_fast; at += READ_LANES) {
             const int n = static_cast<int>(smaller(response.n_fast - at, static_cast<Int>(READ_LANES)));
             const Word first = number_of(row) + static_cast<Word>(at);
-            deviates(reading_key, first, n, u, v);
+            row_deviates(reading_key, first, n, u, v);
             std::int64_t switched = 0;
             FOR_SOME_LANES(i, n) {
                 double conversion;
@@ -261,7 +261,7 @@ class Detection {
                 switched |= number[i];
             }
             if (has_first_spread) {
-                deviates(pixel_key, first, n, u, v);
+                row_deviates(pixel_key, first, n, u, v);
                 FOR_SOME_LANES(i, n) normal_pair(u[i], v[i], pedestal[i], spread[i]);
             } else {
                 FOR_SOME_LANES(i, n) pedestal[i] = spread[i] = 0.0;

@@ -130,7 +130,8 @@ def raw_image(
     if isinstance(response.readout, Counter):
         _set_counter(record, response.readout, exposure)
     else:
-        _set_analogue(record, response.readout, exposure)
+        readout = response.readout
+        _set_analogue(record, readout, exposure, readout.shot(exposure))
     return record.run(photons, response.pixel_type, threads)
 
 
@@ -205,8 +206,10 @@ def _set_counter(record: _Record, counter: Counter, exposure: Exposure) -> None:
         record.set(corrected=times.correction_table, n_corrected=CORRECTED_COUNTS)
 
 
-def _set_analogue(record: _Record, analogue: Analogue, exposure: Exposure) -> None:
-    gains = analogue.in_photons(exposure.photon_energy, analogue.shot(exposure))
+def _set_analogue(
+    record: _Record, analogue: Analogue, exposure: Exposure, shot: tuple[float, float]
+) -> None:
+    gains = analogue.in_photons(exposure.photon_energy, shot)
 
     def each(name: str) -> np.ndarray:
         return np.array([getattr(gain, name) for gain in gains])
@@ -218,6 +221,27 @@ def _set_analogue(record: _Record, analogue: Analogue, exposure: Exposure) -> No
             "range_end", "noise", "pedestal", "pedestal_spread", "gain_spread"
         )},
     )  # fmt: skip
+
+
+def calibrated(
+    response: Response, analogue: Analogue, raw: np.ndarray, grid: PixelGrid, exposure: Exposure
+) -> tuple[np.ndarray, np.ndarray]:
+    """Photons of raw numbers; see `cupysim.detection.analogue.Analogue.photons`.
+
+    Returns
+    -------
+    photons : ndarray of float32, shape (n_slow, n_fast)
+        Signals (photons); not-a-number where no gain has the bits.
+    which : ndarray of int8, shape (n_slow, n_fast)
+        Number of the gain of each pixel; -1 where no gain has the bits.
+    """
+    record = _Record(grid, exposure, response.serial)
+    _set_analogue(record, analogue.as_known, exposure, (0.0, 1.0))
+    numbers = np.ascontiguousarray(raw)
+    photons, gains = detector_library.calibrate(
+        record.struct, numbers, analogue.largest_value, None
+    )
+    return photons, gains.view(np.int8)
 
 
 def _bits(number: int) -> int:

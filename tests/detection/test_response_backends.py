@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cupysim.detection import detector_library
+from cupysim.detection.calibration import photons_of
 from cupysim.detection.pixel_grid import Exposure
 from tests.detection.responses import all_responses, exposure, grid_of, varied_image
 
@@ -20,7 +21,7 @@ needs_library = pytest.mark.skipif(
 @pytest.mark.parametrize("name", RESPONSES)
 @pytest.mark.parametrize("first", [0, 2**32 - 5000])
 def test_compiled_code_equals_numpy(name: str, first: int) -> None:
-    grid = grid_of(70, 133, normal_slow=20.0, normal_fast=50.0, distance=0.1, first_number=first)
+    grid = grid_of(40, 77, normal_slow=20.0, normal_fast=50.0, distance=0.1, first_number=first)
     image, shot = varied_image(*grid.shape), exposure(seed=2**63 + 5, shot=7)
     response = RESPONSES[name]
     there = response.detect(image, grid, shot, backend="numpy")
@@ -28,6 +29,19 @@ def test_compiled_code_equals_numpy(name: str, first: int) -> None:
     np.testing.assert_array_equal(here.raw, there.raw)
     assert here.overloads == there.overloads
     assert here.raw.dtype == there.raw.dtype == response.dtype
+
+
+@needs_library
+@pytest.mark.parametrize("name", ["three gains", "everything", "fibre True", "image plate"])
+def test_calibrations_are_equal(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid, response = grid_of(50, 133, first_number=2**32 - 900), RESPONSES[name]
+    found = response.detect(varied_image(*grid.shape), grid, exposure())
+    here = photons_of(response, found.raw, grid, exposure())
+    monkeypatch.setattr(detector_library, "problem", lambda: "none")
+    there = photons_of(response, found.raw, grid, exposure())
+    np.testing.assert_array_equal(here.photons, there.photons)
+    np.testing.assert_array_equal(here.noise, there.noise)
+    np.testing.assert_array_equal(here.is_overload, there.is_overload)
 
 
 @needs_library
