@@ -197,10 +197,17 @@ CUPYSIM_FUNCTION double certainty(const Response& response, double n) {
     return 1.0 - 2.0 * n * excess;
 }
 
-// Counts of a pixel with n photons, some of which overlap. u is the deviate that told so.
+// Counts of a pixel with n photons whose deviate u is above `certainty`.
 CUPYSIM_FUNCTION double count_pulses(const Response& response, Word pixel, double n, double u) {
-    if (n < static_cast<double>(FEW_PHOTONS)) return count_few(response, pixel, static_cast<int>(n), u);
-    return count_many(response, pixel, n, u);
+    if (!(n < static_cast<double>(FEW_PHOTONS))) return count_many(response, pixel, n, u);
+    const int few = static_cast<int>(n);
+    return u <= response.no_overlap[few] ? n : count_few(response, pixel, few, u);
+}
+
+// Counts as the detector corrects them.
+CUPYSIM_FUNCTION double rate_corrected(const Response& response, double counts) {
+    const Int count = static_cast<Int>(counts);
+    return count < response.n_corrected ? response.corrected[count] : corrected_counts(response, counts);
 }
 
 }  // namespace cupysim
