@@ -47,6 +47,15 @@ CUPYSIM_FUNCTION double tangent(double x) {
     return (is_turned ? -cosine : sine) / (is_turned ? sine : cosine);
 }
 
+// pi radians.
+constexpr double HALF_TURN = 3.14159265358979323846;
+
+// tan(pi u) in single precision, if its value by `tangent` is known.
+CUPYSIM_FUNCTION float short_tangent(double found, float u) {
+    const bool is_sure = round_alike(found * (1.0 - MAY_ERR), found * (1.0 + MAY_ERR));
+    return static_cast<float>(is_sure ? found : std::tan(HALF_TURN * u));
+}
+
 // Lanczos' approximation of log Gamma, Numerical Recipes in C, section 6.1.
 template <class Log>
 CUPYSIM_FUNCTION double lanczos(double x, double log_of_shifted, Log log) {
@@ -194,15 +203,8 @@ class Deviates {
 
     CUPYSIM_OUTLINE void add_tangents() {
         double exact[TANGENTS_AT_ONCE];
-        FOR_SOME_LANES(i, TANGENTS_AT_ONCE) {
-            exact[i] = tangent(3.14159265358979323846 * static_cast<double>(deviates[at + i]));
-        }
-        for (int i = 0; i < TANGENTS_AT_ONCE; ++i) {
-            const double found = exact[i];
-            const bool is_sure = round_alike(found * (1.0 - MAY_ERR), found * (1.0 + MAY_ERR));
-            tangents[at + i] =
-                static_cast<float>(is_sure ? found : std::tan(3.14159265358979323846 * deviates[at + i]));
-        }
+        FOR_SOME_LANES(i, TANGENTS_AT_ONCE) { exact[i] = tangent(HALF_TURN * static_cast<double>(deviates[at + i])); }
+        for (int i = 0; i < TANGENTS_AT_ONCE; ++i) tangents[at + i] = short_tangent(exact[i], deviates[at + i]);
         n_tangents = at + TANGENTS_AT_ONCE;
     }
 
@@ -246,22 +248,24 @@ class Deviates {
 
 // ---- photon noise -----------------------------------------------------------
 
-// A normal deviate by the polar method, section 7.2. Every second deviate is kept for the next call.
-inline float gaussian(NoiseState& state, Deviates& deviates) {
-    if (state.has_spare) {
-        state.has_spare = 0;
-        return static_cast<float>(state.spare);
+// A normal deviate by the polar method, section 7.2. Every second deviate is kept for the next call. `next` gives
+// uniform deviates.
+template <class Next>
+CUPYSIM_FUNCTION float gaussian(std::int64_t& has_spare, double& spare, Next next) {
+    if (has_spare) {
+        has_spare = 0;
+        return static_cast<float>(spare);
     }
     float first, second, radius;
     do {
-        first = static_cast<float>(2.0 * deviates.next() - 1.0);
-        second = static_cast<float>(2.0 * deviates.next() - 1.0);
+        first = static_cast<float>(2.0 * next() - 1.0);
+        second = static_cast<float>(2.0 * next() - 1.0);
         radius = first * first + second * second;
     } while (!(radius > 0.0f && radius < 1.0f));
     const double length = radius;
     const float factor = static_cast<float>(std::sqrt(-2.0 * std::log(length) / length));
-    state.spare = first * factor;
-    state.has_spare = 1;
+    spare = first * factor;
+    has_spare = 1;
     return second * factor;
 }
 
@@ -316,6 +320,7 @@ struct Prepared {
 };
 
 // Draws trials from a Lorentzian until one is accepted.
+template <class Deviates>
 inline double draw_rejected(Deviates& deviates, const Rejection& trial) {
     for (;;) {
         deviates.advance(2);
@@ -363,7 +368,8 @@ CUPYSIM_OUTLINE void draw_stream(NoiseState& state, const float* expected, std::
                 count = deviates.multiply(mean);
             } else if (mean > GAUSSIAN_ABOVE) {
                 const double width = std::sqrt(static_cast<double>(mean));
-                count = static_cast<float>(mean + width * gaussian(state, deviates));
+                const float deviate = gaussian(state.has_spare, state.spare, [&] { return deviates.next(); });
+                count = static_cast<float>(mean + width * deviate);
             } else {
                 if (has_trials) {
                     trial = {mean, prepared.width[i], prepared.log_mean[i], prepared.constant[i]};
