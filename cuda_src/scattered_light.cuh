@@ -250,63 +250,75 @@ class LightKernel {
 // Collects the light of rows of targets. A thread has its own.
 class LightCollector {
   public:
-    LightCollector(const LightSources& sources, const LightKernel& kernel)
-        : sources(sources), kernel(kernel), sums(static_cast<std::size_t>(sources.n_fast + 2 * TARGETS)) {}
+    // Rows of targets that use a row of the kernel one after the other, while it is in the cache.
+    static constexpr std::int64_t ROWS = 8;
 
-    // Collects the light of row y, and adds the same light to each target. With `wraps`, light that goes one column
-    // beyond the right edge of the row above comes to the first target. Returns whether there is such light.
+    LightCollector(const LightSources& sources, const LightKernel& kernel)
+        : sources(sources),
+          kernel(kernel),
+          stride(sources.n_fast + 2 * TARGETS),
+          sums(static_cast<std::size_t>(ROWS * stride)) {}
+
+    // Collects the light of the rows from y on, and adds the same light to each target. With `wraps`, light that goes
+    // one column beyond the right edge comes to the first target of the next row. Returns whether there is such light.
     CUPYSIM_OUTLINE bool collect(std::int64_t y, double everywhere, bool wraps, float* result) {
+        const std::int64_t n_rows = smaller(ROWS, sources.n_slow - y), n_fast = sources.n_fast;
         std::fill(sums.begin(), sums.end(), 0.0);
-        const std::int64_t last = smaller(sources.n_slow - 1, y + sources.radius);
-        for (std::int64_t y0 = larger<std::int64_t>(0, y - sources.radius); y0 <= last; ++y0) add_row(y0, y - y0);
-        for (std::int64_t x = 0; x < sources.n_fast; ++x) {
-            result[x] = static_cast<float>(sums[static_cast<std::size_t>(x)] + everywhere);
+        for (std::int64_t dy = sources.radius; dy >= -sources.radius; --dy) {
+            const std::int64_t first = larger<std::int64_t>(0, dy - y);
+            const std::int64_t last = smaller(n_rows, sources.n_slow + dy - y);
+            for (std::int64_t row = first; row < last; ++row) add_row(sums.data() + row * stride, y + row - dy, dy);
         }
-        if (!wraps) return false;
-        has_wrapped = false;
-        const float first = collect_first(y);
-        if (has_wrapped) result[0] = static_cast<float>(first + everywhere);
+        bool has_wrapped = false;
+        for (std::int64_t row = 0; row < n_rows; ++row, result += n_fast) {
+            const double* const collected = sums.data() + row * stride;
+            FOR_SOME_LANES(x, n_fast) result[x] = static_cast<float>(collected[x] + everywhere);
+            float with_wrapped;
+            if (!wraps || !collect_first(y + row, &with_wrapped)) continue;
+            result[0] = static_cast<float>(with_wrapped + everywhere);
+            has_wrapped = true;
+        }
         return has_wrapped;
     }
 
   private:
     const LightSources& sources;
     const LightKernel& kernel;
+    const std::int64_t stride;
     std::vector<double> sums;
-    bool has_wrapped = false;
 
-    // Adds the light of a row of sources to all targets: that of listed sources to the left of the window, that of
-    // the window, and that of listed sources to its right.
-    CUPYSIM_FUNCTION void add_row(std::int64_t y0, std::int64_t dy) {
+    // Adds the light of a row of sources to a row of targets: that of listed sources to the left of the window, that
+    // of the window, and that of listed sources to its right.
+    CUPYSIM_FUNCTION void add_row(double* targets, std::int64_t y0, std::int64_t dy) {
         const std::int64_t window = half_width(sources.near, dy), n_fast = sources.n_fast;
         const auto listed = sources.listed(y0, std::abs(dy));
         for (const ListedSource& source : listed) {
             const std::int64_t half = half_width(source.reach, dy);
             const std::int64_t first = source.column + (window < 0 ? -half : window + 1);
-            add_light(source, dy, larger<std::int64_t>(first, 0), smaller(source.column + half, n_fast - 1));
+            add_light(targets, source, dy, larger<std::int64_t>(first, 0), smaller(source.column + half, n_fast - 1));
         }
         if (window < 0) return;
         for (std::int64_t x = 0; x < n_fast; x += TARGETS) {
             const auto reaches = sources.reaches(y0, x - window, x + TARGETS - 1 + window);
             const std::int64_t width = half_width(smaller(reaches.most, sources.near), dy);
-            if (reaches.most > 0 && width >= 0) add_window(y0, x, dy, width, reaches.least);
+            if (reaches.most > 0 && width >= 0) add_window(targets + x, y0, x, dy, width, reaches.least);
         }
         for (const ListedSource& source : listed) {
             const std::int64_t half = half_width(source.reach, dy);
-            add_light(source, dy, larger<std::int64_t>(source.column - half, 0), source.column - window - 1);
+            add_light(targets, source, dy, larger<std::int64_t>(source.column - half, 0), source.column - window - 1);
         }
     }
 
-    CUPYSIM_FUNCTION void add_light(const ListedSource& source, std::int64_t dy, std::int64_t first,
+    CUPYSIM_FUNCTION void add_light(double* targets, const ListedSource& source, std::int64_t dy, std::int64_t first,
                                     std::int64_t last) {
-        if (first <= last) add_source(sums.data(), kernel.at(dy, -source.column), source.photons, first, last);
+        if (first <= last) add_source(targets, kernel.at(dy, -source.column), source.photons, first, last);
     }
 
     // Adds the light of a window around a block of targets. All sources have at least the given reach.
-    CUPYSIM_FUNCTION void add_window(std::int64_t y0, std::int64_t x, std::int64_t dy, std::int64_t window,
-                                     std::int64_t reach) {
+    CUPYSIM_FUNCTION void add_window(double* block, std::int64_t y0, std::int64_t x, std::int64_t dy,
+                                     std::int64_t window, std::int64_t reach) {
         Light targets[TARGET_VECTORS];
-        for (int i = 0; i < TARGET_VECTORS; ++i) targets[i] = vector_at<Light>(sums.data() + x + i * LIGHT_LANES);
+        for (int i = 0; i < TARGET_VECTORS; ++i) targets[i] = vector_at<Light>(block + i * LIGHT_LANES);
         const double* const neighbours = sources.at(y0, x);
         for (std::int64_t dx = window; dx >= -window; --dx) {
             const double* const from = neighbours - dx;
@@ -325,12 +337,14 @@ class LightCollector {
                 }
             }
         }
-        for (int i = 0; i < TARGET_VECTORS; ++i) store(targets[i], sums.data() + x + i * LIGHT_LANES);
+        for (int i = 0; i < TARGET_VECTORS; ++i) store(targets[i], block + i * LIGHT_LANES);
     }
 
-    // The light of the first target, with that of the row above which goes one column beyond its right edge.
-    float collect_first(std::int64_t y) {
+    // The light of the first target, with that of the row above which goes one column beyond its right edge. Returns
+    // whether there is such light.
+    bool collect_first(std::int64_t y, float* result) {
         float sum = 0.0f;
+        bool has_wrapped = false;
         const std::int64_t near = sources.near, width = sources.n_fast;
         const auto add = [&](std::int64_t y0, std::int64_t x0, std::int64_t reach, double photons) {
             const std::int64_t dy = y - y0, dx = width - x0;
@@ -359,7 +373,8 @@ class LightCollector {
             }
             add_any(y0, to, width);
         }
-        return sum;
+        *result = sum;
+        return has_wrapped;
     }
 };
 
@@ -374,8 +389,8 @@ CUPYSIM_OUTLINE bool scatter_light(const float* light, const std::int32_t* reach
 #pragma omp parallel num_threads(threads) reduction(+ : n_wrapped)
     {
         LightCollector collector(sources, kernel);
-#pragma omp for schedule(dynamic, 4)
-        for (std::int64_t y = 0; y < n_slow; ++y) {
+#pragma omp for schedule(dynamic, 1)
+        for (std::int64_t y = 0; y < n_slow; y += LightCollector::ROWS) {
             n_wrapped += collector.collect(y, everywhere, wraps, result + y * n_fast);
         }
     }

@@ -319,8 +319,16 @@ struct Prepared {
     }
 };
 
+// Whether a trial count is accepted; `peak` is that of the Lorentzian, and u a deviate.
+CUPYSIM_FUNCTION bool is_accepted(const Rejection& trial, float count, double peak, float u) {
+    float exponent = count * trial.log_mean;
+    exponent = exponent - log_factorial(count);
+    exponent = exponent - trial.constant;
+    const double bounded = exponent < 700.0f ? exponent : 700.0;
+    return !(u > static_cast<float>(peak * std::exp(bounded)));
+}
+
 // Draws trials from a Lorentzian until one is accepted.
-template <class Deviates>
 inline double draw_rejected(Deviates& deviates, const Rejection& trial) {
     for (;;) {
         deviates.advance(2);
@@ -331,13 +339,8 @@ inline double draw_rejected(Deviates& deviates, const Rejection& trial) {
             count = count + trial.mean;
         } while (count < 0.0f);
         count = std::floor(count);
-        float exponent = count * trial.log_mean;
-        exponent = exponent - log_factorial(count);
-        exponent = exponent - trial.constant;
         const float squared = y * y;
-        const double bounded = exponent < 700.0f ? exponent : 700.0;
-        const float threshold = static_cast<float>(0.9 * (1.0 + squared) * std::exp(bounded));
-        if (!(deviates.next() > threshold)) return count;
+        if (is_accepted(trial, count, 0.9 * (1.0 + squared), deviates.next())) return count;
     }
 }
 

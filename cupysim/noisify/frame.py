@@ -6,13 +6,18 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from cupysim.errors import OptionError
-from cupysim.formats.geometry import ImageGeometry
-from cupysim.formats.smv import HEADER_BLOCK
 from cupysim.noisify.arguments import Arguments
-from cupysim.noisify.header import Header
 from cupysim.noisify.quirks import NoisifyQuirk, warn_quirk
+
+if TYPE_CHECKING:
+    from cupysim.formats.geometry import ImageGeometry
+    from cupysim.noisify.header import Header
+
+HEADER_BYTES = 512
+"""Length of a header (bytes)."""
 
 MOST_PIXELS = 2**31 - 1
 """Largest number of pixels of an image, as in noisify."""
@@ -77,7 +82,7 @@ class Frame:
         """
         lines = [
             "{",
-            f"HEADER_BYTES={HEADER_BLOCK};",
+            f"HEADER_BYTES={HEADER_BYTES};",
             "DIM=2;",
             f"BYTE_ORDER={sys.byteorder}_endian;",
             f"TYPE={TYPES[bits]};",
@@ -95,7 +100,7 @@ class Frame:
             "BEAMLINE=fake;",
             "}\f",
         ]
-        return "\n".join(lines).encode("ascii").ljust(HEADER_BLOCK)
+        return "\n".join(lines).encode("ascii").ljust(HEADER_BYTES)
 
     def lines(self) -> Iterator[str]:
         """Lines of the report."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cupysim.errors import CupysimWarning, FileFormatError, OptionError
-from cupysim.formats.geometry import ImageGeometry
 from cupysim.noisify.quirks import NoisifyQuirk
 from cupysim.storage.reading import check_regular
+
+if TYPE_CHECKING:
+    from cupysim.formats.geometry import ImageGeometry
 
 HDF5, CBF, SMV = b"\x89HDF\r\n\x1a\n", b"###CBF", b"{\nHEADER_BYTES="
 """First bytes of images that are read with their geometry."""

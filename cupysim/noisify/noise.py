@@ -8,7 +8,6 @@ from typing import Protocol
 
 import numpy as np
 
-from cupysim.detection.photon_noise import PhotonNoise
 from cupysim.detection.pixel_streams import PixelStreams
 from cupysim.native.cores import usable_cores
 from cupysim.noisify.arguments import Arguments
@@ -121,6 +120,8 @@ class FastNoise:
 
     def count(self, expected: np.ndarray) -> tuple[np.ndarray, float]:
         """Draw counted photons: ndarray of float32, and their sum."""
+        from cupysim.detection.photon_noise import PhotonNoise
+
         factors: np.ndarray | None = None
         if self._args.flicker > 0.0:
             of_image = self._args.corrects(NoisifyQuirk.FLICKER_OF_PIXELS)

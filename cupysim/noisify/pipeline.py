@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from cupysim.formats import float_image, pgm
 from cupysim.maths.nr_random import wrap_int32
 from cupysim.noisify.arguments import Arguments
 from cupysim.noisify.frame import Frame, settle, warn_of_sizes, with_geometry
-from cupysim.noisify.header import Header, read_header
 from cupysim.noisify.inputs import read_expected
 from cupysim.noisify.noise import clock_seed, make_noise
 from cupysim.noisify.quirks import NoisifyQuirk, warn_quirk
@@ -28,6 +28,9 @@ from cupysim.noisify.report import (
     spread_lines,
 )
 from cupysim.storage.safe_writing import OutputFiles, check_writable, is_special
+
+if TYPE_CHECKING:
+    from cupysim.noisify.header import Header
 
 LARGEST_GREY = 255
 """Largest value of the picture."""
@@ -50,7 +53,11 @@ def run(args: Arguments, report: Report) -> None:
     CupysimError
         If an input cannot be used, or an output cannot be written. No file is written then.
     """
-    header = None if args.header_file is None else read_header(args.header_file)
+    header = None
+    if args.header_file is not None:
+        from cupysim.noisify.header import read_header
+
+        header = read_header(args.header_file)
     expected = read_expected(args.input, args.given.get("input", "-floatfile"))
     if expected.numbers.ndim == 2:
         n_slow, n_fast = expected.numbers.shape
@@ -161,9 +168,9 @@ class _Images:
         )  # fmt: skip
 
     def _write(self, path: str, integers: np.ndarray) -> None:
-        def write(stream: object) -> None:
-            stream.write(self._header)  # type: ignore[attr-defined]
-            stream.write(integers.data)  # type: ignore[attr-defined]
+        def write(stream: BinaryIO) -> None:
+            stream.write(self._header)
+            stream.write(integers.data)
 
         self._files.write(path, write)
 
