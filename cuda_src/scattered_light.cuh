@@ -226,14 +226,92 @@ class LightSources {
     }
 };
 
+// ---- point spread functions -------------------------------------------------
+
+enum Spread : int { GAUSSIAN_SPREAD = 0, FIBRE_SPREAD = 1 };
+
+constexpr double TWO = 2.0, FOUR = 4.0, SIXTEEN = 16.0;
+
+// The fractions of light [dy, dx], with the operations of `cupysim/maths/point_spread.py`. `width` is the full width
+// at half maximum of a Gaussian, and the radius g of a fibre (pixels).
+CUPYSIM_OUTLINE void gaussian_fractions(double width, std::int64_t radius, double* fractions) {
+    const std::int64_t size = 2 * radius + 1;
+    const double half = 1.0 / width / 2.0, root_2 = std::sqrt(std::log(TWO)), root_16 = std::sqrt(std::log(SIXTEEN));
+    const double ratio = std::sqrt(std::log(SIXTEEN) / std::log(TWO));
+    std::vector<double> edges[2][2];  // error functions of x and y at the lower and upper edges
+    for (int i = 0; i < 2; ++i) {
+        for (std::int64_t j = -radius; j <= radius; ++j) {
+            const double at = static_cast<double>(j) / width, edge = i == 0 ? at - half : at + half;
+            edges[0][i].push_back(std::erf(2.0 * edge * root_2));
+            edges[1][i].push_back(std::erf(edge * root_16));
+        }
+    }
+    for (std::int64_t y = 0; y < size; ++y) {
+        for (std::int64_t x = 0; x < size; ++x) {
+            const auto primitive = [&](int right, int upper) {
+                const double product =
+                    edges[0][right][static_cast<std::size_t>(x)] * edges[1][upper][static_cast<std::size_t>(y)];
+                return 0.125 * (product * ratio);
+            };
+            fractions[y * size + x] = primitive(1, 1) - primitive(1, 0) - primitive(0, 1) + primitive(0, 0);
+        }
+    }
+}
+
+CUPYSIM_OUTLINE void fibre_fractions(double g, std::int64_t radius, int threads, double* fractions) {
+    const std::int64_t size = 2 * radius + 1, n = radius + 1;
+    // at the corners of a quadrant; the primitive is odd in x and in y
+    std::vector<double> corners(static_cast<std::size_t>(n * n));
+#pragma omp parallel num_threads(threads)
+    {
+#pragma omp for schedule(dynamic, 16)
+        for (std::int64_t i = 0; i < n; ++i) {
+            for (std::int64_t j = 0; j < n; ++j) {
+                const double y = static_cast<double>(i) + 0.5, x = static_cast<double>(j) + 0.5;
+                const double angle = std::atan((x * y) / (g * std::sqrt(g * g + x * x + y * y)));
+                corners[static_cast<std::size_t>(i * n + j)] = angle / 2.0 / HALF_TURN;
+            }
+        }
+#pragma omp for schedule(dynamic, 16)
+        for (std::int64_t i = 0; i < size; ++i) {
+            for (std::int64_t j = 0; j < size; ++j) {
+                // the corner with the number k is at k - 0.5
+                const auto primitive = [&](std::int64_t y, std::int64_t x) {
+                    const std::int64_t row = y > 0 ? y - 1 : -y, column = x > 0 ? x - 1 : -x;
+                    const double value = corners[static_cast<std::size_t>(row * n + column)];
+                    return (y > 0) == (x > 0) ? value : -value;
+                };
+                const std::int64_t y = i - radius, x = j - radius;
+                fractions[i * size + j] =
+                    primitive(y + 1, x + 1) - primitive(y, x + 1) - primitive(y + 1, x) + primitive(y, x);
+            }
+        }
+    }
+    (void)threads;
+}
+
+CUPYSIM_OUTLINE void point_spread(Spread spread, double width, std::int64_t radius, int threads, double* fractions) {
+    if (spread == GAUSSIAN_SPREAD) {
+        gaussian_fractions(width, radius, fractions);
+    } else {
+        fibre_fractions(width, radius, threads, fractions);
+    }
+    double* fraction = fractions;
+    for (std::int64_t y = -radius; y <= radius; ++y) {
+        for (std::int64_t x = -radius; x <= radius; ++x, ++fraction) {
+            if (x * x + y * y > radius * radius) *fraction = 0.0;
+        }
+    }
+}
+
 // ---- collection -------------------------------------------------------------
 
 // Fractions of light [dy, dx], with room for vectors on both sides.
 class LightKernel {
   public:
-    LightKernel(const double* fractions, std::int64_t radius) : radius(radius), size(2 * radius + 1) {
-        padded.assign(static_cast<std::size_t>(size * size + 2 * ROOM), 0.0);
-        std::memcpy(padded.data() + ROOM, fractions, sizeof(double) * static_cast<std::size_t>(size * size));
+    LightKernel(Spread spread, double width, std::int64_t radius, int threads) : radius(radius), size(2 * radius + 1) {
+        padded.resize(static_cast<std::size_t>(size * size + 2 * ROOM));
+        point_spread(spread, width, radius, threads, padded.data() + ROOM);
     }
 
     // The fraction at an offset.
@@ -381,10 +459,10 @@ class LightCollector {
 // Scatters the light of an image, and adds the same light to each pixel. Returns whether light came to the first
 // column from the right edge, which it does only with `wraps`.
 CUPYSIM_OUTLINE bool scatter_light(const float* light, const std::int32_t* reach, std::int64_t n_slow,
-                                   std::int64_t n_fast, const double* fractions, std::int64_t radius, double everywhere,
-                                   bool wraps, int threads, float* result) {
+                                   std::int64_t n_fast, Spread spread, double width, std::int64_t radius,
+                                   double everywhere, bool wraps, int threads, float* result) {
     const LightSources sources(light, reach, n_slow, n_fast, radius);
-    const LightKernel kernel(fractions, radius);
+    const LightKernel kernel(spread, width, radius, threads);
     int n_wrapped = 0;
 #pragma omp parallel num_threads(threads) reduction(+ : n_wrapped)
     {
@@ -396,84 +474,6 @@ CUPYSIM_OUTLINE bool scatter_light(const float* light, const std::int32_t* reach
     }
     (void)threads;
     return n_wrapped > 0;
-}
-
-// ---- point spread functions -------------------------------------------------
-
-enum Spread : int { GAUSSIAN_SPREAD = 0, FIBRE_SPREAD = 1 };
-
-constexpr double TWO = 2.0, FOUR = 4.0, SIXTEEN = 16.0;
-
-// The fractions of light [dy, dx], with the operations of `cupysim/maths/point_spread.py`. `width` is the full width
-// at half maximum of a Gaussian, and the radius g of a fibre (pixels).
-CUPYSIM_OUTLINE void gaussian_fractions(double width, std::int64_t radius, double* fractions) {
-    const std::int64_t size = 2 * radius + 1;
-    const double half = 1.0 / width / 2.0, root_2 = std::sqrt(std::log(TWO)), root_16 = std::sqrt(std::log(SIXTEEN));
-    const double ratio = std::sqrt(std::log(SIXTEEN) / std::log(TWO));
-    std::vector<double> edges[2][2];  // error functions of x and y at the lower and upper edges
-    for (int i = 0; i < 2; ++i) {
-        for (std::int64_t j = -radius; j <= radius; ++j) {
-            const double at = static_cast<double>(j) / width, edge = i == 0 ? at - half : at + half;
-            edges[0][i].push_back(std::erf(2.0 * edge * root_2));
-            edges[1][i].push_back(std::erf(edge * root_16));
-        }
-    }
-    for (std::int64_t y = 0; y < size; ++y) {
-        for (std::int64_t x = 0; x < size; ++x) {
-            const auto primitive = [&](int right, int upper) {
-                const double product =
-                    edges[0][right][static_cast<std::size_t>(x)] * edges[1][upper][static_cast<std::size_t>(y)];
-                return 0.125 * (product * ratio);
-            };
-            fractions[y * size + x] = primitive(1, 1) - primitive(1, 0) - primitive(0, 1) + primitive(0, 0);
-        }
-    }
-}
-
-CUPYSIM_OUTLINE void fibre_fractions(double g, std::int64_t radius, int threads, double* fractions) {
-    const std::int64_t size = 2 * radius + 1, n = radius + 1;
-    // at the corners of a quadrant; the primitive is odd in x and in y
-    std::vector<double> corners(static_cast<std::size_t>(n * n));
-#pragma omp parallel num_threads(threads)
-    {
-#pragma omp for schedule(dynamic, 16)
-        for (std::int64_t i = 0; i < n; ++i) {
-            for (std::int64_t j = 0; j < n; ++j) {
-                const double y = static_cast<double>(i) + 0.5, x = static_cast<double>(j) + 0.5;
-                const double angle = std::atan((x * y) / (g * std::sqrt(g * g + x * x + y * y)));
-                corners[static_cast<std::size_t>(i * n + j)] = angle / 2.0 / HALF_TURN;
-            }
-        }
-#pragma omp for schedule(dynamic, 16)
-        for (std::int64_t i = 0; i < size; ++i) {
-            for (std::int64_t j = 0; j < size; ++j) {
-                // the corner with the number k is at k - 0.5
-                const auto primitive = [&](std::int64_t y, std::int64_t x) {
-                    const std::int64_t row = y > 0 ? y - 1 : -y, column = x > 0 ? x - 1 : -x;
-                    const double value = corners[static_cast<std::size_t>(row * n + column)];
-                    return (y > 0) == (x > 0) ? value : -value;
-                };
-                const std::int64_t y = i - radius, x = j - radius;
-                fractions[i * size + j] =
-                    primitive(y + 1, x + 1) - primitive(y, x + 1) - primitive(y + 1, x) + primitive(y, x);
-            }
-        }
-    }
-    (void)threads;
-}
-
-CUPYSIM_OUTLINE void point_spread(Spread spread, double width, std::int64_t radius, int threads, double* fractions) {
-    if (spread == GAUSSIAN_SPREAD) {
-        gaussian_fractions(width, radius, fractions);
-    } else {
-        fibre_fractions(width, radius, threads, fractions);
-    }
-    double* fraction = fractions;
-    for (std::int64_t y = -radius; y <= radius; ++y) {
-        for (std::int64_t x = -radius; x <= radius; ++x, ++fraction) {
-            if (x * x + y * y > radius * radius) *fraction = 0.0;
-        }
-    }
 }
 
 // ---- reach ------------------------------------------------------------------

@@ -138,9 +138,10 @@ double cupysim_find_reach(int spread, double width, std::int64_t given, std::int
 
 // Scatters light. Returns whether light came to the first column from the right edge.
 int cupysim_scatter_light(const float* light, const std::int32_t* reach, std::int64_t n_slow, std::int64_t n_fast,
-                          const double* fractions, std::int64_t radius, double everywhere, int wraps, int threads,
+                          int spread, double width, std::int64_t radius, double everywhere, int wraps, int threads,
                           float* result) {
-    return scatter_light(light, reach, n_slow, n_fast, fractions, radius, everywhere, wraps != 0, threads, result);
+    return scatter_light(light, reach, n_slow, n_fast, static_cast<Spread>(spread), width, radius, everywhere,
+                         wraps != 0, threads, result);
 }
 
 // Converts photons to integers of 16 or 32 bits, and returns the sum of photons in serial order. Numbers above

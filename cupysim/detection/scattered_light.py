@@ -128,38 +128,15 @@ def scatter(
     radius = min(max(wanted, 1), largest)
     reach, lost = find_reach(light, spread, largest, keeps_weak)
     np.minimum(reach, radius, out=reach)
-    fractions = kernel(spread, radius, threads)
     everywhere = lost / light.size
     if tools.available():
-        image, has_wrapped = tools.scatter_light(
-            light, reach, fractions, everywhere, wraps, threads
-        )
+        table = spread.name == FIBRE, spread.length, radius
+        image, has_wrapped = tools.scatter_light(light, reach, table, everywhere, wraps, threads)
     else:
+        fractions = point_spread.kernel(spread.name, spread.width, radius)
         image, has_wrapped = _scatter(light, reach, fractions, everywhere, wraps)
     vanished = 0 if spread.name == FIBRE else int(np.count_nonzero((reach == 0) & (light > 0.0)))
     return Scattered(image, brightest, wanted, lost, has_wrapped, vanished)
-
-
-def kernel(spread: Spread, radius: int, threads: int) -> np.ndarray:
-    """Fractions of light that pixels get: `cupysim.maths.point_spread.kernel`, compiled.
-
-    Parameters
-    ----------
-    spread : Spread
-        Point spread function.
-    radius : int
-        Radius of the kernel (pixels).
-    threads : int
-        Number of threads.
-
-    Returns
-    -------
-    ndarray, shape (2 radius + 1, 2 radius + 1)
-        Fractions [slow, fast].
-    """
-    if tools.available():
-        return tools.point_spread(spread.name == FIBRE, spread.length, radius, threads)
-    return point_spread.kernel(spread.name, spread.width, radius)
 
 
 def find_reach(
@@ -268,7 +245,7 @@ def convolved(light: np.ndarray, spread: Spread) -> np.ndarray:
     if spread.radius is None:
         fractions = point_spread.wide_kernel(spread.name, spread.width, n_slow, n_fast)
     else:
-        disc = kernel(spread, spread.radius, usable_cores())
+        disc = point_spread.kernel(spread.name, spread.width, spread.radius)
         # the part of the disc that is on the detector for some source
         rows, columns = (_common(n, spread.radius) for n in (n_slow, n_fast))
         fractions = np.zeros((2 * n_slow - 1, 2 * n_fast - 1))

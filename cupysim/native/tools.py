@@ -66,7 +66,7 @@ def _library() -> ctypes.CDLL:
         "point_spread": ([whole, number, size, whole, pointer], None),
         "find_reach": ([whole, number, size, size, whole, pointer, size, pointer], number),
         "scatter_light": (
-            [pointer, pointer, size, size, pointer, size, number, whole, whole, pointer],
+            [pointer, pointer, size, size, whole, number, size, number, whole, whole, pointer],
             whole,
         ),
         "digitise": (
@@ -212,14 +212,15 @@ def find_reach(
 def scatter_light(
     light: np.ndarray,
     reach: np.ndarray,
-    fractions: np.ndarray,
+    spread: tuple[bool, float, int],
     everywhere: float,
     wraps: bool,
     threads: int,
 ) -> tuple[np.ndarray, bool]:
     """Scatter light; see `cupysim.detection.scattered_light.scatter`.
 
-    `light` (float32) and `reach` (int32) are contiguous, with the shape (n_slow, n_fast).
+    `light` (float32) and `reach` (int32) are contiguous, with the shape (n_slow, n_fast). `spread`
+    has the first three arguments of `point_spread`.
 
     Returns
     -------
@@ -230,8 +231,8 @@ def scatter_light(
     """
     result = np.empty(light.shape, dtype=np.float32)
     has_wrapped = _library().cupysim_scatter_light(
-        light.ctypes.data, reach.ctypes.data, *light.shape, fractions.ctypes.data,
-        len(fractions) // 2, everywhere, int(wraps), threads, result.ctypes.data,
+        light.ctypes.data, reach.ctypes.data, *light.shape, *spread, everywhere, int(wraps),
+        threads, result.ctypes.data,
     )  # fmt: skip
     return result, bool(has_wrapped)
 
