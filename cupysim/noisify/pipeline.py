@@ -190,6 +190,8 @@ class _Images:
 
     def _blurred(self, photons: np.ndarray) -> np.ndarray:
         args, spread = self._args, self._spread()
+        if not np.isfinite(photons).all():
+            raise CupysimError("some numbers of photons are not finite: reduce -scale or -fluence")
         if args.corrects(NoisifyQuirk.LOST_LIGHT):
             return convolved(photons, spread)
         scattered = scatter(

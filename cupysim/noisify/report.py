@@ -67,7 +67,8 @@ def setup_lines(args: Arguments, frame: Frame, seed: int, calibration_state: int
 
 def input_lines(args: Arguments, numbers: np.ndarray) -> Iterator[str]:
     """Lines about the numbers of the input."""
-    maximum = float(max(np.fmax.reduce(numbers, axis=None), 0.0))
+    largest = float(np.fmax.reduce(numbers, axis=None))
+    maximum = largest if largest > 0.0 else 0.0
     if np.fmin.reduce(numbers, axis=None) < 0.0:
         for number in numbers[numbers < 0.0].tolist():
             yield f"WARNING: negative intensity in {args.input}: {number:g}"
