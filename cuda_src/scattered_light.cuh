@@ -87,6 +87,10 @@ class LightSources {
         of_blocks.resize(static_cast<std::size_t>(n_blocks * n_slow));
         count_reaches(light, reach);
         near = best_window();
+        for (std::int64_t squared = 0; squared <= near * near; ++squared) {
+            const double distance = std::ceil(std::sqrt(static_cast<double>(squared)));
+            least_lights_of_squares.push_back(least_lights[static_cast<std::size_t>(distance)]);
+        }
         stride = n_fast + 2 * (near + TARGETS);
         padded.assign(static_cast<std::size_t>(stride * n_slow), 0.0);
         for (std::int64_t limit = near; limit < radius; limit += limit / 2 + 1) list_limits.push_back(limit);
@@ -121,9 +125,9 @@ class LightSources {
         return all;
     }
 
-    // The least light of sources that reach a distance, as its square.
-    double least_light(std::int64_t squared) const {
-        return least_lights[static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(squared))))];
+    // The least light of sources that reach a distance within the window, as its square.
+    CUPYSIM_FUNCTION double least_light(std::int64_t squared) const {
+        return least_lights_of_squares[static_cast<std::size_t>(squared)];
     }
 
     // The reach of a source.
@@ -160,7 +164,7 @@ class LightSources {
     std::vector<std::int64_t> list_limits;
     std::vector<List> lists;
     std::vector<std::int64_t> counts;
-    std::vector<double> least_lights;
+    std::vector<double> least_lights, least_lights_of_squares;
 
     CUPYSIM_FUNCTION static bool is_source(float light, std::int32_t reach) { return light > 0.0f && reach > 0; }
 
