@@ -125,6 +125,14 @@ def _read_image(path: str) -> Expected:
     image = open_image(path)
     if image.pixels.ndim != 2:
         raise FileFormatError(path, "an image of several panels; noisify needs one")
+    if image.pixels.dtype.kind != "f":
+        warnings.warn(
+            CupysimWarning(
+                f"{path}: its integers are taken for expected photons; if it has noise or an "
+                "offset already, the result is wrong"
+            ),
+            stacklevel=3,
+        )
     numbers = image.pixels.astype(np.float64)
     if image.pedestal:
         numbers -= image.pedestal
