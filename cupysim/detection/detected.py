@@ -99,7 +99,7 @@ def detect(
     raw[~has_value] = response.masked_value
     if not is_there:
         device_raw = None
-    elif response.defects != NO_DEFECTS or not has_value.all():
+    elif device_raw is not None and (response.defects != NO_DEFECTS or not has_value.all()):
         cuda_stages.replace(device_raw, raw)
     return Detected(raw, overloads, has_value, response, grid, exposure, device_raw)
 

@@ -88,7 +88,7 @@ class DeviceArray:
 
     def __getattr__(self, name: str) -> Any:
         """What an array has besides, on the same device."""
-        if name not in ("T", "all", "any", "dtype", "ndim", "reshape", "swapaxes"):
+        if name not in ("T", "all", "any", "dtype", "ndim", "reshape", "size", "swapaxes"):
             raise AttributeError(name)
         found = getattr(self._array, name)
         if callable(found):

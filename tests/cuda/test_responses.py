@@ -140,6 +140,12 @@ class TestDeviceArrays:
         assert found.device_raw is None
         assert not made.launches
 
+    def test_panels_without_pixels(self, machine: MachineMaker) -> None:
+        given = machine().allocate(np.empty((0, 5), dtype=np.float32))
+        response = replace(CASES["counter"], defects=Defects(0.1))
+        found = response.detect(given, PixelGrid(0, 5, 75e-6, 75e-6), EXPOSURE)
+        assert found.raw.shape == (0, 5)
+
     def test_photons_that_are_not_finite(self, machine: MachineMaker) -> None:
         expected = PHOTONS.copy()
         expected[3, 4] = math.nan
