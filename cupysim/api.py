@@ -24,7 +24,6 @@ from cupysim.renderer import Renderer
 
 if TYPE_CHECKING:
     from cupysim.detection.response import Response
-    from cupysim.refine.detector_model import DetectorModel
 
 
 def simulate(
@@ -234,6 +233,8 @@ def fit(
         raise CupysimError(f"fit: expected an Experiment, got a {type(experiment).__name__}")
     size = experiment.image_shape
     if response is not None:
+        from cupysim.image.detected_image import detector_model
+
         detector = detector_model(experiment, response, duration)
         raw = np.asarray(counts)
         if raw.shape != size or raw.dtype.kind not in "iu":
@@ -264,38 +265,6 @@ def _observed(counts: np.ndarray, used: np.ndarray | None, size: tuple[int, ...]
         np.isfinite(measured) if used is None else (np.asarray(used) != 0) & np.isfinite(measured)
     )
     return Observation(np.where(taken, np.maximum(measured, 0.0), 0.0), taken)
-
-
-def detector_model(
-    experiment: Experiment, response: Response | os.PathLike[str] | str, duration: float
-) -> DetectorModel:
-    """The detector of an experiment with a response, for fits.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        Experiment, for the pixels and the photon energy.
-    response : Response or path_like
-        Response: itself, its name, or its file.
-    duration : float
-        Exposure time (s).
-
-    Returns
-    -------
-    DetectorModel
-        The response of all panels.
-    """
-    from cupysim.detection.panel_grids import panel_grids
-    from cupysim.detection.pixel_grid import Exposure
-    from cupysim.detection.response import Response
-    from cupysim.detection.response_file import read_response
-    from cupysim.image.detected_image import photon_energy
-    from cupysim.plan.planning import make_plan
-    from cupysim.refine.detector_model import DetectorModel
-
-    found = response if isinstance(response, Response) else read_response(response)
-    exposure = Exposure(photon_energy(experiment.sources.mean_wavelength), duration)
-    return DetectorModel(found, exposure, panel_grids(make_plan(experiment)))
 
 
 def from_args(words: str | Sequence[str]) -> Experiment:

@@ -20,6 +20,7 @@ from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.point_spread import Border
 from cupysim.detection.response import Response
 from cupysim.detection.wide_spread import convolved
+from cupysim.refine.deviance import FEWEST
 from cupysim.refine.observation import Observation
 
 WHOLE_PHOTONS = 0.2
@@ -90,6 +91,39 @@ class DetectorModel:
             _panels(has_value)[number] = usable
             _panels(is_overload)[number] = found.is_overload
         return photons, has_value, is_overload
+
+    def log_likelihood(self, raw: np.ndarray, expected: np.ndarray) -> float:
+        """Log of the likelihood of expected photons, given raw numbers.
+
+        Parameters
+        ----------
+        raw : ndarray of int, shape ([n_panels,] n_slow, n_fast)
+            Raw numbers.
+        expected : ndarray, same shape
+            Expected photons.
+
+        Returns
+        -------
+        float
+            Sum over pixels with a value: the log-probability of counts if their noise is that of
+            Poisson, otherwise the log-density of a normal distribution with the mean and the
+            variance of the pixel; for overloads, the log-probability of at least as many photons.
+            If pixels share their noise, the sum neglects that.
+        """
+        from scipy.special import gammaln, log_ndtr, xlogy
+
+        observation = self.observed(raw)
+        means = self.mean(np.asarray(expected, dtype=np.float64))
+        used, counts = observation.used, observation.counts[observation.used]
+        assert observation.limited is not None
+        limited, mean = observation.limited[used], np.maximum(means[used], FEWEST)
+        if self.target(counts) == "poisson":
+            logs = xlogy(counts, mean) - mean - gammaln(counts + 1.0)
+        else:
+            variance = np.maximum(self.variance(expected, means)[used], FEWEST)
+            logs = -0.5 * ((counts - mean) ** 2 / variance + np.log(2.0 * np.pi * variance))
+        above = (mean - counts) / self.limit_deviations(np.maximum(counts, 0.0) + FEWEST)
+        return float(np.where(limited, log_ndtr(above), logs).sum())
 
     def limit_deviations(self, limits: np.ndarray) -> np.ndarray:
         """Standard deviations (photons) of pixels whose means are at a limit."""

@@ -119,3 +119,52 @@ def test_the_command_uses_the_response_of_the_file(
     assert line in capsys.readouterr().out
     assert main(["refine", "a.h5", "--free", "misset,scale", "--offset", "3"]) == 2
     assert "--offset: follows from the response" in capsys.readouterr().err
+
+
+def test_likelihood_of_counts_is_that_of_poisson() -> None:
+    from scipy.stats import poisson
+
+    image = simulate(from_args(f"{MODEL} -fluence 3e25 -misset {TRUTH}"))
+    raw = image.detect("pilatus3", seed=3).raw
+    expected = np.maximum(image.array.astype(np.float64), 1e-12)
+    found = image.log_likelihood(raw, Response(Counter(20), pixel_type="int32", masked_value=-2))
+    assert found == pytest.approx(poisson.logpmf(raw, expected).sum(), rel=1e-9)
+
+
+def test_likelihood_of_a_noisy_read_out_is_that_of_its_distribution() -> None:
+    """Poisson counts and normal noise, summed over counts."""
+    from scipy.stats import norm, poisson
+
+    analogue = Analogue(1500.0, 0.0, (Gain(0.001, 20.0, 300.0, 1e8),), 16)
+    response = Response(analogue, pixel_type="uint16")
+    words = MODEL.replace("-water 0.02", "-water 0.3")  # so that counts are nearly normal
+    image = simulate(from_args(f"{words} -fluence 1e26 -misset {TRUTH}"))
+    raw = image.detect(response, seed=3).raw
+    energy = 12398.42
+    photons = (raw - 300.0) / (0.001 * energy)
+    counts = np.arange(900)
+    sigma = np.hypot(20.0 * 1500.0 / energy, 1 / np.sqrt(12) / (0.001 * energy))
+    total = 0.0
+    for row in range(0, 100, 10):
+        mean, seen = image.array[row].astype(float)[:, None], photons[row][:, None]
+        chances = poisson.pmf(counts, mean) * norm.pdf(seen, counts, sigma)
+        total += np.log(chances.sum(axis=1)).sum()
+    part = simulate(from_args(f"{words} -fluence 1e26 -misset {TRUTH}"))
+    found = sum(
+        _row_likelihood(part.array[row : row + 1], raw[row : row + 1], response)
+        for row in range(0, 100, 10)
+    )
+    assert found == pytest.approx(total, rel=1e-3)
+
+
+def _row_likelihood(expected: np.ndarray, raw: np.ndarray, response: Response) -> float:
+    grid = PixelGrid(*raw.shape, 150e-6, 150e-6)
+    return DetectorModel(response, Exposure(12398.42), [grid]).log_likelihood(raw, expected)
+
+
+def test_the_truth_is_likelier_than_other_models() -> None:
+    image = simulate(from_args(f"{MODEL} -fluence 1e27 -misset {TRUTH}"))
+    other = simulate(from_args(f"{MODEL} -fluence 1.05e27 -misset {TRUTH}"))
+    for name in ("eiger2", "jungfrau", "adsc-q315"):
+        raw = image.detect(name, seed=1).raw
+        assert image.log_likelihood(raw, name) > other.log_likelihood(raw, name)

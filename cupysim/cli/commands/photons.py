@@ -19,7 +19,6 @@ from typing import BinaryIO
 
 import numpy as np
 
-from cupysim.api import detector_model
 from cupysim.cli.raw_images import raw_numbers
 from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
 from cupysim.detection.calibration import photons_of
@@ -30,6 +29,7 @@ from cupysim.detection.response_text import response_from_text
 from cupysim.errors import CupysimError
 from cupysim.formats import float_image, nexus
 from cupysim.formats.any_image import ImageFile, open_image
+from cupysim.image.detected_image import detector_model
 from cupysim.storage.safe_writing import OutputFiles, check_writable, refuse_inputs
 from cupysim.terminal import tell
 

@@ -25,7 +25,6 @@ from functools import partial
 
 import numpy as np
 
-from cupysim.api import detector_model
 from cupysim.cli.raw_images import raw_numbers
 from cupysim.detection.response_text import response_from_text
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
@@ -33,6 +32,7 @@ from cupysim.formats import mosflm_matrix
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.formats.panel_pixels import check_same_order
 from cupysim.image import DEFAULT_OFFSET
+from cupysim.image.detected_image import detector_model
 from cupysim.models.experiment import Experiment
 from cupysim.models.tolerance import Tolerance
 from cupysim.nanobragg.arguments import default_values, scan
