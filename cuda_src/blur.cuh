@@ -4,18 +4,12 @@
 #pragma once
 #include <vector>
 
-#include "response.cuh"
+#include "detected_pixels.cuh"
 
 namespace cupysim {
 
 // Pixels that are summed together.
 constexpr int BLURRED_LANES = 64;
-
-// The row or column that stands for one beyond the edge: its mirror image.
-CUPYSIM_FUNCTION Int mirrored(Int at, Int size) {
-    while (at < 0 || at >= size) at = at < 0 ? -1 - at : 2 * size - 1 - at;
-    return at;
-}
 
 // Sums of n places, whose sources are `step` apart.
 CUPYSIM_FUNCTION void weighted_sums(const float* source, Int step, const float* weights, Int n_weights, Int n,

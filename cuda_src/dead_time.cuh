@@ -187,18 +187,27 @@ CUPYSIM_OUTLINE double corrected_counts(const Response& response, double k) {
     return n;
 }
 
-// A probability that is not above that of no lost counts: pixels whose deviate is below it keep their photons. The
-// bound of the mean loss is doubled, because lost counts may have another distribution than Poisson's.
+// A probability that is not above that of no lost counts: pixels whose deviate is below it keep their photons. Few
+// photons keep their number if none overlap. For many photons, the bound of the mean loss is doubled, because lost
+// counts may have another distribution than Poisson's.
 CUPYSIM_FUNCTION double certainty(const Response& response, double n) {
+    if (n < static_cast<double>(FEW_PHOTONS)) return response.no_overlap[static_cast<int>(n)];
     const double x = n * response.pulse;
     const double excess = response.dead_time == RETRIGGER ? n * response.retrigger - x + 0.5 * x * x : x;
-    return n < 2.0 ? 1.0 : 1.0 - 2.0 * n * excess;
+    return 1.0 - 2.0 * n * excess;
 }
 
-// Counts of a pixel with n photons, some of which overlap. u is the deviate that told so.
+// Counts of a pixel with n photons whose deviate u is above `certainty`.
 CUPYSIM_FUNCTION double count_pulses(const Response& response, Word pixel, double n, double u) {
-    if (n < static_cast<double>(FEW_PHOTONS)) return count_few(response, pixel, static_cast<int>(n), u);
-    return count_many(response, pixel, n, u);
+    if (!(n < static_cast<double>(FEW_PHOTONS))) return count_many(response, pixel, n, u);
+    const int few = static_cast<int>(n);
+    return u <= response.no_overlap[few] ? n : count_few(response, pixel, few, u);
+}
+
+// Counts as the detector corrects them.
+CUPYSIM_FUNCTION double rate_corrected(const Response& response, double counts) {
+    const Int count = static_cast<Int>(counts);
+    return count < response.n_corrected ? response.corrected[count] : corrected_counts(response, counts);
 }
 
 }  // namespace cupysim

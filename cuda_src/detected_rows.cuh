@@ -5,15 +5,22 @@
 #pragma once
 #include "blur.cuh"
 #include "photon_lanes.cuh"
-#include "readout.cuh"
 
 namespace cupysim {
 
 // Pixels whose signals are read together.
 constexpr int READ_LANES = 256;
 
-// Largest count of a pixel before it is read.
-constexpr double LARGEST_COUNT = 2147483647.0;
+// Deviates of 52 bits of n pixels of a row: two for each.
+CUPYSIM_FUNCTION void row_deviates(const PhiloxKey& key, Word first, int n, double* u, double* v) {
+    for (int i = 0; i < n; i += WORD_LANES) {
+        Words pixels;
+        for (int j = 0; j < WORD_LANES; ++j) pixels[j] = first + static_cast<Word>(i + j);
+        const PhiloxWords words = philox(key, pixels, word_1(key, pixels, 0));
+        store(deviates_of(words.w0, words.w1), u + i);
+        store(deviates_of(words.w2, words.w3), v + i);
+    }
+}
 
 class Detection {
   public:
@@ -58,8 +65,6 @@ class Detection {
     }
 
   private:
-    Word number_of(Int row) const { return static_cast<Word>(response.first_number + row * response.row_step); }
-
     // Expected photons that reach the sensor.
     void prepare(Rows rows, std::vector<float>& result) {
         result.resize(n_fast * static_cast<std::size_t>(rows.end - rows.first));
@@ -77,14 +82,8 @@ class Detection {
                 }
                 continue;
             }
-            const double y = response.slope_slow * (static_cast<double>(row) - response.normal_slow);
-            const double base = 1.0 + y * y;
-            FOR_SOME_LANES(i, static_cast<int>(n_fast)) {
-                const double x = response.slope_fast * (static_cast<double>(i) - response.normal_fast);
-                const double path = response.absorption * square_root(base + x * x);
-                const double passing = exp_of_mean(smaller(path, 63.0));
-                sink[i] = static_cast<float>(static_cast<double>(source[i]) * (brightness * passing));
-            }
+            const double row_path = path_of_row(response, row);
+            FOR_SOME_LANES(i, static_cast<int>(n_fast)) sink[i] = passing_photons(response, row_path, i, source[i]);
         }
     }
 
@@ -120,7 +119,7 @@ class Detection {
                 const float probability = response.probabilities[0];
                 float* some = means.data() + place;
                 FOR_SOME_LANES(i, static_cast<int>(n_fast)) some[i] = some[i] * probability;
-                count_row(keys[0], number_of(row), some, response.n_fast, LARGEST_COUNT, counts.data());
+                count_row(keys[0], number_of(response, row, 0), some, response.n_fast, LARGEST_COUNT, counts.data());
                 float* sink = signals.data() + place;
                 FOR_SOME_LANES(i, static_cast<int>(n_fast))
                 sink[i] = static_cast<float>(counts[static_cast<std::size_t>(i)]);
@@ -142,8 +141,8 @@ class Detection {
                 const float* from = means.data() + static_cast<std::size_t>(row - around.first) * n_fast;
                 FOR_SOME_LANES(i, static_cast<int>(n_fast))
                 some_means[static_cast<std::size_t>(i)] = from[i] * probability;
-                count_row(keys[static_cast<std::size_t>(way)], number_of(row), some_means.data(), response.n_fast,
-                          LARGEST_COUNT, counts.data());
+                count_row(keys[static_cast<std::size_t>(way)], number_of(response, row, 0), some_means.data(),
+                          response.n_fast, LARGEST_COUNT, counts.data());
                 for (Int dy = -1; dy <= 1; ++dy) {
                     const Int to = row + dy;
                     if (to < rows.first || to >= rows.end) continue;
@@ -174,42 +173,23 @@ class Detection {
         return overloads;
     }
 
-    // Deviates of 52 bits of n pixels of a row: two for each.
-    void deviates(const PhiloxKey& key, Word first, int n, double* u, double* v) const {
-        for (int i = 0; i < n; i += WORD_LANES) {
-            Words pixels;
-            for (int j = 0; j < WORD_LANES; ++j) pixels[j] = first + static_cast<Word>(i + j);
-            const PhiloxWords words = philox(key, pixels, word_1(key, pixels, 0));
-            store(deviates_of(words.w0, words.w1), u + i);
-            store(deviates_of(words.w2, words.w3), v + i);
-        }
-    }
-
     Int read_counter(Int row, const float* signal) {
         Int overloads = 0;
         double u[READ_LANES], v[READ_LANES], values[READ_LANES], limits[READ_LANES];
         for (Int at = 0; at < response.n_fast; at += READ_LANES) {
             const int n = static_cast<int>(smaller(response.n_fast - at, static_cast<Int>(READ_LANES)));
-            const Word number = number_of(row) + static_cast<Word>(at);
+            const Word number = number_of(response, row, at);
             FOR_SOME_LANES(i, n) values[i] = static_cast<double>(signal[at + i]);
             if (response.dead_time != NO_DEAD_TIME) {
-                deviates(dead_time_key, number, n, u, v);
+                row_deviates(dead_time_key, number, n, u, v);
                 FOR_SOME_LANES(i, n) limits[i] = certainty(response, values[i]);
                 for (int i = 0; i < n; ++i) {
                     if (u[i] <= limits[i]) continue;
-                    if (values[i] < static_cast<double>(FEW_PHOTONS) &&
-                        u[i] <= response.no_overlap[static_cast<int>(values[i])]) {
-                        continue;
-                    }
                     values[i] = count_pulses(response, number + static_cast<Word>(i), values[i], u[i]);
                 }
             }
             if (response.n_corrected > 0) {
-                for (int i = 0; i < n; ++i) {
-                    const Int count = static_cast<Int>(values[i]);
-                    values[i] = count < response.n_corrected ? response.corrected[count]
-                                                             : corrected_counts(response, values[i]);
-                }
+                for (int i = 0; i < n; ++i) values[i] = rate_corrected(response, values[i]);
             }
             overloads += store_all(row * response.image_stride + at, values, n);
         }
@@ -252,8 +232,8 @@ class Detection {
         const bool has_first_spread = has_spread(response, 0);
         for (Int at = 0; at < response.n_fast; at += READ_LANES) {
             const int n = static_cast<int>(smaller(response.n_fast - at, static_cast<Int>(READ_LANES)));
-            const Word first = number_of(row) + static_cast<Word>(at);
-            deviates(reading_key, first, n, u, v);
+            const Word first = number_of(response, row, at);
+            row_deviates(reading_key, first, n, u, v);
             std::int64_t switched = 0;
             FOR_SOME_LANES(i, n) {
                 double conversion;
@@ -265,7 +245,7 @@ class Detection {
                 switched |= number[i];
             }
             if (has_first_spread) {
-                deviates(pixel_key, first, n, u, v);
+                row_deviates(pixel_key, first, n, u, v);
                 FOR_SOME_LANES(i, n) normal_pair(u[i], v[i], pedestal[i], spread[i]);
             } else {
                 FOR_SOME_LANES(i, n) pedestal[i] = spread[i] = 0.0;
@@ -290,7 +270,7 @@ class Detection {
             }
             for (int i = 0; i < n; ++i) overloads += beyond[i];
             store_all(row * response.image_stride + at, values, n);
-            if (switched != 0) add_gain_bits(row * response.image_stride + at, number, n);
+            if (switched != 0 || response.gain_bits[0] != 0) add_gain_bits(row * response.image_stride + at, number, n);
         }
         return overloads;
     }

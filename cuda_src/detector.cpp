@@ -1,5 +1,5 @@
 // What a detector makes of photons, on a CPU, for ctypes. OpenMP threads share the rows of pixels.
-#include "detected_rows.cuh"
+#include "calibrated_rows.cuh"
 
 using namespace cupysim;
 
@@ -39,6 +39,25 @@ void cupysim_detect(const Response* response, int threads) {
         }
     }
     *response->overloads += overloads;
+    (void)threads;
+}
+
+// Computes photons and gain numbers of raw numbers of 2 or 4 bytes, whose converter has the bits `mask`.
+void cupysim_calibrate(const Response* response, const void* raw, int bytes, unsigned int mask, float* photons,
+                       std::uint8_t* gains, int threads) {
+    const PhiloxKey key(static_cast<Word>(response->serial), 0, PIXELS);
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 16)
+    for (Int row = 0; row < response->n_slow; ++row) {
+        const Int place = row * response->n_fast;
+        const Word number = static_cast<Word>(response->first_number + row * response->row_step);
+        if (bytes == 2) {
+            const std::uint16_t* source = static_cast<const std::uint16_t*>(raw) + place;
+            calibrate_row(*response, key, number, source, mask, photons + place, gains + place);
+        } else {
+            const std::uint32_t* source = static_cast<const std::uint32_t*>(raw) + place;
+            calibrate_row(*response, key, number, source, mask, photons + place, gains + place);
+        }
+    }
     (void)threads;
 }
 }

@@ -9,9 +9,6 @@ namespace cupysim {
 constexpr int NOISE_LANES = 512;
 
 // ---- inversion ---------------------------------------------------------------
-//
-// A count is first drawn in single precision, for a deviate that is a little smaller and for one that is a little
-// larger. If both give the same count, so does the deviate in double precision. Otherwise the count is drawn again.
 
 // Whether a lane of a comparison's result is true.
 CUPYSIM_FUNCTION bool is_any(Integers lanes) {
@@ -27,24 +24,11 @@ CUPYSIM_FUNCTION bool is_any(Integers lanes) {
 
 // exp(-m) for 0 <= m < 64, with a relative error below 2^-22.
 CUPYSIM_FUNCTION Floats exp_of_means(Floats m) {
-    const Floats shifted = m * 1.44269504f + WHOLE_FLOAT, n = shifted - WHOLE_FLOAT;
-    // log 2 in two parts, the first of which makes products without rounding
-    const Floats r = (n * 0.693359375f - m) + n * -2.12194440e-4f;
-    Floats p = r * (1.0f / 720.0f) + 1.0f / 120.0f;
-    p = p * r + 1.0f / 24.0f;
-    p = p * r + 1.0f / 6.0f;
-    p = p * r + 0.5f;
-    p = p * r + 1.0f;
-    p = p * r + 1.0f;
-    // n is in the low bits of `shifted`
+    const Floats shifted = m * 1.44269504f + WHOLE_FLOAT;
+    // the integer is in the low bits of `shifted`
     const Integers power = (127 << 23) - (reinterpret_cast<Integers>(shifted) << 23);
-    return p * reinterpret_cast<Floats>(power);
+    return short_fraction(m, shifted - WHOLE_FLOAT) * reinterpret_cast<Floats>(power);
 }
-
-// A bound of the errors of sums of probabilities of 0 to k, in single precision, and of a deviate of 23 bits. In
-// units of 2^-24: 4 for exp(-m), 3 m for k multiplications and divisions of each term, k + 1 for additions and 1
-// for the deviate. The sum never has more terms than 28 + 3.7 m, because it is 1 by then.
-CUPYSIM_FUNCTION Floats bound_of_errors(Floats m) { return m * 4e-7f + 2e-6f; }
 
 // Deviates of 23 bits of the first words of the pixels `first`, `first` + 1, ...
 CUPYSIM_FUNCTION Floats short_deviates(const PhiloxKey& key, std::uint64_t first, Words w1) {
@@ -160,10 +144,6 @@ CUPYSIM_FUNCTION float estimated_excess(double mean, double count, double trial_
     const bool is_sure = size > 1e-4f + 1e-5f * deviance && z < 0.12f;
     const bool is_usual = count >= SERIES_FROM && trial_edge >= 0.013;
     return is_sure && is_usual ? excess : 0.0f;
-}
-
-CUPYSIM_FUNCTION bool is_accepted_exactly(double m, double k, double edge, double v) {
-    return k < SERIES_FROM ? are_few_accepted(Trials::of(m), m, k, edge, v) : is_accepted(Trials::of(m), m, k, edge, v);
 }
 
 // Accepts (-1) or rejects (1) trials by the probabilities of their counts.

@@ -35,10 +35,7 @@ CUPYSIM_FUNCTION double exp_of_mean(double m) {
     p = p * r + 0.5;
     p = p * r + 1.0;
     p = p * r + 1.0;
-    const std::int64_t bits = (1023 - static_cast<std::int64_t>(static_cast<std::int32_t>(n))) << 52;
-    double power;
-    std::memcpy(&power, &bits, sizeof power);
-    return p * power;
+    return p * double_of_bits(static_cast<Word>(1023 - static_cast<Int>(static_cast<int>(n))) << 52);
 }
 
 // Counts by inversion: the number of k with u > sum of the probabilities of 0 to k.
@@ -53,6 +50,51 @@ CUPYSIM_FUNCTION double inverted(double m, double u) {
     return static_cast<double>(k);
 }
 
+// ---- inversion in single precision -------------------------------------------
+//
+// A count is first drawn in single precision, for a deviate that is a little smaller and for one that is a little
+// larger. If both give the same count, so does the deviate in double precision. Otherwise the count is drawn again.
+// A number is a float or a vector of floats.
+
+// exp(-m) for 0 <= m < 64, over 2^-n, where n is the nearest integer of m / log 2. The relative error is below 2^-22.
+template <class Number>
+CUPYSIM_FUNCTION Number short_fraction(Number m, Number n) {
+    // log 2 in two parts, the first of which makes products without rounding
+    const Number r = (n * 0.693359375f - m) + n * -2.12194440e-4f;
+    Number p = r * (1.0f / 720.0f) + 1.0f / 120.0f;
+    p = p * r + 1.0f / 24.0f;
+    p = p * r + 1.0f / 6.0f;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    return p * r + 1.0f;
+}
+
+// A bound of the errors of sums of probabilities of 0 to k, in single precision, and of a deviate of 23 bits. In
+// units of 2^-24: 4 for exp(-m), 3 m for k multiplications and divisions of each term, k + 1 for additions and 1
+// for the deviate. The sum never has more terms than 28 + 3.7 m, because it is 1 by then.
+template <class Number>
+CUPYSIM_FUNCTION Number bound_of_errors(Number m) {
+    return m * 4e-7f + 2e-6f;
+}
+
+// Counts of one pixel for the first word of its deviate; -1 if single precision does not tell them.
+CUPYSIM_FUNCTION int short_inverted(float m, Natural word) {
+    const float u = static_cast<float>(word >> 9) * 1.1920928955078125e-7f + 5.9604644775390625e-8f;
+    const float guard = bound_of_errors(m), below = u - guard, above = u + guard;
+    const float n = nearest_even(m * 1.44269504f);
+    float probability = short_fraction(m, n) * float_of_bits((127 - static_cast<int>(n)) << 23), total = probability;
+    int k = 0;
+    while (below > total && k < MOST_COUNTS) {
+        ++k;
+        probability = probability * (m * (1.0f / static_cast<float>(k)));
+        total = total + probability;
+    }
+    // a larger deviate may have more counts than this one
+    return above > total ? -1 : k;
+}
+
+// ---- trials ------------------------------------------------------------------
+
 // 1/3 + z/5 + z^2/7 + ... up to 1/last, a part of the series of atanh.
 template <int last>
 CUPYSIM_FUNCTION double odd_series(double z) {
@@ -64,14 +106,10 @@ CUPYSIM_FUNCTION double odd_series(double z) {
 // log x for positive normal x, with an error of 1e-15: x = 2^e (1+f)/(1-f), log = e log 2 + 2 atanh f. All
 // operations exist for vectors of 64-bit integers on every processor.
 CUPYSIM_FUNCTION double log_of(double x) {
-    std::uint64_t bits;
-    std::memcpy(&bits, &x, sizeof bits);
+    const Word bits = bits_of(x);
     // the exponent in the low bits of 2^52, and a fraction from 1 to 2
-    const std::uint64_t above = (bits >> 52) | 0x4330000000000000ull;
-    const std::uint64_t below = (bits & 0x000FFFFFFFFFFFFFull) | 0x3FF0000000000000ull;
-    double exponent, fraction;
-    std::memcpy(&exponent, &above, sizeof exponent);
-    std::memcpy(&fraction, &below, sizeof fraction);
+    const double exponent = double_of_bits((bits >> 52) | 0x4330000000000000ull);
+    double fraction = double_of_bits((bits & 0x000FFFFFFFFFFFFFull) | 0x3FF0000000000000ull);
     // between sqrt(1/2) and sqrt 2
     const bool is_large = fraction >= 1.4142135623730951;
     fraction = is_large ? fraction * 0.5 : fraction;
@@ -84,12 +122,9 @@ CUPYSIM_FUNCTION double log_of(double x) {
 
 // log x for positive normal x, with an error of 2^-22 max(1, |log x|).
 CUPYSIM_FUNCTION float short_log(float x) {
-    std::int32_t bits;
-    std::memcpy(&bits, &x, sizeof bits);
     // the exponent of x times sqrt 2, and a fraction from sqrt(1/2) to sqrt 2
-    const std::int32_t exponent = (bits - 0x3F3504F3) >> 23, below = bits - exponent * (1 << 23);
-    float fraction;
-    std::memcpy(&fraction, &below, sizeof fraction);
+    const int bits = bits_of(x), exponent = (bits - 0x3F3504F3) >> 23;
+    const float fraction = float_of_bits(bits - exponent * (1 << 23));
     const float f = (fraction - 1.0f) / (fraction + 1.0f), z = f * f;
     const float p = ((1.0f / 9.0f * z + 1.0f / 7.0f) * z + 1.0f / 5.0f) * z + 1.0f / 3.0f;
     return static_cast<float>(exponent) * 0.69314718f + (2.0f * f + 2.0f * (f * z * p));
@@ -188,6 +223,11 @@ CUPYSIM_FUNCTION bool are_few_accepted(const Trials& trials, double m, double k,
     if (k < 0.0 || (edge < 0.013 && v > edge)) return false;
     const double probability = k < 0.5 ? -m : log_probability(k, m, stirling_error_of_few(k));
     return limit_of(trials, edge, v) <= probability;
+}
+
+// Whether a trial that is not accepted at once is accepted.
+CUPYSIM_FUNCTION bool is_accepted_exactly(double m, double k, double edge, double v) {
+    return k < SERIES_FROM ? are_few_accepted(Trials::of(m), m, k, edge, v) : is_accepted(Trials::of(m), m, k, edge, v);
 }
 
 }  // namespace cupysim

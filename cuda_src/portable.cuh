@@ -30,6 +30,15 @@ constexpr int LANES = 64;
 
 using Int = long long;
 
+// Numbers of 32 and 64 bits without sign. A GPU's compiler has no <cstdint>.
+#ifdef __CUDACC__
+using Natural = unsigned int;
+using Word = unsigned long long;
+#else
+using Natural = std::uint32_t;
+using Word = std::uint64_t;
+#endif
+
 // Values along the three axes h, k, l. Members have names, not numbers, because compilers do not vectorise
 // across lanes if a lane has arrays of its own.
 template <class T>
@@ -100,12 +109,43 @@ CUPYSIM_FUNCTION float sum(float a, float b) {
 #endif
 }
 
-// The float with these bits.
+// The bits of a float, and the float with some bits.
+CUPYSIM_FUNCTION int bits_of(float value) {
+#ifdef __CUDACC__
+    return __float_as_int(value);
+#else
+    int bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits;
+#endif
+}
+
 CUPYSIM_FUNCTION float float_of_bits(int bits) {
 #ifdef __CUDACC__
     return __int_as_float(bits);
 #else
     float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+#endif
+}
+
+// The bits of a double, and the double with some bits.
+CUPYSIM_FUNCTION Word bits_of(double value) {
+#ifdef __CUDACC__
+    return static_cast<Word>(__double_as_longlong(value));
+#else
+    Word bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits;
+#endif
+}
+
+CUPYSIM_FUNCTION double double_of_bits(Word bits) {
+#ifdef __CUDACC__
+    return __longlong_as_double(static_cast<Int>(bits));
+#else
+    double value;
     std::memcpy(&value, &bits, sizeof value);
     return value;
 #endif
@@ -183,6 +223,48 @@ CUPYSIM_FUNCTION float to_float(double x) {
     return y;
 #else
     return static_cast<float>(x);
+#endif
+}
+
+// The same number as a double, and a product, a sum and a quotient of floats that is rounded once. Denormal numbers
+// stay as they are, although CuPy compiles with -ftz=true.
+CUPYSIM_FUNCTION double to_double(float x) {
+#if defined(__CUDACC__)
+    double y;
+    asm("cvt.f64.f32 %0, %1;" : "=d"(y) : "f"(x));
+    return y;
+#else
+    return static_cast<double>(x);
+#endif
+}
+
+CUPYSIM_FUNCTION float rounded_product(float a, float b) {
+#if defined(__CUDACC__)
+    float y;
+    asm("mul.rn.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b));
+    return y;
+#else
+    return a * b;
+#endif
+}
+
+CUPYSIM_FUNCTION float rounded_sum(float a, float b) {
+#if defined(__CUDACC__)
+    float y;
+    asm("add.rn.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b));
+    return y;
+#else
+    return a + b;
+#endif
+}
+
+CUPYSIM_FUNCTION float rounded_quotient(float a, float b) {
+#if defined(__CUDACC__)
+    float y;
+    asm("div.rn.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b));
+    return y;
+#else
+    return a / b;
 #endif
 }
 

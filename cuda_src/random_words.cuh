@@ -5,14 +5,6 @@
 
 namespace cupysim {
 
-#ifdef __CUDACC__
-using Natural = unsigned int;
-using Word = unsigned long long;
-#else
-using Natural = std::uint32_t;
-using Word = std::uint64_t;
-#endif
-
 struct PixelWords {
     Natural w0, w1, w2, w3;
 };

@@ -63,7 +63,7 @@ CUPYSIM_FUNCTION bool is_saturated(const Response& response, int number, double 
 
 CUPYSIM_FUNCTION void store_pixel(const Response& response, Int place, double value) {
     switch (response.pixel_type) {
-        case FLOAT32: static_cast<float*>(response.image)[place] = static_cast<float>(value); break;
+        case FLOAT32: static_cast<float*>(response.image)[place] = to_float(value); break;
         case UINT16: static_cast<unsigned short*>(response.image)[place] = static_cast<unsigned short>(value); break;
         case INT32: static_cast<int*>(response.image)[place] = static_cast<int>(value); break;
         case UINT32: static_cast<unsigned int*>(response.image)[place] = static_cast<unsigned int>(value); break;

@@ -47,6 +47,15 @@ CUPYSIM_FUNCTION double tangent(double x) {
     return (is_turned ? -cosine : sine) / (is_turned ? sine : cosine);
 }
 
+// pi radians.
+constexpr double HALF_TURN = 3.14159265358979323846;
+
+// tan(pi u) in single precision, if its value by `tangent` is known.
+CUPYSIM_FUNCTION float short_tangent(double found, float u) {
+    const bool is_sure = round_alike(found * (1.0 - MAY_ERR), found * (1.0 + MAY_ERR));
+    return static_cast<float>(is_sure ? found : std::tan(HALF_TURN * u));
+}
+
 // Lanczos' approximation of log Gamma, Numerical Recipes in C, section 6.1.
 template <class Log>
 CUPYSIM_FUNCTION double lanczos(double x, double log_of_shifted, Log log) {
@@ -194,15 +203,8 @@ class Deviates {
 
     CUPYSIM_OUTLINE void add_tangents() {
         double exact[TANGENTS_AT_ONCE];
-        FOR_SOME_LANES(i, TANGENTS_AT_ONCE) {
-            exact[i] = tangent(3.14159265358979323846 * static_cast<double>(deviates[at + i]));
-        }
-        for (int i = 0; i < TANGENTS_AT_ONCE; ++i) {
-            const double found = exact[i];
-            const bool is_sure = round_alike(found * (1.0 - MAY_ERR), found * (1.0 + MAY_ERR));
-            tangents[at + i] =
-                static_cast<float>(is_sure ? found : std::tan(3.14159265358979323846 * deviates[at + i]));
-        }
+        FOR_SOME_LANES(i, TANGENTS_AT_ONCE) { exact[i] = tangent(HALF_TURN * static_cast<double>(deviates[at + i])); }
+        for (int i = 0; i < TANGENTS_AT_ONCE; ++i) tangents[at + i] = short_tangent(exact[i], deviates[at + i]);
         n_tangents = at + TANGENTS_AT_ONCE;
     }
 
@@ -246,22 +248,24 @@ class Deviates {
 
 // ---- photon noise -----------------------------------------------------------
 
-// A normal deviate by the polar method, section 7.2. Every second deviate is kept for the next call.
-inline float gaussian(NoiseState& state, Deviates& deviates) {
-    if (state.has_spare) {
-        state.has_spare = 0;
-        return static_cast<float>(state.spare);
+// A normal deviate by the polar method, section 7.2. Every second deviate is kept for the next call. `next` gives
+// uniform deviates.
+template <class Next>
+CUPYSIM_FUNCTION float gaussian(std::int64_t& has_spare, double& spare, Next next) {
+    if (has_spare) {
+        has_spare = 0;
+        return static_cast<float>(spare);
     }
     float first, second, radius;
     do {
-        first = static_cast<float>(2.0 * deviates.next() - 1.0);
-        second = static_cast<float>(2.0 * deviates.next() - 1.0);
+        first = static_cast<float>(2.0 * next() - 1.0);
+        second = static_cast<float>(2.0 * next() - 1.0);
         radius = first * first + second * second;
     } while (!(radius > 0.0f && radius < 1.0f));
     const double length = radius;
     const float factor = static_cast<float>(std::sqrt(-2.0 * std::log(length) / length));
-    state.spare = first * factor;
-    state.has_spare = 1;
+    spare = first * factor;
+    has_spare = 1;
     return second * factor;
 }
 
@@ -315,6 +319,15 @@ struct Prepared {
     }
 };
 
+// Whether a trial count is accepted; `peak` is that of the Lorentzian, and u a deviate.
+CUPYSIM_FUNCTION bool is_accepted(const Rejection& trial, float count, double peak, float u) {
+    float exponent = count * trial.log_mean;
+    exponent = exponent - log_factorial(count);
+    exponent = exponent - trial.constant;
+    const double bounded = exponent < 700.0f ? exponent : 700.0;
+    return !(u > static_cast<float>(peak * std::exp(bounded)));
+}
+
 // Draws trials from a Lorentzian until one is accepted.
 inline double draw_rejected(Deviates& deviates, const Rejection& trial) {
     for (;;) {
@@ -326,13 +339,8 @@ inline double draw_rejected(Deviates& deviates, const Rejection& trial) {
             count = count + trial.mean;
         } while (count < 0.0f);
         count = std::floor(count);
-        float exponent = count * trial.log_mean;
-        exponent = exponent - log_factorial(count);
-        exponent = exponent - trial.constant;
         const float squared = y * y;
-        const double bounded = exponent < 700.0f ? exponent : 700.0;
-        const float threshold = static_cast<float>(0.9 * (1.0 + squared) * std::exp(bounded));
-        if (!(deviates.next() > threshold)) return count;
+        if (is_accepted(trial, count, 0.9 * (1.0 + squared), deviates.next())) return count;
     }
 }
 
@@ -363,7 +371,8 @@ CUPYSIM_OUTLINE void draw_stream(NoiseState& state, const float* expected, std::
                 count = deviates.multiply(mean);
             } else if (mean > GAUSSIAN_ABOVE) {
                 const double width = std::sqrt(static_cast<double>(mean));
-                count = static_cast<float>(mean + width * gaussian(state, deviates));
+                const float deviate = gaussian(state.has_spare, state.spare, [&] { return deviates.next(); });
+                count = static_cast<float>(mean + width * deviate);
             } else {
                 if (has_trials) {
                     trial = {mean, prepared.width[i], prepared.log_mean[i], prepared.constant[i]};

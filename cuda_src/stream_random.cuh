@@ -26,22 +26,27 @@ CUPYSIM_FUNCTION float deviate_of(std::int32_t value) {
     return smaller(deviate, largest);
 }
 
-// The next deviate of the generator.
-inline float next_uniform(NoiseState& state) {
-    const auto step = [&state] { return state.seed = state.seed * MULTIPLIER % MODULUS; };
-    if (state.seed <= 0 || state.last == 0) {
-        state.seed = -state.seed > 1 ? -state.seed : 1;
+// The next value of the generator with a seed, the last output and the table.
+inline std::int64_t next_value(std::int64_t& seed, std::int64_t& last, std::int64_t* table) {
+    const auto step = [&seed] { return seed = seed * MULTIPLIER % MODULUS; };
+    if (seed <= 0 || last == 0) {
+        seed = -seed > 1 ? -seed : 1;
         for (int i = TABLE_SIZE + 7; i >= 0; --i) {
             const std::int64_t value = step();
-            if (i < TABLE_SIZE) state.table[i] = value;
+            if (i < TABLE_SIZE) table[i] = value;
         }
-        state.last = state.table[0];
+        last = table[0];
     }
     const std::int64_t value = step();
-    const std::int64_t place = state.last >> PLACE_BIT;
-    state.last = state.table[place];
-    state.table[place] = value;
-    return deviate_of(static_cast<std::int32_t>(state.last));
+    const std::int64_t place = last >> PLACE_BIT;
+    last = table[place];
+    table[place] = value;
+    return last;
+}
+
+// The next deviate of the generator.
+inline float next_uniform(NoiseState& state) {
+    return deviate_of(static_cast<std::int32_t>(next_value(state.seed, state.last, state.table)));
 }
 
 constexpr std::uint32_t power_of_multiplier(int n) {

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "stream_noise.cuh"
+#include "digitised.cuh"
+#include "pixel_noise.cuh"
+#include "scattered_light.cuh"
 
 using namespace cupysim;
 
@@ -112,6 +114,44 @@ std::int64_t cupysim_read_reflections(const char* text, std::int64_t size, std::
 // Draws counted photons for expected photons, in the order of the pixels.
 void cupysim_draw_photons(NoiseState* state, const float* expected, std::int64_t n, double* counts) {
     draw_stream(*state, expected, n, counts);
+}
+
+// Draws counted photons for expected photons with flicker and calibration errors. Returns their sum.
+double cupysim_draw_pixels(SharedNoise* state, const float* expected, std::int64_t n, double factor, double flicker,
+                           double calibration, int is_first, float* counts) {
+    return draw_pixels(*state, expected, n, {flicker, calibration, factor}, is_first != 0, counts);
+}
+
+// Draws normal deviates of the first stream.
+void cupysim_draw_gaussians(SharedNoise* state, std::int64_t n, float* drawn) { draw_gaussians(*state, n, drawn); }
+
+// The fractions of light that pixels get from the one in the middle.
+void cupysim_point_spread(int spread, double width, std::int64_t radius, int threads, double* fractions) {
+    point_spread(static_cast<Spread>(spread), width, radius, threads, fractions);
+}
+
+// Finds how far pixels scatter light. Returns the light that goes farther.
+double cupysim_find_reach(int spread, double width, std::int64_t given, std::int64_t largest, int has_weak,
+                          const float* light, std::int64_t n, std::int32_t* reach) {
+    return find_reach({static_cast<Spread>(spread), width, given, largest, has_weak != 0}, light, n, reach);
+}
+
+// Scatters light. Returns whether light came to the first column from the right edge.
+int cupysim_scatter_light(const float* light, const std::int32_t* reach, std::int64_t n_slow, std::int64_t n_fast,
+                          int spread, double width, std::int64_t radius, double everywhere, int wraps, int threads,
+                          float* result) {
+    return scatter_light(light, reach, n_slow, n_fast, static_cast<Spread>(spread), width, radius, everywhere,
+                         wraps != 0, threads, result);
+}
+
+// Converts photons to integers of 16 or 32 bits, and returns the sum of photons in serial order. Numbers above
+// `largest` are clipped; counts[0] is how many there are, counts[1] the number of negative integers. Numbers are
+// truncated, or rounded half up. Negative ones wrap around, unless they are clipped.
+double cupysim_digitise(const float* photons, const float* deviates, std::int64_t n, double gain, double offset,
+                        double readout, double largest, int is_rounded, int is_clipped, int n_bytes, void* integers,
+                        std::int64_t* counts) {
+    return digitise({gain, offset, readout, largest, is_rounded != 0, is_clipped != 0}, photons, deviates, n, n_bytes,
+                    integers, counts);
 }
 
 // Largest value and its place, sum and sum of squares of rows of pixels, in serial order. Squares are computed

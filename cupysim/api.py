@@ -17,14 +17,13 @@ from cupysim.image import Image
 from cupysim.models.experiment import Experiment
 from cupysim.models.tolerance import Tolerance
 from cupysim.refine.fit import refine
+from cupysim.refine.observation import Observation
 from cupysim.refine.outcome import Refined
-from cupysim.refine.problem import Observation
 from cupysim.refine.settings import EVALUATIONS, Settings
 from cupysim.renderer import Renderer
 
 if TYPE_CHECKING:
     from cupysim.detection.response import Response
-    from cupysim.refine.detector_model import DetectorModel
 
 
 def simulate(
@@ -215,7 +214,8 @@ def fit(
         Function that receives lines of text about the progress.
     response : Response or path_like, optional
         Response of the detector that read the raw numbers out: itself, its name, or its file.
-        Saturated pixels are left out, and the target follows from the noise.
+        Of saturated pixels, only the least number of photons is used. The target follows from the
+        noise.
     duration : float, optional
         Exposure time (s), for a response.
 
@@ -232,26 +232,18 @@ def fit(
     if not isinstance(experiment, Experiment):
         raise CupysimError(f"fit: expected an Experiment, got a {type(experiment).__name__}")
     size = experiment.image_shape
-    detector = None
     if response is not None:
+        from cupysim.image.detected_image import detector_model
+
         detector = detector_model(experiment, response, duration)
         raw = np.asarray(counts)
         if raw.shape != size or raw.dtype.kind not in "iu":
             raise CupysimError(f"fit: raw numbers are integers with the shape {size}")
-        counts, readable = detector.measured(raw)
-        used = readable if used is None else (np.asarray(used) != 0) & readable
-    try:
-        measured = np.ma.filled(np.ma.asarray(counts, dtype=np.float64), np.nan)
-    except (TypeError, ValueError) as error:
-        raise CupysimError(f"fit: counts are not numbers: {error}") from error
-    if measured.shape != size or (used is not None and np.shape(used) != size):
-        raise CupysimError(f"fit: the image and its mask must have the shape {size}")
-    taken = (
-        np.isfinite(measured) if used is None else (np.asarray(used) != 0) & np.isfinite(measured)
-    )
-    if detector is None:
-        measured = np.maximum(measured, 0.0)
-    observation = Observation(np.where(taken, measured, 0.0), taken, detector)
+        if used is not None and np.shape(used) != size:
+            raise CupysimError(f"fit: the image and its mask must have the shape {size}")
+        observation = detector.observed(raw, None if used is None else np.asarray(used) != 0)
+    else:
+        observation = _observed(counts, used, size)
     settings = Settings(target, within, search, evaluations, largest_misfit, tolerance)
     with Renderer(backend, threads=threads, devices=devices) as renderer:
         return refine(
@@ -261,36 +253,18 @@ def fit(
         )  # fmt: skip
 
 
-def detector_model(
-    experiment: Experiment, response: Response | os.PathLike[str] | str, duration: float
-) -> DetectorModel:
-    """The detector of an experiment with a response, for fits.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        Experiment, for the pixels and the photon energy.
-    response : Response or path_like
-        Response: itself, its name, or its file.
-    duration : float
-        Exposure time (s).
-
-    Returns
-    -------
-    DetectorModel
-        The response of all panels.
-    """
-    from cupysim.detection.panel_grids import panel_grids
-    from cupysim.detection.pixel_grid import Exposure
-    from cupysim.detection.response import Response
-    from cupysim.detection.response_file import read_response
-    from cupysim.image.detected_image import photon_energy
-    from cupysim.plan.planning import make_plan
-    from cupysim.refine.detector_model import DetectorModel
-
-    found = response if isinstance(response, Response) else read_response(response)
-    exposure = Exposure(photon_energy(experiment.sources.mean_wavelength), duration)
-    return DetectorModel(found, exposure, panel_grids(make_plan(experiment)))
+def _observed(counts: np.ndarray, used: np.ndarray | None, size: tuple[int, ...]) -> Observation:
+    """The observation of counted photons."""
+    try:
+        measured = np.ma.filled(np.ma.asarray(counts, dtype=np.float64), np.nan)
+    except (TypeError, ValueError) as error:
+        raise CupysimError(f"fit: counts are not numbers: {error}") from error
+    if measured.shape != size or (used is not None and np.shape(used) != size):
+        raise CupysimError(f"fit: the image and its mask must have the shape {size}")
+    taken = (
+        np.isfinite(measured) if used is None else (np.asarray(used) != 0) & np.isfinite(measured)
+    )
+    return Observation(np.where(taken, np.maximum(measured, 0.0), 0.0), taken)
 
 
 def from_args(words: str | Sequence[str]) -> Experiment:

@@ -1,4 +1,4 @@
-"""Comparison with golden outputs of simtbx: panels, spot shapes, sources, mosaic domains, channels.
+"""Comparison with golden outputs of simtbx: images, spot shapes, noise and point spreads.
 
 simtbx multiplies a pixel by the polarization factor of its last step that contributed. So images
 are computed without polarization here, and multiplied by the factor at this place. A second figure
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from golden_outcomes import Outcome, wanted
+from simtbx_noise import add_noise, apply_psf
 
 from cupysim import (
     Beam,
@@ -25,6 +26,7 @@ from cupysim import (
     Rendering,
     StructureFactors,
 )
+from cupysim.maths import point_spread
 
 SINGLE = 1e-6
 """Largest difference of an image, of its maximum: pixels of cupysim are rounded to float32."""
@@ -34,6 +36,12 @@ CHANNELS = 1e-6
 
 RIGHT = 3e-3
 """The same for right polarization factors; the manifest's README gives 1e-5 to 3e-3."""
+
+DOUBLE = 1e-13
+"""The same for stages in double precision."""
+
+SPREADS = {"gauss": point_spread.GAUSSIAN, "fiber": point_spread.FIBRE}
+"""simtbx's names of point spread functions, and those of cupysim."""
 
 SHAPES = ("square", "round", "gauss", "tophat")
 
@@ -48,8 +56,6 @@ NOT_COVERED = {
     "gauss_star": "the shape gauss_star",
     "diffuse": "diffuse scattering",
     "background": "backgrounds from tables of F against sin(theta)/lambda",
-    "noise": "the stages of simtbx's add_noise",
-    "psf": "point spreads",
     "derivatives": "derivatives of diffBragg",
 }
 """Kinds of cases, and what cupysim does not have."""
@@ -110,6 +116,41 @@ def _channels(name: str, case: Case, arrays: Any, renderer: Renderer) -> Iterato
         yield from _image(f"{name} {number}", {**case, **channel}, image, renderer, limit=CHANNELS)
 
 
+def _noise(name: str, case: Case, arrays: Any, _: Renderer) -> Iterator[Outcome]:
+    flicker, calibration = case["flicker_noise_pct"] / 100, case["calibration_noise_pct"] / 100
+    gain = {"gain": case["quantum_gain"], "offset": case["adc_offset_adu"]}
+    readout = {"readout": case["readout_noise_adu"]}
+    spread = (point_spread.GAUSSIAN, case["psf_fwhm_pixels"], case["psf_radius_pixels"])
+    stages: dict[str, dict[str, Any]] = {
+        "photons": {},
+        "flicker": {"flicker": flicker},
+        "calibration": {"calibration": calibration},
+        "readout": readout,
+        "gain_offset": gain,
+        "all": {
+            "flicker": flicker, "calibration": calibration, "spread": spread, **gain, **readout,
+        },
+    }  # fmt: skip
+    for stage, values in stages.items():
+        found = add_noise(arrays["expected"], case["seed"], case["calib_seed"], **values)
+        yield _compared(f"{name} {stage}", found, arrays[stage], DOUBLE)
+
+
+def _point_spread(name: str, case: Case, arrays: Any, _: Renderer) -> Iterator[Outcome]:
+    for array in arrays:
+        function, _, rest = array.partition("_")
+        if function not in SPREADS:
+            continue
+        source, _, radius = rest.partition("_radius")
+        found = apply_psf(arrays[source], SPREADS[function], case["fwhm_pixels"], int(radius))
+        yield _compared(f"{name} {array}", found, arrays[array], DOUBLE)
+
+
+def _compared(name: str, found: np.ndarray, golden: np.ndarray, limit: float) -> Outcome:
+    difference = float(np.abs(found - golden).max() / np.abs(golden).max())
+    return Outcome(name, f"{difference:.2g} of the maximum (limit {limit:g})", difference <= limit)
+
+
 COMPARISONS: dict[str, Callable[[str, Case, Any, Renderer], Iterator[Outcome]]] = {
     "panels_square": _plain,
     "sources": _plain,
@@ -117,6 +158,8 @@ COMPARISONS: dict[str, Callable[[str, Case, Any, Renderer], Iterator[Outcome]]] 
     "mosaic_iso": _domains,
     "mosaic_aniso": _domains,
     "channels_gauss": _channels,
+    "noise": _noise,
+    "psf": _point_spread,
 }
 
 

@@ -1,4 +1,4 @@
-"""Make docs/options.md from the options table: ``python scripts/make_docs.py``."""
+"""Make pages from the tables of options: ``python scripts/make_docs.py``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from cupysim.nanobragg.manual import describe, usage, value_names
 from cupysim.nanobragg.option_kinds import GROUPS, Option
 from cupysim.nanobragg.options import OPTIONS
 from cupysim.nanobragg.words import LEGACY_WORDS
+from cupysim.noisify import options as noisify
 
 WIDTH = 120
 """Longest line of text on the page."""
@@ -32,7 +33,9 @@ IGNORED = (
 )
 """Paragraph about words that have no effect."""
 
-OPTIONS_PAGE = Path(__file__).parent.parent / "docs" / "options.md"
+DOCS = Path(__file__).parent.parent / "docs"
+OPTIONS_PAGE = DOCS / "options.md"
+NOISIFY_PAGE = DOCS / "noisify_options.md"
 
 
 def options_page() -> str:
@@ -66,6 +69,28 @@ def options_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def noisify_page() -> str:
+    """The text of docs/noisify_options.md."""
+    lines = [
+        "# Options of noisify",
+        "",
+        "Made by `scripts/make_docs.py` from `cupysim/noisify/options.py`; do not edit.",
+        "",
+        "```",
+        noisify.USAGE,
+        "```",
+        "",
+        *textwrap.wrap(noisify.EPILOG, WIDTH),
+    ]
+    for group in noisify.GROUPS:
+        lines += ["", f"## {group}", "", "| option | value | meaning |", "|---|---|---|"]
+        for option in (option for option in noisify.OPTIONS if option.group == group):
+            names = ", ".join(f"`{name}`" for name in option.names)
+            value = (option.metavar or option.kind.value).replace("|", "\\|")
+            lines.append(f"| {names} | {value} | {noisify.describe(option)} |")
+    return "\n".join(lines) + "\n"
+
+
 def _row(option: Option) -> str:
     names = ", ".join(f"`{name}`" for name in option.spellings)
     values = value_names(option).replace("|", "\\|")
@@ -74,3 +99,4 @@ def _row(option: Option) -> str:
 
 if __name__ == "__main__":
     OPTIONS_PAGE.write_text(options_page())
+    NOISIFY_PAGE.write_text(noisify_page())

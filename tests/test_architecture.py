@@ -23,7 +23,7 @@ LAYERS = (
     {"image_statistics", "refine"},
     {"provenance"},
     {"image"},
-    {"renderer", "nanobragg"},
+    {"renderer", "nanobragg", "noisify"},
     {"parity", "api", "readers", "torch"},
     {"campaign"},
     {"cli"},

@@ -10,6 +10,7 @@ import pytest
 
 import cupysim
 from cupysim.nanobragg.manual import build_parser
+from cupysim.noisify import quirks as noisify
 from cupysim.quirks import CORRECTABLE, Quirk
 
 ROOT = Path(__file__).parent.parent
@@ -31,9 +32,11 @@ def test_lines_have_one_width(page: Path) -> None:
     assert not too_long
 
 
-def test_options_page_is_current() -> None:
-    page = runpy.run_path(str(ROOT / "scripts" / "make_docs.py"))["options_page"]()
-    assert (ROOT / "docs" / "options.md").read_text() == page, "run scripts/make_docs.py"
+@pytest.mark.parametrize("name", ["options", "noisify"])
+def test_options_pages_are_current(name: str) -> None:
+    made = runpy.run_path(str(ROOT / "scripts" / "make_docs.py"))
+    page = made[f"{name.upper()}_PAGE"].read_text()
+    assert page == made[f"{name}_page"](), "run scripts/make_docs.py"
 
 
 def test_every_quirk_has_a_section() -> None:
@@ -55,6 +58,22 @@ def test_index_of_quirks_agrees_with_the_code() -> None:
     }
     for section in text.split("### Q")[1:]:
         assert ("**Corrected:**" in section) == (int(section.split()[0]) in CORRECTABLE)
+
+
+def test_quirks_of_noisify_agree_with_the_code() -> None:
+    text = (ROOT / "docs" / "noisify.md").read_text()
+    rows = re.findall(
+        r"^\| \[NQ(\d+)\]\([^)]*\) \| (.*?) \| .*? \| (.*?) \| (yes)? ?\|$", text, re.M
+    )
+    assert {int(number): (title, policy, bool(yes)) for number, title, policy, yes in rows} == {
+        int(quirk): (*noisify.TABLE[quirk], quirk in noisify.CORRECTABLE)
+        for quirk in noisify.NoisifyQuirk
+    }
+    sections = text.split("### NQ")[1:]
+    assert [int(section.split()[0]) for section in sections] == list(noisify.NoisifyQuirk)
+    for section in sections:
+        number = int(section.split()[0])
+        assert ("**Corrected:**" in section) == (number in noisify.CORRECTABLE)
 
 
 def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +103,7 @@ def test_manual_page_parser_has_every_option() -> None:
         assert name in text
 
 
-@pytest.mark.parametrize("name", ["quirks.md", "physics.md"])
+@pytest.mark.parametrize("name", ["quirks.md", "physics.md", "noisify.md"])
 def test_names_are_in_the_files_which_are_said_to_have_them(name: str) -> None:
     text = (ROOT / "docs" / name).read_text()
     pairs = [

@@ -15,6 +15,9 @@ from cupysim.terminal import printable, say, show_warning
 EXIT_ERROR = 2
 """Exit status of sub-commands after an error."""
 
+EXIT_ERROR_OF_DROP_INS = 9
+"""The same for sub-commands that replace a C program, as these programs have it."""
+
 EXIT_INTERRUPTED = 130
 """Exit status after an interrupt from the keyboard, as shells have it: 128 + 2."""
 
@@ -57,12 +60,11 @@ def run_command(words: Sequence[str]) -> int:
     int
         Exit status.
     """
-    import warnings
-
-    from cupysim.errors import CupysimError
-
     name, *rest = words
     module = importlib.import_module(f"cupysim.cli.commands.{name}")
+    if getattr(module, "TAKES_WORDS", False):
+        # a drop-in for another program, with its own rules and exit status
+        return _guarded(partial(module.run_words, rest), "cupysim", EXIT_ERROR_OF_DROP_INS)
     parser = _Parser(
         prog=f"cupysim {name}", description=module.__doc__,
         formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False, add_help=False,
@@ -82,24 +84,32 @@ def run_command(words: Sequence[str]) -> int:
             arguments = parser.parse_args(rest)
     except SystemExit as end:
         return int(end.code or 0)
+    return _guarded(partial(module.run, arguments), f"cupysim {name}", EXIT_ERROR)
+
+
+def _guarded(run: Callable[[], int | None], program: str, error_status: int) -> int:
+    """Run a command, and turn its errors into one line and an exit status."""
+    import warnings
+
+    from cupysim.errors import CupysimError
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             warnings.simplefilter("ignore", RuntimeWarning)
             warnings.showwarning = show_warning  # type: ignore[assignment]
-            return int(module.run(arguments) or 0)
+            return int(run() or 0)
     except CupysimError as error:
-        say(f"cupysim {name}: error: {printable(str(error))}\n")
-        return EXIT_ERROR
+        say(f"{program}: error: {printable(str(error))}\n")
     except MemoryError:
-        say(f"cupysim {name}: error: out of memory\n")
-        return EXIT_ERROR
+        say(f"{program}: error: out of memory\n")
     except BrokenPipeError:
         # the reader has closed the pipe, so nothing more can be written
         sys.stdout = None
         return 0
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    return error_status
 
 
 def _with_two_dashes(parser: ArgumentParser, word: str) -> str:

@@ -143,6 +143,14 @@ class Analogue:
                 )
 
     @property
+    def as_known(self) -> Analogue:
+        """The read-out as the calibration knows it: without spreads that it does not know."""
+        if self.knows_pixels:
+            return self
+        gains = [replace(gain, gain_spread=0.0, pedestal_spread=0.0) for gain in self.gains]
+        return replace(self, gains=tuple(gains))
+
+    @property
     def largest_value(self) -> int:
         """Largest number of the converter (ADU)."""
         return int(2**self.adc_bits - 1)
@@ -252,9 +260,7 @@ class Analogue:
         which : ndarray of int64, same shape
             Number of the gain of each pixel; -1 where no gain has the bits.
         """
-        gains = self.in_photons(photon_energy, (0.0, 1.0))
-        if not self.knows_pixels:
-            gains = [replace(gain, gain_spread=0.0, pedestal_spread=0.0) for gain in gains]
+        gains = self.as_known.in_photons(photon_energy, (0.0, 1.0))
         values = (raw & self.largest_value).astype(np.float64)
         codes = raw.astype(np.int64) - (raw & self.largest_value)
         signal, which = np.full(raw.shape, np.nan), np.full(raw.shape, -1)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cupysim.detection import compiled_stages, detector_library
 from cupysim.detection.analogue import Analogue
 from cupysim.detection.counter import Counter
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.response import Response
 from cupysim.errors import CupysimError
 
-SURE = 5.0
+SURE = 7.0
 """Standard deviations of the noise below the end of a range at which a signal is still trusted."""
 
 ROWS_AT_ONCE = 256
@@ -118,8 +119,11 @@ def _of_signals(
     exposure: Exposure,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     energy = exposure.photon_energy
-    numbers = grid.numbers()
-    photons, which = analogue.photons(raw, numbers, energy, response.serial)
+    if detector_library.problem() is None:
+        photons, which = compiled_stages.calibrated(response, analogue, raw, grid, exposure)
+    else:
+        signals, which = analogue.photons(raw, grid.numbers(), energy, response.serial)
+        photons = signals.astype(np.float32)
     noises = np.array([gain.noise for gain in analogue.in_photons(energy, (0.0, 1.0))] + [np.nan])
     largest = largest_photons(response, exposure)
     last, values = analogue.gains[-1], raw & analogue.largest_value

@@ -13,10 +13,10 @@ from cupysim.detection.pixel_grid import PixelGrid
 from cupysim.errors import ModelError
 from cupysim.models.checks import finite
 
-CELLS = 4
-"""Cells along each edge of a pixel in which photons of an integrating detector arrive."""
+PLACES = 16
+"""Places along each cell whose charges are averaged."""
 
-FINE_CELLS = 128
+FINE_CELLS = 400
 """Cells along each edge from which a counting detector's ways are found."""
 
 MOST_WAYS = 64
@@ -68,7 +68,7 @@ class ChargeSharing:
     threshold: float | None = None
 
     def __post_init__(self) -> None:
-        if not finite(self.cloud, "charge sharing: cloud") >= 0.0:
+        if not finite(self.cloud, "charge sharing: cloud") > 0.0:
             raise ModelError(f"charge sharing: a cloud of {self.cloud:g} m is impossible")
         if self.threshold is not None and not 0.0 < self.threshold < 1.0:
             raise ModelError(
@@ -86,9 +86,10 @@ class ChargeSharing:
         Returns
         -------
         Ways
-            For an integrating detector, a way for each of 4 x 4 cells of a pixel, with the mean
-            shares of the cell. For a counting detector, a way for each set of pixels that count
-            the photon.
+            For an integrating detector, a way for each of 3 x 3 cells of a pixel, with the mean
+            shares of the cell; the outer ones are as wide as the cloud. Averages within cells make
+            the variance too small by at most 3 %. For a counting detector, a way for each set of
+            pixels that count the photon.
 
         Raises
         ------
@@ -101,27 +102,30 @@ class ChargeSharing:
                     f"charge sharing: a cloud of {self.cloud:g} m reaches beyond the neighbours of "
                     f"a pixel of {edge:g} m"
                 )
+        edges = grid.pixel_slow, grid.pixel_fast
         if self.threshold is None:
-            slow, fast = (self._shares(edge, CELLS) for edge in (grid.pixel_slow, grid.pixel_fast))
+            widths = [np.array([s, 1.0 - 2.0 * s, s]) for s in (self.cloud / e for e in edges)]
+            slow, fast = (self._shares(e, w) for e, w in zip(edges, widths, strict=True))
             shares = np.einsum("iy,jx->ijyx", slow, fast).reshape(-1, 3, 3)
-            probabilities = np.full(CELLS**2, 1.0 / CELLS**2)
+            probabilities = np.outer(*widths).reshape(-1)
             return Ways(probabilities.astype(np.float32), shares.astype(np.float32))
-        slow, fast = (self._shares(e, FINE_CELLS) for e in (grid.pixel_slow, grid.pixel_fast))
+        equal = np.full(FINE_CELLS, 1.0 / FINE_CELLS)
+        slow, fast = (self._shares(e, equal) for e in edges)
         is_counted = np.einsum("iy,jx->ijyx", slow, fast).reshape(-1, 9) > self.threshold
-        found, counts = np.unique(is_counted, axis=0, return_counts=True)
-        is_any = found.any(axis=1)
-        found, counts = found[is_any], counts[is_any]
+        codes, counts = np.unique(is_counted @ (1 << np.arange(9)), return_counts=True)
+        codes, counts = codes[codes > 0], counts[codes > 0]
         order = np.argsort(-counts, kind="stable")
-        probabilities = counts[order] / FINE_CELLS**2
+        found = codes[order, None] >> np.arange(9) & 1
         return Ways(
-            probabilities.astype(np.float32), found[order].reshape(-1, 3, 3).astype(np.float32)
+            (counts[order] / FINE_CELLS**2).astype(np.float32),
+            found.reshape(-1, 3, 3).astype(np.float32),
         )
 
-    def _shares(self, edge: float, n: int) -> np.ndarray:
-        """Mean charge of three pixels along an axis, for n cells of the middle one: (n, 3)."""
-        if self.cloud == 0.0:
-            return np.tile([0.0, 1.0, 0.0], (n, 1))
+    def _shares(self, edge: float, widths: np.ndarray) -> np.ndarray:
+        """Mean charge of three pixels along an axis, for cells of the middle one: (n, 3)."""
+        starts = np.cumsum(widths) - widths
+        places = (np.arange(PLACES) + 0.5) / PLACES
+        fine = (starts[:, None] + widths[:, None] * places).reshape(-1)
         borders = np.array([-math.inf, 0.0, 1.0, math.inf])
-        fine = (np.arange(n * 16) + 0.5) / (n * 16)
         below = ndtr((borders[:, None] - fine) * (edge / self.cloud))
-        return np.asarray(np.diff(below, axis=0).reshape(3, n, 16).mean(axis=2).T)
+        return np.asarray(np.diff(below, axis=0).reshape(3, -1, PLACES).mean(axis=2).T)

@@ -79,7 +79,7 @@ class Defects:
             Flat indices of the pixels of each kind, in rising order.
         """
         fractions = (self.dead, self.hot, self.cold)
-        if not any(fractions):
+        if not any(fractions) or 0 in shape:
             return {defect: np.empty(0, dtype=np.int64) for defect in Defect}
         found = _drawn(fractions, shape, first_number, row_step, serial)
         return dict(zip(Defect, found, strict=True))

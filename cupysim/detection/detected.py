@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from cupysim.detection import compiled_stages, detector_library, stages
+from cupysim.detection import compiled_stages, cuda_stages, detector_library, stages
 from cupysim.detection.analogue import Analogue
 from cupysim.detection.calibration import photons_of
 from cupysim.detection.defects import COLD_SIGNAL, Defect
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
-from cupysim.detection.response import Response
+from cupysim.detection.response import NO_DEFECTS, Response
 from cupysim.errors import CupysimError
 
-BACKENDS = ("auto", "host", "numpy")
+BACKENDS = ("auto", "host", "numpy", "cuda")
 """How a response can be computed."""
 
 
@@ -36,6 +37,9 @@ class Detected:
         The pixels.
     exposure : Exposure
         The shot.
+    device_raw : CuPy array, shape (n_slow, n_fast), optional
+        The same numbers as `raw` on the device, if the expected photons were a CuPy array and the
+        device detected them.
     """
 
     raw: np.ndarray
@@ -44,6 +48,7 @@ class Detected:
     response: Response
     grid: PixelGrid
     exposure: Exposure
+    device_raw: Any = None
 
     def photons(self) -> np.ndarray:
         """Photons of each pixel, by the calibration of the detector.
@@ -58,7 +63,7 @@ class Detected:
 
 def detect(
     response: Response,
-    expected: np.ndarray,
+    expected: Any,
     grid: PixelGrid,
     exposure: Exposure,
     exists: np.ndarray | None,
@@ -66,25 +71,54 @@ def detect(
     threads: int | None,
 ) -> Detected:
     """Detect the photons of a panel; see `Response.detect`."""
+    # few runs need it
+    from cupysim.backends.compiled.cuda_engine import on_device
+
     if backend not in BACKENDS:
         raise CupysimError(f"response: backend: expected one of {', '.join(BACKENDS)}")
     if expected.shape != grid.shape:
         raise CupysimError(f"response: {expected.shape} expectations for {grid.shape} pixels")
-    if not np.isfinite(expected.sum(dtype=np.float64)):
+    is_there = on_device(expected)
+    if is_there and backend in ("host", "numpy"):
+        expected, is_there = cuda_stages.to_host(expected), False
+    total = cuda_stages.total(expected) if is_there else expected.sum(dtype=np.float64)
+    if not np.isfinite(total):
         raise CupysimError("response: the expected photons of some pixels are not finite")
-    problem = detector_library.problem() if backend in ("auto", "host") else None
-    if problem is not None and backend == "host":
-        raise CupysimError(f"response: compiled code cannot be used: {problem}")
-    if backend == "numpy" or problem is not None:
-        raw, overloads = stages.raw_image(response, expected, grid, exposure)
+    device_raw = None
+    if expected.size == 0:
+        raw, overloads = np.empty(grid.shape, dtype=response.dtype), 0
+    elif is_there or backend == "cuda":
+        device_raw, overloads = cuda_stages.raw_image(response, expected, grid, exposure)
+        raw = cuda_stages.to_host(device_raw)
     else:
-        raw, overloads = compiled_stages.raw_image(response, expected, grid, exposure, threads)
+        raw, overloads = _raw_on_host(response, expected, grid, exposure, backend, threads)
     has_value = np.ones(grid.shape, dtype=bool) if exists is None else exists.copy()
     if response.scan is not None:
         has_value &= response.scan.covers(grid)
     _apply_defects(response, raw, grid, exposure, has_value)
     raw[~has_value] = response.masked_value
-    return Detected(raw, overloads, has_value, response, grid, exposure)
+    if not is_there:
+        device_raw = None
+    elif device_raw is not None and (response.defects != NO_DEFECTS or not has_value.all()):
+        cuda_stages.replace(device_raw, raw)
+    return Detected(raw, overloads, has_value, response, grid, exposure, device_raw)
+
+
+def _raw_on_host(
+    response: Response,
+    expected: np.ndarray,
+    grid: PixelGrid,
+    exposure: Exposure,
+    backend: str,
+    threads: int | None,
+) -> tuple[np.ndarray, int]:
+    """Raw numbers before defects, and the number of overloads, without a GPU."""
+    problem = detector_library.problem() if backend in ("auto", "host") else None
+    if problem is not None and backend == "host":
+        raise CupysimError(f"response: compiled code cannot be used: {problem}")
+    if backend == "numpy" or problem is not None:
+        return stages.raw_image(response, expected, grid, exposure)
+    return compiled_stages.raw_image(response, expected, grid, exposure, threads)
 
 
 def _apply_defects(

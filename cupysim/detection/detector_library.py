@@ -48,6 +48,10 @@ def library() -> ctypes.CDLL:
     ]  # fmt: skip
     loaded.cupysim_count_photons.restype = None
     loaded.cupysim_detect.argtypes, loaded.cupysim_detect.restype = [pointer, number], None
+    loaded.cupysim_calibrate.argtypes = [
+        pointer, pointer, number, ctypes.c_uint, pointer, pointer, number,
+    ]  # fmt: skip
+    loaded.cupysim_calibrate.restype = None
     return loaded
 
 
@@ -80,6 +84,37 @@ def count_photons(
         team.size(threads or usable_cores()),
     )  # fmt: skip
     return serial_sum(0.0, sums)
+
+
+def calibrate(
+    record: np.ndarray, raw: np.ndarray, mask: int, threads: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Photons of raw numbers.
+
+    Parameters
+    ----------
+    record : ndarray of the struct, shape (1,)
+        The response and its pixels.
+    raw : ndarray of 2 or 4 bytes each, shape (n_slow, n_fast)
+        Raw numbers, contiguous.
+    mask : int
+        Bits of the converter.
+    threads : int, optional
+        Number of threads; by default one on each core.
+
+    Returns
+    -------
+    photons : ndarray of float32, shape (n_slow, n_fast)
+        Photons; not-a-number where no gain has the bits.
+    gains : ndarray of uint8, shape (n_slow, n_fast)
+        Number of the gain of each pixel; 255 where no gain has the bits.
+    """
+    photons, gains = np.empty(raw.shape, dtype=np.float32), np.empty(raw.shape, dtype=np.uint8)
+    library().cupysim_calibrate(
+        record.ctypes.data, raw.ctypes.data, raw.itemsize, mask, photons.ctypes.data,
+        gains.ctypes.data, team.size(threads or usable_cores()),
+    )  # fmt: skip
+    return photons, gains
 
 
 def detect(record: np.ndarray, threads: int | None) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from cupysim.maths.arrays import serial_sum
 from cupysim.native import tools
 
 AUTOMATIC_MAXIMUM = 55000.0
@@ -11,6 +14,12 @@ AUTOMATIC_MAXIMUM = 55000.0
 
 LARGEST_VALUE = 65535.0
 """Largest 16-bit value."""
+
+SHORT_BITS, LONG_BITS = 16, 32
+"""Bits of noisify's integers."""
+
+LARGEST_LONG_VALUE = 2147483647.0
+"""Largest value of 32 bits in noisify."""
 
 LARGEST_GREY = 255.0
 """Largest 8-bit value."""
@@ -174,3 +183,89 @@ def counted_region(
         sink[rows], clipped = counted(source[rows], offset)
         overloads += clipped
     return whole, overloads
+
+
+@dataclass(frozen=True)
+class Digitiser:
+    """How noisify makes integers of photons.
+
+    Parameters
+    ----------
+    gain : float
+        Units per photon.
+    offset : float
+        Offset of all pixels (units).
+    readout : float
+        Standard deviation of the readout noise (units).
+    bits : int
+        Bits of an integer: 16 or 32.
+    largest : float
+        Largest value (units). Larger ones are clipped.
+    is_rounded : bool
+        Whether values are rounded half up. Otherwise they are truncated (NQ14).
+    is_clipped : bool
+        Whether negative values become zero. Otherwise they wrap around (NQ22).
+    """
+
+    gain: float
+    offset: float
+    readout: float
+    bits: int
+    largest: float
+    is_rounded: bool = False
+    is_clipped: bool = False
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the integers."""
+        return np.dtype(np.uint16 if self.bits == SHORT_BITS else np.uint32)
+
+    def __call__(
+        self, photons: np.ndarray, deviates: np.ndarray | None = None
+    ) -> tuple[np.ndarray, float, int, int]:
+        """Convert photons to integers.
+
+        Parameters
+        ----------
+        photons : ndarray of float32, shape (n_slow, n_fast)
+            Photons.
+        deviates : ndarray of float32, same size, optional
+            Normal deviates of the readout noise; none by default.
+
+        Returns
+        -------
+        integers : ndarray of uint16 or uint32, shape (n_slow, n_fast)
+            Integers.
+        total : float
+            Sum of the photons, in storage order.
+        above : int
+            Number of values that are clipped.
+        below : int
+            Number of negative integers.
+        """
+        photons = np.ascontiguousarray(photons, dtype=np.float32)
+        integers = np.empty(photons.shape, dtype=self.dtype)
+        if tools.available():
+            scale = self.gain, self.offset, self.readout, self.largest
+            return integers, *tools.digitise(
+                photons, deviates, scale, self.is_rounded, self.is_clipped, integers
+            )
+        total, above, below = 0.0, 0, 0
+        noise = None if deviates is None else deviates.reshape(photons.shape)
+        for row, values in enumerate(photons.astype(np.float64)):
+            total = serial_sum(total, values)
+            with np.errstate(invalid="ignore", over="ignore"):
+                values = values * self.gain + self.offset
+                if noise is not None:
+                    values += self.readout * noise[row].astype(np.float64)
+            above += int(np.count_nonzero(values > self.largest))
+            values = np.where(values > self.largest, self.largest, values)
+            if self.is_rounded:
+                values = np.floor(values + 0.5)
+            below += int(np.count_nonzero(values <= -1.0))
+            if self.is_clipped:
+                values = np.where(values < 0.0, 0.0, values)
+            wide = 2.0 ** (2 * self.bits - 1)
+            values = np.where((values > -wide) & (values < wide), values, 0.0)
+            integers[row] = values.astype(np.int64).astype(self.dtype)
+        return integers, total, above, below

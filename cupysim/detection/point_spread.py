@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
@@ -154,19 +155,19 @@ class PointSpread:
         kernel = point_spread.kernel(self.function, width, radius)
         return np.asarray(kernel / kernel.sum())
 
-    def apply(self, image: np.ndarray, grid: PixelGrid) -> np.ndarray:
+    def apply(self, image: Any, grid: PixelGrid) -> Any:
         """Spread the light of an image.
 
         Parameters
         ----------
-        image : ndarray of float32, shape (n_slow, n_fast)
-            Photons.
+        image : array of float32, shape (n_slow, n_fast)
+            Photons; a NumPy array, or a CuPy array if the function is not separable.
         grid : PixelGrid
             Its pixels.
 
         Returns
         -------
-        ndarray of float32, shape (n_slow, n_fast)
+        array of float32, shape (n_slow, n_fast)
             Photons after the point spread. Sums have the order of the offsets if the function is
             separable, as in `cuda_src/blur.cuh`; otherwise they are computed by FFT.
         """

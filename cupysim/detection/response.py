@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,12 @@ PIXEL_TYPES = ("uint16", "int32", "uint32")
 """Types of the numbers of raw images."""
 
 NO_DEFECTS = Defects()
+
+
+@lru_cache(maxsize=16)
+def _shared(sharing: ChargeSharing, pixel_slow: float, pixel_fast: float) -> Ways:
+    """Ways of pixels of a size, kept for the next image."""
+    return sharing.ways(PixelGrid(1, 1, pixel_slow, pixel_fast))
 
 
 @dataclass(frozen=True)
@@ -144,7 +150,7 @@ class Response:
     def ways(self, grid: PixelGrid) -> Ways:
         """Ways in which pixels of a grid share a photon."""
         if self.sharing is not None:
-            return self.sharing.ways(grid)
+            return _shared(self.sharing, grid.pixel_slow, grid.pixel_fast)
         alone = np.zeros((1, 3, 3), dtype=np.float32)
         alone[0, 1, 1] = 1.0
         return Ways(np.ones(1, dtype=np.float32), alone)
@@ -166,7 +172,7 @@ class Response:
 
     def detect(
         self,
-        expected: np.ndarray,
+        expected: Any,
         grid: PixelGrid,
         exposure: Exposure,
         *,
@@ -178,24 +184,27 @@ class Response:
 
         Parameters
         ----------
-        expected : ndarray of float32, shape (n_slow, n_fast)
-            Expected photons.
+        expected : array of float32, shape (n_slow, n_fast)
+            Expected photons: a NumPy or a CuPy array.
         grid : PixelGrid
             The pixels.
         exposure : Exposure
             Photon energy, exposure time, seed and shot.
         exists : ndarray of bool, shape (n_slow, n_fast), optional
             Pixels that exist and are not masked. By default all.
-        backend : {"auto", "host", "numpy"}, optional
-            Compiled code, or NumPy, which is slow. The images are equal. "auto" uses compiled code
-            if there is any.
+        backend : {"auto", "host", "numpy", "cuda"}, optional
+            Compiled code on the processor, NumPy, which is slow, or a GPU. The images are equal,
+            except that a wide point spread (not "gaussian") has other rounding errors on a GPU.
+            "auto" uses the device of a CuPy array; for a NumPy array, compiled code if there is
+            any.
         threads : int, optional
             Number of threads; by default one on each core. It does not change the image.
 
         Returns
         -------
         Detected
-            Raw image, and what is needed to calibrate it.
+            Raw image as a NumPy array, and what is needed to calibrate it. `Detected.device_raw` is
+            the raw image as a CuPy array if a device detected the photons of a CuPy array.
 
         Raises
         ------

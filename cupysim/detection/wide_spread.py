@@ -1,22 +1,25 @@
-"""Point spread with a wide kernel, by FFT in blocks of pixels."""
+"""Point spread with a wide kernel, by FFT: in blocks of pixels, or of a whole image on a GPU."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from cupysim.detection.point_spread import Border
+from cupysim.maths.arrays import array_namespace
 
 BLOCK = 1024
 """Smallest edge of a block (pixels). Larger kernels have larger blocks."""
 
 
-def spread(image: np.ndarray, kernel: np.ndarray, border: Border) -> np.ndarray:
+def spread(image: Any, kernel: np.ndarray, border: Border) -> Any:
     """Spread the light of an image.
 
     Parameters
     ----------
-    image : ndarray of float32, shape (n_slow, n_fast)
-        Photons.
+    image : array of float32, shape (n_slow, n_fast)
+        Photons; a NumPy or a CuPy array.
     kernel : ndarray, shape (odd, odd)
         Fractions of light.
     border : Border
@@ -24,13 +27,16 @@ def spread(image: np.ndarray, kernel: np.ndarray, border: Border) -> np.ndarray:
 
     Returns
     -------
-    ndarray of float32, shape (n_slow, n_fast)
-        Photons; the rounding of a sum never makes them negative.
+    array of float32, shape (n_slow, n_fast)
+        Photons, of the same kind; the rounding of a sum never makes them negative.
     """
+    xp = array_namespace(image)
+    convolve = convolved if xp is np else convolved_on_device
     if border is Border.KEPT:
-        inside = convolved(np.ones(image.shape, dtype=np.float32), kernel, Border.LOST)
-        image = np.divide(image, inside, out=np.zeros_like(image), where=inside > 0.0)
-    return np.maximum(convolved(image, kernel, border), 0.0)
+        inside = convolve(xp.ones_like(image), kernel, Border.LOST)
+        is_reached = inside > 0.0
+        image = xp.where(is_reached, image / xp.where(is_reached, inside, 1.0), 0.0)
+    return xp.maximum(convolve(image, kernel, border), 0.0)
 
 
 def convolved(image: np.ndarray, kernel: np.ndarray, border: Border) -> np.ndarray:
@@ -66,6 +72,24 @@ def convolved(image: np.ndarray, kernel: np.ndarray, border: Border) -> np.ndarr
             sink = result[row : row + sizes[0], column : column + sizes[1]]
             sink[:] = part[: sink.shape[0], : sink.shape[1]]
     return result
+
+
+def convolved_on_device(image: Any, kernel: np.ndarray, border: Border) -> Any:
+    """Convolution of a CuPy array; parameters and result as of `convolved`."""
+    import cupy
+    from cupyx.scipy import fft
+
+    reach = [edge // 2 for edge in kernel.shape]
+    sizes, start = image.shape, reach
+    if border is Border.MIRRORED:
+        image = cupy.pad(image, [(r, r) for r in reach], "symmetric")
+        start = [2 * r for r in reach]
+    # light that reaches round the edge of the transform stays beyond the pixels of the result
+    shape = tuple(fft.next_fast_len(n + 2 * r, True) for n, r in zip(sizes, reach, strict=True))
+    transform = fft.rfft2(cupy.asarray(kernel.astype(image.dtype)), shape)
+    whole = fft.irfft2(fft.rfft2(image, shape) * transform, shape)
+    rows, columns = (slice(first, first + n) for first, n in zip(start, sizes, strict=True))
+    return whole[rows, columns]
 
 
 def _around(

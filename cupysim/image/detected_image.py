@@ -15,13 +15,18 @@ from cupysim.detection.detected import Detected
 from cupysim.detection.panel_grids import panel_grids
 from cupysim.detection.pixel_grid import Exposure
 from cupysim.detection.response import Response
+from cupysim.detection.response_file import read_response
 from cupysim.detection.response_text import response_text
 from cupysim.formats.nexus.content import DetectorRecord
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE, with_gaps
 from cupysim.models.panel_detector import PanelDetector
 
 if TYPE_CHECKING:
+    import os
+
     from cupysim.image import Image
+    from cupysim.models.experiment import Experiment
+    from cupysim.refine.detector_model import DetectorModel
 
 UNLIKELY = 10.0
 """Standard deviations of the noise below which no signal is trusted."""
@@ -64,6 +69,11 @@ class DetectedImage:
         An array of float32 with the shape of `raw`; not-a-number in pixels without a value.
         """
         return self._of_panels("photons")
+
+    @property
+    def energies(self) -> np.ndarray:
+        """Energy in each pixel (keV): `photons` times the photon energy."""
+        return self.photons * np.float32(self.exposure.photon_energy / 1e3)
 
     @property
     def noise(self) -> np.ndarray:
@@ -151,6 +161,33 @@ def detector_record(response: Response, exposure: Exposure) -> DetectorRecord:
         **shared, underload=-UNLIKELY * deepest, bit_depth=readout.adc_bits,
         gains=tuple(gain.adu for gain in gains), pedestals=tuple(g.pedestal for g in gains),
     )  # fmt: skip
+
+
+def detector_model(
+    experiment: Experiment, response: Response | os.PathLike[str] | str, duration: float
+) -> DetectorModel:
+    """The detector of an experiment with a response, for fits.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Experiment, for the pixels and the photon energy.
+    response : Response or path_like
+        Response: itself, its name, or its file.
+    duration : float
+        Exposure time (s).
+
+    Returns
+    -------
+    DetectorModel
+        The response of all panels.
+    """
+    from cupysim.plan.planning import make_plan
+    from cupysim.refine.detector_model import DetectorModel
+
+    found = response if isinstance(response, Response) else read_response(response)
+    exposure = Exposure(photon_energy(experiment.sources.mean_wavelength), duration)
+    return DetectorModel(found, exposure, panel_grids(make_plan(experiment)))
 
 
 def detect(

@@ -13,6 +13,7 @@ import numpy as np
 from cupysim.detection import digitising
 from cupysim.detection.counting import count_photons, counts_of_numpy
 from cupysim.detection.photon_noise import PhotonNoise
+from cupysim.errors import CupysimError
 from cupysim.image.pixels import DEFAULT_OFFSET, ImagePixels
 from cupysim.maths.nr_random import RandomStream
 from cupysim.plotting.style import Style
@@ -157,6 +158,51 @@ class Image(ImagePixels):
 
         found = response if isinstance(response, Response) else read_response(response)
         return detect(self, found, seed, shot, duration, threads)
+
+    def log_likelihood(
+        self,
+        raw: np.ndarray,
+        response: Response | os.PathLike[str] | str,
+        *,
+        duration: float = 1.0,
+    ) -> float:
+        """Log-likelihood of the image, given the numbers that a detector read out.
+
+        Parameters
+        ----------
+        raw : ndarray of int, shape of `array`
+            Raw numbers.
+        response : Response or path_like
+            Response of the detector, its name, or its file.
+        duration : float, optional
+            Exposure time (s).
+
+        Returns
+        -------
+        float
+            Log-likelihood; see `cupysim.refine.detector_model.DetectorModel.log_likelihood`.
+
+        Raises
+        ------
+        CupysimError
+            If the numbers do not fit the image.
+
+        Examples
+        --------
+        >>> from cupysim import from_args, simulate
+        >>> image = simulate(from_args("-cell 100 -default_F 1e3 -N 5 -detpixels 64"))
+        >>> raw = image.detect("eiger2", seed=1).raw
+        >>> image.log_likelihood(raw, "eiger2") < 0
+        True
+        """
+        from cupysim.image.detected_image import detector_model
+
+        if np.shape(raw) != self.array.shape:
+            raise CupysimError(
+                f"log_likelihood: {np.shape(raw)} numbers for {self.array.shape} pixels"
+            )
+        model = detector_model(self.experiment, response, duration)
+        return model.log_likelihood(np.asarray(raw), self.array)
 
     def show(
         self,

@@ -91,23 +91,63 @@ def kernel(name: str, width: float, radius: int) -> np.ndarray:
     offsets = np.arange(-radius, radius + 1, dtype=np.float64)
     if name == GAUSSIAN:
         places, half = offsets / width, 1.0 / width / 2.0
+        low, high = places - half, places + half
+
+        def primitive(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+            return gaussian_primitive(x[None, :], y[:, None])
+
+        fractions = (
+            primitive(high, high) - primitive(high, low)
+            - primitive(low, high) + primitive(low, low)
+        )  # fmt: skip
     elif name == FIBRE:
-        places, half = offsets, 0.5
+        edges = np.arange(radius + 1) + 0.5
+        quadrant = fibre_primitive(edges[None, :], edges[:, None], FIBRE_RADIUS * width)
+        fractions = _between_corners(_mirrored(quadrant))
     else:
         raise ValueError(f"unknown point spread function {name!r}")
-    low, high = places - half, places + half
-
-    def primitive(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        x, y = np.meshgrid(x, y)
-        if name == GAUSSIAN:
-            return gaussian_primitive(x, y)
-        return fibre_primitive(x, y, FIBRE_RADIUS * width)
-
-    fractions = (
-        primitive(high, high) - primitive(high, low) - primitive(low, high) + primitive(low, low)
-    )
     is_outside = offsets**2 + offsets[:, None] ** 2 > radius * radius
     return np.where(is_outside, 0.0, fractions)
+
+
+def _mirrored(quadrant: np.ndarray) -> np.ndarray:
+    """Values of a function that is odd along both axes, from those of the positive quadrant."""
+    right = np.concatenate([-quadrant[:, ::-1], quadrant], axis=1)
+    return np.concatenate([-right[::-1], right])
+
+
+def _between_corners(corners: np.ndarray) -> np.ndarray:
+    """Integrals over pixels from a primitive function at their corners."""
+    return np.asarray(corners[1:, 1:] - corners[:-1, 1:] - corners[1:, :-1] + corners[:-1, :-1])
+
+
+def wide_kernel(name: str, width: float, n_slow: int, n_fast: int) -> np.ndarray:
+    """Fractions of a pixel's light at all offsets between two pixels of an image.
+
+    They are accurate, but their bits may differ from those of `kernel`.
+
+    Parameters
+    ----------
+    name : str
+        `GAUSSIAN` or `FIBRE`.
+    width : float
+        Full width at half maximum (pixels), above zero.
+    n_slow, n_fast : int
+        Size of the image.
+
+    Returns
+    -------
+    ndarray, shape (2 n_slow - 1, 2 n_fast - 1)
+        Fractions [slow, fast].
+    """
+    if name == GAUSSIAN:
+        return np.outer(gaussian_weights(width, n_slow - 1), gaussian_weights(width, n_fast - 1))
+    if name != FIBRE:
+        raise ValueError(f"unknown point spread function {name!r}")
+    g = FIBRE_RADIUS * width
+    y, x = np.arange(n_slow)[:, None] + 0.5, np.arange(n_fast) + 0.5
+    quadrant = np.arctan((x * y) / (g * np.sqrt(g * g + x * x + y * y))) / (2.0 * math.pi)
+    return _between_corners(_mirrored(quadrant))
 
 
 def gaussian_weights(width: float, radius: int) -> np.ndarray:

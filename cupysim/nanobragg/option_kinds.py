@@ -153,6 +153,14 @@ def new_path(name: str, group: str, text: str, dest: str) -> Option:
     return path(name, group, text, dest, match=Match.EXACT, is_new=True)
 
 
+def new_text(name: str, group: str, text: str, dest: str, metavar: str) -> Option:
+    """Make an option that nanoBragg lacks and that has a word."""
+    return Option(
+        (name,), group, text, Kind.TEXT, 1, NONE, (dest,), match=Match.EXACT, metavar=metavar,
+        is_new=True,
+    )  # fmt: skip
+
+
 def new_number(name: str, text: str, unit: Unit, dest: str, default: str) -> Option:
     """Make an option that nanoBragg lacks, for the crystal, with a number that is not negative."""
     return number(

@@ -25,6 +25,7 @@ from cupysim.nanobragg.option_kinds import (
     new_flag,
     new_number,
     new_path,
+    new_text,
     number,
     path,
     vector,
@@ -257,11 +258,10 @@ OPTIONS: tuple[Option, ...] = (
     new_flag("-merge", "Average reflections that occur more than once in -hkl's file.", "merge"),
     new_flag("-hydrogens", "Add hydrogen atoms to -pdb's model where residues have none.",
               "hydrogens"),
-    Option(
-        ("-F000",), CRYSTAL,
+    new_text(
+        "-F000", CRYSTAL,
         "Structure factor (electrons) of the reflection 0 0 0. 'contrast' is that of -pdb's model "
-        "minus the solvent that it displaces.",
-        Kind.TEXT, 1, NONE, ("f000",), match=Match.EXACT, metavar="F|contrast", is_new=True,
+        "minus the solvent that it displaces.", "f000", "F|contrast",
     ),
     new_number("-k_sol", "Electron density of -pdb's bulk solvent; 0 means no solvent.",
                 ELECTRON_DENSITY, "k_sol", "0.35"),
@@ -286,11 +286,11 @@ OPTIONS: tuple[Option, ...] = (
               "experiment list.", "experiment_file"),
     new_path("-geom", INPUT, "Read the panels of the detector, and the wavelength, from this "
               "geometry file of CrystFEL (.geom) or pyFAI (.poni).", "geometry_file"),
-    Option(
-        ("-detector",), INPUT,
+    new_text(
+        "-detector", INPUT,
         "Real detector, such as jungfrau-4m, with its panels, gaps and sensor, at -distance; "
         "'cupysim detectors' lists them. pyfai:NAME is a detector of pyFAI.",
-        Kind.TEXT, 1, NONE, ("detector_name",), match=Match.EXACT, metavar="NAME", is_new=True,
+        "detector_name", "NAME",
     ),
     path("-stolout", INPUT, "Read but not used.", "stol_output", no_effect=True),
     path("-stol", INPUT, "Amorphous scattering F against sin(theta)/lambda; read but not used.",
@@ -333,8 +333,8 @@ OPTIONS: tuple[Option, ...] = (
         "ones, which are drawn in parallel.", Kind.CHOICE, 1, NONE, ("noise",), "nanobragg",
         match=Match.EXACT, metavar="nanobragg|fast", choices=("nanobragg", "fast"), is_new=True,
     ),
-    new_path("-response", OUTPUT, "Detector that reads the photons: a TOML file, or a name such as "
-              "jungfrau; 'cupysim detectors --responses' lists the names.", "response"),
+    new_text("-response", OUTPUT, "Detector that reads the photons: a name, or a TOML file; "
+              "'cupysim detectors --responses' lists the names.", "response", "NAME|FILE"),
     flag("-nonoise", OUTPUT, "No noise image.", {"write_noise": False}),
     flag("-nopgm", OUTPUT, "No greymap.", {"write_pgm": False}),
     number("-scale", OUTPUT, "Scale of the SMV image without noise; 0 or less: automatic.",

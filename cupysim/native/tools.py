@@ -26,6 +26,20 @@ NOISE_STATE = np.dtype(
 """State of the photon noise between pixels: the random number generator and a spare deviate."""
 
 
+SHARED_NOISE = np.dtype(
+    [
+        ("seeds", np.int64, 2),
+        ("lasts", np.int64, 2),
+        ("tables", np.int64, (2, 32)),
+        ("has_spare", np.int64, 3),
+        ("spares", np.float64, 3),
+        ("table_of", np.int64, 2),
+        ("spare_of", np.int64, 3),
+    ]
+)
+"""State of two random streams that may share shuffle tables and spare deviates."""
+
+
 @cache
 def available() -> bool:
     """Whether the compiled library can be loaded."""
@@ -40,9 +54,25 @@ def available() -> bool:
 def _library() -> ctypes.CDLL:
     library = load(recipe.TOOLS)
     size, pointer, number = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
+    whole = ctypes.c_int
     signatures = {
         "read_reflections": ([ctypes.c_char_p, size, size, pointer, pointer], size),
         "draw_photons": ([pointer, pointer, size, pointer], None),
+        "draw_pixels": (
+            [pointer, pointer, size, number, number, number, whole, pointer],
+            number,
+        ),
+        "draw_gaussians": ([pointer, size, pointer], None),
+        "point_spread": ([whole, number, size, whole, pointer], None),
+        "find_reach": ([whole, number, size, size, whole, pointer, size, pointer], number),
+        "scatter_light": (
+            [pointer, pointer, size, size, whole, number, size, number, whole, whole, pointer],
+            whole,
+        ),
+        "digitise": (
+            [pointer, pointer, size, *[number] * 4, whole, whole, whole, pointer, pointer],
+            number,
+        ),
         "add_up": ([pointer, size, size, size, pointer, pointer, pointer], None),
         "add_deviations": ([pointer, size, size, size, number], number),
         "scale": ([pointer, size, size, size, number, number, pointer, size], None),
@@ -98,6 +128,142 @@ def draw_photons(state: np.ndarray, expected: np.ndarray) -> np.ndarray:
         state.ctypes.data, means.ctypes.data, means.size, counts.ctypes.data
     )
     return counts
+
+
+def draw_pixels(
+    state: np.ndarray,
+    expected: np.ndarray,
+    factor: float,
+    flicker: float,
+    calibration: float,
+    is_first: bool,
+) -> tuple[np.ndarray, float]:
+    """Draw counted photons with flicker and calibration errors, one pixel after the other.
+
+    Parameters
+    ----------
+    state : ndarray of SHARED_NOISE, shape (1,)
+        State of the random streams. The function updates it.
+    expected : ndarray of float32
+        Expected photons.
+    factor : float
+        Factor of all expected photons.
+    flicker, calibration : float
+        Relative standard deviations of errors of each pixel.
+    is_first : bool
+        Whether no count was drawn before.
+
+    Returns
+    -------
+    counts : ndarray of float32, same shape
+        Counted photons.
+    total : float
+        Their sum.
+    """
+    means = np.ascontiguousarray(expected, dtype=np.float32)
+    counts = np.empty(means.shape, dtype=np.float32)
+    total = _library().cupysim_draw_pixels(
+        state.ctypes.data, means.ctypes.data, means.size, factor, flicker, calibration,
+        int(is_first), counts.ctypes.data,
+    )  # fmt: skip
+    return counts, float(total)
+
+
+def draw_gaussians(state: np.ndarray, count: int) -> np.ndarray:
+    """Draw normal deviates of the first stream of a state: ndarray of float32, shape (count,).
+
+    The function updates the state, an ndarray of SHARED_NOISE.
+    """
+    drawn = np.empty(count, dtype=np.float32)
+    _library().cupysim_draw_gaussians(state.ctypes.data, count, drawn.ctypes.data)
+    return drawn
+
+
+def point_spread(is_fibre: bool, width: float, radius: int, threads: int) -> np.ndarray:
+    """Compute fractions of light; see `cupysim.maths.point_spread.kernel`.
+
+    The width is the full width at half maximum of a Gaussian, or the radius g of a fibre.
+    """
+    fractions = np.empty((2 * radius + 1, 2 * radius + 1))
+    _library().cupysim_point_spread(int(is_fibre), width, radius, threads, fractions.ctypes.data)
+    return fractions
+
+
+def find_reach(
+    is_fibre: bool, width: float, given: int, largest: int, has_weak: bool, light: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Find how far pixels scatter light; see `cupysim.detection.scattered_light.find_reach`.
+
+    Returns
+    -------
+    reach : ndarray of int32, shape of `light`
+        Radii (pixels).
+    lost : float
+        Light that goes farther.
+    """
+    reach = np.empty(light.shape, dtype=np.int32)
+    lost = _library().cupysim_find_reach(
+        int(is_fibre), width, given, largest, int(has_weak), light.ctypes.data, light.size,
+        reach.ctypes.data,
+    )  # fmt: skip
+    return reach, float(lost)
+
+
+def scatter_light(
+    light: np.ndarray,
+    reach: np.ndarray,
+    spread: tuple[bool, float, int],
+    everywhere: float,
+    wraps: bool,
+    threads: int,
+) -> tuple[np.ndarray, bool]:
+    """Scatter light; see `cupysim.detection.scattered_light.scatter`.
+
+    `light` (float32) and `reach` (int32) are contiguous, with the shape (n_slow, n_fast). `spread`
+    has the first three arguments of `point_spread`.
+
+    Returns
+    -------
+    result : ndarray of float32, shape (n_slow, n_fast)
+        Light after scattering.
+    has_wrapped : bool
+        Whether light came to the first column from the right edge.
+    """
+    result = np.empty(light.shape, dtype=np.float32)
+    has_wrapped = _library().cupysim_scatter_light(
+        light.ctypes.data, reach.ctypes.data, *light.shape, *spread, everywhere, int(wraps),
+        threads, result.ctypes.data,
+    )  # fmt: skip
+    return result, bool(has_wrapped)
+
+
+def digitise(
+    photons: np.ndarray,
+    deviates: np.ndarray | None,
+    scale: tuple[float, float, float, float],
+    is_rounded: bool,
+    is_clipped: bool,
+    integers: np.ndarray,
+) -> tuple[float, int, int]:
+    """Convert photons to integers; see `cupysim.detection.digitising.digitised`.
+
+    `scale` has the gain, the offset, the readout noise and the largest value. `integers` (uint16 or
+    uint32) receives the result.
+
+    Returns
+    -------
+    total : float
+        Sum of the photons, in serial order.
+    above, below : int
+        Numbers of pixels above the largest value, and of negative integers.
+    """
+    counts = np.zeros(2, dtype=np.int64)
+    total = _library().cupysim_digitise(
+        photons.ctypes.data, None if deviates is None else deviates.ctypes.data, photons.size,
+        *scale, int(is_rounded), int(is_clipped), integers.itemsize, integers.ctypes.data,
+        counts.ctypes.data,
+    )  # fmt: skip
+    return float(total), int(counts[0]), int(counts[1])
 
 
 def add_up(pixels: np.ndarray) -> tuple[float, tuple[int, int], float, float]:

@@ -24,7 +24,8 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import DEGREE, GROUPS
 from cupysim.refine import filters
 from cupysim.refine.deviance import FEWEST
-from cupysim.refine.problem import Observation, Problem
+from cupysim.refine.observation import Observation
+from cupysim.refine.problem import Problem
 
 SCAN_STEPS = 3
 """Number of steps of the first scan, to either side of the start."""

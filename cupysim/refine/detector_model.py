@@ -14,12 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cupysim.detection.calibration import detected_fraction, photons_of
+from cupysim.detection.calibration import detected_fraction, largest_photons, photons_of
 from cupysim.detection.counter import Counter
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.point_spread import Border
 from cupysim.detection.response import Response
 from cupysim.detection.wide_spread import convolved
+from cupysim.refine.deviance import FEWEST
+from cupysim.refine.observation import Observation
 
 WHOLE_PHOTONS = 0.2
 """Noise (photons) of pixels without signal below which whole photons are recognised."""
@@ -46,31 +48,86 @@ class DetectorModel:
     exposure: Exposure
     grids: Sequence[PixelGrid]
 
-    def measured(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Photons of raw numbers, and which of them can be used.
+    def observed(self, raw: np.ndarray, used: np.ndarray | None = None) -> Observation:
+        """The observation that raw numbers are.
 
         Parameters
         ----------
         raw : ndarray of int, shape ([n_panels,] n_slow, n_fast)
             Raw numbers.
+        used : ndarray of bool, same shape, optional
+            Pixels to use. By default all with a value.
 
         Returns
         -------
-        photons : ndarray of float64, same shape
-            Photons; zero in pixels that cannot be used. Numbers of photons are whole where the
-            noise is so small that they can be told.
-        used : ndarray of bool, same shape
-            Pixels with a value that are no overloads.
+        Observation
+            Photons, the used pixels, and those that are overloads: of these, only the least number
+            of photons is known. Leaving them out would bias fits, because bright pixels with a
+            high count would be missing.
         """
-        photons, used = np.zeros(raw.shape), np.zeros(raw.shape, dtype=bool)
-        panels = zip(_panels(raw), _panels(photons), _panels(used), self.grids, strict=True)
-        for numbers, sink, usable, grid in panels:
-            found = photons_of(self.response, numbers, grid, self.exposure)
-            usable[:] = np.isfinite(found.photons) & ~found.is_overload
+        photons, has_value, is_overload = self._measured(raw)
+        taken = has_value if used is None else has_value & used
+        most = largest_photons(self.response, self.exposure)
+        photons[is_overload] = most / self._fraction
+        return Observation(np.where(taken, photons, 0.0), taken, self, is_overload & taken)
+
+    @property
+    def _fraction(self) -> float:
+        return detected_fraction(self.response, self.grids[0])
+
+    def _measured(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Photons of raw numbers, which have a value, and which are overloads.
+
+        Numbers of photons are whole where the noise is so small that they can be told.
+        """
+        photons, has_value = np.zeros(raw.shape), np.zeros(raw.shape, dtype=bool)
+        is_overload = np.zeros(raw.shape, dtype=bool)
+        for number, grid in enumerate(self.grids):
+            found = photons_of(self.response, _panels(raw)[number], grid, self.exposure)
+            usable = np.isfinite(found.photons)
             whole = found.noise < WHOLE_PHOTONS if self.counts_photons else False
             values = np.where(whole, np.maximum(np.rint(found.photons), 0.0), found.photons)
-            sink[usable] = values[usable]
-        return photons, used
+            _panels(photons)[number][usable] = values[usable]
+            _panels(has_value)[number] = usable
+            _panels(is_overload)[number] = found.is_overload
+        return photons, has_value, is_overload
+
+    def log_likelihood(self, raw: np.ndarray, expected: np.ndarray) -> float:
+        """Log of the likelihood of expected photons, given raw numbers.
+
+        Parameters
+        ----------
+        raw : ndarray of int, shape ([n_panels,] n_slow, n_fast)
+            Raw numbers.
+        expected : ndarray, same shape
+            Expected photons.
+
+        Returns
+        -------
+        float
+            Sum over pixels with a value: the log-probability of counts if their noise is that of
+            Poisson, otherwise the log-density of a normal distribution with the mean and the
+            variance of the pixel; for overloads, the log-probability of at least as many photons.
+            If pixels share their noise, the sum neglects that.
+        """
+        from scipy.special import gammaln, log_ndtr, xlogy
+
+        observation = self.observed(raw)
+        means = self.mean(np.asarray(expected, dtype=np.float64))
+        used, counts = observation.used, observation.counts[observation.used]
+        assert observation.limited is not None
+        limited, mean = observation.limited[used], np.maximum(means[used], FEWEST)
+        if self.target(counts) == "poisson":
+            logs = xlogy(counts, mean) - mean - gammaln(counts + 1.0)
+        else:
+            variance = np.maximum(self.variance(expected, means)[used], FEWEST)
+            logs = -0.5 * ((counts - mean) ** 2 / variance + np.log(2.0 * np.pi * variance))
+        above = (mean - counts) / self.limit_deviations(np.maximum(counts, 0.0) + FEWEST)
+        return float(np.where(limited, log_ndtr(above), logs).sum())
+
+    def limit_deviations(self, limits: np.ndarray) -> np.ndarray:
+        """Standard deviations (photons) of pixels whose means are at a limit."""
+        return np.sqrt(limits + self._own_variance(limits))
 
     @property
     def counts_photons(self) -> bool:

@@ -24,8 +24,9 @@ from cupysim.refine.coarse_levels import (
 )
 from cupysim.refine.condensed import Condensed, LeastSquares
 from cupysim.refine.free_parameters import free_parameters, with_fixed_sampling
+from cupysim.refine.observation import Observation
 from cupysim.refine.outcome import LEAST_LIKELY, Fit, Refined, outcome
-from cupysim.refine.problem import Observation, Problem
+from cupysim.refine.problem import Problem
 from cupysim.refine.settings import Settings
 
 COARSE_EVALUATIONS = 12
@@ -115,7 +116,7 @@ def refine(
     rendered = used if detector is None or not detector.spreads else experiment.rendered_pixels
     rendering = replace(experiment.rendering, mask=rendered, region=None)
     experiment = replace(experiment, rendering=rendering)
-    observation = Observation(observation.counts, used, detector)
+    observation = observation.within(used)
     if detector is not None:
         settings = replace(settings, target=detector.target(observation.counts[used]))
     start = np.array([current(experiment, name) / parameter(name).size for name in names])

@@ -15,7 +15,8 @@ from cupysim.models.parameters import GROUPS, changed, parameter
 from cupysim.plotting.windows import show_figure
 from cupysim.refine.coarse_levels import spot_width
 from cupysim.refine.condensed import Condensed
-from cupysim.refine.problem import Observation, Problem
+from cupysim.refine.observation import Observation
+from cupysim.refine.problem import Problem
 from cupysim.refine.report import draw, report_lines
 from cupysim.refine.settings import UNLIKELY, Settings
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import parameter
 from cupysim.models.tolerance import Tolerance
 from cupysim.refine import filters
-from cupysim.refine.detector_model import DetectorModel
 from cupysim.refine.deviance import (
     FEWEST,
     deviance_moments,
@@ -24,6 +22,8 @@ from cupysim.refine.deviance import (
     like_counts,
 )
 from cupysim.refine.free_parameters import gradient_plan
+from cupysim.refine.limits import limit_residuals, limit_slopes
+from cupysim.refine.observation import Observation, PixelArrays
 
 TARGETS = ("poisson", "squares")
 """Targets of a fit: Poisson likelihood, or squares of differences divided by their variance."""
@@ -37,52 +37,6 @@ WINDOWS = (1, 2, 3)
 DARK = 1e-3
 """Smallest variance of a pixel, relative to the mean without spots. Darker pixels get no larger
 weight."""
-
-
-@dataclass(frozen=True, eq=False)
-class Observation:
-    """The measured image.
-
-    Parameters
-    ----------
-    counts : ndarray of float64, shape ([n_panels,] n_slow, n_fast)
-        Counted photons, without offset.
-    used : ndarray of bool, shape ([n_panels,] n_slow, n_fast)
-        True for pixels to use.
-    detector : DetectorModel, optional
-        The detector's response. By default, pixels count photons and no photon spreads.
-    """
-
-    counts: np.ndarray
-    used: np.ndarray
-    detector: DetectorModel | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class _PixelArrays:
-    """Counts and weights of the used pixels, in the same memory as the images of the model.
-
-    Parameters
-    ----------
-    places : array of int, shape (n_pixels,)
-        Numbers of the used pixels in the flattened image.
-    counts : array, shape (n_pixels,)
-        Counted photons.
-    weights : array, shape (n_pixels,)
-        Weights of the target "squares": one divided by the variance.
-    """
-
-    places: Any
-    counts: Any
-    weights: Any
-
-    def beside(self, other: Any) -> _PixelArrays:
-        """The same arrays, in the memory of another array."""
-        xp = array_namespace(other)
-        if array_namespace(self.counts) is xp:
-            return self
-        here = [on_host(array) for array in (self.places, self.counts, self.weights)]
-        return _PixelArrays(*(xp.asarray(array) for array in here))
 
 
 class Problem:
@@ -135,6 +89,9 @@ class Problem:
         self.background = coarseness == 1.0  # with a background, wide spots would not show
         self.used = observation.used
         self.detector = observation.detector
+        self.limited = (
+            None if observation.limited is None else observation.limited[observation.used]
+        )
         self.counts = observation.counts[observation.used]
         self.sizes = np.array([parameter(name).size for name in names])
         self.evaluations = 0
@@ -142,7 +99,7 @@ class Problem:
         self._last: tuple[object, Any, Any] | None = None
         if variances is None:
             variances = np.maximum(observation.counts, 0.0) + 1.0
-        self.near = _PixelArrays(
+        self.near = PixelArrays(
             np.flatnonzero(observation.used), self.counts, 1.0 / variances[observation.used]
         )
 
@@ -206,9 +163,7 @@ class Problem:
 
     def _detected(self, images: Any) -> Any:
         """Mean photons of pixels for expected photons, or for their derivatives."""
-        if self.detector is None or not self.detector.spreads:
-            return images
-        return self.detector.mean(on_host(images))
+        return images if self.detector is None else self.detector.mean(on_host(images))
 
     def expected(self, x: np.ndarray) -> np.ndarray:
         """Expected photons of all rendered pixels, before they spread, on the host."""
@@ -249,8 +204,18 @@ class Problem:
         counts, weights = self.near.counts, self.near.weights
         xp = array_namespace(photons)
         if self.target == "squares":
-            return (counts - photons) * xp.sqrt(weights)
-        return deviance_residuals(counts, xp.maximum(photons, FEWEST))
+            residuals = (counts - photons) * xp.sqrt(weights)
+        else:
+            residuals = deviance_residuals(counts, xp.maximum(photons, FEWEST))
+        if self.limited is not None and self.limited.any():
+            residuals[self.limited] = limit_residuals(*self._limits(photons))
+        return residuals
+
+    def _limits(self, photons: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Means, limits and standard deviations of pixels that are overloads."""
+        assert self.detector is not None
+        limits = self.counts[self.limited]
+        return photons[self.limited], limits, self.detector.limit_deviations(limits)
 
     def jacobian(self, x: np.ndarray) -> Any:
         """Derivatives of the residuals, shape (n_pixels, n_parameters)."""
@@ -258,7 +223,7 @@ class Problem:
         counts, weights = self.near.counts, self.near.weights
         xp = array_namespace(photons)
         if self.target == "squares":
-            return -slopes * xp.sqrt(weights)[:, None]
+            return self._with_limits(-slopes * xp.sqrt(weights)[:, None], photons, slopes)
         expected = xp.maximum(photons, FEWEST)
         residuals = deviance_residuals(counts, expected)
         small = xp.abs(residuals) < 1e-6
@@ -268,7 +233,14 @@ class Problem:
             -1.0 / xp.sqrt(expected),
             (1.0 - counts / expected) / xp.where(small, 1.0, residuals),
         )
-        return steepness[:, None] * slopes
+        return self._with_limits(steepness[:, None] * slopes, photons, slopes)
+
+    def _with_limits(self, jacobian: Any, photons: Any, slopes: Any) -> Any:
+        """Derivatives of residuals, with those of pixels that are overloads."""
+        if self.limited is not None and self.limited.any():
+            steepness = limit_slopes(*self._limits(photons))
+            jacobian[self.limited] = steepness[:, None] * slopes[self.limited]
+        return jacobian
 
     def reweigh(self, x: np.ndarray) -> None:
         """Use variances of the model for the target "squares", instead of those of the counts.
@@ -280,7 +252,7 @@ class Problem:
             weights = 1.0 / (np.maximum(self._judged(x), 0.0) + 1.0)
         else:
             weights = 1.0 / np.maximum(self.variances(x), FEWEST)
-        here = _PixelArrays(np.flatnonzero(self.used), self.counts, weights)
+        here = PixelArrays(np.flatnonzero(self.used), self.counts, weights)
         self.near = here.beside(self.near.counts)
 
     def chance(self, x: np.ndarray) -> float:
@@ -316,9 +288,16 @@ class Problem:
     def _like_counts(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Numbers with the noise of counts: measured ones and their means."""
         mean = np.maximum(self._judged(x), 0.0)
+        counts = self._known(mean)
         if self.detector is None or self.target == "poisson":
-            return self.counts, mean
-        return like_counts(self.counts, mean, np.maximum(self.variances(x), FEWEST))
+            return counts, mean
+        return like_counts(counts, mean, np.maximum(self.variances(x), FEWEST))
+
+    def _known(self, mean: np.ndarray) -> np.ndarray:
+        """Measured photons; of overloads, the model's, which they do not contradict."""
+        if self.limited is None:
+            return self.counts
+        return np.where(self.limited, np.maximum(self.counts, mean), self.counts)
 
     def misfit(self, x: np.ndarray, of: np.ndarray | None = None) -> tuple[float, float]:
         """Reduced chi-squared: squares of the residuals divided by those that noise alone makes.
@@ -350,8 +329,11 @@ class Problem:
         else:
             mean, variance = deviance_moments(expected)
         freedom = 1.0 - len(self.names) / len(self.counts)
+        # overloads agree with the model or not; they say nothing about the noise
+        counted = slice(None) if self.limited is None else ~self.limited
+        mean, variance = mean[counted], variance[counted]
         noise = max(float(mean.sum()) * freedom, FEWEST)
-        squares = float((self.residuals(x) ** 2).sum())
+        squares = float((self.residuals(x)[counted] ** 2).sum())
         return squares / noise, float(np.sqrt(variance.sum())) / noise
 
     def explained(self, x: np.ndarray, spot_pixels: float) -> tuple[float, float]:
@@ -397,4 +379,4 @@ class Problem:
         sizes = np.sqrt((design**2).sum(axis=0))
         inverse = np.linalg.pinv(design / sizes)[0] / sizes[0]
         doubt = np.sqrt((inverse**2) @ (photons * root**2))
-        return float(inverse @ (self.counts * root)), float(doubt)
+        return float(inverse @ (self._known(photons) * root)), float(doubt)

@@ -9,9 +9,15 @@ import pytest
 
 from cupysim.backends import select
 from cupysim.backends.compiled import cuda, cuda_engine
+from cupysim.detection import cuda_stages
 from tests.cuda.stand_in import Machine
 
 MachineMaker = Callable[..., Machine]
+
+
+def forget_kernels() -> None:
+    cuda_engine._kernel.cache_clear()
+    cuda_stages._kernels.cache_clear()
 
 
 @pytest.fixture
@@ -23,10 +29,10 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[MachineMaker]:
         for name, module in made.modules().items():
             monkeypatch.setitem(sys.modules, name, module)
         # kernels of other machines are not kept
-        cuda_engine._kernel.cache_clear()
+        forget_kernels()
         monkeypatch.setattr(cuda, "problem", lambda: None)
         monkeypatch.setattr(select, "why_not", lambda _: None)
         return made
 
     yield make
-    cuda_engine._kernel.cache_clear()
+    forget_kernels()

@@ -166,10 +166,18 @@ def compile_program(
     RuntimeError
         If it does not compile.
     """
+    try:
+        return compile_source(architecture, source or kernel_source(), wanted.options)
+    except RuntimeError as error:
+        raise RuntimeError(f"{wanted.block}: {error}") from error
+
+
+def compile_source(architecture: str, source: str, options: tuple[str, ...]) -> Compiled:
+    """Compile any source as CuPy does; parameters and errors as of `compile_program`."""
     from cupy_backends.cuda.libs import nvrtc
 
-    program = nvrtc.createProgram(source or kernel_source(), "cupysim.cu", (), ())
-    words = (*wanted.options, *ADDED_BY_CUPY, f"-arch={architecture}", "--ptxas-options=-v")
+    program = nvrtc.createProgram(source, "cupysim.cu", (), ())
+    words = (*options, *ADDED_BY_CUPY, f"-arch={architecture}", "--ptxas-options=-v")
     try:
         nvrtc.compileProgram(program, words)
         cubin = nvrtc.getCUBIN(program)
@@ -181,7 +189,7 @@ def compile_program(
         )
     except nvrtc.NVRTCError as error:
         log = nvrtc.getProgramLog(program)
-        raise RuntimeError(f"{architecture} {wanted.block}: {error}\n{log}") from error
+        raise RuntimeError(f"{architecture}: {error}\n{log}") from error
     finally:
         nvrtc.destroyProgram(program)
 

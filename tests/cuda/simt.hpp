@@ -41,6 +41,13 @@ static inline To simt_bits(From from) {
 static inline float __int_as_float(int bits) { return simt_bits<float>(bits); }
 static inline int __float_as_int(float x) { return simt_bits<int>(x); }
 static inline int __double2loint(double x) { return static_cast<int>(simt_bits<std::int64_t>(x)); }
+static inline long long __double_as_longlong(double x) { return simt_bits<std::int64_t>(x); }
+static inline double __longlong_as_double(long long bits) { return simt_bits<double>(bits); }
+static inline unsigned long long atomicAdd(unsigned long long* sum, unsigned long long more) {
+    const unsigned long long before = *sum;
+    *sum = before + more;
+    return before;
+}
 static inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 // as inaccurate as the instruction
 static inline double simt_reciprocal(double x) {

@@ -16,6 +16,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+from scipy import fft
 
 from cupysim.backends.compiled.host import Derivatives
 from cupysim.backends.compiled.host_library import prepare
@@ -46,12 +47,17 @@ class DeviceArray:
     __array_ufunc__ = None
 
     def __init__(
-        self, array: np.ndarray, free: Callable[[], None], copied: Callable[[int], None]
+        self,
+        array: np.ndarray,
+        free: Callable[[], None],
+        copied: Callable[[int], None],
+        number: int = 0,
     ) -> None:
         self._array = array
         self._free = free
         self._copied = copied
         self._owner: DeviceArray | None = None
+        self.device = SimpleNamespace(id=number)
         self.data = SimpleNamespace(ptr=array.ctypes.data)
 
     @property
@@ -82,7 +88,7 @@ class DeviceArray:
 
     def __getattr__(self, name: str) -> Any:
         """What an array has besides, on the same device."""
-        if name not in ("T", "all", "any", "dtype", "ndim", "reshape", "swapaxes"):
+        if name not in ("T", "all", "any", "dtype", "ndim", "reshape", "size", "swapaxes"):
             raise AttributeError(name)
         found = getattr(self._array, name)
         if callable(found):
@@ -101,7 +107,7 @@ class DeviceArray:
 
     def _of(self, array: np.ndarray) -> DeviceArray:
         """A view, or a small result, on the same device."""
-        made = DeviceArray(array, self._free, self._copied)
+        made = DeviceArray(array, self._free, self._copied, self.device.id)
         made._owner = self
         return made
 
@@ -120,8 +126,8 @@ class DeviceArray:
         assert values.dtype == self._array.dtype
         self._array[...] = values
 
-    def sum(self, axis: int | None = None) -> DeviceArray:
-        return self._of(np.asarray(self._array.sum(axis=axis)))
+    def sum(self, axis: int | None = None, dtype: type | None = None) -> DeviceArray:
+        return self._of(np.asarray(self._array.sum(axis=axis, dtype=dtype)))
 
     def __int__(self) -> int:
         self._copied(self.nbytes)
@@ -222,7 +228,7 @@ class Machine:
         def copied(count: int) -> None:
             self.copied_back += count
 
-        return DeviceArray(array, free, copied)
+        return DeviceArray(array, free, copied, number)
 
     def launch(self, options: tuple[str, ...], launch: np.ndarray, n_blocks: int) -> None:
         assert launch.ndim == 1
@@ -253,6 +259,24 @@ class Machine:
             for one in launch:
                 self._complete_solid_angles(one)
 
+    def launch_pass(
+        self,
+        name: str,
+        options: tuple[str, ...],
+        grid: tuple[int, int],
+        block: tuple[int],
+        words: tuple[np.ndarray, DeviceArray, DeviceArray],
+    ) -> None:
+        """A pass of a response, by the source for GPUs."""
+        struct, source, sink = words
+        assert struct.shape == (1,)
+        for array in (source, sink):
+            assert array.dtype == np.float32
+            assert array.device.id == self.current
+        self.launches.append((self.current, (name,)))
+        assert block == (128,)
+        simt.run_pass(name, grid, struct, source.data.ptr, sink.data.ptr)
+
     def _complete_solid_angles(self, launch: np.ndarray) -> None:
         """The processor sums them for blocks of pixels, a GPU gives each pixel's."""
         n_pixels, address = int(launch["n_pixels"]), int(launch["omega_sums"])
@@ -268,12 +292,13 @@ class Machine:
             return made
 
         def compiled(code: str, options: tuple[str, ...]) -> SimpleNamespace:
-            assert "cupysim_run" in code
             if not self.compiles:
                 raise CompileException("cupysim.cu(7): error: something is wrong\n1 error")
 
             def get_function(name: str) -> Callable[..., None]:
                 assert name in code
+                if not name.startswith("cupysim_run"):
+                    return partial(self.launch_pass, name, options)
 
                 def kernel(grid: tuple[int, ...], block: tuple[int], words: tuple[Any]) -> None:
                     (launch,) = words
@@ -303,7 +328,13 @@ class Machine:
             self.pinned += 1
             return np.zeros(shape, dtype=dtype)
 
+        def contiguous(array: DeviceArray, dtype: type) -> DeviceArray:
+            if array.dtype == dtype and array._array.flags.c_contiguous:
+                return array
+            return self.allocate(np.ascontiguousarray(array._array, dtype=dtype))
+
         runtime = SimpleNamespace(
+            getDevice=lambda: self.current,
             getDeviceCount=lambda: self.devices,
             deviceGetAttribute=lambda _, number: self.ratio,
             memGetInfo=lambda: (self.memory - self.used[self.current], self.memory),
@@ -329,6 +360,8 @@ class Machine:
             float32=np.float32,
             RawModule=compiled,
             asarray=lambda values: self.allocate(np.array(values)),
+            ascontiguousarray=contiguous,
+            pad=partial(_of_numpy, np.pad),
             **{
                 name: partial(_of_numpy, getattr(np, name))
                 for name in (
@@ -337,6 +370,7 @@ class Machine:
                     "isfinite",
                     "log",
                     "maximum",
+                    "ones_like",
                     "ptp",
                     "sign",
                     "sqrt",
@@ -346,4 +380,11 @@ class Machine:
             get_default_memory_pool=lambda: SimpleNamespace(free_bytes=lambda: 0),
         )
         cupyx = module("cupyx", zeros_pinned=pinned, empty_pinned=pinned)
-        return {"cupy": cupy, "cupyx": cupyx}
+        transforms = module(
+            "cupyx.scipy.fft",
+            next_fast_len=fft.next_fast_len,
+            rfft2=partial(_of_numpy, fft.rfft2),
+            irfft2=partial(_of_numpy, fft.irfft2),
+        )
+        scipy = module("cupyx.scipy", fft=transforms)
+        return {"cupy": cupy, "cupyx": cupyx, "cupyx.scipy": scipy, "cupyx.scipy.fft": transforms}

@@ -25,7 +25,8 @@ from cupysim.plan.render_plan import RenderPlan
 from cupysim.provenance import versions
 from cupysim.refine.coarse_levels import Level
 from cupysim.refine.condensed import Condensed
-from cupysim.refine.problem import TARGETS, Observation, Problem
+from cupysim.refine.observation import Observation
+from cupysim.refine.problem import TARGETS, Problem
 from cupysim.renderer import Renderer
 from tests.conftest import INPUTS
 from tests.cuda.conftest import MachineMaker

@@ -1,4 +1,4 @@
-"""Renders small images of all kinds, for programs which watch memory accesses.
+"""Renders and detects small images of all kinds, for programs which watch memory accesses.
 
 usage: python -m tests.cuda.watched cuda|host
 """
@@ -13,6 +13,8 @@ import numpy as np
 from cupysim.api import from_args, simulate
 from cupysim.errors import CupysimWarning
 from tests.conftest import INPUTS
+from tests.cuda.response_cases import CASES as RESPONSES
+from tests.cuda.response_cases import EXPOSURE, GRID, expected_photons
 
 COMMON = (
     "-cell 50 60 70 80 95 100 -N 5 -lambda 1.3 -distance 60 -pixel 1 -detpixels 96 -nodump "
@@ -29,6 +31,10 @@ CASES = (
 """A table of structure factors, interpolation, searches, a part of the image, running products."""
 
 
+DETECTED = ("counter", "retrigger 0.0003 True", "flicker", "shares and spread", "mirrored True 60")
+"""Responses that need all kernels."""
+
+
 def main(backend: str) -> None:
     """Render each case in each precision."""
     if backend == "cuda":
@@ -43,7 +49,10 @@ def main(backend: str) -> None:
             image = simulate(experiment, backend, precision=precision).array
             assert np.isfinite(image).all()
             assert image.max() > 0.0
-    print(f"{len(CASES)} cases rendered")
+    for name in DETECTED:
+        response = RESPONSES[name]
+        response.detect(expected_photons(response), GRID, EXPOSURE, backend=backend)
+    print(f"{len(CASES)} cases rendered, {len(DETECTED)} detected")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,9 @@ def use_tools() -> None:
     _read_reflections()
     _draw_photons()
     _reduce_images()
+    _draw_pixels()
+    _scatter_light()
+    _digitise()
 
 
 def _read_reflections() -> None:
@@ -89,6 +92,41 @@ def _reduce_images() -> None:
             tools.add_deviations(region, 0.5)
             for factor, offset in ((1.0, 40.0), (-1e300, 1e300), (1e300, -1e300), (np.inf, 0.0)):
                 tools.scale(region, factor, offset, np.empty(region.shape, dtype=np.uint16))
+
+
+def _draw_pixels() -> None:
+    random = np.random.default_rng(4)
+    means = np.exp(random.uniform(-9.0, 17.0, 300)).astype(np.float32)
+    means[:12] = [-1.0, -1.0, 0.0, -1e30, 12.0, 1e6, 1e7, 3e38, 1e-45, np.inf, -np.inf, np.nan]
+    for seeds in ((-5, 123456789), (0, 0), (5, -7), (-2147483647, -2147483648)):
+        for tables in (0, 1):
+            state = np.zeros(1, dtype=tools.SHARED_NOISE)
+            state["seeds"], state["table_of"][0, 1] = seeds, tables
+            for errors in ((0.0, 0.03), (0.1, 0.0), (5.0, 5.0)):
+                tools.draw_pixels(state, means, 1.0, *errors, True)
+            tools.draw_gaussians(state, 7)
+
+
+def _scatter_light() -> None:
+    random = np.random.default_rng(5)
+    for shape in ((1, 1), (1, 70), (70, 1), (33, 130), (9, 9)):
+        light = random.poisson(2.0, shape).astype(np.float32)
+        light[random.random(shape) > 0.9] = random.choice([50.0, 1e4, 1e9])
+        light[0, 0] = np.nan
+        for is_fibre, width, given in ((True, 0.3, 0), (True, 2.0, 7), (False, 2.5, 0)):
+            reach, lost = tools.find_reach(is_fibre, width, given, max(shape), True, light)
+            radius = max(int(reach.max()), 1)
+            tools.point_spread(is_fibre, width, radius, 2)
+            tools.scatter_light(light, reach, (is_fibre, width, radius), lost, True, 2)
+
+
+def _digitise() -> None:
+    photons = np.array([0.0, -1.0, 1e5, 1e30, -1e30, np.inf, -np.inf, np.nan], dtype=np.float32)
+    for kind, largest in ((np.uint16, 65535.0), (np.uint32, 2147483647.0)):
+        for deviates in (None, photons[::-1].copy()):
+            for flags in ((False, False), (True, True)):
+                integers = np.empty(photons.shape, dtype=kind)
+                tools.digitise(photons, deviates, (1.3, 0.5, 2.0, largest), *flags, integers)
 
 
 def render_cases(library: str, precision: Precision, names: list[str]) -> None:

@@ -194,4 +194,4 @@ def test_levels() -> None:
     assert supported[-1] == BASELINE
     assert set(supported) <= set(recipe.levels())
     names = {recipe.file_name(name, level) for name in recipe.SOURCES for level in recipe.levels()}
-    assert len(names) == 2 * len(recipe.levels())
+    assert len(names) == len(recipe.SOURCES) * len(recipe.levels())

@@ -16,8 +16,9 @@ from cupysim.models.parameters import GROUPS, PARAMETERS, changed, current
 from cupysim.plan.gradient_plan import GradientPlan
 from cupysim.refine.fit import refine
 from cupysim.refine.free_parameters import free_parameters
+from cupysim.refine.observation import Observation
 from cupysim.refine.outcome import Refined
-from cupysim.refine.problem import Observation, Problem
+from cupysim.refine.problem import Problem
 from cupysim.refine.settings import Settings
 from cupysim.renderer import Renderer
 from tests.conftest import INPUTS

@@ -19,6 +19,7 @@ NOT_OF_A_BASE = {
     ),
     "seed": "the seed of a campaign is in [campaign]",
     "noise": "[output] has noise",
+    "response": "the table [response] has the detector's response",
     **dict.fromkeys(
         ("backend", "precision", "tolerance", "threads", "device"),
         "[campaign] and the options of the run decide how images are computed",

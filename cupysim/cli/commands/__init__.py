@@ -9,6 +9,7 @@ COMMANDS = {
     "detectors": "List real detectors, print their figures with sources, and draw their panels.",
     "doctor": "Say what works on this machine, what to install for the rest, and how fast it is.",
     "info": "Describe the contents of image files in a few lines.",
+    "noisify": "Add noise to an image of expected photons, as noisify does.",
     "orient": "Make orientation matrices from a cell and angles, or at random, and read them.",
     "photons": "Photons of a raw image, by the calibration of its detector.",
     "parity": "Run argument lists through a reference program and cupysim, and compare images.",
@@ -20,5 +21,6 @@ COMMANDS = {
 """Names and descriptions of the sub-commands.
 
 Each is a module of this package with `add_arguments` and `run`. If a module has `TAKES_OPTIONS`,
-its other words are options of the drop-in command.
+its other words are options of the drop-in command. A module with `TAKES_WORDS` has `run_words`
+instead, which gets all its words.
 """

@@ -19,7 +19,6 @@ from typing import BinaryIO
 
 import numpy as np
 
-from cupysim.api import detector_model
 from cupysim.cli.raw_images import raw_numbers
 from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
 from cupysim.detection.calibration import photons_of
@@ -30,6 +29,7 @@ from cupysim.detection.response_text import response_from_text
 from cupysim.errors import CupysimError
 from cupysim.formats import float_image, nexus
 from cupysim.formats.any_image import ImageFile, open_image
+from cupysim.image.detected_image import detector_model
 from cupysim.storage.safe_writing import OutputFiles, check_writable, refuse_inputs
 from cupysim.terminal import tell
 
@@ -62,8 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     image = open_image(arguments.image, None, arguments.image_number)
     if ending == ".h5" and image.content is None:
         raise CupysimError(f"{arguments.out}: only for HDF5 files of cupysim; use .npy or .bin")
-    response, exposure = _response(arguments, image), _exposure(arguments, image)
-    raw = raw_numbers(image, response)
+    response = _response(arguments, image)
+    raw, exposure = raw_numbers(image, response), _exposure(arguments, image)
     photons = np.full(raw.shape, np.nan, dtype=np.float32)
     overloads = 0
     stack, sink = (each if each.ndim == 3 else each[None] for each in (raw, photons))

@@ -25,7 +25,6 @@ from functools import partial
 
 import numpy as np
 
-from cupysim.api import detector_model
 from cupysim.cli.raw_images import raw_numbers
 from cupysim.detection.response_text import response_from_text
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
@@ -33,6 +32,7 @@ from cupysim.formats import mosflm_matrix
 from cupysim.formats.any_image import ImageFile, open_image
 from cupysim.formats.panel_pixels import check_same_order
 from cupysim.image import DEFAULT_OFFSET
+from cupysim.image.detected_image import detector_model
 from cupysim.models.experiment import Experiment
 from cupysim.models.tolerance import Tolerance
 from cupysim.nanobragg.arguments import default_values, scan
@@ -45,8 +45,9 @@ from cupysim.quirks import CORRECTED
 from cupysim.refine.detector_model import DetectorModel
 from cupysim.refine.fit import refine
 from cupysim.refine.free_parameters import free_parameters
+from cupysim.refine.observation import Observation
 from cupysim.refine.outcome import Refined
-from cupysim.refine.problem import TARGETS, Observation
+from cupysim.refine.problem import TARGETS
 from cupysim.refine.report import draw, report_json, report_lines
 from cupysim.refine.settings import EVALUATIONS, UNLIKELY, Settings
 from cupysim.renderer import Renderer
@@ -287,11 +288,11 @@ def _detected(
     for name in ("offset", "saturation"):
         if getattr(arguments, name) is not None:
             raise CupysimError(f"--{name}: follows from the response; --response none ignores it")
-    photons, used = detector.measured(raw_numbers(image, detector.response))
-    used &= _inside(arguments, experiment)
-    if not used.any():
+    raw = raw_numbers(image, detector.response)
+    observation = detector.observed(raw, _inside(arguments, experiment))
+    if not observation.used.any():
         raise CupysimError(f"{image.path}: no pixel is left to fit")
-    return Observation(np.where(used, photons, 0.0), used, detector)
+    return observation
 
 
 def _inside(arguments: argparse.Namespace, experiment: Experiment) -> np.ndarray:

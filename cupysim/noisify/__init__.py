@@ -1,0 +1,1 @@
+"""The sub-command noisify: from expected photons to the image of a real detector."""

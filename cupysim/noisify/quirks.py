@@ -1,0 +1,182 @@
+"""The quirks of noisify: numbers, titles, policies, and which of them are corrected.
+
+docs/noisify.md describes each quirk under the same number.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+from enum import IntEnum
+
+from cupysim.errors import CupysimWarning, OptionError
+from cupysim.quirks import Policy
+
+
+class NoisifyQuirk(IntEnum):
+    """One surprising behaviour of noisify. The value is its number in docs/noisify.md."""
+
+    MISSING_SPREAD = 1
+    NAME_IS_INPUT = 2
+    NO_INPUT = 3
+    SCALE_AND_GAIN = 4
+    FLICKER_OF_PIXELS = 5
+    CALIBRATION_UNASKED = 6
+    SHARED_TABLE = 7
+    CALIBRATION_SEED = 8
+    UNUSED_SEEDS = 9
+    SIZE_WITHOUT_EFFECT = 10
+    PHISTEP_IS_PHI = 11
+    SHORT_INPUT = 12
+    NO_HEADER = 13
+    TRUNCATION = 14
+    NEGATIVE_RADIUS = 15
+    CLIPPED_AT_16_BITS = 16
+    BITS = 17
+    EDGE_SLIP = 18
+    LOST_LIGHT = 19
+    MEAN_OF_MINUS_ONE = 20
+    NO_FLOAT_IMAGE = 21
+    BELOW_ZERO = 22
+    WEAK_PIXELS = 23
+    SPARE_FOR_PHOTONS = 24
+    BLURRED_COUNTS = 25
+    HEADER_WINS = 26
+    ONE_THREAD = 27
+
+
+_R: Policy = "reproduced"
+_W: Policy = "reproduced with a warning"
+_E: Policy = "error"
+_F: Policy = "always corrected"
+
+TABLE: dict[NoisifyQuirk, tuple[str, Policy]] = {
+    NoisifyQuirk.MISSING_SPREAD: ("-psf without a value", _E),
+    NoisifyQuirk.NAME_IS_INPUT: ("a name that contains floatimage.bin is the input", _W),
+    NoisifyQuirk.NO_INPUT: ("no input, or a missing one", _E),
+    NoisifyQuirk.SCALE_AND_GAIN: ("-scale and -gain differ from nanoBragg's", _R),
+    NoisifyQuirk.FLICKER_OF_PIXELS: ("flicker is drawn for each pixel", _W),
+    NoisifyQuirk.CALIBRATION_UNASKED: ("3 % calibration error without being asked for", _W),
+    NoisifyQuirk.SHARED_TABLE: ("calibration errors differ from shot to shot", _W),
+    NoisifyQuirk.CALIBRATION_SEED: ("seeds that do not start a stream", _R),
+    NoisifyQuirk.UNUSED_SEEDS: ("seeds of bad and hot pixels are not used", _W),
+    NoisifyQuirk.SIZE_WITHOUT_EFFECT: ("-detsize gives no number of pixels", _W),
+    NoisifyQuirk.PHISTEP_IS_PHI: ("-phistep sets -phi", _R),
+    NoisifyQuirk.SHORT_INPUT: ("a short input is filled with zeros", _E),
+    NoisifyQuirk.NO_HEADER: ("a header that cannot be read", _E),
+    NoisifyQuirk.TRUNCATION: ("integers are truncated", _R),
+    NoisifyQuirk.NEGATIVE_RADIUS: ("a negative -psf_radius", _E),
+    NoisifyQuirk.CLIPPED_AT_16_BITS: ("images of 32 bits without noise end at 65535", _W),
+    NoisifyQuirk.BITS: ("other numbers of bits; 32 bits under a header for 16", _E),
+    NoisifyQuirk.EDGE_SLIP: ("light beyond the right edge comes back on the left", _W),
+    NoisifyQuirk.LOST_LIGHT: ("light is lost and added by estimates", _R),
+    NoisifyQuirk.MEAN_OF_MINUS_ONE: ("a first mean of -1 counts about 100 photons", _R),
+    NoisifyQuirk.NO_FLOAT_IMAGE: ("no image of expected photons", _F),
+    NoisifyQuirk.BELOW_ZERO: ("values below zero wrap around", _W),
+    NoisifyQuirk.WEAK_PIXELS: ("weak pixels vanish when they are blurred", _W),
+    NoisifyQuirk.SPARE_FOR_PHOTONS: ("noise above a million photons uses another's spare", _R),
+    NoisifyQuirk.BLURRED_COUNTS: ("photons are blurred after they are counted", _R),
+    NoisifyQuirk.HEADER_WINS: ("-header wins over other options", _R),
+    NoisifyQuirk.ONE_THREAD: ("one thread", _F),
+}
+"""Title and policy of each quirk."""
+
+CORRECTABLE = frozenset(
+    {
+        NoisifyQuirk.FLICKER_OF_PIXELS,
+        NoisifyQuirk.SHARED_TABLE,
+        NoisifyQuirk.TRUNCATION,
+        NoisifyQuirk.CLIPPED_AT_16_BITS,
+        NoisifyQuirk.EDGE_SLIP,
+        NoisifyQuirk.LOST_LIGHT,
+        NoisifyQuirk.BELOW_ZERO,
+        NoisifyQuirk.WEAK_PIXELS,
+        NoisifyQuirk.SPARE_FOR_PHOTONS,
+    }
+)
+"""Quirks that `-corrected` corrects."""
+
+ALL = ("all", "corrected")
+"""Names of all correctable quirks."""
+
+_NUMBER = re.compile(r"[Nn][Qq]([0-9]{1,3})")
+
+
+class NoisifyWarning(CupysimWarning):
+    """Warning that a quirk of noisify has an effect on this run.
+
+    The attribute ``number`` is the number of the quirk.
+
+    Parameters
+    ----------
+    quirk : NoisifyQuirk
+        Quirk that has the effect.
+    effect : str
+        Effect on this run, and what the user can do.
+    """
+
+    def __init__(self, quirk: NoisifyQuirk, effect: str) -> None:
+        remedy = f"; -corrected NQ{quirk:d} corrects it" if quirk in CORRECTABLE else ""
+        super().__init__(f"NQ{quirk:d}: {effect}{remedy}")
+        self.number = int(quirk)
+
+
+def warn_quirk(quirk: NoisifyQuirk, effect: str) -> None:
+    """Warn that a quirk has an effect on this run; the parameters are those of `NoisifyWarning`."""
+    warnings.warn(NoisifyWarning(quirk, effect), stacklevel=2)
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """A choice of quirks that are corrected. All others act as in noisify.
+
+    Parameters
+    ----------
+    corrected : frozenset of NoisifyQuirk
+        Corrected quirks. By default none.
+    """
+
+    corrected: frozenset[NoisifyQuirk] = frozenset()
+
+    @staticmethod
+    def is_choice(word: str) -> bool:
+        """Whether a word can be the value of ``-corrected``."""
+        return word.lower() in ALL or word[:2].lower() == "nq"
+
+    @classmethod
+    def of(cls, wanted: str, option: str = "-corrected") -> Corrections:
+        """Make the choice from a text.
+
+        Parameters
+        ----------
+        wanted : str
+            "all", or numbers such as "NQ5,NQ7".
+        option : str, optional
+            Name of the option, for messages.
+
+        Raises
+        ------
+        OptionError
+            If a quirk does not exist or cannot be corrected.
+        """
+        if wanted.lower() in ALL:
+            return cls(CORRECTABLE)
+        found = set()
+        for word in wanted.split(","):
+            match = _NUMBER.fullmatch(word.strip())
+            number = int(match[1]) if match else 0
+            if number not in NoisifyQuirk._value2member_map_:
+                raise OptionError(option, f"expected all or numbers like NQ5,NQ7, got {wanted!r}")
+            quirk = NoisifyQuirk(number)
+            if quirk not in CORRECTABLE:
+                title, policy = TABLE[quirk]
+                raise OptionError(
+                    option, f"NQ{number} ({title}) is {policy} and cannot be corrected"
+                )
+            found.add(quirk)
+        return cls(frozenset(found))
+
+    def corrects(self, *quirks: NoisifyQuirk) -> bool:
+        """Whether all of these quirks are corrected."""
+        return self.corrected.issuperset(quirks)

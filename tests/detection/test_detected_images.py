@@ -1,0 +1,217 @@
+"""Images that detectors read out: regions, panels, files, the command, campaigns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from cupysim import from_args, read_response, simulate
+from cupysim.campaign.data_set import Campaign
+from cupysim.cli.main import main
+from cupysim.detection.panel_grids import panel_grids
+from cupysim.detection.pixel_grid import Exposure
+from cupysim.formats import nexus
+from cupysim.image import Image
+from cupysim.models.panel import Panel
+from cupysim.models.panel_detector import PanelDetector
+from cupysim.plan.planning import make_plan
+
+CRYSTAL = "-cell 50 60 70 90 95 90 -default_F 300 -N 12 -misset 10 20 30 -lambda 1 -corrected"
+WORDS = f"{CRYSTAL} -detpixels 80 -distance 60 -pixel 0.15 -fluence 3e25 -water 0.05"
+
+
+@pytest.fixture(scope="module")
+def image() -> Image:
+    return simulate(from_args(WORDS))
+
+
+def test_counts_have_the_mean_of_the_image(image: Image) -> None:
+    shots = [image.detect("eiger2", seed=4, shot=shot).measured for shot in range(60)]
+    error = np.sqrt(image.array / 60 + 1e-6)
+    pulls = (np.mean(shots, axis=0) - image.array) / error
+    assert np.abs(pulls[image.array > 0.5]).max() < 5.5
+
+
+def test_a_region_has_the_counts_of_the_whole_image(image: Image) -> None:
+    part = simulate(from_args(f"{WORDS} -roi 10 40 20 60"))
+    some, whole = (each.detect("jungfrau", seed=3) for each in (part, image))
+    np.testing.assert_array_equal(some.raw[20:61, 10:41], whole.raw[20:61, 10:41])
+    assert (some.raw[:20] == 65535).all()
+    assert np.isnan(some.photons[:20]).all()
+    assert some.has_value.sum() == 41 * 31
+
+
+def panels() -> PanelDetector:
+    """Two panels of different sizes, one of them tilted."""
+    first = Panel("a", 40, 30, (-0.004, 0.001, 0.06), (1, 0, 0), (0, 1, 0), 1e-4)
+    second = Panel("b", 50, 20, (-0.004, -0.005, 0.06), (0.8, 0, 0.6), (0, 1, 0), 1e-4)
+    return PanelDetector([first, second], beam=(0, 0, 1), spindle=(1, 0, 0))
+
+
+def test_panels_are_detected_one_by_one() -> None:
+    from dataclasses import replace
+
+    from cupysim import Water
+
+    experiment = replace(from_args(WORDS), detector=panels(), water=Water(5e-5))
+    shot = simulate(experiment)
+    response = read_response("rayonix-mx")
+    found = shot.detect(response, seed=2)
+    assert found.raw.shape == shot.array.shape == (2, 30, 50)
+    assert found.has_value.sum() == 40 * 30 + 50 * 20
+    # light that leaves a panel does not reach the padding or the other panel
+    grids = panel_grids(shot.plan)
+    for number, (n_slow, n_fast) in enumerate([(30, 40), (20, 50)]):
+        region = slice(0, n_slow), slice(0, n_fast)
+        alone = response.detect(
+            shot.array[number][region], grids[number].part(*region), found.exposure
+        )
+        np.testing.assert_array_equal(alone.raw, found.raw[number][region])
+    # a dead layer needs the point of normal incidence
+    assert grids[0].distance == pytest.approx(0.06)
+    assert grids[0].normal_fast == pytest.approx(39.5)
+    assert grids[1].distance == pytest.approx(0.048 + 0.004 * 0.6)
+
+
+def run(folder: Path, words: str) -> int:
+    import contextlib
+
+    with contextlib.chdir(folder):
+        return main(words.split())
+
+
+@pytest.mark.parametrize("name", ["eiger2", "jungfrau", "adsc-q315"])
+def test_the_command_writes_what_python_detects(name: str, tmp_path: Path, image: Image) -> None:
+    words = f"{WORDS} -seed 5 -exposure 0.01 -response {name} -h5file a.h5 -cbffile a.cbf"
+    assert run(tmp_path, words) == 0
+    found = image.detect(name, seed=5, duration=0.01)
+    content = nexus.read(tmp_path / "a.h5")
+    np.testing.assert_array_equal(content.counts, found.measured)
+    np.testing.assert_array_equal(content.expected, image.array)
+    assert content.detector is not None
+    assert content.detector.name == name
+    assert content.detector.duration == 0.01
+    with h5py.File(tmp_path / "a.h5") as file:
+        detector = file["entry/instrument/detector"]
+        assert detector["saturation_value"][()] == pytest.approx(found.saturation)
+        assert detector["count_time"][0] == 0.01
+        if name == "eiger2":
+            assert detector["threshold_energy"][()] == pytest.approx(6199.21)
+            assert content.raw is None
+        else:
+            np.testing.assert_array_equal(content.raw, found.raw)
+            assert detector["underload_value"][()] < 0
+            assert len(detector["response/gain"]) == (3 if name == "jungfrau" else 1)
+    smv = np.fromfile(tmp_path / "noiseimage.img", dtype="<u2", offset=512).reshape(80, 80)
+    np.testing.assert_array_equal(smv, found.raw)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("-response nonsense", "-response: there is no response 'nonsense'"),
+        ("-response missing.toml", "missing.toml"),
+        ("-response eiger2 -nonoise", "-nonoise"),
+        ("-response eiger2 -exposure 0", "-exposure"),
+    ],
+)
+def test_mistakes_write_nothing(
+    words: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, f"{WORDS} {words}") == 9
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_options_without_effect_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, f"{WORDS} -response jungfrau -adc 10 -noise fast") == 0
+    assert "-adc, -noise: no effect" in capsys.readouterr().err
+
+
+def test_large_counts_do_not_fit_into_smv_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bright = WORDS.replace("3e25", "1e29")
+    assert run(tmp_path, f"{bright} -response eiger2 -seed 1") == 0
+    assert "which 2-byte integers cannot hold" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["eiger2", "jungfrau", "mar345"])
+def test_photons_of_raw_images(name: str, tmp_path: Path, image: Image) -> None:
+    assert run(tmp_path, f"{WORDS} -seed 5 -response {name} -h5file a.h5 -noisefile a.img") == 0
+    assert run(tmp_path, "photons a.h5 -o a.npy") == 0
+    assert run(tmp_path, f"photons a.img --response {name} -o b.npy") == 0
+    assert run(tmp_path, "photons a.h5 -o c.h5") == 0
+    expected = image.detect(name, seed=5).photons
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), expected)
+    known = np.isfinite(expected)
+    np.testing.assert_allclose(np.load(tmp_path / "b.npy")[known], expected[known], rtol=1e-5)
+    np.testing.assert_array_equal(nexus.read(tmp_path / "c.h5").counts, expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("photons noiseimage.img -o a.npy", "--response is missing"),
+        ("photons floatimage.bin --response eiger2 -o a.npy", "no raw numbers"),
+        ("photons noiseimage.img --response eiger2 -o a.cbf", "ending"),
+        ("photons noiseimage.img --response eiger2 -o a.h5", "only for HDF5 files"),
+        ("photons noiseimage.img --response eiger2 -o noiseimage.img.npy --duration 0", "duration"),
+    ],
+)
+def test_mistakes_of_photons(
+    words: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, f"{WORDS} -seed 1") == 0
+    before = set(tmp_path.iterdir())
+    assert run(tmp_path, words) == 2
+    assert message in capsys.readouterr().err
+    assert set(tmp_path.iterdir()) == before
+
+
+CAMPAIGN = {
+    "campaign": {"shots": 3, "seed": 7},
+    "base": {"arguments": WORDS},
+    "vary": {"orientation": "uniform"},
+    "response": {"base": "jungfrau", "pedestal_drift": 30.0, "duration": 1e-3, "serial": 5},
+    "output": {"expected": True},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [({}, np.float32), ({"output": "raw"}, np.int32), ({"base": "eiger2"}, np.int32)],
+)
+def test_campaigns_detect_their_shots(changes: dict[str, str], kind: type, tmp_path: Path) -> None:
+    table = {**CAMPAIGN["response"], **changes}
+    if changes.get("base") == "eiger2":
+        del table["pedestal_drift"]
+    campaign = Campaign({**CAMPAIGN, "response": table}, tmp_path / "out")
+    campaign.run()
+    master = Path(campaign.master)
+    (chunk,) = set((tmp_path / "out").rglob("*.h5")) - {master}
+    with h5py.File(chunk) as file:
+        images, expected = (
+            file["entry/data/data"][:],
+            file["entry/cupysim_shots/expected_photons"][:],
+        )
+        text = file["entry/instrument/detector/response/parameters"].asstr()[()]
+    assert images.dtype == kind
+    assert "serial" in text
+    own = {key: value for key, value in table.items() if key not in ("duration", "output", "base")}
+    path = tmp_path / "own.toml"
+    lines = [f'base = "{table["base"]}"', *(f"{key} = {value}" for key, value in own.items())]
+    path.write_text("\n".join(lines))
+    response = read_response(path)
+    plan = make_plan(from_args(WORDS))
+    (grid,) = panel_grids(plan)
+    for shot in range(3):
+        found = response.detect(expected[shot], grid, Exposure(12398.42, 1e-3, seed=7, shot=shot))
+        wanted = found.raw if kind is np.int32 else found.photons()
+        np.testing.assert_array_equal(images[shot], wanted)
+    assert master.exists()
