@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from cupysim.detection.point_spread import Border
-from cupysim.native.cores import usable_cores
 from cupysim.maths.arrays import array_namespace
+from cupysim.native.cores import usable_cores
 
 BLOCK = 1024
 """Smallest edge of a block (pixels). Larger kernels have larger blocks."""
