@@ -6,6 +6,7 @@ the mean 0 and the width 1.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from cupysim import fit, from_args, read_response, simulate
 from cupysim.cli.main import main
 from cupysim.detection.analogue import Analogue, Gain
 from cupysim.detection.counter import Counter
+from cupysim.detection.dead_layer import DeadLayer
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.point_spread import Border, PointSpread
 from cupysim.detection.response import Response
@@ -119,3 +121,11 @@ def test_the_command_uses_the_response_of_the_file(
     assert line in capsys.readouterr().out
     assert main(["refine", "a.h5", "--free", "misset,scale", "--offset", "3"]) == 2
     assert "--offset: follows from the response" in capsys.readouterr().err
+
+
+def test_the_dead_layer_does_not_change_the_scale() -> None:
+    response = replace(read_response("eiger2"), dead_layer=DeadLayer("Al", 2e-4))
+    experiment = from_args(f"{MODEL} -distance 30 -fluence 1e27 -misset {TRUTH}")
+    raw = simulate(experiment).detect(response, seed=1).raw
+    refined = fit(experiment, raw, "scale", response=response, search=0)
+    assert abs(refined.values[0] - 1.0) < 4.0 * refined.sigmas[0] < 0.05
