@@ -133,6 +133,11 @@ class Response:
             raise ModelError(
                 f"response: counts of {self.readout.bits} bits do not fit into {self.pixel_type}"
             )
+        elif 0 <= self.masked_value < 2**self.readout.bits - 1:
+            raise ModelError(
+                f"response: masked_value {self.masked_value} is also a count; it must be negative, "
+                f"or {2**self.readout.bits - 1} or more"
+            )
 
     @property
     def dtype(self) -> np.dtype:

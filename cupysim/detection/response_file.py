@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import warnings
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -242,12 +243,18 @@ def _response(section: Section, name: str, folder: str | None) -> Response:
             defects=_defects(section),
             serial=section.whole("serial", 0, 0, LARGEST_SEED),
             pixel_type=section.choice("pixel_type", "uint32", PIXEL_TYPES),
-            masked_value=section.take("masked_value"),
+            masked_value=_masked_value(section),
         )
     except ModelError as error:
         section.fail("", str(error))
     section.finish()
     return response
+
+
+def _masked_value(section: Section) -> int | None:
+    if "masked_value" not in section:
+        return None
+    return section.whole("masked_value", None, -(2**31), 2**32 - 1)
 
 
 def _readout(section: Section) -> Counter | Analogue:
@@ -348,11 +355,14 @@ def _kernel(table: Section, folder: str | None) -> np.ndarray:
     try:
         if path.suffix.lower() == ".npy":
             return np.load(path, allow_pickle=False)
-        return np.loadtxt(path, ndmin=2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an empty table is an error below
+            return np.loadtxt(path, ndmin=2)
     except OSError as error:
         raise FileFormatError(path, error.strerror or "cannot be read") from error
-    except ValueError as error:
-        raise FileFormatError(path, f"no table of numbers: {error}") from error
+    except (EOFError, ValueError) as error:
+        problem = str(error).splitlines()[0] if str(error) else "it is damaged"
+        raise FileFormatError(path, f"no table of numbers: {problem}") from error
 
 
 def _scan(section: Section) -> SpiralScan | None:

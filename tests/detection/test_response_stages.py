@@ -23,6 +23,7 @@ from cupysim.detection.random_numbers import Stage, stage_deviates, stage_normal
 from cupysim.detection.response import Response
 from cupysim.detection.spiral_scan import SpiralScan
 from cupysim.detection.stages import at_sensor, signals
+from cupysim.errors import ModelError
 from cupysim.maths import point_spread
 from tests.detection.responses import GAINS, PIXEL, exposure, grid_of, varied_image
 
@@ -310,3 +311,17 @@ def test_noise_of_the_scanner_is_shared_by_neighbours() -> None:
     assert abs(inner.mean()) < 0.3
     assert (inner[:, 1:] * inner[:, :-1]).mean() > 0.1 * inner.var()
     assert not found[0, 0]
+
+
+def test_widths_are_limited() -> None:
+    grid = grid_of(8, 8)
+    for function in ("gaussian", "fibre"):
+        with pytest.raises(ModelError, match="pixels"):
+            PointSpread(function, 1.0).apply(np.ones(grid.shape, dtype=np.float32), grid)
+        narrow = PointSpread(function, 1e-300).apply(np.ones(grid.shape, dtype=np.float32), grid)
+        np.testing.assert_allclose(narrow, 1.0, rtol=1e-6)
+
+
+def test_a_threshold_that_no_charge_passes_is_an_error() -> None:
+    with pytest.raises(ModelError, match="no pixel counts"):
+        ChargeSharing(1.6e-5, 0.999).ways(grid_of(1, 1))
