@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -14,6 +15,7 @@ from cupysim.cli.main import main
 from cupysim.detection.panel_grids import panel_grids
 from cupysim.detection.pixel_grid import Exposure
 from cupysim.formats import nexus
+from cupysim.formats.any_image import open_image
 from cupysim.image import Image
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
@@ -44,6 +46,48 @@ def test_a_region_has_the_counts_of_the_whole_image(image: Image) -> None:
     assert some.has_value.sum() == 41 * 31
 
 
+def test_the_scan_of_a_region_has_the_plate_of_the_whole_image(image: Image) -> None:
+    part = simulate(from_args(f"{WORDS} -roi 10 60 20 79"))
+    some, whole = (each.detect("mar345", seed=3) for each in (part, image))
+    inside = np.s_[26:73, 17:54]
+    np.testing.assert_array_equal(some.raw[inside], whole.raw[inside])
+
+
+def test_overloads_of_every_pixel_are_above_the_saturation_of_files(image: Image) -> None:
+    bright = from_args(f"{CRYSTAL} -detpixels 80 -distance 60 -pixel 0.15 -fluence 1e33")
+    detected = simulate(bright).detect("epix10k", seed=1)
+    full = (detected.raw & 16383 == 16383) & (detected.raw > 16383)
+    assert full.sum() > 20
+    assert (detected.photons[full] < detected.saturation).any()
+    assert (detected.measured[full] > detected.saturation).all()
+
+
+def test_pixels_whose_converter_ends_before_the_last_gain_have_no_value(image: Image) -> None:
+    expected = np.full_like(image.rendered.image, 58.0)
+    flat = replace(image, rendered=replace(image.rendered, image=expected))
+    detected = flat.detect("epix10k", seed=1)
+    clipped = detected.raw == 16383
+    assert 20 < clipped.sum() < 400
+    assert np.isnan(detected.measured[clipped]).all()
+    assert (detected.photons[clipped] < 62.0).all()
+    assert not detected.content()["has_value"][clipped].any()
+
+
+def test_cbf_files_tell_overloads_and_keep_pixels_with_negative_photons(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.cbf"
+    words = [*WORDS.split(), "-nopgm", "-noisefile", "/dev/null", "-intfile", "/dev/null",
+             "-floatfile", "/dev/null", "-exposure", "1e-3"]  # fmt: skip
+    assert main([*words, "-response", "rayonix-mx", "-seed", "1", "-cbffile", str(path)]) == 0
+    assert "negative photons" in capsys.readouterr().err
+    assert not open_image(str(path)).masked.any()
+    assert main([*words, "-response", "eiger2", "-seed", "1", "-cbffile", str(path)]) == 0
+    header = path.read_bytes()[:1500]
+    assert b"# Count_cutoff 10000 counts" in header
+    assert b"# Exposure_time 0.001 s" in header
+
+
 def panels() -> PanelDetector:
     """Two panels of different sizes, one of them tilted."""
     first = Panel("a", 40, 30, (-0.004, 0.001, 0.06), (1, 0, 0), (0, 1, 0), 1e-4)
@@ -52,8 +96,6 @@ def panels() -> PanelDetector:
 
 
 def test_panels_are_detected_one_by_one() -> None:
-    from dataclasses import replace
-
     from cupysim import Water
 
     experiment = replace(from_args(WORDS), detector=panels(), water=Water(5e-5))

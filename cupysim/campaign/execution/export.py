@@ -14,6 +14,7 @@ import numpy as np
 from cupysim.campaign.definition.shots import draw_shot
 from cupysim.campaign.execution.chunks import open_chunk
 from cupysim.campaign.execution.folder import Folder
+from cupysim.campaign.execution.rendering import detector_of
 from cupysim.constants import ANGSTROM
 from cupysim.detection import digitising
 from cupysim.errors import CupysimError
@@ -169,6 +170,7 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
                 "--images: SMV and CBF files hold one panel, and the panels are not on one grid of "
                 "pixels; --cxi holds them"
             )
+    known = detector_of(folder.campaign)
     names = [pattern.replace("#" * width, f"{number:0{width}d}") for number in shots]
     for name in names:
         refuse_own_files(folder, name)
@@ -190,7 +192,7 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
         else:
             folder.write(
                 os.path.abspath(name),
-                lambda stream, e=experiment, p=pixels: cbf.write(stream, e, p),  # type: ignore[misc]
+                lambda stream, e=experiment, p=pixels: cbf.write(stream, e, p, known),  # type: ignore[misc]
             )
     return names
 

@@ -217,7 +217,8 @@ def pixels_of(
     )  # fmt: skip
     if not detection.is_raw:
         return detected.measured
-    return np.where(detected.has_value, detected.raw, GAP).astype(np.int32)
+    raw = np.minimum(detected.raw, LARGEST_PIXEL_VALUE)
+    return np.where(detected.has_value, raw, GAP).astype(np.int32)
 
 
 def detector_of(campaign: CampaignDefinition) -> DetectorRecord | None:
@@ -231,7 +232,7 @@ def detector_of(campaign: CampaignDefinition) -> DetectorRecord | None:
         return record
     most = np.iinfo(detection.response.dtype).max
     if not detection.has_gain_bits:
-        most = detection.response.overload_value(exposure) - 1
+        most = min(detection.response.overload_value(exposure), LARGEST_PIXEL_VALUE) - 1
     return replace(record, saturation=float(most), underload=0.0)
 
 
