@@ -88,6 +88,26 @@ def test_cbf_files_tell_overloads_and_keep_pixels_with_negative_photons(
     assert b"# Exposure_time 0.001 s" in header
 
 
+def test_a_run_with_a_response_is_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spread = '[point_spread]\nfunction = "kernel"\nkernel = "k.npy"\n'
+    Path("own.toml").write_text('base = "base.toml"\nserial = 3\n')
+    Path("base.toml").write_text(f'base = "jungfrau"\n{spread}')
+    np.save("k.npy", np.ones((3, 3)))
+    words = [*WORDS.split(), "-nopgm", "-response", "own.toml", "-seed", "1"]
+    assert main([*words, "-provenance", "run.json"]) == 0
+    capsys.readouterr()
+    assert main(["rerun", "run.json"]) == 0
+    assert "the same counted photons" in capsys.readouterr().out
+    assert main([*words, "-floatfile", "k.npy"]) == 9
+    assert main(["photons", "noiseimage.img", "--response", "own.toml", "-o", "k.npy"]) == 2
+    np.save("k.npy", np.eye(3))
+    assert main(["rerun", "run.json"]) == 2
+    assert "k.npy (-response, file 3) has changed" in capsys.readouterr().err
+
+
 def panels() -> PanelDetector:
     """Two panels of different sizes, one of them tilted."""
     first = Panel("a", 40, 30, (-0.004, 0.001, 0.06), (1, 0, 0), (0, 1, 0), 1e-4)

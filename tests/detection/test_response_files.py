@@ -187,6 +187,19 @@ def test_empty_kernel_files_are_errors(tmp_path: Path, name: str) -> None:
         read_response(write(tmp_path, text))
 
 
+def test_mistakes_in_one_of_several_gains_are_told_with_its_line(tmp_path: Path) -> None:
+    text = ONE_GAIN.replace("noise = 50", "noise = -5") + ONE_GAIN[ONE_GAIN.index("[[") :]
+    with pytest.raises(FileFormatError, match=r"line 6: gains\.noise"):
+        read_response(write(tmp_path, text))
+
+
+def test_mistakes_in_a_base_are_told_with_its_name(tmp_path: Path) -> None:
+    write(tmp_path, 'kind = "counting"\n\n[defects]\ndead = 5\n', "base.toml")
+    path = write(tmp_path, 'serial = 3\nbase = "base.toml"\n[defects]\nhot = 0.1\n')
+    with pytest.raises(FileFormatError, match=r"base\.toml, line 4: defects\.dead"):
+        read_response(path)
+
+
 def test_unknown_names_list_similar_ones() -> None:
     with pytest.raises(CupysimError, match="similar names: eiger"):
         read_response("eigr")

@@ -25,7 +25,7 @@ from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
 from cupysim.detection.calibration import photons_of
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.response import Response
-from cupysim.detection.response_file import read_response
+from cupysim.detection.response_file import read_response, response_files
 from cupysim.detection.response_text import response_from_text
 from cupysim.errors import CupysimError
 from cupysim.formats import float_image, nexus
@@ -57,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise CupysimError(
             f"{arguments.out}: its ending must name the format: {', '.join(ENDINGS)}"
         )
-    refuse_inputs(arguments.out, [arguments.image])
+    files = [] if arguments.response is None else response_files(arguments.response)
+    refuse_inputs(arguments.out, [arguments.image, *files])
     check_writable(arguments.out)
     image = open_image(arguments.image, None, arguments.image_number)
     if ending == ".h5" and image.content is None:

@@ -27,6 +27,7 @@ import numpy as np
 
 from cupysim.api import detector_model
 from cupysim.cli.raw_images import raw_numbers
+from cupysim.detection.response_file import response_files
 from cupysim.detection.response_text import response_from_text
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
 from cupysim.formats import mosflm_matrix
@@ -125,12 +126,14 @@ def run(arguments: argparse.Namespace) -> int:
     image = open_image(arguments.image, arguments.shape, arguments.image_number)
     start = _start(arguments, image)
     experiment, settings = start.experiment, replace(settings, tolerance=start.tolerance)
+    named = arguments.response
+    of_response = [] if named in (None, "none") else response_files(named)
     outputs = [path for path in (arguments.matrix, arguments.picture) if path is not None]
     if len({os.path.realpath(path) for path in outputs}) < len(outputs):
         raise CupysimError(f"--matrix and --picture are one file: {arguments.matrix}")
     for path in (arguments.matrix, arguments.picture):
         if path is not None:
-            refuse_inputs(path, [arguments.image, *start.inputs])
+            refuse_inputs(path, [arguments.image, *start.inputs, *of_response])
             check_writable(path)
     if arguments.picture is not None:
         check_picture(arguments.picture, "--picture")
