@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cupysim.detection.response import Response
+from cupysim.detection.response_text import response_from_text
 from cupysim.errors import CupysimError
 from cupysim.formats.any_image import ImageFile
 
@@ -29,18 +30,21 @@ def raw_numbers(image: ImageFile, response: Response) -> np.ndarray:
     CupysimError
         If the image has no raw numbers, or others than the response makes.
     """
-    raw = image.pixels
+    raw, masked = image.pixels, image.masked
     if image.content is not None and image.content.raw is not None:
         raw = image.content.raw
+        if image.content.detector is not None:
+            # pixels without photons, such as overloads, may have a raw number
+            masked = raw == response_from_text(image.content.detector.text).masked_value
     if raw.dtype.kind not in "iu":
         raise CupysimError(f"{image.path}: it holds {raw.dtype} and no raw numbers (integers)")
     limits = np.iinfo(response.dtype)
-    known = raw[~image.masked]
+    known = raw[~masked]
     if known.size and (known.min() < limits.min or known.max() > limits.max):
         raise CupysimError(
             f"{image.path}: numbers from {known.min()} to {known.max()}, but those of the response "
             f"{response.name} are {response.dtype}"
         )
     assert response.masked_value is not None, "filled in by the response"
-    filled = np.where(image.masked, response.masked_value, raw.astype(np.int64))
+    filled = np.where(masked, response.masked_value, raw.astype(np.int64))
     return np.asarray(filled, dtype=response.dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 
@@ -150,7 +151,7 @@ class PointSpread:
         Returns
         -------
         ndarray of float64, shape (odd, odd)
-            Fractions [slow, fast], whose sum is 1.
+            Fractions [slow, fast]. Their sum is 1, or less by the light far beyond the panel.
 
         Raises
         ------
@@ -165,10 +166,12 @@ class PointSpread:
         if not math.isclose(grid.pixel_slow, grid.pixel_fast, rel_tol=1e-6):
             raise ModelError("point spread: the fibre function needs square pixels")
         width = self._width(grid.pixel_fast)
-        # light that is spread beyond the panel needs no exact place
-        radius = min(self._radius(width), max(grid.shape))
-        kernel = point_spread.kernel(self.function, width, radius)
-        return np.asarray(kernel / kernel.sum())
+        radius = self._radius(width)
+        kernel = _fibre_kernel(width, radius)
+        # light that is spread beyond the panel needs no place, but is lost
+        beyond = 0 if self.border is Border.MIRRORED else max(radius - max(grid.shape), 0)
+        inside = slice(beyond, len(kernel) - beyond)
+        return kernel[inside, inside]
 
     def apply(self, image: np.ndarray, grid: PixelGrid) -> np.ndarray:
         """Spread the light of an image.
@@ -195,6 +198,15 @@ class PointSpread:
             image = image / (kept_light(fast, grid.n_fast) * kept_light(slow, grid.n_slow)[:, None])
         across = _weighted_sums(image, fast, 1, self.border)
         return _weighted_sums(across, slow, 0, self.border)
+
+
+@lru_cache(maxsize=4)
+def _fibre_kernel(width: float, radius: int) -> np.ndarray:
+    """Fractions of light of the fibre function, kept for the next image."""
+    kernel = point_spread.kernel(point_spread.FIBRE, width, radius)
+    kernel /= kernel.sum()
+    kernel.flags.writeable = False
+    return kernel
 
 
 def kept_light(weights: np.ndarray, n: int) -> np.ndarray:

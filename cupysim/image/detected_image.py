@@ -99,7 +99,7 @@ class DetectedImage:
         """
         if self.is_analogue:
             return self._trusted_photons()
-        return with_gaps(np.minimum(self.raw, LARGEST_PIXEL_VALUE).astype(np.int32), self.has_value)
+        return with_gaps(as_pixels(self.raw), self.has_value)
 
     def _trusted_photons(self) -> np.ndarray:
         found, readout = self.photons, self.response.readout
@@ -131,6 +131,11 @@ class DetectedImage:
 def photon_energy(wavelength: float) -> float:
     """Photon energy (eV) of a wavelength (m)."""
     return ELECTRONVOLT_ANGSTROM / (wavelength / ANGSTROM)
+
+
+def as_pixels(raw: np.ndarray) -> np.ndarray:
+    """Raw numbers as integers of 32 bits; larger ones are overloads and become the largest."""
+    return np.minimum(raw.astype(np.int64), LARGEST_PIXEL_VALUE).astype(np.int32)
 
 
 def largest_trusted(response: Response, exposure: Exposure) -> float:

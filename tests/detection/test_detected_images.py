@@ -11,9 +11,12 @@ import pytest
 
 from cupysim import from_args, read_response, simulate
 from cupysim.campaign.data_set import Campaign
+from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.cli.main import main
+from cupysim.detection.counter import Counter
 from cupysim.detection.panel_grids import panel_grids
 from cupysim.detection.pixel_grid import Exposure
+from cupysim.errors import FileFormatError
 from cupysim.formats import nexus
 from cupysim.formats.any_image import open_image
 from cupysim.image import Image
@@ -277,3 +280,50 @@ def test_campaigns_detect_their_shots(changes: dict[str, str], kind: type, tmp_p
         wanted = found.raw if kind is np.int32 else found.photons()
         np.testing.assert_array_equal(images[shot], wanted)
     assert master.exists()
+
+
+def test_the_exposure_of_a_campaign_is_that_of_its_base(tmp_path: Path) -> None:
+    text = f'[campaign]\nshots = 1\n[base]\narguments = "{WORDS} -exposure 1e-3"\n[response]\n'
+    path = tmp_path / "c.toml"
+    path.write_text(f'{text}base = "eiger2"\n')
+    detection = read_campaign(str(path)).detection
+    assert detection is not None
+    assert detection.duration == 1e-3
+    path.write_text(f'{text}base = "eiger2"\nduration = 1.0\n')
+    with pytest.raises(FileFormatError, match=r"-exposure of the base is 0\.001 s"):
+        read_campaign(str(path))
+
+
+def test_counts_of_16_bits_are_measured(image: Image) -> None:
+    response = replace(read_response("eiger2"), readout=Counter(16), pixel_type="uint16",
+                       masked_value=65535)  # fmt: skip
+    assert image.detect(response, seed=1).measured.dtype == np.int32
+
+
+def test_calibrated_files_keep_their_raw_overloads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [*WORDS.replace("3e25", "1e31").split(), "-nopgm", "-seed", "1"]
+    assert main([*words, "-response", "jungfrau", "-h5file", "a.h5"]) == 0
+    assert main(["photons", "a.h5", "-o", "b.h5"]) == 0
+    capsys.readouterr()
+    assert main(["photons", "a.h5", "-o", "a.npy"]) == 0
+    assert main(["photons", "b.h5", "-o", "b.npy"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second
+    assert " 0 overloads" not in first
+
+
+def test_numbers_of_another_response_are_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [*WORDS.split(), "-nopgm", "-seed", "1", "-noisefile", "a.img", "-cbffile", "a.cbf"]
+    assert main([*words, "-response", "jungfrau"]) == 0
+    capsys.readouterr()
+    assert main(["photons", "a.img", "--response", "jungfrau", "-o", "a.npy"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    # the CBF file has photons
+    assert main(["photons", "a.cbf", "--response", "jungfrau", "-o", "a.npy"]) == 0
+    assert "perhaps no raw numbers of the response jungfrau" in capsys.readouterr().err

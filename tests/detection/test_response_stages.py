@@ -325,3 +325,14 @@ def test_widths_are_limited() -> None:
 def test_a_threshold_that_no_charge_passes_is_an_error() -> None:
     with pytest.raises(ModelError, match="no pixel counts"):
         ChargeSharing(1.6e-5, 0.999).ways(grid_of(1, 1))
+
+
+def test_light_of_a_taper_that_leaves_a_small_panel_is_lost() -> None:
+    """A small panel gets the light that the same pixels of a large one get."""
+    spread = PointSpread("fibre", 80e-6, radius=150)
+    small, large = grid_of(9, 12), grid_of(409, 412)
+    image = np.zeros(large.shape, dtype=np.float32)
+    image[200:209, 200:212] = varied_image(9, 12)
+    whole = spread.apply(image, large)[200:209, 200:212]
+    part = spread.apply(image[200:209, 200:212], small)
+    np.testing.assert_allclose(part, whole, rtol=1e-4)
