@@ -164,6 +164,14 @@ class Response:
         """Thickness of the dead layer over the attenuation length at a photon energy (eV)."""
         return 0.0 if self.dead_layer is None else self.dead_layer.absorption(photon_energy)
 
+    @property
+    def pedestal(self) -> float | None:
+        """Mean number of a pixel without signal; None if it depends on the gain."""
+        if isinstance(self.readout, Counter):
+            return 0.0
+        gains = self.readout.gains
+        return gains[0].pedestal if len(gains) == 1 else None
+
     def brightness(self, exposure: Exposure) -> float:
         """Factor of the fluence of a shot."""
         return 1.0 if self.flicker is None else self.flicker.factor(exposure)

@@ -149,5 +149,5 @@ def write_raw(
     # no value is 0 in SMV files, as their readers expect
     raw = np.where(detected.has_value, raw, 0).astype(np.uint16)
     report(f"writing {args.noise_file} as 2-byte integers")
-    header, whole = smv.header(flat.experiment), flat.whole(raw)
+    header, whole = smv.header(flat.experiment, detected.response.pedestal), flat.whole(raw)
     files.write(args.noise_file, lambda stream: smv.write(stream, header, whole))

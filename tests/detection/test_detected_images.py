@@ -327,3 +327,15 @@ def test_numbers_of_another_response_are_warned_of(
     # the CBF file has photons
     assert main(["photons", "a.cbf", "--response", "jungfrau", "-o", "a.npy"]) == 0
     assert "perhaps no raw numbers of the response jungfrau" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "pedestal"), [("eiger2", 0.0), ("rayonix-mx", 10.0), ("jungfrau", None)]
+)
+def test_raw_images_tell_their_pedestal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, pedestal: float | None
+) -> None:
+    """`cupysim refine` without a response would subtract nanoBragg's offset of 40."""
+    monkeypatch.chdir(tmp_path)
+    assert main([*WORDS.split(), "-nopgm", "-noisefile", "a.img", "-response", name]) == 0
+    assert open_image("a.img").pedestal == pedestal

@@ -182,9 +182,11 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
             pixels = with_gaps(mosaic.assembled(pixels), experiment.rendered_pixels)
         if kind == ".img":
             # a detector has its own offset
-            offset = DEFAULT_OFFSET if folder.campaign.detection is None else 0.0
+            detection = folder.campaign.detection
+            offset = DEFAULT_OFFSET if detection is None else 0.0
+            pedestal = None if detection is None else detection.response.pedestal
             counts, _ = digitising.counted(np.maximum(pixels, 0), offset)
-            header = smv.header(experiment)
+            header = smv.header(experiment, pedestal)
             folder.write(
                 os.path.abspath(name),
                 lambda stream, h=header, c=counts: smv.write(stream, h, c),  # type: ignore[misc]
