@@ -16,9 +16,12 @@ from cupysim.detection.panel_grids import panel_grids
 from cupysim.detection.pixel_grid import Exposure
 from cupysim.detection.response import Response
 from cupysim.detection.response_text import response_text
+from cupysim.errors import CupysimError
 from cupysim.formats.nexus.content import DetectorRecord
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE, with_gaps
+from cupysim.models.checks import whole
 from cupysim.models.panel_detector import PanelDetector
+from cupysim.native.cores import MOST_THREADS
 
 if TYPE_CHECKING:
     from cupysim.image import Image
@@ -187,6 +190,8 @@ def detect(
     threads: int | None,
 ) -> DetectedImage:
     """Detect an image; see `cupysim.Image.detect`."""
+    if threads is not None and not 1 <= whole(threads, "threads") <= MOST_THREADS:
+        raise CupysimError(f"threads: from 1 to {MOST_THREADS} are possible, got {threads}")
     energy = photon_energy(image.experiment.sources.mean_wavelength)
     exposure = Exposure(energy, duration, seed, shot)
     raw = np.full(image.array.shape, response.masked_value, dtype=response.dtype)

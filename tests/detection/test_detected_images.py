@@ -16,7 +16,7 @@ from cupysim.cli.main import main
 from cupysim.detection.counter import Counter
 from cupysim.detection.panel_grids import panel_grids
 from cupysim.detection.pixel_grid import Exposure
-from cupysim.errors import FileFormatError
+from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats import nexus
 from cupysim.formats.any_image import open_image
 from cupysim.image import Image
@@ -339,3 +339,27 @@ def test_raw_images_tell_their_pedestal(
     monkeypatch.chdir(tmp_path)
     assert main([*WORDS.split(), "-nopgm", "-noisefile", "a.img", "-response", name]) == 0
     assert open_image("a.img").pedestal == pedestal
+
+
+def test_known_defects_are_in_the_mask_of_cxi_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.toml").write_text('base = "eiger2"\n[defects]\ndead = 0.1\n')
+    words = [*WORDS.split(), "-nopgm", "-seed", "1", "-response", "own.toml"]
+    assert main([*words, "-h5file", "a.h5", "-cxifile", "a.cxi"]) == 0
+    dead = open_image("a.h5").masked
+    assert 400 < dead.sum() < 900
+    campaign = Campaign({**CAMPAIGN, "response": {"base": "own.toml"}}, tmp_path / "out")
+    campaign.run()
+    assert main(["campaign", "export", "out", "--cxi", "b.cxi"]) == 0
+    for name in ("a.cxi", "b.cxi"):
+        with h5py.File(name) as file:
+            np.testing.assert_array_equal(file["entry_1/data_1/mask"][:] != 0, dead)
+            assert file["entry_1/data_1/data"][:].min() == 0
+
+
+@pytest.mark.parametrize("threads", [0, -3])
+def test_numbers_of_threads_are_checked(image: Image, threads: int) -> None:
+    with pytest.raises(CupysimError, match="threads"):
+        image.detect("eiger2", seed=1, threads=threads)

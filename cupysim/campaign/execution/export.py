@@ -237,8 +237,6 @@ def export_cxi(folder: Folder, shots: Sequence[int], path: str) -> str:
         with cxi.CxiFile(stream, base, len(shots), kind) as file:
             for place, number in enumerate(shots):
                 pixels = read_image(folder, number)
-                if pixels.dtype.kind == "i":
-                    pixels = np.maximum(pixels, 0)
                 file.put(place, draw_shot(folder.campaign, number).experiment, pixels)
 
     with OutputFiles() as files:
