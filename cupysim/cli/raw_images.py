@@ -8,6 +8,17 @@ from cupysim.detection.response import Response
 from cupysim.detection.response_text import response_from_text
 from cupysim.errors import CupysimError
 from cupysim.formats.any_image import ImageFile
+from cupysim.formats.nexus.reader import hdf5_file, is_hdf5
+
+DETECTOR = "entry/instrument/detector"
+
+PARAMETERS = f"{DETECTOR}/response/parameters"
+"""Data set with the response as TOML, also in the files of campaigns."""
+
+COUNT_TIME = f"{DETECTOR}/count_time"
+"""Data set with the exposure time."""
+
+SECONDS = ("s", "second", "seconds")
 
 
 def raw_numbers(image: ImageFile, response: Response) -> np.ndarray:
@@ -48,3 +59,33 @@ def raw_numbers(image: ImageFile, response: Response) -> np.ndarray:
     assert response.masked_value is not None, "filled in by the response"
     filled = np.where(masked, response.masked_value, raw.astype(np.int64))
     return np.asarray(filled, dtype=response.dtype)
+
+
+def stored_response(image: ImageFile) -> tuple[str | None, float | None]:
+    """The response and the exposure time that an image file tells.
+
+    Parameters
+    ----------
+    image : ImageFile
+        The image.
+
+    Returns
+    -------
+    text : str or None
+        The response as TOML; None if the file has none.
+    duration : float or None
+        Exposure time (s); None if the file has none.
+    """
+    if image.content is not None and image.content.detector is not None:
+        return image.content.detector.text, image.content.detector.duration
+    if image.content is not None or not is_hdf5(image.path):
+        return None, None
+    with hdf5_file(image.path) as file:
+        text = file.get(PARAMETERS)
+        time = file.get(COUNT_TIME)
+        units = "" if time is None else str(time.attrs.get("units", ""))
+        known = time is not None and time.size > 0 and units in SECONDS
+        return (
+            None if text is None else text.asstr()[()],
+            float(np.ravel(time[()])[0]) if known else None,
+        )

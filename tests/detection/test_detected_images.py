@@ -363,3 +363,19 @@ def test_known_defects_are_in_the_mask_of_cxi_files(
 def test_numbers_of_threads_are_checked(image: Image, threads: int) -> None:
     with pytest.raises(CupysimError, match="threads"):
         image.detect("eiger2", seed=1, threads=threads)
+
+
+def test_files_of_campaigns_tell_response_and_exposure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    response = {"base": "jungfrau", "output": "raw", "duration": 1e-3}
+    campaign = Campaign({**CAMPAIGN, "response": response, "output": {}}, tmp_path / "out")
+    campaign.run()
+    (chunk,) = set((tmp_path / "out").rglob("*.h5")) - {Path(campaign.master)}
+    capsys.readouterr()
+    assert main(["photons", str(chunk), "--image", "1", "-o", "a.npy"]) == 0
+    assert " 0.001 s: " in capsys.readouterr().out
+    experiment = campaign.shot(1)[0]
+    wanted = simulate(experiment).detect("jungfrau", seed=7, shot=1).photons
+    np.testing.assert_allclose(np.load("a.npy"), wanted, atol=2e-3)

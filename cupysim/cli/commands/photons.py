@@ -21,7 +21,7 @@ from typing import BinaryIO
 import numpy as np
 
 from cupysim.api import detector_model
-from cupysim.cli.raw_images import raw_numbers
+from cupysim.cli.raw_images import raw_numbers, stored_response
 from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
 from cupysim.detection.calibration import photons_of
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
@@ -92,13 +92,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _response(arguments: argparse.Namespace, image: ImageFile) -> Response:
     if arguments.response is not None:
         return read_response(arguments.response)
-    if image.content is None or image.content.detector is None:
+    text, _ = stored_response(image)
+    if text is None:
         raise CupysimError(f"{image.path}: --response is missing; the file names none")
-    return response_from_text(image.content.detector.text)
+    return response_from_text(text)
 
 
 def _exposure(arguments: argparse.Namespace, image: ImageFile) -> Exposure:
-    known = None if image.content is None else image.content.detector
     energy, duration = arguments.energy, arguments.duration
     if energy is None:
         wavelength = None
@@ -110,7 +110,8 @@ def _exposure(arguments: argparse.Namespace, image: ImageFile) -> Exposure:
             raise CupysimError(f"{image.path}: --energy is missing; the file has no wavelength")
         energy = ELECTRONVOLT_ANGSTROM / (wavelength / ANGSTROM)
     if duration is None:
-        duration = 1.0 if known is None else known.duration
+        _, known = stored_response(image)
+        duration = 1.0 if known is None else known
     return Exposure(energy, duration)
 
 
