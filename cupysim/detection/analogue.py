@@ -243,7 +243,7 @@ class Analogue:
         signal = photons.astype(np.float64)
         variance = self.variance_per_photon(exposure.photon_energy)
         signal = signal + np.sqrt(variance * np.maximum(signal, 0.0)) * conversion
-        which = self._switched(signal, gains)
+        which = self._switched(signal, gains, numbers, serial)
         end = gains[-1].range_end
         values, bits = np.empty(signal.shape), np.empty(signal.shape, dtype=np.uint16)
         for number, gain in enumerate(gains):
@@ -255,11 +255,19 @@ class Analogue:
         return values, bits, signal > end
 
     @staticmethod
-    def _switched(signal: np.ndarray, gains: Sequence[GainInPhotons]) -> np.ndarray:
-        """Number of the gain of each pixel."""
+    def _switched(
+        signal: np.ndarray, gains: Sequence[GainInPhotons], numbers: np.ndarray, serial: int
+    ) -> np.ndarray:
+        """Number of the gain of each pixel.
+
+        A pixel leaves a gain when its signal, times its own gain over the mean one, is beyond the
+        range: the converter of the pixel then is at the same number as that of others.
+        """
         which = np.zeros(signal.shape, dtype=np.int64)
-        for gain in gains[:-1]:
-            which += signal > gain.range_end
+        for number, gain in enumerate(gains[:-1]):
+            chosen = which == number
+            _, factor = pixel_calibration(gain, number, numbers[chosen], serial)
+            which[chosen] += signal[chosen] * factor > gain.range_end
         return which
 
     def photons(
@@ -308,7 +316,8 @@ class Analogue:
         signal, _ = self.photons(raw, numbers, photon_energy, serial)
         signal = np.nan_to_num(signal) * share
         gains = self.in_photons(photon_energy, (0.0, 1.0))
-        which, result = self._switched(signal, gains), np.empty_like(raw)
+        which = self._switched(signal, gains, numbers, serial)
+        result = np.empty_like(raw)
         for number, gain in enumerate(gains):
             chosen = which == number
             pedestal, factor = pixel_calibration(gain, number, numbers[chosen], serial)
