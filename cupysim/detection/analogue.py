@@ -32,11 +32,11 @@ class Gain:
     Parameters
     ----------
     adu_per_ev : float
-        Gain (ADU/eV). Negative if the number falls with the signal.
+        Gain (ADU/eV). It is negative if the raw number falls with the signal.
     noise : float
-        Noise of the read-out (electrons rms).
+        Read-out noise (electrons rms).
     pedestal : float
-        Number of a pixel without signal (ADU).
+        Raw number of a pixel without signal (ADU).
     range_end : float
         Signal (eV) at which the pixel switches to the next gain. For the last gain, the largest
         signal.
@@ -82,21 +82,24 @@ class Analogue:
     Parameters
     ----------
     pair_energy : float
-        Energy (eV) for each electron: of a pair of charges in a semiconductor, or the photon energy
-        over the electrons that a phosphor and a CCD make of a photon.
+        Photon energy (eV) that makes one electron. In a semiconductor, this is the energy of an
+        electron-hole pair. For a phosphor and a CCD, it is the photon energy divided by the number
+        of electrons for one photon.
     fano : float
-        Variance of the electrons of a photon, over their mean: the Fano factor, or 1 for a phosphor
-        whose light is counted.
+        Variance of the number of electrons for one photon, divided by its mean: the Fano factor of
+        a semiconductor, or 1 for a phosphor whose light quanta are counted.
     gains : sequence of Gain
         Gains in the order in which a growing signal switches through them.
     adc_bits : int, optional
-        Bits of the converter.
+        Bits of the analogue-to-digital converter.
     pedestal_drift : float, optional
-        Standard deviation of the pedestals' drift (ADU) from shot to shot, the same for all pixels.
+        Standard deviation (ADU) of the pedestal from shot to shot. The drift of a shot is the same
+        for all pixels.
     gain_jitter : float, optional
-        Relative standard deviation of the gain from shot to shot, the same for all pixels.
+        Relative standard deviation of the gain from shot to shot. The gain factor of a shot is the
+        same for all pixels.
     overload : float, optional
-        Number (ADU) that stands for overloads. By default the largest one of the converter.
+        Raw number (ADU) of overloads. By default the largest number of the converter.
     knows_pixels : bool, optional
         Whether the calibration knows the pedestals and gains of the pixels. Otherwise, their spread
         is an error that calibrated images keep.
@@ -190,7 +193,7 @@ class Analogue:
     def read(
         self, photons: np.ndarray, grid: PixelGrid, exposure: Exposure, serial: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Numbers of pixels.
+        """Read analogue signals out.
 
         Parameters
         ----------
@@ -206,7 +209,7 @@ class Analogue:
         Returns
         -------
         values : ndarray of float64, shape (n_slow, n_fast)
-            Numbers of the converter, before rounding.
+            Numbers of the converter (ADU), before they are rounded and limited.
         gain_bits : ndarray of uint16, shape (n_slow, n_fast)
             Bits that tell the gain.
         is_overload : ndarray of bool, shape (n_slow, n_fast)
@@ -245,9 +248,9 @@ class Analogue:
         Parameters
         ----------
         raw : ndarray of uint16
-            Numbers with gain bits.
+            Raw numbers with gain bits.
         numbers : ndarray of uint64, same shape
-            Numbers of the pixels.
+            Numbers of the pixels, as in `PixelGrid.numbers`.
         photon_energy : float
             Photon energy (eV).
         serial : int
@@ -279,7 +282,10 @@ class Analogue:
         serial: int,
         share: float,
     ) -> np.ndarray:
-        """Numbers of pixels that get only a share of their signal; parameters as of `photons`."""
+        """Raw numbers of pixels that get only a share of their signal.
+
+        Other parameters are those of `photons`.
+        """
         signal, _ = self.photons(raw, numbers, photon_energy, serial)
         signal = np.nan_to_num(signal) * share
         gains = self.in_photons(photon_energy, (0.0, 1.0))
@@ -301,7 +307,7 @@ class GainInPhotons:
     adu : float
         ADU per photon.
     noise : float
-        Noise (photons rms).
+        Read-out noise (photons rms).
     pedestal : float
         Pedestal (ADU).
     range_end : float
@@ -324,23 +330,23 @@ class GainInPhotons:
 def pixel_calibration(
     gain: GainInPhotons, number: int, pixels: np.ndarray, serial: int
 ) -> tuple[np.ndarray | float, np.ndarray | float]:
-    """Pedestals and gain factors of pixels, which belong to a serial number.
+    """Pedestals and gain factors of pixels. The serial number of the detector selects them.
 
     Parameters
     ----------
     gain : GainInPhotons
         The gain.
     number : int
-        Its number.
+        Number of the gain, from 0.
     pixels : ndarray of uint64
-        Numbers of the pixels.
+        Numbers of the pixels, as in `PixelGrid.numbers`.
     serial : int
         Serial number of the detector.
 
     Returns
     -------
     pedestal, factor : ndarray or float
-        Pedestals (ADU), and gains over the mean gain.
+        Pedestals (ADU), and gains divided by the mean gain.
     """
     if gain.gain_spread == 0.0 and gain.pedestal_spread == 0.0:
         return gain.pedestal, 1.0

@@ -1,4 +1,4 @@
-"""Responses of detectors from TOML files: those that cupysim knows by name, and a user's own."""
+"""Responses of detectors from TOML files: named ones, which cupysim has, and those of users."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def read_response(name: os.PathLike[str] | str) -> Response:
     ----------
     name : path_like
         Name of a response, such as "eiger2"; or a TOML file, whose name ends in ``.toml``. In a
-        file, ``base`` names another response, whose figures hold unless the file has its own.
+        file, ``base`` names another response. The file replaces some figures of this response.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def read_response(name: os.PathLike[str] | str) -> Response:
     CupysimError
         If there is no such response.
     FileFormatError
-        If the file cannot be read, has unknown keys, or impossible values.
+        If the file cannot be read, or has unknown keys or impossible values.
 
     Examples
     --------
@@ -146,7 +146,7 @@ def figure_sources(name: str) -> dict[str, str]:
 
 
 def figures(name: str) -> dict[str, Any]:
-    """Title, note and figures of a named response, as its file has them."""
+    """Title, note and figures of a named response, by the keys of its file."""
     return {key: value for key, value in _table(name).items() if key != "source"}
 
 
@@ -172,7 +172,7 @@ def _table(name: str) -> dict[str, Any]:
 
 
 def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Figures of a base, replaced by own ones; tables are merged, and arrays replaced."""
+    """Figures of a base, some of them replaced. Tables are merged; arrays are replaced."""
     merged = {key: value for key, value in base.items() if key not in ("title", "note")}
     for key, value in own.items():
         if key == "base":
@@ -197,7 +197,7 @@ def _of_data(
 def _completed(
     document: Document, place: tuple[str, ...], data: Mapping[str, Any], folder: str | None
 ) -> tuple[dict[str, Any], str, list[str]]:
-    """A table with the figures of its bases, their folder, and the files that they are in."""
+    """A table with the figures of its bases, the folder of the last base, and all their files."""
     table, folder = dict(data), folder or os.path.dirname(os.path.abspath(document.path))
     files: list[str] = []
     while "base" in table:
