@@ -1,4 +1,4 @@
-"""Raw numbers of image files, as detectors read them out."""
+"""Raw numbers of image files, before any calibration."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def raw_numbers(image: ImageFile, response: Response) -> np.ndarray:
     Raises
     ------
     CupysimError
-        If the image has no raw numbers, or others than the response makes.
+        If the image has no raw numbers, or numbers that do not fit the response.
     """
     raw = image.pixels
     if image.content is not None and image.content.raw is not None:
         raw = image.content.raw
     if raw.dtype.kind not in "iu":
-        raise CupysimError(f"{image.path}: it holds {raw.dtype} and no raw numbers (integers)")
+        raise CupysimError(f"{image.path}: raw numbers must be integers, but it holds {raw.dtype}")
     limits = np.iinfo(response.dtype)
     known = raw[~image.masked]
     if known.size and (known.min() < limits.min or known.max() > limits.max):

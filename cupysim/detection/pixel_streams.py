@@ -1,7 +1,7 @@
 """noisify's random numbers, bit for bit: two seeds that share a shuffle table and a spare deviate.
 
 The algorithms are those of `cupysim.maths.nr_random` and `cupysim.detection.poisson`. In noisify,
-flicker, counted photons and readout noise come from one seed, calibration errors from another one.
+flicker, counted photons and read-out noise come from one seed, calibration errors from another one.
 Both seeds use the same shuffle table and the same spare normal deviate (quirk NQ7), so every
 deviate depends on all deviates before it. The compiled code is `cuda_src/pixel_noise.cuh`.
 """
@@ -46,7 +46,7 @@ class PixelStreams:
     Parameters
     ----------
     seed : int
-        Seed of flicker, photons and readout noise. It is reduced to 32 bits as in the C program.
+        Seed of flicker, photons and read-out noise. It is reduced to 32 bits as in the C program.
     calibration_seed : int, optional
         Seed of calibration errors. By default `DEFAULT_CALIBRATION_STATE`.
     own_tables : bool, optional

@@ -1,11 +1,11 @@
-"""Photons of a raw image, by pedestals, gains and the correction of rates.
+"""Calibrate a raw image to photons, by pedestals, gains and the rate correction.
 
     cupysim photons image.h5 --out photons.npy
     cupysim photons raw.img --response jungfrau --out photons.bin
     cupysim photons raw.img --response own.toml --energy 9500 --duration 1e-3 --out photons.npy
 
-HDF5 files of cupysim name the response that made them; other raw images need --response. The ending
-of OUT decides the format: .npy (NumPy), .bin (raw float32), .h5 (for HDF5 files of cupysim). Pixels
+HDF5 files of cupysim hold their response; other raw images need --response. The ending of OUT
+decides the format: .npy (NumPy), .bin (raw float32), .h5 (for HDF5 files of cupysim). Pixels
 without a value, and overloads, are not-a-number.
 """
 
@@ -61,7 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
     check_writable(arguments.out)
     image = open_image(arguments.image, None, arguments.image_number)
     if ending == ".h5" and image.content is None:
-        raise CupysimError(f"{arguments.out}: only for HDF5 files of cupysim; use .npy or .bin")
+        raise CupysimError(
+            f"{arguments.out}: .h5 is only for HDF5 files of cupysim; use .npy or .bin"
+        )
     response = _response(arguments, image)
     raw, exposure = raw_numbers(image, response), _exposure(arguments, image)
     photons = np.full(raw.shape, np.nan, dtype=np.float32)
@@ -86,7 +88,7 @@ def _response(arguments: argparse.Namespace, image: ImageFile) -> Response:
     if arguments.response is not None:
         return read_response(arguments.response)
     if image.content is None or image.content.detector is None:
-        raise CupysimError(f"{image.path}: --response is missing; the file names none")
+        raise CupysimError(f"{image.path}: the file holds no response; give --response")
     return response_from_text(image.content.detector.text)
 
 
@@ -100,7 +102,7 @@ def _exposure(arguments: argparse.Namespace, image: ImageFile) -> Exposure:
         elif image.geometry is not None:
             wavelength = image.geometry.wavelength
         if not wavelength:
-            raise CupysimError(f"{image.path}: --energy is missing; the file has no wavelength")
+            raise CupysimError(f"{image.path}: the file has no wavelength; give --energy")
         energy = ELECTRONVOLT_ANGSTROM / (wavelength / ANGSTROM)
     if duration is None:
         duration = 1.0 if known is None else known.duration
@@ -118,7 +120,7 @@ def _grids(
     elif image.panels is not None:
         edge = image.panels.detector.panels[0].edges[0]
     else:
-        raise CupysimError(f"{image.path}: the file does not tell the size of its pixels")
+        raise CupysimError(f"{image.path}: the file has no pixel size")
     n_slow, n_fast = shape[-2:]
     count = shape[0] if len(shape) == 3 else 1
     return [
