@@ -88,7 +88,7 @@ def _response(arguments: argparse.Namespace, image: ImageFile) -> Response:
     if arguments.response is not None:
         return read_response(arguments.response)
     if image.content is None or image.content.detector is None:
-        raise CupysimError(f"{image.path}: the file holds no response; give --response")
+        raise CupysimError(f"{image.path}: --response is missing; the file holds no response")
     return response_from_text(image.content.detector.text)
 
 
@@ -102,7 +102,7 @@ def _exposure(arguments: argparse.Namespace, image: ImageFile) -> Exposure:
         elif image.geometry is not None:
             wavelength = image.geometry.wavelength
         if not wavelength:
-            raise CupysimError(f"{image.path}: the file has no wavelength; give --energy")
+            raise CupysimError(f"{image.path}: --energy is missing; the file has no wavelength")
         energy = ELECTRONVOLT_ANGSTROM / (wavelength / ANGSTROM)
     if duration is None:
         duration = 1.0 if known is None else known.duration
