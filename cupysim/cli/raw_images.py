@@ -33,7 +33,7 @@ def raw_numbers(image: ImageFile, response: Response) -> np.ndarray:
     if image.content is not None and image.content.raw is not None:
         raw = image.content.raw
     if raw.dtype.kind not in "iu":
-        raise CupysimError(f"{image.path}: raw numbers must be integers, but it holds {raw.dtype}")
+        raise CupysimError(f"{image.path}: no raw numbers (integers); it holds {raw.dtype}")
     limits = np.iinfo(response.dtype)
     known = raw[~image.masked]
     if known.size and (known.min() < limits.min or known.max() > limits.max):

@@ -25,6 +25,10 @@ RAW_BITS = 16
 """Bits of a raw number that also tells the gain."""
 
 
+MEAN_SHOT = (0.0, 1.0)
+"""Pedestal drift (ADU) and gain factor of a shot without drift and jitter."""
+
+
 @dataclass(frozen=True)
 class Gain:
     """One gain of a pixel.
@@ -221,7 +225,7 @@ class Analogue:
         signal = photons.astype(np.float64)
         variance = self.variance_per_photon(exposure.photon_energy)
         signal = signal + np.sqrt(variance * np.maximum(signal, 0.0)) * conversion
-        which = self._switched(signal, gains)
+        which = switched_gains(signal, gains)
         end = gains[-1].range_end
         values, bits = np.empty(signal.shape), np.empty(signal.shape, dtype=np.uint16)
         for number, gain in enumerate(gains):
@@ -231,14 +235,6 @@ class Analogue:
             values[chosen] = pedestal + gain.adu * factor * read
             bits[chosen] = gain.bits
         return values, bits, signal > end
-
-    @staticmethod
-    def _switched(signal: np.ndarray, gains: Sequence[GainInPhotons]) -> np.ndarray:
-        """Number of the gain of each pixel."""
-        which = np.zeros(signal.shape, dtype=np.int64)
-        for gain in gains[:-1]:
-            which += signal > gain.range_end
-        return which
 
     def photons(
         self, raw: np.ndarray, numbers: np.ndarray, photon_energy: float, serial: int
@@ -263,7 +259,7 @@ class Analogue:
         which : ndarray of int64, same shape
             Number of the gain of each pixel; -1 where no gain has the bits.
         """
-        gains = self.as_known.in_photons(photon_energy, (0.0, 1.0))
+        gains = self.as_known.in_photons(photon_energy, MEAN_SHOT)
         values = (raw & self.largest_value).astype(np.float64)
         codes = raw.astype(np.int64) - (raw & self.largest_value)
         signal, which = np.full(raw.shape, np.nan), np.full(raw.shape, -1)
@@ -288,8 +284,8 @@ class Analogue:
         """
         signal, _ = self.photons(raw, numbers, photon_energy, serial)
         signal = np.nan_to_num(signal) * share
-        gains = self.in_photons(photon_energy, (0.0, 1.0))
-        which, result = self._switched(signal, gains), np.empty_like(raw)
+        gains = self.in_photons(photon_energy, MEAN_SHOT)
+        which, result = switched_gains(signal, gains), np.empty_like(raw)
         for number, gain in enumerate(gains):
             chosen = which == number
             pedestal, factor = pixel_calibration(gain, number, numbers[chosen], serial)
@@ -325,6 +321,14 @@ class GainInPhotons:
     gain_spread: float
     pedestal_spread: float
     bits: int
+
+
+def switched_gains(signal: np.ndarray, gains: Sequence[GainInPhotons]) -> np.ndarray:
+    """Numbers of the gains to which signals (photons) switch pixels: int64, shape of `signal`."""
+    which = np.zeros(signal.shape, dtype=np.int64)
+    for gain in gains[:-1]:
+        which += signal > gain.range_end
+    return which
 
 
 def pixel_calibration(

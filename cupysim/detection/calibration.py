@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.detection import compiled_stages, detector_library
-from cupysim.detection.analogue import Analogue
+from cupysim.detection.analogue import MEAN_SHOT, Analogue
 from cupysim.detection.counter import Counter
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.response import Response
@@ -124,7 +124,7 @@ def _of_signals(
     else:
         signals, which = analogue.photons(raw, grid.numbers(), energy, response.serial)
         photons = signals.astype(np.float32)
-    noises = np.array([gain.noise for gain in analogue.in_photons(energy, (0.0, 1.0))] + [np.nan])
+    noises = np.array([gain.noise for gain in analogue.in_photons(energy, MEAN_SHOT)] + [np.nan])
     largest = largest_photons(response, exposure)
     last, values = analogue.gains[-1], raw & analogue.largest_value
     most = response.overload_value(exposure)
@@ -142,7 +142,7 @@ def largest_photons(response: Response, exposure: Exposure) -> float:
     readout = response.readout
     if isinstance(readout, Counter):
         return float(response.overload_value(exposure) - 1)
-    last = readout.in_photons(exposure.photon_energy, (0.0, 1.0))[-1]
+    last = readout.in_photons(exposure.photon_energy, MEAN_SHOT)[-1]
     limit = float(response.overload_value(exposure)) - 1.0 if last.adu > 0.0 else 1.0
     by_converter = (limit - last.pedestal) / last.adu
     # noise, drift and jitter must not move a clipped signal below this limit

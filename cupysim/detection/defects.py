@@ -28,8 +28,11 @@ class Defect(IntEnum):
     """It has a tenth of its signal."""
 
 
+FRACTIONS = ("dead", "hot", "cold")
+"""Names of the fractions, in the order of `Defect`."""
+
 COLD_SIGNAL = 0.1
-"""Signal of a cold pixel over that of a good one."""
+"""Signal of a cold pixel divided by that of a good one."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +81,11 @@ class Defects:
         dict of Defect to ndarray of int64
             Flat indices of the pixels of each kind, in rising order.
         """
-        fractions = (self.dead, self.hot, self.cold)
+        fractions = tuple(getattr(self, name) for name in FRACTIONS)
         if not any(fractions) or 0 in shape:
             return {defect: np.empty(0, dtype=np.int64) for defect in Defect}
         found = _drawn(fractions, shape, first_number, row_step, serial)
         return dict(zip(Defect, found, strict=True))
-
-
-FRACTIONS = ("dead", "hot", "cold")
 
 
 @lru_cache(maxsize=64)

@@ -23,6 +23,9 @@ LARGEST_RADIUS = 1024
 FIBRE_LOST_LIGHT = 1e-3
 """Light of the fibre function that its automatic radius leaves out, below `LARGEST_RADIUS`."""
 
+FUNCTIONS = (point_spread.GAUSSIAN, point_spread.FIBRE, "kernel")
+"""Names of point spread functions."""
+
 LARGEST_KERNEL = 4097
 """Largest edge of a kernel from a file (pixels)."""
 
@@ -75,10 +78,9 @@ class PointSpread:
     kernel: np.ndarray | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        names = (point_spread.GAUSSIAN, point_spread.FIBRE, "kernel")
-        if self.function not in names:
+        if self.function not in FUNCTIONS:
             raise ModelError(
-                f"point spread: expected one of {', '.join(names)}, got {self.function!r}"
+                f"point spread: expected one of {', '.join(FUNCTIONS)}, got {self.function!r}"
             )
         try:
             object.__setattr__(self, "border", Border(self.border))

@@ -17,10 +17,10 @@ from cupysim.detection.analogue import RAW_BITS, Analogue, Gain
 from cupysim.detection.counter import MOST_BITS, Counter
 from cupysim.detection.dead_layer import DeadLayer
 from cupysim.detection.dead_time import DeadTime, DeadTimeModel
-from cupysim.detection.defects import Defects
+from cupysim.detection.defects import FRACTIONS, Defects
 from cupysim.detection.flicker import BeamFlicker
 from cupysim.detection.photon_noise import LARGEST_SEED
-from cupysim.detection.point_spread import Border, PointSpread
+from cupysim.detection.point_spread import FUNCTIONS, Border, PointSpread
 from cupysim.detection.response import PIXEL_TYPES, Response
 from cupysim.detection.spiral_scan import SpiralScan
 from cupysim.errors import CupysimError, FileFormatError, ModelError
@@ -31,7 +31,6 @@ FILE = "responses.toml"
 KINDS = ("counting", "analogue")
 """Kinds of read-out."""
 
-POINT_SPREADS = ("gaussian", "fibre", "kernel")
 
 NOTES = ("title", "note", "source")
 """Keys of a named response that describe it."""
@@ -323,7 +322,7 @@ def _point_spread(section: Section, folder: str | None) -> PointSpread | None:
     if "point_spread" not in section:
         return None
     table = section.subsection("point_spread")
-    function = table.choice("function", "", POINT_SPREADS)
+    function = table.choice("function", "", FUNCTIONS)
     width = table.number("width", 0.0 if function == "kernel" else None, 0.0)
     spread = PointSpread(
         function,
@@ -371,7 +370,7 @@ def _scan(section: Section) -> SpiralScan | None:
 
 def _defects(section: Section) -> Defects:
     table = section.subsection("defects")
-    fractions = {name: table.number(name, 0.0, 0.0, 1.0) for name in ("dead", "hot", "cold")}
+    fractions = {name: table.number(name, 0.0, 0.0, 1.0) for name in FRACTIONS}
     defects = Defects(**fractions, are_masked=table.truth("are_masked", True))
     table.finish()
     return defects

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cupysim.detection import detector_library
-from cupysim.detection.analogue import Analogue
+from cupysim.detection.analogue import MEAN_SHOT, Analogue
 from cupysim.detection.counter import Counter
 from cupysim.detection.dead_time import CORRECTED_COUNTS, FEW_PHOTONS, DeadTimeModel
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
@@ -188,7 +188,7 @@ def raw_image(
     """
     spread, photons, is_at_sensor, is_counted = response.point_spread, expected, False, False
     if response.scan is not None:
-        photons = _photons(response, expected, grid, exposure, spread, machine)
+        photons = _photons(response, expected, grid, exposure, machine)
         photons = machine.scanned(response.scan, photons, grid, exposure)
         spread, is_at_sensor, is_counted = None, True, True
     elif spread is not None and not spread.is_separable:
@@ -224,7 +224,7 @@ def calibration(
         Pixels, gains and pedestals.
     """
     record = _Record(response, grid, exposure, machine)
-    record.set_analogue(analogue, (0.0, 1.0))
+    record.set_analogue(analogue, MEAN_SHOT)
     return record.struct
 
 
@@ -233,11 +233,10 @@ def _photons(
     expected: Any,
     grid: PixelGrid,
     exposure: Exposure,
-    spread: PointSpread | None,
     machine: Machine,
 ) -> Any:
     """Counted photons after the point spread, before the read-out."""
-    photons = expected
+    photons, spread = expected, response.point_spread
     is_wide = spread is not None and not spread.is_separable
     if spread is not None and is_wide:
         photons = _spread(response, expected, grid, exposure, spread, machine)

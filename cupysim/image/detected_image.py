@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
-from cupysim.detection.analogue import Analogue
+from cupysim.detection.analogue import MEAN_SHOT, Analogue
 from cupysim.detection.calibration import Calibrated, largest_photons, photons_of
 from cupysim.detection.detected import Detected
 from cupysim.detection.panel_grids import panel_grids
@@ -154,9 +154,9 @@ def detector_record(response: Response, exposure: Exposure) -> DetectorRecord:
             **shared, underload=0.0, bit_depth=readout.bits,
             threshold_energy=readout.threshold * energy, rate_corrected=readout.rate_correction,
         )  # fmt: skip
-    gains = readout.in_photons(energy, (0.0, 1.0))
+    gains = readout.in_photons(energy, MEAN_SHOT)
     # read-out noise and pedestal drift make some signals negative
-    deepest = abs(gains[0].noise) + readout.pedestal_drift / abs(gains[0].adu)
+    deepest = gains[0].noise + readout.pedestal_drift / abs(gains[0].adu)
     return DetectorRecord(
         **shared, underload=-UNLIKELY * deepest, bit_depth=readout.adc_bits,
         gains=tuple(gain.adu for gain in gains), pedestals=tuple(g.pedestal for g in gains),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cupysim.detection.analogue import MEAN_SHOT, switched_gains
 from cupysim.detection.calibration import detected_fraction, largest_photons, photons_of
 from cupysim.detection.counter import Counter
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
@@ -150,7 +151,7 @@ class DetectorModel:
         readout = self.response.readout
         if isinstance(readout, Counter):
             return 0.0
-        return readout.in_photons(self.exposure.photon_energy, (0.0, 1.0))[0].noise
+        return readout.in_photons(self.exposure.photon_energy, MEAN_SHOT)[0].noise
 
     @property
     def spreads(self) -> bool:
@@ -263,10 +264,8 @@ class DetectorModel:
             if times is None:
                 return np.zeros(mean.shape)
             return np.asarray(times.moments(mean)[1] / times.slope(mean) ** 2)
-        gains = readout.in_photons(energy, (0.0, 1.0))
-        which = np.zeros(mean.shape, dtype=np.int64)
-        for gain in gains[:-1]:
-            which += mean > gain.range_end
+        gains = readout.in_photons(energy, MEAN_SHOT)
+        which = switched_gains(mean, gains)
         noise = np.array([gain.noise**2 + 1.0 / (12.0 * gain.adu**2) for gain in gains])[which]
         result = noise + readout.variance_per_photon(energy) * mean
         if not readout.knows_pixels:

@@ -20,7 +20,6 @@ from typing import BinaryIO
 import numpy as np
 
 from cupysim.cli.raw_images import raw_numbers
-from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
 from cupysim.detection.calibration import photons_of
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.response import Response
@@ -29,7 +28,7 @@ from cupysim.detection.response_text import response_from_text
 from cupysim.errors import CupysimError
 from cupysim.formats import float_image, nexus
 from cupysim.formats.any_image import ImageFile, open_image
-from cupysim.image.detected_image import detector_model
+from cupysim.image.detected_image import detector_model, photon_energy
 from cupysim.storage.safe_writing import OutputFiles, check_writable, refuse_inputs
 from cupysim.terminal import tell
 
@@ -103,7 +102,7 @@ def _exposure(arguments: argparse.Namespace, image: ImageFile) -> Exposure:
             wavelength = image.geometry.wavelength
         if not wavelength:
             raise CupysimError(f"{image.path}: --energy is missing; the file has no wavelength")
-        energy = ELECTRONVOLT_ANGSTROM / (wavelength / ANGSTROM)
+        energy = photon_energy(wavelength)
     if duration is None:
         duration = 1.0 if known is None else known.duration
     return Exposure(energy, duration)
