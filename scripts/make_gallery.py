@@ -1,7 +1,7 @@
 """Draw the gallery of the documentation: ``python scripts/make_gallery.py``.
 
-The script makes ``docs/images/gallery/*.png``, a row of images for each parameter, and
-``docs/gallery.md``, which shows them. It also makes ``first.png``,
+The script makes ``docs/images/gallery/*.png``, a row of images for each parameter and one of what
+detectors make of photons, and ``docs/gallery.md``, which shows them. It also makes ``first.png``,
 ``command_line.png`` and ``conventions.png`` in ``docs/images``. It simulates the images, which
 takes some minutes. It needs ``pip install ".[files]"``.
 """
@@ -19,6 +19,7 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
+import gallery_detectors
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -48,10 +49,11 @@ COMMAND_LINE = (
 INTRODUCTION = (
     "Each row of images changes one parameter and keeps the others. The images show expected "
     "photons on a square-root scale; darker pixels have more photons. Unless a row says otherwise, "
-    "each image has its own grey scale. `python scripts/make_gallery.py` makes the images with the "
-    "following options, then those of the row, and then those of the image. The options of the "
-    "images are below each picture, from left to right. The titles in the pictures omit numbers of "
-    "steps, but the options need them: `-osc 30` alone, for example, is sampled at 2 angles only."
+    "each image has its own grey scale. For each image, `python scripts/make_gallery.py` gives "
+    "cupysim the following options, followed by those of the row and those of the image. The "
+    "options of the images are below each picture, from left to right. The titles in the pictures "
+    "omit numbers of steps, but the options need them: `-osc 30` alone, for example, is sampled at "
+    "2 angles only."
 )
 """First paragraph of the page."""
 
@@ -188,6 +190,7 @@ def main() -> None:
         warnings.simplefilter("ignore", CupysimWarning)
         for row in ROWS:
             draw_row(row)
+        save(gallery_detectors.draw(), IMAGES / "gallery" / "detectors.png", 100)
         draw_first()
         draw_command_line()
     draw_conventions()
@@ -377,6 +380,7 @@ def write_page() -> None:
             *listed(row.options),
             "",
         ]
+    lines += gallery_detectors.lines(WIDTH)
     PAGE.write_text("\n".join(lines))
 
 

@@ -24,6 +24,9 @@ MOST_BITS = 24
 RAW_BITS = 16
 """Bits of a raw number that also tells the gain."""
 
+LARGEST_SPREAD = 0.2
+"""Largest relative spread of gains. The gains of some pixels would otherwise be close to zero."""
+
 
 MEAN_SHOT = (0.0, 1.0)
 """Pedestal drift (ADU) and gain factor of a shot without drift and jitter."""
@@ -75,7 +78,7 @@ class Gain:
             if not finite(getattr(self, name), f"gain: {name}") >= 0.0:
                 raise ModelError(f"gain: {name} must not be negative, got {getattr(self, name):g}")
         finite(self.pedestal, "gain: pedestal")
-        if not self.range_end > 0.0:
+        if not finite(self.range_end, "gain: range_end") > 0.0:
             raise ModelError(f"gain: range_end must be above zero, got {self.range_end:g} eV")
 
 
@@ -139,14 +142,36 @@ class Analogue:
             raise ModelError("analogue: the ranges of the gains must increase")
         if not 1 <= whole(self.adc_bits, "analogue: adc_bits") <= MOST_BITS:
             raise ModelError(f"analogue: adc_bits must be from 1 to {MOST_BITS}")
+        self._check_limits()
         codes = [gain.bits for gain in self.gains]
         if len(codes) > 1 and len(set(codes)) < len(codes):
             raise ModelError("analogue: two gains have the same bits")
         for code in codes:
-            if len(codes) > 1 and not 0 <= code << self.adc_bits < 2**RAW_BITS:
+            if not 0 <= code << self.adc_bits < 2**RAW_BITS:
                 raise ModelError(
                     f"analogue: gain bits {code} above {self.adc_bits} bits of the converter need "
                     f"more than {RAW_BITS} bits"
+                )
+
+    def _check_limits(self) -> None:
+        """Check that a pixel without signal is no overload."""
+        most = float(self.largest_value)
+        if self.overload is not None:
+            if not finite(self.overload, "analogue: overload") >= 1.0:
+                raise ModelError(f"analogue: overload must be from 1, got {self.overload:g}")
+            most = min(most, float(int(self.overload)))
+        pedestal = self.gains[0].pedestal
+        if not 0.0 <= pedestal < most:
+            raise ModelError(
+                f"analogue: the pedestal of the first gain must be from 0 to below {most:g}, the "
+                f"largest number, got {pedestal:g}"
+            )
+        spreads = {"gain_jitter": self.gain_jitter}
+        spreads |= {f"gain_spread of gain {n}": g.gain_spread for n, g in enumerate(self.gains, 1)}
+        for name, spread in spreads.items():
+            if spread > LARGEST_SPREAD:
+                raise ModelError(
+                    f"analogue: {name} must be at most {LARGEST_SPREAD:g}, got {spread:g}"
                 )
 
     @property

@@ -126,10 +126,11 @@ def _of_signals(
         photons = signals.astype(np.float32)
     noises = np.array([gain.noise for gain in analogue.in_photons(energy, MEAN_SHOT)] + [np.nan])
     largest = largest_photons(response, exposure)
-    last, values = analogue.gains[-1], raw & analogue.largest_value
-    most = response.overload_value(exposure)
-    at_limit = values >= most if last.adu_per_ev > 0.0 else values <= 0
-    is_overload = (photons > largest) | ((which == len(analogue.gains) - 1) & at_limit)
+    values, most = raw & analogue.largest_value, response.overload_value(exposure)
+    # a pixel with a larger gain than others may reach the end of the converter in each of its gains
+    is_rising = np.array([gain.adu_per_ev > 0.0 for gain in analogue.gains])[which]
+    at_limit = np.where(is_rising, values >= most, values <= 0)
+    is_overload = (photons > largest) | ((which >= 0) & at_limit)
     return photons, noises[which], is_overload
 
 

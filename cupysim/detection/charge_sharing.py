@@ -93,7 +93,7 @@ class ChargeSharing:
         Raises
         ------
         ModelError
-            If the cloud is larger than a third of a pixel.
+            If the cloud is larger than a third of a pixel, or no pixel counts a photon.
         """
         for edge in (grid.pixel_slow, grid.pixel_fast):
             if self.cloud > edge / 3.0:
@@ -113,6 +113,11 @@ class ChargeSharing:
         is_counted = np.einsum("iy,jx->ijyx", slow, fast).reshape(-1, 9) > self.threshold
         codes, counts = np.unique(is_counted @ (1 << np.arange(9)), return_counts=True)
         codes, counts = codes[codes > 0], counts[codes > 0]
+        if not len(codes):
+            raise ModelError(
+                f"charge sharing: with a cloud of {self.cloud:g} m and a threshold of "
+                f"{self.threshold:g}, no pixel counts a photon"
+            )
         order = np.argsort(-counts, kind="stable")
         found = codes[order, None] >> np.arange(9) & 1
         return Ways(

@@ -129,7 +129,9 @@ class PulseTimes:
 
     def __post_init__(self) -> None:
         if not self.busy < 1.0:
-            raise ModelError("dead time: it must be shorter than the exposure")
+            raise ModelError(
+                f"dead time: it is {self.busy:g} of the exposure; it must be shorter than that"
+            )
 
     @property
     def busy(self) -> float:

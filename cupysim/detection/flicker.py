@@ -27,14 +27,14 @@ class BeamFlicker:
     Raises
     ------
     ModelError
-        If it is negative.
+        If it is negative or above 1.
     """
 
     rms: float
 
     def __post_init__(self) -> None:
-        if not finite(self.rms, "flicker: rms") >= 0.0:
-            raise ModelError(f"flicker: rms must not be negative, got {self.rms:g}")
+        if not 0.0 <= finite(self.rms, "flicker: rms") <= 1.0:
+            raise ModelError(f"flicker: rms must be from 0 to 1, got {self.rms:g}")
 
     def factor(self, exposure: Exposure) -> float:
         """Factor of a shot; zero if the deviate would make it negative."""

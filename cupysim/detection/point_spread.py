@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,12 @@ FIBRE_LOST_LIGHT = 1e-3
 
 FUNCTIONS = (point_spread.GAUSSIAN, point_spread.FIBRE, "kernel")
 """Names of point spread functions."""
+
+LARGEST_WIDTH = 1000.0
+"""Largest width (pixels)."""
+
+SMALLEST_WIDTH = 1e-9
+"""Widths below this number of pixels are computed as this one."""
 
 LARGEST_KERNEL = 4097
 """Largest edge of a kernel from a file (pixels)."""
@@ -100,6 +107,16 @@ class PointSpread:
         """Whether light spreads along both axes independently."""
         return self.function == point_spread.GAUSSIAN
 
+    def _width(self, edge: float) -> float:
+        """Width in pixels of an edge (m)."""
+        if not self.width <= LARGEST_WIDTH * edge:
+            raise ModelError(
+                f"point spread: a width of {self.width:g} m is more than {LARGEST_WIDTH:g} pixels "
+                f"of {edge:g} m"
+            )
+        # narrower functions are equal to no spread; their numbers would not be finite
+        return max(self.width / edge, SMALLEST_WIDTH)
+
     def _radius(self, width: float) -> int:
         """Radius for a width in pixels."""
         if self.radius > 0:
@@ -122,7 +139,7 @@ class PointSpread:
         slow, fast : ndarray of float32, shape (2 radius + 1,)
             Fractions, with the larger of the two radii.
         """
-        widths = self.width / grid.pixel_slow, self.width / grid.pixel_fast
+        widths = self._width(grid.pixel_slow), self._width(grid.pixel_fast)
         radius = max(self._radius(width) for width in widths)
         slow, fast = (point_spread.gaussian_weights(width, radius) for width in widths)
         return (slow / slow.sum()).astype(np.float32), (fast / fast.sum()).astype(np.float32)
@@ -138,7 +155,7 @@ class PointSpread:
         Returns
         -------
         ndarray of float64, shape (odd, odd)
-            Fractions [slow, fast], whose sum is 1.
+            Fractions [slow, fast]. Their sum is 1, or less by the light far beyond the panel.
 
         Raises
         ------
@@ -152,11 +169,13 @@ class PointSpread:
             return self.kernel
         if not math.isclose(grid.pixel_slow, grid.pixel_fast, rel_tol=1e-6):
             raise ModelError("point spread: the fibre function needs square pixels")
-        width = self.width / grid.pixel_fast
-        # offsets that are larger than the panel reach no pixel
-        radius = min(self._radius(width), max(grid.shape))
-        kernel = point_spread.kernel(self.function, width, radius)
-        return np.asarray(kernel / kernel.sum())
+        width = self._width(grid.pixel_fast)
+        radius = self._radius(width)
+        kernel = _fibre_kernel(width, radius)
+        # light that is spread beyond the panel needs no place, but is lost
+        beyond = 0 if self.border is Border.MIRRORED else max(radius - max(grid.shape), 0)
+        inside = slice(beyond, len(kernel) - beyond)
+        return kernel[inside, inside]
 
     def apply(self, image: Any, grid: PixelGrid) -> Any:
         """Spread the light of an image.
@@ -183,6 +202,15 @@ class PointSpread:
             image = image / (kept_light(fast, grid.n_fast) * kept_light(slow, grid.n_slow)[:, None])
         across = _weighted_sums(image, fast, 1, self.border)
         return _weighted_sums(across, slow, 0, self.border)
+
+
+@lru_cache(maxsize=4)
+def _fibre_kernel(width: float, radius: int) -> np.ndarray:
+    """Fractions of light of the fibre function, kept for the next image."""
+    kernel = point_spread.kernel(point_spread.FIBRE, width, radius)
+    kernel /= kernel.sum()
+    kernel.flags.writeable = False
+    return kernel
 
 
 def kept_light(weights: np.ndarray, n: int) -> np.ndarray:
@@ -222,7 +250,10 @@ def _weighted_sums(image: np.ndarray, weights: np.ndarray, axis: int, border: Bo
 def _checked_kernel(kernel: np.ndarray | None) -> np.ndarray:
     if kernel is None:
         raise ModelError("point spread: the kernel is missing")
-    table = np.asarray(kernel, dtype=np.float64)
+    given = np.asarray(kernel)
+    if given.dtype.kind not in "biuf":
+        raise ModelError(f"point spread: a kernel has real numbers, not {given.dtype}")
+    table = given.astype(np.float64)
     if table.ndim != 2 or table.shape[0] % 2 == 0 or table.shape[1] % 2 == 0:
         raise ModelError(
             f"point spread: a kernel needs odd numbers of rows and columns, got {table.shape}"
@@ -231,6 +262,7 @@ def _checked_kernel(kernel: np.ndarray | None) -> np.ndarray:
         raise ModelError(
             f"point spread: a kernel has at most {LARGEST_KERNEL} rows, got {table.shape}"
         )
-    if not np.isfinite(table).all() or table.min() < 0.0 or not table.sum() > 0.0:
-        raise ModelError("point spread: a kernel needs finite fractions >= 0, not all of them zero")
+    if not np.isfinite(table).all() or table.min() < 0.0 or not table.max() > 0.0:
+        raise ModelError("point spread: a kernel needs fractions from 0 up, and not only zeros")
+    table = table / table.max()
     return np.asarray(table / table.sum())

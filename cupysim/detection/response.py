@@ -135,6 +135,11 @@ class Response:
             raise ModelError(
                 f"response: counts of {self.readout.bits} bits do not fit into {self.pixel_type}"
             )
+        elif 0 <= self.masked_value < 2**self.readout.bits - 1:
+            raise ModelError(
+                f"response: masked_value {self.masked_value} is also a count; it must be negative, "
+                f"or {2**self.readout.bits - 1} or more"
+            )
 
     @property
     def dtype(self) -> np.dtype:
@@ -160,6 +165,14 @@ class Response:
     def absorption(self, photon_energy: float) -> float:
         """Thickness of the dead layer over the attenuation length at a photon energy (eV)."""
         return 0.0 if self.dead_layer is None else self.dead_layer.absorption(photon_energy)
+
+    @property
+    def pedestal(self) -> float | None:
+        """Mean number of a pixel without signal; None if it depends on the gain."""
+        if isinstance(self.readout, Counter):
+            return 0.0
+        gains = self.readout.gains
+        return gains[0].pedestal if len(gains) == 1 else None
 
     def brightness(self, exposure: Exposure) -> float:
         """Factor of the fluence of a shot."""

@@ -7,10 +7,7 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from cupysim.detection.analogue import MOST_BITS as MOST_ADC_BITS
 from cupysim.detection.analogue import RAW_BITS, Analogue, Gain
@@ -19,12 +16,13 @@ from cupysim.detection.dead_layer import DeadLayer
 from cupysim.detection.dead_time import DeadTime, DeadTimeModel
 from cupysim.detection.defects import FRACTIONS, Defects
 from cupysim.detection.flicker import BeamFlicker
+from cupysim.detection.kernel_file import read_kernel
 from cupysim.detection.photon_noise import LARGEST_SEED
 from cupysim.detection.point_spread import FUNCTIONS, Border, PointSpread
 from cupysim.detection.response import PIXEL_TYPES, Response
 from cupysim.detection.spiral_scan import SpiralScan
-from cupysim.errors import CupysimError, FileFormatError, ModelError
-from cupysim.storage.toml_document import Document, Section
+from cupysim.errors import CupysimError, ModelError
+from cupysim.storage.toml_document import Document, Layers, Section
 
 FILE = "responses.toml"
 
@@ -127,6 +125,27 @@ def input_files(section: Section, folder: str) -> list[str]:
     return _completed(section.document, section.place, section.data, folder)[2]
 
 
+def response_files(name: os.PathLike[str] | str) -> list[str]:
+    """Files that a response is read from: its own, its bases, and the kernel of a point spread.
+
+    Parameters
+    ----------
+    name : path_like
+        Name of a response, which is in no file; or a file.
+
+    Returns
+    -------
+    list of str
+        Names of the files: absolute, or relative to the working directory if `name` is.
+    """
+    text = os.fspath(name)
+    if not text.lower().endswith(".toml"):
+        return []
+    document = Document(text)
+    others = _completed(document, (), document.data, None)[2]
+    return [text, *(each if os.path.isabs(text) else os.path.relpath(each) for each in others)]
+
+
 def figure_sources(name: str) -> dict[str, str]:
     """Sources of the figures of a named response.
 
@@ -189,26 +208,28 @@ def _of_data(
     folder: str | None = None,
 ) -> Response:
     """The response of a table, whose key `base` may name another response."""
-    table, where, _ = _completed(document, place, data, folder)
-    return _response(Section(document, place, table), name, where)
+    table, where, _, bases = _completed(document, place, data, folder)
+    return _response(Section(Layers(document, place, bases), place, table), name, where)
 
 
 def _completed(
     document: Document, place: tuple[str, ...], data: Mapping[str, Any], folder: str | None
-) -> tuple[dict[str, Any], str, list[str]]:
-    """A table with the figures of its bases, the folder of the last base, and all their files."""
+) -> tuple[dict[str, Any], str, list[str], list[Document]]:
+    """A table with its bases' figures, the last base's folder, all files, and bases in files."""
     table, folder = dict(data), folder or os.path.dirname(os.path.abspath(document.path))
     files: list[str] = []
+    bases: list[Document] = []
     while "base" in table:
         base = table.pop("base")
         if not isinstance(base, str):
-            document.fail((*place, "base"), f"expected a text, got {base!r}")
+            Layers(document, place, bases).fail((*place, "base"), f"expected a text, got {base!r}")
         if base.lower().endswith(".toml"):
             path = os.path.abspath(os.path.join(folder, base))
             if path in (*files, os.path.abspath(document.path)):
                 document.fail((*place, "base"), f"{base} is its own base")
             files.append(path)
-            other: Mapping[str, Any] = Document(path).data
+            bases.append(Document(path))
+            other: Mapping[str, Any] = bases[-1].data
             folder = os.path.dirname(path)
         else:
             try:
@@ -222,7 +243,7 @@ def _completed(
     kernel = table.get("point_spread")
     if isinstance(kernel, Mapping) and isinstance(kernel.get("kernel"), str):
         files.append(os.path.abspath(os.path.join(folder, kernel["kernel"])))
-    return table, folder, files
+    return table, folder, files, bases
 
 
 def _response(section: Section, name: str, folder: str | None) -> Response:
@@ -241,12 +262,18 @@ def _response(section: Section, name: str, folder: str | None) -> Response:
             defects=_defects(section),
             serial=section.whole("serial", 0, 0, LARGEST_SEED),
             pixel_type=section.choice("pixel_type", "uint32", PIXEL_TYPES),
-            masked_value=section.take("masked_value"),
+            masked_value=_masked_value(section),
         )
     except ModelError as error:
         section.fail("", str(error))
     section.finish()
     return response
+
+
+def _masked_value(section: Section) -> int | None:
+    if "masked_value" not in section:
+        return None
+    return section.whole("masked_value", None, -(2**31), 2**32 - 1)
 
 
 def _readout(section: Section) -> Counter | Analogue:
@@ -330,28 +357,10 @@ def _point_spread(section: Section, folder: str | None) -> PointSpread | None:
         table.whole("radius", 0, 0, 4096),
         Border(table.choice("border", Border.LOST, tuple(Border))),
         table.truth("after_counting", False),
-        _kernel(table, folder) if function == "kernel" else None,
+        read_kernel(table, folder) if function == "kernel" else None,
     )
     table.finish()
     return spread
-
-
-def _kernel(table: Section, folder: str | None) -> np.ndarray:
-    """A kernel from the table itself, from a NumPy file or from lines of numbers."""
-    if isinstance(table.data.get("kernel"), list):
-        try:
-            return np.array(table.take("kernel"), dtype=np.float64)
-        except (TypeError, ValueError):
-            table.fail("kernel", "expected rows of numbers, all of the same length")
-    path = Path(folder or "", table.text("kernel"))
-    try:
-        if path.suffix.lower() == ".npy":
-            return np.load(path, allow_pickle=False)
-        return np.loadtxt(path, ndmin=2)
-    except OSError as error:
-        raise FileFormatError(path, error.strerror or "cannot be read") from error
-    except ValueError as error:
-        raise FileFormatError(path, f"no table of numbers: {error}") from error
 
 
 def _scan(section: Section) -> SpiralScan | None:

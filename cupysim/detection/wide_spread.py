@@ -8,6 +8,7 @@ import numpy as np
 
 from cupysim.detection.point_spread import Border
 from cupysim.maths.arrays import array_namespace
+from cupysim.native.cores import usable_cores
 
 BLOCK = 1024
 """Smallest edge of a block (pixels). Larger kernels have larger blocks."""
@@ -58,6 +59,8 @@ def convolved(image: np.ndarray, kernel: np.ndarray, border: Border) -> np.ndarr
     """
     from scipy import fft
 
+    # threads do not change the image: each transforms other rows
+    workers = usable_cores()
     reach = [edge // 2 for edge in kernel.shape]
     sizes = [min(max(BLOCK, 4 * r), n) for r, n in zip(reach, image.shape, strict=True)]
     shape = [fft.next_fast_len(size + 2 * r, True) for size, r in zip(sizes, reach, strict=True)]
@@ -66,7 +69,11 @@ def convolved(image: np.ndarray, kernel: np.ndarray, border: Border) -> np.ndarr
     for row in range(0, image.shape[0], sizes[0]):
         for column in range(0, image.shape[1], sizes[1]):
             block = _around(image, row, column, sizes, reach, border)
-            whole = fft.irfft2(fft.rfft2(block, shape, overwrite_x=True) * transform, shape)
+            spectrum = fft.rfft2(block, shape, workers=workers)
+            del block
+            spectrum *= transform
+            whole = fft.irfft2(spectrum, shape, overwrite_x=True, workers=workers)
+            del spectrum
             rows, columns = (2 * reach[0], sizes[0]), (2 * reach[1], sizes[1])
             part = whole[rows[0] : sum(rows), columns[0] : sum(columns)]
             sink = result[row : row + sizes[0], column : column + sizes[1]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from cupysim.formats.frames import to_imgcif
 from cupysim.formats.geometry import ImageGeometry
 from cupysim.formats.geometry_checks import with_doubts
 from cupysim.formats.imgcif_tables import is_full
+from cupysim.formats.nexus.content import DetectorRecord
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE, THINNEST_SENSOR, measured
 from cupysim.maths.arrays import dot
 from cupysim.maths.resolution import beam_spot
@@ -156,7 +158,12 @@ def check_geometry(experiment: Experiment) -> None:
         raise CupysimError(f"-cbffile: a mini-CBF header cannot say that {reason}; use -h5file")
 
 
-def write(stream: BinaryIO, experiment: Experiment, image: np.ndarray) -> None:
+def write(
+    stream: BinaryIO,
+    experiment: Experiment,
+    image: np.ndarray,
+    detector: DetectorRecord | None = None,
+) -> None:
     """Write a mini-CBF file.
 
     Parameters
@@ -167,6 +174,8 @@ def write(stream: BinaryIO, experiment: Experiment, image: np.ndarray) -> None:
         Simulated experiment; see `check_geometry`.
     image : ndarray of int32, shape (n_slow, n_fast)
         Counted photons.
+    detector : DetectorRecord, optional
+        The response of the detector, for the exposure time and the largest trusted number.
 
     Raises
     ------
@@ -181,29 +190,38 @@ def write(stream: BinaryIO, experiment: Experiment, image: np.ndarray) -> None:
     lines = [
         b"###CBF: VERSION 1.5, cupysim", b"data_image", b"",
         b'_array_data.header_convention "GENERIC_MINI"', b"_array_data.header_contents", b";",
-        *(line.encode() for line in _header_lines(experiment)), b";", b"", b"_array_data.data",
-        b";", *pack(counts), b";", b"",
+        *(line.encode() for line in _header_lines(experiment, detector)), b";", b"",
+        b"_array_data.data", b";", *pack(counts), b";", b"",
     ]  # fmt: skip
     stream.write(b"\r\n".join(lines))
 
 
-def _header_lines(experiment: Experiment) -> list[str]:
+def _largest_trusted(detector: DetectorRecord) -> int:
+    """Largest trusted number; photons of analogue signals are rounded, also those of overloads."""
+    largest = detector.saturation
+    return max(math.ceil(largest) - 1 if detector.gains else int(largest), 0)
+
+
+def _header_lines(experiment: Experiment, response: DetectorRecord | None) -> list[str]:
     detector, scan = experiment.one_panel("mini-CBF files"), experiment.scan
     geometry, frame = experiment.geometry, experiment.frame
     spot = beam_spot(np.stack([geometry.origin, geometry.fast, geometry.slow]), frame.beam)
     assert spot is not None
     x, y, distance = spot[0] / detector.pixel_size, spot[1] / detector.pixel_size, spot[2]
     start, width = (angle * DEGREES_PER_RADIAN for angle in (scan.start, scan.sweep.range))
+    seconds, cutoff = "1.0", LARGEST_PIXEL_VALUE
+    if response is not None:
+        seconds, cutoff = f"{response.duration:.12g}", _largest_trusted(response)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000")
     return [
         "# Detector: GENERIC simulated by cupysim, S/N 00-0000",
         f"# {now}",
         f"# Pixel_size {detector.pixel_size:.12g} m x {detector.pixel_size:.12g} m",
         f"# Silicon sensor, thickness {max(detector.sensor.layers.range, THINNEST_SENSOR):g} m",
-        "# Exposure_time 1.0 s",
-        "# Exposure_period 1.0 s",
+        f"# Exposure_time {seconds} s",
+        f"# Exposure_period {seconds} s",
         "# Tau = 0 s",
-        f"# Count_cutoff {LARGEST_PIXEL_VALUE} counts",
+        f"# Count_cutoff {cutoff} counts",
         f"# Wavelength {experiment.sources.mean_wavelength / ANGSTROM:.12g} A",
         f"# Detector_distance {distance:.12g} m",
         f"# Beam_xy ({x:.9f}, {y:.9f}) pixels",

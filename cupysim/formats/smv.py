@@ -64,24 +64,26 @@ RATIO, HALF, LARGEST_RATIO = "RAXIS_COMPRESSION_RATIO", 2**15, 2**16
 is a number in units of the ratio."""
 
 
-def header(experiment: Experiment) -> bytes:
+def header(experiment: Experiment, pedestal: float | None = None) -> bytes:
     """Make the header of an image of an experiment.
 
     Parameters
     ----------
     experiment : Experiment
         Simulated experiment.
+    pedestal : float, optional
+        Number of a pixel without signal (``IMAGE_PEDESTAL``), which nanoBragg does not write.
 
     Returns
     -------
     bytes
         512 bytes, or 1024 if the numbers are too long for 512 (quirk Q33).
     """
-    text = _header_text(experiment, HEADER_BLOCK)
+    text = _header_text(experiment, HEADER_BLOCK, pedestal)
     size = HEADER_BLOCK
     while len(text) > size:
         size += HEADER_BLOCK
-        text = _header_text(experiment, size)
+        text = _header_text(experiment, size, pedestal)
     return text.encode("ascii").ljust(size)
 
 
@@ -293,7 +295,7 @@ def _number(text: str, key: str) -> float | None:
     return value if math.isfinite(value) else 0.0
 
 
-def _header_text(experiment: Experiment, size: int) -> str:
+def _header_text(experiment: Experiment, size: int, pedestal: float | None) -> str:
     detector, scan = experiment.one_panel("SMV files"), experiment.scan
     geometry, pixel = experiment.geometry, detector.pixel_size
     centre = experiment.placed_panel.centre
@@ -331,6 +333,7 @@ def _header_text(experiment: Experiment, size: int) -> str:
         f"TWOTHETA={detector.angles.twotheta * DEGREES_PER_RADIAN:g};",
         "DETECTOR_SN=000;",
         "BEAMLINE=fake;",
+        *([] if pedestal is None else [f"IMAGE_PEDESTAL={pedestal:.12g};"]),
     ]
     return "{\n" + "\n".join(lines) + "\n}\f"
 

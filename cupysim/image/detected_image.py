@@ -17,9 +17,12 @@ from cupysim.detection.pixel_grid import Exposure
 from cupysim.detection.response import Response
 from cupysim.detection.response_file import read_response
 from cupysim.detection.response_text import response_text
+from cupysim.errors import CupysimError
 from cupysim.formats.nexus.content import DetectorRecord
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE, with_gaps
+from cupysim.models.checks import whole
 from cupysim.models.panel_detector import PanelDetector
+from cupysim.native.cores import MOST_THREADS
 
 if TYPE_CHECKING:
     import os
@@ -51,7 +54,7 @@ class DetectedImage:
     panels : tuple of Detected
         The panels, or the only one.
     regions : tuple of 2 slices
-        Rows and columns of each panel that were computed.
+        Rows and columns of each panel that were detected.
     """
 
     raw: np.ndarray
@@ -103,29 +106,54 @@ class DetectedImage:
     def measured(self) -> np.ndarray:
         """The pixels for files of measured images, with the shape of `raw`.
 
-        These are counts (int32, -1 in pixels without a value); or, for analogue signals, `photons`.
+        Counts as int32, -1 in pixels without a value; or, for analogue signals, `photons`. An
+        overload is above `saturation`, even if the converter of its pixel ends below it. Pixels
+        whose converter ends in a gain before the last one are not-a-number.
         """
         if self.is_analogue:
-            return self.photons
-        return with_gaps(np.minimum(self.raw, LARGEST_PIXEL_VALUE).astype(np.int32), self.has_value)
+            return self._trusted_photons()
+        return with_gaps(as_pixels(self.raw), self.has_value)
+
+    def _trusted_photons(self) -> np.ndarray:
+        found, readout = self.photons, self.response.readout
+        assert isinstance(readout, Analogue)
+        gains = readout.in_photons(self.exposure.photon_energy, MEAN_SHOT)
+        last_begins = gains[-2].range_end if len(gains) > 1 else -np.inf
+        above = np.nextafter(np.float32(self.saturation), np.float32(np.inf))
+        parts = zip(_panels_of(found), self.regions, self._calibrated, strict=True)
+        for panel, region, calibrated in parts:
+            photons, chosen = calibrated.photons, calibrated.is_overload
+            limited = np.where(photons < last_begins, np.nan, np.maximum(photons, above))
+            panel[region][chosen] = limited[chosen]
+        return found
 
     @property
     def saturation(self) -> float:
         """Largest trusted number of `measured`."""
-        return largest_photons(self.response, self.exposure)
+        return largest_trusted(self.response, self.exposure)
 
     def content(self) -> dict[str, Any]:
         """Fields of `nexus.Content` that HDF5 files hold in addition to `measured`."""
         return {
             "detector": detector_record(self.response, self.exposure),
             "raw": self.raw if self.is_analogue else None,
-            "has_value": self.has_value,
+            "has_value": self.has_value & np.isfinite(self.measured),
         }
 
 
 def photon_energy(wavelength: float) -> float:
     """Photon energy (eV) of a wavelength (m)."""
     return ELECTRONVOLT_ANGSTROM / (wavelength / ANGSTROM)
+
+
+def as_pixels(raw: np.ndarray) -> np.ndarray:
+    """Raw numbers as integers of 32 bits; larger ones are overloads and become the largest."""
+    return np.minimum(raw.astype(np.int64), LARGEST_PIXEL_VALUE).astype(np.int32)
+
+
+def largest_trusted(response: Response, exposure: Exposure) -> float:
+    """Largest trusted number of files of measured images, whose integers have 32 bits."""
+    return min(largest_photons(response, exposure), LARGEST_PIXEL_VALUE - 1.0)
 
 
 def detector_record(response: Response, exposure: Exposure) -> DetectorRecord:
@@ -146,7 +174,7 @@ def detector_record(response: Response, exposure: Exposure) -> DetectorRecord:
     readout, energy = response.readout, exposure.photon_energy
     shared: dict[str, Any] = {
         "name": response.name, "text": response_text(response), "duration": exposure.duration,
-        "photon_energy": energy, "saturation": largest_photons(response, exposure),
+        "photon_energy": energy, "saturation": largest_trusted(response, exposure),
         "shot": {"seed": exposure.seed, "shot": exposure.shot},
     }  # fmt: skip
     if not isinstance(readout, Analogue):
@@ -199,11 +227,13 @@ def detect(
     threads: int | None,
 ) -> DetectedImage:
     """Detect an image; see `cupysim.Image.detect`."""
+    if threads is not None and not 1 <= whole(threads, "threads") <= MOST_THREADS:
+        raise CupysimError(f"threads: from 1 to {MOST_THREADS} are possible, got {threads}")
     energy = photon_energy(image.experiment.sources.mean_wavelength)
     exposure = Exposure(energy, duration, seed, shot)
     raw = np.full(image.array.shape, response.masked_value, dtype=response.dtype)
     has_value = np.zeros(image.array.shape, dtype=bool)
-    regions = _regions(image)
+    regions = _regions(image, response)
     panels = []
     for expected, exists, region, grid, raw_panel, value_panel in zip(
         _panels_of(image.array), _panels_of(image.experiment.rendered_pixels), regions,
@@ -225,9 +255,12 @@ def _panels_of(array: np.ndarray) -> np.ndarray:
     return array if array.ndim == 3 else array[None]
 
 
-def _regions(image: Image) -> list[tuple[slice, slice]]:
-    """Rows and columns of each panel that were computed."""
+def _regions(image: Image, response: Response) -> list[tuple[slice, slice]]:
+    """Rows and columns of each panel that were computed, or all of those that are scanned."""
     detector = image.experiment.detector
+    if response.scan is not None and image.array.ndim == 2:
+        # the middle of the plate is that of the whole image
+        return [(slice(0, image.array.shape[0]), slice(0, image.array.shape[1]))]
     if isinstance(detector, PanelDetector):
         return [(slice(0, panel.n_slow), slice(0, panel.n_fast)) for panel in detector.panels]
     return [image.region]

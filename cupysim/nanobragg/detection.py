@@ -16,10 +16,15 @@ from cupysim.storage.safe_writing import OutputFiles
 
 if TYPE_CHECKING:
     from cupysim.detection.response import Response
+    from cupysim.image import Image
     from cupysim.image.detected_image import DetectedImage
+    from cupysim.nanobragg.job import Job
 
 LARGEST_NUMBER = 2**16 - 1
 """Largest number of a pixel in the SMV files of noise images."""
+
+FEWEST = 0.01
+"""Expected photons of a whole image below which there is probably none."""
 
 
 def chosen_response(args: Arguments) -> Response | None:
@@ -65,10 +70,43 @@ def chosen_response(args: Arguments) -> Response | None:
         raise OptionError("-response", str(error)) from error
 
 
+def detected_image(job: Job, image: Image, response: Response) -> DetectedImage:
+    """Detect the image of a run.
+
+    Parameters
+    ----------
+    job : Job
+        What the command line asks for.
+    image : Image
+        The rendered image.
+    response : Response
+        The response of -response.
+
+    Raises
+    ------
+    OptionError
+        If the response does not fit the pixels, the exposure or the wavelength.
+    """
+    args = job.arguments
+    try:
+        return image.detect(
+            response, job.noise_seed % 2**64, duration=args.exposure, threads=args.threads
+        )
+    except CupysimError as error:
+        raise OptionError(f"-response {args.response}", str(error)) from error
+
+
+def has_no_photons(image: Image, detected: DetectedImage) -> bool:
+    """Whether no photon is counted; of analogue signals, whether hardly one is expected."""
+    if detected.is_analogue:
+        return float(image.array.sum(dtype=np.float64)) < FEWEST
+    return not (detected.measured > 0).any()
+
+
 def response_line(detected: DetectedImage) -> str:
     """The line about a detected image on standard output."""
     response, exposure = detected.response, detected.exposure
-    measured = detected.measured[detected.has_value]
+    measured = detected.measured[detected.has_value & np.isfinite(detected.measured)]
     return (
         f"response {response.name}: {float(measured.sum(dtype=np.float64)):.6g} photons, "
         f"{detected.overloads} overloads, {exposure.photon_energy:.6g} eV, "
@@ -111,5 +149,5 @@ def write_raw(
     # readers of SMV files expect 0 in pixels without a value
     raw = np.where(detected.has_value, raw, 0).astype(np.uint16)
     report(f"writing {args.noise_file} as 2-byte integers")
-    header, whole = smv.header(flat.experiment), flat.whole(raw)
+    header, whole = smv.header(flat.experiment, detected.response.pedestal), flat.whole(raw)
     files.write(args.noise_file, lambda stream: smv.write(stream, header, whole))

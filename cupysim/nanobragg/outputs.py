@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cupysim.advice.empty_images import warn_of_empty_counts
-from cupysim.errors import CupysimError
+from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.formats import float_image, pgm, smv
 from cupysim.formats.mosaic import mosaic_of
 from cupysim.formats.pixels import GAP, LARGEST_PIXEL_VALUE, with_gaps
@@ -21,7 +22,7 @@ from cupysim.image.flat import FlatImage
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.nanobragg.arguments import Arguments
-from cupysim.nanobragg.detection import response_line, write_raw
+from cupysim.nanobragg.detection import detected_image, has_no_photons, response_line, write_raw
 from cupysim.nanobragg.job import Job
 from cupysim.nanobragg.panel_report import not_written
 from cupysim.nanobragg.report import statistics_lines
@@ -136,10 +137,10 @@ def write_outputs(
             _write_without_noise(files, args, flat, report)
         detected = None
         if job.response is not None:
-            detected = image.detect(
-                job.response, job.noise_seed % 2**64, duration=args.exposure, threads=args.threads
-            )
+            detected = detected_image(job, image, job.response)
             counts = detected.measured
+            if has_no_photons(image, detected):
+                warn_of_empty_counts(image.array)
             report(response_line(detected))
             if flat is not None:
                 write_raw(files, args, flat, detected, report)
@@ -245,14 +246,22 @@ def _write_new_formats(
         files.write(args.nexus_file, lambda stream: nexus.write(stream, content, args.threads))
     if args.cbf_file is not None:
         from cupysim.formats import cbf
+        from cupysim.image.detected_image import detector_record
 
         # in float64, since float32 has no number just below 2^31
         assert flat is not None, "checked with the options"
-        pixels = np.nan_to_num(np.rint(measured.astype(np.float64)), nan=GAP)
-        pixels = np.clip(pixels, 0 if detected is None else GAP, LARGEST_PIXEL_VALUE)
+        pixels = np.clip(np.rint(measured.astype(np.float64)), 0, LARGEST_PIXEL_VALUE)
+        record_of_detector = None
+        if detected is not None:
+            _warn_of_negatives(args.cbf_file, measured[detected.has_value])
+            pixels = np.where(detected.has_value & np.isfinite(pixels), pixels, GAP)
+            record_of_detector = detector_record(detected.response, detected.exposure)
         pixels = with_gaps(flat.whole(pixels), flat.experiment.rendered_pixels)
         yield f"writing {args.cbf_file} as CBF"
-        files.write(args.cbf_file, lambda stream: cbf.write(stream, flat.experiment, pixels))
+        files.write(
+            args.cbf_file,
+            lambda stream: cbf.write(stream, flat.experiment, pixels, record_of_detector),
+        )
     yield from _write_geometry(files, args, experiment, flat, measured)
     if args.png_file is not None:
         from cupysim.formats import png
@@ -260,6 +269,20 @@ def _write_new_formats(
 
         yield f"writing {args.png_file} as PNG"
         files.write(args.png_file, lambda stream: png.write(stream, quick_look(image, counts)))
+
+
+def _warn_of_negatives(path: str, measured: np.ndarray) -> None:
+    """Warn of photons below zero, which noise of the read-out makes."""
+    count = int(np.count_nonzero(np.rint(measured) < 0))
+    if count:
+        warnings.warn(
+            CupysimWarning(
+                f"{path}: {count} pixels have negative photons, by the noise of the read-out; "
+                "negative numbers in CBF files mean no value, so that they are 0 there; -h5file "
+                "holds them"
+            ),
+            stacklevel=2,
+        )
 
 
 def _write_geometry(

@@ -55,8 +55,11 @@ def input_files(args: Arguments) -> dict[str, str]:
         for option, name in INPUTS.items()
         if args.values[name] is not None
     }
-    if args.response is not None and args.response.lower().endswith(".toml"):
-        found["-response"] = os.fspath(args.response)
+    if args.response is not None:
+        from cupysim.detection.response_file import response_files
+
+        for number, path in enumerate(response_files(args.response)):
+            found["-response" if number == 0 else f"-response, file {number + 1}"] = path
     if args.dump_was_read:
         found["-dump"] = os.fspath(args.dump_file)
     return found

@@ -17,6 +17,7 @@ import numpy as np
 from cupysim.detection.analogue import MEAN_SHOT, switched_gains
 from cupysim.detection.calibration import detected_fraction, largest_photons, photons_of
 from cupysim.detection.counter import Counter
+from cupysim.detection.dead_layer import transmission
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.point_spread import Border
 from cupysim.detection.response import Response
@@ -69,7 +70,8 @@ class DetectorModel:
         photons, has_value, is_overload = self._measured(raw)
         taken = has_value if used is None else has_value & used
         most = largest_photons(self.response, self.exposure)
-        photons[is_overload] = most / self._fraction
+        # the converter of a pixel may end below the largest number of photons
+        photons[is_overload] = np.minimum(photons[is_overload], most / self._fraction)
         return Observation(np.where(taken, photons, 0.0), taken, self, is_overload & taken)
 
     @property
@@ -158,6 +160,11 @@ class DetectorModel:
         """Whether photons give signals in other pixels than that where they arrive."""
         return self.response.point_spread is not None or self.response.sharing is not None
 
+    def _at_sensor(self, image: np.ndarray, grid: PixelGrid) -> np.ndarray:
+        """Photons that pass the dead layer."""
+        absorption = self.response.absorption(self.exposure.photon_energy)
+        return image * transmission(absorption, grid) if absorption > 0.0 else image
+
     @property
     def shares_noise(self) -> bool:
         """Whether neighbouring pixels share the noise of counted photons."""
@@ -177,12 +184,12 @@ class DetectorModel:
         ndarray of float64, same shape
             Means, or derivatives of them.
         """
-        if not self.spreads:
+        if not self.spreads and self.response.dead_layer is None:
             return images
         return self._by_panels(images, self._mean_of_panel)
 
     def _mean_of_panel(self, image: np.ndarray, grid: PixelGrid) -> np.ndarray:
-        spread = self.response.point_spread
+        image, spread = self._at_sensor(image, grid), self.response.point_spread
         if spread is not None:
             image = spread.apply(image, grid)
         if self.response.sharing is None:
@@ -222,18 +229,17 @@ class DetectorModel:
         mean = np.maximum(mean, 0.0)
         counting = mean
         if self.shares_noise:
-            source = expected if self._spreads_after else self._spread_before(expected)
-            counting = self._by_panels(np.maximum(source, 0.0), self._shared_variance)
+            counting = self._by_panels(self._counted(expected), self._shared_variance)
         return counting + self._own_variance(mean)
 
-    @property
-    def _spreads_after(self) -> bool:
-        spread = self.response.point_spread
-        return spread is not None and spread.after_counting
-
-    def _spread_before(self, expected: np.ndarray) -> np.ndarray:
-        spread = self.response.point_spread
-        return expected if spread is None else self._by_panels(expected, spread.apply)
+    def _counted(self, expected: np.ndarray) -> np.ndarray:
+        """Mean numbers of photons that are counted, before their light spreads."""
+        spread, photons = self.response.point_spread, expected
+        if self.response.dead_layer is not None:
+            photons = self._by_panels(photons, self._at_sensor)
+        if spread is not None and not spread.after_counting:
+            photons = self._by_panels(photons, spread.apply)
+        return np.maximum(photons, 0.0)
 
     def _shared_variance(self, counted: np.ndarray, grid: PixelGrid) -> np.ndarray:
         total = np.zeros(counted.shape)
@@ -311,7 +317,7 @@ class DetectorModel:
         own = self._own_variance(np.maximum(mean, 0.0))
         flat = weighted.reshape(count, -1)
         total = (flat * own.reshape(-1)) @ flat.T
-        source = np.maximum(expected if self._spreads_after else self._spread_before(expected), 0.0)
+        source = self._counted(expected)
         stack = weighted.reshape(count, len(self.grids), *weighted.shape[-2:])
         for number, grid in enumerate(self.grids):
             counted = _panels(source)[number][: grid.n_slow, : grid.n_fast].reshape(-1)

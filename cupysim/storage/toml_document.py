@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from cupysim.errors import FileFormatError
@@ -63,9 +63,24 @@ class Document:
             raise FileFormatError(path, f"cannot be read: {error}") from error
         self._lines = dict(_key_lines(self.text))
 
-    def fail(self, place: Path, problem: str) -> NoReturn:
-        """Raise an error about a key, with the line of the key or of the table that it is in."""
-        known = place
+    def fail(self, place: Path, problem: str, where: Path | None = None) -> NoReturn:
+        """Raise an error about a key, with the line of the key or of the table that it is in.
+
+        Parameters
+        ----------
+        place : tuple of str
+            Names of the key and of the tables that it is in.
+        problem : str
+            What is wrong.
+        where : tuple of str, optional
+            The same with the numbers of tables in arrays; by default `place`.
+
+        Raises
+        ------
+        FileFormatError
+            Always.
+        """
+        known = place if where is None else where
         while known and known not in self._lines:
             known = known[:-1]
         name = ".".join(place)
@@ -75,6 +90,47 @@ class Document:
     def section(self, name: str) -> Section:
         """Return a table of the file; an empty one if the file does not have it."""
         return Section(self, (name,), self.data.get(name, {}))
+
+
+class Layers(Document):
+    """A document whose tables have further keys of other documents, which its base names.
+
+    Errors are those of the first document that has the key.
+
+    Parameters
+    ----------
+    own : Document
+        The document.
+    place : tuple of str
+        Names of the table in it that has the keys.
+    bases : sequence of Document
+        Other documents, whose keys are those of the table; the first one goes before the others.
+    """
+
+    def __init__(self, own: Document, place: Path, bases: Sequence[Document]) -> None:
+        self.path, self.text, self.data = own.path, own.text, own.data
+        self._own, self._place, self._bases = own, place, bases
+
+    def fail(self, place: Path, problem: str, where: Path | None = None) -> NoReturn:
+        """Raise an error about a key; see `Document.fail`."""
+        inner = place[len(self._place) :]
+        if inner and not _has(self._own.data, place):
+            told = inner if where is None else where[len(self._place) :]
+            for base in self._bases:
+                if _has(base.data, inner):
+                    base.fail(inner, problem, told)
+        self._own.fail(place, problem, where)
+
+
+def _has(data: Any, place: Path) -> bool:
+    """Whether a key is in a table; of tables in arrays, whether there is the array."""
+    for name in place:
+        if isinstance(data, list):
+            return True
+        if not isinstance(data, Mapping) or name not in data:
+            return False
+        data = data[name]
+    return True
 
 
 class Section:
@@ -88,6 +144,8 @@ class Section:
         Names of the table and of the tables that it is in, the outermost first.
     data : mapping
         Content of the table.
+    where : tuple of str, optional
+        The place with the numbers of tables in arrays; by default `place`.
 
     Raises
     ------
@@ -95,9 +153,12 @@ class Section:
         If the content is not a table.
     """
 
-    def __init__(self, document: Document, place: Path, data: Any) -> None:
+    def __init__(
+        self, document: Document, place: Path, data: Any, where: Path | None = None
+    ) -> None:
         self.document = document
         self.place = place
+        self.where = place if where is None else where
         if not isinstance(data, Mapping):
             self.fail("", f"expected a table, got {data!r}")
         self.data = dict(data)
@@ -108,7 +169,8 @@ class Section:
 
     def fail(self, key: str, problem: str) -> NoReturn:
         """Raise an error about a key of the table, or about the table if the key is empty."""
-        self.document.fail((*self.place, key) if key else self.place, problem)
+        own = (key,) if key else ()
+        self.document.fail((*self.place, *own), problem, (*self.where, *own))
 
     def take(self, key: str, default: Any = None) -> Any:
         """Return the value of a key, of any type, and mark the key as known."""
@@ -161,7 +223,10 @@ class Section:
         value = self.take(key, [])
         if not isinstance(value, list):
             self.fail(key, f"expected tables [[{key}]], got {value!r}")
-        return [Section(self.document, (*self.place, key), item) for item in value]
+        return [
+            Section(self.document, (*self.place, key), item, (*self.where, key, f"#{number}"))
+            for number, item in enumerate(value, 1)
+        ]
 
     def choice(self, key: str, default: str, choices: tuple[str, ...]) -> str:
         """Return the word of a key; it must be one of `choices`."""
@@ -172,7 +237,8 @@ class Section:
 
     def subsection(self, key: str) -> Section:
         """Return a table in this one; an empty one if the key is missing."""
-        return Section(self.document, (*self.place, key), self.take(key, {}))
+        place, where = (*self.place, key), (*self.where, key)
+        return Section(self.document, place, self.take(key, {}), where)
 
     def finish(self, known: tuple[str, ...] = ()) -> None:
         """Reject keys that have not been read; `known` names other keys for the hint."""
@@ -194,20 +260,29 @@ class Section:
 
 
 def _key_lines(text: str) -> Iterator[tuple[Path, int]]:
-    """Yield places of keys and tables, and their lines from 1; long values are skipped."""
-    table: Path = ()
+    """Yield places of keys and tables, and their lines from 1; long values are skipped.
+
+    Places in tables of arrays have two forms: without the number of the table, and with it.
+    """
+    tables: tuple[Path, ...] = ((),)
+    counts: dict[Path, int] = {}
     depth, quote = 0, ""
     for number, line in enumerate(text.splitlines(), 1):
         if depth == 0 and not quote:
             if header := _HEADER.match(line):
                 table = _parts(header[1])
-                yield table, number
+                tables = (table,)
+                if line.lstrip().startswith("[["):
+                    counts[table] = counts.get(table, 0) + 1
+                    tables = (table, (*table, f"#{counts[table]}"))
+                yield from ((each, number) for each in tables)
                 continue
             key = _KEY.match(line)
             if key is None:
                 continue
             parts = _parts(key[1])
-            yield from ((table + parts[: n + 1], number) for n in range(len(parts)))
+            for table in tables:
+                yield from ((table + parts[: n + 1], number) for n in range(len(parts)))
             line = key[2]
         depth, quote = _open_brackets(line, depth, quote)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -10,10 +11,14 @@ import pytest
 
 from cupysim import from_args, read_response, simulate
 from cupysim.campaign.data_set import Campaign
+from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.cli.main import main
+from cupysim.detection.counter import Counter
 from cupysim.detection.panel_grids import panel_grids
 from cupysim.detection.pixel_grid import Exposure
+from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats import nexus
+from cupysim.formats.any_image import open_image
 from cupysim.image import Image
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
@@ -44,6 +49,68 @@ def test_a_region_has_the_counts_of_the_whole_image(image: Image) -> None:
     assert some.has_value.sum() == 41 * 31
 
 
+def test_the_scan_of_a_region_has_the_plate_of_the_whole_image(image: Image) -> None:
+    part = simulate(from_args(f"{WORDS} -roi 10 60 20 79"))
+    some, whole = (each.detect("mar345", seed=3) for each in (part, image))
+    inside = np.s_[26:73, 17:54]
+    np.testing.assert_array_equal(some.raw[inside], whole.raw[inside])
+
+
+def test_overloads_of_every_pixel_are_above_the_saturation_of_files(image: Image) -> None:
+    bright = from_args(f"{CRYSTAL} -detpixels 80 -distance 60 -pixel 0.15 -fluence 1e33")
+    detected = simulate(bright).detect("epix10k", seed=1)
+    full = (detected.raw & 16383 == 16383) & (detected.raw > 16383)
+    assert full.sum() > 20
+    assert (detected.photons[full] < detected.saturation).any()
+    assert (detected.measured[full] > detected.saturation).all()
+
+
+def test_pixels_whose_converter_ends_before_the_last_gain_have_no_value(image: Image) -> None:
+    expected = np.full_like(image.rendered.image, 58.0)
+    flat = replace(image, rendered=replace(image.rendered, image=expected))
+    detected = flat.detect("epix10k", seed=1)
+    clipped = detected.raw == 16383
+    assert 20 < clipped.sum() < 400
+    assert np.isnan(detected.measured[clipped]).all()
+    assert (detected.photons[clipped] < 62.0).all()
+    assert not detected.content()["has_value"][clipped].any()
+
+
+def test_cbf_files_tell_overloads_and_keep_pixels_with_negative_photons(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.cbf"
+    words = [*WORDS.split(), "-nopgm", "-noisefile", "/dev/null", "-intfile", "/dev/null",
+             "-floatfile", "/dev/null", "-exposure", "1e-3"]  # fmt: skip
+    assert main([*words, "-response", "rayonix-mx", "-seed", "1", "-cbffile", str(path)]) == 0
+    assert "negative photons" in capsys.readouterr().err
+    assert not open_image(str(path)).masked.any()
+    assert main([*words, "-response", "eiger2", "-seed", "1", "-cbffile", str(path)]) == 0
+    header = path.read_bytes()[:1500]
+    assert b"# Count_cutoff 10000 counts" in header
+    assert b"# Exposure_time 0.001 s" in header
+
+
+def test_a_run_with_a_response_is_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spread = '[point_spread]\nfunction = "kernel"\nkernel = "k.npy"\n'
+    Path("own.toml").write_text('base = "base.toml"\nserial = 3\n')
+    Path("base.toml").write_text(f'base = "jungfrau"\n{spread}')
+    np.save("k.npy", np.ones((3, 3)))
+    words = [*WORDS.split(), "-nopgm", "-response", "own.toml", "-seed", "1"]
+    assert main([*words, "-provenance", "run.json"]) == 0
+    capsys.readouterr()
+    assert main(["rerun", "run.json"]) == 0
+    assert "the same counted photons" in capsys.readouterr().out
+    assert main([*words, "-floatfile", "k.npy"]) == 9
+    assert main(["photons", "noiseimage.img", "--response", "own.toml", "-o", "k.npy"]) == 2
+    np.save("k.npy", np.eye(3))
+    assert main(["rerun", "run.json"]) == 2
+    assert "k.npy (-response, file 3) has changed" in capsys.readouterr().err
+
+
 def panels() -> PanelDetector:
     """Two panels of different sizes, one of them tilted."""
     first = Panel("a", 40, 30, (-0.004, 0.001, 0.06), (1, 0, 0), (0, 1, 0), 1e-4)
@@ -52,8 +119,6 @@ def panels() -> PanelDetector:
 
 
 def test_panels_are_detected_one_by_one() -> None:
-    from dataclasses import replace
-
     from cupysim import Water
 
     experiment = replace(from_args(WORDS), detector=panels(), water=Water(5e-5))
@@ -215,3 +280,102 @@ def test_campaigns_detect_their_shots(changes: dict[str, str], kind: type, tmp_p
         wanted = found.raw if kind is np.int32 else found.photons()
         np.testing.assert_array_equal(images[shot], wanted)
     assert master.exists()
+
+
+def test_the_exposure_of_a_campaign_is_that_of_its_base(tmp_path: Path) -> None:
+    text = f'[campaign]\nshots = 1\n[base]\narguments = "{WORDS} -exposure 1e-3"\n[response]\n'
+    path = tmp_path / "c.toml"
+    path.write_text(f'{text}base = "eiger2"\n')
+    detection = read_campaign(str(path)).detection
+    assert detection is not None
+    assert detection.duration == 1e-3
+    path.write_text(f'{text}base = "eiger2"\nduration = 1.0\n')
+    with pytest.raises(FileFormatError, match=r"-exposure of the base is 0\.001 s"):
+        read_campaign(str(path))
+
+
+def test_counts_of_16_bits_are_measured(image: Image) -> None:
+    response = replace(read_response("eiger2"), readout=Counter(16), pixel_type="uint16",
+                       masked_value=65535)  # fmt: skip
+    assert image.detect(response, seed=1).measured.dtype == np.int32
+
+
+def test_calibrated_files_keep_their_raw_overloads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [*WORDS.replace("3e25", "1e31").split(), "-nopgm", "-seed", "1"]
+    assert main([*words, "-response", "jungfrau", "-h5file", "a.h5"]) == 0
+    assert main(["photons", "a.h5", "-o", "b.h5"]) == 0
+    capsys.readouterr()
+    assert main(["photons", "a.h5", "-o", "a.npy"]) == 0
+    assert main(["photons", "b.h5", "-o", "b.npy"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second
+    assert " 0 overloads" not in first
+
+
+def test_numbers_of_another_response_are_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [*WORDS.split(), "-nopgm", "-seed", "1", "-noisefile", "a.img", "-cbffile", "a.cbf"]
+    assert main([*words, "-response", "jungfrau"]) == 0
+    capsys.readouterr()
+    assert main(["photons", "a.img", "--response", "jungfrau", "-o", "a.npy"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    # the CBF file has photons
+    assert main(["photons", "a.cbf", "--response", "jungfrau", "-o", "a.npy"]) == 0
+    assert "perhaps no raw numbers of the response jungfrau" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "pedestal"), [("eiger2", 0.0), ("rayonix-mx", 10.0), ("jungfrau", None)]
+)
+def test_raw_images_tell_their_pedestal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, pedestal: float | None
+) -> None:
+    """`cupysim refine` without a response would subtract nanoBragg's offset of 40."""
+    monkeypatch.chdir(tmp_path)
+    assert main([*WORDS.split(), "-nopgm", "-noisefile", "a.img", "-response", name]) == 0
+    assert open_image("a.img").pedestal == pedestal
+
+
+def test_known_defects_are_in_the_mask_of_cxi_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.toml").write_text('base = "eiger2"\n[defects]\ndead = 0.1\n')
+    words = [*WORDS.split(), "-nopgm", "-seed", "1", "-response", "own.toml"]
+    assert main([*words, "-h5file", "a.h5", "-cxifile", "a.cxi"]) == 0
+    dead = open_image("a.h5").masked
+    assert 400 < dead.sum() < 900
+    campaign = Campaign({**CAMPAIGN, "response": {"base": "own.toml"}}, tmp_path / "out")
+    campaign.run()
+    assert main(["campaign", "export", "out", "--cxi", "b.cxi"]) == 0
+    for name in ("a.cxi", "b.cxi"):
+        with h5py.File(name) as file:
+            np.testing.assert_array_equal(file["entry_1/data_1/mask"][:] != 0, dead)
+            assert file["entry_1/data_1/data"][:].min() == 0
+
+
+@pytest.mark.parametrize("threads", [0, -3])
+def test_numbers_of_threads_are_checked(image: Image, threads: int) -> None:
+    with pytest.raises(CupysimError, match="threads"):
+        image.detect("eiger2", seed=1, threads=threads)
+
+
+def test_files_of_campaigns_tell_response_and_exposure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    response = {"base": "jungfrau", "output": "raw", "duration": 1e-3}
+    campaign = Campaign({**CAMPAIGN, "response": response, "output": {}}, tmp_path / "out")
+    campaign.run()
+    (chunk,) = set((tmp_path / "out").rglob("*.h5")) - {Path(campaign.master)}
+    capsys.readouterr()
+    assert main(["photons", str(chunk), "--image", "1", "-o", "a.npy"]) == 0
+    assert " 0.001 s: " in capsys.readouterr().out
+    experiment = campaign.shot(1)[0]
+    wanted = simulate(experiment).detect("jungfrau", seed=7, shot=1).photons
+    np.testing.assert_allclose(np.load("a.npy"), wanted, atol=2e-3)

@@ -26,6 +26,11 @@ WITHOUT_SOURCE = {
 }  # fmt: skip
 """Keys that describe the model, and tables whose figures have sources of their own."""
 
+ONE_GAIN = (
+    'kind = "analogue"\npair_energy = 3.66\nfano = 0.1\n[[gains]]\nadu_per_kev = 40\nnoise = 50\n'
+    "pedestal = 100\nrange_end = 1000\n"
+)
+
 INNER_WITHOUT_SOURCE = {"name", "after_counting", "retrigger", "bits", "function"}
 
 
@@ -146,6 +151,14 @@ def test_kernel_from_a_file(tmp_path: Path) -> None:
         ('base = "own.toml"', "its own base"),
         ('kind = "counting"\nserial = -1', "serial"),
         ('kind = "counting"\n[[gains]]\nnoise = 1', "gains: unknown"),
+        ('kind = "counting"\nmasked_value = "none"', "line 2: masked_value: expected an integer"),
+        ('kind = "counting"\nmasked_value = 5', "masked_value 5 is also a count"),
+        ('kind = "counting"\nflicker = 1.5', "flicker: rms must be from 0 to 1"),
+        ('base = "rayonix-mx"\noverload = 0', "overload must be from 1"),
+        ('base = "rayonix-mx"\noverload = 10', "pedestal of the first gain must be from 0"),
+        ('base = "jungfrau"\ngain_jitter = 2', "gain_jitter must be at most"),
+        (f"{ONE_GAIN}bits = 1", "gain bits 1 above 16 bits"),
+        (f"{ONE_GAIN}gain_spread = 1e9", "gain_spread of gain 1 must be at most"),
     ],
 )
 def test_mistakes_are_told_with_their_line(tmp_path: Path, text: str, message: str) -> None:
@@ -154,6 +167,37 @@ def test_mistakes_are_told_with_their_line(tmp_path: Path, text: str, message: s
     assert message in str(caught.value)
     assert "own.toml" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "kernel", [np.ones((3, 3)) * 1j, np.full((3, 3), "a"), np.zeros(3, dtype=[("a", "f4")])]
+)
+def test_kernels_are_real_numbers(tmp_path: Path, kernel: np.ndarray) -> None:
+    np.save(tmp_path / "k.npy", kernel)
+    text = 'kind = "counting"\n[point_spread]\nfunction = "kernel"\nkernel = "k.npy"\n'
+    with pytest.raises(FileFormatError, match="real numbers"):
+        read_response(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("name", ["k.npy", "k.txt"])
+def test_empty_kernel_files_are_errors(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    text = f'kind = "counting"\n[point_spread]\nfunction = "kernel"\nkernel = "{name}"\n'
+    with pytest.raises(FileFormatError):
+        read_response(write(tmp_path, text))
+
+
+def test_mistakes_in_one_of_several_gains_are_told_with_its_line(tmp_path: Path) -> None:
+    text = ONE_GAIN.replace("noise = 50", "noise = -5") + ONE_GAIN[ONE_GAIN.index("[[") :]
+    with pytest.raises(FileFormatError, match=r"line 6: gains\.noise"):
+        read_response(write(tmp_path, text))
+
+
+def test_mistakes_in_a_base_are_told_with_its_name(tmp_path: Path) -> None:
+    write(tmp_path, 'kind = "counting"\n\n[defects]\ndead = 5\n', "base.toml")
+    path = write(tmp_path, 'serial = 3\nbase = "base.toml"\n[defects]\nhot = 0.1\n')
+    with pytest.raises(FileFormatError, match=r"base\.toml, line 4: defects\.dead"):
+        read_response(path)
 
 
 def test_unknown_names_list_similar_ones() -> None:

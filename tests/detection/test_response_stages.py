@@ -23,6 +23,7 @@ from cupysim.detection.random_numbers import Stage, stage_deviates, stage_normal
 from cupysim.detection.response import Response
 from cupysim.detection.spiral_scan import SpiralScan
 from cupysim.detection.stages import at_sensor, signals
+from cupysim.errors import ModelError
 from cupysim.maths import point_spread
 from tests.detection.responses import GAINS, PIXEL, exposure, grid_of, varied_image
 
@@ -310,3 +311,28 @@ def test_noise_of_the_scanner_is_shared_by_neighbours() -> None:
     assert abs(inner.mean()) < 0.3
     assert (inner[:, 1:] * inner[:, :-1]).mean() > 0.1 * inner.var()
     assert not found[0, 0]
+
+
+def test_widths_are_limited() -> None:
+    grid = grid_of(8, 8)
+    for function in ("gaussian", "fibre"):
+        with pytest.raises(ModelError, match="pixels"):
+            PointSpread(function, 1.0).apply(np.ones(grid.shape, dtype=np.float32), grid)
+        narrow = PointSpread(function, 1e-300).apply(np.ones(grid.shape, dtype=np.float32), grid)
+        np.testing.assert_allclose(narrow, 1.0, rtol=1e-6)
+
+
+def test_a_threshold_that_no_charge_passes_is_an_error() -> None:
+    with pytest.raises(ModelError, match="no pixel counts"):
+        ChargeSharing(1.6e-5, 0.999).ways(grid_of(1, 1))
+
+
+def test_light_of_a_taper_that_leaves_a_small_panel_is_lost() -> None:
+    """A small panel gets the light that the same pixels of a large one get."""
+    spread = PointSpread("fibre", 80e-6, radius=150)
+    small, large = grid_of(9, 12), grid_of(409, 412)
+    image = np.zeros(large.shape, dtype=np.float32)
+    image[200:209, 200:212] = varied_image(9, 12)
+    whole = spread.apply(image, large)[200:209, 200:212]
+    part = spread.apply(image[200:209, 200:212], small)
+    np.testing.assert_allclose(part, whole, rtol=1e-4)

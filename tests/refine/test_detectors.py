@@ -6,6 +6,8 @@ the mean 0 and the width 1.
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from cupysim import fit, from_args, read_response, simulate
 from cupysim.cli.main import main
 from cupysim.detection.analogue import Analogue, Gain
 from cupysim.detection.counter import Counter
+from cupysim.detection.dead_layer import DeadLayer
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.point_spread import Border, PointSpread
 from cupysim.detection.response import Response
@@ -168,3 +171,26 @@ def test_the_truth_is_likelier_than_other_models() -> None:
     for name in ("eiger2", "jungfrau", "adsc-q315"):
         raw = image.detect(name, seed=1).raw
         assert image.log_likelihood(raw, name) > other.log_likelihood(raw, name)
+
+
+def test_the_dead_layer_does_not_change_the_scale() -> None:
+    response = replace(read_response("eiger2"), dead_layer=DeadLayer("Al", 2e-4))
+    experiment = from_args(f"{MODEL} -distance 30 -fluence 1e27 -misset {TRUTH}")
+    raw = simulate(experiment).detect(response, seed=1).raw
+    refined = fit(experiment, raw, "scale", response=response, search=0)
+    assert abs(refined.values[0] - 1.0) < 4.0 * refined.sigmas[0] < 0.05
+
+
+def test_the_exposure_of_the_start_is_that_of_the_response(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [*f"{MODEL} -fluence 1e29 -misset {TRUTH} -exposure 1e-3".split(), "-nopgm"]
+    assert main([*words, "-response", "eiger2", "-seed", "1", "-noisefile", "a.img"]) == 0
+    fits = ["--response", "eiger2", "--free", "scale", "--search", "0", "--json"]
+    found = []
+    for duration in ([], ["--duration", "1e-3"]):
+        capsys.readouterr()
+        main(["refine", "a.img", *words, *fits, *duration])
+        found.append(json.loads(capsys.readouterr().out)["parameters"])
+    assert found[0] == found[1]

@@ -97,7 +97,7 @@ def read_campaign(
         experiment = base_experiment(document, words)
         files = [os.path.abspath(word) for word in words if os.path.isfile(word)]
         files += [os.path.abspath(name) for name in (table_file, spectra and spectra.file) if name]
-    detection = read_detection(document, folder)
+    detection = read_detection(document, folder, words)
     files += detection.files if detection is not None else ()
     campaign = CampaignDefinition(
         **outline,
@@ -144,7 +144,7 @@ def read_outline(
         **_outline(document, path, name), words=(), variations=(),
         orientations=Orientations(), n_crystals=Distribution("constant", (1.0,)), spectra=None,
         table={}, files=(), experiment=experiment,
-        detection=outline_of_detection(document, response),
+        detection=outline_of_detection(document, response, base_words(document)),
     )  # fmt: skip
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,7 +54,9 @@ class CampaignDetection:
         return isinstance(readout, Analogue) and len(readout.gains) > 1
 
 
-def read_detection(document: Document, folder: str) -> CampaignDetection | None:
+def read_detection(
+    document: Document, folder: str, words: Sequence[str]
+) -> CampaignDetection | None:
     """Read the table [response].
 
     Parameters
@@ -60,6 +65,8 @@ def read_detection(document: Document, folder: str) -> CampaignDetection | None:
         The campaign file.
     folder : str
         Folder that names of files are relative to.
+    words : sequence of str
+        Options of the base. Their -exposure is the exposure time, unless the table has another.
 
     Returns
     -------
@@ -74,22 +81,37 @@ def read_detection(document: Document, folder: str) -> CampaignDetection | None:
     if "response" not in document.data:
         return None
     section = document.section("response")
-    is_raw, duration = _own(section)
+    is_raw, duration = _own(section, words)
     files = tuple(input_files(section, folder))
     return CampaignDetection(response_of(section, "campaign", folder), is_raw, duration, files)
 
 
-def outline_of_detection(document: Document, response: Response | None) -> CampaignDetection | None:
+def outline_of_detection(
+    document: Document, response: Response | None, words: Sequence[str]
+) -> CampaignDetection | None:
     """The table [response] of a campaign whose files may be gone, with the response of an image."""
     if "response" not in document.data or response is None:
         return None
-    return CampaignDetection(response, *_own(document.section("response")))
+    return CampaignDetection(response, *_own(document.section("response"), words))
 
 
-def _own(section: Section) -> tuple[bool, float]:
+def _own(section: Section, words: Sequence[str]) -> tuple[bool, float]:
     """Take the keys that response files do not have: whether images are raw, and the duration."""
     is_raw = section.choice("output", OUTPUTS[0], OUTPUTS) == "raw"
-    duration = section.number("duration", 1.0, float(np.finfo(np.float64).tiny), LONGEST)
+    exposure = _exposure(words)
+    shortest = float(np.finfo(np.float64).tiny)
+    duration = section.number("duration", exposure or 1.0, shortest, LONGEST)
+    if exposure is not None and not math.isclose(duration, exposure, rel_tol=1e-9):
+        section.fail("duration", f"{duration:g} s, but -exposure of the base is {exposure:g} s")
     for key in ("output", "duration"):
         section.data.pop(key, None)
     return is_raw, duration
+
+
+def _exposure(words: Sequence[str]) -> float | None:
+    """The exposure time that the options of a base give (s); None without one."""
+    found = None
+    for option, value in pairwise(words):
+        if option == "-exposure":
+            found = float(value)
+    return found if found is not None and found > 0.0 else None

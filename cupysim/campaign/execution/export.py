@@ -14,6 +14,7 @@ import numpy as np
 from cupysim.campaign.definition.shots import draw_shot
 from cupysim.campaign.execution.chunks import open_chunk
 from cupysim.campaign.execution.folder import Folder
+from cupysim.campaign.execution.rendering import detector_of
 from cupysim.constants import ANGSTROM
 from cupysim.detection import digitising
 from cupysim.errors import CupysimError
@@ -169,6 +170,7 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
                 "--images: SMV and CBF files hold one panel, and the panels are not on one grid of "
                 "pixels; --cxi holds them"
             )
+    known = detector_of(folder.campaign)
     names = [pattern.replace("#" * width, f"{number:0{width}d}") for number in shots]
     for name in names:
         refuse_own_files(folder, name)
@@ -180,9 +182,11 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
             pixels = with_gaps(mosaic.assembled(pixels), experiment.rendered_pixels)
         if kind == ".img":
             # a detector has its own offset
-            offset = DEFAULT_OFFSET if folder.campaign.detection is None else 0.0
+            detection = folder.campaign.detection
+            offset = DEFAULT_OFFSET if detection is None else 0.0
+            pedestal = None if detection is None else detection.response.pedestal
             counts, _ = digitising.counted(np.maximum(pixels, 0), offset)
-            header = smv.header(experiment)
+            header = smv.header(experiment, pedestal)
             folder.write(
                 os.path.abspath(name),
                 lambda stream, h=header, c=counts: smv.write(stream, h, c),  # type: ignore[misc]
@@ -190,7 +194,7 @@ def export_images(folder: Folder, shots: Sequence[int], pattern: str) -> list[st
         else:
             folder.write(
                 os.path.abspath(name),
-                lambda stream, e=experiment, p=pixels: cbf.write(stream, e, p),  # type: ignore[misc]
+                lambda stream, e=experiment, p=pixels: cbf.write(stream, e, p, known),  # type: ignore[misc]
             )
     return names
 
@@ -233,8 +237,6 @@ def export_cxi(folder: Folder, shots: Sequence[int], path: str) -> str:
         with cxi.CxiFile(stream, base, len(shots), kind) as file:
             for place, number in enumerate(shots):
                 pixels = read_image(folder, number)
-                if pixels.dtype.kind == "i":
-                    pixels = np.maximum(pixels, 0)
                 file.put(place, draw_shot(folder.campaign, number).experiment, pixels)
 
     with OutputFiles() as files:

@@ -18,7 +18,7 @@ from cupysim.errors import CupysimError, ModelError
 from cupysim.formats.nexus.content import DetectorRecord
 from cupysim.formats.pixels import GAP, LARGEST_PIXEL_VALUE
 from cupysim.image import Image
-from cupysim.image.detected_image import detector_record, photon_energy
+from cupysim.image.detected_image import as_pixels, detector_record, photon_energy
 from cupysim.plan.joining import add_shots, groups_of_alike
 from cupysim.plan.render_plan import RenderPlan
 from cupysim.renderer import Renderer
@@ -217,7 +217,7 @@ def pixels_of(
     )  # fmt: skip
     if not detection.is_raw:
         return detected.measured
-    return np.where(detected.has_value, detected.raw, GAP).astype(np.int32)
+    return np.where(detected.has_value, as_pixels(detected.raw), GAP).astype(np.int32)
 
 
 def detector_of(campaign: CampaignDefinition) -> DetectorRecord | None:
@@ -231,7 +231,7 @@ def detector_of(campaign: CampaignDefinition) -> DetectorRecord | None:
         return record
     most = np.iinfo(detection.response.dtype).max
     if not detection.has_gain_bits:
-        most = detection.response.overload_value(exposure) - 1
+        most = min(detection.response.overload_value(exposure), LARGEST_PIXEL_VALUE) - 1
     return replace(record, saturation=float(most), underload=0.0)
 
 

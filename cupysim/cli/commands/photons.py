@@ -13,27 +13,31 @@ from __future__ import annotations
 
 import argparse
 import os
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from cupysim.cli.raw_images import raw_numbers
+from cupysim.cli.raw_images import raw_numbers, stored_response
 from cupysim.detection.calibration import photons_of
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.response import Response
-from cupysim.detection.response_file import read_response
+from cupysim.detection.response_file import read_response, response_files
 from cupysim.detection.response_text import response_from_text
-from cupysim.errors import CupysimError
+from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.formats import float_image, nexus
 from cupysim.formats.any_image import ImageFile, open_image
-from cupysim.image.detected_image import detector_model, photon_energy
+from cupysim.image.detected_image import detector_model, detector_record, photon_energy
 from cupysim.storage.safe_writing import OutputFiles, check_writable, refuse_inputs
 from cupysim.terminal import tell
 
 ENDINGS = (".npy", ".bin", ".h5")
 """Endings of output files; each stands for a format."""
+
+RARE = 1e-3
+"""Fraction of pixels that may have numbers that the response does not make."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise CupysimError(
             f"{arguments.out}: its ending must name the format: {', '.join(ENDINGS)}"
         )
-    refuse_inputs(arguments.out, [arguments.image])
+    files = [] if arguments.response is None else response_files(arguments.response)
+    refuse_inputs(arguments.out, [arguments.image, *files])
     check_writable(arguments.out)
     image = open_image(arguments.image, None, arguments.image_number)
     if ending == ".h5" and image.content is None:
@@ -68,11 +73,12 @@ def run(arguments: argparse.Namespace) -> int:
     photons = np.full(raw.shape, np.nan, dtype=np.float32)
     overloads = 0
     stack, sink = (each if each.ndim == 3 else each[None] for each in (raw, photons))
-    has_value = (~image.masked).reshape(stack.shape) & (stack != response.masked_value)
+    has_value = stack != response.masked_value
     for number, grid in enumerate(_grids(image, response, exposure, raw.shape)):
         found = photons_of(response, stack[number], grid, exposure, has_value[number])
         sink[number] = np.where(found.is_overload, np.nan, found.photons)
         overloads += int(np.count_nonzero(found.is_overload))
+        _warn_of_others(arguments.image, response, exposure, found.photons[has_value[number]])
     _write(arguments.out, ending, image, raw, photons)
     known = photons[np.isfinite(photons)]
     tell(
@@ -86,13 +92,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _response(arguments: argparse.Namespace, image: ImageFile) -> Response:
     if arguments.response is not None:
         return read_response(arguments.response)
-    if image.content is None or image.content.detector is None:
+    text, _ = stored_response(image)
+    if text is None:
         raise CupysimError(f"{image.path}: --response is missing; the file holds no response")
-    return response_from_text(image.content.detector.text)
+    return response_from_text(text)
 
 
 def _exposure(arguments: argparse.Namespace, image: ImageFile) -> Exposure:
-    known = None if image.content is None else image.content.detector
     energy, duration = arguments.energy, arguments.duration
     if energy is None:
         wavelength = None
@@ -104,8 +110,28 @@ def _exposure(arguments: argparse.Namespace, image: ImageFile) -> Exposure:
             raise CupysimError(f"{image.path}: --energy is missing; the file has no wavelength")
         energy = photon_energy(wavelength)
     if duration is None:
-        duration = 1.0 if known is None else known.duration
+        _, known = stored_response(image)
+        duration = 1.0 if known is None else known
     return Exposure(energy, duration)
+
+
+def _warn_of_others(path: str, response: Response, exposure: Exposure, photons: np.ndarray) -> None:
+    """Warn of numbers that the response does not make."""
+    least = detector_record(response, exposure).underload
+    unknown = int(np.count_nonzero(np.isnan(photons)))
+    low = int(np.count_nonzero(photons < least))
+    for count, problem in (
+        (unknown, "gain bits that it does not have; they become not-a-number"),
+        (low, f"numbers below those of {least:.3g} photons, the least that its noise makes"),
+    ):
+        if count > RARE * photons.size:
+            warnings.warn(
+                CupysimWarning(
+                    f"{path}: these are perhaps no raw numbers of the response {response.name}: "
+                    f"{count} of {photons.size} pixels have {problem}"
+                ),
+                stacklevel=2,
+            )
 
 
 def _grids(

@@ -26,6 +26,7 @@ from functools import partial
 import numpy as np
 
 from cupysim.cli.raw_images import raw_numbers
+from cupysim.detection.response_file import response_files
 from cupysim.detection.response_text import response_from_text
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
 from cupysim.formats import mosflm_matrix
@@ -94,7 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="IMAGE is as this detector reads it out; default: what an HDF5 file of cupysim says; "
         "'none': it has photons")  # fmt: skip
     add("--duration", type=float, metavar="S",
-        help="exposure time (s) for --response; default: the file's, or 1")  # fmt: skip
+        help="exposure time (s) for --response; default: the file's, -exposure, or 1")  # fmt: skip
     add("--shape", nargs=2, type=int, metavar=("FAST", "SLOW"),
         help="size of raw float32 images in pixels; default: a square")  # fmt: skip
     add(
@@ -125,16 +126,18 @@ def run(arguments: argparse.Namespace) -> int:
     image = open_image(arguments.image, arguments.shape, arguments.image_number)
     start = _start(arguments, image)
     experiment, settings = start.experiment, replace(settings, tolerance=start.tolerance)
+    named = arguments.response
+    of_response = [] if named in (None, "none") else response_files(named)
     outputs = [path for path in (arguments.matrix, arguments.picture) if path is not None]
     if len({os.path.realpath(path) for path in outputs}) < len(outputs):
         raise CupysimError(f"--matrix and --picture are one file: {arguments.matrix}")
     for path in (arguments.matrix, arguments.picture):
         if path is not None:
-            refuse_inputs(path, [arguments.image, *start.inputs])
+            refuse_inputs(path, [arguments.image, *start.inputs, *of_response])
             check_writable(path)
     if arguments.picture is not None:
         check_picture(arguments.picture, "--picture")
-    observation = _observation(arguments, image, experiment)
+    observation = _observation(arguments, image, start)
     renderer = Renderer(start.backend, threads=start.threads, devices=start.devices)
     differentiate = partial(renderer.differentiate, device_arrays=renderer.has_one_device)
     started = time.perf_counter()
@@ -161,6 +164,7 @@ class _Start:
     devices: Sequence[int] | None
     tolerance: Tolerance | None
     inputs: list[str]
+    exposure: float | None = None
 
 
 def _start(arguments: argparse.Namespace, image: ImageFile) -> _Start:
@@ -212,12 +216,14 @@ def _start(arguments: argparse.Namespace, image: ImageFile) -> _Start:
     files = [str(path) for path in input_files(args).values()]
     if image.kind == "SMV" and arguments.offset is None and "-adc" in seen:
         arguments.offset = args.adc_offset
-    return _Start(job.experiment, args.backend, args.threads, args.devices, job.tolerance, files)
+    exposure = args.exposure if "-exposure" in seen and args.exposure > 0.0 else None
+    return _Start(
+        job.experiment, args.backend, args.threads, args.devices, job.tolerance, files, exposure
+    )
 
 
-def _observation(
-    arguments: argparse.Namespace, image: ImageFile, experiment: Experiment
-) -> Observation:
+def _observation(arguments: argparse.Namespace, image: ImageFile, start: _Start) -> Observation:
+    experiment = start.experiment
     shape = experiment.image_shape
     if image.pixels.shape != shape:
         has, wanted = (" x ".join(map(str, each[::-1])) for each in (image.pixels.shape, shape))
@@ -230,7 +236,7 @@ def _observation(
             raise CupysimError(f"{image.path} and the options: {error}") from error
     if arguments.region and len(shape) == 3:
         raise CupysimError("--region: not possible with an image of several panels")
-    reading = _detector(arguments, image, experiment)
+    reading = _detector(arguments, image, start)
     if reading is not None:
         return _detected(arguments, image, experiment, reading)
     offset = arguments.offset
@@ -258,7 +264,7 @@ def _observation(
 
 
 def _detector(
-    arguments: argparse.Namespace, image: ImageFile, experiment: Experiment
+    arguments: argparse.Namespace, image: ImageFile, start: _Start
 ) -> DetectorModel | None:
     """The detector that read the image out; None if the image has photons."""
     known = None if image.content is None else image.content.detector
@@ -270,12 +276,12 @@ def _detector(
             raise CupysimError("--duration: only with --response")
         return None
     if duration is None:
-        duration = 1.0 if known is None else known.duration
+        duration = (start.exposure or 1.0) if known is None else known.duration
     if given is not None:
-        return detector_model(experiment, given, duration)
+        return detector_model(start.experiment, given, duration)
     assert known is not None, "one of them is given"
     say(f"the response of {image.path} is used: {known.name}\n")
-    return detector_model(experiment, response_from_text(known.text), duration)
+    return detector_model(start.experiment, response_from_text(known.text), duration)
 
 
 def _detected(

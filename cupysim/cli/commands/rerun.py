@@ -26,6 +26,7 @@ from cupysim.errors import CupysimError, FileFormatError
 from cupysim.formats import nexus
 from cupysim.image import Image
 from cupysim.nanobragg.build import build
+from cupysim.nanobragg.detection import detected_image
 from cupysim.nanobragg.job import Job
 from cupysim.nanobragg.run_record import LAYOUT, input_files
 from cupysim.parity.images.image_comparison import FLOOR, agreement
@@ -254,7 +255,10 @@ def _compare_counts(job: Job, record: dict[str, Any], image: Image) -> bool:
     if digest(image.array) != record["image"]["expected_photons"]:
         tell("counts are not compared: they depend on the last bits of the expected photons")
         return True
-    counts = image.counts(job.noise)
+    if job.response is None:
+        counts = image.counts(job.noise)
+    else:
+        counts = detected_image(job, image, job.response).measured
     same = digest(counts) == record["image"]["counted_photons"]
     tell("the same counted photons" if same else "different: other counted photons")
     return same

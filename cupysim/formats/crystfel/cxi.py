@@ -219,9 +219,14 @@ class CxiFile:
         experiment : Experiment
             Experiment of the shot: its wavelength and its crystal.
         pixels : ndarray, shape ([n_panels,] n_slow, n_fast)
-            Photons.
+            Photons; negative integers are pixels without a value. The mask, which all shots share,
+            then has these pixels.
         """
-        self._file[DATA][shot] = self._slab(pixels)
+        slab = self._slab(pixels)
+        if slab.dtype.kind == "i" and (slab < 0).any():
+            self._file[MASK][...] = np.where(slab < 0, BAD_BIT, self._file[MASK][...])
+            slab = np.maximum(slab, 0)
+        self._file[DATA][shot] = slab
         energy = energy_of(experiment.sources.mean_wavelength)
         self._file[ENERGY][shot] = energy
         self._file["/entry_1/instrument_1/source_1/energy"][shot] = energy * CHARGE
