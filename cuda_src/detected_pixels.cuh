@@ -145,11 +145,10 @@ CUPYSIM_FUNCTION bool read_analogue(const Response& response, Word pixel, Int pl
     pixel_normals(static_cast<Word>(response.seed), static_cast<Word>(response.shot), pixel, READINGS, 0, conversion,
                   noise);
     const double signal = converted(response, photons, conversion);
-    const int gain = gain_of(response, signal);
-    if (has_spread(response, gain)) {
-        pixel_normals(static_cast<Word>(response.serial), 0, pixel, PIXELS, static_cast<Natural>(gain), pedestal,
-                      spread);
+    if (has_spread(response, 0)) {
+        pixel_normals(static_cast<Word>(response.serial), 0, pixel, PIXELS, 0, pedestal, spread);
     }
+    const int gain = gain_of(response, pixel, signal, pedestal, spread);
     const double value = analogue_value(response, gain, signal, noise, pedestal, spread);
     store_value(response, place, value, response.gain_bits[gain]);
     return is_saturated(response, gain, signal, value);

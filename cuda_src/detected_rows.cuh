@@ -240,16 +240,15 @@ class Detection {
                 normal_pair(u[i], v[i], conversion, noise[i]);
                 values[i] = converted(response, static_cast<double>(signal[at + i]), conversion);
             }
-            for (int i = 0; i < n; ++i) {
-                number[i] = gain_of(response, values[i]);
-                switched |= number[i];
-            }
             if (has_first_spread) {
                 row_deviates(pixel_key, first, n, u, v);
                 FOR_SOME_LANES(i, n) normal_pair(u[i], v[i], pedestal[i], spread[i]);
             } else {
                 FOR_SOME_LANES(i, n) pedestal[i] = spread[i] = 0.0;
             }
+            const bool can_switch = response.n_gains > 1;
+            FOR_SOME_LANES(i, n) number[i] = can_switch && leaves_gain(response, 0, values[i], spread[i]);
+            for (int i = 0; i < n; ++i) switched |= number[i];
             if (switched == 0) {
                 FOR_SOME_LANES(i, n) {
                     const double value = analogue_value(response, 0, values[i], noise[i], pedestal[i], spread[i]);
@@ -258,11 +257,11 @@ class Detection {
                 }
             } else {
                 for (int i = 0; i < n; ++i) {
-                    const int gain = static_cast<int>(number[i]);
-                    if (gain > 0 && has_spread(response, gain)) {
-                        pixel_normals(static_cast<Word>(response.serial), 0, first + static_cast<Word>(i), PIXELS,
-                                      static_cast<Natural>(gain), pedestal[i], spread[i]);
+                    int gain = 0;
+                    if (number[i] != 0) {
+                        gain = gain_of(response, first + static_cast<Word>(i), values[i], pedestal[i], spread[i]);
                     }
+                    number[i] = gain;
                     const double value = analogue_value(response, gain, values[i], noise[i], pedestal[i], spread[i]);
                     beyond[i] = is_saturated(response, gain, values[i], value);
                     values[i] = value;

@@ -13,13 +13,6 @@ CUPYSIM_FUNCTION double converted(const Response& response, double photons, doub
     return photons + square_root(response.conversion * some) * normal;
 }
 
-// The number of the gain that a pixel switches to.
-CUPYSIM_FUNCTION int gain_of(const Response& response, double signal) {
-    int number = 0;
-    for (int i = 0; i + 1 < static_cast<int>(response.n_gains); ++i) number += signal > response.range_end[i];
-    return number;
-}
-
 // The number of a pixel (ADU), before it is rounded. Each pixel has its own `pedestal_normal` and `gain_normal`.
 CUPYSIM_FUNCTION double analogue_value(const Response& response, int number, double signal, double noise_normal,
                                        double pedestal_normal, double gain_normal) {
@@ -40,6 +33,26 @@ CUPYSIM_FUNCTION void pixel_normals(Word seed, Word shot, Word pixel, int stage,
                                     double& second) {
     const PixelWords words = words_of(seed, shot, pixel, stage, draw);
     normal_pair(deviate_of_words(words.w0, words.w1), deviate_of_words(words.w2, words.w3), first, second);
+}
+
+// Whether a pixel leaves a gain. Its converter sees the signal times the gain factor of the pixel.
+CUPYSIM_FUNCTION bool leaves_gain(const Response& response, int number, double signal, double gain_normal) {
+    return signal * (1.0 + response.gain_spread[number] * gain_normal) > response.range_end[number];
+}
+
+// The number of the gain that a pixel switches to. The deviates of the pixel are those of the first gain before the
+// call, and those of the found gain after it.
+CUPYSIM_FUNCTION int gain_of(const Response& response, Word pixel, double signal, double& pedestal_normal,
+                             double& gain_normal) {
+    int number = 0;
+    while (number + 1 < static_cast<int>(response.n_gains) && leaves_gain(response, number, signal, gain_normal)) {
+        ++number;
+        if (has_spread(response, number)) {
+            pixel_normals(static_cast<Word>(response.serial), 0, pixel, PIXELS, static_cast<Natural>(number),
+                          pedestal_normal, gain_normal);
+        }
+    }
+    return number;
 }
 
 // The nearest integer. Numbers are limited to 1e15 first, which is beyond all limits of pixels.

@@ -250,7 +250,7 @@ class Analogue:
         signal = photons.astype(np.float64)
         variance = self.variance_per_photon(exposure.photon_energy)
         signal = signal + np.sqrt(variance * np.maximum(signal, 0.0)) * conversion
-        which = switched_gains(signal, gains)
+        which = self._switched(signal, gains, numbers, serial)
         end = gains[-1].range_end
         values, bits = np.empty(signal.shape), np.empty(signal.shape, dtype=np.uint16)
         for number, gain in enumerate(gains):
@@ -260,6 +260,22 @@ class Analogue:
             values[chosen] = pedestal + gain.adu * factor * read
             bits[chosen] = gain.bits
         return values, bits, signal > end
+
+    @staticmethod
+    def _switched(
+        signal: np.ndarray, gains: Sequence[GainInPhotons], numbers: np.ndarray, serial: int
+    ) -> np.ndarray:
+        """Number of the gain of each pixel.
+
+        A pixel leaves a gain if its signal, times its gain factor, is beyond the range. All pixels
+        thus switch at the same number of the converter.
+        """
+        which = np.zeros(signal.shape, dtype=np.int64)
+        for number, gain in enumerate(gains[:-1]):
+            chosen = which == number
+            _, factor = pixel_calibration(gain, number, numbers[chosen], serial)
+            which[chosen] += signal[chosen] * factor > gain.range_end
+        return which
 
     def photons(
         self, raw: np.ndarray, numbers: np.ndarray, photon_energy: float, serial: int
@@ -310,7 +326,8 @@ class Analogue:
         signal, _ = self.photons(raw, numbers, photon_energy, serial)
         signal = np.nan_to_num(signal) * share
         gains = self.in_photons(photon_energy, MEAN_SHOT)
-        which, result = switched_gains(signal, gains), np.empty_like(raw)
+        which = self._switched(signal, gains, numbers, serial)
+        result = np.empty_like(raw)
         for number, gain in enumerate(gains):
             chosen = which == number
             pedestal, factor = pixel_calibration(gain, number, numbers[chosen], serial)
@@ -349,7 +366,7 @@ class GainInPhotons:
 
 
 def switched_gains(signal: np.ndarray, gains: Sequence[GainInPhotons]) -> np.ndarray:
-    """Numbers of the gains to which signals (photons) switch pixels: int64, shape of `signal`."""
+    """Numbers of the gains to which signals (photons) switch pixels of mean gains: int64."""
     which = np.zeros(signal.shape, dtype=np.int64)
     for gain in gains[:-1]:
         which += signal > gain.range_end

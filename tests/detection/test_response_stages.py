@@ -336,3 +336,20 @@ def test_light_of_a_taper_that_leaves_a_small_panel_is_lost() -> None:
     whole = spread.apply(image, large)[200:209, 200:212]
     part = spread.apply(image[200:209, 200:212], small)
     np.testing.assert_allclose(part, whole, rtol=1e-4)
+
+
+def test_pixels_with_a_larger_gain_switch_earlier() -> None:
+    """The converter, not the signal, decides: no pixel reaches its end before it switches."""
+    gains = (
+        Gain(0.017, 0.0, 3300.0, 7e5, 0.05, bits=0),
+        Gain(0.0002, 0.0, 1800.0, 7e7, 0.05, bits=1),
+    )
+    response = Response(Analogue(3.66, 0.0, gains, 14), pixel_type="uint16")
+    grid = grid_of(200, 200)
+    for photons in (6.0e4, 7.0e4, 8.0e4):
+        found = response.detect(flat(photons, 200), grid, Exposure(10.0, seed=3))
+        assert ((found.raw & 0x3FFF) < 15500).all()
+        known = found.photons()
+        # the low gain has steps of 500 photons
+        assert np.nanmean(known) == pytest.approx(photons, rel=0.002)
+        assert np.isfinite(known).all()
