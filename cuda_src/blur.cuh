@@ -1,4 +1,4 @@
-// Point spread along both axes, for some rows of pixels at a time. Only a CPU uses this file.
+// Separable point spread, for some rows of pixels at a time. Only a CPU uses this file.
 //
 // Sums have the order of the offsets, so that the result equals that of `cupysim/detection/point_spread.py`.
 #pragma once
@@ -11,7 +11,7 @@ namespace cupysim {
 // Pixels that are summed together.
 constexpr int BLURRED_LANES = 64;
 
-// Sums of n places, whose sources are `step` apart.
+// Weighted sums of n pixels. The addends of a sum are `step` apart.
 CUPYSIM_FUNCTION void weighted_sums(const float* source, Int step, const float* weights, Int n_weights, Int n,
                                     float* sums) {
     Int at = 0;
@@ -31,7 +31,7 @@ CUPYSIM_FUNCTION void weighted_sums(const float* source, Int step, const float* 
     }
 }
 
-// Rows that a point spread needs around some rows.
+// Rows from `first` to before `end`.
 struct Rows {
     Int first, end;
 };
@@ -41,11 +41,11 @@ class Blur {
     explicit Blur(const Response& response)
         : response(response), n_weights(2 * response.radius + 1), padded(response.n_fast + 2 * response.radius) {}
 
-    // Rows on the panel that the rows from `first` to `end` need.
+    // Rows on the panel from which light reaches the rows from `first` to `end`.
     Rows needed(Int first, Int end) const {
         Int low = first - response.radius, high = end + response.radius;
         if (response.border == MIRRORED) {
-            // mirror images of rows beyond the edge are within the radius, unless the panel is very small
+            // mirror images of rows beyond the edge are within the radius, unless the panel has few rows
             if (response.radius >= response.n_slow) return {0, response.n_slow};
             if (low < 0) high = larger(high, -low);
             if (high > response.n_slow) low = smaller(low, 2 * response.n_slow - high);
@@ -53,7 +53,7 @@ class Blur {
         return {larger(low, Int{0}), smaller(high, response.n_slow)};
     }
 
-    // Blurs rows in place of their source: `source` has the rows of `needed`.
+    // Blurs the rows from `first` to `end`. `source` has the rows of `needed`.
     void apply(const float* source, Rows given, Int first, Int end, float* result) {
         const Int n_fast = response.n_fast, radius = response.radius, rows = end - first + 2 * radius;
         across.resize(static_cast<std::size_t>(rows * n_fast));

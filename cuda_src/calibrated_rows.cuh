@@ -6,7 +6,7 @@
 
 namespace cupysim {
 
-// The gain number of pixels whose bits no gain has.
+// The gain number of pixels whose gain bits belong to no gain.
 constexpr std::uint8_t NO_GAIN = 255;
 
 // Photons of a row, and the numbers of their gains. `mask` has the bits of the converter.

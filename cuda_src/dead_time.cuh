@@ -1,4 +1,4 @@
-// Counts of a counter that needs some time for each photon.
+// Counts of a counter with a dead time.
 //
 // Photons arrive at random times. A non-paralysable counter ignores photons for a time after each count. A paralysable
 // counter ignores photons that arrive while the pulse of another photon lasts. A counter with instant retrigger counts
@@ -11,18 +11,19 @@
 
 namespace cupysim {
 
-// Fewer photons than this are placed in time one by one.
+// In pixels with fewer photons than this, overlapping photons are placed in time one by one.
 constexpr int FEW_PHOTONS = 64;
 
-// Below this probability of an overlap, at most two photons overlap with others, and each is alone.
+// If an overlap is less probable than this, one or two photons follow another photon too early, and their overlaps are
+// independent.
 constexpr double RARE_OVERLAP = 0.005;
 
-// Lost counts of more than this mean are normal deviates.
+// Mean number of lost counts from which on their number is drawn from a normal distribution.
 constexpr double NORMAL_LOSS = 10.0;
 
-// Mean and variance of the counts for a number of photons, when both are large. x is the number of photons in a pulse.
-// The counts of a Poisson process are a renewal process (Cox (1962) Renewal Theory, section 4.5). The variance here is
-// what remains if the number of photons is known.
+// Mean and variance of the counts of many photons. x is the mean number of photons during a pulse. The counts of a
+// Poisson process are a renewal process (Cox (1962) Renewal Theory, section 4.5). The variance is that for a known
+// number of photons.
 struct Counts {
     double mean, variance;
 };
@@ -40,7 +41,7 @@ CUPYSIM_FUNCTION Counts counts_of_many(const Response& response, double n) {
     return {n / d, n * ((2.0 * p - p * p) / (square * d) - slope * slope)};
 }
 
-// The deviates of a pixel that loses counts.
+// Uniform deviates of a pixel that loses counts, after the first one.
 class DeadTimeDeviates {
   public:
     CUPYSIM_FUNCTION DeadTimeDeviates(const Response& response, Word pixel)
@@ -64,7 +65,7 @@ class DeadTimeDeviates {
     double spare = 0.0;
 };
 
-// Lost counts of the mean and the variance of a binomial distribution, by inversion.
+// Draws the number of lost counts from the binomial distribution of a mean and a variance.
 CUPYSIM_FUNCTION double binomial_loss(double mean, double variance, double u) {
     const double q = 1.0 - variance / mean;
     const bool is_poisson = q < 1e-3;
@@ -82,7 +83,7 @@ CUPYSIM_FUNCTION double binomial_loss(double mean, double variance, double u) {
     return k;
 }
 
-// Counts of photons at n ordered times.
+// Counts of photons at n times in rising order.
 CUPYSIM_FUNCTION int count_times(const Response& response, const double* times, int n) {
     if (response.dead_time == PARALYSABLE) {
         int counts = 1;
@@ -108,7 +109,7 @@ CUPYSIM_FUNCTION int count_times(const Response& response, const double* times, 
     }
 }
 
-// Counts of a pixel with n >= 2 photons, fewer than FEW_PHOTONS, some of which overlap.
+// Draws the count of n photons of which some overlap: n is at least 2 and below FEW_PHOTONS.
 CUPYSIM_OUTLINE double count_few(const Response& response, Word pixel, int n, double u) {
     DeadTimeDeviates deviates(response, pixel);
     const double busy = response.dead_time == RETRIGGER ? response.retrigger : response.pulse;
@@ -136,7 +137,7 @@ CUPYSIM_OUTLINE double count_few(const Response& response, Word pixel, int n, do
     }
 }
 
-// Counts of a pixel with many photons.
+// Draws the count of many photons.
 CUPYSIM_OUTLINE double count_many(const Response& response, Word pixel, double n, double u) {
     const Counts counts = counts_of_many(response, n);
     const double loss = n - counts.mean;
@@ -152,22 +153,23 @@ CUPYSIM_OUTLINE double count_many(const Response& response, Word pixel, double n
     return smaller(larger(drawn, 1.0), n);
 }
 
-// The inverse of the largest mean count of a paralysable counter, over its dead time: Euler's number.
-constexpr double LARGEST_RATE = 2.718281828459045;
+// Euler's number e. The largest mean count of a paralysable counter is 1/(e pulse).
+constexpr double EULER = 2.718281828459045;
 
-// Steps of Newton's method for the correction of counts; the last one no longer changes the number.
+// Steps of Newton's method for the rate correction. The last step no longer changes the number.
 constexpr int CORRECTION_STEPS = 40;
 
-// The number of photons whose mean count is k; infinite if no number of photons has so many counts.
+// Corrected count (photons) if no number of photons has a mean count so large.
+constexpr double UNCOUNTABLE = 1e30;
+
+// Rate correction: the number of photons whose mean count is k.
 CUPYSIM_OUTLINE double corrected_counts(const Response& response, double k) {
-    const double infinite = 1e30;
     if (response.dead_time == NON_PARALYSABLE) {
         const double live = 1.0 - k * response.pulse;
-        return live > 0.0 ? k / live : infinite;
+        return live > 0.0 ? k / live : UNCOUNTABLE;
     }
-    const double fullest =
-        response.dead_time == PARALYSABLE ? k * response.pulse * LARGEST_RATE : k * response.retrigger;
-    if (!(fullest < 1.0)) return infinite;
+    const double fullest = response.dead_time == PARALYSABLE ? k * response.pulse * EULER : k * response.retrigger;
+    if (!(fullest < 1.0)) return UNCOUNTABLE;
     double n = k;
     for (int step = 0; step < CORRECTION_STEPS; ++step) {
         const double x = n * response.pulse, p = exp_of_mean(x < 63.0 ? x : 63.0);
@@ -181,15 +183,15 @@ CUPYSIM_OUTLINE double corrected_counts(const Response& response, double k) {
             slope = p * (1.0 + x) / (d * d);
         }
         // close to the largest count, the curve is flat
-        if (!(slope > 1e-9)) return infinite;
+        if (!(slope > 1e-9)) return UNCOUNTABLE;
         n = n + (k - mean) / slope;
     }
     return n;
 }
 
-// A probability that is not above that of no lost counts: pixels whose deviate is below it keep their photons. Few
-// photons keep their number if none overlap. For many photons, the bound of the mean loss is doubled, because lost
-// counts may have another distribution than Poisson's.
+// A lower bound of the probability that a pixel loses no counts. Pixels whose deviate is not above it count all their
+// photons. Few photons are all counted if none overlap. For many photons, the bound uses twice an upper bound of the
+// mean loss, because the distribution of lost counts may differ from Poisson's.
 CUPYSIM_FUNCTION double certainty(const Response& response, double n) {
     if (n < static_cast<double>(FEW_PHOTONS)) return response.no_overlap[static_cast<int>(n)];
     const double x = n * response.pulse;
@@ -204,7 +206,7 @@ CUPYSIM_FUNCTION double count_pulses(const Response& response, Word pixel, doubl
     return u <= response.no_overlap[few] ? n : count_few(response, pixel, few, u);
 }
 
-// Counts as the detector corrects them.
+// The rate correction of counts, from the table or by Newton's method.
 CUPYSIM_FUNCTION double rate_corrected(const Response& response, double counts) {
     const Int count = static_cast<Int>(counts);
     return count < response.n_corrected ? response.corrected[count] : corrected_counts(response, counts);

@@ -1,5 +1,5 @@
 // The response of a detector for one pixel. A GPU has a thread for each pixel (`detector.cu`). A CPU works on rows of
-// pixels (`detected_rows.cuh`), and uses the formulas that do not exist for many pixels at a time.
+// pixels (`detected_rows.cuh`). It uses the formulas here that have no form for many pixels at a time.
 //
 // Floats are rounded once in each operation, in the same order as on a CPU, so that images are equal.
 #pragma once
@@ -7,7 +7,7 @@
 
 namespace cupysim {
 
-// Largest count of a pixel before it is read.
+// Largest number of counted photons in a pixel, before the read-out.
 constexpr double LARGEST_COUNT = 2147483647.0;
 
 // The number of a pixel, which chooses its random numbers.
@@ -17,13 +17,13 @@ CUPYSIM_FUNCTION Word number_of(const Response& response, Int row, Int column) {
 
 // ---- before photons are counted ----------------------------------------------
 
-// What the pixels of a row share of the square of the path through the absorbing layer.
+// The part of the squared path through the dead layer that all pixels of a row have in common.
 CUPYSIM_FUNCTION double path_of_row(const Response& response, Int row) {
     const double y = response.slope_slow * (static_cast<double>(row) - response.normal_slow);
     return 1.0 + y * y;
 }
 
-// Expected photons that pass the absorbing layer.
+// Expected photons that pass the dead layer.
 CUPYSIM_FUNCTION float passing_photons(const Response& response, double row_path, Int column, float photons) {
     const double x = response.slope_fast * (static_cast<double>(column) - response.normal_fast);
     const double path = response.absorption * square_root(row_path + x * x);
@@ -42,13 +42,13 @@ CUPYSIM_FUNCTION float arriving_photons(const Response& response, Int row, Int c
 
 // ---- point spread ------------------------------------------------------------
 
-// The row or column that stands for one beyond the edge: its mirror image.
+// The row or column whose mirror image is the row or column `at`, which may be beyond the edge.
 CUPYSIM_FUNCTION Int mirrored(Int at, Int size) {
     while (at < 0 || at >= size) at = at < 0 ? -1 - at : 2 * size - 1 - at;
     return at;
 }
 
-// Light of a pixel, of which the fraction that would stay on the panel is made whole.
+// Light of a pixel, divided by the fraction that stays on the panel, so that no light is lost.
 CUPYSIM_FUNCTION float kept_light(const Response& response, Int row, Int column, float light) {
     return rounded_quotient(light, rounded_product(response.kept_fast[column], response.kept_slow[row]));
 }
@@ -102,7 +102,7 @@ CUPYSIM_FUNCTION float counts_of_way(const Response& response, Int way, Int row,
     return to_float(counted_photons(response, number, COUNTS + static_cast<int>(way), some));
 }
 
-// A signal and what a pixel gets of the counts around it. `corner` is the first of 3 x 3 counts, whose rows are `step`
+// A signal plus the shares of the counts around a pixel. `corner` is the first of 3 x 3 counts, whose rows are `step`
 // apart. Shares are added in the order of the photons' rows and columns.
 CUPYSIM_FUNCTION float with_shares(const Response& response, Int way, const float* corner, int step, float signal) {
     for (int dy = -1; dy <= 1; ++dy) {
@@ -117,7 +117,7 @@ CUPYSIM_FUNCTION float with_shares(const Response& response, Int way, const floa
 
 // ---- read-out ----------------------------------------------------------------
 
-// A number as it is stored, with the bits that tell the gain.
+// Rounds, limits and stores a number, with the bits that tell the gain.
 CUPYSIM_FUNCTION void store_value(const Response& response, Int place, double value, Int bits) {
     bool is_overload;
     store_pixel(response, place, digitised(response, value, is_overload));
@@ -127,7 +127,7 @@ CUPYSIM_FUNCTION void store_value(const Response& response, Int place, double va
     }
 }
 
-// Counts of a counter, with its dead time and its correction.
+// Counts of a counter, with its dead time and its rate correction.
 CUPYSIM_FUNCTION double counter_value(const Response& response, Word pixel, double photons) {
     double counts = photons;
     if (response.dead_time != NO_DEAD_TIME) {

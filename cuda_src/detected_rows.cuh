@@ -1,7 +1,7 @@
 // The response of a detector, for bands of rows. Only a CPU uses this file.
 //
-// A band passes through all stages before the next one, so that it stays in the processor's cache. Bands that a point
-// spread needs from their neighbours are computed again, with the same random numbers.
+// A band passes through all stages before the next band starts, so that it stays in the processor's cache. A point
+// spread needs rows of neighbouring bands. Each band computes these rows again, with the same random numbers.
 #pragma once
 #include "blur.cuh"
 #include "photon_lanes.cuh"
@@ -11,7 +11,7 @@ namespace cupysim {
 // Pixels whose signals are read together.
 constexpr int READ_LANES = 256;
 
-// Deviates of 52 bits of n pixels of a row: two for each.
+// Two uniform deviates of 52 bits for each of n pixels of a row.
 CUPYSIM_FUNCTION void row_deviates(const PhiloxKey& key, Word first, int n, double* u, double* v) {
     for (int i = 0; i < n; i += WORD_LANES) {
         Words pixels;
@@ -87,7 +87,7 @@ class Detection {
         }
     }
 
-    // Light that would leave the panel stays on it.
+    // Divides light by the fraction that stays on the panel, so that no light is lost.
     void keep_light(float* values, Rows rows) const {
         if (response.border != KEPT) return;
         for (Int row = rows.first; row < rows.end; ++row) {
@@ -97,7 +97,7 @@ class Detection {
         }
     }
 
-    // Counted photons of rows, as `signals`.
+    // Counts the photons of rows. The results are in `signals`.
     void count(Rows rows) {
         const bool shares = !(response.n_ways == 1 && response.shares == nullptr);
         const Rows around =
@@ -129,8 +129,8 @@ class Detection {
         share(rows, around);
     }
 
-    // Adds the signals of photons of each way to the pixels around them. Each pixel gets its shares in the order of
-    // ways, rows and columns of the photons.
+    // Counts the photons of each way, and adds their signals to the pixels around them. Each pixel gets its shares in
+    // the order of ways, rows and columns of the photons.
     void share(Rows rows, Rows around) {
         std::fill(signals.begin(), signals.end(), 0.0f);
         some_means.resize(n_fast);
@@ -196,7 +196,7 @@ class Detection {
         return overloads;
     }
 
-    // Digitises and stores numbers, and counts those that are too large.
+    // Rounds, limits and stores numbers. Returns how many are not below the overload value.
     Int store_all(Int place, double* values, int n) const {
         const double most = response.overload_value, least = response.least_value;
         Int overloads = 0;

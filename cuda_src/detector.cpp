@@ -1,4 +1,4 @@
-// What a detector makes of photons, on a CPU, for ctypes. OpenMP threads share the rows of pixels.
+// The response of a detector on a CPU, for ctypes. OpenMP threads share the rows of pixels.
 #include "calibrated_rows.cuh"
 
 using namespace cupysim;
@@ -26,7 +26,7 @@ void cupysim_count_photons(const float* means, long long stride, long long n_row
     (void)threads;
 }
 
-// Computes the image of a response; adds the number of pixels above the range to `overloads`.
+// Computes the image of a response, and adds the number of overloads to `overloads`.
 void cupysim_detect(const Response* response, int threads) {
     const Int height = band_rows(*response), n_bands = (response->n_slow + height - 1) / height;
     Int overloads = 0;
@@ -42,7 +42,7 @@ void cupysim_detect(const Response* response, int threads) {
     (void)threads;
 }
 
-// Computes photons and gain numbers of raw numbers of 2 or 4 bytes, whose converter has the bits `mask`.
+// Computes photons and gain numbers of raw numbers of 2 or 4 bytes. `mask` has the bits of the converter.
 void cupysim_calibrate(const Response* response, const void* raw, int bytes, unsigned int mask, float* photons,
                        std::uint8_t* gains, int threads) {
     const PhiloxKey key(static_cast<Word>(response->serial), 0, PIXELS);

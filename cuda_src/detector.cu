@@ -1,5 +1,5 @@
-// What a detector makes of photons, on a GPU: a kernel for each pass over the pixels of a panel. A thread works on one
-// pixel; a block of threads works on a tile of pixels.
+// The response of a detector on a GPU: a kernel for each pass over the pixels of a panel. A thread works on one pixel;
+// a block of threads works on a tile of pixels.
 //     CUPYSIM_RESPONSE_SIZE  bytes of the struct as the program fills it
 //
 // Images between passes are float32, with the rows of the panel one after another. The program is compiled without
@@ -10,7 +10,7 @@ using namespace cupysim;
 
 static_assert(sizeof(Response) == CUPYSIM_RESPONSE_SIZE, "the program fills a struct of another size");
 
-// Pixels of a tile, which `cupysim/detection/cuda_stages.py` knows too.
+// Pixels of a tile, the same as TILE in `cupysim/detection/cuda_stages.py`.
 constexpr int TILE_FAST = 16, TILE_SLOW = 8, THREADS = TILE_FAST * TILE_SLOW;
 
 struct Pixel {
@@ -33,7 +33,7 @@ CUPYSIM_KERNEL cupysim_arrive(const Response response, const float*, float* sink
     if (pixel.is_on_panel) sink[pixel.place] = arriving_photons(response, pixel.row, pixel.column);
 }
 
-// Light before a point spread that keeps it on the panel.
+// Light before a point spread that loses none: divided by the fraction that stays on the panel.
 CUPYSIM_KERNEL cupysim_keep(const Response response, const float* source, float* sink) {
     const Pixel pixel = own_pixel(response);
     if (pixel.is_on_panel) {

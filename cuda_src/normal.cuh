@@ -7,7 +7,7 @@ namespace cupysim {
 // Two independent normal deviates from two uniform ones (Box and Muller (1958) Ann. Math. Stat. 29, 610).
 CUPYSIM_FUNCTION void normal_pair(double u, double v, double& first, double& second) {
     const double length = square_root(-2.0 * log_of(u));
-    // the angle 2 pi v, as a number of quarter turns and a rest of at most an eighth of a turn
+    // the angle 2 pi v: a number of quarter turns, and a rest of at most an eighth of a turn
     const double quarters = 4.0 * v, turns = nearest_even(quarters);
     const double r = (quarters - turns) * 1.5707963267948966, z = r * r;
     double s = -1.0 / 1307674368000.0;

@@ -5,11 +5,12 @@
 
 namespace cupysim {
 
+// The four words of a draw.
 struct PixelWords {
     Natural w0, w1, w2, w3;
 };
 
-// Words of a pixel, for a stage of the response and a draw below 65536.
+// Random words of a pixel, for a stage of the response and a draw below 65536.
 CUPYSIM_FUNCTION PixelWords words_of(Word seed, Word shot, Word pixel, int stage, Natural draw) {
     constexpr Natural EVEN = 0xD2511F53u, ODD = 0xCD9E8D57u, STEP_0 = 0x9E3779B9u, STEP_1 = 0xBB67AE85u;
     const Natural counted = (static_cast<Natural>(stage) << 16) | draw;

@@ -1,19 +1,19 @@
-// How a signal becomes the number of a pixel: gains, offsets, noise and digits.
+// Read-out of an analogue signal: gains, pedestals, read-out noise and integers.
 //
-// `cupysim/detection/analogue.py` has the same operations, so both read the same numbers.
+// `cupysim/detection/analogue.py` has the same operations, so both give the same raw numbers.
 #pragma once
 #include "dead_time.cuh"
 
 namespace cupysim {
 
-// The signal of some photons after conversion, which varies from photon to photon (Fano noise of silicon, electrons
-// for a photon of a phosphor).
+// The signal of some photons after conversion to electrons. The number of electrons varies from photon to photon: Fano
+// noise of silicon, or light quanta of a phosphor.
 CUPYSIM_FUNCTION double converted(const Response& response, double photons, double normal) {
     const double some = larger(photons, 0.0);
     return photons + square_root(response.conversion * some) * normal;
 }
 
-// The number of a pixel (ADU), before it is rounded. `pedestal_normal` and `gain_normal` belong to the pixel.
+// The number of a pixel (ADU), before it is rounded. Each pixel has its own `pedestal_normal` and `gain_normal`.
 CUPYSIM_FUNCTION double analogue_value(const Response& response, int number, double signal, double noise_normal,
                                        double pedestal_normal, double gain_normal) {
     const double limited = smaller(signal, response.range_end[response.n_gains - 1]);
@@ -35,13 +35,13 @@ CUPYSIM_FUNCTION void pixel_normals(Word seed, Word shot, Word pixel, int stage,
     normal_pair(deviate_of_words(words.w0, words.w1), deviate_of_words(words.w2, words.w3), first, second);
 }
 
-// Whether a pixel leaves a gain: its converter sees the signal times the gain of the pixel.
+// Whether a pixel leaves a gain. Its converter sees the signal times the gain factor of the pixel.
 CUPYSIM_FUNCTION bool leaves_gain(const Response& response, int number, double signal, double gain_normal) {
     return signal * (1.0 + response.gain_spread[number] * gain_normal) > response.range_end[number];
 }
 
-// The gain that a pixel switches to. The deviates of the pixel are those of the first gain before, and of this gain
-// after.
+// The number of the gain that a pixel switches to. The deviates of the pixel are those of the first gain before the
+// call, and those of the found gain after it.
 CUPYSIM_FUNCTION int gain_of(const Response& response, Word pixel, double signal, double& pedestal_normal,
                              double& gain_normal) {
     int number = 0;
@@ -54,7 +54,8 @@ CUPYSIM_FUNCTION int gain_of(const Response& response, Word pixel, double signal
     }
     return number;
 }
-// The nearest integer. Numbers that are too large to be rounded stay beyond all limits.
+
+// The nearest integer. Numbers are limited to 1e15 first, which is beyond all limits of pixels.
 CUPYSIM_FUNCTION double rounded(double value) { return nearest_even(smaller(larger(value, -1e15), 1e15)); }
 
 // A number within the limits of the image's type, and whether it is an overload.
@@ -64,7 +65,7 @@ CUPYSIM_FUNCTION double digitised(const Response& response, double value, bool& 
     return smaller(larger(whole, response.least_value), response.overload_value);
 }
 
-// Whether a pixel with this signal and this number says no more than that the signal is large.
+// Whether a pixel with this signal and this number (ADU) is an overload.
 CUPYSIM_FUNCTION bool is_saturated(const Response& response, int number, double signal, double value) {
     const int last = static_cast<int>(response.n_gains) - 1;
     if (signal > response.range_end[last]) return true;
@@ -73,6 +74,7 @@ CUPYSIM_FUNCTION bool is_saturated(const Response& response, int number, double 
                                      : rounded(value) <= response.least_value;
 }
 
+// Stores a number in the type of the image.
 CUPYSIM_FUNCTION void store_pixel(const Response& response, Int place, double value) {
     switch (response.pixel_type) {
         case FLOAT32: static_cast<float*>(response.image)[place] = to_float(value); break;

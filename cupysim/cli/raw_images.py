@@ -1,4 +1,4 @@
-"""Raw numbers of image files, as detectors read them out."""
+"""Raw numbers of image files, before any calibration."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def raw_numbers(image: ImageFile, response: Response) -> np.ndarray:
     Raises
     ------
     CupysimError
-        If the image has no raw numbers, or others than the response makes.
+        If the image has no raw numbers, or numbers that do not fit the response.
     """
     raw, masked = image.pixels, image.masked
     if image.content is not None and image.content.raw is not None:
@@ -48,7 +48,7 @@ def raw_numbers(image: ImageFile, response: Response) -> np.ndarray:
             # pixels without photons, such as overloads, may have a raw number
             masked = raw == response_from_text(image.content.detector.text).masked_value
     if raw.dtype.kind not in "iu":
-        raise CupysimError(f"{image.path}: it holds {raw.dtype} and no raw numbers (integers)")
+        raise CupysimError(f"{image.path}: no raw numbers (integers); it holds {raw.dtype}")
     limits = np.iinfo(response.dtype)
     known = raw[~masked]
     if known.size and (known.min() < limits.min or known.max() > limits.max):

@@ -1,4 +1,4 @@
-"""Lines about named responses: a table of all, and the figures of one with their sources."""
+"""Lines about named responses: a table of all, or the figures of one with their sources."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from cupysim.detection.response_file import figure_sources, figures, response_names
 
 LINE = 100
-"""Characters of a line of the note."""
+"""Longest line of a note or of a source (characters)."""
 
 
 def response_table() -> Iterator[str]:

@@ -28,6 +28,10 @@ LARGEST_SPREAD = 0.2
 """Largest relative spread of gains. The gains of some pixels would otherwise be close to zero."""
 
 
+MEAN_SHOT = (0.0, 1.0)
+"""Pedestal drift (ADU) and gain factor of a shot without drift and jitter."""
+
+
 @dataclass(frozen=True)
 class Gain:
     """One gain of a pixel.
@@ -35,11 +39,11 @@ class Gain:
     Parameters
     ----------
     adu_per_ev : float
-        Gain (ADU/eV). Negative if the number falls with the signal.
+        Gain (ADU/eV). It is negative if the raw number falls with the signal.
     noise : float
-        Noise of the read-out (electrons rms).
+        Read-out noise (electrons rms).
     pedestal : float
-        Number of a pixel without signal (ADU).
+        Raw number of a pixel without signal (ADU).
     range_end : float
         Signal (eV) at which the pixel switches to the next gain. For the last gain, the largest
         signal.
@@ -85,21 +89,24 @@ class Analogue:
     Parameters
     ----------
     pair_energy : float
-        Energy (eV) for each electron: of a pair of charges in a semiconductor, or the photon energy
-        over the electrons that a phosphor and a CCD make of a photon.
+        Photon energy (eV) that makes one electron. In a semiconductor, this is the energy of an
+        electron-hole pair. For a phosphor and a CCD, it is the photon energy divided by the number
+        of electrons for one photon.
     fano : float
-        Variance of the electrons of a photon, over their mean: the Fano factor, or 1 for a phosphor
-        whose light is counted.
+        Variance of the number of electrons for one photon, divided by its mean: the Fano factor of
+        a semiconductor, or 1 for a phosphor whose light quanta are counted.
     gains : sequence of Gain
         Gains in the order in which a growing signal switches through them.
     adc_bits : int, optional
-        Bits of the converter.
+        Bits of the analogue-to-digital converter.
     pedestal_drift : float, optional
-        Standard deviation of the pedestals' drift (ADU) from shot to shot, the same for all pixels.
+        Standard deviation (ADU) of the pedestal from shot to shot. The drift of a shot is the same
+        for all pixels.
     gain_jitter : float, optional
-        Relative standard deviation of the gain from shot to shot, the same for all pixels.
+        Relative standard deviation of the gain from shot to shot. The gain factor of a shot is the
+        same for all pixels.
     overload : float, optional
-        Number (ADU) that stands for overloads. By default the largest one of the converter.
+        Raw number (ADU) of overloads. By default the largest number of the converter.
     knows_pixels : bool, optional
         Whether the calibration knows the pedestals and gains of the pixels. Otherwise, their spread
         is an error that calibrated images keep.
@@ -215,7 +222,7 @@ class Analogue:
     def read(
         self, photons: np.ndarray, grid: PixelGrid, exposure: Exposure, serial: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Numbers of pixels.
+        """Read analogue signals out.
 
         Parameters
         ----------
@@ -231,7 +238,7 @@ class Analogue:
         Returns
         -------
         values : ndarray of float64, shape (n_slow, n_fast)
-            Numbers of the converter, before rounding.
+            Numbers of the converter (ADU), before they are rounded and limited.
         gain_bits : ndarray of uint16, shape (n_slow, n_fast)
             Bits that tell the gain.
         is_overload : ndarray of bool, shape (n_slow, n_fast)
@@ -260,8 +267,8 @@ class Analogue:
     ) -> np.ndarray:
         """Number of the gain of each pixel.
 
-        A pixel leaves a gain when its signal, times its own gain over the mean one, is beyond the
-        range: the converter of the pixel then is at the same number as that of others.
+        A pixel leaves a gain if its signal, times its gain factor, is beyond the range. All pixels
+        thus switch at the same number of the converter.
         """
         which = np.zeros(signal.shape, dtype=np.int64)
         for number, gain in enumerate(gains[:-1]):
@@ -278,9 +285,9 @@ class Analogue:
         Parameters
         ----------
         raw : ndarray of uint16
-            Numbers with gain bits.
+            Raw numbers with gain bits.
         numbers : ndarray of uint64, same shape
-            Numbers of the pixels.
+            Numbers of the pixels, as in `PixelGrid.numbers`.
         photon_energy : float
             Photon energy (eV).
         serial : int
@@ -293,7 +300,7 @@ class Analogue:
         which : ndarray of int64, same shape
             Number of the gain of each pixel; -1 where no gain has the bits.
         """
-        gains = self.as_known.in_photons(photon_energy, (0.0, 1.0))
+        gains = self.as_known.in_photons(photon_energy, MEAN_SHOT)
         values = (raw & self.largest_value).astype(np.float64)
         codes = raw.astype(np.int64) - (raw & self.largest_value)
         signal, which = np.full(raw.shape, np.nan), np.full(raw.shape, -1)
@@ -312,10 +319,13 @@ class Analogue:
         serial: int,
         share: float,
     ) -> np.ndarray:
-        """Numbers of pixels that get only a share of their signal; parameters as of `photons`."""
+        """Raw numbers of pixels that get only a share of their signal.
+
+        Other parameters are those of `photons`.
+        """
         signal, _ = self.photons(raw, numbers, photon_energy, serial)
         signal = np.nan_to_num(signal) * share
-        gains = self.in_photons(photon_energy, (0.0, 1.0))
+        gains = self.in_photons(photon_energy, MEAN_SHOT)
         which = self._switched(signal, gains, numbers, serial)
         result = np.empty_like(raw)
         for number, gain in enumerate(gains):
@@ -335,7 +345,7 @@ class GainInPhotons:
     adu : float
         ADU per photon.
     noise : float
-        Noise (photons rms).
+        Read-out noise (photons rms).
     pedestal : float
         Pedestal (ADU).
     range_end : float
@@ -355,26 +365,34 @@ class GainInPhotons:
     bits: int
 
 
+def switched_gains(signal: np.ndarray, gains: Sequence[GainInPhotons]) -> np.ndarray:
+    """Numbers of the gains to which signals (photons) switch pixels of mean gains: int64."""
+    which = np.zeros(signal.shape, dtype=np.int64)
+    for gain in gains[:-1]:
+        which += signal > gain.range_end
+    return which
+
+
 def pixel_calibration(
     gain: GainInPhotons, number: int, pixels: np.ndarray, serial: int
 ) -> tuple[np.ndarray | float, np.ndarray | float]:
-    """Pedestals and gain factors of pixels, which belong to a serial number.
+    """Pedestals and gain factors of pixels. The serial number of the detector selects them.
 
     Parameters
     ----------
     gain : GainInPhotons
         The gain.
     number : int
-        Its number.
+        Number of the gain, from 0.
     pixels : ndarray of uint64
-        Numbers of the pixels.
+        Numbers of the pixels, as in `PixelGrid.numbers`.
     serial : int
         Serial number of the detector.
 
     Returns
     -------
     pedestal, factor : ndarray or float
-        Pedestals (ADU), and gains over the mean gain.
+        Pedestals (ADU), and gains divided by the mean gain.
     """
     if gain.gain_spread == 0.0 and gain.pedestal_spread == 0.0:
         return gain.pedestal, 1.0

@@ -1,4 +1,4 @@
-"""From raw numbers back to photons, and the noise that they have."""
+"""Calibration: photons of raw numbers, their read-out noise, and overloads."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.detection import compiled_stages, detector_library
-from cupysim.detection.analogue import Analogue
+from cupysim.detection.analogue import MEAN_SHOT, Analogue
 from cupysim.detection.counter import Counter
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.response import Response
 from cupysim.errors import CupysimError
 
 SURE = 7.0
-"""Standard deviations of the noise below the end of a range at which a signal is still trusted."""
+"""Distance of the largest trusted signal from the end of the last range (standard deviations)."""
 
 ROWS_AT_ONCE = 256
 """Rows that are calibrated together, to limit memory."""
@@ -30,9 +30,9 @@ class Calibrated:
     photons : ndarray of float32, shape (n_slow, n_fast)
         Photons; not-a-number in pixels without a value.
     noise : ndarray of float32, shape (n_slow, n_fast)
-        Standard deviation of the read-out of each pixel (photons), without counting noise.
+        Read-out noise of each pixel (photons rms), without counting noise.
     is_overload : ndarray of bool, shape (n_slow, n_fast)
-        Pixels whose signal may be larger than it seems.
+        Pixels whose true signal may be larger than their raw number tells.
     """
 
     photons: np.ndarray
@@ -47,7 +47,7 @@ def photons_of(
     exposure: Exposure,
     has_value: np.ndarray | None = None,
 ) -> Calibrated:
-    """Photons of a raw image, by pedestals, gains and the correction of rates.
+    """Calibrate a raw image to photons, by pedestals, gains and the rate correction.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def photons_of(
     grid : PixelGrid
         The pixels.
     exposure : Exposure
-        Photon energy and exposure time. Flicker, drifts and jitter of the shot are unknown to the
-        calibration.
+        Photon energy and exposure time. The calibration does not know the flicker, the pedestal
+        drift and the gain jitter of the shot.
     has_value : ndarray of bool, shape (n_slow, n_fast), optional
         Pixels with a value. By default those without the response's `masked_value`.
 
@@ -74,9 +74,9 @@ def photons_of(
         If the raw image does not fit the pixels or the response.
     """
     if raw.shape != grid.shape:
-        raise CupysimError(f"photons: {raw.shape} numbers for {grid.shape} pixels")
+        raise CupysimError(f"photons: {raw.shape} raw numbers for {grid.shape} pixels")
     if not np.issubdtype(raw.dtype, np.integer):
-        raise CupysimError(f"photons: raw numbers are integers, not {raw.dtype}")
+        raise CupysimError(f"photons: raw numbers must be integers, got {raw.dtype}")
     if has_value is None:
         has_value = raw != response.masked_value
     photons, noise = np.empty(raw.shape, dtype=np.float32), np.empty(raw.shape, dtype=np.float32)
@@ -95,7 +95,7 @@ def photons_of(
 
 
 def detected_fraction(response: Response, grid: PixelGrid) -> float:
-    """Mean signal of a photon: below 1 if photons between pixels are lost."""
+    """Mean signal of a photon (photons): below 1 if a counter loses photons at pixel corners."""
     ways = response.ways(grid)
     return float(ways.probabilities.astype(np.float64) @ ways.shares.sum(axis=(1, 2)))
 
@@ -124,7 +124,7 @@ def _of_signals(
     else:
         signals, which = analogue.photons(raw, grid.numbers(), energy, response.serial)
         photons = signals.astype(np.float32)
-    noises = np.array([gain.noise for gain in analogue.in_photons(energy, (0.0, 1.0))] + [np.nan])
+    noises = np.array([gain.noise for gain in analogue.in_photons(energy, MEAN_SHOT)] + [np.nan])
     largest = largest_photons(response, exposure)
     values, most = raw & analogue.largest_value, response.overload_value(exposure)
     # a pixel with a larger gain than others may reach the end of the converter in each of its gains
@@ -135,14 +135,18 @@ def _of_signals(
 
 
 def largest_photons(response: Response, exposure: Exposure) -> float:
-    """Largest number of photons of a calibrated pixel that is no overload."""
+    """Largest photons of a pixel that is no overload, before they are calibrated further.
+
+    For a counter, this is the largest count: without the rate correction of the calibration. Both
+    are without the division by `detected_fraction`.
+    """
     readout = response.readout
     if isinstance(readout, Counter):
         return float(response.overload_value(exposure) - 1)
-    last = readout.in_photons(exposure.photon_energy, (0.0, 1.0))[-1]
+    last = readout.in_photons(exposure.photon_energy, MEAN_SHOT)[-1]
     limit = float(response.overload_value(exposure)) - 1.0 if last.adu > 0.0 else 1.0
     by_converter = (limit - last.pedestal) / last.adu
-    # a clipped signal must not look like a trusted one, whatever the noise and the shot
+    # noise, drift and jitter must not move a clipped signal below this limit
     doubt = math.hypot(
         last.noise, readout.pedestal_drift / last.adu, readout.gain_jitter * last.range_end
     )

@@ -17,22 +17,20 @@ PLACES = 16
 """Places along each cell whose charges are averaged."""
 
 FINE_CELLS = 400
-"""Cells along each edge from which a counting detector's ways are found."""
-
-MOST_WAYS = 64
-"""Ways that the random numbers of a response can tell apart."""
+"""Cells along each edge of a pixel, from which the ways of a counting detector are found."""
 
 
 @dataclass(frozen=True)
 class Ways:
-    """Ways in which pixels share a photon.
+    """Ways in which neighbouring pixels share the charge of a photon.
 
     Parameters
     ----------
     probabilities : ndarray of float32, shape (n,)
-        Probability of each way. Photons that no pixel detects make their sum smaller than 1.
+        Probability of each way. Their sum is below 1 if no pixel detects some photons.
     shares : ndarray of float32, shape (n, 3, 3)
-        Signal of the pixel where the photon arrives (middle) and of its neighbours [slow, fast].
+        Signals (photons) of the pixel where the photon arrives (middle) and of its neighbours
+        [slow, fast].
     """
 
     probabilities: np.ndarray
@@ -40,7 +38,7 @@ class Ways:
 
     @cached_property
     def is_whole(self) -> bool:
-        """Whether each photon is detected by its own pixel or by none."""
+        """Whether only the pixel where a photon arrives can detect it."""
         alone = np.zeros((3, 3))
         alone[1, 1] = 1.0
         return len(self.probabilities) == 1 and bool((self.shares[0] == alone).all())
@@ -48,15 +46,16 @@ class Ways:
 
 @dataclass(frozen=True)
 class ChargeSharing:
-    """A Gaussian cloud of charge, where a photon arrives anywhere in its pixel.
+    """Charge sharing of a Gaussian charge cloud. Photons arrive anywhere in a pixel.
 
     Parameters
     ----------
     cloud : float
         Standard deviation of the cloud along each axis (m).
     threshold : float, optional
-        For counting detectors: fraction of the photon's charge from which a pixel counts it. At
-        one half, photons near a corner are lost, because no pixel gets that much (corner loss).
+        For counting detectors: a pixel counts a photon if it gets more than this fraction of the
+        photon's charge. At one half, the detector loses photons near a corner, because no pixel
+        gets half of their charge (corner loss).
 
     Raises
     ------
@@ -69,7 +68,7 @@ class ChargeSharing:
 
     def __post_init__(self) -> None:
         if not finite(self.cloud, "charge sharing: cloud") > 0.0:
-            raise ModelError(f"charge sharing: a cloud of {self.cloud:g} m is impossible")
+            raise ModelError(f"charge sharing: cloud must be above zero, got {self.cloud:g} m")
         if self.threshold is not None and not 0.0 < self.threshold < 1.0:
             raise ModelError(
                 f"charge sharing: the threshold must be between 0 and 1, got {self.threshold:g}"
@@ -87,9 +86,9 @@ class ChargeSharing:
         -------
         Ways
             For an integrating detector, a way for each of 3 x 3 cells of a pixel, with the mean
-            shares of the cell; the outer ones are as wide as the cloud. Averages within cells make
-            the variance too small by at most 3 %. For a counting detector, a way for each set of
-            pixels that count the photon.
+            shares of the cell. The outer cells are as wide as the standard deviation of the cloud.
+            The means make the variance too small by at most 3 %. For a counting detector, a way for
+            each set of pixels that count the photon.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""All stages of a response with compiled code for processors.
+"""All stages of a response, computed by compiled code on a processor.
 
 `stages.py` computes the same numbers with NumPy, and `cuda_stages.py` on a GPU.
 """

@@ -22,16 +22,16 @@ class Counter:
     Parameters
     ----------
     bits : int, optional
-        Bits of the count. A fuller counter stays at its largest number.
+        Bits of the count. A full counter stays at its largest number.
     threshold : float, optional
-        Threshold over the photon energy, between 0 and 1.
+        Threshold divided by the photon energy, between 0 and 1.
     dead_time : DeadTime, optional
         Dead time; by default none.
     largest_rate : float, optional
         Largest rate of photons (1/s/pixel) that the detector trusts. Pixels with more counts than
-        this rate has on average are overloads.
+        the mean count at this rate are overloads.
     rate_correction : bool, optional
-        Whether the detector corrects its counts for those that the dead time costs.
+        Whether the detector corrects its counts for the mean loss by the dead time.
 
     Raises
     ------
@@ -63,7 +63,7 @@ class Counter:
         return None if self.dead_time is None else self.dead_time.during(exposure.duration)
 
     def largest_count(self, exposure: Exposure) -> int:
-        """Largest number of a pixel that is not an overload."""
+        """Largest count that the bits and the largest rate allow."""
         largest = float(2**self.bits - 1)
         if self.largest_rate is not None:
             limit = self.largest_rate * exposure.duration
@@ -74,7 +74,7 @@ class Counter:
         return int(largest)
 
     def read(self, photons: np.ndarray, grid: PixelGrid, exposure: Exposure) -> np.ndarray:
-        """Counts of pixels, before their number is limited.
+        """Counts of pixels, before the bits and the largest rate limit them.
 
         Parameters
         ----------

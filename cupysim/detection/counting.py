@@ -12,7 +12,7 @@ from cupysim.maths.arrays import serial_sum
 from cupysim.maths.nr_random import RandomStream
 
 ROWS_AT_ONCE = 64
-"""Rows that get noise at the same time; few, to save memory."""
+"""Rows that are counted together, to limit memory."""
 
 LARGEST_EXPECTATION = 2.0**60
 """Largest expected photons for which NumPy draws counts; such a pixel is saturated anyway."""

@@ -1,4 +1,4 @@
-"""All stages of a response on a GPU, through CuPy.
+"""All stages of a response, computed on a GPU through CuPy.
 
 `stages.py` computes the same numbers with NumPy. CuPy is imported where it is used, so this module
 can be imported without CuPy.
@@ -126,7 +126,10 @@ def _uploaded(array: np.ndarray) -> Any:
 
 @contextmanager
 def _device_of(array: Any) -> Iterator[int]:
-    """Make the device of a CuPy array, or the current device, the current one; its number."""
+    """Make the device of a CuPy array the current one, and give its number.
+
+    For other arrays, the current device stays.
+    """
     import cupy
 
     is_there = isinstance(array, cupy.ndarray)
@@ -150,7 +153,7 @@ def raw_image(
     Returns
     -------
     raw : CuPy array of the response's type, shape (n_slow, n_fast)
-        Numbers of the pixels, before defects.
+        Raw numbers, before defects.
     overloads : int
         Number of overloads.
 
@@ -184,6 +187,6 @@ def to_host(array: Any) -> np.ndarray:
 
 
 def replace(array: Any, values: np.ndarray) -> None:
-    """Change a CuPy array to the values of an array of the host."""
+    """Replace the values of a CuPy array by those of an array in the computer's memory."""
     with explained(), _device_of(array):
         array.set(np.ascontiguousarray(values))

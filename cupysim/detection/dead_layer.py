@@ -1,4 +1,4 @@
-"""Absorption in front of the sensor."""
+"""Absorption in a dead layer in front of the sensor."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class DeadLayer:
 
     def __post_init__(self) -> None:
         if not finite(self.thickness, "dead layer: thickness") >= 0.0:
-            raise ModelError(f"dead layer: a thickness of {self.thickness:g} m is impossible")
+            raise ModelError(f"dead layer: thickness must not be negative, got {self.thickness:g}")
 
     def absorption(self, photon_energy: float) -> float:
-        """Thickness over the attenuation length, from the tables of Elam et al. in xraydb.
+        """Thickness divided by the attenuation length, from the tables of Elam et al. in xraydb.
 
         Parameters
         ----------
@@ -66,7 +66,7 @@ def transmission(absorption: float, grid: PixelGrid) -> np.ndarray:
     Parameters
     ----------
     absorption : float
-        Thickness over the attenuation length.
+        Thickness divided by the attenuation length.
     grid : PixelGrid
         The pixels.
 

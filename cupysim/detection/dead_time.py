@@ -1,4 +1,4 @@
-"""Counts of a counter that needs some time for each photon.
+"""Counts of a counter with a dead time.
 
 Photons of an exposure arrive at random times. The models are those of Loeliger et al. (2012) IEEE
 NSS Conf. Rec., 610, and the moments are those of renewal processes (Cox (1962) Renewal Theory,
@@ -24,26 +24,26 @@ from cupysim.errors import ModelError
 from cupysim.models.checks import finite
 
 FEW_PHOTONS = 64
-"""Fewer photons than this are placed in time one by one."""
+"""In pixels with fewer photons than this, overlapping photons are placed in time one by one."""
 
 RARE_OVERLAP = 0.005
-"""Below this probability of an overlap, at most two photons overlap others, each alone. The mean is
-then wrong by less than 1e-5 of the count."""
+"""If an overlap is less probable than this, one or two photons follow another photon too early, and
+their overlaps are independent. The mean is then wrong by less than 1e-5 of the count."""
 
 NORMAL_LOSS = 10.0
-"""Lost counts of more than this mean are normal deviates."""
+"""Mean number of lost counts from which on their number is drawn from a normal distribution."""
 
 MOST_LOST = 200
-"""More counts than are ever lost of a mean below `NORMAL_LOSS`."""
+"""Number of lost counts that is never reached if their mean is below `NORMAL_LOSS`."""
 
 CORRECTION_STEPS = 40
-"""Steps of Newton's method for the correction of counts."""
+"""Steps of Newton's method for the rate correction."""
 
 CORRECTED_COUNTS = 1 << 15
-"""Counts whose corrections are computed beforehand."""
+"""Number of counts, from 0 on, whose rate corrections are in a table."""
 
 UNCOUNTABLE = 1e30
-"""Corrected counts of more counts than any number of photons has on average."""
+"""Corrected count (photons) if no number of photons has a mean count so large."""
 
 
 class DeadTimeModel(StrEnum):
@@ -68,7 +68,7 @@ class DeadTime:
     pulse : float
         Duration of a pulse (s), which is the dead time of the first two models.
     retrigger : float, optional
-        Dead time of a counter with instant retrigger (s), not below `pulse`. By default the same.
+        Dead time of a counter with instant retrigger (s), not below `pulse`. By default `pulse`.
 
     Raises
     ------
@@ -115,7 +115,7 @@ class PulseTimes:
     model : DeadTimeModel
         What the counter does while a pulse lasts.
     pulse, retrigger : float
-        Times over the exposure time.
+        Times divided by the exposure time.
 
     Raises
     ------
@@ -139,14 +139,16 @@ class PulseTimes:
         return self.retrigger if self.model is DeadTimeModel.RETRIGGER else self.pulse
 
     def overlap_probabilities(self) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities that no, and that at most one, photon follows another one too early.
+        """Probabilities of no overlap, and of at most one overlap.
+
+        An overlap is a photon that follows another photon within the dead time.
 
         Returns
         -------
         none, at_most_one : ndarray, shape (FEW_PHOTONS,)
-            Probabilities for 0, 1, ... photons at random times: gaps between n points are longer
-            than a time with the probability (1 - (n - 1) time)^n (David and Nagaraja (2003) Order
-            Statistics, section 6.4).
+            Probabilities for 0, 1, ... photons at random times. All gaps between n points are
+            longer than a time with the probability (1 - (n - 1) time)^n (David and Nagaraja (2003)
+            Order Statistics, section 6.4).
         """
         n = np.arange(FEW_PHOTONS, dtype=np.float64)
         gaps = np.maximum(n - 1.0, 0.0)
@@ -193,7 +195,7 @@ class PulseTimes:
         return np.asarray(p * (1.0 + x) / (d * d))
 
     def corrected(self, counts: np.ndarray) -> np.ndarray:
-        """Numbers of photons whose mean counts these are (rate correction).
+        """Rate correction: the numbers of photons whose mean counts are equal to these counts.
 
         Parameters
         ----------
@@ -203,7 +205,7 @@ class PulseTimes:
         Returns
         -------
         ndarray of float64
-            Photons; 1e30 for more counts than any number of photons has on average.
+            Photons; `UNCOUNTABLE` if no number of photons has a mean count so large.
         """
         k = np.asarray(counts, dtype=np.float64)
         if self.model is DeadTimeModel.NON_PARALYSABLE:
@@ -222,7 +224,7 @@ class PulseTimes:
 
     @cached_property
     def correction_table(self) -> np.ndarray:
-        """Corrected counts of 0, 1, ...: ndarray of float64, shape (CORRECTED_COUNTS,)."""
+        """Rate corrections of the counts 0, 1, ...: float64, shape (CORRECTED_COUNTS,)."""
         return self.corrected(np.arange(CORRECTED_COUNTS, dtype=np.float64))
 
     def count(self, photons: np.ndarray, pixels: np.ndarray, exposure: Exposure) -> np.ndarray:
@@ -233,7 +235,7 @@ class PulseTimes:
         photons : ndarray of float64, shape (n,)
             Photons in each pixel, whole numbers.
         pixels : ndarray of uint64, shape (n,)
-            Numbers of the pixels.
+            Numbers of the pixels, as in `PixelGrid.numbers`.
         exposure : Exposure
             The shot.
 
@@ -261,7 +263,7 @@ class PulseTimes:
     def _count_few(
         self, n: int, no_overlap: float, several: bool, deviates: Iterator[float]
     ) -> float:
-        """Counts of n photons, some of which overlap."""
+        """Draw the count of n photons with one overlap, or with `several`."""
         if 1.0 - no_overlap < RARE_OVERLAP:
             overlaps = 2 if several else 1
             if self.model is not DeadTimeModel.RETRIGGER:
@@ -283,7 +285,7 @@ class PulseTimes:
         Parameters
         ----------
         times : list of float
-            Times of the photons over the exposure time, in order; at least one.
+            Times of the photons divided by the exposure time, in rising order; at least one.
 
         Returns
         -------
@@ -309,7 +311,7 @@ class PulseTimes:
             counts += 1
 
     def _count_many(self, n: float, u: float, deviates: Iterator[float]) -> float:
-        """Counts of many photons; u is the deviate of lost counts if they are few."""
+        """Draw the count of many photons; u is the uniform deviate if few counts are lost."""
         means, variances = self.moments(np.array(n))
         mean, variance = float(means), float(variances)
         loss = n - mean
@@ -324,12 +326,12 @@ class PulseTimes:
 
 @lru_cache(maxsize=16)
 def _pulse_times(model: DeadTimeModel, pulse: float, retrigger: float) -> PulseTimes:
-    """Dead times of an exposure, kept with their table for the next image."""
+    """Dead times of an exposure. The cache keeps them and their table for the next image."""
     return PulseTimes(model, pulse, retrigger)
 
 
 def _deviates(pixel: int, exposure: Exposure) -> Iterator[float]:
-    """The deviates of a pixel that loses counts."""
+    """Uniform deviates of a pixel that loses counts, after the first one."""
     pixels, draw = np.array([pixel], dtype=np.uint64), 0
     while True:
         draw = (draw + 1) & 0xFFFF
@@ -339,7 +341,7 @@ def _deviates(pixel: int, exposure: Exposure) -> Iterator[float]:
 
 
 def _binomial_loss(mean: float, variance: float, u: float) -> float:
-    """Lost counts of the mean and the variance of a binomial distribution, by inversion."""
+    """Draw the number of lost counts from the binomial distribution of a mean and a variance."""
     q = 1.0 - variance / mean
     is_poisson = q < 1e-3
     trials = 0.0 if is_poisson else mean / q

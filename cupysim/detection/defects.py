@@ -18,30 +18,33 @@ PIXELS_AT_ONCE = 1 << 20
 
 
 class Defect(IntEnum):
-    """What is wrong with a pixel."""
+    """The kind of defect of a pixel."""
 
     DEAD = 0
     """It has no signal."""
     HOT = 1
-    """It always has its largest number."""
+    """It always has the number of an overload."""
     COLD = 2
     """It has a tenth of its signal."""
 
 
+FRACTIONS = ("dead", "hot", "cold")
+"""Names of the fractions, in the order of `Defect`."""
+
 COLD_SIGNAL = 0.1
-"""Signal of a cold pixel over that of a good one."""
+"""Signal of a cold pixel divided by that of a good one."""
 
 
 @dataclass(frozen=True)
 class Defects:
-    """Fractions of pixels that do not work. Which ones these are belongs to the serial number.
+    """Fractions of pixels that do not work. The serial number selects these pixels.
 
     Parameters
     ----------
     dead, hot, cold : float, optional
         Fractions of pixels that have no signal, the largest number, or a tenth of their signal.
     are_masked : bool, optional
-        Whether the detector knows them and writes them as pixels without a value.
+        Whether the detector knows these pixels, and writes them as pixels without a value.
 
     Raises
     ------
@@ -57,7 +60,7 @@ class Defects:
     def __post_init__(self) -> None:
         fractions = [finite(getattr(self, name), f"defects: {name}") for name in FRACTIONS]
         if min(fractions) < 0.0 or sum(fractions) > 1.0:
-            raise ModelError("defects: fractions must be from 0 to 1, also their sum")
+            raise ModelError("defects: fractions and their sum must be from 0 to 1")
 
     def places(
         self, shape: tuple[int, int], first_number: int, row_step: int, serial: int
@@ -78,14 +81,11 @@ class Defects:
         dict of Defect to ndarray of int64
             Flat indices of the pixels of each kind, in rising order.
         """
-        fractions = (self.dead, self.hot, self.cold)
+        fractions = tuple(getattr(self, name) for name in FRACTIONS)
         if not any(fractions) or 0 in shape:
             return {defect: np.empty(0, dtype=np.int64) for defect in Defect}
         found = _drawn(fractions, shape, first_number, row_step, serial)
         return dict(zip(Defect, found, strict=True))
-
-
-FRACTIONS = ("dead", "hot", "cold")
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""A detected image: as it is read out, and as photons."""
+"""A detected image of one panel: raw numbers, and photons by the calibration."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Detected:
     Parameters
     ----------
     raw : ndarray, shape (n_slow, n_fast)
-        Numbers of the pixels: counts, or ADU with gain bits.
+        Raw numbers: counts, or ADU with gain bits.
     overloads : int
-        Number of pixels that were overloads when they were read.
+        Number of overloads, before defects.
     has_value : ndarray of bool, shape (n_slow, n_fast)
-        Pixels that exist, are not masked and are no known defects.
+        Pixels that exist, that no mask hides, and that are not known defects.
     response : Response
         The response.
     grid : PixelGrid
@@ -71,13 +71,15 @@ def detect(
     threads: int | None,
 ) -> Detected:
     """Detect the photons of a panel; see `Response.detect`."""
-    # few runs need it
+    # imported here, because only runs with a response need it
     from cupysim.backends.compiled.cuda_engine import on_device
 
     if backend not in BACKENDS:
-        raise CupysimError(f"response: backend: expected one of {', '.join(BACKENDS)}")
+        raise CupysimError(
+            f"response: backend: expected one of {', '.join(BACKENDS)}, got {backend!r}"
+        )
     if expected.shape != grid.shape:
-        raise CupysimError(f"response: {expected.shape} expectations for {grid.shape} pixels")
+        raise CupysimError(f"response: {expected.shape} expected photons for {grid.shape} pixels")
     is_there = on_device(expected)
     if is_there and backend in ("host", "numpy"):
         expected, is_there = cuda_stages.to_host(expected), False
@@ -128,7 +130,7 @@ def _apply_defects(
     exposure: Exposure,
     has_value: np.ndarray,
 ) -> None:
-    """Change pixels that do not work, and those of `has_value` if they are known."""
+    """Apply defects: known ones lose their value in `has_value`, others change `raw`."""
     places = response.defects.places(grid.shape, grid.first_number, grid.row_step, response.serial)
     flat = raw.reshape(-1)
     numbers = grid.numbers().reshape(-1) if any(map(len, places.values())) else None
@@ -146,7 +148,7 @@ def _apply_defects(
 
 
 def _hottest(response: Response, exposure: Exposure) -> int:
-    """The number of a pixel with the largest signal."""
+    """The raw number of a hot pixel, that of an overload."""
     readout, most = response.readout, response.overload_value(exposure)
     if isinstance(readout, Analogue):
         last = readout.gains[-1]
@@ -157,7 +159,7 @@ def _hottest(response: Response, exposure: Exposure) -> int:
 def _weakened(
     response: Response, raw: np.ndarray, numbers: np.ndarray, exposure: Exposure, share: float
 ) -> np.ndarray:
-    """Numbers of pixels that get only a share of their signal and noise."""
+    """Raw numbers of pixels that get only a share of their signal and noise."""
     readout = response.readout
     if isinstance(readout, Analogue):
         return readout.weakened(raw, numbers, exposure.photon_energy, response.serial, share)

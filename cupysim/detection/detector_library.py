@@ -34,7 +34,7 @@ def library() -> ctypes.CDLL:
     Raises
     ------
     NoLibraryError
-        If there is none, or its struct differs in size from the header's.
+        If there is no library, or its struct and that of the header have different sizes.
     """
     loaded = load(recipe.DETECTOR)
     pointer, number = ctypes.c_void_p, ctypes.c_int
@@ -89,7 +89,7 @@ def count_photons(
 def calibrate(
     record: np.ndarray, raw: np.ndarray, mask: int, threads: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Photons of raw numbers.
+    """Calibrate raw numbers to photons.
 
     Parameters
     ----------

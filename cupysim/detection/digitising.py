@@ -187,7 +187,7 @@ def counted_region(
 
 @dataclass(frozen=True)
 class Digitiser:
-    """How noisify makes integers of photons.
+    """Conversion of photons to integers, as noisify does it.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ class Digitiser:
     offset : float
         Offset of all pixels (units).
     readout : float
-        Standard deviation of the readout noise (units).
+        Standard deviation of the read-out noise (units).
     bits : int
         Bits of an integer: 16 or 32.
     largest : float
@@ -230,7 +230,7 @@ class Digitiser:
         photons : ndarray of float32, shape (n_slow, n_fast)
             Photons.
         deviates : ndarray of float32, same size, optional
-            Normal deviates of the readout noise; none by default.
+            Normal deviates of the read-out noise; none by default.
 
         Returns
         -------

@@ -14,10 +14,10 @@ from cupysim.models.checks import finite
 
 @dataclass(frozen=True)
 class BeamFlicker:
-    """A Gaussian factor of the fluence, the same for all pixels of a shot.
+    """A Gaussian factor of the fluence. All pixels of a shot have the same factor.
 
-    noisify and simtbx draw a factor for each pixel instead (NQ5), which acts as a calibration
-    error.
+    noisify and simtbx draw a factor for each pixel instead (NQ5). Their factors act as calibration
+    errors.
 
     Parameters
     ----------

@@ -21,9 +21,9 @@ def panel_grids(plan: RenderPlan) -> list[PixelGrid]:
     Returns
     -------
     list of PixelGrid
-        A grid for each panel, with all places of the array. Pixels have the numbers of their
-        places in the array of all panels, so that a pixel keeps its random numbers in every region.
-        Curved panels are hit along the normal.
+        A grid for each panel. The number of a pixel is its place in the array of all panels, so
+        that the pixel has the same random numbers in every region. Photons hit curved panels along
+        the normal.
     """
     _, n_panels, n_slow, n_fast = plan.shape
     panels = plan.panels

@@ -19,7 +19,7 @@ class PixelGrid:
     Parameters
     ----------
     n_slow, n_fast : int
-        Numbers of pixels.
+        Numbers of rows and columns.
     pixel_slow, pixel_fast : float
         Edges of a pixel (m).
     normal_slow, normal_fast : float, optional
@@ -28,7 +28,7 @@ class PixelGrid:
         Distance of the panel's plane from the crystal (m). By default infinite: every photon
         arrives along the normal.
     first_number : int, optional
-        Number of the first pixel, which chooses its random numbers.
+        Number of the first pixel. The number of a pixel selects its random numbers.
     row_step : int, optional
         Difference between the numbers of a pixel and of the pixel in the next row. By default
         `n_fast`.
@@ -50,12 +50,12 @@ class PixelGrid:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Numbers of pixels, (n_slow, n_fast)."""
+        """Numbers of rows and columns, (n_slow, n_fast)."""
         return self.n_slow, self.n_fast
 
     @property
     def slopes(self) -> tuple[float, float]:
-        """Tangent of the angle between neighbouring pixels at normal incidence: slow, fast."""
+        """Pixel edges divided by the distance: slow, fast."""
         return self.pixel_slow / self.distance, self.pixel_fast / self.distance
 
     def numbers(self) -> np.ndarray:
@@ -105,7 +105,9 @@ class Exposure:
     def __post_init__(self) -> None:
         for name in ("photon_energy", "duration"):
             if not finite(getattr(self, name), f"exposure: {name}") > 0.0:
-                raise ModelError(f"exposure: {name} must be above zero")
+                raise ModelError(
+                    f"exposure: {name} must be above zero, got {getattr(self, name):g}"
+                )
         for name in ("seed", "shot"):
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or not 0 <= value <= LARGEST_SEED:

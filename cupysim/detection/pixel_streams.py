@@ -1,7 +1,7 @@
 """noisify's random numbers, bit for bit: two seeds that share a shuffle table and a spare deviate.
 
 The algorithms are those of `cupysim.maths.nr_random` and `cupysim.detection.poisson`. In noisify,
-flicker, counted photons and readout noise come from one seed, calibration errors from another one.
+flicker, counted photons and read-out noise come from one seed, calibration errors from another one.
 Both seeds use the same shuffle table and the same spare normal deviate (quirk NQ7), so every
 deviate depends on all deviates before it. The compiled code is `cuda_src/pixel_noise.cuh`.
 """
@@ -26,16 +26,18 @@ from cupysim.maths.nr_random import (
 from cupysim.native import tools
 
 DEFAULT_CALIBRATION_STATE = 123456789
-"""State of the calibration stream if no seed is given. A start needs a number below 1 (NQ8)."""
+"""State of the calibration stream if no seed is given. A seed starts a stream by a state below 1,
+so this state starts none (NQ8)."""
 
 MAIN, CALIBRATION, PHOTONS = 0, 1, 2
-"""Numbers of the streams; those of spares, with a third one for photons."""
+"""Numbers of the two streams, and of the three spare deviates."""
 
 LARGEST_EXPONENT = 700.0
 """Exponent at which an acceptance ratio is clipped; no deviate is larger than such a ratio."""
 
 NO_MEAN = -1.0
-"""Mean that the C program takes for one whose exponential it has (NQ20)."""
+"""Mean that the C program keeps at the start, with an exponential that it has not computed
+(NQ20)."""
 
 
 class PixelStreams:
@@ -44,9 +46,9 @@ class PixelStreams:
     Parameters
     ----------
     seed : int
-        Seed of flicker, photons and readout noise. It is reduced to 32 bits as in the C program.
+        Seed of flicker, photons and read-out noise. It is reduced to 32 bits as in the C program.
     calibration_seed : int, optional
-        Seed of calibration errors. By default the number that noisify has for it.
+        Seed of calibration errors. By default `DEFAULT_CALIBRATION_STATE`.
     own_tables : bool, optional
         Give each stream a shuffle table and a spare deviate of its own (NQ7).
     own_photon_spare : bool, optional
@@ -119,7 +121,7 @@ class PixelStreams:
         Parameters
         ----------
         count : int
-            How many.
+            Number of deviates.
 
         Returns
         -------
@@ -135,7 +137,7 @@ class PixelStreams:
 
 
 class _Draws:
-    """Draws in plain Python, from a state on."""
+    """Draws in plain Python, which continue a stored state."""
 
     def __init__(self, state: np.ndarray, is_first: bool) -> None:
         self._seeds, self._lasts = (state[name][0].tolist() for name in ("seeds", "lasts"))

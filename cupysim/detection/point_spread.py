@@ -1,4 +1,4 @@
-"""Point spread: light of a photon reaches pixels around the one where it arrives."""
+"""Point spread: the light of a photon reaches pixels around that where the photon arrives."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ LOST_LIGHT = 1e-7
 """Light of a Gaussian that its automatic radius leaves out."""
 
 LARGEST_RADIUS = 1024
-"""Largest automatic radius (pixels) of the fibre function, whose tail has no end."""
+"""Largest automatic radius (pixels) of the fibre function, which has a long tail."""
 
 FIBRE_LOST_LIGHT = 1e-3
-"""Light that the automatic radius of the fibre function leaves out, if it is below the largest."""
+"""Light of the fibre function that its automatic radius leaves out, below `LARGEST_RADIUS`."""
+
+FUNCTIONS = (point_spread.GAUSSIAN, point_spread.FIBRE, "kernel")
+"""Names of point spread functions."""
 
 LARGEST_WIDTH = 1000.0
 """Largest width (pixels)."""
@@ -35,7 +38,7 @@ LARGEST_KERNEL = 4097
 
 
 class Border(StrEnum):
-    """What becomes of light that leaves the panel."""
+    """What happens to light that leaves the panel."""
 
     LOST = "lost"
     """It is lost."""
@@ -55,15 +58,16 @@ class PointSpread:
         Gaussian; the function of a fibre-optic taper (Holton et al. (2012) J. Synchrotron Rad. 19,
         1006); or a kernel.
     width : float, optional
-        Full width at half maximum (m) of the first two.
+        Full width at half maximum (m) of the Gaussian or of the fibre function.
     radius : int, optional
-        Radius (pixels). By default, 1e-7 of the light of a Gaussian and 1e-3 of that of the fibre
-        function is beyond it, but at most 1024 pixels. Light beyond the radius is spread within.
+        Radius (pixels). The default leaves out 1e-7 of the light of a Gaussian, or 1e-3 of that of
+        the fibre function; for the latter, it is at most 1024 pixels. Light beyond the radius is
+        spread within it.
     border : Border or str, optional
-        What becomes of light that leaves the panel.
+        What happens to light that leaves the panel.
     after_counting : bool, optional
-        Whether photons are counted before their light spreads, as in a phosphor: the noise of
-        neighbouring pixels is then correlated. Otherwise, photons themselves are spread.
+        Whether photons are counted before their light spreads, as in a phosphor. The noise of
+        neighbouring pixels is then correlated. Otherwise, expected photons spread.
     kernel : ndarray, shape (odd, odd), optional
         Fractions of light [slow, fast]; they are divided by their sum.
 
@@ -81,10 +85,9 @@ class PointSpread:
     kernel: np.ndarray | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        names = (point_spread.GAUSSIAN, point_spread.FIBRE, "kernel")
-        if self.function not in names:
+        if self.function not in FUNCTIONS:
             raise ModelError(
-                f"point spread: expected one of {', '.join(names)}, got {self.function!r}"
+                f"point spread: expected one of {', '.join(FUNCTIONS)}, got {self.function!r}"
             )
         try:
             object.__setattr__(self, "border", Border(self.border))
@@ -93,7 +96,7 @@ class PointSpread:
                 f"point spread: border: expected one of {', '.join(Border)}, got {self.border!r}"
             ) from None
         if self.radius < 0:
-            raise ModelError(f"point spread: a radius of {self.radius} pixels is impossible")
+            raise ModelError(f"point spread: radius must not be negative, got {self.radius} pixels")
         if self.function == "kernel":
             object.__setattr__(self, "kernel", _checked_kernel(self.kernel))
         elif not finite(self.width, "point spread: width") > 0.0:
@@ -187,8 +190,8 @@ class PointSpread:
         Returns
         -------
         array of float32, shape (n_slow, n_fast)
-            Photons after the point spread. Sums have the order of the offsets if the function is
-            separable, as in `cuda_src/blur.cuh`; otherwise they are computed by FFT.
+            Photons after the point spread. A separable function is summed in the order of the
+            offsets, as in `cuda_src/blur.cuh`. Other functions are applied by FFT.
         """
         if not self.is_separable:
             from cupysim.detection.wide_spread import spread

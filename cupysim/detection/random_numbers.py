@@ -16,22 +16,22 @@ LOW = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 
 DRAWS = 1 << 16
-"""Numbers of draws that each stage has."""
+"""Number of draws that each stage has."""
 
 
 class Stage(IntEnum):
-    """What random numbers are for. Numbers of different stages do not depend on each other."""
+    """The use of random numbers. Random numbers of different stages are independent."""
 
     COUNTS = 0
-    """Photons; the first of as many stages as there are ways to share a photon."""
+    """Counted photons: the first of 64 stages, one for each way in which pixels share a photon."""
     DEAD_TIMES = 64
     READINGS = 65
     """Conversion and noise of an analogue signal."""
     PIXELS = 66
-    """Pedestals and gains, which belong to the pixels of a serial number."""
+    """Pedestals and gains of pixels, by the serial number of the detector."""
     FLICKER = 67
     DRIFT = 68
-    """Pedestals and gains of a shot."""
+    """Pedestal drift and gain factor of a shot."""
     DEFECTS = 69
     SCAN = 70
     """Noise of the samples of a scanned image plate."""
@@ -45,7 +45,7 @@ def philox(pixels: np.ndarray, draw: int, shot: int, seed: int) -> list[np.ndarr
     pixels : ndarray of uint64
         Numbers of pixels: words 0 and 1 of the counter.
     draw : int
-        Number of the draw, below 2^24; its bits, moved by 8, change word 1.
+        Number of the draw, below 2^24. It is shifted by 8 bits and combined with word 1.
     shot : int
         Number of the shot: words 2 and 3.
     seed : int

@@ -1,4 +1,4 @@
-"""What a detector makes of photons: a pipeline of stages in the order of physics."""
+"""The response of a detector: stages from expected photons to raw numbers, in physical order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NO_DEFECTS = Defects()
 
 @lru_cache(maxsize=16)
 def _shared(sharing: ChargeSharing, pixel_slow: float, pixel_fast: float) -> Ways:
-    """Ways of pixels of a size, kept for the next image."""
+    """Ways of pixels of one size. The cache keeps them for the next image."""
     return sharing.ways(PixelGrid(1, 1, pixel_slow, pixel_fast))
 
 
@@ -47,7 +47,7 @@ class Response:
     Parameters
     ----------
     readout : Counter or Analogue
-        How a pixel becomes a number.
+        Read-out of a pixel: a counter, or an analogue signal.
     name : str, optional
         Name.
     flicker : BeamFlicker, optional
@@ -57,18 +57,17 @@ class Response:
     point_spread : PointSpread, optional
         Spread of light or photons among pixels.
     charge_cloud : float, optional
-        Standard deviation (m) of the charge of a photon along each axis, which neighbouring pixels
-        share; 0 for none.
+        Standard deviation (m) of the charge of a photon along each axis; 0: no charge sharing.
     scan : SpiralScan, optional
         Scan of an image plate.
     defects : Defects, optional
         Pixels that do not work.
     serial : int, optional
-        Serial number, to which pedestals, gains and defects of pixels belong.
+        Serial number. It selects the pedestals, gains and defects of pixels.
     pixel_type : str, optional
         Type of raw numbers: "uint16", "int32" or "uint32".
     masked_value : int, optional
-        Number of pixels without a value. By default the largest of the type.
+        Raw number of pixels without a value. By default the largest number of the type.
     sources : mapping of str to str, optional
         Source of each figure, by its name in a response file.
 
@@ -112,7 +111,9 @@ class Response:
         if not isinstance(self.serial, int) or not 0 <= self.serial <= LARGEST_SEED:
             raise ModelError(f"response: serial {self.serial!r} is not from 0 to 2^64 - 1")
         if not finite(self.charge_cloud, "response: charge_cloud") >= 0.0:
-            raise ModelError(f"response: a charge cloud of {self.charge_cloud:g} m is impossible")
+            raise ModelError(
+                f"response: charge_cloud must not be negative, got {self.charge_cloud:g} m"
+            )
         limits = np.iinfo(self.dtype)
         if self.masked_value is None:
             object.__setattr__(self, "masked_value", int(limits.max))
@@ -124,10 +125,11 @@ class Response:
         if isinstance(self.readout, Analogue):
             has_bits = len(self.readout.gains) > 1
             if has_bits and self.pixel_type != "uint16":
-                raise ModelError("response: pixel_type is uint16 if numbers tell the gain")
+                raise ModelError("response: pixel_type must be uint16 if numbers tell the gain")
             if self.readout.adc_bits > limits.bits - (limits.min < 0):
                 raise ModelError(
-                    f"response: {self.readout.adc_bits} bits do not fit into {self.pixel_type}"
+                    f"response: adc_bits: {self.readout.adc_bits} bits do not fit into "
+                    f"{self.pixel_type}"
                 )
         elif self.readout.bits > limits.bits - (limits.min < 0):
             raise ModelError(
@@ -146,7 +148,7 @@ class Response:
 
     @cached_property
     def sharing(self) -> ChargeSharing | None:
-        """Charge sharing; None if each photon is detected by its own pixel."""
+        """Charge sharing; None if each photon stays in its pixel."""
         if self.charge_cloud == 0.0:
             return None
         threshold = self.readout.threshold if isinstance(self.readout, Counter) else None
@@ -177,7 +179,7 @@ class Response:
         return 1.0 if self.flicker is None else self.flicker.factor(exposure)
 
     def overload_value(self, exposure: Exposure) -> int:
-        """The number that stands for overloads; larger numbers do not occur."""
+        """The raw number of overloads, without gain bits. It is the largest one of a pixel."""
         if isinstance(self.readout, Counter):
             return min(self.readout.largest_count(exposure) + 1, 2**self.readout.bits - 1)
         value = self.readout.largest_value
@@ -216,13 +218,13 @@ class Response:
         Returns
         -------
         Detected
-            Raw image as a NumPy array, and what is needed to calibrate it. `Detected.device_raw` is
-            the raw image as a CuPy array if a device detected the photons of a CuPy array.
+            Raw image as a NumPy array, with all that the calibration needs. `Detected.device_raw`
+            is the raw image as a CuPy array, if a device detected the photons of a CuPy array.
 
         Raises
         ------
         CupysimError
-            If the backend cannot be used, or pixels have no finite expectation.
+            If the backend cannot be used, or some expected photons are not finite.
         ModelError
             If the stages do not fit the pixels.
         """

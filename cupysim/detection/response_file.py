@@ -1,4 +1,4 @@
-"""Responses of detectors from TOML files: those that cupysim knows by name, and a user's own."""
+"""Responses of detectors from TOML files: named ones, which cupysim has, and those of users."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cupysim.detection.analogue import RAW_BITS, Analogue, Gain
 from cupysim.detection.counter import MOST_BITS, Counter
 from cupysim.detection.dead_layer import DeadLayer
 from cupysim.detection.dead_time import DeadTime, DeadTimeModel
-from cupysim.detection.defects import Defects
+from cupysim.detection.defects import FRACTIONS, Defects
 from cupysim.detection.flicker import BeamFlicker
 from cupysim.detection.kernel_file import read_kernel
 from cupysim.detection.photon_noise import LARGEST_SEED
-from cupysim.detection.point_spread import Border, PointSpread
+from cupysim.detection.point_spread import FUNCTIONS, Border, PointSpread
 from cupysim.detection.response import PIXEL_TYPES, Response
 from cupysim.detection.spiral_scan import SpiralScan
 from cupysim.errors import CupysimError, ModelError
@@ -29,7 +29,6 @@ FILE = "responses.toml"
 KINDS = ("counting", "analogue")
 """Kinds of read-out."""
 
-POINT_SPREADS = ("gaussian", "fibre", "kernel")
 
 NOTES = ("title", "note", "source")
 """Keys of a named response that describe it."""
@@ -56,7 +55,7 @@ def read_response(name: os.PathLike[str] | str) -> Response:
     ----------
     name : path_like
         Name of a response, such as "eiger2"; or a TOML file, whose name ends in ``.toml``. In a
-        file, ``base`` names another response, whose figures hold unless the file has its own.
+        file, ``base`` names another response. The file replaces some figures of this response.
 
     Returns
     -------
@@ -68,7 +67,7 @@ def read_response(name: os.PathLike[str] | str) -> Response:
     CupysimError
         If there is no such response.
     FileFormatError
-        If the file cannot be read, has unknown keys, or impossible values.
+        If the file cannot be read, or has unknown keys or impossible values.
 
     Examples
     --------
@@ -165,7 +164,7 @@ def figure_sources(name: str) -> dict[str, str]:
 
 
 def figures(name: str) -> dict[str, Any]:
-    """Title, note and figures of a named response, as its file has them."""
+    """Title, note and figures of a named response, by the keys of its file."""
     return {key: value for key, value in _table(name).items() if key != "source"}
 
 
@@ -191,7 +190,7 @@ def _table(name: str) -> dict[str, Any]:
 
 
 def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Figures of a base, replaced by own ones; tables are merged, and arrays replaced."""
+    """Figures of a base, some of them replaced. Tables are merged; arrays are replaced."""
     merged = {key: value for key, value in base.items() if key not in ("title", "note")}
     for key, value in own.items():
         if key == "base":
@@ -216,7 +215,7 @@ def _of_data(
 def _completed(
     document: Document, place: tuple[str, ...], data: Mapping[str, Any], folder: str | None
 ) -> tuple[dict[str, Any], str, list[str], list[Document]]:
-    """A table with the figures of its bases, their folder, the files, and bases that are files."""
+    """A table with its bases' figures, the last base's folder, all files, and bases in files."""
     table, folder = dict(data), folder or os.path.dirname(os.path.abspath(document.path))
     files: list[str] = []
     bases: list[Document] = []
@@ -350,7 +349,7 @@ def _point_spread(section: Section, folder: str | None) -> PointSpread | None:
     if "point_spread" not in section:
         return None
     table = section.subsection("point_spread")
-    function = table.choice("function", "", POINT_SPREADS)
+    function = table.choice("function", "", FUNCTIONS)
     width = table.number("width", 0.0 if function == "kernel" else None, 0.0)
     spread = PointSpread(
         function,
@@ -380,7 +379,7 @@ def _scan(section: Section) -> SpiralScan | None:
 
 def _defects(section: Section) -> Defects:
     table = section.subsection("defects")
-    fractions = {name: table.number(name, 0.0, 0.0, 1.0) for name in ("dead", "hot", "cold")}
+    fractions = {name: table.number(name, 0.0, 0.0, 1.0) for name in FRACTIONS}
     defects = Defects(**fractions, are_masked=table.truth("are_masked", True))
     table.finish()
     return defects

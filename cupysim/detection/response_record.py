@@ -1,7 +1,7 @@
-"""The struct of a response, and the launches that make its image, for processors and GPUs.
+"""The struct of a response, and the launches that compute its image, on processors and GPUs.
 
-`compiled_stages.py` and `cuda_stages.py` say where arrays are and how a launch is carried out;
-`stages.py` computes the same numbers with NumPy.
+`compiled_stages.py` and `cuda_stages.py` keep the arrays and carry out the launches. `stages.py`
+computes the same numbers with NumPy.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cupysim.detection import detector_library
-from cupysim.detection.analogue import Analogue
+from cupysim.detection.analogue import MEAN_SHOT, Analogue
 from cupysim.detection.counter import Counter
 from cupysim.detection.dead_time import CORRECTED_COUNTS, FEW_PHOTONS, DeadTimeModel
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
@@ -40,15 +40,19 @@ UNLIMITED = 1e300
 
 
 class Machine(Protocol):
-    """What carries out the launches of one image. Photons are arrays where it computes."""
+    """The processor or GPU that carries out the launches of one image.
+
+    Photons are arrays in its memory.
+    """
 
     def address(self, array: np.ndarray) -> int:
-        """Keep an array of the host for the launches. Returns the address that they read."""
+        """Keep a NumPy array for the launches, and return the address that they read."""
 
     def run(self, struct: np.ndarray, photons: Any, kind: str) -> tuple[Any, int]:
-        """Compute the image of some photons, of a type of pixels, and the number of overloads.
+        """Compute the image of some photons, and the number of overloads.
 
-        The members of the struct (shape (1,)) for `expected` and the results are set here.
+        `kind` is the type of the pixels. This method sets the members of the struct (shape (1,))
+        for `expected` and for the results.
         """
 
     def spread(self, spread: PointSpread, photons: Any, grid: PixelGrid) -> Any:
@@ -87,7 +91,7 @@ class _Record:
                 self.struct[name] = value
 
     def set_source(self) -> None:
-        """Set what acts before the sensor."""
+        """Set flicker and dead layer, which act before the sensor."""
         self.set(
             brightness=self.response.brightness(self.exposure),
             absorption=self.response.absorption(self.exposure.photon_energy),
@@ -156,7 +160,7 @@ class _Record:
         return self.machine.run(self.struct, photons, kind)
 
     def photons(self, given: Any) -> Any:
-        """Compute photons that are not read yet."""
+        """Compute the photons before the read-out."""
         self.set(readout=PHOTONS, least_value=0.0, overload_value=UNLIMITED)
         return self.run(given, "float32")[0]
 
@@ -171,20 +175,20 @@ def raw_image(
     response, grid, exposure
         As for `cupysim.detection.stages.raw_image`.
     expected : array of float32, shape (n_slow, n_fast)
-        Expected photons, where the machine computes.
+        Expected photons, in the memory of the machine.
     machine : Machine
-        What carries out the launches.
+        The processor or GPU.
 
     Returns
     -------
     raw : array of the response's type, shape (n_slow, n_fast)
-        Numbers of the pixels before defects, where the machine computes.
+        Raw numbers before defects, in the memory of the machine.
     overloads : int
         Number of overloads.
     """
     spread, photons, is_at_sensor, is_counted = response.point_spread, expected, False, False
     if response.scan is not None:
-        photons = _photons(response, expected, grid, exposure, spread, machine)
+        photons = _photons(response, expected, grid, exposure, machine)
         photons = machine.scanned(response.scan, photons, grid, exposure)
         spread, is_at_sensor, is_counted = None, True, True
     elif spread is not None and not spread.is_separable:
@@ -220,7 +224,7 @@ def calibration(
         Pixels, gains and pedestals.
     """
     record = _Record(response, grid, exposure, machine)
-    record.set_analogue(analogue, (0.0, 1.0))
+    record.set_analogue(analogue, MEAN_SHOT)
     return record.struct
 
 
@@ -229,11 +233,10 @@ def _photons(
     expected: Any,
     grid: PixelGrid,
     exposure: Exposure,
-    spread: PointSpread | None,
     machine: Machine,
 ) -> Any:
-    """Counted photons after the point spread, before they are read."""
-    photons = expected
+    """Counted photons after the point spread, before the read-out."""
+    photons, spread = expected, response.point_spread
     is_wide = spread is not None and not spread.is_separable
     if spread is not None and is_wide:
         photons = _spread(response, expected, grid, exposure, spread, machine)

@@ -1,4 +1,4 @@
-"""A response as the text of a response file."""
+"""Writing a response as the text of a response file, and reading it again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def response_text(response: Response) -> str:
     Returns
     -------
     str
-        Text, from which `response_from_text` makes the response again.
+        Text. `response_from_text` reads it.
     """
     return toml_text({TABLE: response_mapping(response)}, TABLE)
 

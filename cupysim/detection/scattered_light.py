@@ -2,9 +2,10 @@
 
 noisify gives each pixel a radius that grows with its light. It adds the pixel's light to all pixels
 within the radius, one source after the other in storage order, and rounds each sum to single
-precision. It then spreads evenly what it thinks goes farther. `scatter` has the same bits: each
-target collects its light in the same order. The compiled code is `cuda_src/scattered_light.cuh`.
-`convolved` is the right image: each pixel scatters its light to the whole detector.
+precision. It then estimates the light beyond the radii, and spreads it evenly. `scatter` gives the
+same bits: each target collects its light in the same order. The compiled code is
+`cuda_src/scattered_light.cuh`. `convolved` gives the right image: each pixel scatters its light to
+the whole detector.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Spread:
         ----------
         brightest : float
             Light of the brightest pixel (photons), above zero. Below 0.01, the radius of a Gaussian
-            is not a number; the C program then has the least integer (NQ23).
+            is not a number. The C program then uses the least integer (NQ23).
         """
         if self.radius is not None:
             return self.radius
@@ -71,7 +72,7 @@ class Scattered:
     image : ndarray of float32, shape (n_slow, n_fast)
         Photons.
     brightest : float
-        Light of the brightest pixel before (photons).
+        Light of the brightest pixel before scattering (photons).
     radius : int
         Radius of the table of fractions, before it was limited to the image (pixels).
     lost : float
@@ -217,7 +218,7 @@ def _scatter(
         targets = rows[:, None] * n_fast + columns
         chosen = squared <= r * r
         has_wrapped |= bool(chosen[rows < n_slow - 1][:, columns == n_fast].any())
-        # a target twice in one source is that from the same row first, then that of the row above
+        # a source may reach a pixel twice: in its own row, and by wrapping from the row above
         beyond = np.broadcast_to(columns == n_fast, chosen.shape)
         for some in (chosen & ~beyond, chosen & beyond):
             where = targets[some]

@@ -20,9 +20,9 @@ SAMPLES_AT_ONCE = 1 << 20
 class SpiralScan:
     """The scan of a round image plate.
 
-    Light of each square pixel is divided among the four samples around it, and what is read from
-    each sample among the four pixels around it, by their distances. Noise of the scanner belongs
-    to samples, so that neighbouring pixels share it.
+    The scan divides the light of each square pixel among the four samples around it, by their
+    distances. It then divides the light of each sample among the four pixels around it, in the same
+    way. The scanner adds noise to samples, so that neighbouring pixels share this noise.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class SpiralScan:
     step : float
         Distance between samples along the spiral (m).
     diameter : float
-        Diameter of the plate (m), whose centre is the middle of the image.
+        Diameter of the plate (m). The centre of the plate is the middle of the image.
     noise : float, optional
         Noise of a sample (photons rms).
 
@@ -49,7 +49,9 @@ class SpiralScan:
     def __post_init__(self) -> None:
         for name in ("turn", "step", "diameter"):
             if not finite(getattr(self, name), f"spiral scan: {name}") > 0.0:
-                raise ModelError(f"spiral scan: {name} must be above zero")
+                raise ModelError(
+                    f"spiral scan: {name} must be above zero, got {getattr(self, name):g} m"
+                )
         if not finite(self.noise, "spiral scan: noise") >= 0.0:
             raise ModelError(f"spiral scan: noise must not be negative, got {self.noise:g}")
 
@@ -92,7 +94,7 @@ class SpiralScan:
         return self._resampled(samples, grid, starts)
 
     def _starts(self) -> np.ndarray:
-        """Number of the first sample of each turn, and of all samples at the end."""
+        """Number of the first sample of each turn; the last entry is the number of all samples."""
         turns = math.ceil(self.diameter / 2 / self.turn) + 1
         radii = (np.arange(turns) + 0.5) * self.turn
         counts = np.maximum(np.rint(2 * np.pi * radii / self.step), 4).astype(np.int64)
@@ -106,7 +108,7 @@ class SpiralScan:
         for row, y in enumerate(rows):
             chosen = np.flatnonzero(inside[row] & (image[row] != 0.0))
             x = columns[chosen]
-            # a turn of the spiral moves outwards; its radius is that of the circle at half a turn
+            # the radius of the spiral grows by one turn for each turn: r = (number + angle) turn
             angle = np.arctan2(y, x) / (2 * np.pi) % 1.0
             place = np.clip(np.hypot(x, y) / self.turn - angle, 0.0, turns - 1.001)
             low = place.astype(np.int64)

@@ -1,4 +1,4 @@
-"""All stages of a response with NumPy: the readable form of `cuda_src/detected_rows.cuh`."""
+"""All stages of a response with NumPy: a readable form of `cuda_src/detected_rows.cuh`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cupysim.detection.random_numbers import DRAWS, Stage
 from cupysim.detection.response import Response
 
 LARGEST_COUNT = 2.0**31 - 1.0
-"""Largest count of a pixel before it is read."""
+"""Largest number of counted photons in a pixel, before the read-out."""
 
 
 def raw_image(
@@ -35,7 +35,7 @@ def raw_image(
     Returns
     -------
     raw : ndarray of the response's type, shape (n_slow, n_fast)
-        Numbers of the pixels, before defects.
+        Raw numbers, before defects.
     overloads : int
         Number of overloads.
     """
@@ -45,14 +45,14 @@ def raw_image(
 def signals(
     response: Response, expected: np.ndarray, grid: PixelGrid, exposure: Exposure
 ) -> np.ndarray:
-    """Photons that each pixel reads: stages before the read-out.
+    """Signals after all stages before the read-out.
 
-    Parameters and errors are those of `raw_image`.
+    The parameters are those of `raw_image`.
 
     Returns
     -------
     ndarray of float32, shape (n_slow, n_fast)
-        Photons; whole numbers unless light spreads after counting.
+        Signals (photons). They are whole numbers for counters, unless light spreads after counting.
     """
     spread = response.point_spread
     means = at_sensor(response, expected, grid, exposure)
@@ -118,7 +118,7 @@ def shared_counts(ways: Ways, means: np.ndarray, grid: PixelGrid, exposure: Expo
 def digitised(
     response: Response, photons: np.ndarray, grid: PixelGrid, exposure: Exposure
 ) -> tuple[np.ndarray, int]:
-    """Read signals out, and limit and round the numbers; results as of `raw_image`."""
+    """Read signals out, round and limit the numbers. The results are those of `raw_image`."""
     most = float(response.overload_value(exposure))
     readout = response.readout
     if isinstance(readout, Counter):

@@ -24,12 +24,12 @@ def spread(image: Any, kernel: np.ndarray, border: Border) -> Any:
     kernel : ndarray, shape (odd, odd)
         Fractions of light.
     border : Border
-        What becomes of light that leaves the image.
+        What happens to light that leaves the image.
 
     Returns
     -------
     array of float32, shape (n_slow, n_fast)
-        Photons, of the same kind; the rounding of a sum never makes them negative.
+        Photons, in the same kind of array. Rounding errors below zero become zero.
     """
     xp = array_namespace(image)
     convolve = convolved if xp is np else convolved_on_device
@@ -91,7 +91,7 @@ def convolved_on_device(image: Any, kernel: np.ndarray, border: Border) -> Any:
     if border is Border.MIRRORED:
         image = cupy.pad(image, [(r, r) for r in reach], "symmetric")
         start = [2 * r for r in reach]
-    # light that reaches round the edge of the transform stays beyond the pixels of the result
+    # light that wraps around in the transform stays outside the pixels of the result
     shape = tuple(fft.next_fast_len(n + 2 * r, True) for n, r in zip(sizes, reach, strict=True))
     transform = fft.rfft2(cupy.asarray(kernel.astype(image.dtype)), shape)
     whole = fft.irfft2(fft.rfft2(image, shape) * transform, shape)

@@ -1,4 +1,4 @@
-"""A simulated image as a detector reads it out."""
+"""A simulated image after the response of a detector."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
-from cupysim.detection.analogue import Analogue
+from cupysim.detection.analogue import MEAN_SHOT, Analogue
 from cupysim.detection.calibration import Calibrated, largest_photons, photons_of
 from cupysim.detection.detected import Detected
 from cupysim.detection.panel_grids import panel_grids
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cupysim.refine.detector_model import DetectorModel
 
 UNLIKELY = 10.0
-"""Standard deviations of the noise below which no signal is trusted."""
+"""Distance of the smallest trusted signal below zero (standard deviations of the noise)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +42,9 @@ class DetectedImage:
     Parameters
     ----------
     raw : ndarray, shape ([n_panels,] n_slow, n_fast)
-        Numbers of the pixels: counts, or ADU with gain bits.
+        Raw numbers: counts, or ADU with gain bits.
     has_value : ndarray of bool, same shape
-        Pixels that exist, are not masked and are no known defects.
+        Pixels that exist, that no mask hides, and that are not known defects.
     overloads : int
         Number of overloads.
     response : Response
@@ -80,7 +80,7 @@ class DetectedImage:
 
     @property
     def noise(self) -> np.ndarray:
-        """Noise of the read-out of each pixel (photons rms): ndarray of float32, shape of `raw`."""
+        """Read-out noise of each pixel (photons rms): ndarray of float32, shape of `raw`."""
         return self._of_panels("noise")
 
     @cached_property
@@ -104,7 +104,7 @@ class DetectedImage:
 
     @cached_property
     def measured(self) -> np.ndarray:
-        """What files of measured images hold, with the shape of `raw`.
+        """The pixels for files of measured images, with the shape of `raw`.
 
         Counts as int32, -1 in pixels without a value; or, for analogue signals, `photons`. An
         overload is above `saturation`, even if the converter of its pixel ends below it. Pixels
@@ -117,7 +117,7 @@ class DetectedImage:
     def _trusted_photons(self) -> np.ndarray:
         found, readout = self.photons, self.response.readout
         assert isinstance(readout, Analogue)
-        gains = readout.in_photons(self.exposure.photon_energy, (0.0, 1.0))
+        gains = readout.in_photons(self.exposure.photon_energy, MEAN_SHOT)
         last_begins = gains[-2].range_end if len(gains) > 1 else -np.inf
         above = np.nextafter(np.float32(self.saturation), np.float32(np.inf))
         parts = zip(_panels_of(found), self.regions, self._calibrated, strict=True)
@@ -133,7 +133,7 @@ class DetectedImage:
         return largest_trusted(self.response, self.exposure)
 
     def content(self) -> dict[str, Any]:
-        """What HDF5 files hold in addition to `measured`, by the fields of `nexus.Content`."""
+        """Fields of `nexus.Content` that HDF5 files hold in addition to `measured`."""
         return {
             "detector": detector_record(self.response, self.exposure),
             "raw": self.raw if self.is_analogue else None,
@@ -157,7 +157,7 @@ def largest_trusted(response: Response, exposure: Exposure) -> float:
 
 
 def detector_record(response: Response, exposure: Exposure) -> DetectorRecord:
-    """What files say about a response.
+    """The record of a response for files.
 
     Parameters
     ----------
@@ -182,9 +182,9 @@ def detector_record(response: Response, exposure: Exposure) -> DetectorRecord:
             **shared, underload=0.0, bit_depth=readout.bits,
             threshold_energy=readout.threshold * energy, rate_corrected=readout.rate_correction,
         )  # fmt: skip
-    gains = readout.in_photons(energy, (0.0, 1.0))
-    # noise and a drift of the pedestal make signals negative
-    deepest = abs(gains[0].noise) + readout.pedestal_drift / abs(gains[0].adu)
+    gains = readout.in_photons(energy, MEAN_SHOT)
+    # read-out noise and pedestal drift make some signals negative
+    deepest = gains[0].noise + readout.pedestal_drift / abs(gains[0].adu)
     return DetectorRecord(
         **shared, underload=-UNLIKELY * deepest, bit_depth=readout.adc_bits,
         gains=tuple(gain.adu for gain in gains), pedestals=tuple(g.pedestal for g in gains),
@@ -194,14 +194,14 @@ def detector_record(response: Response, exposure: Exposure) -> DetectorRecord:
 def detector_model(
     experiment: Experiment, response: Response | os.PathLike[str] | str, duration: float
 ) -> DetectorModel:
-    """The detector of an experiment with a response, for fits.
+    """The model of a detector with a response, for fits.
 
     Parameters
     ----------
     experiment : Experiment
-        Experiment, for the pixels and the photon energy.
+        Experiment. It gives the pixels and the photon energy.
     response : Response or path_like
-        Response: itself, its name, or its file.
+        The response, its name, or its file.
     duration : float
         Exposure time (s).
 

@@ -1,4 +1,4 @@
-"""What a detector makes of the photons of a run: the option -response."""
+"""The response of a detector in a run of nanoBragg: the option -response."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def chosen_response(args: Arguments) -> Response | None:
     from cupysim.detection.response_file import read_response
 
     if not args.write_noise:
-        raise OptionError("-response", "has no effect without noise, which -nonoise switches off")
+        raise OptionError("-response", "has no effect with -nonoise")
     if args.exposure <= 0.0:
         raise OptionError("-exposure", f"must be positive for -response, got {args.exposure:g} s")
     ineffective = [name for name in ("-adc", "-noise") if name in args.seen]
@@ -121,7 +121,7 @@ def write_raw(
     detected: DetectedImage,
     report: Callable[[str], None],
 ) -> None:
-    """Write the numbers that a detector reads out as an SMV image.
+    """Write the raw numbers as an SMV image.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def write_raw(
             ),
             stacklevel=2,
         )
-    # no value is 0 in SMV files, as their readers expect
+    # readers of SMV files expect 0 in pixels without a value
     raw = np.where(detected.has_value, raw, 0).astype(np.uint16)
     report(f"writing {args.noise_file} as 2-byte integers")
     header, whole = smv.header(flat.experiment, detected.response.pedestal), flat.whole(raw)

@@ -38,7 +38,7 @@ class Job:
     tolerance : Tolerance or None
         Photons that each pixel may lack; None for an exact image.
     response : Response or None
-        What the detector makes of photons; None for nanoBragg's noise image.
+        Response of the detector; None for nanoBragg's noise image.
     """
 
     arguments: Arguments

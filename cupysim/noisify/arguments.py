@@ -57,7 +57,7 @@ class Arguments:
     has_no_noise, has_no_pgm : bool
         Whether images are left out.
     gain, adc_offset, readout, flicker, calibration : float
-        Units per photon; offset and readout noise (units); relative errors.
+        Gain (units per photon); offset and read-out noise (units); relative errors.
     seed, calibration_seed, unused_seed : int, optional
         Seeds.
     psf : str, optional
@@ -162,7 +162,7 @@ def parse(words: Sequence[str]) -> Arguments:
             for option in options:
                 _set(values, given, option, word, following)
         elif not before.startswith("-"):
-            _warn(f"{word!r} belongs to no option and is ignored")
+            _warn(f"{word!r} belongs to no option, and is ignored")
         before = word
     if "unused_seed" in given:
         warn_quirk(
@@ -278,7 +278,7 @@ def _spread(text: str) -> str | None:
 
 
 def _check(arguments: Arguments) -> None:
-    """Refuse values for which noisify writes nonsense."""
+    """Refuse values for which noisify writes useless images."""
 
     def refuse(name: str, problem: str) -> None:
         raise OptionError(arguments.given.get(name, name), problem)

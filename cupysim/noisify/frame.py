@@ -1,4 +1,4 @@
-"""Size and place of the detector, for the headers: from the header given, options and the input."""
+"""Size and place of the detector, for the headers: from -header, other options and the input."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Frame:
     beam_x, beam_y : float
         Beam centre (m).
     wavelength_angstrom, phi_degrees, oscillation_degrees : float
-        Further numbers for headers.
+        Wavelength, spindle angle and oscillation width, for headers.
     is_guessed : bool
         Whether the numbers of pixels are guessed from the number of pixels in the input.
     """
@@ -169,7 +169,7 @@ def settle(args: Arguments, header: Header | None, n_pixels: int) -> Frame:
 def with_geometry(
     args: Arguments, shape: tuple[int, int], geometry: ImageGeometry | None
 ) -> Arguments:
-    """Complete options by the geometry in an input file. Options win.
+    """Fill options that are not given from the geometry in an input file.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def _guessed(n_pixels: int) -> tuple[int, int]:
 
 
 def _completed(count: int, size: float, pixel: float) -> tuple[int, float]:
-    """Number of pixels and size along an axis, each from the other one."""
+    """Number of pixels and size along an axis: the size from the number, if it is given."""
     if count:
         return count, pixel * count
     if pixel <= 0.0:

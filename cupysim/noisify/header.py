@@ -1,4 +1,4 @@
-"""The SMV header that both images get by -header, and the numbers in it."""
+"""The SMV header of -header, which both images get, and the numbers in it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,6 @@ from cupysim.storage.reading import check_regular, opened
 
 START = b"{\nHEADER_BYT"
 """First bytes of a header that noisify accepts."""
-
-TYPES_OF_BITS = {16: 2, 32: 4}
-"""Bytes of a pixel."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Header:
 
     @property
     def pixel_bytes(self) -> int:
-        """Bytes of a pixel of the type that it names; 0 if the type is not known."""
+        """Bytes of a pixel of the type in the header; 0 if the type is not known."""
         name = _numbers(self.path, self.content).word("TYPE").replace(" ", "_")
         return np.dtype(smv.PIXEL_TYPES[name]).itemsize if name in smv.PIXEL_TYPES else 0
 
@@ -76,7 +73,8 @@ def read_header(path: str) -> Header:
         if len(start) < smv.HEADER_BLOCK:
             _refuse(path, f"{len(start)} bytes, but a header has {smv.HEADER_BLOCK}")
         if not start.startswith(START):
-            _refuse(path, f"no SMV header, which begins with HEADER_BYTES (NQ{13})")
+            number = f"(NQ{NoisifyQuirk.NO_HEADER:d})"
+            _refuse(path, f"it has no SMV header, which begins with HEADER_BYTES {number}")
         size = int(_numbers(path, start).number("HEADER_BYTES") or 0.0)
         if not 0 < size <= smv.LARGEST_HEADER:
             _refuse(path, f"HEADER_BYTES={size} is not the length of a header")

@@ -14,19 +14,19 @@ from cupysim.noisify.arguments import Arguments
 from cupysim.noisify.quirks import NoisifyQuirk
 
 PIXELS_AT_ONCE = 2**16
-"""Pixels with normal deviates of one generator. The deviates depend on it."""
+"""Pixels that get their normal deviates from one generator. All deviates depend on this number."""
 
 FLICKER, CALIBRATION, READOUT = 1, 2, 3
-"""Stages with normal deviates of their own."""
+"""Keys of the normal deviates of flicker, calibration errors and read-out noise."""
 
 DEFAULT_CALIBRATION_SEED = 123456789
 """Seed of calibration errors, if none is given."""
 
 LARGEST_COUNT = 2**31 - 1
-"""Largest count that is stored; larger means are Gaussian."""
+"""Largest count that is stored."""
 
 TRIALS_UP_TO = 2.0**30
-"""Mean up to which counts fit into 32 bits."""
+"""Mean up to which all counts fit into 32 bits. Above, the count of a pixel is its mean."""
 
 
 class Noise(Protocol):
@@ -36,11 +36,11 @@ class Noise(Protocol):
         """Draw counted photons: ndarray of float32, and their sum."""
 
     def readout(self, n_pixels: int) -> np.ndarray:
-        """Draw normal deviates for the readout noise: ndarray of float32, shape (n_pixels,)."""
+        """Draw normal deviates for the read-out noise: ndarray of float32, shape (n_pixels,)."""
 
 
 def clock_seed() -> int:
-    """The seed if none is given: seconds of the clock, as in noisify."""
+    """The default seed: seconds of the clock, as in noisify."""
     return int(time.time())
 
 
@@ -52,7 +52,7 @@ def make_noise(args: Arguments, seed: int) -> Noise:
     args : Arguments
         Values of the options.
     seed : int
-        Seed of flicker, photons and readout noise.
+        Seed of flicker, photons and read-out noise.
 
     Returns
     -------
@@ -70,7 +70,7 @@ class StreamNoise:
     args : Arguments
         Values of the options.
     seed : int
-        Seed of flicker, photons and readout noise.
+        Seed of flicker, photons and read-out noise.
     """
 
     def __init__(self, args: Arguments, seed: int) -> None:
@@ -90,7 +90,7 @@ class StreamNoise:
         return self._streams.draw(expected, factor, flicker, self._args.calibration)
 
     def readout(self, n_pixels: int) -> np.ndarray:
-        """Draw normal deviates for the readout noise: ndarray of float32, shape (n_pixels,)."""
+        """Draw normal deviates for the read-out noise: ndarray of float32, shape (n_pixels,)."""
         return self._streams.gaussians(n_pixels)
 
 
@@ -105,12 +105,12 @@ class FastNoise:
     args : Arguments
         Values of the options.
     seed : int
-        Seed of flicker, photons and readout noise.
+        Seed of flicker, photons and read-out noise.
     """
 
     def __init__(self, args: Arguments, seed: int) -> None:
         self._args = args
-        # negative seeds have numbers of their own
+        # as unsigned numbers, negative seeds differ from positive ones
         self._seed = seed % 2**32
         calibration = DEFAULT_CALIBRATION_SEED
         if args.calibration_seed is not None:
@@ -139,14 +139,14 @@ class FastNoise:
         counts, photons = noise.draw(means, 0, expected.shape[1], LARGEST_COUNT)
         result = counts.astype(np.float32)
         if means.max(initial=0.0) > TRIALS_UP_TO:
-            # no 32-bit number holds them, and their noise is far below the rounding of the mean
+            # 32 bits do not hold these counts, and their noise is small compared with the mean
             bright = means > TRIALS_UP_TO
             result[bright] = means[bright]
             photons = float(result.sum(dtype=np.float64))
         return result, photons
 
     def readout(self, n_pixels: int) -> np.ndarray:
-        """Draw normal deviates for the readout noise: ndarray of float32, shape (n_pixels,)."""
+        """Draw normal deviates for the read-out noise: ndarray of float32, shape (n_pixels,)."""
         return self._normal(self._seed, READOUT, n_pixels)
 
     def _normal(self, seed: int, stage: int, count: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The computation of noisify, in its order: photons, integers, noise, point spread, integers."""
+"""The steps of noisify, in its order: photons, integers, noise, point spread, integers."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ def _warn_of_spread(scattered: Scattered) -> None:
 
 
 def _check_spread(args: Arguments, frame: Frame, numbers: np.ndarray) -> None:
-    """Refuse a point spread that has no meaning."""
+    """Refuse a point spread without a pixel edge, or of numbers that are not finite."""
     if not frame.pixel_size > 0.0:
         word = args.given.get("pixel_size", "-header")
         raise OptionError(

@@ -1,4 +1,4 @@
-"""The quirks of noisify: numbers, titles, policies, and which of them are corrected.
+"""The quirks of noisify: numbers, titles, policies, and those that can be corrected.
 
 docs/noisify.md describes each quirk under the same number.
 """

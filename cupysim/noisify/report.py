@@ -41,7 +41,7 @@ def setup_lines(args: Arguments, frame: Frame, seed: int, calibration_state: int
     frame : Frame
         Size and place of the detector.
     seed : int
-        Seed of flicker, photons and readout noise.
+        Seed of flicker, photons and read-out noise.
     calibration_state : int
         State of the calibration stream at the start.
     """

@@ -1,10 +1,10 @@
-"""What a detector does to the photons of a model: their spread, and the variance of a pixel.
+"""The effect of a detector on the photons of a model: means and variances of pixels.
 
-The mean of a pixel is linear in the expected photons, so its derivatives are those of the photons,
-spread in the same way. If photons spread after they are counted, neighbouring pixels share their
-noise. Weights then still are those of single pixels; the covariance of the fitted parameters
-is that of the weighted least-squares estimate for the true covariance of pixels (White (1980)
-Econometrica 48, 817).
+The mean of a pixel is linear in the expected photons. Its derivatives are therefore the derivatives
+of the photons, spread in the same way. If photons spread after they are counted, neighbouring
+pixels share their noise. The weights remain those of single pixels. The covariance of the fitted
+parameters is then that of weighted least squares for the true covariance of the pixels (White
+(1980) Econometrica 48, 817).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cupysim.detection.analogue import MEAN_SHOT, switched_gains
 from cupysim.detection.calibration import detected_fraction, largest_photons, photons_of
 from cupysim.detection.counter import Counter
 from cupysim.detection.dead_layer import transmission
@@ -25,10 +26,10 @@ from cupysim.refine.deviance import FEWEST
 from cupysim.refine.observation import Observation
 
 WHOLE_PHOTONS = 0.2
-"""Noise (photons) of pixels without signal below which whole photons are recognised."""
+"""Read-out noise (photons rms) below which signals of pixels are rounded to whole photons."""
 
 OWN_VARIANCE = 0.02
-"""Largest variance of the read-out, over the photons, that a Poisson likelihood neglects."""
+"""Largest variance of the read-out, divided by the photons, that a Poisson likelihood neglects."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,21 +51,21 @@ class DetectorModel:
     grids: Sequence[PixelGrid]
 
     def observed(self, raw: np.ndarray, used: np.ndarray | None = None) -> Observation:
-        """The observation that raw numbers are.
+        """Make an observation of raw numbers.
 
         Parameters
         ----------
         raw : ndarray of int, shape ([n_panels,] n_slow, n_fast)
             Raw numbers.
         used : ndarray of bool, same shape, optional
-            Pixels to use. By default all with a value.
+            Pixels to use. By default all pixels with a value.
 
         Returns
         -------
         Observation
-            Photons, the used pixels, and those that are overloads: of these, only the least number
-            of photons is known. Leaving them out would bias fits, because bright pixels with a
-            high count would be missing.
+            Photons, the used pixels, and the overloads among them. For an overload, only a lower
+            limit of the photons is known. Fits without overloads would be biased, because they
+            would lack bright pixels whose counts are high by chance.
         """
         photons, has_value, is_overload = self._measured(raw)
         taken = has_value if used is None else has_value & used
@@ -78,9 +79,9 @@ class DetectorModel:
         return detected_fraction(self.response, self.grids[0])
 
     def _measured(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Photons of raw numbers, which have a value, and which are overloads.
+        """Photons of raw numbers, pixels with a value, and overloads.
 
-        Numbers of photons are whole where the noise is so small that they can be told.
+        Photons are rounded to whole numbers where the read-out noise is below `WHOLE_PHOTONS`.
         """
         photons, has_value = np.zeros(raw.shape), np.zeros(raw.shape, dtype=bool)
         is_overload = np.zeros(raw.shape, dtype=bool)
@@ -107,10 +108,11 @@ class DetectorModel:
         Returns
         -------
         float
-            Sum over pixels with a value: the log-probability of counts if their noise is that of
-            Poisson, otherwise the log-density of a normal distribution with the mean and the
-            variance of the pixel; for overloads, the log-probability of at least as many photons.
-            If pixels share their noise, the sum neglects that.
+            Sum over pixels with a value. If the noise is that of Poisson, a pixel adds the
+            log-probability of its count. Otherwise, it adds the log-density of a normal
+            distribution with the mean and the variance of the pixel. An overload adds the
+            log-probability of at least as many photons. The sum neglects noise that neighbouring
+            pixels share.
         """
         from scipy.special import gammaln, log_ndtr, xlogy
 
@@ -128,12 +130,12 @@ class DetectorModel:
         return float(np.where(limited, log_ndtr(above), logs).sum())
 
     def limit_deviations(self, limits: np.ndarray) -> np.ndarray:
-        """Standard deviations (photons) of pixels whose means are at a limit."""
+        """Standard deviations (photons) of pixels whose means are equal to the limits."""
         return np.sqrt(limits + self._own_variance(limits))
 
     @property
     def counts_photons(self) -> bool:
-        """Whether pixels without signal show whole photons, whose noise is that of Poisson."""
+        """Whether signals are whole photons with Poisson noise, if the signal is weak."""
         if isinstance(self.response.readout, Counter):
             return True
         return self._first_noise < WHOLE_PHOTONS and not self.shares_noise
@@ -147,15 +149,15 @@ class DetectorModel:
 
     @property
     def _first_noise(self) -> float:
-        """Noise of a pixel without signal (photons)."""
+        """Read-out noise of a pixel without signal (photons rms)."""
         readout = self.response.readout
         if isinstance(readout, Counter):
             return 0.0
-        return readout.in_photons(self.exposure.photon_energy, (0.0, 1.0))[0].noise
+        return readout.in_photons(self.exposure.photon_energy, MEAN_SHOT)[0].noise
 
     @property
     def spreads(self) -> bool:
-        """Whether photons reach other pixels than their own."""
+        """Whether photons give signals in other pixels than that where they arrive."""
         return self.response.point_spread is not None or self.response.sharing is not None
 
     def _at_sensor(self, image: np.ndarray, grid: PixelGrid) -> np.ndarray:
@@ -246,7 +248,7 @@ class DetectorModel:
         return np.maximum(total, 0.0)
 
     def _kernels(self, grid: PixelGrid) -> list[tuple[float, np.ndarray]]:
-        """Signals that a counted photon makes around its pixel, with their probabilities."""
+        """Signals that one photon makes around its pixel, with the probability of each way."""
         from scipy.signal import convolve2d
 
         ways, spread = self.response.ways(grid), self.response.point_spread
@@ -261,17 +263,15 @@ class DetectorModel:
         return list(zip(ways.probabilities.tolist(), kernels, strict=True))
 
     def _own_variance(self, mean: np.ndarray) -> np.ndarray:
-        """Variance that a pixel does not share with others, without that of counted photons."""
+        """Variance of the read-out or of the dead time, which each pixel has by itself."""
         readout, energy = self.response.readout, self.exposure.photon_energy
         if isinstance(readout, Counter):
             times = readout.pulse_times(self.exposure)
             if times is None:
                 return np.zeros(mean.shape)
             return np.asarray(times.moments(mean)[1] / times.slope(mean) ** 2)
-        gains = readout.in_photons(energy, (0.0, 1.0))
-        which = np.zeros(mean.shape, dtype=np.int64)
-        for gain in gains[:-1]:
-            which += mean > gain.range_end
+        gains = readout.in_photons(energy, MEAN_SHOT)
+        which = switched_gains(mean, gains)
         noise = np.array([gain.noise**2 + 1.0 / (12.0 * gain.adu**2) for gain in gains])[which]
         result = noise + readout.variance_per_photon(energy) * mean
         if not readout.knows_pixels:
@@ -281,9 +281,9 @@ class DetectorModel:
         return np.asarray(result)
 
     def correlation_of_squares(self) -> float:
-        """Sum of squared correlations of a pixel's noise with that of all pixels, at least 1.
+        """Sum of squared correlations of a pixel's noise with the noise of all pixels.
 
-        The variance of chi-squared is larger by this factor.
+        It is at least 1. The variance of chi-squared is larger by this factor.
         """
         if not self.shares_noise:
             return 1.0
@@ -331,5 +331,5 @@ class DetectorModel:
 
 
 def _panels(array: np.ndarray) -> np.ndarray:
-    """An array of all panels, with an axis of panels."""
+    """A view of an image with an axis of panels."""
     return array if array.ndim == 3 else array[None]

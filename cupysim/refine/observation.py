@@ -20,13 +20,13 @@ class Observation:
     Parameters
     ----------
     counts : ndarray of float64, shape ([n_panels,] n_slow, n_fast)
-        Counted photons, without offset.
+        Counted photons, without offset; lower limits for overloads.
     used : ndarray of bool, shape ([n_panels,] n_slow, n_fast)
         True for pixels to use.
     detector : DetectorModel, optional
         The detector's response. By default, pixels count photons and no photon spreads.
     limited : ndarray of bool, shape ([n_panels,] n_slow, n_fast), optional
-        True for pixels that are overloads: they have at least as many photons as `counts`.
+        True for overloads, which have at least as many photons as `counts`. By default none.
     """
 
     counts: np.ndarray
@@ -35,7 +35,7 @@ class Observation:
     limited: np.ndarray | None = None
 
     def within(self, used: np.ndarray) -> Observation:
-        """The observation of other used pixels."""
+        """The same observation with other used pixels."""
         return Observation(self.counts, used, self.detector, self.limited)
 
 

@@ -1,4 +1,4 @@
-"""What the detector of a campaign makes of photons: the table [response]."""
+"""The response of the detector of a campaign: the table [response]."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ class CampaignDetection:
     response : Response
         The response.
     is_raw : bool
-        Whether images hold numbers as they are read out. Otherwise they hold counts, or photons of
-        analogue signals.
+        Whether images hold raw numbers. Otherwise they hold counts, or photons of analogue signals.
     duration : float
         Exposure time of a shot (s).
     files : tuple of str, optional

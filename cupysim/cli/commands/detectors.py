@@ -6,8 +6,8 @@
     cupysim detectors --responses [NAME]
 
 The names are those of cupysim.named_detector. The drawing shows the detector as seen from the
-crystal: outlines, gaps, names, and the fast and slow axes of each panel. --responses lists what
-detectors make of photons, or prints the figures of one response, for -response and Image.detect.
+crystal: outlines, gaps, names, and the fast and slow axes of each panel. --responses lists the
+named responses, or prints the figures of one, for -response and Image.detect.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="detector to describe")
     parser.add_argument("--responses", action="store_true",
-                        help="responses, not panels; NAME is that of a response")  # fmt: skip
+                        help="list responses instead, or describe the response NAME")  # fmt: skip
     parser.add_argument("--draw", metavar="FILE", help=f"draw its panels ({', '.join(PICTURES)})")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print a table of all detectors, or what is known of one."""
+    """Print a table of all detectors or responses, or all figures of one."""
     if arguments.responses:
         if arguments.draw is not None:
             raise CupysimError("--draw: responses have no panels to draw")

@@ -18,7 +18,7 @@ def run_words(words: Sequence[str]) -> None:
     Parameters
     ----------
     words : sequence of str
-        The words after its name.
+        The words after "noisify".
     """
     report = Report(sys.stdout)
     if any(word in HELP_WORDS for word in words):

@@ -1,11 +1,11 @@
-"""Photons of a raw image, by pedestals, gains and the correction of rates.
+"""Calibrate a raw image to photons, by pedestals, gains and the rate correction.
 
     cupysim photons image.h5 --out photons.npy
     cupysim photons raw.img --response jungfrau --out photons.bin
     cupysim photons raw.img --response own.toml --energy 9500 --duration 1e-3 --out photons.npy
 
-HDF5 files of cupysim name the response that made them; other raw images need --response. The ending
-of OUT decides the format: .npy (NumPy), .bin (raw float32), .h5 (for HDF5 files of cupysim). Pixels
+HDF5 files of cupysim hold their response; other raw images need --response. The ending of OUT
+decides the format: .npy (NumPy), .bin (raw float32), .h5 (for HDF5 files of cupysim). Pixels
 without a value, and overloads, are not-a-number.
 """
 
@@ -21,7 +21,6 @@ from typing import BinaryIO
 import numpy as np
 
 from cupysim.cli.raw_images import raw_numbers, stored_response
-from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
 from cupysim.detection.calibration import photons_of
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.response import Response
@@ -30,7 +29,7 @@ from cupysim.detection.response_text import response_from_text
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.formats import float_image, nexus
 from cupysim.formats.any_image import ImageFile, open_image
-from cupysim.image.detected_image import detector_model, detector_record
+from cupysim.image.detected_image import detector_model, detector_record, photon_energy
 from cupysim.storage.safe_writing import OutputFiles, check_writable, refuse_inputs
 from cupysim.terminal import tell
 
@@ -66,7 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
     check_writable(arguments.out)
     image = open_image(arguments.image, None, arguments.image_number)
     if ending == ".h5" and image.content is None:
-        raise CupysimError(f"{arguments.out}: only for HDF5 files of cupysim; use .npy or .bin")
+        raise CupysimError(
+            f"{arguments.out}: .h5 is only for HDF5 files of cupysim; use .npy or .bin"
+        )
     response = _response(arguments, image)
     raw, exposure = raw_numbers(image, response), _exposure(arguments, image)
     photons = np.full(raw.shape, np.nan, dtype=np.float32)
@@ -93,7 +94,7 @@ def _response(arguments: argparse.Namespace, image: ImageFile) -> Response:
         return read_response(arguments.response)
     text, _ = stored_response(image)
     if text is None:
-        raise CupysimError(f"{image.path}: --response is missing; the file names none")
+        raise CupysimError(f"{image.path}: --response is missing; the file holds no response")
     return response_from_text(text)
 
 
@@ -107,7 +108,7 @@ def _exposure(arguments: argparse.Namespace, image: ImageFile) -> Exposure:
             wavelength = image.geometry.wavelength
         if not wavelength:
             raise CupysimError(f"{image.path}: --energy is missing; the file has no wavelength")
-        energy = ELECTRONVOLT_ANGSTROM / (wavelength / ANGSTROM)
+        energy = photon_energy(wavelength)
     if duration is None:
         _, known = stored_response(image)
         duration = 1.0 if known is None else known
@@ -144,7 +145,7 @@ def _grids(
     elif image.panels is not None:
         edge = image.panels.detector.panels[0].edges[0]
     else:
-        raise CupysimError(f"{image.path}: the file does not tell the size of its pixels")
+        raise CupysimError(f"{image.path}: the file has no pixel size")
     n_slow, n_fast = shape[-2:]
     count = shape[0] if len(shape) == 3 else 1
     return [
