@@ -247,7 +247,7 @@ class Detection {
                 FOR_SOME_LANES(i, n) pedestal[i] = spread[i] = 0.0;
             }
             const bool can_switch = response.n_gains > 1;
-            FOR_SOME_LANES(i, n) number[i] = can_switch && leaves_gain(response, 0, values[i], spread[i]);
+            FOR_SOME_LANES(i, n) number[i] = can_switch && leaves_gain(response, 0, values[i], pedestal[i], spread[i]);
             for (int i = 0; i < n; ++i) switched |= number[i];
             if (switched == 0) {
                 FOR_SOME_LANES(i, n) {

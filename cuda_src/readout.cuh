@@ -35,9 +35,12 @@ CUPYSIM_FUNCTION void pixel_normals(Word seed, Word shot, Word pixel, int stage,
     normal_pair(deviate_of_words(words.w0, words.w1), deviate_of_words(words.w2, words.w3), first, second);
 }
 
-// Whether a pixel leaves a gain. Its converter sees the signal times the gain factor of the pixel.
-CUPYSIM_FUNCTION bool leaves_gain(const Response& response, int number, double signal, double gain_normal) {
-    return signal * (1.0 + response.gain_spread[number] * gain_normal) > response.range_end[number];
+// Whether a pixel leaves a gain. Its converter sees the signal times the gain factor of the pixel, above its pedestal.
+CUPYSIM_FUNCTION bool leaves_gain(const Response& response, int number, double signal, double pedestal_normal,
+                                  double gain_normal) {
+    const double pedestal = response.pedestal[number] + response.pedestal_spread[number] * pedestal_normal;
+    const double seen = signal * (1.0 + response.gain_spread[number] * gain_normal);
+    return seen + (pedestal - response.pedestal[number]) / response.gain[number] > response.range_end[number];
 }
 
 // The number of the gain that a pixel switches to. The deviates of the pixel are those of the first gain before the
@@ -45,7 +48,8 @@ CUPYSIM_FUNCTION bool leaves_gain(const Response& response, int number, double s
 CUPYSIM_FUNCTION int gain_of(const Response& response, Word pixel, double signal, double& pedestal_normal,
                              double& gain_normal) {
     int number = 0;
-    while (number + 1 < static_cast<int>(response.n_gains) && leaves_gain(response, number, signal, gain_normal)) {
+    while (number + 1 < static_cast<int>(response.n_gains) &&
+           leaves_gain(response, number, signal, pedestal_normal, gain_normal)) {
         ++number;
         if (has_spread(response, number)) {
             pixel_normals(static_cast<Word>(response.serial), 0, pixel, PIXELS, static_cast<Natural>(number),

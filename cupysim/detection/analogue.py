@@ -27,7 +27,6 @@ RAW_BITS = 16
 LARGEST_SPREAD = 0.2
 """Largest relative spread of gains. The gains of some pixels would otherwise be close to zero."""
 
-
 MEAN_SHOT = (0.0, 1.0)
 """Pedestal drift (ADU) and gain factor of a shot without drift and jitter."""
 
@@ -267,14 +266,15 @@ class Analogue:
     ) -> np.ndarray:
         """Number of the gain of each pixel.
 
-        A pixel leaves a gain if its signal, times its gain factor, is beyond the range. All pixels
-        thus switch at the same number of the converter.
+        A pixel leaves a gain if its signal, times its gain factor and above its pedestal, is beyond
+        the range: all pixels switch at one number of the converter.
         """
         which = np.zeros(signal.shape, dtype=np.int64)
         for number, gain in enumerate(gains[:-1]):
             chosen = which == number
-            _, factor = pixel_calibration(gain, number, numbers[chosen], serial)
-            which[chosen] += signal[chosen] * factor > gain.range_end
+            pedestal, factor = pixel_calibration(gain, number, numbers[chosen], serial)
+            shift = (pedestal - gain.pedestal) / gain.adu
+            which[chosen] += signal[chosen] * factor + shift > gain.range_end
         return which
 
     def photons(

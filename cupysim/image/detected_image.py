@@ -118,12 +118,13 @@ class DetectedImage:
         found, readout = self.photons, self.response.readout
         assert isinstance(readout, Analogue)
         gains = readout.in_photons(self.exposure.photon_energy, MEAN_SHOT)
-        last_begins = gains[-2].range_end if len(gains) > 1 else -np.inf
         above = np.nextafter(np.float32(self.saturation), np.float32(np.inf))
-        parts = zip(_panels_of(found), self.regions, self._calibrated, strict=True)
-        for panel, region, calibrated in parts:
+        parts = zip(_panels_of(found), self.regions, self._calibrated, self.panels, strict=True)
+        for panel, region, calibrated, detected in parts:
             photons, chosen = calibrated.photons, calibrated.is_overload
-            limited = np.where(photons < last_begins, np.nan, np.maximum(photons, above))
+            bits = detected.raw - (detected.raw & readout.largest_value)
+            is_last = bits == gains[-1].bits
+            limited = np.where(is_last, np.maximum(photons, above), np.nan)
             panel[region][chosen] = limited[chosen]
         return found
 

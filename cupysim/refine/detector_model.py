@@ -69,10 +69,19 @@ class DetectorModel:
         """
         photons, has_value, is_overload = self._measured(raw)
         taken = has_value if used is None else has_value & used
-        most = largest_photons(self.response, self.exposure)
+        most = self._largest_photons
         # the converter of a pixel may end below the largest number of photons
         photons[is_overload] = np.minimum(photons[is_overload], most / self._fraction)
         return Observation(np.where(taken, photons, 0.0), taken, self, is_overload & taken)
+
+    @property
+    def _largest_photons(self) -> float:
+        """Photons that a pixel has at least if it is an overload, before the division by shares."""
+        most, readout = largest_photons(self.response, self.exposure), self.response.readout
+        if isinstance(readout, Counter) and not readout.rate_correction:
+            times = readout.pulse_times(self.exposure)
+            most = most if times is None else float(times.corrected(np.array(most)))
+        return most
 
     @property
     def _fraction(self) -> float:

@@ -13,6 +13,7 @@ from cupysim import from_args, read_response, simulate
 from cupysim.campaign.data_set import Campaign
 from cupysim.campaign.definition.campaign_file import read_campaign
 from cupysim.cli.main import main
+from cupysim.detection.analogue import Analogue
 from cupysim.detection.counter import Counter
 from cupysim.detection.panel_grids import panel_grids
 from cupysim.detection.pixel_grid import Exposure
@@ -65,14 +66,31 @@ def test_overloads_of_every_pixel_are_above_the_saturation_of_files(image: Image
     assert (detected.measured[full] > detected.saturation).all()
 
 
+def test_no_converter_ends_before_its_pixel_switches(image: Image) -> None:
+    """Pixels differ in gains and pedestals, but all switch at one number of the converter."""
+    for photons in (50.0, 58.0, 70.0):
+        expected = np.full_like(image.rendered.image, photons)
+        flat = replace(image, rendered=replace(image.rendered, image=expected))
+        detected = flat.detect("epix10k", seed=1)
+        assert not (detected.raw == 16383).any()
+        assert np.isfinite(detected.measured).all()
+        # the pedestal of the low gain drifts by 2 ADU, which is a photon
+        error = np.hypot(np.sqrt((photons + 1.1) / 6400), 1.0 if photons > 60 else 0.0)
+        assert detected.photons.mean() == pytest.approx(photons, abs=5 * error)
+
+
 def test_pixels_whose_converter_ends_before_the_last_gain_have_no_value(image: Image) -> None:
-    expected = np.full_like(image.rendered.image, 58.0)
+    analogue = read_response("epix10k").readout
+    assert isinstance(analogue, Analogue)
+    first = replace(analogue.gains[0], range_end=9e5)  # beyond the end of the converter
+    gains = (first, analogue.gains[1])
+    response = replace(read_response("epix10k"), readout=replace(analogue, gains=gains))
+    expected = np.full_like(image.rendered.image, 66.0)
     flat = replace(image, rendered=replace(image.rendered, image=expected))
-    detected = flat.detect("epix10k", seed=1)
+    detected = flat.detect(response, seed=1)
     clipped = detected.raw == 16383
-    assert 20 < clipped.sum() < 400
+    assert clipped.sum() > 100
     assert np.isnan(detected.measured[clipped]).all()
-    assert (detected.photons[clipped] < 62.0).all()
     assert not detected.content()["has_value"][clipped].any()
 
 
