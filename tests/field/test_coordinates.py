@@ -1086,6 +1086,26 @@ def test_mmcif_without_elements(tmp_path: Path) -> None:
         coordinates.read(write_cif(tmp_path / "a.cif", {"x": text}), 3e-10)
 
 
+@pytest.mark.parametrize("place", [(6.0, 7.0, 8.0), ("?", "?", "?")])
+@pytest.mark.parametrize(("flag", "residue"), [("dum", 1), ("DUM", 2)])
+def test_dummies_of_mmcif(
+    flag: str, residue: int, place: tuple[object, ...], tmp_path: Path
+) -> None:
+    """A site that the dictionary calls a dummy is no atom, alone in its residue or not."""
+    names = ["id", *LABELS, "auth_seq_id", "type_symbol", *CARTESIAN, "B_iso_or_equiv", "calc_flag"]
+    rows: list[tuple[object, ...]] = [
+        (n, ".", "A", atom[0], "ALA", 1, atom[1], *atom[2], atom[4], "d")
+        for n, atom in enumerate(ATOMS, 1)
+    ]
+    rows.append((9, ".", "A", "SE", "ALA", residue, "SE", *place, 20.0, flag))
+    structure = read(write_cif(tmp_path / "a.cif", {"x": mmcif_of(names, rows)}))
+    check(structure, summed(ATOMS))
+    assert "1 dummies (not atoms) are left out" in "\n".join(structure.notes)
+    only = write_cif(tmp_path / "b.cif", {"x": mmcif_of(names, rows[-1:])})
+    with pytest.raises(FileFormatError, match="no atoms"):
+        read(only)
+
+
 def test_displacements_in_the_loop_of_atoms(tmp_path: Path) -> None:
     """U_iso in place of B, and a tensor in the row of its atom."""
     pairs = ("[1][1]", "[2][2]", "[3][3]", "[1][2]", "[1][3]", "[2][3]")

@@ -20,6 +20,7 @@ from cupysim.formats.structures.mmcif_atoms import (
     check_ncs,
     complete_atom_loop,
     other_places,
+    remove_dummies,
     take_displacements,
 )
 from cupysim.formats.structures.other_models import kind_of as kind_of_other_model
@@ -207,6 +208,10 @@ def _macromolecule(
         *other_places(path, block, structure),
         *take_displacements(path, block, structure),
     )
+    dummies = remove_dummies(gemmi, structure)
+    if dummies:
+        remarks = (*remarks, f"{dummies} dummies (not atoms) are left out")
+        _check_atoms(path, structure)
     titles = block.text("_struct_title") + block.text("_ma_qa_metric_name")
     is_scored = "plddt" in "".join(block.texts("_ma_qa_metric_type")).lower()
     if is_scored or PREDICTED.search(titles.upper()):

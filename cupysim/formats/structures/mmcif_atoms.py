@@ -87,12 +87,44 @@ def complete_atom_loop(path: object, block: CifBlock) -> None:
         block.parsed.find_mmcif_category("_atom_site_anisotrop.").erase()
     if not {"_atom_site_label_seq_id", "_atom_site_auth_seq_id"} & set(block.columns):
         added["auth_seq_id"] = numbers
+    if "_atom_site_calc_flag" in block.columns:
+        # gemmi knows the flags in lower case only
+        added["calc_flag"] = [flag.lower() for flag in block.columns["_atom_site_calc_flag"]]
     for name, values in added.items():
         if f"_atom_site.{name}" not in loop.tags:
             loop.add_columns([f"_atom_site.{name}"], ".")
         column = block.parsed.find_loop(f"_atom_site.{name}")
         for row, value in enumerate(values):
             column[row] = value
+
+
+def remove_dummies(gemmi: Any, structure: Any) -> int:
+    """Remove sites that are no atoms: the dictionary calls their coordinates meaningless.
+
+    Parameters
+    ----------
+    gemmi : module
+        The library.
+    structure : gemmi.Structure
+        Model with the flags ``_atom_site.calc_flag``. It is changed.
+
+    Returns
+    -------
+    int
+        Number of sites that were removed.
+    """
+    count = 0
+    for residues in (chain for model in structure for chain in model):
+        for place in reversed(range(len(residues))):
+            residue = residues[place]
+            dummies = [n for n, atom in enumerate(residue)
+                       if atom.calc_flag == gemmi.CalcFlag.Dummy]  # fmt: skip
+            for number in reversed(dummies):
+                del residue[number]
+            count += len(dummies)
+            if len(residue) == 0:
+                del residues[place]
+    return count
 
 
 def check_ncs(path: object, block: CifBlock) -> None:
