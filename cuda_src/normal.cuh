@@ -1,5 +1,6 @@
 // Normal deviates, with the same operations on all machines.
 #pragma once
+#include "angles.cuh"
 #include "photon_noise.cuh"
 
 namespace cupysim {
@@ -10,23 +11,7 @@ CUPYSIM_FUNCTION void normal_pair(double u, double v, double& first, double& sec
     // the angle 2 pi v: a number of quarter turns, and a rest of at most an eighth of a turn
     const double quarters = 4.0 * v, turns = nearest_even(quarters);
     const double r = (quarters - turns) * 1.5707963267948966, z = r * r;
-    double s = -1.0 / 1307674368000.0;
-    s = s * z + 1.0 / 6227020800.0;
-    s = s * z - 1.0 / 39916800.0;
-    s = s * z + 1.0 / 362880.0;
-    s = s * z - 1.0 / 5040.0;
-    s = s * z + 1.0 / 120.0;
-    s = s * z - 1.0 / 6.0;
-    const double sine = r + r * (z * s);
-    double c = 1.0 / 20922789888000.0;
-    c = c * z - 1.0 / 87178291200.0;
-    c = c * z + 1.0 / 479001600.0;
-    c = c * z - 1.0 / 3628800.0;
-    c = c * z + 1.0 / 40320.0;
-    c = c * z - 1.0 / 720.0;
-    c = c * z + 1.0 / 24.0;
-    c = c * z - 0.5;
-    const double cosine = 1.0 + z * c;
+    const double sine = short_sine(r, z), cosine = short_cosine(z);
     // turns are 0 to 4
     const bool is_odd = turns == 1.0 || turns == 3.0;
     const double across = is_odd ? sine : cosine, up = is_odd ? cosine : sine;

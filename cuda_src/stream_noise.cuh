@@ -6,6 +6,7 @@
 #pragma once
 #include <atomic>
 
+#include "angles.cuh"
 #include "photon_noise.cuh"
 #include "stream_random.cuh"
 
@@ -26,23 +27,7 @@ CUPYSIM_FUNCTION double tangent(double x) {
     const double turned = is_low ? 0.0 : (is_high ? 3.14159265358979312 : 1.57079632679489656);
     const double rest = is_low ? 0.0 : (is_high ? 1.22464679914735321e-16 : 6.12323399573676604e-17);
     const double r = (x - turned) - rest, z = r * r;
-    double s = -1.0 / 1307674368000.0;
-    s = s * z + 1.0 / 6227020800.0;
-    s = s * z - 1.0 / 39916800.0;
-    s = s * z + 1.0 / 362880.0;
-    s = s * z - 1.0 / 5040.0;
-    s = s * z + 1.0 / 120.0;
-    s = s * z - 1.0 / 6.0;
-    const double sine = r + r * (z * s);
-    double c = 1.0 / 20922789888000.0;
-    c = c * z - 1.0 / 87178291200.0;
-    c = c * z + 1.0 / 479001600.0;
-    c = c * z - 1.0 / 3628800.0;
-    c = c * z + 1.0 / 40320.0;
-    c = c * z - 1.0 / 720.0;
-    c = c * z + 1.0 / 24.0;
-    c = c * z - 0.5;
-    const double cosine = 1.0 + z * c;
+    const double sine = short_sine(r, z), cosine = short_cosine(z);
     const bool is_turned = !is_low && !is_high;
     return (is_turned ? -cosine : sine) / (is_turned ? sine : cosine);
 }

@@ -40,6 +40,11 @@ NO_MEAN = -1.0
 (NQ20)."""
 
 
+def calibration_state(seed: int | None) -> int:
+    """State at which the stream of calibration errors begins, for a seed or for none."""
+    return DEFAULT_CALIBRATION_STATE if seed is None else wrap_int32(-wrap_int32(seed))
+
+
 class PixelStreams:
     """The random streams of a run.
 
@@ -63,10 +68,8 @@ class PixelStreams:
         own_photon_spare: bool = False,
     ) -> None:
         self._state = np.zeros(1, dtype=tools.SHARED_NOISE)
-        calibration = DEFAULT_CALIBRATION_STATE
-        if calibration_seed is not None:
-            calibration = wrap_int32(-wrap_int32(calibration_seed))
-        elif own_tables:
+        calibration = calibration_state(calibration_seed)
+        if calibration_seed is None and own_tables:
             # with its own table, the default must start like a seed
             calibration = -calibration
         self._state["seeds"] = wrap_int32(-wrap_int32(seed)), calibration

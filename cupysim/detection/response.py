@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +68,6 @@ class Response:
         Type of raw numbers: "uint16", "int32" or "uint32".
     masked_value : int, optional
         Raw number of pixels without a value. By default the largest number of the type.
-    sources : mapping of str to str, optional
-        Source of each figure, by its name in a response file.
 
     Raises
     ------
@@ -100,7 +98,6 @@ class Response:
     serial: int = 0
     pixel_type: str = "uint32"
     masked_value: int | None = None
-    sources: dict[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if self.pixel_type not in PIXEL_TYPES:

@@ -13,13 +13,14 @@ from cupysim.detection.analogue import MEAN_SHOT, Analogue
 from cupysim.detection.calibration import Calibrated, largest_photons, photons_of
 from cupysim.detection.detected import Detected
 from cupysim.detection.panel_grids import panel_grids
-from cupysim.detection.pixel_grid import Exposure
+from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.response import Response
 from cupysim.detection.response_file import read_response
 from cupysim.detection.response_text import response_text
 from cupysim.errors import CupysimError
 from cupysim.formats.nexus.content import DetectorRecord
 from cupysim.formats.pixels import LARGEST_PIXEL_VALUE, with_gaps
+from cupysim.maths.arrays import with_panel_axis
 from cupysim.models.checks import whole
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.native.cores import MOST_THREADS
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from cupysim.image import Image
     from cupysim.models.experiment import Experiment
+    from cupysim.plan.render_plan import RenderPlan
     from cupysim.refine.detector_model import DetectorModel
 
 UNLIKELY = 10.0
@@ -92,7 +94,7 @@ class DetectedImage:
 
     def _of_panels(self, name: str) -> np.ndarray:
         whole = np.full(self.raw.shape, np.nan, dtype=np.float32)
-        parts = zip(_panels_of(whole), self.regions, self._calibrated, strict=True)
+        parts = zip(with_panel_axis(whole), self.regions, self._calibrated, strict=True)
         for panel, region, calibrated in parts:
             panel[region] = getattr(calibrated, name)
         return whole
@@ -119,7 +121,9 @@ class DetectedImage:
         assert isinstance(readout, Analogue)
         gains = readout.in_photons(self.exposure.photon_energy, MEAN_SHOT)
         above = np.nextafter(np.float32(self.saturation), np.float32(np.inf))
-        parts = zip(_panels_of(found), self.regions, self._calibrated, self.panels, strict=True)
+        parts = zip(
+            with_panel_axis(found), self.regions, self._calibrated, self.panels, strict=True
+        )
         for panel, region, calibrated, detected in parts:
             photons, chosen = calibrated.photons, calibrated.is_overload
             bits = detected.raw - (detected.raw & readout.largest_value)
@@ -216,7 +220,31 @@ def detector_model(
 
     found = response if isinstance(response, Response) else read_response(response)
     exposure = Exposure(photon_energy(experiment.sources.mean_wavelength), duration)
-    return DetectorModel(found, exposure, panel_grids(make_plan(experiment)))
+    return DetectorModel(found, exposure, existing_grids(experiment, make_plan(experiment)))
+
+
+def existing_grids(experiment: Experiment, plan: RenderPlan) -> list[PixelGrid]:
+    """Grids of the panels without places of the array beyond a small panel.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Experiment with the panels.
+    plan : RenderPlan
+        Its plan.
+
+    Returns
+    -------
+    list of PixelGrid
+        A grid for each panel.
+    """
+    grids, detector = panel_grids(plan), experiment.detector
+    if not isinstance(detector, PanelDetector):
+        return grids
+    return [
+        grid.part(slice(0, panel.n_slow), slice(0, panel.n_fast))
+        for grid, panel in zip(grids, detector.panels, strict=True)
+    ]
 
 
 def detect(
@@ -237,8 +265,8 @@ def detect(
     regions = _regions(image, response)
     panels = []
     for expected, exists, region, grid, raw_panel, value_panel in zip(
-        _panels_of(image.array), _panels_of(image.experiment.rendered_pixels), regions,
-        panel_grids(image.plan), _panels_of(raw), _panels_of(has_value), strict=True,
+        with_panel_axis(image.array), with_panel_axis(image.experiment.rendered_pixels), regions,
+        panel_grids(image.plan), with_panel_axis(raw), with_panel_axis(has_value), strict=True,
     ):  # fmt: skip
         found = response.detect(
             expected[region], grid.part(*region), exposure, exists=exists[region], threads=threads
@@ -249,11 +277,6 @@ def detect(
     return DetectedImage(
         raw, has_value, overloads, response, exposure, tuple(panels), tuple(regions)
     )
-
-
-def _panels_of(array: np.ndarray) -> np.ndarray:
-    """An array of all panels, with an axis of panels."""
-    return array if array.ndim == 3 else array[None]
 
 
 def _regions(image: Image, response: Response) -> list[tuple[slice, slice]]:

@@ -163,3 +163,19 @@ def serial_sum(start: float, values: np.ndarray) -> float:
     if len(values) == 0:
         return start
     return float(np.add.accumulate(np.concatenate([[start], values]))[-1])
+
+
+def with_panel_axis(array: Array) -> Array:
+    """A view of an image whose first axis counts panels.
+
+    Parameters
+    ----------
+    array : array, shape ([n_panels,] n_slow, n_fast)
+        Image of one panel or of several.
+
+    Returns
+    -------
+    array, shape (n_panels, n_slow, n_fast)
+        View; an image of one panel has one.
+    """
+    return array if array.ndim == 3 else array[None]

@@ -8,7 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from cupysim.detection.pixel_streams import PixelStreams
+from cupysim.detection.pixel_streams import DEFAULT_CALIBRATION_STATE, PixelStreams
+from cupysim.formats.pixels import LARGEST_PIXEL_VALUE
 from cupysim.native.cores import usable_cores
 from cupysim.noisify.arguments import Arguments
 from cupysim.noisify.quirks import NoisifyQuirk
@@ -18,12 +19,6 @@ PIXELS_AT_ONCE = 2**16
 
 FLICKER, CALIBRATION, READOUT = 1, 2, 3
 """Keys of the normal deviates of flicker, calibration errors and read-out noise."""
-
-DEFAULT_CALIBRATION_SEED = 123456789
-"""Seed of calibration errors, if none is given."""
-
-LARGEST_COUNT = 2**31 - 1
-"""Largest count that is stored."""
 
 TRIALS_UP_TO = 2.0**30
 """Mean up to which all counts fit into 32 bits. Above, the count of a pixel is its mean."""
@@ -112,7 +107,7 @@ class FastNoise:
         self._args = args
         # as unsigned numbers, negative seeds differ from positive ones
         self._seed = seed % 2**32
-        calibration = DEFAULT_CALIBRATION_SEED
+        calibration = DEFAULT_CALIBRATION_STATE
         if args.calibration_seed is not None:
             calibration = args.calibration_seed % 2**32
         self._calibration_seed = calibration
@@ -136,7 +131,7 @@ class FastNoise:
         if factors is not None:
             means = (expected.reshape(-1) * factors).reshape(expected.shape)
         noise = PhotonNoise(self._seed, threads=self._threads)
-        counts, photons = noise.draw(means, 0, expected.shape[1], LARGEST_COUNT)
+        counts, photons = noise.draw(means, 0, expected.shape[1], LARGEST_PIXEL_VALUE)
         result = counts.astype(np.float32)
         if means.max(initial=0.0) > TRIALS_UP_TO:
             # 32 bits do not hold these counts, and their noise is small compared with the mean

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from cupysim.detection.digitising import LARGEST_LONG_VALUE, LARGEST_VALUE, SHORT_BITS, Digitiser
-from cupysim.detection.pixel_streams import DEFAULT_CALIBRATION_STATE
+from cupysim.detection.pixel_streams import calibration_state
 from cupysim.detection.scattered_light import Scattered, Spread, convolved, scatter
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
 from cupysim.formats import float_image, pgm
-from cupysim.maths.nr_random import wrap_int32
 from cupysim.noisify.arguments import Arguments
 from cupysim.noisify.frame import Frame, settle, warn_of_sizes, with_geometry
 from cupysim.noisify.inputs import read_expected
@@ -69,12 +68,9 @@ def run(args: Arguments, report: Report) -> None:
     _check_outputs(args)
     _warn_of_options(args, frame, header)
     seed = clock_seed() if args.seed is None else args.seed
-    calibration_state = DEFAULT_CALIBRATION_STATE
-    if args.calibration_seed is not None:
-        calibration_state = wrap_int32(-wrap_int32(args.calibration_seed))
     for line in first_lines(args, frame):
         report(line)
-    for line in setup_lines(args, frame, seed, calibration_state):
+    for line in setup_lines(args, frame, seed, calibration_state(args.calibration_seed)):
         report(line)
     for line in input_lines(args, numbers):
         report(line)

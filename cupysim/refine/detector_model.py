@@ -22,6 +22,7 @@ from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.point_spread import Border
 from cupysim.detection.response import Response
 from cupysim.detection.wide_spread import convolved
+from cupysim.maths.arrays import with_panel_axis
 from cupysim.refine.deviance import FEWEST
 from cupysim.refine.observation import Observation
 
@@ -43,7 +44,7 @@ class DetectorModel:
     exposure : Exposure
         Photon energy and exposure time.
     grids : sequence of PixelGrid
-        The panels, or the only one, in the shape of the image.
+        The panels, or the only one. Small panels are at the beginning of their part of the image.
     """
 
     response: Response
@@ -95,13 +96,14 @@ class DetectorModel:
         photons, has_value = np.zeros(raw.shape), np.zeros(raw.shape, dtype=bool)
         is_overload = np.zeros(raw.shape, dtype=bool)
         for number, grid in enumerate(self.grids):
-            found = photons_of(self.response, _panels(raw)[number], grid, self.exposure)
+            part = number, slice(0, grid.n_slow), slice(0, grid.n_fast)
+            found = photons_of(self.response, with_panel_axis(raw)[part], grid, self.exposure)
             usable = np.isfinite(found.photons)
             whole = found.noise < WHOLE_PHOTONS if self.counts_photons else False
             values = np.where(whole, np.maximum(np.rint(found.photons), 0.0), found.photons)
-            _panels(photons)[number][usable] = values[usable]
-            _panels(has_value)[number] = usable
-            _panels(is_overload)[number] = found.is_overload
+            with_panel_axis(photons)[part] = np.where(usable, values, 0.0)
+            with_panel_axis(has_value)[part] = usable
+            with_panel_axis(is_overload)[part] = found.is_overload
         return photons, has_value, is_overload
 
     def log_likelihood(self, raw: np.ndarray, expected: np.ndarray) -> float:
@@ -329,7 +331,7 @@ class DetectorModel:
         source = self._counted(expected)
         stack = weighted.reshape(count, len(self.grids), *weighted.shape[-2:])
         for number, grid in enumerate(self.grids):
-            counted = _panels(source)[number][: grid.n_slow, : grid.n_fast].reshape(-1)
+            counted = with_panel_axis(source)[number][: grid.n_slow, : grid.n_fast].reshape(-1)
             for probability, kernel in self._kernels(grid):
                 back = np.stack([
                     convolved(each[: grid.n_slow, : grid.n_fast], kernel[::-1, ::-1], Border.LOST)
@@ -337,8 +339,3 @@ class DetectorModel:
                 ]).reshape(count, -1)  # fmt: skip
                 total += probability * (back * counted) @ back.T
         return np.asarray(total)
-
-
-def _panels(array: np.ndarray) -> np.ndarray:
-    """A view of an image with an axis of panels."""
-    return array if array.ndim == 3 else array[None]

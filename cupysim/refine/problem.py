@@ -97,6 +97,7 @@ class Problem:
         self.evaluations = 0
         self.tolerance: Tolerance | None = None
         self._last: tuple[object, Any, Any] | None = None
+        self._last_expected: tuple[object, np.ndarray] | None = None
         if variances is None:
             variances = np.maximum(observation.counts, 0.0) + 1.0
         self.near = PixelArrays(
@@ -167,12 +168,16 @@ class Problem:
 
     def expected(self, x: np.ndarray) -> np.ndarray:
         """Expected photons of all rendered pixels, before they spread, on the host."""
+        key = self._key(x)
+        if self._last_expected is not None and self._last_expected[0] == key:
+            return self._last_expected[1]
         shifts = dict(zip(self.names, (np.asarray(x) * self.sizes).tolist(), strict=True))
         plan = gradient_plan(self.experiment, shifts, ("scale",), self.coarseness, self.background)
         self.evaluations += 1
         found = self.differentiate(plan.within(self.tolerance), Observer())
         photons = (1.0 + shifts.get("scale", 0.0)) * on_host(found.photons)
-        return np.asarray(photons.reshape(self.used.shape))
+        self._last_expected = key, np.asarray(photons.reshape(self.used.shape))
+        return self._last_expected[1]
 
     def variances(self, x: np.ndarray) -> np.ndarray:
         """Variances of the used pixels of the model, by the detector's response."""

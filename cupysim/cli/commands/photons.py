@@ -29,7 +29,9 @@ from cupysim.detection.response_text import response_from_text
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.formats import float_image, nexus
 from cupysim.formats.any_image import ImageFile, open_image
-from cupysim.image.detected_image import detector_model, detector_record, photon_energy
+from cupysim.image.detected_image import detector_record, existing_grids, photon_energy
+from cupysim.maths.arrays import with_panel_axis
+from cupysim.plan.planning import make_plan
 from cupysim.storage.safe_writing import OutputFiles, check_writable, refuse_inputs
 from cupysim.terminal import tell
 
@@ -72,13 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
     raw, exposure = raw_numbers(image, response), _exposure(arguments, image)
     photons = np.full(raw.shape, np.nan, dtype=np.float32)
     overloads = 0
-    stack, sink = (each if each.ndim == 3 else each[None] for each in (raw, photons))
+    stack, sink = with_panel_axis(raw), with_panel_axis(photons)
     has_value = stack != response.masked_value
-    for number, grid in enumerate(_grids(image, response, exposure, raw.shape)):
-        found = photons_of(response, stack[number], grid, exposure, has_value[number])
-        sink[number] = np.where(found.is_overload, np.nan, found.photons)
+    for number, grid in enumerate(_grids(image, raw.shape)):
+        part = number, slice(0, grid.n_slow), slice(0, grid.n_fast)
+        found = photons_of(response, stack[part], grid, exposure, has_value[part])
+        sink[part] = np.where(found.is_overload, np.nan, found.photons)
         overloads += int(np.count_nonzero(found.is_overload))
-        _warn_of_others(arguments.image, response, exposure, found.photons[has_value[number]])
+        _warn_of_others(arguments.image, response, exposure, found.photons[has_value[part]])
     _write(arguments.out, ending, image, raw, photons)
     known = photons[np.isfinite(photons)]
     tell(
@@ -134,12 +137,11 @@ def _warn_of_others(path: str, response: Response, exposure: Exposure, photons: 
             )
 
 
-def _grids(
-    image: ImageFile, response: Response, exposure: Exposure, shape: tuple[int, ...]
-) -> list[PixelGrid]:
+def _grids(image: ImageFile, shape: tuple[int, ...]) -> list[PixelGrid]:
     """Pixels of the panels of an image."""
     if image.content is not None:
-        return list(detector_model(image.content.experiment, response, exposure.duration).grids)
+        experiment = image.content.experiment
+        return existing_grids(experiment, make_plan(experiment))
     if image.geometry is not None:
         edge = image.geometry.pixel_size
     elif image.panels is not None:
