@@ -353,3 +353,16 @@ def test_pixels_with_a_larger_gain_switch_earlier() -> None:
         # the low gain has steps of 500 photons
         assert np.nanmean(known) == pytest.approx(photons, rel=0.002)
         assert np.isfinite(known).all()
+
+
+def test_flicker_and_jitter_change_all_pixels_of_a_shot() -> None:
+    """The factors of flicker and gain multiply, so their relative variances add."""
+    analogue = Analogue(3.66, 0.0, (Gain(1e-4, 0.0, 0.0, 1e9),), gain_jitter=0.03)
+    response = Response(analogue, flicker=BeamFlicker(0.04), pixel_type="uint16")
+    grid, image = grid_of(50, 50), flat(2e4, 50)
+    means = np.array([
+        response.detect(image, grid, exposure(shot=shot)).raw.mean() for shot in range(400)
+    ])  # fmt: skip
+    expected = 2e4 * 12400.0 * 1e-4
+    assert means.mean() == pytest.approx(expected, rel=SIGMAS * 0.05 / 20)
+    assert means.std() / expected == pytest.approx(0.05, rel=SIGMAS / math.sqrt(800))

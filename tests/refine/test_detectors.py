@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cupysim import fit, from_args, read_response, simulate
+from cupysim import Water, fit, from_args, read_response, simulate
 from cupysim.cli.main import main
 from cupysim.detection.analogue import Analogue, Gain
 from cupysim.detection.counter import Counter
@@ -21,6 +21,9 @@ from cupysim.detection.dead_layer import DeadLayer
 from cupysim.detection.pixel_grid import Exposure, PixelGrid
 from cupysim.detection.point_spread import Border, PointSpread
 from cupysim.detection.response import Response
+from cupysim.image.detected_image import detector_model
+from cupysim.models.panel import Panel
+from cupysim.models.panel_detector import PanelDetector
 from cupysim.refine.detector_model import DetectorModel
 
 MODEL = (
@@ -194,3 +197,25 @@ def test_the_exposure_of_the_start_is_that_of_the_response(
         main(["refine", "a.img", *words, *fits, *duration])
         found.append(json.loads(capsys.readouterr().out)["parameters"])
     assert found[0] == found[1]
+
+
+def test_small_panels_keep_their_border() -> None:
+    """A panel that is smaller than the array has its own edge, where light is lost or mirrored."""
+    first = Panel("a", 40, 30, (-0.004, 0.001, 0.06), (1, 0, 0), (0, 1, 0), 1e-4)
+    second = Panel("b", 50, 20, (-0.004, -0.005, 0.06), (1, 0, 0), (0, 1, 0), 1e-4)
+    panels = PanelDetector([first, second], beam=(0, 0, 1), spindle=(1, 0, 0))
+    words = f"{MODEL} -fluence 3e27 -misset {TRUTH}"
+    experiment = replace(from_args(words), detector=panels, water=Water(1e-7))
+    spread = PointSpread("gaussian", 4e-4, border=Border.MIRRORED)
+    response = Response(Counter(), point_spread=spread)
+    image = simulate(experiment)
+    model = detector_model(experiment, response, 1.0)
+    mean = model.mean(image.array.astype(np.float64))
+    shots = [image.detect(response, seed=6, shot=shot) for shot in range(100)]
+    counts = np.mean([shot.raw for shot in shots], axis=0)
+    for number, panel in enumerate(panels):
+        part = number, slice(0, panel.n_slow), slice(0, panel.n_fast)
+        pulls = (counts[part] - mean[part]) / np.sqrt(mean[part] / 100 + 1e-9)
+        assert np.abs(pulls).max() < 5.5
+    refined = fit(experiment, shots[0].raw, "scale", response=response, search=0)
+    assert abs(refined.values[0] - 1.0) < 4.0 * refined.sigmas[0]
