@@ -22,10 +22,10 @@ enum Column {
     SLOW = 16,
     NORMAL = 19,
     WAVELENGTH = 22,
-    COUNTS = 23,
-    SPREAD = 26,
-    PHOTONS = 27,
-    COLUMNS = 28,
+    SIZES = 23,
+    SPREAD = 30,
+    PHOTONS = 31,
+    COLUMNS = 32,
 };
 
 struct Columns {
@@ -96,11 +96,12 @@ CUPYSIM_FUNCTION void add_wavelength_column(const LatticeDerivatives& term, cons
     }
 }
 
-// dT/dNa = F_cell^2 w d(F_latt^2)/dNa
-CUPYSIM_FUNCTION void add_count_columns(const LatticeDerivatives& term, const double scale[LANES], Columns& columns) {
-    for (int axis = 0; axis < 3; ++axis) {
-        double* column = columns.of[COUNTS + axis];
-        FOR_LANES(i) column[i] += scale[i] * term.counts[axis][i];
+// dT/dsize = F_cell^2 w d(F_latt^2)/dsize
+template <Shape shape>
+CUPYSIM_FUNCTION void add_size_columns(const LatticeDerivatives& term, const double scale[LANES], Columns& columns) {
+    for (int number = 0; number < SpotShape<shape>::N_SIZES; ++number) {
+        double* column = columns.of[SIZES + number];
+        FOR_LANES(i) column[i] += scale[i] * term.sizes[number][i];
     }
 }
 
@@ -136,8 +137,8 @@ CUPYSIM_FUNCTION void add_orientation(const Launch& launch, const RayConstants<D
         if (!(largest > 0.0)) return;
     }
     FOR_LANES(i) SpotShape<shape>::derivatives(crystal, offsets.at(i), i, term);
-    if (groups & OF_COUNTS) {
-        FOR_LANES(i) SpotShape<shape>::count_derivatives(crystal, offsets.at(i), i, term);
+    if (groups & OF_SIZES) {
+        FOR_LANES(i) SpotShape<shape>::size_derivatives(crystal, offsets.at(i), i, term);
     }
     // turn derivatives of F_latt^2 into those of T
     FOR_LANES(i) {
@@ -157,7 +158,7 @@ CUPYSIM_FUNCTION void add_orientation(const Launch& launch, const RayConstants<D
     if (groups & OF_INDICES) add_index_columns(term, indices, columns);
     if (groups & OF_PANEL) add_scattering(term, matrix, sums);
     if (groups & OF_WAVELENGTH) add_wavelength_column(term, indices, wavelength_derivative, columns);
-    if (groups & OF_COUNTS) add_count_columns(term, scale, columns);
+    if (groups & OF_SIZES) add_size_columns<shape>(term, scale, columns);
     if (groups & OF_SPREAD) add_spread_column(term, ray.q, matrix_derivatives, columns);
 }
 

@@ -44,6 +44,10 @@ void with_policy(int number, Visit visit) {
     }
 }
 
+// Floats lose too many digits in interpolation.
+template <class Policy, Shape shape, Factors factors>
+using SuitedPolicy = std::conditional_t<factors == TRICUBIC || SpotShape<shape>::ALWAYS_DOUBLE, Double, Policy>;
+
 template <class Policy, Shape shape, Factors factors, bool running>
 void render(const Launch& launch, Int first) {
     render_block<Policy, shape, factors, running>(launch, first);
@@ -56,8 +60,7 @@ Block choose_render(int precision, int shape, int factors, bool running) {
             with_factors(factors, [&](auto factors) {
                 constexpr Shape SHAPE = decltype(shape)::value;
                 constexpr Factors FACTORS = decltype(factors)::value;
-                // floats lose too many digits in interpolation
-                using Policy = std::conditional_t<FACTORS == TRICUBIC, Double, decltype(policy)>;
+                using Policy = SuitedPolicy<decltype(policy), SHAPE, FACTORS>;
                 block = running ? render<Policy, SHAPE, FACTORS, true> : render<Policy, SHAPE, FACTORS, false>;
             });
         });
@@ -82,8 +85,7 @@ Block choose_tile(int precision, int shape, int factors, bool estimates) {
             with_factors(factors, [&](auto factors) {
                 constexpr Shape SHAPE = decltype(shape)::value;
                 constexpr Factors FACTORS = decltype(factors)::value;
-                // floats lose too many digits in interpolation
-                using Policy = std::conditional_t<FACTORS == TRICUBIC, Double, decltype(policy)>;
+                using Policy = SuitedPolicy<decltype(policy), SHAPE, FACTORS>;
                 block = estimates ? estimate<Policy, SHAPE, FACTORS> : render_culled<Policy, SHAPE, FACTORS>;
             });
         });

@@ -24,6 +24,7 @@ template <class Policy>
 struct CrystalConstants {
     Triple<typename Policy::Number> n_cells;
     typename Policy::Real volume;  // Na Nb Nc
+    typename Policy::Real height;  // of Gaussian and top-hat spots
     typename Policy::Offset fudge;  // scale of the squared spot radius
     Triple<Triple<typename Policy::Offset>> spot_axes;  // x, y, z of the three rows
 };
@@ -38,6 +39,7 @@ CUPYSIM_FUNCTION CrystalConstants<Policy> crystal_constants(const Launch& launch
     constants.n_cells = {static_cast<Number>(record.n_cells[0]), static_cast<Number>(record.n_cells[1]),
                          static_cast<Number>(record.n_cells[2])};
     constants.volume = static_cast<typename Policy::Real>(record.n_cells[0] * record.n_cells[1] * record.n_cells[2]);
+    constants.height = static_cast<typename Policy::Real>(record.height);
     constants.fudge = Wide::of(launch.fudge);
     constants.spot_axes = {{Wide::of(axes[0]), Wide::of(axes[3]), Wide::of(axes[6])},
                            {Wide::of(axes[1]), Wide::of(axes[4]), Wide::of(axes[7])},
@@ -56,7 +58,7 @@ CUPYSIM_FUNCTION const typename Policy::Element* matrix_of(const Launch& launch,
 struct LatticeDerivatives {
     double square[LANES];
     double along[3][LANES];  // with respect to h, k, l
-    double counts[3][LANES];  // with respect to Na, Nb, Nc
+    double sizes[7][LANES];  // with respect to the sizes of the shape, see `SpotShape`
 };
 
 // ---- sin(pi N x)/sin(pi x) ---------------------------------------------------
@@ -202,7 +204,7 @@ CUPYSIM_FUNCTION typename Policy::Offset radius_squared(const CrystalConstants<P
     return add(add(multiply(h, h), multiply(k, k)), multiply(l, l));
 }
 
-// Derivatives of a function f(r^2) that contains the factor (Na Nb Nc)^2, from its value and df/d(r^2):
+// Derivatives of a function f(r^2) of round crystals, which contains the factor (Na Nb Nc)^2, from its value and df/d(r^2):
 // df/dh = 2 Na^2 dh df/d(r^2).
 CUPYSIM_FUNCTION void radial_derivatives(const CrystalConstants<Double>& crystal, Triple<double> offsets, int i,
                                          double value, double derivative, LatticeDerivatives& lattice) {
@@ -215,12 +217,12 @@ CUPYSIM_FUNCTION void radial_derivatives(const CrystalConstants<Double>& crystal
 }
 
 // df/dNa = (2 f + dh df/dh)/Na, after `radial_derivatives`.
-CUPYSIM_FUNCTION void radial_count_derivatives(const CrystalConstants<Double>& crystal, Triple<double> offsets, int i,
-                                               LatticeDerivatives& lattice) {
+CUPYSIM_FUNCTION void radial_size_derivatives(const CrystalConstants<Double>& crystal, Triple<double> offsets, int i,
+                                              LatticeDerivatives& lattice) {
     const double twice = 2.0 * lattice.square[i];
-    lattice.counts[0][i] = (twice + lattice.along[0][i] * offsets.h) / crystal.n_cells.h;
-    lattice.counts[1][i] = (twice + lattice.along[1][i] * offsets.k) / crystal.n_cells.k;
-    lattice.counts[2][i] = (twice + lattice.along[2][i] * offsets.l) / crystal.n_cells.l;
+    lattice.sizes[0][i] = (twice + lattice.along[0][i] * offsets.h) / crystal.n_cells.h;
+    lattice.sizes[1][i] = (twice + lattice.along[1][i] * offsets.k) / crystal.n_cells.k;
+    lattice.sizes[2][i] = (twice + lattice.along[2][i] * offsets.l) / crystal.n_cells.l;
 }
 
 }  // namespace cupysim

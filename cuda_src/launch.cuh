@@ -14,7 +14,7 @@ namespace cupysim {
 enum Use { ONCE, RUNNING, EACH };
 
 // Groups of derivatives, as bits; see `Column` in `gradient.cuh`.
-enum Group { OF_INDICES = 1, OF_PANEL = 2, OF_AXES = 4, OF_WAVELENGTH = 8, OF_COUNTS = 16, OF_SPREAD = 32 };
+enum Group { OF_INDICES = 1, OF_PANEL = 2, OF_AXES = 4, OF_WAVELENGTH = 8, OF_SIZES = 16, OF_SPREAD = 32 };
 
 struct Source {
     double incident[3];  // direction of flight
@@ -26,9 +26,13 @@ struct Source {
 
 struct Crystal {
     double n_cells[3];
-    // Rows of the matrix that measures distances for Gaussian and top-hat spots: a*, b*, c* (1/Angstrom)
-    // times Na Nb Nc / sqrt(0.63) (quirk Q6), or the diagonal Na, Nb, Nc divided by sqrt(0.63).
+    double height;  // largest F_latt of Gaussian and top-hat spots
+    // Rows of the matrix that measures distances for Gaussian and top-hat spots, divided by sqrt(0.63): a*, b*,
+    // c* (1/Angstrom) times Na Nb Nc (quirk Q6), or the matrix of Na, Nb, Nc, or others.
     double spot_axes[9];
+    // numbers that divide derivatives with respect to h, k, l in their bounds: Na, Nb, Nc, or lengths of the
+    // vectors that measure distances
+    double sharpness[3];
     // lower bounds of the squared distance y (without fudge) for offsets of at least h, k, l: the sum of
     // distance_sum h^2, ..., and each of distance_each h^2, ...
     double distance_sum[3];

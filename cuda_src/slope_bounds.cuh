@@ -9,8 +9,9 @@ namespace cupysim {
 // divided by the largest sum of the absolute weights: |dF^2/dh| is at most this times the bound of F^2.
 constexpr float CUBIC_STEEPNESS = 2.0f * (7.0f / 3.0f) / 1.25f * BOUND_SLACK;
 
-// Member of each shape: `relative`, a bound of F_latt^2, of |dF_latt^2/dh|/Na and the same for k and l, and with
-// `SpotSize::with_counts` also of Na |dF_latt^2/dNa| and the same for Nb and Nc; all divided by the height of a spot.
+// Member of each shape: `relative`, a bound of F_latt^2, of |dF_latt^2/dh| divided by the sharpness along h and the
+// same for k and l, and with `SpotSize::with_sizes` also of derivatives with respect to sizes, relative to the sizes;
+// all divided by the height of a spot.
 // A shape without a specialisation has none, so that nothing is left out.
 template <Shape shape>
 struct LatticeSlopeBound {
@@ -25,8 +26,15 @@ struct LatticeSlopeBound<SQUARE> {
         const float qh = grating_bound(h, size.counts[0]), qk = grating_bound(k, size.counts[1]),
                     ql = grating_bound(l, size.counts[2]);
         const float slope = static_cast<float>(3.0 * PI) / (qh * qk * ql);
-        if (!size.with_counts) return slope;
+        if (!size.with_sizes) return slope;
         return slope * larger(square_root(larger(qh, larger(qk, ql))) * (1.0f / 3.0f), 1.0f);
+    }
+};
+
+template <>
+struct LatticeSlopeBound<NO_FRINGES> {
+    static CUPYSIM_FUNCTION float relative(const SpotSize& size, float h, float k, float l) {
+        return reaches_first_peak(size, h, k, l) ? LatticeSlopeBound<SQUARE>::relative(size, h, k, l) : 0.0f;
     }
 };
 
@@ -39,21 +47,22 @@ struct LatticeSlopeBound<ROUND> {
         const float steep = smaller(3.0f * root / (z * z), 0.375f);
         const float slope = static_cast<float>(2.0 * PI) * square_root(size.fudge * square) * steep;
         const float most = larger(slope, square);
-        if (!size.with_counts) return most;
+        if (!size.with_sizes) return most;
         const float far = 9.0f * square_root(1.0f + z) * root / (z * z * z);
         return larger(most, 2.0f * (square + (z < 9.0f ? 1.125f : far)));
     }
 };
 
-// With F_latt^2 = exp(-2 y): |dF_latt^2/dh|/Na <= 4 sqrt(fudge/0.63 y) exp(-2 y), which decreases from y = 1/4 on, and
-// Na |dF_latt^2/dNa| <= max(2, 4 y) exp(-2 y), which decreases from y = 1/2 on.
+// With F_latt^2 = exp(-2 y): |dF_latt^2/dh|/|G_h| <= 4 sqrt(fudge/0.63 y) exp(-2 y), which decreases from y = 1/4 on.
+// Derivatives with respect to the metric are at most 4 y exp(-2 y), which decreases from y = 1/2 on, and the one with
+// respect to log H is 2 exp(-2 y).
 template <>
 struct LatticeSlopeBound<GAUSS> {
     static CUPYSIM_FUNCTION float relative(const SpotSize& size, float h, float k, float l) {
         const float y = least_distance(size, h, k, l), z = larger(y, 0.25f), w = larger(y, 0.5f);
         const float steep = 4.0f * square_root(size.fudge * static_cast<float>(1.0 / GAUSS_WIDTH) * z);
         const float most = larger(exp_bound(y), steep * exp_bound(z));
-        return size.with_counts ? larger(most, larger(2.0f * exp_bound(y), 4.0f * w * exp_bound(w))) : most;
+        return size.with_sizes ? larger(most, larger(2.0f * exp_bound(y), 4.0f * w * exp_bound(w))) : most;
     }
 };
 
@@ -63,8 +72,7 @@ struct SlopeBound {
     static CUPYSIM_FUNCTION float relative(const SpotSize& size, float h, float k, float l) {
         const float slope = LatticeSlopeBound<shape>::relative(size, h, k, l) * BOUND_SLACK;
         if constexpr (factors != TRICUBIC) return slope;
-        const float smallest = smaller(size.counts[0], smaller(size.counts[1], size.counts[2]));
-        return slope + CUBIC_STEEPNESS / smallest * SpotBound<shape>::relative(size, h, k, l);
+        return slope + CUBIC_STEEPNESS / size.smallest_sharpness * SpotBound<shape>::relative(size, h, k, l);
     }
 };
 

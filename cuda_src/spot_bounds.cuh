@@ -14,7 +14,8 @@ struct SpotSize {
     float counts[3];  // Na, Nb, Nc
     float sum[3], each[3];  // y >= sum of (sum_i offset_i^2), y >= each_i offset_i^2; see `Crystal`
     float fudge;
-    bool with_counts;  // whether bounds of derivatives are also those with respect to Na, Nb, Nc
+    float smallest_sharpness;
+    bool with_sizes;  // whether bounds of derivatives are also those with respect to sizes
 };
 
 CUPYSIM_FUNCTION SpotSize spot_size(const Launch& launch, const Crystal& crystal) {
@@ -25,7 +26,9 @@ CUPYSIM_FUNCTION SpotSize spot_size(const Launch& launch, const Crystal& crystal
         size.each[axis] = static_cast<float>(crystal.distance_each[axis] * launch.fudge);
     }
     size.fudge = static_cast<float>(launch.fudge);
-    size.with_counts = (launch.groups & OF_COUNTS) != 0;
+    const double* sharpness = crystal.sharpness;
+    size.smallest_sharpness = static_cast<float>(smaller(sharpness[0], smaller(sharpness[1], sharpness[2])));
+    size.with_sizes = (launch.groups & OF_SIZES) != 0;
     return size;
 }
 
@@ -36,6 +39,8 @@ CUPYSIM_FUNCTION float least_distance(const SpotSize& size, float h, float k, fl
     const float alone = larger(size.each[0] * hh, larger(size.each[1] * kk, size.each[2] * ll));
     return larger(together, alone) * (1.0f / BOUND_SLACK);
 }
+
+CUPYSIM_FUNCTION double squared_height(const Crystal& crystal) { return crystal.height * crystal.height; }
 
 CUPYSIM_FUNCTION double squared_volume(const Crystal& crystal) {
     const double volume = crystal.n_cells[0] * crystal.n_cells[1] * crystal.n_cells[2];
@@ -95,7 +100,7 @@ CUPYSIM_FUNCTION float exp_bound(float y) {
 
 template <>
 struct SpotBound<GAUSS> {
-    static CUPYSIM_FUNCTION double height(const Crystal& crystal) { return squared_volume(crystal); }
+    static CUPYSIM_FUNCTION double height(const Crystal& crystal) { return squared_height(crystal); }
     static CUPYSIM_FUNCTION float relative(const SpotSize& size, float h, float k, float l) {
         return exp_bound(least_distance(size, h, k, l));
     }
@@ -103,10 +108,32 @@ struct SpotBound<GAUSS> {
 
 template <>
 struct SpotBound<TOPHAT> {
-    static CUPYSIM_FUNCTION double height(const Crystal& crystal) { return squared_volume(crystal); }
+    static CUPYSIM_FUNCTION double height(const Crystal& crystal) { return squared_height(crystal); }
     static CUPYSIM_FUNCTION float relative(const SpotSize& size, float h, float k, float l) {
         const float edge = static_cast<float>(TOPHAT_EDGE / GAUSS_WIDTH) * BOUND_SLACK;
         return least_distance(size, h, k, l) < edge ? 1.0f : 0.0f;
+    }
+};
+
+// Whether offsets may be within the first minimum of a parallelepiped's transform.
+CUPYSIM_FUNCTION bool reaches_first_peak(const SpotSize& size, float h, float k, float l) {
+    const float nh = size.counts[0] * h, nk = size.counts[1] * k, nl = size.counts[2] * l;
+    return larger(nh, larger(nk, nl)) <= BOUND_SLACK;
+}
+
+template <>
+struct SpotBound<NO_FRINGES> {
+    static CUPYSIM_FUNCTION double height(const Crystal& crystal) { return squared_volume(crystal); }
+    static CUPYSIM_FUNCTION float relative(const SpotSize& size, float h, float k, float l) {
+        return reaches_first_peak(size, h, k, l) ? SpotBound<SQUARE>::relative(size, h, k, l) : 0.0f;
+    }
+};
+
+template <>
+struct SpotBound<FLAT> {
+    static CUPYSIM_FUNCTION double height(const Crystal& crystal) { return squared_volume(crystal); }
+    static CUPYSIM_FUNCTION float relative(const SpotSize& size, float h, float k, float l) {
+        return reaches_first_peak(size, h, k, l) ? 1.0f : 0.0f;
     }
 };
 

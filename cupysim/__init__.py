@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cupysim.models.background import Water
     from cupysim.models.beam import Beam, Sources
     from cupysim.models.conventions import Convention, Frame, Pivot
-    from cupysim.models.crystal import Crystal, Shape, UnitCell
+    from cupysim.models.crystal import Crystal, UnitCell
     from cupysim.models.detector import Detector
     from cupysim.models.experiment import Experiment, Region, Rendering
     from cupysim.models.mosaicity import Mosaicity
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from cupysim.models.sampling import Sweep
     from cupysim.models.scan import Scan
     from cupysim.models.sensor import Sensor
+    from cupysim.models.spot_shape import Shape
     from cupysim.models.structure_factors import StructureFactors
     from cupysim.models.tolerance import Tolerance
     from cupysim.quirks import Quirk, Quirks, QuirkWarning
@@ -69,7 +70,8 @@ _HOMES = {
     "models.background": ("Water",),
     "models.beam": ("Beam", "Sources"),
     "models.conventions": ("Convention", "Frame", "Pivot"),
-    "models.crystal": ("Crystal", "Shape", "UnitCell"),
+    "models.crystal": ("Crystal", "UnitCell"),
+    "models.spot_shape": ("Shape",),
     "models.detector": ("Detector",),
     "models.experiment": ("Experiment", "Region", "Rendering"),
     "models.mosaicity": ("Mosaicity",),

@@ -175,7 +175,7 @@ import numpy as np
 import cupysim
 from cupysim.formats.nexus import read
 from cupysim.models.background import Glass
-from cupysim.models.crystal import Shape
+from cupysim.models.spot_shape import Shape
 from cupysim.models.parameters import changed
 from cupysim.plan.planning import make_plan
 from cupysim.prediction.spots import predict_spots

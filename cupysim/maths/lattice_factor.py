@@ -21,6 +21,12 @@ GAUSS_WIDTH = 0.63
 TOPHAT_EDGE = 0.3969
 """Squared distance of the edge of top-hat spots: the square of `GAUSS_WIDTH`."""
 
+STAR_WIDTH = 1.9
+"""Width constant of spots that are round in reciprocal space, `Shape.GAUSS_STAR` of simtbx."""
+
+METRIC = ((0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (0, 2))
+"""Order of the six elements of a symmetric matrix."""
+
 
 def square(indices: tuple[Array, Array, Array], n_cells: Array) -> Array:
     """Lattice factor of a parallelepiped: the product of sin(pi N h)/sin(pi h) over the axes.
@@ -44,6 +50,40 @@ def square(indices: tuple[Array, Array, Array], n_cells: Array) -> Array:
     if isinstance(factor, float):
         return array_namespace(indices[0]).ones_like(indices[0])
     return factor
+
+
+def no_fringes(offsets: tuple[Array, Array, Array], n_cells: Array) -> Array:
+    """Lattice factor of a parallelepiped up to its first minima, and zero beyond (CrystFEL).
+
+    Parameters
+    ----------
+    offsets : tuple of 3 arrays
+        Offsets h-h0, k-k0, l-l0 from the nearest reflection.
+    n_cells : sequence of 3 float
+        Cells along a, b, c.
+
+    Returns
+    -------
+    array
+        F_latt, in the shape of the offsets.
+    """
+    factor = square(offsets, n_cells)
+    return array_namespace(factor).where(in_first_peak(offsets, n_cells), factor, 0.0)
+
+
+def flat(offsets: tuple[Array, Array, Array], n_cells: Array) -> Array:
+    """Lattice factor of flat spots: Na Nb Nc up to the first minima of `no_fringes` (CrystFEL)."""
+    na, nb, nc = n_cells
+    return na * nb * nc * in_first_peak(offsets, n_cells)
+
+
+def in_first_peak(offsets: tuple[Array, Array, Array], n_cells: Array) -> Array:
+    """Whether N times the offset is at most 1 along each axis."""
+    xp = array_namespace(offsets[0])
+    h, k, l = (
+        xp.abs(offset * count) <= 1.0 for offset, count in zip(offsets, n_cells, strict=True)
+    )
+    return h & k & l
 
 
 def grating(x: Array, count: float) -> Array:
@@ -120,15 +160,16 @@ def reciprocal_distance_squared(
     return (x * x + y * y + z * z) * na * na * nb * nb * nc * nc
 
 
-def gauss(distance_squared: Array, n_cells: Array, fudge: float) -> Array:
-    """Lattice factor of Gaussian spots: Na Nb Nc exp(-(d^2/0.63) fudge).
+def gauss(distance_squared: Array, height: float, fudge: float) -> Array:
+    """Lattice factor of Gaussian spots: H exp(-(d^2/0.63) fudge).
 
     Parameters
     ----------
     distance_squared : array
         Squared distance d^2 from `reciprocal_distance_squared`.
-    n_cells : sequence of 3 float
-        Cells along a, b, c: Na, Nb, Nc.
+    height : float
+        F_latt of a reflection, H: the product of the numbers of cells, or the determinant of their
+        matrix.
     fudge : float
         Factor of the squared distance.
 
@@ -138,19 +179,18 @@ def gauss(distance_squared: Array, n_cells: Array, fudge: float) -> Array:
         F_latt.
     """
     xp = array_namespace(distance_squared)
-    na, nb, nc = n_cells
-    return na * nb * nc * xp.exp(-(distance_squared / GAUSS_WIDTH * fudge))
+    return height * xp.exp(-(distance_squared / GAUSS_WIDTH * fudge))
 
 
-def tophat(distance_squared: Array, n_cells: Array, fudge: float) -> Array:
-    """Lattice factor of top-hat spots: Na Nb Nc if d^2 fudge < 0.3969, otherwise zero.
+def tophat(distance_squared: Array, height: float, fudge: float) -> Array:
+    """Lattice factor of top-hat spots: H if d^2 fudge < 0.3969, otherwise zero.
 
     Parameters
     ----------
     distance_squared : array
         Squared distance d^2 from `reciprocal_distance_squared`.
-    n_cells : sequence of 3 float
-        Cells along a, b, c: Na, Nb, Nc.
+    height : float
+        F_latt of a reflection, H.
     fudge : float
         Factor of the squared distance.
 
@@ -159,19 +199,19 @@ def tophat(distance_squared: Array, n_cells: Array, fudge: float) -> Array:
     array
         F_latt.
     """
-    na, nb, nc = n_cells
-    return na * nb * nc * (distance_squared * fudge < TOPHAT_EDGE)
+    return height * (distance_squared * fudge < TOPHAT_EDGE)
 
 
 Offsets = tuple[Array, Array, Array]
 """Offsets h-h0, k-k0, l-l0 from the nearest reflection."""
 
 Slopes = tuple[Array, list[Array], list[Array]]
-"""F_latt squared, and its derivatives with respect to h, k, l and to Na, Nb, Nc. Here N need not be
-an integer, because F_latt is a function of the offset."""
+"""F_latt squared, and its derivatives with respect to h, k, l and to sizes. The sizes of square and
+round crystals are Na, Nb, Nc, which need not be integers here, because F_latt is a function of the
+offset. The sizes of Gaussian spots are those of `gauss_slopes`."""
 
 
-def square_slopes(offsets: Offsets, n_cells: Array, fudge: float) -> Slopes:
+def square_slopes(offsets: Offsets, n_cells: Array) -> Slopes:
     """F_latt squared of a parallelepiped, and its derivatives.
 
     Parameters
@@ -180,10 +220,7 @@ def square_slopes(offsets: Offsets, n_cells: Array, fudge: float) -> Slopes:
         Offsets h-h0, k-k0, l-l0 from the nearest reflection.
     n_cells : sequence of 3 float
         Cells along a, b, c.
-    fudge : float
-        Not used for this shape.
     """
-    del fudge
     xp = array_namespace(offsets[0])
     parts = [
         _grating_slopes(offset, float(count))
@@ -200,17 +237,53 @@ def square_slopes(offsets: Offsets, n_cells: Array, fudge: float) -> Slopes:
     return square, along, counts
 
 
+def no_fringes_slopes(offsets: Offsets, n_cells: Array) -> Slopes:
+    """F_latt squared of `no_fringes`, and its derivatives; see `square_slopes`."""
+    inside = in_first_peak(offsets, n_cells)
+    value, along, counts = square_slopes(offsets, n_cells)
+    where = array_namespace(value).where
+    return (
+        where(inside, value, 0.0),
+        [where(inside, slope, 0.0) for slope in along],
+        [where(inside, slope, 0.0) for slope in counts],
+    )
+
+
 def round_slopes(offsets: Offsets, n_cells: Array, fudge: float) -> Slopes:
     """F_latt squared of an ellipsoid, and its derivatives; see `square_slopes`."""
     return _radial_slopes(_ball_slopes, offsets, n_cells, fudge)
 
 
-def gauss_slopes(offsets: Offsets, n_cells: Array, fudge: float) -> Slopes:
-    """F_latt squared of Gaussian spots with quirk Q6 corrected, and its derivatives.
+def gauss_slopes(offsets: Offsets, axes: Array, height: float, fudge: float) -> Slopes:
+    """F_latt squared of Gaussian spots, H^2 exp(-2 fudge d^2/0.63), and its derivatives.
 
-    See `square_slopes`.
+    With the rows g of `axes` and M = g g^T, d^2 is the sum of M_ij dh_i dh_j.
+
+    Parameters
+    ----------
+    offsets : tuple of 3 arrays
+        Offsets dh from the nearest reflection.
+    axes : array, shape (3, 3)
+        Rows g: the vectors that the offsets multiply.
+    height : float
+        F_latt of a reflection, H.
+    fudge : float
+        Factor of the squared distance.
+
+    Returns
+    -------
+    Slopes
+        The sizes are the elements of M in the order of `METRIC`, and the logarithm of H. The
+        derivative with respect to M_ij changes M_ji as well.
     """
-    return _radial_slopes(_gauss_slopes, offsets, n_cells, fudge)
+    sharpness = 2.0 * fudge / GAUSS_WIDTH
+    x, y, z = (sum(offsets[i] * axes[i][j] for i in range(3)) for j in range(3))
+    xp = array_namespace(offsets[0])
+    value = height**2 * xp.exp(-sharpness * (x * x + y * y + z * z))
+    slope = -sharpness * value
+    along = [2.0 * slope * (x * row[0] + y * row[1] + z * row[2]) for row in axes]
+    sizes = [(1.0 if i == j else 2.0) * slope * offsets[i] * offsets[j] for i, j in METRIC]
+    return value, along, [*sizes, 2.0 * value]
 
 
 def _radial_slopes(
@@ -286,10 +359,3 @@ def _ball_slopes(radius_squared: Array, fudge: float) -> tuple[Array, Array]:
     transform, slope = xp.where(near, series, transform), xp.where(near, series_slope, slope)
     height = SPHERE_IN_CUBE**2
     return height * transform**2, 2.0 * height * transform * slope * math.pi**2 * fudge
-
-
-def _gauss_slopes(radius_squared: Array, fudge: float) -> tuple[Array, Array]:
-    """Profile exp(-2 r^2 fudge/0.63), and its derivative with respect to r^2."""
-    sharpness = 2.0 * fudge / GAUSS_WIDTH
-    value = array_namespace(radius_squared).exp(-sharpness * radius_squared)
-    return value, -sharpness * value

@@ -38,6 +38,26 @@ def square(offsets: np.ndarray, n_cells: np.ndarray) -> np.ndarray:
     return bound * SLACK
 
 
+def flat(offsets: np.ndarray, n_cells: np.ndarray) -> np.ndarray:
+    """Bound for flat spots: zero beyond their edges.
+
+    Parameters
+    ----------
+    offsets : ndarray, shape (3, ...)
+        Lower bounds of the offsets of h, k, l, from 0 to 1/2.
+    n_cells : ndarray, shape (3,)
+        Cells along a, b, c.
+
+    Returns
+    -------
+    ndarray
+        Upper bound of F_latt^2. It is positive where `no_fringes` is positive.
+    """
+    height = np.prod(np.asarray(n_cells, dtype=np.float64)) ** 2
+    farthest = np.max([n * x for x, n in zip(offsets, n_cells, strict=True)], axis=0)
+    return np.where(farthest <= SLACK, height, 0.0)
+
+
 def round_crystal(offsets: np.ndarray, n_cells: np.ndarray, fudge: float) -> np.ndarray:
     """Bound for an ellipsoid.
 
@@ -112,43 +132,43 @@ def least_distance(
     return np.asarray(total * fudge)
 
 
-def gauss(distance: np.ndarray, volume: float) -> np.ndarray:
-    """Bound for Gaussian spots, V^2 exp(-2 distance/0.63).
+def gauss(distance: np.ndarray, height: float) -> np.ndarray:
+    """Bound for Gaussian spots, H^2 exp(-2 distance/0.63).
 
     Parameters
     ----------
     distance : ndarray
         Lower bound of the squared distance, with fudge.
-    volume : float
-        Product of the numbers of cells.
+    height : float
+        F_latt of a reflection, H.
 
     Returns
     -------
     ndarray
         Upper bound of F_latt^2.
     """
-    return np.asarray(volume**2 * np.exp(-2.0 * distance / GAUSS_WIDTH) * SLACK)
+    return np.asarray(height**2 * np.exp(-2.0 * distance / GAUSS_WIDTH) * SLACK)
 
 
-def tophat(distance: np.ndarray, volume: float) -> np.ndarray:
+def tophat(distance: np.ndarray, height: float) -> np.ndarray:
     """Bound for top-hat spots: zero beyond their edge.
 
     Parameters
     ----------
     distance : ndarray
         Lower bound of the squared distance, with fudge.
-    volume : float
-        Product of the numbers of cells.
+    height : float
+        F_latt of a reflection, H.
 
     Returns
     -------
     ndarray
         Upper bound of F_latt^2.
     """
-    return np.where(distance < TOPHAT_EDGE * SLACK, volume**2, 0.0)
+    return np.where(distance < TOPHAT_EDGE * SLACK, height**2, 0.0)
 
 
-def square_slopes(offsets: np.ndarray, n_cells: np.ndarray, with_counts: bool) -> np.ndarray:
+def square_slopes(offsets: np.ndarray, n_cells: np.ndarray, with_sizes: bool) -> np.ndarray:
     """Bound of derivatives for a parallelepiped.
 
     A factor g = (sin(pi N x)/(N sin(pi x)))^2 has |dg/dx|/N <= 3 pi min(1, 1/q) with
@@ -160,17 +180,17 @@ def square_slopes(offsets: np.ndarray, n_cells: np.ndarray, with_counts: bool) -
         Lower bounds of the offsets of h, k, l, from 0 to 1/2.
     n_cells : ndarray, shape (3,)
         Cells along a, b, c.
-    with_counts : bool
-        Whether the bound must also hold for derivatives with respect to Na, Nb, Nc.
+    with_sizes : bool
+        Whether the bound must also hold for derivatives with respect to sizes.
 
     Returns
     -------
     ndarray
         Upper bound of F_latt^2, of |dF_latt^2/dh|/Na and the same for k and l, and with
-        `with_counts` of Na |dF_latt^2/dNa| and the same for Nb and Nc.
+        `with_sizes` of Na |dF_latt^2/dNa| and the same for Nb and Nc.
     """
     bound = 3.0 * np.pi * square(offsets, n_cells)
-    if with_counts:
+    if with_sizes:
         sines = np.stack(
             [n * x * (3.0 - 4.0 * x * x) for x, n in zip(offsets, n_cells, strict=True)]
         )
@@ -179,7 +199,7 @@ def square_slopes(offsets: np.ndarray, n_cells: np.ndarray, with_counts: bool) -
 
 
 def round_slopes(
-    offsets: np.ndarray, n_cells: np.ndarray, fudge: float, with_counts: bool
+    offsets: np.ndarray, n_cells: np.ndarray, fudge: float, with_sizes: bool
 ) -> np.ndarray:
     """Bound of derivatives for an ellipsoid; see `square_slopes`.
 
@@ -193,35 +213,35 @@ def round_slopes(
     square = np.minimum(9.0 * (1.0 + z) / z**3, 1.0)
     steep = np.minimum(3.0 * root / z**2, 0.375)
     bound = np.maximum(square, 2.0 * np.pi * np.sqrt(fudge * square) * steep)
-    if with_counts:
+    if with_sizes:
         # the bound of x |S S'| decreases with x
         far = np.where(z < 9.0, 9.0 / 8.0, 9.0 * np.sqrt(1.0 + z) * root / z**3)
         bound = np.maximum(bound, 2.0 * (square + far))
     return np.asarray(height * bound * SLACK)
 
 
-def gauss_slopes(
-    distance: np.ndarray, volume: float, fudge: float, with_counts: bool
-) -> np.ndarray:
-    """Bound of derivatives for Gaussian spots V^2 exp(-2 y); see `square_slopes`.
+def gauss_slopes(distance: np.ndarray, height: float, fudge: float, with_sizes: bool) -> np.ndarray:
+    """Bound of derivatives for Gaussian spots H^2 exp(-2 y); see `square_slopes`.
 
-    |dF_latt^2/dh|/Na <= 4 sqrt(fudge y/0.63) V^2 exp(-2 y), which decreases from y = 1/4 on, and
-    Na |dF_latt^2/dNa| <= max(2, 4 y) V^2 exp(-2 y), which decreases from y = 1/2 on.
+    With the vectors g that the offsets multiply, |dF_latt^2/dh|/|g_h| <= 4 sqrt(fudge y/0.63) H^2
+    exp(-2 y), which decreases from y = 1/4 on. 4 y H^2 exp(-2 y) decreases from y = 1/2 on. It
+    bounds derivatives with respect to the elements of `lattice_factor.METRIC`, relative to those
+    elements, and 2 H^2 exp(-2 y) is the derivative with respect to log H.
 
     Parameters
     ----------
     distance : ndarray
         Lower bound of the squared distance, with fudge: 0.63 y.
-    volume : float
-        Product of the numbers of cells.
+    height : float
+        F_latt of a reflection, H.
     fudge : float
         Factor of the squared distance from a reflection.
-    with_counts : bool
-        Whether the bound must also hold for derivatives with respect to Na, Nb, Nc.
+    with_sizes : bool
+        Whether the bound must also hold for derivatives with respect to sizes.
     """
     y = np.asarray(distance) / GAUSS_WIDTH
     z, w = np.maximum(y, 0.25), np.maximum(y, 0.5)
     bound = np.maximum(np.exp(-2.0 * y), 4.0 * np.sqrt(fudge * z / GAUSS_WIDTH) * np.exp(-2.0 * z))
-    if with_counts:
+    if with_sizes:
         bound = np.maximum(bound, np.maximum(2.0 * np.exp(-2.0 * y), 4.0 * w * np.exp(-2.0 * w)))
-    return np.asarray(volume**2 * bound * SLACK)
+    return np.asarray(height**2 * bound * SLACK)

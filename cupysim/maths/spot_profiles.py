@@ -149,7 +149,7 @@ def round_section(
     return height * np.maximum(integral, 0.0) / (length * cell_volume * np.prod(widths))
 
 
-def gauss_section(distance: np.ndarray, n_cells: np.ndarray, fudge: float) -> np.ndarray:
+def gauss_section(distance: np.ndarray, height: float, fudge: float) -> np.ndarray:
     """Integral of |F_latt|^2 over a plane, for Gaussian spots in scaled coordinates.
 
     In these coordinates, a spot is a ball.
@@ -159,33 +159,34 @@ def gauss_section(distance: np.ndarray, n_cells: np.ndarray, fudge: float) -> np
     distance : ndarray, shape (n,)
         Distance of the plane from the reflection, in the coordinates of
         `lattice_factor.reciprocal_distance_squared`.
-    n_cells, fudge
-        As for `round_section`.
+    height : float
+        F_latt of a reflection, H.
+    fudge : float
+        Factor of the squared distance from a reflection.
 
     Returns
     -------
     ndarray, shape (n,)
-        Integrals of (Na Nb Nc)^2 exp(-2 d^2 fudge/0.63).
+        Integrals of H^2 exp(-2 d^2 fudge/0.63).
     """
     kappa = fudge / GAUSS_WIDTH
-    height = np.prod(n_cells) ** 2
-    return height * np.pi / (2.0 * kappa) * np.exp(-2.0 * kappa * distance**2)
+    return height**2 * np.pi / (2.0 * kappa) * np.exp(-2.0 * kappa * distance**2)
 
 
-def tophat_section(distance: np.ndarray, n_cells: np.ndarray, fudge: float) -> np.ndarray:
+def tophat_section(distance: np.ndarray, height: float, fudge: float) -> np.ndarray:
     """Integral of |F_latt|^2 over a plane, for top-hat spots in scaled coordinates.
 
     The plane cuts a disc out of a ball.
 
     Parameters
     ----------
-    distance, n_cells, fudge
+    distance, height, fudge
         As for `gauss_section`.
 
     Returns
     -------
     ndarray, shape (n,)
-        Integrals of (Na Nb Nc)^2 over the disc where d^2 fudge < 0.3969.
+        Integrals of H^2 over the disc where d^2 fudge < 0.3969.
     """
     radius_squared = TOPHAT_EDGE / fudge
-    return np.prod(n_cells) ** 2 * np.pi * np.maximum(radius_squared - distance**2, 0.0)
+    return height**2 * np.pi * np.maximum(radius_squared - distance**2, 0.0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -15,6 +14,7 @@ from cupysim.errors import ModelError
 from cupysim.maths import cell as cell_maths
 from cupysim.models.checks import assign, finite, frozen, member, three, whole
 from cupysim.models.mosaicity import Mosaicity
+from cupysim.models.spot_shape import ELLIPSOIDAL, OFF_DIAGONAL, Shape, size_matrix
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 
 DEFAULT_MOSAIC_DOMAINS = 10
@@ -22,19 +22,6 @@ DEFAULT_MOSAIC_DOMAINS = 10
 
 NOTICEABLE_ANGLE = 0.001 / DEGREES_PER_RADIAN
 """Change of a cell angle (rad) above which cupysim warns of quirk Q5."""
-
-
-class Shape(StrEnum):
-    """Spot shape: the lattice transform of a mosaic domain."""
-
-    SQUARE = "square"
-    """Lattice transform of a parallelepiped."""
-    ROUND = "round"
-    """Lattice transform of an ellipsoid."""
-    GAUSS = "gauss"
-    """Gaussian lattice transform, without fringes."""
-    TOPHAT = "tophat"
-    """Lattice transform that is constant within an ellipsoid, and zero outside."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +99,10 @@ class Crystal:
         Missetting angles: rotations of the reciprocal vectors about the lab axes x, y, z (rad).
     n_cells : tuple of 3 int
         Number of cells along a, b, c in one mosaic domain.
+    n_cells_off_diagonal : tuple of 3 float
+        Elements N_ab, N_bc, N_ac of the symmetric matrix N whose diagonal is `n_cells`
+        (``Ncells_def`` of diffBragg). A Gaussian or top-hat spot is an ellipsoid |N dh|^2 with any
+        principal axes, and its height is det(N). Other shapes need zeros.
     size : tuple of 3 float
         Edges of the crystal along a, b, c (m). A positive edge replaces the number in `n_cells`.
     shape : Shape
@@ -132,6 +123,7 @@ class Crystal:
     reciprocal: np.ndarray | None = None
     misset: Sequence[float] | None = None
     n_cells: tuple[int, int, int] = (1, 1, 1)
+    n_cells_off_diagonal: tuple[float, float, float] = (0.0, 0.0, 0.0)
     size: tuple[float, float, float] = (0.0, 0.0, 0.0)
     shape: Shape = Shape.SQUARE
     fudge: float = 1.0
@@ -152,18 +144,25 @@ class Crystal:
                 )
             assign(self, reciprocal=frozen(self.reciprocal, np.float64))
         n_cells = three(self.n_cells, "crystal: n_cells")
+        off_diagonal = three(self.n_cells_off_diagonal, OFF_DIAGONAL)
         size = three(self.size, "crystal: size")
         assign(
             self,
             _oriented={},
             n_cells=tuple(whole(count, "crystal: n_cells") for count in n_cells),
             size=tuple(finite(edge, "crystal: size") for edge in size),
+            n_cells_off_diagonal=tuple(finite(count, OFF_DIAGONAL) for count in off_diagonal),
             shape=member(Shape, self.shape, "crystal: shape"),
             fudge=finite(self.fudge, "crystal: fudge"),
         )
         if self.misset is not None:
             angles = three(self.misset, "crystal: misset")
             assign(self, misset=tuple(finite(angle, "crystal: misset") for angle in angles))
+        if any(self.n_cells_off_diagonal) and self.shape not in ELLIPSOIDAL:
+            raise ModelError(
+                f"{OFF_DIAGONAL}: only the shapes {' and '.join(ELLIPSOIDAL)} have such numbers, "
+                f"not {self.shape}"
+            )
 
     def with_misset(self, x: float, y: float, z: float) -> Crystal:
         """Return the same crystal with other missetting angles, in degrees.
@@ -284,6 +283,17 @@ class OrientedCrystal:
         ]
         a, b, c = (max(count, 1.0) for count in counts)
         return a, b, c
+
+    @property
+    def size_matrix(self) -> np.ndarray:
+        """The symmetric matrix N of the numbers of cells, shape (3, 3).
+
+        Raises
+        ------
+        ModelError
+            If it is not positive definite.
+        """
+        return size_matrix((*self.cell_counts, *self.crystal.n_cells_off_diagonal))
 
 
 def orient_together(crystals: Sequence[Crystal], quirks: Quirks) -> None:

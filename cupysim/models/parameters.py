@@ -29,6 +29,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "misset": ("misset_x", "misset_y", "misset_z"),
     "cell": ("cell_a", "cell_b", "cell_c", "cell_alpha", "cell_beta", "cell_gamma"),
     "n_cells": ("n_a", "n_b", "n_c"),
+    "n_cells_off_diagonal": ("n_ab", "n_bc", "n_ac"),
     "beam_centre": ("beam_fast", "beam_slow"),
     "rotation": ("rotation_x", "rotation_y", "rotation_z"),
 }
@@ -104,6 +105,10 @@ PARAMETERS: dict[str, Parameter] = {
         GROUPS["n_cells"],
         Parameter("cells", "cells", 1.0, Limit(0.7, True), 2, of_crystal=True, told=True),
     ),
+    **dict.fromkeys(
+        GROUPS["n_cells_off_diagonal"],
+        Parameter("cells", "cells", 1.0, Limit(math.inf), 2, of_crystal=True, told=True),
+    ),
     "mosaic_spread": Parameter("rad", "deg", DEGREE, Limit(0.9, True), of_crystal=True, told=True),
     "wavelength": Parameter("m", "A", ANGSTROM, Limit(0.02, True), 6),
     "distance": replace(_PLACE, limit=Limit(0.05, True)),
@@ -174,6 +179,8 @@ def current(experiment: Experiment, name: str) -> float:
         return float([*lattice.lengths, *lattice.angles][GROUPS["cell"].index(name)])
     if name in GROUPS["n_cells"]:
         return experiment.cell_counts[GROUPS["n_cells"].index(name)]
+    if name in GROUPS["n_cells_off_diagonal"]:
+        return crystal.n_cells_off_diagonal[GROUPS["n_cells_off_diagonal"].index(name)]
     return {
         "mosaic_spread": crystal.mosaicity.spread,
         "wavelength": beam.wavelength,
@@ -268,6 +275,12 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
         return replace(experiment, crystal=replace(crystal, misset=tuple(misset)))
     if name in GROUPS["cell"]:
         return replace(experiment, crystal=_other_cell(experiment, GROUPS["cell"].index(name), by))
+    if name in GROUPS["n_cells_off_diagonal"]:
+        off_diagonal = list(crystal.n_cells_off_diagonal)
+        off_diagonal[GROUPS["n_cells_off_diagonal"].index(name)] += by
+        ab, bc, ac = off_diagonal
+        other = replace(crystal, n_cells_off_diagonal=(ab, bc, ac))
+        return replace(experiment, crystal=other)
     if name == "mosaic_spread":
         grown = _grown(crystal.mosaicity, by)
         return replace(experiment, crystal=replace(crystal, mosaicity=grown))

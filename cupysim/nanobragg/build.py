@@ -19,12 +19,13 @@ from cupysim.maths.nr_random import RandomStream, ShuffleTable
 from cupysim.models.background import Water
 from cupysim.models.beam import Beam
 from cupysim.models.conventions import FRAMES, PIVOTS, Convention, Pivot
-from cupysim.models.crystal import DEFAULT_MOSAIC_DOMAINS, Crystal, Shape, UnitCell
+from cupysim.models.crystal import DEFAULT_MOSAIC_DOMAINS, Crystal, UnitCell
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment, Region, Rendering
 from cupysim.models.mosaicity import Mosaicity
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.scan import Scan
+from cupysim.models.spot_shape import Shape
 from cupysim.models.tolerance import Tolerance
 from cupysim.nanobragg.arguments import RANDOM, Arguments, default_values, scan
 from cupysim.nanobragg.consequences import (
@@ -249,6 +250,7 @@ def _crystal(
         reciprocal=reciprocal,
         misset=misset,
         n_cells=(args.n_a, args.n_b, args.n_c),
+        n_cells_off_diagonal=args.off_diagonal_cells or (0.0, 0.0, 0.0),
         size=clipped_size(args),
         shape=Shape(args.shape),
         fudge=args.fudge,

@@ -6,10 +6,12 @@ from cupysim.nanobragg.option_kinds import COMPUTING, Kind, Match, Option, choic
 from cupysim.nanobragg.units import NONE
 
 COMPUTING_OPTIONS: tuple[Option, ...] = (
-    choice("-backend", "What computes the image: cuda on GPUs, host on the processor's cores, "
+    choice("-backend", COMPUTING,
+            "What computes the image: cuda on GPUs, host on the processor's cores, "
             "numpy without compiled code, auto the first of these that works.",
             "backend", ("auto", "cuda", "host", "numpy"), "auto"),
-    choice("-precision", "double: each pixel differs from nanoBragg's by at most 1e-6 of "
+    choice("-precision", COMPUTING,
+            "double: each pixel differs from nanoBragg's by at most 1e-6 of "
             "its value plus 1e-9 of the image's maximum; mixed: by at most 1e-6 of the maximum, "
             "and faster.",
             "precision", ("double", "mixed"), "double"),

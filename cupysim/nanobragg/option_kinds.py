@@ -179,10 +179,12 @@ def new_flag(name: str, text: str, dest: str) -> Option:
     return flag(name, CRYSTAL, text, {dest: True}, match=Match.EXACT, is_new=True)
 
 
-def choice(name: str, text: str, dest: str, choices: tuple[str, ...], default: str) -> Option:
+def choice(
+    name: str, group: str, text: str, dest: str, choices: tuple[str, ...], default: str
+) -> Option:
     """Make an option that nanoBragg lacks and that accepts one of several words."""
     return Option(
-        (name,), COMPUTING, text, Kind.CHOICE, 1, NONE, (dest,), default, match=Match.EXACT,
+        (name,), group, text, Kind.CHOICE, 1, NONE, (dest,), default, match=Match.EXACT,
         metavar="|".join(choices), choices=choices, is_new=True,
     )  # fmt: skip
 

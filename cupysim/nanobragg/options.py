@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from cupysim.nanobragg.computing_options import COMPUTING_OPTIONS
+from cupysim.nanobragg.crystal_options import CRYSTAL_OPTIONS
 from cupysim.nanobragg.option_kinds import (
     BEAM,
     CRYSTAL,
@@ -371,6 +372,7 @@ OPTIONS: tuple[Option, ...] = (
             MICRON_WATER, "water", "0", limit="not negative"),
     flag("-nodump", CRYSTAL, "Neither write nor read the binary table of structure factors.",
           {"use_dump": False}, match=Match.EXACT, is_new=True),
+    *CRYSTAL_OPTIONS,
     *COMPUTING_OPTIONS,
 )  # fmt: skip
 """All options, in the order in which the C program tests them."""

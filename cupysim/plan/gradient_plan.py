@@ -23,9 +23,11 @@ from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import TURNS, axis_of, expanded, motion_of, panels_of
 from cupysim.models.parameters import GROUPS, PARAMETERS, without_effect
+from cupysim.models.spot_shape import ELLIPSOIDAL
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.culling import reason_for_exact
 from cupysim.plan.render_plan import RenderPlan
+from cupysim.plan.size_slopes import size_slopes
 from cupysim.plan.spot_shapes import SPOT_SHAPES
 
 FACTORS = "structure_factors"
@@ -34,7 +36,7 @@ FACTORS = "structure_factors"
 UNITS = {name: each.unit for name, each in PARAMETERS.items()} | {FACTORS: "electrons"}
 """Unit of each parameter."""
 
-INDICES, ORIGIN, AXES, WAVELENGTH, COUNTS, SPREAD, PHOTONS, COLUMNS = 0, 9, 13, 22, 23, 26, 27, 28
+INDICES, ORIGIN, AXES, WAVELENGTH, SIZES, SPREAD, PHOTONS, COLUMNS = 0, 9, 13, 22, 23, 30, 31, 32
 """First column of each group of the kernel's columns, and their number; see
 `cuda_src/gradient.cuh`."""
 
@@ -49,7 +51,7 @@ class GradientPlan:
         Plan of the image: one shot of one crystal. Each term must have its own factors.
     names : tuple of str
         Names of the parameters, without structure factors.
-    rows : ndarray, shape (n_panels, n_parameters, 28)
+    rows : ndarray, shape (n_panels, n_parameters, 32)
         Derivatives of the kernel's columns with respect to each parameter. Panels differ in the
         columns of their origin and axes.
     rotation_slopes : ndarray, shape (n_mosaic, 3, 3)
@@ -157,13 +159,14 @@ def plan_gradients(
             "gradients: only the corrected image has them: use Experiment(quirks='corrected') "
             "or -corrected"
         )
-    if SPOT_SHAPES[experiment.crystal.shape].squared_slopes is None:
-        raise ModelError("gradients: flat spots (tophat) have edges, and so no derivatives")
+    shape = experiment.crystal.shape
+    if SPOT_SHAPES[shape].squared_slopes is None:
+        raise ModelError(f"gradients: spots of the shape {shape} have edges, and so no derivatives")
     plan.refuse_channels("gradients")
     if plan.shape[0] != 1 or plan.crystals.n_crystals != 1:
         raise ModelError("gradients: they are possible for one shot of one crystal at a time")
     rows = {name: np.zeros(COLUMNS) for name in UNITS}
-    _set_crystal(rows, experiment)
+    _set_crystal(rows, experiment, plan)
     unavailable = _set_panel(rows, experiment)
     _set_scales(rows, experiment, unavailable)
     if experiment.structure_factors.table is None:
@@ -194,7 +197,7 @@ def plan_gradients(
     )
 
 
-def _set_crystal(rows: dict[str, np.ndarray], experiment: Experiment) -> None:
+def _set_crystal(rows: dict[str, np.ndarray], experiment: Experiment, plan: RenderPlan) -> None:
     """Set derivatives E of Miller indices, h -> (1 + E) h: E is (dB) B^-1 for cell vectors B."""
     crystal, beam_frame = experiment.crystal, experiment.frame
     lattice, direct = experiment.lattice, experiment.oriented.direct
@@ -208,8 +211,8 @@ def _set_crystal(rows: dict[str, np.ndarray], experiment: Experiment) -> None:
     upright, slopes = upright_cell(lattice.lengths, lattice.angles)
     for name, slope in zip(GROUPS["cell"], slopes, strict=True):
         rows[name][INDICES:ORIGIN] = (slope @ np.linalg.inv(upright)).reshape(-1)
-    for axis, name in enumerate(GROUPS["n_cells"]):
-        rows[name][COUNTS + axis] = 1.0
+    for name, of_sizes in size_slopes(plan.crystals, upright, slopes).items():
+        rows[name][SIZES:SPREAD] = of_sizes
     rows["mosaic_spread"][SPREAD] = 1.0
 
 
@@ -259,7 +262,7 @@ def motion_rows(experiment: Experiment, name: str) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (n_panels, 28)
+    ndarray, shape (n_panels, 32)
         Rows of `GradientPlan.rows`; zero for panels that do not move.
 
     Raises
@@ -295,6 +298,11 @@ def _set_scales(
         unavailable["fluence"] = "it is zero, so there are no photons"
     if not _source_slopes(experiment).any():
         unavailable["wavelength"] = "the source table gives the wavelength of every source"
+    if experiment.crystal.shape not in ELLIPSOIDAL:
+        unavailable |= dict.fromkeys(
+            GROUPS["n_cells_off_diagonal"],
+            f"spots of the shape {experiment.crystal.shape} have no numbers off the diagonal",
+        )
     if not experiment.crystal.mosaicity.spread > 0.0:
         unavailable["mosaic_spread"] = "the crystal has no mosaic spread"
 

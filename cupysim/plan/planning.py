@@ -16,7 +16,9 @@ from cupysim.models.crystal import orient_together
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
+from cupysim.models.spot_shape import Shape, size_matrix
 from cupysim.plan.render_plan import CrystalTable, FactorTable, Panels, RenderPlan, SourceTable, Use
+from cupysim.plan.spot_shapes import spot_axes
 from cupysim.quirks import Quirk
 
 if TYPE_CHECKING:
@@ -197,17 +199,26 @@ def _sources(experiment: Experiment) -> SourceTable:
 def _crystals(experiment: Experiment) -> CrystalTable:
     crystal = experiment.crystal
     phi_cells, first_cell = _phi_cells(experiment)
-    n_cells, diagonal = _cell_counts(experiment.cell_counts)
-    spot_axes, spot_counts = diagonal, ONES
-    if not experiment.corrects(Quirk.SPOT_WIDTH):
-        spot_axes, spot_counts = experiment.lattice.reciprocal, n_cells
+    n_cells = _cell_counts(experiment.cell_counts)
+    axes, height = spot_axes(
+        crystal.shape, experiment.oriented.size_matrix, experiment.lattice.reciprocal
+    )
+    spot_counts = ONES
+    if not experiment.corrects(Quirk.SPOT_WIDTH) and crystal.shape is not Shape.GAUSS_STAR:
+        if any(crystal.n_cells_off_diagonal):
+            raise ModelError(
+                "crystal: numbers of cells off the diagonal need the corrected width of spots; "
+                f"correct quirk Q{Quirk.SPOT_WIDTH.value}"
+            )
+        axes, spot_counts = experiment.lattice.reciprocal, n_cells
     return CrystalTable(
         phi_cells=phi_cells,
         first_cell=first_cell,
         mosaic_rotations=crystal.mosaicity.rotations[None, None],
-        spot_axes=spot_axes[None, None],
+        spot_axes=axes[None, None],
         spot_counts=spot_counts[None, None],
         n_cells=n_cells[None, None],
+        spot_height=np.full((1, 1), height),
         shape=crystal.shape,
         fudge=crystal.fudge,
     )
@@ -225,34 +236,39 @@ def _phi_cells(experiment: Experiment) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 @lru_cache(maxsize=64)
-def _cell_counts(counts: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Na, Nb, Nc as an array and as a diagonal matrix; shots of a series share them."""
-    found = np.array(counts), np.diag(counts)
-    for array in found:
-        array.setflags(write=False)
+def _cell_counts(counts: tuple[float, float, float]) -> np.ndarray:
+    """Na, Nb, Nc as an array; shots of a series share it."""
+    found = np.array(counts)
+    found.setflags(write=False)
     return found
 
 
-def with_cell_counts(plan: RenderPlan, counts: np.ndarray) -> RenderPlan:
+def with_cell_counts(plan: RenderPlan, experiment: Experiment, counts: np.ndarray) -> RenderPlan:
     """Return the plan with other numbers of cells, which need not be integers.
 
     Parameters
     ----------
     plan : RenderPlan
         Plan of one shot of one crystal, with quirk Q6 corrected.
-    counts : ndarray, shape (3,)
-        Cells along a, b, c.
+    experiment : Experiment
+        The plan's experiment.
+    counts : ndarray, shape (6,)
+        Na, Nb, Nc, Nab, Nbc, Nac.
 
     Returns
     -------
     RenderPlan
         Plan with these numbers of cells, otherwise the same.
     """
+    axes, height = spot_axes(
+        experiment.crystal.shape, size_matrix(counts.tolist()), experiment.lattice.reciprocal
+    )
     crystals = replace(
         plan.crystals,
-        n_cells=counts[None, None],
-        spot_axes=np.diag(counts)[None, None],
+        n_cells=counts[None, None, :3],
+        spot_axes=axes[None, None],
         spot_counts=ONES[None, None],
+        spot_height=np.full((1, 1), height),
     )
     return plan.with_crystals(crystals)
 
@@ -322,8 +338,10 @@ def _same_transform(one: Experiment, other: Experiment) -> bool:
     """Whether two crystals have the same lattice transform and size; orientations may differ."""
     some, others = one.crystal, other.crystal
     return (
-        (some.n_cells, some.size, some.shape, some.fudge)
-        == (others.n_cells, others.size, others.shape, others.fudge)
+        (some.n_cells, some.n_cells_off_diagonal, some.size, some.shape, some.fudge)
+        == (others.n_cells, others.n_cells_off_diagonal, others.size, others.shape, others.fudge)
+        # spots that are round in reciprocal space depend on the cell
+        and some.shape is not Shape.GAUSS_STAR
         and one.corrects(Quirk.SPOT_WIDTH)
         # edges, by which a size is divided, are those of each orientation
         and (some.size == NO_SIZE or one.cell_counts == other.cell_counts)

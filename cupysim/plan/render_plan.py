@@ -16,7 +16,7 @@ import numpy as np
 
 from cupysim.errors import ModelError
 from cupysim.maths.detector_geometry import Bend
-from cupysim.models.crystal import Shape
+from cupysim.models.spot_shape import Shape
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.axes import Axes, Table, check_axes, same_shapes
 
@@ -129,13 +129,16 @@ class CrystalTable(Table):
         Rotations of the mosaic domains, applied after the spindle.
     spot_axes : ndarray, shape (n_shots, n_crystals, 3, 3)
         For Gaussian and top-hat spots: vectors that the offsets from a reflection multiply to give
-        its distance. Rows a*, b*, c* (1/Angstrom) before spindle and mosaic rotations, or a
-        diagonal matrix of Na, Nb, Nc if quirk Q6 is corrected.
+        its distance. Rows a*, b*, c* (1/Angstrom) before spindle and mosaic rotations; if quirk Q6
+        is corrected, those of `cupysim.plan.spot_shapes.spot_axes`.
     spot_counts : ndarray, shape (n_shots, n_crystals, 3)
         Three numbers; their product multiplies this distance. Na, Nb, Nc, or ones if quirk Q6 is
         corrected.
     n_cells : ndarray, shape (n_shots, n_crystals, 3)
         Cells along a, b, c.
+    spot_height : ndarray, shape (n_shots, n_crystals)
+        Largest F_latt of Gaussian and top-hat spots: Na Nb Nc, or the determinant of the matrix of
+        these numbers.
     shape : Shape
         Spot shape, the same for all crystals.
     fudge : float
@@ -148,6 +151,7 @@ class CrystalTable(Table):
     spot_axes: Annotated[np.ndarray, Axes("shots", "crystals", 3, 3)]
     spot_counts: Annotated[np.ndarray, Axes("shots", "crystals", 3)]
     n_cells: Annotated[np.ndarray, Axes("shots", "crystals", 3)]
+    spot_height: Annotated[np.ndarray, Axes("shots", "crystals")]
     shape: Shape
     fudge: float
 

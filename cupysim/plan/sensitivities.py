@@ -11,15 +11,17 @@ import numpy as np
 
 from cupysim.plan.gradient_plan import (
     AXES,
-    COUNTS,
     INDICES,
     ORIGIN,
     PHOTONS,
+    SIZES,
     SPREAD,
     WAVELENGTH,
     GradientPlan,
 )
 from cupysim.plan.render_plan import RenderPlan, Use
+from cupysim.plan.size_slopes import size_weights
+from cupysim.plan.spot_shapes import SPOT_SHAPES, spot_size
 from cupysim.plan.weights import plane_distance
 
 LARGEST_DIRECTION_CHANGE = 2.0
@@ -32,10 +34,10 @@ POLARIZATION_CHANGE = 2.0
 def sensitivities(gradient_plan: GradientPlan) -> np.ndarray:
     """Largest error of each derivative for a tolerance of one photon.
 
-    T is a term that is left out, and w its weight. B is an upper bound of T, of |dT/dh|/Na and of
-    Na |dT/dNa|. Then
+    T is a term that is left out, and w its weight. B is an upper bound of T, of |dT/dh|/S with the
+    sharpness S along h, and of |dT/ds|/W for each size s with its weight W. Then
 
-        |dT/dp| <= B (sum over i of Ni |dhi/dp| + |dNi/dp|/Ni, + |dlog w/dp|).
+        |dT/dp| <= B (sum over i of Si |dhi/dp| + sum over s of W |ds/dp| + |dlog w/dp|).
 
     The sum in parentheses is bounded for all pixels of all panels.
 
@@ -50,7 +52,8 @@ def sensitivities(gradient_plan: GradientPlan) -> np.ndarray:
         Bounds, in photons per unit of each parameter and photon of the tolerance.
     """
     plan = gradient_plan.plan
-    n_cells = np.asarray(plan.crystals.n_cells[0, 0], dtype=np.float64)
+    shape, size = plan.crystals.shape, spot_size(plan.crystals, (0, 0))
+    sharpness = SPOT_SHAPES[shape].sharpness(size)
     # rotations keep the lengths of a, b, c
     lengths = np.linalg.norm(plan.crystals.phi_cells[0, 0], axis=-1).max(axis=0) * (1.0 + 1e-9)
     shortest_wave = float(plan.sources.wavelength[0].min())
@@ -65,14 +68,14 @@ def sensitivities(gradient_plan: GradientPlan) -> np.ndarray:
     # per unit of s, a rotation R(s) moves a vector by at most the norm of dR/ds times its length
     turning = np.linalg.norm(gradient_plan.rotation_slopes, ord=2, axis=(1, 2)).max()
     changes += np.outer(np.abs(rows[:, SPREAD]) * turning, largest_indices)
-    found = np.abs(rows[:, PHOTONS]) + np.abs(rows[:, COUNTS:SPREAD]) @ (1.0 / n_cells)
-    largest = found + changes @ n_cells
+    found = np.abs(rows[:, PHOTONS]) + np.abs(rows[:, SIZES:SPREAD]) @ size_weights(shape, size)
+    largest = found + changes @ sharpness
     for panel, rows_of_panel in enumerate(gradient_plan.rows):
         for number, row in enumerate(rows_of_panel):
             if row[ORIGIN:WAVELENGTH].any():
                 turned, weight = _panel_changes(plan, panel, row)
                 moved = changes[number] + lengths * turned / shortest_wave
-                largest[number] = max(largest[number], found[number] + weight + moved @ n_cells)
+                largest[number] = max(largest[number], found[number] + weight + moved @ sharpness)
     return np.asarray(largest)
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, assert_never
 
 import numpy as np
 
-from cupysim.maths import lattice_factor, spot_bounds, spot_profiles
+from cupysim.maths import first_peaks, lattice_factor, spot_bounds, spot_profiles
 from cupysim.maths.interpolation import nearest_index
-from cupysim.models.crystal import Shape
+from cupysim.models.spot_shape import Shape
+from cupysim.plan.render_plan import CrystalTable
 
 Indices = tuple[Any, Any, Any]
 """Fractional Miller indices, arrays of one shape."""
@@ -29,6 +30,53 @@ class Measure(Enum):
 
 
 @dataclass(frozen=True)
+class SpotSize:
+    """The size of the spots of one crystal.
+
+    Parameters
+    ----------
+    n_cells : ndarray, shape (3,)
+        Cells along a, b, c.
+    fudge : float
+        Factor of the squared distance from a reflection.
+    axes, counts : ndarray, shape (3, 3) and (3,)
+        `spot_axes` and `spot_counts` of the crystal, see `CrystalTable`.
+    height : float
+        `spot_height` of the crystal, see `CrystalTable`.
+    """
+
+    n_cells: np.ndarray
+    fudge: float
+    axes: np.ndarray
+    counts: np.ndarray
+    height: float
+
+    @property
+    def scaled_axes(self) -> np.ndarray:
+        """Vectors that the offsets multiply to give the distance, shape (3, 3)."""
+        return np.asarray(self.axes * np.prod(np.asarray(self.counts, dtype=np.float64)))
+
+
+def spot_size(crystals: CrystalTable, at: tuple[int, int]) -> SpotSize:
+    """The size of the spots of one crystal of a plan.
+
+    Parameters
+    ----------
+    crystals : CrystalTable
+        Crystals of the plan.
+    at : tuple of 2 int
+        Numbers of the shot and of the crystal.
+    """
+    return SpotSize(
+        crystals.n_cells[at],
+        crystals.fudge,
+        crystals.spot_axes[at],
+        crystals.spot_counts[at],
+        float(crystals.spot_height[at]),
+    )
+
+
+@dataclass(frozen=True)
 class SpotShape:
     """Functions of one spot shape.
 
@@ -37,125 +85,125 @@ class SpotShape:
     measure : Measure
         Variable of the lattice factor.
     amplitude : callable
-        Function of this variable, the numbers of cells and fudge; returns F_latt.
+        F_latt as a function of this variable, and `SpotSize`.
     section : callable
         Integral of F_latt^2 over the Ewald sphere near a reflection. The arguments are distance,
-        numbers of cells and fudge if `measure` is DISTANCE. Otherwise they are projections,
-        distance, numbers of cells, volume and fudge.
+        height and fudge if `measure` is DISTANCE. Otherwise they are projections, distance,
+        numbers of cells, volume and fudge.
     squared_slopes : callable, optional
-        Function of offsets, numbers of cells and fudge; returns F_latt^2 and its derivatives. None
-        if the shape has no derivatives.
+        Function of offsets and `SpotSize`; returns F_latt^2 and its derivatives. None if the shape
+        has no derivatives.
     bound : callable, optional
-        Upper bound of F_latt^2. The arguments are a lower bound of the distance, and V, if
+        Upper bound of F_latt^2. The arguments are a lower bound of the distance, and the height, if
         `measure` is DISTANCE. Otherwise they are lower bounds of the offsets, numbers of cells and
-        fudge. None if the only bound is V^2; images within a tolerance then leave nothing out.
+        fudge. None if the only bound is the squared height; images within a tolerance then leave
+        nothing out.
     slope_bound : callable, optional
         Upper bound of the derivatives of F_latt^2. Further arguments are `fudge`, and whether the
-        bound must hold for derivatives with respect to the numbers of cells. None if there is no
-        bound; derivatives within a tolerance then leave nothing out.
+        bound must hold for derivatives with respect to sizes. None if there is no bound;
+        derivatives within a tolerance then leave nothing out.
+    kernel : Shape, optional
+        Shape of the kernel that computes this one, if its name is another.
+    always_double : bool
+        Whether compiled backends have this shape in double precision only.
     """
 
     measure: Measure
-    amplitude: Callable[[Any, Any, float], Any]
+    amplitude: Callable[[Any, SpotSize], Any]
     section: Callable[..., np.ndarray]
-    squared_slopes: Callable[[Indices, Any, float], lattice_factor.Slopes] | None = None
+    squared_slopes: Callable[[Indices, SpotSize], lattice_factor.Slopes] | None = None
     bound: Callable[..., np.ndarray] | None = None
     slope_bound: Callable[..., np.ndarray] | None = None
+    kernel: Shape | None = None
+    always_double: bool = False
 
-    def lattice_factor(
-        self, indices: Indices, n_cells: np.ndarray, fudge: float, axes: np.ndarray, counts: Any
-    ) -> Any:
+    def lattice_factor(self, indices: Indices, size: SpotSize) -> Any:
         """Compute the lattice factor F_latt at fractional Miller indices.
 
         Parameters
         ----------
         indices : tuple of 3 arrays
             Fractional h, k, l.
-        n_cells : ndarray, shape (3,)
-            Cells along a, b, c.
-        fudge : float
-            Factor of the squared distance from a reflection.
-        axes, counts : ndarray
-            `spot_axes` and `spot_counts` of the crystal, see `CrystalTable` (quirk Q6).
+        size : SpotSize
+            Size of the spots.
         """
         if self.measure is Measure.INDICES:
-            return self.amplitude(indices, n_cells, fudge)
+            return self.amplitude(indices, size)
         dh, dk, dl = (index - nearest_index(index) for index in indices)
         match self.measure:
             case Measure.OFFSETS:
-                return self.amplitude((dh, dk, dl), n_cells, fudge)
+                return self.amplitude((dh, dk, dl), size)
             case Measure.DISTANCE:
-                distance = lattice_factor.reciprocal_distance_squared((dh, dk, dl), axes, counts)
-                return self.amplitude(distance, n_cells, fudge)
+                distance = lattice_factor.reciprocal_distance_squared(
+                    (dh, dk, dl), size.axes, size.counts
+                )
+                return self.amplitude(distance, size)
             case _:
                 assert_never(self.measure)
 
-    def square_bound(
-        self, offsets: np.ndarray, n_cells: np.ndarray, fudge: float, axes: np.ndarray, counts: Any
-    ) -> np.ndarray:
+    def square_bound(self, offsets: np.ndarray, size: SpotSize) -> np.ndarray:
         """Compute an upper bound of F_latt^2.
 
         Parameters
         ----------
         offsets : ndarray, shape (3, ...)
             Lower bounds of the offsets of h, k, l from the nearest reflection.
-        n_cells, fudge, axes, counts
-            As for `lattice_factor`.
+        size : SpotSize
+            Size of the spots.
 
         Returns
         -------
         ndarray
             Bound for any offsets that are at least as large.
         """
-        volume = _volume(n_cells)
         if self.bound is None:
-            return np.full(offsets.shape[1:], volume**2)
+            return np.full(offsets.shape[1:], size.height**2)
         if self.measure is not Measure.DISTANCE:
-            return self.bound(offsets, n_cells, fudge)
-        return self.bound(_least_distance(offsets, fudge, axes, counts), volume)
+            return self.bound(offsets, size.n_cells, size.fudge)
+        return self.bound(_least_distance(offsets, size), size.height)
 
-    def slopes_bound(
-        self,
-        offsets: np.ndarray,
-        n_cells: np.ndarray,
-        fudge: float,
-        axes: np.ndarray,
-        counts: Any,
-        with_counts: bool,
-    ) -> np.ndarray:
+    def slopes_bound(self, offsets: np.ndarray, size: SpotSize, with_sizes: bool) -> np.ndarray:
         """Compute an upper bound of the derivatives of F_latt^2.
 
         Parameters
         ----------
-        offsets, n_cells, fudge, axes, counts
+        offsets, size
             As for `square_bound`.
-        with_counts : bool
-            Whether the bound must also hold for derivatives with respect to Na, Nb, Nc.
+        with_sizes : bool
+            Whether the bound must also hold for derivatives with respect to sizes.
 
         Returns
         -------
         ndarray
-            Bound, defined as for `cupysim.maths.spot_bounds.square_slopes`.
+            Bound, defined as for `cupysim.maths.spot_bounds.square_slopes` and `gauss_slopes`.
         """
         if self.slope_bound is None:
             return np.full(offsets.shape[1:], np.inf)
         if self.measure is not Measure.DISTANCE:
-            return self.slope_bound(offsets, n_cells, fudge, with_counts)
-        distance = _least_distance(offsets, fudge, axes, counts)
-        return self.slope_bound(distance, _volume(n_cells), fudge, with_counts)
+            return self.slope_bound(offsets, size.n_cells, size.fudge, with_sizes)
+        distance = _least_distance(offsets, size)
+        return self.slope_bound(distance, size.height, size.fudge, with_sizes)
+
+    def sharpness(self, size: SpotSize) -> np.ndarray:
+        """The numbers that divide derivatives with respect to h, k, l in `slopes_bound`.
+
+        Returns
+        -------
+        ndarray, shape (3,)
+            Numbers of cells, or lengths of the vectors that measure the distance.
+        """
+        if self.measure is Measure.DISTANCE:
+            return np.asarray(np.linalg.norm(size.scaled_axes, axis=1))
+        return np.asarray(size.n_cells, dtype=np.float64)
 
 
-def _volume(n_cells: np.ndarray) -> float:
-    return float(np.prod(np.asarray(n_cells, dtype=float)))
+def _least_distance(offsets: np.ndarray, size: SpotSize) -> np.ndarray:
+    factors = spot_bounds.distance_factors(size.scaled_axes)
+    return spot_bounds.least_distance(offsets, factors, size.fudge)
 
 
-def _least_distance(offsets: np.ndarray, fudge: float, axes: np.ndarray, counts: Any) -> np.ndarray:
-    factors = spot_bounds.distance_factors(axes * np.prod(np.asarray(counts, dtype=float)))
-    return spot_bounds.least_distance(offsets, factors, fudge)
-
-
-def _square(indices: Indices, n_cells: Any, _: float) -> Any:
-    return lattice_factor.square(indices, n_cells)
+def _square(indices: Indices, size: SpotSize) -> Any:
+    return lattice_factor.square(indices, size.n_cells)
 
 
 def _square_section(*where: Any) -> np.ndarray:
@@ -167,42 +215,153 @@ def _square_bound(offsets: np.ndarray, n_cells: Any, _: float) -> np.ndarray:
     return spot_bounds.square(offsets, n_cells)
 
 
-def _square_slope_bound(
-    offsets: np.ndarray, n_cells: Any, _: float, with_counts: bool
-) -> np.ndarray:
-    return spot_bounds.square_slopes(offsets, n_cells, with_counts)
+def _square_slopes(offsets: Indices, size: SpotSize) -> lattice_factor.Slopes:
+    return lattice_factor.square_slopes(offsets, size.n_cells)
 
+
+def _square_slope_bound(
+    offsets: np.ndarray, n_cells: Any, _: float, with_sizes: bool
+) -> np.ndarray:
+    return spot_bounds.square_slopes(offsets, n_cells, with_sizes)
+
+
+def _no_fringes(offsets: Indices, size: SpotSize) -> Any:
+    return lattice_factor.no_fringes(offsets, size.n_cells)
+
+
+def _no_fringes_slopes(offsets: Indices, size: SpotSize) -> lattice_factor.Slopes:
+    return lattice_factor.no_fringes_slopes(offsets, size.n_cells)
+
+
+def _no_fringes_bound(offsets: np.ndarray, n_cells: Any, _: float) -> np.ndarray:
+    inside = spot_bounds.flat(offsets, n_cells) > 0.0
+    return np.where(inside, spot_bounds.square(offsets, n_cells), 0.0)
+
+
+def _no_fringes_slope_bound(
+    offsets: np.ndarray, n_cells: Any, _: float, with_sizes: bool
+) -> np.ndarray:
+    inside = spot_bounds.flat(offsets, n_cells) > 0.0
+    return np.where(inside, spot_bounds.square_slopes(offsets, n_cells, with_sizes), 0.0)
+
+
+def _flat(offsets: Indices, size: SpotSize) -> Any:
+    return lattice_factor.flat(offsets, size.n_cells)
+
+
+def _flat_bound(offsets: np.ndarray, n_cells: Any, _: float) -> np.ndarray:
+    return spot_bounds.flat(offsets, n_cells)
+
+
+def _round(offsets: Indices, size: SpotSize) -> Any:
+    return lattice_factor.round_crystal(offsets, size.n_cells, size.fudge)
+
+
+def _round_slopes(offsets: Indices, size: SpotSize) -> lattice_factor.Slopes:
+    return lattice_factor.round_slopes(offsets, size.n_cells, size.fudge)
+
+
+def _gauss(distance: Any, size: SpotSize) -> Any:
+    return lattice_factor.gauss(distance, size.height, size.fudge)
+
+
+def _gauss_slopes(offsets: Indices, size: SpotSize) -> lattice_factor.Slopes:
+    return lattice_factor.gauss_slopes(offsets, size.scaled_axes, size.height, size.fudge)
+
+
+def _tophat(distance: Any, size: SpotSize) -> Any:
+    return lattice_factor.tophat(distance, size.height, size.fudge)
+
+
+_GAUSS = SpotShape(
+    Measure.DISTANCE,
+    _gauss,
+    spot_profiles.gauss_section,
+    _gauss_slopes,
+    spot_bounds.gauss,
+    spot_bounds.gauss_slopes,
+)
 
 SPOT_SHAPES: dict[Shape, SpotShape] = {
     Shape.SQUARE: SpotShape(
         Measure.INDICES,
         _square,
         _square_section,
-        lattice_factor.square_slopes,
+        _square_slopes,
         _square_bound,
         _square_slope_bound,
     ),
     Shape.ROUND: SpotShape(
         Measure.OFFSETS,
-        lattice_factor.round_crystal,
+        _round,
         spot_profiles.round_section,
-        lattice_factor.round_slopes,
+        _round_slopes,
         spot_bounds.round_crystal,
         spot_bounds.round_slopes,
     ),
-    Shape.GAUSS: SpotShape(
-        Measure.DISTANCE,
-        lattice_factor.gauss,
-        spot_profiles.gauss_section,
-        lattice_factor.gauss_slopes,
-        spot_bounds.gauss,
-        spot_bounds.gauss_slopes,
-    ),
+    Shape.GAUSS: _GAUSS,
     Shape.TOPHAT: SpotShape(
         Measure.DISTANCE,
-        lattice_factor.tophat,
+        _tophat,
         spot_profiles.tophat_section,
         bound=spot_bounds.tophat,
     ),
+    # a Gaussian of other axes, see `spot_axes`
+    Shape.GAUSS_STAR: replace(_GAUSS, kernel=Shape.GAUSS),
+    Shape.NO_FRINGES: SpotShape(
+        Measure.OFFSETS,
+        _no_fringes,
+        first_peaks.no_fringes_section,
+        _no_fringes_slopes,
+        _no_fringes_bound,
+        _no_fringes_slope_bound,
+        always_double=True,
+    ),
+    Shape.FLAT: SpotShape(
+        Measure.OFFSETS,
+        _flat,
+        first_peaks.flat_section,
+        bound=_flat_bound,
+        always_double=True,
+    ),
 }
 """Functions of each spot shape. A shape without an entry cannot be rendered."""
+
+KERNEL_SHAPES = tuple(shape for shape, found in SPOT_SHAPES.items() if found.kernel is None)
+"""Shapes that the kernel has under their own names."""
+
+
+def kernel_shape(shape: Shape) -> Shape:
+    """The kernel's shape of spots: another name if the shape only has other axes."""
+    return SPOT_SHAPES[shape].kernel or shape
+
+
+def spot_axes(
+    shape: Shape, size_matrix: np.ndarray, reciprocal: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Vectors that measure the distance from a reflection, and F_latt of the reflection.
+
+    Parameters
+    ----------
+    shape : Shape
+        Spot shape.
+    size_matrix : ndarray, shape (3, 3)
+        Symmetric matrix N of the numbers of cells.
+    reciprocal : ndarray, shape (3, 3)
+        Rows a*, b*, c* (1/Angstrom). Rotations of the crystal do not change distances.
+
+    Returns
+    -------
+    tuple of ndarray, shape (3, 3), and float
+        With quirk Q6 corrected, the axes are the rows of N, and the height is det(N). Spots that
+        are round in reciprocal space have exp(-1.9 fudge |dq|^2 (Na Nb Nc V)^(2/3)), with the
+        volume V of the unit cell (pull request 985 of cctbx).
+    """
+    is_diagonal = np.array_equal(size_matrix, np.diag(np.diagonal(size_matrix)))
+    # the product is exact for integers, a determinant is not
+    height = float(np.prod(np.diagonal(size_matrix)) if is_diagonal else np.linalg.det(size_matrix))
+    if shape is not Shape.GAUSS_STAR:
+        return size_matrix, height
+    volume = height / abs(float(np.linalg.det(reciprocal)))
+    width = np.sqrt(lattice_factor.STAR_WIDTH * lattice_factor.GAUSS_WIDTH)
+    return width * volume ** (1.0 / 3.0) * reciprocal, height

@@ -16,7 +16,7 @@ from cupysim.maths.interpolation import nearest_index
 from cupysim.maths.pixel_factors import solid_angle
 from cupysim.plan.culling import TILE_EDGE
 from cupysim.plan.render_plan import FactorTable, RenderPlan, Use
-from cupysim.plan.spot_shapes import SPOT_SHAPES
+from cupysim.plan.spot_shapes import SPOT_SHAPES, spot_size
 from cupysim.plan.weights import plane_distance
 
 CUBIC_WEIGHTS = 1.25
@@ -218,7 +218,8 @@ def spot_bounds(
         Bounds.
     """
     crystals = plan.crystals
-    return SPOT_SHAPES[crystals.shape].square_bound(*_spots_at(plan, at, centres, widths))
+    size = spot_size(crystals, at)
+    return SPOT_SHAPES[crystals.shape].square_bound(_least_offsets(centres, widths), size)
 
 
 def slope_bounds(
@@ -226,7 +227,7 @@ def slope_bounds(
     at: tuple[int, int],
     centres: np.ndarray,
     widths: np.ndarray,
-    with_counts: bool,
+    with_sizes: bool,
 ) -> np.ndarray:
     """Upper bounds of derivatives of F_cell^2 F_latt^2, divided by the bound of F_cell^2.
 
@@ -234,37 +235,26 @@ def slope_bounds(
     ----------
     plan, at, centres, widths
         As for `spot_bounds`.
-    with_counts : bool
-        Whether the bounds are also those of derivatives with respect to the numbers of cells.
+    with_sizes : bool
+        Whether the bounds are also those of derivatives with respect to sizes.
 
     Returns
     -------
     ndarray, shape (n,)
-        Bounds of F_latt^2, of derivatives with respect to h, k, l divided by Na, Nb, Nc, and with
-        `with_counts` of those with respect to Na, Nb, Nc times Na, Nb, Nc.
+        Bounds of F_latt^2, of derivatives with respect to h, k, l divided by the sharpness of the
+        shape, and with `with_sizes` of those with respect to sizes, relative to the sizes.
     """
-    crystals = plan.crystals
-    spots = _spots_at(plan, at, centres, widths)
-    bounds = SPOT_SHAPES[crystals.shape].slopes_bound(*spots, with_counts)
+    shape, size = SPOT_SHAPES[plan.crystals.shape], spot_size(plan.crystals, at)
+    bounds = shape.slopes_bound(_least_offsets(centres, widths), size, with_sizes)
     if plan.factors.interpolate and not plan.factors.is_constant:
-        steepness = CUBIC_STEEPNESS / float(np.min(crystals.n_cells[at]))
+        steepness = CUBIC_STEEPNESS / float(np.min(shape.sharpness(size)))
         bounds = bounds + steepness * spot_bounds(plan, at, centres, widths)
     return bounds
 
 
-def _spots_at(
-    plan: RenderPlan, at: tuple[int, int], centres: np.ndarray, widths: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, float, np.ndarray, np.ndarray]:
-    """Arguments of the bounds of a shape: least offsets, and the crystal's sizes."""
-    crystals = plan.crystals
-    offsets = np.maximum(np.abs(centres - nearest_index(centres)) - widths, 0.0)
-    return (
-        offsets,
-        crystals.n_cells[at],
-        crystals.fudge,
-        crystals.spot_axes[at],
-        crystals.spot_counts[at],
-    )
+def _least_offsets(centres: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """Lower bounds of the offsets from the nearest reflection."""
+    return np.asarray(np.maximum(np.abs(centres - nearest_index(centres)) - widths, 0.0))
 
 
 def largest_factor(

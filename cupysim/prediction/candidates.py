@@ -13,6 +13,7 @@ from cupysim.maths.polarization import polarization_form
 from cupysim.maths.resolution import largest_scattering
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.render_plan import RenderPlan
+from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure, SpotSize, spot_size
 from cupysim.plan.structure_factor import nearest_factor
 
 LOBES = 8.0
@@ -44,8 +45,6 @@ class Steps:
         Polarization factors as quadratic forms.
     sources : ndarray of int, shape (n,)
         Numbers of the sources.
-    spot_axes : ndarray, shape (3, 3)
-        Vectors that measure distances for Gaussian and top-hat spots, the same for all steps.
     """
 
     cells: np.ndarray
@@ -53,7 +52,6 @@ class Steps:
     wavenumbers: np.ndarray
     forms: np.ndarray
     sources: np.ndarray
-    spot_axes: np.ndarray
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -110,8 +108,32 @@ def steps_of(plan: RenderPlan, shot: int, crystal: int, most: int) -> Steps:
     which = numbers % n_sources
     wavenumbers = 1.0 / sources.wavelength[shot][which]
     forms = polarization_form(sources.kahn, sources.incident[shot], sources.polarization_axis)
-    spot_axes = crystals.spot_axes[shot, crystal] * np.prod(crystals.spot_counts[shot, crystal])
-    return Steps(cells, sources.incident[shot][which], wavenumbers, forms[which], which, spot_axes)
+    return Steps(cells, sources.incident[shot][which], wavenumbers, forms[which], which)
+
+
+def spot_reach(plan: RenderPlan, size: SpotSize, cell: np.ndarray) -> float:
+    """Distance from a reflection (1/m) up to which a spot is taken into account.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        Plan of the image.
+    size : SpotSize
+        Size of the spots.
+    cell : ndarray, shape (3, 3)
+        Rows a, b, c (m).
+
+    Returns
+    -------
+    float
+        `LOBES` divided by the shortest edge of the crystal. Spots whose widths have another
+        direction or size than its edges have their own largest width.
+    """
+    shape, counts = SPOT_SHAPES[plan.crystals.shape], np.asarray(size.n_cells, dtype=np.float64)
+    shortest = float((counts * norm(cell)).min())
+    if shape.measure is Measure.DISTANCE:
+        shortest = min(shortest, float(np.linalg.svd(size.scaled_axes.T @ cell)[1].min()))
+    return LOBES / shortest
 
 
 def toward_panel(plan: RenderPlan, at: tuple[int, int], candidates: Candidates) -> np.ndarray:
@@ -165,7 +187,6 @@ def candidates_of(plan: RenderPlan, shot: int, crystal: int) -> Candidates:
     Candidates
         Reflections; none, and a warning, if there are too many.
     """
-    n_cells = np.asarray(plan.crystals.n_cells[shot, crystal], dtype=np.float64)
     middle = steps_of(plan, shot, crystal, 1)
     cell, sources, crystals = middle.cells[0], plan.sources, plan.crystals
     limit = max(_largest_scattering(plan, shot, panel) for panel in range(plan.shape[1]))
@@ -191,7 +212,7 @@ def candidates_of(plan: RenderPlan, shot: int, crystal: int) -> Candidates:
     cone = norm(sources.incident[shot] - middle.incident[0]).max()
     wavenumbers = 1.0 / sources.wavelength[shot]
     band = np.abs(wavenumbers - middle.wavenumbers[0]).max() / middle.wavenumbers[0]
-    width = LOBES / (n_cells * norm(cell)).min()
+    width = spot_reach(plan, spot_size(crystals, (shot, crystal)), cell)
     shape = tuple(int(n) for n in high - low + 1)
     total = float(np.prod([float(n) for n in shape]))
     # volume of a shell around the part of the sphere that the detector covers

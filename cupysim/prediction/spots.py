@@ -14,13 +14,13 @@ from cupysim.maths.pixel_factors import capture_fraction
 from cupysim.maths.polarization import polarization_of_form
 from cupysim.optional_libraries import require
 from cupysim.plan.render_plan import RenderPlan, Use
-from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
+from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure, SpotSize, spot_size
 from cupysim.plan.weights import RayPath, term_weight
 from cupysim.prediction.candidates import (
-    LOBES,
     Candidates,
     Steps,
     candidates_of,
+    spot_reach,
     steps_of,
     toward_panel,
 )
@@ -141,7 +141,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
 def _panel_spots(
     plan: RenderPlan, shot: int, panel: int, crystal: int, candidates: Candidates
 ) -> np.ndarray:
-    n_cells = np.asarray(plan.crystals.n_cells[shot, crystal], dtype=np.float64)
+    size = spot_size(plan.crystals, (shot, crystal))
     seen = toward_panel(plan, (shot, panel), candidates)
     hkl, amplitudes = candidates.hkl[seen], candidates.amplitudes[seen]
     if len(hkl) == 0:
@@ -150,7 +150,7 @@ def _panel_spots(
     steps = steps_of(plan, shot, crystal, most)
     sums = np.zeros((len(hkl), 4))  # photons, photons x fast, photons x slow, excitation
     for number in range(len(steps)):
-        _add_step(plan, shot, panel, steps, number, hkl, n_cells, sums)
+        _add_step(plan, shot, panel, steps, number, hkl, size, sums)
     photons = plan.photons_per_squared_electron[shot] * amplitudes**2 * sums[:, 0] / len(steps)
     found = np.zeros(len(hkl), dtype=SPOT)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -175,7 +175,7 @@ def _add_step(
     steps: Steps,
     number: int,
     hkl: np.ndarray,
-    n_cells: np.ndarray,
+    size: SpotSize,
     sums: np.ndarray,
 ) -> None:
     """Add the contribution of one orientation and source to the sums of each reflection."""
@@ -184,32 +184,32 @@ def _add_step(
     ray = hkl @ star.T + steps.incident[number] * wavenumber
     length = norm(ray)
     zeta = length - wavenumber
-    near = np.flatnonzero(np.abs(zeta) <= LOBES / (n_cells * norm(cell)).min())
+    near = np.flatnonzero(np.abs(zeta) <= spot_reach(plan, size, cell))
     ray, zeta = ray[near], zeta[near]
     normal = ray / length[near, None]
     projections = normal @ star
     volume = abs(float(np.linalg.det(cell)))
-    measure = SPOT_SHAPES[plan.crystals.shape].measure
-    if measure is Measure.DISTANCE:
+    shape = SPOT_SHAPES[plan.crystals.shape]
+    if shape.measure is Measure.DISTANCE:
         # matrix from dq to the vector that measures the distance from the reflection
-        to_spot = steps.spot_axes.T @ cell
+        to_spot = size.scaled_axes.T @ cell
         from_spot = np.linalg.inv(to_spot)
         slopes = normal @ from_spot
         steepness = norm(slopes)
         stretch = steepness * abs(float(np.linalg.det(to_spot)))
         section, whole = (
-            _spot_section(plan, distance / steepness, n_cells) / stretch
+            shape.section(distance / steepness, size.height, size.fudge) / stretch
             for distance in (zeta, 0.0 * zeta)
         )
         shift = (zeta / steepness**2)[:, None] * (slopes @ from_spot.T)
-    elif measure in (Measure.INDICES, Measure.OFFSETS):
+    elif shape.measure in (Measure.INDICES, Measure.OFFSETS):
         section, whole = (
-            _section(plan, projections, distance, n_cells, volume)
+            shape.section(projections, distance, size.n_cells, volume, size.fudge)
             for distance in (zeta, 0.0 * zeta)
         )
-        shift = -spot_profiles.nearest_offset(projections, zeta, n_cells) @ star.T
+        shift = -spot_profiles.nearest_offset(projections, zeta, size.n_cells) @ star.T
     else:
-        assert_never(measure)
+        assert_never(shape.measure)
     direction = ray - shift
     direction /= norm(direction)[:, None]
     fast, slow, hits, captured, airpath = _on_panel(plan, shot, panel, direction)
@@ -223,21 +223,6 @@ def _add_step(
     sums[near, 1] += photons * fast
     sums[near, 2] += photons * slow
     sums[near, 3] += section / whole
-
-
-def _section(
-    plan: RenderPlan,
-    projections: np.ndarray,
-    zeta: np.ndarray,
-    n_cells: np.ndarray,
-    volume: float,
-) -> np.ndarray:
-    shape, fudge = SPOT_SHAPES[plan.crystals.shape], plan.crystals.fudge
-    return shape.section(projections, zeta, n_cells, volume, fudge)
-
-
-def _spot_section(plan: RenderPlan, distance: np.ndarray, n_cells: np.ndarray) -> np.ndarray:
-    return SPOT_SHAPES[plan.crystals.shape].section(distance, n_cells, plan.crystals.fudge)
 
 
 def _on_panel(

@@ -104,7 +104,9 @@ def gradient_plan(
             counts[GROUPS["n_cells"].index(name)] += shift
         elif name != "scale" and shift != 0.0:
             experiment = changed(experiment, name, shift)
-    plan = with_cell_counts(make_plan(experiment), np.maximum(counts / coarseness, 1.0))
+    off_diagonal = np.array(experiment.crystal.n_cells_off_diagonal) / coarseness
+    sizes = np.concatenate([np.maximum(counts / coarseness, 1.0), off_diagonal])
+    plan = with_cell_counts(make_plan(experiment), experiment, sizes)
     if not background:
         plan = replace(plan, ray_background=0.0 * plan.ray_background)
     return plan_gradients(experiment, plan, names)

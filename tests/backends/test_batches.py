@@ -14,7 +14,7 @@ from cupysim.backends.compiled import batch, host, host_library
 from cupysim.backends.compiled.variants import Precision
 from cupysim.backends.rendered import Observer
 from cupysim.models.background import Water
-from cupysim.models.crystal import Shape
+from cupysim.models.spot_shape import Shape
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.plan.axes import arrays_of, tables_of
 from cupysim.plan.joining import add_crystals, add_shots, alike

@@ -18,13 +18,13 @@ from cupysim.backends.rendered import Observer, Rendered
 from cupysim.backends.select import available_backends, open_backend
 from cupysim.errors import CupysimError, CupysimWarning
 from cupysim.maths import spot_bounds
-from cupysim.models.crystal import Shape
+from cupysim.models.spot_shape import Shape
 from cupysim.plan import tile_bounds
 from cupysim.plan.culling import LARGEST_GROUP, orientation_groups, reason_for_exact
 from cupysim.plan.joining import add_shots
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan
-from cupysim.plan.spot_shapes import SPOT_SHAPES
+from cupysim.plan.spot_shapes import SPOT_SHAPES, SpotSize
 from tests.conftest import INPUTS, Run
 from tests.tolerances import FLOAT32_TINY, GOLDEN_ABSOLUTE, GOLDEN_RELATIVE, MIXED
 
@@ -356,8 +356,9 @@ def test_bounds_of_shapes(shape: Shape, axes: str) -> None:
         smaller = np.abs(offsets) * rng.uniform(0, 1, (3, 500))
         kind = SPOT_SHAPES[shape]
         h, k, l = offsets
-        amplitude = kind.lattice_factor((h, k, l), counts, fudge, rows, spot_counts)
-        bound = kind.square_bound(smaller, counts, fudge, rows, spot_counts)
+        size = SpotSize(counts, fudge, rows, spot_counts, float(np.prod(counts)))
+        amplitude = kind.lattice_factor((h, k, l), size)
+        bound = kind.square_bound(smaller, size)
         assert (amplitude**2 <= bound * (1.0 + 1e-9)).all()
 
 

@@ -11,11 +11,11 @@ from cupysim.backends.compiled.differentiation import GROUP_BITS
 from cupysim.backends.compiled.engine import STATE_SIZE
 from cupysim.backends.compiled.variants import Factors, Precision, shape_number
 from cupysim.maths import lattice_factor
-from cupysim.models.crystal import Shape
+from cupysim.models.spot_shape import Shape
 from cupysim.native import sources
 from cupysim.plan import culling, gradient_plan
 from cupysim.plan.render_plan import Use
-from cupysim.plan.spot_shapes import SPOT_SHAPES
+from cupysim.plan.spot_shapes import KERNEL_SHAPES, SPOT_SHAPES, kernel_shape
 
 
 def header(name: str) -> str:
@@ -40,16 +40,28 @@ def listed(name: str, macro: str) -> list[str]:
 
 def test_shapes_are_in_both() -> None:
     assert set(SPOT_SHAPES) == set(Shape)
-    assert sorted(shape_number(shape) for shape in Shape) == list(range(len(Shape)))
+    numbers = [shape_number(shape) for shape in KERNEL_SHAPES]
+    assert sorted(numbers) == list(range(len(KERNEL_SHAPES)))
+    assert {kernel_shape(shape) for shape in Shape} == set(KERNEL_SHAPES)
 
 
-@pytest.mark.parametrize("shape", Shape)
+@pytest.mark.parametrize("shape", KERNEL_SHAPES)
 def test_both_know_which_shapes_have_derivatives(shape: Shape) -> None:
     text = header("spot_shapes.cuh")
     (found,) = re.findall(
         rf"struct SpotShape<{shape.name}> \{{\s+static constexpr bool HAS_DERIVATIVES = (\w+)", text
     )
     assert (found == "true") is (SPOT_SHAPES[shape].squared_slopes is not None)
+
+
+@pytest.mark.parametrize("shape", KERNEL_SHAPES)
+def test_both_know_which_shapes_are_always_in_double_precision(shape: Shape) -> None:
+    text = header("spot_shapes.cuh")
+    (found,) = re.findall(
+        rf"struct SpotShape<{shape.name}> \{{\s+static constexpr bool .* ALWAYS_DOUBLE = (\w+)",
+        text,
+    )
+    assert (found == "true") is SPOT_SHAPES[shape].always_double
 
 
 def test_uses() -> None:
@@ -66,7 +78,7 @@ def test_precisions() -> None:
 
 def test_columns_of_gradients() -> None:
     columns = members("gradient.cuh", "Column")
-    for name in ("INDICES", "ORIGIN", "WAVELENGTH", "COUNTS", "SPREAD", "PHOTONS", "COLUMNS"):
+    for name in ("INDICES", "ORIGIN", "WAVELENGTH", "SIZES", "SPREAD", "PHOTONS", "COLUMNS"):
         assert columns[name] == getattr(gradient_plan, name)
     assert columns["FAST"] == gradient_plan.AXES
 

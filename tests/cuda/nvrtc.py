@@ -23,8 +23,8 @@ from cupysim.backends.compiled.kernel_source import (
     tile_program,
 )
 from cupysim.backends.compiled.variants import Factors, Precision, Variant, suited_precision
-from cupysim.models.crystal import Shape
-from cupysim.plan.spot_shapes import SPOT_SHAPES
+from cupysim.models.spot_shape import Shape
+from cupysim.plan.spot_shapes import KERNEL_SHAPES, SPOT_SHAPES
 
 ARCHITECTURES = ("sm_75", "sm_90", "sm_120")
 """The oldest and the newest that CUDA 13 knows, and one between them."""
@@ -106,8 +106,8 @@ def render_variants(precision: Precision) -> list[Variant]:
     """All variants of the kernel which render in a precision."""
     return [
         Variant(precision, shape, factors, running)
-        for shape, factors, running in product(Shape, Factors, (False, True))
-        if suited_precision(precision, factors) is precision
+        for shape, factors, running in product(KERNEL_SHAPES, Factors, (False, True))
+        if suited_precision(precision, shape, factors) is precision
     ]
 
 
@@ -125,14 +125,14 @@ def tile_programs() -> list[KernelProgram]:
 
 def search_programs() -> list[KernelProgram]:
     """All programs that search."""
-    return [first_ray_program(), *(stop_program(shape) for shape in Shape)]
+    return [first_ray_program(), *(stop_program(shape) for shape in KERNEL_SHAPES)]
 
 
 def gradient_programs() -> list[KernelProgram]:
     """All programs that differentiate."""
     variants = [
         Variant(Precision.DOUBLE, shape, factors, False)
-        for shape, factors in product(Shape, Factors)
+        for shape, factors in product(KERNEL_SHAPES, Factors)
         if SPOT_SHAPES[shape].squared_slopes is not None
     ]
     return [

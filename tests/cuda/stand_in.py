@@ -23,7 +23,7 @@ from cupysim.backends.compiled.host_library import prepare
 from cupysim.backends.compiled.kernel_source import POLICIES
 from cupysim.backends.compiled.records import struct_type
 from cupysim.backends.compiled.variants import Factors, Precision, shape_number
-from cupysim.models.crystal import Shape
+from cupysim.models.spot_shape import Shape
 from cupysim.native import recipe
 from cupysim.native.library import load
 from tests.cuda import simt

@@ -11,7 +11,7 @@ import pytest
 from cupysim.backends.compiled.cuda_engine import kernel_source
 from cupysim.backends.compiled.kernel_source import render_program
 from cupysim.backends.compiled.variants import Factors, Precision, Variant
-from cupysim.models.crystal import Shape
+from cupysim.models.spot_shape import Shape
 from tests.cuda.nvrtc import (
     ARCHITECTURES,
     Compiled,

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed
 from cupysim.plan.gradient_plan import GradientPlan, plan_gradients
-from cupysim.plan.planning import make_plan
+from cupysim.plan.planning import make_plan, with_cell_counts
 
 STEPS: dict[str, float] = {
     **dict.fromkeys(GROUPS["misset"], 2e-6),
     **dict.fromkeys(GROUPS["cell"][:3], 2e-5),
     **dict.fromkeys(GROUPS["cell"][3:], 1e-6),
-    **dict.fromkeys(GROUPS["n_cells"], 1e-4),
+    **dict.fromkeys((*GROUPS["n_cells"], *GROUPS["n_cells_off_diagonal"]), 1e-4),
     "mosaic_spread": 1e-6,
     "wavelength": 1e-16,
     "distance": 1e-7,
@@ -35,9 +34,10 @@ def gradient_plan(
 ) -> GradientPlan:
     plan = make_plan(experiment)
     if n_changed is not None:
-        n_cells = plan.crystals.n_cells.copy()
-        n_cells[..., GROUPS["n_cells"].index(n_changed[0])] += n_changed[1]
-        plan = replace(plan, crystals=replace(plan.crystals, n_cells=n_cells))
+        off_diagonal = experiment.crystal.n_cells_off_diagonal
+        counts = np.array([*experiment.cell_counts, *off_diagonal])
+        counts[GROUPS["n_cells"].index(n_changed[0])] += n_changed[1]
+        plan = with_cell_counts(plan, experiment, counts)
     return plan_gradients(experiment, plan, names)
 
 

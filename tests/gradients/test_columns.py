@@ -19,7 +19,7 @@ def enumerators(name: str) -> dict[str, int]:
 
 def test_columns() -> None:
     found = enumerators("Column")
-    for name in ("INDICES", "ORIGIN", "WAVELENGTH", "COUNTS", "SPREAD", "PHOTONS", "COLUMNS"):
+    for name in ("INDICES", "ORIGIN", "WAVELENGTH", "SIZES", "SPREAD", "PHOTONS", "COLUMNS"):
         assert getattr(parameters, name) == found[name], name
     assert found["FAST"] == parameters.AXES
 
@@ -31,7 +31,7 @@ def test_groups() -> None:
         "OF_PANEL": "ORIGIN",
         "OF_AXES": "AXES",
         "OF_WAVELENGTH": "WAVELENGTH",
-        "OF_COUNTS": "COUNTS",
+        "OF_SIZES": "SIZES",
         "OF_SPREAD": "SPREAD",
     }
     bits = {low: bit for bit, low, _ in compiled.GROUP_BITS}

@@ -15,9 +15,9 @@ from cupysim.backends.compiled import worker
 from cupysim.backends.compiled.host import HostEngine
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import available_backends
-from cupysim.models.crystal import Shape
 from cupysim.models.experiment import Region, Rendering
 from cupysim.models.parameters import GROUPS
+from cupysim.models.spot_shape import ELLIPSOIDAL, Shape
 from cupysim.plan.gradient_plan import UNITS, GradientPlan, expand
 from cupysim.quirks import OF_WORDS, Quirks
 from cupysim.renderer import Renderer
@@ -80,7 +80,8 @@ EXPERIMENTS = st.tuples(
     option("-cell", 40, 80, 3), option("", 75, 105, 3), option("-misset", -180, 180, 3),
     option("-lambda", 0.9, 2), option("-distance", 60, 120),
     st.sampled_from(["-N 4", "-Na 3 -Nb 5 -Nc 2", "-N 7"]),
-    some("-round_xtal", "-gauss_xtal"), some(option("-fudge", 0.5, 2)),
+    some("-round_xtal", "-gauss_xtal", "-gauss_xtal -off_diagonal_cells 0.7 -0.3 0.5",
+         "-spot_shape gauss_star", "-spot_shape no_fringes"), some(option("-fudge", 0.5, 2)),
     st.sampled_from(["-default_F 10", f"{TABLE} -nointerpolate", f"{TABLE} -interpolate"]),
     some("-xds", "-adxv", "-dials", "-denzo", "-xds -pivot beam", "-pivot sample"),
     some(option("-twotheta", -20, 20)), some(option("-detector_rotx", -9, 9)),
@@ -102,6 +103,8 @@ def available(experiment: Experiment) -> list[str]:
     names = [name for name in ALL if name != "scale"]
     if not experiment.crystal.mosaicity.spread:
         names.remove("mosaic_spread")
+    if experiment.crystal.shape not in ELLIPSOIDAL:
+        names = [name for name in names if name not in GROUPS["n_cells_off_diagonal"]]
     return names
 
 
@@ -283,7 +286,7 @@ class TestNames:
             ("distance", "-curved_det -oversample 1", "distance: a curved detector has no"),
             ("distance", "-pix0_vector 0.1 0 0", "distance: the detector's origin is given"),
             ("fluence", "-fluence 0", "fluence: it is zero"),
-            ("misset", "-tophat_spots", "flat spots (tophat) have edges"),
+            ("misset", "-tophat_spots", "spots of the shape tophat have edges"),
             (
                 "wavelength",
                 SOURCES,

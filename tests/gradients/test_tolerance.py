@@ -16,11 +16,12 @@ from cupysim.backends.select import available_backends, open_backend
 from cupysim.errors import CupysimWarning, ModelError
 from cupysim.maths import spot_bounds
 from cupysim.maths.pixel_factors import capture_fraction, capture_slope
-from cupysim.models.crystal import Shape
+from cupysim.models.spot_shape import Shape
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.gradient_plan import GradientPlan, plan_gradients
 from cupysim.plan.planning import make_plan
-from cupysim.plan.spot_shapes import SPOT_SHAPES
+from cupysim.plan.size_slopes import size_weights
+from cupysim.plan.spot_shapes import SPOT_SHAPES, SpotSize
 from cupysim.plan.tile_bounds import CUBIC_STEEPNESS, CUBIC_WEIGHTS
 from tests.backends.test_tolerance import AWAY, FINE, PROTEIN, TABLE, WORDS
 from tests.tolerances import GOLDEN_RELATIVE
@@ -174,26 +175,27 @@ def test_tiles_of_a_device_agree_with_those_of_numpy() -> None:
             np.testing.assert_allclose(found[name], exact[name], atol=1e-9 * largest, rtol=1e-6)
 
 
-@pytest.mark.parametrize("with_counts", [False, True])
+@pytest.mark.parametrize("with_sizes", [False, True])
 @pytest.mark.parametrize("fudge", [0.6, 1.0, 1.7])
 @pytest.mark.parametrize("count", [1.0, 2.0, 3.5, 20.0, 151.0])
 @pytest.mark.parametrize("shape", ANY_SHAPE)
-def test_bounds_of_slopes(shape: Shape, count: float, fudge: float, with_counts: bool) -> None:
+def test_bounds_of_slopes(shape: Shape, count: float, fudge: float, with_sizes: bool) -> None:
     """Bounds against derivatives by the formulas, along a line, and that they fall."""
     functions, n_cells = SPOT_SHAPES[shape], np.array([count, 2.0, 5.0])
     for other in (0.0, 0.013, 0.31):
         offsets = np.stack([OFFSETS, np.full_like(OFFSETS, other), np.full_like(OFFSETS, 0.002)])
-        axes = np.diag(n_cells)
-        bound = functions.slopes_bound(offsets, n_cells, fudge, axes, np.ones(3), with_counts)
+        size = SpotSize(n_cells, fudge, np.diag(n_cells), np.ones(3), float(np.prod(n_cells)))
+        bound = functions.slopes_bound(offsets, size, with_sizes)
         assert (np.diff(bound) <= 1e-12 * bound[:-1] + TINY).all()
         assert functions.squared_slopes is not None
         with np.errstate(divide="ignore", invalid="ignore"):
-            square, along, counts = functions.squared_slopes(tuple(offsets), n_cells, fudge)
+            h, k, l = offsets
+            square, along, sizes = functions.squared_slopes((h, k, l), size)
         assert (square <= bound * (1.0 + 1e-9) + TINY).all()
-        for n, slope, of_count in zip(n_cells, along, counts, strict=True):
-            assert (np.abs(slope) / n <= bound * (1.0 + 1e-9) + TINY).all()
-            if with_counts:
-                assert (np.abs(of_count) * n <= bound * (1.0 + 1e-9) + TINY).all()
+        for sharpness, slope in zip(functions.sharpness(size), along, strict=True):
+            assert (np.abs(slope) / sharpness <= bound * (1.0 + 1e-9) + TINY).all()
+        for weight, slope in zip(size_weights(shape, size), sizes, strict=False):
+            assert not with_sizes or (np.abs(slope) / weight <= bound * (1.0 + 1e-9) + TINY).all()
 
 
 def test_cubic_steepness() -> None:

@@ -121,9 +121,9 @@ def test_gauss_and_tophat() -> None:
     distance = lattice_factor.reciprocal_distance_squared(offsets, np.eye(3) / 50, (4.0, 5.0, 6.0))
     expected = 3 * (np.array([0.0, 0.01, 0.4]) / 50) ** 2 * 120.0**2
     np.testing.assert_allclose(distance, expected, rtol=LAST_BITS)
-    gauss = lattice_factor.gauss(distance, (4.0, 5.0, 6.0), 0.5)
+    gauss = lattice_factor.gauss(distance, 120.0, 0.5)
     np.testing.assert_allclose(gauss, 120 * np.exp(-expected / 0.63 * 0.5), rtol=LAST_BITS)
-    flat = lattice_factor.tophat(distance, (4.0, 5.0, 6.0), 1.0)
+    flat = lattice_factor.tophat(distance, 120.0, 1.0)
     np.testing.assert_array_equal(flat, 120.0 * (expected < 0.3969))
 
 

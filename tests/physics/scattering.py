@@ -184,7 +184,9 @@ def interference_integral(shape: str, n: int) -> float:
     Gauss: exp(-2 (N h)^2/0.63) gives (0.63 pi/2)^(3/2) = 0.984. Flat: a sphere of radius 0.63,
     4 pi/3 0.63^3 = 1.047. Round: pi/6 |3 j1(x)/x|^2, x = pi N |h|, is the transform of a ball of
     diameter N cells divided by the square root of its volume, so 1 over all space by Parseval's
-    theorem; here by quadrature over the cube, beyond which a few per cent of it lie.
+    theorem; here by quadrature over the cube, beyond which a few per cent of it lie. Gauss_star:
+    exp(-3.8 |q|^2 (N^3 V)^(2/3)) over d3q V. Spots of CrystFEL end at N |h| = 1: flat ones have 2
+    for each axis, those without fringes a sum here.
     """
     if shape == "gauss":
         return (0.63 * math.pi / 2) ** 1.5
@@ -192,6 +194,13 @@ def interference_integral(shape: str, n: int) -> float:
         return 4 * math.pi / 3 * 0.63**3
     if shape == "square":
         return 1.0
+    if shape == "gauss_star":
+        return (math.pi / 3.8) ** 1.5
+    if shape == "flat":
+        return 8.0
+    if shape == "no_fringes":
+        h = np.linspace(0.0, 1.0 / n, 20001)[1:] - 0.5 / n / 20000
+        return float(2.0 * np.mean((np.sin(n * np.pi * h) / np.sin(np.pi * h)) ** 2) / n / n) ** 3
     nodes, weights = np.polynomial.legendre.leggauss(8 * n)
     half = n / 4
     squares, weights = (half * (nodes + 1)) ** 2, half * weights

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from cupysim import Mosaicity
+from cupysim import Mosaicity, Shape
 from tests.conftest import Renderer
 from tests.corrected.rendering import experiment_of, image_of
 from tests.physics.scattering import (
@@ -55,7 +55,7 @@ def reach(reflection: Reflection, shape: str, n: int) -> float:
     To the corners of the cell of offsets for which it is the nearest reflection. Gaussian and flat
     spots end before: at N |h| = 2.2 a Gaussian one has 2e-7 of its height.
     """
-    if shape in ("gauss", "tophat"):
+    if shape in ("gauss", "tophat", "gauss_star", "no_fringes", "flat"):
         return 2.2 / n * float(np.linalg.norm(reflection.axes, 2))
     halves = np.stack(np.meshgrid(*[[-0.5, 0.5]] * 3), -1).reshape(-1, 3)
     return float(np.linalg.norm(halves @ reflection.axes, axis=1).max())
@@ -67,7 +67,7 @@ def spot_panel(reflection: Reflection, radius: float, n: int, tilt: float) -> Pa
     return Panel.facing(reflection.direction, 0.2, 0.2 * wide / n, (n, n), tilt)
 
 
-@pytest.mark.parametrize("shape", ["square", "round", "gauss"])
+@pytest.mark.parametrize("shape", ["square", "round", "gauss", "gauss_star", "no_fringes"])
 @pytest.mark.parametrize(
     ("reflection", "kahn", "tilt"),
     [(EQUATORIAL, 0.0, 0.0), (STEEP, 0.9, 0.0), (WIDE, -0.5, 0.0), (SKEW, 1.0, 25.0)],
@@ -103,7 +103,7 @@ def test_darwin(
     panel = spot_panel(reflection, radius, pixels, tilt)
     sweep = 2.2 * radius / rate
     words = (
-        f"{reflection.words(tmp_path)} -N {n} -{shape}_xtal -polar {kahn} {panel.words} "
+        f"{reflection.words(tmp_path)} -N {n} -spot_shape {shape} -polar {kahn} {panel.words} "
         f"-phi {math.degrees(reflection.phi - sweep / 2)!r} -osc {math.degrees(sweep)!r} "
         f"-phisteps {steps} -oversample 1"
     )
@@ -130,9 +130,9 @@ def test_darwin_through_zero(renderer: Renderer, tmp_path: Path) -> None:
     assert image_of(renderer, words).sum() == pytest.approx(expected, rel=SPOT)
 
 
-@pytest.mark.parametrize("shape", ["square", "round", "gauss", "tophat"])
+@pytest.mark.parametrize("shape", Shape)
 @pytest.mark.parametrize("reflection", [WIDE, BACK], ids=["wide", "back"])
-def test_laue(reflection: Reflection, shape: str, renderer: Renderer, tmp_path: Path) -> None:
+def test_laue(reflection: Reflection, shape: Shape, renderer: Renderer, tmp_path: Path) -> None:
     """A still of a white beam has Laue's integrated intensity, another way through the same volume.
 
     A growing wavelength moves q along itself, dq = -q dlambda/lambda, of which q.d = |q| sin(theta)
@@ -144,22 +144,21 @@ def test_laue(reflection: Reflection, shape: str, renderer: Renderer, tmp_path: 
     A35, 634). Shapes differ by `interference_integral` alone, here as for the rotation.
     """
     n, steps, pixels = 6, 150, 120
-    option = "-tophat_spots" if shape == "tophat" else f"-{shape}_xtal"
     reflection = reflection.mounted()
     radius = reach(reflection, shape, n)
     # away from Ewald's sphere, spots move by q dlambda too
     panel = spot_panel(reflection, radius * (1 + 1 / math.sin(reflection.theta)), pixels, 0.0)
     span = 2.2 * radius / float(np.linalg.norm(reflection.vector)) / math.sin(reflection.theta)
     words = (
-        f"{reflection.words(tmp_path)} -N {n} {option} -nopolar {panel.words} -oversample 1 "
-        f"-dispersion {100 * span!r} -dispsteps {steps}"
+        f"{reflection.words(tmp_path)} -N {n} -spot_shape {shape} -nopolar {panel.words} "
+        f"-oversample 1 -dispersion {100 * span!r} -dispsteps {steps}"
     )
     # both ends are in the spectrum
     whole = reflection.wavelength * span * steps / (steps - 1)
     expected = THOMSON / whole * reflection.amplitude**2 * n**3 / reflection.volume
     expected *= reflection.wavelength**4 / (2 * math.sin(reflection.theta) ** 2)
     expected *= interference_integral(shape, n)
-    tolerance = FLAT_SPOT if shape == "tophat" else SPOT
+    tolerance = FLAT_SPOT if shape in (Shape.TOPHAT, Shape.FLAT) else SPOT
     assert image_of(renderer, words).sum() == pytest.approx(expected, rel=tolerance)
 
 

@@ -62,7 +62,9 @@ class DeviceTables:
     def crystals(self, put: Put, plan: RenderPlan, shots: slice) -> int:
         """The address of the crystals of some shots of a plan, without their orientations."""
         crystals = plan.crystals
-        shared = (crystals.n_cells, crystals.spot_axes, crystals.spot_counts)
+        shared = (
+            crystals.n_cells, crystals.spot_axes, crystals.spot_counts, crystals.spot_height,
+        )  # fmt: skip
         contents = *map(Same, shared), shots.start, shots.stop, plan.tolerance is None
         return self.address(put, "crystals", contents, lambda: crystal_records(plan, shots))
 

@@ -30,10 +30,10 @@ from cupysim.maths.orientations import orientations
 from cupysim.plan.gradient_plan import (
     AXES,
     COLUMNS,
-    COUNTS,
     INDICES,
     ORIGIN,
     PHOTONS,
+    SIZES,
     SPREAD,
     WAVELENGTH,
     GradientPlan,
@@ -43,8 +43,8 @@ GROUP_BITS = (
     (1, INDICES, ORIGIN),
     (2, ORIGIN, WAVELENGTH),
     (4, AXES, WAVELENGTH),
-    (8, WAVELENGTH, COUNTS),
-    (16, COUNTS, SPREAD),
+    (8, WAVELENGTH, SIZES),
+    (16, SIZES, SPREAD),
     (32, SPREAD, PHOTONS),
 )
 """The kernel's groups of columns: bit, first column, and the column after the last."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cupysim.backends.compiled.records import struct_type
 from cupysim.backends.compiled.variants import Factors, Precision, Variant
-from cupysim.models.crystal import Shape
+from cupysim.models.spot_shape import Shape
 
 INCLUDE = re.compile(r'#include "([^"]+)"')
 

@@ -12,10 +12,10 @@ from cupysim.backends.compiled.variants import Precision
 from cupysim.maths.lattice_factor import GAUSS_WIDTH
 from cupysim.maths.polarization import polarization_form
 from cupysim.maths.spot_bounds import distance_factors
-from cupysim.models.crystal import Shape
 from cupysim.native import sources
 from cupysim.plan.culling import OrientationGroup
 from cupysim.plan.render_plan import RenderPlan
+from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
 
 STRUCT = re.compile(r"^struct (\w+) \{$(.*?)^\};$", re.MULTILINE | re.DOTALL)
 MEMBER = re.compile(r"^    ((?:const )?\w+\*?) (\w+)(?:\[(\d+)\])?;", re.MULTILINE)
@@ -114,18 +114,20 @@ def crystal_records(plan: RenderPlan, shots: slice) -> np.ndarray:
     Returns
     -------
     ndarray of ``Crystal``, shape (n_shots, n_crystals)
-        Numbers of cells and spot axes. The spot axes are those of the plan, scaled so that
-        Gaussian spots fall off as exp(-y).
+        Numbers of cells, heights, spot axes and sharpness. The spot axes are those of the plan,
+        scaled so that Gaussian spots fall off as exp(-y).
     """
     crystals = plan.crystals
     counts = np.prod(np.asarray(crystals.spot_counts[shots], dtype=np.float64), axis=-1)
     axes = crystals.spot_axes[shots] * (counts / np.sqrt(GAUSS_WIDTH))[..., None, None]
     records = np.empty(counts.shape, dtype=struct_type("Crystal"))
-    records["n_cells"] = crystals.n_cells[shots]
+    records["n_cells"], records["height"] = crystals.n_cells[shots], crystals.spot_height[shots]
     records["spot_axes"] = axes.reshape(*counts.shape, 9)
+    records["sharpness"] = crystals.n_cells[shots]
     records["distance_sum"] = records["distance_each"] = 0.0
-    if plan.tolerance is not None and crystals.shape in (Shape.GAUSS, Shape.TOPHAT):
+    if plan.tolerance is not None and SPOT_SHAPES[crystals.shape].measure is Measure.DISTANCE:
         records["distance_sum"], records["distance_each"] = distance_factors(axes)
+        records["sharpness"] = np.sqrt(GAUSS_WIDTH) * np.linalg.norm(axes, axis=-1)
     return records
 
 

@@ -8,8 +8,9 @@ from enum import IntEnum
 from functools import cache
 
 from cupysim.errors import CupysimError
-from cupysim.models.crystal import Shape
+from cupysim.models.spot_shape import Shape
 from cupysim.native import sources
+from cupysim.plan.spot_shapes import SPOT_SHAPES
 
 SHAPE_LIST = re.compile(r"#define CUPYSIM_SHAPES\(SHAPE\)((?:.*\\\n)*.*)")
 LISTED = re.compile(r"SHAPE\((\w+)\)")
@@ -59,19 +60,21 @@ word of N h."""
 
 
 def suited_precision(
-    precision: Precision, factors: Factors, largest_count: float = 1.0
+    precision: Precision, shape: Shape, factors: Factors, largest_count: float = 1.0
 ) -> Precision:
     """The precision in which a kernel computes.
 
     Interpolation of structure factors always uses double precision. It sums large terms of both
     signs, so floats would lose too many digits. Floats would not be faster either, since
     interpolation waits for its table. Crystals with more than `LARGEST_MIXED` cells along an axis
-    need more digits than floats have.
+    need more digits than floats have. Rarely used shapes are only compiled in double precision.
 
     Parameters
     ----------
     precision : Precision
         Precision of the engine.
+    shape : Shape
+        Spot shape.
     factors : Factors
         Source of structure factors.
     largest_count : float, optional
@@ -82,7 +85,8 @@ def suited_precision(
     Precision
         The given precision, or double precision.
     """
-    if factors is Factors.TRICUBIC or largest_count > LARGEST_MIXED:
+    is_rare = SPOT_SHAPES[shape].always_double
+    if factors is Factors.TRICUBIC or is_rare or largest_count > LARGEST_MIXED:
         return Precision.DOUBLE
     return precision
 

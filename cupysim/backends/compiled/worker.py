@@ -18,6 +18,7 @@ from cupysim.backends.compiled.variants import Factors, Precision, Variant, suit
 from cupysim.maths.orientations import orientations
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.render_plan import RenderPlan, Use
+from cupysim.plan.spot_shapes import kernel_shape
 
 SECONDS_AT_ONCE = 0.3
 """Time that a band should take (s), so that at most half a second passes without progress."""
@@ -241,5 +242,5 @@ def variant_of(plan: RenderPlan, shot: int, precision: Precision, interpolate: b
     elif interpolate:
         factors = Factors.TRICUBIC
     largest = float(plan.crystals.largest_counts[shot])
-    precision = suited_precision(precision, factors, largest)
-    return Variant(precision, plan.crystals.shape, factors, Use.RUNNING in plan.uses)
+    precision = suited_precision(precision, plan.crystals.shape, factors, largest)
+    return Variant(precision, kernel_shape(plan.crystals.shape), factors, Use.RUNNING in plan.uses)

@@ -16,7 +16,7 @@ from cupysim.backends.numpy.rays import Ray, rays
 from cupysim.backends.numpy.survivors import Survivors
 from cupysim.backends.rendered import Observer
 from cupysim.plan import tile_bounds
-from cupysim.plan.gradient_plan import COUNTS, SPREAD, GradientPlan
+from cupysim.plan.gradient_plan import SIZES, SPREAD, GradientPlan
 
 
 class _TileDifferentiator(Differentiator):
@@ -57,8 +57,8 @@ def differentiate(gradient_plan: GradientPlan, observer: Observer) -> Gradients:
     values = np.zeros((n_panels, len(gradient_plan.names) + 1, n_slow * n_fast))
     panels = [Panel(plan, (0, number)) for number in range(n_panels)]
     tolerance, _ = tolerance_in_photons(plan.tolerance, panels)
-    with_counts = bool(gradient_plan.rows[..., COUNTS:SPREAD].any())
-    bound = partial(tile_bounds.slope_bounds, with_counts=with_counts)
+    with_sizes = bool(gradient_plan.rows[..., SIZES:SPREAD].any())
+    bound = partial(tile_bounds.slope_bounds, with_sizes=with_sizes)
     scale = plan.photons_per_squared_electron[0] / plan.n_steps
     n_computed = 0
     for number, panel in enumerate(panels):

@@ -21,16 +21,16 @@ from cupysim.maths import interpolation
 from cupysim.maths.orientations import orientation_blocks
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.gradient_plan import (
-    COUNTS,
     INDICES,
     ORIGIN,
     PHOTONS,
+    SIZES,
     SPREAD,
     WAVELENGTH,
     GradientPlan,
 )
 from cupysim.plan.render_plan import RenderPlan
-from cupysim.plan.spot_shapes import SPOT_SHAPES
+from cupysim.plan.spot_shapes import SPOT_SHAPES, spot_size
 from cupysim.plan.structure_factor import interpolated_where, structure_factor_slopes
 from cupysim.plan.weights import RayPath, weight_slopes
 
@@ -80,14 +80,14 @@ class _Terms:
         F_cell squared times F_latt squared (electrons squared).
     along : list of 3 ndarray, shape (n_orientations, n_active)
         Derivatives of `square` with respect to h, k, l.
-    counts : list of 3 ndarray, shape (n_orientations, n_active)
-        Derivatives of `square` with respect to the numbers of cells Na, Nb, Nc.
+    sizes : list of ndarray, shape (n_orientations, n_active)
+        Derivatives of `square` with respect to the sizes of the spot shape.
     """
 
     indices: list[np.ndarray]
     square: np.ndarray
     along: list[np.ndarray]
-    counts: list[np.ndarray]
+    sizes: list[np.ndarray]
 
 
 class Differentiator:
@@ -168,8 +168,8 @@ class Differentiator:
         offsets = [index - whole for index, whole in zip(indices, nearest, strict=True)]
         slopes = SPOT_SHAPES[crystals.shape].squared_slopes
         assert slopes is not None, "planned for shapes that have them"
-        lattice, along, counts = slopes(
-            (offsets[0], offsets[1], offsets[2]), crystals.n_cells[0, 0], crystals.fudge
+        lattice, along, sizes = slopes(
+            (offsets[0], offsets[1], offsets[2]), spot_size(crystals, (0, 0))
         )
         h, k, l = indices
         factors, channel = self.plan.factors, int(self.plan.sources.channel[ray.source])
@@ -188,7 +188,7 @@ class Differentiator:
                 square * slope + 2.0 * factor * steep * lattice
                 for slope, steep in zip(along, factor_along, strict=True)
             ],
-            [square * slope for slope in counts],
+            [square * slope for slope in sizes],
         )
 
     def _slope(
@@ -211,8 +211,8 @@ class Differentiator:
         if row[SPREAD] and growth is not None:
             moved = moved + row[SPREAD] * np.moveaxis(growth, 1, 0)
         total = sum(along * move for along, move in zip(part.along, moved, strict=True))
-        for axis in range(3):
-            total = total + row[COUNTS + axis] * part.counts[axis]
+        for number, slope in enumerate(part.sizes):
+            total = total + row[SIZES + number] * slope
         return np.asarray(total).sum(axis=0)
 
 

@@ -18,7 +18,7 @@ from cupysim.maths import interpolation
 from cupysim.maths.orientations import orientation_blocks
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.render_plan import RenderPlan, Use
-from cupysim.plan.spot_shapes import SPOT_SHAPES, Indices
+from cupysim.plan.spot_shapes import SPOT_SHAPES, Indices, spot_size
 from cupysim.plan.structure_factor import nearest_factor, structure_factor
 
 BLOCK_SIZE = 8192
@@ -222,13 +222,8 @@ class BlockRenderer:
 
     def _lattice_factor(self, indices: Indices, crystal: int) -> np.ndarray:
         crystals, at = self.plan.crystals, (self.shot, crystal)
-        found: np.ndarray = SPOT_SHAPES[crystals.shape].lattice_factor(
-            indices,
-            crystals.n_cells[at],
-            crystals.fudge,
-            crystals.spot_axes[at],
-            crystals.spot_counts[at],
-        )
+        shape = SPOT_SHAPES[crystals.shape]
+        found: np.ndarray = shape.lattice_factor(indices, spot_size(crystals, at))
         return found
 
     def _structure_factor(

@@ -1,0 +1,26 @@
+"""The options of the drop-in command for crystals as they are. nanoBragg has none of them."""
+
+from __future__ import annotations
+
+from cupysim.nanobragg.option_kinds import CRYSTAL, Kind, Match, Option, choice
+from cupysim.nanobragg.units import NONE
+
+SPOT_SHAPES = (
+    "square", "round", "gauss", "tophat", "gauss_star", "gauss_argchk", "no_fringes", "flat",
+)  # fmt: skip
+"""Values of -spot_shape: those of `cupysim.Shape`, and another name of simtbx."""
+
+CRYSTAL_OPTIONS: tuple[Option, ...] = (
+    choice("-spot_shape", CRYSTAL,
+           "Spot shape: one of the four of nanoBragg; gauss_star and gauss_argchk of simtbx; "
+           "no_fringes and flat of CrystFEL (docs/crystals.md).",
+           "shape", SPOT_SHAPES, ""),
+    Option(
+        ("-off_diagonal_cells",), CRYSTAL,
+        "Elements Nab, Nbc, Nac of the symmetric matrix whose diagonal is Na, Nb, Nc "
+        "(Ncells_def of diffBragg), for gauss and tophat shapes; needs -corrected Q6.",
+        Kind.FLOAT, 3, NONE, ("off_diagonal_cells",), match=Match.EXACT, metavar="NAB NBC NAC",
+        is_new=True,
+    ),
+)  # fmt: skip
+"""Options in the order in which they are tested, after those of the C program."""
