@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from cupysim.errors import OptionError
 from cupysim.noisify.arguments import Arguments
-from cupysim.noisify.quirks import NoisifyQuirk, warn_quirk
+from cupysim.noisify.quirks import QUIRKS, NoisifyQuirk
 
 if TYPE_CHECKING:
+    from cupysim.drop_ins.smv_header import Header
     from cupysim.formats.geometry import ImageGeometry
-    from cupysim.noisify.header import Header
 
 HEADER_BYTES = 512
 """Length of a header (bytes)."""
@@ -214,7 +214,7 @@ def warn_of_sizes(args: Arguments, frame: Frame) -> None:
         for size in (args.size_fast, args.size_slow)
     ]
     if words and wanted != [frame.n_fast, frame.n_slow]:
-        warn_quirk(
+        QUIRKS.warn(
             NoisifyQuirk.SIZE_WITHOUT_EFFECT,
             f"{words[0]} does not give the number of pixels, which is {frame.n_fast} x "
             f"{frame.n_slow}; give -detpixels",

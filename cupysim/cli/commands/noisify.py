@@ -22,9 +22,9 @@ def run_words(words: Sequence[str]) -> None:
     """
     report = Report(sys.stdout)
     if any(word in HELP_WORDS for word in words):
-        from cupysim.noisify.options import format_help
+        from cupysim.noisify.options import PROGRAM
 
-        report(format_help())
+        report(PROGRAM.format_help())
     else:
         from cupysim.noisify.arguments import parse
         from cupysim.noisify.pipeline import run
