@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cupysim.errors import OptionError
+from cupysim.formats.smv import assembled
 from cupysim.noisify.arguments import Arguments
 from cupysim.noisify.quirks import QUIRKS, NoisifyQuirk
 
 if TYPE_CHECKING:
     from cupysim.drop_ins.smv_header import Header
     from cupysim.formats.geometry import ImageGeometry
-
-HEADER_BYTES = 512
-"""Length of a header (bytes)."""
 
 MOST_PIXELS = 2**31 - 1
 """Largest number of pixels of an image, as in noisify."""
@@ -78,14 +75,9 @@ class Frame:
         Returns
         -------
         bytes
-            Header of 512 bytes.
+            Header.
         """
         lines = [
-            "{",
-            f"HEADER_BYTES={HEADER_BYTES};",
-            "DIM=2;",
-            f"BYTE_ORDER={sys.byteorder}_endian;",
-            f"TYPE={TYPES[bits]};",
             f"SIZE1={self.n_fast};",
             f"SIZE2={self.n_slow};",
             f"PIXEL_SIZE={self.pixel_size * 1000.0:g};",
@@ -98,9 +90,8 @@ class Frame:
             f"OSC_RANGE={self.oscillation_degrees:g};",
             "DETECTOR_SN=000;",
             "BEAMLINE=fake;",
-            "}\f",
         ]
-        return "\n".join(lines).encode("ascii").ljust(HEADER_BYTES)
+        return assembled(lines, TYPES[bits])
 
     def lines(self) -> Iterator[str]:
         """Lines of the report."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -12,7 +10,8 @@ import numpy as np
 from cupysim.detection.digitising import LARGEST_LONG_VALUE, LARGEST_VALUE, SHORT_BITS, Digitiser
 from cupysim.detection.pixel_streams import calibration_state
 from cupysim.detection.scattered_light import Scattered, Spread, convolved, scatter
-from cupysim.errors import CupysimError, CupysimWarning, OptionError
+from cupysim.drop_ins.outputs import check_outputs
+from cupysim.errors import CupysimError, OptionError
 from cupysim.formats import float_image, pgm
 from cupysim.noisify.arguments import Arguments
 from cupysim.noisify.frame import Frame, settle, warn_of_sizes, with_geometry
@@ -26,7 +25,7 @@ from cupysim.noisify.report import (
     setup_lines,
     spread_lines,
 )
-from cupysim.storage.safe_writing import OutputFiles, check_writable, is_special
+from cupysim.storage.safe_writing import OutputFiles
 
 if TYPE_CHECKING:
     from cupysim.drop_ins.smv_header import Header
@@ -65,7 +64,7 @@ def run(args: Arguments, report: Report) -> None:
     numbers = expected.image(frame.n_slow, frame.n_fast)
     if args.has_spread:
         _check_spread(args, frame, numbers)
-    _check_outputs(args)
+    check_outputs(_outputs(args), (args.input, args.header_file))
     _warn_of_options(args, frame, header)
     seed = clock_seed() if args.seed is None else args.seed
     for line in first_lines(args, frame):
@@ -227,23 +226,15 @@ def _check_spread(args: Arguments, frame: Frame, numbers: np.ndarray) -> None:
         raise CupysimError(f"{args.input}: some numbers are not finite, so -psf is impossible")
 
 
-def _check_outputs(args: Arguments) -> None:
-    """Refuse files that cannot be written."""
-    names = [args.int_file]
-    names += [] if args.has_no_pgm else [args.pgm_file]
-    names += [] if args.has_no_noise else [args.noise_file]
-    names += [] if args.photon_file is None else [args.photon_file]
-    inputs = {os.path.realpath(name) for name in (args.input, args.header_file) if name is not None}
-    seen: set[str] = set()
-    for name in names:
-        target = check_writable(name)
-        if is_special(target):
-            continue
-        if str(target) in seen:
-            raise CupysimError(f"two images have the same name, {name}")
-        seen.add(str(target))
-        if str(target) in inputs:
-            warnings.warn(CupysimWarning(f"the input {name} is replaced"), stacklevel=3)
+def _outputs(args: Arguments) -> Iterator[str]:
+    """Names of the files to write."""
+    yield args.int_file
+    if not args.has_no_pgm:
+        yield args.pgm_file
+    if not args.has_no_noise:
+        yield args.noise_file
+    if args.photon_file is not None:
+        yield args.photon_file
 
 
 def _warn_of_options(args: Arguments, frame: Frame, header: Header | None) -> None:
