@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cupysim.models.beam import Sources
 from cupysim.models.sampling import Sweep
@@ -95,3 +95,32 @@ def maximum_line(maximum: float, at: tuple[float, float]) -> str:
 def mean_line(mean: float, rms: float, rmsd: float) -> str:
     """The line about the mean of the pixels (photons)."""
     return f"mean= {general(mean)} rms= {general(rms)} rmsd= {general(rmsd)}"
+
+
+def pixel_lines(
+    pixel: tuple[int, int], stol: float, position: Sequence[float], wavelength: float
+) -> Iterator[str]:
+    """Lines of -printout about the place of a pixel.
+
+    Parameters
+    ----------
+    pixel : tuple of 2 int
+        Fast and slow number.
+    stol : float
+        sin(theta)/lambda (1/m).
+    position : sequence of 3 float
+        Place in the laboratory (m).
+    wavelength : float
+        Wavelength (m). The second sin(theta)/lambda is computed from it and the place.
+    """
+    x, y, z = position
+    twotheta = math.atan2(math.sqrt(y * y + z * z), x)
+    from_position = math.sin(twotheta / 2.0) / (wavelength * 1e10)
+    yield f"{pixel[0]:4d} {pixel[1]:4d} : stol = {stol:g} or {from_position:g}"
+    yield f"at {triple(position)}"
+
+
+def value_lines(values: Mapping[str, float]) -> Iterator[str]:
+    """Lines of -printout with one value each."""
+    for name, value in values.items():
+        yield f"{name:7} {value:15.10g}"

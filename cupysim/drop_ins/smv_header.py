@@ -39,6 +39,10 @@ class Header:
         """A number, found as `cupysim.formats.smv.SmvFile.number` does; None without the key."""
         return _numbers(self.path, self.content).number(key)
 
+    def word(self, key: str) -> str:
+        """Value of a key as a text in lower case; empty if the key does not occur."""
+        return _numbers(self.path, self.content).word(key)
+
     @property
     def pixel_bytes(self) -> int:
         """Bytes of a pixel of the type in the header; 0 if the type is not known."""

@@ -38,12 +38,15 @@ class Match:
         Words after it, as many as the option needs, or fewer at the end of the command line.
     before : str
         Word before it.
+    is_last : bool
+        Whether it is the last word.
     """
 
     option: ProgramOption | None
     word: str
     values: tuple[str, ...]
     before: str
+    is_last: bool
 
 
 def read_words(
@@ -72,9 +75,9 @@ def read_words(
     """
     values_end = 0
     for position, word in enumerate(words):
-        before = words[position - 1] if position else ""
+        before, is_last = words[position - 1] if position else "", position + 1 == len(words)
         if is_meant is not None and is_meant(word):
-            yield Match(None, word, (), before)
+            yield Match(None, word, (), before, is_last)
         elif word.startswith("-"):
             found = [option for option in program.options if option.matches(word)]
             is_told = bool(found or NUMBER.fullmatch(word))
@@ -83,7 +86,7 @@ def read_words(
             for option in found:
                 end = position + 1 + option.count
                 values_end = max(values_end, end)
-                yield Match(option, word, tuple(words[position + 1 : end]), before)
+                yield Match(option, word, tuple(words[position + 1 : end]), before, is_last)
         elif position >= values_end and not before.startswith("-"):
             warn(f"{word!r} belongs to no option, and is ignored")
 

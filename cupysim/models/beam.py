@@ -171,7 +171,8 @@ class Beam:
         if self.source_table is not None:
             return self._tabulated(frame, quirks)
         sweeps = self.horizontal, self.vertical, self.dispersion
-        return swept_sources(sweeps, self.wavelength, frame, self.round_divergence)
+        directions = frame.beam, frame.polarization, frame.vertical
+        return swept_sources(sweeps, self.wavelength, directions, self.round_divergence)
 
     def _tabulated(self, frame: UnitFrame, quirks: Quirks) -> Sources:
         positions, weights, wavelengths = tabulated_sources(
@@ -200,8 +201,9 @@ class Beam:
 def swept_sources(
     sweeps: tuple[Sweep, Sweep, Sweep],
     wavelength: float,
-    frame: UnitFrame,
+    directions: tuple[np.ndarray, np.ndarray, np.ndarray],
     round_divergence: bool,
+    distance: float = SOURCE_DISTANCE,
 ) -> Sources:
     """Make the sources of a divergence and a dispersion.
 
@@ -211,10 +213,12 @@ def swept_sources(
         Horizontal and vertical divergence (rad), and relative bandwidth.
     wavelength : float
         Central wavelength (m).
-    frame : UnitFrame
-        Directions of beam, polarization and the vertical in the laboratory.
+    directions : tuple of 3 ndarray, shape (3,)
+        Unit vectors of beam, polarization and the vertical in the laboratory.
     round_divergence : bool
         Cut the grid of sources to an ellipse.
+    distance : float, optional
+        Distance of the sources from the sample (m). It has no effect but on reports.
 
     Returns
     -------
@@ -235,9 +239,7 @@ def swept_sources(
         )
     deviations = divergence_maths.deviations(horizontal, vertical, round_divergence)
     spectrum = divergence_maths.wavelengths(wavelength, dispersion)
-    positions = divergence_maths.source_positions(
-        deviations, frame.beam, frame.polarization, frame.vertical
-    )
+    positions = divergence_maths.source_positions(deviations, *directions, distance)
     count = len(deviations) * len(spectrum)
     if count == 0:
         raise ModelError(
@@ -254,7 +256,7 @@ def swept_sources(
 
 
 def tabulated_sources(
-    given: np.ndarray, beam: np.ndarray, wavelength: float
+    given: np.ndarray, beam: np.ndarray, wavelength: float, distance: float = SOURCE_DISTANCE
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fill and check the sources of a table.
 
@@ -266,6 +268,8 @@ def tabulated_sources(
         Direction of the beam, for positions that are not given.
     wavelength : float
         Wavelength if none is given (m).
+    distance : float, optional
+        Distance of sources whose position is not given (m).
 
     Returns
     -------
@@ -279,7 +283,7 @@ def tabulated_sources(
     ModelError
         If a source has no direction or no wavelength.
     """
-    defaults = [*(-SOURCE_DISTANCE * beam), 1.0, wavelength]
+    defaults = [*(-distance * beam), 1.0, wavelength]
     table = np.where(np.isnan(given), defaults, given)
     positions, weights, wavelengths = table[:, :3], table[:, 3], table[:, 4]
     for row, (position, of_row) in enumerate(zip(positions, wavelengths, strict=True), 1):
