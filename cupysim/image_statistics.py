@@ -99,22 +99,9 @@ def image_statistics(plan: RenderPlan, rendered: Rendered, quirks: Quirks) -> St
 
 
 def add_up(region: np.ndarray) -> tuple[float, tuple[int, int], float, float]:
-    """Largest value of pixels, its place, the sum and the sum of squares, in raster order.
+    """Maximum, its place, sum and sum of squares: `cupysim.native.tools.add_up`, or NumPy.
 
-    Parameters
-    ----------
-    region : ndarray of float32, shape (n_rows, n_columns)
-        Pixels. Those of a row must be contiguous in memory.
-
-    Returns
-    -------
-    maximum : float
-        Largest value; 0 if no value is above zero.
-    where : tuple of 2 int
-        Row and column of the largest value.
-    total, squares : float
-        Sum of the values and of their squares. Squares are computed in single precision, as in the
-        C program.
+    The C program squares in single precision.
     """
     if tools.available():
         return tools.add_up(region)
@@ -127,15 +114,7 @@ def add_up(region: np.ndarray) -> tuple[float, tuple[int, int], float, float]:
 
 
 def add_deviations(region: np.ndarray, mean: float) -> float:
-    """Sum of squared differences of pixels from a mean, in raster order.
-
-    Parameters
-    ----------
-    region : ndarray of float32, shape (n_rows, n_columns)
-        Pixels. Those of a row must be contiguous in memory.
-    mean : float
-        Mean.
-    """
+    """Sum of squared deviations: `cupysim.native.tools.add_deviations`, or NumPy."""
     if tools.available():
         return tools.add_deviations(region, mean)
     deviations = 0.0

@@ -11,6 +11,7 @@ from cupysim.nanobragg.option_kinds import GROUPS, Option
 from cupysim.nanobragg.options import OPTIONS
 from cupysim.nanobragg.words import LEGACY_WORDS
 from cupysim.noisify.options import PROGRAM as NOISIFY
+from cupysim.nonbragg.options import PROGRAM as NONBRAGG
 
 WIDTH = 120
 """Longest line of text on the page."""
@@ -37,6 +38,7 @@ IGNORED = (
 DOCS = Path(__file__).parent.parent / "docs"
 OPTIONS_PAGE = DOCS / "options.md"
 NOISIFY_PAGE = DOCS / "noisify_options.md"
+NONBRAGG_PAGE = DOCS / "nonbragg_options.md"
 
 
 def options_page() -> str:
@@ -75,6 +77,11 @@ def noisify_page() -> str:
     return _program_page(NOISIFY)
 
 
+def nonbragg_page() -> str:
+    """The text of docs/nonbragg_options.md."""
+    return _program_page(NONBRAGG)
+
+
 def _program_page(program: Program) -> str:
     lines = [
         f"# Options of {program.name}",
@@ -106,3 +113,4 @@ def _row(option: Option) -> str:
 if __name__ == "__main__":
     OPTIONS_PAGE.write_text(options_page())
     NOISIFY_PAGE.write_text(noisify_page())
+    NONBRAGG_PAGE.write_text(nonbragg_page())

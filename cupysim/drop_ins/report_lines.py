@@ -70,6 +70,28 @@ def polarization_line(is_polarized: bool, kahn: float) -> str:
     return "  polarization effect disabled"
 
 
+def detector_line(
+    distance: float, size: tuple[float, float], pixel: float, counts: tuple[int, int]
+) -> str:
+    """The line about the detector.
+
+    Parameters
+    ----------
+    distance : float
+        Distance along the beam (m).
+    size : tuple of 2 float
+        Size along fast and slow (m).
+    pixel : float
+        Pixel edge (m).
+    counts : tuple of 2 int
+        Numbers of pixels along fast and slow.
+    """
+    return (
+        f"  distance={general(distance)} detsize={size[0]:g}x{size[1]:g}  "
+        f"pixel={pixel:g} meters ({counts[0]}x{counts[1]} pixels)"
+    )
+
+
 def divergence_lines(horizontal: Sweep, vertical: Sweep, sources: Sources) -> Iterator[str]:
     """Lines about the divergence (rad) and the number of sources."""
     for name, sweep in (("hdiv", horizontal), ("vdiv", vertical)):

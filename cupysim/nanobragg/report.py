@@ -8,6 +8,7 @@ from cupysim.backends.rendered import Culled, InterpolationStop
 from cupysim.constants import AVOGADRO, DEGREES_PER_RADIAN, PROTEIN_CRYSTAL_DENSITY
 from cupysim.drop_ins.report_lines import (
     clipping_lines,
+    detector_line,
     divergence_lines,
     maximum_line,
     mean_line,
@@ -277,11 +278,8 @@ def _detector_summary(args: Arguments, experiment: Experiment) -> Iterator[str]:
     if detector.point_pixel:
         yield "  pixel obliquity effect disabled"
     yield f"  incident fluence: {experiment.beam.fluence:g} photons/m^2"
-    size_fast, size_slow = detector_size(args)
-    yield (
-        f"  distance={geometry.distance:g} detsize={size_fast:g}x{size_slow:g}  "
-        f"pixel={detector.pixel_size:g} meters ({detector.n_fast}x{detector.n_slow} pixels)"
-    )
+    counts = detector.n_fast, detector.n_slow
+    yield detector_line(geometry.distance, detector_size(args), detector.pixel_size, counts)
     sensor = detector.sensor
     yield (
         f"  sensor is {sensor.layers.range:g} m thick in {sensor.layers.count} layers "

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cupysim.drop_ins.report_lines import detector_line
 from cupysim.errors import OptionError
 from cupysim.formats.smv import assembled
 from cupysim.noisify.arguments import Arguments
@@ -95,10 +96,8 @@ class Frame:
 
     def lines(self) -> Iterator[str]:
         """Lines of the report."""
-        yield (
-            f"  distance={self.distance:g} detsize={self.size_fast:g}x{self.size_slow:g}  "
-            f"pixel={self.pixel_size:g} meters ({self.n_fast}x{self.n_slow} pixels)"
-        )
+        size, counts = (self.size_fast, self.size_slow), (self.n_fast, self.n_slow)
+        yield detector_line(self.distance, size, self.pixel_size, counts)
         yield f"  Xbeam={self.beam_x:g} Ybeam={self.beam_y:g}"
 
 

@@ -234,9 +234,12 @@ def _take(values: dict[str, Any], given: dict[str, str], match: Match) -> None:
     within_axis = option.name == TWOTHETA and AXIS in word
     if within_axis and NonbraggQuirk.TWOTHETA_AXIS_SETS_TWOTHETA in values["corrections"]:
         return
-    if len(match.values) < option.count or (option.name == CURVED and match.is_last):
+    if option.name == CURVED and match.is_last:
+        warn(f"{word} is the last argument, and is ignored, as in nonBragg")
+        return
+    if len(match.values) < option.count:
         if not within_axis:
-            wanted = "no value" if option.count == 1 else f"fewer than {max(option.count, 1)} words"
+            wanted = "no value" if option.count == 1 else f"fewer than {option.count} values"
             warn(f"{word} has {wanted} after it, and is ignored")
         return
     value = _value(option, word, match.values)

@@ -189,7 +189,7 @@ class _Images:
         args, region = self._args, self._region
         scale = args.int_scale if args.int_scale > 0.0 else automatic_scale(statistics.maximum)
         integers = scaled(image, scale, args.adc_offset, region)
-        self._report(f"intfile_scale = {scale:g}")
+        self._report(f"intfile_scale = {general(scale)}")
         self._report(f"writing {args.int_file} as 2-byte integers")
         self._files.write(args.int_file, lambda stream: smv.write(stream, self._header, integers))
         if args.pgm_scale > 0.0:
@@ -197,7 +197,7 @@ class _Images:
         else:
             scale = automatic_grey_scale(statistics.rmsd, scale)
         picture = grey(image, scale, region)
-        self._report(f"pgm_scale = {scale:g}")
+        self._report(f"pgm_scale = {general(scale)}")
         self._report(f"writing {args.pgm_file} as 1-byte integers")
         self._files.write(args.pgm_file, lambda stream: pgm.write(stream, picture, scale))
 

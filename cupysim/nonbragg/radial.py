@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cupysim.constants import CLASSICAL_ELECTRON_RADIUS_SQUARED
+from cupysim.drop_ins.report_lines import general
 from cupysim.maths.stol_interpolation import FIRST
 from cupysim.nonbragg.scattering import Block, Scattering
 
@@ -70,11 +71,13 @@ class Bin:
     def line(self) -> str:
         """Line of the table, or a warning."""
         if self.is_written:
-            spread = f"{self.rmsd:g}   {self.median:g} {self.mad:g}"
-            return f"{self.s:g} {self.mean:g} {spread}  {self.count}"
+            s, mean, rmsd, median, mad = map(
+                general, (self.s, self.mean, self.rmsd, self.median, self.mad)
+            )
+            return f"{s} {mean} {rmsd}   {median} {mad}  {self.count}"
         return (
             f"WARNING: not enough pixels in bin= {self.number} n={self.count} stol= {self.s:g} "
-            f"median= {self.median:g} avg_arej= {self.mean:g}"
+            f"median= {general(self.median)} avg_arej= {general(self.mean)}"
         )
 
 
@@ -91,8 +94,8 @@ class RadialAverage:
 
     def __init__(self, scattering: Scattering, measured: Measured) -> None:
         self._scattering, self._measured = scattering, measured
-        self._bins: list[np.ndarray] = []
-        self._factors: list[np.ndarray] = []
+        self._bins = [np.zeros(0, dtype=np.intp)]
+        self._factors = [np.zeros(0, dtype=np.float32)]
 
     def add(self, block: Block) -> None:
         """Add the pixels of a block, with its last ray."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cupysim.drop_ins.report_lines import (
     clipping_lines,
+    detector_line,
     divergence_lines,
     general,
     polarization_line,
@@ -103,10 +104,8 @@ def setup_lines(
 
 def _detector_lines(frame: Frame) -> Iterator[str]:
     panel = frame.panel
-    yield (
-        f"  distance={general(panel.distance)} detsize={frame.size_fast:g}x{frame.size_slow:g}  "
-        f"pixel={frame.pixel_size:g} meters ({frame.n_fast}x{frame.n_slow} pixels)"
-    )
+    size, counts = (frame.size_fast, frame.size_slow), (frame.n_fast, frame.n_slow)
+    yield detector_line(panel.distance, size, frame.pixel_size, counts)
     yield f"  Xbeam={general(panel.beam_fast)} Ybeam={general(panel.beam_slow)}"
     for name, vector in (
         ("detector origin:", panel.origin),

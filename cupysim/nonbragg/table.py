@@ -12,6 +12,9 @@ from cupysim.formats import stol_table
 from cupysim.maths.stol_interpolation import FIRST, HELPERS, factors_at, place_of, with_helpers
 from cupysim.nonbragg.quirks import QUIRKS, NonbraggQuirk
 
+FARTHEST = HELPERS[0] / 2.0
+"""Value (1/m) at which a search ends; it is before the helper points."""
+
 
 @dataclass(frozen=True, eq=False)
 class ScatteringTable:
@@ -117,7 +120,7 @@ class Walk:
             Number of the second of the four nodes of each value.
         """
         nodes, place, found = self._nodes, self._place, []
-        for value in s.reshape(-1).tolist():
+        for value in np.minimum(s, FARTHEST).reshape(-1).tolist():
             while value > nodes[place]:
                 place += 1
             while value < nodes[place] and place > 1:
