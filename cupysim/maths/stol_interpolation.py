@@ -79,7 +79,7 @@ def factors_at(nodes: Array, values: Array, place: Array, s: Array) -> Array:
     -------
     array, shape (m,)
         Structure factors (electrons). Four terms are added in the order of the nodes, so that the
-        result has the C program's bits. It is not a number if two of the nodes are equal.
+        result has the C program's bits. It is not finite if two of the nodes are equal.
     """
     xp = array_namespace(nodes, s)
     x = [xp.take(nodes, place + offset) for offset in (-1, 0, 1, 2)]

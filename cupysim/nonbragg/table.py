@@ -186,10 +186,7 @@ def _warn_of_order(path: str, s: np.ndarray) -> None:
     steps = np.diff(s)
     falling, equal = int((steps < 0.0).sum()), int((steps == 0.0).sum())
     if falling:
-        effect = (
-            f"{path}: {falling} points are below the point before them, so that a pixel depends on "
-            "the pixels before it"
-        )
+        effect = f"{falling} points are below the point before them: pixels depend on those before"
     else:
-        effect = f"{path}: {equal} points are equal to the point before them: no number near them"
-    QUIRKS.warn(NonbraggQuirk.UNSORTED_TABLE, effect)
+        effect = f"{equal} points are equal to the point before them: no finite value near them"
+    QUIRKS.warn(NonbraggQuirk.UNSORTED_TABLE, f"{path}: {effect}")

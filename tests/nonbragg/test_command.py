@@ -12,9 +12,8 @@ import pytest
 from cupysim.maths.stol_interpolation import interpolate
 from cupysim.nonbragg.options import OPTIONS
 from tests.conftest import Run
-from tests.nonbragg.support import GOLDEN, START, TABLE, number_after, photons, pixels, save
-
-WATER = GOLDEN / "inputs"
+from tests.noisify.support import plain_python
+from tests.nonbragg.support import START, TABLE, number_after, photons, pixels, save
 
 
 def test_help_lists_all_options(run: Run) -> None:
@@ -96,6 +95,22 @@ def test_an_empty_region(run: Run, tmp_path: Path) -> None:
 def test_negative_photons_wrap_in_the_noise_image(run: Run, tmp_path: Path) -> None:
     save(tmp_path, "0 0\n1 0\n")
     assert (pixels(run(f"{START} -seed 1 -adc -3")) == 65533).all()
+
+
+def test_pixels_that_are_no_numbers(run: Run, tmp_path: Path) -> None:
+    save(tmp_path, f"0 0\n{TABLE}")
+    words = f"{START} -seed 1 -fluence 1e20"
+    outcome = run(words)
+    image = photons(outcome)
+    assert 0 < np.count_nonzero(np.isnan(image)) < image.size
+    assert number_after(outcome, "max_I =") == pytest.approx(np.nanmax(image), rel=1e-5)
+    assert "mean= -nan rms= -nan rmsd= -nan\n" in outcome.out
+    assert "-nan photons on noise image" in outcome.out
+    for name in ("intimage.img", "noiseimage.img"):
+        assert not pixels(outcome, name)[np.isnan(image)].any()
+    with plain_python():
+        again = run(words)
+    assert (again.files, again.out) == (outcome.files, outcome.out)
 
 
 def test_molecules_give_the_density(run: Run, tmp_path: Path) -> None:
