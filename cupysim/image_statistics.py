@@ -71,10 +71,10 @@ def image_statistics(plan: RenderPlan, rendered: Rendered, quirks: Quirks) -> St
     region = rendered.image[0].reshape(-1, n_fast)
     rows = plan.rows if n_panels == 1 else slice(0, n_panels * n_slow)
     region = region[rows, plan.columns]
-    maximum, where, total, squares = (tools.add_up if tools.available() else _add_up)(region)
+    maximum, where, total, squares = add_up(region)
     n = int(rendered.n_rendered[0].sum())
     mean = total / max(n, 1)
-    deviations = (tools.add_deviations if tools.available() else _add_deviations)(region, mean)
+    deviations = add_deviations(region, mean)
     n_deviating = region.size
     if quirks.corrects(Quirk.MASKED_PIXELS_IN_RMSD):
         # masked pixels deviate by the mean
@@ -98,19 +98,25 @@ def image_statistics(plan: RenderPlan, rendered: Rendered, quirks: Quirks) -> St
     )
 
 
-def _add_up(region: np.ndarray) -> tuple[float, tuple[int, int], float, float]:
-    """Maximum, its place, sum and sum of squares: `cupysim.native.tools.add_up` in NumPy."""
+def add_up(region: np.ndarray) -> tuple[float, tuple[int, int], float, float]:
+    """Maximum, its place, sum and sum of squares: `cupysim.native.tools.add_up`, or NumPy.
+
+    The C program squares in single precision.
+    """
+    if tools.available():
+        return tools.add_up(region)
     total = squares = 0.0
     for rows in _bands(region):
         values = region[rows].reshape(-1)
         total = serial_sum(total, values.astype(np.float64))
-        # the C program squares in single precision
         squares = serial_sum(squares, (values * values).astype(np.float64))
     return (*_maximum(region), total, squares)
 
 
-def _add_deviations(region: np.ndarray, mean: float) -> float:
-    """Sum of squared deviations: `cupysim.native.tools.add_deviations` in NumPy."""
+def add_deviations(region: np.ndarray, mean: float) -> float:
+    """Sum of squared deviations: `cupysim.native.tools.add_deviations`, or NumPy."""
+    if tools.available():
+        return tools.add_deviations(region, mean)
     deviations = 0.0
     for rows in _bands(region):
         difference = region[rows].reshape(-1).astype(np.float64) - mean
@@ -125,8 +131,10 @@ def _bands(region: np.ndarray) -> list[slice]:
 def _maximum(region: np.ndarray) -> tuple[float, tuple[int, int]]:
     if region.size == 0:
         return 0.0, (0, 0)
-    slow, fast = np.unravel_index(int(np.argmax(region)), region.shape)
-    return max(float(region[slow, fast]), 0.0), (int(slow), int(fast))
+    # a pixel that is not a number is never the largest
+    slow, fast = np.unravel_index(int(np.argmax(np.fmax(region, -np.inf))), region.shape)
+    largest = float(region[slow, fast])
+    return (largest if largest > 0.0 else 0.0), (int(slow), int(fast))
 
 
 def _last_sub_pixel(plan: RenderPlan, panel: int, fast: int, slow: int) -> tuple[float, float]:

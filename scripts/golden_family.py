@@ -1,7 +1,8 @@
-"""Comparison with golden outputs of nanoBragg's sister programs: noisify.
+"""Comparison with golden outputs of nanoBragg's sister programs: noisify and nonBragg.
 
-Images are compared byte for byte, with their headers, and the lines on standard output as texts.
-Cases in which noisify writes nonsense are errors in cupysim; they must end so, without any file.
+Images are compared byte for byte, with their headers, and tables and the lines on standard output
+as texts. Float images may differ by one unit of single precision. Cases in which a program writes
+nonsense are errors in cupysim; they must end so, without any file.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from golden_outcomes import Outcome, wanted
 
 ROOT = Path(__file__).resolve().parent.parent
 
 NOT_COVERED = {
-    "nonBragg": "cupysim lacks nonBragg's images of amorphous matter",
     "nearBragg": "cupysim lacks nearBragg's near field",
 }
 """Programs whose cases are not compared, and why."""
@@ -33,6 +34,9 @@ REFUSED = re.compile(r"\((NQ(?:12|13|15|17))\)")
 
 ADDRESS = re.compile("0x[0-9a-f]+")
 """What the stored texts have as <address>; this may be a part of a size like 80x60."""
+
+PROGRESS = re.compile("^[0-9]+% done\\n", re.MULTILINE)
+"""Progress, which the stored texts lack."""
 
 SEED = re.compile("^  seed: .*$", re.MULTILINE)
 """The line that depends on the clock if there is no seed."""
@@ -71,13 +75,14 @@ def check(folder: Path, manifest: dict[str, Any], only: tuple[str, ...]) -> Iter
         with tempfile.TemporaryDirectory() as work:
             for file in case["inputs"]:
                 shutil.copy(folder / "inputs" / file, work)
-            yield _compare(name, case, (stored / "stdout.txt").read_text(), Path(work))
+            yield _compare(name, case, stored, Path(work))
 
 
-def _compare(name: str, case: Case, said: str, work: Path) -> Outcome:
+def _compare(name: str, case: Case, stored: Path, work: Path) -> Outcome:
     """Run a case and compare its files, lines and exit status."""
+    said = (stored / "stdout.txt").read_text()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "cupysim", case["program"], *case["args"]]
+    command = [sys.executable, "-m", "cupysim", case["program"].lower(), *case["args"]]
     run = subprocess.run(
         command, cwd=work, env=environment, capture_output=True, text=True, errors="replace"
     )
@@ -89,17 +94,32 @@ def _compare(name: str, case: Case, said: str, work: Path) -> Outcome:
     problems = []
     if run.returncode != case["exit_code"]:
         problems.append(f"exit status {run.returncode}: {run.stderr.strip()[-200:]}")
-    problems += [
-        f"{kind} image differs"
-        for kind, file in case["outputs"].items()
-        if _digest(work / file) != _stored_digest(case, kind)
-    ]
+    for kind, file in case["outputs"].items():
+        problems += _difference(case, kind, work / file, stored)
     if made != set(case["files_after"]) - set(case["inputs"]):
         problems.append(f"files {sorted(made)}")
     if _plain(run.stdout, case) != _plain(said, case):
         problems.append("lines on standard output differ")
     images = ", ".join(case["outputs"])
     return Outcome(name, "; ".join(problems) or f"{images} and lines are equal", not problems)
+
+
+def _difference(case: Case, kind: str, made: Path, stored: Path) -> list[str]:
+    """What is wrong with a file, as a list of at most one text."""
+    if kind == "float":
+        if _digest(made) == case["sha256"]["float_bytes"] or not made.exists():
+            return [] if made.exists() else ["float image is missing"]
+        image = np.fromfile(made, dtype=np.float32)
+        expected = np.load(stored / "float.npz")["image"].reshape(-1)
+        if image.shape != expected.shape:
+            return ["float image has another size"]
+        wrong = ~np.isclose(image, expected, rtol=0.0, atol=0.0, equal_nan=True)
+        wrong &= np.abs(image - expected) > np.spacing(np.abs(expected))
+        return [f"float image differs in {wrong.sum()} pixels"] if wrong.any() else []
+    if kind == "stol":
+        same = made.exists() and made.read_text() == (stored / "stolout.txt").read_text()
+        return [] if same else ["table differs"]
+    return [] if _digest(made) == _stored_digest(case, kind) else [f"{kind} image differs"]
 
 
 def _digest(path: Path) -> str:
@@ -113,5 +133,5 @@ def _stored_digest(case: Case, kind: str) -> str:
 
 def _plain(text: str, case: Case) -> str:
     """Lines without what depends on the clock or on addresses in memory."""
-    text = ADDRESS.sub("<address>", text)
+    text = PROGRESS.sub("", ADDRESS.sub("<address>", text))
     return text if "-seed" in case["args"] else SEED.sub("  seed", text)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+from cupysim.drop_ins.options import Program
 from cupysim.nanobragg.manual import describe, usage, value_names
 from cupysim.nanobragg.option_kinds import GROUPS, Option
 from cupysim.nanobragg.options import OPTIONS
 from cupysim.nanobragg.words import LEGACY_WORDS
-from cupysim.noisify import options as noisify
+from cupysim.noisify.options import PROGRAM as NOISIFY
+from cupysim.nonbragg.options import PROGRAM as NONBRAGG
 
 WIDTH = 120
 """Longest line of text on the page."""
@@ -36,6 +38,7 @@ IGNORED = (
 DOCS = Path(__file__).parent.parent / "docs"
 OPTIONS_PAGE = DOCS / "options.md"
 NOISIFY_PAGE = DOCS / "noisify_options.md"
+NONBRAGG_PAGE = DOCS / "nonbragg_options.md"
 
 
 def options_page() -> str:
@@ -71,23 +74,33 @@ def options_page() -> str:
 
 def noisify_page() -> str:
     """The text of docs/noisify_options.md."""
+    return _program_page(NOISIFY)
+
+
+def nonbragg_page() -> str:
+    """The text of docs/nonbragg_options.md."""
+    return _program_page(NONBRAGG)
+
+
+def _program_page(program: Program) -> str:
     lines = [
-        "# Options of noisify",
+        f"# Options of {program.name}",
         "",
-        "Made by `scripts/make_docs.py` from `cupysim/noisify/options.py`; do not edit.",
+        f"Made by `scripts/make_docs.py` from `cupysim/{program.name.lower()}/options.py`; "
+        "do not edit.",
         "",
         "```",
-        noisify.USAGE,
+        program.usage,
         "```",
         "",
-        *textwrap.wrap(noisify.EPILOG, WIDTH),
+        *textwrap.wrap(program.epilog, WIDTH),
     ]
-    for group in noisify.GROUPS:
+    for group in program.groups:
         lines += ["", f"## {group}", "", "| option | value | meaning |", "|---|---|---|"]
-        for option in (option for option in noisify.OPTIONS if option.group == group):
+        for option in (option for option in program.options if option.group == group):
             names = ", ".join(f"`{name}`" for name in option.names)
-            value = (option.metavar or option.kind.value).replace("|", "\\|")
-            lines.append(f"| {names} | {value} | {noisify.describe(option)} |")
+            value = option.value_name.replace("|", "\\|")
+            lines.append(f"| {names} | {value} | {program.describe(option)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -100,3 +113,4 @@ def _row(option: Option) -> str:
 if __name__ == "__main__":
     OPTIONS_PAGE.write_text(options_page())
     NOISIFY_PAGE.write_text(noisify_page())
+    NONBRAGG_PAGE.write_text(nonbragg_page())

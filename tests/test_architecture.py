@@ -22,8 +22,8 @@ LAYERS = (
     {"detection", "prediction", "advice", "plotting"},
     {"image_statistics", "refine"},
     {"provenance"},
-    {"image"},
-    {"renderer", "nanobragg", "noisify"},
+    {"image", "drop_ins"},
+    {"renderer", "nanobragg", "noisify", "nonbragg"},
     {"parity", "api", "readers", "torch"},
     {"campaign"},
     {"cli"},
@@ -74,7 +74,7 @@ def test_rooms_are_known() -> None:
     assert rooms == {*LAYER, *BASICS, "__init__", "__main__"}
 
 
-@pytest.mark.parametrize("words", [["-h"], ["-version"], []])
+@pytest.mark.parametrize("words", [["-h"], ["-version"], [], ["noisify", "-h"], ["nonbragg", "-h"]])
 def test_help_loads_no_libraries(words: list[str]) -> None:
     script = (
         "import sys; from cupysim.cli.main import main; main(sys.argv[1:]);"

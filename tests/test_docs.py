@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 import cupysim
+from cupysim.drop_ins.quirk_list import QuirkList
 from cupysim.nanobragg.manual import build_parser
 from cupysim.noisify import quirks as noisify
+from cupysim.nonbragg import quirks as nonbragg
 from cupysim.quirks import CORRECTABLE, Quirk
 
 ROOT = Path(__file__).parent.parent
@@ -32,7 +34,7 @@ def test_lines_have_one_width(page: Path) -> None:
     assert not too_long
 
 
-@pytest.mark.parametrize("name", ["options", "noisify"])
+@pytest.mark.parametrize("name", ["options", "noisify", "nonbragg"])
 def test_options_pages_are_current(name: str) -> None:
     made = runpy.run_path(str(ROOT / "scripts" / "make_docs.py"))
     page = made[f"{name.upper()}_PAGE"].read_text()
@@ -60,20 +62,26 @@ def test_index_of_quirks_agrees_with_the_code() -> None:
         assert ("**Corrected:**" in section) == (int(section.split()[0]) in CORRECTABLE)
 
 
-def test_quirks_of_noisify_agree_with_the_code() -> None:
-    text = (ROOT / "docs" / "noisify.md").read_text()
-    rows = re.findall(
-        r"^\| \[NQ(\d+)\]\([^)]*\) \| (.*?) \| .*? \| (.*?) \| (yes)? ?\|$", text, re.M
-    )
+@pytest.mark.parametrize(
+    ("quirks", "index", "page"),
+    [(noisify.QUIRKS, "noisify.md", "noisify.md"), (nonbragg.QUIRKS, "quirks.md", "nonbragg.md")],
+    ids=["noisify", "nonbragg"],
+)
+def test_quirks_of_other_programs_agree_with_the_code(
+    quirks: QuirkList, index: str, page: str
+) -> None:
+    text = (ROOT / "docs" / index).read_text()
+    pattern = rf"^\| \[{quirks.prefix}(\d+)\]\([^)]*\) \| (.*?) \| .*? \| (.*?) \| (yes)? ?\|$"
+    rows = re.findall(pattern, text, re.M)
     assert {int(number): (title, policy, bool(yes)) for number, title, policy, yes in rows} == {
-        int(quirk): (*noisify.TABLE[quirk], quirk in noisify.CORRECTABLE)
-        for quirk in noisify.NoisifyQuirk
+        int(quirk): (*quirks.table[quirk], quirk in quirks.correctable) for quirk in quirks.table
     }
-    sections = text.split("### NQ")[1:]
-    assert [int(section.split()[0]) for section in sections] == list(noisify.NoisifyQuirk)
-    for section in sections:
-        number = int(section.split()[0])
-        assert ("**Corrected:**" in section) == (number in noisify.CORRECTABLE)
+    text = (ROOT / "docs" / page).read_text()
+    sections = text.split(f"### {quirks.prefix}")[1:]
+    assert [int(section.split()[0]) for section in sections] == list(quirks.table)
+    for quirk, section in zip(quirks.table, sections, strict=True):
+        assert section.startswith(f"{quirk:d} {quirks.table[quirk][0]}\n")
+        assert ("**Corrected:**" in section) == (quirk in quirks.correctable)
 
 
 def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +111,7 @@ def test_manual_page_parser_has_every_option() -> None:
         assert name in text
 
 
-@pytest.mark.parametrize("name", ["quirks.md", "physics.md", "noisify.md"])
+@pytest.mark.parametrize("name", ["quirks.md", "physics.md", "noisify.md", "nonbragg.md"])
 def test_names_are_in_the_files_which_are_said_to_have_them(name: str) -> None:
     text = (ROOT / "docs" / name).read_text()
     pairs = [

@@ -108,11 +108,12 @@ def _terminable() -> Iterator[None]:
 
 
 def _run(words: Sequence[str]) -> None:
+    from cupysim.drop_ins.report_lines import solid_angle_line
     from cupysim.errors import OptionError
     from cupysim.nanobragg.build import build
     from cupysim.nanobragg.outputs import check_libraries, check_outputs, is_flat, write_outputs
     from cupysim.nanobragg.progress import Listener, Progress
-    from cupysim.nanobragg.report import setup_lines, solid_angle_line, tolerance_line
+    from cupysim.nanobragg.report import setup_lines, tolerance_line
     from cupysim.nanobragg.run_record import Stopwatch
     from cupysim.renderer import Renderer
 
@@ -148,7 +149,7 @@ def _run(words: Sequence[str]) -> None:
             listener.close()
     _check_finite(image)
     report(listener.unfinished_line)
-    report(solid_angle_line(image.statistics))
+    report(solid_angle_line(image.statistics.solid_angle))
     if image.rendered.culled is not None:
         report(tolerance_line(image.rendered.culled))
     write_outputs(job, image, dump_problem, report, watch)

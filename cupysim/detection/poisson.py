@@ -93,6 +93,10 @@ class PoissonNoise:
                 counts.append(self._direct(limits[index]))
             elif mean > GAUSSIAN_ABOVE:
                 counts.append(float(np.float32(mean + math.sqrt(mean) * self._gaussian())))
+            elif math.isnan(mean):
+                # the first trial is accepted, because no comparison with it is true
+                next(self._deviates), next(self._deviates)
+                counts.append(mean)
             else:
                 counts.append(self._rejected(mean, widths[index], logs[index], constants[index]))
         return counts

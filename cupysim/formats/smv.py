@@ -10,6 +10,7 @@ import math
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -79,12 +80,31 @@ def header(experiment: Experiment, pedestal: float | None = None) -> bytes:
     bytes
         512 bytes, or 1024 if the numbers are too long for 512 (quirk Q33).
     """
-    text = _header_text(experiment, HEADER_BLOCK, pedestal)
+    return assembled(_header_lines(experiment, pedestal))
+
+
+def assembled(lines: Sequence[str], kind: str = "unsigned_short") -> bytes:
+    """Make a header of its lines.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        Lines after the type of the pixels, each with its semicolon.
+    kind : str, optional
+        Type of the pixels.
+
+    Returns
+    -------
+    bytes
+        512 bytes, or a multiple of it if the lines are too long (quirk Q33).
+    """
     size = HEADER_BLOCK
-    while len(text) > size:
+    while True:
+        first = (f"HEADER_BYTES={size};", "DIM=2;", f"BYTE_ORDER={sys.byteorder}_endian;")
+        text = "\n".join(["{", *first, f"TYPE={kind};", *lines, "}\f"]).encode("ascii")
+        if len(text) <= size:
+            return text.ljust(size)
         size += HEADER_BLOCK
-        text = _header_text(experiment, size, pedestal)
-    return text.encode("ascii").ljust(size)
 
 
 LARGEST_SURPLUS = 2**26
@@ -295,7 +315,7 @@ def _number(text: str, key: str) -> float | None:
     return value if math.isfinite(value) else 0.0
 
 
-def _header_text(experiment: Experiment, size: int, pedestal: float | None) -> str:
+def _header_lines(experiment: Experiment, pedestal: float | None) -> list[str]:
     detector, scan = experiment.one_panel("SMV files"), experiment.scan
     geometry, pixel = experiment.geometry, detector.pixel_size
     centre = experiment.placed_panel.centre
@@ -305,11 +325,7 @@ def _header_text(experiment: Experiment, size: int, pedestal: float | None) -> s
     wavelength = experiment.beam.wavelength
     if experiment.policy.is_right:
         wavelength = experiment.sources.mean_wavelength
-    lines = [
-        f"HEADER_BYTES={size};",
-        "DIM=2;",
-        f"BYTE_ORDER={sys.byteorder}_endian;",
-        "TYPE=unsigned_short;",
+    return [
         f"SIZE1={detector.n_fast};",
         f"SIZE2={detector.n_slow};",
         f"PIXEL_SIZE={pixel * 1000.0:g};",
@@ -335,7 +351,6 @@ def _header_text(experiment: Experiment, size: int, pedestal: float | None) -> s
         "BEAMLINE=fake;",
         *([] if pedestal is None else [f"IMAGE_PEDESTAL={pedestal:.12g};"]),
     ]
-    return "{\n" + "\n".join(lines) + "\n}\f"
 
 
 def dials_origin(experiment: Experiment) -> tuple[float, float, float]:

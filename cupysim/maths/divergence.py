@@ -51,7 +51,13 @@ def deviations(
     return grid
 
 
-def source_positions(deviation: Array, beam: Array, polarization: Array, vertical: Array) -> Array:
+def source_positions(
+    deviation: Array,
+    beam: Array,
+    polarization: Array,
+    vertical: Array,
+    distance: float = SOURCE_DISTANCE,
+) -> Array:
     """Positions of sources with given deviations from the beam.
 
     Parameters
@@ -61,13 +67,15 @@ def source_positions(deviation: Array, beam: Array, polarization: Array, vertica
     beam, polarization, vertical : array, shape (3,)
         Unit vectors. A vertical deviation turns the source about `polarization`, and is applied
         first. A horizontal deviation turns it about `vertical`.
+    distance : float, optional
+        Distance from the sample (m).
 
     Returns
     -------
     array, shape (n, 3)
-        Positions (m), 10 m from the sample.
+        Positions (m).
     """
-    straight = -SOURCE_DISTANCE * beam
+    straight = -distance * beam
     lifted = rotate_axis(straight, polarization, deviation[:, 1])
     return rotate_axis(lifted, vertical, deviation[:, 0])
 

@@ -170,45 +170,14 @@ class Beam:
         """
         if self.source_table is not None:
             return self._tabulated(frame, quirks)
-        horizontal, vertical, dispersion = (
-            (sweep.range, sweep.step, sweep.count)
-            for sweep in (self.horizontal, self.vertical, self.dispersion)
-        )
-        count = horizontal[2] * vertical[2] * dispersion[2]
-        if count > LARGEST_SOURCE_COUNT:
-            raise ModelError(
-                f"sources: {horizontal[2]} x {vertical[2]} directions with {dispersion[2]} "
-                f"wavelengths are {count} sources; at most {LARGEST_SOURCE_COUNT} are possible"
-            )
-        deviations = divergence_maths.deviations(horizontal, vertical, self.round_divergence)
-        spectrum = divergence_maths.wavelengths(self.wavelength, dispersion)
-        positions = divergence_maths.source_positions(
-            deviations, frame.beam, frame.polarization, frame.vertical
-        )
-        count = len(deviations) * len(spectrum)
-        if count == 0:
-            raise ModelError(
-                "sources: the round divergence cuts off every source point; -square_div keeps them"
-            )
-        return Sources(
-            np.repeat(positions, len(spectrum), axis=0),
-            np.tile(spectrum, len(deviations)),
-            np.full(count, 1.0 / count),
-            np.ones(count),
-            deviations,
-            spectrum,
-        )
+        sweeps = self.horizontal, self.vertical, self.dispersion
+        directions = frame.beam, frame.polarization, frame.vertical
+        return swept_sources(sweeps, self.wavelength, directions, self.round_divergence)
 
     def _tabulated(self, frame: UnitFrame, quirks: Quirks) -> Sources:
-        given = np.array(self.source_table, dtype=np.float64)
-        defaults = [*(-SOURCE_DISTANCE * frame.beam), 1.0, self.wavelength]
-        table = np.where(np.isnan(given), defaults, given)
-        positions, weights, wavelengths = table[:, :3], table[:, 3], table[:, 4]
-        for row, (position, wavelength) in enumerate(zip(positions, wavelengths, strict=True), 1):
-            if not position.any() or not np.isfinite(position).all():
-                raise ModelError(f"source {row}: the position {position} has no direction")
-            if not 0.0 < wavelength < np.inf:
-                raise ModelError(f"source {row}: the wavelength must be positive: {wavelength} m")
+        positions, weights, wavelengths = tabulated_sources(
+            np.array(self.source_table), frame.beam, self.wavelength
+        )
         brightness = np.ones(len(weights))
         if self.weights_count or quirks.corrects(Quirk.SOURCE_WEIGHTS_IGNORED):
             if not (np.isfinite(weights).all() and weights.min() >= 0.0 and weights.any()):
@@ -227,3 +196,99 @@ class Beam:
                 "the fifth column is in metres",
             )
         return Sources(positions, wavelengths, weights, brightness)
+
+
+def swept_sources(
+    sweeps: tuple[Sweep, Sweep, Sweep],
+    wavelength: float,
+    directions: tuple[np.ndarray, np.ndarray, np.ndarray],
+    round_divergence: bool,
+    distance: float = SOURCE_DISTANCE,
+) -> Sources:
+    """Make the sources of a divergence and a dispersion.
+
+    Parameters
+    ----------
+    sweeps : tuple of 3 Sweep
+        Horizontal and vertical divergence (rad), and relative bandwidth.
+    wavelength : float
+        Central wavelength (m).
+    directions : tuple of 3 ndarray, shape (3,)
+        Unit vectors of beam, polarization and the vertical in the laboratory.
+    round_divergence : bool
+        Cut the grid of sources to an ellipse.
+    distance : float, optional
+        Distance of the sources from the sample (m). It has no effect but on reports.
+
+    Returns
+    -------
+    Sources
+        Sources of equal brightness. The wavelength varies fastest.
+
+    Raises
+    ------
+    ModelError
+        If there are no sources, or too many.
+    """
+    horizontal, vertical, dispersion = ((each.range, each.step, each.count) for each in sweeps)
+    count = horizontal[2] * vertical[2] * dispersion[2]
+    if count > LARGEST_SOURCE_COUNT:
+        raise ModelError(
+            f"sources: {horizontal[2]} x {vertical[2]} directions with {dispersion[2]} "
+            f"wavelengths are {count} sources; at most {LARGEST_SOURCE_COUNT} are possible"
+        )
+    deviations = divergence_maths.deviations(horizontal, vertical, round_divergence)
+    spectrum = divergence_maths.wavelengths(wavelength, dispersion)
+    positions = divergence_maths.source_positions(deviations, *directions, distance)
+    count = len(deviations) * len(spectrum)
+    if count == 0:
+        raise ModelError(
+            "sources: the round divergence cuts off every source point; -square_div keeps them"
+        )
+    return Sources(
+        np.repeat(positions, len(spectrum), axis=0),
+        np.tile(spectrum, len(deviations)),
+        np.full(count, 1.0 / count),
+        np.ones(count),
+        deviations,
+        spectrum,
+    )
+
+
+def tabulated_sources(
+    given: np.ndarray, beam: np.ndarray, wavelength: float, distance: float = SOURCE_DISTANCE
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fill and check the sources of a table.
+
+    Parameters
+    ----------
+    given : ndarray, shape (n, 5)
+        x, y, z (m), weight, wavelength (m); NaN stands for a default.
+    beam : ndarray, shape (3,)
+        Direction of the beam, for positions that are not given.
+    wavelength : float
+        Wavelength if none is given (m).
+    distance : float, optional
+        Distance of sources whose position is not given (m).
+
+    Returns
+    -------
+    positions : ndarray, shape (n, 3)
+        Vectors from the sample to the sources (m).
+    weights, wavelengths : ndarray, shape (n,)
+        Weights, and wavelengths (m).
+
+    Raises
+    ------
+    ModelError
+        If a source has no direction or no wavelength.
+    """
+    defaults = [*(-distance * beam), 1.0, wavelength]
+    table = np.where(np.isnan(given), defaults, given)
+    positions, weights, wavelengths = table[:, :3], table[:, 3], table[:, 4]
+    for row, (position, of_row) in enumerate(zip(positions, wavelengths, strict=True), 1):
+        if not position.any() or not np.isfinite(position).all():
+            raise ModelError(f"source {row}: the position {position} has no direction")
+        if not 0.0 < of_row < np.inf:
+            raise ModelError(f"source {row}: the wavelength must be positive: {of_row} m")
+    return positions, weights, wavelengths

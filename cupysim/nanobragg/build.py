@@ -11,6 +11,12 @@ from dataclasses import replace
 import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.drop_ins.sweeps import (
+    complete_oscillation,
+    complete_sensor,
+    complete_sweep,
+    turns_back,
+)
 from cupysim.errors import CupysimError, CupysimWarning, FileFormatError, ModelError, OptionError
 from cupysim.maths.cell import upright_reciprocal
 from cupysim.maths.detector_geometry import DetectorAngles
@@ -46,12 +52,6 @@ from cupysim.nanobragg.structure_files import (
     reads_dump,
     structure_factors,
     take_wavelength,
-)
-from cupysim.nanobragg.sweeps import (
-    complete_oscillation,
-    complete_sensor,
-    complete_sweep,
-    turns_back,
 )
 from cupysim.quirks import NANOBRAGG, Quirk, warn_quirk
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cupysim.drop_ins.units import NONE
 from cupysim.nanobragg.option_kinds import COMPUTING, Kind, Match, Option, choice, integer
-from cupysim.nanobragg.units import NONE
 
 COMPUTING_OPTIONS: tuple[Option, ...] = (
     choice("-backend", COMPUTING,

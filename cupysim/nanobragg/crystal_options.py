@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cupysim.drop_ins.units import NONE
 from cupysim.nanobragg.option_kinds import CRYSTAL, Kind, Match, Option, choice
-from cupysim.nanobragg.units import NONE
 
 SPOT_SHAPES = (
     "square", "round", "gauss", "tophat", "gauss_star", "gauss_argchk", "no_fringes", "flat",

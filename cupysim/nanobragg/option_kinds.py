@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from cupysim.nanobragg.units import NONE, Unit
+from cupysim.drop_ins.units import NONE, Unit
 
 
 class Match(Enum):

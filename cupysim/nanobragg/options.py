@@ -9,29 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cupysim.nanobragg.computing_options import COMPUTING_OPTIONS
-from cupysim.nanobragg.crystal_options import CRYSTAL_OPTIONS
-from cupysim.nanobragg.option_kinds import (
-    BEAM,
-    CRYSTAL,
-    DETECTOR,
-    INPUT,
-    OUTPUT,
-    SAMPLING,
-    Kind,
-    Match,
-    Option,
-    flag,
-    integer,
-    new_flag,
-    new_number,
-    new_path,
-    new_text,
-    number,
-    path,
-    vector,
-)  # fmt: skip
-from cupysim.nanobragg.units import (
+from cupysim.drop_ins.units import (
     ANGSTROM,
     ANGSTROM_CELL,
     ANGSTROM_DMIN,
@@ -53,6 +31,28 @@ from cupysim.nanobragg.units import (
     PERCENT,
     PIXEL,
     SECOND,
+)  # fmt: skip
+from cupysim.nanobragg.computing_options import COMPUTING_OPTIONS
+from cupysim.nanobragg.crystal_options import CRYSTAL_OPTIONS
+from cupysim.nanobragg.option_kinds import (
+    BEAM,
+    CRYSTAL,
+    DETECTOR,
+    INPUT,
+    OUTPUT,
+    SAMPLING,
+    Kind,
+    Match,
+    Option,
+    flag,
+    integer,
+    new_flag,
+    new_number,
+    new_path,
+    new_text,
+    number,
+    path,
+    vector,
 )  # fmt: skip
 from cupysim.quirks import NANOBRAGG
 

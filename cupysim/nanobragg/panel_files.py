@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cupysim.drop_ins.sweeps import complete_sensor, turns_back
 from cupysim.errors import FileFormatError, OptionError
 from cupysim.formats.detector_geometry import DetectorGeometry
 from cupysim.formats.frames import FLIP
@@ -23,7 +24,6 @@ from cupysim.models.sampling import Sweep
 from cupysim.models.sensor import Sensor
 from cupysim.nanobragg.arguments import Arguments
 from cupysim.nanobragg.exact_geometry import TO_MOSFLM
-from cupysim.nanobragg.sweeps import complete_sensor, turns_back
 from cupysim.quirks import Quirk, Quirks, warn_quirk
 from cupysim.storage.reading import check_regular
 

@@ -10,6 +10,7 @@ import numpy as np
 from cupysim.backends.numpy.rays import PixelBlock
 from cupysim.backends.numpy.tap import Step, Tap
 from cupysim.backends.rendered import InterpolationStop
+from cupysim.drop_ins.report_lines import pixel_lines, value_lines
 from cupysim.maths.interpolation import nearest_index
 from cupysim.nanobragg.report import interpolation_warning, vector_table
 from cupysim.plan.render_plan import RenderPlan
@@ -102,29 +103,27 @@ class Printout(Tap):
 
     def _print(self, block: PixelBlock, index: int, total: float, photons: float) -> None:
         values, write = self._values, self.write
-        x, y, z = values["position"][index]
         qx, qy, qz = values["scattering"][index]
         stol = 0.5 * math.sqrt(qx * qx + qy * qy + qz * qz)
-        twotheta = math.atan2(math.sqrt(y * y + z * z), x)
-        from_position = math.sin(twotheta / 2.0) / (self.wavelength * 1e10)
         h, k, l, lattice = values["step"][index]
         whole = [int(nearest_index(value)) for value in (h, k, l)]
         begun, self.unfinished_line = self.unfinished_line, ""
-        write(
-            f"{begun}{int(block.fast[index]):4d} {int(block.slow[index]):4d} : "
-            f"stol = {stol:g} or {from_position:g}"
-        )
-        write(f"at {x:g} {y:g} {z:g}")
+        pixel = int(block.fast[index]), int(block.slow[index])
+        for line in pixel_lines(pixel, stol, values["position"][index], self.wavelength):
+            write(f"{begun}{line}")
+            begun = ""
         write(f"hkl= {h:f} {k:f} {l:f}  hkl0= {whole[0]} {whole[1]} {whole[2]}")
         write(f" F_cell={values['F_cell'][index, 0]:g}  F_latt={lattice:g}   I = {total:g}")
-        for name, value in (
-            ("I/steps", total / self.plan.n_steps),
-            ("polar  ", float(block.polar[index])),
-            ("omega  ", float(block.omega[index])),
-            ("capfrac", float(block.capture[index])),
-            ("pixel  ", photons),
+        for line in value_lines(
+            {
+                "I/steps": total / self.plan.n_steps,
+                "polar": float(block.polar[index]),
+                "omega": float(block.omega[index]),
+                "capfrac": float(block.capture[index]),
+                "pixel": photons,
+            }
         ):
-            write(f"{name} {value:15.10g}")
+            write(line)
         write("real-space cell vectors (Angstrom):")
         for line in vector_table(("a", "b", "c"), values["cells"][index] * 1e10):
             write(line)

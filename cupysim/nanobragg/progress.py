@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable
 
 from cupysim.backends.rendered import InterpolationStop, Observer
+from cupysim.drop_ins.progress import ProgressReport
 from cupysim.nanobragg.report import interpolation_warning
-from cupysim.terminal import say
-
-BAR_WIDTH = 40
-SECONDS_BETWEEN = 0.1
 
 
 class Listener(Observer):
@@ -42,42 +37,17 @@ class Progress(Listener):
 
     def __init__(self, n_pixels: int, write: Callable[[str], None]) -> None:
         super().__init__()
-        self.n_pixels = n_pixels
-        self.done = 0
         self._write = write
-        self._bar = is_terminal(sys.stderr)
-        self._lines = not (self._bar and is_terminal(sys.stdout))
-        self._shown = 0.0
+        self._progress = ProgressReport(n_pixels, self._continue)
 
     def pixels_done(self, count: int) -> None:
         """Count pixels that are newly finished, and report progress."""
-        first, self.done = self.done, self.done + count
-        if self._lines and self.n_pixels >= 100:
-            for pixel in self._reported(first, self.done):
-                begun, self.unfinished_line = self.unfinished_line, ""
-                self._write(f"{begun}{pixel * 100 // self.n_pixels}% done")
-        if self._bar and time.monotonic() - self._shown > SECONDS_BETWEEN:
-            self._shown = time.monotonic()
-            share = min(self.done / max(self.n_pixels, 1), 1.0)
-            bar = "#" * round(share * BAR_WIDTH)
-            say(f"\r[{bar:<{BAR_WIDTH}}] {share:4.0%}")
+        self._progress.pixels_done(count)
 
     def close(self) -> None:
         """Remove the bar from the terminal."""
-        if self._bar and self._shown:
-            say("\r" + " " * (BAR_WIDTH + 8) + "\r")
+        self._progress.close()
 
-    def _reported(self, first: int, last: int) -> list[int]:
-        """Pixels of a range at which the C program prints a line, before it computes them."""
-        n, coarse, fine = self.n_pixels, self.n_pixels // 20, self.n_pixels // 100
-
-        def multiples(step: int) -> range:
-            return range(-(-first // step) * step, last, step)
-
-        ends = (pixel for pixel in multiples(fine) if 10 * pixel < n or 10 * pixel > 9 * n)
-        return sorted({*multiples(coarse), *ends})
-
-
-def is_terminal(stream: object) -> bool:
-    """Whether a stream is a terminal; False for a missing stream."""
-    return hasattr(stream, "isatty") and bool(stream.isatty())
+    def _continue(self, line: str) -> None:
+        begun, self.unfinished_line = self.unfinished_line, ""
+        self._write(f"{begun}{line}")

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from cupysim.backends.rendered import Culled, InterpolationStop
 from cupysim.constants import AVOGADRO, DEGREES_PER_RADIAN, PROTEIN_CRYSTAL_DENSITY
+from cupysim.drop_ins.report_lines import (
+    clipping_lines,
+    detector_line,
+    divergence_lines,
+    maximum_line,
+    mean_line,
+    polarization_line,
+    source_lines,
+    triple,
+    wave_line,
+)
 from cupysim.formats.smv import dials_origin
 from cupysim.image_statistics import Statistics
 from cupysim.maths.arrays import cross, dot
@@ -80,15 +90,6 @@ def interpolation_warning(stop: InterpolationStop) -> str:
     )
 
 
-def solid_angle_line(statistics: Statistics) -> str:
-    """The line about the solid angle, after rendering."""
-    angle = statistics.solid_angle
-    return (
-        f"solid angle subtended by detector = {angle:g} steradian "
-        f"( {100 * angle / 4 / math.pi:g}% sphere)"
-    )
-
-
 def tolerance_line(culled: Culled) -> str:
     """The line about the tolerance of an image, after rendering."""
     (photons,) = culled.tolerances
@@ -104,11 +105,10 @@ def tolerance_line(culled: Culled) -> str:
 
 def statistics_lines(statistics: Statistics, panels: PanelDetector | None = None) -> list[str]:
     """The lines about maximum and mean, after the float image is written."""
-    fast, slow = statistics.maximum_at
     where = "" if panels is None else f" in panel {panels[statistics.maximum_panel].name}"
     return [
-        f"max_I = {statistics.maximum:g}  at {fast:g} {slow:g}{where}",
-        f"mean= {statistics.mean:g} rms= {statistics.rms:g} rmsd= {statistics.rmsd:g}",
+        maximum_line(statistics.maximum, statistics.maximum_at) + where,
+        mean_line(statistics.mean, statistics.rms, statistics.rmsd),
     ]
 
 
@@ -116,12 +116,7 @@ def _reading_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
     for name in (args.mask_file, args.image_file):
         if name is not None:
             yield f"reading {name}"
-    if args.beamsize >= 0.0:
-        for word, size in (("high", args.sample_y), ("wide", args.sample_z)):
-            if args.beamsize < size:
-                yield (
-                    f"WARNING: clipping sample ({size:g} m {word}) with beam ({args.beamsize:g} m)"
-                )
+    yield from clipping_lines(args.beamsize, args.sample_y, args.sample_z)
     if experiment.frame.made_normal:
         yield "WARNING: auto-generating odet_vector"
 
@@ -153,7 +148,7 @@ def _geometry_lines(experiment: Experiment) -> Iterator[str]:
     else:
         yield "pivoting detector around direct beam spot"
     in_frame = [float(dot(beam, v)) for v in (geometry.fast, geometry.slow, geometry.normal)]
-    yield f"XDS incident beam: {_triple(in_frame)}"
+    yield f"XDS incident beam: {triple(in_frame)}"
 
 
 def _cell_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
@@ -169,7 +164,7 @@ def _cell_lines(args: Arguments, experiment: Experiment) -> Iterator[str]:
         ("Unit", lattice.lengths, lattice.angles),
         ("Recp", lattice.reciprocal_lengths, lattice.reciprocal_angles),
     ):
-        yield f"{title} Cell: {_triple(lengths)} {_triple(angle * DEGREES_PER_RADIAN)}"
+        yield f"{title} Cell: {triple(lengths)} {triple(angle * DEGREES_PER_RADIAN)}"
     yield f"volume = {lattice.volume:g} A^3"
     for title, names, vectors in (
         ("real-space cell vectors (Angstrom):", ("a", "b", "c"), lattice.direct),
@@ -251,20 +246,7 @@ def _sweep_lines(experiment: Experiment) -> Iterator[str]:
         yield f"thick{layer} = {layers.step * layer * 1e6:g} um"
     for number, angle in enumerate(experiment.scan.angles.tolist()):
         yield f"phi{number} = {angle * DEGREES_PER_RADIAN:g}"
-    if sources.deviations is not None and sources.spectrum is not None:
-        for horizontal, vertical in sources.deviations.tolist():
-            yield f"divergence deviation: {horizontal:g} {vertical:g}"
-        for number, wavelength in enumerate(sources.spectrum.tolist()):
-            yield f"lambda{number} = {wavelength:.15g}"
-    yield f"  created a total of {len(sources.wavelengths)} sources:"
-    rows = zip(
-        sources.positions.tolist(),
-        sources.weights.tolist(),
-        sources.wavelengths.tolist(),
-        strict=True,
-    )
-    for position, weight, wavelength in rows:
-        yield f"{_triple(position)}   {weight:g} {wavelength:g}"
+    yield from source_lines(sources)
     yield f"  created a total of {experiment.crystal.mosaicity.n_domains} mosaic domains"
 
 
@@ -274,15 +256,8 @@ def _summary_lines(job: Job) -> Iterator[str]:
     yield f"  {factors.n_given} initialized hkls (all others ={factors.default:g})"
     counts = "x".join(f"{count:.0f}" for count in experiment.cell_counts)
     yield f"  {SHAPE_NAMES[crystal.shape]} xtal: {counts} cells"
-    dispersion = beam.dispersion
-    yield (
-        f"  wave={beam.wavelength:g} meters +/- {dispersion.range * 100:g}% "
-        f"in {dispersion.count} steps"
-    )
-    if beam.polarized:
-        yield f"  Kahn polarization factor: {beam.polarization:f}"
-    else:
-        yield "  polarization effect disabled"
+    yield wave_line(beam.wavelength, beam.dispersion)
+    yield polarization_line(beam.polarized, beam.polarization)
     if isinstance(experiment.detector, Detector):
         yield from _detector_summary(args, experiment)
     yield from _sampling_summary(experiment)
@@ -303,11 +278,8 @@ def _detector_summary(args: Arguments, experiment: Experiment) -> Iterator[str]:
     if detector.point_pixel:
         yield "  pixel obliquity effect disabled"
     yield f"  incident fluence: {experiment.beam.fluence:g} photons/m^2"
-    size_fast, size_slow = detector_size(args)
-    yield (
-        f"  distance={geometry.distance:g} detsize={size_fast:g}x{size_slow:g}  "
-        f"pixel={detector.pixel_size:g} meters ({detector.n_fast}x{detector.n_slow} pixels)"
-    )
+    counts = detector.n_fast, detector.n_slow
+    yield detector_line(geometry.distance, detector_size(args), detector.pixel_size, counts)
     sensor = detector.sensor
     yield (
         f"  sensor is {sensor.layers.range:g} m thick in {sensor.layers.count} layers "
@@ -329,7 +301,7 @@ def _detector_summary(args: Arguments, experiment: Experiment) -> Iterator[str]:
         ("POLARIZATION_PLANE_NORMAL", cross(frame.beam, frame.polarization)),
         ("dials origin", dials_origin(experiment)),
     ):
-        yield f"  {name}= {_triple(vector)}"
+        yield f"  {name}= {triple(vector)}"
 
 
 def _sampling_summary(experiment: Experiment) -> Iterator[str]:
@@ -338,12 +310,8 @@ def _sampling_summary(experiment: Experiment) -> Iterator[str]:
         f"  roi: {region.fast_min} < x < {region.fast_max} && "
         f"{region.slow_min} < y < {region.slow_max}"
     )
-    for name, sweep in (("hdiv", beam.horizontal), ("vdiv", beam.vertical)):
-        yield f"  {name}range={sweep.range:g} {name}step={sweep.step:g}  radians"
     sources, mosaicity = experiment.sources, experiment.crystal.mosaicity
-    # the C program does not count the directions of a source file
-    yield f"  {-1 if sources.deviations is None else len(sources.deviations)} divergence steps"
-    yield f"  {len(sources.wavelengths)} sources"
+    yield from divergence_lines(beam.horizontal, beam.vertical, sources)
     yield (
         f"  {mosaicity.n_domains} mosaic domains over mosaic spread of "
         f"{mosaicity.spread * DEGREES_PER_RADIAN:g} degrees"
@@ -363,8 +331,3 @@ def _sampling_summary(experiment: Experiment) -> Iterator[str]:
         if wanted
     )
     yield f"  {experiment.oversample}x{experiment.oversample} pixel oversample steps{flags}"
-
-
-def _triple(values: object) -> str:
-    """Three numbers as the C program's %g prints them."""
-    return " ".join(f"{float(value):g}" for value in values)  # type: ignore[attr-defined]

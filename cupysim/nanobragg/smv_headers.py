@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from cupysim.constants import ELECTRONVOLT_ANGSTROM
+from cupysim.drop_ins.units import ANGSTROM, DEGREE, MM, Unit
 from cupysim.errors import CupysimWarning, FileFormatError
 from cupysim.formats import smv
 from cupysim.formats.rotation import SETTING, settings_remark
@@ -24,7 +25,6 @@ from cupysim.formats.smv_remarks import remarks
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.models.conventions import Convention
 from cupysim.nanobragg.arguments import LARGEST_FLOAT
-from cupysim.nanobragg.units import ANGSTROM, DEGREE, MM, Unit
 from cupysim.quirks import Quirk, Quirks, warn_quirk
 
 KEYS: tuple[tuple[str, str, Unit | None], ...] = (

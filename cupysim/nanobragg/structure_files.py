@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from cupysim.constants import ANGSTROM
+from cupysim.drop_ins import units
 from cupysim.errors import CupysimError, CupysimWarning, OptionError
 from cupysim.formats.structures.structure import Structure
 from cupysim.formats.text_numbers import NUMBER
@@ -17,7 +18,6 @@ from cupysim.models.beam import PLAUSIBLE_WAVELENGTHS, Beam
 from cupysim.models.detector import Detector, PlacedDetector
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.structure_factors import StructureFactors
-from cupysim.nanobragg import units
 from cupysim.nanobragg.arguments import LARGEST_FLOAT, Arguments
 from cupysim.nanobragg.given_cells import requested_cell, warn_of_box
 from cupysim.nanobragg.inherited import Inherited

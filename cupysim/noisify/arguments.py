@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from cupysim.errors import CupysimWarning, OptionError
-from cupysim.maths.nr_random import wrap_int32
+from cupysim.drop_ins.options import Kind, ProgramOption
+from cupysim.drop_ins.quirk_list import Corrections
+from cupysim.drop_ins.words import leading_integer, leading_number, read_words, warn
+from cupysim.errors import OptionError
 from cupysim.maths.point_spread import FIBRE, GAUSSIAN
 from cupysim.native.cores import MOST_THREADS
-from cupysim.noisify.options import OPTIONS, POSITIONAL, Kind, NoisifyOption
-from cupysim.noisify.quirks import Corrections, NoisifyQuirk, warn_quirk
-
-NUMBER = re.compile(
-    r"\s*([+-]?(?:0[xX][0-9a-fA-F]+(?:\.[0-9a-fA-F]*)?(?:[pP][+-]?[0-9]+)?"
-    r"|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?|nan))", re.IGNORECASE
-)  # fmt: skip
-"""A number as the C library reads it at the beginning of a text."""
-
-INTEGER = re.compile(r"\s*([+-]?[0-9]+)")
-
-LARGEST_LONG = 2**63 - 1
-"""Largest integer that the C library reads; larger ones become this one."""
+from cupysim.noisify.options import OPTIONS, POSITIONAL, PROGRAM
+from cupysim.noisify.quirks import QUIRKS, NoisifyQuirk
 
 NOISE_KINDS = ("stream", "fast")
 
@@ -70,7 +60,7 @@ class Arguments:
         Bits of the integers.
     noise_kind : str
         One of `NOISE_KINDS`.
-    corrections : Corrections
+    corrections : frozenset of NoisifyQuirk
         Corrected quirks.
     threads : int, optional
         Number of threads.
@@ -114,7 +104,7 @@ class Arguments:
     bits: int = 16
     photon_file: str | None = None
     noise_kind: str = "stream"
-    corrections: Corrections = field(default_factory=Corrections)
+    corrections: Corrections = frozenset()
     threads: int | None = None
     unknown_spreads: tuple[str, ...] = ()
     given: Mapping[str, str] = field(default_factory=dict)
@@ -126,7 +116,7 @@ class Arguments:
 
     def corrects(self, *quirks: NoisifyQuirk) -> bool:
         """Whether all of these quirks are corrected."""
-        return self.corrections.corrects(*quirks)
+        return self.corrections.issuperset(quirks)
 
 
 def parse(words: Sequence[str]) -> Arguments:
@@ -147,27 +137,17 @@ def parse(words: Sequence[str]) -> Arguments:
     OptionError
         If an option or a value is impossible.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"corrections": QUIRKS.corrected_by(words)}
     given: dict[str, str] = {}
-    before = ""
-    for position, word in enumerate(words):
-        following = words[position + 1] if position + 1 < len(words) else None
-        if POSITIONAL in word:
-            _warn_of_input(before, word)
-            values["input"], given["input"] = word, word
-        elif word.startswith("-"):
-            options = [option for option in OPTIONS if option.matches(word)]
-            if not options and not NUMBER.fullmatch(word):
-                _warn(f"{word!r} is no option of noisify, and is ignored")
-            for option in options:
-                _set(values, given, option, word, following)
-        elif not before.startswith("-"):
-            _warn(f"{word!r} belongs to no option, and is ignored")
-        before = word
+    for match in read_words(PROGRAM, words, is_meant=lambda word: POSITIONAL in word):
+        if match.option is None:
+            _warn_of_input(match.before, match.word)
+            values["input"], given["input"] = match.word, match.word
+        elif "corrections" not in match.option.dest:
+            _set(values, given, match.option, match.word, match.values)
     if "unused_seed" in given:
-        warn_quirk(
-            NoisifyQuirk.UNUSED_SEEDS, f"{given['unused_seed']} has no effect, as in noisify"
-        )
+        effect = f"{given['unused_seed']} has no effect, as in noisify"
+        QUIRKS.warn(NoisifyQuirk.UNUSED_SEEDS, effect)
     arguments = Arguments(**values, given=given)
     _check(arguments)
     return arguments
@@ -178,7 +158,7 @@ def _warn_of_input(before: str, word: str) -> None:
     options = [option for option in OPTIONS if before.startswith("-") and option.matches(before)]
     others = [each for each in options if each.kind is not Kind.FLAG and "input" not in each.dest]
     if others:
-        warn_quirk(
+        QUIRKS.warn(
             NoisifyQuirk.NAME_IS_INPUT,
             f"{word} is the value of {before} and also the input, because its name contains "
             f"{POSITIONAL}",
@@ -188,33 +168,27 @@ def _warn_of_input(before: str, word: str) -> None:
 def _set(
     values: dict[str, Any],
     given: dict[str, str],
-    option: NoisifyOption,
+    option: ProgramOption,
     word: str,
-    following: str | None,
+    following: tuple[str, ...],
 ) -> None:
     """Set the values of an option. One without its value has no effect, as in noisify."""
-    if "corrections" in option.dest:
-        chosen = following is not None and Corrections.is_choice(following)
-        more = Corrections.of(following if chosen and following else "all", word)
-        earlier = values.get("corrections", Corrections())
-        values["corrections"] = Corrections(earlier.corrected | more.corrected)
-        return
     if option.kind is Kind.FLAG:
         value: Any = True
-    elif following is None:
+    elif not following:
         if option.name == "-psf" or option.is_new:
             raise OptionError(word, "expected a value after it, found none")
-        _warn(f"{word} has no value after it, and is ignored")
+        warn(f"{word} has no value after it, and is ignored")
         return
     else:
-        value = _value(option, word, following)
+        value = _value(option, word, following[0])
     if option.name == "-psf" and value is None:
-        values["unknown_spreads"] = (*values.get("unknown_spreads", ()), following)
+        values["unknown_spreads"] = (*values.get("unknown_spreads", ()), following[0])
     for name in option.dest:
         values[name], given[name] = value, word
 
 
-def _value(option: NoisifyOption, word: str, text: str) -> Any:
+def _value(option: ProgramOption, word: str, text: str) -> Any:
     """Convert the value of an option."""
     if option.kind is Kind.FILE:
         return text
@@ -229,46 +203,19 @@ def _value(option: NoisifyOption, word: str, text: str) -> Any:
             raise OptionError(word, f"expected a number from 1 to {MOST_THREADS}, got {text!r}")
         return int(text)
     if option.kind in (Kind.INTEGER, Kind.SEED):
-        return _integer(word, text)
-    value = _number(word, text)
+        return leading_integer(word, text, PROGRAM.name)
+    value = leading_number(word, text, PROGRAM.name)
     if "psf_radius" in option.dest:
         if not abs(value) < 2.0**31:
             raise OptionError(word, f"{text} is too large")
         return int(value)
     if "psf_width" in option.dest:
         with np.errstate(over="ignore"):
-            width = float(np.float32(option.to_si(value)))
+            width = float(np.float32(option.unit.to_si(value)))
         if not math.isfinite(width):
             raise OptionError(word, f"{text} is too large")
         return width
-    return option.to_si(value)
-
-
-def _number(word: str, text: str) -> float:
-    """The number at the beginning of a text; 0 if there is none, as in noisify."""
-    match = NUMBER.match(text)
-    if match is None or match.end() != len(text):
-        used = match[1] if match else "0"
-        _warn(f"{word} {text!r} is no number; {used} is used, as in noisify")
-    if match is None:
-        return 0.0
-    is_hexadecimal = "x" in match[1].lower()
-    value = float.fromhex(match[1]) if is_hexadecimal else float(match[1])
-    if not math.isfinite(value):
-        raise OptionError(word, f"expected a finite number, got {text!r}")
-    return value
-
-
-def _integer(word: str, text: str) -> int:
-    """The integer at the beginning of a text, reduced to 32 bits as in noisify."""
-    match = INTEGER.match(text)
-    whole = int(match[1]) if match and len(match[1]) < 30 else 0
-    if match and len(match[1]) >= 30:
-        whole = -LARGEST_LONG - 1 if match[1].startswith("-") else LARGEST_LONG
-    whole = wrap_int32(max(min(whole, LARGEST_LONG), -LARGEST_LONG - 1))
-    if match is None or match.end() != len(text) or int(match[1]) != whole:
-        _warn(f"{word} {text!r} is no integer of 32 bits; {whole} is used, as in noisify")
-    return whole
+    return option.unit.to_si(value)
 
 
 def _spread(text: str) -> str | None:
@@ -290,7 +237,3 @@ def _check(arguments: Arguments) -> None:
     for name in ("n_fast", "n_slow"):
         if getattr(arguments, name) < 0:
             refuse(name, f"must not be negative, got {getattr(arguments, name)}")
-
-
-def _warn(text: str) -> None:
-    warnings.warn(CupysimWarning(text), stacklevel=3)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cupysim.drop_ins.report_lines import detector_line
 from cupysim.errors import OptionError
+from cupysim.formats.smv import assembled
 from cupysim.noisify.arguments import Arguments
-from cupysim.noisify.quirks import NoisifyQuirk, warn_quirk
+from cupysim.noisify.quirks import QUIRKS, NoisifyQuirk
 
 if TYPE_CHECKING:
+    from cupysim.drop_ins.smv_header import Header
     from cupysim.formats.geometry import ImageGeometry
-    from cupysim.noisify.header import Header
-
-HEADER_BYTES = 512
-"""Length of a header (bytes)."""
 
 MOST_PIXELS = 2**31 - 1
 """Largest number of pixels of an image, as in noisify."""
@@ -78,14 +76,9 @@ class Frame:
         Returns
         -------
         bytes
-            Header of 512 bytes.
+            Header.
         """
         lines = [
-            "{",
-            f"HEADER_BYTES={HEADER_BYTES};",
-            "DIM=2;",
-            f"BYTE_ORDER={sys.byteorder}_endian;",
-            f"TYPE={TYPES[bits]};",
             f"SIZE1={self.n_fast};",
             f"SIZE2={self.n_slow};",
             f"PIXEL_SIZE={self.pixel_size * 1000.0:g};",
@@ -98,16 +91,13 @@ class Frame:
             f"OSC_RANGE={self.oscillation_degrees:g};",
             "DETECTOR_SN=000;",
             "BEAMLINE=fake;",
-            "}\f",
         ]
-        return "\n".join(lines).encode("ascii").ljust(HEADER_BYTES)
+        return assembled(lines, TYPES[bits])
 
     def lines(self) -> Iterator[str]:
         """Lines of the report."""
-        yield (
-            f"  distance={self.distance:g} detsize={self.size_fast:g}x{self.size_slow:g}  "
-            f"pixel={self.pixel_size:g} meters ({self.n_fast}x{self.n_slow} pixels)"
-        )
+        size, counts = (self.size_fast, self.size_slow), (self.n_fast, self.n_slow)
+        yield detector_line(self.distance, size, self.pixel_size, counts)
         yield f"  Xbeam={self.beam_x:g} Ybeam={self.beam_y:g}"
 
 
@@ -214,7 +204,7 @@ def warn_of_sizes(args: Arguments, frame: Frame) -> None:
         for size in (args.size_fast, args.size_slow)
     ]
     if words and wanted != [frame.n_fast, frame.n_slow]:
-        warn_quirk(
+        QUIRKS.warn(
             NoisifyQuirk.SIZE_WITHOUT_EFFECT,
             f"{words[0]} does not give the number of pixels, which is {frame.n_fast} x "
             f"{frame.n_slow}; give -detpixels",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -12,13 +10,14 @@ import numpy as np
 from cupysim.detection.digitising import LARGEST_LONG_VALUE, LARGEST_VALUE, SHORT_BITS, Digitiser
 from cupysim.detection.pixel_streams import calibration_state
 from cupysim.detection.scattered_light import Scattered, Spread, convolved, scatter
-from cupysim.errors import CupysimError, CupysimWarning, OptionError
+from cupysim.drop_ins.outputs import check_outputs
+from cupysim.errors import CupysimError, OptionError
 from cupysim.formats import float_image, pgm
 from cupysim.noisify.arguments import Arguments
 from cupysim.noisify.frame import Frame, settle, warn_of_sizes, with_geometry
 from cupysim.noisify.inputs import read_expected
 from cupysim.noisify.noise import clock_seed, make_noise
-from cupysim.noisify.quirks import NoisifyQuirk, warn_quirk
+from cupysim.noisify.quirks import QUIRKS, NoisifyQuirk
 from cupysim.noisify.report import (
     THOMSON,
     first_lines,
@@ -26,10 +25,10 @@ from cupysim.noisify.report import (
     setup_lines,
     spread_lines,
 )
-from cupysim.storage.safe_writing import OutputFiles, check_writable, is_special
+from cupysim.storage.safe_writing import OutputFiles
 
 if TYPE_CHECKING:
-    from cupysim.noisify.header import Header
+    from cupysim.drop_ins.smv_header import Header
 
 LARGEST_GREY = 255
 """Largest value of the picture."""
@@ -54,9 +53,9 @@ def run(args: Arguments, report: Report) -> None:
     """
     header = None
     if args.header_file is not None:
-        from cupysim.noisify.header import read_header
+        from cupysim.drop_ins.smv_header import read_header
 
-        header = read_header(args.header_file)
+        header = read_header(args.header_file, "-header", f"NQ{NoisifyQuirk.NO_HEADER:d}")
     expected = read_expected(args.input, args.given.get("input", "-floatfile"))
     if expected.numbers.ndim == 2:
         n_slow, n_fast = expected.numbers.shape
@@ -65,7 +64,7 @@ def run(args: Arguments, report: Report) -> None:
     numbers = expected.image(frame.n_slow, frame.n_fast)
     if args.has_spread:
         _check_spread(args, frame, numbers)
-    _check_outputs(args)
+    check_outputs(_outputs(args), (args.input, args.header_file))
     _warn_of_options(args, frame, header)
     seed = clock_seed() if args.seed is None else args.seed
     for line in first_lines(args, frame):
@@ -121,7 +120,7 @@ class _Images:
             largest = LARGEST_LONG_VALUE
         integers, _, above, below = self._digitiser(0.0, args.bits, largest)(photons)
         if args.bits != SHORT_BITS and above and largest == LARGEST_VALUE:
-            warn_quirk(
+            QUIRKS.warn(
                 NoisifyQuirk.CLIPPED_AT_16_BITS,
                 f"{above} pixels of {args.int_file} are cut off at 65535",
             )
@@ -173,7 +172,7 @@ class _Images:
     def _warn_below_zero(self, path: str, below: int) -> None:
         if below and not self._args.corrects(NoisifyQuirk.BELOW_ZERO):
             most = 2**self._args.bits - 1
-            warn_quirk(
+            QUIRKS.warn(
                 NoisifyQuirk.BELOW_ZERO,
                 f"{below} pixels of {path} are below zero, and wrap around to values up to {most}; "
                 "a larger -adc avoids it",
@@ -204,12 +203,12 @@ class _Images:
 
 def _warn_of_spread(scattered: Scattered) -> None:
     if scattered.has_wrapped:
-        warn_quirk(
+        QUIRKS.warn(
             NoisifyQuirk.EDGE_SLIP,
             "light that is blurred beyond the right edge comes back in the first column",
         )
     if scattered.n_vanished:
-        warn_quirk(
+        QUIRKS.warn(
             NoisifyQuirk.WEAK_PIXELS,
             f"{scattered.n_vanished} pixels with less than 0.01 photons vanish when they are "
             "blurred",
@@ -227,30 +226,22 @@ def _check_spread(args: Arguments, frame: Frame, numbers: np.ndarray) -> None:
         raise CupysimError(f"{args.input}: some numbers are not finite, so -psf is impossible")
 
 
-def _check_outputs(args: Arguments) -> None:
-    """Refuse files that cannot be written."""
-    names = [args.int_file]
-    names += [] if args.has_no_pgm else [args.pgm_file]
-    names += [] if args.has_no_noise else [args.noise_file]
-    names += [] if args.photon_file is None else [args.photon_file]
-    inputs = {os.path.realpath(name) for name in (args.input, args.header_file) if name is not None}
-    seen: set[str] = set()
-    for name in names:
-        target = check_writable(name)
-        if is_special(target):
-            continue
-        if str(target) in seen:
-            raise CupysimError(f"two images have the same name, {name}")
-        seen.add(str(target))
-        if str(target) in inputs:
-            warnings.warn(CupysimWarning(f"the input {name} is replaced"), stacklevel=3)
+def _outputs(args: Arguments) -> Iterator[str]:
+    """Names of the files to write."""
+    yield args.int_file
+    if not args.has_no_pgm:
+        yield args.pgm_file
+    if not args.has_no_noise:
+        yield args.noise_file
+    if args.photon_file is not None:
+        yield args.photon_file
 
 
 def _warn_of_options(args: Arguments, frame: Frame, header: Header | None) -> None:
     """Warn of quirks that act on this run, as far as the options tell."""
     warn_of_sizes(args, frame)
     if header is not None and header.pixel_bytes * 8 != args.bits:
-        warn_quirk(
+        QUIRKS.warn(
             NoisifyQuirk.BITS,
             f"the header of {header.path} is not one for {args.bits} bits, but is copied unchanged",
         )
@@ -258,17 +249,17 @@ def _warn_of_options(args: Arguments, frame: Frame, header: Header | None) -> No
         return
     is_stream = args.noise_kind == "stream"
     if args.flicker > 0.0 and not args.corrects(NoisifyQuirk.FLICKER_OF_PIXELS):
-        warn_quirk(
+        QUIRKS.warn(
             NoisifyQuirk.FLICKER_OF_PIXELS,
             "-flicker is drawn for each pixel, not for the image",
         )
     if args.calibration > 0.0 and "calibration" not in args.given:
-        warn_quirk(
+        QUIRKS.warn(
             NoisifyQuirk.CALIBRATION_UNASKED,
             "pixels have a calibration error of 3 %; -calibration gives another one, or 0",
         )
     if args.calibration > 0.0 and is_stream and not args.corrects(NoisifyQuirk.SHARED_TABLE):
-        warn_quirk(
+        QUIRKS.warn(
             NoisifyQuirk.SHARED_TABLE,
             "the calibration error depends on -seed too, so other shots have other errors",
         )

@@ -5,12 +5,9 @@ docs/noisify.md describes each quirk under the same number.
 
 from __future__ import annotations
 
-import re
-import warnings
-from dataclasses import dataclass
 from enum import IntEnum
 
-from cupysim.errors import CupysimWarning, OptionError
+from cupysim.drop_ins.quirk_list import QuirkList
 from cupysim.quirks import Policy
 
 
@@ -51,7 +48,7 @@ _W: Policy = "reproduced with a warning"
 _E: Policy = "error"
 _F: Policy = "always corrected"
 
-TABLE: dict[NoisifyQuirk, tuple[str, Policy]] = {
+TABLE: dict[IntEnum, tuple[str, Policy]] = {
     NoisifyQuirk.MISSING_SPREAD: ("-psf without a value", _E),
     NoisifyQuirk.NAME_IS_INPUT: ("a name that contains floatimage.bin is the input", _W),
     NoisifyQuirk.NO_INPUT: ("no input, or a missing one", _E),
@@ -82,7 +79,7 @@ TABLE: dict[NoisifyQuirk, tuple[str, Policy]] = {
 }
 """Title and policy of each quirk."""
 
-CORRECTABLE = frozenset(
+CORRECTABLE: frozenset[IntEnum] = frozenset(
     {
         NoisifyQuirk.FLICKER_OF_PIXELS,
         NoisifyQuirk.SHARED_TABLE,
@@ -97,86 +94,5 @@ CORRECTABLE = frozenset(
 )
 """Quirks that `-corrected` corrects."""
 
-ALL = ("all", "corrected")
-"""Names of all correctable quirks."""
-
-_NUMBER = re.compile(r"[Nn][Qq]([0-9]{1,3})")
-
-
-class NoisifyWarning(CupysimWarning):
-    """Warning that a quirk of noisify has an effect on this run.
-
-    The attribute ``number`` is the number of the quirk.
-
-    Parameters
-    ----------
-    quirk : NoisifyQuirk
-        Quirk that has the effect.
-    effect : str
-        Effect on this run, and what the user can do.
-    """
-
-    def __init__(self, quirk: NoisifyQuirk, effect: str) -> None:
-        remedy = f"; -corrected NQ{quirk:d} corrects it" if quirk in CORRECTABLE else ""
-        super().__init__(f"NQ{quirk:d}: {effect}{remedy}")
-        self.number = int(quirk)
-
-
-def warn_quirk(quirk: NoisifyQuirk, effect: str) -> None:
-    """Warn that a quirk has an effect on this run; the parameters are those of `NoisifyWarning`."""
-    warnings.warn(NoisifyWarning(quirk, effect), stacklevel=2)
-
-
-@dataclass(frozen=True)
-class Corrections:
-    """A choice of quirks that are corrected. All others act as in noisify.
-
-    Parameters
-    ----------
-    corrected : frozenset of NoisifyQuirk
-        Corrected quirks. By default none.
-    """
-
-    corrected: frozenset[NoisifyQuirk] = frozenset()
-
-    @staticmethod
-    def is_choice(word: str) -> bool:
-        """Whether a word can be the value of ``-corrected``."""
-        return word.lower() in ALL or word[:2].lower() == "nq"
-
-    @classmethod
-    def of(cls, wanted: str, option: str = "-corrected") -> Corrections:
-        """Make the choice from a text.
-
-        Parameters
-        ----------
-        wanted : str
-            "all", or numbers such as "NQ5,NQ7".
-        option : str, optional
-            Name of the option, for messages.
-
-        Raises
-        ------
-        OptionError
-            If a quirk does not exist or cannot be corrected.
-        """
-        if wanted.lower() in ALL:
-            return cls(CORRECTABLE)
-        found = set()
-        for word in wanted.split(","):
-            match = _NUMBER.fullmatch(word.strip())
-            number = int(match[1]) if match else 0
-            if number not in NoisifyQuirk._value2member_map_:
-                raise OptionError(option, f"expected all or numbers like NQ5,NQ7, got {wanted!r}")
-            quirk = NoisifyQuirk(number)
-            if quirk not in CORRECTABLE:
-                title, policy = TABLE[quirk]
-                raise OptionError(
-                    option, f"NQ{number} ({title}) is {policy} and cannot be corrected"
-                )
-            found.add(quirk)
-        return cls(frozenset(found))
-
-    def corrects(self, *quirks: NoisifyQuirk) -> bool:
-        """Whether all of these quirks are corrected."""
-        return self.corrected.issuperset(quirks)
+QUIRKS = QuirkList("NQ", TABLE, CORRECTABLE)
+"""All of them, for warnings and `-corrected`."""

@@ -20,6 +20,7 @@ from scipy import constants
 from scipy.spatial.transform import Rotation
 
 from cupysim.api import from_args, simulate
+from cupysim.drop_ins.units import Unit
 from cupysim.errors import CupysimWarning, OptionError
 from cupysim.models.detector import Sensor
 from cupysim.models.experiment import Experiment
@@ -27,7 +28,6 @@ from cupysim.models.mosaicity import Mosaicity
 from cupysim.nanobragg.arguments import scan
 from cupysim.nanobragg.option_kinds import Kind, Match, Option
 from cupysim.nanobragg.options import OPTIONS
-from cupysim.nanobragg.units import Unit
 from cupysim.nanobragg.words import UNIT_WORDS
 from cupysim.quirks import CORRECTABLE, QuirkWarning
 from tests.conftest import Run

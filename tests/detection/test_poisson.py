@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from cupysim.detection.poisson import PoissonNoise, log_gamma
 from cupysim.maths.nr_random import RandomStream
+from tests.noisify.support import plain_python
 
 DRAWS = 20_000
 STANDARD_ERRORS = 5.0
@@ -37,6 +39,17 @@ def test_draws_depend_on_order_only() -> None:
 def test_negative_expectations_count_nothing() -> None:
     counts = PoissonNoise(RandomStream(5)).draw(np.array([-1e-3, -1e30], dtype=np.float32))
     np.testing.assert_array_equal(counts, [0.0, 0.0])
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_mean_that_is_no_number_uses_two_deviates(compiled: bool) -> None:
+    means = np.array([np.nan, 0.0, 40.0], dtype=np.float32)
+    with contextlib.nullcontext() if compiled else plain_python():
+        first, *others = PoissonNoise(RandomStream(5)).draw(means)
+    assert math.isnan(first)
+    # each mean of zero uses one
+    expected = PoissonNoise(RandomStream(5)).draw(np.array([0, 0, 0, 40], dtype=np.float32))
+    np.testing.assert_array_equal(others, expected[2:])
 
 
 @pytest.mark.parametrize("x", [1.0, 2.5, 13.0, 1e5])

@@ -26,6 +26,7 @@ from cupysim.maths import (
     pixel_factors,
     polarization,
     rotations,
+    stol_interpolation,
 )
 
 
@@ -154,6 +155,10 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "nearest_index": (interpolation.nearest_index, (ANGLES,)),
     "nearest": (interpolation.nearest, (INDICES, TABLE, (-4, -4, -4))),
     "out_of_range": (interpolation.out_of_range, (INDICES, (-4, -4, -4), (9, 9, 9))),
+    "stol_interpolation": (
+        stol_interpolation.interpolate,
+        (np.array([0.0, 0.4, 1.0]), np.array([2.0, 5.0, 3.0]), ANGLES),
+    ),
     "tricubic": (interpolation.tricubic, (INDICES, TABLE, (-4, -4, -4))),
 }  # fmt: skip
 

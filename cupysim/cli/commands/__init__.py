@@ -10,6 +10,7 @@ COMMANDS = {
     "doctor": "Say what works on this machine, what to install for the rest, and how fast it is.",
     "info": "Describe the contents of image files in a few lines.",
     "noisify": "Add noise to an image of expected photons, as noisify does.",
+    "nonbragg": "Render water, air and other amorphous matter from a table, as nonBragg does.",
     "orient": "Make orientation matrices from a cell and angles, or at random, and read them.",
     "photons": "Photons of a raw image, by the calibration of its detector.",
     "parity": "Run argument lists through a reference program and cupysim, and compare images.",

@@ -28,12 +28,12 @@ from cupysim.campaign.definition.campaign_file import LARGEST_SEED
 from cupysim.campaign.definition.distributions import uniform_deviates
 from cupysim.campaign.definition.shots import any_rotation, turned
 from cupysim.constants import DEGREES_PER_RADIAN
+from cupysim.drop_ins.units import ANGSTROM, DEGREE
 from cupysim.errors import CupysimError
 from cupysim.formats import matrix_checks, mosflm_matrix
 from cupysim.maths.cell import reciprocal_from_cell, upright_reciprocal
 from cupysim.maths.rotations import rotate_xyz, xyz_angles
 from cupysim.models.crystal import UnitCell
-from cupysim.nanobragg.units import ANGSTROM, DEGREE
 from cupysim.storage.safe_writing import OutputFiles, is_special, refuse_inputs
 from cupysim.terminal import Report, say, tell
 

@@ -1,4 +1,4 @@
-"""The SMV header of -header, which both images get, and the numbers in it."""
+"""SMV headers that are copied or read: their bytes and numbers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ import numpy as np
 
 from cupysim.errors import FileFormatError, OptionError
 from cupysim.formats import smv
-from cupysim.noisify.quirks import NoisifyQuirk
 from cupysim.storage.reading import check_regular, opened
 
 START = b"{\nHEADER_BYT"
-"""First bytes of a header that noisify accepts."""
+"""First bytes of a header that the C programs accept."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """A header, copied unchanged.
+    """The header of an SMV file.
 
     Parameters
     ----------
@@ -40,6 +39,10 @@ class Header:
         """A number, found as `cupysim.formats.smv.SmvFile.number` does; None without the key."""
         return _numbers(self.path, self.content).number(key)
 
+    def word(self, key: str) -> str:
+        """Value of a key as a text in lower case; empty if the key does not occur."""
+        return _numbers(self.path, self.content).word(key)
+
     @property
     def pixel_bytes(self) -> int:
         """Bytes of a pixel of the type in the header; 0 if the type is not known."""
@@ -47,13 +50,17 @@ class Header:
         return np.dtype(smv.PIXEL_TYPES[name]).itemsize if name in smv.PIXEL_TYPES else 0
 
 
-def read_header(path: str) -> Header:
+def read_header(path: str, option: str, quirk: str = "") -> Header:
     """Read a header.
 
     Parameters
     ----------
     path : str
-        SMV file. Its pixels are not used.
+        SMV file. Its pixels are not read.
+    option : str
+        Option that names it, for messages.
+    quirk : str, optional
+        Number of the quirk that makes this an error, for messages.
 
     Returns
     -------
@@ -63,18 +70,18 @@ def read_header(path: str) -> Header:
     Raises
     ------
     CupysimError
-        If the file cannot be opened or has no such header (NQ13).
+        If the file cannot be opened or has no such header.
     """
+    remark = f" ({quirk})" if quirk else ""
     if not os.path.exists(path):
-        raise OptionError("-header", f"{path}: no such file (NQ{NoisifyQuirk.NO_HEADER:d})")
+        raise OptionError(option, f"{path}: no such file{remark}")
     check_regular(path)
     with opened(path) as stream:
         start = stream.read(smv.HEADER_BLOCK)
         if len(start) < smv.HEADER_BLOCK:
             _refuse(path, f"{len(start)} bytes, but a header has {smv.HEADER_BLOCK}")
         if not start.startswith(START):
-            number = f"(NQ{NoisifyQuirk.NO_HEADER:d})"
-            _refuse(path, f"it has no SMV header, which begins with HEADER_BYTES {number}")
+            _refuse(path, f"it has no SMV header, which begins with HEADER_BYTES{remark}")
         size = int(_numbers(path, start).number("HEADER_BYTES") or 0.0)
         if not 0 < size <= smv.LARGEST_HEADER:
             _refuse(path, f"HEADER_BYTES={size} is not the length of a header")

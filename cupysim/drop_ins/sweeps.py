@@ -6,6 +6,7 @@ The rules fill in what is not given (quirk Q27). Those for the oscillation diffe
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 from cupysim.constants import DEGREES_PER_RADIAN
@@ -23,12 +24,17 @@ ROUNDING = 1e-9
 """Upper limit of the relative rounding error of a quotient of decimal numbers."""
 
 
+def _tell_of_quirk(effect: str, can_be_corrected: bool) -> None:
+    warn_quirk(Quirk.SWEEP_COMPLETION, effect, can_be_corrected)
+
+
 def complete_sweep(
     range_: float | None,
     step: float | None,
     count: int | None,
     kind: Literal["hdiv", "vdiv", "dispersion", "sensor"],
     quirks: Quirks = NANOBRAGG,
+    tell: Callable[[str, bool], None] = _tell_of_quirk,
 ) -> Sweep:
     """Complete the sweep of a divergence, of the dispersion or of the sensor.
 
@@ -44,6 +50,9 @@ def complete_sweep(
     quirks : Quirks, optional
         Corrected quirks: Q26 (spacing of sensor layers, single layer), Q27 (lost count, rounding
         up), Q46 (missing last point).
+    tell : callable, optional
+        Warns of an effect of quirk Q27, and whether a correction removes it. By default, under
+        this number.
 
     Returns
     -------
@@ -66,7 +75,7 @@ def complete_sweep(
         else:
             if has_count and steps != 2:
                 effect = f"{kind}: a step without a range is rendered as 2 steps, not {steps}"
-                warn_quirk(Quirk.SWEEP_COMPLETION, effect)
+                tell(effect, True)
             range_, steps = step, 2
     elif not has_range and has_count:
         range_ = DEFAULT_SENSOR if kind == "sensor" else DEFAULT_RANGE
@@ -77,7 +86,7 @@ def complete_sweep(
         if kind != "sensor":
             unit = "a 100 % bandwidth" if kind == "dispersion" else "1 radian"
             effect = f"{kind}: a number of steps without a range means {unit}"
-            warn_quirk(Quirk.SWEEP_COMPLETION, effect, can_be_corrected=False)
+            tell(effect, False)
     elif not has_range:
         range_, step, steps = 0.0, 0.0, 1
     elif not has_count and has_step:

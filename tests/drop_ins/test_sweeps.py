@@ -7,9 +7,9 @@ import warnings
 
 import pytest
 
+from cupysim.drop_ins.sweeps import complete_oscillation, complete_sweep
 from cupysim.errors import CupysimWarning, ModelError
 from cupysim.models.sampling import Sweep, recommended_oversample
-from cupysim.nanobragg.sweeps import complete_oscillation, complete_sweep
 from cupysim.quirks import QuirkWarning
 
 DEGREE = math.radians(1.0)

@@ -1,0 +1,1 @@
+"""The sub-command nonbragg: scattering of amorphous matter from a table of structure factors."""
