@@ -260,8 +260,8 @@ OPTIONS: tuple[Option, ...] = (
               "hydrogens"),
     new_text(
         "-F000", CRYSTAL,
-        "Structure factor (electrons) of the reflection 0 0 0. 'contrast' is that of -pdb's model "
-        "minus the solvent that it displaces.", "f000", "F|contrast",
+        "Structure factor (electrons) of the reflection 0 0 0. 'contrast': the electrons of -pdb's "
+        "model minus those of the solvent that it displaces.", "f000", "F|contrast",
     ),
     new_number("-k_sol", "Electron density of -pdb's bulk solvent; 0 means no solvent.",
                 ELECTRON_DENSITY, "k_sol", "0.35"),

@@ -186,7 +186,7 @@ OPTIONS: tuple[NoisifyOption, ...] = (
                   default="16"),
     NoisifyOption(
         ("-photonfile",), OUTPUT,
-        "Raw float32 image of the expected photons, blurred with -nonoise.", ("photon_file",),
+        "Raw float32 image of the expected photons; with -nonoise, blurred.", ("photon_file",),
         Kind.FILE, is_exact=True, is_new=True,
     ),
     NoisifyOption(
@@ -213,8 +213,8 @@ DESCRIPTION = (
 )
 
 EPILOG = (
-    "Options are found within longer words, and the last one counts. An argument that contains "
-    "floatimage.bin is the input. Exit status: 0, or 9 after an error."
+    "Options are found within longer words. If an option is given twice, the last one counts. An "
+    "argument that contains floatimage.bin is the input. Exit status: 0, or 9 after an error."
 )
 
 USAGE = "cupysim noisify -floatfile FILE [options]"

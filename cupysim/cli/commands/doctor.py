@@ -1,6 +1,6 @@
 """Say what works on this machine: backends, libraries, versions and speeds.
 
-Each thing that is missing is named with what to install. The speeds are measured in some seconds.
+For each thing that is missing, it says what to install. The speeds are measured in some seconds.
 """
 
 from __future__ import annotations
