@@ -162,9 +162,9 @@ ROWS = (
     ),
     Row(
         "polarization", "Polarization", "The Kahn factors are -1, 0 and 1, and the domains "
-        "have all orientations. In the direction of the electric field, scattering is weaker by a "
-        "factor of cos² 2θ, about 0.3 at the edges. With a Kahn factor of 1, the field is along z, "
-        "which is horizontal here.",
+        "have all orientations. In the direction of the electric field, scattering is multiplied "
+        "by cos² 2θ, about 0.3 at the edges. With a Kahn factor of 1, the field is along z, which "
+        "is horizontal here.",
         tuple(f"-polar {factor}" for factor in (-1, 0, 1)), "Beam(polarization=)",
         "-mosaic 180 -mosaic_dom 2000 -distance 30 -N 2",
     ),

@@ -31,15 +31,15 @@ DESCRIPTION = (
 )
 
 EPILOG = (
-    "Options may be lengthened (-wavelength), with -corrected by a unit (-distance_m); most may "
-    "start with two dashes. If an option is given twice, the last one is used. Exit status: 0, or"
-    " 9 after an error. Other commands, each with --help: 'cupysim show' shows images, 'cupysim "
-    "info' describes them; 'cupysim trace' prints the computation of pixels; 'cupysim compare' "
-    "compares two images or two traces; 'cupysim refine' fits an experiment to an image; 'cupysim"
-    " campaign' makes data sets of many images; 'cupysim convert' writes structure factors of any"
-    " file as a list; 'cupysim noisify' adds the noise of a detector; 'cupysim orient' makes and "
-    "reads orientation matrices; 'cupysim parity' compares with another program; 'cupysim rerun' "
-    "compares with an earlier run."
+    "An option may be part of a longer word (-wavelength). With -corrected, a unit may be added "
+    "(-distance_m). Most options may start with two dashes. If an option is given twice, the "
+    "last one is used. Exit status: 0, or 9 after an error. Other commands, each with --help: "
+    "'cupysim show' shows images, 'cupysim info' describes them; 'cupysim trace' prints the "
+    "computation of pixels; 'cupysim compare' compares two images or two traces; 'cupysim "
+    "refine' fits an experiment to an image; 'cupysim campaign' makes data sets of many images; "
+    "'cupysim convert' writes structure factors of any file as a list; 'cupysim noisify' adds "
+    "the noise of a detector; 'cupysim orient' makes and reads orientation matrices; 'cupysim "
+    "parity' compares with another program; 'cupysim rerun' compares with an earlier run."
 )
 
 

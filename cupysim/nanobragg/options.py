@@ -261,8 +261,8 @@ OPTIONS: tuple[Option, ...] = (
               "hydrogens"),
     new_text(
         "-F000", CRYSTAL,
-        "Structure factor (electrons) of the reflection 0 0 0. 'contrast' is that of -pdb's model "
-        "minus the solvent that it displaces.", "f000", "F|contrast",
+        "Structure factor (electrons) of the reflection 0 0 0. 'contrast': the electrons of -pdb's "
+        "model minus those of the solvent that it displaces.", "f000", "F|contrast",
     ),
     new_number("-k_sol", "Electron density of -pdb's bulk solvent; 0 means no solvent.",
                 ELECTRON_DENSITY, "k_sol", "0.35"),
@@ -338,17 +338,16 @@ OPTIONS: tuple[Option, ...] = (
               "'cupysim detectors --responses' lists the names.", "response", "NAME|FILE"),
     flag("-nonoise", OUTPUT, "No noise image.", {"write_noise": False}),
     flag("-nopgm", OUTPUT, "No greymap.", {"write_pgm": False}),
-    number("-scale", OUTPUT, "Scale of the SMV image without noise; 0 or less: automatic.",
-            NONE, "int_scale", "0"),
+    number("-scale", OUTPUT, "Scale of the SMV image without noise; 0 or less: automatic.", NONE,
+            "int_scale", "0"),
     number("-pgmscale", OUTPUT, "Scale of the greymap; switches it on.", NONE, "pgm_scale", "0",
             sets={"write_pgm": True}),
     flag("-coherent", BEAM, "Read but not used.", {"coherent": True}, no_effect=True),
     flag("-printout", OUTPUT, "Print intermediate values of each pixel.", {"printout": True}),
     flag("-noprogress", OUTPUT, "No progress reports.", {"progress": False}),
     flag("-progress", OUTPUT, "Progress reports (the default).", {"progress": True}),
-    flag("-interpolate", CRYSTAL,
-          "Interpolate structure factors: the default if there is a table and the crystal has 1 or "
-          "2 cells along any axis.", {"interpolate": True}),
+    flag("-interpolate", CRYSTAL, "Interpolate structure factors: the default if there is a table "
+          "and the crystal has 1 or 2 cells along any axis.", {"interpolate": True}),
     flag("-nointerpolate", CRYSTAL, "Use the nearest structure factor.", {"interpolate": False}),
     flag("-round_xtal", CRYSTAL, "Ellipsoidal crystal.", {"shape": "round"}),
     flag("-square_xtal", CRYSTAL, "Parallelepiped crystal (the default).", {"shape": "square"}),

@@ -111,7 +111,7 @@ OPTIONS: tuple[ProgramOption, ...] = (
                   default="16"),
     ProgramOption(
         ("-photonfile",), OUTPUT,
-        "Raw float32 image of the expected photons, blurred with -nonoise.", ("photon_file",),
+        "Raw float32 image of the expected photons; with -nonoise, blurred.", ("photon_file",),
         Kind.FILE, is_exact=True, is_new=True,
     ),
     ProgramOption(
@@ -138,6 +138,6 @@ PROGRAM = Program(
     "Add noise to an image of expected photons: calibration errors, counted photons, point "
     "spread, gain, offset and readout noise. A drop-in for noisify by James Holton: the same "
     "options, defaults, random numbers and files.",
-    "Options are found within longer words, and the last one counts. An argument that contains "
-    "floatimage.bin is the input. Exit status: 0, or 9 after an error.",
+    "Options are found within longer words. If an option is given twice, the last one counts. An "
+    "argument that contains floatimage.bin is the input. Exit status: 0, or 9 after an error.",
 )

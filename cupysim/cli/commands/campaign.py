@@ -94,8 +94,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         added.add_argument("--scheduler", metavar="FILE|ADDRESS",
             help="scheduler of a running Dask cluster, such as tcp://host:8786")  # fmt: skip
         added.add_argument("--shard", default="0/1", metavar="K/N",
-            help="render only the K-th of N shares, from 0; auto: all, together with the other "
-            "processes of a SLURM job or array or of mpirun, which may come and go")  # fmt: skip
+            help="render only the K-th of N shares, from 0; auto: share all chunks with the "
+            "other processes of a SLURM job or job array, or of mpirun, which may come and "
+            "go")  # fmt: skip
         return added
 
     plan = action("plan", "estimate time, disk and memory from a few shots", "FILE")

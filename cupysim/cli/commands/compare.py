@@ -54,9 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("first", metavar="A")
     add("second", metavar="B")
     add("--rtol", type=float, metavar="R",
-        help=f"largest relative difference of a value or a pixel; default {RTOL:g}, for images "
-        f"unless --corr or --peaks is given. Differences up to {FLOOR:g} of the largest pixel are "
-        "always accepted")  # fmt: skip
+        help=f"largest relative difference of a value or a pixel; default {RTOL:g} (for images, no "
+        "limit if --corr or --peaks is given). Differences up to "
+        f"{FLOOR:g} of the largest pixel are always accepted")  # fmt: skip
     add("--corr", type=float, metavar="C", help="images: smallest correlation")
     add("--peaks", type=float, metavar="P", help="images: smallest fraction of peaks that match")
     add("--regions", type=int, default=4, metavar="N",

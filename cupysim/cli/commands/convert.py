@@ -1,4 +1,4 @@
-"""Convert structure factors of any file that -hkl or -pdb reads to a list.
+"""Read a file as -hkl or -pdb does, and write its structure factors as a list.
 
     cupysim convert data.mtz P1.hkl                    h k l F in P1, for nanoBragg
     cupysim convert data.mtz data.stol                 F against sin(theta)/lambda, for nonBragg
@@ -86,8 +86,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="add hydrogen atoms to a model without them",
     )
     add("--F000", dest="f000", metavar="F|contrast",
-        help="F(0,0,0) (electrons); 'contrast' is that of the model minus the solvent that it "
-        "displaces")  # fmt: skip
+        help="F(0,0,0) (electrons); 'contrast': the electrons of the model minus those of the "
+        "solvent that it displaces")  # fmt: skip
     add("--bs", type=float, metavar="WIDTH",
         help=f"width of the bins of a .stol file (1/A); default: {BIN_WIDTH}")  # fmt: skip
 

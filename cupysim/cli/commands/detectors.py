@@ -1,4 +1,4 @@
-"""List real detectors, print the figures of one with their sources, or draw its panels.
+"""List real detectors, print the values of one with their references, or draw its panels.
 
     cupysim detectors
     cupysim detectors NAME
@@ -7,7 +7,7 @@
 
 The names are those of cupysim.named_detector. The drawing shows the detector as seen from the
 crystal: outlines, gaps, names, and the fast and slow axes of each panel. --responses lists the
-named responses, or prints the figures of one, for -response and Image.detect.
+named responses, or prints the values of one, for -response and Image.detect.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Say what works on this machine: backends, libraries, versions and speeds.
 
-Each thing that is missing is named with what to install. The speeds are measured in some seconds.
+For each thing that is missing, the report says what to install. Measuring the speeds
+takes some seconds.
 """
 
 from __future__ import annotations

@@ -3,12 +3,13 @@
     cupysim refine IMAGE OPTIONS --free misset,cell
 
 OPTIONS are those of the drop-in command and describe the start. For an HDF5 file of cupysim they
-may be left out; the fit then starts with the experiment in the file. All quirks are corrected.
-Values of a stored experiment that quirks changed stay as they are in its image. If the start
-does not lead to a solution, the orientation is scanned with few unit cells, because their wide
-spots overlap those of the image. Parameters: misset, cell, n_cells, beam_centre, rotation, or
-single ones such as cell_a, misset_x, beam_fast, rotation_z, distance, wavelength, mosaic_spread,
-twotheta, phi, scale. Exit status 0 if the result is a solution, 1 if not, 2 after an error.
+may be left out; the fit then starts with the experiment in the file. All quirks are corrected. But
+if quirks changed values of a stored experiment, the fit keeps the values with which its image was
+made. If the start does not lead to a solution, the orientation is scanned with few unit cells,
+because their wide spots overlap those of the image. Parameters: misset, cell, n_cells, beam_centre,
+rotation, or single ones such as cell_a, misset_x, beam_fast, rotation_z, distance, wavelength,
+mosaic_spread, twotheta, phi, scale. Exit status 0 if the result is a solution, 1 if not, 2 after an
+error.
 """
 
 from __future__ import annotations
@@ -92,8 +93,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ignore pixels with this value or more; default: the largest integer of the image's "
         "number type")  # fmt: skip
     add("--response", metavar="NAME|FILE",
-        help="IMAGE is as this detector reads it out; default: what an HDF5 file of cupysim says; "
-        "'none': it has photons")  # fmt: skip
+        help="detector response with which IMAGE was read out; default: what an HDF5 file of "
+        "cupysim says; 'none': IMAGE holds photons")  # fmt: skip
     add("--duration", type=float, metavar="S",
         help="exposure time (s) for --response; default: the file's, -exposure, or 1")  # fmt: skip
     add("--shape", nargs=2, type=int, metavar=("FAST", "SLOW"),
