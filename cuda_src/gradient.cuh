@@ -24,8 +24,8 @@ enum Column {
     WAVELENGTH = 22,
     SIZES = 23,
     SPREAD = 30,
-    PHOTONS = 31,
-    COLUMNS = 32,
+    PHOTONS = 36,
+    COLUMNS = 37,
 };
 
 struct Columns {
@@ -105,13 +105,17 @@ CUPYSIM_FUNCTION void add_size_columns(const LatticeDerivatives& term, const dou
     }
 }
 
-// The mosaic spread turns the domain: dT/dspread = dT/dh (da/dspread).q + ...
-CUPYSIM_FUNCTION void add_spread_column(const LatticeDerivatives& term, const Scattering<Double>& q,
-                                        const double* matrix_derivatives, Columns& columns) {
-    double* column = columns.of[SPREAD];
-    for (int axis = 0; axis < 3; ++axis) {
-        const double* row = matrix_derivatives + 3 * axis;
-        FOR_LANES(i) column[i] += term.along[axis][i] * (row[0] * q.x[i] + row[1] * q.y[i] + row[2] * q.z[i]);
+// A mosaic spread turns the domain: dT/dspread = T_h (da/dspread).q + ... The derivatives of an orientation with
+// respect to the spreads follow each other.
+CUPYSIM_FUNCTION void add_spread_columns(const Launch& launch, const LatticeDerivatives& term,
+                                         const Scattering<Double>& q, const double* matrix_derivatives,
+                                         Columns& columns) {
+    for (Int spread = 0; spread < launch.n_spreads; ++spread) {
+        double* column = columns.of[SPREAD + spread];
+        for (int axis = 0; axis < 3; ++axis) {
+            const double* row = matrix_derivatives + spread * Double::MATRIX_SIZE + 3 * axis;
+            FOR_LANES(i) column[i] += term.along[axis][i] * (row[0] * q.x[i] + row[1] * q.y[i] + row[2] * q.z[i]);
+        }
     }
 }
 
@@ -159,7 +163,7 @@ CUPYSIM_FUNCTION void add_orientation(const Launch& launch, const RayConstants<D
     if (groups & OF_PANEL) add_scattering(term, matrix, sums);
     if (groups & OF_WAVELENGTH) add_wavelength_column(term, indices, wavelength_derivative, columns);
     if (groups & OF_SIZES) add_size_columns<shape>(term, scale, columns);
-    if (groups & OF_SPREAD) add_spread_column(term, ray.q, matrix_derivatives, columns);
+    if (groups & OF_SPREAD) add_spread_columns(launch, term, ray.q, matrix_derivatives, columns);
 }
 
 // The columns of the panel, from a ray's photons I and their derivatives with respect to q and to the
@@ -278,7 +282,7 @@ CUPYSIM_FUNCTION void differentiate_block(const Launch& launch, Int first) {
             const Int each = launch.orientations_each;
             if (j == 0 || orientation % each == 0) crystal = crystal_constants<Double>(launch, orientation / each);
             const double* matrix = matrix_of<Double>(launch, orientation);
-            const double* derivatives = launch.matrix_derivatives + place * Double::MATRIX_SIZE;
+            const double* derivatives = launch.matrix_derivatives + place * launch.n_spreads * Double::MATRIX_SIZE;
             add_orientation<shape, factors>(launch, constants, crystal, matrix, derivatives, wavelength_derivative,
                                             sums, columns);
         }

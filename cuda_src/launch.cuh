@@ -135,6 +135,7 @@ struct Launch {
     Int n_parameters;
     const double* parameters;
     const Int* parameter_columns;
+    Int n_spreads;  // mosaic spreads
     const double* matrix_derivatives;
     const double* source_derivatives;
     double* derivatives;

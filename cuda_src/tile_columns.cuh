@@ -60,11 +60,12 @@ class TileColumns {
         const auto crystal = crystal_constants<Double>(launch, group.crystal);
         const double* matrices = matrix_of<Double>(launch, group.first);
         const double* derivatives =
-            launch.matrix_derivatives + (group.first - launch.first_matrix) * Double::MATRIX_SIZE;
+            launch.matrix_derivatives + (group.first - launch.first_matrix) * launch.n_spreads * Double::MATRIX_SIZE;
         for (int j = 0; j < count; ++j) {
             const Int place = static_cast<Int>(numbers[j]) * Double::MATRIX_SIZE;
-            add_orientation<shape, factors>(launch, constants, crystal, matrices + place, derivatives + place,
-                                            launch.source_derivatives[source], sums, to);
+            add_orientation<shape, factors>(launch, constants, crystal, matrices + place,
+                                            derivatives + place * launch.n_spreads, launch.source_derivatives[source],
+                                            sums, to);
         }
     }
 

@@ -28,6 +28,9 @@ from cupysim import (
     StructureFactors,
 )
 from cupysim.maths import point_spread
+from cupysim.maths.derivatives import upright_cell
+from cupysim.models.mosaic_model import Distribution, MosaicModel, edge_axes
+from cupysim.models.parameters import GROUPS
 
 SINGLE = 1e-6
 """Largest difference of an image, of its maximum: pixels of cupysim are rounded to float32."""
@@ -37,6 +40,12 @@ CHANNELS = 1e-6
 
 RIGHT = 3e-3
 """The same for right polarization factors; the manifest's README gives 1e-5 to 3e-3."""
+
+DERIVATIVES = 1e-6
+"""The same for derivatives (README of the golden data)."""
+
+ROTATIONS = 1e-15
+"""Largest difference of elements of rotation matrices."""
 
 DOUBLE = 1e-13
 """The same for stages in double precision."""
@@ -52,12 +61,28 @@ BEAM = np.array([0.0, 0.0, -1.0])
 ELECTRIC = np.array([1.0, 0.0, 0.0])
 
 NOT_COVERED = {
-    "mosaic_cap": "the random cap of simtbx",
     "diffuse": "diffuse scattering",
     "background": "backgrounds from tables of F against sin(theta)/lambda",
-    "derivatives": "derivatives of diffBragg",
 }
 """Kinds of cases, and what cupysim does not have."""
+
+TURNS = ("misset_x", "misset_y", "misset_z")
+
+OF_DIFFBRAGG = {
+    "rotX": "misset_x", "rotY": "misset_y", "rotZ": "misset_z",
+    **{name: name for name in GROUPS["cell"]},
+    "Na": "n_a", "Nb": "n_b", "Nc": "n_c", "Nd": "n_ab", "Ne": "n_bc", "Nf": "n_ac",
+    "wavelength": "wavelength",
+    "eta_a": "mosaic_a", "eta_b": "mosaic_b", "eta_c": "mosaic_c",
+}  # fmt: skip
+"""Parameters of diffBragg, and those of cupysim."""
+
+UNITS = {
+    **dict.fromkeys(("rotX", "rotY", "rotZ"), -1.0),
+    "wavelength": 1e-10,
+    **dict.fromkeys(("eta_a", "eta_b", "eta_c"), float(np.radians(1.0))),
+}
+"""Units of diffBragg's derivatives. Its turns have the opposite sense."""
 
 Case = dict[str, Any]
 
@@ -105,9 +130,68 @@ def _plain(name: str, case: Case, arrays: Any, renderer: Renderer) -> Iterator[O
     yield from _image(name, case, arrays["image"], renderer)
 
 
+def _cap(name: str, case: Case, arrays: Any, _: Renderer) -> Iterator[Outcome]:
+    spread = np.radians(case["mosaic_spread_deg"])
+    found = Mosaicity.simtbx(spread, case["mosaic_domains"], case["mosaic_seed"]).rotations
+    yield _same_rotations(name, found, arrays["umats"])
+
+
 def _domains(name: str, case: Case, arrays: Any, renderer: Renderer) -> Iterator[Outcome]:
-    mosaicity = Mosaicity(np.radians(np.max(case["mosaic"])), arrays["umats"])
+    mosaicity = _mosaicity(case)
+    yield _same_rotations(f"{name} rotations", mosaicity.rotations, arrays["umats"])
     yield from _image(name, case, arrays["image"], renderer, mosaicity=mosaicity)
+
+
+def _same_rotations(name: str, found: np.ndarray, golden: np.ndarray) -> Outcome:
+    difference = float(np.abs(found - golden).max())
+    text = f"{difference:.1e} in an element (at most {ROTATIONS:.0e})"
+    return Outcome(name, text, difference <= ROTATIONS)
+
+
+def _mosaicity(case: Case) -> Mosaicity:
+    spreads = tuple(np.radians(np.atleast_1d(case["mosaic"])).tolist())
+    axes = edge_axes(_direct(case["cell"], case["misset_deg"]))
+    return Mosaicity.of(MosaicModel(Distribution.DIFFBRAGG, spreads, case["n_dom"], axes))
+
+
+def _derivatives(name: str, case: Case, arrays: Any, renderer: Renderer) -> Iterator[Outcome]:
+    """Compare derivatives with the units and the frame of diffBragg."""
+    experiment = _experiment(case, _mosaicity(case), polarized=not case["nopolar"])
+    gradients = renderer.gradients(experiment, ",".join(OF_DIFFBRAGG.values()))
+    turns = [gradients[name] for name in TURNS]
+    yield _compared(f"{name} image", gradients.photons[None], arrays["image"], DERIVATIVES)
+    for theirs, ours in OF_DIFFBRAGG.items():
+        found = gradients[ours] * UNITS.get(theirs, 1.0)
+        if theirs.startswith("cell_"):
+            turned = _turned_by(case, list(OF_DIFFBRAGG).index(theirs) - len(TURNS))
+            found = found + sum(t * turn for t, turn in zip(turned, turns, strict=True))
+        yield _compared(f"{name} {theirs}", found, arrays[theirs], DERIVATIVES)
+
+
+def _turned_by(case: Case, number: int) -> np.ndarray:
+    """How much a crystal turns with a parameter of its cell, from cupysim's frame to diffBragg's.
+
+    diffBragg keeps a along x and b in the xy plane of the crystal's frame, cupysim c along z and b
+    in the yz plane.
+    """
+    cell = np.array(case["cell"])
+    orientation = np.linalg.solve(_upright(cell), _direct(case["cell"], case["misset_deg"]))
+    step = 1e-5 * cell[number]
+    axes = []
+    for sign in (-1.0, 1.0):
+        changed = cell.copy()
+        changed[number] += sign * step
+        theirs = _direct(changed.tolist(), case["misset_deg"])
+        axes.append(np.linalg.solve(_upright(changed) @ orientation, theirs))
+    turn = (axes[1] - axes[0]) / (2.0 * (step if number < 3 else np.radians(step)))
+    # rows turn: v' = v (1 + turn), turn = -[w]x
+    return np.array([turn[1, 2], turn[2, 0], turn[0, 1]])
+
+
+def _upright(cell: np.ndarray) -> np.ndarray:
+    """Rows a, b, c in the frame that cupysim keeps."""
+    found, _ = upright_cell(cell[:3], np.radians(cell[3:]))
+    return found
 
 
 def _channels(name: str, case: Case, arrays: Any, renderer: Renderer) -> Iterator[Outcome]:
@@ -157,7 +241,9 @@ COMPARISONS: dict[str, Callable[[str, Case, Any, Renderer], Iterator[Outcome]]] 
     "shapes": _shapes,
     "gauss_star": _shapes,
     "ncells_def": _plain,
+    "mosaic_cap": _cap,
     "mosaic_iso": _domains,
+    "derivatives": _derivatives,
     "mosaic_aniso": _domains,
     "channels_gauss": _channels,
     "noise": _noise,

@@ -92,27 +92,6 @@ def upright_cell(lengths: np.ndarray, angles: np.ndarray) -> tuple[np.ndarray, n
     return directions * np.array([[a], [b], [c]]), slopes
 
 
-def rotation_growth(rotations: np.ndarray) -> np.ndarray:
-    """Derivatives of rotations with respect to a common factor of all rotation angles, at 1.
-
-    Parameters
-    ----------
-    rotations : ndarray, shape (n, 3, 3)
-        Rotation matrices R.
-
-    Returns
-    -------
-    ndarray, shape (n, 3, 3)
-        Derivatives [angle axis]x R, where [w]x is the matrix of `cross_matrix`.
-    """
-    from scipy.spatial.transform import Rotation
-
-    vectors = Rotation.from_matrix(rotations).as_rotvec()
-    return np.array(
-        [cross_matrix(vector) @ matrix for vector, matrix in zip(vectors, rotations, strict=True)]
-    )
-
-
 def panel_slopes(
     geometry: PanelGeometry,
     rest: tuple[np.ndarray, np.ndarray, np.ndarray],

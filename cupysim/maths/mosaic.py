@@ -40,6 +40,29 @@ def draw_rotations(spread: float, count: int, stream: RandomStream) -> np.ndarra
     return rotation_matrices(deviates[:, 0], deviates[:, 1], angle.astype(np.float64))
 
 
+def draw_rotations_in_double(spread: float, count: int, stream: RandomStream) -> np.ndarray:
+    """Draw random rotations as simtbx does: in double precision except for the cube root.
+
+    Parameters
+    ----------
+    spread : float
+        Largest rotation angle (rad).
+    count : int
+        Number of rotations.
+    stream : RandomStream
+        Source of the random numbers: three for each rotation.
+
+    Returns
+    -------
+    ndarray, shape (count, 3, 3)
+        Rotation matrices.
+    """
+    deviates = 2.0 * stream.uniform_in_double(3 * count).reshape(count, 3) - 1.0
+    radius = (1.0 - deviates[:, 2] * deviates[:, 2]).astype(np.float32)
+    angle = spread * cube_root_float32(radius).astype(np.float64)
+    return rotation_matrices(deviates[:, 0], deviates[:, 1], angle)
+
+
 def rotation_matrices(azimuth: Array, height: Array, angle: Array) -> Array:
     """Make rotation matrices from axes that are given by azimuth and height.
 

@@ -15,7 +15,8 @@ MULTIPLIER = 16807
 MODULUS = 2147483647
 TABLE_SIZE = 32
 TABLE_STEP = 1 + (MODULUS - 1) // TABLE_SIZE
-LARGEST_DEVIATE = np.float32(1.0 - 1.2e-7)
+LARGEST_DEVIATE_IN_DOUBLE = 1.0 - 1.2e-7
+LARGEST_DEVIATE = np.float32(LARGEST_DEVIATE_IN_DOUBLE)
 INT32_RANGE = 2**32
 
 _JUMP = 4096
@@ -80,14 +81,32 @@ class RandomStream:
         ndarray of float32, shape (count,)
             Random numbers in the order of drawing.
         """
+        deviates = self._deviates(count).astype(np.float32)
+        return np.minimum(deviates, LARGEST_DEVIATE)
+
+    def uniform_in_double(self, count: int) -> np.ndarray:
+        """Draw the same numbers in double precision, as simtbx does.
+
+        Parameters
+        ----------
+        count : int
+            Number of random numbers.
+
+        Returns
+        -------
+        ndarray of float64, shape (count,)
+            Random numbers in the order of drawing.
+        """
+        return np.minimum(self._deviates(count), LARGEST_DEVIATE_IN_DOUBLE)
+
+    def _deviates(self, count: int) -> np.ndarray:
         if count <= 0:
-            return np.empty(0, dtype=np.float32)
+            return np.empty(0)
         if self.state <= 0 or self.table.last == 0:
             self._start()
             if self.state == 0:
                 # the seed is the modulus: one zero, then the stream of seed 1
-                rest = self.uniform(count - 1)
-                return np.concatenate([np.zeros(1, dtype=np.float32), rest])
+                return np.concatenate([np.zeros(1), self._deviates(count - 1)])
         entries, last, outputs = self.table.entries, self.table.last, []
         for state in self._congruential(count).tolist():
             index = last // TABLE_STEP
@@ -95,8 +114,7 @@ class RandomStream:
             entries[index] = state
             outputs.append(last)
         self.table.last = last
-        deviates = (np.array(outputs, dtype=np.float64) * (1.0 / MODULUS)).astype(np.float32)
-        return np.minimum(deviates, LARGEST_DEVIATE)
+        return np.array(outputs, dtype=np.float64) * (1.0 / MODULUS)
 
 
 def wrap_int32(number: int) -> int:

@@ -9,9 +9,11 @@ import numpy as np
 
 from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.errors import ModelError
-from cupysim.maths.mosaic import draw_rotations
+from cupysim.maths.mosaic import draw_rotations, draw_rotations_in_double
+from cupysim.maths.mosaic_sets import rotation_slopes
 from cupysim.maths.nr_random import RandomStream
 from cupysim.models.checks import assign, frozen
+from cupysim.models.mosaic_model import MosaicModel
 from cupysim.models.sampling import LARGEST_COUNT
 
 DEFAULT_MOSAIC_SEED = 12345678
@@ -22,14 +24,19 @@ DEFAULT_MOSAIC_SEED = 12345678
 class Mosaicity:
     """The orientations of the mosaic domains of a crystal.
 
-    `Mosaicity.from_degrees` and `Mosaicity.draw` make random domains.
+    `Mosaicity.from_degrees` and `Mosaicity.draw` make nanoBragg's random domains,
+    `Mosaicity.simtbx` those of simtbx, and `Mosaicity.of` the domains of a distribution.
 
     Parameters
     ----------
     spread : float
-        Largest misorientation of the domains (rad). 0 for a perfect crystal.
+        Largest misorientation of the domains (rad), or the spread of a distribution. 0 for a
+        perfect crystal.
     rotations : ndarray, shape (n_domains, 3, 3), optional
         Rotation matrix of each domain. By default one domain without rotation.
+    model : MosaicModel, optional
+        Distribution from which the rotations follow. Without it, all rotation angles are
+        proportional to the spread.
 
     Raises
     ------
@@ -39,6 +46,7 @@ class Mosaicity:
 
     spread: float = 0.0
     rotations: np.ndarray = field(default_factory=lambda: np.empty((0, 3, 3)))
+    model: MosaicModel | None = None
 
     def __post_init__(self) -> None:
         rotations = frozen(self.rotations, np.float64)
@@ -55,6 +63,94 @@ class Mosaicity:
     def n_domains(self) -> int:
         """Number of mosaic domains."""
         return len(self.rotations)
+
+    @property
+    def spreads(self) -> tuple[float, ...]:
+        """Spreads (rad): those of the distribution, or the one spread."""
+        return (self.spread,) if self.model is None else self.model.spreads
+
+    def slopes(self) -> np.ndarray:
+        """Derivatives of the rotations with respect to each spread (1/rad).
+
+        Returns
+        -------
+        ndarray, shape (n_spreads, n_domains, 3, 3)
+            Derivatives; zero for a perfect crystal.
+        """
+        if self.model is not None:
+            vectors = self.model.vectors()
+            return np.stack([rotation_slopes(vectors, slope) for slope in self.model.slopes()])
+        if self.spread == 0.0:
+            return np.zeros((1, *self.rotations.shape))
+        vectors = _rotation_vectors(self.rotations)
+        return rotation_slopes(vectors, vectors / self.spread)[None]
+
+    def changed(self, number: int, by: float) -> Mosaicity:
+        """Return the domains with one of their spreads changed.
+
+        Parameters
+        ----------
+        number : int
+            Number of the spread.
+        by : float
+            Change (rad).
+
+        Raises
+        ------
+        ModelError
+            If the spread would not be positive.
+        """
+        from scipy.spatial.transform import Rotation
+
+        if self.model is not None:
+            return Mosaicity.of(self.model.changed(number, by))
+        vectors = _rotation_vectors(self.rotations) * (1.0 + by / self.spread)
+        return Mosaicity(self.spread + by, Rotation.from_rotvec(vectors).as_matrix())
+
+    @classmethod
+    def of(cls, model: MosaicModel) -> Mosaicity:
+        """Make the domains of a distribution.
+
+        Parameters
+        ----------
+        model : MosaicModel
+            Distribution, spreads and number of domains.
+
+        Examples
+        --------
+        >>> mosaicity = Mosaicity.of(MosaicModel("normal", (0.002, 0.001, 0.004), 100))
+        >>> mosaicity.n_domains
+        100
+        """
+        from scipy.spatial.transform import Rotation
+
+        rotations = Rotation.from_rotvec(model.vectors()).as_matrix()
+        return cls(max(model.spreads[:3]), rotations, model)
+
+    @classmethod
+    def simtbx(cls, spread: float, n_domains: int, seed: int = DEFAULT_MOSAIC_SEED) -> Mosaicity:
+        """Make the random domains of simtbx's nanoBragg.
+
+        They are those of nanoBragg's cap in double precision, but the first one is the identity
+        and takes no random numbers.
+
+        Parameters
+        ----------
+        spread : float
+            Largest misorientation (rad).
+        n_domains : int
+            Number of mosaic domains.
+        seed : int
+            Seed; its sign does not matter.
+
+        Raises
+        ------
+        ModelError
+            If the spread is negative or there is no domain.
+        """
+        _check(spread, n_domains)
+        drawn = draw_rotations_in_double(spread, n_domains - 1, RandomStream(abs(seed)))
+        return cls(spread, np.concatenate([np.eye(3)[None], drawn]))
 
     @classmethod
     def from_degrees(cls, spread: float, n_domains: int, seed: int | None = None) -> Mosaicity:
@@ -107,12 +203,22 @@ class Mosaicity:
         ModelError
             If the spread is negative or there is no domain.
         """
-        if not 0.0 <= spread < math.inf or not 1 <= n_domains <= LARGEST_COUNT:
-            raise ModelError(
-                f"mosaicity: {n_domains} domains spread over {spread:g} rad; "
-                f"from 1 to {LARGEST_COUNT} domains are possible"
-            )
+        _check(spread, n_domains)
         stream = RandomStream(DEFAULT_MOSAIC_SEED) if stream is None else stream
         rotations = draw_rotations(spread, n_domains, stream)
         rotations[0] = np.eye(3)
         return cls(spread, rotations)
+
+
+def _check(spread: float, n_domains: int) -> None:
+    if not 0.0 <= spread < math.inf or not 1 <= n_domains <= LARGEST_COUNT:
+        raise ModelError(
+            f"mosaicity: {n_domains} domains spread over {spread:g} rad; "
+            f"from 1 to {LARGEST_COUNT} domains are possible"
+        )
+
+
+def _rotation_vectors(rotations: np.ndarray) -> np.ndarray:
+    from scipy.spatial.transform import Rotation
+
+    return np.asarray(Rotation.from_matrix(rotations).as_rotvec())

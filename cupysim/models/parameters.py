@@ -16,7 +16,6 @@ from cupysim.models.conventions import Pivot
 from cupysim.models.crystal import Crystal, UnitCell
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
-from cupysim.models.mosaicity import Mosaicity
 from cupysim.models.panel_motion import TURNS, motion_of, moved, panels_of
 
 DEGREE = math.pi / 180.0
@@ -30,6 +29,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "cell": ("cell_a", "cell_b", "cell_c", "cell_alpha", "cell_beta", "cell_gamma"),
     "n_cells": ("n_a", "n_b", "n_c"),
     "n_cells_off_diagonal": ("n_ab", "n_bc", "n_ac"),
+    "mosaic_spreads": (
+        "mosaic_a",
+        "mosaic_b",
+        "mosaic_c",
+        "mosaic_ab",
+        "mosaic_bc",
+        "mosaic_ac",
+    ),
     "beam_centre": ("beam_fast", "beam_slow"),
     "rotation": ("rotation_x", "rotation_y", "rotation_z"),
 }
@@ -107,9 +114,16 @@ PARAMETERS: dict[str, Parameter] = {
     ),
     **dict.fromkeys(
         GROUPS["n_cells_off_diagonal"],
-        Parameter("cells", "cells", 1.0, Limit(math.inf), 2, of_crystal=True, told=True),
+        Parameter("cells", "cells", 1.0, Limit(math.inf), 2, of_crystal=True),
     ),
     "mosaic_spread": Parameter("rad", "deg", DEGREE, Limit(0.9, True), of_crystal=True, told=True),
+    **dict.fromkeys(
+        GROUPS["mosaic_spreads"][:3],
+        Parameter("rad", "deg", DEGREE, Limit(0.9, True), of_crystal=True),
+    ),
+    **dict.fromkeys(
+        GROUPS["mosaic_spreads"][3:], Parameter("rad", "deg", DEGREE, Limit(1.0), of_crystal=True)
+    ),
     "wavelength": Parameter("m", "A", ANGSTROM, Limit(0.02, True), 6),
     "distance": replace(_PLACE, limit=Limit(0.05, True)),
     **dict.fromkeys(GROUPS["beam_centre"], _PLACE),
@@ -181,6 +195,9 @@ def current(experiment: Experiment, name: str) -> float:
         return experiment.cell_counts[GROUPS["n_cells"].index(name)]
     if name in GROUPS["n_cells_off_diagonal"]:
         return crystal.n_cells_off_diagonal[GROUPS["n_cells_off_diagonal"].index(name)]
+    if name in GROUPS["mosaic_spreads"]:
+        names = spread_names(experiment)
+        return crystal.mosaicity.spreads[names.index(name)] if name in names else 0.0
     return {
         "mosaic_spread": crystal.mosaicity.spread,
         "wavelength": beam.wavelength,
@@ -211,6 +228,18 @@ def _of_detector(experiment: Experiment, name: str) -> float:
         "distance": detector.distance if close is None else close,
         "twotheta": detector.angles.twotheta,
     }[name]
+
+
+def spread_names(experiment: Experiment) -> tuple[str, ...]:
+    """Names of the mosaic spreads of an experiment's crystal.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment.
+    """
+    count = len(experiment.crystal.mosaicity.spreads)
+    return ("mosaic_spread",) if count == 1 else GROUPS["mosaic_spreads"][:count]
 
 
 def without_effect(experiment: Experiment, name: str) -> str:
@@ -279,11 +308,14 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
         off_diagonal = list(crystal.n_cells_off_diagonal)
         off_diagonal[GROUPS["n_cells_off_diagonal"].index(name)] += by
         ab, bc, ac = off_diagonal
-        other = replace(crystal, n_cells_off_diagonal=(ab, bc, ac))
-        return replace(experiment, crystal=other)
-    if name == "mosaic_spread":
-        grown = _grown(crystal.mosaicity, by)
-        return replace(experiment, crystal=replace(crystal, mosaicity=grown))
+        ellipsoid = replace(crystal, n_cells_off_diagonal=(ab, bc, ac))
+        return replace(experiment, crystal=ellipsoid)
+    if name == "mosaic_spread" or name in GROUPS["mosaic_spreads"]:
+        names = spread_names(experiment)
+        if name not in names:
+            raise ModelError(f"parameter {name!r}: the crystal's mosaic model lacks it")
+        other = crystal.mosaicity.changed(names.index(name), by)
+        return replace(experiment, crystal=replace(crystal, mosaicity=other))
     if name == "wavelength":
         return replace(experiment, beam=replace(beam, wavelength=beam.wavelength + by))
     if name == "fluence":
@@ -312,15 +344,6 @@ def _other_cell(experiment: Experiment, which: int, by: float) -> Crystal:
     other, _ = upright_cell(np.array(numbers[:3]), np.array(numbers[3:]))
     reciprocal = np.linalg.inv(other @ orientation).T
     return replace(crystal, cell=None, reciprocal=oriented_lattice(reciprocal).reciprocal)
-
-
-def _grown(mosaicity: Mosaicity, by: float) -> Mosaicity:
-    """Mosaic domains with a larger spread; all rotation angles grow in proportion."""
-    from scipy.spatial.transform import Rotation
-
-    vectors = Rotation.from_matrix(mosaicity.rotations).as_rotvec()
-    grown = Rotation.from_rotvec(vectors * (1.0 + by / mosaicity.spread)).as_matrix()
-    return Mosaicity(mosaicity.spread + by, grown)
 
 
 def _moved(experiment: Experiment, name: str, by: float) -> Detector:

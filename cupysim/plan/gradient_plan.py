@@ -14,7 +14,6 @@ from cupysim.maths.arrays import cross, dot
 from cupysim.maths.derivatives import (
     cross_matrix,
     panel_slopes,
-    rotation_growth,
     turning_axes,
     upright_cell,
 )
@@ -22,7 +21,7 @@ from cupysim.models.conventions import PIVOTS, Pivot
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import TURNS, axis_of, expanded, motion_of, panels_of
-from cupysim.models.parameters import GROUPS, PARAMETERS, without_effect
+from cupysim.models.parameters import GROUPS, PARAMETERS, spread_names, without_effect
 from cupysim.models.spot_shape import ELLIPSOIDAL
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.culling import reason_for_exact
@@ -36,7 +35,7 @@ FACTORS = "structure_factors"
 UNITS = {name: each.unit for name, each in PARAMETERS.items()} | {FACTORS: "electrons"}
 """Unit of each parameter."""
 
-INDICES, ORIGIN, AXES, WAVELENGTH, SIZES, SPREAD, PHOTONS, COLUMNS = 0, 9, 13, 22, 23, 30, 31, 32
+INDICES, ORIGIN, AXES, WAVELENGTH, SIZES, SPREAD, PHOTONS, COLUMNS = 0, 9, 13, 22, 23, 30, 36, 37
 """First column of each group of the kernel's columns, and their number; see
 `cuda_src/gradient.cuh`."""
 
@@ -51,11 +50,11 @@ class GradientPlan:
         Plan of the image: one shot of one crystal. Each term must have its own factors.
     names : tuple of str
         Names of the parameters, without structure factors.
-    rows : ndarray, shape (n_panels, n_parameters, 32)
+    rows : ndarray, shape (n_panels, n_parameters, 37)
         Derivatives of the kernel's columns with respect to each parameter. Panels differ in the
         columns of their origin and axes.
-    rotation_slopes : ndarray, shape (n_mosaic, 3, 3)
-        Derivatives of the mosaic rotations with respect to the spread (1/rad).
+    rotation_slopes : ndarray, shape (n_spreads, n_mosaic, 3, 3)
+        Derivatives of the mosaic rotations with respect to each spread (1/rad).
     source_slopes : ndarray, shape (n_sources,)
         Derivative of each source's wavelength with respect to that of the beam, divided by the
         source's wavelength (1/m).
@@ -178,10 +177,6 @@ def plan_gradients(
     motions = {
         name: motion_rows(experiment, name) for name in single if motion_of(name) is not None
     }
-    mosaicity = experiment.crystal.mosaicity
-    growth = np.zeros_like(mosaicity.rotations)
-    if "mosaic_spread" in single:
-        growth = rotation_growth(mosaicity.rotations) / mosaicity.spread
     return GradientPlan(
         plan=plan,
         names=single,
@@ -191,7 +186,7 @@ def plan_gradients(
                 for panel in range(plan.shape[1])
             ]
         ).reshape(plan.shape[1], -1, COLUMNS),
-        rotation_slopes=growth,
+        rotation_slopes=_rotation_slopes(experiment, single),
         source_slopes=_source_slopes(experiment),
         wants_factors=FACTORS in wanted,
     )
@@ -213,7 +208,8 @@ def _set_crystal(rows: dict[str, np.ndarray], experiment: Experiment, plan: Rend
         rows[name][INDICES:ORIGIN] = (slope @ np.linalg.inv(upright)).reshape(-1)
     for name, of_sizes in size_slopes(plan.crystals, upright, slopes).items():
         rows[name][SIZES:SPREAD] = of_sizes
-    rows["mosaic_spread"][SPREAD] = 1.0
+    for number, name in enumerate(spread_names(experiment)):
+        rows[name][SPREAD + number] = 1.0
 
 
 def _set_panel(rows: dict[str, np.ndarray], experiment: Experiment) -> dict[str, str]:
@@ -262,7 +258,7 @@ def motion_rows(experiment: Experiment, name: str) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (n_panels, 32)
+    ndarray, shape (n_panels, 37)
         Rows of `GradientPlan.rows`; zero for panels that do not move.
 
     Raises
@@ -303,8 +299,21 @@ def _set_scales(
             GROUPS["n_cells_off_diagonal"],
             f"spots of the shape {experiment.crystal.shape} have no numbers off the diagonal",
         )
-    if not experiment.crystal.mosaicity.spread > 0.0:
-        unavailable["mosaic_spread"] = "the crystal has no mosaic spread"
+    has_spread = experiment.crystal.mosaicity.spread > 0.0
+    for name in ("mosaic_spread", *GROUPS["mosaic_spreads"]):
+        if not has_spread:
+            unavailable[name] = "the crystal has no mosaic spread"
+        elif name not in spread_names(experiment):
+            known = ", ".join(spread_names(experiment))
+            unavailable[name] = f"the crystal has another mosaic model; free {known}"
+
+
+def _rotation_slopes(experiment: Experiment, names: tuple[str, ...]) -> np.ndarray:
+    """Derivatives of the mosaic rotations, or zeros if no spread is among the parameters."""
+    mosaicity = experiment.crystal.mosaicity
+    if set(names).isdisjoint(spread_names(experiment)):
+        return np.zeros((1, *mosaicity.rotations.shape))
+    return mosaicity.slopes()
 
 
 def _source_slopes(experiment: Experiment) -> np.ndarray:

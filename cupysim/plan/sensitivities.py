@@ -66,8 +66,9 @@ def sensitivities(gradient_plan: GradientPlan) -> np.ndarray:
         np.abs(rows[:, WAVELENGTH]) * np.abs(gradient_plan.source_slopes).max(), largest_indices
     )
     # per unit of s, a rotation R(s) moves a vector by at most the norm of dR/ds times its length
-    turning = np.linalg.norm(gradient_plan.rotation_slopes, ord=2, axis=(1, 2)).max()
-    changes += np.outer(np.abs(rows[:, SPREAD]) * turning, largest_indices)
+    turning = np.linalg.norm(gradient_plan.rotation_slopes, ord=2, axis=(2, 3)).max(axis=1)
+    of_spreads = np.abs(rows[:, SPREAD : SPREAD + len(turning)]) @ turning
+    changes += np.outer(of_spreads, largest_indices)
     found = np.abs(rows[:, PHOTONS]) + np.abs(rows[:, SIZES:SPREAD]) @ size_weights(shape, size)
     largest = found + changes @ sharpness
     for panel, rows_of_panel in enumerate(gradient_plan.rows):

@@ -182,7 +182,7 @@ def test_the_pedestal_of_a_header(images: Path, capsys: pytest.CaptureFixture[st
         ("hidden.h5 --picture no/p.png", "no/p.png"),
         ("hidden.h5 --matrix hidden.h5", "hidden.h5"),
         (f"hidden.h5 {CELL} {MODEL} -detpixels 20", "200 x 200 pixels, but the detector has 20"),
-        (f"hidden.h5 {CELL} {MODEL} -tophat_spots", "flat spots (tophat) have edges"),
+        (f"hidden.h5 {CELL} {MODEL} -tophat_spots", "spots of the shape tophat have edges"),
         ("hidden.h5 --region 50 40 0 9", "each first number must not be above the second"),
         ("hidden.h5 --region 0 1 0 0 --free misset", "2 pixels are too few for 3 parameters"),
         ("hidden.h5 --chi-squared 0 --free scale", "chi-squared: expected a number above zero"),

@@ -104,7 +104,7 @@ def describe_derivatives(
 def rotation_derivatives(
     launch: np.ndarray, engine: Engine, gradient_plan: GradientPlan, first: int, last: int
 ) -> None:
-    """Tell a launch the derivatives of orientations with respect to the mosaic spread.
+    """Tell a launch the derivatives of orientations with respect to the mosaic spreads.
 
     Parameters
     ----------
@@ -117,15 +117,21 @@ def rotation_derivatives(
     first, last : int
         Number of the first orientation, and one more than that of the last.
     """
-    if not gradient_plan.rows[..., SPREAD].any():
+    if not gradient_plan.rows[..., SPREAD:PHOTONS].any():
         return
     cells = gradient_plan.plan.crystals.phi_cells[0, 0]
+    slopes = gradient_plan.rotation_slopes
+    launch["n_spreads"] = len(slopes)
     launch["matrix_derivatives"] = engine.tables.address(
         engine.replace,
         "matrix_derivatives",
         (Same(gradient_plan), first, last),
-        lambda: matrix_records(
-            orientations(cells, gradient_plan.rotation_slopes, first, last), Precision.DOUBLE
+        lambda: np.stack(
+            [
+                matrix_records(orientations(cells, of_spread, first, last), Precision.DOUBLE)
+                for of_spread in slopes
+            ],
+            axis=1,
         ),
     )
 

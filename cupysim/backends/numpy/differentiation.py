@@ -150,16 +150,16 @@ class Differentiator:
         for first, cells in blocks:
             yield np.arange(first, first + len(cells)), cells
 
-    def _growth(self, ray: Ray, numbers: np.ndarray) -> np.ndarray | None:
-        """Derivatives of h, k, l with respect to the mosaic spread, shape (n, 3, n_active)."""
-        if not self.rows[:, SPREAD].any():
-            return None
-        crystals = self.plan.crystals
+    def _growth(self, ray: Ray, numbers: np.ndarray) -> list[np.ndarray]:
+        """Derivatives of h, k, l with respect to each mosaic spread, shape (n, 3, n_active)."""
+        if not self.rows[:, SPREAD:PHOTONS].any():
+            return []
+        crystals, scattering = self.plan.crystals, np.stack(ray.scattering)
         phi, domain = np.divmod(numbers, crystals.mosaic_rotations.shape[2])
-        turned = apply_matrix(
-            self.gradient_plan.rotation_slopes[domain][:, None], crystals.phi_cells[0, 0, phi]
-        )
-        return turned @ np.stack(ray.scattering)
+        return [
+            apply_matrix(slopes[domain][:, None], crystals.phi_cells[0, 0, phi]) @ scattering
+            for slopes in self.gradient_plan.rotation_slopes
+        ]
 
     def _terms(self, ray: Ray, cells: np.ndarray, active: np.ndarray) -> _Terms:
         crystals = self.plan.crystals
@@ -196,7 +196,7 @@ class Differentiator:
         part: _Terms,
         change: _RayChange,
         cells: np.ndarray,
-        growth: np.ndarray | None,
+        growth: list[np.ndarray],
         ray: Ray,
         active: np.ndarray,
     ) -> np.ndarray:
@@ -208,8 +208,9 @@ class Differentiator:
             moved = moved - row[WAVELENGTH] * self.gradient_plan.source_slopes[ray.source] * indices
         if change.scattering is not None:
             moved = moved + np.moveaxis(cells @ change.scattering[:, active], 1, 0)
-        if row[SPREAD] and growth is not None:
-            moved = moved + row[SPREAD] * np.moveaxis(growth, 1, 0)
+        for of_spread, turned in zip(row[SPREAD:PHOTONS], growth, strict=False):
+            if of_spread:
+                moved = moved + of_spread * np.moveaxis(turned, 1, 0)
         total = sum(along * move for along, move in zip(part.along, moved, strict=True))
         for number, slope in enumerate(part.sizes):
             total = total + row[SIZES + number] * slope
