@@ -34,7 +34,7 @@ class Mosaicity:
         perfect crystal.
     rotations : ndarray, shape (n_domains, 3, 3), optional
         Rotation matrix of each domain. By default one domain without rotation.
-    model : MosaicModel, optional
+    domain_model : MosaicModel, optional
         Distribution from which the rotations follow. Without it, all rotation angles are
         proportional to the spread.
 
@@ -46,7 +46,7 @@ class Mosaicity:
 
     spread: float = 0.0
     rotations: np.ndarray = field(default_factory=lambda: np.empty((0, 3, 3)))
-    model: MosaicModel | None = None
+    domain_model: MosaicModel | None = None
 
     def __post_init__(self) -> None:
         rotations = frozen(self.rotations, np.float64)
@@ -67,7 +67,7 @@ class Mosaicity:
     @property
     def spreads(self) -> tuple[float, ...]:
         """Spreads (rad): those of the distribution, or the one spread."""
-        return (self.spread,) if self.model is None else self.model.spreads
+        return (self.spread,) if self.domain_model is None else self.domain_model.spreads
 
     def slopes(self) -> np.ndarray:
         """Derivatives of the rotations with respect to each spread (1/rad).
@@ -77,9 +77,11 @@ class Mosaicity:
         ndarray, shape (n_spreads, n_domains, 3, 3)
             Derivatives; zero for a perfect crystal.
         """
-        if self.model is not None:
-            vectors = self.model.vectors()
-            return np.stack([rotation_slopes(vectors, slope) for slope in self.model.slopes()])
+        if self.domain_model is not None:
+            vectors = self.domain_model.vectors()
+            return np.stack(
+                [rotation_slopes(vectors, slope) for slope in self.domain_model.slopes()]
+            )
         if self.spread == 0.0:
             return np.zeros((1, *self.rotations.shape))
         vectors = _rotation_vectors(self.rotations)
@@ -102,8 +104,8 @@ class Mosaicity:
         """
         from scipy.spatial.transform import Rotation
 
-        if self.model is not None:
-            return Mosaicity.of(self.model.changed(number, by))
+        if self.domain_model is not None:
+            return Mosaicity.of(self.domain_model.changed(number, by))
         vectors = _rotation_vectors(self.rotations) * (1.0 + by / self.spread)
         return Mosaicity(self.spread + by, Rotation.from_rotvec(vectors).as_matrix())
 

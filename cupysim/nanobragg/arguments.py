@@ -15,8 +15,9 @@ from typing import Any
 from cupysim.errors import ModelError, OptionError
 from cupysim.formats.text_numbers import NUMBER
 from cupysim.maths.nr_random import wrap_int32
+from cupysim.nanobragg.initial_values import INITIAL
 from cupysim.nanobragg.option_kinds import Kind, Option
-from cupysim.nanobragg.options import INITIAL, OPTIONS
+from cupysim.nanobragg.options import OPTIONS
 from cupysim.nanobragg.words import (
     in_named_unit,
     is_spelling,

@@ -25,10 +25,9 @@ from cupysim.maths.nr_random import RandomStream, ShuffleTable
 from cupysim.models.background import Water
 from cupysim.models.beam import Beam
 from cupysim.models.conventions import FRAMES, PIVOTS, Convention, Pivot
-from cupysim.models.crystal import DEFAULT_MOSAIC_DOMAINS, Crystal, UnitCell
+from cupysim.models.crystal import Crystal, UnitCell
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment, Region, Rendering
-from cupysim.models.mosaicity import Mosaicity
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.scan import Scan
 from cupysim.models.spot_shape import Shape
@@ -47,6 +46,7 @@ from cupysim.nanobragg.detection import chosen_response
 from cupysim.nanobragg.given_cells import check_given_cell, given_cell, warn_of_other_cell
 from cupysim.nanobragg.inherited import INHERITABLE, NOTHING, Inherited
 from cupysim.nanobragg.job import Job
+from cupysim.nanobragg.mosaic_domains import mosaic_domains
 from cupysim.nanobragg.structure_files import (
     measured_structure,
     reads_dump,
@@ -242,9 +242,6 @@ def _crystal(
     if isinstance(misset, str) and misset == RANDOM:
         seed = clock if args.misset_seed is None else args.misset_seed
         misset = random_misset(RandomStream(seed, table))
-    # drawn after the random orientation, from the same table, as in the C program
-    spread, domains = mosaic_sampling(args)
-    mosaicity = Mosaicity.draw(spread, domains, RandomStream(args.mosaic_seed, table))
     crystal = Crystal(
         cell=cell,
         reciprocal=reciprocal,
@@ -254,21 +251,12 @@ def _crystal(
         size=clipped_size(args),
         shape=Shape(args.shape),
         fudge=args.fudge,
-        mosaicity=mosaicity,
     )
+    # drawn after the random orientation, from the same table, as in the C program
+    crystal = replace(crystal, mosaicity=mosaic_domains(args, crystal, table))
     if known is not None:
         warn_of_other_cell(args, known, crystal, wavelength)
     return crystal
-
-
-def mosaic_sampling(args: Arguments) -> tuple[float, int]:
-    """Mosaic spread (rad) and number of domains; defaults replace what is not given."""
-    spread = -1.0 if args.mosaic_spread is None else args.mosaic_spread
-    if spread <= 0.0:
-        return 0.0, 1
-    if args.mosaic_domains is None or args.mosaic_domains <= 0:
-        return spread, DEFAULT_MOSAIC_DOMAINS
-    return spread, args.mosaic_domains
 
 
 def _detector(args: Arguments) -> Detector:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cupysim.drop_ins.units import NONE
+from cupysim.drop_ins.units import DEGREE, NONE
 from cupysim.nanobragg.option_kinds import CRYSTAL, Kind, Match, Option, choice
 
 SPOT_SHAPES = (
@@ -10,11 +10,31 @@ SPOT_SHAPES = (
 )  # fmt: skip
 """Values of -spot_shape: those of `cupysim.Shape`, and another name of simtbx."""
 
+MOSAIC_MODELS = ("nanobragg", "simtbx", "diffbragg", "normal", "cap", "fisher")
+"""Values of -domain_model."""
+
 CRYSTAL_OPTIONS: tuple[Option, ...] = (
     choice("-spot_shape", CRYSTAL,
            "Spot shape: one of the four of nanoBragg; gauss_star and gauss_argchk of simtbx; "
            "no_fringes and flat of CrystFEL (docs/crystals.md).",
            "shape", SPOT_SHAPES, ""),
+    choice("-domain_model", CRYSTAL,
+           "Mosaic domains: random ones of nanobragg or simtbx; or even sets for a distribution "
+           "of rotations: diffbragg, normal, cap, fisher (docs/crystals.md).",
+           "mosaic_model", MOSAIC_MODELS, "nanobragg"),
+    Option(
+        ("-spread_abc",), CRYSTAL,
+        "Three mosaic spreads about the crystal's axes, instead of -mosaic; for the models "
+        "diffbragg and normal.",
+        Kind.FLOAT, 3, DEGREE, ("spread_abc",), match=Match.EXACT, metavar="A B C", is_new=True,
+    ),
+    Option(
+        ("-spread_off_diagonal",), CRYSTAL,
+        "Elements AB, BC, AC of the symmetric matrix whose diagonal is -spread_abc; for the model "
+        "normal.",
+        Kind.FLOAT, 3, DEGREE, ("spread_off_diagonal",), match=Match.EXACT, metavar="AB BC AC",
+        is_new=True,
+    ),
     Option(
         ("-off_diagonal_cells",), CRYSTAL,
         "Elements Nab, Nbc, Nac of the symmetric matrix whose diagonal is Na, Nb, Nc "

@@ -7,8 +7,6 @@ made from it before the package is installed.
 
 from __future__ import annotations
 
-from typing import Any
-
 from cupysim.drop_ins.units import (
     ANGSTROM,
     ANGSTROM_CELL,
@@ -54,7 +52,6 @@ from cupysim.nanobragg.option_kinds import (
     path,
     vector,
 )  # fmt: skip
-from cupysim.quirks import NANOBRAGG
 
 _BEAM_PIVOT, _SAMPLE_PIVOT = {"pivot": "beam"}, {"pivot": "sample"}
 
@@ -375,27 +372,3 @@ OPTIONS: tuple[Option, ...] = (
     *COMPUTING_OPTIONS,
 )  # fmt: skip
 """All options, in the order in which the C program tests them."""
-
-INITIAL: dict[str, Any] = {
-    "convention": "mosflm",
-    "coherent": False,
-    "quirks": NANOBRAGG,
-    "curved": False,
-    "explicit_pivot": None,
-    "hydrogens": False,
-    "interpolate": None,
-    "merge": False,
-    "oversample_omega": False,
-    "oversample_polar": False,
-    "oversample_thick": False,
-    "point_pixel": False,
-    "polarized": True,
-    "printout": False,
-    "progress": True,
-    "round_divergence": True,
-    "shape": "square",
-    "use_dump": True,
-    "write_noise": True,
-    "write_pgm": True,
-}
-"""Values of the arguments that options without a value set, if no such option is given."""

@@ -10,7 +10,8 @@ import pytest
 
 from cupysim.errors import CupysimWarning, OptionError
 from cupysim.nanobragg.arguments import RANDOM, default_values, scan
-from cupysim.nanobragg.options import INITIAL, OPTIONS
+from cupysim.nanobragg.initial_values import INITIAL
+from cupysim.nanobragg.options import OPTIONS
 from cupysim.quirks import QuirkWarning
 
 

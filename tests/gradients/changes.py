@@ -16,7 +16,7 @@ STEPS: dict[str, float] = {
     **dict.fromkeys(GROUPS["cell"][:3], 2e-5),
     **dict.fromkeys(GROUPS["cell"][3:], 1e-6),
     **dict.fromkeys((*GROUPS["n_cells"], *GROUPS["n_cells_off_diagonal"]), 1e-4),
-    "mosaic_spread": 1e-6,
+    **dict.fromkeys(("mosaic_spread", *GROUPS["mosaic_spreads"]), 1e-6),
     "wavelength": 1e-16,
     "distance": 1e-7,
     **dict.fromkeys(GROUPS["beam_centre"], 1e-7),

@@ -16,7 +16,7 @@ from cupysim.backends.compiled.host import HostEngine
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import available_backends
 from cupysim.models.experiment import Region, Rendering
-from cupysim.models.parameters import GROUPS
+from cupysim.models.parameters import GROUPS, spread_names
 from cupysim.models.spot_shape import ELLIPSOIDAL, Shape
 from cupysim.plan.gradient_plan import UNITS, GradientPlan, expand
 from cupysim.quirks import OF_WORDS, Quirks
@@ -87,7 +87,13 @@ EXPERIMENTS = st.tuples(
     some(option("-twotheta", -20, 20)), some(option("-detector_rotx", -9, 9)),
     some(option("-detector_roty", -9, 9)), some(option("-detector_rotz", -25, 25)),
     some(option("-close_distance", 60, 120)),
-    some("-mosaic 1 -mosaic_dom 3"), some("-osc 1 -phisteps 2", "-phi 33"),
+    some("-mosaic 1 -mosaic_dom 3",
+         "-domain_model diffbragg -spread_abc 1 0.6 0.3 -mosaic_dom 4",
+         "-domain_model normal -spread_abc 1 0.6 0.3 -spread_off_diagonal 0.1 -0.2 0.1"
+         " -mosaic_dom 4",
+         "-domain_model fisher -mosaic 1 -mosaic_dom 4",
+         "-domain_model cap -mosaic 1 -mosaic_dom 4"),
+    some("-osc 1 -phisteps 2", "-phi 33"),
     some("-hdivrange 2 -hdivsteps 2", "-dispersion 2 -dispsteps 2"),
     some("-detector_abs 500 -detector_thick 450 -thicksteps 2"),
     some("-nopolar", "-polar 0.9"), some("-point_pixel"), some("-oversample 2"), some("-dmin 2.5"),
@@ -101,8 +107,9 @@ def experiment_with(options: str) -> Experiment:
 
 def available(experiment: Experiment) -> list[str]:
     names = [name for name in ALL if name != "scale"]
-    if not experiment.crystal.mosaicity.spread:
-        names.remove("mosaic_spread")
+    spreads = spread_names(experiment) if experiment.crystal.mosaicity.spread else ()
+    others = {"mosaic_spread", *GROUPS["mosaic_spreads"]} - set(spreads)
+    names = [name for name in names if name not in others]
     if experiment.crystal.shape not in ELLIPSOIDAL:
         names = [name for name in names if name not in GROUPS["n_cells_off_diagonal"]]
     return names
