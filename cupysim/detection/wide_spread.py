@@ -52,8 +52,8 @@ def spread(image: Any, kernel: np.ndarray, border: Border, *, overwrite: bool = 
     result = image if overwrite else image.copy()
     has_photons = image.size > 0 and bool(image.min() >= 0.0)
     if border is Border.KEPT:
-        for rows, kept in _kept_light(kernel, image.shape):
-            result[rows] /= kept
+        for row, kept in _kept_light(kernel, image.shape):
+            result[row] /= kept
     convolve(result, kernel, border)
     return np.maximum(result, 0.0, out=result) if has_photons else result
 
@@ -121,8 +121,8 @@ def spread_on_device(image: Any, kernel: np.ndarray, border: Border) -> Any:
 
     if border is Border.KEPT:
         whole = np.empty(image.shape, dtype=image.dtype)
-        for part, kept in _kept_light(kernel, image.shape):
-            whole[part] = kept
+        for row, kept in _kept_light(kernel, image.shape):
+            whole[row] = kept
         image = image / cupy.asarray(whole)
     reach = [edge // 2 for edge in kernel.shape]
     sizes, start = image.shape, reach
@@ -137,22 +137,25 @@ def spread_on_device(image: Any, kernel: np.ndarray, border: Border) -> Any:
     return cupy.maximum(padded[rows, columns], 0.0)
 
 
-def _kept_light(kernel: np.ndarray, shape: tuple[int, ...]) -> Iterator[tuple[slice, np.ndarray]]:
-    """Fraction of each pixel's light that reaches the image, for some rows at a time.
+def _kept_light(kernel: np.ndarray, shape: tuple[int, ...]) -> Iterator[tuple[int, np.ndarray]]:
+    """Fraction of each pixel's light that reaches the image, row by row.
 
-    The fraction is the sum of the kernel over a rectangle. Four cumulative sums give it. It is
-    infinite for pixels that keep less than `LEAST_KEPT`, so that they lose all light.
+    The fraction is the sum of the kernel over a rectangle, which moves by one row of the kernel
+    from row to row. It is infinite for pixels that keep less than `LEAST_KEPT`, so that they lose
+    all light.
     """
-    sums = np.zeros([edge + 1 for edge in kernel.shape])
-    np.cumsum(kernel, axis=0, out=sums[1:, 1:])
-    np.cumsum(sums, axis=1, out=sums)
     low, high = _reached(shape[0], kernel.shape[0])
     left, right = _reached(shape[1], kernel.shape[1])
-    for rows in _blocks(shape[0]):
-        strip = sums[high[rows]] - sums[low[rows]]
-        kept = strip[:, right] - strip[:, left]
+    strip = kernel[low[0] : high[0]].sum(axis=0)
+    sums = np.zeros(len(strip) + 1)
+    for row in range(shape[0]):
+        if row > 0:
+            strip += kernel[low[row] : low[row - 1]].sum(axis=0)
+            strip -= kernel[high[row] : high[row - 1]].sum(axis=0)
+        np.cumsum(strip, out=sums[1:])
+        kept = sums[right] - sums[left]
         kept[kept < LEAST_KEPT] = np.inf
-        yield rows, kept
+        yield row, kept
 
 
 def _reached(n: int, edge: int) -> tuple[np.ndarray, np.ndarray]:
