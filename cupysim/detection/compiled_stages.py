@@ -26,13 +26,18 @@ class _Processor:
         self._kept.append(array)
         return array.ctypes.data
 
-    def run(self, struct: np.ndarray, photons: np.ndarray, kind: str) -> tuple[np.ndarray, int]:
+    def run(
+        self, struct: np.ndarray, photons: np.ndarray, kind: str, *, overwrite: bool = False
+    ) -> tuple[np.ndarray, int]:
         given = np.asarray(photons, dtype=np.float32)
         if given.strides[1] != given.itemsize or given.strides[0] % given.itemsize:
             given = np.ascontiguousarray(given)
-        image, overloads = np.empty(given.shape, dtype=kind), np.zeros(1, dtype=np.int64)
+        # threads read the photons of their rows before they write pixels there
+        in_place = overwrite and np.dtype(kind).itemsize == given.itemsize
+        image = given.view(kind) if in_place else np.empty(given.shape, dtype=kind)
+        overloads = np.zeros(1, dtype=np.int64)
         struct["stride"] = given.strides[0] // given.itemsize
-        struct["image_stride"] = given.shape[1]
+        struct["image_stride"] = image.strides[0] // image.itemsize
         struct["expected"], struct["image"] = given.ctypes.data, image.ctypes.data
         struct["overloads"] = overloads.ctypes.data
         if given.size:
@@ -40,12 +45,12 @@ class _Processor:
         return image, int(overloads[0])
 
     def spread(self, spread: PointSpread, photons: np.ndarray, grid: PixelGrid) -> np.ndarray:
-        return spread.apply(photons, grid)
+        return spread.apply(photons, grid, overwrite=True)
 
     def scanned(
         self, scan: SpiralScan, photons: np.ndarray, grid: PixelGrid, exposure: Exposure
     ) -> np.ndarray:
-        return scan.apply(photons, grid, exposure)
+        return scan.apply(photons, grid, exposure, overwrite=True)
 
 
 def raw_image(

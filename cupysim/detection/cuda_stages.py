@@ -85,7 +85,14 @@ class _Gpu:
         self._kept.append(_uploaded(array))
         return int(self._kept[-1].data.ptr)
 
-    def run(self, struct: np.ndarray, photons: Any, kind: str) -> tuple[Any, int]:
+    def run(
+        self,
+        struct: np.ndarray,
+        photons: Any,
+        kind: str,
+        *,
+        overwrite: bool = False,  # noqa: ARG002  # a pass never writes to its source
+    ) -> tuple[Any, int]:
         import cupy
 
         values = cupy.ascontiguousarray(photons, dtype=np.float32)
@@ -96,7 +103,7 @@ class _Gpu:
         struct["overloads"] = overloads.data.ptr
         if 0 not in values.shape:
             for name in passes(struct[0]):
-                # a pass never writes to its source, which may be the user's array
+                # the source may be the user's array, so a pass never writes to it
                 sink = values if name == READ else cupy.empty(values.shape, dtype=np.float32)
                 self._launch(name, struct, values, sink)
                 values = sink
@@ -112,7 +119,7 @@ class _Gpu:
 
     def scanned(self, scan: SpiralScan, photons: Any, grid: PixelGrid, exposure: Exposure) -> Any:
         # samples of the spiral are added one by one, on the host
-        return _uploaded(scan.apply(photons.get(), grid, exposure))
+        return _uploaded(scan.apply(photons.get(), grid, exposure, overwrite=True))
 
 
 def _uploaded(array: np.ndarray) -> Any:

@@ -177,7 +177,7 @@ class PointSpread:
         inside = slice(beyond, len(kernel) - beyond)
         return kernel[inside, inside]
 
-    def apply(self, image: Any, grid: PixelGrid) -> Any:
+    def apply(self, image: Any, grid: PixelGrid, *, overwrite: bool = False) -> Any:
         """Spread the light of an image.
 
         Parameters
@@ -186,6 +186,8 @@ class PointSpread:
             Photons; a NumPy array, or a CuPy array if the function is not separable.
         grid : PixelGrid
             Its pixels.
+        overwrite : bool, optional
+            Whether the result may take the place of the image, to save memory.
 
         Returns
         -------
@@ -196,7 +198,7 @@ class PointSpread:
         if not self.is_separable:
             from cupysim.detection.wide_spread import spread
 
-            return spread(image, self.table(grid), self.border)
+            return spread(image, self.table(grid), self.border, overwrite=overwrite)
         slow, fast = self.weights(grid)
         if self.border is Border.KEPT:
             image = image / (kept_light(fast, grid.n_fast) * kept_light(slow, grid.n_slow)[:, None])
@@ -207,7 +209,10 @@ class PointSpread:
 @lru_cache(maxsize=4)
 def _fibre_kernel(width: float, radius: int) -> np.ndarray:
     """Fractions of light of the fibre function, kept for the next image."""
-    kernel = point_spread.kernel(point_spread.FIBRE, width, radius)
+    # the FFT of a kernel that is its own mirror image, to the last bit, needs less memory
+    quarter = point_spread.fibre_quarter(width, radius)
+    lower = np.concatenate([quarter[:, :0:-1], quarter], axis=1)
+    kernel = np.concatenate([lower[:0:-1], lower])
     kernel /= kernel.sum()
     kernel.flags.writeable = False
     return kernel

@@ -48,18 +48,21 @@ class Machine(Protocol):
     def address(self, array: np.ndarray) -> int:
         """Keep a NumPy array for the launches, and return the address that they read."""
 
-    def run(self, struct: np.ndarray, photons: Any, kind: str) -> tuple[Any, int]:
+    def run(
+        self, struct: np.ndarray, photons: Any, kind: str, *, overwrite: bool = False
+    ) -> tuple[Any, int]:
         """Compute the image of some photons, and the number of overloads.
 
         `kind` is the type of the pixels. This method sets the members of the struct (shape (1,))
-        for `expected` and for the results.
+        for `expected` and for the results. With `overwrite`, the image may take the place of the
+        photons. Then no pixel may need the photons of others.
         """
 
     def spread(self, spread: PointSpread, photons: Any, grid: PixelGrid) -> Any:
-        """Photons after a point spread that is not separable."""
+        """Photons after a point spread that is not separable; they may replace those given."""
 
     def scanned(self, scan: SpiralScan, photons: Any, grid: PixelGrid, exposure: Exposure) -> Any:
-        """Photons after the scan of an image plate."""
+        """Photons after the scan of an image plate; they may replace those given."""
 
 
 class _Record:
@@ -154,10 +157,10 @@ class _Record:
             )},
         )  # fmt: skip
 
-    def run(self, photons: Any, kind: str) -> tuple[Any, int]:
-        """Compute the image of some photons, and the number of overloads."""
+    def run(self, photons: Any, kind: str, *, overwrite: bool = False) -> tuple[Any, int]:
+        """Compute the image of some photons, and the number of overloads; see `Machine.run`."""
         self.struct["pixel_type"] = PIXEL_TYPES[kind]
-        return self.machine.run(self.struct, photons, kind)
+        return self.machine.run(self.struct, photons, kind, overwrite=overwrite)
 
     def photons(self, given: Any) -> Any:
         """Compute the photons before the read-out."""
@@ -203,7 +206,8 @@ def raw_image(
     if spread is not None:
         record.set_spread(spread)
     record.set_readout()
-    return record.run(photons, response.pixel_type)
+    # counted photons are not those of the caller, and the read-out of a pixel needs only its own
+    return record.run(photons, response.pixel_type, overwrite=is_counted)
 
 
 def calibration(

@@ -110,6 +110,27 @@ def kernel(name: str, width: float, radius: int) -> np.ndarray:
     return np.where(is_outside, 0.0, fractions)
 
 
+def fibre_quarter(width: float, radius: int) -> np.ndarray:
+    """The quarter of the fibre function's kernel where no offset is negative.
+
+    Parameters
+    ----------
+    width : float
+        Full width at half maximum (pixels), above zero.
+    radius : int
+        Radius of the kernel (pixels).
+
+    Returns
+    -------
+    ndarray, shape (radius + 1, radius + 1)
+        Fractions, equal to those of `kernel`.
+    """
+    edges, offsets = np.arange(-1, radius + 1) + 0.5, np.arange(radius + 1.0)
+    corners = fibre_primitive(edges[None, :], edges[:, None], FIBRE_RADIUS * width)
+    is_outside = offsets**2 + offsets[:, None] ** 2 > radius * radius
+    return np.where(is_outside, 0.0, _between_corners(corners))
+
+
 def _mirrored(quadrant: np.ndarray) -> np.ndarray:
     """Values of a function that is odd along both axes, from those of the positive quadrant."""
     right = np.concatenate([-quadrant[:, ::-1], quadrant], axis=1)
