@@ -209,6 +209,27 @@ CUPYSIM_FUNCTION void add_panel_columns(const Launch& launch, const PixelBlock& 
     }
 }
 
+// Adds the derivatives of the scattering of amorphous matter with respect to q and to the wavelength.
+CUPYSIM_FUNCTION void add_background_slopes(const Launch& launch, const PixelBlock& pixels, Int number, RaySums& sums,
+                                            Columns& columns) {
+    if (launch.n_materials == 0 || launch.first_orientation != 0) return;
+    const Source& source = launch.sources[number];
+    const UsedFactors each = used_as(launch, EACH);
+    const double wavelength_derivative = launch.source_derivatives[number];
+    Scattering<Double> q;
+    scattering_vector(pixels, source, q);
+    for (int i = 0; i < LANES; ++i) {
+        const double length = length_of(q, i);
+        const double weight = times_factors(each, pixels, i, term_weight(launch, pixels, source, i));
+        const double slope = weight * amorphous_intensity(launch, length).derivative;
+        const double along = length > 0.0 ? slope / length : 0.0;
+        sums.scattering[0][i] += along * q.x[i];
+        sums.scattering[1][i] += along * q.y[i];
+        sums.scattering[2][i] += along * q.z[i];
+        columns.of[WAVELENGTH][i] -= wavelength_derivative * slope * length;
+    }
+}
+
 // Saves or restores the columns of a block from or to a launch's state.
 template <bool save>
 CUPYSIM_FUNCTION void copy_columns(const Launch& launch, Columns& columns, Int first) {
@@ -286,6 +307,7 @@ CUPYSIM_FUNCTION void differentiate_block(const Launch& launch, Int first) {
             add_orientation<shape, factors>(launch, constants, crystal, matrix, derivatives, wavelength_derivative,
                                             sums, columns);
         }
+        add_background_slopes(launch, pixels, ray.source, sums, columns);
         add_ray(launch, pixels, ray, background, sums, columns);
     }
     if (launch.is_last_part) {

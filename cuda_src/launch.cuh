@@ -39,6 +39,19 @@ struct Crystal {
     double distance_each[3];
 };
 
+// Amorphous matter of one kind.
+struct Material {
+    double molecules;  // times the number of orientations
+    Int first_interval;
+    Int n_intervals;
+};
+
+// F(|q|) of a material from `begin` (1/m) to the next interval, as a polynomial of |q| - begin.
+struct FactorInterval {
+    double begin;
+    double coefficients[4];
+};
+
 // Neighbouring orientations of one crystal, which a render within a tolerance tests together.
 struct OrientationGroup {
     Int first;
@@ -150,6 +163,9 @@ struct Launch {
     // conversion of sums to photons
     double background;
     double ray_background;
+    const Material* materials;
+    Int n_materials;
+    const FactorInterval* factor_intervals;
     Int has_background;
     double photons_per_squared_electron;
     double n_steps;

@@ -130,7 +130,7 @@ CUPYSIM_FUNCTION bool prepare_source(const Launch& launch, PixelBlock& pixels, I
     scattering_vector(pixels, source, q);
     const bool is_reached = within_resolution(launch, q, constants.active);
     keep_polarization(launch, pixels, source, constants.active);
-    ray_weight(launch, pixels, source, constants.scale);
+    ray_weight(launch, pixels, source, q, constants.scale);
     if (!is_reached) return false;
     to_policy(q, constants.q);
     constants.table = factor_table<Policy>(launch, source);

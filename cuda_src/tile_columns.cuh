@@ -15,7 +15,7 @@ class TileColumns {
         number_pixels(launch, pixels, tile, first);
         reset(launch, pixels);
         clear(columns);
-        if (launch.ray_background != 0.0) add_background();
+        if (has_ray_background(launch)) add_background();
     }
 
     // Adds the orientations of a list, numbers in a group, for a layer and a source.
@@ -79,6 +79,7 @@ class TileColumns {
                     aim(ray, constants);
                     RaySums sums;
                     clear(sums);
+                    add_background_slopes(launch, aimed, source, sums, columns);
                     add_ray(launch, aimed, ray, aimed.total, sums, columns);
                 }
             }

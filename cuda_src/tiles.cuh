@@ -162,7 +162,7 @@ class TilePixels {
     // for tiles so wide that `solid_angle_of_tile` would differ by more than 1e-6.
     CUPYSIM_FUNCTION bool needs_all_rays() const {
         const double close = launch.close_distance;
-        return launch.ray_background != 0.0 || !tile.is_whole() ||
+        return has_ray_background(launch) || !tile.is_whole() ||
                corner_distance_squared(launch, 0.5 * TILE_EDGE) > 9e-4 * close * close;
     }
 

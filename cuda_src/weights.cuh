@@ -2,6 +2,7 @@
 // launch uses in different ways (`Use`), and weights that each term has. Images and derivatives share these
 // formulas.
 #pragma once
+#include "amorphous.cuh"
 #include "exponential.cuh"
 #include "geometry.cuh"
 
@@ -106,7 +107,8 @@ CUPYSIM_FUNCTION double times_factors(UsedFactors used, const PixelBlock& pixels
 
 // The factor of the terms of a ray: the weights that each term has, times the factors used for each term. It
 // also multiplies a background, once for a ray.
-CUPYSIM_FUNCTION void ray_weight(const Launch& launch, PixelBlock& pixels, const Source& source, double scale[LANES]) {
+CUPYSIM_FUNCTION void ray_weight(const Launch& launch, PixelBlock& pixels, const Source& source,
+                                 const Scattering<Double>& q, double scale[LANES]) {
     const UsedFactors each = used_as(launch, EACH);
     const double term_scale = launch.term_scale;
     const double background = launch.first_orientation == 0 ? launch.ray_background : 0.0;
@@ -114,6 +116,11 @@ CUPYSIM_FUNCTION void ray_weight(const Launch& launch, PixelBlock& pixels, const
         const double weight = times_factors(each, pixels, i, term_weight(launch, pixels, source, i));
         scale[i] = weight * term_scale;
         pixels.total[i] += weight * background;
+    }
+    if (launch.n_materials == 0 || launch.first_orientation != 0) return;
+    for (int i = 0; i < LANES; ++i) {
+        const double weight = times_factors(each, pixels, i, term_weight(launch, pixels, source, i));
+        pixels.total[i] += weight * amorphous_intensity(launch, length_of(q, i)).value;
     }
 }
 

@@ -18,18 +18,21 @@ if TYPE_CHECKING:
     from cupysim.detectors.named import named_detector
     from cupysim.errors import CupysimError, CupysimWarning
     from cupysim.image import Image
+    from cupysim.materials.named import material, material_names
     from cupysim.maths.detector_geometry import DetectorAngles
     from cupysim.maths.nr_random import RandomStream
-    from cupysim.models.background import Water
+    from cupysim.models.background import Amorphous, Water
     from cupysim.models.beam import Beam, Sources
     from cupysim.models.conventions import Convention, Frame, Pivot
     from cupysim.models.crystal import Crystal, UnitCell
     from cupysim.models.detector import Detector
-    from cupysim.models.experiment import Experiment, Region, Rendering
+    from cupysim.models.experiment import Experiment
+    from cupysim.models.mosaic_model import Distribution, MosaicModel
     from cupysim.models.mosaicity import Mosaicity
     from cupysim.models.panel import Panel
     from cupysim.models.panel_detector import PanelDetector
     from cupysim.models.panel_group import PanelGroup
+    from cupysim.models.rendering import Region, Rendering
     from cupysim.models.sampling import Sweep
     from cupysim.models.scan import Scan
     from cupysim.models.sensor import Sensor
@@ -67,13 +70,16 @@ _HOMES = {
     "image": ("Image",),
     "maths.detector_geometry": ("DetectorAngles",),
     "maths.nr_random": ("RandomStream",),
-    "models.background": ("Water",),
+    "materials.named": ("material", "material_names"),
+    "models.background": ("Amorphous", "Water"),
     "models.beam": ("Beam", "Sources"),
     "models.conventions": ("Convention", "Frame", "Pivot"),
     "models.crystal": ("Crystal", "UnitCell"),
     "models.spot_shape": ("Shape",),
     "models.detector": ("Detector",),
-    "models.experiment": ("Experiment", "Region", "Rendering"),
+    "models.experiment": ("Experiment",),
+    "models.rendering": ("Region", "Rendering"),
+    "models.mosaic_model": ("Distribution", "MosaicModel"),
     "models.mosaicity": ("Mosaicity",),
     "models.panel": ("Panel",),
     "models.panel_detector": ("PanelDetector",),
@@ -98,6 +104,7 @@ _HOMES = {
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Amorphous",
     "Beam",
     "Campaign",
     "Convention",
@@ -106,10 +113,12 @@ __all__ = [
     "CupysimWarning",
     "Detector",
     "DetectorAngles",
+    "Distribution",
     "Experiment",
     "Frame",
     "Gradients",
     "Image",
+    "MosaicModel",
     "Mosaicity",
     "Panel",
     "PanelDetector",
@@ -137,6 +146,8 @@ __all__ = [
     "__version__",
     "fit",
     "from_args",
+    "material",
+    "material_names",
     "named_detector",
     "read_detector",
     "read_experiment",

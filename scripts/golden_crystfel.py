@@ -19,9 +19,10 @@ from cupysim.formats.crystfel import CrystfelLayout, read_cell, read_geometry
 from cupysim.formats.detector_geometry import DetectorGeometry
 from cupysim.models.beam import Beam
 from cupysim.models.crystal import Crystal
-from cupysim.models.experiment import Experiment, Rendering
+from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
+from cupysim.models.rendering import Rendering
 from cupysim.models.spot_shape import Shape
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.plan.planning import make_plan

@@ -8,6 +8,7 @@ compares the right image, in which each step has its own factor.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from cupysim import (
 )
 from cupysim.maths import point_spread
 from cupysim.maths.derivatives import upright_cell
+from cupysim.models.background import Amorphous, Beyond
 from cupysim.models.mosaic_model import Distribution, MosaicModel, edge_axes
 from cupysim.models.parameters import GROUPS
 
@@ -62,7 +64,6 @@ ELECTRIC = np.array([1.0, 0.0, 0.0])
 
 NOT_COVERED = {
     "diffuse": "diffuse scattering",
-    "background": "backgrounds from tables of F against sin(theta)/lambda",
 }
 """Kinds of cases, and what cupysim does not have."""
 
@@ -152,6 +153,25 @@ def _mosaicity(case: Case) -> Mosaicity:
     spreads = tuple(np.radians(np.atleast_1d(case["mosaic"])).tolist())
     axes = edge_axes(_direct(case["cell"], case["misset_deg"]))
     return Mosaicity.of(MosaicModel(Distribution.DIFFBRAGG, spreads, case["n_dom"], axes))
+
+
+def _background(name: str, case: Case, arrays: Any, renderer: Renderer) -> Iterator[Outcome]:
+    """Compare a background alone. The kernel has polarization factors of each ray, as simtbx."""
+    table = np.array(case["table_stol_perA_F"])
+    sizes = 1e-3 * np.array(case["sample_mm"])
+    matter = Amorphous(
+        1e10 * table[:, 0], table[:, 1], sizes[0], 1e6 * case["density_g_cm3"],
+        case["molecular_weight_g_mol"], sizes[1], sizes[2], Beyond.LINE,
+    )  # fmt: skip
+    case = {"F": {"n": 0, "a0": 0.0, "a1": 0.0, "v": [0.0, 0.0, 0.0]}, **case}
+    # one source has the weight of all, and one sub-pixel
+    first, count = {**case, "oversample": 1}, len(case.get("sources", [0]))
+    if "sources" in case:
+        first["sources"] = case["sources"][:1]
+    for array, part, weight in (("image", case, 1), ("image_source0", first, count)):
+        experiment = replace(_experiment(part, None, polarized=True), backgrounds=(matter,))
+        found = weight * renderer(experiment).array.reshape(arrays[array].shape)
+        yield _compared(f"{name} {array}", found, arrays[array], SINGLE)
 
 
 def _derivatives(name: str, case: Case, arrays: Any, renderer: Renderer) -> Iterator[Outcome]:
@@ -244,6 +264,8 @@ COMPARISONS: dict[str, Callable[[str, Case, Any, Renderer], Iterator[Outcome]]] 
     "mosaic_cap": _cap,
     "mosaic_iso": _domains,
     "derivatives": _derivatives,
+    "background_air": _background,
+    "background_water": _background,
     "mosaic_aniso": _domains,
     "channels_gauss": _channels,
     "noise": _noise,

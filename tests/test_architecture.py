@@ -17,7 +17,7 @@ BASICS = {"constants", "errors", "quirks"}
 LAYERS = (
     {"maths", "native", "storage", "optional_libraries", "terminal"},
     {"models"},
-    {"plan", "detectors"},
+    {"plan", "detectors", "materials"},
     {"backends", "formats"},
     {"detection", "prediction", "advice", "plotting"},
     {"image_statistics", "refine"},

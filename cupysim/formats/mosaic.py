@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cupysim.models.detector import Detector
-from cupysim.models.experiment import Experiment, Rendering
+from cupysim.models.experiment import Experiment
 from cupysim.models.panel_detector import PanelDetector
+from cupysim.models.rendering import Rendering
 
 SAME = 1e-9
 """Largest difference of unit vectors, and of lengths (m), that count as equal."""

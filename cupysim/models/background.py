@@ -1,8 +1,12 @@
-"""Background: scattering from the water around the crystal."""
+"""Background: scattering from water and other matter around the crystal."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
 
 from cupysim.constants import (
     AVOGADRO,
@@ -12,6 +16,7 @@ from cupysim.constants import (
     WATER_STRUCTURE_FACTOR,
 )
 from cupysim.errors import ModelError
+from cupysim.models.checks import assign, finite, frozen, member
 
 
 @dataclass(frozen=True)
@@ -62,3 +67,130 @@ class Water:
         scattering = amplitude * amplitude * CLASSICAL_ELECTRON_RADIUS_SQUARED * fluence
         volume_term = scattering * self.size * self.size * self.size * WATER_DENSITY
         return volume_term * AVOGADRO / WATER_MOLAR_MASS
+
+
+class Beyond(StrEnum):
+    """Structure factors beyond the ends of a material's table."""
+
+    CONSTANT = "constant"
+    """Those of the first and the last point."""
+    LINE = "line"
+    """A straight line through the two outermost points, as in nonBragg and simtbx."""
+
+
+@dataclass(frozen=True, eq=False)
+class Amorphous:
+    """Amorphous matter in the beam, with structure factors from a table.
+
+    Its scattering adds to that of the crystal: molecules times F^2, at each scattering vector of
+    each source. It has the same polarization, solid angle and absorption in the sensor.
+
+    Parameters
+    ----------
+    stol : ndarray, shape (n,)
+        sin(theta)/lambda (1/m), ascending.
+    factors : ndarray, shape (n,)
+        Structure factors of one molecule (electrons), with the structure of the liquid.
+    thickness : float
+        Length along the beam (m).
+    density : float
+        Density (g/m^3).
+    molar_mass : float
+        Mass of a mole of molecules (g/mol).
+    width, height : float
+        Size across the beam (m), of the illuminated part only.
+    beyond : Beyond
+        What F is beyond the table.
+    scale : float
+        Factor of the scattering.
+
+    Raises
+    ------
+    ModelError
+        If the table is not ascending, or a number is impossible.
+    """
+
+    stol: np.ndarray
+    factors: np.ndarray
+    thickness: float
+    density: float
+    molar_mass: float
+    width: float = 1e-4
+    height: float = 1e-4
+    beyond: Beyond = Beyond.CONSTANT
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        stol, factors = (frozen(np.atleast_1d(x), np.float64) for x in (self.stol, self.factors))
+        beyond = member(Beyond, self.beyond, "amorphous: beyond")
+        assign(self, stol=stol, factors=factors, beyond=beyond)
+        if stol.ndim != 1 or stol.shape != factors.shape or len(stol) == 0:
+            raise ModelError("amorphous: stol and factors must be tables of one length")
+        if not (np.isfinite(stol).all() and np.isfinite(factors).all()):
+            raise ModelError("amorphous: the table has values that are not finite")
+        if (np.diff(stol) <= 0.0).any():
+            raise ModelError("amorphous: sin(theta)/lambda must be ascending, without repeats")
+        for name in ("thickness", "density", "width", "height", "scale"):
+            value = finite(getattr(self, name), f"amorphous: {name}")
+            if value < 0.0:
+                raise ModelError(f"amorphous: {name} must not be negative, got {value:g}")
+        if not finite(self.molar_mass, "amorphous: molar_mass") > 0.0:
+            raise ModelError("amorphous: molar_mass must be positive")
+
+    @property
+    def molecules(self) -> float:
+        """Number of illuminated molecules, times the scale."""
+        volume = self.thickness * self.width * self.height
+        return self.scale * volume * self.density * AVOGADRO / self.molar_mass
+
+    def polynomials(self) -> tuple[np.ndarray, np.ndarray]:
+        """F between the points of the table, as polynomials of sin(theta)/lambda.
+
+        F is a cubic Lagrange polynomial through the two points on each side; next to the ends, a
+        parabola through three (nonBragg). Beyond the ends it is what `beyond` says.
+
+        Returns
+        -------
+        begins : ndarray, shape (m,)
+            Where intervals begin (1/m). The first interval also holds below its beginning.
+        coefficients : ndarray, shape (m, 4)
+            Coefficients of the powers of sin(theta)/lambda less the beginning.
+        """
+        nodes, values = self.stol, self.factors
+        n = len(nodes)
+        begins, coefficients = [nodes[0], *nodes], []
+        is_line = self.beyond is Beyond.LINE and n > 1
+        ends = (slice(0, 2), slice(n - 2, n)) if is_line else (slice(0, 1), slice(n - 1, n))
+        coefficients.append(_taylor(nodes[ends[0]], values[ends[0]], nodes[0]))
+        for place in range(n - 1):
+            around = slice(max(place - 1, 0), min(place + 3, n))
+            coefficients.append(_taylor(nodes[around], values[around], nodes[place]))
+        coefficients.append(_taylor(nodes[ends[1]], values[ends[1]], nodes[-1]))
+        return np.array(begins), np.array(coefficients)
+
+
+def amorphous_tuple(values: Sequence[object]) -> tuple[Amorphous, ...]:
+    """Check that all values are amorphous matter, and return them as a tuple.
+
+    Parameters
+    ----------
+    values : sequence of Amorphous
+        The values.
+
+    Raises
+    ------
+    ModelError
+        If one is not.
+    """
+    found = tuple(each for each in values if isinstance(each, Amorphous))
+    if len(found) != len(values):
+        raise ModelError("experiment: backgrounds must be a sequence of Amorphous")
+    return found
+
+
+def _taylor(nodes: np.ndarray, values: np.ndarray, at: float) -> np.ndarray:
+    """Coefficients about a point of the polynomial through some points, padded to four."""
+    scale = max(float(np.ptp(nodes)), abs(float(nodes[0]))) or 1.0
+    matrix = np.vander((nodes - at) / scale, increasing=True)
+    found = np.linalg.solve(matrix, values) / scale ** np.arange(len(nodes))
+    return np.pad(found, (0, 4 - len(nodes)))

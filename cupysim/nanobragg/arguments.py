@@ -243,7 +243,7 @@ class _Scanner:
 
     def _set(self, option: Option, value: Any) -> None:
         for name in option.dest:
-            self.given[name] = value
+            self.given[name] = (*self.given.get(name, ()), value) if option.repeats else value
 
     def _cell(self, option: Option, position: int, word: str) -> None:
         values: list[float] = []

@@ -22,13 +22,14 @@ from cupysim.maths.cell import upright_reciprocal
 from cupysim.maths.detector_geometry import DetectorAngles
 from cupysim.maths.mosaic import random_misset
 from cupysim.maths.nr_random import RandomStream, ShuffleTable
-from cupysim.models.background import Water
+from cupysim.models.background import Amorphous, Water
 from cupysim.models.beam import Beam
 from cupysim.models.conventions import FRAMES, PIVOTS, Convention, Pivot
 from cupysim.models.crystal import Crystal, UnitCell
 from cupysim.models.detector import Detector
-from cupysim.models.experiment import Experiment, Region, Rendering
+from cupysim.models.experiment import Experiment
 from cupysim.models.panel_detector import PanelDetector
+from cupysim.models.rendering import Region, Rendering
 from cupysim.models.scan import Scan
 from cupysim.models.spot_shape import Shape
 from cupysim.models.tolerance import Tolerance
@@ -144,6 +145,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
         structure_factors=structure.factors,
         scan=_scan(args),
         water=Water(args.water),
+        backgrounds=_backgrounds(args),
         rendering=_rendering(args, mask),
         quirks=quirks,
     )
@@ -219,6 +221,14 @@ def _beam(args: Arguments, inherited: Inherited) -> Beam:
         source_table=table,
         weights_count=spectrum is not None,
     )
+
+
+def _backgrounds(args: Arguments) -> tuple[Amorphous, ...]:
+    if not args.backgrounds:
+        return ()
+    from cupysim.nanobragg.backgrounds import backgrounds
+
+    return backgrounds(args.backgrounds, args.beamsize)
 
 
 def _crystal(

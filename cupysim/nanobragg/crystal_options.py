@@ -18,6 +18,14 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
            "Spot shape: one of the four of nanoBragg; gauss_star and gauss_argchk of simtbx; "
            "no_fringes and flat of CrystFEL (docs/crystals.md).",
            "shape", SPOT_SHAPES, ""),
+    Option(
+        ("-background",), CRYSTAL,
+        "Add the scattering of matter: water, air, ice, nano-ice, or a table of sin(theta)/lambda "
+        "and F, with its thickness along the beam (mm), density (g/cm^3) and molar mass (g/mol). "
+        "May be given several times.",
+        Kind.TEXT, 1, NONE, ("backgrounds",), match=Match.EXACT,
+        metavar="NAME,MM|FILE,MM,DENSITY,MASS", is_new=True, repeats=True,
+    ),
     choice("-domain_model", CRYSTAL,
            "Mosaic domains: random ones of nanobragg or simtbx; or even sets for a distribution "
            "of rotations: diffbragg, normal, cap, fisher (docs/crystals.md).",

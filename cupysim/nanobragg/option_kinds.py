@@ -74,6 +74,8 @@ class Option:
         not use the numbers of such an option.
     is_new : bool
         Whether the C program lacks the option.
+    repeats : bool
+        Whether the option may be given several times. Its value is then a tuple.
     """
 
     names: tuple[str, ...]
@@ -94,6 +96,7 @@ class Option:
     no_effect: bool = False
     free_unit: bool = False
     is_new: bool = False
+    repeats: bool = False
 
     @property
     def name(self) -> str:

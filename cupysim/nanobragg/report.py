@@ -42,6 +42,9 @@ SHAPE_NAMES = {
     "square": "parallelpiped",
     "gauss": "gaussian",
     "tophat": "tophat-spot",
+    "gauss_star": "gaussian-star",
+    "no_fringes": "parallelpiped without fringes",
+    "flat": "flat-spot",
 }
 
 

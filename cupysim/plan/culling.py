@@ -7,7 +7,7 @@ Such a render leaves out orientations that contribute almost no photons to a til
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,7 +55,12 @@ def reason_for_exact(plan: RenderPlan) -> str | None:
 def without_background(plan: RenderPlan) -> RenderPlan:
     """The plan of the same images without a background."""
     zeros = np.zeros(plan.shape[0])
-    return plan.with_same_axes(background=zeros, ray_background=zeros, has_background=False)
+    return plan.with_same_axes(
+        background=zeros,
+        ray_background=zeros,
+        has_background=False,
+        amorphous=replace(plan.amorphous, molecules=0.0 * plan.amorphous.molecules),
+    )
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.spot_shape import Shape, size_matrix
+from cupysim.plan.amorphous import amorphous_table
 from cupysim.plan.render_plan import CrystalTable, FactorTable, Panels, RenderPlan, SourceTable, Use
 from cupysim.plan.spot_shapes import spot_axes
 from cupysim.quirks import Quirk
@@ -81,13 +82,14 @@ def make_plan(experiment: Experiment) -> RenderPlan:
         dmin=rendering.dmin,
         background=np.array([0.0 if each else background]),
         ray_background=np.array([background / counted_rays if each else 0.0]),
-        has_background=background != 0.0,
+        has_background=background != 0.0 or bool(experiment.backgrounds),
         photons_per_squared_electron=np.array([experiment.beam.photons_per_squared_electron]),
         n_steps=experiment.n_steps,
         panels=panels,
         sources=_sources(experiment),
         crystals=_crystals(experiment),
         factors=_factors(experiment),
+        amorphous=amorphous_table(experiment.backgrounds, experiment.n_steps // rays_per_layer),
         has_panels=has_panels,
     )
     n_pixels = plan.n_region * plan.shape[1]

@@ -18,6 +18,7 @@ from cupysim.errors import ModelError
 from cupysim.maths.detector_geometry import Bend
 from cupysim.models.spot_shape import Shape
 from cupysim.models.tolerance import Tolerance
+from cupysim.plan.amorphous import AmorphousTable
 from cupysim.plan.axes import Axes, Table, check_axes, same_shapes
 
 IDENTITY = np.eye(3)
@@ -276,6 +277,8 @@ class RenderPlan(Table):
         Orientations and lattice transforms of the crystals.
     factors : FactorTable
         Structure factors.
+    amorphous : AmorphousTable
+        Amorphous matter that each ray sees, in addition to the background.
     tolerance : Tolerance or None
         Photons by which each pixel may be below the exact image; None for exact images.
     has_panels : bool
@@ -300,6 +303,7 @@ class RenderPlan(Table):
     sources: SourceTable
     crystals: CrystalTable
     factors: FactorTable
+    amorphous: AmorphousTable
     tolerance: Tolerance | None = None
     has_panels: bool = False
 

@@ -167,7 +167,7 @@ def test_q44_pixels_which_count(run: Run, renderer: Renderer) -> None:
 
     from cupysim.backends.rendered import Observer
     from cupysim.image import Image
-    from cupysim.models.experiment import Rendering
+    from cupysim.models.rendering import Rendering
     from cupysim.plan.planning import make_plan
 
     mask = np.random.default_rng(1).random((9, 9)) < 0.6

@@ -8,10 +8,11 @@ import numpy as np
 
 from cupysim.models.beam import Beam
 from cupysim.models.crystal import Crystal, UnitCell
-from cupysim.models.experiment import Experiment, Rendering
+from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.panel_group import PanelGroup
+from cupysim.models.rendering import Rendering
 from cupysim.models.sampling import Sweep
 from cupysim.models.scan import Scan
 from cupysim.models.sensor import Sensor

@@ -22,10 +22,11 @@ from cupysim.formats.nexus.series import Part, Series, write_master
 from cupysim.formats.nexus.stored_models import restore, store
 from cupysim.formats.nexus.tree import DATA, Frames
 from cupysim.maths.rotations import axis_and_angle, rotation_of_vector
-from cupysim.models.experiment import Experiment, Region, Rendering
+from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.panel_group import PanelGroup
+from cupysim.models.rendering import Region, Rendering
 from tests.formats.panel_files import PANELS, PIXELS, THICK, expected, experiment, turn
 from tests.formats.test_nexus import assert_definition_is_kept
 from tests.tolerances import POSITION

@@ -15,8 +15,8 @@ from cupysim.backends.compiled import worker
 from cupysim.backends.compiled.host import HostEngine
 from cupysim.backends.rendered import Observer
 from cupysim.backends.select import available_backends
-from cupysim.models.experiment import Region, Rendering
 from cupysim.models.parameters import GROUPS, spread_names
+from cupysim.models.rendering import Region, Rendering
 from cupysim.models.spot_shape import ELLIPSOIDAL, Shape
 from cupysim.plan.gradient_plan import UNITS, GradientPlan, expand
 from cupysim.quirks import OF_WORDS, Quirks

@@ -105,10 +105,16 @@ def render_at_once(plan: RenderPlan, engine: Engine, lists: Lists, image: Any, s
     several = engine.tables.describe.of_panels(plan, shots, engine.precision)
     several["matrices"] = np.repeat(_matrices(plan, engine, variant.precision, shots), n_panels)
     put, tables = engine.replace, engine.tables
-    for name, struct, count_of_shot, at in (
+    tables_of_shots = [
         ("sources", "Source", len(plan.sources.channel), tables.sources(put, plan, shots)),
         ("crystals", "Crystal", plan.crystals.n_crystals, tables.crystals(put, plan, shots)),
-    ):
+    ]
+    n_materials = plan.amorphous.molecules.shape[1]
+    if n_materials:
+        at = tables.materials(put, plan, shots)
+        tables_of_shots.append(("materials", "Material", n_materials, at))
+        several["factor_intervals"] = tables.factor_intervals(put, plan)
+    for name, struct, count_of_shot, at in tables_of_shots:
         size = records.struct_type(struct).itemsize * count_of_shot
         several[name] = np.repeat(records.addresses(at, n_shots, size), n_panels)
     if variant.factors is not Factors.CONSTANT:

@@ -92,6 +92,9 @@ class TileWorker:
         self._launch = launch
         launch["sources"] = engine.tables.sources(engine.replace, plan, only)
         launch["crystals"] = engine.tables.crystals(engine.replace, plan, only)
+        if launch["n_materials"]:
+            launch["materials"] = engine.tables.materials(engine.replace, plan, only)
+            launch["factor_intervals"] = engine.tables.factor_intervals(engine.replace, plan)
         total = plan.n_orientations
         launch["compact_stride"] = total
         precision = self._variant.precision
@@ -153,7 +156,7 @@ class TileWorker:
     def largest_of(self, tiles: Tiles, tolerance: float) -> float:
         """Photons of the brightest pixel of some tiles, without a background."""
         launch = self._launch_of(tiles)
-        for name in ("background", "ray_background", "has_background"):
+        for name in ("background", "ray_background", "n_materials", "has_background"):
             launch[name] = 0
         launch["tolerated"] = tolerance
         sink = np.zeros(self._plan.shape[2:], dtype=np.float32)

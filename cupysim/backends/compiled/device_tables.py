@@ -7,7 +7,13 @@ from collections.abc import Callable
 import numpy as np
 
 from cupysim.backends.compiled.launch import LaunchMaker
-from cupysim.backends.compiled.records import crystal_records, factor_records, source_records
+from cupysim.backends.compiled.records import (
+    crystal_records,
+    factor_records,
+    interval_records,
+    material_records,
+    source_records,
+)
 from cupysim.backends.compiled.variants import Precision
 from cupysim.plan.culling import BLOCK_EDGE, block_maxima
 from cupysim.plan.render_plan import RenderPlan
@@ -67,6 +73,16 @@ class DeviceTables:
         )  # fmt: skip
         contents = *map(Same, shared), shots.start, shots.stop, plan.tolerance is None
         return self.address(put, "crystals", contents, lambda: crystal_records(plan, shots))
+
+    def materials(self, put: Put, plan: RenderPlan, shots: slice) -> int:
+        """The address of the amorphous matter of some shots of a plan."""
+        contents = Same(plan.amorphous), shots.start, shots.stop
+        return self.address(put, "materials", contents, lambda: material_records(plan, shots))
+
+    def factor_intervals(self, put: Put, plan: RenderPlan) -> int:
+        """The address of the polynomials of amorphous matter."""
+        contents = Same(plan.amorphous)
+        return self.address(put, "factor_intervals", contents, lambda: interval_records(plan))
 
     def factors(self, put: Put, plan: RenderPlan, precision: Precision) -> int:
         """The address of the structure factors of a plan."""

@@ -131,6 +131,47 @@ def crystal_records(plan: RenderPlan, shots: slice) -> np.ndarray:
     return records
 
 
+def material_records(plan: RenderPlan, shots: slice) -> np.ndarray:
+    """Amorphous matter as the kernel reads it.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        Plan of the images.
+    shots : slice
+        Numbers of the shots.
+
+    Returns
+    -------
+    ndarray of ``Material``, shape (n_shots, n_materials)
+        Molecules, and places of the intervals.
+    """
+    table = plan.amorphous
+    records = np.zeros(table.molecules[shots].shape, dtype=struct_type("Material"))
+    records["molecules"] = table.molecules[shots]
+    records["first_interval"], records["n_intervals"] = table.first, table.count
+    return records
+
+
+def interval_records(plan: RenderPlan) -> np.ndarray:
+    """Polynomials of amorphous matter as the kernel reads them.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        Plan of the images.
+
+    Returns
+    -------
+    ndarray of ``FactorInterval``, shape (n_intervals,)
+        Beginnings and coefficients.
+    """
+    table = plan.amorphous
+    records = np.zeros(len(table.begins), dtype=struct_type("FactorInterval"))
+    records["begin"], records["coefficients"] = table.begins, table.coefficients
+    return records
+
+
 def group_records(groups: Sequence[OrientationGroup]) -> np.ndarray:
     """Groups of orientations as the kernel reads them.
 

@@ -56,6 +56,9 @@ class BandWorker:
         self._base = engine.tables.describe(plan, only, panel, engine.precision).reshape(())
         self._base["sources"] = engine.tables.sources(engine.replace, plan, only)
         self._base["crystals"] = engine.tables.crystals(engine.replace, plan, only)
+        if self._base["n_materials"]:
+            self._base["materials"] = engine.tables.materials(engine.replace, plan, only)
+            self._base["factor_intervals"] = engine.tables.factor_intervals(engine.replace, plan)
         if numbers is not None:
             self._base["numbers"] = engine.replace("numbers", numbers)
 

@@ -20,6 +20,7 @@ from cupysim.backends.rendered import Observer
 from cupysim.maths import interpolation
 from cupysim.maths.orientations import orientation_blocks
 from cupysim.maths.rotations import apply_matrix
+from cupysim.plan.amorphous import intensity, intensity_slope
 from cupysim.plan.gradient_plan import (
     INDICES,
     ORIGIN,
@@ -123,6 +124,10 @@ class Differentiator:
         changes = [_RayChange(plan, block, ray, row) for row in self.rows]
         terms = np.full(n, plan.ray_background[0])
         term_slopes = np.zeros_like(self.slopes)
+        if plan.amorphous.n_materials:
+            terms += intensity(plan.amorphous, 0, ray.scattering_of_all)
+            for number, change in enumerate(changes):
+                term_slopes[number] += self._amorphous_slope(change, ray)
         for numbers, cells in self._orientations(ray, len(active)):
             part = self._terms(ray, cells, active)
             terms[active] += part.square.sum(axis=0)
@@ -190,6 +195,19 @@ class Differentiator:
             ],
             [square * slope for slope in sizes],
         )
+
+    def _amorphous_slope(self, change: _RayChange, ray: Ray) -> np.ndarray:
+        """Derivative of the scattering of amorphous matter, shape (n_pixels,)."""
+        q = np.stack(ray.scattering_of_all)
+        moved = np.zeros_like(q)
+        wavelength = change.row[WAVELENGTH]
+        if wavelength:
+            moved -= wavelength * self.gradient_plan.source_slopes[ray.source] * q
+        if change.scattering is not None:
+            moved += change.scattering
+        length = np.linalg.norm(q, axis=0)
+        along = (moved * q).sum(axis=0) / np.where(length > 0.0, length, 1.0)
+        return intensity_slope(self.plan.amorphous, 0, ray.scattering_of_all) * along
 
     def _slope(
         self,

@@ -17,6 +17,7 @@ from cupysim.backends.rendered import BY_NUMPY, InterpolationStop, Observer, Ren
 from cupysim.maths import interpolation
 from cupysim.maths.orientations import orientation_blocks
 from cupysim.maths.rotations import apply_matrix
+from cupysim.plan.amorphous import intensity
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Indices, spot_size
 from cupysim.plan.structure_factor import nearest_factor, structure_factor
@@ -131,6 +132,9 @@ class BlockRenderer:
         for ray in rays(plan, block):
             if ray.weight is not None:
                 total += plan.ray_background[self.shot] * ray.weight
+            if plan.amorphous.n_materials:
+                weight = 1.0 if ray.weight is None else ray.weight
+                total += weight * intensity(plan.amorphous, self.shot, ray.scattering_of_all)
             for crystal in range(plan.crystals.n_crystals):
                 for first, cells in self._orientations(ray, crystal, len(block.numbers)):
                     indices, exception = self._indices(ray, cells, first, crystal, patch)

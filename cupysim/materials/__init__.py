@@ -1,0 +1,1 @@
+"""Amorphous and polycrystalline matter by name."""

@@ -1,0 +1,107 @@
+"""Amorphous matter from the values of -background and -stol."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cupysim.constants import ANGSTROM
+from cupysim.errors import CupysimError
+from cupysim.models.background import Amorphous
+
+DEFAULT_EDGE = 1e-4
+"""Illuminated width and height (m) if no beam size is given, as in simtbx."""
+
+MILLIMETRE = 1e-3
+PER_CUBIC_METRE = 1e6
+"""Grams per cubic metre in a gram per cubic centimetre."""
+
+OPTION = "-background"
+
+
+@dataclass(frozen=True)
+class _Words:
+    """The parts of a value of -background."""
+
+    name: str
+    thickness: float
+    density: float | None
+    molar_mass: float | None
+
+
+def backgrounds(values: Sequence[str], beam_size: float | None) -> tuple[Amorphous, ...]:
+    """Make the matter that options name.
+
+    Parameters
+    ----------
+    values : sequence of str
+        Values of -background: ``NAME,MM`` or ``FILE,MM,DENSITY,MOLAR_MASS``.
+    beam_size : float or None
+        Size of the beam (m), which is the illuminated width and height.
+
+    Raises
+    ------
+    CupysimError
+        If a value is not understood, or a file is no table.
+    """
+    edge = beam_size if beam_size is not None and beam_size > 0.0 else DEFAULT_EDGE
+    return tuple(_one(_words(value), edge) for value in values)
+
+
+def _words(value: str) -> _Words:
+    name, *numbers = value.split(",")
+    if not name or not 1 <= len(numbers) <= 3:
+        raise CupysimError(
+            f"{OPTION} {value}: expected NAME,MM or FILE,MM,DENSITY,MOLAR_MASS: a thickness in mm "
+            "along the beam, a density in g/cm^3, and a molar mass in g/mol"
+        )
+    found = []
+    for number in numbers:
+        try:
+            found.append(float(number))
+        except ValueError:
+            raise CupysimError(f"{OPTION} {value}: {number!r} is not a number") from None
+        if not (math.isfinite(found[-1]) and found[-1] >= 0.0):
+            raise CupysimError(f"{OPTION} {value}: {number} must not be negative")
+    found += [math.nan] * (3 - len(found))
+    thickness, density, molar_mass = found
+    return _Words(
+        name,
+        MILLIMETRE * thickness,
+        None if math.isnan(density) else PER_CUBIC_METRE * density,
+        None if math.isnan(molar_mass) else molar_mass,
+    )
+
+
+def _one(words: _Words, edge: float) -> Amorphous:
+    from cupysim.materials.named import material, material_names
+
+    if words.name in material_names():
+        if words.molar_mass is not None:
+            raise CupysimError(
+                f"{OPTION} {words.name}: the molar mass of a named material is known"
+            )
+        return material(words.name, words.thickness, width=edge, height=edge, density=words.density)
+    if not Path(words.name).exists():
+        raise CupysimError(
+            f"{OPTION}: there is no file {words.name!r}, and no such material; "
+            f"materials are {', '.join(material_names())}"
+        )
+    from cupysim.formats import stol_table
+
+    if words.density is None or words.molar_mass is None:
+        raise CupysimError(
+            f"{OPTION} {words.name}: a file needs a density (g/cm^3) and a molar mass (g/mol)"
+        )
+    table = stol_table.read(words.name)
+    return Amorphous(
+        table[:, 0] / ANGSTROM,
+        table[:, 1],
+        words.thickness,
+        words.density,
+        words.molar_mass,
+        edge,
+        edge,
+    )
