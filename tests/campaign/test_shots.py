@@ -75,6 +75,11 @@ def test_numbers_in_turn(tmp_path: Path) -> None:
 def test_parameters(tmp_path: Path, name: str, mode: str) -> None:
     """Each becomes what was drawn, in units for people."""
     base = f"{BASE} -mosaic 0.5 -mosaic_dom 3"
+    if name in GROUPS["n_cells_off_diagonal"]:
+        base = f"{base} -N 50 -gauss_xtal -off_diagonal_cells 0.1 0.2 0.3 -corrected"
+    if name in GROUPS["mosaic_spreads"]:
+        spreads = "-spread_abc 0.5 0.4 0.3 -spread_off_diagonal 0.1 0.05 0.02"
+        base = f"{BASE} -domain_model normal {spreads} -mosaic_dom 4"
     campaign = campaign_of(tmp_path, text(base=base))
     size, before = PARAMETERS[name].size, current(campaign.experiment, name)
     value = {"set": 1.1 * before / size + 1.0, "plus": 1.0, "times": 1.5}[mode]

@@ -99,6 +99,7 @@ def test_shots(backend: str) -> None:
         panels=panels,
         sources=sources,
         crystals=stacked([p.crystals for p in plans], 0),
+        amorphous=replace(plans[0].amorphous, molecules=np.empty((3, 0))),
     )
     rendered = open_backend(backend).render(together, Observer())
     for shot, single in enumerate(plans):
