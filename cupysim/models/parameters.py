@@ -257,6 +257,12 @@ def without_effect(experiment: Experiment, name: str) -> str:
         return "the detector has panels; move them with shift_x:GROUP, turn_x:GROUP and so on"
     if isinstance(detector, Detector) and detector.origin is not None and name in PLACING:
         return "the detector's origin is given and overrides it"
+    spreads = ("mosaic_spread", *GROUPS["mosaic_spreads"])
+    if name in spreads and name not in (known := spread_names(experiment)):
+        return f"the crystal has another mosaic model, with {', '.join(known)}"
+    shape = experiment.crystal.shape
+    if name in GROUPS["n_cells_off_diagonal"] and shape not in ELLIPSOIDAL:
+        return f"spots of the shape {shape} have no numbers off the diagonal"
     return ""
 
 
@@ -313,7 +319,7 @@ def changed(experiment: Experiment, name: str, by: float) -> Experiment:
     if name == "mosaic_spread" or name in GROUPS["mosaic_spreads"]:
         names = spread_names(experiment)
         if name not in names:
-            raise ModelError(f"parameter {name!r}: the crystal's mosaic model lacks it")
+            raise ModelError(f"parameter {name!r}: {without_effect(experiment, name)}")
         other = crystal.mosaicity.changed(names.index(name), by)
         return replace(experiment, crystal=replace(crystal, mosaicity=other))
     if name == "wavelength":

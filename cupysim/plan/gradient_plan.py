@@ -22,7 +22,6 @@ from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import TURNS, axis_of, expanded, motion_of, panels_of
 from cupysim.models.parameters import GROUPS, PARAMETERS, spread_names, without_effect
-from cupysim.models.spot_shape import ELLIPSOIDAL
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.culling import reason_for_exact
 from cupysim.plan.render_plan import RenderPlan
@@ -294,18 +293,12 @@ def _set_scales(
         unavailable["fluence"] = "it is zero, so there are no photons"
     if not _source_slopes(experiment).any():
         unavailable["wavelength"] = "the source table gives the wavelength of every source"
-    if experiment.crystal.shape not in ELLIPSOIDAL:
-        unavailable |= dict.fromkeys(
-            GROUPS["n_cells_off_diagonal"],
-            f"spots of the shape {experiment.crystal.shape} have no numbers off the diagonal",
-        )
-    has_spread = experiment.crystal.mosaicity.spread > 0.0
-    for name in ("mosaic_spread", *GROUPS["mosaic_spreads"]):
-        if not has_spread:
-            unavailable[name] = "the crystal has no mosaic spread"
-        elif name not in spread_names(experiment):
-            known = ", ".join(spread_names(experiment))
-            unavailable[name] = f"the crystal has another mosaic model; free {known}"
+    spreads = ("mosaic_spread", *GROUPS["mosaic_spreads"])
+    for name in (*spreads, *GROUPS["n_cells_off_diagonal"]):
+        if without_effect(experiment, name):
+            unavailable[name] = without_effect(experiment, name)
+    if not experiment.crystal.mosaicity.spread > 0.0:
+        unavailable |= dict.fromkeys(spreads, "the crystal has no mosaic spread")
 
 
 def _rotation_slopes(experiment: Experiment, names: tuple[str, ...]) -> np.ndarray:

@@ -79,7 +79,7 @@ def test_parameters(tmp_path: Path, name: str, mode: str) -> None:
         base = f"{base} -N 50 -gauss_xtal -off_diagonal_cells 0.1 0.2 0.3 -corrected"
     if name in GROUPS["mosaic_spreads"]:
         spreads = "-spread_abc 0.5 0.4 0.3 -spread_off_diagonal 0.1 0.05 0.02"
-        base = f"{BASE} -domain_model normal {spreads} -mosaic_dom 4"
+        base = BASE.replace("-mosaic 0.5 -mosaic_dom 3", f"-domain_model normal {spreads}")
     campaign = campaign_of(tmp_path, text(base=base))
     size, before = PARAMETERS[name].size, current(campaign.experiment, name)
     value = {"set": 1.1 * before / size + 1.0, "plus": 1.0, "times": 1.5}[mode]
