@@ -17,6 +17,7 @@ from cupysim.models.crystal import Crystal, UnitCell
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_motion import TURNS, motion_of, moved, panels_of
+from cupysim.models.spot_shape import ELLIPSOIDAL
 
 DEGREE = math.pi / 180.0
 """One degree (rad)."""
