@@ -28,7 +28,13 @@ CHANGEABLE = [name for name in PARAMETERS if name not in (*GROUPS["n_cells"], "s
 @pytest.mark.parametrize("words", SETUPS)
 @pytest.mark.parametrize("name", CHANGEABLE)
 def test_one_changes_and_the_others_stay(name: str, words: str) -> None:
-    experiment = experiment_of(f"{words} {REST}")
+    rest = REST
+    if name in GROUPS["n_cells_off_diagonal"]:
+        rest = f"{rest} -gauss_xtal -off_diagonal_cells 0.1 0.2 0.3"
+    if name in GROUPS["mosaic_spreads"]:
+        spreads = "-spread_abc 0.5 0.4 0.3 -spread_off_diagonal 0.1 0.05 0.02"
+        rest = rest.replace("-mosaic 1", f"-domain_model normal {spreads}")
+    experiment = experiment_of(f"{words} {rest}")
     by = 1e-3 * (abs(current(experiment, name)) or 1.0)
     other = changed(experiment, name, by)
     assert current(other, name) == pytest.approx(current(experiment, name) + by, rel=1e-9)
