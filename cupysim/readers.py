@@ -38,6 +38,7 @@ def read_structure(
     solvent: bool | None = None,
     hydrogens: bool = False,
     cell: UnitCell | None = None,
+    wavelengths: Sequence[float] = (),
 ) -> Structure:
     """Read structure factors and the unit cell, or calculate them from coordinates.
 
@@ -61,6 +62,9 @@ def read_structure(
     cell : UnitCell, optional
         Unit cell for coordinates. If it is the cell of another crystal, the model stands alone
         in a P1 box.
+    wavelengths : sequence of float, optional
+        Wavelengths (m) at which the anomalous scattering of the atoms of coordinates is added.
+        Each has a channel of structure factors; sources in between are interpolated.
 
     Returns
     -------
@@ -81,9 +85,13 @@ def read_structure(
         crystal = Crystal(structure.cell, n_cells=(20, 20, 20))
     """
     if dmin is None:
+        if len(wavelengths):
+            raise CupysimError("wavelengths are for coordinates; give dmin as well")
         return reflections.read(path, columns, default, merge)
     recipe = coordinates.Recipe(
-        k_sol=None if solvent is None else coordinates.K_SOL * solvent, hydrogens=hydrogens
+        k_sol=None if solvent is None else coordinates.K_SOL * solvent,
+        hydrogens=hydrogens,
+        wavelengths=tuple(float(wavelength) for wavelength in wavelengths),
     )
     return coordinates.read(path, dmin, recipe, default, cell)
 

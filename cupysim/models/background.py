@@ -185,7 +185,8 @@ def amorphous_tuple(values: Sequence[object]) -> tuple[Amorphous, ...]:
     found = tuple(each for each in values if isinstance(each, Amorphous))
     if len(found) != len(values):
         raise ModelError("experiment: backgrounds must be a sequence of Amorphous")
-    return found
+    # the same object, so that plans recognise what experiments share
+    return values if isinstance(values, tuple) and len(found) == len(values) else found
 
 
 def _taylor(nodes: np.ndarray, values: np.ndarray, at: float) -> np.ndarray:

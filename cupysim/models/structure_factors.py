@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +13,9 @@ from cupysim.models.checks import assign, finite, frozen
 
 LARGEST_TABLE = 4 * 2**30
 """Largest size of a table of structure factors (bytes)."""
+
+SAME_WAVELENGTH = 1e-9
+"""Relative difference up to which two wavelengths are the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,20 +35,161 @@ class StructureFactors:
         Amplitude of reflections outside the table (electrons).
     n_given : int
         Number of reflections that the user gave, for the report.
+    wavelengths : ndarray, shape (n_channels,), optional
+        Wavelengths (m), ascending, at which `channels` hold. Without them, the table holds at all.
+    channels : ndarray, shape (n_channels, n_h, n_k, n_l), optional
+        Amplitudes at each wavelength, with which sources of other wavelengths are interpolated
+        linearly. `StructureFactors.at_wavelengths` makes them.
     """
 
     table: np.ndarray | None = None
     first: tuple[int, int, int] = (0, 0, 0)
     default: float = 0.0
     n_given: int = 0
+    wavelengths: np.ndarray | None = None
+    channels: np.ndarray | None = None
+    _tables: tuple[bytes, tuple[np.ndarray, np.ndarray]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         assign(self, default=finite(self.default, "structure factors: default"))
+        if self.wavelengths is not None or self.channels is not None:
+            self._check_channels()
         if self.table is None:
             return
         if np.ndim(self.table) != 3 or np.size(self.table) == 0:
             raise ModelError("structure factors: the table must have three axes, h, k, l")
         assign(self, table=frozen(self.table, np.float64))
+
+    def _check_channels(self) -> None:
+        if self.wavelengths is None or self.channels is None or self.table is None:
+            raise ModelError("structure factors: channels need wavelengths and a table")
+        wavelengths = frozen(self.wavelengths, np.float64)
+        channels = frozen(self.channels, np.float64)
+        if channels.shape != (len(wavelengths), *np.shape(self.table)):
+            raise ModelError(
+                f"structure factors: {len(wavelengths)} wavelengths and channels of the shape "
+                f"{channels.shape} do not fit a table of the shape {np.shape(self.table)}"
+            )
+        if not (np.diff(wavelengths) > 0.0).all() or not (wavelengths > 0.0).all():
+            raise ModelError("structure factors: wavelengths must be positive and ascending")
+        assign(self, wavelengths=wavelengths, channels=channels)
+
+    @classmethod
+    def at_wavelengths(
+        cls, wavelengths: Sequence[float], parts: Sequence[StructureFactors]
+    ) -> StructureFactors:
+        """Join structure factors that hold at different wavelengths.
+
+        Parameters
+        ----------
+        wavelengths : sequence of float
+            Wavelengths (m), in any order.
+        parts : sequence of StructureFactors
+            Structure factors at each of them, with one default.
+
+        Returns
+        -------
+        StructureFactors
+            Structure factors with channels. Their table is that of the middle wavelength.
+
+        Raises
+        ------
+        ModelError
+            If the parts do not fit each other, or a part has no table.
+        """
+        if len(wavelengths) != len(parts) or not parts:
+            raise ModelError(
+                f"structure factors: {len(wavelengths)} wavelengths and {len(parts)} tables"
+            )
+        if len({part.default for part in parts}) > 1:
+            raise ModelError("structure factors: channels must have one default")
+        if any(part.table is None for part in parts):
+            raise ModelError("structure factors: each channel needs a table")
+        order = np.argsort(wavelengths)
+        low = np.min([part.first for part in parts], axis=0)
+        high = np.max([part.last for part in parts], axis=0)
+        shape = tuple(int(n) for n in high - low + 1)
+        check_table_size(shape, len(parts))
+        channels = np.full((len(parts), *shape), parts[0].default)
+        for channel, number in zip(channels, order, strict=True):
+            part = parts[number]
+            assert part.table is not None
+            begin = np.array(part.first) - low
+            places = tuple(slice(b, b + n) for b, n in zip(begin, part.table.shape, strict=True))
+            channel[places] = part.table
+        first = (int(low[0]), int(low[1]), int(low[2]))
+        return cls(
+            channels[len(parts) // 2], first, parts[0].default,
+            max(part.n_given for part in parts), np.asarray(wavelengths)[order], channels,
+        )  # fmt: skip
+
+    def tables_at(self, wavelengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Tables with a border at the wavelengths of sources.
+
+        Parameters
+        ----------
+        wavelengths : ndarray, shape (n,)
+            Wavelengths of the sources (m).
+
+        Returns
+        -------
+        tables : ndarray, shape (n_tables, n_h + 2, n_k + 2, n_l + 2)
+            Amplitudes: the channels, or one table for each wavelength between them.
+        numbers : ndarray of int32, shape (n,)
+            Number of each source's table.
+
+        Raises
+        ------
+        ModelError
+            If a wavelength is not between those of the channels, or the tables are too large.
+        """
+        if self.wavelengths is None or self.channels is None:
+            return self.bordered[None], np.zeros(len(wavelengths), dtype=np.int32)
+        key = wavelengths.tobytes()
+        if self._tables is None or self._tables[0] != key:
+            assign(self, _tables=(key, self._interpolated(wavelengths)))
+        assert self._tables is not None
+        return self._tables[1]
+
+    def _interpolated(self, wavelengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        assert self.wavelengths is not None
+        assert self.channels is not None
+        grid = self.wavelengths
+        slack = SAME_WAVELENGTH * grid[-1]
+        outside = (wavelengths < grid[0] - slack) | (wavelengths > grid[-1] + slack)
+        if outside.any():
+            raise ModelError(
+                f"structure factors: a source of {1e10 * wavelengths[outside][0]:.6g} A is beyond "
+                f"the wavelengths of the channels, {1e10 * grid[0]:.6g} to {1e10 * grid[-1]:.6g} A"
+            )
+        near = np.abs(wavelengths[:, None] - grid).argmin(axis=1)
+        if (np.abs(wavelengths - grid[near]) <= slack).all():
+            return self._bordered(self.channels), near.astype(np.int32)
+        distinct, numbers = np.unique(wavelengths, return_inverse=True)
+        check_table_size(self.channels.shape[1:], len(distinct))
+        place = np.clip(np.searchsorted(grid, distinct, side="right") - 1, 0, len(grid) - 2)
+        share = np.clip((distinct - grid[place]) / (grid[place + 1] - grid[place]), 0.0, 1.0)
+        weights = share[:, None, None, None]
+        tables = (1.0 - weights) * self.channels[place] + weights * self.channels[place + 1]
+        return self._bordered(tables), numbers.astype(np.int32)
+
+    def _bordered(self, tables: np.ndarray) -> np.ndarray:
+        edges = [(0, 0), (1, 1), (1, 1), (1, 1)]
+        return np.pad(tables, edges, constant_values=self.default)
+
+    @property
+    def interpolation_error(self) -> float:
+        """Estimate of the largest error (electrons) of amplitudes between channels.
+
+        One eighth of the largest second difference of neighbouring channels, which bounds the
+        error of linear interpolation of a function whose second derivative is that of the grid. It
+        is 0 for less than three channels, where nothing is known.
+        """
+        if self.channels is None or len(self.channels) < 3:
+            return 0.0
+        return float(np.abs(np.diff(self.channels, 2, axis=0)).max()) / 8.0
 
     @property
     def last(self) -> tuple[int, int, int]:
@@ -137,22 +282,25 @@ class StructureFactors:
         return cls(table, first, float(default), len(hkl))
 
 
-def check_table_size(shape: tuple[int, ...]) -> None:
+def check_table_size(shape: tuple[int, ...], count: int = 1) -> None:
     """Reject a table that is too large.
 
     Parameters
     ----------
     shape : tuple of 3 int
         Numbers of h, k, l in the table.
+    count : int, optional
+        Number of tables.
 
     Raises
     ------
     ModelError
         If the table would be larger than `LARGEST_TABLE`.
     """
-    size = 8 * shape[0] * shape[1] * shape[2]
+    size = 8 * count * shape[0] * shape[1] * shape[2]
     if size > LARGEST_TABLE:
+        tables = "a table of" if count == 1 else f"{count} tables of together"
         raise ModelError(
-            f"structure factors: the indices span {shape[0]} x {shape[1]} x {shape[2]}, a table of "
+            f"structure factors: the indices span {shape[0]} x {shape[1]} x {shape[2]}, {tables} "
             f"{size / 2**30:.1f} GiB; at most {LARGEST_TABLE / 2**30:.0f} GiB are possible"
         )

@@ -160,7 +160,6 @@ def plan_gradients(
     shape = experiment.crystal.shape
     if SPOT_SHAPES[shape].squared_slopes is None:
         raise ModelError(f"gradients: spots of the shape {shape} have edges, and so no derivatives")
-    plan.refuse_channels("gradients")
     if plan.shape[0] != 1 or plan.crystals.n_crystals != 1:
         raise ModelError("gradients: they are possible for one shot of one crystal at a time")
     rows = {name: np.zeros(COLUMNS) for name in UNITS}

@@ -191,7 +191,7 @@ def _sources(experiment: Experiment) -> SourceTable:
         incident=sources.incident[None],
         wavelength=sources.wavelengths[None],
         weight=sources.brightness[None],
-        channel=np.zeros(len(sources.wavelengths), dtype=np.int32),
+        channel=experiment.structure_factors.tables_at(sources.wavelengths)[1],
         kahn=experiment.beam.polarization,
         polarized=experiment.beam.polarized,
         polarization_axis=experiment.frame.polarization,
@@ -277,8 +277,9 @@ def with_cell_counts(plan: RenderPlan, experiment: Experiment, counts: np.ndarra
 
 def _factors(experiment: Experiment) -> FactorTable:
     factors = experiment.structure_factors
+    tables, _ = factors.tables_at(experiment.sources.wavelengths)
     return FactorTable(
-        table=factors.bordered[None],
+        table=tables,
         first=factors.first,
         default=factors.default,
         is_constant=factors.table is None,

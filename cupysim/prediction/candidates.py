@@ -65,8 +65,8 @@ class Candidates:
     ----------
     hkl : ndarray of int, shape (n, 3)
         Miller indices.
-    amplitudes : ndarray, shape (n,)
-        Structure factors (electrons).
+    amplitudes : ndarray, shape (n_channels, n)
+        Structure factors (electrons) of each channel.
     rays : ndarray, shape (n, 3)
         Directions of their spots in the middle step, unit vectors.
     spread : float
@@ -81,7 +81,7 @@ class Candidates:
     @classmethod
     def none(cls) -> Candidates:
         """Return an empty list of reflections."""
-        return cls(np.empty((0, 3), dtype=np.int64), np.empty(0), np.empty((0, 3)), 0.0)
+        return cls(np.empty((0, 3), dtype=np.int64), np.empty((1, 0)), np.empty((0, 3)), 0.0)
 
 
 def steps_of(plan: RenderPlan, shot: int, crystal: int, most: int) -> Steps:
@@ -243,11 +243,12 @@ def candidates_of(plan: RenderPlan, shot: int, crystal: int) -> Candidates:
         rays.append(ray[near] / norm(ray[near])[:, None])
     hkl = np.concatenate(found)
     h, k, l = hkl.T.astype(np.float64)
-    amplitudes = nearest_factor(plan.factors, 0, (h, k, l))
-    used = amplitudes != 0.0
+    channels = range(len(plan.factors.table))
+    amplitudes = np.stack([nearest_factor(plan.factors, each, (h, k, l)) for each in channels])
+    used = (amplitudes != 0.0).any(axis=0)
     # another orientation turns q, which is at most two wavenumbers long, and the ray with it
     angle = 2.0 * spread + cone + width / middle.wavenumbers[0]
-    return Candidates(hkl[used], amplitudes[used], np.concatenate(rays)[used], 2.0 * angle)
+    return Candidates(hkl[used], amplitudes[:, used], np.concatenate(rays)[used], 2.0 * angle)
 
 
 def _largest_scattering(plan: RenderPlan, shot: int, panel: int) -> float:

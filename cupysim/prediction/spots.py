@@ -105,7 +105,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
     Raises
     ------
     ModelError
-        If there are several channels of structure factors.
+        If the shot does not exist.
 
     Notes
     -----
@@ -115,7 +115,6 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
     these steps of the transform's highest point on the sphere, weighted by photons. Photons beyond
     the image's edges are included.
     """
-    plan.refuse_channels("predicted spots")
     if plan.panels.bend is not None or plan.panels.point_pixel:
         return np.empty(0, dtype=SPOT).view(Spots)
     if Use.RUNNING in plan.uses:
@@ -143,20 +142,20 @@ def _panel_spots(
 ) -> np.ndarray:
     size = spot_size(plan.crystals, (shot, crystal))
     seen = toward_panel(plan, (shot, panel), candidates)
-    hkl, amplitudes = candidates.hkl[seen], candidates.amplitudes[seen]
+    hkl, squares = candidates.hkl[seen], candidates.amplitudes[:, seen] ** 2
     if len(hkl) == 0:
         return np.empty(0, dtype=SPOT)
     most = min(MOST_STEPS, max(1, int(LARGEST_WORK / len(hkl))))
     steps = steps_of(plan, shot, crystal, most)
     sums = np.zeros((len(hkl), 4))  # photons, photons x fast, photons x slow, excitation
     for number in range(len(steps)):
-        _add_step(plan, shot, panel, steps, number, hkl, size, sums)
-    photons = plan.photons_per_squared_electron[shot] * amplitudes**2 * sums[:, 0] / len(steps)
+        _add_step(plan, shot, panel, steps, number, hkl, squares, size, sums)
+    photons = plan.photons_per_squared_electron[shot] * sums[:, 0] / len(steps)
     found = np.zeros(len(hkl), dtype=SPOT)
     with np.errstate(invalid="ignore", divide="ignore"):
         found["fast"], found["slow"] = (sums[:, i] / sums[:, 0] for i in (1, 2))
     found["h"], found["k"], found["l"] = hkl.T
-    found["F"], found["photons"] = np.abs(amplitudes), photons
+    found["F"], found["photons"] = np.sqrt(squares.mean(axis=0)), photons
     found["excitation"], found["panel"] = sums[:, 3] / len(steps), panel
     rows, columns = plan.rows, plan.columns
     inside = (found["fast"] >= columns.start) & (found["fast"] <= columns.stop)
@@ -175,6 +174,7 @@ def _add_step(
     steps: Steps,
     number: int,
     hkl: np.ndarray,
+    squares: np.ndarray,
     size: SpotSize,
     sums: np.ndarray,
 ) -> None:
@@ -216,9 +216,11 @@ def _add_step(
     form = steps.forms[number]
     x, y, z = direction.T
     polar = polarization_of_form(form, (x, y, z)) if plan.sources.polarized else 1.0
-    path = RayPath(shot, panel, int(steps.sources[number]), 0, airpath, (x, y, z))
+    source = int(steps.sources[number])
+    path = RayPath(shot, panel, source, 0, airpath, (x, y, z))
     weight, _ = term_weight(plan, path)
-    photons = np.where(hits, weight * section / wavenumber**2 * polar * captured, 0.0)
+    square = squares[int(plan.sources.channel[source])][near]
+    photons = square * np.where(hits, weight * section / wavenumber**2 * polar * captured, 0.0)
     sums[near, 0] += photons
     sums[near, 1] += photons * fast
     sums[near, 2] += photons * slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from cupysim.constants import ANGSTROM
 from cupysim.errors import CupysimError, CupysimWarning, FileFormatError, ModelError
-from cupysim.formats.structures import atomic_model
+from cupysim.formats.structures import anomalous, atomic_model
 from cupysim.formats.structures.atom_checks import checked, counted_by_symmetry
 from cupysim.formats.structures.atomic_model import SMALLEST_CELL, AtomicModel
 from cupysim.formats.structures.density import (
@@ -60,6 +61,7 @@ class Recipe:
     b_sol: float = B_SOL
     hydrogens: bool = False
     contrast: bool = False
+    wavelengths: tuple[float, ...] = ()
 
 
 def read(
@@ -125,7 +127,17 @@ def read(
         result = transforms(gemmi, structure, limit, with_solvent)
     except (RuntimeError, ValueError, MemoryError) as error:
         raise CupysimError(f"{path}: structure factors cannot be calculated: {error}") from error
-    factors = _table(structure.cell, result, low, limit, (k_sol, recipe.b_sol), default)
+    solvent = (k_sol, recipe.b_sol)
+    found_atoms = anomalous.scatterers(gemmi, structure, recipe.wavelengths)
+    try:
+        check_table_size(tuple(int(n) for n in 2 * low + 1), max(len(recipe.wavelengths), 1))
+    except ModelError as error:
+        raise CupysimError(f"{path}: {error}; give fewer wavelengths") from error
+    factors = _factors(
+        structure, result, low, limit, solvent, default, found_atoms, recipe.wavelengths
+    )
+    if recipe.wavelengths:
+        notes.append(anomalous.note(found_atoms, recipe.wavelengths))
     spacing = mask_spacing(structure.cell.parameters[:3], limit)
     if with_solvent and spacing > MASK_SPACING:
         notes.append(f"the grid of the solvent's mask has steps of {spacing:.2g} A")
@@ -135,8 +147,8 @@ def read(
         factors = factors.with_value((0, 0, 0), contrast)
     for text in (*found.warnings, *alarms):
         warnings.warn(CupysimWarning(f"{path}: {text}"), stacklevel=2)
-    solvent = "without solvent" if result.mask is None else "with bulk solvent"
-    source = f"F_calc to {limit:.2f} A {solvent}"
+    wetness = "without solvent" if result.mask is None else "with bulk solvent"
+    source = f"F_calc to {limit:.2f} A {wetness}"
     lines = (
         f"structure factors from {path}: {source}, of "
         f"{found.model.count_atom_sites()} atoms in the asymmetric unit",
@@ -225,29 +237,40 @@ def _warn_of_tight_box(found: AtomicModel, alarms: list[str]) -> None:
         alarms.append(f"the model, of {extent} A, is larger than the box and overlaps itself")
 
 
-def _table(
-    cell: Any,
+def _factors(
+    structure: Any,
     result: Transforms,
     low: np.ndarray,
     limit: float,
     solvent: tuple[float, float],
     default: float,
+    scatterers: Sequence[anomalous.Scatterer],
+    wavelengths: tuple[float, ...],
 ) -> StructureFactors:
+    """Structure factors; with wavelengths, a channel for each, with anomalous scattering."""
+    cell = structure.cell
     k, l = np.meshgrid(*(np.arange(-n, n + 1, dtype=np.int32) for n in low[1:]), indexing="ij")
-    table = np.empty((2 * low[0] + 1, *k.shape))
+    tables = np.empty((max(len(wavelengths), 1), 2 * low[0] + 1, *k.shape))
     count = 0
-    for h, plane in zip(range(-low[0], low[0] + 1), table, strict=True):
+    for number, h in enumerate(range(-low[0], low[0] + 1)):
         hkl = np.stack([np.full_like(k, h), k, l], axis=-1).reshape(-1, 3)
         inverse_d2 = cell.calculate_1_d2_array(hkl)
         within = inverse_d2 <= 1.0 / limit**2
         count += int(np.count_nonzero(within))
-        values = np.full(len(hkl), default)
-        values[within] = np.abs(result.at(hkl[within], inverse_d2[within], *solvent))
-        plane[...] = values.reshape(plane.shape)
+        normal = result.at(hkl[within], inverse_d2[within], *solvent)
+        sums = [anomalous.sums(structure, each, hkl[within]) for each in scatterers]
+        for channel, table in enumerate(tables):
+            waves = normal
+            for scatterer, total in zip(scatterers, sums, strict=True):
+                waves = waves + scatterer.corrections[channel] * total
+            values = np.full(len(hkl), default)
+            values[within] = np.abs(waves)
+            table[number] = values.reshape(k.shape)
     first = (-int(low[0]), -int(low[1]), -int(low[2]))
     # the model need not copy a table that nothing changes
-    table.setflags(write=False)
-    return StructureFactors(table, first, default, count)
+    tables.setflags(write=False)
+    parts = [StructureFactors(table, first, default, count) for table in tables]
+    return StructureFactors.at_wavelengths(wavelengths, parts) if wavelengths else parts[0]
 
 
 def _forward(result: Transforms) -> tuple[float, float]:

@@ -1,0 +1,149 @@
+"""Anomalous scattering of a model's atoms: what f' and f'' add to structure factors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cupysim.constants import ANGSTROM, ELECTRONVOLT_ANGSTROM
+
+NOTICEABLE = 0.05
+"""Elements with |f'| + f'' below this at all wavelengths (electrons) are left out: C, N, O, H."""
+
+AT_ONCE = 2**16
+"""Number of Miller indices that are computed together."""
+
+
+@dataclass(frozen=True)
+class Scatterer:
+    """The atoms of an element.
+
+    Parameters
+    ----------
+    name : str
+        Symbol of the element.
+    corrections : ndarray of complex, shape (n_wavelengths,)
+        f' + i f'' at each wavelength (electrons).
+    places : ndarray, shape (n, 3)
+        Fractional coordinates in the asymmetric unit.
+    occupancies, b_factors : ndarray, shape (n,)
+        Occupancies and isotropic B factors (Angstrom^2).
+    anisotropic : ndarray, shape (n, 3, 3)
+        Tensors U (Angstrom^2) that replace the B factors; zero for isotropic atoms.
+    """
+
+    name: str
+    corrections: np.ndarray
+    places: np.ndarray
+    occupancies: np.ndarray
+    b_factors: np.ndarray
+    anisotropic: np.ndarray
+
+
+def scatterers(gemmi: Any, structure: Any, wavelengths: Sequence[float]) -> list[Scatterer]:
+    """Atoms with noticeable anomalous scattering.
+
+    Parameters
+    ----------
+    gemmi : module
+        gemmi.
+    structure : gemmi.Structure
+        The model.
+    wavelengths : sequence of float
+        Wavelengths (m).
+
+    Returns
+    -------
+    list of Scatterer
+        One for each element, with f' and f'' of Cromer & Liberman (1981) Acta Cryst. A37, 267, as
+        gemmi computes them.
+    """
+    by_element: dict[str, list[Any]] = {}
+    for site in structure[0].all():
+        by_element.setdefault(site.atom.element.name, []).append(site.atom)
+    found = []
+    for name, atoms in sorted(by_element.items()):
+        number = atoms[0].element.atomic_number
+        energies = [ELECTRONVOLT_ANGSTROM * ANGSTROM / wavelength for wavelength in wavelengths]
+        pairs = [gemmi.cromer_liberman(number, energy) for energy in energies] if number else []
+        corrections = np.array([complex(real, imaginary) for real, imaginary in pairs])
+        sizes = np.abs(corrections.real) + np.abs(corrections.imag)
+        if not (sizes > NOTICEABLE).any():
+            continue
+        found.append(
+            Scatterer(
+                name,
+                corrections,
+                np.array([structure.cell.fractionalize(a.pos).tolist() for a in atoms]),
+                np.array([a.occ for a in atoms]),
+                np.array([a.b_iso for a in atoms]),
+                np.array([_tensor(a) for a in atoms]),
+            )
+        )
+    return found
+
+
+def _tensor(atom: Any) -> np.ndarray:
+    if not atom.aniso.nonzero():
+        return np.zeros((3, 3))
+    return np.array(atom.aniso.as_mat33().tolist())
+
+
+def sums(structure: Any, scatterer: Scatterer, hkl: np.ndarray) -> np.ndarray:
+    """Sum over the atoms of an element of occupancy, displacement and phase.
+
+    Parameters
+    ----------
+    structure : gemmi.Structure
+        The model with the images of its cell.
+    scatterer : Scatterer
+        The atoms.
+    hkl : ndarray of int, shape (n, 3)
+        Miller indices.
+
+    Returns
+    -------
+    ndarray of complex, shape (n,)
+        Sum of occ exp(-B/4d^2) exp(2 pi i h.x) over all atoms of the whole cell. For an
+        anisotropic atom, the displacement is exp(-2 pi^2 s.U s), s = h A*.
+    """
+    to_fraction = np.array(structure.cell.frac.mat.tolist())
+    identity = (np.eye(3), np.zeros(3))
+    images = [
+        (np.array(im.mat.tolist()), np.array(im.vec.tolist())) for im in structure.cell.images
+    ]
+    is_anisotropic = [bool(tensor.any()) for tensor in scatterer.anisotropic]
+    total = np.zeros(len(hkl), dtype=complex)
+    for start in range(0, len(hkl), AT_ONCE):
+        part = hkl[start : start + AT_ONCE].astype(np.float64)
+        s = part @ to_fraction
+        damping_of = -0.25 * (s * s).sum(axis=1)
+        for rotation, shift in (identity, *images):
+            turned = part @ rotation
+            vectors = turned @ to_fraction
+            phase_of_shift = part @ shift
+            for place, occupancy, b_factor, tensor, is_tensor in zip(
+                scatterer.places, scatterer.occupancies, scatterer.b_factors,
+                scatterer.anisotropic, is_anisotropic, strict=True,
+            ):  # fmt: skip
+                damping = damping_of * b_factor
+                if is_tensor:
+                    damping = -2.0 * np.pi**2 * np.einsum("ni,ij,nj->n", vectors, tensor, vectors)
+                waves = np.exp(damping + 2j * np.pi * (turned @ place + phase_of_shift))
+                total[start : start + len(part)] += occupancy * waves
+    return total
+
+
+def note(found: Sequence[Scatterer], wavelengths: Sequence[float]) -> str:
+    """A line about the elements, with f' and f'' at the middle wavelength."""
+    if not found:
+        return "no element has noticeable anomalous scattering"
+    middle = len(wavelengths) // 2
+    parts = [
+        f"{each.name} f' {value.real:.2f}, f'' {value.imag:.2f}"
+        for each, value in ((each, each.corrections[middle]) for each in found)
+    ]
+    return f"anomalous scattering at {wavelengths[middle] / ANGSTROM:.5g} A: " + "; ".join(parts)
