@@ -52,6 +52,12 @@ struct FactorInterval {
     double coefficients[4];
 };
 
+// Forms of an operation of the Laue group, see `diffuse.cuh`.
+struct DiffuseOperation {
+    double halo[9];
+    double displacement[9];
+};
+
 // Neighbouring orientations of one crystal, which a render within a tolerance tests together.
 struct OrientationGroup {
     Int first;
@@ -166,6 +172,14 @@ struct Launch {
     const Material* materials;
     Int n_materials;
     const FactorInterval* factor_intervals;
+
+    // diffuse scattering
+    const DiffuseOperation* diffuse_operations;
+    Int n_operations;
+    Int diffuse_neighbours;
+    Int diffuse_only;
+    Int as_diffbragg;
+    double diffuse_scale;
     Int has_background;
     double photons_per_squared_electron;
     double n_steps;

@@ -12,6 +12,7 @@
 // next launch continues. The NumPy backend has the same functions in `backends/numpy/rays.py` and
 // `backends/numpy/oracle.py`.
 #pragma once
+#include "diffuse.cuh"
 #include "geometry.cuh"
 #include "spot_shapes.cuh"
 #include "structure_factor.cuh"
@@ -292,6 +293,22 @@ CUPYSIM_FUNCTION void sum_orientations(const Launch& launch, PixelBlock& pixels,
     }
 }
 
+// Adds the diffuse scattering of all orientations of the launch for one ray. It is always in double precision.
+template <Factors factors, class Policy>
+CUPYSIM_FUNCTION void sum_diffuse(const Launch&, PixelBlock&, const RayConstants<Policy>&) {}
+
+template <Factors factors>
+CUPYSIM_OUTLINE void sum_diffuse(const Launch& launch, PixelBlock& pixels, const RayConstants<Double>& ray) {
+    for (Int j = 0; j < launch.n_orientations; ++j) {
+        const double* matrix = matrix_of<Double>(launch, launch.first_orientation + j);
+        for (int i = 0; i < LANES; ++i) {
+            if (ray.active[i] == 0.0) continue;
+            const auto indices = miller_indices(ray.q, i, matrix, ray.grid);
+            pixels.total[i] += ray.scale[i] * diffuse_term<factors>(launch, ray.table, indices);
+        }
+    }
+}
+
 // Renders a block of pixels, which begins at `first`, over all rays and orientations of the launch.
 template <class Policy, Shape shape, Factors factors, bool running>
 CUPYSIM_FUNCTION void render_block(const Launch& launch, Int first) {
@@ -303,6 +320,10 @@ CUPYSIM_FUNCTION void render_block(const Launch& launch, Int first) {
     for (Int n = 0; n < launch.n_rays; ++n, next_ray(launch, ray)) {
         RayConstants<Policy> constants;
         if (!prepare_ray(launch, pixels, ray, n == 0, constants)) continue;
+        if (launch.n_operations > 0) {
+            sum_diffuse<factors>(launch, pixels, constants);
+            if (launch.diffuse_only) continue;
+        }
         sum_orientations<Policy, shape, factors, running>(launch, pixels, constants);
     }
     if (launch.is_last_part) {

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cupysim.models.conventions import Convention, Frame, Pivot
     from cupysim.models.crystal import Crystal, UnitCell
     from cupysim.models.detector import Detector
+    from cupysim.models.diffuse import Diffuse, DiffuseModel
     from cupysim.models.experiment import Experiment
     from cupysim.models.mosaic_model import Distribution, MosaicModel
     from cupysim.models.mosaicity import Mosaicity
@@ -77,6 +78,7 @@ _HOMES = {
     "models.crystal": ("Crystal", "UnitCell"),
     "models.spot_shape": ("Shape",),
     "models.detector": ("Detector",),
+    "models.diffuse": ("Diffuse", "DiffuseModel"),
     "models.experiment": ("Experiment",),
     "models.rendering": ("Region", "Rendering"),
     "models.mosaic_model": ("Distribution", "MosaicModel"),
@@ -113,6 +115,8 @@ __all__ = [
     "CupysimWarning",
     "Detector",
     "DetectorAngles",
+    "Diffuse",
+    "DiffuseModel",
     "Distribution",
     "Experiment",
     "Frame",

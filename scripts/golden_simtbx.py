@@ -30,7 +30,9 @@ from cupysim import (
 )
 from cupysim.maths import point_spread
 from cupysim.maths.derivatives import upright_cell
+from cupysim.maths.laue_groups import LAUE_GROUPS
 from cupysim.models.background import Amorphous, Beyond
+from cupysim.models.diffuse import Diffuse, DiffuseModel
 from cupysim.models.mosaic_model import Distribution, MosaicModel, edge_axes
 from cupysim.models.parameters import GROUPS
 
@@ -61,11 +63,6 @@ BEAM = np.array([0.0, 0.0, -1.0])
 """Direction of flight in dxtbx's frame."""
 
 ELECTRIC = np.array([1.0, 0.0, 0.0])
-
-NOT_COVERED = {
-    "diffuse": "diffuse scattering",
-}
-"""Kinds of cases, and what cupysim does not have."""
 
 TURNS = ("misset_x", "misset_y", "misset_z")
 
@@ -109,12 +106,9 @@ def check(folder: Path, manifest: dict[str, Any], only: tuple[str, ...]) -> Iter
         for name, case in manifest["cases"].items():
             if not wanted(name, only):
                 continue
-            reason = next((why for kind, why in NOT_COVERED.items() if name.startswith(kind)), "")
-            if reason:
-                yield Outcome(name, f"cupysim lacks {reason}", None)
-                continue
             arrays = np.load(folder / case["file"])
-            compare = COMPARISONS[name.rpartition("_")[0]]
+            kind = name.rpartition("_")[0]
+            compare = _plain if kind.startswith("diffuse_") else COMPARISONS[kind]
             yield from compare(name, case, arrays, renderer)
 
 
@@ -328,11 +322,24 @@ def _experiment(case: Case, mosaicity: Mosaicity | None, polarized: bool) -> Exp
             reciprocal=reciprocal, n_cells=tuple(case["N"]),
             n_cells_off_diagonal=case.get("Ndef", (0.0, 0.0, 0.0)),
             shape=Shape(case.get("shape", "gauss")),
-            fudge=case.get("fudge", 1.0), mosaicity=mosaicity or Mosaicity(),
+            fudge=case.get("fudge", 1.0),
+            mosaicity=mosaicity or Mosaicity(),
+            diffuse=_diffuse(case),
         ),
         PanelDetector(_panels(case), beam=BEAM, spindle=ELECTRIC, polarization=ELECTRIC),
         StructureFactors.from_list(hkl, amplitudes),
         rendering=Rendering(oversample=case["oversample"], interpolate=False),
+    )  # fmt: skip
+
+
+def _diffuse(case: Case) -> Diffuse | None:
+    if "diffuse" not in case:
+        return None
+    given = case["diffuse"]
+    gamma, sigma = (tuple(1e-10 * np.array(given[name])) for name in ("gamma", "sigma"))
+    return Diffuse(
+        gamma, sigma, list(LAUE_GROUPS)[given["laue"] - 1], given["stencil"],
+        given.get("only", False), DiffuseModel.DIFFBRAGG,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from cupysim.constants import ANGSTROM, DEGREES_PER_RADIAN
 from cupysim.errors import ModelError
 from cupysim.maths import cell as cell_maths
 from cupysim.models.checks import assign, finite, frozen, member, three, whole
+from cupysim.models.diffuse import Diffuse
 from cupysim.models.mosaicity import Mosaicity
 from cupysim.models.spot_shape import ELLIPSOIDAL, OFF_DIAGONAL, Shape, size_matrix
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
@@ -112,6 +113,8 @@ class Crystal:
         crystals do not use it.
     mosaicity : Mosaicity
         Mosaic domains.
+    diffuse : Diffuse, optional
+        Diffuse scattering around the reflections.
 
     Raises
     ------
@@ -128,6 +131,7 @@ class Crystal:
     shape: Shape = Shape.SQUARE
     fudge: float = 1.0
     mosaicity: Mosaicity = field(default_factory=Mosaicity)
+    diffuse: Diffuse | None = None
     _oriented: dict[Quirks, OrientedCrystal] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

@@ -45,6 +45,8 @@ def reason_for_exact(plan: RenderPlan) -> str | None:
             "-oversample_thick, -oversample_polar and -oversample_omega multiply the running sum "
             "at each step (quirk Q14)"
         )
+    if plan.diffuse.n_operations:
+        return "diffuse scattering has no upper bound"
     if plan.factors.interpolate and plan.factors.stops and not plan.factors.is_constant:
         return "interpolation ends at a step that only an exact render finds (quirk Q23)"
     if plan.n_orientations > MOST_ORIENTATIONS:

@@ -160,6 +160,8 @@ def plan_gradients(
     shape = experiment.crystal.shape
     if SPOT_SHAPES[shape].squared_slopes is None:
         raise ModelError(f"gradients: spots of the shape {shape} have edges, and so no derivatives")
+    if plan.diffuse.n_operations:
+        raise ModelError("gradients: diffuse scattering has no derivatives")
     if plan.shape[0] != 1 or plan.crystals.n_crystals != 1:
         raise ModelError("gradients: they are possible for one shot of one crystal at a time")
     rows = {name: np.zeros(COLUMNS) for name in UNITS}

@@ -18,6 +18,7 @@ from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.spot_shape import Shape, size_matrix
 from cupysim.plan.amorphous import amorphous_table
+from cupysim.plan.diffuse import diffuse_table
 from cupysim.plan.render_plan import CrystalTable, FactorTable, Panels, RenderPlan, SourceTable, Use
 from cupysim.plan.spot_shapes import spot_axes
 from cupysim.quirks import Quirk
@@ -64,7 +65,13 @@ def make_plan(experiment: Experiment) -> RenderPlan:
     rows, columns = experiment.region.slices(detector.n_slow, detector.n_fast)
     oversample = experiment.oversample
     capture_use, polar_use, omega_use = _uses(experiment)
-    each = Use.EACH in (capture_use, polar_use, omega_use)
+    uses = capture_use, polar_use, omega_use
+    if experiment.crystal.diffuse is not None and Use.RUNNING in uses:
+        raise ModelError(
+            "diffuse scattering needs factors of each term; correct quirk "
+            f"Q{Quirk.RUNNING_PRODUCTS.value}"
+        )
+    each = Use.EACH in uses
     background = _background(experiment)
     rays_per_layer = oversample**2 * len(experiment.sources.wavelengths)
     counted_rays = rays_per_layer
@@ -89,6 +96,7 @@ def make_plan(experiment: Experiment) -> RenderPlan:
         sources=_sources(experiment),
         crystals=_crystals(experiment),
         factors=_factors(experiment),
+        diffuse=diffuse_table(experiment),
         amorphous=amorphous_table(experiment.backgrounds, experiment.n_steps // rays_per_layer),
         has_panels=has_panels,
     )
@@ -329,6 +337,8 @@ def _with_crystal(
         or before.crystal.mosaicity is not experiment.crystal.mosaicity
         or plan.oversample != experiment.oversample
     ):
+        return None
+    if experiment.crystal.diffuse is not None or before.crystal.diffuse is not None:
         return None
     if _same_transform(before, experiment):
         return plan.with_crystals(plan.crystals.turned(*_phi_cells(experiment)))

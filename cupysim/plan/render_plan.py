@@ -20,6 +20,7 @@ from cupysim.models.spot_shape import Shape
 from cupysim.models.tolerance import Tolerance
 from cupysim.plan.amorphous import AmorphousTable
 from cupysim.plan.axes import Axes, Table, check_axes, same_shapes
+from cupysim.plan.diffuse_table import DiffuseTable
 
 IDENTITY = np.eye(3)
 
@@ -279,6 +280,8 @@ class RenderPlan(Table):
         Structure factors.
     amorphous : AmorphousTable
         Amorphous matter that each ray sees, in addition to the background.
+    diffuse : DiffuseTable
+        Halos around reflections.
     tolerance : Tolerance or None
         Photons by which each pixel may be below the exact image; None for exact images.
     has_panels : bool
@@ -304,15 +307,15 @@ class RenderPlan(Table):
     crystals: CrystalTable
     factors: FactorTable
     amorphous: AmorphousTable
+    diffuse: DiffuseTable
     tolerance: Tolerance | None = None
     has_panels: bool = False
 
     def __post_init__(self) -> None:
         self._check_axes()
         sources = self.sources
-        if len(sources.channel) and not (
-            sources.channel.min() >= 0 and sources.channel.max() < len(self.factors.table)
-        ):
+        channel, count = sources.channel, len(self.factors.table)
+        if len(channel) and not (channel.min() >= 0 and channel.max() < count):
             raise ModelError(
                 "render plan: a source uses a channel of structure factors that does not exist"
             )

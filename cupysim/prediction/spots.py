@@ -115,7 +115,7 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
     these steps of the transform's highest point on the sphere, weighted by photons. Photons beyond
     the image's edges are included.
     """
-    if plan.panels.bend is not None or plan.panels.point_pixel:
+    if plan.panels.bend is not None or plan.panels.point_pixel or plan.diffuse.diffuse_only:
         return np.empty(0, dtype=SPOT).view(Spots)
     if Use.RUNNING in plan.uses:
         warnings.warn(

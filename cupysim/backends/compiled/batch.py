@@ -114,6 +114,10 @@ def render_at_once(plan: RenderPlan, engine: Engine, lists: Lists, image: Any, s
         at = tables.materials(put, plan, shots)
         tables_of_shots.append(("materials", "Material", n_materials, at))
         several["factor_intervals"] = tables.factor_intervals(put, plan)
+    n_operations = plan.diffuse.n_operations
+    if n_operations:
+        at = tables.diffuse_operations(put, plan, shots)
+        tables_of_shots.append(("diffuse_operations", "DiffuseOperation", n_operations, at))
     for name, struct, count_of_shot, at in tables_of_shots:
         size = records.struct_type(struct).itemsize * count_of_shot
         several[name] = np.repeat(records.addresses(at, n_shots, size), n_panels)

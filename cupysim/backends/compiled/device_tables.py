@@ -9,6 +9,7 @@ import numpy as np
 from cupysim.backends.compiled.launch import LaunchMaker
 from cupysim.backends.compiled.records import (
     crystal_records,
+    diffuse_records,
     factor_records,
     interval_records,
     material_records,
@@ -78,6 +79,13 @@ class DeviceTables:
         """The address of the amorphous matter of some shots of a plan."""
         contents = Same(plan.amorphous), shots.start, shots.stop
         return self.address(put, "materials", contents, lambda: material_records(plan, shots))
+
+    def diffuse_operations(self, put: Put, plan: RenderPlan, shots: slice) -> int:
+        """The address of the operations of diffuse scattering of some shots of a plan."""
+        contents = Same(plan.diffuse), shots.start, shots.stop
+        return self.address(
+            put, "diffuse_operations", contents, lambda: diffuse_records(plan, shots)
+        )
 
     def factor_intervals(self, put: Put, plan: RenderPlan) -> int:
         """The address of the polynomials of amorphous matter."""

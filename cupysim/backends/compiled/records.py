@@ -153,6 +153,28 @@ def material_records(plan: RenderPlan, shots: slice) -> np.ndarray:
     return records
 
 
+def diffuse_records(plan: RenderPlan, shots: slice) -> np.ndarray:
+    """Operations of diffuse scattering as the kernel reads them.
+
+    Parameters
+    ----------
+    plan : RenderPlan
+        Plan of the images.
+    shots : slice
+        Numbers of the shots.
+
+    Returns
+    -------
+    ndarray of ``DiffuseOperation``, shape (n_shots, n_operations)
+        Forms of halos and displacements.
+    """
+    halos = plan.diffuse.halos[shots]
+    records = np.zeros(halos.shape[:2], dtype=struct_type("DiffuseOperation"))
+    records["halo"] = halos.reshape(*halos.shape[:2], 9)
+    records["displacement"] = plan.diffuse.displacements[shots].reshape(*halos.shape[:2], 9)
+    return records
+
+
 def interval_records(plan: RenderPlan) -> np.ndarray:
     """Polynomials of amorphous matter as the kernel reads them.
 

@@ -56,6 +56,10 @@ class BandWorker:
         self._base = engine.tables.describe(plan, only, panel, engine.precision).reshape(())
         self._base["sources"] = engine.tables.sources(engine.replace, plan, only)
         self._base["crystals"] = engine.tables.crystals(engine.replace, plan, only)
+        if self._base["n_operations"]:
+            self._base["diffuse_operations"] = engine.tables.diffuse_operations(
+                engine.replace, plan, only
+            )
         if self._base["n_materials"]:
             self._base["materials"] = engine.tables.materials(engine.replace, plan, only)
             self._base["factor_intervals"] = engine.tables.factor_intervals(engine.replace, plan)
@@ -246,4 +250,6 @@ def variant_of(plan: RenderPlan, shot: int, precision: Precision, interpolate: b
         factors = Factors.TRICUBIC
     largest = float(plan.crystals.largest_counts[shot])
     precision = suited_precision(precision, plan.crystals.shape, factors, largest)
+    if plan.diffuse.n_operations:
+        precision = Precision.DOUBLE
     return Variant(precision, kernel_shape(plan.crystals.shape), factors, Use.RUNNING in plan.uses)

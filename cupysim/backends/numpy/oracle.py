@@ -18,6 +18,7 @@ from cupysim.maths import interpolation
 from cupysim.maths.orientations import orientation_blocks
 from cupysim.maths.rotations import apply_matrix
 from cupysim.plan.amorphous import intensity
+from cupysim.plan.diffuse import diffuse_terms
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Indices, spot_size
 from cupysim.plan.structure_factor import nearest_factor, structure_factor
@@ -143,6 +144,8 @@ class BlockRenderer:
                         indices, ray, self._step_number(ray, crystal, first), stop
                     )
                     terms = cell_factor * cell_factor * lattice * lattice
+                    if plan.diffuse.n_operations:
+                        terms = self._with_diffuse(terms, indices, ray)
                     sums = self._accumulate(total, terms, lattice, block, ray)
                     if self.tap is not None:
                         self.tap.step(
@@ -157,6 +160,13 @@ class BlockRenderer:
         if self.tap is not None:
             self.tap.finished(block, total, photons)
         return photons
+
+    def _with_diffuse(self, terms: np.ndarray, indices: Indices, ray: Ray) -> np.ndarray:
+        """Add the diffuse scattering, or replace the terms of Bragg reflections by it."""
+        plan = self.plan
+        channel = int(plan.sources.channel[ray.source])
+        diffuse = diffuse_terms(plan.diffuse, plan.factors, self.shot, channel, indices)
+        return diffuse if plan.diffuse.diffuse_only else terms + diffuse
 
     def _step_number(self, ray: Ray, crystal: int, first: int) -> int:
         """Serial number within a pixel: ray, crystal, spindle angle, domain (fastest)."""

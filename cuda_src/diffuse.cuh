@@ -1,0 +1,72 @@
+// Diffuse scattering: halos around reflections,
+//     scale sum over neighbours n of F^2(h_n) sum over operations of W exp(-W)/(1 + D)^2,
+// with W and D forms of h_n and of the offset from it. `plan/diffuse.py` has the same function. All in double
+// precision.
+#pragma once
+#include "structure_factor.cuh"
+
+namespace cupysim {
+
+CUPYSIM_FUNCTION double quadratic_form(const double* m, double x, double y, double z) {
+    return m[0] * x * x + m[4] * y * y + m[8] * z * z + 2.0 * (m[1] * x * y + m[5] * y * z + m[2] * x * z);
+}
+
+// The sum over the operations for a reflection at `h`, whose displacement is that of `at`.
+CUPYSIM_FUNCTION double halos(const Launch& launch, Triple<double> at, Triple<double> offset) {
+    double sum = 0.0;
+    for (Int number = 0; number < launch.n_operations; ++number) {
+        const DiffuseOperation& operation = launch.diffuse_operations[number];
+        const double w = quadratic_form(operation.displacement, at.h, at.k, at.l);
+        const double d = 1.0 + quadratic_form(operation.halo, offset.h, offset.k, offset.l);
+        sum += w * exp(-w) / (d * d);
+    }
+    return sum;
+}
+
+// Whether a reflection and its neighbours are in the table.
+CUPYSIM_FUNCTION bool is_in_table(const Launch& launch, Triple<double> nearest) {
+    const double indices[3] = {nearest.h, nearest.k, nearest.l};
+    const double reach = static_cast<double>(launch.diffuse_neighbours);
+    for (int axis = 0; axis < 3; ++axis) {
+        const double first = static_cast<double>(launch.first_index[axis]);
+        const double last = first + static_cast<double>(launch.table_shape[axis] - 3);
+        if (indices[axis] - reach < first || indices[axis] + reach > last) return false;
+    }
+    return true;
+}
+
+// F of a reflection, divided by the largest one.
+template <Factors factors>
+CUPYSIM_FUNCTION double factor_at(const FactorTable<Double>& table, Triple<double> indices) {
+    if constexpr (factors == CONSTANT) {
+        return 1.0;
+    } else {
+        return nearest(table, indices);
+    }
+}
+
+template <Factors factors>
+CUPYSIM_FUNCTION double diffuse_term(const Launch& launch, const FactorTable<Double>& table,
+                                     const Triple<Index<Double>>& indices) {
+    const Triple<double> at = {indices.h.nearest, indices.k.nearest, indices.l.nearest};
+    if (launch.as_diffbragg) {
+        if (factor_at<factors>(table, at) == 0.0) return 0.0;
+        if (factors != CONSTANT && !is_in_table(launch, at)) return 0.0;
+    }
+    const int reach = static_cast<int>(launch.diffuse_neighbours);
+    double sum = 0.0;
+    for (int h = -reach; h <= reach; ++h) {
+        for (int k = -reach; k <= reach; ++k) {
+            for (int l = -reach; l <= reach; ++l) {
+                const Triple<double> there = {at.h + h, at.k + k, at.l + l};
+                const double factor = factor_at<factors>(table, there);
+                if (factor == 0.0) continue;
+                const Triple<double> offset = {indices.h.offset - h, indices.k.offset - k, indices.l.offset - l};
+                sum += factor * factor * halos(launch, launch.as_diffbragg ? at : there, offset);
+            }
+        }
+    }
+    return launch.diffuse_scale * sum;
+}
+
+}  // namespace cupysim

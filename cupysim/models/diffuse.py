@@ -1,0 +1,147 @@
+"""Diffuse scattering of correlated displacements: halos around reflections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from cupysim.constants import ANGSTROM
+from cupysim.errors import ModelError
+from cupysim.maths.laue_groups import LAUE_GROUPS, rotations
+from cupysim.models.checks import assign, finite, member, three
+from cupysim.models.mosaic_model import cartesian_axes
+
+PRINCIPAL_AXES = np.array([[1.0, -1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, np.sqrt(2.0)]]) / np.sqrt(
+    2
+)
+"""The matrix that diffBragg applies to indices unless it is told another one: a turn by 45 degrees
+about c."""
+
+FIRST_OBLIQUE, LAST_OBLIQUE = 8, 12
+"""Numbers of diffBragg's Laue groups whose matrices have rows divided by sqrt(2)."""
+
+
+class DiffuseModel(StrEnum):
+    """Conventions of a model of liquid-like motions."""
+
+    LIQUID = "liquid"
+    """Lengths along the crystal's axes, halos of neighbouring reflections added, absolute scale."""
+    DIFFBRAGG = "diffbragg"
+    """As in diffBragg: lengths along the laboratory's axes, turned indices, its slips."""
+
+
+@dataclass(frozen=True)
+class Diffuse:
+    """Diffuse scattering of liquid-like motions.
+
+    Displacements of neighbouring cells are correlated. Each reflection then has a halo, a
+    Lorentzian squared whose width is the inverse of the correlation length (Clarage et al. (1992)
+    Proteins 12, 145; Peck et al. (2018) IUCrJ 5, 211).
+
+    Parameters
+    ----------
+    gamma : tuple of 3 float
+        Correlation lengths along three perpendicular axes (m).
+    sigma : tuple of 3 float
+        Root-mean-square displacements along these axes (m).
+    laue : str
+        Laue group over which the halos are averaged, one of
+        `cupysim.maths.laue_groups.LAUE_GROUPS`.
+    neighbours : int
+        1 to add the halos of the 26 neighbouring reflections, 0 for that of the nearest alone.
+    only : bool
+        Leave out Bragg reflections.
+    kind : DiffuseModel
+        Conventions. The axes are x along a and z along c* for LIQUID.
+
+    Raises
+    ------
+    ModelError
+        If a number is impossible or the Laue group does not exist.
+    """
+
+    gamma: tuple[float, float, float]
+    sigma: tuple[float, float, float]
+    laue: str = "-1"
+    neighbours: int = 0
+    only: bool = False
+    kind: DiffuseModel = DiffuseModel.LIQUID
+
+    def __post_init__(self) -> None:
+        for name in ("gamma", "sigma"):
+            values = three(getattr(self, name), f"diffuse: {name}")
+            numbers = tuple(finite(value, f"diffuse: {name}") for value in values)
+            if not all(number > 0.0 for number in numbers):
+                raise ModelError(f"diffuse: {name} must be positive, got {numbers} m")
+            assign(self, **{name: numbers})
+        assign(self, kind=member(DiffuseModel, self.kind, "diffuse: kind"))
+        if self.laue not in LAUE_GROUPS:
+            raise ModelError(
+                f"diffuse: there is no Laue group {self.laue!r}; there are {', '.join(LAUE_GROUPS)}"
+            )
+        if self.neighbours not in (0, 1):
+            raise ModelError(f"diffuse: neighbours must be 0 or 1, got {self.neighbours}")
+
+    def forms(self, direct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Quadratic forms of Miller indices for each operation of the Laue group.
+
+        Parameters
+        ----------
+        direct : ndarray, shape (3, 3)
+            Rows a, b, c (m) in the laboratory.
+
+        Returns
+        -------
+        halos : ndarray, shape (n, 3, 3)
+            (2 pi)^2 gamma^2 |dq|^2 as a form of the offsets dh.
+        displacements : ndarray, shape (n, 3, 3)
+            W = (2 pi)^2 <(q.u)^2> as a form of h.
+        """
+        star = np.linalg.inv(direct)
+        if self.kind is DiffuseModel.LIQUID:
+            # matrices that act on indices are the transposes of those that act on coordinates
+            operations = rotations(self.laue).transpose(0, 2, 1)
+            to_axes = cartesian_axes(direct) @ star @ operations
+        else:
+            to_axes = star @ self._diffbragg_operations() @ PRINCIPAL_AXES
+        gamma, sigma = (2.0 * np.pi * np.array(each) for each in (self.gamma, self.sigma))
+        halos, displacements = (each[:, None] * to_axes for each in (gamma, sigma))
+        return (
+            np.asarray(halos.transpose(0, 2, 1) @ halos),
+            np.asarray(displacements.transpose(0, 2, 1) @ displacements),
+        )
+
+    def _diffbragg_operations(self) -> np.ndarray:
+        operations = np.array(rotations(self.laue))
+        number = list(LAUE_GROUPS).index(self.laue) + 1
+        if FIRST_OBLIQUE <= number <= LAST_OBLIQUE:
+            is_oblique = np.count_nonzero(operations, axis=2) == 2
+            operations[is_oblique] /= np.sqrt(2.0)
+        return operations
+
+    def scale(self, direct: np.ndarray, n_cells: float) -> float:
+        """Factor of the sum over operations and neighbours.
+
+        Parameters
+        ----------
+        direct : ndarray, shape (3, 3)
+            Rows a, b, c (m).
+        n_cells : float
+            Number of cells of a domain.
+
+        Returns
+        -------
+        float
+            8 pi gamma_x gamma_y gamma_z/V, times the number of cells and divided by the number of
+            operations. A halo then has W exp(-W) times the photons of its reflection. For
+            diffBragg, neither cells nor V, with lengths in Angstrom, and divided by the number of
+            neighbours too.
+        """
+        volume = float(np.prod(self.gamma))
+        count = len(rotations(self.laue))
+        if self.kind is DiffuseModel.LIQUID:
+            return 8.0 * np.pi * volume / abs(float(np.linalg.det(direct))) * n_cells / count
+        stencil = (2 * self.neighbours + 1) ** 3
+        return 8.0 * np.pi * volume / ANGSTROM**3 / (count * stencil)

@@ -1,0 +1,92 @@
+"""Diffuse scattering in a plan, and its terms."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from cupysim.maths.interpolation import nearest_index
+from cupysim.models.diffuse import DiffuseModel
+from cupysim.models.experiment import Experiment
+from cupysim.plan.diffuse_table import NO_DIFFUSE, DiffuseTable
+from cupysim.plan.render_plan import FactorTable
+from cupysim.plan.spot_shapes import Indices
+from cupysim.plan.structure_factor import nearest_factor
+
+
+def diffuse_table(experiment: Experiment) -> DiffuseTable:
+    """Make the table of an experiment."""
+    diffuse = experiment.crystal.diffuse
+    if diffuse is None:
+        return NO_DIFFUSE
+    direct = experiment.oriented.direct
+    halos, displacements = diffuse.forms(direct)
+    return DiffuseTable(
+        halos[None],
+        displacements[None],
+        np.array([diffuse.scale(direct, float(np.prod(experiment.cell_counts)))]),
+        diffuse.neighbours,
+        diffuse.only,
+        diffuse.kind is DiffuseModel.DIFFBRAGG,
+    )
+
+
+def diffuse_terms(
+    table: DiffuseTable, factors: FactorTable, shot: int, channel: int, indices: Indices
+) -> np.ndarray:
+    """F^2 times the halos at fractional Miller indices (electron^2).
+
+    Parameters
+    ----------
+    table : DiffuseTable
+        Halos.
+    factors : FactorTable
+        Structure factors.
+    shot, channel : int
+        Numbers of the shot and of the table of structure factors.
+    indices : tuple of 3 ndarray
+        Fractional h, k, l.
+
+    Returns
+    -------
+    ndarray
+        Sum over the nearest reflection and its neighbours of F^2 times the sum over operations of
+        W exp(-W)/(1 + D)^2, times the scale. D is the form of halos at the offset.
+    """
+    nearest = [nearest_index(index) for index in indices]
+    offsets = [index - whole for index, whole in zip(indices, nearest, strict=True)]
+    total = np.zeros_like(indices[0])
+    steps = range(-table.diffuse_neighbours, table.diffuse_neighbours + 1)
+    for step in itertools.product(steps, repeat=3):
+        h, k, l = (whole + d for whole, d in zip(nearest, step, strict=True))
+        square = nearest_factor(factors, channel, (h, k, l)) ** 2
+        at = nearest if table.as_diffbragg else (h, k, l)
+        from_it = [offset - d for offset, d in zip(offsets, step, strict=True)]
+        for halo, displacement in zip(table.halos[shot], table.displacements[shot], strict=True):
+            w = _form(displacement, at)
+            total += square * w * np.exp(-w) / (1.0 + _form(halo, from_it)) ** 2
+    if table.as_diffbragg:
+        h, k, l = nearest
+        total = np.where(nearest_factor(factors, channel, (h, k, l)) == 0.0, 0.0, total)
+        total = np.where(_fits(factors, nearest, table.diffuse_neighbours), total, 0.0)
+    return np.asarray(table.diffuse_scale[shot] * total)
+
+
+def _form(matrix: np.ndarray, v: list[np.ndarray] | tuple[np.ndarray, ...]) -> np.ndarray:
+    x, y, z = v
+    return np.asarray(
+        matrix[0, 0] * x * x + matrix[1, 1] * y * y + matrix[2, 2] * z * z
+        + 2.0 * (matrix[0, 1] * x * y + matrix[1, 2] * y * z + matrix[0, 2] * x * z)
+    )  # fmt: skip
+
+
+def _fits(factors: FactorTable, nearest: list[np.ndarray], reach: int) -> np.ndarray:
+    """Whether a reflection and its neighbours are in the table."""
+    inside = np.ones(nearest[0].shape, dtype=bool)
+    if factors.is_constant:
+        return inside
+    lengths = [n - 2 for n in factors.table.shape[1:]]
+    for whole, first, length in zip(nearest, factors.first, lengths, strict=True):
+        inside &= (whole - reach >= first) & (whole + reach <= first + length - 1)
+    return inside

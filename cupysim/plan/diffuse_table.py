@@ -1,0 +1,47 @@
+"""Diffuse scattering as arrays of a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+
+from cupysim.plan.axes import Axes, Table
+
+
+@dataclass(frozen=True)
+class DiffuseTable(Table):
+    """Halos around the reflections of the crystals of a plan.
+
+    Parameters
+    ----------
+    halos, displacements : ndarray, shape (n_shots, n_operations, 3, 3)
+        Forms of Miller indices, see `cupysim.models.diffuse.Diffuse.forms`. There are no
+        operations without diffuse scattering.
+    diffuse_scale : ndarray, shape (n_shots,)
+        Factor of the sum.
+    diffuse_neighbours : int
+        1 if halos of neighbouring reflections count, otherwise 0.
+    diffuse_only : bool
+        Whether Bragg reflections are left out.
+    as_diffbragg : bool
+        Whether absent reflections have no halos of their neighbours, neighbours share the
+        displacement of the nearest reflection, and all must be in the table.
+    """
+
+    halos: Annotated[np.ndarray, Axes("shots", "operations", 3, 3)]
+    displacements: Annotated[np.ndarray, Axes("shots", "operations", 3, 3)]
+    diffuse_scale: Annotated[np.ndarray, Axes("shots")]
+    diffuse_neighbours: int = 0
+    diffuse_only: bool = False
+    as_diffbragg: bool = False
+
+    @property
+    def n_operations(self) -> int:
+        """Number of operations of the Laue group; 0 without diffuse scattering."""
+        return self.halos.shape[1]
+
+
+NO_DIFFUSE = DiffuseTable(np.empty((1, 0, 3, 3)), np.empty((1, 0, 3, 3)), np.zeros(1))
+"""The table of a shot without diffuse scattering."""
