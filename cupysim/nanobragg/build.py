@@ -27,6 +27,7 @@ from cupysim.models.beam import Beam
 from cupysim.models.conventions import FRAMES, PIVOTS, Convention, Pivot
 from cupysim.models.crystal import Crystal, UnitCell
 from cupysim.models.detector import Detector
+from cupysim.models.diffuse import Diffuse
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.models.rendering import Region, Rendering
@@ -223,6 +224,21 @@ def _beam(args: Arguments, inherited: Inherited) -> Beam:
     )
 
 
+def _diffuse(args: Arguments) -> Diffuse | None:
+    given = {name: getattr(args, name) for name in ("diffuse_gamma", "diffuse_sigma")}
+    if all(given.values()):
+        return Diffuse(
+            given["diffuse_gamma"], given["diffuse_sigma"], args.diffuse_laue or "-1", 1,
+            bool(args.diffuse_only),
+        )  # fmt: skip
+    given |= {name: getattr(args, name) for name in ("diffuse_laue", "diffuse_only")}
+    for name, value in given.items():
+        if value:
+            needed = "sigma" if name == "diffuse_gamma" else "gamma"
+            raise CupysimError(f"-{name} needs -diffuse_{needed}")
+    return None
+
+
 def _backgrounds(args: Arguments) -> tuple[Amorphous, ...]:
     if not args.backgrounds:
         return ()
@@ -261,6 +277,7 @@ def _crystal(
         size=clipped_size(args),
         shape=Shape(args.shape),
         fudge=args.fudge,
+        diffuse=_diffuse(args),
     )
     # drawn after the random orientation, from the same table, as in the C program
     crystal = replace(crystal, mosaicity=mosaic_domains(args, crystal, table))

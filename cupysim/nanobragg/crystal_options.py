@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cupysim.drop_ins.units import DEGREE, NONE
+from cupysim.drop_ins.units import ANGSTROM, DEGREE, NONE
 from cupysim.nanobragg.option_kinds import CRYSTAL, Kind, Match, Option, choice
 
 SPOT_SHAPES = (
@@ -12,6 +12,12 @@ SPOT_SHAPES = (
 
 MOSAIC_MODELS = ("nanobragg", "simtbx", "diffbragg", "normal", "cap", "fisher")
 """Values of -domain_model."""
+
+LAUE_GROUPS = (
+    "-1", "2/m:c", "2/m", "2/m:a", "mmm", "4/m", "4/mmm", "-3", "-3m1", "-31m", "6/m", "6/mmm",
+    "m-3", "m-3m",
+)  # fmt: skip
+"""Values of -diffuse_laue."""
 
 CRYSTAL_OPTIONS: tuple[Option, ...] = (
     choice("-spot_shape", CRYSTAL,
@@ -42,6 +48,26 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
         "normal.",
         Kind.FLOAT, 3, DEGREE, ("spread_off_diagonal",), match=Match.EXACT, metavar="AB BC AC",
         is_new=True,
+    ),
+    Option(
+        ("-diffuse_gamma",), CRYSTAL,
+        "Diffuse scattering of liquid-like motions: correlation lengths along a, across a in the "
+        "plane of a and b, and along c*.",
+        Kind.FLOAT, 3, ANGSTROM, ("diffuse_gamma",), match=Match.EXACT, metavar="X Y Z",
+        is_new=True,
+    ),
+    Option(
+        ("-diffuse_sigma",), CRYSTAL,
+        "Root-mean-square displacements along the same axes.",
+        Kind.FLOAT, 3, ANGSTROM, ("diffuse_sigma",), match=Match.EXACT, metavar="X Y Z",
+        is_new=True,
+    ),
+    choice("-diffuse_laue", CRYSTAL,
+           "Laue group over which diffuse scattering is averaged.",
+           "diffuse_laue", LAUE_GROUPS, ""),
+    Option(
+        ("-diffuse_only",), CRYSTAL, "Render diffuse scattering without Bragg reflections.",
+        sets={"diffuse_only": True}, match=Match.EXACT, is_new=True,
     ),
     Option(
         ("-off_diagonal_cells",), CRYSTAL,

@@ -11,6 +11,7 @@ INITIAL: dict[str, Any] = {
     "coherent": False,
     "quirks": NANOBRAGG,
     "curved": False,
+    "diffuse_only": False,
     "explicit_pivot": None,
     "hydrogens": False,
     "interpolate": None,

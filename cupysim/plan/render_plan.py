@@ -1,8 +1,7 @@
 """The render plan: the arrays and numbers from which every backend computes images.
 
 It is the only interface between models and backends. It has axes for shots of a batch, panels of a
-detector, crystals of a shot, and channels of structure factors, which sources may choose by their
-wavelength. In the plan of one experiment, these axes have length one.
+detector, crystals of a shot, and channels of structure factors, which sources choose.
 """
 
 from __future__ import annotations
