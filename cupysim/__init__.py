@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cupysim.models.sampling import Sweep
     from cupysim.models.scan import Scan
     from cupysim.models.sensor import Sensor
+    from cupysim.models.spectrum import Spectrum
     from cupysim.models.spot_shape import Shape
     from cupysim.models.structure_factors import StructureFactors
     from cupysim.models.tolerance import Tolerance
@@ -89,6 +90,7 @@ _HOMES = {
     "models.sampling": ("Sweep",),
     "models.scan": ("Scan",),
     "models.sensor": ("Sensor",),
+    "models.spectrum": ("Spectrum",),
     "models.structure_factors": ("StructureFactors",),
     "models.tolerance": ("Tolerance",),
     "readers": (
@@ -142,6 +144,7 @@ __all__ = [
     "Sensor",
     "Shape",
     "Sources",
+    "Spectrum",
     "StructureFactors",
     "Sweep",
     "Tolerance",

@@ -14,6 +14,7 @@ from cupysim.maths.arrays import unit
 from cupysim.models.checks import assign, finite, frozen
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.sampling import Sweep
+from cupysim.models.spectrum import Spectrum
 from cupysim.quirks import CORRECTED, Quirk, Quirks, warn_quirk
 
 DEFAULT_FLUENCE = 125932015286227086360700780544.0
@@ -92,6 +93,9 @@ class Beam:
     source_table : ndarray, shape (n, 5), optional
         Sources that replace divergence and dispersion. Columns: x, y, z (m), weight, wavelength
         (m). NaN stands for a default.
+    spectrum : Spectrum, optional
+        Wavelengths and their shares of the photons, for each direction of the divergence. It
+        replaces the dispersion.
     weights_count : bool
         Use the weights of the table even if quirk Q13 is not corrected, as for a spectrum from a
         file.
@@ -111,6 +115,7 @@ class Beam:
     dispersion: Sweep = field(default_factory=Sweep)
     round_divergence: bool = True
     source_table: np.ndarray | None = None
+    spectrum: Spectrum | None = None
     weights_count: bool = False
 
     def __post_init__(self) -> None:
@@ -125,6 +130,8 @@ class Beam:
                 f"shape {table.shape}"
             )
         assign(self, source_table=table)
+        if self.spectrum is not None and (table is not None or self.dispersion.range > 0.0):
+            raise ModelError("beam: give a spectrum, a dispersion or a source table, not two")
         shortest, longest = PLAUSIBLE_WAVELENGTHS
         if not shortest <= self.wavelength <= longest:
             warnings.warn(
@@ -172,7 +179,8 @@ class Beam:
             return self._tabulated(frame, quirks)
         sweeps = self.horizontal, self.vertical, self.dispersion
         directions = frame.beam, frame.polarization, frame.vertical
-        return swept_sources(sweeps, self.wavelength, directions, self.round_divergence)
+        swept = swept_sources(sweeps, self.wavelength, directions, self.round_divergence)
+        return swept if self.spectrum is None else _with_spectrum(swept, self.spectrum)
 
     def _tabulated(self, frame: UnitFrame, quirks: Quirks) -> Sources:
         positions, weights, wavelengths = tabulated_sources(
@@ -196,6 +204,25 @@ class Beam:
                 "the fifth column is in metres",
             )
         return Sources(positions, wavelengths, weights, brightness)
+
+
+def _with_spectrum(swept: Sources, spectrum: Spectrum) -> Sources:
+    """Give each of some sources all wavelengths of a spectrum."""
+    n_directions, n = len(swept.wavelengths), len(spectrum.wavelengths)
+    if n_directions * n > LARGEST_SOURCE_COUNT:
+        raise ModelError(
+            f"sources: {n_directions} directions with {n} wavelengths are {n_directions * n} "
+            f"sources; at most {LARGEST_SOURCE_COUNT} are possible"
+        )
+    weights = np.tile(spectrum.weights, n_directions) / n_directions
+    return Sources(
+        np.repeat(swept.positions, n, axis=0),
+        np.tile(spectrum.wavelengths, n_directions),
+        weights,
+        weights * len(weights),
+        swept.deviations,
+        spectrum.wavelengths,
+    )
 
 
 def swept_sources(

@@ -14,7 +14,6 @@ from cupysim.constants import DEGREES_PER_RADIAN
 from cupysim.drop_ins.sweeps import (
     complete_oscillation,
     complete_sensor,
-    complete_sweep,
     turns_back,
 )
 from cupysim.errors import CupysimError, CupysimWarning, FileFormatError, ModelError, OptionError
@@ -23,7 +22,6 @@ from cupysim.maths.detector_geometry import DetectorAngles
 from cupysim.maths.mosaic import random_misset
 from cupysim.maths.nr_random import RandomStream, ShuffleTable
 from cupysim.models.background import Amorphous, Water
-from cupysim.models.beam import Beam
 from cupysim.models.conventions import FRAMES, PIVOTS, Convention, Pivot
 from cupysim.models.crystal import Crystal, UnitCell
 from cupysim.models.detector import Detector
@@ -35,6 +33,7 @@ from cupysim.models.scan import Scan
 from cupysim.models.spot_shape import Shape
 from cupysim.models.tolerance import Tolerance
 from cupysim.nanobragg.arguments import RANDOM, Arguments, default_values, scan
+from cupysim.nanobragg.beam import make_beam
 from cupysim.nanobragg.consequences import (
     first_placing,
     refuse_placing,
@@ -46,7 +45,7 @@ from cupysim.nanobragg.consequences import (
 )
 from cupysim.nanobragg.detection import chosen_response
 from cupysim.nanobragg.given_cells import check_given_cell, given_cell, warn_of_other_cell
-from cupysim.nanobragg.inherited import INHERITABLE, NOTHING, Inherited
+from cupysim.nanobragg.inherited import INHERITABLE, NOTHING
 from cupysim.nanobragg.job import Job
 from cupysim.nanobragg.mosaic_domains import mosaic_domains
 from cupysim.nanobragg.structure_files import (
@@ -56,12 +55,6 @@ from cupysim.nanobragg.structure_files import (
     take_wavelength,
 )
 from cupysim.quirks import NANOBRAGG, Quirk, warn_quirk
-
-SPECTRAL_OPTIONS = frozenset(
-    {"-lambda", "-energy", "-dispersion", "-dispsteps", "-sourcefile", "-divergence", "-hdivrange",
-     "-vdivrange", "-hdivstep", "-vdivstep", "-hdivsteps", "-vdivsteps", "-divsteps"}
-)  # fmt: skip
-"""Options that describe the sources of the beam. They replace a spectrum from a file."""
 
 
 def build(words: Sequence[str], clock: int | None = None) -> Job:
@@ -115,7 +108,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
     table, clock = ShuffleTable(), int(time.time()) if clock is None else clock
     measured = measured_structure(args)
     wavelength_note = take_wavelength(args, measured, inherited)
-    beam = _beam(args, inherited)
+    beam = make_beam(args, inherited)
     one_panel = _detector(args)
     detector: Detector | PanelDetector = one_panel
     if inherited.panels is not None:
@@ -191,37 +184,6 @@ def clipped_size(args: Arguments) -> tuple[float, float, float]:
     if args.beamsize >= 0.0:
         sizes[1:] = [min(size, args.beamsize) for size in sizes[1:]]
     return sizes[0], sizes[1], sizes[2]
-
-
-def _beam(args: Arguments, inherited: Inherited) -> Beam:
-    table = None
-    if args.source_file is not None:
-        from cupysim.formats import source_table
-
-        table = source_table.read(args.source_file)
-    spectrum = inherited.spectrum if SPECTRAL_OPTIONS.isdisjoint(args.seen) else None
-    if spectrum is not None:
-        nowhere = np.full((len(spectrum.weights), 3), np.nan)
-        table = np.column_stack([nowhere, spectrum.weights, spectrum.wavelengths])
-    fluence, quirks = args.fluence, args.quirks
-    if args.flux != 0.0 and args.exposure > 0.0 and args.beamsize >= 0.0:
-        if args.beamsize == 0.0:
-            raise OptionError("-beamsize", "must not be 0 with -flux")
-        fluence = args.flux * args.exposure / args.beamsize / args.beamsize
-    return Beam(
-        wavelength=args.wavelength,
-        fluence=fluence,
-        polarization=args.polarization,
-        polarized=args.polarized,
-        horizontal=complete_sweep(args.hdiv_range, args.hdiv_step, args.hdiv_steps, "hdiv", quirks),
-        vertical=complete_sweep(args.vdiv_range, args.vdiv_step, args.vdiv_steps, "vdiv", quirks),
-        dispersion=complete_sweep(
-            args.dispersion, None, args.dispersion_steps, "dispersion", quirks
-        ),
-        round_divergence=args.round_divergence,
-        source_table=table,
-        weights_count=spectrum is not None,
-    )
 
 
 def _diffuse(args: Arguments) -> Diffuse | None:

@@ -1,9 +1,9 @@
-"""The options of the drop-in command for crystals as they are. nanoBragg has none of them."""
+"""The options of the drop-in command for beams and crystals as they are. nanoBragg has none."""
 
 from __future__ import annotations
 
 from cupysim.drop_ins.units import ANGSTROM, DEGREE, NONE
-from cupysim.nanobragg.option_kinds import CRYSTAL, Kind, Match, Option, choice
+from cupysim.nanobragg.option_kinds import BEAM, CRYSTAL, Kind, Match, Option, choice, integer
 
 SPOT_SHAPES = (
     "square", "round", "gauss", "tophat", "gauss_star", "gauss_argchk", "no_fringes", "flat",
@@ -24,6 +24,17 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
            "Spot shape: one of the four of nanoBragg; gauss_star and gauss_argchk of simtbx; "
            "no_fringes and flat of CrystFEL (docs/crystals.md).",
            "shape", SPOT_SHAPES, ""),
+    Option(
+        ("-spectrum",), BEAM,
+        "Wavelengths of the beam: tophat,WIDTH; gaussian,WIDTH; two-colour,SEPARATION,WIDTH; "
+        "sase,WIDTH[,SPIKES[,SEED]], with widths in % of the energy (Gaussian ones at half "
+        "maximum); or a file.",
+        Kind.TEXT, 1, NONE, ("spectrum",), match=Match.EXACT, metavar="KIND,NUMBERS|FILE",
+        is_new=True,
+    ),
+    integer("-spectrum_samples", BEAM,
+            "Number of wavelengths of a spectrum: 64, or all of a file.", "spectrum_samples",
+            match=Match.EXACT, limit="positive", is_new=True),
     Option(
         ("-background",), CRYSTAL,
         "Add the scattering of matter: water, air, ice, nano-ice, or a table of sin(theta)/lambda "

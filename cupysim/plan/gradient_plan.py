@@ -293,7 +293,9 @@ def _set_scales(
     else:
         unavailable["fluence"] = "it is zero, so there are no photons"
     if not _source_slopes(experiment).any():
-        unavailable["wavelength"] = "the source table gives the wavelength of every source"
+        unavailable["wavelength"] = (
+            "the source table or spectrum gives the wavelength of every source"
+        )
     spreads = ("mosaic_spread", *GROUPS["mosaic_spreads"])
     for name in (*spreads, *GROUPS["n_cells_off_diagonal"]):
         if without_effect(experiment, name):
@@ -314,6 +316,8 @@ def _source_slopes(experiment: Experiment) -> np.ndarray:
     """Derivatives of the sources' wavelengths, as in `GradientPlan.source_slopes` (1/m)."""
     beam = experiment.beam
     slopes = np.full(len(experiment.sources.wavelengths), 1.0 / beam.wavelength)
+    if beam.spectrum is not None:
+        slopes[:] = 0.0
     if beam.source_table is not None:
         slopes[~np.isnan(beam.source_table[:, 4])] = 0.0
     return slopes

@@ -297,7 +297,7 @@ class TestNames:
             (
                 "wavelength",
                 SOURCES,
-                "wavelength: the source table",
+                "wavelength: the source table or spectrum",
             ),
         ],
     )

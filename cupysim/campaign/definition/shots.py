@@ -174,7 +174,7 @@ def _with_spectrum(campaign: CampaignDefinition, experiment: Experiment, shot: i
     wavelengths, weights = campaign.spectra.of(campaign.seed, shot, experiment.beam.wavelength)
     table = np.full((len(wavelengths), 5), np.nan)
     table[:, 3], table[:, 4] = weights, wavelengths
-    return replace(experiment, beam=replace(experiment.beam, source_table=table))
+    return replace(experiment, beam=replace(experiment.beam, source_table=table, spectrum=None))
 
 
 def _orientation(

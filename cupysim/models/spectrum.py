@@ -1,0 +1,222 @@
+"""Spectra of a beam: wavelengths and their shares of the photons."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cupysim.errors import ModelError
+from cupysim.models.checks import assign, finite, frozen
+
+SAMPLES = 64
+"""Default number of wavelengths of a continuous spectrum."""
+
+REACH = 3.0
+"""Range of a Gaussian to either side of its centre, in standard deviations; 0.3 % is beyond."""
+
+SIGMA_PER_WIDTH = 1.0 / math.sqrt(8.0 * math.log(2.0))
+"""Standard deviation of a Gaussian, relative to its full width at half maximum."""
+
+LARGEST_SAMPLES = 100_000
+"""Largest number of wavelengths."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Wavelengths of a beam, and their shares of the photons.
+
+    Parameters
+    ----------
+    wavelengths : ndarray, shape (n,)
+        Wavelengths (m).
+    weights : ndarray, shape (n,)
+        Photons at each wavelength, in any unit. They are divided by their sum.
+
+    Raises
+    ------
+    ModelError
+        If a wavelength is not positive, or the weights are negative or all zero.
+    """
+
+    wavelengths: np.ndarray
+    weights: np.ndarray
+
+    def __post_init__(self) -> None:
+        wavelengths, weights = (
+            np.atleast_1d(np.asarray(each, dtype=np.float64))
+            for each in (self.wavelengths, self.weights)
+        )
+        if wavelengths.ndim != 1 or wavelengths.shape != weights.shape or not len(weights):
+            raise ModelError("spectrum: wavelengths and weights must be lists of one length")
+        if len(wavelengths) > LARGEST_SAMPLES:
+            raise ModelError(
+                f"spectrum: {len(wavelengths)} wavelengths; at most {LARGEST_SAMPLES} are possible"
+            )
+        if not (np.isfinite(wavelengths).all() and (wavelengths > 0.0).all()):
+            raise ModelError("spectrum: wavelengths must be positive")
+        if not (np.isfinite(weights).all() and (weights >= 0.0).all() and weights.any()):
+            raise ModelError("spectrum: weights must not be negative, nor all be zero")
+        assign(self, wavelengths=frozen(wavelengths), weights=frozen(weights / weights.sum()))
+
+    @property
+    def mean_wavelength(self) -> float:
+        """Mean wavelength (m), weighted by photons."""
+        return float(self.wavelengths @ self.weights)
+
+    @classmethod
+    def lines(cls, wavelengths: Sequence[float], weights: Sequence[float] = ()) -> Spectrum:
+        """Make a spectrum of single wavelengths.
+
+        Parameters
+        ----------
+        wavelengths : sequence of float
+            Wavelengths (m).
+        weights : sequence of float, optional
+            Their shares of the photons; by default equal.
+        """
+        return cls(np.array(wavelengths), np.array(weights or np.ones(len(wavelengths))))
+
+    @classmethod
+    def tophat(cls, wavelength: float, bandwidth: float, samples: int = SAMPLES) -> Spectrum:
+        """Make a spectrum that is constant in energy.
+
+        Parameters
+        ----------
+        wavelength : float
+            Central wavelength (m).
+        bandwidth : float
+            Full width in energy, relative to the centre.
+        samples : int, optional
+            Number of wavelengths, in the middles of equal parts.
+        """
+        places = _middles(samples, 0.5 * _width(bandwidth))
+        return cls(wavelength / (1.0 + places), np.ones(samples))
+
+    @classmethod
+    def gaussian(cls, wavelength: float, bandwidth: float, samples: int = SAMPLES) -> Spectrum:
+        """Make a spectrum that is normal in energy.
+
+        Parameters
+        ----------
+        wavelength : float
+            Central wavelength (m).
+        bandwidth : float
+            Full width at half maximum in energy, relative to the centre.
+        samples : int, optional
+            Number of wavelengths, within three standard deviations.
+        """
+        sigma = _width(bandwidth) * SIGMA_PER_WIDTH
+        places = _middles(samples, REACH * sigma)
+        return cls(wavelength / (1.0 + places), np.exp(-0.5 * (places / sigma) ** 2))
+
+    @classmethod
+    def two_colours(
+        cls, wavelength: float, separation: float, bandwidth: float, samples: int = SAMPLES
+    ) -> Spectrum:
+        """Make a spectrum of two equal normal distributions in energy.
+
+        Parameters
+        ----------
+        wavelength : float
+            Wavelength of the middle (m).
+        separation : float
+            Distance of the two energies, relative to the middle.
+        bandwidth : float
+            Full width at half maximum of each, relative to the middle.
+        samples : int, optional
+            Number of wavelengths of both together.
+        """
+        half = cls.gaussian(1.0, bandwidth, max(samples // 2, 1))
+        places = 1.0 / half.wavelengths - 1.0
+        shift = 0.5 * _width(separation)
+        both = np.concatenate([places - shift, places + shift])
+        return cls(wavelength / (1.0 + both), np.tile(half.weights, 2))
+
+    @classmethod
+    def sase(
+        cls,
+        wavelength: float,
+        bandwidth: float,
+        spikes: float = 20.0,
+        seed: int = 1,
+        samples: int = SAMPLES,
+    ) -> Spectrum:
+        """Make a random spectrum of self-amplified spontaneous emission.
+
+        Parameters
+        ----------
+        wavelength : float
+            Central wavelength (m).
+        bandwidth : float
+            Full width at half maximum of the mean spectrum in energy, relative to the centre.
+        spikes : float, optional
+            Mean number of spikes within that width.
+        seed : int, optional
+            Seed of the random numbers.
+        samples : int, optional
+            Number of wavelengths.
+
+        Notes
+        -----
+        The intensity of a field of random complex amplitudes under a Gaussian, as in campaigns
+        (Saldin, Schneidmiller & Yurkov (1998) Opt. Commun. 148, 383).
+        """
+        from scipy.ndimage import gaussian_filter1d
+
+        if not spikes > 0.0:
+            raise ModelError(f"spectrum: the number of spikes must be positive, got {spikes:g}")
+        sigma = _width(bandwidth) * SIGMA_PER_WIDTH
+        places = _middles(samples, REACH * sigma)
+        generator = np.random.Generator(np.random.Philox(seed))
+        field = generator.normal(size=(2, samples))
+        # width of a spike in samples
+        width = samples / (2.0 * REACH * SIGMA_PER_WIDTH * spikes) * SIGMA_PER_WIDTH
+        smooth = gaussian_filter1d(field, width, axis=1, mode="wrap")
+        weights = np.exp(-0.5 * (places / sigma) ** 2) * (smooth**2).sum(axis=0)
+        return cls(wavelength / (1.0 + places), weights)
+
+    def reduced(self, samples: int) -> Spectrum:
+        """Merge neighbouring wavelengths, which keeps all photons and the mean energy.
+
+        Parameters
+        ----------
+        samples : int
+            Largest number of wavelengths.
+
+        Returns
+        -------
+        Spectrum
+            Equal parts of the range of energies, each with its mean energy.
+        """
+        if samples < 1:
+            raise ModelError(f"spectrum: the number of samples must be positive, got {samples}")
+        if len(self.wavelengths) <= samples:
+            return self
+        energies = 1.0 / self.wavelengths
+        low, high = energies.min(), energies.max()
+        part = np.minimum((energies - low) / (high - low) * samples, samples - 1).astype(int)
+        weights = np.bincount(part, self.weights, samples)
+        means = np.bincount(part, self.weights * energies, samples)
+        used = weights > 0.0
+        return Spectrum(weights[used] / means[used], weights[used])
+
+
+def _width(value: float) -> float:
+    number = finite(value, "spectrum: bandwidth")
+    if not 0.0 < number < 1.0:
+        raise ModelError(f"spectrum: a width must be between 0 and 100 %, got {100 * number:g} %")
+    return number
+
+
+def _middles(samples: int, half: float) -> np.ndarray:
+    """Middles of equal parts of a range around zero."""
+    if not 1 <= samples <= LARGEST_SAMPLES:
+        raise ModelError(
+            f"spectrum: the number of samples must be from 1 to {LARGEST_SAMPLES}, got {samples}"
+        )
+    if half >= 1.0:
+        raise ModelError(f"spectrum: a range of {200 * half:.0f} % reaches the energy zero")
+    return np.asarray(half * (2.0 * np.arange(samples) + 1.0 - samples) / samples)

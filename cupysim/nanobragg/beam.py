@@ -1,0 +1,77 @@
+"""The beam from the values of options."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cupysim.drop_ins.sweeps import complete_sweep
+from cupysim.errors import CupysimError, OptionError
+from cupysim.models.beam import Beam
+from cupysim.models.spectrum import Spectrum
+from cupysim.nanobragg.arguments import Arguments
+from cupysim.nanobragg.inherited import Inherited
+
+SPECTRAL_OPTIONS = frozenset(
+    {"-lambda", "-energy", "-dispersion", "-dispsteps", "-sourcefile", "-divergence", "-hdivrange",
+     "-vdivrange", "-hdivstep", "-vdivstep", "-hdivsteps", "-vdivsteps", "-divsteps", "-spectrum"}
+)  # fmt: skip
+"""Options that describe the sources of the beam. They replace a spectrum from a file."""
+
+
+def make_beam(args: Arguments, inherited: Inherited) -> Beam:
+    """Make the beam from the values of options and from headers.
+
+    Parameters
+    ----------
+    args : Arguments
+        Values of the options.
+    inherited : Inherited
+        What images and experiment lists give.
+
+    Raises
+    ------
+    CupysimError
+        If options contradict each other, or a file cannot be read.
+    """
+    table = None
+    if args.source_file is not None:
+        from cupysim.formats import source_table
+
+        table = source_table.read(args.source_file)
+    spectrum = inherited.spectrum if SPECTRAL_OPTIONS.isdisjoint(args.seen) else None
+    if spectrum is not None:
+        nowhere = np.full((len(spectrum.weights), 3), np.nan)
+        table = np.column_stack([nowhere, spectrum.weights, spectrum.wavelengths])
+    chosen = None
+    if args.spectrum is not None:
+        chosen, table = _chosen_spectrum(args), None
+    elif args.spectrum_samples is not None:
+        raise CupysimError("-spectrum_samples needs -spectrum")
+    fluence, quirks = args.fluence, args.quirks
+    if args.flux != 0.0 and args.exposure > 0.0 and args.beamsize >= 0.0:
+        if args.beamsize == 0.0:
+            raise OptionError("-beamsize", "must not be 0 with -flux")
+        fluence = args.flux * args.exposure / args.beamsize / args.beamsize
+    return Beam(
+        wavelength=args.wavelength,
+        fluence=fluence,
+        polarization=args.polarization,
+        polarized=args.polarized,
+        horizontal=complete_sweep(args.hdiv_range, args.hdiv_step, args.hdiv_steps, "hdiv", quirks),
+        vertical=complete_sweep(args.vdiv_range, args.vdiv_step, args.vdiv_steps, "vdiv", quirks),
+        dispersion=complete_sweep(
+            args.dispersion, None, args.dispersion_steps, "dispersion", quirks
+        ),
+        round_divergence=args.round_divergence,
+        source_table=table,
+        spectrum=chosen,
+        weights_count=spectrum is not None,
+    )
+
+
+def _chosen_spectrum(args: Arguments) -> Spectrum:
+    from cupysim.nanobragg.spectra import spectrum_of
+
+    if args.source_file is not None:
+        raise CupysimError("-spectrum and -sourcefile both give wavelengths; give one of them")
+    return spectrum_of(args.spectrum, args.wavelength, args.spectrum_samples)
