@@ -11,7 +11,10 @@ import pytest
 from cupysim import CupysimError, Spectrum, from_args, simulate
 from cupysim.formats.spectrum_file import read_spectrum
 
-WORDS = "-cell 50 60 70 80 95 100 -misset 10 20 30 -default_F 10 -N 4 -detpixels 12 -pixel 3 -oversample 2 "
+WORDS = (
+    "-cell 50 60 70 80 95 100 -misset 10 20 30 -default_F 10 -N 4 -detpixels 12 -pixel 3 "
+    "-oversample 2 "
+)
 SINGLE = 4e-7
 
 
