@@ -113,6 +113,42 @@ ROWS = (
         'Crystal(shape="square")`, `"round"`, `"gauss"`, `"tophat"', "-N 5 -mosaic 0 -mosaic_dom 1",
     ),
     Row(
+        "shape_more", "Spot shapes of other programs", "The crystal has few cells along a, so "
+        "Gaussian spots are long in this direction, and many reflections reach the Ewald sphere. "
+        "Spots of `gauss_star` are round, with the same number of cells, and fewer reach it. Those "
+        "of CrystFEL end at the first minimum of a parallelepiped; flat ones have no profile.",
+        ("-spot_shape gauss", "-spot_shape gauss_star", "-spot_shape no_fringes",
+         "-spot_shape flat"), 'Crystal(shape="gauss_star")',
+        "-Na 3 -Nb 6 -Nc 9 -mosaic 0 -mosaic_dom 1",
+    ),
+    Row(
+        "spreads", "Mosaicity about one axis", "The spread is 0.2 degrees about all axes of the "
+        "crystal, or 3 degrees about one of them: x along a, y in the plane of a and b, z along "
+        "c*. The larger spread smears reflections around this axis.",
+        tuple(f"-spread_abc {spreads}" for spreads in ("0.2 0.2 0.2", "3 0.2 0.2", "0.2 3 0.2",
+                                                       "0.2 0.2 3")),
+        'Mosaicity.of(MosaicModel("normal", (0.05, 0.003, 0.003), 300))',
+        "-mosaic 0 -domain_model normal -mosaic_dom 300 -gauss_xtal",
+    ),
+    Row(
+        "diffuse", "Diffuse scattering", "Displacements of 1 Angstrom give each reflection a halo. "
+        "The halo is narrower if the displacements are correlated over a longer distance. The first "
+        "image has Bragg reflections and halos, the others only halos.",
+        ("-diffuse_gamma 20 20 20", "-diffuse_only -diffuse_gamma 5 5 5",
+         "-diffuse_only -diffuse_gamma 20 20 20", "-diffuse_only -diffuse_gamma 80 80 80"),
+        "Crystal(diffuse=Diffuse((2e-9,) * 3, (1e-10,) * 3))",
+        "-diffuse_sigma 1 1 1 -N 3 -gauss_xtal -mosaic 0 -mosaic_dom 1 -nointerpolate",
+    ),
+    Row(
+        "background", "Background", "Water has a ring at 3 Angstrom, air scatters at small angles, "
+        "and grains of ice give rings. Their thickness along the beam is 1 mm of water, 300 mm of "
+        "air, and 0.2 mm of ice with grains of 5 nm or 100 nm. The crystal of 12 cells is too "
+        "small to be seen beside them.",
+        ("-background water,1", "-background air,300", "-background nano-ice,0.2",
+         "-background water,1 -background ice,0.2"),
+        'Experiment(backgrounds=(material("water", 1e-3),))',
+    ),
+    Row(
         "mosaic", "Mosaicity", "With a larger mosaic spread, spots become arcs around the beam "
         "centre, and more reflections touch the Ewald sphere.",
         ("-mosaic 0 -mosaic_dom 1", "-mosaic 1 -mosaic_dom 200", "-mosaic 4 -mosaic_dom 1000",

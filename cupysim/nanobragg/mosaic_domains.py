@@ -55,7 +55,7 @@ def _spreads(args: Arguments, spread: float) -> tuple[float, ...]:
         if args.spread_off_diagonal is not None:
             raise CupysimError("-spread_off_diagonal needs -spread_abc, the diagonal")
         return (spread,) if spread > 0.0 else ()
-    if args.mosaic_spread is not None:
+    if args.mosaic_spread is not None and args.mosaic_spread > 0.0:
         raise CupysimError("-mosaic and -spread_abc both give mosaic spreads; give one of them")
     return (*args.spread_abc, *(args.spread_off_diagonal or ()))
 
