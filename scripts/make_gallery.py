@@ -132,8 +132,8 @@ ROWS = (
     ),
     Row(
         "diffuse", "Diffuse scattering", "Displacements of 1 Angstrom give each reflection a halo. "
-        "The halo is narrower if the displacements are correlated over a longer distance. The first "
-        "image has Bragg reflections and halos, the others only halos.",
+        "The halo is narrower if the displacements are correlated over a longer distance. The "
+        "first image has Bragg reflections and halos, the others only halos.",
         ("-diffuse_gamma 20 20 20", "-diffuse_only -diffuse_gamma 5 5 5",
          "-diffuse_only -diffuse_gamma 20 20 20", "-diffuse_only -diffuse_gamma 80 80 80"),
         "Crystal(diffuse=Diffuse((2e-9,) * 3, (1e-10,) * 3))",

@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,16 @@ def test_a_simple_run_loads_only_what_it_needs(tmp_path: Path) -> None:
         check=True, capture_output=True, cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
     )  # fmt: skip
+
+
+def test_a_wheel_has_all_packages_and_their_data() -> None:
+    """pyproject.toml lists each package, and each file that is not a module."""
+    root = PACKAGE.parent
+    settings = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = {path.parent for path in MODULES if path.name == "__init__.py"}
+    packages = {".".join(folder.relative_to(root).parts) for folder in folders}
+    assert set(settings["packages"]) == {*packages, "cupysim.cuda_src"}
+    for path in PACKAGE.rglob("*"):
+        if path.suffix in (".toml", ".txt"):
+            package = ".".join(path.parent.relative_to(root).parts)
+            assert path.name in settings["package-data"].get(package, []), path
