@@ -139,6 +139,8 @@ def differing(part: Any) -> list[tuple[str, Any]]:
     found = []
     for field in fields(part):
         value = getattr(part, field.name)
+        if arrays_of(type(part)).get(field.name, ())[-1:] == ("shots",):
+            continue  # one number for each shot
         if is_dataclass(value):
             found += [
                 (f"{field.name}.{name}", replace_any(part, **{field.name: other}))
@@ -181,8 +183,6 @@ def test_shots_which_differ_in_more_are_not_alike() -> None:
     plan = plans_of("curved")[0]
     assert alike(plan, plans_of("curved")[1])
     for name, other in differing(plan):
-        if "shots" in arrays_of(type(plan)).get(name, ()):
-            continue  # one number for each shot
         assert not alike(plan, other), name
 
 
