@@ -44,8 +44,8 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
         metavar="NAME,MM|FILE,MM,DENSITY,MASS", is_new=True, repeats=True,
     ),
     choice("-domain_model", CRYSTAL,
-           "Mosaic domains: random ones of nanobragg or simtbx; or even sets for a distribution "
-           "of rotations: diffbragg, normal, cap, fisher (docs/crystals.md).",
+           "Rotations of mosaic domains: random (nanobragg, simtbx), or a set without random "
+           "numbers (diffbragg, normal, cap, fisher; docs/crystals.md).",
            "mosaic_model", MOSAIC_MODELS, "nanobragg"),
     Option(
         ("-spread_abc",), CRYSTAL,

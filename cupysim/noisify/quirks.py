@@ -72,7 +72,7 @@ TABLE: dict[IntEnum, tuple[str, Policy]] = {
     NoisifyQuirk.NO_FLOAT_IMAGE: ("no image of expected photons", _F),
     NoisifyQuirk.BELOW_ZERO: ("values below zero wrap around", _W),
     NoisifyQuirk.WEAK_PIXELS: ("weak pixels vanish when they are blurred", _W),
-    NoisifyQuirk.SPARE_FOR_PHOTONS: ("noise above a million photons uses another's spare", _R),
+    NoisifyQuirk.SPARE_FOR_PHOTONS: ("noise above a million photons can come from -calib_seed", _R),
     NoisifyQuirk.BLURRED_COUNTS: ("photons are blurred after they are counted", _R),
     NoisifyQuirk.HEADER_WINS: ("-header wins over other options", _R),
     NoisifyQuirk.ONE_THREAD: ("one thread", _F),

@@ -65,7 +65,7 @@ TABLE: dict[IntEnum, tuple[str, Policy]] = {
     NonbraggQuirk.HEADER_DISTANCE_WINS: ("the header's close distance beats -distance", _W),
     NonbraggQuirk.REGION_OVERFLOWS: ("a region overflows the first bin", _F),
     NonbraggQuirk.SOLID_ANGLE_OF_SUB_PIXELS: ("the solid angle counts each sub-pixel", _R),
-    NonbraggQuirk.EMPTY_REGION: ("an empty region is rendered", _R),
+    NonbraggQuirk.EMPTY_REGION: ("an empty region is accepted", _R),
     NonbraggQuirk.NO_ATTENUATION: ("thick samples do not absorb", _W),
 }
 """Title and policy of each quirk."""
