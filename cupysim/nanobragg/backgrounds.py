@@ -50,6 +50,20 @@ def backgrounds(values: Sequence[str], beam_size: float | None) -> tuple[Amorpho
     return tuple(_one(_words(value), edge) for value in values)
 
 
+def table_files(values: Sequence[str]) -> tuple[str, ...]:
+    """Files with tables that values of -background name.
+
+    Parameters
+    ----------
+    values : sequence of str
+        Values of -background.
+    """
+    from cupysim.materials.named import material_names
+
+    names = (value.split(",")[0] for value in values)
+    return tuple(dict.fromkeys(name for name in names if name not in material_names()))
+
+
 def _words(value: str) -> _Words:
     name, *numbers = value.split(",")
     if not name or not 1 <= len(numbers) <= 3:
