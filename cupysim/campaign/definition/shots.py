@@ -14,6 +14,7 @@ from cupysim.errors import ModelError
 from cupysim.maths.arrays import unit
 from cupysim.maths.rotations import rotate_axis, rotate_xyz, xyz_angles
 from cupysim.models.experiment import Experiment
+from cupysim.models.mosaicity import Mosaicity
 from cupysim.models.parameters import GROUPS, PARAMETERS, changed, current
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.plan.joining import add_crystals
@@ -146,8 +147,26 @@ def _crystal(
     if angles is not None:
         for name, angle in zip(GROUPS["misset"], angles, strict=True):
             drawn.setdefault(name, []).append(angle / PARAMETERS[name].size)
-        experiment = replace(experiment, crystal=replace(experiment.crystal, misset=angles))
+        experiment = _misset(experiment, angles)
     return experiment
+
+
+def _misset(experiment: Experiment, angles: Sequence[float]) -> Experiment:
+    """Return the experiment with other missetting angles (rad).
+
+    Axes of mosaic spreads turn with the crystal.
+    """
+    turned_crystal = replace(experiment.crystal, misset=angles)
+    model = turned_crystal.mosaicity.domain_model
+    if model is not None and len(model.spreads) > 1:
+        policy = experiment.policy
+        before, after = (
+            each.oriented(policy).direct for each in (experiment.crystal, turned_crystal)
+        )
+        axes = model.axes @ np.linalg.solve(before, after)
+        mosaicity = Mosaicity.of(replace(model, axes=axes))
+        turned_crystal = replace(turned_crystal, mosaicity=mosaicity)
+    return replace(experiment, crystal=turned_crystal)
 
 
 def _vary(experiment: Experiment, variation: Variation, value: float) -> Experiment:
