@@ -296,6 +296,8 @@ def _set_scales(
         unavailable["wavelength"] = (
             "the source table or spectrum gives the wavelength of every source"
         )
+    elif experiment.structure_factors.channels is not None:
+        unavailable["wavelength"] = "structure factors change with it, and have no such derivative"
     spreads = ("mosaic_spread", *GROUPS["mosaic_spreads"])
     for name in (*spreads, *GROUPS["n_cells_off_diagonal"]):
         if without_effect(experiment, name):
