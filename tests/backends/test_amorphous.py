@@ -29,6 +29,7 @@ from cupysim.backends.rendered import Observer
 from cupysim.constants import AVOGADRO, CLASSICAL_ELECTRON_RADIUS_SQUARED
 from cupysim.maths.stol_interpolation import interpolate
 from cupysim.models.background import Beyond
+from cupysim.refine.free_parameters import gradient_plan as fitted_plan
 from cupysim.renderer import Renderer
 from tests.gradients.changes import STEPS, difference, gradient_plan
 
@@ -137,6 +138,18 @@ def test_derivatives(backend: str, name: str) -> None:
     assert smooth.mean() > 0.5
     noise = 3e-14 * float(photons(gradient_plan(shown, "scale")).max()) / STEPS[name]
     assert (np.abs(found - expected) < 1e-6 * largest + noise)[smooth].all()
+
+
+def test_fits_can_leave_it_out(backend: str) -> None:
+    """A refinement asks for the spots alone."""
+    shown, spots = (experiment(*matters, spots=30.0) for matters in ((matter(),), ()))
+    found, expected = (
+        Renderer(backend).differentiate(
+            fitted_plan(each, {}, ("scale",), background=False), Observer()
+        ).photons
+        for each in (shown, spots)
+    )  # fmt: skip
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_within_a_tolerance(backend: str) -> None:
