@@ -18,6 +18,7 @@ from cupysim.maths.polarization import polarization_form, polarization_of_form
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.sampling import Sweep
+from cupysim.models.spot_shape import Shape
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
 from cupysim.quirks import Quirk, warn_quirk
@@ -116,7 +117,8 @@ def _stale_orientation(experiment: Experiment) -> str:
 
 def _spot_widths(experiment: Experiment) -> str:
     crystal = experiment.crystal
-    if SPOT_SHAPES[crystal.shape].measure is not Measure.DISTANCE:
+    is_star = crystal.shape is Shape.GAUSS_STAR
+    if is_star or SPOT_SHAPES[crystal.shape].measure is not Measure.DISTANCE:
         return ""
     counts = experiment.cell_counts
     widths = [

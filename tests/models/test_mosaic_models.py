@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from cupysim import CupysimError, Mosaicity, from_args
 from cupysim.models.mosaic_model import Distribution, MosaicModel, cartesian_axes, edge_axes
+from tests.conftest import Run
 
 MANY = 20000
 """Domains for moments; a set of low discrepancy has them within 1e-3."""
@@ -40,6 +41,14 @@ MODELS = {
 def model_of(name: str, n_domains: int, seed: int | None = None) -> MosaicModel:
     kind, spreads, axes = MODELS[name]
     return MosaicModel(Distribution(kind), spreads, n_domains, axes, seed)
+
+
+def test_the_report_knows_three_spreads(run: Run) -> None:
+    words = "-cell 30 -default_F 5 -detpixels 8 -nonoise -nopgm -mosaic_dom 6"
+    outcome = run(f"{words} -domain_model normal -spread_abc 1 2 0.5")
+    assert "no mosaic spread specified" not in outcome.out
+    assert "created a total of 6 mosaic domains" in outcome.out
+    assert "no mosaic spread specified" in run(words).out
 
 
 @pytest.mark.parametrize("name", MODELS)
