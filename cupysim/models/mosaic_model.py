@@ -52,8 +52,9 @@ class MosaicModel:
     n_domains : int
         Number of domains. It must be even, because each rotation has its opposite.
     axes : ndarray, shape (3, 3), optional
-        Rows: unit vectors in the laboratory about which the spreads hold. DIFFBRAGG has the edges
-        of the cell, which need not be perpendicular; NORMAL needs perpendicular ones.
+        Rows: unit vectors in the laboratory, at a spindle angle of zero, about which the spreads
+        hold. DIFFBRAGG has the edges of the cell, which need not be perpendicular; NORMAL needs
+        perpendicular ones.
     seed : int, optional
         Seed of random domains. By default, the set has low discrepancy.
 

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from cupysim import CupysimError, Mosaicity, from_args
+from cupysim import (
+    CupysimError,
+    CupysimWarning,
+    Mosaicity,
+    from_args,
+    render_gradients,
+    simulate,
+)
 from cupysim.models.mosaic_model import Distribution, MosaicModel, cartesian_axes, edge_axes
 from tests.conftest import Run
 
@@ -185,3 +192,20 @@ def test_a_changed_spread_is_that_of_the_model() -> None:
     assert other.spreads == pytest.approx((0.01, 0.03, 0.005))
     expected = replace(mosaicity.domain_model, spreads=(0.01, 0.03, 0.005)).vectors()
     np.testing.assert_allclose(other.domain_model.vectors(), expected, atol=1e-15)
+
+
+@pytest.mark.parametrize("model", ["normal", "diffbragg"])
+def test_axes_turn_with_the_spindle(model: str) -> None:
+    """Spindle and missetting angles about one axis are the same; a scan has those of its middle."""
+    words = "-cell 50 60 70 -default_F 9 -N 9 -detpixels 24 -pixel 4 -distance 80 -oversample 1"
+    words += f" -domain_model {model} -spread_abc 4 0.3 0.6 -mosaic_dom 20 -corrected"
+    still, turned = from_args(f"{words} -phi 40"), from_args(f"{words} -misset 0 0 40")
+    np.testing.assert_allclose(still.mosaicity.rotations, turned.mosaicity.rotations, atol=1e-12)
+    expected = simulate(turned).array
+    np.testing.assert_allclose(simulate(still).array, expected, rtol=1e-4, atol=1e-9)
+    middle = from_args(f"{words} -phi 39 -osc 3 -phisteps 3").mosaicity
+    np.testing.assert_allclose(middle.rotations, turned.mosaicity.rotations, atol=1e-12)
+    with pytest.raises(CupysimError, match="phi: the axes of the mosaic spreads turn with it"):
+        render_gradients(still, "phi")
+    with pytest.warns(CupysimWarning, match="axes of its mosaic spreads are those in the middle"):
+        simulate(from_args(f"{words} -osc 20 -phisteps 3"))

@@ -14,7 +14,6 @@ from cupysim.errors import ModelError
 from cupysim.maths.arrays import unit
 from cupysim.maths.rotations import rotate_axis, rotate_xyz, xyz_angles
 from cupysim.models.experiment import Experiment
-from cupysim.models.mosaicity import Mosaicity
 from cupysim.models.parameters import GROUPS, PARAMETERS, changed, current
 from cupysim.models.structure_factors import StructureFactors
 from cupysim.plan.joining import add_crystals
@@ -156,17 +155,12 @@ def _misset(experiment: Experiment, angles: Sequence[float]) -> Experiment:
 
     Axes of mosaic spreads turn with the crystal.
     """
-    turned_crystal = replace(experiment.crystal, misset=angles)
-    model = turned_crystal.mosaicity.domain_model
-    if model is not None and len(model.spreads) > 1:
-        policy = experiment.policy
-        before, after = (
-            each.oriented(policy).direct for each in (experiment.crystal, turned_crystal)
-        )
-        axes = model.axes @ np.linalg.solve(before, after)
-        mosaicity = Mosaicity.of(replace(model, axes=axes))
-        turned_crystal = replace(turned_crystal, mosaicity=mosaicity)
-    return replace(experiment, crystal=turned_crystal)
+    before = experiment.crystal
+    after, mosaicity = replace(before, misset=angles), before.mosaicity
+    if mosaicity.has_axes:
+        one, other = (each.oriented(experiment.policy).direct for each in (before, after))
+        after = replace(after, mosaicity=mosaicity.turned(np.linalg.solve(one, other)))
+    return replace(experiment, crystal=after)
 
 
 def _vary(experiment: Experiment, variation: Variation, value: float) -> Experiment:
