@@ -11,9 +11,11 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from cupysim import (
+    Crystal,
     CupysimError,
     CupysimWarning,
     Mosaicity,
+    UnitCell,
     from_args,
     render_gradients,
     simulate,
@@ -153,11 +155,22 @@ def test_domains_of_simtbx_begin_with_the_identity() -> None:
         ("cap", (4.0,), 10, "at most 180 degrees"),
         ("normal", (float("nan"),), 10, "spreads"),
         ("uniform", (0.1,), 10, "distribution"),
+        ("normal", 0.1, 10, "spreads must be a sequence"),
     ],
 )
 def test_mistakes(kind: str, spreads: Sequence[float], n_domains: int, told: str) -> None:
     with pytest.raises(CupysimError, match=told):
-        MosaicModel(kind, tuple(spreads), n_domains)  # type: ignore[arg-type]
+        MosaicModel(kind, spreads, n_domains)  # type: ignore[arg-type]
+
+
+def test_mistakes_of_axes_and_seeds() -> None:
+    model = model_of("diffbragg of three", 10)
+    with pytest.raises(CupysimError, match="axes must be three independent vectors"):
+        replace(model, axes=np.ones((3, 3)))
+    with pytest.raises(CupysimError, match="seed must not be negative"):
+        model_of("normal", 10, -1)
+    with pytest.raises(CupysimError, match="mosaicity must be a Mosaicity"):
+        Crystal(UnitCell.from_degrees(50, 60, 70, 90, 90, 90), mosaicity=model)  # type: ignore[arg-type]
 
 
 def test_options() -> None:
