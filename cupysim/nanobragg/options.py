@@ -351,7 +351,8 @@ OPTIONS: tuple[Option, ...] = (
     flag("-gauss_xtal", CRYSTAL, "Gaussian spots.", {"shape": "gauss"}),
     flag("-binary_spots -tophat_spots", CRYSTAL, "Top-hat spots.", {"shape": "tophat"}),
     number("-fudge", CRYSTAL, "Factor of the squared distance from a reflection (round, gauss, "
-            "gauss_star and tophat shapes). A larger factor makes smaller spots.", NONE, "fudge", "1"),
+            "gauss_star and tophat shapes). A larger factor makes smaller spots.",
+            NONE, "fudge", "1"),
     Option(
         ("-printout_pixel",), OUTPUT, "Print only this pixel; switches -printout on.",
         Kind.INTEGER, 2, NONE, ("printout_pixel",), metavar="FAST SLOW",

@@ -154,7 +154,7 @@ def test_fits_can_leave_it_out(backend: str) -> None:
 
 def test_it_is_a_sequence() -> None:
     with pytest.raises(CupysimError, match="backgrounds must be a sequence of Amorphous"):
-        replace(experiment(), backgrounds=matter())
+        replace(experiment(), backgrounds=matter())  # type: ignore[arg-type]
 
 
 def test_within_a_tolerance(backend: str) -> None:
