@@ -202,6 +202,28 @@ def test_an_input_which_was_not_read(run: Run, capsys: pytest.CaptureFixture[str
     assert "Fdump.bin (-dump) would be read, but the earlier run did not read it" in err
 
 
+def test_tables_of_matter_are_inputs(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are in the record, must not change, and are not replaced."""
+    run("-h")
+    for name in ("a.stol", "b.stol"):
+        Path(name).write_text("0 3\n0.1 4\n0.3 5\n")
+    words = "-cell 30 -default_F 5 -detpixels 8 -background air,1"
+    words += " -background a.stol,1,1,18 -background b.stol,1,1,18"
+    assert run(f"{words} -provenance p.json").status == 0
+    found = [
+        (each["option"], each["path"]) for each in json.loads(Path("p.json").read_text())["inputs"]
+    ]
+    assert found == [("-background", "a.stol"), ("-background, file 2", "b.stol")]
+    assert again("p.json", capsys)[0] == 0
+    Path("b.stol").write_text("0 3\n0.1 4\n0.3 6\n")
+    status, _, err = again("p.json", capsys)
+    assert status == 2
+    assert "b.stol (-background, file 2) has changed" in err
+    outcome = run(f"{words} -floatfile a.stol")
+    assert outcome.status == 9
+    assert "a.stol would replace an input file of this run" in outcome.err
+
+
 def test_inputs_are_those_of_the_record(
     record: dict[str, Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

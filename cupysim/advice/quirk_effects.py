@@ -18,6 +18,7 @@ from cupysim.maths.polarization import polarization_form, polarization_of_form
 from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.sampling import Sweep
+from cupysim.models.spot_shape import Shape
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
 from cupysim.quirks import Quirk, warn_quirk
@@ -31,6 +32,9 @@ all images have a small change there."""
 
 ROUNDING = 1e-9
 """Largest relative difference that counts as rounding."""
+
+WIDE_SCAN = 5.0 / DEGREES_PER_RADIAN
+"""Range of spindle angles (rad) above which axes of mosaic spreads are told not to turn."""
 
 COVERED = 1e-6
 """Largest relative difference of spindle angles that counts as rounding. It is larger, because
@@ -47,7 +51,8 @@ def warn_of_effects(experiment: Experiment, plan: RenderPlan) -> None:
     plan : RenderPlan
         Render plan of the experiment.
     """
-    for text in filter(None, (_scan(experiment), _layers_of_models(experiment))):
+    texts = _scan(experiment), _layers_of_models(experiment), _axes_of_spreads(experiment)
+    for text in filter(None, texts):
         warnings.warn(CupysimWarning(text), stacklevel=2)
     for quirk, effect in quirk_effects(experiment, plan).items():
         warn_quirk(quirk, effect)
@@ -116,7 +121,8 @@ def _stale_orientation(experiment: Experiment) -> str:
 
 def _spot_widths(experiment: Experiment) -> str:
     crystal = experiment.crystal
-    if SPOT_SHAPES[crystal.shape].measure is not Measure.DISTANCE:
+    is_star = crystal.shape is Shape.GAUSS_STAR
+    if is_star or SPOT_SHAPES[crystal.shape].measure is not Measure.DISTANCE:
         return ""
     counts = experiment.cell_counts
     widths = [
@@ -243,6 +249,17 @@ def _layers(experiment: Experiment) -> str:
 def _layers_of_models(experiment: Experiment) -> str:
     """Message about layers of a Python user, which do not cover the sensor even without Q26."""
     return _layers(experiment) if experiment.corrects(Quirk.LAYER_SPACING) else ""
+
+
+def _axes_of_spreads(experiment: Experiment) -> str:
+    """Message about axes of mosaic spreads that turn far in a scan; empty if they do not."""
+    width = float(np.ptp(experiment.scan.angles))
+    if not experiment.crystal.mosaicity.has_axes or width <= WIDE_SCAN:
+        return ""
+    return (
+        f"the crystal turns by {width * DEGREES_PER_RADIAN:.3g} degrees, but the axes of its "
+        "mosaic spreads are those in the middle of the scan; several images turn them"
+    )
 
 
 def _scan(experiment: Experiment) -> str:

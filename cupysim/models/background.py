@@ -128,8 +128,10 @@ class Amorphous:
             raise ModelError("amorphous: stol and factors must be tables of one length")
         if not (np.isfinite(stol).all() and np.isfinite(factors).all()):
             raise ModelError("amorphous: the table has values that are not finite")
-        if (np.diff(stol) <= 0.0).any():
-            raise ModelError("amorphous: sin(theta)/lambda must be ascending, without repeats")
+        if stol[0] < 0.0 or (np.diff(stol) <= 0.0).any():
+            raise ModelError(
+                "amorphous: sin(theta)/lambda must be ascending from 0 on, without repeats"
+            )
         for name in ("thickness", "density", "width", "height", "scale"):
             value = finite(getattr(self, name), f"amorphous: {name}")
             if value < 0.0:
@@ -182,6 +184,8 @@ def amorphous_tuple(values: Sequence[object]) -> tuple[Amorphous, ...]:
     ModelError
         If one is not.
     """
+    if not isinstance(values, Sequence):
+        raise ModelError("experiment: backgrounds must be a sequence of Amorphous")
     found = tuple(each for each in values if isinstance(each, Amorphous))
     if len(found) != len(values):
         raise ModelError("experiment: backgrounds must be a sequence of Amorphous")

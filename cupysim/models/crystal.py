@@ -147,6 +147,11 @@ class Crystal:
                     "crystal: reciprocal must have the shape (3, 3), with rows a*, b*, c*"
                 )
             assign(self, reciprocal=frozen(self.reciprocal, np.float64))
+        for name, kind in (("mosaicity", Mosaicity), ("diffuse", Diffuse | None)):
+            if not isinstance(getattr(self, name), kind):
+                raise ModelError(
+                    f"crystal: {name} must be a {name.capitalize()}, got {getattr(self, name)!r}"
+                )
         n_cells = three(self.n_cells, "crystal: n_cells")
         off_diagonal = three(self.n_cells_off_diagonal, OFF_DIAGONAL)
         size = three(self.size, "crystal: size")

@@ -13,12 +13,14 @@ from cupysim.errors import ModelError
 from cupysim.maths.arrays import norm
 from cupysim.maths.cell import Lattice
 from cupysim.maths.detector_geometry import PanelGeometry
+from cupysim.maths.rotations import rotate_axis
 from cupysim.models.background import Amorphous, Water, amorphous_tuple
 from cupysim.models.beam import Beam, Sources
 from cupysim.models.checks import assign, vector_of, warn_of_length
 from cupysim.models.conventions import UnitFrame
 from cupysim.models.crystal import Crystal, OrientedCrystal
 from cupysim.models.detector import Detector, PlacedDetector
+from cupysim.models.mosaicity import Mosaicity
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector, PlacedPanels
 from cupysim.models.rendering import Region, Rendering
@@ -175,6 +177,14 @@ class Experiment:
         if not isinstance(self.detector, PanelDetector):
             raise ModelError(f"{purpose}: the detector is one panel, not a PanelDetector")
         return self.detector
+
+    @cached_property
+    def mosaicity(self) -> Mosaicity:
+        """The mosaic domains. The axes of several spreads are those in the middle of the scan."""
+        angles, mosaicity = self.scan.angles, self.crystal.mosaicity
+        if not (mosaicity.has_axes and angles.any()):
+            return mosaicity
+        return mosaicity.turned(rotate_axis(np.eye(3), self.frame.spindle, np.mean(angles)))
 
     @property
     def placed_panel(self) -> PlacedDetector:

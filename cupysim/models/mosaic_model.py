@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -52,8 +52,9 @@ class MosaicModel:
     n_domains : int
         Number of domains. It must be even, because each rotation has its opposite.
     axes : ndarray, shape (3, 3), optional
-        Rows: unit vectors in the laboratory about which the spreads hold. DIFFBRAGG has the edges
-        of the cell, which need not be perpendicular; NORMAL needs perpendicular ones.
+        Rows: unit vectors in the laboratory, at a spindle angle of zero, about which the spreads
+        hold. DIFFBRAGG has the edges of the cell, which need not be perpendicular; NORMAL needs
+        perpendicular ones.
     seed : int, optional
         Seed of random domains. By default, the set has low discrepancy.
 
@@ -71,6 +72,8 @@ class MosaicModel:
 
     def __post_init__(self) -> None:
         kind = member(Distribution, self.distribution, "mosaicity: distribution")
+        if not isinstance(self.spreads, Iterable):
+            raise ModelError(f"mosaicity: spreads must be a sequence, got {self.spreads!r}")
         spreads = tuple(finite(spread, "mosaicity: spreads") for spread in self.spreads)
         n_domains = whole(self.n_domains, "mosaicity: n_domains")
         assign(
@@ -91,6 +94,10 @@ class MosaicModel:
             )
         if self.axes.shape != (3, 3):
             raise ModelError("mosaicity: axes must have the shape (3, 3)")
+        if not np.isfinite(self.axes).all() or np.linalg.matrix_rank(self.axes) < 3:
+            raise ModelError("mosaicity: axes must be three independent vectors")
+        if self.seed is not None and whole(self.seed, "mosaicity: seed") < 0:
+            raise ModelError(f"mosaicity: seed must not be negative, got {self.seed}")
         perpendicular = np.allclose(self.axes @ self.axes.T, np.eye(3), atol=1e-9)
         if kind is Distribution.NORMAL and not perpendicular:
             raise ModelError("mosaicity: normal distributions need perpendicular axes")

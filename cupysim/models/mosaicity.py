@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -68,6 +68,23 @@ class Mosaicity:
     def spreads(self) -> tuple[float, ...]:
         """Spreads (rad): those of the distribution, or the one spread."""
         return (self.spread,) if self.domain_model is None else self.domain_model.spreads
+
+    @property
+    def has_axes(self) -> bool:
+        """Whether there are several spreads, about axes that turn with the crystal."""
+        return len(self.spreads) > 1
+
+    def turned(self, axes: np.ndarray) -> Mosaicity:
+        """Return the domains of a crystal that is turned; without `has_axes`, the same ones.
+
+        Parameters
+        ----------
+        axes : ndarray, shape (3, 3)
+            Rows: what the unit vectors x, y, z become.
+        """
+        if self.domain_model is None or not self.has_axes:
+            return self
+        return Mosaicity.of(replace(self.domain_model, axes=self.domain_model.axes @ axes))
 
     def slopes(self) -> np.ndarray:
         """Derivatives of the rotations with respect to each spread (1/rad).

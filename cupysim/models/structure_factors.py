@@ -218,8 +218,8 @@ class StructureFactors:
         Returns
         -------
         StructureFactors
-            Structure factors with the new amplitude. The table grows if the reflection is
-            outside.
+            Structure factors with the new amplitude, at all wavelengths. The table grows if the
+            reflection is outside.
         """
         if self.table is None:
             table = np.full((1, 1, 1), float(value))
@@ -229,14 +229,19 @@ class StructureFactors:
         shape = tuple(
             n + sum(more) for n, *more in zip(self.table.shape, before, after, strict=True)
         )
-        check_table_size(shape)
-        table = np.pad(
-            self.table, list(zip(before, after, strict=True)), constant_values=self.default
-        )
+        tables = self.table[None]
+        if self.channels is not None:
+            tables = np.concatenate([tables, self.channels])
+        check_table_size(shape, len(tables))
+        edges = [(0, 0), *zip(before, after, strict=True)]
+        grown = np.pad(tables, edges, constant_values=self.default)
         h, k, l = (first - more for first, more in zip(self.first, before, strict=True))
-        table[index[0] - h, index[1] - k, index[2] - l] = value
-        table.setflags(write=False)
-        return StructureFactors(table, (h, k, l), self.default, self.n_given)
+        grown[:, index[0] - h, index[1] - k, index[2] - l] = value
+        grown.setflags(write=False)
+        channels = None if self.channels is None else grown[1:]
+        return StructureFactors(
+            grown[0], (h, k, l), self.default, self.n_given, self.wavelengths, channels
+        )
 
     @classmethod
     def from_list(

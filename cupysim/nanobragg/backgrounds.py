@@ -1,4 +1,4 @@
-"""Amorphous matter from the values of -background and -stol."""
+"""Amorphous matter from the values of -background."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cupysim.constants import ANGSTROM
-from cupysim.errors import CupysimError
+from cupysim.errors import CupysimError, ModelError
 from cupysim.models.background import Amorphous
 
 DEFAULT_EDGE = 1e-4
@@ -50,6 +50,20 @@ def backgrounds(values: Sequence[str], beam_size: float | None) -> tuple[Amorpho
     return tuple(_one(_words(value), edge) for value in values)
 
 
+def table_files(values: Sequence[str]) -> tuple[str, ...]:
+    """Files with tables that values of -background name.
+
+    Parameters
+    ----------
+    values : sequence of str
+        Values of -background.
+    """
+    from cupysim.materials.named import material_names
+
+    names = (value.split(",")[0] for value in values)
+    return tuple(dict.fromkeys(name for name in names if name not in material_names()))
+
+
 def _words(value: str) -> _Words:
     name, *numbers = value.split(",")
     if not name or not 1 <= len(numbers) <= 3:
@@ -64,7 +78,7 @@ def _words(value: str) -> _Words:
         except ValueError:
             raise CupysimError(f"{OPTION} {value}: {number!r} is not a number") from None
         if not (math.isfinite(found[-1]) and found[-1] >= 0.0):
-            raise CupysimError(f"{OPTION} {value}: {number} must not be negative")
+            raise CupysimError(f"{OPTION} {value}: {number} is not a number from 0 on")
     found += [math.nan] * (3 - len(found))
     thickness, density, molar_mass = found
     return _Words(
@@ -96,12 +110,15 @@ def _one(words: _Words, edge: float) -> Amorphous:
             f"{OPTION} {words.name}: a file needs a density (g/cm^3) and a molar mass (g/mol)"
         )
     table = stol_table.read(words.name)
-    return Amorphous(
-        table[:, 0] / ANGSTROM,
-        table[:, 1],
-        words.thickness,
-        words.density,
-        words.molar_mass,
-        edge,
-        edge,
-    )
+    try:
+        return Amorphous(
+            table[:, 0] / ANGSTROM,
+            table[:, 1],
+            words.thickness,
+            words.density,
+            words.molar_mass,
+            edge,
+            edge,
+        )
+    except ModelError as error:
+        raise CupysimError(f"{OPTION} {words.name}: {error}") from error

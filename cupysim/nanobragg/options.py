@@ -350,8 +350,9 @@ OPTIONS: tuple[Option, ...] = (
     flag("-square_xtal", CRYSTAL, "Parallelepiped crystal (the default).", {"shape": "square"}),
     flag("-gauss_xtal", CRYSTAL, "Gaussian spots.", {"shape": "gauss"}),
     flag("-binary_spots -tophat_spots", CRYSTAL, "Top-hat spots.", {"shape": "tophat"}),
-    number("-fudge", CRYSTAL, "Factor of the squared distance from a reflection (round, gauss and "
-            "tophat shapes). A larger factor makes smaller spots.", NONE, "fudge", "1"),
+    number("-fudge", CRYSTAL, "Factor of the squared distance from a reflection (round, gauss, "
+            "gauss_star and tophat shapes). A larger factor makes smaller spots.",
+            NONE, "fudge", "1"),
     Option(
         ("-printout_pixel",), OUTPUT, "Print only this pixel; switches -printout on.",
         Kind.INTEGER, 2, NONE, ("printout_pixel",), metavar="FAST SLOW",

@@ -130,6 +130,8 @@ def _sampling_warnings(args: Arguments, experiment: Experiment) -> Iterator[str]
     if is_default and (args.attenuation is None or args.attenuation < 0.0):
         yield f"WARNING: setting detector attenuation depth to {sensor.attenuation:g} m"
     spread = -1.0 if args.mosaic_spread is None else args.mosaic_spread
+    if args.spread_abc is not None:
+        spread = experiment.crystal.mosaicity.spread
     if args.mosaic_domains is None or args.mosaic_domains <= 0:
         if spread > 0.0:
             yield (

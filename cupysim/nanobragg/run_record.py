@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum
@@ -55,14 +55,25 @@ def input_files(args: Arguments) -> dict[str, str]:
         for option, name in INPUTS.items()
         if args.values[name] is not None
     }
+    if args.backgrounds:
+        from cupysim.nanobragg.backgrounds import table_files
+
+        found |= _numbered("-background", table_files(args.backgrounds))
     if args.response is not None:
         from cupysim.detection.response_file import response_files
 
-        for number, path in enumerate(response_files(args.response)):
-            found["-response" if number == 0 else f"-response, file {number + 1}"] = path
+        found |= _numbered("-response", response_files(args.response))
     if args.dump_was_read:
         found["-dump"] = os.fspath(args.dump_file)
     return found
+
+
+def _numbered(option: str, paths: Sequence[str]) -> dict[str, str]:
+    """Files of one option, by its name and their numbers from 2 on."""
+    return {
+        option if number == 1 else f"{option}, file {number}": path
+        for number, path in enumerate(paths, 1)
+    }
 
 
 def run_record(

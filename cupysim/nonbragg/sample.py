@@ -72,7 +72,7 @@ def illuminated(args: Arguments) -> Sample:
         if args.molecules != 0.0:
             density = args.molecules / volume / AVOGADRO * mass
         molecules = volume * density * AVOGADRO / mass
-    grams = float(density) * args.sample_x * (args.wavelength / LENGTH_OF_THAT) ** 3
+        grams = float(density * args.sample_x * (np.float64(args.wavelength) / LENGTH_OF_THAT) ** 3)
     if grams > GRAMS_PER_AREA:
         QUIRKS.warn(
             NonbraggQuirk.NO_ATTENUATION,

@@ -11,7 +11,7 @@ from cupysim.models.diffuse import DiffuseModel
 from cupysim.models.experiment import Experiment
 from cupysim.plan.diffuse_table import NO_DIFFUSE, DiffuseTable
 from cupysim.plan.render_plan import FactorTable
-from cupysim.plan.spot_shapes import Indices
+from cupysim.plan.spot_shapes import Indices, spot_axes
 from cupysim.plan.structure_factor import nearest_factor
 
 
@@ -22,10 +22,13 @@ def diffuse_table(experiment: Experiment) -> DiffuseTable:
         return NO_DIFFUSE
     direct = experiment.oriented.direct
     halos, displacements = diffuse.forms(direct)
+    _, cells = spot_axes(
+        experiment.crystal.shape, experiment.oriented.size_matrix, experiment.lattice.reciprocal
+    )
     return DiffuseTable(
         halos[None],
         displacements[None],
-        np.array([diffuse.scale(direct, float(np.prod(experiment.cell_counts)))]),
+        np.array([diffuse.scale(direct, cells)]),
         diffuse.neighbours,
         diffuse.only,
         diffuse.kind is DiffuseModel.DIFFBRAGG,

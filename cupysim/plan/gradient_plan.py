@@ -296,17 +296,21 @@ def _set_scales(
         unavailable["wavelength"] = (
             "the source table or spectrum gives the wavelength of every source"
         )
+    elif experiment.structure_factors.channels is not None:
+        unavailable["wavelength"] = "structure factors change with it, and have no such derivative"
     spreads = ("mosaic_spread", *GROUPS["mosaic_spreads"])
     for name in (*spreads, *GROUPS["n_cells_off_diagonal"]):
         if without_effect(experiment, name):
             unavailable[name] = without_effect(experiment, name)
+    if experiment.crystal.mosaicity.has_axes:
+        unavailable["phi"] = "the axes of the mosaic spreads turn with it; misset turns the crystal"
     if not experiment.crystal.mosaicity.spread > 0.0:
         unavailable |= dict.fromkeys(spreads, "the crystal has no mosaic spread")
 
 
 def _rotation_slopes(experiment: Experiment, names: tuple[str, ...]) -> np.ndarray:
     """Derivatives of the mosaic rotations, or zeros if no spread is among the parameters."""
-    mosaicity = experiment.crystal.mosaicity
+    mosaicity = experiment.mosaicity
     if set(names).isdisjoint(spread_names(experiment)):
         return np.zeros((1, *mosaicity.rotations.shape))
     return mosaicity.slopes()

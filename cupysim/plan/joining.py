@@ -51,6 +51,8 @@ def add_crystals(plans: Sequence[RenderPlan]) -> RenderPlan:
                 "structure factors of a shot must be interpolated for all crystals or for none; "
                 "give -interpolate"
             )
+        if plan.diffuse.n_operations:
+            raise ModelError("diffuse scattering is possible for one crystal in a shot only")
         if not _alike(first, plan, "crystals"):
             raise ModelError(
                 "crystals of a shot must have the same beam, detector, scan, structure factors "

@@ -224,7 +224,7 @@ def _crystals(experiment: Experiment) -> CrystalTable:
     return CrystalTable(
         phi_cells=phi_cells,
         first_cell=first_cell,
-        mosaic_rotations=crystal.mosaicity.rotations[None, None],
+        mosaic_rotations=experiment.mosaicity.rotations[None, None],
         spot_axes=axes[None, None],
         spot_counts=spot_counts[None, None],
         n_cells=n_cells[None, None],

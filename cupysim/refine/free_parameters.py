@@ -10,6 +10,7 @@ import numpy as np
 from cupysim.errors import ModelError
 from cupysim.models.experiment import Experiment
 from cupysim.models.parameters import GROUPS, changed
+from cupysim.plan.culling import without_background
 from cupysim.plan.gradient_plan import FACTORS, GradientPlan, expand, plan_gradients
 from cupysim.plan.planning import make_plan, with_cell_counts
 
@@ -108,5 +109,5 @@ def gradient_plan(
     sizes = np.concatenate([np.maximum(counts / coarseness, 1.0), off_diagonal])
     plan = with_cell_counts(make_plan(experiment), experiment, sizes)
     if not background:
-        plan = replace(plan, ray_background=0.0 * plan.ray_background)
+        plan = without_background(plan)
     return plan_gradients(experiment, plan, names)

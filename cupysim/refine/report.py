@@ -89,19 +89,31 @@ def refined_options(refined: Refined) -> list[str]:
         Options and values for the drop-in command.
     """
     experiment, names = refined.experiment, set(refined.names)
-    detector, degree = experiment.detector, DEGREES_PER_RADIAN
+    crystal, detector, degree = experiment.crystal, experiment.detector, DEGREES_PER_RADIAN
+    spreads, has_spreads = crystal.mosaicity.spreads, bool({*GROUPS["mosaic_spreads"]} & names)
     by_cell = bool({*GROUPS["cell"]} & names)
     wanted = [
         (
             bool({*GROUPS["misset"]} & names) and not by_cell,
             "-misset",
-            [degree * angle for angle in experiment.crystal.misset or (0.0, 0.0, 0.0)],
+            [degree * angle for angle in crystal.misset or (0.0, 0.0, 0.0)],
         ),
         # motions of panels have no options
         *(_panel_options(experiment, detector, names) if isinstance(detector, Detector) else []),
         ("wavelength" in names, "-lambda", [1e10 * experiment.beam.wavelength]),
         ("phi" in names, "-phi", [degree * experiment.scan.start]),
-        ("mosaic_spread" in names, "-mosaic", [degree * experiment.crystal.mosaicity.spread]),
+        ("mosaic_spread" in names, "-mosaic", [degree * crystal.mosaicity.spread]),
+        (has_spreads, "-spread_abc", [degree * spread for spread in spreads[:3]]),
+        (
+            has_spreads and len(spreads) > 3,
+            "-spread_off_diagonal",
+            [degree * spread for spread in spreads[3:]],
+        ),
+        (
+            bool({*GROUPS["n_cells_off_diagonal"]} & names),
+            "-off_diagonal_cells",
+            crystal.n_cells_off_diagonal,
+        ),
         (bool({"fluence", "scale"} & names), "-fluence", [experiment.beam.fluence]),
     ]
     words: list[str] = []

@@ -29,6 +29,7 @@ from cupysim.backends.rendered import Observer
 from cupysim.constants import AVOGADRO, CLASSICAL_ELECTRON_RADIUS_SQUARED
 from cupysim.maths.stol_interpolation import interpolate
 from cupysim.models.background import Beyond
+from cupysim.refine.free_parameters import gradient_plan as fitted_plan
 from cupysim.renderer import Renderer
 from tests.gradients.changes import STEPS, difference, gradient_plan
 
@@ -139,6 +140,23 @@ def test_derivatives(backend: str, name: str) -> None:
     assert (np.abs(found - expected) < 1e-6 * largest + noise)[smooth].all()
 
 
+def test_fits_can_leave_it_out(backend: str) -> None:
+    """A refinement asks for the spots alone."""
+    shown, spots = (experiment(*matters, spots=30.0) for matters in ((matter(),), ()))
+    found, expected = (
+        Renderer(backend).differentiate(
+            fitted_plan(each, {}, ("scale",), background=False), Observer()
+        ).photons
+        for each in (shown, spots)
+    )  # fmt: skip
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_it_is_a_sequence() -> None:
+    with pytest.raises(CupysimError, match="backgrounds must be a sequence of Amorphous"):
+        replace(experiment(), backgrounds=matter())  # type: ignore[arg-type]
+
+
 def test_within_a_tolerance(backend: str) -> None:
     shown = experiment(matter(), spots=30.0)
     exact = simulate(shown, backend).array.astype(np.float64)
@@ -181,13 +199,17 @@ def test_options(tmp_path: Path) -> None:
     assert shown.backgrounds[0].width == pytest.approx(2e-5)
     table = tmp_path / "a.stol"
     table.write_text("0 3\n0.1 4\n0.3 5\n")
+    unsorted = tmp_path / "unsorted.stol"
+    unsorted.write_text("0.1 4\n0 3\n")
     (own,) = from_args(f"{words} -background {table},0.1,1.2,44").backgrounds
     assert (own.density, own.molar_mass) == pytest.approx((1.2e6, 44.0))
     for value, told in (
         ("watter,1", "no such material"),
         ("water", "expected NAME,MM"),
         ("water,x", "'x' is not a number"),
-        ("water,-1", "must not be negative"),
+        ("water,-1", "-1 is not a number from 0 on"),
+        ("water,nan", "nan is not a number from 0 on"),
+        (f"{unsorted},1,1,18", "unsorted.stol: amorphous: sin.theta./lambda must be ascending"),
         ("water,1,1,18", "molar mass of a named material"),
         (f"{table},1", "needs a density"),
     ):
@@ -199,6 +221,7 @@ def test_options(tmp_path: Path) -> None:
     ("change", "told"),
     [
         ({"stol": [0.1, 0.1], "factors": [1, 2]}, "ascending"),
+        ({"stol": [-0.1, 0.1], "factors": [1, 2]}, "ascending from 0 on"),
         ({"stol": [0.1], "factors": [1, 2]}, "tables of one length"),
         ({"factors": [1, 2, 3, 4, np.nan]}, "not finite"),
         ({"thickness": -1.0}, "thickness must not be negative"),

@@ -70,6 +70,26 @@ def test_channels_are_single_wavelengths_together(backend: str) -> None:
     np.testing.assert_allclose(image, expected, rtol=SINGLE, atol=SINGLE * expected.max())
 
 
+def test_what_channels_forbid_and_keep() -> None:
+    """The derivative with respect to the wavelength lacks that of F; another F(000) is of all."""
+    shown = replace(experiment(CHANNELS), beam=Beam(1.03e-10, 1e24))
+    with pytest.raises(CupysimError, match="wavelength: structure factors change with it"):
+        gradient_plan(shown, "wavelength")
+    with pytest.raises(CupysimError, match="wavelength: structure factors change with it"):
+        gradient_plan(shown, "misset,wavelength")
+    for index in ((0, 0, 0), (12, 0, -11)):
+        other = CHANNELS.with_value(index, 7.0)
+        assert other.channels is not None
+        place = tuple(np.array(index) - other.first)
+        for channel, number in zip(other.channels, range(3), strict=True):
+            assert channel[place] == 7.0
+            expected = factors(number).with_value(index, 7.0).table
+            np.testing.assert_array_equal(channel, expected)
+        assert other.table is not None
+        assert other.table[place] == 7.0
+        np.testing.assert_array_equal(other.wavelengths, CHANNELS.wavelengths)
+
+
 def test_sources_between_channels_are_interpolated(backend: str) -> None:
     """Linearly in the wavelength."""
     middle = 1.035e-10

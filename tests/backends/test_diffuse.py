@@ -19,6 +19,7 @@ from cupysim import (
     Experiment,
     Mosaicity,
     Rendering,
+    Shape,
     StructureFactors,
     UnitCell,
     from_args,
@@ -145,6 +146,16 @@ def test_a_halo_has_its_share_of_the_photons() -> None:
     r2 = (0.1**2 + 0.05**2 + 0.2**2) / (50e-10) ** 2
     value = 8 * np.pi * gamma**3 / 125e-27 / (1 + 4 * np.pi**2 * gamma**2 * r2) ** 2
     assert found == pytest.approx(60 * 100.0 * w * np.exp(-w) * value, rel=1e-9)
+
+
+def test_cells_off_the_diagonal_count() -> None:
+    """A domain has det(N) cells, by which halos are multiplied as the photons of spots are."""
+    shown = experiment(MODEL, quirks="corrected")
+    plain = make_plan(shown).diffuse.diffuse_scale
+    crystal = replace(shown.crystal, shape=Shape.GAUSS, n_cells_off_diagonal=(2.0, 1.0, 0.5))
+    found = make_plan(replace(shown, crystal=crystal)).diffuse.diffuse_scale
+    cells = np.linalg.det([[6.0, 2.0, 0.5], [2.0, 5.0, 1.0], [0.5, 1.0, 4.0]])
+    assert found / plain == pytest.approx(cells / 120.0)
 
 
 @pytest.mark.parametrize("group", LAUE_GROUPS)

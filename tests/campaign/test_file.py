@@ -75,6 +75,19 @@ def test_sections_of_models(tmp_path: Path) -> None:
     assert campaign.files == (str(tmp_path / "sub" / "f.hkl"),)
 
 
+def test_matter_in_a_list(tmp_path: Path) -> None:
+    """A list has one value for each time that the option is given; its tables are inputs."""
+    (tmp_path / "a.stol").write_text("0 3\n0.1 4\n0.3 5\n")
+    (tmp_path / "matter.toml").write_text(
+        "[campaign]\nshots = 1\n[crystal]\ncell = 50\ndefault_F = 1\n"
+        "[background]\nbackground = ['water,0.1', 'a.stol,1,1,18']\n"
+    )
+    campaign = read_campaign(tmp_path / "matter.toml")
+    found = [each.thickness for each in campaign.experiment.backgrounds]
+    assert found == pytest.approx([1e-4, 1e-3])
+    assert campaign.files == (str(tmp_path / "a.stol"),)
+
+
 @pytest.mark.parametrize(
     ("content", "line", "told"),
     [

@@ -117,6 +117,18 @@ def test_orientations_are_any(tmp_path: Path) -> None:
     np.testing.assert_allclose(shot.a_matrices[0], expected @ base.T, atol=1e-9)
 
 
+@pytest.mark.parametrize("model", ["normal", "diffbragg"])
+def test_axes_of_mosaic_spreads_turn_with_the_crystal(model: str, tmp_path: Path) -> None:
+    """A shot has the domains of the command with the same missetting angles."""
+    base = BASE.replace("-mosaic 0.5", f"-domain_model {model} -spread_abc 2 0.2 0.4")
+    base = base.replace("-mosaic_dom 3", "-mosaic_dom 6")
+    for shot in shots_of(tmp_path, "orientation = 'uniform'", 3, base=f"{base} -misset 9 8 7"):
+        angles = " ".join(f"{shot.drawn[name][0]!r}" for name in GROUPS["misset"])
+        alone = from_args(f"{base} -misset {angles}").crystal.mosaicity
+        found = shot.experiment.crystal.mosaicity
+        np.testing.assert_allclose(found.rotations, alone.rotations, atol=1e-12)
+
+
 def test_orientations_near_the_base(tmp_path: Path) -> None:
     vary, base = "orientation = { spread = 2 }", f"{BASE} -misset 10 20 30"
     before = campaign_of(tmp_path, text("", base=base)).experiment.lattice.direct
@@ -135,6 +147,17 @@ def test_a_spread_of_nothing_keeps_the_base(about_y: int, tmp_path: Path) -> Non
     before = campaign_of(tmp_path, text("", base=base)).experiment.lattice.direct
     (shot,) = shots_of(tmp_path, "orientation = { spread = 0 }", 1, base=base)
     np.testing.assert_allclose(shot.experiment.lattice.direct, before, atol=1e-9)
+
+
+def test_diffuse_scattering_is_of_one_crystal(tmp_path: Path) -> None:
+    base = f"{BASE} -diffuse_gamma 50 50 50 -diffuse_sigma 0.3 0.3 0.3"
+    one, two = (
+        shots_of(tmp_path, f"crystals = {{ constant = {count} }}", 1, base=base)[0]
+        for count in (1, 2)
+    )
+    assert one.plan().diffuse.n_operations == 1
+    with pytest.raises(ModelError, match="diffuse scattering is possible for one crystal"):
+        two.plan()
 
 
 def test_orientations_one_by_one(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ ROWS = [
     (f"{BASE} -phi -1 -osc 1 -phisteps 4", []),
     (f"{BASE} -gauss_xtal", [6]),
     (f"{BASE} -tophat_spots", [6]),
+    (f"{BASE} -spot_shape gauss_star", []),
     (f"{BASE} -twotheta 20", [7]),
     (f"{BASE} -oversample_omega", []),
     (f"{BASE} -oversample_omega -oversample 2", [14]),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from cupysim import from_args
 from cupysim.cli.main import main
+from cupysim.refine.report import refined_options
 from tests.conftest import INPUTS, Run
 
 MODEL = (
@@ -101,6 +104,20 @@ def test_refined_options_make_the_refined_model(
     again = json.loads(out)
     assert again["chi_squared"][0] == pytest.approx(first["chi_squared"][1], rel=1e-3)
     assert again["parameters"]["scale"]["value"] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_options_of_ellipsoids_and_spreads() -> None:
+    words = "-cell 50 60 70 -default_F 9 -N 9 -detpixels 8 -gauss_xtal -corrected"
+    shape = "-off_diagonal_cells 1.5 -2 0.25"
+    spreads = "-spread_abc 1 2 0.5 -spread_off_diagonal 0.25 0 -0.125"
+    shown = from_args(f"{words} {shape} -domain_model normal {spreads}")
+    for names, expected in (
+        (("n_ab", "mosaic_a"), f"{spreads} {shape}"),
+        (("mosaic_bc",), spreads),
+        (("scale",), f"-fluence {shown.beam.fluence:.7g}"),
+    ):
+        refined = SimpleNamespace(experiment=shown, names=names)
+        assert " ".join(refined_options(refined)) == expected  # type: ignore[arg-type]
 
 
 def test_regions(images: Path, capsys: pytest.CaptureFixture[str]) -> None:

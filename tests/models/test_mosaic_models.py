@@ -10,8 +10,18 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from cupysim import CupysimError, Mosaicity, from_args
+from cupysim import (
+    Crystal,
+    CupysimError,
+    CupysimWarning,
+    Mosaicity,
+    UnitCell,
+    from_args,
+    render_gradients,
+    simulate,
+)
 from cupysim.models.mosaic_model import Distribution, MosaicModel, cartesian_axes, edge_axes
+from tests.conftest import Run
 
 MANY = 20000
 """Domains for moments; a set of low discrepancy has them within 1e-3."""
@@ -40,6 +50,14 @@ MODELS = {
 def model_of(name: str, n_domains: int, seed: int | None = None) -> MosaicModel:
     kind, spreads, axes = MODELS[name]
     return MosaicModel(Distribution(kind), spreads, n_domains, axes, seed)
+
+
+def test_the_report_knows_three_spreads(run: Run) -> None:
+    words = "-cell 30 -default_F 5 -detpixels 8 -nonoise -nopgm -mosaic_dom 6"
+    outcome = run(f"{words} -domain_model normal -spread_abc 1 2 0.5")
+    assert "no mosaic spread specified" not in outcome.out
+    assert "created a total of 6 mosaic domains" in outcome.out
+    assert "no mosaic spread specified" in run(words).out
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -137,11 +155,22 @@ def test_domains_of_simtbx_begin_with_the_identity() -> None:
         ("cap", (4.0,), 10, "at most 180 degrees"),
         ("normal", (float("nan"),), 10, "spreads"),
         ("uniform", (0.1,), 10, "distribution"),
+        ("normal", 0.1, 10, "spreads must be a sequence"),
     ],
 )
 def test_mistakes(kind: str, spreads: Sequence[float], n_domains: int, told: str) -> None:
     with pytest.raises(CupysimError, match=told):
-        MosaicModel(kind, tuple(spreads), n_domains)  # type: ignore[arg-type]
+        MosaicModel(kind, spreads, n_domains)  # type: ignore[arg-type]
+
+
+def test_mistakes_of_axes_and_seeds() -> None:
+    model = model_of("diffbragg of three", 10)
+    with pytest.raises(CupysimError, match="axes must be three independent vectors"):
+        replace(model, axes=np.ones((3, 3)))
+    with pytest.raises(CupysimError, match="seed must not be negative"):
+        model_of("normal", 10, -1)
+    with pytest.raises(CupysimError, match="mosaicity must be a Mosaicity"):
+        Crystal(UnitCell.from_degrees(50, 60, 70, 90, 90, 90), mosaicity=model)  # type: ignore[arg-type]
 
 
 def test_options() -> None:
@@ -176,3 +205,20 @@ def test_a_changed_spread_is_that_of_the_model() -> None:
     assert other.spreads == pytest.approx((0.01, 0.03, 0.005))
     expected = replace(mosaicity.domain_model, spreads=(0.01, 0.03, 0.005)).vectors()
     np.testing.assert_allclose(other.domain_model.vectors(), expected, atol=1e-15)
+
+
+@pytest.mark.parametrize("model", ["normal", "diffbragg"])
+def test_axes_turn_with_the_spindle(model: str) -> None:
+    """Spindle and missetting angles about one axis are the same; a scan has those of its middle."""
+    words = "-cell 50 60 70 -default_F 9 -N 9 -detpixels 24 -pixel 4 -distance 80 -oversample 1"
+    words += f" -domain_model {model} -spread_abc 4 0.3 0.6 -mosaic_dom 20 -corrected"
+    still, turned = from_args(f"{words} -phi 40"), from_args(f"{words} -misset 0 0 40")
+    np.testing.assert_allclose(still.mosaicity.rotations, turned.mosaicity.rotations, atol=1e-12)
+    expected = simulate(turned).array
+    np.testing.assert_allclose(simulate(still).array, expected, rtol=1e-4, atol=1e-9)
+    middle = from_args(f"{words} -phi 39 -osc 3 -phisteps 3").mosaicity
+    np.testing.assert_allclose(middle.rotations, turned.mosaicity.rotations, atol=1e-12)
+    with pytest.raises(CupysimError, match="phi: the axes of the mosaic spreads turn with it"):
+        render_gradients(still, "phi")
+    with pytest.warns(CupysimWarning, match="axes of its mosaic spreads are those in the middle"):
+        simulate(from_args(f"{words} -osc 20 -phisteps 3"))

@@ -113,6 +113,13 @@ def test_pixels_that_are_no_numbers(run: Run, tmp_path: Path) -> None:
     assert (again.files, again.out) == (outcome.files, outcome.out)
 
 
+@pytest.mark.parametrize("words", ["-lambda 1e300", "-energy 1e-300"])
+def test_wavelengths_whose_cube_is_infinite(words: str, run: Run, tmp_path: Path) -> None:
+    save(tmp_path)
+    outcome = run(f"{START} -seed 1 {words}")
+    assert (outcome.status, outcome.err.count("Traceback")) == (0, 0)
+
+
 def test_molecules_give_the_density(run: Run, tmp_path: Path) -> None:
     save(tmp_path)
     few = photons(run(f"{START} -nonoise -molecules 1e12 -density 7 -thick 3"))

@@ -102,6 +102,27 @@ def test_each_term_has_its_own_weight() -> None:
     assert photons == pytest.approx(result["photons"], rel=1e-6)
 
 
+@pytest.mark.parametrize("only", ["", "-diffuse_only"])
+def test_diffuse_scattering_and_matter_are_told(only: str) -> None:
+    """All that is added is in the lines: terms of steps, and matter once for each ray."""
+    words = f"{WORDS} -diffuse_gamma 30 40 50 -diffuse_sigma 0.3 0.4 0.5 {only}"
+    words += " -background air,0.0000001 -background water,0.0000000001 -corrected"
+    trace = trace_pixel(build(words.split()).experiment, 5, 7)
+    steps = [named(step.values) for step in trace.steps]
+    bragg = 0.0 if only else 1.0
+    for step in steps:
+        expected = bragg * (step["F_cell"] * step["F_latt"]) ** 2 + step["diffuse"]
+        assert step["step_intensity"] == pytest.approx(expected, rel=1e-12)
+        assert step["diffuse"] > 0.0
+    total = sum(step["step_intensity"] * step["step_weight"] for step in steps)
+    matter = sum(step["amorphous"] * step["step_weight"] for step in steps[::12])
+    assert matter > 0.01 * total
+    assert named(trace.result)["intensity_sum"] == pytest.approx(total + matter, rel=1e-12)
+    (strongest,) = trace_pixel(build(words.split()).experiment, 5, 7, STRONGEST).steps
+    largest = max(step["step_intensity"] for step in steps)
+    assert named(strongest.values)["step_intensity"] == largest
+
+
 def test_a_step_holds_together() -> None:
     """Each number follows from those before it."""
     trace = trace_pixel(build(WORDS.split()).experiment, 5, 7, STRONGEST)

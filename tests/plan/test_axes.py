@@ -32,11 +32,9 @@ from cupysim.errors import ModelError
 from cupysim.image import Image
 from cupysim.image_statistics import image_statistics
 from cupysim.plan.axes import arrays_of
-from cupysim.plan.gradient_plan import plan_gradients
 from cupysim.plan.joining import add_crystals, add_shots
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan
-from cupysim.prediction.spots import predict_spots
 from cupysim.quirks import NANOBRAGG
 from cupysim.renderer import Renderer
 from tests.tolerances import FLOAT32_BITS
@@ -100,6 +98,7 @@ def test_shots(backend: str) -> None:
         sources=sources,
         crystals=stacked([p.crystals for p in plans], 0),
         amorphous=replace(plans[0].amorphous, molecules=np.empty((3, 0))),
+        diffuse=stacked([p.diffuse for p in plans], 0),
     )
     rendered = open_backend(backend).render(together, Observer())
     for shot, single in enumerate(plans):
@@ -189,16 +188,8 @@ def test_several_channels_are_used_or_refused() -> None:
     base = plan(1)
     tables = np.concatenate([base.factors.table, 3.0 * base.factors.table])
     several = replace(base, factors=replace(base.factors, table=tables))
-    for use in (predict_spots, FactorSums):
-        with pytest.raises(ModelError, match="2 channels of structure factors"):
-            use(several)
-    experiment = from_args("-cell 40 -default_F 10 -N 3 -detpixels 9 -corrected")
-    single = make_plan(experiment)
-    double = replace(
-        single, factors=replace(single.factors, table=np.concatenate([single.factors.table] * 2))
-    )
-    with pytest.raises(ModelError, match="gradients: 2 channels"):
-        plan_gradients(experiment, double, "misset")
+    with pytest.raises(ModelError, match="2 channels of structure factors"):
+        FactorSums(several)
     with pytest.raises(ModelError, match="channel of structure factors that does not exist"):
         replace(base, sources=replace(base.sources, channel=base.sources.channel + 1))
 

@@ -144,14 +144,15 @@ class BlockRenderer:
                         indices, ray, self._step_number(ray, crystal, first), stop
                     )
                     terms = cell_factor * cell_factor * lattice * lattice
-                    if plan.diffuse.n_operations:
-                        terms = self._with_diffuse(terms, indices, ray)
+                    diffuse = self._diffuse(indices, ray) if plan.diffuse.n_operations else None
+                    if diffuse is not None:
+                        terms = diffuse if plan.diffuse.diffuse_only else terms + diffuse
                     sums = self._accumulate(total, terms, lattice, block, ray)
                     if self.tap is not None:
                         self.tap.step(
                             Step(
                                 block, ray, crystal, first, cells, exception, indices,
-                                cell_factor, lattice, np.stack(sums),
+                                cell_factor, lattice, diffuse, np.stack(sums),
                             )
                         )  # fmt: skip
         if stop is not None:
@@ -161,12 +162,11 @@ class BlockRenderer:
             self.tap.finished(block, total, photons)
         return photons
 
-    def _with_diffuse(self, terms: np.ndarray, indices: Indices, ray: Ray) -> np.ndarray:
-        """Add the diffuse scattering, or replace the terms of Bragg reflections by it."""
+    def _diffuse(self, indices: Indices, ray: Ray) -> np.ndarray:
+        """Diffuse scattering (electrons squared)."""
         plan = self.plan
         channel = int(plan.sources.channel[ray.source])
-        diffuse = diffuse_terms(plan.diffuse, plan.factors, self.shot, channel, indices)
-        return diffuse if plan.diffuse.diffuse_only else terms + diffuse
+        return diffuse_terms(plan.diffuse, plan.factors, self.shot, channel, indices)
 
     def _step_number(self, ray: Ray, crystal: int, first: int) -> int:
         """Serial number within a pixel: ray, crystal, spindle angle, domain (fastest)."""

@@ -35,6 +35,8 @@ class Step:
         Fractional h, k, l.
     cell_factor, lattice_factor : ndarray, shape (n_orientations, n_active)
         F_cell (electrons) and F_latt.
+    diffuse : ndarray, shape (n_orientations, n_active), or None
+        Diffuse scattering (electrons squared), if there is any.
     sums : ndarray, shape (n_orientations, n_active)
         Sums of the pixels after each of the steps (electrons squared).
     """
@@ -48,6 +50,7 @@ class Step:
     indices: Indices
     cell_factor: np.ndarray
     lattice_factor: np.ndarray
+    diffuse: np.ndarray | None
     sums: np.ndarray
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from cupysim.api import from_args
 from cupysim.errors import CupysimError, OptionError
 from cupysim.models.experiment import Experiment
+from cupysim.nanobragg.options import OPTIONS
 from cupysim.storage.toml_document import Document, Section
 
 _OUTPUT = "campaigns write their own files; [output] decides which"
@@ -26,6 +27,11 @@ NOT_OF_A_BASE = {
     ),
 }  # fmt: skip
 """Options that would have no effect in a base, and what to do instead."""
+
+REPEATED = frozenset(
+    name.lstrip("-") for option in OPTIONS if option.repeats for name in option.names
+)
+"""Options that may be given several times; a list has one value for each time."""
 
 MODEL_SECTIONS = ("crystal", "beam", "detector", "sampling", "background")
 """Tables that have options of the drop-in command as keys."""
@@ -73,9 +79,13 @@ def base_words(document: Document) -> tuple[str, ...]:
                 section.fail(key, NOT_OF_A_BASE[key])
             if f"-{key}" in words:
                 section.fail(key, "is also among the base's arguments")
+            several = value if isinstance(value, list) else [value]
+            if key in REPEATED:
+                for one in several:
+                    words += [f"-{key}", _as_word(section, key, one)]
+                continue
             words.append(f"-{key}")
             if value is not True:
-                several = value if isinstance(value, list) else [value]
                 words += [_as_word(section, key, one) for one in several]
     if not words:
         document.fail(("base",), "no options; [base] arguments or [crystal], [beam], ... give them")

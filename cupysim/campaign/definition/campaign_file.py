@@ -95,7 +95,9 @@ def read_campaign(
         if "spectrum" in vary:
             spectra = read_spectra(vary.subsection("spectrum"), n_shots)
         experiment = base_experiment(document, words)
-        files = [os.path.abspath(word) for word in words if os.path.isfile(word)]
+        # a value of -background begins with the name of its table
+        names = [name for word in words for name in (word, word.split(",")[0])]
+        files = [os.path.abspath(name) for name in names if os.path.isfile(name)]
         files += [os.path.abspath(name) for name in (table_file, spectra and spectra.file) if name]
     detection = read_detection(document, folder, words)
     files += detection.files if detection is not None else ()

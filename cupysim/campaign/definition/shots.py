@@ -146,8 +146,21 @@ def _crystal(
     if angles is not None:
         for name, angle in zip(GROUPS["misset"], angles, strict=True):
             drawn.setdefault(name, []).append(angle / PARAMETERS[name].size)
-        experiment = replace(experiment, crystal=replace(experiment.crystal, misset=angles))
+        experiment = _misset(experiment, angles)
     return experiment
+
+
+def _misset(experiment: Experiment, angles: Sequence[float]) -> Experiment:
+    """Return the experiment with other missetting angles (rad).
+
+    Axes of mosaic spreads turn with the crystal.
+    """
+    before = experiment.crystal
+    after, mosaicity = replace(before, misset=angles), before.mosaicity
+    if mosaicity.has_axes:
+        one, other = (each.oriented(experiment.policy).direct for each in (before, after))
+        after = replace(after, mosaicity=mosaicity.turned(np.linalg.solve(one, other)))
+    return replace(experiment, crystal=after)
 
 
 def _vary(experiment: Experiment, variation: Variation, value: float) -> Experiment:

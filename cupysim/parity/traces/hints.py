@@ -89,7 +89,7 @@ SUSPECTS = {
     "F_cell": "nearest or interpolated; the box of the table; -default_F; an old table in the "
     "folder (Fdump.bin)",
     "F_latt": "the crystal's shape, or the number of cells",
-    "step_intensity": "the square of F_cell times F_latt",
+    "step_intensity": "the square of F_cell times F_latt; diffuse scattering",
     "intensity_sum": "which steps are summed; the background; running factors of oversampling",
     "steps": "sources times domains times spindle angles times sub-pixels; layers do not count",
     "fluence": "flux times exposure over the beam's area, if all three are given; the beam clips "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from cupysim.backends.numpy.oracle import render
-from cupysim.backends.numpy.rays import PixelBlock
+from cupysim.backends.numpy.rays import PixelBlock, Ray
 from cupysim.backends.numpy.single_pixel import single_pixel
 from cupysim.backends.numpy.tap import Step, Tap
 from cupysim.constants import CLASSICAL_ELECTRON_RADIUS_SQUARED
@@ -19,6 +19,7 @@ from cupysim.models.detector import Detector
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel_detector import PanelDetector
 from cupysim.parity.traces.values import PixelTrace, StepTrace, Value
+from cupysim.plan.amorphous import intensity
 from cupysim.plan.planning import make_plan
 from cupysim.plan.render_plan import RenderPlan, Use
 from cupysim.plan.spot_shapes import SPOT_SHAPES, Measure
@@ -205,6 +206,10 @@ class _PixelTap(Tap):
             # the resolution is beyond -dmin
             return
         intensities = (step.cell_factor * step.lattice_factor)[:, 0] ** 2
+        if step.diffuse is not None:
+            intensities = step.diffuse[:, 0] + (
+                0.0 if self.plan.diffuse.diffuse_only else intensities
+            )
         if self.strongest:
             best = int(np.argmax(intensities))
             if intensities[best] > self._best:
@@ -265,6 +270,8 @@ class _PixelTap(Tap):
         cell_factor = float(step.cell_factor[number, 0])
         lattice = float(step.lattice_factor[number, 0])
         block, source = step.block, where["source"]
+        diffuse = 0.0 if step.diffuse is None else float(step.diffuse[number, 0])
+        bragg = 0.0 if plan.diffuse.diffuse_only else cell_factor**2 * lattice**2
         values = (
             Value("pixel_position", _numbers(position), "m"),
             Value("airpath", (airpath,), "m"),
@@ -289,11 +296,20 @@ class _PixelTap(Tap):
             Value("F_cell", (cell_factor,), "electron"),
             *self._lattice_axes((h, k, l), step.crystal),
             Value("F_latt", (lattice,)),
-            Value("step_intensity", (cell_factor**2 * lattice**2,), "electron^2"),
+            *([] if step.diffuse is None else [Value("diffuse", (diffuse,), "electron^2")]),
+            Value("step_intensity", (bragg + diffuse,), "electron^2"),
             *([] if ray.weight is None else [Value("step_weight", _numbers(ray.weight))]),
+            *self._amorphous(ray),
             Value("running_sum", (float(step.sums[number, 0]),), "electron^2"),
         )
         return StepTrace(where, values)
+
+    def _amorphous(self, ray: Ray) -> list[Value]:
+        """Scattering of amorphous matter, which is added once for each ray."""
+        table = self.plan.amorphous
+        if table.n_materials == 0:
+            return []
+        return [Value("amorphous", _numbers(intensity(table, 0, ray.scattering)), "electron^2")]
 
     def _reciprocal(self, cell: np.ndarray) -> list[Value]:
         star = np.linalg.inv(cell).T
