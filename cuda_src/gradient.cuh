@@ -110,7 +110,9 @@ CUPYSIM_FUNCTION void add_size_columns(const LatticeDerivatives& term, const dou
 CUPYSIM_FUNCTION void add_spread_columns(const Launch& launch, const LatticeDerivatives& term,
                                          const Scattering<Double>& q, const double* matrix_derivatives,
                                          Columns& columns) {
-    for (Int spread = 0; spread < launch.n_spreads; ++spread) {
+    // a constant number of turns, so that columns stay in registers
+    for (int spread = 0; spread < PHOTONS - SPREAD; ++spread) {
+        if (spread >= launch.n_spreads) break;
         double* column = columns.of[SPREAD + spread];
         for (int axis = 0; axis < 3; ++axis) {
             const double* row = matrix_derivatives + spread * Double::MATRIX_SIZE + 3 * axis;

@@ -48,12 +48,15 @@ void with_policy(int number, Visit visit) {
 template <class Policy, Shape shape, Factors factors>
 using SuitedPolicy = std::conditional_t<factors == TRICUBIC || SpotShape<shape>::ALWAYS_DOUBLE, Double, Policy>;
 
-template <class Policy, Shape shape, Factors factors, bool running>
+template <class Policy, Shape shape, Factors factors, bool running, bool diffuse = false>
 void render(const Launch& launch, Int first) {
-    render_block<Policy, shape, factors, running>(launch, first);
+    render_block<Policy, shape, factors, running, diffuse>(launch, first);
 }
 
-Block choose_render(int precision, int shape, int factors, bool running) {
+// Kinds of sums: of terms, of running products (quirk Q14), or with diffuse scattering.
+enum Sums { OF_TERMS, OF_PRODUCTS, WITH_DIFFUSE };
+
+Block choose_render(int precision, int shape, int factors, int sums) {
     Block block = nullptr;
     with_policy(precision, [&](auto policy) {
         with_shape(shape, [&](auto shape) {
@@ -61,7 +64,11 @@ Block choose_render(int precision, int shape, int factors, bool running) {
                 constexpr Shape SHAPE = decltype(shape)::value;
                 constexpr Factors FACTORS = decltype(factors)::value;
                 using Policy = SuitedPolicy<decltype(policy), SHAPE, FACTORS>;
-                block = running ? render<Policy, SHAPE, FACTORS, true> : render<Policy, SHAPE, FACTORS, false>;
+                switch (sums) {
+                    case OF_TERMS: block = render<Policy, SHAPE, FACTORS, false>; break;
+                    case OF_PRODUCTS: block = render<Policy, SHAPE, FACTORS, true>; break;
+                    case WITH_DIFFUSE: block = render<Double, SHAPE, FACTORS, false, true>; break;
+                }
             });
         });
     });
@@ -175,9 +182,9 @@ long long cupysim_source_size() { return sizeof(Source); }
 long long cupysim_crystal_size() { return sizeof(Crystal); }
 
 // The following functions return 1 if a variant is not known, and otherwise 0.
-int cupysim_render(const Launch* launches, int n_launches, int precision, int shape, int factors, int running,
+int cupysim_render(const Launch* launches, int n_launches, int precision, int shape, int factors, int sums,
                    int threads) {
-    return run(choose_render(precision, shape, factors, running != 0), launches, n_launches, threads);
+    return run(choose_render(precision, shape, factors, sums), launches, n_launches, threads);
 }
 
 // Renders tiles within a tolerance. Each launch has 64 places for a tile.

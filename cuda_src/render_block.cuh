@@ -293,12 +293,9 @@ CUPYSIM_FUNCTION void sum_orientations(const Launch& launch, PixelBlock& pixels,
     }
 }
 
-// Adds the diffuse scattering of all orientations of the launch for one ray. It is always in double precision.
-template <Factors factors, class Policy>
-CUPYSIM_FUNCTION void sum_diffuse(const Launch&, PixelBlock&, const RayConstants<Policy>&) {}
-
+// Adds the diffuse scattering of all orientations of the launch for one ray, in double precision.
 template <Factors factors>
-CUPYSIM_OUTLINE void sum_diffuse(const Launch& launch, PixelBlock& pixels, const RayConstants<Double>& ray) {
+CUPYSIM_FUNCTION void sum_diffuse(const Launch& launch, PixelBlock& pixels, const RayConstants<Double>& ray) {
     for (Int j = 0; j < launch.n_orientations; ++j) {
         const double* matrix = matrix_of<Double>(launch, launch.first_orientation + j);
         for (int i = 0; i < LANES; ++i) {
@@ -310,7 +307,8 @@ CUPYSIM_OUTLINE void sum_diffuse(const Launch& launch, PixelBlock& pixels, const
 }
 
 // Renders a block of pixels, which begins at `first`, over all rays and orientations of the launch.
-template <class Policy, Shape shape, Factors factors, bool running>
+// With `diffuse`, it adds diffuse scattering; this is a variant of its own because it needs many registers.
+template <class Policy, Shape shape, Factors factors, bool running, bool diffuse = false>
 CUPYSIM_FUNCTION void render_block(const Launch& launch, Int first) {
     PixelBlock pixels;
     number_pixels(launch, pixels, first);
@@ -320,7 +318,7 @@ CUPYSIM_FUNCTION void render_block(const Launch& launch, Int first) {
     for (Int n = 0; n < launch.n_rays; ++n, next_ray(launch, ray)) {
         RayConstants<Policy> constants;
         if (!prepare_ray(launch, pixels, ray, n == 0, constants)) continue;
-        if (launch.n_operations > 0) {
+        if constexpr (diffuse) {
             sum_diffuse<factors>(launch, pixels, constants);
             if (launch.diffuse_only) continue;
         }

@@ -253,8 +253,9 @@ class Machine:
                 # which the library of this machine does not have
                 precision = Precision.MIXED
             shape, factors = shape_number(Shape[words[1]]), Factors[words[2]]
+            sums = 2 if len(words) > 4 else int(words[3] == "true")
             self._library.cupysim_render(
-                at, len(launch), int(precision), shape, int(factors), words[3] == "true", 1
+                at, len(launch), int(precision), shape, int(factors), sums, 1
             )
             for one in launch:
                 self._complete_solid_angles(one)

@@ -87,6 +87,15 @@ def test_batches_are_as_good(precision: Precision) -> None:
     assert_nothing({name: n for name, n in spilled.items() if n > limit[name]})
 
 
+def test_diffuse_scattering() -> None:
+    """It needs more registers than there are, in a variant of its own."""
+    variants = [
+        Variant(Precision.DOUBLE, Shape.GAUSS, factors, False, diffuse=True) for factors in Factors
+    ]
+    found = compile_all(ONE_ARCHITECTURE, [render_program(variant) for variant in variants])
+    assert_nothing({name: program.complaints for name, program in found.items()})
+
+
 def test_tiles_within_a_tolerance() -> None:
     found = compile_all(ONE_ARCHITECTURE, tile_programs())
     assert_nothing({name: program.complaints for name, program in found.items()})

@@ -199,7 +199,7 @@ class HostEngine:
             int(variant.precision),
             shape_number(variant.shape),
             int(variant.factors),
-            int(variant.running),
+            variant.sums,
             self.threads,
         )
 

@@ -73,7 +73,8 @@ def render_program(variant: Variant, is_batch: bool = False) -> KernelProgram:
     """The program that renders an image, or several of a batch."""
     running = str(variant.running).lower()
     block = f"{POLICIES[variant.precision]},{variant.shape.name},{variant.factors.name},{running}"
-    crowded = is_batch or variant.factors is Factors.TRICUBIC
+    block += ",true" if variant.diffuse else ""
+    crowded = is_batch or variant.diffuse or variant.factors is Factors.TRICUBIC
     return KernelProgram(f"render_block<{block}>", FEW if crowded else MANY, is_batch)
 
 

@@ -46,12 +46,20 @@ class Variant:
         Source of structure factors.
     running : bool
         True if factors multiply the running sum at each step (quirk Q14).
+    diffuse : bool
+        True if diffuse scattering is added.
     """
 
     precision: Precision
     shape: Shape
     factors: Factors
     running: bool
+    diffuse: bool = False
+
+    @property
+    def sums(self) -> int:
+        """The number of `Sums` in `cuda_src/host.cpp`."""
+        return 2 if self.diffuse else int(self.running)
 
 
 LARGEST_MIXED = 2**18

@@ -252,4 +252,5 @@ def variant_of(plan: RenderPlan, shot: int, precision: Precision, interpolate: b
     precision = suited_precision(precision, plan.crystals.shape, factors, largest)
     if plan.diffuse.n_operations:
         precision = Precision.DOUBLE
-    return Variant(precision, kernel_shape(plan.crystals.shape), factors, Use.RUNNING in plan.uses)
+    running, diffuse = Use.RUNNING in plan.uses, plan.diffuse.n_operations > 0
+    return Variant(precision, kernel_shape(plan.crystals.shape), factors, running, diffuse)
