@@ -7,6 +7,15 @@
 
 namespace cupysim {
 
+// Whether this program has amorphous matter. On a GPU, it is an option of the compiler, because it needs registers.
+#if defined(__CUDACC__) && !defined(CUPYSIM_AMORPHOUS)
+constexpr bool HAS_MATTER = false;
+#else
+constexpr bool HAS_MATTER = true;
+#endif
+
+CUPYSIM_FUNCTION bool has_matter(const Launch& launch) { return HAS_MATTER && launch.n_materials > 0; }
+
 // A number of squared electrons, and its derivative with respect to |q|.
 struct AmorphousIntensity {
     double value, derivative;
@@ -49,7 +58,7 @@ CUPYSIM_FUNCTION double length_of(const Scattering<Double>& q, int i) {
 
 // Whether each ray adds a background.
 CUPYSIM_FUNCTION bool has_ray_background(const Launch& launch) {
-    return launch.ray_background != 0.0 || launch.n_materials > 0;
+    return launch.ray_background != 0.0 || has_matter(launch);
 }
 
 }  // namespace cupysim

@@ -143,7 +143,9 @@ CUPYSIM_FUNCTION void add_orientation(const Launch& launch, const RayConstants<D
         if (!(largest > 0.0)) return;
     }
     FOR_LANES(i) SpotShape<shape>::derivatives(crystal, offsets.at(i), i, term);
-    if (groups & OF_SIZES) {
+    // those of Gaussian spots only need F_latt^2, and would take registers until they are used
+    constexpr bool is_late = SpotShape<shape>::N_SIZES > 3;
+    if (!is_late && (groups & OF_SIZES)) {
         FOR_LANES(i) SpotShape<shape>::size_derivatives(crystal, offsets.at(i), i, term);
     }
     // turn derivatives of F_latt^2 into those of T
@@ -161,10 +163,13 @@ CUPYSIM_FUNCTION void add_orientation(const Launch& launch, const RayConstants<D
         }
         sums.terms[i] += scale[i] * term.square[i];
     }
+    if (is_late && (groups & OF_SIZES)) {
+        FOR_LANES(i) SpotShape<shape>::size_derivatives(crystal, offsets.at(i), i, term);
+    }
+    if (groups & OF_SIZES) add_size_columns<shape>(term, scale, columns);
     if (groups & OF_INDICES) add_index_columns(term, indices, columns);
     if (groups & OF_PANEL) add_scattering(term, matrix, sums);
     if (groups & OF_WAVELENGTH) add_wavelength_column(term, indices, wavelength_derivative, columns);
-    if (groups & OF_SIZES) add_size_columns<shape>(term, scale, columns);
     if (groups & OF_SPREAD) add_spread_columns(launch, term, ray.q, matrix_derivatives, columns);
 }
 
@@ -214,7 +219,7 @@ CUPYSIM_FUNCTION void add_panel_columns(const Launch& launch, const PixelBlock& 
 // Adds the derivatives of the scattering of amorphous matter with respect to q and to the wavelength.
 CUPYSIM_FUNCTION void add_background_slopes(const Launch& launch, const PixelBlock& pixels, Int number, RaySums& sums,
                                             Columns& columns) {
-    if (launch.n_materials == 0 || launch.first_orientation != 0) return;
+    if (!has_matter(launch) || launch.first_orientation != 0) return;
     const Source& source = launch.sources[number];
     const UsedFactors each = used_as(launch, EACH);
     const double wavelength_derivative = launch.source_derivatives[number];

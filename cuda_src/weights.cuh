@@ -117,7 +117,7 @@ CUPYSIM_FUNCTION void ray_weight(const Launch& launch, PixelBlock& pixels, const
         scale[i] = weight * term_scale;
         pixels.total[i] += weight * background;
     }
-    if (launch.n_materials == 0 || launch.first_orientation != 0) return;
+    if (!has_matter(launch) || launch.first_orientation != 0) return;
     for (int i = 0; i < LANES; ++i) {
         const double weight = times_factors(each, pixels, i, term_weight(launch, pixels, source, i));
         pixels.total[i] += weight * amorphous_intensity(launch, length_of(q, i)).value;

@@ -9,7 +9,7 @@ derivatives with respect to the intermediates through which all parameters act
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -246,7 +246,7 @@ class _GradientWorker(BandWorker):
 
     def _variant(self, interpolate: bool) -> Variant:
         variant = super()._variant(interpolate)
-        return Variant(Precision.DOUBLE, variant.shape, variant.factors, False)
+        return replace(variant, precision=Precision.DOUBLE, running=False)
 
 
 def differentiate(

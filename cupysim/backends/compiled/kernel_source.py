@@ -40,12 +40,15 @@ class KernelProgram:
         True if the kernel renders several images in one launch.
     threads : int
         Number of threads of a block.
+    amorphous : bool
+        True if there is amorphous matter.
     """
 
     block: str
     resident_blocks: int
     is_batch: bool = False
     threads: int = THREADS
+    amorphous: bool = False
 
     @property
     def entry(self) -> str:
@@ -62,6 +65,7 @@ class KernelProgram:
             f"-DCUPYSIM_BLOCK={self.block}",
             f"-DCUPYSIM_RESIDENT_BLOCKS={self.resident_blocks}",
             *(("-DCUPYSIM_BATCH",) if self.is_batch else ()),
+            *(("-DCUPYSIM_AMORPHOUS",) if self.amorphous else ()),
         )
 
 
@@ -75,7 +79,8 @@ def render_program(variant: Variant, is_batch: bool = False) -> KernelProgram:
     block = f"{POLICIES[variant.precision]},{variant.shape.name},{variant.factors.name},{running}"
     block += ",true" if variant.diffuse else ""
     crowded = is_batch or variant.diffuse or variant.factors is Factors.TRICUBIC
-    return KernelProgram(f"render_block<{block}>", FEW if crowded else MANY, is_batch)
+    blocks = FEW if crowded else MANY
+    return KernelProgram(f"render_block<{block}>", blocks, is_batch, amorphous=variant.amorphous)
 
 
 def tile_program(variant: Variant, estimates: bool = False) -> KernelProgram:
@@ -84,20 +89,24 @@ def tile_program(variant: Variant, estimates: bool = False) -> KernelProgram:
     block = f"{POLICIES[variant.precision]},{variant.shape.name},{variant.factors.name}"
     # threads of a block share their memory, so a block is one warp
     blocks = (FEW if variant.factors is Factors.TRICUBIC else SOME) * THREADS // WARP_SIZE
-    return KernelProgram(f"{function}<{block}>", blocks, threads=WARP_SIZE)
+    return KernelProgram(
+        f"{function}<{block}>", blocks, threads=WARP_SIZE, amorphous=variant.amorphous
+    )
 
 
 def gradient_program(variant: Variant, entries: bool) -> KernelProgram:
     """The program for derivatives with respect to parameters, or to structure factors."""
     function = "collect_block" if entries else "differentiate_block"
     # some forty sums in float64 take all the registers a thread can have
-    return KernelProgram(f"{function}<{variant.shape.name},{variant.factors.name}>", FEW)
+    block = f"{function}<{variant.shape.name},{variant.factors.name}>"
+    return KernelProgram(block, FEW, amorphous=variant.amorphous)
 
 
 def tile_gradient_program(variant: Variant) -> KernelProgram:
     """The program that differentiates tiles within a tolerance."""
     block = f"differentiate_tile<{variant.shape.name},{variant.factors.name}>"
-    return KernelProgram(block, FEW * THREADS // WARP_SIZE, threads=WARP_SIZE)
+    blocks = FEW * THREADS // WARP_SIZE
+    return KernelProgram(block, blocks, threads=WARP_SIZE, amorphous=variant.amorphous)
 
 
 def first_ray_program() -> KernelProgram:

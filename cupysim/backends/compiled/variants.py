@@ -48,6 +48,8 @@ class Variant:
         True if factors multiply the running sum at each step (quirk Q14).
     diffuse : bool
         True if diffuse scattering is added.
+    amorphous : bool
+        True if there is amorphous matter. It makes a difference on GPUs only.
     """
 
     precision: Precision
@@ -55,6 +57,7 @@ class Variant:
     factors: Factors
     running: bool
     diffuse: bool = False
+    amorphous: bool = False
 
     @property
     def sums(self) -> int:

@@ -253,4 +253,11 @@ def variant_of(plan: RenderPlan, shot: int, precision: Precision, interpolate: b
     if plan.diffuse.n_operations:
         precision = Precision.DOUBLE
     running, diffuse = Use.RUNNING in plan.uses, plan.diffuse.n_operations > 0
-    return Variant(precision, kernel_shape(plan.crystals.shape), factors, running, diffuse)
+    return Variant(
+        precision,
+        kernel_shape(plan.crystals.shape),
+        factors,
+        running,
+        diffuse,
+        plan.amorphous.n_materials > 0,
+    )
