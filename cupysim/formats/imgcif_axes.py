@@ -204,7 +204,7 @@ class ImgcifAxes:
         found: list[str] = []
         while name:
             if name in found:
-                raise FileFormatError(self.path, f"axis {name[:40]!a} is carried by itself")
+                raise FileFormatError(self.path, f"axis {name[:40]!a} depends on itself")
             found.append(name)
             name = self[name].parent
         return found
