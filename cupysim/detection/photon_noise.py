@@ -80,7 +80,9 @@ class PhotonNoise:
         for name in ("seed", "shot"):
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or not 0 <= value <= LARGEST_SEED:
-                raise CupysimError(f"photon noise: {name} {value!r} is not from 0 to 2^64 - 1")
+                raise CupysimError(
+                    f"photon noise: {name} must be an integer from 0 to 2^64 - 1, got {value!r}"
+                )
 
     def draw(
         self,

@@ -106,7 +106,9 @@ class Response:
                 f"{self.pixel_type!r}"
             )
         if not isinstance(self.serial, int) or not 0 <= self.serial <= LARGEST_SEED:
-            raise ModelError(f"response: serial {self.serial!r} is not from 0 to 2^64 - 1")
+            raise ModelError(
+                f"response: serial must be an integer from 0 to 2^64 - 1, got {self.serial!r}"
+            )
         if not finite(self.charge_cloud, "response: charge_cloud") >= 0.0:
             raise ModelError(
                 f"response: charge_cloud must not be negative, got {self.charge_cloud:g} m"

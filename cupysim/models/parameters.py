@@ -356,7 +356,7 @@ def _other_cell(experiment: Experiment, which: int, by: float) -> Crystal:
 def _moved(experiment: Experiment, name: str, by: float) -> Detector:
     reason = without_effect(experiment, name)
     if reason:
-        raise ModelError(f"parameter {name!r}: it has no effect: {reason}")
+        raise ModelError(f"parameter {name!r}: no effect: {reason}")
     detector = experiment.one_panel(f"parameter {name!r}")
     if name == "distance":
         if detector.close_distance is None:
@@ -373,4 +373,4 @@ def _moved(experiment: Experiment, name: str, by: float) -> Detector:
     if name in GROUPS["beam_centre"]:
         fast, slow = (by if each == name else 0.0 for each in GROUPS["beam_centre"])
         return detector.with_beam_moved(fast, slow, experiment.policy)
-    raise ModelError(f"parameter {name!r}: an experiment cannot be changed by it")
+    raise ModelError(f"parameter {name!r}: only plans can change it, not an experiment")

@@ -104,7 +104,7 @@ class StructureFactors:
                 f"structure factors: {len(wavelengths)} wavelengths and {len(parts)} tables"
             )
         if len({part.default for part in parts}) > 1:
-            raise ModelError("structure factors: channels must have one default")
+            raise ModelError("structure factors: all channels must have the same default")
         if any(part.table is None for part in parts):
             raise ModelError("structure factors: each channel needs a table")
         order = np.argsort(wavelengths)
