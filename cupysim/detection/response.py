@@ -124,7 +124,9 @@ class Response:
         if isinstance(self.readout, Analogue):
             has_bits = len(self.readout.gains) > 1
             if has_bits and self.pixel_type != "uint16":
-                raise ModelError("response: pixel_type must be uint16 if numbers tell the gain")
+                raise ModelError(
+                    "response: pixel_type must be uint16 if raw numbers have gain bits"
+                )
             if self.readout.adc_bits > limits.bits - (limits.min < 0):
                 raise ModelError(
                     f"response: adc_bits: {self.readout.adc_bits} bits do not fit into "

@@ -191,7 +191,7 @@ def _panel(
             tables.path, f"pixels of {sizes[0]:g} x {sizes[1]:g} mm; square ones are expected"
         )
     if abs(dot(fast, slow)) > SQUARE:
-        raise FileFormatError(tables.path, "fast and slow axis are not at right angles")
+        raise FileFormatError(tables.path, "its fast and slow axes are not at right angles")
     return np.stack([origin, fast, slow]), sizes[0], list(settings)
 
 

@@ -173,7 +173,7 @@ def test_the_pedestal_of_a_header(images: Path, capsys: pytest.CaptureFixture[st
         ("hidden.h5 --free weather", "there is no parameter 'weather'"),
         ("hidden.h5 --free misset --within misset", "--within misset: expected NAME=NUMBER"),
         ("hidden.h5 --free misset --within misset=-1", "expected a number above zero"),
-        ("hidden.h5 --free misset --within cell=1", "is not refined"),
+        ("hidden.h5 --free misset --within cell=1", "is not a free parameter"),
         ("hidden.h5 --search -1", "search: from 0 to 20 degrees"),
         ("hidden.h5 --evaluations 0", "evaluations: must be at least 1"),
         ("hidden.h5 --region 0 999 0 9", "not in an image of 200 x 200"),

@@ -154,7 +154,7 @@ def test_kernel_from_a_file(tmp_path: Path) -> None:
         ('kind = "counting"\nmasked_value = "none"', "line 2: masked_value: expected an integer"),
         ('kind = "counting"\nmasked_value = 5', "masked_value 5 is also a count"),
         ('kind = "counting"\nflicker = 1.5', "flicker: rms must be from 0 to 1"),
-        ('base = "rayonix-mx"\noverload = 0', "overload must be from 1"),
+        ('base = "rayonix-mx"\noverload = 0', "overload must be at least 1"),
         ('base = "rayonix-mx"\noverload = 10', "pedestal of the first gain must be from 0"),
         ('base = "jungfrau"\ngain_jitter = 2', "gain_jitter must be at most"),
         (f"{ONE_GAIN}bits = 1", "gain bits 1 above 16 bits"),
