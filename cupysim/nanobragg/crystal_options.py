@@ -44,8 +44,8 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
         metavar="NAME,MM|FILE,MM,DENSITY,MASS", is_new=True, repeats=True,
     ),
     choice("-domain_model", CRYSTAL,
-           "Mosaic domains: random ones of nanobragg or simtbx; or even sets for a distribution "
-           "of rotations: diffbragg, normal, cap, fisher (docs/crystals.md).",
+           "Mosaic domains: random ones of nanobragg or simtbx; or a fixed set of rotations with "
+           "the distribution diffbragg, normal, cap or fisher (docs/crystals.md).",
            "mosaic_model", MOSAIC_MODELS, "nanobragg"),
     Option(
         ("-spread_abc",), CRYSTAL,
@@ -62,8 +62,8 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         ("-diffuse_gamma",), CRYSTAL,
-        "Diffuse scattering of liquid-like motions: correlation lengths along a, across a in the "
-        "plane of a and b, and along c*.",
+        "Diffuse scattering from liquid-like motions: correlation lengths along x, y and z. x is "
+        "along a, z along c*, and y perpendicular to both.",
         Kind.FLOAT, 3, ANGSTROM, ("diffuse_gamma",), match=Match.EXACT, metavar="X Y Z",
         is_new=True,
     ),
