@@ -185,7 +185,8 @@ class Campaign:
         Returns
         -------
         tuple of Experiment
-            One for each crystal. A shot without crystals has one without structure factors.
+            One for each crystal. A shot without crystals has one experiment, without structure
+            factors.
 
         Raises
         ------

@@ -150,7 +150,9 @@ class PhotonNoise:
 def draw_counts(
     means: np.ndarray, pixels: np.ndarray, shot: int, seed: int, first_draw: int = 0
 ) -> np.ndarray:
-    """Draw counts with NumPy, for random numbers from a draw on; parameters as above.
+    """Draw counts with NumPy, with the random numbers from `first_draw` on.
+
+    The other parameters are those of `PhotonNoise.draw_pixels`.
 
     Returns
     -------
