@@ -118,14 +118,16 @@ OPTIONS: tuple[ProgramOption, ...] = (
            "the sample.", ("close_x",),
            unit=MM, sets=ON_SAMPLE),
     Option(("-Yclose",), DETECTOR,
-           "Point of normal incidence along slow. The detector turns about the sample.", ("close_y",),
+           "Point of normal incidence along slow. The detector turns about "
+           "the sample.", ("close_y",),
            unit=MM, sets=ON_SAMPLE),
     Option(("-ORGX",), DETECTOR, "Point of normal incidence along fast, in pixels.", ("origin_x",),
            unit=PIXEL, sets=ON_SAMPLE),
     Option(("-ORGY",), DETECTOR, "Point of normal incidence along slow, in pixels.", ("origin_y",),
            unit=PIXEL, sets=ON_SAMPLE),
     Option(("-pivot",), DETECTOR,
-           "What the detector turns about. Options given later may change it, as their help says.", ("pivot",),
+           "What the detector turns about. Options given later may change it, as their help "
+           "says.", ("pivot",),
            Kind.WORD, metavar="sample|beam", default="beam"),
     Option(("-twotheta",), DETECTOR, "Swing about the two-theta axis and the sample.",
            ("twotheta",), unit=DEGREE, default="0", sets=ON_SAMPLE),
