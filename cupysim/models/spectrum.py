@@ -161,8 +161,8 @@ class Spectrum:
 
         Notes
         -----
-        The spectrum is the squared modulus of random complex amplitudes, times a Gaussian, as in
-        campaigns (Saldin, Schneidmiller & Yurkov (1998) Opt. Commun. 148, 383).
+        The spectrum is the squared modulus of smoothed random complex amplitudes, times a Gaussian,
+        as in campaigns (Saldin, Schneidmiller & Yurkov (1998) Opt. Commun. 148, 383).
         """
         from scipy.ndimage import gaussian_filter1d
 
