@@ -145,7 +145,7 @@ def test_kernel_from_a_file(tmp_path: Path) -> None:
         ('kind = "counting"\npoint_spread = { function = "gaussian", width = 0 }', "width"),
         ('kind = "counting"\ndefects = { dead = 0.7, hot = 0.7 }', "fractions"),
         ('kind = "analogue"\npair_energy = 3.6\nfano = 0.1', "1 to 4 gains"),
-        ('base = "jungfrau"\npixel_type = "uint32"', "tell the gain"),
+        ('base = "jungfrau"\npixel_type = "uint32"', "raw numbers have gain bits"),
         ('base = "jungfrau"\nadc_bits = 16', "gain bits"),
         ('base = "jungfrou"', "line 1: base: there is no response 'jungfrou'; similar"),
         ('base = "own.toml"', "its own base"),
@@ -157,7 +157,7 @@ def test_kernel_from_a_file(tmp_path: Path) -> None:
         ('base = "rayonix-mx"\noverload = 0', "overload must be at least 1"),
         ('base = "rayonix-mx"\noverload = 10', "pedestal of the first gain must be from 0"),
         ('base = "jungfrau"\ngain_jitter = 2', "gain_jitter must be at most"),
-        (f"{ONE_GAIN}bits = 1", "gain bits 1 above 16 bits"),
+        (f"{ONE_GAIN}bits = 1", "gain bits 1 above the 16 bits"),
         (f"{ONE_GAIN}gain_spread = 1e9", "gain_spread of gain 1 must be at most"),
     ],
 )

@@ -504,7 +504,7 @@ def test_axes_by_hand(tmp_path: Path) -> None:
     assert geometry.pixel_size == pytest.approx(172e-6, rel=LAST_BITS)
     assert geometry.wavelength == pytest.approx(0.98e-10, rel=LAST_BITS)
     assert len(geometry.remarks) == 1
-    assert "outer corner, as in DIALS" in geometry.remarks[0]
+    assert "outer corner of the first pixel, as in DIALS" in geometry.remarks[0]
 
 
 def test_dxtbx_writes_corners(tmp_path: Path) -> None:

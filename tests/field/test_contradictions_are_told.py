@@ -48,7 +48,7 @@ def test_centric_mates_that_differ(kind: str, power: float, tmp_path: Path) -> N
     minus = 1.5 * plus
     name = "F" if kind == "G" else "I"
     write_mtz(tmp_path / "a.mtz", HKL, [(f"{name}(+)", kind, plus), (f"{name}(-)", kind, minus)])
-    told = f"{centric.sum()} of {centric.sum()} centric reflections have Friedel mates of other"
+    told = f"{centric.sum()} of {centric.sum()} centric reflections differ from"
     with pytest.warns(CupysimWarning, match=told):
         structure = reflections.read(tmp_path / "a.mtz")
     expected = np.where(centric, 1.25 * plus, plus) ** power

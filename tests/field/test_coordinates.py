@@ -1024,7 +1024,7 @@ def test_an_impossible_order_of_a_site(tmp_path: Path) -> None:
     names = [*SITE, "_atom_site_site_symmetry_order"]
     rows = [("O1", "O", 0.3, 0.2, 0.1, 0.02, 2)]
     path = write_cif(tmp_path / "a.cif", {"x": head + loop(names, rows)})
-    with pytest.warns(CupysimWarning, match="site_symmetry_order is impossible"):
+    with pytest.warns(CupysimWarning, match="site_symmetry_order contradicts"):
         structure = read(path, 2e-10)
     forward = amplitudes(structure, np.zeros((1, 3), int))[0]
     assert forward == pytest.approx(16, rel=ON_A_GRID)

@@ -197,7 +197,7 @@ def small_molecule(
     if large:
         warnings.append(
             f"{len(large)} atoms have displacements above U = 1 A^2, and so scatter hardly "
-            f"anything; are these in another unit? {listed(large)}"
+            f"anything; are the displacements in another unit? {listed(large)}"
         )
     return structure, remarks, warnings
 
