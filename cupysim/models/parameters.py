@@ -356,7 +356,7 @@ def _other_cell(experiment: Experiment, which: int, by: float) -> Crystal:
 def _moved(experiment: Experiment, name: str, by: float) -> Detector:
     reason = without_effect(experiment, name)
     if reason:
-        raise ModelError(f"parameter {name!r}: no effect: {reason}")
+        raise ModelError(f"parameter {name!r}: it has no effect: {reason}")
     detector = experiment.one_panel(f"parameter {name!r}")
     if name == "distance":
         if detector.close_distance is None:
