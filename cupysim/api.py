@@ -238,7 +238,9 @@ def fit(
         detector = detector_model(experiment, response, duration)
         raw = np.asarray(counts)
         if raw.shape != size or raw.dtype.kind not in "iu":
-            raise CupysimError(f"fit: raw numbers are integers with the shape {size}")
+            raise CupysimError(
+                f"fit: with a response, counts must be raw numbers: integers of the shape {size}"
+            )
         if used is not None and np.shape(used) != size:
             raise CupysimError(f"fit: the image and its mask must have the shape {size}")
         observation = detector.observed(raw, None if used is None else np.asarray(used) != 0)

@@ -387,7 +387,7 @@ def content_without(*names: str) -> dict[str, Any]:
 def test_campaigns(processes: int, tmp_path: Path) -> None:
     campaign = Campaign(content_without("crystals"), tmp_path / "out")
     assert (campaign.n_shots, campaign.n_done) == (5, 0)
-    with pytest.raises(CupysimError, match="it has not begun; run"):
+    with pytest.raises(CupysimError, match="it has not been started; run"):
         campaign.image(0)
     heard: list[tuple[int, int]] = []
     campaign.run(processes, threads=1, listener=lambda *far: heard.append(far))

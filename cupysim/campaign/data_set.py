@@ -185,7 +185,8 @@ class Campaign:
         Returns
         -------
         tuple of Experiment
-            One for each crystal. A shot without crystals has one without structure factors.
+            One for each crystal. A shot without crystals has one experiment, without structure
+            factors.
 
         Raises
         ------
@@ -193,7 +194,7 @@ class Campaign:
             If there is no such shot, or the drawn values are impossible.
         """
         if not 0 <= number < self.n_shots:
-            raise CupysimError(f"shot {number}: there are {self.n_shots} shots, from 0")
+            raise CupysimError(f"shot {number}: there are {self.n_shots} shots, numbered from 0")
         return draw_shot(self._definition, number).experiments
 
     def image(self, number: int) -> np.ndarray:
@@ -252,5 +253,5 @@ class Campaign:
 
     def _begun(self) -> Folder:
         if self._folder is None:
-            raise CupysimError("campaign: it has not begun; run() renders it")
+            raise CupysimError("campaign: it has not been started; run() starts it")
         return self._folder

@@ -148,8 +148,8 @@ class Analogue:
         for code in codes:
             if not 0 <= code << self.adc_bits < 2**RAW_BITS:
                 raise ModelError(
-                    f"analogue: gain bits {code} above {self.adc_bits} bits of the converter need "
-                    f"more than {RAW_BITS} bits"
+                    f"analogue: raw numbers have {RAW_BITS} bits; they cannot hold the gain bits "
+                    f"{code} above the {self.adc_bits} bits of the converter (adc_bits)"
                 )
 
     def _check_limits(self) -> None:
@@ -157,7 +157,7 @@ class Analogue:
         most = float(self.largest_value)
         if self.overload is not None:
             if not finite(self.overload, "analogue: overload") >= 1.0:
-                raise ModelError(f"analogue: overload must be from 1, got {self.overload:g}")
+                raise ModelError(f"analogue: overload must be at least 1, got {self.overload:g}")
             most = min(most, float(int(self.overload)))
         pedestal = self.gains[0].pedestal
         if not 0.0 <= pedestal < most:

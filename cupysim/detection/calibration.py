@@ -74,7 +74,9 @@ def photons_of(
         If the raw image does not fit the pixels or the response.
     """
     if raw.shape != grid.shape:
-        raise CupysimError(f"photons: {raw.shape} raw numbers for {grid.shape} pixels")
+        raise CupysimError(
+            f"photons: the raw numbers have the shape {raw.shape}, but the pixels {grid.shape}"
+        )
     if not np.issubdtype(raw.dtype, np.integer):
         raise CupysimError(f"photons: raw numbers must be integers, got {raw.dtype}")
     if has_value is None:

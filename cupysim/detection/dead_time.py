@@ -130,7 +130,7 @@ class PulseTimes:
     def __post_init__(self) -> None:
         if not self.busy < 1.0:
             raise ModelError(
-                f"dead time: it is {self.busy:g} of the exposure; it must be shorter than that"
+                f"dead time: it is {self.busy:g} times the exposure; it must be shorter"
             )
 
     @property

@@ -79,7 +79,10 @@ def detect(
             f"response: backend: expected one of {', '.join(BACKENDS)}, got {backend!r}"
         )
     if expected.shape != grid.shape:
-        raise CupysimError(f"response: {expected.shape} expected photons for {grid.shape} pixels")
+        raise CupysimError(
+            f"response: the expected photons have the shape {expected.shape}, but the pixels "
+            f"{grid.shape}"
+        )
     is_there = on_device(expected)
     if is_there and backend in ("host", "numpy"):
         expected, is_there = cuda_stages.to_host(expected), False

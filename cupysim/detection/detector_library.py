@@ -41,7 +41,9 @@ def library() -> ctypes.CDLL:
     size, word = ctypes.c_longlong, ctypes.c_ulonglong
     loaded.cupysim_response_size.restype = size
     if loaded.cupysim_response_size() != response_type().itemsize:
-        raise NoLibraryError("the compiled library is not of this version: a struct differs")
+        raise NoLibraryError(
+            "the compiled library belongs to another version of cupysim; install cupysim again"
+        )
     loaded.cupysim_count_photons.argtypes = [
         pointer, size, size, size, word, word, word, word, ctypes.c_double, pointer, size, pointer,
         number,

@@ -80,7 +80,9 @@ class PhotonNoise:
         for name in ("seed", "shot"):
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or not 0 <= value <= LARGEST_SEED:
-                raise CupysimError(f"photon noise: {name} {value!r} is not from 0 to 2^64 - 1")
+                raise CupysimError(
+                    f"photon noise: {name} must be an integer from 0 to 2^64 - 1, got {value!r}"
+                )
 
     def draw(
         self,
@@ -148,7 +150,9 @@ class PhotonNoise:
 def draw_counts(
     means: np.ndarray, pixels: np.ndarray, shot: int, seed: int, first_draw: int = 0
 ) -> np.ndarray:
-    """Draw counts with NumPy, for random numbers from a draw on; parameters as above.
+    """Draw counts with NumPy, with the random numbers from `first_draw` on.
+
+    The other parameters are those of `PhotonNoise.draw_pixels`.
 
     Returns
     -------

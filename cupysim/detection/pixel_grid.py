@@ -111,4 +111,6 @@ class Exposure:
         for name in ("seed", "shot"):
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or not 0 <= value <= LARGEST_SEED:
-                raise ModelError(f"exposure: {name} {value!r} is not from 0 to 2^64 - 1")
+                raise ModelError(
+                    f"exposure: {name} must be an integer from 0 to 2^64 - 1, got {value!r}"
+                )

@@ -106,7 +106,9 @@ class Response:
                 f"{self.pixel_type!r}"
             )
         if not isinstance(self.serial, int) or not 0 <= self.serial <= LARGEST_SEED:
-            raise ModelError(f"response: serial {self.serial!r} is not from 0 to 2^64 - 1")
+            raise ModelError(
+                f"response: serial must be an integer from 0 to 2^64 - 1, got {self.serial!r}"
+            )
         if not finite(self.charge_cloud, "response: charge_cloud") >= 0.0:
             raise ModelError(
                 f"response: charge_cloud must not be negative, got {self.charge_cloud:g} m"
@@ -122,7 +124,9 @@ class Response:
         if isinstance(self.readout, Analogue):
             has_bits = len(self.readout.gains) > 1
             if has_bits and self.pixel_type != "uint16":
-                raise ModelError("response: pixel_type must be uint16 if numbers tell the gain")
+                raise ModelError(
+                    "response: pixel_type must be uint16 if raw numbers have gain bits"
+                )
             if self.readout.adc_bits > limits.bits - (limits.min < 0):
                 raise ModelError(
                     f"response: adc_bits: {self.readout.adc_bits} bits do not fit into "

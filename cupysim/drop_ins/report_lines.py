@@ -12,7 +12,7 @@ from cupysim.models.sampling import Sweep
 def general(value: float) -> str:
     """A number as %g prints it.
 
-    On x86-64, the C programs' numbers that are no numbers have a sign.
+    The C programs print "-nan" for a number that is not a number, on x86-64.
     """
     return "-nan" if math.isnan(value) else f"{value:g}"
 

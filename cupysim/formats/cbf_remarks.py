@@ -103,8 +103,8 @@ def _corner_remark(tables: ImgcifTables) -> str:
     if any(name.startswith(DXTBX) for name in names):
         return ""
     return (
-        "its positions are assumed to be those of the first pixel's outer corner, as in DIALS; in "
-        "the imgCIF dictionary, they are those of its centre"
+        "its tables are assumed to place the outer corner of the first pixel, as in DIALS; in the "
+        "imgCIF dictionary, they place its centre"
     )
 
 

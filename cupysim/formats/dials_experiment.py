@@ -160,7 +160,7 @@ class ListedExperiment:
         beam, scan, crystal = (self.model(kind) for kind in ("beam", "scan", "crystal"))
         probe = str(beam.get("probe", "x-ray"))
         if not is_x_ray(probe):
-            raise FileFormatError(path, f"its beam is of {probe}s; only X-rays are simulated")
+            raise FileFormatError(path, f"its beam consists of {probe}s; only X-rays are simulated")
         start = width = None
         count, of_scan = 1, ""
         if scan is not None:

@@ -200,7 +200,7 @@ def _detector(detector: PanelDetector) -> dict[str, Any]:
             if is_too_skew(*member.axes[:2]):
                 raise ModelError(
                     f"experiment lists: DIALS refuses {member.name!r}, because its fast and slow "
-                    "axis are not perpendicular"
+                    "axes are not perpendicular"
                 )
             if isinstance(member, PanelGroup):
                 found.append(group(member))

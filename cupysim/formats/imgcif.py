@@ -177,7 +177,9 @@ def _panel(
     chains = [axes.chain(name) for name in settings]
     deepest = max(chains, key=len)
     if len(settings) != len(surface) or not all(name in deepest for name in settings):
-        raise FileFormatError(tables.path, "fast and slow axis do not carry one another")
+        raise FileFormatError(
+            tables.path, "neither of its fast and slow axes depends on the other (depends_on)"
+        )
     origin, _ = axes.place(deepest, NOWHERE, NOWHERE, settings)
     fast, slow = (
         axes.place(chain, NOWHERE, axes[name].vector * np.sign(step))[1]
@@ -189,7 +191,7 @@ def _panel(
             tables.path, f"pixels of {sizes[0]:g} x {sizes[1]:g} mm; square ones are expected"
         )
     if abs(dot(fast, slow)) > SQUARE:
-        raise FileFormatError(tables.path, "fast and slow axis are not at right angles")
+        raise FileFormatError(tables.path, "its fast and slow axes are not at right angles")
     return np.stack([origin, fast, slow]), sizes[0], list(settings)
 
 
@@ -225,7 +227,9 @@ def _to_source(axes: ImgcifAxes) -> np.ndarray:
     if not found:
         return np.array([0.0, 0.0, 1.0])
     if any(np.abs(vector - found[0]).max() > SQUARE for vector in found[1:]):
-        raise FileFormatError(axes.path, f"axes {' and '.join(sources)[:80]} give two beams")
+        raise FileFormatError(
+            axes.path, f"axes {' and '.join(sources)[:80]} give two beam directions"
+        )
     return found[0]
 
 
@@ -278,7 +282,7 @@ def _wavelength(tables: ImgcifTables) -> tuple[float | None, str, str]:
         probe = row.get("probe", "x-ray")
         if not is_x_ray(probe):
             raise FileFormatError(
-                tables.path, f"its radiation is of {probe[:20]}s; only X-rays are simulated"
+                tables.path, f"its beam consists of {probe[:20]}s; only X-rays are simulated"
             )
     named = {row["wavelength_id"] for row in radiation if "wavelength_id" in row}
     rows = tables.rows("diffrn_radiation_wavelength")

@@ -69,7 +69,7 @@ class ImgcifAxes:
         if len(self.axes) < len(listed_axes):
             names = [name for name, _ in listed_axes]
             twice = next(name for name in names if names.count(name) > 1)
-            raise FileFormatError(tables.path, f"its tables have two axes {twice[:40]!a}")
+            raise FileFormatError(tables.path, f"its tables define axis {twice[:40]!a} twice")
         self.settings: dict[str, float] = {}
         self.widths: dict[str, float] = {}
         scans = tables.rows("diffrn_scan_frame")
@@ -204,7 +204,7 @@ class ImgcifAxes:
         found: list[str] = []
         while name:
             if name in found:
-                raise FileFormatError(self.path, f"axis {name[:40]!a} is carried by itself")
+                raise FileFormatError(self.path, f"axis {name[:40]!a} depends on itself")
             found.append(name)
             name = self[name].parent
         return found

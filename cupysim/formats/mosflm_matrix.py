@@ -138,7 +138,8 @@ def read(path: os.PathLike[str] | str) -> MatrixFile:
         if not _is_number(field):
             kind = kind_of_other(content[:HEAD].encode())
             hint = f"; it is {kind}" if kind else ""
-            raise FileFormatError(path, f"not a number: {field[:40]!a}; nine are expected{hint}")
+            problem = f"not a number: {field[:40]!a}; nine numbers are expected{hint}"
+            raise FileFormatError(path, problem)
     if len(fields) < 9:
         raise FileFormatError(path, f"{len(fields)} numbers, but an A matrix has nine")
     rows = _complete_rows(content)

@@ -199,7 +199,8 @@ class Image(ImagePixels):
 
         if np.shape(raw) != self.array.shape:
             raise CupysimError(
-                f"log_likelihood: {np.shape(raw)} numbers for {self.array.shape} pixels"
+                f"log_likelihood: the raw numbers have the shape {np.shape(raw)}, but the image "
+                f"{self.array.shape}"
             )
         model = detector_model(self.experiment, response, duration)
         return model.log_likelihood(np.asarray(raw), self.array)

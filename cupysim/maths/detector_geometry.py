@@ -298,7 +298,7 @@ def mirrored_bend(radius: float, beam: Array, fast: Array, slow: Array) -> Bend:
 
 
 def right_bend(radius: float, beam: Array, fast: Array, slow: Array) -> Bend:
-    """Return the right bend, for panels of either handedness.
+    """Return the correct bend, for panels of either handedness.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whole spots of the shapes that end at the first minimum of a parallelepiped's transform.
+"""Integrals of spots that end at the first minimum of a parallelepiped's transform.
 
 |F_latt|^2 is a product of functions g(x) of the offset along each axis, zero for N |x| > 1. Its
 integral over a plane of normal n at the distance zeta from the reflection is the density of

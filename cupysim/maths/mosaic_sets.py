@@ -63,7 +63,8 @@ def shuffled_quantiles(count: int) -> np.ndarray:
     -------
     ndarray, shape (count,)
         Lower ends of equal parts of a distribution, shuffled by Python's generator. Angles at the
-        lower ends are a little too small: their mean square is 0.71 of the whole for 10 of them.
+        lower ends are a little too small: with 10 of them, their mean square is 0.71 of that of the
+        distribution.
     """
     quantiles = [number / count for number in range(count)]
     random.Random(SHUFFLE_SEED).shuffle(quantiles)
@@ -71,7 +72,7 @@ def shuffled_quantiles(count: int) -> np.ndarray:
 
 
 def half_normal(quantiles: np.ndarray) -> np.ndarray:
-    """Angles of a normal distribution of one angle, in standard deviations.
+    """Absolute angles, in standard deviations, of an angle with a normal distribution.
 
     Parameters
     ----------
@@ -117,7 +118,7 @@ def low_discrepancy(count: int) -> np.ndarray:
 
 
 def directions(points: np.ndarray) -> np.ndarray:
-    """Unit vectors that are even over the sphere, from points of the unit square.
+    """Unit vectors that are uniform over the sphere, from points of the unit square.
 
     Parameters
     ----------
@@ -145,7 +146,7 @@ def normal_vectors(points: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n, 3)
-        Vectors, whose lengths have the distribution of chi with three degrees of freedom.
+        Vectors. Their lengths have a chi distribution with three degrees of freedom.
     """
     from scipy.special import gammaincinv
 
@@ -154,7 +155,7 @@ def normal_vectors(points: np.ndarray) -> np.ndarray:
 
 
 def cap_angles(quantiles: np.ndarray, largest: float) -> tuple[np.ndarray, np.ndarray]:
-    """Angles of rotations that are even over all rotations by at most an angle.
+    """Angles of uniformly distributed rotations by at most a largest angle.
 
     Parameters
     ----------

@@ -90,7 +90,8 @@ class Amorphous:
     stol : ndarray, shape (n,)
         sin(theta)/lambda (1/m), ascending.
     factors : ndarray, shape (n,)
-        Structure factors of one molecule (electrons), with the structure of the liquid.
+        Structure factors of one molecule (electrons). They include the interference between
+        neighbouring molecules.
     thickness : float
         Length along the beam (m).
     density : float
@@ -149,7 +150,7 @@ class Amorphous:
         """F between the points of the table, as polynomials of sin(theta)/lambda.
 
         F is a cubic Lagrange polynomial through the two points on each side; next to the ends, a
-        parabola through three (nonBragg). Beyond the ends it is what `beyond` says.
+        parabola through three, as in nonBragg. Beyond the ends it is what `beyond` says.
 
         Returns
         -------

@@ -245,7 +245,7 @@ def swept_sources(
     round_divergence : bool
         Cut the grid of sources to an ellipse.
     distance : float, optional
-        Distance of the sources from the sample (m). It has no effect but on reports.
+        Distance of the sources from the sample (m). It affects reports only.
 
     Returns
     -------
@@ -285,7 +285,7 @@ def swept_sources(
 def tabulated_sources(
     given: np.ndarray, beam: np.ndarray, wavelength: float, distance: float = SOURCE_DISTANCE
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Fill and check the sources of a table.
+    """Replace the NaN of a table of sources by defaults, and check the sources.
 
     Parameters
     ----------

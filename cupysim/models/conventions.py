@@ -25,7 +25,7 @@ NOTICEABLE_SKEW = 1e-3
 
 
 class Convention(StrEnum):
-    """Beam-centre convention: how a beam centre is counted, with lab vectors and pivot."""
+    """Beam-centre convention: the meaning of a beam centre, with lab vectors and pivot."""
 
     CUSTOM = "custom"
     """Vectors as given, and the point of normal incidence from the first pixel's outer corner."""
@@ -188,12 +188,12 @@ def unit_frame(frame: Frame, twotheta: float, unit_axis: bool = False) -> UnitFr
 
 @dataclass(frozen=True)
 class BeamCentre:
-    """Beam centre and point of normal incidence, as the convention and the panel count them.
+    """Beam centre and point of normal incidence, in the terms of the convention and of the panel.
 
     Parameters
     ----------
     x, y : float
-        Beam centre as the convention counts it (m), for image headers.
+        Beam centre as the convention defines it (m), for image headers.
     close_x, close_y : float
         Point of normal incidence as given (m), for the report.
     fast, slow : float
@@ -233,7 +233,7 @@ def beam_centre(
     pixel_size : float
         Pixel edge (m).
     beam : tuple of 2 float or None
-        Beam centre X, Y as the convention counts them (m).
+        Beam centre X, Y as the convention defines them (m).
     close : tuple of 2 float or None
         Point of normal incidence X, Y (m).
     origin : tuple of 2 float or None

@@ -102,8 +102,9 @@ class Crystal:
         Number of cells along a, b, c in one mosaic domain.
     n_cells_off_diagonal : tuple of 3 float
         Elements N_ab, N_bc, N_ac of the symmetric matrix N whose diagonal is `n_cells`
-        (``Ncells_def`` of diffBragg). A Gaussian or top-hat spot is an ellipsoid |N dh|^2 with any
-        principal axes, and its height is det(N). Other shapes need zeros.
+        (``Ncells_def`` of diffBragg). Gaussian and top-hat spots depend on |N dh| only: they are
+        ellipsoids with any principal axes, and F_latt is det(N) at a reflection. Other shapes need
+        zeros.
     size : tuple of 3 float
         Edges of the crystal along a, b, c (m). A positive edge replaces the number in `n_cells`.
     shape : Shape

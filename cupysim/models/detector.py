@@ -67,7 +67,7 @@ class Detector:
         Point about which the detector rotations turn the panel. Only the CUSTOM convention uses
         it, unless quirk Q8 is corrected.
     beam_centre : tuple of 2 float or None
-        Beam centre (m) as the convention counts it, see
+        Beam centre (m) as the convention defines it, see
         `cupysim.models.conventions.beam_centre`.
     close_point : tuple of 2 float or None
         Point of normal incidence (m).

@@ -1,4 +1,4 @@
-"""Diffuse scattering of correlated displacements: halos around reflections."""
+"""Diffuse scattering from correlated displacements: halos around reflections."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class DiffuseModel(StrEnum):
 
 @dataclass(frozen=True)
 class Diffuse:
-    """Diffuse scattering of liquid-like motions.
+    """Diffuse scattering from liquid-like motions.
 
-    Displacements of neighbouring cells are correlated. Each reflection then has a halo, a
-    Lorentzian squared whose width is the inverse of the correlation length (Clarage et al. (1992)
+    Displacements of neighbouring cells are correlated. Each reflection then has a halo, a squared
+    Lorentzian whose width is the inverse of the correlation length (Clarage et al. (1992)
     Proteins 12, 145; Peck et al. (2018) IUCrJ 5, 211).
 
     Parameters
@@ -54,7 +54,8 @@ class Diffuse:
     only : bool
         Leave out Bragg reflections.
     kind : DiffuseModel
-        Conventions. The axes are x along a and z along c* for LIQUID.
+        Conventions. With LIQUID, x is along a and z along c*; with DIFFBRAGG, x, y and z are those
+        of the laboratory.
 
     Raises
     ------
@@ -135,9 +136,9 @@ class Diffuse:
         -------
         float
             8 pi gamma_x gamma_y gamma_z/V, times the number of cells and divided by the number of
-            operations. A halo then has W exp(-W) times the photons of its reflection. For
-            diffBragg, neither cells nor V, with lengths in Angstrom, and divided by the number of
-            neighbours too.
+            operations. A halo then has W exp(-W) times the photons of its reflection. diffBragg's
+            factor is 8 pi gamma_x gamma_y gamma_z with lengths in Angstrom, divided by the numbers
+            of operations and of reflections in the sum (1 or 27).
         """
         volume = float(np.prod(self.gamma))
         count = len(rotations(self.laue))

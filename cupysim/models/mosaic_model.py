@@ -23,7 +23,7 @@ class Distribution(StrEnum):
     NORMAL = "normal"
     """Rotation vectors with normal components; the spread is that about each axis."""
     CAP = "cap"
-    """Even over all rotations by at most the spread."""
+    """Uniformly distributed rotations by at most the spread."""
     FISHER = "fisher"
     """Unit quaternions with a von Mises-Fisher distribution; normal for small spreads."""
 

@@ -373,4 +373,4 @@ def _moved(experiment: Experiment, name: str, by: float) -> Detector:
     if name in GROUPS["beam_centre"]:
         fast, slow = (by if each == name else 0.0 for each in GROUPS["beam_centre"])
         return detector.with_beam_moved(fast, slow, experiment.policy)
-    raise ModelError(f"parameter {name!r}: an experiment cannot be changed by it")
+    raise ModelError(f"parameter {name!r}: only plans can change it, not an experiment")

@@ -45,7 +45,7 @@ class Sweep:
         count = whole(self.count, "sampling: count")
         range_, step = finite(self.range, "sampling: range"), number(self.step, "sampling: step")
         if math.isnan(step) and count > 1:
-            raise ModelError(f"sampling: {count} steps need their distance, step")
+            raise ModelError(f"sampling: {count} steps need a distance between them (step)")
         assign(self, range=range_, step=0.0 if math.isnan(step) else step, count=count)
         if not 1 <= self.count <= LARGEST_COUNT:
             raise ModelError(

@@ -42,7 +42,9 @@ class Sensor:
     def __post_init__(self) -> None:
         layers, attenuation = self.layers, number(self.attenuation, "sensor: attenuation")
         if layers.range < 0.0:
-            raise ModelError(f"sensor: a thickness of {1e6 * layers.range:g} um is impossible")
+            raise ModelError(
+                f"sensor: the thickness must not be negative, got {1e6 * layers.range:g} um"
+            )
         if layers.range > 0.0:
             if not attenuation >= 0.0:
                 raise ModelError(
@@ -53,8 +55,8 @@ class Sensor:
                 layers = replace(layers, step=layers.range)
             if not layers.step > 0.0:
                 raise ModelError(
-                    f"sensor: {layers.count} layers at a distance of {1e6 * layers.step:g} um, in "
-                    f"a sensor of {1e6 * layers.range:g} um; the distance must be positive"
+                    f"sensor: the distance between its {layers.count} layers must be positive, got "
+                    f"{1e6 * layers.step:g} um"
                 )
         assign(self, layers=layers, attenuation=attenuation)
 

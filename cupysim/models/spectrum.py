@@ -81,7 +81,7 @@ class Spectrum:
 
     @classmethod
     def tophat(cls, wavelength: float, bandwidth: float, samples: int = SAMPLES) -> Spectrum:
-        """Make a spectrum that is constant in energy.
+        """Make a top-hat spectrum: equal photons at all energies of a range.
 
         Parameters
         ----------
@@ -97,7 +97,7 @@ class Spectrum:
 
     @classmethod
     def gaussian(cls, wavelength: float, bandwidth: float, samples: int = SAMPLES) -> Spectrum:
-        """Make a spectrum that is normal in energy.
+        """Make a spectrum with a Gaussian distribution of energies.
 
         Parameters
         ----------
@@ -116,16 +116,16 @@ class Spectrum:
     def two_colours(
         cls, wavelength: float, separation: float, bandwidth: float, samples: int = SAMPLES
     ) -> Spectrum:
-        """Make a spectrum of two equal normal distributions in energy.
+        """Make a spectrum with two equal Gaussian distributions of energies.
 
         Parameters
         ----------
         wavelength : float
-            Wavelength of the middle (m).
+            Wavelength (m) of the mean of the two energies.
         separation : float
-            Distance of the two energies, relative to the middle.
+            Difference of the two energies, relative to their mean.
         bandwidth : float
-            Full width at half maximum of each, relative to the middle.
+            Full width at half maximum of each, relative to the mean energy.
         samples : int, optional
             Number of wavelengths of both together.
         """
@@ -161,8 +161,8 @@ class Spectrum:
 
         Notes
         -----
-        The intensity of a field of random complex amplitudes under a Gaussian, as in campaigns
-        (Saldin, Schneidmiller & Yurkov (1998) Opt. Commun. 148, 383).
+        The spectrum is the squared modulus of smoothed random complex amplitudes, times a Gaussian,
+        as in campaigns (Saldin, Schneidmiller & Yurkov (1998) Opt. Commun. 148, 383).
         """
         from scipy.ndimage import gaussian_filter1d
 

@@ -60,7 +60,7 @@ def size_matrix(counts: Sequence[float]) -> np.ndarray:
     Raises
     ------
     ModelError
-        If N is not positive definite, so that no ellipsoid has it.
+        If N is not positive definite.
     """
     a, b, c, ab, bc, ac = counts
     found = np.array([[a, ab, ac], [ab, b, bc], [ac, bc, c]])

@@ -22,8 +22,7 @@ SAME_WAVELENGTH = 1e-9
 class StructureFactors:
     """A table of structure factors (amplitudes) for a box of Miller indices.
 
-    The table has no symmetry, not even that of Friedel mates: it must contain each reflection
-    with an intensity.
+    The table has no symmetry: it must contain all symmetry equivalents, and Friedel mates too.
 
     Parameters
     ----------
@@ -36,10 +35,11 @@ class StructureFactors:
     n_given : int
         Number of reflections that the user gave, for the report.
     wavelengths : ndarray, shape (n_channels,), optional
-        Wavelengths (m), ascending, at which `channels` hold. Without them, the table holds at all.
+        Wavelengths (m) of the `channels`, ascending. Without them, the table holds at every
+        wavelength.
     channels : ndarray, shape (n_channels, n_h, n_k, n_l), optional
-        Amplitudes at each wavelength, with which sources of other wavelengths are interpolated
-        linearly. `StructureFactors.at_wavelengths` makes them.
+        Amplitudes at each of `wavelengths`. At wavelengths in between, amplitudes are interpolated
+        linearly. `StructureFactors.at_wavelengths` makes channels.
     """
 
     table: np.ndarray | None = None
@@ -104,7 +104,7 @@ class StructureFactors:
                 f"structure factors: {len(wavelengths)} wavelengths and {len(parts)} tables"
             )
         if len({part.default for part in parts}) > 1:
-            raise ModelError("structure factors: channels must have one default")
+            raise ModelError("structure factors: all channels must have the same default")
         if any(part.table is None for part in parts):
             raise ModelError("structure factors: each channel needs a table")
         order = np.argsort(wavelengths)
@@ -183,9 +183,9 @@ class StructureFactors:
     def interpolation_error(self) -> float:
         """Estimate of the largest error (electrons) of amplitudes between channels.
 
-        One eighth of the largest second difference of neighbouring channels, which bounds the
-        error of linear interpolation of a function whose second derivative is that of the grid. It
-        is 0 for less than three channels, where nothing is known.
+        One eighth of the largest second difference of neighbouring channels. It bounds the error
+        of linear interpolation if the amplitude curves no more between channels than from channel
+        to channel. 0 for fewer than three channels, where nothing is known.
         """
         if self.channels is None or len(self.channels) < 3:
             return 0.0

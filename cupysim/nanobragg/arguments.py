@@ -382,7 +382,8 @@ def _listed(words: Sequence[str]) -> str:
 def _check_limit(option: Option, word: str, text: str, value: float) -> None:
     kept = {"": True, "positive": value > 0, "not negative": value >= 0, "not zero": value != 0}
     if not kept[option.limit]:
-        raise OptionError(word, f"must be {option.limit}, got {shown(text)}")
+        problem = f"must be {option.limit}".replace("be not", "not be")
+        raise OptionError(word, f"{problem}, got {shown(text)}")
 
 
 def _pivot(word: str, text: str) -> str:

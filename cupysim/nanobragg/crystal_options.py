@@ -62,8 +62,8 @@ CRYSTAL_OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         ("-diffuse_gamma",), CRYSTAL,
-        "Diffuse scattering of liquid-like motions: correlation lengths along a, across a in the "
-        "plane of a and b, and along c*.",
+        "Diffuse scattering from liquid-like motions: correlation lengths along x, y and z. x is "
+        "along a, z along c*, and y perpendicular to both.",
         Kind.FLOAT, 3, ANGSTROM, ("diffuse_gamma",), match=Match.EXACT, metavar="X Y Z",
         is_new=True,
     ),

@@ -277,8 +277,8 @@ def _warn_of_negatives(path: str, measured: np.ndarray) -> None:
     if count:
         warnings.warn(
             CupysimWarning(
-                f"{path}: {count} pixels have negative photons, by the noise of the read-out; "
-                "negative numbers in CBF files mean no value, so that they are 0 there; -h5file "
+                f"{path}: {count} pixels are negative, because of read-out noise. They become 0, "
+                "because a negative number in a CBF file marks a pixel without a value; -h5file "
                 "holds them"
             ),
             stacklevel=2,

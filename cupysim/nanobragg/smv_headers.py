@@ -103,7 +103,7 @@ def warn_of_what_is_left_out(
         warnings.warn(
             CupysimWarning(
                 f"{image.path}: DISTANCE and CLOSE_DISTANCE are those of a tilted detector, but "
-                "the header does not give its rotations: -detector_rotx, -detector_roty"
+                "the header does not give its rotations; give -detector_rotx and -detector_roty"
             ),
             stacklevel=3,
         )

@@ -174,7 +174,7 @@ def f000_value(text: str | None) -> float | None:
     if not NUMBER.fullmatch(text) or not abs(float(text)) <= LARGEST_FLOAT:
         raise OptionError("-F000", f"expected a number or '{CONTRAST}', got {text[:60]!r}")
     if float(text) < 0.0:
-        raise OptionError("-F000", f"must be not negative, got {text}")
+        raise OptionError("-F000", f"must not be negative, got {text}")
     return float(text)
 
 

@@ -68,7 +68,7 @@ OPTIONS: tuple[ProgramOption, ...] = (
                   ("beam_y",), unit=MM),
     ProgramOption(("-phi",), DETECTOR, "Spindle angle, for the header.", ("phi_degrees",),
                   unit=DEGREE_AS_GIVEN, default="0"),
-    ProgramOption(("-osc",), DETECTOR, "Width of the image, for the header.",
+    ProgramOption(("-osc",), DETECTOR, "Oscillation range of the image, for the header.",
                   ("oscillation_degrees",), unit=DEGREE_AS_GIVEN, default="1"),
     ProgramOption(("-nonoise",), NOISE, "Make only the image without noise. It is blurred.",
                   ("has_no_noise",), Kind.FLAG),

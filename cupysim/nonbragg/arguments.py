@@ -61,9 +61,9 @@ class Arguments:
     distance, close_distance : float, optional
         Distances along the beam and of the plane (m).
     beam_x, beam_y, close_x, close_y : float, optional
-        Direct beam and closest point (m).
+        Direct beam and point of normal incidence (m).
     origin_x, origin_y : float, optional
-        Closest point (pixels).
+        Point of normal incidence (pixels).
     pivot : str
         "beam" or "sample".
     twotheta, rotate_x, rotate_y, rotate_z : float

@@ -98,7 +98,7 @@ def read_image(path: str) -> ImageInput:
     Raises
     ------
     CupysimError
-        If it is no such file, or is cut off.
+        If it is not an SMV file of 2-byte pixels, or is cut off.
     """
     header = read_header(path, "-img")
     if header.pixel_bytes not in (0, PIXEL_BYTES):
@@ -119,7 +119,7 @@ def read_image(path: str) -> ImageInput:
 
 
 def with_header(args: Arguments, header: Header) -> Arguments:
-    """Fill options that are not given from a header.
+    """Take options that are not given from a header.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def with_header(args: Arguments, header: Header) -> Arguments:
     Returns
     -------
     Arguments
-        Values with those of the header, whose angle of the two-theta arm does not count.
+        Values with those of the header. Its TWOTHETA is not used.
     """
     found: dict[str, Any] = {"n_fast": header.n_fast, "n_slow": header.n_slow}
     for key, name, unit in KEYS:

@@ -43,7 +43,7 @@ class Progress(Observer):
 
 
 class Printout(Observer):
-    """Prints the values of pixels. Those of a ray are of the last one.
+    """Prints the values of pixels. Values that differ between rays are those of the last ray.
 
     Parameters
     ----------

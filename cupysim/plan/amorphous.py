@@ -26,8 +26,8 @@ class AmorphousTable(Table):
     first, count : ndarray of int, shape (n_materials,)
         First interval, and number of intervals, of each material.
     molecules : ndarray, shape (n_shots, n_materials)
-        Number of molecules times the number of orientations of a ray, because the sum of all steps
-        is divided by it.
+        Number of molecules, times the number of orientations of a ray, by which the sum of all
+        steps is divided later.
     """
 
     begins: Annotated[np.ndarray, Axes("intervals")]
@@ -79,7 +79,7 @@ NOTHING = AmorphousTable(
 
 
 def intensity(table: AmorphousTable, shot: int, q: Sequence[np.ndarray]) -> np.ndarray:
-    """Scattering of all materials: the sum of molecules sign(F) F^2 (electron^2).
+    """Scattering of all materials (electron^2): number of molecules times sign(F) F^2, summed.
 
     Parameters
     ----------

@@ -26,8 +26,8 @@ class DiffuseTable(Table):
     diffuse_only : bool
         Whether Bragg reflections are left out.
     as_diffbragg : bool
-        Whether absent reflections have no halos of their neighbours, neighbours share the
-        displacement of the nearest reflection, and all must be in the table.
+        Whether to follow diffBragg, where all halos have the W of the nearest reflection. There are
+        no halos if F of this reflection is zero, or a neighbour is not in the table.
     """
 
     halos: Annotated[np.ndarray, Axes("shots", "operations", 3, 3)]

@@ -154,8 +154,8 @@ def plan_gradients(
     wanted = expand(names)
     if not experiment.policy.is_right:
         raise ModelError(
-            "gradients: only the corrected image has them: use Experiment(quirks='corrected') "
-            "or -corrected"
+            "gradients: all quirks must be corrected: use Experiment(quirks='corrected') or "
+            "-corrected"
         )
     shape = experiment.crystal.shape
     if SPOT_SHAPES[shape].squared_slopes is None:
@@ -163,7 +163,7 @@ def plan_gradients(
     if plan.diffuse.n_operations:
         raise ModelError("gradients: diffuse scattering has no derivatives")
     if plan.shape[0] != 1 or plan.crystals.n_crystals != 1:
-        raise ModelError("gradients: they are possible for one shot of one crystal at a time")
+        raise ModelError("gradients: possible only for one shot of one crystal at a time")
     rows = {name: np.zeros(COLUMNS) for name in UNITS}
     _set_crystal(rows, experiment, plan)
     unavailable = _set_panel(rows, experiment)

@@ -16,7 +16,7 @@ from cupysim.models.crystal import orient_together
 from cupysim.models.experiment import Experiment
 from cupysim.models.panel import Panel
 from cupysim.models.panel_detector import PanelDetector
-from cupysim.models.spot_shape import Shape, size_matrix
+from cupysim.models.spot_shape import OFF_DIAGONAL, Shape, size_matrix
 from cupysim.plan.amorphous import amorphous_table
 from cupysim.plan.diffuse import diffuse_table
 from cupysim.plan.render_plan import CrystalTable, FactorTable, Panels, RenderPlan, SourceTable, Use
@@ -68,8 +68,8 @@ def make_plan(experiment: Experiment) -> RenderPlan:
     uses = capture_use, polar_use, omega_use
     if experiment.crystal.diffuse is not None and Use.RUNNING in uses:
         raise ModelError(
-            "diffuse scattering needs factors of each term; correct quirk "
-            f"Q{Quirk.RUNNING_PRODUCTS.value}"
+            "diffuse: not possible while -oversample_thick, _polar or _omega multiply the running "
+            f"sum; correct quirk Q{Quirk.RUNNING_PRODUCTS.value}, or leave these options out"
         )
     each = Use.EACH in uses
     background = _background(experiment)
@@ -217,8 +217,8 @@ def _crystals(experiment: Experiment) -> CrystalTable:
     if not experiment.corrects(Quirk.SPOT_WIDTH) and crystal.shape is not Shape.GAUSS_STAR:
         if any(crystal.n_cells_off_diagonal):
             raise ModelError(
-                "crystal: numbers of cells off the diagonal need the corrected width of spots; "
-                f"correct quirk Q{Quirk.SPOT_WIDTH.value}"
+                f"{OFF_DIAGONAL}: not possible with nanoBragg's spot widths; correct quirk "
+                f"Q{Quirk.SPOT_WIDTH.value}"
             )
         axes, spot_counts = experiment.lattice.reciprocal, n_cells
     return CrystalTable(

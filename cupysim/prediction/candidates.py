@@ -222,7 +222,8 @@ def candidates_of(plan: RenderPlan, shot: int, crystal: int) -> Candidates:
     if total > MOST_INDICES or min(expected, total) > MOST_CANDIDATES:
         warnings.warn(
             CupysimWarning(
-                f"no spots are predicted: about {min(expected, total):.0e} reflections contribute"
+                "no spots are predicted: too many reflections contribute, about "
+                f"{min(expected, total):.0e}"
             ),
             stacklevel=3,
         )

@@ -120,7 +120,8 @@ def predict_spots(plan: RenderPlan, shot: int = 0) -> Spots:
     if Use.RUNNING in plan.uses:
         warnings.warn(
             CupysimWarning(
-                "no spots are predicted: factors multiply the sum of all steps so far (Q14)"
+                "no spots are predicted, because -oversample_thick, _polar or _omega multiply the "
+                "running sum at each step; -corrected Q14 avoids this"
             ),
             stacklevel=3,
         )

@@ -103,7 +103,7 @@ def refine(
     names = free_parameters(names)
     strange = set(settings.within or {}) - set(names)
     if strange:
-        raise ModelError(f"within: {', '.join(sorted(strange))} is not refined")
+        raise ModelError(f"within: {', '.join(sorted(strange))} is not a free parameter")
     n_used = int(np.count_nonzero(observation.used))
     if n_used <= len(names):
         raise ModelError(f"refine: {n_used} pixels are too few for {len(names)} parameters")

@@ -117,7 +117,7 @@ def test_matter_in_a_list(tmp_path: Path) -> None:
         (text(vary="orientation = { spread = 200 }"), 7, "from 0 to 180 degrees"),
         (text(vary="orientation = { list = [[1, 2]] }"), 7, "expected three angles"),
         (text(vary="orientation = { list = [[1, 2, 3]], spread = 2 }"), 7, "expected spread"),
-        (text(vary="edges = { constant = 1 }\ncell_a = { constant = 1 }"), 7, "varies together"),
+        (text(vary="edges = { constant = 1 }\ncell_a = { constant = 1 }"), 7, "vary one of them"),
         (text(vary="mosaic_spread = { constant = 1 }", base="-cell 50 -default_F 1"), 7, "-mosaic"),
         (text(vary="spectrum = { bandwidth = 1 }", base="-cell 50 -default_F 1"), 7, "Q13"),
         (text(vary="spectrum = { spikes = 1 }"), 7, "bandwidth: is missing"),

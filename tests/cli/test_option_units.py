@@ -570,7 +570,7 @@ ERRORS = {
     "-phi_rad 1": "-phi_rad: unknown option; -phi is in deg; with -corrected Q51 it may be in rad",
     "-detsize_px 9": "-detsize_px: unknown option; -detsize is in mm",
     "-detsize_px 9 -corrected": "-detsize_px: unknown option; -detsize is in mm",
-    "-distance_m 0 -corrected": "-distance_m: must be not zero, got 0",
+    "-distance_m 0 -corrected": "-distance_m: must not be zero, got 0",
 }
 
 

@@ -101,7 +101,7 @@ def test_cbf_files_tell_overloads_and_keep_pixels_with_negative_photons(
     words = [*WORDS.split(), "-nopgm", "-noisefile", "/dev/null", "-intfile", "/dev/null",
              "-floatfile", "/dev/null", "-exposure", "1e-3"]  # fmt: skip
     assert main([*words, "-response", "rayonix-mx", "-seed", "1", "-cbffile", str(path)]) == 0
-    assert "negative photons" in capsys.readouterr().err
+    assert "pixels are negative, because" in capsys.readouterr().err
     assert not open_image(str(path)).masked.any()
     assert main([*words, "-response", "eiger2", "-seed", "1", "-cbffile", str(path)]) == 0
     header = path.read_bytes()[:1500]
@@ -344,7 +344,7 @@ def test_numbers_of_another_response_are_warned_of(
     assert "warning" not in capsys.readouterr().err
     # the CBF file has photons
     assert main(["photons", "a.cbf", "--response", "jungfrau", "-o", "a.npy"]) == 0
-    assert "perhaps no raw numbers of the response jungfrau" in capsys.readouterr().err
+    assert "may not be raw numbers of the response jungfrau" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def warned(path: Path) -> str:
     return "\n".join(str(each.message) for each in caught)
 
 
-EQUIVALENTS = "lie in the place of a symmetry equivalent of another one"
+EQUIVALENTS = "lie on top of a symmetry equivalent of another one"
 
 
 def test_models_with_their_equivalents(tmp_path: Path) -> None:
@@ -309,7 +309,7 @@ def cif_of(rows: list[tuple[object, ...]], group: str = "P 1") -> str:
 @pytest.mark.parametrize(("u", "is_told"), [(25, True), (0.025, False)])
 def test_displacements_in_another_unit(u: float, is_told: bool, tmp_path: Path) -> None:
     path = write_cif(tmp_path / "a.cif", {"x": cif_of([("C1", "C", 0.1, 0.2, 0.3, 1, u)])})
-    assert ("are they in another unit? C1" in warned(path)) == is_told
+    assert ("displacements in another unit? C1" in warned(path)) == is_told
 
 
 def test_fractions_in_another_unit(tmp_path: Path) -> None:

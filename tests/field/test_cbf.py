@@ -504,7 +504,7 @@ def test_axes_by_hand(tmp_path: Path) -> None:
     assert geometry.pixel_size == pytest.approx(172e-6, rel=LAST_BITS)
     assert geometry.wavelength == pytest.approx(0.98e-10, rel=LAST_BITS)
     assert len(geometry.remarks) == 1
-    assert "outer corner, as in DIALS" in geometry.remarks[0]
+    assert "outer corner of the first pixel, as in DIALS" in geometry.remarks[0]
 
 
 def test_dxtbx_writes_corners(tmp_path: Path) -> None:
@@ -725,7 +725,7 @@ BAD_TABLES = {
     "no such axis": (_replaced("translation detector TWOTHETA", "translation detector ARM"),
                      "there is no axis 'ARM'"),
     "circle": (_replaced("TWOTHETA rotation detector .", "TWOTHETA rotation detector ELEMENT_X"),
-               "is carried by itself"),
+               "depends on itself"),
     "no direction": (_replaced("detector TWOTHETA 0 0 -1", "detector TWOTHETA 0 0 0"),
                      "axis 'DISTANCE' has no direction"),
     "no number": (_replaced("detector TWOTHETA 0 0 -1", "detector TWOTHETA 0 0 up"),
@@ -737,7 +737,7 @@ BAD_TABLES = {
     "oblique": (_replaced("ELEMENT_Y 1 0 0", "ELEMENT_Y 1 1 0"), "not at right angles"),
     "siblings": (_replaced("ELEMENT_X translation detector ELEMENT_Y",
                            "ELEMENT_X translation detector DISTANCE"),
-                 "do not carry one another"),
+                 "neither of its fast and slow axes"),
     "no set": (_replaced("ELEMENT_X ELEMENT_X 0.0", "ELEMENT_Z ELEMENT_X 0.0"),
                "0 axes in the set 'ELEMENT_X'"),
     "no step": (_replaced("ELEMENT_X ELEMENT_X 0.0 0.172", "ELEMENT_X ELEMENT_X 0.0 0.0"),
@@ -890,5 +890,5 @@ def test_electrons_are_no_x_rays(tmp_path: Path) -> None:
     told = "_diffrn_radiation.wavelength_id\nD1 W1\n"
     assert told in text
     text = text.replace(told, "_diffrn_radiation.probe\nD1 electron\n")
-    with pytest.raises(FileFormatError, match="radiation is of electrons; only X-rays"):
+    with pytest.raises(FileFormatError, match="beam consists of electrons; only X-rays"):
         geometry_of(full_cbf(tmp_path / "a.cbf", text, section(PIXELS)))

@@ -772,7 +772,7 @@ def test_several_entries_and_beams(tmp_path: Path) -> None:
 
 LISTS = {
     "electrons": ({"beam": [{"direction": [0, 0, 1], "wavelength": 0.02, "probe": "electron"}]},
-                  "its beam is of electrons"),
+                  "its beam consists of electrons"),
     "range": ({"scan": [{"image_range": [5, 1], "oscillation": [0, 1]}]}, "goes from 5 to 1"),
     "flat": ({"crystal": [{"real_space_a": [1, 0, 0], "real_space_b": [1, 0, 0],
                            "real_space_c": [0, 0, 1]}]}, "cell vectors span no volume"),

@@ -212,7 +212,7 @@ def test_equivalent_amplitudes_which_differ(tmp_path: Path) -> None:
     """A list of amplitudes in a lower symmetry: means, and a warning."""
     hkl = np.array([[1, 2, 3], [1, -2, -3]])
     write_mtz(tmp_path / "a.mtz", hkl, [("F", "F", np.array([10.0, 20.0]))])
-    with pytest.warns(CupysimWarning, match="1 of 1 reflections have equivalents of other"):
+    with pytest.warns(CupysimWarning, match="1 of 1 reflections differ from their symmetry"):
         structure = reflections.read(tmp_path / "a.mtz")
     np.testing.assert_allclose(amplitudes(structure, hkl), 15.0)
 

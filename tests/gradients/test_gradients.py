@@ -310,7 +310,7 @@ class TestNames:
     def test_the_image_must_be_the_right_one(self) -> None:
         for words in ("", "-corrected Q3,Q5"):
             experiment = experiment_of(f"{BASE} -default_F 1 {words}")
-            with pytest.raises(CupysimError, match="only the corrected image has them"):
+            with pytest.raises(CupysimError, match="all quirks must be corrected"):
                 simulate(experiment, gradients=["misset"])
         with pytest.raises(CupysimError, match="expected an Experiment, got a str"):
             render_gradients("words", "misset")  # type: ignore[arg-type]

@@ -196,7 +196,7 @@ def test_from_python() -> None:
     assert told
     for wrong, message in (
         ({"target": "square"}, "target: expected poisson or squares"),
-        ({"within": {"cell": 1.0}}, "within: cell_a, .* is not refined"),
+        ({"within": {"cell": 1.0}}, "within: cell_a, .* is not a free parameter"),
         ({"within": {"misset": 0.0}}, "expected a number above zero"),
         ({"used": np.ones((3, 3))}, "must have the shape"),
     ):

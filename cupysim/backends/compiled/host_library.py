@@ -91,7 +91,9 @@ def prepare(library: ctypes.CDLL) -> ctypes.CDLL:
         size = getattr(library, f"cupysim_{name.lower()}_size")
         size.restype = ctypes.c_longlong
         if size() != struct_type(name).itemsize:
-            raise NoLibraryError("the compiled library is not of this version: a struct differs")
+            raise NoLibraryError(
+                "the compiled library belongs to another version of cupysim; install cupysim again"
+            )
     pointer, number = ctypes.c_void_p, ctypes.c_int
     library.cupysim_render.argtypes = [pointer, *[number] * 6]
     library.cupysim_render_culled.argtypes = [pointer, *[number] * 5]

@@ -38,7 +38,8 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
     names = {variation.name: variation for variation in campaign.variations}
     for shared, parts in SHARED.items():
         if shared in names and set(parts) & set(names):
-            vary.fail(shared, f"varies together with {' and '.join(set(parts) & set(names))}")
+            twice = " and ".join(sorted(set(parts) & set(names)))
+            vary.fail(shared, f"changes {twice} too, and [vary] names {twice}; vary one of them")
     if "mosaic_spread" in names and base.crystal.mosaicity.spread == 0.0:
         vary.fail("mosaic_spread", "the base needs mosaic domains: -mosaic and -mosaic_dom")
     for name, variation in names.items():
@@ -51,7 +52,9 @@ def check_campaign(campaign: CampaignDefinition, vary: Section) -> None:
     if spectra is not None and spectra.wavelengths is not None:
         ratios = spectra.wavelengths / base.beam.wavelength
         if not ((ratios > 1.0 / FAR) & (ratios < FAR)).all():
-            vary.fail("spectrum", "wavelengths (Angstrom) are far from the base's")
+            vary.fail(
+                "spectrum", "its wavelengths are far from the base's; they must be in Angstrom"
+            )
         if "wavelength" in names:
             vary.fail("wavelength", "has no effect: the file of spectra gives all wavelengths")
     if spectra is not None and not np.allclose(base.sources.incident, base.frame.beam):

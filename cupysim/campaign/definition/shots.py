@@ -172,7 +172,9 @@ def _vary(experiment: Experiment, variation: Variation, value: float) -> Experim
             "times": before * value,
         }[variation.mode]
         if name == "mosaic_spread" and after < 0.0:
-            raise ModelError(f"the mosaic spread would be {after / size:g} degrees")
+            raise ModelError(
+                f"the mosaic spread would be {after / size:g} degrees; it must not be negative"
+            )
         if name in GROUPS["n_cells"]:
             counts = list(experiment.cell_counts)
             counts[GROUPS["n_cells"].index(name)] = after

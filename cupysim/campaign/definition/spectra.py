@@ -132,7 +132,7 @@ def read_spectra(section: Section, n_shots: int) -> Spectra:
     for key, low, high, default in (("bandwidth", 0.0, 100.0, None), ("spikes", 0.0, 1e4, 20.0)):
         value = section.take(key, default)
         if value is None:
-            section.fail(key, "is missing (per cent, full width at half height)")
+            section.fail(key, "is missing (full width at half maximum, %)")
         (number,) = read_numbers(section, key, value)[:1]
         if not low < number <= high:
             section.fail(key, f"expected a number above {low:g}, at most {high:g}; got {value!r}")

@@ -120,7 +120,7 @@ def read_image(folder: Folder, shot: int) -> np.ndarray:
     """
     campaign = folder.campaign
     if not 0 <= shot < campaign.n_shots:
-        raise CupysimError(f"shot {shot}: there are {campaign.n_shots} shots, from 0")
+        raise CupysimError(f"shot {shot}: there are {campaign.n_shots} shots, numbered from 0")
     number = shot // campaign.chunk
     if not folder.is_done(number):
         raise CupysimError(f"shot {shot}: chunk {number} is not finished")

@@ -207,7 +207,7 @@ def pixels_of(
     if not campaign.counts:
         return image.array
     if not np.isfinite(image.array).all():
-        raise ModelError("the image is not finite")
+        raise ModelError("some expected photons are not finite numbers")
     if campaign.detection is None:
         return _count_photons(campaign, shot, image, threads)
     detection = campaign.detection

@@ -383,7 +383,7 @@ def _shots(text: str, campaign: CampaignDefinition) -> range:
     begin = int(first or 0)
     end = int(last) if last else (campaign.n_shots if colon else begin + 1)
     if not begin < end <= campaign.n_shots:
-        raise CupysimError(f"--shots {text}: there are {campaign.n_shots} shots, from 0")
+        raise CupysimError(f"--shots {text}: there are {campaign.n_shots} shots, numbered from 0")
     return range(begin, end)
 
 

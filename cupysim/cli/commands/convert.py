@@ -185,8 +185,8 @@ def _warn_of_other_cell(path: str, asked: UnitCell, structure: Structure) -> Non
     warnings.warn(
         CupysimWarning(
             f"--cell: not used, because it is within {SAME_EDGE:.0%} and {SAME_ANGLE:g} degrees of "
-            f"{cell_text([*used.lengths_angstrom, *degrees.round(6)])}, the cell of {path}, which "
-            "is used; another box must differ more"
+            f"the cell of {path}, {cell_text([*used.lengths_angstrom, *degrees.round(6)])}, which "
+            "is used; the cell of a box must differ more"
         ),
         stacklevel=2,
     )

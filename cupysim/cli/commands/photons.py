@@ -130,7 +130,7 @@ def _warn_of_others(path: str, response: Response, exposure: Exposure, photons: 
         if count > RARE * photons.size:
             warnings.warn(
                 CupysimWarning(
-                    f"{path}: these are perhaps no raw numbers of the response {response.name}: "
+                    f"{path}: these may not be raw numbers of the response {response.name}: "
                     f"{count} of {photons.size} pixels have {problem}"
                 ),
                 stacklevel=2,

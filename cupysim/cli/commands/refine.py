@@ -131,7 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
     of_response = [] if named in (None, "none") else response_files(named)
     outputs = [path for path in (arguments.matrix, arguments.picture) if path is not None]
     if len({os.path.realpath(path) for path in outputs}) < len(outputs):
-        raise CupysimError(f"--matrix and --picture are one file: {arguments.matrix}")
+        raise CupysimError(f"--matrix and --picture name the same file: {arguments.matrix}")
     for path in (arguments.matrix, arguments.picture):
         if path is not None:
             refuse_inputs(path, [arguments.image, *start.inputs, *of_response])
@@ -182,7 +182,9 @@ def _start(arguments: argparse.Namespace, image: ImageFile) -> _Start:
             stacklevel=2,
         )
     if given.get("quirks", CORRECTED) != CORRECTED:
-        raise OptionError("-corrected", "refine corrects all quirks")
+        raise OptionError(
+            "-corrected", "refine always corrects all quirks; give all, or leave it out"
+        )
     if all(option.group in (COMPUTING, OUTPUT) for option in used):
         if image.content is None:
             raise CupysimError(
@@ -294,7 +296,9 @@ def _detected(
     """Photons of a raw image."""
     for name in ("offset", "saturation"):
         if getattr(arguments, name) is not None:
-            raise CupysimError(f"--{name}: follows from the response; --response none ignores it")
+            raise CupysimError(
+                f"--{name}: not possible with a response, which gives it; --response none uses none"
+            )
     raw = raw_numbers(image, detector.response)
     observation = detector.observed(raw, _inside(arguments, experiment))
     if not observation.used.any():

@@ -98,8 +98,8 @@ def read_wavelength(
     else:
         wavelength = electron_wavelength(value)
         remarks.append(
-            "electron_voltage: the beam is of electrons, but cupysim simulates X-rays of the same "
-            "wavelength"
+            "electron_voltage: the beam consists of electrons, but cupysim simulates X-rays of the "
+            "same wavelength"
         )
     if not 0.0 < wavelength < math.inf:
         raise FileFormatError(path, f"{key}: {value:g} is not possible", setting.line)

@@ -135,7 +135,7 @@ def write_panels(tree: Tree, detector: PanelDetector) -> None:
     if skew:
         warnings.warn(
             CupysimWarning(
-                f"DIALS will refuse the file: fast and slow axis of {', '.join(skew[:3])} are not "
+                f"DIALS will refuse the file: fast and slow axes of {', '.join(skew[:3])} are not "
                 "perpendicular"
             ),
             stacklevel=2,

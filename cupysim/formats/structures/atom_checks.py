@@ -150,7 +150,7 @@ def _counted_twice(model: Any) -> list[str]:
     same = sorted(i for i, j in pairs if weights[i] + weights[j] > FULL)
     if same:
         shown = listed([names[i] for i in same], 3)
-        return [f"{len(same)} atoms lie in the place of another one; both are used: {shown}"]
+        return [f"{len(same)} atoms lie on top of another one; both are used: {shown}"]
     # bonds of hydrogen atoms may look shorter than they are
     close = sorted(
         (i, j)
@@ -203,7 +203,7 @@ def counted_by_symmetry(gemmi: Any, structure: Any) -> list[str]:
     repeated, crowded = _on_equivalents(gemmi, structure)
     if repeated:
         alarms.append(
-            f"{len(repeated)} atoms lie in the place of a symmetry equivalent of another one; "
+            f"{len(repeated)} atoms lie on top of a symmetry equivalent of another one; "
             f"both are used: {listed(repeated, 3)}. If the file holds all equivalents, its group "
             "is P 1"
         )

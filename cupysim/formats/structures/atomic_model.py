@@ -203,14 +203,14 @@ def _macromolecule(
         structure.cell = gemmi.UnitCell(*told)
     cell = _crystal(path, structure)
     if cell is None and told is not None:
-        remarks = (*remarks, "its unit cell is a dummy")
+        remarks = (*remarks, "its unit cell is a placeholder, and is not used")
     alarms = (
         *other_places(path, block, structure),
         *take_displacements(path, block, structure),
     )
     dummies = remove_dummies(gemmi, structure)
     if dummies:
-        remarks = (*remarks, f"{dummies} dummies (not atoms) are left out")
+        remarks = (*remarks, f"{dummies} dummy atoms are left out")
         _check_atoms(path, structure)
     titles = block.text("_struct_title") + block.text("_ma_qa_metric_name")
     is_scored = "plddt" in "".join(block.texts("_ma_qa_metric_type")).lower()
@@ -250,7 +250,7 @@ def _read_pdb(
             path, "its CRYST1 record is not in the columns of the format (7-54), or damaged"
         )
     if cell is None:
-        dummy = ("its unit cell is a dummy",) if cells else ()
+        dummy = ("its unit cell is a placeholder, and is not used",) if cells else ()
         return AtomicModel(structure, None, None, (*remarks, *dummy), tuple(alarms))
     name = structure.spacegroup_hm
     beyond = {line[66:70].strip() for line in text.splitlines() if line.startswith("CRYST1")}
@@ -279,7 +279,7 @@ def _pdb_alarms(text: str) -> Iterator[str]:
         yield f"{without} atoms have no element (columns 77-78): it is read from their names"
     unplaced = sum(line[30:54] == "9999.000" * 3 for line in atoms)
     if unplaced:
-        yield f"{unplaced} atoms at 9999.000 are used; in CNS files they are atoms without a place"
+        yield f"{unplaced} atoms at 9999.000 are used; in CNS files these atoms have no coordinates"
     before = "\n".join(
         line
         for line in text.splitlines()

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 CONFIDENCE = (
-    "its B factors are confidences of a predicted model (pLDDT), not displacements: the better an "
-    "atom is known, the more it is smeared"
+    "its B factors are confidences of a predicted model (pLDDT), not displacements: the more "
+    "certain the place of an atom, the larger the displacement that is used"
 )
 
 NO_MOTION = (
@@ -94,8 +94,8 @@ def warnings_of(
     if values.max() <= 1.0:
         return [
             f"its B factors, from {values.min():g} to {values.max():g} A^2, are used, but are "
-            "hardly displacements: confidences (pLDDT), U in place of B, or placeholders? There is "
-            "hardly any thermal motion"
+            "too small for displacements: are they confidences (pLDDT), U in place of B, or "
+            "placeholders?"
         ]
     if PREDICTED_NAME.search(os.path.basename(str(path)).upper()) and np.median(values) > ANYHOW:
         return [f"its name is that of a predicted model: {CONFIDENCE}"]
@@ -104,8 +104,8 @@ def warnings_of(
         return []
     return [
         f"its B factors look like confidences of a predicted model (pLDDT), not displacements: "
-        f"{reason}, from {values.min():g} to {values.max():g}; the better an atom is known, the "
-        "more it is smeared"
+        f"{reason}, from {values.min():g} to {values.max():g}; the more certain the place of an "
+        "atom, the larger the displacement that is used"
     ]
 
 

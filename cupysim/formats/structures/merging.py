@@ -98,8 +98,8 @@ def merged(
     if is_lower and not merge:
         warnings.warn(
             CupysimWarning(
-                f"{path}: {np.count_nonzero(differ)} of {len(starts)} reflections have equivalents "
-                f"of other amplitudes by its space group {symmetry.name}: their means are used"
+                f"{path}: {np.count_nonzero(differ)} of {len(starts)} reflections differ from "
+                f"their symmetry equivalents in space group {symmetry.name}: the means are used"
             ),
             stacklevel=2,
         )

@@ -292,7 +292,7 @@ def _one_centric(
         warnings.warn(
             CupysimWarning(
                 f"{path}: {np.count_nonzero(differ)} of {np.count_nonzero(centric)} centric "
-                "reflections have Friedel mates of other values: their means are used"
+                "reflections differ from their Friedel mates: the means are used"
             ),
             stacklevel=2,
         )

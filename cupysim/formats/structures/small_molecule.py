@@ -174,7 +174,7 @@ def small_molecule(
     for count, what in (
         (special, "sites on special positions"),
         (np.count_nonzero(unplaced), "sites without coordinates are left out"),
-        (np.count_nonzero(is_dummy), "dummies (not atoms) are left out"),
+        (np.count_nonzero(is_dummy), "dummy atoms are left out"),
     ):
         if count:
             remarks.append(f"{count} {what}")
@@ -182,22 +182,22 @@ def small_molecule(
     if attached > 0.0:
         warnings.append(
             f"{attached:g} hydrogen atoms that the file only counts (attached_hydrogens) have no "
-            "place and are left out"
+            "coordinates and are left out"
         )
     if any("scat_dispersion" in name for name in block.columns):
         remarks.append("anomalous scattering (scat_dispersion) is not calculated")
     if wrong_order:
         warnings.append(
-            "site_symmetry_order is impossible at the places of the atoms, or in their disorder "
-            f"groups, but these are used: {listed(wrong_order)}"
+            "site_symmetry_order contradicts the coordinates or the disorder groups of atoms, "
+            f"which are used instead: {listed(wrong_order)}"
         )
     if without_b:
         warnings.append(f"{without_b} atoms have no displacement parameter: {ASSUMED}")
     large = [each.atom.name for each in model.all() if each.atom.b_iso > LARGEST_USUAL_B]
     if large:
         warnings.append(
-            f"displacements of {len(large)} atoms are larger than U = 1 A^2, and scatter hardly "
-            f"anything; are they in another unit? {listed(large)}"
+            f"{len(large)} atoms have displacements above U = 1 A^2, and so scatter hardly "
+            f"anything; are the displacements in another unit? {listed(large)}"
         )
     return structure, remarks, warnings
 
