@@ -309,6 +309,22 @@ ROWS: dict[str, list[Row]] = {
         Row("-mosaici 2 -mosaic_dom 40", lambda e: e.crystal.mosaicity.rotations,
             DOMAINS.rotations),
     ],
+    "-spread_abc": [
+        Row("-domain_model normal -spread_abc 2 1 3", lambda e: e.crystal.mosaicity.spreads,
+            np.radians([2, 1, 3])),
+    ],
+    "-spread_off_diagonal": [
+        Row("-domain_model normal -spread_abc 2 1 3 -spread_off_diagonal 0.1 0.2 0.3",
+            lambda e: e.crystal.mosaicity.spreads[3:], np.radians([0.1, 0.2, 0.3])),
+    ],
+    "-diffuse_gamma": [
+        Row("-diffuse_sigma 1 1 1 -diffuse_gamma 20 30 40", lambda e: e.crystal.diffuse.gamma,
+            [2e-9, 3e-9, 4e-9]),
+    ],
+    "-diffuse_sigma": [
+        Row("-diffuse_gamma 20 20 20 -diffuse_sigma 0.2 0.3 0.4",
+            lambda e: e.crystal.diffuse.sigma, [2e-11, 3e-11, 4e-11]),
+    ],
     "-dispersion": [
         Row("-dispersion 2 -dispsteps 3", lambda e: e.sources.wavelengths,
             [0.99e-10, 1e-10, 1.01e-10]),
