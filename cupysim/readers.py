@@ -24,6 +24,9 @@ from cupysim.nanobragg.build import build
 from cupysim.nanobragg.consequences import other_frame
 from cupysim.storage.reading import check_regular
 
+FARTHEST_WAVELENGTH = 1e-7
+"""Wavelengths (m) from here on are none of X-rays, but probably in another unit."""
+
 PLACEHOLDER = ("-cell", "100", "-default_F", "1", "-N", "1")
 """Options of a crystal that is replaced later, for files that contain only the geometry."""
 
@@ -84,6 +87,12 @@ def read_structure(
         structure = read_structure("1orc.pdb", dmin=3e-10)
         crystal = Crystal(structure.cell, n_cells=(20, 20, 20))
     """
+    wavelengths = tuple(float(wavelength) for wavelength in wavelengths)
+    if not all(0.0 < wavelength < FARTHEST_WAVELENGTH for wavelength in wavelengths):
+        raise CupysimError(
+            "wavelengths are in metres, and those of X-rays: for example 0.98e-10; got "
+            f"{', '.join(f'{wavelength:g}' for wavelength in wavelengths)}"
+        )
     if dmin is None:
         if len(wavelengths):
             raise CupysimError("wavelengths are for coordinates; give dmin as well")
@@ -91,7 +100,7 @@ def read_structure(
     recipe = coordinates.Recipe(
         k_sol=None if solvent is None else coordinates.K_SOL * solvent,
         hydrogens=hydrogens,
-        wavelengths=tuple(float(wavelength) for wavelength in wavelengths),
+        wavelengths=wavelengths,
     )
     return coordinates.read(path, dmin, recipe, default, cell)
 

@@ -105,6 +105,8 @@ class StructureFactors:
             )
         if len({part.default for part in parts}) > 1:
             raise ModelError("structure factors: all channels must have the same default")
+        if any(part.channels is not None for part in parts):
+            raise ModelError("structure factors: a channel must not have channels itself")
         if any(part.table is None for part in parts):
             raise ModelError("structure factors: each channel needs a table")
         order = np.argsort(wavelengths)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cupysim.constants import ANGSTROM
-from cupysim.errors import CupysimError, ModelError
+from cupysim.errors import CupysimError, CupysimWarning, ModelError
 from cupysim.models.background import Amorphous
 
 DEFAULT_EDGE = 1e-4
@@ -62,6 +63,28 @@ def table_files(values: Sequence[str]) -> tuple[str, ...]:
 
     names = (value.split(",")[0] for value in values)
     return tuple(dict.fromkeys(name for name in names if name not in material_names()))
+
+
+def warn_of_table_ends(matter: Sequence[Amorphous], finest: float) -> None:
+    """Warn of matter whose table of F ends before the corners of the detector.
+
+    Parameters
+    ----------
+    matter : sequence of Amorphous
+        The matter.
+    finest : float
+        Finest resolution at the corners (m).
+    """
+    for each in matter:
+        end = 0.5 / float(each.stol[-1]) if each.stol[-1] > 0.0 else math.inf
+        if len(each.stol) > 1 and end > finest:
+            warnings.warn(
+                CupysimWarning(
+                    f"{OPTION}: a table of F ends at {end / ANGSTROM:.2f} A, but the detector "
+                    f"reaches {finest / ANGSTROM:.2f} A; F is constant beyond the table"
+                ),
+                stacklevel=2,
+            )
 
 
 def _words(value: str) -> _Words:

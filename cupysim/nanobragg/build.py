@@ -22,6 +22,7 @@ from cupysim.maths.detector_geometry import DetectorAngles
 from cupysim.maths.mosaic import random_misset
 from cupysim.maths.nr_random import RandomStream, ShuffleTable
 from cupysim.models.background import Amorphous, Water
+from cupysim.models.beam import Beam
 from cupysim.models.conventions import FRAMES, PIVOTS, Convention, Pivot
 from cupysim.models.crystal import Crystal, UnitCell
 from cupysim.models.detector import Detector
@@ -49,8 +50,10 @@ from cupysim.nanobragg.inherited import INHERITABLE, NOTHING
 from cupysim.nanobragg.job import Job
 from cupysim.nanobragg.mosaic_domains import mosaic_domains
 from cupysim.nanobragg.structure_files import (
+    BEYOND_THE_CORNERS,
     measured_structure,
     reads_dump,
+    resolution_limit,
     structure_factors,
     take_wavelength,
 )
@@ -139,7 +142,7 @@ def build(words: Sequence[str], clock: int | None = None) -> Job:
         structure_factors=structure.factors,
         scan=_scan(args),
         water=Water(args.water),
-        backgrounds=_backgrounds(args),
+        backgrounds=_backgrounds(args, beam, detector),
         rendering=_rendering(args, mask),
         quirks=quirks,
     )
@@ -201,12 +204,20 @@ def _diffuse(args: Arguments) -> Diffuse | None:
     return None
 
 
-def _backgrounds(args: Arguments) -> tuple[Amorphous, ...]:
+def _backgrounds(
+    args: Arguments, beam: Beam, detector: Detector | PanelDetector
+) -> tuple[Amorphous, ...]:
     if not args.backgrounds:
         return ()
-    from cupysim.nanobragg.backgrounds import backgrounds
+    from cupysim.nanobragg.backgrounds import backgrounds, warn_of_table_ends
 
-    return backgrounds(args.backgrounds, args.beamsize)
+    matter = backgrounds(args.backgrounds, args.beamsize)
+    with warnings.catch_warnings():
+        # the experiment warns of the same quirks
+        warnings.simplefilter("ignore")
+        finest = resolution_limit(beam, detector, args.quirks) / BEYOND_THE_CORNERS
+    warn_of_table_ends(matter, finest)
+    return matter
 
 
 def _crystal(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from cupysim import (
     Beam,
     Crystal,
     CupysimError,
+    CupysimWarning,
     Detector,
     Experiment,
     Mosaicity,
@@ -215,6 +217,15 @@ def test_options(tmp_path: Path) -> None:
     ):
         with pytest.raises(CupysimError, match=told):
             from_args(f"{words} -background {value}")
+
+
+def test_a_table_that_ends_before_the_corners_is_told() -> None:
+    words = "-cell 50 60 70 -default_F 1 -N 3 -detpixels 8 -pixel 20 -lambda 0.7"
+    with pytest.warns(CupysimWarning, match=r"ends at 1.00 A, but the detector reaches 0.76"):
+        from_args(f"{words} -background water,1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CupysimWarning)
+        from_args("-cell 50 60 70 -default_F 1 -N 3 -detpixels 8 -background water,1")
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def test_a_file_gives_them_back(tmp_path: Path) -> None:
         ((1e-10, 1e-10), {}, "positive and ascending"),
         ((1e-10, -1e-10), {}, "positive and ascending"),
         ((1e-10,), {}, "1 wavelengths and 2 tables"),
-        ((1e-10, 1.1e-10), {"default": 3.0}, "one default"),
+        ((1e-10, 1.1e-10), {"default": 3.0}, "the same default"),
         ((1e-10, 1.1e-10), {"table": None}, "needs a table"),
     ],
 )
@@ -179,6 +179,12 @@ def test_mistakes(wavelengths: tuple[float, ...], change: dict[str, object], tol
     parts = [factors(0), replace(factors(1), **change)]  # type: ignore[arg-type]
     with pytest.raises(CupysimError, match=told):
         StructureFactors.at_wavelengths(wavelengths, parts)
+
+
+@pytest.mark.parametrize("wavelengths", [(1.0,), (0.0,), (-1e-10,)])
+def test_wavelengths_of_a_model_are_in_metres(wavelengths: tuple[float, ...]) -> None:
+    with pytest.raises(CupysimError, match="wavelengths are in metres"):
+        read_structure("model.pdb", dmin=3e-10, wavelengths=wavelengths)
 
 
 def test_anomalous_scattering_of_a_model(tmp_path: Path) -> None:
