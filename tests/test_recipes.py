@@ -24,15 +24,16 @@ Edit = tuple[str, str]
 """A text of a file, and what it becomes; text is added at the end where the first is empty."""
 
 LORENTZ: dict[str, list[Edit]] = {
-    "cupysim/models/crystal.py": [
+    "cupysim/models/spot_shape.py": [
         ('    SQUARE = "square"\n', '    SQUARE = "square"\n    LORENTZ = "lorentz"\n'),
     ],
     "cupysim/maths/lattice_factor.py": [
         ("", """
 
-def lorentz(distance_squared: Array, n_cells: Array, fudge: float) -> Array:
+def lorentz(offsets: Offsets, n_cells: Array, fudge: float) -> Array:
+    squared = sum((offset * n) ** 2 for offset, n in zip(offsets, n_cells, strict=True))
     na, nb, nc = n_cells
-    return na * nb * nc / (1.0 + distance_squared / GAUSS_WIDTH * fudge)
+    return na * nb * nc / (1.0 + squared / GAUSS_WIDTH * fudge)
 
 
 def lorentz_slopes(offsets: Offsets, n_cells: Array, fudge: float) -> Slopes:
@@ -47,17 +48,19 @@ def _lorentz_profile(radius_squared: Array, fudge: float) -> tuple[Array, Array]
     "cupysim/maths/spot_profiles.py": [
         ("", """
 
-def lorentz_section(distance, n_cells, fudge):
+def lorentz_section(projections, zeta, n_cells, cell_volume, fudge):
     core = GAUSS_WIDTH / fudge
-    return np.prod(n_cells) ** 2 * np.pi * core / (1.0 + distance**2 / core)
+    length = np.sqrt(((projections / n_cells) ** 2).sum(axis=1))
+    height = np.prod(n_cells) / cell_volume * np.pi * core / length
+    return height / (1.0 + (zeta / length) ** 2 / core)
 """),
     ],
     "cupysim/plan/spot_shapes.py": [
         ("    Shape.TOPHAT: SpotShape(", """    Shape.LORENTZ: SpotShape(
-        Measure.DISTANCE,
-        lattice_factor.lorentz,
+        Measure.OFFSETS,
+        lambda offsets, size: lattice_factor.lorentz(offsets, size.n_cells, size.fudge),
         spot_profiles.lorentz_section,
-        lattice_factor.lorentz_slopes,
+        lambda offsets, size: lattice_factor.lorentz_slopes(offsets, size.n_cells, size.fudge),
     ),
     Shape.TOPHAT: SpotShape("""),
     ],
@@ -65,13 +68,15 @@ def lorentz_section(distance, n_cells, fudge):
         ("SHAPE(TOPHAT)", "SHAPE(LORENTZ) SHAPE(TOPHAT)"),
         ("// Top-hat spots:", """template <>
 struct SpotShape<LORENTZ> {
-    static constexpr bool HAS_DERIVATIVES = true, IS_WIDE = false;
+    static constexpr bool HAS_DERIVATIVES = true, IS_WIDE = false, ALWAYS_DOUBLE = false;
+    static constexpr int N_SIZES = 3;
 
     template <class Policy>
     static CUPYSIM_FUNCTION typename Policy::Real squared(const CrystalConstants<Policy>& crystal,
                                                           Triple<typename Policy::Offset> offsets) {
         using Real = typename Policy::Real;
-        const Real y = Narrow<Real>::of(reciprocal_distance_squared(crystal, offsets));
+        const auto scaled = multiply(radius_squared(crystal, offsets), crystal.fudge);
+        const Real y = Narrow<Real>::of(scaled) * Real(1.0 / GAUSS_WIDTH);
         const Real amplitude = crystal.volume * reciprocal(Real(1) + y);
         return amplitude * amplitude;
     }
@@ -89,9 +94,9 @@ struct SpotShape<LORENTZ> {
         radial_derivatives(crystal, offsets, i, value, -2.0 * value * inverse * per_radius, lattice);
     }
 
-    static CUPYSIM_FUNCTION void count_derivatives(const CrystalConstants<Double>& crystal, Triple<double> offsets,
-                                                   int i, LatticeDerivatives& lattice) {
-        radial_count_derivatives(crystal, offsets, i, lattice);
+    static CUPYSIM_FUNCTION void size_derivatives(const CrystalConstants<Double>& crystal, Triple<double> offsets,
+                                                  int i, LatticeDerivatives& lattice) {
+        radial_size_derivatives(crystal, offsets, i, lattice);
     }
 };
 
@@ -155,7 +160,7 @@ class Glass:
 class Water:"""),
     ],
     "cupysim/models/experiment.py": [
-        ("models.background import Water", "models.background import Glass, Water"),
+        ("import Amorphous, Water", "import Amorphous, Glass, Water"),
         ("    water: Water = field(default_factory=Water)\n",
          "    water: Water = field(default_factory=Water)\n    glass: Glass = field(default_factory=Glass)\n"),
     ],

@@ -151,8 +151,9 @@ def test_cells_which_convert_does_not_use(
     save(tmp_path / "a.pdb", CRYST1 + atom_lines())
     outcome = run(f"convert a.pdb a.mtz --dmin 4 --cell {cell}")
     assert outcome.status == 0, outcome.err
-    told = "--cell: not used, because it is within 3% and 3 degrees of 30 34 38 90 90 90" in (
-        outcome.err
+    told = (
+        "--cell: not used, because it is within 3% and 3 degrees of the cell of a.pdb, "
+        "30 34 38 90 90 90" in outcome.err
     )
     assert told == is_told
     used = gemmi.read_mtz_file(str(tmp_path / "a.mtz")).cell.parameters

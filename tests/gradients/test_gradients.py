@@ -110,6 +110,9 @@ def available(experiment: Experiment) -> list[str]:
     spreads = spread_names(experiment) if experiment.crystal.mosaicity.spread else ()
     others = {"mosaic_spread", *GROUPS["mosaic_spreads"]} - set(spreads)
     names = [name for name in names if name not in others]
+    if experiment.crystal.mosaicity.has_axes:
+        # the axes of the spreads turn with it
+        names.remove("phi")
     if experiment.crystal.shape not in ELLIPSOIDAL:
         names = [name for name in names if name not in GROUPS["n_cells_off_diagonal"]]
     return names

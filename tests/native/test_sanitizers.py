@@ -52,8 +52,8 @@ EDITS = {
 
 ONE_PRECISION = (
     "host.cpp",
-    "decltype(policy)>;\n                block = estimates",
-    "Double>;\n                block = estimates",
+    "SuitedPolicy<decltype(policy), SHAPE, FACTORS>;\n                block = estimates",
+    "SuitedPolicy<Double, SHAPE, FACTORS>;\n                block = estimates",
 )
 """An edit that leaves out tiles in other precisions, which differ only in the types of numbers."""
 
