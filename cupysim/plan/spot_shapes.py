@@ -358,8 +358,8 @@ def spot_axes(
         volume V of the unit cell (pull request 985 of cctbx).
     """
     is_diagonal = np.array_equal(size_matrix, np.diag(np.diagonal(size_matrix)))
-    # the product is exact for integers, a determinant is not. Sizes beyond the range of numbers give
-    # an infinite height; the renderer reports its photons
+    # The product is exact for integers, a determinant is not.
+    # Sizes beyond the range of numbers give an infinite height; the renderer reports its photons.
     with np.errstate(over="ignore"):
         found = np.prod(np.diagonal(size_matrix)) if is_diagonal else np.linalg.det(size_matrix)
     height = float(found)
