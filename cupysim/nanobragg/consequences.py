@@ -11,6 +11,7 @@ from cupysim.errors import CupysimWarning, OptionError
 from cupysim.models.conventions import PIVOTS, Convention, UnitFrame
 from cupysim.models.experiment import Experiment
 from cupysim.models.sampling import Sweep
+from cupysim.models.spot_shape import Shape
 from cupysim.nanobragg.arguments import Arguments
 from cupysim.quirks import Quirk, warn_quirk
 
@@ -45,6 +46,12 @@ INEFFECTIVE_CENTRES: dict[Convention, tuple[tuple[str, ...], str]] = {
     Convention.CUSTOM: ((), ""),
 }
 """For each convention, options that do not move the beam centre, and those that do."""
+
+SHAPES_WITH_FUDGE = (Shape.ROUND, Shape.GAUSS, Shape.GAUSS_STAR, Shape.TOPHAT)
+"""Spot shapes that depend on the squared distance from a reflection."""
+
+MODELS_WITH_SEED = ("nanobragg", "simtbx")
+"""Mosaic models with random domains."""
 
 
 def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: bool) -> None:
@@ -114,6 +121,18 @@ def warn_of_ineffective_options(args: Arguments, header_sets_close_distance: boo
         warn_quirk(
             Quirk.INFINITE_ABSORPTION,
             "-detector_abs inf before -detector_thick: the whole image is zero",
+        )
+    if "-fudge" in args.seen and Shape(args.shape) not in SHAPES_WITH_FUDGE:
+        warnings.warn(
+            CupysimWarning(f"-fudge has no effect on the spot shape {args.shape}"), stacklevel=2
+        )
+    if "-mosaic_seed" in args.seen and args.mosaic_model not in MODELS_WITH_SEED:
+        warnings.warn(
+            CupysimWarning(
+                f"-mosaic_seed has no effect with -domain_model {args.mosaic_model}, "
+                "whose domains are not random"
+            ),
+            stacklevel=2,
         )
 
 
