@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from cupysim.drop_ins.sweeps import complete_sweep
-from cupysim.errors import CupysimError, OptionError
+from cupysim.errors import CupysimError, CupysimWarning, OptionError
 from cupysim.models.beam import Beam
 from cupysim.models.spectrum import Spectrum
 from cupysim.nanobragg.arguments import Arguments
@@ -16,6 +18,9 @@ SPECTRAL_OPTIONS = frozenset(
      "-vdivrange", "-hdivstep", "-vdivstep", "-hdivsteps", "-vdivsteps", "-divsteps", "-spectrum"}
 )  # fmt: skip
 """Options that describe the sources of the beam. They replace a spectrum from a file."""
+
+ROUNDED_WAVELENGTH = 1e-3
+"""Relative difference of a wavelength that is given with three or four digits."""
 
 
 def make_beam(args: Arguments, inherited: Inherited) -> Beam:
@@ -74,4 +79,20 @@ def _chosen_spectrum(args: Arguments) -> Spectrum:
 
     if args.source_file is not None:
         raise CupysimError("-spectrum and -sourcefile both give wavelengths; give one of them")
-    return spectrum_of(args.spectrum, args.wavelength, args.spectrum_samples)
+    if "-dispsteps" in args.seen and "-dispersion" not in args.seen:
+        raise CupysimError("-dispsteps needs -dispersion; -spectrum_samples is for -spectrum")
+    spectrum = spectrum_of(args.spectrum, args.wavelength, args.spectrum_samples)
+    least, most = min(spectrum.wavelengths), max(spectrum.wavelengths)
+    if (
+        not least * (1.0 - ROUNDED_WAVELENGTH)
+        <= args.wavelength
+        <= most * (1.0 + ROUNDED_WAVELENGTH)
+    ):
+        warnings.warn(
+            CupysimWarning(
+                f"the wavelength of {1e10 * args.wavelength:g} A (-lambda), which headers state, is "
+                f"not within -spectrum: {1e10 * least:g} to {1e10 * most:g} A"
+            ),
+            stacklevel=2,
+        )
+    return spectrum

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import h5py
@@ -115,9 +116,24 @@ def test_mistakes_in_files(tmp_path: Path, content: str, told: str) -> None:
         ("-spectrum gaussian,-1", "between 0 and 100 %"),
         ("-spectrum sase,1,20,0.5", "whole number"),
         ("-spectrum tophat,1 -dispersion 1 -dispsteps 3", "not two"),
+        ("-spectrum tophat,1 -dispsteps 3", "-dispsteps needs -dispersion"),
         ("-spectrum_samples 3", "needs -spectrum"),
     ],
 )
 def test_mistakes(value: str, told: str) -> None:
     with pytest.raises(CupysimError, match=told):
         from_args(f"{WORDS} {value}")
+
+
+@pytest.mark.parametrize(("wavelength", "is_told"), [("1.03", False), ("2", True), ("1", True)])
+def test_a_wavelength_beside_the_spectrum_is_told(
+    wavelength: str, is_told: bool, tmp_path: Path
+) -> None:
+    """Photons have the wavelengths of the file, but headers that of -lambda."""
+    (tmp_path / "a.txt").write_text("# energy/eV weight\n12000 1\n12100 2\n")
+    words = f"{WORDS} -lambda {wavelength} -spectrum {tmp_path / 'a.txt'}"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        from_args(words)
+    told = [str(each.message) for each in caught if "is not within -spectrum" in str(each.message)]
+    assert bool(told) == is_told
