@@ -90,8 +90,8 @@ def _chosen_spectrum(args: Arguments) -> Spectrum:
     ):
         warnings.warn(
             CupysimWarning(
-                f"the wavelength of {1e10 * args.wavelength:g} A (-lambda), which headers state, is "
-                f"not within -spectrum: {1e10 * least:g} to {1e10 * most:g} A"
+                f"-lambda: {1e10 * args.wavelength:g} A, which headers state, is not within "
+                f"-spectrum, {1e10 * least:g} to {1e10 * most:g} A"
             ),
             stacklevel=2,
         )
