@@ -135,5 +135,5 @@ def test_a_wavelength_beside_the_spectrum_is_told(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         from_args(words)
-    told = [str(each.message) for each in caught if "is not within -spectrum, " in str(each.message)]
-    assert bool(told) == is_told
+    told = any("is not within -spectrum, " in str(each.message) for each in caught)
+    assert told == is_told
