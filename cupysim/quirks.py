@@ -74,6 +74,7 @@ class Quirk(IntEnum):
     OFFSET_IN_REGION = 49
     EXIT_STATUS = 50
     OPTION_UNITS = 51
+    BEGINNINGS_OF_STEPS = 52
 
     @property
     def title(self) -> str:
@@ -168,11 +169,12 @@ TABLE: dict[Quirk, tuple[str, Policy]] = {
     Quirk.OFFSET_IN_REGION: ("pixels outside the region of interest have no offset", _R),
     Quirk.EXIT_STATUS: ("exit status 0 after nonsense", _E),
     Quirk.OPTION_UNITS: ("a unit in an option's name does not count", _W),
+    Quirk.BEGINNINGS_OF_STEPS: ("rotation steps are at their beginnings", _W),
 }
 """Title and policy of each quirk."""
 
 CORRECTABLE = frozenset(
-    Quirk(number) for number in (*range(1, 22), 23, 25, 26, 27, 29, 35, 44, 46, 51)
+    Quirk(number) for number in (*range(1, 22), 23, 25, 26, 27, 29, 35, 44, 46, 51, 52)
 )
 """Quirks that can be corrected. Users rely on the other quirks that change files. Errors remain
 errors in any case."""

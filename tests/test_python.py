@@ -346,7 +346,7 @@ def test_impossible_panels(changes: dict[str, Any], message: str) -> None:
 
 def test_degrees() -> None:
     scan, other = Scan.from_degrees(10, 1, 4), from_args(f"{WORDS} -phi 10 -osc 1 -phisteps 4").scan
-    np.testing.assert_allclose(scan.angles, other.angles, rtol=LAST_BITS)
+    np.testing.assert_allclose(scan.centres, other.centres, rtol=LAST_BITS)
     assert scan.sweep.range == pytest.approx(other.sweep.range)
     assert Scan.from_degrees(30).sweep.range == 0.0
     with pytest.raises(ModelError, match="4 steps need a width"):

@@ -85,6 +85,7 @@ def quirk_effects(experiment: Experiment, plan: RenderPlan) -> dict[Quirk, str]:
         (Quirk.FIRST_SUB_PIXEL, _kept_factors(plan)),
         (Quirk.LAYER_SPACING, _layers(experiment)),
         (Quirk.DIVERGENCE_GRID, _divergence(experiment)),
+        (Quirk.BEGINNINGS_OF_STEPS, _beginnings_of_steps(experiment)),
     )
     return {quirk: effect for quirk, effect in effects if effect and not experiment.corrects(quirk)}
 
@@ -109,7 +110,7 @@ def warn_of_interpolation_stop(rendered: Rendered) -> None:
 
 
 def _stale_orientation(experiment: Experiment) -> str:
-    angles = experiment.scan.angles
+    angles = experiment.spindle_angles
     n_zero = int(np.count_nonzero(angles == 0.0))
     if n_zero in (0, len(angles)):
         return ""
@@ -253,7 +254,7 @@ def _layers_of_models(experiment: Experiment) -> str:
 
 def _axes_of_spreads(experiment: Experiment) -> str:
     """Message about axes of mosaic spreads that turn far in a scan; empty if they do not."""
-    width = float(np.ptp(experiment.scan.angles))
+    width = float(np.ptp(experiment.spindle_angles))
     if not experiment.crystal.mosaicity.has_axes or width <= WIDE_SCAN:
         return ""
     return (
@@ -285,6 +286,17 @@ def _scan(experiment: Experiment) -> str:
     return (
         f"the scan's {sweep.count} steps of {each} degrees cover {whole} degrees, as in nanoBragg; "
         f"its range of {range_} degrees is for headers alone"
+    )
+
+
+def _beginnings_of_steps(experiment: Experiment) -> str:
+    sweep = experiment.scan.sweep
+    if sweep.step == 0.0:
+        return ""
+    lag = abs(sweep.step) / 2.0 * DEGREES_PER_RADIAN
+    return (
+        f"the spindle angles are at the beginnings of the steps, {lag:.3g} degrees before their "
+        "centres"
     )
 
 

@@ -181,10 +181,17 @@ class Experiment:
     @cached_property
     def mosaicity(self) -> Mosaicity:
         """The mosaic domains. The axes of several spreads are those in the middle of the scan."""
-        angles, mosaicity = self.scan.angles, self.crystal.mosaicity
+        angles, mosaicity = self.spindle_angles, self.crystal.mosaicity
         if not (mosaicity.has_axes and angles.any()):
             return mosaicity
         return mosaicity.turned(rotate_axis(np.eye(3), self.frame.spindle, np.mean(angles)))
+
+    @property
+    def spindle_angles(self) -> np.ndarray:
+        """Spindle angles at which the crystal is rendered (rad), shape (count,)."""
+        if self.corrects(Quirk.BEGINNINGS_OF_STEPS):
+            return self.scan.centres
+        return self.scan.beginnings
 
     @property
     def placed_panel(self) -> PlacedDetector:

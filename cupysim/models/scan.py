@@ -19,7 +19,8 @@ class Scan:
 
     Only step and count of the sweep determine the image, as in the C program. The range is only
     for image headers: 3 steps of 0.2 degrees cover 0.6 degrees, independent of the range. cupysim
-    warns if the steps do not cover the range.
+    warns if the steps do not cover the range. The image is the mean of stills at the centres of
+    the steps, or at their beginnings if quirk Q52 is not corrected.
 
     Parameters
     ----------
@@ -46,8 +47,7 @@ class Scan:
         width : float, optional
             Oscillation range (degrees). 0 for a still.
         count : int, optional
-            Number of steps. The oscillation has this number of equal parts, with one step at the
-            beginning of each.
+            Number of equal steps of the oscillation.
 
         Returns
         -------
@@ -61,8 +61,8 @@ class Scan:
 
         Examples
         --------
-        >>> Scan.from_degrees(10, 0.5, 5).angles.round(4).tolist()
-        [0.1745, 0.1763, 0.178, 0.1798, 0.1815]
+        >>> np.degrees(Scan.from_degrees(10, 0.5, 5).centres).round(3).tolist()
+        [10.05, 10.15, 10.25, 10.35, 10.45]
         """
         if count > 1 and width == 0.0:
             raise ModelError(f"scan: {count} steps need a width")
@@ -71,7 +71,13 @@ class Scan:
         return cls(float(start) / DEGREES_PER_RADIAN, Sweep(range_, step, count))
 
     @cached_property
-    def angles(self) -> np.ndarray:
+    def beginnings(self) -> np.ndarray:
         """Spindle angles at the beginnings of the steps (rad), shape (count,)."""
         steps = np.arange(self.sweep.count, dtype=np.float64)
         return frozen(self.start + self.sweep.step * steps)
+
+    @cached_property
+    def centres(self) -> np.ndarray:
+        """Spindle angles at the centres of the steps (rad), shape (count,)."""
+        steps = np.arange(self.sweep.count, dtype=np.float64)
+        return frozen(self.start + self.sweep.step * (steps + 0.5))

@@ -249,7 +249,7 @@ def _sweep_lines(experiment: Experiment) -> Iterator[str]:
     layers, sources = experiment.sensor.layers, experiment.sources
     for layer in range(layers.count):
         yield f"thick{layer} = {layers.step * layer * 1e6:g} um"
-    for number, angle in enumerate(experiment.scan.angles.tolist()):
+    for number, angle in enumerate(experiment.spindle_angles.tolist()):
         yield f"phi{number} = {angle * DEGREES_PER_RADIAN:g}"
     yield from source_lines(sources)
     yield f"  created a total of {experiment.crystal.mosaicity.n_domains} mosaic domains"

@@ -239,7 +239,7 @@ def _phi_cells(experiment: Experiment) -> tuple[np.ndarray, np.ndarray | None]:
     cells, first = spindle_cells(
         experiment.oriented.direct,
         experiment.frame.spindle,
-        experiment.scan.angles,
+        experiment.spindle_angles,
         stale_at_zero=not experiment.corrects(Quirk.STALE_ORIENTATION),
     )
     return cells[None, None], None if first is None else first[None, None]

@@ -346,12 +346,14 @@ ROWS: dict[str, list[Row]] = {
     ],
     # the spindle is along z
     "-phi": [
-        Row("-phi 4", lambda e: e.scan.angles, np.radians([4])),
+        Row("-phi 4", lambda e: e.spindle_angles, np.radians([4])),
         Row("-phi 4", image, "-misset 0 0 4", IMAGES),
     ],
-    "-osc": [Row("-phi 1 -osc 4 -phisteps 4", lambda e: e.scan.angles, np.radians([1, 2, 3, 4]))],
+    "-osc": [
+        Row("-phi 1 -osc 4 -phisteps 4", lambda e: e.scan.beginnings, np.radians([1, 2, 3, 4]))
+    ],
     "-phistep": [
-        Row("-phi 1 -phistep 1 -phisteps 4", lambda e: e.scan.angles, np.radians([1, 2, 3, 4]))
+        Row("-phi 1 -phistep 1 -phisteps 4", lambda e: e.scan.beginnings, np.radians([1, 2, 3, 4]))
     ],
     "-dmin": [Row(f"{FINE} -dmin 2.5", resolved, finer_than(2.5e-10))],
     "-default_F": [

@@ -13,9 +13,9 @@ BASE = f"-cell 50 -default_F 10 -N 4 {PIXELS}"
 TRICLINIC = f"-cell 70 80 90 75 85 95 -default_F 10 {PIXELS}"
 ROWS = [
     (f"{BASE}", []),
-    (f"{BASE} -phi 1 -osc 1 -phisteps 4 -mosaic 1 -round_xtal", []),
-    (f"{BASE} -osc 1 -phisteps 4", [3]),
-    (f"{BASE} -phi -1 -osc 1 -phisteps 4", []),
+    (f"{BASE} -phi 1 -osc 1 -phisteps 4 -mosaic 1 -round_xtal", [52]),
+    (f"{BASE} -osc 1 -phisteps 4", [3, 52]),
+    (f"{BASE} -phi -1 -osc 1 -phisteps 4", [52]),
     (f"{BASE} -gauss_xtal", [6]),
     (f"{BASE} -tophat_spots", [6]),
     (f"{BASE} -spot_shape gauss_star", []),
@@ -52,8 +52,8 @@ ROWS = [
     (f"{BASE} -hkl few.hkl -N 1", [23]),
     (f"{BASE} -hkl few.hkl -N 1 -samplesize 0.00002", [25, 23]),
     (f"{BASE} -hdivsteps 3", [21, 27, 46]),
-    (f"{BASE} -phi 1 -phisteps 10 -phistep 0.1", [27]),
-    (f"{BASE} -img made.img -distance 200 -oversample 1", [29]),
+    (f"{BASE} -phi 1 -phisteps 10 -phistep 0.1", [27, 52]),
+    (f"{BASE} -img made.img -distance 200 -oversample 1", [29, 52]),
     (f"{BASE} -water_mm 3", [51]),
     (f"{BASE} -pix0_vector_mm 100 0 0", [10, 11]),
 ]

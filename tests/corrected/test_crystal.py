@@ -164,3 +164,20 @@ def test_q25_the_size_decides() -> None:
     assert not experiment_of(f"{words} -corrected Q25").interpolate
     small = f"-cell 50 60 70 -N 9 -samplesize 0.00001 {hkl} {BASE} -corrected Q25"
     assert experiment_of(small).interpolate
+
+
+def test_q52_a_rotation_is_the_mean_of_stills_at_the_centres(renderer: Renderer) -> None:
+    words = f"-cell 50 60 70 -N 4 -misset 10 20 30 {BASE}"
+    turned = image_of(renderer, f"{words} -phi 10 -osc 6 -phisteps 3 -corrected Q52")
+    stills = [image_of(renderer, f"{words} -phi {phi}") for phi in (11, 13, 15)]
+    renderer.assert_close(turned, sum(stills) / 3.0)
+    one_step = experiment_of(f"{words} -osc 6 -phisteps 1 -corrected")
+    assert np.degrees(one_step.spindle_angles) == pytest.approx([3.0], rel=1e-12)
+    assert not np.allclose(turned, image_of(renderer, f"{words} -phi 10 -osc 6 -phisteps 3"))
+
+
+@pytest.mark.parametrize("both_ways", ["-phi 12 -osc -4", "-phi 8 -osc 4"])
+def test_q52_a_rotation_is_the_same_in_both_directions(both_ways: str, renderer: Renderer) -> None:
+    words = f"-cell 50 60 70 -N 4 -misset 10 20 30 {BASE} -phisteps 4 -corrected"
+    expected = image_of(renderer, f"{words} -phi 8 -osc 4")
+    renderer.assert_close(image_of(renderer, f"{words} {both_ways}"), expected)

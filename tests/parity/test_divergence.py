@@ -65,7 +65,7 @@ def mosaic_before_phi(patch: pytest.MonkeyPatch) -> None:
         crystal = experiment()
         axis = crystal.frame.spindle
         turned = rotations.apply_matrix(domains[:, None], crystal.oriented.direct[None])
-        angles = crystal.scan.angles
+        angles = crystal.spindle_angles
         yield 0, np.concatenate([rotations.rotate_axis(turned, axis, angle) for angle in angles])
 
     patch.setattr(reference, "orientation_blocks", faulty)

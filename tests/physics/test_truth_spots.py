@@ -115,7 +115,7 @@ def test_darwin(
 
 def test_darwin_through_zero(renderer: Renderer, tmp_path: Path) -> None:
     """The same where one of the steps is at phi = 0, in the middle of the spot (quirk Q3)."""
-    reflection, n, steps = STEEP.mounted(), 30, 40
+    reflection, n, steps = STEEP.mounted(), 30, 41
     rate = abs(BEAM @ np.cross(SPINDLE, reflection.vector))
     panel = spot_panel(reflection, 2.5 / n / 60, 40, 0.0)
     sweep = 5.0 / n / 60 / rate
@@ -123,7 +123,7 @@ def test_darwin_through_zero(renderer: Renderer, tmp_path: Path) -> None:
         f"{reflection.words(tmp_path)} -N {n} -gauss_xtal {panel.words} -oversample 1 "
         f"-phi {-math.degrees(sweep) / 2!r} -osc {math.degrees(sweep)!r} -phisteps {steps}"
     )
-    assert 0.0 in experiment_of(words).scan.angles
+    assert 0.0 in experiment_of(words).spindle_angles
     expected = THOMSON / sweep * reflection.amplitude**2 * dipole(reflection.direction, 0.0)
     expected *= reflection.wavelength**2 * n**3 / reflection.volume / rate
     expected *= interference_integral("gauss", n)

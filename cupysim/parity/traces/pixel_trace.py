@@ -197,7 +197,7 @@ class _PixelTap(Tap):
         self.result: tuple[Value, ...] = ()
         self.photons = np.float32(0.0)
         self._best = -1.0
-        spindle, angles = experiment.frame.spindle, experiment.scan.angles
+        spindle, angles = experiment.frame.spindle, experiment.spindle_angles
         self._spindle_matrices = [_columns(rotate_axis, spindle, angle) for angle in angles]
 
     def step(self, step: Step) -> None:
@@ -283,7 +283,7 @@ class _PixelTap(Tap):
             Value("scattering_vector", _numbers(scattering), "m^-1"),
             Value("stol", (0.5 * float(norm(scattering)),), "m^-1"),
             Value("polarization", _numbers(block.polar)),
-            Value("phi_angle", (float(self.experiment.scan.angles[where["phi"]]),), "rad"),
+            Value("phi_angle", (float(self.experiment.spindle_angles[where["phi"]]),), "rad"),
             Value("phi_rotation", _numbers(self._spindle_matrices[where["phi"]])),
             Value(
                 "mosaic_rotation",
